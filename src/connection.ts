@@ -1,0 +1,110 @@
+import type { Endpoint } from './endpoint.ts'
+import type { TransportError } from './errors.ts'
+import type { ExchangeHandler, ExchangeRequest } from './exchange.ts'
+
+/** The protocols in which a connection can speak, by their ALPN names. */
+export type Protocol = 'http/1.1' | 'h2' | 'h3'
+
+/** Why a connection stopped taking requests or ended. The word is a metric label: add to it, do not rename. */
+export type CloseReason =
+  | 'idle-timeout' // nobody used it for `idleTimeoutMs`, or the origin's Keep-Alive hint was about to run out
+  | 'max-age' // older than `maxAgeMs`
+  | 'max-requests' // carried `maxRequests`, or as many as the origin's Keep-Alive allows
+  | 'evicted' // an idle one made room for another origin's
+  | 'surplus' // more connections than the demand and the warm level need
+  | 'errors' // `maxErrors` failed exchanges in a row
+  | 'ping-failed' // did not answer the check before reuse
+  | 'peer-closed' // the peer closed, or said that it will (Connection: close, GOAWAY)
+  | 'unexpected-data' // bytes arrived on an idle connection
+  | 'network-error' // reset, timed out, unreachable
+  | 'protocol-error' // the peer broke the protocol
+  | 'exchange-aborted' // the caller gave up an exchange in a way that ends an HTTP/1.1 connection
+  | 'upgraded' // handed over to a tunnel
+  | 'drained' // we are draining
+  | 'shutdown' // the pool or the transport was closed
+
+/** How the connection came to be. */
+export interface HandshakeInfo {
+  /** `none`: cleartext. Early data implies a resumed session. */
+  kind: 'none' | 'full' | 'resumed' | 'early_data'
+  earlyData: 'none' | 'accepted' | 'rejected'
+  tfo: 'off' | 'used' | 'fallback'
+  /** The negotiated TLS version, e.g. `TLSv1.3`; undefined for cleartext. */
+  tlsVersion: string | undefined
+  /** Milliseconds that each phase took; 0 when it did not take place. */
+  timings: { dnsMs: number; connectMs: number; tlsMs: number }
+  /** Every attempt of the dial, the winner among them, in order of their start. */
+  attempts: readonly AttemptRecord[]
+}
+
+/** One attempt to connect, as `get --json` and `explain` print it. */
+export interface AttemptRecord {
+  protocol: Protocol
+  /** `address:port`, IPv6 in brackets. */
+  endpoint: string
+  startedAtMs: number
+  outcome: 'connected' | 'failed' | 'cancelled'
+  because: string
+  error?: string
+}
+
+/**
+ * One connection to an origin, whatever it speaks. The pool leases its streams; the transport opens exchanges on them.
+ * A connection is born connected and with its listener, so that no event is lost.
+ */
+export interface Connection {
+  /** Unique in the process. */
+  readonly id: number
+  readonly protocol: Protocol
+  readonly endpoint: Endpoint
+  readonly handshake: HandshakeInfo
+  /** How many streams may be open at once, as the peer allows it now. HTTP/1.1: 1. */
+  readonly capacity: number
+  /**
+   * Starts an exchange on a leased stream. Never throws: every failure goes to the handler, and if the handler is called at all
+   * its last call is onResponseEnd, onUpgrade or onResponseError. May call the handler before it returns.
+   */
+  open(request: ExchangeRequest, handler: ExchangeHandler): void
+  /**
+   * Verifies that the connection still works. HTTP/2 and HTTP/3 send a PING; HTTP/1.1 has none and lets the event loop read once,
+   * so that a close or stray bytes that wait in the kernel are seen. Rejects with a TransportError.
+   */
+  ping(signal?: AbortSignal): Promise<void>
+  /** Takes no more exchanges; closes when the last one ended. */
+  drain(reason: CloseReason): void
+  /** Ends now; open exchanges fail. Calling it again does nothing. */
+  close(reason: CloseReason): void
+  /** What the peer said about how long it keeps the connection (HTTP/1.1 `Keep-Alive`), read after each exchange. */
+  readonly keepAlive: KeepAliveHint | undefined
+  /** One line for people and tests: `http/1.1#7 127.0.0.1:443 idle, 12 requests`. */
+  toString(): string
+}
+
+/** `Keep-Alive: timeout=…, max=…` (RFC 2068 19.7.1; still sent by nginx, Apache and Node). */
+export interface KeepAliveHint {
+  timeoutMs?: number
+  /** Requests that the origin still takes on this connection. */
+  maxRequests?: number
+}
+
+/** Where a connection reports. There is exactly one listener: the pool that it belongs to. */
+export interface ConnectionListener {
+  /** `connection.capacity` changed. */
+  onCapacityChanged(connection: Connection): void
+  /**
+   * An exchange left the connection and its stream is free again. `failed` says that it ended with an error that speaks
+   * against the connection or its peer (not with the caller's own abort). Called before the handler hears of the end, so that
+   * a request made from there can use the stream.
+   */
+  onStreamClosed(connection: Connection, failed: boolean): void
+  /** No new exchanges: the peer or the connection itself said so. onClosed follows when the open ones ended. */
+  onDraining(connection: Connection, reason: CloseReason): void
+  /** It is gone. The last call. */
+  onClosed(connection: Connection, reason: CloseReason, error?: TransportError): void
+}
+
+/** Makes connections to one origin. The pool is handed one and knows nothing of protocols. */
+export interface Connector {
+  /** Rejects with a TransportError. After an abort it closes what arrives late. */
+  connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection>
+}

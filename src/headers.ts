@@ -1,0 +1,49 @@
+/**
+ * A field section as a flat list: name, value, name, value, … in the order of the wire. Names are lower case everywhere inside
+ * middlemile (HTTP/2 and HTTP/3 demand it, RFC 9113 8.2; HTTP/1.1 does not care, RFC 9110 5.1), so that comparing is `===`.
+ * Values are latin1 strings: one character is one byte. A list is never changed once it was handed over.
+ *
+ * Lists between the layers hold END-TO-END fields only. What belongs to one connection (`connection`, `keep-alive`,
+ * `transfer-encoding`, `te`, `upgrade`, `proxy-connection`, `host` and what `Connection` names) is taken off by the
+ * protocol that reads it and put on by the protocol that writes it. `content-length` is an end-to-end field and stays.
+ */
+export type HeaderList = readonly string[]
+
+/** No fields at all. */
+export const NO_HEADERS: HeaderList = Object.freeze([])
+
+/** The first value of `name` (lower case), or undefined. */
+export function headerValue(headers: HeaderList, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]
+  return undefined
+}
+
+/** All values of `name` (lower case) joined as one list (RFC 9110 5.2), or undefined. Not for `set-cookie`. */
+export function combinedHeaderValue(headers: HeaderList, name: string): string | undefined {
+  let combined: string | undefined
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue
+    combined = combined === undefined ? headers[i + 1] : `${combined}, ${headers[i + 1]}`
+  }
+  return combined
+}
+
+/** Whether a field called `name` (lower case) is there. */
+export function hasHeader(headers: HeaderList, name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true
+  return false
+}
+
+/** As an object; a name that came more than once has an array. `__proto__` is a name like any other. */
+export function headersToRecord(headers: HeaderList): Record<string, string | string[]> {
+  const record: Record<string, string | string[]> = Object.create(null)
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string // even indexes are names
+    const value = headers[i + 1] as string // odd indexes are values
+    const before = record[name]
+    if (before === undefined) record[name] = value
+    else if (typeof before === 'string') record[name] = [before, value]
+    else before.push(value)
+  }
+  return record
+}

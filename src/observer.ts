@@ -1,0 +1,61 @@
+import type { CloseReason, Connection, Protocol } from './connection.ts'
+import type { TransportError } from './errors.ts'
+import type { Origin } from './origin.ts'
+
+/**
+ * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's life is
+ * connect-started, then connection-opened or connect-failed; after connection-opened exactly one connection-closed.
+ */
+export type TransportEvent =
+  | { type: 'connect-started'; origin: Origin }
+  | { type: 'connection-opened'; origin: Origin; connection: Connection }
+  | {
+      type: 'connect-failed'
+      origin: Origin
+      error: TransportError
+      durationMs: number
+      retryAfterMs: number
+    }
+  | { type: 'connection-draining'; origin: Origin; connection: Connection; reason: CloseReason }
+  | ConnectionClosed
+  | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
+  | ExchangeEnded
+
+export interface ConnectionClosed {
+  type: 'connection-closed'
+  origin: Origin
+  connection: Connection
+  reason: CloseReason
+  error: TransportError | undefined
+  ageMs: number
+  /** Exchanges that were opened on it. */
+  requests: number
+}
+
+/** Why a request was sent again; a metric label. */
+export type RetryReason = 'stale-connection' | 'unprocessed' | 'connect-failed'
+
+/** One exchange, ended one way or another. */
+export interface ExchangeEnded {
+  type: 'exchange-ended'
+  origin: Origin
+  method: string
+  path: string
+  /** 0 when no final response came. */
+  status: number
+  protocol: Protocol | undefined
+  connectionId: number
+  /** The connection had carried an exchange before. */
+  reused: boolean
+  retries: number
+  requestBytes: number
+  responseBytes: number
+  /** Waiting for a connection. */
+  queueMs: number
+  /** From the lease to the head of the final response; 0 when none came. */
+  ttfbMs: number
+  totalMs: number
+  error: TransportError | undefined
+}
+
+export type Observer = (event: TransportEvent) => void

@@ -1,0 +1,171 @@
+import type { Protocol } from './connection.ts'
+
+/**
+ * Every limit and timeout of the transport, with its default. The table in README.md is made from this file by a test.
+ * A duration is in milliseconds and ends in `Ms`; 0 switches a timeout or an optional limit off unless its comment says otherwise.
+ */
+
+/** One pool: the connections to one origin. */
+export interface PoolOptions {
+  /** Connections to one origin, those that are being made included. */
+  maxConnections: number
+  /** Our own cap on concurrent streams of one connection; the peer's applies as well. */
+  maxStreamsPerConnection: number
+  /** Requests that may wait for a connection; one more is refused with MM_QUEUE_FULL. 0: none may wait. */
+  maxWaiters: number
+  /** How long a request may wait for a connection (connecting included) before MM_QUEUE_TIMEOUT. */
+  queueTimeoutMs: number
+  /** Connections that are kept ready: made at once, checked, and replaced when lost. */
+  warm: number
+  /** How often warm connections are checked. */
+  warmCheckMs: number
+  /** An idle connection above the warm level is closed after this. */
+  idleTimeoutMs: number
+  /** A connection takes no new requests when older than this. */
+  maxAgeMs: number
+  /** Each connection's maximum age is shortened by a random share up to this (0 to 1), so that they do not all end at once. */
+  maxAgeJitter: number
+  /** A connection takes no new requests after this many. */
+  maxRequests: number
+  /** A connection is recycled after this many failed exchanges in a row. */
+  maxErrors: number
+  /** A connection that was idle this long is verified (ping) before it is used again. */
+  verifyAfterIdleMs: number
+  /** Taken off the origin's `Keep-Alive: timeout`, since its clock started before ours. Half of the timeout at the most. */
+  keepAliveMarginMs: number
+  /** After failed connects: the first delay; it doubles for each failure in a row, and the real one is drawn from its upper half. */
+  backoffBaseMs: number
+  backoffMaxMs: number
+}
+
+export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
+  maxConnections: 64,
+  maxStreamsPerConnection: 100,
+  maxWaiters: 1024,
+  queueTimeoutMs: 10_000,
+  warm: 0,
+  warmCheckMs: 30_000,
+  idleTimeoutMs: 90_000,
+  maxAgeMs: 3_600_000,
+  maxAgeJitter: 0.2,
+  maxRequests: 0,
+  maxErrors: 3,
+  verifyAfterIdleMs: 10_000,
+  keepAliveMarginMs: 1_000,
+  backoffBaseMs: 100,
+  backoffMaxMs: 10_000,
+}
+
+/** The phases of a connect and of an exchange. */
+export interface TimeoutOptions {
+  dnsMs: number
+  /** TCP connect, one attempt. */
+  connectMs: number
+  /** TLS handshake, one attempt. */
+  tlsMs: number
+  /** The delay before the next address is tried while the last attempt is still under way (RFC 8305 section 5: 250). */
+  attemptDelayMs: number
+  /** From the last byte of the request to the head of the final response. */
+  headersMs: number
+  /** The longest silence within a body, in either direction. */
+  bodyMs: number
+  /** The whole exchange, waiting and retries included. */
+  requestMs: number
+}
+
+export const DEFAULT_TIMEOUTS: Readonly<TimeoutOptions> = {
+  dnsMs: 5_000,
+  connectMs: 5_000,
+  tlsMs: 5_000,
+  attemptDelayMs: 250,
+  headersMs: 60_000,
+  bodyMs: 60_000,
+  requestMs: 0,
+}
+
+/** Replays of requests that surely, or harmlessly, can be sent again (design invariant 1). */
+export interface RetryOptions {
+  /** Replays of one request at the most. An exchange known unprocessed is always replayed once, whatever stands here. */
+  maxRetries: number
+  /** Replays allowed per request made, averaged: 0.2 lets one in five be a replay. */
+  budgetRatio: number
+  /** Replays that are always in the budget, so that a quiet transport can retry at all. */
+  budgetMin: number
+}
+
+export const DEFAULT_RETRY_OPTIONS: Readonly<RetryOptions> = {
+  maxRetries: 2,
+  budgetRatio: 0.2,
+  budgetMin: 10,
+}
+
+/** What an origin's responses may cost us. */
+export interface ResponseLimits {
+  /** One response head, or the trailers, in bytes. */
+  maxHeaderBytes: number
+  /** Fields in one response head or in the trailers. */
+  maxHeaderCount: number
+  /** 1xx responses before the final one. */
+  maxInformational: number
+}
+
+export const DEFAULT_RESPONSE_LIMITS: Readonly<ResponseLimits> = {
+  maxHeaderBytes: 65_536,
+  maxHeaderCount: 256,
+  maxInformational: 16,
+}
+
+/** Trust and identity towards an origin. */
+export interface TlsOptions {
+  /** PEM certificates to trust instead of Node's own list. */
+  ca?: string | readonly string[]
+  /** PEM client certificate chain and key. */
+  cert?: string
+  key?: string
+  passphrase?: string
+  /** Sent as SNI and checked against the certificate, instead of the origin's host. */
+  serverName?: string
+  /** Default true. False accepts any certificate; tickets of such connections stay apart. */
+  rejectUnauthorized?: boolean
+  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  ciphers?: string
+  /** TLS session resumption. Default true. */
+  resumption?: boolean
+}
+
+/** TCP keepalive of idle connections. */
+export interface SocketOptions {
+  /** Silence before the first keepalive probe; 0 switches keepalive off. */
+  keepAliveDelayMs: number
+}
+
+export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = { keepAliveDelayMs: 30_000 }
+
+/** What may differ from origin to origin. */
+export interface OriginOptions {
+  /** Allowed protocols, best first. */
+  protocols?: readonly Protocol[]
+  pool?: Partial<PoolOptions>
+  timeouts?: Partial<TimeoutOptions>
+  retry?: Partial<RetryOptions>
+  limits?: Partial<ResponseLimits>
+  tls?: TlsOptions
+  socket?: Partial<SocketOptions>
+  /** `address` or `address:port`: connect here instead of resolving the host. Brackets around IPv6. */
+  endpoints?: readonly string[]
+  /** Not built yet; anything but `off` is refused. */
+  earlyData?: 'off' | 'safe'
+  /** Not built yet; anything but `off` is refused. */
+  tfo?: 'off' | 'auto' | 'on'
+}
+
+/** Limits over all origins. */
+export interface GlobalLimits {
+  /** Connections in all. When reached, the longest idle one of any origin makes room. */
+  maxTotalConnections: number
+  /** Origins with a pool. When reached, the one that was unused for longest and is idle makes room. */
+  maxOrigins: number
+}
+
+export const DEFAULT_GLOBAL_LIMITS: Readonly<GlobalLimits> = { maxTotalConnections: 1024, maxOrigins: 1024 }

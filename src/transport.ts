@@ -1,0 +1,132 @@
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { AttemptRecord, Protocol } from './connection.ts'
+import type { TransportError } from './errors.ts'
+import type { ExchangeController, ExchangeHandler, RequestBody } from './exchange.ts'
+import type { HeaderList } from './headers.ts'
+import type { Observer } from './observer.ts'
+import type { GlobalLimits, OriginOptions } from './options.ts'
+import type { Origin } from './origin.ts'
+
+/** Options of a transport: `defaults` for every origin, `origins` by URL where one differs. */
+export interface TransportOptions {
+  defaults?: OriginOptions
+  /** Keyed by origin URL (`https://origin.example`). Merged over `defaults`, group by group. */
+  origins?: Readonly<Record<string, OriginOptions>>
+  limits?: Partial<GlobalLimits>
+  /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
+  resolve?: Readonly<Record<string, string>>
+  observer?: Observer
+}
+
+/** A request for dispatch(): the lowest door, on which all the others stand. */
+export interface DispatchRequest {
+  method: string
+  /** Origin-form. */
+  path: string
+  /** Lower-case names; end-to-end fields only. */
+  headers: HeaderList
+  body: RequestBody
+  /** What Host and :authority carry; default: the origin's own. */
+  authority?: string | undefined
+  upgrade?: string | undefined
+  /** Overrides of the origin's timeouts, in ms. */
+  headersTimeoutMs?: number | undefined
+  bodyTimeoutMs?: number | undefined
+}
+
+export interface RequestOptions {
+  method?: string
+  /** Any of: a plain object, a flat list of name, value, …, a Headers. */
+  headers?: Readonly<Record<string, string | readonly string[] | undefined>> | readonly string[] | Headers
+  body?: string | Uint8Array | Readable | AsyncIterable<Uint8Array | string> | null
+  signal?: AbortSignal
+  earlyData?: boolean
+  headersTimeoutMs?: number
+  bodyTimeoutMs?: number
+}
+
+export interface TransportResponse {
+  status: number
+  statusText: string
+  headers: Record<string, string | string[]>
+  body: Readable
+  /** Complete when the body has ended. */
+  trailers: Record<string, string | string[]>
+  info: ExchangeInfo
+}
+
+/** How an exchange went. Timings are milliseconds; `totalMs` is set when the body has ended. */
+export interface ExchangeInfo {
+  protocol: Protocol
+  connectionId: number
+  reused: boolean
+  resumed: boolean
+  earlyData: 'none' | 'accepted' | 'rejected'
+  tfo: 'off' | 'used' | 'fallback'
+  remoteAddress: string
+  attempts: readonly AttemptRecord[]
+  retries: number
+  informational: { status: number; headers: Record<string, string | string[]> }[]
+  timings: { queueMs: number; dnsMs: number; connectMs: number; tlsMs: number; ttfbMs: number; totalMs: number }
+}
+
+/** One pool as `stats()` and `GET /pools` show it. */
+export interface PoolStats {
+  origin: string
+  /** How many are in each state. */
+  connections: { connecting: number; idle: number; leased: number; draining: number }
+  backingOff: boolean
+  waiters: number
+  streams: number
+  /** Counters since the pool was made. */
+  opened: { full: number; resumed: number; earlyData: number; cleartext: number }
+  closed: Readonly<Record<string, number>>
+  connectFailures: number
+  requests: number
+  reused: number
+  retries: number
+  /** 1 - connections opened / requests; 0 before the first request. */
+  reuseRatio: number
+  /** Round trips and seconds of handshakes that reuse and resumption avoided, by what a fresh connection costs here. */
+  handshakeRttsSaved: number
+  handshakeSecondsSaved: number
+  /** One line per connection. */
+  list: readonly string[]
+}
+
+export interface TransportStats {
+  pools: readonly PoolStats[]
+  totalConnections: number
+}
+
+/** What is known of an origin and what would be tried next. */
+export interface Explanation {
+  origin: string
+  protocols: readonly { protocol: Protocol; allowed: boolean; because: string }[]
+  plan: readonly { protocol: Protocol; endpoint: string; startAfterMs: number; because: string }[]
+  known: readonly { fact: string; evidence: string }[]
+  unavailable: readonly { feature: string; because: string }[]
+  pool: PoolStats | undefined
+}
+
+export interface Transport extends AsyncDisposable {
+  /** A response with its body as a stream. Rejects with a TransportError. */
+  request(url: string | URL, options?: RequestOptions): Promise<TransportResponse>
+  /** The same as fetch(): a Response, redirects followed as `redirect` says. */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /** The transport as an undici 7 Dispatcher. */
+  dispatcher(): Dispatcher
+  /** Push style, nothing allocated that was not asked for: the service's hot path. Returns the means to abort. */
+  dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): Pick<ExchangeController, 'abort'>
+  /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
+  preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
+  explain(origin: string | URL): Promise<Explanation>
+  stats(): TransportStats
+  /** Replaces the options. Pools whose origin changed drain and are made anew; the others keep their connections. */
+  configure(options: TransportOptions): void
+  /** Takes no more requests; resolves when every exchange has ended and every connection is closed. */
+  drain(): Promise<void>
+  /** Ends everything now. Open exchanges fail with MM_TRANSPORT_CLOSED or the given error. */
+  close(error?: TransportError): Promise<void>
+}

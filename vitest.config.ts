@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Servers and children are started by many files: two workers keep a two-core machine honest.
+    maxWorkers: 2,
+    pool: 'forks',
+  },
+})
