@@ -22,11 +22,13 @@ export interface Resolver {
 
 export interface Resolution {
   readonly addresses: readonly ResolvedAddress[]
-  /** Where it came from: `literal`, `override`, `cache`, `system`. */
+  /** Where it came from: `literal`, `endpoints`, `override`, `cache`, `system`. */
   readonly source: string
 }
 
 export interface ResolvedAddress {
   readonly address: string
   readonly family: 4 | 6
+  /** When it is another one than the origin's: configured endpoints may have a port. */
+  readonly port?: number
 }

@@ -48,7 +48,9 @@ export interface ExchangeEnded {
   /** The connection had carried an exchange before. */
   reused: boolean
   retries: number
-  requestBytes: number
+  /** Of the body; undefined when its length was not known before. */
+  requestBytes: number | undefined
+  /** Of the body. */
   responseBytes: number
   /** Waiting for a connection. */
   queueMs: number

@@ -169,3 +169,38 @@ export interface GlobalLimits {
 }
 
 export const DEFAULT_GLOBAL_LIMITS: Readonly<GlobalLimits> = { maxTotalConnections: 1024, maxOrigins: 1024 }
+
+/** The memory of TLS sessions, over all origins. */
+export interface TicketStoreOptions {
+  /** Peers (origin and trust settings) whose tickets are kept; the one unused for longest makes room. 0: no resumption. */
+  maxPeers: number
+  /** Tickets of one peer; the oldest makes room. */
+  maxTicketsPerPeer: number
+  /** How long a ticket is kept when the server does not say. */
+  defaultLifetimeMs: number
+  /** How long a ticket is kept at the most, whatever the server says (RFC 8446 4.6.1: seven days). */
+  maxLifetimeMs: number
+}
+
+export const DEFAULT_TICKET_STORE_OPTIONS: Readonly<TicketStoreOptions> = {
+  maxPeers: 1024,
+  maxTicketsPerPeer: 4,
+  defaultLifetimeMs: 7_200_000,
+  maxLifetimeMs: 604_800_000,
+}
+
+/** Name resolution, over all origins. The system's resolver tells no TTL, so that the cache is short. */
+export interface ResolverOptions {
+  /** How long an answer is used again. 0: every connect asks anew (askers at the same time still share one query). */
+  dnsCacheMs: number
+  /** How long a failure is used again. */
+  dnsNegativeCacheMs: number
+  /** Host names in the cache; the one unused for longest makes room. */
+  maxDnsEntries: number
+}
+
+export const DEFAULT_RESOLVER_OPTIONS: Readonly<ResolverOptions> = {
+  dnsCacheMs: 30_000,
+  dnsNegativeCacheMs: 1_000,
+  maxDnsEntries: 1024,
+}

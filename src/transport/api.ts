@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { AttemptRecord, Protocol } from './connection.ts'
-import type { TransportError } from './errors.ts'
-import type { ExchangeController, ExchangeHandler, RequestBody } from './exchange.ts'
-import type { HeaderList } from './headers.ts'
-import type { Observer } from './observer.ts'
-import type { GlobalLimits, OriginOptions } from './options.ts'
-import type { Origin } from './origin.ts'
+import type { AttemptRecord, Connection, Protocol } from '../connection.ts'
+import type { TransportError } from '../errors.ts'
+import type { ExchangeHandler, RequestBody } from '../exchange.ts'
+import type { HeaderList } from '../headers.ts'
+import type { Observer } from '../observer.ts'
+import type { GlobalLimits, OriginOptions } from '../options.ts'
+import type { Origin } from '../origin.ts'
+import type { BodyInput } from './request-body.ts'
+import type { HeaderInput } from './request-headers.ts'
 
 /** Options of a transport: `defaults` for every origin, `origins` by URL where one differs. */
 export interface TransportOptions {
@@ -35,25 +37,51 @@ export interface DispatchRequest {
   bodyTimeoutMs?: number | undefined
 }
 
+/** The caller's hold on a dispatched request, and what became of it so far. */
+export interface DispatchHandle {
+  /** Gives up, in whatever phase. The handler gets onResponseError with this error, synchronously, unless it has ended already. */
+  abort(error: TransportError): void
+  /** The connection that carries it, or carried it last. */
+  readonly connection: Connection | undefined
+  /** That connection had carried an exchange before. */
+  readonly reused: boolean
+  readonly retries: number
+  /** Waiting for a connection, so far or in all. */
+  readonly queueMs: number
+  /** From the lease to the head of the final response; 0 before. */
+  readonly ttfbMs: number
+}
+
 export interface RequestOptions {
+  /** Default GET. */
   method?: string
-  /** Any of: a plain object, a flat list of name, value, …, a Headers. */
-  headers?: Readonly<Record<string, string | readonly string[] | undefined>> | readonly string[] | Headers
-  body?: string | Uint8Array | Readable | AsyncIterable<Uint8Array | string> | null
+  /** A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority; connection-specific fields are dropped. */
+  headers?: HeaderInput
+  body?: BodyInput
   signal?: AbortSignal
+  /** Early data is not built yet: true is refused with MM_INVALID_ARGUMENT. */
   earlyData?: boolean
+  /** Overrides of the origin's timeouts, in ms; 0 = no limit. */
   headersTimeoutMs?: number
   bodyTimeoutMs?: number
 }
 
 export interface TransportResponse {
-  status: number
-  statusText: string
-  headers: Record<string, string | string[]>
-  body: Readable
+  readonly status: number
+  readonly statusText: string
+  /** Lower-case names; a name that came more than once has an array. */
+  readonly headers: Record<string, string | string[]>
+  /** Made when it is first asked for. Read it to its end, dump() it or destroy it: the connection waits for that. */
+  readonly body: Readable
   /** Complete when the body has ended. */
-  trailers: Record<string, string | string[]>
-  info: ExchangeInfo
+  readonly trailers: Record<string, string | string[]>
+  readonly info: ExchangeInfo
+  /** The whole body, without a stream. Each rejects when it is longer than `maxBytes` (default 64 MiB). */
+  bytes(maxBytes?: number): Promise<Buffer>
+  text(maxBytes?: number): Promise<string>
+  json(maxBytes?: number): Promise<unknown>
+  /** Reads the body to its end and throws it away. */
+  dump(): Promise<void>
 }
 
 /** How an exchange went. Timings are milliseconds; `totalMs` is set when the body has ended. */
@@ -68,7 +96,14 @@ export interface ExchangeInfo {
   attempts: readonly AttemptRecord[]
   retries: number
   informational: { status: number; headers: Record<string, string | string[]> }[]
-  timings: { queueMs: number; dnsMs: number; connectMs: number; tlsMs: number; ttfbMs: number; totalMs: number }
+  timings: {
+    queueMs: number
+    dnsMs: number
+    connectMs: number
+    tlsMs: number
+    ttfbMs: number
+    totalMs: number
+  }
 }
 
 /** One pool as `stats()` and `GET /pools` show it. */
@@ -117,8 +152,8 @@ export interface Transport extends AsyncDisposable {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
   /** The transport as an undici 7 Dispatcher. */
   dispatcher(): Dispatcher
-  /** Push style, nothing allocated that was not asked for: the service's hot path. Returns the means to abort. */
-  dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): Pick<ExchangeController, 'abort'>
+  /** Push style, nothing allocated that was not asked for: the service's hot path. Never throws: failures go to the handler. */
+  dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
   /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
   preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
   explain(origin: string | URL): Promise<Explanation>

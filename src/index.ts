@@ -1,0 +1,59 @@
+/**
+ * The public door of the embedded module. What is not exported here is not API.
+ *
+ * ```ts
+ * import { createTransport } from 'middlemile'
+ * await using transport = createTransport()
+ * const response = await transport.request('https://origin.example/api')
+ * ```
+ */
+
+export type { Clock, Timer } from './clock.ts'
+export { systemClock } from './clock.ts'
+export type { AttemptRecord, CloseReason, Connection, HandshakeInfo, KeepAliveHint, Protocol } from './connection.ts'
+export { TransportDispatcher } from './dispatcher.ts'
+export type { Endpoint } from './endpoint.ts'
+export { formatEndpoint } from './endpoint.ts'
+export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './errors.ts'
+export { asTransportError, ERROR_CODES, TransportError } from './errors.ts'
+export type { BodySink, BodySource, ExchangeController, ExchangeHandler, ExchangeRequest, RequestBody } from './exchange.ts'
+export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
+export type { HeaderList } from './headers.ts'
+export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
+export type { ConnectionClosed, ExchangeEnded, Observer, RetryReason, TransportEvent } from './observer.ts'
+export type {
+  GlobalLimits,
+  OriginOptions,
+  PoolOptions,
+  ResponseLimits,
+  RetryOptions,
+  SocketOptions,
+  TimeoutOptions,
+  TlsOptions,
+} from './options.ts'
+export {
+  DEFAULT_GLOBAL_LIMITS,
+  DEFAULT_POOL_OPTIONS,
+  DEFAULT_RESPONSE_LIMITS,
+  DEFAULT_RETRY_OPTIONS,
+  DEFAULT_SOCKET_OPTIONS,
+  DEFAULT_TIMEOUTS,
+} from './options.ts'
+export type { Origin } from './origin.ts'
+export { parseOrigin } from './origin.ts'
+export * from './pool/sizing.ts'
+export type {
+  DispatchHandle,
+  DispatchRequest,
+  ExchangeInfo,
+  Explanation,
+  PoolStats,
+  RequestOptions,
+  Transport,
+  TransportOptions,
+  TransportResponse,
+  TransportStats,
+} from './transport/api.ts'
+export type { BodyInput } from './transport/request-body.ts'
+export type { HeaderInput } from './transport/request-headers.ts'
+export { createTransport } from './transport.ts'

@@ -1,0 +1,118 @@
+import { DEFAULT_TICKET_STORE_OPTIONS, type TicketStoreOptions } from '../options.ts'
+
+/** A ticket that was handed out. Whoever took it resumes with it, or gives it back if it never left the machine. */
+export interface TakenTicket {
+  /** What the TLS library serialised. It holds the resumption secret: never logged, never copied. */
+  readonly session: Buffer
+  /** Nobody has used it yet. Early data may go out with such a ticket only (RFC 8446 8.1: a second use could be a replay). */
+  readonly isFirstUse: boolean
+}
+
+interface Ticket {
+  readonly session: Buffer
+  readonly expiresAt: number
+  isUsed: boolean
+}
+
+/** Oldest first. */
+interface Shelf {
+  tickets: Ticket[]
+}
+
+/**
+ * TLS tickets by peer key, strongly held (a cache of WeakRefs loses them to the collector before the next connection needs them).
+ *
+ * Tickets are TAKEN, not read: each connection uses up one, the newest first, because a ticket that is used twice lets an
+ * onlooker link the connections (RFC 8446 C.4). But a node:tls server issues none on a resumed connection, so that plain
+ * popping runs dry after two connections. Therefore the very last ticket of a peer stays and is handed out again, marked
+ * `isFirstUse: false`, until it expires or a fresh one takes its place.
+ */
+export class TicketStore {
+  readonly #options: TicketStoreOptions
+  /** In order of use, the longest unused peer first: a Map keeps the order of insertion. */
+  readonly #shelves = new Map<string, Shelf>()
+  /** Where a taken ticket came from, for giveBack. */
+  readonly #origins = new WeakMap<TakenTicket, { shelf: Shelf; ticket: Ticket }>()
+
+  constructor(options: Partial<TicketStoreOptions> = {}) {
+    this.#options = { ...DEFAULT_TICKET_STORE_OPTIONS, ...options }
+  }
+
+  /** Peers with a ticket, expired ones included until they are touched. */
+  get peers(): number {
+    return this.#shelves.size
+  }
+
+  /** Keeps a ticket. `lifetimeMs` is what the server said; without it the default applies, and seven days are the end (RFC 8446 4.6.1). */
+  put(peer: string, session: Buffer, now: number, lifetimeMs = this.#options.defaultLifetimeMs): void {
+    const { maxPeers, maxTicketsPerPeer, maxLifetimeMs } = this.#options
+    if (maxPeers === 0 || maxTicketsPerPeer === 0 || lifetimeMs <= 0) return
+    const shelf = this.#shelves.get(peer) ?? { tickets: [] }
+    // A used ticket was only kept for want of a fresh one.
+    shelf.tickets = shelf.tickets.filter(ticket => !ticket.isUsed && ticket.expiresAt > now)
+    shelf.tickets.push({ session, expiresAt: now + Math.min(lifetimeMs, maxLifetimeMs), isUsed: false })
+    if (shelf.tickets.length > maxTicketsPerPeer) shelf.tickets.shift()
+    this.#touch(peer, shelf)
+    if (this.#shelves.size > maxPeers) this.#evictLongestUnused()
+  }
+
+  /** The newest ticket of the peer. The last one stays and may be taken again. */
+  take(peer: string, now: number): TakenTicket | undefined {
+    const shelf = this.#shelves.get(peer)
+    if (shelf === undefined) return undefined
+    shelf.tickets = shelf.tickets.filter(ticket => ticket.expiresAt > now)
+    const ticket = shelf.tickets.length > 1 ? shelf.tickets.pop() : shelf.tickets[0]
+    if (ticket === undefined) {
+      this.#shelves.delete(peer)
+      return undefined
+    }
+    this.#touch(peer, shelf)
+    const taken: TakenTicket = { session: ticket.session, isFirstUse: !ticket.isUsed }
+    ticket.isUsed = true
+    this.#origins.set(taken, { shelf, ticket })
+    return taken
+  }
+
+  /** Puts back a ticket that never went out on the wire: its connection lost the race or was not made. */
+  giveBack(peer: string, taken: TakenTicket): void {
+    const origin = this.#origins.get(taken)
+    // The shelf is another one when the peer was purged or evicted meanwhile: then the ticket stays gone.
+    if (origin === undefined || this.#shelves.get(peer) !== origin.shelf) return
+    this.#origins.delete(taken)
+    const { shelf, ticket } = origin
+    if (taken.isFirstUse) ticket.isUsed = false
+    if (shelf.tickets.includes(ticket)) return
+    // It was the newest of its time; what was put since is newer still, but the order among fresh ones does not matter to anyone.
+    if (shelf.tickets.length < this.#options.maxTicketsPerPeer) shelf.tickets.unshift(ticket)
+  }
+
+  /**
+   * Forgets a peer's tickets: a handshake that offered one failed. A server that chokes on a stale ticket would otherwise fail
+   * every connection to come (envoyproxy/envoy #18757).
+   */
+  purge(peer: string): void {
+    this.#shelves.delete(peer)
+  }
+
+  /** Forgets everything, as must be done when what is trusted changes in a way that the peer keys do not show. */
+  clear(): void {
+    this.#shelves.clear()
+  }
+
+  /** Counts only: neither keys nor tickets are for reading. */
+  toString(): string {
+    let tickets = 0
+    for (const shelf of this.#shelves.values()) tickets += shelf.tickets.length
+    return `${tickets} tickets of ${this.#shelves.size} peers`
+  }
+
+  #touch(peer: string, shelf: Shelf): void {
+    this.#shelves.delete(peer)
+    this.#shelves.set(peer, shelf)
+  }
+
+  #evictLongestUnused(): void {
+    const first = this.#shelves.keys().next()
+    if (first.done !== true) this.#shelves.delete(first.value)
+  }
+}

@@ -1,0 +1,31 @@
+import type { ResolvedAddress } from '../endpoint.ts'
+
+export interface AddressOrderOptions {
+  /** The family to begin with. Default: that of the first address. */
+  firstFamily?: 4 | 6
+  /** How many of the first family come before the first of the other (RFC 8305 section 4: 1). */
+  firstFamilyCount?: number
+}
+
+/**
+ * The order in which addresses are tried (RFC 8305 section 4): the families alternate, so that one family that does not work
+ * costs one delay and not one per address. Within a family the resolver's order stays: getaddrinfo has sorted by
+ * RFC 6724 already, with the machine's own routes and policy table, which we could only imitate. Repeated addresses are dropped.
+ */
+export function orderAddresses<T extends ResolvedAddress>(
+  addresses: readonly T[],
+  options: AddressOrderOptions = {},
+): T[] {
+  const seen = new Set<string>()
+  const unique = addresses.filter(({ address, port = 0 }) => {
+    const key = `${address} ${port}`
+    return !seen.has(key) && seen.add(key)
+  })
+  const firstFamily = options.firstFamily ?? unique[0]?.family
+  const first = unique.filter(({ family }) => family === firstFamily)
+  const second = unique.filter(({ family }) => family !== firstFamily)
+
+  const ordered = first.splice(0, Math.max(1, options.firstFamilyCount ?? 1))
+  while (first.length > 0 || second.length > 0) ordered.push(...second.splice(0, 1), ...first.splice(0, 1))
+  return ordered
+}

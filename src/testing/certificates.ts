@@ -1,0 +1,191 @@
+import { createHash, generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { isIP } from 'node:net'
+import { promisify } from 'node:util'
+import {
+  derBits,
+  derBoolean,
+  derInteger,
+  derObjectIdentifier,
+  derOctets,
+  derSequence,
+  derSet,
+  derTagged,
+  derText,
+  derTime,
+} from './der.ts'
+
+/**
+ * Certificates for tests and demos, made on the spot: an authority that lives as long as the process, and leaves signed by it.
+ * ECDSA on P-256 (a key takes well under a millisecond). X.509 v3 as RFC 5280 profiles it, written by der.ts; keys, hashes and
+ * signatures are OpenSSL's through node:crypto. No package is needed, so that `middlemile/testing` works wherever Node does.
+ */
+
+export interface CertificateAuthority {
+  /** The authority's own certificate, PEM: what a client trusts. */
+  readonly cert: string
+  /** PEM (PKCS#8). */
+  readonly key: string
+  /** A leaf for these names, good for servers, and for clients too when `clientAuth` is set. */
+  issue(options: IssueOptions): Promise<IssuedCertificate>
+}
+
+export interface IssueOptions {
+  /** DNS names (`*.example` is fine) and IP addresses. The first one is the common name as well. */
+  names: readonly string[]
+  /** Default: an hour ago. */
+  notBefore?: Date
+  /** Default: in 30 days. A date in the past makes an expired certificate. */
+  notAfter?: Date
+  /** Adds the client purpose. */
+  clientAuth?: boolean
+}
+
+/** All PEM; the three fields fit node:tls as they are. */
+export interface IssuedCertificate {
+  readonly cert: string
+  readonly key: string
+  /** The certificate of the authority that signed it. */
+  readonly ca: string
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+const OID = {
+  commonName: '2.5.4.3',
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  basicConstraints: '2.5.29.19',
+  keyUsage: '2.5.29.15',
+  extendedKeyUsage: '2.5.29.37',
+  subjectAltName: '2.5.29.17',
+  subjectKeyIdentifier: '2.5.29.14',
+  authorityKeyIdentifier: '2.5.29.35',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+} as const
+
+// Bits of KeyUsage, most significant first (RFC 5280 4.2.1.3).
+const DIGITAL_SIGNATURE = 0x80
+const CERT_SIGN_AND_CRL_SIGN = 0x06
+
+const newKeyPair = promisify(generateKeyPair)
+
+/** Makes an authority. Every call makes another one, so that a test can have a trusted and a foreign one. */
+export async function createCertificateAuthority(
+  commonName = 'middlemile test authority',
+): Promise<CertificateAuthority> {
+  const { publicKey, privateKey } = await newKeyPair('ec', { namedCurve: 'P-256' })
+  const issuer = distinguishedName(commonName)
+  const keyId = keyIdentifier(publicKey)
+  const now = Date.now()
+  const cert = signCertificate(privateKey, {
+    issuer,
+    subject: issuer,
+    notBefore: new Date(now - DAY_MS),
+    notAfter: new Date(now + 365 * DAY_MS),
+    publicKey,
+    extensions: [
+      extension(OID.basicConstraints, true, derSequence(derBoolean(true))),
+      extension(OID.keyUsage, true, derBits(Buffer.of(CERT_SIGN_AND_CRL_SIGN), 1)),
+      extension(OID.subjectKeyIdentifier, false, derOctets(keyId)),
+    ],
+  })
+
+  return {
+    cert,
+    key: pemOf(privateKey),
+    async issue({ names, notBefore, notAfter, clientAuth = false }) {
+      const [first] = names
+      if (first === undefined) throw new RangeError('a certificate needs at least one name')
+      const leaf = await newKeyPair('ec', { namedCurve: 'P-256' })
+      const end = notAfter ?? new Date(Date.now() + 30 * DAY_MS)
+      const purposes = [derObjectIdentifier(OID.serverAuth)]
+      if (clientAuth) purposes.push(derObjectIdentifier(OID.clientAuth))
+      const leafCert = signCertificate(privateKey, {
+        issuer,
+        subject: distinguishedName(first),
+        // An expired certificate was valid once: its start lies before its end.
+        notBefore: notBefore ?? new Date(Math.min(Date.now() - HOUR_MS, end.getTime() - DAY_MS)),
+        notAfter: end,
+        publicKey: leaf.publicKey,
+        extensions: [
+          extension(OID.basicConstraints, true, derSequence()),
+          extension(OID.keyUsage, true, derBits(Buffer.of(DIGITAL_SIGNATURE), 7)),
+          extension(OID.extendedKeyUsage, false, derSequence(...purposes)),
+          extension(OID.subjectAltName, false, derSequence(...names.map(alternativeName))),
+          extension(OID.subjectKeyIdentifier, false, derOctets(keyIdentifier(leaf.publicKey))),
+          extension(OID.authorityKeyIdentifier, false, derSequence(derTagged(0, false, keyId))),
+        ],
+      })
+      return { cert: leafCert, key: pemOf(leaf.privateKey), ca: cert }
+    },
+  }
+}
+
+interface CertificateFields {
+  readonly issuer: Buffer
+  readonly subject: Buffer
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly publicKey: KeyObject
+  readonly extensions: readonly Buffer[]
+}
+
+/** The certificate as PEM (RFC 5280 4.1). */
+function signCertificate(signingKey: KeyObject, fields: CertificateFields): string {
+  const algorithm = derSequence(derObjectIdentifier(OID.ecdsaWithSha256))
+  const toBeSigned = derSequence(
+    derTagged(0, true, derInteger(Buffer.of(2))), // version 3
+    derInteger(Buffer.concat([Buffer.of(1), randomBytes(15)])), // positive, unique, at most 20 bytes (4.1.2.2)
+    algorithm,
+    fields.issuer,
+    derSequence(derTime(fields.notBefore), derTime(fields.notAfter)),
+    fields.subject,
+    fields.publicKey.export({ type: 'spki', format: 'der' }),
+    derTagged(3, true, derSequence(...fields.extensions)),
+  )
+  const signature = sign('sha256', toBeSigned, { key: signingKey, dsaEncoding: 'der' })
+  const base64 = derSequence(toBeSigned, algorithm, derBits(signature)).toString('base64')
+  const lines = base64.match(/.{1,64}/g) ?? []
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}
+
+function distinguishedName(commonName: string): Buffer {
+  return derSequence(derSet(derSequence(derObjectIdentifier(OID.commonName), derText(commonName))))
+}
+
+function extension(oid: string, critical: boolean, value: Buffer): Buffer {
+  const id = derObjectIdentifier(oid)
+  return critical ? derSequence(id, derBoolean(true), derOctets(value)) : derSequence(id, derOctets(value))
+}
+
+/** GeneralName: [2] is a DNS name, [7] the bytes of an address (RFC 5280 4.2.1.6). */
+function alternativeName(name: string): Buffer {
+  const family = isIP(name)
+  if (family === 0) return derTagged(2, false, Buffer.from(name, 'latin1'))
+  return derTagged(7, false, family === 4 ? Buffer.from(name.split('.').map(Number)) : ipv6Bytes(name))
+}
+
+function ipv6Bytes(address: string): Buffer {
+  // The URL parser writes an embedded IPv4 part as hexadecimal groups and leaves one `::` at the most.
+  const normal = new URL(`http://[${address}]/`).hostname.slice(1, -1)
+  const [head = '', tail = ''] = normal.split('::')
+  const groupsOf = (part: string): string[] => (part === '' ? [] : part.split(':'))
+  const before = groupsOf(head)
+  const after = groupsOf(tail)
+  const bytes = Buffer.alloc(16)
+  before.forEach((group, i) => bytes.writeUInt16BE(Number.parseInt(group, 16), i * 2))
+  after.forEach((group, i) => bytes.writeUInt16BE(Number.parseInt(group, 16), 16 - (after.length - i) * 2))
+  return bytes
+}
+
+/** SHA-1 of the public key, as RFC 5280 4.2.1.2 suggests: a name, not a safeguard. */
+function keyIdentifier(publicKey: KeyObject): Buffer {
+  return createHash('sha1')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest()
+}
+
+function pemOf(privateKey: KeyObject): string {
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}

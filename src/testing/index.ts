@@ -1,0 +1,26 @@
+/** `middlemile/testing`: a clock, a network, certificates and origins for tests of whatever is built on middlemile. */
+export {
+  type CertificateAuthority,
+  createCertificateAuthority,
+  type IssuedCertificate,
+  type IssueOptions,
+} from './certificates.ts'
+export { FakeClock } from './fake-clock.ts'
+export { patternBytes } from './origin-answers.ts'
+export {
+  type OriginSettings,
+  startIdleClosingOrigin,
+  startQuickOrigin,
+  startRecyclingOrigin,
+  startSlowOrigin,
+  type TestOrigin,
+} from './origins.ts'
+export { seededRandom } from './seeded-random.ts'
+export {
+  DatagramEnd,
+  type LinkConditions,
+  type LinkStats,
+  type PathConditions,
+  PipeEnd,
+  SimulatedNetwork,
+} from './simulated-network.ts'

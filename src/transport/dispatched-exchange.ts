@@ -1,0 +1,217 @@
+import type { Duplex } from 'node:stream'
+import type { Clock, Timer } from '../clock.ts'
+import type { Connection } from '../connection.ts'
+import { TransportError } from '../errors.ts'
+import {
+  type ExchangeController,
+  type ExchangeHandler,
+  type ExchangeRequest,
+  isReplayableBody,
+} from '../exchange.ts'
+import type { HeaderList } from '../headers.ts'
+import type { Waiter } from '../pool/pool.ts'
+import type { DispatchHandle } from './api.ts'
+import type { OriginEntry } from './origin-entry.ts'
+import { judgeReplay } from './replay-rules.ts'
+
+/**
+ * One request from its dispatch to its end: it waits in the pool, is opened on the connection that it is leased, passes everything
+ * on to the caller's handler, and is sent again where the replay rules allow it. It is the pool's waiter and the connection's
+ * handler itself, so that a request costs this one object.
+ *
+ * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
+ */
+export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHandle {
+  readonly #entry: OriginEntry
+  readonly #request: ExchangeRequest
+  readonly #handler: ExchangeHandler
+  readonly #clock: Clock
+
+  #phase: 'waiting' | 'active' | 'done' = 'waiting'
+  #connection: Connection | undefined
+  #controller: ExchangeController | undefined
+  #reused = false
+  #retries = 0
+  /** The caller saw something of an answer. */
+  #isCommitted = false
+  #status = 0
+  #responseBytes = 0
+  #deadline: Timer | undefined
+
+  readonly #startedAt: number
+  #leasedAt = 0
+  #headAt = 0
+
+  constructor(entry: OriginEntry, request: ExchangeRequest, handler: ExchangeHandler, clock: Clock) {
+    this.#entry = entry
+    this.#request = request
+    this.#handler = handler
+    this.#clock = clock
+    this.#startedAt = clock.now()
+  }
+
+  /** Goes to the pool. */
+  start(): void {
+    const { requestMs } = this.#entry.settings.timeouts
+    if (requestMs > 0) this.#deadline = this.#clock.setTimer(requestMs, () => this.#onDeadline(requestMs))
+    this.#entry.retryBudget.deposit()
+    this.#entry.pool.acquire(this)
+  }
+
+  // The caller's side: DispatchHandle
+
+  abort(error: TransportError): void {
+    if (this.#phase === 'waiting') {
+      this.#entry.pool.cancel(this)
+      this.#fail(error)
+    } else if (this.#phase === 'active') {
+      this.#isCommitted = true // nothing of it is sent again
+      this.#controller?.abort(error)
+    }
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection
+  }
+
+  get reused(): boolean {
+    return this.#reused
+  }
+
+  get retries(): number {
+    return this.#retries
+  }
+
+  get queueMs(): number {
+    return (this.#leasedAt === 0 ? this.#clock.now() : this.#leasedAt) - this.#startedAt
+  }
+
+  get ttfbMs(): number {
+    return this.#headAt === 0 ? 0 : this.#headAt - this.#leasedAt
+  }
+
+  // The pool's side: Waiter
+
+  onLease(connection: Connection, reused: boolean): void {
+    this.#phase = 'active'
+    this.#connection = connection
+    this.#reused = reused
+    this.#leasedAt = this.#clock.now()
+    if (reused) this.#entry.ledger.onReuse()
+    connection.open(this.#request, this)
+  }
+
+  onLeaseFailed(error: TransportError): void {
+    if (this.#phase !== 'waiting') return
+    if (!this.#tryReplay(error, true)) this.#fail(error)
+  }
+
+  // The connection's side: ExchangeHandler
+
+  onRequestStart(controller: ExchangeController): void {
+    this.#controller = controller
+    this.#handler.onRequestStart(controller)
+  }
+
+  onInformational(controller: ExchangeController, status: number, headers: HeaderList): void {
+    this.#isCommitted = true
+    this.#handler.onInformational(controller, status, headers)
+  }
+
+  onResponseStart(
+    controller: ExchangeController,
+    status: number,
+    headers: HeaderList,
+    statusText: string,
+  ): void {
+    this.#isCommitted = true
+    this.#status = status
+    this.#headAt = this.#clock.now()
+    this.#handler.onResponseStart(controller, status, headers, statusText)
+  }
+
+  onResponseData(controller: ExchangeController, chunk: Buffer): void {
+    this.#responseBytes += chunk.length
+    this.#handler.onResponseData(controller, chunk)
+  }
+
+  onResponseEnd(controller: ExchangeController, trailers: HeaderList): void {
+    this.#end(undefined)
+    this.#handler.onResponseEnd(controller, trailers)
+  }
+
+  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
+    this.#status = status
+    this.#headAt = this.#clock.now()
+    this.#end(undefined)
+    this.#handler.onUpgrade(controller, status, headers, tunnel)
+  }
+
+  onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
+    if (this.#phase !== 'active') return
+    if (!this.#tryReplay(error, false)) this.#fail(error)
+  }
+
+  // Replays and the end
+
+  #tryReplay(error: TransportError, beforeLease: boolean): boolean {
+    const verdict = judgeReplay({
+      error,
+      method: this.#request.method,
+      isBodyReplayable: isReplayableBody(this.#request.body),
+      beforeLease,
+      reused: this.#reused,
+      isCallerCommitted: this.#isCommitted,
+      retries: this.#retries,
+      maxRetries: this.#entry.settings.retry.maxRetries,
+    })
+    if (!verdict.replay) return false
+    if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
+    this.#retries += 1
+    this.#entry.onRetry(verdict.reason, error)
+    this.#phase = 'waiting'
+    this.#controller = undefined
+    this.#entry.pool.acquire(this, verdict.reason === 'stale-connection')
+    return true
+  }
+
+  #onDeadline(requestMs: number): void {
+    const processed = this.#phase === 'waiting' ? 'no' : this.#status === 0 ? 'unknown' : 'yes'
+    this.abort(
+      new TransportError('MM_REQUEST_TIMEOUT', `the exchange did not end within ${requestMs} ms`, {
+        processed,
+      }),
+    )
+  }
+
+  #fail(error: TransportError): void {
+    const controller = this.#controller
+    this.#end(error)
+    this.#handler.onResponseError(controller, error)
+  }
+
+  #end(error: TransportError | undefined): void {
+    this.#phase = 'done'
+    this.#deadline?.cancel()
+    const { body } = this.#request
+    const leasedAt = this.#leasedAt
+    const now = this.#clock.now()
+    this.#entry.onExchangeEnded({
+      type: 'exchange-ended',
+      origin: this.#entry.origin,
+      method: this.#request.method,
+      path: this.#request.path,
+      status: this.#status,
+      protocol: this.#connection?.protocol,
+      connectionId: this.#connection?.id ?? 0,
+      reused: this.#reused,
+      retries: this.#retries,
+      requestBytes: body === null ? 0 : body.length,
+      responseBytes: this.#responseBytes,
+      queueMs: (leasedAt === 0 ? now : leasedAt) - this.#startedAt,
+      ttfbMs: this.#headAt === 0 ? 0 : this.#headAt - leasedAt,
+      totalMs: now - this.#startedAt,
+      error,
+    })
+  }
+}

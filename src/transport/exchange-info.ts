@@ -1,0 +1,33 @@
+import { formatEndpoint } from '../endpoint.ts'
+import type { DispatchHandle, ExchangeInfo } from './api.ts'
+
+/** How an exchange went so far. Phases of the handshake count for the exchange that had to wait for them, not for those that reuse it. */
+export function exchangeInfo(
+  handle: DispatchHandle | undefined,
+  informational: ExchangeInfo['informational'],
+  totalMs: number,
+): ExchangeInfo {
+  const connection = handle?.connection
+  const handshake = connection?.handshake
+  const isFirst = handle?.reused === false
+  return {
+    protocol: connection?.protocol ?? 'http/1.1',
+    connectionId: connection?.id ?? 0,
+    reused: handle?.reused ?? false,
+    resumed: handshake?.kind === 'resumed' || handshake?.kind === 'early_data',
+    earlyData: isFirst ? (handshake?.earlyData ?? 'none') : 'none',
+    tfo: isFirst ? (handshake?.tfo ?? 'off') : 'off',
+    remoteAddress: connection === undefined ? '' : formatEndpoint(connection.endpoint),
+    attempts: isFirst ? (handshake?.attempts ?? []) : [],
+    retries: handle?.retries ?? 0,
+    informational,
+    timings: {
+      queueMs: handle?.queueMs ?? 0,
+      dnsMs: isFirst ? (handshake?.timings.dnsMs ?? 0) : 0,
+      connectMs: isFirst ? (handshake?.timings.connectMs ?? 0) : 0,
+      tlsMs: isFirst ? (handshake?.timings.tlsMs ?? 0) : 0,
+      ttfbMs: handle?.ttfbMs ?? 0,
+      totalMs,
+    },
+  }
+}

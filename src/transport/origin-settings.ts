@@ -1,0 +1,99 @@
+import { TransportError } from '../errors.ts'
+import {
+  DEFAULT_POOL_OPTIONS,
+  DEFAULT_RESPONSE_LIMITS,
+  DEFAULT_RETRY_OPTIONS,
+  DEFAULT_SOCKET_OPTIONS,
+  DEFAULT_TIMEOUTS,
+  type OriginOptions,
+  type PoolOptions,
+  type ResponseLimits,
+  type RetryOptions,
+  type SocketOptions,
+  type TimeoutOptions,
+  type TlsOptions,
+} from '../options.ts'
+import { type Origin, parseOrigin } from '../origin.ts'
+import type { Protocol } from '../connection.ts'
+import type { TransportOptions } from './api.ts'
+
+/** Everything that applies to one origin, with nothing left to default. */
+export interface OriginSettings {
+  readonly protocols: readonly Protocol[]
+  readonly pool: PoolOptions
+  readonly timeouts: TimeoutOptions
+  readonly retry: RetryOptions
+  readonly limits: ResponseLimits
+  readonly tls: TlsOptions
+  readonly socket: SocketOptions
+  readonly endpoints: readonly string[]
+  /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
+  readonly fingerprint: string
+}
+
+/** Protocols in order of preference when the caller names none. */
+const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
+
+/** Reads a transport's options once; answers per origin. */
+export class SettingsBook {
+  readonly #defaults: OriginOptions
+  readonly #byOrigin = new Map<string, OriginOptions>()
+
+  /** Throws MM_INVALID_ARGUMENT for an origin that is no URL or a value that makes no sense. */
+  constructor(options: TransportOptions) {
+    this.#defaults = options.defaults ?? {}
+    for (const [url, origin] of Object.entries(options.origins ?? {}))
+      this.#byOrigin.set(parseOrigin(url).key, origin)
+    mergeSettings(this.#defaults, {})
+    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin)
+  }
+
+  settingsFor(origin: Origin): OriginSettings {
+    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {})
+  }
+}
+
+function mergeSettings(defaults: OriginOptions, own: OriginOptions): OriginSettings {
+  for (const options of [defaults, own]) {
+    if ((options.earlyData ?? 'off') !== 'off') throw notBuilt('earlyData')
+    if ((options.tfo ?? 'off') !== 'off') throw notBuilt('tfo')
+  }
+  const settings = {
+    protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
+    pool: checkNumbers('pool', { ...DEFAULT_POOL_OPTIONS, ...defaults.pool, ...own.pool }),
+    timeouts: checkNumbers('timeouts', { ...DEFAULT_TIMEOUTS, ...defaults.timeouts, ...own.timeouts }),
+    retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),
+    limits: checkNumbers('limits', { ...DEFAULT_RESPONSE_LIMITS, ...defaults.limits, ...own.limits }),
+    tls: { ...defaults.tls, ...own.tls },
+    socket: checkNumbers('socket', { ...DEFAULT_SOCKET_OPTIONS, ...defaults.socket, ...own.socket }),
+    endpoints: own.endpoints ?? defaults.endpoints ?? [],
+  }
+  if (settings.protocols.length === 0)
+    throw new TransportError('MM_INVALID_ARGUMENT', 'protocols must name at least one protocol')
+  if (settings.pool.maxConnections < 1)
+    throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxConnections must be at least 1')
+  if (settings.pool.maxStreamsPerConnection < 1) {
+    throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
+  }
+  return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+function notBuilt(option: string): TransportError {
+  return new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `${option} is not built in this version; leave it out or set it to 'off'`,
+  )
+}
+
+/** Every option of these groups is a number that is not negative. */
+function checkNumbers<T extends object>(group: string, values: T): T {
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+      throw new TransportError(
+        'MM_INVALID_ARGUMENT',
+        `${group}.${name} must be a number that is not negative, not ${String(value)}`,
+      )
+    }
+  }
+  return values
+}

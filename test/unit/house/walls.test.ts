@@ -1,0 +1,105 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** Each line breaks one wall, and only that one. */
+const TRESPASSES: [file: string, code: string, complaint: string][] = [
+  ['src/pool/a.ts', "import { x } from '../http1/x.ts'", 'wall: pool/'],
+  ['src/pool/pool.ts', "import { x } from '../tcp/x.ts'", 'wall: pool/'],
+  ['src/pool/b.ts', "import { x } from '../transport.ts'", 'wall: pool/'],
+  ['src/pool/c.ts', "import { x } from 'node:net'", 'pure: a driver does the I/O'],
+  ['src/pool/d.ts', 'export const at = Date.now()', 'pure: `now` is an argument'],
+  ['src/pool/e.ts', 'setTimeout(() => {}, 1)', 'pure: `now` is an argument'],
+  ['src/pool/f.ts', 'export const r = Math.random()', 'pure: randomness is an argument'],
+  ['src/select/a.ts', "import { x } from '../pool/x.ts'", 'wall: select/'],
+  ['src/select/plan.ts', "import { x } from 'node:dns'", 'pure: a driver does the I/O'],
+  ['src/memory/a.ts', "import { x } from '../tcp/x.ts'", 'wall: memory/'],
+  ['src/http1/a.ts', "import { x } from '../pool/x.ts'", 'wall: a protocol'],
+  ['src/http1/a.ts', "import { x } from '../tcp/x.ts'", 'wall: a protocol'],
+  ['src/http1/b.ts', "import { x } from 'node:tls'", 'pure: a driver does the I/O'],
+  ['src/tcp/a.ts', "import { x } from '../http1/x.ts'", 'wall: tcp/'],
+  ['src/transport/a.ts', "import { x } from '../service/x.ts'", 'wall: the transport'],
+  ['src/transport.ts', "import { x } from './ingress/x.ts'", 'wall: the transport'],
+  ['src/ingress/a.ts', "import { x } from '../pool/x.ts'", 'wall: ingress/'],
+  ['src/service/a.ts', "import { x } from '../pool/x.ts'", 'wall: the service'],
+  ['src/service/a.ts', "import { x } from '../errors.ts'", 'wall: the service'],
+  ['src/service/config/a.ts', "import { x } from '../../options.ts'", 'wall: the service'],
+  ['src/cli/a.ts', "import { x } from '../transport.ts'", 'wall: the command line'],
+  ['src/errors.ts', "import { x } from './pool/x.ts'", 'wall: a base file'],
+  ['src/ring-a.ts', "import { b } from './ring-b.ts'\nexport const a: unknown = () => b", 'no-cycle'],
+]
+
+describe('the walls', () => {
+  let house: string
+
+  beforeAll(() => {
+    house = mkdtempSync(join(tmpdir(), 'walls-'))
+    cpSync(join(root, '.oxlintrc.json'), join(house, '.oxlintrc.json'))
+    symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'))
+    TRESPASSES.forEach(([file, code], index) => {
+      // Files of one name cannot live in one house: each trespass gets a floor of its own.
+      write(join(house, String(index), file), `${code}\nexport { x } from './x.ts'\n`)
+      cpSync(join(house, '.oxlintrc.json'), join(house, String(index), '.oxlintrc.json'))
+    })
+    write(
+      join(house, String(TRESPASSES.length - 1), 'src/ring-b.ts'),
+      "import { a } from './ring-a.ts'\nexport const b: unknown = () => a\n",
+    )
+  })
+
+  afterAll(() => rmSync(house, { recursive: true, force: true }))
+
+  it.each(TRESPASSES.map(([file, code, complaint], index) => ({ file, code, complaint, index })))(
+    'stop $file from: $code',
+    ({ file, complaint, index }) => {
+      expect(lint(join(house, String(index)), file)).toContain(complaint)
+    },
+  )
+
+  it('let through what is allowed', () => {
+    const allowed: [string, string][] = [
+      [
+        'src/pool/pool.ts',
+        "import { x } from '../connection.ts'\nimport { y } from './pool-state.ts'\nexport const z = [x, y]",
+      ],
+      [
+        'src/tcp/dial.ts',
+        "import { x } from '../memory/ticket-store.ts'\nimport { y } from 'node:net'\nexport const z = [x, y]",
+      ],
+      [
+        'src/service/routes/a.ts',
+        "import { x } from '../../index.ts'\nimport { y } from '../config/b.ts'\nexport const z = [x, y]",
+      ],
+      ['src/ingress/a.ts', "import { x } from '../http1/x.ts'\nexport const z = x"],
+    ]
+    for (const [file, code] of allowed) write(join(house, 'allowed', file), `${code}\n`)
+    cpSync(join(house, '.oxlintrc.json'), join(house, 'allowed', '.oxlintrc.json'))
+    const output = allowed.map(([file]) => lint(join(house, 'allowed'), file)).join('\n')
+    expect(output).not.toMatch(/wall:|pure:/)
+  })
+})
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}
+
+function lint(directory: string, file: string): string {
+  try {
+    return execFileSync(
+      process.execPath,
+      [join(root, 'node_modules/oxlint/bin/oxlint'), '-c', '.oxlintrc.json', file],
+      {
+        cwd: directory,
+        encoding: 'utf8',
+      },
+    )
+  } catch (error) {
+    return String((error as { stdout?: string }).stdout) // execFileSync throws with the output when the linter complains
+  }
+}

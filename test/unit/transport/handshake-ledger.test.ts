@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import type { HandshakeInfo } from '../../../src/connection.ts'
+import { HandshakeLedger } from '../../../src/transport/handshake-ledger.ts'
+
+const handshake = (kind: HandshakeInfo['kind'], tlsVersion: string | undefined, ms = 50): HandshakeInfo => ({
+  kind,
+  tlsVersion,
+  earlyData: 'none',
+  tfo: 'off',
+  timings: { dnsMs: 0, connectMs: ms / 2, tlsMs: ms / 2 },
+  attempts: [],
+})
+
+describe('HandshakeLedger', () => {
+  it.each([
+    ['TLSv1.3', 2],
+    ['TLSv1.2', 3],
+    [undefined, 1],
+  ])('prices a reused connection at what a new one costs (%s: %i round trips)', (version, rtts) => {
+    const ledger = new HandshakeLedger()
+    ledger.onOpened(handshake(version === undefined ? 'none' : 'full', version, 80))
+    ledger.onReuse()
+    ledger.onReuse()
+    expect(ledger.rttsSaved).toBe(2 * rtts)
+    expect(ledger.secondsSaved).toBeCloseTo(0.16)
+  })
+
+  it('counts nothing before a handshake was measured', () => {
+    const ledger = new HandshakeLedger()
+    ledger.onReuse()
+    expect([ledger.rttsSaved, ledger.secondsSaved]).toEqual([0, 0])
+  })
+
+  it('follows the measured price slowly', () => {
+    const ledger = new HandshakeLedger()
+    ledger.onOpened(handshake('full', 'TLSv1.3', 100))
+    ledger.onOpened(handshake('full', 'TLSv1.3', 200))
+    ledger.onReuse()
+    expect(ledger.secondsSaved).toBeCloseTo(0.125)
+  })
+
+  it('credits resumption with a round trip in TLS 1.2 only', () => {
+    const ledger = new HandshakeLedger()
+    ledger.onOpened(handshake('resumed', 'TLSv1.3'))
+    expect(ledger.rttsSaved).toBe(0)
+    ledger.onOpened(handshake('resumed', 'TLSv1.2'))
+    expect(ledger.rttsSaved).toBe(1)
+  })
+})

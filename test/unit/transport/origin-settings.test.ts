@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
+import { parseOrigin } from '../../../src/origin.ts'
+import { SettingsBook } from '../../../src/transport/origin-settings.ts'
+
+const shop = parseOrigin('https://shop.example')
+const blog = parseOrigin('https://blog.example')
+
+describe('SettingsBook', () => {
+  it('merges an origin over the defaults, group by group', () => {
+    const book = new SettingsBook({
+      defaults: { pool: { maxConnections: 4, warm: 1 }, timeouts: { headersMs: 5 } },
+      origins: { 'https://shop.example:443/': { pool: { warm: 2 } } },
+    })
+    expect(book.settingsFor(shop).pool).toEqual({ ...DEFAULT_POOL_OPTIONS, maxConnections: 4, warm: 2 })
+    expect(book.settingsFor(blog).pool.warm).toBe(1)
+    expect(book.settingsFor(shop).timeouts.headersMs).toBe(5)
+  })
+
+  it('gives equal fingerprints to equal settings only', () => {
+    const one = new SettingsBook({ defaults: { pool: { warm: 1 } } })
+    const same = new SettingsBook({ origins: { 'https://shop.example': { pool: { warm: 1 } } } })
+    expect(one.settingsFor(shop).fingerprint).toBe(same.settingsFor(shop).fingerprint)
+    expect(same.settingsFor(blog).fingerprint).not.toBe(one.settingsFor(blog).fingerprint)
+  })
+
+  it.each([
+    [{ pool: { maxConnections: 0 } }, 'pool.maxConnections must be at least 1'],
+    [{ pool: { maxStreamsPerConnection: 0 } }, 'pool.maxStreamsPerConnection must be at least 1'],
+    [{ timeouts: { headersMs: -1 } }, 'timeouts.headersMs must be a number that is not negative'],
+    [{ retry: { budgetRatio: Number.NaN } }, 'retry.budgetRatio must be a number'],
+    [{ protocols: [] }, 'protocols must name at least one'],
+    [{ earlyData: 'safe' as const }, 'earlyData is not built'],
+    [{ tfo: 'on' as const }, 'tfo is not built'],
+  ])('refuses %j', (defaults, message) => {
+    expect(() => new SettingsBook({ defaults })).toThrow(message)
+    expect(() => new SettingsBook({ origins: { 'https://shop.example': defaults } })).toThrow(message)
+  })
+
+  it('refuses an origin that is no URL', () => {
+    expect(() => new SettingsBook({ origins: { shop: {} } })).toThrow('not an absolute URL')
+  })
+})
