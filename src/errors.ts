@@ -57,6 +57,7 @@ export const ERROR_CODES = {
     'proxy_configuration_error',
     'correct the configuration where the message points',
   ),
+  MM_LISTEN_FAILED: local(500, 'proxy_internal_error', 'choose an address that is free and ours to use'),
   // The pool
   MM_QUEUE_FULL: local(
     503,
@@ -139,6 +140,7 @@ export const ERROR_CODES = {
     'the client sent its request too slowly: raise ingress.requestTimeoutMs',
   ),
   MM_CLIENT_GONE: remote(499, 'http_request_error', 'the client went away before the exchange was complete'),
+  MM_METHOD_REFUSED: remote(405, 'http_request_denied', 'the connector does not forward this method'),
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   MM_LOOP_DETECTED: local(
     502,
@@ -203,4 +205,10 @@ export function asTransportError(
   if (error instanceof TransportError) return error
   const message = error instanceof Error ? error.message : String(error)
   return new TransportError(code, message, { cause: error, processed })
+}
+
+/** What an operation rejects with whose signal fired: the signal's reason if it is one of ours, else MM_ABORTED. */
+export function abortError(signal: AbortSignal, what: string): TransportError {
+  if (signal.reason instanceof TransportError) return signal.reason
+  return new TransportError('MM_ABORTED', `${what} was given up`, { cause: signal.reason })
 }

@@ -31,11 +31,18 @@ export interface PoolOptions {
   maxErrors: number
   /** A connection that was idle this long is verified (ping) before it is used again. */
   verifyAfterIdleMs: number
+  /** A check (ping) that is not answered within this has failed. */
+  pingTimeoutMs: number
   /** Taken off the origin's `Keep-Alive: timeout`, since its clock started before ours. Half of the timeout at the most. */
   keepAliveMarginMs: number
   /** After failed connects: the first delay; it doubles for each failure in a row, and the real one is drawn from its upper half. */
   backoffBaseMs: number
   backoffMaxMs: number
+  /**
+   * A request that comes while the pool backs off and has no connection waits for the next attempt if that is due within this;
+   * else it fails at once with the error of the last one. 0: it always fails at once.
+   */
+  backoffWaitMs: number
 }
 
 export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
@@ -51,9 +58,11 @@ export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
   maxRequests: 0,
   maxErrors: 3,
   verifyAfterIdleMs: 10_000,
+  pingTimeoutMs: 2_000,
   keepAliveMarginMs: 1_000,
   backoffBaseMs: 100,
   backoffMaxMs: 10_000,
+  backoffWaitMs: 1_000,
 }
 
 /** The phases of a connect and of an exchange. */

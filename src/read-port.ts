@@ -17,8 +17,11 @@ export interface OnReadOptions {
  */
 const READ_BUFFER_BYTES = 65_536
 
-/** A chunk below this share of the buffer is copied by `keep`: giving 64 KB away for it would hold 4 times the memory. */
-const GIVE_AWAY_SHARE = 4
+/**
+ * Up to this size `keep` copies: giving 64 KB away for less would hold more than four times the memory. A read of TLS is one
+ * record, so it always copies; bulk on a plain socket comes in larger pieces.
+ */
+const COPIED_BYTES = READ_BUFFER_BYTES / 4
 
 /**
  * The buffer that every socket reads into. One is enough, since whoever receives is done with the bytes, or has kept them, when the
@@ -88,10 +91,8 @@ export class ReadPort {
 
   /** A version of a borrowed chunk that may outlive the call in which it was received. Call it within that call. */
   keep(chunk: Buffer): Buffer {
-    if (this.#givenAway) {
-      return chunk.length * GIVE_AWAY_SHARE < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk
-    }
-    if (chunk.length * GIVE_AWAY_SHARE < READ_BUFFER_BYTES) return Buffer.from(chunk)
+    if (this.#givenAway) return chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk
+    if (chunk.length <= COPIED_BYTES) return Buffer.from(chunk)
     this.#keptLarge = true
     if (this.#buffer === sharedBuffer) return Buffer.from(chunk)
     this.#givenAway = true
@@ -108,7 +109,7 @@ export class ReadPort {
       if (this.#givenAway || this.#buffer === sharedBuffer) {
         this.#buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
       }
-    } else if (byteCount * GIVE_AWAY_SHARE < READ_BUFFER_BYTES) {
+    } else if (byteCount <= COPIED_BYTES) {
       this.#buffer = sharedBuffer
     }
     return goesOn

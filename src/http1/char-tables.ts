@@ -30,7 +30,9 @@ export const TOKEN_LOWER_ONLY = TOKEN.map(byte => (byte >= 0x41 && byte <= 0x5a 
  * queries and every server takes them. A fragment never belongs on the wire, and servers disagree on where it starts
  * (CVE-2023-45539), so that one is refused.
  */
-export const TARGET = new Uint8Array(256).map((_, byte) => (byte > 0x20 && byte < 0x7f && byte !== 0x23 ? 1 : 0))
+export const TARGET = new Uint8Array(256).map((_, byte) =>
+  byte > 0x20 && byte < 0x7f && byte !== 0x23 ? 1 : 0,
+)
 
 /**
  * What a registered name in an authority may have: the unreserved characters of RFC 3986 2.3. Its sub-delims and percent-encoding

@@ -52,7 +52,7 @@ export function codecFailure(
 /** The bytes around `at`, as codecFailure shows them. */
 export function bytesAround(buffer: Buffer, at: number, start: number, end: number): string {
   const from = Math.max(start, at - EXCERPT_BYTES / 2)
-  return buffer.latin1Slice(from, Math.min(end, from + EXCERPT_BYTES))
+  return buffer.toString('latin1', from, Math.min(end, from + EXCERPT_BYTES))
 }
 
 /** Latin1 text in quotes, everything but visible ASCII escaped, cut to EXCERPT_BYTES characters of the original. */

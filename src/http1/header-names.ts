@@ -35,7 +35,8 @@ export const SPECIAL_NAME_COUNT: number = SPECIAL_NAMES.length
 export const UNKNOWN_NAME = -1
 
 // What clients, CDNs and origins send every day.
-const COMMON_NAMES = `accept accept-charset accept-ch accept-encoding accept-language accept-post accept-patch accept-ranges
+const COMMON_NAMES =
+  `accept accept-charset accept-ch accept-encoding accept-language accept-post accept-patch accept-ranges
 access-control-allow-credentials access-control-allow-headers access-control-allow-methods access-control-allow-origin
 access-control-expose-headers access-control-max-age access-control-request-headers access-control-request-method age allow
 alt-svc authorization baggage cache-control cache-status cdn-cache-control cdn-loop cf-cache-status cf-connecting-ip cf-ipcountry
@@ -103,15 +104,9 @@ export function nameOf(id: number): string {
   return NAMES[id] as string // ids come from this table
 }
 
-const knownNames: ReadonlySet<string> = new Set(NAMES)
-const specialIds: ReadonlyMap<string, number> = new Map(SPECIAL_NAMES.map((name, id) => [name, id]))
+const ids: ReadonlyMap<string, number> = new Map(NAMES.map((name, id) => [name, id]))
 
-/** Whether a name is in the table, and so surely a valid one. */
-export function isKnownName(name: string): boolean {
-  return knownNames.has(name)
-}
-
-/** The id of a name that means something to the codec, or UNKNOWN_NAME. */
-export function specialIdOf(name: string): number {
-  return specialIds.get(name) ?? UNKNOWN_NAME
+/** The id of a lower-case name, or UNKNOWN_NAME. */
+export function idOfName(name: string): number {
+  return ids.get(name) ?? UNKNOWN_NAME
 }

@@ -11,7 +11,8 @@ export interface TakenTicket {
 interface Ticket {
   readonly session: Buffer
   readonly expiresAt: number
-  isUsed: boolean
+  /** How often it was handed out and not given back. */
+  uses: number
 }
 
 /** Oldest first. */
@@ -49,8 +50,8 @@ export class TicketStore {
     if (maxPeers === 0 || maxTicketsPerPeer === 0 || lifetimeMs <= 0) return
     const shelf = this.#shelves.get(peer) ?? { tickets: [] }
     // A used ticket was only kept for want of a fresh one.
-    shelf.tickets = shelf.tickets.filter(ticket => !ticket.isUsed && ticket.expiresAt > now)
-    shelf.tickets.push({ session, expiresAt: now + Math.min(lifetimeMs, maxLifetimeMs), isUsed: false })
+    shelf.tickets = shelf.tickets.filter(ticket => ticket.uses === 0 && ticket.expiresAt > now)
+    shelf.tickets.push({ session, expiresAt: now + Math.min(lifetimeMs, maxLifetimeMs), uses: 0 })
     if (shelf.tickets.length > maxTicketsPerPeer) shelf.tickets.shift()
     this.#touch(peer, shelf)
     if (this.#shelves.size > maxPeers) this.#evictLongestUnused()
@@ -67,8 +68,8 @@ export class TicketStore {
       return undefined
     }
     this.#touch(peer, shelf)
-    const taken: TakenTicket = { session: ticket.session, isFirstUse: !ticket.isUsed }
-    ticket.isUsed = true
+    const taken: TakenTicket = { session: ticket.session, isFirstUse: ticket.uses === 0 }
+    ticket.uses += 1
     this.#origins.set(taken, { shelf, ticket })
     return taken
   }
@@ -80,9 +81,10 @@ export class TicketStore {
     if (origin === undefined || this.#shelves.get(peer) !== origin.shelf) return
     this.#origins.delete(taken)
     const { shelf, ticket } = origin
-    if (taken.isFirstUse) ticket.isUsed = false
-    if (shelf.tickets.includes(ticket)) return
-    // It was the newest of its time; what was put since is newer still, but the order among fresh ones does not matter to anyone.
+    ticket.uses -= 1
+    if (ticket.uses > 0 || shelf.tickets.includes(ticket)) return
+    // It is fresh again, so that used ones need not be kept; among fresh ones it is now the oldest.
+    shelf.tickets = shelf.tickets.filter(({ uses }) => uses === 0)
     if (shelf.tickets.length < this.#options.maxTicketsPerPeer) shelf.tickets.unshift(ticket)
   }
 

@@ -123,7 +123,8 @@ const NEARNESS: readonly ErrorCode[] = [
 export function dialError(origin: string, failures: readonly TransportError[]): TransportError {
   const codes = new Set(failures.map(({ code }) => code))
   const code = NEARNESS.find(candidate => codes.has(candidate)) ?? failures[0]?.code ?? 'MM_CONNECT_FAILED'
-  const reasons = failures.length === 0 ? 'no address to try' : failures.map(({ message }) => message).join('; ')
+  const reasons =
+    failures.length === 0 ? 'no address to try' : failures.map(({ message }) => message).join('; ')
   const message = `cannot connect to ${origin}: ${reasons}`
   const [only] = failures
   const cause = failures.length === 1 ? (only?.cause ?? only) : new AggregateError(failures, message)

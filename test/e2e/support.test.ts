@@ -8,7 +8,7 @@ import { curl } from '../support/curl.ts'
 import { startHaproxy } from '../support/haproxy.ts'
 import { parseReflection, startNginx } from '../support/nginx.ts'
 import { isRunning, type ProcessStat, readProcessStat } from '../support/process-tree.ts'
-import { type RealServer, startRealServer } from '../support/real-server.ts'
+import { deathSignalPrefix, type RealServer, startRealServer } from '../support/real-server.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { accepts, freePort } from '../support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
@@ -264,7 +264,8 @@ describe('a server that misbehaves', () => {
     // The same prefix that startRealServer uses, from a parent that dies without any handler.
     const script = `
       const { spawn } = require('node:child_process')
-      const child = spawn('setpriv', ['--pdeathsig', 'TERM', 'sleep', '60'])
+      const line = ${JSON.stringify([...deathSignalPrefix(), 'sleep', '60'])}
+      const child = spawn(line[0], line.slice(1))
       require('node:fs').writeFileSync(${JSON.stringify(pidFile)}, String(child.pid))
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), 200)`
     const parent = spawn(process.execPath, ['-e', script], { stdio: 'ignore' })

@@ -133,7 +133,7 @@ function killAll(processes: readonly ProcessStat[]): void {
  * PR_SET_PDEATHSIG (prctl(2)): the kernel ends the server when we are killed and no exit handler runs. It is SIGTERM because
  * a master that is killed outright would leave its workers behind.
  */
-function deathSignalPrefix(): string[] {
+export function deathSignalPrefix(): string[] {
   const setpriv = findBinary('setpriv')
   return setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'TERM']
 }

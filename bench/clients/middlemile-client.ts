@@ -1,0 +1,92 @@
+import { pathToFileURL } from 'node:url'
+import type * as middlemile from '../../src/index.ts'
+import type {
+  DispatchRequest,
+  ExchangeController,
+  ExchangeHandler,
+  HeaderList,
+  Transport,
+} from '../../src/index.ts'
+import { builtFile, NOT_BUILT } from '../lib/repository.ts'
+import type { BenchClient, ClientSetting } from './client-job.ts'
+import { reportWhenDone } from './report-when-done.ts'
+
+type Module = typeof middlemile
+type Done = (bytes: number, error?: unknown) => void
+
+/** The built package, as an embedder gets it. */
+async function load({ ca, connections }: ClientSetting): Promise<{ transport: Transport; module: Module }> {
+  const file = builtFile('index.js')
+  if (file === undefined) throw new Error(NOT_BUILT)
+  const module = (await import(pathToFileURL(file).href)) as Module // the build of exactly that source
+  const pool = connections === 0 ? {} : { maxConnections: connections }
+  return { transport: module.createTransport({ defaults: { tls: { ca }, pool } }), module }
+}
+
+class CountingHandler implements ExchangeHandler {
+  readonly #done: Done
+  #bytes = 0
+  #status = 0
+
+  constructor(done: Done) {
+    this.#done = done
+  }
+
+  onRequestStart(): void {
+    // nothing to abort
+  }
+
+  onInformational(): void {
+    // nginx sends none
+  }
+
+  onResponseStart(_controller: ExchangeController, status: number): void {
+    this.#status = status
+  }
+
+  onResponseData(_controller: ExchangeController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+  }
+
+  onResponseEnd(_controller: ExchangeController, _trailers: HeaderList): void {
+    this.#done(this.#bytes, this.#status === 200 ? undefined : new Error(`status ${this.#status}`))
+  }
+
+  onUpgrade(): void {
+    this.#done(0, new Error('unexpected upgrade'))
+  }
+
+  onResponseError(_controller: ExchangeController | undefined, error: Error): void {
+    this.#done(this.#bytes, error)
+  }
+}
+
+export async function middlemileDispatch(setting: ClientSetting): Promise<BenchClient> {
+  const { transport, module } = await load(setting)
+  const origin = module.parseOrigin(setting.origin)
+  return {
+    send(path, done) {
+      const request: DispatchRequest = { method: 'GET', path, headers: module.NO_HEADERS, body: null }
+      transport.dispatch(origin, request, new CountingHandler(done))
+    },
+    close: () => transport.close(),
+  }
+}
+
+export async function middlemileRequest(setting: ClientSetting): Promise<BenchClient> {
+  const { transport } = await load(setting)
+  const get = async (path: string): Promise<number> => {
+    const response = await transport.request(setting.origin + path)
+    return (await response.bytes()).byteLength
+  }
+  return { send: (path, done) => void reportWhenDone(get(path), done), close: () => transport.close() }
+}
+
+export async function middlemileFetch(setting: ClientSetting): Promise<BenchClient> {
+  const { transport } = await load(setting)
+  const get = async (path: string): Promise<number> => {
+    const response = await transport.fetch(setting.origin + path)
+    return (await response.arrayBuffer()).byteLength
+  }
+  return { send: (path, done) => void reportWhenDone(get(path), done), close: () => transport.close() }
+}

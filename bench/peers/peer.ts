@@ -1,0 +1,31 @@
+/** Somebody who can forward HTTP/1.1 to a TLS origin, us included. */
+export interface Peer {
+  readonly name: string
+  /** Why it cannot run here; undefined: it can. */
+  unavailable(): string | undefined
+  start(setting: PeerSetting): Promise<RunningPeer>
+}
+
+/** The same for every peer: one CPU, 64 pooled connections to the origin, its certificate verified. */
+export interface PeerSetting {
+  /** A directory of its own for configuration and temporary files. */
+  directory: string
+  /** Where to listen, on 127.0.0.1. */
+  port: number
+  cpu: number | undefined
+  origin: {
+    /** On 127.0.0.1. */
+    port: number
+    /** The name in its certificate, and in SNI. */
+    serverName: string
+    caFile: string
+  }
+}
+
+export interface RunningPeer {
+  /** The root of its processes. */
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+export const UPSTREAM_CONNECTIONS = 64

@@ -1,0 +1,76 @@
+import { type Explanation, parseOrigin } from '../index.ts'
+import type { Command } from './command.ts'
+import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
+import { EXIT } from './exit-code.ts'
+import { parseOptions } from './parse-options.ts'
+import { textTable } from './text-table.ts'
+import { usageError } from './usage-error.ts'
+
+const HELP = `Usage: middlemile explain [options] URL
+
+Which protocol and address would be tried, in which order, when, and because of which evidence.
+
+${CONNECTION_HELP}  --json                the same as JSON
+`
+
+export const explainCommand: Command = {
+  name: 'explain',
+  summary: 'what would be tried for an origin, and why',
+  help: HELP,
+  async run(args, io) {
+    const { values, positionals } = parseOptions(args, { ...CONNECTION_OPTIONS, json: { type: 'boolean' } })
+    const [url, extra] = positionals
+    if (url === undefined || extra !== undefined) throw usageError('explain needs exactly one URL')
+    parseOrigin(url)
+    const transport = io.createTransport(connectionOptions(values))
+    try {
+      const explanation = await transport.explain(url)
+      io.write(values.json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation))
+    } finally {
+      await transport.close()
+    }
+    return EXIT.ok
+  },
+}
+
+function explanationText(explanation: Explanation): string {
+  const { origin, protocols, plan, known, unavailable, pool } = explanation
+  const sections = [
+    `${origin}\n`,
+    section(
+      'Protocols',
+      protocols.map(({ protocol, allowed, because }) => [
+        protocol,
+        allowed ? 'allowed' : 'not allowed',
+        because,
+      ]),
+    ),
+    section(
+      'Plan',
+      plan.map(({ protocol, endpoint, startAfterMs, because }) => [
+        `after ${startAfterMs} ms`,
+        protocol,
+        endpoint,
+        because,
+      ]),
+    ),
+    section(
+      'Known',
+      known.map(({ fact, evidence }) => [fact, evidence]),
+    ),
+    section(
+      'Unavailable',
+      unavailable.map(({ feature, because }) => [feature, because]),
+    ),
+    section(
+      'Connections',
+      (pool?.list ?? []).map(line => [line]),
+    ),
+  ]
+  return sections.filter(text => text !== '').join('\n')
+}
+
+function section(title: string, rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return ''
+  return `${title}\n${textTable(rows.map(row => [` ${row[0] ?? ''}`, ...row.slice(1)]))}`
+}

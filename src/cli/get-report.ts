@@ -1,0 +1,78 @@
+import type { ConnectionTally } from './connection-tally.ts'
+import type { GetRecord } from './get-record.ts'
+import { recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
+
+export interface GetReportOptions {
+  json: boolean
+  /** How many records there will be. */
+  total: number
+  write: (text: string) => void
+}
+
+/** The last line of `get --json`. */
+export interface GetSummary {
+  requests: number
+  failed: number
+  newConnections: number
+  /** 1 - newConnections / requests */
+  reuseRate: number
+  /** `none`: cleartext connections. */
+  handshakes: { full: number; resumed: number; earlyData: number; none: number }
+  /** Responses by protocol. */
+  byProtocol: Record<string, number>
+}
+
+/** Above this only failures get a line; the summary tells of the rest. */
+const MAX_TABLE_ROWS = 20
+
+/** Prints records as they come and a summary at the end, as JSON lines or for people. Keeps numbers only, whatever their count. */
+export class GetReport {
+  readonly #options: GetReportOptions
+  readonly #totalsMs: number[] = []
+  readonly #byProtocol: Record<string, number> = {}
+  #requests = 0
+  failed = 0
+
+  constructor(options: GetReportOptions) {
+    this.#options = options
+  }
+
+  add(record: GetRecord): void {
+    this.#requests++
+    if (record.error === undefined) this.#totalsMs.push(record.timingsMs.total)
+    else this.failed++
+    if (record.protocol !== null)
+      this.#byProtocol[record.protocol] = (this.#byProtocol[record.protocol] ?? 0) + 1
+    this.#print(record)
+  }
+
+  finish(tally: ConnectionTally): void {
+    const summary = this.#summary(tally)
+    if (this.#options.json) this.#options.write(`${JSON.stringify({ summary })}\n`)
+    else if (this.#options.total > 1) this.#options.write(totalsText(summary, this.#totalsMs))
+  }
+
+  #print(record: GetRecord): void {
+    const { json, total, write } = this.#options
+    if (json) write(`${JSON.stringify(record)}\n`)
+    else if (total === 1) write(recordBlock(record))
+    else {
+      const isShown = total <= MAX_TABLE_ROWS
+      if (isShown && this.#requests === 1) write(TABLE_HEAD)
+      if (isShown || record.error !== undefined) write(recordLine(record))
+    }
+  }
+
+  #summary(tally: ConnectionTally): GetSummary {
+    const { none, full, resumed, early_data: earlyData } = tally.handshakes
+    const reuseRate = this.#requests === 0 ? 0 : 1 - tally.newConnections / this.#requests
+    return {
+      requests: this.#requests,
+      failed: this.failed,
+      newConnections: tally.newConnections,
+      reuseRate: Math.round(reuseRate * 1e6) / 1e6,
+      handshakes: { full, resumed, earlyData, none },
+      byProtocol: this.#byProtocol,
+    }
+  }
+}

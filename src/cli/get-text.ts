@@ -1,0 +1,89 @@
+import type { GetRecord } from './get-record.ts'
+import type { GetSummary } from './get-report.ts'
+import { textTable } from './text-table.ts'
+
+const PHASES = ['queue', 'dns', 'connect', 'tls', 'ttfb', 'total'] as const
+/** Columns have fixed widths, since rows are printed as they come. */
+const NUMBER_WIDTH = 9
+
+export const TABLE_HEAD = `${[
+  'status',
+  'bytes'.padStart(11),
+  'connection'.padEnd(17),
+  ...PHASES.map(phase => phase.padStart(NUMBER_WIDTH)),
+  '(ms)  url',
+].join(' ')}\n`
+
+/** One request among several. */
+export function recordLine(record: GetRecord): string {
+  const columns = [
+    String(record.status === 0 ? 'failed' : record.status).padEnd(6),
+    String(record.bytes).padStart(11),
+    connectionText(record).padEnd(17),
+    ...PHASES.map(phase => record.timingsMs[phase].toFixed(1).padStart(NUMBER_WIDTH)),
+    `      ${record.url}`,
+  ]
+  const error = record.error === undefined ? '' : `  ${record.error.code}: ${record.error.message}`
+  return `${columns.join(' ')}${error}\n`
+}
+
+/** The only request, in full. */
+export function recordBlock(record: GetRecord): string {
+  const { url, status, bytes, sha256, remoteAddress, error } = record
+  const rows = [['url', url]]
+  if (error !== undefined) {
+    rows.push(['error', `${error.code}: ${error.message}`])
+    rows.push([
+      '',
+      `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}`,
+    ])
+  }
+  if (status !== 0) rows.push(['status', String(status)], ['size', `${bytes} bytes`])
+  if (sha256 !== null) rows.push(['sha256', sha256])
+  if (record.protocol !== null) rows.push(['connection', `${connectionText(record)}, ${remoteAddress ?? ''}`])
+  for (const { status } of record.informational) rows.push(['informational', String(status)])
+  for (const [name, value] of Object.entries(record.trailers))
+    rows.push(['trailer', `${name}: ${String(value)}`])
+  for (const { protocol, endpoint, startedAtMs, outcome, because } of record.reused ? [] : record.attempts) {
+    rows.push(['attempt', `${protocol} ${endpoint} at ${startedAtMs.toFixed(1)} ms: ${outcome} (${because})`])
+  }
+  const timings = PHASES.map(phase => [` ${phase}`, record.timingsMs[phase].toFixed(1), 'ms'])
+  return `${textTable(rows)}\n${textTable(timings, new Set([1]))}`
+}
+
+/** What many requests come to. */
+export function totalsText(summary: GetSummary, totalsMs: readonly number[]): string {
+  const { requests, failed, newConnections, reuseRate, handshakes, byProtocol } = summary
+  const protocols = Object.entries(byProtocol).map(([protocol, count]) => `${protocol} ${count}`)
+  const kinds = Object.entries(handshakes).filter(([, count]) => count > 0)
+  const rows = [
+    ['requests', `${requests}, ${failed} failed`],
+    ['protocols', protocols.join(', ')],
+    ['connections', `${newConnections} new, ${(reuseRate * 100).toFixed(1)} % of the requests found one`],
+    ['handshakes', kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')],
+  ]
+  if (totalsMs.length > 0) rows.push(['total', percentilesText(totalsMs)])
+  return `\n${textTable(rows)}`
+}
+
+function percentilesText(values: readonly number[]): string {
+  const sorted = Float64Array.from(values).sort()
+  const shares = [0.5, 0.9, 0.99] as const
+  const parts = shares.map(share => `p${share * 100} ${percentile(sorted, share).toFixed(1)}`)
+  return [
+    `min ${percentile(sorted, 0).toFixed(1)}`,
+    ...parts,
+    `max ${percentile(sorted, 1).toFixed(1)} ms`,
+  ].join('  ')
+}
+
+/** Nearest rank: a value that did occur. */
+function percentile(sorted: Float64Array, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
+}
+
+function connectionText({ protocol, connectionId, reused, resumed }: GetRecord): string {
+  if (protocol === null) return '-'
+  const how = reused ? 'reused' : resumed ? 'resumed' : 'new'
+  return `${protocol}#${connectionId ?? '?'} ${how}`
+}

@@ -1,0 +1,98 @@
+import type { ServiceConfig } from '../service/index.ts'
+import { formatFault, readConfigFile } from '../service/index.ts'
+import type { CliIo } from './cli-io.ts'
+import type { Command } from './command.ts'
+import { EXIT } from './exit-code.ts'
+import { parseOptions } from './parse-options.ts'
+import { runUntilSignal } from './run-until-signal.ts'
+import { usageError } from './usage-error.ts'
+
+const HELP = `Usage: middlemile serve -c FILE [--check]
+       middlemile serve --origin URL [--listen ADDR] [--ca FILE] [--admin ADDR|off]
+
+Runs the connector: takes requests and sends them on to origins through pooled connections.
+
+  -c, --config FILE     YAML or JSON
+  --check               validates the file, prints each fault with its line and path, and exits: 0 good, 2 bad
+  --origin URL          without a file: everything goes to this origin
+  --listen ADDR         HOST:PORT or PORT; default 127.0.0.1:8080
+  --ca FILE             PEM certificates to trust for the origin
+  --admin ADDR          where the admin routes are, or off; default 127.0.0.1:9901, or a free port when that is taken
+  --log-level L         debug, info, warn, error or silent
+  --log-format F        text or json
+
+Signals: SIGTERM and SIGINT drain and then exit with 0, a second one exits at once with 1; SIGHUP reads the file again and keeps the
+old configuration when the new one is bad.
+`
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'runs the connector',
+  help: HELP,
+  async run(args, io) {
+    const { values, positionals } = parseOptions(args, {
+      config: { type: 'string', short: 'c' },
+      check: { type: 'boolean' },
+      origin: { type: 'string' },
+      listen: { type: 'string' },
+      ca: { type: 'string' },
+      admin: { type: 'string' },
+      'log-level': { type: 'string' },
+      'log-format': { type: 'string' },
+    })
+    if (positionals.length > 0) throw usageError(`serve takes no argument ${JSON.stringify(positionals[0])}`)
+    const { config: file, origin } = values
+    if (file === undefined) {
+      if (values.check) throw usageError('--check needs -c FILE')
+      if (origin === undefined) throw usageError('serve needs -c FILE or --origin URL')
+      return await runUntilSignal(await io.startService(configOf({ ...values, origin })), io.signals)
+    }
+    for (const name of ['origin', 'listen', 'ca', 'admin', 'log-level', 'log-format'] as const) {
+      if (values[name] !== undefined)
+        throw usageError(`--${name} does not go with -c FILE: write it into the file`)
+    }
+    return values.check ? await check(file, io) : await serveFile(file, io)
+  },
+}
+
+async function serveFile(file: string, io: CliIo): Promise<number> {
+  return await runUntilSignal(await io.startServiceFromFile(file), io.signals)
+}
+
+async function check(file: string, io: CliIo): Promise<number> {
+  const read = await readConfigFile(file)
+  if (!read.ok) {
+    for (const fault of read.faults) io.writeError(`${formatFault(fault, file)}\n`)
+    return EXIT.usage
+  }
+  const { origins, routes, warnings } = read.settings
+  for (const warning of warnings) io.writeError(`${file}: warning: ${warning}\n`)
+  io.write(`${file}: good, ${origins.length} origins, ${routes.length} routes\n`)
+  return EXIT.ok
+}
+
+/** The configuration that the options stand for; the words of --log-level and --log-format are checked with it. */
+function configOf(values: {
+  origin: string
+  listen?: string | undefined
+  ca?: string | undefined
+  admin?: string | undefined
+  'log-level'?: string | undefined
+  'log-format'?: string | undefined
+}): ServiceConfig {
+  const log = { level: values['log-level'], format: values['log-format'] }
+  const config = {
+    listen: [{ address: listenAddress(values.listen ?? '127.0.0.1:8080') }],
+    origins: {
+      origin: { url: values.origin, ...(values.ca !== undefined && { tls: { ca: values.ca } }) },
+    },
+    ...(values.admin !== undefined && { admin: { address: listenAddress(values.admin) } }),
+    log: Object.fromEntries(Object.entries(log).filter(([, value]) => value !== undefined)),
+  }
+  return config
+}
+
+/** A bare port means the loopback. */
+function listenAddress(text: string): string {
+  return /^\d+$/.test(text) ? `127.0.0.1:${text}` : text
+}

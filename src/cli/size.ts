@@ -1,0 +1,75 @@
+import { type Sizing, sizePool } from '../index.ts'
+import type { Command } from './command.ts'
+import { EXIT } from './exit-code.ts'
+import { countOption, parseOptions, positiveOption } from './parse-options.ts'
+import { sizingProtocolOption } from './protocol-option.ts'
+import { textTable } from './text-table.ts'
+import { usageError } from './usage-error.ts'
+
+const HELP = `Usage: middlemile size --rps R --latency-ms L [options]
+
+How many connections an origin needs by Little's law: what is under way at once is rate x time.
+
+  --rps R               requests per second that one edge sends
+  --latency-ms L        how long an exchange takes, on average
+  --protocol P          http/1.1, h2 or h3; default h2 (sizing needs no connection, so every protocol can be asked for)
+  --headroom F          room for bursts; default 1.5
+  --streams N           streams per connection; default 100 for h2 and h3, 1 for http/1.1
+  --edges N             how many edges send as much to the same origin; default 1
+  --json                the same as JSON
+`
+
+export const sizeCommand: Command = {
+  name: 'size',
+  summary: "connections needed, by Little's law",
+  help: HELP,
+  async run(args, io) {
+    const { values, positionals } = parseOptions(args, {
+      rps: { type: 'string' },
+      'latency-ms': { type: 'string' },
+      protocol: { type: 'string' },
+      headroom: { type: 'string' },
+      streams: { type: 'string' },
+      edges: { type: 'string' },
+      json: { type: 'boolean' },
+    })
+    if (positionals.length > 0) throw usageError(`size takes no argument ${JSON.stringify(positionals[0])}`)
+    const rps = positiveOption('rps', values.rps)
+    const latencyMs = positiveOption('latency-ms', values['latency-ms'])
+    if (rps === undefined || latencyMs === undefined) throw usageError('size needs --rps and --latency-ms')
+    const headroom = positiveOption('headroom', values.headroom)
+    const streamsPerConnection = countOption('streams', values.streams)
+    const edges = countOption('edges', values.edges)
+    const input = {
+      rps,
+      latencyMs,
+      protocol: sizingProtocolOption(values.protocol) ?? 'h2',
+      ...(headroom !== undefined && { headroom }),
+      ...(streamsPerConnection !== undefined && { streamsPerConnection }),
+      ...(edges !== undefined && { edges }),
+    }
+    const sizing = sizePool(input)
+    if (values.json) io.write(`${JSON.stringify({ ...input, ...sizing })}\n`)
+    else io.write(sizingText(input, sizing))
+    return EXIT.ok
+  },
+}
+
+function sizingText(
+  input: { rps: number; latencyMs: number; protocol: string; headroom?: number; edges?: number },
+  sizing: Sizing,
+): string {
+  const { concurrency, streams, connections, streamsPerConnection, origin } = sizing
+  const edges = input.edges ?? 1
+  return textTable([
+    ['protocol', input.protocol],
+    ['under way at once', `${concurrency}  (${input.rps} requests/s x ${input.latencyMs} ms)`],
+    ['with headroom', `${streams}`],
+    ['streams per connection', `${streamsPerConnection}`],
+    ['connections', `${connections}  (pool.maxConnections)`],
+    [
+      `the origin sees`,
+      `${origin.connections} connections, ${origin.rps} requests/s from ${edges} ${edges === 1 ? 'edge' : 'edges'}`,
+    ],
+  ])
+}

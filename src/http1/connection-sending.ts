@@ -1,0 +1,62 @@
+import type { Socket } from 'node:net'
+import type { ExchangeRequest } from '../exchange.ts'
+import { headerValue } from '../headers.ts'
+import { BodyUpload, type UploadOwner } from './connection-upload.ts'
+import type { ExchangeControl } from './exchange-control.ts'
+import { decimalOf } from './message-framing.ts'
+import { encodeRequestHead } from './request-encoder.ts'
+
+/** Up to this size a body in memory is copied behind the head and leaves in the same write: one system call, one TLS record. */
+const COALESCED_BODY_BYTES = 16_384
+
+/**
+ * Writes the request of an exchange, or begins to. Throws MM_INVALID_ARGUMENT before a byte was written when it cannot be put on
+ * the wire as it is.
+ */
+export function sendRequest(socket: Socket, exchange: ExchangeControl, owner: UploadOwner): void {
+  const { request } = exchange
+  const { body } = request
+  if (body === null) {
+    const head = encodeRequestHead(request, 'none')
+    exchange.hasWritten = true
+    exchange.isSent = true
+    socket.write(head, 'latin1')
+  } else if (body instanceof Uint8Array) {
+    const head = encodeRequestHead(request, body.length)
+    exchange.hasWritten = true
+    exchange.isSent = true
+    writeWithBody(socket, head, body)
+  } else {
+    const length = body.length ?? announcedLength(request)
+    const head = encodeRequestHead(request, length ?? 'chunked')
+    exchange.hasWritten = true
+    exchange.upload = new BodyUpload(socket, body, length, owner)
+    socket.cork()
+    socket.write(head, 'latin1')
+    try {
+      exchange.upload.start()
+    } finally {
+      socket.uncork()
+    }
+  }
+}
+
+/** A source that does not know its length is held to a content-length that the caller gave. */
+function announcedLength(request: ExchangeRequest): number | undefined {
+  const value = headerValue(request.headers, 'content-length')
+  return value === undefined ? undefined : decimalOf(value)
+}
+
+function writeWithBody(socket: Socket, head: string, body: Uint8Array): void {
+  if (body.length > COALESCED_BODY_BYTES) {
+    socket.cork()
+    socket.write(head, 'latin1')
+    socket.write(body)
+    socket.uncork()
+    return
+  }
+  const bytes = Buffer.allocUnsafe(head.length + body.length)
+  bytes.write(head, 0, 'latin1')
+  bytes.set(body, head.length)
+  socket.write(bytes)
+}

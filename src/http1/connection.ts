@@ -1,0 +1,448 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
+import type {
+  CloseReason,
+  Connection,
+  ConnectionListener,
+  HandshakeInfo,
+  KeepAliveHint,
+  Protocol,
+} from '../connection.ts'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { asTransportError, type Processed, TransportError } from '../errors.ts'
+import type { ExchangeHandler, ExchangeRequest } from '../exchange.ts'
+import { type HeaderList, NO_HEADERS } from '../headers.ts'
+import type { ResponseLimits } from '../options.ts'
+import { ReadPort } from '../read-port.ts'
+import { DEFAULT_CODEC_LIMITS } from './codec-limits.ts'
+import { ExchangeControl } from './exchange-control.ts'
+import { ExchangeDeadline } from './exchange-deadline.ts'
+import type { ResponseHead } from './message-events.ts'
+import { hearLastWords } from './connection-last-words.ts'
+import { sendRequest } from './connection-sending.ts'
+import { ResponseDecoder } from './response-decoder.ts'
+import { endSocket } from './connection-ending.ts'
+import { makeTunnel } from './connection-tunnel.ts'
+
+export interface Http1ConnectionOptions {
+  /** Unique in the process. */
+  id: number
+  /** Connected, and past its TLS handshake. */
+  socket: Socket
+  /** The port that the socket was made with. Without one it is read by 'data' events. */
+  port?: ReadPort | undefined
+  endpoint: Endpoint
+  handshake: HandshakeInfo
+  listener: ConnectionListener
+  limits: ResponseLimits
+  clock: Clock
+}
+
+/**
+ * Where the connection stands.
+ * - `idle`: open, carries nothing. Valid transitions: active, closed.
+ * - `active`: carries an exchange. Valid transitions: idle (it ended well and the connection can be used again), closed.
+ * - `upgraded`: a tunnel has the socket; the pool has heard onClosed. Final.
+ * - `closed`: the listener has heard onClosed; the socket is destroyed, or ending in the background. Final.
+ */
+type State = 'idle' | 'active' | 'upgraded' | 'closed'
+
+/**
+ * HTTP/1.1 towards an origin: one exchange at a time over a socket, no pipelining.
+ *
+ * The order in which an exchange ends matters, since a listener or handler may open the next one from within its call:
+ *  1. The state is settled first; whatever is called below finds the connection as it will be.
+ *  2. If the connection cannot be used again: listener.onDraining (unless it was told before), so that nobody leases it in 3.
+ *  3. listener.onStreamClosed.
+ *  4. If it cannot be used again: the socket is ended and listener.onClosed called, so that its place is free in 5.
+ *  5. handler.onResponseEnd, onUpgrade or onResponseError.
+ * All of it is done after the decoder has seen every byte of a read: bytes behind a response mean that the connection is out of step,
+ * and must never meet the next exchange.
+ */
+export class Http1Connection implements Connection {
+  readonly id: number
+  readonly protocol: Protocol = 'http/1.1'
+  readonly endpoint: Endpoint
+  readonly handshake: HandshakeInfo
+  readonly capacity = 1
+
+  readonly #socket: Socket
+  readonly #port: ReadPort
+  readonly #listener: ConnectionListener
+  readonly #limits: ResponseLimits
+  readonly #clock: Clock
+  readonly #decoder: ResponseDecoder
+  readonly #deadline: ExchangeDeadline
+  /** What the parts of an exchange call back; one object for all exchanges. */
+  readonly #owner = {
+    onPause: () => this.#onPause(),
+    onResume: () => this.#onResume(),
+    onAbort: (error: TransportError) => this.#onAbort(error),
+    keep: (chunk: Buffer) => this.#port.keep(chunk),
+    onUploadProgress: () => this.#armDeadline(),
+    onUploadEnd: () => this.#onUploadEnd(),
+    onUploadFailed: (error: TransportError) => this.#onUploadFailed(error),
+  }
+
+  #state: State = 'idle'
+  #exchange: ExchangeControl | undefined
+  #requests = 0
+  #keepAlive: KeepAliveHint | undefined
+  /** The connection ends with its exchange. */
+  #drainReason: CloseReason | undefined
+  #isDrainingTold = false
+  /** What the decoder reported in the read that is being handled. */
+  #tunnelHead: ResponseHead | undefined
+  #isComplete = false
+  #trailers: HeaderList = NO_HEADERS
+  #socketError: Error | undefined
+
+  constructor(options: Http1ConnectionOptions) {
+    const { socket, limits } = options
+    this.id = options.id
+    this.endpoint = options.endpoint
+    this.handshake = options.handshake
+    this.#socket = socket
+    this.#port = options.port ?? ReadPort.over(socket)
+    this.#listener = options.listener
+    this.#limits = limits
+    this.#clock = options.clock
+    this.#deadline = new ExchangeDeadline(options.clock, () => this.#onDeadline())
+    const { maxHeaderBytes, maxHeaderCount } = limits
+    this.#decoder = new ResponseDecoder(
+      { ...DEFAULT_CODEC_LIMITS, maxHeaderBytes, maxHeaderCount, maxTrailerBytes: maxHeaderBytes },
+      {
+        onHead: head => this.#onHead(head),
+        onData: chunk => this.#onData(chunk),
+        onEnd: trailers => {
+          this.#isComplete = true
+          this.#trailers = trailers
+        },
+      },
+    )
+    this.#port.attach({ onRead: (buffer, start, end) => this.#onRead(buffer, start, end) })
+    socket.on('end', () => this.#onPeerEnd())
+    socket.on('error', error => void (this.#socketError = error))
+    socket.on('close', () => this.#onSocketClosed())
+    socket.on('drain', () => this.#exchange?.upload?.onDrain())
+    hearLastWords(socket, () => this.#state === 'active')
+    // Nobody can have heard of this connection yet, so it does not end before this call has returned.
+    if (this.#port.takeEarly() !== undefined) setImmediate(() => this.close('unexpected-data'))
+    else if (socket.destroyed || socket.readableEnded) setImmediate(() => this.close('peer-closed'))
+  }
+
+  get keepAlive(): KeepAliveHint | undefined {
+    return this.#keepAlive
+  }
+
+  open(request: ExchangeRequest, handler: ExchangeHandler): void {
+    if (this.#state !== 'idle') {
+      const error = new TransportError('MM_CONNECTION_CLOSED', `${this.toString()} takes no request now`)
+      handler.onResponseError(undefined, error)
+      return
+    }
+    const exchange = new ExchangeControl(request, handler, this.#owner)
+    this.#state = 'active'
+    this.#exchange = exchange
+    this.#requests++
+    this.#isComplete = false
+    handler.onRequestStart(exchange)
+    if (this.#exchange !== exchange) return
+    if (this.#socket.destroyed || !this.#socket.writable) {
+      this.#fail(
+        'peer-closed',
+        new TransportError('MM_CONNECTION_CLOSED', 'the peer had closed the connection'),
+      )
+      return
+    }
+    try {
+      sendRequest(this.#socket, exchange, this.#owner)
+    } catch (error) {
+      this.#fail('exchange-aborted', asTransportError(error, 'MM_INTERNAL', this.#processed()))
+      return
+    }
+    if (this.#exchange !== exchange) return
+    // Nothing can have been read since the write.
+    this.#decoder.expect(request.method, request.upgrade)
+    this.#armDeadline()
+  }
+
+  async ping(signal?: AbortSignal): Promise<void> {
+    // The first turn may be in the middle of a poll whose events were gathered before; the second one comes after a whole poll.
+    for (let turn = 0; turn < 2 && this.#isOpen; turn++) await new Promise(resolve => setImmediate(resolve))
+    if (!this.#isOpen) throw new TransportError('MM_PING_FAILED', `${this.toString()} was found closed`)
+    if (signal?.aborted === true) throw new TransportError('MM_ABORTED', 'the check was given up')
+  }
+
+  drain(reason: CloseReason): void {
+    if (this.#state === 'idle') this.close(reason)
+    else this.#drainReason ??= reason
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#state === 'active') {
+      const code = reason === 'shutdown' ? 'MM_TRANSPORT_CLOSED' : 'MM_CONNECTION_CLOSED'
+      this.#fail(
+        reason,
+        new TransportError(code, `the connection was closed: ${reason}`, { processed: this.#processed() }),
+      )
+    } else if (this.#state === 'idle') {
+      this.#state = 'closed'
+      this.#end(reason, undefined)
+    }
+  }
+
+  toString(): string {
+    const state = this.#state === 'active' && this.#drainReason !== undefined ? 'draining' : this.#state
+    return `http/1.1#${this.id} ${formatEndpoint(this.endpoint)} ${state}, ${this.#requests} requests`
+  }
+
+  get #isOpen(): boolean {
+    return this.#state === 'idle' || this.#state === 'active'
+  }
+
+  // What arrives
+
+  /** Whether reading goes on is not for the result to say: pause() and resume() have done it. */
+  #onRead(buffer: Buffer, start: number, end: number): true {
+    const exchange = this.#exchange
+    if (exchange === undefined) {
+      this.close('unexpected-data')
+      return true
+    }
+    let next = start
+    try {
+      next = this.#decoder.receive(buffer, start, end)
+    } catch (error) {
+      this.#onDecoderError(exchange, error, 'protocol-error')
+      return true
+    }
+    if (this.#exchange !== exchange) return true // its handler gave it up
+    if (this.#tunnelHead !== undefined) this.#handOver(exchange, this.#tunnelHead, buffer.subarray(next, end))
+    else if (this.#isComplete) this.#complete(exchange, next < end)
+    return true
+  }
+
+  #onHead(head: ResponseHead): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    const { status, headers } = head
+    if (head.isTunnel) {
+      if (!exchange.isSent)
+        throw new TransportError(
+          'MM_PROTOCOL_ERROR',
+          'the peer switched protocols before the request was complete',
+        )
+      this.#tunnelHead = head
+    } else if (status < 200) {
+      if (++exchange.informationalCount > this.#limits.maxInformational) {
+        throw new TransportError(
+          'MM_PROTOCOL_ERROR',
+          `more than ${this.#limits.maxInformational} informational responses`,
+        )
+      }
+      exchange.handler.onInformational(exchange, status, headers)
+    } else {
+      exchange.hasResponse = true
+      exchange.isReusable = head.keepAlive
+      this.#keepAlive = head.keepAliveHint
+      if (!head.keepAlive) {
+        this.#tellDraining('peer-closed')
+        // RFC 9112 9.5: who refuses and closes does not want the rest of the body.
+        if (status >= 300) exchange.cancelUpload()
+      }
+      this.#armDeadline()
+      exchange.handler.onResponseStart(exchange, status, headers, head.statusText)
+    }
+  }
+
+  #onData(chunk: Buffer): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    this.#armDeadline()
+    exchange.handler.onResponseData(exchange, chunk)
+  }
+
+  #onPeerEnd(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) {
+      this.close('peer-closed')
+      return
+    }
+    try {
+      this.#decoder.receiveEnd()
+    } catch (error) {
+      this.#onDecoderError(exchange, error, 'peer-closed')
+      return
+    }
+    if (this.#exchange === exchange) this.#complete(exchange, false)
+  }
+
+  #onSocketClosed(): void {
+    if (!this.#isOpen) return
+    const cause = this.#socketError
+    const reason = cause === undefined ? 'peer-closed' : 'network-error'
+    const message =
+      cause === undefined ? 'the connection was closed' : `the connection broke: ${cause.message}`
+    const code = cause === undefined ? 'MM_CONNECTION_CLOSED' : 'MM_CONNECTION_RESET'
+    const error = new TransportError(code, message, { cause, processed: this.#processed() })
+    if (this.#state === 'active') this.#fail(reason, error)
+    else {
+      this.#state = 'closed'
+      this.#end(reason, error)
+    }
+  }
+
+  #onDecoderError(exchange: ExchangeControl, error: unknown, reason: CloseReason): void {
+    if (this.#exchange !== exchange) return
+    this.#fail(reason, withProcessed(asTransportError(error), this.#processed()))
+  }
+
+  // What the exchange asks for
+
+  #onPause(): void {
+    this.#socket.pause()
+    this.#armDeadline()
+  }
+
+  #onResume(): void {
+    this.#socket.resume()
+    this.#armDeadline()
+  }
+
+  #onAbort(error: TransportError): void {
+    this.#fail('exchange-aborted', error)
+  }
+
+  #onUploadEnd(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    exchange.isSent = true
+    exchange.upload = undefined
+    this.#armDeadline()
+  }
+
+  #onUploadFailed(error: TransportError): void {
+    this.#fail('exchange-aborted', withProcessed(error, this.#processed()))
+  }
+
+  // Deadlines
+
+  /**
+   * What is waited for: while the body is sent, the next progress; then the head of the response; then the next bytes of its
+   * body, unless the handler has paused them.
+   */
+  #armDeadline(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    const { headersTimeoutMs, bodyTimeoutMs } = exchange.request
+    if (exchange.upload !== undefined) this.#deadline.set(bodyTimeoutMs)
+    else if (!exchange.hasResponse) this.#deadline.set(headersTimeoutMs)
+    else this.#deadline.set(exchange.paused ? 0 : bodyTimeoutMs)
+  }
+
+  #onDeadline(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    const { headersTimeoutMs, bodyTimeoutMs } = exchange.request
+    const isHead = exchange.upload === undefined && !exchange.hasResponse
+    const error = isHead
+      ? new TransportError('MM_HEADERS_TIMEOUT', `no response within ${headersTimeoutMs} ms`, {
+          processed: this.#processed(),
+        })
+      : new TransportError('MM_BODY_TIMEOUT', `a body stood still for ${bodyTimeoutMs} ms`, {
+          processed: this.#processed(),
+        })
+    // A source that has nothing to send says nothing about the peer.
+    const isPeersFault = exchange.upload === undefined || exchange.upload.isBlocked
+    this.#fail('network-error', error, isPeersFault)
+  }
+
+  // The end of an exchange
+
+  #complete(exchange: ExchangeControl, hasLeftOver: boolean): void {
+    const trailers = this.#trailers
+    let reason = this.#drainReason
+    if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the head has promised a body that will not come
+    if (!exchange.isReusable) reason = 'peer-closed'
+    if (hasLeftOver) reason = 'unexpected-data'
+    this.#settle(exchange, reason === undefined ? 'idle' : 'closed')
+    if (reason === undefined) this.#listener.onStreamClosed(this, false)
+    else {
+      this.#tellDraining(reason)
+      this.#listener.onStreamClosed(this, false)
+      this.#end(reason, undefined)
+    }
+    exchange.handler.onResponseEnd(exchange, trailers)
+  }
+
+  #handOver(exchange: ExchangeControl, head: ResponseHead, leftOver: Buffer): void {
+    this.#settle(exchange, 'upgraded')
+    this.#tunnelHead = undefined
+    this.#deadline.dispose()
+    const tunnel = makeTunnel(
+      this.#socket,
+      this.#port,
+      leftOver.length === 0 ? undefined : this.#port.keep(leftOver),
+    )
+    this.#tellDraining('upgraded')
+    this.#listener.onStreamClosed(this, false)
+    this.#listener.onClosed(this, 'upgraded')
+    exchange.handler.onUpgrade(exchange, head.status, head.headers, tunnel)
+  }
+
+  /** The exchange failed. Ends the connection, unless nothing of the request was written and nothing is wrong with it. */
+  #fail(reason: CloseReason, error: TransportError, isPeersFault = error.fault === 'remote'): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    // What the caller or its body did wrong does not speak against the connection.
+    const isFailed = isPeersFault && reason !== 'exchange-aborted'
+    if (reason === 'exchange-aborted' && !exchange.hasWritten && this.#drainReason === undefined) {
+      this.#settle(exchange, 'idle')
+      this.#listener.onStreamClosed(this, false)
+    } else {
+      this.#decoder.stop()
+      this.#settle(exchange, 'closed')
+      this.#socket.destroy()
+      this.#tellDraining(reason)
+      this.#listener.onStreamClosed(this, isFailed)
+      this.#end(reason, error)
+    }
+    exchange.handler.onResponseError(exchange, error)
+  }
+
+  /** The connection carries nothing any more: the one place that leaves `active`. */
+  #settle(exchange: ExchangeControl, state: State): void {
+    this.#state = state
+    this.#exchange = undefined
+    this.#deadline.clear()
+    exchange.release()
+    // A paused socket would not notice that the peer closes.
+    if (exchange.paused) this.#socket.resume()
+  }
+
+  #tellDraining(reason: CloseReason): void {
+    if (this.#isDrainingTold) return
+    this.#isDrainingTold = true
+    this.#drainReason = reason
+    this.#listener.onDraining(this, reason)
+  }
+
+  #end(reason: CloseReason, error: TransportError | undefined): void {
+    this.#deadline.dispose()
+    endSocket(this.#socket, this.#port, this.#clock)
+    this.#listener.onClosed(this, reason, error)
+  }
+
+  #processed(): Processed {
+    const exchange = this.#exchange
+    if (exchange === undefined) return 'no'
+    return exchange.hasResponse ? 'yes' : exchange.hasWritten ? 'unknown' : 'no'
+  }
+}
+
+/** The same error with another verdict. */
+function withProcessed(error: TransportError, processed: Processed): TransportError {
+  if (error.processed === processed) return error
+  return new TransportError(error.code, error.message, { cause: error.cause, processed })
+}

@@ -1,0 +1,84 @@
+import type { TransportError } from '../errors.ts'
+import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../exchange.ts'
+import type { BodyUpload } from './connection-upload.ts'
+
+/** What a controller asks of its connection. */
+export interface ExchangeOwner {
+  onPause(): void
+  onResume(): void
+  onAbort(error: TransportError): void
+  keep(chunk: Buffer): Buffer
+}
+
+/**
+ * The exchange that a connection carries, and the handler's hold on it: one object per exchange. Once the exchange is over it
+ * has no owner and does nothing, so that a late call cannot touch the exchange that follows on the connection.
+ */
+export class ExchangeControl implements ExchangeController {
+  readonly request: ExchangeRequest
+  readonly handler: ExchangeHandler
+  #owner: ExchangeOwner | undefined
+  #isPaused = false
+  #isAborted = false
+
+  /** The body that is being sent, until it is complete. */
+  upload: BodyUpload | undefined
+  /** Bytes of the request were handed to the socket: from here on the origin may have acted on it. */
+  hasWritten = false
+  /** The request is complete. */
+  isSent = false
+  /** The head of the final response came. */
+  hasResponse = false
+  /** The response lets the connection be used again. */
+  isReusable = false
+  informationalCount = 0
+
+  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: ExchangeOwner) {
+    this.request = request
+    this.handler = handler
+    this.#owner = owner
+  }
+
+  get paused(): boolean {
+    return this.#isPaused
+  }
+
+  get aborted(): boolean {
+    return this.#isAborted
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#owner === undefined) return
+    this.#isPaused = true
+    this.#owner.onPause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#owner === undefined) return
+    this.#isPaused = false
+    this.#owner.onResume()
+  }
+
+  abort(error: TransportError): void {
+    if (this.#owner === undefined) return
+    this.#isAborted = true
+    this.#owner.onAbort(error)
+  }
+
+  keep(chunk: Buffer): Buffer {
+    return this.#owner === undefined ? Buffer.from(chunk) : this.#owner.keep(chunk)
+  }
+
+  /** The rest of the body is not wanted. */
+  cancelUpload(): void {
+    const { upload } = this
+    this.upload = undefined
+    upload?.cancel()
+  }
+
+  /** The exchange is over. */
+  release(): void {
+    this.#owner = undefined
+    this.cancelUpload()
+  }
+}

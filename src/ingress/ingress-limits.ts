@@ -1,0 +1,47 @@
+/**
+ * Every limit and timeout of the listening side. A duration is in milliseconds; 0 switches a timeout or an optional limit off.
+ */
+export interface IngressLimits {
+  /** The request line. A longer one is answered with 414. */
+  maxLineBytes: number
+  /** A request head. A larger one is answered with 431. */
+  maxHeaderBytes: number
+  /** Fields in a request head, and fields in its trailers. More are answered with 431. */
+  maxHeaderCount: number
+  /** A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it is exceeded. 0: any size. */
+  maxBodyBytes: number
+  /** From the first byte of a request to the end of its head, and from the accept to the first byte: else 408 (slow loris). */
+  headerTimeoutMs: number
+  /** The longest silence of a client within a request body that we wait for: else 408. */
+  requestTimeoutMs: number
+  /** A connection without a request is closed after this. */
+  keepAliveTimeoutMs: number
+  /** The longest time for which a client may take nothing of a response that waits for it. */
+  writeTimeoutMs: number
+  /** A connection is closed after this many requests. */
+  maxRequestsPerConnection: number
+  /** Connections of one listener. One more is closed at once. */
+  maxConnections: number
+  /** A TLS handshake. */
+  tlsHandshakeTimeoutMs: number
+  /** What is read and thrown away of a request body that nobody wants, to keep the connection. Of a longer one it is closed. */
+  maxDiscardBytes: number
+  /** How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6). */
+  lingerTimeoutMs: number
+}
+
+export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
+  maxLineBytes: 16_384,
+  maxHeaderBytes: 65_536,
+  maxHeaderCount: 128,
+  maxBodyBytes: 0,
+  headerTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 75_000,
+  writeTimeoutMs: 60_000,
+  maxRequestsPerConnection: 0,
+  maxConnections: 16_384,
+  tlsHandshakeTimeoutMs: 10_000,
+  maxDiscardBytes: 65_536,
+  lingerTimeoutMs: 1_000,
+}

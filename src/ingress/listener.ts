@@ -1,0 +1,155 @@
+import net from 'node:net'
+import tls from 'node:tls'
+import { type Clock, systemClock } from '../clock.ts'
+import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
+import { Http1Session, type SessionContext } from './http1-session.ts'
+import type { IngressObserver } from './ingress-event.ts'
+import type { IngressHandler } from './ingress-exchange.ts'
+import { DEFAULT_INGRESS_LIMITS, type IngressLimits } from './ingress-limits.ts'
+import { type IngressStats, newIngressStats } from './ingress-stats.ts'
+
+export interface ListenOptions {
+  /** Port 0: a free one. */
+  address: { host: string; port: number }
+  /** PEM certificate chain and key, and whatever else node:tls takes for a secure context. Without it: plain HTTP. */
+  tls?: tls.SecureContextOptions
+  handler: IngressHandler
+  limits?: Partial<IngressLimits>
+  clock?: Clock
+  observer?: IngressObserver
+}
+
+export interface IngressListener {
+  /** The IP address that it listens on. */
+  readonly address: string
+  readonly port: number
+  readonly stats: IngressStats
+  /**
+   * Accepts no more, ends idle connections, answers requests that are under way (with `Connection: close`), and resolves when the last
+   * connection has ended.
+   */
+  drain(): Promise<void>
+  /** Ends everything now; open exchanges hear of it. */
+  close(): Promise<void>
+}
+
+/** How much of a response a socket takes before its exchange is asked to wait: one read of the origin's socket. */
+const WRITE_AHEAD_BYTES = 65_536
+
+/** Opens a listening socket for HTTP/1.1. Rejects with Node's own error, e.g. EADDRINUSE. */
+export async function listen(options: ListenOptions): Promise<IngressListener> {
+  const limits: IngressLimits = { ...DEFAULT_INGRESS_LIMITS, ...options.limits }
+  const stats = newIngressStats()
+  const observer = options.observer ?? ignoreEvent
+  const context: SessionContext = {
+    handler: options.handler,
+    limits,
+    codecLimits: {
+      ...DEFAULT_CODEC_LIMITS,
+      maxLineBytes: limits.maxLineBytes,
+      maxHeaderBytes: limits.maxHeaderBytes,
+      maxHeaderCount: limits.maxHeaderCount,
+      maxTrailerBytes: Math.min(limits.maxHeaderBytes, DEFAULT_CODEC_LIMITS.maxTrailerBytes),
+    },
+    clock: options.clock ?? systemClock,
+    stats,
+    observer,
+    scheme: options.tls === undefined ? 'http' : 'https',
+  }
+  const sessions = new Set<Http1Session>()
+  const sockets = new Set<net.Socket>()
+  let isDraining = false
+  let isServerClosed = false
+  let settle: () => void = () => {}
+  const closed = new Promise<void>(resolve => {
+    settle = resolve
+  })
+  // The server closes with its last connection, but before that connection's own 'close'.
+  const settleIfClosed = (): void => {
+    if (isServerClosed && sockets.size === 0) settle()
+  }
+
+  const startSession = (socket: net.Socket): void => {
+    const session = new Http1Session(socket, context)
+    sessions.add(session)
+    socket.once('close', () => sessions.delete(session))
+    if (isDraining) session.drain()
+  }
+  const socketOptions = { allowHalfOpen: true, noDelay: true, highWaterMark: WRITE_AHEAD_BYTES }
+  const server =
+    options.tls === undefined
+      ? net.createServer(socketOptions, startSession)
+      : tls.createServer(
+          {
+            ...options.tls,
+            ...socketOptions,
+            ALPNProtocols: ['http/1.1'],
+            // 0 would end every handshake at once.
+            handshakeTimeout:
+              limits.tlsHandshakeTimeoutMs === 0 ? MAX_TIMEOUT_MS : limits.tlsHandshakeTimeoutMs,
+          },
+          startSession,
+        )
+  if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections
+  // With TLS this is the connection before its handshake: it counts, and must be found when all are ended.
+  server.on('connection', (socket: net.Socket) => {
+    stats.connections.open++
+    stats.connections.accepted++
+    sockets.add(socket)
+    socket.once('close', () => {
+      stats.connections.open--
+      sockets.delete(socket)
+      settleIfClosed()
+    })
+  })
+  server.on('drop', dropped => {
+    stats.connections.refused++
+    const { remoteAddress = '', remotePort = 0 } = dropped ?? {}
+    observer({ type: 'connection-refused', remoteAddress, remotePort })
+  })
+  server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
+    stats.connections.failedHandshakes++
+    const { remoteAddress = '', remotePort = 0 } = socket
+    observer({ type: 'handshake-failed', error, remoteAddress, remotePort })
+    // After a timeout Node leaves that to us.
+    socket.destroy()
+  })
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.address.port, options.address.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
+  server.on('error', () => {})
+  const { address, port } = server.address() as net.AddressInfo // listening on a port, not on a path
+  server.once('close', () => {
+    isServerClosed = true
+    settleIfClosed()
+  })
+
+  return {
+    address,
+    port,
+    stats,
+    drain() {
+      isDraining = true
+      server.close()
+      for (const session of sessions) session.drain()
+      return closed
+    },
+    close() {
+      server.close()
+      for (const session of sessions) session.destroy()
+      // Those within a handshake, and those that were upgraded.
+      for (const socket of sockets) socket.destroy()
+      return closed
+    },
+  }
+}
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+function ignoreEvent(): void {}

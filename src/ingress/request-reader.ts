@@ -1,0 +1,104 @@
+import { TransportError } from '../errors.ts'
+import type { RequestBody } from '../exchange.ts'
+import type { HeaderList } from '../headers.ts'
+import type { CodecLimits } from '../http1/codec-limits.ts'
+import type { MessageEvents, RequestHead } from '../http1/message-events.ts'
+import { RequestDecoder } from '../http1/request-decoder.ts'
+import { type BodyFlow, RequestBodySource } from './request-body-source.ts'
+
+/** A body up to this size that came whole with its head is handed over in one piece, which makes the request replayable. */
+const SMALL_BODY_BYTES = 65_536
+
+/**
+ * Reads requests one after the other. The bytes that it is given become part of what it hands out, so that their memory must stay as it
+ * is: who reads into a buffer again and again copies first.
+ */
+export class RequestReader implements MessageEvents<RequestHead> {
+  /** The head that was read last, until takeBody. Its exchange is to begin once `receive` has returned. */
+  head: RequestHead | undefined
+  /** The request that was read last is complete. */
+  isComplete = true
+  /** Its body, when it does not come in one piece. */
+  source: RequestBodySource | undefined
+  readonly #decoder: RequestDecoder
+  readonly #maxBodyBytes: number
+  readonly #flow: BodyFlow
+  #length: number | undefined
+  #bodyBytes = 0
+  #wholeBody: Buffer | undefined
+
+  constructor(limits: CodecLimits, maxBodyBytes: number, flow: BodyFlow) {
+    this.#decoder = new RequestDecoder(limits, this)
+    this.#maxBodyBytes = maxBodyBytes
+    this.#flow = flow
+  }
+
+  /** No byte of the next request was taken. */
+  get isIdle(): boolean {
+    return this.#decoder.isIdle
+  }
+
+  /** What is still to come of the body; undefined when only its end will tell. */
+  get bytesLeft(): number | undefined {
+    return this.#length === undefined ? undefined : this.#length - this.#bodyBytes
+  }
+
+  /** Takes bytes up to the end of one request; the index of the first byte that it did not take. Throws a TransportError. */
+  readonly receive = (buffer: Buffer, start: number, end: number): number =>
+    this.#decoder.receive(buffer, start, end)
+
+  /** Takes nothing more. May be called while bytes are being received. */
+  stop(): void {
+    this.#decoder.stop()
+  }
+
+  /** The body of `head`. */
+  takeBody(): RequestBody {
+    const { head } = this
+    this.head = undefined
+    const whole = this.#wholeBody
+    this.#wholeBody = undefined
+    if (whole !== undefined) return whole
+    if (this.isComplete && this.source === undefined) return null
+    this.source ??= new RequestBodySource(this.#flow, head?.bodyLength)
+    return this.source
+  }
+
+  onHead(head: RequestHead): void {
+    this.head = head
+    this.isComplete = false
+    this.source = undefined
+    this.#length = head.isChunked ? undefined : (head.bodyLength ?? 0)
+    this.#bodyBytes = 0
+    this.#checkLimit(this.#length ?? 0)
+  }
+
+  onData(chunk: Buffer): void {
+    this.#bodyBytes += chunk.length
+    this.#checkLimit(this.#bodyBytes)
+    if (this.source === undefined) {
+      // Within the read that brought the head, and all of it.
+      if (chunk.length === this.#length && chunk.length <= SMALL_BODY_BYTES && this.head !== undefined) {
+        this.#wholeBody = chunk
+        return
+      }
+      this.source = new RequestBodySource(this.#flow, this.#length)
+    }
+    this.source.receiveData(chunk)
+  }
+
+  onEnd(trailers: HeaderList): void {
+    this.isComplete = true
+    // A chunked body is a body even if it is empty, and may have trailers.
+    if (this.#length === undefined) this.source ??= new RequestBodySource(this.#flow, undefined)
+    this.source?.receiveEnd(trailers)
+  }
+
+  #checkLimit(bytes: number): void {
+    if (this.#maxBodyBytes === 0 || bytes <= this.#maxBodyBytes) return
+    throw new TransportError(
+      'MM_REQUEST_BODY_LIMIT',
+      `the request body is larger than ${this.#maxBodyBytes} bytes`,
+    )
+  }
+}

@@ -1,0 +1,91 @@
+/** A pool that waits for a place in the budget. */
+export interface BudgetClient {
+  /** A place is free and kept for this pool: it may call tryTake() once, now. */
+  onBudgetAvailable(): void
+}
+
+/**
+ * The limit on connections over all pools. Places are taken for dials and given back when a connection is gone. A pool that finds
+ * none queues; places go to the queue first. A pool alone (an embedder's, a test's) has a budget of its own.
+ */
+export class ConnectionBudget {
+  /** 0: no limit. May be changed at any time; connections above a lowered limit are not closed, but not replaced either. */
+  limit: number
+  /** Somebody has begun to starve: the owner of all pools evicts an idle connection while `needsEviction`. */
+  onStarving: (() => void) | undefined
+  readonly #starving = new Set<BudgetClient>()
+  #inUse = 0
+  #leaving = 0
+  #reserved = false
+  #isServing = false
+
+  constructor(limit: number) {
+    this.limit = limit
+    this.onStarving = undefined
+  }
+
+  get inUse(): number {
+    return this.#inUse
+  }
+
+  get starving(): number {
+    return this.#starving.size
+  }
+
+  /** More pools starve than places are about to become free. */
+  get needsEviction(): boolean {
+    return this.#starving.size > this.#leaving
+  }
+
+  /** Takes a place. False: none is free, or those that are belong to pools that wait for longer. */
+  tryTake(): boolean {
+    if (!this.#hasFree) return false
+    if (this.#reserved) this.#reserved = false
+    else if (this.#starving.size > 0) return false
+    this.#inUse += 1
+    return true
+  }
+
+  release(): void {
+    this.#inUse -= 1
+  }
+
+  /** Counts places that are about to be released: connections that are closing. */
+  addLeaving(change: 1 | -1): void {
+    this.#leaving += change
+  }
+
+  /** Queues the pool; it hears of the next free place in its turn. */
+  starve(client: BudgetClient): void {
+    this.#starving.add(client)
+    this.onStarving?.()
+  }
+
+  /** The pool needs no place any more. */
+  forget(client: BudgetClient): void {
+    this.#starving.delete(client)
+  }
+
+  /** Hands free places to those who starve, one each, in order. For drivers, when their own state is settled. */
+  serve(): void {
+    if (this.#isServing) return // (called from onBudgetAvailable: the loop below goes on)
+    this.#isServing = true
+    try {
+      while (this.#hasFree) {
+        const [client] = this.#starving
+        if (client === undefined) break
+        this.#starving.delete(client)
+        this.#reserved = true
+        client.onBudgetAvailable()
+        this.#reserved = false
+      }
+    } finally {
+      this.#reserved = false
+      this.#isServing = false
+    }
+  }
+
+  get #hasFree(): boolean {
+    return this.limit === 0 || this.#inUse < this.limit
+  }
+}

@@ -1,0 +1,33 @@
+import { TransportError } from '../errors.ts'
+import type { PoolCore } from './pool-core.ts'
+import { queueDueAt } from './settle.ts'
+import type { Slot } from './slot.ts'
+
+/** Throws unless every counter and every order is what a recount says, and nobody waits for what is there. */
+export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): void {
+  core.slots.assertConsistent()
+  core.waiters.assertConsistent()
+  core.freshWaiters.assertConsistent()
+  const free = core.slots.leastLoaded
+  const isWaitedFor = core.waiters.size > 0
+  expect(core.slots.size <= core.maxConnections, 'more connections than maxConnections')
+  expect(core.mode !== 'closed' || core.waiting === 0, 'somebody waits for a closed pool')
+  expect(!isWaitedFor || free === undefined, 'somebody waits while a connection has room')
+  for (const slot of core.slots.all()) {
+    expect(latestUpkeep(slot) >= core.slotsDueAt, `${slot.toString()} is due before the upkeep`)
+  }
+  const dueAt = Math.min(core.slotsDueAt, queueDueAt(core))
+  expect(dueAt >= core.wakeUp.armedAt, 'something is due before the timer')
+}
+
+/** When the slot must have been looked at, whatever the idle timeout says. */
+function latestUpkeep(slot: Slot<unknown>): number {
+  const { state } = slot
+  if (state.kind === 'idle') return Math.min(slot.retireAt, slot.keepAliveUntil)
+  if (state.kind === 'verifying') return state.deadline
+  return state.kind === 'leased' ? slot.retireAt : Infinity
+}
+
+function expect(condition: boolean, message: string): void {
+  if (!condition) throw new TransportError('MM_INTERNAL', `pool: ${message}`)
+}

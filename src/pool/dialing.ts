@@ -1,0 +1,59 @@
+import type { PoolAction } from './pool-action.ts'
+import type { PoolCore } from './pool-core.ts'
+import { evictLongestIdle } from './retirement.ts'
+
+/**
+ * How many dials the pool should start, limits and backoff aside:
+ * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each connection that is being
+ *    verified (but not for those that want a new one). As long as nobody knows what a connection carries, one dial is to find out: a burst to an unknown origin must not
+ *    become a hundred handshakes where one HTTP/2 connection would have done.
+ * 2. For the warm level or a preconnect: what is missing.
+ * 3. While dials fail: one at a time.
+ */
+export function dialsWanted<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  const starting = core.slots.count('starting')
+  const missing = core.targetConnections - core.slots.live - starting
+  const wanted = Math.max(missing, dialsForWaiters(core) - starting, 0)
+  return core.backoff.isFailing ? Math.min(wanted, Math.max(0, 1 - starting)) : wanted
+}
+
+function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  const uncovered = Math.max(0, core.waiters.size - core.slots.verifyingStreams) + core.freshWaiters.size
+  if (uncovered <= 0) return 0
+  const perConnection = core.expectedStreams
+  return perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
+}
+
+/** Starts what is wanted, as far as backoff and limits allow. */
+export function dial<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const wanted = dialsWanted(core)
+  if (wanted === 0 || core.backoff.isActive(now)) return
+  for (let started = 0; started < wanted; started += 1) {
+    if (core.slots.size >= core.maxConnections) {
+      makeRoomForFresh(core, actions)
+      return
+    }
+    const slot = core.slots.create(core.backoff.round)
+    if (slot === undefined) {
+      // Only a waiter is worth another pool's idle connection; a warm level is not.
+      if (core.waiting > 0) actions.push({ type: 'starve' })
+      return
+    }
+    actions.push({ type: 'connect', slot })
+  }
+}
+
+/** The pool is full, but not of connections that a waiter for a new one would take: idle ones give way. */
+function makeRoomForFresh<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const { slots } = core
+  while (core.freshWaiters.size > slots.count('starting') + slots.count('closing')) {
+    if (!evictLongestIdle(core, actions)) return
+  }
+}

@@ -1,0 +1,106 @@
+import type { TransportError } from '../errors.ts'
+import type { PoolOptions } from '../options.ts'
+import { Backoff } from './backoff.ts'
+import type { ConnectionBudget } from './connection-budget.ts'
+import type { PoolAction } from './pool-action.ts'
+import { SlotTable } from './slot-table.ts'
+import { WaiterQueue } from './waiters.ts'
+import { WakeUp } from './wake-up.ts'
+
+export interface PoolStateConfig {
+  /** The origin, as messages name it. */
+  readonly name: string
+  readonly options: PoolOptions
+  readonly budget: ConnectionBudget
+  readonly random: () => number
+  /** What a connection will carry, if that is known before the first one. */
+  readonly expectedCapacity: number | undefined
+}
+
+/** What the concerns of the policy (assignment, dialing, upkeep, …) work on. Private to PoolState and these. */
+export class PoolCore<Link, Waiter> {
+  readonly name: string
+  readonly options: PoolOptions
+  readonly budget: ConnectionBudget
+  readonly random: () => number
+  readonly slots: SlotTable<Link>
+  /** Those that take any connection. */
+  readonly waiters = new WaiterQueue<Waiter>()
+  /** Those that a reused connection died under: they want a new one. */
+  readonly freshWaiters = new WaiterQueue<Waiter>()
+  readonly backoff: Backoff
+  readonly wakeUp = new WakeUp()
+
+  // Options with "off" spelled out
+  readonly maxConnections: number
+  readonly maxStreams: number
+  readonly maxRequests: number
+  readonly maxErrors: number
+  readonly idleTimeoutMs: number
+  readonly verifyAfterIdleMs: number
+
+  mode: 'open' | 'draining' | 'closed' = 'open'
+  /** Why newcomers are refused once the mode is `closed`. */
+  closeError: TransportError | undefined
+  /** What one connection carries, going by the last one that told; undefined before the first. */
+  expectedCapacity: number | undefined
+  /** Connections that a preconnect() under way wants. */
+  preconnectTarget = 0
+  /** No slot needs upkeep before: a lower bound, made exact by the upkeep itself. */
+  slotsDueAt = Infinity
+  /** When the warm connections are checked next. */
+  warmCheckAt = Infinity
+  /** End of the period over which `peakStreams` is taken; Infinity: not watched. */
+  surplusCheckAt = Infinity
+  peakStreams = 0
+
+  // Totals for stats
+  requests = 0
+  reused = 0
+  connectFailures = 0
+
+  constructor(config: PoolStateConfig) {
+    const { options } = config
+    this.name = config.name
+    this.options = options
+    this.budget = config.budget
+    this.random = config.random
+    this.expectedCapacity = config.expectedCapacity
+    this.maxConnections = orInfinity(options.maxConnections)
+    this.maxStreams = orInfinity(options.maxStreamsPerConnection)
+    this.maxRequests = orInfinity(options.maxRequests)
+    this.maxErrors = orInfinity(options.maxErrors)
+    this.idleTimeoutMs = orInfinity(options.idleTimeoutMs)
+    // Verifying means waiting; where nobody may wait, a stale connection is used as it is.
+    this.verifyAfterIdleMs = options.maxWaiters === 0 ? Infinity : orInfinity(options.verifyAfterIdleMs)
+    this.slots = new SlotTable(this.maxStreams, config.budget)
+    this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
+  }
+
+  /** Exchanges that one new connection is expected to carry, under our own cap; undefined: not known yet. */
+  get expectedStreams(): number | undefined {
+    return this.expectedCapacity === undefined ? undefined : Math.min(this.expectedCapacity, this.maxStreams)
+  }
+
+  /** Connections that are to be there whether or not anybody waits. */
+  get targetConnections(): number {
+    return this.mode === 'open' ? Math.max(this.options.warm, this.preconnectTarget) : 0
+  }
+
+  /** All who wait. */
+  get waiting(): number {
+    return this.waiters.size + this.freshWaiters.size
+  }
+
+  rejectAll(error: TransportError, actions: PoolAction<Link, Waiter>[]): void {
+    for (const queue of [this.freshWaiters, this.waiters]) {
+      for (let waiter = queue.shift(); waiter !== undefined; waiter = queue.shift()) {
+        actions.push({ type: 'reject', waiter, error })
+      }
+    }
+  }
+}
+
+function orInfinity(value: number): number {
+  return value === 0 ? Infinity : value
+}

@@ -1,0 +1,338 @@
+import type { CloseReason, KeepAliveHint } from '../connection.ts'
+import type { TransportError } from '../errors.ts'
+import { assignWaiters, lease, nextFree } from './assignment.ts'
+import { assertConsistent } from './consistency.ts'
+import { learnCapacity, noteStillborn, takeWhatIsThere } from './experience.ts'
+import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
+import { PoolCore, type PoolStateConfig } from './pool-core.ts'
+import { poolClosedError, queueFullError, queueTimeoutError } from './queue-errors.ts'
+import { applyHint, becomeIdle, releaseStream } from './release.ts'
+import { closeNow, evictLongestIdle, retire } from './retirement.ts'
+import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './settle.ts'
+import type { Slot } from './slot.ts'
+import { retireSurplus } from './surplus.ts'
+import { keepUp } from './upkeep.ts'
+
+type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
+
+/**
+ * Who gets which connection: the whole policy of one pool, without a socket, a timer or a clock.
+ *
+ * Theory of operation. There are slots (connections, see slot.ts) and waiters. Every event changes one of them, and then `settle`
+ * looks at the whole. Each event returns what the driver has to do. The events that a request costs when all is well (onAcquire with
+ * a free connection, onStreamClosed without waiters) take a short cut that is O(1), or O(log n) among multiplexed connections.
+ *
+ * There is one machine for all protocols: an HTTP/1.1 connection is one with capacity 1.
+ */
+export class PoolState<Link, Waiter> {
+  readonly #core: PoolCore<Link, Waiter>
+
+  constructor(config: PoolStateConfig) {
+    this.#core = new PoolCore(config)
+  }
+
+  /** Makes the warm level. */
+  onStart(now: number): Actions<Link, Waiter> {
+    const { warm, warmCheckMs } = this.#core.options
+    if (warm > 0 && warmCheckMs > 0) this.#core.warmCheckAt = now + warmCheckMs
+    return settle(this.#core, now, [])
+  }
+
+  /** A request wants a stream; `fresh`: of a new connection, since it had bad luck with a reused one. */
+  onAcquire(waiter: Waiter, fresh: boolean, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    if (core.mode !== 'open') {
+      actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
+      return actions
+    }
+    if (core.waiters.size === 0 && !fresh) {
+      const slot = nextFree(core, now, actions)
+      if (slot !== undefined) {
+        lease(core, slot, waiter, actions)
+        return actions.length === 1 && isSettledByLease(core) ? actions : settle(core, now, actions)
+      }
+    }
+    if (core.waiting >= core.options.maxWaiters) {
+      actions.push({ type: 'reject', waiter, error: queueFullError(core) })
+    } else {
+      const queue = fresh ? core.freshWaiters : core.waiters
+      queue.push(waiter, queueDeadline(core, now))
+    }
+    return settle(core, now, actions)
+  }
+
+  /** The waiter gave up. Nothing happens when it does not wait. */
+  onCancel(waiter: Waiter, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    if (!core.waiters.remove(waiter) && !core.freshWaiters.remove(waiter)) return NO_ACTIONS
+    return settle(core, now, [])
+  }
+
+  /** An exchange ended. `hint` is what the connection says about keep-alive now. */
+  onStreamClosed(
+    slot: Slot<Link>,
+    failed: boolean,
+    hint: KeepAliveHint | undefined,
+    now: number,
+  ): Actions<Link, Waiter> {
+    const { kind } = slot.state
+    if (kind === 'closing' || kind === 'closed') return NO_ACTIONS // its streams end with it
+    if (failed) slot.errors += 1
+    else if (slot.errors > 0) slot.errors = 0
+    if (hint !== undefined || slot.keepAliveUntil !== Infinity) applyHint(this.#core, slot, hint, now)
+    return this.#release(slot, now)
+  }
+
+  /** A lease was given back without an exchange. */
+  onReleased(slot: Slot<Link>, now: number): Actions<Link, Waiter> {
+    const { kind } = slot.state
+    if (kind === 'closing' || kind === 'closed') return NO_ACTIONS
+    slot.leases -= 1
+    return this.#release(slot, now)
+  }
+
+  /** Leases of the slot that could not be handed over, because it drained or ended first. The waiters go back to the head, in order. */
+  onLeasesLost(slot: Slot<Link>, waiters: readonly Waiter[], now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    for (const waiter of waiters.toReversed()) {
+      core.requests -= 1
+      slot.leases -= 1
+      if (slot.leases > 0) core.reused -= 1
+      if (slot.state.kind === 'draining') releaseStream(core, slot, now)
+      if (core.mode === 'closed') actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
+      else core.waiters.pushFront(waiter, queueDeadline(core, now))
+    }
+    return settle(core, now, actions)
+  }
+
+  /** The dial of a slot succeeded. */
+  onConnected(slot: Slot<Link>, capacity: number, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const { maxAgeMs, maxAgeJitter } = core.options
+    slot.openedAt = now
+    slot.retireAt = maxAgeMs === 0 ? Infinity : now + maxAgeMs * (1 - maxAgeJitter * core.random())
+    slot.leaseLimit = core.maxRequests
+    core.backoff.onConnected()
+    core.slots.setCapacity(slot, capacity, now)
+    becomeIdle(core, slot, now)
+    learnCapacity(core, capacity)
+    return settle(core, now, [])
+  }
+
+  onConnectFailed(slot: Slot<Link>, error: TransportError, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    const { state } = slot
+    core.slots.remove(slot)
+    // A dial that we stopped ourselves says nothing about the origin.
+    if (state.kind === 'starting') {
+      core.connectFailures += 1
+      core.preconnectTarget = 0
+      core.backoff.onConnectFailed(state.round, error, now)
+      if (isHopeless(core)) core.rejectAll(error, actions)
+      else takeWhatIsThere(core, now)
+    }
+    return settle(core, now, actions)
+  }
+
+  /** The peer changed how many streams it allows. */
+  onCapacityChanged(slot: Slot<Link>, capacity: number, now: number): Actions<Link, Waiter> {
+    const { kind } = slot.state
+    if (kind !== 'idle' && kind !== 'verifying' && kind !== 'leased') return NO_ACTIONS
+    const core = this.#core
+    core.slots.setCapacity(slot, capacity, now)
+    learnCapacity(core, capacity)
+    return settle(core, now, [])
+  }
+
+  /** The connection takes no more exchanges; it will end by itself. */
+  onDraining(slot: Slot<Link>, reason: CloseReason, now: number): Actions<Link, Waiter> {
+    const { kind } = slot.state
+    if (kind === 'starting' || kind === 'closing' || kind === 'closed') return NO_ACTIONS
+    const core = this.#core
+    noteStillborn(core, slot, undefined, now)
+    core.slots.move(slot, {
+      kind: 'draining',
+      usedStreams: slot.usedStreams,
+      reason,
+      by: 'connection',
+    })
+    return settle(core, now, [])
+  }
+
+  /** The connection is gone. */
+  onClosed(slot: Slot<Link>, error: TransportError | undefined, now: number): Actions<Link, Waiter> {
+    if (slot.state.kind === 'closed') return NO_ACTIONS
+    const core = this.#core
+    noteStillborn(core, slot, error, now)
+    core.slots.remove(slot)
+    return settle(core, now, [])
+  }
+
+  onPinged(slot: Slot<Link>, isAlive: boolean, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    if (slot.state.kind !== 'verifying') return NO_ACTIONS // it closed, or the deadline passed
+    const actions: PoolAction<Link, Waiter>[] = []
+    if (isAlive) becomeIdle(core, slot, now)
+    else closeNow(core, slot, 'ping-failed', actions)
+    return settle(core, now, actions)
+  }
+
+  /** The time that setTimer asked for has come. */
+  onTimer(now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    core.wakeUp.onFired()
+    keepUp(core, now, actions)
+    retireSurplus(core, now, actions)
+    assignWaiters(core, now, actions) // the last chance of those whose time is up
+    for (const queue of [core.freshWaiters, core.waiters]) {
+      for (let waiter = queue.shiftExpired(now); waiter !== undefined; waiter = queue.shiftExpired(now)) {
+        actions.push({ type: 'reject', waiter, error: queueTimeoutError(core) })
+      }
+    }
+    return settle(core, now, actions)
+  }
+
+  /** `connections` are to be there, waiters or not, until onPreconnectSettled. */
+  onPreconnect(connections: number, now: number): Actions<Link, Waiter> {
+    this.#core.preconnectTarget = Math.max(this.#core.preconnectTarget, connections)
+    return settle(this.#core, now, [])
+  }
+
+  onPreconnectSettled(): void {
+    this.#core.preconnectTarget = 0
+  }
+
+  /** The budget over all pools has a place for this one. */
+  onBudgetAvailable(now: number): Actions<Link, Waiter> {
+    return settle(this.#core, now, [])
+  }
+
+  /** Gives up the connection that was idle for longest. No actions: there is none. */
+  onEvict(now: number): Actions<Link, Waiter> {
+    const actions: PoolAction<Link, Waiter>[] = []
+    return evictLongestIdle(this.#core, actions) ? settle(this.#core, now, actions) : NO_ACTIONS
+  }
+
+  /** No new waiters; those that wait are still served; connections close as they become free. */
+  onDrain(now: number): Actions<Link, Waiter> {
+    if (this.#core.mode === 'open') this.#core.mode = 'draining'
+    return settle(this.#core, now, [])
+  }
+
+  /** Everything ends now. */
+  onClose(error: TransportError, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    core.mode = 'closed'
+    core.closeError ??= error
+    core.surplusCheckAt = Infinity
+    core.rejectAll(error, actions)
+    for (const slot of core.slots.all()) closeNow(core, slot, 'shutdown', actions)
+    return settle(core, now, actions)
+  }
+
+  /** What stats() shows. */
+  get counts() {
+    const { slots, waiting, requests, reused, connectFailures } = this.#core
+    return {
+      connections: {
+        connecting: slots.count('starting'),
+        idle: slots.count('idle') + slots.count('verifying'),
+        leased: slots.count('leased'),
+        draining: slots.count('draining') + slots.count('closing'),
+      },
+      waiters: waiting,
+      streams: slots.usedStreams,
+      connectFailures,
+      requests,
+      reused,
+    }
+  }
+
+  get mode(): 'open' | 'draining' | 'closed' {
+    return this.#core.mode
+  }
+
+  /** What newcomers hear when the mode is not `open`. */
+  get closedError(): TransportError {
+    return poolClosedError(this.#core)
+  }
+
+  get slots(): readonly Slot<Link>[] {
+    return this.#core.slots.all()
+  }
+
+  /** Connections that are open and not on the way out. */
+  get live(): number {
+    return this.#core.slots.live
+  }
+
+  get starting(): number {
+    return this.#core.slots.count('starting')
+  }
+
+  get hasWaiters(): boolean {
+    return this.#core.waiting > 0
+  }
+
+  /** Neither a connection nor a waiter. */
+  get isEmpty(): boolean {
+    return this.#core.slots.size === 0 && this.#core.waiting === 0
+  }
+
+  /** No waiter, and nothing but idle connections. */
+  get isUnused(): boolean {
+    const { slots, waiting } = this.#core
+    return waiting === 0 && slots.size === slots.count('idle')
+  }
+
+  /** Since when its longest idle connection is idle; Infinity when none is. */
+  get idleSince(): number {
+    const state = this.#core.slots.oldestIdle?.state
+    return state?.kind === 'idle' ? state.since : Infinity
+  }
+
+  get expectedCapacity(): number | undefined {
+    return this.#core.expectedCapacity
+  }
+
+  get lastConnectError(): TransportError | undefined {
+    return this.#core.backoff.lastError
+  }
+
+  /** When the next dial may start; not after `now`: at once. */
+  get retryAt(): number {
+    return this.#core.backoff.dueAt
+  }
+
+  isBackingOff(now: number): boolean {
+    return this.#core.backoff.isActive(now)
+  }
+
+  /** `https://example.com open: 1 connecting, 2 idle, 3 leased (12 streams), 0 draining, 4 waiting` */
+  toString(): string {
+    const { connections, streams, waiters } = this.counts
+    return (
+      `${this.#core.name} ${this.#core.mode}: ${connections.connecting} connecting, ${connections.idle} idle, ` +
+      `${connections.leased} leased (${streams} streams), ${connections.draining} draining, ${waiters} waiting`
+    )
+  }
+
+  /** Throws unless every counter and every order is what a recount says. For tests. */
+  assertConsistent(): void {
+    assertConsistent(this.#core)
+  }
+
+  #release(slot: Slot<Link>, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const reason = releaseStream(core, slot, now)
+    if (reason === undefined && isSettledByRelease(core)) return NO_ACTIONS
+    const actions: PoolAction<Link, Waiter>[] = []
+    if (reason !== undefined) retire(core, slot, reason, actions)
+    return settle(core, now, actions)
+  }
+}

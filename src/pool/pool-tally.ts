@@ -1,0 +1,53 @@
+import type { CloseReason, HandshakeInfo } from '../connection.ts'
+
+/** What a pool shows of itself. All of it is counted as it happens. */
+export interface PoolCounts {
+  /** How many are in each state. Those under verification count as idle, those that were told to close as draining. */
+  readonly connections: {
+    readonly connecting: number
+    readonly idle: number
+    readonly leased: number
+    readonly draining: number
+  }
+  readonly backingOff: boolean
+  readonly waiters: number
+  /** Exchanges under way. */
+  readonly streams: number
+  // Totals since the pool was made
+  readonly opened: {
+    readonly full: number
+    readonly resumed: number
+    readonly earlyData: number
+    readonly cleartext: number
+  }
+  /** By reason. */
+  readonly closed: Readonly<Record<string, number>>
+  readonly connectFailures: number
+  /** Leases. */
+  readonly requests: number
+  /** Leases of connections that were leased before. */
+  readonly reused: number
+  /** One line per connection. */
+  readonly list: readonly string[]
+}
+
+const OPENED_AS = { none: 'cleartext', full: 'full', resumed: 'resumed', early_data: 'earlyData' } as const
+
+/** Counts openings by handshake and ends by reason. */
+export class PoolTally {
+  readonly #opened = { full: 0, resumed: 0, earlyData: 0, cleartext: 0 }
+  readonly #closed: Record<string, number> = {}
+
+  onOpened(kind: HandshakeInfo['kind']): void {
+    this.#opened[OPENED_AS[kind]] += 1
+  }
+
+  onClosed(reason: CloseReason): void {
+    this.#closed[reason] = (this.#closed[reason] ?? 0) + 1
+  }
+
+  /** As they stand now. */
+  get counts(): Pick<PoolCounts, 'opened' | 'closed'> {
+    return { opened: { ...this.#opened }, closed: { ...this.#closed } }
+  }
+}

@@ -1,0 +1,400 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { CloseReason, Connection, Connector } from '../connection.ts'
+import { asTransportError, TransportError } from '../errors.ts'
+import type { Observer, TransportEvent } from '../observer.ts'
+import type { PoolOptions } from '../options.ts'
+import type { Origin } from '../origin.ts'
+import { ActionList } from './action-list.ts'
+import type { BudgetClient, ConnectionBudget } from './connection-budget.ts'
+import type { PoolAction } from './pool-action.ts'
+import { type PoolCounts, PoolTally } from './pool-tally.ts'
+import { PoolState } from './pool-state.ts'
+import { Preconnects } from './preconnects.ts'
+import type { Slot } from './slot.ts'
+import { type SlotEvents, SlotListener } from './slot-listener.ts'
+
+export type { PoolCounts } from './pool-tally.ts'
+
+/** Who wants a stream. The transport's exchange is its own waiter, so that a request costs no closure. Must not throw. */
+export interface Waiter {
+  /**
+   * The stream is the waiter's: it opens one exchange on the connection, or gives the lease back with release(). The lease ends when
+   * the connection reports the end of the exchange. May be called before acquire() returns. `reused`: it was leased before.
+   */
+  onLease(connection: Connection, reused: boolean): void
+  /** There will be no lease. May be called before acquire() returns. */
+  onLeaseFailed(error: TransportError): void
+}
+
+export interface PoolConfig {
+  readonly origin: Origin
+  readonly connector: Connector
+  readonly clock: Clock
+  readonly random: () => number
+  readonly options: PoolOptions
+  readonly budget: ConnectionBudget
+  readonly observer: Observer
+  /** What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice. */
+  readonly expectedCapacity: number | undefined
+}
+
+type Link = SlotListener
+
+/**
+ * The connections to one origin: does what PoolState decides, and decides nothing itself.
+ *
+ * Actions are done one after the other. What happens meanwhile (a waiter that opens an exchange which ends at once, an observer that
+ * acquires) changes the state at once and has its actions queued behind, so that the policy always sees the whole truth and the
+ * order of leases is the order of decisions.
+ */
+export class Pool implements BudgetClient, SlotEvents {
+  readonly #origin: Origin
+  readonly #connector: Connector
+  readonly #clock: Clock
+  readonly #budget: ConnectionBudget
+  readonly #observer: Observer
+  readonly #state: PoolState<Link, Waiter>
+  readonly #tally = new PoolTally()
+  readonly #preconnects = new Preconnects()
+  readonly #links = new Map<Connection, Link>()
+  readonly #list = new ActionList<Link, Waiter>()
+  #timer: Timer | undefined
+  #whenEmpty: { promise: Promise<void>; resolve: () => void } | undefined
+  #lastUsedAt: number
+
+  constructor(config: PoolConfig) {
+    this.#origin = config.origin
+    this.#connector = config.connector
+    this.#clock = config.clock
+    this.#budget = config.budget
+    this.#observer = config.observer
+    this.#timer = undefined
+    this.#whenEmpty = undefined
+    this.#state = new PoolState({
+      name: config.origin.key,
+      options: config.options,
+      budget: config.budget,
+      random: config.random,
+      expectedCapacity: config.expectedCapacity,
+    })
+    this.#lastUsedAt = config.clock.now()
+    this.#run(this.#state.onStart(this.#lastUsedAt))
+  }
+
+  /** Asks for a stream; `fresh`: of a new connection, since a reused one died under the last try. */
+  acquire(waiter: Waiter, fresh = false): void {
+    const now = this.#clock.now()
+    this.#lastUsedAt = now
+    this.#run(this.#state.onAcquire(waiter, fresh, now))
+  }
+
+  /** Takes the request for a stream back, before the lease. Does nothing afterwards. */
+  cancel(waiter: Waiter): void {
+    const fate = this.#list.removeFate(waiter) // decided, but not told: what it would have got goes on
+    if (fate === undefined) this.#run(this.#state.onCancel(waiter, this.#clock.now()))
+    else if (fate.type === 'lease') this.#run(this.#state.onReleased(fate.slot, this.#clock.now()))
+  }
+
+  /** Gives back the lease that a waiter was just given and has opened no exchange with. */
+  release(connection: Connection): void {
+    const link = this.#links.get(connection)
+    if (link !== undefined) this.#run(this.#state.onReleased(link.slot, this.#clock.now()))
+  }
+
+  /** Resolves when that many connections are open, or as many as the limits allow; rejects when a dial fails. */
+  preconnect(connections: number): Promise<void> {
+    const now = this.#clock.now()
+    this.#lastUsedAt = now
+    const { lastConnectError } = this.#state
+    if (this.#state.mode !== 'open') return Promise.reject(this.#state.closedError)
+    if (this.#state.live >= connections) return Promise.resolve()
+    if (lastConnectError !== undefined && this.#state.isBackingOff(now))
+      return Promise.reject(lastConnectError)
+    const promise = this.#preconnects.add(connections)
+    this.#run(this.#state.onPreconnect(connections, now))
+    return promise
+  }
+
+  /** No new leases; those that wait are still served. Resolves when every connection is closed. */
+  drain(): Promise<void> {
+    this.#run(this.#state.onDrain(this.#clock.now()))
+    this.#preconnects.reject(this.#state.closedError)
+    return this.#untilEmpty()
+  }
+
+  /** Ends everything now: waiters are refused with the error. Resolves when every connection is closed. */
+  close(error: TransportError): Promise<void> {
+    this.#run(this.#state.onClose(error, this.#clock.now()))
+    this.#preconnects.reject(error)
+    return this.#untilEmpty()
+  }
+
+  stats(): PoolCounts {
+    return {
+      ...this.#state.counts,
+      ...this.#tally.counts,
+      backingOff: this.#state.isBackingOff(this.#clock.now()),
+      list: this.#state.slots.map(slot => describe(slot)),
+    }
+  }
+
+  /** Nobody waits, and there are at most idle connections. */
+  get isUnused(): boolean {
+    return this.#state.isUnused
+  }
+
+  get lastUsedAt(): number {
+    return this.#lastUsedAt
+  }
+
+  /** Since when its longest idle connection is idle; Infinity when none is. */
+  get idleSince(): number {
+    return this.#state.idleSince
+  }
+
+  /** Closes the connection that was idle for longest, if any is. */
+  evictIdle(): boolean {
+    const actions = this.#state.onEvict(this.#clock.now())
+    this.#run(actions)
+    return actions.length > 0
+  }
+
+  /** See PoolState.toString. */
+  toString(): string {
+    return this.#state.toString()
+  }
+
+  assertConsistent(): void {
+    this.#state.assertConsistent()
+  }
+
+  // What connections and the budget report; for them only.
+
+  onSlotStreamClosed(link: Link, failed: boolean): void {
+    this.#run(this.#state.onStreamClosed(link.slot, failed, link.connection?.keepAlive, this.#clock.now()))
+  }
+
+  onSlotCapacityChanged(link: Link): void {
+    if (link.connection === undefined) return
+    this.#run(this.#state.onCapacityChanged(link.slot, link.connection.capacity, this.#clock.now()))
+  }
+
+  onSlotDraining(link: Link, reason: CloseReason): void {
+    const { slot } = link
+    const isNews = slot.isUsable && slot.state.kind !== 'draining'
+    this.#run(this.#state.onDraining(slot, reason, this.#clock.now()))
+    if (isNews) this.#announceDraining(slot, reason)
+  }
+
+  onSlotClosed(link: Link, reason: CloseReason, error: TransportError | undefined): void {
+    const { connection, slot } = link
+    if (connection === undefined || slot.state.kind === 'closed') return
+    const now = this.#clock.now()
+    const actions = this.#state.onClosed(slot, error, now)
+    this.#links.delete(connection)
+    this.#tally.onClosed(reason)
+    this.#run(actions, {
+      type: 'connection-closed',
+      origin: this.#origin,
+      connection,
+      reason,
+      error,
+      ageMs: now - slot.openedAt,
+      requests: slot.leases,
+    })
+  }
+
+  onBudgetAvailable(): void {
+    this.#run(this.#state.onBudgetAvailable(this.#clock.now()))
+  }
+
+  // The driver
+
+  /** Does the actions, or queues them when it is called from within one. The event is told before the first of them. */
+  #run(actions: readonly PoolAction<Link, Waiter>[], event?: TransportEvent): void {
+    const isOutermost = this.#list.isIdle
+    this.#list.add(actions)
+    if (event !== undefined) this.#tell(event)
+    if (!isOutermost) return
+    for (let action = this.#list.take(); action !== undefined; action = this.#list.take()) {
+      try {
+        this.#perform(action)
+      } catch (error) {
+        warn(error) // a connection or a waiter broke its word; the others are served none the less
+      }
+    }
+    this.#afterRun()
+  }
+
+  #perform(action: PoolAction<Link, Waiter>): void {
+    switch (action.type) {
+      case 'lease':
+        return this.#lease(action.slot, action.waiter, action.reused)
+      case 'reject':
+        return action.waiter.onLeaseFailed(action.error)
+      case 'connect':
+        return this.#connect(action.slot)
+      case 'close':
+        return this.#close(action.slot, action.reason)
+      case 'drain':
+        return this.#announceDraining(action.slot, action.reason)
+      case 'ping':
+        return this.#ping(action.slot)
+      case 'setTimer':
+        return this.#setTimer(action.at)
+      case 'clearTimer':
+        return this.#timer?.cancel()
+      case 'starve':
+        return this.#budget.starve(this)
+    }
+  }
+
+  #lease(slot: Slot<Link>, waiter: Waiter, reused: boolean): void {
+    const connection = slot.link?.connection
+    if (connection === undefined || !slot.isUsable) {
+      // Something earlier in the list ended the connection or made it drain. Its other leases that are still to come are as void.
+      const waiters = [waiter, ...this.#list.removeLeases(slot)]
+      this.#run(this.#state.onLeasesLost(slot, waiters, this.#clock.now()))
+      return
+    }
+    try {
+      waiter.onLease(connection, reused)
+    } catch (error) {
+      connection.close('exchange-aborted') // nobody knows whether an exchange is open: only so are the books surely right
+      throw error
+    }
+  }
+
+  #connect(slot: Slot<Link>): void {
+    const link = new SlotListener(slot, this.#clock.now(), this)
+    slot.link = link
+    this.#tell({ type: 'connect-started', origin: this.#origin })
+    let dial: Promise<Connection>
+    try {
+      dial = this.#connector.connect(link, link.abort.signal)
+    } catch (error) {
+      dial = Promise.reject(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
+    }
+    void dial.then(
+      connection => this.#onConnected(link, connection),
+      error => this.#onConnectFailed(link, asTransportError(error, 'MM_CONNECT_FAILED', 'no')),
+    )
+  }
+
+  #onConnected(link: Link, connection: Connection): void {
+    const { slot } = link
+    const now = this.#clock.now()
+    if (slot.state.kind === 'closing') {
+      connection.close(slot.state.reason) // the dial was stopped, and this came late
+      this.#run(this.#state.onClosed(slot, undefined, now))
+      return
+    }
+    if (link.earlyClose !== undefined || link.earlyDraining !== undefined) {
+      connection.close(link.earlyDraining ?? 'peer-closed')
+      const message = `${this.#origin.key}: the origin ended the connection as it opened`
+      this.#onConnectFailed(
+        link,
+        link.earlyClose?.error ?? new TransportError('MM_CONNECTION_CLOSED', message),
+      )
+      return
+    }
+    link.connection = connection
+    this.#links.set(connection, link)
+    this.#tally.onOpened(connection.handshake.kind)
+    const actions = this.#state.onConnected(slot, connection.capacity, now)
+    this.#run(actions, { type: 'connection-opened', origin: this.#origin, connection })
+  }
+
+  #onConnectFailed(link: Link, error: TransportError): void {
+    const now = this.#clock.now()
+    const wasWanted = link.slot.state.kind === 'starting'
+    const actions = this.#state.onConnectFailed(link.slot, error, now)
+    if (!wasWanted) {
+      this.#run(actions)
+      return
+    }
+    this.#preconnects.reject(error)
+    this.#run(actions, {
+      type: 'connect-failed',
+      origin: this.#origin,
+      error,
+      durationMs: now - link.startedAt,
+      retryAfterMs: Math.max(0, this.#state.retryAt - now),
+    })
+  }
+
+  #close(slot: Slot<Link>, reason: CloseReason): void {
+    const { link } = slot
+    if (link?.connection === undefined) link?.abort.abort()
+    else link.connection.close(reason)
+  }
+
+  #announceDraining(slot: Slot<Link>, reason: CloseReason): void {
+    const connection = slot.link?.connection
+    if (connection === undefined) return
+    this.#tell({ type: 'connection-draining', origin: this.#origin, connection, reason })
+  }
+
+  #ping(slot: Slot<Link>): void {
+    const answered = (isAlive: boolean) => this.#run(this.#state.onPinged(slot, isAlive, this.#clock.now()))
+    slot.link?.connection?.ping().then(
+      () => answered(true),
+      () => answered(false),
+    )
+  }
+
+  #setTimer(at: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#clock.setTimer(Math.max(0, at - this.#clock.now()), this.#onTimer)
+  }
+
+  readonly #onTimer = (): void => {
+    this.#run(this.#state.onTimer(this.#clock.now()))
+  }
+
+  /** What follows once the state has come to rest. */
+  #afterRun(): void {
+    if (this.#budget.starving > 0) {
+      if (!this.#state.hasWaiters) this.#budget.forget(this)
+      this.#budget.serve()
+    }
+    if (this.#preconnects.size > 0) this.#settlePreconnects()
+    if (this.#whenEmpty !== undefined && this.#state.isEmpty) this.#whenEmpty.resolve()
+  }
+
+  #settlePreconnects(): void {
+    this.#preconnects.settle(this.#state.live, this.#state.starting)
+    if (this.#preconnects.size === 0) this.#state.onPreconnectSettled()
+  }
+
+  #untilEmpty(): Promise<void> {
+    if (this.#whenEmpty === undefined) {
+      let resolve = (): void => {}
+      const promise = new Promise<void>(done => {
+        resolve = done
+      })
+      this.#whenEmpty = { promise, resolve }
+    }
+    if (this.#state.isEmpty) this.#whenEmpty.resolve()
+    return this.#whenEmpty.promise
+  }
+
+  #tell(event: TransportEvent): void {
+    try {
+      this.#observer(event)
+    } catch (error) {
+      warn(error)
+    }
+  }
+}
+
+/** `#3 leased 2/100, 12 requests: ` and the connection's own line. */
+function describe(slot: Slot<Link>): string {
+  const connection = slot.link?.connection
+  return connection === undefined ? slot.toString() : `${slot.toString()}: ${connection.toString()}`
+}
+
+/** A defect of the embedder's code must show, but not where some other exchange is in the middle of its work. */
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+}

@@ -1,0 +1,47 @@
+import { TransportError } from '../errors.ts'
+import type { PoolCore } from './pool-core.ts'
+
+/** The refusal of one more waiter. */
+export function queueFullError(core: PoolCore<unknown, unknown>): TransportError {
+  const { maxWaiters } = core.options
+  return new TransportError(
+    'MM_QUEUE_FULL',
+    `${core.name}: the queue is full (pool.maxWaiters = ${maxWaiters}), ${describeUse(core)}; ` +
+      'raise pool.maxWaiters or pool.maxConnections, or send less',
+  )
+}
+
+/** The end of a wait: it says which limit was in the way, since that is the one to raise. */
+export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportError {
+  return new TransportError(
+    'MM_QUEUE_TIMEOUT',
+    `${core.name}: no connection within pool.queueTimeoutMs = ${core.options.queueTimeoutMs}, ${describeUse(core)}; ${advice(core)}`,
+  )
+}
+
+/** The refusal of requests to a pool that is going away. */
+export function poolClosedError(core: PoolCore<unknown, unknown>): TransportError {
+  const what = core.mode === 'draining' ? 'draining' : 'closed'
+  return core.closeError ?? new TransportError('MM_TRANSPORT_CLOSED', `${core.name}: the pool is ${what}`)
+}
+
+function describeUse(core: PoolCore<unknown, unknown>): string {
+  const { slots } = core
+  const limit = core.options.maxConnections === 0 ? 'any number' : core.options.maxConnections
+  return (
+    `with ${slots.size} connections (pool.maxConnections = ${limit}), ${slots.count('leased')} of them busy ` +
+    `and ${slots.count('starting')} still connecting`
+  )
+}
+
+function advice(core: PoolCore<unknown, unknown>): string {
+  const { slots, budget } = core
+  if (slots.size >= core.maxConnections && slots.count('starting') === 0) {
+    return 'raise pool.maxConnections, or pool.maxStreamsPerConnection if the origin multiplexes'
+  }
+  if (budget.limit > 0 && budget.inUse >= budget.limit) {
+    return `raise limits.maxTotalConnections = ${budget.limit}, which all origins together have reached`
+  }
+  if (slots.count('starting') > 0) return 'the origin is slow to connect: check the path to it'
+  return 'raise pool.queueTimeoutMs, or look at the origin'
+}

@@ -1,0 +1,220 @@
+import { TransportError } from '../errors.ts'
+import type { ConnectionBudget } from './connection-budget.ts'
+import { IdleStack } from './idle-stack.ts'
+import { LoadHeap } from './load-heap.ts'
+import { CLOSED, Slot, type SlotKind, type SlotState } from './slot.ts'
+
+/**
+ * All connections of a pool, with the counters and orders that keep decisions from scanning them. Whatever is not closed holds a
+ * place, here and in the budget over all pools.
+ */
+export class SlotTable<Link> {
+  /** Idle ones that can be leased. One whose peer allows no stream at all just now is idle, but not in here. */
+  readonly #idle = new IdleStack<Link>()
+  /** Leased ones with room for more. */
+  readonly #roomy = new LoadHeap<Link>()
+  readonly #slots: Slot<Link>[] = []
+  readonly #budget: ConnectionBudget
+  readonly #maxStreams: number
+  readonly #counts: Record<SlotKind, number> = {
+    starting: 0,
+    idle: 0,
+    verifying: 0,
+    leased: 0,
+    draining: 0,
+    closing: 0,
+    closed: 0,
+  }
+  #usedStreams = 0
+  #verifyingStreams = 0
+  #lastId = 0
+
+  /** `maxStreams` is our own cap per connection. */
+  constructor(maxStreams: number, budget: ConnectionBudget) {
+    this.#maxStreams = maxStreams
+    this.#budget = budget
+  }
+
+  /** Everything that is not closed. */
+  get size(): number {
+    return this.#slots.length
+  }
+
+  /** Open and not on the way out. */
+  get live(): number {
+    return this.#counts.idle + this.#counts.verifying + this.#counts.leased
+  }
+
+  /** Exchanges under way, those of draining connections included. */
+  get usedStreams(): number {
+    return this.#usedStreams
+  }
+
+  /** What the connections that are being verified can carry if they prove good. */
+  get verifyingStreams(): number {
+    return this.#verifyingStreams
+  }
+
+  get leastLoaded(): Slot<Link> | undefined {
+    return this.#roomy.top
+  }
+
+  get newestIdle(): Slot<Link> | undefined {
+    return this.#idle.newest
+  }
+
+  get oldestIdle(): Slot<Link> | undefined {
+    return this.#idle.oldest
+  }
+
+  count(kind: SlotKind): number {
+    return this.#counts[kind]
+  }
+
+  /** In no particular order. Slots that begin to close during the walk stay; none may be removed. */
+  all(): readonly Slot<Link>[] {
+    return this.#slots
+  }
+
+  /** A slot for a new dial, or undefined when the budget has no place. */
+  create(round: number): Slot<Link> | undefined {
+    if (!this.#budget.tryTake()) return undefined
+    this.#lastId += 1
+    const slot = new Slot<Link>(this.#lastId, round)
+    slot.index = this.#slots.length
+    this.#slots.push(slot)
+    this.#counts.starting += 1
+    return slot
+  }
+
+  /** The one way to change a state: counters and orders follow. */
+  move(slot: Slot<Link>, next: SlotState): void {
+    const before = slot.state
+    const usedBefore = slot.usedStreams
+    slot.transition(next)
+    this.#usedStreams += slot.usedStreams - usedBefore
+    if (next.kind !== before.kind) {
+      this.#counts[before.kind] -= 1
+      this.#counts[next.kind] += 1
+      if (before.kind === 'verifying') this.#verifyingStreams -= slot.streamLimit
+      else if (before.kind === 'closing') this.#budget.addLeaving(-1)
+      if (next.kind === 'verifying') this.#verifyingStreams += slot.streamLimit
+      else if (next.kind === 'closing') this.#budget.addLeaving(1)
+    }
+    this.#place(slot)
+  }
+
+  /** The peer changed how many streams it allows; it may be fewer than are in use. */
+  setCapacity(slot: Slot<Link>, capacity: number, now: number): void {
+    const limit = Math.min(capacity, this.#maxStreams)
+    const before = slot.streamLimit
+    if (slot.state.kind === 'verifying') this.#verifyingStreams += limit - before
+    slot.capacity = capacity
+    slot.streamLimit = limit
+    // Back from no capacity at all it comes in as the newest, so that the stack stays in order. The news is a sign of life, too.
+    if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
+    else this.#place(slot)
+  }
+
+  /** The connection is gone, and its place free. */
+  remove(slot: Slot<Link>): void {
+    this.move(slot, CLOSED)
+    this.#counts.closed -= 1
+    const last = this.#slots.pop()
+    if (last !== undefined && last !== slot) {
+      this.#slots[slot.index] = last
+      last.index = slot.index
+    }
+    slot.index = -1
+    this.#budget.release()
+  }
+
+  /** Recounts everything. For tests. */
+  assertConsistent(): void {
+    const counts = { starting: 0, idle: 0, verifying: 0, leased: 0, draining: 0, closing: 0, closed: 0 }
+    let used = 0
+    let verifying = 0
+    let stacked = 0
+    let roomy = 0
+    this.#slots.forEach((slot, index) => {
+      const { state } = slot
+      counts[state.kind] += 1
+      used += slot.usedStreams
+      if (state.kind === 'verifying') verifying += slot.streamLimit
+      if (slot.isStacked) stacked += 1
+      if (slot.heapIndex >= 0) roomy += 1
+      check(slot.index === index, `${slot.toString()} is not at its place`)
+      check(
+        slot.isStacked === belongsToStack(slot),
+        `${slot.toString()} is wrongly in or out of the idle stack`,
+      )
+      check(
+        slot.heapIndex >= 0 === belongsToHeap(slot),
+        `${slot.toString()} is wrongly in or out of the load heap`,
+      )
+      check(state.kind !== 'leased' || state.usedStreams > 0, `${slot.toString()} is leased for nothing`)
+      check(
+        slot.streamLimit === Math.min(slot.capacity, this.#maxStreams),
+        `${slot.toString()} has a wrong limit`,
+      )
+    })
+    for (const kind of Object.keys(counts) as SlotKind[]) /* keys of the literal above */ {
+      check(counts[kind] === this.#counts[kind], `${counts[kind]} ${kind}, counted ${this.#counts[kind]}`)
+    }
+    check(counts.closed === 0, 'a closed slot was kept')
+    check(used === this.#usedStreams, `${used} streams, counted ${this.#usedStreams}`)
+    check(
+      verifying === this.#verifyingStreams,
+      `${verifying} streams verified, counted ${this.#verifyingStreams}`,
+    )
+    check(roomy === this.#roomy.size, `${roomy} with room, ${this.#roomy.size} in the heap`)
+    check(stacked === this.#idle.size, `${stacked} stacked, ${this.#idle.size} in the stack`)
+    this.#assertStackOrdered(stacked)
+    for (const slot of this.#slots) {
+      const top = this.#roomy.top
+      check(slot.heapIndex < 0 || (top !== undefined && top.usedStreams <= slot.usedStreams), 'heap order')
+    }
+  }
+
+  #assertStackOrdered(expected: number): void {
+    let walked = 0
+    let since = -Infinity
+    let previous: Slot<Link> | undefined
+    for (let slot = this.#idle.oldest; slot !== undefined; slot = slot.newer) {
+      walked += 1
+      check(slot.state.kind === 'idle' && slot.state.since >= since, `${slot.toString()} is out of order`)
+      check(slot.older === previous, `the idle stack is torn at ${slot.toString()}`)
+      if (slot.state.kind === 'idle') since = slot.state.since
+      previous = slot
+    }
+    check(previous === this.#idle.newest, 'the idle stack has another end')
+    check(walked === expected, `${expected} idle, ${walked} on the walk`)
+  }
+
+  /** Puts the slot where its state says: in the stack, in the heap, or in neither. */
+  #place(slot: Slot<Link>): void {
+    const stacked = belongsToStack(slot)
+    if (stacked !== slot.isStacked) {
+      if (stacked) this.#idle.push(slot)
+      else this.#idle.remove(slot)
+    }
+    const heaped = belongsToHeap(slot)
+    if (slot.heapIndex < 0) {
+      if (heaped) this.#roomy.push(slot)
+    } else if (heaped) this.#roomy.update(slot)
+    else this.#roomy.remove(slot)
+  }
+}
+
+function belongsToStack(slot: Slot<unknown>): boolean {
+  return slot.state.kind === 'idle' && slot.streamLimit > 0
+}
+
+function belongsToHeap(slot: Slot<unknown>): boolean {
+  const { state } = slot
+  return state.kind === 'leased' && state.usedStreams < slot.streamLimit
+}
+
+function check(condition: boolean, message: string): void {
+  if (!condition) throw new TransportError('MM_INTERNAL', `pool: ${message}`)
+}

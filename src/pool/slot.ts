@@ -1,0 +1,155 @@
+import type { CloseReason } from '../connection.ts'
+import { TransportError } from '../errors.ts'
+
+/**
+ * One connection's life as the pool sees it.
+ *
+ *     starting ──► idle ◄──► leased ──► draining ──► closing ──► closed
+ *                   ▲ ▼                    ▲
+ *                 verifying ───────────────┘        (closing and closed can be reached from every state before them)
+ */
+export type SlotState =
+  | Starting
+  | Idle
+  | Verifying
+  | Leased
+  | Draining
+  | Closing
+  | { readonly kind: 'closed' } // Gone. Valid transitions: none.
+
+/** Being dialed. Valid transitions: idle, closing, closed. */
+interface Starting {
+  readonly kind: 'starting'
+  /** See Backoff.round. */
+  readonly round: number
+}
+
+/** Open and carrying nothing. Valid transitions: idle (it showed life), leased, verifying, draining, closing, closed. */
+interface Idle {
+  readonly kind: 'idle'
+  /** When it last showed that it works: it opened, ended an exchange or answered a ping. */
+  readonly since: number
+}
+
+/** Open, carrying nothing, and asked for a sign of life: not to be leased before it answers. Valid transitions: idle, draining, closing, closed. */
+interface Verifying {
+  readonly kind: 'verifying'
+  /** No answer by then is a failure. */
+  readonly deadline: number
+}
+
+/** Carries at least one exchange and may take more. Valid transitions: leased, idle, draining, closing, closed. */
+interface Leased {
+  readonly kind: 'leased'
+  readonly usedStreams: number
+}
+
+/** Takes no more exchanges; those that it carries go on. Valid transitions: draining, closing, closed. */
+interface Draining {
+  readonly kind: 'draining'
+  readonly usedStreams: number
+  readonly reason: CloseReason
+  /** Who decided. The pool closes only what it drains itself: a connection that drains by itself ends by itself (it may be a tunnel). */
+  readonly by: 'pool' | 'connection'
+}
+
+/** Told to end, or its dial told to stop; it still holds its place. Valid transitions: closed. */
+interface Closing {
+  readonly kind: 'closing'
+  readonly reason: CloseReason
+}
+
+export type SlotKind = SlotState['kind']
+
+const VALID_TRANSITIONS: Readonly<Record<SlotKind, readonly SlotKind[]>> = {
+  starting: ['idle', 'closing', 'closed'],
+  idle: ['idle', 'leased', 'verifying', 'draining', 'closing', 'closed'],
+  verifying: ['idle', 'draining', 'closing', 'closed'],
+  leased: ['leased', 'idle', 'draining', 'closing', 'closed'],
+  draining: ['draining', 'closing', 'closed'],
+  closing: ['closed'],
+  closed: [],
+}
+
+export const CLOSED: SlotState = { kind: 'closed' }
+
+/** The pool's view of one connection. `Link` is the driver's own object for it; policy never looks inside. */
+export class Slot<Link> {
+  readonly id: number
+  link: Link | undefined
+
+  /** What the peer allows. */
+  capacity = 0
+  /** What may really be open at once: the peer's capacity under our own cap. Written by SlotTable. */
+  streamLimit = 0
+  openedAt = 0
+  /** From then on it takes no new exchanges (maximum age, jitter included). */
+  retireAt = Infinity
+  /** From then on the origin may close it for idleness, going by its Keep-Alive hint. */
+  keepAliveUntil = Infinity
+  /** Exchanges that it was leased for. */
+  leases = 0
+  /** The lease with this number is its last. */
+  leaseLimit = Infinity
+  /** Failed exchanges in a row. */
+  errors = 0
+
+  // Places in the structures of SlotTable, which alone writes them.
+  index = -1
+  heapIndex = -1
+  isStacked = false
+  older: Slot<Link> | undefined
+  newer: Slot<Link> | undefined
+
+  #state: SlotState
+
+  constructor(id: number, round: number) {
+    this.id = id
+    this.link = undefined
+    this.older = undefined
+    this.newer = undefined
+    this.#state = { kind: 'starting', round }
+  }
+
+  get state(): SlotState {
+    return this.#state
+  }
+
+  /** Whether the connection itself still takes what it is given. (The pool may have decided that it gets no more.) */
+  get isUsable(): boolean {
+    const state = this.#state
+    switch (state.kind) {
+      case 'idle':
+      case 'verifying':
+      case 'leased':
+        return true
+      case 'draining':
+        return state.by === 'pool'
+      default:
+        return false
+    }
+  }
+
+  get usedStreams(): number {
+    const state = this.#state
+    return state.kind === 'leased' || state.kind === 'draining' ? state.usedStreams : 0
+  }
+
+  /** The one writer of the state. Called by SlotTable.move, which keeps the counters in step. */
+  transition(next: SlotState): void {
+    if (!VALID_TRANSITIONS[this.#state.kind].includes(next.kind)) {
+      throw new TransportError(
+        'MM_INTERNAL',
+        `pool: illegal transition of ${this.toString()} to ${next.kind}`,
+      )
+    }
+    this.#state = next
+  }
+
+  /** `#3 leased 2/100, 12 requests`; `2/100` are the streams in use and the limit. While it starts: `#3 starting`. */
+  toString(): string {
+    const { kind } = this.#state
+    if (kind === 'starting') return `#${this.id} starting`
+    return `#${this.id} ${kind} ${this.usedStreams}/${this.streamLimit}, ${this.leases} requests`
+  }
+}

@@ -1,0 +1,96 @@
+import type { Protocol } from '../connection.ts'
+import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../endpoint.ts'
+import { age, type OriginRecord } from './origin-record.ts'
+
+export interface PlanInput {
+  readonly record: OriginRecord
+  /** By configuration, best first. */
+  readonly allowed: readonly Protocol[]
+  /** What this build can speak. */
+  readonly built: readonly Protocol[]
+  /** In order of preference. */
+  readonly addresses: readonly ResolvedAddress[]
+  /** The origin's, for addresses without one of their own. */
+  readonly port: number
+  /** RFC 8305 section 5. */
+  readonly attemptDelayMs: number
+}
+
+/** Connect to this endpoint, this long after the first one at the latest; sooner when one before it fails. */
+export interface PlannedAttempt {
+  readonly protocol: Protocol
+  readonly endpoint: Endpoint
+  readonly startAfterMs: number
+  readonly because: string
+}
+
+export interface Plan {
+  /** In order. Empty when no protocol is left. */
+  readonly attempts: readonly PlannedAttempt[]
+  /** Every protocol that is known to us, with the reason why it is tried or not. */
+  readonly protocols: readonly {
+    readonly protocol: Protocol
+    readonly isTried: boolean
+    readonly because: string
+  }[]
+}
+
+const PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
+
+/** For this long an address that failed, or was overtaken, stands behind those that did not. */
+const DEMOTION_MS = 60_000
+
+/**
+ * What is tried, in which order, and why. The rules:
+ *
+ * 1. A protocol is tried when the configuration allows it and this version has it.
+ * 2. Over TCP there is one attempt per address, whatever number of protocols it offers: ALPN settles them on one connection. The attempt
+ *    bears the protocol that was negotiated last, or else the most preferred one.
+ * 3. Addresses keep their order, but those that failed or were overtaken within the last minute come last: a dead address costs
+ *    its delay once a minute, not once per connection (RFC 8305 section 4 lets history into the order).
+ * 4. Each attempt starts `attemptDelayMs` after the one before it.
+ */
+export function plan(input: PlanInput, now: number): Plan {
+  const protocols = PROTOCOLS.map(protocol => judge(protocol, input))
+  const usable = input.allowed.filter(protocol => input.built.includes(protocol)) // 1
+  const known = input.record.protocol
+  const wasNegotiated = known !== undefined && usable.includes(known.value)
+  const protocol = wasNegotiated ? known.value : usable[0] // 2
+  if (protocol === undefined) return { attempts: [], protocols }
+
+  const candidates = input.addresses.map(({ address, family, port = input.port }) => {
+    const endpoint: Endpoint = { address, family, port, transport: 'tcp' }
+    return { endpoint, fault: recentFault(input.record, endpoint, now) }
+  })
+  const ordered = [
+    ...candidates.filter(({ fault }) => fault === undefined),
+    ...candidates.filter(({ fault }) => fault !== undefined), // 3
+  ]
+  const attempts = ordered.map(({ endpoint, fault }, index) => {
+    const startAfterMs = index * input.attemptDelayMs // 4
+    const place =
+      index === 0 ? `first of ${ordered.length}` : `if no other is connected after ${startAfterMs} ms`
+    const because = fault === undefined ? place : `${place}; ${fault}`
+    return { protocol, endpoint, startAfterMs, because }
+  })
+  return { attempts, protocols }
+}
+
+function judge(protocol: Protocol, input: PlanInput): Plan['protocols'][number] {
+  if (!input.allowed.includes(protocol)) {
+    return { protocol, isTried: false, because: 'not allowed by the configuration' }
+  }
+  if (!input.built.includes(protocol))
+    return { protocol, isTried: false, because: 'not built in this version' }
+  const known = input.record.protocol
+  const because =
+    known?.value === protocol ? `negotiated last time (${known.source})` : 'allowed by the configuration'
+  return { protocol, isTried: true, because }
+}
+
+function recentFault(record: OriginRecord, endpoint: Endpoint, now: number): string | undefined {
+  const memory = record.endpoint(formatEndpoint(endpoint))
+  if (memory === undefined || memory.outcome === 'connected' || now - memory.at >= DEMOTION_MS)
+    return undefined
+  return memory.outcome === 'failed' ? `failed ${age(now - memory.at)}` : `overtaken ${age(now - memory.at)}`
+}

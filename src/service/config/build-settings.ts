@@ -1,0 +1,98 @@
+import type { z } from 'zod'
+import type { OriginOptions, Protocol } from '../../index.ts'
+import { BUILT_PROTOCOLS, NOT_BUILT } from './built-features.ts'
+import type { configSchema } from './config-schema.ts'
+import {
+  DEFAULT_ADMIN_ADDRESS,
+  DEFAULT_DRAIN_TIMEOUT_MS,
+  DEFAULT_FORWARDING,
+  DEFAULT_LOG,
+  type AdminSettings,
+  type RouteSettings,
+  type ServiceSettings,
+} from './service-settings.ts'
+
+type ParsedConfig = z.output<ReturnType<typeof configSchema>>
+type ParsedOrigin = ParsedConfig['origins'][string]
+type ParsedDefaults = NonNullable<ParsedConfig['defaults']>
+
+/** The settings of a configuration that the schema has passed. */
+export function buildSettings(config: ParsedConfig): ServiceSettings {
+  const warnings: string[] = []
+  const defaults = originOptions(config.defaults ?? {}, 'defaults', warnings)
+  const origins: Record<string, OriginOptions> = {}
+  for (const [name, origin] of Object.entries(config.origins)) {
+    origins[origin.url.key] = originOptions(origin, `origins.${name}`, warnings)
+  }
+  const routes = collectRoutes(config, warnings)
+  return {
+    listen: config.listen.map(({ address, tls }) => ({ address, tls })),
+    ingress: config.ingress ?? {},
+    admin: adminSettings(config.admin?.address),
+    log: { level: config.log?.level ?? DEFAULT_LOG.level, format: config.log?.format ?? DEFAULT_LOG.format },
+    forwarding: {
+      pseudonym: config.forwarding?.via ?? DEFAULT_FORWARDING.pseudonym,
+      forwarded: config.forwarding?.forwarded ?? DEFAULT_FORWARDING.forwarded,
+      trustForwarded: config.forwarding?.trustForwarded ?? DEFAULT_FORWARDING.trustForwarded,
+      by: config.forwarding?.by === 'off' ? undefined : config.forwarding?.by,
+    },
+    drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_DRAIN_TIMEOUT_MS,
+    transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },
+    origins: Object.entries(config.origins).map(([name, { url, hostHeader }]) => ({
+      name,
+      origin: url,
+      hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
+    })),
+    routes,
+    warnings,
+  }
+}
+
+function originOptions(
+  parsed: ParsedDefaults | ParsedOrigin,
+  path: string,
+  warnings: string[],
+): OriginOptions {
+  const options: OriginOptions = {}
+  if (parsed.protocols !== undefined) options.protocols = builtProtocols(parsed.protocols, path, warnings)
+  if (parsed.pool !== undefined) options.pool = parsed.pool
+  if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
+  if (parsed.retry !== undefined) options.retry = parsed.retry
+  if (parsed.limits !== undefined) options.limits = parsed.limits
+  if (parsed.tls !== undefined) options.tls = parsed.tls
+  if (parsed.socket !== undefined) options.socket = parsed.socket
+  if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints
+  return options
+}
+
+function builtProtocols(protocols: readonly Protocol[], path: string, warnings: string[]): Protocol[] {
+  const built = protocols.filter(protocol => BUILT_PROTOCOLS.has(protocol))
+  const leftOut = protocols.filter(protocol => !BUILT_PROTOCOLS.has(protocol))
+  if (leftOut.length > 0) warnings.push(`${path}.protocols: ${leftOut.join(' and ')} left out, ${NOT_BUILT}`)
+  return built
+}
+
+function adminSettings(address: 'off' | AdminSettings['address']): AdminSettings {
+  if (address === 'off') return { address: undefined, isExplicit: true }
+  return { address: address ?? DEFAULT_ADMIN_ADDRESS, isExplicit: address !== undefined }
+}
+
+/** An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to send it. */
+function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[] {
+  const routes: RouteSettings[] = []
+  for (const [name, origin] of Object.entries(config.origins)) {
+    for (const host of origin.hosts ?? []) routes.push({ host, path: '/', origin: name })
+  }
+  for (const { host, path, origin } of config.routes ?? []) {
+    routes.push({ host: host ?? '*', path: path ?? '/', origin })
+  }
+  const names = Object.keys(config.origins)
+  if (routes.length === 0 && names.length === 1)
+    return names.map(origin => ({ host: '*', path: '/', origin }))
+  for (const name of names) {
+    if (!routes.some(route => route.origin === name)) {
+      warnings.push(`origins.${name}: no route leads to it; give it hosts or name it in routes`)
+    }
+  }
+  return routes
+}

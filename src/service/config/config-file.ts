@@ -1,0 +1,15 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { type ReadConfig, readConfigText } from './config-text.ts'
+
+/** Reads and validates a configuration file. A file that cannot be read is a fault like any other. */
+export async function readConfigFile(file: string): Promise<ReadConfig> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { ok: false, faults: [{ path: '', message: `cannot read the configuration: ${message}` }] }
+  }
+  return readConfigText(text, dirname(resolve(file)))
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { DEFAULT_GLOBAL_LIMITS } from '../../index.ts'
+import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
+import { BUILT_PROTOCOLS, KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
+import { shown } from './describe-issue.ts'
+import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
+import { durationField, optionGroup } from './option-group.ts'
+import { hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
+import { listenTlsField } from './tls-fields.ts'
+
+const ORIGIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+/** A Via pseudonym: a token, or a host with or without a port (RFC 9110 7.6.3). */
+const PSEUDONYM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?::\d{1,5})?$/
+
+/** The whole configuration. Relative file names start at `directory`. */
+export function configSchema(directory: string) {
+  return z.strictObject({
+    listen: z
+      .array(
+        z.strictObject({
+          address: addressField,
+          tls: listenTlsField(directory).optional(),
+          protocols: z.array(listenProtocolField).min(1).optional(),
+        }),
+      )
+      .min(1),
+    ingress: optionGroup(DEFAULT_INGRESS_LIMITS).optional(),
+    admin: z
+      .preprocess(
+        value => (value === 'off' || value === false ? { address: 'off' } : value),
+        z.strictObject({ address: adminAddressField }),
+      )
+      .optional(),
+    log: z
+      .strictObject({
+        level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional(),
+        format: z.enum(['text', 'json']).optional(),
+      })
+      .optional(),
+    forwarding: z
+      .strictObject({
+        via: z.string().regex(PSEUDONYM, 'must be a token or host[:port]').optional(),
+        forwarded: z.enum(['rfc7239', 'x-forwarded', 'both', 'off']).optional(),
+        trustForwarded: z.boolean().optional(),
+        by: z
+          .string()
+          .regex(/^(?:_[A-Za-z0-9._-]+|off)$/, 'must be _name (RFC 7239 6.3) or off')
+          .optional(),
+      })
+      .optional(),
+    shutdown: z.strictObject({ drainTimeout: durationField.optional() }).optional(),
+    state: notBuiltField('state'),
+    limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {
+      maxTotalConnections: { min: 1 },
+      maxOrigins: { min: 1 },
+    }).optional(),
+    resolve: z.record(z.string(), z.string()).optional(),
+    defaults: z.strictObject(originOptionFields(directory)).optional(),
+    origins: z
+      .record(
+        z.string().regex(ORIGIN_NAME, 'must be a name of letters, digits, dot, dash, underscore'),
+        z.strictObject(originFields(directory)),
+      )
+      .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
+    routes: z
+      .array(
+        z.strictObject({
+          host: hostPatternField.optional(),
+          path: z
+            .string()
+            .regex(/^\/[^?#\s]*$/, 'must begin with / and have no query')
+            .optional(),
+          origin: z.string(),
+        }),
+      )
+      .optional(),
+  })
+}
+
+const addressField = z.string().transform((value, context) => {
+  const address = parseListenAddress(value)
+  if (address !== undefined) return address
+  context.addIssue({ code: 'custom', message: `must be ${LISTEN_ADDRESS_FORM}, not ${shown(value)}` })
+  return z.NEVER
+})
+
+const adminAddressField = z.string().transform((value, context) => {
+  if (value === 'off') return 'off' as const
+  const address = parseListenAddress(value)
+  // `:9901` means loopback here: the admin routes can stop the service, so other addresses must be written out.
+  if (address !== undefined) return value.startsWith(':') ? { ...address, host: '127.0.0.1' } : address
+  context.addIssue({
+    code: 'custom',
+    message: `must be off or HOST:PORT such as 127.0.0.1:9901, not ${shown(value)}`,
+  })
+  return z.NEVER
+})
+
+const listenProtocolField = z.enum(KNOWN_PROTOCOLS).superRefine((protocol, context) => {
+  if (BUILT_PROTOCOLS.has(protocol)) return
+  context.addIssue({ code: 'custom', message: `${protocol} is ${NOT_BUILT}; listen with http/1.1` })
+})
+
+function notBuiltField(name: string) {
+  return z
+    .unknown()
+    .superRefine((value, context) => {
+      if (value !== undefined)
+        context.addIssue({ code: 'custom', message: `${name} is ${NOT_BUILT}; remove it` })
+    })
+    .optional()
+}

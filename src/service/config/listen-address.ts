@@ -1,0 +1,25 @@
+import { isIP } from 'node:net'
+
+/** Where a server listens. */
+export interface ListenAddress {
+  host: string
+  port: number
+}
+
+export const LISTEN_ADDRESS_FORM = 'HOST:PORT such as 127.0.0.1:8080, [::1]:8080, or :8080 for every address'
+
+/** `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`, `:8080` (every address). Undefined when it is none of these. */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s/]*)):(\d{1,5})$/.exec(text)
+  if (match === null) return undefined
+  const [, bracketed, plain = '', portText] = match
+  const port = Number(portText)
+  if (port > 65_535 || (bracketed !== undefined && isIP(bracketed) !== 6)) return undefined
+  if (/^[\d.]+$/.test(plain) && isIP(plain) !== 4) return undefined
+  return { host: bracketed ?? (plain === '' ? '::' : plain), port }
+}
+
+/** `127.0.0.1:8080`, brackets around IPv6. */
+export function formatListenAddress(address: ListenAddress): string {
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}

@@ -1,0 +1,78 @@
+import type { IngressLimits } from '../../ingress/ingress-limits.ts'
+import type { Origin, TransportOptions } from '../../index.ts'
+import type { ListenAddress } from './listen-address.ts'
+import type { ListenTls } from './tls-fields.ts'
+
+/** A configuration that was validated: what the service runs on. */
+export interface ServiceSettings {
+  readonly listen: readonly ListenSettings[]
+  readonly ingress: Partial<IngressLimits>
+  readonly admin: AdminSettings
+  readonly log: LogSettings
+  readonly forwarding: ForwardingSettings
+  /** How long a drain waits for exchanges to end before it closes what is left. */
+  readonly drainTimeoutMs: number
+  readonly transport: TransportOptions
+  readonly origins: readonly OriginSettings[]
+  readonly routes: readonly RouteSettings[]
+  /** What was understood but will not be done. */
+  readonly warnings: readonly string[]
+}
+
+export interface ListenSettings {
+  readonly address: ListenAddress
+  readonly tls: ListenTls | undefined
+}
+
+export interface AdminSettings {
+  /** Undefined: no admin server. */
+  readonly address: ListenAddress | undefined
+  /** It was written down. A default address that is taken is replaced by a free one, a written one is an error. */
+  readonly isExplicit: boolean
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface LogSettings {
+  readonly level: LogLevel
+  readonly format: 'text' | 'json'
+}
+
+/** Which fields tell an origin about the client: RFC 7239, the older X-Forwarded-*, both, or none. */
+export type ForwardedMode = 'rfc7239' | 'x-forwarded' | 'both' | 'off'
+
+export interface ForwardingSettings {
+  /** Our name in Via and Proxy-Status. */
+  readonly pseudonym: string
+  readonly forwarded: ForwardedMode
+  /** Whether Forwarded and X-Forwarded-* of clients are believed and added to, instead of dropped. */
+  readonly trustForwarded: boolean
+  /** The `by` of Forwarded. */
+  readonly by: string | undefined
+}
+
+export interface OriginSettings {
+  readonly name: string
+  readonly origin: Origin
+  /** `origin`: the origin's own authority. `preserve`: the client's. Else this very value. */
+  readonly hostHeader: string
+}
+
+export interface RouteSettings {
+  /** A host, `*.suffix`, or `*`. */
+  readonly host: string
+  /** A prefix that ends at a segment boundary; `/` is everything. */
+  readonly path: string
+  /** The origin's name. */
+  readonly origin: string
+}
+
+export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
+export const DEFAULT_DRAIN_TIMEOUT_MS = 30_000
+export const DEFAULT_LOG: LogSettings = { level: 'info', format: 'text' }
+export const DEFAULT_FORWARDING: ForwardingSettings = {
+  pseudonym: 'middlemile',
+  forwarded: 'both',
+  trustForwarded: false,
+  by: undefined,
+}

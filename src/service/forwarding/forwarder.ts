@@ -1,0 +1,135 @@
+import { ERROR_CODES, NO_HEADERS, type Origin, type Transport, TransportError } from '../../index.ts'
+import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
+import type { ServiceSettings } from '../config/service-settings.ts'
+import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
+import { ForwardedExchange, type ForwardingContext } from './forwarded-exchange.ts'
+import { OwnName } from './own-name.ts'
+import { ownResponse, sendOwnResponse } from './own-response.ts'
+import { RequestHeaders } from './request-headers.ts'
+import { responseVia } from './response-headers.ts'
+
+/** Where a route leads, with everything prepared that does not depend on the request. */
+interface ForwardTarget {
+  readonly origin: Origin
+  readonly headers: RequestHeaders
+  readonly keepsAuthority: boolean
+  /** Sent as Host instead of the origin's own. */
+  readonly authority: string | undefined
+}
+
+/** What changes as a whole when the configuration is reloaded. */
+interface ForwardingState extends ForwardingContext {
+  readonly routes: RouteTable<ForwardTarget>
+}
+
+export interface ForwarderOptions {
+  readonly transport: Transport
+  /** Differs between processes; see OwnName. */
+  readonly instanceId: string
+  dateHeader(): string
+  /** Told of each request that was answered without an origin. */
+  onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void
+}
+
+/** What the connector answers to OPTIONS in person (Max-Forwards: 0). */
+const OWN_ALLOW = 'GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS'
+
+/** Takes exchanges from the listeners and sends each on its way. A reload replaces the routes between two requests. */
+export class Forwarder {
+  readonly #options: ForwarderOptions
+  #state: ForwardingState
+
+  constructor(settings: ServiceSettings, options: ForwarderOptions) {
+    this.#options = options
+    this.#state = prepare(settings, options)
+  }
+
+  configure(settings: ServiceSettings): void {
+    this.#state = prepare(settings, this.#options)
+  }
+
+  /** For `listen`. */
+  readonly handle: IngressHandler = exchange => {
+    const state = this.#state
+    const target = state.routes.match(exchange.authority, exchange.path)
+    if (exchange.method === 'CONNECT') {
+      this.#refuse(state, exchange, new TransportError('MM_METHOD_REFUSED', 'CONNECT is not forwarded'))
+      return
+    }
+    if (target === undefined) {
+      const place = exchange.authority === '' ? 'a request without a host' : `host ${exchange.authority}`
+      this.#refuse(
+        state,
+        exchange,
+        new TransportError('MM_NO_ROUTE', `no route leads on for ${place} and this path`),
+      )
+      return
+    }
+    const headers = target.headers.rewrite(exchange)
+    if (headers === 'loop') {
+      this.#refuse(
+        state,
+        exchange,
+        new TransportError('MM_LOOP_DETECTED', 'the request came through here before'),
+      )
+    } else if (headers === 'last-hop') {
+      this.#answerAsLastHop(state, exchange)
+    } else {
+      const authority =
+        target.keepsAuthority && exchange.authority !== '' ? exchange.authority : target.authority
+      new ForwardedExchange(state, exchange).start({ origin: target.origin, headers, authority })
+    }
+  }
+
+  #refuse(state: ForwardingState, exchange: IngressExchange, error: TransportError): void {
+    exchange.events = IGNORED_EVENTS
+    this.#options.onRefused(exchange, ERROR_CODES[error.code].status, error)
+    sendOwnResponse(exchange, ownResponse(error, state.name, state.dateHeader()))
+  }
+
+  /** RFC 9110 7.6.2: with Max-Forwards 0 the connector is the recipient. It does not echo what TRACE carries. */
+  #answerAsLastHop(state: ForwardingState, exchange: IngressExchange): void {
+    if (exchange.method !== 'OPTIONS') {
+      const error = new TransportError(
+        'MM_METHOD_REFUSED',
+        'TRACE ends here (Max-Forwards: 0) and is not answered',
+      )
+      this.#refuse(state, exchange, error)
+      return
+    }
+    exchange.events = IGNORED_EVENTS
+    this.#options.onRefused(exchange, 204, undefined)
+    exchange.respondStart(204, ['allow', OWN_ALLOW, 'date', state.dateHeader()])
+    exchange.respondEnd(NO_HEADERS)
+  }
+}
+
+/** An answer that is complete at once has nothing to hear of its client. */
+const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
+
+function prepare(settings: ServiceSettings, options: ForwarderOptions): ForwardingState {
+  const { forwarding } = settings
+  const name = new OwnName(forwarding.pseudonym, options.instanceId)
+  const targets = new Map<string, ForwardTarget>()
+  for (const { name: originName, origin, hostHeader } of settings.origins) {
+    const isFixed = hostHeader !== 'origin' && hostHeader !== 'preserve'
+    targets.set(originName, {
+      origin,
+      headers: new RequestHeaders({ ...forwarding, name }),
+      keepsAuthority: hostHeader === 'preserve',
+      authority: isFixed ? hostHeader : undefined,
+    })
+  }
+  const definitions: RouteDefinition<ForwardTarget>[] = []
+  for (const { host, path, origin } of settings.routes) {
+    const target = targets.get(origin)
+    if (target !== undefined) definitions.push({ host, path, target })
+  }
+  return {
+    routes: new RouteTable(definitions),
+    transport: options.transport,
+    name,
+    responseVia: responseVia(name),
+    dateHeader: () => options.dateHeader(),
+  }
+}

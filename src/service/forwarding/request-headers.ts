@@ -1,0 +1,193 @@
+import { combinedHeaderValue, type HeaderList } from '../../index.ts'
+import type { ForwardedMode } from '../config/service-settings.ts'
+import type { OwnName } from './own-name.ts'
+
+/** What of a request decides about its fields. */
+export interface ForwardableRequest {
+  readonly method: string
+  readonly scheme: 'http' | 'https'
+  readonly authority: string
+  readonly headers: HeaderList
+  readonly httpVersion: string
+  readonly remoteAddress: string
+}
+
+export interface RequestHeaderPolicy {
+  readonly name: OwnName
+  readonly forwarded: ForwardedMode
+  readonly trustForwarded: boolean
+  readonly by: string | undefined
+}
+
+/** Why a request goes no further. */
+export type ForwardingStop =
+  | 'loop' // our own Via entry is in it
+  | 'last-hop' // Max-Forwards is 0 (RFC 9110 7.6.2)
+
+/**
+ * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client, Max-Forwards of OPTIONS
+ * and TRACE counts down. All else passes as it is.
+ *
+ * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long runs of requests in which
+ * these are the same, so the last list is kept, and a common request costs four comparisons and one concatenation.
+ */
+export class RequestHeaders {
+  readonly #policy: RequestHeaderPolicy
+  readonly #dropsForwarded: boolean
+  #lastAddress = ''
+  #lastAuthority = ''
+  #lastVersion = ''
+  #lastScheme = ''
+  #lastAppended: HeaderList = []
+
+  constructor(policy: RequestHeaderPolicy) {
+    this.#policy = policy
+    this.#dropsForwarded = !policy.trustForwarded
+  }
+
+  rewrite(request: ForwardableRequest): HeaderList | ForwardingStop {
+    const { headers } = request
+    for (let i = 0; i < headers.length; i += 2) {
+      if (isOfInterest(headers[i] as string)) return this.#rewriteFields(request) // even indexes are names
+    }
+    return headers.concat(this.#appended(request))
+  }
+
+  #appended(request: ForwardableRequest): HeaderList {
+    const { remoteAddress, authority, httpVersion, scheme } = request
+    if (
+      remoteAddress !== this.#lastAddress ||
+      authority !== this.#lastAuthority ||
+      httpVersion !== this.#lastVersion ||
+      scheme !== this.#lastScheme
+    ) {
+      this.#lastAddress = remoteAddress
+      this.#lastAuthority = authority
+      this.#lastVersion = httpVersion
+      this.#lastScheme = scheme
+      this.#lastAppended = this.#ownFields(request, NOTHING_BEFORE)
+    }
+    return this.#lastAppended
+  }
+
+  /** The long way, for a request that has some of the fields that we write. */
+  #rewriteFields(request: ForwardableRequest): HeaderList | ForwardingStop {
+    const { headers, method } = request
+    const countsForwards = method === 'OPTIONS' || method === 'TRACE'
+    const kept: string[] = []
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i] as string // even indexes are names
+      const value = headers[i + 1] as string // odd indexes are values
+      if (name === 'via') continue
+      if (name === 'max-forwards' && countsForwards) {
+        const left = countDown(value)
+        if (left === undefined) return 'last-hop'
+        kept.push(name, left)
+        continue
+      }
+      if (isForwardedName(name) && (this.#dropsForwarded || this.#isReplaced(name))) continue
+      kept.push(name, value)
+    }
+    const before: FieldsBefore = {
+      via: combinedHeaderValue(headers, 'via'),
+      forwarded: this.#trusted(headers, 'forwarded'),
+      for: this.#trusted(headers, 'x-forwarded-for'),
+      proto: this.#trusted(headers, 'x-forwarded-proto'),
+      host: this.#trusted(headers, 'x-forwarded-host'),
+    }
+    if (before.via?.includes(this.#policy.name.viaEntry) === true) return 'loop'
+    return kept.concat(this.#ownFields(request, before))
+  }
+
+  #trusted(headers: HeaderList, name: string): string | undefined {
+    return this.#dropsForwarded ? undefined : combinedHeaderValue(headers, name)
+  }
+
+  /** Whether #ownFields writes this field anew, with its trusted value in front. */
+  #isReplaced(name: string): boolean {
+    const { forwarded } = this.#policy
+    if (name === 'forwarded') return forwarded === 'rfc7239' || forwarded === 'both'
+    const isWritten =
+      name === 'x-forwarded-for' || name === 'x-forwarded-proto' || name === 'x-forwarded-host'
+    return isWritten && (forwarded === 'x-forwarded' || forwarded === 'both')
+  }
+
+  #ownFields(request: ForwardableRequest, before: FieldsBefore): HeaderList {
+    const { name, forwarded, by } = this.#policy
+    const { authority, scheme } = request
+    const client = unmapped(request.remoteAddress)
+    const fields = ['via', joined(before.via, `${request.httpVersion} ${name.viaEntry}`)]
+    if (forwarded === 'rfc7239' || forwarded === 'both') {
+      let element = `for=${client.includes(':') ? `"[${client}]"` : client}`
+      if (by !== undefined) element += `;by=${by}`
+      if (authority !== '') element += `;host=${quotedUnlessToken(authority)}`
+      fields.push('forwarded', joined(before.forwarded, `${element};proto=${scheme}`))
+    }
+    if (forwarded === 'x-forwarded' || forwarded === 'both') {
+      fields.push('x-forwarded-for', joined(before.for, client))
+      // The first hop's view is the one that counts: it spoke with the client.
+      fields.push('x-forwarded-proto', before.proto ?? scheme)
+      const host = before.host ?? authority
+      if (host !== '') fields.push('x-forwarded-host', host)
+    }
+    return fields
+  }
+}
+
+/** The values that a request brought for fields that we write. */
+interface FieldsBefore {
+  via: string | undefined
+  forwarded: string | undefined
+  for: string | undefined
+  proto: string | undefined
+  host: string | undefined
+}
+
+const NOTHING_BEFORE: FieldsBefore = {
+  via: undefined,
+  forwarded: undefined,
+  for: undefined,
+  proto: undefined,
+  host: undefined,
+}
+
+/** By first letter, since nearly every field of nearly every request is none of these. */
+function isOfInterest(name: string): boolean {
+  switch (name.charCodeAt(0)) {
+    case 0x66: // f
+      return name === 'forwarded'
+    case 0x6d: // m
+      return name === 'max-forwards'
+    case 0x76: // v
+      return name === 'via'
+    case 0x78: // x
+      return name.startsWith('x-forwarded-')
+    default:
+      return false
+  }
+}
+
+function isForwardedName(name: string): boolean {
+  return name === 'forwarded' || name.startsWith('x-forwarded-')
+}
+
+/** Undefined: this is the last hop. What is no number passes as it is: RFC 9110 7.6.2 says nothing of it, and it ends no forwarding. */
+function countDown(value: string): string | undefined {
+  if (!/^\d{1,9}$/.test(value)) return value
+  return Number(value) === 0 ? undefined : String(Number(value) - 1)
+}
+
+function joined(before: string | undefined, own: string): string {
+  return before === undefined || before === '' ? own : `${before}, ${own}`
+}
+
+/** An IPv4 client of a dual-stack socket is `::ffff:192.0.2.1` in Node. */
+function unmapped(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+/** RFC 7239 section 4: a value is a token or a quoted-string; a port makes it the latter. */
+function quotedUnlessToken(value: string): string {
+  if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value)) return value
+  return `"${value.replace(/["\\]/g, '\\$&')}"`
+}

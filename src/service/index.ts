@@ -1,0 +1,24 @@
+/**
+ * The connector as a service, for programs that run it themselves.
+ *
+ * ```ts
+ * import { startService } from 'middlemile/service'
+ * await using service = await startService({
+ *   listen: [{ address: '127.0.0.1:8080' }],
+ *   origins: { shop: { url: 'https://origin.example' } },
+ * })
+ * ```
+ */
+
+export { type ConfigFault, formatFault } from './config/config-fault.ts'
+export { readConfigFile } from './config/config-file.ts'
+export { formatListenAddress, type ListenAddress } from './config/listen-address.ts'
+export type {
+  ListenConfig,
+  OriginConfig,
+  OriginOptionsConfig,
+  ServiceConfig,
+} from './config/service-config.ts'
+export type { ReloadResult } from './lifecycle/reload-result.ts'
+export type { Service } from './lifecycle/service-api.ts'
+export { type StartOptions, startService, startServiceFromFile } from './lifecycle/start-service.ts'

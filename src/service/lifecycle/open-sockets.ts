@@ -1,0 +1,68 @@
+import type { Logger } from 'pino'
+import { systemClock } from '../../index.ts'
+import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
+import { type IngressListener, listen } from '../../ingress/listener.ts'
+import type { AdminActions } from '../admin/admin-routes.ts'
+import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
+import { formatListenAddress } from '../config/listen-address.ts'
+import type { ServiceSettings } from '../config/service-settings.ts'
+import { ingressLog } from '../logging/ingress-log.ts'
+import { isAddressInUse, listenFailure } from './listen-failure.ts'
+
+/** The sockets of a service. */
+export interface OpenSockets {
+  readonly listeners: readonly IngressListener[]
+  readonly admin: AdminServer | undefined
+}
+
+/** Opens the admin server and every listener; when one cannot be opened, none stays open. */
+export async function openSockets(
+  settings: ServiceSettings,
+  handler: IngressHandler,
+  actions: AdminActions,
+  logger: Logger,
+): Promise<OpenSockets> {
+  const listeners: IngressListener[] = []
+  let admin: AdminServer | undefined
+  try {
+    admin = await openAdmin(settings, actions, logger)
+    for (const { address, tls } of settings.listen) {
+      const listener = await listen({
+        address,
+        ...(tls !== undefined && { tls }),
+        limits: settings.ingress,
+        handler,
+        clock: systemClock,
+        observer: ingressLog(logger),
+      }).catch((error: unknown) => {
+        throw listenFailure('a listener', address, error)
+      })
+      listeners.push(listener)
+      const scheme = tls === undefined ? 'http' : 'https'
+      logger.info(
+        `listening on ${scheme}://${formatListenAddress({ host: listener.address, port: listener.port })}`,
+      )
+    }
+  } catch (error) {
+    await Promise.all([...listeners.map(listener => listener.close()), admin?.close()])
+    throw error
+  }
+  return { listeners, admin }
+}
+
+async function openAdmin(
+  settings: ServiceSettings,
+  actions: AdminActions,
+  logger: Logger,
+): Promise<AdminServer | undefined> {
+  const { address, isExplicit } = settings.admin
+  if (address === undefined) return undefined
+  const admin = await startAdminServer(address, actions).catch(async (error: unknown) => {
+    if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
+    // Two connectors on one machine, neither of which was told where its admin server goes.
+    logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)
+    return await startAdminServer({ ...address, port: 0 }, actions)
+  })
+  logger.info(`admin on http://${formatListenAddress(admin.address)}`)
+  return admin
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import {
+  createTransport,
+  DEFAULT_POOL_OPTIONS,
+  type Observer,
+  systemClock,
+  type Timer,
+  type Transport,
+  type TransportError,
+  type TransportStats,
+} from '../../index.ts'
+import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
+import { type ConfigFault, formatFault } from '../config/config-fault.ts'
+import type { ListenAddress } from '../config/listen-address.ts'
+import type { ServiceConfig } from '../config/service-config.ts'
+import type { ServiceSettings } from '../config/service-settings.ts'
+import { Forwarder } from '../forwarding/forwarder.ts'
+import { connectionLog } from '../logging/connection-log.ts'
+import { ServiceMetrics } from '../metrics/service-metrics.ts'
+import { type OpenSockets, openSockets } from './open-sockets.ts'
+import type { ReloadResult } from './reload-result.ts'
+import { restartWarnings } from './restart-warnings.ts'
+import type { Service } from './service-api.ts'
+
+/** Reads a configuration: the given one, or, without one, the source that the service was started from. */
+export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
+export type SettingsResult =
+  | { readonly ok: true; readonly settings: ServiceSettings }
+  | { readonly ok: false; readonly faults: readonly ConfigFault[] }
+
+/**
+ * A connector: listeners -> forwarder -> transport, with the admin server beside them.
+ *
+ * starting  sockets are being opened. Valid transitions: running, closed
+ * running   takes requests. Valid transitions: draining, closed
+ * draining  takes no new ones while the open exchanges end. Valid transitions: closed
+ * closed    everything is closed
+ */
+export class RunningService implements Service {
+  #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
+  #settings: ServiceSettings
+  readonly #read: ConfigReader
+  readonly #logger: Logger
+  readonly #metrics: ServiceMetrics
+  readonly #observer: Observer
+  readonly #forwarder: Forwarder
+  readonly transport: Transport
+  #sockets: OpenSockets = { listeners: [], admin: undefined }
+  #draining: Promise<void> | undefined
+  /** What the configuration calls each origin, by key. */
+  #originNames: ReadonlyMap<string, string>
+
+  private constructor(settings: ServiceSettings, logger: Logger, read: ConfigReader) {
+    this.#settings = settings
+    this.#logger = logger
+    this.#read = read
+    this.#originNames = originNames(settings)
+    this.#metrics = new ServiceMetrics({
+      transportStats: () => this.transport.stats(),
+      ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
+    })
+    this.#metrics.configure(settings.origins)
+    const { observe } = this.#metrics
+    const log = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
+    this.#observer = event => {
+      observe(event)
+      log(event)
+    }
+    this.transport = createTransport({ ...settings.transport, observer: this.#observer })
+    this.#forwarder = new Forwarder(settings, {
+      transport: this.transport,
+      instanceId: randomBytes(4).toString('hex'),
+      dateHeader: () => new Date().toUTCString(),
+      onRefused: (exchange, status, error) => this.#onRefused(exchange, status, error),
+    })
+  }
+
+  static async start(settings: ServiceSettings, logger: Logger, read: ConfigReader): Promise<RunningService> {
+    const service = new RunningService(settings, logger, read)
+    try {
+      service.#sockets = await openSockets(
+        settings,
+        service.#forwarder.handle,
+        service.#adminActions(),
+        logger,
+      )
+    } catch (error) {
+      await service.close()
+      throw error
+    }
+    service.#phase = 'running'
+    for (const warning of settings.warnings) logger.warn(warning)
+    service.#warmUp()
+    return service
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#sockets.listeners.map(({ address: host, port }) => ({ host, port }))
+  }
+
+  get adminAddress(): ListenAddress | undefined {
+    return this.#sockets.admin?.address
+  }
+
+  stats(): TransportStats {
+    return this.transport.stats()
+  }
+
+  async reload(config?: ServiceConfig): Promise<ReloadResult> {
+    const result = await this.#read(config)
+    if (!result.ok) return this.#refuseReload(result.faults)
+    const { settings } = result
+    const warnings = [...settings.warnings, ...restartWarnings(this.#settings, settings)]
+    // No await from here on: requests see the old configuration or the new one, never half of each. The transport comes first,
+    // since it alone can still refuse.
+    try {
+      this.transport.configure({ ...settings.transport, observer: this.#observer })
+    } catch (error) {
+      return this.#refuseReload([
+        { path: '', message: error instanceof Error ? error.message : String(error) },
+      ])
+    }
+    this.#metrics.configure(settings.origins)
+    this.#originNames = originNames(settings)
+    this.#forwarder.configure(settings)
+    this.#settings = settings
+    this.#logger.info(
+      `configuration reloaded: ${settings.origins.length} origins, ${settings.routes.length} routes`,
+    )
+    for (const warning of warnings) this.#logger.warn(warning)
+    this.#warmUp()
+    return { ok: true, warnings }
+  }
+
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain()
+    return this.#draining
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    const { listeners, admin } = this.#sockets
+    await Promise.all([
+      ...listeners.map(listener => listener.close()),
+      this.transport.close(),
+      admin?.close(),
+    ])
+    this.#logger.info('closed')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #refuseReload(faults: readonly ConfigFault[]): ReloadResult {
+    const lines = faults.map(fault => formatFault(fault)).join('; ')
+    this.#logger.error(`reload refused, the old configuration stays: ${lines}`)
+    return { ok: false, faults }
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#phase !== 'running') return
+    this.#phase = 'draining'
+    this.#logger.info('draining: no new requests, open ones end')
+    const { listeners } = this.#sockets
+    const { drainTimeoutMs } = this.#settings
+    const drained = Promise.all(listeners.map(listener => listener.drain())).then(() =>
+      this.transport.drain(),
+    )
+    if (drainTimeoutMs === 0) return drained
+    if (await finishesWithin(drained, drainTimeoutMs)) {
+      this.#logger.info('drained')
+      return
+    }
+    this.#logger.warn(`drain timeout (${drainTimeoutMs}ms): closing what is still open`)
+    await Promise.all([...listeners.map(listener => listener.close()), this.transport.close()])
+  }
+
+  /** Pools are made on first use; those with a warm level are wanted at once. */
+  #warmUp(): void {
+    const { defaults, origins } = this.#settings.transport
+    for (const { name, origin } of this.#settings.origins) {
+      const warm = origins?.[origin.key]?.pool?.warm ?? defaults?.pool?.warm ?? DEFAULT_POOL_OPTIONS.warm
+      if (warm === 0) continue
+      this.transport.preconnect(origin.key, { connections: warm }).catch((error: TransportError) => {
+        this.#logger.debug(`${name}: warming up: ${error.code} ${error.message}`)
+      })
+    }
+  }
+
+  #onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void {
+    this.#metrics.countUnrouted(status)
+    if (!this.#logger.isLevelEnabled('debug')) return
+    const because = error === undefined ? '' : `: ${error.code} ${error.message}`
+    this.#logger.debug({ status, code: error?.code }, `${exchange.method} answered here, ${status}${because}`)
+  }
+
+  #adminActions() {
+    return {
+      notReadyBecause: () => (this.#phase === 'running' ? undefined : this.#phase),
+      metrics: async () => ({
+        contentType: this.#metrics.registry.contentType,
+        text: await this.#metrics.registry.metrics(),
+      }),
+      pools: () => this.#poolsPage(),
+      explain: async (name: string) => {
+        const found = this.#settings.origins.find(origin => origin.name === name)
+        return found === undefined ? undefined : await this.transport.explain(found.origin.key)
+      },
+      startDrain: () => void this.drain(),
+      reload: () => this.reload(),
+    }
+  }
+
+  /** The statistics of the transport, each pool with the name of its origin. */
+  #poolsPage() {
+    const { pools, totalConnections } = this.transport.stats()
+    return {
+      totalConnections,
+      pools: pools.map(pool => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })),
+    }
+  }
+}
+
+async function finishesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: Timer | undefined
+  const late = new Promise<boolean>(resolve => {
+    timer = systemClock.setTimer(timeoutMs, () => resolve(false))
+  })
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    timer?.cancel()
+  }
+}
+
+function originNames(settings: ServiceSettings): ReadonlyMap<string, string> {
+  return new Map(settings.origins.map(({ name, origin }) => [origin.key, name]))
+}

@@ -1,0 +1,21 @@
+import type { Transport, TransportStats } from '../../index.ts'
+import type { ListenAddress } from '../config/listen-address.ts'
+import type { ServiceConfig } from '../config/service-config.ts'
+import type { ReloadResult } from './reload-result.ts'
+
+/** A running connector. */
+export interface Service extends AsyncDisposable {
+  /** One for each entry of `listen`, with the port that was taken where it said 0. */
+  readonly addresses: readonly ListenAddress[]
+  /** Undefined when the admin server is off. */
+  readonly adminAddress: ListenAddress | undefined
+  /** The transport behind it, to send requests of one's own through the same pools. */
+  readonly transport: Transport
+  stats(): TransportStats
+  /** Takes another configuration; without one, reads the file again that the service was started from. A bad one changes nothing. */
+  reload(config?: ServiceConfig): Promise<ReloadResult>
+  /** Takes no more requests; resolves when the open ones have ended, or the drain timeout has passed and they were cut. */
+  drain(): Promise<void>
+  /** Ends everything now. */
+  close(): Promise<void>
+}

@@ -1,0 +1,51 @@
+import { type DestinationStream, destination } from 'pino'
+import { TransportError } from '../../index.ts'
+import { formatFault, formatPath } from '../config/config-fault.ts'
+import { readConfigFile } from '../config/config-file.ts'
+import { parseConfig } from '../config/parse-config.ts'
+import type { ServiceConfig } from '../config/service-config.ts'
+import { createLogger } from '../logging/logger.ts'
+import { type ConfigReader, RunningService, type SettingsResult } from './running-service.ts'
+import type { Service } from './service-api.ts'
+
+export interface StartOptions {
+  /** Where relative file names of the configuration start. Default: the working directory, or that of the file. */
+  directory?: string
+  /** Where log lines go. Default: standard output. */
+  logTo?: DestinationStream
+}
+
+/** Starts a connector. Rejects with MM_CONFIG_INVALID, every fault in its message, or with MM_LISTEN_FAILED. */
+export async function startService(config: ServiceConfig, options: StartOptions = {}): Promise<Service> {
+  const directory = options.directory ?? process.cwd()
+  // Without another one, a reload reads the same configuration again: its certificate files may have changed.
+  return start(async (next = config) => readValue(next, directory), options)
+}
+
+/** The same from a YAML or JSON file, which a reload reads again. */
+export async function startServiceFromFile(file: string, options: StartOptions = {}): Promise<Service> {
+  const read: ConfigReader = async config =>
+    config === undefined ? await readConfigFile(file) : readValue(config, options.directory ?? process.cwd())
+  return start(read, options, file)
+}
+
+async function start(read: ConfigReader, options: StartOptions, file?: string): Promise<Service> {
+  const result = await read()
+  if (!result.ok) {
+    throw new TransportError(
+      'MM_CONFIG_INVALID',
+      result.faults.map(fault => formatFault(fault, file)).join('\n'),
+    )
+  }
+  const logger = createLogger(result.settings.log, options.logTo ?? destination({ fd: 1, sync: true }))
+  return await RunningService.start(result.settings, logger, read)
+}
+
+function readValue(config: ServiceConfig, directory: string): SettingsResult {
+  const parsed = parseConfig(config, directory)
+  if (parsed.ok) return parsed
+  return {
+    ok: false,
+    faults: parsed.faults.map(({ path, message }) => ({ path: formatPath(path), message })),
+  }
+}

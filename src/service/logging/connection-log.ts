@@ -1,0 +1,163 @@
+import type { Logger } from 'pino'
+import {
+  type Connection,
+  formatEndpoint,
+  type Observer,
+  type Origin,
+  type TransportEvent,
+} from '../../index.ts'
+
+/** Looks up what the configuration calls an origin. */
+export type OriginNames = (origin: Origin) => string
+
+/**
+ * Logs the life of connections, one line per event, with what each phase took:
+ *
+ *   shop http/1.1#7 192.0.2.1:443: tcp.connect 42ms, tls.handshake 85ms (TLSv1.3, full), pool: connection added
+ *   shop http/1.1#7: ttfb 110ms, first exchange 200 after 243ms
+ *   shop http/1.1#7 192.0.2.1:443: pool: connection removed (idle-timeout) after 93s, 120 requests
+ *
+ * The first exchange has a line of its own, since its end may be far away. Requests are logged at debug only: the level is read once,
+ * and without it an exchange on a reused connection costs one comparison. Fields of requests are never logged, nor are queries.
+ */
+export function connectionLog(logger: Logger, originName: OriginNames): Observer {
+  const logsRequests = logger.isLevelEnabled('debug')
+  if (!logger.isLevelEnabled('error')) return ignoreEvent
+  return event => {
+    if (event.type === 'exchange-ended' && event.reused && !logsRequests) return
+    logEvent(logger, event, originName(event.origin), logsRequests)
+  }
+}
+
+function ignoreEvent(): void {}
+
+function logEvent(logger: Logger, event: TransportEvent, origin: string, logsRequests: boolean): void {
+  switch (event.type) {
+    case 'connect-started':
+      logger.debug({ origin }, `${origin}: connecting`)
+      return
+    case 'connection-opened':
+      logger.info({ origin, ...connectionFields(event.connection) }, openedLine(origin, event.connection))
+      return
+    case 'connect-failed': {
+      const { code, message, hint } = event.error
+      const took = duration(event.durationMs)
+      const next = event.retryAfterMs > 0 ? `, next attempt in ${duration(event.retryAfterMs)}` : ''
+      logger.warn(
+        { origin, code, hint, durationMs: event.durationMs, retryAfterMs: event.retryAfterMs },
+        `${origin}: connect failed after ${took}: ${code} ${message}${next}`,
+      )
+      return
+    }
+    case 'connection-draining':
+      logger.debug(
+        { origin, ...connectionFields(event.connection), reason: event.reason },
+        `${label(origin, event.connection)}: pool: connection draining (${event.reason})`,
+      )
+      return
+    case 'connection-closed': {
+      const { connection, reason, ageMs, requests, error } = event
+      const because = error === undefined ? reason : `${reason}: ${error.code} ${error.message}`
+      logger.info(
+        {
+          origin,
+          ...connectionFields(connection),
+          reason,
+          ageMs,
+          requests,
+          ...(error && { code: error.code }),
+        },
+        `${label(origin, connection)}: pool: connection removed (${because}) after ${duration(ageMs)}, ${requests} requests`,
+      )
+      return
+    }
+    case 'exchange-retried':
+      logger.debug(
+        { origin, reason: event.reason, code: event.error.code },
+        `${origin}: request sent again (${event.reason}): ${event.error.code} ${event.error.message}`,
+      )
+      return
+    case 'exchange-ended':
+      logExchange(logger, event, origin, logsRequests)
+  }
+}
+
+function logExchange(
+  logger: Logger,
+  event: Extract<TransportEvent, { type: 'exchange-ended' }>,
+  origin: string,
+  logsRequests: boolean,
+): void {
+  const { protocol, connectionId, status, ttfbMs, totalMs } = event
+  const isFirst = !event.reused && protocol !== undefined && status !== 0
+  if (isFirst) {
+    logger.info(
+      { origin, protocol, connection: connectionId, status, ttfbMs, totalMs },
+      `${origin} ${protocol}#${connectionId}: ttfb ${duration(ttfbMs)}, first exchange ${status} after ${duration(totalMs)}`,
+    )
+  }
+  if (!logsRequests) return
+  const path = withoutQuery(event.path)
+  const { method, queueMs, requestBytes, responseBytes, retries, reused, error } = event
+  const outcome =
+    error === undefined
+      ? String(status)
+      : `${status === 0 ? '' : `${status}, `}${error.code} ${error.message}`
+  logger.debug(
+    {
+      origin,
+      protocol,
+      connection: connectionId,
+      method,
+      path,
+      status,
+      reused,
+      retries,
+      requestBytes,
+      responseBytes,
+      queueMs,
+      ttfbMs,
+      totalMs,
+      ...(error && { code: error.code }),
+    },
+    `${origin} ${method} ${path}: ${outcome}, queue ${duration(queueMs)}, ttfb ${duration(ttfbMs)}, total ${duration(totalMs)}`,
+  )
+}
+
+function openedLine(origin: string, connection: Connection): string {
+  const { kind, tlsVersion, timings } = connection.handshake
+  const phases = []
+  if (timings.dnsMs > 0) phases.push(`dns ${duration(timings.dnsMs)}`)
+  phases.push(`tcp.connect ${duration(timings.connectMs)}`)
+  if (tlsVersion !== undefined)
+    phases.push(`tls.handshake ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`)
+  return `${label(origin, connection)}: ${phases.join(', ')}, pool: connection added`
+}
+
+function label(origin: string, connection: Connection): string {
+  return `${origin} ${connection.protocol}#${connection.id} ${formatEndpoint(connection.endpoint)}`
+}
+
+function connectionFields(connection: Connection): Record<string, unknown> {
+  const { kind, timings } = connection.handshake
+  return {
+    protocol: connection.protocol,
+    connection: connection.id,
+    endpoint: formatEndpoint(connection.endpoint),
+    handshake: kind,
+    ...timings,
+  }
+}
+
+/** A query may carry secrets. */
+function withoutQuery(path: string): string {
+  const mark = path.indexOf('?')
+  return mark === -1 ? path : path.slice(0, mark)
+}
+
+/** `0.4ms`, `42ms`, `1.5s`, `93s`: as many digits as say something. */
+function duration(ms: number): string {
+  if (ms < 10) return `${Math.round(ms * 10) / 10}ms`
+  if (ms < 1_000) return `${Math.round(ms)}ms`
+  return ms < 10_000 ? `${Math.round(ms / 100) / 10}s` : `${Math.round(ms / 1_000)}s`
+}

@@ -1,0 +1,154 @@
+import type { Registry } from 'prom-client'
+import type { CloseReason, PoolStats, TransportStats } from '../../index.ts'
+import type { DurationHistogram } from './duration-histogram.ts'
+import type { OriginMetrics } from './origin-metrics.ts'
+import { type ProtocolMetrics, STATUS_CLASSES } from './protocol-metrics.ts'
+import { type Labels, registerScraped, registerScrapedHistogram, type Sample } from './scraped-metric.ts'
+
+/** Closed while they worked, for a limit or an age of ours. */
+const EVICTION_REASONS: readonly CloseReason[] = [
+  'idle-timeout',
+  'max-age',
+  'max-requests',
+  'evicted',
+  'surplus',
+]
+
+type Origins = () => readonly OriginMetrics[]
+
+/** What is counted by the observer. */
+export function registerExchangeMetrics(registry: Registry, origins: Origins): void {
+  const counter = (
+    name: string,
+    help: string,
+    samples: (metrics: ProtocolMetrics, labels: Labels) => Sample[],
+  ) => registerScraped(registry, 'counter', name, help, () => perProtocol(origins, samples))
+  const histogram = (name: string, help: string, pick: (metrics: ProtocolMetrics) => DurationHistogram) =>
+    registerScrapedHistogram(registry, name, help, () =>
+      perProtocol(origins, (metrics, labels) =>
+        pick(metrics).count > 0 ? [{ labels, histogram: pick(metrics) }] : [],
+      ),
+    )
+
+  counter('middlemile_requests_total', 'Requests by the class of their status', (metrics, labels) =>
+    STATUS_CLASSES.map(word => ({
+      labels: { ...labels, status_class: word },
+      value: metrics.statusClassCount(word),
+    })).filter(({ value }) => value > 0),
+  )
+  histogram(
+    'middlemile_request_duration_seconds',
+    'Whole exchanges, waiting included',
+    metrics => metrics.requestDuration,
+  )
+  histogram(
+    'middlemile_ttfb_seconds',
+    'From the lease of a connection to the head of the response',
+    metrics => metrics.ttfb,
+  )
+  histogram('middlemile_queue_seconds', 'Waiting for a connection', metrics => metrics.queue)
+  counter(
+    'middlemile_requests_reused_total',
+    'Requests on a connection that had carried one before',
+    (metrics, labels) => [{ labels, value: metrics.reused }],
+  )
+  counter(
+    'middlemile_connections_opened_total',
+    'Connections opened, by kind of handshake',
+    (metrics, labels) =>
+      Array.from(metrics.opened.entries(), ([handshake, value]) => ({
+        labels: { ...labels, handshake },
+        value,
+      })),
+  )
+  counter('middlemile_connections_closed_total', 'Connections closed, by reason', (metrics, labels) =>
+    Array.from(metrics.closed.entries(), ([reason, value]) => ({ labels: { ...labels, reason }, value })),
+  )
+  counter(
+    'middlemile_evictions_total',
+    'Connections closed for a limit or an age of ours',
+    (metrics, labels) =>
+      EVICTION_REASONS.map(reason => ({
+        labels: { ...labels, reason },
+        value: metrics.closed.get(reason),
+      })).filter(({ value }) => value > 0),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_retries_total',
+    'Requests that were sent again, by reason',
+    () =>
+      origins().flatMap(({ name, retries }) =>
+        Array.from(retries.entries(), ([reason, value]) => ({ labels: { origin: name, reason }, value })),
+      ),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_connect_failures_total',
+    'Connects that failed, by error code',
+    () =>
+      origins().flatMap(({ name, connectFailures }) =>
+        Array.from(connectFailures.entries(), ([code, value]) => ({ labels: { origin: name, code }, value })),
+      ),
+  )
+}
+
+function perProtocol<Out>(
+  origins: Origins,
+  make: (metrics: ProtocolMetrics, labels: Labels) => Out[],
+): Out[] {
+  const out: Out[] = []
+  for (const origin of origins()) {
+    for (const [protocol, metrics] of origin.protocols())
+      out.push(...make(metrics, { origin: origin.name, protocol }))
+  }
+  return out
+}
+
+/** What the pools know of themselves. `configured` names each origin key. */
+export function registerPoolMetrics(
+  registry: Registry,
+  configured: () => readonly { key: string; name: string }[],
+  stats: () => TransportStats,
+): void {
+  const perPool = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    samples: (pool: PoolStats, labels: Labels) => Sample[],
+  ) =>
+    registerScraped(registry, type, name, help, () => {
+      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
+      return configured().flatMap(({ key, name: origin }) => {
+        const pool = pools.get(key)
+        return pool === undefined ? [] : samples(pool, { origin })
+      })
+    })
+
+  perPool('gauge', 'middlemile_connections', 'Connections by state', ({ connections }, labels) =>
+    Object.entries(connections).map(([state, value]) => ({ labels: { ...labels, state }, value })),
+  )
+  perPool('gauge', 'middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
+    { labels, value: waiters },
+  ])
+  perPool(
+    'gauge',
+    'middlemile_reuse_ratio',
+    '1 - connections opened / requests',
+    ({ reuseRatio }, labels) => [{ labels, value: reuseRatio }],
+  )
+  perPool(
+    'counter',
+    'middlemile_handshake_rtts_saved_total',
+    'Round trips of handshakes that reuse and resumption avoided',
+    ({ handshakeRttsSaved }, labels) => [{ labels, value: handshakeRttsSaved }],
+  )
+  perPool(
+    'counter',
+    'middlemile_handshake_seconds_saved_total',
+    'Seconds of handshakes that reuse and resumption avoided',
+    ({ handshakeSecondsSaved }, labels) => [{ labels, value: handshakeSecondsSaved }],
+  )
+}

@@ -1,0 +1,123 @@
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Observer, Origin, TransportStats } from '../../index.ts'
+import type { IngressStats } from '../../ingress/ingress-stats.ts'
+import { OriginMetrics } from './origin-metrics.ts'
+import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
+import { registerScraped } from './scraped-metric.ts'
+
+/** Where the numbers come from that are kept elsewhere. */
+export interface MetricSources {
+  transportStats(): TransportStats
+  ingressStats(): readonly IngressStats[]
+}
+
+/** The label of requests that came to no origin, and of origins that a reload removed while they still had exchanges. */
+const NO_ORIGIN = 'none'
+const REMOVED_ORIGIN = 'removed'
+
+/** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
+export class ServiceMetrics {
+  readonly registry = new Registry()
+  readonly #unrouted = new OriginMetrics(NO_ORIGIN)
+  readonly #removed = new OriginMetrics(REMOVED_ORIGIN)
+  #origins: ReadonlyMap<string, OriginMetrics> = new Map()
+  #lastOrigin: Origin | undefined
+  #lastMetrics: OriginMetrics = this.#removed
+
+  constructor(sources: MetricSources) {
+    const origins = () => [...this.#origins.values(), this.#removed, this.#unrouted]
+    registerExchangeMetrics(this.registry, origins)
+    const configured = () => [...this.#origins].map(([key, { name }]) => ({ key, name }))
+    registerPoolMetrics(this.registry, configured, () => sources.transportStats())
+    registerIngressMetrics(this.registry, () => sources.ingressStats())
+    collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** Takes the origins of a configuration; those that stay keep their counters. */
+  configure(origins: readonly { name: string; origin: Origin }[]): void {
+    const before = this.#origins
+    this.#origins = new Map(
+      origins.map(({ name, origin }) => {
+        const kept = before.get(origin.key)
+        return [origin.key, kept?.name === name ? kept : new OriginMetrics(name)]
+      }),
+    )
+    this.#lastOrigin = undefined
+  }
+
+  /** For the transport. */
+  readonly observe: Observer = event => {
+    const metrics = this.#of(event.origin)
+    switch (event.type) {
+      case 'exchange-ended':
+        metrics.of(event.protocol ?? 'none').onExchangeEnded(event)
+        return
+      case 'connection-opened':
+        metrics.of(event.connection.protocol).opened.add(event.connection.handshake.kind)
+        return
+      case 'connection-closed':
+        metrics.of(event.connection.protocol).closed.add(event.reason)
+        return
+      case 'connect-failed':
+        metrics.connectFailures.add(event.error.code)
+        return
+      case 'exchange-retried':
+        metrics.retries.add(event.reason)
+        return
+      case 'connect-started':
+      case 'connection-draining':
+    }
+  }
+
+  /** A request that was answered without an origin. */
+  countUnrouted(status: number): void {
+    this.#unrouted.of('none').countStatus(status)
+  }
+
+  #of(origin: Origin): OriginMetrics {
+    if (origin !== this.#lastOrigin) {
+      this.#lastOrigin = origin
+      this.#lastMetrics = this.#origins.get(origin.key) ?? this.#removed
+    }
+    return this.#lastMetrics
+  }
+}
+
+function registerIngressMetrics(registry: Registry, stats: () => readonly IngressStats[]): void {
+  const sum = (pick: (stats: IngressStats) => number) => stats().reduce((total, one) => total + pick(one), 0)
+  registerScraped(
+    registry,
+    'gauge',
+    'middlemile_ingress_connections',
+    'Client connections that are open now',
+    () => [{ labels: {}, value: sum(({ connections }) => connections.open) }],
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_connections_total',
+    'Client connections by what became of them',
+    () => [
+      { labels: { outcome: 'accepted' }, value: sum(({ connections }) => connections.accepted) },
+      { labels: { outcome: 'refused' }, value: sum(({ connections }) => connections.refused) },
+      {
+        labels: { outcome: 'handshake_failed' },
+        value: sum(({ connections }) => connections.failedHandshakes),
+      },
+    ],
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_bad_requests_total',
+    'Requests that were refused before they were routed, and clients that were too slow, by error code',
+    () => {
+      const codes = new Map<string, number>()
+      for (const { badRequests } of stats()) {
+        for (const [code, count] of Object.entries(badRequests))
+          codes.set(code, (codes.get(code) ?? 0) + count)
+      }
+      return Array.from(codes, ([code, value]) => ({ labels: { code }, value }))
+    },
+  )
+}

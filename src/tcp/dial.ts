@@ -1,0 +1,49 @@
+import { isIP } from 'node:net'
+import type { Clock } from '../clock.ts'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { abortError, TransportError } from '../errors.ts'
+import type { TicketStore } from '../memory/ticket-store.ts'
+import type { DialRequest, DialResult } from './dial-request.ts'
+import { RunningDial } from './running-dial.ts'
+import { SecureContexts } from './secure-contexts.ts'
+
+export interface DialerOptions {
+  readonly clock: Clock
+  readonly tickets: TicketStore
+}
+
+/** Connects: races the addresses, does the TLS handshake, resumes sessions. */
+export class Dialer {
+  readonly #clock: Clock
+  readonly #tickets: TicketStore
+  readonly #contexts = new SecureContexts()
+
+  constructor(options: DialerOptions) {
+    this.#clock = options.clock
+    this.#tickets = options.tickets
+  }
+
+  /**
+   * Rejects with a TransportError; after an abort with the signal's reason if that is one, else with MM_ABORTED. Whatever was
+   * under way is destroyed before it rejects.
+   *
+   * A server that demands a client certificate over TLS 1.3 tells so after our side of the handshake is complete
+   * (RFC 8446 4.6.2 has no reply to Finished): that error comes on the socket.
+   */
+  dial(request: DialRequest, signal: AbortSignal): Promise<DialResult> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(abortError(signal, 'the connect'))
+      request.attempts.forEach(({ endpoint }) => checkEndpoint(endpoint))
+      const shared = request.origin.scheme === 'https' ? this.#contexts.get(request.tls) : undefined
+      const settings = { request, shared, clock: this.#clock, tickets: this.#tickets }
+      new RunningDial(settings, { signal, resolve, reject }).start()
+    })
+  }
+}
+
+/** Anything but an IP address would make Node ask a resolver of its own choice. */
+function checkEndpoint(endpoint: Endpoint): void {
+  if (isIP(endpoint.address) !== endpoint.family || !(endpoint.port >= 1 && endpoint.port <= 65_535)) {
+    throw new TransportError('MM_INVALID_ARGUMENT', `not an endpoint: ${formatEndpoint(endpoint)}`)
+  }
+}

@@ -1,0 +1,4 @@
+import type { Protocol } from '../connection.ts'
+
+/** What this version can speak to an origin. */
+export const BUILT_PROTOCOLS: readonly Protocol[] = ['http/1.1']

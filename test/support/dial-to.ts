@@ -1,0 +1,64 @@
+import { systemClock } from '../../src/clock.ts'
+import type { AttemptRecord } from '../../src/connection.ts'
+import type { Endpoint } from '../../src/endpoint.ts'
+import { TransportError } from '../../src/errors.ts'
+import { TicketStore } from '../../src/memory/ticket-store.ts'
+import { DEFAULT_SOCKET_OPTIONS, DEFAULT_TIMEOUTS, type TlsOptions } from '../../src/options.ts'
+import { parseOrigin } from '../../src/origin.ts'
+import { Dialer } from '../../src/tcp/dial.ts'
+import type { DialRequest, DialResult } from '../../src/tcp/dial-request.ts'
+
+export interface DialToOptions {
+  /** Default: 127.0.0.1. With `:port` or the origin's. */
+  addresses?: readonly string[]
+  tls?: TlsOptions
+  timeouts?: Partial<DialRequest['timeouts']>
+  alpnProtocols?: DialRequest['alpnProtocols']
+  signal?: AbortSignal
+}
+
+/** A dialer for tests, with its own memory of tickets. */
+export class TestDialer {
+  readonly tickets = new TicketStore()
+  /** Of the last dial. */
+  attempts: readonly AttemptRecord[] = []
+  readonly #dialer = new Dialer({ clock: systemClock, tickets: this.tickets })
+
+  dial(url: string, options: DialToOptions = {}): Promise<DialResult> {
+    const origin = parseOrigin(url)
+    const attempts = (options.addresses ?? ['127.0.0.1']).map((address, index) => {
+      const endpoint: Endpoint = {
+        address,
+        family: address.includes(':') ? 6 : 4,
+        port: origin.port,
+        transport: 'tcp',
+      }
+      return { endpoint, because: `place ${index}` }
+    })
+    const request: DialRequest = {
+      origin,
+      attempts,
+      alpnProtocols: options.alpnProtocols ?? ['http/1.1'],
+      tls: options.tls ?? {},
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      socket: DEFAULT_SOCKET_OPTIONS,
+      dnsMs: 0,
+      onAttempts: records => {
+        this.attempts = records
+      },
+    }
+    return this.#dialer.dial(request, options.signal ?? new AbortController().signal)
+  }
+
+  /** The error that a dial must end with. */
+  async failure(url: string, options: DialToOptions = {}): Promise<TransportError> {
+    const result = await this.dial(url, options).catch((error: unknown) => error)
+    if (result instanceof TransportError) return result
+    throw new Error(`the dial ended with ${String(result)}`)
+  }
+
+  /** `127.0.0.1:443 failed`, in order of their start. */
+  outcomes(): string[] {
+    return this.attempts.map(({ endpoint, outcome }) => `${endpoint} ${outcome}`)
+  }
+}

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import type { AttemptRecord } from '../../../src/connection.ts'
+import { OriginRecord } from '../../../src/select/origin-record.ts'
+import { type PlanInput, plan } from '../../../src/select/plan.ts'
+
+const INPUT: PlanInput = {
+  record: new OriginRecord(),
+  allowed: ['h3', 'h2', 'http/1.1'],
+  built: ['http/1.1'],
+  addresses: [
+    { address: '2001:db8::1', family: 6 },
+    { address: '192.0.2.1', family: 4 },
+  ],
+  port: 443,
+  attemptDelayMs: 250,
+}
+const tried = (endpoint: string, outcome: AttemptRecord['outcome']): AttemptRecord => ({
+  protocol: 'http/1.1',
+  endpoint,
+  startedAtMs: 0,
+  outcome,
+  because: '',
+})
+const order = (input: PlanInput, now: number): string[] =>
+  plan(input, now).attempts.map(({ endpoint }) => endpoint.address)
+
+describe('a plan', () => {
+  it('tries each address in order, each one delay after the one before', () => {
+    expect(plan(INPUT, 0).attempts).toEqual([
+      {
+        protocol: 'http/1.1',
+        endpoint: { address: '2001:db8::1', family: 6, port: 443, transport: 'tcp' },
+        startAfterMs: 0,
+        because: 'first of 2',
+      },
+      {
+        protocol: 'http/1.1',
+        endpoint: { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' },
+        startAfterMs: 250,
+        because: 'if no other is connected after 250 ms',
+      },
+    ])
+  })
+
+  it('uses the port of an address that has one', () => {
+    const addresses = [{ address: '127.0.0.1', family: 4 as const, port: 8443 }]
+    expect(plan({ ...INPUT, addresses }, 0).attempts[0]?.endpoint.port).toBe(8443)
+  })
+
+  it('says of every protocol why it is tried or not', () => {
+    expect(plan({ ...INPUT, allowed: ['h2', 'http/1.1'] }, 0).protocols).toEqual([
+      { protocol: 'h3', isTried: false, because: 'not allowed by the configuration' },
+      { protocol: 'h2', isTried: false, because: 'not built in this version' },
+      { protocol: 'http/1.1', isTried: true, because: 'allowed by the configuration' },
+    ])
+  })
+
+  it('is empty when nothing that is allowed is built', () => {
+    expect(plan({ ...INPUT, allowed: ['h3', 'h2'] }, 0).attempts).toEqual([])
+  })
+
+  it('expects the protocol that was negotiated last, if it may still be used', () => {
+    const record = new OriginRecord()
+    const handshake = {
+      kind: 'full' as const,
+      earlyData: 'none' as const,
+      tfo: 'off' as const,
+      tlsVersion: 'TLSv1.3',
+      timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
+      attempts: [],
+    }
+    record.onConnected({ protocol: 'http/1.1', endpoint: 'e', handshake, offeredTicket: false }, 0)
+    const input: PlanInput = { ...INPUT, record, built: ['h2', 'http/1.1'] }
+    expect(plan(input, 1).attempts[0]?.protocol).toBe('http/1.1')
+    expect(plan(input, 1).protocols[2]).toMatchObject({ because: 'negotiated last time (ALPN)' })
+    expect(plan({ ...input, record: new OriginRecord() }, 1).attempts[0]?.protocol).toBe('h2')
+    expect(plan({ ...input, allowed: ['h2'] }, 1).attempts[0]?.protocol).toBe('h2')
+  })
+
+  it.each(['failed', 'cancelled'] as const)(
+    'puts an address that %s in a race behind the others for a minute',
+    outcome => {
+      const record = new OriginRecord()
+      record.onAttempts([tried('[2001:db8::1]:443', outcome), tried('192.0.2.1:443', 'connected')], 1000)
+      const input = { ...INPUT, record }
+      expect(order(input, 60_999)).toEqual(['192.0.2.1', '2001:db8::1'])
+      expect(order(input, 61_000)).toEqual(['2001:db8::1', '192.0.2.1'])
+      const word = outcome === 'failed' ? 'failed' : 'overtaken'
+      expect(plan(input, 4000).attempts[1]?.because).toBe(
+        `if no other is connected after 250 ms; ${word} 3 s ago`,
+      )
+    },
+  )
+
+  it('keeps the order when every address failed', () => {
+    const record = new OriginRecord()
+    record.onAttempts([tried('192.0.2.1:443', 'failed'), tried('[2001:db8::1]:443', 'failed')], 0)
+    expect(order({ ...INPUT, record }, 1)).toEqual(['2001:db8::1', '192.0.2.1'])
+  })
+
+  it('trusts an address again that connected after it had failed', () => {
+    const record = new OriginRecord()
+    record.onAttempts([tried('[2001:db8::1]:443', 'failed')], 0)
+    record.onAttempts([tried('[2001:db8::1]:443', 'connected')], 10)
+    expect(order({ ...INPUT, record }, 20)).toEqual(['2001:db8::1', '192.0.2.1'])
+  })
+})

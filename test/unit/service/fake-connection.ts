@@ -1,0 +1,26 @@
+import type { Connection, HandshakeInfo } from '../../../src/index.ts'
+
+/** A connection that only says what it is. */
+export function fakeConnection(handshake: Partial<HandshakeInfo> = {}): Connection {
+  return {
+    id: 7,
+    protocol: 'http/1.1',
+    endpoint: { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' },
+    handshake: {
+      kind: 'full',
+      earlyData: 'none',
+      tfo: 'off',
+      tlsVersion: 'TLSv1.3',
+      timings: { dnsMs: 0, connectMs: 42, tlsMs: 85 },
+      attempts: [],
+      ...handshake,
+    },
+    capacity: 1,
+    keepAlive: undefined,
+    open() {},
+    ping: () => Promise.resolve(),
+    drain() {},
+    close() {},
+    toString: () => 'http/1.1#7',
+  }
+}

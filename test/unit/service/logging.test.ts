@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { type ExchangeEnded, parseOrigin, TransportError, type TransportEvent } from '../../../src/index.ts'
+import type { LogSettings } from '../../../src/service/config/service-settings.ts'
+import { connectionLog } from '../../../src/service/logging/connection-log.ts'
+import { ingressLog } from '../../../src/service/logging/ingress-log.ts'
+import { createLogger } from '../../../src/service/logging/logger.ts'
+import { fakeConnection } from './fake-connection.ts'
+
+const SHOP = parseOrigin('https://origin.example')
+
+function setUp(settings: Partial<LogSettings> = {}) {
+  const lines: string[] = []
+  const logger = createLogger(
+    { level: 'info', format: 'text', ...settings },
+    { write: line => lines.push(line) },
+  )
+  const observe = connectionLog(logger, () => 'shop')
+  const text = () => lines.map(line => line.replace(/^\S+ /, '').trimEnd())
+  return { lines, logger, observe, text }
+}
+
+function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
+  return {
+    type: 'exchange-ended',
+    origin: SHOP,
+    method: 'GET',
+    path: '/cart?token=secret',
+    status: 200,
+    protocol: 'http/1.1',
+    connectionId: 7,
+    reused: false,
+    retries: 0,
+    requestBytes: 0,
+    responseBytes: 10,
+    queueMs: 127,
+    ttfbMs: 110,
+    totalMs: 243,
+    error: undefined,
+    ...changes,
+  }
+}
+
+const opened: TransportEvent = { type: 'connection-opened', origin: SHOP, connection: fakeConnection() }
+
+describe('the connection log', () => {
+  it('tells the life of a connection, one line per event, with timings', () => {
+    const { observe, text } = setUp()
+    observe({ type: 'connect-started', origin: SHOP })
+    observe(opened)
+    observe(exchange())
+    observe(exchange({ reused: true }))
+    observe({
+      type: 'connection-closed',
+      origin: SHOP,
+      connection: fakeConnection(),
+      reason: 'idle-timeout',
+      error: undefined,
+      ageMs: 93_400,
+      requests: 120,
+    })
+    expect(text()).toEqual([
+      'info  shop http/1.1#7 192.0.2.1:443: tcp.connect 42ms, tls.handshake 85ms (TLSv1.3, full), pool: connection added',
+      'info  shop http/1.1#7: ttfb 110ms, first exchange 200 after 243ms',
+      'info  shop http/1.1#7 192.0.2.1:443: pool: connection removed (idle-timeout) after 93s, 120 requests',
+    ])
+  })
+
+  it('leaves out the phases that did not take place', () => {
+    const { observe, text } = setUp()
+    const timings = { dnsMs: 1.24, connectMs: 0.31, tlsMs: 0 }
+    const connection = fakeConnection({ kind: 'none', tlsVersion: undefined, timings })
+    observe({ type: 'connection-opened', origin: SHOP, connection })
+    expect(text()).toEqual([
+      'info  shop http/1.1#7 192.0.2.1:443: dns 1.2ms, tcp.connect 0.3ms, pool: connection added',
+    ])
+  })
+
+  it('says of a failed connect what to check, and when the next attempt is', () => {
+    const { observe, text } = setUp()
+    const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
+    observe({ type: 'connect-failed', origin: SHOP, error, durationMs: 3, retryAfterMs: 150 })
+    expect(text()).toEqual([
+      'warn  shop: connect failed after 3ms: MM_CONNECT_REFUSED 192.0.2.1:443 refused, next attempt in 150ms (check that the origin listens on that port)',
+    ])
+  })
+
+  it('tells of requests at debug only, and never of their query', () => {
+    const { observe, text, lines } = setUp({ level: 'debug' })
+    observe(exchange({ reused: true }))
+    observe(
+      exchange({
+        reused: true,
+        status: 0,
+        error: new TransportError('MM_HEADERS_TIMEOUT', 'no answer in 60s'),
+      }),
+    )
+    expect(text()).toEqual([
+      'debug shop GET /cart: 200, queue 127ms, ttfb 110ms, total 243ms',
+      'debug shop GET /cart: MM_HEADERS_TIMEOUT no answer in 60s, queue 127ms, ttfb 110ms, total 243ms',
+    ])
+    expect(lines.join()).not.toContain('secret')
+  })
+
+  it('writes JSON when asked, with fields to search by', () => {
+    const { observe, lines } = setUp({ format: 'json' })
+    observe(opened)
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      level: 'info',
+      origin: 'shop',
+      protocol: 'http/1.1',
+      connection: 7,
+      endpoint: '192.0.2.1:443',
+      handshake: 'full',
+      connectMs: 42,
+      tlsMs: 85,
+    })
+  })
+
+  it('is silent when told to be', () => {
+    const { observe, lines } = setUp({ level: 'silent' })
+    observe(opened)
+    observe(exchange())
+    expect(lines).toEqual([])
+  })
+
+  it('keeps a peer’s message on one line', () => {
+    const { observe, lines } = setUp()
+    const error = new TransportError('MM_PROTOCOL_ERROR', 'bad\r\n2026 info forged')
+    observe({ type: 'connect-failed', origin: SHOP, error, durationMs: 1, retryAfterMs: 0 })
+    expect(lines.join('').split('\n')).toHaveLength(2)
+  })
+})
+
+describe('the ingress log', () => {
+  const refused = {
+    type: 'request-refused',
+    error: new TransportError('MM_BAD_REQUEST', 'two lengths'),
+    remoteAddress: '2001:db8::1',
+    remotePort: 4000,
+  } as const
+
+  it('tells of refused requests at debug only', () => {
+    const quiet = setUp()
+    ingressLog(quiet.logger)(refused)
+    expect(quiet.lines).toEqual([])
+    const { logger, text } = setUp({ level: 'debug' })
+    ingressLog(logger)(refused)
+    expect(text()).toEqual(['debug client [2001:db8::1]:4000: request refused: MM_BAD_REQUEST two lengths'])
+  })
+})

@@ -1,0 +1,237 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  type Connection,
+  type ExchangeEnded,
+  type HandshakeInfo,
+  type PoolStats,
+  parseOrigin,
+  type TransportEvent,
+  TransportError,
+} from '../../../src/index.ts'
+import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
+import {
+  DURATION_BUCKETS_SECONDS,
+  DurationHistogram,
+} from '../../../src/service/metrics/duration-histogram.ts'
+import { ServiceMetrics } from '../../../src/service/metrics/service-metrics.ts'
+import { fakeConnection } from './fake-connection.ts'
+
+const SHOP = parseOrigin('https://origin.example')
+const OTHER = parseOrigin('https://other.example')
+
+function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
+  return {
+    type: 'exchange-ended',
+    origin: SHOP,
+    method: 'GET',
+    path: '/',
+    status: 200,
+    protocol: 'http/1.1',
+    connectionId: 1,
+    reused: false,
+    retries: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    queueMs: 0,
+    ttfbMs: 3,
+    totalMs: 4,
+    error: undefined,
+    ...changes,
+  }
+}
+
+function opened(kind: HandshakeInfo['kind']): TransportEvent {
+  return { type: 'connection-opened', origin: SHOP, connection: fakeConnection({ kind }) }
+}
+
+function closed(
+  reason: 'idle-timeout' | 'peer-closed',
+  connection: Connection = fakeConnection(),
+): TransportEvent {
+  return {
+    type: 'connection-closed',
+    origin: SHOP,
+    connection,
+    reason,
+    error: undefined,
+    ageMs: 1,
+    requests: 1,
+  }
+}
+
+const POOL: PoolStats = {
+  origin: SHOP.key,
+  connections: { connecting: 1, idle: 2, leased: 3, draining: 4 },
+  backingOff: false,
+  waiters: 5,
+  streams: 3,
+  opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
+  closed: {},
+  connectFailures: 0,
+  requests: 10,
+  reused: 9,
+  retries: 0,
+  reuseRatio: 0.9,
+  handshakeRttsSaved: 18,
+  handshakeSecondsSaved: 0.25,
+  list: [],
+}
+
+/** Samples of a scrape, by name and labels as they stand in the text. */
+async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
+  const text = await metrics.registry.metrics()
+  const samples = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const [, name, value] = /^([a-z_]+(?:\{.*\})?) (\S+)$/.exec(line) ?? []
+    if (name !== undefined) samples.set(name, Number(value))
+  }
+  return samples
+}
+
+function setUp() {
+  const ingress = newIngressStats()
+  const metrics = new ServiceMetrics({
+    transportStats: () => ({ pools: [POOL], totalConnections: 10 }),
+    ingressStats: () => [ingress],
+  })
+  metrics.configure([{ name: 'shop', origin: SHOP }])
+  return { metrics, ingress }
+}
+
+describe('a scrape', () => {
+  it('counts requests by status class, and those without a response apart', async () => {
+    const { metrics } = setUp()
+    for (const status of [200, 204, 301, 404, 503, 599, 700]) metrics.observe(exchange({ status }))
+    metrics.observe(exchange({ status: 0, protocol: undefined }))
+    const samples = await scrape(metrics)
+    const labels = 'origin="shop",protocol="http/1.1"'
+    expect(samples.get(`middlemile_requests_total{${labels},status_class="2xx"}`)).toBe(2)
+    expect(samples.get(`middlemile_requests_total{${labels},status_class="3xx"}`)).toBe(1)
+    expect(samples.get(`middlemile_requests_total{${labels},status_class="4xx"}`)).toBe(1)
+    expect(samples.get(`middlemile_requests_total{${labels},status_class="5xx"}`)).toBe(3)
+    expect(samples.get('middlemile_requests_total{origin="shop",protocol="none",status_class="none"}')).toBe(
+      1,
+    )
+  })
+
+  it('counts reuse, connections by handshake and reason, evictions, retries and failed connects', async () => {
+    const { metrics } = setUp()
+    metrics.observe(exchange({ reused: true }))
+    metrics.observe(exchange())
+    for (const kind of ['full', 'full', 'resumed', 'none'] as const) metrics.observe(opened(kind))
+    metrics.observe(closed('idle-timeout'))
+    metrics.observe(closed('peer-closed'))
+    const error = new TransportError('MM_CONNECT_REFUSED', 'x')
+    metrics.observe({ type: 'exchange-retried', origin: SHOP, reason: 'stale-connection', error })
+    metrics.observe({ type: 'connect-failed', origin: SHOP, error, durationMs: 1, retryAfterMs: 1 })
+    const samples = await scrape(metrics)
+    const labels = 'origin="shop",protocol="http/1.1"'
+    expect(samples.get(`middlemile_requests_reused_total{${labels}}`)).toBe(1)
+    expect(samples.get(`middlemile_connections_opened_total{${labels},handshake="full"}`)).toBe(2)
+    expect(samples.get(`middlemile_connections_opened_total{${labels},handshake="resumed"}`)).toBe(1)
+    expect(samples.get(`middlemile_connections_opened_total{${labels},handshake="none"}`)).toBe(1)
+    expect(samples.get(`middlemile_connections_closed_total{${labels},reason="peer-closed"}`)).toBe(1)
+    expect(samples.get(`middlemile_evictions_total{${labels},reason="idle-timeout"}`)).toBe(1)
+    expect(samples.has(`middlemile_evictions_total{${labels},reason="peer-closed"}`)).toBe(false)
+    expect(samples.get('middlemile_retries_total{origin="shop",reason="stale-connection"}')).toBe(1)
+    expect(samples.get('middlemile_connect_failures_total{origin="shop",code="MM_CONNECT_REFUSED"}')).toBe(1)
+  })
+
+  it('has histograms in seconds whose buckets, sum and count agree', async () => {
+    const { metrics } = setUp()
+    metrics.observe(exchange({ totalMs: 4, ttfbMs: 3, queueMs: 0 }))
+    metrics.observe(exchange({ totalMs: 100_000, ttfbMs: 700, queueMs: 20 }))
+    metrics.observe(exchange({ status: 0, ttfbMs: 0, totalMs: 1, queueMs: 1 }))
+    const samples = await scrape(metrics)
+    const labels = 'origin="shop",protocol="http/1.1"'
+    const of = (name: string, le: string) =>
+      samples.get(`middlemile_${name}_seconds_bucket{${labels},le="${le}"}`)
+    expect(of('request_duration', '0.001')).toBe(1)
+    expect(of('request_duration', '0.005')).toBe(2)
+    expect(of('request_duration', '60')).toBe(2)
+    expect(of('request_duration', '+Inf')).toBe(3)
+    expect(samples.get(`middlemile_request_duration_seconds_sum{${labels}}`)).toBeCloseTo(100.005)
+    expect(samples.get(`middlemile_request_duration_seconds_count{${labels}}`)).toBe(3)
+    expect(samples.get(`middlemile_ttfb_seconds_count{${labels}}`), 'none came for the third').toBe(2)
+    expect(samples.get(`middlemile_queue_seconds_count{${labels}}`)).toBe(3)
+  })
+
+  it('shows what the pools know', async () => {
+    const samples = await scrape(setUp().metrics)
+    expect(samples.get('middlemile_connections{origin="shop",state="connecting"}')).toBe(1)
+    expect(samples.get('middlemile_connections{origin="shop",state="idle"}')).toBe(2)
+    expect(samples.get('middlemile_connections{origin="shop",state="leased"}')).toBe(3)
+    expect(samples.get('middlemile_connections{origin="shop",state="draining"}')).toBe(4)
+    expect(samples.get('middlemile_queue_depth{origin="shop"}')).toBe(5)
+    expect(samples.get('middlemile_reuse_ratio{origin="shop"}')).toBe(0.9)
+    expect(samples.get('middlemile_handshake_rtts_saved_total{origin="shop"}')).toBe(18)
+    expect(samples.get('middlemile_handshake_seconds_saved_total{origin="shop"}')).toBe(0.25)
+  })
+
+  it('shows what the listeners know, and the process', async () => {
+    const { metrics, ingress } = setUp()
+    ingress.connections = { open: 2, accepted: 7, refused: 1, failedHandshakes: 3 }
+    ingress.badRequests = { MM_BAD_REQUEST: 4 }
+    const samples = await scrape(metrics)
+    expect(samples.get('middlemile_ingress_connections')).toBe(2)
+    expect(samples.get('middlemile_ingress_connections_total{outcome="accepted"}')).toBe(7)
+    expect(samples.get('middlemile_ingress_bad_requests_total{code="MM_BAD_REQUEST"}')).toBe(4)
+    expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(0)
+  })
+
+  it('has no other origin label than the configured names, none and removed', async () => {
+    const { metrics } = setUp()
+    metrics.observe(exchange({ origin: OTHER }))
+    metrics.countUnrouted(404)
+    const names = new Set(
+      [...(await scrape(metrics)).keys()].flatMap(name => /origin="([^"]*)"/.exec(name)?.[1] ?? []),
+    )
+    expect(names).toEqual(new Set(['shop', 'removed', 'none']))
+  })
+
+  it('keeps the counters of an origin that a reload did not touch', async () => {
+    const { metrics } = setUp()
+    metrics.observe(exchange())
+    metrics.configure([
+      { name: 'shop', origin: SHOP },
+      { name: 'other', origin: OTHER },
+    ])
+    metrics.observe(exchange())
+    metrics.observe(exchange({ origin: OTHER }))
+    const samples = await scrape(metrics)
+    expect(
+      samples.get('middlemile_requests_total{origin="shop",protocol="http/1.1",status_class="2xx"}'),
+    ).toBe(2)
+    expect(
+      samples.get('middlemile_requests_total{origin="other",protocol="http/1.1",status_class="2xx"}'),
+    ).toBe(1)
+  })
+
+  it('shows nothing of what is not built', async () => {
+    const text = await setUp().metrics.registry.metrics()
+    expect(text).not.toMatch(/middlemile_(?:h3|early_data|tfo|migrations|rtt|loss|stream)/)
+  })
+})
+
+describe('DurationHistogram', () => {
+  it('puts a duration into every bucket whose bound it does not exceed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 100_000, noNaN: true })), durations => {
+        const histogram = new DurationHistogram()
+        for (const duration of durations) histogram.observe(duration)
+        const buckets = histogram.cumulative()
+        expect(buckets).toHaveLength(DURATION_BUCKETS_SECONDS.length + 1)
+        for (const { upTo, count } of buckets) {
+          const bound = upTo === '+Inf' ? Number.POSITIVE_INFINITY : upTo * 1000
+          expect(count).toBe(durations.filter(duration => duration <= bound).length)
+        }
+        expect(histogram.count).toBe(durations.length)
+        expect(histogram.sumSeconds).toBeCloseTo(
+          durations.reduce((sum, duration) => sum + duration, 0) / 1000,
+          6,
+        )
+      }),
+    )
+  })
+})
