@@ -1,4 +1,4 @@
-import { Dispatcher } from 'undici'
+import { Dispatcher, errors } from 'undici'
 import { TransportError } from './errors.ts'
 import { parseOrigin } from './origin.ts'
 import type { Transport } from './transport/api.ts'
@@ -24,19 +24,23 @@ export class TransportDispatcher extends Dispatcher {
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const modern = typeof handler.onRequestStart === 'function' ? handler : fromLegacyHandler(handler)
     const exchange = new UndiciExchange(modern, this.#onSettled)
+    if (this.#state !== 'open') {
+      exchange.fail(this.#state === 'closing' ? new errors.ClientClosedError() : new errors.ClientDestroyedError())
+      return false
+    }
     this.#open.add(exchange)
     if (!exchange.announce()) return true
     try {
-      if (this.#state !== 'open') throw new TransportError('MM_TRANSPORT_CLOSED', 'the dispatcher is closed')
       if (options.origin === undefined)
         throw new TransportError('MM_INVALID_ARGUMENT', 'dispatch() needs an origin')
-      exchange.attach(
-        this.#transport.dispatch(parseOrigin(options.origin), fromUndiciOptions(options), exchange),
-      )
+      const request = fromUndiciOptions(options)
+      if ((request.upgrade !== undefined || request.method === 'CONNECT') && !takesUpgrades(handler))
+        throw new TransportError('MM_INVALID_ARGUMENT', 'the handler has no onRequestUpgrade')
+      exchange.upgrade = request.upgrade
+      exchange.attach(this.#transport.dispatch(parseOrigin(options.origin), request, exchange))
     } catch (error) {
       if (!(error instanceof TransportError)) throw error
-      this.#onSettled(exchange)
-      modern.onResponseError?.(exchange, toUndiciError(error))
+      exchange.fail(toUndiciError(error))
     }
     return true
   }
@@ -52,11 +56,8 @@ export class TransportDispatcher extends Dispatcher {
 
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> {
     this.#state = 'closed'
-    const reason =
-      error instanceof Error
-        ? error
-        : new TransportError('MM_TRANSPORT_CLOSED', 'the dispatcher was destroyed')
-    for (const exchange of this.#open) exchange.abort(reason)
+    const reason = error instanceof Error ? error : new errors.ClientDestroyedError()
+    for (const exchange of this.#open) exchange.cancel(reason)
     return settle(Promise.resolve(), typeof error === 'function' ? error : callback)
   }
 
@@ -67,6 +68,10 @@ export class TransportDispatcher extends Dispatcher {
     this.#whenEmpty = []
     for (const resolve of waiting) resolve()
   }
+}
+
+function takesUpgrades(handler: Dispatcher.DispatchHandler): boolean {
+  return typeof handler.onRequestUpgrade === 'function' || typeof handler.onUpgrade === 'function'
 }
 
 /** undici's close and destroy take a callback or give a promise. */

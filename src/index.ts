@@ -25,18 +25,22 @@ export type {
   GlobalLimits,
   OriginOptions,
   PoolOptions,
+  ResolverOptions,
   ResponseLimits,
   RetryOptions,
   SocketOptions,
+  TicketStoreOptions,
   TimeoutOptions,
   TlsOptions,
 } from './options.ts'
 export {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_POOL_OPTIONS,
+  DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
+  DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
 } from './options.ts'
 export type { Origin } from './origin.ts'

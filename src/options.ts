@@ -187,7 +187,10 @@ export interface TicketStoreOptions {
   maxTicketsPerPeer: number
   /** How long a ticket is kept when the server does not say. */
   defaultLifetimeMs: number
-  /** How long a ticket is kept at the most, whatever the server says (RFC 8446 4.6.1: seven days). */
+  /**
+   * How long a ticket is kept at the most, whatever the server says (RFC 8446 4.6.1: seven days). Also how long sessions may be resumed
+   * one after the other until a full handshake verifies the certificate again.
+   */
   maxLifetimeMs: number
 }
 

@@ -55,6 +55,7 @@ class PooledTransport implements Transport {
   readonly #entries = new Map<string, OriginEntry>()
   #options: TransportOptions
   #settings: SettingsBook
+  #fetchDispatcher: TransportDispatcher | undefined
   #isClosed = false
 
   constructor(options: TransportOptions, { clock, random }: TransportEnvironment) {
@@ -62,8 +63,8 @@ class PooledTransport implements Transport {
     this.#settings = new SettingsBook(options)
     this.#clock = clock
     this.#random = random
-    this.#resolver = new SystemResolver({ clock })
-    this.#dialer = new Dialer({ clock, tickets: new TicketStore() })
+    this.#resolver = new SystemResolver({ clock, options: options.resolver ?? {} })
+    this.#dialer = new Dialer({ clock, tickets: new TicketStore(options.tickets) })
     this.#pools = new Pools(globalLimits(options), key => this.#entries.delete(key))
   }
 
@@ -113,14 +114,20 @@ class PooledTransport implements Transport {
       signal?.addEventListener('abort', onAbort, { once: true })
       const { method = 'GET', headersTimeoutMs, bodyTimeoutMs } = options
       const path = target.pathname + target.search
-      exchange.handle = this.dispatch(origin, { method, path, headers, body, authority, headersTimeoutMs, bodyTimeoutMs }, exchange)
+      exchange.handle = this.dispatch(
+        origin,
+        { method, path, headers, body, authority, headersTimeoutMs, bodyTimeoutMs },
+        exchange,
+      )
+      if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer
     })
   }
 
   /** Node's own fetch over our dispatcher, so that its semantics are exactly the platform's. */
   fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     // Node's fetch takes undici's `dispatcher`; its types come from another copy of undici, or from the web, which knows none.
-    return globalThis.fetch(input, { ...init, dispatcher: this.dispatcher() } as object) // see above
+    this.#fetchDispatcher ??= new TransportDispatcher(this)
+    return globalThis.fetch(input, { ...init, dispatcher: this.#fetchDispatcher } as object) // see above
   }
 
   dispatcher(): TransportDispatcher {
@@ -131,8 +138,8 @@ class PooledTransport implements Transport {
     await this.#entryFor(parseOrigin(origin)).pool.preconnect(options.connections ?? 1)
   }
 
-  explain(origin: string | URL): Promise<Explanation> {
-    return Promise.resolve(this.#entryFor(parseOrigin(origin))).then(entry => explain(entry, this.#clock.now(), new AbortController().signal))
+  async explain(origin: string | URL): Promise<Explanation> {
+    return explain(this.#entryFor(parseOrigin(origin)), this.#clock.now(), new AbortController().signal)
   }
 
   stats(): TransportStats {
@@ -201,8 +208,13 @@ class PooledTransport implements Transport {
     return entry
   }
 
+  /** A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear of its end. */
   readonly #observe = (event: TransportEvent): void => {
-    this.#options.observer?.(event)
+    try {
+      this.#options.observer?.(event)
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 }
 

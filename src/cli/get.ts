@@ -46,7 +46,7 @@ const OPTIONS = {
   qlog: { type: 'string' },
 } as const
 
-const NOT_BUILT_OPTIONS = ['state', 'early-data', 'tfo', 'qlog'] as const
+const NOT_BUILT_OPTIONS = ['state', 'early-data', 'tfo', 'keylog', 'qlog'] as const
 
 /** Above the default of the pool, more requests at once than that would wait for each other. */
 const POOL_MAX_CONNECTIONS = 64

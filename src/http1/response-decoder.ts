@@ -187,6 +187,10 @@ export class ResponseDecoder implements SectionParser {
     const options = connectionOptions(connection, ROLE)
     if ((options & OPTION_NOMINATES) !== 0 && connection !== undefined)
       headers = dropNominated(headers, connection)
+    // Each of them says that nothing follows, and then the final response does. HTTP/1.0 has no 1xx at all (RFC 9110 15.2).
+    if (status < 200 && (minorVersion === 0 || (options & OPTION_CLOSE) !== 0)) {
+      throw codecFailure(ROLE, 'broken', 'an informational response of HTTP/1.0, or with Connection: close')
+    }
     const isTunnel = status === 101 || (this.#method === 'CONNECT' && status >= 200 && status < 300)
     if (contentLength !== undefined && (isTunnel || status < 200 || status === 204)) {
       headers = withoutContentLength(headers)

@@ -1,39 +1,14 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '../clock.ts'
 import { asTransportError, TransportError } from '../errors.ts'
-import type { CodecLimits } from '../http1/codec-limits.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
-import type { IngressObserver } from './ingress-event.ts'
-import type { IngressHandler } from './ingress-exchange.ts'
-import type { IngressLimits } from './ingress-limits.ts'
-import { countBadRequest, type IngressStats } from './ingress-stats.ts'
+import { countBadRequest } from './ingress-stats.ts'
 import { encodeRefusal } from './refusal.ts'
 import type { BodyFlow } from './request-body-source.ts'
 import { RequestReader } from './request-reader.ts'
+import type { SessionContext, SessionSocket } from './session-context.ts'
 import { type DeadlineEvents, SessionDeadlines } from './session-deadlines.ts'
 import { SocketOutput } from './socket-output.ts'
 import { UnreadInput } from './unread-input.ts'
-
-/** What a session uses of a net.Socket or a tls.TLSSocket. */
-export interface SessionSocket extends Duplex {
-  readonly remoteAddress?: string | undefined
-  readonly remotePort?: number | undefined
-  readonly localAddress?: string | undefined
-  readonly localPort?: number | undefined
-  readonly bytesWritten: number
-  resetAndDestroy(): unknown
-}
-
-/** What all sessions of a listener share. */
-export interface SessionContext {
-  readonly handler: IngressHandler
-  readonly limits: IngressLimits
-  readonly codecLimits: CodecLimits
-  readonly clock: Clock
-  readonly stats: IngressStats
-  readonly observer: IngressObserver
-  readonly scheme: 'http' | 'https'
-}
 
 /**
  * idle       between two requests. Valid transitions: head, closing, closed
@@ -197,12 +172,16 @@ export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
     // A response that ended within its handler: the loop below goes on by itself.
     if (this.#isWorking) return
     this.#isWorking = true
-    const before = this.#phase
+    const phaseBefore = this.#phase
+    const requestsBefore = this.#requests
     while (!this.#unread.isEmpty && this.#takesBytes()) this.#readOnce()
     this.#isWorking = false
     const { headerTimeoutMs, requestTimeoutMs } = this.#context.limits
-    if (this.#phase === 'head' && before !== 'head') this.#deadlines.expectBytes(headerTimeoutMs)
-    else if (this.#phase === 'body') this.#deadlines.expectBytes(requestTimeoutMs)
+    if (this.#phase === 'head') {
+      // From its first byte: more bytes of the same head gain no time.
+      const isNewHead = phaseBefore !== 'head' || this.#requests !== requestsBefore
+      if (isNewHead) this.#deadlines.expectBytes(headerTimeoutMs)
+    } else if (this.#phase === 'body') this.#deadlines.expectBytes(requestTimeoutMs)
     this.#updateFlow()
   }
 

@@ -10,11 +10,11 @@ export interface IngressLimits {
   maxHeaderCount: number
   /** A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it is exceeded. 0: any size. */
   maxBodyBytes: number
-  /** From the first byte of a request to the end of its head, and from the accept to the first byte: else 408 (slow loris). */
+  /** From the first byte of a request to the end of its head: else 408 (slow loris). */
   headerTimeoutMs: number
   /** The longest silence of a client within a request body that we wait for: else 408. */
   requestTimeoutMs: number
-  /** A connection without a request is closed after this. */
+  /** A connection is closed when no byte of a request came for this long, be it a new one or one that carried requests before. */
   keepAliveTimeoutMs: number
   /** The longest time for which a client may take nothing of a response that waits for it. */
   writeTimeoutMs: number

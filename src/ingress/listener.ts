@@ -2,11 +2,12 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, systemClock } from '../clock.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
-import { Http1Session, type SessionContext } from './http1-session.ts'
+import { Http1Session } from './http1-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import { DEFAULT_INGRESS_LIMITS, type IngressLimits } from './ingress-limits.ts'
 import { type IngressStats, newIngressStats } from './ingress-stats.ts'
+import type { SessionContext } from './session-context.ts'
 
 export interface ListenOptions {
   /** Port 0: a free one. */

@@ -33,11 +33,6 @@ export class RequestReader implements MessageEvents<RequestHead> {
     this.#flow = flow
   }
 
-  /** No byte of the next request was taken. */
-  get isIdle(): boolean {
-    return this.#decoder.isIdle
-  }
-
   /** What is still to come of the body; undefined when only its end will tell. */
   get bytesLeft(): number | undefined {
     return this.#length === undefined ? undefined : this.#length - this.#bodyBytes

@@ -6,10 +6,24 @@ export interface TakenTicket {
   readonly session: Buffer
   /** Nobody has used it yet. Early data may go out with such a ticket only (RFC 8446 8.1: a second use could be a replay). */
   readonly isFirstUse: boolean
+  /** When what vouches for the peer runs out. Tickets that come over the resumed connection inherit it: see TicketLimits. */
+  readonly trustedUntil: number
+}
+
+export interface TicketLimits {
+  /** What the server said; without it the default applies. 0 discards the ticket (RFC 8446 4.6.1). */
+  readonly lifetimeMs?: number | undefined
+  /**
+   * The end of the certificate that was verified, or what the ticket that was resumed with had. A resumed connection verifies
+   * nothing and may bring new tickets: without an end that they inherit, one look at a certificate would do for ever
+   * (RFC 8446 4.6.1 recommends a limit). Default: `maxLifetimeMs` from now.
+   */
+  readonly trustedUntil?: number | undefined
 }
 
 interface Ticket {
   readonly session: Buffer
+  readonly trustedUntil: number
   readonly expiresAt: number
   /** How often it was handed out and not given back. */
   uses: number
@@ -44,14 +58,16 @@ export class TicketStore {
     return this.#shelves.size
   }
 
-  /** Keeps a ticket. `lifetimeMs` is what the server said; without it the default applies, and seven days are the end (RFC 8446 4.6.1). */
-  put(peer: string, session: Buffer, now: number, lifetimeMs = this.#options.defaultLifetimeMs): void {
-    const { maxPeers, maxTicketsPerPeer, maxLifetimeMs } = this.#options
-    if (maxPeers === 0 || maxTicketsPerPeer === 0 || lifetimeMs <= 0) return
+  /** Keeps a ticket, for seven days at the most (RFC 8446 4.6.1). */
+  put(peer: string, session: Buffer, now: number, limits: TicketLimits = {}): void {
+    const { maxPeers, maxTicketsPerPeer, maxLifetimeMs, defaultLifetimeMs } = this.#options
+    const trustedUntil = Math.min(limits.trustedUntil ?? Number.POSITIVE_INFINITY, now + maxLifetimeMs)
+    const expiresAt = Math.min(now + (limits.lifetimeMs ?? defaultLifetimeMs), trustedUntil)
+    if (maxPeers === 0 || maxTicketsPerPeer === 0 || expiresAt <= now) return
     const shelf = this.#shelves.get(peer) ?? { tickets: [] }
     // A used ticket was only kept for want of a fresh one.
     shelf.tickets = shelf.tickets.filter(ticket => ticket.uses === 0 && ticket.expiresAt > now)
-    shelf.tickets.push({ session, expiresAt: now + Math.min(lifetimeMs, maxLifetimeMs), uses: 0 })
+    shelf.tickets.push({ session, trustedUntil, expiresAt, uses: 0 })
     if (shelf.tickets.length > maxTicketsPerPeer) shelf.tickets.shift()
     this.#touch(peer, shelf)
     if (this.#shelves.size > maxPeers) this.#evictLongestUnused()
@@ -68,7 +84,8 @@ export class TicketStore {
       return undefined
     }
     this.#touch(peer, shelf)
-    const taken: TakenTicket = { session: ticket.session, isFirstUse: ticket.uses === 0 }
+    const { session, trustedUntil } = ticket
+    const taken: TakenTicket = { session, isFirstUse: ticket.uses === 0, trustedUntil }
     ticket.uses += 1
     this.#origins.set(taken, { shelf, ticket })
     return taken

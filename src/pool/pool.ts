@@ -117,15 +117,16 @@ export class Pool implements BudgetClient, SlotEvents {
 
   /** No new leases; those that wait are still served. Resolves when every connection is closed. */
   drain(): Promise<void> {
-    this.#run(this.#state.onDrain(this.#clock.now()))
+    const actions = this.#state.onDrain(this.#clock.now())
     this.#preconnects.reject(this.#state.closedError)
+    this.#run(actions)
     return this.#untilEmpty()
   }
 
   /** Ends everything now: waiters are refused with the error. Resolves when every connection is closed. */
   close(error: TransportError): Promise<void> {
-    this.#run(this.#state.onClose(error, this.#clock.now()))
     this.#preconnects.reject(error)
+    this.#run(this.#state.onClose(error, this.#clock.now()))
     return this.#untilEmpty()
   }
 

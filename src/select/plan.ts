@@ -17,7 +17,7 @@ export interface PlanInput {
 }
 
 /** Connect to this endpoint, this long after the first one at the latest; sooner when one before it fails. */
-export interface PlannedAttempt {
+interface PlannedAttempt {
   readonly protocol: Protocol
   readonly endpoint: Endpoint
   readonly startAfterMs: number

@@ -6,14 +6,14 @@ import type { SocketOptions } from '../options.ts'
 import { ReadPort } from '../read-port.ts'
 
 /** How one attempt connects. */
-export interface AttemptOptions {
+interface AttemptOptions {
   readonly endpoint: Endpoint
   readonly socket: SocketOptions
   /** Undefined: cleartext. */
   readonly secure: SecureAttemptOptions | undefined
 }
 
-export interface SecureAttemptOptions {
+interface SecureAttemptOptions {
   readonly context: SecureContext
   /** Sent as SNI unless it is an IP address (RFC 6066 section 3), and checked against the certificate in any case. */
   readonly serverName: string
@@ -21,12 +21,10 @@ export interface SecureAttemptOptions {
   readonly rejectUnauthorized: boolean
   /** A ticket to resume with. */
   readonly session: Buffer | undefined
-  /** A ticket came; also long after the hand-over, for as long as the connection lives. Undefined: tickets are not wanted. */
-  readonly onTicket: ((session: Buffer) => void) | undefined
 }
 
 /** Where an attempt reports. Nothing is called after destroy() or handOver(). */
-export interface AttemptListener {
+interface AttemptListener {
   /** TCP stands; with TLS the handshake begins when this returns. */
   onConnected(): void
   onSecured(): void
@@ -34,7 +32,7 @@ export interface AttemptListener {
 }
 
 /** What the handshake agreed on; nothing for cleartext. */
-export interface Negotiated {
+interface Negotiated {
   readonly alpn: string | undefined
   readonly tlsVersion: string | undefined
   readonly isResumed: boolean
@@ -45,13 +43,12 @@ export class AttemptSocket {
   readonly socket: Socket
   readonly readPort = new ReadPort()
   #listener: AttemptListener | undefined
+  #keepTicket: ((session: Buffer) => void) | undefined
   readonly #keepAliveDelayMs: number
-  readonly #onTicket: ((session: Buffer) => void) | undefined
 
   constructor(options: AttemptOptions, listener: AttemptListener) {
     this.#listener = listener
     this.#keepAliveDelayMs = options.socket.keepAliveDelayMs
-    this.#onTicket = options.secure?.onTicket
     const { address, family, port } = options.endpoint
     // autoSelectFamily would wrap a race of Node's own around an address that is decided already.
     const target = { host: address, port, family, autoSelectFamily: false, onread: this.readPort.onread }
@@ -60,7 +57,7 @@ export class AttemptSocket {
     } else {
       // By host and port, not over a socket made before: tls.connect({ socket }) ignores onread. The context is shared, so
       // that whatever concerns trust stands in it and in these options, never in Node's defaults.
-      const { context, serverName, alpnProtocols, rejectUnauthorized, session, onTicket } = options.secure
+      const { context, serverName, alpnProtocols, rejectUnauthorized, session } = options.secure
       const socket = connectTls({
         ...target,
         secureContext: context,
@@ -71,12 +68,12 @@ export class AttemptSocket {
         ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
         ...(session === undefined ? {} : { session }),
       })
-      // One event per ticket, the first after secureConnect; getSession() has none yet at that time (TLS 1.3).
-      if (onTicket !== undefined) socket.on('session', onTicket)
+      // From the start: Node tells of the ticket of TLS 1.2 only to those who listened before it came.
+      socket.on('session', this.#onTicket)
       socket.once('secureConnect', this.#onSecured)
       this.socket = socket
     }
-    // Before the listener that starts the handshake: a race that is lost, or won, is settled before a byte of TLS is sent.
+    // Before the listener that starts the handshake: making the ClientHello belongs to the TLS phase.
     this.socket.prependOnceListener('connect', this.#onConnected)
     this.socket.once('error', this.#onFailed)
     this.socket.once('close', this.#onClosed)
@@ -85,14 +82,25 @@ export class AttemptSocket {
   /** Ends an attempt that is of no use; what happens to it later is of no interest. */
   destroy(): void {
     this.#detach()
-    if (this.#onTicket !== undefined) this.socket.removeListener('session', this.#onTicket)
     this.socket.destroy()
   }
 
-  /** The caller's own from now on. */
-  handOver(): Socket {
+  /**
+   * The caller's own from now on. `keepTicket` hears of every ticket for as long as the connection lives; Node emits the first after
+   * secureConnect. (getSession() has none yet at that time over TLS 1.3.)
+   */
+  handOver(keepTicket: ((session: Buffer) => void) | undefined): Socket {
     this.#detach()
+    this.#keepTicket = keepTicket
     return this.socket
+  }
+
+  /** How long the certificate is still valid that this handshake has verified; undefined when it was not looked at. */
+  certificateEndsInMs(): number | undefined {
+    const { socket } = this
+    if (!(socket instanceof TLSSocket) || socket.isSessionReused() || !socket.authorized) return undefined
+    const certificate = socket.getPeerX509Certificate()
+    return certificate === undefined ? undefined : Date.parse(certificate.validTo) - Date.now()
   }
 
   negotiated(): Negotiated {
@@ -113,6 +121,8 @@ export class AttemptSocket {
   }
 
   readonly #onSecured = (): void => this.#listener?.onSecured()
+
+  readonly #onTicket = (session: Buffer): void => this.#keepTicket?.(session)
 
   readonly #onFailed = (error: unknown): void => this.#listener?.onFailed(error)
 

@@ -28,7 +28,7 @@ export interface DialRaceOptions {
   readonly attemptDelayMs: number
 }
 
-export interface RaceEndpoint {
+interface RaceEndpoint {
   /** `address:port`, for messages and records. */
   readonly endpoint: string
   readonly because: string

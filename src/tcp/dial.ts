@@ -7,7 +7,7 @@ import type { DialRequest, DialResult } from './dial-request.ts'
 import { RunningDial } from './running-dial.ts'
 import { SecureContexts } from './secure-contexts.ts'
 
-export interface DialerOptions {
+interface DialerOptions {
   readonly clock: Clock
   readonly tickets: TicketStore
 }
@@ -27,8 +27,8 @@ export class Dialer {
    * Rejects with a TransportError; after an abort with the signal's reason if that is one, else with MM_ABORTED. Whatever was
    * under way is destroyed before it rejects.
    *
-   * A server that demands a client certificate over TLS 1.3 tells so after our side of the handshake is complete
-   * (RFC 8446 4.6.2 has no reply to Finished): that error comes on the socket.
+   * Over TLS 1.3 our side of the handshake is complete before the server has looked at our certificate (RFC 8446 section 2): that
+   * it demands one, or refuses ours, comes as an error of the socket later.
    */
   dial(request: DialRequest, signal: AbortSignal): Promise<DialResult> {
     return new Promise((resolve, reject) => {

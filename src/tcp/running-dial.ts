@@ -142,7 +142,6 @@ export class RunningDial {
                 alpnProtocols,
                 rejectUnauthorized: tls.rejectUnauthorized ?? true,
                 session: ticket?.session,
-                onTicket: peer === undefined ? undefined : ticketKeeper(peer, this.#tickets, this.#clock),
               },
       },
       {
@@ -212,7 +211,7 @@ export class RunningDial {
         ? (this.#request.alpnProtocols[0] ?? 'http/1.1')
         : (protocolOf(alpn, this.#request.alpnProtocols) ?? 'http/1.1')
     const connectedAt = live.connectedAt ?? now
-    live.attemptSocket.handOver()
+    live.attemptSocket.handOver(this.#ticketKeeper(live, isResumed, now))
     this.#live.delete(attempt)
     const attempts = this.#settle(alpnProtocol)
     this.#caller.resolve({
@@ -234,6 +233,18 @@ export class RunningDial {
         attempts,
       },
     })
+  }
+
+  #ticketKeeper(
+    winner: LiveAttempt,
+    isResumed: boolean,
+    now: number,
+  ): ((session: Buffer) => void) | undefined {
+    if (this.#peer === undefined) return undefined
+    const endsInMs = winner.attemptSocket.certificateEndsInMs()
+    const verifiedUntil = endsInMs === undefined ? undefined : now + endsInMs
+    const trustedUntil = isResumed ? winner.ticket?.trustedUntil : verifiedUntil
+    return keepTickets(this.#peer, this.#tickets, this.#clock, trustedUntil)
   }
 
   /** The end, however it came: nothing of the dial stays behind. */
@@ -270,6 +281,12 @@ function protocolOf(alpn: string | undefined, offered: readonly Protocol[]): Pro
 }
 
 /** Puts what comes. A function of its own, so that it keeps alive for as long as the socket no more than it needs. */
-function ticketKeeper(peer: string, tickets: TicketStore, clock: Clock): (session: Buffer) => void {
-  return session => tickets.put(peer, session, clock.now(), sessionLifetimeMs(session))
+function keepTickets(
+  peer: string,
+  tickets: TicketStore,
+  clock: Clock,
+  trustedUntil: number | undefined,
+): (session: Buffer) => void {
+  return session =>
+    tickets.put(peer, session, clock.now(), { lifetimeMs: sessionLifetimeMs(session), trustedUntil })
 }

@@ -5,7 +5,7 @@ import type { TransportError } from '../errors.ts'
 import type { ExchangeHandler, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import type { Observer } from '../observer.ts'
-import type { GlobalLimits, OriginOptions } from '../options.ts'
+import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
@@ -16,6 +16,10 @@ export interface TransportOptions {
   /** Keyed by origin URL (`https://origin.example`). Merged over `defaults`, group by group. */
   origins?: Readonly<Record<string, OriginOptions>>
   limits?: Partial<GlobalLimits>
+  /** TLS session tickets. Read when the transport is made, not by configure(). */
+  tickets?: Partial<TicketStoreOptions>
+  /** Name resolution. Read when the transport is made, not by configure(). */
+  resolver?: Partial<ResolverOptions>
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
   resolve?: Readonly<Record<string, string>>
   observer?: Observer

@@ -171,7 +171,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#entry.onRetry(verdict.reason, error)
     this.#phase = 'waiting'
     this.#controller = undefined
-    this.#entry.pool.acquire(this, verdict.reason === 'stale-connection')
+    // The others that are idle may be as dead: it wants a new one.
+    this.#entry.pool.acquire(this, this.#reused && !beforeLease)
     return true
   }
 
@@ -186,6 +187,9 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   #fail(error: TransportError): void {
     const controller = this.#controller
+    const { body } = this.#request
+    // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by its connection.)
+    if (body !== null && !(body instanceof Uint8Array) && body.isReplayable()) body.cancel()
     this.#end(error)
     this.#handler.onResponseError(controller, error)
   }

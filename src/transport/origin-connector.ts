@@ -6,6 +6,7 @@ import { Http1Connection } from '../http1/connection.ts'
 import type { Origin } from '../origin.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
 import { type Plan, plan } from '../select/plan.ts'
+import { orderAddresses } from '../tcp/address-order.ts'
 import type { Dialer } from '../tcp/dial.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import type { OriginSettings } from './origin-settings.ts'
@@ -46,7 +47,8 @@ export class OriginConnector implements Connector {
   plan(resolution: Resolution): Plan {
     const { origin, settings, record, clock } = this.#config
     const { attemptDelayMs } = settings.timeouts
-    const { addresses } = resolution
+    // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC 8305 section 4).
+    const addresses = resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
     const input = { record, allowed: settings.protocols, built: BUILT_PROTOCOLS, addresses, port: origin.port, attemptDelayMs }
     return plan(input, clock.now())
   }

@@ -1,10 +1,11 @@
 import { TransportError } from '../errors.ts'
 
-/** Headers as callers give them. */
+/** Headers as callers give them: an object, a flat list of name, value, …, or pairs (a Headers, a Map). */
 export type HeaderInput =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | readonly string[]
-  | Headers
+  | Iterable<readonly [string, string | readonly string[]]>
+  | null
   | undefined
 
 export interface PreparedHeaders {
@@ -31,25 +32,40 @@ export function prepareHeaders(input: HeaderInput): PreparedHeaders {
   let authority: string | undefined
   const add = (rawName: string, value: unknown): void => {
     const name = rawName.toLowerCase()
-    if (CONNECTION_FIELDS.has(name)) return
-    const text = typeof value === 'string' ? value : String(value)
-    if (name === 'host') authority = text
-    else headers.push(name, text)
+    if (value === undefined || CONNECTION_FIELDS.has(name)) return
+    if (Array.isArray(value)) {
+      for (const one of value) add(name, one)
+      return
+    }
+    const text = fieldValue(name, value)
+    if (name !== 'host') headers.push(name, text)
+    else if (authority === undefined) authority = text
+    else throw new TransportError('MM_INVALID_ARGUMENT', 'host stands twice among the headers')
   }
-  if (input === undefined) {
+  if (input === undefined || input === null) {
     // nothing given
   } else if (Array.isArray(input)) {
-    if (input.length % 2 !== 0)
+    const list: readonly unknown[] = input
+    if (list.length % 2 !== 0)
       throw new TransportError('MM_INVALID_ARGUMENT', 'a flat header list must alternate names and values')
-    for (let i = 0; i < input.length; i += 2) add(String(input[i]), input[i + 1])
-  } else if (input instanceof Headers) {
-    for (const [name, value] of input) add(name, value)
+    for (let i = 0; i < list.length; i += 2) add(String(list[i]), list[i + 1])
+  } else if (isPairs(input)) {
+    // Any class called Headers: Node's global one and the undici package's are not the same.
+    for (const [name, value] of input) add(String(name), value)
   } else {
-    for (const [name, value] of Object.entries(input)) {
-      if (value === undefined) continue
-      if (Array.isArray(value)) for (const one of value) add(name, one)
-      else add(name, value)
-    }
+    for (const [name, value] of Object.entries(input)) add(name, value)
   }
   return { headers, authority }
+}
+
+function isPairs(input: object): input is Iterable<readonly unknown[]> {
+  return Symbol.iterator in input
+}
+
+/** Numbers and the like become text; `[object Object]` would help nobody. */
+function fieldValue(name: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (value === null) return ''
+  throw new TransportError('MM_INVALID_ARGUMENT', `the value of the header ${name} is no text`)
 }

@@ -1,38 +1,58 @@
 import { errors } from 'undici'
-import type { ErrorCode, TransportError } from '../errors.ts'
+import { type ErrorCode, TransportError } from '../errors.ts'
 
 /** The undici errors that its interceptors and users test for. What has no counterpart stays a TransportError. */
 const COUNTERPARTS: Partial<Record<ErrorCode, (message: string) => Error>> = {
+  MM_ABORTED: message => new errors.RequestAbortedError(message),
   MM_CONNECTION_CLOSED: message => new errors.SocketError(message),
   MM_CONNECTION_RESET: message => new errors.SocketError(message),
   MM_CONNECT_TIMEOUT: message => new errors.ConnectTimeoutError(message),
   MM_TLS_TIMEOUT: message => new errors.ConnectTimeoutError(message),
   MM_HEADERS_TIMEOUT: message => new errors.HeadersTimeoutError(message),
   MM_BODY_TIMEOUT: message => new errors.BodyTimeoutError(message),
+  MM_PROTOCOL_ERROR: message => new errors.HTTPParserError(message),
   MM_HEADER_LIMIT: message => new errors.HeadersOverflowError(message),
   MM_BODY_LENGTH: message => new errors.RequestContentLengthMismatchError(message),
   MM_INVALID_ARGUMENT: message => new errors.InvalidArgumentError(message),
   MM_TRANSPORT_CLOSED: message => new errors.ClientClosedError(message),
 }
 
-/** Codes whose cause carries Node's own code (ECONNREFUSED, ENOTFOUND, …), which retry interceptors look for. */
+/** Codes behind which stands an error of Node's with a code of its own (ECONNREFUSED, ENOTFOUND, …), which retry interceptors look for. */
 const SYSTEM_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'MM_CONNECT_REFUSED',
   'MM_CONNECT_FAILED',
   'MM_DNS_FAILED',
   'MM_TLS_CERTIFICATE',
+  'MM_TLS_FAILED',
+  'MM_CONNECTION_RESET',
 ])
 
 /** The error as an undici handler expects it. The TransportError stays reachable as `cause`. */
 export function toUndiciError(error: TransportError): Error {
-  // The caller's own reason comes back to it as it was.
-  if (error.code === 'MM_ABORTED' && error.cause instanceof Error) return error.cause
-  if (SYSTEM_ERRORS.has(error.code) && error.cause instanceof Error && 'code' in error.cause) {
-    return Object.assign(new Error(error.message, { cause: error }), { code: error.cause.code })
+  const { code, message, cause } = error
+  // The caller's own error comes back to it as it was: why it gave up, or how its body failed.
+  if ((code === 'MM_ABORTED' || code === 'MM_BODY_FAILED') && cause instanceof Error) return cause
+  const system = SYSTEM_ERRORS.has(code) ? systemError(cause) : undefined
+  if (system !== undefined) {
+    const { code, errno, syscall } = system
+    return Object.assign(new Error(message, { cause: error }), { code, errno, syscall })
   }
-  const make = COUNTERPARTS[error.code]
+  const make = COUNTERPARTS[code]
   if (make === undefined) return error
-  const counterpart = make(error.message)
+  const counterpart = make(message)
   counterpart.cause = error
   return counterpart
+}
+
+/** The first error of Node's among what an error stands for: with several addresses that is one per attempt. */
+function systemError(cause: unknown): (Error & { code: unknown; errno?: unknown; syscall?: unknown }) | undefined {
+  if (cause instanceof AggregateError) {
+    for (const one of cause.errors) {
+      const found = systemError(one)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  if (cause instanceof TransportError) return systemError(cause.cause)
+  return cause instanceof Error && 'code' in cause ? cause : undefined
 }

@@ -19,11 +19,17 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
   aborted = false
   paused = false
   reason: Error | null = null
+  /** The protocol that was asked for. */
+  upgrade: string | undefined
 
   readonly #handler: Dispatcher.DispatchHandler
   readonly #onSettled: (exchange: UndiciExchange) => void
   #handle: DispatchHandle | undefined
   #controller: ExchangeController | undefined
+  #hasStarted = false
+  /** The head of the final response came: only then a pause stops the flow. */
+  #hasHead = false
+  #isOver = false
 
   constructor(handler: Dispatcher.DispatchHandler, onSettled: (exchange: UndiciExchange) => void) {
     this.#handler = handler
@@ -34,27 +40,44 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
   announce(): boolean {
     this.#guard(() => this.#handler.onRequestStart?.(this, {}))
     if (!this.aborted) return true
-    this.#fail(this.reason ?? new TransportError('MM_ABORTED', 'aborted'))
+    this.fail(this.reason ?? this.#abortError())
     return false
   }
 
   /** The dispatch, once it was made. */
   attach(handle: DispatchHandle): void {
     this.#handle = handle
+    if (this.aborted) handle.abort(this.#abortError())
+  }
+
+  /** Gives up. Not `abort`, which an interceptor may have replaced by its own (undici's dump does). */
+  cancel(reason: Error): void {
+    if (this.aborted || this.#isOver) return
+    this.aborted = true
+    this.reason = reason
+    this.#handle?.abort(this.#abortError())
+  }
+
+  /** Ends it without a dispatch, or with the dispatch's own error. The handler hears of it, once. */
+  fail(error: Error): void {
+    if (this.#isOver) return
+    this.#settle()
+    this.#handler.onResponseError?.(this, error)
   }
 
   // Dispatcher.DispatchController, for the handler
 
   abort(reason: Error): void {
-    if (this.aborted) return
-    this.aborted = true
-    this.reason = reason
-    this.#handle?.abort(new TransportError('MM_ABORTED', reason?.message ?? 'aborted', { cause: reason }))
+    this.cancel(reason)
   }
 
+  /**
+   * Takes effect with the head of the final response, as in undici: fetch answers a 1xx with a pause that it takes back only when the
+   * final response is there.
+   */
   pause(): void {
     this.paused = true
-    this.#controller?.pause()
+    if (this.#hasHead) this.#controller?.pause()
   }
 
   resume(): void {
@@ -66,25 +89,23 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
 
   onRequestStart(controller: ExchangeController): void {
     this.#controller = controller
-    if (this.aborted) controller.abort(new TransportError('MM_ABORTED', 'aborted', { cause: this.reason }))
-    else if (this.paused) controller.pause()
+    if (this.aborted) controller.abort(this.#abortError())
   }
 
   /** undici's handlers hear of 1xx through onResponseStart. */
-  onInformational(controller: ExchangeController, status: number, headers: HeaderList): void {
-    this.onResponseStart(controller, status, headers, '')
+  onInformational(_controller: ExchangeController, status: number, headers: HeaderList): void {
+    this.#tellHead(status, headers, '')
   }
 
   onResponseStart(
-    _controller: ExchangeController,
+    controller: ExchangeController,
     status: number,
     headers: HeaderList,
     statusText: string,
   ): void {
-    this.rawHeaders = [...headers]
-    this.#guard(() =>
-      this.#handler.onResponseStart?.(this, status, headersToRecord(headers) as IncomingHeaders, statusText),
-    ) // same shape
+    this.#hasHead = true
+    this.#tellHead(status, headers, statusText)
+    if (this.paused) controller.pause()
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -94,26 +115,53 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
 
   onResponseEnd(_controller: ExchangeController, trailers: HeaderList): void {
     this.rawTrailers = [...trailers]
-    this.#onSettled(this)
-    this.#guard(() => this.#handler.onResponseEnd?.(this, headersToRecord(trailers) as IncomingHeaders)) // same shape
+    try {
+      this.#handler.onResponseEnd?.(this, headersToRecord(trailers) as IncomingHeaders) // same shape
+    } catch (error) {
+      // undici's own way: its retry handler throws here to say that the response will not do.
+      this.fail(asError(error))
+      return
+    }
+    this.#settle()
   }
 
   onUpgrade(_controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
-    this.rawHeaders = [...headers]
-    this.#onSettled(this)
-    if (this.#handler.onRequestUpgrade === undefined) tunnel.destroy()
-    this.#guard(() =>
-      this.#handler.onRequestUpgrade?.(this, status, headersToRecord(headers) as IncomingHeaders, tunnel),
-    ) // same shape
+    // Fields of the connection are not in the list. undici's WebSocket wants to see them; that they fit was checked.
+    const shown = status === 101 ? [...headers, 'connection', 'upgrade', 'upgrade', this.upgrade ?? ''] : headers
+    this.rawHeaders = [...shown]
+    this.#settle()
+    try {
+      this.#handler.onRequestUpgrade?.(this, status, headersToRecord(shown) as IncomingHeaders, tunnel) // same shape
+    } catch (error) {
+      tunnel.destroy(asError(error))
+    }
   }
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
-    this.#fail(toUndiciError(error))
+    // The caller's own reason comes back to it as it was, whatever it is.
+    if (this.aborted && error.code === 'MM_ABORTED' && this.reason !== null) this.fail(this.reason)
+    else this.fail(toUndiciError(error))
   }
 
-  #fail(error: Error): void {
+  #tellHead(status: number, headers: HeaderList, statusText: string): void {
+    this.rawHeaders = [...headers]
+    this.#guard(() => {
+      if (!this.#hasStarted) {
+        this.#hasStarted = true
+        this.#handler.onResponseStarted?.()
+      }
+      this.#handler.onResponseStart?.(this, status, headersToRecord(headers) as IncomingHeaders, statusText) // same shape
+    })
+  }
+
+  #settle(): void {
+    this.#isOver = true
     this.#onSettled(this)
-    this.#handler.onResponseError?.(this, error)
+  }
+
+  #abortError(): TransportError {
+    const { reason } = this
+    return new TransportError('MM_ABORTED', reason?.message ?? 'the request was aborted', { cause: reason })
   }
 
   /** A handler that throws loses its exchange (as in undici), never the connection. */
@@ -121,9 +169,13 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
     try {
       call()
     } catch (error) {
-      this.abort(error instanceof Error ? error : new Error(String(error)))
+      this.cancel(asError(error))
     }
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** undici 6 and older, and fetch in Node 20 to 24: onConnect, onHeaders, onData, onComplete, onError. */
@@ -134,10 +186,11 @@ export function fromLegacyHandler(legacy: Dispatcher.DispatchHandler): Dispatche
         legacy.onConnect?.bind(legacy)
       onConnect?.(reason => controller.abort(reason ?? new Error('aborted')), context)
     },
+    onResponseStarted: () => legacy.onResponseStarted?.(),
     onResponseStart: (controller, status, _headers, statusText) => {
       const raw = toBuffers(controller.rawHeaders)
-      if (legacy.onHeaders?.(status, raw, () => controller.resume(), statusText ?? '') === false)
-        controller.pause()
+      const goesOn = legacy.onHeaders?.(status, raw, () => controller.resume(), statusText ?? '') !== false
+      if (!goesOn && status >= 200) controller.pause() // undici does not ask about 1xx
     },
     onResponseData: (controller, chunk) => {
       if (legacy.onData?.(chunk) === false) controller.pause()

@@ -10,14 +10,23 @@ import { prepareMessage } from './request-message.ts'
 export function fromUndiciOptions(options: Dispatcher.DispatchOptions): DispatchRequest {
   // undici's types are wider and narrower in places; the shapes are checked one by one in there.
   const message = prepareMessage(options.headers as HeaderInput, options.body as BodyInput) // see above
+  const path = withQuery(options.path, options.query)
+  // The path of undici's connect() is where the tunnel leads, which is the authority of the request (RFC 9110 9.3.6).
+  const target = options.method === 'CONNECT' ? { path: '', authority: path } : { path }
   return {
     ...message,
+    ...target,
     method: options.method,
-    path: withQuery(options.path, options.query),
     upgrade: typeof options.upgrade === 'string' ? options.upgrade.toLowerCase() : undefined,
-    headersTimeoutMs: options.headersTimeout ?? undefined,
-    bodyTimeoutMs: options.bodyTimeout ?? undefined,
+    headersTimeoutMs: timeout('headersTimeout', options.headersTimeout),
+    bodyTimeoutMs: timeout('bodyTimeout', options.bodyTimeout),
   }
+}
+
+function timeout(name: string, value: number | null | undefined): number | undefined {
+  if (value === null || value === undefined) return undefined
+  if (Number.isFinite(value) && value >= 0) return value
+  throw new TransportError('MM_INVALID_ARGUMENT', `${name} must be a number that is not negative, not ${value}`)
 }
 
 function withQuery(path: string, query: Dispatcher.DispatchOptions['query']): string {

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import type { Server as TlsServer } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { TlsOptions } from '../../src/options.ts'
@@ -11,6 +13,10 @@ import {
 import { clientHelloExtensions, PRE_SHARED_KEY } from '../support/client-hello.ts'
 import { type DialToOptions, TestDialer } from '../support/dial-to.ts'
 import { startBlackHole, startLoopbackServer } from '../support/loopback-server.ts'
+import { startRealServer } from '../support/real-server.ts'
+import { requireBinary } from '../support/require-binary.ts'
+import { freePort } from '../support/tcp-port.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { until } from '../support/until.ts'
 
 let authority: CertificateAuthority
@@ -59,6 +65,30 @@ describe('TLS resumption', () => {
     expect(seen.filter(({ resumed }) => resumed)).toHaveLength(9)
   })
 
+  it('ends with the certificate that was verified, though every resumption brings a new ticket', async ctx => {
+    const missing = requireBinary('openssl')
+    ctx.skip(missing !== undefined, missing)
+    using directory = makeTemporaryDirectory('dial')
+    const endsAt = Date.now() + 4000
+    const short = await authority.issue({ names: ['origin.test'], notAfter: new Date(endsAt) })
+    const file = join(directory.path, 'server.pem')
+    writeFileSync(file, short.cert + short.key, { mode: 0o600 })
+    const port = await freePort()
+    await using _server = await startRealServer({
+      command: 'openssl',
+      args: ['s_server', '-accept', `127.0.0.1:${port}`, '-cert', file, '-key', file, '-www', '-quiet'],
+      ports: [port],
+    })
+    const dialer = new TestDialer()
+    const url = `https://origin.test:${port}`
+    const kinds = [await visit(dialer, url), await visit(dialer, url), await visit(dialer, url)]
+    expect(kinds).toEqual(['full', 'resumed', 'resumed'])
+    // Two came with the full handshake, and one with each resumption in place of the one that was used up.
+    expect(String(dialer.tickets)).toBe('2 tickets of 1 peers')
+    await new Promise(resolve => setTimeout(resolve, endsAt + 100 - Date.now()))
+    expect((await dialer.failure(url, { tls })).code).toBe('MM_TLS_CERTIFICATE')
+  })
+
   it('works with settings that are equal but another object', async () => {
     await using server = await startLoopbackServer({ tls: good })
     const dialer = new TestDialer()
@@ -95,20 +125,22 @@ describe('TLS resumption', () => {
     await using _hole = await startBlackHole('::1', server.port)
     const dialer = new TestDialer()
     const url = `https://origin.test:${server.port}`
-    await visit(dialer, url)
-    expect(String(dialer.tickets)).toBe('2 tickets of 1 peers')
+    await Promise.all([visit(dialer, url), visit(dialer, url)])
+    expect(String(dialer.tickets)).toBe('4 tickets of 1 peers')
     const kind = await visit(dialer, url, {
       addresses: ['::1', '127.0.0.1'],
       timeouts: { attemptDelayMs: 50 },
     })
     expect(kind).toBe('resumed')
     expect(dialer.outcomes()[0]).toContain('cancelled')
-    expect(String(dialer.tickets)).toBe('1 tickets of 1 peers')
+    expect(String(dialer.tickets)).toBe('3 tickets of 1 peers')
   })
 
   it('is given up at once for a server that chokes on tickets, and the connection is made all the same', async () => {
     await using server = await startLoopbackServer({ tls: good })
+    const dialer = new TestDialer()
     let choked = 0
+    let ticketsAfter = ''
     // In front of it: passes on what has no ticket, and closes on the rest.
     await using picky = await startLoopbackServer({
       onConnection: socket => {
@@ -118,19 +150,20 @@ describe('TLS resumption', () => {
             socket.destroy()
             return
           }
+          ticketsAfter = String(dialer.tickets)
           const upstream = connect(server.port, '127.0.0.1').on('error', () => socket.destroy())
           upstream.write(hello)
           socket.pipe(upstream).pipe(socket)
         })
       },
     })
-    const dialer = new TestDialer()
     const url = `https://origin.test:${picky.port}`
     const first = await dialer.dial(url, { tls })
     await until(() => dialer.tickets.peers === 1, 'a ticket')
     first.socket.destroy()
     const { socket, handshake } = await dialer.dial(url, { tls })
     expect([handshake.kind, choked]).toEqual(['full', 1])
+    expect(ticketsAfter).toBe('0 tickets of 0 peers')
     expect(dialer.outcomes()).toEqual([`127.0.0.1:${picky.port} failed`, `127.0.0.1:${picky.port} connected`])
     expect(dialer.attempts[1]?.because).toBe('once more without the ticket')
     socket.destroy()
@@ -165,12 +198,17 @@ describe('a ticket is never used under another trust', () => {
     expect(error.code).toBe('MM_TLS_CERTIFICATE')
   })
 
-  it('a connection that was not verified', async () => {
-    await using server = await startLoopbackServer({ tls: await foreign.issue({ names: ['origin.test'] }) })
+  it.each<[string, () => Promise<IssuedCertificate>]>([
+    ['of an authority that is not trusted', () => foreign.issue({ names: ['origin.test'] })],
+    ['for another name', () => authority.issue({ names: ['other.test'] })],
+  ])('a connection that was not verified, to a server with a certificate %s', async (_what, issue) => {
+    await using server = await startLoopbackServer({ tls: await issue() })
     const dialer = new TestDialer()
     const url = `https://origin.test:${server.port}`
-    await visit(dialer, url, { tls: { ...tls, rejectUnauthorized: false } })
+    const careless = { tls: { ...tls, rejectUnauthorized: false } }
+    expect(await visit(dialer, url, careless)).toBe('full')
     expect((await dialer.failure(url, { tls })).code).toBe('MM_TLS_CERTIFICATE')
+    expect(await visit(dialer, url, careless)).toBe('resumed')
   })
 
   it('another client certificate: the session carries who we were', async () => {

@@ -1,7 +1,7 @@
+import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
-import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import {

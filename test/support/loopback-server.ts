@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import { until } from './until.ts'
 
 /** A server on loopback that says nothing by itself, and counts. */
@@ -19,7 +19,7 @@ export interface LoopbackServer extends AsyncDisposable {
 }
 
 /** A complete TLS handshake as the server saw it. */
-export interface SeenHandshake {
+interface SeenHandshake {
   /** False: the client sent no name. */
   serverName: string | false
   resumed: boolean

@@ -103,7 +103,7 @@ function checkProtocols(protocols: readonly string[], context: z.core.$Refinemen
 }
 
 /** `off` is what there is; anything else is refused by name. */
-export function notBuiltUnlessOff(name: string): z.ZodType<'off'> {
+function notBuiltUnlessOff(name: string): z.ZodType<'off'> {
   return z.unknown().transform((value, context) => {
     if (value === 'off' || value === false) return 'off' as const
     context.addIssue({

@@ -19,7 +19,7 @@ export interface ServiceSettings {
   readonly warnings: readonly string[]
 }
 
-export interface ListenSettings {
+interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
 }
@@ -51,7 +51,7 @@ export interface ForwardingSettings {
   readonly by: string | undefined
 }
 
-export interface OriginSettings {
+interface OriginSettings {
   readonly name: string
   readonly origin: Origin
   /** `origin`: the origin's own authority. `preserve`: the client's. Else this very value. */

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
-import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
 import type { TransportError } from '../../../src/errors.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
 import { Http1Session } from '../../../src/ingress/http1-session.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'

@@ -264,6 +264,14 @@ describe('Http1Session: refusals', () => {
     expect(client.output).toBe(OK + OK)
   })
 
+  it('gives a pipelined head the time of a head, not that of an idle connection', () => {
+    const client = new FakeClient({ headerTimeoutMs: 1000 }, exchange => answerOk(exchange))
+    client.send('GET / HTTP/1.1\r\n')
+    client.send('Host: a\r\n\r\nGET / HTTP/1.1\r\n')
+    client.clock.advance(1000)
+    expect(client.output).toMatch(/ok.*HTTP\/1\.1 408 /s)
+  })
+
   it('ends a connection whose client takes nothing of its answer', () => {
     const client = new FakeClient({ writeTimeoutMs: 1000 })
     client.send(GET)

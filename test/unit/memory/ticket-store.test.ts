@@ -45,7 +45,7 @@ describe('TicketStore', () => {
 
   it('forgets a ticket at the end of the lifetime that the server gave', () => {
     const store = new TicketStore()
-    store.put('peer', ticket('a'), 100, 1000)
+    store.put('peer', ticket('a'), 100, { lifetimeMs: 1000 })
     expect(nameOf(store.take('peer', 1099))).toBe('a')
     expect(store.take('peer', 1100)).toBeUndefined()
     expect(store.peers).toBe(0)
@@ -60,21 +60,47 @@ describe('TicketStore', () => {
 
   it('believes no hint beyond seven days (RFC 8446 4.6.1)', () => {
     const store = new TicketStore()
-    store.put('peer', ticket('a'), 0, 100 * DAY_MS)
+    store.put('peer', ticket('a'), 0, { lifetimeMs: 100 * DAY_MS })
     expect(nameOf(store.take('peer', 7 * DAY_MS - 1))).toBe('a')
     expect(store.take('peer', 7 * DAY_MS)).toBeUndefined()
   })
 
   it('discards at once what has a lifetime of 0 (RFC 8446 4.6.1)', () => {
     const store = new TicketStore()
-    store.put('peer', ticket('a'), 0, 0)
+    store.put('peer', ticket('a'), 0, { lifetimeMs: 0 })
     expect(store.peers).toBe(0)
+  })
+
+  it('trusts a ticket no longer than what vouches for the peer', () => {
+    const store = new TicketStore()
+    store.put('peer', ticket('a'), 0, { trustedUntil: 50 })
+    expect(store.take('peer', 49)).toMatchObject({ trustedUntil: 50 })
+    expect(store.take('peer', 50)).toBeUndefined()
+  })
+
+  it('keeps nothing for a peer whose certificate has ended', () => {
+    const store = new TicketStore()
+    store.put('peer', ticket('a'), 10, { trustedUntil: 10 })
+    expect(store.peers).toBe(0)
+  })
+
+  it('ends a chain of resumptions seven days after it began, since each ticket inherits the end of the one before', () => {
+    const store = new TicketStore()
+    store.put('peer', ticket('0'), 0)
+    let resumed = 0
+    for (let now = HOUR_MS; now < 30 * DAY_MS; now += HOUR_MS) {
+      const taken = store.take('peer', now)
+      if (taken === undefined) break
+      resumed++
+      store.put('peer', ticket(`${now}`), now, { trustedUntil: taken.trustedUntil })
+    }
+    expect(resumed).toBe(7 * 24 - 1)
   })
 
   it('finds the ticket that still lives under a newer one that does not', () => {
     const store = new TicketStore()
-    store.put('peer', ticket('long'), 0, 1000)
-    store.put('peer', ticket('short'), 1, 10)
+    store.put('peer', ticket('long'), 0, { lifetimeMs: 1000 })
+    store.put('peer', ticket('short'), 1, { lifetimeMs: 10 })
     expect(nameOf(store.take('peer', 500))).toBe('long')
   })
 

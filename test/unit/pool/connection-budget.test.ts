@@ -3,10 +3,14 @@ import { type BudgetClient, ConnectionBudget } from '../../../src/pool/connectio
 
 class Client implements BudgetClient {
   taken = 0
-  constructor(
-    readonly budget: ConnectionBudget,
-    readonly wants = 1,
-  ) {}
+  readonly budget: ConnectionBudget
+  readonly wants: number
+
+  constructor(budget: ConnectionBudget, wants = 1) {
+    this.budget = budget
+    this.wants = wants
+  }
+
   onBudgetAvailable(): void {
     for (let i = 0; i < this.wants; i += 1) if (this.budget.tryTake()) this.taken += 1
   }

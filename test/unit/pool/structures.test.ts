@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { IdleStack } from '../../../src/pool/idle-stack.ts'
 import { LoadHeap } from '../../../src/pool/load-heap.ts'

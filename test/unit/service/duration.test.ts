@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseByteSize } from '../../../src/service/config/byte-size.ts'
 import { parseDuration } from '../../../src/service/config/duration.ts'

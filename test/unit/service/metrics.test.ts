@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type Connection,
@@ -205,6 +205,17 @@ describe('a scrape', () => {
     ).toBe(2)
     expect(
       samples.get('middlemile_requests_total{origin="other",protocol="http/1.1",status_class="2xx"}'),
+    ).toBe(1)
+  })
+
+  it('counts what an origin still does after a reload removed it as removed', async () => {
+    const { metrics } = setUp()
+    metrics.observe(exchange())
+    metrics.configure([{ name: 'other', origin: OTHER }])
+    metrics.observe(exchange())
+    const samples = await scrape(metrics)
+    expect(
+      samples.get('middlemile_requests_total{origin="removed",protocol="http/1.1",status_class="2xx"}'),
     ).toBe(1)
   })
 

@@ -36,10 +36,22 @@ function rewrite(
 describe('the fields of a forwarded request', () => {
   it('are the client’s, then Via, Forwarded and X-Forwarded-*', () => {
     expect(rewrite(['accept', '*/*', 'x-custom', '1', 'early-data', '1'])).toEqual([
-      ...['accept', '*/*', 'x-custom', '1', 'early-data', '1'],
-      ...['via', VIA],
-      ...['forwarded', 'for=192.0.2.1;host=shop.example;proto=http'],
-      ...['x-forwarded-for', '192.0.2.1', 'x-forwarded-proto', 'http', 'x-forwarded-host', 'shop.example'],
+      'accept',
+      '*/*',
+      'x-custom',
+      '1',
+      'early-data',
+      '1',
+      'via',
+      VIA,
+      'forwarded',
+      'for=192.0.2.1;host=shop.example;proto=http',
+      'x-forwarded-for',
+      '192.0.2.1',
+      'x-forwarded-proto',
+      'http',
+      'x-forwarded-host',
+      'shop.example',
     ])
   })
 
@@ -63,8 +75,10 @@ describe('the fields of a forwarded request', () => {
       },
     )
     expect(headers).toEqual([
-      ...['via', VIA],
-      ...['forwarded', 'for="[2001:db8::1]";by=_edge1;host="shop.example:8080";proto=https'],
+      'via',
+      VIA,
+      'forwarded',
+      'for="[2001:db8::1]";by=_edge1;host="shop.example:8080";proto=https',
     ])
   })
 
@@ -77,21 +91,29 @@ describe('the fields of a forwarded request', () => {
   it('leave out a host that the client did not send', () => {
     const headers = rewrite([], {}, { authority: '', httpVersion: '1.0' })
     expect(headers).toEqual([
-      ...['via', '1.0 middlemile (a1b2c3d4)'],
-      ...['forwarded', 'for=192.0.2.1;proto=http'],
-      ...['x-forwarded-for', '192.0.2.1', 'x-forwarded-proto', 'http'],
+      'via',
+      '1.0 middlemile (a1b2c3d4)',
+      'forwarded',
+      'for=192.0.2.1;proto=http',
+      'x-forwarded-for',
+      '192.0.2.1',
+      'x-forwarded-proto',
+      'http',
     ])
   })
 
   it('follow each request, though the last result is remembered', () => {
     const rewriter = new RequestHeaders(policy({ forwarded: 'x-forwarded' }))
-    const addresses = ['192.0.2.1', '192.0.2.1', '192.0.2.2', '192.0.2.1']
-    for (const remoteAddress of addresses) {
-      expect(rewriter.rewrite(request([], { remoteAddress }))).toContain(remoteAddress)
+    const changes: [Partial<ForwardableRequest>, string][] = [
+      [{ remoteAddress: '192.0.2.2' }, '192.0.2.2'],
+      [{ authority: 'b.example' }, 'b.example'],
+      [{ scheme: 'https' }, 'https'],
+      [{ httpVersion: '1.0' }, '1.0 middlemile (a1b2c3d4)'],
+    ]
+    for (const [change, expected] of changes) {
+      expect(rewriter.rewrite(request())).toEqual(rewrite([], { forwarded: 'x-forwarded' }))
+      expect(rewriter.rewrite(request([], change))).toContain(expected)
     }
-    expect(rewriter.rewrite(request([], { scheme: 'https' }))).toContain('https')
-    expect(rewriter.rewrite(request([], { authority: 'b.example' }))).toContain('b.example')
-    expect(rewriter.rewrite(request([], { httpVersion: '1.0' }))).toContain('1.0 middlemile (a1b2c3d4)')
   })
 
   it('do not change the list that they came in', () => {
@@ -102,25 +124,38 @@ describe('the fields of a forwarded request', () => {
 
 describe('fields that a client sent about earlier hops', () => {
   const SPOOFED = [
-    ...['forwarded', 'for=10.0.0.1'],
-    ...['x-forwarded-for', '10.0.0.1'],
-    ...['x-forwarded-proto', 'https'],
-    ...['x-forwarded-host', 'evil.example'],
-    ...['x-forwarded-port', '443'],
+    'forwarded',
+    'for=10.0.0.1',
+    'x-forwarded-for',
+    '10.0.0.1',
+    'x-forwarded-proto',
+    'https',
+    'x-forwarded-host',
+    'evil.example',
+    'x-forwarded-port',
+    '443',
   ]
 
   it('are dropped unless they are trusted', () => {
     expect(rewrite(SPOOFED)).toEqual(rewrite([]))
+    expect(rewrite(['x-forwarded-port', '443'])).toEqual(rewrite([]))
     expect(rewrite(SPOOFED, { forwarded: 'off' })).toEqual(['via', VIA])
   })
 
   it('are added to when they are trusted, and the first hop’s scheme and host are kept', () => {
     expect(rewrite(SPOOFED, { trustForwarded: true })).toEqual([
-      ...['x-forwarded-port', '443'],
-      ...['via', VIA],
-      ...['forwarded', 'for=10.0.0.1, for=192.0.2.1;host=shop.example;proto=http'],
-      ...['x-forwarded-for', '10.0.0.1, 192.0.2.1'],
-      ...['x-forwarded-proto', 'https', 'x-forwarded-host', 'evil.example'],
+      'x-forwarded-port',
+      '443',
+      'via',
+      VIA,
+      'forwarded',
+      'for=10.0.0.1, for=192.0.2.1;host=shop.example;proto=http',
+      'x-forwarded-for',
+      '10.0.0.1, 192.0.2.1',
+      'x-forwarded-proto',
+      'https',
+      'x-forwarded-host',
+      'evil.example',
     ])
   })
 

@@ -1,0 +1,53 @@
+import { formatListenAddress } from '../service/index.ts'
+import { DEMO_ORIGINS, type DemoOriginName } from './demo-origins.ts'
+import { LiveSummary } from './live-summary.ts'
+import { hostOf, startConnector } from './start-connector.ts'
+import { startOrigins } from './start-origins.ts'
+import { summarize } from './summary-line.ts'
+
+// `npm start`: the connector in front of four origins that live in a process beside it.
+
+const origins = await startOrigins()
+const { service, notice } = await startConnector(origins, process.env['PORT'])
+const [address = { host: '127.0.0.1', port: 0 }] = service.addresses
+const url = `http://${formatListenAddress(address)}`
+
+const lines = [`middlemile listens on ${url}, in front of four origins over TLS:`, '']
+for (const name of Object.keys(DEMO_ORIGINS) as DemoOriginName[]) {
+  // Object.keys widens to string
+  lines.push(`  ${name.padEnd(10)} https://localhost:${origins.ports[name]}, ${DEMO_ORIGINS[name]}`)
+  lines.push(`             curl -i -H 'Host: ${hostOf(name)}' ${url}/`)
+}
+lines.push('', `  more paths: /bytes/1000000 /echo /trailers /informational /drip /status/404`)
+if (service.adminAddress !== undefined) {
+  lines.push(
+    `  admin:      curl http://${formatListenAddress(service.adminAddress)}/pools  (also /metrics, /healthz)`,
+  )
+}
+lines.push('', 'Ctrl-C drains and ends.', '')
+if (notice !== undefined) lines.unshift(notice)
+process.stdout.write(`${lines.join('\n')}\n`)
+
+const summary = new LiveSummary(process.stdout, () => summarize(service.stats()))
+
+let isStopping = false
+async function stop(exitCode: number): Promise<void> {
+  // Whoever asks twice does not want to wait.
+  if (isStopping) process.exit(1)
+  isStopping = true
+  summary.stop()
+  origins.child.off('exit', onOriginsEnded)
+  await service.drain()
+  await service.close()
+  await origins.stop()
+  process.exit(exitCode)
+}
+
+function onOriginsEnded(): void {
+  process.stderr.write('the demo origins ended\n')
+  void stop(1)
+}
+
+origins.child.once('exit', onOriginsEnded)
+process.on('SIGINT', () => void stop(0))
+process.on('SIGTERM', () => void stop(0))

@@ -1,0 +1,28 @@
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import type { CodecLimits } from '../http1/codec-limits.ts'
+import type { IngressObserver } from './ingress-event.ts'
+import type { IngressHandler } from './ingress-exchange.ts'
+import type { IngressLimits } from './ingress-limits.ts'
+import type { IngressStats } from './ingress-stats.ts'
+
+/** What a session uses of a net.Socket or a tls.TLSSocket. */
+export interface SessionSocket extends Duplex {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly bytesWritten: number
+  resetAndDestroy(): unknown
+}
+
+/** What all sessions of a listener share. */
+export interface SessionContext {
+  readonly handler: IngressHandler
+  readonly limits: IngressLimits
+  readonly codecLimits: CodecLimits
+  readonly clock: Clock
+  readonly stats: IngressStats
+  readonly observer: IngressObserver
+  readonly scheme: 'http' | 'https'
+}

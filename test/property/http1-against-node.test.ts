@@ -1,0 +1,104 @@
+import fc from 'fast-check'
+import { METHODS } from 'node:http'
+import { describe, expect, it } from 'vitest'
+import type { HeaderList } from '../../src/headers.ts'
+import { completeMessages, decodeRequests, decodeResponse } from '../unit/http1/decoding.ts'
+import { mutations, request, response } from './http1-messages.ts'
+import { nodeReadsRequests, nodeReadsResponse } from './node-parser.ts'
+
+/**
+ * Our parser against Node's, over well-formed messages and faulty ones. Where the two disagree ours must be the stricter: what we
+ * read as a complete message Node has read as the same one. That Node reads more than we do is fine, and counted.
+ *
+ * Where we accept what Node refuses, on purpose:
+ *  1. A method that is a token but not on Node's list. RFC 9110 9.1 lets methods be added; a proxy passes them on.
+ */
+const SEED = Number(process.env['SEED'] ?? 20_250_304)
+
+/** `part` is in `whole`, in order. */
+function isSublist(part: HeaderList, whole: readonly string[]): boolean {
+  let from = 0
+  for (let i = 0; i < part.length; i += 2) {
+    while (from < whole.length && (whole[from] !== part[i] || whole[from + 1] !== part[i + 1])) from += 2
+    if (from >= whole.length) return false
+    from += 2
+  }
+  return true
+}
+
+describe('the HTTP/1.1 parser beside that of Node', () => {
+  it('reads as the same requests what it accepts at all', async () => {
+    let accepted = 0
+    let stricter = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(request, { minLength: 1, maxLength: 2 }),
+        fc.option(mutations, { freq: 3 }),
+        async (list, mutate) => {
+          const original = list.map(one => one.text).join('')
+          const text = mutate === null ? original : mutate(original)
+          const ours = completeMessages(decodeRequests(text))
+          const node = await nodeReadsRequests(Buffer.from(text, 'latin1'))
+          const theirs = node.messages.filter(message => message.isComplete)
+          const known = ours.findIndex(({ head }) => !METHODS.includes(head.method)) // exception 1
+          const compared = known < 0 ? ours : ours.slice(0, known)
+          for (const [i, { head, body, trailers }] of compared.entries()) {
+            const other = theirs[i]
+            expect(other, `Node: ${node.errors.join()}`).toBeDefined()
+            expect([other?.method, other?.body]).toEqual([head.method, body])
+            if (head.scheme === undefined && head.method !== 'CONNECT') expect(other?.url).toBe(head.path)
+            expect(isSublist(head.headers, other?.headers ?? [])).toBe(true)
+            expect(isSublist(trailers ?? [], other?.trailers ?? [])).toBe(true)
+          }
+          accepted += ours.length
+          if (theirs.length > ours.length) {
+            stricter++
+            if (process.env['SHOW']) console.log(JSON.stringify(text))
+          }
+        },
+      ),
+      { numRuns: Number(process.env['RUNS'] ?? 4000), seed: SEED },
+    )
+    // The comparison is worth something only if much was accepted, and if there was something to be stricter about.
+    expect(accepted).toBeGreaterThan(1500)
+    expect(stricter).toBeGreaterThan(100)
+  }, 120_000)
+
+  it('reads as the same response what it accepts at all', async () => {
+    let accepted = 0
+    let stricter = 0
+    await fc.assert(
+      fc.asyncProperty(
+        response,
+        fc.option(mutations, { freq: 3 }),
+        fc.constantFrom('GET', 'GET', 'HEAD'),
+        async (one, mutate, method) => {
+          const original =
+            method === 'HEAD' ? one.text.slice(0, one.text.length - one.body.encoded.length) : one.text
+          const text = mutate === null ? original : mutate(original)
+          const decoding = decodeResponse(text, { method })
+          const node = await nodeReadsResponse(Buffer.from(text, 'latin1'), method)
+          const [theirs] = node.messages
+          const ours = completeMessages(decoding).at(-1)
+          if (ours === undefined) {
+            if (theirs?.isComplete === true) stricter++
+            return
+          }
+          const { head, body, trailers } = ours
+          expect(theirs?.isComplete, `Node: ${node.errors.join()}`).toBe(true)
+          expect([theirs?.status, theirs?.body]).toEqual([head.status, body])
+          expect(isSublist(head.headers, theirs?.headers ?? [])).toBe(true)
+          expect(isSublist(trailers ?? [], theirs?.trailers ?? [])).toBe(true)
+          const informational = decoding.messages
+            .map(({ head }) => head.status)
+            .filter(status => status < 200)
+          expect(node.informational).toEqual(informational)
+          accepted++
+        },
+      ),
+      { numRuns: Number(process.env['RUNS'] ?? 4000), seed: SEED },
+    )
+    expect(accepted).toBeGreaterThan(1000)
+    expect(stricter).toBeGreaterThan(100)
+  }, 120_000)
+})

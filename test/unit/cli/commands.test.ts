@@ -1,0 +1,259 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { main } from '../../../src/cli/main.ts'
+import type { Explanation } from '../../../src/index.ts'
+import type { Service } from '../../../src/service/index.ts'
+import { fakeIo } from './fake-io.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'mm-cli-'))
+
+const EXPLANATION: Explanation = {
+  origin: 'https://a.example',
+  protocols: [{ protocol: 'http/1.1', allowed: true, because: 'allowed by the configuration' }],
+  plan: [{ protocol: 'http/1.1', endpoint: '192.0.2.1:443', startAfterMs: 0, because: 'first of 1' }],
+  known: [{ fact: 'ALPN http/1.1', evidence: 'negotiated' }],
+  unavailable: [{ feature: 'h3', because: 'not built' }],
+  pool: undefined,
+}
+
+describe('middlemile', () => {
+  it('lists its commands and says its version', async () => {
+    const help = fakeIo()
+    expect(await main(['--help'], help.io)).toBe(0)
+    for (const name of ['serve', 'get', 'explain', 'size', 'probe', 'bench'])
+      expect(help.out()).toContain(`  ${name}`)
+    const version = fakeIo()
+    expect(await main(['--version'], version.io)).toBe(0)
+    expect(version.out()).toMatch(/^middlemile \d+\.\d+\.\d+\n$/)
+  })
+
+  it.each(['serve', 'get', 'explain', 'size'])('%s has help and a version of its own', async name => {
+    const { io, out } = fakeIo()
+    expect(await main([name, '--help'], io)).toBe(0)
+    expect(out()).toContain(`Usage: middlemile ${name}`)
+    expect(await main([name, '--version'], io)).toBe(0)
+    expect(out()).toContain('middlemile 0.')
+  })
+
+  it.each(['probe', 'bench'])('%s is promised, and refused by name', async name => {
+    const { io, err } = fakeIo()
+    expect(await main([name, 'https://a.example'], io)).toBe(2)
+    expect(err()).toBe(`middlemile ${name}: not built in this version\n`)
+  })
+
+  it.each([
+    [['gte'], 'unknown command "gte"; did you mean get?'],
+    [['banana'], 'unknown command "banana"; see middlemile --help'],
+    [[], 'Usage: middlemile COMMAND'],
+  ])('%j is bad usage', async (args, message) => {
+    const { io, err } = fakeIo()
+    expect(await main(args, io)).toBe(2)
+    expect(err()).toContain(message)
+  })
+})
+
+describe('explain', () => {
+  it('prints what the transport says, for people and as JSON', async () => {
+    const text = fakeIo({ explanation: EXPLANATION })
+    expect(await main(['explain', 'https://a.example'], text.io)).toBe(0)
+    expect(text.out()).toBe(
+      [
+        'https://a.example',
+        '',
+        'Protocols',
+        ' http/1.1  allowed  allowed by the configuration',
+        '',
+        'Plan',
+        ' after 0 ms  http/1.1  192.0.2.1:443  first of 1',
+        '',
+        'Known',
+        ' ALPN http/1.1  negotiated',
+        '',
+        'Unavailable',
+        ' h3  not built',
+        '',
+      ].join('\n'),
+    )
+    expect(text.closed()).toBe(1)
+    const json = fakeIo({ explanation: EXPLANATION })
+    expect(await main(['explain', '--json', 'https://a.example'], json.io)).toBe(0)
+    expect(JSON.parse(json.out())).toEqual(JSON.parse(JSON.stringify(EXPLANATION)))
+  })
+
+  it.each([
+    [['explain'], 'explain needs exactly one URL'],
+    [['explain', 'https://a', 'https://b'], 'explain needs exactly one URL'],
+    [['explain', 'ftp://a'], 'origin must be http or https'],
+  ])('%j is bad usage', async (args, message) => {
+    const { io, err } = fakeIo({ explanation: EXPLANATION })
+    expect(await main(args, io)).toBe(2)
+    expect(err()).toContain(message)
+  })
+})
+
+describe('size', () => {
+  it('prints JSON with what went in and what comes out', async () => {
+    const { io, out } = fakeIo()
+    const args = [
+      'size',
+      '--rps',
+      '1000',
+      '--latency-ms',
+      '100',
+      '--protocol',
+      'http/1.1',
+      '--edges',
+      '3',
+      '--json',
+    ]
+    expect(await main(args, io)).toBe(0)
+    expect(JSON.parse(out())).toEqual({
+      rps: 1000,
+      latencyMs: 100,
+      protocol: 'http/1.1',
+      edges: 3,
+      concurrency: 100,
+      streams: 150,
+      connections: 150,
+      streamsPerConnection: 1,
+      origin: { connections: 450, streams: 450, rps: 3000 },
+    })
+  })
+
+  it('prints a table, for h2 unless told otherwise', async () => {
+    const { io, out } = fakeIo()
+    expect(await main(['size', '--rps', '1000', '--latency-ms', '100', '--headroom', '2'], io)).toBe(0)
+    expect(out()).toMatch(/^protocol +h2$/m)
+    expect(out()).toMatch(/^connections +2 /m)
+    expect(out()).toMatch(/^the origin sees +2 connections, 1000 requests\/s from 1 edge$/m)
+  })
+
+  it.each([
+    [['size'], 'size needs --rps and --latency-ms'],
+    [['size', '--rps', '0', '--latency-ms', '1'], '--rps must be a number above 0'],
+    [['size', '--rps', '1', '--latency-ms', '1', '--protocol', 'h4'], '--protocol must be one of'],
+    [['size', '--rps', '1', '--latency-ms', '1', '--streams', '1.5'], '--streams must be a whole number'],
+    [['size', '--rps', '1', '--latency-ms', '1', 'x'], 'size takes no argument "x"'],
+  ])('%j is bad usage', async (args, message) => {
+    const { io, err } = fakeIo()
+    expect(await main(args, io)).toBe(2)
+    expect(err()).toContain(message)
+  })
+})
+
+describe('serve', () => {
+  function service() {
+    const calls: string[] = []
+    let drained = () => {}
+    const fake: Pick<Service, 'drain' | 'close' | 'reload'> = {
+      drain: () => {
+        calls.push('drain')
+        return new Promise(resolve => {
+          drained = resolve
+        })
+      },
+      close: async () => void calls.push('close'),
+      reload: async () => {
+        calls.push('reload')
+        return { ok: true, warnings: [] }
+      },
+    }
+    return { calls, service: fake as Service, drained: () => drained() } // serve uses these three
+  }
+
+  it('--origin starts one origin, on the loopback, with the options that were given', async () => {
+    const { service: fake, drained } = service()
+    const { io, services, signals } = fakeIo({ service: fake })
+    const args = [
+      '--origin',
+      'https://a.example',
+      '--ca',
+      'ca.pem',
+      '--admin',
+      '9000',
+      '--log-level',
+      'debug',
+    ]
+    const running = main(['serve', ...args], io)
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(services).toEqual([
+      {
+        listen: [{ address: '127.0.0.1:8080' }],
+        admin: { address: '127.0.0.1:9000' },
+        log: { level: 'debug' },
+        origins: { origin: { url: 'https://a.example', tls: { ca: 'ca.pem' } } },
+      },
+    ])
+    signals.get('SIGTERM')?.()
+    drained()
+    expect(await running).toBe(0)
+  })
+
+  it('reloads on SIGHUP, drains and closes on the first SIGTERM or SIGINT, and exits at once on the second', async () => {
+    for (const [first, second] of [
+      ['SIGTERM', 'SIGINT'],
+      ['SIGINT', 'SIGTERM'],
+    ] as const) {
+      const { calls, service: fake, drained } = service()
+      const { io, signals, exits, services } = fakeIo({ service: fake })
+      const running = main(['serve', '-c', 'file.yaml'], io)
+      await Promise.resolve()
+      await Promise.resolve()
+      expect(services).toEqual(['file.yaml'])
+      signals.get('SIGHUP')?.()
+      expect(calls).toEqual(['reload'])
+      signals.get(first)?.()
+      expect(calls).toEqual(['reload', 'drain'])
+      expect(exits).toEqual([])
+      signals.get(second)?.()
+      expect(exits).toEqual([1])
+      drained()
+      expect(await running).toBe(0)
+      expect(calls).toEqual(['reload', 'drain', 'close'])
+    }
+  })
+
+  it('exits with 3 when it cannot start', async () => {
+    const { io, err } = fakeIo()
+    expect(await main(['serve', '--origin', 'https://a.example'], io)).toBe(3)
+    expect(err()).toContain('no service')
+  })
+
+  it('--check says whether a file is good, and prints every fault of a bad one', async () => {
+    const good = join(directory, 'good.yaml')
+    writeFileSync(
+      good,
+      'listen: [{ address: :80 }]\norigins: { a: { url: http://a, protocols: [h2, http/1.1] } }\n',
+    )
+    const first = fakeIo()
+    expect(await main(['serve', '-c', good, '--check'], first.io)).toBe(0)
+    expect(first.out()).toBe(`${good}: good, 1 origins, 1 routes\n`)
+    expect(first.err()).toContain('warning: origins.a.protocols: h2 left out')
+    const bad = join(directory, 'bad.yaml')
+    writeFileSync(bad, 'listen: [{ address: x }]\norigins: { a: { ulr: http://a } }\n')
+    const second = fakeIo()
+    expect(await main(['serve', '--config', bad, '--check'], second.io)).toBe(2)
+    expect(second.err().trimEnd().split('\n')).toEqual([
+      expect.stringContaining(`${bad}:1:21: listen[0].address: must be HOST:PORT`),
+      `${bad}:2:15: origins.a.url: missing: a string is needed`,
+      `${bad}:2:17: origins.a.ulr: unknown key; did you mean "url"?`,
+    ])
+    expect(second.services, 'nothing was started').toEqual([])
+  })
+
+  it.each([
+    [['serve'], 'serve needs -c FILE or --origin URL'],
+    [['serve', '--check'], '--check needs -c FILE'],
+    [['serve', '-c', 'f', '--origin', 'http://a'], '--origin does not go with -c FILE'],
+    [['serve', '-c', 'f', '--log-level', 'info'], '--log-level does not go with -c FILE'],
+    [['serve', 'file.yaml'], 'serve takes no argument "file.yaml"'],
+    [['serve', '--orign', 'http://a'], 'did you mean --origin?'],
+  ])('%j is bad usage', async (args, message) => {
+    const { io, err } = fakeIo()
+    expect(await main(args, io)).toBe(2)
+    expect(err()).toContain(message)
+  })
+})

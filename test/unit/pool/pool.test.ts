@@ -1,0 +1,288 @@
+import { describe, expect, it } from 'vitest'
+import { TransportError } from '../../../src/errors.ts'
+import type { TransportEvent } from '../../../src/observer.ts'
+import { settled } from '../../support/fake-connector.ts'
+import { drivenPool } from '../../support/pool-driver.ts'
+
+const CLOSED = new TransportError('MM_TRANSPORT_CLOSED', 'bye')
+
+describe.each([1, 100])('the driver, with connections of capacity %i', capacity => {
+  it('dials once for a burst, then what is needed, and serves in order', async () => {
+    const { connector, log, acquire } = drivenPool()
+    for (const name of ['a', 'b', 'c']) acquire(name)
+    expect(connector.started).toBe(1)
+    await connector.succeed(capacity)
+    expect(connector.started).toBe(capacity === 1 ? 3 : 1)
+    if (capacity === 1) {
+      await connector.succeed(1)
+      await connector.succeed(1)
+      expect(log).toEqual(['a leased', 'b leased', 'c leased'])
+    } else expect(log).toEqual(['a leased', 'b leased (reused)', 'c leased (reused)'])
+  })
+
+  it('leases an idle connection before acquire() returns', async () => {
+    const { pool, connector, log, acquire } = drivenPool()
+    acquire('a')
+    const connection = await connector.succeed(capacity)
+    connection.finish()
+    acquire('b')
+    expect(log).toEqual(['a leased', 'b leased (reused)'])
+    expect(pool.stats()).toMatchObject({ requests: 2, reused: 1, streams: 1 })
+  })
+
+  it('closes idle connections in time', async () => {
+    const { pool, clock, connector, acquire } = drivenPool({ idleTimeoutMs: 1000 })
+    acquire('a')
+    const connection = await connector.succeed(capacity)
+    connection.finish()
+    clock.advance(999)
+    expect(connection.isClosed).toBe(false)
+    clock.advance(1)
+    expect(connection.closedFor).toBe('idle-timeout')
+    expect(pool.stats().closed).toEqual({ 'idle-timeout': 1 })
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('verifies a stale connection, and uses another when that fails', async () => {
+    const { clock, connector, log, acquire } = drivenPool({ verifyAfterIdleMs: 1000 })
+    acquire('a')
+    const connection = await connector.succeed(capacity)
+    connection.finish()
+    clock.advance(1000)
+    acquire('b')
+    connection.pings[0]?.answer()
+    await settled()
+    expect(log).toEqual(['a leased', 'b leased (reused)'])
+    connection.finish()
+    clock.advance(1000)
+    acquire('c')
+    connection.pings[1]?.fail()
+    await settled()
+    expect(connection.closedFor).toBe('ping-failed')
+    await connector.succeed(capacity)
+    expect(log.at(-1)).toBe('c leased')
+  })
+
+  it('honours what the connection says of keep-alive', async () => {
+    const { clock, connector, acquire } = drivenPool()
+    acquire('a')
+    const connection = await connector.succeed(capacity)
+    connection.keepAlive = { timeoutMs: 5000 }
+    connection.finish()
+    clock.advance(4000)
+    expect(connection.closedFor).toBe('idle-timeout')
+  })
+
+  it('takes a lease back that the waiter does not want', async () => {
+    const { pool, connector, log, acquire } = drivenPool({ maxConnections: 1 })
+    acquire('a', connection => pool.release(connection))
+    acquire('b')
+    await connector.succeed(capacity)
+    expect(log).toEqual(['a leased', capacity === 1 ? 'b leased' : 'b leased (reused)'])
+    pool.assertConsistent()
+  })
+
+  it('gives what arrives late to the next one, or keeps it', async () => {
+    const { pool, connector, log, acquire } = drivenPool()
+    const a = acquire('a')
+    pool.cancel(a)
+    pool.cancel(a)
+    const connection = await connector.succeed(capacity)
+    expect(log).toEqual([])
+    expect(pool.stats().connections.idle).toBe(1)
+    acquire('b')
+    expect(log).toEqual(['b leased'])
+    expect(connection.streams).toBe(1)
+  })
+
+  it('stops dials when it is closed, and closes what arrives all the same', async () => {
+    const { pool, connector, log, events, acquire } = drivenPool()
+    acquire('a')
+    const late = connector.bear(capacity) // resolved, but the pool has not heard of it yet
+    const closed = pool.close(CLOSED)
+    await closed
+    expect(late.closedFor).toBe('shutdown')
+    expect(log).toEqual(['a failed: MM_TRANSPORT_CLOSED'])
+    expect(events).toEqual(['connect-started'])
+    acquire('b')
+    expect(log.at(-1)).toBe('b failed: MM_TRANSPORT_CLOSED')
+  })
+
+  it('treats a connection that ended as it opened as a failed dial', async () => {
+    const { pool, connector, log, events, acquire } = drivenPool()
+    acquire('a')
+    connector.bear(capacity).endClose('network-error', new TransportError('MM_CONNECTION_RESET', 'reset'))
+    await settled()
+    expect(log).toEqual(['a failed: MM_CONNECTION_RESET'])
+    expect(events).toEqual(['connect-started', 'connect-failed'])
+    expect(pool.stats().backingOff).toBe(true)
+  })
+
+  it('treats one that drained as it opened alike', async () => {
+    const { connector, log, acquire } = drivenPool()
+    acquire('a')
+    const connection = connector.bear(capacity)
+    connection.announceDraining()
+    await settled()
+    expect(log).toEqual(['a failed: MM_CONNECTION_CLOSED'])
+    expect(connection.closedFor).toBe('peer-closed')
+  })
+
+  it('drains: resolves when the last exchange has ended and all is closed', async () => {
+    const { pool, connector, acquire } = drivenPool()
+    acquire('a')
+    const connection = await connector.succeed(capacity)
+    let isDrained = false
+    const drained = pool.drain().then(() => {
+      isDrained = true
+    })
+    await settled()
+    expect(isDrained).toBe(false)
+    connection.closesAtOnce = false
+    connection.finish()
+    expect(connection.closedFor).toBe('drained')
+    await settled()
+    expect(isDrained).toBe(false)
+    connection.endClose()
+    await drained
+    await expect(pool.drain()).resolves.toBeUndefined()
+  })
+
+  it('closes everything at once', async () => {
+    const { pool, clock, connector, log, acquire } = drivenPool({
+      maxConnections: 1,
+      maxStreamsPerConnection: 1,
+    })
+    acquire('a')
+    const connection = await connector.succeed(capacity)
+    acquire('b')
+    await pool.close(CLOSED)
+    expect(log).toEqual(['a leased', 'b failed: MM_TRANSPORT_CLOSED'])
+    expect(connection.closedFor).toBe('shutdown')
+    expect(clock.pendingTimers()).toBe(0)
+  })
+})
+
+describe('events', () => {
+  it('tell the life of a connection', async () => {
+    const seen: TransportEvent[] = []
+    const { clock, connector, acquire } = drivenPool({}, { observer: event => seen.push(event) })
+    acquire('a')
+    clock.advance(5)
+    const connection = await connector.succeed(100)
+    clock.advance(10)
+    connection.announceDraining('peer-closed')
+    connection.finish()
+    connection.endClose('peer-closed')
+    expect(seen.map(event => event.type)).toEqual([
+      'connect-started',
+      'connection-opened',
+      'connection-draining',
+      'connection-closed',
+    ])
+    expect(seen.at(-1)).toMatchObject({
+      connection,
+      reason: 'peer-closed',
+      error: undefined,
+      ageMs: 10,
+      requests: 1,
+    })
+  })
+
+  it('tell of a failed connect, how long it took and when the next may start', async () => {
+    const seen: TransportEvent[] = []
+    const { clock, connector, acquire } = drivenPool(
+      { backoffBaseMs: 100 },
+      { observer: event => seen.push(event) },
+    )
+    acquire('a')
+    clock.advance(30)
+    await connector.fail()
+    expect(seen.at(-1)).toMatchObject({ type: 'connect-failed', durationMs: 30, retryAfterMs: 50 })
+  })
+
+  it('tell when the pool itself drains a connection', async () => {
+    const { connector, events, log, acquire } = drivenPool({ maxRequests: 1 })
+    acquire('a')
+    const connection = await connector.succeed(1)
+    expect([log, events.at(-1)]).toEqual([['a leased'], 'connection-draining'])
+    expect(connection.isClosed).toBe(false)
+    connection.finish()
+    expect(connection.closedFor).toBe('max-requests')
+  })
+})
+
+describe('preconnect', () => {
+  it('resolves when as many are open', async () => {
+    const { pool, connector } = drivenPool()
+    let isReady = false
+    const ready = pool.preconnect(2).then(() => {
+      isReady = true
+    })
+    await connector.succeed()
+    expect(isReady).toBe(false)
+    await connector.succeed()
+    await ready
+    expect(pool.stats().connections.idle).toBe(2)
+    await expect(pool.preconnect(1)).resolves.toBeUndefined()
+  })
+
+  it('resolves when the limit is reached', async () => {
+    const { pool, connector } = drivenPool({ maxConnections: 1 })
+    const ready = pool.preconnect(5)
+    await connector.succeed()
+    await ready
+  })
+
+  it('rejects when a dial fails, and while the pool backs off', async () => {
+    const { pool, connector } = drivenPool()
+    const ready = pool.preconnect(2)
+    const outcome = expect(ready).rejects.toMatchObject({ code: 'MM_CONNECT_REFUSED' })
+    await connector.fail()
+    await outcome
+    await connector.fail()
+    await expect(pool.preconnect(1)).rejects.toMatchObject({ code: 'MM_CONNECT_REFUSED' })
+  })
+
+  it('rejects when the pool is closed', async () => {
+    const { pool } = drivenPool()
+    const outcome = expect(pool.preconnect(1)).rejects.toBe(CLOSED)
+    await pool.close(CLOSED)
+    await outcome
+    await expect(pool.preconnect(1)).rejects.toMatchObject({ code: 'MM_TRANSPORT_CLOSED' })
+  })
+})
+
+describe('what a pool shows', () => {
+  it('counts by state, by handshake and by reason', async () => {
+    const { pool, connector, acquire } = drivenPool({ maxStreamsPerConnection: 1 }, { expectedCapacity: 1 })
+    for (const name of ['a', 'b', 'c', 'd', 'e']) acquire(name)
+    const first = await connector.succeed(1, 'full')
+    const second = await connector.succeed(1, 'resumed')
+    await connector.succeed(1, 'none')
+    await connector.succeed(1, 'early_data')
+    first.finish() // e
+    second.announceDraining()
+    await connector.fail()
+    expect(pool.stats()).toEqual({
+      connections: { connecting: 0, idle: 0, leased: 3, draining: 1 },
+      backingOff: true,
+      waiters: 0,
+      streams: 4,
+      opened: { full: 1, resumed: 1, earlyData: 1, cleartext: 1 },
+      closed: {},
+      connectFailures: 1,
+      requests: 5,
+      reused: 1,
+      list: [
+        `#1 leased 1/1, 2 requests: fake#${first.id}`,
+        `#2 draining 1/1, 1 requests: fake#${second.id}`,
+        `#3 leased 1/1, 1 requests: fake#${second.id + 1}`,
+        `#4 leased 1/1, 1 requests: fake#${second.id + 2}`,
+      ],
+    })
+    expect(pool.toString()).toBe(
+      'https://origin.example open: 0 connecting, 0 idle, 3 leased (4 streams), 1 draining, 0 waiting',
+    )
+  })
+})

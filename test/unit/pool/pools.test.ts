@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest'
+import type { Connection } from '../../../src/connection.ts'
+import { TransportError } from '../../../src/errors.ts'
+import { DEFAULT_POOL_OPTIONS, type GlobalLimits, type PoolOptions } from '../../../src/options.ts'
+import { parseOrigin } from '../../../src/origin.ts'
+import type { Pool } from '../../../src/pool/pool.ts'
+import { Pools } from '../../../src/pool/pools.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { FakeConnector, settled } from '../../support/fake-connector.ts'
+
+function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions> = {}) {
+  const clock = new FakeClock()
+  const connector = new FakeConnector()
+  const log: string[] = []
+  const known = new Map<string, Pool>()
+  const pools = new Pools({ maxTotalConnections: 0, maxOrigins: 0, ...limits }, key => {
+    known.delete(key)
+    log.push(`${key} evicted`)
+  })
+  const add = (name: string): Pool => {
+    const origin = parseOrigin(`https://${name}.example`)
+    const pool = pools.add(origin, {
+      connector,
+      clock,
+      random: () => 0,
+      options: { ...DEFAULT_POOL_OPTIONS, ...options },
+      observer: () => undefined,
+      expectedCapacity: 1,
+    })
+    known.set(origin.key, pool)
+    return pool
+  }
+  const get = (name: string): Pool => known.get(`https://${name}.example`) ?? add(name)
+  const acquire = (name: string) =>
+    get(name).acquire({
+      onLease: (connection: Connection) => {
+        connection.open(undefined as never, undefined as never) // the fake needs neither
+        log.push(`${name} leased`)
+      },
+      onLeaseFailed: error => log.push(`${name} failed: ${error.code}`),
+    })
+  return { pools, clock, connector, log, add, get, acquire }
+}
+
+describe('the pools', () => {
+  it('evict the longest idle connection of any origin for one that starves', async () => {
+    const { pools, clock, connector, log, acquire } = setUp({ maxTotalConnections: 2 })
+    acquire('a')
+    acquire('b')
+    const first = await connector.succeed()
+    const second = await connector.succeed()
+    second.finish()
+    clock.advance(10)
+    first.finish()
+    acquire('c')
+    expect([first.closedFor, second.closedFor]).toEqual([undefined, 'evicted'])
+    expect(pools.totalConnections).toBe(2)
+    await connector.succeed()
+    expect(log).toEqual(['a leased', 'b leased', 'c leased'])
+    pools.assertConsistent()
+  })
+
+  it('make room with the first connection that becomes idle when none is', async () => {
+    const { connector, log, acquire } = setUp({ maxTotalConnections: 1 })
+    acquire('a')
+    const first = await connector.succeed()
+    acquire('b')
+    acquire('c')
+    expect(connector.started).toBe(1)
+    first.closesAtOnce = false
+    first.finish()
+    expect(first.closedFor).toBe('evicted')
+    expect(connector.started).toBe(1) // it still holds its place
+    first.endClose()
+    const second = await connector.succeed()
+    second.finish()
+    await connector.succeed()
+    expect(log).toEqual(['a leased', 'b leased', 'c leased'])
+  })
+
+  it('pass a free place on when the one that starved gave up', async () => {
+    const { pools, connector, log, get, acquire } = setUp({ maxTotalConnections: 1 })
+    acquire('a')
+    const first = await connector.succeed()
+    const gone = { onLease: () => undefined, onLeaseFailed: () => undefined }
+    get('b').acquire(gone)
+    acquire('c')
+    get('b').cancel(gone)
+    first.finish()
+    await connector.succeed()
+    expect(log).toEqual(['a leased', 'c leased'])
+    expect(pools.totalConnections).toBe(1)
+  })
+
+  it('do not evict for one that gave up', async () => {
+    const { connector, get, acquire } = setUp({ maxTotalConnections: 1 })
+    acquire('a')
+    const first = await connector.succeed()
+    const gone = { onLease: () => undefined, onLeaseFailed: () => undefined }
+    get('b').acquire(gone)
+    get('b').cancel(gone)
+    first.finish()
+    expect(first.isClosed).toBe(false)
+  })
+
+  it('replace the longest unused pool when maxOrigins is reached', async () => {
+    const { clock, connector, log, get, acquire } = setUp({ maxOrigins: 2 })
+    acquire('a')
+    const first = await connector.succeed()
+    clock.advance(1)
+    acquire('b')
+    const second = await connector.succeed()
+    clock.advance(1)
+    second.finish()
+    get('c') // a was unused for longer, but is busy
+    expect([first.isClosed, second.closedFor]).toEqual([false, 'drained'])
+    expect(log).toEqual(['a leased', 'b leased', 'https://b.example evicted'])
+  })
+
+  it('refuse another origin when all are busy, and say which limit it was', () => {
+    const { get, acquire } = setUp({ maxOrigins: 1 })
+    acquire('a')
+    expect(() => get('b')).toThrow(
+      expect.objectContaining({
+        code: 'MM_QUEUE_FULL',
+        message:
+          'https://b.example: every one of 1 origins is busy (limits.maxOrigins = 1); raise limits.maxOrigins',
+      }),
+    )
+  })
+
+  it('drain a pool that is removed, and make a new one on demand', async () => {
+    const { pools, connector, add, get, acquire } = setUp()
+    acquire('a')
+    const old = get('a')
+    const connection = await connector.succeed()
+    const removed = pools.remove('https://a.example')
+    expect(add('a')).not.toBe(old)
+    expect(connection.isClosed).toBe(false)
+    connection.finish()
+    expect(connection.closedFor).toBe('drained')
+    await removed
+    await pools.remove('https://nobody.example')
+  })
+
+  it('take new limits', async () => {
+    const { pools, connector, log, acquire } = setUp({ maxTotalConnections: 1 })
+    acquire('a')
+    acquire('b')
+    expect(connector.started).toBe(1)
+    pools.setLimits({ maxTotalConnections: 2, maxOrigins: 0 })
+    expect(connector.started).toBe(2)
+    await connector.succeed()
+    await connector.succeed()
+    expect(log).toEqual(['a leased', 'b leased'])
+  })
+
+  it('drain all', async () => {
+    const { pools, connector, get, acquire } = setUp()
+    acquire('a')
+    get('b')
+    const connection = await connector.succeed()
+    const drained = pools.drain()
+    expect(() => get('c')).toThrow(expect.objectContaining({ code: 'MM_TRANSPORT_CLOSED' }))
+    connection.finish()
+    await drained
+    expect(pools.totalConnections).toBe(0)
+  })
+
+  it('close all, also those that were removed before', async () => {
+    const { pools, connector, log, acquire } = setUp()
+    acquire('a')
+    acquire('b')
+    const connection = await connector.succeed()
+    const removed = pools.remove('https://a.example')
+    await pools.close(new TransportError('MM_TRANSPORT_CLOSED', 'bye'))
+    await removed
+    await settled()
+    expect(connection.closedFor).toBe('shutdown')
+    expect(log).toEqual(['a leased', 'b failed: MM_TRANSPORT_CLOSED'])
+    expect(pools.totalConnections).toBe(0)
+  })
+})
