@@ -25,7 +25,9 @@ export class TransportDispatcher extends Dispatcher {
     const modern = typeof handler.onRequestStart === 'function' ? handler : fromLegacyHandler(handler)
     const exchange = new UndiciExchange(modern, this.#onSettled)
     if (this.#state !== 'open') {
-      exchange.fail(this.#state === 'closing' ? new errors.ClientClosedError() : new errors.ClientDestroyedError())
+      exchange.fail(
+        this.#state === 'closing' ? new errors.ClientClosedError() : new errors.ClientDestroyedError(),
+      )
       return false
     }
     this.#open.add(exchange)
@@ -58,7 +60,7 @@ export class TransportDispatcher extends Dispatcher {
     this.#state = 'closed'
     const reason = error instanceof Error ? error : new errors.ClientDestroyedError()
     for (const exchange of this.#open) exchange.cancel(reason)
-    return settle(Promise.resolve(), typeof error === 'function' ? error : callback)
+    return settle(undefined, typeof error === 'function' ? error : callback)
   }
 
   readonly #onSettled = (exchange: UndiciExchange): void => {
@@ -75,6 +77,7 @@ function takesUpgrades(handler: Dispatcher.DispatchHandler): boolean {
 }
 
 /** undici's close and destroy take a callback or give a promise. */
-function settle(promise: Promise<void>, callback: (() => void) | undefined): Promise<void> {
-  return callback === undefined ? promise : promise.then(callback)
+async function settle(end: Promise<void> | undefined, callback: (() => void) | undefined): Promise<void> {
+  await end
+  callback?.()
 }

@@ -100,17 +100,23 @@ class PooledTransport implements Transport {
     return new Promise((resolve, reject) => {
       const { signal } = options
       if (signal?.aborted) throw abortError(signal, 'the request')
-      if (options.earlyData === true) throw new TransportError('MM_INVALID_ARGUMENT', 'early data is not built in this version')
+      if (options.earlyData === true)
+        throw new TransportError('MM_INVALID_ARGUMENT', 'early data is not built in this version')
       const target = typeof url === 'string' ? parseUrl(url) : url
       if (target.username !== '' || target.password !== '') {
-        throw new TransportError('MM_INVALID_ARGUMENT', 'credentials in a URL are refused: send an authorization header')
+        throw new TransportError(
+          'MM_INVALID_ARGUMENT',
+          'credentials in a URL are refused: send an authorization header',
+        )
       }
       const origin = parseOrigin(target)
       const { headers, body, authority } = prepareMessage(options.headers, options.body)
       const onAbort = (): void => {
         if (signal !== undefined) exchange.handle?.abort(abortError(signal, 'the request'))
       }
-      const exchange = new RequestedExchange(this.#clock.now, resolve, reject, () => signal?.removeEventListener('abort', onAbort))
+      const exchange = new RequestedExchange(this.#clock, resolve, reject, () =>
+        signal?.removeEventListener('abort', onAbort),
+      )
       signal?.addEventListener('abort', onAbort, { once: true })
       const { method = 'GET', headersTimeoutMs, bodyTimeoutMs } = options
       const path = target.pathname + target.search
@@ -151,12 +157,14 @@ class PooledTransport implements Transport {
 
   configure(options: TransportOptions): void {
     const settings = new SettingsBook(options) // throws before anything is changed
-    const isResolvedAnew = JSON.stringify(options.resolve ?? {}) !== JSON.stringify(this.#options.resolve ?? {})
+    const isResolvedAnew =
+      JSON.stringify(options.resolve ?? {}) !== JSON.stringify(this.#options.resolve ?? {})
     this.#options = options
     this.#settings = settings
     this.#pools.setLimits(globalLimits(options))
     for (const [key, entry] of this.#entries) {
-      if (!isResolvedAnew && settings.settingsFor(entry.origin).fingerprint === entry.settings.fingerprint) continue
+      if (!isResolvedAnew && settings.settingsFor(entry.origin).fingerprint === entry.settings.fingerprint)
+        continue
       this.#entries.delete(key)
       void this.#pools.remove(key)
     }
@@ -167,7 +175,9 @@ class PooledTransport implements Transport {
     await this.#pools.drain()
   }
 
-  async close(error: TransportError = new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed')): Promise<void> {
+  async close(
+    error: TransportError = new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed'),
+  ): Promise<void> {
     this.#isClosed = true
     await this.#pools.close(error)
   }
@@ -179,12 +189,24 @@ class PooledTransport implements Transport {
   #entryFor(origin: Origin): OriginEntry {
     const known = this.#entries.get(origin.key)
     if (known !== undefined && !this.#isClosed) return known
-    if (this.#isClosed) throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
+    if (this.#isClosed)
+      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     const settings = this.#settings.settingsFor(origin)
     const record = new OriginRecord()
     const overrides = this.#options.resolve ?? {}
-    const resolver = this.#resolver.forOrigin(origin, { endpoints: settings.endpoints, overrides, dnsMs: settings.timeouts.dnsMs })
-    const connector = new OriginConnector({ origin, settings, record, resolver, dialer: this.#dialer, clock: this.#clock })
+    const resolver = this.#resolver.forOrigin(origin, {
+      endpoints: settings.endpoints,
+      overrides,
+      dnsMs: settings.timeouts.dnsMs,
+    })
+    const connector = new OriginConnector({
+      origin,
+      settings,
+      record,
+      resolver,
+      dialer: this.#dialer,
+      clock: this.#clock,
+    })
     const entry = new OriginEntry({
       origin,
       settings,
@@ -230,7 +252,11 @@ function parseUrl(url: string): URL {
   try {
     return new URL(url)
   } catch (cause) {
-    throw new TransportError('MM_INVALID_ARGUMENT', `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`, { cause })
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`,
+      { cause },
+    )
   }
 }
 

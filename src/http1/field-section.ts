@@ -44,8 +44,11 @@ export class FieldSection {
   te: string | undefined
   keepAlive: string | undefined
   expect: string | undefined
-  /** host, content-length or transfer-encoding came more than once. */
-  hasDuplicate = false
+  /**
+   * host, content-length or transfer-encoding came more than once, or has a tab around its value: legal (RFC 9110 5.5), but no
+   * sender writes it, and recipients that take only spaces for whitespace overlook the field.
+   */
+  isDoubtful = false
 
   /**
    * Reads `buffer[start, end)` from the beginning of a line to behind the empty line. INCOMPLETE when the empty line is missing;
@@ -118,16 +121,22 @@ export class FieldSection {
     this.te = undefined
     this.keepAlive = undefined
     this.expect = undefined
-    this.hasDuplicate = false
+    this.isDoubtful = false
     const spans = this.#spans
     const headers: string[] = []
     for (let i = 0; i < this.#count; i++) {
       const at = i * SPAN
       const id = spans[at] as number // scan() wrote SPAN numbers per field
-      const value = text.substring(intAt(spans, at + 3) - base, intAt(spans, at + 4) - base)
+      const valueStart = intAt(spans, at + 3) - base
+      const valueEnd = intAt(spans, at + 4) - base
+      const value = text.substring(valueStart, valueEnd)
       if (id >= SPECIAL_NAME_COUNT) headers.push(nameOf(id), value)
-      else if (id >= 0) this.#takeSpecial(id, value, headers)
-      else {
+      else if (id >= 0) {
+        const nameEnd = intAt(spans, at + 2) - base
+        if (id <= TRANSFER_ENCODING && hasTabAround(text, nameEnd, valueStart, valueEnd))
+          this.isDoubtful = true
+        this.#takeSpecial(id, value, headers)
+      } else {
         const name = text.substring(intAt(spans, at + 1) - base, intAt(spans, at + 2) - base)
         headers.push(id === UNKNOWN_NAME ? name : name.toLowerCase(), value)
       }
@@ -138,16 +147,16 @@ export class FieldSection {
   #takeSpecial(id: number, value: string, headers: string[]): void {
     switch (id) {
       case HOST:
-        if (this.host !== undefined) this.hasDuplicate = true
+        if (this.host !== undefined) this.isDoubtful = true
         this.host = value
         break
       case CONTENT_LENGTH:
-        if (this.contentLength !== undefined) this.hasDuplicate = true
+        if (this.contentLength !== undefined) this.isDoubtful = true
         this.contentLength = value
         headers.push('content-length', value)
         break
       case TRANSFER_ENCODING:
-        if (this.transferEncoding !== undefined) this.hasDuplicate = true
+        if (this.transferEncoding !== undefined) this.isDoubtful = true
         this.transferEncoding = value
         break
       case CONNECTION:
@@ -183,6 +192,13 @@ export const fieldSection = new FieldSection()
 
 function intAt(spans: Int32Array, index: number): number {
   return spans[index] as number // scan() wrote SPAN numbers per field
+}
+
+/** Whether there is a tab in the whitespace between a name and its value, or between the value and its CR. */
+function hasTabAround(text: string, nameEnd: number, valueStart: number, valueEnd: number): boolean {
+  for (let i = nameEnd + 1; i < valueStart; i++) if (text.charCodeAt(i) === HTAB) return true
+  for (let i = valueEnd; text.charCodeAt(i) !== CR; i++) if (text.charCodeAt(i) === HTAB) return true
+  return false
 }
 
 function isBlank(byte: number): boolean {

@@ -175,8 +175,12 @@ function readHead(
   const fields = fieldSection
   let headers = fields.collect(text, base)
   const { host, connection, expect } = fields
-  if (fields.hasDuplicate) {
-    throw codecFailure(ROLE, 'broken', 'Host, Content-Length or Transfer-Encoding came more than once')
+  if (fields.isDoubtful) {
+    throw codecFailure(
+      ROLE,
+      'broken',
+      'Host, Content-Length or Transfer-Encoding came more than once, or with a tab around it',
+    )
   }
   if (host === undefined ? minorVersion === 1 : !isAuthority(host)) {
     throw codecFailure(

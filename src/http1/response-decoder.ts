@@ -180,8 +180,12 @@ export class ResponseDecoder implements SectionParser {
     const minorVersion = text.charCodeAt(HTTP_1_BYTES) === 0x31 ? 1 : 0
     const status = digitAt(text, 9) * 100 + digitAt(text, 10) * 10 + digitAt(text, 11)
     const { connection, contentLength, transferEncoding } = fields
-    if ((contentLength !== undefined || transferEncoding !== undefined) && fields.hasDuplicate) {
-      throw codecFailure(ROLE, 'broken', 'Content-Length or Transfer-Encoding came more than once')
+    if ((contentLength !== undefined || transferEncoding !== undefined) && fields.isDoubtful) {
+      throw codecFailure(
+        ROLE,
+        'broken',
+        'Content-Length or Transfer-Encoding came more than once, or with a tab around it',
+      )
     }
     const framing = responseFraming(this.#method, status, minorVersion, fields, ROLE)
     const options = connectionOptions(connection, ROLE)

@@ -9,7 +9,7 @@ const ARENA_BYTES = 262_144
  * does not (a slow client, TLS, which always writes later), the bytes are simply not given back: the block moves on, and is left to the
  * garbage collector once it is used up. So no memory is written to while a socket may still read it.
  */
-export class OutputArena {
+class OutputArena {
   #block = Buffer.allocUnsafeSlow(ARENA_BYTES)
   #offset = 0
 

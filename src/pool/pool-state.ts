@@ -42,7 +42,8 @@ export class PoolState<Link, Waiter> {
   onAcquire(waiter: Waiter, fresh: boolean, now: number): Actions<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
-    if (core.mode !== 'open') {
+    // Who was served before the drain and had bad luck is no newcomer: a drain lets exchanges finish.
+    if (core.mode === 'closed' || (core.mode === 'draining' && !fresh)) {
       actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
       return actions
     }

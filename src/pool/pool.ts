@@ -360,7 +360,12 @@ export class Pool implements BudgetClient, SlotEvents {
       this.#budget.serve()
     }
     if (this.#preconnects.size > 0) this.#settlePreconnects()
-    if (this.#whenEmpty !== undefined && this.#state.isEmpty) this.#whenEmpty.resolve()
+    if (this.#whenEmpty !== undefined && this.#state.isEmpty) queueMicrotask(this.#settleEmpty)
+  }
+
+  /** Not at once: an exchange hears of its connection's end after the pool, and may come back to be sent again. */
+  readonly #settleEmpty = (): void => {
+    if (this.#state.isEmpty) this.#whenEmpty?.resolve()
   }
 
   #settlePreconnects(): void {

@@ -15,7 +15,7 @@ const SEQUENCE = 0x30
 const SET = 0x31
 
 /** Any value: tag, length, contents. */
-export function derValue(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+function derValue(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(contents)
   if (body.length < 0x80) return Buffer.concat([Buffer.of(tag, body.length), body])
   const size: number[] = []

@@ -8,7 +8,10 @@ const UNAVAILABLE: Explanation['unavailable'] = [
   { feature: 'h2', because: 'HTTP/2 is not built in this version' },
   { feature: 'h3', because: 'HTTP/3 is not built in this version' },
   { feature: 'early data', because: 'Node has no interface for it, and ours is not built in this version' },
-  { feature: 'TCP Fast Open', because: 'Node has no interface for it, and ours is not built in this version' },
+  {
+    feature: 'TCP Fast Open',
+    because: 'Node has no interface for it, and ours is not built in this version',
+  },
 ]
 
 /** What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere. */
@@ -24,7 +27,11 @@ export async function explain(entry: OriginEntry, now: number, signal: AbortSign
   plan ??= entry.connector.plan({ addresses: [], source: 'none' })
   return {
     origin: entry.origin.key,
-    protocols: plan.protocols.map(({ protocol, isTried, because }) => ({ protocol, allowed: isTried, because })),
+    protocols: plan.protocols.map(({ protocol, isTried, because }) => ({
+      protocol,
+      allowed: isTried,
+      because,
+    })),
     plan: plan.attempts.map(({ protocol, endpoint, startAfterMs, because }) => ({
       protocol,
       endpoint: formatEndpoint(endpoint),

@@ -1,17 +1,19 @@
 import type { HandshakeInfo } from '../connection.ts'
 
-/** How much a new sample moves the estimate of a handshake's length. */
-const EWMA_WEIGHT = 0.25
+/** So many of the last full handshakes set the price. */
+const SAMPLES = 8
 
 /**
- * What reuse and resumption saved: each exchange on a connection that was there already spared the origin's clients one full
- * handshake, at the price that full handshakes to this origin were measured to have.
+ * What reuse and resumption saved: each exchange on a connection that was there already spared one full handshake. Its price is the
+ * shortest of the last few that were measured, not their mean: handshakes come in bursts, in which each one also waits for the
+ * others, and what is claimed as saved should not be more than a handshake costs.
  */
 export class HandshakeLedger {
   #rttsSaved = 0
   #secondsSaved = 0
   #rtts = 0
   #seconds = 0
+  readonly #samples: number[] = []
 
   get rttsSaved(): number {
     return this.#rttsSaved
@@ -25,8 +27,9 @@ export class HandshakeLedger {
   onOpened(handshake: HandshakeInfo): void {
     const cost = roundTrips(handshake.tlsVersion)
     if (handshake.kind === 'full' || handshake.kind === 'none') {
-      const seconds = (handshake.timings.connectMs + handshake.timings.tlsMs) / 1000
-      this.#seconds = this.#rtts === 0 ? seconds : this.#seconds + EWMA_WEIGHT * (seconds - this.#seconds)
+      this.#samples.push((handshake.timings.connectMs + handshake.timings.tlsMs) / 1000)
+      if (this.#samples.length > SAMPLES) this.#samples.shift()
+      this.#seconds = Math.min(...this.#samples)
       this.#rtts = cost
       return
     }

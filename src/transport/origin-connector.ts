@@ -48,8 +48,16 @@ export class OriginConnector implements Connector {
     const { origin, settings, record, clock } = this.#config
     const { attemptDelayMs } = settings.timeouts
     // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC 8305 section 4).
-    const addresses = resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
-    const input = { record, allowed: settings.protocols, built: BUILT_PROTOCOLS, addresses, port: origin.port, attemptDelayMs }
+    const addresses =
+      resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
+    const input = {
+      record,
+      allowed: settings.protocols,
+      built: BUILT_PROTOCOLS,
+      addresses,
+      port: origin.port,
+      attemptDelayMs,
+    }
     return plan(input, clock.now())
   }
 

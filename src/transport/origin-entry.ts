@@ -61,7 +61,8 @@ export class OriginEntry {
 
   stats(): PoolStats {
     const counts = this.pool.stats()
-    const opened = counts.opened.full + counts.opened.resumed + counts.opened.earlyData + counts.opened.cleartext
+    const opened =
+      counts.opened.full + counts.opened.resumed + counts.opened.earlyData + counts.opened.cleartext
     return {
       origin: this.origin.key,
       ...counts,

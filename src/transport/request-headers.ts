@@ -51,7 +51,7 @@ export function prepareHeaders(input: HeaderInput): PreparedHeaders {
     for (let i = 0; i < list.length; i += 2) add(String(list[i]), list[i + 1])
   } else if (isPairs(input)) {
     // Any class called Headers: Node's global one and the undici package's are not the same.
-    for (const [name, value] of input) add(String(name), value)
+    for (const [name, value] of input) add(name, value)
   } else {
     for (const [name, value] of Object.entries(input)) add(name, value)
   }
@@ -65,7 +65,8 @@ function isPairs(input: object): input is Iterable<readonly unknown[]> {
 /** Numbers and the like become text; `[object Object]` would help nobody. */
 function fieldValue(name: string, value: unknown): string {
   if (typeof value === 'string') return value
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
+    return String(value)
   if (value === null) return ''
   throw new TransportError('MM_INVALID_ARGUMENT', `the value of the header ${name} is no text`)
 }

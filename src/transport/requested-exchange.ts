@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
 import { TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler } from '../exchange.ts'
 import { type HeaderList, headersToRecord, NO_HEADERS } from '../headers.ts'
@@ -20,7 +21,7 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
   handle: DispatchHandle | undefined
 
   readonly #startedAt: number
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #resolve: (response: TransportResponse) => void
   readonly #reject: (error: TransportError) => void
   readonly #onSettled: () => void
@@ -32,13 +33,13 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
   #totalMs = 0
 
   constructor(
-    now: () => number,
+    clock: Clock,
     resolve: (response: TransportResponse) => void,
     reject: (error: TransportError) => void,
     onSettled: () => void,
   ) {
-    this.#now = now
-    this.#startedAt = now()
+    this.#clock = clock
+    this.#startedAt = clock.now()
     this.#resolve = resolve
     this.#reject = reject
     this.#onSettled = onSettled
@@ -135,7 +136,7 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
   }
 
   #settle(): void {
-    this.#totalMs = this.#now() - this.#startedAt
+    this.#totalMs = this.#clock.now() - this.#startedAt
     this.#onSettled()
   }
 }

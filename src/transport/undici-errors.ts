@@ -45,7 +45,9 @@ export function toUndiciError(error: TransportError): Error {
 }
 
 /** The first error of Node's among what an error stands for: with several addresses that is one per attempt. */
-function systemError(cause: unknown): (Error & { code: unknown; errno?: unknown; syscall?: unknown }) | undefined {
+function systemError(
+  cause: unknown,
+): (Error & { code: unknown; errno?: unknown; syscall?: unknown }) | undefined {
   if (cause instanceof AggregateError) {
     for (const one of cause.errors) {
       const found = systemError(one)

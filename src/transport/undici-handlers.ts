@@ -6,9 +6,6 @@ import { type HeaderList, headersToRecord, NO_HEADERS } from '../headers.ts'
 import type { DispatchHandle } from './api.ts'
 import { toUndiciError } from './undici-errors.ts'
 
-/** undici's name for a header object. */
-type IncomingHeaders = Record<string, string | string[]>
-
 /**
  * Speaks to an undici 7 DispatchHandler. The handler gets ONE controller, at once, which stays the same over replays, so that it can
  * abort or pause while the request still waits for a connection.
@@ -116,7 +113,7 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
   onResponseEnd(_controller: ExchangeController, trailers: HeaderList): void {
     this.rawTrailers = [...trailers]
     try {
-      this.#handler.onResponseEnd?.(this, headersToRecord(trailers) as IncomingHeaders) // same shape
+      this.#handler.onResponseEnd?.(this, headersToRecord(trailers))
     } catch (error) {
       // undici's own way: its retry handler throws here to say that the response will not do.
       this.fail(asError(error))
@@ -127,11 +124,12 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
 
   onUpgrade(_controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
     // Fields of the connection are not in the list. undici's WebSocket wants to see them; that they fit was checked.
-    const shown = status === 101 ? [...headers, 'connection', 'upgrade', 'upgrade', this.upgrade ?? ''] : headers
+    const shown =
+      status === 101 ? [...headers, 'connection', 'upgrade', 'upgrade', this.upgrade ?? ''] : headers
     this.rawHeaders = [...shown]
     this.#settle()
     try {
-      this.#handler.onRequestUpgrade?.(this, status, headersToRecord(shown) as IncomingHeaders, tunnel) // same shape
+      this.#handler.onRequestUpgrade?.(this, status, headersToRecord(shown), tunnel)
     } catch (error) {
       tunnel.destroy(asError(error))
     }
@@ -150,7 +148,7 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
         this.#hasStarted = true
         this.#handler.onResponseStarted?.()
       }
-      this.#handler.onResponseStart?.(this, status, headersToRecord(headers) as IncomingHeaders, statusText) // same shape
+      this.#handler.onResponseStart?.(this, status, headersToRecord(headers), statusText)
     })
   }
 

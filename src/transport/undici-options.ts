@@ -26,7 +26,10 @@ export function fromUndiciOptions(options: Dispatcher.DispatchOptions): Dispatch
 function timeout(name: string, value: number | null | undefined): number | undefined {
   if (value === null || value === undefined) return undefined
   if (Number.isFinite(value) && value >= 0) return value
-  throw new TransportError('MM_INVALID_ARGUMENT', `${name} must be a number that is not negative, not ${value}`)
+  throw new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `${name} must be a number that is not negative, not ${value}`,
+  )
 }
 
 function withQuery(path: string, query: Dispatcher.DispatchOptions['query']): string {

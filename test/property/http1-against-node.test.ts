@@ -12,8 +12,11 @@ import { nodeReadsRequests, nodeReadsResponse } from './node-parser.ts'
  *
  * Where we accept what Node refuses, on purpose:
  *  1. A method that is a token but not on Node's list. RFC 9110 9.1 lets methods be added; a proxy passes them on.
+ *  2. What follows a request with `Upgrade: h2c`. We do as if that field were not there (RFC 9110 7.8 lets any upgrade be
+ *     ignored); Node's parser stops behind any request that asks for an upgrade.
  */
 const SEED = Number(process.env['SEED'] ?? 20_250_304)
+const RUNS = Number(process.env['RUNS'] ?? 4000)
 
 /** `part` is in `whole`, in order. */
 function isSublist(part: HeaderList, whole: readonly string[]): boolean {
@@ -26,79 +29,75 @@ function isSublist(part: HeaderList, whole: readonly string[]): boolean {
   return true
 }
 
+/** Three of four are faulty. */
+const requests = fc
+  .tuple(fc.array(request, { minLength: 1, maxLength: 2 }), fc.option(mutations, { freq: 3 }))
+  .map(([list, mutate]) => {
+    const text = list.map(one => one.text).join('')
+    return mutate === null ? text : mutate(text)
+  })
+const responses = fc
+  .tuple(response, fc.option(mutations, { freq: 3 }), fc.constantFrom('GET', 'GET', 'HEAD'))
+  .map(([one, mutate, method]) => {
+    const text = method === 'HEAD' ? one.text.slice(0, one.text.length - one.body.encoded.length) : one.text
+    return { method, text: mutate === null ? text : mutate(text) }
+  })
+
 describe('the HTTP/1.1 parser beside that of Node', () => {
   it('reads as the same requests what it accepts at all', async () => {
     let accepted = 0
     let stricter = 0
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(request, { minLength: 1, maxLength: 2 }),
-        fc.option(mutations, { freq: 3 }),
-        async (list, mutate) => {
-          const original = list.map(one => one.text).join('')
-          const text = mutate === null ? original : mutate(original)
-          const ours = completeMessages(decodeRequests(text))
-          const node = await nodeReadsRequests(Buffer.from(text, 'latin1'))
-          const theirs = node.messages.filter(message => message.isComplete)
-          const known = ours.findIndex(({ head }) => !METHODS.includes(head.method)) // exception 1
-          const compared = known < 0 ? ours : ours.slice(0, known)
-          for (const [i, { head, body, trailers }] of compared.entries()) {
-            const other = theirs[i]
-            expect(other, `Node: ${node.errors.join()}`).toBeDefined()
-            expect([other?.method, other?.body]).toEqual([head.method, body])
-            if (head.scheme === undefined && head.method !== 'CONNECT') expect(other?.url).toBe(head.path)
-            expect(isSublist(head.headers, other?.headers ?? [])).toBe(true)
-            expect(isSublist(trailers ?? [], other?.trailers ?? [])).toBe(true)
-          }
-          accepted += ours.length
-          if (theirs.length > ours.length) {
-            stricter++
-            if (process.env['SHOW']) console.log(JSON.stringify(text))
-          }
-        },
-      ),
-      { numRuns: Number(process.env['RUNS'] ?? 4000), seed: SEED },
+      fc.asyncProperty(requests, async text => {
+        const ours = completeMessages(decodeRequests(text))
+        const node = await nodeReadsRequests(Buffer.from(text, 'latin1'))
+        const theirs = node.messages.filter(message => message.isComplete)
+        const unknown = ours.findIndex(({ head }) => !METHODS.includes(head.method)) // exception 1
+        const compared = unknown < 0 ? ours : ours.slice(0, unknown)
+        for (const [i, { head, body, trailers }] of compared.entries()) {
+          if (theirs[i - 1]?.headers.includes('upgrade') === true) break // exception 2
+          const other = theirs[i]
+          expect(other, `Node: ${node.errors.join()}`).toBeDefined()
+          expect([other?.method, other?.body]).toEqual([head.method, body])
+          if (head.scheme === undefined && head.method !== 'CONNECT') expect(other?.url).toBe(head.path)
+          expect(isSublist(head.headers, other?.headers ?? [])).toBe(true)
+          expect(isSublist(trailers ?? [], other?.trailers ?? [])).toBe(true)
+        }
+        accepted += ours.length
+        if (theirs.length > ours.length) stricter++
+      }),
+      { numRuns: RUNS, seed: SEED },
     )
     // The comparison is worth something only if much was accepted, and if there was something to be stricter about.
-    expect(accepted).toBeGreaterThan(1500)
-    expect(stricter).toBeGreaterThan(100)
+    expect(accepted).toBeGreaterThan(RUNS / 4)
+    expect(stricter).toBeGreaterThan(RUNS / 40)
   }, 120_000)
 
   it('reads as the same response what it accepts at all', async () => {
     let accepted = 0
     let stricter = 0
     await fc.assert(
-      fc.asyncProperty(
-        response,
-        fc.option(mutations, { freq: 3 }),
-        fc.constantFrom('GET', 'GET', 'HEAD'),
-        async (one, mutate, method) => {
-          const original =
-            method === 'HEAD' ? one.text.slice(0, one.text.length - one.body.encoded.length) : one.text
-          const text = mutate === null ? original : mutate(original)
-          const decoding = decodeResponse(text, { method })
-          const node = await nodeReadsResponse(Buffer.from(text, 'latin1'), method)
-          const [theirs] = node.messages
-          const ours = completeMessages(decoding).at(-1)
-          if (ours === undefined) {
-            if (theirs?.isComplete === true) stricter++
-            return
-          }
-          const { head, body, trailers } = ours
-          expect(theirs?.isComplete, `Node: ${node.errors.join()}`).toBe(true)
-          expect([theirs?.status, theirs?.body]).toEqual([head.status, body])
-          expect(isSublist(head.headers, theirs?.headers ?? [])).toBe(true)
-          expect(isSublist(trailers ?? [], theirs?.trailers ?? [])).toBe(true)
-          const informational = decoding.messages
-            .map(({ head }) => head.status)
-            .filter(status => status < 200)
-          expect(node.informational).toEqual(informational)
-          accepted++
-        },
-      ),
-      { numRuns: Number(process.env['RUNS'] ?? 4000), seed: SEED },
+      fc.asyncProperty(responses, async ({ method, text }) => {
+        const decoding = decodeResponse(text, { method })
+        const node = await nodeReadsResponse(Buffer.from(text, 'latin1'), method)
+        const [theirs] = node.messages
+        const ours = completeMessages(decoding).at(-1)
+        if (ours === undefined) {
+          if (theirs?.isComplete === true) stricter++
+          return
+        }
+        const { head, body, trailers } = ours
+        expect(theirs?.isComplete, `Node: ${node.errors.join()}`).toBe(true)
+        expect([theirs?.status, theirs?.body]).toEqual([head.status, body])
+        expect(isSublist(head.headers, theirs?.headers ?? [])).toBe(true)
+        expect(isSublist(trailers ?? [], theirs?.trailers ?? [])).toBe(true)
+        const informational = decoding.messages.map(one => one.head.status).filter(status => status < 200)
+        expect(node.informational).toEqual(informational)
+        accepted++
+      }),
+      { numRuns: RUNS, seed: SEED },
     )
-    expect(accepted).toBeGreaterThan(1000)
-    expect(stricter).toBeGreaterThan(100)
+    expect(accepted).toBeGreaterThan(RUNS / 4)
+    expect(stricter).toBeGreaterThan(RUNS / 40)
   }, 120_000)
 })

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 
 /** Where a server listens. */
 export interface ListenAddress {
+  /** '' is every address: Node then takes `::`, or `0.0.0.0` where there is no IPv6. */
   host: string
   port: number
 }
@@ -16,7 +17,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const port = Number(portText)
   if (port > 65_535 || (bracketed !== undefined && isIP(bracketed) !== 6)) return undefined
   if (/^[\d.]+$/.test(plain) && isIP(plain) !== 4) return undefined
-  return { host: bracketed ?? (plain === '' ? '::' : plain), port }
+  return { host: bracketed ?? plain, port }
 }
 
 /** `127.0.0.1:8080`, brackets around IPv6. */

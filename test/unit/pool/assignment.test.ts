@@ -201,6 +201,18 @@ describe('a waiter that a reused connection died under', () => {
     expect(pool.connected(3)).toEqual(['lease #3 to b'])
   })
 
+  it('does not take one that was used already, however young', () => {
+    const pool = new PoolScript().open(1)
+    pool.acquire('a')
+    pool.streamClosed(1)
+    expect(pool.acquireFresh('b')).toEqual(['connect #2'])
+  })
+
+  it('takes one that has just opened and was not used', () => {
+    const pool = new PoolScript().open(1)
+    expect(pool.acquireFresh('a')).toEqual(['lease #1 to a'])
+  })
+
   it('is served before the others', () => {
     const pool = new PoolScript({ maxConnections: 2 }).open(1)
     pool.advance(1000)
@@ -224,6 +236,15 @@ describe('a waiter that a reused connection died under', () => {
     pool.advance(1000)
     expect(pool.acquireFresh('b')).toEqual(['close #1: evicted'])
     expect(pool.closed(1)).toEqual(['connect #3'])
+  })
+
+  it('makes room for itself, but not more than it needs', () => {
+    const pool = new PoolScript({ maxConnections: 4 }).open(4)
+    pool.advance(1000)
+    expect(pool.acquireFresh('a')).toEqual(['close #1: evicted'])
+    expect(pool.acquireFresh('b')).toEqual(['close #2: evicted'])
+    expect(pool.closed(1)).toEqual(['connect #5'])
+    expect(pool.closed(2)).toEqual(['connect #6'])
   })
 
   it('takes one that was just released when the pool is full of busy ones', () => {

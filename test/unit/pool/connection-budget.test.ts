@@ -60,6 +60,21 @@ describe('the budget', () => {
     expect([sated.taken, gone.taken, hungry.taken]).toEqual([0, 0, 1])
   })
 
+  it('keeps the order though a client asks it to serve', () => {
+    const budget = new ConnectionBudget(2)
+    const order: string[] = []
+    const client = (name: string): BudgetClient => ({
+      onBudgetAvailable: () => {
+        budget.serve()
+        if (budget.tryTake()) order.push(name)
+      },
+    })
+    for (const name of ['a', 'b', 'c']) budget.starve(client(name))
+    budget.serve()
+    expect(order).toEqual(['a', 'b'])
+    expect(budget.inUse).toBe(2)
+  })
+
   it('wants as many evictions as starve beyond what is closing', () => {
     const budget = new ConnectionBudget(1)
     let calls = 0

@@ -104,6 +104,23 @@ describe('a connection that dies as it opened, unused', () => {
   })
 })
 
+describe('a connection that dies young, after others were put to use', () => {
+  it('starts the backoff from its beginning', () => {
+    const pool = new PoolScript({ ...BACKOFF, warm: 1, warmCheckMs: 0 })
+    pool.start()
+    pool.connected(1)
+    pool.closed(1)
+    pool.advance(100)
+    pool.connected(2)
+    pool.acquire('a')
+    pool.streamClosed(2)
+    pool.closed(2)
+    pool.connected(3)
+    pool.closed(3)
+    expect(pool.state.retryAt).toBe(pool.now + 100)
+  })
+})
+
 describe('preconnect', () => {
   it('dials what is missing, within the limit', () => {
     const pool = new PoolScript({ maxConnections: 3 })

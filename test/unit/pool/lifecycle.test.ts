@@ -46,6 +46,14 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
     expect(pool.acquire('a')).toEqual(['close #1: max-age', 'connect #2'])
   })
 
+  it('does not give a busy one more that is too old though the timer is late', () => {
+    const pool = new PoolScript({ maxAgeMs: 1000 }).open(1, capacity)
+    pool.acquire('a')
+    pool.now = 1000
+    const drained = capacity === 1 ? [] : ['drain #1: max-age']
+    expect(pool.acquire('b')).toEqual([...drained, 'connect #2'])
+  })
+
   it('ends after maxRequests', () => {
     const pool = new PoolScript({ maxRequests: 2 }).open(1, capacity)
     expect(pool.acquire('a')).toEqual(['lease #1 to a'])
@@ -191,6 +199,16 @@ describe('surplus of multiplexed connections', () => {
     expect(pool.advance(1000)).toEqual(['drain #1: surplus'])
     pool.streamClosed(1)
     expect(pool.streamClosed(1)).toEqual(['close #1: surplus'])
+  })
+
+  it('stays while the period had a peak that needs it, however short', () => {
+    const pool = twoBusy(4)
+    pool.advance(1000)
+    pool.acquire('x', 'y')
+    pool.streamClosed(2)
+    pool.streamClosed(1)
+    expect(pool.advance(1000)).toEqual([])
+    expect(pool.advance(1000)).toEqual(['drain #1: surplus'])
   })
 
   it('stays while its absence would leave little room', () => {

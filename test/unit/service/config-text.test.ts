@@ -74,7 +74,7 @@ describe('a good configuration', () => {
     const read = settings(
       '{\n\t"listen": [{"address": ":80"}],\n\t"origins": {\n\t\t"a": {"url": "http://a"}}}',
     )
-    expect(read.listen[0]?.address).toEqual({ host: '::', port: 80 })
+    expect(read.listen[0]?.address).toEqual({ host: '', port: 80 })
   })
 
   it('spells durations without Ms and takes units', () => {
