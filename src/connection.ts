@@ -16,6 +16,7 @@ export type CloseReason =
   | 'ping-failed' // did not answer the check before reuse
   | 'peer-closed' // the peer closed, or said that it will (Connection: close, GOAWAY)
   | 'unexpected-data' // bytes arrived on an idle connection
+  | 'timeout' // an exchange was given up because the peer stood still
   | 'network-error' // reset, timed out, unreachable
   | 'protocol-error' // the peer broke the protocol
   | 'exchange-aborted' // the caller gave up an exchange in a way that ends an HTTP/1.1 connection

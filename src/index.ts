@@ -10,13 +10,27 @@
 
 export type { Clock, Timer } from './clock.ts'
 export { systemClock } from './clock.ts'
-export type { AttemptRecord, CloseReason, Connection, HandshakeInfo, KeepAliveHint, Protocol } from './connection.ts'
+export type {
+  AttemptRecord,
+  CloseReason,
+  Connection,
+  HandshakeInfo,
+  KeepAliveHint,
+  Protocol,
+} from './connection.ts'
 export { TransportDispatcher } from './dispatcher.ts'
 export type { Endpoint } from './endpoint.ts'
 export { formatEndpoint } from './endpoint.ts'
 export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './errors.ts'
 export { asTransportError, ERROR_CODES, TransportError } from './errors.ts'
-export type { BodySink, BodySource, ExchangeController, ExchangeHandler, ExchangeRequest, RequestBody } from './exchange.ts'
+export type {
+  BodySink,
+  BodySource,
+  ExchangeController,
+  ExchangeHandler,
+  ExchangeRequest,
+  RequestBody,
+} from './exchange.ts'
 export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'

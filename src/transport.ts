@@ -26,6 +26,7 @@ import { explain } from './transport/explain.ts'
 import { OriginConnector } from './transport/origin-connector.ts'
 import { OriginEntry } from './transport/origin-entry.ts'
 import { SettingsBook } from './transport/origin-settings.ts'
+import { ProcessHold } from './transport/process-hold.ts'
 import { prepareMessage } from './transport/request-message.ts'
 import { RequestedExchange } from './transport/requested-exchange.ts'
 
@@ -52,6 +53,7 @@ class PooledTransport implements Transport {
   readonly #pools: Pools
   readonly #resolver: SystemResolver
   readonly #dialer: Dialer
+  readonly #hold = new ProcessHold()
   readonly #entries = new Map<string, OriginEntry>()
   #options: TransportOptions
   #settings: SettingsBook
@@ -64,7 +66,7 @@ class PooledTransport implements Transport {
     this.#clock = clock
     this.#random = random
     this.#resolver = new SystemResolver({ clock, options: options.resolver ?? {} })
-    this.#dialer = new Dialer({ clock, tickets: new TicketStore(options.tickets) })
+    this.#dialer = new Dialer({ clock, tickets: new TicketStore(options.tickets), keylog: options.keylog })
     this.#pools = new Pools(globalLimits(options), key => this.#entries.delete(key))
   }
 
@@ -141,7 +143,7 @@ class PooledTransport implements Transport {
   }
 
   async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
-    await this.#entryFor(parseOrigin(origin)).pool.preconnect(options.connections ?? 1)
+    await this.#hold.during(this.#entryFor(parseOrigin(origin)).pool.preconnect(options.connections ?? 1))
   }
 
   async explain(origin: string | URL): Promise<Explanation> {
@@ -172,14 +174,14 @@ class PooledTransport implements Transport {
 
   async drain(): Promise<void> {
     this.#isClosed = true
-    await this.#pools.drain()
+    await this.#hold.during(this.#pools.drain())
   }
 
   async close(
     error: TransportError = new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed'),
   ): Promise<void> {
     this.#isClosed = true
-    await this.#pools.close(error)
+    await this.#hold.during(this.#pools.close(error))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -215,6 +217,7 @@ class PooledTransport implements Transport {
       connector,
       clock: this.#clock,
       observer: this.#observe,
+      hold: this.#hold,
       makePool: (connector, observer) =>
         this.#pools.add(origin, {
           connector,

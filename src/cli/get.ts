@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { appendFileSync, createWriteStream } from 'node:fs'
 import { parseOrigin } from '../index.ts'
 import { NOT_BUILT } from '../service/config/built-features.ts'
 import type { CliIo } from './cli-io.ts'
@@ -23,6 +23,7 @@ Fetches through a pool, as a program would that embeds it, and shows where the t
   --data @FILE|TEXT     the request body
   --output FILE         where the response body goes (one URL, once)
   --timeout-ms N        for each exchange as a whole
+  --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has them can read the traffic
 ${CONNECTION_HELP}  --json                one line per request as it completes, and a summary line
 
 Exit codes: 0 all responses came (any status), 1 some request failed, 2 bad usage, 3 the process could not start.
@@ -38,15 +39,15 @@ const OPTIONS = {
   output: { type: 'string' },
   'timeout-ms': { type: 'string' },
   json: { type: 'boolean' },
+  keylog: { type: 'string' },
   // Named in the contract and not built: refused by name, so that nobody believes that they took effect.
   state: { type: 'string' },
   'early-data': { type: 'boolean' },
   tfo: { type: 'boolean' },
-  keylog: { type: 'string' },
   qlog: { type: 'string' },
 } as const
 
-const NOT_BUILT_OPTIONS = ['state', 'early-data', 'tfo', 'keylog', 'qlog'] as const
+const NOT_BUILT_OPTIONS = ['state', 'early-data', 'tfo', 'qlog'] as const
 
 /** Above the default of the pool, more requests at once than that would wait for each other. */
 const POOL_MAX_CONNECTIONS = 64
@@ -79,19 +80,24 @@ export const getCommand: Command = {
       body: await readRequestBody(values.data),
       output: output === undefined ? undefined : () => createWriteStream(output),
     }
-    return await get(plan, connection, values.json === true, io)
+    return await get({ plan, connection, isJson: values.json === true, keylogFile: values.keylog }, io)
   },
 }
 
-async function get(
-  plan: GetPlan,
-  connection: ReturnType<typeof connectionOptions>,
-  json: boolean,
-  io: CliIo,
-): Promise<number> {
+interface GetJob {
+  readonly plan: GetPlan
+  readonly connection: ReturnType<typeof connectionOptions>
+  readonly isJson: boolean
+  readonly keylogFile: string | undefined
+}
+
+async function get({ plan, connection, isJson, keylogFile }: GetJob, io: CliIo): Promise<number> {
   const tally = new ConnectionTally()
-  const transport = io.createTransport({ ...connection, observer: tally.observe })
-  const report = new GetReport({ json, total: plan.urls.length, write: text => io.write(text) })
+  // Lines are few and must survive whatever ends the process: written at once, for the owner's eyes only.
+  const keylog =
+    keylogFile === undefined ? undefined : (line: Buffer) => appendFileSync(keylogFile, line, { mode: 0o600 })
+  const transport = io.createTransport({ ...connection, observer: tally.observe, keylog })
+  const report = new GetReport({ json: isJson, total: plan.urls.length, write: text => io.write(text) })
   try {
     await runGets(transport, plan, record => report.add(record))
   } finally {

@@ -7,6 +7,7 @@ import type { ReadPort } from '../read-port.ts'
  * cannot be handed over: its reads go to the port.
  */
 export function makeTunnel(socket: Socket, port: ReadPort, leftOver: Buffer | undefined): Duplex {
+  socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work
   const tunnel = new Duplex({
     read: () => void socket.resume(),
     write: (chunk: Buffer, encoding, callback) => void socket.write(chunk, encoding, callback),

@@ -355,7 +355,7 @@ export class Http1Connection implements Connection {
         })
     // A source that has nothing to send says nothing about the peer.
     const isPeersFault = exchange.upload === undefined || exchange.upload.isBlocked
-    this.#fail('network-error', error, isPeersFault)
+    this.#fail('timeout', error, isPeersFault)
   }
 
   // The end of an exchange

@@ -344,8 +344,9 @@ export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
     const exchange = this.#exchange
     const isUnanswered = this.#phase === 'head' || exchange?.isUnanswered === true
     this.#exchange = undefined
-    this.#reader.source?.receiveFailure(error)
+    // The handler first: told of the body before, it would answer, and so do we.
     exchange?.receiveAbort(error)
+    this.#reader.source?.receiveFailure(error)
     if (isUnanswered) this.#refuse(error, exchange?.method === 'HEAD')
     else if (exchange === undefined) this.#startClosing()
     else this.#destroy()
@@ -353,7 +354,7 @@ export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
 
   #refuse(error: TransportError, isHead: boolean): void {
     this.#exchange = undefined
-    this.output.addText(encodeRefusal(error, isHead))
+    this.output.addText(encodeRefusal(error, isHead, this.#context.proxyName))
     this.#startClosing()
   }
 
@@ -362,8 +363,8 @@ export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#destroy()
-    this.#reader.source?.receiveFailure(error)
     exchange?.receiveAbort(error)
+    this.#reader.source?.receiveFailure(error)
   }
 
   #startClosing(): void {

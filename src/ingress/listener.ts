@@ -18,6 +18,8 @@ export interface ListenOptions {
   limits?: Partial<IngressLimits>
   clock?: Clock
   observer?: IngressObserver
+  /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
+  proxyName?: string
 }
 
 export interface IngressListener {
@@ -56,6 +58,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     stats,
     observer,
     scheme: options.tls === undefined ? 'http' : 'https',
+    proxyName: options.proxyName ?? 'middlemile',
   }
   const sessions = new Set<Http1Session>()
   const sockets = new Set<net.Socket>()

@@ -3,9 +3,9 @@ import { encodeResponseHead } from '../http1/response-encoder.ts'
 
 /**
  * The whole answer to a request that goes no further than the codec, as latin1 text: the status of its error code, and a body that
- * names the code. The connection ends with it. The message shows bytes that the client sent, escaped; JSON keeps them harmless.
+ * names the code; `name` is ours in Proxy-Status (RFC 9209). The connection ends with it. The message shows bytes that the client sent, escaped; JSON keeps them harmless.
  */
-export function encodeRefusal(error: TransportError, isHead: boolean): string {
+export function encodeRefusal(error: TransportError, isHead: boolean, name: string): string {
   const { status, proxyStatus } = ERROR_CODES[error.code]
   const json = JSON.stringify({ error: { code: error.code, message: error.message } })
   // JSON text may hold any character: as \u escapes it is ASCII, and one character is one byte.
@@ -18,7 +18,9 @@ export function encodeRefusal(error: TransportError, isHead: boolean): string {
     'cache-control',
     'no-store',
     'proxy-status',
-    `middlemile; error=${proxyStatus}`,
+    `${name}; error=${proxyStatus}`,
+    'date',
+    new Date().toUTCString(),
   ]
   const framing = isHead ? 'none' : body.length
   const head = encodeResponseHead({ status, headers }, framing, { minorVersion: 1, keepAlive: false })

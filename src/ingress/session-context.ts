@@ -25,4 +25,6 @@ export interface SessionContext {
   readonly stats: IngressStats
   readonly observer: IngressObserver
   readonly scheme: 'http' | 'https'
+  /** What we call ourselves in Proxy-Status. */
+  readonly proxyName: string
 }

@@ -32,9 +32,10 @@ export class ConnectionBudget {
     return this.#starving.size
   }
 
-  /** More pools starve than places are about to become free. */
+  /** More pools starve than places are free, or about to become free. */
   get needsEviction(): boolean {
-    return this.#starving.size > this.#leaving
+    // A place that was given back a moment ago is on its way to somebody: without it, one who starves would cost all idle ones.
+    return this.#starving.size > this.#leaving + Math.max(0, this.limit - this.#inUse)
   }
 
   /** Takes a place. False: none is free, or those that are belong to pools that wait for longer. */

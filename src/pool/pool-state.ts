@@ -1,6 +1,6 @@
 import type { CloseReason, KeepAliveHint } from '../connection.ts'
 import type { TransportError } from '../errors.ts'
-import { assignWaiters, lease, nextFree } from './assignment.ts'
+import { lease, nextFree } from './assignment.ts'
 import { assertConsistent } from './consistency.ts'
 import { learnCapacity, noteStillborn, takeWhatIsThere } from './experience.ts'
 import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
@@ -188,7 +188,6 @@ export class PoolState<Link, Waiter> {
     core.wakeUp.onFired()
     keepUp(core, now, actions)
     retireSurplus(core, now, actions)
-    assignWaiters(core, now, actions) // the last chance of those whose time is up
     for (const queue of [core.freshWaiters, core.waiters]) {
       for (let waiter = queue.shiftExpired(now); waiter !== undefined; waiter = queue.shiftExpired(now)) {
         actions.push({ type: 'reject', waiter, error: queueTimeoutError(core) })

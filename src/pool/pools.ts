@@ -87,13 +87,12 @@ export class Pools {
 
   /** The budget is spent and somebody starves: the longest idle connection of all goes. Its end frees the place. */
   #makeRoom(): void {
-    while (this.#budget.needsEviction) {
-      let victim: Pool | undefined
-      for (const pool of this.#all()) {
-        if (pool.idleSince < (victim?.idleSince ?? Infinity)) victim = pool
-      }
-      if (victim === undefined || !victim.evictIdle()) return
+    if (!this.#budget.needsEviction) return
+    let victim: Pool | undefined
+    for (const pool of this.#all()) {
+      if (pool.idleSince < (victim?.idleSince ?? Infinity)) victim = pool
     }
+    victim?.evictIdle() // when none is idle, the first that becomes so goes (settle.ts)
   }
 
   #makeRoomForOrigin(origin: Origin): void {

@@ -21,6 +21,7 @@ interface SecureAttemptOptions {
   readonly rejectUnauthorized: boolean
   /** A ticket to resume with. */
   readonly session: Buffer | undefined
+  readonly keylog: ((line: Buffer) => void) | undefined
 }
 
 /** Where an attempt reports. Nothing is called after destroy() or handOver(). */
@@ -71,6 +72,7 @@ export class AttemptSocket {
       // From the start: Node tells of the ticket of TLS 1.2 only to those who listened before it came.
       socket.on('session', this.#onTicket)
       socket.once('secureConnect', this.#onSecured)
+      if (options.secure.keylog !== undefined) socket.on('keylog', options.secure.keylog)
       this.socket = socket
     }
     // Before the listener that starts the handshake: making the ClientHello belongs to the TLS phase.

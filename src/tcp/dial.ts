@@ -10,17 +10,21 @@ import { SecureContexts } from './secure-contexts.ts'
 interface DialerOptions {
   readonly clock: Clock
   readonly tickets: TicketStore
+  /** Gets the lines of an SSLKEYLOGFILE. */
+  readonly keylog?: ((line: Buffer) => void) | undefined
 }
 
 /** Connects: races the addresses, does the TLS handshake, resumes sessions. */
 export class Dialer {
   readonly #clock: Clock
   readonly #tickets: TicketStore
+  readonly #keylog: ((line: Buffer) => void) | undefined
   readonly #contexts = new SecureContexts()
 
   constructor(options: DialerOptions) {
     this.#clock = options.clock
     this.#tickets = options.tickets
+    this.#keylog = options.keylog
   }
 
   /**
@@ -35,7 +39,7 @@ export class Dialer {
       if (signal.aborted) return reject(abortError(signal, 'the connect'))
       request.attempts.forEach(({ endpoint }) => checkEndpoint(endpoint))
       const shared = request.origin.scheme === 'https' ? this.#contexts.get(request.tls) : undefined
-      const settings = { request, shared, clock: this.#clock, tickets: this.#tickets }
+      const settings = { request, shared, clock: this.#clock, tickets: this.#tickets, keylog: this.#keylog }
       new RunningDial(settings, { signal, resolve, reject }).start()
     })
   }

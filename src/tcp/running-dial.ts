@@ -24,6 +24,7 @@ interface DialSettings {
   readonly shared: SharedContext | undefined
   readonly clock: Clock
   readonly tickets: TicketStore
+  readonly keylog: ((line: Buffer) => void) | undefined
 }
 
 interface DialCaller {
@@ -38,6 +39,7 @@ export class RunningDial {
   readonly #shared: SharedContext | undefined
   readonly #clock: Clock
   readonly #tickets: TicketStore
+  readonly #keylog: ((line: Buffer) => void) | undefined
   readonly #caller: DialCaller
   readonly #race: DialRace
   readonly #live = new Map<number, LiveAttempt>()
@@ -52,6 +54,7 @@ export class RunningDial {
     this.#shared = shared
     this.#clock = settings.clock
     this.#tickets = settings.tickets
+    this.#keylog = settings.keylog
     this.#caller = caller
     const { origin, tls, timeouts } = request
     // A dot at the end makes a name absolute in DNS; it is no part of the name in SNI (RFC 6066 section 3).
@@ -142,6 +145,7 @@ export class RunningDial {
                 alpnProtocols,
                 rejectUnauthorized: tls.rejectUnauthorized ?? true,
                 session: ticket?.session,
+                keylog: this.#keylog,
               },
       },
       {

@@ -23,6 +23,8 @@ export interface TransportOptions {
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
   resolve?: Readonly<Record<string, string>>
   observer?: Observer
+  /** Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the traffic. */
+  keylog?: ((line: Buffer) => void) | undefined
 }
 
 /** A request for dispatch(): the lowest door, on which all the others stand. */

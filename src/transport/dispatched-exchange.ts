@@ -54,6 +54,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   start(): void {
     const { requestMs } = this.#entry.settings.timeouts
     if (requestMs > 0) this.#deadline = this.#clock.setTimer(requestMs, () => this.#onDeadline(requestMs))
+    this.#entry.hold.take()
     this.#entry.retryBudget.deposit()
     this.#entry.pool.acquire(this)
   }
@@ -197,6 +198,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #end(error: TransportError | undefined): void {
     this.#phase = 'done'
     this.#deadline?.cancel()
+    this.#entry.hold.release()
     const { body } = this.#request
     const leasedAt = this.#leasedAt
     const now = this.#clock.now()

@@ -90,6 +90,7 @@ export class OriginConnector implements Connector {
     const connected = { protocol: alpnProtocol, endpoint: formatEndpoint(endpoint), handshake, offeredTicket }
     record.onConnected(connected, clock.now())
 
+    dialed.socket.unref() // see ProcessHold
     lastConnectionId += 1
     const connection = new Http1Connection({
       id: lastConnectionId,

@@ -10,6 +10,7 @@ import type { PoolStats } from './api.ts'
 import { HandshakeLedger } from './handshake-ledger.ts'
 import type { OriginConnector } from './origin-connector.ts'
 import type { OriginSettings } from './origin-settings.ts'
+import type { ProcessHold } from './process-hold.ts'
 import { RetryBudget } from './retry-budget.ts'
 
 /** What an entry is made of; the pool is made for it, with its `observe` as observer. */
@@ -21,6 +22,7 @@ export interface OriginEntryParts {
   readonly connector: OriginConnector
   readonly clock: Clock
   readonly observer: Observer
+  readonly hold: ProcessHold
   readonly makePool: (connector: Connector, observer: Observer) => Pool
 }
 
@@ -34,6 +36,7 @@ export class OriginEntry {
   readonly ledger: HandshakeLedger = new HandshakeLedger()
   readonly retryBudget: RetryBudget
   readonly pool: Pool
+  readonly hold: ProcessHold
   readonly #observer: Observer
   readonly #clock: Clock
   #retries = 0
@@ -45,6 +48,7 @@ export class OriginEntry {
     this.resolver = parts.resolver
     this.connector = parts.connector
     this.retryBudget = new RetryBudget(parts.settings.retry, parts.clock.now())
+    this.hold = parts.hold
     this.#observer = parts.observer
     this.#clock = parts.clock
     this.pool = parts.makePool(parts.connector, this.#observe)

@@ -21,7 +21,9 @@ export function optionsTable(): string {
   const rows = GROUPS.flatMap(([file, type, constant, group]) => {
     const source = readFileSync(fileURLToPath(new URL(file, root)), 'utf8')
     const defaults = readDefaults(source, constant)
-    return readFields(source, type).map(({ name, meaning }) => `| \`${group}.${name}\` | ${defaults.get(name)} | ${meaning} |`)
+    return readFields(source, type).map(
+      ({ name, meaning }) => `| \`${group}.${name}\` | ${defaults.get(name)} | ${meaning} |`,
+    )
   })
   return ['| option | default | meaning |', '|---|---|---|', ...rows].join('\n')
 }
@@ -43,7 +45,12 @@ function readFields(source: string, type: string): { name: string; meaning: stri
 
 function readDefaults(source: string, constant: string): Map<string, string> {
   const body = between(source, `export const ${constant}`, '}')
-  return new Map([...body.matchAll(/(\w+): ([\d_.]+)/g)].map(([, name, value]) => [name ?? '', (value ?? '').replaceAll('_', ' ')]))
+  return new Map(
+    [...body.matchAll(/(\w+): ([\d_.]+)/g)].map(([, name, value]) => [
+      name ?? '',
+      (value ?? '').replaceAll('_', ' '),
+    ]),
+  )
 }
 
 function between(text: string, from: string, to: string): string {

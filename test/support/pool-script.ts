@@ -112,7 +112,7 @@ export class PoolScript {
 }
 
 /** One line for an action. */
-export function showAction(action: PoolAction<string, string>): string {
+function showAction(action: PoolAction<string, string>): string {
   switch (action.type) {
     case 'lease':
       return `lease #${action.slot.id} to ${action.waiter}${action.reused ? ' (reused)' : ''}`

@@ -10,9 +10,12 @@ export class OwnName {
 
   /** `instanceId` must differ between processes. */
   constructor(pseudonym: string, instanceId: string) {
-    this.proxyStatus = /^[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*$/.test(pseudonym)
-      ? pseudonym
-      : `"${pseudonym}"`
+    this.proxyStatus = proxyStatusName(pseudonym)
     this.viaEntry = `${pseudonym} (${instanceId})`
   }
+}
+
+/** A token, or a string where the pseudonym is not one. */
+export function proxyStatusName(pseudonym: string): string {
+  return /^[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*$/.test(pseudonym) ? pseudonym : `"${pseudonym}"`
 }

@@ -6,6 +6,7 @@ import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
 import { formatListenAddress } from '../config/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
+import { proxyStatusName } from '../forwarding/own-name.ts'
 import { ingressLog } from '../logging/ingress-log.ts'
 import { isAddressInUse, listenFailure } from './listen-failure.ts'
 
@@ -34,6 +35,7 @@ export async function openSockets(
         handler,
         clock: systemClock,
         observer: ingressLog(logger),
+        proxyName: proxyStatusName(settings.forwarding.pseudonym),
       }).catch((error: unknown) => {
         throw listenFailure('a listener', address, error)
       })

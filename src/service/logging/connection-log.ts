@@ -88,17 +88,17 @@ function logExchange(
   origin: string,
   logsRequests: boolean,
 ): void {
-  const { protocol, connectionId, status, ttfbMs, totalMs } = event
+  const { protocol, connectionId, status, ttfbMs, totalMs, error } = event
   const isFirst = !event.reused && protocol !== undefined && status !== 0
   if (isFirst) {
     logger.info(
       { origin, protocol, connection: connectionId, status, ttfbMs, totalMs },
-      `${origin} ${protocol}#${connectionId}: ttfb ${duration(ttfbMs)}, first exchange ${status} after ${duration(totalMs)}`,
+      `${origin} ${protocol}#${connectionId}: ttfb ${duration(ttfbMs)}, first exchange ${error?.code ?? status} after ${duration(totalMs)}`,
     )
   }
   if (!logsRequests) return
   const path = withoutQuery(event.path)
-  const { method, queueMs, requestBytes, responseBytes, retries, reused, error } = event
+  const { method, queueMs, requestBytes, responseBytes, retries, reused } = event
   const outcome =
     error === undefined
       ? String(status)

@@ -224,7 +224,6 @@ describe('the options of get', () => {
     [['get', '--tfo', URL_A], '--tfo: not built in this version'],
     [['get', '--state', 'dir', URL_A], '--state: not built in this version'],
     [['get', '--qlog', 'dir', URL_A], '--qlog: not built in this version'],
-    [['get', '--keylog', 'file', URL_A], '--keylog: not built in this version'],
     [['get', '--timeout-ms'], "Option '--timeout-ms <value>' argument missing"],
   ])('are refused with exit code 2: %j', async (args, message) => {
     const { io, err, transports } = fakeIo()

@@ -26,7 +26,12 @@ describe('README.md', () => {
 
 function errorsTable(): string {
   const rows = Object.entries(ERROR_CODES).map(
-    ([code, { fault, status, proxyStatus, hint }]) => `| \`${code}\` | ${fault} | ${status} | \`${proxyStatus}\` | ${hint} |`,
+    ([code, { fault, status, proxyStatus, hint }]) =>
+      `| \`${code}\` | ${fault} | ${status} | \`${proxyStatus}\` | ${hint} |`,
   )
-  return ['| code | fault | status | Proxy-Status | what to check or tune |', '|---|---|---|---|---|', ...rows].join('\n')
+  return [
+    '| code | fault | status | Proxy-Status | what to check or tune |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n')
 }

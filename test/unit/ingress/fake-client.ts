@@ -85,6 +85,7 @@ export class FakeClient {
       stats: this.stats,
       observer: event => this.events.push(event),
       scheme: 'http',
+      proxyName: 'middlemile',
       handler: exchange => {
         exchange.events = {
           onDrain: () => this.drains++,

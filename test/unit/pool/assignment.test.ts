@@ -260,7 +260,9 @@ describe('a waiter that a reused connection died under', () => {
     pool.streamClosed(1)
     pool.advance(1000)
     pool.acquireFresh('a')
+    pool.acquireFresh('b')
     expect(pool.connectFailed(2)).toEqual(['lease #1 to a (reused)'])
+    expect(pool.streamClosed(1)).toEqual(['lease #1 to b (reused)'])
   })
 
   it('can be cancelled, and times out', () => {

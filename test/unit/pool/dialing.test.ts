@@ -121,6 +121,16 @@ describe('a connection that dies young, after others were put to use', () => {
   })
 })
 
+describe('a connection that dies young, but was used', () => {
+  it('is no failed dial', () => {
+    const pool = new PoolScript(BACKOFF).open(1)
+    pool.acquire('a')
+    pool.streamClosed(1)
+    pool.closed(1)
+    expect(pool.acquire('b')).toEqual(['connect #2'])
+  })
+})
+
 describe('preconnect', () => {
   it('dials what is missing, within the limit', () => {
     const pool = new PoolScript({ maxConnections: 3 })

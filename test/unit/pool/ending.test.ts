@@ -60,6 +60,13 @@ describe.each([1, 100])('the end of a pool, with connections of capacity %i', ca
     expect(pool.timerAt).toBe(Infinity)
   })
 
+  it('stays closed though it is drained afterwards', () => {
+    const pool = new PoolScript().open(1, capacity)
+    pool.close()
+    expect(pool.drain()).toEqual([])
+    expect(pool.state.mode).toBe('closed')
+  })
+
   it('refuses whose lease was lost to the close', () => {
     const pool = new PoolScript().open(1, capacity)
     pool.acquire('a')
@@ -92,6 +99,15 @@ describe('the timer', () => {
     pool.cancel('b')
     pool.advance(490)
     expect(pool.timerAt).toBe(510)
+  })
+
+  it('is given up when a pool with a surplus is closed', () => {
+    const pool = new PoolScript({ maxStreamsPerConnection: 2 }).open(2, 10)
+    pool.acquire('a', 'b', 'c')
+    pool.close()
+    pool.closed(1)
+    pool.closed(2)
+    expect(pool.timerAt).toBe(Infinity)
   })
 
   it('is given up with the last connection', () => {

@@ -173,6 +173,20 @@ describe('defects of others', () => {
     expect(warnings).toEqual(['refused'])
   })
 
+  it('a connection that tells its news twice is heard once', async () => {
+    const { pool, connector, events, acquire } = drivenPool()
+    acquire('a')
+    const connection = await connector.succeed(1)
+    connection.announceDraining()
+    connection.announceDraining()
+    connection.endClose()
+    connection.listener.onClosed(connection, 'peer-closed')
+    connection.listener.onDraining(connection, 'peer-closed')
+    connection.listener.onCapacityChanged(connection)
+    expect(events.slice(2)).toEqual(['connection-draining', 'connection-closed'])
+    expect(pool.stats().closed).toEqual({ 'peer-closed': 1 })
+  })
+
   it('a connector that throws or rejects with anything has failed to connect', async () => {
     const { connector, log, acquire } = drivenPool({ backoffBaseMs: 0 })
     acquire('a')

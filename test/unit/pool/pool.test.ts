@@ -95,6 +95,15 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
     expect(connection.streams).toBe(1)
   })
 
+  it('tells of no failure when it stops a dial itself', async () => {
+    const { pool, connector, events, acquire } = drivenPool()
+    pool.cancel(acquire('a'))
+    await pool.drain()
+    expect(connector.dials).toEqual([])
+    expect(events).toEqual(['connect-started'])
+    expect(pool.stats()).toMatchObject({ connectFailures: 0, backingOff: false })
+  })
+
   it('stops dials when it is closed, and closes what arrives all the same', async () => {
     const { pool, connector, log, events, acquire } = drivenPool()
     acquire('a')

@@ -74,7 +74,7 @@ describe('a refusal', () => {
   })
 
   it('tells of an origin that is slow to connect', () => {
-    const pool = new PoolScript({ queueTimeoutMs: 10 })
+    const pool = new PoolScript({ queueTimeoutMs: 10, maxConnections: 1 })
     const message = messageOf(pool, () => {
       pool.acquire('a')
       pool.advance(10)

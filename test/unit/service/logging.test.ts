@@ -84,6 +84,14 @@ describe('the connection log', () => {
     ])
   })
 
+  it('does not pass off a first exchange that broke as a success', () => {
+    const { observe, text } = setUp()
+    observe(exchange({ error: new TransportError('MM_CONNECTION_RESET', 'broke') }))
+    expect(text()).toEqual([
+      'info  shop http/1.1#7: ttfb 110ms, first exchange MM_CONNECTION_RESET after 243ms',
+    ])
+  })
+
   it('tells of requests at debug only, and never of their query', () => {
     const { observe, text, lines } = setUp({ level: 'debug' })
     observe(exchange({ reused: true }))
