@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, root } from './setup.mjs'
 
+const parent = process.ppid
 ensureInstalled()
 ensureBuilt()
 
@@ -16,4 +17,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     if (!process.stdin.isTTY) child.kill(signal)
   })
 }
+// npm passes a signal on to the shell that it starts scripts with, and not every shell passes it on to us: then our parent is gone.
+setInterval(() => {
+  if (process.ppid !== parent) child.kill('SIGTERM')
+}, 500).unref()
 child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))

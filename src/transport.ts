@@ -158,17 +158,16 @@ class PooledTransport implements Transport {
   }
 
   configure(options: TransportOptions): void {
-    const settings = new SettingsBook(options) // throws before anything is changed
-    const isResolvedAnew =
-      JSON.stringify(options.resolve ?? {}) !== JSON.stringify(this.#options.resolve ?? {})
+    const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
+    const changed = [...this.#entries.values()].filter(
+      entry => settings.settingsFor(entry.origin).fingerprint !== entry.settings.fingerprint,
+    )
     this.#options = options
     this.#settings = settings
     this.#pools.setLimits(globalLimits(options))
-    for (const [key, entry] of this.#entries) {
-      if (!isResolvedAnew && settings.settingsFor(entry.origin).fingerprint === entry.settings.fingerprint)
-        continue
-      this.#entries.delete(key)
-      void this.#pools.remove(key)
+    for (const { origin } of changed) {
+      this.#entries.delete(origin.key)
+      void this.#pools.remove(origin.key)
     }
   }
 
@@ -195,10 +194,9 @@ class PooledTransport implements Transport {
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     const settings = this.#settings.settingsFor(origin)
     const record = new OriginRecord()
-    const overrides = this.#options.resolve ?? {}
     const resolver = this.#resolver.forOrigin(origin, {
       endpoints: settings.endpoints,
-      overrides,
+      overrides: settings.resolve,
       dnsMs: settings.timeouts.dnsMs,
     })
     const connector = new OriginConnector({

@@ -87,7 +87,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
           {
             ...options.tls,
             ...socketOptions,
-            ALPNProtocols: ['http/1.1'],
+            // `http/1.0` is what `curl --http1.0` offers, and nothing else.
+            ALPNProtocols: ['http/1.1', 'http/1.0'],
             // 0 would end every handshake at once.
             handshakeTimeout:
               limits.tlsHandshakeTimeoutMs === 0 ? MAX_TIMEOUT_MS : limits.tlsHandshakeTimeoutMs,

@@ -27,6 +27,8 @@ export interface OriginSettings {
   readonly tls: TlsOptions
   readonly socket: SocketOptions
   readonly endpoints: readonly string[]
+  /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
+  readonly resolve: Readonly<Record<string, string>>
   /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
   readonly fingerprint: string
 }
@@ -38,22 +40,32 @@ const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
 export class SettingsBook {
   readonly #defaults: OriginOptions
   readonly #byOrigin = new Map<string, OriginOptions>()
+  readonly #resolve: Readonly<Record<string, string>>
 
   /** Throws MM_INVALID_ARGUMENT for an origin that is no URL or a value that makes no sense. */
   constructor(options: TransportOptions) {
     this.#defaults = options.defaults ?? {}
     for (const [url, origin] of Object.entries(options.origins ?? {}))
       this.#byOrigin.set(parseOrigin(url).key, origin)
-    mergeSettings(this.#defaults, {})
-    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin)
+    this.#resolve = options.resolve ?? {}
+    mergeSettings(this.#defaults, {}, {})
+    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {})
   }
 
   settingsFor(origin: Origin): OriginSettings {
-    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {})
+    const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
+    const name = `${host}:${origin.port}`
+    const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
+    const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
+    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve)
   }
 }
 
-function mergeSettings(defaults: OriginOptions, own: OriginOptions): OriginSettings {
+function mergeSettings(
+  defaults: OriginOptions,
+  own: OriginOptions,
+  resolve: OriginSettings['resolve'],
+): OriginSettings {
   for (const options of [defaults, own]) {
     if ((options.earlyData ?? 'off') !== 'off') throw notBuilt('earlyData')
     if ((options.tfo ?? 'off') !== 'off') throw notBuilt('tfo')
@@ -67,6 +79,7 @@ function mergeSettings(defaults: OriginOptions, own: OriginOptions): OriginSetti
     tls: { ...defaults.tls, ...own.tls },
     socket: checkNumbers('socket', { ...DEFAULT_SOCKET_OPTIONS, ...defaults.socket, ...own.socket }),
     endpoints: own.endpoints ?? defaults.endpoints ?? [],
+    resolve,
   }
   if (settings.protocols.length === 0)
     throw new TransportError('MM_INVALID_ARGUMENT', 'protocols must name at least one protocol')

@@ -72,6 +72,9 @@ describe.skipIf(missing !== undefined)('the module and caddy', () => {
       expect(result.failures).toEqual([])
       await sleep(450)
     }
-    expect(own.stats().pools[0]).toMatchObject({ opened: { full: 4, resumed: 8 }, closed: { 'peer-closed': 12 } })
+    expect(own.stats().pools[0]).toMatchObject({
+      opened: { full: 4, resumed: 8 },
+      closed: { 'peer-closed': 12 },
+    })
   })
 })

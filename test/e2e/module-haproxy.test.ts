@@ -74,32 +74,37 @@ describe.skipIf(missing !== undefined)('the module and haproxy', () => {
   })
 })
 
-describe.skipIf(missing !== undefined)('the module and a haproxy that closes idle connections at once', () => {
-  it('fails no idempotent request that races with the close', async () => {
-    const keepAliveMs = 40
-    await using haproxy = await startHaproxy({ keepAliveTimeout: `${keepAliveMs}ms` })
-    await using transport = createTransport({ defaults: { tls: { ca: haproxy.certificates.ca } } })
-    const failures: unknown[] = []
-    let requests = 0
-    const lane = async (index: number): Promise<void> => {
-      // Pauses all around the timeout, so that many requests leave just as the FIN is on its way.
-      for (const end = performance.now() + 4_000; performance.now() < end; ) {
-        requests++
-        try {
-          const response = await transport.request(`${haproxy.url}/1k`)
-          expect((await response.bytes()).length).toBe(1024)
-        } catch (error) {
-          failures.push(error)
+describe.skipIf(missing !== undefined)(
+  'the module and a haproxy that closes idle connections at once',
+  () => {
+    it('fails no idempotent request that races with the close', async () => {
+      const keepAliveMs = 40
+      await using haproxy = await startHaproxy({ keepAliveTimeout: `${keepAliveMs}ms` })
+      await using transport = createTransport({ defaults: { tls: { ca: haproxy.certificates.ca } } })
+      const failures: unknown[] = []
+      let requests = 0
+      const lane = async (index: number): Promise<void> => {
+        // Pauses all around the timeout, so that many requests leave just as the FIN is on its way.
+        for (const end = performance.now() + 4_000; performance.now() < end; ) {
+          requests++
+          try {
+            const response = await transport.request(`${haproxy.url}/1k`)
+            expect((await response.bytes()).length).toBe(1024)
+          } catch (error) {
+            failures.push(error)
+          }
+          await sleep(keepAliveMs - 6 + ((requests + index) % 9))
         }
-        await sleep(keepAliveMs - 6 + ((requests + index) % 9))
       }
-    }
-    await Promise.all(Array.from({ length: 8 }, (_, index) => lane(index)))
-    expect(failures).toEqual([])
-    const pool = transport.stats().pools[0]
-    expect(requests).toBeGreaterThan(300)
-    expect(pool?.closed['peer-closed']).toBeGreaterThan(20)
-    expect(pool?.retries).toBeGreaterThan(0) // the race did take place
-    expect((await haproxy.counters()).connections).toBe((pool?.opened.full ?? 0) + (pool?.opened.resumed ?? 0))
-  })
-})
+      await Promise.all(Array.from({ length: 8 }, (_, index) => lane(index)))
+      expect(failures).toEqual([])
+      const pool = transport.stats().pools[0]
+      expect(requests).toBeGreaterThan(300)
+      expect(pool?.closed['peer-closed']).toBeGreaterThan(20)
+      expect(pool?.retries).toBeGreaterThan(0) // the race did take place
+      expect((await haproxy.counters()).connections).toBe(
+        (pool?.opened.full ?? 0) + (pool?.opened.resumed ?? 0),
+      )
+    })
+  },
+)

@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createTransport, type PoolOptions, type Transport, type TransportOptions } from '../../src/index.ts'
-import { startIdleClosingOrigin, startQuickOrigin, startSlowOrigin, type TestOrigin } from '../../src/testing/origins.ts'
+import {
+  startIdleClosingOrigin,
+  startQuickOrigin,
+  startSlowOrigin,
+  type TestOrigin,
+} from '../../src/testing/origins.ts'
 import { load } from '../support/load.ts'
 import { ok, type ScriptedOrigin, startScriptedOrigin } from '../support/scripted-origin.ts'
 import { until } from '../support/until.ts'
 
 /** The limits of a pool as an origin sees them. */
 describe('limits of the module', () => {
-  const toClose: (() => Promise<unknown>)[] = []
+  const toClose: (() => PromiseLike<unknown>)[] = []
   afterEach(async () => {
     for (const close of toClose.splice(0).reverse()) await close()
   })
@@ -22,7 +27,10 @@ describe('limits of the module', () => {
     toClose.push(() => transport.close())
     return transport
   }
-  const get = async (transport: Transport, url: string): Promise<{ connectionId: number; reused: boolean }> => {
+  const get = async (
+    transport: Transport,
+    url: string,
+  ): Promise<{ connectionId: number; reused: boolean }> => {
     const response = await transport.request(url)
     await response.dump()
     return { connectionId: response.info.connectionId, reused: response.info.reused }
@@ -41,7 +49,12 @@ describe('limits of the module', () => {
     expect(result.failures).toEqual([])
     expect([slow.connectionsSeen(), most]).toEqual([3, 3])
     expect(result.perConnection.size).toBe(3)
-    expect(pool(transport)).toMatchObject({ connections: { idle: 3, leased: 0 }, waiters: 0, requests: 200, reused: 197 })
+    expect(pool(transport)).toMatchObject({
+      connections: { idle: 3, leased: 0 },
+      waiters: 0,
+      requests: 200,
+      reused: 197,
+    })
   })
 
   it('refuses who waits for too long with MM_QUEUE_TIMEOUT, and says what to raise', async () => {
@@ -60,10 +73,12 @@ describe('limits of the module', () => {
   it('refuses who finds the queue full with MM_QUEUE_FULL, at once', async () => {
     const quick = await origin(startQuickOrigin())
     const transport = transportWith({ maxConnections: 1, maxWaiters: 2 })
+    await get(transport, quick.url) // who waits for a dial waits as well
     const running = ['/slow?ms=100', '/', '/'].map(path => get(transport, quick.url + path))
-    await sleep(20)
-    await expect(Promise.race([transport.request(quick.url), sleep(50)])).resolves.toBeUndefined() // it is the second waiter
-    await expect(transport.request(quick.url)).rejects.toMatchObject({ code: 'MM_QUEUE_FULL', processed: 'no' })
+    await expect(transport.request(quick.url)).rejects.toMatchObject({
+      code: 'MM_QUEUE_FULL',
+      processed: 'no',
+    })
     await Promise.all(running)
   })
 
@@ -74,7 +89,9 @@ describe('limits of the module', () => {
     expect(pool(transport)?.connections.idle).toBe(4)
     await Promise.all([1, 2, 3, 4].map(() => get(transport, `${quick.url}/slow?ms=20`)))
     expect(quick.connectionsSeen()).toBe(4)
-    await expect(transport.preconnect('http://127.0.0.1:9')).rejects.toMatchObject({ code: 'MM_CONNECT_REFUSED' })
+    await expect(transport.preconnect('http://127.0.0.1:9')).rejects.toMatchObject({
+      code: 'MM_CONNECT_REFUSED',
+    })
   })
 
   it('keeps the warm level when the origin closes connections', async () => {
@@ -87,9 +104,13 @@ describe('limits of the module', () => {
     await get(transport, scripted.url)
     await until(() => scripted.open() === 2, 'two warm connections to the other')
     for (let round = 1; round <= 3; round++) {
-      await sleep(1_050 / 3) // past the age under which a connection counts as stillborn, in all
+      await sleep(100)
+      // They die young and unused, which counts as a failed dial: the backoff holds the next ones for a moment.
       for (const socket of scripted.sockets) socket.end()
-      await until(() => scripted.accepted() >= 2 + 2 * round && scripted.open() === 2, `two new ones, round ${round}`)
+      await until(
+        () => scripted.accepted() >= 2 + 2 * round && scripted.open() === 2,
+        `two new ones, round ${round}`,
+      )
     }
     await get(transport, scripted.url)
     expect(scripted.open()).toBe(2)
@@ -135,15 +156,6 @@ describe('limits of the module', () => {
     expect(pool(transport)?.closed).toEqual({ 'idle-timeout': 1 })
   })
 
-  it('recycles a connection after maxErrors failures in a row', async () => {
-    const scripted = await startScriptedOrigin(({ socket }) => socket.destroy())
-    toClose.push(() => scripted[Symbol.asyncDispose]())
-    const transport = transportWith({ maxErrors: 1 })
-    const post = transport.request(scripted.url, { method: 'POST' })
-    await expect(post).rejects.toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'unknown' })
-    expect(scripted.accepted()).toBe(1)
-  })
-
   describe('drain()', () => {
     it('lets exchanges and their bodies finish, refuses new ones, and resolves when all is closed', async () => {
       const quick = await origin(startQuickOrigin())
@@ -155,7 +167,10 @@ describe('limits of the module', () => {
       const drained = transport.drain().then(() => {
         isDrained = true
       })
-      await expect(transport.request(quick.url)).rejects.toMatchObject({ code: 'MM_TRANSPORT_CLOSED', processed: 'no' })
+      await expect(transport.request(quick.url)).rejects.toMatchObject({
+        code: 'MM_TRANSPORT_CLOSED',
+        processed: 'no',
+      })
       await expect(transport.preconnect(quick.url)).rejects.toMatchObject({ code: 'MM_TRANSPORT_CLOSED' })
       await expect(transport.explain(quick.url)).rejects.toMatchObject({ code: 'MM_TRANSPORT_CLOSED' })
       expect(isDrained).toBe(false)
@@ -207,7 +222,10 @@ describe('limits of the module', () => {
       const before = [await get(transport, kept.url), await get(transport, changed.url)]
       const running = get(transport, `${changed.url}/slow?ms=100`)
       await sleep(20)
-      transport.configure({ defaults: { pool: {} }, origins: { [changed.url]: { pool: { maxConnections: 2 } } } })
+      transport.configure({
+        defaults: { pool: {} },
+        origins: { [changed.url]: { pool: { maxConnections: 2 } } },
+      })
       const after = [await get(transport, kept.url), await get(transport, changed.url)]
       expect(after[0]?.connectionId).toBe(before[0]?.connectionId)
       expect(after[1]?.connectionId).not.toBe(before[1]?.connectionId)
@@ -220,7 +238,9 @@ describe('limits of the module', () => {
       const quick = await origin(startQuickOrigin())
       const transport = transportWith({})
       const before = await get(transport, quick.url)
-      expect(() => transport.configure({ defaults: { pool: { maxConnections: -1 } } })).toThrow('pool.maxConnections')
+      expect(() => transport.configure({ defaults: { pool: { maxConnections: -1 } } })).toThrow(
+        'pool.maxConnections',
+      )
       expect(await get(transport, quick.url)).toEqual({ ...before, reused: true })
     })
 
@@ -273,7 +293,10 @@ describe('limits of the module', () => {
     await sleep(20)
     await expect(transport.request(a)).rejects.toMatchObject({ code: 'MM_QUEUE_FULL' })
     await transport.close()
-    expect(await Promise.all(held)).toMatchObject([{ code: 'MM_TRANSPORT_CLOSED' }, { code: 'MM_TRANSPORT_CLOSED' }])
+    expect(await Promise.all(held)).toMatchObject([
+      { code: 'MM_TRANSPORT_CLOSED' },
+      { code: 'MM_TRANSPORT_CLOSED' },
+    ])
   })
 
   it('goes on when an observer throws', async () => {
@@ -281,11 +304,14 @@ describe('limits of the module', () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => void warnings.push(warning)
     process.on('warning', onWarning)
-    const transport = transportWith({}, {
-      observer: event => {
-        throw new Error(`no ${event.type}`)
+    const transport = transportWith(
+      {},
+      {
+        observer: event => {
+          throw new Error(`no ${event.type}`)
+        },
       },
-    })
+    )
     expect(await get(transport, quick.url)).toMatchObject({ reused: false })
     await sleep(5)
     process.off('warning', onWarning)

@@ -4,7 +4,12 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTransport, type Transport, type TransportOptions, type TransportResponse } from '../../src/index.ts'
+import {
+  createTransport,
+  type Transport,
+  type TransportOptions,
+  type TransportResponse,
+} from '../../src/index.ts'
 import { BODY_BYTES, bodyOf } from '../support/body-files.ts'
 import { load } from '../support/load.ts'
 import { type Nginx, parseReflection, startNginx } from '../support/nginx.ts'
@@ -79,7 +84,10 @@ describe.skipIf(missing !== undefined)('the module and nginx', () => {
   it('does not follow redirects in request(), and does in fetch()', async () => {
     const response = await get('/redirect')
     await response.dump()
-    expect([response.status, response.headers['location']]).toEqual([302, `https://localhost:${nginx.tlsPort}/1k`])
+    expect([response.status, response.headers['location']]).toEqual([
+      302,
+      `https://localhost:${nginx.tlsPort}/1k`,
+    ])
 
     const fetched = await transport.fetch(`${nginx.url}/redirect`)
     expect([fetched.status, fetched.redirected]).toEqual([200, true])
@@ -239,7 +247,12 @@ describe.skipIf(missing !== undefined)('the module and an nginx that recycles co
     stop.abort()
     const result = await running
     // While nobody listens there is nobody to send it to; what a fresh connection broke under is not sent again (rule 5).
-    const allowed = new Set(['MM_CONNECT_REFUSED', 'MM_CONNECT_FAILED', 'MM_CONNECTION_CLOSED', 'MM_CONNECTION_RESET'])
+    const allowed = new Set([
+      'MM_CONNECT_REFUSED',
+      'MM_CONNECT_FAILED',
+      'MM_CONNECTION_CLOSED',
+      'MM_CONNECTION_RESET',
+    ])
     expect(result.failures.filter(({ code }) => !allowed.has(code))).toEqual([])
     expect(result.requests).toBeGreaterThan(500)
 

@@ -1,4 +1,9 @@
-import { asTransportError, type RequestOptions, type Transport, type TransportError } from '../../src/index.ts'
+import {
+  asTransportError,
+  type RequestOptions,
+  type Transport,
+  type TransportError,
+} from '../../src/index.ts'
 
 export interface LoadOptions extends RequestOptions {
   concurrency: number

@@ -23,7 +23,8 @@ export function parsePrometheusText(text: string): MetricsPage {
   for (const line of text.split('\n')) {
     if (line === '') continue
     const help = /^# HELP ([a-zA-Z_:][\w:]*) .+$/.exec(line)?.[1]
-    const [, typed, type] = /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram|summary|untyped)$/.exec(line) ?? []
+    const [, typed, type] =
+      /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram|summary|untyped)$/.exec(line) ?? []
     if (help !== undefined) helps.add(help)
     else if (typed !== undefined && type !== undefined) {
       if (types.has(typed)) throw new Error(`two TYPE lines for ${typed}`)
@@ -46,14 +47,16 @@ export function parsePrometheusText(text: string): MetricsPage {
       samples
         .filter(
           sample =>
-            sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+            sample.name === name &&
+            Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
         )
         .reduce((total, { value }) => total + value, 0),
   }
 }
 
 function parseSample(line: string): MetricSample {
-  const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|\+Inf|NaN|Nan)$/.exec(line)
+  const match =
+    /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|\+Inf|NaN|Nan)$/.exec(line)
   const [, name, labelText = '', value] = match ?? []
   if (name === undefined || value === undefined) throw new Error(`not a sample: ${JSON.stringify(line)}`)
   const labels: Record<string, string> = {}

@@ -179,6 +179,19 @@ describe('with multiplexed connections', () => {
     expect(pool.capacity(1, 5)).toEqual(['lease #1 to a'])
   })
 
+  it('takes one whose peer allows streams again for the newest', () => {
+    const pool = new PoolScript().open(2, 100)
+    pool.capacity(1, 0)
+    pool.advance(10)
+    pool.acquire('a')
+    pool.streamClosed(2)
+    pool.advance(10)
+    expect(pool.capacity(1, 100)).toEqual([])
+    expect(pool.acquire('b')).toEqual(['lease #1 to b'])
+    pool.capacity(2, 0)
+    expect(pool.evict()).toEqual(['close #2: evicted']) // of no use, but it holds a place
+  })
+
   it('learns from a change of capacity what a dial is worth', () => {
     const pool = new PoolScript().open(1, 100)
     pool.capacity(1, 2)

@@ -75,8 +75,9 @@ describe('the budget', () => {
     expect(budget.inUse).toBe(2)
   })
 
-  it('wants as many evictions as starve beyond what is closing', () => {
+  it('wants as many evictions as starve beyond what is free or closing', () => {
     const budget = new ConnectionBudget(1)
+    budget.tryTake()
     let calls = 0
     budget.onStarving = () => {
       calls += 1
@@ -88,5 +89,9 @@ describe('the budget', () => {
     expect(budget.needsEviction).toBe(false)
     budget.addLeaving(-1)
     expect(budget.needsEviction).toBe(true)
+    budget.release()
+    expect(budget.needsEviction).toBe(false)
+    budget.release()
+    expect(budget.needsEviction).toBe(false)
   })
 })

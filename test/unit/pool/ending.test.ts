@@ -33,6 +33,15 @@ describe.each([1, 100])('the end of a pool, with connections of capacity %i', ca
     expect(pool.streamClosed(1)).toEqual(['close #1: drained'])
   })
 
+  it('drains: serves an exchange that is sent again', () => {
+    const pool = new PoolScript().open(1, capacity)
+    pool.acquire('a')
+    pool.drain()
+    pool.closed(1)
+    expect(pool.acquireFresh('a')).toEqual(['connect #2'])
+    expect(pool.connected(2, capacity)).toEqual(['lease #2 to a'])
+  })
+
   it('drains: keeps no warm level', () => {
     const pool = new PoolScript({ warm: 1 })
     pool.start()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { PoolScript } from '../../support/pool-script.ts'
+import { names, PoolScript } from '../../support/pool-script.ts'
 
 describe.each([1, 100])('the life of connections of capacity %i', capacity => {
   it('ends with the idle timeout, the longest idle first', () => {
@@ -85,13 +85,15 @@ describe.each([1, 100])('the life of connections of capacity %i', capacity => {
   })
 
   it('gives its place to another pool when it was idle for longest', () => {
-    const pool = new PoolScript().open(2, capacity)
-    pool.acquire('a')
+    const pool = new PoolScript({ maxStreamsPerConnection: 1 }).open(2, capacity)
+    pool.acquire('a', 'b')
     pool.advance(10)
     pool.streamClosed(2)
-    expect(pool.state.idleSince).toBe(0)
-    expect(pool.evict()).toEqual(['close #1: evicted'])
+    pool.advance(10)
+    pool.streamClosed(1)
+    expect(pool.state.idleSince).toBe(10)
     expect(pool.evict()).toEqual(['close #2: evicted'])
+    expect(pool.evict()).toEqual(['close #1: evicted'])
     expect(pool.evict()).toEqual([])
     expect(pool.state.idleSince).toBe(Infinity)
   })
@@ -188,6 +190,7 @@ describe('surplus of multiplexed connections', () => {
   /** Two connections of 10 streams, `busy` exchanges under way that never pause. */
   function twoBusy(busy: number): PoolScript {
     const pool = new PoolScript({ idleTimeoutMs: 1000, maxStreamsPerConnection: 10 }).open(2, 10)
+    pool.advance(500)
     pool.acquire(...Array.from({ length: 12 }, (_, i) => `w${i}`)) // 10 on #2, 2 on #1
     for (let extra = 12; extra > busy; extra -= 1) pool.streamClosed(2)
     return pool
@@ -217,11 +220,12 @@ describe('surplus of multiplexed connections', () => {
   })
 
   it('stays when the warm level asks for it', () => {
-    const pool = new PoolScript({ idleTimeoutMs: 1000, warm: 2, maxStreamsPerConnection: 1, warmCheckMs: 0 })
+    const pool = new PoolScript({ idleTimeoutMs: 1000, warm: 2, warmCheckMs: 0 })
     pool.start()
     pool.connected(1, 10)
     pool.connected(2, 10)
-    pool.acquire('a', 'b')
+    pool.acquire(...names(11)) // 10 on #2, 1 on #1
+    for (let i = 0; i < 9; i += 1) pool.streamClosed(2)
     expect(pool.advance(5000)).toEqual([])
   })
 })

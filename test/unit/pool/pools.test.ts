@@ -60,6 +60,17 @@ describe('the pools', () => {
     pools.assertConsistent()
   })
 
+  it('evict one connection for one that starves, not all', async () => {
+    const { connector, log, acquire } = setUp({ maxTotalConnections: 3 })
+    for (const name of ['a', 'a', 'a']) acquire(name)
+    const idle = [await connector.succeed(), await connector.succeed(), await connector.succeed()]
+    for (const connection of idle) connection.finish()
+    acquire('b')
+    await connector.succeed()
+    expect(log.at(-1)).toBe('b leased')
+    expect(idle.filter(({ isClosed }) => isClosed)).toHaveLength(1)
+  })
+
   it('make room with the first connection that becomes idle when none is', async () => {
     const { connector, log, acquire } = setUp({ maxTotalConnections: 1 })
     acquire('a')
