@@ -47,20 +47,21 @@ export class TransportDispatcher extends Dispatcher {
     return true
   }
 
-  override close(callback?: () => void): Promise<void> {
+  /** undici's close and destroy take a callback or give a promise; ours do both. */
+  override async close(callback?: () => void): Promise<void> {
     if (this.#state === 'open') this.#state = 'closing'
-    const closed = new Promise<void>(resolve => {
-      if (this.#open.size === 0) resolve()
-      else this.#whenEmpty.push(resolve)
-    })
-    return settle(closed, callback)
+    if (this.#open.size > 0) await new Promise<void>(resolve => this.#whenEmpty.push(resolve))
+    this.#state = 'closed'
+    callback?.()
   }
 
-  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> {
+  override async destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> {
     this.#state = 'closed'
     const reason = error instanceof Error ? error : new errors.ClientDestroyedError()
     for (const exchange of this.#open) exchange.cancel(reason)
-    return settle(undefined, typeof error === 'function' ? error : callback)
+    await this.close()
+    if (typeof error === 'function') error()
+    else callback?.()
   }
 
   readonly #onSettled = (exchange: UndiciExchange): void => {
@@ -74,10 +75,4 @@ export class TransportDispatcher extends Dispatcher {
 
 function takesUpgrades(handler: Dispatcher.DispatchHandler): boolean {
   return typeof handler.onRequestUpgrade === 'function' || typeof handler.onUpgrade === 'function'
-}
-
-/** undici's close and destroy take a callback or give a promise. */
-async function settle(end: Promise<void> | undefined, callback: (() => void) | undefined): Promise<void> {
-  await end
-  callback?.()
 }

@@ -25,6 +25,11 @@ export const TOKEN_LOWER = TOKEN.map(byte => (byte >= 0x41 && byte <= 0x5a ? byt
 /** The same without upper case: what a field name of ours is checked against. */
 export const TOKEN_LOWER_ONLY = TOKEN.map(byte => (byte >= 0x41 && byte <= 0x5a ? 0 : byte))
 
+/** What a field value may have (RFC 9110 5.5): HTAB, SP, VCHAR, obs-text. */
+export const VALUE = new Uint8Array(256).map((_, byte) =>
+  byte === HTAB || (byte >= SP && byte !== 0x7f) ? 1 : 0,
+)
+
 /**
  * A request target: visible ASCII without `#`. RFC 3986 has fewer characters, but browsers send `|`, `"` and their like raw in
  * queries and every server takes them. A fragment never belongs on the wire, and servers disagree on where it starts
@@ -58,11 +63,6 @@ export function classOf(table: Uint8Array, byte: number): number {
 /** The byte at an index that the caller has checked. */
 export function byteAt(buffer: Uint8Array, index: number): number {
   return buffer[index] as number // index < length
-}
-
-/** Whether a field value may have this byte (RFC 9110 5.5): HTAB, SP, VCHAR, obs-text. */
-export function isValueByte(byte: number): boolean {
-  return byte >= SP ? byte !== 0x7f : byte === HTAB
 }
 
 /** Whether the text is a token. */

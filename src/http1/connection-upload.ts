@@ -75,7 +75,7 @@ export class BodyUpload implements BodySink {
     const socket = this.#socket
     const isTaken = this.#length === undefined ? writeChunk(socket, chunk) : socket.write(chunk)
     // write() answers by what it was given, before the kernel took it; when nothing is left there is nothing to wait for.
-    this.#isBlocked = false
+    this.#isBlocked = !isTaken && socket.writableLength > 0
     this.#owner.onUploadProgress()
     return !this.#isBlocked
   }

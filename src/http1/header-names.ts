@@ -1,8 +1,8 @@
 import { byteAt, classOf, TOKEN_LOWER } from './char-tables.ts'
 
 /**
- * Field names that are read without an allocation: bytes are hashed while they are checked, and a hit gives the one string that
- * everybody compares with. Names that the codec itself acts on come first, so that their number is their meaning.
+ * Field names that are read without an allocation: their bytes are looked up, and a hit gives the one string that everybody
+ * compares with. Names that the codec itself acts on come first, so that their number is their meaning.
  */
 const SPECIAL_NAMES = [
   'host',
@@ -59,44 +59,55 @@ x-xss-protection`.split(/\s+/)
 
 const NAMES: readonly string[] = [...SPECIAL_NAMES, ...COMMON_NAMES]
 
-/** Open addressing with room to spare: most names are found, or known to be missing, at the first look. */
+/** Open addressing with room to spare: nearly every name is found, or known to be missing, at the first look. */
 const TABLE_SIZE = 2048
 const table = new Int16Array(TABLE_SIZE).fill(UNKNOWN_NAME)
 
-/** The hash after one more (lower-case) byte; it starts at 0. */
-export function hashStep(hash: number, byte: number): number {
-  return (Math.imul(hash, 31) + byte) | 0
+/** The shortest name in the table is `te`. */
+const MIN_LENGTH = 2
+
+/** The length and four bytes tell all but four of the names apart; the multipliers were chosen for that. */
+function slotOf(length: number, first: number, middle: number, beforeLast: number, last: number): number {
+  return (length * 67 + first * 257 + middle * 1031 + beforeLast * 37 + last * 521) & (TABLE_SIZE - 1)
 }
 
-function slotOf(hash: number): number {
-  return (hash ^ (hash >>> 11)) & (TABLE_SIZE - 1)
-}
-
-for (let id = 0; id < NAMES.length; id++) {
-  const name = NAMES[id] as string // id < length
-  let hash = 0
-  for (let i = 0; i < name.length; i++) hash = hashStep(hash, name.charCodeAt(i))
-  let slot = slotOf(hash)
-  while (byteAtSlot(slot) !== UNKNOWN_NAME) slot = (slot + 1) & (TABLE_SIZE - 1)
-  table[slot] = id
-}
-
-function byteAtSlot(slot: number): number {
+function idAt(slot: number): number {
   return table[slot] as number // masked to the size of the table
 }
 
-/** The id of the name `buffer[start, end)` in any case, whose lower-case bytes have this hash, or UNKNOWN_NAME. */
-export function findName(hash: number, buffer: Uint8Array, start: number, end: number): number {
-  for (let slot = slotOf(hash); ; slot = (slot + 1) & (TABLE_SIZE - 1)) {
-    const id = byteAtSlot(slot)
+for (const [id, name] of NAMES.entries()) {
+  const { length } = name
+  const code = (index: number): number => name.charCodeAt(index)
+  let slot = slotOf(length, code(0), code(length >> 1), code(length - 2), code(length - 1))
+  while (idAt(slot) !== UNKNOWN_NAME) slot = (slot + 1) & (TABLE_SIZE - 1)
+  table[slot] = id
+}
+
+/** The id of the name `buffer[start, end)`, a token in any case, or UNKNOWN_NAME. */
+export function findName(buffer: Uint8Array, start: number, end: number): number {
+  const length = end - start
+  if (length < MIN_LENGTH) return UNKNOWN_NAME
+  let slot = slotOf(
+    length,
+    lowerAt(buffer, start),
+    lowerAt(buffer, start + (length >> 1)),
+    lowerAt(buffer, end - 2),
+    lowerAt(buffer, end - 1),
+  )
+  for (; ; slot = (slot + 1) & (TABLE_SIZE - 1)) {
+    const id = idAt(slot)
     if (id === UNKNOWN_NAME) return UNKNOWN_NAME
-    // The hash proves nothing: anybody can make a name with the hash of `content-length`.
+    // The slot proves nothing: anybody can make a name that has that of `content-length`.
     const name = nameOf(id)
-    if (name.length !== end - start) continue
+    if (name.length !== length) continue
     let i = 0
-    while (i < name.length && classOf(TOKEN_LOWER, byteAt(buffer, start + i)) === name.charCodeAt(i)) i++
-    if (i === name.length) return id
+    while (i < length && TOKEN_LOWER[buffer[start + i] as number] === name.charCodeAt(i)) i++ // within the buffer
+    if (i === length) return id
   }
+}
+
+function lowerAt(buffer: Uint8Array, index: number): number {
+  return classOf(TOKEN_LOWER, byteAt(buffer, index))
 }
 
 /** The name of an id that findName returned. */

@@ -1,7 +1,7 @@
 import { NO_HEADERS } from '../headers.ts'
 import { isAuthority } from './authority.ts'
 import { BodyReader } from './body-reader.ts'
-import { byteAt, CR, classOf, LF, SP, TARGET, TOKEN } from './char-tables.ts'
+import { byteAt, CR, LF, SP, TARGET, TOKEN } from './char-tables.ts'
 import { bytesAround, codecFailure, READING_REQUEST as ROLE } from './codec-failure.ts'
 import type { CodecLimits } from './codec-limits.ts'
 import {
@@ -123,13 +123,13 @@ export class RequestDecoder implements SectionParser {
     const lineLimit = lineStart + maxLineBytes + 2
     const stop = Math.min(end, lineLimit)
     let pos = lineStart
-    while (pos < stop && classOf(TOKEN, byteAt(buffer, pos)) !== 0) pos++
+    while (pos < stop && TOKEN[buffer[pos] as number] !== 0) pos++ // pos < length
     const methodEnd = pos
     if (pos < stop && (byteAt(buffer, pos) !== SP || pos === lineStart))
       throw badLine(buffer, lineStart, pos, end)
     pos++
     const targetStart = pos
-    while (pos < stop && classOf(TARGET, byteAt(buffer, pos)) !== 0) pos++
+    while (pos < stop && TARGET[buffer[pos] as number] !== 0) pos++ // pos < length
     const targetEnd = pos
     if (pos < stop && (byteAt(buffer, pos) !== SP || pos === targetStart)) {
       throw codecFailure(

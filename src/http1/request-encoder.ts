@@ -1,6 +1,6 @@
 import type { ExchangeRequest } from '../exchange.ts'
 import { isAuthority } from './authority.ts'
-import { classOf, isToken, TARGET } from './char-tables.ts'
+import { isToken } from './char-tables.ts'
 import { encodeFields, invalid } from './field-encoder.ts'
 import type { BodyFraming } from './message-framing.ts'
 
@@ -36,6 +36,9 @@ function lengthFor(method: string, framing: BodyFraming, request: RequestLike): 
   return request.headers.includes('content-length') ? 0 : 'none'
 }
 
+/** As the table TARGET. */
+const NOT_TARGET = /[^\x21\x22\x24-\x7e]/
+
 function targetOf(method: string, path: string, authority: string): string {
   if (method === 'CONNECT') {
     if (path !== '' && path !== authority) throw invalid('the target of CONNECT is the authority', path)
@@ -44,12 +47,7 @@ function targetOf(method: string, path: string, authority: string): string {
   if (path.charCodeAt(0) !== 0x2f && !(path === '*' && method === 'OPTIONS')) {
     throw invalid('the path does not begin with /', path)
   }
-  for (let i = 0; i < path.length; i++) {
-    const code = path.charCodeAt(i)
-    if (code > 0x7f || classOf(TARGET, code) === 0) {
-      throw invalid('the path has a character that none may have', path)
-    }
-  }
+  if (NOT_TARGET.test(path)) throw invalid('the path has a character that none may have', path)
   return path
 }
 

@@ -1,6 +1,6 @@
 import { NO_HEADERS } from '../headers.ts'
 import { BodyReader } from './body-reader.ts'
-import { byteAt, CR, isValueByte, LF, SP } from './char-tables.ts'
+import { byteAt, CR, LF, SP, VALUE } from './char-tables.ts'
 import {
   bytesAround,
   codecFailure,
@@ -157,7 +157,7 @@ export class ResponseDecoder implements SectionParser {
         bytesAround(buffer, pos, start, end),
       )
     }
-    while (pos < stop && isValueByte(byteAt(buffer, pos))) pos++
+    while (pos < stop && VALUE[buffer[pos] as number] === 1) pos++ // pos < length
     const reasonEnd = pos
     if (pos < stop && byteAt(buffer, pos) !== CR) throw badReason(buffer, start, pos, end)
     if (pos + 1 >= stop) {

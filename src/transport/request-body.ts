@@ -8,7 +8,7 @@ export type BodyInput =
   | null
   | undefined
   | string
-  | Uint8Array
+  | ArrayBufferView
   | ArrayBuffer
   | Readable
   | AsyncIterable<Uint8Array | string>
@@ -34,8 +34,7 @@ export function prepareBody(input: BodyInput, declaredLength: number | undefined
   if (input instanceof Uint8Array) return bytesBody(input)
   if (input instanceof ArrayBuffer) return bytesBody(new Uint8Array(input))
   if (ArrayBuffer.isView(input)) {
-    const view: ArrayBufferView = input
-    return bytesBody(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
+    return bytesBody(new Uint8Array(input.buffer, input.byteOffset, input.byteLength))
   }
   if (input instanceof URLSearchParams) {
     const contentType = 'application/x-www-form-urlencoded;charset=UTF-8' // Fetch 5.2, "extract a body"
@@ -75,7 +74,7 @@ function formBody(form: FormData): PreparedBody {
 
 /** The FormData class of the undici package is not the global one. */
 function isForeignFormData(input: object): input is Iterable<[string, string | Blob]> {
-  return Object.prototype.toString.call(input) === '[object FormData]' && Symbol.iterator in input
+  return Object.prototype.toString.call(input) === '[object FormData]' && isIterable(input)
 }
 
 function toFormData(entries: Iterable<[string, string | Blob]>): FormData {
@@ -90,5 +89,6 @@ function toFormData(entries: Iterable<[string, string | Blob]>): FormData {
 function isIterable(
   input: object,
 ): input is AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string> {
-  return Symbol.asyncIterator in input || Symbol.iterator in input
+  // Callers without types may have given anything.
+  return typeof input === 'object' && (Symbol.asyncIterator in input || Symbol.iterator in input)
 }

@@ -28,8 +28,11 @@ export class StreamBody implements BodySource {
 
   attach(sink: BodySink): void {
     this.#sink = sink
-    this.#isDone = false
-    if (this.#isRepeatable) this.#stream = this.#makeStream().on('error', this.#onError)
+    if (this.#isRepeatable) {
+      this.#discard()
+      this.#isDone = false
+      this.#stream = this.#makeStream().on('error', this.#onError)
+    }
     const stream = this.#stream
     if (stream === undefined) return // it was made above
     if (stream.errored !== null) this.#onError(stream.errored)

@@ -148,6 +148,16 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(await listener.closed).toBe('peer-closed')
     })
 
+    it('when the response is complete before the request, whose framing cannot be taken back', async () => {
+      const connection = await start([OK])
+      const source = new ScriptedSource()
+      const handler = open(connection, { method: 'POST', body: source })
+      source.sink?.write(Buffer.from('begin'))
+      await handler.done
+      expect(handler.body.toString()).toBe('ok')
+      expect(await listener.closed).toBe('exchange-aborted')
+    })
+
     it('when the peer closes an idle one', async () => {
       const connection = await start([OK])
       await open(connection).done
@@ -322,6 +332,33 @@ describe('an HTTP/1.1 connection on the wire', () => {
         expect(source.isCancelled).toBe(true)
         server.close()
       }
+    })
+
+    it('a refusal that closes, and sends no more of the body from its head on', async () => {
+      const connection = await start(['HTTP/1.1 413 x\r\nconnection: close\r\ncontent-length: 3\r\n\r\n'])
+      const source = new ScriptedSource()
+      const handler = open(connection, { method: 'POST', body: source })
+      source.sink?.write(Buffer.from('begin'))
+      await handler.started
+      expect(source.isCancelled).toBe(true)
+      origin.write('big')
+      await handler.done
+      expect(handler.body.toString()).toBe('big')
+      expect(await listener.closed).toBe('peer-closed')
+    })
+
+    it('an answer that closes but is no refusal, and goes on with the body', async () => {
+      const connection = await start(['HTTP/1.1 200 x\r\nconnection: close\r\n\r\n'])
+      const source = new ScriptedSource()
+      const handler = open(connection, { method: 'POST', body: source })
+      source.sink?.write(Buffer.from('begin'))
+      await handler.started
+      expect(source.isCancelled).toBe(false)
+      source.sink?.end([])
+      while (!received.endsWith('0\r\n\r\n')) await new Promise(resolve => origin.once('data', resolve))
+      origin.end('both ways')
+      await handler.done
+      expect(handler.body.toString()).toBe('both ways')
     })
 
     it('a refusal that lies unread when the next write of the body fails', async () => {

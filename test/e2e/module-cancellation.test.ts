@@ -27,13 +27,26 @@ describe('cancellation', () => {
   /** The error of a promise that must reject within a moment. */
   async function promptly(promise: Promise<unknown>): Promise<unknown> {
     const late = sleep(100).then(() => 'not within 100 ms')
-    return Promise.race([promise.then(() => 'it was fulfilled', (error: unknown) => error), late])
+    return Promise.race([
+      promise.then(
+        () => 'it was fulfilled',
+        (error: unknown) => error,
+      ),
+      late,
+    ])
   }
 
   it('before anything: rejects without asking the pool', async () => {
     make()
-    const error = await promptly(transport.request(origin.url, { signal: AbortSignal.abort(new Error('why')) }))
-    expect(error).toMatchObject({ code: 'MM_ABORTED', processed: 'no', fault: 'local', cause: { message: 'why' } })
+    const error = await promptly(
+      transport.request(origin.url, { signal: AbortSignal.abort(new Error('why')) }),
+    )
+    expect(error).toMatchObject({
+      code: 'MM_ABORTED',
+      processed: 'no',
+      fault: 'local',
+      cause: { message: 'why' },
+    })
     expect(transport.stats().pools).toEqual([])
   })
 
@@ -51,7 +64,7 @@ describe('cancellation', () => {
     expect(origin.requestsSeen()).toBe(1)
   })
 
-  it('while it connects: the dial goes on for nobody, or is given up, and its place comes back', async () => {
+  it('while it connects, with a reason of the caller that is a TransportError: it rejects with that', async () => {
     await using hole = await startBlackHole('127.0.0.1')
     make({ defaults: { pool: { maxConnections: 1 } } })
     const abort = new AbortController()
@@ -122,7 +135,11 @@ describe('cancellation', () => {
       }
     }
     const abort = new AbortController()
-    const uploading = transport.request(scripted.url, { method: 'PUT', body: endless(), signal: abort.signal })
+    const uploading = transport.request(scripted.url, {
+      method: 'PUT',
+      body: endless(),
+      signal: abort.signal,
+    })
     await until(() => scripted.requests.length === 1, 'the origin has its head')
     abort.abort()
     expect(await promptly(uploading)).toMatchObject({ code: 'MM_ABORTED' })
@@ -167,7 +184,7 @@ describe('cancellation', () => {
     }
     await (await transport.request(origin.url, { signal })).dump()
     const abandoned = transport.request(`${origin.url}/abort`, { signal }).then(response => response.text())
-    await expect(abandoned).rejects.toMatchObject({ code: 'MM_CONNECTION_RESET', processed: 'yes' })
+    await expect(abandoned).rejects.toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'yes' })
     await expect(transport.request('http://127.0.0.1:9/', { signal })).rejects.toMatchObject({
       code: 'MM_CONNECT_REFUSED',
     })
@@ -182,8 +199,9 @@ describe('cancellation', () => {
     const one = async (): Promise<void> => {
       const path = paths[Math.floor(random() * paths.length)] ?? '/'
       const abort = new AbortController()
-      const afterMs = random() * 25
-      const timer = setTimeout(() => abort.abort(), afterMs)
+      // One in three may end as it likes.
+      const isMeantToEnd = path !== '/silent' && random() < 0.33
+      const timer = isMeantToEnd ? undefined : setTimeout(() => abort.abort(), random() * 25)
       const upload = path === '/inspect' ? { method: 'PUT', body: drops(20) } : {}
       try {
         const response = await transport.request(origin.url + path, { signal: abort.signal, ...upload })
@@ -196,13 +214,11 @@ describe('cancellation', () => {
       }
       clearTimeout(timer)
     }
-    await Promise.all(
-      Array.from({ length: 20 }, async () => {
-        for (let i = 0; i < 15; i++) await one()
-      }),
-    )
+    const lane = async (): Promise<void> => {
+      while (outcomes.aborted < 200 && outcomes.other.length === 0) await one()
+    }
+    await Promise.all(Array.from({ length: 20 }, lane))
     expect(outcomes.other).toEqual([])
-    expect(outcomes.aborted).toBeGreaterThan(150)
     expect(outcomes.complete).toBeGreaterThan(30)
     expect(nothingIsHeld()).toBe(true)
     const idle = pool()?.connections.idle ?? -1

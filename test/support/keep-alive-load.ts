@@ -75,8 +75,9 @@ export async function runKeepAliveLoad(options: KeepAliveLoadOptions): Promise<K
     })
 
   // A connection that the server ended is replaced, as a real client would.
+  const isDone = (): boolean => toSend === 0
   const worker = async (): Promise<void> => {
-    while (toSend > 0) await runConnection()
+    while (!isDone()) await runConnection()
   }
   await Promise.all(Array.from({ length: options.connections }, worker))
   return result

@@ -26,8 +26,9 @@ export interface LoadResult {
 export async function load(transport: Transport, url: string, options: LoadOptions): Promise<LoadResult> {
   const { concurrency, requests = Infinity, until, status = 200, ...request } = options
   const result: LoadResult = { requests: 0, failures: [], perConnection: new Map() }
+  const goesOn = (): boolean => result.requests < requests && until?.aborted !== true
   const lane = async (): Promise<void> => {
-    while (result.requests < requests && until?.aborted !== true) {
+    while (goesOn()) {
       result.requests++
       try {
         const response = await transport.request(url, request)

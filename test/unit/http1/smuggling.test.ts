@@ -84,6 +84,7 @@ const REFUSED: [shape: string, bytes: string][] = [
   ['an underscore in a chunk size', chunkedWith('1_0\r\nhello\r\n0\r\n\r\n')],
   ['a bare LF behind a chunk size', chunkedWith('5\nhello\r\n0\r\n\r\n')],
   ['a bare CR behind a chunk size', chunkedWith('5\rhello\r\n0\r\n\r\n')],
+  ['a CR and some byte behind a chunk size', chunkedWith('5\rXhello\r\n0\r\n\r\n')],
   ['a bare LF behind a chunk', chunkedWith('5\r\nhello\n0\r\n\r\n')],
   ['nothing behind a chunk', chunkedWith('5\r\nhello0\r\n\r\n')],
   ['two bytes too many in a chunk', chunkedWith('5\r\nhelloXX0\r\n\r\n')],

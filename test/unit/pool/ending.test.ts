@@ -106,8 +106,16 @@ describe('the timer', () => {
     pool.acquire('c')
     expect(pool.timerAt).toBe(500)
     pool.cancel('b')
+    expect(pool.timerAt).toBe(500) // nobody waits that long any more: a look when it fires is cheaper
     pool.advance(490)
     expect(pool.timerAt).toBe(510)
+  })
+
+  it('is not cleared when it was not set', () => {
+    const pool = new PoolScript({ queueTimeoutMs: 0 })
+    pool.acquire('a')
+    pool.connectFailed(1)
+    expect(pool.timerActions).toBe(0)
   })
 
   it('is given up when a pool with a surplus is closed', () => {

@@ -55,6 +55,16 @@ describe.each([1, 100])('verifying before reuse, with connections of capacity %i
     expect(pool.pinged(3, true)).toEqual([]) // too late
   })
 
+  it('keeps what became idle meanwhile when there is no answer', () => {
+    const pool = new PoolScript({ ...OPTIONS, maxStreamsPerConnection: 1 }).open(2, capacity)
+    pool.acquire('x')
+    pool.advance(1000)
+    pool.acquire('a')
+    pool.cancel('a')
+    pool.streamClosed(2)
+    expect(pool.advance(200)).toEqual(['close #1: ping-failed'])
+  })
+
   it('verifies as many as the waiters need, and dials for the rest', () => {
     const pool = new PoolScript({ ...OPTIONS, maxStreamsPerConnection: 1 }).open(2, capacity)
     pool.advance(1000)
@@ -90,8 +100,28 @@ describe('the warm level', () => {
     pool.acquire('a')
     pool.streamClosed(2)
     expect(pool.advance(1000)).toEqual(['ping #1'])
+    pool.advance(10)
     pool.pinged(1, true)
-    expect(pool.advance(5000)).toEqual(['ping #1', 'ping #2'])
+    expect(pool.advance(4990)).toEqual(['ping #1', 'ping #2'])
+  })
+
+  it('is checked no further than it reaches', () => {
+    const pool = new PoolScript({ ...WARM, warm: 1 })
+    pool.start()
+    pool.connected(1)
+    pool.preconnect(2)
+    pool.connected(2)
+    pool.state.onPreconnectSettled()
+    expect(pool.advance(5000)).toEqual(['ping #2'])
+  })
+
+  it('is not checked where the origin is about to close', () => {
+    const pool = new PoolScript({ ...WARM, warm: 1 })
+    pool.start()
+    pool.connected(1)
+    pool.acquire('a')
+    pool.streamClosed(1, { timeoutMs: 6000 }) // less the margin: 5000
+    expect(pool.advance(5000)).toEqual(['close #1: idle-timeout', 'connect #2'])
   })
 
   it('is restored when one is lost', () => {

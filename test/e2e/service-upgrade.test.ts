@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { createCertificateAuthority, type IssuedCertificate } from '../../src/testing/certificates.ts'
+import { parsePrometheusText } from '../support/prometheus-text.ts'
+import { rawClient } from '../support/raw-client.ts'
+import { startConnector, type TestConnector } from '../support/start-connector.ts'
+
+/** `ws` on both ends: neither is ours. */
+interface WebSocketOrigin {
+  url: string
+  /** Upgrades that it has accepted, with what it saw of each. */
+  accepted: { socket: WebSocket; request: IncomingMessage }[]
+  close(): void
+}
+
+async function startWebSocketOrigin(tls: IssuedCertificate): Promise<WebSocketOrigin> {
+  const server = createTlsServer({ cert: tls.cert, key: tls.key }, (_request, response) =>
+    response.end('plain'),
+  )
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1_048_576 })
+  const accepted: WebSocketOrigin['accepted'] = []
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (request.url === '/refuse') {
+      socket.end('HTTP/1.1 426 Upgrade Required\r\nX-Wanted: other\r\nContent-Length: 5\r\n\r\nno ws')
+      return
+    }
+    if (request.url === '/ignore') {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain')
+      return
+    }
+    sockets.handleUpgrade(request, socket, head, webSocket => {
+      accepted.push({ socket: webSocket, request })
+      webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary }))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  return {
+    url: `https://localhost:${port}`,
+    accepted,
+    close() {
+      for (const { socket } of accepted) socket.terminate()
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+async function open(url: string): Promise<WebSocket> {
+  const socket = new WebSocket(url.replace('http', 'ws'), { maxPayload: 64 * 1_048_576 })
+  await once(socket, 'open')
+  return socket
+}
+
+async function echoed(socket: WebSocket, message: string | Buffer): Promise<Buffer> {
+  const answer = once(socket, 'message')
+  socket.send(message)
+  const [data] = (await answer) as [RawData]
+  return data as Buffer // the default binaryType is nodebuffer
+}
+
+const HANDSHAKE =
+  'Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+
+describe('WebSocket through the connector, to an origin over TLS', () => {
+  let origin: WebSocketOrigin
+  let connector: TestConnector
+  beforeAll(async () => {
+    const authority = await createCertificateAuthority()
+    origin = await startWebSocketOrigin(await authority.issue({ names: ['localhost'] }))
+    connector = await startConnector({ origins: { chat: { url: origin.url, tls: { ca: authority.cert } } } })
+  })
+  afterAll(async () => {
+    await connector[Symbol.asyncDispose]()
+    origin.close()
+  })
+
+  it('echoes text and binary, small and large', async () => {
+    const socket = await open(`${connector.url}/chat?room=1`)
+    expect((await echoed(socket, 'hello')).toString()).toBe('hello')
+    const large = randomBytes(16 * 1_048_576)
+    expect((await echoed(socket, large)).equals(large)).toBe(true)
+    // Both directions at once: neither must wait for the other.
+    const many = Array.from({ length: 2_000 }, (_, i) => `${i} ${'x'.repeat(i % 300)}`)
+    const seen: string[] = []
+    const all = new Promise<void>(resolve => {
+      socket.on('message', data => {
+        seen.push((data as Buffer).toString()) // nodebuffer, as above
+        if (seen.length === many.length) resolve()
+      })
+    })
+    for (const message of many) socket.send(message)
+    await all
+    expect(seen).toEqual(many)
+    socket.close()
+    await once(socket, 'close')
+  })
+
+  it('tells the origin who asks, and lets the handshake fields pass', async () => {
+    const socket = await open(`${connector.url}/who`)
+    const { url, headers } = origin.accepted.at(-1)?.request ?? {}
+    expect(url).toBe('/who')
+    expect(headers).toMatchObject({
+      connection: expect.stringMatching(/^upgrade$/i),
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'x-forwarded-for': '127.0.0.1',
+      via: expect.stringContaining('middlemile'),
+    })
+    socket.terminate()
+  })
+
+  it.for(['client', 'origin'] as const)(
+    'passes on a close of the %s with its code and reason',
+    async side => {
+      const socket = await open(`${connector.url}/`)
+      const atOrigin = origin.accepted.at(-1)?.socket
+      if (atOrigin === undefined) throw new Error('the origin has accepted it')
+      const [closing, other] = side === 'client' ? [socket, atOrigin] : [atOrigin, socket]
+      const heard = once(other, 'close')
+      closing.close(4_001, 'enough')
+      const [code, reason] = (await heard) as [number, Buffer]
+      expect([code, reason.toString()]).toEqual([4_001, 'enough'])
+    },
+  )
+
+  it.for(['client', 'origin'] as const)('ends the other side when the %s vanishes', async side => {
+    const socket = await open(`${connector.url}/`)
+    const atOrigin = origin.accepted.at(-1)?.socket
+    if (atOrigin === undefined) throw new Error('the origin has accepted it')
+    const [vanishing, other] = side === 'client' ? [socket, atOrigin] : [atOrigin, socket]
+    const heard = once(other, 'close')
+    vanishing.terminate()
+    const [code] = (await heard) as [number]
+    expect(code).toBe(1_006)
+  })
+
+  it('passes on the answer of an origin that refuses or ignores the upgrade', async () => {
+    for (const [path, status, body] of [
+      ['/refuse', 426, 'no ws'],
+      ['/ignore', 200, 'plain'],
+    ] as const) {
+      const socket = new WebSocket(`${connector.url.replace('http', 'ws')}${path}`)
+      socket.on('error', () => {}) // ws reports the refusal this way, too
+      const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+      expect(response.statusCode).toBe(status)
+      const [data] = (await once(response, 'data')) as [Buffer]
+      expect(data.toString()).toBe(body)
+      if (path === '/refuse') expect(response.headers['x-wanted']).toBe('other')
+      expect(response.headers.via).toContain('middlemile')
+      response.destroy()
+    }
+  })
+
+  it('gives a client that was refused its connection back for the next request', async () => {
+    using client = rawClient(connector.port)
+    client.send(`GET /ignore HTTP/1.1\r\n${HANDSHAKE}`)
+    await client.until(/plain$/)
+    client.send('GET /next HTTP/1.1\r\nHost: a\r\n\r\n')
+    const text = await client.until(/plain[^]+plain$/)
+    expect(text.match(/^HTTP\/1\.1 200 OK/gm)).toHaveLength(2)
+  })
+
+  it('carries frames that came together with the handshake', async () => {
+    using client = rawClient(connector.port)
+    // A masked text frame with the mask 0: "early".
+    client.send(`GET / HTTP/1.1\r\n${HANDSHAKE}\x81\x85\0\0\0\0early`)
+    expect(await client.until(/early$/)).toMatch(
+      /^HTTP\/1\.1 101 Switching Protocols\r\n[^]*\r\n\r\n\x81\x05early$/,
+    )
+  })
+
+  it('is counted: 101 as 1xx, and its connection as one that left the pool', async () => {
+    const before = await connector.pool('chat')
+    const socket = await open(`${connector.url}/`)
+    socket.terminate()
+    const after = await connector.pool('chat')
+    expect((after.closed['upgraded'] ?? 0) - (before.closed['upgraded'] ?? 0)).toBe(1)
+    expect(after.connections).toMatchObject({ leased: 0, draining: 0 })
+    const page = parsePrometheusText(await (await fetch(`${connector.adminUrl}/metrics`)).text())
+    expect(page.sum('middlemile_requests_total', { status_class: '1xx' })).toBe(after.closed['upgraded'])
+    await expect.poll(async () => openClients(connector)).toBe(0)
+  })
+
+  it('answers 502 when the origin cannot be reached', async () => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    server.close()
+    await once(server, 'close')
+    await using lost = await startConnector({ origins: { lost: { url: `http://127.0.0.1:${port}` } } })
+    const socket = new WebSocket(lost.url.replace('http', 'ws'))
+    socket.on('error', () => {}) // as above
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+    expect(response.statusCode).toBe(502)
+    response.destroy()
+  })
+
+  it('ends with the connector', async () => {
+    const tls = { ca: origin.url }
+    void tls
+    const socket = await open(`${connector.url}/`)
+    const closed = once(socket, 'close')
+    await connector.service.close()
+    await closed
+  })
+})
+
+async function openClients(connector: TestConnector): Promise<number> {
+  const page = parsePrometheusText(await (await fetch(`${connector.adminUrl}/metrics`)).text())
+  return page.sum('middlemile_ingress_connections')
+}
