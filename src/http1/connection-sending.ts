@@ -3,6 +3,7 @@ import type { ExchangeRequest } from '../exchange.ts'
 import { headerValue } from '../headers.ts'
 import { BodyUpload, type UploadOwner } from './connection-upload.ts'
 import type { ExchangeControl } from './exchange-control.ts'
+import { MemorySource } from './memory-source.ts'
 import { decimalOf } from './message-framing.ts'
 import { encodeRequestHead } from './request-encoder.ts'
 
@@ -21,20 +22,26 @@ export function sendRequest(socket: Socket, exchange: ExchangeControl, owner: Up
     exchange.hasWritten = true
     exchange.isSent = true
     socket.write(head, 'latin1')
-  } else if (body instanceof Uint8Array) {
+  } else if (body instanceof Uint8Array && body.length <= COALESCED_BODY_BYTES) {
     const head = encodeRequestHead(request, body.length)
+    const bytes = Buffer.allocUnsafe(head.length + body.length)
+    bytes.write(head, 0, 'latin1')
+    bytes.set(body, head.length)
     exchange.hasWritten = true
     exchange.isSent = true
-    writeWithBody(socket, head, body)
+    socket.write(bytes)
   } else {
-    const length = body.length ?? announcedLength(request)
+    const source = body instanceof Uint8Array ? new MemorySource(body) : body
+    const length = source.length ?? announcedLength(request)
     const head = encodeRequestHead(request, length ?? 'chunked')
+    const upload = new BodyUpload(socket, source, length, owner)
     exchange.hasWritten = true
-    exchange.upload = new BodyUpload(socket, body, length, owner)
+    exchange.upload = upload
+    // What the source has at hand leaves together with the head.
     socket.cork()
     socket.write(head, 'latin1')
     try {
-      exchange.upload.start()
+      upload.start()
     } finally {
       socket.uncork()
     }
@@ -45,18 +52,4 @@ export function sendRequest(socket: Socket, exchange: ExchangeControl, owner: Up
 function announcedLength(request: ExchangeRequest): number | undefined {
   const value = headerValue(request.headers, 'content-length')
   return value === undefined ? undefined : decimalOf(value)
-}
-
-function writeWithBody(socket: Socket, head: string, body: Uint8Array): void {
-  if (body.length > COALESCED_BODY_BYTES) {
-    socket.cork()
-    socket.write(head, 'latin1')
-    socket.write(body)
-    socket.uncork()
-    return
-  }
-  const bytes = Buffer.allocUnsafe(head.length + body.length)
-  bytes.write(head, 0, 'latin1')
-  bytes.set(body, head.length)
-  socket.write(bytes)
 }

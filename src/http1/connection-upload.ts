@@ -44,7 +44,6 @@ export class BodyUpload implements BodySink {
   }
 
   start(): void {
-    // What the source has at hand leaves together with the head.
     this.#source.attach(this)
   }
 

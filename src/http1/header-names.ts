@@ -25,8 +25,7 @@ export const UPGRADE = 4
 export const TE = 5
 export const KEEP_ALIVE = 6
 export const EXPECT = 7
-export const PROXY_CONNECTION = 8
-export const HTTP2_SETTINGS = 9
+// 8 and 9, proxy-connection and http2-settings, are only ever left out.
 
 /** Ids below this one mean something to the codec. */
 export const SPECIAL_NAME_COUNT: number = SPECIAL_NAMES.length

@@ -93,7 +93,7 @@ function requireChunkedAlone(
 const MAX_LENGTH_DIGITS = 15
 
 /** 1*DIGIT (RFC 9110 8.6). */
-export function parseContentLength(value: string, role: CodecRole): number {
+function parseContentLength(value: string, role: CodecRole): number {
   const length = decimalOf(value)
   if (length === undefined) {
     throw codecFailure(role, 'broken', 'Content-Length is not one decimal number', value)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 
 /**
  * What a test origin answers:
@@ -17,7 +18,7 @@ import type { Socket } from 'node:net'
  * | `/informational` | a 103 with a link, then JSON |
  * | `/redirect` | 302 to `/`; `/redirect?to=…` elsewhere |
  * | `/status/NNN` | that status |
- * | `/abort` | a body that breaks off half-way, with a reset |
+ * | `/abort` | a body that breaks off half-way, in cleartext with a reset |
  * | `/silent` | nothing, ever |
  */
 export function answer(request: IncomingMessage, response: ServerResponse): void {
@@ -68,7 +69,7 @@ export function answer(request: IncomingMessage, response: ServerResponse): void
       break
     case 'abort':
       response.writeHead(200, { 'content-length': 1000 })
-      response.write(Buffer.alloc(500), () => request.socket.resetAndDestroy())
+      response.write(Buffer.alloc(500), () => breakOff(request.socket))
       break
     case 'silent':
       break
@@ -76,6 +77,12 @@ export function answer(request: IncomingMessage, response: ServerResponse): void
       sendJson(response, { method: request.method, path: request.url })
   }
   request.resume()
+}
+
+/** TLS cannot reset (Node throws): there the connection ends without a close_notify. */
+function breakOff(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** Accepts any upgrade and sends back what it gets, beginning with what came together with the request. */

@@ -189,8 +189,10 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #fail(error: TransportError): void {
     const controller = this.#controller
     const { body } = this.#request
-    // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by its connection.)
-    if (body !== null && !(body instanceof Uint8Array) && body.isReplayable()) body.cancel()
+    if (body !== null && !(body instanceof Uint8Array)) {
+      // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by its connection.)
+      if (this.#connection === undefined || body.isReplayable()) body.cancel()
+    }
     this.#end(error)
     this.#handler.onResponseError(controller, error)
   }

@@ -1,3 +1,4 @@
+import type { Protocol } from '../connection.ts'
 import { TransportError } from '../errors.ts'
 import {
   DEFAULT_POOL_OPTIONS,
@@ -14,7 +15,6 @@ import {
   type TlsOptions,
 } from '../options.ts'
 import { type Origin, parseOrigin } from '../origin.ts'
-import type { Protocol } from '../connection.ts'
 import type { TransportOptions } from './api.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */

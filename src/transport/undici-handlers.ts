@@ -100,8 +100,8 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
     headers: HeaderList,
     statusText: string,
   ): void {
-    this.#hasHead = true
     this.#tellHead(status, headers, statusText)
+    this.#hasHead = true
     if (this.paused) controller.pause()
   }
 

@@ -93,7 +93,7 @@ function originExchange(
     },
     trailers: () => request.trailers,
     earlyHints: headers => answer().writeEarlyHints({ link: '</a>; rel=preload', ...headers }),
-    respond: (status, headers = {}) => void answer().writeHead(status, headers).flushHeaders(),
+    respond: (status, headers = {}) => answer().writeHead(status, headers).flushHeaders(),
     write: chunk => answer().write(chunk),
     drained: async () => void (await once(answer(), 'drain')),
     end: (trailers = {}) => {

@@ -6,7 +6,7 @@ import { Http1Connection } from '../../src/http1/connection.ts'
 import { DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
-import { requestOf } from './connection-contract.ts'
+import { requestOf } from './contract-bench.ts'
 import { CLEARTEXT } from './http1-peer.ts'
 import { RecordingHandler, RecordingListener } from './recorder.ts'
 import { RepeatingSource, ScriptedSource } from './scripted-source.ts'
@@ -246,6 +246,33 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(log).toEqual([])
       expect(connection.toString()).toContain('idle')
       expect(await listener.closed).toBe('unexpected-data')
+    })
+  })
+
+  describe('hands over', () => {
+    it('a tunnel that CONNECT asked for, with what came behind the head', async () => {
+      const connection = await start(['HTTP/1.1 200 Connected\r\n\r\nfirst'])
+      const { tunnel } = await open(connection, { method: 'CONNECT', authority: 'b:443', path: '' }).done
+      expect(received).toBe('CONNECT b:443 HTTP/1.1\r\nhost: b:443\r\n\r\n')
+      const [chunk] = (await once(tunnel!, 'data')) as [Buffer]
+      expect(chunk.toString()).toBe('first')
+      expect(log).toEqual([
+        'request-start',
+        'draining upgraded',
+        'stream-closed',
+        'closed upgraded',
+        'upgrade 200',
+      ])
+      expect(connection.toString()).toContain('upgraded')
+      tunnel?.destroy()
+    })
+
+    it('nothing when the upgrade is refused: an ordinary response, and the connection goes on', async () => {
+      const connection = await start([OK, OK])
+      const refused = await open(connection, { upgrade: 'websocket' }).done
+      expect(received).toContain('\r\nconnection: upgrade\r\nupgrade: websocket\r\n')
+      expect([refused.status, refused.tunnel]).toEqual([200, undefined])
+      expect((await open(connection).done).body.toString()).toBe('ok')
     })
   })
 

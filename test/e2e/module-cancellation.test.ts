@@ -184,7 +184,10 @@ describe('cancellation', () => {
     }
     await (await transport.request(origin.url, { signal })).dump()
     const abandoned = transport.request(`${origin.url}/abort`, { signal }).then(response => response.text())
-    await expect(abandoned).rejects.toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'yes' })
+    await expect(abandoned).rejects.toMatchObject({
+      code: expect.stringMatching(/^MM_CONNECTION_(CLOSED|RESET)$/) as string,
+      processed: 'yes',
+    })
     await expect(transport.request('http://127.0.0.1:9/', { signal })).rejects.toMatchObject({
       code: 'MM_CONNECT_REFUSED',
     })

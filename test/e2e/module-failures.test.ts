@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   createTransport,
@@ -10,6 +10,7 @@ import {
   TransportError,
   type TransportEvent,
 } from '../../src/index.ts'
+import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startBlackHole, startLoopbackServer } from '../support/loopback-server.ts'
 import { ok, type ScriptedOrigin, type SeenRequest, startScriptedOrigin } from '../support/scripted-origin.ts'
 import { until } from '../support/until.ts'
@@ -89,6 +90,15 @@ describe('failures', () => {
       const transport = transportWith({ retry: { maxRetries: 0 } })
       const error = await failure(transport.request(`https://127.0.0.1:${port}/`))
       expect(error).toMatchObject({ code: 'MM_CONNECT_FAILED', processed: 'no' })
+    })
+
+    it('MM_ALPN_MISMATCH when the origin speaks none of our protocols', async () => {
+      const authority = await createCertificateAuthority()
+      const { cert, key } = await authority.issue({ names: ['127.0.0.1'] })
+      await using server = await startLoopbackServer({ tls: { cert, key, ALPNProtocols: ['h2'] } })
+      const transport = transportWith({ tls: { ca: authority.cert }, protocols: ['http/1.1'] })
+      const error = await failure(transport.request(`https://127.0.0.1:${server.port}/`))
+      expect(error).toMatchObject({ code: 'MM_ALPN_MISMATCH', processed: 'no' })
     })
 
     it('MM_PROTOCOL_UNAVAILABLE when no allowed protocol is built', async () => {

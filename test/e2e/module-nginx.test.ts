@@ -226,13 +226,17 @@ describe.skipIf(missing !== undefined)('the module and an nginx that recycles co
   it('fails no idempotent request over a graceful reload, though idle connections are closed', async () => {
     await using nginx = await startNginx({ workers: 2 })
     await using transport = trusting(nginx)
-    const running = load(transport, `${nginx.url}/1k`, { requests: 6_000, concurrency: 16 })
-    for (let i = 0; i < 3; i++) {
-      await sleep(150)
+    const stop = new AbortController()
+    const running = load(transport, `${nginx.url}/1k`, { until: stop.signal, concurrency: 16 })
+    for (let i = 0; i < 4; i++) {
+      await sleep(250)
       await nginx.reload()
     }
+    await sleep(250)
+    stop.abort()
     const result = await running
     expect(result.failures).toEqual([])
+    expect(result.requests).toBeGreaterThan(2_000)
     expect(opened(transport)).toBeGreaterThan(16) // the reloads did end connections
   })
 

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 
 /** Well-formed HTTP/1.1 messages, and what faulty peers and attackers make of them. */
 
-const TOKEN_CHARACTERS = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"]
-const VALUE_CHARACTERS = [...'abcXYZ019 \t,;:="/()[]{}<>@?\\', '\x80', '\xa0', '\xff']
-const PATH_CHARACTERS = [...'abcXYZ019-._~!$&\'()*+,;=:@/?%[]|{}"<>']
+const TOKEN_CHARACTERS =
+  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~".split('')
+const VALUE_CHARACTERS = 'abcXYZ019 \t,;:="/()[]{}<>@?\\\x80\xa0\xff'.split('')
+const PATH_CHARACTERS = 'abcXYZ019-._~!$&\'()*+,;=:@/?%[]|{}"<>'.split('')
 
 const stringOf = (characters: string[], min: number, max: number): fc.Arbitrary<string> =>
   fc.array(fc.constantFrom(...characters), { minLength: min, maxLength: max }).map(parts => parts.join(''))
@@ -37,7 +38,7 @@ const field: fc.Arbitrary<Field> = fc
   .map(([name, value, before, after]) => ({ name, value, line: `${name}:${before}${value}${after}\r\n` }))
 export const fields: fc.Arbitrary<Field[]> = fc.array(field, { maxLength: 8 })
 
-export interface Body {
+interface Body {
   /** The field that frames it, with its CRLF, or ''. */
   framing: string
   content: string

@@ -88,7 +88,7 @@ export async function nodeReadsRequests(bytes: Buffer): Promise<NodeReading> {
 export async function nodeReadsResponse(bytes: Buffer, method: string): Promise<NodeReading> {
   const reading: NodeReading = { messages: [], informational: [], errors: [] }
   const socket = memorySocket()
-  const outgoing = request({ ...LIMITS, method, host: 'a', createConnection: () => socket as never })
+  const outgoing = request({ ...LIMITS, method, host: 'a', createConnection: () => socket })
   outgoing.on('response', message => void collect(reading, message))
   outgoing.on('information', ({ statusCode }) => void reading.informational.push(statusCode))
   outgoing.on('continue', () => undefined)

@@ -16,8 +16,8 @@ export async function startConnectorProcess(
 ): Promise<ConnectorProcess> {
   const cli = spawnCli(['serve', ...args], cwd)
   try {
-    const [, adminPort] = await cli.untilStdout(/admin on http:\/\/127\.0\.0\.1:(\d+)\n/)
-    const [, scheme, port] = await cli.untilStdout(/listening on (https?):\/\/127\.0\.0\.1:(\d+)\n/)
+    const [, adminPort] = await cli.untilStdout(/admin on http:\/\/127\.0\.0\.1:(\d+)\b.*\n/)
+    const [, scheme, port] = await cli.untilStdout(/listening on (https?):\/\/127\.0\.0\.1:(\d+)\b.*\n/)
     return {
       cli,
       port: Number(port),

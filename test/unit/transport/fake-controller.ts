@@ -1,5 +1,5 @@
-import type { ExchangeController } from '../../../src/exchange.ts'
 import type { TransportError } from '../../../src/errors.ts'
+import type { ExchangeController } from '../../../src/exchange.ts'
 
 /** Writes down what a handler asks of its exchange. */
 export class FakeController implements ExchangeController {

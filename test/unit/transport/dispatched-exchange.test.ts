@@ -1,0 +1,280 @@
+import { PassThrough } from 'node:stream'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Connection } from '../../../src/connection.ts'
+import { type ErrorCode, type Processed, TransportError } from '../../../src/errors.ts'
+import type { ExchangeHandler, ExchangeRequest } from '../../../src/exchange.ts'
+import type { ExchangeEnded } from '../../../src/observer.ts'
+import { parseOrigin } from '../../../src/origin.ts'
+import type { Waiter } from '../../../src/pool/pool.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { DispatchedExchange } from '../../../src/transport/dispatched-exchange.ts'
+import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
+import { SettingsBook } from '../../../src/transport/origin-settings.ts'
+import { RetryBudget } from '../../../src/transport/retry-budget.ts'
+import { RecordingHandler } from '../../contract/recorder.ts'
+import { ScriptedSource } from '../../contract/scripted-source.ts'
+import { FakeController } from './fake-controller.ts'
+
+/** An entry whose pool and connections are the test's own hands. */
+class FakeWorld {
+  readonly clock = new FakeClock(1_000)
+  readonly log: string[] = []
+  readonly ended: ExchangeEnded[] = []
+  reuses = 0
+  holders = 0
+  /** The handler and request of the exchange that was opened last. */
+  opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
+  readonly #origin = parseOrigin('https://shop.test')
+
+  exchange(
+    over: Partial<ExchangeRequest> = {},
+    options: { requestMs?: number; maxRetries?: number; budgetMin?: number } = {},
+  ): { exchange: DispatchedExchange; handler: RecordingHandler } {
+    const { requestMs = 0, maxRetries = 2, budgetMin = 10 } = options
+    const settings = new SettingsBook({
+      defaults: { timeouts: { requestMs }, retry: { maxRetries, budgetMin, budgetRatio: 0 } },
+    }).settingsFor(this.#origin)
+    const entry = {
+      origin: this.#origin,
+      settings,
+      retryBudget: new RetryBudget(settings.retry, this.clock.now()),
+      ledger: { onReuse: () => void this.reuses++ },
+      hold: { take: () => void this.holders++, release: () => void this.holders-- },
+      pool: {
+        acquire: (_waiter: Waiter, fresh = false) => void this.log.push(fresh ? 'acquire fresh' : 'acquire'),
+        cancel: () => void this.log.push('cancel'),
+      },
+      onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
+      onExchangeEnded: (event: ExchangeEnded) => void this.ended.push(event),
+    } as unknown as OriginEntry // what an exchange looks at
+    const handler = new RecordingHandler()
+    const request: ExchangeRequest = {
+      method: 'GET',
+      scheme: 'https',
+      authority: 'shop.test',
+      path: '/',
+      headers: [],
+      body: null,
+      headersTimeoutMs: 0,
+      bodyTimeoutMs: 0,
+      ...over,
+    }
+    const exchange = new DispatchedExchange(entry, request, handler, this.clock)
+    exchange.start()
+    return { exchange, handler }
+  }
+
+  /** Leases a connection, on which the exchange is opened. */
+  lease(exchange: DispatchedExchange, { id = 1, reused = false } = {}): FakeController {
+    const controller = new FakeController()
+    const connection = {
+      id,
+      protocol: 'http/1.1',
+      open: (request: ExchangeRequest, handler: ExchangeHandler) => {
+        this.opened = { handler, request, controller }
+        controller.onAbort = error => handler.onResponseError(controller, error)
+        handler.onRequestStart(controller)
+      },
+    } as Connection // what an exchange looks at
+    exchange.onLease(connection, reused)
+    return controller
+  }
+}
+
+const died = (processed: Processed = 'unknown', code: ErrorCode = 'MM_CONNECTION_CLOSED'): TransportError =>
+  new TransportError(code, 'it died', { processed })
+
+describe('DispatchedExchange', () => {
+  let world: FakeWorld
+  beforeEach(() => {
+    world = new FakeWorld()
+  })
+
+  it('waits, is leased, passes everything on, and reports its end once', () => {
+    const { exchange, handler } = world.exchange({ method: 'PUT', body: Buffer.from('four') })
+    expect([world.log, world.holders]).toEqual([['acquire'], 1])
+    world.clock.advance(10)
+    expect(exchange.queueMs).toBe(10)
+    const controller = world.lease(exchange, { id: 9, reused: true })
+    world.clock.advance(20)
+    exchange.onInformational(controller, 103, ['a', 'b'])
+    exchange.onResponseStart(controller, 200, ['c', 'd'], 'OK')
+    exchange.onResponseData(controller, Buffer.from('abc'))
+    world.clock.advance(5)
+    exchange.onResponseEnd(controller, ['t', '1'])
+    expect(handler.log).toEqual(['request-start', 'informational 103', 'response-start 200', 'response-end'])
+    expect([handler.body.toString(), handler.trailers]).toEqual(['abc', ['t', '1']])
+    expect(world.ended).toEqual([
+      {
+        type: 'exchange-ended',
+        origin: parseOrigin('https://shop.test'),
+        method: 'PUT',
+        path: '/',
+        status: 200,
+        protocol: 'http/1.1',
+        connectionId: 9,
+        reused: true,
+        retries: 0,
+        requestBytes: 4,
+        responseBytes: 3,
+        queueMs: 10,
+        ttfbMs: 20,
+        totalMs: 35,
+        error: undefined,
+      },
+    ])
+    expect([world.reuses, world.holders, exchange.ttfbMs, exchange.queueMs]).toEqual([1, 0, 20, 10])
+  })
+
+  it('ends with an upgrade', () => {
+    const { exchange, handler } = world.exchange()
+    const controller = world.lease(exchange)
+    exchange.onUpgrade(controller, 101, [], new PassThrough())
+    expect(handler.log).toEqual(['request-start', 'upgrade 101'])
+    expect([world.ended.length, world.ended[0]?.status, world.holders]).toEqual([1, 101, 0])
+  })
+
+  describe('aborted', () => {
+    const gone = new TransportError('MM_CLIENT_GONE', 'gone')
+
+    it('while it waits: leaves the pool, and hears of it synchronously', () => {
+      const { exchange, handler } = world.exchange()
+      exchange.abort(gone)
+      expect(world.log).toEqual(['acquire', 'cancel'])
+      expect(handler.log).toEqual(['response-error MM_CLIENT_GONE no'])
+      expect(world.ended).toMatchObject([{ status: 0, connectionId: 0, protocol: undefined, error: gone }])
+    })
+
+    it('while it is active: through its connection, and is never sent again', () => {
+      const { exchange, handler } = world.exchange()
+      const controller = world.lease(exchange, { reused: true })
+      exchange.abort(died('unknown')) // whatever the error looks like
+      expect([controller.log, world.log]).toEqual([['abort MM_CONNECTION_CLOSED'], ['acquire']])
+      expect(handler.log).toEqual(['request-start', 'response-error MM_CONNECTION_CLOSED unknown'])
+    })
+
+    it('while it waits for its second connection', () => {
+      const { exchange, handler } = world.exchange()
+      const controller = world.lease(exchange, { reused: true })
+      exchange.onResponseError(controller, died())
+      exchange.abort(gone)
+      expect(world.log).toEqual(['acquire', 'retry stale-connection', 'acquire fresh', 'cancel'])
+      expect(handler.error).toBe(gone)
+      expect([world.ended.length, world.holders]).toEqual([1, 0])
+    })
+
+    it('after its end: does nothing', () => {
+      const { exchange, handler } = world.exchange()
+      const controller = world.lease(exchange)
+      exchange.onResponseEnd(controller, [])
+      exchange.abort(gone)
+      exchange.onLeaseFailed(gone)
+      exchange.onResponseError(controller, gone)
+      expect([handler.log, world.ended.length]).toEqual([['request-start', 'response-end'], 1])
+    })
+
+    it('with a body that nobody took: tells its source', () => {
+      const source = new ScriptedSource()
+      const { exchange } = world.exchange({ method: 'PUT', body: source })
+      exchange.abort(gone)
+      expect(source.isCancelled).toBe(true)
+    })
+  })
+
+  describe('sent again', () => {
+    it('after a stale connection, on a new one; its handler hears of a second start only', () => {
+      const { exchange, handler } = world.exchange()
+      const first = world.lease(exchange, { id: 1, reused: true })
+      exchange.onResponseError(first, died())
+      expect(world.log).toEqual(['acquire', 'retry stale-connection', 'acquire fresh'])
+      const second = world.lease(exchange, { id: 2 })
+      exchange.onResponseEnd(second, [])
+      expect(handler.log).toEqual(['request-start', 'request-start', 'response-end'])
+      expect(world.ended).toMatchObject([{ retries: 1, connectionId: 2, reused: false, error: undefined }])
+      expect([exchange.retries, exchange.connection?.id]).toEqual([1, 2])
+    })
+
+    it('when its reused connection was dead before a byte was written, whatever the method, on a new one', () => {
+      const { exchange } = world.exchange({ method: 'POST' })
+      const controller = world.lease(exchange, { reused: true })
+      exchange.onResponseError(controller, died('no'))
+      expect(world.log).toEqual(['acquire', 'retry unprocessed', 'acquire fresh'])
+    })
+
+    it('after a failed connect, for as long as the options and the budget allow', () => {
+      const refused = died('no', 'MM_CONNECT_REFUSED')
+      const { exchange, handler } = world.exchange({ method: 'POST' }, { maxRetries: 5, budgetMin: 2 })
+      exchange.onLeaseFailed(refused)
+      exchange.onLeaseFailed(refused)
+      expect(handler.log).toEqual([])
+      exchange.onLeaseFailed(refused)
+      expect(handler.error).toBe(refused)
+      expect(world.log).toEqual([
+        'acquire',
+        'retry connect-failed',
+        'acquire',
+        'retry connect-failed',
+        'acquire',
+      ])
+      expect(world.ended).toMatchObject([{ retries: 2, error: refused }])
+    })
+
+    it.each([
+      ['a POST that was written', { method: 'POST' }, died()],
+      ['a time-out', {}, died('unknown', 'MM_HEADERS_TIMEOUT')],
+      ['what was answered', {}, died('yes')],
+      ['a fault of our own', {}, died('no', 'MM_INVALID_ARGUMENT')],
+    ] as const)('never: %s', (_what, request, error) => {
+      const { exchange, handler } = world.exchange(request)
+      const controller = world.lease(exchange, { reused: true })
+      exchange.onResponseError(controller, error)
+      expect([handler.error, world.log]).toEqual([error, ['acquire']])
+    })
+
+    it.each(['onInformational', 'onResponseStart'] as const)('never: once its handler has heard %s', hook => {
+      const { exchange, handler } = world.exchange()
+      const controller = world.lease(exchange, { reused: true })
+      if (hook === 'onInformational') exchange.onInformational(controller, 103, [])
+      else exchange.onResponseStart(controller, 200, [], '')
+      exchange.onResponseError(controller, died())
+      expect([handler.error?.code, world.log]).toEqual(['MM_CONNECTION_CLOSED', ['acquire']])
+    })
+
+    it('never: a body that was consumed', () => {
+      const source = new ScriptedSource()
+      const { exchange, handler } = world.exchange({ method: 'PUT', body: source })
+      const controller = world.lease(exchange, { reused: true })
+      source.isReplayable = () => false
+      exchange.onResponseError(controller, died())
+      expect([handler.error?.code, world.log]).toEqual(['MM_CONNECTION_CLOSED', ['acquire']])
+    })
+  })
+
+  describe('deadline', () => {
+    it('ends it wherever it is, and says whether the origin may have acted', () => {
+      const waiting = world.exchange({}, { requestMs: 50 })
+      const active = world.exchange({}, { requestMs: 50 })
+      world.lease(active.exchange)
+      const answered = world.exchange({}, { requestMs: 50 })
+      answered.exchange.onResponseStart(world.lease(answered.exchange), 200, [], '')
+      world.clock.advance(50)
+      const errors = [waiting, active, answered].map(({ handler }) => handler.error)
+      expect(errors).toMatchObject([
+        { code: 'MM_REQUEST_TIMEOUT', processed: 'no' },
+        { code: 'MM_REQUEST_TIMEOUT', processed: 'unknown' },
+        { code: 'MM_REQUEST_TIMEOUT', processed: 'yes' },
+      ])
+    })
+
+    it('covers all tries together, and goes with the exchange', () => {
+      const { exchange, handler } = world.exchange({}, { requestMs: 50 })
+      world.clock.advance(30)
+      exchange.onResponseError(world.lease(exchange, { reused: true }), died())
+      world.clock.advance(20)
+      expect(handler.error?.code).toBe('MM_REQUEST_TIMEOUT')
+      const other = world.exchange({}, { requestMs: 50 })
+      other.exchange.onResponseEnd(world.lease(other.exchange), [])
+      expect(world.clock.pendingTimers()).toBe(0)
+    })
+  })
+})

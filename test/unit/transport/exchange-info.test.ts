@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import type { Connection, HandshakeInfo } from '../../../src/connection.ts'
+import type { DispatchHandle } from '../../../src/transport/api.ts'
+import { exchangeInfo } from '../../../src/transport/exchange-info.ts'
+
+describe('exchangeInfo', () => {
+  const handshake: HandshakeInfo = {
+    kind: 'resumed',
+    earlyData: 'accepted',
+    tfo: 'used',
+    tlsVersion: 'TLSv1.3',
+    timings: { dnsMs: 1, connectMs: 2, tlsMs: 3 },
+    attempts: [
+      {
+        protocol: 'http/1.1',
+        endpoint: '[::1]:443',
+        startedAtMs: 0,
+        outcome: 'connected',
+        because: 'only one',
+      },
+    ],
+  }
+  const connection = {
+    id: 7,
+    protocol: 'http/1.1',
+    endpoint: { address: '::1', family: 6, port: 443, transport: 'tcp' },
+    handshake,
+  } as Connection // the fields that are looked at
+  const handle = (reused: boolean): DispatchHandle => ({
+    abort: () => {},
+    connection,
+    reused,
+    retries: 2,
+    queueMs: 4,
+    ttfbMs: 5,
+  })
+
+  it('tells the first exchange of a connection what the handshake took', () => {
+    expect(exchangeInfo(handle(false), [{ status: 103, headers: {} }], 6)).toEqual({
+      protocol: 'http/1.1',
+      connectionId: 7,
+      reused: false,
+      resumed: true,
+      earlyData: 'accepted',
+      tfo: 'used',
+      remoteAddress: '[::1]:443',
+      attempts: handshake.attempts,
+      retries: 2,
+      informational: [{ status: 103, headers: {} }],
+      timings: { queueMs: 4, dnsMs: 1, connectMs: 2, tlsMs: 3, ttfbMs: 5, totalMs: 6 },
+    })
+  })
+
+  it('spares those that found it there', () => {
+    expect(exchangeInfo(handle(true), [], 6)).toMatchObject({
+      connectionId: 7,
+      reused: true,
+      earlyData: 'none',
+      tfo: 'off',
+      attempts: [],
+      timings: { queueMs: 4, dnsMs: 0, connectMs: 0, tlsMs: 0, ttfbMs: 5, totalMs: 6 },
+    })
+  })
+
+  it('knows next to nothing of one that never had a connection', () => {
+    expect(exchangeInfo(undefined, [], 0)).toMatchObject({
+      connectionId: 0,
+      reused: false,
+      remoteAddress: '',
+      retries: 0,
+    })
+  })
+})
