@@ -42,7 +42,7 @@ export function machineFacts(): MachineFacts {
 }
 
 /** The version of the undici package that the bench measures against, not of the one inside Node. */
-export function undiciVersion(): string {
+function undiciVersion(): string {
   // package.json says that it is one.
   const manifest = createRequire(import.meta.url)('undici/package.json') as { version: string }
   return manifest.version

@@ -21,13 +21,13 @@ export interface Metric {
   title: string
 }
 
-export interface SubjectResult {
+interface SubjectResult {
   subject: string
   rounds: readonly Measurement[]
   median: Measurement
 }
 
-export interface RatioResult extends Ratio {
+interface RatioResult extends Ratio {
   subject: string
   to: string
   metric: string

@@ -7,7 +7,7 @@ export interface Peer {
 }
 
 /** The same for every peer: one CPU, 64 pooled connections to the origin, its certificate verified. */
-export interface PeerSetting {
+interface PeerSetting {
   /** A directory of its own for configuration and temporary files. */
   directory: string
   /** Where to listen, on 127.0.0.1. */

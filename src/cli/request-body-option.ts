@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { usageError } from './usage-error.ts'
 import type { RequestBodySource } from './run-gets.ts'
+import { usageError } from './usage-error.ts'
 
 /** Up to this size a file is read once and kept: it can be sent again on another connection. */
 const KEPT_BYTES = 1024 * 1024

@@ -45,7 +45,7 @@ export const serveCommand: Command = {
     if (file === undefined) {
       if (values.check) throw usageError('--check needs -c FILE')
       if (origin === undefined) throw usageError('serve needs -c FILE or --origin URL')
-      return await runUntilSignal(await io.startService(configOf({ ...values, origin })), io.signals)
+      return await runUntilSignal(io.startService(configOf({ ...values, origin })), io.signals)
     }
     for (const name of ['origin', 'listen', 'ca', 'admin', 'log-level', 'log-format'] as const) {
       if (values[name] !== undefined)
@@ -56,7 +56,7 @@ export const serveCommand: Command = {
 }
 
 async function serveFile(file: string, io: CliIo): Promise<number> {
-  return await runUntilSignal(await io.startServiceFromFile(file), io.signals)
+  return await runUntilSignal(io.startServiceFromFile(file), io.signals)
 }
 
 async function check(file: string, io: CliIo): Promise<number> {

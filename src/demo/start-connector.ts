@@ -31,7 +31,7 @@ export async function startConnector(
 }
 
 /** The demo's configuration: what is said here could stand in a YAML file. */
-export function demoConfig(origins: OriginsReady, port: number): ServiceConfig {
+function demoConfig(origins: OriginsReady, port: number): ServiceConfig {
   const names = Object.keys(DEMO_ORIGINS) as DemoOriginName[] // its keys, which the type system widens
   return {
     listen: [{ address: `127.0.0.1:${port}` }],

@@ -1,5 +1,5 @@
-import { NO_HEADERS } from '../headers.ts'
 import type { HeaderList } from '../headers.ts'
+import { NO_HEADERS } from '../headers.ts'
 import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from './char-tables.ts'
 import {
   EXTENSION_FAULT,
@@ -7,12 +7,12 @@ import {
   mayEndExtension,
   nextExtensionState,
 } from './chunk-extension.ts'
-import type { CodecLimits } from './codec-limits.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { bytesAround, codecFailure } from './codec-failure.ts'
+import type { CodecLimits } from './codec-limits.ts'
 import { fieldSection } from './field-section.ts'
-import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
 import type { SectionParser } from './section-buffer.ts'
+import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
 import { collectTrailers } from './trailer-rules.ts'
 
 /**

@@ -15,14 +15,14 @@ import { type HeaderList, NO_HEADERS } from '../headers.ts'
 import type { ResponseLimits } from '../options.ts'
 import { ReadPort } from '../read-port.ts'
 import { DEFAULT_CODEC_LIMITS } from './codec-limits.ts'
+import { endSocket } from './connection-ending.ts'
+import { hearLastWords } from './connection-last-words.ts'
+import { sendRequest } from './connection-sending.ts'
+import { makeTunnel } from './connection-tunnel.ts'
 import { ExchangeControl } from './exchange-control.ts'
 import { ExchangeDeadline } from './exchange-deadline.ts'
 import type { ResponseHead } from './message-events.ts'
-import { hearLastWords } from './connection-last-words.ts'
-import { sendRequest } from './connection-sending.ts'
 import { ResponseDecoder } from './response-decoder.ts'
-import { endSocket } from './connection-ending.ts'
-import { makeTunnel } from './connection-tunnel.ts'
 
 export interface Http1ConnectionOptions {
   /** Unique in the process. */

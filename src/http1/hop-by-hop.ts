@@ -1,8 +1,8 @@
+import type { KeepAliveHint } from '../connection.ts'
 import { isToken } from './char-tables.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { codecFailure } from './codec-failure.ts'
 import { decimalOf } from './message-framing.ts'
-import type { KeepAliveHint } from '../connection.ts'
 
 /** What Connection said, as bits. */
 export const OPTION_CLOSE = 1

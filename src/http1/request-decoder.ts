@@ -4,6 +4,7 @@ import { BodyReader } from './body-reader.ts'
 import { byteAt, CR, LF, SP, TARGET, TOKEN } from './char-tables.ts'
 import { bytesAround, codecFailure, READING_REQUEST as ROLE } from './codec-failure.ts'
 import type { CodecLimits } from './codec-limits.ts'
+import { fieldSection } from './field-section.ts'
 import {
   connectionOptions,
   dropNominated,
@@ -14,12 +15,11 @@ import {
   OPTION_UPGRADE,
   upgradeProtocol,
 } from './hop-by-hop.ts'
-import { fieldSection } from './field-section.ts'
 import type { MessageEvents, RequestHead } from './message-events.ts'
 import { requestFraming } from './message-framing.ts'
 import { parseTarget } from './request-target.ts'
-import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
 import type { SectionParser } from './section-buffer.ts'
+import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
 
 const HEAD = 0
 const BODY = 1

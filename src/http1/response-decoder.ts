@@ -8,6 +8,7 @@ import {
   READING_RESPONSE_HEAD as ROLE,
 } from './codec-failure.ts'
 import type { CodecLimits } from './codec-limits.ts'
+import { fieldSection } from './field-section.ts'
 import {
   connectionOptions,
   dropNominated,
@@ -18,12 +19,11 @@ import {
   parseKeepAliveHint,
   upgradeProtocol,
 } from './hop-by-hop.ts'
-import { fieldSection } from './field-section.ts'
 import type { MessageEvents, ResponseHead } from './message-events.ts'
 import type { BodyFraming } from './message-framing.ts'
 import { responseFraming } from './message-framing.ts'
-import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
 import type { SectionParser } from './section-buffer.ts'
+import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
 
 const IDLE = 0
 const HEAD = 1

@@ -1,5 +1,5 @@
-import { NO_HEADERS } from '../headers.ts'
 import type { HeaderList } from '../headers.ts'
+import { NO_HEADERS } from '../headers.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { codecFailure } from './codec-failure.ts'
 import type { FieldSection } from './field-section.ts'

@@ -12,7 +12,10 @@ export interface IngressLimits {
   maxBodyBytes: number
   /** From the first byte of a request to the end of its head: else 408 (slow loris). */
   headerTimeoutMs: number
-  /** The longest silence of a client within a request body that we wait for: else 408. */
+  /**
+   * The longest silence of a client within a request body that we wait for: else 408. Keep it below the `timeouts.bodyMs` of the
+   * origins, which the same silence runs into: that would be a 504, and blame the origin.
+   */
   requestTimeoutMs: number
   /** A connection is closed when no byte of a request came for this long, be it a new one or one that carried requests before. */
   keepAliveTimeoutMs: number
@@ -36,7 +39,7 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   maxHeaderCount: 128,
   maxBodyBytes: 0,
   headerTimeoutMs: 10_000,
-  requestTimeoutMs: 60_000,
+  requestTimeoutMs: 50_000,
   keepAliveTimeoutMs: 75_000,
   writeTimeoutMs: 60_000,
   maxRequestsPerConnection: 0,

@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DEFAULT_TIMEOUTS } from '../../src/index.ts'
+import { DEFAULT_INGRESS_LIMITS } from '../../src/ingress/ingress-limits.ts'
 import type { OriginConfig, ServiceConfig } from '../../src/service/index.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { type CurlResult, curl } from '../support/curl.ts'
@@ -193,6 +195,8 @@ describe('the limits of the listening side', () => {
     client.send('POST /inspect HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf')
     expect(ownAnswerOf(await client.untilClosed())).toEqual([408, 'http_request_error', 'MM_CLIENT_TIMEOUT'])
     expect((await connector.pool('origin')).connections).toMatchObject({ leased: 0, draining: 0 })
+    // The same silence runs into the origin's timeout, whose answer would be 504.
+    expect(DEFAULT_INGRESS_LIMITS.requestTimeoutMs).toBeLessThan(DEFAULT_TIMEOUTS.bodyMs)
   })
 
   it('takes no more connections than it may', async () => {
@@ -294,6 +298,25 @@ describe('clients of all kinds', () => {
       { method: 'GET', path: '/c' },
     ])
     expect(origin.connectionsSeen()).toBe(1)
+    await origin.close()
+  })
+
+  it('ask in origin, absolute and asterisk form, and the origin sees what they asked for', async () => {
+    const origin = await startQuickOrigin()
+    await using connector = await inFrontOf(origin.url)
+    using client = rawClient(connector.port)
+    for (const [target, path] of [
+      ['/a//b/../c%2f%20d?x=%2F&y', '/a//b/../c%2f%20d?x=%2F&y'],
+      ['http://a/absolute?x', '/absolute?x'],
+      ['http://a', '/'],
+    ]) {
+      const before = client.received.length
+      client.send(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`)
+      await client.until(new RegExp(`^[^]{${before}}[^]*\\}\\n$`))
+      expect(client.received.slice(before)).toContain(`{"method":"GET","path":"${path}"}`)
+    }
+    client.send('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n')
+    expect(await client.until(/OPTIONS/)).toContain('{"method":"OPTIONS","path":"*"}')
     await origin.close()
   })
 

@@ -219,6 +219,25 @@ describe.skipIf(noCurl !== undefined)('SIGTERM', () => {
     expect([52, 56]).toContain((await running).exitCode) // curl(1): an empty reply, or a reset
   })
 
+  it('cuts an open WebSocket then, too', async () => {
+    const config = goodConfig().replace('drainTimeout: 5s', 'drainTimeout: 200ms')
+    await using connector = await startConnectorProcess(['-c', writeConfig(config)])
+    using client = rawClient(connector.port)
+    client.send('GET / HTTP/1.1\r\nHost: quick.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n')
+    await client.until(/ 101 [^]*\r\n\r\n/)
+    client.send('still here')
+    await client.until(/still here$/)
+    connector.cli.signal('SIGTERM')
+    await connector.cli.untilStdout(/draining/)
+    client.send(', and now')
+    await client.until(/still here, and now$/)
+    await client.untilClosed()
+    expect(await connector.cli.exited).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('drain timeout'),
+    })
+  })
+
   it('exits at once when it comes twice', async () => {
     await using connector = await startConnectorProcess(
       serveOptions(slow.url, join(directory.path, 'ca.pem')),

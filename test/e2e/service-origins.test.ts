@@ -342,6 +342,25 @@ describe.skipIf(noCurl !== undefined)('what the connector changes and what it le
     expect(fields).toContain('content-length: 2')
   })
 
+  it('takes an answer of HTTP/1.0 whose end is the end of its connection', async () => {
+    await using old = await startLoopbackServer({
+      onConnection: socket =>
+        void socket.once('data', () => {
+          socket.write('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nfirst ')
+          setTimeout(() => socket.end('second'), 20)
+        }),
+    })
+    await using connector = await startConnector({
+      origins: { old: { url: `http://127.0.0.1:${old.port}` } },
+    })
+    for (let i = 0; i < 2; i++) {
+      const { exitCode, status, httpVersion, headers, body } = await curl([`${connector.url}/`])
+      expect([exitCode, status, httpVersion, body.toString()]).toEqual([0, 200, '1.1', 'first second'])
+      expect(headers['transfer-encoding']).toEqual(['chunked'])
+    }
+    expect(old.accepted()).toBe(2)
+  })
+
   it('adds no Date to an answer of an origin that has none', async () => {
     const server = createServer((_request, response) => {
       response.sendDate = false

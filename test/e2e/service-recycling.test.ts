@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PoolStats } from '../../src/index.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { bodyOf } from '../support/body-files.ts'
+import { writeCertificateFiles } from '../support/certificate-files.ts'
 import { serveOptions, startConnectorProcess } from '../support/connector-process.ts'
 import { startHaproxy } from '../support/haproxy.ts'
 import { type KeepAliveLoadResult, runKeepAliveLoad } from '../support/keep-alive-load.ts'
@@ -11,7 +12,6 @@ import { startNginx } from '../support/nginx.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { readPool } from '../support/start-connector.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
-import { writeCertificateFiles } from '../support/certificate-files.ts'
 import { runWrk, wrkFailures } from '../support/wrk.ts'
 
 const REQUESTS = 20_000
@@ -175,5 +175,36 @@ describe('requests that must not be sent twice', () => {
     const pool = await settledPool(connector.adminUrl, requests)
     expect(pool.retries).toBe(0)
     expect(await nginx.counters()).toMatchObject({ requests, connections: openedIn(pool) })
+  })
+
+  it('are not sent again when a connection dies on them: that is a 502', { timeout: 60_000 }, async () => {
+    const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+    let answers = 0
+    await using origin = await startLoopbackServer({
+      onConnection: socket => {
+        let left = 3
+        socket.on('data', () => {
+          answers++
+          // It reads the fourth, may have acted on it, and goes.
+          if (left-- > 0) socket.write(answer)
+          else socket.destroy()
+        })
+      },
+    })
+    await using connector = await startConnectorProcess(serveOptions(`http://127.0.0.1:${origin.port}`))
+    const { statuses, failures } = await runKeepAliveLoad({
+      port: connector.port,
+      request: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello',
+      requests: 400,
+      connections: 4,
+      body: Buffer.from('ok'),
+    })
+    expect(failures).toEqual([])
+    expect((statuses[200] ?? 0) + (statuses[502] ?? 0)).toBe(400)
+    // One in four, but for the connections that are within their cycle at the end.
+    expect(statuses[502]).toBeGreaterThan(90)
+    // It has seen each request once.
+    expect(answers).toBe(400)
+    expect((await settledPool(connector.adminUrl, 400)).retries).toBe(0)
   })
 })

@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { type ClientRequest, createServer, type IncomingMessage } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import { createCertificateAuthority, type IssuedCertificate } from '../../src/testing/certificates.ts'
+import { startLoopbackServer } from '../support/loopback-server.ts'
 import { parsePrometheusText } from '../support/prometheus-text.ts'
 import { rawClient } from '../support/raw-client.ts'
 import { startConnector, type TestConnector } from '../support/start-connector.ts'
@@ -215,6 +217,66 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     const closed = once(socket, 'close')
     await connector.service.close()
     await closed
+  })
+})
+
+describe('any other protocol behind an upgrade', () => {
+  const UPGRADE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n'
+  const ACCEPTED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n'
+
+  it('may close one direction and use the other', async () => {
+    await using echo = await startLoopbackServer({
+      onConnection: socket => {
+        socket.once('data', () => {
+          socket.write(ACCEPTED)
+          let length = 0
+          socket.on('data', (chunk: Buffer) => (length += chunk.length))
+          // Only now, when the client has said that it is done. (loopback servers end with their client.)
+          socket.on('end', () => socket.end(`${length} bytes`))
+        })
+      },
+    })
+    await using connector = await startConnector({
+      origins: { echo: { url: `http://127.0.0.1:${echo.port}` } },
+    })
+    using client = rawClient(connector.port)
+    client.send(UPGRADE)
+    await client.until(/\r\n\r\n/)
+    client.socket.end(Buffer.alloc(3_000_000))
+    expect(await client.untilClosed()).toMatch(/\r\n\r\n3000000 bytes$/)
+  })
+
+  it('is held back by a client that does not read', async () => {
+    const chunk = Buffer.alloc(65_536)
+    let written = 0
+    await using flood = await startLoopbackServer({
+      onConnection: socket => {
+        const pump = (): void => {
+          while (written < 500_000_000) {
+            written += chunk.length
+            if (!socket.write(chunk)) return
+          }
+          socket.end()
+        }
+        socket.once('data', () => {
+          socket.write(ACCEPTED)
+          socket.on('drain', pump)
+          pump()
+        })
+      },
+    })
+    await using connector = await startConnector({
+      origins: { flood: { url: `http://127.0.0.1:${flood.port}` } },
+    })
+    using client = rawClient(connector.port)
+    client.send(UPGRADE)
+    await client.until(/\r\n\r\n/)
+    client.socket.pause()
+    await sleep(400)
+    // What the kernel holds for two connections, and a few reads.
+    expect(written).toBeLessThan(64_000_000)
+    client.socket.destroy()
+    await expect.poll(() => flood.open()).toBe(0)
   })
 })
 

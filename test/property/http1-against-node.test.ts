@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import { METHODS } from 'node:http'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { HeaderList } from '../../src/headers.ts'
 import { completeMessages, decodeRequests, decodeResponse } from '../unit/http1/decoding.ts'

@@ -4,7 +4,7 @@ import { TransportError } from '../../src/errors.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http1/chunk-encoder.ts'
 import { encodeRequestHead } from '../../src/http1/request-encoder.ts'
 import { encodeResponseHead } from '../../src/http1/response-encoder.ts'
-import { decodeRequests, decodeResponse, type Decoding } from '../unit/http1/decoding.ts'
+import { type Decoding, decodeRequests, decodeResponse } from '../unit/http1/decoding.ts'
 import {
   cuts,
   cutsOf,

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import { Duplex } from 'node:stream'
 
 /** One message as Node's own parser (llhttp) reads it, through node:http and a stream in memory. */
-export interface NodeMessage {
+interface NodeMessage {
   method: string | undefined
   url: string | undefined
   status: number | undefined

@@ -63,7 +63,7 @@ export async function startCaddy(options: CaddyOptions = {}): Promise<Caddy> {
 }
 
 /** Starts caddy with its state inside `directory`: by itself it would write into the home directory. */
-export function startCaddyProcess(
+function startCaddyProcess(
   directory: string,
   config: string,
   ports: readonly number[],

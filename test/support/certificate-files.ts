@@ -14,7 +14,7 @@ export interface CertificateFiles {
 }
 
 /** What every server here can be reached as. */
-export const SERVER_NAMES: readonly string[] = ['localhost', '127.0.0.1', 'origin.test', 'shop.test']
+const SERVER_NAMES: readonly string[] = ['localhost', '127.0.0.1', 'origin.test', 'shop.test']
 
 /** Issues a certificate and writes it into `directory`. Without an authority it makes one of its own. */
 export async function writeCertificateFiles(

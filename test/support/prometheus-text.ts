@@ -1,4 +1,4 @@
-export interface MetricSample {
+interface MetricSample {
   name: string
   labels: Record<string, string>
   value: number

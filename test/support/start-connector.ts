@@ -1,5 +1,5 @@
-import { type Service, type ServiceConfig, startService } from '../../src/service/index.ts'
 import type { PoolStats } from '../../src/index.ts'
+import { type Service, type ServiceConfig, startService } from '../../src/service/index.ts'
 
 /** A connector within this process, on free ports, with what it logs kept. */
 export interface TestConnector extends AsyncDisposable {

@@ -3,11 +3,11 @@ import type { OriginOptions, Protocol } from '../../index.ts'
 import { BUILT_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import type { configSchema } from './config-schema.ts'
 import {
+  type AdminSettings,
   DEFAULT_ADMIN_ADDRESS,
   DEFAULT_DRAIN_TIMEOUT_MS,
   DEFAULT_FORWARDING,
   DEFAULT_LOG,
-  type AdminSettings,
   type RouteSettings,
   type ServiceSettings,
 } from './service-settings.ts'

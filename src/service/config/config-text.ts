@@ -1,15 +1,15 @@
 import {
+  type Document,
   isAlias,
   isMap,
   isPair,
   isScalar,
   isSeq,
   LineCounter,
-  parseDocument,
-  type Document,
   type Node,
+  parseDocument,
 } from 'yaml'
-import { formatPath, type ConfigFault, type ConfigPath, type UnplacedFault } from './config-fault.ts'
+import { type ConfigFault, type ConfigPath, formatPath, type UnplacedFault } from './config-fault.ts'
 import { parseConfig } from './parse-config.ts'
 import type { ServiceSettings } from './service-settings.ts'
 

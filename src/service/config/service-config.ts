@@ -1,4 +1,3 @@
-import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type {
   GlobalLimits,
   PoolOptions,
@@ -9,6 +8,7 @@ import type {
   TimeoutOptions,
   TlsOptions,
 } from '../../index.ts'
+import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { OptionGroupInput } from './option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 

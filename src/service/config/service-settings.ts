@@ -1,5 +1,5 @@
-import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { Origin, TransportOptions } from '../../index.ts'
+import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { ListenAddress } from './listen-address.ts'
 import type { ListenTls } from './tls-fields.ts'
 

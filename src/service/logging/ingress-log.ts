@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { formatListenAddress } from '../config/listen-address.ts'
 import type { IngressEvent, IngressObserver } from '../../ingress/ingress-event.ts'
+import { formatListenAddress } from '../config/listen-address.ts'
 
 /**
  * Logs what clients of a listener did wrong: at debug only, since strangers decide how often it happens. The metrics count all of it.

@@ -1,4 +1,4 @@
-import { pino, type DestinationStream, type Logger } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import type { LogSettings } from '../config/service-settings.ts'
 import { textLine } from './text-line.ts'
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { main } from '../../../src/cli/main.ts'
 import type { Explanation } from '../../../src/index.ts'
 import type { Service } from '../../../src/service/index.ts'
@@ -164,7 +164,7 @@ describe('serve', () => {
   }
 
   it('--origin starts one origin, on the loopback, with the options that were given', async () => {
-    const { service: fake, drained } = service()
+    const { calls, service: fake, drained } = service()
     const { io, services, signals } = fakeIo({ service: fake })
     const args = [
       '--origin',
@@ -188,6 +188,19 @@ describe('serve', () => {
       },
     ])
     signals.get('SIGTERM')?.()
+    await vi.waitFor(() => expect(calls).toEqual(['drain']))
+    drained()
+    expect(await running).toBe(0)
+  })
+
+  it('minds signals that come while it starts', async () => {
+    const { calls, service: fake, drained } = service()
+    const { io, signals } = fakeIo({ service: fake })
+    const running = main(['serve', '-c', 'file.yaml'], io)
+    signals.get('SIGHUP')?.()
+    signals.get('SIGTERM')?.()
+    expect(calls).toEqual([])
+    await vi.waitFor(() => expect(calls).toEqual(['reload', 'drain']))
     drained()
     expect(await running).toBe(0)
   })
@@ -204,9 +217,9 @@ describe('serve', () => {
       await Promise.resolve()
       expect(services).toEqual(['file.yaml'])
       signals.get('SIGHUP')?.()
-      expect(calls).toEqual(['reload'])
+      await vi.waitFor(() => expect(calls).toEqual(['reload']))
       signals.get(first)?.()
-      expect(calls).toEqual(['reload', 'drain'])
+      await vi.waitFor(() => expect(calls).toEqual(['reload', 'drain']))
       expect(exits).toEqual([])
       signals.get(second)?.()
       expect(exits).toEqual([1])

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { CliIo } from '../../../src/cli/cli-io.ts'
 import type {
   Connection,
   ExchangeInfo,
@@ -8,7 +9,6 @@ import type {
   TransportOptions,
   TransportResponse,
 } from '../../../src/index.ts'
-import type { CliIo } from '../../../src/cli/cli-io.ts'
 import type { Service, ServiceConfig } from '../../../src/service/index.ts'
 import { fakeConnection } from '../service/fake-connection.ts'
 

@@ -6,8 +6,8 @@ import {
   type HandshakeInfo,
   type PoolStats,
   parseOrigin,
-  type TransportEvent,
   TransportError,
+  type TransportEvent,
 } from '../../../src/index.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { OwnName } from '../../../src/service/forwarding/own-name.ts'
 import {
   type ForwardableRequest,
-  RequestHeaders,
   type RequestHeaderPolicy,
+  RequestHeaders,
 } from '../../../src/service/forwarding/request-headers.ts'
 
 const NAME = new OwnName('middlemile', 'a1b2c3d4')
