@@ -235,14 +235,15 @@ export class ResponseDecoder implements SectionParser {
   }
 }
 
-/** `HTTP/1.x SP` and a status from 100 to 599. */
+/**
+ * `HTTP/1.x SP` and a status from 100 to 999. Those above 599 are not valid (RFC 9110 15), but some origins send them (999 is the best
+ * known), and the client behind us knows better than we do what to make of them.
+ */
 function isStatusByte(byte: number, index: number): boolean {
   if (index < HTTP_1_BYTES) return byte === HTTP_1[index]
   if (index === HTTP_1_BYTES) return byte === 0x30 || byte === 0x31
   if (index === HTTP_1_BYTES + 1) return byte === SP
-  return (
-    byte >= (index === HTTP_1_BYTES + 2 ? 0x31 : 0x30) && byte <= (index === HTTP_1_BYTES + 2 ? 0x35 : 0x39)
-  )
+  return byte >= (index === HTTP_1_BYTES + 2 ? 0x31 : 0x30) && byte <= 0x39
 }
 
 function digitAt(text: string, index: number): number {

@@ -33,8 +33,8 @@ export function encodeResponseHead(
   connection: ResponseConnection,
 ): string {
   const { status, headers } = response
-  if (!Number.isInteger(status) || status < 100 || status > 599) {
-    throw invalid('the status is not from 100 to 599', String(status))
+  if (!Number.isInteger(status) || status < 100 || status > 999) {
+    throw invalid('the status is not from 100 to 999', String(status))
   }
   const hasNoContent = status < 200 || status === 204
   if (hasNoContent && framing !== 'none')

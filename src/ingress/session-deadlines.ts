@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { DeadlineTimer, NEVER } from './deadline-timer.ts'
+import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 
 /** What of a socket tells how much of the output its client took. */
 export interface WriteProgress {

@@ -47,6 +47,11 @@ describe('ResponseDecoder', () => {
     ])
   })
 
+  it('passes a status on that RFC 9110 does not know, as origins send it', () => {
+    const { messages } = decodeResponse('HTTP/1.1 999 Request denied\r\ncontent-length: 0\r\n\r\n')
+    expect(messages[0]?.head).toMatchObject({ status: 999, statusText: 'Request denied', bodyLength: 0 })
+  })
+
   it('reads a body without a length until the close', () => {
     const text = 'HTTP/1.1 200 OK\r\n\r\nall of it'
     const { messages, error } = decodeResponse(text)

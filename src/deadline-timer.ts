@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock, Timer } from './clock.ts'
 
 /** No deadline. */
 export const NEVER = Number.POSITIVE_INFINITY
