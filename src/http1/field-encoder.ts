@@ -1,10 +1,19 @@
 import { TransportError } from '../errors.ts'
 import type { HeaderList } from '../headers.ts'
 import { classOf, TOKEN_LOWER_ONLY } from './char-tables.ts'
-import { CONTENT_LENGTH, EXPECT, idOfName, SPECIAL_NAME_COUNT, UNKNOWN_NAME } from './header-names.ts'
+import {
+  CONTENT_LENGTH,
+  EXPECT,
+  idOfName,
+  lineStartOf,
+  SPECIAL_NAME_COUNT,
+  UNKNOWN_NAME,
+} from './header-names.ts'
 import type { BodyFraming } from './message-framing.ts'
 import { decimalOf } from './message-framing.ts'
 import { isForbiddenTrailer } from './trailer-rules.ts'
+
+const CRLF = '\r\n'
 
 /**
  * Writes the fields of a head. Every name and value is checked, wherever the list came from, so that no list can end a line, a head
@@ -32,7 +41,7 @@ export function encodeFields(headers: HeaderList, framing: BodyFraming): string 
       if (framing !== 'none') continue
     }
     requireValue(value)
-    out += `${name}: ${value}\r\n`
+    out += (id === UNKNOWN_NAME ? `${name}: ` : lineStartOf(id)) + value + CRLF
   }
   if (framing === 'chunked') return `${out}transfer-encoding: chunked\r\n`
   return typeof framing === 'number' ? `${out}content-length: ${framing}\r\n` : out

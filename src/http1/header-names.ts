@@ -114,6 +114,13 @@ export function nameOf(id: number): string {
   return NAMES[id] as string // ids come from this table
 }
 
+const LINE_STARTS: readonly string[] = NAMES.map(name => `${name}: `)
+
+/** How the line of a field with this id begins: `content-type: `. */
+export function lineStartOf(id: number): string {
+  return LINE_STARTS[id] as string // ids come from this table
+}
+
 const ids: ReadonlyMap<string, number> = new Map(NAMES.map((name, id) => [name, id]))
 
 /** The id of a lower-case name, or UNKNOWN_NAME. */
