@@ -2,7 +2,7 @@ import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler } from '../exchange.ts'
-import { type HeaderList, headersToRecord, NO_HEADERS } from '../headers.ts'
+import { type HeaderList, headersToRecord, headerValue, NO_HEADERS } from '../headers.ts'
 import type { DispatchHandle, ExchangeInfo, TransportResponse } from './api.ts'
 import { exchangeInfo } from './exchange-info.ts'
 import { ResponseBody } from './response-body.ts'
@@ -103,7 +103,7 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
     this.status = status
     this.statusText = statusText
     this.#headerList = headers
-    this.#body = new ResponseBody(controller)
+    this.#body = new ResponseBody(controller, contentLength(headers))
     this.#resolve(this)
   }
 
@@ -139,4 +139,10 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
     this.#totalMs = this.#clock.now() - this.#startedAt
     this.#onSettled()
   }
+}
+
+/** The codec has checked it. */
+function contentLength(headers: HeaderList): number | undefined {
+  const value = headerValue(headers, 'content-length')
+  return value === undefined ? undefined : Number(value)
 }

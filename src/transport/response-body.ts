@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { TransportError } from '../errors.ts'
 import type { ExchangeController } from '../exchange.ts'
+import { GrowingBytes } from './growing-bytes.ts'
 
 /** What is held for a caller that has not said yet how it wants the body; then the flow stops. */
 const MAX_UNCLAIMED_BYTES = 65_536
@@ -11,6 +12,8 @@ type Mode =
   | {
       name: 'collect'
       maxBytes: number
+      /** Made when more comes than was held. */
+      gathered: GrowingBytes | undefined
       resolve: (bytes: Buffer) => void
       reject: (error: TransportError) => void
     }
@@ -26,9 +29,12 @@ export class ResponseBody {
   #bytes = 0
   #end: 'open' | 'complete' | TransportError = 'open'
   readonly #controller: ExchangeController
+  readonly #expectedBytes: number | undefined
 
-  constructor(controller: ExchangeController) {
+  /** `expectedBytes`: what content-length says. */
+  constructor(controller: ExchangeController, expectedBytes?: number) {
     this.#controller = controller
+    this.#expectedBytes = expectedBytes
   }
 
   // From the exchange
@@ -36,6 +42,15 @@ export class ResponseBody {
   onData(chunk: Buffer): void {
     const mode = this.#mode
     if (mode.name === 'discard') return
+    if (mode.name === 'collect') {
+      this.#bytes += chunk.length
+      if (this.#bytes > mode.maxBytes) this.#controller.abort(tooLarge(mode.maxBytes))
+      else {
+        mode.gathered ??= this.#startGathering()
+        mode.gathered.add(chunk)
+      }
+      return
+    }
     const kept = this.#controller.keep(chunk)
     if (mode.name === 'stream') {
       if (!mode.readable.push(kept)) this.#controller.pause()
@@ -43,11 +58,7 @@ export class ResponseBody {
     }
     this.#chunks.push(kept)
     this.#bytes += kept.length
-    if (mode.name === 'unclaimed') {
-      if (this.#bytes >= MAX_UNCLAIMED_BYTES) this.#controller.pause()
-    } else if (this.#bytes > mode.maxBytes) {
-      this.#controller.abort(tooLarge(mode.maxBytes))
-    }
+    if (this.#bytes >= MAX_UNCLAIMED_BYTES) this.#controller.pause()
   }
 
   onEnd(): void {
@@ -87,7 +98,7 @@ export class ResponseBody {
   bytes(maxBytes: number): Promise<Buffer> {
     this.#claim()
     return new Promise((resolve, reject) => {
-      this.#mode = { name: 'collect', maxBytes, resolve, reject }
+      this.#mode = { name: 'collect', maxBytes, gathered: undefined, resolve, reject }
       if (this.#bytes > maxBytes) {
         this.#controller.abort(tooLarge(maxBytes))
         reject(tooLarge(maxBytes))
@@ -109,6 +120,13 @@ export class ResponseBody {
     })
   }
 
+  #startGathering(): GrowingBytes {
+    const gathered = new GrowingBytes(this.#expectedBytes)
+    for (const chunk of this.#chunks) gathered.add(chunk)
+    this.#chunks = []
+    return gathered
+  }
+
   #claim(): void {
     if (this.#mode.name !== 'unclaimed')
       throw new TransportError('MM_INVALID_ARGUMENT', 'the response body was used already')
@@ -126,8 +144,7 @@ export class ResponseBody {
         else mode.readable.destroy(end)
         return
       case 'collect':
-        if (end === 'complete')
-          mode.resolve(this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)) // length 1
+        if (end === 'complete') mode.resolve(mode.gathered?.take() ?? joined(this.#chunks))
         else mode.reject(end)
         return
       case 'discard':
@@ -136,6 +153,11 @@ export class ResponseBody {
         return
     }
   }
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks
+  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
 }
 
 function tooLarge(maxBytes: number): TransportError {
