@@ -45,20 +45,23 @@ describe('ResponseBody', () => {
     expect(await late.body.bytes(10)).toHaveLength(0)
   })
 
-  it.each([undefined, 0, 5, 40_000])('gathers pieces in their order when content-length says %s', async expected => {
-    const controller = new FakeController()
-    const body = new ResponseBody(controller, expected)
-    const pieces = [3, 20_000, 1, 19_996].map((length, index) => Buffer.alloc(length, index + 1))
-    body.onData(pieces[0] ?? Buffer.alloc(0))
-    const bytes = body.bytes(1_000_000)
-    for (const piece of pieces.slice(1)) {
-      const borrowed = Buffer.from(piece)
-      body.onData(borrowed)
-      borrowed.fill(0)
-    }
-    body.onEnd()
-    expect((await bytes).equals(Buffer.concat(pieces))).toBe(true)
-  })
+  it.each([undefined, 0, 5, 40_000])(
+    'gathers pieces in their order when content-length says %s',
+    async expected => {
+      const controller = new FakeController()
+      const body = new ResponseBody(controller, expected)
+      const pieces = [3, 20_000, 1, 19_996].map((length, index) => Buffer.alloc(length, index + 1))
+      body.onData(pieces[0] ?? Buffer.alloc(0))
+      const bytes = body.bytes(1_000_000)
+      for (const piece of pieces.slice(1)) {
+        const borrowed = Buffer.from(piece)
+        body.onData(borrowed)
+        borrowed.fill(0)
+      }
+      body.onEnd()
+      expect((await bytes).equals(Buffer.concat(pieces))).toBe(true)
+    },
+  )
 
   it('aborts what is larger than it may be, at the first byte too many', async () => {
     const growing = make()
