@@ -11,12 +11,12 @@ describe('the process meter', () => {
   it('counts the CPU time of a process, of its children, and of children that ended', async () => {
     const script = `
       const { spawnSync } = require('node:child_process')
-      console.log('ready')
       process.once('SIGUSR2', () => {
         ${BURN}
         spawnSync(process.execPath, ['-e', ${JSON.stringify(BURN)}])
         console.log('done')
       })
+      console.log('ready')
       setInterval(() => {}, 1000)`
     await using server = await startRealServer({ command: process.execPath, args: ['-e', script], ports: [] })
     while (!server.output().includes('ready')) await sleep(10)
