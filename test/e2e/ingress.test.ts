@@ -228,7 +228,9 @@ describe('the listener with hostile and broken clients', () => {
     ['a negative size', '-1\r\nabcd\r\n0\r\n\r\n'],
   ])('refuses a chunked body with %s', async (_what, body) => {
     const errors: string[] = []
+    let handled = 0
     const listener = await serve(exchange => {
+      handled++
       exchange.events = { onDrain() {}, onAborted: error => errors.push(error.code) }
     })
     const answer = await talk(listener.port, [
@@ -236,7 +238,8 @@ describe('the listener with hostile and broken clients', () => {
       body,
     ])
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-    expect(errors).toEqual(['MM_BAD_REQUEST'])
+    // Head and body in one read: then nobody hears of the request at all.
+    expect(errors).toEqual(handled === 0 ? [] : ['MM_BAD_REQUEST'])
   })
 
   it('refuses long lines, large heads and large bodies, and the client sees the answer though it is still sending', async () => {
