@@ -69,11 +69,14 @@ describe('a dial over TCP', () => {
   it.runIf(process.platform === 'linux')('has keepalive on, with the delay that was asked for', async () => {
     await using server = await startLoopbackServer()
     const { socket } = await new TestDialer().dial(`http://origin.test:${server.port}`)
-    const local = (socket.localPort ?? 0).toString(16).toUpperCase().padStart(4, '0')
+    const hex = (port: number | undefined) => `:${(port ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
     const rows = readFileSync('/proc/net/tcp', 'latin1')
       .split('\n')
       .map(row => row.trim().split(/\s+/))
-    const row = rows.find(([, address, peer]) => address?.endsWith(`:${local}`) && !peer?.endsWith(':0000'))
+    // Both ports: another test's connection may have had the same local one a moment ago, and be in TIME-WAIT still.
+    const row = rows.find(
+      ([, local, peer]) => local?.endsWith(hex(socket.localPort)) && peer?.endsWith(hex(server.port)),
+    )
     // The sixth column is timer:expiry in hundredths of a second; timer 2 is keepalive (Documentation/networking/proc_net_tcp).
     const [timer, expires] = (row?.[5] ?? '').split(':')
     expect(timer).toBe('02')
