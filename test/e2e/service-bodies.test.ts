@@ -69,6 +69,8 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
 
   it('keeps the origin back for a slow client, and its own memory flat', { timeout: 60_000 }, async () => {
     const before = memory()
+    const aborted = async () => (await readPool(connector.adminUrl, 'origin')).closed['exchange-aborted'] ?? 0
+    const abortedBefore = await aborted() // the connector has served other tests
     const tooSlow = curl(['--limit-rate', '20M', `${connector.url}/1g`], {
       discardBody: true,
       timeoutSeconds: 3,
@@ -82,7 +84,7 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
     expect(bytes).toBeGreaterThan(20_000_000)
     // It is gone in mid-body: the origin's connection cannot be used again and must not be kept.
     await expect.poll(async () => (await readPool(connector.adminUrl, 'origin')).connections.leased).toBe(0)
-    expect((await readPool(connector.adminUrl, 'origin')).closed['exchange-aborted']).toBe(1)
+    expect(await aborted()).toBeGreaterThan(abortedBefore)
   })
 
   it('survives 80 clients that vanish in mid-download', { timeout: 60_000 }, async () => {
