@@ -72,6 +72,7 @@ export type {
   TransportResponse,
   TransportStats,
 } from './transport/api.ts'
+export { BUILT_PROTOCOLS } from './transport/built-protocols.ts'
 export type { BodyInput } from './transport/request-body.ts'
 export type { HeaderInput } from './transport/request-headers.ts'
 export { createTransport } from './transport.ts'

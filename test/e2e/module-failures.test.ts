@@ -1,49 +1,17 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
-import {
-  createTransport,
-  type OriginOptions,
-  parseOrigin,
-  type Transport,
-  TransportError,
-  type TransportEvent,
-} from '../../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import { parseOrigin, TransportError, type TransportEvent } from '../../src/index.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startBlackHole, startLoopbackServer } from '../support/loopback-server.ts'
-import { ok, type ScriptedOrigin, type SeenRequest, startScriptedOrigin } from '../support/scripted-origin.ts'
+import { ok } from '../support/scripted-origin.ts'
+import { scriptedRun } from '../support/scripted-run.ts'
 import { until } from '../support/until.ts'
 
 /** Which code each failure has, whether the origin may have acted, and that the next request is none the worse for it. */
 describe('failures', () => {
-  const toClose: (() => PromiseLike<unknown>)[] = []
-  afterEach(async () => {
-    for (const close of toClose.splice(0).reverse()) await close()
-  })
-  const transportWith = (defaults: OriginOptions = {}, events?: TransportEvent[]): Transport => {
-    const transport = createTransport({
-      defaults,
-      ...(events === undefined ? {} : { observer: event => void events.push(event) }),
-    })
-    toClose.push(() => transport.close())
-    return transport
-  }
-  const scripted = async (script: (request: SeenRequest) => void): Promise<ScriptedOrigin> => {
-    const origin = await startScriptedOrigin(script)
-    toClose.push(() => origin[Symbol.asyncDispose]())
-    return origin
-  }
-  const failure = async (promise: Promise<unknown>): Promise<TransportError> => {
-    const error = await promise.then(
-      () => 'fulfilled',
-      (error: unknown) => error,
-    )
-    if (error instanceof TransportError) return error
-    throw new Error(`expected a TransportError, not ${String(error)}`)
-  }
-  const textOf = async (transport: Transport, url: string): Promise<string> =>
-    (await transport.request(url)).text()
+  const { toClose, transportWith, scripted, failure, textOf } = scriptedRun()
 
   describe('before a connection', () => {
     it('MM_CONNECT_REFUSED where nobody listens, after the retries that are allowed', async () => {

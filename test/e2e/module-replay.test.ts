@@ -1,45 +1,14 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
-import {
-  createTransport,
-  type OriginOptions,
-  type Transport,
-  TransportError,
-  type TransportEvent,
-} from '../../src/index.ts'
-import { ok, type ScriptedOrigin, type SeenRequest, startScriptedOrigin } from '../support/scripted-origin.ts'
+import { describe, expect, it } from 'vitest'
+import { type TransportEvent } from '../../src/index.ts'
+import { ok, type ScriptedOrigin } from '../support/scripted-origin.ts'
+import { scriptedRun } from '../support/scripted-run.ts'
 
 /** What is sent again when its connection dies, and what never is: the origin counts. */
 describe('replays', () => {
-  const toClose: (() => PromiseLike<unknown>)[] = []
-  afterEach(async () => {
-    for (const close of toClose.splice(0).reverse()) await close()
-  })
-  const transportWith = (defaults: OriginOptions = {}, events?: TransportEvent[]): Transport => {
-    const transport = createTransport({
-      defaults,
-      ...(events === undefined ? {} : { observer: event => void events.push(event) }),
-    })
-    toClose.push(() => transport.close())
-    return transport
-  }
-  const scripted = async (script: (request: SeenRequest) => void): Promise<ScriptedOrigin> => {
-    const origin = await startScriptedOrigin(script)
-    toClose.push(() => origin[Symbol.asyncDispose]())
-    return origin
-  }
-  const failure = async (promise: Promise<unknown>): Promise<TransportError> => {
-    const error = await promise.then(
-      () => 'fulfilled',
-      (error: unknown) => error,
-    )
-    if (error instanceof TransportError) return error
-    throw new Error(`expected a TransportError, not ${String(error)}`)
-  }
-  const textOf = async (transport: Transport, url: string): Promise<string> =>
-    (await transport.request(url)).text()
+  const { transportWith, scripted, failure, textOf } = scriptedRun()
 
   describe('a reused connection that dies', () => {
     /** Answers the first request on each connection, and breaks off at every later one. */
