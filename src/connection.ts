@@ -1,9 +1,7 @@
 import type { Endpoint } from './endpoint.ts'
 import type { TransportError } from './errors.ts'
 import type { ExchangeHandler, ExchangeRequest } from './exchange.ts'
-
-/** The protocols in which a connection can speak, by their ALPN names. */
-export type Protocol = 'http/1.1' | 'h2' | 'h3'
+import type { Protocol } from './protocol.ts'
 
 /** Why a connection stopped taking requests or ended. The word is a metric label: add to it, do not rename. */
 export type CloseReason =

@@ -119,6 +119,21 @@ export const ERROR_CODES = {
     'the connection did not answer the check before reuse',
   ),
   MM_REFUSED: remote(502, 'connection_terminated', 'the origin refused the request unprocessed'),
+  MM_STREAM_RESET: remote(
+    502,
+    'connection_terminated',
+    'the peer reset the stream of this exchange: look at its log for the error that the message names',
+  ),
+  MM_UPGRADE_UNAVAILABLE: remote(
+    502,
+    'http_upgrade_failed',
+    'the origin offers no extended CONNECT on this connection (RFC 8441): allow http/1.1 for it',
+  ),
+  MM_EXCESSIVE_LOAD: remote(
+    502,
+    'http_protocol_error',
+    'the peer made work that helps nobody (a flood): raise the limit that the message names, or look at the peer',
+  ),
   MM_PROTOCOL_ERROR: remote(502, 'http_protocol_error', 'the peer broke the protocol: look at what it sent'),
   MM_HEADER_LIMIT: remote(
     502,

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Protocol } from './protocol.ts'
 import type { TransportError } from './errors.ts'
 import type { HeaderList } from './headers.ts'
 
@@ -81,6 +82,8 @@ export interface ExchangeHandler {
 
 /** The handler's hold on the exchange. After the last handler call it does nothing. */
 export interface ExchangeController {
+  /** What the connection speaks. */
+  readonly protocol: Protocol
   readonly paused: boolean
   readonly aborted: boolean
   /** Stops the flow of the body until resume(). On HTTP/2 and HTTP/3 other exchanges go on. */

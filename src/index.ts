@@ -16,7 +16,6 @@ export type {
   Connection,
   HandshakeInfo,
   KeepAliveHint,
-  Protocol,
 } from './connection.ts'
 export { TransportDispatcher } from './dispatcher.ts'
 export type { Endpoint } from './endpoint.ts'
@@ -60,6 +59,7 @@ export {
 export type { Origin } from './origin.ts'
 export { parseOrigin } from './origin.ts'
 export * from './pool/sizing.ts'
+export type { Protocol } from './protocol.ts'
 export type {
   DispatchHandle,
   DispatchRequest,

@@ -1,4 +1,5 @@
-import type { CloseReason, Connection, Protocol } from './connection.ts'
+import type { CloseReason, Connection } from './connection.ts'
+import type { Protocol } from './protocol.ts'
 import type { TransportError } from './errors.ts'
 import type { Origin } from './origin.ts'
 

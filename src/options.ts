@@ -1,4 +1,4 @@
-import type { Protocol } from './connection.ts'
+import type { Protocol } from './protocol.ts'
 
 /**
  * Every limit and timeout of the transport, with its default. The table in README.md is made from this file by a test.
@@ -124,6 +124,77 @@ export const DEFAULT_RESPONSE_LIMITS: Readonly<ResponseLimits> = {
   maxInformational: 16,
 }
 
+/**
+ * HTTP/2, in either role: towards origins (`http2` of an origin), and towards clients (`http2` of a listener).
+ * What ends in `PerSecond` is how often a peer may do, on one connection and averaged over ten seconds, what costs us work and brings
+ * nobody further; one that does it more often is a flood and ends its connection with ENHANCE_YOUR_CALM.
+ */
+export interface Http2Options {
+  /** Streams that a peer may have open at once (SETTINGS_MAX_CONCURRENT_STREAMS). Towards origins none: we take no push. */
+  maxConcurrentStreams: number
+  /** The window that each stream starts with (SETTINGS_INITIAL_WINDOW_SIZE): the most that a reader who sleeps makes us hold. */
+  streamWindowBytes: number
+  /** How far the window of a stream whose reader keeps up may grow with the measured bandwidth-delay product. */
+  maxStreamWindowBytes: number
+  /** The window of the connection as a whole. */
+  connectionWindowBytes: number
+  /** What a connection may hold for readers that sleep. Beyond it no more credit is given, and all its streams wait. */
+  maxBufferedBytes: number
+  /** What a connection takes for writing before its producers have to wait. */
+  writeAheadBytes: number
+  /** The largest frame that we take (SETTINGS_MAX_FRAME_SIZE, 16384 to 16777215). */
+  maxFrameBytes: number
+  /** The dynamic table that the peer may use towards us (SETTINGS_HEADER_TABLE_SIZE). */
+  headerTableBytes: number
+  /** The most of the peer's dynamic table that we use. */
+  encoderTableBytes: number
+  /** Streams that we open before the peer's SETTINGS have come. */
+  streamsBeforeSettings: number
+  /** How long the peer may take to acknowledge our SETTINGS, and to send its own. */
+  settingsTimeoutMs: number
+  /** CONTINUATION frames in one field block. */
+  maxContinuations: number
+  /** Frames of ours that only answer the peer (acknowledgements, resets) and wait for it to read them. */
+  maxQueuedReplies: number
+  /** PING frames that want an answer. */
+  maxPingsPerSecond: number
+  /** SETTINGS frames. */
+  maxSettingsPerSecond: number
+  /** Streams that the peer opened and reset before they were answered, or made us reset (rapid reset). */
+  maxResetsPerSecond: number
+  /** DATA frames without a byte of data that do not end their stream either. */
+  maxEmptyFramesPerSecond: number
+  /** DATA frames below 64 bytes that do not end their stream (slow drip). */
+  maxTinyFramesPerSecond: number
+  /** WINDOW_UPDATE frames of less than 1024 bytes each (window games). */
+  maxTinyWindowUpdatesPerSecond: number
+  /** PRIORITY, PRIORITY_UPDATE, ALTSVC, ORIGIN and unknown frames. */
+  maxIgnoredFramesPerSecond: number
+}
+
+export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
+  maxConcurrentStreams: 128,
+  streamWindowBytes: 262_144,
+  maxStreamWindowBytes: 8_388_608,
+  connectionWindowBytes: 16_777_216,
+  maxBufferedBytes: 67_108_864,
+  writeAheadBytes: 131_072,
+  maxFrameBytes: 16_384,
+  headerTableBytes: 4096,
+  encoderTableBytes: 4096,
+  streamsBeforeSettings: 4,
+  settingsTimeoutMs: 10_000,
+  maxContinuations: 16,
+  maxQueuedReplies: 1_000,
+  maxPingsPerSecond: 20,
+  maxSettingsPerSecond: 5,
+  maxResetsPerSecond: 100,
+  maxEmptyFramesPerSecond: 20,
+  maxTinyFramesPerSecond: 20_000,
+  maxTinyWindowUpdatesPerSecond: 20_000,
+  maxIgnoredFramesPerSecond: 1_000,
+}
+
 /** Trust and identity towards an origin. */
 export interface TlsOptions {
   /** PEM certificates to trust instead of Node's own list. */
@@ -159,6 +230,7 @@ export interface OriginOptions {
   timeouts?: Partial<TimeoutOptions>
   retry?: Partial<RetryOptions>
   limits?: Partial<ResponseLimits>
+  http2?: Partial<Http2Options>
   tls?: TlsOptions
   socket?: Partial<SocketOptions>
   /** `address` or `address:port`: connect here instead of resolving the host. Brackets around IPv6. */

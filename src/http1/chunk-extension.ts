@@ -1,4 +1,4 @@
-import { classOf, HTAB, SEMICOLON, SP, TOKEN } from './char-tables.ts'
+import { classOf, HTAB, SEMICOLON, SP, TOKEN } from '../char-tables.ts'
 
 /**
  * Chunk extensions (RFC 9112 7.1.1) are read by nobody and dropped, but where one ends must be beyond doubt:

@@ -6,8 +6,8 @@ import type {
   ConnectionListener,
   HandshakeInfo,
   KeepAliveHint,
-  Protocol,
 } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { asTransportError, type Processed, TransportError } from '../errors.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../exchange.ts'

@@ -1,3 +1,4 @@
+import type { Protocol } from '../protocol.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../exchange.ts'
 import type { BodyUpload } from './connection-upload.ts'
@@ -15,6 +16,7 @@ export interface ExchangeOwner {
  * has no owner and does nothing, so that a late call cannot touch the exchange that follows on the connection.
  */
 export class ExchangeControl implements ExchangeController {
+  readonly protocol: Protocol = 'http/1.1'
   readonly request: ExchangeRequest
   readonly handler: ExchangeHandler
   #owner: ExchangeOwner | undefined

@@ -1,6 +1,6 @@
 import { TransportError } from '../errors.ts'
 import type { HeaderList } from '../headers.ts'
-import { classOf, TOKEN_LOWER_ONLY } from './char-tables.ts'
+import { classOf, TOKEN_LOWER_ONLY } from '../char-tables.ts'
 import {
   CONTENT_LENGTH,
   EXPECT,

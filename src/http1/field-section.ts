@@ -1,4 +1,4 @@
-import { byteAt, COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './char-tables.ts'
+import { byteAt, COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from '../char-tables.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { bytesAround, codecFailure } from './codec-failure.ts'
 import {

@@ -1,4 +1,4 @@
-import { byteAt, classOf, TOKEN_LOWER } from './char-tables.ts'
+import { byteAt, classOf, TOKEN_LOWER } from '../char-tables.ts'
 
 /**
  * Field names that are read without an allocation: their bytes are looked up, and a hit gives the one string that everybody

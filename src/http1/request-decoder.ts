@@ -1,7 +1,7 @@
 import { NO_HEADERS } from '../headers.ts'
 import { isAuthority } from './authority.ts'
 import { BodyReader } from './body-reader.ts'
-import { byteAt, CR, LF, SP, TARGET, TOKEN } from './char-tables.ts'
+import { byteAt, CR, LF, SP, TARGET, TOKEN } from '../char-tables.ts'
 import { bytesAround, codecFailure, READING_REQUEST as ROLE } from './codec-failure.ts'
 import type { CodecLimits } from './codec-limits.ts'
 import { fieldSection } from './field-section.ts'

@@ -1,4 +1,4 @@
-import { byteAt, CR, LF } from './char-tables.ts'
+import { byteAt, CR, LF } from '../char-tables.ts'
 
 /** Says that more bytes are needed. */
 export const INCOMPLETE = -1

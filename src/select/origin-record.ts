@@ -1,4 +1,5 @@
-import type { AttemptRecord, HandshakeInfo, KeepAliveHint, Protocol } from '../connection.ts'
+import type { AttemptRecord, HandshakeInfo, KeepAliveHint } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import type { Resolution } from '../endpoint.ts'
 import type { ErrorCode, TransportError } from '../errors.ts'
 

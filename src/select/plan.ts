@@ -1,4 +1,4 @@
-import type { Protocol } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../endpoint.ts'
 import { age, type OriginRecord } from './origin-record.ts'
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import type { AttemptRecord, HandshakeInfo, Protocol } from '../connection.ts'
+import type { AttemptRecord, HandshakeInfo } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { SocketOptions, TimeoutOptions, TlsOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { AttemptRecord, Protocol } from '../connection.ts'
+import type { AttemptRecord } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { abortError, TransportError } from '../errors.ts'
 import { peerKey } from '../memory/peer-key.ts'

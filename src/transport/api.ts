@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { AttemptRecord, Connection, Protocol } from '../connection.ts'
+import type { AttemptRecord, Connection } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeHandler, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'

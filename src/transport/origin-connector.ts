@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import type { Connection, ConnectionListener, Connector, Protocol } from '../connection.ts'
+import type { Connection, ConnectionListener, Connector } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import { formatEndpoint, type Resolution, type Resolver } from '../endpoint.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import { Http1Connection } from '../http1/connection.ts'

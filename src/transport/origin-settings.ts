@@ -1,4 +1,4 @@
-import type { Protocol } from '../connection.ts'
+import type { Protocol } from '../protocol.ts'
 import { TransportError } from '../errors.ts'
 import {
   DEFAULT_POOL_OPTIONS,

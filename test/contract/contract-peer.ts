@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../src/clock.ts'
-import type { Connection, ConnectionListener, Protocol } from '../../src/connection.ts'
+import type { Connection, ConnectionListener } from '../../src/connection.ts'
+import type { Protocol } from '../../src/protocol.ts'
 
 /** One request as the scripted origin sees it, and the means to answer it, whatever the protocol. */
 export interface OriginExchange {

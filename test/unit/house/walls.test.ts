@@ -22,6 +22,12 @@ const TRESPASSES: [file: string, code: string, complaint: string][] = [
   ['src/http1/a.ts', "import { x } from '../pool/x.ts'", 'wall: a protocol'],
   ['src/http1/a.ts', "import { x } from '../tcp/x.ts'", 'wall: a protocol'],
   ['src/http1/b.ts', "import { x } from 'node:tls'", 'pure: a driver does the I/O'],
+  ['src/http2/a.ts', "import { x } from '../http1/x.ts'", 'wall: a protocol'],
+  ['src/http2/b.ts', "import { x } from 'node:http2'", 'pure: a driver does the I/O'],
+  ['src/http2/c.ts', 'export const at = Date.now()', 'pure: `now` is an argument'],
+  ['src/http2/connection.ts', "import { x } from '../tcp/x.ts'", 'wall: a protocol'],
+  ['src/header-compression/a.ts', "import { x } from '../http2/x.ts'", 'wall: header-compression/'],
+  ['src/header-compression/b.ts', "import { x } from 'node:net'", 'pure: a driver does the I/O'],
   ['src/tcp/a.ts', "import { x } from '../http1/x.ts'", 'wall: tcp/'],
   ['src/transport/a.ts', "import { x } from '../service/x.ts'", 'wall: the transport'],
   ['src/transport.ts', "import { x } from './ingress/x.ts'", 'wall: the transport'],
@@ -75,6 +81,8 @@ describe('the walls', () => {
         'src/service/routes/a.ts',
         "import { x } from '../../index.ts'\nimport { y } from '../config/b.ts'\nexport const z = [x, y]",
       ],
+      ['src/http2/d.ts', "import { x } from '../header-compression/x.ts'\nexport const z = x"],
+      ['src/http2/connection.ts', "import { x } from 'node:net'\nexport const z = x"],
       ['src/ingress/a.ts', "import { x } from '../http1/x.ts'\nexport const z = x"],
     ]
     for (const [file, code] of allowed) write(join(house, 'allowed', file), `${code}\n`)

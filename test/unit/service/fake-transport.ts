@@ -11,6 +11,7 @@ import type {
 /** One dispatched request; the test plays the origin through its handler. */
 export class FakeDispatch implements DispatchHandle, ExchangeController {
   readonly origin: Origin
+  readonly protocol = 'http/1.1'
   readonly request: DispatchRequest
   readonly handler: ExchangeHandler
   readonly log: string[] = []

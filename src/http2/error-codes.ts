@@ -1,0 +1,26 @@
+/** The error codes of RFC 9113 section 7. */
+export const ERROR_CODES = {
+  NO_ERROR: 0x0,
+  PROTOCOL_ERROR: 0x1,
+  INTERNAL_ERROR: 0x2,
+  FLOW_CONTROL_ERROR: 0x3,
+  SETTINGS_TIMEOUT: 0x4,
+  STREAM_CLOSED: 0x5,
+  FRAME_SIZE_ERROR: 0x6,
+  REFUSED_STREAM: 0x7,
+  CANCEL: 0x8,
+  COMPRESSION_ERROR: 0x9,
+  CONNECT_ERROR: 0xa,
+  ENHANCE_YOUR_CALM: 0xb,
+  INADEQUATE_SECURITY: 0xc,
+  HTTP_1_1_REQUIRED: 0xd,
+} as const
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+const NAMES = Object.keys(ERROR_CODES) as ErrorCode[] // in the order of their numbers, from 0 on
+
+/** RFC 9113 7: an unknown code must not trigger special behavior, and may be treated as INTERNAL_ERROR. */
+export function errorCodeOf(wire: number): ErrorCode {
+  return NAMES[wire] ?? 'INTERNAL_ERROR'
+}

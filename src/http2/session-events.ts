@@ -1,0 +1,78 @@
+import type { HeaderList } from '../headers.ts'
+import type { ErrorCode } from './error-codes.ts'
+import type { RequestHead, ResponseHead } from './message-head.ts'
+import type { Stream } from './stream.ts'
+
+/**
+ * What a session tells its driver of the connection as a whole. Called from within receive(), onTimeout() or a command. The driver may
+ * call commands from within.
+ */
+export interface SessionEvents {
+  /** There is output where there was none: take it before the loop turns. */
+  onOutput(): void
+  /** The peer's SETTINGS came: the first ones, or new ones. */
+  onSettings(): void
+  /**
+   * The peer takes no more streams. Those above lastStreamId were told `unprocessed` resets before this. It may come twice
+   * (RFC 9113 6.8: a graceful end says 2^31-1 first).
+   */
+  onGoaway(goaway: Goaway): void
+  /** Server role: a request began. Answer with who hears of it. */
+  onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents
+  /** A stream is gone and its place is free. Called before the stream's own last event. `failed`: see ConnectionListener. */
+  onStreamClosed(stream: Stream, failed: boolean): void
+  /** A PING of ours was answered. */
+  onPong(): void
+  /** ORIGIN (RFC 8336), client role: the origins that the connection is good for, as ASCII serializations. */
+  onOrigins(origins: readonly string[]): void
+  /** ALTSVC (RFC 7838 4), client role. `origin` is '' when the frame stands for the origin of the connection. */
+  onAltSvc(origin: string, value: string): void
+  /** A defence took effect: which one, by the name of its limit. For metrics. The end of the connection or stream follows by itself. */
+  onDefence(limit: string): void
+  /**
+   * The session is over: by an error of the peer's (`code`, after a GOAWAY with it was put out), or because everything is done after a
+   * GOAWAY. Streams were told before. The driver writes what output is left and ends the socket. The last call.
+   */
+  onEnd(end: SessionEnd): void
+}
+
+export interface Goaway {
+  readonly lastStreamId: number
+  readonly code: ErrorCode
+  /** The peer's debug data, printable and cut. */
+  readonly debug: string
+}
+
+export interface SessionEnd {
+  readonly code: ErrorCode
+  readonly message: string
+  /** `local`: our own will, or done. `peer`: it broke the protocol. `flood`: a defence ended it. */
+  readonly cause: 'local' | 'peer' | 'flood'
+}
+
+/** What a session tells of one stream. After onEnd and our own end, or after onReset, nothing more comes. */
+export interface StreamEvents {
+  /** Client role. A 1xx, or the final head. */
+  onResponse(head: ResponseHead): void
+  /** Borrowed memory, unless `stream.isDeliveringOwned`. One after the other; none while the stream is paused. */
+  onData(chunk: Buffer): void
+  /** The peer has said everything. Trailers may be empty. */
+  onEnd(trailers: HeaderList): void
+  /** After a write() that returned false: there is room again. */
+  onWritable(): void
+  /** The stream broke. The last call. */
+  onReset(reset: StreamReset): void
+}
+
+export interface StreamReset {
+  readonly code: ErrorCode
+  /**
+   * - `peer`: RST_STREAM from the peer
+   * - `unprocessed`: the peer said that it did nothing with it (REFUSED_STREAM, above the last id of GOAWAY), or nothing was sent
+   * - `broken`: the peer broke a rule on this stream; we have reset it
+   * - `limit`: a limit of ours was exceeded (header list size); we have reset it
+   * - `session`: the session ended under it
+   */
+  readonly cause: 'peer' | 'unprocessed' | 'broken' | 'limit' | 'session'
+  readonly message: string
+}
