@@ -13,11 +13,13 @@ export interface SessionEvents {
   /** The peer's SETTINGS came: the first ones, or new ones. */
   onSettings(): void
   /**
-   * The peer takes no more streams. Those above lastStreamId were told `unprocessed` resets before this. It may come twice
+   * The peer takes no more streams. Those above lastStreamId are told `unprocessed` resets after this. It may come twice
    * (RFC 9113 6.8: a graceful end says 2^31-1 first).
    */
   onGoaway(goaway: Goaway): void
-  /** Server role: a request began. Answer with who hears of it. */
+  /** Client role: the stream ids are used up (RFC 9113 5.1.1). `capacity` is 0 from now on; open streams go on. */
+  onExhausted(): void
+  /** Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd follow. */
   onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents
   /** A stream is gone and its place is free. Called before the stream's own last event. `failed`: see ConnectionListener. */
   onStreamClosed(stream: Stream, failed: boolean): void
@@ -29,6 +31,8 @@ export interface SessionEvents {
   onAltSvc(origin: string, value: string): void
   /** A defence took effect: which one, by the name of its limit. For metrics. The end of the connection or stream follows by itself. */
   onDefence(limit: string): void
+  /** The session is about to end: `capacity` is 0, the streams are told next, then onEnd follows. */
+  onEnding(end: SessionEnd): void
   /**
    * The session is over: by an error of the peer's (`code`, after a GOAWAY with it was put out), or because everything is done after a
    * GOAWAY. Streams were told before. The driver writes what output is left and ends the socket. The last call.
@@ -71,8 +75,9 @@ export interface StreamReset {
    * - `unprocessed`: the peer said that it did nothing with it (REFUSED_STREAM, above the last id of GOAWAY), or nothing was sent
    * - `broken`: the peer broke a rule on this stream; we have reset it
    * - `limit`: a limit of ours was exceeded (header list size); we have reset it
+   * - `invalid`: what we were asked to send cannot be put on the wire (trailers); we have reset it
    * - `session`: the session ended under it
    */
-  readonly cause: 'peer' | 'unprocessed' | 'broken' | 'limit' | 'session'
+  readonly cause: 'peer' | 'unprocessed' | 'broken' | 'limit' | 'invalid' | 'session'
   readonly message: string
 }

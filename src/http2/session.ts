@@ -13,6 +13,8 @@ export interface SessionOptions {
   /** Server role: whether extended CONNECT is offered (RFC 8441). */
   readonly enableConnectProtocol: boolean
   readonly events: SessionEvents
+  /** Client role: the id of the first stream; odd, default 1. For tests of what happens at the end of the ids. */
+  readonly firstStreamId?: number
   /** The version of a borrowed chunk that may be kept; called within receive(). */
   readonly keep: (chunk: Buffer) => Buffer
 }
@@ -28,7 +30,7 @@ export interface OutgoingRequest {
   readonly headers: HeaderList
 }
 
-/** HTTP/2 for both roles, without sockets, timers and clock. SHAPE ONLY: the implementation follows. */
+/** What a driver holds: HTTP/2 for both roles, without sockets, timers and clock. */
 export interface Session {
   // Inputs
   /** Puts out the preface (client) and SETTINGS. Once, before anything else. */

@@ -1,7 +1,7 @@
 import type { HeaderList } from '../headers.ts'
 import type { ErrorCode } from './error-codes.ts'
 
-/** One stream, as its driver holds it. SHAPE ONLY: the implementation follows. */
+/** One stream, as its driver holds it. */
 export interface Stream {
   readonly id: number
   /** The chunk that onData is being called with may be kept as it is: it was kept before. */

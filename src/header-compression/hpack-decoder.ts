@@ -1,0 +1,169 @@
+import type { HeaderList } from '../headers.ts'
+import { BlockCache } from './block-cache.ts'
+import { DynamicTable, entryBytes } from './dynamic-table.ts'
+import type { FieldClass } from './field-classes.ts'
+import { fieldName, STATIC_CLASSES } from './field-classes.ts'
+import { FieldReader } from './field-reader.ts'
+import { HpackError } from './hpack-error.ts'
+import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES } from './hpack-static-table.ts'
+
+/** A decoded field section. */
+export interface FieldBlock {
+  /** Flat name, value, …, pseudo-fields included, in wire order. Never changed; may be shared between equal blocks. */
+  readonly fields: HeaderList
+  /** RFC 7541 4.1 size of the list. */
+  readonly bytes: number
+  /** Whatever the reader makes of it, kept with the block so that a cached block is judged once. Starts undefined. */
+  meaning: unknown
+}
+
+export interface HpackDecoderOptions {
+  /** What we announce as SETTINGS_HEADER_TABLE_SIZE. */
+  maxTableBytes: number
+  /** Of one list, by the size of RFC 7541 4.1. */
+  maxListBytes: number
+  /** Of one list. */
+  maxFields: number
+}
+
+// The first byte of a field tells what it is (RFC 7541 6).
+const INDEXED = 0x80
+const INSERTED = 0x40
+const SIZE_UPDATE = 0x20
+const NEVER_INDEXED = 0x10
+
+/** The index of the newest entry of the dynamic table. */
+const FIRST_DYNAMIC: number = STATIC_COUNT + 1
+
+/** RFC 9113 6.5.2: what the peer's encoder may use until it has heard from us. */
+const DEFAULT_TABLE_BYTES = 4096
+
+/**
+ * Decodes the field blocks of one direction of a connection (RFC 7541), in the order in which they came.
+ *
+ * What a hostile block can cost is linear in its length: a reference of one byte adds a pointer at the most, and once the list is
+ * above its limits nothing is kept of it ('too-large'), though it is read to its end, because the table depends on it.
+ */
+export class HpackDecoder {
+  readonly #options: HpackDecoderOptions
+  readonly #table = new DynamicTable(DEFAULT_TABLE_BYTES)
+  readonly #cache = new BlockCache(this.#table)
+  readonly #reader = new FieldReader()
+
+  constructor(options: HpackDecoderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Decodes one whole block `buffer[start, end)`. Throws HpackError: the connection is lost. When only the limits of the list are
+   * exceeded it reads on to the end, so that the table stays right, and returns 'too-large'.
+   */
+  decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
+    return this.#cache.find(buffer, start, end) ?? this.#decode(buffer, start, end)
+  }
+
+  #decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
+    const { maxFields, maxListBytes } = this.#options
+    const reader = this.#reader
+    const table = this.#table
+    reader.start(buffer, start, end)
+    const hasSizeUpdate = start < end && isSizeUpdate(byteAt(buffer, start))
+    if (hasSizeUpdate) this.#readSizeUpdates(buffer, end)
+    const insertions: string[] | undefined = this.#cache.isWanted ? [] : undefined
+    const fields: string[] = []
+    const { generation } = table
+    let isPrivate = hasSizeUpdate
+    let hasDynamicReferences = false
+    let fieldCount = 0
+    let bytes = 0
+    while (reader.position < end) {
+      const first = byteAt(buffer, reader.position)
+      let name: string
+      let value: string
+      if (first >= INDEXED) {
+        // Indexed field (6.1)
+        const index = reader.readInteger(0x7f)
+        if (index > STATIC_COUNT) {
+          hasDynamicReferences = true
+          this.#requireIndex(index)
+          name = table.nameAt(index - FIRST_DYNAMIC)
+          value = table.valueAt(index - FIRST_DYNAMIC)
+        } else {
+          if (index === 0) throw new HpackError('a field refers to index 0')
+          name = STATIC_NAMES[index] as string // 1 <= index <= STATIC_COUNT
+          value = STATIC_VALUES[index] as string // likewise
+        }
+      } else {
+        // Literal field: with indexing (6.2.1), without (6.2.2), never indexed (6.2.3); the last two differ in a flag only
+        const isInserted = first >= INSERTED
+        if (!isInserted && first >= SIZE_UPDATE) throw new HpackError('a size update stands behind a field')
+        const index = reader.readInteger(isInserted ? 0x3f : 0x0f)
+        let fieldClass: FieldClass
+        if (index === 0) {
+          const described = fieldName(reader.readString())
+          name = described.name
+          fieldClass = described.fieldClass
+        } else if (index > STATIC_COUNT) {
+          hasDynamicReferences = true
+          this.#requireIndex(index)
+          name = table.nameAt(index - FIRST_DYNAMIC)
+          fieldClass = fieldName(name).fieldClass
+        } else {
+          name = STATIC_NAMES[index] as string // 1 <= index <= STATIC_COUNT
+          fieldClass = STATIC_CLASSES[index] as FieldClass // likewise
+        }
+        value = reader.readString()
+        if (fieldClass === 'secret' || (!isInserted && first >= NEVER_INDEXED)) isPrivate = true
+        if (isInserted) {
+          table.insert(name, value)
+          insertions?.push(name, value)
+        }
+      }
+      bytes += entryBytes(name, value)
+      if (++fieldCount <= maxFields && bytes <= maxListBytes) fields.push(name, value)
+    }
+    reader.stop()
+    if (fieldCount > maxFields || bytes > maxListBytes) {
+      this.#cache.settle()
+      return 'too-large'
+    }
+    const block: FieldBlock = { fields, bytes, meaning: undefined }
+    const hasInsertions = table.generation !== generation
+    this.#cache.offer(
+      block,
+      { insertions, hasInsertions, hasDynamicReferences, isPrivate },
+      buffer,
+      start,
+      end,
+    )
+    return block
+  }
+
+  /** RFC 7541 4.2: only at the beginning of a block. There is no harm in more than the two that are needed. */
+  #readSizeUpdates(buffer: Buffer, end: number): void {
+    const reader = this.#reader
+    while (reader.position < end && isSizeUpdate(byteAt(buffer, reader.position))) {
+      const bytes = reader.readInteger(0x1f)
+      if (bytes > this.#options.maxTableBytes) {
+        throw new HpackError(
+          `a size update to ${bytes} is above the ${this.#options.maxTableBytes} that were announced`,
+        )
+      }
+      this.#table.resize(bytes)
+    }
+  }
+
+  #requireIndex(index: number): void {
+    if (index - FIRST_DYNAMIC >= this.#table.count) {
+      throw new HpackError(`a field refers to index ${index}, which is beyond the tables`)
+    }
+  }
+}
+
+function isSizeUpdate(first: number): boolean {
+  return first >= SIZE_UPDATE && first < INSERTED
+}
+
+function byteAt(buffer: Buffer, index: number): number {
+  return buffer[index] as number // the caller has compared with the end
+}

@@ -1,0 +1,416 @@
+import { NEVER } from '../deadline-timer.ts'
+import { asTransportError, type Processed, TransportError } from '../errors.ts'
+import type { ExchangeController, ExchangeHandler, ExchangeRequest, RequestBody } from '../exchange.ts'
+import { type HeaderList, headerValue, NO_HEADERS } from '../headers.ts'
+import { MemorySource } from '../memory-source.ts'
+import type { Protocol } from '../protocol.ts'
+import type { DeadlineTable } from './deadline-table.ts'
+import type { ErrorCode } from './error-codes.ts'
+import type { ResponseHead } from './message-head.ts'
+import { prepareRequest } from './outgoing-request.ts'
+import type { Session } from './session.ts'
+import type { StreamEvents, StreamReset } from './session-events.ts'
+import type { Stream } from './stream.ts'
+import { streamFailure } from './stream-failure.ts'
+import { StreamTunnel } from './stream-tunnel.ts'
+import { keepAsItIs, Upload, type UploadOwner } from './upload.ts'
+import { websocketAccept } from './websocket-accept.ts'
+
+/** What an exchange asks of its connection. */
+export interface ExchangeOwner {
+  readonly session: Session
+  readonly table: DeadlineTable<ClientExchange>
+  readonly maxInformational: number
+  /** Why the connection is ending with everything on it. Exchanges fall with it: see onExchangeFallen. */
+  readonly loss: TransportError | undefined
+  keep(chunk: Buffer): Buffer
+  /** The exchange has ended: its stream is free. `failed`: see ConnectionListener. Called before the handler hears of it. */
+  onExchangeEnded(exchange: ClientExchange, failed: boolean): void
+  /** The exchange has ended with its connection, or was not wanted: settle() is to be called once the listener knows. */
+  onExchangeFallen(exchange: ClientExchange): void
+  /** The stream has become a tunnel, whose end is told by the session. */
+  onTunnelOpened(exchange: ClientExchange, stream: Stream): void
+  /** Its holder broke it off. */
+  onTunnelReset(stream: Stream): void
+  /** The handler threw within its last call, where it cannot be told any more. */
+  onHandlerThrew(error: unknown): void
+}
+
+/**
+ * Where the exchange stands.
+ * - `pending`: nothing of it was given to the session. Valid transitions: open, fallen, over
+ * - `open`: it has its stream. Valid transitions: tunnel, fallen, over
+ * - `fallen`: it has failed and the handler does not know yet. Valid transitions: over
+ * - `tunnel`: the handler has its stream; there is no exchange any more. Final
+ * - `over`: the handler has had its last call. Final
+ */
+type Phase = 'pending' | 'open' | 'fallen' | 'tunnel' | 'over'
+
+/** Up to this size a body in memory is handed over at once; a larger one in pieces, so that it can be seen to move. */
+const DIRECT_BODY_BYTES = 65_536
+
+/**
+ * One exchange on a stream: what its session calls, and the handler's hold on it. One object per exchange, without a closure, a timer
+ * or a promise.
+ */
+export class ClientExchange implements ExchangeController, StreamEvents, UploadOwner {
+  readonly request: ExchangeRequest
+  readonly handler: ExchangeHandler
+  deadlineAt = NEVER
+  tableIndex = -1
+  readonly #owner: ExchangeOwner
+  #phase: Phase = 'pending'
+  #stream: Stream | undefined = undefined
+  /** The body that is being sent, until it is complete. */
+  #upload: Upload | undefined = undefined
+  #tunnel: StreamTunnel | undefined = undefined
+  /** Of an exchange that has fallen. */
+  #error: TransportError | undefined = undefined
+  #hasResponse = false
+  #isPaused = false
+  #isAborted = false
+  #informationalCount = 0
+
+  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: ExchangeOwner) {
+    this.request = request
+    this.handler = handler
+    this.#owner = owner
+  }
+
+  get isPending(): boolean {
+    return this.#phase === 'pending'
+  }
+
+  get processed(): Processed {
+    return this.#hasResponse ? 'yes' : this.#stream === undefined ? 'no' : 'unknown'
+  }
+
+  // The connection's side
+
+  /** The handler hears that it has its connection. */
+  start(): void {
+    this.armDeadline()
+    try {
+      this.handler.onRequestStart(this)
+    } catch (error) {
+      this.#onHandlerThrew(error)
+    }
+  }
+
+  /** Puts the request out. */
+  send(): void {
+    const { request } = this
+    const { session, table } = this.#owner
+    try {
+      const prepared = prepareRequest(request)
+      const body = this.#wantsTunnel || isEmpty(request.body) ? null : request.body
+      const endsStream = body === null && !this.#wantsTunnel
+      const stream = session.open(prepared, endsStream, this, table.now)
+      this.#stream = stream
+      this.#phase = 'open'
+      if (this.#isPaused) stream.pause()
+      if (body !== null) this.#sendBody(stream, body, prepared.bodyLength)
+    } catch (error) {
+      // Either the request cannot be written, or its source threw.
+      this.fail(asTransportError(error, 'MM_INTERNAL', this.processed), false)
+      return
+    }
+    this.armDeadline()
+  }
+
+  /** Ends it with an error; `failed`: see ConnectionListener. Does nothing when it is over. */
+  fail(error: TransportError, failed: boolean, code: ErrorCode = 'CANCEL'): void {
+    if (this.#phase !== 'pending' && this.#phase !== 'open') return
+    const stream = this.#stream
+    this.#leave('over')
+    stream?.reset(code)
+    this.#owner.onExchangeEnded(this, failed)
+    this.#reportError(error)
+  }
+
+  /** Its connection ends under it, or takes it no more: settle() follows. */
+  fall(error: TransportError, processed: Processed = this.processed): void {
+    if (this.#phase !== 'pending' && this.#phase !== 'open') return
+    this.#leave('fallen')
+    this.#error = withProcessed(error, processed)
+    this.#owner.onExchangeFallen(this)
+  }
+
+  /** It has fallen in a way that speaks against the connection; see ConnectionListener. */
+  get hasFailed(): boolean {
+    return this.#error !== undefined && speaksAgainstPeer(this.#error)
+  }
+
+  /** The handler hears that it has fallen. */
+  settle(): void {
+    const error = this.#error
+    if (this.#phase !== 'fallen' || error === undefined) return
+    this.#phase = 'over'
+    this.#reportError(error)
+  }
+
+  /** Its deadline has passed. */
+  onDeadline(): void {
+    const { headersTimeoutMs, bodyTimeoutMs } = this.request
+    const { processed } = this
+    const upload = this.#upload
+    const isHead = upload === undefined && !this.#hasResponse
+    const error = isHead
+      ? new TransportError('MM_HEADERS_TIMEOUT', `no response within ${headersTimeoutMs} ms`, { processed })
+      : new TransportError('MM_BODY_TIMEOUT', `a body stood still for ${bodyTimeoutMs} ms`, { processed })
+    // A source that has nothing to send says nothing about the peer.
+    this.fail(error, upload === undefined || upload.isBlocked)
+  }
+
+  /**
+   * What is waited for: while the body is sent, the next progress; then the head of the response; then the next bytes of its
+   * body, unless the handler has paused them.
+   */
+  armDeadline(): void {
+    const { request } = this
+    let delayMs: number
+    if (this.#upload !== undefined) delayMs = request.bodyTimeoutMs
+    else if (!this.#hasResponse) delayMs = request.headersTimeoutMs
+    else delayMs = this.#isPaused ? 0 : request.bodyTimeoutMs
+    if (delayMs <= 0) {
+      this.deadlineAt = NEVER
+      return
+    }
+    const { table } = this.#owner
+    const deadlineAt = table.now + delayMs
+    this.deadlineAt = deadlineAt
+    table.cover(deadlineAt)
+  }
+
+  // The handler's side: ExchangeController
+
+  get protocol(): Protocol {
+    return 'h2'
+  }
+
+  get paused(): boolean {
+    return this.#isPaused
+  }
+
+  get aborted(): boolean {
+    return this.#isAborted
+  }
+
+  pause(): void {
+    if (this.#isPaused || (this.#phase !== 'pending' && this.#phase !== 'open')) return
+    this.#isPaused = true
+    this.#stream?.pause()
+    this.armDeadline()
+  }
+
+  resume(): void {
+    if (!this.#isPaused || (this.#phase !== 'pending' && this.#phase !== 'open')) return
+    this.#isPaused = false
+    this.#owner.table.touch()
+    this.armDeadline()
+    this.#stream?.resume()
+  }
+
+  abort(error: TransportError): void {
+    if (this.#phase !== 'pending' && this.#phase !== 'open') return
+    this.#isAborted = true
+    this.fail(error, false)
+  }
+
+  keep(chunk: Buffer): Buffer {
+    return this.#stream?.isDeliveringOwned === true ? chunk : this.#owner.keep(chunk)
+  }
+
+  // The session's side: StreamEvents
+
+  onResponse(head: ResponseHead): void {
+    if (this.#phase !== 'open') return
+    const { status, headers } = head
+    try {
+      if (status < 200) this.#onInformational(status, headers)
+      else if (status < 300 && this.#wantsTunnel) this.#becomeTunnel(status, headers)
+      else {
+        this.#hasResponse = true
+        this.armDeadline()
+        this.handler.onResponseStart(this, status, headers, '')
+      }
+    } catch (error) {
+      this.#onHandlerThrew(error)
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#phase !== 'open') {
+      this.#tunnel?.receiveData(chunk)
+      return
+    }
+    this.armDeadline()
+    try {
+      this.handler.onResponseData(this, chunk)
+    } catch (error) {
+      this.#onHandlerThrew(error)
+    }
+  }
+
+  onEnd(trailers: HeaderList): void {
+    if (this.#phase !== 'open') {
+      this.#tunnel?.receiveEnd()
+      return
+    }
+    const stream = this.#stream
+    this.#leave('over')
+    // Answered before the request was sent: who has said everything does not want the rest (RFC 9113 8.1).
+    if (stream !== undefined && (stream.isSendOpen || stream.queuedBytes > 0)) stream.reset('NO_ERROR')
+    this.#owner.onExchangeEnded(this, false)
+    try {
+      this.handler.onResponseEnd(this, trailers)
+    } catch (error) {
+      this.#owner.onHandlerThrew(error)
+    }
+  }
+
+  onWritable(): void {
+    if (this.#upload === undefined) this.#tunnel?.onWritable()
+    else {
+      this.#owner.table.touch()
+      this.#upload.onWritable()
+    }
+  }
+
+  onReset(reset: StreamReset): void {
+    const { loss } = this.#owner
+    const failure = streamFailure(reset, this.#hasResponse)
+    if (this.#tunnel !== undefined) this.#tunnel.receiveReset(loss ?? failure)
+    else if (loss !== undefined) this.fall(loss, failure.processed)
+    else if (this.#phase === 'open') {
+      this.#leave('over')
+      this.#owner.onExchangeEnded(this, speaksAgainstPeer(failure))
+      this.#reportError(failure)
+    }
+  }
+
+  // The body's side: UploadOwner
+
+  onUploadProgress(): void {
+    this.#owner.table.touch()
+    this.armDeadline()
+  }
+
+  onUploadEnd(): void {
+    this.#upload = undefined
+    this.#owner.table.touch()
+    this.armDeadline()
+  }
+
+  onUploadFailed(error: TransportError): void {
+    this.fail(withProcessed(error, this.processed), false)
+  }
+
+  get #wantsTunnel(): boolean {
+    return this.request.upgrade !== undefined || this.request.method === 'CONNECT'
+  }
+
+  #sendBody(stream: Stream, body: NonNullable<RequestBody>, length: number | undefined): void {
+    if (body instanceof Uint8Array && body.length <= DIRECT_BODY_BYTES) {
+      stream.write(body, keepAsItIs)
+      stream.end(NO_HEADERS)
+      return
+    }
+    const source = body instanceof Uint8Array ? new MemorySource(body) : body
+    const upload = new Upload(stream, source, length, this)
+    this.#upload = upload
+    upload.start()
+  }
+
+  #onInformational(status: number, headers: HeaderList): void {
+    const { maxInformational } = this.#owner
+    if (++this.#informationalCount <= maxInformational) {
+      this.handler.onInformational(this, status, headers)
+      return
+    }
+    const message = `more than ${maxInformational} informational responses`
+    const error = new TransportError('MM_PROTOCOL_ERROR', message, { processed: this.processed })
+    this.fail(error, true, 'ENHANCE_YOUR_CALM')
+  }
+
+  /**
+   * A WebSocket client of HTTP/1.1 has sent a key and waits for 101 and the answer to it, neither of which HTTP/2 has: it gets them
+   * from here, so that callers need not know what the connection speaks. A request without a key came by extended CONNECT itself
+   * and gets the status as it is.
+   */
+  #becomeTunnel(status: number, headers: HeaderList): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    const { request } = this
+    this.#leave('tunnel')
+    const owner = this.#owner
+    const tunnel = new StreamTunnel(
+      stream,
+      chunk => owner.keep(chunk),
+      () => owner.onTunnelReset(stream),
+    )
+    this.#tunnel = tunnel
+    owner.onTunnelOpened(this, stream)
+    if (this.#isPaused) stream.resume()
+    const key =
+      request.upgrade?.toLowerCase() === 'websocket'
+        ? headerValue(request.headers, 'sec-websocket-key')
+        : undefined
+    try {
+      if (key === undefined) this.handler.onUpgrade(this, status, headers, tunnel.duplex)
+      else this.handler.onUpgrade(this, 101, withAccept(headers, key), tunnel.duplex)
+    } catch (error) {
+      tunnel.duplex.destroy()
+      owner.onHandlerThrew(error)
+    }
+  }
+
+  /** The one place that leaves `pending` and `open`, but for send(). */
+  #leave(phase: 'fallen' | 'tunnel' | 'over'): void {
+    this.#phase = phase
+    this.deadlineAt = NEVER
+    const upload = this.#upload
+    if (upload === undefined) return
+    this.#upload = undefined
+    upload.cancel()
+  }
+
+  /** Not the peer's fault, and not that of the connection: the others on it go on. */
+  #onHandlerThrew(error: unknown): void {
+    const wrapped = asTransportError(error, 'MM_INTERNAL', this.processed)
+    this.fail(wrapped, false, 'INTERNAL_ERROR')
+  }
+
+  #reportError(error: TransportError): void {
+    try {
+      this.handler.onResponseError(this, error)
+    } catch (thrown) {
+      this.#owner.onHandlerThrew(thrown)
+    }
+  }
+}
+
+/** Who refuses a request is busy, or about to go, and not broken. */
+function speaksAgainstPeer(error: TransportError): boolean {
+  return error.fault === 'remote' && error.code !== 'MM_REFUSED'
+}
+
+function isEmpty(body: RequestBody): boolean {
+  return body === null || (body instanceof Uint8Array && body.length === 0)
+}
+
+/** The same error with another verdict. */
+function withProcessed(error: TransportError, processed: Processed): TransportError {
+  if (error.processed === processed) return error
+  return new TransportError(error.code, error.message, { cause: error.cause, processed })
+}
+
+function withAccept(headers: HeaderList, key: string): HeaderList {
+  const accepted: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string // even indexes are names
+    if (name !== 'sec-websocket-accept') accepted.push(name, headers[i + 1] as string) // odd indexes are values
+  }
+  accepted.push('sec-websocket-accept', websocketAccept(key))
+  return accepted
+}

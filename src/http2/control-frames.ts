@@ -1,0 +1,172 @@
+import { readAltSvc } from './altsvc-frame.ts'
+import { errorCodeOf } from './error-codes.ts'
+import {
+  ACK,
+  ALTSVC,
+  GOAWAY,
+  ORIGIN,
+  PING,
+  PRIORITY,
+  PRIORITY_UPDATE,
+  PUSH_PROMISE,
+  RST_STREAM,
+  SETTINGS,
+  WINDOW_UPDATE,
+} from './frame-table.ts'
+import { readGoaway } from './goaway.ts'
+import { ConnectionFault, StreamFault } from './http2-error.ts'
+import type { InboundHeads } from './inbound-heads.ts'
+import { readOrigins } from './origin-frame.ts'
+import { type PingPurpose, purposeOfPong, putPong } from './pings.ts'
+import { readPriorityUpdate } from './priority.ts'
+import type { SessionCore } from './session-core.ts'
+import type { Goaway } from './session-events.ts'
+import { readSettings } from './settings.ts'
+import { MAY_RECEIVE, nextStreamState, type StreamFrame } from './stream-state.ts'
+
+/** A WINDOW_UPDATE below this is tiny. */
+const TINY_CREDIT_BYTES = 1024
+
+/** What the session does about control frames that concern it as a whole. */
+export interface ControlHost {
+  onGoaway(goaway: Goaway): void
+  onPong(purpose: PingPurpose): void
+}
+
+/** Everything but HEADERS, CONTINUATION and DATA. */
+export class ControlFrames {
+  readonly #core: SessionCore
+  readonly #heads: InboundHeads
+  readonly #host: ControlHost
+
+  constructor(core: SessionCore, heads: InboundHeads, host: ControlHost) {
+    this.#core = core
+    this.#heads = heads
+    this.#host = host
+  }
+
+  receive(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    switch (type) {
+      case SETTINGS:
+        return this.#receiveSettings(flags, buffer, start, end)
+      case WINDOW_UPDATE:
+        return this.#receiveWindowUpdate(streamId, buffer.readUInt32BE(start) & 0x7fffffff)
+      case PING:
+        return this.#receivePing(flags, buffer, start)
+      case RST_STREAM:
+        return this.#receiveReset(streamId, buffer.readUInt32BE(start))
+      case GOAWAY:
+        return this.#host.onGoaway(readGoaway(buffer, start, end))
+      case PUSH_PROMISE:
+        // RFC 9113 8.4: a client cannot push, and a server must not to one that has switched it off.
+        throw new ConnectionFault('PROTOCOL_ERROR', 'PUSH_PROMISE, which we do not take')
+      default:
+        return this.#receiveIgnorable(type, streamId, buffer, start, end)
+    }
+  }
+
+  #receiveSettings(flags: number, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core
+    if ((flags & ACK) !== 0) {
+      if (end > start)
+        throw new ConnectionFault('FRAME_SIZE_ERROR', 'an acknowledgement of SETTINGS with settings')
+      core.deadlines.met('acknowledgement')
+      core.receiving.onSettingsAcknowledged()
+      return
+    }
+    core.guard.count('maxSettingsPerSecond', core.now)
+    const from = core.role === 'client' ? 'server' : 'client'
+    const settings = readSettings(buffer, start, end, core.peerSettings, from)
+    core.peerSettings = settings
+    core.hasPeerSettings = true
+    core.deadlines.met('settings')
+    core.encoder.setPeerTableBytes(settings.headerTableBytes)
+    core.heads.maxFrameBytes = settings.maxFrameBytes
+    core.sending.maxFrameBytes = settings.maxFrameBytes
+    core.sending.onInitialWindow(settings.initialWindowBytes, core.table.all())
+    core.countReply()
+    core.output.startFrame(0, SETTINGS, ACK, 0)
+    core.events.onSettings()
+  }
+
+  #receivePing(flags: number, buffer: Buffer, start: number): void {
+    const core = this.#core
+    if ((flags & ACK) !== 0) {
+      const purpose = purposeOfPong(buffer, start)
+      if (purpose !== undefined) this.#host.onPong(purpose)
+      return
+    }
+    core.guard.count('maxPingsPerSecond', core.now)
+    core.countReply()
+    putPong(core.output, buffer, start)
+  }
+
+  #receiveWindowUpdate(streamId: number, increment: number): void {
+    const core = this.#core
+    if (increment < TINY_CREDIT_BYTES) core.guard.count('maxTinyWindowUpdatesPerSecond', core.now)
+    if (streamId === 0) {
+      core.sending.onConnectionCredit(increment)
+      return
+    }
+    const stream = this.#find(streamId, 'WINDOW_UPDATE')
+    if (stream === undefined || (!stream.isSendOpen && stream.queuedBytes === 0)) return
+    try {
+      core.sending.onStreamCredit(stream, increment)
+    } catch (error) {
+      if (!(error instanceof StreamFault)) throw error
+      core.onStreamFault(streamId, error)
+    }
+  }
+
+  #receiveReset(streamId: number, wireCode: number): void {
+    const core = this.#core
+    // Requests that are begun and given up at once make a server work for nothing (rapid reset, CVE-2023-44487).
+    if (core.role === 'server') core.guard.count('maxResetsPerSecond', core.now)
+    const stream = this.#find(streamId, 'RST_STREAM')
+    if (stream === undefined) return
+    const code = errorCodeOf(wireCode)
+    // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request.
+    if (code === 'NO_ERROR' && stream.state === 'halfClosedRemote' && !stream.hasReceivedEnd) {
+      core.sending.forget(stream)
+      stream.state = nextStreamState(stream.state, 'reset')
+      return
+    }
+    const isUnprocessed = code === 'REFUSED_STREAM'
+    const speaksAgainstPeer = !isUnprocessed && code !== 'NO_ERROR' && code !== 'CANCEL'
+    const message = `the peer reset the stream with ${code}`
+    core.breakStream(
+      stream,
+      { code, cause: isUnprocessed ? 'unprocessed' : 'peer', message },
+      speaksAgainstPeer,
+    )
+  }
+
+  /** What we may leave alone, though not in any number. */
+  #receiveIgnorable(type: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core
+    core.guard.count('maxIgnoredFramesPerSecond', core.now)
+    if (type === PRIORITY_UPDATE && core.role === 'server') {
+      const { streamId: prioritized, value } = readPriorityUpdate(buffer, start, end)
+      this.#heads.reprioritize(prioritized, value)
+    } else if (type === ORIGIN && core.role === 'client' && streamId === 0) {
+      core.events.onOrigins(readOrigins(buffer, start, end))
+    } else if (type === ALTSVC && core.role === 'client') {
+      const alternative = readAltSvc(buffer, start, end, streamId)
+      if (alternative !== undefined) core.events.onAltSvc(alternative.origin, alternative.value)
+    } else if (type === PRIORITY_UPDATE) {
+      throw new ConnectionFault('PROTOCOL_ERROR', 'PRIORITY_UPDATE from a server') // RFC 9218 7.1
+    } else if (type === PRIORITY) {
+      // Deprecated by RFC 9113 5.3.2. Its length was checked; it changes nothing, whatever the state of the stream.
+    }
+  }
+
+  #find(streamId: number, frame: StreamFrame): ReturnType<SessionCore['table']['get']> {
+    const { table } = this.#core
+    const stream = table.get(streamId)
+    const verdict = MAY_RECEIVE[stream?.state ?? table.stateOfAbsent(streamId)][frame]
+    if (verdict === 'take') return stream
+    if (verdict !== 'ignore')
+      throw new ConnectionFault(verdict.code, `${frame} on stream ${streamId}, which nobody has opened`)
+    return undefined
+  }
+}

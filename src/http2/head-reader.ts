@@ -1,0 +1,66 @@
+import { type FieldBlock, HpackDecoder } from '../header-compression/hpack-decoder.ts'
+import { HpackError } from '../header-compression/hpack-error.ts'
+import type { HeaderList } from '../headers.ts'
+import { ConnectionFault, StreamFault } from './http2-error.ts'
+import type { RequestHead, ResponseHead } from './message-head.ts'
+import { readRequestHead } from './request-rules.ts'
+import { readResponseHead } from './response-rules.ts'
+import { readTrailers } from './trailer-rules.ts'
+
+export interface HeadReaderOptions {
+  readonly maxTableBytes: number
+  readonly maxHeaderBytes: number
+  readonly maxHeaderCount: number
+  readonly allowsExtendedConnect: boolean
+}
+
+/** Decodes field blocks and reads them as what they stand for. What a block means is kept with it: equal ones are judged once. */
+export class HeadReader {
+  readonly #decoder: HpackDecoder
+  readonly #options: HeadReaderOptions
+
+  constructor(options: HeadReaderOptions) {
+    this.#options = options
+    this.#decoder = new HpackDecoder({
+      maxTableBytes: options.maxTableBytes,
+      maxListBytes: options.maxHeaderBytes,
+      maxFields: options.maxHeaderCount,
+    })
+  }
+
+  /** Must be called for every block of the connection, in order, whatever becomes of it: it keeps the table in step. */
+  decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
+    try {
+      return this.#decoder.decode(buffer, start, end)
+    } catch (error) {
+      if (error instanceof HpackError) throw new ConnectionFault('COMPRESSION_ERROR', error.message)
+      throw error
+    }
+  }
+
+  response(block: FieldBlock | 'too-large'): ResponseHead {
+    const readable = this.#readable(block)
+    readable.meaning ??= readResponseHead(readable.fields)
+    return readable.meaning as ResponseHead // a client gets no other heads
+  }
+
+  request(block: FieldBlock): RequestHead {
+    block.meaning ??= readRequestHead(block.fields, this.#options.allowsExtendedConnect)
+    return block.meaning as RequestHead // a server gets no other heads
+  }
+
+  /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
+  trailers(block: FieldBlock | 'too-large'): HeaderList {
+    return readTrailers(this.#readable(block).fields)
+  }
+
+  #readable(block: FieldBlock | 'too-large'): FieldBlock {
+    if (block !== 'too-large') return block
+    const { maxHeaderBytes, maxHeaderCount } = this.#options
+    throw new StreamFault(
+      'ENHANCE_YOUR_CALM',
+      `a field section above maxHeaderBytes (${maxHeaderBytes}) or maxHeaderCount (${maxHeaderCount})`,
+      'maxHeaderBytes',
+    )
+  }
+}

@@ -1,0 +1,69 @@
+import type { HpackEncoder } from '../header-compression/hpack-encoder.ts'
+import type { HeaderList } from '../headers.ts'
+import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts'
+import type { OutputQueue } from './output-queue.ts'
+import type { OutgoingRequest } from './session.ts'
+
+/**
+ * Writes field sections as HEADERS and CONTINUATION. Everything that cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT
+ * before a byte of it is in the output.
+ */
+export class HeadWriter {
+  readonly #encoder: HpackEncoder
+  readonly #output: OutputQueue
+  /** The peer's SETTINGS_MAX_FRAME_SIZE. */
+  maxFrameBytes = 16_384
+
+  constructor(encoder: HpackEncoder, output: OutputQueue) {
+    this.#encoder = encoder
+    this.#output = output
+  }
+
+  putRequest(streamId: number, request: OutgoingRequest, endsStream: boolean): void {
+    const encoder = this.#encoder
+    const { method, protocol } = request
+    encoder.begin()
+    encoder.add(':method', method)
+    // CONNECT has neither, extended CONNECT has both (RFC 9113 8.5, RFC 8441 4).
+    if (method !== 'CONNECT' || protocol !== undefined) {
+      encoder.add(':scheme', request.scheme)
+      encoder.add(':path', request.path)
+    }
+    if (request.authority !== '') encoder.add(':authority', request.authority)
+    if (protocol !== undefined) encoder.add(':protocol', protocol)
+    encoder.addAll(request.headers)
+    this.#put(streamId, endsStream)
+  }
+
+  putResponse(streamId: number, status: number, headers: HeaderList, endsStream: boolean): void {
+    const encoder = this.#encoder
+    encoder.begin()
+    encoder.add(':status', String(status))
+    encoder.addAll(headers)
+    this.#put(streamId, endsStream)
+  }
+
+  putTrailers(streamId: number, trailers: HeaderList): void {
+    this.#encoder.begin()
+    this.#encoder.addAll(trailers)
+    this.#put(streamId, true)
+  }
+
+  #put(streamId: number, endsStream: boolean): void {
+    const length = this.#encoder.end()
+    const { bytes } = this.#encoder
+    const output = this.#output
+    const endFlag = endsStream ? END_STREAM : 0
+    if (length <= this.maxFrameBytes) {
+      const at = output.startFrame(length, HEADERS, endFlag | END_HEADERS, streamId)
+      bytes.copy(output.block, at, 0, length)
+      return
+    }
+    for (let start = 0; start < length; start += this.maxFrameBytes) {
+      const end = Math.min(start + this.maxFrameBytes, length)
+      const type = start === 0 ? HEADERS : CONTINUATION
+      const flags = (start === 0 ? endFlag : 0) | (end === length ? END_HEADERS : 0)
+      output.putFrame(type, flags, streamId, bytes.subarray(start, end))
+    }
+  }
+}

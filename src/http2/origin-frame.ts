@@ -1,0 +1,34 @@
+import { isSerializedOrigin } from './serialized-origin.ts'
+
+/** Origins that we read out of one frame. A certificate with more names is rarer than an attack. */
+const MAX_ORIGINS = 256
+
+const LENGTH_BYTES = 2
+
+/**
+ * Reads the payload `buffer[start, end)` of an ORIGIN frame (RFC 8336 2). An entry that is no origin is skipped (2.3), and so is one
+ * that the frame ends within.
+ */
+export function readOrigins(buffer: Buffer, start: number, end: number): string[] {
+  const origins: string[] = []
+  let pos = start
+  while (pos + LENGTH_BYTES <= end && origins.length < MAX_ORIGINS) {
+    const entryStart = pos + LENGTH_BYTES
+    pos = entryStart + buffer.readUInt16BE(pos)
+    if (pos > end) break
+    const origin = buffer.toString('latin1', entryStart, pos)
+    if (isSerializedOrigin(origin)) origins.push(origin)
+  }
+  return origins
+}
+
+/** The payload of an ORIGIN frame. */
+export function encodeOrigins(origins: readonly string[]): Buffer {
+  const payload = Buffer.alloc(origins.reduce((bytes, origin) => bytes + LENGTH_BYTES + origin.length, 0))
+  let pos = 0
+  for (const origin of origins) {
+    pos = payload.writeUInt16BE(origin.length, pos)
+    pos += payload.write(origin, pos, 'latin1')
+  }
+  return payload
+}

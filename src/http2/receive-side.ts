@@ -1,0 +1,125 @@
+import type { Http2Options } from '../options.ts'
+import type { ActiveStream } from './active-stream.ts'
+import { ConnectionFault, StreamFault } from './http2-error.ts'
+import type { OutputQueue } from './output-queue.ts'
+import { WindowTuner } from './window-tuner.ts'
+
+/** RFC 9113 6.9.2: the window of a connection, and that of a stream until our SETTINGS are known. */
+const INITIAL_WINDOW = 65_535
+
+/**
+ * The credit that we give. A stream gets back what its reader took, so that a reader who sleeps stops its own stream, which holds one window
+ * at the most. The connection gets back what arrived, taken or not, so that no sleeper stops the others: until all that is held
+ * reaches `maxBufferedBytes`. Then it gets back what readers take, and everybody waits: the price of a bound on memory.
+ */
+export class ReceiveSide {
+  readonly #output: OutputQueue
+  readonly #options: Http2Options
+  readonly #sendSample: () => void
+  readonly #tuner: WindowTuner
+  /** What the peer may still send on the connection. */
+  #window = INITIAL_WINDOW
+  #windowTarget: number
+  #uncreditedBytes = 0
+  #heldBytes = 0
+  /** The peer may not know our initial window yet, and use the RFC's. */
+  #slackBytes: number
+
+  /** `sendSample` sends the PING of a bandwidth sample; its answer is told by onSamplePong. */
+  constructor(output: OutputQueue, options: Http2Options, sendSample: () => void) {
+    this.#output = output
+    this.#options = options
+    this.#sendSample = sendSample
+    this.#windowTarget = Math.max(options.connectionWindowBytes, INITIAL_WINDOW)
+    this.#tuner = new WindowTuner(options.streamWindowBytes, options.maxStreamWindowBytes)
+    this.#slackBytes = Math.max(0, INITIAL_WINDOW - options.streamWindowBytes)
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Raises the window of the connection from the RFC's to ours. */
+  start(): void {
+    const increment = this.#windowTarget - this.#window
+    if (increment > 0) this.#output.putWindowUpdate(0, increment)
+    this.#window += increment
+  }
+
+  onSettingsAcknowledged(): void {
+    this.#slackBytes = 0
+  }
+
+  /** A DATA frame came: `bytes` with its padding. */
+  receive(bytes: number): void {
+    this.#window -= bytes
+    if (this.#window < 0)
+      throw new ConnectionFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the connection')
+    this.#tuner.onReceived(bytes)
+    this.#uncreditedBytes += bytes
+    this.#creditConnection()
+  }
+
+  receiveOnStream(stream: ActiveStream, bytes: number): void {
+    stream.receiveWindow -= bytes
+    if (stream.receiveWindow + this.#slackBytes < 0)
+      throw new StreamFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the stream')
+  }
+
+  /** The reader took this much. */
+  onTaken(stream: ActiveStream, bytes: number, now: number): void {
+    stream.uncreditedBytes += bytes
+    if (stream.uncreditedBytes * 2 < stream.windowTarget) return
+    // Nothing more can come: credit would be wasted, and on a closed stream an error.
+    if (stream.state !== 'open' && stream.state !== 'halfClosedLocal') return
+    if (this.#tuner.wantsSample(now)) this.#sendSample()
+    const target = Math.max(stream.windowTarget, this.#tuner.targetBytes)
+    const increment = stream.uncreditedBytes + target - stream.windowTarget
+    stream.windowTarget = target
+    stream.uncreditedBytes = 0
+    stream.receiveWindow += increment
+    this.#output.putWindowUpdate(stream.id, increment)
+  }
+
+  hold(stream: ActiveStream, chunk: Buffer): void {
+    if (stream.held.length === 0) stream.held = []
+    stream.held.push(chunk)
+    stream.heldBytes += chunk.length
+    this.#heldBytes += chunk.length
+  }
+
+  /** The first chunk that is held, taken out; undefined: none is. */
+  takeHeld(stream: ActiveStream): Buffer | undefined {
+    const chunk = stream.held.shift()
+    if (chunk === undefined) return undefined
+    stream.heldBytes -= chunk.length
+    this.#heldBytes -= chunk.length
+    this.#creditConnection()
+    return chunk
+  }
+
+  /** The stream is gone: what it holds is dropped. */
+  forget(stream: ActiveStream): void {
+    this.#heldBytes -= stream.heldBytes
+    stream.held = []
+    stream.heldBytes = 0
+    this.#creditConnection()
+  }
+
+  onSamplePong(now: number): void {
+    this.#tuner.onPong(now)
+    // The connection must carry at least two streams at full speed.
+    this.#windowTarget = Math.max(this.#windowTarget, this.#tuner.targetBytes * 2)
+  }
+
+  #creditConnection(): void {
+    if (this.#uncreditedBytes * 4 < this.#windowTarget) return
+    if (this.#heldBytes > 0 && this.#heldBytes + this.#windowTarget > this.#options.maxBufferedBytes) return
+    // The target may have grown; the difference is part of what is given.
+    const increment = this.#windowTarget - this.#window
+    if (increment <= 0) return
+    this.#uncreditedBytes = 0
+    this.#window += increment
+    this.#output.putWindowUpdate(0, increment)
+  }
+}

@@ -1,0 +1,175 @@
+import { HpackEncoder } from '../header-compression/hpack-encoder.ts'
+import { asTransportError } from '../errors.ts'
+import type { HeaderList } from '../headers.ts'
+import type { Http2Options } from '../options.ts'
+import type { ActiveStream } from './active-stream.ts'
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
+import { FloodGuard } from './flood-guard.ts'
+import { GOAWAY, RST_STREAM } from './frame-table.ts'
+import { encodeGoaway } from './goaway.ts'
+import { HeadWriter } from './head-writer.ts'
+import { ConnectionFault, type StreamFault } from './http2-error.ts'
+import { OutputQueue } from './output-queue.ts'
+import { putPing } from './pings.ts'
+import { ReceiveSide } from './receive-side.ts'
+import { SendSide } from './send-side.ts'
+import type { SessionOptions } from './session.ts'
+import { SessionDeadlines } from './session-deadlines.ts'
+import type { SessionEnd, SessionEvents, StreamReset } from './session-events.ts'
+import { INITIAL_SETTINGS, type PeerSettings } from './settings.ts'
+import { nextStreamState } from './stream-state.ts'
+import { StreamTable } from './stream-table.ts'
+
+/** What all parts of a session share, and the ways in which a stream or the session ends. */
+export class SessionCore {
+  readonly role: 'client' | 'server'
+  readonly options: Http2Options
+  readonly events: SessionEvents
+  readonly keep: (chunk: Buffer) => Buffer
+  readonly table: StreamTable
+  readonly output: OutputQueue = new OutputQueue()
+  readonly encoder: HpackEncoder
+  readonly heads: HeadWriter
+  readonly sending: SendSide
+  readonly receiving: ReceiveSide
+  readonly guard: FloodGuard
+  readonly deadlines: SessionDeadlines = new SessionDeadlines()
+  peerSettings: PeerSettings = INITIAL_SETTINGS
+  hasPeerSettings = false
+  /** The time of the input or command that is being worked on. */
+  now = 0
+  isEnded = false
+  /** Frames that only answer, and that nobody has taken for writing yet. */
+  #queuedReplies = 0
+
+  constructor(sessionOptions: SessionOptions) {
+    const { role, options, events, keep, firstStreamId } = sessionOptions
+    this.role = role
+    this.options = options
+    this.events = events
+    this.keep = keep
+    this.table = new StreamTable(role, role === 'client' ? (firstStreamId ?? 1) : 2)
+    this.encoder = new HpackEncoder(options.encoderTableBytes)
+    this.heads = new HeadWriter(this.encoder, this.output)
+    this.guard = new FloodGuard(options)
+    this.sending = new SendSide(this.output, options.writeAheadBytes, {
+      sendTrailers: (stream, trailers) => this.#sendTrailers(stream, trailers),
+      onSentEnd: stream => this.onSentEnd(stream),
+    })
+    this.receiving = new ReceiveSide(this.output, options, () => putPing(this.output, 'sample'))
+  }
+
+  /** A frame is about to be put out that only answers the peer: one that never reads must not make us gather them. */
+  countReply(): void {
+    this.#queuedReplies += 1
+    const { maxQueuedReplies } = this.options
+    if (maxQueuedReplies === 0 || this.#queuedReplies <= maxQueuedReplies) return
+    throw new ConnectionFault(
+      'ENHANCE_YOUR_CALM',
+      `more than maxQueuedReplies (${maxQueuedReplies}) answers wait for the peer to read them`,
+      'maxQueuedReplies',
+    )
+  }
+
+  onOutputTaken(): void {
+    this.#queuedReplies = 0
+  }
+
+  putReset(streamId: number, code: ErrorCode): void {
+    const at = this.output.startFrame(4, RST_STREAM, 0, streamId)
+    this.output.block.writeUInt32BE(ERROR_CODES[code], at)
+    this.table.rememberReset(streamId)
+  }
+
+  // How a stream ends
+
+  onSentEnd(stream: ActiveStream): void {
+    stream.state = nextStreamState(stream.state, 'sendEnd')
+    if (stream.state !== 'closed') return
+    // A server that has answered is not interested in what it did not read; a client's answer is still to be delivered.
+    if (stream.hasReceivedEnd || this.role === 'server') this.finish(stream)
+  }
+
+  /** Both sides are done. */
+  finish(stream: ActiveStream): void {
+    stream.isOver = true
+    this.#release(stream)
+    this.events.onStreamClosed(stream, false)
+  }
+
+  /** Our driver gives it up. */
+  abandonStream(stream: ActiveStream, code: ErrorCode): void {
+    if (stream.isOver) return
+    if (stream.state !== 'closed') this.putReset(stream.id, code)
+    stream.isOver = true
+    stream.state = 'closed'
+    this.#release(stream)
+    this.events.onStreamClosed(stream, false)
+  }
+
+  /** It broke: the listener is told, then the stream. `speaksAgainstPeer`: see ConnectionListener.onStreamClosed. */
+  breakStream(stream: ActiveStream, reset: StreamReset, speaksAgainstPeer: boolean): void {
+    if (stream.isOver) return
+    stream.isOver = true
+    stream.state = 'closed'
+    this.#release(stream)
+    this.events.onStreamClosed(stream, speaksAgainstPeer)
+    stream.events.onReset(reset)
+  }
+
+  /** The peer broke a rule on a stream, which may be gone or never have been (RFC 9113 5.4.2). */
+  onStreamFault(streamId: number, fault: StreamFault): void {
+    const stream = this.table.get(streamId)
+    // Faults that make us reset cost us as much as resets do (CVE-2025-8671).
+    this.guard.count('maxResetsPerSecond', this.now)
+    if (fault.limit !== undefined) this.events.onDefence(fault.limit)
+    if (stream === undefined || stream.state !== 'closed') {
+      this.countReply()
+      this.putReset(streamId, fault.code)
+    }
+    if (stream === undefined) return
+    const cause = fault.limit === undefined ? 'broken' : 'limit'
+    this.breakStream(stream, { code: fault.code, cause, message: fault.message }, true)
+  }
+
+  // How the session ends
+
+  /** Says GOAWAY and breaks all streams. */
+  end(end: SessionEnd, limit?: string): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    if (limit !== undefined) this.events.onDefence(limit)
+    this.output.putFrame(GOAWAY, 0, 0, encodeGoaway(this.table.lastPeerId, end.code, end.message))
+    this.events.onEnding(end)
+    this.breakAll(end.code, end.message)
+    this.events.onEnd(end)
+  }
+
+  breakAll(code: ErrorCode, message: string): void {
+    for (const stream of this.table.all()) {
+      // What nobody took for writing cannot have been processed.
+      const isUnsent = stream.firstFrameAt >= 0 && this.output.isUntaken(stream.firstFrameAt)
+      this.breakStream(stream, { code, cause: isUnsent ? 'unprocessed' : 'session', message }, !isUnsent)
+    }
+  }
+
+  #release(stream: ActiveStream): void {
+    this.table.remove(stream)
+    this.sending.forget(stream)
+    this.receiving.forget(stream)
+    stream.heldEnd = undefined
+  }
+
+  #sendTrailers(stream: ActiveStream, trailers: HeaderList): boolean {
+    try {
+      this.heads.putTrailers(stream.id, trailers)
+      return true
+    } catch (error) {
+      // It may be long since the driver gave them: this is how it hears of it.
+      const { message } = asTransportError(error)
+      this.putReset(stream.id, 'INTERNAL_ERROR')
+      this.breakStream(stream, { code: 'INTERNAL_ERROR', cause: 'invalid', message }, false)
+      return false
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { type ErrorCode, type Processed, TransportError } from '../errors.ts'
+import type { SessionEnd, StreamReset } from './session-events.ts'
+
+/**
+ * What the end of a stream means for its request. `hasResponse`: the head of the final response had come.
+ *  1. The peer says that it did nothing with it: REFUSED_STREAM, above the last id of a GOAWAY, HTTP_1_1_REQUIRED (RFC 9113 8.7). It is
+ *     believed only while it has not begun to answer.
+ *  2. The peer, or a rule that it broke on this stream, or a limit of ours, has ended the stream.
+ *  3. What we were to send cannot be written.
+ *  4. The connection has ended: sessionFailure says more.
+ */
+export function streamFailure(reset: StreamReset, hasResponse: boolean): TransportError {
+  const { code, cause, message } = reset
+  if (!hasResponse && cause === 'unprocessed') {
+    return new TransportError('MM_REFUSED', `the origin refused the request unprocessed: ${message}`)
+  }
+  if (!hasResponse && cause === 'peer' && code === 'HTTP_1_1_REQUIRED') {
+    return new TransportError('MM_REFUSED', 'the origin wants this request in HTTP/1.1 (HTTP_1_1_REQUIRED)')
+  }
+  const processed: Processed = hasResponse ? 'yes' : 'unknown'
+  switch (cause) {
+    case 'peer':
+    case 'unprocessed':
+      return new TransportError('MM_STREAM_RESET', `the peer reset the stream: ${message}`, { processed })
+    case 'broken':
+      return new TransportError('MM_PROTOCOL_ERROR', message, { processed })
+    case 'limit':
+      return new TransportError('MM_HEADER_LIMIT', message, { processed })
+    case 'invalid':
+      return new TransportError('MM_INVALID_ARGUMENT', message, { processed })
+    case 'session':
+      return new TransportError('MM_CONNECTION_CLOSED', message, { processed })
+  }
+}
+
+/** Why a session has ended, as an error of every exchange that was open. */
+export function sessionFailure(end: SessionEnd): TransportError {
+  return new TransportError(codeOf(end), end.message, { processed: 'unknown' })
+}
+
+function codeOf(end: SessionEnd): ErrorCode {
+  if (end.cause === 'flood') return 'MM_EXCESSIVE_LOAD'
+  if (end.cause === 'peer') return 'MM_PROTOCOL_ERROR'
+  // The session ends itself by another code only when something in here threw that must not.
+  return end.code === 'NO_ERROR' ? 'MM_CONNECTION_CLOSED' : 'MM_INTERNAL'
+}

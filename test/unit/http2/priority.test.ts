@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest'
+import { ConnectionFault } from '../../../src/http2/http2-error.ts'
+import {
+  DEFAULT_PRIORITY,
+  encodePriorityUpdate,
+  parsePriority,
+  readPriorityUpdate,
+} from '../../../src/http2/priority.ts'
+import { uint32 } from '../../support/http2-wire.ts'
+
+describe('parsePriority', () => {
+  it.each<[string | undefined, number, boolean]>([
+    [undefined, 3, false],
+    ['', 3, false],
+    ['  ', 3, false],
+    ['u=0', 0, false],
+    ['u=7', 7, false],
+    ['i', 3, true],
+    ['u=5, i', 5, true],
+    ['i,u=1', 1, true],
+    ['i \t, \t u=1 ', 1, true],
+    ['i=?1', 3, true],
+    ['i=?0', 3, false],
+    // The last one of a key counts (RFC 9651 4.2.2).
+    ['u=1, u=2', 2, false],
+    ['i, i=?0', 3, false],
+    // Out of range or of another type: as if it were not there (RFC 9218 4).
+    ['u=8', 3, false],
+    ['u=-1', 3, false],
+    ['u=10, i', 3, true],
+    ['u=1.0', 3, false],
+    ['u="1"', 3, false],
+    ['u', 3, false],
+    ['u=(1)', 3, false],
+    ['i=1', 3, false],
+    ['i=yes', 3, false],
+    // Unknown members and parameters do not count, whatever is in them.
+    ['x=1, u=2', 2, false],
+    ['x="a, u=7, \\" i", u=2', 2, false],
+    ['x=("u=7, i" a;b=(1) ), u=2', 3, false],
+    ['x=("u=7, i" a;b=1 ), u=2', 2, false],
+    ['x=:aGk=:, u=2', 2, false],
+    ['*x._-1=tok/en:1, u=2', 2, false],
+    ['u=2;a;b="c, i";d=1, i;e', 2, true],
+    ['u=2; a=?1', 2, false],
+    ['x=@1659578233, u=2', 2, false],
+    // Malformed: nothing of it counts.
+    ['u=1,', 3, false],
+    [',u=1', 3, false],
+    ['u=1 i', 3, false],
+    ['u=1,,i', 3, false],
+    ['u=', 3, false],
+    ['u=1;', 3, false],
+    ['u=1;A', 3, false],
+    ['U=1', 3, false],
+    ['1=1, u=1', 3, false],
+    ['u=1, x="', 3, false],
+    ['u=1, x="\\', 3, false],
+    ['u=1, x=(', 3, false],
+    ['u=1, x=(a', 3, false],
+    ['u=1\x00', 3, false],
+    ['u=1, x=\xe9', 3, false],
+    ['u =1', 3, false],
+  ])('reads %j', (value, urgency, incremental) => {
+    expect(parsePriority(value)).toEqual({ urgency, incremental })
+  })
+
+  it('gives up where nobody is in earnest', () => {
+    expect(parsePriority(`u=1${' '.repeat(253)}`).urgency).toBe(1)
+    expect(parsePriority(`u=1${' '.repeat(254)}`)).toBe(DEFAULT_PRIORITY)
+  })
+})
+
+describe('PRIORITY_UPDATE', () => {
+  const faultOf = (payload: Buffer): string => {
+    try {
+      readPriorityUpdate(payload, 0, payload.length)
+    } catch (error) {
+      if (error instanceof ConnectionFault) return error.code
+      throw error
+    }
+    return 'none'
+  }
+
+  it.each<[string, string, Buffer]>([
+    ['RFC 9218 7.1: stream 0', 'PROTOCOL_ERROR', Buffer.concat([uint32(0), Buffer.from('u=1')])],
+    ['RFC 9218 7.1: stream 0 but for the reserved bit', 'PROTOCOL_ERROR', uint32(0x8000_0000)],
+    ['RFC 9113 4.2: no room for a stream', 'FRAME_SIZE_ERROR', Buffer.alloc(3)],
+    ['RFC 9113 4.2: nothing', 'FRAME_SIZE_ERROR', Buffer.alloc(0)],
+    ['no value is a value', 'none', uint32(1)],
+  ])('%s: %s', (_, code, payload) => {
+    expect(faultOf(payload)).toBe(code)
+  })
+
+  it('is read as it was written, without the reserved bit', () => {
+    const payload = encodePriorityUpdate(2 ** 31 - 1, 'u=1, i')
+    expect(payload.toString('latin1')).toBe('\x7f\xff\xff\xffu=1, i')
+    const framed = Buffer.concat([Buffer.from('..'), payload, Buffer.from('..')])
+    framed[2] = 0xff
+    expect(readPriorityUpdate(framed, 2, 2 + payload.length)).toEqual({
+      streamId: 2 ** 31 - 1,
+      value: 'u=1, i',
+    })
+  })
+
+  it('is cut where it is no priority any more', () => {
+    const payload = encodePriorityUpdate(1, `u=1${' '.repeat(16_000)}`)
+    const { value } = readPriorityUpdate(payload, 0, payload.length)
+    expect(value.length).toBeLessThan(300)
+    expect(parsePriority(value)).toBe(DEFAULT_PRIORITY)
+  })
+})
