@@ -1,5 +1,5 @@
 /** What an entry counts above its name and value (RFC 7541 4.1, RFC 9204 3.2.1). */
-export const ENTRY_OVERHEAD_BYTES = 32
+const ENTRY_OVERHEAD_BYTES = 32
 
 /** The size of an entry. Strings are latin1, so that a character is a byte. */
 export function entryBytes(name: string, value: string): number {

@@ -1,5 +1,6 @@
 import { HpackError } from './hpack-error.ts'
 import { decodeHuffman, maxDecodedBytes } from './huffman-decoder.ts'
+import { cachedLiteral, cacheLiteral, literalSlot, MAX_CACHED_LITERAL_BYTES } from './literal-cache.ts'
 
 /** What an integer may be at the most. Nothing on the wire has a use for more. */
 const MAX_INTEGER = 2 ** 31
@@ -41,20 +42,28 @@ export class FieldReader {
     return prefix < mask ? prefix : this.#readContinuation(mask)
   }
 
-  /** Reads a string literal with a 7-bit length. */
-  readString(): string {
-    if (this.position >= this.#end) throw truncated()
-    const first = byteAt(this.#buffer, this.position++)
+  /** Reads a string literal with a 7-bit length. `mayRemember`: it is neither a secret nor likely to come only once. */
+  readString(mayRemember: boolean): string {
+    const literalStart = this.position
+    if (literalStart >= this.#end) throw truncated()
+    const buffer = this.#buffer
+    const first = byteAt(buffer, this.position++)
     let length = first & 0x7f
     if (length === 0x7f) length = this.#readContinuation(0x7f)
     const start = this.position
     if (length > this.#end - start) throw truncated()
     const end = start + length
     this.position = end
-    if (first < 0x80) return latin1Text(this.#buffer, start, end)
-    const room = maxDecodedBytes(length)
-    const out = room <= scratch.length ? scratch : Buffer.allocUnsafeSlow(room)
-    return latin1Text(out, 0, decodeHuffman(this.#buffer, start, end, out))
+    const isHuffman = first >= 0x80
+    if (!mayRemember || end - literalStart > MAX_CACHED_LITERAL_BYTES) {
+      return isHuffman ? huffmanText(buffer, start, end) : latin1Text(buffer, start, end)
+    }
+    const slot = literalSlot(buffer, literalStart, end)
+    const cached = cachedLiteral(slot, buffer, literalStart, end)
+    if (cached !== undefined) return cached
+    const text = isHuffman ? huffmanText(buffer, start, end) : latin1Text(buffer, start, end)
+    cacheLiteral(slot, buffer, literalStart, end, text)
+    return text
   }
 
   #readContinuation(prefix: number): number {
@@ -76,6 +85,12 @@ export class FieldReader {
 
 function byteAt(buffer: Buffer, index: number): number {
   return buffer[index] as number // the callers have compared with the end
+}
+
+function huffmanText(buffer: Buffer, start: number, end: number): string {
+  const room = maxDecodedBytes(end - start)
+  const out = room <= scratch.length ? scratch : Buffer.allocUnsafeSlow(room)
+  return latin1Text(out, 0, decodeHuffman(buffer, start, end, out))
 }
 
 function latin1Text(buffer: Buffer, start: number, end: number): string {

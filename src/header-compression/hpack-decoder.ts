@@ -6,6 +6,8 @@ import { fieldName, STATIC_CLASSES } from './field-classes.ts'
 import { FieldReader } from './field-reader.ts'
 import { HpackError } from './hpack-error.ts'
 import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES } from './hpack-static-table.ts'
+import { cachedLiterals } from './literal-cache.ts'
+import { rememberNeverIndexed } from './never-indexed.ts'
 
 /** A decoded field section. */
 export interface FieldBlock {
@@ -100,7 +102,7 @@ export class HpackDecoder {
         const index = reader.readInteger(isInserted ? 0x3f : 0x0f)
         let fieldClass: FieldClass
         if (index === 0) {
-          const described = fieldName(reader.readString())
+          const described = fieldName(reader.readString(true))
           name = described.name
           fieldClass = described.fieldClass
         } else if (index > STATIC_COUNT) {
@@ -112,8 +114,13 @@ export class HpackDecoder {
           name = STATIC_NAMES[index] as string // 1 <= index <= STATIC_COUNT
           fieldClass = STATIC_CLASSES[index] as FieldClass // likewise
         }
-        value = reader.readString()
-        if (fieldClass === 'secret' || (!isInserted && first >= NEVER_INDEXED)) isPrivate = true
+        const isNeverIndexed = !isInserted && first >= NEVER_INDEXED
+        value = reader.readString(!isNeverIndexed && (fieldClass === 'stable' || fieldClass === 'adaptive'))
+        if (fieldClass === 'secret') isPrivate = true
+        else if (isNeverIndexed) {
+          isPrivate = true
+          rememberNeverIndexed(name, value)
+        }
         if (isInserted) {
           table.insert(name, value)
           insertions?.push(name, value)
@@ -151,6 +158,11 @@ export class HpackDecoder {
       }
       this.#table.resize(bytes)
     }
+  }
+
+  /** For tests: every string that outlives its block, but for the table's. @internal */
+  keptStrings(): string[] {
+    return [...this.#cache.contents(), ...cachedLiterals()]
   }
 
   #requireIndex(index: number): void {

@@ -5,6 +5,7 @@ import type { NameRecord } from './encoder-table.ts'
 import { EncoderTable } from './encoder-table.ts'
 import { invalidField, requireName, requireValue } from './field-rules.ts'
 import { huffmanBits, writeHuffman } from './huffman-encoder.ts'
+import { wasNeverIndexed } from './never-indexed.ts'
 import { MAX_INTEGER_BYTES, writePrefixInteger } from './prefix-integer.ts'
 import { MEMO_ROOM_BYTES, SegmentMemo } from './segment-memo.ts'
 import { ValueFilter } from './value-filter.ts'
@@ -12,9 +13,15 @@ import { ValueFilter } from './value-filter.ts'
 /** RFC 9113 6.5.2: what the peer's decoder holds until its SETTINGS say otherwise. */
 const DEFAULT_TABLE_BYTES = 4096
 
+/**
+ * About as many as a table of 4096 bytes holds entries: what comes again within so many other values would still be there when it is
+ * needed, and what comes later would have been evicted for nothing.
+ */
+const FILTER_SLOTS = 64
+
 const INITIAL_SCRATCH_BYTES = 1024
-/** A block that told of the limit was not sent. */
-const UNKNOWN = -1
+/** A block that told of the limit was not sent: whatever we say next is a reduction. */
+const UNKNOWN = Infinity
 
 /** A scratch that one huge block made larger than this is let go of. */
 const MAX_IDLE_SCRATCH_BYTES = 16_384
@@ -40,7 +47,7 @@ const HUFFMAN = 0x80
 export class HpackEncoder {
   readonly #maxTableBytes: number
   readonly #table: EncoderTable
-  readonly #filter = new ValueFilter()
+  readonly #filter = new ValueFilter(FILTER_SLOTS)
   readonly #memo = new SegmentMemo()
   #bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_SCRATCH_BYTES)
   #length = 0
@@ -89,7 +96,7 @@ export class HpackEncoder {
     this.#length = 0
     if (this.#bytes.length > MAX_IDLE_SCRATCH_BYTES)
       this.#bytes = Buffer.allocUnsafeSlow(INITIAL_SCRATCH_BYTES)
-    if (this.#smallestBytes !== this.#announcedBytes || this.#limitBytes !== this.#announcedBytes) {
+    if (this.#limitBytes !== this.#announcedBytes || this.#smallestBytes < this.#announcedBytes) {
       this.#changeTableSize()
     }
   }
@@ -134,17 +141,21 @@ export class HpackEncoder {
     this.#announcedBytes = UNKNOWN
   }
 
+  /** For tests: every string that outlives its block, first the table's: name, value, … from the newest entry on. @internal */
+  keptStrings(): string[] {
+    return [...this.#table.contents(), ...this.#memo.contents()]
+  }
+
   #add(known: NameRecord | undefined, name: string, value: string, isPseudo: boolean): void {
-    if (known !== undefined) {
-      const index = this.#table.indexOf(known, value)
-      if (index !== 0) {
-        this.#ensure(MAX_INTEGER_BYTES)
-        if (index < 0x7f) this.#bytes[this.#length++] = INDEXED | index
-        else this.#length = writePrefixInteger(this.#bytes, this.#length, INDEXED, 7, index)
-        return
-      }
+    const record = known ?? this.#describe(name, isPseudo)
+    const index = this.#table.indexOf(record, value)
+    if (index === 0) {
+      this.#addLiteral(record, value)
+      return
     }
-    this.#addLiteral(known ?? this.#describe(name, isPseudo), value)
+    this.#ensure(MAX_INTEGER_BYTES)
+    if (index < 0x7f) this.#bytes[this.#length++] = INDEXED | index
+    else this.#length = writePrefixInteger(this.#bytes, this.#length, INDEXED, 7, index)
   }
 
   /** A name that is in no table, and was not sent before or is in none of our lists either. */
@@ -159,7 +170,7 @@ export class HpackEncoder {
     const bits = requireValue(name, value)
     const table = this.#table
     const index = table.nameIndexOf(record)
-    if (fieldClass === 'secret') {
+    if (fieldClass === 'secret' || wasNeverIndexed(name, value)) {
       this.#isPlain = false
       this.#writeField(NEVER_INDEXED, 4, index, name, value, bits)
     } else if (this.#isWorthATable(record, value)) {
@@ -174,7 +185,7 @@ export class HpackEncoder {
     if (fieldClass === 'volatile') return false
     // What takes more than half of the table would evict everything that is used more often.
     if (entryBytes(name, value) > this.#table.maxBytes / 2) return false
-    return fieldClass === 'stable' || this.#filter.wasSeen(name, value)
+    return fieldClass === 'stable' || this.#filter.add(name, value)
   }
 
   /** Writes a literal field: its name by index, or as a string when the index is 0. */
@@ -210,7 +221,9 @@ export class HpackEncoder {
   #changeTableSize(): void {
     this.#changesTable = true
     this.#ensure(2 * MAX_INTEGER_BYTES)
-    if (this.#smallestBytes < this.#limitBytes) this.#writeSizeUpdate(this.#smallestBytes)
+    if (this.#smallestBytes < Math.min(this.#limitBytes, this.#announcedBytes)) {
+      this.#writeSizeUpdate(this.#smallestBytes)
+    }
     this.#writeSizeUpdate(this.#limitBytes)
     this.#announcedBytes = this.#limitBytes
     this.#smallestBytes = this.#limitBytes

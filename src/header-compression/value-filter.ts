@@ -1,27 +1,35 @@
-/**
- * About as many values as a table of 4096 bytes holds entries: what comes again within so many others would still be there when it
- * is needed, and what comes later would have been evicted for nothing.
- */
-const SLOTS = 64
-
 /** Of longer values the first and the last half of this many characters are hashed. */
 const MAX_HASHED_CHARS = 64
 
-/** Remembers, roughly, which values were seen lately: one-off values must not flush the table. It holds hashes only. */
+/**
+ * Remembers, roughly, which fields were seen lately: direct-mapped, so that a newcomer takes the place. It holds hashes only. A
+ * collision makes a field look as if it had been seen.
+ */
 export class ValueFilter {
-  readonly #hashes = new Int32Array(SLOTS)
+  readonly #hashes: Int32Array
+
+  /** `slots`: a power of two. */
+  constructor(slots: number) {
+    this.#hashes = new Int32Array(slots)
+  }
+
+  /** Whether the field was seen lately. */
+  has(name: string, value: string): boolean {
+    const hash = hashOf(name, value)
+    return this.#hashes[hash & (this.#hashes.length - 1)] === hash
+  }
 
   /** Whether the field was seen lately; from now on it was. */
-  wasSeen(name: string, value: string): boolean {
+  add(name: string, value: string): boolean {
     const hash = hashOf(name, value)
-    const slot = hash & (SLOTS - 1)
+    const slot = hash & (this.#hashes.length - 1)
     if (this.#hashes[slot] === hash) return true
     this.#hashes[slot] = hash
     return false
   }
 }
 
-/** Never 0, so that an empty slot matches nothing. A collision costs an insertion, no more. */
+/** Never 0, so that an empty slot matches nothing. */
 function hashOf(name: string, value: string): number {
   const { length } = value
   let hash = (name.length << 16) ^ (name.charCodeAt(name.length - 1) << 8) ^ length
