@@ -52,8 +52,12 @@ export class HpackDecoder {
   readonly #cache = new BlockCache(this.#table)
   readonly #reader = new FieldReader()
 
+  /** The largest table that the peer may ask for now. */
+  #maxTableBytes: number
+
   constructor(options: HpackDecoderOptions) {
     this.#options = options
+    this.#maxTableBytes = Math.max(options.maxTableBytes, DEFAULT_TABLE_BYTES)
   }
 
   /**
@@ -151,13 +155,18 @@ export class HpackDecoder {
     const reader = this.#reader
     while (reader.position < end && isSizeUpdate(byteAt(buffer, reader.position))) {
       const bytes = reader.readInteger(0x1f)
-      if (bytes > this.#options.maxTableBytes) {
+      if (bytes > this.#maxTableBytes) {
         throw new HpackError(
-          `a size update to ${bytes} is above the ${this.#options.maxTableBytes} that were announced`,
+          `a size update to ${bytes} is above the ${this.#maxTableBytes} that were announced`,
         )
       }
       this.#table.resize(bytes)
     }
+  }
+
+  /** The peer knows our `maxTableBytes`: until now it could use the 4096 of the RFC. */
+  onSettingsAcknowledged(): void {
+    this.#maxTableBytes = this.#options.maxTableBytes
   }
 
   /** For tests: every string that outlives its block, but for the table's. @internal */

@@ -3,7 +3,7 @@ import type { ExchangeRequest } from '../exchange.ts'
 import { headerValue } from '../headers.ts'
 import { BodyUpload, type UploadOwner } from './connection-upload.ts'
 import type { ExchangeControl } from './exchange-control.ts'
-import { MemorySource } from './memory-source.ts'
+import { MemorySource } from '../memory-source.ts'
 import { decimalOf } from './message-framing.ts'
 import { encodeRequestHead } from './request-encoder.ts'
 

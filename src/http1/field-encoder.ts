@@ -1,6 +1,7 @@
-import { TransportError } from '../errors.ts'
-import type { HeaderList } from '../headers.ts'
 import { classOf, TOKEN_LOWER_ONLY } from '../char-tables.ts'
+import { TransportError } from '../errors.ts'
+import { isForbiddenTrailer } from '../forbidden-trailer.ts'
+import type { HeaderList } from '../headers.ts'
 import {
   CONTENT_LENGTH,
   EXPECT,
@@ -11,7 +12,6 @@ import {
 } from './header-names.ts'
 import type { BodyFraming } from './message-framing.ts'
 import { decimalOf } from './message-framing.ts'
-import { isForbiddenTrailer } from './trailer-rules.ts'
 
 const CRLF = '\r\n'
 

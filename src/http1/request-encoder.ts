@@ -1,6 +1,6 @@
-import type { ExchangeRequest } from '../exchange.ts'
-import { isAuthority } from './authority.ts'
+import { isAuthority } from '../authority.ts'
 import { isToken } from '../char-tables.ts'
+import type { ExchangeRequest } from '../exchange.ts'
 import { encodeFields, invalid } from './field-encoder.ts'
 import type { BodyFraming } from './message-framing.ts'
 

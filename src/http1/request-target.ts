@@ -1,4 +1,4 @@
-import { hasPort, isAuthority, isSameAuthority } from './authority.ts'
+import { hasPort, isAuthority, isSameAuthority } from '../authority.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { codecFailure } from './codec-failure.ts'
 

@@ -280,7 +280,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   onReset(reset: StreamReset): void {
     const { loss } = this.#owner
     const failure = streamFailure(reset, this.#hasResponse)
-    if (this.#tunnel !== undefined) this.#tunnel.receiveReset(loss ?? failure)
+    if (this.#tunnel !== undefined) this.#tunnel.receiveReset(loss ?? failure, reset.code)
     else if (loss !== undefined) this.fall(loss, failure.processed)
     else if (this.#phase === 'open') {
       this.#leave('over')

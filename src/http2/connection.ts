@@ -41,7 +41,12 @@ export interface Http2ConnectionOptions {
   onAltSvc?: ((origin: string, value: string) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
+  /** The id of the first stream; odd, default 1. For tests of what happens at the end of the ids. */
+  firstStreamId?: number
 }
+
+/** RFC 9113 5.1.1: ids are 31 bits. */
+const MAX_STREAM_ID = 2 ** 31 - 1
 
 /**
  * Where the connection stands.
@@ -92,6 +97,7 @@ export class Http2Connection implements Connection {
   #waiting: ClientExchange[] = []
   readonly #tunnels = new Map<Stream, ClientExchange>()
   #originSet: readonly string[] | undefined
+  #requestsTaken: number | undefined
   #socketError: Error | undefined
 
   constructor(options: Http2ConnectionOptions) {
@@ -112,6 +118,7 @@ export class Http2Connection implements Connection {
       maxHeaderCount: limits.maxHeaderCount,
       enableConnectProtocol: false,
       events: this.#sessionEvents(options),
+      ...(options.firstStreamId === undefined ? {} : { firstStreamId: options.firstStreamId }),
       keep,
     })
     this.#owner = this.#exchangeOwner(limits.maxInformational, keep)
@@ -142,6 +149,11 @@ export class Http2Connection implements Connection {
   /** The origins that the peer says it is good for (RFC 8336), as ASCII serializations. Undefined: it has not said. */
   get originSet(): readonly string[] | undefined {
     return this.#originSet
+  }
+
+  /** Streams that the peer's GOAWAY says it has taken. */
+  get requestsTaken(): number | undefined {
+    return this.#requestsTaken
   }
 
   open(request: ExchangeRequest, handler: ExchangeHandler): void {
@@ -276,7 +288,9 @@ export class Http2Connection implements Connection {
     return {
       onOutput: () => this.#output.schedule(),
       onSettings: () => this.#onSettings(),
-      onGoaway: () => {
+      onGoaway: ({ lastStreamId }) => {
+        // RFC 9113 6.8: the largest id is the first step of a graceful end, and counts nothing. Ours are the odd ones.
+        if (lastStreamId < MAX_STREAM_ID) this.#requestsTaken = (lastStreamId + 1) >>> 1
         this.#tellDraining('peer-closed')
         this.#refuseWaiting()
       },
@@ -289,7 +303,7 @@ export class Http2Connection implements Connection {
         throw new Error('a client session takes no requests')
       },
       onStreamClosed: (stream, failed) => {
-        if (this.#tunnels.size > 0) this.#releaseTunnel(stream, failed)
+        if (this.#tunnels.size > 0) this.#releaseTunnel(stream, failed && this.#loss?.fault !== 'local')
       },
       onPong: () => this.#ping.onPong(),
       onOrigins: origins => void (this.#originSet = origins),
@@ -357,7 +371,8 @@ export class Http2Connection implements Connection {
 
   #onRead(buffer: Buffer, start: number, end: number): void {
     if (this.#state === 'closed') return
-    this.#session.receive(buffer, start, end, this.#table.touch())
+    this.#session.receive(buffer, start, end, this.#table.holdTime())
+    this.#table.letTimeGo()
     this.#cover()
   }
 

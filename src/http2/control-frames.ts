@@ -72,6 +72,7 @@ export class ControlFrames {
         throw new ConnectionFault('FRAME_SIZE_ERROR', 'an acknowledgement of SETTINGS with settings')
       core.deadlines.met('acknowledgement')
       core.receiving.onSettingsAcknowledged()
+      this.#heads.onSettingsAcknowledged()
       return
     }
     core.guard.count('maxSettingsPerSecond', core.now)
@@ -83,9 +84,10 @@ export class ControlFrames {
     core.encoder.setPeerTableBytes(settings.headerTableBytes)
     core.heads.maxFrameBytes = settings.maxFrameBytes
     core.sending.maxFrameBytes = settings.maxFrameBytes
-    core.sending.onInitialWindow(settings.initialWindowBytes, core.table.all())
+    // First the acknowledgement: until it comes the peer may hold us to its old settings (RFC 9113 6.5.3).
     core.countReply()
     core.output.startFrame(0, SETTINGS, ACK, 0)
+    core.sending.onInitialWindow(settings.initialWindowBytes, core.table.all())
     core.events.onSettings()
   }
 
@@ -109,7 +111,7 @@ export class ControlFrames {
       return
     }
     const stream = this.#find(streamId, 'WINDOW_UPDATE')
-    if (stream === undefined || (!stream.isSendOpen && stream.queuedBytes === 0)) return
+    if (stream === undefined) return
     try {
       core.sending.onStreamCredit(stream, increment)
     } catch (error) {
@@ -121,7 +123,8 @@ export class ControlFrames {
   #receiveReset(streamId: number, wireCode: number): void {
     const core = this.#core
     // Requests that are begun and given up at once make a server work for nothing (rapid reset, CVE-2023-44487).
-    if (core.role === 'server') core.guard.count('maxResetsPerSecond', core.now)
+    const isAnswered = (core.table.get(streamId)?.firstFrameAt ?? -1) >= 0
+    if (core.role === 'server' && !isAnswered) core.guard.count('maxResetsPerSecond', core.now)
     const stream = this.#find(streamId, 'RST_STREAM')
     if (stream === undefined) return
     const code = errorCodeOf(wireCode)

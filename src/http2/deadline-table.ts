@@ -22,6 +22,7 @@ export class DeadlineTable<Item extends Deadlined> {
   readonly #clock: Clock
   readonly #timer: DeadlineTimer
   readonly #items: Item[] = []
+  #isHeld = false
 
   /** `onDue`: time may be up for someone; answer with takeDue() and cover(). */
   constructor(clock: Clock, onDue: () => void) {
@@ -34,10 +35,21 @@ export class DeadlineTable<Item extends Deadlined> {
     return this.#items.length
   }
 
-  /** Reads the clock. */
+  /** Reads the clock. Within one read of the socket, which is short, the time that it began at is good enough. */
   touch(): number {
-    this.now = this.#clock.now()
+    if (!this.#isHeld) this.now = this.#clock.now()
     return this.now
+  }
+
+  /** Reads the clock and keeps to that time until `letTimeGo`. */
+  holdTime(): number {
+    this.now = this.#clock.now()
+    this.#isHeld = true
+    return this.now
+  }
+
+  letTimeGo(): void {
+    this.#isHeld = false
   }
 
   add(item: Item): void {

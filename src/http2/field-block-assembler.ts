@@ -51,7 +51,7 @@ export class FieldBlockAssembler {
   }
 
   receiveContinuation(flags: number, buffer: Buffer, start: number, end: number): void {
-    if (this.#pieces.length > this.#maxContinuations) {
+    if (this.#maxContinuations > 0 && this.#pieces.length > this.#maxContinuations) {
       throw new ConnectionFault(
         'ENHANCE_YOUR_CALM',
         `a field block in more than maxContinuations (${this.#maxContinuations}) frames`,

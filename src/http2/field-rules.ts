@@ -10,7 +10,7 @@ export const TE = 4
 /** It belongs to a connection of HTTP/1.1 (RFC 9113 8.2.2, RFC 9110 7.6.1). */
 export const CONNECTION_SPECIFIC = 5
 /** It means nothing here and is not passed on. */
-export const LEFT_OUT = 6
+const LEFT_OUT = 6
 
 /** What a name means. By its length first: most names end there, which costs a tenth of a hash of the name. */
 export function meaningOf(name: string): number {

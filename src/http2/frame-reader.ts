@@ -1,4 +1,5 @@
 import {
+  ACK,
   CONTINUATION,
   DATA,
   FRAME_HEADER_BYTES,
@@ -135,7 +136,7 @@ export class FrameReader {
       ((header[at + 6] as number) << 16) |
       ((header[at + 7] as number) << 8) |
       (header[at + 8] as number)
-    this.#check(type, streamId, length)
+    this.#check(type, flags, streamId, length)
     if (type === DATA) {
       this.#streamId = streamId
       this.#flags = flags
@@ -161,13 +162,14 @@ export class FrameReader {
     return next
   }
 
-  #check(type: number, streamId: number, length: number): void {
+  #check(type: number, flags: number, streamId: number, length: number): void {
     if (length > this.#maxFrameBytes) {
       const message = `a frame of ${length} bytes where ${this.#maxFrameBytes} were agreed on`
       throw new ConnectionFault('FRAME_SIZE_ERROR', message)
     }
     if (this.#isFirst) {
-      if (type !== SETTINGS)
+      // The preface is the peer's own SETTINGS, not its answer to ours (RFC 9113 3.4).
+      if (type !== SETTINGS || (flags & ACK) !== 0)
         throw new ConnectionFault('PROTOCOL_ERROR', 'the first frame of the peer is no SETTINGS')
       this.#isFirst = false
     }

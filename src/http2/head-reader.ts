@@ -28,6 +28,11 @@ export class HeadReader {
     })
   }
 
+  /** The peer knows our SETTINGS. */
+  onSettingsAcknowledged(): void {
+    this.#decoder.onSettingsAcknowledged()
+  }
+
   /** Must be called for every block of the connection, in order, whatever becomes of it: it keeps the table in step. */
   decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
     try {

@@ -1,6 +1,7 @@
 import type { HpackEncoder } from '../header-compression/hpack-encoder.ts'
 import type { HeaderList } from '../headers.ts'
 import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts'
+import { checkOutgoingRequest } from './outgoing-rules.ts'
 import type { OutputQueue } from './output-queue.ts'
 import type { OutgoingRequest } from './session.ts'
 
@@ -22,6 +23,7 @@ export class HeadWriter {
   putRequest(streamId: number, request: OutgoingRequest, endsStream: boolean): void {
     const encoder = this.#encoder
     const { method, protocol } = request
+    checkOutgoingRequest(request)
     encoder.begin()
     encoder.add(':method', method)
     // CONNECT has neither, extended CONNECT has both (RFC 9113 8.5, RFC 8441 4).
@@ -32,6 +34,7 @@ export class HeadWriter {
     if (request.authority !== '') encoder.add(':authority', request.authority)
     if (protocol !== undefined) encoder.add(':protocol', protocol)
     encoder.addAll(request.headers)
+    if (request.acceptsTrailers === true) encoder.add('te', 'trailers')
     this.#put(streamId, endsStream)
   }
 

@@ -159,7 +159,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   }
 
   get nextTimeoutAt(): number {
-    return this.#core.deadlines.nextAt
+    return this.#core.isEnded ? Number.POSITIVE_INFINITY : this.#core.deadlines.nextAt
   }
 
   // What it knows
@@ -350,7 +350,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (this.#isFinalGoawaySent) return
     const { table, output } = this.#core
     this.#isFinalGoawaySent = true
-    this.#heads.lastAcceptedId = table.lastPeerId
+    table.lastAcceptedId = table.lastPeerId
     output.putFrame(GOAWAY, 0, 0, encodeGoaway(table.lastPeerId, 'NO_ERROR', ''))
   }
 

@@ -18,14 +18,16 @@ export class InboundHeads {
   readonly #data: InboundData
   /** PRIORITY_UPDATE came before its request (RFC 9218 7.1). */
   readonly #earlyPriorities = new Map<number, string>()
-  /** After the last GOAWAY of a drain: requests above this are not taken. */
-  lastAcceptedId = 0x7fffffff
 
   constructor(core: SessionCore, host: StreamHost, reader: HeadReader, data: InboundData) {
     this.#core = core
     this.#host = host
     this.#reader = reader
     this.#data = data
+  }
+
+  onSettingsAcknowledged(): void {
+    this.#reader.onSettingsAcknowledged()
   }
 
   receive(streamId: number, flags: number, buffer: Buffer, start: number, end: number): void {
@@ -95,7 +97,6 @@ export class InboundHeads {
 
   #receiveRequest(streamId: number, endsStream: boolean, block: FieldBlock | 'too-large'): void {
     const core = this.#core
-    if (streamId > this.lastAcceptedId) return // the client knows from our GOAWAY
     core.table.usePeerId(streamId)
     try {
       if (core.table.size >= core.options.maxConcurrentStreams) {

@@ -34,9 +34,8 @@ export function prepareRequest(request: ExchangeRequest): PreparedRequest {
     authority,
     path,
     protocol: undefined,
-    headers: isLengthMissing
-      ? [...headers, 'content-length', String(bodyLength), 'te', 'trailers']
-      : [...headers, 'te', 'trailers'],
+    acceptsTrailers: true,
+    headers: isLengthMissing ? [...headers, 'content-length', String(bodyLength)] : headers,
     bodyLength,
   }
 }
@@ -68,6 +67,7 @@ function prepareTunnel(request: ExchangeRequest): PreparedRequest {
       authority,
       path: '',
       protocol: undefined,
+      acceptsTrailers: false,
       headers: sent,
       bodyLength: undefined,
     }
@@ -79,6 +79,7 @@ function prepareTunnel(request: ExchangeRequest): PreparedRequest {
     path,
     // A token without case in HTTP/1.1 (RFC 9110 7.8); what is registered for :protocol is in lower case.
     protocol: upgrade.toLowerCase(),
+    acceptsTrailers: false,
     headers: sent,
     bodyLength: undefined,
   }

@@ -6,11 +6,16 @@ import { WindowTuner } from './window-tuner.ts'
 
 /** RFC 9113 6.9.2: the window of a connection, and that of a stream until our SETTINGS are known. */
 const INITIAL_WINDOW = 65_535
+/** RFC 9113 6.9.1 */
+const MAX_WINDOW = 2 ** 31 - 1
+
+/** While something is held, less credit than this is not worth a frame. */
+const MIN_CREDIT_BYTES = 16_384
 
 /**
  * The credit that we give. A stream gets back what its reader took, so that a reader who sleeps stops its own stream, which holds one window
- * at the most. The connection gets back what arrived, taken or not, so that no sleeper stops the others: until all that is held
- * reaches `maxBufferedBytes`. Then it gets back what readers take, and everybody waits: the price of a bound on memory.
+ * at the most. The connection gets back what arrived, taken or not, so that no sleeper stops the others: until what is held
+ * and what may still come reach `maxBufferedBytes`. Then it gets back what readers take, and everybody waits: the price of a bound on memory.
  */
 export class ReceiveSide {
   readonly #output: OutputQueue
@@ -20,7 +25,6 @@ export class ReceiveSide {
   /** What the peer may still send on the connection. */
   #window = INITIAL_WINDOW
   #windowTarget: number
-  #uncreditedBytes = 0
   #heldBytes = 0
   /** The peer may not know our initial window yet, and use the RFC's. */
   #slackBytes: number
@@ -56,13 +60,13 @@ export class ReceiveSide {
     if (this.#window < 0)
       throw new ConnectionFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the connection')
     this.#tuner.onReceived(bytes)
-    this.#uncreditedBytes += bytes
-    this.#creditConnection()
+    this.#creditConnection(bytes)
   }
 
   receiveOnStream(stream: ActiveStream, bytes: number): void {
     stream.receiveWindow -= bytes
-    if (stream.receiveWindow + this.#slackBytes < 0)
+    // A frame without content is legal below zero as well (6.9.1), which is where our SETTINGS may have taken the window (6.9.2).
+    if (bytes > 0 && stream.receiveWindow + this.#slackBytes < 0)
       throw new StreamFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the stream')
   }
 
@@ -90,7 +94,8 @@ export class ReceiveSide {
 
   /** The first chunk that is held, taken out; undefined: none is. */
   takeHeld(stream: ActiveStream): Buffer | undefined {
-    const chunk = stream.held.shift()
+    // Asked first: an empty list may be the frozen one that streams are born with, on which shift() throws.
+    const chunk = stream.held.length === 0 ? undefined : stream.held.shift()
     if (chunk === undefined) return undefined
     stream.heldBytes -= chunk.length
     this.#heldBytes -= chunk.length
@@ -109,16 +114,19 @@ export class ReceiveSide {
   onSamplePong(now: number): void {
     this.#tuner.onPong(now)
     // The connection must carry at least two streams at full speed.
-    this.#windowTarget = Math.max(this.#windowTarget, this.#tuner.targetBytes * 2)
+    this.#windowTarget = Math.max(this.#windowTarget, Math.min(this.#tuner.targetBytes * 2, MAX_WINDOW))
   }
 
-  #creditConnection(): void {
-    if (this.#uncreditedBytes * 4 < this.#windowTarget) return
-    if (this.#heldBytes > 0 && this.#heldBytes + this.#windowTarget > this.#options.maxBufferedBytes) return
+  /** `arrivingBytes` may be held in a moment. */
+  #creditConnection(arrivingBytes = 0): void {
     // The target may have grown; the difference is part of what is given.
-    const increment = this.#windowTarget - this.#window
-    if (increment <= 0) return
-    this.#uncreditedBytes = 0
+    let increment = this.#windowTarget - this.#window
+    if (increment * 4 < this.#windowTarget) return
+    if (this.#heldBytes > 0) {
+      const spareBytes = this.#options.maxBufferedBytes - this.#heldBytes - arrivingBytes - this.#window
+      increment = Math.min(increment, spareBytes)
+      if (increment < MIN_CREDIT_BYTES) return
+    }
     this.#window += increment
     this.#output.putWindowUpdate(0, increment)
   }

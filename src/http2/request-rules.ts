@@ -1,8 +1,9 @@
 import { hasPort, isAuthority, isSameAuthority } from '../authority.ts'
-import { COLON, isToken, TARGET } from '../char-tables.ts'
+import { COLON, isToken } from '../char-tables.ts'
 import type { HeaderList } from '../headers.ts'
 import { malformed } from './field-rules.ts'
 import type { RequestHead } from './message-head.ts'
+import { isPath, isProtocol, isScheme } from './pseudo-fields.ts'
 import type { RegularFields } from './regular-fields.ts'
 import { readRegularFields, withoutLength } from './regular-fields.ts'
 
@@ -53,8 +54,8 @@ export function readRequestHead(fields: HeaderList, allowsExtendedConnect: boole
   }
   if (scheme === undefined) throw malformed('missing', ':scheme')
   if (path === undefined) throw malformed('missing', ':path')
-  checkScheme(scheme)
-  checkPath(path, method)
+  if (!isScheme(scheme)) throw malformed('not a scheme', ':scheme')
+  if (!isPath(path, method)) throw malformed('not a path', ':path')
   const { host } = regular
   if (authority !== undefined && !isAuthority(authority)) throw malformed('not host[:port]', ':authority')
   if (host !== undefined && host !== authority) {
@@ -101,30 +102,4 @@ function readConnect(
     headers,
     contentLength: undefined,
   }
-}
-
-/** RFC 3986 3.1: a letter, then letters, digits, `+`, `-` and `.`. Other schemes than ours are legal here (RFC 9113 8.3.1). */
-function checkScheme(scheme: string): void {
-  if (scheme === 'https' || scheme === 'http') return
-  if (!/^[a-z][a-z0-9+.-]*$/i.test(scheme)) throw malformed('not a scheme', ':scheme')
-}
-
-/** Origin-form, or `*` for OPTIONS (RFC 9113 8.3.1). */
-function checkPath(path: string, method: string): void {
-  if (path.charCodeAt(0) !== SLASH) {
-    if (path === '*' && method === 'OPTIONS') return
-    throw malformed('does not begin with a slash', ':path')
-  }
-  for (let i = 1; i < path.length; i++) {
-    if (TARGET[path.charCodeAt(i)] !== 1) throw malformed('has a character that no target has', ':path')
-  }
-}
-
-const SLASH = 0x2f
-
-/** A token, or two with a slash between them (RFC 9110 7.8). */
-function isProtocol(text: string): boolean {
-  const slash = text.indexOf('/')
-  if (slash < 0) return isToken(text)
-  return isToken(text.slice(0, slash)) && isToken(text.slice(slash + 1))
 }

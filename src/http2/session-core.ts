@@ -86,8 +86,8 @@ export class SessionCore {
   onSentEnd(stream: ActiveStream): void {
     stream.state = nextStreamState(stream.state, 'sendEnd')
     if (stream.state !== 'closed') return
-    // A server that has answered is not interested in what it did not read; a client's answer is still to be delivered.
-    if (stream.hasReceivedEnd || this.role === 'server') this.finish(stream)
+    // Else what the peer has said is still to be delivered, a client's answer or the rest of a tunnel. A driver that does not want it resets.
+    if (stream.hasReceivedEnd) this.finish(stream)
   }
 
   /** Both sides are done. */

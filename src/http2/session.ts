@@ -27,6 +27,11 @@ export interface OutgoingRequest {
   readonly path: string
   /** Extended CONNECT: the value of :protocol. */
   readonly protocol: string | undefined
+  /**
+   * Adds `te: trailers`. By way of the list it would cost a copy, and the list its identity, by which the encoder remembers it (0.5 of the
+   * 1.7 microseconds that a request costs here).
+   */
+  readonly acceptsTrailers?: boolean
   readonly headers: HeaderList
 }
 

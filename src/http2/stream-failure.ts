@@ -12,7 +12,7 @@ import type { SessionEnd, StreamReset } from './session-events.ts'
 export function streamFailure(reset: StreamReset, hasResponse: boolean): TransportError {
   const { code, cause, message } = reset
   if (!hasResponse && cause === 'unprocessed') {
-    return new TransportError('MM_REFUSED', `the origin refused the request unprocessed: ${message}`)
+    return new TransportError('MM_REFUSED', message)
   }
   if (!hasResponse && cause === 'peer' && code === 'HTTP_1_1_REQUIRED') {
     return new TransportError('MM_REFUSED', 'the origin wants this request in HTTP/1.1 (HTTP_1_1_REQUIRED)')
@@ -21,7 +21,7 @@ export function streamFailure(reset: StreamReset, hasResponse: boolean): Transpo
   switch (cause) {
     case 'peer':
     case 'unprocessed':
-      return new TransportError('MM_STREAM_RESET', `the peer reset the stream: ${message}`, { processed })
+      return new TransportError('MM_STREAM_RESET', message, { processed })
     case 'broken':
       return new TransportError('MM_PROTOCOL_ERROR', message, { processed })
     case 'limit':

@@ -20,6 +20,11 @@ export class StreamTable {
   readonly #isClient: boolean
   #size = 0
   #nextOwnId: number
+  /**
+   * Streams of the peer above this are not taken: we have said so by GOAWAY, so that what comes on them is as good as reset
+   * (RFC 9113 6.8).
+   */
+  lastAcceptedId = MAX_STREAM_ID
   /** The highest number that the peer has used. */
   #lastPeerId = 0
 
@@ -87,6 +92,7 @@ export class StreamTable {
   /** What a number stands for that is not among the living. */
   stateOfAbsent(id: number): 'idle' | 'closed' | 'resetByUs' {
     const isOwn = (id & 1) === (this.#isClient ? 1 : 0)
+    if (!isOwn && id > this.lastAcceptedId) return 'resetByUs'
     if (isOwn ? id >= this.#nextOwnId : id > this.#lastPeerId) return 'idle'
     return this.#resets.has(id) ? 'resetByUs' : 'closed'
   }

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 import { NO_HEADERS } from '../headers.ts'
+import type { ErrorCode } from './error-codes.ts'
 import type { Stream } from './stream.ts'
 import { keepAsItIs } from './upload.ts'
 
@@ -52,8 +53,9 @@ export class StreamTunnel {
     this.duplex.push(null)
   }
 
-  receiveReset(error: Error): void {
-    this.duplex.destroy(error)
+  /** Who has said everything and then resets without an error only does not want to hear more (RFC 9113 8.1). */
+  receiveReset(error: Error, code: ErrorCode): void {
+    this.duplex.destroy(code === 'NO_ERROR' && this.#hasReceivedEnd ? undefined : error)
   }
 
   onWritable(): void {

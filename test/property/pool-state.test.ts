@@ -112,7 +112,7 @@ class World {
     return candidates[choice % candidates.length]
   }
 
-  endDial(choice: number, capacity: number | undefined): void {
+  endDial(choice: number, capacity: number | undefined, isProvisional = false): void {
     const connection = this.pick(
       choice,
       ({ phase, slot }) => phase === 'dialing' || slot.state.kind === 'closing',
@@ -122,7 +122,7 @@ class World {
     if (connection.phase === 'dialing' && capacity !== undefined) {
       connection.phase = 'open'
       connection.capacity = capacity
-      this.obey(this.state.onConnected(slot, capacity, this.now))
+      this.obey(this.state.onConnected(slot, capacity, this.now, isProvisional))
       return
     }
     this.connections.delete(slot.id)
@@ -221,6 +221,7 @@ const step = fc.oneof(
       do: fc.constant('endDial' as const),
       choice: small,
       capacity: fc.constantFrom(1, 1, 1, 3, 100, 0, undefined),
+      isProvisional: fc.boolean(),
     }),
   },
   {
@@ -287,7 +288,7 @@ function play(world: World, what: Step): void {
     case 'cancel':
       return world.cancel(what.choice)
     case 'endDial':
-      return world.endDial(what.choice, what.capacity)
+      return world.endDial(what.choice, what.capacity, what.isProvisional)
     case 'endStream':
       return world.endStream(what.choice, what.failed, what.hintMs)
     case 'capacity':

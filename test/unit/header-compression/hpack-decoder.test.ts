@@ -73,6 +73,9 @@ describe('the HPACK decoder', () => {
     expect(tableOf(decoder)).toHaveLength(2)
     decodeParts(decoder, literal('inserted', 'a', 'x'.repeat(4064)))
     expect(tableOf(decoder)).toEqual([])
+    decodeParts(decoder, sizeUpdate(4096)) // legal until our SETTINGS are acknowledged
+    expect(() => decodeParts(decoder, sizeUpdate(4097))).toThrow('above the 4096')
+    decoder.onSettingsAcknowledged()
     expect(() => decodeParts(decoder, sizeUpdate(101))).toThrow('above the 100')
     decodeParts(decoder, sizeUpdate(0), sizeUpdate(100), literal('inserted', 'a', 'x'.repeat(67)))
     expect(tableOf(decoder)).toHaveLength(2)

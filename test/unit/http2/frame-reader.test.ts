@@ -56,7 +56,11 @@ describe('FrameReader', () => {
     fc.assert(
       fc.property(frames, cuts, fc.boolean(), (list, cutsAt, isServer) => {
         const start = isServer ? Buffer.from(CLIENT_PREFACE, 'latin1') : Buffer.alloc(0)
-        const all = Buffer.concat([start, EMPTY_SETTINGS, ...list.map(args => frame(...args))])
+        const all = Buffer.concat([
+          start,
+          EMPTY_SETTINGS,
+          ...list.map(([type, flags, id, bytes]) => frame(type, flags, id, bytes)),
+        ])
         const edges = [0, ...cutsAt.filter(at => at < all.length).sort((a, b) => a - b), all.length]
         const pieces = edges.slice(1).map((edge, i) => all.subarray(edges[i], edge))
         const expected = list.map(([type, flags, id, bytes]) =>

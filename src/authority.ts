@@ -1,4 +1,4 @@
-import { classOf, HOST_NAME, IPV6 } from '../char-tables.ts'
+import { classOf, HOST_NAME, IPV6 } from './char-tables.ts'
 
 const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
