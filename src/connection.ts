@@ -60,6 +60,11 @@ export interface Connection {
   /** How many streams may be open at once, as the peer allows it now. HTTP/1.1: 1. */
   readonly capacity: number
   /**
+   * `capacity` is a first helping: the peer has not told yet what it allows (HTTP/2 before its SETTINGS). onCapacityChanged follows when
+   * it has, whether or not that is another number. Left out: never.
+   */
+  readonly isCapacityProvisional?: boolean
+  /**
    * Starts an exchange on a leased stream. Never throws: every failure goes to the handler, and if the handler is called at all
    * its last call is onResponseEnd, onUpgrade or onResponseError. May call the handler before it returns.
    */
@@ -75,6 +80,8 @@ export interface Connection {
   close(reason: CloseReason): void
   /** What the peer said about how long it keeps the connection (HTTP/1.1 `Keep-Alive`), read after each exchange. */
   readonly keepAlive: KeepAliveHint | undefined
+  /** How many requests the peer has taken when it said that it takes no more (GOAWAY). Undefined: it has not, or not said how many. */
+  readonly requestsTaken?: number | undefined
   /** One line for people and tests: `http/1.1#7 127.0.0.1:443 idle, 12 requests`. */
   toString(): string
 }
@@ -88,7 +95,7 @@ export interface KeepAliveHint {
 
 /** Where a connection reports. There is exactly one listener: the pool that it belongs to. */
 export interface ConnectionListener {
-  /** `connection.capacity` changed. */
+  /** `connection.capacity` changed, or is provisional no more. */
   onCapacityChanged(connection: Connection): void
   /**
    * An exchange left the connection and its stream is free again. `failed` says that it ended with an error that speaks

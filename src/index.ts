@@ -36,6 +36,7 @@ export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADER
 export type { ConnectionClosed, ExchangeEnded, Observer, RetryReason, TransportEvent } from './observer.ts'
 export type {
   GlobalLimits,
+  Http2Options,
   OriginOptions,
   PoolOptions,
   ResolverOptions,
@@ -48,6 +49,7 @@ export type {
 } from './options.ts'
 export {
   DEFAULT_GLOBAL_LIMITS,
+  DEFAULT_HTTP2_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
@@ -58,6 +60,7 @@ export {
 } from './options.ts'
 export type { Origin } from './origin.ts'
 export { parseOrigin } from './origin.ts'
+export type { ProtocolCount, ProtocolCounts } from './pool/protocol-counts.ts'
 export * from './pool/sizing.ts'
 export type { Protocol } from './protocol.ts'
 export type {
@@ -73,6 +76,10 @@ export type {
   TransportStats,
 } from './transport/api.ts'
 export { BUILT_PROTOCOLS } from './transport/built-protocols.ts'
+export type { NumberRange } from './transport/http2-ranges.ts'
+export { HTTP2_RANGES } from './transport/http2-ranges.ts'
 export type { BodyInput } from './transport/request-body.ts'
 export type { HeaderInput } from './transport/request-headers.ts'
+export type { UndiciAgentOptions } from './transport/undici-agent-options.ts'
+export { fromUndiciAgentOptions } from './transport/undici-agent-options.ts'
 export { createTransport } from './transport.ts'

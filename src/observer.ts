@@ -1,7 +1,7 @@
 import type { CloseReason, Connection } from './connection.ts'
-import type { Protocol } from './protocol.ts'
 import type { TransportError } from './errors.ts'
 import type { Origin } from './origin.ts'
+import type { Protocol } from './protocol.ts'
 
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's life is
@@ -19,6 +19,8 @@ export type TransportEvent =
     }
   | { type: 'connection-draining'; origin: Origin; connection: Connection; reason: CloseReason }
   | ConnectionClosed
+  /** A peer did too much of something on a connection to the origin, and the limit of that name took effect. */
+  | { type: 'defence'; origin: Origin; limit: string }
   | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
   | ExchangeEnded
 

@@ -20,7 +20,6 @@ import type {
   TransportResponse,
   TransportStats,
 } from './transport/api.ts'
-import { BUILT_PROTOCOLS } from './transport/built-protocols.ts'
 import { DispatchedExchange } from './transport/dispatched-exchange.ts'
 import { explain } from './transport/explain.ts'
 import { OriginConnector } from './transport/origin-connector.ts'
@@ -199,37 +198,35 @@ class PooledTransport implements Transport {
       overrides: settings.resolve,
       dnsMs: settings.timeouts.dnsMs,
     })
-    const connector = new OriginConnector({
-      origin,
-      settings,
-      record,
-      resolver,
-      dialer: this.#dialer,
-      clock: this.#clock,
-    })
+    const world = { clock: this.#clock, random: this.#random }
     const entry = new OriginEntry({
       origin,
       settings,
       record,
       resolver,
-      connector,
+      makeConnector: (isForUpgrades, onDefence) =>
+        new OriginConnector({
+          origin,
+          settings,
+          isForUpgrades,
+          record,
+          resolver,
+          dialer: this.#dialer,
+          clock: this.#clock,
+          onDefence,
+        }),
       clock: this.#clock,
       observer: this.#observe,
+      isObserved: this.#isObserved,
       hold: this.#hold,
-      makePool: (connector, observer) =>
-        this.#pools.add(origin, {
-          connector,
-          clock: this.#clock,
-          random: this.#random,
-          options: settings.pool,
-          observer,
-          // One protocol that carries one request at a time: nothing has to be found out before the second dial.
-          expectedCapacity: usesOnlyHttp1(settings.protocols) ? 1 : undefined,
-        }),
+      makePool: config => this.#pools.add(origin, { ...config, ...world }),
+      makeSecondPool: (first, config) => this.#pools.addSecond(first, origin, { ...config, ...world }),
     })
     this.#entries.set(origin.key, entry)
     return entry
   }
+
+  readonly #isObserved = (): boolean => this.#options.observer !== undefined
 
   /** A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear of its end. */
   readonly #observe = (event: TransportEvent): void => {
@@ -239,10 +236,6 @@ class PooledTransport implements Transport {
       process.emitWarning(error instanceof Error ? error : new Error(String(error)))
     }
   }
-}
-
-function usesOnlyHttp1(allowed: readonly string[]): boolean {
-  return BUILT_PROTOCOLS.every(protocol => protocol === 'http/1.1' || !allowed.includes(protocol))
 }
 
 function globalLimits(options: TransportOptions): GlobalLimits {

@@ -4,17 +4,19 @@ import type { CliIo } from './cli-io.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './exit-code.ts'
 import { parseOptions } from './parse-options.ts'
+import { protocolOption } from './protocol-option.ts'
 import { runUntilSignal } from './run-until-signal.ts'
 import { usageError } from './usage-error.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
-       middlemile serve --origin URL [--listen ADDR] [--ca FILE] [--admin ADDR|off]
+       middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE] [--admin ADDR|off]
 
 Runs the connector: takes requests and sends them on to origins through pooled connections.
 
   -c, --config FILE     YAML or JSON
   --check               validates the file, prints each fault with its line and path, and exits: 0 good, 2 bad
   --origin URL          without a file: everything goes to this origin
+  --protocol P          what to speak to the origin: auto, h2 or http/1.1; auto lets it choose (ALPN)
   --listen ADDR         HOST:PORT or PORT; default 127.0.0.1:8080
   --ca FILE             PEM certificates to trust for the origin
   --admin ADDR          where the admin routes are, or off; default 127.0.0.1:9901, or a free port when that is taken
@@ -35,6 +37,7 @@ export const serveCommand: Command = {
       check: { type: 'boolean' },
       origin: { type: 'string' },
       listen: { type: 'string' },
+      protocol: { type: 'string' },
       ca: { type: 'string' },
       admin: { type: 'string' },
       'log-level': { type: 'string' },
@@ -47,7 +50,7 @@ export const serveCommand: Command = {
       if (origin === undefined) throw usageError('serve needs -c FILE or --origin URL')
       return await runUntilSignal(io.startService(configOf({ ...values, origin })), io.signals)
     }
-    for (const name of ['origin', 'listen', 'ca', 'admin', 'log-level', 'log-format'] as const) {
+    for (const name of ['origin', 'listen', 'protocol', 'ca', 'admin', 'log-level', 'log-format'] as const) {
       if (values[name] !== undefined)
         throw usageError(`--${name} does not go with -c FILE: write it into the file`)
     }
@@ -75,16 +78,22 @@ async function check(file: string, io: CliIo): Promise<number> {
 function configOf(values: {
   origin: string
   listen?: string | undefined
+  protocol?: string | undefined
   ca?: string | undefined
   admin?: string | undefined
   'log-level'?: string | undefined
   'log-format'?: string | undefined
 }): ServiceConfig {
+  const protocol = protocolOption(values.protocol)
   const log = { level: values['log-level'], format: values['log-format'] }
   const config = {
     listen: [{ address: listenAddress(values.listen ?? '127.0.0.1:8080') }],
     origins: {
-      origin: { url: values.origin, ...(values.ca !== undefined && { tls: { ca: values.ca } }) },
+      origin: {
+        url: values.origin,
+        ...(protocol !== undefined && { protocols: [protocol] }),
+        ...(values.ca !== undefined && { tls: { ca: values.ca } }),
+      },
     },
     ...(values.admin !== undefined && { admin: { address: listenAddress(values.admin) } }),
     log: Object.fromEntries(Object.entries(log).filter(([, value]) => value !== undefined)),

@@ -80,8 +80,11 @@ export class InboundData {
   receiveEnd(stream: ActiveStream, trailers: HeaderList): void {
     if (stream.contentLeft > 0) throw new StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
     stream.state = nextStreamState(stream.state, 'receiveEnd')
-    if (stream.isPaused || stream.held.length > 0) stream.heldEnd = trailers
-    else this.#deliverEnd(stream, trailers)
+    const isHeld = stream.isPaused || stream.held.length > 0
+    if (!isHeld) this.#deliverEnd(stream, trailers)
+    // A server that has answered loses what it did not read: for the client the stream is over, and its place free.
+    else if (stream.state === 'closed' && this.#core.role === 'server') this.#core.finish(stream)
+    else stream.heldEnd = trailers
   }
 
   /** The reader has woken. */

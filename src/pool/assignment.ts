@@ -60,7 +60,12 @@ export function nextFree<Link, Waiter>(
  */
 function nextFresh<Link, Waiter>(core: PoolCore<Link, Waiter>, now: number): Slot<Link> | undefined {
   const busy = core.slots.leastLoaded
-  if (busy !== undefined && isFresh(busy, now)) return busy
+  if (busy !== undefined) {
+    if (isFresh(busy, now)) return busy
+    // The new one may carry more than an old one does: looked for among all, since such waiters are rare.
+    const fresh = core.slots.all().find(slot => slot.heapIndex >= 0 && isFresh(slot, now))
+    if (fresh !== undefined) return fresh
+  }
   const idle = core.slots.newestIdle
   if (idle === undefined || now >= idle.retireAt) return undefined
   const isFull = core.slots.size >= core.maxConnections && core.slots.count('starting') === 0
@@ -97,8 +102,9 @@ function verifyIdle<Link, Waiter>(
 ): void {
   const starting = core.slots.count('starting')
   const dialed = starting === 0 ? 0 : starting * (core.expectedStreams ?? Infinity)
+  const promised = core.slots.promisedStreams(core.expectedStreams)
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
-    if (core.waiting <= dialed + core.slots.verifyingStreams) return
+    if (core.waiting <= dialed + promised + core.slots.verifyingStreams) return
     const expired = expiryOf(core, slot, idleSince(slot), now)
     if (expired === undefined) verify(core, slot, now, actions)
     else retire(core, slot, expired, actions)

@@ -5,8 +5,10 @@ import { evictLongestIdle } from './retirement.ts'
 /**
  * How many dials the pool should start, limits and backoff aside:
  * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each connection that is being
- *    verified (but not for those that want a new one). As long as nobody knows what a connection carries, one dial is to find out: a burst to an unknown origin must not
- *    become a hundred handshakes where one HTTP/2 connection would have done.
+ *    verified (but not for those that want a new one). As long as nobody knows what a connection carries, one dial is to find out: a
+ *    burst to an unknown origin must not become a hundred handshakes where one HTTP/2 connection would have done. An HTTP/2 connection
+ *    whose peer has not sent its SETTINGS yet counts for what it is expected to carry once they came, not for the few streams that it
+ *    takes before.
  * 2. For the warm level or a preconnect: what is missing.
  * 3. While dials fail: one at a time.
  */
@@ -18,9 +20,11 @@ export function dialsWanted<Link, Waiter>(core: PoolCore<Link, Waiter>): number 
 }
 
 function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
-  const uncovered = Math.max(0, core.waiters.size - core.slots.verifyingStreams) + core.freshWaiters.size
-  if (uncovered <= 0) return 0
+  const waiting = Math.max(0, core.waiters.size - core.slots.verifyingStreams) + core.freshWaiters.size
+  if (waiting === 0) return 0
   const perConnection = core.expectedStreams
+  const uncovered = waiting - core.slots.promisedStreams(perConnection)
+  if (uncovered <= 0) return 0
   return perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
 }
 

@@ -6,9 +6,19 @@ import type { Slot } from './slot.ts'
 /** A connection that dies unused and as young as this counts as a failed connect. */
 const STILLBORN_MS = 1_000
 
-/** What a connection carries tells what the next one will. None at all is a passing mood of the peer and tells nothing. */
-export function learnCapacity(core: PoolCore<unknown, unknown>, capacity: number): void {
-  if (capacity > 0) core.expectedCapacity = capacity
+/**
+ * What a connection carries tells what the next one will. None at all is a passing mood of the peer and tells nothing. What it takes
+ * before the peer has told tells only that an expectation below it (of an origin that spoke HTTP/1.1 so far) is out of date.
+ */
+export function learnCapacity(
+  core: PoolCore<unknown, unknown>,
+  capacity: number,
+  isProvisional: boolean,
+): void {
+  if (isProvisional) {
+    if (core.expectedCapacity !== undefined && core.expectedCapacity < capacity)
+      core.expectedCapacity = undefined
+  } else if (capacity > 0) core.expectedCapacity = capacity
 }
 
 /** The peer ends a connection: if nobody had used it yet and it had just opened, there is no sense in dialing the next one at once. */

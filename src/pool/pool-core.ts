@@ -44,6 +44,9 @@ export class PoolCore<Link, Waiter> {
   closeError: TransportError | undefined
   /** What one connection carries, going by the last one that told; undefined before the first. */
   expectedCapacity: number | undefined
+  /** Exchanges that the origin takes on one connection, as far as that was learned, and what the last one took; see request-limit.ts. */
+  requestLimit = Infinity
+  lastTaken = 0
   /** Connections that a preconnect() under way wants. */
   preconnectTarget = 0
   /** No slot needs upkeep before: a lower bound, made exact by the upkeep itself. */
@@ -79,7 +82,8 @@ export class PoolCore<Link, Waiter> {
 
   /** Exchanges that one new connection is expected to carry, under our own cap; undefined: not known yet. */
   get expectedStreams(): number | undefined {
-    return this.expectedCapacity === undefined ? undefined : Math.min(this.expectedCapacity, this.maxStreams)
+    if (this.expectedCapacity === undefined) return undefined
+    return Math.min(this.expectedCapacity, this.maxStreams, this.requestLimit)
   }
 
   /** Connections that are to be there whether or not anybody waits. */

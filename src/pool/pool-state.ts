@@ -7,6 +7,7 @@ import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
 import { poolClosedError, queueFullError, queueTimeoutError } from './queue-errors.ts'
 import { applyHint, becomeIdle, releaseStream } from './release.ts'
+import { doubtRequestLimit, learnRequestLimit } from './request-limit.ts'
 import { closeNow, evictLongestIdle, retire } from './retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './settle.ts'
 import type { Slot } from './slot.ts'
@@ -38,12 +39,15 @@ export class PoolState<Link, Waiter> {
     return settle(this.#core, now, [])
   }
 
-  /** A request wants a stream; `fresh`: of a new connection, since it had bad luck with a reused one. */
-  onAcquire(waiter: Waiter, fresh: boolean, now: number): Actions<Link, Waiter> {
+  /**
+   * A request wants a stream; `fresh`: of a new connection, since it had bad luck with a reused one. `isReplay`: it was served before
+   * and comes back.
+   */
+  onAcquire(waiter: Waiter, fresh: boolean, now: number, isReplay: boolean = fresh): Actions<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
     // Who was served before the drain and had bad luck is no newcomer: a drain lets exchanges finish.
-    if (core.mode === 'closed' || (core.mode === 'draining' && !fresh)) {
+    if (core.mode === 'closed' || (core.mode === 'draining' && !isReplay)) {
       actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
       return actions
     }
@@ -108,17 +112,22 @@ export class PoolState<Link, Waiter> {
     return settle(core, now, actions)
   }
 
-  /** The dial of a slot succeeded. */
-  onConnected(slot: Slot<Link>, capacity: number, now: number): Actions<Link, Waiter> {
+  /** The dial of a slot succeeded. `isProvisional`: see Connection. */
+  onConnected(
+    slot: Slot<Link>,
+    capacity: number,
+    now: number,
+    isProvisional: boolean = false,
+  ): Actions<Link, Waiter> {
     const core = this.#core
     const { maxAgeMs, maxAgeJitter } = core.options
     slot.openedAt = now
     slot.retireAt = maxAgeMs === 0 ? Infinity : now + maxAgeMs * (1 - maxAgeJitter * core.random())
-    slot.leaseLimit = core.maxRequests
+    slot.leaseLimit = Math.min(core.maxRequests, core.requestLimit)
     core.backoff.onConnected()
-    core.slots.setCapacity(slot, capacity, now)
+    core.slots.setCapacity(slot, capacity, isProvisional, now)
     becomeIdle(core, slot, now)
-    learnCapacity(core, capacity)
+    learnCapacity(core, capacity, isProvisional)
     return settle(core, now, [])
   }
 
@@ -138,22 +147,28 @@ export class PoolState<Link, Waiter> {
     return settle(core, now, actions)
   }
 
-  /** The peer changed how many streams it allows. */
-  onCapacityChanged(slot: Slot<Link>, capacity: number, now: number): Actions<Link, Waiter> {
+  /** The peer told, or changed, how many streams it allows. */
+  onCapacityChanged(
+    slot: Slot<Link>,
+    capacity: number,
+    now: number,
+    isProvisional: boolean = false,
+  ): Actions<Link, Waiter> {
     const { kind } = slot.state
     if (kind !== 'idle' && kind !== 'verifying' && kind !== 'leased') return NO_ACTIONS
     const core = this.#core
-    core.slots.setCapacity(slot, capacity, now)
-    learnCapacity(core, capacity)
+    core.slots.setCapacity(slot, capacity, isProvisional, now)
+    learnCapacity(core, capacity, isProvisional)
     return settle(core, now, [])
   }
 
-  /** The connection takes no more exchanges; it will end by itself. */
-  onDraining(slot: Slot<Link>, reason: CloseReason, now: number): Actions<Link, Waiter> {
+  /** The connection takes no more exchanges; it will end by itself. `taken`: see Connection.requestsTaken. */
+  onDraining(slot: Slot<Link>, reason: CloseReason, now: number, taken?: number): Actions<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'starting' || kind === 'closing' || kind === 'closed') return NO_ACTIONS
     const core = this.#core
     noteStillborn(core, slot, undefined, now)
+    learnRequestLimit(core, slot, taken)
     core.slots.move(slot, {
       kind: 'draining',
       usedStreams: slot.usedStreams,
@@ -332,6 +347,7 @@ export class PoolState<Link, Waiter> {
     const reason = releaseStream(core, slot, now)
     if (reason === undefined && isSettledByRelease(core)) return NO_ACTIONS
     const actions: PoolAction<Link, Waiter>[] = []
+    if (reason === 'max-requests' && slot.state.kind === 'draining') doubtRequestLimit(core, slot)
     if (reason !== undefined) retire(core, slot, reason, actions)
     return settle(core, now, actions)
   }

@@ -1,4 +1,5 @@
 import type { CloseReason, HandshakeInfo } from '../connection.ts'
+import type { ProtocolCounts } from './protocol-counts.ts'
 
 /** What a pool shows of itself. All of it is counted as it happens. */
 export interface PoolCounts {
@@ -9,6 +10,8 @@ export interface PoolCounts {
     readonly leased: number
     readonly draining: number
   }
+  /** The open ones of these by what they speak. */
+  readonly byProtocol: ProtocolCounts
   readonly backingOff: boolean
   readonly waiters: number
   /** Exchanges under way. */

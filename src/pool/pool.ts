@@ -10,6 +10,7 @@ import type { PoolAction } from './pool-action.ts'
 import { PoolState } from './pool-state.ts'
 import { type PoolCounts, PoolTally } from './pool-tally.ts'
 import { Preconnects } from './preconnects.ts'
+import { countByProtocol } from './protocol-counts.ts'
 import type { Slot } from './slot.ts'
 import { type SlotEvents, SlotListener } from './slot-listener.ts'
 
@@ -36,6 +37,8 @@ export interface PoolConfig {
   readonly observer: Observer
   /** What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice. */
   readonly expectedCapacity: number | undefined
+  /** Hears when a peer has told what it allows, and when it changed that. */
+  readonly onCapacity?: (connection: Connection) => void
 }
 
 type Link = SlotListener
@@ -53,6 +56,7 @@ export class Pool implements BudgetClient, SlotEvents {
   readonly #clock: Clock
   readonly #budget: ConnectionBudget
   readonly #observer: Observer
+  readonly #onCapacity: ((connection: Connection) => void) | undefined
   readonly #state: PoolState<Link, Waiter>
   readonly #tally = new PoolTally()
   readonly #preconnects = new Preconnects()
@@ -68,6 +72,7 @@ export class Pool implements BudgetClient, SlotEvents {
     this.#clock = config.clock
     this.#budget = config.budget
     this.#observer = config.observer
+    this.#onCapacity = config.onCapacity
     this.#timer = undefined
     this.#whenEmpty = undefined
     this.#state = new PoolState({
@@ -81,11 +86,13 @@ export class Pool implements BudgetClient, SlotEvents {
     this.#run(this.#state.onStart(this.#lastUsedAt))
   }
 
-  /** Asks for a stream; `fresh`: of a new connection, since a reused one died under the last try. */
-  acquire(waiter: Waiter, fresh = false): void {
-    const now = this.#clock.now()
+  /**
+   * Asks for a stream; `fresh`: of a new connection, since a reused one died under the last try. `isReplay`: the waiter was served
+   * before, so that a drain lets it in once more. `now`: the time, for who has just looked (a look costs as much as the rest).
+   */
+  acquire(waiter: Waiter, fresh = false, isReplay = fresh, now: number = this.#clock.now()): void {
     this.#lastUsedAt = now
-    this.#run(this.#state.onAcquire(waiter, fresh, now))
+    this.#run(this.#state.onAcquire(waiter, fresh, now, isReplay))
   }
 
   /** Takes the request for a stream back, before the lease. Does nothing afterwards. */
@@ -134,9 +141,15 @@ export class Pool implements BudgetClient, SlotEvents {
     return {
       ...this.#state.counts,
       ...this.#tally.counts,
+      byProtocol: countByProtocol(this.#state.slots),
       backingOff: this.#state.isBackingOff(this.#clock.now()),
       list: this.#state.slots.map(slot => describe(slot)),
     }
+  }
+
+  /** Those that are open now, on the way out or not. */
+  connections(): Iterable<Connection> {
+    return this.#links.keys()
   }
 
   /** Nobody waits, and there are at most idle connections. */
@@ -176,14 +189,17 @@ export class Pool implements BudgetClient, SlotEvents {
   }
 
   onSlotCapacityChanged(link: Link): void {
-    if (link.connection === undefined) return
-    this.#run(this.#state.onCapacityChanged(link.slot, link.connection.capacity, this.#clock.now()))
+    const { connection, slot } = link
+    if (connection === undefined) return
+    const { capacity, isCapacityProvisional = false } = connection
+    if (!isCapacityProvisional) this.#onCapacity?.(connection)
+    this.#run(this.#state.onCapacityChanged(slot, capacity, this.#clock.now(), isCapacityProvisional))
   }
 
   onSlotDraining(link: Link, reason: CloseReason): void {
     const { slot } = link
     const isNews = slot.isUsable && slot.state.kind !== 'draining'
-    this.#run(this.#state.onDraining(slot, reason, this.#clock.now()))
+    this.#run(this.#state.onDraining(slot, reason, this.#clock.now(), link.connection?.requestsTaken))
     if (isNews) this.#announceDraining(slot, reason)
   }
 
@@ -302,7 +318,9 @@ export class Pool implements BudgetClient, SlotEvents {
     link.connection = connection
     this.#links.set(connection, link)
     this.#tally.onOpened(connection.handshake.kind)
-    const actions = this.#state.onConnected(slot, connection.capacity, now)
+    const { capacity, isCapacityProvisional = false } = connection
+    const actions = this.#state.onConnected(slot, capacity, now, isCapacityProvisional)
+    if (!isCapacityProvisional) this.#onCapacity?.(connection)
     this.#run(actions, { type: 'connection-opened', origin: this.#origin, connection })
   }
 

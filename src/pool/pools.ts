@@ -10,6 +10,8 @@ export type OwnPoolConfig = Omit<PoolConfig, 'origin' | 'budget'>
 /** All pools, by origin, under the limits that they share. */
 export class Pools {
   readonly #pools = new Map<string, Pool>()
+  /** Second pools of these origins, for what the connections of the first cannot carry. They go when the first goes. */
+  readonly #seconds = new Map<string, Pool>()
   /** Taken out of use, and not empty yet. */
   readonly #leaving = new Set<Pool>()
   readonly #budget: ConnectionBudget
@@ -43,12 +45,20 @@ export class Pools {
     return pool
   }
 
-  /** Takes the origin's pool out of use: it serves who waits and closes. Another one may be added. */
+  /**
+   * Makes the second pool of an origin whose `first` was made by add(); undefined when that is going away, so that its exchanges must
+   * do with what they have.
+   */
+  addSecond(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
+    if (this.#isClosed || this.#pools.get(origin.key) !== first) return undefined
+    const pool = new Pool({ ...config, origin, budget: this.#budget })
+    this.#seconds.set(origin.key, pool)
+    return pool
+  }
+
+  /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
   async remove(key: string): Promise<void> {
-    const pool = this.#pools.get(key)
-    if (pool === undefined) return
-    this.#pools.delete(key)
-    await this.#retire(pool)
+    await Promise.all(this.#take(key).map(pool => this.#retire(pool)))
   }
 
   /** New limits. What is above them ends by itself. */
@@ -76,7 +86,16 @@ export class Pools {
 
   *#all(): Iterable<Pool> {
     yield* this.#pools.values()
+    yield* this.#seconds.values()
     yield* this.#leaving
+  }
+
+  /** The pools of an origin, which are its pools no more. */
+  #take(key: string): Pool[] {
+    const pools = [this.#pools.get(key), this.#seconds.get(key)]
+    this.#pools.delete(key)
+    this.#seconds.delete(key)
+    return pools.filter(pool => pool !== undefined)
   }
 
   async #retire(pool: Pool): Promise<void> {
@@ -97,9 +116,15 @@ export class Pools {
 
   #makeRoomForOrigin(origin: Origin): void {
     if (this.#maxOrigins === 0 || this.#pools.size < this.#maxOrigins) return
-    let victim: [string, Pool] | undefined
-    for (const entry of this.#pools) {
-      if (entry[1].isUnused && entry[1].lastUsedAt < (victim?.[1].lastUsedAt ?? Infinity)) victim = entry
+    let victim: string | undefined
+    let victimUsedAt = Infinity
+    for (const [key, pool] of this.#pools) {
+      const second = this.#seconds.get(key)
+      if (!pool.isUnused || second?.isUnused === false) continue
+      const usedAt = Math.max(pool.lastUsedAt, second?.lastUsedAt ?? -Infinity)
+      if (usedAt >= victimUsedAt) continue
+      victim = key
+      victimUsedAt = usedAt
     }
     if (victim === undefined) {
       throw new TransportError(
@@ -107,8 +132,8 @@ export class Pools {
         `${origin.key}: every one of ${this.#pools.size} origins is busy (limits.maxOrigins = ${this.#maxOrigins}); raise limits.maxOrigins`,
       )
     }
-    this.#pools.delete(victim[0])
-    this.#onEvicted(victim[0])
-    void this.#retire(victim[1])
+    const pools = this.#take(victim)
+    this.#onEvicted(victim)
+    for (const pool of pools) void this.#retire(pool)
   }
 }

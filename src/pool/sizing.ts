@@ -1,5 +1,5 @@
-import type { Protocol } from '../protocol.ts'
 import { TransportError } from '../errors.ts'
+import type { Protocol } from '../protocol.ts'
 
 export interface SizingInput {
   /** Requests per second that one edge sends. */

@@ -27,6 +27,9 @@ export class SlotTable<Link> {
   }
   #usedStreams = 0
   #verifyingStreams = 0
+  /** Live ones whose capacity is provisional, and what they can carry for now. */
+  #provisional = 0
+  #provisionalStreams = 0
   #lastId = 0
 
   /** `maxStreams` is our own cap per connection. */
@@ -53,6 +56,16 @@ export class SlotTable<Link> {
   /** What the connections that are being verified can carry if they prove good. */
   get verifyingStreams(): number {
     return this.#verifyingStreams
+  }
+
+  /**
+   * What the connections whose peer has not told its capacity yet will carry beyond what they carry for now, if each one carries
+   * `expectedStreams` in the end (undefined: nobody knows, so that one may be enough for all).
+   */
+  promisedStreams(expectedStreams: number | undefined): number {
+    if (this.#provisional === 0) return 0
+    if (expectedStreams === undefined) return Infinity
+    return Math.max(0, this.#provisional * expectedStreams - this.#provisionalStreams)
   }
 
   get leastLoaded(): Slot<Link> | undefined {
@@ -94,6 +107,9 @@ export class SlotTable<Link> {
     slot.transition(next)
     this.#usedStreams += slot.usedStreams - usedBefore
     if (next.kind !== before.kind) {
+      if (slot.isProvisional && isLive(before.kind) !== isLive(next.kind)) {
+        this.#countProvisional(slot, isLive(next.kind) ? 1 : -1)
+      }
       this.#counts[before.kind] -= 1
       this.#counts[next.kind] += 1
       if (before.kind === 'verifying') this.#verifyingStreams -= slot.streamLimit
@@ -104,13 +120,17 @@ export class SlotTable<Link> {
     this.#place(slot)
   }
 
-  /** The peer changed how many streams it allows; it may be fewer than are in use. */
-  setCapacity(slot: Slot<Link>, capacity: number, now: number): void {
+  /** The peer changed how many streams it allows; it may be fewer than are in use. `isProvisional`: see Connection. */
+  setCapacity(slot: Slot<Link>, capacity: number, isProvisional: boolean, now: number): void {
     const limit = Math.min(capacity, this.#maxStreams)
     const before = slot.streamLimit
+    const live = isLive(slot.state.kind)
     if (slot.state.kind === 'verifying') this.#verifyingStreams += limit - before
+    if (live && slot.isProvisional) this.#countProvisional(slot, -1)
     slot.capacity = capacity
     slot.streamLimit = limit
+    slot.isProvisional = isProvisional
+    if (live && isProvisional) this.#countProvisional(slot, 1)
     // Back from no capacity at all it comes in as the newest, so that the stack stays in order. The news is a sign of life, too.
     if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
     else this.#place(slot)
@@ -136,12 +156,18 @@ export class SlotTable<Link> {
     let verifying = 0
     let stacked = 0
     let roomy = 0
+    let provisional = 0
+    let provisionalStreams = 0
     this.#slots.forEach((slot, index) => {
       const { state } = slot
       counts[state.kind] += 1
       used += slot.usedStreams
       if (state.kind === 'verifying') verifying += slot.streamLimit
       if (slot.isStacked) stacked += 1
+      if (slot.isProvisional && isLive(state.kind)) {
+        provisional += 1
+        provisionalStreams += slot.streamLimit
+      }
       if (slot.heapIndex >= 0) roomy += 1
       check(slot.index === index, `${slot.toString()} is not at its place`)
       check(
@@ -167,6 +193,10 @@ export class SlotTable<Link> {
       verifying === this.#verifyingStreams,
       `${verifying} streams verified, counted ${this.#verifyingStreams}`,
     )
+    check(
+      provisional === this.#provisional && provisionalStreams === this.#provisionalStreams,
+      `${provisional} provisional with ${provisionalStreams} streams, counted ${this.#provisional} with ${this.#provisionalStreams}`,
+    )
     check(roomy === this.#roomy.size, `${roomy} with room, ${this.#roomy.size} in the heap`)
     check(stacked === this.#idle.size, `${stacked} stacked, ${this.#idle.size} in the stack`)
     this.#assertStackOrdered(stacked)
@@ -191,6 +221,11 @@ export class SlotTable<Link> {
     check(walked === expected, `${expected} idle, ${walked} on the walk`)
   }
 
+  #countProvisional(slot: Slot<Link>, change: 1 | -1): void {
+    this.#provisional += change
+    this.#provisionalStreams += change * slot.streamLimit
+  }
+
   /** Puts the slot where its state says: in the stack, in the heap, or in neither. */
   #place(slot: Slot<Link>): void {
     const stacked = belongsToStack(slot)
@@ -204,6 +239,10 @@ export class SlotTable<Link> {
     } else if (heaped) this.#roomy.update(slot)
     else this.#roomy.remove(slot)
   }
+}
+
+function isLive(kind: SlotKind): boolean {
+  return kind === 'idle' || kind === 'verifying' || kind === 'leased'
 }
 
 function belongsToStack(slot: Slot<unknown>): boolean {

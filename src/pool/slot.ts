@@ -82,6 +82,8 @@ export class Slot<Link> {
   capacity = 0
   /** What may really be open at once: the peer's capacity under our own cap. Written by SlotTable. */
   streamLimit = 0
+  /** The peer has not told its capacity yet; see Connection. Written by SlotTable. */
+  isProvisional = false
   openedAt = 0
   /** From then on it takes no new exchanges (maximum age, jitter included). */
   retireAt = Infinity

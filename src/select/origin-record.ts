@@ -1,7 +1,7 @@
 import type { AttemptRecord, HandshakeInfo, KeepAliveHint } from '../connection.ts'
-import type { Protocol } from '../protocol.ts'
 import type { Resolution } from '../endpoint.ts'
 import type { ErrorCode, TransportError } from '../errors.ts'
+import type { Protocol } from '../protocol.ts'
 
 /** Something that was seen: what, when, and how we know. */
 export interface Evidence<T> {
@@ -26,7 +26,8 @@ export interface KnownFact {
 
 /** A connection that was made. */
 export interface ConnectedEvidence {
-  readonly protocol: Protocol
+  /** Undefined: the origin was left no choice, so that it says nothing of what it would speak. */
+  readonly protocol: Protocol | undefined
   /** `address:port`. */
   readonly endpoint: string
   readonly handshake: HandshakeInfo
@@ -37,6 +38,9 @@ export interface ConnectedEvidence {
 const EWMA_WEIGHT = 1 / 8
 /** An origin with more addresses than this is remembered in part. */
 const MAX_ENDPOINTS = 64
+/** An Alt-Svc value longer than this, or an origin set with more members, is remembered in part: a peer wrote it. */
+const MAX_ALT_SVC_CHARS = 1024
+const MAX_ORIGINS = 64
 
 /**
  * What is known of one origin, each fact with its evidence and its age. It is told what happened and never asks; plan.ts reads it.
@@ -47,6 +51,9 @@ export class OriginRecord {
   #tlsVersion: Evidence<string> | undefined
   #capacity: Evidence<number> | undefined
   #keepAlive: Evidence<KeepAliveHint> | undefined
+  #extendedConnect: Evidence<boolean> | undefined
+  #altSvc: Evidence<string> | undefined
+  #originSet: Evidence<readonly string[]> | undefined
   #addresses: Evidence<readonly string[]> | undefined
   #lastFailure: Evidence<ErrorCode> | undefined
   #connectMs: Evidence<number> | undefined
@@ -68,6 +75,18 @@ export class OriginRecord {
   }
   get keepAlive(): Evidence<KeepAliveHint> | undefined {
     return this.#keepAlive
+  }
+  /** Whether the origin offers extended CONNECT (RFC 8441), as its last HTTP/2 connection said. */
+  get extendedConnect(): Evidence<boolean> | undefined {
+    return this.#extendedConnect
+  }
+  /** What an ALTSVC frame said (RFC 7838 4). Kept, not acted on. */
+  get altSvc(): Evidence<string> | undefined {
+    return this.#altSvc
+  }
+  /** The origins that the peer says its connection is good for (ORIGIN, RFC 8336). Kept, not acted on. */
+  get originSet(): Evidence<readonly string[]> | undefined {
+    return this.#originSet
   }
   get addresses(): Evidence<readonly string[]> | undefined {
     return this.#addresses
@@ -101,7 +120,9 @@ export class OriginRecord {
   onConnected({ protocol, endpoint, handshake, offeredTicket }: ConnectedEvidence, now: number): void {
     const { tlsVersion, timings, kind } = handshake
     const at = now
-    this.#protocol = { value: protocol, at, source: tlsVersion === undefined ? 'configuration' : 'ALPN' }
+    if (protocol !== undefined) {
+      this.#protocol = { value: protocol, at, source: tlsVersion === undefined ? 'configuration' : 'ALPN' }
+    }
     this.#lastFailure = undefined
     this.#connectMs = average(this.#connectMs, timings.connectMs, now, endpoint)
     if (tlsVersion === undefined) return
@@ -130,6 +151,18 @@ export class OriginRecord {
     this.#capacity = { value: capacity, at: now, source: `${protocol} connection` }
   }
 
+  onExtendedConnect(isOffered: boolean, now: number): void {
+    this.#extendedConnect = { value: isOffered, at: now, source: 'SETTINGS of an h2 connection' }
+  }
+
+  onAltSvc(value: string, now: number): void {
+    this.#altSvc = { value: value.slice(0, MAX_ALT_SVC_CHARS), at: now, source: 'ALTSVC frame' }
+  }
+
+  onOriginSet(origins: readonly string[], now: number): void {
+    this.#originSet = { value: origins.slice(0, MAX_ORIGINS), at: now, source: 'ORIGIN frame' }
+  }
+
   onKeepAlive(hint: KeepAliveHint, now: number): void {
     this.#keepAlive = { value: hint, at: now, source: 'Keep-Alive of a response' }
   }
@@ -148,6 +181,16 @@ export class OriginRecord {
     add(this.#connectMs, ms => `TCP connect takes ${ms.toFixed(1)} ms`)
     add(this.#tlsMs, ms => `TLS handshake takes ${ms.toFixed(1)} ms`)
     add(this.#capacity, capacity => `allows ${capacity} streams on a connection`)
+    add(this.#extendedConnect, isOffered =>
+      isOffered
+        ? 'offers extended CONNECT: upgrades go over h2'
+        : 'offers no extended CONNECT: upgrades go over http/1.1 connections of their own, where it is allowed',
+    )
+    add(this.#altSvc, value => `advertises ${value} (not acted on in this version)`)
+    add(
+      this.#originSet,
+      origins => `says its connections are good for ${origins.join(', ')} (not acted on in this version)`,
+    )
     add(this.#keepAlive, ({ timeoutMs, maxRequests }) => {
       const parts = ['keeps idle connections']
       if (timeoutMs !== undefined) parts.push(`for ${timeoutMs} ms`)

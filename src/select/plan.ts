@@ -1,5 +1,6 @@
-import type { Protocol } from '../protocol.ts'
 import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../endpoint.ts'
+import type { Protocol } from '../protocol.ts'
+import { offeredProtocols } from './offered-protocols.ts'
 import { age, type OriginRecord } from './origin-record.ts'
 
 export interface PlanInput {
@@ -8,6 +9,8 @@ export interface PlanInput {
   readonly allowed: readonly Protocol[]
   /** What this build can speak. */
   readonly built: readonly Protocol[]
+  /** The origin is reached by TLS, so that ALPN settles the protocol. */
+  readonly isSecure: boolean
   /** In order of preference. */
   readonly addresses: readonly ResolvedAddress[]
   /** The origin's, for addresses without one of their own. */
@@ -27,6 +30,8 @@ interface PlannedAttempt {
 export interface Plan {
   /** In order. Empty when no protocol is left. */
   readonly attempts: readonly PlannedAttempt[]
+  /** What each attempt offers, best first; cleartext speaks the only one. */
+  readonly offered: readonly Protocol[]
   /** Every protocol that is known to us, with the reason why it is tried or not. */
   readonly protocols: readonly {
     readonly protocol: Protocol
@@ -43,7 +48,7 @@ const DEMOTION_MS = 60_000
 /**
  * What is tried, in which order, and why. The rules:
  *
- * 1. A protocol is tried when the configuration allows it and this version has it.
+ * 1. A protocol is tried when the configuration allows it and this version has it; in cleartext only one is (offered-protocols.ts).
  * 2. Over TCP there is one attempt per address, whatever number of protocols it offers: ALPN settles them on one connection. The attempt
  *    bears the protocol that was negotiated last, or else the most preferred one.
  * 3. Addresses keep their order, but those that failed or were overtaken within the last minute come last: a dead address costs
@@ -51,12 +56,13 @@ const DEMOTION_MS = 60_000
  * 4. Each attempt starts `attemptDelayMs` after the one before it.
  */
 export function plan(input: PlanInput, now: number): Plan {
-  const protocols = PROTOCOLS.map(protocol => judge(protocol, input))
-  const usable = input.allowed.filter(protocol => input.built.includes(protocol)) // 1
-  const known = input.record.protocol
-  const wasNegotiated = known !== undefined && usable.includes(known.value)
-  const protocol = wasNegotiated ? known.value : usable[0] // 2
-  if (protocol === undefined) return { attempts: [], protocols }
+  const { allowed, built, isSecure, record } = input
+  const known = record.protocol
+  const offered = offeredProtocols({ allowed, built, isSecure, known: known?.value }) // 1
+  const protocols = PROTOCOLS.map(protocol => judge(protocol, input, offered))
+  const wasNegotiated = known !== undefined && offered.includes(known.value)
+  const protocol = wasNegotiated ? known.value : offered[0] // 2
+  if (protocol === undefined) return { attempts: [], offered, protocols }
 
   const candidates = input.addresses.map(({ address, family, port = input.port }) => {
     const endpoint: Endpoint = { address, family, port, transport: 'tcp' }
@@ -73,19 +79,39 @@ export function plan(input: PlanInput, now: number): Plan {
     const because = fault === undefined ? place : `${place}; ${fault}`
     return { protocol, endpoint, startAfterMs, because }
   })
-  return { attempts, protocols }
+  return { attempts, offered, protocols }
 }
 
-function judge(protocol: Protocol, input: PlanInput): Plan['protocols'][number] {
+function judge(
+  protocol: Protocol,
+  input: PlanInput,
+  offered: readonly Protocol[],
+): Plan['protocols'][number] {
   if (!input.allowed.includes(protocol)) {
     return { protocol, isTried: false, because: 'not allowed by the configuration' }
   }
   if (!input.built.includes(protocol))
     return { protocol, isTried: false, because: 'not built in this version' }
+  const place = offered.indexOf(protocol)
+  if (place === -1) {
+    return {
+      protocol,
+      isTried: false,
+      because: 'cleartext has no ALPN: spoken there only when it is the only one that is allowed',
+    }
+  }
+  return { protocol, isTried: true, because: whyOffered(protocol, input, place, offered.length) }
+}
+
+function whyOffered(protocol: Protocol, input: PlanInput, place: number, count: number): string {
   const known = input.record.protocol
-  const because =
-    known?.value === protocol ? `negotiated last time (${known.source})` : 'allowed by the configuration'
-  return { protocol, isTried: true, because }
+  if (known?.value === protocol) return `negotiated last time (${known.source})`
+  if (!input.isSecure) {
+    if (protocol === 'h2') return 'the only one that is allowed: spoken by prior knowledge'
+    return 'cleartext has no ALPN: the one that every origin speaks'
+  }
+  if (count === 1) return 'the only one that is allowed: the origin must agree to it by ALPN'
+  return `choice ${place + 1} of ${count} that are offered by ALPN; the origin takes one`
 }
 
 function recentFault(record: OriginRecord, endpoint: Endpoint, now: number): string | undefined {

@@ -6,6 +6,7 @@ export {
   type IssueOptions,
 } from './certificates.ts'
 export { FakeClock } from './fake-clock.ts'
+export { type Http2Origin, type Http2OriginSettings, startHttp2Origin } from './http2-origin.ts'
 export { patternBytes } from './origin-answers.ts'
 export {
   type OriginSettings,

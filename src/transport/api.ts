@@ -1,13 +1,14 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { AttemptRecord, Connection } from '../connection.ts'
-import type { Protocol } from '../protocol.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeHandler, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import type { Observer } from '../observer.ts'
 import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
+import type { ProtocolCounts } from '../pool/protocol-counts.ts'
+import type { Protocol } from '../protocol.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 
@@ -118,6 +119,11 @@ export interface PoolStats {
   origin: string
   /** How many are in each state. */
   connections: { connecting: number; idle: number; leased: number; draining: number }
+  /**
+   * The open ones by what they speak, with the exchanges under way on them, and the streams that may be open at once on those that take
+   * requests. A protocol without a connection is left out.
+   */
+  byProtocol: ProtocolCounts
   backingOff: boolean
   waiters: number
   streams: number

@@ -1,4 +1,4 @@
 import type { Protocol } from '../protocol.ts'
 
-/** What this version can speak to an origin. */
-export const BUILT_PROTOCOLS: readonly Protocol[] = ['http/1.1']
+/** What this version can speak to an origin, best first. */
+export const BUILT_PROTOCOLS: readonly Protocol[] = ['h2', 'http/1.1']

@@ -9,7 +9,7 @@ import {
   isReplayableBody,
 } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
-import type { Waiter } from '../pool/pool.ts'
+import type { Pool, Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './api.ts'
 import type { OriginEntry } from './origin-entry.ts'
 import { judgeReplay } from './replay-rules.ts'
@@ -28,10 +28,14 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   readonly #clock: Clock
 
   #phase: 'waiting' | 'active' | 'done' = 'waiting'
+  /** Where it waits, or comes from. */
+  #pool: Pool
   #connection: Connection | undefined
   #controller: ExchangeController | undefined
   #reused = false
   #retries = 0
+  /** Within start(): a lease that comes now was not waited for, and the time need not be looked up again. */
+  #isStarting = false
   /** The caller saw something of an answer. */
   #isCommitted = false
   #status = 0
@@ -47,6 +51,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#request = request
     this.#handler = handler
     this.#clock = clock
+    this.#pool = request.upgrade === undefined ? entry.pool : entry.upgrades.first()
     this.#startedAt = clock.now()
   }
 
@@ -56,14 +61,16 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     if (requestMs > 0) this.#deadline = this.#clock.setTimer(requestMs, () => this.#onDeadline(requestMs))
     this.#entry.hold.take()
     this.#entry.retryBudget.deposit()
-    this.#entry.pool.acquire(this)
+    this.#isStarting = true
+    this.#pool.acquire(this, false, false, this.#startedAt)
+    this.#isStarting = false
   }
 
   // The caller's side: DispatchHandle
 
   abort(error: TransportError): void {
     if (this.#phase === 'waiting') {
-      this.#entry.pool.cancel(this)
+      this.#pool.cancel(this)
       this.#fail(error)
     } else if (this.#phase === 'active') {
       this.#isCommitted = true // nothing of it is sent again
@@ -97,14 +104,15 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#phase = 'active'
     this.#connection = connection
     this.#reused = reused
-    this.#leasedAt = this.#clock.now()
+    this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
     if (reused) this.#entry.ledger.onReuse()
     connection.open(this.#request, this)
   }
 
   onLeaseFailed(error: TransportError): void {
     if (this.#phase !== 'waiting') return
-    if (!this.#tryReplay(error, true)) this.#fail(error)
+    if (this.#tryReplay(error, true)) return
+    this.#fail(this.#request.upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#pool))
   }
 
   // The connection's side: ExchangeHandler
@@ -150,7 +158,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
     if (this.#phase !== 'active') return
-    if (!this.#tryReplay(error, false)) this.#fail(error)
+    if (this.#tryDetour(error) || this.#tryReplay(error, false)) return
+    this.#fail(error)
   }
 
   // Replays and the end
@@ -162,6 +171,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       isBodyReplayable: isReplayableBody(this.#request.body),
       beforeLease,
       reused: this.#reused,
+      isConnectionEnding: this.#connection?.requestsTaken !== undefined,
       isCallerCommitted: this.#isCommitted,
       retries: this.#retries,
       maxRetries: this.#entry.settings.retry.maxRetries,
@@ -170,11 +180,29 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
     this.#retries += 1
     this.#entry.onRetry(verdict.reason, error)
+    this.#acquireAgain(verdict.wantsFresh)
+    return true
+  }
+
+  /** An upgrade that the connection cannot carry goes to one that can. Nothing was sent, so that this is no replay. */
+  #tryDetour(error: TransportError): boolean {
+    if (error.code !== 'MM_UPGRADE_UNAVAILABLE' || this.#isCommitted) return false
+    const connection = this.#connection
+    // Before the peer's SETTINGS nobody knows what it offers.
+    if (connection !== undefined && connection.isCapacityProvisional !== true) {
+      this.#entry.record.onExtendedConnect(false, this.#clock.now())
+    }
+    const pool = this.#entry.upgrades.next(this.#pool)
+    if (pool === undefined || !isReplayableBody(this.#request.body)) return false
+    this.#pool = pool
+    this.#acquireAgain(false)
+    return true
+  }
+
+  #acquireAgain(wantsFresh: boolean): void {
     this.#phase = 'waiting'
     this.#controller = undefined
-    // The others that are idle may be as dead: it wants a new one.
-    this.#entry.pool.acquire(this, this.#reused && !beforeLease)
-    return true
+    this.#pool.acquire(this, wantsFresh, true)
   }
 
   #onDeadline(requestMs: number): void {
@@ -201,6 +229,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#phase = 'done'
     this.#deadline?.cancel()
     this.#entry.hold.release()
+    if (!this.#entry.isObserved) return
     const { body } = this.#request
     const leasedAt = this.#leasedAt
     const now = this.#clock.now()

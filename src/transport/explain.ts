@@ -5,7 +5,6 @@ import type { OriginEntry } from './origin-entry.ts'
 
 /** What this version leaves out, for people who look for it. */
 const UNAVAILABLE: Explanation['unavailable'] = [
-  { feature: 'h2', because: 'HTTP/2 is not built in this version' },
   { feature: 'h3', because: 'HTTP/3 is not built in this version' },
   { feature: 'early data', because: 'Node has no interface for it, and ours is not built in this version' },
   {
@@ -16,6 +15,7 @@ const UNAVAILABLE: Explanation['unavailable'] = [
 
 /** What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere. */
 export async function explain(entry: OriginEntry, now: number, signal: AbortSignal): Promise<Explanation> {
+  entry.refreshRecord()
   const known = entry.record.facts(now)
   let plan: ReturnType<OriginEntry['connector']['plan']> | undefined
   try {

@@ -1,32 +1,47 @@
 import type { Clock } from '../clock.ts'
-import type { Connector } from '../connection.ts'
+import type { Connection, Connector } from '../connection.ts'
 import type { Resolver } from '../endpoint.ts'
 import type { TransportError } from '../errors.ts'
+import { Http2Connection } from '../http2/connection.ts'
 import type { ExchangeEnded, Observer, RetryReason, TransportEvent } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
 import type { PoolStats } from './api.ts'
+import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import { HandshakeLedger } from './handshake-ledger.ts'
 import type { OriginConnector } from './origin-connector.ts'
 import type { OriginSettings } from './origin-settings.ts'
+import { poolStats } from './pool-stats.ts'
 import type { ProcessHold } from './process-hold.ts'
 import { RetryBudget } from './retry-budget.ts'
+import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 
-/** What an entry is made of; the pool is made for it, with its `observe` as observer. */
+/** What differs between the pools of an entry; the transport adds the rest. */
+export type EntryPoolConfig = Pick<
+  OwnPoolConfig,
+  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity'
+>
+
+/** What an entry is made of. Its pools are made for it, with its own observer. */
 export interface OriginEntryParts {
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
-  readonly connector: OriginConnector
+  readonly makeConnector: (isForUpgrades: boolean, onDefence: (limit: string) => void) => OriginConnector
   readonly clock: Clock
   readonly observer: Observer
+  /** Whether anybody listens to the observer just now. */
+  readonly isObserved: () => boolean
   readonly hold: ProcessHold
-  readonly makePool: (connector: Connector, observer: Observer) => Pool
+  readonly makePool: (config: EntryPoolConfig) => Pool
+  /** Undefined: the origin's pools are going away. */
+  readonly makeSecondPool: (first: Pool, config: EntryPoolConfig) => Pool | undefined
 }
 
-/** Everything that the transport holds for one origin: its settings, its pool, what is known of it, and what it saved. */
+/** Everything that the transport holds for one origin: its settings, its pools, what is known of it, and what it saved. */
 export class OriginEntry {
   readonly origin: Origin
   readonly settings: OriginSettings
@@ -36,22 +51,45 @@ export class OriginEntry {
   readonly ledger: HandshakeLedger = new HandshakeLedger()
   readonly retryBudget: RetryBudget
   readonly pool: Pool
+  readonly upgrades: UpgradeRoute
   readonly hold: ProcessHold
   readonly #observer: Observer
+  readonly #isObserved: () => boolean
   readonly #clock: Clock
   #retries = 0
 
   constructor(parts: OriginEntryParts) {
-    this.origin = parts.origin
-    this.settings = parts.settings
-    this.record = parts.record
+    const { origin, settings, record } = parts
+    this.origin = origin
+    this.settings = settings
+    this.record = record
     this.resolver = parts.resolver
-    this.connector = parts.connector
-    this.retryBudget = new RetryBudget(parts.settings.retry, parts.clock.now())
+    this.retryBudget = new RetryBudget(settings.retry, parts.clock.now())
     this.hold = parts.hold
     this.#observer = parts.observer
+    this.#isObserved = parts.isObserved
     this.#clock = parts.clock
-    this.pool = parts.makePool(parts.connector, this.#observe)
+    this.connector = parts.makeConnector(false, this.#onDefence)
+    // What a connection over TCP would offer now. One protocol that carries one request at a time: nothing has to be found out before
+    // the second dial.
+    const { offered } = this.connector.plan({ addresses: [], source: 'none' })
+    const isHttp1Only = offered.every(protocol => protocol === 'http/1.1')
+    this.pool = parts.makePool(this.#poolConfig(this.connector, isHttp1Only ? 1 : undefined))
+    this.upgrades = new UpgradeRoute({
+      record,
+      main: this.pool,
+      hasDetour:
+        !isHttp1Only && settings.protocols.includes('http/1.1') && BUILT_PROTOCOLS.includes('http/1.1'),
+      makePool: () => {
+        const config = this.#poolConfig(parts.makeConnector(true, this.#onDefence), 1)
+        return parts.makeSecondPool(this.pool, { ...config, options: upgradePoolOptions(settings.pool) })
+      },
+    })
+  }
+
+  /** Whether anybody hears of exchanges: an event that nobody hears of need not be made. */
+  get isObserved(): boolean {
+    return this.#isObserved()
   }
 
   onRetry(reason: RetryReason, error: TransportError): void {
@@ -64,24 +102,54 @@ export class OriginEntry {
   }
 
   stats(): PoolStats {
-    const counts = this.pool.stats()
-    const opened =
-      counts.opened.full + counts.opened.resumed + counts.opened.earlyData + counts.opened.cleartext
-    return {
-      origin: this.origin.key,
-      ...counts,
+    return poolStats(this.origin.key, this.pool.stats(), this.upgrades.pool?.stats(), {
       retries: this.#retries,
-      reuseRatio: counts.requests === 0 ? 0 : Math.max(0, 1 - opened / counts.requests),
       handshakeRttsSaved: this.ledger.rttsSaved,
       handshakeSecondsSaved: this.ledger.secondsSaved,
+    })
+  }
+
+  /** Takes into the record what the open connections have heard meanwhile and nobody was told of. */
+  refreshRecord(): void {
+    for (const connection of this.pool.connections()) this.#learnOrigins(connection)
+  }
+
+  #poolConfig(connector: Connector, expectedCapacity: number | undefined): EntryPoolConfig {
+    return {
+      connector,
+      observer: this.#observe,
+      options: this.settings.pool,
+      expectedCapacity,
+      onCapacity: this.#onCapacity,
+    }
+  }
+
+  readonly #onDefence = (limit: string): void => {
+    this.#observer({ type: 'defence', origin: this.origin, limit })
+  }
+
+  /** The peer has told what it allows: for HTTP/2 its SETTINGS came. */
+  readonly #onCapacity = (connection: Connection): void => {
+    const now = this.#clock.now()
+    this.record.onCapacity(connection.capacity, connection.protocol, now)
+    if (connection instanceof Http2Connection) {
+      this.record.onExtendedConnect(connection.enablesExtendedConnect === true, now)
     }
   }
 
   readonly #observe = (event: TransportEvent): void => {
     if (event.type === 'connection-opened') this.ledger.onOpened(event.connection.handshake)
-    if (event.type === 'connection-closed' && event.connection.keepAlive !== undefined) {
-      this.record.onKeepAlive(event.connection.keepAlive, this.#clock.now())
+    if (event.type === 'connection-closed') {
+      const { connection } = event
+      if (connection.keepAlive !== undefined) this.record.onKeepAlive(connection.keepAlive, this.#clock.now())
+      this.#learnOrigins(connection)
     }
     this.#observer(event)
+  }
+
+  #learnOrigins(connection: Connection): void {
+    if (!(connection instanceof Http2Connection)) return
+    const { originSet } = connection
+    if (originSet !== undefined) this.record.onOriginSet([...originSet], this.#clock.now())
   }
 }

@@ -1,11 +1,12 @@
-import type { Protocol } from '../protocol.ts'
 import { TransportError } from '../errors.ts'
 import {
+  DEFAULT_HTTP2_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
+  type Http2Options,
   type OriginOptions,
   type PoolOptions,
   type ResponseLimits,
@@ -15,7 +16,9 @@ import {
   type TlsOptions,
 } from '../options.ts'
 import { type Origin, parseOrigin } from '../origin.ts'
+import type { Protocol } from '../protocol.ts'
 import type { TransportOptions } from './api.ts'
+import { checkHttp2Options } from './http2-ranges.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
@@ -24,6 +27,7 @@ export interface OriginSettings {
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
   readonly limits: ResponseLimits
+  readonly http2: Http2Options
   readonly tls: TlsOptions
   readonly socket: SocketOptions
   readonly endpoints: readonly string[]
@@ -76,6 +80,7 @@ function mergeSettings(
     timeouts: checkNumbers('timeouts', { ...DEFAULT_TIMEOUTS, ...defaults.timeouts, ...own.timeouts }),
     retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),
     limits: checkNumbers('limits', { ...DEFAULT_RESPONSE_LIMITS, ...defaults.limits, ...own.limits }),
+    http2: checkHttp2Options('http2', { ...DEFAULT_HTTP2_OPTIONS, ...defaults.http2, ...own.http2 }),
     tls: { ...defaults.tls, ...own.tls },
     socket: checkNumbers('socket', { ...DEFAULT_SOCKET_OPTIONS, ...defaults.socket, ...own.socket }),
     endpoints: own.endpoints ?? defaults.endpoints ?? [],

@@ -12,7 +12,7 @@ export interface CaddyOptions {
   names?: readonly string[]
   /** Idle connections are closed after this (Go time, `2s`). */
   idleTimeout?: string
-  /** Offers HTTP/2 on the TLS port too. */
+  /** Offers HTTP/2 on the TLS port too, and takes it by prior knowledge on the cleartext port. */
   http2?: boolean
   cpu?: number | undefined
   /** Caddyfile text for both sites, before the file server. */
@@ -100,7 +100,7 @@ function caddyfile(options: CaddyOptions, places: Places): string {
 		level ERROR
 	}
 	servers {
-		protocols ${options.http2 === true ? 'h1 h2' : 'h1'}
+		protocols ${options.http2 === true ? 'h1 h2 h2c' : 'h1'}
 		timeouts {
 			idle ${options.idleTimeout ?? '60s'}
 		}

@@ -1,4 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ServiceConfig } from '../../src/service/index.ts'
 import { type CliProcess, spawnCli } from './spawn-cli.ts'
+import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 /** `middlemile serve` as a child of this process: for signals, for memory, and to leave the load an event loop of its own. */
 export interface ConnectorProcess extends AsyncDisposable {
@@ -27,6 +31,29 @@ export async function startConnectorProcess(
     }
   } catch (error) {
     await cli[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The same with a configuration of its own, on free ports unless it says otherwise. Where it listens is a line of level `info`. */
+export async function startConfiguredConnector(
+  config: Partial<ServiceConfig> & Pick<ServiceConfig, 'origins'>,
+): Promise<ConnectorProcess> {
+  const directory = makeTemporaryDirectory('connector')
+  const file = join(directory.path, 'config.json')
+  const whole = { listen: [{ address: '127.0.0.1:0' }], admin: { address: '127.0.0.1:0' }, ...config }
+  writeFileSync(file, JSON.stringify(whole))
+  try {
+    const connector = await startConnectorProcess(['-c', file])
+    return {
+      ...connector,
+      async [Symbol.asyncDispose]() {
+        await connector[Symbol.asyncDispose]()
+        directory.remove()
+      },
+    }
+  } catch (error) {
+    directory.remove()
     throw error
   }
 }

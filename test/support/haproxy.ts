@@ -15,14 +15,17 @@ export interface HaproxyOptions {
   keepAliveTimeout?: string
   /** Silence of a client within a request. */
   clientTimeout?: string
+  /** Offers HTTP/2 on the TLS port too, and listens on the h2c port. */
   http2?: boolean
+  /** SETTINGS_MAX_CONCURRENT_STREAMS. haproxy's own default is 100. */
+  http2MaxConcurrentStreams?: number
   cpu?: number | undefined
   /** Configuration text for the frontend. */
   extraFrontend?: string
 }
 
 /**
- * haproxy as an origin, on a TLS port and a cleartext port: it answers by itself, out of `http-request return`.
+ * haproxy as an origin, on a TLS port and a cleartext port, and with `http2` on a third one that speaks cleartext HTTP/2 only: it answers by itself, out of `http-request return`.
  * /1k (see bodyOf); /reflect, one `name: value` a line; /close answers `connection: close`; /204 /503; /sink waits for the request
  * body (up to haproxy's buffer, 16 KB) and answers with its size. All else is 404.
  */
@@ -30,8 +33,10 @@ export interface Haproxy extends AsyncDisposable {
   readonly server: RealServer
   readonly tlsPort: number
   readonly plainPort: number
+  readonly h2cPort: number
   readonly url: string
   readonly plainUrl: string
+  readonly h2cUrl: string
   readonly certificates: CertificateFiles
   /** Connections and requests since the start; those of the start itself are left out. */
   counters(): Promise<{ connections: number; requests: number }>
@@ -44,6 +49,7 @@ export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haprox
     const certificates = await writeCertificateFiles(directory.path, options.authority, options.names)
     const tlsPort = await freePort()
     const plainPort = await freePort()
+    const h2cPort = await freePort()
     const file = join(directory.path, '1k')
     const socket = join(directory.path, 'stats.sock')
     writeFileSync(file, bodyOf(1024))
@@ -53,8 +59,10 @@ export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haprox
       bundle: certificates.bundleFile,
       tlsPort,
       plainPort,
+      h2cPort,
     })
-    const server = await startHaproxyProcess(directory.path, config, [tlsPort, plainPort], options.cpu)
+    const ports = options.http2 === true ? [tlsPort, plainPort, h2cPort] : [tlsPort, plainPort]
+    const server = await startHaproxyProcess(directory.path, config, ports, options.cpu)
     const baseline = await readCounters(socket)
     const stop = async (): Promise<void> => {
       await server.stop()
@@ -64,8 +72,10 @@ export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haprox
       server,
       tlsPort,
       plainPort,
+      h2cPort,
       url: `https://localhost:${tlsPort}`,
       plainUrl: `http://localhost:${plainPort}`,
+      h2cUrl: `http://localhost:${h2cPort}`,
       certificates,
       async counters() {
         const now = await readCounters(socket)
@@ -101,15 +111,18 @@ interface Places {
   bundle: string
   tlsPort: number
   plainPort: number
+  h2cPort: number
 }
 
 function originConfig(options: HaproxyOptions, places: Places): string {
   const alpn = options.http2 === true ? 'h2,http/1.1' : 'http/1.1'
+  const h2c = options.http2 === true ? `bind 127.0.0.1:${places.h2cPort} proto h2` : ''
   // lf-string is a log format: spaces are escaped, \n makes the lines.
   const reflection = REFLECTION.map(line => `${line.replaceAll(' ', '\\ ')}\\n`).join('')
   return `global
   nbthread 1
   maxconn 4000
+  tune.h2.max-concurrent-streams ${options.http2MaxConcurrentStreams ?? 100}
   # Without this a second haproxy on the same port would share it instead of failing.
   noreuseport
   stats socket ${places.socket} mode 600 level user
@@ -123,6 +136,7 @@ defaults
 frontend origin
   bind 127.0.0.1:${places.tlsPort} ssl crt ${places.bundle} alpn ${alpn}
   bind 127.0.0.1:${places.plainPort}
+  ${h2c}
   ${options.extraFrontend ?? ''}
   http-request return status 200 content-type application/octet-stream file ${places.file} if { path /1k }
   http-request return status 204 if { path /204 }

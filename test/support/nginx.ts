@@ -13,8 +13,10 @@ export interface NginxOptions {
   /** What the certificate is for; default SERVER_NAMES. */
   names?: readonly string[]
   tlsProtocols?: readonly ('TLSv1.2' | 'TLSv1.3')[]
-  /** Offers HTTP/2 too. */
+  /** Offers HTTP/2 on the TLS port too, and listens on the h2c port. */
   http2?: boolean
+  /** SETTINGS_MAX_CONCURRENT_STREAMS. nginx' own default is 128. */
+  http2MaxConcurrentStreams?: number
   /** The connection is closed after this many requests. nginx' own default is 1000. */
   keepaliveRequests?: number
   /** Idle connections are closed after this (nginx time, `75s`). */
@@ -29,7 +31,8 @@ export interface NginxOptions {
 }
 
 /**
- * nginx as an origin, on a TLS port and a cleartext port:
+ * nginx as an origin, on a TLS port and a cleartext port, and with `http2` on a third one that speaks cleartext HTTP/2 and nothing
+ * else (nginx 1.22 tells the two apart by the port):
  * /1k /100k /10m (see bodyOf) /1g; /chunked/1k … without content-length; /trailers/1k … with `x-checksum: middlemile` behind the
  * body; /slow/1k … at a crawl; /204 /503 /redirect; PUT and GET /upload/NAME; /sink answers at once and reads the request body
  * away; /reflect says what nginx saw, one `name: value` a line.
@@ -39,9 +42,11 @@ export interface Nginx extends AsyncDisposable {
   readonly directory: string
   readonly tlsPort: number
   readonly plainPort: number
+  readonly h2cPort: number
   /** `https://localhost:PORT`, without a slash at its end. */
   readonly url: string
   readonly plainUrl: string
+  readonly h2cUrl: string
   readonly certificates: CertificateFiles
   reload(): Promise<void>
   restart(): Promise<void>
@@ -57,10 +62,18 @@ export async function startNginx(options: NginxOptions = {}): Promise<Nginx> {
     const www = writeBodyFiles(directory.path)
     const tlsPort = await freePort()
     const plainPort = await freePort()
+    const h2cPort = await freePort()
     const nginx = await startNginxProcess({
       directory: directory.path,
-      http: originConfig(options, { directory: directory.path, www, certificates, tlsPort, plainPort }),
-      ports: [tlsPort, plainPort],
+      http: originConfig(options, {
+        directory: directory.path,
+        www,
+        certificates,
+        tlsPort,
+        plainPort,
+        h2cPort,
+      }),
+      ports: options.http2 === true ? [tlsPort, plainPort, h2cPort] : [tlsPort, plainPort],
       workers: options.workers ?? 1,
       cpu: options.cpu,
     })
@@ -77,8 +90,10 @@ export async function startNginx(options: NginxOptions = {}): Promise<Nginx> {
       directory: directory.path,
       tlsPort,
       plainPort,
+      h2cPort,
       url: `https://localhost:${tlsPort}`,
       plainUrl: `http://localhost:${plainPort}`,
+      h2cUrl: `http://localhost:${h2cPort}`,
       certificates,
       reload: () => nginx.reload(),
       async restart() {
@@ -101,10 +116,12 @@ interface Places {
   certificates: CertificateFiles
   tlsPort: number
   plainPort: number
+  h2cPort: number
 }
 
 function originConfig(options: NginxOptions, places: Places): string {
-  const { directory, www, certificates, tlsPort, plainPort } = places
+  const { directory, www, certificates, tlsPort, plainPort, h2cPort } = places
+  const h2c = options.http2 === true ? `listen 127.0.0.1:${h2cPort} http2 backlog=4096;` : ''
   return `
   sendfile on;
   keepalive_requests ${options.keepaliveRequests ?? 1000};
@@ -117,10 +134,12 @@ function originConfig(options: NginxOptions, places: Places): string {
   ssl_certificate_key ${certificates.keyFile};
   ssl_protocols ${(options.tlsProtocols ?? ['TLSv1.2', 'TLSv1.3']).join(' ')};
   ssl_session_cache shared:sessions:4m;
+  http2_max_concurrent_streams ${options.http2MaxConcurrentStreams ?? 128};
   ${options.extraHttp ?? ''}
   server {
     listen 127.0.0.1:${tlsPort} ssl${options.http2 === true ? ' http2' : ''} backlog=4096;
     listen 127.0.0.1:${plainPort} backlog=4096;
+    ${h2c}
     server_name localhost;
     root ${www};
     location / { }

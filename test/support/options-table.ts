@@ -1,28 +1,55 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** Where the options live: file, interface, constant with the defaults, and the name of the group in a configuration. */
-const GROUPS = [
-  ['src/options.ts', 'PoolOptions', 'DEFAULT_POOL_OPTIONS', 'pool'],
-  ['src/options.ts', 'TimeoutOptions', 'DEFAULT_TIMEOUTS', 'timeouts'],
-  ['src/options.ts', 'RetryOptions', 'DEFAULT_RETRY_OPTIONS', 'retry'],
-  ['src/options.ts', 'ResponseLimits', 'DEFAULT_RESPONSE_LIMITS', 'limits'],
-  ['src/options.ts', 'SocketOptions', 'DEFAULT_SOCKET_OPTIONS', 'socket'],
-  ['src/options.ts', 'GlobalLimits', 'DEFAULT_GLOBAL_LIMITS', 'global'],
-  ['src/options.ts', 'TicketStoreOptions', 'DEFAULT_TICKET_STORE_OPTIONS', 'tickets'],
-  ['src/options.ts', 'ResolverOptions', 'DEFAULT_RESOLVER_OPTIONS', 'resolver'],
-  ['src/ingress/ingress-limits.ts', 'IngressLimits', 'DEFAULT_INGRESS_LIMITS', 'ingress'],
-] as const
+interface Group {
+  readonly file: string
+  readonly type: string
+  readonly constant: string
+  /** The name of the group in a configuration. */
+  readonly group: string
+  /** The interface is another group's, and only what its constant says anew is shown. */
+  readonly like?: string
+}
+
+const OPTIONS = 'src/options.ts'
+const INGRESS = 'src/ingress/ingress-limits.ts'
+
+/** Where the options live. */
+const GROUPS: readonly Group[] = [
+  { file: OPTIONS, type: 'PoolOptions', constant: 'DEFAULT_POOL_OPTIONS', group: 'pool' },
+  { file: OPTIONS, type: 'TimeoutOptions', constant: 'DEFAULT_TIMEOUTS', group: 'timeouts' },
+  { file: OPTIONS, type: 'RetryOptions', constant: 'DEFAULT_RETRY_OPTIONS', group: 'retry' },
+  { file: OPTIONS, type: 'ResponseLimits', constant: 'DEFAULT_RESPONSE_LIMITS', group: 'limits' },
+  { file: OPTIONS, type: 'Http2Options', constant: 'DEFAULT_HTTP2_OPTIONS', group: 'http2' },
+  { file: OPTIONS, type: 'SocketOptions', constant: 'DEFAULT_SOCKET_OPTIONS', group: 'socket' },
+  { file: OPTIONS, type: 'GlobalLimits', constant: 'DEFAULT_GLOBAL_LIMITS', group: 'global' },
+  { file: OPTIONS, type: 'TicketStoreOptions', constant: 'DEFAULT_TICKET_STORE_OPTIONS', group: 'tickets' },
+  { file: OPTIONS, type: 'ResolverOptions', constant: 'DEFAULT_RESOLVER_OPTIONS', group: 'resolver' },
+  { file: INGRESS, type: 'IngressLimits', constant: 'DEFAULT_INGRESS_LIMITS', group: 'ingress' },
+  {
+    file: INGRESS,
+    type: 'IngressLimits',
+    constant: 'DEFAULT_INGRESS_HTTP2_OPTIONS',
+    group: 'ingress.http2',
+    like: 'http2',
+  },
+]
 
 const root = new URL('../../', import.meta.url)
 
 /** Every limit and timeout as Markdown table rows, read from the source: the docstring is the meaning, the constant the default. */
 export function optionsTable(): string {
-  const rows = GROUPS.flatMap(([file, type, constant, group]) => {
+  const rows = GROUPS.flatMap(({ file, type, constant, group, like }) => {
     const source = readFileSync(fileURLToPath(new URL(file, root)), 'utf8')
     const defaults = readDefaults(source, constant)
+    if (like !== undefined) {
+      return Array.from(
+        defaults,
+        ([name, value]) => `| \`${group}.${name}\` | ${value} | \`${like}.${name}\`, towards clients |`,
+      )
+    }
     return readFields(source, type).map(
-      ({ name, meaning }) => `| \`${group}.${name}\` | ${defaults.get(name)} | ${meaning} |`,
+      ({ name, meaning }) => `| \`${group}.${name}\` | ${defaults.get(name) ?? 'see below'} | ${meaning} |`,
     )
   })
   return ['| option | default | meaning |', '|---|---|---|', ...rows].join('\n')

@@ -38,11 +38,17 @@ export class PoolScript {
   start = (): string[] => this.#note(this.state.onStart(this.now))
   acquire = (...waiters: string[]): string[] =>
     waiters.flatMap(waiter => this.#note(this.state.onAcquire(waiter, false, this.now)))
+  /** Those that were served before and come back. */
+  acquireAgain = (...waiters: string[]): string[] =>
+    waiters.flatMap(waiter => this.#note(this.state.onAcquire(waiter, false, this.now, true)))
   acquireFresh = (...waiters: string[]): string[] =>
     waiters.flatMap(waiter => this.#note(this.state.onAcquire(waiter, true, this.now)))
   cancel = (waiter: string): string[] => this.#note(this.state.onCancel(waiter, this.now))
   connected = (id: number, capacity = 1): string[] =>
     this.#note(this.state.onConnected(this.slot(id), capacity, this.now))
+  /** The same before the peer has told its capacity. */
+  connectedEarly = (id: number, capacity: number): string[] =>
+    this.#note(this.state.onConnected(this.slot(id), capacity, this.now, true))
   connectFailed = (id: number, code: ErrorCode = 'MM_CONNECT_REFUSED'): string[] =>
     this.#note(this.state.onConnectFailed(this.slot(id), new TransportError(code, `dial #${id}`), this.now))
   streamClosed = (id: number, hint?: KeepAliveHint): string[] =>
@@ -56,6 +62,9 @@ export class PoolScript {
     this.#note(this.state.onCapacityChanged(this.slot(id), capacity, this.now))
   draining = (id: number, reason: CloseReason = 'peer-closed'): string[] =>
     this.#note(this.state.onDraining(this.slot(id), reason, this.now))
+  /** The peer takes no more than these. */
+  goaway = (id: number, taken: number): string[] =>
+    this.#note(this.state.onDraining(this.slot(id), 'peer-closed', this.now, taken))
   closed = (id: number): string[] => this.#note(this.state.onClosed(this.slot(id), undefined, this.now))
   pinged = (id: number, isAlive: boolean): string[] =>
     this.#note(this.state.onPinged(this.slot(id), isAlive, this.now))

@@ -4,6 +4,8 @@ import { delimiter, join } from 'node:path'
 /** Where a tool lives on Debian when its package has another name. */
 const PACKAGES: Readonly<Record<string, string>> = {
   h2load: 'nghttp2-client',
+  nghttp: 'nghttp2-client',
+  nghttpd: 'nghttp2-server',
   nghttpx: 'nghttp2-proxy',
   taskset: 'util-linux',
   setpriv: 'util-linux',

@@ -77,6 +77,9 @@ function logEvent(logger: Logger, event: TransportEvent, origin: string, logsReq
         `${origin}: request sent again (${event.reason}): ${event.error.code} ${event.error.message}`,
       )
       return
+    case 'defence':
+      logger.warn({ origin, limit: event.limit }, `${origin}: a peer exceeded ${event.limit}`)
+      return
     case 'exchange-ended':
       logExchange(logger, event, origin, logsRequests)
   }

@@ -11,6 +11,8 @@ export class OriginMetrics {
   readonly name: string
   readonly retries = new CounterSet<RetryReason>()
   readonly connectFailures = new CounterSet<ErrorCode>()
+  /** By the name of the limit that took effect. The names are those of options: the set is bounded. */
+  readonly defences = new CounterSet<string>()
   readonly #protocols = new Map<ProtocolLabel, ProtocolMetrics>()
   #lastLabel: ProtocolLabel | undefined
   #lastMetrics: ProtocolMetrics | undefined

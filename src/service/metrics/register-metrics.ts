@@ -93,6 +93,16 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
         Array.from(connectFailures.entries(), ([code, value]) => ({ labels: { origin: name, code }, value })),
       ),
   )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_defences_total',
+    'Limits that took effect against the peers of connections to origins, by their names',
+    () =>
+      origins().flatMap(({ name, defences }) =>
+        Array.from(defences.entries(), ([limit, value]) => ({ labels: { origin: name, limit }, value })),
+      ),
+  )
 }
 
 function perProtocol<Out>(
@@ -127,8 +137,32 @@ export function registerPoolMetrics(
       })
     })
 
-  perPool('gauge', 'middlemile_connections', 'Connections by state', ({ connections }, labels) =>
-    Object.entries(connections).map(([state, value]) => ({ labels: { ...labels, state }, value })),
+  perPool(
+    'gauge',
+    'middlemile_connections',
+    'Connections by protocol and state; those that are being made have no protocol yet',
+    ({ connections, byProtocol }, labels) => [
+      { labels: { ...labels, protocol: 'none', state: 'connecting' }, value: connections.connecting },
+      ...Object.entries(byProtocol).flatMap(([protocol, { idle, leased, draining }]) =>
+        Object.entries({ idle, leased, draining }).map(([state, value]) => ({
+          labels: { ...labels, protocol, state },
+          value,
+        })),
+      ),
+    ],
+  )
+  const perProtocol = (name: string, help: string, field: 'streams' | 'capacity') =>
+    perPool('gauge', name, help, ({ byProtocol }, labels) =>
+      Object.entries(byProtocol).map(([protocol, counts]) => ({
+        labels: { ...labels, protocol },
+        value: counts[field],
+      })),
+    )
+  perProtocol('middlemile_streams', 'Exchanges under way', 'streams')
+  perProtocol(
+    'middlemile_stream_capacity',
+    'Streams that may be open at once on the connections that take requests',
+    'capacity',
   )
   perPool('gauge', 'middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
-import type { IngressStats } from '../../ingress/ingress-stats.ts'
+import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
 import { OriginMetrics } from './origin-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
@@ -64,6 +64,9 @@ export class ServiceMetrics {
       case 'exchange-retried':
         metrics.retries.add(event.reason)
         return
+      case 'defence':
+        metrics.defences.add(event.limit)
+        return
       case 'connect-started':
       case 'connection-draining':
     }
@@ -106,18 +109,57 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
       },
     ],
   )
+  const perProtocol = (pick: (stats: IngressProtocolStats) => number) =>
+    (['http/1.1', 'h2'] as const).map(protocol => ({
+      labels: { protocol },
+      value: sum(({ protocols }) => pick(protocols[protocol])),
+    }))
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_sessions_total',
+    'Client connections by the protocol that they turned out to speak',
+    () => perProtocol(({ connections }) => connections),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_requests_total',
+    'Requests of clients whose head was read, by protocol',
+    () => perProtocol(({ requests }) => requests),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_defences_total',
+    'Defences against clients that took effect, by the name of their limit',
+    () =>
+      Array.from(
+        merged(stats(), ({ defences }) => defences),
+        ([limit, value]) => ({ labels: { limit }, value }),
+      ),
+  )
   registerScraped(
     registry,
     'counter',
     'middlemile_ingress_bad_requests_total',
     'Requests that were refused before they were routed, and clients that were too slow, by error code',
-    () => {
-      const codes = new Map<string, number>()
-      for (const { badRequests } of stats()) {
-        for (const [code, count] of Object.entries(badRequests))
-          codes.set(code, (codes.get(code) ?? 0) + count)
-      }
-      return Array.from(codes, ([code, value]) => ({ labels: { code }, value }))
-    },
+    () =>
+      Array.from(
+        merged(stats(), ({ badRequests }) => badRequests),
+        ([code, value]) => ({ labels: { code }, value }),
+      ),
   )
+}
+
+/** The counts of all listeners, added up by name. */
+function merged(
+  all: readonly IngressStats[],
+  pick: (stats: IngressStats) => Readonly<Record<string, number>>,
+): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const stats of all) {
+    for (const [name, count] of Object.entries(pick(stats))) counts.set(name, (counts.get(name) ?? 0) + count)
+  }
+  return counts
 }

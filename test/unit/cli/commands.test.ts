@@ -175,6 +175,8 @@ describe('serve', () => {
       '9000',
       '--log-level',
       'debug',
+      '--protocol',
+      'h2',
     ]
     const running = main(['serve', ...args], io)
     await Promise.resolve()
@@ -184,7 +186,7 @@ describe('serve', () => {
         listen: [{ address: '127.0.0.1:8080' }],
         admin: { address: '127.0.0.1:9000' },
         log: { level: 'debug' },
-        origins: { origin: { url: 'https://a.example', tls: { ca: 'ca.pem' } } },
+        origins: { origin: { url: 'https://a.example', protocols: ['h2'], tls: { ca: 'ca.pem' } } },
       },
     ])
     signals.get('SIGTERM')?.()
@@ -239,12 +241,12 @@ describe('serve', () => {
     const good = join(directory, 'good.yaml')
     writeFileSync(
       good,
-      'listen: [{ address: :80 }]\norigins: { a: { url: http://a, protocols: [h2, http/1.1] } }\n',
+      'listen: [{ address: :80 }]\norigins: { a: { url: http://a, protocols: [h3, http/1.1] } }\n',
     )
     const first = fakeIo()
     expect(await main(['serve', '-c', good, '--check'], first.io)).toBe(0)
     expect(first.out()).toBe(`${good}: good, 1 origins, 1 routes\n`)
-    expect(first.err()).toContain('warning: origins.a.protocols: h2 left out')
+    expect(first.err()).toContain('warning: origins.a.protocols: h3 left out')
     const bad = join(directory, 'bad.yaml')
     writeFileSync(bad, 'listen: [{ address: x }]\norigins: { a: { ulr: http://a } }\n')
     const second = fakeIo()

@@ -218,7 +218,6 @@ describe('the options of get', () => {
     [['get', '--data', '@/absent', URL_A], '--data: cannot read the file'],
     [['get', '--output', 'x', '-n', '2', URL_A], '--output goes with one URL, fetched once'],
     [['get', '--protocol', 'h3', URL_A], '--protocol h3: not built in this version'],
-    [['get', '--protocol', 'h2', URL_A], '--protocol h2: not built in this version'],
     [['get', '--protocol', 'spdy', URL_A], '--protocol must be one of auto, h3, h2, http/1.1, not "spdy"'],
     [['get', '--early-data', URL_A], '--early-data: not built in this version'],
     [['get', '--tfo', URL_A], '--tfo: not built in this version'],

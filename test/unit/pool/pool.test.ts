@@ -275,6 +275,7 @@ describe('what a pool shows', () => {
     await connector.fail()
     expect(pool.stats()).toEqual({
       connections: { connecting: 0, idle: 0, leased: 3, draining: 1 },
+      byProtocol: { h2: { idle: 0, leased: 3, draining: 1, streams: 4, capacity: 3 } },
       backingOff: true,
       waiters: 0,
       streams: 4,

@@ -30,6 +30,15 @@ function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions>
     known.set(origin.key, pool)
     return pool
   }
+  const addSecond = (name: string, first = get(name)): Pool | undefined =>
+    pools.addSecond(first, parseOrigin(`https://${name}.example`), {
+      connector,
+      clock,
+      random: () => 0,
+      options: { ...DEFAULT_POOL_OPTIONS, ...options },
+      observer: () => undefined,
+      expectedCapacity: 1,
+    })
   const get = (name: string): Pool => known.get(`https://${name}.example`) ?? add(name)
   const acquire = (name: string) =>
     get(name).acquire({
@@ -39,7 +48,7 @@ function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions>
       },
       onLeaseFailed: error => log.push(`${name} failed: ${error.code}`),
     })
-  return { pools, clock, connector, log, add, get, acquire }
+  return { pools, clock, connector, log, add, addSecond, get, acquire }
 }
 
 describe('the pools', () => {
@@ -190,5 +199,65 @@ describe('the pools', () => {
     expect(connection.closedFor).toBe('shutdown')
     expect(log).toEqual(['a leased', 'b failed: MM_TRANSPORT_CLOSED'])
     expect(pools.totalConnections).toBe(0)
+  })
+})
+
+describe('the second pool of an origin', () => {
+  const lease = (pool: Pool | undefined, log: string[], name: string): void =>
+    pool?.acquire({
+      onLease: (connection: Connection) => {
+        connection.open(undefined as never, undefined as never) // the fake needs neither
+        log.push(`${name} leased`)
+      },
+      onLeaseFailed: error => log.push(`${name} failed: ${error.code}`),
+    })
+
+  it('shares the limit over all, gives way and is given way to', async () => {
+    const { pools, connector, log, addSecond, acquire } = setUp({ maxTotalConnections: 1 })
+    acquire('a')
+    const first = await connector.succeed()
+    first.finish()
+    lease(addSecond('a'), log, 'second')
+    expect(first.closedFor).toBe('evicted')
+    const second = await connector.succeed()
+    expect(pools.totalConnections).toBe(1)
+    second.finish()
+    acquire('a')
+    expect(second.closedFor).toBe('evicted')
+    await connector.succeed()
+    expect(log).toEqual(['a leased', 'second leased', 'a leased'])
+    pools.assertConsistent()
+  })
+
+  it('keeps its origin in use, and goes with it', async () => {
+    const { pools, connector, log, add, addSecond } = setUp({ maxOrigins: 1 })
+    const main = add('a')
+    lease(addSecond('a', main), log, 'second')
+    const connection = await connector.succeed()
+    expect(() => add('b')).toThrow('every one of 1 origins is busy')
+    connection.finish()
+    add('b')
+    expect(log).toEqual(['second leased', 'https://a.example evicted'])
+    expect(connection.closedFor).toBe('drained')
+    await settled()
+    expect(pools.totalConnections).toBe(0)
+  })
+
+  it('is removed with it, and made for none that is going away', async () => {
+    const { pools, connector, log, add, addSecond } = setUp()
+    const main = add('a')
+    const second = addSecond('a', main)
+    lease(second, log, 'second')
+    const connection = await connector.succeed()
+    const removed = pools.remove('https://a.example')
+    expect(addSecond('a', main)).toBeUndefined()
+    lease(second, log, 'late')
+    connection.finish()
+    await removed
+    expect(log).toEqual(['second leased', 'late failed: MM_TRANSPORT_CLOSED'])
+    const other = add('a')
+    expect(addSecond('a', main), 'another pool has the name').toBeUndefined()
+    await pools.close(new TransportError('MM_TRANSPORT_CLOSED', 'bye'))
+    expect(addSecond('a', other)).toBeUndefined()
   })
 })

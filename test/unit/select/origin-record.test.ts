@@ -101,6 +101,38 @@ describe('OriginRecord', () => {
     expect([record.endpoint('e0'), record.endpoint('e1')?.at]).toEqual([undefined, 1])
   })
 
+  it('learns from an HTTP/2 connection; what a peer wrote is bounded', () => {
+    const record = new OriginRecord()
+    expect([record.extendedConnect, record.altSvc, record.originSet]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+    record.onExtendedConnect(false, 1)
+    record.onExtendedConnect(true, 2)
+    expect(record.extendedConnect).toEqual({ value: true, at: 2, source: 'SETTINGS of an h2 connection' })
+    record.onAltSvc('h3=":443"', 3)
+    record.onOriginSet(['https://a', 'https://b'], 4)
+    expect(record.facts(4).map(({ fact }) => fact)).toEqual([
+      'offers extended CONNECT: upgrades go over h2',
+      'advertises h3=":443" (not acted on in this version)',
+      'says its connections are good for https://a, https://b (not acted on in this version)',
+    ])
+    record.onAltSvc('x'.repeat(5000), 5)
+    record.onOriginSet(
+      Array.from({ length: 100 }, () => 'https://a'),
+      5,
+    )
+    expect([record.altSvc?.value.length, record.originSet?.value.length]).toEqual([1024, 64])
+  })
+
+  it('learns no protocol from a connection that left the origin no choice', () => {
+    const record = new OriginRecord()
+    record.onConnected({ ...CONNECTED, protocol: 'h2', handshake: handshake() }, 0)
+    record.onConnected({ ...CONNECTED, protocol: undefined, handshake: handshake() }, 1)
+    expect(record.protocol).toEqual({ value: 'h2', at: 0, source: 'ALPN' })
+  })
+
   it('tells every fact with its evidence and its age', () => {
     const record = new OriginRecord()
     record.onResolved({ addresses: [{ address: '127.0.0.1', family: 4 }], source: 'cache' }, 0)

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { AttemptRecord } from '../../../src/connection.ts'
+import type { AttemptRecord, HandshakeInfo } from '../../../src/connection.ts'
 import { OriginRecord } from '../../../src/select/origin-record.ts'
 import { type PlanInput, plan } from '../../../src/select/plan.ts'
 
 const INPUT: PlanInput = {
   record: new OriginRecord(),
   allowed: ['h3', 'h2', 'http/1.1'],
-  built: ['http/1.1'],
+  built: ['h2', 'http/1.1'],
+  isSecure: true,
   addresses: [
     { address: '2001:db8::1', family: 6 },
     { address: '192.0.2.1', family: 4 },
@@ -14,8 +15,16 @@ const INPUT: PlanInput = {
   port: 443,
   attemptDelayMs: 250,
 }
+const HANDSHAKE: HandshakeInfo = {
+  kind: 'full',
+  earlyData: 'none',
+  tfo: 'off',
+  tlsVersion: 'TLSv1.3',
+  timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
+  attempts: [],
+}
 const tried = (endpoint: string, outcome: AttemptRecord['outcome']): AttemptRecord => ({
-  protocol: 'http/1.1',
+  protocol: 'h2',
   endpoint,
   startedAtMs: 0,
   outcome,
@@ -28,13 +37,13 @@ describe('a plan', () => {
   it('tries each address in order, each one delay after the one before', () => {
     expect(plan(INPUT, 0).attempts).toEqual([
       {
-        protocol: 'http/1.1',
+        protocol: 'h2',
         endpoint: { address: '2001:db8::1', family: 6, port: 443, transport: 'tcp' },
         startAfterMs: 0,
         because: 'first of 2',
       },
       {
-        protocol: 'http/1.1',
+        protocol: 'h2',
         endpoint: { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' },
         startAfterMs: 250,
         because: 'if no other is connected after 250 ms',
@@ -48,29 +57,76 @@ describe('a plan', () => {
   })
 
   it('says of every protocol why it is tried or not', () => {
+    const choice = (place: number) => `choice ${place} of 2 that are offered by ALPN; the origin takes one`
     expect(plan({ ...INPUT, allowed: ['h2', 'http/1.1'] }, 0).protocols).toEqual([
       { protocol: 'h3', isTried: false, because: 'not allowed by the configuration' },
-      { protocol: 'h2', isTried: false, because: 'not built in this version' },
-      { protocol: 'http/1.1', isTried: true, because: 'allowed by the configuration' },
+      { protocol: 'h2', isTried: true, because: choice(1) },
+      { protocol: 'http/1.1', isTried: true, because: choice(2) },
+    ])
+    expect(plan({ ...INPUT, allowed: ['h3', 'h2'] }, 0).protocols).toEqual([
+      { protocol: 'h3', isTried: false, because: 'not built in this version' },
+      {
+        protocol: 'h2',
+        isTried: true,
+        because: 'the only one that is allowed: the origin must agree to it by ALPN',
+      },
+      { protocol: 'http/1.1', isTried: false, because: 'not allowed by the configuration' },
     ])
   })
 
+  it('offers by ALPN what is allowed and built, in the order of the configuration', () => {
+    expect(plan(INPUT, 0).offered).toEqual(['h2', 'http/1.1'])
+    expect(plan({ ...INPUT, allowed: ['http/1.1', 'h2'] }, 0).offered).toEqual(['http/1.1', 'h2'])
+  })
+
+  describe('in cleartext', () => {
+    const cleartext: PlanInput = { ...INPUT, isSecure: false }
+
+    it('speaks HTTP/1.1, and says why not h2', () => {
+      expect(plan(cleartext, 0)).toMatchObject({
+        offered: ['http/1.1'],
+        attempts: [{ protocol: 'http/1.1' }, { protocol: 'http/1.1' }],
+        protocols: [
+          { protocol: 'h3', isTried: false },
+          { protocol: 'h2', isTried: false, because: expect.stringContaining('cleartext has no ALPN') },
+          { protocol: 'http/1.1', isTried: true, because: expect.stringContaining('every origin speaks') },
+        ],
+      })
+    })
+
+    it('speaks h2 by prior knowledge where HTTP/1.1 is not allowed', () => {
+      const { offered, protocols } = plan({ ...cleartext, allowed: ['h2'] }, 0)
+      expect(offered).toEqual(['h2'])
+      expect(protocols[1]).toMatchObject({
+        isTried: true,
+        because: expect.stringContaining('prior knowledge'),
+      })
+    })
+
+    it('speaks h2 to an origin that is known to', () => {
+      const record = new OriginRecord()
+      record.onConnected(
+        {
+          protocol: 'h2',
+          endpoint: 'e',
+          handshake: { ...HANDSHAKE, tlsVersion: undefined },
+          offeredTicket: false,
+        },
+        0,
+      )
+      expect(plan({ ...cleartext, record }, 0).offered).toEqual(['h2'])
+      expect(plan({ ...cleartext, record, allowed: ['http/1.1'] }, 0).offered).toEqual(['http/1.1'])
+    })
+  })
+
   it('is empty when nothing that is allowed is built', () => {
-    expect(plan({ ...INPUT, allowed: ['h3', 'h2'] }, 0).attempts).toEqual([])
+    expect(plan({ ...INPUT, allowed: ['h3'] }, 0)).toMatchObject({ attempts: [], offered: [] })
   })
 
   it('expects the protocol that was negotiated last, if it may still be used', () => {
     const record = new OriginRecord()
-    const handshake = {
-      kind: 'full' as const,
-      earlyData: 'none' as const,
-      tfo: 'off' as const,
-      tlsVersion: 'TLSv1.3',
-      timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
-      attempts: [],
-    }
-    record.onConnected({ protocol: 'http/1.1', endpoint: 'e', handshake, offeredTicket: false }, 0)
-    const input: PlanInput = { ...INPUT, record, built: ['h2', 'http/1.1'] }
+    record.onConnected({ protocol: 'http/1.1', endpoint: 'e', handshake: HANDSHAKE, offeredTicket: false }, 0)
+    const input: PlanInput = { ...INPUT, record }
     expect(plan(input, 1).attempts[0]?.protocol).toBe('http/1.1')
     expect(plan(input, 1).protocols[2]).toMatchObject({ because: 'negotiated last time (ALPN)' })
     expect(plan({ ...input, record: new OriginRecord() }, 1).attempts[0]?.protocol).toBe('h2')

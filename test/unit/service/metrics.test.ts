@@ -63,6 +63,10 @@ function closed(
 const POOL: PoolStats = {
   origin: SHOP.key,
   connections: { connecting: 1, idle: 2, leased: 3, draining: 4 },
+  byProtocol: {
+    h2: { idle: 0, leased: 2, draining: 1, streams: 7, capacity: 200 },
+    'http/1.1': { idle: 2, leased: 1, draining: 3, streams: 4, capacity: 3 },
+  },
   backingOff: false,
   waiters: 5,
   streams: 3,
@@ -159,24 +163,44 @@ describe('a scrape', () => {
 
   it('shows what the pools know', async () => {
     const samples = await scrape(setUp().metrics)
-    expect(samples.get('middlemile_connections{origin="shop",state="connecting"}')).toBe(1)
-    expect(samples.get('middlemile_connections{origin="shop",state="idle"}')).toBe(2)
-    expect(samples.get('middlemile_connections{origin="shop",state="leased"}')).toBe(3)
-    expect(samples.get('middlemile_connections{origin="shop",state="draining"}')).toBe(4)
+    const connections = (protocol: string, state: string) =>
+      samples.get(`middlemile_connections{origin="shop",protocol="${protocol}",state="${state}"}`)
+    expect(connections('none', 'connecting')).toBe(1)
+    expect(['idle', 'leased', 'draining'].map(state => connections('h2', state))).toEqual([0, 2, 1])
+    expect(['idle', 'leased', 'draining'].map(state => connections('http/1.1', state))).toEqual([2, 1, 3])
+    expect(samples.get('middlemile_streams{origin="shop",protocol="h2"}')).toBe(7)
+    expect(samples.get('middlemile_stream_capacity{origin="shop",protocol="h2"}')).toBe(200)
+    expect(samples.get('middlemile_streams{origin="shop",protocol="http/1.1"}')).toBe(4)
     expect(samples.get('middlemile_queue_depth{origin="shop"}')).toBe(5)
     expect(samples.get('middlemile_reuse_ratio{origin="shop"}')).toBe(0.9)
     expect(samples.get('middlemile_handshake_rtts_saved_total{origin="shop"}')).toBe(18)
     expect(samples.get('middlemile_handshake_seconds_saved_total{origin="shop"}')).toBe(0.25)
   })
 
+  it('counts the limits that took effect against origins, by name', async () => {
+    const { metrics } = setUp()
+    for (const limit of ['maxPingsPerSecond', 'maxPingsPerSecond', 'maxContinuations'])
+      metrics.observe({ type: 'defence', origin: SHOP, limit })
+    const samples = await scrape(metrics)
+    const count = (limit: string) => samples.get(`middlemile_defences_total{origin="shop",limit="${limit}"}`)
+    expect([count('maxPingsPerSecond'), count('maxContinuations')]).toEqual([2, 1])
+  })
+
   it('shows what the listeners know, and the process', async () => {
     const { metrics, ingress } = setUp()
     ingress.connections = { open: 2, accepted: 7, refused: 1, failedHandshakes: 3 }
     ingress.badRequests = { MM_BAD_REQUEST: 4 }
+    ingress.protocols.h2 = { connections: 2, requests: 30 }
+    ingress.protocols['http/1.1'] = { connections: 5, requests: 6 }
+    ingress.defences = { maxPingsPerSecond: 1 }
     const samples = await scrape(metrics)
     expect(samples.get('middlemile_ingress_connections')).toBe(2)
     expect(samples.get('middlemile_ingress_connections_total{outcome="accepted"}')).toBe(7)
     expect(samples.get('middlemile_ingress_bad_requests_total{code="MM_BAD_REQUEST"}')).toBe(4)
+    expect(samples.get('middlemile_ingress_sessions_total{protocol="h2"}')).toBe(2)
+    expect(samples.get('middlemile_ingress_requests_total{protocol="h2"}')).toBe(30)
+    expect(samples.get('middlemile_ingress_requests_total{protocol="http/1.1"}')).toBe(6)
+    expect(samples.get('middlemile_ingress_defences_total{limit="maxPingsPerSecond"}')).toBe(1)
     expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(0)
   })
 
@@ -221,7 +245,7 @@ describe('a scrape', () => {
 
   it('shows nothing of what is not built', async () => {
     const text = await setUp().metrics.registry.metrics()
-    expect(text).not.toMatch(/middlemile_(?:h3|early_data|tfo|migrations|rtt|loss|stream)/)
+    expect(text).not.toMatch(/middlemile_(?:h3|early_data|tfo|migrations|rtt|loss|stream_stall)/)
   })
 })
 

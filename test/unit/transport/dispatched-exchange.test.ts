@@ -22,6 +22,11 @@ class FakeWorld {
   readonly ended: ExchangeEnded[] = []
   reuses = 0
   holders = 0
+  isObserved = true
+  /** What the record was told of extended CONNECT. */
+  readonly extendedConnect: boolean[] = []
+  /** Where an upgrade goes after its first connection could not carry it. */
+  hasDetour = true
   /** The handler and request of the exchange that was opened last. */
   opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
   readonly #origin = parseOrigin('https://shop.test')
@@ -34,15 +39,30 @@ class FakeWorld {
     const settings = new SettingsBook({
       defaults: { timeouts: { requestMs }, retry: { maxRetries, budgetMin, budgetRatio: 0 } },
     }).settingsFor(this.#origin)
+    const pool = (name: string) => ({
+      acquire: (_waiter: Waiter, fresh = false, isReplay = fresh) =>
+        void this.log.push(`acquire${name}${fresh ? ' fresh' : isReplay ? ' again' : ''}`),
+      cancel: () => void this.log.push('cancel'),
+    })
+    const main = pool('')
+    const detour = pool(' upgrade')
+    const isObserved = (): boolean => this.isObserved
     const entry = {
       origin: this.#origin,
       settings,
       retryBudget: new RetryBudget(settings.retry, this.clock.now()),
       ledger: { onReuse: () => void this.reuses++ },
       hold: { take: () => void this.holders++, release: () => void this.holders-- },
-      pool: {
-        acquire: (_waiter: Waiter, fresh = false) => void this.log.push(fresh ? 'acquire fresh' : 'acquire'),
-        cancel: () => void this.log.push('cancel'),
+      pool: main,
+      upgrades: {
+        first: () => main,
+        next: (from: unknown) => (this.hasDetour && from === main ? detour : undefined),
+        failure: (error: TransportError, from: unknown) =>
+          from === detour ? new TransportError('MM_UPGRADE_UNAVAILABLE', 'neither', { cause: error }) : error,
+      },
+      record: { onExtendedConnect: (isOffered: boolean) => void this.extendedConnect.push(isOffered) },
+      get isObserved() {
+        return isObserved()
       },
       onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
       onExchangeEnded: (event: ExchangeEnded) => void this.ended.push(event),
@@ -65,11 +85,15 @@ class FakeWorld {
   }
 
   /** Leases a connection, on which the exchange is opened. */
-  lease(exchange: DispatchedExchange, { id = 1, reused = false } = {}): FakeController {
+  lease(
+    exchange: DispatchedExchange,
+    { id = 1, reused = false, isCapacityProvisional = false } = {},
+  ): FakeController {
     const controller = new FakeController()
     const connection = {
       id,
       protocol: 'http/1.1',
+      isCapacityProvisional,
       open: (request: ExchangeRequest, handler: ExchangeHandler) => {
         this.opened = { handler, request, controller }
         controller.onAbort = error => handler.onResponseError(controller, error)
@@ -212,9 +236,9 @@ describe('DispatchedExchange', () => {
       expect(world.log).toEqual([
         'acquire',
         'retry connect-failed',
-        'acquire',
+        'acquire again',
         'retry connect-failed',
-        'acquire',
+        'acquire again',
       ])
       expect(world.ended).toMatchObject([{ retries: 2, error: refused }])
     })
@@ -247,6 +271,61 @@ describe('DispatchedExchange', () => {
       source.isReplayable = () => false
       exchange.onResponseError(controller, died())
       expect([handler.error?.code, world.log]).toEqual(['MM_CONNECTION_CLOSED', ['acquire']])
+    })
+  })
+
+  it('comes back after a refusal, to any connection that is not draining', () => {
+    const { exchange } = world.exchange({ method: 'POST' })
+    const controller = world.lease(exchange, { reused: true })
+    exchange.onResponseError(controller, died('no', 'MM_REFUSED'))
+    expect(world.log).toEqual(['acquire', 'retry unprocessed', 'acquire again'])
+  })
+
+  it('makes no event when nobody listens', () => {
+    world.isObserved = false
+    const { exchange, handler } = world.exchange()
+    exchange.onResponseEnd(world.lease(exchange), [])
+    expect([handler.log, world.ended, world.holders]).toEqual([['request-start', 'response-end'], [], 0])
+  })
+
+  describe('as an upgrade', () => {
+    const unavailable = died('no', 'MM_UPGRADE_UNAVAILABLE')
+
+    it('takes the detour where the connection cannot carry it, and has it remembered; that is no replay', () => {
+      const { exchange, handler } = world.exchange({ upgrade: 'websocket' }, { maxRetries: 0 })
+      exchange.onResponseError(world.lease(exchange, { reused: true }), unavailable)
+      expect([world.log, world.extendedConnect]).toEqual([['acquire', 'acquire upgrade again'], [false]])
+      exchange.onUpgrade(world.lease(exchange, { id: 2 }), 101, [], new PassThrough())
+      expect(handler.log).toEqual(['request-start', 'request-start', 'upgrade 101'])
+      expect(world.ended).toMatchObject([{ retries: 0, connectionId: 2, status: 101 }])
+    })
+
+    it('learns nothing from a connection whose peer has not told yet what it offers', () => {
+      const { exchange } = world.exchange({ upgrade: 'websocket' })
+      exchange.onResponseError(world.lease(exchange, { isCapacityProvisional: true }), unavailable)
+      expect([world.log, world.extendedConnect]).toEqual([['acquire', 'acquire upgrade again'], []])
+    })
+
+    it('fails where there is no detour, and where the detour leads nowhere', () => {
+      const without = world.exchange({ upgrade: 'websocket' })
+      world.hasDetour = false
+      without.exchange.onResponseError(world.lease(without.exchange), unavailable)
+      expect(without.handler.error).toBe(unavailable)
+      world.hasDetour = true
+      const { exchange, handler } = world.exchange({ upgrade: 'websocket' })
+      exchange.onResponseError(world.lease(exchange), unavailable)
+      exchange.onLeaseFailed(died('no', 'MM_ALPN_MISMATCH'))
+      expect(handler.error).toMatchObject({
+        code: 'MM_UPGRADE_UNAVAILABLE',
+        cause: { code: 'MM_ALPN_MISMATCH' },
+      })
+    })
+
+    it('is given up while it waits on the detour', () => {
+      const { exchange, handler } = world.exchange({ upgrade: 'websocket' })
+      exchange.onResponseError(world.lease(exchange), unavailable)
+      exchange.abort(died('no', 'MM_CLIENT_GONE'))
+      expect([world.log.at(-1), handler.error?.code]).toEqual(['cancel', 'MM_CLIENT_GONE'])
     })
   })
 

@@ -17,10 +17,12 @@ describe('explain', () => {
   const pool = { origin: origin.key } as PoolStats // only handed through
   const entryWith = (resolver: Resolver, record = new OriginRecord()): OriginEntry => {
     const clock = new FakeClock()
+    const onDefence = (): void => {}
+    const refreshRecord = (): void => {}
     const settings = new SettingsBook({}).settingsFor(origin)
     const dialer = new Dialer({ clock, tickets: new TicketStore() })
-    const connector = new OriginConnector({ origin, settings, record, resolver, dialer, clock })
-    return { origin, record, resolver, connector, stats: () => pool } as unknown as OriginEntry // what explain looks at
+    const connector = new OriginConnector({ origin, settings, record, resolver, dialer, clock, onDefence })
+    return { origin, record, resolver, connector, refreshRecord, stats: () => pool } as unknown as OriginEntry // what explain looks at
   }
   const run = (entry: OriginEntry) => explain(entry, 0, new AbortController().signal)
 
@@ -40,19 +42,23 @@ describe('explain', () => {
       origin: 'https://shop.test',
       protocols: [
         { protocol: 'h3', allowed: false },
-        { protocol: 'h2', allowed: false },
+        { protocol: 'h2', allowed: true },
         { protocol: 'http/1.1', allowed: true },
       ],
       plan: [
-        { protocol: 'http/1.1', endpoint: '127.0.0.1:443', startAfterMs: 0 },
-        { protocol: 'http/1.1', endpoint: '[::1]:8443', startAfterMs: 250 },
+        { protocol: 'h2', endpoint: '127.0.0.1:443', startAfterMs: 0 },
+        { protocol: 'h2', endpoint: '[::1]:8443', startAfterMs: 250 },
       ],
       pool,
     })
     for (const { because } of [...explanation.protocols, ...explanation.plan, ...explanation.unavailable]) {
       expect(because).not.toBe('')
     }
-    expect(explanation.unavailable.map(({ feature }) => feature)).toContain('h2')
+    expect(explanation.unavailable.map(({ feature }) => feature)).toEqual([
+      'h3',
+      'early data',
+      'TCP Fast Open',
+    ])
   })
 
   it('says so when the addresses cannot be found, and what is known none the less', async () => {
@@ -68,6 +74,6 @@ describe('explain', () => {
       evidence: 'MM_DNS_FAILED: shop.test has no address',
     })
     expect(explanation.known.length).toBeGreaterThan(1)
-    expect(explanation.protocols.find(({ allowed }) => allowed)?.protocol).toBe('http/1.1')
+    expect(explanation.protocols.find(({ allowed }) => allowed)?.protocol).toBe('h2')
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
+import { DEFAULT_HTTP2_OPTIONS, DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
 
@@ -17,6 +17,20 @@ describe('SettingsBook', () => {
     expect(book.settingsFor(shop).timeouts.headersMs).toBe(5)
   })
 
+  it('merges the options of HTTP/2 as well, and takes the ends of every range', () => {
+    const book = new SettingsBook({
+      defaults: { http2: { streamsBeforeSettings: 0, maxFrameBytes: 16_777_215 } },
+      origins: { 'https://shop.example': { http2: { headerTableBytes: 0 } } },
+    })
+    expect(book.settingsFor(shop).http2).toEqual({
+      ...DEFAULT_HTTP2_OPTIONS,
+      streamsBeforeSettings: 0,
+      maxFrameBytes: 16_777_215,
+      headerTableBytes: 0,
+    })
+    expect(book.settingsFor(blog).http2.headerTableBytes).toBe(DEFAULT_HTTP2_OPTIONS.headerTableBytes)
+  })
+
   it('gives equal fingerprints to equal settings only', () => {
     const one = new SettingsBook({ defaults: { pool: { warm: 1 } } })
     const same = new SettingsBook({ origins: { 'https://shop.example': { pool: { warm: 1 } } } })
@@ -29,6 +43,25 @@ describe('SettingsBook', () => {
     [{ pool: { maxStreamsPerConnection: 0 } }, 'pool.maxStreamsPerConnection must be at least 1'],
     [{ timeouts: { headersMs: -1 } }, 'timeouts.headersMs must be a number that is not negative'],
     [{ retry: { budgetRatio: Number.NaN } }, 'retry.budgetRatio must be a number'],
+    [
+      { http2: { maxFrameBytes: 16_383 } },
+      'http2.maxFrameBytes must be a whole number from 16384 to 16777215',
+    ],
+    [
+      { http2: { streamWindowBytes: 2 ** 31 } },
+      'http2.streamWindowBytes must be a whole number from 1 to 2147483647',
+    ],
+    [
+      { http2: { connectionWindowBytes: 65_534 } },
+      'http2.connectionWindowBytes must be a whole number from 65535',
+    ],
+    [{ http2: { maxPingsPerSecond: 0 } }, 'http2.maxPingsPerSecond must be a whole number from 1'],
+    [{ http2: { streamsBeforeSettings: 1.5 } }, 'http2.streamsBeforeSettings must be a whole number from 0'],
+    [{ http2: { settingsTimeoutMs: Number.NaN } }, 'http2.settingsTimeoutMs must be a whole number'],
+    [
+      { http2: { streamWindowBytes: 4096, maxStreamWindowBytes: 4095 } },
+      'http2.maxStreamWindowBytes must not be below http2.streamWindowBytes (4096)',
+    ],
     [{ protocols: [] }, 'protocols must name at least one'],
     [{ earlyData: 'safe' as const }, 'earlyData is not built'],
     [{ tfo: 'on' as const }, 'tfo is not built'],

@@ -8,6 +8,7 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
   isBodyReplayable: true,
   beforeLease: false,
   reused: true,
+  isConnectionEnding: false,
   isCallerCommitted: false,
   retries: 0,
   maxRetries: 2,
@@ -16,11 +17,17 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
 
 describe('judgeReplay', () => {
   it('replays an idempotent request whose reused connection died without an answer, the first time for free', () => {
-    expect(judgeReplay(failed({}))).toEqual({ replay: true, reason: 'stale-connection', cost: 'free' })
+    expect(judgeReplay(failed({}))).toEqual({
+      replay: true,
+      reason: 'stale-connection',
+      cost: 'free',
+      wantsFresh: true,
+    })
     expect(judgeReplay(failed({ retries: 1 }))).toEqual({
       replay: true,
       reason: 'stale-connection',
       cost: 'budgeted',
+      wantsFresh: true,
     })
     expect(judgeReplay(failed({ retries: 2 }))).toEqual({ replay: false })
   })
@@ -43,6 +50,7 @@ describe('judgeReplay', () => {
       replay: true,
       reason: 'unprocessed',
       cost: 'free',
+      wantsFresh: false,
     })
     expect(judgeReplay(failed({ error, method: 'POST', retries: 1, maxRetries: 0 }))).toEqual({
       replay: false,
@@ -51,6 +59,7 @@ describe('judgeReplay', () => {
       replay: true,
       reason: 'unprocessed',
       cost: 'budgeted',
+      wantsFresh: false,
     })
   })
 
@@ -60,6 +69,40 @@ describe('judgeReplay', () => {
     expect(judgeReplay(failed({ error, isBodyReplayable: false }))).toEqual({ replay: false })
     expect(judgeReplay(failed({ isCallerCommitted: true }))).toEqual({ replay: false })
   })
+
+  it('takes any connection after a refusal, and a new one after a reused connection that was found dead', () => {
+    const refused = new TransportError('MM_REFUSED', 'above the last id of GOAWAY', { processed: 'no' })
+    const dead = new TransportError('MM_CONNECTION_CLOSED', 'the peer had closed', { processed: 'no' })
+    for (const reused of [true, false]) {
+      expect(judgeReplay(failed({ error: refused, reused }))).toMatchObject({ wantsFresh: false })
+      expect(judgeReplay(failed({ error: dead, reused }))).toMatchObject({ wantsFresh: reused })
+    }
+  })
+
+  it('replays every one of many that one GOAWAY refused, each for free the first time', () => {
+    const refused = new TransportError('MM_REFUSED', 'above the last id of GOAWAY', { processed: 'no' })
+    const verdicts = ['GET', 'POST', 'PATCH', 'CONNECT'].map(method =>
+      judgeReplay(failed({ error: refused, method, maxRetries: 0 })),
+    )
+    const again = { error: refused, retries: 1, maxRetries: 2 }
+    expect(judgeReplay(failed({ ...again, isConnectionEnding: true }))).toMatchObject({ cost: 'free' })
+    expect(judgeReplay(failed({ ...again, isConnectionEnding: false }))).toMatchObject({ cost: 'budgeted' })
+    expect(judgeReplay(failed({ ...again, isConnectionEnding: true, retries: 2 }))).toEqual({ replay: false })
+    for (const verdict of verdicts) expect(verdict).toMatchObject({ replay: true, cost: 'free' })
+  })
+
+  it('leaves an upgrade that the connection cannot carry to its detour', () => {
+    const error = new TransportError('MM_UPGRADE_UNAVAILABLE', 'no extended CONNECT', { processed: 'no' })
+    expect(judgeReplay(failed({ error }))).toEqual({ replay: false })
+  })
+
+  it.each(['MM_STREAM_RESET', 'MM_EXCESSIVE_LOAD'] as const)(
+    'does not replay %s: it may have been processed',
+    code => {
+      const error = new TransportError(code, 'x', { processed: 'unknown' })
+      expect(judgeReplay(failed({ error }))).toEqual({ replay: false })
+    },
+  )
 
   it('never replays our own faults', () => {
     expect(judgeReplay(failed({ error: new TransportError('MM_ABORTED', 'given up') }))).toEqual({
@@ -81,7 +124,9 @@ describe('judgeReplay', () => {
       failed({ error: new TransportError(code, 'x'), beforeLease: true, reused: false }),
     )
     expect(verdict).toEqual(
-      replay ? { replay: true, reason: 'connect-failed', cost: 'budgeted' } : { replay: false },
+      replay
+        ? { replay: true, reason: 'connect-failed', cost: 'budgeted', wantsFresh: false }
+        : { replay: false },
     )
   })
 

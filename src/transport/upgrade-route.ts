@@ -1,0 +1,72 @@
+import { TransportError } from '../errors.ts'
+import type { PoolOptions } from '../options.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { OriginRecord } from '../select/origin-record.ts'
+
+/** Connections of an upgrade pool: a tunnel leaves it at once, so that these are upgrades under way at the same time. */
+const MAX_CONNECTIONS = 16
+
+/** The options of an upgrade pool: small, and never warm. */
+export function upgradePoolOptions(options: PoolOptions): PoolOptions {
+  const { maxConnections } = options
+  const limit = maxConnections === 0 ? MAX_CONNECTIONS : Math.min(maxConnections, MAX_CONNECTIONS)
+  return { ...options, maxConnections: limit, warm: 0 }
+}
+
+export interface UpgradeRouteParts {
+  readonly record: OriginRecord
+  /** Where everything else goes. */
+  readonly main: Pool
+  /** The origin may be spoken to in HTTP/1.1, and in something else as well. */
+  readonly hasDetour: boolean
+  /** Makes the pool of HTTP/1.1 connections; undefined when the origin's pools are going away. */
+  readonly makePool: () => Pool | undefined
+}
+
+/**
+ * Where upgrades go. Over HTTP/2 they are extended CONNECT, which an origin may not offer (RFC 8441); WebSocket servers behind one often
+ * take upgrades over HTTP/1.1 only. So:
+ *
+ * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 connection said that it offers no extended CONNECT.
+ * 2. When it finds itself on such a connection (MM_UPGRADE_UNAVAILABLE: nothing was sent) it takes the detour: a small pool of the same
+ *    origin that offers HTTP/1.1 only, made when it is first needed.
+ * 3. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with MM_UPGRADE_UNAVAILABLE.
+ */
+export class UpgradeRoute {
+  readonly #parts: UpgradeRouteParts
+  #pool: Pool | undefined
+
+  constructor(parts: UpgradeRouteParts) {
+    this.#parts = parts
+    this.#pool = undefined
+  }
+
+  /** The detour's pool, if there is one yet. */
+  get pool(): Pool | undefined {
+    return this.#pool
+  }
+
+  /** Where an upgrade goes first. */
+  first(): Pool {
+    const { record, main, hasDetour } = this.#parts
+    const isUnavailable = record.protocol?.value === 'h2' && record.extendedConnect?.value === false
+    return (hasDetour && isUnavailable ? this.#detour() : undefined) ?? main // 1
+  }
+
+  /** Where it goes after `pool` gave it a connection that failed it with MM_UPGRADE_UNAVAILABLE; undefined: nowhere. */
+  next(pool: Pool): Pool | undefined {
+    return this.#parts.hasDetour && pool === this.#parts.main ? this.#detour() : undefined // 2
+  }
+
+  /** What the caller hears when it waited in `pool` and got no connection. */
+  failure(error: TransportError, pool: Pool): TransportError {
+    if (pool === this.#parts.main || error.code !== 'MM_ALPN_MISMATCH') return error
+    const message = `the origin offers no extended CONNECT over h2, and does not speak http/1.1: ${error.message}`
+    return new TransportError('MM_UPGRADE_UNAVAILABLE', message, { cause: error }) // 3
+  }
+
+  #detour(): Pool | undefined {
+    this.#pool ??= this.#parts.makePool()
+    return this.#pool
+  }
+}

@@ -1,0 +1,152 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocket } from 'undici'
+import { describe, expect, it } from 'vitest'
+import { WebSocketServer } from 'ws'
+import { createTransport, type Transport, type TransportError } from '../../src/index.ts'
+import { parseOrigin } from '../../src/origin.ts'
+import { type NodeHttp2, startNodeHttp2 } from '../support/node-http2.ts'
+
+/** Upgrades towards origins that speak HTTP/2. */
+describe('an upgrade', () => {
+  const transportTo = (server: NodeHttp2, options: object = {}): Transport =>
+    createTransport({ defaults: { tls: { ca: server.ca }, ...options } })
+
+  const upgrade = (transport: Transport, url: string): Promise<{ status: number; tunnel: Duplex }> =>
+    new Promise((resolve, reject) => {
+      transport.dispatch(
+        parseOrigin(url),
+        { method: 'GET', path: '/chat', headers: [], body: null, upgrade: 'echo' },
+        {
+          onRequestStart: () => {},
+          onInformational: () => {},
+          onResponseStart: (_controller, status) => reject(new Error(`status ${status}`)),
+          onResponseData: () => {},
+          onResponseEnd: () => {},
+          onUpgrade: (_controller, status, _headers, tunnel) => resolve({ status, tunnel }),
+          onResponseError: (_controller, error) => reject(error),
+        },
+      )
+    })
+
+  const echoes = async (tunnel: Duplex): Promise<string> => {
+    tunnel.write('over')
+    const [chunk] = (await once(tunnel, 'data')) as [Buffer] // no encoding was set
+    tunnel.destroy()
+    return chunk.toString()
+  }
+
+  const echoUpgrade = (_request: IncomingMessage, socket: Duplex): void => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n')
+    socket.pipe(socket)
+  }
+
+  it('is extended CONNECT where the origin offers it, on the connection that all requests share', async () => {
+    await using server = await startNodeHttp2({
+      settings: { enableConnectProtocol: true },
+      onConnect: (stream, headers) => {
+        expect(headers).toMatchObject({ ':method': 'CONNECT', ':protocol': 'echo', ':path': '/chat' })
+        stream.respond({ ':status': 200 })
+        stream.pipe(stream)
+      },
+    })
+    await using transport = transportTo(server)
+    await (await transport.request(server.url)).dump()
+    const { tunnel } = await upgrade(transport, server.url)
+    expect(await echoes(tunnel)).toBe('over')
+    expect(server.seen()).toEqual({ h2: 1, http1: 0 })
+    const { known } = await transport.explain(server.url)
+    expect(known.map(({ fact }) => fact)).toContain('offers extended CONNECT: upgrades go over h2')
+  })
+
+  it('goes over HTTP/1.1 connections of its own where it does not, and the next one goes there at once', async () => {
+    await using server = await startNodeHttp2({ allowHTTP1: true, onUpgrade: echoUpgrade })
+    await using transport = transportTo(server)
+    const first = await upgrade(transport, server.url)
+    expect([first.status, await echoes(first.tunnel)]).toEqual([101, 'over'])
+    expect(server.seen()).toEqual({ h2: 1, http1: 1 })
+    const before = transport.stats().pools[0]?.requests ?? 0
+    const second = await upgrade(transport, server.url)
+    expect(await echoes(second.tunnel)).toBe('over')
+    expect(transport.stats().pools[0]?.requests, 'one lease: it did not ask over h2 again').toBe(before + 1)
+
+    const response = await transport.request(server.url)
+    expect([await response.text(), response.info.protocol]).toEqual(['hello', 'h2'])
+    expect(server.seen()).toEqual({ h2: 1, http1: 2 })
+    expect(transport.stats().pools).toHaveLength(1)
+    expect(transport.stats().pools[0]).toMatchObject({
+      opened: { full: expect.any(Number) },
+      closed: { upgraded: 2 },
+      retries: 0,
+    })
+    const { known } = await transport.explain(server.url)
+    expect(known.map(({ fact }) => fact)).toContainEqual(
+      expect.stringContaining('upgrades go over http/1.1 connections of their own'),
+    )
+  })
+
+  it('fails where HTTP/1.1 is not allowed, and where the origin does not speak it', async () => {
+    await using server = await startNodeHttp2()
+    const failure = async (options: object): Promise<unknown> => {
+      await using transport = transportTo(server, options)
+      return await upgrade(transport, server.url).catch((error: unknown) => error)
+    }
+    const notAllowed = await failure({ protocols: ['h2'] })
+    expect(notAllowed).toMatchObject({ code: 'MM_UPGRADE_UNAVAILABLE', processed: 'no' })
+    const notSpoken = await failure({})
+    expect(notSpoken).toMatchObject({ code: 'MM_UPGRADE_UNAVAILABLE', processed: 'no' })
+    expect((notSpoken as TransportError).cause).toMatchObject({ code: 'MM_ALPN_MISMATCH' })
+  })
+
+  it.each([true, false])(
+    "is what undici's WebSocket needs; extended CONNECT offered: %s",
+    async enableConnectProtocol => {
+      const sockets = new WebSocketServer({ noServer: true })
+      await using server = await startNodeHttp2({
+        allowHTTP1: true,
+        settings: { enableConnectProtocol },
+        onUpgrade: (request, socket, head) =>
+          sockets.handleUpgrade(request, socket, head, webSocket =>
+            webSocket.on('message', (data: Buffer) => webSocket.send(`${data.toString()} back`)),
+          ),
+        onConnect: stream => {
+          stream.respond({ ':status': 200 })
+          // A frame of text, masked by the client, is answered with one that says so.
+          stream.once('data', () => stream.write(Buffer.from('\x81\x0bhello back!', 'latin1')))
+        },
+      })
+      await using transport = transportTo(server)
+      const webSocket = new WebSocket(server.url.replace('https', 'wss'), {
+        dispatcher: transport.dispatcher(),
+      })
+      const answer = await new Promise((resolve, reject) => {
+        webSocket.onopen = () => webSocket.send('hello')
+        webSocket.onmessage = ({ data }) => resolve(data)
+        webSocket.onerror = event => reject(event.error)
+      })
+      expect(answer).toBe(enableConnectProtocol ? 'hello back!' : 'hello back')
+      expect(server.seen().http1).toBe(enableConnectProtocol ? 0 : 1)
+      webSocket.close()
+    },
+  )
+
+  it('keeps to the limit over all origins, and goes when the transport drains', async () => {
+    await using server = await startNodeHttp2({
+      allowHTTP1: true,
+      onUpgrade: (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n'),
+    })
+    await using transport = createTransport({
+      defaults: { tls: { ca: server.ca } },
+      limits: { maxTotalConnections: 1 },
+    })
+    for (let round = 0; round < 2; round++) {
+      await expect(upgrade(transport, server.url)).rejects.toThrow('status 403')
+      const response = await transport.request(server.url)
+      expect(await response.text()).toBe('hello')
+      expect(transport.stats().totalConnections).toBeLessThanOrEqual(1)
+    }
+    await transport.drain()
+    expect(transport.stats().totalConnections).toBe(0)
+  })
+})

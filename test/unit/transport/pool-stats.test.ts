@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import type { PoolCounts } from '../../../src/pool/pool.ts'
+import { poolStats } from '../../../src/transport/pool-stats.ts'
+
+const ENTRY = { retries: 2, handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5 }
+const counts = (over: Partial<PoolCounts>): PoolCounts => ({
+  connections: { connecting: 0, idle: 1, leased: 1, draining: 0 },
+  byProtocol: { h2: { idle: 1, leased: 1, draining: 0, streams: 5, capacity: 200 } },
+  backingOff: false,
+  waiters: 1,
+  streams: 5,
+  opened: { full: 1, resumed: 1, earlyData: 0, cleartext: 0 },
+  closed: { 'idle-timeout': 1 },
+  connectFailures: 1,
+  requests: 100,
+  reused: 98,
+  list: ['#1'],
+  ...over,
+})
+
+describe('the stats of an origin', () => {
+  it('are those of its pool', () => {
+    expect(poolStats('https://a', counts({}), undefined, ENTRY)).toEqual({
+      origin: 'https://a',
+      ...counts({}),
+      ...ENTRY,
+      reuseRatio: 0.98,
+    })
+    expect(poolStats('https://a', counts({ requests: 0 }), undefined, ENTRY).reuseRatio).toBe(0)
+  })
+
+  it('count a pool for upgrades in', () => {
+    const upgrades = counts({
+      connections: { connecting: 1, idle: 0, leased: 2, draining: 1 },
+      byProtocol: {
+        'http/1.1': { idle: 0, leased: 2, draining: 1, streams: 3, capacity: 2 },
+        h2: { idle: 1, leased: 1, draining: 1, streams: 1, capacity: 1 },
+      },
+      backingOff: true,
+      closed: { 'idle-timeout': 1, upgraded: 4 },
+    })
+    expect(poolStats('https://a', counts({}), upgrades, ENTRY)).toEqual({
+      origin: 'https://a',
+      connections: { connecting: 1, idle: 1, leased: 3, draining: 1 },
+      byProtocol: {
+        h2: { idle: 2, leased: 2, draining: 1, streams: 6, capacity: 201 },
+        'http/1.1': { idle: 0, leased: 2, draining: 1, streams: 3, capacity: 2 },
+      },
+      backingOff: true,
+      waiters: 2,
+      streams: 10,
+      opened: { full: 2, resumed: 2, earlyData: 0, cleartext: 0 },
+      closed: { 'idle-timeout': 2, upgraded: 4 },
+      connectFailures: 2,
+      requests: 200,
+      reused: 196,
+      list: ['#1', '#1 (for upgrades)'],
+      ...ENTRY,
+      reuseRatio: 0.98,
+    })
+  })
+})

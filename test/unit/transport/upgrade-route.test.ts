@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { HandshakeInfo } from '../../../src/connection.ts'
+import { TransportError } from '../../../src/errors.ts'
+import { DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
+import type { Pool } from '../../../src/pool/pool.ts'
+import type { Protocol } from '../../../src/protocol.ts'
+import { OriginRecord } from '../../../src/select/origin-record.ts'
+import { UpgradeRoute, upgradePoolOptions } from '../../../src/transport/upgrade-route.ts'
+
+const HANDSHAKE: HandshakeInfo = {
+  kind: 'full',
+  earlyData: 'none',
+  tfo: 'off',
+  tlsVersion: 'TLSv1.3',
+  timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
+  attempts: [],
+}
+const main = { name: 'main' } as unknown as Pool // only handed through
+const detour = { name: 'detour' } as unknown as Pool // see above
+
+describe('UpgradeRoute', () => {
+  let record: OriginRecord
+  let made: number
+  beforeEach(() => {
+    record = new OriginRecord()
+    made = 0
+  })
+  const route = (hasDetour = true, pool: Pool | undefined = detour): UpgradeRoute =>
+    new UpgradeRoute({
+      record,
+      main,
+      hasDetour,
+      makePool: () => {
+        made++
+        return pool
+      },
+    })
+  const speaks = (protocol: Protocol): void =>
+    record.onConnected({ protocol, endpoint: 'e', handshake: HANDSHAKE, offeredTicket: false }, 0)
+
+  it('leads to where all requests go, as long as nobody knows better', () => {
+    expect(route().first()).toBe(main)
+    speaks('h2')
+    expect(route().first()).toBe(main)
+    record.onExtendedConnect(true, 0)
+    expect(route().first()).toBe(main)
+    expect([made, route().pool]).toEqual([0, undefined])
+  })
+
+  it('leads around h2 connections that offer no extended CONNECT: after the first, and then at once', () => {
+    const upgrades = route()
+    expect([upgrades.next(main), upgrades.next(detour), upgrades.pool, made]).toEqual([
+      detour,
+      undefined,
+      detour,
+      1,
+    ])
+    speaks('h2')
+    record.onExtendedConnect(false, 0)
+    expect([upgrades.first(), made]).toEqual([detour, 1])
+    speaks('http/1.1')
+    expect(upgrades.first(), 'it speaks HTTP/1.1 by itself now').toBe(main)
+  })
+
+  it('leads nowhere else where HTTP/1.1 is not allowed, or nothing else is', () => {
+    speaks('h2')
+    record.onExtendedConnect(false, 0)
+    expect([route(false).first(), route(false).next(main), made]).toEqual([main, undefined, 0])
+  })
+
+  it('stays where it is when the pools of the origin are going away', () => {
+    speaks('h2')
+    record.onExtendedConnect(false, 0)
+    const upgrades = new UpgradeRoute({ record, main, hasDetour: true, makePool: () => undefined })
+    expect([upgrades.first(), upgrades.next(main)]).toEqual([main, undefined])
+  })
+
+  it('names the reason when the origin speaks no HTTP/1.1 either', () => {
+    const mismatch = new TransportError('MM_ALPN_MISMATCH', 'chose no protocol')
+    const refused = new TransportError('MM_CONNECT_REFUSED', 'refused')
+    expect(route().failure(mismatch, detour)).toMatchObject({
+      code: 'MM_UPGRADE_UNAVAILABLE',
+      processed: 'no',
+      cause: mismatch,
+    })
+    expect(route().failure(mismatch, main)).toBe(mismatch)
+    expect(route().failure(refused, detour)).toBe(refused)
+  })
+
+  it('is narrow: few connections, none of them warm', () => {
+    const limit = (maxConnections: number) =>
+      upgradePoolOptions({ ...DEFAULT_POOL_OPTIONS, maxConnections, warm: 3 })
+    expect([limit(64).maxConnections, limit(4).maxConnections, limit(0).maxConnections]).toEqual([16, 4, 16])
+    expect(limit(64).warm).toBe(0)
+  })
+})
