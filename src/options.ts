@@ -152,7 +152,9 @@ export interface Http2Options {
   streamsBeforeSettings: number
   /** How long the peer may take to acknowledge our SETTINGS, and to send its own. */
   settingsTimeoutMs: number
-  /** CONTINUATION frames in one field block. */
+  /** From the first frame of a field block to its last one. */
+  fieldBlockTimeoutMs: number
+  /** CONTINUATION frames in one field block. 0: any number. */
   maxContinuations: number
   /** Frames of ours that only answer the peer (acknowledgements, resets) and wait for it to read them. */
   maxQueuedReplies: number
@@ -184,6 +186,7 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   encoderTableBytes: 4096,
   streamsBeforeSettings: 4,
   settingsTimeoutMs: 10_000,
+  fieldBlockTimeoutMs: 10_000,
   maxContinuations: 16,
   maxQueuedReplies: 1_000,
   maxPingsPerSecond: 20,

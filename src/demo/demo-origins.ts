@@ -4,6 +4,7 @@ export const DEMO_ORIGINS = {
   slow: 'takes 300 ms for each answer',
   idle: 'closes connections that were idle for a second',
   recycling: 'closes each connection after 100 requests',
+  multiplexed: 'speaks HTTP/2: one connection for everything',
 } as const
 
 export type DemoOriginName = keyof typeof DEMO_ORIGINS

@@ -6,6 +6,7 @@ import {
   startSlowOrigin,
 } from '../testing/index.ts'
 import type { OriginsReady } from './demo-origins.ts'
+import { startMultiplexedOrigin } from './multiplexed-origin.ts'
 
 // The demo's origins, in a process of their own so that the connector's CPU time is its own. They live as long as their parent: the
 // channel to it closes when it ends, however it ends. A Ctrl-C reaches the whole terminal group; the parent needs us for its drain.
@@ -15,14 +16,21 @@ process.on('SIGTERM', () => process.exit(0))
 
 const authority = await createCertificateAuthority('middlemile demo authority')
 const tls = await authority.issue({ names: ['localhost', '127.0.0.1'] })
-const [quick, slow, idle, recycling] = await Promise.all([
+const [quick, slow, idle, recycling, multiplexed] = await Promise.all([
   startQuickOrigin({ tls }),
   startSlowOrigin({ tls, delayMs: 300 }),
   startIdleClosingOrigin({ tls, keepAliveTimeoutMs: 1000 }),
   startRecyclingOrigin({ tls, maxRequestsPerConnection: 100 }),
+  startMultiplexedOrigin({ cert: tls.cert, key: tls.key }),
 ])
 const ready: OriginsReady = {
   ca: authority.cert,
-  ports: { quick: quick.port, slow: slow.port, idle: idle.port, recycling: recycling.port },
+  ports: {
+    quick: quick.port,
+    slow: slow.port,
+    idle: idle.port,
+    recycling: recycling.port,
+    multiplexed: multiplexed.port,
+  },
 }
 process.send?.(ready)

@@ -53,7 +53,7 @@ export class ActiveStream implements Stream {
   contentLeft = UNKNOWN_LENGTH
   /** The (final) head came. */
   hasHead = false
-  /** CONNECT: a 2xx has no content-length, whatever it says (RFC 9110 9.3.6). */
+  /** CONNECT, extended or not. A 2xx has no content-length, whatever it says (RFC 9110 9.3.6). */
   isTunnel = false
   /** A response to HEAD has no content, whatever its content-length says. */
   isHead = false

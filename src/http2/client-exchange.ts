@@ -11,10 +11,10 @@ import { prepareRequest } from './outgoing-request.ts'
 import type { Session } from './session.ts'
 import type { StreamEvents, StreamReset } from './session-events.ts'
 import type { Stream } from './stream.ts'
-import { streamFailure } from './stream-failure.ts'
+import { speaksAgainstPeer, streamFailure, withProcessed } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
 import { keepAsItIs, Upload, type UploadOwner } from './upload.ts'
-import { websocketAccept } from './websocket-accept.ts'
+import { acceptWebsocket } from './websocket-accept.ts'
 
 /** What an exchange asks of its connection. */
 export interface ExchangeOwner {
@@ -24,8 +24,11 @@ export interface ExchangeOwner {
   /** Why the connection is ending with everything on it. Exchanges fall with it: see onExchangeFallen. */
   readonly loss: TransportError | undefined
   keep(chunk: Buffer): Buffer
-  /** The exchange has ended: its stream is free. `failed`: see ConnectionListener. Called before the handler hears of it. */
-  onExchangeEnded(exchange: ClientExchange, failed: boolean): void
+  /**
+   * The exchange has ended, before the handler hears of it. `failed`: see ConnectionListener. Its stream is free, or still to be reset
+   * with `code`.
+   */
+  onExchangeEnded(exchange: ClientExchange, failed: boolean, stream?: Stream, code?: ErrorCode): void
   /** The exchange has ended with its connection, or was not wanted: settle() is to be called once the listener knows. */
   onExchangeFallen(exchange: ClientExchange): void
   /** The stream has become a tunnel, whose end is told by the session. */
@@ -121,10 +124,8 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   /** Ends it with an error; `failed`: see ConnectionListener. Does nothing when it is over. */
   fail(error: TransportError, failed: boolean, code: ErrorCode = 'CANCEL'): void {
     if (this.#phase !== 'pending' && this.#phase !== 'open') return
-    const stream = this.#stream
     this.#leave('over')
-    stream?.reset(code)
-    this.#owner.onExchangeEnded(this, failed)
+    this.#owner.onExchangeEnded(this, failed, this.#stream, code)
     this.#reportError(error)
   }
 
@@ -260,8 +261,8 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
     const stream = this.#stream
     this.#leave('over')
     // Answered before the request was sent: who has said everything does not want the rest (RFC 9113 8.1).
-    if (stream !== undefined && (stream.isSendOpen || stream.queuedBytes > 0)) stream.reset('NO_ERROR')
-    this.#owner.onExchangeEnded(this, false)
+    const isUnsent = stream !== undefined && (stream.isSendOpen || stream.queuedBytes > 0)
+    this.#owner.onExchangeEnded(this, false, isUnsent ? stream : undefined, 'NO_ERROR')
     try {
       this.handler.onResponseEnd(this, trailers)
     } catch (error) {
@@ -358,7 +359,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
         : undefined
     try {
       if (key === undefined) this.handler.onUpgrade(this, status, headers, tunnel.duplex)
-      else this.handler.onUpgrade(this, 101, withAccept(headers, key), tunnel.duplex)
+      else this.handler.onUpgrade(this, 101, acceptWebsocket(headers, key), tunnel.duplex)
     } catch (error) {
       tunnel.duplex.destroy()
       owner.onHandlerThrew(error)
@@ -390,27 +391,6 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 }
 
-/** Who refuses a request is busy, or about to go, and not broken. */
-function speaksAgainstPeer(error: TransportError): boolean {
-  return error.fault === 'remote' && error.code !== 'MM_REFUSED'
-}
-
 function isEmpty(body: RequestBody): boolean {
   return body === null || (body instanceof Uint8Array && body.length === 0)
-}
-
-/** The same error with another verdict. */
-function withProcessed(error: TransportError, processed: Processed): TransportError {
-  if (error.processed === processed) return error
-  return new TransportError(error.code, error.message, { cause: error.cause, processed })
-}
-
-function withAccept(headers: HeaderList, key: string): HeaderList {
-  const accepted: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string // even indexes are names
-    if (name !== 'sec-websocket-accept') accepted.push(name, headers[i + 1] as string) // odd indexes are values
-  }
-  accepted.push('sec-websocket-accept', websocketAccept(key))
-  return accepted
 }

@@ -8,16 +8,17 @@ import type {
   KeepAliveHint,
 } from '../connection.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import { type ErrorCode, TransportError } from '../errors.ts'
+import { TransportError } from '../errors.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../exchange.ts'
-import { hearLastWords } from '../last-words.ts'
 import type { Http2Options, ResponseLimits } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import { ReadPort } from '../read-port.ts'
 import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
 import { ConnectionOutput } from './connection-output.ts'
+import { attachSocket } from './connection-socket.ts'
 import { createSession } from './create-session.ts'
 import { DeadlineTable } from './deadline-table.ts'
+import type { ErrorCode } from './error-codes.ts'
 import type { Session } from './session.ts'
 import type { SessionEnd, SessionEvents } from './session-events.ts'
 import { SharedPing } from './shared-ping.ts'
@@ -93,12 +94,14 @@ export class Http2Connection implements Connection {
   #loss: TransportError | undefined
   /** Exchanges that have fallen with the connection, and hear of it after the listener. */
   #fallen: ClientExchange[] = []
+  #isResetting = false
+  /** The session has ended while a stream was being reset. */
+  #heldEnd: SessionEnd | undefined
   /** Exchanges that wait for the peer's SETTINGS. */
   #waiting: ClientExchange[] = []
   readonly #tunnels = new Map<Stream, ClientExchange>()
   #originSet: readonly string[] | undefined
   #requestsTaken: number | undefined
-  #socketError: Error | undefined
 
   constructor(options: Http2ConnectionOptions) {
     const { socket, limits, http2, clock } = options
@@ -125,7 +128,11 @@ export class Http2Connection implements Connection {
     this.#output = new ConnectionOutput(socket, this.#session)
     this.#session.start(this.#table.now)
     this.#cover()
-    this.#attach()
+    attachSocket(socket, this.#port, {
+      onRead: (buffer, start, end) => this.#onRead(buffer, start, end),
+      onLost: (reason, error) => this.#onLost(reason, error),
+      isWaiting: () => this.#table.size > 0,
+    })
   }
 
   get capacity(): number {
@@ -254,9 +261,11 @@ export class Http2Connection implements Connection {
         return lossOf()
       },
       keep,
-      onExchangeEnded: (exchange, failed) => {
+      onExchangeEnded: (exchange, failed, stream, code) => {
         this.#table.remove(exchange)
+        if (stream !== undefined) this.#reset(stream, code)
         this.#listener.onStreamClosed(this, failed)
+        if (this.#heldEnd !== undefined) this.#onEnd(this.#heldEnd)
       },
       onExchangeFallen: exchange => {
         this.#table.remove(exchange)
@@ -271,6 +280,13 @@ export class Http2Connection implements Connection {
       onTunnelReset: stream => this.#releaseTunnel(stream, false),
       onHandlerThrew: rethrow,
     }
+  }
+
+  /** The session of a draining connection ends with its last stream: what follows from that must not overtake the end of the exchange. */
+  #reset(stream: Stream, code: ErrorCode = 'CANCEL'): void {
+    this.#isResetting = true
+    stream.reset(code)
+    this.#isResetting = false
   }
 
   #releaseTunnel(stream: Stream, failed: boolean): void {
@@ -313,7 +329,10 @@ export class Http2Connection implements Connection {
         this.#loss ??= sessionFailure(end)
         if (this.#table.size > 0) this.#tellDraining(this.#reasonOf(end))
       },
-      onEnd: end => this.#finish(this.#reasonOf(end), end.cause === 'local' ? undefined : this.#loss),
+      onEnd: end => {
+        if (this.#isResetting) this.#heldEnd = end
+        else this.#onEnd(end)
+      },
     }
   }
 
@@ -322,6 +341,10 @@ export class Http2Connection implements Connection {
     this.#waiting = []
     for (const exchange of waiting) if (exchange.isPending) this.#openExtended(exchange)
     if (this.#state === 'open') this.#listener.onCapacityChanged(this)
+  }
+
+  #onEnd(end: SessionEnd): void {
+    this.#finish(this.#reasonOf(end), end.cause === 'local' ? undefined : this.#loss)
   }
 
   #reasonOf({ cause, code }: SessionEnd): CloseReason {
@@ -342,33 +365,6 @@ export class Http2Connection implements Connection {
 
   // The socket
 
-  #attach(): void {
-    const socket = this.#socket
-    this.#port.attach({
-      onRead: (buffer, start, end) => {
-        this.#onRead(buffer, start, end)
-        return true // the windows hold the peer back, stream by stream
-      },
-    })
-    socket.on('end', () =>
-      this.#onLost('peer-closed', 'MM_CONNECTION_CLOSED', 'the peer closed the connection'),
-    )
-    socket.on('error', error => void (this.#socketError = error))
-    socket.on('close', () => this.#onSocketClosed())
-    hearLastWords(socket, () => this.#table.size > 0)
-    const early = this.#port.takeEarly()
-    const isEnded = socket.destroyed || socket.readableEnded
-    if (early === undefined && !isEnded) return
-    // Nobody can have heard of this connection yet, so nothing happens on it before this call has returned.
-    setImmediate(() => {
-      if (early !== undefined && this.#state !== 'closed') {
-        this.#onRead(early, 0, early.length)
-        socket.resume()
-      }
-      if (isEnded) this.#onLost('peer-closed', 'MM_CONNECTION_CLOSED', 'the peer closed the connection')
-    })
-  }
-
   #onRead(buffer: Buffer, start: number, end: number): void {
     if (this.#state === 'closed') return
     this.#session.receive(buffer, start, end, this.#table.holdTime())
@@ -376,20 +372,11 @@ export class Http2Connection implements Connection {
     this.#cover()
   }
 
-  #onSocketClosed(): void {
-    const cause = this.#socketError
-    if (cause === undefined) this.#onLost('peer-closed', 'MM_CONNECTION_CLOSED', 'the connection was closed')
-    else {
-      this.#onLost('network-error', 'MM_CONNECTION_RESET', `the connection broke: ${cause.message}`, cause)
-    }
-  }
-
-  #onLost(reason: CloseReason, code: ErrorCode, message: string, cause?: Error): void {
+  #onLost(reason: CloseReason, error: TransportError): void {
     if (this.#state === 'closed') return
-    const error = new TransportError(code, message, { cause, processed: 'unknown' })
     this.#loss = error
     if (this.#table.size > 0) this.#tellDraining(reason)
-    this.#session.abandon(message)
+    this.#session.abandon(error.message)
     this.#finish(reason, error)
   }
 

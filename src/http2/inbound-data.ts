@@ -82,8 +82,7 @@ export class InboundData {
     stream.state = nextStreamState(stream.state, 'receiveEnd')
     const isHeld = stream.isPaused || stream.held.length > 0
     if (!isHeld) this.#deliverEnd(stream, trailers)
-    // A server that has answered loses what it did not read: for the client the stream is over, and its place free.
-    else if (stream.state === 'closed' && this.#core.role === 'server') this.#core.finish(stream)
+    else if (stream.state === 'closed' && !this.#core.isOwedRest(stream)) this.#core.finish(stream)
     else stream.heldEnd = trailers
   }
 

@@ -119,6 +119,7 @@ export class InboundHeads {
         core.options.streamWindowBytes,
       )
       stream.hasHead = true
+      stream.isTunnel = head.method === 'CONNECT'
       stream.contentLeft = contentLength
       stream.priority = parsePriority(
         this.#takeEarlyPriority(streamId) ?? headerValue(head.headers, 'priority'),

@@ -86,8 +86,15 @@ export class SessionCore {
   onSentEnd(stream: ActiveStream): void {
     stream.state = nextStreamState(stream.state, 'sendEnd')
     if (stream.state !== 'closed') return
-    // Else what the peer has said is still to be delivered, a client's answer or the rest of a tunnel. A driver that does not want it resets.
-    if (stream.hasReceivedEnd) this.finish(stream)
+    if (stream.hasReceivedEnd || !this.isOwedRest(stream)) this.finish(stream)
+  }
+
+  /**
+   * Both sides have said everything, and some of what the peer said is held for a reader that sleeps. A client gets the rest of its answer,
+   * and a tunnel is owed every byte. A server that has answered loses what it did not read: for the client the stream is over and its place free.
+   */
+  isOwedRest(stream: ActiveStream): boolean {
+    return this.role === 'client' || stream.isTunnel
   }
 
   /** Both sides are done. */

@@ -44,3 +44,14 @@ function codeOf(end: SessionEnd): ErrorCode {
   // The session ends itself by another code only when something in here threw that must not.
   return end.code === 'NO_ERROR' ? 'MM_CONNECTION_CLOSED' : 'MM_INTERNAL'
 }
+
+/** See ConnectionListener.onStreamClosed. Who refuses a request is busy, or about to go, and not broken. */
+export function speaksAgainstPeer(error: TransportError): boolean {
+  return error.fault === 'remote' && error.code !== 'MM_REFUSED'
+}
+
+/** The same error with another verdict. */
+export function withProcessed(error: TransportError, processed: Processed): TransportError {
+  if (error.processed === processed) return error
+  return new TransportError(error.code, error.message, { cause: error.cause, processed })
+}

@@ -6,6 +6,7 @@ import { encodeLastChunk } from '../http1/chunk-encoder.ts'
 import type { RequestHead } from '../http1/message-events.ts'
 import type { BodyFraming } from '../http1/message-framing.ts'
 import { encodeResponseHead } from '../http1/response-encoder.ts'
+import { persistentHeadText } from './head-text.ts'
 import type { IngressExchange, IngressExchangeEvents } from './ingress-exchange.ts'
 import type { SocketOutput } from './socket-output.ts'
 
@@ -137,7 +138,8 @@ export class Http1Exchange implements IngressExchange {
     if (this.#phase !== 'waiting') throw new TransportError('MM_INTERNAL', 'a second final response')
     this.#phase = 'held'
     this.#status = status
-    this.#statusText = statusText
+    // HTTP/2 has no reason phrase (RFC 9113 8.3.1), and people and scripts look for the usual one.
+    this.#statusText = statusText === '' ? undefined : statusText
     this.#headers = headers
     this.#host.output.callAtTickEnd(this)
   }
@@ -186,7 +188,9 @@ export class Http1Exchange implements IngressExchange {
     if (this.#phase !== 'waiting')
       throw new TransportError('MM_INTERNAL', 'an upgrade without a request for it')
     const { upgrade } = this.#head
-    const head = encodeResponseHead({ status, headers }, 'none', {
+    // An origin that speaks HTTP/2 accepts with 200 (RFC 8441 5), and HTTP/1.1 with 101.
+    const accepted = upgrade === undefined ? status : 101
+    const head = encodeResponseHead({ status: accepted, headers }, 'none', {
       minorVersion: 1,
       keepAlive: true,
       upgrade,
@@ -212,7 +216,11 @@ export class Http1Exchange implements IngressExchange {
     const keepAlive = this.#host.decideKeepAlive(this.#framing === 'until-close')
     const response = { status, headers: this.#headers, statusText: this.#statusText }
     try {
-      this.#host.output.addText(encodeResponseHead(response, this.#framing, { minorVersion, keepAlive }))
+      this.#host.output.addText(
+        minorVersion === 1 && keepAlive
+          ? persistentHeadText(response, this.#framing)
+          : encodeResponseHead(response, this.#framing, { minorVersion, keepAlive }),
+      )
       this.#phase = 'open'
     } catch (cause) {
       this.#phase = 'ended'

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../errors.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
+import type { IngressSession } from './ingress-session.ts'
 import { countBadRequest } from './ingress-stats.ts'
 import { encodeRefusal } from './refusal.ts'
 import type { BodyFlow } from './request-body-source.ts'
@@ -30,7 +31,7 @@ type Phase = 'idle' | 'head' | 'body' | 'answering' | 'closing' | 'upgraded' | '
  * A client that closes its side while it has an answer to come is taken as gone, as nginx, Go and Node do: a half-closed connection
  * looks the same as one that was left.
  */
-export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
+export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, DeadlineEvents {
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
   readonly remoteAddress: string
@@ -67,6 +68,7 @@ export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
     this.#deadlines = new SessionDeadlines(context.clock, socket, limits.writeTimeoutMs, this)
     this.output = new SocketOutput(socket, scheme === 'https', () => this.#deadlines.watchWrites())
     this.#deadlines.expectBytes(limits.keepAliveTimeoutMs)
+    context.stats.protocols['http/1.1'].connections++
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('drain', this.#onDrain)
@@ -206,7 +208,7 @@ export class Http1Session implements ExchangeHost, BodyFlow, DeadlineEvents {
       this.#discardedBytes = 0
       this.#deadlines.expectNothing()
       this.#requests++
-      this.#context.stats.requests++
+      this.#context.stats.protocols['http/1.1'].requests++
       const exchange = new Http1Exchange(this, head, this.#reader.takeBody())
       this.#exchange = exchange
       try {

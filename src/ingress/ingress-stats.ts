@@ -1,4 +1,16 @@
 import type { ErrorCode } from '../errors.ts'
+import type { Protocol } from '../protocol.ts'
+
+/** What a listener can speak. */
+export type IngressProtocol = Exclude<Protocol, 'h3'>
+
+/** What was spoken in one protocol. */
+export interface IngressProtocolStats {
+  /** Connections that turned out to speak it. */
+  connections: number
+  /** Requests whose head was read. */
+  requests: number
+}
 
 /** Counters of one listener, for metrics. */
 export interface IngressStats {
@@ -11,20 +23,32 @@ export interface IngressStats {
     /** TLS handshakes that failed or took too long. */
     failedHandshakes: number
   }
-  /** Requests whose head was read. */
-  requests: number
+  /** Requests whose head was read, in all protocols. */
+  readonly requests: number
+  protocols: Record<IngressProtocol, IngressProtocolStats>
   /** Requests that were refused, and clients that were too slow, by error code. */
   badRequests: Partial<Record<ErrorCode, number>>
+  /** Defences of HTTP/2 that took effect, by the name of their limit. */
+  defences: Record<string, number>
 }
 
 export function newIngressStats(): IngressStats {
+  const protocols = { 'http/1.1': { connections: 0, requests: 0 }, h2: { connections: 0, requests: 0 } }
   return {
     connections: { open: 0, accepted: 0, refused: 0, failedHandshakes: 0 },
-    requests: 0,
+    protocols,
+    get requests() {
+      return protocols['http/1.1'].requests + protocols.h2.requests
+    },
     badRequests: {},
+    defences: {},
   }
 }
 
 export function countBadRequest(stats: IngressStats, code: ErrorCode): void {
   stats.badRequests[code] = (stats.badRequests[code] ?? 0) + 1
+}
+
+export function countDefence(stats: IngressStats, limit: string): void {
+  stats.defences[limit] = (stats.defences[limit] ?? 0) + 1
 }

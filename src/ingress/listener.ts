@@ -3,11 +3,14 @@ import tls from 'node:tls'
 import { type Clock, systemClock } from '../clock.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
 import { Http1Session } from './http1-session.ts'
+import { Http2Session } from './http2-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
-import { DEFAULT_INGRESS_LIMITS, type IngressLimits } from './ingress-limits.ts'
-import { type IngressStats, newIngressStats } from './ingress-stats.ts'
+import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
+import type { IngressSession } from './ingress-session.ts'
+import { type IngressProtocol, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { SessionContext } from './session-context.ts'
+import { SessionOpening } from './session-opening.ts'
 
 export interface ListenOptions {
   /** Port 0: a free one. */
@@ -15,12 +18,20 @@ export interface ListenOptions {
   /** PEM certificate chain and key, and whatever else node:tls takes for a secure context. Without it: plain HTTP. */
   tls?: tls.SecureContextOptions
   handler: IngressHandler
-  limits?: Partial<IngressLimits>
+  /**
+   * What clients may speak; default: all of INGRESS_PROTOCOLS. TLS settles it by ALPN. In cleartext HTTP/2 comes by prior knowledge
+   * (RFC 9113 3.3): its preface is told from a request of HTTP/1.1. `Upgrade: h2c` is never followed.
+   */
+  protocols?: readonly IngressProtocol[]
+  limits?: IngressLimitsInput
   clock?: Clock
   observer?: IngressObserver
   /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
   proxyName?: string
 }
+
+/** What this listener can speak, the best first. */
+export const INGRESS_PROTOCOLS: readonly IngressProtocol[] = ['h2', 'http/1.1']
 
 export interface IngressListener {
   /** The IP address that it listens on. */
@@ -39,9 +50,12 @@ export interface IngressListener {
 /** How much of a response a socket takes before its exchange is asked to wait: one read of the origin's socket. */
 const WRITE_AHEAD_BYTES = 65_536
 
-/** Opens a listening socket for HTTP/1.1. Rejects with Node's own error, e.g. EADDRINUSE. */
+/** Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE. */
 export async function listen(options: ListenOptions): Promise<IngressListener> {
-  const limits: IngressLimits = { ...DEFAULT_INGRESS_LIMITS, ...options.limits }
+  const limits = ingressLimits(options.limits)
+  const protocols = options.protocols ?? INGRESS_PROTOCOLS
+  const takesHttp1 = protocols.includes('http/1.1')
+  const takesHttp2 = protocols.includes('h2')
   const stats = newIngressStats()
   const observer = options.observer ?? ignoreEvent
   const context: SessionContext = {
@@ -60,7 +74,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     scheme: options.tls === undefined ? 'http' : 'https',
     proxyName: options.proxyName ?? 'middlemile',
   }
-  const sessions = new Set<Http1Session>()
+  const sessions = new Set<IngressSession>()
   const sockets = new Set<net.Socket>()
   let isDraining = false
   let isServerClosed = false
@@ -73,8 +87,19 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     if (isServerClosed && sockets.size === 0) settle()
   }
 
+  const newSession = (socket: net.Socket): IngressSession => {
+    if (!takesHttp2) return new Http1Session(socket, context)
+    // Who offers no ALPN to a listener that takes nothing else is told from his first bytes whether he knew.
+    if (!takesHttp1) return new Http2Session(socket, context)
+    if (!(socket instanceof tls.TLSSocket)) return new SessionOpening(socket, context)
+    return socket.alpnProtocol === 'h2'
+      ? new Http2Session(socket, context)
+      : new Http1Session(socket, context)
+  }
   const startSession = (socket: net.Socket): void => {
-    const session = new Http1Session(socket, context)
+    // Node only tells of an error of TLS within a session (a spoiled record, an alert), and leaves the socket open: see endBroken in tcp/.
+    socket.on('error', () => socket.destroy())
+    const session = newSession(socket)
     sessions.add(session)
     socket.once('close', () => sessions.delete(session))
     if (isDraining) session.drain()
@@ -87,8 +112,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
           {
             ...options.tls,
             ...socketOptions,
-            // `http/1.0` is what `curl --http1.0` offers, and nothing else.
-            ALPNProtocols: ['http/1.1', 'http/1.0'],
+            // Node takes the first of ours that the client offers. `http/1.0` is what `curl --http1.0` offers, and nothing else.
+            ALPNProtocols: [...(takesHttp2 ? ['h2'] : []), ...(takesHttp1 ? ['http/1.1', 'http/1.0'] : [])],
             // 0 would end every handshake at once.
             handshakeTimeout:
               limits.tlsHandshakeTimeoutMs === 0 ? MAX_TIMEOUT_MS : limits.tlsHandshakeTimeoutMs,

@@ -1,11 +1,20 @@
 import { ERROR_CODES, type TransportError } from '../errors.ts'
+import type { HeaderList } from '../headers.ts'
 import { encodeResponseHead } from '../http1/response-encoder.ts'
 
+/** The answer to a request that goes no further than its session. */
+export interface Refusal {
+  readonly status: number
+  readonly headers: HeaderList
+  /** ASCII. */
+  readonly body: string
+}
+
 /**
- * The whole answer to a request that goes no further than the codec, as latin1 text: the status of its error code, and a body that
- * names the code; `name` is ours in Proxy-Status (RFC 9209). The connection ends with it. The message shows bytes that the client sent, escaped; JSON keeps them harmless.
+ * The status of the error's code, and a body that names the code; `name` is ours in Proxy-Status (RFC 9209). The message shows bytes that
+ * the client sent, escaped; JSON keeps them harmless.
  */
-export function encodeRefusal(error: TransportError, isHead: boolean, name: string): string {
+export function refusalOf(error: TransportError, name: string): Refusal {
   const { status, proxyStatus } = ERROR_CODES[error.code]
   const json = JSON.stringify({ error: { code: error.code, message: error.message } })
   // JSON text may hold any character: as \u escapes it is ASCII, and one character is one byte.
@@ -22,6 +31,12 @@ export function encodeRefusal(error: TransportError, isHead: boolean, name: stri
     'date',
     new Date().toUTCString(),
   ]
+  return { status, headers, body }
+}
+
+/** The whole refusal as latin1 text of HTTP/1.1. The connection ends with it. */
+export function encodeRefusal(error: TransportError, isHead: boolean, name: string): string {
+  const { status, headers, body } = refusalOf(error, name)
   const framing = isHead ? 'none' : body.length
   const head = encodeResponseHead({ status, headers }, framing, { minorVersion: 1, keepAlive: false })
   return isHead ? head : head + body

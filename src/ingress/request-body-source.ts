@@ -43,6 +43,11 @@ export class RequestBodySource implements BodySource {
     return this.#state === 'cancelled'
   }
 
+  /** What comes now goes to the sink, and is not held here. */
+  get isFlowing(): boolean {
+    return this.#state === 'flowing'
+  }
+
   get isUnattached(): boolean {
     return this.#state === 'waiting'
   }

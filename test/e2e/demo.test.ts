@@ -71,25 +71,28 @@ describe.skipIf(noCurl !== undefined)('npm start', () => {
       'slow',
       'idle',
       'recycling',
+      'multiplexed',
       undefined, // the admin line
     ])
-    for (const line of lines.slice(0, 4)) {
+    for (const line of lines.slice(0, 5)) {
       const { exitCode, output } = await shell(line)
       expect([line, exitCode]).toEqual([line, 0])
       expect(output).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
-      expect(output).toMatch(/\r\nvia: 1\.1 middlemile /)
+      expect(output).toMatch(
+        line.includes('multiplexed') ? /\r\nvia: 2 middlemile / : /\r\nvia: 1\.1 middlemile /,
+      )
       expect(output).toMatch(/\r\n\r\n\{"method":"GET","path":"\/"\}\n$/)
     }
-    const pools = await shell(lines[4] ?? '')
+    const pools = await shell(lines[5] ?? '')
     expect(pools.exitCode).toBe(0)
     const names = (JSON.parse(pools.output) as { pools: { name: string }[] }).pools.map(({ name }) => name)
-    expect(names).toEqual(['quick', 'slow', 'idle', 'recycling'])
+    expect(names).toEqual(['quick', 'slow', 'idle', 'recycling', 'multiplexed'])
     // The paths that it names besides.
     for (const path of /more paths: (.*)/.exec(demo.text())?.[1]?.split(' ') ?? []) {
       const { exitCode, status } = await curl([`${demo.url}${path}`])
       expect([path, exitCode, status]).toEqual([path, 0, path === '/status/404' ? 404 : 200])
     }
-    expect(demo.ports.length).toBe(4)
+    expect(demo.ports.length).toBe(5)
     demo.child.kill('SIGTERM')
     await once(demo.child, 'exit')
     for (const port of demo.ports) await expect.poll(() => isListening(port)).toBe(false)

@@ -84,7 +84,10 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_requests_total: ['counter', ['origin', 'protocol', 'status_class']],
   middlemile_request_duration_seconds: ['histogram', ['origin', 'protocol']],
   middlemile_ttfb_seconds: ['histogram', ['origin', 'protocol']],
-  middlemile_connections: ['gauge', ['origin', 'state']],
+  middlemile_connections: ['gauge', ['origin', 'protocol', 'state']],
+  middlemile_streams: ['gauge', ['origin', 'protocol']],
+  middlemile_stream_capacity: ['gauge', ['origin', 'protocol']],
+  middlemile_defences_total: ['counter', ['limit', 'origin']],
   middlemile_connections_opened_total: ['counter', ['handshake', 'origin', 'protocol']],
   middlemile_connections_closed_total: ['counter', ['origin', 'protocol', 'reason']],
   middlemile_requests_reused_total: ['counter', ['origin', 'protocol']],
@@ -208,6 +211,7 @@ describe('GET /pools', () => {
           name: 'shop',
           origin: shop.url,
           connections: { connecting: 0, idle: 1, leased: 0, draining: 0 },
+          byProtocol: { 'http/1.1': { idle: 1, leased: 0, draining: 0, streams: 0, capacity: 1 } },
           backingOff: false,
           waiters: 0,
           streams: 0,
@@ -232,9 +236,9 @@ describe('GET /origins/NAME/explain', () => {
     const explain = async () => JSON.parse((await admin('/origins/shop/explain')).text) as Explanation
     const before = await explain()
     expect(before.origin).toBe(shop.url)
-    expect(before.plan[0]).toMatchObject({ protocol: 'http/1.1', startAfterMs: 0 })
+    expect(before.plan[0]).toMatchObject({ protocol: 'h2', startAfterMs: 0 })
     expect(before.plan.every(({ because }) => because.length > 0)).toBe(true)
-    expect(before.unavailable.map(({ feature }) => feature)).toEqual(expect.arrayContaining(['h2', 'h3']))
+    expect(before.unavailable.map(({ feature }) => feature)).toEqual(expect.arrayContaining(['h3']))
     await ask('shop.test', 1)
     const after = await explain()
     expect(after.known.length).toBeGreaterThan(before.known.length)

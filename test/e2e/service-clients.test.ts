@@ -92,7 +92,7 @@ describe('requests that could be read in two ways', () => {
     ['a Host that is none', `GET / HTTP/1.1\r\nHost: a b\r\n\r\n${smuggled}`],
     ['another host in the target', `GET http://b/ HTTP/1.1\r\n${host}\r\n${smuggled}`],
     ['a space in the target', `GET /a b HTTP/1.1\r\n${host}\r\n${smuggled}`],
-    ['an HTTP/2 preface', `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${smuggled}`],
+    ['what begins like the preface of HTTP/2', `PRI * HTTP/2.0\r\n\r\nSM\r\n\r${smuggled}`],
     ['HTTP/0.9', `GET /\r\n${smuggled}`],
   ])('%s: 400, a close, and nothing reaches the origin', async ([, text]) => {
     const before = origin.requestsSeen()

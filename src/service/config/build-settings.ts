@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { OriginOptions, Protocol } from '../../index.ts'
+import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { BUILT_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import type { configSchema } from './config-schema.ts'
 import {
@@ -26,7 +27,11 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   }
   const routes = collectRoutes(config, warnings)
   return {
-    listen: config.listen.map(({ address, tls }) => ({ address, tls })),
+    listen: config.listen.map(({ address, tls, protocols }) => ({
+      address,
+      tls,
+      protocols: protocols ?? INGRESS_PROTOCOLS,
+    })),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),
     log: { level: config.log?.level ?? DEFAULT_LOG.level, format: config.log?.format ?? DEFAULT_LOG.format },
@@ -59,6 +64,7 @@ function originOptions(
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry
   if (parsed.limits !== undefined) options.limits = parsed.limits
+  if (parsed.http2 !== undefined) options.http2 = parsed.http2
   if (parsed.tls !== undefined) options.tls = parsed.tls
   if (parsed.socket !== undefined) options.socket = parsed.socket
   if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { DEFAULT_GLOBAL_LIMITS } from '../../index.ts'
-import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
-import { BUILT_PROTOCOLS, KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
+import { DEFAULT_INGRESS_HTTP2_OPTIONS, DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
+import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
+import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
+import { http2Group } from './http2-group.ts'
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
 import { durationField, optionGroup } from './option-group.ts'
 import { hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
@@ -24,7 +26,11 @@ export function configSchema(directory: string) {
         }),
       )
       .min(1),
-    ingress: optionGroup(DEFAULT_INGRESS_LIMITS).optional(),
+    ingress: optionGroup(
+      DEFAULT_INGRESS_LIMITS,
+      {},
+      { http2: http2Group(DEFAULT_INGRESS_HTTP2_OPTIONS, { areAll: true }) },
+    ).optional(),
     admin: z
       .preprocess(
         value => (value === 'off' || value === false ? { address: 'off' } : value),
@@ -96,9 +102,12 @@ const adminAddressField = z.string().transform((value, context) => {
   return z.NEVER
 })
 
-const listenProtocolField = z.enum(KNOWN_PROTOCOLS).superRefine((protocol, context) => {
-  if (BUILT_PROTOCOLS.has(protocol)) return
-  context.addIssue({ code: 'custom', message: `${protocol} is ${NOT_BUILT}; listen with http/1.1` })
+const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context) => {
+  const built = INGRESS_PROTOCOLS.find(known => known === protocol)
+  if (built !== undefined) return built
+  const message = `${protocol} is ${NOT_BUILT}; listen with ${INGRESS_PROTOCOLS.join(' and ')}`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
 })
 
 function notBuiltField(name: string) {

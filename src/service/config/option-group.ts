@@ -6,34 +6,46 @@ import { DURATION_FORM, parseDuration } from './duration.ts'
 /** `idleTimeoutMs` is `idleTimeout` in a configuration, where a duration says its own unit. */
 type ConfigName<Name extends string> = Name extends `${infer Base}Ms` ? Base : Name
 
-/** A group of options as a configuration spells it. */
+/** A group of options as a configuration spells it; a group may hold groups. */
 export type OptionGroupInput<Options> = {
   [Name in keyof Options & string as ConfigName<Name>]?: Name extends `${string}Ms` | `${string}Bytes`
     ? number | string
-    : Options[Name]
+    : Options[Name] extends object
+      ? OptionGroupInput<Options[Name]>
+      : Options[Name]
 }
 
-export interface NumberRange {
+/** What comes out of it: what was given, and no more. */
+export type GivenOptions<Options> = {
+  [Name in keyof Options]?: Options[Name] extends object ? GivenOptions<Options[Name]> : Options[Name]
+}
+
+interface NumberRange {
   min?: number
   max?: number
 }
 
+/** By option. */
+export type OptionRanges<Options> = { readonly [Name in keyof Options & string]?: NumberRange }
+
 /**
  * The schema of one group of options, made from its defaults, so that an option added to the module is an option of the
  * configuration at once. The name tells the kind: `…Ms` is a duration (spelled without `Ms`), `…Bytes` a size, the rest are
- * numbers: whole ones unless the default is a fraction.
+ * numbers: whole ones unless the default is a fraction. A group within the group has a schema of its own.
  */
 export function optionGroup<Options extends object>(
   defaults: Readonly<Options>,
-  ranges?: { readonly [Name in keyof Options & string]?: NumberRange },
-): z.ZodType<Partial<Options>> {
+  ranges?: OptionRanges<Options>,
+  groups?: { readonly [Name in keyof Options & string]?: z.ZodType },
+): z.ZodType<GivenOptions<Options>> {
   const shape: Record<string, z.ZodType> = {}
   const optionNames = new Map<string, string>()
   for (const [name, value] of Object.entries(defaults)) {
     const configName = name.endsWith('Ms') ? name.slice(0, -2) : name
     optionNames.set(configName, name)
     const range = ranges?.[name as keyof Options & string] // Object.entries knows no key types
-    shape[configName] = fieldSchema(name, value, range ?? {}).optional()
+    const group = groups?.[name as keyof Options & string] // likewise
+    shape[configName] = (group ?? fieldSchema(name, value, range ?? {})).optional()
   }
   const renamed = z.strictObject(shape).transform(group => {
     const options: Record<string, unknown> = {}
@@ -42,12 +54,12 @@ export function optionGroup<Options extends object>(
     }
     return options
   })
-  return renamed as unknown as z.ZodType<Partial<Options>> // the shape was built from `defaults`, which the type system cannot follow
+  return renamed as unknown as z.ZodType<GivenOptions<Options>> // the shape was built from `defaults`, which the type system cannot follow
 }
 
 function fieldSchema(name: string, defaultValue: unknown, range: NumberRange): z.ZodType {
   if (name.endsWith('Ms')) return durationField
-  if (name.endsWith('Bytes')) return byteSizeField
+  if (name.endsWith('Bytes')) return byteSizeField(range)
   if (typeof defaultValue === 'boolean') return z.boolean()
   let field = z.number().min(range.min ?? 0)
   if (range.max !== undefined) field = field.max(range.max)
@@ -62,9 +74,15 @@ export const durationField = z.unknown().transform((value, context) => {
   return z.NEVER
 })
 
-const byteSizeField = z.unknown().transform((value, context) => {
-  const parsed = parseByteSize(value)
-  if (parsed !== undefined) return parsed
-  context.addIssue({ code: 'custom', message: `must be ${BYTE_SIZE_FORM}, not ${shown(value)}` })
-  return z.NEVER
-})
+function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
+  return z.unknown().transform((value, context) => {
+    const parsed = parseByteSize(value)
+    const issue = (message: string): never => {
+      context.addIssue({ code: 'custom', message: `${message}, not ${shown(value)}` })
+      return z.NEVER
+    }
+    if (parsed === undefined) return issue(`must be ${BYTE_SIZE_FORM}`)
+    if (parsed < min) return issue(`must be at least ${min} bytes`)
+    return parsed > max ? issue(`must be at most ${max} bytes`) : parsed
+  })
+}

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
+  DEFAULT_HTTP2_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -10,6 +11,7 @@ import {
 } from '../../index.ts'
 import { BUILT_PROTOCOLS, KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
+import { http2Group } from './http2-group.ts'
 import { optionGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
@@ -25,6 +27,7 @@ export function originOptionFields(directory: string) {
     timeouts: optionGroup(DEFAULT_TIMEOUTS).optional(),
     retry: optionGroup(DEFAULT_RETRY_OPTIONS).optional(),
     limits: optionGroup(DEFAULT_RESPONSE_LIMITS).optional(),
+    http2: http2Group(DEFAULT_HTTP2_OPTIONS, { areAll: false }).optional(),
     tls: originTlsField(directory).optional(),
     socket: optionGroup(DEFAULT_SOCKET_OPTIONS).optional(),
     hostHeader: hostHeaderField.optional(),

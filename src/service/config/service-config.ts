@@ -1,5 +1,6 @@
 import type {
   GlobalLimits,
+  Http2Options,
   PoolOptions,
   Protocol,
   ResponseLimits,
@@ -9,6 +10,7 @@ import type {
   TlsOptions,
 } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
+import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { OptionGroupInput } from './option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
@@ -49,7 +51,8 @@ export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
   address: string
   tls?: { cert: string; key: string }
-  protocols?: Protocol[]
+  /** What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. */
+  protocols?: IngressProtocol[]
 }
 
 export interface OriginOptionsConfig {
@@ -59,6 +62,7 @@ export interface OriginOptionsConfig {
   timeouts?: OptionGroupInput<TimeoutOptions>
   retry?: OptionGroupInput<RetryOptions>
   limits?: OptionGroupInput<ResponseLimits>
+  http2?: OptionGroupInput<Http2Options>
   tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
   socket?: OptionGroupInput<SocketOptions>
   /** Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed host[:port]. */

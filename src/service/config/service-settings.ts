@@ -1,12 +1,13 @@
 import type { Origin, TransportOptions } from '../../index.ts'
-import type { IngressLimits } from '../../ingress/ingress-limits.ts'
+import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
+import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { ListenAddress } from './listen-address.ts'
 import type { ListenTls } from './tls-fields.ts'
 
 /** A configuration that was validated: what the service runs on. */
 export interface ServiceSettings {
   readonly listen: readonly ListenSettings[]
-  readonly ingress: Partial<IngressLimits>
+  readonly ingress: IngressLimitsInput
   readonly admin: AdminSettings
   readonly log: LogSettings
   readonly forwarding: ForwardingSettings
@@ -22,6 +23,7 @@ export interface ServiceSettings {
 interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
+  readonly protocols: readonly IngressProtocol[]
 }
 
 export interface AdminSettings {

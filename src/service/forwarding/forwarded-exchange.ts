@@ -12,13 +12,13 @@ import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingre
 import { joinTunnel } from './join-tunnel.ts'
 import type { OwnName } from './own-name.ts'
 import { ownResponse, sendOwnResponse } from './own-response.ts'
+import type { ResponseVia } from './response-headers.ts'
 
 /** What all exchanges of one configuration share. */
 export interface ForwardingContext {
   readonly transport: Transport
   readonly name: OwnName
-  /** Appended to every response of an origin. */
-  readonly responseVia: HeaderList
+  readonly responseVia: ResponseVia
   /** The time as an IMF-fixdate. */
   dateHeader(): string
 }
@@ -81,14 +81,14 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
   }
 
   onResponseStart(
-    _controller: ExchangeController,
+    controller: ExchangeController,
     status: number,
     headers: HeaderList,
     statusText: string,
   ): void {
     if (this.#phase !== 'waiting') return
     this.#phase = 'responding'
-    this.#client.respondStart(status, headers.concat(this.#context.responseVia), statusText)
+    this.#client.respondStart(status, this.#withVia(controller, headers), statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -106,13 +106,13 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     this.#client.respondEnd(trailers)
   }
 
-  onUpgrade(_controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
+  onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
     if (this.#phase !== 'waiting') {
       tunnel.destroy()
       return
     }
     this.#phase = 'ended'
-    joinTunnel(this.#client.acceptUpgrade(status, headers.concat(this.#context.responseVia)), tunnel)
+    joinTunnel(this.#client.acceptUpgrade(status, this.#withVia(controller, headers)), tunnel)
   }
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
@@ -122,6 +122,10 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     // A head that went out cannot be taken back, and nobody hears an answer who has gone: the client sees a truncated response.
     if (phase === 'responding' || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
     else sendOwnResponse(this.#client, ownResponse(error, this.#context.name, this.#context.dateHeader()))
+  }
+
+  #withVia(controller: ExchangeController, headers: HeaderList): HeaderList {
+    return this.#context.responseVia.append(headers, controller.protocol)
   }
 
   // From the client

@@ -6,7 +6,7 @@ import { ForwardedExchange, type ForwardingContext } from './forwarded-exchange.
 import { OwnName } from './own-name.ts'
 import { ownResponse, sendOwnResponse } from './own-response.ts'
 import { RequestHeaders } from './request-headers.ts'
-import { responseVia } from './response-headers.ts'
+import { ResponseVia } from './response-headers.ts'
 
 /** Where a route leads, with everything prepared that does not depend on the request. */
 interface ForwardTarget {
@@ -129,7 +129,7 @@ function prepare(settings: ServiceSettings, options: ForwarderOptions): Forwardi
     routes: new RouteTable(definitions),
     transport: options.transport,
     name,
-    responseVia: responseVia(name),
+    responseVia: new ResponseVia(name),
     dateHeader: () => options.dateHeader(),
   }
 }

@@ -29,7 +29,9 @@ export type ForwardingStop =
  * and TRACE counts down. All else passes as it is.
  *
  * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long runs of requests in which
- * these are the same, so the last list is kept, and a common request costs four comparisons and one concatenation.
+ * these are the same, so the last list is kept, and a common request costs four comparisons and one concatenation. The last result is
+ * kept, too: a client that speaks HTTP/2 and sends the same head again comes with the same list, and the encoder towards the origin
+ * knows a list that it has written before.
  */
 export class RequestHeaders {
   readonly #policy: RequestHeaderPolicy
@@ -39,6 +41,8 @@ export class RequestHeaders {
   #lastVersion = ''
   #lastScheme = ''
   #lastAppended: HeaderList = []
+  #lastHeaders: HeaderList | undefined
+  #lastResult: HeaderList = []
 
   constructor(policy: RequestHeaderPolicy) {
     this.#policy = policy
@@ -47,20 +51,27 @@ export class RequestHeaders {
 
   rewrite(request: ForwardableRequest): HeaderList | ForwardingStop {
     const { headers } = request
+    if (headers === this.#lastHeaders && this.#isLastClient(request)) return this.#lastResult
     for (let i = 0; i < headers.length; i += 2) {
       if (isOfInterest(headers[i] as string)) return this.#rewriteFields(request) // even indexes are names
     }
-    return headers.concat(this.#appended(request))
+    this.#lastResult = headers.concat(this.#appended(request))
+    this.#lastHeaders = headers
+    return this.#lastResult
+  }
+
+  #isLastClient({ remoteAddress, authority, httpVersion, scheme }: ForwardableRequest): boolean {
+    return (
+      remoteAddress === this.#lastAddress &&
+      authority === this.#lastAuthority &&
+      httpVersion === this.#lastVersion &&
+      scheme === this.#lastScheme
+    )
   }
 
   #appended(request: ForwardableRequest): HeaderList {
-    const { remoteAddress, authority, httpVersion, scheme } = request
-    if (
-      remoteAddress !== this.#lastAddress ||
-      authority !== this.#lastAuthority ||
-      httpVersion !== this.#lastVersion ||
-      scheme !== this.#lastScheme
-    ) {
+    if (!this.#isLastClient(request)) {
+      const { remoteAddress, authority, httpVersion, scheme } = request
       this.#lastAddress = remoteAddress
       this.#lastAuthority = authority
       this.#lastVersion = httpVersion

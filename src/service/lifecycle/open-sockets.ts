@@ -27,10 +27,11 @@ export async function openSockets(
   let admin: AdminServer | undefined
   try {
     admin = await openAdmin(settings, actions, logger)
-    for (const { address, tls } of settings.listen) {
+    for (const { address, tls, protocols } of settings.listen) {
       const listener = await listen({
         address,
         ...(tls !== undefined && { tls }),
+        protocols,
         limits: settings.ingress,
         handler,
         clock: systemClock,

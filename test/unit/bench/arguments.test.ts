@@ -12,7 +12,7 @@ describe('parseBenchArguments', () => {
       rounds: 5,
       seconds: 6,
       warmUpSeconds: 3,
-      sizes: ['1k', '100k', '10m'],
+      sizes: ['1k', '100k', '10m', '200m'],
       subjects: [],
       output: 'results',
     })
@@ -32,7 +32,7 @@ describe('parseBenchArguments', () => {
 
   it('refuses what it does not know', () => {
     expect(() => parse('forwards')).toThrow('no scenario called forwards: forward, client')
-    expect(() => parse('--sizes', '1k,2k')).toThrow('no size called 2k: 1k, 100k, 10m')
+    expect(() => parse('--sizes', '1k,2k')).toThrow('no size called 2k: 1k, 100k, 10m, 200m')
     expect(() => parse('--rounds', '0')).toThrow('--rounds must be a number above 0, not 0')
     expect(() => parse('--seconds', 'ten')).toThrow('--seconds must be a number above 0, not ten')
     expect(() => parse('--round', '3')).toThrow(/--round/)

@@ -3,8 +3,14 @@ import { LiveSummary } from '../../../src/demo/live-summary.ts'
 import { type Summary, summarize, summaryLine } from '../../../src/demo/summary-line.ts'
 import type { PoolStats } from '../../../src/transport/api.ts'
 
-const nothing: Summary = { requests: 0, connections: 0, opened: 0, handshakeSecondsSaved: 0 }
-const some: Summary = { requests: 200, connections: 4, opened: 5, handshakeSecondsSaved: 0.25 }
+const nothing: Summary = { requests: 0, connections: 0, opened: 0, handshakeSecondsSaved: 0, protocols: {} }
+const some: Summary = {
+  requests: 200,
+  connections: 4,
+  opened: 5,
+  handshakeSecondsSaved: 0.25,
+  protocols: { h2: 1, 'http/1.1': 3 },
+}
 
 afterEach(() => {
   vi.useRealTimers()
@@ -16,6 +22,7 @@ describe('the summary of the demo', () => {
       requests: 10,
       opened: { full: 1, resumed: 2, earlyData: 0, cleartext: 0 },
       handshakeSecondsSaved: 0.5,
+      byProtocol: { h2: { idle: 1, leased: 0, draining: 0, streams: 3, capacity: 100 } },
     }
     const pools = [pool, pool] as unknown as PoolStats[] // only what is added up
     expect(summarize({ pools, totalConnections: 3 })).toEqual({
@@ -23,12 +30,13 @@ describe('the summary of the demo', () => {
       connections: 3,
       opened: 6,
       handshakeSecondsSaved: 1,
+      protocols: { h2: 2 },
     })
   })
 
   it('says it in one line', () => {
     expect(summaryLine(some, { ...nothing, requests: 100 }, 2000)).toBe(
-      'requests 200 (50/s) | connections 4 (5 opened) | reuse rate 97.5 % | handshake time saved 250 ms',
+      'requests 200 (50/s) | connections 4 (5 opened, 1 h2, 3 http/1.1) | reuse rate 97.5 % | handshake time saved 250 ms',
     )
     expect(summaryLine(nothing, nothing, 0)).toBe(
       'requests 0 (0/s) | connections 0 (0 opened) | reuse rate - | handshake time saved 0 ms',

@@ -23,6 +23,33 @@ describe('Http1Exchange: framing of the response', () => {
     ])
   })
 
+  it('is written anew whenever anything of the head differs from the one before', () => {
+    const headers = ['x', 'y']
+    const heads: [number, string[], string | undefined, string][] = [
+      [200, headers, undefined, 'HTTP/1.1 200 OK\r\nx: y\r\n'],
+      [200, headers, '', 'HTTP/1.1 200 OK\r\nx: y\r\n'],
+      [200, headers, 'Fine', 'HTTP/1.1 200 Fine\r\nx: y\r\n'],
+      [201, headers, undefined, 'HTTP/1.1 201 Created\r\nx: y\r\n'],
+      [201, ['x', 'z'], undefined, 'HTTP/1.1 201 Created\r\nx: z\r\n'],
+    ]
+    for (const [status, fields, text, expected] of [...heads, ...heads]) {
+      for (const body of ['', 'ab']) {
+        const client = new FakeClient()
+        client.send(body === '' ? 'HEAD / HTTP/1.1\r\nHost: a\r\n\r\n' : GET)
+        client.exchange.respondStart(status, fields, text)
+        client.exchange.respondData(Buffer.from(body), own)
+        client.exchange.respondEnd([])
+        const framing = body === '' ? '\r\n' : 'transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n'
+        expect(client.output).toBe(expected + framing)
+      }
+    }
+    const last = new FakeClient({ maxRequestsPerConnection: 1 })
+    last.send(GET)
+    last.exchange.respondStart(200, headers)
+    last.exchange.respondEnd([])
+    expect(last.output).toContain('connection: close')
+  })
+
   it('sends trailers behind chunks and drops them elsewhere', () => {
     const client = new FakeClient()
     client.send(GET)

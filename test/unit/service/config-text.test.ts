@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   DEFAULT_GLOBAL_LIMITS,
+  DEFAULT_HTTP2_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -52,7 +53,9 @@ routes: [{ host: shop.example, path: /, origin: shop }]
 describe('a good configuration', () => {
   it('is read as the contract shows it', () => {
     const read = settings(GOOD)
-    expect(read.listen).toEqual([{ address: { host: '127.0.0.1', port: 8080 }, tls: undefined }])
+    expect(read.listen).toEqual([
+      { address: { host: '127.0.0.1', port: 8080 }, tls: undefined, protocols: ['h2', 'http/1.1'] },
+    ])
     expect(read.admin).toEqual({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: true })
     expect(read.origins).toMatchObject([
       { name: 'shop', origin: { key: 'https://origin.example' }, hostHeader: 'origin' },
@@ -66,8 +69,8 @@ describe('a good configuration', () => {
 
   it('leaves out protocols that are not built, and warns', () => {
     const read = settings(GOOD)
-    expect(read.transport.defaults?.protocols).toEqual(['http/1.1'])
-    expect(read.warnings).toEqual(['defaults.protocols: h3 and h2 left out, not built in this version'])
+    expect(read.transport.defaults?.protocols).toEqual(['h2', 'http/1.1'])
+    expect(read.warnings).toEqual(['defaults.protocols: h3 left out, not built in this version'])
   })
 
   it('may be JSON, with tabs', () => {
@@ -102,11 +105,12 @@ origins: { a: { url: http://a } }
   })
 
   it('takes every option that the module and the ingress have', () => {
-    const group = (defaults: object) =>
+    const group = (defaults: object): object =>
       Object.fromEntries(
-        Object.entries(defaults).map(([name, value]) =>
-          name.endsWith('Ms') ? [name.slice(0, -2), `${value}ms`] : [name, value],
-        ),
+        Object.entries(defaults).map(([name, value]) => {
+          if (typeof value === 'object') return [name, group(value)]
+          return name.endsWith('Ms') ? [name.slice(0, -2), `${value}ms`] : [name, value]
+        }),
       )
     const read = settings(
       JSON.stringify({
@@ -118,6 +122,7 @@ origins: { a: { url: http://a } }
           timeouts: group(DEFAULT_TIMEOUTS),
           retry: group(DEFAULT_RETRY_OPTIONS),
           limits: group(DEFAULT_RESPONSE_LIMITS),
+          http2: group(DEFAULT_HTTP2_OPTIONS),
           socket: group(DEFAULT_SOCKET_OPTIONS),
         },
         origins: { a: { url: 'http://a' } },
@@ -130,6 +135,7 @@ origins: { a: { url: http://a } }
       timeouts: DEFAULT_TIMEOUTS,
       retry: DEFAULT_RETRY_OPTIONS,
       limits: DEFAULT_RESPONSE_LIMITS,
+      http2: DEFAULT_HTTP2_OPTIONS,
       socket: DEFAULT_SOCKET_OPTIONS,
     })
   })
@@ -235,8 +241,8 @@ routes:
     ],
     [
       'a list of protocols of which none is built',
-      withOrigin('{ url: http://a, protocols: [h3, h2] }'),
-      ['3:34: origins.a.protocols: none of h3, h2 is built in this version; add http/1.1'],
+      withOrigin('{ url: http://a, protocols: [h3] }'),
+      ['3:34: origins.a.protocols: none of h3 is built in this version; add h2, http/1.1'],
     ],
     [
       'a protocol that does not exist',
@@ -259,9 +265,27 @@ routes:
       ['1:8: state: state is not built in this version; remove it'],
     ],
     [
-      'a listener for HTTP/2',
-      'listen: [{ address: :80, protocols: [h2] }]\norigins: { a: { url: http://a } }',
-      ['1:38: listen[0].protocols[0]: h2 is not built in this version; listen with http/1.1'],
+      'a listener for HTTP/3',
+      'listen: [{ address: :80, protocols: [h2, h3] }]\norigins: { a: { url: http://a } }',
+      ['1:42: listen[0].protocols[1]: h3 is not built in this version; listen with h2 and http/1.1'],
+    ],
+    [
+      'options of HTTP/2 that the protocol does not know',
+      `ingress: { http2: { maxFrameBytes: 16383, streamWindowBytes: 3GiB, maxPingsPerSecond: 0, maxPingPerSecond: 1 } }\n${withOrigin('{ url: http://a }')}`,
+      [
+        '1:36: ingress.http2.maxFrameBytes: must be at least 16384 bytes, not 16383',
+        '1:62: ingress.http2.streamWindowBytes: must be at most 2147483647 bytes, not "3GiB"',
+        '1:87: ingress.http2.maxPingsPerSecond: must be at least 1, not 0',
+        '1:90: ingress.http2.maxPingPerSecond: unknown key; did you mean "maxPingsPerSecond"?',
+      ],
+    ],
+    [
+      'a window that begins larger than it may become',
+      `ingress: { http2: { streamWindowBytes: 2MiB } }\n${withOrigin('{ url: http://a, http2: { streamWindowBytes: 200, maxStreamWindowBytes: 100 } }')}`,
+      [
+        '1:40: ingress.http2.streamWindowBytes: maxStreamWindowBytes (1048576) must not be below streamWindowBytes (2097152)',
+        '4:78: origins.a.http2.maxStreamWindowBytes: maxStreamWindowBytes (100) must not be below streamWindowBytes (200)',
+      ],
     ],
     [
       'one URL under two names',

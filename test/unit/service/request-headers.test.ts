@@ -116,6 +116,17 @@ describe('the fields of a forwarded request', () => {
     }
   })
 
+  it('are the same list when the same list comes again from the same client, and only then', () => {
+    const rewriter = new RequestHeaders(policy())
+    const headers = ['accept', '*/*']
+    const first = rewriter.rewrite(request(headers))
+    expect(rewriter.rewrite(request(headers))).toBe(first)
+    expect(rewriter.rewrite(request([...headers]))).toEqual(first)
+    expect(rewriter.rewrite(request(headers, { remoteAddress: '192.0.2.9' }))).toContain('192.0.2.9')
+    expect(rewriter.rewrite(request(headers))).toEqual(first)
+    expect(rewriter.rewrite(request(headers, { authority: 'b.example' }))).toContain('b.example')
+  })
+
   it('do not change the list that they came in', () => {
     const headers = Object.freeze(['via', '1.0 a', 'accept', '*/*']) as string[] // frozen, to be told
     expect(() => rewrite(headers)).not.toThrow()

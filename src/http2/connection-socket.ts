@@ -1,0 +1,56 @@
+import type { Socket } from 'node:net'
+import type { CloseReason } from '../connection.ts'
+import { TransportError } from '../errors.ts'
+import { hearLastWords } from '../last-words.ts'
+import type { ReadPort } from '../read-port.ts'
+
+/** What a socket tells its connection. */
+export interface SocketReceiver {
+  /** `buffer[start, end)` came; borrowed until the call returns. */
+  onRead(buffer: Buffer, start: number, end: number): void
+  /** Nothing more comes or goes. Told again with every further sign of it. */
+  onLost(reason: CloseReason, error: TransportError): void
+  /** Somebody waits for an answer. */
+  isWaiting(): boolean
+}
+
+/** Ties a connected socket to its receiver. Nothing is told before the call has returned: nobody can have heard of the connection yet. */
+export function attachSocket(socket: Socket, port: ReadPort, receiver: SocketReceiver): void {
+  let socketError: Error | undefined
+  const onClosed = (): void => {
+    const cause = socketError
+    if (cause === undefined) receiver.onLost('peer-closed', closedByPeer())
+    else receiver.onLost('network-error', broken(cause))
+  }
+  port.attach({
+    onRead: (buffer, start, end) => {
+      receiver.onRead(buffer, start, end)
+      return true // the windows hold the peer back, stream by stream
+    },
+  })
+  socket.on('end', () => receiver.onLost('peer-closed', closedByPeer()))
+  socket.on('error', error => void (socketError = error))
+  socket.on('close', onClosed)
+  hearLastWords(socket, () => receiver.isWaiting())
+  const early = port.takeEarly()
+  const isEnded = socket.destroyed || socket.readableEnded
+  if (early === undefined && !isEnded) return
+  setImmediate(() => {
+    if (early !== undefined) {
+      receiver.onRead(early, 0, early.length)
+      socket.resume()
+    }
+    if (isEnded) onClosed()
+  })
+}
+
+function closedByPeer(): TransportError {
+  return new TransportError('MM_CONNECTION_CLOSED', 'the peer closed the connection', {
+    processed: 'unknown',
+  })
+}
+
+function broken(cause: Error): TransportError {
+  const message = `the connection broke: ${cause.message}`
+  return new TransportError('MM_CONNECTION_RESET', message, { cause, processed: 'unknown' })
+}

@@ -1,0 +1,92 @@
+import { DeadlineTimer } from '../deadline-timer.ts'
+import { Http1Session } from './http1-session.ts'
+import { Http2Session } from './http2-session.ts'
+import type { IngressSession } from './ingress-session.ts'
+import { detectPreface } from './preface-detector.ts'
+import type { SessionContext, SessionSocket } from './session-context.ts'
+
+/**
+ * A connection in cleartext until its first bytes tell what it speaks. Nearly always the first read does; what came by then goes to the
+ * session that takes over. A client that does not get so far is HTTP/1.1's to deal with.
+ */
+export class SessionOpening implements IngressSession {
+  readonly #socket: SessionSocket
+  readonly #context: SessionContext
+  readonly #timer: DeadlineTimer
+  #firstBytes: Buffer | undefined
+  #session: IngressSession | undefined
+
+  constructor(socket: SessionSocket, context: SessionContext) {
+    this.#socket = socket
+    this.#context = context
+    this.#timer = new DeadlineTimer(context.clock, () => this.#onTimeout())
+    this.#expectBytes(context.limits.keepAliveTimeoutMs)
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onEnd)
+    socket.on('error', ignoreError)
+    socket.on('close', this.#onClose)
+  }
+
+  drain(): void {
+    this.#decided().drain()
+  }
+
+  destroy(): void {
+    if (this.#session === undefined) this.#socket.destroy()
+    else this.#session.destroy()
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const before = this.#firstBytes
+    if (before === undefined) this.#expectBytes(this.#context.limits.headerTimeoutMs)
+    const bytes = before === undefined ? chunk : Buffer.concat([before, chunk])
+    const verdict = detectPreface(bytes)
+    this.#firstBytes = bytes
+    if (verdict === 'undecided') return
+    if (verdict === 'h2') {
+      this.#letGo()
+      const session = new Http2Session(this.#socket, this.#context)
+      this.#session = session
+      session.receive(bytes, 0, bytes.length)
+    } else this.#startHttp1()
+  }
+
+  readonly #onEnd = (): void => this.#startHttp1().receiveEnd()
+
+  readonly #onClose = (): void => this.#timer.cancel()
+
+  #onTimeout(): void {
+    this.#startHttp1().onReadTimeout()
+  }
+
+  #expectBytes(withinMs: number): void {
+    this.#timer.cancel()
+    if (withinMs > 0) this.#timer.cover(this.#context.clock.now() + withinMs)
+  }
+
+  /** Whoever must act now is HTTP/1.1 unless the preface said otherwise. */
+  #decided(): IngressSession {
+    return this.#session ?? this.#startHttp1()
+  }
+
+  #startHttp1(): Http1Session {
+    this.#letGo()
+    const session = new Http1Session(this.#socket, this.#context)
+    this.#session = session
+    const bytes = this.#firstBytes
+    if (bytes !== undefined) session.receive(bytes, 0, bytes.length)
+    return session
+  }
+
+  #letGo(): void {
+    const socket = this.#socket
+    this.#timer.cancel()
+    socket.off('data', this.#onData)
+    socket.off('end', this.#onEnd)
+    socket.off('error', ignoreError)
+    socket.off('close', this.#onClose)
+  }
+}
+
+/** 'close' follows. */
+function ignoreError(): void {}

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest'
+import { TransportError } from '../../../src/errors.ts'
+import type { Stream } from '../../../src/http2/stream.ts'
+import { Upload, type UploadOwner } from '../../../src/http2/upload.ts'
+import { RepeatingSource, ScriptedSource } from '../../contract/scripted-source.ts'
+
+/** A stream that takes `room` chunks and then says to wait. */
+class FakeStream implements Stream {
+  readonly id = 1
+  readonly isDeliveringOwned = false
+  readonly isSendOpen = true
+  readonly hasReceivedEnd = false
+  readonly queuedBytes = 0
+  room = Infinity
+  endError: Error | undefined
+  readonly log: string[] = []
+
+  respond(): void {}
+
+  write(chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
+    expect(keep(chunk as Buffer)).toBe(chunk) // sources hand over what stays as it is
+    this.log.push(`write ${chunk.length}`)
+    return --this.room > 0
+  }
+
+  end(trailers: readonly string[]): void {
+    if (this.endError !== undefined) throw this.endError
+    this.log.push(`end ${trailers.join(' ')}`.trim())
+  }
+
+  reset(code: string): void {
+    this.log.push(`reset ${code}`)
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+}
+
+function uploadOf(
+  source: ScriptedSource,
+  length: number | undefined = undefined,
+): { upload: Upload; stream: FakeStream; log: string[] } {
+  const stream = new FakeStream()
+  const { log } = stream
+  const owner: UploadOwner = {
+    onUploadProgress: () => void log.push('progress'),
+    onUploadEnd: () => void log.push('ended'),
+    onUploadFailed: error => void log.push(`failed ${error.code}`),
+  }
+  return { upload: new Upload(stream, source, length, owner), stream, log }
+}
+
+describe('an upload', () => {
+  it('sends what its source has, and its trailers', () => {
+    const { upload, log } = uploadOf(new RepeatingSource(Buffer.alloc(5), 2, { trailers: ['x-sum', '7'] }))
+    upload.start()
+    expect(log).toEqual(['write 5', 'progress', 'write 5', 'progress', 'end x-sum 7', 'ended'])
+  })
+
+  it('holds its source back when the stream has enough', () => {
+    const source = new RepeatingSource(Buffer.alloc(5), 4)
+    const { upload, stream } = uploadOf(source)
+    stream.room = 2
+    upload.start()
+    expect([source.sent, upload.isBlocked]).toEqual([2, true])
+    stream.room = 5
+    upload.onWritable()
+    expect([source.sent, source.resumes, upload.isBlocked]).toEqual([4, 1, false])
+    expect(stream.log.at(-1)).toBe('ended')
+    upload.onWritable()
+    expect(source.resumes).toBe(1)
+  })
+
+  it.each([
+    ['longer', 2, 9],
+    ['shorter', 1, 9],
+  ])('does not end when the body is %s than announced', (_title, chunks, length) => {
+    const source = new RepeatingSource(Buffer.alloc(5), chunks)
+    const { upload, log } = uploadOf(source, length)
+    upload.start()
+    expect(log.at(-1)).toBe('failed MM_BODY_LENGTH')
+    expect(log.some(entry => entry.startsWith('end'))).toBe(false)
+    expect(source.isCancelled).toBe(true)
+  })
+
+  it('does not end when its source fails', () => {
+    const failure = new TransportError('MM_BODY_FAILED', 'gone')
+    const { upload, log } = uploadOf(new RepeatingSource(Buffer.alloc(5), 1, { failure }))
+    upload.start()
+    expect(log).toEqual(['write 5', 'progress', 'failed MM_BODY_FAILED'])
+  })
+
+  it('fails when a trailer cannot be written', () => {
+    const { upload, stream, log } = uploadOf(new RepeatingSource(Buffer.alloc(5), 1))
+    stream.endError = new TransportError('MM_INVALID_ARGUMENT', 'no such trailer')
+    upload.start()
+    expect(log.at(-1)).toBe('failed MM_INVALID_ARGUMENT')
+  })
+
+  it('takes nothing after it was cancelled, or empty pieces', () => {
+    const source = new ScriptedSource()
+    const { upload, log } = uploadOf(source)
+    upload.start()
+    expect(source.sink?.write(Buffer.alloc(0))).toBe(true)
+    upload.cancel()
+    upload.cancel()
+    expect(source.isCancelled).toBe(true)
+    expect(source.sink?.write(Buffer.alloc(5))).toBe(false)
+    source.sink?.end([])
+    source.sink?.fail(new TransportError('MM_BODY_FAILED', 'late'))
+    upload.onWritable()
+    expect(log).toEqual([])
+  })
+})

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
+import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
+import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
+import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
+import { SessionOpening } from '../../../src/ingress/session-opening.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { requestBlock } from '../../support/http2-fields.ts'
+import { FLAG, headers, PREFACE, settings } from '../../support/http2-wire.ts'
+import { answerOk, FakeSocket, GET, OK, tick } from './fake-client.ts'
+
+function open(limits: IngressLimitsInput = {}) {
+  const clock = new FakeClock()
+  const socket = new FakeSocket()
+  const stats = newIngressStats()
+  const versions: string[] = []
+  const opening = new SessionOpening(socket, {
+    limits: ingressLimits(limits),
+    codecLimits: DEFAULT_CODEC_LIMITS,
+    clock,
+    stats,
+    observer: () => {},
+    scheme: 'http',
+    proxyName: 'middlemile',
+    handler: (exchange: IngressExchange) => {
+      exchange.events = { onDrain() {}, onAborted() {} }
+      versions.push(exchange.httpVersion)
+      answerOk(exchange)
+    },
+  })
+  const send = async (bytes: Buffer | string): Promise<void> => {
+    socket.push(Buffer.from(bytes as string, 'latin1')) // or a Buffer, which Buffer.from copies
+    await tick()
+  }
+  return { clock, socket, stats, versions, opening, send, output: () => socket.writes.join('') }
+}
+
+const HTTP2 = Buffer.concat([
+  PREFACE,
+  settings(),
+  headers(1, requestBlock(), FLAG.END_HEADERS | FLAG.END_STREAM),
+])
+
+describe('SessionOpening', () => {
+  it.each([
+    ['HTTP/1.1', Buffer.from(GET), '1.1'],
+    ['HTTP/2', HTTP2, '2'],
+  ])('hands over to %s, whole or byte by byte', async (_what, bytes, version) => {
+    const whole = open()
+    await whole.send(bytes)
+    const drop = open()
+    for (const byte of bytes) await drop.send(Buffer.of(byte))
+    for (const { versions, stats, clock, socket } of [whole, drop]) {
+      expect(versions).toEqual([version])
+      expect(stats.requests).toBe(1)
+      expect(stats.protocols[version === '2' ? 'h2' : 'http/1.1']).toEqual({ connections: 1, requests: 1 })
+      socket.destroy()
+      await tick()
+      expect(clock.pendingTimers()).toBe(0)
+    }
+  })
+
+  it('leaves a method that begins like the preface to HTTP/1.1', async () => {
+    const { send, versions, output } = open()
+    await send('P')
+    await send('RINT / HTTP/1.1\r\nHost: a\r\n\r\n')
+    expect(versions).toEqual(['1.1'])
+    expect(output()).toBe(OK)
+  })
+
+  it('closes a connection that says nothing, and answers 408 to one that stops within its first bytes', async () => {
+    const silent = open({ keepAliveTimeoutMs: 1000 })
+    silent.clock.advance(999)
+    expect(silent.socket.writableEnded).toBe(false)
+    silent.clock.advance(1)
+    expect(silent.socket.writableEnded).toBe(true)
+    expect(silent.output()).toBe('')
+    const stopped = open({ headerTimeoutMs: 500 })
+    await stopped.send('PRI * HT')
+    stopped.clock.advance(499)
+    expect(stopped.output()).toBe('')
+    stopped.clock.advance(1)
+    expect(stopped.output()).toMatch(/^HTTP\/1\.1 408 /)
+    expect(stopped.stats.badRequests).toEqual({ MM_CLIENT_TIMEOUT: 1 })
+  })
+
+  it('ends with its client, with a drain and with the listener', async () => {
+    const left = open()
+    left.socket.push(null)
+    await tick()
+    expect(left.socket.writableEnded).toBe(true)
+    const drained = open()
+    drained.opening.drain()
+    expect(drained.socket.writableEnded).toBe(true)
+    const ended = open()
+    ended.opening.destroy()
+    await tick()
+    expect(ended.socket.destroyed).toBe(true)
+    expect(ended.clock.pendingTimers()).toBe(0)
+    const broken = open()
+    broken.socket.destroy(new Error('ECONNRESET'))
+    await tick()
+    expect(broken.clock.pendingTimers()).toBe(0)
+  })
+})
