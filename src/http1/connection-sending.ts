@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { ExchangeRequest } from '../exchange.ts'
 import { headerValue } from '../headers.ts'
+import { MemorySource } from '../memory-source.ts'
 import { BodyUpload, type UploadOwner } from './connection-upload.ts'
 import type { ExchangeControl } from './exchange-control.ts'
-import { MemorySource } from '../memory-source.ts'
 import { decimalOf } from './message-framing.ts'
 import { encodeRequestHead } from './request-encoder.ts'
 

@@ -3,7 +3,6 @@ import {
   CONTINUATION,
   DATA,
   FRAME_HEADER_BYTES,
-  FRAME_RULES,
   HEADERS,
   judgeFrameHeader,
   PADDED,
@@ -228,9 +227,4 @@ export class FrameReader {
     this.#state = 'header'
     this.#receiver.onDataEnd()
   }
-}
-
-/** For messages. */
-export function frameName(type: number): string {
-  return FRAME_RULES[type]?.name ?? `frame type ${type}`
 }

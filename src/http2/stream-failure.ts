@@ -29,8 +29,9 @@ export function streamFailure(reset: StreamReset, hasResponse: boolean): Transpo
     case 'invalid':
       return new TransportError('MM_INVALID_ARGUMENT', message, { processed })
     case 'session':
-      return new TransportError('MM_CONNECTION_CLOSED', message, { processed })
+      break
   }
+  return new TransportError('MM_CONNECTION_CLOSED', message, { processed })
 }
 
 /** Why a session has ended, as an error of every exchange that was open. */

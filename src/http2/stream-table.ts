@@ -14,7 +14,7 @@ const SLOTS = 256
  * numbers come and go.)
  */
 export class StreamTable {
-  readonly #ring: (ActiveStream | undefined)[] = new Array<ActiveStream | undefined>(SLOTS).fill(undefined)
+  readonly #ring: (ActiveStream | undefined)[] = Array.from({ length: SLOTS })
   readonly #longLived = new Map<number, ActiveStream>()
   readonly #resets = new ResetMemory()
   readonly #isClient: boolean

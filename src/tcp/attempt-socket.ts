@@ -138,9 +138,15 @@ export class AttemptSocket {
     this.socket.removeListener('secureConnect', this.#onSecured)
     this.socket.removeListener('error', this.#onFailed)
     this.socket.removeListener('close', this.#onClosed)
-    // An error between now and the next owner's own listener must not end the process; `socket.destroyed` tells of it.
-    this.socket.on('error', ignoreError)
+    // An error between now and the next owner's own listener must not end the process; `socket.destroyed` tells of it. It stays for good.
+    this.socket.on('error', endBroken)
   }
 }
 
-function ignoreError(): void {}
+/**
+ * Every other error destroys its socket by itself. One of TLS within an established session (a record that was tampered with, an alert)
+ * is only told (TLSSocket.prototype._emitTLSError), and the socket would stay open for ever.
+ */
+function endBroken(this: Socket): void {
+  this.destroy()
+}

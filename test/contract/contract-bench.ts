@@ -59,6 +59,11 @@ export class ContractBench {
     afterEach(() => peer.stop())
   }
 
+  /** The log without the news of capacity, which some protocols hear from the peer at a time of its own. */
+  get exchangeLog(): string[] {
+    return this.log.filter(entry => entry !== 'capacity-changed')
+  }
+
   connect(script: OriginScript): Promise<Connection> {
     const { listener, clock } = this
     return this.peer.connect({ script, listener, clock })

@@ -14,7 +14,12 @@ export function describeExchanges(bench: ContractBench): void {
       expect(exchange.status).toBe(200)
       expect(headerValue(exchange.headers, 'content-type')).toBe('text/plain')
       expect(exchange.body.toString()).toBe('hello')
-      expect(bench.log).toEqual(['request-start', 'response-start 200', 'stream-closed', 'response-end'])
+      expect(bench.exchangeLog).toEqual([
+        'request-start',
+        'response-start 200',
+        'stream-closed',
+        'response-end',
+      ])
     })
 
     it('tells the origin method, path, authority and end-to-end fields', async () => {
@@ -55,7 +60,7 @@ export function describeExchanges(bench: ContractBench): void {
       const first = await bench.open(connection, {}, 'first').done
       await second.done
       expect([first.body.toString(), second.body.toString()]).toEqual(['hello', 'hello'])
-      expect(bench.log).toEqual([
+      expect(bench.exchangeLog).toEqual([
         'first: request-start',
         'first: response-start 200',
         'stream-closed',

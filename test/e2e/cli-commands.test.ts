@@ -107,7 +107,8 @@ describe('explain', () => {
       'https://a.test',
     ])
     expect(exitCode).toBe(0)
-    expect(stdout).toMatch(/^https:\/\/a\.test\n[^]*\nPlan\n after 0 ms +http\/1\.1 +192\.0\.2\.7:443 +\S/)
+    expect(stdout).toMatch(/^https:\/\/a\.test\n[^]*\nPlan\n after 0 ms +h2 +192\.0\.2\.7:443 +\S/)
+    expect(stdout).toMatch(/\n h2 +allowed +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
     expect(stdout).toMatch(/\nUnavailable\n[^]*HTTP\/3 is not built in this version/)
   })
 

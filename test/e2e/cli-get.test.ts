@@ -6,6 +6,8 @@ import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { patternBytes } from '../../src/testing/origin-answers.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { bodyOf } from '../support/body-files.ts'
+import { startCaddy } from '../support/caddy.ts'
+import { startNghttpd } from '../support/nghttpd.ts'
 import { startNginx } from '../support/nginx.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { type CliResult, runCli } from '../support/spawn-cli.ts'
@@ -83,6 +85,60 @@ const RECORD_KEYS = [
 ]
 
 describe('get --json', () => {
+  it('fetches 100 times at once from caddy over HTTP/2, on one connection', async ctx => {
+    const missing = requireBinary('caddy')
+    ctx.skip(missing !== undefined, missing)
+    await using caddy = await startCaddy({ http2: true })
+    const many = ['-n', '100', '--concurrency', '100', '--ca', caddy.certificates.caFile]
+    for (const protocol of ['h2', 'auto']) {
+      const result = await runCli(['get', '--json', '--protocol', protocol, ...many, `${caddy.url}/1k`])
+      expect([result.exitCode, result.stderr]).toEqual([0, ''])
+      const { records, summary } = parseJson(result)
+      expect(
+        new Set(records.map(record => `${String(record['protocol'])} ${String(record['bytes'])}`)),
+      ).toEqual(new Set(['h2 1024']))
+      expect(summary).toEqual({
+        requests: 100,
+        failed: 0,
+        newConnections: 1,
+        reuseRate: 0.99,
+        handshakes: { full: 1, resumed: 0, earlyData: 0, none: 0 },
+        byProtocol: { h2: 100 },
+      })
+    }
+    const text = await runCli(['get', '-n', '2', '--ca', caddy.certificates.caFile, `${caddy.url}/1k`])
+    expect(text.stdout).toMatch(/ h2#1 new .*\n.* h2#1 reused /)
+    expect(text.stdout).toMatch(/^protocols +h2 2$/m)
+  })
+
+  it('speaks h2 by prior knowledge to a cleartext origin, when it is asked to', async ctx => {
+    const missing = requireBinary('nghttpd')
+    ctx.skip(missing !== undefined, missing)
+    await using nghttpd = await startNghttpd()
+    const { records, summary } = parseJson(
+      await runCli(['get', '--json', '--protocol', 'h2', '-n', '3', `${nghttpd.h2cUrl}/1k`]),
+    )
+    expect(records.map(({ protocol }) => protocol)).toEqual(['h2', 'h2', 'h2'])
+    expect(summary).toMatchObject({ failed: 0, newConnections: 1, handshakes: { none: 1 } })
+  })
+
+  it('says so when the origin does not speak what was asked for', async ctx => {
+    const missing = requireBinary('nginx')
+    ctx.skip(missing !== undefined, missing)
+    await using nginx = await startNginx()
+    const result = await runCli([
+      'get',
+      '--json',
+      '--protocol',
+      'h2',
+      '--ca',
+      nginx.certificates.caFile,
+      `${nginx.url}/1k`,
+    ])
+    expect(result.exitCode).toBe(1)
+    expect(parseJson(result).records[0]?.error).toMatchObject({ code: 'MM_ALPN_MISMATCH', processed: 'no' })
+  })
+
   it('fetches 200 times from nginx over 10 connections or fewer, and none fails', async ctx => {
     const missing = requireBinary('nginx')
     ctx.skip(missing !== undefined, missing)
@@ -320,7 +376,6 @@ describe('the options of get', () => {
 describe('bad usage of get: exit code 2, a line that says why, nothing sent', () => {
   it.for([
     [['--protocol', 'h3'], /--protocol h3: not built in this version/],
-    [['--protocol', 'h2'], /--protocol h2: not built in this version/],
     [['--early-data'], /--early-data: not built in this version/],
     [['-n', '0'], /--count must be a whole number of at least 1/],
     [['--heder', 'X: 1'], /unknown option --heder; did you mean --header\?/],

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 
 /** The files that every origin serves, by path. */
 export const BODY_BYTES = { '1k': 1024, '100k': 102_400, '1m': 1_048_576, '10m': 10_485_760 } as const
-export type BodyName = keyof typeof BODY_BYTES
 
 /** `/1g`: 1 GiB of zeros that take no space on the disk. */
 export const HUGE_BODY_BYTES = 1_073_741_824

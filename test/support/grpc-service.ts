@@ -1,8 +1,8 @@
 import {
   type Client,
   type ClientReadableStream,
-  Client as GrpcClient,
   credentials,
+  Client as GrpcClient,
   type handleBidiStreamingCall,
   type handleClientStreamingCall,
   type handleServerStreamingCall,
@@ -30,7 +30,7 @@ function method(name: string, requestStream: boolean, responseStream: boolean) {
 }
 
 /** A service without a .proto: messages are bytes. */
-export const ECHO = {
+const ECHO = {
   unary: method('Unary', false, false),
   serverStream: method('ServerStream', false, true),
   clientStream: method('ClientStream', true, false),
@@ -38,7 +38,7 @@ export const ECHO = {
 } as const satisfies ServiceDefinition
 
 /**
- * What the metadata of a call asks of the server: `x-hang` never answers; `x-fail: CODE` fails with that status, the details of `x-details`
+ * What the metadata of a call asks of the server: `x-hang` never answers; `x-fail: NAME` fails with that status, the details of `x-details`
  * and trailing metadata; `x-start` (server streams) sends one message and hangs then.
  */
 export interface GrpcEchoServer extends AsyncDisposable {
@@ -74,8 +74,11 @@ export async function startGrpcEchoServer(options: GrpcEchoServerOptions = {}): 
     lastMetadata = call.metadata
     call.on('cancelled', () => cancelled.push(name))
     const first = (key: string): string | undefined => call.metadata.get(key)[0]?.toString()
-    const code = first('x-fail')
-    if (code !== undefined) return failure(Number(code), first('x-details') ?? '')
+    const wanted = first('x-fail')
+    if (wanted !== undefined) {
+      // The test sends the name of a status; its details may be any text, which metadata may not.
+      return failure(status[wanted as keyof typeof status], decodeURIComponent(first('x-details') ?? ''))
+    }
     if (first('x-hang') !== undefined) return 'hang'
     const metadata = new Metadata()
     metadata.set('x-initial', 'from the server')
@@ -160,7 +163,7 @@ export async function startGrpcEchoServer(options: GrpcEchoServerOptions = {}): 
   }
 }
 
-function failure(code: number, details: string): ServiceError {
+function failure(code: status, details: string): ServiceError {
   return Object.assign(new Error(details), { code, details, metadata: trailing() })
 }
 

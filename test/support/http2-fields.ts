@@ -81,7 +81,7 @@ function string(text: string): Buffer {
 }
 
 /** RFC 7541 5.1: as many bits as fit behind the pattern, then seven at a time. */
-export function integer(pattern: number, prefixBits: number, value: number): Buffer {
+function integer(pattern: number, prefixBits: number, value: number): Buffer {
   const max = 2 ** prefixBits - 1
   if (value < max) return Buffer.from([pattern | value])
   const bytes = [pattern | max]

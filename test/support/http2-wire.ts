@@ -48,7 +48,7 @@ const ERRORS = [
 ] as const
 export type WireErrorName = (typeof ERRORS)[number]
 
-export function errorNumber(name: WireErrorName): number {
+function errorNumber(name: WireErrorName): number {
   return ERRORS.indexOf(name)
 }
 
@@ -168,7 +168,7 @@ export class FrameSplitter {
 
 const TYPE_NAMES = Object.keys(TYPE)
 
-export function frameName({ type }: WireFrame): string {
+function frameName({ type }: WireFrame): string {
   return TYPE_NAMES[type] ?? `UNKNOWN_${type}`
 }
 

@@ -28,7 +28,7 @@ export async function runNghttp(url: string, args: readonly string[] = []): Prom
 }
 
 /** `[  0.000] recv (stream_id=13) :status: 200` and `[  0.000] recv DATA frame <length=3, flags=0x01, stream_id=13>`. */
-export function parseNghttpTrace(text: string): Pick<NghttpResult, 'responses' | 'received' | 'dataBytes'> {
+function parseNghttpTrace(text: string): Pick<NghttpResult, 'responses' | 'received' | 'dataBytes'> {
   const responses: NghttpResult['responses'] = []
   const received: string[] = []
   let dataBytes = 0

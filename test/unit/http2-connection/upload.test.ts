@@ -39,7 +39,7 @@ class FakeStream implements Stream {
 
 function uploadOf(
   source: ScriptedSource,
-  length: number | undefined = undefined,
+  length?: number,
 ): { upload: Upload; stream: FakeStream; log: string[] } {
   const stream = new FakeStream()
   const { log } = stream

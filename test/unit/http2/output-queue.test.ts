@@ -10,7 +10,7 @@ describe('OutputQueue', () => {
     queue.putFrame(PING, 1, 0, Buffer.from('0102030405060708', 'hex'))
     queue.putData(3, 0, Buffer.from('abcdef'), 1, 3)
     expect(queue.bytes).toBe(9 + 8 + 9 + 2)
-    expect(bytesOf(queue.take())).toBe(`000008060100000000${'0102030405060708'}0000020000000000036263`)
+    expect(bytesOf(queue.take())).toBe('00000806010000000001020304050607080000020000000000036263')
     expect(queue.bytes).toBe(0)
   })
 
