@@ -5,12 +5,24 @@ import { machineFacts } from './lib/machine.ts'
 import { formatScenario, writeResultFile } from './lib/report.ts'
 import { repositoryRoot } from './lib/repository.ts'
 import type { Scenario, ScenarioResult } from './lib/scenario.ts'
+import { clientH2 } from './scenarios/client-h2.ts'
 import { client } from './scenarios/client.ts'
 import { coldBurst } from './scenarios/cold-burst.ts'
+import { forwardH2 } from './scenarios/forward-h2.ts'
 import { forward } from './scenarios/forward.ts'
+import { reuseH2 } from './scenarios/reuse-h2.ts'
+import { rttH2 } from './scenarios/rtt-h2.ts'
 
 /** The bench's command line; scripts/bench.mjs compiles it and runs it. */
-const SCENARIOS: Readonly<Record<string, Scenario>> = { forward, client, 'cold-burst': coldBurst }
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  forward,
+  client,
+  'cold-burst': coldBurst,
+  'forward-h2': forwardH2,
+  'client-h2': clientH2,
+  'rtt-h2': rttH2,
+  'reuse-h2': reuseH2,
+}
 
 const args = process.argv.slice(2)
 // Exit handlers take servers and directories down; the default death by a signal runs none.

@@ -1,9 +1,18 @@
+import type { Protocol } from '../../src/index.ts'
+
 /** What the bench and its client processes say to each other over Node's IPC channel. */
 export type ClientJob =
   /** Keep `concurrency` requests going for `seconds`, after `warmUpSeconds` that do not count. */
   | { kind: 'steady'; path: string; concurrency: number; seconds: number; warmUpSeconds: number }
+  /**
+   * Keep `concurrency` requests going until `seconds` have passed or `requests` were begun, and count from the first one's start to the
+   * last one's end: no body is cut off, however large, and a number of requests is that number.
+   */
+  | { kind: 'whole'; path: string; concurrency: number; seconds: number; requests: number }
   /** Make a client that knows nothing, send `requests` at once, and throw it away. */
   | { kind: 'burst'; path: string; requests: number }
+  /** Send `requests` at once through the client that is kept, which has just done the same: its connections are open. */
+  | { kind: 'warm-burst'; path: string; requests: number }
 
 export interface ClientReport {
   requests: number
@@ -14,6 +23,8 @@ export interface ClientReport {
   cpuMs: number
   wallMs: number
   rssMiB: number
+  /** Of the first one that failed. */
+  firstFailure: string | undefined
 }
 
 export interface ClientSetting {
@@ -22,6 +33,8 @@ export interface ClientSetting {
   ca: string
   /** At most so many connections; 0: as many as the client likes. */
   connections: number
+  /** What a client that speaks several is held to; default: as it comes. */
+  protocols?: readonly Protocol[]
 }
 
 /** One client of one library, ready to be driven. */

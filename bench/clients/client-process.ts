@@ -1,13 +1,21 @@
-import type { BenchClient, ClientJob, ClientSetting } from './client-job.ts'
-import { driveBurst, driveSteady } from './drive.ts'
+import type { BenchClient, ClientJob, ClientReport, ClientSetting } from './client-job.ts'
+import { driveBurst, driveSteady, driveWarmBurst, driveWhole } from './drive.ts'
 import { middlemileDispatch, middlemileFetch, middlemileRequest } from './middlemile-client.ts'
-import { undiciDispatch, undiciFetch, undiciRequest } from './undici-client.ts'
+import { middlemileConnection } from './middlemile-connection-client.ts'
+import { nodeHttp2, nodeHttp2Defaults } from './node-http2-client.ts'
+import { undiciDispatch, undiciFetch, undiciH2Dispatch, undiciRequest } from './undici-client.ts'
+
+type MakeClient = (setting: ClientSetting) => BenchClient | Promise<BenchClient>
 
 /** A program: one client library in a process of its own, so that its CPU time is its own. Arguments: client, setting as JSON. */
-const CLIENTS: Readonly<Record<string, (setting: ClientSetting) => BenchClient | Promise<BenchClient>>> = {
+const CLIENTS: Readonly<Record<string, MakeClient>> = {
   'undici dispatch': undiciDispatch,
   'undici request': undiciRequest,
   'undici fetch': undiciFetch,
+  'undici h2 dispatch': undiciH2Dispatch,
+  'node:http2': nodeHttp2,
+  'node:http2 defaults': nodeHttp2Defaults,
+  'middlemile connection': middlemileConnection,
   'middlemile dispatch': middlemileDispatch,
   'middlemile request': middlemileRequest,
   'middlemile fetch': middlemileFetch,
@@ -30,8 +38,15 @@ process.on('message', (job: ClientJob) => {
 process.once('disconnect', () => process.exit(0))
 process.send?.('ready')
 
-async function run(job: ClientJob): ReturnType<typeof driveSteady> {
+async function run(job: ClientJob): Promise<ClientReport> {
   if (job.kind === 'burst') return driveBurst(makeClient, job)
   client ??= await makeClient()
-  return driveSteady(client, job)
+  switch (job.kind) {
+    case 'steady':
+      return driveSteady(client, job)
+    case 'whole':
+      return driveWhole(client, job)
+    case 'warm-burst':
+      return driveWarmBurst(client, job)
+  }
 }

@@ -15,15 +15,21 @@ type Module = typeof middlemile
 type Done = (bytes: number, error?: unknown) => void
 
 /** The built package, as an embedder gets it. */
-async function load({ ca, connections }: ClientSetting): Promise<{ transport: Transport; module: Module }> {
+async function load({
+  ca,
+  connections,
+  protocols,
+}: ClientSetting): Promise<{ transport: Transport; module: Module }> {
   const file = builtFile('index.js')
   if (file === undefined) throw new Error(NOT_BUILT)
   const module = (await import(pathToFileURL(file).href)) as Module // the build of exactly that source
   const pool = connections === 0 ? {} : { maxConnections: connections }
-  return { transport: module.createTransport({ defaults: { tls: { ca }, pool } }), module }
+  const held = protocols === undefined ? {} : { protocols }
+  return { transport: module.createTransport({ defaults: { tls: { ca }, pool, ...held } }), module }
 }
 
-class CountingHandler implements ExchangeHandler {
+/** Counts the bytes of one response, through the lowest door. */
+export class CountingHandler implements ExchangeHandler {
   readonly #done: Done
   #bytes = 0
   #status = 0

@@ -52,7 +52,28 @@ class CountingHandler implements Dispatcher.DispatchHandler {
 }
 
 export function undiciDispatch(setting: ClientSetting): BenchClient {
-  const pool = makePool(setting)
+  return dispatchOn(makePool(setting))
+}
+
+/** undici over one HTTP/2 connection, with windows as large as ours. It speaks through node:http2. */
+export function undiciH2Dispatch({ origin, ca }: ClientSetting): BenchClient {
+  return dispatchOn(
+    new Pool(origin, {
+      connections: 1,
+      // What it calls pipelining is, with HTTP/2, how many streams it opens.
+      pipelining: 128,
+      maxConcurrentStreams: 128,
+      initialWindowSize: 8_388_608,
+      connectionWindowSize: 16_777_216,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: true,
+      connect: { ca },
+    }),
+  )
+}
+
+function dispatchOn(pool: Pool): BenchClient {
   return {
     send(path, done) {
       pool.dispatch({ path, method: 'GET' }, new CountingHandler(done))

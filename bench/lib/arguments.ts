@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { BODY_BYTES } from '../../test/support/body-files.ts'
+import { BODY_SIZES } from './body-sizes.ts'
 
 export interface BenchArguments {
   scenarios: readonly string[]
@@ -17,7 +17,7 @@ export const USAGE = `usage: npm run bench -- [SCENARIO...] [options]
   --rounds N         rounds, each with every subject (default 5)
   --seconds S        length of one measurement (default 6)
   --warm-up S        before the first round, for each subject (default 3)
-  --sizes LIST       of ${Object.keys(BODY_BYTES).join(', ')} (default all)
+  --sizes LIST       of ${Object.keys(BODY_SIZES).join(', ')} (default all)
   --subjects LIST    only these (default all)
   --output DIR       where the result file goes (default bench/results)
   --no-write         no result file`
@@ -43,8 +43,8 @@ export function parseBenchArguments(
     },
   })
   const { quick } = values
-  const sizes = list(values.sizes) ?? (quick ? ['1k', '100k'] : Object.keys(BODY_BYTES))
-  refuseUnknown('size', sizes, Object.keys(BODY_BYTES))
+  const sizes = list(values.sizes) ?? (quick ? ['1k', '100k'] : Object.keys(BODY_SIZES))
+  refuseUnknown('size', sizes, Object.keys(BODY_SIZES))
   refuseUnknown('scenario', positionals, known)
   return {
     scenarios: positionals.length === 0 ? known : positionals,

@@ -35,7 +35,9 @@ export function machineFacts(): MachineFacts {
       undici: undiciVersion(),
       nginx: versionOf('nginx', ['-v'], /nginx\/(\S+)/),
       haproxy: versionOf('haproxy', ['-v'], /version (\S+)/i),
+      caddy: versionOf('caddy', ['version'], /v?(\d\S*)/),
       wrk: versionOf('wrk', ['-v'], /wrk (?:debian\/)?(\S+)/),
+      h2load: versionOf('h2load', ['--version'], /nghttp2\/(\S+)/),
     },
     revision: gitRevision(),
   }

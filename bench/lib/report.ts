@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { JudgedAim } from './aims.ts'
 import type { MachineFacts } from './machine.ts'
 import type { CaseResult, Metric, ScenarioResult } from './scenario.ts'
 import { formatNumber, formatTable } from './table.ts'
@@ -12,7 +13,7 @@ export function formatScenario(result: ScenarioResult): string {
   return parts.join('\n\n')
 }
 
-function formatCase({ name, subjects, ratios }: CaseResult, metrics: readonly Metric[]): string {
+function formatCase({ name, subjects, ratios, aims = [] }: CaseResult, metrics: readonly Metric[]): string {
   const rows = subjects.map(({ subject, median }) => [
     subject,
     ...metrics.map(metric => formatNumber(median[metric.key])),
@@ -33,7 +34,21 @@ function formatCase({ name, subjects, ratios }: CaseResult, metrics: readonly Me
       )}`,
     )
   }
+  if (aims.length > 0) tables.push(aims.map(aim => formatAim(name, aim, metrics)).join('\n'))
   return tables.join('\n\n')
+}
+
+function formatAim(
+  name: string,
+  { subject, metric, to, atLeast, atMost, measured, met }: JudgedAim,
+  metrics: readonly Metric[],
+): string {
+  const title = metrics.find(({ key }) => key === metric)?.title ?? metric
+  const unit = to === undefined ? title : `x ${to}`
+  const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`
+  const verdict =
+    measured === undefined ? 'not measured' : `${formatNumber(measured)}: ${met ? 'met' : 'MISSED'}`
+  return `[${name}] aim: ${subject} ${wanted} ${unit}: ${verdict}`
 }
 
 /** Everything that a later reader needs to judge the figures. */

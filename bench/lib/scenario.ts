@@ -1,3 +1,4 @@
+import type { JudgedAim } from './aims.ts'
 import type { Measurement } from './rounds.ts'
 import { median, pairedRatio, type Ratio } from './statistics.ts'
 
@@ -7,7 +8,7 @@ export interface BenchSettings {
   /** Of one measurement. */
   seconds: number
   warmUpSeconds: number
-  /** Bodies to measure, by the names of BODY_BYTES. */
+  /** Bodies to measure, by the names of BODY_SIZES. */
   sizes: readonly string[]
   /** Subjects to measure; empty: all. */
   subjects: readonly string[]
@@ -38,6 +39,8 @@ export interface CaseResult {
   name: string
   subjects: readonly SubjectResult[]
   ratios: readonly RatioResult[]
+  /** What was hoped for, and whether it came true. */
+  aims?: readonly JudgedAim[]
 }
 
 export interface ScenarioResult {

@@ -1,45 +1,54 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Protocol } from '../../src/index.ts'
 import { startRealServer } from '../../test/support/real-server.ts'
 import { freePort } from '../../test/support/tcp-port.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
 import { type Peer, UPSTREAM_CONNECTIONS } from './peer.ts'
 
-/** We, as `middlemile serve` runs from a configuration file, with nothing left out: metrics, admin, log at info, Via, Forwarded. */
-export const middlemilePeer: Peer = {
-  name: 'middlemile',
-  unavailable: () => (builtFile('cli.js') === undefined ? NOT_BUILT : undefined),
-  async start({ directory, port, cpu, origin }) {
-    const cli = builtFile('cli.js')
-    if (cli === undefined) throw new Error(NOT_BUILT)
-    const adminPort = await freePort()
-    const config = join(directory, 'middlemile.json')
-    writeFileSync(
-      config,
-      JSON.stringify({
-        listen: [{ address: `127.0.0.1:${port}` }],
-        admin: { address: `127.0.0.1:${adminPort}` },
-        log: { level: 'info', format: 'json' },
-        origins: {
-          bench: {
-            url: `https://${origin.serverName}:${origin.port}`,
-            endpoints: [`127.0.0.1:${origin.port}`],
-            hosts: ['*'],
-            protocols: ['http/1.1'],
-            pool: { maxConnections: UPSTREAM_CONNECTIONS },
-            tls: { ca: origin.caFile },
+/** We with HTTP/1.1 to the origin. */
+export const middlemilePeer: Peer = middlemileWith('middlemile', 'http/1.1')
+
+/** We with HTTP/2 to the origin. */
+export const middlemileH2Peer: Peer = middlemileWith('middlemile h2', 'h2')
+
+/** As `middlemile serve` runs from a configuration file, with nothing left out: metrics, admin, log at info, Via, Forwarded. */
+function middlemileWith(name: string, upstream: Protocol): Peer {
+  return {
+    name,
+    unavailable: () => (builtFile('cli.js') === undefined ? NOT_BUILT : undefined),
+    async start({ directory, port, ingress, cpu, origin }) {
+      const cli = builtFile('cli.js')
+      if (cli === undefined) throw new Error(NOT_BUILT)
+      const adminPort = await freePort()
+      const config = join(directory, 'middlemile.json')
+      writeFileSync(
+        config,
+        JSON.stringify({
+          listen: [{ address: `127.0.0.1:${port}`, protocols: [ingress] }],
+          admin: { address: `127.0.0.1:${adminPort}` },
+          log: { level: 'info', format: 'json' },
+          origins: {
+            bench: {
+              url: `https://${origin.serverName}:${origin.port}`,
+              endpoints: [`127.0.0.1:${origin.port}`],
+              hosts: ['*'],
+              protocols: [upstream],
+              pool: { maxConnections: UPSTREAM_CONNECTIONS },
+              tls: { ca: origin.caFile },
+            },
           },
-        },
-      }),
-    )
-    const server = await startRealServer({
-      command: process.execPath,
-      args: [cli, 'serve', '-c', config],
-      env: { NODE_ENV: 'production' },
-      ports: [port, adminPort],
-      cpu,
-    })
-    // Exchanges that a load generator left behind need no graceful end.
-    return { pid: server.pid, stop: () => server.stop('SIGKILL') }
-  },
+        }),
+      )
+      const server = await startRealServer({
+        command: process.execPath,
+        args: [cli, 'serve', '-c', config],
+        env: { NODE_ENV: 'production' },
+        ports: [port, adminPort],
+        cpu,
+      })
+      // Exchanges that a load generator left behind need no graceful end.
+      return { pid: server.pid, stop: () => server.stop('SIGKILL') }
+    },
+  }
 }

@@ -2,11 +2,11 @@ import { startNginxProcess } from '../../test/support/nginx-process.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { type Peer, UPSTREAM_CONNECTIONS } from './peer.ts'
 
-/** nginx as a reverse proxy with an upstream keepalive pool. */
+/** nginx as a reverse proxy with an upstream keepalive pool. It has HTTP/1.1 for origins and nothing else. */
 export const nginxPeer: Peer = {
   name: 'nginx',
   unavailable: () => requireBinary('nginx'),
-  async start({ directory, port, cpu, origin }) {
+  async start({ directory, port, ingress, cpu, origin }) {
     const http = `
   keepalive_requests 1000000000;
   upstream origin {
@@ -16,7 +16,7 @@ export const nginxPeer: Peer = {
     keepalive_timeout 300s;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port}${ingress === 'h2' ? ' http2' : ''} backlog=4096;
     client_max_body_size 0;
     location / {
       proxy_pass https://origin;

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { startRealServer } from '../../test/support/real-server.ts'
 import type { Peer } from './peer.ts'
 
-/** The proxy that one would write in Node without us: see node-undici-proxy.ts. */
+/** HTTP/1.1 on both sides. The proxy that one would write in Node without us: see node-undici-proxy.ts. */
 export const nodeUndiciPeer: Peer = {
   name: 'node:http+undici',
   unavailable: () => undefined,

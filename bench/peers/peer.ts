@@ -1,4 +1,4 @@
-/** Somebody who can forward HTTP/1.1 to a TLS origin, us included. */
+/** Somebody who can forward HTTP to a TLS origin, us included. */
 export interface Peer {
   readonly name: string
   /** Why it cannot run here; undefined: it can. */
@@ -10,8 +10,10 @@ export interface Peer {
 interface PeerSetting {
   /** A directory of its own for configuration and temporary files. */
   directory: string
-  /** Where to listen, on 127.0.0.1. */
+  /** Where to listen, on 127.0.0.1, without TLS. */
   port: number
+  /** What its clients speak; h2 by prior knowledge. */
+  ingress: 'http/1.1' | 'h2'
   cpu: number | undefined
   origin: {
     /** On 127.0.0.1. */

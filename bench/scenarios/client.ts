@@ -1,5 +1,7 @@
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
+import { chooseSizes } from '../lib/body-sizes.ts'
+import { clientMeasurement } from '../lib/client-measurement.ts'
 import { planCpus } from '../lib/cpus.ts'
 import { type MeasuredClient, startMeasuredClient } from '../lib/measured-client.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
@@ -16,8 +18,6 @@ import { formatNumber } from '../lib/table.ts'
 
 const DOORS = ['dispatch', 'request', 'fetch'] as const
 const CONCURRENCY = 50
-/** A large body measures TLS and memory copies, not the client. */
-const SIZES = new Set(['1k', '100k'])
 
 const METRICS: readonly Metric[] = [
   { key: 'requestsPerCpuSecond', title: 'req/CPU-s' },
@@ -39,7 +39,8 @@ export async function client(settings: BenchSettings): Promise<ScenarioResult> {
   const cpus = planCpus()
   await using origin = await startBenchOrigin(cpus)
   const cases: CaseResult[] = []
-  for (const size of settings.sizes.filter(size => SIZES.has(size))) {
+  // A large body measures TLS and memory copies, not the client.
+  for (const size of chooseSizes(settings.sizes, ['1k', '100k'])) {
     const clients: MeasuredClient[] = []
     try {
       const setting = {
@@ -96,13 +97,5 @@ async function measure(
     seconds,
     warmUpSeconds,
   })
-  return {
-    requestsPerCpuSecond: (report.requests * 1000) / report.cpuMs,
-    cpuMsPerRequest: report.cpuMs / report.requests,
-    requestsPerSecond: (report.requests * 1000) / report.wallMs,
-    rssMiB: report.rssMiB,
-    cpuShare: report.cpuMs / report.wallMs,
-    failures: report.failures,
-    requests: report.requests,
-  }
+  return clientMeasurement(report)
 }

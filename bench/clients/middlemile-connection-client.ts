@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { connect } from 'node:tls'
+import { systemClock } from '../../src/clock.ts'
+import type { ConnectionListener } from '../../src/connection.ts'
+import type { ExchangeRequest } from '../../src/exchange.ts'
+import { NO_HEADERS } from '../../src/headers.ts'
+import { Http2Connection } from '../../src/http2/connection.ts'
+import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS, DEFAULT_TIMEOUTS } from '../../src/options.ts'
+import { ReadPort } from '../../src/read-port.ts'
+import type { BenchClient, ClientSetting } from './client-job.ts'
+import { CountingHandler } from './middlemile-client.ts'
+
+/**
+ * One HTTP/2 connection of ours, driven directly: what the transport and its pool cost is the difference to `middlemile h2`. There is no
+ * such door outside, so this is compiled from the source instead of taken from the build.
+ */
+export async function middlemileConnection({ origin, ca }: ClientSetting): Promise<BenchClient> {
+  const { hostname, port, host } = new URL(origin)
+  const readPort = new ReadPort()
+  const target = { host: hostname, port: Number(port), onread: readPort.onread }
+  // tls.connect passes `onread` on to the socket that it makes; its types do not say so for options written in place.
+  const socket = connect({ ...target, ca, ALPNProtocols: ['h2'] })
+  await once(socket, 'secureConnect')
+  if (socket.alpnProtocol !== 'h2') throw new Error(`the origin chose ${socket.alpnProtocol}`)
+  socket.setNoDelay(true)
+  const connection = new Http2Connection({
+    id: 1,
+    socket,
+    port: readPort,
+    endpoint: { address: hostname, family: 4, port: Number(port), transport: 'tcp' },
+    handshake: {
+      kind: 'full',
+      earlyData: 'none',
+      tfo: 'off',
+      tlsVersion: 'TLSv1.3',
+      timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
+      attempts: [],
+    },
+    listener: DEAF,
+    limits: DEFAULT_RESPONSE_LIMITS,
+    http2: DEFAULT_HTTP2_OPTIONS,
+    clock: systemClock,
+  })
+  return {
+    send(path, done) {
+      const request: ExchangeRequest = {
+        method: 'GET',
+        scheme: 'https',
+        authority: host,
+        path,
+        headers: NO_HEADERS,
+        body: null,
+        headersTimeoutMs: DEFAULT_TIMEOUTS.headersMs,
+        bodyTimeoutMs: DEFAULT_TIMEOUTS.bodyMs,
+      }
+      connection.open(request, new CountingHandler(done))
+    },
+    close: () => Promise.resolve(connection.close('shutdown')),
+  }
+}
+
+/** The pool's ear, with nobody behind it. */
+const DEAF: ConnectionListener = {
+  onCapacityChanged: () => undefined,
+  onStreamClosed: () => undefined,
+  onDraining: () => undefined,
+  onClosed: () => undefined,
+}

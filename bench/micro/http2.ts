@@ -1,0 +1,237 @@
+/**
+ * What HTTP/2 costs without sockets: a client session and a server session that hand each other their output, in memory.
+ * Run: npm run bench -- micro/http2
+ * Both roles together, so that one request here is more than a client's or a proxy's half of it. For regressions, not for proof.
+ */
+import { Bench } from 'tinybench'
+import { NO_HEADERS } from '../../src/headers.ts'
+import { createSession } from '../../src/http2/create-session.ts'
+import type { ResponseHead } from '../../src/http2/message-head.ts'
+import type { OutgoingRequest, Session, SessionOptions } from '../../src/http2/session.ts'
+import type { SessionEvents, StreamEvents, StreamReset } from '../../src/http2/session-events.ts'
+import type { Stream } from '../../src/http2/stream.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../src/options.ts'
+import { sampleAllocations } from '../lib/sample-allocations.ts'
+
+/** What comes again, field for field: its block is decoded once. */
+const PLAIN: OutgoingRequest = {
+  method: 'GET',
+  scheme: 'https',
+  authority: 'www.example.com',
+  path: '/assets/app/main-4f2c1b.js?v=12',
+  protocol: undefined,
+  headers: [
+    ['user-agent', 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'],
+    ['accept', '*/*'],
+    ['accept-language', 'en-US,en;q=0.5'],
+    ['accept-encoding', 'gzip, deflate, br, zstd'],
+    ['referer', 'https://www.example.com/start'],
+    ['if-none-match', '"66f1a2b3-1f40"'],
+    ['x-request-id', '7f3d9a52c1e84b06'],
+  ].flat(),
+}
+/** A secret is sent as a literal and kept nowhere, so that its block is decoded each time. */
+const SECRET: OutgoingRequest = {
+  ...PLAIN,
+  headers: [...PLAIN.headers, 'cookie', 'session=0123456789abcdef0123456789abcdef; theme=dark'],
+}
+const RESPONSE_HEADERS = [
+  ['server', 'nginx/1.26.2'],
+  ['date', 'Tue, 04 Mar 2025 10:12:13 GMT'],
+  ['content-type', 'application/javascript'],
+  ['last-modified', 'Mon, 03 Mar 2025 08:00:00 GMT'],
+  ['etag', '"66f1a2b3-1f40"'],
+  ['cache-control', 'public, max-age=31536000, immutable'],
+  ['vary', 'Accept-Encoding'],
+  ['accept-ranges', 'bytes'],
+].flat()
+/** What one write of a body is. */
+const CHUNK = Buffer.alloc(16_384, 'x')
+const copy = (chunk: Buffer): Buffer => Buffer.from(chunk)
+
+/** What both sessions ignore or cannot meet here. */
+const QUIET: Omit<SessionEvents, 'onRequest' | 'onEnd'> = {
+  onOutput: () => undefined,
+  onSettings: () => undefined,
+  onGoaway: () => undefined,
+  onExhausted: () => undefined,
+  onStreamClosed: () => undefined,
+  onPong: () => undefined,
+  onOrigins: () => undefined,
+  onAltSvc: () => undefined,
+  onDefence: limit => fail(`the defence ${limit} took effect`),
+  onEnding: () => undefined,
+}
+
+function fail(message: string): never {
+  throw new Error(message)
+}
+
+/** Answers one request with so many bytes. */
+class Answer implements StreamEvents {
+  readonly #stream: Stream
+  #left: number
+
+  constructor(stream: Stream, bytes: number) {
+    this.#stream = stream
+    this.#left = bytes
+  }
+
+  begin(): this {
+    this.#stream.respond(200, ['content-length', String(this.#left), ...RESPONSE_HEADERS], false)
+    this.onWritable()
+    return this
+  }
+
+  onWritable(): void {
+    while (this.#left > 0) {
+      const chunk = this.#left >= CHUNK.length ? CHUNK : CHUNK.subarray(0, this.#left)
+      this.#left -= chunk.length
+      if (!this.#stream.write(chunk, copy)) return
+    }
+    if (this.#stream.isSendOpen) this.#stream.end(NO_HEADERS)
+  }
+
+  onResponse(): void {
+    // a client's
+  }
+
+  onData(): void {
+    // no request here has a body
+  }
+
+  onEnd(): void {
+    // it ended with its head
+  }
+
+  onReset(reset: StreamReset): void {
+    fail(reset.message)
+  }
+}
+
+/** A client and a server that know each other's settings. */
+class Pair implements StreamEvents {
+  readonly #client: Session
+  readonly #server: Session
+  #answerBytes = 0
+  #ended = 0
+  received = 0
+
+  constructor() {
+    const common = {
+      options: DEFAULT_HTTP2_OPTIONS,
+      maxHeaderBytes: 65_536,
+      maxHeaderCount: 256,
+      keep: copy,
+    }
+    const onEnd: SessionEvents['onEnd'] = ({ message }) => fail(message)
+    const clientOptions: SessionOptions = {
+      ...common,
+      role: 'client',
+      enableConnectProtocol: false,
+      events: { ...QUIET, onEnd, onRequest: () => fail('a server asked') },
+    }
+    this.#client = createSession(clientOptions)
+    this.#server = createSession({
+      ...common,
+      role: 'server',
+      enableConnectProtocol: true,
+      events: {
+        ...QUIET,
+        onEnd,
+        onRequest: stream => new Answer(stream, this.#answerBytes).begin(),
+      },
+    })
+    const now = performance.now()
+    this.#client.start(now)
+    this.#server.start(now)
+    this.#pump()
+  }
+
+  /** So many requests at once, until all are answered. */
+  run(request: OutgoingRequest, requests: number, answerBytes: number): void {
+    this.#answerBytes = answerBytes
+    this.#ended = 0
+    const now = performance.now()
+    for (let i = 0; i < requests; i++) this.#client.open(request, true, this, now)
+    this.#pump()
+    if (this.#ended !== requests) fail(`${this.#ended} of ${requests} were answered`)
+  }
+
+  /** Hands over what each has put out until neither has more to say. */
+  #pump(): void {
+    while (this.#client.outputBytes > 0 || this.#server.outputBytes > 0) {
+      const now = performance.now()
+      handOver(this.#client, this.#server, now)
+      handOver(this.#server, this.#client, now)
+    }
+  }
+
+  onResponse(head: ResponseHead): void {
+    if (head.status !== 200) fail(`status ${head.status}`)
+  }
+
+  onData(chunk: Buffer): void {
+    this.received += chunk.length
+  }
+
+  onEnd(): void {
+    this.#ended++
+  }
+
+  onWritable(): void {
+    // no request here has a body
+  }
+
+  onReset(reset: StreamReset): void {
+    fail(reset.message)
+  }
+}
+
+function handOver(from: Session, to: Session, now: number): void {
+  if (from.outputBytes === 0) return
+  for (const piece of from.takeOutput()) to.receive(piece, 0, piece.length, now)
+  from.releaseOutput()
+}
+
+const CASES = [
+  { kind: 'plain', request: PLAIN, streams: 1, bytes: 1024 },
+  { kind: 'plain', request: PLAIN, streams: 32, bytes: 1024 },
+  { kind: 'plain', request: PLAIN, streams: 100, bytes: 1024 },
+  { kind: 'with a cookie', request: SECRET, streams: 100, bytes: 1024 },
+  { kind: 'plain', request: PLAIN, streams: 32, bytes: 102_400 },
+  { kind: 'plain', request: PLAIN, streams: 1, bytes: 16_777_216 },
+] as const
+
+const bench = new Bench({ time: 1500, warmupTime: 500 })
+for (const { kind, request, streams, bytes } of CASES) {
+  const pair = new Pair()
+  bench.add(`${kind}, ${streams} at a time, ${bytes} bytes`, () => pair.run(request, streams, bytes))
+}
+await bench.run()
+for (const [i, task] of bench.tasks.entries()) {
+  const { result } = task
+  const { streams, bytes } = CASES[i] ?? fail('a task without a case')
+  if (result.state !== 'completed') throw new Error(`${task.name}: ${result.state}`, { cause: result })
+  const perRequest = (ms: number): number => Math.round((ms * 1e6) / streams)
+  const { p50, p99 } = result.latency
+  const megabytesPerSecond = Math.round((bytes * streams) / p50 / 1000)
+  console.log(
+    `${task.name}: ${perRequest(p50)} ns a request (p99 ${perRequest(p99)}), ${megabytesPerSecond} MB/s`,
+  )
+}
+
+const REQUESTS = 100_000
+for (const { kind, request, streams } of [CASES[2], CASES[3]]) {
+  const pair = new Pair()
+  for (let i = 0; i < 200; i++) pair.run(request, streams, 1024)
+  const { bytes, sites } = await sampleAllocations(() => {
+    for (let i = 0; i < REQUESTS; i += streams) pair.run(request, streams, 1024)
+  })
+  console.log(
+    `allocated on the heap, both roles, ${kind}: ${Math.round(bytes / REQUESTS)} bytes a request, in`,
+  )
+  for (const site of sites.slice(0, 10)) {
+    console.log(`  ${String(Math.round(site.bytes / REQUESTS)).padStart(5)}  ${site.name}`)
+  }
+}
