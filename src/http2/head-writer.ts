@@ -59,7 +59,7 @@ export class HeadWriter {
     const endFlag = endsStream ? END_STREAM : 0
     if (length <= this.maxFrameBytes) {
       const at = output.startFrame(length, HEADERS, endFlag | END_HEADERS, streamId)
-      bytes.copy(output.block, at, 0, length)
+      copyBlock(bytes, output.block, at, length)
       return
     }
     for (let start = 0; start < length; start += this.maxFrameBytes) {
@@ -69,4 +69,12 @@ export class HeadWriter {
       output.putFrame(type, flags, streamId, bytes.subarray(start, end))
     }
   }
+}
+
+/** Crossing into native code costs as much as copying this many bytes one by one. */
+const SHORT_BYTES = 64
+
+function copyBlock(source: Buffer, target: Buffer, at: number, length: number): void {
+  if (length > SHORT_BYTES) source.copy(target, at, 0, length)
+  else for (let i = 0; i < length; i++) target[at + i] = source[i] as number // i < length
 }

@@ -137,6 +137,8 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     const core = this.#core
     if (core.isEnded) return
     core.isEnded = true
+    // A request that came whole is of no use any more: nobody waits for its answer.
+    if (core.role === 'client') for (const stream of core.table.all()) this.#data.deliverWhole(stream)
     core.breakAll('NO_ERROR', message)
   }
 

@@ -107,6 +107,26 @@ export class InboundData {
     this.#deliverEnd(stream, trailers)
   }
 
+  /**
+   * The connection is gone. What had come whole is whole, though its reader sleeps: it gets the rest now, as pause() allows (see
+   * ExchangeHandler.onResponseData). nginx ends a connection like that: it answers everything, says GOAWAY and closes.
+   */
+  deliverWhole(stream: ActiveStream): void {
+    const trailers = stream.heldEnd
+    if (trailers === undefined || stream.isDelivering) return
+    stream.heldEnd = undefined
+    stream.isDelivering = true
+    while (!stream.isOver) {
+      const chunk = this.#core.receiving.takeHeld(stream)
+      if (chunk === undefined) break
+      stream.isDeliveringOwned = true
+      stream.events.onData(chunk)
+      stream.isDeliveringOwned = false
+    }
+    stream.isDelivering = false
+    if (!stream.isOver) this.#deliverEnd(stream, trailers)
+  }
+
   #deliverEnd(stream: ActiveStream, trailers: HeaderList): void {
     stream.hasReceivedEnd = true
     if (stream.state === 'closed') this.#core.finish(stream)

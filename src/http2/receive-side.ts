@@ -9,6 +9,12 @@ const INITIAL_WINDOW = 65_535
 /** RFC 9113 6.9.1 */
 const MAX_WINDOW = 2 ** 31 - 1
 
+/**
+ * What the window of a stream grows to while its reader keeps up. A WINDOW_UPDATE is a write of its own on our side and a wake-up on the
+ * peer's: with a quarter of this, a 200 MB download cost up to a third more CPU.
+ */
+const BULK_WINDOW_BYTES = 1_048_576
+
 /** While something is held, less credit than this is not worth a frame. */
 const MIN_CREDIT_BYTES = 16_384
 
@@ -77,7 +83,9 @@ export class ReceiveSide {
     // Nothing more can come: credit would be wasted, and on a closed stream an error.
     if (stream.state !== 'open' && stream.state !== 'halfClosedLocal') return
     if (this.#tuner.wantsSample(now)) this.#sendSample()
-    const target = Math.max(stream.windowTarget, this.#tuner.targetBytes)
+    // A stream that carries bulk gets a window in which credit is rare, however short the round trip is.
+    const roomy = Math.min(stream.windowTarget * 2, BULK_WINDOW_BYTES, this.#options.maxStreamWindowBytes)
+    const target = Math.max(stream.windowTarget, roomy, this.#tuner.targetBytes)
     const increment = stream.uncreditedBytes + target - stream.windowTarget
     stream.windowTarget = target
     stream.uncreditedBytes = 0

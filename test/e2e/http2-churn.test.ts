@@ -7,6 +7,7 @@ import { runH2load } from '../support/h2load.ts'
 import { load } from '../support/load.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { requireBinary } from '../support/require-binary.ts'
+import type { CliProcess } from '../support/spawn-cli.ts'
 import { readPool } from '../support/start-connector.ts'
 
 /**
@@ -37,6 +38,25 @@ function reloadsOf(nginx: Nginx, everyMs: number): { stop(): Promise<number> } {
   return {
     stop() {
       isStopped = true
+      return running
+    },
+  }
+}
+
+/** Stops the process for so long, and lets it run for as long, again and again. 0: never. */
+function stopsOf(child: CliProcess, stopMs: number): { stop(): Promise<void> } {
+  let isOver = stopMs === 0
+  const running = (async () => {
+    while (!isOver) {
+      await sleep(stopMs)
+      child.signal('SIGSTOP')
+      await sleep(stopMs)
+      child.signal('SIGCONT')
+    }
+  })()
+  return {
+    stop() {
+      isOver = true
       return running
     },
   }
@@ -112,7 +132,11 @@ describe('none of many requests fails over HTTP/2 while nginx ends each connecti
     expectChurn(pool, requests, reloads)
   })
 
-  it(`through the connector, at ${PER_SECOND} a second`, TIMEOUT, async ctx => {
+  it.for([
+    [`at ${PER_SECOND} a second`, 0],
+    // What waits meanwhile comes in one go: more than one connection takes, and more than its windows let through at once.
+    [`at ${PER_SECOND} a second, though it is stopped again and again`, 300],
+  ] as const)('through the connector, %s', TIMEOUT, async ([, stopMs], ctx) => {
     ctx.skip(missing !== undefined, missing)
     await using nginx = await startNginx({ http2: true, keepaliveRequests: KEEPALIVE_REQUESTS })
     await using connector = await startConfiguredConnector({
@@ -125,14 +149,18 @@ describe('none of many requests fails over HTTP/2 while nginx ends each connecti
     const failures: string[] = []
     session.on('error', error => failures.push(error.message))
     const reloading = reloadsOf(nginx, 500)
+    const stopping = stopsOf(connector.cli, stopMs)
     await paced(requests, PER_SECOND, async () => {
       const failure = await ask(session, '/1k')
       if (failure !== undefined) failures.push(failure)
     })
     const reloads = await reloading.stop()
+    await stopping.stop()
     session.destroy()
     expect(failures).toEqual([])
-    expectChurn(await readPool(connector.adminUrl, 'nginx'), requests, reloads)
+    const pool = await readPool(connector.adminUrl, 'nginx')
+    if (stopMs === 0) expectChurn(pool, requests, reloads)
+    else expect(pool.requests).toBe(requests + pool.retries)
   })
 
   it('through the module, 64 at a time', TIMEOUT, async ctx => {
