@@ -129,6 +129,11 @@ export const ERROR_CODES = {
     'http_upgrade_failed',
     'the origin offers no extended CONNECT on this connection (RFC 8441): allow http/1.1 for it',
   ),
+  MM_HTTP11_REQUIRED: remote(
+    502,
+    'http_protocol_error',
+    'the origin takes this request over HTTP/1.1 only (HTTP_1_1_REQUIRED): allow http/1.1 for it',
+  ),
   MM_EXCESSIVE_LOAD: remote(
     502,
     'http_protocol_error',

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { Protocol } from './protocol.ts'
 import type { TransportError } from './errors.ts'
 import type { HeaderList } from './headers.ts'
+import type { Protocol } from './protocol.ts'
 
 /** One request on its way to an origin: what every protocol needs to write it. */
 export interface ExchangeRequest {

@@ -44,9 +44,10 @@ async function run(job: ClientJob): Promise<ClientReport> {
   switch (job.kind) {
     case 'steady':
       return driveSteady(client, job)
-    case 'whole':
-      return driveWhole(client, job)
     case 'warm-burst':
       return driveWarmBurst(client, job)
+    case 'whole':
+      break
   }
+  return driveWhole(client, job)
 }

@@ -120,7 +120,7 @@ class Loop {
       return
     }
     this.#failures++
-    this.#firstFailure ??= error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    this.#firstFailure ??= error instanceof Error ? `${error.name}: ${error.message}` : JSON.stringify(error)
     // A failure may be reported from within send(): a loop of those must not overflow the stack or starve the process.
     setTimeout(this.#next, 1)
   }

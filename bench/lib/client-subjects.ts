@@ -1,5 +1,5 @@
-import type { Nginx } from '../../test/support/nginx.ts'
 import type { Protocol } from '../../src/index.ts'
+import type { Nginx } from '../../test/support/nginx.ts'
 import { BODY_SIZES, type BodySize } from './body-sizes.ts'
 import { type MeasuredClient, startMeasuredClient } from './measured-client.ts'
 import { builtFile, NOT_BUILT } from './repository.ts'

@@ -7,8 +7,8 @@ import { type BodySize, chooseSizes } from '../lib/body-sizes.ts'
 import { clientMeasurement } from '../lib/client-measurement.ts'
 import {
   type ClientSubject,
-  sortOutSubjects,
   type StartedSubject,
+  sortOutSubjects,
   startSubject,
 } from '../lib/client-subjects.ts'
 import { type CpuPlan, planCpus } from '../lib/cpus.ts'

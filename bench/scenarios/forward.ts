@@ -4,11 +4,11 @@ import { chooseSizes } from '../lib/body-sizes.ts'
 import { planCpus } from '../lib/cpus.ts'
 import { CLIENT_REQUESTS, FORWARD_METRICS, measureForwardCase } from '../lib/forwarding.ts'
 import { type BenchSettings, type CaseResult, chooseSubjects, type ScenarioResult } from '../lib/scenario.ts'
+import { availablePeers } from '../peers/available-peers.ts'
 import { haproxyPeer } from '../peers/haproxy.ts'
 import { middlemilePeer } from '../peers/middlemile.ts'
 import { nginxPeer } from '../peers/nginx.ts'
 import { nodeUndiciPeer } from '../peers/node-undici.ts'
-import { availablePeers } from '../peers/available-peers.ts'
 import type { Peer } from '../peers/peer.ts'
 
 const PEERS: readonly Peer[] = [nginxPeer, haproxyPeer, nodeUndiciPeer, middlemilePeer]

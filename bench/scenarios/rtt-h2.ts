@@ -3,8 +3,8 @@ import { type Aim, judgeAims } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import {
   type ClientSubject,
-  sortOutSubjects,
   type StartedSubject,
+  sortOutSubjects,
   startSubject,
 } from '../lib/client-subjects.ts'
 import { planCpus } from '../lib/cpus.ts'

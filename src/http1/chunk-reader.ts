@@ -1,6 +1,6 @@
+import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from '../char-tables.ts'
 import type { HeaderList } from '../headers.ts'
 import { NO_HEADERS } from '../headers.ts'
-import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from '../char-tables.ts'
 import {
   EXTENSION_FAULT,
   EXTENSION_NAME_START,

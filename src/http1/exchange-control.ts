@@ -1,6 +1,6 @@
-import type { Protocol } from '../protocol.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../exchange.ts'
+import type { Protocol } from '../protocol.ts'
 import type { BodyUpload } from './connection-upload.ts'
 
 /** What a controller asks of its connection. */

@@ -1,5 +1,5 @@
-import type { KeepAliveHint } from '../connection.ts'
 import { isToken } from '../char-tables.ts'
+import type { KeepAliveHint } from '../connection.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { codecFailure } from './codec-failure.ts'
 import { decimalOf } from './message-framing.ts'

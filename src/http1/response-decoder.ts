@@ -1,6 +1,6 @@
+import { byteAt, CR, LF, SP, VALUE } from '../char-tables.ts'
 import { NO_HEADERS } from '../headers.ts'
 import { BodyReader } from './body-reader.ts'
-import { byteAt, CR, LF, SP, VALUE } from '../char-tables.ts'
 import {
   bytesAround,
   codecFailure,

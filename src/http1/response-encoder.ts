@@ -1,5 +1,5 @@
-import type { HeaderList } from '../headers.ts'
 import { isToken } from '../char-tables.ts'
+import type { HeaderList } from '../headers.ts'
 import { encodeFields, invalid, requireValue } from './field-encoder.ts'
 import type { BodyFraming } from './message-framing.ts'
 import { reasonPhrase } from './reason-phrases.ts'

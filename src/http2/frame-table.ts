@@ -24,7 +24,7 @@ export const HAS_PRIORITY = 0x20
 export const FRAME_HEADER_BYTES = 9
 
 /** What can be said of a frame from its header alone. */
-export interface FrameRule {
+interface FrameRule {
   readonly name: string
   /** Where it may stand: on a stream, on the connection (stream 0), or on either. */
   readonly place: 'stream' | 'connection' | 'either'
@@ -44,7 +44,7 @@ const rule = (
 ): FrameRule => ({ name, place, minBytes, maxBytes, multipleOf })
 
 /** Indexed by type; what is not in it is an extension that we do not know, and ignored (RFC 9113 4.1, 5.5). */
-export const FRAME_RULES: readonly (FrameRule | undefined)[] = [
+const FRAME_RULES: readonly (FrameRule | undefined)[] = [
   rule('DATA', 'stream'), // 6.1
   rule('HEADERS', 'stream'), // 6.2
   rule('PRIORITY', 'stream', 5, 5), // 6.3

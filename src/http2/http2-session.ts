@@ -1,7 +1,7 @@
 import { asTransportError, TransportError } from '../errors.ts'
 import type { HeaderList } from '../headers.ts'
 import { ActiveStream, type StreamHost } from './active-stream.ts'
-import { type ControlHost, ControlFrames } from './control-frames.ts'
+import { ControlFrames, type ControlHost } from './control-frames.ts'
 import type { ErrorCode } from './error-codes.ts'
 import { FieldBlockAssembler, type FieldBlockReceiver } from './field-block-assembler.ts'
 import { CLIENT_PREFACE, FrameReader, type FrameReceiver } from './frame-reader.ts'

@@ -1,5 +1,5 @@
-import { HpackEncoder } from '../header-compression/hpack-encoder.ts'
 import { asTransportError } from '../errors.ts'
+import { HpackEncoder } from '../header-compression/hpack-encoder.ts'
 import type { HeaderList } from '../headers.ts'
 import type { Http2Options } from '../options.ts'
 import type { ActiveStream } from './active-stream.ts'

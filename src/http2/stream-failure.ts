@@ -3,8 +3,8 @@ import type { SessionEnd, StreamReset } from './session-events.ts'
 
 /**
  * What the end of a stream means for its request. `hasResponse`: the head of the final response had come.
- *  1. The peer says that it did nothing with it: REFUSED_STREAM, above the last id of a GOAWAY, HTTP_1_1_REQUIRED (RFC 9113 8.7). It is
- *     believed only while it has not begun to answer.
+ *  1. The peer says that it did nothing with it: REFUSED_STREAM, above the last id of a GOAWAY, HTTP_1_1_REQUIRED (RFC 9113 7, 8.7). It
+ *     is believed only while it has not begun to answer.
  *  2. The peer, or a rule that it broke on this stream, or a limit of ours, has ended the stream.
  *  3. What we were to send cannot be written.
  *  4. The connection has ended: sessionFailure says more.
@@ -15,7 +15,7 @@ export function streamFailure(reset: StreamReset, hasResponse: boolean): Transpo
     return new TransportError('MM_REFUSED', message)
   }
   if (!hasResponse && cause === 'peer' && code === 'HTTP_1_1_REQUIRED') {
-    return new TransportError('MM_REFUSED', 'the origin wants this request in HTTP/1.1 (HTTP_1_1_REQUIRED)')
+    return new TransportError('MM_HTTP11_REQUIRED', message)
   }
   const processed: Processed = hasResponse ? 'yes' : 'unknown'
   switch (cause) {
@@ -48,7 +48,7 @@ function codeOf(end: SessionEnd): ErrorCode {
 
 /** See ConnectionListener.onStreamClosed. Who refuses a request is busy, or about to go, and not broken. */
 export function speaksAgainstPeer(error: TransportError): boolean {
-  return error.fault === 'remote' && error.code !== 'MM_REFUSED'
+  return error.fault === 'remote' && error.code !== 'MM_REFUSED' && error.code !== 'MM_HTTP11_REQUIRED'
 }
 
 /** The same error with another verdict. */

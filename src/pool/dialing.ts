@@ -2,6 +2,9 @@ import type { PoolAction } from './pool-action.ts'
 import type { PoolCore } from './pool-core.ts'
 import { evictLongestIdle } from './retirement.ts'
 
+/** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
+const MAX_MUTE = 2
+
 /**
  * How many dials the pool should start, limits and backoff aside:
  * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each connection that is being
@@ -9,6 +12,8 @@ import { evictLongestIdle } from './retirement.ts'
  *    burst to an unknown origin must not become a hundred handshakes where one HTTP/2 connection would have done. An HTTP/2 connection
  *    whose peer has not sent its SETTINGS yet counts for what it is expected to carry once they came, not for the few streams that it
  *    takes before.
+ *    Where connections stand open that take nothing at all (SETTINGS_MAX_CONCURRENT_STREAMS of 0), a second one may find out whether
+ *    that is the mood of the first one only; more would be a storm on an origin that wants to be left alone.
  * 2. For the warm level or a preconnect: what is missing.
  * 3. While dials fail: one at a time.
  */
@@ -25,7 +30,8 @@ function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
   const perConnection = core.expectedStreams
   const uncovered = waiting - core.slots.promisedStreams(perConnection)
   if (uncovered <= 0) return 0
-  return perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
+  const dials = perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
+  return core.slots.mute === 0 ? dials : Math.min(dials, Math.max(0, MAX_MUTE - core.slots.mute))
 }
 
 /** Starts what is wanted, as far as backoff and limits allow. */

@@ -1,8 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type SecureContext, TLSSocket } from 'node:tls'
-import type { Protocol } from '../protocol.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { SocketOptions } from '../options.ts'
+import type { Protocol } from '../protocol.ts'
 import { ReadPort } from '../read-port.ts'
 
 /** How one attempt connects. */

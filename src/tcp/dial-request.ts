@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { AttemptRecord, HandshakeInfo } from '../connection.ts'
-import type { Protocol } from '../protocol.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { SocketOptions, TimeoutOptions, TlsOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
+import type { Protocol } from '../protocol.ts'
 import type { ReadPort } from '../read-port.ts'
 
 /** What to connect to, and how. */

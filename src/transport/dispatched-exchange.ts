@@ -12,7 +12,7 @@ import type { HeaderList } from '../headers.ts'
 import type { Pool, Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './api.ts'
 import type { OriginEntry } from './origin-entry.ts'
-import { judgeReplay } from './replay-rules.ts'
+import { judgeReplay, needsHttp1 } from './replay-rules.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool, is opened on the connection that it is leased, passes everything
@@ -184,12 +184,13 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     return true
   }
 
-  /** An upgrade that the connection cannot carry goes to one that can. Nothing was sent, so that this is no replay. */
+  /** What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was processed: this is no replay. */
   #tryDetour(error: TransportError): boolean {
-    if (error.code !== 'MM_UPGRADE_UNAVAILABLE' || this.#isCommitted) return false
+    if (!needsHttp1(error) || this.#isCommitted) return false
     const connection = this.#connection
+    const isUpgrade = error.code === 'MM_UPGRADE_UNAVAILABLE'
     // Before the peer's SETTINGS nobody knows what it offers.
-    if (connection !== undefined && connection.isCapacityProvisional !== true) {
+    if (isUpgrade && connection !== undefined && connection.isCapacityProvisional !== true) {
       this.#entry.record.onExtendedConnect(false, this.#clock.now())
     }
     const pool = this.#entry.upgrades.next(this.#pool)

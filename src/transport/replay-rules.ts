@@ -35,10 +35,10 @@ const NO: ReplayVerdict = { replay: false }
  * Whether a failed request is sent again (design invariant 1). In this order:
  *
  * 1. Nothing is sent again once the caller saw a response byte or gave up, or when the body cannot be repeated.
- * 2. Nothing is sent again for a fault of our own side, nor an upgrade to an origin that cannot take it.
+ * 2. Nothing is sent again for a fault of our own side, nor what the origin takes over HTTP/1.1 only.
  * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try; names that do not
  *    resolve, certificates that do not fit and time-outs are not: they would only double the wait.
- * 4. Known unprocessed (never written, REFUSED_STREAM, HTTP_1_1_REQUIRED, above GOAWAY's last id): once whatever the options say, since it
+ * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options say, since it
  *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
  *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
  *    budget the other times either: an origin that ends its connections is not an overloaded one.
@@ -49,7 +49,7 @@ const NO: ReplayVerdict = { replay: false }
 export function judgeReplay(failed: FailedTry): ReplayVerdict {
   const { error, retries, maxRetries } = failed
   if (failed.isCallerCommitted || !failed.isBodyReplayable) return NO // 1
-  if (error.fault === 'local' || error.code === 'MM_UPGRADE_UNAVAILABLE') return NO // 2
+  if (error.fault === 'local' || needsHttp1(error)) return NO // 2
   if (failed.beforeLease) {
     const worthIt = error.code === 'MM_CONNECT_REFUSED' || error.code === 'MM_CONNECT_FAILED'
     if (!worthIt || retries >= maxRetries) return NO
@@ -67,6 +67,11 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
     return { replay: true, reason: 'stale-connection', cost, wantsFresh: true } // 5
   }
   return NO // 6
+}
+
+/** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */
+export function needsHttp1(error: TransportError): boolean {
+  return error.code === 'MM_UPGRADE_UNAVAILABLE' || error.code === 'MM_HTTP11_REQUIRED'
 }
 
 function isClose(error: TransportError): boolean {

@@ -30,7 +30,8 @@ export interface UpgradeRouteParts {
  * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 connection said that it offers no extended CONNECT.
  * 2. When it finds itself on such a connection (MM_UPGRADE_UNAVAILABLE: nothing was sent) it takes the detour: a small pool of the same
  *    origin that offers HTTP/1.1 only, made when it is first needed.
- * 3. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with MM_UPGRADE_UNAVAILABLE.
+ * 3. So does any other request that the origin resets with HTTP_1_1_REQUIRED (RFC 9113 7; MM_HTTP11_REQUIRED).
+ * 4. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with MM_UPGRADE_UNAVAILABLE, the other with its error.
  */
 export class UpgradeRoute {
   readonly #parts: UpgradeRouteParts
@@ -53,16 +54,16 @@ export class UpgradeRoute {
     return (hasDetour && isUnavailable ? this.#detour() : undefined) ?? main // 1
   }
 
-  /** Where it goes after `pool` gave it a connection that failed it with MM_UPGRADE_UNAVAILABLE; undefined: nowhere. */
+  /** Where it goes after `pool` gave it a connection that cannot carry it; undefined: nowhere. */
   next(pool: Pool): Pool | undefined {
-    return this.#parts.hasDetour && pool === this.#parts.main ? this.#detour() : undefined // 2
+    return this.#parts.hasDetour && pool === this.#parts.main ? this.#detour() : undefined // 2, 3
   }
 
   /** What the caller hears when it waited in `pool` and got no connection. */
   failure(error: TransportError, pool: Pool): TransportError {
     if (pool === this.#parts.main || error.code !== 'MM_ALPN_MISMATCH') return error
     const message = `the origin offers no extended CONNECT over h2, and does not speak http/1.1: ${error.message}`
-    return new TransportError('MM_UPGRADE_UNAVAILABLE', message, { cause: error }) // 3
+    return new TransportError('MM_UPGRADE_UNAVAILABLE', message, { cause: error }) // 4
   }
 
   #detour(): Pool | undefined {

@@ -78,7 +78,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
   describe('a stream that the origin resets', () => {
     it.each([
       ['REFUSED_STREAM', 'MM_REFUSED', 'no', 'stream-closed'],
-      ['HTTP_1_1_REQUIRED', 'MM_REFUSED', 'no', 'stream-closed'],
+      ['HTTP_1_1_REQUIRED', 'MM_HTTP11_REQUIRED', 'no', 'stream-closed'],
       ['CANCEL', 'MM_STREAM_RESET', 'unknown', 'stream-failed'],
       ['INTERNAL_ERROR', 'MM_STREAM_RESET', 'unknown', 'stream-failed'],
       ['ENHANCE_YOUR_CALM', 'MM_STREAM_RESET', 'unknown', 'stream-failed'],

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import { constants } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'undici'
 import { describe, expect, it } from 'vitest'
@@ -148,5 +149,37 @@ describe('an upgrade', () => {
     }
     await transport.drain()
     expect(transport.stats().totalConnections).toBe(0)
+  })
+})
+
+/** RFC 9113 7, HTTP_1_1_REQUIRED: some things an origin does over HTTP/1.1 only (client certificates, NTLM). */
+describe('a request that the origin wants in HTTP/1.1', () => {
+  const picky = (): Promise<NodeHttp2> =>
+    startNodeHttp2({
+      allowHTTP1: true,
+      onRequest: (request, response) => {
+        if (request.httpVersionMajor === 2 && request.url === '/picky') {
+          response.stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED)
+        } else response.end(`over ${request.httpVersion}`)
+      },
+    })
+
+  it('goes over HTTP/1.1, and the others stay where they are', async () => {
+    await using server = await picky()
+    await using transport = createTransport({ defaults: { tls: { ca: server.ca } } })
+    const texts: string[] = []
+    for (const path of ['/', '/picky', '/']) {
+      texts.push(await (await transport.request(server.url + path, { method: 'POST', body: 'x' })).text())
+    }
+    expect(texts).toEqual(['over 2.0', 'over 1.1', 'over 2.0'])
+    expect(server.seen()).toEqual({ h2: 1, http1: 1 })
+  })
+
+  it('fails with what the origin said where HTTP/1.1 is not allowed', async () => {
+    await using server = await picky()
+    await using transport = createTransport({ defaults: { tls: { ca: server.ca }, protocols: ['h2'] } })
+    const failed = transport.request(`${server.url}/picky`)
+    await expect(failed).rejects.toMatchObject({ code: 'MM_HTTP11_REQUIRED', processed: 'no' })
+    expect(server.seen()).toEqual({ h2: 1, http1: 0 })
   })
 })

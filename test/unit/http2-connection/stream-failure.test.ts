@@ -6,7 +6,7 @@ describe('the end of a stream', () => {
   it.each([
     ['unprocessed', 'REFUSED_STREAM', 'MM_REFUSED', 'no', 'MM_STREAM_RESET'],
     ['unprocessed', 'NO_ERROR', 'MM_REFUSED', 'no', 'MM_STREAM_RESET'],
-    ['peer', 'HTTP_1_1_REQUIRED', 'MM_REFUSED', 'no', 'MM_STREAM_RESET'],
+    ['peer', 'HTTP_1_1_REQUIRED', 'MM_HTTP11_REQUIRED', 'no', 'MM_STREAM_RESET'],
     ['peer', 'CANCEL', 'MM_STREAM_RESET', 'unknown', 'MM_STREAM_RESET'],
     ['broken', 'PROTOCOL_ERROR', 'MM_PROTOCOL_ERROR', 'unknown', 'MM_PROTOCOL_ERROR'],
     ['limit', 'ENHANCE_YOUR_CALM', 'MM_HEADER_LIMIT', 'unknown', 'MM_HEADER_LIMIT'],

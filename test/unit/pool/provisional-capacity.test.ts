@@ -135,3 +135,28 @@ describe('multiplexed connections', () => {
     expect(pool.connected(2, 100)).toEqual(['lease #2 to a'])
   })
 })
+
+/** SETTINGS_MAX_CONCURRENT_STREAMS of 0: the peer wants to be left alone for now. */
+describe('a connection that takes nothing at all', () => {
+  it('is followed by one more, and then waited for', () => {
+    const pool = new PoolScript()
+    pool.acquire('a', 'b')
+    pool.connectedEarly(1, 0)
+    expect(pool.capacity(1, 0)).toEqual(['connect #2'])
+    pool.connectedEarly(2, 0)
+    expect(pool.capacity(2, 0)).toEqual([])
+    expect(pool.acquire(...names(50))).toEqual([])
+    expect(pool.capacity(1, 1)).toEqual(['lease #1 to a', 'connect #3'])
+  })
+
+  it('does not count once it has ended', () => {
+    const pool = new PoolScript()
+    pool.acquire('a')
+    pool.connectedEarly(1, 4)
+    pool.capacity(1, 0)
+    expect(pool.acquire('b')).toEqual(['connect #2'])
+    pool.connectedEarly(2, 0)
+    expect(pool.capacity(2, 0)).toEqual([])
+    expect(pool.closed(1)).toEqual(['connect #3'])
+  })
+})
