@@ -148,7 +148,7 @@ export interface Http2Options {
   headerTableBytes: number
   /** The most of the peer's dynamic table that we use. */
   encoderTableBytes: number
-  /** Streams that we open before the peer's SETTINGS have come. */
+  /** Streams that we open before the peer's SETTINGS have come, on the first connection to an origin. 0: always wait for them. */
   streamsBeforeSettings: number
   /** How long the peer may take to acknowledge our SETTINGS, and to send its own. */
   settingsTimeoutMs: number

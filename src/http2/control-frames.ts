@@ -22,7 +22,7 @@ import { readPriorityUpdate } from './priority.ts'
 import type { SessionCore } from './session-core.ts'
 import type { Goaway } from './session-events.ts'
 import { readSettings } from './settings.ts'
-import { MAY_RECEIVE, nextStreamState, type StreamFrame } from './stream-state.ts'
+import { nextStreamState, type StreamFrame } from './stream-state.ts'
 
 /** A WINDOW_UPDATE below this is tiny. */
 const TINY_CREDIT_BYTES = 1024
@@ -166,7 +166,7 @@ export class ControlFrames {
   #find(streamId: number, frame: StreamFrame): ReturnType<SessionCore['table']['get']> {
     const { table } = this.#core
     const stream = table.get(streamId)
-    const verdict = MAY_RECEIVE[stream?.state ?? table.stateOfAbsent(streamId)][frame]
+    const verdict = table.judge(frame, streamId, stream)
     if (verdict === 'take') return stream
     if (verdict !== 'ignore')
       throw new ConnectionFault(verdict.code, `${frame} on stream ${streamId}, which nobody has opened`)

@@ -12,6 +12,11 @@ import type { OutgoingRequest } from './session.ts'
 export class HeadWriter {
   readonly #encoder: HpackEncoder
   readonly #output: OutputQueue
+  /** What the last request was checked for: many that follow are the same in it. Not the request, whose fields may be secret. */
+  #method = ''
+  #scheme = ''
+  #authority = ''
+  #path = ''
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   maxFrameBytes = 16_384
 
@@ -23,7 +28,7 @@ export class HeadWriter {
   putRequest(streamId: number, request: OutgoingRequest, endsStream: boolean): void {
     const encoder = this.#encoder
     const { method, protocol } = request
-    checkOutgoingRequest(request)
+    this.#check(request)
     encoder.begin()
     encoder.add(':method', method)
     // CONNECT has neither, extended CONNECT has both (RFC 9113 8.5, RFC 8441 4).
@@ -50,6 +55,22 @@ export class HeadWriter {
     this.#encoder.begin()
     this.#encoder.addAll(trailers)
     this.#put(streamId, true)
+  }
+
+  #check(request: OutgoingRequest): void {
+    const { method, scheme, authority, path } = request
+    const isSame =
+      path === this.#path &&
+      authority === this.#authority &&
+      method === this.#method &&
+      scheme === this.#scheme &&
+      request.protocol === undefined
+    if (isSame) return
+    checkOutgoingRequest(request)
+    this.#method = method
+    this.#scheme = scheme
+    this.#authority = authority
+    this.#path = path
   }
 
   #put(streamId: number, endsStream: boolean): void {

@@ -3,7 +3,7 @@ import { type ActiveStream, UNKNOWN_LENGTH } from './active-stream.ts'
 import { END_STREAM } from './frame-table.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
 import type { SessionCore } from './session-core.ts'
-import { MAY_RECEIVE, nextStreamState } from './stream-state.ts'
+import { nextStreamState } from './stream-state.ts'
 
 /** A DATA frame below this is tiny, unless it ends its stream. */
 const TINY_BYTES = 64
@@ -29,7 +29,7 @@ export class InboundData {
     }
     core.receiving.receive(bytes)
     const stream = core.table.get(streamId)
-    const verdict = MAY_RECEIVE[stream?.state ?? core.table.stateOfAbsent(streamId)].DATA
+    const verdict = core.table.judge('DATA', streamId, stream)
     if (verdict === 'ignore') return
     const fault =
       verdict === 'take' ? undefined : `DATA on stream ${streamId}, which the peer had ended or never opened`

@@ -8,7 +8,6 @@ import type { InboundData } from './inbound-data.ts'
 import { parsePriority } from './priority.ts'
 import type { SessionCore } from './session-core.ts'
 import type { StreamEvents } from './session-events.ts'
-import { MAY_RECEIVE } from './stream-state.ts'
 
 /** Field blocks on their way to what they begin, go on with or end: responses and requests, and their trailers. */
 export class InboundHeads {
@@ -39,7 +38,7 @@ export class InboundHeads {
       this.#receiveRequest(streamId, endsStream, block)
       return
     }
-    const verdict = MAY_RECEIVE[stream?.state ?? core.table.stateOfAbsent(streamId)].HEADERS
+    const verdict = core.table.judge('HEADERS', streamId, stream)
     if (verdict === 'ignore') return
     const message = `HEADERS on stream ${streamId}, which the peer had ended or must not open`
     if (verdict !== 'take' && verdict.scope === 'connection') throw new ConnectionFault(verdict.code, message)

@@ -1,5 +1,6 @@
 import type { ActiveStream } from './active-stream.ts'
 import { ResetMemory } from './reset-memory.ts'
+import { type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './stream-state.ts'
 
 const MAX_STREAM_ID = 0x7fffffff
 
@@ -87,6 +88,15 @@ export class StreamTable {
 
   rememberReset(id: number): void {
     this.#resets.add(id)
+  }
+
+  /** What a frame of the peer meets on a stream; `stream`: the one of that number, if it lives. */
+  judge(frame: StreamFrame, id: number, stream: ActiveStream | undefined): FrameVerdict {
+    if (stream === undefined) return MAY_RECEIVE[this.stateOfAbsent(id)][frame]
+    const { state } = stream
+    // Nearly all frames meet these, which take them all: no look-up by name.
+    if (state === 'open' || state === 'halfClosedLocal') return 'take'
+    return MAY_RECEIVE[state][frame]
   }
 
   /** What a number stands for that is not among the living. */

@@ -4,6 +4,7 @@ import type { Connection, ConnectionListener, HandshakeInfo } from '../connectio
 import type { Endpoint } from '../endpoint.ts'
 import { Http1Connection } from '../http1/connection.ts'
 import { Http2Connection } from '../http2/connection.ts'
+import type { Http2Options } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import type { ReadPort } from '../read-port.ts'
 import type { OriginSettings } from './origin-settings.ts'
@@ -16,11 +17,16 @@ export interface ConnectionParts {
   readonly listener: ConnectionListener
   readonly settings: Pick<OriginSettings, 'limits' | 'http2'>
   readonly clock: Clock
+  /** HTTP/2: the streams that the origin allowed on an earlier connection. Undefined: nobody knows. */
+  readonly knownStreams: number | undefined
   /** HTTP/2: an ALTSVC frame came. `origin` is '' when it stands for the origin of the connection. */
   readonly onAltSvc: (origin: string, value: string) => void
   /** HTTP/2: the limit of that name took effect. */
   readonly onDefence: (limit: string) => void
 }
+
+/** However many streams an origin allows: so many may have to be sent again. */
+const MAX_EARLY_STREAMS = 100
 
 /** Connections of the whole process are numbered in the order in which they were made. */
 let lastConnectionId = 0
@@ -40,6 +46,16 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
     clock,
   }
   if (protocol !== 'h2') return new Http1Connection(common)
-  const { onAltSvc, onDefence } = parts
-  return new Http2Connection({ ...common, http2: settings.http2, onAltSvc, onDefence })
+  const { knownStreams, onAltSvc, onDefence } = parts
+  const http2 = { ...settings.http2, streamsBeforeSettings: earlyStreams(settings.http2, knownStreams) }
+  return new Http2Connection({ ...common, http2, onAltSvc, onDefence })
+}
+
+/**
+ * What is opened before the peer's SETTINGS have come: a handful, unless the origin is known, since waiting costs the rest a round trip. Where the
+ * origin allows less than it did, it refuses what is too much, and that is sent again.
+ */
+function earlyStreams({ streamsBeforeSettings }: Http2Options, knownStreams: number | undefined): number {
+  if (streamsBeforeSettings === 0 || knownStreams === undefined) return streamsBeforeSettings
+  return Math.max(streamsBeforeSettings, Math.min(knownStreams, MAX_EARLY_STREAMS))
 }

@@ -103,6 +103,7 @@ export class OriginConnector implements Connector {
       listener,
       settings,
       clock,
+      knownStreams: record.capacity?.value,
       onAltSvc: (about, value) => {
         // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that coalesce.
         if (about === '' || about === origin.key) record.onAltSvc(value, clock.now())

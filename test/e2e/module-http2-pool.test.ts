@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createTransport, type TransportEvent } from '../../src/index.ts'
 import { startCaddy } from '../support/caddy.ts'
+import { startHttp2PeerOrigin } from '../support/http2-peer.ts'
+import { goaway, SETTINGS_ACK, settings } from '../support/http2-wire.ts'
 import { load } from '../support/load.ts'
 import { startNginx } from '../support/nginx.ts'
 import { startNodeHttp2 } from '../support/node-http2.ts'
@@ -39,6 +41,38 @@ describe('the pool over HTTP/2', () => {
       expect(transport.stats().pools[0]?.reuseRatio).toBeGreaterThanOrEqual(0.999)
     },
   )
+
+  it('waits for the SETTINGS of an origin once, and then remembers how many streams it allows', async () => {
+    const streams = 20
+    const allows = { 3: streams }
+    const requestsOf = new Map<number, number[]>()
+    await using origin = await startHttp2PeerOrigin({
+      isSilent: true,
+      acknowledges: false,
+      onConnection: (peer, index) => {
+        requestsOf.set(index, [])
+        if (index === 1) peer.send(settings(allows), SETTINGS_ACK)
+      },
+      onRequest: (peer, streamId, index) => {
+        const requests = requestsOf.get(index) ?? []
+        requests.push(streamId)
+        if (index === 1) {
+          peer.answer(streamId)
+          peer.send(goaway(streamId))
+        } else if (requests.length === streams) {
+          peer.send(settings(allows), SETTINGS_ACK)
+          for (const id of requests) peer.answer(id)
+        }
+      },
+    })
+    await using transport = createTransport({
+      defaults: { protocols: ['h2'], timeouts: { headersMs: 5000 } },
+    })
+    await (await transport.request(origin.url)).dump()
+    const all = Array.from({ length: streams }, async () => (await transport.request(origin.url)).text())
+    expect(await Promise.all(all)).toEqual(Array.from({ length: streams }, () => 'ok'))
+    expect([...requestsOf.values()].map(requests => requests.length)).toEqual([1, streams])
+  })
 
   it.skipIf(noNginx !== undefined)(
     'opens as many connections as a cold burst needs when the origin turns out to speak HTTP/1.1',
