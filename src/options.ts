@@ -132,9 +132,9 @@ export const DEFAULT_RESPONSE_LIMITS: Readonly<ResponseLimits> = {
 export interface Http2Options {
   /** Streams that a peer may have open at once (SETTINGS_MAX_CONCURRENT_STREAMS). Towards origins none: we take no push. */
   maxConcurrentStreams: number
-  /** The window that each stream starts with (SETTINGS_INITIAL_WINDOW_SIZE): the most that a reader who sleeps makes us hold. */
+  /** The window that each stream starts with (SETTINGS_INITIAL_WINDOW_SIZE): what a reader who sleeps from the start makes us hold. */
   streamWindowBytes: number
-  /** How far the window of a stream whose reader keeps up may grow with the measured bandwidth-delay product. */
+  /** How far the window of a stream whose reader keeps up may grow: to 1 MiB when it carries bulk, further with the measured bandwidth-delay product. */
   maxStreamWindowBytes: number
   /** The window of the connection as a whole. */
   connectionWindowBytes: number

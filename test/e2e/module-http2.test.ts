@@ -78,22 +78,23 @@ describe.each(Object.keys(ORIGINS))('the module and %s over HTTP/2', name => {
     expect(head.info.reused).toBe(true)
   })
 
-  const whenItHasFiles = it.skipIf(missing !== undefined || name === 'haproxy')
-
-  whenItHasFiles('reads large bodies whole and unchanged, several at once', async () => {
-    const hashes = await Promise.all(
-      ['10m', '100k', '10m', '100k'].map(async file => {
-        const response = await transport.request(`${server.url}/${file}`)
-        const hash = createHash('sha256')
-        for await (const chunk of response.body) hash.update(chunk as Buffer) // no encoding was set
-        return `${file} ${hash.digest('hex')}`
-      }),
-    )
-    const expected = (['10m', '100k', '10m', '100k'] as const).map(
-      file => `${file} ${createHash('sha256').update(bodyOf(BODY_BYTES[file])).digest('hex')}`,
-    )
-    expect(hashes).toEqual(expected)
-  })
+  // haproxy answers from memory, and has no files.
+  if (name !== 'haproxy') {
+    when('reads large bodies whole and unchanged, several at once', async () => {
+      const hashes = await Promise.all(
+        ['10m', '100k', '10m', '100k'].map(async file => {
+          const response = await transport.request(`${server.url}/${file}`)
+          const hash = createHash('sha256')
+          for await (const chunk of response.body) hash.update(chunk as Buffer) // no encoding was set
+          return `${file} ${hash.digest('hex')}`
+        }),
+      )
+      const expected = (['10m', '100k', '10m', '100k'] as const).map(
+        file => `${file} ${createHash('sha256').update(bodyOf(BODY_BYTES[file])).digest('hex')}`,
+      )
+      expect(hashes).toEqual(expected)
+    })
+  }
 
   when('makes one connection for a hundred requests at once', async () => {
     await using cold = createTransport({ defaults: { tls: { ca: server.ca } } })
