@@ -158,7 +158,7 @@ export interface Http2Options {
   maxContinuations: number
   /** Frames of ours that only answer the peer (acknowledgements, resets) and wait for it to read them. */
   maxQueuedReplies: number
-  /** PING frames that want an answer. */
+  /** PING frames that want an answer. Peers that estimate bandwidth (gRPC, and we) send one per round trip while bulk flows. */
   maxPingsPerSecond: number
   /** SETTINGS frames. */
   maxSettingsPerSecond: number
@@ -189,7 +189,7 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   fieldBlockTimeoutMs: 10_000,
   maxContinuations: 16,
   maxQueuedReplies: 1_000,
-  maxPingsPerSecond: 20,
+  maxPingsPerSecond: 10_000,
   maxSettingsPerSecond: 5,
   maxResetsPerSecond: 100,
   maxEmptyFramesPerSecond: 20,

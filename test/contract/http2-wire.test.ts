@@ -167,11 +167,11 @@ describe('a connection of HTTP/2, frame by frame', () => {
       const connection = await start({}, { onDefence: limit => void defences.push(limit) })
       const handler = open(connection)
       const peer = await peerOf()
-      await peer.flood(index => (index < 5000 ? ping() : undefined))
+      await peer.flood(index => (index < 5000 ? settings() : undefined))
       const { error } = await handler.done
       expect(error).toMatchObject({ code: 'MM_EXCESSIVE_LOAD', processed: 'unknown' })
-      expect(error?.message).toContain('maxPingsPerSecond')
-      expect(defences).toEqual(['maxPingsPerSecond'])
+      expect(error?.message).toContain('maxSettingsPerSecond')
+      expect(defences).toEqual(['maxSettingsPerSecond'])
       expect(await listener.closed).toBe('protocol-error')
     })
 
