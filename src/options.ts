@@ -156,7 +156,7 @@ export interface Http2Options {
   fieldBlockTimeoutMs: number
   /** CONTINUATION frames in one field block. 0: any number. */
   maxContinuations: number
-  /** Frames of ours that only answer the peer (acknowledgements, resets) and wait for it to read them. */
+  /** Frames of ours that only answer the peer (acknowledgements, resets) and wait for it to read them. One read may ask for 7,000. */
   maxQueuedReplies: number
   /** PING frames that want an answer. Peers that estimate bandwidth (gRPC, and we) send one per round trip while bulk flows. */
   maxPingsPerSecond: number
@@ -188,8 +188,8 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   settingsTimeoutMs: 10_000,
   fieldBlockTimeoutMs: 10_000,
   maxContinuations: 16,
-  maxQueuedReplies: 1_000,
-  maxPingsPerSecond: 10_000,
+  maxQueuedReplies: 20_000,
+  maxPingsPerSecond: 1_000,
   maxSettingsPerSecond: 5,
   maxResetsPerSecond: 100,
   maxEmptyFramesPerSecond: 20,

@@ -90,7 +90,10 @@ export const FLOODS: readonly Attack[] = [
   },
   {
     name: 'PING (CVE-2019-9512)',
-    run: peer => peer.flood(index => (index < 100_000 ? ping() : undefined)),
+    run: peer => {
+      const many = Buffer.concat(Array.from({ length: 1000 }, () => ping()))
+      return peer.flood(index => (index < 300 ? many : undefined))
+    },
     answer: /^GOAWAY \d+ ENHANCE_YOUR_CALM$/,
     limit: 'maxPingsPerSecond',
   },
