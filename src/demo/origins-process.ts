@@ -1,12 +1,12 @@
 import {
   createCertificateAuthority,
+  startHttp2Origin,
   startIdleClosingOrigin,
   startQuickOrigin,
   startRecyclingOrigin,
   startSlowOrigin,
 } from '../testing/index.ts'
 import type { OriginsReady } from './demo-origins.ts'
-import { startMultiplexedOrigin } from './multiplexed-origin.ts'
 
 // The demo's origins, in a process of their own so that the connector's CPU time is its own. They live as long as their parent: the
 // channel to it closes when it ends, however it ends. A Ctrl-C reaches the whole terminal group; the parent needs us for its drain.
@@ -21,7 +21,7 @@ const [quick, slow, idle, recycling, multiplexed] = await Promise.all([
   startSlowOrigin({ tls, delayMs: 300 }),
   startIdleClosingOrigin({ tls, keepAliveTimeoutMs: 1000 }),
   startRecyclingOrigin({ tls, maxRequestsPerConnection: 100 }),
-  startMultiplexedOrigin({ cert: tls.cert, key: tls.key }),
+  startHttp2Origin({ tls, protocols: ['h2', 'http/1.1'] }),
 ])
 const ready: OriginsReady = {
   ca: authority.cert,
