@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
+import { BodyUpload, type UploadOwner } from '../body-upload.ts'
 import type { ExchangeRequest } from '../exchange.ts'
 import { headerValue } from '../headers.ts'
 import { MemorySource } from '../memory-source.ts'
-import { BodyUpload, type UploadOwner } from './connection-upload.ts'
+import { socketWriter } from './connection-writer.ts'
 import type { ExchangeControl } from './exchange-control.ts'
 import { decimalOf } from './message-framing.ts'
 import { encodeRequestHead } from './request-encoder.ts'
@@ -34,7 +35,7 @@ export function sendRequest(socket: Socket, exchange: ExchangeControl, owner: Up
     const source = body instanceof Uint8Array ? new MemorySource(body) : body
     const length = source.length ?? announcedLength(request)
     const head = encodeRequestHead(request, length ?? 'chunked')
-    const upload = new BodyUpload(socket, source, length, owner)
+    const upload = new BodyUpload(socketWriter(socket, length === undefined), source, length, owner)
     exchange.hasWritten = true
     exchange.upload = upload
     // What the source has at hand leaves together with the head.

@@ -124,7 +124,7 @@ export class Http1Connection implements Connection {
     socket.on('end', () => this.#onPeerEnd())
     socket.on('error', error => void (this.#socketError = error))
     socket.on('close', () => this.#onSocketClosed())
-    socket.on('drain', () => this.#exchange?.upload?.onDrain())
+    socket.on('drain', () => this.#exchange?.upload?.onWritable())
     hearLastWords(socket, () => this.#state === 'active')
     // Nobody can have heard of this connection yet, so it does not end before this call has returned.
     if (this.#port.takeEarly() !== undefined) setImmediate(() => this.close('unexpected-data'))

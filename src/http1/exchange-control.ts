@@ -1,7 +1,7 @@
+import type { BodyUpload } from '../body-upload.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../exchange.ts'
 import type { Protocol } from '../protocol.ts'
-import type { BodyUpload } from './connection-upload.ts'
 
 /** What a controller asks of its connection. */
 export interface ExchangeOwner {

@@ -1,3 +1,4 @@
+import { BodyUpload, type UploadOwner } from '../body-upload.ts'
 import { NEVER } from '../deadline-timer.ts'
 import { asTransportError, type Processed, TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest, RequestBody } from '../exchange.ts'
@@ -13,7 +14,7 @@ import type { StreamEvents, StreamReset } from './session-events.ts'
 import type { Stream } from './stream.ts'
 import { speaksAgainstPeer, streamFailure, withProcessed } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
-import { keepAsItIs, Upload, type UploadOwner } from './upload.ts'
+import { keepAsItIs, streamWriter } from './stream-writer.ts'
 import { acceptWebsocket } from './websocket-accept.ts'
 
 /** What an exchange asks of its connection. */
@@ -65,7 +66,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   #phase: Phase = 'pending'
   #stream: Stream | undefined = undefined
   /** The body that is being sent, until it is complete. */
-  #upload: Upload | undefined = undefined
+  #upload: BodyUpload | undefined = undefined
   #tunnel: StreamTunnel | undefined = undefined
   /** Of an exchange that has fallen. */
   #error: TransportError | undefined = undefined
@@ -318,7 +319,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
       return
     }
     const source = body instanceof Uint8Array ? new MemorySource(body) : body
-    const upload = new Upload(stream, source, length, this)
+    const upload = new BodyUpload(streamWriter(stream), source, length, this)
     this.#upload = upload
     upload.start()
   }

@@ -39,10 +39,6 @@ export class SendSide {
     this.#host = host
   }
 
-  get window(): number {
-    return this.#window
-  }
-
   get #hasRoom(): boolean {
     return this.#output.unsentBytes < this.#writeAheadBytes
   }

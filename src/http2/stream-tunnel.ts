@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import { NO_HEADERS } from '../headers.ts'
 import type { ErrorCode } from './error-codes.ts'
 import type { Stream } from './stream.ts'
-import { keepAsItIs } from './upload.ts'
+import { keepAsItIs } from './stream-writer.ts'
 
 /**
  * A stream of HTTP/2 that became a tunnel (CONNECT, or RFC 8441), as a Duplex: DATA frames are its bytes, END_STREAM is the FIN of

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { BodyUpload, type UploadOwner } from '../../../src/body-upload.ts'
 import { TransportError } from '../../../src/errors.ts'
 import type { Stream } from '../../../src/http2/stream.ts'
-import { Upload, type UploadOwner } from '../../../src/http2/upload.ts'
+import { streamWriter } from '../../../src/http2/stream-writer.ts'
 import { RepeatingSource, ScriptedSource } from '../../contract/scripted-source.ts'
 
 /** A stream that takes `room` chunks and then says to wait. */
@@ -40,7 +41,7 @@ class FakeStream implements Stream {
 function uploadOf(
   source: ScriptedSource,
   length?: number,
-): { upload: Upload; stream: FakeStream; log: string[] } {
+): { upload: BodyUpload; stream: FakeStream; log: string[] } {
   const stream = new FakeStream()
   const { log } = stream
   const owner: UploadOwner = {
@@ -48,7 +49,7 @@ function uploadOf(
     onUploadEnd: () => void log.push('ended'),
     onUploadFailed: error => void log.push(`failed ${error.code}`),
   }
-  return { upload: new Upload(stream, source, length, owner), stream, log }
+  return { upload: new BodyUpload(streamWriter(stream), source, length, owner), stream, log }
 }
 
 describe('an upload', () => {

@@ -1,7 +1,6 @@
-import { asTransportError, TransportError } from '../errors.ts'
-import type { BodySink, BodySource } from '../exchange.ts'
-import type { HeaderList } from '../headers.ts'
-import type { Stream } from './stream.ts'
+import { asTransportError, TransportError } from './errors.ts'
+import type { BodySink, BodySource } from './exchange.ts'
+import type { HeaderList } from './headers.ts'
 
 /** Who sends the body. */
 export interface UploadOwner {
@@ -13,17 +12,20 @@ export interface UploadOwner {
   onUploadFailed(error: TransportError): void
 }
 
-/** What a source writes stays as it is (BodySink.write), and may be kept without a copy. */
-export function keepAsItIs(chunk: Buffer): Buffer {
-  return chunk
+/** How a protocol puts a body on its way. */
+export interface BodyWriter {
+  /** Takes a piece of at least one byte, which stays as it is. False: wait for BodyUpload.onWritable. */
+  write(chunk: Uint8Array): boolean
+  /** The body is complete. Throws TransportError, before anything was written, when the trailers cannot be. */
+  end(trailers: HeaderList): void
 }
 
 /**
- * Sends a body that is produced while it is sent, as the sink of its source, and holds it to its announced length: one that is too
- * long or too short never looks complete to the origin, since its stream is reset instead of ended.
+ * Sends a body that is produced while it is sent, as the sink of its source, and holds it to its announced length: what would break
+ * the framing never reaches the writer, and a body that is too short is never ended, so that it cannot look complete to the origin.
  */
-export class Upload implements BodySink {
-  readonly #stream: Stream
+export class BodyUpload implements BodySink {
+  readonly #writer: BodyWriter
   readonly #source: BodySource
   readonly #owner: UploadOwner
   readonly #length: number | undefined
@@ -31,8 +33,9 @@ export class Upload implements BodySink {
   #isOver = false
   #isBlocked = false
 
-  constructor(stream: Stream, source: BodySource, length: number | undefined, owner: UploadOwner) {
-    this.#stream = stream
+  /** `length` undefined: it is not known before. */
+  constructor(writer: BodyWriter, source: BodySource, length: number | undefined, owner: UploadOwner) {
+    this.#writer = writer
     this.#source = source
     this.#length = length
     this.#owner = owner
@@ -47,7 +50,7 @@ export class Upload implements BodySink {
     this.#source.attach(this)
   }
 
-  /** The stream takes more. */
+  /** The writer takes more. */
   onWritable(): void {
     if (!this.#isBlocked || this.#isOver) return
     this.#isBlocked = false
@@ -71,7 +74,7 @@ export class Upload implements BodySink {
       this.#fail(`the body is longer than its content-length of ${this.#length}`)
       return false
     }
-    this.#isBlocked = !this.#stream.write(chunk, keepAsItIs)
+    this.#isBlocked = !this.#writer.write(chunk)
     this.#owner.onUploadProgress()
     return !this.#isBlocked
   }
@@ -84,7 +87,7 @@ export class Upload implements BodySink {
     }
     this.#isOver = true
     try {
-      this.#stream.end(trailers)
+      this.#writer.end(trailers)
     } catch (error) {
       this.#owner.onUploadFailed(asTransportError(error)) // a trailer that cannot be written
       return

@@ -1,0 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+
+const src = fileURLToPath(new URL('../../../src', import.meta.url))
+
+it('no file of src imports node:http2: the protocol is ours', () => {
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+  expect(files).toContain(join('http2', 'connection.ts'))
+  const importing = files.filter(file =>
+    /from ['"](node:)?http2['"]/.test(readFileSync(join(src, file), 'utf8')),
+  )
+  expect(importing).toEqual([])
+})
