@@ -1,12 +1,13 @@
-/** A sample costs a PING; this is the least time between two. */
+/** A sample costs a PING; this is where the time between two begins that find nothing to grow. */
 const MIN_INTERVAL_MS = 50
 /** While samples find nothing to grow, they become rarer, up to this. */
 const MAX_INTERVAL_MS = 10_000
 
 /**
  * How large the window of a stream should be. A window smaller than the bandwidth-delay product is what limits a transfer: so while bulk
- * flows, we count what arrives during the round trip of a PING. If that fills most of a window, the window is the limit, and is doubled.
- * (The method of gRPC's implementations.)
+ * flows, we count what arrives during the round trip of a PING. If that is more than a third of a window, the window is the limit, and is
+ * doubled. (The method of gRPC's implementations, which ask for two thirds. But credit goes back in halves: a sender that waits for it has
+ * half a window on its way when the PING leaves, and goes on when that is answered, so that half a window is all that a sample finds.)
  */
 export class WindowTuner {
   readonly #maxBytes: number
@@ -41,10 +42,13 @@ export class WindowTuner {
   onPong(now: number): void {
     if (!this.#isSampling) return
     this.#isSampling = false
-    if (this.#sampledBytes * 3 >= this.#targetBytes * 2) {
+    if (this.#sampledBytes * 3 >= this.#targetBytes) {
       this.#targetBytes = Math.min(this.#maxBytes, Math.max(this.#sampledBytes, this.#targetBytes) * 2)
       this.#intervalMs = MIN_INTERVAL_MS
-    } else this.#intervalMs = Math.min(MAX_INTERVAL_MS, this.#intervalMs * 2)
-    this.#nextSampleAt = now + this.#intervalMs
+      this.#nextSampleAt = now // a few doublings are all there are
+    } else {
+      this.#intervalMs = Math.min(MAX_INTERVAL_MS, this.#intervalMs * 2)
+      this.#nextSampleAt = now + this.#intervalMs
+    }
   }
 }

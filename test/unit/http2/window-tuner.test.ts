@@ -18,7 +18,7 @@ describe('WindowTuner', () => {
     expect(tuner.wantsSample(now + 100_000)).toBe(false)
   })
 
-  it('does not grow when less than two thirds arrive, and then looks ever more rarely', () => {
+  it('does not grow when less than a third arrives, and then looks ever more rarely', () => {
     const tuner = new WindowTuner(900, 9000)
     const waits: number[] = []
     let now = 0
@@ -29,7 +29,7 @@ describe('WindowTuner', () => {
         waited += 50
       }
       waits.push(waited)
-      tuner.onReceived(599)
+      tuner.onReceived(299)
       tuner.onPong(now)
     }
     expect(tuner.targetBytes).toBe(900)
