@@ -17,6 +17,11 @@ export interface ExchangeRequest {
   readonly body: RequestBody
   /** Asks to switch to this protocol (`websocket`): Upgrade in HTTP/1.1, extended CONNECT in HTTP/2 and HTTP/3. */
   readonly upgrade?: string | undefined
+  /**
+   * It may travel in early data, where an onlooker can replay it: its caller or its route has opted in, its method is safe and it has no body
+   * (RFC 8470 3). Default false.
+   */
+  readonly mayBeEarly?: boolean
   /** The answer may take this long to begin, from the last byte of the request. Milliseconds, 0 = no limit. */
   readonly headersTimeoutMs: number
   /** The longest silence within a body, in either direction. Milliseconds, 0 = no limit. */
@@ -84,6 +89,8 @@ export interface ExchangeHandler {
 export interface ExchangeController {
   /** What the connection speaks. */
   readonly protocol: Protocol
+  /** The request left in early data: 425 is to be answered by sending it again after the handshake (RFC 8470 5.2). */
+  readonly wasEarly?: boolean
   readonly paused: boolean
   readonly aborted: boolean
   /** Stops the flow of the body until resume(). On HTTP/2 and HTTP/3 other exchanges go on. */

@@ -198,6 +198,95 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   maxIgnoredFramesPerSecond: 1_000,
 }
 
+/**
+ * QUIC, in either role. Windows are small on purpose: what a peer can make us hold is a multiple of them (native-notes/quic-engine.md),
+ * so raise them for origins that are yours.
+ */
+export interface QuicOptions {
+  /** The connection is over when nothing came for this long (max_idle_timeout); the peer may ask for less. */
+  idleTimeoutMs: number
+  /** The window that each stream starts with. */
+  streamWindowBytes: number
+  /** How far the window of a stream whose reader keeps up may grow. */
+  maxStreamWindowBytes: number
+  /** The window of the connection as a whole, and so what readers that sleep can make us hold. */
+  connectionWindowBytes: number
+  /** How far that window may grow. */
+  maxConnectionWindowBytes: number
+  /** Server role: requests that a client may have under way at once (initial_max_streams_bidi). */
+  maxConcurrentStreams: number
+  /** Unidirectional streams of the peer. HTTP/3 needs three; the rest is for extensions that we read over. */
+  maxUnidirectionalStreams: number
+  /** The largest datagram that is sent, 1200 to 16383. There is no path MTU discovery: it must fit everywhere on the way. */
+  maxUdpPayloadBytes: number
+  /** What leaves in one turn of the event loop at the most, whatever the congestion window says. */
+  maxBurstBytes: number
+  /** What leaves per second at the most. 0: what congestion control allows. */
+  maxSendBytesPerSecond: number
+  /** Bytes that may have come without any of them reaching a reader (holes, duplicates, floods), on top of an eighth of those that did. */
+  maxSurplusBytes: number
+  /** Exchanges are under way and nothing came for this long: the peer is asked for a sign of life. 0: never. */
+  livenessIntervalMs: number
+  /** Nothing came for this long while exchanges are under way, though asked: the connection is given up. 0: only idleTimeoutMs counts. */
+  livenessTimeoutMs: number
+  /** A connection takes no new requests after this many, since the engine keeps about 40 bytes for each stream that ever was. */
+  maxRequestsPerConnection: number
+  /** Datagrams (RFC 9221) that wait for their reader, or for being sent; more are dropped. 0: none are taken. */
+  maxQueuedDatagrams: number
+}
+
+export const DEFAULT_QUIC_OPTIONS: Readonly<QuicOptions> = {
+  idleTimeoutMs: 30_000,
+  streamWindowBytes: 262_144,
+  maxStreamWindowBytes: 1_048_576,
+  connectionWindowBytes: 4_194_304,
+  maxConnectionWindowBytes: 8_388_608,
+  maxConcurrentStreams: 128,
+  maxUnidirectionalStreams: 16,
+  maxUdpPayloadBytes: 1350,
+  maxBurstBytes: 262_144,
+  maxSendBytesPerSecond: 0,
+  maxSurplusBytes: 4_194_304,
+  livenessIntervalMs: 5_000,
+  livenessTimeoutMs: 15_000,
+  maxRequestsPerConnection: 100_000,
+  maxQueuedDatagrams: 64,
+}
+
+/** HTTP/3, in either role. `PerSecond` is as in Http2Options, and ends the connection with H3_EXCESSIVE_LOAD. */
+export interface Http3Options {
+  /** The dynamic table that the peer may use towards us (SETTINGS_QPACK_MAX_TABLE_CAPACITY). */
+  qpackTableBytes: number
+  /** Streams of the peer's that may wait for its table updates (SETTINGS_QPACK_BLOCKED_STREAMS). */
+  qpackBlockedStreams: number
+  /** The most of the peer's dynamic table that we use. */
+  encoderTableBytes: number
+  /** What a stream takes for writing before its producer has to wait. */
+  writeAheadBytes: number
+  /** How long the peer may take to send its SETTINGS once the handshake is complete. */
+  settingsTimeoutMs: number
+  /** Requests that a client resets before they were answered, or makes us reset. */
+  maxResetsPerSecond: number
+  /** DATA frames without a byte of data. */
+  maxEmptyFramesPerSecond: number
+  /** PRIORITY_UPDATE, MAX_PUSH_ID, CANCEL_PUSH and unknown frames; streams of unknown types. */
+  maxIgnoredFramesPerSecond: number
+  /** Datagrams (RFC 9297) for streams that do not exist. */
+  maxStrayDatagramsPerSecond: number
+}
+
+export const DEFAULT_HTTP3_OPTIONS: Readonly<Http3Options> = {
+  qpackTableBytes: 4096,
+  qpackBlockedStreams: 16,
+  encoderTableBytes: 4096,
+  writeAheadBytes: 131_072,
+  settingsTimeoutMs: 10_000,
+  maxResetsPerSecond: 100,
+  maxEmptyFramesPerSecond: 20,
+  maxIgnoredFramesPerSecond: 1_000,
+  maxStrayDatagramsPerSecond: 1_000,
+}
+
 /** Trust and identity towards an origin. */
 export interface TlsOptions {
   /** PEM certificates to trust instead of Node's own list. */
@@ -234,12 +323,22 @@ export interface OriginOptions {
   retry?: Partial<RetryOptions>
   limits?: Partial<ResponseLimits>
   http2?: Partial<Http2Options>
+  quic?: Partial<QuicOptions>
+  http3?: Partial<Http3Options>
   tls?: TlsOptions
   socket?: Partial<SocketOptions>
   /** `address` or `address:port`: connect here instead of resolving the host. Brackets around IPv6. */
   endpoints?: readonly string[]
-  /** Not built yet; anything but `off` is refused. */
+  /**
+   * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470). `off`: those whose caller asks for
+   * it; `safe`: every one with a safe method and without a body. Default `off`. HTTP/3 only, so far.
+   */
   earlyData?: 'off' | 'safe'
+  /**
+   * The origin is one of yours: connections to it may use a second path (migration). With an origin that is not, that is refused, since a
+   * hostile one could hang the process then (native-notes/quic-engine.md). Default false.
+   */
+  trusted?: boolean
   /** Not built yet; anything but `off` is refused. */
   tfo?: 'off' | 'auto' | 'on'
 }

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.ts'
 import type { ConnectionListener } from '../../src/connection.ts'
 import type { ExchangeRequest } from '../../src/exchange.ts'
 import { NO_HEADERS } from '../../src/headers.ts'
-import { Http2Connection } from '../../src/http2/connection.ts'
+import { http2Connection } from '../../src/http2/connection.ts'
 import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS, DEFAULT_TIMEOUTS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
@@ -23,7 +23,7 @@ export async function middlemileConnection({ origin, ca }: ClientSetting): Promi
   await once(socket, 'secureConnect')
   if (socket.alpnProtocol !== 'h2') throw new Error(`the origin chose ${socket.alpnProtocol}`)
   socket.setNoDelay(true)
-  const connection = new Http2Connection({
+  const connection = http2Connection({
     id: 1,
     socket,
     port: readPort,

@@ -1,8 +1,8 @@
 import type { HeaderList } from '../headers.ts'
+import { DEFAULT_PRIORITY, type Priority } from '../multiplex/priority.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
 import type { ErrorCode } from './error-codes.ts'
-import { DEFAULT_PRIORITY, type Priority } from './priority.ts'
-import type { StreamEvents } from './session-events.ts'
-import type { Stream } from './stream.ts'
 import type { StreamState } from './stream-state.ts'
 
 /** What a stream asks of its session. */

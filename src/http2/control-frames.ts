@@ -1,5 +1,5 @@
 import { readAltSvc } from './altsvc-frame.ts'
-import { errorCodeOf } from './error-codes.ts'
+import { type ErrorCode, errorCodeOf } from './error-codes.ts'
 import {
   ACK,
   ALTSVC,
@@ -18,7 +18,7 @@ import { ConnectionFault, StreamFault } from './http2-error.ts'
 import type { InboundHeads } from './inbound-heads.ts'
 import { readOrigins } from './origin-frame.ts'
 import { type PingPurpose, purposeOfPong, putPong } from './pings.ts'
-import { readPriorityUpdate } from './priority.ts'
+import { readPriorityUpdate } from './priority-update.ts'
 import type { SessionCore } from './session-core.ts'
 import type { Goaway } from './session-events.ts'
 import { readSettings } from './settings.ts'
@@ -137,11 +137,7 @@ export class ControlFrames {
     const isUnprocessed = code === 'REFUSED_STREAM'
     const speaksAgainstPeer = !isUnprocessed && code !== 'NO_ERROR' && code !== 'CANCEL'
     const message = `the peer reset the stream with ${code}`
-    core.breakStream(
-      stream,
-      { code, cause: isUnprocessed ? 'unprocessed' : 'peer', message },
-      speaksAgainstPeer,
-    )
+    core.breakStream(stream, { code, cause: causeOf(code), message }, speaksAgainstPeer)
   }
 
   /** What we may leave alone, though not in any number. */
@@ -172,4 +168,10 @@ export class ControlFrames {
       throw new ConnectionFault(verdict.code, `${frame} on stream ${streamId}, which nobody has opened`)
     return undefined
   }
+}
+
+/** What the peer says by the code of a reset. */
+function causeOf(code: ErrorCode): 'peer' | 'unprocessed' | 'needs-http1' {
+  if (code === 'REFUSED_STREAM') return 'unprocessed'
+  return code === 'HTTP_1_1_REQUIRED' ? 'needs-http1' : 'peer'
 }

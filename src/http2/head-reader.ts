@@ -1,11 +1,12 @@
 import { type FieldBlock, HpackDecoder } from '../header-compression/hpack-decoder.ts'
 import { HpackError } from '../header-compression/hpack-error.ts'
 import type { HeaderList } from '../headers.ts'
+import { MessageFault } from '../multiplex/message-fault.ts'
+import type { RequestHead, ResponseHead } from '../multiplex/message-head.ts'
+import { readRequestHead } from '../multiplex/request-rules.ts'
+import { readResponseHead } from '../multiplex/response-rules.ts'
+import { readTrailers } from '../multiplex/trailer-rules.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
-import type { RequestHead, ResponseHead } from './message-head.ts'
-import { readRequestHead } from './request-rules.ts'
-import { readResponseHead } from './response-rules.ts'
-import { readTrailers } from './trailer-rules.ts'
 
 export interface HeadReaderOptions {
   readonly maxTableBytes: number
@@ -45,18 +46,19 @@ export class HeadReader {
 
   response(block: FieldBlock | 'too-large'): ResponseHead {
     const readable = this.#readable(block)
-    readable.meaning ??= readResponseHead(readable.fields)
+    readable.meaning ??= judge(() => readResponseHead(readable.fields))
     return readable.meaning as ResponseHead // a client gets no other heads
   }
 
   request(block: FieldBlock): RequestHead {
-    block.meaning ??= readRequestHead(block.fields, this.#options.allowsExtendedConnect)
+    block.meaning ??= judge(() => readRequestHead(block.fields, this.#options.allowsExtendedConnect))
     return block.meaning as RequestHead // a server gets no other heads
   }
 
   /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
   trailers(block: FieldBlock | 'too-large'): HeaderList {
-    return readTrailers(this.#readable(block).fields)
+    const { fields } = this.#readable(block)
+    return judge(() => readTrailers(fields))
   }
 
   #readable(block: FieldBlock | 'too-large'): FieldBlock {
@@ -67,5 +69,15 @@ export class HeadReader {
       `a field section above maxHeaderBytes (${maxHeaderBytes}) or maxHeaderCount (${maxHeaderCount})`,
       'maxHeaderBytes',
     )
+  }
+}
+
+/** A malformed message is the end of its stream (RFC 9113 8.1.1). */
+function judge<Message>(read: () => Message): Message {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MessageFault) throw new StreamFault('PROTOCOL_ERROR', error.message)
+    throw error
   }
 }

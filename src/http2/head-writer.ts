@@ -1,9 +1,9 @@
 import type { HpackEncoder } from '../header-compression/hpack-encoder.ts'
 import type { HeaderList } from '../headers.ts'
+import type { OutgoingRequest } from '../multiplex/client-session.ts'
+import { checkOutgoingRequest } from '../multiplex/outgoing-rules.ts'
 import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts'
-import { checkOutgoingRequest } from './outgoing-rules.ts'
 import type { OutputQueue } from './output-queue.ts'
-import type { OutgoingRequest } from './session.ts'
 
 /**
  * Writes field sections as HEADERS and CONTINUATION. Everything that cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT

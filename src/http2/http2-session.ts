@@ -1,5 +1,9 @@
 import { asTransportError, TransportError } from '../errors.ts'
+import type { ExchangeRequest } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
+import type { OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
 import { ActiveStream, type StreamHost } from './active-stream.ts'
 import { ControlFrames, type ControlHost } from './control-frames.ts'
 import type { ErrorCode } from './error-codes.ts'
@@ -12,12 +16,11 @@ import { ConnectionFault } from './http2-error.ts'
 import { InboundData } from './inbound-data.ts'
 import { InboundHeads } from './inbound-heads.ts'
 import { type PingPurpose, putPing } from './pings.ts'
-import { encodePriorityUpdate } from './priority.ts'
-import type { OutgoingRequest, Session, SessionOptions } from './session.ts'
+import { encodePriorityUpdate } from './priority-update.ts'
+import type { Session, SessionOptions } from './session.ts'
 import { SessionCore } from './session-core.ts'
-import type { Goaway, StreamEvents } from './session-events.ts'
+import type { Goaway } from './session-events.ts'
 import { encodeSettings } from './settings.ts'
-import type { Stream } from './stream.ts'
 import { nextStreamState } from './stream-state.ts'
 
 const MAX_STREAM_ID = 0x7fffffff
@@ -126,7 +129,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       } else {
         const message =
           overdue === 'settings' ? 'the peer sent no SETTINGS' : 'the peer did not acknowledge our SETTINGS'
-        core.end({ code: 'SETTINGS_TIMEOUT', message, cause: 'peer' })
+        core.end({ code: 'SETTINGS_TIMEOUT', message, cause: 'timeout' })
       }
       if (core.isEnded) break
     }
@@ -175,6 +178,17 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (isEnded || this.#isDraining || table.isExhausted) return 0
     if (!hasPeerSettings) return options.streamsBeforeSettings
     return Math.min(peerSettings.maxConcurrentStreams, MAX_STREAM_ID)
+  }
+
+  /** There is none over TCP yet. */
+  get isInEarlyData(): boolean {
+    return false
+  }
+
+  readiness(request: ExchangeRequest): Readiness {
+    if (request.upgrade === undefined) return 'now'
+    if (!this.#core.hasPeerSettings) return 'later' // RFC 8441 3
+    return this.peerEnablesConnect ? 'now' : 'unavailable'
   }
 
   get openStreams(): number {

@@ -1,13 +1,13 @@
 import type { FieldBlock } from '../header-compression/hpack-decoder.ts'
 import { headerValue, NO_HEADERS } from '../headers.ts'
+import { parsePriority } from '../multiplex/priority.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
 import { ActiveStream, type StreamHost, UNKNOWN_LENGTH } from './active-stream.ts'
 import { END_STREAM } from './frame-table.ts'
 import type { HeadReader } from './head-reader.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
 import type { InboundData } from './inbound-data.ts'
-import { parsePriority } from './priority.ts'
 import type { SessionCore } from './session-core.ts'
-import type { StreamEvents } from './session-events.ts'
 
 /** Field blocks on their way to what they begin, go on with or end: responses and requests, and their trailers. */
 export class InboundHeads {

@@ -1,6 +1,8 @@
 import { asTransportError } from '../errors.ts'
 import { HpackEncoder } from '../header-compression/hpack-encoder.ts'
 import type { HeaderList } from '../headers.ts'
+import type { SessionEnd } from '../multiplex/client-session.ts'
+import type { StreamReset } from '../multiplex/stream-events.ts'
 import type { Http2Options } from '../options.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
@@ -15,10 +17,14 @@ import { ReceiveSide } from './receive-side.ts'
 import { SendSide } from './send-side.ts'
 import type { SessionOptions } from './session.ts'
 import { SessionDeadlines } from './session-deadlines.ts'
-import type { SessionEnd, SessionEvents, StreamReset } from './session-events.ts'
+import type { SessionEvents } from './session-events.ts'
 import { INITIAL_SETTINGS, type PeerSettings } from './settings.ts'
 import { nextStreamState } from './stream-state.ts'
 import { StreamTable } from './stream-table.ts'
+
+/** How a stream, and the session, end: in the codes of HTTP/2. */
+type Broken = Omit<StreamReset, 'code' | 'isError'> & { readonly code: ErrorCode }
+type Ended = Omit<SessionEnd, 'code' | 'isError'> & { readonly code: ErrorCode }
 
 /** What all parts of a session share, and the ways in which a stream or the session ends. */
 export class SessionCore {
@@ -115,13 +121,13 @@ export class SessionCore {
   }
 
   /** It broke: the listener is told, then the stream. `speaksAgainstPeer`: see ConnectionListener.onStreamClosed. */
-  breakStream(stream: ActiveStream, reset: StreamReset, speaksAgainstPeer: boolean): void {
+  breakStream(stream: ActiveStream, reset: Broken, speaksAgainstPeer: boolean): void {
     if (stream.isOver) return
     stream.isOver = true
     stream.state = 'closed'
     this.#release(stream)
     this.events.onStreamClosed(stream, speaksAgainstPeer)
-    stream.events.onReset(reset)
+    stream.events.onReset({ ...reset, isError: reset.code !== 'NO_ERROR' })
   }
 
   /** The peer broke a rule on a stream, which may be gone or never have been (RFC 9113 5.4.2). */
@@ -142,13 +148,14 @@ export class SessionCore {
   // How the session ends
 
   /** Says GOAWAY and breaks all streams. */
-  end(end: SessionEnd, limit?: string): void {
+  end(how: Ended, limit?: string): void {
     if (this.isEnded) return
+    const end: SessionEnd = { ...how, isError: how.code !== 'NO_ERROR' }
     this.isEnded = true
     if (limit !== undefined) this.events.onDefence(limit)
-    this.output.putFrame(GOAWAY, 0, 0, encodeGoaway(this.table.lastPeerId, end.code, end.message))
+    this.output.putFrame(GOAWAY, 0, 0, encodeGoaway(this.table.lastPeerId, how.code, how.message))
     this.events.onEnding(end)
-    this.breakAll(end.code, end.message)
+    this.breakAll(how.code, how.message)
     this.events.onEnd(end)
   }
 

@@ -1,7 +1,8 @@
-import type { HeaderList } from '../headers.ts'
+import type { SessionEnd } from '../multiplex/client-session.ts'
+import type { RequestHead } from '../multiplex/message-head.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
 import type { ErrorCode } from './error-codes.ts'
-import type { RequestHead, ResponseHead } from './message-head.ts'
-import type { Stream } from './stream.ts'
 
 /**
  * What a session tells its driver of the connection as a whole. Called from within receive(), onTimeout() or a command. The driver may
@@ -45,39 +46,4 @@ export interface Goaway {
   readonly code: ErrorCode
   /** The peer's debug data, printable and cut. */
   readonly debug: string
-}
-
-export interface SessionEnd {
-  readonly code: ErrorCode
-  readonly message: string
-  /** `local`: our own will, or done. `peer`: it broke the protocol. `flood`: a defence ended it. */
-  readonly cause: 'local' | 'peer' | 'flood'
-}
-
-/** What a session tells of one stream. After onEnd and our own end, or after onReset, nothing more comes. */
-export interface StreamEvents {
-  /** Client role. A 1xx, or the final head. */
-  onResponse(head: ResponseHead): void
-  /** Borrowed memory, unless `stream.isDeliveringOwned`. One after the other; none while the stream is paused. */
-  onData(chunk: Buffer): void
-  /** The peer has said everything. Trailers may be empty. */
-  onEnd(trailers: HeaderList): void
-  /** After a write() that returned false: there is room again. */
-  onWritable(): void
-  /** The stream broke. The last call. */
-  onReset(reset: StreamReset): void
-}
-
-export interface StreamReset {
-  readonly code: ErrorCode
-  /**
-   * - `peer`: RST_STREAM from the peer
-   * - `unprocessed`: the peer said that it did nothing with it (REFUSED_STREAM, above the last id of GOAWAY), or nothing was sent
-   * - `broken`: the peer broke a rule on this stream; we have reset it
-   * - `limit`: a limit of ours was exceeded (header list size); we have reset it
-   * - `invalid`: what we were asked to send cannot be put on the wire (trailers); we have reset it
-   * - `session`: the session ended under it
-   */
-  readonly cause: 'peer' | 'unprocessed' | 'broken' | 'limit' | 'invalid' | 'session'
-  readonly message: string
 }

@@ -3,10 +3,10 @@ import { NEVER } from '../deadline-timer.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import type { RequestBody } from '../exchange.ts'
 import { type HeaderList, headerValue, NO_HEADERS } from '../headers.ts'
-import type { RequestHead } from '../http2/message-head.ts'
-import type { StreamEvents, StreamReset } from '../http2/session-events.ts'
-import type { Stream } from '../http2/stream.ts'
-import { StreamTunnel } from '../http2/stream-tunnel.ts'
+import type { RequestHead } from '../multiplex/message-head.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents, StreamReset } from '../multiplex/stream-events.ts'
+import { StreamTunnel } from '../multiplex/stream-tunnel.ts'
 import { acceptedHeaders, upgradeHeaders } from './http2-upgrade.ts'
 import { Http2Upload, type UploadOwner } from './http2-upload.ts'
 import type { IngressExchange, IngressExchangeEvents } from './ingress-exchange.ts'
@@ -225,7 +225,7 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
     this.#forget()
     const error = (reset.cause === 'session' ? this.#host.endError : undefined) ?? resetError(reset)
     if (this.#tunnel !== undefined) {
-      this.#tunnel.receiveReset(error, reset.code)
+      this.#tunnel.receiveReset(error, reset.isError)
       return
     }
     const wasOver = this.#phase === 'ended'

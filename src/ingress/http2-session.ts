@@ -1,10 +1,12 @@
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import { createSession } from '../http2/create-session.ts'
-import type { RequestHead } from '../http2/message-head.ts'
 import type { Session } from '../http2/session.ts'
-import type { SessionEnd, SessionEvents, StreamEvents } from '../http2/session-events.ts'
-import type { Stream } from '../http2/stream.ts'
+import type { SessionEvents } from '../http2/session-events.ts'
+import type { SessionEnd } from '../multiplex/client-session.ts'
+import type { RequestHead } from '../multiplex/message-head.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
 import { Http2Exchange, type Http2ExchangeHost } from './http2-exchange.ts'
 import { Http2Output, type OutputEvents } from './http2-output.ts'
 import type { IngressLimits } from './ingress-limits.ts'
@@ -161,7 +163,7 @@ export class Http2Session implements IngressSession, SessionEvents, Http2Exchang
   }
 
   onEnd({ cause, message }: SessionEnd): void {
-    if (cause === 'peer') this.onRefused(new TransportError('MM_BAD_REQUEST', message))
+    if (cause === 'peer' || cause === 'timeout') this.onRefused(new TransportError('MM_BAD_REQUEST', message))
     else if (cause === 'flood') this.onRefused(new TransportError('MM_EXCESSIVE_LOAD', message))
     if (this.#phase !== 'open') return
     this.#phase = 'closing'

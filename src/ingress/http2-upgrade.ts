@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type HeaderList, hasHeader } from '../headers.ts'
-import type { RequestHead } from '../http2/message-head.ts'
+import type { RequestHead } from '../multiplex/message-head.ts'
 
 /**
  * The fields with which an extended CONNECT (RFC 8441) goes on as the Upgrade that it stands for. HTTP/2 has no use for the key of a

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Connection, ConnectionListener, HandshakeInfo } from '../connection.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { Http1Connection } from '../http1/connection.ts'
-import { Http2Connection } from '../http2/connection.ts'
+import { http2Connection } from '../http2/connection.ts'
 import type { Http2Options } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import type { ReadPort } from '../read-port.ts'
@@ -48,7 +48,7 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
   if (protocol !== 'h2') return new Http1Connection(common)
   const { knownStreams, onAltSvc, onDefence } = parts
   const http2 = { ...settings.http2, streamsBeforeSettings: earlyStreams(settings.http2, knownStreams) }
-  return new Http2Connection({ ...common, http2, onAltSvc, onDefence })
+  return http2Connection({ ...common, http2, onAltSvc, onDefence })
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Connection, Connector } from '../connection.ts'
 import type { Resolver } from '../endpoint.ts'
 import type { TransportError } from '../errors.ts'
-import { Http2Connection } from '../http2/connection.ts'
+import { MultiplexedConnection } from '../multiplex/connection.ts'
 import type { ExchangeEnded, Observer, RetryReason, TransportEvent } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -132,7 +132,7 @@ export class OriginEntry {
   readonly #onCapacity = (connection: Connection): void => {
     const now = this.#clock.now()
     this.record.onCapacity(connection.capacity, connection.protocol, now)
-    if (connection instanceof Http2Connection) {
+    if (connection instanceof MultiplexedConnection) {
       this.record.onExtendedConnect(connection.enablesExtendedConnect === true, now)
     }
   }
@@ -148,7 +148,7 @@ export class OriginEntry {
   }
 
   #learnOrigins(connection: Connection): void {
-    if (!(connection instanceof Http2Connection)) return
+    if (!(connection instanceof MultiplexedConnection)) return
     const { originSet } = connection
     if (originSet !== undefined) this.record.onOriginSet([...originSet], this.#clock.now())
   }

@@ -5,7 +5,8 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../../src/clock.ts'
 import type { ConnectionListener } from '../../src/connection.ts'
-import { Http2Connection, type Http2ConnectionOptions } from '../../src/http2/connection.ts'
+import { type Http2ConnectionOptions, http2Connection } from '../../src/http2/connection.ts'
+import type { MultiplexedConnection } from '../../src/multiplex/connection.ts'
 import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
@@ -22,7 +23,7 @@ export interface Http2ContractOptions {
 }
 
 export interface Http2ContractPeer extends ContractPeer {
-  connect(options: PeerOptions): Promise<Http2Connection>
+  connect(options: PeerOptions): Promise<MultiplexedConnection>
   /** The sessions of the origin that are open. */
   readonly sessions: ReadonlySet<http2.ServerHttp2Session>
 }
@@ -40,7 +41,7 @@ export function http2Peer(
   return {
     protocol: 'h2',
     sessions,
-    async connect({ script, listener, clock }): Promise<Http2Connection> {
+    async connect({ script, listener, clock }): Promise<MultiplexedConnection> {
       const settings = { enableConnectProtocol: true, ...options.settings }
       const authority = scheme === 'https' ? await createCertificateAuthority() : undefined
       const certificate = await authority?.issue({ names: ['127.0.0.1'] })
@@ -96,7 +97,7 @@ export interface Http2Target {
 }
 
 /** A connection of ours to 127.0.0.1. */
-export async function connectHttp2(target: Http2Target): Promise<Http2Connection> {
+export async function connectHttp2(target: Http2Target): Promise<MultiplexedConnection> {
   const { port, listener, clock, id = 1, reading = 'onread', ca } = target
   const readPort = reading === 'onread' ? new ReadPort() : undefined
   const options = {
@@ -108,7 +109,7 @@ export async function connectHttp2(target: Http2Target): Promise<Http2Connection
   const socket = ca === undefined ? connect(options) : connectTls({ ...options, ca, ALPNProtocols: ['h2'] })
   await once(socket, ca === undefined ? 'connect' : 'secureConnect')
   await target.meanwhile?.()
-  return new Http2Connection({
+  return http2Connection({
     id,
     socket,
     port: readPort,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ExchangeRequest } from '../../src/exchange.ts'
-import type { Http2Connection, Http2ConnectionOptions } from '../../src/http2/connection.ts'
+import type { Http2ConnectionOptions } from '../../src/http2/connection.ts'
+import type { MultiplexedConnection } from '../../src/multiplex/connection.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { literals, responseBlock } from '../support/http2-fields.ts'
 import {
@@ -48,14 +49,14 @@ describe('a connection of HTTP/2, frame by frame', () => {
     origin: Http2PeerOriginOptions = {},
     connection: Partial<Http2ConnectionOptions> = {},
     meanwhile: () => Promise<void> = () => Promise.resolve(),
-  ): Promise<Http2Connection> {
+  ): Promise<MultiplexedConnection> {
     const started = await startHttp2PeerOrigin({ onRequest: () => undefined, ...origin })
     origins.push(started)
     return connectHttp2({ port: started.port, listener, clock, connection, meanwhile })
   }
 
   function open(
-    connection: Http2Connection,
+    connection: MultiplexedConnection,
     overrides: Partial<ExchangeRequest> = {},
     title = '',
   ): RecordingHandler {

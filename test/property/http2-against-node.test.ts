@@ -3,7 +3,7 @@ import http2, { type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { StreamEvents } from '../../src/http2/session-events.ts'
+import type { StreamEvents } from '../../src/multiplex/stream-events.ts'
 import { driveSession, emptyObserved, type Observed, observe, pour } from './http2-wire-driver.ts'
 
 interface Message {

@@ -62,7 +62,7 @@ describe.each(ROLES)('SETTINGS for a %s (RFC 9113 6.5)', role => {
     expect(rig.log()).toEqual([])
     rig.session.onTimeout(5000)
     expect(rig.frames()).toEqual(['GOAWAY 0 SETTINGS_TIMEOUT'])
-    expect(rig.log()).toEqual(['ending', 'over SETTINGS_TIMEOUT peer'])
+    expect(rig.log()).toEqual(['ending', 'over SETTINGS_TIMEOUT timeout'])
   })
 
   it('of ours that are not acknowledged are missed (6.5.3)', () => {

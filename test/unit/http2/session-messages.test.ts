@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/errors.ts'
 import { NO_HEADERS } from '../../../src/headers.ts'
-import type { OutgoingRequest } from '../../../src/http2/session.ts'
+import type { OutgoingRequest } from '../../../src/multiplex/client-session.ts'
 import {
   indexedLiteral,
   literals,

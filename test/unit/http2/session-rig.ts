@@ -1,9 +1,11 @@
 import type { HeaderList } from '../../../src/headers.ts'
 import { createSession } from '../../../src/http2/create-session.ts'
-import type { RequestHead } from '../../../src/http2/message-head.ts'
-import type { OutgoingRequest, Session, SessionOptions } from '../../../src/http2/session.ts'
-import type { SessionEvents, StreamEvents } from '../../../src/http2/session-events.ts'
-import type { Stream } from '../../../src/http2/stream.ts'
+import type { Session, SessionOptions } from '../../../src/http2/session.ts'
+import type { SessionEvents } from '../../../src/http2/session-events.ts'
+import type { OutgoingRequest } from '../../../src/multiplex/client-session.ts'
+import type { RequestHead } from '../../../src/multiplex/message-head.ts'
+import type { Stream } from '../../../src/multiplex/stream.ts'
+import type { StreamEvents } from '../../../src/multiplex/stream-events.ts'
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../src/options.ts'
 import {
   describeFrame,

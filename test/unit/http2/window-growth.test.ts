@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createSession } from '../../../src/http2/create-session.ts'
 import type { Session } from '../../../src/http2/session.ts'
-import type { SessionEvents, StreamEvents } from '../../../src/http2/session-events.ts'
+import type { SessionEvents } from '../../../src/http2/session-events.ts'
+import type { StreamEvents } from '../../../src/multiplex/stream-events.ts'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../src/options.ts'
 
 const ONE_WAY_MS = 20

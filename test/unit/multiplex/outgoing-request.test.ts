@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BodySource, ExchangeRequest } from '../../../src/exchange.ts'
-import { prepareRequest } from '../../../src/http2/outgoing-request.ts'
+import { prepareRequest } from '../../../src/multiplex/outgoing-request.ts'
 import { requestOf } from '../../contract/contract-bench.ts'
 import { ScriptedSource } from '../../contract/scripted-source.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HeaderList } from '../../../src/headers.ts'
-import { StreamFault } from '../../../src/http2/http2-error.ts'
-import { readRequestHead } from '../../../src/http2/request-rules.ts'
+import { MessageFault } from '../../../src/multiplex/message-fault.ts'
+import { readRequestHead } from '../../../src/multiplex/request-rules.ts'
 
 type Fields = readonly [name: string, value: string][]
 
@@ -40,11 +40,11 @@ const read = (fields: Fields, allowsExtendedConnect = true) =>
   readRequestHead(fields.flat() as HeaderList, allowsExtendedConnect)
 
 /** The code and what of the message names the culprit. */
-function faultOf(act: () => unknown): { code: string; message: string } | undefined {
+function faultOf(act: () => unknown): MessageFault | undefined {
   try {
     act()
   } catch (error) {
-    if (error instanceof StreamFault) return { code: error.code, message: error.message }
+    if (error instanceof MessageFault) return error
     throw error
   }
   return undefined
@@ -232,7 +232,7 @@ const MALFORMED: [section: string, what: string, names: string, fields: Fields][
 describe('readRequestHead refuses with PROTOCOL_ERROR', () => {
   it.each(MALFORMED)('%s: %s (%s)', (_, _what, name, fields) => {
     const fault = faultOf(() => read(fields))
-    expect(fault?.code).toBe('PROTOCOL_ERROR')
+    expect(fault).toBeInstanceOf(MessageFault)
     expect(fault?.message).toContain(`: ${name}`)
   })
 

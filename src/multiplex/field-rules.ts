@@ -1,5 +1,5 @@
 import { HTAB, SP, TOKEN_LOWER_ONLY, VALUE } from '../char-tables.ts'
-import { StreamFault } from './http2-error.ts'
+import { MessageFault } from './message-fault.ts'
 
 /** What a field name means to the rules; everything else is an ordinary field. */
 export const ORDINARY = 0
@@ -88,9 +88,9 @@ export function readContentLength(value: string): number {
 /** What to show of a name that broke a rule. Values are not shown: they may be secrets. */
 const EXCERPT_CHARS = 40
 
-/** A malformed message (RFC 9113 8.1.1): which rule was broken, and by which field. */
-export function malformed(rule: string, name: string): StreamFault {
-  return new StreamFault('PROTOCOL_ERROR', `malformed message: ${rule}: ${excerpt(name)}`)
+/** A malformed message (RFC 9113 8.1.1, RFC 9114 4.1.2): which rule was broken, and by which field. */
+export function malformed(rule: string, name: string): MessageFault {
+  return new MessageFault(`malformed message: ${rule}: ${excerpt(name)}`)
 }
 
 function excerpt(name: string): string {

@@ -1,26 +1,28 @@
 import { type ErrorCode, type Processed, TransportError } from '../errors.ts'
-import type { SessionEnd, StreamReset } from './session-events.ts'
+import type { SessionEnd } from './client-session.ts'
+import type { StreamReset } from './stream-events.ts'
 
 /**
  * What the end of a stream means for its request. `hasResponse`: the head of the final response had come.
- *  1. The peer says that it did nothing with it: REFUSED_STREAM, above the last id of a GOAWAY, HTTP_1_1_REQUIRED (RFC 9113 7, 8.7). It
- *     is believed only while it has not begun to answer.
+ *  1. The peer says that it did nothing with it: it refused the stream, or wants HTTP/1.1 for it (RFC 9113 7, 8.7, RFC 9114 8.1). It is
+ *     believed only while it has not begun to answer.
  *  2. The peer, or a rule that it broke on this stream, or a limit of ours, has ended the stream.
  *  3. What we were to send cannot be written.
  *  4. The connection has ended: sessionFailure says more.
  */
 export function streamFailure(reset: StreamReset, hasResponse: boolean): TransportError {
-  const { code, cause, message } = reset
+  const { cause, message } = reset
   if (!hasResponse && cause === 'unprocessed') {
     return new TransportError('MM_REFUSED', message)
   }
-  if (!hasResponse && cause === 'peer' && code === 'HTTP_1_1_REQUIRED') {
+  if (!hasResponse && cause === 'needs-http1') {
     return new TransportError('MM_HTTP11_REQUIRED', message)
   }
   const processed: Processed = hasResponse ? 'yes' : 'unknown'
   switch (cause) {
     case 'peer':
     case 'unprocessed':
+    case 'needs-http1':
       return new TransportError('MM_STREAM_RESET', message, { processed })
     case 'broken':
       return new TransportError('MM_PROTOCOL_ERROR', message, { processed })
@@ -41,9 +43,10 @@ export function sessionFailure(end: SessionEnd): TransportError {
 
 function codeOf(end: SessionEnd): ErrorCode {
   if (end.cause === 'flood') return 'MM_EXCESSIVE_LOAD'
-  if (end.cause === 'peer') return 'MM_PROTOCOL_ERROR'
+  if (end.cause === 'peer' || end.cause === 'timeout') return 'MM_PROTOCOL_ERROR'
+  if (end.cause === 'network') return 'MM_CONNECTION_RESET'
   // The session ends itself by another code only when something in here threw that must not.
-  return end.code === 'NO_ERROR' ? 'MM_CONNECTION_CLOSED' : 'MM_INTERNAL'
+  return end.isError ? 'MM_INTERNAL' : 'MM_CONNECTION_CLOSED'
 }
 
 /** See ConnectionListener.onStreamClosed. Who refuses a request is busy, or about to go, and not broken. */

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../src/headers.ts'
-import { StreamFault } from '../../../src/http2/http2-error.ts'
-import { readResponseHead } from '../../../src/http2/response-rules.ts'
-import { readTrailers } from '../../../src/http2/trailer-rules.ts'
+import { MessageFault } from '../../../src/multiplex/message-fault.ts'
+import { readResponseHead } from '../../../src/multiplex/response-rules.ts'
+import { readTrailers } from '../../../src/multiplex/trailer-rules.ts'
 
 type Rows = [section: string, what: string, names: string, fields: string[]][]
 
-function faultOf(act: () => unknown): { code: string; message: string } | undefined {
+function faultOf(act: () => unknown): MessageFault | undefined {
   try {
     act()
   } catch (error) {
-    if (error instanceof StreamFault) return { code: error.code, message: error.message }
+    if (error instanceof MessageFault) return error
     throw error
   }
   return undefined
@@ -57,7 +57,7 @@ const MALFORMED: Rows = [
 describe('readResponseHead', () => {
   it.each(MALFORMED)('refuses with PROTOCOL_ERROR: %s: %s (%s)', (_, _what, name, fields) => {
     const fault = faultOf(() => readResponseHead(fields))
-    expect(fault?.code).toBe('PROTOCOL_ERROR')
+    expect(fault).toBeInstanceOf(MessageFault)
     expect(fault?.message).toContain(`: ${name}`)
   })
 
@@ -109,7 +109,7 @@ describe('readTrailers', () => {
     ['RFC 9113 8.2.2', 'TE', 'te', ['te', 'trailers']],
   ])('refuses with PROTOCOL_ERROR: %s: %s (%s)', (_, _what, name, fields) => {
     const fault = faultOf(() => readTrailers(fields))
-    expect(fault?.code).toBe('PROTOCOL_ERROR')
+    expect(fault).toBeInstanceOf(MessageFault)
     expect(fault?.message).toContain(`: ${name}`)
   })
 

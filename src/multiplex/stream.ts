@@ -1,5 +1,5 @@
 import type { HeaderList } from '../headers.ts'
-import type { ErrorCode } from './error-codes.ts'
+import type { ResetCode } from './reset-code.ts'
 
 /** One stream, as its driver holds it. */
 export interface Stream {
@@ -22,7 +22,7 @@ export interface Stream {
   /** Our side is complete. Trailers may be empty. */
   end(trailers: HeaderList): void
   /** Breaks the stream off. No event follows. Does nothing when it is over. */
-  reset(code: ErrorCode): void
+  reset(code: ResetCode): void
   /** Stops onData and onEnd; what the peer still sends is held, up to the window of the stream. */
   pause(): void
   resume(): void

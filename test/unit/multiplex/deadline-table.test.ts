@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NEVER } from '../../../src/deadline-timer.ts'
-import { type Deadlined, DeadlineTable } from '../../../src/http2/deadline-table.ts'
+import { type Deadlined, DeadlineTable } from '../../../src/multiplex/deadline-table.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 class Item implements Deadlined {

@@ -1,5 +1,4 @@
 import { HTAB, SEMICOLON, SP, TARGET } from '../char-tables.ts'
-import { ConnectionFault } from './http2-error.ts'
 
 /** How a response is to be scheduled among others (RFC 9218 4). */
 export interface Priority {
@@ -12,7 +11,7 @@ export interface Priority {
 export const DEFAULT_PRIORITY: Priority = Object.freeze({ urgency: 3, incremental: false })
 
 /** Longer than this is no priority: what is sent in earnest has ten characters at the most. */
-const MAX_PRIORITY_CHARS = 256
+export const MAX_PRIORITY_CHARS = 256
 
 /**
  * Reads the value of a Priority field or of PRIORITY_UPDATE: a structured-field dictionary (RFC 9651 4.2.2). A member that is unknown,
@@ -39,35 +38,6 @@ export function parsePriority(value: string | undefined): Priority {
     if (value.charCodeAt(pos) !== COMMA) return DEFAULT_PRIORITY
     pos = skipBlanks(value, pos + 1)
   }
-}
-
-const STREAM_ID_BYTES = 4
-
-/**
- * Reads the payload `buffer[start, end)` of a PRIORITY_UPDATE frame (RFC 9218 7.1). The value is latin1, not yet parsed, and
- * cut behind what parsePriority gives up at. Throws a ConnectionFault when the stream id is missing or 0.
- */
-export function readPriorityUpdate(
-  buffer: Buffer,
-  start: number,
-  end: number,
-): { streamId: number; value: string } {
-  const valueStart = start + STREAM_ID_BYTES
-  if (valueStart > end) {
-    throw new ConnectionFault('FRAME_SIZE_ERROR', 'a PRIORITY_UPDATE has no room for its stream id')
-  }
-  const streamId = buffer.readUInt32BE(start) & 0x7fff_ffff
-  if (streamId === 0) throw new ConnectionFault('PROTOCOL_ERROR', 'a PRIORITY_UPDATE prioritizes stream 0')
-  const valueEnd = Math.min(end, valueStart + MAX_PRIORITY_CHARS + 1)
-  return { streamId, value: buffer.toString('latin1', valueStart, valueEnd) }
-}
-
-/** The payload of a PRIORITY_UPDATE frame. */
-export function encodePriorityUpdate(streamId: number, value: string): Buffer {
-  const payload = Buffer.alloc(STREAM_ID_BYTES + value.length)
-  payload.writeUInt32BE(streamId)
-  payload.write(value, STREAM_ID_BYTES, 'latin1')
-  return payload
 }
 
 const MALFORMED = -1

@@ -1,12 +1,11 @@
 import { Duplex } from 'node:stream'
 import { NO_HEADERS } from '../headers.ts'
-import type { ErrorCode } from './error-codes.ts'
 import type { Stream } from './stream.ts'
 import { keepAsItIs } from './stream-writer.ts'
 
 /**
- * A stream of HTTP/2 that became a tunnel (CONNECT, or RFC 8441), as a Duplex: DATA frames are its bytes, END_STREAM is the FIN of
- * either side, and a destroy is the RST_STREAM that RFC 9113 8.5 asks for. A reader that sleeps holds back its own stream only.
+ * A stream that became a tunnel (CONNECT, or RFC 8441 and RFC 9220), as a Duplex: DATA frames are its bytes, the end of the stream is the FIN
+ * of either side, and a destroy is the reset that RFC 9113 8.5 and RFC 9114 4.4 ask for. A reader that sleeps holds back its own stream only.
  */
 export class StreamTunnel {
   readonly duplex: Duplex
@@ -54,8 +53,8 @@ export class StreamTunnel {
   }
 
   /** Who has said everything and then resets without an error only does not want to hear more (RFC 9113 8.1). */
-  receiveReset(error: Error, code: ErrorCode): void {
-    this.duplex.destroy(code === 'NO_ERROR' && this.#hasReceivedEnd ? undefined : error)
+  receiveReset(error: Error, isError: boolean): void {
+    this.duplex.destroy(!isError && this.#hasReceivedEnd ? undefined : error)
   }
 
   onWritable(): void {

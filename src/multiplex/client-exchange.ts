@@ -5,13 +5,13 @@ import type { ExchangeController, ExchangeHandler, ExchangeRequest, RequestBody 
 import { type HeaderList, headerValue, NO_HEADERS } from '../headers.ts'
 import { MemorySource } from '../memory-source.ts'
 import type { Protocol } from '../protocol.ts'
+import type { ClientSession } from './client-session.ts'
 import type { DeadlineTable } from './deadline-table.ts'
-import type { ErrorCode } from './error-codes.ts'
 import type { ResponseHead } from './message-head.ts'
 import { prepareRequest } from './outgoing-request.ts'
-import type { Session } from './session.ts'
-import type { StreamEvents, StreamReset } from './session-events.ts'
+import type { ResetCode } from './reset-code.ts'
 import type { Stream } from './stream.ts'
+import type { StreamEvents, StreamReset } from './stream-events.ts'
 import { speaksAgainstPeer, streamFailure, withProcessed } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
 import { keepAsItIs, streamWriter } from './stream-writer.ts'
@@ -19,7 +19,8 @@ import { acceptWebsocket } from './websocket-accept.ts'
 
 /** What an exchange asks of its connection. */
 export interface ExchangeOwner {
-  readonly session: Session
+  readonly protocol: Protocol
+  readonly session: ClientSession
   readonly table: DeadlineTable<ClientExchange>
   readonly maxInformational: number
   /** Why the connection is ending with everything on it. Exchanges fall with it: see onExchangeFallen. */
@@ -29,7 +30,7 @@ export interface ExchangeOwner {
    * The exchange has ended, before the handler hears of it. `failed`: see ConnectionListener. Its stream is free, or still to be reset
    * with `code`.
    */
-  onExchangeEnded(exchange: ClientExchange, failed: boolean, stream?: Stream, code?: ErrorCode): void
+  onExchangeEnded(exchange: ClientExchange, failed: boolean, stream?: Stream, code?: ResetCode): void
   /** The exchange has ended with its connection, or was not wanted: settle() is to be called once the listener knows. */
   onExchangeFallen(exchange: ClientExchange): void
   /** The stream has become a tunnel, whose end is told by the session. */
@@ -74,6 +75,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   #isPaused = false
   #isAborted = false
   #informationalCount = 0
+  #wasEarly = false
 
   constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: ExchangeOwner) {
     this.request = request
@@ -112,6 +114,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
       const stream = session.open(prepared, endsStream, this, table.now)
       this.#stream = stream
       this.#phase = 'open'
+      this.#wasEarly = session.isInEarlyData
       if (this.#isPaused) stream.pause()
       if (body !== null) this.#sendBody(stream, body, prepared.bodyLength)
     } catch (error) {
@@ -123,7 +126,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   /** Ends it with an error; `failed`: see ConnectionListener. Does nothing when it is over. */
-  fail(error: TransportError, failed: boolean, code: ErrorCode = 'CANCEL'): void {
+  fail(error: TransportError, failed: boolean, code: ResetCode = 'CANCEL'): void {
     if (this.#phase !== 'pending' && this.#phase !== 'open') return
     this.#leave('over')
     this.#owner.onExchangeEnded(this, failed, this.#stream, code)
@@ -187,7 +190,11 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   // The handler's side: ExchangeController
 
   get protocol(): Protocol {
-    return 'h2'
+    return this.#owner.protocol
+  }
+
+  get wasEarly(): boolean {
+    return this.#wasEarly
   }
 
   get paused(): boolean {
@@ -282,7 +289,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   onReset(reset: StreamReset): void {
     const { loss } = this.#owner
     const failure = streamFailure(reset, this.#hasResponse)
-    if (this.#tunnel !== undefined) this.#tunnel.receiveReset(loss ?? failure, reset.code)
+    if (this.#tunnel !== undefined) this.#tunnel.receiveReset(loss ?? failure, reset.isError)
     else if (loss !== undefined) this.fall(loss, failure.processed)
     else if (this.#phase === 'open') {
       this.#leave('over')

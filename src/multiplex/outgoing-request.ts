@@ -1,7 +1,7 @@
 import { TransportError } from '../errors.ts'
 import type { ExchangeRequest } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
-import type { OutgoingRequest } from './session.ts'
+import type { OutgoingRequest } from './client-session.ts'
 
 /** A request in the words of HTTP/2. */
 export interface PreparedRequest extends OutgoingRequest {

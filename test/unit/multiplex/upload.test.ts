@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { BodyUpload, type UploadOwner } from '../../../src/body-upload.ts'
 import { TransportError } from '../../../src/errors.ts'
-import type { Stream } from '../../../src/http2/stream.ts'
-import { streamWriter } from '../../../src/http2/stream-writer.ts'
+import type { Stream } from '../../../src/multiplex/stream.ts'
+import { streamWriter } from '../../../src/multiplex/stream-writer.ts'
 import { RepeatingSource, ScriptedSource } from '../../contract/scripted-source.ts'
 
 /** A stream that takes `room` chunks and then says to wait. */

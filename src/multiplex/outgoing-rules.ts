@@ -1,8 +1,8 @@
 import { hasPort, isAuthority } from '../authority.ts'
 import { isToken } from '../char-tables.ts'
 import { TransportError } from '../errors.ts'
+import type { OutgoingRequest } from './client-session.ts'
 import { isPath, isProtocol, isScheme } from './pseudo-fields.ts'
-import type { OutgoingRequest } from './session.ts'
 
 /**
  * Holds a request of ours to what we hold those of others to (RFC 9113 8.3.1, 8.5, RFC 8441 4): whoever is behind the peer may read it as

@@ -1,0 +1,7 @@
+/** A message broke a rule that HTTP/2 and HTTP/3 share. Thrown by the rules of this folder; each session turns it into the end of the stream. */
+export class MessageFault extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'MessageFault'
+  }
+}
