@@ -91,6 +91,8 @@ export interface ExchangeController {
   readonly protocol: Protocol
   /** The request left in early data: 425 is to be answered by sending it again after the handshake (RFC 8470 5.2). */
   readonly wasEarly?: boolean
+  /** Milliseconds for which received data of the response sat behind a gap that a loss had left. Undefined: the protocol cannot tell. */
+  readonly stallMs?: number | undefined
   readonly paused: boolean
   readonly aborted: boolean
   /** Stops the flow of the body until resume(). On HTTP/2 and HTTP/3 other exchanges go on. */

@@ -55,6 +55,8 @@ export interface ExchangeEnded {
   requestBytes: number | undefined
   /** Of the body. */
   responseBytes: number
+  /** For which received data of the response sat behind a gap that a loss had left. Undefined: the protocol cannot tell. */
+  stallMs: number | undefined
   /** Waiting for a connection. */
   queueMs: number
   /** From the lease to the head of the final response; 0 when none came. */

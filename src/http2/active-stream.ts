@@ -25,6 +25,9 @@ export class ActiveStream implements Stream {
   /** On the wire. The stream leaves the session once it is closed and everything that came was delivered. */
   state: StreamState = 'open'
 
+  /** TCP hides its gaps. */
+  readonly stallMs = undefined
+
   // Sending
   sendWindow: number
   /** Chunks that wait, all owned. */

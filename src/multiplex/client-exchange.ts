@@ -197,6 +197,10 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
     return this.#wasEarly
   }
 
+  get stallMs(): number | undefined {
+    return this.#stream?.stallMs
+  }
+
   get paused(): boolean {
     return this.#isPaused
   }

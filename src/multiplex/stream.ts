@@ -12,6 +12,8 @@ export interface Stream {
   readonly hasReceivedEnd: boolean
   /** Bytes that were written and wait for a window, for room, or for their turn. */
   readonly queuedBytes: number
+  /** Milliseconds for which received data of it sat behind a gap; undefined: its protocol cannot tell. */
+  readonly stallMs: number | undefined
   /** Server role: a 1xx, or the final head. */
   respond(status: number, headers: HeaderList, endsStream: boolean): void
   /**

@@ -1,0 +1,35 @@
+/** The error codes of RFC 9114 8.1, RFC 9204 6 and RFC 9297 5.2. */
+export const ERROR_CODES = {
+  H3_NO_ERROR: 0x100,
+  H3_GENERAL_PROTOCOL_ERROR: 0x101,
+  H3_INTERNAL_ERROR: 0x102,
+  H3_STREAM_CREATION_ERROR: 0x103,
+  H3_CLOSED_CRITICAL_STREAM: 0x104,
+  H3_FRAME_UNEXPECTED: 0x105,
+  H3_FRAME_ERROR: 0x106,
+  H3_EXCESSIVE_LOAD: 0x107,
+  H3_ID_ERROR: 0x108,
+  H3_SETTINGS_ERROR: 0x109,
+  H3_MISSING_SETTINGS: 0x10a,
+  H3_REQUEST_REJECTED: 0x10b,
+  H3_REQUEST_CANCELLED: 0x10c,
+  H3_REQUEST_INCOMPLETE: 0x10d,
+  H3_MESSAGE_ERROR: 0x10e,
+  H3_CONNECT_ERROR: 0x10f,
+  H3_VERSION_FALLBACK: 0x110,
+  H3_DATAGRAM_ERROR: 0x33,
+  QPACK_DECOMPRESSION_FAILED: 0x200,
+  QPACK_ENCODER_STREAM_ERROR: 0x201,
+  QPACK_DECODER_STREAM_ERROR: 0x202,
+} as const
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+const NAMES = new Map<number, ErrorCode>(
+  Object.entries(ERROR_CODES).map(([name, code]) => [code, name as ErrorCode]), // its own keys
+)
+
+/** RFC 9114 9: unknown codes, and those of grease (0x1f * N + 0x21), are to be treated as H3_NO_ERROR. */
+export function errorCodeOf(wire: number): ErrorCode {
+  return NAMES.get(wire) ?? 'H3_NO_ERROR'
+}

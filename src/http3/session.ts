@@ -1,0 +1,57 @@
+import type { ClientSession, ClientSessionEvents } from '../multiplex/client-session.ts'
+import type { RequestHead } from '../multiplex/message-head.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
+import type { Http3Options } from '../options.ts'
+import type { QuicConnection, QuicHandshake } from '../quic/engine.ts'
+import type { Settings } from './settings.ts'
+
+export interface SessionOptions {
+  readonly role: 'client' | 'server'
+  /** Fresh: nobody has taken an event from it yet, but for `established` where that is handed on by `handshake`. */
+  readonly quic: QuicConnection
+  readonly options: Http3Options
+  /** One field section (head or trailers) from the peer. */
+  readonly maxHeaderBytes: number
+  readonly maxHeaderCount: number
+  /** The connection is exhausted after this many requests: see QuicOptions.maxRequestsPerConnection. */
+  readonly maxRequests: number
+  /** Server role: whether extended CONNECT is offered (RFC 9220). */
+  readonly enableConnectProtocol: boolean
+  /** HTTP datagrams are taken (RFC 9297), if the engine and the peer take them. */
+  readonly enableDatagrams: boolean
+  /** Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2). */
+  readonly rememberedSettings?: Settings | undefined
+  readonly events: SessionEvents
+  /** The version of a borrowed chunk that may be kept; called within onTurn(). */
+  readonly keep: (chunk: Buffer) => Buffer
+}
+
+/** What a driver holds: HTTP/3 for both roles over a QUIC connection, without sockets, timers and clock. */
+export interface Session extends ClientSession {
+  /** Puts out the control streams and SETTINGS, or does so as soon as QUIC lets it. Once, before anything else. */
+  start(now: number): void
+  /** Something has happened to the QUIC connection: takes its events and acts on them. Never throws. */
+  onTurn(now: number): void
+  /** Client role: tells the server of a new priority (RFC 9218 7.2). */
+  reprioritize(stream: Stream, priority: string): void
+  /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
+  sendDatagram(stream: Stream, payload: Uint8Array): boolean
+  /** One line of figures for toString(): streams and bytes that wait. */
+  readonly bufferedBytes: number
+}
+
+/** What a session tells its driver, from within an input or a command. The driver may call commands from within. */
+export interface SessionEvents extends ClientSessionEvents {
+  /** Something was put out: the link must be run. */
+  onOutput(): void
+  onHandshake(handshake: QuicHandshake): void
+  /** Of our 0-RTT. */
+  onEarlyData(outcome: 'accepted' | 'rejected'): void
+  /** Client role: a ticket to resume with later, and the SETTINGS that go with it. */
+  onTicket(ticket: Buffer, settings: Settings): void
+  /** Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd follow. */
+  onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents
+  /** RFC 9297. Borrowed. */
+  onDatagram(stream: Stream, payload: Buffer): void
+}

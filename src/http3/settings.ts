@@ -1,0 +1,103 @@
+import { ConnectionFault } from './http3-error.ts'
+import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './varint.ts'
+
+/** The peer's SETTINGS that mean something here (RFC 9114 7.2.4.1, RFC 9204 5, RFC 9220 3, RFC 9297 2.1.1). */
+export interface Settings {
+  /** 0: the peer takes no dynamic table. */
+  readonly qpackMaxTableCapacity: number
+  readonly qpackBlockedStreams: number
+  /** Advisory. Infinity: not said. */
+  readonly maxFieldSectionSize: number
+  readonly enableConnectProtocol: boolean
+  readonly h3Datagram: boolean
+}
+
+/** What holds until the peer has said something. */
+export const INITIAL_SETTINGS: Settings = Object.freeze({
+  qpackMaxTableCapacity: 0,
+  qpackBlockedStreams: 0,
+  maxFieldSectionSize: Number.POSITIVE_INFINITY,
+  enableConnectProtocol: false,
+  h3Datagram: false,
+})
+
+/** Each setting: its identifier, and the largest value that it may have. */
+const IDS = {
+  qpackMaxTableCapacity: 0x01,
+  maxFieldSectionSize: 0x06,
+  qpackBlockedStreams: 0x07,
+  enableConnectProtocol: 0x08,
+  h3Datagram: 0x33,
+} as const
+
+/** RFC 9114 7.2.4.1: they mean something in HTTP/2 and must not be used here. */
+const RESERVED: ReadonlySet<number> = new Set([0x00, 0x02, 0x03, 0x04, 0x05])
+
+/** So many settings are more than there are; what is above is not worth remembering for the check of duplicates. */
+const MAX_SETTINGS = 64
+
+/** Reads the payload of a SETTINGS frame. Throws a ConnectionFault. */
+export function readSettings(payload: Buffer): Settings {
+  const cursor: VarintCursor = { buffer: payload, at: 0, end: payload.length }
+  const values = new Map<number, number>()
+  while (cursor.at < cursor.end) {
+    const id = readVarint(cursor)
+    const value = id === undefined ? undefined : readVarint(cursor)
+    if (id === undefined || value === undefined) {
+      throw new ConnectionFault('H3_FRAME_ERROR', 'SETTINGS end within a setting')
+    }
+    if (RESERVED.has(id)) throw settingsFault(`setting 0x${id.toString(16)} belongs to HTTP/2`)
+    if (values.has(id)) throw settingsFault(`setting 0x${id.toString(16)} stands twice`)
+    if (values.size >= MAX_SETTINGS) throw new ConnectionFault('H3_EXCESSIVE_LOAD', 'too many settings')
+    values.set(id, value)
+  }
+  return {
+    qpackMaxTableCapacity: values.get(IDS.qpackMaxTableCapacity) ?? 0,
+    qpackBlockedStreams: values.get(IDS.qpackBlockedStreams) ?? 0,
+    maxFieldSectionSize: values.get(IDS.maxFieldSectionSize) ?? Number.POSITIVE_INFINITY,
+    enableConnectProtocol: flag(values, IDS.enableConnectProtocol, 'ENABLE_CONNECT_PROTOCOL'),
+    h3Datagram: flag(values, IDS.h3Datagram, 'H3_DATAGRAM'),
+  }
+}
+
+/** RFC 9220 3 and RFC 9297 2.1.1: nothing but 0 and 1. */
+function flag(values: ReadonlyMap<number, number>, id: number, name: string): boolean {
+  const value = values.get(id) ?? 0
+  if (value > 1) throw settingsFault(`${name} must be 0 or 1, not ${value}`)
+  return value === 1
+}
+
+/**
+ * Holds the real SETTINGS to the remembered ones that early data was sent by (RFC 9114 7.2.4.2): none may be less, and with accepted
+ * early data none may be gone. Throws a ConnectionFault.
+ */
+export function checkAgainstRemembered(real: Settings, remembered: Settings): void {
+  const isLess =
+    real.qpackMaxTableCapacity < remembered.qpackMaxTableCapacity ||
+    real.qpackBlockedStreams < remembered.qpackBlockedStreams ||
+    real.maxFieldSectionSize < remembered.maxFieldSectionSize ||
+    (remembered.enableConnectProtocol && !real.enableConnectProtocol) ||
+    (remembered.h3Datagram && !real.h3Datagram)
+  if (isLess) throw settingsFault('the settings are less than those that the early data was sent by')
+}
+
+/** Our SETTINGS as the payload of their frame. `grease` is a reserved setting (RFC 9114 7.2.4.1): its N, and a value. */
+export function encodeSettings(settings: Settings, grease?: readonly [n: number, value: number]): Buffer {
+  const pairs: [id: number, value: number][] = []
+  if (settings.qpackMaxTableCapacity > 0) pairs.push([IDS.qpackMaxTableCapacity, settings.qpackMaxTableCapacity])
+  if (settings.qpackBlockedStreams > 0) pairs.push([IDS.qpackBlockedStreams, settings.qpackBlockedStreams])
+  if (settings.maxFieldSectionSize !== Number.POSITIVE_INFINITY) {
+    pairs.push([IDS.maxFieldSectionSize, settings.maxFieldSectionSize])
+  }
+  if (settings.enableConnectProtocol) pairs.push([IDS.enableConnectProtocol, 1])
+  if (settings.h3Datagram) pairs.push([IDS.h3Datagram, 1])
+  if (grease !== undefined) pairs.push([0x1f * grease[0] + 0x21, grease[1]])
+  const payload = Buffer.alloc(pairs.reduce((bytes, [id, value]) => bytes + varintBytes(id) + varintBytes(value), 0))
+  let at = 0
+  for (const pair of pairs) for (const value of pair) at = encodeVarint(payload, at, value)
+  return payload
+}
+
+function settingsFault(message: string): ConnectionFault {
+  return new ConnectionFault('H3_SETTINGS_ERROR', message)
+}
