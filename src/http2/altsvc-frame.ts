@@ -1,5 +1,5 @@
 import { byteAt, classOf, VALUE } from '../char-tables.ts'
-import { isSerializedOrigin } from './serialized-origin.ts'
+import { isSerializedOrigin } from '../multiplex/serialized-origin.ts'
 
 /** What we read of one field value. An alternative has about 30 characters. */
 const MAX_VALUE_BYTES = 4096

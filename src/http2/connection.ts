@@ -91,7 +91,7 @@ function sessionEvents(
   return {
     ...events,
     onOutput,
-    onSettings: events.onReady,
+    onSettings: () => events.onReady(),
     // RFC 9113 6.8: the largest id is the first step of a graceful end, and counts nothing. Ours are the odd ones.
     onGoaway: ({ lastStreamId }) =>
       events.onGoaway(lastStreamId < MAX_STREAM_ID ? (lastStreamId + 1) >>> 1 : undefined),

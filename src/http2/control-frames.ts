@@ -1,3 +1,4 @@
+import { readOrigins } from '../multiplex/origin-frame.ts'
 import { readAltSvc } from './altsvc-frame.ts'
 import { type ErrorCode, errorCodeOf } from './error-codes.ts'
 import {
@@ -16,7 +17,6 @@ import {
 import { readGoaway } from './goaway.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
 import type { InboundHeads } from './inbound-heads.ts'
-import { readOrigins } from './origin-frame.ts'
 import { type PingPurpose, purposeOfPong, putPong } from './pings.ts'
 import { readPriorityUpdate } from './priority-update.ts'
 import type { SessionCore } from './session-core.ts'

@@ -1,7 +1,7 @@
 import type { HpackEncoder } from '../header-compression/hpack-encoder.ts'
 import type { HeaderList } from '../headers.ts'
 import type { OutgoingRequest } from '../multiplex/client-session.ts'
-import { checkOutgoingRequest } from '../multiplex/outgoing-rules.ts'
+import { HeadFields } from '../multiplex/head-fields.ts'
 import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts'
 import type { OutputQueue } from './output-queue.ts'
 
@@ -12,11 +12,7 @@ import type { OutputQueue } from './output-queue.ts'
 export class HeadWriter {
   readonly #encoder: HpackEncoder
   readonly #output: OutputQueue
-  /** What the last request was checked for: many that follow are the same in it. Not the request, whose fields may be secret. */
-  #method = ''
-  #scheme = ''
-  #authority = ''
-  #path = ''
+  readonly #fields = new HeadFields()
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   maxFrameBytes = 16_384
 
@@ -26,28 +22,15 @@ export class HeadWriter {
   }
 
   putRequest(streamId: number, request: OutgoingRequest, endsStream: boolean): void {
-    const encoder = this.#encoder
-    const { method, protocol } = request
-    this.#check(request)
-    encoder.begin()
-    encoder.add(':method', method)
-    // CONNECT has neither, extended CONNECT has both (RFC 9113 8.5, RFC 8441 4).
-    if (method !== 'CONNECT' || protocol !== undefined) {
-      encoder.add(':scheme', request.scheme)
-      encoder.add(':path', request.path)
-    }
-    if (request.authority !== '') encoder.add(':authority', request.authority)
-    if (protocol !== undefined) encoder.add(':protocol', protocol)
-    encoder.addAll(request.headers)
-    if (request.acceptsTrailers === true) encoder.add('te', 'trailers')
+    this.#fields.check(request)
+    this.#encoder.begin()
+    this.#fields.addRequest(this.#encoder, request)
     this.#put(streamId, endsStream)
   }
 
   putResponse(streamId: number, status: number, headers: HeaderList, endsStream: boolean): void {
-    const encoder = this.#encoder
-    encoder.begin()
-    encoder.add(':status', String(status))
-    encoder.addAll(headers)
+    this.#encoder.begin()
+    this.#fields.addResponse(this.#encoder, status, headers)
     this.#put(streamId, endsStream)
   }
 
@@ -55,22 +38,6 @@ export class HeadWriter {
     this.#encoder.begin()
     this.#encoder.addAll(trailers)
     this.#put(streamId, true)
-  }
-
-  #check(request: OutgoingRequest): void {
-    const { method, scheme, authority, path } = request
-    const isSame =
-      path === this.#path &&
-      authority === this.#authority &&
-      method === this.#method &&
-      scheme === this.#scheme &&
-      request.protocol === undefined
-    if (isSame) return
-    checkOutgoingRequest(request)
-    this.#method = method
-    this.#scheme = scheme
-    this.#authority = authority
-    this.#path = path
   }
 
   #put(streamId: number, endsStream: boolean): void {

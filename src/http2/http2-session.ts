@@ -173,6 +173,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     return this.#core.hasPeerSettings
   }
 
+  get isCapacityProvisional(): boolean {
+    return !this.#core.hasPeerSettings
+  }
+
   get capacity(): number {
     const { hasPeerSettings, peerSettings, options, isEnded, table } = this.#core
     if (isEnded || this.#isDraining || table.isExhausted) return 0

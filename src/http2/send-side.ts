@@ -1,9 +1,9 @@
 import type { HeaderList } from '../headers.ts'
+import { SendQueue } from '../multiplex/send-queue.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { DATA, END_STREAM } from './frame-table.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
 import type { OutputQueue } from './output-queue.ts'
-import { SendQueue } from './send-queue.ts'
 
 /** RFC 9113 6.9.1 */
 const MAX_WINDOW = 0x7fffffff
@@ -26,7 +26,7 @@ export class SendSide {
   readonly #output: OutputQueue
   readonly #writeAheadBytes: number
   readonly #host: SendHost
-  readonly #queue = new SendQueue()
+  readonly #queue = new SendQueue<ActiveStream>()
   #window = INITIAL_WINDOW
   #isPumping = false
   /** The peer's settings. */

@@ -1,5 +1,5 @@
+import { RecentIds } from '../multiplex/recent-ids.ts'
 import type { ActiveStream } from './active-stream.ts'
-import { ResetMemory } from './reset-memory.ts'
 import { type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './stream-state.ts'
 
 const MAX_STREAM_ID = 0x7fffffff
@@ -17,7 +17,7 @@ const SLOTS = 256
 export class StreamTable {
   readonly #ring: (ActiveStream | undefined)[] = Array.from({ length: SLOTS })
   readonly #longLived = new Map<number, ActiveStream>()
-  readonly #resets = new ResetMemory()
+  readonly #resets = new RecentIds()
   readonly #isClient: boolean
   #size = 0
   #nextOwnId: number

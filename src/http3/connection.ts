@@ -1,10 +1,14 @@
 import type { Clock } from '../clock.ts'
 import type { ConnectionListener, HandshakeInfo } from '../connection.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { MultiplexedConnection } from '../multiplex/connection.ts'
+import { TransportError } from '../errors.ts'
+import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
 import type { Http3Options, QuicOptions, ResponseLimits } from '../options.ts'
 import type { QuicHandshake, QuicLink } from '../quic/engine.ts'
+import { createSession } from './create-session.ts'
+import type { Session, SessionEvents } from './session.ts'
 import type { Settings } from './settings.ts'
+import { encodeTicket } from './ticket.ts'
 
 export interface Http3ConnectionOptions {
   /** Unique in the process. */
@@ -27,4 +31,106 @@ export interface Http3ConnectionOptions {
   onTicket?: ((ticket: Buffer) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
+}
+
+/** HTTP/3 towards an origin: a client session over a QUIC connection. */
+export function http3Connection(options: Http3ConnectionOptions): MultiplexedConnection {
+  const { link, limits, quic } = options
+  // What is read goes through one buffer that all connections share.
+  const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
+  return new MultiplexedConnection({
+    id: options.id,
+    protocol: 'h3',
+    endpoint: options.endpoint,
+    handshake: options.handshake,
+    listener: options.listener,
+    maxInformational: limits.maxInformational,
+    clock: options.clock,
+    keep,
+    onDefence: options.onDefence,
+    start: (host, now) => {
+      let isFlushing = false
+      const flush = (): void => {
+        isFlushing = false
+        session.flush()
+      }
+      // The cork is emptied when the caller has said all that it has to say now, and before the link runs.
+      const onOutput = (): void => {
+        if (!isFlushing) {
+          isFlushing = true
+          process.nextTick(flush)
+        }
+        link.schedule()
+      }
+      const session = createSession({
+        role: 'client',
+        quic: link.connection,
+        options: options.http3,
+        maxHeaderBytes: limits.maxHeaderBytes,
+        maxHeaderCount: limits.maxHeaderCount,
+        maxRequests: quic.maxRequestsPerConnection,
+        enableConnectProtocol: false,
+        enableDatagrams: false,
+        rememberedSettings: options.rememberedSettings,
+        liveness: { intervalMs: quic.livenessIntervalMs, timeoutMs: quic.livenessTimeoutMs },
+        events: sessionEvents(host, options, onOutput),
+        keep,
+      })
+      link.owner = owner(host, session)
+      session.start(now)
+      link.schedule()
+      return { session, carrier: carrierOver(link) }
+    },
+  })
+}
+
+function owner(host: SessionHost, session: Session): QuicLink['owner'] {
+  return {
+    onTurn: () => {
+      session.onTurn(host.beginInput())
+      host.endInput()
+    },
+    onClosed: () => {
+      const message = 'the QUIC connection has ended'
+      host.onLost(
+        'network-error',
+        new TransportError('MM_CONNECTION_CLOSED', message, { processed: 'unknown' }),
+      )
+    },
+  }
+}
+
+function carrierOver(link: QuicLink): {
+  readonly isWritable: boolean
+  finish(): void
+  ref(): void
+  unref(): void
+} {
+  return {
+    // Its end is told at once.
+    isWritable: true,
+    finish: () => link.schedule(),
+    ref: () => link.ref(),
+    unref: () => link.unref(),
+  }
+}
+
+function sessionEvents(
+  { events }: SessionHost,
+  { handshake, onHandshake, onTicket }: Http3ConnectionOptions,
+  onOutput: () => void,
+): SessionEvents {
+  return {
+    ...events,
+    onOutput,
+    onHandshake: quicHandshake => onHandshake?.(quicHandshake),
+    onEarlyData: outcome => {
+      handshake.earlyData = outcome
+    },
+    onTicket: (ticket, settings) => onTicket?.(encodeTicket({ ticket, settings, token: undefined })),
+    onRequest: () => {
+      throw new Error('a client session takes no requests')
+    },
+    onDatagram: () => {},
+  }
 }

@@ -4,6 +4,7 @@ import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents } from '../multiplex/stream-events.ts'
 import type { Http3Options } from '../options.ts'
 import type { QuicConnection, QuicHandshake } from '../quic/engine.ts'
+import type { LivenessOptions } from './liveness.ts'
 import type { Settings } from './settings.ts'
 
 export interface SessionOptions {
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly enableDatagrams: boolean
   /** Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2). */
   readonly rememberedSettings?: Settings | undefined
+  /** Default: none. */
+  readonly liveness?: LivenessOptions | undefined
   readonly events: SessionEvents
   /** The version of a borrowed chunk that may be kept; called within onTurn(). */
   readonly keep: (chunk: Buffer) => Buffer
@@ -33,17 +36,19 @@ export interface Session extends ClientSession {
   start(now: number): void
   /** Something has happened to the QUIC connection: takes its events and acts on them. Never throws. */
   onTurn(now: number): void
+  /** Gives QUIC what was put out since onOutput. To be called before the link takes datagrams, if not from onTurn. */
+  flush(): void
   /** Client role: tells the server of a new priority (RFC 9218 7.2). */
   reprioritize(stream: Stream, priority: string): void
   /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
   sendDatagram(stream: Stream, payload: Uint8Array): boolean
-  /** One line of figures for toString(): streams and bytes that wait. */
+  /** Bytes that wait for readers that sleep, and for QUIC. */
   readonly bufferedBytes: number
 }
 
 /** What a session tells its driver, from within an input or a command. The driver may call commands from within. */
 export interface SessionEvents extends ClientSessionEvents {
-  /** Something was put out: the link must be run. */
+  /** Something was put out from outside of a turn: flush() is to be called soon, and then the link must be run. Told once until flush(). */
   onOutput(): void
   onHandshake(handshake: QuicHandshake): void
   /** Of our 0-RTT. */

@@ -84,7 +84,8 @@ export function checkAgainstRemembered(real: Settings, remembered: Settings): vo
 /** Our SETTINGS as the payload of their frame. `grease` is a reserved setting (RFC 9114 7.2.4.1): its N, and a value. */
 export function encodeSettings(settings: Settings, grease?: readonly [n: number, value: number]): Buffer {
   const pairs: [id: number, value: number][] = []
-  if (settings.qpackMaxTableCapacity > 0) pairs.push([IDS.qpackMaxTableCapacity, settings.qpackMaxTableCapacity])
+  if (settings.qpackMaxTableCapacity > 0)
+    pairs.push([IDS.qpackMaxTableCapacity, settings.qpackMaxTableCapacity])
   if (settings.qpackBlockedStreams > 0) pairs.push([IDS.qpackBlockedStreams, settings.qpackBlockedStreams])
   if (settings.maxFieldSectionSize !== Number.POSITIVE_INFINITY) {
     pairs.push([IDS.maxFieldSectionSize, settings.maxFieldSectionSize])
@@ -92,7 +93,9 @@ export function encodeSettings(settings: Settings, grease?: readonly [n: number,
   if (settings.enableConnectProtocol) pairs.push([IDS.enableConnectProtocol, 1])
   if (settings.h3Datagram) pairs.push([IDS.h3Datagram, 1])
   if (grease !== undefined) pairs.push([0x1f * grease[0] + 0x21, grease[1]])
-  const payload = Buffer.alloc(pairs.reduce((bytes, [id, value]) => bytes + varintBytes(id) + varintBytes(value), 0))
+  const payload = Buffer.alloc(
+    pairs.reduce((bytes, [id, value]) => bytes + varintBytes(id) + varintBytes(value), 0),
+  )
   let at = 0
   for (const pair of pairs) for (const value of pair) at = encodeVarint(payload, at, value)
   return payload

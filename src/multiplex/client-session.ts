@@ -32,6 +32,8 @@ export interface ClientSession {
   readonly hasPeerSettings: boolean
   /** Streams that we may have open at once, as the peer says now; 0 once it takes none any more. */
   readonly capacity: number
+  /** `capacity` is a first helping: see Connection. */
+  readonly isCapacityProvisional: boolean
   readonly openStreams: number
   /** The peer offers extended CONNECT. */
   readonly peerEnablesConnect: boolean

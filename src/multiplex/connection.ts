@@ -132,7 +132,7 @@ export class MultiplexedConnection implements Connection {
   }
 
   get isCapacityProvisional(): boolean {
-    return !this.#session.hasPeerSettings
+    return this.#session.isCapacityProvisional
   }
 
   /** Nothing in these protocols says it. */
@@ -347,18 +347,10 @@ export class MultiplexedConnection implements Connection {
   }
 
   #reasonOf({ cause, isError }: SessionEnd): CloseReason {
-    switch (cause) {
-      case 'local':
-        return this.#reason ?? 'peer-closed'
-      case 'timeout':
-        return 'timeout'
-      case 'network':
-        return 'network-error'
-      case 'peer':
-        return isError ? 'protocol-error' : 'peer-closed'
-      case 'flood':
-        return 'protocol-error'
-    }
+    if (cause === 'local') return this.#reason ?? 'peer-closed'
+    if (cause === 'timeout') return 'timeout'
+    if (cause === 'network') return 'network-error'
+    return cause === 'peer' && !isError ? 'peer-closed' : 'protocol-error'
   }
 
   #onDue(): void {

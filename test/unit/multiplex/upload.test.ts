@@ -12,6 +12,7 @@ class FakeStream implements Stream {
   readonly isSendOpen = true
   readonly hasReceivedEnd = false
   readonly queuedBytes = 0
+  readonly stallMs = undefined
   room = Infinity
   endError: Error | undefined
   readonly log: string[] = []

@@ -1,10 +1,8 @@
 /** How many streams the memory holds: more than a peer can have frames on their way for. */
 const REMEMBERED = 1024
 
-/**
- * The streams that we reset lately: what the peer had sent before it saw our RST_STREAM is no fault of its (RFC 9113 5.1, closed).
- */
-export class ResetMemory {
+/** The streams that we broke off lately: what the peer had sent before it knew is no fault of its (RFC 9113 5.1, closed). */
+export class RecentIds {
   readonly #ids = new Set<number>()
 
   add(streamId: number): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ActiveStream, type StreamHost } from '../../../src/http2/active-stream.ts'
-import { SendQueue } from '../../../src/http2/send-queue.ts'
+import { SendQueue } from '../../../src/multiplex/send-queue.ts'
 
 const host = {} as StreamHost // no stream asks for anything here
 const events = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onReset() {} }
@@ -12,7 +12,7 @@ function streamOf(id: number, urgency = 3, incremental = false): ActiveStream {
 }
 
 /** Whose turn it is, for some frames. */
-function turns(queue: SendQueue, count: number): (number | undefined)[] {
+function turns(queue: SendQueue<ActiveStream>, count: number): (number | undefined)[] {
   return Array.from({ length: count }, () => {
     const stream = queue.first()
     if (stream !== undefined) queue.onSent(stream)
@@ -22,7 +22,7 @@ function turns(queue: SendQueue, count: number): (number | undefined)[] {
 
 describe('SendQueue', () => {
   it('serves the more urgent first', () => {
-    const queue = new SendQueue()
+    const queue = new SendQueue<ActiveStream>()
     for (const [id, urgency] of [
       [1, 7],
       [3, 0],
@@ -33,7 +33,7 @@ describe('SendQueue', () => {
   })
 
   it('serves those that are not incremental one after the other', () => {
-    const queue = new SendQueue()
+    const queue = new SendQueue<ActiveStream>()
     const first = streamOf(1)
     queue.add(first)
     queue.add(streamOf(3))
@@ -43,13 +43,13 @@ describe('SendQueue', () => {
   })
 
   it('lets incremental ones take turns', () => {
-    const queue = new SendQueue()
+    const queue = new SendQueue<ActiveStream>()
     for (const id of [1, 3, 5]) queue.add(streamOf(id, 3, true))
     expect(turns(queue, 7)).toEqual([1, 3, 5, 1, 3, 5, 1])
   })
 
   it('holds each once, and none after it was removed', () => {
-    const queue = new SendQueue()
+    const queue = new SendQueue<ActiveStream>()
     const stream = streamOf(1)
     queue.add(stream)
     queue.add(stream)

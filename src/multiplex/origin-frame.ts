@@ -6,7 +6,7 @@ const MAX_ORIGINS = 256
 const LENGTH_BYTES = 2
 
 /**
- * Reads the payload `buffer[start, end)` of an ORIGIN frame (RFC 8336 2). An entry that is no origin is skipped (2.3), and so is one
+ * Reads the payload `buffer[start, end)` of an ORIGIN frame (RFC 8336 2, RFC 9412 2). An entry that is no origin is skipped (2.3), and so is one
  * that the frame ends within.
  */
 export function readOrigins(buffer: Buffer, start: number, end: number): string[] {

@@ -1,0 +1,67 @@
+import type { FieldBlock } from '../header-compression/field-block.ts'
+import { QpackDecoder } from '../header-compression/qpack-decoder.ts'
+import type { HeaderList } from '../headers.ts'
+import { MessageFault } from '../multiplex/message-fault.ts'
+import type { RequestHead, ResponseHead } from '../multiplex/message-head.ts'
+import { readRequestHead } from '../multiplex/request-rules.ts'
+import { readResponseHead } from '../multiplex/response-rules.ts'
+import { readTrailers } from '../multiplex/trailer-rules.ts'
+import { StreamFault } from './http3-error.ts'
+
+export interface SectionReaderOptions {
+  readonly maxTableBytes: number
+  readonly maxBlockedStreams: number
+  readonly maxHeaderBytes: number
+  readonly maxHeaderCount: number
+  readonly allowsExtendedConnect: boolean
+}
+
+/** Decodes field sections and reads them as what they stand for. What a section means is kept with it: equal ones are judged once. */
+export class SectionReader {
+  readonly decoder: QpackDecoder
+  readonly #options: SectionReaderOptions
+
+  constructor(options: SectionReaderOptions) {
+    this.#options = options
+    this.decoder = new QpackDecoder({
+      maxTableBytes: options.maxTableBytes,
+      maxBlockedStreams: options.maxBlockedStreams,
+      maxListBytes: options.maxHeaderBytes,
+      maxFields: options.maxHeaderCount,
+    })
+  }
+
+  response(block: FieldBlock): ResponseHead {
+    block.meaning ??= judge(() => readResponseHead(block.fields))
+    return block.meaning as ResponseHead // a client gets no other heads
+  }
+
+  request(block: FieldBlock): RequestHead {
+    block.meaning ??= judge(() => readRequestHead(block.fields, this.#options.allowsExtendedConnect))
+    return block.meaning as RequestHead // a server gets no other heads
+  }
+
+  /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
+  trailers(block: FieldBlock): HeaderList {
+    return judge(() => readTrailers(block.fields))
+  }
+
+  tooLarge(): StreamFault {
+    const { maxHeaderBytes, maxHeaderCount } = this.#options
+    return new StreamFault(
+      'H3_EXCESSIVE_LOAD',
+      `a field section above maxHeaderBytes (${maxHeaderBytes}) or maxHeaderCount (${maxHeaderCount})`,
+      'maxHeaderBytes',
+    )
+  }
+}
+
+/** A malformed message is the end of its stream (RFC 9114 4.1.2). */
+function judge<Message>(read: () => Message): Message {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MessageFault) throw new StreamFault('H3_MESSAGE_ERROR', error.message)
+    throw error
+  }
+}

@@ -1,0 +1,32 @@
+const NEVER = Number.POSITIVE_INFINITY
+
+/** What a session waits for: the peer's SETTINGS, and, when it drains as a server, that the first GOAWAY has reached the client. */
+export type Awaited = 'settings' | 'drain'
+
+/** The deadlines of a session but for Liveness. It sets no timer: its driver asks for the next one. */
+export class SessionDeadlines {
+  readonly #at: Record<Awaited, number> = { settings: NEVER, drain: NEVER }
+
+  get nextAt(): number {
+    return Math.min(this.#at.settings, this.#at.drain)
+  }
+
+  /** `timeoutMs` 0: no limit. */
+  expect(what: Awaited, now: number, timeoutMs: number): void {
+    this.#at[what] = timeoutMs === 0 ? NEVER : now + timeoutMs
+  }
+
+  met(what: Awaited): void {
+    this.#at[what] = NEVER
+  }
+
+  /** What was waited for long enough; it counts as met from now on. */
+  takeOverdue(now: number): Awaited | undefined {
+    for (const what of ['settings', 'drain'] as const) {
+      if (this.#at[what] > now) continue
+      this.met(what)
+      return what
+    }
+    return undefined
+  }
+}

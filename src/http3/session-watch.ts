@@ -1,0 +1,92 @@
+import { Liveness } from './liveness.ts'
+import type { SessionCore } from './session-core.ts'
+import { SessionDeadlines } from './session-deadlines.ts'
+
+/** What a session without liveness options has: nobody asks. */
+const NO_LIVENESS = { intervalMs: 0, timeoutMs: 0 }
+
+/** How long a first GOAWAY gets to reach the client, in round trips, and at the least. */
+const DRAIN_ROUND_TRIPS = 2
+const MIN_DRAIN_MS = 20
+
+/** What a session waits for, and asks for: SETTINGS in time, signs of life, answers to pings. */
+export class SessionWatch {
+  readonly #core: SessionCore
+  readonly #liveness: Liveness
+  readonly #deadlines = new SessionDeadlines()
+  /** The packets that had come when a ping was asked for. */
+  #pingedAt: number | undefined
+
+  constructor(core: SessionCore) {
+    this.#core = core
+    this.#liveness = new Liveness(core.options.liveness ?? NO_LIVENESS)
+  }
+
+  get nextAt(): number {
+    return Math.min(this.#deadlines.nextAt, this.#liveness.nextAt)
+  }
+
+  expectSettings(): void {
+    const { now, options, hasPeerSettings } = this.#core
+    if (!hasPeerSettings) this.#deadlines.expect('settings', now, options.options.settingsTimeoutMs)
+  }
+
+  onSettings(): void {
+    this.#deadlines.met('settings')
+  }
+
+  expectDrained(): void {
+    const { now, quic } = this.#core
+    const roundTrips = quic.stats().rttMs * DRAIN_ROUND_TRIPS
+    this.#deadlines.expect('drain', now, Math.max(roundTrips, MIN_DRAIN_MS))
+  }
+
+  /** A stream was opened. */
+  onOpened(): void {
+    // It stops by itself, when it looks and nothing is open: a row of short exchanges starts it once per interval.
+    if (this.#liveness.isWatching || !this.#liveness.isEnabled) return
+    this.#liveness.start(this.#core.quic.stats().receivedPackets, this.#core.now)
+  }
+
+  ping(): void {
+    const { quic } = this.#core
+    this.#pingedAt = quic.stats().receivedPackets
+    quic.ping()
+  }
+
+  /** Something may have come. */
+  onTurn(): void {
+    if (this.#pingedAt === undefined || this.#core.isEnded) return
+    if (this.#core.quic.stats().receivedPackets === this.#pingedAt) return
+    this.#pingedAt = undefined
+    this.#core.events.onPong()
+  }
+
+  /** Ends the session where somebody was waited for too long. True: the time of a drained session's last GOAWAY has come. */
+  onTimeout(): boolean {
+    const core = this.#core
+    let isDrainOver = false
+    for (;;) {
+      const overdue = this.#deadlines.takeOverdue(core.now)
+      if (overdue === undefined) break
+      if (overdue === 'drain') isDrainOver = true
+      else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
+    }
+    if (!core.isEnded && this.#liveness.nextAt <= core.now) this.#checkLiveness()
+    return isDrainOver && !core.isEnded
+  }
+
+  #checkLiveness(): void {
+    const core = this.#core
+    if (core.table.size === 0) {
+      this.#liveness.stop()
+      return
+    }
+    const verdict = this.#liveness.check(core.quic.stats().receivedPackets, core.now)
+    if (verdict === 'silent') core.quic.ping()
+    else if (verdict === 'dead') {
+      const message = `the peer has said nothing for quic.livenessTimeoutMs (${this.#liveness.timeoutMs})`
+      core.end({ code: 'H3_NO_ERROR', message, cause: 'network' })
+    }
+  }
+}
