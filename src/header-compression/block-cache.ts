@@ -1,6 +1,6 @@
+import { blockHash } from './block-hash.ts'
 import type { DynamicTable } from './dynamic-table.ts'
-import { hashBytes } from './hash-bytes.ts'
-import type { FieldBlock } from './hpack-decoder.ts'
+import type { FieldBlock } from './field-block.ts'
 
 const SLOTS = 64
 /** Larger ones seldom come again, and would make the memory of an idle connection large. */
@@ -8,12 +8,6 @@ const MAX_BLOCK_BYTES = 1024
 /** What a block decodes to: a peer could have 64 blocks of 1000 references each kept. */
 const MAX_CACHED_FIELDS = 64
 const MAX_CACHED_LIST_BYTES = 8192
-/**
- * Up to this length every byte is hashed, as nginx's blocks differ in the few bytes of a length or a date. Of longer blocks only some
- * are; if they differ elsewhere, they take the slot from each other.
- */
-const MAX_HASHED_BYTES = 512
-
 /** Valid whatever the table holds. */
 const ALWAYS = -1
 
@@ -74,7 +68,7 @@ export class BlockCache {
   find(buffer: Buffer, start: number, end: number): FieldBlock | undefined {
     this.#isWanted = false
     if (end - start > MAX_BLOCK_BYTES) return undefined
-    const hash = hashOf(buffer, start, end)
+    const hash = blockHash(buffer, start, end)
     const cached = this.#slots?.[hash & (SLOTS - 1)]
     if (
       cached !== undefined &&
@@ -138,12 +132,4 @@ export class BlockCache {
 
 function isDynamic(cached: CachedBlock | undefined): boolean {
   return cached !== undefined && cached.generation !== ALWAYS
-}
-
-/** Never 0, so that an empty slot of `seen` matches nothing. */
-function hashOf(buffer: Buffer, start: number, end: number): number {
-  const step = 4 * Math.ceil((end - start) / MAX_HASHED_BYTES)
-  const hash = hashBytes(buffer, start, end, step < 4 ? 4 : step)
-  // The slot is taken from the lowest bits.
-  return hash ^ (hash >>> 16) || 1
 }

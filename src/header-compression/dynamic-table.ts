@@ -83,6 +83,11 @@ export class DynamicTable {
     this.#evictTo(maxBytes)
   }
 
+  /** For tests: name, value, … from the newest entry on. */
+  contents(): string[] {
+    return Array.from({ length: this.#count }, (_, i) => [this.nameAt(i), this.valueAt(i)]).flat()
+  }
+
   #evictTo(bytes: number): void {
     while (this.#bytes > bytes && this.#count > 0) {
       const number = this.#inserted - this.#count

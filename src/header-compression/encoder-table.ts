@@ -1,52 +1,69 @@
-import { DynamicTable } from './dynamic-table.ts'
+import { DynamicTable, entryBytes } from './dynamic-table.ts'
 import type { FieldClass } from './field-classes.ts'
 import { fieldName } from './field-classes.ts'
-import type { StaticName, StaticValue } from './hpack-static-table.ts'
-import { STATIC_BY_NAME, STATIC_COUNT } from './hpack-static-table.ts'
+import type { StaticName, StaticValue } from './static-by-name.ts'
 
 /** One entry of the dynamic table, in the list of those with its name. */
-interface Entry {
+export interface TableEntry {
   readonly value: string
+  /** The first entry ever was 0. */
   readonly number: number
-  older: Entry | undefined
-  newer: Entry | undefined
+  /** The bytes of all entries that were inserted before it. */
+  readonly bytesBefore: number
+  older: TableEntry | undefined
+  newer: TableEntry | undefined
 }
 
 /** A name with all that is known of it: one look-up answers everything. */
 export interface NameRecord {
   readonly name: string
   readonly fieldClass: FieldClass
-  /** The index of the name in the static table, or 0. */
+  /** The index of the name in the static table, or NO_INDEX. */
   readonly staticIndex: number
   readonly staticValues: readonly StaticValue[]
   /** Whether it stays when no entry has the name: there is a bounded number of those. */
   readonly isKept: boolean
-  newest: Entry | undefined
-  oldest: Entry | undefined
+  newest: TableEntry | undefined
+  oldest: TableEntry | undefined
 }
+
+/** Of what is not in the static table. */
+export const NO_INDEX = -1
 
 /** How many values of one name are compared with. A field with more has no repeating values, or is an attempt to make us slow. */
 const MAX_COMPARED_VALUES = 16
 
-const NOT_STATIC: StaticName = { nameIndex: 0, values: [] }
+const NOT_STATIC: StaticName = { nameIndex: NO_INDEX, values: [] }
 
-/** The dynamic table of an encoder (RFC 7541 2.3.2) with the way back from a field to its index. */
+/** The dynamic table of an encoder (RFC 7541 2.3.2, RFC 9204 3.2) with the way back from a field to its index in either table. */
 export class EncoderTable {
   readonly #table: DynamicTable
+  readonly #staticByName: ReadonlyMap<string, StaticName>
   // Two maps, so that a pseudo-field is never found among the fields of a list.
   readonly #fields = new Map<string, NameRecord>()
   readonly #pseudoFields = new Map<string, NameRecord>()
+  #bytesInserted = 0
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, staticByName: ReadonlyMap<string, StaticName>) {
     this.#table = new DynamicTable(maxBytes, (name, number) => this.#forget(name, number))
+    this.#staticByName = staticByName
   }
 
   get maxBytes(): number {
     return this.#table.maxBytes
   }
 
+  get freeBytes(): number {
+    return this.#table.maxBytes - this.#table.bytes
+  }
+
   get generation(): number {
     return this.#table.generation
+  }
+
+  /** Entries inserted so far: the number of the next one. */
+  get inserted(): number {
+    return this.#table.inserted
   }
 
   get count(): number {
@@ -70,7 +87,7 @@ export class EncoderTable {
   /** Makes the record of a name that the caller has checked. */
   describe(name: string): NameRecord {
     const { fieldClass, isListed } = fieldName(name)
-    const { nameIndex, values } = STATIC_BY_NAME.get(name) ?? NOT_STATIC
+    const { nameIndex, values } = this.#staticByName.get(name) ?? NOT_STATIC
     const record: NameRecord = {
       name,
       fieldClass,
@@ -84,29 +101,44 @@ export class EncoderTable {
     return record
   }
 
-  /** The index of a field that is in a table, or 0. */
-  indexOf(record: NameRecord, value: string): number {
-    const { staticValues } = record
+  /** The static index of a field, or NO_INDEX. */
+  staticIndexOf({ staticValues }: NameRecord, value: string): number {
     for (let i = 0; i < staticValues.length; i++) {
       const entry = staticValues[i] as StaticValue // i < length
       if (entry.value === value) return entry.index
     }
-    let compared = 0
-    for (
-      let entry = record.newest;
-      entry !== undefined && compared < MAX_COMPARED_VALUES;
-      entry = entry.older
-    ) {
-      if (entry.value === value) return STATIC_COUNT + this.#table.inserted - entry.number
-      compared++
-    }
-    return 0
+    return NO_INDEX
   }
 
-  /** An index whose entry has the name, or 0. */
-  nameIndexOf(record: NameRecord): number {
-    if (record.staticIndex !== 0) return record.staticIndex
-    return record.newest === undefined ? 0 : STATIC_COUNT + this.#table.inserted - record.newest.number
+  /** The newest entry of a field whose number is below `limit`. */
+  newestEntry({ newest }: NameRecord, value: string, limit: number = Infinity): TableEntry | undefined {
+    let compared = 0
+    for (let entry = newest; entry !== undefined && compared < MAX_COMPARED_VALUES; entry = entry.older) {
+      if (entry.value === value && entry.number < limit) return entry
+      compared++
+    }
+    return undefined
+  }
+
+  /** The newest entry of a name whose number is below `limit`. */
+  newestNamed({ newest }: NameRecord, limit: number): TableEntry | undefined {
+    let compared = 0
+    for (let entry = newest; entry !== undefined && compared < MAX_COMPARED_VALUES; entry = entry.older) {
+      if (entry.number < limit) return entry
+      compared++
+    }
+    return undefined
+  }
+
+  /** The bytes of an entry and of all that were inserted after it: what is at most `maxBytes` is still there. */
+  ageBytes(entry: TableEntry): number {
+    return this.#bytesInserted - entry.bytesBefore
+  }
+
+  /** The bytes of the entry with this number, which must be there. */
+  bytesOf(number: number): number {
+    const index = this.#table.inserted - 1 - number
+    return entryBytes(this.#table.nameAt(index), this.#table.valueAt(index))
   }
 
   /** Inserts a field; it must fit. */
@@ -115,7 +147,9 @@ export class EncoderTable {
     this.#table.insert(record.name, value)
     this.#recordsOf(record.name).set(record.name, record)
     const older = record.newest
-    const entry: Entry = { value, number: this.#table.inserted - 1, older, newer: undefined }
+    const number = this.#table.inserted - 1
+    const entry: TableEntry = { value, number, bytesBefore: this.#bytesInserted, older, newer: undefined }
+    this.#bytesInserted += entryBytes(record.name, value)
     if (older === undefined) record.oldest = entry
     else older.newer = entry
     record.newest = entry
@@ -123,10 +157,7 @@ export class EncoderTable {
 
   /** For tests: name, value, … from the newest entry on. */
   contents(): string[] {
-    return Array.from({ length: this.#table.count }, (_, i) => [
-      this.#table.nameAt(i),
-      this.#table.valueAt(i),
-    ]).flat()
+    return this.#table.contents()
   }
 
   #recordsOf(name: string): Map<string, NameRecord> {

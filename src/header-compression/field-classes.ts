@@ -1,15 +1,16 @@
 import { STATIC_NAMES } from './hpack-static-table.ts'
+import { QPACK_STATIC_NAMES } from './qpack-static-table.ts'
 
 /**
- * How a field is compressed. HPACK leaves it to the encoder, and it decides over speed as much as over bytes: each insertion evicts
- * something, and ends what is cached on both sides.
+ * How a field is compressed. HPACK and QPACK leave it to the encoder, and it decides over speed as much as over bytes: each insertion
+ * evicts something, and ends what is cached.
  *
  * - `stable`: few values per connection: inserted when first seen.
  * - `adaptive`: inserted when a value is seen again soon.
  * - `volatile`: nearly every message has a value of its own: never inserted, not even compared.
- * - `secret`: worth guessing. Sent as never-indexed literal (RFC 7541 7.1.3) so that nobody on the way can test guesses by the length
- *   of a block, and kept out of every table and cache.
- * - `forbidden`: belongs to a connection (RFC 9113 8.2.2): never sent.
+ * - `secret`: worth guessing. Sent as never-indexed literal (RFC 7541 7.1.3, RFC 9204 7.1.3) so that nobody on the way can test
+ *   guesses by the length of a block, and kept out of every table and cache.
+ * - `forbidden`: belongs to a connection (RFC 9113 8.2.2, RFC 9114 4.2): never sent.
  */
 export type FieldClass = 'stable' | 'adaptive' | 'volatile' | 'secret' | 'forbidden'
 
@@ -70,7 +71,7 @@ trailer user-agent www-authenticate x-requested-with x-served-by`
 
 const known = new Map<string, FieldName>()
 for (const [names, fieldClass] of [
-  [STATIC_NAMES.slice(1).join(' '), 'adaptive'], // those that stand below get theirs
+  [[...STATIC_NAMES.slice(1), ...QPACK_STATIC_NAMES].join(' '), 'adaptive'], // those that stand below get theirs
   [ADAPTIVE, 'adaptive'],
   [VOLATILE, 'volatile'],
   [STABLE, 'stable'],
@@ -103,3 +104,8 @@ function describe(name: string): FieldName {
 
 /** The classes of HPACK's static table, by index. */
 export const STATIC_CLASSES: readonly FieldClass[] = STATIC_NAMES.map(name => fieldName(name).fieldClass)
+
+/** The classes of QPACK's static table, by index. */
+export const QPACK_STATIC_CLASSES: readonly FieldClass[] = QPACK_STATIC_NAMES.map(
+  name => fieldName(name).fieldClass,
+)

@@ -2,10 +2,8 @@ import { HpackError } from './hpack-error.ts'
 import { decodeHuffman, maxDecodedBytes } from './huffman-decoder.ts'
 import { cachedLiteral, cacheLiteral, literalSlot, MAX_CACHED_LITERAL_BYTES } from './literal-cache.ts'
 
-/** What an integer may be at the most. Nothing on the wire has a use for more. */
+/** What an integer of HPACK may be at the most. Nothing there has a use for more. */
 const MAX_INTEGER = 2 ** 31
-/** Enough for MAX_INTEGER; more are zeros that waste our time (RFC 7541 5.1 demands such limits). */
-const MAX_CONTINUATION_BYTES = 5
 
 /** Up to this length a string is made from an array of char codes: 15 to 40 ns, where a slice of a Buffer takes 45 to 80. */
 const MAX_CHAR_CODES = 32
@@ -16,12 +14,24 @@ const charCodes: readonly number[][] = Array.from({ length: MAX_CHAR_CODES + 1 }
 /** Where Huffman codes are decoded to; longer strings get memory of their own. */
 const scratch = Buffer.allocUnsafeSlow(4096)
 
-/** Reads prefix integers (RFC 7541 5.1) and string literals (5.2) one after the other. Throws HpackError where they are broken. */
+/**
+ * Reads prefix integers (RFC 7541 5.1, RFC 9204 4.1.1) and string literals (RFC 7541 5.2, RFC 9204 4.1.2) one after the other. Throws
+ * HpackError where they are broken.
+ */
 export class FieldReader {
+  readonly #maxInteger: number
+  /** Enough for the largest integer; more are zeros that waste our time (RFC 7541 5.1 demands such limits). */
+  readonly #maxContinuationBytes: number
   #buffer: Buffer = scratch
   #end = 0
   /** Of the next byte to read. */
   position = 0
+
+  /** `maxInteger`: what an integer may be at the most. */
+  constructor(maxInteger: number = MAX_INTEGER) {
+    this.#maxInteger = maxInteger
+    this.#maxContinuationBytes = Math.ceil(Math.log2(maxInteger) / 7)
+  }
 
   /** Reads `buffer[start, end)` from now on. */
   start(buffer: Buffer, start: number, end: number): void {
@@ -42,44 +52,46 @@ export class FieldReader {
     return prefix < mask ? prefix : this.#readContinuation(mask)
   }
 
-  /** Reads a string literal with a 7-bit length. `mayRemember`: it is neither a secret nor likely to come only once. */
-  readString(mayRemember: boolean): string {
-    const literalStart = this.position
-    if (literalStart >= this.#end) throw truncated()
+  /**
+   * Reads a string literal whose first byte has `mask` for the prefix of its length, and the Huffman flag above it. `mayRemember`: it is
+   * neither a secret nor likely to come only once.
+   */
+  readString(mayRemember: boolean, mask = 0x7f): string {
+    if (this.position >= this.#end) throw truncated()
     const buffer = this.#buffer
     const first = byteAt(buffer, this.position++)
-    let length = first & 0x7f
-    if (length === 0x7f) length = this.#readContinuation(0x7f)
+    let length = first & mask
+    if (length === mask) length = this.#readContinuation(mask)
     const start = this.position
     if (length > this.#end - start) throw truncated()
     const end = start + length
     this.position = end
-    const isHuffman = first >= 0x80
-    if (!mayRemember || end - literalStart > MAX_CACHED_LITERAL_BYTES) {
+    const isHuffman = (first & (mask + 1)) !== 0
+    if (!mayRemember || length > MAX_CACHED_LITERAL_BYTES) {
       return isHuffman ? huffmanText(buffer, start, end) : latin1Text(buffer, start, end)
     }
-    const slot = literalSlot(buffer, literalStart, end)
-    const cached = cachedLiteral(slot, buffer, literalStart, end)
+    const slot = literalSlot(buffer, start, end)
+    const cached = cachedLiteral(slot, isHuffman, buffer, start, end)
     if (cached !== undefined) return cached
     const text = isHuffman ? huffmanText(buffer, start, end) : latin1Text(buffer, start, end)
-    cacheLiteral(slot, buffer, literalStart, end, text)
+    cacheLiteral(slot, isHuffman, buffer, start, end, text)
     return text
   }
 
   #readContinuation(prefix: number): number {
     let value = prefix
     let factor = 1
-    for (let i = 0; i < MAX_CONTINUATION_BYTES; i++) {
+    for (let i = 0; i < this.#maxContinuationBytes; i++) {
       if (this.position >= this.#end) throw truncated()
       const byte = byteAt(this.#buffer, this.position++)
       value += (byte & 0x7f) * factor
       if (byte < 0x80) {
-        if (value > MAX_INTEGER) throw new HpackError(`an integer is larger than ${MAX_INTEGER}`)
+        if (value > this.#maxInteger) throw new HpackError(`an integer is larger than ${this.#maxInteger}`)
         return value
       }
       factor *= 0x80
     }
-    throw new HpackError(`an integer has more than ${MAX_CONTINUATION_BYTES} continuation bytes`)
+    throw new HpackError(`an integer has more than ${this.#maxContinuationBytes} continuation bytes`)
   }
 }
 

@@ -1,6 +1,6 @@
-import type { HeaderList } from '../headers.ts'
 import { BlockCache } from './block-cache.ts'
 import { DynamicTable, entryBytes } from './dynamic-table.ts'
+import type { FieldBlock } from './field-block.ts'
 import type { FieldClass } from './field-classes.ts'
 import { fieldName, STATIC_CLASSES } from './field-classes.ts'
 import { FieldReader } from './field-reader.ts'
@@ -9,15 +9,7 @@ import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES } from './hpack-static-table.
 import { cachedLiterals } from './literal-cache.ts'
 import { rememberNeverIndexed } from './never-indexed.ts'
 
-/** A decoded field section. */
-export interface FieldBlock {
-  /** Flat name, value, …, pseudo-fields included, in wire order. Never changed; may be shared between equal blocks. */
-  readonly fields: HeaderList
-  /** RFC 7541 4.1 size of the list. */
-  readonly bytes: number
-  /** Whatever the reader makes of it, kept with the block so that a cached block is judged once. Starts undefined. */
-  meaning: unknown
-}
+export type { FieldBlock } from './field-block.ts'
 
 export interface HpackDecoderOptions {
   /** What we announce as SETTINGS_HEADER_TABLE_SIZE. */

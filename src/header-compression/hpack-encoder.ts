@@ -2,12 +2,14 @@ import { COLON } from '../char-tables.ts'
 import type { HeaderList } from '../headers.ts'
 import { entryBytes } from './dynamic-table.ts'
 import type { NameRecord } from './encoder-table.ts'
-import { EncoderTable } from './encoder-table.ts'
+import { EncoderTable, NO_INDEX } from './encoder-table.ts'
 import { invalidField, requireName, requireValue } from './field-rules.ts'
-import { huffmanBits, writeHuffman } from './huffman-encoder.ts'
+import { STATIC_BY_NAME, STATIC_COUNT } from './hpack-static-table.ts'
+import { huffmanBits } from './huffman-encoder.ts'
 import { wasNeverIndexed } from './never-indexed.ts'
 import { MAX_INTEGER_BYTES, writePrefixInteger } from './prefix-integer.ts'
 import { MEMO_ROOM_BYTES, SegmentMemo } from './segment-memo.ts'
+import { writeStringLiteral } from './string-literal.ts'
 import { ValueFilter } from './value-filter.ts'
 
 /** RFC 9113 6.5.2: what the peer's decoder holds until its SETTINGS say otherwise. */
@@ -32,7 +34,6 @@ const INSERTED = 0x40
 const SIZE_UPDATE = 0x20
 const NEVER_INDEXED = 0x10
 const NOT_INDEXED = 0x00
-const HUFFMAN = 0x80
 
 /**
  * Encodes the field blocks of one direction of a connection (RFC 7541), in the order in which they will be sent.
@@ -74,7 +75,7 @@ export class HpackEncoder {
     this.#maxTableBytes = maxTableBytes
     this.#limitBytes = Math.min(maxTableBytes, DEFAULT_TABLE_BYTES)
     this.#smallestBytes = this.#limitBytes
-    this.#table = new EncoderTable(this.#limitBytes)
+    this.#table = new EncoderTable(this.#limitBytes, STATIC_BY_NAME)
   }
 
   /** The block is `bytes[0, length)`, until the next begin(). */
@@ -116,8 +117,11 @@ export class HpackEncoder {
     const table = this.#table
     this.#ensure(MEMO_ROOM_BYTES)
     const start = this.#length
-    this.#length = this.#memo.copy(headers, table.generation, this.#bytes, start)
-    if (this.#length > start) return
+    const slot = this.#memo.find(headers, table.generation)
+    if (slot >= 0) {
+      this.#length = this.#memo.copy(slot, this.#bytes, start)
+      return
+    }
     this.#isPlain = true
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i] as string // even indexes are names
@@ -148,7 +152,7 @@ export class HpackEncoder {
 
   #add(known: NameRecord | undefined, name: string, value: string, isPseudo: boolean): void {
     const record = known ?? this.#describe(name, isPseudo)
-    const index = this.#table.indexOf(record, value)
+    const index = this.#indexOf(record, value)
     if (index === 0) {
       this.#addLiteral(record, value)
       return
@@ -169,7 +173,7 @@ export class HpackEncoder {
     if (fieldClass === 'forbidden') throw invalidField('belongs to the connection (RFC 9113 8.2.2)', name)
     const bits = requireValue(name, value)
     const table = this.#table
-    const index = table.nameIndexOf(record)
+    const index = this.#nameIndexOf(record)
     if (fieldClass === 'secret' || wasNeverIndexed(name, value)) {
       this.#isPlain = false
       this.#writeField(NEVER_INDEXED, 4, index, name, value, bits)
@@ -179,6 +183,21 @@ export class HpackEncoder {
       this.#writeField(INSERTED, 6, index, name, value, bits)
       table.insert(record, value)
     } else this.#writeField(NOT_INDEXED, 4, index, name, value, bits)
+  }
+
+  /** The index of a field that is in a table, or 0. */
+  #indexOf(record: NameRecord, value: string): number {
+    const table = this.#table
+    const index = table.staticIndexOf(record, value)
+    if (index !== NO_INDEX) return index
+    const entry = table.newestEntry(record, value)
+    return entry === undefined ? 0 : STATIC_COUNT + table.inserted - entry.number
+  }
+
+  /** An index whose entry has the name, or 0. */
+  #nameIndexOf({ staticIndex, newest }: NameRecord): number {
+    if (staticIndex !== NO_INDEX) return staticIndex
+    return newest === undefined ? 0 : STATIC_COUNT + this.#table.inserted - newest.number
   }
 
   #isWorthATable({ name, fieldClass }: NameRecord, value: string): boolean {
@@ -203,18 +222,8 @@ export class HpackEncoder {
     this.#writeString(value, bits)
   }
 
-  /** Writes a string literal (RFC 7541 5.2), Huffman coded where that is shorter. */
   #writeString(text: string, bits: number): void {
-    const out = this.#bytes
-    const huffmanBytes = (bits + 7) >>> 3
-    if (huffmanBytes < text.length) {
-      const at = writePrefixInteger(out, this.#length, HUFFMAN, 7, huffmanBytes)
-      this.#length = writeHuffman(out, at, text)
-      return
-    }
-    let at = writePrefixInteger(out, this.#length, 0, 7, text.length)
-    for (let i = 0; i < text.length; i++) out[at++] = text.charCodeAt(i)
-    this.#length = at
+    this.#length = writeStringLiteral(this.#bytes, this.#length, 0, 7, text, bits)
   }
 
   /** RFC 7541 4.2: first the smallest limit since the last block, then the one that holds now. */

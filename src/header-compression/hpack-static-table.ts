@@ -1,3 +1,5 @@
+import { type StaticName, staticByName } from './static-by-name.ts'
+
 /** The static table of HPACK (RFC 7541 Appendix A). Indexes begin at 1. */
 
 /** Name, value, name, value, … */
@@ -74,26 +76,5 @@ export const STATIC_VALUES: readonly string[] = ['', ...ENTRIES.filter((_, i) =>
 /** The index of the last entry: those of the dynamic table follow. */
 export const STATIC_COUNT = 61
 
-export interface StaticValue {
-  readonly value: string
-  readonly index: number
-}
-
-export interface StaticName {
-  /** The lowest index with this name, for literals. */
-  readonly nameIndex: number
-  /** The entries that have a value. */
-  readonly values: readonly StaticValue[]
-}
-
-const names = new Map<string, { nameIndex: number; values: StaticValue[] }>()
-for (let index = 1; index <= STATIC_COUNT; index++) {
-  const name = STATIC_NAMES[index] as string // index <= STATIC_COUNT
-  const value = STATIC_VALUES[index] as string // likewise
-  const known = names.get(name) ?? { nameIndex: index, values: [] }
-  if (value !== '') known.values.push({ value, index })
-  names.set(name, known)
-}
-
 /** What the table has for a name. */
-export const STATIC_BY_NAME: ReadonlyMap<string, StaticName> = names
+export const STATIC_BY_NAME: ReadonlyMap<string, StaticName> = staticByName(STATIC_NAMES, STATIC_VALUES, 1)

@@ -1,11 +1,14 @@
-/** Prefix integers (RFC 7541 5.1, RFC 9204 4.1.1): the last bits of a byte, and up to five more bytes with seven bits each. */
+/** Prefix integers (RFC 7541 5.1, RFC 9204 4.1.1): the last bits of a byte, and more bytes with seven bits each. */
 
 /** The most bytes that writePrefixInteger writes for what fits 32 bits. */
 export const MAX_INTEGER_BYTES = 6
 
+/** The most bytes that it writes for anything: a stream id of QUIC has up to 62 bits. */
+export const MAX_LONG_INTEGER_BYTES = 10
+
 /**
- * Writes `value`, at most 2^31, into the lowest `prefixBits` bits of a byte whose other bits are `flags`. The caller has made room for
- * MAX_INTEGER_BYTES. Returns where it ended.
+ * Writes `value` into the lowest `prefixBits` bits of a byte whose other bits are `flags`. The caller has made room for
+ * MAX_INTEGER_BYTES, or for MAX_LONG_INTEGER_BYTES where the value may be above 2^31. Returns where it ended.
  */
 export function writePrefixInteger(
   out: Uint8Array,
@@ -22,6 +25,11 @@ export function writePrefixInteger(
   out[at] = flags | limit
   let rest = value - limit
   let pos = at + 1
+  // Above 32 bits no shift reaches.
+  while (rest > 0xffff_ffff) {
+    out[pos++] = (rest & 0x7f) | 0x80
+    rest = Math.floor(rest / 0x80)
+  }
   while (rest >= 0x80) {
     out[pos++] = (rest & 0x7f) | 0x80
     rest >>>= 7

@@ -1,3 +1,5 @@
+import { type StaticName, staticByName } from './static-by-name.ts'
+
 /** The static table of QPACK (RFC 9204 Appendix A). Indexes begin at 0. */
 
 /** Name, value, name, value, … */
@@ -108,3 +110,10 @@ const ENTRIES: readonly string[] = [
 export const QPACK_STATIC_NAMES: readonly string[] = ENTRIES.filter((_, i) => i % 2 === 0)
 /** By index; '' where the table has a name only. */
 export const QPACK_STATIC_VALUES: readonly string[] = ENTRIES.filter((_, i) => i % 2 === 1)
+
+/** What the table has for a name. */
+export const QPACK_STATIC_BY_NAME: ReadonlyMap<string, StaticName> = staticByName(
+  QPACK_STATIC_NAMES,
+  QPACK_STATIC_VALUES,
+  0,
+)

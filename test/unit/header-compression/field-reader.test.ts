@@ -101,3 +101,36 @@ describe('a string literal', () => {
     }
   })
 })
+
+describe('a string literal whose length has another prefix (RFC 9204 4.1.2)', () => {
+  it('has its Huffman flag above the prefix', () => {
+    expect(readerOf('2161').readString(true, 0x07)).toBe('a')
+    expect(readerOf('611f').readString(true, 0x1f)).toBe('a')
+    expect(readerOf('291f').readString(true, 0x07)).toBe('a')
+  })
+
+  it('is not taken for one with the same bytes and another meaning', () => {
+    const bytes = `271f${'61'.repeat(38)}`
+    for (let i = 0; i < 2; i++) {
+      expect(readerOf(bytes).readString(true, 0x07)).toBe('a'.repeat(38))
+      expect(readerOf(bytes).readString(true)).toBe(`\u001f${'a'.repeat(38)}`)
+    }
+  })
+})
+
+describe('an integer of QPACK', () => {
+  it('has up to 62 bits (RFC 9204 4.1.1)', () => {
+    const read = (hex: string): number => {
+      const reader = new FieldReader(2 ** 62)
+      reader.start(Buffer.from(hex, 'hex'), 0, hex.length / 2)
+      return reader.readInteger(0x7f)
+    }
+    for (const value of [2 ** 31, 2 ** 32 + 126, 2 ** 45 + 12_345, 2 ** 53 - 1]) {
+      const out = Buffer.alloc(10)
+      expect(read(out.toString('hex', 0, writePrefixInteger(out, 0, 0x80, 7, value)))).toBe(value)
+    }
+    expect(read('7fffffffffffffffff3f')).toBe(2 ** 62)
+    expect(() => read('7fffffffffffffffff7f')).toThrow('larger than')
+    expect(() => read(`7f${'ff'.repeat(9)}00`)).toThrow('more than 9 continuation bytes')
+  })
+})
