@@ -102,10 +102,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     } catch (error) {
       this.#fail(error)
     }
-    this.#isTurning = false
-    this.#settle()
-    this.flush()
+    this.#endIfDrained()
     this.#tellCapacity()
+    this.flush()
+    this.#isTurning = false
   }
 
   onTimeout(now: number): void {
@@ -223,11 +223,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     if (core.isEnded || this.#isDraining) return
     core.now = now
     this.#isDraining = true
-    if (core.role === 'server' && this.#isStarted) {
-      this.#own.sendGoaway(undefined)
-      this.#watch.expectDrained()
-      this.#tellOutput()
-    }
+    if (this.#isStarted) this.#sendFirstGoaway()
     this.#settle()
   }
 
@@ -341,6 +337,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     }
     this.#own.start(settings, Math.floor(now) % GREASE_NUMBERS)
     if (quic.isEstablished) this.#watch.expectSettings()
+    if (this.#isDraining) this.#sendFirstGoaway()
   }
 
   // What a turn tells: TurnHost
@@ -374,6 +371,14 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
 
   // The end of every input and command
 
+  /** A client has nothing to say: its end is the end of its requests. */
+  #sendFirstGoaway(): void {
+    if (this.#core.role === 'client') return
+    this.#own.sendGoaway(undefined)
+    this.#watch.expectDrained()
+    this.#tellOutput()
+  }
+
   #sendFinalGoaway(): void {
     this.#ownGoawayId = this.#nextStreamId
     this.#own.sendGoaway(this.#ownGoawayId)
@@ -403,15 +408,18 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     this.#tellOutput()
   }
 
-  /** Ends a drained session. */
   #settle(): void {
-    const core = this.#core
     if (this.#isTurning) return
-    const isGoawayOut = core.role === 'client' || this.#ownGoawayId !== Number.POSITIVE_INFINITY
-    if (this.#isDraining && !core.isEnded && core.table.size === 0 && isGoawayOut) {
-      core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
-    }
+    this.#endIfDrained()
     this.#tellOutput()
+  }
+
+  /** A drained session is over with its last stream. */
+  #endIfDrained(): void {
+    const core = this.#core
+    if (!this.#isDraining || core.isEnded || core.table.size > 0) return
+    if (core.role === 'client') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
+    else if (this.#ownGoawayId !== Number.POSITIVE_INFINITY) this.#watch.expectFarewell()
   }
 
   /** Within a turn nobody needs to be told: what is put out leaves behind it. */

@@ -91,7 +91,12 @@ export class InboundMessages {
     }
     stream.rest = chunks.length === 0 ? undefined : Buffer.concat(chunks)
     stream.isForced = true
-    this.read(stream)
+    try {
+      this.read(stream)
+    } catch (error) {
+      // What would end the connection finds it over: the stream is told so with the others.
+      if (!(error instanceof ConnectionFault)) throw error
+    }
   }
 
   // What the frame parser of a stream tells
@@ -213,7 +218,7 @@ export class InboundMessages {
   }
 
   prioritize(stream: RequestStream, priority: string): void {
-    stream.priority = parsePriority(priority)
+    this.#core.sending.prioritize(stream, parsePriority(priority))
     this.#core.quic.prioritize(stream.id, stream.priority.urgency, stream.priority.incremental)
   }
 

@@ -129,7 +129,10 @@ export class InboundTurn {
       throw new ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream') // RFC 9114 6.1
     }
     const stream = this.#host.acceptRequest(id)
-    if (stream !== undefined) return stream
+    if (stream !== undefined) {
+      this.#breaks.onAccepted(stream)
+      return stream
+    }
     quic.stop(id, ERROR_CODES.H3_REQUEST_REJECTED)
     quic.reset(id, ERROR_CODES.H3_REQUEST_REJECTED)
     brokenOff.add(id)
@@ -151,6 +154,7 @@ export class InboundTurn {
     }
     const stream = this.#core.table.get(id)
     if (stream !== undefined) this.#breaks.onStop(stream, code)
+    else if (this.#core.role === 'server') this.#breaks.onEarlyStop(id, code)
   }
 
   #onDatagram(bytes: Buffer): void {

@@ -35,7 +35,7 @@ export class OutboundMessages {
     if (request.method === 'HEAD') stream.isHead = true
     else if (request.method === 'CONNECT') stream.isTunnel = true
     table.add(stream)
-    if (quic.isEstablished) this.#own.sendQpack()
+    if (quic.isEstablished) this.#own.sendInsertions()
     stream.isSendOpen = !endsStream
     sending.putSection(stream, sections.bytes, length, endsStream)
     return stream
@@ -46,7 +46,7 @@ export class OutboundMessages {
     const { sections, sending } = this.#core
     if (stream.isOver || !stream.isSendOpen) return
     const length = sections.response(stream.id, status, headers)
-    this.#own.sendQpack()
+    this.#own.sendInsertions()
     stream.hasResponded = true
     stream.isSendOpen = !endsStream
     sending.putSection(stream, sections.bytes, length, endsStream)
@@ -70,7 +70,7 @@ export class OutboundMessages {
     }
     try {
       const length = sections.trailers(stream.id, trailers)
-      this.#own.sendQpack()
+      this.#own.sendInsertions()
       sending.putSection(stream, sections.bytes, length, true)
     } catch (error) {
       sections.encoder.abort()

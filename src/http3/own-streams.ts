@@ -46,16 +46,21 @@ export class OwnStreams {
     return id === this.#control.id || id === this.#encoder.id || id === this.#decoder.id
   }
 
-  /** What QPACK has to say, as far as QUIC takes it. To be called before the sections that need it, and once per turn. */
-  sendQpack(): void {
-    const { sections, reader } = this.#core
+  /** What our encoder has to say, as far as QUIC takes it. To be called before the section that needs it. */
+  sendInsertions(): void {
+    const { encoder } = this.#core.sections
     if (this.#encoder.isClear) {
-      const instructions = sections.encoder.takeEncoderStream()
+      const instructions = encoder.takeEncoderStream()
       if (instructions !== undefined) this.#encoder.put(instructions)
     }
-    sections.encoder.mayInsert = this.#encoder.isClear
+    encoder.mayInsert = this.#encoder.isClear
+  }
+
+  /** What QPACK has to say in both roles. To be called once per turn: acknowledgements of one section each would cost a crossing each. */
+  sendQpack(): void {
+    this.sendInsertions()
     if (this.#decoder.isClear) {
-      const instructions = reader.decoder.takeDecoderStream()
+      const instructions = this.#core.reader.decoder.takeDecoderStream()
       if (instructions !== undefined) this.#decoder.put(instructions)
     }
   }

@@ -2,9 +2,13 @@ import { type ErrorCode, errorCodeOf } from './error-codes.ts'
 import type { RequestStream } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'
 
+/** Answers that are not wanted before their requests were read: more than a client can have on its way; then the oldest makes room. */
+const MAX_EARLY_STOPS = 256
+
 /** The peer breaks off its side of a request stream, or ours (RFC 9114 4.1.1). */
 export class PeerBreaks {
   readonly #core: SessionCore
+  readonly #earlyStops = new Map<number, number>()
 
   constructor(core: SessionCore) {
     this.#core = core
@@ -38,6 +42,26 @@ export class PeerBreaks {
       stream.wantsRoom = false
       stream.events.onWritable()
     }
+  }
+
+  /**
+   * STOP_SENDING of a stream that is none (any more, or yet). It may overtake the request, or come in one turn with it, and it comes
+   * once: who did not know of it would answer into a stream that takes nothing and says nothing.
+   */
+  onEarlyStop(id: number, wireCode: number): void {
+    for (const [oldest] of this.#earlyStops) {
+      if (this.#earlyStops.size < MAX_EARLY_STOPS) break
+      this.#earlyStops.delete(oldest)
+    }
+    this.#earlyStops.set(id, wireCode)
+  }
+
+  /** A request begins. Throws ConnectionFault when there are too many whose answer is not wanted. */
+  onAccepted(stream: RequestStream): void {
+    const wireCode = this.#earlyStops.get(stream.id)
+    if (wireCode === undefined) return
+    this.#earlyStops.delete(stream.id)
+    this.onStop(stream, wireCode)
   }
 
   #break(stream: RequestStream, code: ErrorCode, message: string): void {

@@ -37,7 +37,12 @@ export class SectionReader {
   }
 
   request(block: FieldBlock): RequestHead {
-    block.meaning ??= judge(() => readRequestHead(block.fields, this.#options.allowsExtendedConnect))
+    block.meaning ??= judge(() => {
+      const head = readRequestHead(block.fields, this.#options.allowsExtendedConnect)
+      // RFC 9114 4.3.1, where HTTP/2 only recommends it. Schemes without an authority are none of ours.
+      if (head.authority === '') throw new MessageFault('neither :authority nor host')
+      return head
+    })
     return block.meaning as RequestHead // a server gets no other heads
   }
 

@@ -89,6 +89,14 @@ export class SendSide {
     if (this.#corkedBytes > 0) this.#uncork(false)
   }
 
+  /** It is the peer's will; a stream that stands in the queue changes its place there. */
+  prioritize(stream: RequestStream, priority: RequestStream['priority']): void {
+    const wasQueued = stream.isQueued
+    this.#ready.remove(stream)
+    stream.priority = priority
+    if (wasQueued) this.#ready.add(stream)
+  }
+
   /** QUIC has room for the stream. */
   onRoom(stream: RequestStream): void {
     if (stream.queuedBytes > 0) this.#ready.add(stream)

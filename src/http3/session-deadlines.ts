@@ -1,19 +1,26 @@
 const NEVER = Number.POSITIVE_INFINITY
 
-/** What a session waits for: the peer's SETTINGS, and, when it drains as a server, that the first GOAWAY has reached the client. */
-export type Awaited = 'settings' | 'drain'
+/**
+ * What a session waits for: the peer's SETTINGS; and when it drains as a server, that the first GOAWAY has reached the client (`drain`), and
+ * that the client has closed (`farewell`).
+ */
+export type Awaited = 'settings' | 'drain' | 'farewell'
 
 /** The deadlines of a session but for Liveness. It sets no timer: its driver asks for the next one. */
 export class SessionDeadlines {
-  readonly #at: Record<Awaited, number> = { settings: NEVER, drain: NEVER }
+  readonly #at: Record<Awaited, number> = { settings: NEVER, drain: NEVER, farewell: NEVER }
 
   get nextAt(): number {
-    return Math.min(this.#at.settings, this.#at.drain)
+    return Math.min(this.#at.settings, this.#at.drain, this.#at.farewell)
   }
 
   /** `timeoutMs` 0: no limit. */
   expect(what: Awaited, now: number, timeoutMs: number): void {
     this.#at[what] = timeoutMs === 0 ? NEVER : now + timeoutMs
+  }
+
+  isAwaited(what: Awaited): boolean {
+    return this.#at[what] !== NEVER
   }
 
   met(what: Awaited): void {
@@ -22,7 +29,7 @@ export class SessionDeadlines {
 
   /** What was waited for long enough; it counts as met from now on. */
   takeOverdue(now: number): Awaited | undefined {
-    for (const what of ['settings', 'drain'] as const) {
+    for (const what of ['settings', 'drain', 'farewell'] as const) {
       if (this.#at[what] > now) continue
       this.met(what)
       return what

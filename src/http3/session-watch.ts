@@ -9,6 +9,10 @@ const NO_LIVENESS = { intervalMs: 0, timeoutMs: 0 }
 const DRAIN_ROUND_TRIPS = 2
 const MIN_DRAIN_MS = 20
 
+/** How long a client has to close after the last answer: enough for a few losses in a row. */
+const FAREWELL_ROUND_TRIPS = 10
+const MIN_FAREWELL_MS = 1_000
+
 /** What a session waits for, and asks for: SETTINGS in time, signs of life, answers to pings. */
 export class SessionWatch {
   readonly #core: SessionCore
@@ -41,6 +45,20 @@ export class SessionWatch {
     this.#deadlines.expect('drain', now, Math.max(roundTrips, MIN_DRAIN_MS))
   }
 
+  /**
+   * Everything is said, and QUIC has taken it; whether it has arrived nobody tells. To close now would cut off what was lost on its way, so the client
+   * gets time to close first, which it does when it has everything.
+   */
+  expectFarewell(): void {
+    if (this.#deadlines.isAwaited('farewell')) return
+    const { now, quic } = this.#core
+    this.#deadlines.expect(
+      'farewell',
+      now,
+      Math.max(quic.stats().rttMs * FAREWELL_ROUND_TRIPS, MIN_FAREWELL_MS),
+    )
+  }
+
   /** A stream was opened. */
   onOpened(): void {
     // It stops by itself, when it looks and nothing is open: a row of short exchanges starts it once per interval.
@@ -70,6 +88,7 @@ export class SessionWatch {
       const overdue = this.#deadlines.takeOverdue(core.now)
       if (overdue === undefined) break
       if (overdue === 'drain') isDrainOver = true
+      else if (overdue === 'farewell') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
       else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
     }
     if (!core.isEnded && this.#liveness.nextAt <= core.now) this.#checkLiveness()

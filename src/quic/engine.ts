@@ -112,7 +112,10 @@ export interface QuicConnection {
   nextDatagram(now: number): OutgoingDatagram | undefined
   /** When onTimeout wants to be called; Infinity: not at all. Changes with every input, command and datagram. */
   nextTimeoutAt(now: number): number
-  /** What has happened since it was asked last. Undefined: that was all. */
+  /**
+   * What has happened since it was asked last. Undefined: that was all. Asked again in the same turn it says only what has come up since (a reset that a
+   * read found), never again what it has said.
+   */
   nextEvent(): QuicEvent | undefined
 
   // What it knows
@@ -127,6 +130,8 @@ export interface QuicConnection {
   streamsLeft(direction: StreamDirection): number
   /** The longest payload of sendDatagram; 0: the peer takes none. */
   readonly maxDatagramBytes: number
+  /** Of all datagrams that were given to receive(), whatever was in them. Cheap, unlike stats(). */
+  readonly receivedBytes: number
   stats(): QuicStats
   /** Active client connections: false when the peer has forbidden migration, or has no connection id to spare. */
   readonly canMigrate: boolean
