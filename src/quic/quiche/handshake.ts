@@ -1,0 +1,133 @@
+import type { QuicHandshake } from '../engine.ts'
+import type { NativeConnection } from './binding.ts'
+import { earlyDataVerdict } from './early-data-verdict.ts'
+import type { EventQueue } from './event-queue.ts'
+import { peerIdentity } from './peer-identity.ts'
+import { sealTicket, type TicketBinding } from './ticket-envelope.ts'
+
+/** Alerts of TLS as QUIC errors (RFC 9001 4.8). */
+const BAD_CERTIFICATE = 0x12a
+const NO_APPLICATION_PROTOCOL = 0x178
+
+/** Turns after the handshake in which tickets are looked for: servers send theirs at once, some in a packet of its own. */
+const EAGER_TICKET_TURNS = 16
+
+export interface HandshakeOptions {
+  readonly native: NativeConnection
+  readonly events: EventQueue
+  readonly protocols: readonly string[]
+  /** A server looks at no name, and gets no tickets. */
+  readonly client?:
+    | {
+        readonly serverName: string
+        readonly rejectUnauthorized: boolean
+        readonly earlyData: boolean
+        readonly binding: TicketBinding
+        readonly wallClock: () => number
+      }
+    | undefined
+}
+
+/** What has to be refused: the connection closes with this error. */
+export interface HandshakeFault {
+  readonly code: number
+  readonly reason: string
+}
+
+/**
+ * Watches a handshake: when it is complete, with whom, and what became of 0-RTT. Then it looks for tickets.
+ *
+ * quiche's answers flip inside recv(), and after rejected early data inside the send() that follows.
+ */
+export class Handshake {
+  readonly #options: HandshakeOptions
+  #result: QuicHandshake | undefined
+  #isOver = false
+  #wasInEarlyData = false
+  #isEarlyDataOpen: boolean
+  #eagerTurns = EAGER_TICKET_TURNS
+  #lastSession: Uint8Array | undefined
+
+  constructor(options: HandshakeOptions) {
+    this.#options = options
+    this.#isEarlyDataOpen = options.client?.earlyData ?? false
+  }
+
+  get result(): QuicHandshake | undefined {
+    return this.#result
+  }
+
+  /** Complete, or refused. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get isInEarlyData(): boolean {
+    if (this.#isOver) return false
+    if (this.#options.client !== undefined && !this.#isEarlyDataOpen) return false
+    return this.#options.native.isInEarlyData()
+  }
+
+  beforeReceive(): void {
+    if (this.#isEarlyDataOpen) this.#wasInEarlyData = this.#options.native.isInEarlyData()
+  }
+
+  afterReceive(): HandshakeFault | undefined {
+    const { native, events } = this.#options
+    const isEstablished = native.isEstablished()
+    if (this.#isEarlyDataOpen) {
+      const outcome = earlyDataVerdict({
+        wasInEarlyData: this.#wasInEarlyData,
+        isInEarlyData: native.isInEarlyData(),
+        isEstablished,
+        isResumed: native.isResumed(),
+      })
+      if (outcome !== undefined) {
+        this.#isEarlyDataOpen = false
+        events.push({ type: 'early-data', outcome })
+        // quiche sends rejected data again when it is lost, after a timeout; an acknowledgement makes that one round trip.
+        if (outcome === 'rejected') native.sendAckEliciting()
+      }
+    }
+    return isEstablished ? this.#complete() : undefined
+  }
+
+  afterSend(): HandshakeFault | undefined {
+    return this.#options.native.isEstablished() ? this.#complete() : undefined
+  }
+
+  /** Tickets come when the server likes: at first they are looked for in each turn, later when `isDue` says so. 2 us a look. */
+  pollTicket(isDue: boolean): void {
+    const { client, native, events } = this.#options
+    if (client === undefined || this.#result === undefined) return
+    if (this.#eagerTurns > 0) this.#eagerTurns -= 1
+    else if (!isDue) return
+    const session = native.session()
+    if (session === null || (this.#lastSession !== undefined && isEqual(session, this.#lastSession))) return
+    this.#lastSession = session
+    const ticket = sealTicket(client.binding, session)
+    if (ticket !== undefined) events.push({ type: 'ticket', ticket })
+  }
+
+  #complete(): HandshakeFault | undefined {
+    const { native, client, protocols, events } = this.#options
+    this.#isOver = true
+    const protocol = Buffer.from(native.applicationProto()).toString('latin1')
+    if (!protocols.includes(protocol)) {
+      // quiche goes on when the peer ignores ALPN, which RFC 9001 8.1 forbids.
+      return { code: NO_APPLICATION_PROTOCOL, reason: 'no protocol was agreed on' }
+    }
+    const certificates = (native.peerCertChain() ?? []).map(der => Buffer.from(der))
+    if (client?.rejectUnauthorized === true) {
+      const reason = peerIdentity(certificates[0], client.serverName, client.wallClock())
+      if (reason !== undefined) return { code: BAD_CERTIFICATE, reason }
+    }
+    this.#result = { protocol, isResumed: native.isResumed(), certificates }
+    events.push({ type: 'established', handshake: this.#result })
+    return undefined
+  }
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0
+}

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto'
+import { TransportError } from '../../errors.ts'
+import type { QuicOptions, TlsOptions } from '../../options.ts'
+import type { QuicServerTls } from '../engine.ts'
+import type { NativeConfig, QuicheBinding } from './binding.ts'
+import { defaultRoots } from './default-roots.ts'
+import { certificatePem, identityPem } from './pem.ts'
+
+/** What differs between connections with the same options. */
+export interface ConfigVariant {
+  readonly protocols: readonly string[]
+  readonly earlyData: boolean
+  readonly allowsSecondPath: boolean
+  readonly keylog: boolean
+}
+
+/** With a second path: how many ids, and so how many paths (quiche counts 4-tuples by them), a connection may have in its life. */
+const SECOND_PATH_IDS = 8
+
+/** RFC 9000 14: no QUIC below it. Above the other one quiche does not go. */
+const MIN_UDP_PAYLOAD_BYTES = 1200
+const MAX_UDP_PAYLOAD_BYTES = 16_383
+
+/** Whatever the interface brings: what a peer may send at once is bounded by windows. */
+const MAX_RECEIVED_UDP_PAYLOAD_BYTES = 65_527
+
+const TICKET_KEY_BYTES = 48
+
+export interface ClientConfig {
+  readonly config: NativeConfig
+  /** Of everything that decides whether a certificate is accepted: tickets are bound to it. */
+  readonly trust: string
+}
+
+/**
+ * Native configurations, one for all connections with the same options objects: with Node's list of authorities one costs 6 ms (144
+ * certificates), with one authority 0.04 ms.
+ */
+export class QuicheConfigs {
+  readonly #binding: QuicheBinding
+  readonly #clients = new WeakMap<TlsOptions, WeakMap<QuicOptions, Map<string, NativeConfig>>>()
+  readonly #servers = new WeakMap<QuicServerTls, WeakMap<QuicOptions, Map<string, NativeConfig>>>()
+  readonly #trusts = new WeakMap<TlsOptions, string>()
+
+  constructor(binding: QuicheBinding) {
+    this.#binding = binding
+  }
+
+  /** Throws MM_INVALID_ARGUMENT when QUIC cannot use the TLS options. */
+  client(tls: TlsOptions, quic: QuicOptions, variant: ConfigVariant): ClientConfig {
+    const config = cached(this.#clients, tls, quic, variant, () => this.#makeClient(tls, quic, variant))
+    let trust = this.#trusts.get(tls)
+    if (trust === undefined) {
+      trust = trustOf(tls)
+      this.#trusts.set(tls, trust)
+    }
+    return { config, trust }
+  }
+
+  /** Throws MM_INVALID_ARGUMENT when QUIC cannot use the TLS options. */
+  server(tls: QuicServerTls, quic: QuicOptions, variant: ConfigVariant): NativeConfig {
+    return cached(this.#servers, tls, quic, variant, () => this.#makeServer(tls, quic, variant))
+  }
+
+  #makeClient(tls: TlsOptions, quic: QuicOptions, variant: ConfigVariant): NativeConfig {
+    refuseWhatQuicCannotDo(tls)
+    const ca = tls.ca === undefined ? defaultRoots() : certificatePem(tls.ca, 'ca')
+    const identity = clientIdentity(tls)
+    const verify = tls.rejectUnauthorized ?? true
+    const config = this.#binding.Config.withBoringSslCtx(
+      verify,
+      false,
+      ca,
+      identity === undefined ? null : [identity.key],
+      identity === undefined ? null : [identity.cert],
+      null,
+    )
+    this.#apply(config, quic, variant)
+    // A server opens no bidirectional streams in HTTP/3 (RFC 9114 6.1).
+    config.setInitialMaxStreamsBidi(0)
+    return config
+  }
+
+  #makeServer(tls: QuicServerTls, quic: QuicOptions, variant: ConfigVariant): NativeConfig {
+    const identity = identityPem(tls.cert, tls.key, undefined)
+    const clientCa = tls.clientCa === undefined ? null : certificatePem(tls.clientCa, 'clientCa')
+    const config = this.#binding.Config.withBoringSslCtx(
+      clientCa !== null,
+      false,
+      clientCa,
+      [identity.key],
+      [identity.cert],
+      null,
+    )
+    this.#apply(config, quic, variant)
+    config.setInitialMaxStreamsBidi(quic.maxConcurrentStreams)
+    if (tls.ticketKey !== undefined) {
+      if (tls.ticketKey.length !== TICKET_KEY_BYTES) {
+        throw new TransportError('MM_INVALID_ARGUMENT', `a ticket key has ${TICKET_KEY_BYTES} bytes`)
+      }
+      config.setTicketKey(tls.ticketKey)
+    }
+    return config
+  }
+
+  #apply(config: NativeConfig, quic: QuicOptions, variant: ConfigVariant): void {
+    if (variant.protocols.length === 0) {
+      throw new TransportError('MM_INVALID_ARGUMENT', 'QUIC needs a protocol to offer (RFC 9001 8.1)')
+    }
+    config.setApplicationProtos(variant.protocols)
+    if (variant.earlyData) config.enableEarlyData()
+    if (variant.keylog) config.logKeys()
+    config.setMaxIdleTimeout(quic.idleTimeoutMs)
+    config.setMaxRecvUdpPayloadSize(MAX_RECEIVED_UDP_PAYLOAD_BYTES)
+    config.setMaxSendUdpPayloadSize(udpPayloadBytes(quic))
+    config.setInitialMaxData(quic.connectionWindowBytes)
+    config.setInitialMaxStreamDataBidiLocal(quic.streamWindowBytes)
+    config.setInitialMaxStreamDataBidiRemote(quic.streamWindowBytes)
+    config.setInitialMaxStreamDataUni(quic.streamWindowBytes)
+    config.setMaxStreamWindow(Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes))
+    config.setMaxConnectionWindow(Math.max(quic.connectionWindowBytes, quic.maxConnectionWindowBytes))
+    config.setInitialMaxStreamsUni(quic.maxUnidirectionalStreams)
+    if (quic.maxQueuedDatagrams > 0) {
+      config.enableDgram(true, quic.maxQueuedDatagrams, quic.maxQueuedDatagrams)
+    }
+    config.setDisableActiveMigration(!variant.allowsSecondPath)
+    if (variant.allowsSecondPath) config.setActiveConnectionIdLimit(SECOND_PATH_IDS)
+  }
+}
+
+/** The largest datagram that these options let out. */
+export function udpPayloadBytes(quic: QuicOptions): number {
+  return Math.min(MAX_UDP_PAYLOAD_BYTES, Math.max(MIN_UDP_PAYLOAD_BYTES, quic.maxUdpPayloadBytes))
+}
+
+function refuseWhatQuicCannotDo(tls: TlsOptions): void {
+  if (tls.maxVersion === 'TLSv1.2') {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      'QUIC is TLS 1.3 (RFC 9001 4.2): tls.maxVersion excludes it',
+    )
+  }
+  if (tls.ciphers !== undefined) {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      'tls.ciphers cannot be set for QUIC: its ciphers are fixed',
+    )
+  }
+}
+
+function clientIdentity(tls: TlsOptions): { cert: Buffer; key: Buffer } | undefined {
+  if (tls.cert === undefined && tls.key === undefined) return undefined
+  if (tls.cert === undefined || tls.key === undefined) {
+    throw new TransportError('MM_INVALID_ARGUMENT', 'tls.cert and tls.key go together')
+  }
+  return identityPem(tls.cert, tls.key, tls.passphrase)
+}
+
+function trustOf(tls: TlsOptions): string {
+  const authorities = tls.ca === undefined ? defaultRoots().toString('latin1') : [tls.ca].flat()
+  const text = JSON.stringify([authorities, tls.cert ?? null, tls.rejectUnauthorized ?? true])
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+function cached<K extends object>(
+  cache: WeakMap<K, WeakMap<QuicOptions, Map<string, NativeConfig>>>,
+  tls: K,
+  quic: QuicOptions,
+  variant: ConfigVariant,
+  make: () => NativeConfig,
+): NativeConfig {
+  let byQuic = cache.get(tls)
+  if (byQuic === undefined) cache.set(tls, (byQuic = new WeakMap()))
+  let byVariant = byQuic.get(quic)
+  if (byVariant === undefined) byQuic.set(quic, (byVariant = new Map()))
+  const { earlyData, allowsSecondPath, keylog, protocols } = variant
+  const key = JSON.stringify([earlyData, allowsSecondPath, keylog, protocols])
+  let config = byVariant.get(key)
+  if (config === undefined) byVariant.set(key, (config = make()))
+  return config
+}

@@ -1,0 +1,408 @@
+import type { QuicOptions } from '../../options.ts'
+import type { DrivenConnection } from '../driven-connection.ts'
+import type {
+  OutgoingDatagram,
+  QuicEnd,
+  QuicEvent,
+  QuicHandshake,
+  QuicStats,
+  StreamDirection,
+  StreamRead,
+  UdpAddress,
+} from '../engine.ts'
+import type { NativeConnection, QuicheBinding } from './binding.ts'
+import { brokenEnd, connectionEnd } from './connection-end.ts'
+import { EventQueue } from './event-queue.ts'
+import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
+import type { KeylogFile } from './keylog-file.ts'
+import { LocalStreams } from './local-streams.ts'
+import { nativeError } from './native-error.ts'
+import { Paths } from './paths.ts'
+import { udpPayloadBytes } from './quiche-config.ts'
+import { ReceiveStreams } from './receive-streams.ts'
+import { SendBudget } from './send-budget.ts'
+import { SendStreams } from './send-streams.ts'
+import { SurplusWatchdog } from './surplus-watchdog.ts'
+
+/** Datagrams between two looks of the watchdog: a flood gets that much further at the most. */
+const CHECK_EVERY_PACKETS = 64
+/** H3_EXCESSIVE_LOAD (RFC 9114 8.1): QUIC has no code of its own for this, and one that HTTP/3 peers know says most. */
+const EXCESSIVE_LOAD = 0x107
+
+export interface QuicheConnectionOptions {
+  readonly native: NativeConnection
+  readonly shutdown: QuicheBinding['Shutdown']
+  readonly role: 'client' | 'server'
+  readonly local: UdpAddress
+  readonly remote: UdpAddress
+  readonly quic: QuicOptions
+  readonly allowsSecondPath: boolean
+  readonly protocols: readonly string[]
+  readonly client: HandshakeOptions['client']
+  readonly keylog: KeylogFile | undefined
+}
+
+/**
+ * One connection of quiche behind the port. Concerns have files of their own: handshake.ts, send-streams.ts, receive-streams.ts,
+ * paths.ts; here is the order in which they get their turn.
+ *
+ * quiche reads the clock of the system itself: `now` is for our own budgets, and for saying when quiche wants to be called.
+ *
+ * nextEvent() asks quiche once per turn (its lists cost 10 us each), and hands out what it found in this order: handshake and tickets,
+ * streams that can be read, streams that can be written, and the end last, so that what came before it is read.
+ */
+export class QuicheConnection implements DrivenConnection {
+  readonly role: 'client' | 'server'
+  readonly #native: NativeConnection
+  readonly #quic: QuicOptions
+  readonly #events = new EventQueue()
+  readonly #handshake: Handshake
+  readonly #paths: Paths
+  readonly #bidirectional: LocalStreams
+  readonly #unidirectional: LocalStreams
+  readonly #sends: SendStreams
+  readonly #receives: ReceiveStreams
+  readonly #budget: SendBudget
+  readonly #watchdog: SurplusWatchdog
+  readonly #keylog: KeylogFile | undefined
+  readonly #out: Buffer
+  #end: QuicEnd | undefined
+  #isEndTold = false
+  /** quiche must not be called any more. */
+  #isDead = false
+  /** Something came since quiche was asked last. */
+  #isDirty = false
+  #now = 0
+  #receivedPackets = 0
+  #receivedBytes = 0
+  #sentPackets = 0
+  /** Came to our address but was not of this connection: others can send that. */
+  #strayBytes = 0
+  #nextCheckAt = CHECK_EVERY_PACKETS
+
+  constructor(options: QuicheConnectionOptions) {
+    const { native, shutdown, role, quic, protocols, client } = options
+    const events = this.#events
+    this.role = role
+    this.#native = native
+    this.#quic = quic
+    this.#keylog = options.keylog
+    this.#handshake = new Handshake({ native, events, protocols, client })
+    this.#paths = new Paths({ ...options, events })
+    this.#bidirectional = new LocalStreams(native, role, 'bidirectional')
+    this.#unidirectional = new LocalStreams(native, role, 'unidirectional')
+    const local = { bidirectional: this.#bidirectional, unidirectional: this.#unidirectional }
+    this.#watchdog = new SurplusWatchdog({
+      maxSurplusBytes: quic.maxSurplusBytes,
+      // The window may have grown to that before its readers fell asleep.
+      windowBytes: Math.max(quic.connectionWindowBytes, quic.maxConnectionWindowBytes),
+    })
+    this.#sends = new SendStreams(native, shutdown, events, local)
+    this.#receives = new ReceiveStreams({
+      native,
+      shutdown,
+      role,
+      events,
+      sends: this.#sends,
+      watchdog: this.#watchdog,
+    })
+    this.#budget = new SendBudget({
+      maxBurstBytes: quic.maxBurstBytes,
+      maxBytesPerSecond: quic.maxSendBytesPerSecond,
+    })
+    // Its own, since a socket that is full keeps what it could not send.
+    this.#out = Buffer.allocUnsafeSlow(udpPayloadBytes(quic))
+  }
+
+  receive(datagram: Buffer, from: UdpAddress, to: UdpAddress, now: number): void {
+    // quiche takes an empty one for an error.
+    if (this.#isDead || datagram.length === 0) return
+    this.#receivedBytes += datagram.length
+    const info = this.#paths.infoFor(from, to)
+    if (info === undefined) {
+      this.#strayBytes += datagram.length
+      return
+    }
+    this.#now = now
+    this.#isDirty = true
+    this.#receivedPackets += 1
+    const handshake = this.#handshake
+    if (!handshake.isOver) handshake.beforeReceive()
+    try {
+      this.#native.recv(datagram, info)
+    } catch {
+      // What is not of this connection, or cannot be decrypted, is thrown away; what broke the protocol has closed the connection.
+      if (this.#native.localError() !== null) this.#onEnd(connectionEnd(this.#native))
+    }
+    if (!handshake.isOver && this.#end === undefined) this.#refuse(handshake.afterReceive())
+  }
+
+  onTimeout(now: number): void {
+    if (this.#isDead) return
+    this.#now = now
+    this.#isDirty = true
+    this.#native.onTimeout()
+    if (this.#native.isClosed()) this.#onEnd(connectionEnd(this.#native))
+  }
+
+  nextDatagram(now: number): OutgoingDatagram | undefined {
+    if (this.#isDead || !this.#budget.allows(now)) return undefined
+    try {
+      const sent = this.#native.send(this.#out)
+      if (!this.#handshake.isOver && this.#end === undefined) this.#refuse(this.#handshake.afterSend())
+      if (sent === null) {
+        this.#budget.onTurnEnded()
+        return undefined
+      }
+      const [bytes, { from, to }] = sent
+      this.#sentPackets += 1
+      this.#budget.onSent(bytes)
+      return { bytes: this.#out.subarray(0, bytes), from, to }
+    } catch (error) {
+      // Seen: InvalidState, when the server retires our connection id and gives no other.
+      this.fail(`quiche cannot send: ${nativeError(error).name}`)
+      return undefined
+    }
+  }
+
+  nextTimeoutAt(now: number): number {
+    if (this.#isDead) return Number.POSITIVE_INFINITY
+    if (this.#sends.hasLooksLeft) return now
+    const timeout = this.#native.timeout()
+    // Whole milliseconds, rounded down: a millisecond early it would do nothing.
+    const nativeAt = timeout === null ? Number.POSITIVE_INFINITY : now + timeout + 1
+    return Math.min(nativeAt, this.#budget.resumeAt)
+  }
+
+  nextEvent(): QuicEvent | undefined {
+    for (;;) {
+      const event = this.#events.shift()
+      if (event !== undefined) return event
+      const stream = this.#receives.nextReadable()
+      if (stream !== undefined) return { type: 'readable', stream }
+      if (this.#end === undefined) {
+        const writable = this.#sends.nextWritable()
+        if (writable !== undefined) return { type: 'writable', stream: writable }
+      }
+      if (this.#isDirty || this.#receives.hasMore) {
+        this.#poll()
+        continue
+      }
+      if (this.#sends.hasLooksLeft) {
+        this.#sends.look()
+        continue
+      }
+      if (this.#receivedPackets >= this.#nextCheckAt) {
+        this.#check()
+        continue
+      }
+      return this.#tellEnd()
+    }
+  }
+
+  get isEstablished(): boolean {
+    return this.#handshake.result !== undefined
+  }
+
+  get isInEarlyData(): boolean {
+    return !this.#isDead && this.#end === undefined && this.#handshake.isInEarlyData
+  }
+
+  get handshake(): QuicHandshake | undefined {
+    return this.#handshake.result
+  }
+
+  get end(): QuicEnd | undefined {
+    this.#findEnd()
+    return this.#end
+  }
+
+  get isClosed(): boolean {
+    if (this.#isDead) return true
+    if (!this.#native.isClosed()) return false
+    this.#onEnd(connectionEnd(this.#native))
+    this.#die()
+    return true
+  }
+
+  streamsLeft(direction: StreamDirection): number {
+    if (!this.#canSendStreams) return 0
+    return (direction === 'bidirectional' ? this.#bidirectional : this.#unidirectional).left()
+  }
+
+  get maxDatagramBytes(): number {
+    return this.#canSendStreams ? Math.max(0, this.#native.dgramMaxWritableLen() ?? 0) : 0
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  stats(): QuicStats {
+    const { recv, recvBytes, sent, sentBytes, lost } = this.#native.stats()
+    const path = this.#native.pathStats().find(({ active }) => active)
+    return {
+      receivedPackets: recv,
+      receivedBytes: recvBytes,
+      sentPackets: sent,
+      sentBytes,
+      lostPackets: lost,
+      rttMs: path?.rtt ?? 0,
+      congestionWindowBytes: path?.cwnd ?? 0,
+    }
+  }
+
+  get canMigrate(): boolean {
+    return this.#end === undefined && this.#paths.canMigrate
+  }
+
+  openStream(direction: StreamDirection): number | undefined {
+    if (!this.#canSendStreams) return undefined
+    const streams = direction === 'bidirectional' ? this.#bidirectional : this.#unidirectional
+    const stream = streams.open()
+    if (stream !== undefined) this.#sends.onOpened(stream)
+    return stream
+  }
+
+  write(stream: number, bytes: Uint8Array, isLast: boolean): number {
+    return this.#end === undefined ? this.#sends.write(stream, bytes, isLast) : 0
+  }
+
+  read(stream: number, into: Buffer): StreamRead | undefined {
+    return this.#receives.read(stream, into)
+  }
+
+  reset(stream: number, code: number): void {
+    if (this.#end === undefined) this.#sends.reset(stream, code)
+  }
+
+  stop(stream: number, code: number): void {
+    if (this.#end === undefined) this.#receives.stop(stream, code)
+  }
+
+  prioritize(stream: number, urgency: number, incremental: boolean): void {
+    if (this.#end === undefined) this.#sends.prioritize(stream, urgency, incremental)
+  }
+
+  sendDatagram(bytes: Uint8Array): boolean {
+    if (!this.#canSendStreams) return false
+    try {
+      return this.#native.dgramSend(bytes) !== null
+    } catch {
+      return false // BufferTooShort: too long; InvalidState: the peer takes none
+    }
+  }
+
+  ping(): void {
+    if (this.#end === undefined) this.#native.sendAckEliciting()
+  }
+
+  probePath(local: UdpAddress, remote: UdpAddress): boolean {
+    return this.#end === undefined && this.#paths.probe(local, remote)
+  }
+
+  migrate(local: UdpAddress, remote: UdpAddress): boolean {
+    return this.#end === undefined && this.#paths.migrate(local, remote)
+  }
+
+  close(isApplication: boolean, code: number, reason: string): void {
+    if (this.#end !== undefined) return
+    try {
+      this.#native.close(isApplication, code, Buffer.from(reason, 'utf8'))
+    } catch {
+      // It is closing already, and says so below.
+    }
+    this.#onEnd({ cause: 'local', isApplication, code, reason })
+  }
+
+  fail(reason: string, cause: 'unusable' | 'idle' = 'unusable'): void {
+    if (this.#isDead) return
+    this.#onEnd(brokenEnd(reason, cause))
+    this.#die()
+  }
+
+  connectionIdsLeft(): number {
+    return this.#end === undefined ? this.#paths.idsLeft() : 0
+  }
+
+  issueConnectionId(id: Buffer): void {
+    this.#paths.issueId(id)
+  }
+
+  nextRetiredId(): Buffer | undefined {
+    const id = this.#isDead ? null : this.#native.retiredScidNext()
+    return id === null ? undefined : Buffer.from(id)
+  }
+
+  /** A client's streams would be held until the handshake is complete, under limits that the server may not keep. */
+  get #canSendStreams(): boolean {
+    if (this.#end !== undefined) return false
+    return this.role === 'server' || this.isEstablished || this.#handshake.isInEarlyData
+  }
+
+  #poll(): void {
+    this.#isDirty = false
+    this.#receives.poll(this.#now)
+    this.#pollDatagrams()
+    this.#findEnd()
+    if (this.#end !== undefined) return
+    this.#paths.poll()
+    this.#sends.poll()
+    this.#handshake.pollTicket(false)
+  }
+
+  #pollDatagrams(): void {
+    if (this.#quic.maxQueuedDatagrams === 0) return
+    for (let left = this.#native.dgramRecvQueueLen(); left > 0; left -= 1) {
+      const bytes = this.#native.dgramRecvVec()
+      if (bytes === null) return
+      this.#watchdog.onDelivered(bytes.length)
+      this.#events.push({
+        type: 'datagram',
+        bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+      })
+    }
+  }
+
+  /** The owner has taken what it wants of this turn: what lies unread now sleeps. */
+  #check(): void {
+    this.#nextCheckAt = this.#receivedPackets + CHECK_EVERY_PACKETS
+    if (this.#end !== undefined || this.#isDead) return
+    this.#handshake.pollTicket(true)
+    const ours = this.#receivedBytes - this.#strayBytes
+    const hasUnread = this.#native.isReadable()
+    if (!this.#watchdog.isFlood(ours, this.#sentPackets, hasUnread)) return
+    // Anybody can send datagrams with our address as their sender. quiche counts what it could decrypt.
+    const { recvBytes } = this.#native.stats()
+    this.#strayBytes = this.#receivedBytes - recvBytes
+    if (!this.#watchdog.isFlood(recvBytes, this.#sentPackets, hasUnread)) return
+    this.#events.push({ type: 'defence', limit: 'quic.maxSurplusBytes' })
+    this.close(true, EXCESSIVE_LOAD, 'too much came that nobody reads (quic.maxSurplusBytes)')
+  }
+
+  #refuse(fault: HandshakeFault | undefined): void {
+    if (this.#handshake.isOver) this.#keylog?.read()
+    if (fault !== undefined) this.close(false, fault.code, fault.reason)
+  }
+
+  /** Whether the peer has closed it, or a timer of quiche. */
+  #findEnd(): void {
+    if (this.#end !== undefined) return
+    if (this.#native.isDraining() || this.#native.isClosed()) this.#end = connectionEnd(this.#native)
+  }
+
+  #onEnd(end: QuicEnd): void {
+    this.#end ??= end
+  }
+
+  #tellEnd(): QuicEvent | undefined {
+    if (this.#end === undefined || this.#isEndTold) return undefined
+    this.#isEndTold = true
+    return { type: 'ended', end: this.#end }
+  }
+
+  #die(): void {
+    this.#isDead = true
+    this.#keylog?.close()
+  }
+}

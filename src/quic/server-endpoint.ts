@@ -1,0 +1,291 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock, Timer } from '../clock.ts'
+import type { QuicOptions } from '../options.ts'
+import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
+import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
+import { destinationId } from './packet-destination.ts'
+import { openRetryToken, sealRetryToken } from './retry-token.ts'
+import { UdpLink } from './udp-link.ts'
+import { UdpSocket } from './udp-socket.ts'
+
+/** Of the ids that we give out: short headers do not say how long they are. */
+const CONNECTION_ID_BYTES = 16
+/** RFC 9000 14.1: a client's Initial comes in a datagram of at least that, so that we can answer without amplifying. */
+const MIN_INITIAL_BYTES = 1200
+/** Answers to versions that we do not speak: enough for clients that are honest. */
+const VERSION_ANSWERS_PER_SECOND = 100
+
+export interface ServerEndpointOptions {
+  readonly engine: DrivenEngine
+  readonly clock: Clock
+  readonly local: UdpAddress
+  readonly tls: QuicServerTls
+  readonly protocols: readonly string[]
+  readonly quic: QuicOptions
+  /** A connection whose handshake is complete, or that reads early data. Its owner has to be set before this returns. */
+  readonly onConnection: (link: QuicLink) => void
+  /** Whether clients have to prove their address first, which costs them a round trip. Default `under-load`. */
+  readonly retry?: 'never' | 'always' | 'under-load'
+  /** More are not answered. Default 10,000. */
+  readonly maxConnections?: number
+  /** Handshakes under way; more are not answered, and from the half on `under-load` asks for proof. Default 1,000. */
+  readonly maxHandshakes?: number
+  /** A handshake that takes longer is given up. Default 10,000. */
+  readonly handshakeTimeoutMs?: number
+  /** Clients may move to other addresses. With clients that are not yours a hostile one could hang the process. Default false. */
+  readonly allowsMigration?: boolean
+}
+
+export interface ServerEndpointStats {
+  readonly connections: number
+  readonly handshakes: number
+  /** Since the start. */
+  readonly accepted: number
+  /** Not answered: too many connections or handshakes, too small an Initial, a token that is not ours. */
+  readonly refused: number
+  readonly retries: number
+  readonly versionNegotiations: number
+  /** Datagrams for nobody. */
+  readonly strays: number
+}
+
+interface Member {
+  readonly link: UdpLink
+  readonly ids: Set<string>
+  handshakeTimer: Timer | undefined
+}
+
+/** The listening side of QUIC: one UDP socket, and the connections on it, found by their ids (RFC 9000 5.2). */
+export class ServerEndpoint {
+  readonly #options: ServerEndpointOptions
+  readonly #byId = new Map<string, Member>()
+  readonly #members = new Set<Member>()
+  readonly #tokenKey = randomBytes(32)
+  #socket: UdpSocket | undefined
+  #isAccepting = true
+  #handshakes = 0
+  #accepted = 0
+  #refused = 0
+  #retries = 0
+  #versionNegotiations = 0
+  #strays = 0
+  #versionAnswersLeft = VERSION_ANSWERS_PER_SECOND
+  #versionAnswersAt = 0
+
+  private constructor(options: ServerEndpointOptions) {
+    this.#options = options
+  }
+
+  /** Rejects with the system's error when the address cannot be had. Keeps the process alive until it is closed. */
+  static async listen(options: ServerEndpointOptions): Promise<ServerEndpoint> {
+    const endpoint = new ServerEndpoint(options)
+    endpoint.#socket = await UdpSocket.bind(options.local, {
+      onDatagram: (datagram, from) => endpoint.#onDatagram(datagram, from),
+      // An unconnected socket hears of nobody in particular.
+      onError: () => undefined,
+    })
+    return endpoint
+  }
+
+  get local(): UdpAddress {
+    return this.#socket?.local ?? this.#options.local
+  }
+
+  get stats(): ServerEndpointStats {
+    return {
+      connections: this.#members.size,
+      handshakes: this.#handshakes,
+      accepted: this.#accepted,
+      refused: this.#refused,
+      retries: this.#retries,
+      versionNegotiations: this.#versionNegotiations,
+      strays: this.#strays,
+    }
+  }
+
+  /** Takes no new connections. Those that are there go on: their owners end them. */
+  drain(): void {
+    this.#isAccepting = false
+  }
+
+  /** Ends everything at once: each peer is told, nobody is waited for. */
+  close(): void {
+    this.#isAccepting = false
+    for (const { link } of this.#members) link.abandon()
+    this.#socket?.close()
+  }
+
+  #onDatagram(datagram: Buffer, from: UdpAddress): void {
+    const id = destinationId(datagram, CONNECTION_ID_BYTES)
+    const member = id === undefined ? undefined : this.#byId.get(id)
+    if (member !== undefined) member.link.receive(datagram, from)
+    else this.#onStranger(datagram, from)
+  }
+
+  #onStranger(datagram: Buffer, from: UdpAddress): void {
+    const {
+      engine,
+      clock,
+      maxConnections = 10_000,
+      maxHandshakes = 1_000,
+      retry = 'under-load',
+    } = this.#options
+    const header = engine.readHeader(datagram, CONNECTION_ID_BYTES)
+    if (header === undefined || !header.isLong) {
+      this.#strays += 1
+      return
+    }
+    if (!this.#isAccepting || datagram.length < MIN_INITIAL_BYTES) {
+      this.#refused += 1
+      return
+    }
+    if (!header.isVersionSupported) return this.#negotiate(header, from)
+    if (!header.isInitial) {
+      this.#strays += 1
+      return
+    }
+    // RFC 9000 7.2: the first id that a client makes up has at least 8 bytes.
+    const isFull = this.#members.size >= maxConnections || this.#handshakes >= maxHandshakes
+    if (isFull || header.destinationId.length < 8) {
+      this.#refused += 1
+      return
+    }
+    if (header.token !== undefined) {
+      const originalId = openRetryToken(this.#tokenKey, header.token, from, header.destinationId, clock.now())
+      // Tokens of NEW_TOKEN frames are not ours: we send none.
+      if (originalId !== undefined) return this.#accept(datagram, header, from, originalId)
+    }
+    const isLoaded = this.#handshakes >= maxHandshakes / 2
+    if (retry === 'always' || (retry === 'under-load' && isLoaded)) return this.#retry(header, from)
+    this.#accept(datagram, header, from, undefined)
+  }
+
+  #negotiate(header: PacketHeader, from: UdpAddress): void {
+    const now = this.#options.clock.now()
+    if (now - this.#versionAnswersAt >= 1000) {
+      this.#versionAnswersAt = now
+      this.#versionAnswersLeft = VERSION_ANSWERS_PER_SECOND
+    }
+    if (this.#versionAnswersLeft === 0) return
+    this.#versionAnswersLeft -= 1
+    this.#versionNegotiations += 1
+    this.#socket?.sendTo(this.#options.engine.negotiateVersion(header), from)
+  }
+
+  #retry(header: PacketHeader, from: UdpAddress): void {
+    const retryId = randomBytes(CONNECTION_ID_BYTES)
+    const subject = { address: from, originalId: header.destinationId, retryId }
+    const token = sealRetryToken(this.#tokenKey, subject, this.#options.clock.now())
+    this.#retries += 1
+    this.#socket?.sendTo(this.#options.engine.retry(header, retryId, token), from)
+  }
+
+  #accept(datagram: Buffer, header: PacketHeader, from: UdpAddress, originalId: Buffer | undefined): void {
+    const { engine, tls, quic, protocols, clock, allowsMigration = false } = this.#options
+    // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000 7.3).
+    const connectionId = originalId === undefined ? randomBytes(CONNECTION_ID_BYTES) : header.destinationId
+    const connection = engine.accept({
+      local: this.local,
+      remote: from,
+      tls,
+      quic,
+      protocols,
+      connectionId,
+      originalConnectionId: originalId,
+      allowsSecondPath: allowsMigration,
+    })
+    const member: Member = {
+      link: this.#linkFor(
+        connection,
+        from,
+        () => this.#release(member),
+        () => this.#giveIds(member),
+      ),
+      ids: new Set(),
+      handshakeTimer: undefined,
+    }
+    this.#accepted += 1
+    this.#handshakes += 1
+    this.#members.add(member)
+    this.#addId(member, header.destinationId)
+    this.#addId(member, connectionId)
+    member.handshakeTimer = clock.setTimer(this.#options.handshakeTimeoutMs ?? 10_000, () => {
+      member.link.abandon()
+    })
+    const look = (): void => this.#onProgress(member)
+    member.link.owner = { onTurn: look, onClosed: look }
+    member.link.receive(datagram, from)
+  }
+
+  #linkFor(
+    connection: DrivenConnection,
+    remote: UdpAddress,
+    release: () => void,
+    giveIds: () => void,
+  ): UdpLink {
+    const socket = this.#socket
+    return new UdpLink({
+      connection,
+      local: this.local,
+      remote,
+      clock: this.#options.clock,
+      beforeSending: giveIds,
+      socket: {
+        send: ({ bytes, to }) => socket?.sendTo(bytes, to),
+        get isFull() {
+          return socket?.isFull ?? false
+        },
+        // The endpoint's socket is for all.
+        ref: () => undefined,
+        unref: () => undefined,
+        release,
+      },
+    })
+  }
+
+  /** Until it is known who it is, nobody but us needs to know of it. */
+  #onProgress(member: Member): void {
+    const { link } = member
+    const { handshake, isInEarlyData } = link.connection
+    if (handshake === undefined && !isInEarlyData) return
+    if (member.handshakeTimer === undefined || link.isOver) return
+    this.#onHandshakeOver(member)
+    link.owner = undefined
+    this.#options.onConnection(link)
+  }
+
+  #onHandshakeOver(member: Member): void {
+    if (member.handshakeTimer === undefined) return
+    member.handshakeTimer.cancel()
+    member.handshakeTimer = undefined
+    this.#handshakes -= 1
+  }
+
+  /** Only a client that may move has use for more than one id. */
+  #giveIds(member: Member): void {
+    if (this.#options.allowsMigration !== true) return
+    const { connection } = member.link
+    for (let left = connection.connectionIdsLeft(); left > 0; left -= 1) {
+      const id = randomBytes(CONNECTION_ID_BYTES)
+      connection.issueConnectionId(id)
+      this.#addId(member, id)
+    }
+    for (let id = connection.nextRetiredId(); id !== undefined; id = connection.nextRetiredId()) {
+      const key = id.toString('latin1')
+      member.ids.delete(key)
+      this.#byId.delete(key)
+    }
+  }
+
+  #addId(member: Member, id: Buffer): void {
+    const key = id.toString('latin1')
+    member.ids.add(key)
+    this.#byId.set(key, member)
+  }
+
+  #release(member: Member): void {
+    this.#onHandshakeOver(member)
+    this.#members.delete(member)
+    for (const id of member.ids) this.#byId.delete(id)
+  }
+}

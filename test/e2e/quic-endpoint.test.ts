@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { DEFAULT_QUIC_OPTIONS } from '../../src/options.ts'
+import { openClientLink } from '../../src/quic/client-link.ts'
+import type { QuicEvent, QuicLink, QuicServerTls } from '../../src/quic/engine.ts'
+import { ServerEndpoint, type ServerEndpointOptions } from '../../src/quic/server-endpoint.ts'
+import type { UdpLink } from '../../src/quic/udp-link.ts'
+import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
+import { noQuic, theEngine } from '../support/quic-engine.ts'
+import { until as untilSo } from '../support/until.ts'
+
+/** The listening side over real sockets: whom it answers, and what it bounds. */
+
+let authority: CertificateAuthority
+let tls: QuicServerTls
+let trust: { readonly ca: string }
+const cleanups: (() => void)[] = []
+
+const until = (isSo: () => boolean): Promise<void> => untilSo(isSo, isSo.toString())
+
+beforeAll(async () => {
+  authority = await createCertificateAuthority()
+  tls = await authority.issue({ names: ['localhost'] })
+  trust = { ca: authority.cert }
+})
+
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup()
+})
+
+async function listen(options: Partial<ServerEndpointOptions> = {}): Promise<ServerEndpoint> {
+  const endpoint = await ServerEndpoint.listen({
+    engine: theEngine(),
+    clock: systemClock,
+    local: { host: '127.0.0.1', port: 0 },
+    tls,
+    protocols: ['h3'],
+    quic: DEFAULT_QUIC_OPTIONS,
+    onConnection: link => {
+      link.owner = { onTurn: () => void drain(link), onClosed: () => undefined }
+    },
+    ...options,
+  })
+  cleanups.push(() => endpoint.close())
+  return endpoint
+}
+
+function drain(link: QuicLink): QuicEvent[] {
+  const events: QuicEvent[] = []
+  for (let event = link.connection.nextEvent(); event !== undefined; event = link.connection.nextEvent()) {
+    events.push(event)
+  }
+  return events
+}
+
+async function connect(
+  server: ServerEndpoint,
+  quic = DEFAULT_QUIC_OPTIONS,
+  allowsSecondPath = false,
+): Promise<UdpLink> {
+  const link = await openClientLink(theEngine(), {
+    remote: server.local,
+    serverName: 'localhost',
+    tls: trust,
+    protocols: ['h3'],
+    quic,
+    allowsSecondPath,
+    clock: systemClock,
+  })
+  cleanups.push(() => link.abandon())
+  return link
+}
+
+async function rawSocket(): Promise<{ socket: Socket; answers: Buffer[] }> {
+  const socket = createSocket('udp4')
+  const answers: Buffer[] = []
+  socket.on('message', datagram => answers.push(datagram))
+  await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve))
+  cleanups.push(() => socket.close())
+  return { socket, answers }
+}
+
+/** A long header with that version, padded. */
+function initial(version: number, bytes: number): Buffer {
+  const head = Buffer.concat([
+    Buffer.of(0xc0),
+    Buffer.alloc(4),
+    Buffer.of(8),
+    randomBytes(8),
+    Buffer.of(8),
+    randomBytes(8),
+  ])
+  head.writeUInt32BE(version, 1)
+  return Buffer.concat([head, Buffer.alloc(Math.max(0, bytes - head.length))])
+}
+
+describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
+  it('negotiates the version, for datagrams of full size only, and not without end', async () => {
+    const server = await listen()
+    const { socket, answers } = await rawSocket()
+    for (let i = 0; i < 150; i += 1) socket.send(initial(0x1a2a3a4a, 1200), server.local.port, '127.0.0.1')
+    socket.send(initial(0x1a2a3a4a, 1199), server.local.port, '127.0.0.1')
+    await until(() => server.stats.refused === 1)
+    await until(() => answers.length >= 100)
+    expect(server.stats.versionNegotiations).toBe(100)
+    expect(answers[0]!.readUInt32BE(1)).toBe(0)
+    // Its list has version 1.
+    expect(answers[0]!.includes(Buffer.of(0, 0, 0, 1))).toBe(true)
+    expect(server.stats.accepted).toBe(0)
+  })
+
+  it('does not answer an Initial that is too small', async () => {
+    const server = await listen()
+    const { socket, answers } = await rawSocket()
+    socket.send(initial(1, 1100), server.local.port, '127.0.0.1')
+    await until(() => server.stats.refused === 1)
+    expect(answers).toEqual([])
+  })
+
+  it('makes clients prove their address', async () => {
+    const server = await listen({ retry: 'always' })
+    const link = await connect(server)
+    link.owner = { onTurn: () => undefined, onClosed: () => undefined }
+    await until(() => link.connection.isEstablished)
+    await until(() => server.stats.handshakes === 0)
+    expect(server.stats).toMatchObject({ retries: 1, accepted: 1, connections: 1 })
+  })
+
+  it('does so under load only, when it is told to', async () => {
+    const server = await listen({ retry: 'under-load', maxHandshakes: 4 })
+    const { socket } = await rawSocket()
+    for (let i = 0; i < 5; i += 1) socket.send(initial(1, 1200), server.local.port, '127.0.0.1')
+    await until(() => server.stats.retries === 3)
+    expect(server.stats.accepted).toBe(2)
+  })
+
+  it('takes no more connections than it may', async () => {
+    const server = await listen({ maxConnections: 1 })
+    const first = await connect(server)
+    await until(() => first.connection.isEstablished)
+    const second = await connect(server, { ...DEFAULT_QUIC_OPTIONS, idleTimeoutMs: 200 })
+    const events: QuicEvent[] = []
+    second.owner = { onTurn: () => void events.push(...drain(second)), onClosed: () => undefined }
+    await until(() => second.isOver)
+    expect(events).toEqual([
+      expect.objectContaining({ type: 'ended', end: expect.objectContaining({ cause: 'idle' }) }),
+    ])
+    expect(server.stats.refused).toBeGreaterThan(0)
+    expect(server.stats.connections).toBe(1)
+  })
+
+  it('gives up handshakes that do not end', async () => {
+    const server = await listen({ handshakeTimeoutMs: 50, retry: 'never' })
+    const { socket } = await rawSocket()
+    socket.send(initial(1, 1200), server.local.port, '127.0.0.1')
+    await until(() => server.stats.accepted === 1)
+    await until(() => server.stats.connections === 0)
+    expect(server.stats.handshakes).toBe(0)
+  })
+
+  it('tells everybody when it closes, and forgets them', async () => {
+    const server = await listen()
+    const link = await connect(server)
+    const events: QuicEvent[] = []
+    link.owner = { onTurn: () => void events.push(...drain(link)), onClosed: () => undefined }
+    await until(() => events.some(({ type }) => type === 'established') && server.stats.handshakes === 0)
+    server.close()
+    await until(() => link.isOver)
+    expect(events.at(-1)).toMatchObject({
+      type: 'ended',
+      end: { cause: 'peer', isApplication: false, code: 0 },
+    })
+    expect(server.stats.connections).toBe(0)
+  })
+
+  it('takes nobody new while it drains', async () => {
+    const server = await listen()
+    const first = await connect(server)
+    await until(() => first.connection.isEstablished)
+    server.drain()
+    const { socket } = await rawSocket()
+    socket.send(initial(1, 1200), server.local.port, '127.0.0.1')
+    await until(() => server.stats.refused === 1)
+    expect(server.stats.connections).toBe(1)
+  })
+
+  it('gives ids to clients that may move, and none to others', async () => {
+    for (const allowsMigration of [true, false]) {
+      const server = await listen({ allowsMigration })
+      const link = await connect(server, DEFAULT_QUIC_OPTIONS, true)
+      link.owner = { onTurn: () => void drain(link), onClosed: () => undefined }
+      await until(() => link.connection.isEstablished && server.stats.handshakes === 0)
+      link.connection.ping()
+      link.schedule()
+      if (allowsMigration) await until(() => link.connection.canMigrate)
+      else expect(link.connection.canMigrate).toBe(false)
+    }
+  })
+})

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { onProcessExit } from './cleanup.ts'
+import { requireBinary } from './require-binary.ts'
+import { runTool } from './run-tool.ts'
+import { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
+
+const SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'lossy-link', 'lossy-link.c')
+
+/** Packets since the start. */
+export interface LinkCounts {
+  toServer: number
+  toClient: number
+  lost: number
+}
+
+/** A link between two network namespaces that loses the TCP segments that it is told to: see lossy-link.c. */
+export interface LossyLink extends AsyncDisposable {
+  /** The port on 127.0.0.1 of a way over the link to that port of 127.0.0.1. */
+  open(serverPort: number): Promise<number>
+  /** Loses the nth packet of at least `minBytes` (headers of IP and TCP included) that comes from now on. 1 is the next one. */
+  dropNth(direction: 'to-server' | 'to-client', nth: number, minBytes: number): Promise<void>
+  counts(): Promise<LinkCounts>
+}
+
+/** Undefined where the link can be made, else the reason to skip. */
+export function requireLossyLink(): string | undefined {
+  if (process.platform !== 'linux') return 'skipped: network namespaces are a thing of Linux'
+  if (process.getuid?.() !== 0) return 'skipped: a network namespace takes root'
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)
+  } catch {
+    return 'skipped: there is no /dev/net/tun'
+  }
+  return requireBinary('cc')
+}
+
+/** Compiles the helper and starts it. Packets take `delayMs` one way. */
+export async function startLossyLink(delayMs: number): Promise<LossyLink> {
+  const directory = makeTemporaryDirectory('lossy-link')
+  try {
+    const program = join(directory.path, 'lossy-link')
+    const { exitCode, output } = await runTool('cc', ['-O2', '-Wall', '-o', program, SOURCE])
+    if (exitCode !== 0) throw new Error(`cc failed:\n${output}`)
+    const link = new HelperProcess(program, directory)
+    await link.answer()
+    await link.ask(`delay ${delayMs}`)
+    return link
+  } catch (error) {
+    directory.remove()
+    throw error
+  }
+}
+
+class HelperProcess implements LossyLink {
+  readonly #child: ChildProcess
+  readonly #directory: TemporaryDirectory
+  readonly #lines: AsyncIterator<string>
+  readonly #ended: Promise<unknown>
+  readonly #forget: () => void
+  #stderr = ''
+
+  constructor(program: string, directory: TemporaryDirectory) {
+    const child = spawn(program, { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child = child
+    this.#directory = directory
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    this.#ended = new Promise(resolve => child.once('close', resolve))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+    child.stdin.on('error', () => {}) // it has ended: the next answer says so
+    this.#forget = onProcessExit(() => child.kill('SIGKILL'))
+  }
+
+  async answer(): Promise<string> {
+    const { value, done } = await this.#lines.next()
+    if (done === true) throw new Error(`lossy-link has ended: ${this.#stderr}`)
+    return value
+  }
+
+  ask(command: string): Promise<string> {
+    this.#child.stdin?.write(`${command}\n`)
+    return this.answer()
+  }
+
+  async open(serverPort: number): Promise<number> {
+    return Number(await this.ask(`open ${serverPort}`))
+  }
+
+  async dropNth(direction: 'to-server' | 'to-client', nth: number, minBytes: number): Promise<void> {
+    await this.ask(`drop ${direction === 'to-server' ? 0 : 1} ${nth} ${minBytes}`)
+  }
+
+  async counts(): Promise<LinkCounts> {
+    const [toServer = 0, toClient = 0, lost = 0] = (await this.ask('counts')).split(' ').map(Number)
+    return { toServer, toClient, lost }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.stdin?.end()
+    await this.#ended
+    this.#forget()
+    this.#directory.remove()
+  }
+}

@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { QuicEvent } from '../../../../src/quic/engine.ts'
+import { brokenEnd, connectionEnd } from '../../../../src/quic/quiche/connection-end.ts'
+import { EventQueue } from '../../../../src/quic/quiche/event-queue.ts'
+import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/load-binding.ts'
+import { nativeError } from '../../../../src/quic/quiche/native-error.ts'
+import {
+  firstStream,
+  isOpenedBy,
+  isUnidirectional,
+  SeenStreams,
+} from '../../../../src/quic/quiche/stream-ids.ts'
+
+describe('nativeError', () => {
+  it('reads names and numbers', () => {
+    expect(nativeError(new Error('StreamReset(268)'))).toEqual({ name: 'StreamReset', code: 268 })
+    expect(nativeError(new Error('Done'))).toEqual({ name: 'Done', code: 0 })
+    expect(nativeError(new Error('what (ever)'))).toEqual({ name: 'what (ever)', code: 0 })
+    expect(nativeError('text!')).toEqual({ name: 'text!', code: 0 })
+  })
+})
+
+describe('SeenStreams', () => {
+  it('tells each id apart, in whatever order they come', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(60)), sequences => {
+        const seen = new SeenStreams(1)
+        const known = new Set<number>()
+        for (const sequence of sequences) {
+          const stream = 1 + sequence * 4
+          expect(seen.add(stream)).toBe(!known.has(stream))
+          known.add(stream)
+        }
+      }),
+    )
+  })
+
+  it('goes by the kinds of RFC 9000 2.1', () => {
+    expect([firstStream('client', 'bidirectional'), firstStream('server', 'bidirectional')]).toEqual([0, 1])
+    expect([firstStream('client', 'unidirectional'), firstStream('server', 'unidirectional')]).toEqual([2, 3])
+    expect(isOpenedBy('server', 7)).toBe(true)
+    expect(isOpenedBy('client', 7)).toBe(false)
+    expect([4, 5, 6, 7].map(isUnidirectional)).toEqual([false, false, true, true])
+  })
+})
+
+describe('EventQueue', () => {
+  it('gives back what it got, in order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean()), steps => {
+        const queue = new EventQueue()
+        const model: QuicEvent[] = []
+        steps.forEach((isPush, stream) => {
+          const event: QuicEvent = { type: 'readable', stream }
+          if (isPush) {
+            queue.push(event)
+            model.push(event)
+          } else {
+            expect(queue.shift()).toBe(model.shift())
+          }
+        })
+        while (model.length > 0) expect(queue.shift()).toBe(model.shift())
+        expect(queue.shift()).toBeUndefined()
+      }),
+    )
+  })
+})
+
+describe('connectionEnd', () => {
+  const error = (errorCode: number, reason: string) => ({
+    isApp: true,
+    errorCode,
+    reason: Buffer.from(reason),
+  })
+  const native = { peerError: () => null, localError: () => null, isTimedOut: () => false }
+
+  it('names the cause', () => {
+    expect(
+      connectionEnd({ ...native, peerError: () => error(0x101, 'bye'), localError: () => error(1, '') }),
+    ).toEqual({
+      cause: 'peer',
+      isApplication: true,
+      code: 0x101,
+      reason: 'bye',
+    })
+    expect(connectionEnd({ ...native, localError: () => error(1, '') }).cause).toBe('local')
+    expect(connectionEnd({ ...native, isTimedOut: () => true }).cause).toBe('idle')
+    expect(connectionEnd(native).cause).toBe('reset')
+    expect(brokenEnd('x', 'unusable').cause).toBe('unusable')
+  })
+
+  it("keeps a peer's words printable and short", () => {
+    const { reason } = connectionEnd({ ...native, peerError: () => error(0, `\x1b[31m${'a'.repeat(1000)}`) })
+    expect(reason).toMatch(/^\?\[31ma+…$/)
+    expect(reason.length).toBeLessThan(210)
+  })
+})
+
+describe('loadBinding', () => {
+  const notFound = Object.assign(new Error('Cannot find module'), { code: 'MODULE_NOT_FOUND' })
+  const source = (modules: Record<string, unknown>): BindingSource => ({
+    require: id => {
+      const found = modules[id]
+      if (found === undefined) throw notFound
+      if (found instanceof Error) throw found
+      return found
+    },
+    from: () => source(modules),
+  })
+  const manifest = { '@matrixai/quic/package.json': { version: '2.0.9' } }
+  const binding = { Config: {}, Connection: {}, Header: {}, negotiateVersion: {}, retry: {} }
+
+  it('finds the build of the platform', () => {
+    const modules = {
+      ...manifest,
+      '@matrixai/quic-linux-x64': binding,
+      '@matrixai/quic-darwin-universal': binding,
+    }
+    expect(loadBinding(source(modules), 'linux-x64')).toEqual({ binding, version: '2.0.9' })
+    expect(loadBinding(source(modules), 'darwin-arm64')).toEqual({ binding, version: '2.0.9' })
+  })
+
+  it.each([
+    ['the package', {}, 'linux-x64', '@matrixai/quic is not installed'],
+    ['a build', manifest, 'linux-arm64', '@matrixai/quic has no build for linux-arm64'],
+    ['its install', manifest, 'linux-x64', '@matrixai/quic-linux-x64 is not installed'],
+    [
+      'the version',
+      { '@matrixai/quic/package.json': { version: '1.2.6' } },
+      'linux-x64',
+      '@matrixai/quic 1.2.6 is not the version that this build was made for (2.0.9)',
+    ],
+    [
+      'the shape',
+      { ...manifest, '@matrixai/quic-linux-x64': {} },
+      'linux-x64',
+      '@matrixai/quic-linux-x64 is not the binding of version 2.0.9',
+    ],
+    [
+      'a library',
+      { ...manifest, '@matrixai/quic-linux-x64': new Error('libc.so: no\nmore lines') },
+      'linux-x64',
+      '@matrixai/quic-linux-x64 cannot be loaded: libc.so: no',
+    ],
+  ])('says what is missing: %s', (_, modules, platform, unavailable) => {
+    expect(loadBinding(source(modules), platform)).toEqual({ unavailable })
+  })
+})
