@@ -1,7 +1,7 @@
 import { Dispatcher, errors } from 'undici'
 import { TransportError } from './errors.ts'
 import { parseOrigin } from './origin.ts'
-import type { Transport } from './transport/api.ts'
+import type { DispatcherOptions, Transport } from './transport/api.ts'
 import { toUndiciError } from './transport/undici-errors.ts'
 import { fromLegacyHandler, UndiciExchange } from './transport/undici-handlers.ts'
 import { fromUndiciOptions } from './transport/undici-options.ts'
@@ -12,13 +12,18 @@ import { fromUndiciOptions } from './transport/undici-options.ts'
  */
 export class TransportDispatcher extends Dispatcher {
   readonly #transport: Transport
+  readonly #earlyData: boolean | undefined
   readonly #open = new Set<UndiciExchange>()
   #state: 'open' | 'closing' | 'closed' = 'open'
   #whenEmpty: (() => void)[] = []
 
-  constructor(transport: Transport) {
+  constructor(
+    transport: Transport,
+    { earlyData }: { [Name in keyof DispatcherOptions]: DispatcherOptions[Name] | undefined } = {},
+  ) {
     super()
     this.#transport = transport
+    this.#earlyData = earlyData
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -35,7 +40,7 @@ export class TransportDispatcher extends Dispatcher {
     try {
       if (options.origin === undefined)
         throw new TransportError('MM_INVALID_ARGUMENT', 'dispatch() needs an origin')
-      const request = fromUndiciOptions(options)
+      const request = fromUndiciOptions(options, this.#earlyData)
       if ((request.upgrade !== undefined || request.method === 'CONNECT') && !takesUpgrades(handler))
         throw new TransportError('MM_INVALID_ARGUMENT', 'the handler has no onRequestUpgrade')
       exchange.upgrade = request.upgrade

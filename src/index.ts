@@ -33,12 +33,21 @@ export type {
 export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
-export type { ConnectionClosed, ExchangeEnded, Observer, RetryReason, TransportEvent } from './observer.ts'
+export type {
+  ConnectionClosed,
+  ExchangeEnded,
+  Observer,
+  RetryReason,
+  StateFault,
+  TransportEvent,
+} from './observer.ts'
 export type {
   GlobalLimits,
   Http2Options,
+  Http3Options,
   OriginOptions,
   PoolOptions,
+  QuicOptions,
   ResolverOptions,
   ResponseLimits,
   RetryOptions,
@@ -50,7 +59,9 @@ export type {
 export {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
   DEFAULT_POOL_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -64,20 +75,26 @@ export type { ProtocolCount, ProtocolCounts } from './pool/protocol-counts.ts'
 export * from './pool/sizing.ts'
 export type { Protocol } from './protocol.ts'
 export type {
+  DispatcherOptions,
   DispatchHandle,
   DispatchRequest,
   ExchangeInfo,
   Explanation,
+  FetchInit,
+  PathHealth,
   PoolStats,
   RequestOptions,
+  StateOptions,
   Transport,
   TransportOptions,
   TransportResponse,
   TransportStats,
 } from './transport/api.ts'
 export { BUILT_PROTOCOLS } from './transport/built-protocols.ts'
-export type { NumberRange } from './transport/http2-ranges.ts'
 export { HTTP2_RANGES } from './transport/http2-ranges.ts'
+export { HTTP3_RANGES } from './transport/http3-ranges.ts'
+export type { NumberRange, OptionRanges } from './transport/option-ranges.ts'
+export { QUIC_RANGES } from './transport/quic-ranges.ts'
 export type { BodyInput } from './transport/request-body.ts'
 export type { HeaderInput } from './transport/request-headers.ts'
 export type { UndiciAgentOptions } from './transport/undici-agent-options.ts'

@@ -22,7 +22,10 @@ export type TransportEvent =
   /** A peer did too much of something on a connection to the origin, and the limit of that name took effect. */
   | { type: 'defence'; origin: Origin; limit: string }
   | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
+  /** What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its final words now. */
+  | { type: 'early-data'; origin: Origin; connection: Connection; outcome: 'accepted' | 'rejected' }
   | ExchangeEnded
+  | StateFault
 
 export interface ConnectionClosed {
   type: 'connection-closed'
@@ -35,8 +38,23 @@ export interface ConnectionClosed {
   requests: number
 }
 
-/** Why a request was sent again; a metric label. */
-export type RetryReason = 'stale-connection' | 'unprocessed' | 'connect-failed'
+/** What is kept on disk could not be read or written; the transport goes on without it. It belongs to no origin. */
+export interface StateFault {
+  type: 'state-fault'
+  origin?: undefined
+  message: string
+}
+
+/**
+ * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data; `early-data-lost`: the connection broke
+ * with requests on it that had left in early data.
+ */
+export type RetryReason =
+  | 'stale-connection'
+  | 'unprocessed'
+  | 'connect-failed'
+  | 'too-early'
+  | 'early-data-lost'
 
 /** One exchange, ended one way or another. */
 export interface ExchangeEnded {
@@ -55,6 +73,8 @@ export interface ExchangeEnded {
   requestBytes: number | undefined
   /** Of the body. */
   responseBytes: number
+  /** What became of the early data that it left in; `none`: it did not. */
+  earlyData: 'none' | 'accepted' | 'rejected'
   /** For which received data of the response sat behind a gap that a loss had left. Undefined: the protocol cannot tell. */
   stallMs: number | undefined
   /** Waiting for a connection. */

@@ -68,7 +68,7 @@ export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
 /** The phases of a connect and of an exchange. */
 export interface TimeoutOptions {
   dnsMs: number
-  /** TCP connect, one attempt. */
+  /** TCP connect, or the whole handshake of QUIC; one attempt. */
   connectMs: number
   /** TLS handshake, one attempt. */
   tlsMs: number

@@ -1,19 +1,21 @@
 import { type Clock, systemClock } from './clock.ts'
 import { TransportDispatcher } from './dispatcher.ts'
 import { abortError, asTransportError, TransportError } from './errors.ts'
-import type { ExchangeHandler } from './exchange.ts'
-import { TicketStore } from './memory/ticket-store.ts'
+import { type ExchangeHandler, isSafeMethod } from './exchange.ts'
 import type { TransportEvent } from './observer.ts'
 import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './options.ts'
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
+import { quicEngine } from './quic/load-engine.ts'
 import { OriginRecord } from './select/origin-record.ts'
 import { SystemResolver } from './select/resolve.ts'
 import { Dialer } from './tcp/dial.ts'
 import type {
+  DispatcherOptions,
   DispatchHandle,
   DispatchRequest,
   Explanation,
+  FetchInit,
   RequestOptions,
   Transport,
   TransportOptions,
@@ -22,6 +24,8 @@ import type {
 } from './transport/api.ts'
 import { DispatchedExchange } from './transport/dispatched-exchange.ts'
 import { explain } from './transport/explain.ts'
+import { Http3Dialer } from './transport/http3-dialer.ts'
+import { type OpenTickets, openTickets } from './transport/open-tickets.ts'
 import { OriginConnector } from './transport/origin-connector.ts'
 import { OriginEntry } from './transport/origin-entry.ts'
 import { SettingsBook } from './transport/origin-settings.ts'
@@ -52,11 +56,16 @@ class PooledTransport implements Transport {
   readonly #pools: Pools
   readonly #resolver: SystemResolver
   readonly #dialer: Dialer
+  readonly #http3Dialer: Http3Dialer
+  readonly #kept: OpenTickets
   readonly #hold = new ProcessHold()
+  /** Links of connections that have ended, and wait for a ticket. */
+  readonly #farewells = new Set<Promise<void>>()
   readonly #entries = new Map<string, OriginEntry>()
   #options: TransportOptions
   #settings: SettingsBook
-  #fetchDispatcher: TransportDispatcher | undefined
+  /** By whether its requests may leave early. */
+  readonly #fetchDispatchers = new Map<boolean | undefined, TransportDispatcher>()
   #isClosed = false
 
   constructor(options: TransportOptions, { clock, random }: TransportEnvironment) {
@@ -65,7 +74,19 @@ class PooledTransport implements Transport {
     this.#clock = clock
     this.#random = random
     this.#resolver = new SystemResolver({ clock, options: options.resolver ?? {} })
-    this.#dialer = new Dialer({ clock, tickets: new TicketStore(options.tickets), keylog: options.keylog })
+    this.#kept = openTickets(options, clock, this.#onStateFault)
+    const { tickets } = this.#kept
+    this.#dialer = new Dialer({ clock, tickets, keylog: options.keylog })
+    this.#http3Dialer = new Http3Dialer({
+      clock,
+      tickets,
+      keylog: options.keylog,
+      loadEngine: quicEngine,
+      onFarewell: over => {
+        this.#farewells.add(over)
+        void over.then(() => this.#farewells.delete(over))
+      },
+    })
     this.#pools = new Pools(globalLimits(options), key => this.#entries.delete(key))
   }
 
@@ -76,7 +97,8 @@ class PooledTransport implements Transport {
     } catch (error) {
       return failedDispatch(asTransportError(error, 'MM_INTERNAL', 'no'), handler)
     }
-    const { timeouts } = entry.settings
+    const { timeouts, earlyData } = entry.settings
+    const wantsEarly = request.earlyData ?? earlyData === 'safe'
     const exchange = new DispatchedExchange(
       entry,
       {
@@ -87,6 +109,11 @@ class PooledTransport implements Transport {
         headers: request.headers,
         body: request.body,
         upgrade: request.upgrade,
+        mayBeEarly:
+          wantsEarly &&
+          request.body === null &&
+          request.upgrade === undefined &&
+          isSafeMethod(request.method),
         headersTimeoutMs: request.headersTimeoutMs ?? timeouts.headersMs,
         bodyTimeoutMs: request.bodyTimeoutMs ?? timeouts.bodyMs,
       },
@@ -101,8 +128,6 @@ class PooledTransport implements Transport {
     return new Promise((resolve, reject) => {
       const { signal } = options
       if (signal?.aborted) throw abortError(signal, 'the request')
-      if (options.earlyData === true)
-        throw new TransportError('MM_INVALID_ARGUMENT', 'early data is not built in this version')
       const target = typeof url === 'string' ? parseUrl(url) : url
       if (target.username !== '' || target.password !== '') {
         throw new TransportError(
@@ -119,11 +144,11 @@ class PooledTransport implements Transport {
         signal?.removeEventListener('abort', onAbort),
       )
       signal?.addEventListener('abort', onAbort, { once: true })
-      const { method = 'GET', headersTimeoutMs, bodyTimeoutMs } = options
+      const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
       const path = target.pathname + target.search
       exchange.handle = this.dispatch(
         origin,
-        { method, path, headers, body, authority, headersTimeoutMs, bodyTimeoutMs },
+        { method, path, headers, body, authority, earlyData, headersTimeoutMs, bodyTimeoutMs },
         exchange,
       )
       if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer
@@ -131,14 +156,15 @@ class PooledTransport implements Transport {
   }
 
   /** Node's own fetch over our dispatcher, so that its semantics are exactly the platform's. */
-  fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
+  fetch(input: string | URL | Request, { earlyData, ...init }: FetchInit = {}): Promise<Response> {
     // Node's fetch takes undici's `dispatcher`; its types come from another copy of undici, or from the web, which knows none.
-    this.#fetchDispatcher ??= new TransportDispatcher(this)
-    return globalThis.fetch(input, { ...init, dispatcher: this.#fetchDispatcher } as object) // see above
+    const dispatcher = this.#fetchDispatchers.get(earlyData) ?? new TransportDispatcher(this, { earlyData })
+    this.#fetchDispatchers.set(earlyData, dispatcher)
+    return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
   }
 
-  dispatcher(): TransportDispatcher {
-    return new TransportDispatcher(this)
+  dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
+    return new TransportDispatcher(this, options)
   }
 
   async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
@@ -173,6 +199,8 @@ class PooledTransport implements Transport {
   async drain(): Promise<void> {
     this.#isClosed = true
     await this.#hold.during(this.#pools.drain())
+    await this.#hold.during(Promise.all(this.#farewells))
+    this.#kept.flush()
   }
 
   async close(
@@ -180,6 +208,8 @@ class PooledTransport implements Transport {
   ): Promise<void> {
     this.#isClosed = true
     await this.#hold.during(this.#pools.close(error))
+    await this.#hold.during(Promise.all(this.#farewells))
+    this.#kept.flush()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -204,7 +234,7 @@ class PooledTransport implements Transport {
       settings,
       record,
       resolver,
-      makeConnector: (isForUpgrades, onDefence) =>
+      makeConnector: (isForUpgrades, hooks) =>
         new OriginConnector({
           origin,
           settings,
@@ -212,8 +242,9 @@ class PooledTransport implements Transport {
           record,
           resolver,
           dialer: this.#dialer,
+          http3Dialer: this.#http3Dialer,
           clock: this.#clock,
-          onDefence,
+          ...hooks,
         }),
       clock: this.#clock,
       observer: this.#observe,
@@ -227,6 +258,11 @@ class PooledTransport implements Transport {
   }
 
   readonly #isObserved = (): boolean => this.#options.observer !== undefined
+
+  readonly #onStateFault = (message: string): void => {
+    if (this.#options.observer === undefined) process.emitWarning(message, 'MiddlemileWarning')
+    else this.#observe({ type: 'state-fault', message })
+  }
 
   /** A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear of its end. */
   readonly #observe = (event: TransportEvent): void => {
@@ -257,5 +293,13 @@ function parseUrl(url: string): URL {
 /** A dispatch that ended before it began. */
 function failedDispatch(error: TransportError, handler: ExchangeHandler): DispatchHandle {
   handler.onResponseError(undefined, error)
-  return { abort: () => {}, connection: undefined, reused: false, retries: 0, queueMs: 0, ttfbMs: 0 }
+  return {
+    abort: () => {},
+    connection: undefined,
+    reused: false,
+    retries: 0,
+    wasEarly: false,
+    queueMs: 0,
+    ttfbMs: 0,
+  }
 }

@@ -10,7 +10,7 @@ export const CONNECTION_OPTIONS = {
   resolve: { type: 'string', multiple: true },
 } as const
 
-export const CONNECTION_HELP = `  --protocol P          auto, h2 or http/1.1; auto lets the origin choose (ALPN)
+export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1; auto lets the origin choose (ALPN)
   --ca FILE             PEM certificates to trust instead of the usual ones
   --resolve HOST:PORT:ADDR
                         connect to ADDR for that host and port; may be given several times

@@ -41,6 +41,7 @@ export function recordBlock(record: GetRecord): string {
   if (status !== 0) rows.push(['status', String(status)], ['size', `${bytes} bytes`])
   if (sha256 !== null) rows.push(['sha256', sha256])
   if (record.protocol !== null) rows.push(['connection', `${connectionText(record)}, ${remoteAddress ?? ''}`])
+  if (record.earlyData !== 'none') rows.push(['early data', record.earlyData])
   for (const { status } of record.informational) rows.push(['informational', String(status)])
   for (const [name, value] of Object.entries(record.trailers))
     rows.push(['trailer', `${name}: ${String(value)}`])

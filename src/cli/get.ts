@@ -1,5 +1,5 @@
 import { appendFileSync, createWriteStream } from 'node:fs'
-import { parseOrigin } from '../index.ts'
+import { type Observer, parseOrigin } from '../index.ts'
 import { NOT_BUILT } from '../service/config/built-features.ts'
 import type { CliIo } from './cli-io.ts'
 import type { Command } from './command.ts'
@@ -23,6 +23,8 @@ Fetches through a pool, as a program would that embeds it, and shows where the t
   --data @FILE|TEXT     the request body
   --output FILE         where the response body goes (one URL, once)
   --timeout-ms N        for each exchange as a whole
+  --early-data          requests with a safe method may leave in early data (0-RTT): an onlooker can replay them
+  --state DIR           keeps TLS tickets in this directory (private and sealed), for the next time
   --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has them can read the traffic
 ${CONNECTION_HELP}  --json                one line per request as it completes, and a summary line
 
@@ -40,14 +42,14 @@ const OPTIONS = {
   'timeout-ms': { type: 'string' },
   json: { type: 'boolean' },
   keylog: { type: 'string' },
-  // Named in the contract and not built: refused by name, so that nobody believes that they took effect.
   state: { type: 'string' },
   'early-data': { type: 'boolean' },
+  // Named in the contract and not built: refused by name, so that nobody believes that they took effect.
   tfo: { type: 'boolean' },
   qlog: { type: 'string' },
 } as const
 
-const NOT_BUILT_OPTIONS = ['state', 'early-data', 'tfo', 'qlog'] as const
+const NOT_BUILT_OPTIONS = ['tfo', 'qlog'] as const
 
 /** Above the default of the pool, more requests at once than that would wait for each other. */
 const POOL_MAX_CONNECTIONS = 64
@@ -69,6 +71,7 @@ export const getCommand: Command = {
     const output = values.output
     if (output !== undefined && urls.length * count > 1)
       throw usageError('--output goes with one URL, fetched once')
+    if (values.state === '') throw usageError('--state needs the name of a directory')
     const connection = connectionOptions(values)
     if (timeoutMs !== undefined) connection.defaults.timeouts = { requestMs: timeoutMs }
     if (concurrency > POOL_MAX_CONNECTIONS) connection.defaults.pool = { maxConnections: concurrency }
@@ -76,11 +79,16 @@ export const getCommand: Command = {
       urls: Array.from({ length: count }, () => urls).flat(),
       concurrency,
       method: values.method ?? (values.data === undefined ? 'GET' : 'POST'),
+      earlyData: values['early-data'] === true,
       headers: (values.header ?? []).flatMap(headerOption),
       body: await readRequestBody(values.data),
       output: output === undefined ? undefined : () => createWriteStream(output),
     }
-    return await get({ plan, connection, isJson: values.json === true, keylogFile: values.keylog }, io)
+    const isJson = values.json === true
+    return await get(
+      { plan, connection, isJson, keylogFile: values.keylog, stateDirectory: values.state },
+      io,
+    )
   },
 }
 
@@ -89,14 +97,25 @@ interface GetJob {
   readonly connection: ReturnType<typeof connectionOptions>
   readonly isJson: boolean
   readonly keylogFile: string | undefined
+  readonly stateDirectory: string | undefined
 }
 
-async function get({ plan, connection, isJson, keylogFile }: GetJob, io: CliIo): Promise<number> {
+async function get(job: GetJob, io: CliIo): Promise<number> {
+  const { plan, connection, isJson, keylogFile, stateDirectory } = job
   const tally = new ConnectionTally()
+  const observer: Observer = event => {
+    tally.observe(event)
+    if (event.type === 'state-fault') io.writeError(`middlemile get: warning: ${event.message}\n`)
+  }
   // Lines are few and must survive whatever ends the process: written at once, for the owner's eyes only.
   const keylog =
     keylogFile === undefined ? undefined : (line: Buffer) => appendFileSync(keylogFile, line, { mode: 0o600 })
-  const transport = io.createTransport({ ...connection, observer: tally.observe, keylog })
+  const transport = io.createTransport({
+    ...connection,
+    ...(stateDirectory !== undefined && { state: { directory: stateDirectory } }),
+    observer,
+    keylog,
+  })
   const report = new GetReport({ json: isJson, total: plan.urls.length, write: text => io.write(text) })
   try {
     await runGets(transport, plan, record => report.add(record))

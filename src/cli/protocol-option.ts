@@ -1,16 +1,13 @@
 import type { Protocol } from '../index.ts'
-import { BUILT_PROTOCOLS, KNOWN_PROTOCOLS, NOT_BUILT } from '../service/config/built-features.ts'
+import { KNOWN_PROTOCOLS } from '../service/config/built-features.ts'
 import { usageError } from './usage-error.ts'
 
-/** `--protocol`: undefined is auto. Protocols that are not built are refused by name. */
+/** `--protocol`: undefined is auto. */
 export function protocolOption(text: string | undefined): Protocol | undefined {
-  if (text === undefined || text === 'auto') return undefined
-  const protocol = knownProtocol(text, ['auto', ...KNOWN_PROTOCOLS])
-  if (BUILT_PROTOCOLS.has(protocol)) return protocol
-  throw usageError(`--protocol ${protocol}: ${NOT_BUILT}`)
+  return text === undefined || text === 'auto' ? undefined : knownProtocol(text, ['auto', ...KNOWN_PROTOCOLS])
 }
 
-/** The same where only numbers are asked for: every protocol is fine. */
+/** The same where only numbers are asked for, which have no auto. */
 export function sizingProtocolOption(text: string | undefined): Protocol | undefined {
   return text === undefined ? undefined : knownProtocol(text, KNOWN_PROTOCOLS)
 }

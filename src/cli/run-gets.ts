@@ -18,6 +18,8 @@ export interface GetPlan {
   method: string
   /** name, value, … */
   headers: readonly string[]
+  /** They may leave in early data. */
+  earlyData: boolean
   body: RequestBodySource | undefined
   /** Opens the file for the response body. */
   output: (() => Writable) | undefined
@@ -53,8 +55,8 @@ async function getOne(transport: Transport, plan: GetPlan, url: string): Promise
 }
 
 function requestOptions(plan: GetPlan): RequestOptions {
-  const { method, headers, body } = plan
-  if (body === undefined) return { method, headers }
+  const { method, headers, body, earlyData } = plan
+  if (body === undefined) return { method, headers, earlyData }
   return { method, headers: [...headers, 'content-length', String(body.length)], body: body.open() }
 }
 

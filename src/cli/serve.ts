@@ -16,7 +16,7 @@ Runs the connector: takes requests and sends them on to origins through pooled c
   -c, --config FILE     YAML or JSON
   --check               validates the file, prints each fault with its line and path, and exits: 0 good, 2 bad
   --origin URL          without a file: everything goes to this origin
-  --protocol P          what to speak to the origin: auto, h2 or http/1.1; auto lets it choose (ALPN)
+  --protocol P          what to speak to the origin: auto, h3, h2 or http/1.1; auto lets it choose (ALPN)
   --listen ADDR         HOST:PORT or PORT; default 127.0.0.1:8080
   --ca FILE             PEM certificates to trust for the origin
   --admin ADDR          where the admin routes are, or off; default 127.0.0.1:9901, or a free port when that is taken

@@ -5,6 +5,7 @@ export const DEMO_ORIGINS = {
   idle: 'closes connections that were idle for a second',
   recycling: 'closes each connection after 100 requests',
   multiplexed: 'speaks HTTP/2: one connection for everything',
+  quic: 'speaks HTTP/3: no stream waits for the lost packets of another',
 } as const
 
 export type DemoOriginName = keyof typeof DEMO_ORIGINS
@@ -13,5 +14,19 @@ export type DemoOriginName = keyof typeof DEMO_ORIGINS
 export interface OriginsReady {
   /** The certificate of the authority that vouches for all of them, PEM. */
   ca: string
-  ports: Record<DemoOriginName, number>
+  /** Of those that run. */
+  ports: Readonly<Partial<Record<DemoOriginName, number>>>
+  /** Why there is no HTTP/3, if there is none. */
+  withoutHttp3: string | undefined
+}
+
+/** The origins that run, in the order of the table. */
+export function runningOrigins({
+  ports,
+}: Pick<OriginsReady, 'ports'>): { name: DemoOriginName; port: number }[] {
+  const names = Object.keys(DEMO_ORIGINS) as DemoOriginName[] // its keys, which the type system widens
+  return names.flatMap(name => {
+    const port = ports[name]
+    return port === undefined ? [] : [{ name, port }]
+  })
 }

@@ -1,23 +1,27 @@
 import { formatListenAddress } from '../service/index.ts'
-import { DEMO_ORIGINS, type DemoOriginName } from './demo-origins.ts'
+import { DEMO_ORIGINS, runningOrigins } from './demo-origins.ts'
 import { LiveSummary } from './live-summary.ts'
 import { hostOf, startConnector } from './start-connector.ts'
 import { startOrigins } from './start-origins.ts'
 import { summarize } from './summary-line.ts'
 
-// `npm start`: the connector in front of five origins that live in a process beside it.
+// `npm start`: the connector in front of a handful of origins that live in a process beside it.
 
 const origins = await startOrigins()
 const { service, notice } = await startConnector(origins, process.env['PORT'])
 const [address = { host: '127.0.0.1', port: 0 }] = service.addresses
 const url = `http://${formatListenAddress(address)}`
 
-const lines = [`middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of five origins over TLS:`, '']
-for (const name of Object.keys(DEMO_ORIGINS) as DemoOriginName[]) {
-  // Object.keys widens to string
-  lines.push(`  ${name.padEnd(11)} https://localhost:${origins.ports[name]}, ${DEMO_ORIGINS[name]}`)
+const running = runningOrigins(origins)
+const lines = [
+  `middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of ${running.length} origins over TLS:`,
+  '',
+]
+for (const { name, port } of running) {
+  lines.push(`  ${name.padEnd(11)} https://localhost:${port}, ${DEMO_ORIGINS[name]}`)
   lines.push(`              curl -i -H 'Host: ${hostOf(name)}' ${url}/`)
 }
+if (origins.withoutHttp3 !== undefined) lines.push(`  quic        left out: ${origins.withoutHttp3}`)
 lines.push('', `  more paths: /bytes/1000000 /echo /trailers /informational /drip /status/404`)
 if (service.adminAddress !== undefined) {
   lines.push(

@@ -1,6 +1,8 @@
+import { asTransportError } from '../index.ts'
 import {
   createCertificateAuthority,
   startHttp2Origin,
+  startHttp3Origin,
   startIdleClosingOrigin,
   startQuickOrigin,
   startRecyclingOrigin,
@@ -23,6 +25,8 @@ const [quick, slow, idle, recycling, multiplexed] = await Promise.all([
   startRecyclingOrigin({ tls, maxRequestsPerConnection: 100 }),
   startHttp2Origin({ tls, protocols: ['h2', 'http/1.1'] }),
 ])
+// Its engine is an optional part: the demo goes on without.
+const quic = await startHttp3Origin({ tls }).catch((error: unknown) => asTransportError(error).message)
 const ready: OriginsReady = {
   ca: authority.cert,
   ports: {
@@ -31,6 +35,8 @@ const ready: OriginsReady = {
     idle: idle.port,
     recycling: recycling.port,
     multiplexed: multiplexed.port,
+    ...(typeof quic !== 'string' && { quic: quic.port }),
   },
+  withoutHttp3: typeof quic === 'string' ? quic : undefined,
 }
 process.send?.(ready)

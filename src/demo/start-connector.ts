@@ -1,6 +1,6 @@
 import { asTransportError } from '../index.ts'
 import { type Service, type ServiceConfig, startService } from '../service/index.ts'
-import { DEMO_ORIGINS, type DemoOriginName, type OriginsReady } from './demo-origins.ts'
+import { type DemoOriginName, type OriginsReady, runningOrigins } from './demo-origins.ts'
 
 /** A connector in front of the demo's origins, and what there is to say about its address. */
 export interface DemoConnector {
@@ -32,20 +32,21 @@ export async function startConnector(
 
 /** The demo's configuration: what is said here could stand in a YAML file. */
 function demoConfig(origins: OriginsReady, port: number): ServiceConfig {
-  const names = Object.keys(DEMO_ORIGINS) as DemoOriginName[] // its keys, which the type system widens
   return {
     listen: [{ address: `127.0.0.1:${port}` }],
     admin: { address: '127.0.0.1:0' },
     log: { level: 'warn' },
     shutdown: { drainTimeout: '5s' },
     origins: Object.fromEntries(
-      names.map(name => [
+      runningOrigins(origins).map(({ name, port }) => [
         name,
         {
-          url: `https://localhost:${origins.ports[name]}`,
+          url: `https://localhost:${port}`,
           endpoints: ['127.0.0.1'],
           hosts: [hostOf(name)],
           tls: { ca: origins.ca },
+          // Who speaks nothing else has to be known for it.
+          ...(name === 'quic' && { protocols: ['h3' as const] }),
         },
       ]),
     ),

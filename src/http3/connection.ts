@@ -5,6 +5,7 @@ import { TransportError } from '../errors.ts'
 import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
 import type { Http3Options, QuicOptions, ResponseLimits } from '../options.ts'
 import type { QuicHandshake, QuicLink } from '../quic/engine.ts'
+import { waitForTicket } from './connection-farewell.ts'
 import { createSession } from './create-session.ts'
 import type { Session, SessionEvents } from './session.ts'
 import type { Settings } from './settings.ts'
@@ -29,6 +30,10 @@ export interface Http3ConnectionOptions {
   onHandshake?: ((handshake: QuicHandshake) => void) | undefined
   /** Something to resume with: for the ticket store, as encodeTicket made it. */
   onTicket?: ((ticket: Buffer) => void) | undefined
+  /**
+   * The connection has ended, but its link lingers for a ticket: see waitForTicket. Left out: it never does.
+   */
+  onFarewell?: ((over: Promise<void>) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
 }
@@ -73,7 +78,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         enableDatagrams: false,
         rememberedSettings: options.rememberedSettings,
         liveness: { intervalMs: quic.livenessIntervalMs, timeoutMs: quic.livenessTimeoutMs },
-        events: sessionEvents(host, options, onOutput),
+        events: sessionEvents(host, options, onOutput, () => session),
         keep,
       })
       link.owner = owner(host, session)
@@ -117,9 +122,16 @@ function carrierOver(link: QuicLink): {
 
 function sessionEvents(
   { events }: SessionHost,
-  { handshake, onHandshake, onTicket }: Http3ConnectionOptions,
+  options: Http3ConnectionOptions,
   onOutput: () => void,
+  session: () => Session,
 ): SessionEvents {
+  const { link, clock, handshake, rememberedSettings, onHandshake, onTicket, onFarewell } = options
+  let hasTicket = false
+  const keepTicket = (ticket: Buffer, settings: Settings): void => {
+    hasTicket = true
+    onTicket?.(encodeTicket({ ticket, settings, token: undefined }))
+  }
   return {
     ...events,
     onOutput,
@@ -127,7 +139,15 @@ function sessionEvents(
     onEarlyData: outcome => {
       handshake.earlyData = outcome
     },
-    onTicket: (ticket, settings) => onTicket?.(encodeTicket({ ticket, settings, token: undefined })),
+    onTicket: keepTicket,
+    mayCloseNow: () => {
+      const { peerSettings } = session()
+      // Only who has used up a ticket, and would get another one, has to wait.
+      const isWaiting = rememberedSettings !== undefined && !hasTicket && link.connection.isEstablished
+      if (!isWaiting || peerSettings === undefined || onFarewell === undefined) return true
+      onFarewell(waitForTicket(link, clock, ticket => keepTicket(ticket, peerSettings)))
+      return false
+    },
     onRequest: () => {
       throw new Error('a client session takes no requests')
     },

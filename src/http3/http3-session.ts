@@ -19,6 +19,7 @@ import type { Session, SessionOptions } from './session.ts'
 import { SessionCore } from './session-core.ts'
 import { SessionWatch } from './session-watch.ts'
 import { checkAgainstRemembered, type Settings } from './settings.ts'
+import { ToldCapacity } from './told-capacity.ts'
 
 /** Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill our memory. */
 const MAX_EARLY_PRIORITIES = 256
@@ -60,10 +61,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   /** Server: requests from this id on are not taken any more. */
   #ownGoawayId = Number.POSITIVE_INFINITY
   #ticket: Buffer | undefined
-  #toldCapacity = 0
+  readonly #toldCapacity = new ToldCapacity()
 
   constructor(options: SessionOptions) {
-    this.#core = new SessionCore(options)
+    this.#core = new SessionCore(options, () => this.#onStreamGone())
     this.#own = new OwnStreams(this.#core)
     this.#inbound = new InboundMessages(this.#core)
     this.#outbound = new OutboundMessages(this.#core, this.#own)
@@ -83,7 +84,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     const { quic } = this.#core
     this.#core.now = now
     if (quic.isEstablished || quic.isInEarlyData) this.#begin()
-    this.#toldCapacity = this.capacity
+    this.#toldCapacity.settle(this.capacity)
   }
 
   onTurn(now: number): void {
@@ -140,6 +141,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     return this.#core.hasPeerSettings
   }
 
+  get peerSettings(): Settings | undefined {
+    return this.#core.hasPeerSettings ? this.#core.peerSettings : undefined
+  }
+
   get isCapacityProvisional(): boolean {
     return !this.#core.quic.isEstablished
   }
@@ -150,11 +155,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   }
 
   get capacity(): number {
-    const { quic, isEnded, table, options } = this.#core
+    const { isEnded, table } = this.#core
     if (isEnded || this.#isDraining) return 0
-    const requestsLeft =
-      options.maxRequests === 0 ? Number.POSITIVE_INFINITY : options.maxRequests - this.#requests
-    return table.size + Math.max(0, Math.min(quic.streamsLeft('bidirectional'), requestsLeft))
+    const capacity = table.size + this.#streamsLeft
+    return this.#isTurning ? Math.min(capacity, this.#toldCapacity.told) : capacity
   }
 
   get openStreams(): number {
@@ -392,12 +396,29 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     this.#ticket = undefined
   }
 
+  /** How many streams may still be opened. */
+  get #streamsLeft(): number {
+    const { quic, options } = this.#core
+    const requestsLeft =
+      options.maxRequests === 0 ? Number.POSITIVE_INFINITY : options.maxRequests - this.#requests
+    return Math.max(0, Math.min(quic.streamsLeft('bidirectional'), requestsLeft))
+  }
+
   #tellCapacity(): void {
-    if (this.#core.isEnded) return
-    const { capacity } = this
-    if (capacity === this.#toldCapacity) return
-    this.#toldCapacity = capacity
-    this.#core.events.onReady()
+    const { isEnded, table, events } = this.#core
+    if (isEnded) return
+    const capacity = this.#isDraining ? 0 : table.size + this.#streamsLeft
+    if (this.#toldCapacity.settle(capacity)) events.onReady()
+  }
+
+  /** Its listener hears of it next. */
+  #onStreamGone(): void {
+    const { role, isEnded, table, events } = this.#core
+    if (role === 'server' || isEnded || this.#isDraining) return
+    const isLower = this.#isTurning
+      ? this.#toldCapacity.onEnded(table.size, this.#streamsLeft)
+      : this.#toldCapacity.settle(table.size + this.#streamsLeft)
+    if (isLower) events.onReady()
   }
 
   #fail(error: unknown): void {

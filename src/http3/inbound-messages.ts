@@ -218,7 +218,7 @@ export class InboundMessages {
   }
 
   prioritize(stream: RequestStream, priority: string): void {
-    this.#core.sending.prioritize(stream, parsePriority(priority))
+    this.#core.sending.reprioritize(stream, parsePriority(priority))
     this.#core.quic.prioritize(stream.id, stream.priority.urgency, stream.priority.incremental)
   }
 

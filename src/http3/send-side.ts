@@ -90,7 +90,7 @@ export class SendSide {
   }
 
   /** It is the peer's will; a stream that stands in the queue changes its place there. */
-  prioritize(stream: RequestStream, priority: RequestStream['priority']): void {
+  reprioritize(stream: RequestStream, priority: RequestStream['priority']): void {
     const wasQueued = stream.isQueued
     this.#ready.remove(stream)
     stream.priority = priority

@@ -45,8 +45,12 @@ export class SessionCore {
   now = 0
   isEnded = false
 
-  constructor(options: SessionOptions) {
+  /** A stream has left the table. */
+  readonly #onStreamGone: () => void
+
+  constructor(options: SessionOptions, onStreamGone: () => void) {
     const { role, quic, options: http3 } = options
+    this.#onStreamGone = onStreamGone
     this.role = role
     this.quic = quic
     this.options = options
@@ -105,7 +109,10 @@ export class SessionCore {
     if (this.isEnded) return
     this.isEnded = true
     if (limit !== undefined) this.events.onDefence(limit)
-    this.quic.close(true, ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
+    const isFarewell = how.cause === 'local' && how.code === 'H3_NO_ERROR'
+    if (!isFarewell || this.events.mayCloseNow?.() !== false) {
+      this.quic.close(true, ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
+    }
     const end: SessionEnd = { ...how, isError: how.code !== 'H3_NO_ERROR' }
     this.events.onEnding(end)
     this.breakAll(how.code, how.message)
@@ -150,6 +157,7 @@ export class SessionCore {
     if (!stream.hasReceivedEnd) this.reader.decoder.cancel(stream.id)
     stream.rest = undefined
     stream.blockedSection = undefined
+    this.#onStreamGone()
   }
 }
 

@@ -42,6 +42,8 @@ export interface Session extends ClientSession {
   reprioritize(stream: Stream, priority: string): void
   /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
   sendDatagram(stream: Stream, payload: Uint8Array): boolean
+  /** Undefined: they have not come. */
+  readonly peerSettings: Settings | undefined
   /** Bytes that wait for readers that sleep, and for QUIC. */
   readonly bufferedBytes: number
 }
@@ -53,6 +55,10 @@ export interface SessionEvents extends ClientSessionEvents {
   onHandshake(handshake: QuicHandshake): void
   /** Of our 0-RTT. */
   onEarlyData(outcome: 'accepted' | 'rejected'): void
+  /**
+   * The session ends itself, without an error: whether the QUIC connection is to be closed now. False: the driver does it later. Left out: now.
+   */
+  mayCloseNow?(): boolean
   /** Client role: a ticket to resume with later, and the SETTINGS that go with it. */
   onTicket(ticket: Buffer, settings: Settings): void
   /** Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd follow. */

@@ -72,8 +72,13 @@ function flag(values: ReadonlyMap<number, number>, id: number, name: string): bo
  * early data none may be gone. Throws a ConnectionFault.
  */
 export function checkAgainstRemembered(real: Settings, remembered: Settings): void {
+  // RFC 9204 3.2.3: what our encoder may have relied on stays as it was, unless it was nothing.
+  const { qpackMaxTableCapacity } = remembered
+  if (qpackMaxTableCapacity > 0 && real.qpackMaxTableCapacity !== qpackMaxTableCapacity) {
+    const message = 'the table of QPACK is not as large as the early data was sent by'
+    throw new ConnectionFault('QPACK_DECODER_STREAM_ERROR', message)
+  }
   const isLess =
-    real.qpackMaxTableCapacity < remembered.qpackMaxTableCapacity ||
     real.qpackBlockedStreams < remembered.qpackBlockedStreams ||
     real.maxFieldSectionSize < remembered.maxFieldSectionSize ||
     (remembered.enableConnectProtocol && !real.enableConnectProtocol) ||

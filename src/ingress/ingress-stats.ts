@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
 
-/** What a listener can speak. */
+/** What a listener on TCP can speak. */
 export type IngressProtocol = Exclude<Protocol, 'h3'>
 
 /** What was spoken in one protocol. */
@@ -18,27 +18,31 @@ export interface IngressStats {
     /** Open now. */
     open: number
     accepted: number
-    /** Closed at once, since `maxConnections` was reached. */
+    /** Closed at once, since `maxConnections` was reached. On UDP: not answered, also for packets that begin no connection of ours. */
     refused: number
     /** TLS handshakes that failed or took too long. */
     failedHandshakes: number
   }
   /** Requests whose head was read, in all protocols. */
   readonly requests: number
-  protocols: Record<IngressProtocol, IngressProtocolStats>
+  protocols: Record<Protocol, IngressProtocolStats>
   /** Requests that were refused, and clients that were too slow, by error code. */
   badRequests: Partial<Record<ErrorCode, number>>
-  /** Defences of HTTP/2 that took effect, by the name of their limit. */
+  /** Defences of HTTP/2, HTTP/3 and QUIC that took effect, by the name of their limit. */
   defences: Record<string, number>
 }
 
 export function newIngressStats(): IngressStats {
-  const protocols = { 'http/1.1': { connections: 0, requests: 0 }, h2: { connections: 0, requests: 0 } }
+  const protocols = {
+    'http/1.1': { connections: 0, requests: 0 },
+    h2: { connections: 0, requests: 0 },
+    h3: { connections: 0, requests: 0 },
+  }
   return {
     connections: { open: 0, accepted: 0, refused: 0, failedHandshakes: 0 },
     protocols,
     get requests() {
-      return protocols['http/1.1'].requests + protocols.h2.requests
+      return protocols['http/1.1'].requests + protocols.h2.requests + protocols.h3.requests
     },
     badRequests: {},
     defences: {},

@@ -16,15 +16,19 @@ export interface SessionSocket extends Duplex {
   resetAndDestroy(): unknown
 }
 
-/** What all sessions of a listener share. */
-export interface SessionContext {
+/** What all sessions of a listener share, whatever carries them. */
+export interface ListenerContext {
   readonly handler: IngressHandler
   readonly limits: IngressLimits
-  readonly codecLimits: CodecLimits
   readonly clock: Clock
   readonly stats: IngressStats
   readonly observer: IngressObserver
   readonly scheme: 'http' | 'https'
   /** What we call ourselves in Proxy-Status. */
   readonly proxyName: string
+}
+
+/** The same for sessions over TCP. */
+export interface SessionContext extends ListenerContext {
+  readonly codecLimits: CodecLimits
 }

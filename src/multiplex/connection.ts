@@ -336,9 +336,11 @@ export class MultiplexedConnection implements Connection {
   }
 
   #onReady(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const exchange of waiting) if (exchange.isPending) this.#openWhenReady(exchange)
+    if (this.#waiting.length > 0) {
+      const waiting = this.#waiting
+      this.#waiting = []
+      for (const exchange of waiting) if (exchange.isPending) this.#openWhenReady(exchange)
+    }
     if (this.#state === 'open') this.#listener.onCapacityChanged(this)
   }
 

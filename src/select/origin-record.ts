@@ -59,7 +59,7 @@ export class OriginRecord {
   #connectMs: Evidence<number> | undefined
   #tlsMs: Evidence<number> | undefined
   #resumption: Evidence<'accepted' | 'refused'> | undefined
-  /** By `address:port`; the longest untried first. */
+  /** By endpointKey; the longest untried first. */
   readonly #endpoints = new Map<string, EndpointMemory>()
 
   /** The protocol that was negotiated last. */
@@ -76,7 +76,7 @@ export class OriginRecord {
   get keepAlive(): Evidence<KeepAliveHint> | undefined {
     return this.#keepAlive
   }
-  /** Whether the origin offers extended CONNECT (RFC 8441), as its last HTTP/2 connection said. */
+  /** Whether the origin offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said. */
   get extendedConnect(): Evidence<boolean> | undefined {
     return this.#extendedConnect
   }
@@ -107,7 +107,7 @@ export class OriginRecord {
     return this.#resumption
   }
 
-  /** How the last attempt at this `address:port` went. */
+  /** How the last attempt at what endpointKey names went. */
   endpoint(endpoint: string): EndpointMemory | undefined {
     return this.#endpoints.get(endpoint)
   }
@@ -124,7 +124,8 @@ export class OriginRecord {
       this.#protocol = { value: protocol, at, source: tlsVersion === undefined ? 'configuration' : 'ALPN' }
     }
     this.#lastFailure = undefined
-    this.#connectMs = average(this.#connectMs, timings.connectMs, now, endpoint)
+    // QUIC connects and secures in one; 0 would say nothing of TCP.
+    if (protocol !== 'h3') this.#connectMs = average(this.#connectMs, timings.connectMs, now, endpoint)
     if (tlsVersion === undefined) return
     this.#tlsVersion = { value: tlsVersion, at, source: `handshake with ${endpoint}` }
     this.#tlsMs = average(this.#tlsMs, timings.tlsMs, now, endpoint)
@@ -140,7 +141,8 @@ export class OriginRecord {
   /** The attempts of one dial, in order of their start. */
   onAttempts(attempts: readonly AttemptRecord[], now: number): void {
     const winner = attempts.findLastIndex(({ outcome }) => outcome === 'connected')
-    attempts.forEach(({ endpoint, outcome, error }, index) => {
+    attempts.forEach(({ protocol, endpoint: text, outcome, error }, index) => {
+      const endpoint = endpointKey(text, protocol === 'h3')
       if (outcome !== 'cancelled') this.#remember(endpoint, { outcome, at: now, error })
       else if (index < winner) this.#remember(endpoint, { outcome: 'overtaken', at: now, error: undefined })
       // A cancelled attempt that had started last, or whose dial was given up, says nothing about its endpoint.
@@ -152,7 +154,7 @@ export class OriginRecord {
   }
 
   onExtendedConnect(isOffered: boolean, now: number): void {
-    this.#extendedConnect = { value: isOffered, at: now, source: 'SETTINGS of an h2 connection' }
+    this.#extendedConnect = { value: isOffered, at: now, source: 'SETTINGS of its last connection' }
   }
 
   onAltSvc(value: string, now: number): void {
@@ -179,11 +181,12 @@ export class OriginRecord {
     add(this.#tlsVersion, version => `negotiates ${version}`)
     add(this.#resumption, outcome => `${outcome} the last TLS ticket`)
     add(this.#connectMs, ms => `TCP connect takes ${ms.toFixed(1)} ms`)
-    add(this.#tlsMs, ms => `TLS handshake takes ${ms.toFixed(1)} ms`)
+    const layer = this.#protocol?.value === 'h3' ? 'QUIC' : 'TLS'
+    add(this.#tlsMs, ms => `${layer} handshake takes ${ms.toFixed(1)} ms`)
     add(this.#capacity, capacity => `allows ${capacity} streams on a connection`)
     add(this.#extendedConnect, isOffered =>
       isOffered
-        ? 'offers extended CONNECT: upgrades go over h2'
+        ? `offers extended CONNECT: upgrades go over ${this.#protocol?.value ?? 'h2'}`
         : 'offers no extended CONNECT: upgrades go over http/1.1 connections of their own, where it is allowed',
     )
     add(this.#altSvc, value => `advertises ${value} (not acted on in this version)`)
@@ -215,6 +218,11 @@ export class OriginRecord {
     const first = this.#endpoints.keys().next()
     if (first.done !== true) this.#endpoints.delete(first.value)
   }
+}
+
+/** UDP and TCP to the same `address:port` fail each for itself. */
+export function endpointKey(endpoint: string, isUdp: boolean): string {
+  return isUdp ? `${endpoint} (udp)` : endpoint
 }
 
 function average(

@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../endpoint.ts'
 import type { Protocol } from '../protocol.ts'
 import { offeredProtocols } from './offered-protocols.ts'
-import { age, type OriginRecord } from './origin-record.ts'
+import { age, endpointKey, type OriginRecord } from './origin-record.ts'
 
 export interface PlanInput {
   readonly record: OriginRecord
@@ -9,6 +9,8 @@ export interface PlanInput {
   readonly allowed: readonly Protocol[]
   /** What this build can speak. */
   readonly built: readonly Protocol[]
+  /** Why this machine cannot speak HTTP/3, when it is not in `built`. */
+  readonly http3Fault?: string | undefined
   /** The origin is reached by TLS, so that ALPN settles the protocol. */
   readonly isSecure: boolean
   /** In order of preference. */
@@ -54,18 +56,23 @@ const DEMOTION_MS = 60_000
  * 3. Addresses keep their order, but those that failed or were overtaken within the last minute come last: a dead address costs
  *    its delay once a minute, not once per connection (RFC 8305 section 4 lets history into the order).
  * 4. Each attempt starts `attemptDelayMs` after the one before it.
+ * 5. HTTP/3 (UDP) is tried where nothing else is allowed. Beside others it needs evidence that the origin speaks it, of which there is no
+ *    source yet: a dial into a black hole costs seconds.
  */
 export function plan(input: PlanInput, now: number): Plan {
   const { allowed, built, isSecure, record } = input
   const known = record.protocol
-  const offered = offeredProtocols({ allowed, built, isSecure, known: known?.value }) // 1
+  const isHttp3 = speaksHttp3(input) // 5
+  const offered: readonly Protocol[] = isHttp3
+    ? ['h3']
+    : offeredProtocols({ allowed, built, isSecure, known: known?.value }) // 1
   const protocols = PROTOCOLS.map(protocol => judge(protocol, input, offered))
   const wasNegotiated = known !== undefined && offered.includes(known.value)
   const protocol = wasNegotiated ? known.value : offered[0] // 2
   if (protocol === undefined) return { attempts: [], offered, protocols }
 
   const candidates = input.addresses.map(({ address, family, port = input.port }) => {
-    const endpoint: Endpoint = { address, family, port, transport: 'tcp' }
+    const endpoint: Endpoint = { address, family, port, transport: isHttp3 ? 'udp' : 'tcp' }
     return { endpoint, fault: recentFault(input.record, endpoint, now) }
   })
   const ordered = [
@@ -82,6 +89,10 @@ export function plan(input: PlanInput, now: number): Plan {
   return { attempts, offered, protocols }
 }
 
+function speaksHttp3({ allowed, built, isSecure }: PlanInput): boolean {
+  return isSecure && built.includes('h3') && allowed.every(protocol => protocol === 'h3')
+}
+
 function judge(
   protocol: Protocol,
   input: PlanInput,
@@ -90,8 +101,16 @@ function judge(
   if (!input.allowed.includes(protocol)) {
     return { protocol, isTried: false, because: 'not allowed by the configuration' }
   }
-  if (!input.built.includes(protocol))
-    return { protocol, isTried: false, because: 'not built in this version' }
+  if (!input.built.includes(protocol)) {
+    const fault = protocol === 'h3' ? input.http3Fault : undefined
+    return { protocol, isTried: false, because: fault ?? 'not built in this version' }
+  }
+  if (protocol === 'h3' && !offered.includes('h3')) {
+    const because = input.isSecure
+      ? 'no evidence yet that the origin speaks it; without, it is tried only where it is the only one that is allowed'
+      : 'QUIC has no cleartext: HTTP/3 needs an https origin'
+    return { protocol, isTried: false, because }
+  }
   const place = offered.indexOf(protocol)
   if (place === -1) {
     return {
@@ -115,7 +134,7 @@ function whyOffered(protocol: Protocol, input: PlanInput, place: number, count: 
 }
 
 function recentFault(record: OriginRecord, endpoint: Endpoint, now: number): string | undefined {
-  const memory = record.endpoint(formatEndpoint(endpoint))
+  const memory = record.endpoint(endpointKey(formatEndpoint(endpoint), endpoint.transport === 'udp'))
   if (memory === undefined || memory.outcome === 'connected' || now - memory.at >= DEMOTION_MS)
     return undefined
   return memory.outcome === 'failed' ? `failed ${age(now - memory.at)}` : `overtaken ${age(now - memory.at)}`

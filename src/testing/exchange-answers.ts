@@ -77,6 +77,10 @@ export class ExchangeAnswer implements IngressExchangeEvents {
         return this.#exchange.respondEnd(NO_HEADERS)
       case 'status':
         return this.#status(Number(second))
+      case 'too-early': {
+        const isEarly = headerValue(this.#exchange.headers, 'early-data') === '1'
+        return this.#json({ tooEarly: isEarly }, isEarly ? 425 : 200)
+      }
       case 'abort':
         this.#exchange.respondStart(200, ['content-length', '1000'])
         this.#data(Buffer.alloc(500))

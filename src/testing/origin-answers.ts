@@ -18,6 +18,7 @@ import { TLSSocket } from 'node:tls'
  * | `/informational` | a 103 with a link, then JSON |
  * | `/redirect` | 302 to `/`; `/redirect?to=…` elsewhere |
  * | `/status/NNN` | that status |
+ * | `/too-early` | 425 to a request that says that it came in early data (RFC 8470), JSON to others |
  * | `/abort` | a body that breaks off half-way, in cleartext with a reset |
  * | `/silent` | nothing, ever |
  */
@@ -66,6 +67,10 @@ export function answer(request: IncomingMessage, response: ServerResponse): void
       // Neither may have a body, and 204 no length either (RFC 9110 8.6); node:http would send one all the same.
       if (second === '204' || second === '304') response.end()
       else sendJson(response, { status: Number(second) })
+      break
+    case 'too-early':
+      if (request.headers['early-data'] === '1') response.statusCode = 425
+      sendJson(response, { tooEarly: response.statusCode === 425 })
       break
     case 'abort':
       response.writeHead(200, { 'content-length': 1000 })

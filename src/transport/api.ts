@@ -20,6 +20,8 @@ export interface TransportOptions {
   limits?: Partial<GlobalLimits>
   /** TLS session tickets. Read when the transport is made, not by configure(). */
   tickets?: Partial<TicketStoreOptions>
+  /** What is kept between runs. Default: nothing. Read when the transport is made, not by configure(). */
+  state?: StateOptions
   /** Name resolution. Read when the transport is made, not by configure(). */
   resolver?: Partial<ResolverOptions>
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
@@ -27,6 +29,14 @@ export interface TransportOptions {
   observer?: Observer
   /** Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the traffic. */
   keylog?: ((line: Buffer) => void) | undefined
+}
+
+export interface StateOptions {
+  /**
+   * A directory of our own, made when it is not there (mode 0700). TLS tickets are kept in it, sealed by a key that lies beside them
+   * (mode 0600): who can read the directory can resume our sessions. Several processes may share it; each ticket goes to one of them.
+   */
+  directory: string
 }
 
 /** A request for dispatch(): the lowest door, on which all the others stand. */
@@ -40,6 +50,8 @@ export interface DispatchRequest {
   /** What Host and :authority carry; default: the origin's own. */
   authority?: string | undefined
   upgrade?: string | undefined
+  /** May travel in early data (0-RTT), if its method is safe and it has no body. Default: what `earlyData` of the origin says. */
+  earlyData?: boolean | undefined
   /** Overrides of the origin's timeouts, in ms. */
   headersTimeoutMs?: number | undefined
   bodyTimeoutMs?: number | undefined
@@ -54,6 +66,8 @@ export interface DispatchHandle {
   /** That connection had carried an exchange before. */
   readonly reused: boolean
   readonly retries: number
+  /** It left in early data, when it was sent last. */
+  readonly wasEarly: boolean
   /** Waiting for a connection, so far or in all. */
   readonly queueMs: number
   /** From the lease to the head of the final response; 0 before. */
@@ -67,7 +81,10 @@ export interface RequestOptions {
   headers?: HeaderInput
   body?: BodyInput
   signal?: AbortSignal
-  /** Early data is not built yet: true is refused with MM_INVALID_ARGUMENT. */
+  /**
+   * The request may travel in early data (0-RTT), where an onlooker can replay it (RFC 8470). It does so over HTTP/3 with a ticket that
+   * nobody has used, and only if its method is safe and it has no body. Default: what `earlyData` of the origin says.
+   */
   earlyData?: boolean
   /** Overrides of the origin's timeouts, in ms; 0 = no limit. */
   headersTimeoutMs?: number
@@ -98,6 +115,7 @@ export interface ExchangeInfo {
   connectionId: number
   reused: boolean
   resumed: boolean
+  /** What became of the early data that the request left in; `none`: it did not. */
   earlyData: 'none' | 'accepted' | 'rejected'
   tfo: 'off' | 'used' | 'fallback'
   remoteAddress: string
@@ -139,8 +157,18 @@ export interface PoolStats {
   /** Round trips and seconds of handshakes that reuse and resumption avoided, by what a fresh connection costs here. */
   handshakeRttsSaved: number
   handshakeSecondsSaved: number
+  /** How the way to the origin is, where the protocol measures it (HTTP/3), over the open connections. Undefined: there is none. */
+  path: PathHealth | undefined
   /** One line per connection. */
   list: readonly string[]
+}
+
+export interface PathHealth {
+  connections: number
+  /** The mean of the smoothed round trips. */
+  rttMs: number
+  /** Packets that were declared lost / packets that were sent. */
+  lossRatio: number
 }
 
 export interface TransportStats {
@@ -158,13 +186,23 @@ export interface Explanation {
   pool: PoolStats | undefined
 }
 
+/** The init of fetch(), and whether the request may travel in early data: see RequestOptions. */
+export interface FetchInit extends RequestInit {
+  earlyData?: boolean
+}
+
+export interface DispatcherOptions {
+  /** See RequestOptions. */
+  earlyData?: boolean
+}
+
 export interface Transport extends AsyncDisposable {
   /** A response with its body as a stream. Rejects with a TransportError. */
   request(url: string | URL, options?: RequestOptions): Promise<TransportResponse>
   /** The same as fetch(): a Response, redirects followed as `redirect` says. */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
-  /** The transport as an undici 7 Dispatcher. */
-  dispatcher(): Dispatcher
+  fetch(input: string | URL | Request, init?: FetchInit): Promise<Response>
+  /** The transport as an undici 7 Dispatcher. Its requests may set `earlyData` among their options; the given one is the default. */
+  dispatcher(options?: DispatcherOptions): Dispatcher
   /** Push style, nothing allocated that was not asked for: the service's hot path. Never throws: failures go to the handler. */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
   /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */

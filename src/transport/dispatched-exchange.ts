@@ -12,7 +12,7 @@ import type { HeaderList } from '../headers.ts'
 import type { Pool, Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './api.ts'
 import type { OriginEntry } from './origin-entry.ts'
-import { judgeReplay, needsHttp1 } from './replay-rules.ts'
+import { isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool, is opened on the connection that it is leased, passes everything
@@ -23,7 +23,8 @@ import { judgeReplay, needsHttp1 } from './replay-rules.ts'
  */
 export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHandle {
   readonly #entry: OriginEntry
-  readonly #request: ExchangeRequest
+  /** Changes when it is sent again: it does not leave in early data twice. */
+  #request: ExchangeRequest
   readonly #handler: ExchangeHandler
   readonly #clock: Clock
 
@@ -38,6 +39,10 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #isStarting = false
   /** The caller saw something of an answer. */
   #isCommitted = false
+  /** Counted by the entry as one who would leave in early data. */
+  #isEarlyWaiter = false
+  /** The answer is thrown away, since it only asks to send again. */
+  #tooEarly: TransportError | undefined
   #status = 0
   #responseBytes = 0
   #deadline: Timer | undefined
@@ -62,6 +67,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#entry.hold.take()
     this.#entry.retryBudget.deposit()
     this.#isStarting = true
+    this.#noteEarlyWaiter(this.#request.mayBeEarly === true)
     this.#pool.acquire(this, false, false, this.#startedAt)
     this.#isStarting = false
   }
@@ -90,6 +96,10 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     return this.#retries
   }
 
+  get wasEarly(): boolean {
+    return this.#controller?.wasEarly === true
+  }
+
   get queueMs(): number {
     return (this.#leasedAt === 0 ? this.#clock.now() : this.#leasedAt) - this.#startedAt
   }
@@ -102,6 +112,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   onLease(connection: Connection, reused: boolean): void {
     this.#phase = 'active'
+    this.#noteEarlyWaiter(false)
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
@@ -133,6 +144,11 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     headers: HeaderList,
     statusText: string,
   ): void {
+    if (!this.#isCommitted && isTooEarly(status, this.wasEarly, this.#request.headers)) {
+      this.#tooEarly = new TransportError('MM_REFUSED', 'the origin answered 425 (Too Early) to early data')
+      controller.abort(this.#tooEarly) // onResponseError follows from within
+      return
+    }
     this.#isCommitted = true
     this.#status = status
     this.#headAt = this.#clock.now()
@@ -158,8 +174,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
     if (this.#phase !== 'active') return
-    if (this.#tryDetour(error) || this.#tryReplay(error, false)) return
-    this.#fail(error)
+    if (this.#tooEarly !== undefined) this.#sendAfterHandshake(this.#tooEarly)
+    else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
   }
 
   // Replays and the end
@@ -175,13 +191,24 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       isCallerCommitted: this.#isCommitted,
       retries: this.#retries,
       maxRetries: this.#entry.settings.retry.maxRetries,
+      wasEarly: this.wasEarly,
     })
     if (!verdict.replay) return false
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
     this.#retries += 1
     this.#entry.onRetry(verdict.reason, error)
+    if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     this.#acquireAgain(verdict.wantsFresh)
     return true
+  }
+
+  /** On any connection: one whose handshake is under way keeps it back until that is complete. */
+  #sendAfterHandshake(error: TransportError): void {
+    this.#tooEarly = undefined
+    this.#request = { ...this.#request, mayBeEarly: false }
+    this.#retries += 1
+    this.#entry.onRetry('too-early', error)
+    this.#acquireAgain(false)
   }
 
   /** What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was processed: this is no replay. */
@@ -203,7 +230,15 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #acquireAgain(wantsFresh: boolean): void {
     this.#phase = 'waiting'
     this.#controller = undefined
+    this.#noteEarlyWaiter(this.#request.mayBeEarly === true)
     this.#pool.acquire(this, wantsFresh, true)
+  }
+
+  /** Who waits with a request that may leave early makes the next dial offer it. */
+  #noteEarlyWaiter(waits: boolean): void {
+    if (waits === this.#isEarlyWaiter) return
+    this.#isEarlyWaiter = waits
+    this.#entry.onEarlyWaiter(waits ? 1 : -1)
   }
 
   #onDeadline(requestMs: number): void {
@@ -228,6 +263,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   #end(error: TransportError | undefined): void {
     this.#phase = 'done'
+    this.#noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#entry.hold.release()
     if (!this.#entry.isObserved) return
@@ -246,6 +282,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       retries: this.#retries,
       requestBytes: body === null ? 0 : body.length,
       responseBytes: this.#responseBytes,
+      earlyData: this.wasEarly ? (this.#connection?.handshake.earlyData ?? 'none') : 'none',
+      stallMs: this.#controller?.stallMs,
       queueMs: (leasedAt === 0 ? now : leasedAt) - this.#startedAt,
       ttfbMs: this.#headAt === 0 ? 0 : this.#headAt - leasedAt,
       totalMs: now - this.#startedAt,

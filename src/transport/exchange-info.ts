@@ -10,12 +10,13 @@ export function exchangeInfo(
   const connection = handle?.connection
   const handshake = connection?.handshake
   const isFirst = handle?.reused === false
+  const wasEarly = handle?.wasEarly === true
   return {
     protocol: connection?.protocol ?? 'http/1.1',
     connectionId: connection?.id ?? 0,
     reused: handle?.reused ?? false,
     resumed: handshake?.kind === 'resumed' || handshake?.kind === 'early_data',
-    earlyData: isFirst ? (handshake?.earlyData ?? 'none') : 'none',
+    earlyData: wasEarly ? (handshake?.earlyData ?? 'none') : 'none',
     tfo: isFirst ? (handshake?.tfo ?? 'off') : 'off',
     remoteAddress: connection === undefined ? '' : formatEndpoint(connection.endpoint),
     attempts: isFirst ? (handshake?.attempts ?? []) : [],
@@ -25,7 +26,8 @@ export function exchangeInfo(
       queueMs: handle?.queueMs ?? 0,
       dnsMs: isFirst ? (handshake?.timings.dnsMs ?? 0) : 0,
       connectMs: isFirst ? (handshake?.timings.connectMs ?? 0) : 0,
-      tlsMs: isFirst ? (handshake?.timings.tlsMs ?? 0) : 0,
+      // Who left in early data did not wait for the handshake.
+      tlsMs: isFirst && !wasEarly ? (handshake?.timings.tlsMs ?? 0) : 0,
       ttfbMs: handle?.ttfbMs ?? 0,
       totalMs,
     },

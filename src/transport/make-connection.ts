@@ -4,6 +4,7 @@ import type { Connection, ConnectionListener, HandshakeInfo } from '../connectio
 import type { Endpoint } from '../endpoint.ts'
 import { Http1Connection } from '../http1/connection.ts'
 import { http2Connection } from '../http2/connection.ts'
+import { type Http3ConnectionOptions, http3Connection } from '../http3/connection.ts'
 import type { Http2Options } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import type { ReadPort } from '../read-port.ts'
@@ -49,6 +50,17 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
   const { knownStreams, onAltSvc, onDefence } = parts
   const http2 = { ...settings.http2, streamsBeforeSettings: earlyStreams(settings.http2, knownStreams) }
   return http2Connection({ ...common, http2, onAltSvc, onDefence })
+}
+
+export type Http3Parts = Omit<Http3ConnectionOptions, 'id' | 'limits' | 'http3' | 'quic'> & {
+  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic'>
+}
+
+/** Puts HTTP/3 over a QUIC connection. */
+export function makeHttp3Connection({ settings, ...parts }: Http3Parts): Connection {
+  lastConnectionId += 1
+  const { limits, http3, quic } = settings
+  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic })
 }
 
 /**

@@ -1,18 +1,31 @@
 import type { Clock } from '../clock.ts'
-import type { Connection, ConnectionListener, Connector } from '../connection.ts'
+import type { AttemptRecord, Connection, ConnectionListener, Connector } from '../connection.ts'
 import { formatEndpoint, type Resolution, type Resolver } from '../endpoint.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import type { Origin } from '../origin.ts'
+import type { QuicConnection, QuicStats } from '../quic/engine.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
 import { type Plan, plan } from '../select/plan.ts'
 import { orderAddresses } from '../tcp/address-order.ts'
 import type { Dialer } from '../tcp/dial.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
+import { connectHttp3 } from './http3-connect.ts'
+import type { Http3Dialer, Http3DialRequest } from './http3-dialer.ts'
 import { makeConnection } from './make-connection.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
+/** Who hears of what happens on the connections, and is asked. */
+export interface ConnectorHooks {
+  /** A limit towards the origin took effect. */
+  readonly onDefence: (limit: string) => void
+  /** A request waits that may leave in early data. */
+  readonly wantsEarlyData: () => boolean
+  /** What became of it. `connection.handshake` has been corrected. */
+  readonly onEarlyData: (connection: Connection, outcome: 'accepted' | 'rejected') => void
+}
+
 /** What a connector works with; all but the first five are the transport's own. */
-export interface ConnectorConfig {
+export interface ConnectorConfig extends ConnectorHooks {
   readonly origin: Origin
   readonly settings: OriginSettings
   /** Makes connections for upgrades that need HTTP/1.1: it offers nothing else, and what it meets says nothing of the origin's choice. */
@@ -20,14 +33,15 @@ export interface ConnectorConfig {
   readonly record: OriginRecord
   readonly resolver: Resolver
   readonly dialer: Dialer
+  readonly http3Dialer: Http3Dialer
   readonly clock: Clock
-  /** A limit towards the origin took effect. */
-  readonly onDefence: (limit: string) => void
 }
 
 /** Makes connections to one origin: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
 export class OriginConnector implements Connector {
   readonly #config: ConnectorConfig
+  /** For what QUIC knows of the way. */
+  readonly #quic = new WeakMap<Connection, QuicConnection>()
 
   constructor(config: ConnectorConfig) {
     this.#config = config
@@ -45,22 +59,48 @@ export class OriginConnector implements Connector {
   }
 
   /** The attempts that a connect made now would consist of. */
-  plan(resolution: Resolution): Plan {
-    const { origin, settings, record, clock, isForUpgrades } = this.#config
+  plan(resolution: Resolution, purpose: 'dial' | 'explain' = 'dial'): Plan {
+    const { origin, settings, record, clock, isForUpgrades, http3Dialer } = this.#config
     const { attemptDelayMs } = settings.timeouts
     // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC 8305 section 4).
     const addresses =
       resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
+    const allowed = isForUpgrades === true ? (['http/1.1'] as const) : settings.protocols
+    const isSecure = origin.scheme === 'https'
+    // The engine is loaded when somebody wants to know of it, or nothing else is left, and not by who speaks TCP only.
+    const needsEngine =
+      isSecure &&
+      allowed.includes('h3') &&
+      (purpose === 'explain' || allowed.every(protocol => protocol === 'h3'))
+    const http3Fault = needsEngine ? http3Dialer.fault : undefined
     const input = {
       record,
-      allowed: isForUpgrades === true ? (['http/1.1'] as const) : settings.protocols,
-      built: BUILT_PROTOCOLS,
-      isSecure: origin.scheme === 'https',
+      allowed,
+      built:
+        http3Fault === undefined ? BUILT_PROTOCOLS : BUILT_PROTOCOLS.filter(protocol => protocol !== 'h3'),
+      http3Fault,
+      isSecure,
       addresses,
       port: origin.port,
       attemptDelayMs,
     }
     return plan(input, clock.now())
+  }
+
+  /** Why HTTP/3 cannot be spoken on this machine. Loads the engine, unless the origin may not be spoken to by it at all. */
+  get http3Fault(): string | undefined {
+    const { settings, http3Dialer } = this.#config
+    return settings.protocols.includes('h3') ? http3Dialer.fault : undefined
+  }
+
+  /** How the ways to the origin are, as far as the protocol measures it. */
+  pathsOf(connections: Iterable<Connection>): QuicStats[] {
+    const paths: QuicStats[] = []
+    for (const connection of connections) {
+      const quic = this.#quic.get(connection)
+      if (quic !== undefined) paths.push(quic.stats())
+    }
+    return paths
   }
 
   async #connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
@@ -75,6 +115,9 @@ export class OriginConnector implements Connector {
       const reasons = protocols.map(({ protocol, because }) => `${protocol}: ${because}`).join('; ')
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key}: ${reasons}`)
     }
+    const onAttempts = (made: readonly AttemptRecord[]): void => record.onAttempts(made, clock.now())
+    if (offered[0] === 'h3')
+      return await this.#connectHttp3({ attempts, dnsMs, onAttempts }, listener, signal)
     const dialed = await dialer.dial(
       {
         origin,
@@ -84,7 +127,7 @@ export class OriginConnector implements Connector {
         timeouts: settings.timeouts,
         socket: settings.socket,
         dnsMs,
-        onAttempts: made => record.onAttempts(made, clock.now()),
+        onAttempts,
       },
       signal,
     )
@@ -110,5 +153,18 @@ export class OriginConnector implements Connector {
       },
       onDefence,
     })
+  }
+
+  async #connectHttp3(
+    way: Pick<Http3DialRequest, 'attempts' | 'dnsMs' | 'onAttempts'>,
+    listener: ConnectionListener,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const { origin, settings, http3Dialer, wantsEarlyData } = this.#config
+    const request = { ...way, origin, settings, wantsEarlyData: wantsEarlyData() }
+    const dialed = await http3Dialer.dial(request, signal)
+    const { connection, quic } = connectHttp3({ ...this.#config, dialed, listener })
+    this.#quic.set(connection, quic)
+    return connection
   }
 }

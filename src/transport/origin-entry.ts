@@ -11,8 +11,9 @@ import type { OriginRecord } from '../select/origin-record.ts'
 import type { PoolStats } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import { HandshakeLedger } from './handshake-ledger.ts'
-import type { OriginConnector } from './origin-connector.ts'
+import type { ConnectorHooks, OriginConnector } from './origin-connector.ts'
 import type { OriginSettings } from './origin-settings.ts'
+import { pathHealth } from './path-health.ts'
 import { poolStats } from './pool-stats.ts'
 import type { ProcessHold } from './process-hold.ts'
 import { RetryBudget } from './retry-budget.ts'
@@ -30,7 +31,7 @@ export interface OriginEntryParts {
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
-  readonly makeConnector: (isForUpgrades: boolean, onDefence: (limit: string) => void) => OriginConnector
+  readonly makeConnector: (isForUpgrades: boolean, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
   readonly observer: Observer
   /** Whether anybody listens to the observer just now. */
@@ -57,6 +58,9 @@ export class OriginEntry {
   readonly #isObserved: () => boolean
   readonly #clock: Clock
   #retries = 0
+  /** Requests that wait for a connection and may leave early. */
+  #earlyWaiters = 0
+  readonly #refusedEarly = { full: 0, resumed: 0 }
 
   constructor(parts: OriginEntryParts) {
     const { origin, settings, record } = parts
@@ -69,7 +73,7 @@ export class OriginEntry {
     this.#observer = parts.observer
     this.#isObserved = parts.isObserved
     this.#clock = parts.clock
-    this.connector = parts.makeConnector(false, this.#onDefence)
+    this.connector = parts.makeConnector(false, this.#hooks)
     // What a connection over TCP would offer now. One protocol that carries one request at a time: nothing has to be found out before
     // the second dial.
     const { offered } = this.connector.plan({ addresses: [], source: 'none' })
@@ -81,7 +85,7 @@ export class OriginEntry {
       hasDetour:
         !isHttp1Only && settings.protocols.includes('http/1.1') && BUILT_PROTOCOLS.includes('http/1.1'),
       makePool: () => {
-        const config = this.#poolConfig(parts.makeConnector(true, this.#onDefence), 1)
+        const config = this.#poolConfig(parts.makeConnector(true, this.#hooks), 1)
         return parts.makeSecondPool(this.pool, { ...config, options: upgradePoolOptions(settings.pool) })
       },
     })
@@ -90,6 +94,10 @@ export class OriginEntry {
   /** Whether anybody hears of exchanges: an event that nobody hears of need not be made. */
   get isObserved(): boolean {
     return this.#isObserved()
+  }
+
+  onEarlyWaiter(change: 1 | -1): void {
+    this.#earlyWaiters += change
   }
 
   onRetry(reason: RetryReason, error: TransportError): void {
@@ -106,6 +114,8 @@ export class OriginEntry {
       retries: this.#retries,
       handshakeRttsSaved: this.ledger.rttsSaved,
       handshakeSecondsSaved: this.ledger.secondsSaved,
+      refusedEarly: this.#refusedEarly,
+      path: pathHealth(this.connector.pathsOf(this.pool.connections())),
     })
   }
 
@@ -124,8 +134,15 @@ export class OriginEntry {
     }
   }
 
-  readonly #onDefence = (limit: string): void => {
-    this.#observer({ type: 'defence', origin: this.origin, limit })
+  readonly #hooks: ConnectorHooks = {
+    onDefence: limit => this.#observer({ type: 'defence', origin: this.origin, limit }),
+    wantsEarlyData: () => this.#earlyWaiters > 0,
+    onEarlyData: (connection, outcome) => {
+      const { handshake, protocol } = connection
+      this.ledger.onOpened(handshake, protocol)
+      if (handshake.kind === 'full' || handshake.kind === 'resumed') this.#refusedEarly[handshake.kind] += 1
+      this.#observer({ type: 'early-data', origin: this.origin, connection, outcome })
+    },
   }
 
   /** The peer has told what it allows: for HTTP/2 its SETTINGS came. */
@@ -138,7 +155,12 @@ export class OriginEntry {
   }
 
   readonly #observe = (event: TransportEvent): void => {
-    if (event.type === 'connection-opened') this.ledger.onOpened(event.connection.handshake)
+    if (event.type === 'connection-opened') {
+      const { handshake, protocol } = event.connection
+      // What was opened in early data is counted when it is known what became of it.
+      if (handshake.kind !== 'early_data' || handshake.earlyData !== 'none')
+        this.ledger.onOpened(handshake, protocol)
+    }
     if (event.type === 'connection-closed') {
       const { connection } = event
       if (connection.keepAlive !== undefined) this.record.onKeepAlive(connection.keepAlive, this.#clock.now())

@@ -1,14 +1,18 @@
 import { TransportError } from '../errors.ts'
 import {
   DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
   DEFAULT_POOL_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
   type Http2Options,
+  type Http3Options,
   type OriginOptions,
   type PoolOptions,
+  type QuicOptions,
   type ResponseLimits,
   type RetryOptions,
   type SocketOptions,
@@ -19,6 +23,8 @@ import { type Origin, parseOrigin } from '../origin.ts'
 import type { Protocol } from '../protocol.ts'
 import type { TransportOptions } from './api.ts'
 import { checkHttp2Options } from './http2-ranges.ts'
+import { checkHttp3Options } from './http3-ranges.ts'
+import { checkQuicOptions } from './quic-ranges.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
@@ -28,8 +34,12 @@ export interface OriginSettings {
   readonly retry: RetryOptions
   readonly limits: ResponseLimits
   readonly http2: Http2Options
+  readonly quic: QuicOptions
+  readonly http3: Http3Options
   readonly tls: TlsOptions
   readonly socket: SocketOptions
+  readonly earlyData: 'off' | 'safe'
+  readonly trusted: boolean
   readonly endpoints: readonly string[]
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
@@ -71,7 +81,7 @@ function mergeSettings(
   resolve: OriginSettings['resolve'],
 ): OriginSettings {
   for (const options of [defaults, own]) {
-    if ((options.earlyData ?? 'off') !== 'off') throw notBuilt('earlyData')
+    checkWords(options)
     if ((options.tfo ?? 'off') !== 'off') throw notBuilt('tfo')
   }
   const settings = {
@@ -81,8 +91,12 @@ function mergeSettings(
     retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),
     limits: checkNumbers('limits', { ...DEFAULT_RESPONSE_LIMITS, ...defaults.limits, ...own.limits }),
     http2: checkHttp2Options('http2', { ...DEFAULT_HTTP2_OPTIONS, ...defaults.http2, ...own.http2 }),
+    quic: checkQuicOptions('quic', { ...DEFAULT_QUIC_OPTIONS, ...defaults.quic, ...own.quic }),
+    http3: checkHttp3Options('http3', { ...DEFAULT_HTTP3_OPTIONS, ...defaults.http3, ...own.http3 }),
     tls: { ...defaults.tls, ...own.tls },
     socket: checkNumbers('socket', { ...DEFAULT_SOCKET_OPTIONS, ...defaults.socket, ...own.socket }),
+    earlyData: own.earlyData ?? defaults.earlyData ?? 'off',
+    trusted: own.trusted ?? defaults.trusted ?? false,
     endpoints: own.endpoints ?? defaults.endpoints ?? [],
     resolve,
   }
@@ -94,6 +108,18 @@ function mergeSettings(
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
   return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+/** What is no number and no list: callers without types may hand over anything. */
+function checkWords({ earlyData = 'off', trusted = false }: OriginOptions): void {
+  if (earlyData !== 'off' && earlyData !== 'safe') {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `earlyData must be 'off' or 'safe', not ${JSON.stringify(earlyData)}`,
+    )
+  }
+  if (typeof trusted !== 'boolean')
+    throw new TransportError('MM_INVALID_ARGUMENT', 'trusted must be true or false')
 }
 
 function notBuilt(option: string): TransportError {

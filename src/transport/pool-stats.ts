@@ -3,14 +3,20 @@ import { addProtocolCounts } from '../pool/protocol-counts.ts'
 import type { PoolStats } from './api.ts'
 
 /** What the transport counts for an origin beside its pools. */
-export type EntryCounts = Pick<PoolStats, 'retries' | 'handshakeRttsSaved' | 'handshakeSecondsSaved'>
+export type EntryCounts = Pick<
+  PoolStats,
+  'retries' | 'handshakeRttsSaved' | 'handshakeSecondsSaved' | 'path'
+> & {
+  /** Connections that were opened in early data, which the peer refused: what their handshakes turned out to be. */
+  readonly refusedEarly: { readonly full: number; readonly resumed: number }
+}
 
 /** The pools of one origin as one: that upgrades have a pool of their own is nothing that a reader of figures has to know. */
 export function poolStats(
   origin: string,
   main: PoolCounts,
   upgrades: PoolCounts | undefined,
-  entry: EntryCounts,
+  { refusedEarly, ...entry }: EntryCounts,
 ): PoolStats {
   const counts = upgrades === undefined ? main : addCounts(main, upgrades)
   const { full, resumed, earlyData, cleartext } = counts.opened
@@ -18,6 +24,12 @@ export function poolStats(
   return {
     origin,
     ...counts,
+    opened: {
+      full: full + refusedEarly.full,
+      resumed: resumed + refusedEarly.resumed,
+      earlyData: earlyData - refusedEarly.full - refusedEarly.resumed,
+      cleartext,
+    },
     ...entry,
     reuseRatio: counts.requests === 0 ? 0 : Math.max(0, 1 - opened / counts.requests),
   }

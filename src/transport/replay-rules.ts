@@ -1,5 +1,6 @@
 import type { TransportError } from '../errors.ts'
 import { isIdempotentMethod } from '../exchange.ts'
+import { type HeaderList, hasHeader } from '../headers.ts'
 import type { RetryReason } from '../observer.ts'
 
 /** What the rules look at when an exchange failed. */
@@ -19,6 +20,8 @@ export interface FailedTry {
   /** Replays that were made of this request already. */
   readonly retries: number
   readonly maxRetries: number
+  /** It had left in early data (0-RTT). */
+  readonly wasEarly: boolean
 }
 
 /**
@@ -44,7 +47,13 @@ const NO: ReplayVerdict = { replay: false }
  *    budget the other times either: an origin that ends its connections is not an overloaded one.
  * 5. A reused connection died without a byte of an answer: most likely the origin closed it while we wrote (RFC 9112 9.3.1). Idempotent
  *    methods only. The first time is free: it can happen at most once per pooled connection, so it cannot grow into a storm.
- * 6. Everything else stays failed.
+ * 6. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
+ *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
+ * *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
+ *    ticket, and the tickets like it are gone (EarlyDataWatch).
+ * 7. Everything else stays failed.
+ *
+ * A 425 (Too Early) is no failure, and has a rule of its own: isTooEarly.
  */
 export function judgeReplay(failed: FailedTry): ReplayVerdict {
   const { error, retries, maxRetries } = failed
@@ -66,12 +75,29 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
     const cost = retries === 0 ? 'free' : 'budgeted'
     return { replay: true, reason: 'stale-connection', cost, wantsFresh: true } // 5
   }
-  return NO // 6
+  if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {
+    return { replay: true, reason: 'early-data-lost', cost: 'free', wantsFresh: false } // 6
+  }
+  return NO // 7
+}
+
+/**
+ * Whether an answer only asks to send the request again after the handshake (RFC 8470 5.2): a 425 to a request that left in early data. The
+ * caller does not see it. Not so when the request came to us with `early-data: 1`: who sent it early must hear of it and decide. It is
+ * free: it happens at most once per request, whose second try does not leave early.
+ */
+export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderList): boolean {
+  return status === 425 && wasEarly && !hasHeader(headers, 'early-data')
 }
 
 /** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */
 export function needsHttp1(error: TransportError): boolean {
   return error.code === 'MM_UPGRADE_UNAVAILABLE' || error.code === 'MM_HTTP11_REQUIRED'
+}
+
+/** The words for a connection that ended under an exchange, whoever did it and however. */
+function isLostConnection(error: TransportError): boolean {
+  return isClose(error) || error.code === 'MM_PROTOCOL_ERROR' || error.code.startsWith('MM_TLS_')
 }
 
 function isClose(error: TransportError): boolean {

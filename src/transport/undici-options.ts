@@ -1,13 +1,16 @@
 import { stringify } from 'node:querystring'
 import type { Dispatcher } from 'undici'
 import { TransportError } from '../errors.ts'
-import type { DispatchRequest } from './api.ts'
+import type { DispatcherOptions, DispatchRequest } from './api.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 import { prepareMessage } from './request-message.ts'
 
-/** What undici's callers pass to dispatch(), as a request of ours. Throws MM_INVALID_ARGUMENT. */
-export function fromUndiciOptions(options: Dispatcher.DispatchOptions): DispatchRequest {
+/** What undici's callers pass to dispatch(), as a request of ours. `earlyData` holds where they say nothing of it. Throws MM_INVALID_ARGUMENT. */
+export function fromUndiciOptions(
+  options: Dispatcher.DispatchOptions & DispatcherOptions,
+  earlyData?: boolean,
+): DispatchRequest {
   // undici's types are wider and narrower in places; the shapes are checked one by one in there.
   const message = prepareMessage(options.headers as HeaderInput, options.body as BodyInput) // see above
   const path = withQuery(options.path, options.query)
@@ -17,6 +20,7 @@ export function fromUndiciOptions(options: Dispatcher.DispatchOptions): Dispatch
     ...message,
     ...target,
     method: options.method,
+    earlyData: options.earlyData ?? earlyData,
     upgrade: typeof options.upgrade === 'string' ? options.upgrade.toLowerCase() : undefined,
     headersTimeoutMs: timeout('headersTimeout', options.headersTimeout),
     bodyTimeoutMs: timeout('bodyTimeout', options.bodyTimeout),

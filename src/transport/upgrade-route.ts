@@ -24,10 +24,10 @@ export interface UpgradeRouteParts {
 }
 
 /**
- * Where upgrades go. Over HTTP/2 they are extended CONNECT, which an origin may not offer (RFC 8441); WebSocket servers behind one often
+ * Where upgrades go. Over HTTP/2 and HTTP/3 they are extended CONNECT, which an origin may not offer (RFC 8441, RFC 9220); WebSocket servers behind one often
  * take upgrades over HTTP/1.1 only. So:
  *
- * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 connection said that it offers no extended CONNECT.
+ * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 or HTTP/3 connection said that it offers no extended CONNECT.
  * 2. When it finds itself on such a connection (MM_UPGRADE_UNAVAILABLE: nothing was sent) it takes the detour: a small pool of the same
  *    origin that offers HTTP/1.1 only, made when it is first needed.
  * 3. So does any other request that the origin resets with HTTP_1_1_REQUIRED (RFC 9113 7; MM_HTTP11_REQUIRED).
@@ -50,7 +50,8 @@ export class UpgradeRoute {
   /** Where an upgrade goes first. */
   first(): Pool {
     const { record, main, hasDetour } = this.#parts
-    const isUnavailable = record.protocol?.value === 'h2' && record.extendedConnect?.value === false
+    const speaks = record.protocol?.value
+    const isUnavailable = (speaks === 'h2' || speaks === 'h3') && record.extendedConnect?.value === false
     return (hasDetour && isUnavailable ? this.#detour() : undefined) ?? main // 1
   }
 

@@ -109,15 +109,18 @@ describe('explain', () => {
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(/^https:\/\/a\.test\n[^]*\nPlan\n after 0 ms +h2 +192\.0\.2\.7:443 +\S/)
     expect(stdout).toMatch(/\n h2 +allowed +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
-    expect(stdout).toMatch(/\nUnavailable\n[^]*HTTP\/3 is not built in this version/)
+    expect(stdout).toMatch(
+      /\n h3 +not allowed +(?:no evidence yet that the origin speaks it|HTTP\/3 is off: )/,
+    )
+    expect(stdout).toMatch(/\nUnavailable\n[^]*TCP Fast Open/)
   })
 
   it('refuses what it cannot explain', async () => {
     expect((await runCli(['explain'])).exitCode).toBe(2)
     expect((await runCli(['explain', 'https://a', 'https://b'])).exitCode).toBe(2)
-    expect(await runCli(['explain', '--protocol', 'h3', 'https://a'])).toMatchObject({
+    expect(await runCli(['explain', '--protocol', 'h4', 'https://a'])).toMatchObject({
       exitCode: 2,
-      stderr: 'middlemile explain: --protocol h3: not built in this version\n',
+      stderr: 'middlemile explain: --protocol must be one of auto, h3, h2, http/1.1, not "h4"\n',
     })
   })
 })

@@ -375,8 +375,8 @@ describe('the options of get', () => {
 
 describe('bad usage of get: exit code 2, a line that says why, nothing sent', () => {
   it.for([
-    [['--protocol', 'h3'], /--protocol h3: not built in this version/],
-    [['--early-data'], /--early-data: not built in this version/],
+    [['--protocol', 'h4'], /--protocol must be one of auto, h3, h2, http\/1\.1/],
+    [['--tfo'], /--tfo: not built in this version/],
     [['-n', '0'], /--count must be a whole number of at least 1/],
     [['--heder', 'X: 1'], /unknown option --heder; did you mean --header\?/],
     [['--data', '@/absent'], /--data: cannot read the file/],

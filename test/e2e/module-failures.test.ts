@@ -80,7 +80,6 @@ describe('failures', () => {
       ['a URL that is none', 'nonsense', {}],
       ['a scheme that is not ours', 'ftp://127.0.0.1/', {}],
       ['credentials in the URL', 'http://user:secret@127.0.0.1/', {}],
-      ['early data, which is not built', 'http://127.0.0.1/', { earlyData: true }],
       ['a body that is none', 'http://127.0.0.1/', { method: 'POST', body: 42 as unknown as string }],
       ['an odd header list', 'http://127.0.0.1/', { headers: ['a'] }],
     ])('MM_INVALID_ARGUMENT for %s', async (_what, url, options) => {

@@ -103,7 +103,8 @@ describe('the HTTP/2 origin', () => {
       )
       expect(texts[99]).toBe('{"method":"GET","path":"/99"}\n')
       const { known } = await transport.explain(origin.url)
-      expect(known.map(({ fact }) => fact)).toContain('offers extended CONNECT: upgrades go over h2')
+      const facts = known.map(({ fact }) => fact)
+      expect(facts).toContainEqual(expect.stringMatching(/^offers extended CONNECT: /))
       expect(origin.connectionsSeen()).toBe(before + 1)
     })
 

@@ -1,7 +1,6 @@
 import type { z } from 'zod'
-import type { OriginOptions, Protocol } from '../../index.ts'
+import type { OriginOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
-import { BUILT_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import type { configSchema } from './config-schema.ts'
 import {
   type AdminSettings,
@@ -20,10 +19,10 @@ type ParsedDefaults = NonNullable<ParsedConfig['defaults']>
 /** The settings of a configuration that the schema has passed. */
 export function buildSettings(config: ParsedConfig): ServiceSettings {
   const warnings: string[] = []
-  const defaults = originOptions(config.defaults ?? {}, 'defaults', warnings)
+  const defaults = originOptions(config.defaults ?? {})
   const origins: Record<string, OriginOptions> = {}
-  for (const [name, origin] of Object.entries(config.origins)) {
-    origins[origin.url.key] = originOptions(origin, `origins.${name}`, warnings)
+  for (const origin of Object.values(config.origins)) {
+    origins[origin.url.key] = originOptions(origin)
   }
   const routes = collectRoutes(config, warnings)
   return {
@@ -43,6 +42,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     },
     drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_DRAIN_TIMEOUT_MS,
     transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },
+    state: config.state,
     origins: Object.entries(config.origins).map(([name, { url, hostHeader }]) => ({
       name,
       origin: url,
@@ -53,29 +53,22 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   }
 }
 
-function originOptions(
-  parsed: ParsedDefaults | ParsedOrigin,
-  path: string,
-  warnings: string[],
-): OriginOptions {
+function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   const options: OriginOptions = {}
-  if (parsed.protocols !== undefined) options.protocols = builtProtocols(parsed.protocols, path, warnings)
+  if (parsed.protocols !== undefined) options.protocols = parsed.protocols
   if (parsed.pool !== undefined) options.pool = parsed.pool
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry
   if (parsed.limits !== undefined) options.limits = parsed.limits
   if (parsed.http2 !== undefined) options.http2 = parsed.http2
+  if (parsed.quic !== undefined) options.quic = parsed.quic
+  if (parsed.http3 !== undefined) options.http3 = parsed.http3
   if (parsed.tls !== undefined) options.tls = parsed.tls
   if (parsed.socket !== undefined) options.socket = parsed.socket
+  if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
+  if (parsed.trusted !== undefined) options.trusted = parsed.trusted
   if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints
   return options
-}
-
-function builtProtocols(protocols: readonly Protocol[], path: string, warnings: string[]): Protocol[] {
-  const built = protocols.filter(protocol => BUILT_PROTOCOLS.has(protocol))
-  const leftOut = protocols.filter(protocol => !BUILT_PROTOCOLS.has(protocol))
-  if (leftOut.length > 0) warnings.push(`${path}.protocols: ${leftOut.join(' and ')} left out, ${NOT_BUILT}`)
-  return built
 }
 
 function adminSettings(address: 'off' | AdminSettings['address']): AdminSettings {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_GLOBAL_LIMITS } from '../../index.ts'
 import { DEFAULT_INGRESS_HTTP2_OPTIONS, DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
@@ -55,7 +56,7 @@ export function configSchema(directory: string) {
       })
       .optional(),
     shutdown: z.strictObject({ drainTimeout: durationField.optional() }).optional(),
-    state: notBuiltField('state'),
+    state: z.strictObject({ directory: directoryField(directory) }).optional(),
     limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },
@@ -110,12 +111,9 @@ const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context
   return z.NEVER
 })
 
-function notBuiltField(name: string) {
+function directoryField(base: string) {
   return z
-    .unknown()
-    .superRefine((value, context) => {
-      if (value !== undefined)
-        context.addIssue({ code: 'custom', message: `${name} is ${NOT_BUILT}; remove it` })
-    })
-    .optional()
+    .string()
+    .min(1)
+    .transform(value => resolve(base, value))
 }

@@ -2,23 +2,26 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
   DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
   DEFAULT_POOL_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
   parseOrigin,
 } from '../../index.ts'
-import { BUILT_PROTOCOLS, KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
+import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
+import { http3Group, quicGroup } from './http3-groups.ts'
 import { optionGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
 /** What `defaults` and every origin may say. */
 export function originOptionFields(directory: string) {
   return {
-    protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).superRefine(checkProtocols).optional(),
+    protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
     pool: optionGroup(DEFAULT_POOL_OPTIONS, {
       maxConnections: { min: 1 },
       maxStreamsPerConnection: { min: 1 },
@@ -28,10 +31,13 @@ export function originOptionFields(directory: string) {
     retry: optionGroup(DEFAULT_RETRY_OPTIONS).optional(),
     limits: optionGroup(DEFAULT_RESPONSE_LIMITS).optional(),
     http2: http2Group(DEFAULT_HTTP2_OPTIONS, { areAll: false }).optional(),
+    quic: quicGroup(DEFAULT_QUIC_OPTIONS, { areAll: false }).optional(),
+    http3: http3Group(DEFAULT_HTTP3_OPTIONS, { areAll: false }).optional(),
     tls: originTlsField(directory).optional(),
     socket: optionGroup(DEFAULT_SOCKET_OPTIONS).optional(),
     hostHeader: hostHeaderField.optional(),
-    earlyData: notBuiltUnlessOff('earlyData').optional(),
+    earlyData: earlyDataField.optional(),
+    trusted: z.boolean().optional(),
     tfo: notBuiltUnlessOff('tfo').optional(),
   }
 }
@@ -97,13 +103,8 @@ const hostHeaderField = z
     'must be origin, preserve or a fixed host[:port]',
   )
 
-function checkProtocols(protocols: readonly string[], context: z.core.$RefinementCtx): void {
-  if (protocols.some(protocol => BUILT_PROTOCOLS.has(protocol))) return
-  context.addIssue({
-    code: 'custom',
-    message: `none of ${protocols.join(', ')} is built in this version; add ${[...BUILT_PROTOCOLS].join(', ')}`,
-  })
-}
+/** YAML reads a bare `off` as the boolean false in its older dialect. */
+const earlyDataField = z.preprocess(value => (value === false ? 'off' : value), z.enum(['off', 'safe']))
 
 /** `off` is what there is; anything else is refused by name. */
 function notBuiltUnlessOff(name: string): z.ZodType<'off'> {

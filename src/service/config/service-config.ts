@@ -1,8 +1,10 @@
 import type {
   GlobalLimits,
   Http2Options,
+  Http3Options,
   PoolOptions,
   Protocol,
+  QuicOptions,
   ResponseLimits,
   RetryOptions,
   SocketOptions,
@@ -37,6 +39,8 @@ export interface ServiceConfig {
   }
   /** How long a drain waits before it closes what is left. Default 30s. */
   shutdown?: { drainTimeout?: number | string }
+  /** Where tickets are kept between runs, relative to the file. Default: nowhere. */
+  state?: { directory: string }
   limits?: OptionGroupInput<GlobalLimits>
   /** Fixed addresses: `HOST:PORT` to IP. */
   resolve?: Record<string, string>
@@ -56,18 +60,23 @@ export interface ListenConfig {
 }
 
 export interface OriginOptionsConfig {
-  /** Best first. What is not built is left out with a warning. */
+  /** Best first. */
   protocols?: Protocol[]
   pool?: OptionGroupInput<PoolOptions>
   timeouts?: OptionGroupInput<TimeoutOptions>
   retry?: OptionGroupInput<RetryOptions>
   limits?: OptionGroupInput<ResponseLimits>
   http2?: OptionGroupInput<Http2Options>
+  quic?: OptionGroupInput<QuicOptions>
+  http3?: OptionGroupInput<Http3Options>
   tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
   socket?: OptionGroupInput<SocketOptions>
   /** Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed host[:port]. */
   hostHeader?: string
-  earlyData?: 'off'
+  /** Which requests may travel in early data (0-RTT). Default `off`. */
+  earlyData?: 'off' | 'safe'
+  /** The origin is one of ours: connections to it may use a second path. Default false. */
+  trusted?: boolean
   tfo?: 'off'
 }
 

@@ -1,4 +1,4 @@
-import type { Origin, TransportOptions } from '../../index.ts'
+import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { ListenAddress } from './listen-address.ts'
@@ -14,6 +14,7 @@ export interface ServiceSettings {
   /** How long a drain waits for exchanges to end before it closes what is left. */
   readonly drainTimeoutMs: number
   readonly transport: TransportOptions
+  readonly state: StateOptions | undefined
   readonly origins: readonly OriginSettings[]
   readonly routes: readonly RouteSettings[]
   /** What was understood but will not be done. */

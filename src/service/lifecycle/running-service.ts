@@ -67,7 +67,12 @@ export class RunningService implements Service {
       observe(event)
       log(event)
     }
-    this.transport = createTransport({ ...settings.transport, observer: this.#observer })
+    const { state } = settings
+    this.transport = createTransport({
+      ...settings.transport,
+      ...(state !== undefined && { state }),
+      observer: this.#observer,
+    })
     this.#forwarder = new Forwarder(settings, {
       transport: this.transport,
       instanceId: randomBytes(4).toString('hex'),

@@ -4,6 +4,7 @@ import {
   formatEndpoint,
   type Observer,
   type Origin,
+  type StateFault,
   type TransportEvent,
 } from '../../index.ts'
 
@@ -25,13 +26,19 @@ export function connectionLog(logger: Logger, originName: OriginNames): Observer
   if (!logger.isLevelEnabled('error')) return ignoreEvent
   return event => {
     if (event.type === 'exchange-ended' && event.reused && !logsRequests) return
-    logEvent(logger, event, originName(event.origin), logsRequests)
+    if (event.type === 'state-fault') logger.warn(event.message)
+    else logEvent(logger, event, originName(event.origin), logsRequests)
   }
 }
 
 function ignoreEvent(): void {}
 
-function logEvent(logger: Logger, event: TransportEvent, origin: string, logsRequests: boolean): void {
+function logEvent(
+  logger: Logger,
+  event: Exclude<TransportEvent, StateFault>,
+  origin: string,
+  logsRequests: boolean,
+): void {
   switch (event.type) {
     case 'connect-started':
       logger.debug({ origin }, `${origin}: connecting`)
@@ -71,6 +78,15 @@ function logEvent(logger: Logger, event: TransportEvent, origin: string, logsReq
       )
       return
     }
+    case 'early-data': {
+      const { connection, outcome } = event
+      const { kind, tlsVersion, timings } = connection.handshake
+      logger.info(
+        { origin, ...connectionFields(connection), earlyData: outcome },
+        `${label(origin, connection)}: early data ${outcome}, quic.handshake ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`,
+      )
+      return
+    }
     case 'exchange-retried':
       logger.debug(
         { origin, reason: event.reason, code: event.error.code },
@@ -101,7 +117,7 @@ function logExchange(
   }
   if (!logsRequests) return
   const path = withoutQuery(event.path)
-  const { method, queueMs, requestBytes, responseBytes, retries, reused } = event
+  const { method, queueMs, requestBytes, responseBytes, retries, reused, earlyData, stallMs } = event
   const outcome =
     error === undefined
       ? String(status)
@@ -121,6 +137,8 @@ function logExchange(
       queueMs,
       ttfbMs,
       totalMs,
+      ...(earlyData !== 'none' && { earlyData }),
+      ...(stallMs !== undefined && { stallMs }),
       ...(error && { code: error.code }),
     },
     `${origin} ${method} ${path}: ${outcome}, queue ${duration(queueMs)}, ttfb ${duration(ttfbMs)}, total ${duration(totalMs)}`,
@@ -128,9 +146,17 @@ function logExchange(
 }
 
 function openedLine(origin: string, connection: Connection): string {
-  const { kind, tlsVersion, timings } = connection.handshake
+  const { kind, earlyData, tlsVersion, timings } = connection.handshake
   const phases = []
   if (timings.dnsMs > 0) phases.push(`dns ${duration(timings.dnsMs)}`)
+  if (connection.protocol === 'h3') {
+    // QUIC connects and secures in one; in early data that is still to come, and has a line of its own.
+    const isEarly = kind === 'early_data' && earlyData === 'none'
+    phases.push(
+      isEarly ? 'quic in early data' : `quic.handshake ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`,
+    )
+    return `${label(origin, connection)}: ${phases.join(', ')}, pool: connection added`
+  }
   phases.push(`tcp.connect ${duration(timings.connectMs)}`)
   if (tlsVersion !== undefined)
     phases.push(`tls.handshake ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`)

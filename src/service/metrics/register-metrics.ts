@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import type { CloseReason, PoolStats, TransportStats } from '../../index.ts'
+import type { CloseReason, PathHealth, PoolStats, TransportStats } from '../../index.ts'
 import type { DurationHistogram } from './duration-histogram.ts'
 import type { OriginMetrics } from './origin-metrics.ts'
 import { type ProtocolMetrics, STATUS_CLASSES } from './protocol-metrics.ts'
@@ -45,6 +45,20 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
     'middlemile_ttfb_seconds',
     'From the lease of a connection to the head of the response',
     metrics => metrics.ttfb,
+  )
+  histogram(
+    'middlemile_stream_stall_seconds',
+    'For which received data of a response sat behind a gap that a loss had left',
+    metrics => metrics.stall,
+  )
+  counter(
+    'middlemile_early_data_total',
+    'Requests that left in early data (0-RTT), by what became of it',
+    (metrics, labels) =>
+      Array.from(metrics.earlyData.entries(), ([outcome, value]) => ({
+        labels: { ...labels, outcome },
+        value,
+      })),
   )
   histogram('middlemile_queue_seconds', 'Waiting for a connection', metrics => metrics.queue)
   counter(
@@ -163,6 +177,20 @@ export function registerPoolMetrics(
     'middlemile_stream_capacity',
     'Streams that may be open at once on the connections that take requests',
     'capacity',
+  )
+  const perPath = (name: string, help: string, pick: (path: PathHealth) => number) =>
+    perPool('gauge', name, help, ({ path }, labels) =>
+      path === undefined ? [] : [{ labels: { ...labels, protocol: 'h3' }, value: pick(path) }],
+    )
+  perPath(
+    'middlemile_rtt_seconds',
+    'The mean of the smoothed round trips of the open connections, where the protocol measures them',
+    ({ rttMs }) => rttMs / 1000,
+  )
+  perPath(
+    'middlemile_loss_ratio',
+    'Packets that were declared lost / packets that were sent, on the open connections',
+    ({ lossRatio }) => lossRatio,
   )
   perPool('gauge', 'middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },

@@ -47,15 +47,20 @@ export class ServiceMetrics {
 
   /** For the transport. */
   readonly observe: Observer = event => {
+    if (event.type === 'state-fault') return
     const metrics = this.#of(event.origin)
     switch (event.type) {
       case 'exchange-ended':
         metrics.of(event.protocol ?? 'none').onExchangeEnded(event)
         return
       case 'connection-opened':
+        metrics.of(event.connection.protocol).onOpened(event.connection.handshake)
+        return
+      case 'early-data':
         metrics.of(event.connection.protocol).opened.add(event.connection.handshake.kind)
         return
       case 'connection-closed':
+        metrics.of(event.connection.protocol).onClosed(event.connection.handshake)
         metrics.of(event.connection.protocol).closed.add(event.reason)
         return
       case 'connect-failed':

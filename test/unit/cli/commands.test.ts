@@ -241,12 +241,12 @@ describe('serve', () => {
     const good = join(directory, 'good.yaml')
     writeFileSync(
       good,
-      'listen: [{ address: :80 }]\norigins: { a: { url: http://a, protocols: [h3, http/1.1] } }\n',
+      'listen: [{ address: :80 }]\norigins: { a: { url: http://a, hosts: [a] }, b: { url: http://b } }\n',
     )
     const first = fakeIo()
     expect(await main(['serve', '-c', good, '--check'], first.io)).toBe(0)
-    expect(first.out()).toBe(`${good}: good, 1 origins, 1 routes\n`)
-    expect(first.err()).toContain('warning: origins.a.protocols: h3 left out')
+    expect(first.out()).toBe(`${good}: good, 2 origins, 1 routes\n`)
+    expect(first.err()).toContain('warning: origins.b: no route leads to it')
     const bad = join(directory, 'bad.yaml')
     writeFileSync(bad, 'listen: [{ address: x }]\norigins: { a: { ulr: http://a } }\n')
     const second = fakeIo()

@@ -217,11 +217,9 @@ describe('the options of get', () => {
     [['get', '--ca', '/absent', URL_A], '--ca: cannot read the file'],
     [['get', '--data', '@/absent', URL_A], '--data: cannot read the file'],
     [['get', '--output', 'x', '-n', '2', URL_A], '--output goes with one URL, fetched once'],
-    [['get', '--protocol', 'h3', URL_A], '--protocol h3: not built in this version'],
     [['get', '--protocol', 'spdy', URL_A], '--protocol must be one of auto, h3, h2, http/1.1, not "spdy"'],
-    [['get', '--early-data', URL_A], '--early-data: not built in this version'],
     [['get', '--tfo', URL_A], '--tfo: not built in this version'],
-    [['get', '--state', 'dir', URL_A], '--state: not built in this version'],
+    [['get', '--state', '', URL_A], '--state needs the name of a directory'],
     [['get', '--qlog', 'dir', URL_A], '--qlog: not built in this version'],
     [['get', '--timeout-ms'], "Option '--timeout-ms <value>' argument missing"],
   ])('are refused with exit code 2: %j', async (args, message) => {

@@ -110,7 +110,7 @@ describe('OriginRecord', () => {
     ])
     record.onExtendedConnect(false, 1)
     record.onExtendedConnect(true, 2)
-    expect(record.extendedConnect).toEqual({ value: true, at: 2, source: 'SETTINGS of an h2 connection' })
+    expect(record.extendedConnect).toEqual({ value: true, at: 2, source: 'SETTINGS of its last connection' })
     record.onAltSvc('h3=":443"', 3)
     record.onOriginSet(['https://a', 'https://b'], 4)
     expect(record.facts(4).map(({ fact }) => fact)).toEqual([

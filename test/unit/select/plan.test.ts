@@ -123,6 +123,56 @@ describe('a plan', () => {
     expect(plan({ ...INPUT, allowed: ['h3'] }, 0)).toMatchObject({ attempts: [], offered: [] })
   })
 
+  describe('with HTTP/3', () => {
+    const http3: PlanInput = { ...INPUT, built: ['h3', 'h2', 'http/1.1'], allowed: ['h3'] }
+    const ofHttp3 = (input: PlanInput) => plan(input, 0).protocols[0]
+
+    it('tries it over UDP where it is the only one that is allowed', () => {
+      const { attempts, offered } = plan(http3, 0)
+      expect(offered).toEqual(['h3'])
+      expect(attempts).toMatchObject([
+        { protocol: 'h3', endpoint: { address: '2001:db8::1', transport: 'udp' }, startAfterMs: 0 },
+        { protocol: 'h3', endpoint: { address: '192.0.2.1', transport: 'udp' }, startAfterMs: 250 },
+      ])
+      expect(ofHttp3(http3)).toMatchObject({
+        isTried: true,
+        because: expect.stringContaining('the only one'),
+      })
+    })
+
+    it('does not try it beside others, for want of evidence', () => {
+      const input: PlanInput = { ...http3, allowed: ['h3', 'h2'] }
+      expect(plan(input, 0)).toMatchObject({
+        offered: ['h2'],
+        attempts: [{ protocol: 'h2' }, { protocol: 'h2' }],
+      })
+      expect(ofHttp3(input)).toEqual({
+        protocol: 'h3',
+        isTried: false,
+        because: expect.stringContaining('no evidence yet that the origin speaks it'),
+      })
+    })
+
+    it('says why the machine cannot speak it, and that it has no cleartext', () => {
+      const off = 'HTTP/3 is off: @matrixai/quic is not installed'
+      const without: PlanInput = { ...http3, built: ['h2', 'http/1.1'], http3Fault: off }
+      expect(plan(without, 0).attempts).toEqual([])
+      expect(ofHttp3(without)).toEqual({ protocol: 'h3', isTried: false, because: off })
+      const cleartext: PlanInput = { ...http3, isSecure: false }
+      expect(plan(cleartext, 0)).toMatchObject({ attempts: [], offered: [] })
+      expect(ofHttp3(cleartext)?.because).toContain('needs an https origin')
+    })
+
+    it('puts an endpoint back that failed over UDP, not one that failed over TCP', () => {
+      const record = new OriginRecord()
+      record.onAttempts([tried('[2001:db8::1]:443', 'failed')], 0)
+      expect(order({ ...http3, record }, 1)).toEqual(['2001:db8::1', '192.0.2.1'])
+      expect(order({ ...INPUT, record }, 1)).toEqual(['192.0.2.1', '2001:db8::1'])
+      record.onAttempts([{ ...tried('[2001:db8::1]:443', 'failed'), protocol: 'h3' }], 0)
+      expect(order({ ...http3, record }, 1)).toEqual(['192.0.2.1', '2001:db8::1'])
+    })
+  })
+
   it('expects the protocol that was negotiated last, if it may still be used', () => {
     const record = new OriginRecord()
     record.onConnected({ protocol: 'http/1.1', endpoint: 'e', handshake: HANDSHAKE, offeredTicket: false }, 0)

@@ -1,6 +1,6 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   DEFAULT_GLOBAL_LIMITS,
@@ -67,10 +67,33 @@ describe('a good configuration', () => {
     expect(read.routes).toContainEqual({ host: 'shop.example', path: '/', origin: 'shop' })
   })
 
-  it('leaves out protocols that are not built, and warns', () => {
+  it('keeps the protocols in their order', () => {
     const read = settings(GOOD)
-    expect(read.transport.defaults?.protocols).toEqual(['h2', 'http/1.1'])
-    expect(read.warnings).toEqual(['defaults.protocols: h3 left out, not built in this version'])
+    expect(read.transport.defaults?.protocols).toEqual(['h3', 'h2', 'http/1.1'])
+    expect(read.warnings).toEqual([])
+  })
+
+  it('has groups for QUIC and HTTP/3, early data, trust, and a state directory beside the file', () => {
+    const read = settings(`
+listen: [{ address: 127.0.0.1:0 }]
+state: { directory: state }
+defaults: { earlyData: safe, quic: { idleTimeout: 20s, maxStreamWindowBytes: 2MiB } }
+origins:
+  a: { url: https://a, protocols: [h3], earlyData: off, trusted: true, http3: { qpackTableBytes: 0, settingsTimeout: 1s } }
+`)
+    expect(read.state).toEqual({ directory: resolve(directory, 'state') })
+    expect(read.transport.defaults).toEqual({
+      earlyData: 'safe',
+      quic: { idleTimeoutMs: 20_000, maxStreamWindowBytes: 2_097_152 },
+    })
+    expect(read.transport.origins).toEqual({
+      'https://a': {
+        protocols: ['h3'],
+        earlyData: 'off',
+        trusted: true,
+        http3: { qpackTableBytes: 0, settingsTimeoutMs: 1_000 },
+      },
+    })
   })
 
   it('may be JSON, with tabs', () => {
@@ -240,11 +263,6 @@ routes:
       ],
     ],
     [
-      'a list of protocols of which none is built',
-      withOrigin('{ url: http://a, protocols: [h3] }'),
-      ['3:34: origins.a.protocols: none of h3 is built in this version; add h2, http/1.1'],
-    ],
-    [
       'a protocol that does not exist',
       withOrigin('{ url: http://a, protocols: [http/1] }'),
       [
@@ -253,16 +271,36 @@ routes:
     ],
     [
       'early data',
-      withOrigin('{ url: http://a, earlyData: safe, tfo: auto }'),
+      withOrigin('{ url: http://a, earlyData: all, tfo: auto }'),
       [
-        '3:34: origins.a.earlyData: earlyData "safe": not built in this version; only off is possible',
-        '3:45: origins.a.tfo: tfo "auto": not built in this version; only off is possible',
+        '3:34: origins.a.earlyData: must be one of off, safe, not "all"',
+        '3:44: origins.a.tfo: tfo "auto": not built in this version; only off is possible',
       ],
     ],
     [
       'state',
-      `state: { directory: ./state }\n${withOrigin('{ url: http://a }')}`,
-      ['1:8: state: state is not built in this version; remove it'],
+      `state: { directry: ./state }\n${withOrigin('{ url: http://a }')}`,
+      [
+        '1:8: state.directory: missing: a string is needed',
+        '1:10: state.directry: unknown key; did you mean "directory"?',
+      ],
+    ],
+    [
+      'options of QUIC and HTTP/3 that cannot be',
+      withOrigin(
+        '{ url: http://a, quic: { maxUdpPayloadBytes: 1000, streamWindowBytes: 2MiB, maxStreamWindowBytes: 1MiB }, http3: { qpackTableByte: 1 } }',
+      ),
+      [
+        '3:51: origins.a.quic.maxUdpPayloadBytes: must be at least 1200 bytes, not 1000',
+        '3:121: origins.a.http3.qpackTableByte: unknown key; did you mean "qpackTableBytes"?',
+      ],
+    ],
+    [
+      'windows of QUIC that begin larger than they may become',
+      withOrigin('{ url: http://a, quic: { streamWindowBytes: 2MiB, maxStreamWindowBytes: 1MiB } }'),
+      [
+        '3:78: origins.a.quic.maxStreamWindowBytes: maxStreamWindowBytes (1048576) must not be below streamWindowBytes (2097152)',
+      ],
     ],
     [
       'a listener for HTTP/3',

@@ -1,10 +1,13 @@
 import type { Connection, HandshakeInfo } from '../../../src/index.ts'
 
 /** A connection that only says what it is. */
-export function fakeConnection(handshake: Partial<HandshakeInfo> = {}): Connection {
+export function fakeConnection(
+  handshake: Partial<HandshakeInfo> = {},
+  protocol: Connection['protocol'] = 'http/1.1',
+): Connection {
   return {
     id: 7,
-    protocol: 'http/1.1',
+    protocol,
     endpoint: { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' },
     handshake: {
       kind: 'full',

@@ -20,6 +20,7 @@ export class FakeDispatch implements DispatchHandle, ExchangeController {
   connection = undefined
   reused = false
   retries = 0
+  wasEarly = false
   queueMs = 0
   ttfbMs = 0
 

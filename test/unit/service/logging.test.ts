@@ -31,6 +31,8 @@ function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
     reused: false,
     retries: 0,
     requestBytes: 0,
+    earlyData: 'none',
+    stallMs: undefined,
     responseBytes: 10,
     queueMs: 127,
     ttfbMs: 110,
@@ -73,6 +75,27 @@ describe('the connection log', () => {
     expect(text()).toEqual([
       'info  shop http/1.1#7 192.0.2.1:443: dns 1.2ms, tcp.connect 0.3ms, pool: connection added',
     ])
+  })
+
+  it('tells of a handshake over QUIC as one, and of early data when its outcome is known', () => {
+    const { observe, text } = setUp()
+    const timings = { dnsMs: 0, connectMs: 0, tlsMs: 84 }
+    observe({ type: 'connection-opened', origin: SHOP, connection: fakeConnection({ timings }, 'h3') })
+    const connection = fakeConnection({ kind: 'early_data', timings: { ...timings, tlsMs: 1 } }, 'h3')
+    observe({ type: 'connection-opened', origin: SHOP, connection })
+    Object.assign(connection.handshake, { kind: 'resumed', earlyData: 'rejected', timings })
+    observe({ type: 'early-data', origin: SHOP, connection, outcome: 'rejected' })
+    expect(text()).toEqual([
+      'info  shop h3#7 192.0.2.1:443: quic.handshake 84ms (TLSv1.3, full), pool: connection added',
+      'info  shop h3#7 192.0.2.1:443: quic in early data, pool: connection added',
+      'info  shop h3#7 192.0.2.1:443: early data rejected, quic.handshake 84ms (TLSv1.3, resumed)',
+    ])
+  })
+
+  it('warns when kept state cannot be used', () => {
+    const { observe, text } = setUp()
+    observe({ type: 'state-fault', message: 'kept tickets cannot be read: no' })
+    expect(text()).toEqual(['warn  kept tickets cannot be read: no'])
   })
 
   it('says of a failed connect what to check, and when the next attempt is', () => {

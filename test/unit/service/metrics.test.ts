@@ -32,6 +32,8 @@ function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
     reused: false,
     retries: 0,
     requestBytes: 0,
+    earlyData: 'none',
+    stallMs: undefined,
     responseBytes: 0,
     queueMs: 0,
     ttfbMs: 3,
@@ -79,6 +81,7 @@ const POOL: PoolStats = {
   reuseRatio: 0.9,
   handshakeRttsSaved: 18,
   handshakeSecondsSaved: 0.25,
+  path: undefined,
   list: [],
 }
 
@@ -93,10 +96,10 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
   return samples
 }
 
-function setUp() {
+function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
   const metrics = new ServiceMetrics({
-    transportStats: () => ({ pools: [POOL], totalConnections: 10 }),
+    transportStats: () => ({ pools: [{ ...POOL, ...pool }], totalConnections: 10 }),
     ingressStats: () => [ingress],
   })
   metrics.configure([{ name: 'shop', origin: SHOP }])
@@ -140,6 +143,61 @@ describe('a scrape', () => {
     expect(samples.has(`middlemile_evictions_total{${labels},reason="peer-closed"}`)).toBe(false)
     expect(samples.get('middlemile_retries_total{origin="shop",reason="stale-connection"}')).toBe(1)
     expect(samples.get('middlemile_connect_failures_total{origin="shop",code="MM_CONNECT_REFUSED"}')).toBe(1)
+  })
+
+  it('counts early data by its outcome, and connections that were opened in it by what they became', async () => {
+    const { metrics } = setUp()
+    const open = () => {
+      const connection = fakeConnection({ kind: 'early_data' }, 'h3')
+      metrics.observe({ type: 'connection-opened', origin: SHOP, connection })
+      return connection
+    }
+    const settle = (outcome: 'accepted' | 'rejected', kind: HandshakeInfo['kind']) => {
+      const connection = open()
+      Object.assign(connection.handshake, { kind, earlyData: outcome })
+      metrics.observe({ type: 'early-data', origin: SHOP, connection, outcome })
+      metrics.observe(closed('idle-timeout', connection))
+    }
+    const labels = 'origin="shop",protocol="h3"'
+    const broken = open()
+    const names = [...(await scrape(metrics)).keys()].join()
+    expect(names).not.toContain(`middlemile_connections_opened_total{${labels}`)
+    settle('accepted', 'early_data')
+    settle('rejected', 'full')
+    settle('rejected', 'resumed')
+    metrics.observe(closed('peer-closed', broken))
+    for (const earlyData of ['accepted', 'accepted', 'rejected', 'none'] as const) {
+      metrics.observe(exchange({ protocol: 'h3', earlyData }))
+    }
+    const samples = await scrape(metrics)
+    const of = (name: string, label: string) => samples.get(`middlemile_${name}{${labels},${label}}`)
+    expect(of('connections_opened_total', 'handshake="early_data"')).toBe(2)
+    expect(of('connections_opened_total', 'handshake="full"')).toBe(1)
+    expect(of('connections_opened_total', 'handshake="resumed"')).toBe(1)
+    expect(of('early_data_total', 'outcome="accepted"')).toBe(2)
+    expect(of('early_data_total', 'outcome="rejected"')).toBe(1)
+  })
+
+  it('shows how long losses held data up, where the protocol can tell', async () => {
+    const { metrics } = setUp()
+    metrics.observe(exchange({ protocol: 'h3', stallMs: 0 }))
+    metrics.observe(exchange({ protocol: 'h3', stallMs: 80 }))
+    metrics.observe(exchange())
+    const samples = await scrape(metrics)
+    const labels = 'origin="shop",protocol="h3"'
+    expect(samples.get(`middlemile_stream_stall_seconds_count{${labels}}`)).toBe(2)
+    expect(samples.get(`middlemile_stream_stall_seconds_sum{${labels}}`)).toBeCloseTo(0.08)
+    expect(samples.has('middlemile_stream_stall_seconds_count{origin="shop",protocol="http/1.1"}')).toBe(
+      false,
+    )
+  })
+
+  it('shows how the ways are, where the protocol measures them', async () => {
+    const path = { connections: 2, rttMs: 40, lossRatio: 0.02 }
+    const samples = await scrape(setUp({ path }).metrics)
+    expect(samples.get('middlemile_rtt_seconds{origin="shop",protocol="h3"}')).toBe(0.04)
+    expect(samples.get('middlemile_loss_ratio{origin="shop",protocol="h3"}')).toBe(0.02)
+    expect([...(await scrape(setUp().metrics)).keys()].join()).not.toContain('middlemile_rtt_seconds{')
   })
 
   it('has histograms in seconds whose buckets, sum and count agree', async () => {
@@ -245,7 +303,7 @@ describe('a scrape', () => {
 
   it('shows nothing of what is not built', async () => {
     const text = await setUp().metrics.registry.metrics()
-    expect(text).not.toMatch(/middlemile_(?:h3|early_data|tfo|migrations|rtt|loss|stream_stall)/)
+    expect(text).not.toMatch(/middlemile_(?:h3|tfo|migrations)/)
   })
 })
 

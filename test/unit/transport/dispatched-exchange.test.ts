@@ -25,6 +25,8 @@ class FakeWorld {
   isObserved = true
   /** What the record was told of extended CONNECT. */
   readonly extendedConnect: boolean[] = []
+  /** Exchanges that wait and may leave in early data. */
+  earlyWaiters = 0
   /** Where an upgrade goes after its first connection could not carry it. */
   hasDetour = true
   /** The handler and request of the exchange that was opened last. */
@@ -64,6 +66,7 @@ class FakeWorld {
       get isObserved() {
         return isObserved()
       },
+      onEarlyWaiter: (change: number) => void (this.earlyWaiters += change),
       onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
       onExchangeEnded: (event: ExchangeEnded) => void this.ended.push(event),
     } as unknown as OriginEntry // what an exchange looks at
@@ -87,11 +90,13 @@ class FakeWorld {
   /** Leases a connection, on which the exchange is opened. */
   lease(
     exchange: DispatchedExchange,
-    { id = 1, reused = false, isCapacityProvisional = false } = {},
+    { id = 1, reused = false, isCapacityProvisional = false, wasEarly = false, earlyData = 'none' } = {},
   ): FakeController {
     const controller = new FakeController()
+    controller.wasEarly = wasEarly
     const connection = {
       id,
+      handshake: { earlyData },
       protocol: 'http/1.1',
       isCapacityProvisional,
       open: (request: ExchangeRequest, handler: ExchangeHandler) => {
@@ -141,6 +146,8 @@ describe('DispatchedExchange', () => {
         retries: 0,
         requestBytes: 4,
         responseBytes: 3,
+        earlyData: 'none',
+        stallMs: undefined,
         queueMs: 10,
         ttfbMs: 20,
         totalMs: 35,
@@ -354,6 +361,72 @@ describe('DispatchedExchange', () => {
       const other = world.exchange({}, { requestMs: 50 })
       other.exchange.onResponseEnd(world.lease(other.exchange), [])
       expect(world.clock.pendingTimers()).toBe(0)
+    })
+  })
+
+  describe('in early data', () => {
+    const early = { mayBeEarly: true } as const
+
+    it('is counted while it waits, and no longer', () => {
+      const leased = world.exchange(early)
+      const cancelled = world.exchange(early)
+      world.exchange() // one that may not
+      expect(world.earlyWaiters).toBe(2)
+      world.lease(leased.exchange)
+      cancelled.exchange.abort(died())
+      expect(world.earlyWaiters).toBe(0)
+    })
+
+    it('is sent again once after a 425, not early, and the caller hears of the last answer only', () => {
+      const { exchange, handler } = world.exchange(early, { maxRetries: 0, budgetMin: 0 })
+      const first = world.lease(exchange, { wasEarly: true, earlyData: 'accepted' })
+      exchange.onResponseStart(first, 425, [], '')
+      expect(first.log).toEqual(['abort MM_REFUSED'])
+      expect(world.log).toEqual(['acquire', 'retry too-early', 'acquire again'])
+      expect(world.earlyWaiters).toBe(0)
+      const second = world.lease(exchange, { id: 2 })
+      expect(world.opened?.request.mayBeEarly).toBe(false)
+      exchange.onResponseStart(second, 425, [], '')
+      exchange.onResponseEnd(second, [])
+      expect(handler.log).toEqual(['request-start', 'request-start', 'response-start 425', 'response-end'])
+      expect(world.ended).toMatchObject([{ status: 425, retries: 1, earlyData: 'none', connectionId: 2 }])
+    })
+
+    it('leaves a 425 to who sent the request early himself (RFC 8470 5.2)', () => {
+      const { exchange, handler } = world.exchange({ ...early, headers: ['early-data', '1'] })
+      const controller = world.lease(exchange, { wasEarly: true })
+      exchange.onResponseStart(controller, 425, [], '')
+      expect(handler.log).toEqual(['request-start', 'response-start 425'])
+    })
+
+    it('leaves a 425 to whom has seen something of the answer, and to a request that was not early', () => {
+      const { exchange, handler } = world.exchange(early)
+      const controller = world.lease(exchange, { wasEarly: true })
+      exchange.onInformational(controller, 103, [])
+      exchange.onResponseStart(controller, 425, [], '')
+      expect(handler.log.at(-1)).toBe('response-start 425')
+      const other = world.exchange(early)
+      other.exchange.onResponseStart(world.lease(other.exchange), 425, [], '')
+      expect(other.handler.log.at(-1)).toBe('response-start 425')
+    })
+
+    it('is sent again, not early, when the first one breaks under it', () => {
+      const { exchange, handler } = world.exchange(early, { maxRetries: 0, budgetMin: 0 })
+      const controller = world.lease(exchange, { wasEarly: true })
+      exchange.onResponseError(controller, died('unknown', 'MM_PROTOCOL_ERROR'))
+      expect(world.log).toEqual(['acquire', 'retry early-data-lost', 'acquire again'])
+      exchange.onResponseError(world.lease(exchange), died())
+      expect(handler.log.at(-1)).toContain('MM_CONNECTION_CLOSED')
+    })
+
+    it('tells what became of it, and how long losses held up the answer', () => {
+      const { exchange } = world.exchange(early)
+      const controller = world.lease(exchange, { wasEarly: true, earlyData: 'rejected' })
+      controller.stallMs = 12
+      expect(exchange.wasEarly).toBe(true)
+      exchange.onResponseStart(controller, 200, [], '')
+      exchange.onResponseEnd(controller, [])
+      expect(world.ended).toMatchObject([{ earlyData: 'rejected', stallMs: 12 }])
     })
   })
 })

@@ -26,11 +26,12 @@ describe('exchangeInfo', () => {
     endpoint: { address: '::1', family: 6, port: 443, transport: 'tcp' },
     handshake,
   } as Connection // the fields that are looked at
-  const handle = (reused: boolean): DispatchHandle => ({
+  const handle = (reused: boolean, wasEarly = false): DispatchHandle => ({
     abort: () => {},
     connection,
     reused,
     retries: 2,
+    wasEarly,
     queueMs: 4,
     ttfbMs: 5,
   })
@@ -41,7 +42,7 @@ describe('exchangeInfo', () => {
       connectionId: 7,
       reused: false,
       resumed: true,
-      earlyData: 'accepted',
+      earlyData: 'none',
       tfo: 'used',
       remoteAddress: '[::1]:443',
       attempts: handshake.attempts,
@@ -49,6 +50,12 @@ describe('exchangeInfo', () => {
       informational: [{ status: 103, headers: {} }],
       timings: { queueMs: 4, dnsMs: 1, connectMs: 2, tlsMs: 3, ttfbMs: 5, totalMs: 6 },
     })
+  })
+
+  it('tells what became of early data to those that left in it, who did not wait for the handshake', () => {
+    const timings = { queueMs: 4, dnsMs: 1, connectMs: 2, tlsMs: 0 }
+    expect(exchangeInfo(handle(false, true), [], 6)).toMatchObject({ earlyData: 'accepted', timings })
+    expect(exchangeInfo(handle(true, true), [], 6)).toMatchObject({ earlyData: 'accepted', reused: true })
   })
 
   it('spares those that found it there', () => {

@@ -8,6 +8,7 @@ import { Dialer } from '../../../src/tcp/dial.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import type { PoolStats } from '../../../src/transport/api.ts'
 import { explain } from '../../../src/transport/explain.ts'
+import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { OriginConnector } from '../../../src/transport/origin-connector.ts'
 import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
@@ -18,10 +19,22 @@ describe('explain', () => {
   const entryWith = (resolver: Resolver, record = new OriginRecord()): OriginEntry => {
     const clock = new FakeClock()
     const onDefence = (): void => {}
+    const hooks = { onDefence, wantsEarlyData: () => false, onEarlyData: () => {} }
+    const tickets = new TicketStore()
+    const http3Dialer = new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) })
     const refreshRecord = (): void => {}
     const settings = new SettingsBook({}).settingsFor(origin)
-    const dialer = new Dialer({ clock, tickets: new TicketStore() })
-    const connector = new OriginConnector({ origin, settings, record, resolver, dialer, clock, onDefence })
+    const dialer = new Dialer({ clock, tickets })
+    const connector = new OriginConnector({
+      origin,
+      settings,
+      record,
+      resolver,
+      dialer,
+      http3Dialer,
+      clock,
+      ...hooks,
+    })
     return { origin, record, resolver, connector, refreshRecord, stats: () => pool } as unknown as OriginEntry // what explain looks at
   }
   const run = (entry: OriginEntry) => explain(entry, 0, new AbortController().signal)
@@ -41,7 +54,7 @@ describe('explain', () => {
     expect(explanation).toMatchObject({
       origin: 'https://shop.test',
       protocols: [
-        { protocol: 'h3', allowed: false },
+        { protocol: 'h3', allowed: false, because: 'HTTP/3 is off: no build' },
         { protocol: 'h2', allowed: true },
         { protocol: 'http/1.1', allowed: true },
       ],
@@ -56,7 +69,7 @@ describe('explain', () => {
     }
     expect(explanation.unavailable.map(({ feature }) => feature)).toEqual([
       'h3',
-      'early data',
+      'early data over TCP',
       'TCP Fast Open',
     ])
   })

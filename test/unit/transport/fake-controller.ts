@@ -4,6 +4,8 @@ import type { ExchangeController } from '../../../src/exchange.ts'
 /** Writes down what a handler asks of its exchange. */
 export class FakeController implements ExchangeController {
   readonly protocol = 'http/1.1'
+  wasEarly = false
+  stallMs: number | undefined
   paused = false
   aborted = false
   readonly log: string[] = []

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_HTTP2_OPTIONS, DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_POOL_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+} from '../../../src/options.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
 
@@ -29,6 +34,19 @@ describe('SettingsBook', () => {
       headerTableBytes: 0,
     })
     expect(book.settingsFor(blog).http2.headerTableBytes).toBe(DEFAULT_HTTP2_OPTIONS.headerTableBytes)
+  })
+
+  it('merges QUIC, HTTP/3, early data and trust', () => {
+    const book = new SettingsBook({
+      defaults: { quic: { idleTimeoutMs: 0 }, http3: { qpackTableBytes: 0 }, earlyData: 'safe' },
+      origins: { 'https://shop.example': { quic: { maxBurstBytes: 16_384 }, trusted: true } },
+    })
+    const { quic, http3, earlyData, trusted } = book.settingsFor(shop)
+    expect(quic).toEqual({ ...DEFAULT_QUIC_OPTIONS, idleTimeoutMs: 0, maxBurstBytes: 16_384 })
+    expect(http3).toEqual({ ...DEFAULT_HTTP3_OPTIONS, qpackTableBytes: 0 })
+    expect([earlyData, trusted]).toEqual(['safe', true])
+    const other = new SettingsBook({}).settingsFor(shop)
+    expect([other.earlyData, other.trusted]).toEqual(['off', false])
   })
 
   it('gives equal fingerprints to equal settings only', () => {
@@ -63,7 +81,27 @@ describe('SettingsBook', () => {
       'http2.maxStreamWindowBytes must not be below http2.streamWindowBytes (4096)',
     ],
     [{ protocols: [] }, 'protocols must name at least one'],
-    [{ earlyData: 'safe' as const }, 'earlyData is not built'],
+    [{ earlyData: 'all' as 'safe' }, "earlyData must be 'off' or 'safe'"],
+    [{ trusted: 'yes' as unknown as boolean }, 'trusted must be true or false'],
+    [
+      { quic: { maxUdpPayloadBytes: 1199 } },
+      'quic.maxUdpPayloadBytes must be a whole number from 1200 to 16383',
+    ],
+    [{ quic: { maxSurplusBytes: 0 } }, 'quic.maxSurplusBytes must be a whole number from 1'],
+    [
+      { quic: { maxUnidirectionalStreams: 2 } },
+      'quic.maxUnidirectionalStreams must be a whole number from 3',
+    ],
+    [
+      { quic: { connectionWindowBytes: 9_000_000 } },
+      'quic.maxConnectionWindowBytes must not be below quic.connectionWindowBytes (9000000), not 8388608',
+    ],
+    [
+      { quic: { streamWindowBytes: 4096, maxStreamWindowBytes: 4095 } },
+      'quic.maxStreamWindowBytes must not be below quic.streamWindowBytes (4096)',
+    ],
+    [{ http3: { qpackTableBytes: -1 } }, 'http3.qpackTableBytes must be a whole number from 0'],
+    [{ http3: { writeAheadBytes: 0 } }, 'http3.writeAheadBytes must be a whole number from 1'],
     [{ tfo: 'on' as const }, 'tfo is not built'],
   ])('refuses %j', (defaults, message) => {
     expect(() => new SettingsBook({ defaults })).toThrow(message)

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { PoolCounts } from '../../../src/pool/pool.ts'
 import { poolStats } from '../../../src/transport/pool-stats.ts'
 
-const ENTRY = { retries: 2, handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5 }
+const SHOWN = { retries: 2, handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5, path: undefined }
+const ENTRY = { ...SHOWN, refusedEarly: { full: 0, resumed: 0 } }
 const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   connections: { connecting: 0, idle: 1, leased: 1, draining: 0 },
   byProtocol: { h2: { idle: 1, leased: 1, draining: 0, streams: 5, capacity: 200 } },
@@ -23,10 +24,21 @@ describe('the stats of an origin', () => {
     expect(poolStats('https://a', counts({}), undefined, ENTRY)).toEqual({
       origin: 'https://a',
       ...counts({}),
-      ...ENTRY,
+      ...SHOWN,
       reuseRatio: 0.98,
     })
     expect(poolStats('https://a', counts({ requests: 0 }), undefined, ENTRY).reuseRatio).toBe(0)
+  })
+
+  it('count a connection whose early data was refused by what its handshake became', () => {
+    const opened = { full: 1, resumed: 1, earlyData: 4, cleartext: 0 }
+    const entry = { ...ENTRY, refusedEarly: { full: 2, resumed: 1 } }
+    expect(poolStats('https://a', counts({ opened }), undefined, entry).opened).toEqual({
+      full: 3,
+      resumed: 2,
+      earlyData: 1,
+      cleartext: 0,
+    })
   })
 
   it('count a pool for upgrades in', () => {
@@ -55,7 +67,7 @@ describe('the stats of an origin', () => {
       requests: 200,
       reused: 196,
       list: ['#1', '#1 (for upgrades)'],
-      ...ENTRY,
+      ...SHOWN,
       reuseRatio: 0.98,
     })
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/errors.ts'
-import { type FailedTry, judgeReplay } from '../../../src/transport/replay-rules.ts'
+import { type FailedTry, isTooEarly, judgeReplay } from '../../../src/transport/replay-rules.ts'
 
 const failed = (over: Partial<FailedTry>): FailedTry => ({
   error: new TransportError('MM_CONNECTION_CLOSED', 'closed', { processed: 'unknown' }),
@@ -12,6 +12,7 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
   isCallerCommitted: false,
   retries: 0,
   maxRetries: 2,
+  wasEarly: false,
   ...over,
 })
 
@@ -136,5 +137,47 @@ describe('judgeReplay', () => {
         { replay: false },
       )
     }
+  })
+
+  describe('of what left in early data', () => {
+    const early = { wasEarly: true, reused: false, maxRetries: 0 }
+
+    it.each([
+      'MM_CONNECTION_CLOSED',
+      'MM_CONNECTION_RESET',
+      'MM_PROTOCOL_ERROR',
+      'MM_TLS_CERTIFICATE',
+    ] as const)('replays it, for free and whatever the options say, when its connection broke: %s', code => {
+      const error = new TransportError(code, 'x', { processed: 'unknown' })
+      expect(judgeReplay(failed({ ...early, error }))).toEqual({
+        replay: true,
+        reason: 'early-data-lost',
+        cost: 'free',
+        wantsFresh: false,
+      })
+    })
+
+    it.each(['MM_HEADERS_TIMEOUT', 'MM_STREAM_RESET', 'MM_HEADER_LIMIT'] as const)(
+      'does not replay what failed by itself: %s',
+      code => {
+        const error = new TransportError(code, 'x', { processed: 'unknown' })
+        expect(judgeReplay(failed({ ...early, error }))).toEqual({ replay: false })
+      },
+    )
+
+    it('does not replay once an answer had begun, or the caller gave up', () => {
+      const begun = new TransportError('MM_CONNECTION_CLOSED', 'x', { processed: 'yes' })
+      expect(judgeReplay(failed({ ...early, error: begun }))).toEqual({ replay: false })
+      expect(judgeReplay(failed({ ...early, isCallerCommitted: true }))).toEqual({ replay: false })
+    })
+  })
+})
+
+describe('isTooEarly', () => {
+  it('is 425 to an early request that did not come early to us', () => {
+    expect(isTooEarly(425, true, ['accept', '*/*'])).toBe(true)
+    expect(isTooEarly(425, false, [])).toBe(false)
+    expect(isTooEarly(429, true, [])).toBe(false)
+    expect(isTooEarly(425, true, ['early-data', '1'])).toBe(false)
   })
 })

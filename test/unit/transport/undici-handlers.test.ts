@@ -37,6 +37,7 @@ function make(over: Dispatcher.DispatchHandler = {}) {
     connection: undefined,
     reused: false,
     retries: 0,
+    wasEarly: false,
     queueMs: 0,
     ttfbMs: 0,
   }

@@ -35,7 +35,7 @@ const sourceOf = (exchange: IngressExchange): BodySource => {
 const text = (exchange: IngressExchange): string | null =>
   exchange.body === null ? null : Buffer.from(exchange.body as Uint8Array).toString() // asserted to be bytes
 
-describe('Http2Exchange: request bodies', () => {
+describe('StreamExchange: request bodies', () => {
   it('are in memory when they are small and came whole with their head', () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, post), data(1, 'ab'), data(1, 'cd', FLAG.END_STREAM))
@@ -207,7 +207,7 @@ describe('Http2Exchange: request bodies', () => {
   })
 })
 
-describe('Http2Exchange: responses', () => {
+describe('StreamExchange: responses', () => {
   const start = async (method = 'GET') => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, { method }))
@@ -338,7 +338,7 @@ describe('Http2Exchange: responses', () => {
   })
 })
 
-describe('Http2Exchange: tunnels', () => {
+describe('StreamExchange: tunnels', () => {
   it('an extended CONNECT is a GET with an upgrade, and gets a key if it asks for a WebSocket', () => {
     const client = new FakeHttp2Client()
     client.send(client.connect(1, 'websocket', [['sec-websocket-version', '13']]), client.connect(3, 'other'))

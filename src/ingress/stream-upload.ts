@@ -4,7 +4,6 @@ import type { RequestBody } from '../exchange.ts'
 import { type HeaderList, NO_HEADERS } from '../headers.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { IngressLimits } from './ingress-limits.ts'
-import { keepRead } from './read-memory.ts'
 import { type BodyFlow, RequestBodySource } from './request-body-source.ts'
 
 /** A body up to this size that came whole with its head is handed over in one piece, which makes the request replayable. */
@@ -13,10 +12,15 @@ const SMALL_BODY_BYTES = 65_536
 /** What an upload asks of its exchange. */
 export interface UploadOwner {
   readonly limits: IngressLimits
+  /** See StreamExchangeHost. */
+  readonly ownsReads: boolean
   /** Monotonic milliseconds. */
   now(): number
+  keep(chunk: Buffer): Buffer
   /** `deadlineMs` became a time: see that it is looked at. */
   onDeadline(deadlineMs: number): void
+  /** What comes waits for a reader from now on, or no longer. */
+  onSleeping(isSleeping: boolean): void
   /** Nobody will read the rest. */
   onUploadUnwanted(): void
 }
@@ -25,7 +29,7 @@ export interface UploadOwner {
  * The request body of one stream. Until `begin`, it gathers what came in the same read as the head; from then on a RequestBodySource hands
  * on what comes, and the stream stands still while nobody takes it: the client's window closes, and other streams go on.
  */
-export class Http2Upload implements BodyFlow {
+export class StreamUpload implements BodyFlow {
   readonly #stream: Stream
   readonly #owner: UploadOwner
   readonly #length: number | undefined
@@ -73,12 +77,16 @@ export class Http2Upload implements BodyFlow {
     this.receivedBytes += chunk.length
     const source = this.#source
     if (source === undefined) {
-      this.#early.push(isOwned ? chunk : keepRead(chunk))
+      this.#early.push(isOwned ? chunk : this.#owner.keep(chunk))
       return
     }
     if (this.deadlineMs !== NEVER) this.deadlineMs = now + this.#owner.limits.requestTimeoutMs
     if (source.isCancelled) this.#discardedBytes += chunk.length
-    else source.receiveData(isOwned || source.isFlowing ? chunk : keepRead(chunk))
+    else {
+      // What a sink is given stays as it is (BodySink), but not for long.
+      const goesAsItIs = isOwned || (source.isFlowing && this.#owner.ownsReads)
+      source.receiveData(goesAsItIs ? chunk : this.#owner.keep(chunk))
+    }
     this.#updateFlow()
   }
 
@@ -127,6 +135,7 @@ export class Http2Upload implements BodyFlow {
     }
     if (wanted !== this.#isPaused) return
     this.#isPaused = !wanted
+    this.#owner.onSleeping(!wanted)
     if (wanted) this.#stream.resume()
     else this.#stream.pause()
   }

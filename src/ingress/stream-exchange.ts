@@ -2,48 +2,21 @@ import type { Duplex } from 'node:stream'
 import { NEVER } from '../deadline-timer.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import type { RequestBody } from '../exchange.ts'
-import { type HeaderList, headerValue, NO_HEADERS } from '../headers.ts'
+import type { HeaderList } from '../headers.ts'
 import type { RequestHead } from '../multiplex/message-head.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents, StreamReset } from '../multiplex/stream-events.ts'
 import { StreamTunnel } from '../multiplex/stream-tunnel.ts'
-import { acceptedHeaders, upgradeHeaders } from './http2-upgrade.ts'
-import { Http2Upload, type UploadOwner } from './http2-upload.ts'
 import type { IngressExchange, IngressExchangeEvents } from './ingress-exchange.ts'
 import type { IngressLimits } from './ingress-limits.ts'
-import { keepRead } from './read-memory.ts'
-import { refusalOf } from './refusal.ts'
-
-/** What an exchange needs of its session. */
-export interface Http2ExchangeHost {
-  readonly limits: IngressLimits
-  readonly proxyName: string
-  readonly scheme: 'http' | 'https'
-  readonly remoteAddress: string
-  readonly remotePort: number
-  readonly localAddress: string
-  readonly localPort: number
-  /** When the read came that is being worked on. */
-  readonly readAtMs: number
-  /** Why the connection ended, where that was not the session's doing. */
-  readonly endError: TransportError | undefined
-  /** Readers that sleep hold so much that all streams of the connection may have to wait. */
-  readonly isHoldingBack: boolean
-  /** Monotonic milliseconds. */
-  now(): number
-  /** Opens the exchange with the next flush. */
-  hold(exchange: Http2Exchange): void
-  /** Calls checkDeadlines at this time, if not before. */
-  watch(exchange: Http2Exchange, deadlineMs: number): void
-  unwatch(exchange: Http2Exchange): void
-  /** Calls resetIfSent until it has done so. */
-  resetWhenSent(exchange: Http2Exchange): void
-  /** A request was refused, or given up because of its client. */
-  onRefused(error: TransportError): void
-}
+import type { StreamExchangeHost } from './stream-exchange-host.ts'
+import { streamResetError } from './stream-reset-error.ts'
+import { StreamResponse } from './stream-response.ts'
+import { acceptedHeaders, upgradeHeaders } from './stream-upgrade.ts'
+import { StreamUpload, type UploadOwner } from './stream-upload.ts'
 
 /**
- * One HTTP/2 request and the response to it.
+ * One request of HTTP/2 or HTTP/3 and the response to it.
  *
  * arriving  within the read that brought the head: nobody was told yet. Valid transitions: waiting, ended
  * waiting   no final response yet. Valid transitions: held, open, ended, upgraded
@@ -52,44 +25,37 @@ export interface Http2ExchangeHost {
  * upgraded  the stream is a tunnel. Final
  * ended     answered, aborted, or the client is gone: every call does nothing. Final
  */
-export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner {
+export class StreamExchange implements IngressExchange, StreamEvents, UploadOwner {
   body: RequestBody = null
   events: IngressExchangeEvents | undefined
   readonly headers: HeaderList
-  readonly #host: Http2ExchangeHost
+  readonly #host: StreamExchangeHost
   readonly #stream: Stream
   readonly #head: RequestHead
   /** The client will send nothing more. */
   readonly #endsWithHead: boolean
-  readonly #upload: Http2Upload | undefined
+  readonly #upload: StreamUpload | undefined
+  readonly #response: StreamResponse
   #tunnel: StreamTunnel | undefined
   #phase: 'arriving' | 'waiting' | 'held' | 'open' | 'upgraded' | 'ended' = 'arriving'
-  #status = 0
-  #responseHeaders: HeaderList = NO_HEADERS
-  /** END_STREAM stood on the head. */
-  #isBodiless = false
-  /** Of the body that content-length promised; Infinity when it did not say. */
-  #bytesLeft = Number.POSITIVE_INFINITY
   #wantsDrain = false
   /** The response is complete, and the request may go on. */
   #isAnswered = false
-  #isWatched = false
-  #writtenBytes = 0
-  /** When the client must have taken more than `#takenBytes` of the response; NEVER while nothing waits for its window. */
-  #takeDeadlineMs = NEVER
-  #takenBytes = 0
+  /** The host may hold it to watch it. */
+  #isTracked = false
 
-  constructor(host: Http2ExchangeHost, stream: Stream, head: RequestHead, endsStream: boolean) {
+  constructor(host: StreamExchangeHost, stream: Stream, head: RequestHead, endsStream: boolean) {
     this.#host = host
     this.#stream = stream
     this.#head = head
     this.#endsWithHead = endsStream
+    this.#response = new StreamResponse(stream)
     this.headers = head.protocol === undefined ? head.headers : upgradeHeaders(head)
     if (this.#isTunnelWanted) {
       // What follows is the tunnel's, and it is not there yet.
       this.#upload = undefined
       stream.pause()
-    } else this.#upload = endsStream ? undefined : new Http2Upload(stream, head.contentLength, this)
+    } else this.#upload = endsStream ? undefined : new StreamUpload(stream, head.contentLength, this)
   }
 
   get method(): string {
@@ -109,22 +75,22 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
     return this.#head.protocol
   }
   get httpVersion(): string {
-    return '2'
+    return this.#host.httpVersion
   }
   get acceptsTrailers(): boolean {
     return true
   }
   get remoteAddress(): string {
-    return this.#host.remoteAddress
+    return this.#host.ends.remoteAddress
   }
   get remotePort(): number {
-    return this.#host.remotePort
+    return this.#host.ends.remotePort
   }
   get localAddress(): string {
-    return this.#host.localAddress
+    return this.#host.ends.localAddress
   }
   get localPort(): number {
-    return this.#host.localPort
+    return this.#host.ends.localPort
   }
 
   get #isTunnelWanted(): boolean {
@@ -150,30 +116,28 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
   /** What the client owes is looked at. Answers when to look again; NEVER: not before `watch`. */
   checkDeadlines(now: number): number {
     const upload = this.#upload
-    const { limits } = this.#host
-    if (upload !== undefined && upload.deadlineMs <= now && this.#host.isHoldingBack)
-      upload.renewDeadline(now)
-    else if (upload !== undefined && upload.deadlineMs <= now) {
-      const message = `nothing came of the request body for ${limits.requestTimeoutMs} ms`
-      this.fail(new TransportError('MM_CLIENT_TIMEOUT', message))
-      return NEVER
-    }
-    if (this.#takeDeadlineMs <= now) {
-      this.#takeDeadlineMs = NEVER
-      if (this.#stream.queuedBytes > 0) {
-        if (this.#writtenBytes - this.#stream.queuedBytes === this.#takenBytes) {
-          this.#giveUp(`the client opened no window for the response for ${limits.writeTimeoutMs} ms`)
-          return NEVER
-        }
-        this.#watchTaking()
+    const { limits, isHoldingBack } = this.#host
+    if (upload !== undefined && upload.deadlineMs <= now) {
+      if (isHoldingBack) upload.renewDeadline(now)
+      else {
+        const message = `nothing came of the request body for ${limits.requestTimeoutMs} ms`
+        this.fail(new TransportError('MM_CLIENT_TIMEOUT', message))
+        return NEVER
       }
     }
-    const next = Math.min(upload?.deadlineMs ?? NEVER, this.#takeDeadlineMs)
-    if (next === NEVER) this.#isWatched = false
+    if (this.#response.deadlineMs <= now) {
+      const taken = this.#response.isTaken()
+      if (taken === 'nothing') {
+        this.#giveUp(`the client opened no window for the response for ${limits.writeTimeoutMs} ms`)
+        return NEVER
+      }
+      if (taken === 'some') this.#watchTaking()
+    }
+    const next = Math.min(upload?.deadlineMs ?? NEVER, this.#response.deadlineMs)
     return next
   }
 
-  /** The response is complete, and the rest of the request is not wanted (RFC 9113 8.1). */
+  /** The response is complete, and the rest of the request is not wanted (RFC 9113 8.1, RFC 9114 4.1). */
   resetIfSent(): boolean {
     if (this.#stream.queuedBytes > 0) return false
     this.#reset('NO_ERROR')
@@ -223,7 +187,7 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
 
   onReset(reset: StreamReset): void {
     this.#forget()
-    const error = (reset.cause === 'session' ? this.#host.endError : undefined) ?? resetError(reset)
+    const error = (reset.cause === 'session' ? this.#host.endError : undefined) ?? streamResetError(reset)
     if (this.#tunnel !== undefined) {
       this.#tunnel.receiveReset(error, reset.isError)
       return
@@ -241,7 +205,7 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
   // What the handler does
 
   respondInformational(status: number, headers: HeaderList): void {
-    // RFC 9113 8.6: HTTP/2 has no 101.
+    // RFC 9113 8.6, RFC 9114 4.5: there is no 101.
     if (this.#phase !== 'waiting' || status === 101) return
     try {
       this.#stream.respond(status, headers, false)
@@ -253,36 +217,27 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
   respondStart(status: number, headers: HeaderList): void {
     if (this.#phase === 'ended') return
     if (this.#phase !== 'waiting') throw new TransportError('MM_INTERNAL', 'a second final response')
-    this.#status = status
-    this.#responseHeaders = headers
     if (this.#isTunnelWanted && status >= 200 && status <= 299) {
       // To the client a 2xx is the tunnel (RFC 9113 8.5, RFC 8441 5); to an Upgrade it is the answer of who ignores it.
       const message = `the origin answered ${status} and did not switch to ${this.upgrade ?? 'a tunnel'}`
       this.#refuse(new TransportError('MM_UPGRADE_UNAVAILABLE', message))
-    } else if (this.method === 'HEAD' || status === 204 || status === 304) {
-      this.#open(true)
+    } else if (this.#response.start(status, headers, this.method)) {
+      this.#open(this.#response.isBodiless)
     } else {
-      const length = headerValue(headers, 'content-length')
-      if (length !== undefined) this.#bytesLeft = Number(length)
-      if (length !== undefined && this.#bytesLeft > 0) this.#open(false)
-      else {
-        // Without a body END_STREAM stands on the head: gRPC tells such an answer from an empty body.
-        this.#phase = 'held'
-        this.#host.hold(this)
-      }
+      this.#phase = 'held'
+      this.#host.hold(this)
     }
   }
 
   respondData(chunk: Buffer, keep: (chunk: Buffer) => Buffer): boolean {
     if (this.#phase === 'held') this.#open(false)
-    if (this.#phase !== 'open' || this.#isBodiless) return true
-    if (chunk.length > this.#bytesLeft) {
+    if (this.#phase !== 'open') return true
+    const written = this.#response.write(chunk, keep)
+    if (written === 'taken') return true
+    if (written === 'longer') {
       this.#breakOff('longer')
       return true
     }
-    this.#bytesLeft -= chunk.length
-    this.#writtenBytes += chunk.length
-    if (this.#stream.write(chunk, keep)) return true
     this.#wantsDrain = true
     this.#watchTaking()
     return false
@@ -291,13 +246,12 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
   respondEnd(trailers: HeaderList): void {
     if (this.#phase === 'held') this.#open(trailers.length === 0)
     if (this.#phase !== 'open') return
-    if (!this.#isBodiless) {
-      if (this.#bytesLeft > 0 && this.#bytesLeft !== Number.POSITIVE_INFINITY) {
-        this.#breakOff('shorter')
-        return
-      }
-      this.#end(trailers)
+    const ended = this.#response.end(trailers)
+    if (ended === 'shorter') {
+      this.#breakOff('shorter')
+      return
     }
+    if (ended === 'full') this.#watchTaking()
     this.#phase = 'ended'
     this.#isAnswered = true
     this.#leave()
@@ -315,7 +269,7 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
       throw new TransportError('MM_INTERNAL', 'an upgrade without a request for it')
     this.#stream.respond(status === 101 ? 200 : status, acceptedHeaders(headers), false)
     this.#phase = 'upgraded'
-    const tunnel = new StreamTunnel(this.#stream, keepRead, ignoreReset)
+    const tunnel = new StreamTunnel(this.#stream, chunk => this.keep(chunk), ignoreReset)
     this.#tunnel = tunnel
     if (this.#endsWithHead) tunnel.receiveEnd()
     return tunnel.duplex
@@ -331,9 +285,22 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
     return this.#host.now()
   }
 
+  get ownsReads(): boolean {
+    return this.#host.ownsReads
+  }
+
+  keep(chunk: Buffer): Buffer {
+    return this.#host.keep(chunk)
+  }
+
   onDeadline(deadlineMs: number): void {
-    this.#isWatched = true
+    this.#isTracked = true
     this.#host.watch(this, deadlineMs)
+  }
+
+  onSleeping(isSleeping: boolean): void {
+    this.#isTracked = true
+    this.#host.setSleeping(this, isSleeping)
   }
 
   onUploadUnwanted(): void {
@@ -342,17 +309,11 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
 
   #open(endsStream: boolean): void {
     try {
-      this.#stream.respond(this.#status, this.#responseHeaders, endsStream)
-      this.#isBodiless = endsStream
+      this.#response.open(endsStream)
       this.#phase = 'open'
     } catch (cause) {
       this.#refuse(asTransportError(cause))
     }
-  }
-
-  #end(trailers: HeaderList): void {
-    this.#stream.end(trailers)
-    if (this.#stream.queuedBytes > 0) this.#watchTaking()
   }
 
   /** The response is over. So is the exchange if its request is; else that goes on while somebody reads it. */
@@ -365,14 +326,8 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
 
   /** The whole answer is an error. Nothing was said yet. */
   #answer(error: TransportError): void {
-    const { status, headers, body } = refusalOf(error, this.#host.proxyName)
-    const isHead = this.method === 'HEAD'
-    this.#stream.respond(status, headers, isHead)
-    if (!isHead) {
-      this.#writtenBytes += body.length
-      this.#stream.write(Buffer.from(body, 'latin1'), keepAsItIs)
-      this.#end(NO_HEADERS)
-    }
+    const answered = this.#response.refuse(error, this.method, this.#host.proxyName)
+    if (answered === 'full') this.#watchTaking()
     if (this.#endsWithHead || (this.#upload !== undefined && this.#stream.hasReceivedEnd)) return
     this.#host.resetWhenSent(this)
   }
@@ -393,7 +348,7 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
     return true
   }
 
-  /** The handler does not keep to its own content-length (RFC 9113 8.1.1). */
+  /** The handler does not keep to its own content-length (RFC 9113 8.1.1, RFC 9114 4.1.2). */
   #breakOff(what: 'longer' | 'shorter'): void {
     this.#phase = 'ended'
     this.#reset('INTERNAL_ERROR')
@@ -412,13 +367,13 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
     this.#upload?.receiveFailure(error)
   }
 
-  /** Bytes wait for the client's window. Whether it took some is looked at when the time is up. */
+  /** Bytes wait for the client's window. */
   #watchTaking(): void {
     const { writeTimeoutMs } = this.#host.limits
-    if (this.#takeDeadlineMs !== NEVER || writeTimeoutMs === 0) return
-    this.#takenBytes = this.#writtenBytes - this.#stream.queuedBytes
-    this.#takeDeadlineMs = this.#host.now() + writeTimeoutMs
-    this.onDeadline(this.#takeDeadlineMs)
+    if (this.#response.deadlineMs !== NEVER || writeTimeoutMs === 0) return
+    const deadlineMs = this.#host.now() + writeTimeoutMs
+    this.#response.watch(deadlineMs)
+    this.onDeadline(deadlineMs)
   }
 
   #reset(code: 'NO_ERROR' | 'CANCEL' | 'INTERNAL_ERROR'): void {
@@ -427,22 +382,9 @@ export class Http2Exchange implements IngressExchange, StreamEvents, UploadOwner
   }
 
   #forget(): void {
-    if (this.#isWatched) this.#host.unwatch(this)
-    this.#isWatched = false
+    if (this.#isTracked) this.#host.forget(this)
+    this.#isTracked = false
   }
 }
 
-function resetError({ cause, code, message }: StreamReset): TransportError {
-  if (cause === 'limit') return new TransportError('MM_REQUEST_HEADER_LIMIT', message)
-  if (cause === 'invalid') return new TransportError('MM_INVALID_ARGUMENT', message)
-  if (cause === 'broken') return new TransportError('MM_BAD_REQUEST', message)
-  const what =
-    cause === 'session' ? 'the connection to the client ended' : `the client reset the stream (${code})`
-  return new TransportError('MM_CLIENT_GONE', message === '' ? what : `${what}: ${message}`)
-}
-
 function ignoreReset(): void {}
-
-function keepAsItIs(chunk: Buffer): Buffer {
-  return chunk
-}

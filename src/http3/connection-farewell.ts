@@ -1,0 +1,47 @@
+import type { Clock } from '../clock.ts'
+import type { QuicLink } from '../quic/engine.ts'
+import { ERROR_CODES } from './error-codes.ts'
+
+/** Round trips that a ticket may take behind the end of the handshake, and what machines add to them. */
+const ROUND_TRIPS = 2
+const GRACE_MS = 25
+const MAX_MS = 500
+
+/**
+ * Keeps a QUIC connection whose session is over until a ticket has come, for two round trips at the most, and closes it then. Who resumed, sent
+ * early data and has his answer is done within a round trip, but the server hands out the next ticket only behind the handshake: without this
+ * wait each second connection of a row of short ones would go without.
+ */
+export function waitForTicket(
+  link: QuicLink,
+  clock: Clock,
+  onTicket: (ticket: Buffer) => void,
+): Promise<void> {
+  const { connection } = link
+  return new Promise(resolve => {
+    const end = (): void => {
+      timer.cancel()
+      connection.close(true, ERROR_CODES.H3_NO_ERROR, '')
+      link.unref()
+      link.owner = undefined
+      link.schedule()
+      resolve()
+    }
+    const delayMs = Math.min(MAX_MS, connection.stats().rttMs * ROUND_TRIPS + GRACE_MS)
+    const timer = clock.setTimer(delayMs, end)
+    link.ref()
+    link.owner = {
+      onTurn: () => {
+        for (let event = connection.nextEvent(); event !== undefined; event = connection.nextEvent()) {
+          if (event.type === 'ticket') onTicket(event.ticket)
+          if (event.type === 'ticket' || event.type === 'ended') {
+            end()
+            return
+          }
+        }
+      },
+      onClosed: end,
+    }
+    link.schedule()
+  })
+}

@@ -1,0 +1,157 @@
+import { createSecureContext } from 'node:tls'
+import { type Clock, systemClock } from '../clock.ts'
+import { TransportError } from '../errors.ts'
+import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
+import { quicEngine } from '../quic/load-engine.ts'
+import { ServerEndpoint } from '../quic/server-endpoint.ts'
+import { type Http3IngressLimitsInput, http3IngressLimits } from './http3-limits.ts'
+import { Http3Session, type Http3SessionContext } from './http3-session.ts'
+import type { IngressObserver } from './ingress-event.ts'
+import type { IngressHandler } from './ingress-exchange.ts'
+import { type IngressStats, newIngressStats } from './ingress-stats.ts'
+import type { IngressListener } from './listener.ts'
+
+export interface ListenQuicOptions {
+  /** An IP address. Port 0: a free one. */
+  address: { host: string; port: number }
+  /** PEM certificate chain and key. 0-RTT is refused unless `earlyData` says otherwise; requests that came in it are marked (RFC 8470). */
+  tls: QuicServerTls
+  handler: IngressHandler
+  limits?: Http3IngressLimitsInput
+  /** Whether clients have to prove their address first (Retry), which costs them a round trip. Default: under load. */
+  retry?: 'never' | 'always' | 'under-load'
+  /** Clients may move to another address. Only where all clients are yours (native-notes/quic-engine.md). Default false. */
+  allowsMigration?: boolean
+  clock?: Clock
+  observer?: IngressObserver
+  /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
+  proxyName?: string
+  /** A handshake is complete. */
+  onHandshake?: (handshake: QuicHandshake) => void
+}
+
+/**
+ * Opens a UDP socket for HTTP/3. Rejects with Node's own error (EADDRINUSE), with MM_INVALID_ARGUMENT when the certificate and the key are no
+ * pair, and with MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
+ */
+export async function listenQuic(options: ListenQuicOptions): Promise<IngressListener> {
+  const loaded = quicEngine()
+  if ('unavailable' in loaded) {
+    throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `there is no HTTP/3 here: ${loaded.unavailable}`)
+  }
+  checkIdentity(options.tls)
+  const limits = http3IngressLimits(options.limits)
+  const sessions = new Set<Http3Session>()
+  // Of the handshakes that the endpoint handed on while they were under way.
+  let failedEarly = 0
+  let handedOn = 0
+  let isDraining = false
+  let settle: () => void = () => {}
+  const closed = new Promise<void>(resolve => {
+    settle = resolve
+  })
+  const closeEndpoint = (): void => {
+    endpoint.close()
+    settle()
+  }
+  const startSession = (link: QuicLink): void => {
+    handedOn++
+    const session = new Http3Session(link, context)
+    sessions.add(session)
+    if (isDraining) session.drain()
+  }
+
+  const endpoint = await ServerEndpoint.listen({
+    engine: loaded.engine,
+    clock: options.clock ?? systemClock,
+    local: options.address,
+    tls: options.tls,
+    protocols: ['h3'],
+    quic: limits.quic,
+    retry: options.retry ?? 'under-load',
+    maxConnections: limits.maxConnections > 0 ? limits.maxConnections : Number.POSITIVE_INFINITY,
+    handshakeTimeoutMs: limits.tlsHandshakeTimeoutMs > 0 ? limits.tlsHandshakeTimeoutMs : MAX_TIMEOUT_MS,
+    allowsMigration: options.allowsMigration ?? false,
+    onConnection: startSession,
+  })
+  const context: Http3SessionContext = {
+    handler: options.handler,
+    limits,
+    clock: options.clock ?? systemClock,
+    stats: statsOf(endpoint, () => ({ handedOn, failedEarly })),
+    observer: options.observer ?? ignoreEvent,
+    scheme: 'https',
+    proxyName: options.proxyName ?? 'middlemile',
+    onHandshake: handshake => options.onHandshake?.(handshake),
+    onHandshakeFailed: () => void failedEarly++,
+    onGone: session => {
+      sessions.delete(session)
+      if (isDraining && sessions.size === 0) closeEndpoint()
+    },
+  }
+
+  return {
+    address: endpoint.local.host,
+    port: endpoint.local.port,
+    stats: context.stats,
+    drain() {
+      isDraining = true
+      endpoint.drain()
+      if (sessions.size === 0) closeEndpoint()
+      for (const session of sessions) session.drain()
+      return closed
+    },
+    close() {
+      isDraining = true
+      for (const session of sessions) session.destroy()
+      closeEndpoint()
+      return closed
+    },
+  }
+}
+
+/** Longer ones fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/** Connections are the endpoint's to count: most of what may go wrong with one does so before a session is made. */
+function statsOf(
+  endpoint: ServerEndpoint,
+  own: () => { handedOn: number; failedEarly: number },
+): IngressStats {
+  const stats = newIngressStats()
+  stats.connections = {
+    get open() {
+      return endpoint.stats.connections
+    },
+    get accepted() {
+      return endpoint.stats.accepted
+    },
+    get refused() {
+      return endpoint.stats.refused
+    },
+    get failedHandshakes() {
+      const { accepted, handshakes } = endpoint.stats
+      const { handedOn, failedEarly } = own()
+      return accepted - handshakes - handedOn + failedEarly
+    },
+  }
+  return stats
+}
+
+/** The engine finds it out with the first client only. */
+function checkIdentity({ cert, key }: QuicServerTls): void {
+  try {
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `tls: the certificate and the key are no pair: ${reason}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function ignoreEvent(): void {}

@@ -1,0 +1,10 @@
+import { TransportError } from '../errors.ts'
+import type { SessionEnd } from '../multiplex/client-session.ts'
+
+/** What is to be counted and told of the end of a client's session; undefined: it ended as sessions do. */
+export function sessionEndError({ cause, isError, message }: SessionEnd): TransportError | undefined {
+  if (cause === 'flood') return new TransportError('MM_EXCESSIVE_LOAD', message)
+  if (cause === 'timeout' || (cause === 'peer' && isError))
+    return new TransportError('MM_BAD_REQUEST', message)
+  return undefined
+}

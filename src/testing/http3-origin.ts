@@ -1,0 +1,74 @@
+import { listenQuic } from '../ingress/quic-listener.ts'
+import type { Http3Options, QuicOptions } from '../options.ts'
+import type { IssuedCertificate } from './certificates.ts'
+import { ExchangeAnswer } from './exchange-answers.ts'
+import type { OriginSettings, TestOrigin } from './origins.ts'
+
+export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
+  /** There is no HTTP/3 without TLS. */
+  tls: IssuedCertificate
+  /** It thinks for so long before each answer. */
+  delayMs?: number
+  /** Requests that a connection may have under way at once. */
+  maxConcurrentStreams?: number
+  /** Requests that a connection may carry in all; the last one comes with a GOAWAY. */
+  maxRequestsPerConnection?: number
+  /** Takes 0-RTT. Default false. */
+  earlyData?: boolean
+  /** 48 bytes. An origin that is started again with them knows the tickets of before. */
+  ticketKey?: Buffer
+  /** Whether clients must prove their address. Default: never. */
+  retry?: 'never' | 'always'
+  /** Clients may move to another address. Default false. */
+  allowsMigration?: boolean
+  quic?: Partial<QuicOptions>
+  http3?: Partial<Http3Options>
+}
+
+export interface Http3Origin extends TestOrigin {
+  /** Requests that came in early data, before the handshake was complete. */
+  earlyRequestsSeen(): number
+  /** Ends its connections by GOAWAY: what is under way is answered, and nothing new is taken. */
+  drain(): Promise<void>
+}
+
+/**
+ * An origin that speaks HTTP/3 (RFC 9220 included), on middlemile's own listening side; the answers are those of the other origins. Rejects with
+ * MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
+ */
+export async function startHttp3Origin(settings: Http3OriginSettings): Promise<Http3Origin> {
+  const { delayMs = 0, tls, clientCa, earlyData = false, ticketKey, quic, http3 } = settings
+  const { maxConcurrentStreams, maxRequestsPerConnection = 0 } = settings
+  let resumptions = 0
+  let earlyRequests = 0
+  const listener = await listenQuic({
+    address: { host: settings.address ?? '127.0.0.1', port: settings.port ?? 0 },
+    tls: { cert: tls.cert, key: tls.key, clientCa, ticketKey, earlyData },
+    retry: settings.retry ?? 'never',
+    allowsMigration: settings.allowsMigration ?? false,
+    limits: {
+      maxRequestsPerConnection,
+      quic: { ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }), ...quic },
+      ...(http3 !== undefined && { http3 }),
+    },
+    onHandshake: ({ isResumed }) => {
+      if (isResumed) resumptions++
+    },
+    handler: exchange => {
+      if (exchange.headers.includes('early-data')) earlyRequests++
+      void new ExchangeAnswer(exchange, delayMs)
+    },
+  })
+  const { port, stats } = listener
+  return {
+    url: `https://localhost:${port}`,
+    port,
+    close: () => listener.close(),
+    drain: () => listener.drain(),
+    connectionsSeen: () => stats.protocols.h3.connections,
+    connectionsOpen: () => stats.connections.open,
+    requestsSeen: () => stats.requests,
+    resumptionsSeen: () => resumptions,
+    earlyRequestsSeen: () => earlyRequests,
+  }
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+/** What tells OpenSSL and Node where to find authorities, beside the options of an origin. */
+const PLACES = ['SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
+const FLAGS = /--use-(?:openssl|bundled|system)-ca/g
+
+/**
+ * What the runtime itself trusts, as a hash. Within a process it does not change, so that peer keys leave it out; tickets that outlive the
+ * process must not meet another one, in which the certificate that vouches for them would not be accepted.
+ */
+export function runtimeTrust(
+  environment: NodeJS.ProcessEnv = process.env,
+  flags: readonly string[] = process.execArgv,
+): string {
+  const extra = environment['NODE_EXTRA_CA_CERTS']
+  const chosen = [...flags, environment['NODE_OPTIONS'] ?? ''].join(' ').match(FLAGS)
+  const parts = [
+    process.version, // the built-in list of authorities comes with Node
+    extra === undefined || extra === '' ? null : contents(extra),
+    chosen,
+    ...PLACES.map(name => environment[name] ?? null),
+  ]
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
+
+/** Node warns of a file that it cannot read, and goes on without it; so do we. */
+function contents(file: string): string {
+  try {
+    return createHash('sha256').update(readFileSync(file)).digest('base64url')
+  } catch {
+    return ''
+  }
+}
