@@ -21,6 +21,8 @@ const GROUPS: readonly Group[] = [
   { file: OPTIONS, type: 'RetryOptions', constant: 'DEFAULT_RETRY_OPTIONS', group: 'retry' },
   { file: OPTIONS, type: 'ResponseLimits', constant: 'DEFAULT_RESPONSE_LIMITS', group: 'limits' },
   { file: OPTIONS, type: 'Http2Options', constant: 'DEFAULT_HTTP2_OPTIONS', group: 'http2' },
+  { file: OPTIONS, type: 'QuicOptions', constant: 'DEFAULT_QUIC_OPTIONS', group: 'quic' },
+  { file: OPTIONS, type: 'Http3Options', constant: 'DEFAULT_HTTP3_OPTIONS', group: 'http3' },
   { file: OPTIONS, type: 'SocketOptions', constant: 'DEFAULT_SOCKET_OPTIONS', group: 'socket' },
   { file: OPTIONS, type: 'GlobalLimits', constant: 'DEFAULT_GLOBAL_LIMITS', group: 'global' },
   { file: OPTIONS, type: 'TicketStoreOptions', constant: 'DEFAULT_TICKET_STORE_OPTIONS', group: 'tickets' },

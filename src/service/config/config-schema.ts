@@ -106,7 +106,7 @@ const adminAddressField = z.string().transform((value, context) => {
 const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context) => {
   const built = INGRESS_PROTOCOLS.find(known => known === protocol)
   if (built !== undefined) return built
-  const message = `${protocol} is ${NOT_BUILT}; listen with ${INGRESS_PROTOCOLS.join(' and ')}`
+  const message = `listening with ${protocol} is ${NOT_BUILT}; listen with ${INGRESS_PROTOCOLS.join(' and ')}`
   context.addIssue({ code: 'custom', message })
   return z.NEVER
 })
