@@ -198,16 +198,19 @@ class PooledTransport implements Transport {
 
   async drain(): Promise<void> {
     this.#isClosed = true
-    await this.#hold.during(this.#pools.drain())
-    await this.#hold.during(Promise.all(this.#farewells))
-    this.#kept.flush()
+    await this.#end(this.#pools.drain())
   }
 
   async close(
     error: TransportError = new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed'),
   ): Promise<void> {
     this.#isClosed = true
-    await this.#hold.during(this.#pools.close(error))
+    await this.#end(this.#pools.close(error))
+  }
+
+  /** What connections leave behind comes after them. */
+  async #end(pools: Promise<void>): Promise<void> {
+    await this.#hold.during(pools)
     await this.#hold.during(Promise.all(this.#farewells))
     this.#kept.flush()
   }

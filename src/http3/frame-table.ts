@@ -5,12 +5,12 @@ export const DATA = 0x00
 export const HEADERS = 0x01
 export const CANCEL_PUSH = 0x03
 export const SETTINGS = 0x04
-export const PUSH_PROMISE = 0x05
+const PUSH_PROMISE = 0x05
 export const GOAWAY = 0x07
 export const ORIGIN = 0x0c
 export const MAX_PUSH_ID = 0x0d
 export const PRIORITY_UPDATE_REQUEST = 0xf0700
-export const PRIORITY_UPDATE_PUSH = 0xf0701
+const PRIORITY_UPDATE_PUSH = 0xf0701
 
 /** Types of HTTP/2 that must not be used here (RFC 9114 7.2.8). */
 const RESERVED: ReadonlySet<number> = new Set([0x02, 0x06, 0x08, 0x09])
