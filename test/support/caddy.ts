@@ -6,6 +6,7 @@ import { type CertificateFiles, writeCertificateFiles } from './certificate-file
 import { type RealServer, startRealServer } from './real-server.ts'
 import { freePort } from './tcp-port.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
+import { freeDualPort, waitUntilSpeaksQuic } from './udp-port.ts'
 
 export interface CaddyOptions {
   authority?: CertificateAuthority
@@ -14,6 +15,10 @@ export interface CaddyOptions {
   idleTimeout?: string
   /** Offers HTTP/2 on the TLS port too, and takes it by prior knowledge on the cleartext port. */
   http2?: boolean
+  /** Offers HTTP/3 too, on the UDP port of the same number as the TLS port. It takes early data. */
+  http3?: boolean
+  /** Lets reload() replace the configuration while it runs. */
+  reloadable?: boolean
   cpu?: number | undefined
   /** Caddyfile text for both sites, before the file server. */
   extraSite?: string
@@ -24,12 +29,17 @@ export interface CaddyOptions {
  * /hello a short text; /204 /503.
  */
 export interface Caddy extends AsyncDisposable {
+  /** The process that serves now. */
   readonly server: RealServer
   readonly tlsPort: number
   readonly plainPort: number
   readonly url: string
   readonly plainUrl: string
   readonly certificates: CertificateFiles
+  /** Takes the same configuration anew, as `caddy reload` does: the old listeners end gracefully, new ones take their place. */
+  reload(): Promise<void>
+  /** Another process in its place, on the same ports, with the same certificate, and another ticket key. */
+  restart(signal?: NodeJS.Signals): Promise<void>
   stop(): Promise<void>
 }
 
@@ -38,21 +48,43 @@ export async function startCaddy(options: CaddyOptions = {}): Promise<Caddy> {
   try {
     const certificates = await writeCertificateFiles(directory.path, options.authority, options.names)
     const www = writeBodyFiles(directory.path)
-    const tlsPort = await freePort()
+    const tlsPort = await freeDualPort()
     const plainPort = await freePort()
-    const config = caddyfile(options, { www, certificates, tlsPort, plainPort })
-    const server = await startCaddyProcess(directory.path, config, [tlsPort, plainPort], options.cpu)
+    const adminPort = options.reloadable === true ? await freePort() : undefined
+    const config = caddyfile(options, { www, certificates, tlsPort, plainPort, adminPort })
+    const start = async (): Promise<RealServer> => {
+      const started = await startCaddyProcess(directory.path, config, [tlsPort, plainPort], options.cpu)
+      if (options.http3 !== true || (await waitUntilSpeaksQuic(tlsPort, 10_000, () => started.hasExited())))
+        return started
+      await started.stop('SIGKILL')
+      throw new Error(`caddy does not speak QUIC on port ${tlsPort}:\n${started.output()}`)
+    }
+    let server = await start()
     const stop = async (): Promise<void> => {
       await server.stop()
       directory.remove()
     }
     return {
-      server,
+      get server() {
+        return server
+      },
       tlsPort,
       plainPort,
       url: `https://localhost:${tlsPort}`,
       plainUrl: `http://localhost:${plainPort}`,
       certificates,
+      async reload() {
+        if (adminPort === undefined) throw new Error('started without `reloadable`')
+        // Without must-revalidate caddy sees that nothing has changed, and does nothing.
+        const headers = { 'content-type': 'text/caddyfile', 'cache-control': 'must-revalidate' }
+        const url = `http://127.0.0.1:${adminPort}/load`
+        const response = await fetch(url, { method: 'POST', headers, body: config })
+        if (!response.ok) throw new Error(`caddy did not reload: ${await response.text()}`)
+      },
+      async restart(signal) {
+        await server.stop(signal)
+        server = await start()
+      },
       stop,
       [Symbol.asyncDispose]: stop,
     }
@@ -87,12 +119,13 @@ interface Places {
   certificates: CertificateFiles
   tlsPort: number
   plainPort: number
+  adminPort: number | undefined
 }
 
 function caddyfile(options: CaddyOptions, places: Places): string {
-  const { www, certificates, tlsPort, plainPort } = places
+  const { www, certificates, tlsPort, plainPort, adminPort } = places
   return `{
-	admin off
+	admin ${adminPort === undefined ? 'off' : `127.0.0.1:${adminPort}`}
 	auto_https off
 	# Clients that connect by address send no SNI.
 	default_sni localhost
@@ -100,7 +133,7 @@ function caddyfile(options: CaddyOptions, places: Places): string {
 		level ERROR
 	}
 	servers {
-		protocols ${options.http2 === true ? 'h1 h2 h2c' : 'h1'}
+		protocols h1${options.http2 === true ? ' h2 h2c' : ''}${options.http3 === true ? ' h3' : ''}
 		timeouts {
 			idle ${options.idleTimeout ?? '60s'}
 		}

@@ -11,7 +11,7 @@ import { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-dir
 const SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'lossy-link', 'lossy-link.c')
 
 /** Packets since the start. */
-export interface LinkCounts {
+interface LinkCounts {
   toServer: number
   toClient: number
   lost: number

@@ -3,6 +3,9 @@ import { delimiter, join } from 'node:path'
 
 /** Where a tool lives on Debian when its package has another name. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  cc: 'gcc libc6-dev',
+  gtlsclient: 'ngtcp2-client',
+  gtlsserver: 'ngtcp2-server',
   h2load: 'nghttp2-client',
   nghttp: 'nghttp2-client',
   nghttpd: 'nghttp2-server',
