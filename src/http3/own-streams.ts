@@ -1,9 +1,13 @@
 import { GOAWAY, PRIORITY_UPDATE_REQUEST, SETTINGS } from './frame-table.ts'
+import { ConnectionFault } from './http3-error.ts'
 import { OwnStream } from './own-stream.ts'
 import type { SessionCore } from './session-core.ts'
 import { encodeSettings, type Settings } from './settings.ts'
 import { CONTROL, QPACK_DECODER, QPACK_ENCODER } from './unidirectional-streams.ts'
 import { encodeVarint, varintBytes } from './varint.ts'
+
+/** What waits of ours to be said about sections, when the peer does not let us say it. */
+const MAX_WAITING_BYTES = 65_536
 
 const NO_LIMIT_YET = Buffer.from('fffffffffffffffc', 'hex') // 2^62 - 4, the last id of a request stream
 
@@ -56,12 +60,17 @@ export class OwnStreams {
     encoder.mayInsert = this.#encoder.isClear
   }
 
-  /** What QPACK has to say in both roles. To be called once per turn: acknowledgements of one section each would cost a crossing each. */
+  /**
+   * What QPACK has to say in both roles. Throws ConnectionFault. To be called once per turn: acknowledgements of one section each would cost a
+   * crossing each.
+   */
   sendQpack(): void {
     this.sendInsertions()
     if (this.#decoder.isClear) {
-      const instructions = this.#core.reader.decoder.takeDecoderStream()
+      const instructions = this.#core.reader.takeDecoderStream()
       if (instructions !== undefined) this.#decoder.put(instructions)
+    } else if (this.#core.reader.decoder.waitingBytes > MAX_WAITING_BYTES) {
+      throw new ConnectionFault('H3_EXCESSIVE_LOAD', 'the peer takes nothing on our QPACK decoder stream')
     }
   }
 

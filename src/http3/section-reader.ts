@@ -16,10 +16,18 @@ export interface SectionReaderOptions {
   readonly allowsExtendedConnect: boolean
 }
 
+/**
+ * Acknowledgements wait until there are so many bytes of them, a dozen: one for each section would be a packet of its own for each exchange,
+ * in either direction. All that they do is to let the peer evict what the sections referred to.
+ */
+const MAX_LAZY_BYTES = 32
+
 /** Decodes field sections and reads them as what they stand for. What a section means is kept with it: equal ones are judged once. */
 export class SectionReader {
   readonly decoder: QpackDecoder
   readonly #options: SectionReaderOptions
+  /** The peer's encoder can do more when it has heard: insertions came, or a section will never be read. */
+  #hasNews = false
 
   constructor(options: SectionReaderOptions) {
     this.#options = options
@@ -29,6 +37,25 @@ export class SectionReader {
       maxListBytes: options.maxHeaderBytes,
       maxFields: options.maxHeaderCount,
     })
+  }
+
+  /** See QpackDecoder. */
+  receiveEncoderStream(buffer: Buffer, start: number, end: number): readonly number[] {
+    this.#hasNews = true
+    return this.decoder.receiveEncoderStream(buffer, start, end)
+  }
+
+  /** See QpackDecoder. */
+  cancel(streamId: number): void {
+    this.#hasNews = true
+    this.decoder.cancel(streamId)
+  }
+
+  /** What our decoder stream has to say now. The caller owns the bytes. */
+  takeDecoderStream(): Buffer | undefined {
+    if (!this.#hasNews && this.decoder.waitingBytes < MAX_LAZY_BYTES) return undefined
+    this.#hasNews = false
+    return this.decoder.takeDecoderStream()
   }
 
   response(block: FieldBlock): ResponseHead {

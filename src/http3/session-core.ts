@@ -1,3 +1,4 @@
+import { NO_HEADERS } from '../headers.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
 import { RecentIds } from '../multiplex/recent-ids.ts'
 import type { ResetCode } from '../multiplex/reset-code.ts'
@@ -98,8 +99,24 @@ export class SessionCore {
     // Faults that make us reset cost us as much as resets do (CVE-2025-8671).
     this.guard.count('maxResetsPerSecond', this.now)
     if (fault.limit !== undefined) this.events.onDefence(fault.limit)
+    if (this.role === 'server' && fault.limit === 'maxHeaderBytes' && stream.readState === 'head') {
+      this.#refuseLargeHead(stream)
+      return
+    }
     const cause = fault.limit === undefined ? 'broken' : 'limit'
     this.breakStream(stream, { code: fault.code, cause, message: fault.message }, true)
+  }
+
+  /** 431 (RFC 6585 5) rather than a bare reset: the client learns what was wrong. Nobody was told of the request. */
+  #refuseLargeHead(stream: RequestStream): void {
+    const length = this.sections.response(stream.id, 431, NO_HEADERS)
+    this.brokenOff.add(stream.id)
+    if (!stream.hasReadEnd) this.quic.stop(stream.id, ERROR_CODES.H3_NO_ERROR) // RFC 9114 4.1
+    this.reader.cancel(stream.id)
+    stream.isPaused = true
+    stream.hasReceivedEnd = true
+    stream.isSendOpen = false
+    this.sending.putSection(stream, this.sections.bytes, length, true)
   }
 
   // How the session ends
@@ -154,7 +171,7 @@ export class SessionCore {
   #release(stream: RequestStream): void {
     this.table.remove(stream)
     this.sending.forget(stream)
-    if (!stream.hasReceivedEnd) this.reader.decoder.cancel(stream.id)
+    if (!stream.hasReceivedEnd) this.reader.cancel(stream.id)
     stream.rest = undefined
     stream.blockedSection = undefined
     this.#onStreamGone()

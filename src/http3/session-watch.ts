@@ -61,6 +61,8 @@ export class SessionWatch {
 
   /** A stream was opened. */
   onOpened(): void {
+    // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins again behind it.
+    this.#deadlines.met('farewell')
     // It stops by itself, when it looks and nothing is open: a row of short exchanges starts it once per interval.
     if (this.#liveness.isWatching || !this.#liveness.isEnabled) return
     this.#liveness.start(this.#core.quic.stats().receivedPackets, this.#core.now)

@@ -9,7 +9,7 @@ import { readVarint, type VarintCursor } from './varint.ts'
 
 /** The stream types of RFC 9114 6.2 and RFC 9204 4.2. */
 export const CONTROL = 0x00
-export const PUSH = 0x01
+const PUSH = 0x01
 export const QPACK_ENCODER = 0x02
 export const QPACK_DECODER = 0x03
 
@@ -30,9 +30,6 @@ interface PeerStream {
 
 const READ_BYTES = 16_384
 const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
-
-/** What waits of ours to be said about sections, when the peer does not let us say it. */
-const MAX_WAITING_BYTES = 65_536
 
 /** Reads the peer's unidirectional streams (RFC 9114 6.2). */
 export class UnidirectionalStreams {
@@ -97,15 +94,12 @@ export class UnidirectionalStreams {
     try {
       if (stream.kind === 'control') this.#control.receive(buffer, start, end)
       else if (stream.kind === 'encoder') {
-        const unblocked = reader.decoder.receiveEncoderStream(buffer, start, end)
+        const unblocked = reader.receiveEncoderStream(buffer, start, end)
         if (unblocked.length > 0) this.#onUnblocked(unblocked)
       } else if (stream.kind === 'decoder') sections.encoder.receiveDecoderStream(buffer, start, end)
     } catch (error) {
       if (error instanceof QpackError) throw qpackFault(error)
       throw error
-    }
-    if (reader.decoder.waitingBytes > MAX_WAITING_BYTES) {
-      throw new ConnectionFault('H3_EXCESSIVE_LOAD', 'the peer takes nothing on our QPACK decoder stream')
     }
   }
 

@@ -22,7 +22,7 @@ export type Http3IngressLimitsInput = Parameters<typeof ingressLimits>[0] & {
 
 /**
  * As for HTTP/2, a client can make us hold a fraction of what an origin can: a stream begins with 64 KiB and grows, while its handler keeps up,
- * to what 200 Mbit/s at 40 ms need; the connection starts with 1 MiB. What it can send without any of it reaching a reader is less too.
+ * to what 200 Mbit/s at 40 ms need. What it can send without any of it reaching a reader is less too.
  *
  * `idleTimeoutMs` stays below keepAliveTimeoutMs: a client that says nothing at all is forgotten after the former, one that only sends signs
  * of life after the latter.
@@ -31,8 +31,6 @@ const DEFAULT_INGRESS_QUIC_OPTIONS: Readonly<QuicOptions> = {
   ...DEFAULT_QUIC_OPTIONS,
   streamWindowBytes: 65_536,
   maxStreamWindowBytes: 1_048_576,
-  connectionWindowBytes: 1_048_576,
-  maxConnectionWindowBytes: 2_097_152,
   maxSurplusBytes: 1_048_576,
 }
 

@@ -185,10 +185,9 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     }
   }
 
-  /** What sleepers hold lies in QUIC, where it takes of the window of the connection. */
+  /** What sleepers hold lies in QUIC, each in the window of its own stream. */
   get isHoldingBack(): boolean {
-    const { maxStreamWindowBytes, connectionWindowBytes } = this.#context.limits.quic
-    return this.#exchanges.sleepers * maxStreamWindowBytes * 2 > connectionWindowBytes
+    return false
   }
 
   get ownsReads(): boolean {

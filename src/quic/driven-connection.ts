@@ -11,7 +11,12 @@ import type {
 export interface DrivenEngine extends QuicEngine {
   connect(options: QuicConnectOptions): DrivenConnection
   accept(options: QuicAcceptOptions & AcceptPolicy): DrivenConnection
+  /** Throws MM_INVALID_ARGUMENT for a certificate or key that accept() could not use: better when a server starts than with its first client. */
+  checkServer(options: ServerPolicy): void
 }
+
+/** What of the options of accept() is the same for all connections of a server. */
+export type ServerPolicy = Pick<QuicAcceptOptions, 'tls' | 'quic' | 'protocols'> & AcceptPolicy
 
 export interface AcceptPolicy {
   /** The client may come from another address, and may be given more connection ids. Default false. */

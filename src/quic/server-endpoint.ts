@@ -76,8 +76,13 @@ export class ServerEndpoint {
     this.#options = options
   }
 
-  /** Rejects with the system's error when the address cannot be had. Keeps the process alive until it is closed. */
+  /**
+   * Rejects with MM_INVALID_ARGUMENT when the certificate or key cannot be used, and with the system's error when the address cannot be had. Keeps
+   * the process alive until it is closed.
+   */
   static async listen(options: ServerEndpointOptions): Promise<ServerEndpoint> {
+    const { engine, tls, quic, protocols, allowsMigration = false } = options
+    engine.checkServer({ tls, quic, protocols, allowsSecondPath: allowsMigration })
     const endpoint = new ServerEndpoint(options)
     endpoint.#socket = await UdpSocket.bind(options.local, {
       onDatagram: (datagram, from) => endpoint.#onDatagram(datagram, from),

@@ -13,8 +13,7 @@ export const QUIC_RANGES: OptionRanges<QuicOptions> = {
   idleTimeoutMs: { min: 0, max: MAX_MS }, // 0: none (RFC 9000 10.1)
   streamWindowBytes: { min: 1, max: MAX_WINDOW },
   maxStreamWindowBytes: { min: 1, max: MAX_WINDOW },
-  connectionWindowBytes: { min: 1, max: MAX_WINDOW },
-  maxConnectionWindowBytes: { min: 1, max: MAX_WINDOW },
+  connectionWindowBytes: { min: 1, max: Number.MAX_SAFE_INTEGER },
   maxConcurrentStreams: { min: 1, max: Math.min(MAX_STREAMS, Number.MAX_SAFE_INTEGER) },
   maxUnidirectionalStreams: { min: 3, max: Math.min(MAX_STREAMS, Number.MAX_SAFE_INTEGER) }, // RFC 9114 6.2: the three of HTTP/3
   maxUdpPayloadBytes: { min: 1200, max: 16_383 }, // RFC 9000 14.1; the engine cuts what is above
@@ -29,6 +28,5 @@ export const QUIC_RANGES: OptionRanges<QuicOptions> = {
 export function checkQuicOptions(group: string, options: QuicOptions): QuicOptions {
   checkRanges(group, options, QUIC_RANGES)
   checkNotBelow(group, options, 'maxStreamWindowBytes', 'streamWindowBytes')
-  checkNotBelow(group, options, 'maxConnectionWindowBytes', 'connectionWindowBytes')
   return options
 }

@@ -72,7 +72,7 @@ export function describeFailures(bench: ContractBench): void {
       const { error } = await bench.open(connection).done
       expect([error?.fault, error?.processed, error?.retryable]).toEqual(['remote', 'unknown', false])
       expect(bench.log).toContain('stream-failed')
-      expect(bench.log.at(-1)).toMatch(/^response-error/)
+      expect(bench.exchangeLog.at(-1)).toMatch(/^response-error/)
     })
 
     it('within the response is known to have processed the request', async () => {

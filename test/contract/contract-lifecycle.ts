@@ -14,7 +14,7 @@ export function describeLifecycle(bench: ContractBench): void {
     it('closes at once when it is drained idle', async () => {
       const connection = await bench.connect(hello)
       connection.drain('max-age')
-      expect(bench.log).toEqual(['closed max-age'])
+      expect(bench.exchangeLog).toEqual(['closed max-age'])
     })
 
     it('lets its exchange end when it is drained', async () => {

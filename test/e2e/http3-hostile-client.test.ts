@@ -213,7 +213,7 @@ describe.skipIf(missing !== undefined)('a hostile HTTP/3 client', () => {
     const peer = await connectHttp3Peer(listener.port, {
       ca,
       isDeaf: true,
-      quic: { ...window, connectionWindowBytes: 20_000, maxConnectionWindowBytes: 20_000 },
+      quic: { ...window, connectionWindowBytes: 20_000 },
     })
     await expect.poll(() => peer.link.connection.streamsLeft('bidirectional')).toBeGreaterThan(50)
     for (let i = 0; i < 50; i++) peer.openRequest(requestHeaders('/endless'))

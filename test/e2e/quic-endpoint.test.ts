@@ -97,6 +97,17 @@ function initial(version: number, bytes: number): Buffer {
 }
 
 describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
+  it.each([
+    [
+      'a key of another certificate',
+      async () => ({ ...tls, key: (await authority.issue({ names: ['b'] })).key }),
+    ],
+    ['a certificate that is an authority', async () => ({ cert: authority.cert, key: authority.key })],
+    ['no certificate', async () => ({ cert: 'none', key: tls.key })],
+  ] as const)('does not start with %s', async (_what, credentials) => {
+    await expect(listen({ tls: await credentials() })).rejects.toMatchObject({ code: 'MM_INVALID_ARGUMENT' })
+  })
+
   it('negotiates the version, for datagrams of full size only, and not without end', async () => {
     const server = await listen()
     const { socket, answers } = await rawSocket()

@@ -4,6 +4,7 @@ import type { QuicOptions, TlsOptions } from '../../options.ts'
 import type { QuicServerTls } from '../engine.ts'
 import type { NativeConfig, QuicheBinding } from './binding.ts'
 import { defaultRoots } from './default-roots.ts'
+import { nativeError } from './native-error.ts'
 import { certificatePem, identityPem } from './pem.ts'
 
 /** What differs between connections with the same options. */
@@ -62,19 +63,28 @@ export class QuicheConfigs {
     return cached(this.#servers, tls, quic, variant, () => this.#makeServer(tls, quic, variant))
   }
 
+  /** BoringSSL refuses what OpenSSL takes, e.g. the certificate of an authority as that of a server (its key may not sign handshakes). */
+  #make(
+    verify: boolean,
+    ca: Buffer | null,
+    identity: { readonly cert: Buffer; readonly key: Buffer } | undefined,
+  ): NativeConfig {
+    const key = identity === undefined ? null : [identity.key]
+    const cert = identity === undefined ? null : [identity.cert]
+    try {
+      return this.#binding.Config.withBoringSslCtx(verify, false, ca, key, cert, null)
+    } catch (cause) {
+      const message = `the tls options cannot be used for QUIC: ${nativeError(cause).name.slice(0, 100)}`
+      throw new TransportError('MM_INVALID_ARGUMENT', message, { cause })
+    }
+  }
+
   #makeClient(tls: TlsOptions, quic: QuicOptions, variant: ConfigVariant): NativeConfig {
     refuseWhatQuicCannotDo(tls)
     const ca = tls.ca === undefined ? defaultRoots() : certificatePem(tls.ca, 'ca')
     const identity = clientIdentity(tls)
     const verify = tls.rejectUnauthorized ?? true
-    const config = this.#binding.Config.withBoringSslCtx(
-      verify,
-      false,
-      ca,
-      identity === undefined ? null : [identity.key],
-      identity === undefined ? null : [identity.cert],
-      null,
-    )
+    const config = this.#make(verify, ca, identity)
     this.#apply(config, quic, variant)
     // A server opens no bidirectional streams in HTTP/3 (RFC 9114 6.1).
     config.setInitialMaxStreamsBidi(0)
@@ -84,14 +94,7 @@ export class QuicheConfigs {
   #makeServer(tls: QuicServerTls, quic: QuicOptions, variant: ConfigVariant): NativeConfig {
     const identity = identityPem(tls.cert, tls.key, undefined)
     const clientCa = tls.clientCa === undefined ? null : certificatePem(tls.clientCa, 'clientCa')
-    const config = this.#binding.Config.withBoringSslCtx(
-      clientCa !== null,
-      false,
-      clientCa,
-      [identity.key],
-      [identity.cert],
-      null,
-    )
+    const config = this.#make(clientCa !== null, clientCa, identity)
     this.#apply(config, quic, variant)
     config.setInitialMaxStreamsBidi(quic.maxConcurrentStreams)
     if (tls.ticketKey !== undefined) {
@@ -118,7 +121,7 @@ export class QuicheConfigs {
     config.setInitialMaxStreamDataBidiRemote(quic.streamWindowBytes)
     config.setInitialMaxStreamDataUni(quic.streamWindowBytes)
     config.setMaxStreamWindow(Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes))
-    config.setMaxConnectionWindow(Math.max(quic.connectionWindowBytes, quic.maxConnectionWindowBytes))
+    config.setMaxConnectionWindow(quic.connectionWindowBytes)
     config.setInitialMaxStreamsUni(quic.maxUnidirectionalStreams)
     if (quic.maxQueuedDatagrams > 0) {
       config.enableDgram(true, quic.maxQueuedDatagrams, quic.maxQueuedDatagrams)

@@ -94,8 +94,7 @@ export class QuicheConnection implements DrivenConnection {
     const local = { bidirectional: this.#bidirectional, unidirectional: this.#unidirectional }
     this.#watchdog = new SurplusWatchdog({
       maxSurplusBytes: quic.maxSurplusBytes,
-      // The window may have grown to that before its readers fell asleep.
-      windowBytes: Math.max(quic.connectionWindowBytes, quic.maxConnectionWindowBytes),
+      streamWindowBytes: Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes),
     })
     this.#sends = new SendStreams(native, shutdown, events, local)
     this.#receives = new ReceiveStreams({
@@ -125,6 +124,7 @@ export class QuicheConnection implements DrivenConnection {
     }
     this.#now = now
     this.#isDirty = true
+    this.#onLimitsMoved()
     this.#receivedPackets += 1
     const handshake = this.#handshake
     if (!handshake.isOver) handshake.beforeReceive()
@@ -149,7 +149,11 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#isDead || !this.#budget.allows(now)) return undefined
     try {
       const sent = this.#native.send(this.#out)
-      if (!this.#handshake.isOver && this.#end === undefined) this.#refuse(this.#handshake.afterSend())
+      if (!this.#handshake.isOver && this.#end === undefined) {
+        // After rejected early data the peer's limits come to count within send().
+        this.#onLimitsMoved()
+        this.#refuse(this.#handshake.afterSend())
+      }
       if (sent === null) {
         this.#budget.onTurnEnded()
         return undefined
@@ -340,6 +344,11 @@ export class QuicheConnection implements DrivenConnection {
     return this.role === 'server' || this.isEstablished || this.#handshake.isInEarlyData
   }
 
+  #onLimitsMoved(): void {
+    this.#bidirectional.onLimitsMoved()
+    this.#unidirectional.onLimitsMoved()
+  }
+
   #poll(): void {
     this.#isDirty = false
     this.#receives.poll(this.#now)
@@ -370,12 +379,12 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#end !== undefined || this.#isDead) return
     this.#handshake.pollTicket(true)
     const ours = this.#receivedBytes - this.#strayBytes
-    const hasUnread = this.#native.isReadable()
-    if (!this.#watchdog.isFlood(ours, this.#sentPackets, hasUnread)) return
+    const unread = this.#native.isReadable() ? [...this.#native.readable()].length : 0
+    if (!this.#watchdog.isFlood(ours, this.#sentPackets, unread)) return
     // Anybody can send datagrams with our address as their sender. quiche counts what it could decrypt.
     const { recvBytes } = this.#native.stats()
     this.#strayBytes = this.#receivedBytes - recvBytes
-    if (!this.#watchdog.isFlood(recvBytes, this.#sentPackets, hasUnread)) return
+    if (!this.#watchdog.isFlood(recvBytes, this.#sentPackets, unread)) return
     this.#events.push({ type: 'defence', limit: 'quic.maxSurplusBytes' })
     this.close(true, EXCESSIVE_LOAD, 'too much came that nobody reads (quic.maxSurplusBytes)')
   }

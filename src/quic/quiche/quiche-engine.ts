@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import { TransportError } from '../../errors.ts'
-import type { AcceptPolicy, DrivenConnection, DrivenEngine } from '../driven-connection.ts'
+import type { AcceptPolicy, DrivenConnection, DrivenEngine, ServerPolicy } from '../driven-connection.ts'
 import type { PacketHeader, QuicAcceptOptions, QuicConnectOptions } from '../engine.ts'
-import type { NativeConnection, NativeHeader, QuicheBinding } from './binding.ts'
+import type { NativeConfig, NativeConnection, NativeHeader, QuicheBinding } from './binding.ts'
 import { KeylogFile } from './keylog-file.ts'
 import { nativeError } from './native-error.ts'
 import { QuicheConfigs } from './quiche-config.ts'
@@ -67,16 +67,24 @@ export class QuicheEngine implements DrivenEngine {
   }
 
   accept(options: QuicAcceptOptions & AcceptPolicy): DrivenConnection {
-    const { tls, quic, protocols, local, remote, connectionId, originalConnectionId } = options
+    const { quic, protocols, local, remote, connectionId, originalConnectionId } = options
     checkId(connectionId)
     const allowsSecondPath = options.allowsSecondPath ?? false
-    const variant = { protocols, earlyData: tls.earlyData ?? false, allowsSecondPath, keylog: false }
-    const config = this.#configs.server(tls, quic, variant)
+    const config = this.#serverConfig(options)
     const original = originalConnectionId ?? null
     const native = this.#binding.Connection.accept(connectionId, original, local, remote, config)
     const shutdown = this.#binding.Shutdown
     const common = { native, shutdown, local, remote, quic, allowsSecondPath, protocols }
     return new QuicheConnection({ ...common, role: 'server', client: undefined, keylog: undefined })
+  }
+
+  checkServer(options: ServerPolicy): void {
+    this.#serverConfig(options)
+  }
+
+  #serverConfig({ tls, quic, protocols, allowsSecondPath = false }: ServerPolicy): NativeConfig {
+    const variant = { protocols, earlyData: tls.earlyData ?? false, allowsSecondPath, keylog: false }
+    return this.#configs.server(tls, quic, variant)
   }
 
   readHeader(datagram: Buffer, connectionIdBytes: number): PacketHeader | undefined {

@@ -6,8 +6,8 @@ const BYTES_PER_DELIVERY = 128
 export interface SurplusLimits {
   /** What may come without reaching a reader, on top of what is explained below. */
   readonly maxSurplusBytes: number
-  /** What may lie unread while a reader sleeps. */
-  readonly windowBytes: number
+  /** What of one stream may lie unread while its reader sleeps. */
+  readonly streamWindowBytes: number
 }
 
 /**
@@ -15,8 +15,8 @@ export interface SurplusLimits {
  * reads: PATH_CHALLENGE (CVE-2023-6193), NEW_CONNECTION_ID (CVE-2024-1410), CRYPTO (CVE-2024-1765), and streams of single bytes with
  * holes between them. Honest traffic has a surplus of 3 to 5 %.
  *
- * Explained is what was delivered with an eighth on top, so much for each read and for each packet of ours, and while some reader
- * sleeps a whole window. The rest is surplus.
+ * Explained is what was delivered with an eighth on top, so much for each read and for each packet of ours, and a window
+ * for each stream whose reader sleeps. The rest is surplus.
  */
 export class SurplusWatchdog {
   readonly #limits: SurplusLimits
@@ -34,12 +34,12 @@ export class SurplusWatchdog {
   }
 
   /** Whether more came than can be explained. The counts are those of the connection so far. */
-  isFlood(receivedBytes: number, sentPackets: number, hasUnread: boolean): boolean {
+  isFlood(receivedBytes: number, sentPackets: number, unreadStreams: number): boolean {
     const explained =
       this.#deliveredBytes * 1.125 +
       this.#deliveries * BYTES_PER_DELIVERY +
       sentPackets * BYTES_PER_SENT_PACKET +
-      (hasUnread ? this.#limits.windowBytes : 0)
+      unreadStreams * this.#limits.streamWindowBytes
     return receivedBytes - explained > this.#limits.maxSurplusBytes
   }
 }

@@ -10,10 +10,7 @@ export function quicGroup(
 ): z.ZodType<GivenOptions<QuicOptions>> {
   return rangedGroup(defaults, {
     ranges: QUIC_RANGES,
-    order: [
-      ['maxStreamWindowBytes', 'streamWindowBytes'],
-      ['maxConnectionWindowBytes', 'connectionWindowBytes'],
-    ],
+    order: [['maxStreamWindowBytes', 'streamWindowBytes']],
     areAll,
   })
 }

@@ -45,7 +45,7 @@ export class StreamTable {
     this.#role = role
     this.#quic = quic
     this.#host = host
-    this.#window = new CreditWindow(quic.connectionWindowBytes, quic.maxConnectionWindowBytes)
+    this.#window = new CreditWindow(quic.connectionWindowBytes, quic.connectionWindowBytes)
     this.#own = { bidirectional: { opened: 0, limit: 0 }, unidirectional: { opened: 0, limit: 0 } }
     this.#peers = {
       bidirectional: { opened: 0, limit: own.bidirectional },

@@ -94,7 +94,10 @@ describe('the walls', () => {
       ['src/http2/d.ts', "import { x } from '../header-compression/x.ts'\nexport const z = x"],
       ['src/http2/connection.ts', "import { x } from 'node:net'\nexport const z = x"],
       ['src/http3/a.ts', "import type { x } from '../quic/engine.ts'\nexport const z: x = 1"],
-      ['src/quic/quiche/a.ts', "import { x } from '../engine.ts'\nimport { y } from '../../errors.ts'\nexport const z = [x, y]"],
+      [
+        'src/quic/quiche/a.ts',
+        "import { x } from '../engine.ts'\nimport { y } from '../../errors.ts'\nexport const z = [x, y]",
+      ],
       ['src/ingress/a.ts', "import { x } from '../http1/x.ts'\nexport const z = x"],
     ]
     for (const [file, code] of allowed) write(join(house, 'allowed', file), `${code}\n`)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readAltSvc } from '../../../src/http2/altsvc-frame.ts'
-import { encodeOrigins, readOrigins } from '../../../src/http2/origin-frame.ts'
+import { encodeOrigins, readOrigins } from '../../../src/multiplex/origin-frame.ts'
 
 /** A text with its length before it, or with another one. */
 function prefixed(text: string, length = text.length): Buffer {

@@ -93,10 +93,6 @@ describe('SettingsBook', () => {
       'quic.maxUnidirectionalStreams must be a whole number from 3',
     ],
     [
-      { quic: { connectionWindowBytes: 9_000_000 } },
-      'quic.maxConnectionWindowBytes must not be below quic.connectionWindowBytes (9000000), not 8388608',
-    ],
-    [
       { quic: { streamWindowBytes: 4096, maxStreamWindowBytes: 4095 } },
       'quic.maxStreamWindowBytes must not be below quic.streamWindowBytes (4096)',
     ],

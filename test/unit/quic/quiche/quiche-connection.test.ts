@@ -105,8 +105,8 @@ function turn(connection: QuicheConnection, read = true): QuicEvent[] {
 describe('the surplus watchdog of a connection', () => {
   const limits = {
     maxSurplusBytes: 100_000,
-    connectionWindowBytes: 200_000,
-    maxConnectionWindowBytes: 200_000,
+    streamWindowBytes: 200_000,
+    maxStreamWindowBytes: 200_000,
   }
 
   it('closes a connection on which nothing reaches a reader', () => {
