@@ -113,7 +113,11 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     const core = this.#core
     if (core.isEnded) return
     core.now = now
-    if (this.#watch.onTimeout()) this.#sendFinalGoaway()
+    try {
+      if (this.#watch.onTimeout()) this.#sendFinalGoaway()
+    } catch (error) {
+      this.#fail(error)
+    }
     this.#settle()
   }
 
@@ -368,7 +372,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     if (id >= this.#ownGoawayId) return undefined
     if (id >= this.#nextStreamId) this.#nextStreamId = id + 4
     const stream = new RequestStream(id, this, NO_EVENTS, core.now)
-    this.#watch.onOpened()
+    this.#watch.onAccepted()
     core.table.add(stream)
     return stream
   }

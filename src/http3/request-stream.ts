@@ -32,6 +32,7 @@ export const NO_CHUNKS: Buffer[] = Object.freeze([]) as unknown as Buffer[] // f
  */
 export class RequestStream implements Stream, FrameSink {
   readonly id: number
+  readonly openedAt: number
   readonly #host: StreamHost
   events: StreamEvents
   readonly parser: FrameParser
@@ -91,7 +92,7 @@ export class RequestStream implements Stream, FrameSink {
     this.id = id
     this.#host = host
     this.events = events
-    this.lastReadAt = now
+    this.openedAt = this.lastReadAt = now
     this.parser = new FrameParser(this)
   }
 

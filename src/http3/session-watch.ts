@@ -1,3 +1,4 @@
+import { StreamFault } from './http3-error.ts'
 import { Liveness } from './liveness.ts'
 import type { SessionCore } from './session-core.ts'
 import { SessionDeadlines } from './session-deadlines.ts'
@@ -68,6 +69,15 @@ export class SessionWatch {
     this.#liveness.start(this.#core.quic.stats().receivedPackets, this.#core.now)
   }
 
+  /** Server: a request has begun. One deadline serves all heads: it is set when there is none, and moved on when it has come. */
+  onAccepted(): void {
+    this.onOpened()
+    const { options, now } = this.#core
+    const { headTimeoutMs = 0 } = options
+    if (headTimeoutMs > 0 && !this.#deadlines.isAwaited('head'))
+      this.#deadlines.expect('head', now, headTimeoutMs)
+  }
+
   ping(): void {
     const { quic } = this.#core
     this.#pingedAt = quic.stats().receivedPackets
@@ -82,7 +92,7 @@ export class SessionWatch {
     this.#core.events.onPong()
   }
 
-  /** Ends the session where somebody was waited for too long. True: the time of a drained session's last GOAWAY has come. */
+  /** Ends the session where somebody was waited for too long. Throws ConnectionFault. True: the time of a drained session's last GOAWAY has come. */
   onTimeout(): boolean {
     const core = this.#core
     let isDrainOver = false
@@ -90,11 +100,27 @@ export class SessionWatch {
       const overdue = this.#deadlines.takeOverdue(core.now)
       if (overdue === undefined) break
       if (overdue === 'drain') isDrainOver = true
+      else if (overdue === 'head') this.#breakSlowHeads()
       else if (overdue === 'farewell') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
       else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
     }
     if (!core.isEnded && this.#liveness.nextAt <= core.now) this.#checkLiveness()
     return isDrainOver && !core.isEnded
+  }
+
+  #breakSlowHeads(): void {
+    const core = this.#core
+    const { headTimeoutMs = 0 } = core.options
+    let oldest = Number.POSITIVE_INFINITY
+    for (const stream of core.table.all()) {
+      if (stream.readState !== 'head' || stream.isOver) continue
+      if (core.now - stream.openedAt < headTimeoutMs) oldest = Math.min(oldest, stream.openedAt)
+      else {
+        const message = `the head of a request was not complete after headerTimeoutMs (${headTimeoutMs})`
+        core.onStreamFault(stream, new StreamFault('H3_REQUEST_INCOMPLETE', message, 'headerTimeoutMs'))
+      }
+    }
+    if (Number.isFinite(oldest)) this.#deadlines.expect('head', oldest, headTimeoutMs)
   }
 
   #checkLiveness(): void {

@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly maxHeaderCount: number
   /** The connection is exhausted after this many requests: see QuicOptions.maxRequestsPerConnection. */
   readonly maxRequests: number
+  /** Server role: from the first byte of a request to the end of its head; a slower one is broken off. Default 0: any time. */
+  readonly headTimeoutMs?: number | undefined
   /** Server role: whether extended CONNECT is offered (RFC 9220). */
   readonly enableConnectProtocol: boolean
   /** HTTP datagrams are taken (RFC 9297), if the engine and the peer take them. */

@@ -62,6 +62,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
       maxHeaderBytes: limits.maxHeaderBytes,
       maxHeaderCount: limits.maxHeaderCount,
       maxRequests: limits.quic.maxRequestsPerConnection,
+      headTimeoutMs: limits.headerTimeoutMs,
       enableConnectProtocol: true,
       enableDatagrams: false,
       liveness: { intervalMs: limits.quic.livenessIntervalMs, timeoutMs: limits.quic.livenessTimeoutMs },

@@ -128,6 +128,25 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     expect(pair.client.streamsLeft('bidirectional')).toBeGreaterThan(40)
   })
 
+  it('gives credit back for streams that the client only resets', () => {
+    const pair = connected({ serverQuic: { maxConcurrentStreams: 8 } })
+    for (let i = 0; i < 40; i += 1) {
+      const stream = pair.client.openStream('bidirectional')
+      if (stream === undefined) throw new Error(`no credit for stream ${i}`)
+      pair.client.write(stream, Buffer.from('x'), false)
+      pair.run()
+      pair.client.reset(stream, 0x10c)
+      pair.run()
+      pair.server.read(stream, Buffer.alloc(100)) // the reset
+      pair.run()
+      pair.server.reset(stream, 0x10c)
+      pair.run()
+      // The acknowledgement of the reset comes with something else.
+      pair.client.ping()
+      pair.run()
+    }
+  })
+
   it('stops a peer that goes on and on', () => {
     const pair = connected()
     const stream = open(pair)

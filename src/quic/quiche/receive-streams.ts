@@ -34,6 +34,9 @@ interface Discard {
  * - When the peer's side of a stopped stream is complete and quiche still knows it, it is made to look again by a RESET_STREAM, which
  *   the peer ignores after the end (RFC 9000 3.2): for our own streams at once, since nobody wants them any more; for others when the
  *   end of our answer has surely been acknowledged.
+ *
+ * A stream that the peer has reset has the same trap the other way round: quiche looks again when it is read, which nobody does who has heard of the
+ * reset. So such streams are read once more when something has come, until quiche says that it does not know them.
  */
 export class ReceiveStreams {
   readonly #native: NativeConnection
@@ -46,6 +49,8 @@ export class ReceiveStreams {
   readonly #discarding = new Map<number, Discard>()
   /** Stopped streams that quiche may keep for ever: since when they are stopped. */
   readonly #stopped = new Map<number, number>()
+  /** Streams of the peer that it has reset, and that quiche may still know. */
+  readonly #reset = new Set<number>()
   #readable: readonly number[] = NO_STREAMS
   #nextReadable = 0
   #filledBuffer = false
@@ -75,6 +80,7 @@ export class ReceiveStreams {
     this.#readable = this.#native.isReadable() ? [...this.#native.readable()] : NO_STREAMS
     this.#nextReadable = 0
     if (this.#stopped.size > 0) this.#sweep()
+    if (this.#reset.size > 0) this.#sweepReset()
   }
 
   /** The last read took all that the buffer could hold: there may be more, though nothing comes. */
@@ -109,7 +115,7 @@ export class ReceiveStreams {
     } catch (error) {
       const { name, code } = nativeError(error)
       // InvalidStreamState: it has ended, or never was.
-      if (name === 'StreamReset') this.#events.push({ type: 'reset', stream, code })
+      if (name === 'StreamReset') this.#onReset(stream, code)
       return undefined
     }
   }
@@ -121,6 +127,25 @@ export class ReceiveStreams {
     } else if (!this.#discarding.has(stream)) {
       this.#discarding.set(stream, { leftBytes: MAX_DISCARDED_BYTES, code })
       this.#discard(stream)
+    }
+  }
+
+  #onReset(stream: number, code: number): void {
+    this.#events.push({ type: 'reset', stream, code })
+    if (!isOpenedBy(this.#role, stream) && !isUnidirectional(stream)) this.#reset.add(stream)
+  }
+
+  #sweepReset(): void {
+    let left = Math.min(this.#reset.size, MAX_SWEPT_PER_TURN)
+    for (const stream of this.#reset) {
+      if (left-- === 0) return
+      this.#reset.delete(stream)
+      try {
+        this.#native.streamRecv(stream, SCRATCH)
+      } catch (error) {
+        // Anything but InvalidStreamState: it is still known. To the end: the others have their turn.
+        if (nativeError(error).name !== 'InvalidStreamState') this.#reset.add(stream)
+      }
     }
   }
 
@@ -149,8 +174,9 @@ export class ReceiveStreams {
       if (read === null) return undefined
       this.#watchdog.onDelivered(read[0])
       return read[1] ? 'end' : read[0]
-    } catch {
-      return 'end' // StreamReset, or it is gone
+    } catch (error) {
+      if (nativeError(error).name === 'StreamReset') this.#reset.add(stream)
+      return 'end' // else it is gone
     }
   }
 
