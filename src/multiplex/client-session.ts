@@ -91,6 +91,7 @@ export interface SessionEnd {
    * - `flood`: a defence ended it
    * - `timeout`: it did not say what it had to in time
    * - `network`: the way to it is gone
+   * - `idle`: nothing came for the idle timeout of the connection. Where nothing was under way that is nobody's fault
    */
-  readonly cause: 'local' | 'peer' | 'flood' | 'timeout' | 'network'
+  readonly cause: 'local' | 'peer' | 'flood' | 'timeout' | 'network' | 'idle'
 }

@@ -103,6 +103,8 @@ export class MultiplexedConnection implements Connection {
   /** Exchanges that have fallen with the connection, and hear of it after the listener. */
   #fallen: ClientExchange[] = []
   #isResetting = false
+  /** Nothing was under way when the session ended. */
+  #wasIdle = false
   /** The session has ended while a stream was being reset. */
   #heldEnd: SessionEnd | undefined
   /** Exchanges that wait until the session is ready for them. */
@@ -325,6 +327,7 @@ export class MultiplexedConnection implements Connection {
       onOrigins: origins => void (this.#originSet = origins),
       onDefence: limit => this.#onDefence?.(limit),
       onEnding: end => {
+        this.#wasIdle = this.#table.size === 0
         this.#loss ??= sessionFailure(end)
         if (this.#table.size > 0) this.#tellDraining(this.#reasonOf(end))
       },
@@ -345,13 +348,15 @@ export class MultiplexedConnection implements Connection {
   }
 
   #onEnd(end: SessionEnd): void {
-    this.#finish(this.#reasonOf(end), end.cause === 'local' ? undefined : this.#loss)
+    const isNobodysFault = end.cause === 'local' || (end.cause === 'idle' && this.#wasIdle)
+    this.#finish(this.#reasonOf(end), isNobodysFault ? undefined : this.#loss)
   }
 
   #reasonOf({ cause, isError }: SessionEnd): CloseReason {
     if (cause === 'local') return this.#reason ?? 'peer-closed'
     if (cause === 'timeout') return 'timeout'
-    if (cause === 'network') return 'network-error'
+    if (cause === 'idle' && this.#wasIdle) return 'idle-timeout'
+    if (cause === 'network' || cause === 'idle') return 'network-error'
     return cause === 'peer' && !isError ? 'peer-closed' : 'protocol-error'
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { HandshakeInfo } from '../../../src/connection.ts'
 import type { ExchangeRequest } from '../../../src/exchange.ts'
 import { type Http3ConnectionOptions, http3Connection } from '../../../src/http3/connection.ts'
+import { INITIAL_SETTINGS } from '../../../src/http3/settings.ts'
 import { decodeTicket } from '../../../src/http3/ticket.ts'
 import type { MultiplexedConnection } from '../../../src/multiplex/connection.ts'
 import {
@@ -243,6 +244,20 @@ describe('how it ends', () => {
     expect(bench.clock.pendingTimers()).toBe(0)
   })
 
+  it('of the idle timeout: nobody’s fault when nothing was under way', () => {
+    const idle = new Bench()
+    idle.quic.ends({ cause: 'idle', isApplication: false })
+    idle.turn()
+    expect(idle.story).toEqual(['closed idle-timeout'])
+
+    const busy = new Bench()
+    const handler = busy.open()
+    busy.quic.ends({ cause: 'idle', isApplication: false })
+    busy.turn()
+    expect(busy.log.at(-2)).toBe('closed network-error')
+    expect(handler.error?.code).toBe('MM_CONNECTION_RESET')
+  })
+
   it('of a link that is closed without a word', () => {
     const bench = new Bench()
     const handler = bench.open()
@@ -285,5 +300,60 @@ describe('a tunnel', () => {
     const handler = bench.open({ upgrade: 'websocket' })
     expect([handler.error?.code, handler.error?.processed]).toEqual(['MM_UPGRADE_UNAVAILABLE', 'no'])
     expect(bench.quic.ids).not.toContain(0)
+  })
+})
+
+describe('the farewell of a connection that used up a ticket', () => {
+  const settingsBefore = { ...INITIAL_SETTINGS }
+  const farewells = (): { bench: Bench; overs: Promise<void>[] } => {
+    const overs: Promise<void>[] = []
+    const bench = new Bench({ rememberedSettings: settingsBefore, onFarewell: over => void overs.push(over) })
+    return { bench, overs }
+  }
+
+  it('waits for the next one, and closes with it', async () => {
+    const { bench, overs } = farewells()
+    bench.connection.close('shutdown')
+    expect([bench.story, bench.quic.closed, bench.link.isHeld]).toEqual([
+      ['closed shutdown'],
+      undefined,
+      true,
+    ])
+    bench.quic.tell({ type: 'ticket', ticket: Buffer.from('next') })
+    bench.turn()
+    await Promise.all(overs)
+    expect(bench.tickets.map(ticket => decodeTicket(ticket)?.ticket.toString())).toEqual(['next'])
+    expect([bench.quic.closed?.code, bench.link.isHeld]).toEqual([0x100, false])
+    expect(bench.clock.pendingTimers()).toBe(0)
+  })
+
+  it('is over after two round trips and a little', async () => {
+    const { bench, overs } = farewells()
+    bench.connection.close('shutdown')
+    bench.clock.advance(1000)
+    await Promise.all(overs)
+    expect([bench.quic.closed?.code, bench.tickets.length]).toEqual([0x100, 0])
+  })
+
+  it('is over when the link is', async () => {
+    const { bench, overs } = farewells()
+    bench.connection.close('shutdown')
+    bench.link.owner?.onClosed()
+    await Promise.all(overs)
+    expect(bench.clock.pendingTimers()).toBe(0)
+  })
+
+  it.each([
+    ['who got a ticket', { rememberedSettings: settingsBefore }, true],
+    ['who used none', {}, false],
+  ])('%s closes at once', (_who, options, hasTicket) => {
+    const overs: Promise<void>[] = []
+    const bench = new Bench({ ...options, onFarewell: over => void overs.push(over) })
+    if (hasTicket) {
+      bench.quic.tell({ type: 'ticket', ticket: Buffer.from('next') })
+      bench.turn()
+    }
+    bench.connection.close('shutdown')
+    expect([bench.quic.closed?.code, overs.length]).toEqual([0x100, 0])
   })
 })

@@ -69,7 +69,7 @@ describe('quicFailure', () => {
       { cause: 'local', isApplication: false, code: 7 },
       { code: 'QUIC error 7', isError: true, cause: 'peer' },
     ],
-    [{ cause: 'idle' }, { isError: false, cause: 'network' }],
+    [{ cause: 'idle' }, { isError: false, cause: 'idle' }],
     [{ cause: 'reset' }, { isError: false, cause: 'network' }],
     [
       { cause: 'unusable', reason: 'why' },

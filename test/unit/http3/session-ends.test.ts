@@ -10,7 +10,7 @@ describe('the QUIC connection ends', () => {
     [{ cause: 'peer', isApplication: true, code: 0x100 }, 'over H3_NO_ERROR peer'],
     [{ cause: 'peer', isApplication: true, code: 0x102 }, 'over H3_INTERNAL_ERROR peer'],
     [{ cause: 'peer', isApplication: false, code: 10 }, 'over QUIC error 10 peer'],
-    [{ cause: 'idle', isApplication: false, code: 0 }, 'over H3_NO_ERROR network'],
+    [{ cause: 'idle', isApplication: false, code: 0 }, 'over H3_NO_ERROR idle'],
     [{ cause: 'reset', isApplication: false, code: 0 }, 'over H3_NO_ERROR network'],
     [{ cause: 'unusable', isApplication: false, code: 0 }, 'over H3_NO_ERROR network'],
   ] as const)('%o', (end, over) => {
