@@ -30,8 +30,8 @@ export class InboundTurn {
   readonly #host: TurnHost
   #receivedBytes = 0
   #end: QuicEnd | undefined
-  /** Request streams that can be read. */
-  #readable: number[] = []
+  /** Request streams that can be read. Each once: one that was read to its end and came up again would be taken for a new request. */
+  #readable = new Set<number>()
 
   constructor(
     core: SessionCore,
@@ -64,8 +64,8 @@ export class InboundTurn {
       }
       core.sending.pump()
       const readable = this.#readable
-      this.#readable = []
-      if (readable.length === 0) break
+      if (readable.size === 0) break
+      this.#readable = new Set()
       for (const id of readable) {
         this.#readMessage(id)
         if (core.isEnded) return
@@ -79,7 +79,7 @@ export class InboundTurn {
     switch (event.type) {
       case 'readable':
         if (isUnidirectional(event.stream)) this.#unidirectional.read(event.stream)
-        else this.#readable.push(event.stream)
+        else this.#readable.add(event.stream)
         break
       case 'writable': {
         const stream = core.table.get(event.stream)

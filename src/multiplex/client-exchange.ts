@@ -24,7 +24,7 @@ export interface ExchangeOwner {
   readonly table: DeadlineTable<ClientExchange>
   readonly maxInformational: number
   /** Why the connection is ending with everything on it. Exchanges fall with it: see onExchangeFallen. */
-  readonly loss: TransportError | undefined
+  loss(): TransportError | undefined
   keep(chunk: Buffer): Buffer
   /**
    * The exchange has ended, before the handler hears of it. `failed`: see ConnectionListener. Its stream is free, or still to be reset
@@ -291,7 +291,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   onReset(reset: StreamReset): void {
-    const { loss } = this.#owner
+    const loss = this.#owner.loss()
     const failure = streamFailure(reset, this.#hasResponse)
     if (this.#tunnel !== undefined) this.#tunnel.receiveReset(loss ?? failure, reset.isError)
     else if (loss !== undefined) this.fall(loss, failure.processed)

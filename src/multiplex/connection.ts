@@ -245,15 +245,13 @@ export class MultiplexedConnection implements Connection {
   }
 
   #exchangeOwner(maxInformational: number, keep: (chunk: Buffer) => Buffer): ExchangeOwner {
-    const lossOf = (): TransportError | undefined => this.#loss
     return {
       protocol: this.protocol,
       session: this.#session,
       table: this.#table,
       maxInformational,
-      get loss() {
-        return lossOf()
-      },
+      // Not a getter: a literal with one is a slow object, and this one is asked several times for each exchange.
+      loss: () => this.#loss,
       keep,
       onExchangeEnded: (exchange, failed, stream, code) => {
         this.#table.remove(exchange)

@@ -31,9 +31,7 @@ export async function openClientLink(engine: DrivenEngine, options: ClientLinkOp
     clock: options.clock,
     socket: {
       send: ({ bytes }) => socket.send(bytes),
-      get isFull() {
-        return socket.isFull
-      },
+      isFull: () => socket.isFull,
       ref: () => socket.ref(),
       unref: () => socket.unref(),
       release: () => socket.close(),

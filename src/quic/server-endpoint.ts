@@ -237,9 +237,7 @@ export class ServerEndpoint {
       beforeSending: giveIds,
       socket: {
         send: ({ bytes, to }) => socket?.sendTo(bytes, to),
-        get isFull() {
-          return socket?.isFull ?? false
-        },
+        isFull: () => socket?.isFull ?? false,
         // The endpoint's socket is for all.
         ref: () => undefined,
         unref: () => undefined,

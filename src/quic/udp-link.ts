@@ -9,7 +9,8 @@ const FULL_SOCKET_MS = 1
 /** What a link needs of the socket below it. */
 export interface LinkSocket {
   send(datagram: OutgoingDatagram): void
-  readonly isFull: boolean
+  /** Not a getter: a literal with one is a slow object, and this is asked for each datagram. */
+  isFull(): boolean
   ref(): void
   unref(): void
   /** The link will neither send nor receive any more. */
@@ -158,7 +159,7 @@ export class UdpLink implements QuicLink {
 
   /** What the kernel did not take holds the engine's buffer: nothing more is made until it is gone. */
   #isFull(): boolean {
-    if (!this.#socket.isFull) return false
+    if (!this.#socket.isFull()) return false
     this.#fullTimer ??= this.#clock.setTimer(FULL_SOCKET_MS, () => {
       this.#fullTimer = undefined
       this.schedule()

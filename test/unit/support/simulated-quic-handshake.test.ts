@@ -333,7 +333,7 @@ describe('the end of a connection of the simulated engine', () => {
   ]
   for (const [name, code, frames] of violations) {
     it(`comes when the peer breaks a rule: ${name}`, () => {
-      const { pair, server } = ends()
+      const { pair, server } = ends({ server: { quic: { connectionWindowBytes: 4_194_304 } } })
       pair.establish()
       // The stream of messages goes on where the client's ended.
       const sent = pair.trace.flatMap(line => [...line.matchAll(/client .*handshake (\d+)\+(\d+)/g)]).at(-1)!
