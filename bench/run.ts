@@ -7,11 +7,13 @@ import { repositoryRoot } from './lib/repository.ts'
 import type { Scenario, ScenarioResult } from './lib/scenario.ts'
 import { client } from './scenarios/client.ts'
 import { clientH2 } from './scenarios/client-h2.ts'
+import { clientH3 } from './scenarios/client-h3.ts'
 import { coldBurst } from './scenarios/cold-burst.ts'
 import { forward } from './scenarios/forward.ts'
 import { forwardH2 } from './scenarios/forward-h2.ts'
 import { reuseH2 } from './scenarios/reuse-h2.ts'
 import { rttH2 } from './scenarios/rtt-h2.ts'
+import { rttH3 } from './scenarios/rtt-h3.ts'
 
 /** The bench's command line; scripts/bench.mjs compiles it and runs it. */
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -22,6 +24,8 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'client-h2': clientH2,
   'rtt-h2': rttH2,
   'reuse-h2': reuseH2,
+  'client-h3': clientH3,
+  'rtt-h3': rttH3,
 }
 
 const args = process.argv.slice(2)

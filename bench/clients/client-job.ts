@@ -35,6 +35,10 @@ export interface ClientSetting {
   connections: number
   /** What a client that speaks several is held to; default: as it comes. */
   protocols?: readonly Protocol[]
+  /** Ours only: where tickets outlive a client. A client is closed when the next ticket has surely come. Default: it resumes nothing. */
+  stateDirectory?: string
+  /** Ours only: which requests may leave in early data. Default: off. */
+  earlyData?: 'off' | 'safe'
 }
 
 /** One client of one library, ready to be driven. */

@@ -2,6 +2,7 @@ import type { BenchClient, ClientJob, ClientReport, ClientSetting } from './clie
 import { driveBurst, driveSteady, driveWarmBurst, driveWhole } from './drive.ts'
 import { middlemileDispatch, middlemileFetch, middlemileRequest } from './middlemile-client.ts'
 import { middlemileConnection } from './middlemile-connection-client.ts'
+import { middlemileHttp3Connection } from './middlemile-http3-connection-client.ts'
 import { nodeHttp2, nodeHttp2Defaults } from './node-http2-client.ts'
 import { undiciDispatch, undiciFetch, undiciH2Dispatch, undiciRequest } from './undici-client.ts'
 
@@ -16,6 +17,7 @@ const CLIENTS: Readonly<Record<string, MakeClient>> = {
   'node:http2': nodeHttp2,
   'node:http2 defaults': nodeHttp2Defaults,
   'middlemile connection': middlemileConnection,
+  'middlemile h3 connection': middlemileHttp3Connection,
   'middlemile dispatch': middlemileDispatch,
   'middlemile request': middlemileRequest,
   'middlemile fetch': middlemileFetch,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import type * as middlemile from '../../src/index.ts'
 import type {
@@ -12,6 +13,9 @@ import type { BenchClient, ClientSetting } from './client-job.ts'
 import { reportWhenDone } from './report-when-done.ts'
 
 type Module = typeof middlemile
+
+/** Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. */
+const TICKET_MS = 250
 type Done = (bytes: number, error?: unknown) => void
 
 /** The built package, as an embedder gets it. */
@@ -19,13 +23,19 @@ async function load({
   ca,
   connections,
   protocols,
+  stateDirectory,
+  earlyData = 'off',
 }: ClientSetting): Promise<{ transport: Transport; module: Module }> {
   const file = builtFile('index.js')
   if (file === undefined) throw new Error(NOT_BUILT)
   const module = (await import(pathToFileURL(file).href)) as Module // the build of exactly that source
   const pool = connections === 0 ? {} : { maxConnections: connections }
   const held = protocols === undefined ? {} : { protocols }
-  return { transport: module.createTransport({ defaults: { tls: { ca }, pool, ...held } }), module }
+  const state = stateDirectory === undefined ? {} : { state: { directory: stateDirectory } }
+  return {
+    transport: module.createTransport({ defaults: { tls: { ca }, pool, earlyData, ...held }, ...state }),
+    module,
+  }
 }
 
 /** Counts the bytes of one response, through the lowest door. */
@@ -75,7 +85,10 @@ export async function middlemileDispatch(setting: ClientSetting): Promise<BenchC
       const request: DispatchRequest = { method: 'GET', path, headers: module.NO_HEADERS, body: null }
       transport.dispatch(origin, request, new CountingHandler(done))
     },
-    close: () => transport.close(),
+    async close() {
+      if (setting.stateDirectory !== undefined) await sleep(TICKET_MS)
+      await transport.close()
+    },
   }
 }
 

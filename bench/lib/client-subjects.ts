@@ -1,5 +1,4 @@
 import type { Protocol } from '../../src/index.ts'
-import type { Nginx } from '../../test/support/nginx.ts'
 import { BODY_SIZES, type BodySize } from './body-sizes.ts'
 import { type MeasuredClient, startMeasuredClient } from './measured-client.ts'
 import { builtFile, NOT_BUILT } from './repository.ts'
@@ -12,6 +11,17 @@ export interface ClientSubject {
   /** At most so many connections; 0: as many as the client likes. */
   connections: number
   protocols?: readonly Protocol[]
+  /** See ClientSetting. */
+  stateDirectory?: string
+  earlyData?: 'off' | 'safe'
+}
+
+/** What a subject must know of an origin. */
+export interface SubjectOrigin {
+  /** Where it speaks TLS, and QUIC if it does. */
+  readonly tlsPort: number
+  /** PEM. */
+  readonly certificates: { readonly ca: string }
 }
 
 export interface StartedSubject {
@@ -21,24 +31,19 @@ export interface StartedSubject {
 
 /** Starts one in a process of its own. `port` is the origin's, or that of a relay before it. */
 export async function startSubject(
-  { name, client, connections, protocols }: ClientSubject,
-  origin: Nginx,
+  { name, client, ...how }: ClientSubject,
+  origin: SubjectOrigin,
   port: number,
   cpu: number | undefined,
 ): Promise<StartedSubject> {
-  const setting = {
-    origin: `https://127.0.0.1:${port}`,
-    ca: origin.certificates.ca,
-    connections,
-    ...(protocols === undefined ? {} : { protocols }),
-  }
+  const setting = { origin: `https://127.0.0.1:${port}`, ca: origin.certificates.ca, ...how }
   return { name, client: await startMeasuredClient(client, setting, cpu) }
 }
 
 /** Why a subject cannot be measured: it gets one body first, which must be the right one. Undefined: it can. */
 async function whyNotMeasurable(
   subject: ClientSubject,
-  origin: Nginx,
+  origin: SubjectOrigin,
   size: BodySize,
 ): Promise<string | undefined> {
   if (subject.client.startsWith('middlemile') && builtFile('index.js') === undefined) return NOT_BUILT
@@ -63,7 +68,7 @@ async function whyNotMeasurable(
 /** Those that can be measured, and of the others why not. */
 export async function sortOutSubjects(
   wanted: readonly ClientSubject[],
-  origin: Nginx,
+  origin: SubjectOrigin,
 ): Promise<{ subjects: ClientSubject[]; unavailable: { subject: string; because: string }[] }> {
   const subjects: ClientSubject[] = []
   const unavailable: { subject: string; because: string }[] = []

@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { bodyOf } from '../../test/support/body-files.ts'
-import { cpuPrefix, deathSignalPrefix } from '../../test/support/real-server.ts'
+import { startRelayProcess } from './start-relay-process.ts'
 
 /** The way to `targetPort` made longer, by a relay in a process of its own. */
 export interface DelayRelay extends AsyncDisposable {
@@ -27,25 +25,10 @@ export async function startDelayRelay(
   cpu: number | undefined,
 ): Promise<DelayRelay> {
   const echo = await startEcho()
-  const program = fileURLToPath(new URL('./relay-process.js', import.meta.url)) // compiled beside this file
-  const line = [
-    ...deathSignalPrefix(),
-    ...cpuPrefix(cpu),
-    process.execPath,
-    program,
-    String(roundTripMs / 2),
-    String(targetPort),
-    String(portOf(echo)),
-  ]
-  const child = spawn(line[0] ?? '', line.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const dispose = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
+  const program = new URL('./relay-process.js', import.meta.url) // compiled beside this file
+  const relay = await startRelayProcess(program, roundTripMs / 2, [targetPort, portOf(echo)], cpu)
   try {
-    const [ports] = (await once(child, 'message')) as [number[]] // relay-process.ts sends these
-    const [port = 0, echoPort = 0] = ports
+    const [port = 0, echoPort = 0] = relay.ports
     await measureEcho(echoPort) // compiles the relay's code
     const samples = [await measureEcho(echoPort), await measureEcho(echoPort), await measureEcho(echoPort)]
     const measured = {
@@ -58,9 +41,9 @@ export async function startDelayRelay(
         `the relay's ${what} is ${ms.toFixed(1)}, not ${roundTripMs}: the machine is too busy for this`,
       )
     }
-    return { port, ...measured, [Symbol.asyncDispose]: dispose }
+    return { port, ...measured, [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose]() }
   } catch (error) {
-    await dispose()
+    await relay[Symbol.asyncDispose]()
     throw error
   } finally {
     echo.close()

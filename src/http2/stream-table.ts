@@ -1,25 +1,15 @@
 import { RecentIds } from '../multiplex/recent-ids.ts'
+import { StreamRing } from '../multiplex/stream-ring.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './stream-state.ts'
 
 const MAX_STREAM_ID = 0x7fffffff
 
-/** Enough for the streams of nearly every connection. */
-const SLOTS = 256
-
-/**
- * The streams of a session by their numbers (RFC 9113 5.1.1): those that live, and what can be said of the others.
- *
- * Numbers only go up, so the living ones stand close to each other: they lie in a ring, each at its number. A stream that lives so long that the
- * ring has come round to it moves aside, into a map. (A map for all costs four times as much: it is rehashed again and again while
- * numbers come and go.)
- */
+/** The streams of a session by their numbers (RFC 9113 5.1.1): those that live, and what can be said of the others. */
 export class StreamTable {
-  readonly #ring: (ActiveStream | undefined)[] = Array.from({ length: SLOTS })
-  readonly #longLived = new Map<number, ActiveStream>()
+  readonly #living = new StreamRing<ActiveStream>(1)
   readonly #resets = new RecentIds()
   readonly #isClient: boolean
-  #size = 0
   #nextOwnId: number
   /**
    * Streams of the peer above this are not taken: we have said so by GOAWAY, so that what comes on them is as good as reset
@@ -35,7 +25,7 @@ export class StreamTable {
   }
 
   get size(): number {
-    return this.#size
+    return this.#living.size
   }
 
   get lastPeerId(): number {
@@ -47,16 +37,12 @@ export class StreamTable {
   }
 
   get(id: number): ActiveStream | undefined {
-    const stream = this.#ring[slotOf(id)]
-    if (stream !== undefined && stream.id === id) return stream
-    return this.#longLived.size === 0 ? undefined : this.#longLived.get(id)
+    return this.#living.get(id)
   }
 
-  /** A copy, so that the walk may remove. */
+  /** A copy, so that the walk may remove; in order of their ids. */
   all(): ActiveStream[] {
-    const streams = [...this.#longLived.values()]
-    for (const stream of this.#ring) if (stream !== undefined) streams.push(stream)
-    return streams.sort((a, b) => a.id - b.id)
+    return this.#living.all()
   }
 
   peekOwnId(): number {
@@ -68,11 +54,7 @@ export class StreamTable {
   }
 
   add(stream: ActiveStream): void {
-    const slot = slotOf(stream.id)
-    const before = this.#ring[slot]
-    if (before !== undefined) this.#longLived.set(before.id, before)
-    this.#ring[slot] = stream
-    this.#size += 1
+    this.#living.add(stream)
   }
 
   usePeerId(id: number): void {
@@ -80,10 +62,7 @@ export class StreamTable {
   }
 
   remove(stream: ActiveStream): void {
-    const slot = slotOf(stream.id)
-    if (this.#ring[slot] === stream) this.#ring[slot] = undefined
-    else if (!this.#longLived.delete(stream.id)) return
-    this.#size -= 1
+    this.#living.remove(stream)
   }
 
   rememberReset(id: number): void {
@@ -106,9 +85,4 @@ export class StreamTable {
     if (isOwn ? id >= this.#nextOwnId : id > this.#lastPeerId) return 'idle'
     return this.#resets.has(id) ? 'resetByUs' : 'closed'
   }
-}
-
-/** All numbers of one side are odd, or even. */
-function slotOf(id: number): number {
-  return (id >>> 1) & (SLOTS - 1)
 }

@@ -3,6 +3,7 @@ import type { SessionEnd } from '../multiplex/client-session.ts'
 import { RecentIds } from '../multiplex/recent-ids.ts'
 import type { ResetCode } from '../multiplex/reset-code.ts'
 import type { StreamReset } from '../multiplex/stream-events.ts'
+import { StreamRing } from '../multiplex/stream-ring.ts'
 import type { QuicConnection } from '../quic/engine.ts'
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 import { FloodGuard } from './flood-guard.ts'
@@ -13,7 +14,6 @@ import { SectionWriter } from './section-writer.ts'
 import { SendSide } from './send-side.ts'
 import type { SessionEvents, SessionOptions } from './session.ts'
 import { INITIAL_SETTINGS, type Settings } from './settings.ts'
-import { StreamTable } from './stream-table.ts'
 
 /** How a stream, and the session, end: in the codes of HTTP/3. */
 export type Broken = Omit<StreamReset, 'code' | 'isError'> & { readonly code: ErrorCode }
@@ -33,7 +33,8 @@ export class SessionCore {
   readonly quic: QuicConnection
   readonly options: SessionOptions
   readonly events: SessionEvents
-  readonly table = new StreamTable()
+  /** Request streams are every fourth id (RFC 9000 2.1). */
+  readonly table = new StreamRing<RequestStream>(2)
   readonly sections: SectionWriter
   readonly reader: SectionReader
   readonly sending: SendSide

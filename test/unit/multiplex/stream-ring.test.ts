@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { RequestStream, type StreamHost } from '../../../src/http3/request-stream.ts'
-import { StreamTable } from '../../../src/http3/stream-table.ts'
+import { StreamRing } from '../../../src/multiplex/stream-ring.ts'
 
-const host = {} as StreamHost // no stream asks for anything here
-const events = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onReset() {} }
-const streamOf = (id: number): RequestStream => new RequestStream(id, host, events, 0)
+interface Numbered {
+  readonly id: number
+}
 
-describe('StreamTable', () => {
+const streamOf = (id: number): Numbered => ({ id })
+const ring = (): StreamRing<Numbered> => new StreamRing<Numbered>(2)
+
+describe('StreamRing', () => {
   it('finds what lives, however many numbers went by', () => {
-    const table = new StreamTable()
+    const table = ring()
     const longLived = streamOf(0)
     table.add(longLived)
     for (let id = 4; id < 10_000; id += 4) {
@@ -25,7 +27,7 @@ describe('StreamTable', () => {
   })
 
   it('holds thousands at once, and gives them in order', () => {
-    const table = new StreamTable()
+    const table = ring()
     const streams = Array.from({ length: 3000 }, (_, i) => streamOf(4 * i))
     for (const stream of streams) table.add(stream)
     expect(streams.every(stream => table.get(stream.id) === stream)).toBe(true)
@@ -35,7 +37,7 @@ describe('StreamTable', () => {
   })
 
   it('counts a stream once, also when it is removed twice', () => {
-    const table = new StreamTable()
+    const table = ring()
     const stream = streamOf(8)
     table.add(stream)
     table.remove(stream)
@@ -44,7 +46,7 @@ describe('StreamTable', () => {
   })
 
   it('takes streams whose ids lie far apart', () => {
-    const table = new StreamTable()
+    const table = ring()
     const ids = [2 ** 50, 0, 2 ** 40 + 1024, 1024]
     for (const id of ids) table.add(streamOf(id))
     expect(ids.map(id => table.get(id)?.id)).toEqual(ids)

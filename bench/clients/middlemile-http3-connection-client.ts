@@ -1,0 +1,83 @@
+import { systemClock } from '../../src/clock.ts'
+import type { ConnectionListener } from '../../src/connection.ts'
+import type { ExchangeRequest } from '../../src/exchange.ts'
+import { NO_HEADERS } from '../../src/headers.ts'
+import { http3Connection } from '../../src/http3/connection.ts'
+import {
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+  DEFAULT_RESPONSE_LIMITS,
+  DEFAULT_TIMEOUTS,
+  type QuicOptions,
+} from '../../src/options.ts'
+import { dialQuic } from '../../src/quic/dial.ts'
+import { quicEngine } from '../../src/quic/load-engine.ts'
+import type { BenchClient, ClientSetting } from './client-job.ts'
+import { CountingHandler } from './middlemile-client.ts'
+
+/** There is no pool behind it that would open the next connection. */
+const QUIC: QuicOptions = { ...DEFAULT_QUIC_OPTIONS, maxRequestsPerConnection: 0 }
+
+/** One HTTP/3 connection of ours, driven directly: what the transport and its pool cost is the difference to `middlemile h3`. */
+export async function middlemileHttp3Connection({ origin, ca }: ClientSetting): Promise<BenchClient> {
+  const { hostname, port, host } = new URL(origin)
+  const loaded = quicEngine()
+  if ('unavailable' in loaded) throw new Error(loaded.unavailable)
+  const endpoint = { address: hostname, family: 4, port: Number(port), transport: 'udp' } as const
+  const dialed = await dialQuic(
+    loaded.engine,
+    {
+      origin,
+      attempts: [{ endpoint, because: 'it is the only one' }],
+      serverName: hostname,
+      tls: { ca },
+      quic: QUIC,
+      timeouts: DEFAULT_TIMEOUTS,
+      protocols: ['h3'],
+    },
+    systemClock,
+    new AbortController().signal,
+  )
+  const connection = http3Connection({
+    id: 1,
+    link: dialed.link,
+    endpoint,
+    handshake: {
+      kind: 'full',
+      earlyData: 'none',
+      tfo: 'off',
+      tlsVersion: 'TLSv1.3',
+      timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
+      attempts: [],
+    },
+    listener: DEAF,
+    limits: DEFAULT_RESPONSE_LIMITS,
+    http3: DEFAULT_HTTP3_OPTIONS,
+    quic: QUIC,
+    clock: systemClock,
+  })
+  return {
+    send(path, done) {
+      const request: ExchangeRequest = {
+        method: 'GET',
+        scheme: 'https',
+        authority: host,
+        path,
+        headers: NO_HEADERS,
+        body: null,
+        headersTimeoutMs: DEFAULT_TIMEOUTS.headersMs,
+        bodyTimeoutMs: DEFAULT_TIMEOUTS.bodyMs,
+      }
+      connection.open(request, new CountingHandler(done))
+    },
+    close: () => Promise.resolve(connection.close('shutdown')),
+  }
+}
+
+/** The pool's ear, with nobody behind it. */
+const DEAF: ConnectionListener = {
+  onCapacityChanged: () => undefined,
+  onStreamClosed: () => undefined,
+  onDraining: () => undefined,
+  onClosed: () => undefined,
+}

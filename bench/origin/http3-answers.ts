@@ -1,0 +1,93 @@
+import { headerValue, NO_HEADERS } from '../../src/headers.ts'
+import type { IngressExchange, IngressExchangeEvents } from '../../src/ingress/ingress-exchange.ts'
+import { bodyOf } from '../../test/support/body-files.ts'
+import { BODY_SIZES, type BodySize } from '../lib/body-sizes.ts'
+
+/** What is given to the session at once of a large body. */
+const PIECE = Buffer.alloc(65_536)
+/** nginx has files of these; the larger ones are zeros, as there. */
+const WHOLE: Readonly<Partial<Record<BodySize, Buffer>>> = {
+  '1k': bodyOf(BODY_SIZES['1k']),
+  '100k': bodyOf(BODY_SIZES['100k']),
+}
+
+/** The fields of an answer of nginx, which the other subjects of a scenario get. */
+function headOf(bytes: number): readonly string[] {
+  return [
+    ['server', 'nginx/1.22.1'],
+    ['date', new Date().toUTCString()],
+    ['content-type', 'application/octet-stream'],
+    ['content-length', String(bytes)],
+    ['last-modified', 'Mon, 03 Mar 2025 08:00:00 GMT'],
+    ['etag', `"66f1a2b3-${bytes.toString(16)}"`],
+    ['accept-ranges', 'bytes'],
+  ].flat()
+}
+
+/** The heads change once a second: between, the encoder sees the same list and knows it. */
+const heads = new Map<BodySize, { readonly at: number; readonly head: readonly string[] }>()
+
+function currentHead(size: BodySize): readonly string[] {
+  const at = Math.floor(performance.now() / 1000)
+  const known = heads.get(size)
+  if (known?.at === at) return known.head
+  const head = headOf(BODY_SIZES[size])
+  heads.set(size, { at, head })
+  return head
+}
+
+/** Answers `/1k`, `/100k` and the other sizes of the bench as its nginx does; anything else is 404. */
+export function answer(exchange: IngressExchange): void {
+  const name = exchange.path.slice(1)
+  if (!isSize(name)) {
+    exchange.respondStart(404, ['content-length', '0'])
+    exchange.respondEnd(NO_HEADERS)
+    return
+  }
+  // A relay or a ticket that is worth nothing shows here: early requests are marked (RFC 8470).
+  if (headerValue(exchange.headers, 'early-data') === '1') counters.earlyRequests++
+  const whole = WHOLE[name]
+  exchange.respondStart(200, currentHead(name))
+  if (whole === undefined) new LongAnswer(exchange, BODY_SIZES[name]).onDrain()
+  else {
+    exchange.respondData(whole, keepAsItIs)
+    exchange.respondEnd(NO_HEADERS)
+  }
+}
+
+/** Of all answers so far. */
+export const counters = { earlyRequests: 0 }
+
+/** A body that goes out as its reader takes it. */
+class LongAnswer implements IngressExchangeEvents {
+  readonly #exchange: IngressExchange
+  #leftBytes: number
+
+  constructor(exchange: IngressExchange, bytes: number) {
+    this.#exchange = exchange
+    this.#leftBytes = bytes
+    exchange.events = this
+  }
+
+  onDrain(): void {
+    while (this.#leftBytes > 0) {
+      const piece = this.#leftBytes >= PIECE.length ? PIECE : PIECE.subarray(0, this.#leftBytes)
+      this.#leftBytes -= piece.length
+      if (!this.#exchange.respondData(piece, keepAsItIs)) return
+    }
+    this.#exchange.respondEnd(NO_HEADERS)
+  }
+
+  onAborted(): void {
+    this.#leftBytes = 0
+  }
+}
+
+/** Nobody writes into these. */
+function keepAsItIs(chunk: Buffer): Buffer {
+  return chunk
+}
+
+function isSize(name: string): name is BodySize {
+  return Object.hasOwn(BODY_SIZES, name)
+}

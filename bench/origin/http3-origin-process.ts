@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs'
+import { listenQuic } from '../../src/ingress/quic-listener.ts'
+import { answer, counters } from './http3-answers.ts'
+
+/**
+ * A program: our own HTTP/3 origin on loopback, in a process of its own. Arguments: the UDP port, the files of the certificate and of its key. Its
+ * port comes as a message, and its counters as the answer to each message.
+ */
+const [port = '0', certFile = '', keyFile = ''] = process.argv.slice(2)
+
+let resumptions = 0
+const listener = await listenQuic({
+  address: { host: '127.0.0.1', port: Number(port) },
+  tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), earlyData: true },
+  retry: 'never',
+  limits: {
+    // As nginx beside it: connections live as long as the run.
+    maxRequestsPerConnection: 0,
+    // Credit for a stream comes back a round trip after its end: 100 requests at a time may need twice as many streams.
+    quic: { maxRequestsPerConnection: 0, maxConcurrentStreams: 256 },
+  },
+  onHandshake: ({ isResumed }) => {
+    if (isResumed) resumptions++
+  },
+  handler: answer,
+})
+process.on('message', () => {
+  const { connections, requests } = listener.stats
+  const { earlyRequests } = counters
+  process.send?.({ connections: connections.accepted, requests, resumptions, earlyRequests })
+})
+process.once('disconnect', () => process.exit(0))
+process.send?.(listener.port)
