@@ -3,8 +3,8 @@ import type { HeaderList } from '../../src/headers.ts'
 import { createSession } from '../../src/http2/create-session.ts'
 import type { Session } from '../../src/http2/session.ts'
 import type { SessionEvents } from '../../src/http2/session-events.ts'
-import type { StreamEvents } from '../../src/multiplex/stream-events.ts'
 import type { Stream } from '../../src/multiplex/stream.ts'
+import type { StreamEvents } from '../../src/multiplex/stream-events.ts'
 import { DEFAULT_HTTP2_OPTIONS } from '../../src/options.ts'
 
 /** Our session on a socket, as simply as it can be: one write in flight, taken when the loop turns. */

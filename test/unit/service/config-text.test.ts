@@ -305,7 +305,9 @@ routes:
     [
       'a listener for HTTP/3',
       'listen: [{ address: :80, protocols: [h2, h3] }]\norigins: { a: { url: http://a } }',
-      ['1:42: listen[0].protocols[1]: listening with h3 is not built in this version; listen with h2 and http/1.1'],
+      [
+        '1:42: listen[0].protocols[1]: listening with h3 is not built in this version; listen with h2 and http/1.1',
+      ],
     ],
     [
       'options of HTTP/2 that the protocol does not know',
