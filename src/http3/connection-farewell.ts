@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { QuicLink } from '../quic/engine.ts'
 import { ERROR_CODES } from './error-codes.ts'
+import type { Session } from './session.ts'
 
 /** Round trips that a ticket may take behind the end of the handshake, and what machines add to them. */
 const ROUND_TRIPS = 2
@@ -8,14 +9,15 @@ const GRACE_MS = 25
 const MAX_MS = 500
 
 /**
- * Keeps a QUIC connection whose session is over until a ticket has come, for two round trips at the most, and closes it then. Who resumed, sent
+ * Keeps a QUIC connection whose session is over until a ticket has come (and SETTINGS, if they have not), for two round trips at the most, and closes it then. Who resumed, sent
  * early data and has his answer is done within a round trip, but the server hands out the next ticket only behind the handshake: without this
  * wait each second connection of a row of short ones would go without.
  */
 export function waitForTicket(
   link: QuicLink,
+  session: Pick<Session, 'onLateTurn'>,
   clock: Clock,
-  onTicket: (ticket: Buffer) => void,
+  hasTicket: () => boolean,
 ): Promise<void> {
   const { connection } = link
   return new Promise(resolve => {
@@ -32,13 +34,7 @@ export function waitForTicket(
     link.ref()
     link.owner = {
       onTurn: () => {
-        for (let event = connection.nextEvent(); event !== undefined; event = connection.nextEvent()) {
-          if (event.type === 'ticket') onTicket(event.ticket)
-          if (event.type === 'ticket' || event.type === 'ended') {
-            end()
-            return
-          }
-        }
+        if (!session.onLateTurn() || hasTicket()) end()
       },
       onClosed: end,
     }

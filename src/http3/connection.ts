@@ -141,11 +141,10 @@ function sessionEvents(
     },
     onTicket: keepTicket,
     mayCloseNow: () => {
-      const { peerSettings } = session()
       // Only who has used up a ticket, and would get another one, has to wait.
       const isWaiting = rememberedSettings !== undefined && !hasTicket && link.connection.isEstablished
-      if (!isWaiting || peerSettings === undefined || onFarewell === undefined) return true
-      onFarewell(waitForTicket(link, clock, ticket => keepTicket(ticket, peerSettings)))
+      if (!isWaiting || onFarewell === undefined) return true
+      onFarewell(waitForTicket(link, session(), clock, () => hasTicket))
       return false
     },
     onRequest: () => {

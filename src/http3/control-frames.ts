@@ -42,7 +42,7 @@ export class ControlFrames implements FrameSink {
   }
 
   get isHeld(): boolean {
-    return this.#core.isEnded
+    return this.#core.isEnded && !this.#core.isLingering
   }
 
   onFrame(type: number, length: number): FrameTreatment {

@@ -109,6 +109,14 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     this.#isTurning = false
   }
 
+  onLateTurn(): boolean {
+    try {
+      return this.#turns.takeLate()
+    } catch {
+      return false
+    }
+  }
+
   onTimeout(now: number): void {
     const core = this.#core
     if (core.isEnded) return
@@ -143,10 +151,6 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
 
   get hasPeerSettings(): boolean {
     return this.#core.hasPeerSettings
-  }
-
-  get peerSettings(): Settings | undefined {
-    return this.#core.hasPeerSettings ? this.#core.peerSettings : undefined
   }
 
   get isCapacityProvisional(): boolean {

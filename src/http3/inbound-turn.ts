@@ -74,6 +74,18 @@ export class InboundTurn {
     if (this.#end !== undefined) this.#onQuicEnd(this.#end)
   }
 
+  /** The session has ended and lingers: takes SETTINGS and tickets, and throws like take(). False: nothing more can come. */
+  takeLate(): boolean {
+    const { quic } = this.#core
+    for (let event = quic.nextEvent(); event !== undefined; event = quic.nextEvent()) {
+      if (event.type === 'ended') return false
+      if (event.type === 'ticket') this.#host.onTicket(event.ticket)
+      else if (event.type === 'readable' && isUnidirectional(event.stream))
+        this.#unidirectional.read(event.stream)
+    }
+    return true
+  }
+
   #onEvent(event: QuicEvent): void {
     const core = this.#core
     switch (event.type) {

@@ -46,6 +46,8 @@ export class SessionCore {
   /** The time of the input or command that is being worked on. */
   now = 0
   isEnded = false
+  /** It has ended, but what the peer says of the connection as a whole is still listened to: see SessionEvents.mayCloseNow. */
+  isLingering = false
 
   /** A stream has left the table. */
   readonly #onStreamGone: () => void
@@ -128,7 +130,8 @@ export class SessionCore {
     this.isEnded = true
     if (limit !== undefined) this.events.onDefence(limit)
     const isFarewell = how.cause === 'local' && how.code === 'H3_NO_ERROR'
-    if (!isFarewell || this.events.mayCloseNow?.() !== false) {
+    this.isLingering = isFarewell && this.events.mayCloseNow?.() === false
+    if (!this.isLingering) {
       this.quic.close(true, ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
     }
     const end: SessionEnd = { ...how, isError: how.code !== 'H3_NO_ERROR' }

@@ -38,14 +38,16 @@ export interface Session extends ClientSession {
   start(now: number): void
   /** Something has happened to the QUIC connection: takes its events and acts on them. Never throws. */
   onTurn(now: number): void
+  /**
+   * Instead of onTurn, when the session has ended and its driver closes later: onTicket may still come. Never throws. False: nothing more can come.
+   */
+  onLateTurn(): boolean
   /** Gives QUIC what was put out since onOutput. To be called before the link takes datagrams, if not from onTurn. */
   flush(): void
   /** Client role: tells the server of a new priority (RFC 9218 7.2). */
   reprioritize(stream: Stream, priority: string): void
   /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
   sendDatagram(stream: Stream, payload: Uint8Array): boolean
-  /** Undefined: they have not come. */
-  readonly peerSettings: Settings | undefined
   /** Bytes that wait for readers that sleep, and for QUIC. */
   readonly bufferedBytes: number
 }
@@ -58,7 +60,8 @@ export interface SessionEvents extends ClientSessionEvents {
   /** Of our 0-RTT. */
   onEarlyData(outcome: 'accepted' | 'rejected'): void
   /**
-   * The session ends itself, without an error: whether the QUIC connection is to be closed now. False: the driver does it later. Left out: now.
+   * The session ends itself, without an error: whether the QUIC connection is to be closed now. False: the driver does it later, and calls
+   * onLateTurn until then. Left out: now.
    */
   mayCloseNow?(): boolean
   /** Client role: a ticket to resume with later, and the SETTINGS that go with it. */

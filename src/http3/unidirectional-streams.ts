@@ -59,7 +59,7 @@ export class UnidirectionalStreams {
     }
     for (;;) {
       const read = quic.read(id, buffer)
-      if (read === undefined || this.#core.isEnded) return
+      if (read === undefined || (this.#core.isEnded && !this.#core.isLingering)) return
       const [bytes, isEnd] = read
       this.#receive(stream, bytes)
       if (isEnd) {

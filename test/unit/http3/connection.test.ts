@@ -327,6 +327,35 @@ describe('the farewell of a connection that used up a ticket', () => {
     expect(bench.clock.pendingTimers()).toBe(0)
   })
 
+  it('waits for SETTINGS, too, which a ticket is kept with', async () => {
+    const overs: Promise<void>[] = []
+    const bench = new Bench({
+      isEarly: true,
+      rememberedSettings: settingsBefore,
+      onFarewell: over => void overs.push(over),
+    })
+    bench.quic.isInEarlyData = false
+    bench.quic.isEstablished = true
+    bench.connection.close('shutdown')
+    bench.quic.tell({ type: 'ticket', ticket: Buffer.from('next') })
+    bench.turn()
+    expect([bench.quic.closed, bench.tickets.length]).toEqual([undefined, 0])
+    bench.deliver(3, Buffer.concat([varint(0), settings([[SETTING.MAX_FIELD_SECTION_SIZE, 900]])]))
+    await Promise.all(overs)
+    expect(bench.tickets.map(decodeTicket)).toEqual([
+      expect.objectContaining({ settings: expect.objectContaining({ maxFieldSectionSize: 900 }) }),
+    ])
+    expect(bench.quic.closed?.code).toBe(0x100)
+  })
+
+  it('is over when the peer breaks a rule meanwhile', async () => {
+    const { bench, overs } = farewells()
+    bench.connection.close('shutdown')
+    bench.deliver(3, settings([]))
+    await Promise.all(overs)
+    expect([bench.quic.closed?.code, bench.tickets.length]).toEqual([0x100, 0])
+  })
+
   it('is over after two round trips and a little', async () => {
     const { bench, overs } = farewells()
     bench.connection.close('shutdown')
