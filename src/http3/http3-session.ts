@@ -19,7 +19,7 @@ import type { Session, SessionOptions } from './session.ts'
 import { SessionCore } from './session-core.ts'
 import { SessionWatch } from './session-watch.ts'
 import { checkAgainstRemembered, type Settings } from './settings.ts'
-import { ToldCapacity } from './told-capacity.ts'
+import { StreamCredit } from './stream-credit.ts'
 
 /** Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill our memory. */
 const MAX_EARLY_PRIORITIES = 256
@@ -61,10 +61,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   /** Server: requests from this id on are not taken any more. */
   #ownGoawayId = Number.POSITIVE_INFINITY
   #ticket: Buffer | undefined
-  readonly #toldCapacity = new ToldCapacity()
+  readonly #credit = new StreamCredit()
 
   constructor(options: SessionOptions) {
-    this.#core = new SessionCore(options, () => this.#onStreamGone())
+    this.#core = new SessionCore(options)
     this.#own = new OwnStreams(this.#core)
     this.#inbound = new InboundMessages(this.#core)
     this.#outbound = new OutboundMessages(this.#core, this.#own)
@@ -84,7 +84,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     const { quic } = this.#core
     this.#core.now = now
     if (quic.isEstablished || quic.isInEarlyData) this.#begin()
-    this.#toldCapacity.settle(this.capacity)
+    this.#credit.begin(0, quic.streamsLeft('bidirectional'))
   }
 
   onTurn(now: number): void {
@@ -104,7 +104,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
       this.#fail(error)
     }
     this.#endIfDrained()
-    this.#tellCapacity()
+    this.#tellCredit()
     this.flush()
     this.#isTurning = false
   }
@@ -122,7 +122,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     if (core.isEnded) return
     core.now = now
     try {
-      if (this.#watch.onTimeout()) this.#sendFinalGoaway()
+      for (const overdue of this.#watch.onTimeout()) {
+        if (overdue === 'drain') this.#sendFinalGoaway()
+        else this.#onCreditWithheld()
+      }
     } catch (error) {
       this.#fail(error)
     }
@@ -163,10 +166,12 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   }
 
   get capacity(): number {
-    const { isEnded, table } = this.#core
+    const { isEnded, table, options } = this.#core
     if (isEnded || this.#isDraining) return 0
-    const capacity = table.size + this.#streamsLeft
-    return this.#isTurning ? Math.min(capacity, this.#toldCapacity.told) : capacity
+    const { limit } = this.#credit
+    return options.maxRequests === 0
+      ? limit
+      : Math.min(limit, table.size + options.maxRequests - this.#requests)
   }
 
   get openStreams(): number {
@@ -187,9 +192,11 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     if (!this.#core.quic.isEstablished) {
       return request.mayBeEarly === true && this.isInEarlyData ? 'now' : 'later'
     }
-    if (request.upgrade === undefined) return 'now'
-    if (!this.#core.hasPeerSettings) return 'later' // RFC 9220 3
-    return this.peerEnablesConnect ? 'now' : 'unavailable'
+    if (request.upgrade !== undefined) {
+      if (!this.#core.hasPeerSettings) return 'later' // RFC 9220 3
+      if (!this.peerEnablesConnect) return 'unavailable'
+    }
+    return this.#core.quic.streamsLeft('bidirectional') > 0 ? 'now' : this.#waitForCredit()
   }
 
   // Commands
@@ -355,6 +362,8 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   // What a turn tells: TurnHost
 
   onEstablished(handshake: QuicHandshake): void {
+    const { table, quic } = this.#core
+    this.#credit.begin(table.size, quic.streamsLeft('bidirectional'))
     this.#begin()
     this.#watch.expectSettings()
     this.#core.events.onHandshake(handshake)
@@ -404,29 +413,24 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     this.#ticket = undefined
   }
 
-  /** How many streams may still be opened. */
-  get #streamsLeft(): number {
-    const { quic, options } = this.#core
-    const requestsLeft =
-      options.maxRequests === 0 ? Number.POSITIVE_INFINITY : options.maxRequests - this.#requests
-    return Math.max(0, Math.min(quic.streamsLeft('bidirectional'), requestsLeft))
+  #waitForCredit(): Readiness {
+    const wait = this.#credit.onNone()
+    if (wait === 'first') this.#watch.expectCredit()
+    return wait === 'refused' ? 'refused' : 'later'
   }
 
-  #tellCapacity(): void {
-    const { isEnded, table, events } = this.#core
-    if (isEnded) return
-    const capacity = this.#isDraining ? 0 : table.size + this.#streamsLeft
-    if (this.#toldCapacity.settle(capacity)) events.onReady()
-  }
-
-  /** Its listener hears of it next. */
-  #onStreamGone(): void {
-    const { role, isEnded, table, events } = this.#core
+  #tellCredit(): void {
+    const { role, isEnded, table, quic, events } = this.#core
     if (role === 'server' || isEnded || this.#isDraining) return
-    const isLower = this.#isTurning
-      ? this.#toldCapacity.onEnded(table.size, this.#streamsLeft)
-      : this.#toldCapacity.settle(table.size + this.#streamsLeft)
-    if (isLower) events.onReady()
+    if (!this.#credit.onTurn(table.size, quic.streamsLeft('bidirectional'))) return
+    this.#watch.onCredit()
+    events.onReady()
+  }
+
+  #onCreditWithheld(): void {
+    const { table, quic, events } = this.#core
+    this.#credit.onWithheld(table.size, quic.streamsLeft('bidirectional'))
+    events.onReady()
   }
 
   #fail(error: unknown): void {

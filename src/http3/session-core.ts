@@ -49,12 +49,8 @@ export class SessionCore {
   /** It has ended, but what the peer says of the connection as a whole is still listened to: see SessionEvents.mayCloseNow. */
   isLingering = false
 
-  /** A stream has left the table. */
-  readonly #onStreamGone: () => void
-
-  constructor(options: SessionOptions, onStreamGone: () => void) {
+  constructor(options: SessionOptions) {
     const { role, quic, options: http3 } = options
-    this.#onStreamGone = onStreamGone
     this.role = role
     this.quic = quic
     this.options = options
@@ -178,7 +174,6 @@ export class SessionCore {
     if (!stream.hasReceivedEnd) this.reader.cancel(stream.id)
     stream.rest = undefined
     stream.blockedSection = undefined
-    this.#onStreamGone()
   }
 }
 

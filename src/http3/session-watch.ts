@@ -10,6 +10,10 @@ const NO_LIVENESS = { intervalMs: 0, timeoutMs: 0 }
 const DRAIN_ROUND_TRIPS = 2
 const MIN_DRAIN_MS = 20
 
+/** How long credit may take behind the end of a stream: enough for a few losses in a row. */
+const CREDIT_ROUND_TRIPS = 8
+const MIN_CREDIT_MS = 2_000
+
 /** How long a client has to close after the last answer: enough for a few losses in a row. */
 const FAREWELL_ROUND_TRIPS = 10
 const MIN_FAREWELL_MS = 1_000
@@ -60,6 +64,16 @@ export class SessionWatch {
     )
   }
 
+  /** A request waits for credit that should be on its way. */
+  expectCredit(): void {
+    const { now, quic } = this.#core
+    this.#deadlines.expect('credit', now, Math.max(quic.stats().rttMs * CREDIT_ROUND_TRIPS, MIN_CREDIT_MS))
+  }
+
+  onCredit(): void {
+    this.#deadlines.met('credit')
+  }
+
   /** A stream was opened. */
   onOpened(): void {
     // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins again behind it.
@@ -92,20 +106,23 @@ export class SessionWatch {
     this.#core.events.onPong()
   }
 
-  /** Ends the session where somebody was waited for too long. Throws ConnectionFault. True: the time of a drained session's last GOAWAY has come. */
-  onTimeout(): boolean {
+  /**
+   * Ends the session where somebody was waited for too long. Throws ConnectionFault. Says what else is due: the last GOAWAY of a drained session, and
+   * that no credit has come.
+   */
+  onTimeout(): readonly ('drain' | 'credit')[] {
     const core = this.#core
-    let isDrainOver = false
+    const due: ('drain' | 'credit')[] = []
     for (;;) {
       const overdue = this.#deadlines.takeOverdue(core.now)
       if (overdue === undefined) break
-      if (overdue === 'drain') isDrainOver = true
+      if (overdue === 'drain' || overdue === 'credit') due.push(overdue)
       else if (overdue === 'head') this.#breakSlowHeads()
       else if (overdue === 'farewell') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
       else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
     }
     if (!core.isEnded && this.#liveness.nextAt <= core.now) this.#checkLiveness()
-    return isDrainOver && !core.isEnded
+    return core.isEnded ? [] : due
   }
 
   #breakSlowHeads(): void {

@@ -22,9 +22,9 @@ export interface OutgoingRequest {
 
 /**
  * Whether a request can go out: `now`; `later`, when the peer has said more (onReady tells); `unavailable`: extended CONNECT, which this
- * peer does not offer (RFC 8441 3, RFC 9220).
+ * peer does not offer (RFC 8441 3, RFC 9220); `refused`: the peer allows no stream for it, and is not about to.
  */
-export type Readiness = 'now' | 'later' | 'unavailable'
+export type Readiness = 'now' | 'later' | 'unavailable' | 'refused'
 
 /** A session of the client role, HTTP/2 or HTTP/3, as the connection holds it that is the same for both. */
 export interface ClientSession {

@@ -238,7 +238,9 @@ export class MultiplexedConnection implements Connection {
     const readiness = this.#session.readiness(exchange.request)
     if (readiness === 'now') this.#send(exchange)
     else if (readiness === 'later') this.#waiting.push(exchange)
-    else {
+    else if (readiness === 'refused') {
+      exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
+    } else {
       const message = 'the origin offers no extended CONNECT (RFC 8441, RFC 9220) on this connection'
       exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
     }

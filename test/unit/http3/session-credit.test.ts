@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { requestOf } from '../../contract/contract-bench.ts'
 import {
   data,
   dynamicSection,
@@ -16,39 +17,51 @@ const ANSWER = Buffer.concat([responseHeaders(), data('x')])
 const DYNAMIC_ANSWER = frame(FRAME.HEADERS, dynamicSection(1, 4096 / 32, 0, 1))
 
 describe('credit for streams, which comes back after their end and not with it (RFC 9000 4.6)', () => {
-  it('counts for less before the listener hears that a stream has closed', () => {
+  const request = requestOf({ scheme: 'https' })
+
+  /** Three streams at a time, all in use; two have ended, and no credit has come for them. */
+  function starved(): SessionRig {
     const quic = new FakeQuic('client')
     quic.left.bidirectional = 3
     const rig = new SessionRig('client', { quic })
     for (let i = 0; i < 3; i++) rig.open()
-    expect(rig.session.capacity).toBe(3)
-    quic.deliver(0, ANSWER, true)
-    quic.deliver(4, ANSWER, true)
+    rig.receive(0, ANSWER, true)
+    rig.receive(4, ANSWER, true)
+    expect([rig.session.openStreams, rig.session.capacity, rig.capacities]).toEqual([1, 3, []])
+    return rig
+  }
+
+  it('leaves the capacity what it is, and a request waits for it', () => {
+    const rig = starved()
+    expect(rig.session.readiness(request)).toBe('later')
     rig.turn()
-    expect(rig.capacities).toEqual([2, 1])
-    expect(rig.session.capacity).toBe(1)
-    quic.left.bidirectional = 5
+    expect(rig.capacities).toEqual([])
+    rig.quic.left.bidirectional = 1
     rig.turn()
-    expect(rig.capacities).toEqual([2, 1, 6])
+    expect([rig.session.readiness(request), rig.capacities]).toEqual(['now', [3]])
+    rig.pass(10_000)
+    expect(rig.capacities).toEqual([3])
   })
 
-  it('also outside of a turn', () => {
-    const quic = new FakeQuic('client')
-    quic.left.bidirectional = 2
-    const rig = new SessionRig('client', { quic })
-    rig.open()
-    rig.open()
-    rig.stream(0).reset('CANCEL')
-    expect(rig.capacities).toEqual([1])
+  it('is given up when it does not come, and the capacity falls until it does', () => {
+    const rig = starved()
+    expect(rig.session.readiness(request)).toBe('later')
+    rig.pass(1999)
+    expect([rig.session.readiness(request), rig.session.capacity]).toEqual(['later', 3])
+    rig.pass(1)
+    expect([rig.session.readiness(request), rig.capacities]).toEqual(['refused', [1]])
+    rig.quic.left.bidirectional = 2
+    rig.turn()
+    expect([rig.session.readiness(request), rig.capacities]).toEqual(['now', [1, 3]])
   })
 
-  it('is not told of again and again while there is plenty', () => {
-    const rig = new SessionRig('client')
-    for (let i = 0; i < 20; i++) rig.open()
-    for (let i = 0; i < 20; i++) rig.quic.deliver(i * 4, ANSWER, true)
+  it('raises the capacity when there is more than ever', () => {
+    const rig = starved()
+    rig.quic.left.bidirectional = 9
     rig.turn()
-    // Of the 80 that are left a quarter was kept back with the first; the end of the turn tells what there is.
-    expect(rig.capacities).toEqual([79, 80])
+    expect([rig.session.capacity, rig.capacities]).toEqual([10, [10]])
+    rig.turn()
+    expect(rig.capacities).toEqual([10])
   })
 })
 
