@@ -234,7 +234,9 @@ describe('the raw HTTP/3 peers', () => {
     ])
     const peer = origin.peers[0]!
     expect(peer.framesOf(request)).toMatchObject([{ type: FRAME.HEADERS }])
-    const control = [...peer.streams.values()].find(({ id }) => id === client.controlStream)!
+    // The streams of a client arrive in any order.
+    await peer.until(() => (peer.streams.get(client.controlStream)?.bytes.length ?? 0) >= 5, 'SETTINGS')
+    const control = peer.streams.get(client.controlStream)!
     expect(
       control.bytes.equals(
         Buffer.of(STREAM_TYPE.CONTROL, FRAME.SETTINGS, 2, SETTING.QPACK_BLOCKED_STREAMS, 7),
