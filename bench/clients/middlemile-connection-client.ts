@@ -1,14 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:tls'
 import { systemClock } from '../../src/clock.ts'
-import type { ConnectionListener } from '../../src/connection.ts'
-import type { ExchangeRequest } from '../../src/exchange.ts'
-import { NO_HEADERS } from '../../src/headers.ts'
 import { http2Connection } from '../../src/http2/connection.ts'
-import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS, DEFAULT_TIMEOUTS } from '../../src/options.ts'
+import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
-import { CountingHandler } from './middlemile-client.ts'
+import { DEAF, drivenConnection, UNTOLD_HANDSHAKE } from './driven-connection.ts'
 
 /**
  * One HTTP/2 connection of ours, driven directly: what the transport and its pool cost is the difference to `middlemile h2`. There is no
@@ -28,41 +25,11 @@ export async function middlemileConnection({ origin, ca }: ClientSetting): Promi
     socket,
     port: readPort,
     endpoint: { address: hostname, family: 4, port: Number(port), transport: 'tcp' },
-    handshake: {
-      kind: 'full',
-      earlyData: 'none',
-      tfo: 'off',
-      tlsVersion: 'TLSv1.3',
-      timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
-      attempts: [],
-    },
+    handshake: UNTOLD_HANDSHAKE,
     listener: DEAF,
     limits: DEFAULT_RESPONSE_LIMITS,
     http2: DEFAULT_HTTP2_OPTIONS,
     clock: systemClock,
   })
-  return {
-    send(path, done) {
-      const request: ExchangeRequest = {
-        method: 'GET',
-        scheme: 'https',
-        authority: host,
-        path,
-        headers: NO_HEADERS,
-        body: null,
-        headersTimeoutMs: DEFAULT_TIMEOUTS.headersMs,
-        bodyTimeoutMs: DEFAULT_TIMEOUTS.bodyMs,
-      }
-      connection.open(request, new CountingHandler(done))
-    },
-    close: () => Promise.resolve(connection.close('shutdown')),
-  }
-}
-
-/** The pool's ear, with nobody behind it. */
-const DEAF: ConnectionListener = {
-  onCapacityChanged: () => undefined,
-  onStreamClosed: () => undefined,
-  onDraining: () => undefined,
-  onClosed: () => undefined,
+  return drivenConnection(connection, host)
 }

@@ -1,7 +1,4 @@
 import { systemClock } from '../../src/clock.ts'
-import type { ConnectionListener } from '../../src/connection.ts'
-import type { ExchangeRequest } from '../../src/exchange.ts'
-import { NO_HEADERS } from '../../src/headers.ts'
 import { http3Connection } from '../../src/http3/connection.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
@@ -13,7 +10,7 @@ import {
 import { dialQuic } from '../../src/quic/dial.ts'
 import { quicEngine } from '../../src/quic/load-engine.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
-import { CountingHandler } from './middlemile-client.ts'
+import { DEAF, drivenConnection, UNTOLD_HANDSHAKE } from './driven-connection.ts'
 
 /** There is no pool behind it that would open the next connection. */
 const QUIC: QuicOptions = { ...DEFAULT_QUIC_OPTIONS, maxRequestsPerConnection: 0 }
@@ -42,42 +39,12 @@ export async function middlemileHttp3Connection({ origin, ca }: ClientSetting): 
     id: 1,
     link: dialed.link,
     endpoint,
-    handshake: {
-      kind: 'full',
-      earlyData: 'none',
-      tfo: 'off',
-      tlsVersion: 'TLSv1.3',
-      timings: { dnsMs: 0, connectMs: 0, tlsMs: 0 },
-      attempts: [],
-    },
+    handshake: UNTOLD_HANDSHAKE,
     listener: DEAF,
     limits: DEFAULT_RESPONSE_LIMITS,
     http3: DEFAULT_HTTP3_OPTIONS,
     quic: QUIC,
     clock: systemClock,
   })
-  return {
-    send(path, done) {
-      const request: ExchangeRequest = {
-        method: 'GET',
-        scheme: 'https',
-        authority: host,
-        path,
-        headers: NO_HEADERS,
-        body: null,
-        headersTimeoutMs: DEFAULT_TIMEOUTS.headersMs,
-        bodyTimeoutMs: DEFAULT_TIMEOUTS.bodyMs,
-      }
-      connection.open(request, new CountingHandler(done))
-    },
-    close: () => Promise.resolve(connection.close('shutdown')),
-  }
-}
-
-/** The pool's ear, with nobody behind it. */
-const DEAF: ConnectionListener = {
-  onCapacityChanged: () => undefined,
-  onStreamClosed: () => undefined,
-  onDraining: () => undefined,
-  onClosed: () => undefined,
+  return drivenConnection(connection, host)
 }

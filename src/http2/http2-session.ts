@@ -190,9 +190,12 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   }
 
   readiness(request: ExchangeRequest): Readiness {
-    if (request.upgrade === undefined) return 'now'
-    if (!this.#core.hasPeerSettings) return 'later' // RFC 8441 3
-    return this.peerEnablesConnect ? 'now' : 'unavailable'
+    if (request.upgrade !== undefined) {
+      if (!this.#core.hasPeerSettings) return 'later' // RFC 8441 3
+      if (!this.peerEnablesConnect) return 'unavailable'
+    }
+    // The peer may have lowered what it allows since the lease.
+    return this.openStreams < this.capacity ? 'now' : 'refused'
   }
 
   get openStreams(): number {

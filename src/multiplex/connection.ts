@@ -223,21 +223,12 @@ export class MultiplexedConnection implements Connection {
 
   // Exchanges
 
-  #send(exchange: ClientExchange): void {
-    const session = this.#session
-    // The peer may have lowered what it allows since the lease.
-    if (session.openStreams >= session.capacity) {
-      exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
-      return
-    }
-    exchange.send()
-    this.#cover()
-  }
-
   #openWhenReady(exchange: ClientExchange): void {
     const readiness = this.#session.readiness(exchange.request)
-    if (readiness === 'now') this.#send(exchange)
-    else if (readiness === 'later') this.#waiting.push(exchange)
+    if (readiness === 'now') {
+      exchange.send()
+      this.#cover()
+    } else if (readiness === 'later') this.#waiting.push(exchange)
     else if (readiness === 'refused') {
       exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
     } else {
