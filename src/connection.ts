@@ -42,7 +42,8 @@ export interface AttemptRecord {
   /** `address:port`, IPv6 in brackets. */
   endpoint: string
   startedAtMs: number
-  outcome: 'connected' | 'failed' | 'cancelled'
+  /** `overtaken`: another lane had a connection first; this one was still under way. */
+  outcome: 'connected' | 'failed' | 'cancelled' | 'overtaken'
   because: string
   error?: string
 }
@@ -80,6 +81,8 @@ export interface Connection {
   close(reason: CloseReason): void
   /** What the peer said about how long it keeps the connection (HTTP/1.1 `Keep-Alive`), read after each exchange. */
   readonly keepAlive: KeepAliveHint | undefined
+  /** `host:port` of the alternative (RFC 7838) that it goes to, where that is not the origin itself: requests say it as `alt-used`. */
+  readonly altUsed?: string | undefined
   /** How many requests the peer has taken when it said that it takes no more (GOAWAY). Undefined: it has not, or not said how many. */
   readonly requestsTaken?: number | undefined
   /** One line for people and tests: `http/1.1#7 127.0.0.1:443 idle, 12 requests`. */

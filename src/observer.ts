@@ -1,5 +1,7 @@
-import type { CloseReason, Connection } from './connection.ts'
+import type { AttemptRecord, CloseReason, Connection } from './connection.ts'
+import type { Decision } from './decision.ts'
 import type { TransportError } from './errors.ts'
+import type { LaneName } from './lane.ts'
 import type { Origin } from './origin.ts'
 import type { Protocol } from './protocol.ts'
 
@@ -25,7 +27,37 @@ export type TransportEvent =
   /** What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its final words now. */
   | { type: 'early-data'; origin: Origin; connection: Connection; outcome: 'accepted' | 'rejected' }
   | ExchangeEnded
+  | SelectionEvent
   | StateFault
+
+/** How a protocol was found out and chosen. */
+export type SelectionEvent =
+  /** Another lane carries the origin's requests from now on, or the same for another reason. */
+  | { type: 'decision'; origin: Origin; decision: Decision }
+  /** A request needed a connection, and more than one lane was asked. `winner` undefined: none gave one. */
+  | { type: 'race-ended'; origin: Origin; race: readonly RaceEvent[]; winner: LaneName | undefined }
+  /** The dial of a connection ended; in order of their start. */
+  | { type: 'dial-ended'; origin: Origin; lane: LaneName; attempts: readonly AttemptRecord[]; atMs: number }
+  /** HTTP/3 to one alternative of the origin is thought of differently. `alternative`: `host:port`. */
+  | { type: 'http3-status'; origin: Origin; alternative: string; status: Http3StatusName; because: string }
+  /** Something was learned of what the origin can do: an advertisement, a DNS record, a probe. */
+  | { type: 'evidence'; origin: Origin; source: string; fact: string }
+
+/** pending: not tried; confirmed: worked last; failedRecently: failed, and may be tried again; broken: left alone for some time. */
+export type Http3StatusName = 'pending' | 'confirmed' | 'failedRecently' | 'broken'
+
+/** What happened in a race between lanes, in order. */
+export interface RaceEvent {
+  /** Since the race began. */
+  readonly atMs: number
+  readonly lane: LaneName
+  /**
+   * `started`: a connection was asked for; `won`: it gave one first; `failed`: it gave none; `overtaken`: another one won while it was asked;
+   * what it still makes is kept for later requests, or stopped when nobody needs it.
+   */
+  readonly event: 'started' | 'won' | 'failed' | 'overtaken'
+  readonly because: string
+}
 
 export interface ConnectionClosed {
   type: 'connection-closed'
@@ -47,7 +79,7 @@ export interface StateFault {
 
 /**
  * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data; `early-data-lost`: the connection broke
- * with requests on it that had left in early data.
+ * with requests on it that had left in early data; `http3-failed`: HTTP/3 gave no answer, so that it went over TCP.
  */
 export type RetryReason =
   | 'stale-connection'
@@ -55,6 +87,7 @@ export type RetryReason =
   | 'connect-failed'
   | 'too-early'
   | 'early-data-lost'
+  | 'http3-failed'
 
 /** One exchange, ended one way or another. */
 export interface ExchangeEnded {
@@ -65,6 +98,8 @@ export interface ExchangeEnded {
   /** 0 when no final response came. */
   status: number
   protocol: Protocol | undefined
+  /** Where it went, or waited last. */
+  lane: LaneName
   connectionId: number
   /** The connection had carried an exchange before. */
   reused: boolean

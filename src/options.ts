@@ -1,4 +1,5 @@
 import type { Protocol } from './protocol.ts'
+import type { SelectOptions } from './select-options.ts'
 
 /**
  * Every limit and timeout of the transport, with its default. The table in README.md is made from this file by a test.
@@ -318,6 +319,7 @@ export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = { keepAliveDelayM
 export interface OriginOptions {
   /** Allowed protocols, best first. */
   protocols?: readonly Protocol[]
+  select?: Partial<SelectOptions>
   pool?: Partial<PoolOptions>
   timeouts?: Partial<TimeoutOptions>
   retry?: Partial<RetryOptions>

@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { AttemptRecord, Connection } from '../connection.ts'
+import type { Decision } from '../decision.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeHandler, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
+import type { LaneName } from '../lane.ts'
 import type { Observer } from '../observer.ts'
 import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
@@ -24,6 +26,11 @@ export interface TransportOptions {
   state?: StateOptions
   /** Name resolution. Read when the transport is made, not by configure(). */
   resolver?: Partial<ResolverOptions>
+  /**
+   * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records. Default: those of the system. Addresses always come
+   * from the system's resolver. Read when the transport is made, not by configure().
+   */
+  dnsServers?: readonly string[]
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
   resolve?: Readonly<Record<string, string>>
   observer?: Observer
@@ -179,8 +186,17 @@ export interface TransportStats {
 /** What is known of an origin and what would be tried next. */
 export interface Explanation {
   origin: string
+  /** Which lane carries requests, and why. Undefined: not built yet. */
+  decision?: Decision
   protocols: readonly { protocol: Protocol; allowed: boolean; because: string }[]
-  plan: readonly { protocol: Protocol; endpoint: string; startAfterMs: number; because: string }[]
+  /** What a request that met no open connection would try, over all lanes, in the order of their start. */
+  plan: readonly {
+    lane?: LaneName
+    protocol: Protocol
+    endpoint: string
+    startAfterMs: number
+    because: string
+  }[]
   known: readonly { fact: string; evidence: string }[]
   unavailable: readonly { feature: string; because: string }[]
   pool: PoolStats | undefined

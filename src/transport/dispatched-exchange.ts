@@ -277,6 +277,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       path: this.#request.path,
       status: this.#status,
       protocol: this.#connection?.protocol,
+      lane: 'tcp',
       connectionId: this.#connection?.id ?? 0,
       reused: this.#reused,
       retries: this.#retries,

@@ -21,14 +21,17 @@ import {
 } from '../options.ts'
 import { type Origin, parseOrigin } from '../origin.ts'
 import type { Protocol } from '../protocol.ts'
+import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../select-options.ts'
 import type { TransportOptions } from './api.ts'
 import { checkHttp2Options } from './http2-ranges.ts'
 import { checkHttp3Options } from './http3-ranges.ts'
 import { checkQuicOptions } from './quic-ranges.ts'
+import { checkSelectOptions } from './select-ranges.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
   readonly protocols: readonly Protocol[]
+  readonly select: SelectOptions
   readonly pool: PoolOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
@@ -86,6 +89,7 @@ function mergeSettings(
   }
   const settings = {
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
+    select: checkSelectOptions({ ...DEFAULT_SELECT_OPTIONS, ...defaults.select, ...own.select }),
     pool: checkNumbers('pool', { ...DEFAULT_POOL_OPTIONS, ...defaults.pool, ...own.pool }),
     timeouts: checkNumbers('timeouts', { ...DEFAULT_TIMEOUTS, ...defaults.timeouts, ...own.timeouts }),
     retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),

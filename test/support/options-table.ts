@@ -18,6 +18,12 @@ const INGRESS = 'src/ingress/ingress-limits.ts'
 const GROUPS: readonly Group[] = [
   { file: OPTIONS, type: 'PoolOptions', constant: 'DEFAULT_POOL_OPTIONS', group: 'pool' },
   { file: OPTIONS, type: 'TimeoutOptions', constant: 'DEFAULT_TIMEOUTS', group: 'timeouts' },
+  {
+    file: 'src/select-options.ts',
+    type: 'SelectOptions',
+    constant: 'DEFAULT_SELECT_OPTIONS',
+    group: 'select',
+  },
   { file: OPTIONS, type: 'RetryOptions', constant: 'DEFAULT_RETRY_OPTIONS', group: 'retry' },
   { file: OPTIONS, type: 'ResponseLimits', constant: 'DEFAULT_RESPONSE_LIMITS', group: 'limits' },
   { file: OPTIONS, type: 'Http2Options', constant: 'DEFAULT_HTTP2_OPTIONS', group: 'http2' },

@@ -27,6 +27,7 @@ function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
     path: '/cart?token=secret',
     status: 200,
     protocol: 'http/1.1',
+    lane: 'tcp',
     connectionId: 7,
     reused: false,
     retries: 0,

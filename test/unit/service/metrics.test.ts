@@ -28,6 +28,7 @@ function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
     path: '/',
     status: 200,
     protocol: 'http/1.1',
+    lane: 'tcp',
     connectionId: 1,
     reused: false,
     retries: 0,

@@ -141,6 +141,7 @@ describe('DispatchedExchange', () => {
         path: '/',
         status: 200,
         protocol: 'http/1.1',
+        lane: 'tcp',
         connectionId: 9,
         reused: true,
         retries: 0,
