@@ -14,6 +14,7 @@ import { forwardH2 } from './scenarios/forward-h2.ts'
 import { reuseH2 } from './scenarios/reuse-h2.ts'
 import { rttH2 } from './scenarios/rtt-h2.ts'
 import { rttH3 } from './scenarios/rtt-h3.ts'
+import { selectLoss } from './scenarios/select-loss.ts'
 
 /** The bench's command line; scripts/bench.mjs compiles it and runs it. */
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -26,6 +27,8 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'reuse-h2': reuseH2,
   'client-h3': clientH3,
   'rtt-h3': rttH3,
+  'select-loss': selectLoss('cubic'),
+  'select-loss-bbr': selectLoss('bbr'),
 }
 
 const args = process.argv.slice(2)

@@ -17,6 +17,7 @@ export type {
   HandshakeInfo,
   KeepAliveHint,
 } from './connection.ts'
+export type { Decision, DecisionCandidate, DecisionRule } from './decision.ts'
 export { TransportDispatcher } from './dispatcher.ts'
 export type { Endpoint } from './endpoint.ts'
 export { formatEndpoint } from './endpoint.ts'
@@ -33,11 +34,15 @@ export type {
 export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
+export { LANE_NAMES, type LaneName } from './lane.ts'
 export type {
   ConnectionClosed,
   ExchangeEnded,
+  Http3StatusName,
   Observer,
+  RaceEvent,
   RetryReason,
+  SelectionEvent,
   StateFault,
   TransportEvent,
 } from './observer.ts'
@@ -74,6 +79,23 @@ export { parseOrigin } from './origin.ts'
 export type { ProtocolCount, ProtocolCounts } from './pool/protocol-counts.ts'
 export * from './pool/sizing.ts'
 export type { Protocol } from './protocol.ts'
+export { type QlogObserver, type QlogOptions, qlogObserver } from './qlog/qlog-observer.ts'
+export type {
+  Finding,
+  ProbedAddress,
+  ProbedAlternative,
+  ProbedCertificate,
+  ProbedHandshake,
+  ProbedQuic,
+  ProbedServiceRecord,
+  ProbedTarget,
+  ProbedTickets,
+  ProbeFault,
+  ProbeReport,
+  QuicFault,
+  QuicFinding,
+} from './select/probe-report.ts'
+export { DEFAULT_SELECT_OPTIONS, type SelectOptions } from './select-options.ts'
 export type {
   DispatcherOptions,
   DispatchHandle,
@@ -97,6 +119,7 @@ export type { NumberRange, OptionRanges } from './transport/option-ranges.ts'
 export { QUIC_RANGES } from './transport/quic-ranges.ts'
 export type { BodyInput } from './transport/request-body.ts'
 export type { HeaderInput } from './transport/request-headers.ts'
+export { SELECT_RANGES, SELECT_WORDS } from './transport/select-ranges.ts'
 export type { UndiciAgentOptions } from './transport/undici-agent-options.ts'
 export { fromUndiciAgentOptions } from './transport/undici-agent-options.ts'
 export { createTransport } from './transport.ts'

@@ -36,7 +36,7 @@ export type SelectionEvent =
   | { type: 'decision'; origin: Origin; decision: Decision }
   /** A request needed a connection, and more than one lane was asked. `winner` undefined: none gave one. */
   | { type: 'race-ended'; origin: Origin; race: readonly RaceEvent[]; winner: LaneName | undefined }
-  /** The dial of a connection ended; in order of their start. */
+  /** The dial of a connection ended. Attempts are in order of their start, which counts from `atMs`, on the transport's clock. */
   | { type: 'dial-ended'; origin: Origin; lane: LaneName; attempts: readonly AttemptRecord[]; atMs: number }
   /** HTTP/3 to one alternative of the origin is thought of differently. `alternative`: `host:port`. */
   | { type: 'http3-status'; origin: Origin; alternative: string; status: Http3StatusName; because: string }

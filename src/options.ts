@@ -385,10 +385,16 @@ export interface ResolverOptions {
   dnsNegativeCacheMs: number
   /** Host names in the cache; the one unused for longest makes room. */
   maxDnsEntries: number
+  /**
+   * How often the addresses of this machine are looked at. When they have changed, answers are forgotten and HTTP/3 may be tried again where it failed.
+   * 0: never.
+   */
+  networkCheckMs: number
 }
 
 export const DEFAULT_RESOLVER_OPTIONS: Readonly<ResolverOptions> = {
   dnsCacheMs: 30_000,
   dnsNegativeCacheMs: 1_000,
   maxDnsEntries: 1024,
+  networkCheckMs: 5_000,
 }

@@ -3,13 +3,10 @@ import { TransportDispatcher } from './dispatcher.ts'
 import { abortError, asTransportError, TransportError } from './errors.ts'
 import { type ExchangeHandler, isSafeMethod } from './exchange.ts'
 import type { TransportEvent } from './observer.ts'
-import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './options.ts'
+import { DEFAULT_GLOBAL_LIMITS, DEFAULT_RESOLVER_OPTIONS, type GlobalLimits } from './options.ts'
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
-import { quicEngine } from './quic/load-engine.ts'
-import { OriginRecord } from './select/origin-record.ts'
-import { SystemResolver } from './select/resolve.ts'
-import { Dialer } from './tcp/dial.ts'
+import type { ProbeReport } from './select/probe-report.ts'
 import type {
   DispatcherOptions,
   DispatchHandle,
@@ -24,11 +21,11 @@ import type {
 } from './transport/api.ts'
 import { DispatchedExchange } from './transport/dispatched-exchange.ts'
 import { explain } from './transport/explain.ts'
-import { Http3Dialer } from './transport/http3-dialer.ts'
-import { type OpenTickets, openTickets } from './transport/open-tickets.ts'
-import { OriginConnector } from './transport/origin-connector.ts'
-import { OriginEntry } from './transport/origin-entry.ts'
+import { NetworkWatch } from './transport/network-watch.ts'
+import type { OriginEntry } from './transport/origin-entry.ts'
+import { OriginMaker } from './transport/origin-maker.ts'
 import { SettingsBook } from './transport/origin-settings.ts'
+import { probe } from './transport/probe.ts'
 import { ProcessHold } from './transport/process-hold.ts'
 import { prepareMessage } from './transport/request-message.ts'
 import { RequestedExchange } from './transport/requested-exchange.ts'
@@ -52,12 +49,9 @@ export function createTransport(
 
 class PooledTransport implements Transport {
   readonly #clock: Clock
-  readonly #random: () => number
   readonly #pools: Pools
-  readonly #resolver: SystemResolver
-  readonly #dialer: Dialer
-  readonly #http3Dialer: Http3Dialer
-  readonly #kept: OpenTickets
+  readonly #maker: OriginMaker
+  readonly #networkWatch: NetworkWatch
   readonly #hold = new ProcessHold()
   /** Links of connections that have ended, and wait for a ticket. */
   readonly #farewells = new Set<Promise<void>>()
@@ -72,22 +66,23 @@ class PooledTransport implements Transport {
     this.#options = options
     this.#settings = new SettingsBook(options)
     this.#clock = clock
-    this.#random = random
-    this.#resolver = new SystemResolver({ clock, options: options.resolver ?? {} })
-    this.#kept = openTickets(options, clock, this.#onStateFault)
-    const { tickets } = this.#kept
-    this.#dialer = new Dialer({ clock, tickets, keylog: options.keylog })
-    this.#http3Dialer = new Http3Dialer({
+    this.#maker = new OriginMaker({
+      options,
       clock,
-      tickets,
-      keylog: options.keylog,
-      loadEngine: quicEngine,
+      random,
+      hold: this.#hold,
+      observer: this.#observe,
+      isObserved: this.#isObserved,
+      onStateFault: this.#onStateFault,
       onFarewell: over => {
         this.#farewells.add(over)
         void over.then(() => this.#farewells.delete(over))
       },
+      entryOf: key => this.#entries.get(key),
     })
-    this.#pools = new Pools(globalLimits(options), key => this.#entries.delete(key))
+    const { networkCheckMs } = { ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver }
+    this.#networkWatch = new NetworkWatch(clock, networkCheckMs, () => this.networkChanged())
+    this.#pools = new Pools(globalLimits(options), key => this.#forget(key))
   }
 
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle {
@@ -99,6 +94,7 @@ class PooledTransport implements Transport {
     }
     const { timeouts, earlyData } = entry.settings
     const wantsEarly = request.earlyData ?? earlyData === 'safe'
+    entry.discovery.onRequest()
     const exchange = new DispatchedExchange(
       entry,
       {
@@ -168,11 +164,26 @@ class PooledTransport implements Transport {
   }
 
   async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
-    await this.#hold.during(this.#entryFor(parseOrigin(origin)).pool.preconnect(options.connections ?? 1))
+    const { lanes } = this.#entryFor(parseOrigin(origin))
+    await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(options.connections ?? 1))
   }
 
   async explain(origin: string | URL): Promise<Explanation> {
-    return explain(this.#entryFor(parseOrigin(origin)), this.#clock.now(), new AbortController().signal)
+    const entry = this.#entryFor(parseOrigin(origin))
+    const http3Fault = entry.settings.protocols.includes('h3') ? this.#maker.http3Dialer.fault : undefined
+    return explain(entry, http3Fault, this.#clock.now(), new AbortController().signal)
+  }
+
+  async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
+    const entry = this.#entryFor(parseOrigin(origin))
+    const looking = probe(entry, this.#maker, this, signal ?? new AbortController().signal)
+    return await this.#hold.during(looking)
+  }
+
+  networkChanged(): void {
+    this.#maker.onNetworkChanged()
+    const now = this.#clock.now()
+    for (const entry of this.#entries.values()) entry.onNetworkChanged(now)
   }
 
   stats(): TransportStats {
@@ -191,7 +202,7 @@ class PooledTransport implements Transport {
     this.#settings = settings
     this.#pools.setLimits(globalLimits(options))
     for (const { origin } of changed) {
-      this.#entries.delete(origin.key)
+      this.#forget(origin.key)
       void this.#pools.remove(origin.key)
     }
   }
@@ -212,7 +223,9 @@ class PooledTransport implements Transport {
   async #end(pools: Promise<void>): Promise<void> {
     await this.#hold.during(pools)
     await this.#hold.during(Promise.all(this.#farewells))
-    this.#kept.flush()
+    this.#networkWatch.close()
+    for (const entry of this.#entries.values()) entry.close()
+    this.#maker.state.flush()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -225,39 +238,15 @@ class PooledTransport implements Transport {
     if (this.#isClosed)
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     const settings = this.#settings.settingsFor(origin)
-    const record = new OriginRecord()
-    const resolver = this.#resolver.forOrigin(origin, {
-      endpoints: settings.endpoints,
-      overrides: settings.resolve,
-      dnsMs: settings.timeouts.dnsMs,
-    })
-    const world = { clock: this.#clock, random: this.#random }
-    const entry = new OriginEntry({
-      origin,
-      settings,
-      record,
-      resolver,
-      makeConnector: (isForUpgrades, hooks) =>
-        new OriginConnector({
-          origin,
-          settings,
-          isForUpgrades,
-          record,
-          resolver,
-          dialer: this.#dialer,
-          http3Dialer: this.#http3Dialer,
-          clock: this.#clock,
-          ...hooks,
-        }),
-      clock: this.#clock,
-      observer: this.#observe,
-      isObserved: this.#isObserved,
-      hold: this.#hold,
-      makePool: config => this.#pools.add(origin, { ...config, ...world }),
-      makeSecondPool: (first, config) => this.#pools.addSecond(first, origin, { ...config, ...world }),
-    })
+    const entry = this.#maker.make(origin, settings, this.#options.resolve ?? {}, this.#pools)
     this.#entries.set(origin.key, entry)
     return entry
+  }
+
+  #forget(key: string): void {
+    this.#maker.state.shelf?.flush()
+    this.#entries.get(key)?.close()
+    this.#entries.delete(key)
   }
 
   readonly #isObserved = (): boolean => this.#options.observer !== undefined
@@ -304,5 +293,6 @@ function failedDispatch(error: TransportError, handler: ExchangeHandler): Dispat
     wasEarly: false,
     queueMs: 0,
     ttfbMs: 0,
+    attempts: [],
   }
 }

@@ -12,23 +12,27 @@ import { builtFile, NOT_BUILT } from '../lib/repository.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
 import { reportWhenDone } from './report-when-done.ts'
 
-type Module = typeof middlemile
+export type MiddlemileModule = typeof middlemile
 
 /** Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. */
 const TICKET_MS = 250
 type Done = (bytes: number, error?: unknown) => void
 
 /** The built package, as an embedder gets it. */
+export async function loadModule(): Promise<MiddlemileModule> {
+  const file = builtFile('index.js')
+  if (file === undefined) throw new Error(NOT_BUILT)
+  return (await import(pathToFileURL(file).href)) as MiddlemileModule // the build of exactly that source
+}
+
 async function load({
   ca,
   connections,
   protocols,
   stateDirectory,
   earlyData = 'off',
-}: ClientSetting): Promise<{ transport: Transport; module: Module }> {
-  const file = builtFile('index.js')
-  if (file === undefined) throw new Error(NOT_BUILT)
-  const module = (await import(pathToFileURL(file).href)) as Module // the build of exactly that source
+}: ClientSetting): Promise<{ transport: Transport; module: MiddlemileModule }> {
+  const module = await loadModule()
   const pool = connections === 0 ? {} : { maxConnections: connections }
   const held = protocols === undefined ? {} : { protocols }
   const state = stateDirectory === undefined ? {} : { state: { directory: stateDirectory } }

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { cpuPrefix, deathSignalPrefix } from '../../test/support/real-server.ts'
 import type { ClientJob, ClientReport, ClientSetting } from '../clients/client-job.ts'
+import { answerOf, stopChild } from './child-answer.ts'
 
 /** A client in a process of its own, pinned, that does one job at a time. */
 export interface MeasuredClient extends AsyncDisposable {
@@ -30,36 +31,16 @@ export async function startMeasuredClient(
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, NODE_ENV: 'production' },
   })
-  await answerOf(child)
+  await answerOf<Answer>(child)
   return {
     name,
     async run(job) {
-      const answer = answerOf(child)
+      const answer = answerOf<Answer>(child)
       child.send(job)
       const message = await answer
       if (message !== 'ready' && 'report' in message) return message.report
       throw new Error(`${name}: ${message === 'ready' ? 'out of step' : message.failure}`)
     },
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const exited = new Promise(resolve => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await exited
-    },
+    [Symbol.asyncDispose]: () => stopChild(child),
   }
-}
-
-/** The next message of the child; rejects when it ends instead. */
-function answerOf(child: ChildProcess): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const settle = (work: () => void): void => {
-      child.off('message', onMessage).off('exit', onExit).off('error', onError)
-      work()
-    }
-    const onMessage = (message: unknown): void => settle(() => resolve(message as Answer)) // client-process.ts sends these
-    const onExit = (code: number | null): void =>
-      settle(() => reject(new Error(`the client exited with ${code}`)))
-    const onError = (error: Error): void => settle(() => reject(error))
-    child.on('message', onMessage).on('exit', onExit).on('error', onError)
-  })
 }

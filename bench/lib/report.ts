@@ -13,7 +13,10 @@ export function formatScenario(result: ScenarioResult): string {
   return parts.join('\n\n')
 }
 
-function formatCase({ name, subjects, ratios, aims = [] }: CaseResult, metrics: readonly Metric[]): string {
+function formatCase(
+  { name, subjects, ratios, aims = [], notes = [] }: CaseResult,
+  metrics: readonly Metric[],
+): string {
   const rows = subjects.map(({ subject, median }) => [
     subject,
     ...metrics.map(metric => formatNumber(median[metric.key])),
@@ -34,6 +37,7 @@ function formatCase({ name, subjects, ratios, aims = [] }: CaseResult, metrics: 
       )}`,
     )
   }
+  if (notes.length > 0) tables.push(notes.map(note => `[${name}] ${note}`).join('\n'))
   if (aims.length > 0) tables.push(aims.map(aim => formatAim(name, aim, metrics)).join('\n'))
   return tables.join('\n\n')
 }

@@ -41,6 +41,8 @@ export interface CaseResult {
   ratios: readonly RatioResult[]
   /** What was hoped for, and whether it came true. */
   aims?: readonly JudgedAim[]
+  /** What no column says, a line each. */
+  notes?: readonly string[]
 }
 
 export interface ScenarioResult {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { OriginOptions, TransportOptions } from '../index.ts'
+import { isIP } from 'node:net'
+import { type OriginOptions, SELECT_WORDS, type SelectOptions, type TransportOptions } from '../index.ts'
 import { protocolOption } from './protocol-option.ts'
 import { usageError } from './usage-error.ts'
 
@@ -8,12 +9,18 @@ export const CONNECTION_OPTIONS = {
   protocol: { type: 'string' },
   ca: { type: 'string' },
   resolve: { type: 'string', multiple: true },
+  policy: { type: 'string' },
+  'dns-server': { type: 'string', multiple: true },
+  state: { type: 'string' },
 } as const
 
 export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1; auto lets the origin choose (ALPN)
   --ca FILE             PEM certificates to trust instead of the usual ones
   --resolve HOST:PORT:ADDR
                         connect to ADDR for that host and port; may be given several times
+  --policy P            auto, latency or efficiency: what the choice of a protocol goes by
+  --dns-server ADDR     asks ADDR or ADDR:PORT for HTTPS records instead of the system's servers; may be given several times
+  --state DIR           what is learned of origins, and TLS tickets (sealed), is kept in this private directory for the next time
 `
 
 /** What these options mean to a transport. */
@@ -21,12 +28,37 @@ export function connectionOptions(values: {
   protocol?: string | undefined
   ca?: string | undefined
   resolve?: string[] | undefined
-}): Pick<TransportOptions, 'resolve'> & { defaults: OriginOptions } {
+  policy?: string | undefined
+  'dns-server'?: string[] | undefined
+  state?: string | undefined
+}): Pick<TransportOptions, 'resolve' | 'dnsServers' | 'state'> & { defaults: OriginOptions } {
   const protocol = protocolOption(values.protocol)
   const defaults: OriginOptions = {}
   if (protocol !== undefined) defaults.protocols = [protocol]
   if (values.ca !== undefined) defaults.tls = { ca: readPem(values.ca) }
-  return { defaults, resolve: resolveOption(values.resolve ?? []) }
+  if (values.policy !== undefined) defaults.select = { policy: policyOption(values.policy) }
+  if (values.state === '') throw usageError('--state needs the name of a directory')
+  return {
+    defaults,
+    resolve: resolveOption(values.resolve ?? []),
+    ...(values['dns-server'] !== undefined && { dnsServers: values['dns-server'].map(dnsServerOption) }),
+    ...(values.state !== undefined && { state: { directory: values.state } }),
+  }
+}
+
+function policyOption(text: string): SelectOptions['policy'] {
+  const policy = SELECT_WORDS.policy.find(known => known === text)
+  if (policy !== undefined) return policy
+  throw usageError(`--policy must be one of ${SELECT_WORDS.policy.join(', ')}, not ${JSON.stringify(text)}`)
+}
+
+/** `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::35]`, `[2001:db8::35]:53`; a bare IPv6 address gets its brackets. */
+function dnsServerOption(text: string): string {
+  if (isIP(text) === 6) return `[${text}]`
+  const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const isAddress = v6 === undefined ? isIP(v4 ?? '') === 4 : isIP(v6) === 6
+  if (isAddress && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535))) return text
+  throw usageError(`--dns-server must be an IP address with or without a port, not ${JSON.stringify(text)}`)
 }
 
 function readPem(file: string): string {

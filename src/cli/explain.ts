@@ -1,4 +1,4 @@
-import { type Explanation, parseOrigin } from '../index.ts'
+import { type Decision, type Explanation, parseOrigin } from '../index.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
 import { EXIT } from './exit-code.ts'
@@ -8,7 +8,8 @@ import { usageError } from './usage-error.ts'
 
 const HELP = `Usage: middlemile explain [options] URL
 
-Which protocol and address would be tried, in which order, when, and because of which evidence.
+Which protocol and address would be tried, in which order, when, and because of which evidence. With --state it knows what earlier runs
+learned of the origin.
 
 ${CONNECTION_HELP}  --json                the same as JSON
 `
@@ -18,11 +19,19 @@ export const explainCommand: Command = {
   summary: 'what would be tried for an origin, and why',
   help: HELP,
   async run(args, io) {
-    const { values, positionals } = parseOptions(args, { ...CONNECTION_OPTIONS, json: { type: 'boolean' } })
+    const { values, positionals } = parseOptions(args, {
+      ...CONNECTION_OPTIONS,
+      json: { type: 'boolean' },
+    })
     const [url, extra] = positionals
     if (url === undefined || extra !== undefined) throw usageError('explain needs exactly one URL')
     parseOrigin(url)
-    const transport = io.createTransport(connectionOptions(values))
+    const transport = io.createTransport({
+      ...connectionOptions(values),
+      observer: event => {
+        if (event.type === 'state-fault') io.writeError(`middlemile explain: warning: ${event.message}\n`)
+      },
+    })
     try {
       const explanation = await transport.explain(url)
       io.write(values.json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation))
@@ -34,9 +43,10 @@ export const explainCommand: Command = {
 }
 
 function explanationText(explanation: Explanation): string {
-  const { origin, protocols, plan, known, unavailable, pool } = explanation
+  const { origin, decision, protocols, plan, known, unavailable, pool } = explanation
   const sections = [
     `${origin}\n`,
+    ...decisionSections(decision),
     section(
       'Protocols',
       protocols.map(({ protocol, allowed, because }) => [
@@ -47,8 +57,9 @@ function explanationText(explanation: Explanation): string {
     ),
     section(
       'Plan',
-      plan.map(({ protocol, endpoint, startAfterMs, because }) => [
-        `after ${startAfterMs} ms`,
+      plan.map(({ lane, protocol, endpoint, startAfterMs, because }) => [
+        `after ${Math.round(startAfterMs)} ms`,
+        lane,
         protocol,
         endpoint,
         because,
@@ -68,6 +79,29 @@ function explanationText(explanation: Explanation): string {
     ),
   ]
   return sections.filter(text => text !== '').join('\n')
+}
+
+/** The choice, what it was made from, and what it hangs on. */
+function decisionSections({ lane, rule, because, candidates, wouldChange }: Decision): string[] {
+  const rows = candidates.flatMap(candidate => [
+    [
+      candidate.lane,
+      candidate.protocol,
+      candidate.isEligible ? 'eligible' : 'not eligible',
+      candidate.predictedMs === undefined ? 'not measured' : `${candidate.predictedMs.toFixed(1)} ms`,
+      candidate.cpuMs === undefined ? '' : `CPU ${candidate.cpuMs.toFixed(3)} ms`,
+      candidate.because,
+    ],
+    ...candidate.evidence.map(line => ['', '', '', '', '', `- ${line}`]),
+  ])
+  return [
+    section('Decision', [[lane, rule, because]]),
+    section('Candidates', rows),
+    section(
+      'Would change it',
+      wouldChange.map(line => [line]),
+    ),
+  ]
 }
 
 function section(title: string, rows: readonly (readonly string[])[]): string {

@@ -2,6 +2,8 @@ import type { GetRecord } from './get-record.ts'
 import type { GetSummary } from './get-report.ts'
 import { textTable } from './text-table.ts'
 
+type Attempt = GetRecord['attempts'][number]
+
 const PHASES = ['queue', 'dns', 'connect', 'tls', 'ttfb', 'total'] as const
 /** Columns have fixed widths, since rows are printed as they come. */
 const NUMBER_WIDTH = 9
@@ -24,7 +26,19 @@ export function recordLine(record: GetRecord): string {
     `      ${record.url}`,
   ]
   const error = record.error === undefined ? '' : `  ${record.error.code}: ${record.error.message}`
-  return `${columns.join(' ')}${error}\n`
+  return `${columns.join(' ')}${error}\n${raceLines(record)}`
+}
+
+/** Beneath a request of several: only what says more than the line itself, a race or a way around a failure. */
+function raceLines({ reused, attempts }: GetRecord): string {
+  if (reused || attempts.length < 2) return ''
+  return attempts.map(attempt => `  ${attemptText(attempt)}\n`).join('')
+}
+
+/** `h3 127.0.0.1:443 after 0 ms: failed (refused) — because the record says so`. */
+function attemptText({ protocol, endpoint, startedAtMs, outcome, because, error }: Attempt): string {
+  const why = error === undefined ? '' : ` (${error})`
+  return `${protocol} ${endpoint} after ${Number(startedAtMs.toFixed(1))} ms: ${outcome}${why} — because ${because}`
 }
 
 /** The only request, in full. */
@@ -45,9 +59,7 @@ export function recordBlock(record: GetRecord): string {
   for (const { status } of record.informational) rows.push(['informational', String(status)])
   for (const [name, value] of Object.entries(record.trailers))
     rows.push(['trailer', `${name}: ${String(value)}`])
-  for (const { protocol, endpoint, startedAtMs, outcome, because } of record.reused ? [] : record.attempts) {
-    rows.push(['attempt', `${protocol} ${endpoint} at ${startedAtMs.toFixed(1)} ms: ${outcome} (${because})`])
-  }
+  for (const attempt of record.reused ? [] : record.attempts) rows.push(['attempt', attemptText(attempt)])
   const timings = PHASES.map(phase => [` ${phase}`, record.timingsMs[phase].toFixed(1), 'ms'])
   return `${textTable(rows)}\n${textTable(timings, new Set([1]))}`
 }

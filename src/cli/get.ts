@@ -1,5 +1,5 @@
 import { appendFileSync, createWriteStream } from 'node:fs'
-import { type Observer, parseOrigin } from '../index.ts'
+import { type Observer, parseOrigin, qlogObserver } from '../index.ts'
 import { NOT_BUILT } from '../service/config/built-features.ts'
 import type { CliIo } from './cli-io.ts'
 import type { Command } from './command.ts'
@@ -24,7 +24,7 @@ Fetches through a pool, as a program would that embeds it, and shows where the t
   --output FILE         where the response body goes (one URL, once)
   --timeout-ms N        for each exchange as a whole
   --early-data          requests with a safe method may leave in early data (0-RTT): an onlooker can replay them
-  --state DIR           keeps TLS tickets in this directory (private and sealed), for the next time
+  --qlog DIR            writes a trace of connections, races and choices into this directory (qlog, one file per run)
   --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has them can read the traffic
 ${CONNECTION_HELP}  --json                one line per request as it completes, and a summary line
 
@@ -42,14 +42,11 @@ const OPTIONS = {
   'timeout-ms': { type: 'string' },
   json: { type: 'boolean' },
   keylog: { type: 'string' },
-  state: { type: 'string' },
-  'early-data': { type: 'boolean' },
-  // Named in the contract and not built: refused by name, so that nobody believes that they took effect.
-  tfo: { type: 'boolean' },
   qlog: { type: 'string' },
+  'early-data': { type: 'boolean' },
+  // Named in the contract and not built: refused by name, so that nobody believes that it took effect.
+  tfo: { type: 'boolean' },
 } as const
-
-const NOT_BUILT_OPTIONS = ['tfo', 'qlog'] as const
 
 /** Above the default of the pool, more requests at once than that would wait for each other. */
 const POOL_MAX_CONNECTIONS = 64
@@ -60,9 +57,7 @@ export const getCommand: Command = {
   help: HELP,
   async run(args, io) {
     const { values, positionals: urls } = parseOptions(args, OPTIONS)
-    for (const name of NOT_BUILT_OPTIONS) {
-      if (values[name] !== undefined) throw usageError(`--${name}: ${NOT_BUILT}`)
-    }
+    if (values.tfo !== undefined) throw usageError(`--tfo: ${NOT_BUILT}`)
     if (urls.length === 0) throw usageError('get needs a URL')
     for (const url of urls) parseOrigin(url)
     const count = countOption('count', values.count) ?? 1
@@ -71,7 +66,7 @@ export const getCommand: Command = {
     const output = values.output
     if (output !== undefined && urls.length * count > 1)
       throw usageError('--output goes with one URL, fetched once')
-    if (values.state === '') throw usageError('--state needs the name of a directory')
+    if (values.qlog === '') throw usageError('--qlog needs the name of a directory')
     const connection = connectionOptions(values)
     if (timeoutMs !== undefined) connection.defaults.timeouts = { requestMs: timeoutMs }
     if (concurrency > POOL_MAX_CONNECTIONS) connection.defaults.pool = { maxConnections: concurrency }
@@ -85,10 +80,7 @@ export const getCommand: Command = {
       output: output === undefined ? undefined : () => createWriteStream(output),
     }
     const isJson = values.json === true
-    return await get(
-      { plan, connection, isJson, keylogFile: values.keylog, stateDirectory: values.state },
-      io,
-    )
+    return await get({ plan, connection, isJson, keylogFile: values.keylog, qlogDirectory: values.qlog }, io)
   },
 }
 
@@ -97,30 +89,32 @@ interface GetJob {
   readonly connection: ReturnType<typeof connectionOptions>
   readonly isJson: boolean
   readonly keylogFile: string | undefined
-  readonly stateDirectory: string | undefined
+  readonly qlogDirectory: string | undefined
 }
 
 async function get(job: GetJob, io: CliIo): Promise<number> {
-  const { plan, connection, isJson, keylogFile, stateDirectory } = job
+  const { plan, connection, isJson, keylogFile, qlogDirectory } = job
   const tally = new ConnectionTally()
+  const warn = (message: string) => io.writeError(`middlemile get: warning: ${message}\n`)
+  const qlog =
+    qlogDirectory === undefined
+      ? undefined
+      : qlogObserver({ directory: qlogDirectory, onFault: warn, exchanges: true })
   const observer: Observer = event => {
     tally.observe(event)
-    if (event.type === 'state-fault') io.writeError(`middlemile get: warning: ${event.message}\n`)
+    qlog?.observer(event)
+    if (event.type === 'state-fault') warn(event.message)
   }
   // Lines are few and must survive whatever ends the process: written at once, for the owner's eyes only.
   const keylog =
     keylogFile === undefined ? undefined : (line: Buffer) => appendFileSync(keylogFile, line, { mode: 0o600 })
-  const transport = io.createTransport({
-    ...connection,
-    ...(stateDirectory !== undefined && { state: { directory: stateDirectory } }),
-    observer,
-    keylog,
-  })
+  const transport = io.createTransport({ ...connection, observer, keylog })
   const report = new GetReport({ json: isJson, total: plan.urls.length, write: text => io.write(text) })
   try {
     await runGets(transport, plan, record => report.add(record))
   } finally {
     await transport.close()
+    qlog?.close()
   }
   report.finish(tally)
   return report.failed === 0 ? EXIT.ok : EXIT.failed

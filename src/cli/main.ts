@@ -7,12 +7,13 @@ import type { Command } from './command.ts'
 import { EXIT } from './exit-code.ts'
 import { explainCommand } from './explain.ts'
 import { getCommand } from './get.ts'
+import { probeCommand } from './probe.ts'
 import { serveCommand } from './serve.ts'
 import { sizeCommand } from './size.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, sizeCommand]
+const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, probeCommand, sizeCommand]
 /** Promised by name; they answer so that a script sees the difference between a typing error and a version. */
-const LATER_COMMANDS = ['probe', 'bench']
+const LATER_COMMANDS = ['bench']
 
 /** Runs one command line (without node and script) and resolves with the exit code. */
 export async function main(args: readonly string[], io: CliIo): Promise<number> {

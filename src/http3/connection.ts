@@ -36,6 +36,8 @@ export interface Http3ConnectionOptions {
   onFarewell?: ((over: Promise<void>) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
+  /** See Connection.altUsed. */
+  altUsed?: string | undefined
 }
 
 /** HTTP/3 towards an origin: a client session over a QUIC connection. */
@@ -53,6 +55,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
     clock: options.clock,
     keep,
     onDefence: options.onDefence,
+    altUsed: options.altUsed,
     start: (host, now) => {
       let isFlushing = false
       const flush = (): void => {

@@ -56,6 +56,8 @@ export interface MultiplexedOptions {
   start(host: SessionHost, now: number): { session: ClientSession; carrier: Carrier }
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
+  /** See Connection.altUsed. */
+  altUsed?: string | undefined
 }
 
 /**
@@ -84,6 +86,7 @@ export class MultiplexedConnection implements Connection {
   readonly protocol: Protocol
   readonly endpoint: Endpoint
   readonly handshake: HandshakeInfo
+  readonly altUsed: string | undefined
 
   readonly #listener: ConnectionListener
   readonly #session: ClientSession
@@ -119,6 +122,7 @@ export class MultiplexedConnection implements Connection {
     this.protocol = options.protocol
     this.endpoint = options.endpoint
     this.handshake = options.handshake
+    this.altUsed = options.altUsed
     this.#listener = listener
     this.#onDefence = options.onDefence
     this.#table = new DeadlineTable<ClientExchange>(clock, () => this.#onDue())

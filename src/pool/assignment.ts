@@ -29,9 +29,10 @@ export function assignWaiters<Link, Waiter>(
 
 /**
  * The connection that carries the next exchange:
- * 1. The least loaded of those that carry something and have room. Idle ones are left alone while these suffice, so that a second
+ * 1. While fewer are busy than exchanges are to be spread over: an idle one, as in 3.
+ * 2. The least loaded of those that carry something and have room. Idle ones are left alone while these suffice, so that a second
  *    multiplexed connection that is no longer needed ages out.
- * 2. The one that became idle last, so that the surplus ages out at the other end.
+ * 3. The one that became idle last, so that the surplus ages out at the other end.
  * Not one that is to be verified first. What turns out to be too old on the way is retired.
  */
 export function nextFree<Link, Waiter>(
@@ -39,10 +40,22 @@ export function nextFree<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): Slot<Link> | undefined {
+  if (core.spreadOver > 1 && core.slots.count('leased') < core.spreadOver) {
+    const idle = nextIdle(core, now, actions)
+    if (idle !== undefined) return idle
+  }
   for (let slot = core.slots.leastLoaded; slot !== undefined; slot = core.slots.leastLoaded) {
     if (now < slot.retireAt) return slot
     retire(core, slot, 'max-age', actions)
   }
+  return nextIdle(core, now, actions)
+}
+
+function nextIdle<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): Slot<Link> | undefined {
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
     const since = idleSince(slot)
     const expired = expiryOf(core, slot, since, now)
@@ -50,6 +63,24 @@ export function nextFree<Link, Waiter>(
     retire(core, slot, expired, actions)
   }
   return undefined
+}
+
+/**
+ * Whether a newcomer would be given a connection at once. One that turns out to be too old at this very moment hides what is behind it
+ * (a newcomer's request would retire it), so that a no may be wrong; a yes never is.
+ */
+export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean {
+  if (core.mode !== 'open' || core.waiters.size > 0) return false
+  const busy = core.slots.leastLoaded
+  if (busy !== undefined && now < busy.retireAt) return true
+  const idle = core.slots.newestIdle
+  if (idle === undefined || isStale(core, idle, now)) return false
+  return expiryOf(core, idle, idleSince(idle), now) === undefined
+}
+
+/** Silent for so long that it is to show that it lives before it is used. */
+export function isStale(core: PoolCore<unknown, unknown>, slot: Slot<unknown>, now: number): boolean {
+  return now - idleSince(slot) >= core.verifyAfterIdleMs
 }
 
 /**
@@ -123,6 +154,6 @@ export function verify<Link, Waiter>(
   actions.push({ type: 'ping', slot })
 }
 
-function idleSince(slot: Slot<unknown>): number {
+export function idleSince(slot: Slot<unknown>): number {
   return slot.state.kind === 'idle' ? slot.state.since : -Infinity
 }

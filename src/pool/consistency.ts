@@ -2,6 +2,7 @@ import { TransportError } from '../errors.ts'
 import type { PoolCore } from './pool-core.ts'
 import { queueDueAt } from './settle.ts'
 import type { Slot } from './slot.ts'
+import { connectionsForSpread } from './spread.ts'
 
 /** Throws unless every counter and every order is what a recount says, and nobody waits for what is there. */
 export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): void {
@@ -13,11 +14,22 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
   expect(core.slots.size <= core.maxConnections, 'more connections than maxConnections')
   expect(core.mode !== 'closed' || core.waiting === 0, 'somebody waits for a closed pool')
   expect(!isWaitedFor || free === undefined, 'somebody waits while a connection has room')
+  expect(core.warm > 0 || core.warmCheckAt === Infinity, 'checks for a warm level of 0')
   for (const slot of core.slots.all()) {
     expect(latestUpkeep(slot) >= core.slotsDueAt, `${slot.toString()} is due before the upkeep`)
   }
+  expect(mayStayCrowded(core), 'exchanges crowd on fewer connections than they are to be spread over')
   const dueAt = Math.min(core.slotsDueAt, queueDueAt(core))
   expect(dueAt >= core.wakeUp.armedAt, 'something is due before the timer')
+}
+
+/** Connections are missing for the spread only where something stands against another dial. */
+function mayStayCrowded<Link, Waiter>(core: PoolCore<Link, Waiter>): boolean {
+  const { slots, budget } = core
+  if (connectionsForSpread(core) <= slots.live + slots.count('starting')) return true
+  return (
+    core.backoff.isFailing || slots.size >= core.maxConnections || budget.limit > 0 || budget.starving > 0
+  )
 }
 
 /** When the slot must have been looked at, whatever the idle timeout says. */

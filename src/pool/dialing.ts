@@ -1,12 +1,14 @@
+import type { CloseReason } from '../connection.ts'
 import type { PoolAction } from './pool-action.ts'
 import type { PoolCore } from './pool-core.ts'
-import { evictLongestIdle } from './retirement.ts'
+import { closeNow, evictLongestIdle } from './retirement.ts'
+import { connectionsForSpread } from './spread.ts'
 
 /** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
 const MAX_MUTE = 2
 
 /**
- * How many dials the pool should start, limits and backoff aside:
+ * How many dials the pool should start, limits and backoff aside: what is demanded and not under way yet.
  * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each connection that is being
  *    verified (but not for those that want a new one). As long as nobody knows what a connection carries, one dial is to find out: a
  *    burst to an unknown origin must not become a hundred handshakes where one HTTP/2 connection would have done. An HTTP/2 connection
@@ -15,13 +17,24 @@ const MAX_MUTE = 2
  *    Where connections stand open that take nothing at all (SETTINGS_MAX_CONCURRENT_STREAMS of 0), a second one may find out whether
  *    that is the mood of the first one only; more would be a storm on an origin that wants to be left alone.
  * 2. For the warm level or a preconnect: what is missing.
- * 3. While dials fail: one at a time.
+ * 3. For the spread: what is missing.
+ * 4. While dials fail: one at a time.
  */
 export function dialsWanted<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
   const starting = core.slots.count('starting')
-  const missing = core.targetConnections - core.slots.live - starting
-  const wanted = Math.max(missing, dialsForWaiters(core) - starting, 0)
+  let wanted = Math.max(0, dialsDemanded(core) - starting)
+  if (core.spreadOver > 1) wanted = Math.max(wanted, dialsForSpread(core) - starting)
   return core.backoff.isFailing ? Math.min(wanted, Math.max(0, 1 - starting)) : wanted
+}
+
+/** Dials that should be under way for the waiters, the warm level and a preconnect. */
+function dialsDemanded<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  return Math.max(dialsForWaiters(core), core.targetConnections - core.slots.live)
+}
+
+/** Dials that should be under way for the spread: a luxury. */
+function dialsForSpread<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  return connectionsForSpread(core) - core.slots.live
 }
 
 function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
@@ -42,19 +55,36 @@ export function dial<Link, Waiter>(
 ): void {
   const wanted = dialsWanted(core)
   if (wanted === 0 || core.backoff.isActive(now)) return
+  const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
   for (let started = 0; started < wanted; started += 1) {
     if (core.slots.size >= core.maxConnections) {
-      makeRoomForFresh(core, actions)
+      if (started < essential) makeRoomForFresh(core, actions)
       return
     }
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
-      // Only a waiter is worth another pool's idle connection; a warm level is not.
-      if (core.waiting > 0) actions.push({ type: 'starve' })
+      // Only a waiter is worth another pool's idle connection; a warm level or a spread is not.
+      if (core.waiting > 0 && started < essential) actions.push({ type: 'starve' })
       return
     }
     actions.push({ type: 'connect', slot })
   }
+}
+
+/** Stops the dials that nobody would start now, the youngest first. */
+export function abandonDials<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  reason: CloseReason,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const demanded = Math.max(dialsDemanded(core), dialsForSpread(core), 0)
+  const surplus = core.slots.count('starting') - demanded
+  if (surplus <= 0) return
+  const youngestFirst = core.slots
+    .all()
+    .filter(({ state }) => state.kind === 'starting')
+    .sort((a, b) => b.id - a.id)
+  for (const slot of youngestFirst.slice(0, surplus)) closeNow(core, slot, reason, actions)
 }
 
 /** The pool is full, but not of connections that a waiter for a new one would take: idle ones give way. */

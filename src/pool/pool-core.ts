@@ -15,6 +15,8 @@ export interface PoolStateConfig {
   readonly random: () => number
   /** What a connection will carry, if that is known before the first one. */
   readonly expectedCapacity: number | undefined
+  /** Multiplexed exchanges are spread over up to so many connections; see spread.ts. Default 1: as few as carry them. */
+  readonly spreadOver?: number
 }
 
 /** What the concerns of the policy (assignment, dialing, upkeep, …) work on. Private to PoolState and these. */
@@ -38,7 +40,11 @@ export class PoolCore<Link, Waiter> {
   readonly maxErrors: number
   readonly idleTimeoutMs: number
   readonly verifyAfterIdleMs: number
+  /** At least 1, and no more than `maxConnections`: a pool that is full is not looked at in vain. */
+  readonly spreadOver: number
 
+  /** Connections that are kept ready. */
+  warm: number
   mode: 'open' | 'draining' | 'closed' = 'open'
   /** Why newcomers are refused once the mode is `closed`. */
   closeError: TransportError | undefined
@@ -76,6 +82,8 @@ export class PoolCore<Link, Waiter> {
     this.idleTimeoutMs = orInfinity(options.idleTimeoutMs)
     // Verifying means waiting; where nobody may wait, a stale connection is used as it is.
     this.verifyAfterIdleMs = options.maxWaiters === 0 ? Infinity : orInfinity(options.verifyAfterIdleMs)
+    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.maxConnections))
+    this.warm = options.warm
     this.slots = new SlotTable(this.maxStreams, config.budget)
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
   }
@@ -88,7 +96,7 @@ export class PoolCore<Link, Waiter> {
 
   /** Connections that are to be there whether or not anybody waits. */
   get targetConnections(): number {
-    return this.mode === 'open' ? Math.max(this.options.warm, this.preconnectTarget) : 0
+    return this.mode === 'open' ? Math.max(this.warm, this.preconnectTarget) : 0
   }
 
   /** All who wait. */

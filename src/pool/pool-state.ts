@@ -1,7 +1,8 @@
 import type { CloseReason, KeepAliveHint } from '../connection.ts'
 import type { TransportError } from '../errors.ts'
-import { lease, nextFree } from './assignment.ts'
+import { hasRoom, lease, nextFree } from './assignment.ts'
 import { assertConsistent } from './consistency.ts'
+import { abandonDials } from './dialing.ts'
 import { learnCapacity, noteStillborn, takeWhatIsThere } from './experience.ts'
 import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
@@ -12,7 +13,7 @@ import { closeNow, evictLongestIdle, retire } from './retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './settle.ts'
 import type { Slot } from './slot.ts'
 import { retireSurplus } from './surplus.ts'
-import { keepUp } from './upkeep.ts'
+import { changeWarm, keepUp, startWarmChecks } from './upkeep.ts'
 
 type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 
@@ -34,8 +35,7 @@ export class PoolState<Link, Waiter> {
 
   /** Makes the warm level. */
   onStart(now: number): Actions<Link, Waiter> {
-    const { warm, warmCheckMs } = this.#core.options
-    if (warm > 0 && warmCheckMs > 0) this.#core.warmCheckAt = now + warmCheckMs
+    startWarmChecks(this.#core, now)
     return settle(this.#core, now, [])
   }
 
@@ -221,6 +221,31 @@ export class PoolState<Link, Waiter> {
     this.#core.preconnectTarget = 0
   }
 
+  /** The connection gets no more exchanges, and ends with those that it carries. */
+  onRetire(slot: Slot<Link>, reason: CloseReason, now: number): Actions<Link, Waiter> {
+    const { kind } = slot.state
+    if (kind !== 'idle' && kind !== 'verifying' && kind !== 'leased') return NO_ACTIONS
+    const actions: PoolAction<Link, Waiter>[] = []
+    retire(this.#core, slot, reason, actions)
+    return settle(this.#core, now, actions)
+  }
+
+  /** Another warm level: what is missing is made, what is too much ages out. */
+  onWarm(connections: number, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    if (connections === core.warm) return NO_ACTIONS
+    const actions: PoolAction<Link, Waiter>[] = []
+    changeWarm(core, connections, now, actions)
+    return settle(core, now, actions)
+  }
+
+  /** Stops the dials that neither a waiter nor a preconnect, the warm level or the spread needs. */
+  onAbandonDials(reason: CloseReason, now: number): Actions<Link, Waiter> {
+    const actions: PoolAction<Link, Waiter>[] = []
+    abandonDials(this.#core, reason, actions)
+    return actions.length === 0 ? NO_ACTIONS : settle(this.#core, now, actions)
+  }
+
   /** The budget over all pools has a place for this one. */
   onBudgetAvailable(now: number): Actions<Link, Waiter> {
     return settle(this.#core, now, [])
@@ -284,6 +309,16 @@ export class PoolState<Link, Waiter> {
   /** Connections that are open and not on the way out. */
   get live(): number {
     return this.#core.slots.live
+  }
+
+  /** Those of them whose peer takes requests, whatever their load. */
+  get serving(): number {
+    return this.#core.slots.live - this.#core.slots.mute
+  }
+
+  /** Whether a newcomer would be given a stream at once. A yes is sure; see assignment.ts. */
+  hasRoom(now: number): boolean {
+    return hasRoom(this.#core, now)
   }
 
   get starting(): number {

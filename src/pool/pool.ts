@@ -37,6 +37,11 @@ export interface PoolConfig {
   readonly observer: Observer
   /** What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice. */
   readonly expectedCapacity: number | undefined
+  /**
+   * Multiplexed exchanges are spread over up to so many connections: the next ones are dialed as soon as there are more exchanges than
+   * connections, beside exchanges that leave on what is open. Default 1: as few connections as carry them.
+   */
+  readonly spreadOver?: number
   /** Hears when a peer has told what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
 }
@@ -81,6 +86,7 @@ export class Pool implements BudgetClient, SlotEvents {
       budget: config.budget,
       random: config.random,
       expectedCapacity: config.expectedCapacity,
+      spreadOver: config.spreadOver ?? 1,
     })
     this.#lastUsedAt = config.clock.now()
     this.#run(this.#state.onStart(this.#lastUsedAt))
@@ -122,6 +128,28 @@ export class Pool implements BudgetClient, SlotEvents {
     return promise
   }
 
+  /** Keeps that many connections ready from now on, in place of `options.warm`. 0: none; those that are there age out. */
+  setWarm(connections: number): void {
+    this.#run(this.#state.onWarm(connections, this.#clock.now()))
+  }
+
+  /**
+   * Stops the dials that neither a waiter nor a preconnect, the warm level or the spread needs: those of who gave up waiting, which would
+   * else go on and leave an idle connection behind.
+   */
+  abandonDials(reason: CloseReason = 'surplus'): void {
+    this.#run(this.#state.onAbandonDials(reason, this.#clock.now()))
+  }
+
+  /**
+   * Gives the connection no more exchanges, for a reason that the pool cannot know; it closes when those that it carries have ended. Does
+   * nothing when it is on its way out already, or not of this pool.
+   */
+  retire(connection: Connection, reason: CloseReason): void {
+    const link = this.#links.get(connection)
+    if (link !== undefined) this.#run(this.#state.onRetire(link.slot, reason, this.#clock.now()))
+  }
+
   /** No new leases; those that wait are still served. Resolves when every connection is closed. */
   drain(): Promise<void> {
     const actions = this.#state.onDrain(this.#clock.now())
@@ -150,6 +178,24 @@ export class Pool implements BudgetClient, SlotEvents {
   /** Those that are open now, on the way out or not. */
   connections(): Iterable<Connection> {
     return this.#links.keys()
+  }
+
+  /**
+   * Open connections that take requests, whatever their load: above 0, a request that comes now has a stream, or waits for an answer to
+   * a ping or for the end of another exchange, but not for a handshake (unless all of these are lost or go on being full). Not counted
+   * are those on the way out and those whose peer allows no stream at all just now. O(1).
+   */
+  get live(): number {
+    return this.#state.serving
+  }
+
+  /**
+   * Whether a request that comes now gets a stream at once: without a handshake, without waiting for others and without a ping first.
+   * A yes is sure. A no is wrong only for the moment in which a connection has become too old and the timer that says so is late. O(1).
+   * `now`: the time, for who has just looked.
+   */
+  hasRoom(now: number = this.#clock.now()): boolean {
+    return this.#state.hasRoom(now)
   }
 
   /** Nobody waits, and there are at most idle connections. */

@@ -7,11 +7,10 @@ import { Pool, type PoolConfig } from './pool.ts'
 /** What a pool needs beside what they all share. */
 export type OwnPoolConfig = Omit<PoolConfig, 'origin' | 'budget'>
 
-/** All pools, by origin, under the limits that they share. */
+/** All pools, any number for each origin, under the limits that they share. */
 export class Pools {
-  readonly #pools = new Map<string, Pool>()
-  /** Second pools of these origins, for what the connections of the first cannot carry. They go when the first goes. */
-  readonly #seconds = new Map<string, Pool>()
+  /** Those of each origin: the one that add() made, and behind it those beside it, which go when it goes. */
+  readonly #pools = new Map<string, Pool[]>()
   /** Taken out of use, and not empty yet. */
   readonly #leaving = new Set<Pool>()
   readonly #budget: ConnectionBudget
@@ -19,7 +18,7 @@ export class Pools {
   #maxOrigins: number
   #isClosed = false
 
-  /** `onEvicted` hears of the origin whose pool made room for another one's. */
+  /** `onEvicted` hears of the origin whose pools made room for another one's. */
   constructor(limits: GlobalLimits, onEvicted: (key: string) => void) {
     this.#budget = new ConnectionBudget(limits.maxTotalConnections)
     this.#budget.onStarving = () => this.#makeRoom()
@@ -33,7 +32,7 @@ export class Pools {
   }
 
   /**
-   * Makes the pool of an origin that has none. Throws MM_TRANSPORT_CLOSED when closed or draining, and MM_QUEUE_FULL when
+   * Makes the first pool of an origin that has none. Throws MM_TRANSPORT_CLOSED when closed or draining, and MM_QUEUE_FULL when
    * limits.maxOrigins is reached and none can go.
    */
   add(origin: Origin, config: OwnPoolConfig): Pool {
@@ -41,18 +40,19 @@ export class Pools {
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     this.#makeRoomForOrigin(origin)
     const pool = new Pool({ ...config, origin, budget: this.#budget })
-    this.#pools.set(origin.key, pool)
+    this.#pools.set(origin.key, [pool])
     return pool
   }
 
   /**
-   * Makes the second pool of an origin whose `first` was made by add(); undefined when that is going away, so that its exchanges must
-   * do with what they have.
+   * Makes one more pool of an origin, for what the connections of the others cannot carry or are not to carry. `first` is the one that
+   * add() made; undefined when that is going away, so that its exchanges must do with what they have.
    */
-  addSecond(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
-    if (this.#isClosed || this.#pools.get(origin.key) !== first) return undefined
+  addBeside(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
+    const pools = this.#pools.get(origin.key)
+    if (this.#isClosed || pools?.[0] !== first) return undefined
     const pool = new Pool({ ...config, origin, budget: this.#budget })
-    this.#seconds.set(origin.key, pool)
+    pools.push(pool)
     return pool
   }
 
@@ -85,17 +85,15 @@ export class Pools {
   }
 
   *#all(): Iterable<Pool> {
-    yield* this.#pools.values()
-    yield* this.#seconds.values()
+    for (const pools of this.#pools.values()) yield* pools
     yield* this.#leaving
   }
 
   /** The pools of an origin, which are its pools no more. */
   #take(key: string): Pool[] {
-    const pools = [this.#pools.get(key), this.#seconds.get(key)]
+    const pools = this.#pools.get(key) ?? []
     this.#pools.delete(key)
-    this.#seconds.delete(key)
-    return pools.filter(pool => pool !== undefined)
+    return pools
   }
 
   async #retire(pool: Pool): Promise<void> {
@@ -118,10 +116,9 @@ export class Pools {
     if (this.#maxOrigins === 0 || this.#pools.size < this.#maxOrigins) return
     let victim: string | undefined
     let victimUsedAt = Infinity
-    for (const [key, pool] of this.#pools) {
-      const second = this.#seconds.get(key)
-      if (!pool.isUnused || second?.isUnused === false) continue
-      const usedAt = Math.max(pool.lastUsedAt, second?.lastUsedAt ?? -Infinity)
+    for (const [key, pools] of this.#pools) {
+      if (!pools.every(pool => pool.isUnused)) continue
+      const usedAt = Math.max(...pools.map(pool => pool.lastUsedAt))
       if (usedAt >= victimUsedAt) continue
       victim = key
       victimUsedAt = usedAt

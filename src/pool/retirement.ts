@@ -38,7 +38,7 @@ export function expiryOf<Link, Waiter>(
 ): CloseReason | undefined {
   if (now >= slot.retireAt) return 'max-age'
   if (now >= slot.keepAliveUntil) return 'idle-timeout'
-  if (now - since >= core.idleTimeoutMs && core.slots.live > core.options.warm) return 'idle-timeout'
+  if (now - since >= core.idleTimeoutMs && core.slots.live > core.warm) return 'idle-timeout'
   return undefined
 }
 

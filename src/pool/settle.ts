@@ -3,13 +3,14 @@ import { dial, dialsWanted } from './dialing.ts'
 import type { PoolAction } from './pool-action.ts'
 import type { PoolCore } from './pool-core.ts'
 import { closeUnneeded, evictLongestIdle } from './retirement.ts'
+import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
 import { canHaveSurplus, watchSurplus } from './surplus.ts'
 
 /**
  * What follows from every event, in this order:
  * 1. Free connections go to waiters.
  * 2. Waiters that cannot hope are refused.
- * 3. Dials start for those that are left, and for the warm level.
+ * 3. Dials start for those that are left, for the warm level and for the spread; for the spread, stale connections are verified.
  * 4. What nobody needs is given up: to a drain, or to another pool that starves.
  * 5. The next wake-up is asked for, if it is earlier than the one before.
  */
@@ -21,6 +22,7 @@ export function settle<Link, Waiter>(
   if (core.mode !== 'closed') {
     assignWaiters(core, now, actions)
     refuseHopeless(core, now, actions)
+    if (core.spreadOver > 1) verifyForSpread(core, now, actions)
     dial(core, now, actions)
     if (core.mode === 'draining' && core.waiting === 0) closeUnneeded(core, actions)
     while (core.budget.needsEviction && evictLongestIdle(core, actions));
@@ -32,6 +34,7 @@ export function settle<Link, Waiter>(
 
 /** Whether a lease from an idle or roomy connection leaves nothing else to do. */
 export function isSettledByLease(core: PoolCore<unknown, unknown>): boolean {
+  if (core.spreadOver > 1 && isSpreadUnfilled(core)) return false
   return core.surplusCheckAt !== Infinity || !canHaveSurplus(core)
 }
 

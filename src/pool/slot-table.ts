@@ -55,6 +55,14 @@ export class SlotTable<Link> {
     return this.#usedStreams
   }
 
+  /** Exchanges under way on connections that may take more. */
+  get liveStreams(): number {
+    if (this.#counts.draining === 0) return this.#usedStreams
+    let draining = 0
+    for (const slot of this.#slots) if (slot.state.kind === 'draining') draining += slot.usedStreams
+    return this.#usedStreams - draining
+  }
+
   /** What the connections that are being verified can carry if they prove good. */
   get verifyingStreams(): number {
     return this.#verifyingStreams

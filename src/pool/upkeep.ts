@@ -22,6 +22,27 @@ export function keepUp<Link, Waiter>(
   }
 }
 
+/** Another warm level. Of what it does not ask for any more, what was idle for too long goes at once. */
+export function changeWarm<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  warm: number,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const sinks = warm < core.warm
+  core.warm = warm
+  startWarmChecks(core, now)
+  if (!sinks) return
+  core.slotsDueAt = -Infinity
+  keepUp(core, now, actions)
+}
+
+export function startWarmChecks(core: PoolCore<unknown, unknown>, now: number): void {
+  const { warmCheckMs } = core.options
+  if (core.warm === 0 || warmCheckMs === 0) core.warmCheckAt = Infinity
+  else if (core.warmCheckAt === Infinity) core.warmCheckAt = now + warmCheckMs
+}
+
 /** When the slot, left alone, needs upkeep. */
 export function dueAt<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>, now: number): number {
   const { state } = slot
@@ -92,7 +113,8 @@ function checkWarm<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const { warm, warmCheckMs } = core.options
+  const { warm } = core
+  const { warmCheckMs } = core.options
   core.warmCheckAt = now + warmCheckMs
   let slot = core.slots.newestIdle
   for (let looked = 0; looked < warm && slot !== undefined; looked += 1) {

@@ -1,28 +1,24 @@
 import type { AttemptRecord, HandshakeInfo, KeepAliveHint } from '../connection.ts'
 import type { Resolution } from '../endpoint.ts'
-import type { ErrorCode, TransportError } from '../errors.ts'
+import { type ErrorCode, TransportError } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
-
-/** Something that was seen: what, when, and how we know. */
-export interface Evidence<T> {
-  readonly value: T
-  /** On the caller's monotonic clock. */
-  readonly at: number
-  readonly source: string
-}
-
-/** How the last attempt at an endpoint went. `overtaken`: one that was started later was connected before it. */
-export interface EndpointMemory {
-  readonly outcome: 'connected' | 'failed' | 'overtaken'
-  readonly at: number
-  readonly error: string | undefined
-}
-
-/** Something known, for people: `explain` prints it. */
-export interface KnownFact {
-  readonly fact: string
-  readonly evidence: string
-}
+import { DEFAULT_SELECT_OPTIONS } from '../select-options.ts'
+import type { Alternative } from './alternative.ts'
+import { Alternatives, type Http3Prospect } from './alternatives.ts'
+import { EndpointMemories, type EndpointMemory, endpointKey } from './endpoint-memories.ts'
+import { age, type Evidence, type KnownFact } from './evidence.ts'
+import { FactStore } from './fact-store.ts'
+import { freshSnapshot } from './fresh-snapshot.ts'
+import type { Http3Status, Http3StatusOptions } from './h3-status.ts'
+import { makeSnapshot } from './make-snapshot.ts'
+import { mergeSnapshots } from './merge-snapshots.ts'
+import type { FactName, FactValues } from './origin-facts.ts'
+import type { KeptEstimates, OriginSnapshot } from './origin-snapshot.ts'
+import type { ProbedTickets, QuicFinding } from './probe-report.ts'
+import { recordFacts } from './record-facts.ts'
+import { restoreParts } from './restore-parts.ts'
+import type { ServiceAnswer } from './service-lookup.ts'
+import { boundedJson, readSnapshot } from './snapshot-reader.ts'
 
 /** A connection that was made. */
 export interface ConnectedEvidence {
@@ -34,211 +30,372 @@ export interface ConnectedEvidence {
   readonly offeredTicket: boolean
 }
 
-/** How much a new sample moves an average: as TCP's smoothed RTT (RFC 6298 section 2). */
-const EWMA_WEIGHT = 1 / 8
-/** An origin with more addresses than this is remembered in part. */
-const MAX_ENDPOINTS = 64
-/** An Alt-Svc value longer than this, or an origin set with more members, is remembered in part: a peer wrote it. */
-const MAX_ALT_SVC_CHARS = 1024
+/** An origin set with more members is remembered in part: a peer wrote it. */
 const MAX_ORIGINS = 64
+const NOWHERE = { host: '', port: 443 }
 
 /**
- * What is known of one origin, each fact with its evidence and its age. It is told what happened and never asks; plan.ts reads it.
- * It holds no trust: nothing here makes a certificate acceptable.
+ * What is known of one origin, each fact with its evidence and its expiry (lifetimes.ts). It is told what happened and never asks; plan.ts and the
+ * lanes read it. It holds no trust: nothing here makes a certificate acceptable.
+ *
+ * Getters take no time: they answer as of the last time that the record was told of, by whatever call. onTime() tells it without news.
  */
 export class OriginRecord {
-  #protocol: Evidence<Protocol> | undefined
-  #tlsVersion: Evidence<string> | undefined
-  #capacity: Evidence<number> | undefined
-  #keepAlive: Evidence<KeepAliveHint> | undefined
-  #extendedConnect: Evidence<boolean> | undefined
-  #altSvc: Evidence<string> | undefined
-  #originSet: Evidence<readonly string[]> | undefined
-  #addresses: Evidence<readonly string[]> | undefined
-  #lastFailure: Evidence<ErrorCode> | undefined
-  #connectMs: Evidence<number> | undefined
-  #tlsMs: Evidence<number> | undefined
-  #resumption: Evidence<'accepted' | 'refused'> | undefined
-  /** By endpointKey; the longest untried first. */
-  readonly #endpoints = new Map<string, EndpointMemory>()
+  readonly #facts = new FactStore()
+  readonly #endpoints = new EndpointMemories()
+  readonly #alternatives: Alternatives
+  readonly #place: Pick<Alternative, 'host' | 'port'>
+  #networkChangedAt: number | undefined
+  #estimates: KeptEstimates | undefined
+  #wallOffset = 0
+  /** The latest time that it was told. */
+  #now = Number.NEGATIVE_INFINITY
+
+  /** `place`: the origin's own, for alternatives that name no other. */
+  constructor(
+    place: Pick<Alternative, 'host' | 'port'> = NOWHERE,
+    options: Http3StatusOptions = DEFAULT_SELECT_OPTIONS,
+  ) {
+    this.#place = place
+    this.#alternatives = new Alternatives({ ...options, ...place })
+  }
+
+  /**
+   * From what was kept: any JSON, since anyone may have damaged it. What is not right, has expired, comes from the future or from another network is left
+   * out. Never throws.
+   *
+   * @param wallNow ms since 1970; `now` on the clock of all other calls
+   */
+  static restore(
+    kept: unknown,
+    place: Pick<Alternative, 'host' | 'port'>,
+    options: Http3StatusOptions,
+    now: number,
+    wallNow: number,
+  ): OriginRecord {
+    const record = new OriginRecord(place, options)
+    record.#wallOffset = wallNow - now
+    const snapshot = readSnapshot(kept)
+    if (snapshot === undefined) return record
+    record.onTime(now)
+    const parts = {
+      facts: record.#facts,
+      endpoints: record.#endpoints,
+      alternatives: record.#alternatives,
+      options,
+    }
+    const fresh = freshSnapshot(snapshot, wallNow)
+    restoreParts(parts, fresh, wallNow - now, now)
+    const { networkChangedAt, estimates } = fresh
+    if (networkChangedAt !== undefined) record.#networkChangedAt = networkChangedAt - record.#wallOffset
+    if (estimates !== undefined) record.#estimates = { ...estimates, at: estimates.at - record.#wallOffset }
+    return record
+  }
+
+  /**
+   * What two processes know together; see merge-snapshots.ts. Throws MM_INVALID_ARGUMENT when one of them is no snapshot of a version that we know.
+   *
+   * @param wallNow ms since 1970: what has expired, or comes from the future, is left out. Without it everything stays.
+   */
+  static mergeSnapshots(a: unknown, b: unknown, wallNow?: number): OriginSnapshot {
+    const [ofA, ofB] = [readSnapshot(a), readSnapshot(b)]
+    if (ofA === undefined || ofB === undefined) {
+      throw new TransportError('MM_INVALID_ARGUMENT', 'not what is kept of an origin, or of another version')
+    }
+    if (wallNow === undefined) return mergeSnapshots(ofA, ofB)
+    return mergeSnapshots(freshSnapshot(ofA, wallNow), freshSnapshot(ofB, wallNow))
+  }
 
   /** The protocol that was negotiated last. */
   get protocol(): Evidence<Protocol> | undefined {
-    return this.#protocol
+    return this.#get('protocol')
+  }
+  /** The same over TCP. */
+  get tcpProtocol(): Evidence<Protocol> | undefined {
+    return this.#get('tcpProtocol')
   }
   get tlsVersion(): Evidence<string> | undefined {
-    return this.#tlsVersion
+    return this.#get('tlsVersion')
   }
   /** Concurrent streams that the origin allowed on its last connection. */
   get capacity(): Evidence<number> | undefined {
-    return this.#capacity
+    return this.#get('capacity')
   }
   get keepAlive(): Evidence<KeepAliveHint> | undefined {
-    return this.#keepAlive
+    return this.#get('keepAlive')
   }
   /** Whether the origin offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said. */
   get extendedConnect(): Evidence<boolean> | undefined {
-    return this.#extendedConnect
-  }
-  /** What an ALTSVC frame said (RFC 7838 4). Kept, not acted on. */
-  get altSvc(): Evidence<string> | undefined {
-    return this.#altSvc
+    return this.#get('extendedConnect')
   }
   /** The origins that the peer says its connection is good for (ORIGIN, RFC 8336). Kept, not acted on. */
   get originSet(): Evidence<readonly string[]> | undefined {
-    return this.#originSet
+    return this.#get('originSet')
   }
   get addresses(): Evidence<readonly string[]> | undefined {
-    return this.#addresses
+    return this.#get('addresses')
   }
   /** Of a whole connect, not of one address. Undefined again when a connect succeeded. */
   get lastFailure(): Evidence<ErrorCode> | undefined {
-    return this.#lastFailure
+    return this.#get('lastFailure')
   }
-  /** Averages, weighted towards the present. */
+  /** Averages, weighted towards the present: of TCP's connect, and of TLS over it. */
   get connectMs(): Evidence<number> | undefined {
-    return this.#connectMs
+    return this.#get('connectMs')
   }
   get tlsMs(): Evidence<number> | undefined {
-    return this.#tlsMs
+    return this.#get('tlsMs')
   }
   /** What became of the last ticket that was offered. */
   get resumption(): Evidence<'accepted' | 'refused'> | undefined {
-    return this.#resumption
+    return this.#get('resumption')
+  }
+  /** The smoothed round trip of QUIC; where none was measured, its handshake, which takes one and some work. */
+  get http3RoundTripMs(): number | undefined {
+    return (this.#get('quicRoundTripMs') ?? this.#get('quicMs'))?.value
+  }
+  get networkChangedAt(): number | undefined {
+    return this.#networkChangedAt
+  }
+  /** What onEstimates() was given last, or what was kept of it. */
+  get estimates(): unknown {
+    return this.#estimates?.value
+  }
+  /** What the wall clock was ahead of `now` when it was restored; 0: it was not. */
+  get wallOffset(): number {
+    return this.#wallOffset
+  }
+  /** The ways to HTTP/3. What is told to it directly counts as told to the record. */
+  get alternatives(): Alternatives {
+    return this.#alternatives
+  }
+
+  /** Any fact by its name. */
+  fact<Name extends FactName>(name: Name): Evidence<FactValues[Name]> | undefined {
+    return this.#get(name)
   }
 
   /** How the last attempt at what endpointKey names went. */
   endpoint(endpoint: string): EndpointMemory | undefined {
-    return this.#endpoints.get(endpoint)
+    const memory = this.#endpoints.attempts.get(endpoint)
+    if (memory === undefined || memory.expiresAt <= this.#now) return undefined
+    return { ...memory.value, at: memory.at }
+  }
+
+  /** How long a TCP connect to this `address:port` takes, averaged. */
+  connectMsOf(endpoint: string): number | undefined {
+    const memory = this.#endpoints.connectMs.get(endpoint)
+    return memory === undefined || memory.expiresAt <= this.#now ? undefined : memory.value
+  }
+
+  /** Whether a probe has found out what this `address:port` makes of QUIC. */
+  knowsQuicOf(endpoint: string): boolean {
+    const memory = this.#endpoints.quic.get(endpoint)
+    return memory !== undefined && memory.expiresAt > this.#now
+  }
+
+  /** Where HTTP/3 would go, and what is thought of it there. */
+  http3(now: number): Http3Prospect {
+    this.onTime(now)
+    return this.#alternatives.http3(now)
+  }
+
+  /** By alternativeKey. */
+  http3Status(key: string): Http3Status {
+    return this.#alternatives.status(key)
+  }
+
+  /** When http3() may answer something else without news. Infinity: never. */
+  http3ChangesAt(now: number): number {
+    return this.#alternatives.changesAt(now)
+  }
+
+  /** It is so late now. */
+  onTime(now: number): void {
+    if (now > this.#now) this.#now = now
   }
 
   onResolved(resolution: Resolution, now: number): void {
-    const value = resolution.addresses.map(({ address }) => address)
-    this.#addresses = { value, at: now, source: `resolver: ${resolution.source}` }
+    const addresses = resolution.addresses.map(({ address }) => address)
+    this.#set('addresses', addresses, `resolver: ${resolution.source}`, now)
   }
 
   onConnected({ protocol, endpoint, handshake, offeredTicket }: ConnectedEvidence, now: number): void {
     const { tlsVersion, timings, kind } = handshake
-    const at = now
+    const isHttp3 = protocol === 'h3'
     if (protocol !== undefined) {
-      this.#protocol = { value: protocol, at, source: tlsVersion === undefined ? 'configuration' : 'ALPN' }
+      const source = tlsVersion === undefined ? 'configuration' : 'ALPN'
+      this.#set('protocol', protocol, source, now)
+      if (!isHttp3) this.#set('tcpProtocol', protocol, source, now)
     }
-    this.#lastFailure = undefined
+    this.#facts.drop('lastFailure')
+    const source = `average, last with ${endpoint}`
     // QUIC connects and secures in one; 0 would say nothing of TCP.
-    if (protocol !== 'h3') this.#connectMs = average(this.#connectMs, timings.connectMs, now, endpoint)
+    if (!isHttp3) {
+      this.#facts.sample('connectMs', timings.connectMs, source, now)
+      this.#endpoints.onConnectMs(endpoint, timings.connectMs, 'average', now)
+    }
     if (tlsVersion === undefined) return
-    this.#tlsVersion = { value: tlsVersion, at, source: `handshake with ${endpoint}` }
-    this.#tlsMs = average(this.#tlsMs, timings.tlsMs, now, endpoint)
+    this.#set('tlsVersion', tlsVersion, `handshake with ${endpoint}`, now)
+    this.#facts.sample(isHttp3 ? 'quicMs' : 'tlsMs', timings.tlsMs, source, now)
     if (!offeredTicket) return
-    const value = kind === 'full' ? 'refused' : 'accepted'
-    this.#resumption = { value, at, source: `handshake with ${endpoint}` }
+    const outcome = kind === 'full' ? 'refused' : 'accepted'
+    this.#set('resumption', outcome, `handshake with ${endpoint}`, now)
   }
 
   onConnectFailed(error: TransportError, now: number): void {
-    this.#lastFailure = { value: error.code, at: now, source: error.message }
+    this.#set('lastFailure', error.code, error.message, now)
   }
 
   /** The attempts of one dial, in order of their start. */
   onAttempts(attempts: readonly AttemptRecord[], now: number): void {
-    const winner = attempts.findLastIndex(({ outcome }) => outcome === 'connected')
-    attempts.forEach(({ protocol, endpoint: text, outcome, error }, index) => {
-      const endpoint = endpointKey(text, protocol === 'h3')
-      if (outcome !== 'cancelled') this.#remember(endpoint, { outcome, at: now, error })
-      else if (index < winner) this.#remember(endpoint, { outcome: 'overtaken', at: now, error: undefined })
-      // A cancelled attempt that had started last, or whose dial was given up, says nothing about its endpoint.
-    })
+    this.onTime(now)
+    this.#endpoints.onAttempts(attempts, now)
   }
 
   onCapacity(capacity: number, protocol: Protocol, now: number): void {
-    this.#capacity = { value: capacity, at: now, source: `${protocol} connection` }
+    this.#set('capacity', capacity, `${protocol} connection`, now)
   }
 
   onExtendedConnect(isOffered: boolean, now: number): void {
-    this.#extendedConnect = { value: isOffered, at: now, source: 'SETTINGS of its last connection' }
-  }
-
-  onAltSvc(value: string, now: number): void {
-    this.#altSvc = { value: value.slice(0, MAX_ALT_SVC_CHARS), at: now, source: 'ALTSVC frame' }
+    this.#set('extendedConnect', isOffered, 'SETTINGS of its last connection', now)
   }
 
   onOriginSet(origins: readonly string[], now: number): void {
-    this.#originSet = { value: origins.slice(0, MAX_ORIGINS), at: now, source: 'ORIGIN frame' }
+    this.#set('originSet', origins.slice(0, MAX_ORIGINS), 'ORIGIN frame', now)
   }
 
   onKeepAlive(hint: KeepAliveHint, now: number): void {
-    this.#keepAlive = { value: hint, at: now, source: 'Keep-Alive of a response' }
+    this.#set('keepAlive', hint, 'Keep-Alive of a response', now)
+  }
+
+  /** As a connection measured it: smoothed already. */
+  onRoundTrip(transport: 'tcp' | 'udp', ms: number, now: number): void {
+    const name = transport === 'tcp' ? 'tcpRoundTripMs' : 'quicRoundTripMs'
+    this.#facts.sample(name, ms, 'average of connections', now)
+    this.onTime(now)
+  }
+
+  /** The share (0 to 1) of the packets of a connection that were lost. */
+  onLossRatio(transport: 'tcp' | 'udp', ratio: number, now: number): void {
+    const name = transport === 'tcp' ? 'tcpLossRatio' : 'quicLossRatio'
+    this.#facts.sample(name, ratio, 'average of connections', now)
+    this.onTime(now)
+  }
+
+  /** See Alternatives.onAltSvc: returns whether other places are advertised than before. */
+  onAltSvc(value: string, source: 'alt-svc' | 'altsvc-frame', ageSeconds: number, now: number): boolean {
+    this.onTime(now)
+    return this.#alternatives.onAltSvc(value, source, ageSeconds, now)
+  }
+
+  /** What the DNS says about HTTPS records. That nothing could be found out changes nothing. */
+  onServiceAnswer(answer: ServiceAnswer, now: number): void {
+    if (answer.kind === 'failed') return
+    const records = answer.kind === 'found' ? answer.records : []
+    const http3 = records.filter(({ alpn }) => alpn.includes('h3')).length
+    const { ttlSeconds } = answer
+    this.#facts.set('serviceRecords', { records: records.length, http3 }, 'DNS', now, ttlSeconds * 1000)
+    this.#alternatives.onServiceRecords(records, ttlSeconds, now)
+    this.onTime(now)
+  }
+
+  /** What `address:port` made of a packet that asks for QUIC. Faults that say nothing of the port change nothing. */
+  onQuicProbed(endpoint: string, finding: QuicFinding, now: number): void {
+    this.onTime(now)
+    if ('found' in finding) {
+      const { versions } = finding.found
+      this.#endpoints.onQuicReach(endpoint, { kind: 'versions', versions }, 'Version Negotiation', now)
+    } else if ('why' in finding && (finding.why === 'refused' || finding.why === 'silent')) {
+      this.#endpoints.onQuicReach(endpoint, { kind: finding.why }, 'probe', now)
+    }
+  }
+
+  /** A probe found that QUIC is spoken there. */
+  onHttp3Found(host: string, port: number, now: number): void {
+    this.onTime(now)
+    this.#alternatives.onProbed([{ host, port }], now)
+  }
+
+  /** The origin itself may be spoken to in HTTP/3: the configuration says so. */
+  onHttp3Configured(now: number): void {
+    this.onTime(now)
+    this.#alternatives.onConfigured([this.#place], now)
+  }
+
+  /** What only a probe looks at. */
+  onProbed(
+    found: {
+      readonly tlsVersions?: readonly string[]
+      readonly alpn?: readonly string[]
+      readonly tickets?: ProbedTickets
+      readonly fastOpen?: { readonly cookie: boolean }
+    },
+    now: number,
+  ): void {
+    const { tlsVersions, alpn, tickets, fastOpen } = found
+    if (tlsVersions !== undefined) this.#set('tlsVersions', tlsVersions, 'probe', now)
+    if (alpn !== undefined) this.#set('alpn', alpn, 'probe', now)
+    if (tickets !== undefined) this.#set('tickets', tickets, 'probe', now)
+    if (fastOpen !== undefined) this.#set('fastOpen', fastOpen, 'probe', now)
+  }
+
+  /** `ms`: how long a TCP connect to `address:port` took, of which no connection was made. */
+  onConnectProbed(endpoint: string, ms: number, now: number): void {
+    this.onTime(now)
+    this.#endpoints.onConnectMs(endpoint, ms, 'probe', now)
+  }
+
+  /** The origin was reached over TCP: what failed over HTTP/3 just now, or does in a moment, is HTTP/3's fault. */
+  onTcpWorked(now: number): void {
+    this.onTime(now)
+    this.#alternatives.onTcpWorked(now)
+  }
+
+  /** This machine has other addresses: everything that was learned of the path is void. */
+  onNetworkChanged(now: number): void {
+    this.onTime(now)
+    this.#networkChangedAt = now
+    this.#facts.onNetworkChanged()
+    this.#endpoints.onNetworkChanged()
+    this.#alternatives.onNetworkChanged(now)
+  }
+
+  /** What the choice of lanes wants to be kept; opaque here. More than 4 KiB of JSON, or none, is not taken. */
+  onEstimates(value: unknown, now: number): void {
+    const kept = boundedJson(value)
+    if (kept !== undefined) this.#estimates = { at: now, value: kept }
   }
 
   /** Everything that is known, for people. */
   facts(now: number): KnownFact[] {
-    const facts: KnownFact[] = []
-    const add = <T>(evidence: Evidence<T> | undefined, fact: (value: T) => string): void => {
-      if (evidence === undefined) return
-      facts.push({ fact: fact(evidence.value), evidence: `${evidence.source}, ${age(now - evidence.at)}` })
-    }
-    add(this.#addresses, addresses => `addresses ${addresses.join(', ')}`)
-    add(this.#protocol, protocol => `speaks ${protocol}`)
-    add(this.#tlsVersion, version => `negotiates ${version}`)
-    add(this.#resumption, outcome => `${outcome} the last TLS ticket`)
-    add(this.#connectMs, ms => `TCP connect takes ${ms.toFixed(1)} ms`)
-    const layer = this.#protocol?.value === 'h3' ? 'QUIC' : 'TLS'
-    add(this.#tlsMs, ms => `${layer} handshake takes ${ms.toFixed(1)} ms`)
-    add(this.#capacity, capacity => `allows ${capacity} streams on a connection`)
-    add(this.#extendedConnect, isOffered =>
-      isOffered
-        ? `offers extended CONNECT: upgrades go over ${this.#protocol?.value ?? 'h2'}`
-        : 'offers no extended CONNECT: upgrades go over http/1.1 connections of their own, where it is allowed',
-    )
-    add(this.#altSvc, value => `advertises ${value} (not acted on in this version)`)
-    add(
-      this.#originSet,
-      origins => `says its connections are good for ${origins.join(', ')} (not acted on in this version)`,
-    )
-    add(this.#keepAlive, ({ timeoutMs, maxRequests }) => {
-      const parts = ['keeps idle connections']
-      if (timeoutMs !== undefined) parts.push(`for ${timeoutMs} ms`)
-      if (maxRequests !== undefined) parts.push(`for ${maxRequests} more requests`)
-      return parts.join(' ')
-    })
-    add(this.#lastFailure, code => `the last connect failed with ${code}`)
-    for (const [endpoint, { outcome, at, error }] of this.#endpoints) {
-      if (outcome === 'connected') continue
-      facts.push({
-        fact: `${endpoint} ${outcome === 'failed' ? 'failed' : 'was overtaken'}`,
-        evidence: `${error ?? 'race'}, ${age(now - at)}`,
-      })
-    }
-    return facts
+    return recordFacts(this.#parts(), now)
   }
 
-  #remember(endpoint: string, memory: EndpointMemory): void {
-    this.#endpoints.delete(endpoint)
-    this.#endpoints.set(endpoint, memory)
-    if (this.#endpoints.size <= MAX_ENDPOINTS) return
-    const first = this.#endpoints.keys().next()
-    if (first.done !== true) this.#endpoints.delete(first.value)
+  /** What is to be kept, as plain JSON. `wallNow`: ms since 1970. */
+  snapshot(now: number, wallNow: number): OriginSnapshot {
+    return makeSnapshot(this.#parts(), wallNow - now, now)
+  }
+
+  #parts() {
+    return {
+      facts: this.#facts,
+      endpoints: this.#endpoints,
+      alternatives: this.#alternatives,
+      networkChangedAt: this.#networkChangedAt,
+      estimates: this.#estimates,
+    }
+  }
+
+  #get<Name extends FactName>(name: Name): Evidence<FactValues[Name]> | undefined {
+    return this.#facts.get(name, this.#now)
+  }
+
+  #set<Name extends FactName>(name: Name, value: FactValues[Name], source: string, now: number): void {
+    this.onTime(now)
+    this.#facts.set(name, value, source, now)
   }
 }
 
-/** UDP and TCP to the same `address:port` fail each for itself. */
-export function endpointKey(endpoint: string, isUdp: boolean): string {
-  return isUdp ? `${endpoint} (udp)` : endpoint
-}
-
-function average(
-  before: Evidence<number> | undefined,
-  sample: number,
-  now: number,
-  endpoint: string,
-): Evidence<number> {
-  const value = before === undefined ? sample : before.value + EWMA_WEIGHT * (sample - before.value)
-  return { value, at: now, source: `average, last with ${endpoint}` }
-}
-
-/** How long ago, in the largest unit that fits. */
-export function age(ms: number): string {
-  if (ms < 1000) return 'just now'
-  if (ms < 60_000) return `${Math.floor(ms / 1000)} s ago`
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ago`
-  return `${Math.floor(ms / 3_600_000)} h ago`
-}
+// plan.ts and its neighbors speak of endpoints and ages as the record does.
+export { age, endpointKey }

@@ -11,6 +11,7 @@ import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions }
 import type { Origin } from '../origin.ts'
 import type { ProtocolCounts } from '../pool/protocol-counts.ts'
 import type { Protocol } from '../protocol.ts'
+import type { ProbeReport } from '../select/probe-report.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 
@@ -79,6 +80,8 @@ export interface DispatchHandle {
   readonly queueMs: number
   /** From the lease to the head of the final response; 0 before. */
   readonly ttfbMs: number
+  /** What was tried to get its connection, over all lanes that were asked. Empty: there was one. */
+  readonly attempts: readonly AttemptRecord[]
 }
 
 export interface RequestOptions {
@@ -186,12 +189,12 @@ export interface TransportStats {
 /** What is known of an origin and what would be tried next. */
 export interface Explanation {
   origin: string
-  /** Which lane carries requests, and why. Undefined: not built yet. */
-  decision?: Decision
+  /** Which lane carries requests, and why. */
+  decision: Decision
   protocols: readonly { protocol: Protocol; allowed: boolean; because: string }[]
   /** What a request that met no open connection would try, over all lanes, in the order of their start. */
   plan: readonly {
-    lane?: LaneName
+    lane: LaneName
     protocol: Protocol
     endpoint: string
     startAfterMs: number
@@ -223,6 +226,13 @@ export interface Transport extends AsyncDisposable {
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
   /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
   preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
+  /**
+   * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD request for `/` over TCP, for what its response
+   * advertises. Resolves with what was found, however little; rejects after an abort only.
+   */
+  probe(origin: string | URL, options?: { signal?: AbortSignal }): Promise<ProbeReport>
+  /** The network of this machine has changed: names are looked up anew, and HTTP/3 may be tried where it failed before. Noticed by itself as well. */
+  networkChanged(): void
   explain(origin: string | URL): Promise<Explanation>
   stats(): TransportStats
   /** Replaces the options. Pools whose origin changed drain and are made anew; the others keep their connections. */

@@ -19,7 +19,7 @@ export function exchangeInfo(
     earlyData: wasEarly ? (handshake?.earlyData ?? 'none') : 'none',
     tfo: isFirst ? (handshake?.tfo ?? 'off') : 'off',
     remoteAddress: connection === undefined ? '' : formatEndpoint(connection.endpoint),
-    attempts: isFirst ? (handshake?.attempts ?? []) : [],
+    attempts: handle?.attempts ?? [],
     retries: handle?.retries ?? 0,
     informational,
     timings: {

@@ -16,6 +16,10 @@ export interface Http3ConnectParts {
   readonly clock: Clock
   readonly onDefence: (limit: string) => void
   readonly onEarlyData: (connection: Connection, outcome: 'accepted' | 'rejected') => void
+  /** See Connection.altUsed. */
+  readonly altUsed: string | undefined
+  /** The handshake is complete. */
+  readonly onWorked: () => void
 }
 
 export interface Http3Connected {
@@ -25,12 +29,14 @@ export interface Http3Connected {
 
 /** Puts HTTP/3 over a dialed link, and learns from what comes of it: tickets, the outcome of early data, the record. */
 export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
-  const { dialed, listener, settings, record, clock, onDefence, onEarlyData } = parts
+  const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onWorked } = parts
   const { link, endpoint, handshake, offeredTicket, tickets, rememberedSettings, onFarewell } = dialed
   const at = formatEndpoint(endpoint)
   const startedAt = clock.now() - handshake.timings.tlsMs
-  const learn = (): void =>
+  const learn = (): void => {
     record.onConnected({ protocol: 'h3', endpoint: at, handshake, offeredTicket }, clock.now())
+    onWorked()
+  }
   const isEarly = handshake.kind === 'early_data'
   if (!isEarly) learn()
 
@@ -77,6 +83,7 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     onTicket: ticket => tickets?.put(ticket),
     onFarewell: tickets === undefined ? undefined : onFarewell,
     onDefence,
+    altUsed,
   })
   watch?.watch(connection, settings.timeouts.connectMs, clock)
   return { connection, quic: link.connection }

@@ -10,6 +10,7 @@ import { dialQuic } from '../quic/dial.ts'
 import type { QuicAttemptRecord, QuicDialResult } from '../quic/dial-request.ts'
 import type { QuicLink } from '../quic/engine.ts'
 import type { LoadedEngine } from '../quic/load-engine.ts'
+import type { Alternative } from '../select/alternative.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { type OfferedTicket, PeerTickets } from './peer-tickets.ts'
 import { QuicTrust } from './quic-trust.ts'
@@ -29,6 +30,8 @@ export interface Http3DialerOptions {
 
 export interface Http3DialRequest {
   readonly origin: Origin
+  /** Whom it is dialed at. Its certificate must cover the origin's name (RFC 7838 2.1), and tickets are its own. */
+  readonly alternative: Pick<Alternative, 'host' | 'port'>
   readonly attempts: readonly { readonly endpoint: Endpoint; readonly because: string }[]
   readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted'>
   /** How long the resolver took, for the timings. */
@@ -133,12 +136,17 @@ export class Http3Dialer {
 
   #ticketsOf(request: Http3DialRequest): PeerTickets | undefined {
     const { clock, tickets: store, loadEngine } = this.#options
-    const { origin, settings } = request
+    const { alternative, settings } = request
     const loaded = loadEngine()
     if (settings.tls.resumption === false || 'unavailable' in loaded) return undefined
     this.#trust ??= new QuicTrust(loaded.engine.name)
     const trust = this.#trust.of(settings.tls)
-    const peer = peerKey({ host: origin.host, serverName: serverNameOf(request), port: origin.port, trust })
+    const peer = peerKey({
+      host: alternative.host,
+      serverName: serverNameOf(request),
+      port: alternative.port,
+      trust,
+    })
     return new PeerTickets({ peer, store, clock, wallNow: () => Date.now() })
   }
 }

@@ -2,15 +2,20 @@ import type { Clock } from '../clock.ts'
 import type { AttemptRecord, Connection, ConnectionListener, Connector } from '../connection.ts'
 import { formatEndpoint, type Resolution, type Resolver } from '../endpoint.ts'
 import { asTransportError, TransportError } from '../errors.ts'
+import type { LaneName } from '../lane.ts'
 import type { Origin } from '../origin.ts'
+import type { Protocol } from '../protocol.ts'
 import type { QuicConnection, QuicStats } from '../quic/engine.ts'
+import { type Alternative, alternativeKey } from '../select/alternative.ts'
+import { offeredProtocols } from '../select/offered-protocols.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
-import { type Plan, plan } from '../select/plan.ts'
+import { type PlannedAttempt, plan } from '../select/plan.ts'
 import { orderAddresses } from '../tcp/address-order.ts'
 import type { Dialer } from '../tcp/dial.ts'
+import type { AlternativeResolver } from './alternative-resolver.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import { connectHttp3 } from './http3-connect.ts'
-import type { Http3Dialer, Http3DialRequest } from './http3-dialer.ts'
+import type { Http3Dialer } from './http3-dialer.ts'
 import { makeConnection } from './make-connection.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
@@ -22,102 +27,125 @@ export interface ConnectorHooks {
   readonly wantsEarlyData: () => boolean
   /** What became of it. `connection.handshake` has been corrected. */
   readonly onEarlyData: (connection: Connection, outcome: 'accepted' | 'rejected') => void
+  /** A dial has ended, however it ended. Times in it count from `atMs`, on the clock. */
+  readonly onAttempts: (attempts: readonly AttemptRecord[], atMs: number) => void
+  /** Something was learned that may change the choice: an advertisement, how HTTP/3 fares. */
+  readonly onEvidence: (source?: string, fact?: string) => void
 }
 
-/** What a connector works with; all but the first five are the transport's own. */
+/** What a connector works with; all but the first are the same for every lane of an origin. */
 export interface ConnectorConfig extends ConnectorHooks {
+  /** What it makes connections for. `upgrades`: HTTP/1.1 only, beside the lanes. */
+  readonly purpose: LaneName | 'upgrades'
   readonly origin: Origin
   readonly settings: OriginSettings
-  /** Makes connections for upgrades that need HTTP/1.1: it offers nothing else, and what it meets says nothing of the origin's choice. */
-  readonly isForUpgrades?: boolean
   readonly record: OriginRecord
   readonly resolver: Resolver
+  readonly alternativeResolver: AlternativeResolver
   readonly dialer: Dialer
   readonly http3Dialer: Http3Dialer
   readonly clock: Clock
 }
 
-/** Makes connections to one origin: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
+/** Makes the connections of one lane: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
 export class OriginConnector implements Connector {
   readonly #config: ConnectorConfig
-  /** For what QUIC knows of the way. */
-  readonly #quic = new WeakMap<Connection, QuicConnection>()
+  /** Of connections over QUIC. */
+  readonly #links = new WeakMap<Connection, { quic: QuicConnection; alternative: string }>()
+  /** Of the last dial that has ended. */
+  #lastAttempts: readonly AttemptRecord[] = []
+  /** The first one of the dial that is under way. */
+  #pending: PlannedAttempt | undefined
 
   constructor(config: ConnectorConfig) {
     this.#config = config
   }
 
   async connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { record, clock, isForUpgrades } = this.#config
+    const { record, clock, purpose } = this.#config
     try {
-      return await this.#connect(listener, signal)
+      return await (purpose === 'h3'
+        ? this.#connectHttp3(listener, signal)
+        : this.#connectTcp(listener, signal))
     } catch (cause) {
       const error = asTransportError(cause, 'MM_INTERNAL', 'no')
-      if (error.fault === 'remote' && isForUpgrades !== true) record.onConnectFailed(error, clock.now())
+      if (error.fault === 'remote' && purpose !== 'upgrades') record.onConnectFailed(error, clock.now())
       throw error
+    } finally {
+      this.#pending = undefined
     }
   }
 
-  /** The attempts that a connect made now would consist of. */
-  plan(resolution: Resolution, purpose: 'dial' | 'explain' = 'dial'): Plan {
-    const { origin, settings, record, clock, isForUpgrades, http3Dialer } = this.#config
+  /** What is offered over TCP, best first; `h3` for its own lane. */
+  get offered(): readonly Protocol[] {
+    const { purpose, settings, origin, record } = this.#config
+    if (purpose === 'h3') return ['h3']
+    return offeredProtocols({
+      allowed: allowedOn(purpose, settings.protocols),
+      built: BUILT_PROTOCOLS,
+      isSecure: origin.scheme === 'https',
+      known: record.protocol?.value,
+    })
+  }
+
+  /** The attempts that a connect made now would consist of, for these addresses. */
+  plan(resolution: Resolution, port: number = this.#config.origin.port): readonly PlannedAttempt[] {
+    const { settings, record, clock } = this.#config
     const { attemptDelayMs } = settings.timeouts
     // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC 8305 section 4).
     const addresses =
       resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
-    const allowed = isForUpgrades === true ? (['http/1.1'] as const) : settings.protocols
-    const isSecure = origin.scheme === 'https'
-    // The engine is loaded when somebody wants to know of it, or nothing else is left, and not by who speaks TCP only.
-    const needsEngine =
-      isSecure &&
-      allowed.includes('h3') &&
-      (purpose === 'explain' || allowed.every(protocol => protocol === 'h3'))
-    const http3Fault = needsEngine ? http3Dialer.fault : undefined
-    const input = {
-      record,
-      allowed,
-      built:
-        http3Fault === undefined ? BUILT_PROTOCOLS : BUILT_PROTOCOLS.filter(protocol => protocol !== 'h3'),
-      http3Fault,
-      isSecure,
-      addresses,
-      port: origin.port,
-      attemptDelayMs,
-    }
-    return plan(input, clock.now())
+    return plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
   }
 
-  /** Why HTTP/3 cannot be spoken on this machine. Loads the engine, unless the origin may not be spoken to by it at all. */
-  get http3Fault(): string | undefined {
-    const { settings, http3Dialer } = this.#config
-    return settings.protocols.includes('h3') ? http3Dialer.fault : undefined
+  /** The alternative that HTTP/3 goes to now; where nothing else is allowed the origin itself is one. */
+  alternative(now: number): Alternative | undefined {
+    return this.#config.record.http3(now).alternative
+  }
+
+  /** Where an alternative is. */
+  resolveAlternative(alternative: Alternative, signal: AbortSignal): Promise<Resolution> {
+    const { origin, resolver, alternativeResolver } = this.#config
+    return alternativeResolver.resolve({ origin, resolver, alternative }, signal)
+  }
+
+  /** What the last dial tried; `overtaken`: it is still under way, or was given up for another lane. */
+  attemptsOf(outcome: 'failed' | 'overtaken'): readonly AttemptRecord[] {
+    const pending = this.#pending
+    if (outcome === 'failed' || pending === undefined) return this.#lastAttempts
+    const { protocol, endpoint, because } = pending
+    return [{ protocol, endpoint: formatEndpoint(endpoint), startedAtMs: 0, outcome, because }]
+  }
+
+  /** What carries an HTTP/3 connection, and where it leads. */
+  linkOf(
+    connection: Connection,
+  ): { readonly quic: QuicConnection; readonly alternative: string } | undefined {
+    return this.#links.get(connection)
   }
 
   /** How the ways to the origin are, as far as the protocol measures it. */
   pathsOf(connections: Iterable<Connection>): QuicStats[] {
     const paths: QuicStats[] = []
     for (const connection of connections) {
-      const quic = this.#quic.get(connection)
-      if (quic !== undefined) paths.push(quic.stats())
+      const link = this.#links.get(connection)
+      if (link !== undefined) paths.push(link.quic.stats())
     }
     return paths
   }
 
-  async #connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, resolver, dialer, clock, isForUpgrades, onDefence } = this.#config
+  async #connectTcp(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+    const { origin, settings, record, resolver, dialer, clock, purpose, onDefence, onEvidence } = this.#config
     const startedAt = clock.now()
     const resolution = await resolver.resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
     record.onResolved(resolution, clock.now())
-
-    const { attempts, offered, protocols } = this.plan(resolution)
+    const { offered } = this
+    const attempts = this.plan(resolution)
     if (attempts.length === 0) {
-      const reasons = protocols.map(({ protocol, because }) => `${protocol}: ${because}`).join('; ')
-      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key}: ${reasons}`)
+      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
-    const onAttempts = (made: readonly AttemptRecord[]): void => record.onAttempts(made, clock.now())
-    if (offered[0] === 'h3')
-      return await this.#connectHttp3({ attempts, dnsMs, onAttempts }, listener, signal)
+    this.#pending = attempts[0]
     const dialed = await dialer.dial(
       {
         origin,
@@ -127,12 +155,13 @@ export class OriginConnector implements Connector {
         timeouts: settings.timeouts,
         socket: settings.socket,
         dnsMs,
-        onAttempts,
+        onAttempts: made => this.#onAttempts(made, startedAt + dnsMs),
       },
       signal,
     )
     const { alpnProtocol, endpoint, handshake, offeredTicket } = dialed
-    const protocol = isForUpgrades === true ? undefined : alpnProtocol
+    // Where it was left no choice it says nothing of what it would speak.
+    const protocol = purpose === 'tcp' ? alpnProtocol : undefined
     record.onConnected(
       { protocol, endpoint: formatEndpoint(endpoint), handshake, offeredTicket },
       clock.now(),
@@ -149,22 +178,86 @@ export class OriginConnector implements Connector {
       knownStreams: record.capacity?.value,
       onAltSvc: (about, value) => {
         // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that coalesce.
-        if (about === '' || about === origin.key) record.onAltSvc(value, clock.now())
+        if (about !== '' && about !== origin.key) return
+        record.onAltSvc(value, 'altsvc-frame', 0, clock.now())
+        onEvidence('altsvc-frame', value)
       },
       onDefence,
     })
   }
 
-  async #connectHttp3(
-    way: Pick<Http3DialRequest, 'attempts' | 'dnsMs' | 'onAttempts'>,
-    listener: ConnectionListener,
-    signal: AbortSignal,
-  ): Promise<Connection> {
-    const { origin, settings, http3Dialer, wantsEarlyData } = this.#config
-    const request = { ...way, origin, settings, wantsEarlyData: wantsEarlyData() }
-    const dialed = await http3Dialer.dial(request, signal)
-    const { connection, quic } = connectHttp3({ ...this.#config, dialed, listener })
-    this.#quic.set(connection, quic)
-    return connection
+  async #connectHttp3(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+    const { origin, settings, record, http3Dialer, clock, wantsEarlyData } = this.#config
+    const startedAt = clock.now()
+    const { alternative, because } = record.http3(startedAt)
+    if (origin.scheme !== 'https') {
+      const message = `no protocol is left for ${origin.key}: QUIC has no cleartext, HTTP/3 needs an https origin`
+      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', message)
+    }
+    if (alternative === undefined) {
+      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no HTTP/3 for ${origin.key}: ${because}`)
+    }
+    const key = alternativeKey(alternative)
+    const status = record.http3Status(key)
+    if (status.mayTry(startedAt)) status.onTrialStarted(startedAt)
+    try {
+      const resolution = await this.resolveAlternative(alternative, signal)
+      const dnsMs = clock.now() - startedAt
+      if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
+      const attempts = this.plan(resolution, alternative.port)
+      this.#pending = attempts[0]
+      const dialed = await http3Dialer.dial(
+        {
+          origin,
+          alternative,
+          attempts,
+          settings,
+          dnsMs,
+          onAttempts: made => this.#onAttempts(made, startedAt + dnsMs),
+          wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
+        },
+        signal,
+      )
+      const { connection, quic } = connectHttp3({
+        ...this.#config,
+        dialed,
+        listener,
+        altUsed: isElsewhere(alternative, origin) ? key : undefined,
+        onWorked: () => this.#onHttp3Worked(key),
+      })
+      this.#links.set(connection, { quic, alternative: key })
+      return connection
+    } catch (cause) {
+      const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
+      if (signal.aborted) status.onTrialAbandoned(clock.now())
+      else if (error.fault === 'remote') {
+        status.onHttp3Failed(error.message, clock.now())
+        this.#config.onEvidence()
+      }
+      throw error
+    }
   }
+
+  #onHttp3Worked(alternative: string): void {
+    const { record, clock, onEvidence } = this.#config
+    record.http3Status(alternative).onHttp3Worked(clock.now())
+    onEvidence()
+  }
+
+  #onAttempts(made: readonly AttemptRecord[], atMs: number): void {
+    const { record, clock, onAttempts } = this.#config
+    this.#lastAttempts = made
+    record.onAttempts(made, clock.now())
+    onAttempts(made, atMs)
+  }
+}
+
+function allowedOn(purpose: ConnectorConfig['purpose'], allowed: readonly Protocol[]): readonly Protocol[] {
+  if (purpose === 'upgrades' || purpose === 'http/1.1') return ['http/1.1']
+  if (purpose === 'h2-spread') return ['h2']
+  return allowed
+}
+
+function isElsewhere({ host, port }: Alternative, origin: Origin): boolean {
+  return host !== origin.host || port !== origin.port
 }

@@ -11,14 +11,34 @@ export type EntryCounts = Pick<
   readonly refusedEarly: { readonly full: number; readonly resumed: number }
 }
 
-/** The pools of one origin as one: that upgrades have a pool of their own is nothing that a reader of figures has to know. */
+/** One of an origin's pools. */
+export interface LabeledCounts {
+  /** What sets its connections apart in the list, as ` (LABEL)` behind each; undefined: nothing has to be said. */
+  readonly label: string | undefined
+  readonly counts: PoolCounts
+}
+
+const NO_COUNTS: PoolCounts = {
+  connections: { connecting: 0, idle: 0, leased: 0, draining: 0 },
+  byProtocol: {},
+  backingOff: false,
+  waiters: 0,
+  streams: 0,
+  opened: { full: 0, resumed: 0, earlyData: 0, cleartext: 0 },
+  closed: {},
+  connectFailures: 0,
+  requests: 0,
+  reused: 0,
+  list: [],
+}
+
+/** The pools of one origin as one, in the order of the list: that it has several is nothing that a reader of figures has to know. */
 export function poolStats(
   origin: string,
-  main: PoolCounts,
-  upgrades: PoolCounts | undefined,
+  pools: readonly LabeledCounts[],
   { refusedEarly, ...entry }: EntryCounts,
 ): PoolStats {
-  const counts = upgrades === undefined ? main : addCounts(main, upgrades)
+  const counts = pools.reduce(addCounts, NO_COUNTS)
   const { full, resumed, earlyData, cleartext } = counts.opened
   const opened = full + resumed + earlyData + cleartext
   return {
@@ -35,7 +55,7 @@ export function poolStats(
   }
 }
 
-function addCounts(a: PoolCounts, b: PoolCounts): PoolCounts {
+function addCounts(a: PoolCounts, { label, counts: b }: LabeledCounts): PoolCounts {
   return {
     connections: addNumbers(a.connections, b.connections),
     byProtocol: addProtocolCounts(a.byProtocol, b.byProtocol),
@@ -47,7 +67,7 @@ function addCounts(a: PoolCounts, b: PoolCounts): PoolCounts {
     connectFailures: a.connectFailures + b.connectFailures,
     requests: a.requests + b.requests,
     reused: a.reused + b.reused,
-    list: [...a.list, ...b.list.map(line => `${line} (for upgrades)`)],
+    list: [...a.list, ...(label === undefined ? b.list : b.list.map(line => `${line} (${label})`))],
   }
 }
 

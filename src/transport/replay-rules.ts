@@ -22,6 +22,8 @@ export interface FailedTry {
   readonly maxRetries: number
   /** It had left in early data (0-RTT). */
   readonly wasEarly: boolean
+  /** It went over HTTP/3, and the origin can be reached over TCP as well. */
+  readonly hasOtherLane: boolean
 }
 
 /**
@@ -34,6 +36,9 @@ export type ReplayVerdict =
 
 const NO: ReplayVerdict = { replay: false }
 
+/** An origin that reloads ends all its connections, one after the other: a request may meet several of them. */
+const MAX_ENDINGS = 16
+
 /**
  * Whether a failed request is sent again (design invariant 1). In this order:
  *
@@ -44,14 +49,15 @@ const NO: ReplayVerdict = { replay: false }
  * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options say, since it
  *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
  *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
- *    budget the other times either: an origin that ends its connections is not an overloaded one.
- * 5. A reused connection died without a byte of an answer: most likely the origin closed it while we wrote (RFC 9112 9.3.1). Idempotent
+ *    budget the other times either, and may meet more of them: an origin that ends its connections is not an overloaded one.
+ * 5. A reused connection died without a byte of an answer, and there is no other way to the origin: most likely the origin closed it while we wrote (RFC 9112 9.3.1). Idempotent
  *    methods only. The first time is free: it can happen at most once per pooled connection, so it cannot grow into a storm.
  * 6. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
  *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
  * *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
  *    ticket, and the tickets like it are gone (EarlyDataWatch).
- * 7. Everything else stays failed.
+ * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there, once. Free, since HTTP/3 is left alone after that (h3-status.ts).
+ * 8. Everything else stays failed.
  *
  * A 425 (Too Early) is no failure, and has a rule of its own: isTooEarly.
  */
@@ -66,11 +72,13 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
   }
   if (error.processed === 'no') {
     const wantsFresh = failed.reused && error.code !== 'MM_REFUSED'
-    if (retries > 0 && retries >= maxRetries) return NO
+    const most = failed.isConnectionEnding ? Math.max(maxRetries, MAX_ENDINGS) : maxRetries
+    if (retries > 0 && retries >= most) return NO
     const cost = retries === 0 || failed.isConnectionEnding ? 'free' : 'budgeted'
     return { replay: true, reason: 'unprocessed', cost, wantsFresh } // 4
   }
-  if (error.processed === 'unknown' && failed.reused && isClose(error) && isIdempotentMethod(failed.method)) {
+  const canBeStale = error.processed === 'unknown' && failed.reused && isClose(error)
+  if (canBeStale && !failed.hasOtherLane && isIdempotentMethod(failed.method)) {
     if (retries >= maxRetries) return NO
     const cost = retries === 0 ? 'free' : 'budgeted'
     return { replay: true, reason: 'stale-connection', cost, wantsFresh: true } // 5
@@ -78,7 +86,10 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
   if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {
     return { replay: true, reason: 'early-data-lost', cost: 'free', wantsFresh: false } // 6
   }
-  return NO // 7
+  if (failed.hasOtherLane && isLostConnection(error) && isIdempotentMethod(failed.method) && retries === 0) {
+    return { replay: true, reason: 'http3-failed', cost: 'free', wantsFresh: false } // 7
+  }
+  return NO // 8
 }
 
 /**

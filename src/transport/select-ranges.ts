@@ -3,9 +3,11 @@ import type { SelectOptions } from '../select-options.ts'
 
 const DAY_MS = 86_400_000
 const SHARE = { min: 0, max: 1 }
-const NUMBERS: Readonly<
+
+/** What each numeric `select` option may be. */
+export const SELECT_RANGES: Readonly<
   Record<
-    Exclude<keyof SelectOptions, keyof typeof WORDS>,
+    Exclude<keyof SelectOptions, keyof typeof SELECT_WORDS>,
     { readonly min: number; readonly max: number; readonly isWhole?: boolean }
   >
 > = {
@@ -22,7 +24,8 @@ const NUMBERS: Readonly<
   brokenMaxMs: { min: 1, max: 30 * DAY_MS },
 }
 
-const WORDS = {
+/** The words that the others may be. */
+export const SELECT_WORDS = {
   policy: ['auto', 'latency', 'efficiency'],
   probe: ['auto', 'off'],
   altSvc: ['on', 'off'],
@@ -31,13 +34,13 @@ const WORDS = {
 /** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `select.FIELD`. */
 export function checkSelectOptions(options: SelectOptions): SelectOptions {
   for (const [name, value] of Object.entries(options)) {
-    const words: readonly string[] | undefined = WORDS[name as keyof typeof WORDS] // or undefined
+    const words: readonly string[] | undefined = SELECT_WORDS[name as keyof typeof SELECT_WORDS] // or undefined
     if (words !== undefined) {
       if (!words.includes(String(value)))
         throw invalid(`select.${name} must be one of ${words.join(', ')}, not ${String(value)}`)
       continue
     }
-    const range = NUMBERS[name as keyof typeof NUMBERS] // or undefined
+    const range = SELECT_RANGES[name as keyof typeof SELECT_RANGES] // or undefined
     if (range === undefined) continue
     const { min, max, isWhole = false } = range
     if (

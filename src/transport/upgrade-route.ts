@@ -50,7 +50,7 @@ export class UpgradeRoute {
   /** Where an upgrade goes first. */
   first(): Pool {
     const { record, main, hasDetour } = this.#parts
-    const speaks = record.protocol?.value
+    const speaks = (record.tcpProtocol ?? record.protocol)?.value
     const isUnavailable = (speaks === 'h2' || speaks === 'h3') && record.extendedConnect?.value === false
     return (hasDetour && isUnavailable ? this.#detour() : undefined) ?? main // 1
   }

@@ -18,14 +18,13 @@ describe('middlemile', () => {
   it('lists its commands, and those that are not built', async () => {
     const { exitCode, stdout, stderr } = await runCli(['--help'])
     expect([exitCode, stderr]).toEqual([0, ''])
-    for (const command of ['serve', 'get', 'explain', 'size'])
+    for (const command of ['serve', 'get', 'explain', 'probe', 'size'])
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
-    for (const command of ['probe', 'bench'])
-      expect(stdout).toMatch(new RegExp(`^  ${command} +not built`, 'm'))
+    for (const command of ['bench']) expect(stdout).toMatch(new RegExp(`^  ${command} +not built`, 'm'))
     expect(await runCli(['--version'])).toMatchObject({ exitCode: 0, stdout: `middlemile ${version}\n` })
   })
 
-  it.for(['serve', 'get', 'explain', 'size'])('has help for %s', async command => {
+  it.for(['serve', 'get', 'explain', 'probe', 'size'])('has help for %s', async command => {
     const { exitCode, stdout } = await runCli([command, '--help'])
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(new RegExp(`^Usage: middlemile ${command}`))
@@ -41,9 +40,9 @@ describe('middlemile', () => {
       exitCode: 2,
       stderr: expect.stringContaining('did you mean serve?'),
     })
-    expect(await runCli(['probe', 'https://a'])).toMatchObject({
+    expect(await runCli(['bench', 'https://a'])).toMatchObject({
       exitCode: 2,
-      stderr: 'middlemile probe: not built in this version\n',
+      stderr: 'middlemile bench: not built in this version\n',
     })
     expect(await runCli(['serve'])).toMatchObject({
       exitCode: 2,
@@ -86,7 +85,17 @@ describe('explain', () => {
     ])
     expect([exitCode, stderr]).toEqual([0, ''])
     const explanation = JSON.parse(stdout) as Explanation
-    expect(Object.keys(explanation)).toEqual(['origin', 'protocols', 'plan', 'known', 'unavailable', 'pool'])
+    expect(Object.keys(explanation)).toEqual([
+      'origin',
+      'decision',
+      'protocols',
+      'plan',
+      'known',
+      'unavailable',
+      'pool',
+    ])
+    expect(explanation.decision).toMatchObject({ lane: 'tcp', because: expect.stringMatching(/\w/) })
+    expect(explanation.decision.candidates.map(({ lane }) => lane)).toContain('tcp')
     expect(explanation.origin).toBe(origin.url)
     expect(explanation.protocols).toContainEqual({
       protocol: 'http/1.1',
@@ -95,7 +104,7 @@ describe('explain', () => {
     })
     expect(explanation.plan.map(({ endpoint }) => endpoint)).toContain(`127.0.0.1:${origin.port}`)
     for (const attempt of explanation.plan)
-      expect(Object.keys(attempt)).toEqual(['protocol', 'endpoint', 'startAfterMs', 'because'])
+      expect(Object.keys(attempt)).toEqual(['lane', 'protocol', 'endpoint', 'startAfterMs', 'because'])
     expect(origin.connectionsSeen()).toBe(0)
   })
 
@@ -107,10 +116,13 @@ describe('explain', () => {
       'https://a.test',
     ])
     expect(exitCode).toBe(0)
-    expect(stdout).toMatch(/^https:\/\/a\.test\n[^]*\nPlan\n after 0 ms +h2 +192\.0\.2\.7:443 +\S/)
+    expect(stdout).toMatch(
+      /^https:\/\/a\.test\n\nDecision\n tcp +\S[^]*\nCandidates\n[^]* tcp +h2 +eligible /,
+    )
+    expect(stdout).toMatch(/\nPlan\n after 0 ms +tcp +h2 +192\.0\.2\.7:443 +\S/)
     expect(stdout).toMatch(/\n h2 +allowed +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
     expect(stdout).toMatch(
-      /\n h3 +not allowed +(?:no evidence yet that the origin speaks it|HTTP\/3 is off: )/,
+      /\n h3 +not allowed +(?:nothing says that the origin speaks it|HTTP\/3 is off: )/,
     )
     expect(stdout).toMatch(/\nUnavailable\n[^]*TCP Fast Open/)
   })

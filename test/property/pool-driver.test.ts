@@ -38,7 +38,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('end exchange'), choice, failed: fc.boolean() }) },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constantFrom('die', 'begin draining', 'end closing'), choice }),
+    arbitrary: fc.record({ do: fc.constantFrom('die', 'begin draining', 'retire', 'end closing'), choice }),
   },
   {
     weight: 1,
@@ -46,7 +46,7 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('pong', 'no pong'), choice }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('advance'), ms: fc.constantFrom(1, 50, 500, 3000) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('preconnect'), choice }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('preconnect', 'abandon dials', 'warm'), choice }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer What> ? What : never
 
@@ -60,7 +60,7 @@ class World {
   readonly told = new Set<Connection>()
   served = 0
 
-  constructor(totalLimit: number, options: object) {
+  constructor(totalLimit: number, spreadOver: number, options: object) {
     this.pools = new Pools({ maxTotalConnections: totalLimit, maxOrigins: 0 }, () => undefined)
     this.origins = ['a', 'b', 'c'].map(name =>
       this.pools.add(parseOrigin(`https://${name}.example`), {
@@ -70,6 +70,7 @@ class World {
         options: { ...DEFAULT_POOL_OPTIONS, ...options },
         observer: event => this.#observe(event),
         expectedCapacity: undefined,
+        spreadOver,
       }),
     )
   }
@@ -148,7 +149,9 @@ class World {
       this.#any(this.origins, what.choice)
         ?.preconnect(what.choice % 4)
         .catch(() => undefined)
-    } else if (what.do === 'succeed' && 'capacity' in what) {
+    } else if (what.do === 'abandon dials') this.#any(this.origins, what.choice)?.abandonDials()
+    else if (what.do === 'warm') this.#any(this.origins, what.choice)?.setWarm(what.choice % 3)
+    else if (what.do === 'succeed' && 'capacity' in what) {
       if (connector.dials.length === 0) return
       const connection = connector.bear(what.capacity)
       connection.closesAtOnce = what.choice % 2 === 0
@@ -163,7 +166,11 @@ class World {
       pick(({ streams }) => streams > 0)?.finish(what.failed)
     } else if (what.do === 'die') pick(() => true)?.endClose('network-error')
     else if (what.do === 'begin draining') pick(() => true)?.announceDraining()
-    else if (what.do === 'end closing') {
+    else if (what.do === 'retire') {
+      const connection = pick(() => true)
+      // Whose it is, only its own pool knows.
+      if (connection !== undefined) for (const pool of this.origins) pool.retire(connection, 'network-error')
+    } else if (what.do === 'end closing') {
       const closing = connector.connections.filter(
         ({ isClosed, closedFor }) => !isClosed && closedFor !== undefined,
       )
@@ -220,6 +227,7 @@ describe('a random walk through pools that share a budget', () => {
   it('serves or refuses each waiter once, whatever waiters do in the middle of it, and leaks nothing', async () => {
     const walk = fc.record({
       totalLimit: fc.constantFrom(0, 1, 2, 4),
+      spreadOver: fc.constantFrom(1, 1, 3),
       options: fc.record({
         maxConnections: fc.constantFrom(1, 3),
         maxStreamsPerConnection: fc.constantFrom(1, 2, 100),
@@ -232,8 +240,8 @@ describe('a random walk through pools that share a budget', () => {
       steps: fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }),
     })
     await fc.assert(
-      fc.asyncProperty(walk, async ({ totalLimit, options, steps }) => {
-        const world = new World(totalLimit, options)
+      fc.asyncProperty(walk, async ({ totalLimit, spreadOver, options, steps }) => {
+        const world = new World(totalLimit, spreadOver, options)
         for (const what of steps) await world.play(what)
         await world.finish()
         expect(warnings).toEqual([]) // also what the checks in waiters and in the fake connection throw

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onProcessExit } from './cleanup.ts'
-import { requireBinary } from './require-binary.ts'
+import { findBinary, requireBinary } from './require-binary.ts'
 import { runTool } from './run-tool.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
 
@@ -17,12 +17,25 @@ interface LinkCounts {
   lost: number
 }
 
-/** A link between two network namespaces that loses the TCP segments that it is told to: see lossy-link.c. */
+/** The ends of the link, as what lives there sees them. */
+export const LINK_ADDRESSES = { client: '10.78.0.1', server: '10.78.0.2' } as const
+export type LinkEnd = keyof typeof LINK_ADDRESSES
+
+/** A link between two network namespaces that loses the packets that it is told to: see lossy-link.c. */
 export interface LossyLink extends AsyncDisposable {
   /** The port on 127.0.0.1 of a way over the link to that port of 127.0.0.1. */
   open(serverPort: number): Promise<number>
   /** Loses the nth packet of at least `minBytes` (headers of IP and TCP included) that comes from now on. 1 is the next one. */
   dropNth(direction: 'to-server' | 'to-client', nth: number, minBytes: number): Promise<void>
+  /**
+   * Loses that share (0 to 1) of the packets from now on, in each direction by itself. Which ones is a matter of the seed (a whole number)
+   * and of how many have come since: the same traffic loses the same packets again.
+   */
+  lose(share: number, seed: number): Promise<void>
+  /** One way, for packets that come from now on. */
+  delay(delayMs: number): Promise<void>
+  /** Stands before a command line and makes it run at that end, as the only process that it starts: its id and its signals are the program's. */
+  prefix(end: LinkEnd): readonly string[]
   counts(): Promise<LinkCounts>
 }
 
@@ -35,19 +48,20 @@ export function requireLossyLink(): string | undefined {
   } catch {
     return 'skipped: there is no /dev/net/tun'
   }
-  return requireBinary('cc')
+  return requireBinary('cc', 'nsenter')
 }
 
-/** Compiles the helper and starts it. Packets take `delayMs` one way. */
-export async function startLossyLink(delayMs: number): Promise<LossyLink> {
+/** Compiles the helper and starts it. Packets take `delayMs` one way. `source` is for who runs from a compiled copy of this file. */
+export async function startLossyLink(delayMs: number, source: string = SOURCE): Promise<LossyLink> {
   const directory = makeTemporaryDirectory('lossy-link')
   try {
     const program = join(directory.path, 'lossy-link')
-    const { exitCode, output } = await runTool('cc', ['-O2', '-Wall', '-o', program, SOURCE])
+    const { exitCode, output } = await runTool('cc', ['-O2', '-Wall', '-o', program, source])
     if (exitCode !== 0) throw new Error(`cc failed:\n${output}`)
     const link = new HelperProcess(program, directory)
     await link.answer()
-    await link.ask(`delay ${delayMs}`)
+    await link.delay(delayMs)
+    await link.findNamespaces()
     return link
   } catch (error) {
     directory.remove()
@@ -62,6 +76,7 @@ class HelperProcess implements LossyLink {
   readonly #ended: Promise<unknown>
   readonly #forget: () => void
   #stderr = ''
+  #namespaces: Readonly<Record<LinkEnd, string>> = { client: '', server: '' }
 
   constructor(program: string, directory: TemporaryDirectory) {
     const child = spawn(program, { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -93,6 +108,24 @@ class HelperProcess implements LossyLink {
 
   async dropNth(direction: 'to-server' | 'to-client', nth: number, minBytes: number): Promise<void> {
     await this.ask(`drop ${direction === 'to-server' ? 0 : 1} ${nth} ${minBytes}`)
+  }
+
+  async lose(share: number, seed: number): Promise<void> {
+    await this.ask(`loss ${share} ${seed}`)
+  }
+
+  async delay(delayMs: number): Promise<void> {
+    await this.ask(`delay ${delayMs}`)
+  }
+
+  async findNamespaces(): Promise<void> {
+    const [client, server] = (await this.ask('namespaces')).split(' ')
+    const path = (fd: string | undefined): string => `/proc/${this.#child.pid}/fd/${fd}`
+    this.#namespaces = { client: path(client), server: path(server) }
+  }
+
+  prefix(end: LinkEnd): readonly string[] {
+    return [findBinary('nsenter') ?? 'nsenter', `--net=${this.#namespaces[end]}`]
   }
 
   async counts(): Promise<LinkCounts> {

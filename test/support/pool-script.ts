@@ -8,6 +8,7 @@ import type { Slot } from '../../src/pool/slot.ts'
 
 interface ScriptOptions extends Partial<PoolOptions> {
   expectedCapacity?: number | undefined
+  spreadOver?: number
   budget?: ConnectionBudget
   random?: () => number
 }
@@ -25,13 +26,20 @@ export class PoolScript {
   readonly #slots = new Map<number, Slot<string>>()
 
   constructor(options: ScriptOptions = {}) {
-    const { expectedCapacity, budget = new ConnectionBudget(0), random = () => 0, ...rest } = options
+    const {
+      expectedCapacity,
+      spreadOver = 1,
+      budget = new ConnectionBudget(0),
+      random = () => 0,
+      ...rest
+    } = options
     this.state = new PoolState({
       name: 'https://origin.example',
       options: { ...DEFAULT_POOL_OPTIONS, ...rest },
       budget,
       random,
       expectedCapacity,
+      spreadOver,
     })
   }
 
@@ -69,6 +77,10 @@ export class PoolScript {
   pinged = (id: number, isAlive: boolean): string[] =>
     this.#note(this.state.onPinged(this.slot(id), isAlive, this.now))
   preconnect = (count: number): string[] => this.#note(this.state.onPreconnect(count, this.now))
+  retire = (id: number, reason: CloseReason = 'network-error'): string[] =>
+    this.#note(this.state.onRetire(this.slot(id), reason, this.now))
+  setWarm = (count: number): string[] => this.#note(this.state.onWarm(count, this.now))
+  abandonDials = (): string[] => this.#note(this.state.onAbandonDials('surplus', this.now))
   evict = (): string[] => this.#note(this.state.onEvict(this.now))
   budgetAvailable = (): string[] => this.#note(this.state.onBudgetAvailable(this.now))
   drain = (): string[] => this.#note(this.state.onDrain(this.now))
@@ -88,6 +100,8 @@ export class PoolScript {
     this.now = until
     return lines
   }
+
+  hasRoom = (): boolean => this.state.hasRoom(this.now)
 
   /** Opens connections 1 to `count`, each with `capacity`, all idle. */
   open(count: number, capacity = 1): this {

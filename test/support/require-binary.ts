@@ -7,11 +7,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   gtlsclient: 'ngtcp2-client',
   gtlsserver: 'ngtcp2-server',
   h2load: 'nghttp2-client',
+  ip: 'iproute2',
   nghttp: 'nghttp2-client',
   nghttpd: 'nghttp2-server',
   nghttpx: 'nghttp2-proxy',
+  nsenter: 'util-linux',
   taskset: 'util-linux',
   setpriv: 'util-linux',
+  ss: 'iproute2',
 }
 
 /** The path of a program, or undefined. Servers live in /usr/sbin, which a user's PATH often leaves out. */

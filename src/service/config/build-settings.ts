@@ -43,6 +43,8 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_DRAIN_TIMEOUT_MS,
     transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },
     state: config.state,
+    qlog: config.qlog,
+    dnsServers: config.dnsServers,
     origins: Object.entries(config.origins).map(([name, { url, hostHeader }]) => ({
       name,
       origin: url,
@@ -56,6 +58,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
 function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   const options: OriginOptions = {}
   if (parsed.protocols !== undefined) options.protocols = parsed.protocols
+  if (parsed.select !== undefined) options.select = parsed.select
   if (parsed.pool !== undefined) options.pool = parsed.pool
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry

@@ -8,7 +8,7 @@ import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
 import { durationField, optionGroup } from './option-group.ts'
-import { hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
+import { endpointField, hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
 import { listenTlsField } from './tls-fields.ts'
 
 const ORIGIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -57,11 +57,13 @@ export function configSchema(directory: string) {
       .optional(),
     shutdown: z.strictObject({ drainTimeout: durationField.optional() }).optional(),
     state: z.strictObject({ directory: directoryField(directory) }).optional(),
+    qlog: z.strictObject({ directory: directoryField(directory) }).optional(),
     limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },
     }).optional(),
     resolve: z.record(z.string(), z.string()).optional(),
+    dnsServers: z.array(endpointField).min(1).optional(),
     defaults: z.strictObject(originOptionFields(directory)).optional(),
     origins: z
       .record(

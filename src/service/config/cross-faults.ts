@@ -1,14 +1,24 @@
 import type { UnplacedFault } from './config-fault.ts'
 import { nearestName } from './nearest-name.ts'
+import { selectFaults } from './select-faults.ts'
 
 /**
  * Faults between parts of a configuration that are right by themselves: a route to an origin that is not there, one host and path
- * twice, one URL under two names. Reads the unvalidated value, so that they are found together with the faults of single values.
+ * twice, one URL under two names, a most below its least. Reads the unvalidated value, so that they are found together with the faults of single values.
  */
 export function crossFaults(config: unknown): UnplacedFault[] {
   const origins = mapping(mapping(config)?.['origins'])
   const faults: UnplacedFault[] = []
   if (origins !== undefined) duplicateUrls(origins, faults)
+  faults.push(
+    ...selectFaults(
+      { path: ['defaults', 'select'], group: mapping(mapping(mapping(config)?.['defaults'])?.['select']) },
+      Object.entries(origins ?? {}).map(([name, origin]) => ({
+        path: ['origins', name, 'select'],
+        group: mapping(mapping(origin)?.['select']),
+      })),
+    ),
+  )
   const owners = new Map<string, string>()
   for (const [name, origin] of Object.entries(origins ?? {})) {
     for (const [index, host] of list(mapping(origin)?.['hosts']).entries()) {

@@ -58,7 +58,7 @@ export function optionGroup<Options extends object>(
 }
 
 function fieldSchema(name: string, defaultValue: unknown, range: NumberRange): z.ZodType {
-  if (name.endsWith('Ms')) return durationField
+  if (name.endsWith('Ms')) return rangedDurationField(range)
   if (name.endsWith('Bytes')) return byteSizeField(range)
   if (typeof defaultValue === 'boolean') return z.boolean()
   let field = z.number().min(range.min ?? 0)
@@ -73,6 +73,14 @@ export const durationField = z.unknown().transform((value, context) => {
   context.addIssue({ code: 'custom', message: `must be ${DURATION_FORM}, not ${shown(value)}` })
   return z.NEVER
 })
+
+function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
+  return durationField.superRefine((value, context) => {
+    if (value >= min && value <= max) return
+    const bound = value < min ? `at least ${min} ms` : `at most ${max} ms`
+    context.addIssue({ code: 'custom', message: `must be ${bound}, not ${value} ms` })
+  })
+}
 
 function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
   return z.unknown().transform((value, context) => {

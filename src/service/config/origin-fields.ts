@@ -16,12 +16,14 @@ import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
 import { http3Group, quicGroup } from './http3-groups.ts'
 import { optionGroup } from './option-group.ts'
+import { selectGroup } from './select-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
 /** What `defaults` and every origin may say. */
 export function originOptionFields(directory: string) {
   return {
     protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+    select: selectGroup().optional(),
     pool: optionGroup(DEFAULT_POOL_OPTIONS, {
       maxConnections: { min: 1 },
       maxStreamsPerConnection: { min: 1 },
@@ -69,7 +71,8 @@ const originUrlField = z.string().transform((value, context) => {
   }
 })
 
-const endpointField = z.string().superRefine((value, context) => {
+/** An IP address with or without a port. */
+export const endpointField = z.string().superRefine((value, context) => {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(value)
   const [, bracketed, plain, port] = match ?? []
   const isAddress = bracketed === undefined ? isIP(plain ?? '') === 4 : isIP(bracketed) === 6

@@ -7,6 +7,7 @@ import type {
   QuicOptions,
   ResponseLimits,
   RetryOptions,
+  SelectOptions,
   SocketOptions,
   TimeoutOptions,
   TlsOptions,
@@ -41,9 +42,13 @@ export interface ServiceConfig {
   shutdown?: { drainTimeout?: number | string }
   /** Where tickets are kept between runs, relative to the file. Default: nowhere. */
   state?: { directory: string }
+  /** Where a trace of connections and choices is written (qlog), relative to the file; one file per run. Default: nowhere. */
+  qlog?: { directory: string }
   limits?: OptionGroupInput<GlobalLimits>
   /** Fixed addresses: `HOST:PORT` to IP. */
   resolve?: Record<string, string>
+  /** Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those of the system. */
+  dnsServers?: string[]
   defaults?: OriginOptionsConfig
   /** By name; the name is the metric label. */
   origins: Record<string, OriginConfig>
@@ -62,6 +67,7 @@ export interface ListenConfig {
 export interface OriginOptionsConfig {
   /** Best first. */
   protocols?: Protocol[]
+  select?: OptionGroupInput<SelectOptions>
   pool?: OptionGroupInput<PoolOptions>
   timeouts?: OptionGroupInput<TimeoutOptions>
   retry?: OptionGroupInput<RetryOptions>

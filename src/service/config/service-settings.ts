@@ -15,6 +15,10 @@ export interface ServiceSettings {
   readonly drainTimeoutMs: number
   readonly transport: TransportOptions
   readonly state: StateOptions | undefined
+  /** Where a qlog trace is written. */
+  readonly qlog: { readonly directory: string } | undefined
+  /** Asked for HTTPS records. Undefined: those of the system. */
+  readonly dnsServers: readonly string[] | undefined
   readonly origins: readonly OriginSettings[]
   readonly routes: readonly RouteSettings[]
   /** What was understood but will not be done. */

@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ServiceSettings } from '../config/service-settings.ts'
 
 /** Parts of a configuration that open sockets and files, and so take effect at a restart only. */
-const RESTART_ONLY: readonly (keyof ServiceSettings)[] = ['listen', 'ingress', 'admin', 'log', 'state']
+const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
+  'listen',
+  'ingress',
+  'admin',
+  'log',
+  'state',
+  'qlog',
+  'dnsServers',
+]
 
 /** What a reload leaves as it was, though the new configuration says otherwise. */
 export function restartWarnings(before: ServiceSettings, after: ServiceSettings): string[] {

@@ -4,6 +4,8 @@ import {
   createTransport,
   DEFAULT_POOL_OPTIONS,
   type Observer,
+  type QlogObserver,
+  qlogObserver,
   systemClock,
   type Timer,
   type Transport,
@@ -44,6 +46,7 @@ export class RunningService implements Service {
   readonly #logger: Logger
   readonly #metrics: ServiceMetrics
   readonly #observer: Observer
+  readonly #qlog: QlogObserver | undefined
   readonly #forwarder: Forwarder
   readonly transport: Transport
   #sockets: OpenSockets = { listeners: [], admin: undefined }
@@ -63,16 +66,20 @@ export class RunningService implements Service {
     this.#metrics.configure(settings.origins)
     const { observe } = this.#metrics
     const log = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
+    const { state, qlog, dnsServers } = settings
     this.#observer = event => {
       observe(event)
       log(event)
+      this.#qlog?.observer(event)
     }
-    const { state } = settings
     this.transport = createTransport({
       ...settings.transport,
       ...(state !== undefined && { state }),
+      ...(dnsServers !== undefined && { dnsServers }),
       observer: this.#observer,
     })
+    // Now that the transport has taken its options: a service that does not come up leaves no file.
+    this.#qlog = qlog && qlogObserver({ ...qlog, onFault: message => logger.warn(message) })
     this.#forwarder = new Forwarder(settings, {
       transport: this.transport,
       instanceId: randomBytes(4).toString('hex'),
@@ -152,6 +159,7 @@ export class RunningService implements Service {
       this.transport.close(),
       admin?.close(),
     ])
+    this.#qlog?.close()
     this.#logger.info('closed')
   }
 

@@ -7,6 +7,7 @@ import {
   type StateFault,
   type TransportEvent,
 } from '../../index.ts'
+import { logSelection } from './selection-log.ts'
 
 /** Looks up what the configuration calls an origin. */
 export type OriginNames = (origin: Origin) => string
@@ -17,6 +18,8 @@ export type OriginNames = (origin: Origin) => string
  *   shop http/1.1#7 192.0.2.1:443: tcp.connect 42ms, tls.handshake 85ms (TLSv1.3, full), pool: connection added
  *   shop http/1.1#7: ttfb 110ms, first exchange 200 after 243ms
  *   shop http/1.1#7 192.0.2.1:443: pool: connection removed (idle-timeout) after 93s, 120 requests
+ *
+ * and how protocols are chosen (selection-log.ts).
  *
  * The first exchange has a line of its own, since its end may be far away. Requests are logged at debug only: the level is read once,
  * and without it an exchange on a reused connection costs one comparison. Fields of requests are never logged, nor are queries.
@@ -98,6 +101,14 @@ function logEvent(
       return
     case 'exchange-ended':
       logExchange(logger, event, origin, logsRequests)
+      return
+    case 'decision':
+    case 'race-ended':
+    case 'http3-status':
+    case 'evidence':
+      logSelection(logger, event, origin)
+      return
+    case 'dial-ended': // its connection, or its failure, has a line
   }
 }
 

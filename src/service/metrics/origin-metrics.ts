@@ -1,6 +1,7 @@
 import type { ErrorCode, Protocol, RetryReason } from '../../index.ts'
 import { CounterSet } from './counter-set.ts'
 import { ProtocolMetrics } from './protocol-metrics.ts'
+import { SelectionMetrics } from './selection-metrics.ts'
 
 /** The protocol label of what came to no connection. */
 export type ProtocolLabel = Protocol | 'none'
@@ -13,6 +14,7 @@ export class OriginMetrics {
   readonly connectFailures = new CounterSet<ErrorCode>()
   /** By the name of the limit that took effect. The names are those of options: the set is bounded. */
   readonly defences = new CounterSet<string>()
+  readonly selection = new SelectionMetrics()
   readonly #protocols = new Map<ProtocolLabel, ProtocolMetrics>()
   #lastLabel: ProtocolLabel | undefined
   #lastMetrics: ProtocolMetrics | undefined

@@ -3,6 +3,7 @@ import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
 import { OriginMetrics } from './origin-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
+import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
 
 /** Where the numbers come from that are kept elsewhere. */
@@ -27,6 +28,7 @@ export class ServiceMetrics {
   constructor(sources: MetricSources) {
     const origins = () => [...this.#origins.values(), this.#removed, this.#unrouted]
     registerExchangeMetrics(this.registry, origins)
+    registerSelectionMetrics(this.registry, { configured: () => [...this.#origins.values()], all: origins })
     const configured = () => [...this.#origins].map(([key, { name }]) => ({ key, name }))
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
@@ -52,6 +54,7 @@ export class ServiceMetrics {
     switch (event.type) {
       case 'exchange-ended':
         metrics.of(event.protocol ?? 'none').onExchangeEnded(event)
+        metrics.selection.laneRequests.add(event.lane)
         return
       case 'connection-opened':
         metrics.of(event.connection.protocol).onOpened(event.connection.handshake)
@@ -72,6 +75,19 @@ export class ServiceMetrics {
       case 'defence':
         metrics.defences.add(event.limit)
         return
+      case 'decision':
+        metrics.selection.onDecision(event)
+        return
+      case 'race-ended':
+        metrics.selection.onRaceEnded(event)
+        return
+      case 'http3-status':
+        metrics.selection.onHttp3Status(event)
+        return
+      case 'evidence':
+        metrics.selection.onEvidence(event)
+        return
+      case 'dial-ended':
       case 'connect-started':
       case 'connection-draining':
     }

@@ -1,6 +1,7 @@
 /*
- * TCP over a link that delays packets and loses the one that it is told to lose. A relay in user space can only delay TCP, since the kernel
- * on either side acknowledges what the relay has read; here the segment itself is lost, and the kernels have to find that out.
+ * TCP and UDP over a link that delays packets and loses the one that it is told to lose, or some share of them. A relay in user space can only
+ * delay TCP, since the kernel on either side acknowledges what the relay has read; here the segment itself is lost, and the kernels have to
+ * find that out.
  *
  * Two network namespaces without a name, each with one TUN device; what one sends is read here and written to the other, later. They go
  * when this process goes. `open PORT` makes a way through: whoever connects to the port that is answered is carried over a TCP connection
@@ -8,11 +9,17 @@
  *
  *   client -> 127.0.0.1:answered | 10.78.0.1 == the link == 10.78.0.2 | -> 127.0.0.1:PORT
  *
+ * Whole programs can live at either end instead, and their own TCP crosses the link: `namespaces` tells the file descriptors that are the
+ * namespaces, for nsenter --net=/proc/PID/fd/N.
+ *
  * Commands, a line each, are answered by a line each:
  *   delay MS               one way, for packets that come from now on
  *   open PORT              answers the port
  *   drop DIRECTION N MIN   loses the N-th packet of at least MIN bytes that comes from now on (1: the next); 0: none. DIRECTION: 0 to the
  *                          server, 1 to the client
+ *   loss RATE SEED         from now on loses this share (0 to 1) of the packets, in each direction by itself. Which ones is a matter of their
+ *                          number since this command and of the seed alone
+ *   namespaces             the client's and the server's, as file descriptors of this process
  *   counts                 packets to the server, packets to the client, packets lost
  *
  * Needs root and /dev/net/tun. cc -O2 -o lossy-link lossy-link.c
@@ -51,6 +58,7 @@ struct direction {
   uint64_t packets;
   long drop_after;
   int drop_min;
+  uint64_t random; /* the state of SplitMix64 */
 };
 
 /* A listener towards clients, the one in the far namespace, and where it leads. */
@@ -72,6 +80,7 @@ static struct way ways[MAX_WAYS];
 static struct splice splices[MAX_SPLICES];
 static int way_count, splice_count, namespaces[3]; /* the client's, the server's, and that of everybody else */
 static uint64_t delay, lost;
+static double loss;
 
 static void die(const char *what) {
   perror(what);
@@ -90,9 +99,29 @@ static struct sockaddr_in address(const char *host, int port) {
   return a;
 }
 
+/* Evenly from 0 to 1: SplitMix64 (Steele, Lea, Flood 2014), whose upper 53 bits fill a double. */
+static double next_random(uint64_t *state) {
+  uint64_t z = *state += 0x9e3779b97f4a7c15;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return ((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+/* A setting of the namespace that we are in. */
+static void set(const char *path) {
+  int f = open(path, O_WRONLY | O_CLOEXEC);
+  if (f < 0 && errno == ENOENT) return; /* a kernel without IPv6 */
+  if (f < 0 || write(f, "1", 1) != 1) die(path);
+  close(f);
+}
+
 /* Leaves for a new namespace with one TUN device. */
 static int new_namespace(const char *host, int *tun) {
   if (unshare(CLONE_NEWNET)) die("unshare");
+  /* Else a connection would begin with what the one before it has learned of the way, its losses included. */
+  set("/proc/sys/net/ipv4/tcp_no_metrics_save");
+  /* Else the kernel looks for routers and neighbors, and takes its turn among the packets that are counted and lost. */
+  set("/proc/sys/net/ipv6/conf/default/disable_ipv6");
   *tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (*tun < 0) die("/dev/net/tun");
   struct ifreq r = {.ifr_name = "link", .ifr_flags = IFF_TUN | IFF_NO_PI};
@@ -106,6 +135,8 @@ static int new_namespace(const char *host, int *tun) {
   if (ioctl(s, SIOCSIFTXQLEN, &r)) die("SIOCSIFTXQLEN");
   r.ifr_flags = IFF_UP | IFF_RUNNING;
   if (ioctl(s, SIOCSIFFLAGS, &r)) die("SIOCSIFFLAGS");
+  struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+  if (ioctl(s, SIOCSIFFLAGS, &loopback)) die("SIOCSIFFLAGS");
   close(s);
   return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 }
@@ -181,7 +212,9 @@ static void take_packets(int tun, struct direction *d) {
   unsigned char bytes[MTU];
   for (int n; (n = read(tun, bytes, sizeof bytes)) > 0;) {
     d->packets++;
-    if (d->drop_after > 0 && n >= d->drop_min && --d->drop_after == 0) {
+    int is_lost = loss > 0 && next_random(&d->random) < loss;
+    if (d->drop_after > 0 && n >= d->drop_min && --d->drop_after == 0) is_lost = 1;
+    if (is_lost) {
       lost++;
       continue;
     }
@@ -199,14 +232,21 @@ static void deliver_packets(int tun, struct direction *d, uint64_t time) {
 }
 
 static void command(const char *line) {
-  double ms;
+  double ms, rate;
   int direction, min;
   long n;
+  uint64_t seed;
   if (sscanf(line, "delay %lf", &ms) == 1) {
     delay = ms * 1e6;
     printf("ok\n");
   } else if (sscanf(line, "open %d", &min) == 1) {
     open_way(min);
+  } else if (sscanf(line, "loss %lf %lu", &rate, &seed) == 2) {
+    loss = rate;
+    for (int i = 0; i < 2; i++) directions[i].random = seed * 2 + i;
+    printf("ok\n");
+  } else if (strcmp(line, "namespaces") == 0) {
+    printf("%d %d\n", namespaces[0], namespaces[1]);
   } else if (sscanf(line, "drop %d %ld %d", &direction, &n, &min) == 3 && (direction & ~1) == 0) {
     directions[direction].drop_after = n;
     directions[direction].drop_min = min;
@@ -232,18 +272,24 @@ static void read_commands(void) {
   }
 }
 
-static int wait_ms(void) {
+/* How long until the next packet is due; NULL: there is none. Finer than poll's milliseconds, which would be a fortieth of a short way. */
+static struct timespec *until_due(struct timespec *wait) {
   uint64_t first = UINT64_MAX, time = now();
   for (int i = 0; i < 2; i++)
     if (directions[i].count > 0 && directions[i].queue[directions[i].head].due < first)
       first = directions[i].queue[directions[i].head].due;
-  if (first == UINT64_MAX) return -1;
-  return first <= time ? 0 : (first - time + 999999) / 1000000;
+  if (first == UINT64_MAX) return NULL;
+  uint64_t left = first <= time ? 0 : first - time;
+  *wait = (struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+  return wait;
 }
 
 int main(void) {
   int tun[2];
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  prctl(PR_SET_TIMERSLACK, 1);
+  /* The way must not wait for who uses it. Where it may not have that, packets are a little later on a busy machine. */
+  sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 10});
   signal(SIGPIPE, SIG_IGN);
   namespaces[2] = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   namespaces[0] = new_namespace("10.78.0.1", &tun[0]);
@@ -269,7 +315,8 @@ int main(void) {
         fds[count++] = (struct pollfd){events == 0 ? -1 : p->fd[j], events, 0};
       }
     }
-    if (poll(fds, count, wait_ms()) < 0 && errno != EINTR) die("poll");
+    struct timespec wait;
+    if (ppoll(fds, count, until_due(&wait), NULL) < 0 && errno != EINTR) die("ppoll");
     for (int i = 0; i < 2; i++) take_packets(tun[i], &directions[i]);
     for (int i = known_splices - 1; i >= 0; i--)
       if (!run_splice(&splices[i], &fds[3 + 2 * known_ways + 2 * i])) end_splice(i);

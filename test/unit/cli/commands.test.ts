@@ -12,7 +12,17 @@ const directory = mkdtempSync(join(tmpdir(), 'mm-cli-'))
 const EXPLANATION: Explanation = {
   origin: 'https://a.example',
   protocols: [{ protocol: 'http/1.1', allowed: true, because: 'allowed by the configuration' }],
-  plan: [{ protocol: 'http/1.1', endpoint: '192.0.2.1:443', startAfterMs: 0, because: 'first of 1' }],
+  decision: {
+    at: 0,
+    lane: 'tcp',
+    rule: 'only-candidate',
+    because: 'nothing else is allowed',
+    candidates: [],
+    wouldChange: [],
+  },
+  plan: [
+    { lane: 'tcp', protocol: 'http/1.1', endpoint: '192.0.2.1:443', startAfterMs: 0, because: 'first of 1' },
+  ],
   known: [{ fact: 'ALPN http/1.1', evidence: 'negotiated' }],
   unavailable: [{ feature: 'h3', because: 'not built' }],
   pool: undefined,
@@ -29,15 +39,18 @@ describe('middlemile', () => {
     expect(version.out()).toMatch(/^middlemile \d+\.\d+\.\d+\n$/)
   })
 
-  it.each(['serve', 'get', 'explain', 'size'])('%s has help and a version of its own', async name => {
-    const { io, out } = fakeIo()
-    expect(await main([name, '--help'], io)).toBe(0)
-    expect(out()).toContain(`Usage: middlemile ${name}`)
-    expect(await main([name, '--version'], io)).toBe(0)
-    expect(out()).toContain('middlemile 0.')
-  })
+  it.each(['serve', 'get', 'explain', 'probe', 'size'])(
+    '%s has help and a version of its own',
+    async name => {
+      const { io, out } = fakeIo()
+      expect(await main([name, '--help'], io)).toBe(0)
+      expect(out()).toContain(`Usage: middlemile ${name}`)
+      expect(await main([name, '--version'], io)).toBe(0)
+      expect(out()).toContain('middlemile 0.')
+    },
+  )
 
-  it.each(['probe', 'bench'])('%s is promised, and refused by name', async name => {
+  it.each(['bench'])('%s is promised, and refused by name', async name => {
     const { io, err } = fakeIo()
     expect(await main([name, 'https://a.example'], io)).toBe(2)
     expect(err()).toBe(`middlemile ${name}: not built in this version\n`)
@@ -62,11 +75,14 @@ describe('explain', () => {
       [
         'https://a.example',
         '',
+        'Decision',
+        ' tcp  only-candidate  nothing else is allowed',
+        '',
         'Protocols',
         ' http/1.1  allowed  allowed by the configuration',
         '',
         'Plan',
-        ' after 0 ms  http/1.1  192.0.2.1:443  first of 1',
+        ' after 0 ms  tcp  http/1.1  192.0.2.1:443  first of 1',
         '',
         'Known',
         ' ALPN http/1.1  negotiated',
@@ -82,7 +98,110 @@ describe('explain', () => {
     expect(JSON.parse(json.out())).toEqual(JSON.parse(JSON.stringify(EXPLANATION)))
   })
 
+  it('shows the decision, what it was made from and what it hangs on, and the lanes of the plan', async () => {
+    const { io, out } = fakeIo({
+      explanation: {
+        ...EXPLANATION,
+        decision: {
+          at: 1,
+          lane: 'h3',
+          rule: 'faster',
+          because: 'predicted to be 21 % faster than tcp',
+          candidates: [
+            {
+              lane: 'h3',
+              protocol: 'h3',
+              isEligible: true,
+              because: 'it worked last',
+              evidence: ['Alt-Svc, 3 s ago', 'first byte after 42.1 ms (18 samples)'],
+              predictedMs: 42.06,
+              cpuMs: 0.05,
+            },
+            {
+              lane: 'tcp',
+              protocol: 'h2',
+              isEligible: true,
+              because: 'always there',
+              evidence: [],
+              predictedMs: 53.2,
+              cpuMs: undefined,
+            },
+            {
+              lane: 'h2-spread',
+              protocol: 'h2',
+              isEligible: false,
+              because: 'no losses',
+              evidence: [],
+              predictedMs: undefined,
+              cpuMs: undefined,
+            },
+          ],
+          wouldChange: ['tcp below 38.2 ms for 5 s', 'HTTP/3 that fails'],
+        },
+        plan: [
+          {
+            lane: 'h3',
+            protocol: 'h3',
+            endpoint: '192.0.2.1:443',
+            startAfterMs: 0,
+            because: 'Alt-Svc',
+          },
+          {
+            lane: 'tcp',
+            protocol: 'h2',
+            endpoint: '192.0.2.1:443',
+            startAfterMs: 83.7,
+            because: 'if h3 is late',
+          },
+        ],
+      },
+    })
+    expect(await main(['explain', 'https://a.example'], io)).toBe(0)
+    expect(out()).toContain(
+      [
+        'https://a.example',
+        '',
+        'Decision',
+        ' h3  faster  predicted to be 21 % faster than tcp',
+        '',
+        'Candidates',
+        ' h3         h3  eligible      42.1 ms       CPU 0.050 ms  it worked last',
+        '                                                          - Alt-Svc, 3 s ago',
+        '                                                          - first byte after 42.1 ms (18 samples)',
+        ' tcp        h2  eligible      53.2 ms                     always there',
+        ' h2-spread  h2  not eligible  not measured                no losses',
+        '',
+        'Would change it',
+        ' tcp below 38.2 ms for 5 s',
+        ' HTTP/3 that fails',
+        '',
+        'Protocols',
+        ' http/1.1  allowed  allowed by the configuration',
+        '',
+        'Plan',
+        ' after 0 ms   h3   h3  192.0.2.1:443  Alt-Svc',
+        ' after 84 ms  tcp  h2  192.0.2.1:443  if h3 is late',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('takes what earlier runs kept, and the options of the choice', async () => {
+    const { io, transports, err } = fakeIo({ explanation: EXPLANATION })
+    const args = ['--state', 'kept', '--policy', 'efficiency', '--dns-server', '192.0.2.53']
+    expect(await main(['explain', ...args, 'https://a.example'], io)).toBe(0)
+    expect(transports[0]).toMatchObject({
+      state: { directory: 'kept' },
+      dnsServers: ['192.0.2.53'],
+      defaults: { select: { policy: 'efficiency' } },
+    })
+    transports[0]?.observer?.({ type: 'state-fault', message: 'what was kept cannot be read' })
+    expect(err()).toBe('middlemile explain: warning: what was kept cannot be read\n')
+  })
+
   it.each([
+    [['explain', '--state', '', 'https://a'], '--state needs the name of a directory'],
+    [['explain', '--policy', 'x', 'https://a'], '--policy must be one of auto, latency, efficiency'],
     [['explain'], 'explain needs exactly one URL'],
     [['explain', 'https://a', 'https://b'], 'explain needs exactly one URL'],
     [['explain', 'ftp://a'], 'origin must be http or https'],

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { main } from '../../../src/cli/main.ts'
-import { TransportError } from '../../../src/index.ts'
+import { type ExchangeInfo, TransportError } from '../../../src/index.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
+import { readTrace } from '../../support/json-sequence.ts'
 import { fakeIo, INFO, response } from './fake-io.ts'
 
 const URL_A = 'https://a.example/x'
@@ -187,6 +188,44 @@ describe('the options of get', () => {
     })
   })
 
+  it('say what the choice goes by, whom to ask for HTTPS records, and where to keep what was learned', async () => {
+    const { io, transports } = fakeIo()
+    const servers = ['192.0.2.53', '192.0.2.53:5353', '2001:db8::35', '[2001:db8::35]:5353']
+    const args = servers.flatMap(server => ['--dns-server', server])
+    expect(await main(['get', ...args, '--policy', 'latency', '--state', 'kept', URL_A], io)).toBe(0)
+    expect(transports[0]).toMatchObject({
+      dnsServers: ['192.0.2.53', '192.0.2.53:5353', '[2001:db8::35]', '[2001:db8::35]:5353'],
+      defaults: { select: { policy: 'latency' } },
+      state: { directory: 'kept' },
+    })
+    const plain = fakeIo()
+    expect(await main(['get', URL_A], plain.io)).toBe(0)
+    expect(Object.keys(plain.transports[0] ?? {})).not.toContain('dnsServers')
+    expect(plain.transports[0]?.defaults).not.toHaveProperty('select')
+  })
+
+  it('write a trace of what the transport tells', async () => {
+    const traces = join(directory, 'traces')
+    const { io, err } = fakeIo()
+    expect(await main(['get', '--qlog', traces, '-n', '2', URL_A], io)).toBe(0)
+    const [name, ...others] = readdirSync(traces)
+    expect(others).toEqual([])
+    const { events } = readTrace(readFileSync(join(traces, name!), 'utf8'))
+    expect(events.map(({ name }) => name)).toEqual([
+      'middlemile:connection_opened',
+      'middlemile:connection_opened',
+    ])
+    expect(err()).toBe('')
+  })
+
+  it('go on without a trace where none can be written, and say so', async () => {
+    const file = join(directory, 'no-directory')
+    writeFileSync(file, '')
+    const { io, err } = fakeIo()
+    expect(await main(['get', '--qlog', join(file, 'below'), URL_A], io)).toBe(0)
+    expect(err()).toMatch(/^middlemile get: warning: no qlog in .*ENOTDIR.*\n$/)
+  })
+
   it('read a body from a file, and make POST the default with one', async () => {
     const file = join(directory, 'body')
     writeFileSync(file, 'from a file')
@@ -220,7 +259,20 @@ describe('the options of get', () => {
     [['get', '--protocol', 'spdy', URL_A], '--protocol must be one of auto, h3, h2, http/1.1, not "spdy"'],
     [['get', '--tfo', URL_A], '--tfo: not built in this version'],
     [['get', '--state', '', URL_A], '--state needs the name of a directory'],
-    [['get', '--qlog', 'dir', URL_A], '--qlog: not built in this version'],
+    [['get', '--qlog', '', URL_A], '--qlog needs the name of a directory'],
+    [['get', '--policy', 'fast', URL_A], '--policy must be one of auto, latency, efficiency, not "fast"'],
+    [
+      ['get', '--dns-server', 'dns.example', URL_A],
+      '--dns-server must be an IP address with or without a port, not "dns.example"',
+    ],
+    [
+      ['get', '--dns-server', '192.0.2.53:70000', URL_A],
+      '--dns-server must be an IP address with or without a port, not "192.0.2.53:70000"',
+    ],
+    [
+      ['get', '--dns-server', '[192.0.2.53]:53', URL_A],
+      '--dns-server must be an IP address with or without a port, not "[192.0.2.53]:53"',
+    ],
     [['get', '--timeout-ms'], "Option '--timeout-ms <value>' argument missing"],
   ])('are refused with exit code 2: %j', async (args, message) => {
     const { io, err, transports } = fakeIo()
@@ -254,6 +306,56 @@ describe('get for people', () => {
     })) {
       expect(out()).toMatch(new RegExp(`^ ${phase} +${ms.toFixed(1)} +ms$`, 'm'))
     }
+  })
+
+  it('shows each attempt with its reason, and the error of one that failed', async () => {
+    const attempts: ExchangeInfo['attempts'] = [
+      {
+        protocol: 'h3',
+        endpoint: '192.0.2.1:443',
+        startedAtMs: 0,
+        outcome: 'failed',
+        because: 'an alternative says so',
+        error: 'refused',
+      },
+      {
+        protocol: 'h3',
+        endpoint: '[2001:db8::1]:443',
+        startedAtMs: 20.04,
+        outcome: 'overtaken',
+        because: 'second address',
+      },
+      {
+        protocol: 'h2',
+        endpoint: '192.0.2.1:443',
+        startedAtMs: 250.26,
+        outcome: 'connected',
+        because: 'TCP joins',
+      },
+    ]
+    const expected = [
+      'h3 192.0.2.1:443 after 0 ms: failed (refused) — because an alternative says so',
+      'h3 [2001:db8::1]:443 after 20 ms: overtaken — because second address',
+      'h2 192.0.2.1:443 after 250.3 ms: connected — because TCP joins',
+    ]
+    const onRequest = async (_url: string, _options: unknown, index: number) =>
+      response([], {
+        info: { ...INFO, attempts: index === 1 ? INFO.attempts : attempts, reused: index === 2 },
+      })
+    const one = fakeIo({ onRequest })
+    expect(await main(['get', URL_A], one.io)).toBe(0)
+    expect(
+      one
+        .out()
+        .match(/^attempt +(.*)$/gm)
+        ?.map(line => line.replace(/^attempt +/, '')),
+    ).toEqual(expected)
+    const three = fakeIo({ onRequest })
+    expect(await main(['get', '-n', '3', URL_A], three.io)).toBe(0)
+    expect(
+      three.out().match(/^ {2}\S.* — because .*$/gm),
+      'only beneath the raced request: not beneath a single attempt, nor what was reused',
+    ).toEqual(expected.map(line => `  ${line}`))
   })
 
   it('shows several in a table, and the summary with percentiles', async () => {

@@ -262,6 +262,132 @@ describe('preconnect', () => {
   })
 })
 
+describe('a pool among others of its origin', () => {
+  it('shows whether a request would have to wait', async () => {
+    const { pool, clock, connector, acquire } = drivenPool({ maxConnections: 1, verifyAfterIdleMs: 1000 })
+    expect([pool.live, pool.hasRoom()]).toEqual([0, false])
+    acquire('a')
+    expect([pool.live, pool.hasRoom()]).toEqual([0, false])
+    const connection = await connector.succeed(2)
+    expect([pool.live, pool.hasRoom()]).toEqual([1, true])
+    acquire('b')
+    expect([pool.live, pool.hasRoom()]).toEqual([1, false])
+    connection.finish()
+    connection.finish()
+    const before = clock.now()
+    clock.advance(1000)
+    expect([pool.live, pool.hasRoom(), pool.hasRoom(before)]).toEqual([1, false, true])
+    connection.announceDraining()
+    expect([pool.live, pool.hasRoom()]).toEqual([0, false])
+  })
+
+  it('lets its connections go when it need not be warm any more', async () => {
+    const { pool, clock, connector } = drivenPool({ idleTimeoutMs: 1000, verifyAfterIdleMs: 0 })
+    pool.setWarm(1)
+    const connection = await connector.succeed(100)
+    clock.advance(5000)
+    expect(connection.isClosed).toBe(false)
+    pool.setWarm(0)
+    expect(connection.closedFor).toBe('idle-timeout')
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('stops the dial of who went elsewhere, and tells of no failure', async () => {
+    const { pool, connector, events, acquire } = drivenPool()
+    pool.cancel(acquire('a'))
+    expect(connector.dials).toHaveLength(1) // as long as nobody says otherwise
+    pool.abandonDials()
+    expect(connector.dials).toEqual([])
+    await settled()
+    expect(events).toEqual(['connect-started'])
+    expect(pool.stats()).toMatchObject({ connectFailures: 0, backingOff: false })
+    expect(pool.isUnused).toBe(true)
+  })
+
+  it('closes what a stopped dial brings all the same', async () => {
+    const { pool, connector, events, acquire } = drivenPool()
+    pool.cancel(acquire('a'))
+    const late = connector.bear(100) // resolved, but the pool has not heard of it yet
+    pool.abandonDials('drained')
+    await settled()
+    expect(late.closedFor).toBe('drained')
+    expect(events).toEqual(['connect-started'])
+  })
+
+  it('lets the dials go on that somebody needs', async () => {
+    const { pool, connector, log, waiter, acquire } = drivenPool()
+    const loser = waiter('loser')
+    pool.acquire(loser)
+    acquire('other')
+    pool.cancel(loser)
+    pool.abandonDials()
+    await connector.succeed(100)
+    expect(log).toEqual(['other leased'])
+    const ready = pool.preconnect(2)
+    pool.abandonDials()
+    await connector.succeed(100)
+    await ready
+  })
+
+  it('retires a connection: its exchanges end, and no more are put on it', async () => {
+    const { pool, connector, events, log, acquire } = drivenPool()
+    acquire('a')
+    const connection = await connector.succeed(100)
+    pool.retire(connection, 'network-error')
+    pool.retire(connection, 'network-error')
+    expect(events.filter(type => type === 'connection-draining')).toHaveLength(1)
+    expect([pool.live, connection.isClosed]).toEqual([0, false])
+    acquire('b')
+    connection.finish()
+    expect(connection.closedFor).toBe('network-error')
+    const next = await connector.succeed(100)
+    expect(log).toEqual(['a leased', 'b leased'])
+    next.finish()
+    pool.retire(connection, 'network-error') // gone
+    drivenPool().pool.retire(next, 'network-error') // not its own
+    expect(next.isClosed).toBe(false)
+    pool.retire(next, 'network-error')
+    expect(next.closedFor).toBe('network-error')
+    expect(pool.stats().closed).toEqual({ 'network-error': 2 })
+  })
+
+  it('spreads exchanges, dialing beside them', async () => {
+    const { connector, log, acquire } = drivenPool({}, { spreadOver: 2 })
+    acquire('a')
+    const first = await connector.succeed(100)
+    acquire('b')
+    expect(log).toEqual(['a leased', 'b leased (reused)'])
+    const second = await connector.succeed(100)
+    acquire('c')
+    expect([first.streams, second.streams]).toEqual([2, 1])
+    acquire('d')
+    expect(connector.started).toBe(2)
+    expect([first.streams, second.streams]).toEqual([2, 2])
+  })
+
+  it('preconnects what is missing of its spread', async () => {
+    const { pool, connector, acquire } = drivenPool({}, { spreadOver: 3 })
+    acquire('a')
+    await connector.succeed(100)
+    acquire('b')
+    expect(connector.started).toBe(2) // one for the spread
+    let isReady = false
+    const ready = pool.preconnect(3).then(() => {
+      isReady = true
+    })
+    expect(connector.started).toBe(3)
+    await connector.succeed(100)
+    expect(isReady).toBe(false)
+    await connector.succeed(100)
+    await ready
+    await expect(pool.preconnect(2)).resolves.toBeUndefined()
+    const more = pool.preconnect(4)
+    const outcome = expect(more).rejects.toMatchObject({ code: 'MM_CONNECT_REFUSED' })
+    await connector.fail()
+    await outcome
+  })
+})
+
 describe('what a pool shows', () => {
   it('counts by state, by handshake and by reason', async () => {
     const { pool, connector, acquire } = drivenPool({ maxStreamsPerConnection: 1 }, { expectedCapacity: 1 })

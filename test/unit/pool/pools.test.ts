@@ -30,8 +30,8 @@ function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions>
     known.set(origin.key, pool)
     return pool
   }
-  const addSecond = (name: string, first = get(name)): Pool | undefined =>
-    pools.addSecond(first, parseOrigin(`https://${name}.example`), {
+  const addBeside = (name: string, first = get(name)): Pool | undefined =>
+    pools.addBeside(first, parseOrigin(`https://${name}.example`), {
       connector,
       clock,
       random: () => 0,
@@ -48,7 +48,7 @@ function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions>
       },
       onLeaseFailed: error => log.push(`${name} failed: ${error.code}`),
     })
-  return { pools, clock, connector, log, add, addSecond, get, acquire }
+  return { pools, clock, connector, log, add, addBeside, get, acquire }
 }
 
 describe('the pools', () => {
@@ -202,7 +202,7 @@ describe('the pools', () => {
   })
 })
 
-describe('the second pool of an origin', () => {
+describe('a pool beside the first of an origin', () => {
   const lease = (pool: Pool | undefined, log: string[], name: string): void =>
     pool?.acquire({
       onLease: (connection: Connection) => {
@@ -213,11 +213,11 @@ describe('the second pool of an origin', () => {
     })
 
   it('shares the limit over all, gives way and is given way to', async () => {
-    const { pools, connector, log, addSecond, acquire } = setUp({ maxTotalConnections: 1 })
+    const { pools, connector, log, addBeside, acquire } = setUp({ maxTotalConnections: 1 })
     acquire('a')
     const first = await connector.succeed()
     first.finish()
-    lease(addSecond('a'), log, 'second')
+    lease(addBeside('a'), log, 'second')
     expect(first.closedFor).toBe('evicted')
     const second = await connector.succeed()
     expect(pools.totalConnections).toBe(1)
@@ -230,9 +230,9 @@ describe('the second pool of an origin', () => {
   })
 
   it('keeps its origin in use, and goes with it', async () => {
-    const { pools, connector, log, add, addSecond } = setUp({ maxOrigins: 1 })
+    const { pools, connector, log, add, addBeside } = setUp({ maxOrigins: 1 })
     const main = add('a')
-    lease(addSecond('a', main), log, 'second')
+    lease(addBeside('a', main), log, 'second')
     const connection = await connector.succeed()
     expect(() => add('b')).toThrow('every one of 1 origins is busy')
     connection.finish()
@@ -243,21 +243,66 @@ describe('the second pool of an origin', () => {
     expect(pools.totalConnections).toBe(0)
   })
 
-  it('is removed with it, and made for none that is going away', async () => {
-    const { pools, connector, log, add, addSecond } = setUp()
+  it('is one of any number, all of which keep their origin in use and go with it', async () => {
+    const { pools, clock, connector, log, add, addBeside } = setUp({ maxOrigins: 2 })
     const main = add('a')
-    const second = addSecond('a', main)
+    const third = [addBeside('a', main), addBeside('a', main), addBeside('a', main)][2]
+    clock.advance(1)
+    add('b')
+    clock.advance(1)
+    lease(third, log, 'third')
+    const connection = await connector.succeed()
+    add('c') // b goes: a is in use
+    connection.finish()
+    clock.advance(1)
+    lease(third, log, 'third')
+    connection.finish()
+    add('d') // c goes: a was used after c was made
+    expect(log).toEqual([
+      'third leased',
+      'https://b.example evicted',
+      'third leased',
+      'https://c.example evicted',
+    ])
+    expect(connection.isClosed).toBe(false)
+    const removed = pools.remove('https://a.example')
+    expect(connection.closedFor).toBe('drained')
+    await removed
+    expect(pools.totalConnections).toBe(0)
+    pools.assertConsistent()
+  })
+
+  it('is drained and closed with all others', async () => {
+    const { pools, connector, log, add, addBeside } = setUp()
+    const main = add('a')
+    for (const name of ['one', 'two', 'three']) lease(addBeside('a', main), log, name)
+    const first = await connector.succeed()
+    const drained = pools.drain()
+    expect(addBeside('a', main)).toBeUndefined()
+    first.finish()
+    expect(first.closedFor).toBe('drained')
+    await connector.succeed()
+    const closed = pools.close(new TransportError('MM_TRANSPORT_CLOSED', 'bye'))
+    await drained
+    await closed
+    expect(log).toEqual(['one leased', 'two leased', 'three failed: MM_TRANSPORT_CLOSED'])
+  })
+
+  it('is removed with it, and made for none that is going away', async () => {
+    const { pools, connector, log, add, addBeside } = setUp()
+    const main = add('a')
+    const second = addBeside('a', main)
     lease(second, log, 'second')
     const connection = await connector.succeed()
     const removed = pools.remove('https://a.example')
-    expect(addSecond('a', main)).toBeUndefined()
+    expect(addBeside('a', main)).toBeUndefined()
     lease(second, log, 'late')
     connection.finish()
     await removed
     expect(log).toEqual(['second leased', 'late failed: MM_TRANSPORT_CLOSED'])
     const other = add('a')
-    expect(addSecond('a', main), 'another pool has the name').toBeUndefined()
+    expect(addBeside('a', main), 'another pool has the name').toBeUndefined()
     await pools.close(new TransportError('MM_TRANSPORT_CLOSED', 'bye'))
-    expect(addSecond('a', other)).toBeUndefined()
+    expect(addBeside('a', other)).toBeUndefined()
   })
 })

@@ -1,5 +1,33 @@
 import { describe, expect, it } from 'vitest'
+import type { Explanation } from '../../../src/index.ts'
 import { type AdminActions, answerAdmin } from '../../../src/service/admin/admin-routes.ts'
+
+const EXPLANATION: Explanation = {
+  origin: 'https://a',
+  decision: {
+    at: 1,
+    lane: 'h3',
+    rule: 'faster',
+    because: 'faster by 20 %',
+    candidates: [
+      {
+        lane: 'h3',
+        protocol: 'h3',
+        isEligible: true,
+        because: 'confirmed',
+        evidence: ['18 samples'],
+        predictedMs: 42,
+        cpuMs: 0.05,
+      },
+    ],
+    wouldChange: ['tcp below 38 ms'],
+  },
+  protocols: [],
+  plan: [],
+  known: [],
+  unavailable: [],
+  pool: undefined,
+}
 
 function setUp(changes: Partial<AdminActions> = {}) {
   const calls: string[] = []
@@ -7,10 +35,7 @@ function setUp(changes: Partial<AdminActions> = {}) {
     notReadyBecause: () => undefined,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: '# metrics\n' }),
     pools: () => ({ pools: [] }),
-    explain: async name =>
-      name === 'my shop'
-        ? { origin: 'https://a', protocols: [], plan: [], known: [], unavailable: [], pool: undefined }
-        : undefined,
+    explain: async name => (name === 'my shop' ? EXPLANATION : undefined),
     startDrain: () => calls.push('drain'),
     reload: async () => ({ ok: true, warnings: ['w'] }),
     ...changes,
@@ -49,6 +74,21 @@ describe('the admin routes', () => {
     expect(JSON.parse(explained.text)).toMatchObject({ origin: 'https://a' })
     expect(await answer('GET', '/origins/other/explain')).toMatchObject({ status: 404 })
     expect(await answer('GET', '/origins/%/explain')).toMatchObject({ status: 404 })
+  })
+
+  it('show the decision of an origin, its candidates, and the lanes of its plan', async () => {
+    const step = {
+      lane: 'h3',
+      protocol: 'h3',
+      endpoint: '192.0.2.1:443',
+      startAfterMs: 0,
+      because: 'first',
+    } as const
+    const { answer } = setUp({
+      explain: async () => ({ ...EXPLANATION, plan: [step] }),
+    })
+    const { text } = await answer('GET', '/origins/a/explain')
+    expect(JSON.parse(text)).toMatchObject({ decision: EXPLANATION.decision, plan: [step] })
   })
 
   it('start a drain', async () => {

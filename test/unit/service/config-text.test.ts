@@ -8,6 +8,7 @@ import {
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
+  DEFAULT_SELECT_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
 } from '../../../src/index.ts'
@@ -96,6 +97,35 @@ origins:
     })
   })
 
+  it('has a group for the choice of protocols, DNS servers for it, and a directory for traces', () => {
+    const read = settings(`
+listen: [{ address: 127.0.0.1:0 }]
+qlog: { directory: ./traces }
+dnsServers: [192.0.2.53, "[2001:db8::35]:5353"]
+defaults: { select: { policy: latency, probe: off, altSvc: on, joinDelayMin: 5, joinDelayMax: 0.1s } }
+origins:
+  a: { url: https://a, select: { probe: false, sustain: 30s, exploreShare: 0, brokenMax: 1d, spreadConnections: 1 } }
+`)
+    expect(read.qlog).toEqual({ directory: resolve(directory, 'traces') })
+    expect(read.dnsServers).toEqual(['192.0.2.53', '[2001:db8::35]:5353'])
+    expect(read.transport.defaults).toEqual({
+      select: { policy: 'latency', probe: 'off', altSvc: 'on', joinDelayMinMs: 5, joinDelayMaxMs: 100 },
+    })
+    expect(read.transport.origins).toEqual({
+      'https://a': {
+        select: {
+          probe: 'off',
+          sustainMs: 30_000,
+          exploreShare: 0,
+          brokenMaxMs: 86_400_000,
+          spreadConnections: 1,
+        },
+      },
+    })
+    const { qlog, dnsServers } = settings(GOOD)
+    expect({ qlog, dnsServers }).toEqual({ qlog: undefined, dnsServers: undefined })
+  })
+
   it('may be JSON, with tabs', () => {
     const read = settings(
       '{\n\t"listen": [{"address": ":80"}],\n\t"origins": {\n\t\t"a": {"url": "http://a"}}}',
@@ -146,6 +176,7 @@ origins: { a: { url: http://a } }
           retry: group(DEFAULT_RETRY_OPTIONS),
           limits: group(DEFAULT_RESPONSE_LIMITS),
           http2: group(DEFAULT_HTTP2_OPTIONS),
+          select: group(DEFAULT_SELECT_OPTIONS),
           socket: group(DEFAULT_SOCKET_OPTIONS),
         },
         origins: { a: { url: 'http://a' } },
@@ -159,6 +190,7 @@ origins: { a: { url: http://a } }
       retry: DEFAULT_RETRY_OPTIONS,
       limits: DEFAULT_RESPONSE_LIMITS,
       http2: DEFAULT_HTTP2_OPTIONS,
+      select: DEFAULT_SELECT_OPTIONS,
       socket: DEFAULT_SOCKET_OPTIONS,
     })
   })
@@ -293,6 +325,44 @@ routes:
       [
         '3:51: origins.a.quic.maxUdpPayloadBytes: must be at least 1200 bytes, not 1000',
         '3:121: origins.a.http3.qpackTableByte: unknown key; did you mean "qpackTableBytes"?',
+      ],
+    ],
+    [
+      'a choice of protocols that cannot be',
+      withOrigin(
+        '{ url: http://a, select: { policy: latncy, probe: maybe, exploreShare: 1.5, trialRequests: 2.5, brokenBase: 0, joinDelayMax: 1h, sustain: 5 } }',
+      ),
+      [
+        '3:41: origins.a.select.policy: must be one of auto, latency, efficiency, not "latncy"; did you mean "latency"?',
+        '3:56: origins.a.select.probe: must be one of auto, off, not "maybe"',
+        '3:77: origins.a.select.exploreShare: must be at most 1, not 1.5',
+        '3:97: origins.a.select.trialRequests: must be a whole number, not 2.5',
+        '3:114: origins.a.select.brokenBase: must be at least 1 ms, not 0 ms',
+        '3:131: origins.a.select.joinDelayMax: must be at most 60000 ms, not 3600000 ms',
+      ],
+    ],
+    [
+      'a word of the choice that is misspelled, and durations with Ms',
+      `defaults: { select: { polcy: auto, joinDelayMinMs: 5 } }\n${withOrigin('{ url: http://a }')}`,
+      [
+        '1:23: defaults.select.polcy: unknown key; did you mean "policy"?',
+        '1:36: defaults.select.joinDelayMinMs: unknown key; did you mean "joinDelayMin"?',
+      ],
+    ],
+    [
+      'a most below its least, together with the defaults and the built-in ones',
+      `defaults: { select: { joinDelayMin: 50, brokenBase: 3d } }\n${withOrigin('{ url: http://a, select: { joinDelayMax: 40 } }')}`,
+      [
+        '1:53: defaults.select.brokenBase: brokenMax (172800000 ms) must not be below brokenBase (259200000 ms)',
+        '4:47: origins.a.select.joinDelayMax: joinDelayMax (40 ms) must not be below joinDelayMin (50 ms)',
+      ],
+    ],
+    [
+      'DNS servers that are names, and a trace without a directory',
+      `dnsServers: [dns.example]\nqlog: {}\n${withOrigin('{ url: http://a }')}`,
+      [
+        '1:14: dnsServers[0]: must be an IP address with or without a port (192.0.2.1:8443, [2001:db8::1]), not "dns.example"',
+        '2:7: qlog.directory: missing: a string is needed',
       ],
     ],
     [

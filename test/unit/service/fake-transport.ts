@@ -23,6 +23,7 @@ export class FakeDispatch implements DispatchHandle, ExchangeController {
   wasEarly = false
   queueMs = 0
   ttfbMs = 0
+  readonly attempts = []
 
   constructor(origin: Origin, request: DispatchRequest, handler: ExchangeHandler) {
     this.origin = origin

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type ExchangeEnded, parseOrigin, TransportError, type TransportEvent } from '../../../src/index.ts'
+import {
+  type Decision,
+  type ExchangeEnded,
+  parseOrigin,
+  type RaceEvent,
+  TransportError,
+  type TransportEvent,
+} from '../../../src/index.ts'
 import type { LogSettings } from '../../../src/service/config/service-settings.ts'
 import { connectionLog } from '../../../src/service/logging/connection-log.ts'
 import { ingressLog } from '../../../src/service/logging/ingress-log.ts'
@@ -131,6 +138,61 @@ describe('the connection log', () => {
       'debug shop GET /cart: MM_HEADERS_TIMEOUT no answer in 60s, queue 127ms, ttfb 110ms, total 243ms',
     ])
     expect(lines.join()).not.toContain('secret')
+  })
+
+  it('tells of choices and of what is thought of HTTP/3 at info, of races and evidence at debug', () => {
+    const decision: Decision = {
+      at: 1,
+      lane: 'h3',
+      rule: 'faster',
+      because: 'predicted to be 21 % faster than tcp',
+      candidates: [],
+      wouldChange: [],
+    }
+    const race: RaceEvent[] = [
+      { atMs: 0, lane: 'h3', event: 'started', because: 'evidence' },
+      { atMs: 250.4, lane: 'tcp', event: 'won', because: 'it was first' },
+    ]
+    const because = 'no answer over UDP\nwhile TCP worked'
+    const alternative = 'origin.example:443'
+    const events: TransportEvent[] = [
+      { type: 'decision', origin: SHOP, decision },
+      { type: 'http3-status', origin: SHOP, alternative, status: 'broken', because },
+      {
+        type: 'http3-status',
+        origin: SHOP,
+        alternative,
+        status: 'failedRecently',
+        because: 'its time is up',
+      },
+      { type: 'race-ended', origin: SHOP, race, winner: 'tcp' },
+      { type: 'race-ended', origin: SHOP, race: [], winner: undefined },
+      { type: 'evidence', origin: SHOP, source: 'alt-svc', fact: 'h3=":443"' },
+      { type: 'dial-ended', origin: SHOP, lane: 'h3', attempts: [], atMs: 0 },
+    ]
+    const atInfo = [
+      'info  shop: requests go over h3 (faster): predicted to be 21 % faster than tcp',
+      'info  shop: HTTP/3 at origin.example:443 is broken: no answer over UDP while TCP worked',
+      'info  shop: HTTP/3 at origin.example:443 is to be tried again after it failed: its time is up',
+    ]
+    const info = setUp()
+    for (const event of events) info.observe(event)
+    expect(info.text()).toEqual(atInfo)
+    const debug = setUp({ level: 'debug' })
+    for (const event of events) debug.observe(event)
+    expect(debug.text()).toEqual([
+      ...atInfo,
+      'debug shop: race: tcp won (h3 started at 0ms, tcp won at 250ms)',
+      'debug shop: race: no lane gave a connection',
+      'debug shop: learned from alt-svc: h3=":443"',
+    ])
+    const json = setUp({ format: 'json' })
+    for (const event of events) json.observe(event)
+    expect(json.lines.map(line => JSON.parse(line) as unknown)).toMatchObject([
+      { origin: 'shop', lane: 'h3', rule: 'faster', because: 'predicted to be 21 % faster than tcp' },
+      { origin: 'shop', alternative, status: 'broken', because },
+      { origin: 'shop', alternative, status: 'failedRecently' },
+    ])
   })
 
   it('writes JSON when asked, with fields to search by', () => {

@@ -2,8 +2,11 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type Connection,
+  type DecisionRule,
   type ExchangeEnded,
   type HandshakeInfo,
+  type Http3StatusName,
+  type LaneName,
   type PoolStats,
   parseOrigin,
   TransportError,
@@ -14,6 +17,7 @@ import {
   DURATION_BUCKETS_SECONDS,
   DurationHistogram,
 } from '../../../src/service/metrics/duration-histogram.ts'
+import { SelectionMetrics } from '../../../src/service/metrics/selection-metrics.ts'
 import { ServiceMetrics } from '../../../src/service/metrics/service-metrics.ts'
 import { fakeConnection } from './fake-connection.ts'
 
@@ -91,7 +95,7 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
   const text = await metrics.registry.metrics()
   const samples = new Map<string, number>()
   for (const line of text.split('\n')) {
-    const [, name, value] = /^([a-z_]+(?:\{.*\})?) (\S+)$/.exec(line) ?? []
+    const [, name, value] = /^([a-z0-9_]+(?:\{.*\})?) (\S+)$/.exec(line) ?? []
     if (name !== undefined) samples.set(name, Number(value))
   }
   return samples
@@ -302,9 +306,90 @@ describe('a scrape', () => {
     ).toBe(1)
   })
 
+  it('shows what is thought of HTTP/3 to the best alternative of an origin, as long as the origin is there', async () => {
+    const { metrics } = setUp()
+    const statuses = async () => {
+      const samples = await scrape(metrics)
+      return Object.fromEntries(
+        [...samples]
+          .filter(([name]) => name.startsWith('middlemile_h3_status'))
+          .map(([name, value]) => [name.replace(/^.*status="(\w+)".*$/, '$1'), value]),
+      )
+    }
+    const observe = (alternative: string, status: Http3StatusName) =>
+      metrics.observe({ type: 'http3-status', origin: SHOP, alternative, status, because: 'x' })
+    expect(await statuses(), 'without an alternative there is none').toEqual({})
+    observe('a:443', 'pending')
+    expect(await statuses()).toEqual({ confirmed: 0, pending: 1, failedRecently: 0, broken: 0 })
+    observe('a:443', 'broken')
+    observe('b:443', 'failedRecently')
+    expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failedRecently: 1, broken: 0 })
+    observe('b:443', 'broken')
+    expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failedRecently: 0, broken: 1 })
+    observe('a:443', 'confirmed')
+    expect(await statuses()).toEqual({ confirmed: 1, pending: 0, failedRecently: 0, broken: 0 })
+    metrics.configure([{ name: 'other', origin: OTHER }])
+    observe('a:443', 'confirmed')
+    expect(await statuses(), 'the origin is gone').toEqual({})
+  })
+
+  it('keeps the status of a bounded number of alternatives', async () => {
+    const selection = new SelectionMetrics()
+    const tell = (alternative: string, status: Http3StatusName) =>
+      selection.onHttp3Status({ type: 'http3-status', origin: SHOP, alternative, status, because: 'x' })
+    tell('first:443', 'confirmed')
+    for (let i = 1; i < 32; i++) tell(`${i}:443`, 'broken')
+    expect(selection.http3Status).toBe('confirmed')
+    tell('32:443', 'broken')
+    expect(selection.http3Status, 'the one unheard of for longest is forgotten').toBe('broken')
+  })
+
+  it('counts decisions, races, lanes and evidence, with labels from our own words only', async () => {
+    const { metrics } = setUp()
+    const decision = { at: 0, because: 'x', candidates: [], wouldChange: [] }
+    const decide = (lane: LaneName, rule: DecisionRule) =>
+      metrics.observe({ type: 'decision', origin: SHOP, decision: { ...decision, lane, rule } })
+    decide('tcp', 'unmeasured')
+    decide('h3', 'faster')
+    decide('h3', 'faster')
+    for (const winner of ['h3', 'h3', undefined] as const)
+      metrics.observe({ type: 'race-ended', origin: SHOP, race: [], winner })
+    metrics.observe(exchange({ lane: 'h3' }))
+    metrics.observe(exchange())
+    metrics.observe(exchange())
+    for (const source of [
+      'alt-svc',
+      'ALTSVC frame',
+      'ALPN',
+      'handshake with 192.0.2.1:443',
+      'handshake with 192.0.2.2:443',
+      'x" forged',
+      '',
+    ])
+      metrics.observe({ type: 'evidence', origin: SHOP, source, fact: 'x' })
+    metrics.observe({ type: 'dial-ended', origin: SHOP, lane: 'h3', attempts: [], atMs: 0 })
+    const samples = await scrape(metrics)
+    const of = (name: string) =>
+      Object.fromEntries(
+        [...samples]
+          .filter(([key]) => key.startsWith(`middlemile_${name}{origin="shop",`))
+          .map(([key, value]) => [key.slice(key.indexOf(',') + 1, -1).replaceAll('"', ''), value]),
+      )
+    expect(of('decisions_total')).toEqual({ 'lane=tcp,rule=unmeasured': 1, 'lane=h3,rule=faster': 2 })
+    expect(of('races_total')).toEqual({ 'winner=h3': 2, 'winner=none': 1 })
+    expect(of('lane_requests_total')).toEqual({ 'lane=h3': 1, 'lane=tcp': 2 })
+    expect(of('evidence_total')).toEqual({
+      'source=alt-svc': 1,
+      'source=altsvc-frame': 1,
+      'source=alpn': 1,
+      'source=handshake': 2,
+      'source=other': 2,
+    })
+  })
+
   it('shows nothing of what is not built', async () => {
     const text = await setUp().metrics.registry.metrics()
-    expect(text).not.toMatch(/middlemile_(?:h3|tfo|migrations)/)
+    expect(text).not.toMatch(/middlemile_(?:tfo|migrations)/)
   })
 })
 

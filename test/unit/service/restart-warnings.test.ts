@@ -20,12 +20,18 @@ describe('a reload', () => {
       admin: 'off',
       log: { level: 'debug' },
       ingress: { maxLineBytes: 100 },
+      state: { directory: 'state' },
+      qlog: { directory: 'traces' },
+      dnsServers: ['192.0.2.53'],
     })
     expect(restartWarnings(settings(), changed).map(warning => warning.split(':')[0])).toEqual([
       'listen',
       'ingress',
       'admin',
       'log',
+      'state',
+      'qlog',
+      'dnsServers',
     ])
   })
 })

@@ -19,21 +19,23 @@ const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   ...over,
 })
 
+const alone = (over: Partial<PoolCounts>) => [{ label: undefined, counts: counts(over) }]
+
 describe('the stats of an origin', () => {
   it('are those of its pool', () => {
-    expect(poolStats('https://a', counts({}), undefined, ENTRY)).toEqual({
+    expect(poolStats('https://a', alone({}), ENTRY)).toEqual({
       origin: 'https://a',
       ...counts({}),
       ...SHOWN,
       reuseRatio: 0.98,
     })
-    expect(poolStats('https://a', counts({ requests: 0 }), undefined, ENTRY).reuseRatio).toBe(0)
+    expect(poolStats('https://a', alone({ requests: 0 }), ENTRY).reuseRatio).toBe(0)
   })
 
   it('count a connection whose early data was refused by what its handshake became', () => {
     const opened = { full: 1, resumed: 1, earlyData: 4, cleartext: 0 }
     const entry = { ...ENTRY, refusedEarly: { full: 2, resumed: 1 } }
-    expect(poolStats('https://a', counts({ opened }), undefined, entry).opened).toEqual({
+    expect(poolStats('https://a', alone({ opened }), entry).opened).toEqual({
       full: 3,
       resumed: 2,
       earlyData: 1,
@@ -41,7 +43,7 @@ describe('the stats of an origin', () => {
     })
   })
 
-  it('count a pool for upgrades in', () => {
+  it('add its pools up, and say which connection is whose where that is said', () => {
     const upgrades = counts({
       connections: { connecting: 1, idle: 0, leased: 2, draining: 1 },
       byProtocol: {
@@ -51,7 +53,8 @@ describe('the stats of an origin', () => {
       backingOff: true,
       closed: { 'idle-timeout': 1, upgraded: 4 },
     })
-    expect(poolStats('https://a', counts({}), upgrades, ENTRY)).toEqual({
+    const pools = [...alone({}), { label: 'for upgrades', counts: upgrades }]
+    expect(poolStats('https://a', pools, ENTRY)).toEqual({
       origin: 'https://a',
       connections: { connecting: 1, idle: 1, leased: 3, draining: 1 },
       byProtocol: {
@@ -70,5 +73,43 @@ describe('the stats of an origin', () => {
       ...SHOWN,
       reuseRatio: 0.98,
     })
+  })
+
+  it('take any number of pools', () => {
+    const stats = poolStats(
+      'https://a',
+      [
+        { label: 'tcp', counts: counts({ backingOff: true, list: ['#1', '#2'] }) },
+        { label: undefined, counts: counts({ requests: 0, reused: 0 }) },
+        {
+          label: 'h3',
+          counts: counts({
+            byProtocol: { h3: { idle: 0, leased: 1, draining: 0, streams: 1, capacity: 100 } },
+          }),
+        },
+      ],
+      ENTRY,
+    )
+    expect(stats).toMatchObject({
+      connections: { connecting: 0, idle: 3, leased: 3, draining: 0 },
+      byProtocol: { h2: { streams: 10, capacity: 400 }, h3: { leased: 1, capacity: 100 } },
+      backingOff: true,
+      requests: 200,
+      list: ['#1 (tcp)', '#2 (tcp)', '#1', '#1 (h3)'],
+      reuseRatio: 0.97,
+    })
+    const none = poolStats('https://a', [], ENTRY)
+    expect(none).toMatchObject({ requests: 0, list: [], byProtocol: {}, closed: {}, reuseRatio: 0 })
+  })
+
+  it('leave the counts of a pool as they were', () => {
+    const h2 = Object.freeze({ idle: 1, leased: 1, draining: 0, streams: 5, capacity: 200 })
+    const frozen = Object.freeze(counts({ byProtocol: Object.freeze({ h2 }) }))
+    const pools = [
+      { label: undefined, counts: frozen },
+      { label: undefined, counts: frozen },
+    ]
+    expect(poolStats('https://a', pools, ENTRY).byProtocol).toMatchObject({ h2: { streams: 10 } })
+    expect(poolStats('https://a', [], ENTRY).streams).toBe(0)
   })
 })

@@ -1,0 +1,50 @@
+import { parseOrigin } from '../index.ts'
+import type { Command } from './command.ts'
+import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
+import { EXIT } from './exit-code.ts'
+import { countOption, parseOptions } from './parse-options.ts'
+import { probeText } from './probe-text.ts'
+import { usageError } from './usage-error.ts'
+
+const HELP = `Usage: middlemile probe [options] URL
+
+What an origin can do: addresses, TCP, TLS versions, ALPN, tickets and early data, Alt-Svc and HTTPS records, QUIC and HTTP/3. One HEAD
+request is sent, for its Alt-Svc. Exit codes: 0 something answered, 1 nothing did, 2 bad usage.
+
+${CONNECTION_HELP}  --timeout-ms N        for the probe as a whole; default 5000
+  --json                the same as JSON
+`
+
+export const probeCommand: Command = {
+  name: 'probe',
+  summary: 'what an origin can do: TLS, ALPN, tickets, QUIC, HTTP/3',
+  help: HELP,
+  async run(args, io) {
+    const { values, positionals } = parseOptions(args, {
+      ...CONNECTION_OPTIONS,
+      'timeout-ms': { type: 'string' },
+      json: { type: 'boolean' },
+    })
+    const [url, extra] = positionals
+    if (url === undefined || extra !== undefined) throw usageError('probe needs exactly one URL')
+    parseOrigin(url)
+    const timeoutMs = countOption('timeout-ms', values['timeout-ms'])
+    const connection = connectionOptions(values)
+    if (timeoutMs !== undefined) {
+      connection.defaults.select = { ...connection.defaults.select, probeTimeoutMs: timeoutMs }
+    }
+    const transport = io.createTransport({
+      ...connection,
+      observer: event => {
+        if (event.type === 'state-fault') io.writeError(`middlemile probe: warning: ${event.message}\n`)
+      },
+    })
+    try {
+      const report = await transport.probe(url)
+      io.write(values.json ? `${JSON.stringify(report)}\n` : probeText(report))
+      return report.isReachable ? EXIT.ok : EXIT.failed
+    } finally {
+      await transport.close()
+    }
+  },
+}

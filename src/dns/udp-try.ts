@@ -1,0 +1,50 @@
+import { createSocket } from 'node:dgram'
+import { readReply } from '../select/dns-message.ts'
+import { type DnsTry, type DnsTryOutcome, runTry, unreachable } from './one-try.ts'
+
+/**
+ * Datagrams that are no answer to the query, after which TCP is asked instead: somebody is guessing ids (PowerDNS stops after one,
+ * `spoof-nearmiss-max`; a late answer to another query cannot come, since each has a port of its own).
+ */
+const MAX_FOREIGN = 8
+
+/**
+ * One query over UDP. The socket is connected: the kernel chooses its port at random, drops what others send, and says when nobody listens (ICMP).
+ * It never keeps the process alive.
+ */
+export function askOverUdp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
+  const { server, query } = dnsTry
+  return runTry(dnsTry, settle => {
+    const socket = createSocket({ type: server.family === 6 ? 'udp6' : 'udp4', lookup: lookUpLiteral })
+    socket.unref()
+    let isOpen = true
+    let foreign = 0
+    socket.on('error', error => settle(unreachable(error)))
+    socket.on('message', datagram => {
+      const read = readReply(datagram, query)
+      if (read.kind !== 'foreign') settle(read)
+      else if (++foreign === MAX_FOREIGN) settle({ kind: 'truncated' })
+    })
+    socket.connect(server.port, server.address, (error?: Error) => {
+      if (error !== undefined && error !== null) return settle(unreachable(error))
+      // Told a tick later: the try may have been given up by then.
+      if (!isOpen) return
+      socket.send(query.bytes, failure => {
+        if (failure !== null) settle(unreachable(failure))
+      })
+    })
+    return () => {
+      isOpen = false
+      socket.close()
+    }
+  })
+}
+
+/** Addresses are all that comes here: there is nothing to wait for. */
+function lookUpLiteral(
+  address: string,
+  _options: unknown,
+  done: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void {
+  done(null, address, address.includes(':') ? 6 : 4)
+}

@@ -1,0 +1,298 @@
+import type { Decision, DecisionRule } from '../decision.ts'
+import type { LaneName } from '../lane.ts'
+import { Challengers } from './challengers.ts'
+import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
+import { decideLane, LAST_RESORT, type Verdict } from './decide-lane.ts'
+import { decisionCandidate, type TrialNote, wouldChange } from './decision-text.ts'
+import type { LaneEstimates } from './lane-estimates.ts'
+import { contends, type Taste } from './lane-preference.ts'
+import {
+  isComparable,
+  type LaneCandidate,
+  type LaneSeat,
+  type LaneStanding,
+  laneStandings,
+} from './lane-standing.ts'
+import type { LaneTrials } from './lane-trials.ts'
+import {
+  lanesToLearn,
+  planExploring,
+  planLearning,
+  type TrialSituation,
+  trialConnections,
+} from './trial-plan.ts'
+import { trialWorth } from './trial-worth.ts'
+import type { Workload } from './workload.ts'
+
+const NOTHING: readonly ChoiceAction[] = []
+
+/** Rules that compare figures: which of them applies may change with each sample. */
+const COMPARING: readonly DecisionRule[] = ['faster', 'cheaper', 'kept']
+
+/**
+ * Of a trial's requests: so many the lane that carries must have had before another one is tried. It gets more while connections for trials
+ * are made, so that all of learning takes 50 requests with trials of 10.
+ */
+const FIRST_SHARE = 0.7
+
+/** Looks at all figures together, decides, and says what is to be tried. Called when something changed, and every so often, not per request. */
+export class Deliberation {
+  readonly #config: ChooserConfig
+  readonly #taste: Taste
+  readonly #estimates: Readonly<Record<LaneName, LaneEstimates>>
+  readonly #workload: Workload
+  readonly #trials: LaneTrials
+  readonly #challengers: Challengers
+  /** Lanes of which a first choice took account. */
+  readonly #learned = new Set<LaneName>()
+  #preference: readonly LaneName[]
+  #seats: readonly LaneSeat[] = []
+  #eligible = 0
+  /** Candidates changed since the last evaluation. */
+  #isNews = false
+  /** Undefined: no lane was ever there to be taken. */
+  #incumbent: LaneName | undefined
+  #isLearning = true
+  /** Exchanges that the incumbent carried since learning began. */
+  #carried = 0
+  #decision: Decision
+  /** A comparing rule other than the decision's, and since when. */
+  #otherRule: { readonly rule: DecisionRule; readonly since: number } | undefined
+
+  constructor(
+    config: ChooserConfig,
+    estimates: Readonly<Record<LaneName, LaneEstimates>>,
+    workload: Workload,
+    trials: LaneTrials,
+    now: number,
+  ) {
+    const { policy, minGain, exploreShare, trialRequests, sustainMs } = config.options
+    this.#config = config
+    this.#taste = { policy, minGain: Math.min(0.99, minGain) }
+    this.#estimates = estimates
+    this.#workload = workload
+    this.#trials = trials
+    this.#challengers = new Challengers(sustainMs, exploreShare > 0 ? Math.ceil(trialRequests / 2) : 0)
+    this.#preference = config.firstPreference
+    this.#decision = this.#build(this.#decide([], 'learning', now), [], now)
+  }
+
+  get lane(): LaneName {
+    return this.#incumbent ?? LAST_RESORT
+  }
+
+  /** The lane that was chosen by measurement, or undefined. */
+  get chosen(): LaneName | undefined {
+    return this.#isLearning ? undefined : this.#incumbent
+  }
+
+  get isLearning(): boolean {
+    return this.#isLearning
+  }
+
+  get decision(): Decision {
+    return this.#decision
+  }
+
+  describe(now: number): Decision {
+    const { lane, rule, because, at } = this.#decision
+    const standings = this.#standings(now)
+    const latest = this.#decide(standings, this.#isLearning ? 'learning' : 'settled', now)
+    // The reason has its figures: those of now, as long as it is the same one.
+    const isSame = latest.lane === lane && latest.rule === rule
+    return {
+      ...this.#build({ lane, rule, because: isSame ? latest.because : () => because }, standings, now),
+      at,
+    }
+  }
+
+  setCandidates(candidates: readonly LaneCandidate[]): void {
+    this.#seats = candidates.map(one => ({ ...one, estimates: this.#estimates[one.lane] }))
+    this.#eligible = candidates.filter(({ isEligible }) => isEligible).length
+    this.#isNews = true
+    const tried = this.#trials.lane
+    if (tried !== undefined && !candidates.some(({ lane, isEligible }) => lane === tried && isEligible))
+      this.#trials.cancel()
+  }
+
+  /** The incumbent carried an exchange. */
+  onCarried(): void {
+    this.#carried += 1
+  }
+
+  /** `lane`: what carried where the figures come from; a better guess than any order while nothing newer is known. */
+  onRestored(lane: LaneName | undefined, now: number): void {
+    if (lane !== undefined) this.#preference = [lane, ...this.#preference.filter(other => other !== lane)]
+    for (const [name, estimates] of Object.entries(this.#estimates))
+      if (estimates.isMeasured(now)) this.#learned.add(name as LaneName) // the keys of that record
+  }
+
+  /** Figures that there are stay; what they were enough for does not. */
+  learnAnew(): void {
+    this.#learned.clear()
+    this.#challengers.clear()
+    this.#trials.startOver()
+    this.#isLearning = true
+    this.#carried = 0
+  }
+
+  /** What to do now; nearly always nothing. */
+  evaluate(now: number): readonly ChoiceAction[] {
+    // With an origin that has one lane nothing is to be weighed.
+    if (this.#eligible < 2 && !this.#isNews) return NOTHING
+    this.#isNews = false
+    const actions: ChoiceAction[] = []
+    const standings = this.#standings(now)
+    this.#judge(standings, now)
+    const phase = this.#phase(standings, now)
+    if (this.#apply(this.#decide(standings, phase, now), standings, now))
+      actions.push({ type: 'decided', decision: this.#decision })
+    if (phase === 'first-choice') this.#endLearning(standings)
+    const trial = this.#beginTrial(standings, now)
+    if (trial !== undefined) actions.push(trial)
+    return actions
+  }
+
+  /** Which of the others look better than the incumbent. */
+  #judge(standings: readonly LaneStanding[], now: number): void {
+    const current = standings.find(({ lane }) => lane === this.#incumbent)
+    for (const standing of standings) {
+      if (standing === current) continue
+      const isBetter =
+        !this.#isLearning &&
+        standing.isEligible &&
+        !standing.isFailing &&
+        current !== undefined &&
+        isComparable(standing) &&
+        isComparable(current) &&
+        contends(standing, current, this.#taste)
+      this.#challengers.onJudged(standing.lane, isBetter, standing.estimates.ttfb.samples, now)
+    }
+  }
+
+  /** Learning ends when nothing is left to be learned, or nothing left to pay it with. A candidate that is new begins it again. */
+  #phase(standings: readonly LaneStanding[], now: number): 'learning' | 'first-choice' | 'settled' {
+    const situation = this.#situation(standings)
+    if (situation === undefined) return this.#isLearning ? 'learning' : 'settled'
+    const more = this.#trials.learningBlocks > 0 ? lanesToLearn(situation, now) : []
+    if (!this.#isLearning) {
+      this.#isLearning = more.some(standing => !isComparable(standing))
+      return this.#isLearning ? 'learning' : 'settled'
+    }
+    const isUnderWay = this.#trials.lane !== undefined
+    const others = standings.filter(({ lane, isEligible }) => isEligible && lane !== this.#incumbent)
+    const isComparing = isComparable(situation.current) && others.some(isComparable)
+    return isComparing && !isUnderWay && more.length === 0 ? 'first-choice' : 'learning'
+  }
+
+  #endLearning(standings: readonly LaneStanding[]): void {
+    this.#isLearning = false
+    for (const standing of standings) if (isComparable(standing)) this.#learned.add(standing.lane)
+  }
+
+  #decide(
+    standings: readonly LaneStanding[],
+    phase: 'learning' | 'first-choice' | 'settled',
+    now: number,
+  ): Verdict {
+    return decideLane({
+      standings,
+      incumbent: this.#incumbent,
+      preference: this.#preference,
+      taste: this.#taste,
+      sustainMs: this.#config.options.sustainMs,
+      phase,
+      isTrying: this.#trials.isSteering,
+      holds: lane => this.#challengers.holds(lane, this.#estimates[lane].ttfb.samples, now),
+    })
+  }
+
+  /** True: there is a new decision. */
+  #apply(verdict: Verdict, standings: readonly LaneStanding[], now: number): boolean {
+    const { lane, rule } = verdict
+    const left = this.#incumbent
+    const mayCarry = standings.some(standing => standing.lane === lane && standing.isEligible)
+    this.#incumbent = mayCarry ? lane : undefined
+    if (left !== undefined && left !== this.#incumbent) {
+      this.#challengers.onChanged(left, now)
+      if (rule === 'failing') this.#trials.leaveAlone(left, 'it failed while it carried', now)
+    }
+    if (this.#trials.lane === lane) this.#trials.cancel()
+    if (lane === this.#decision.lane && this.#isSameReason(rule, now)) return false
+    this.#otherRule = undefined
+    this.#decision = this.#build(verdict, standings, now)
+    return true
+  }
+
+  /** Figures near a bound make comparing rules alternate: another one is news when it has held for as long as a gain has to. */
+  #isSameReason(rule: DecisionRule, now: number): boolean {
+    const { rule: known } = this.#decision
+    if (rule === known) {
+      this.#otherRule = undefined
+      return true
+    }
+    if (!COMPARING.includes(rule) || !COMPARING.includes(known)) return false
+    if (this.#otherRule?.rule !== rule) this.#otherRule = { rule, since: now }
+    return now - this.#otherRule.since < this.#config.options.sustainMs
+  }
+
+  #beginTrial(standings: readonly LaneStanding[], now: number): ChoiceAction | undefined {
+    const { trialRequests, spreadConnections } = this.#config.options
+    const situation = this.#situation(standings)
+    if (situation === undefined || this.#trials.lane !== undefined) return undefined
+    // What a trial is compared with is known first.
+    if (!isComparable(situation.current) || this.#carried < trialRequests * FIRST_SHARE) return undefined
+    const plan = this.#isLearning ? planLearning(situation, now) : planExploring(situation, now)
+    const standing = standings.find(({ lane }) => lane === plan?.lane)
+    if (plan === undefined || standing === undefined) return undefined
+    this.#trials.begin(plan.lane, plan.purse, plan.ratio, now)
+    return {
+      type: 'prepareTrial',
+      lane: plan.lane,
+      connections: trialConnections(standing, spreadConnections),
+    }
+  }
+
+  #situation(standings: readonly LaneStanding[]): TrialSituation | undefined {
+    const current = standings.find(({ lane }) => lane === this.#incumbent)
+    if (current === undefined) return undefined
+    return {
+      standings,
+      current,
+      workload: this.#workload,
+      preference: this.#preference,
+      taste: this.#taste,
+      learned: this.#learned,
+      trials: this.#trials,
+      challengers: this.#challengers,
+    }
+  }
+
+  #standings(now: number): readonly LaneStanding[] {
+    const { spreadConnections } = this.#config.options
+    return laneStandings(this.#seats, this.#workload, spreadConnections, now)
+  }
+
+  #build(verdict: Verdict, standings: readonly LaneStanding[], now: number): Decision {
+    const noteOf = (standing: LaneStanding): TrialNote => this.#note(standing, standings, now)
+    const current = standings.find(({ lane }) => lane === verdict.lane)
+    return {
+      at: now,
+      lane: verdict.lane,
+      rule: verdict.rule,
+      because: verdict.because(),
+      candidates: standings.map(standing => decisionCandidate(standing, noteOf(standing), now)),
+      wouldChange: current === undefined ? [] : wouldChange(current, standings, noteOf, this.#taste),
+    }
+  }
+
+  #note({ lane, estimates }: LaneStanding, standings: readonly LaneStanding[], now: number): TrialNote {
+    return {
+      progress: this.#trials.lane === lane ? this.#trials.progress : undefined,
+      leftAlone: this.#trials.leftAlone(lane, now),
+      worth: trialWorth(lane, standings, this.#workload),
+      held: this.#isLearning ? undefined : this.#challengers.holds(lane, estimates.ttfb.samples, now),
+      areMade: this.#config.options.exploreShare > 0,
+    }
+  }
+}

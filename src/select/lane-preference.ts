@@ -1,0 +1,89 @@
+import type { SelectOptions } from '../select-options.ts'
+import { COST_TIE } from './lane-cost.ts'
+import type { MeasuredStanding } from './lane-standing.ts'
+
+export type Taste = Pick<SelectOptions, 'policy' | 'minGain'>
+
+/** What one lane costs beside another. Small differences are none. */
+export type CostRelation = 'cheaper' | 'same' | 'dearer'
+
+/** `efficiency` takes what is cheaper while requests take no more than this many times as long. */
+const EFFICIENT_TIMES = 2
+/** One in twenty is further off by chance, to one side. */
+const NOISE_ERRORS = 1
+/** And for what is surely cheaper, and only must not be much slower. */
+const CHEAP_NOISE_ERRORS = 1
+/** Two figures so many standard errors apart need no more measuring. */
+const CONCLUSIVE_ERRORS = 2
+
+export function costRelation(of: { cost: number }, beside: { cost: number }): CostRelation {
+  if (of.cost * COST_TIE < beside.cost) return 'cheaper'
+  return of.cost > beside.cost * COST_TIE ? 'dearer' : 'same'
+}
+
+/**
+ * Of all measured lanes, the one that the policy likes best. Ordered rules:
+ * 1. `latency`: the fastest;
+ * 2. the cheapest among those that are not much slower than the fastest (`auto`: by minGain; `efficiency`: twice);
+ * 3. where several cost the same: `incumbent`, if it is one of them, else the fastest of them.
+ */
+export function policyBest(
+  standings: readonly [MeasuredStanding, ...MeasuredStanding[]],
+  incumbent: MeasuredStanding | undefined,
+  { policy, minGain }: Taste,
+): MeasuredStanding {
+  const fastest = fastestOf(standings)
+  if (policy === 'latency') return fastest // 1
+  const slowestMs =
+    policy === 'auto' ? fastest.prediction.ms / (1 - minGain) : fastest.prediction.ms * EFFICIENT_TIMES
+  const near = standings.filter(({ prediction }) => prediction.ms <= slowestMs)
+  const least = Math.min(...near.map(({ cost }) => cost))
+  const cheap = near.filter(({ cost }) => cost <= least * COST_TIE) // 2
+  if (incumbent !== undefined && cheap.includes(incumbent)) return incumbent // 3
+  const [first, ...others] = cheap
+  return first === undefined ? fastest : fastestOf([first, ...others])
+}
+
+export function fastestOf(standings: readonly [MeasuredStanding, ...MeasuredStanding[]]): MeasuredStanding {
+  return standings.reduce((best, next) => (next.prediction.ms < best.prediction.ms ? next : best))
+}
+
+/** Times the incumbent's time: what a lane must stay below to be liked better, had none of them carried before. */
+export function choiceFactor(relation: CostRelation, { policy, minGain }: Taste): number {
+  if (policy === 'latency' || relation === 'same') return 1
+  if (policy === 'auto') return relation === 'dearer' ? 1 - minGain : 1 / (1 - minGain)
+  return relation === 'dearer' ? 1 / EFFICIENT_TIMES : EFFICIENT_TIMES
+}
+
+/**
+ * The same for taking the place of a lane that carries. What is dearer must gain more than the bound before it is taken, and is left when
+ * less than half of that is left, so that a lane at the bound is not taken and left in turns.
+ */
+export function changeFactor(relation: CostRelation, taste: Taste): number {
+  const { policy, minGain } = taste
+  if (policy === 'latency' || relation === 'same') return 1 - minGain
+  if (policy === 'auto') return relation === 'dearer' ? 1 - minGain : 1 / (1 - minGain / 2)
+  return choiceFactor(relation, taste) * (relation === 'dearer' ? 1 - minGain : 1 - minGain / 2)
+}
+
+/** `challenger` is better than what carries by more than the bound, and by more than chance explains. */
+export function contends(challenger: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
+  const relation = costRelation(challenger, incumbent)
+  const { ms } = challenger.prediction
+  if (ms > incumbent.prediction.ms * changeFactor(relation, taste)) return false
+  const isCheap = relation === 'cheaper' && taste.policy !== 'latency'
+  // A gain of a tenth is the bound for people; chance must not explain that there is one at all.
+  const anchor = taste.policy === 'auto' && relation === 'dearer' ? 1 : choiceFactor(relation, taste)
+  const errors = isCheap ? CHEAP_NOISE_ERRORS : NOISE_ERRORS
+  return incumbent.prediction.ms * anchor - ms >= errors * combinedError(challenger, incumbent)
+}
+
+/** More measuring would hardly change which of the two is liked better. */
+export function isConclusive(one: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
+  const bound = incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent), taste)
+  return Math.abs(bound - one.prediction.ms) >= CONCLUSIVE_ERRORS * combinedError(one, incumbent)
+}
+
+function combinedError(one: MeasuredStanding, other: MeasuredStanding): number {
+  return Math.hypot(one.prediction.errorMs, other.prediction.errorMs)
+}

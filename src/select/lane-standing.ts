@@ -1,0 +1,73 @@
+import type { LaneName } from '../lane.ts'
+import type { Protocol } from '../protocol.ts'
+import { laneCost } from './lane-cost.ts'
+import type { LaneEstimates } from './lane-estimates.ts'
+import { borrow, connectionsFor, type Prediction, predict } from './lane-score.ts'
+import type { Workload } from './workload.ts'
+
+/** A lane that an origin has, or could have. */
+export interface LaneCandidate {
+  readonly lane: LaneName
+  /** What it speaks, or would. */
+  readonly protocol: Protocol
+  /** It may carry requests. */
+  readonly isEligible: boolean
+  /** Why it may, or may not. */
+  readonly because: string
+}
+
+/** A candidate with what is known of it at one time. */
+export interface LaneStanding extends LaneCandidate {
+  readonly estimates: LaneEstimates
+  /** Undefined: nothing went over it yet. */
+  readonly prediction: Prediction | undefined
+  /** There is enough behind the prediction to go by it. */
+  readonly isMeasured: boolean
+  readonly isFailing: boolean
+  /** CPU of a request: ms where any lane was measured, else in relation to HTTP/1.1. */
+  readonly cost: number
+  /** Connections that it would carry the origin's requests over. */
+  readonly connections: number
+}
+
+/** One that was measured. */
+export interface MeasuredStanding extends LaneStanding {
+  readonly prediction: Prediction
+}
+
+export function isComparable(standing: LaneStanding): standing is MeasuredStanding {
+  return standing.isMeasured && standing.prediction !== undefined
+}
+
+/** A candidate with its estimates. */
+export interface LaneSeat extends LaneCandidate {
+  readonly estimates: LaneEstimates
+}
+
+/** `seats`: all candidates. Field by field: spreading objects took most of the time of an evaluation. */
+export function laneStandings(
+  seats: readonly LaneSeat[],
+  workload: Workload,
+  spreadConnections: number,
+  now: number,
+): readonly LaneStanding[] {
+  const borrowed = borrow(seats)
+  const concurrency = workload.concurrency.mean
+  return seats.map(seat => {
+    const { lane, protocol, isEligible, because, estimates } = seat
+    const connections = connectionsFor(lane, protocol, concurrency, spreadConnections, estimates.connections)
+    const hasTimes = estimates.ttfb.samples > 0
+    return {
+      lane,
+      protocol,
+      isEligible,
+      because,
+      estimates,
+      prediction: hasTimes ? predict(estimates, workload, connections, borrowed, now) : undefined,
+      isMeasured: estimates.isMeasured(now),
+      isFailing: estimates.isFailing(now),
+      cost: laneCost(seat, seats, now),
+      connections,
+    }
+  })
+}

@@ -1,0 +1,61 @@
+import type { LaneName } from '../lane.ts'
+import { percent } from './decision-figures.ts'
+import type { LaneStanding } from './lane-standing.ts'
+import type { Workload } from './workload.ts'
+
+/** A single TCP connection stops for a round trip or more with each loss; from about here it shows in the times of requests. */
+const LOSS_RATIO = 0.003
+/** A standard deviation of a third of the mean is a mean deviation of about a quarter where times spread evenly to both sides. */
+const SPREAD_SHARE = 1 / 3
+/** Fewer exchanges on a connection have nobody to stop. */
+const SHARED_STREAMS = 2
+/** How many times as long a byte takes, alone on its connection, as over the best lane. */
+const SLOW_TIMES = 3
+
+/** Whether a lane deserves a trial, and why. */
+export interface TrialWorth {
+  readonly isWorth: boolean
+  readonly because: () => string
+}
+
+const ALWAYS: TrialWorth = { isWorth: true, because: () => 'another protocol' }
+
+/**
+ * Whether trying a lane can bring anything. HTTP/3, and whatever ALPN agrees on, are always worth it. Several connections instead of one are
+ * not: they cost handshakes, memory and a start with small windows, and can only be faster where one connection makes its streams
+ * wait for each other. Signs of that, in this order:
+ * 1. packets are lost on the way to the origin, whoever counted them;
+ * 2. first bytes are late by chance while several streams share a connection;
+ * 3. a byte of a large body takes much longer over the shared connection than over the best lane.
+ */
+export function trialWorth(
+  lane: LaneName,
+  standings: readonly LaneStanding[],
+  workload: Workload,
+): TrialWorth {
+  if (lane === 'h3' || lane === 'tcp') return ALWAYS
+  if (workload.concurrency.mean < SHARED_STREAMS)
+    return { isWorth: false, because: () => 'not worth a trial: hardly two requests are under way at once' }
+  const loss = Math.max(0, ...standings.map(({ estimates }) => estimates.loss.mean))
+  if (loss >= LOSS_RATIO) return { isWorth: true, because: () => `${percent(loss)} of packets are lost` } // 1
+  const shared = standings.filter(({ lane, protocol }) => protocol !== 'http/1.1' && lane !== 'h2-spread')
+  for (const { lane, estimates } of shared) {
+    const { mean, deviation } = estimates.ttfb
+    if (workload.streamsPerConnection.mean < SHARED_STREAMS || deviation <= mean * SPREAD_SHARE) continue
+    return { isWorth: true, because: () => `first bytes over ${lane} vary by ${percent(deviation / mean)}` } // 2
+  }
+  const perByte = standings.map(({ estimates }) => estimates.msPerByte.mean).filter(ms => ms > 0)
+  const best = Math.min(...perByte)
+  for (const { lane, estimates } of shared) {
+    if (!(estimates.msPerByte.mean > best * SLOW_TIMES)) continue
+    const times = (estimates.msPerByte.mean / best).toFixed(1)
+    return {
+      isWorth: true,
+      because: () => `a byte over ${lane} takes ${times} times as long as over the best lane`,
+    } // 3
+  }
+  return {
+    isWorth: false,
+    because: () => `not worth a trial: no sign that losses make one connection stall (${percent(loss)} lost)`,
+  }
+}

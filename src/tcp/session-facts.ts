@@ -1,0 +1,77 @@
+/**
+ * What stands in a TLS session. Node hands one out as the DER of OpenSSL's SSL_SESSION_ASN1 (ssl/ssl_asn1.c) and tells nothing about it.
+ * Of its numbered fields these matter here; those that are left out are zero.
+ */
+const SEQUENCE = 0x30
+const INTEGER = 0x02
+const OCTETS = 0x04
+/** Context-specific, constructed: the field's number is in the low five bits. */
+const LIFETIME_HINT = 0xa9
+const TICKET = 0xaa
+const MAX_EARLY_DATA = 0xaf
+/** 32 bits, and the zero that keeps them positive. */
+const MAX_INTEGER_BYTES = 5
+
+export interface SessionFacts {
+  /** RFC 8446 4.6.1 ticket_lifetime, RFC 5077 3.3 ticket_lifetime_hint. Undefined: there is none. */
+  readonly lifetimeSeconds: number | undefined
+  /** False: the server keeps the session itself, under an id. */
+  readonly hasTicket: boolean
+  /** RFC 8446 4.2.10 max_early_data_size. */
+  readonly maxEarlyDataBytes: number
+}
+
+/** Reads as far as it can: bytes that are not what we know end the reading. */
+export function sessionFacts(session: Uint8Array): SessionFacts {
+  const facts = { lifetimeSeconds: undefined as number | undefined, hasTicket: false, maxEarlyDataBytes: 0 } // as: set below
+  const outer = readElement(session, 0, session.length)
+  if (outer?.tag !== SEQUENCE) return facts
+  let at = outer.start
+  while (at < outer.end) {
+    const field = readElement(session, at, outer.end)
+    if (field === undefined) return facts
+    if (field.tag === LIFETIME_HINT) facts.lifetimeSeconds = readInteger(session, field)
+    else if (field.tag === MAX_EARLY_DATA) facts.maxEarlyDataBytes = readInteger(session, field) ?? 0
+    else if (field.tag === TICKET) facts.hasTicket = isFilled(session, field)
+    at = field.end
+  }
+  return facts
+}
+
+interface Element {
+  readonly tag: number
+  /** Where the contents begin and end. */
+  readonly start: number
+  readonly end: number
+}
+
+function readInteger(session: Uint8Array, { start, end }: Element): number | undefined {
+  const integer = readElement(session, start, end)
+  if (integer?.tag !== INTEGER || integer.end === integer.start) return undefined
+  if (integer.end - integer.start > MAX_INTEGER_BYTES) return undefined
+  let value = 0
+  for (let i = integer.start; i < integer.end; i++) value = value * 256 + (session[i] ?? 0)
+  return value
+}
+
+function isFilled(session: Uint8Array, { start, end }: Element): boolean {
+  const octets = readElement(session, start, end)
+  return octets?.tag === OCTETS && octets.end > octets.start
+}
+
+/** One DER element with a one-byte tag; undefined when it does not fit into what is there. */
+function readElement(bytes: Uint8Array, at: number, limit: number): Element | undefined {
+  const tag = bytes[at]
+  const first = bytes[at + 1]
+  if (tag === undefined || first === undefined) return undefined
+  let start = at + 2
+  let length = first
+  if (first >= 0x80) {
+    const lengthBytes = first - 0x80
+    if (lengthBytes === 0 || lengthBytes > 4) return undefined
+    length = 0
+    for (let i = 0; i < lengthBytes; i++) length = length * 256 + (bytes[start + i] ?? 0)
+    start += lengthBytes
+  }
+  return start + length <= limit ? { tag, start, end: start + length } : undefined
+}

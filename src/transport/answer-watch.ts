@@ -1,0 +1,72 @@
+import type { Clock } from '../clock.ts'
+import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
+
+/** Who waits for an answer. */
+export interface AwaitedAnswer {
+  /** Nothing has come yet, and it is still wanted. */
+  readonly isAwaited: boolean
+  /** It has been out for as long as was said. */
+  onOverdue(): void
+}
+
+interface Watched {
+  readonly answer: AwaitedAnswer
+  readonly dueAt: number
+}
+
+/**
+ * Calls those who have waited for an answer for too long. One timer for all requests of a lane; who has been answered is not taken out but
+ * skipped, so that a request costs one push. Delays change slowly, so that the order of arrival is nearly the order of deadlines: who stands
+ * behind a later one is called with it.
+ */
+export class AnswerWatch {
+  readonly #clock: Clock
+  readonly #timer: DeadlineTimer
+  #queue: Watched[] = []
+  /** What was dealt with of the queue. */
+  #head = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#timer = new DeadlineTimer(clock, () => this.#onDue())
+  }
+
+  get size(): number {
+    return this.#queue.length - this.#head
+  }
+
+  add(answer: AwaitedAnswer, dueAt: number): void {
+    this.#queue.push({ answer, dueAt })
+    if (this.size === 1) this.#timer.cover(dueAt)
+    else this.#skipAnswered()
+  }
+
+  close(): void {
+    this.#timer.cancel()
+    this.#queue = []
+    this.#head = 0
+  }
+
+  #onDue(): void {
+    const now = this.#clock.now()
+    for (let next = this.#queue[this.#head]; next !== undefined; next = this.#queue[this.#head]) {
+      if (next.answer.isAwaited && next.dueAt > now) break
+      this.#head += 1
+      if (next.answer.isAwaited) next.answer.onOverdue()
+    }
+    this.#compact()
+    this.#timer.cover(this.#queue[this.#head]?.dueAt ?? NEVER)
+  }
+
+  /** The front is cleared as requests come, so that those that were answered are not held. */
+  #skipAnswered(): void {
+    while (this.#queue[this.#head]?.answer.isAwaited === false) this.#head += 1
+    this.#compact()
+  }
+
+  #compact(): void {
+    if (this.#head < 32 || this.#head * 2 < this.#queue.length) return
+    this.#queue = this.#queue.slice(this.#head)
+    this.#head = 0
+  }
+}

@@ -1,0 +1,121 @@
+import type { Clock } from '../clock.ts'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { Origin } from '../origin.ts'
+import type { OriginRecord } from '../select/origin-record.ts'
+import type { QuicFinding } from '../select/probe-report.ts'
+import { ProbeSchedule } from '../select/probe-schedule.ts'
+import type { ProbeBudget } from '../select/probe-budget.ts'
+import type { ServiceAnswer } from '../select/service-lookup.ts'
+import type { OriginSettings } from './origin-settings.ts'
+
+/** What looks at the network for all origins. */
+export interface DiscoveryTools {
+  readonly serviceRecords: (host: string, port: number, signal: AbortSignal) => Promise<ServiceAnswer>
+  readonly quicVersions: (endpoint: Endpoint, timeoutMs: number, signal: AbortSignal) => Promise<QuicFinding>
+  readonly budget: ProbeBudget
+}
+
+export interface DiscoveryParts extends DiscoveryTools {
+  readonly origin: Origin
+  readonly settings: OriginSettings
+  readonly record: OriginRecord
+  readonly clock: Clock
+  /** The origin is reached where the DNS says, and not where the operator says. */
+  readonly isResolved: boolean
+  readonly onEvidence: (source: string, fact: string) => void
+}
+
+/** QUIC version 1 and 2 (RFC 9000, RFC 9369), as probes write them. */
+const VERSIONS: readonly string[] = ['0x00000001', '0x6b3343cf']
+
+/**
+ * Looks beside the first requests, and now and then after, for what an origin can do: HTTPS records at once, QUIC at the address where TCP worked.
+ * Nobody waits for it, and it fails in silence: what it finds is evidence, and what comes of that is a handshake.
+ */
+export class Discovery {
+  readonly #parts: DiscoveryParts
+  readonly #isWanted: boolean
+  readonly #schedule: ProbeSchedule
+  readonly #abort = new AbortController()
+  #hasAsked = false
+
+  constructor(parts: DiscoveryParts) {
+    this.#parts = parts
+    const { settings, origin, budget } = parts
+    const { protocols, select } = settings
+    this.#isWanted =
+      select.probe === 'auto' &&
+      select.policy !== 'efficiency' &&
+      origin.scheme === 'https' &&
+      protocols.includes('h3') &&
+      protocols.length > 1
+    this.#schedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
+  }
+
+  /** The DNS may be asked about the origin. */
+  get mayAskDns(): boolean {
+    return this.#parts.isResolved
+  }
+
+  /** A request wants the origin. */
+  onRequest(): void {
+    if (!this.#isWanted || this.#hasAsked || !this.#parts.isResolved) return
+    this.#hasAsked = true
+    void this.#askServiceRecords()
+  }
+
+  /** TCP works there. */
+  onTcpConnected(endpoint: Endpoint): void {
+    const { record, clock } = this.#parts
+    const now = clock.now()
+    // Who has been told where HTTP/3 is need not look for it.
+    if (!this.#isWanted || record.http3(now).alternative !== undefined || !this.#schedule.mayStart(now))
+      return
+    if (record.knowsQuicOf(formatEndpoint(endpoint))) return
+    this.#schedule.onStarted(now)
+    void this.#lookForQuic(endpoint)
+  }
+
+  /** The DNS may say something else now, and UDP may pass where it did not. */
+  onNetworkChanged(now: number): void {
+    this.#hasAsked = false
+    this.#schedule.onNetworkChange(now)
+  }
+
+  close(): void {
+    this.#abort.abort()
+  }
+
+  async #askServiceRecords(): Promise<void> {
+    const { serviceRecords, origin, record, clock, onEvidence } = this.#parts
+    try {
+      const answer = await serviceRecords(origin.host, origin.port, this.#abort.signal)
+      record.onServiceAnswer(answer, clock.now())
+      if (answer.kind !== 'found') return
+      const offers = answer.records.map(
+        ({ target, port, alpn }) => `${target}:${port ?? origin.port} ${alpn.join('+')}`,
+      )
+      onEvidence('https-record', offers.join(', '))
+    } catch {
+      // Closed while it was asked.
+    }
+  }
+
+  async #lookForQuic(tcp: Endpoint): Promise<void> {
+    const { quicVersions, settings, record, origin, clock, onEvidence } = this.#parts
+    const endpoint: Endpoint = { ...tcp, transport: 'udp' }
+    try {
+      const finding = await quicVersions(endpoint, settings.select.probeTimeoutMs, this.#abort.signal)
+      const now = clock.now()
+      record.onQuicProbed(formatEndpoint(endpoint), finding, now)
+      const hasHttp3 =
+        'found' in finding && finding.found.versions.some(version => VERSIONS.includes(version))
+      this.#schedule.onEnded(hasHttp3 ? 'found' : 'nothing', now)
+      if (!hasHttp3) return
+      record.onHttp3Found(origin.host, origin.port, now)
+      onEvidence('probe', `QUIC at ${formatEndpoint(endpoint)}`)
+    } catch {
+      this.#schedule.onEnded('given-up', clock.now())
+    }
+  }
+}

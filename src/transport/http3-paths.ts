@@ -1,0 +1,64 @@
+import type { Connection } from '../connection.ts'
+import type { QuicConnection } from '../quic/engine.ts'
+
+/** What is judged by an HTTP/3 connection that TCP has overtaken. */
+export interface Http3PathHost {
+  /** How long a request over a path waits for a sign of life. */
+  patienceMs(): number
+  /** HTTP/3 is to blame: the connection gets no more requests. */
+  onPathFailed(path: Http3Path, because: string): void
+}
+
+/**
+ * The way of one HTTP/3 connection, as far as requests on it have tried it. UDP may be dropped at any time without a word: a firewall that lets the
+ * handshake through, a NAT that forgets, a server that handshakes and does no more.
+ */
+export class Http3Path {
+  readonly connection: Connection
+  /** `host:port` of the alternative that it leads to. */
+  readonly alternative: string
+  /** A response has come over it. */
+  isProven = false
+  readonly quic: QuicConnection
+  readonly #host: Http3PathHost
+
+  constructor(connection: Connection, quic: QuicConnection, alternative: string, host: Http3PathHost) {
+    this.connection = connection
+    this.quic = quic
+    this.alternative = alternative
+    this.#host = host
+  }
+
+  get patienceMs(): number {
+    return this.#host.patienceMs()
+  }
+
+  /** What has been received so far: to be kept with a request that leaves, and asked about later. */
+  get receivedBytes(): number {
+    return this.quic.receivedBytes
+  }
+
+  /** It has not answered any request yet, or said nothing at all since then (a peer that lives acknowledges within a round trip). */
+  isSuspect(receivedBytes: number): boolean {
+    return !this.isProven || this.isSilent(receivedBytes)
+  }
+
+  isSilent(receivedBytes: number): boolean {
+    return this.quic.receivedBytes === receivedBytes
+  }
+
+  /**
+   * TCP answered a request that this path had for `outMs`, in `otherMs`. It is to blame when it is silent, or when it has never answered and TCP needed
+   * less than half of the time: an origin that is slow is slow on both.
+   */
+  onOvertaken(receivedBytes: number, outMs: number, otherMs: number): void {
+    if (this.isSilent(receivedBytes))
+      this.#host.onPathFailed(this, `silent for ${outMs.toFixed(0)} ms, while TCP answered`)
+    else if (!this.isProven && otherMs * 2 < outMs) {
+      this.#host.onPathFailed(
+        this,
+        `no answer within ${outMs.toFixed(0)} ms, while TCP answered in ${otherMs.toFixed(0)} ms`,
+      )
+    }
+  }
+}

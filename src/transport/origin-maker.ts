@@ -1,0 +1,143 @@
+import type { Clock } from '../clock.ts'
+import { DnsClient } from '../dns/dns-client.ts'
+import { ServiceRecordResolver } from '../dns/https-records.ts'
+import type { TransportEvent } from '../observer.ts'
+import { DEFAULT_RESOLVER_OPTIONS } from '../options.ts'
+import type { Origin } from '../origin.ts'
+import type { Pools } from '../pool/pools.ts'
+import { quicVersions } from '../probe/quic-versions.ts'
+import { quicEngine } from '../quic/load-engine.ts'
+import { OriginRecord } from '../select/origin-record.ts'
+import { ProbeBudget } from '../select/probe-budget.ts'
+import { SystemResolver } from '../select/resolve.ts'
+import { Dialer } from '../tcp/dial.ts'
+import { AlternativeResolver } from './alternative-resolver.ts'
+import type { TransportOptions } from './api.ts'
+import { Http3Dialer } from './http3-dialer.ts'
+import { type OpenState, openState } from './open-state.ts'
+import { OriginConnector } from './origin-connector.ts'
+import { OriginEntry } from './origin-entry.ts'
+import type { OriginSettings } from './origin-settings.ts'
+import type { ProcessHold } from './process-hold.ts'
+
+export interface OriginMakerParts {
+  readonly options: TransportOptions
+  readonly clock: Clock
+  readonly random: () => number
+  readonly hold: ProcessHold
+  readonly observer: (event: TransportEvent) => void
+  readonly isObserved: () => boolean
+  readonly onStateFault: (message: string) => void
+  /** A link lingers for a ticket after its connection has ended. */
+  readonly onFarewell: (over: Promise<void>) => void
+  /** The record of an origin, as far as it is in use. */
+  readonly entryOf: (originKey: string) => OriginEntry | undefined
+}
+
+/** What all origins of a transport share (resolvers, dialers, memory), and what makes an origin's entry of it. */
+export class OriginMaker {
+  readonly resolver: SystemResolver
+  readonly dns: DnsClient
+  readonly serviceRecords: ServiceRecordResolver
+  readonly dialer: Dialer
+  readonly http3Dialer: Http3Dialer
+  readonly state: OpenState
+  readonly clock: Clock
+  readonly #parts: OriginMakerParts
+  readonly #budget = new ProbeBudget()
+
+  /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
+  constructor(parts: OriginMakerParts) {
+    const { options, clock, random, onStateFault, onFarewell } = parts
+    this.#parts = parts
+    this.clock = clock
+    this.resolver = new SystemResolver({ clock, options: options.resolver ?? {} })
+    const { dnsServers } = options
+    this.dns = new DnsClient({ clock, ...(dnsServers !== undefined && { servers: dnsServers }) })
+    const maxEntries = options.resolver?.maxDnsEntries ?? DEFAULT_RESOLVER_OPTIONS.maxDnsEntries
+    this.serviceRecords = new ServiceRecordResolver({ clock, random, client: this.dns, maxEntries })
+    this.state = openState(options, {
+      clock,
+      origins: {
+        collect: key => parts.entryOf(key)?.snapshot(),
+        merge: (a, b) => OriginRecord.mergeSnapshots(a, b, Date.now()),
+        onLearned: () => {},
+      },
+      onFault: onStateFault,
+    })
+    const { tickets } = this.state
+    this.dialer = new Dialer({ clock, tickets, keylog: options.keylog })
+    this.http3Dialer = new Http3Dialer({
+      clock,
+      tickets,
+      keylog: options.keylog,
+      loadEngine: quicEngine,
+      onFarewell,
+    })
+  }
+
+  /** `overrides`: fixed addresses of the whole transport. */
+  make(
+    origin: Origin,
+    settings: OriginSettings,
+    overrides: Readonly<Record<string, string>>,
+    pools: Pools,
+  ): OriginEntry {
+    const { clock, random, hold, observer, isObserved, options } = this.#parts
+    const { endpoints, resolve, timeouts, select } = settings
+    const { dnsMs } = timeouts
+    const record = this.#recordOf(origin, select)
+    const resolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+    const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
+    const world = { clock, random }
+    const isNamed = origin.ipFamily === 0 && endpoints.length === 0
+    return new OriginEntry({
+      origin,
+      settings,
+      record,
+      resolver,
+      makeConnector: (purpose, hooks) =>
+        new OriginConnector({
+          purpose,
+          origin,
+          settings,
+          record,
+          resolver,
+          alternativeResolver,
+          dialer: this.dialer,
+          http3Dialer: this.http3Dialer,
+          clock,
+          ...hooks,
+        }),
+      clock,
+      observer,
+      isObserved,
+      hold,
+      makePool: config => pools.add(origin, { ...config, ...world }),
+      makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
+      http3Fault: () => this.http3Dialer.fault,
+      discovery: {
+        // Who has a fixed address for the name may have it from no DNS at all.
+        isResolved: isNamed && (Object.keys(resolve).length === 0 || options.dnsServers !== undefined),
+        serviceRecords: (host, port, signal) => this.serviceRecords.lookup(host, port, signal),
+        quicVersions: (endpoint, timeoutMs, signal) => quicVersions(endpoint, { clock, timeoutMs }, signal),
+        budget: this.#budget,
+      },
+      onRecordChanged: () => this.state.shelf?.onChanged(origin.key),
+    })
+  }
+
+  onNetworkChanged(): void {
+    this.resolver.clear()
+    this.serviceRecords.clear()
+  }
+
+  /** As it was kept, or new. */
+  #recordOf(origin: Origin, options: OriginSettings['select']): OriginRecord {
+    const kept = this.state.shelf?.read(origin.key)
+    const place = { host: origin.host, port: origin.port }
+    return kept === undefined
+      ? new OriginRecord(place, options)
+      : OriginRecord.restore(kept, place, options, this.#parts.clock.now(), Date.now())
+  }
+}

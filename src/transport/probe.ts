@@ -1,0 +1,203 @@
+import type { Endpoint } from '../endpoint.ts'
+import { asTransportError } from '../errors.ts'
+import { connectTcp } from '../probe/tcp-connect.ts'
+import { fastOpenCookie } from '../probe/fast-open.ts'
+import { quicVersions } from '../probe/quic-versions.ts'
+import { TlsProbe } from '../probe/tls-probe.ts'
+import { parseAltSvc } from '../select/alt-svc.ts'
+import type { OriginRecord } from '../select/origin-record.ts'
+import { probeOrigin } from '../select/probe.ts'
+import type {
+  Finding,
+  ProbedAddress,
+  ProbedAlternative,
+  ProbedHandshake,
+  ProbedServiceRecord,
+  ProbeReport,
+} from '../select/probe-report.ts'
+import type { ProbeTools } from '../select/probe-tools.ts'
+import { parseOrigin } from '../origin.ts'
+import type { Transport } from './api.ts'
+import type { OriginEntry } from './origin-entry.ts'
+import type { OriginMaker } from './origin-maker.ts'
+
+/** Looks at everything that an origin can do, and keeps what was found in its record. Rejects after an abort only. */
+export async function probe(
+  entry: OriginEntry,
+  maker: OriginMaker,
+  transport: Pick<Transport, 'request'>,
+  signal: AbortSignal,
+): Promise<ProbeReport> {
+  const { origin, settings } = entry
+  const { clock } = maker
+  const tools = new TransportProbeTools(entry, maker, transport)
+  const timeoutMs = settings.select.probeTimeoutMs
+  const report = await probeOrigin(tools, { origin, allowed: settings.protocols, timeoutMs, clock }, signal)
+  const now = clock.now()
+  for (const { endpoint, answer } of report.quic) entry.record.onQuicProbed(endpoint, answer, now)
+  for (const { endpoint, connect } of report.tcp) {
+    if ('found' in connect) entry.record.onConnectProbed(endpoint, connect.found.ms, now)
+  }
+  entry.record.onProbed(lastingFacts(report), now)
+  entry.lanes.onEvidence('probe', `probed in ${report.durationMs.toFixed(0)} ms`)
+  return report
+}
+
+/** What of a probe is known from no connection. */
+function lastingFacts({
+  tls,
+  alpn,
+  tickets,
+  fastOpen,
+}: ProbeReport): Parameters<OriginRecord['onProbed']>[0] {
+  const tlsVersions = tls.flatMap(({ version, handshake }) => ('found' in handshake ? [version] : []))
+  const accepted = alpn.flatMap(({ protocol, accepted }) =>
+    'found' in accepted && accepted.found ? [protocol] : [],
+  )
+  return {
+    ...(tlsVersions.length > 0 && { tlsVersions }),
+    ...(accepted.length > 0 && { alpn: accepted }),
+    ...('found' in tickets && { tickets: tickets.found }),
+    ...('found' in fastOpen && { fastOpen: fastOpen.found }),
+  }
+}
+
+/** The looks of a probe, made of what the transport has. */
+class TransportProbeTools implements ProbeTools {
+  readonly #entry: OriginEntry
+  readonly #maker: OriginMaker
+  readonly #transport: Pick<Transport, 'request'>
+  readonly #tls: TlsProbe
+
+  constructor(entry: OriginEntry, maker: OriginMaker, transport: Pick<Transport, 'request'>) {
+    const { origin, settings } = entry
+    this.#entry = entry
+    this.#maker = maker
+    this.#transport = transport
+    const serverName = (settings.tls.serverName ?? origin.host).replace(/\.$/, '')
+    const { connectMs, tlsMs } = settings.timeouts
+    const timeoutMs = connectMs + tlsMs
+    this.#tls = new TlsProbe({ clock: maker.clock, tls: settings.tls, serverName, timeoutMs })
+  }
+
+  /** As connects find them; how long the DNS lets them be kept is asked beside, where the DNS is what they come from. */
+  async resolve(host: string, signal: AbortSignal): Promise<Finding<readonly ProbedAddress[]>> {
+    const { origin, resolver } = this.#entry
+    const ttls = this.#timesToLive(host, signal)
+    try {
+      const ofHost =
+        host === origin.host
+          ? resolver
+          : this.#maker.resolver.forOrigin(
+              parseOrigin(`https://${host.includes(':') ? `[${host}]` : host}`),
+              {},
+            )
+      const { addresses, source } = await ofHost.resolve(host, signal)
+      const isFromDns = source === 'system' || source === 'cache'
+      const known = isFromDns ? await ttls : new Map<string, number>()
+      return {
+        found: addresses.map(address => ({ ...address, ttlSeconds: known.get(address.address) })),
+      }
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  async serviceRecords(
+    host: string,
+    port: number,
+    signal: AbortSignal,
+  ): Promise<Finding<readonly ProbedServiceRecord[]>> {
+    if (!this.#entry.discovery.mayAskDns) return { skipped: 'the addresses of the origin are configured' }
+    const answer = await this.#maker.serviceRecords.lookup(host, port, signal)
+    this.#entry.record.onServiceAnswer(answer, this.#maker.clock.now())
+    if (answer.kind === 'failed') return { fault: answer.because, code: 'MM_DNS_FAILED' }
+    return { found: answer.kind === 'none' ? [] : answer.records }
+  }
+
+  connectTcp(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly ms: number }>> {
+    const { connectMs: timeoutMs } = this.#entry.settings.timeouts
+    return connectTcp(endpoint, { clock: this.#maker.clock, timeoutMs }, signal)
+  }
+
+  handshakeTls(...look: Parameters<ProbeTools['handshakeTls']>): ReturnType<ProbeTools['handshakeTls']> {
+    return this.#tls.handshake(...look)
+  }
+
+  fastOpen(): Promise<Finding<{ readonly cookie: boolean }>> {
+    return fastOpenCookie()
+  }
+
+  quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {
+    return quicVersions(endpoint, { clock: this.#maker.clock }, signal)
+  }
+
+  /** A connection of its own, that nothing is resumed from and that is closed at once. */
+  async handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>> {
+    const { origin, settings } = this.#entry
+    const { http3Dialer } = this.#maker
+    const { fault } = http3Dialer
+    if (fault !== undefined) return { skipped: fault }
+    try {
+      const dialed = await http3Dialer.dial(
+        {
+          origin,
+          alternative: { host: origin.host, port: endpoint.port },
+          attempts: [{ endpoint, because: 'probe' }],
+          settings: { ...settings, tls: { ...settings.tls, resumption: false } },
+          dnsMs: 0,
+          wantsEarlyData: false,
+          onAttempts: () => {},
+        },
+        signal,
+      )
+      const { link, handshake } = dialed
+      link.connection.close(true, 0x100, 'probed') // H3_NO_ERROR
+      link.schedule()
+      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined } }
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  async altSvc(signal: AbortSignal): Promise<Finding<readonly ProbedAlternative[]>> {
+    try {
+      const response = await this.#transport.request(`${this.#entry.origin.key}/`, { method: 'HEAD', signal })
+      await response.dump()
+      const field = response.headers['alt-svc']
+      if (field === undefined) return { found: [] }
+      const parsed = parseAltSvc(Array.isArray(field) ? field.join(', ') : field)
+      if (parsed === undefined) return { fault: `Alt-Svc cannot be read: ${String(field)}` }
+      if (parsed.clears) return { found: [] }
+      return {
+        found: parsed.alternatives.map(({ protocolId, host, port, maxAgeSeconds, persists }) => ({
+          protocol: protocolId,
+          host: host === '' ? this.#entry.origin.host : host,
+          port,
+          maxAgeSeconds,
+          persists,
+        })),
+      }
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  async #timesToLive(host: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+    if (!this.#entry.discovery.mayAskDns) return new Map()
+    try {
+      const addresses = await this.#maker.dns.lookupAddresses(host, signal)
+      return new Map(addresses.map(({ address, ttlSeconds }) => [address, ttlSeconds]))
+    } catch {
+      return new Map() // /etc/hosts knows it, or nobody does
+    }
+  }
+}
+
+function faultOf(cause: unknown): {
+  readonly fault: string
+  readonly code: ReturnType<typeof asTransportError>['code']
+} {
+  const { message, code } = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
+  return { fault: message, code }
+}

@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest'
+import type { LaneName } from '../../src/lane.ts'
+import { around, heavyTailed, LaneWorld, ONE, type SimulatedLane, type WorldOptions } from './lane-world.ts'
+
+const h2 = { protocol: 'h2', connections: ONE } as const
+const h3 = { protocol: 'h3', connections: ONE } as const
+const spread = { protocol: 'h2', connections: (concurrency: number) => Math.min(6, concurrency) } as const
+const http1 = { protocol: 'http/1.1', connections: (concurrency: number) => concurrency } as const
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8]
+const latency = { policy: 'latency' } as const
+
+type Exchange = SimulatedLane['exchange']
+
+/** Large bodies over a connection that losses hold back: what shares it waits for it. */
+const sharing =
+  (ttfbMs: number, aloneMs: number): Exchange =>
+  (random, load) => ({
+    ttfbMs: ttfbMs * (0.9 + 0.2 * random()),
+    bodyMs: aloneMs * load * (0.8 + 0.4 * random()),
+  })
+
+/** As it is before, and after, a time. */
+const until =
+  (at: number, before: Exchange, after: Exchange): Exchange =>
+  (random, load, now) =>
+    (now < at ? before : after)(random, load, now)
+
+function worlds(requests: number, but: Omit<WorldOptions, 'seed'>): LaneWorld[] {
+  return SEEDS.map(seed => new LaneWorld({ seed, ...but }).run(requests))
+}
+
+const meanOf = (all: readonly LaneWorld[], measure: (world: LaneWorld) => number): number =>
+  all.reduce((sum, world) => sum + measure(world), 0) / all.length
+
+const lastLanes = (all: readonly LaneWorld[]): LaneName[] => all.map(({ chooser }) => chooser.decision.lane)
+
+describe('learning', () => {
+  it('takes at most 50 requests, however close two lanes are', () => {
+    const exchange = around(40, 0.3)
+    for (const world of worlds(200, { lanes: { tcp: { ...h2, exchange }, h3: { ...h3, exchange } } })) {
+      expect(world.learnedAfter).toBeLessThanOrEqual(50)
+      expect(world.trialRequests).toBeLessThanOrEqual(40)
+    }
+  })
+
+  it('spends at most 40 requests on other lanes with four of them, three or four at a time', () => {
+    const exchange = heavyTailed(40, 0.1, 200)
+    const lanes = {
+      tcp: { ...h2, exchange },
+      h3: { ...h3, exchange },
+      'h2-spread': { ...spread, exchange },
+      'http/1.1': { ...http1, exchange },
+    }
+    for (const world of worlds(400, { concurrency: 4, lanes, options: { exploreShare: 1e-9 } })) {
+      // With next to nothing for exploring, only learning's purse and the reserve of one block are there.
+      expect(world.trialRequests).toBeLessThanOrEqual(50)
+      expect(world.trialRequests).toBeGreaterThanOrEqual(10)
+      expect(new Set(world.prepared.map(({ lane }) => lane)).size).toBeGreaterThan(1)
+    }
+  })
+
+  it('costs a few requests where the difference is plain', () => {
+    const lanes = {
+      tcp: { ...h2, exchange: around(470, 0.2) },
+      h3: { ...h3, exchange: around(47, 0.2) },
+    }
+    for (const world of worlds(100, { lanes, options: latency })) {
+      expect(world.learnedAfter).toBeLessThanOrEqual(25)
+      expect(world.chooser.decision.lane).toBe('h3')
+    }
+  })
+
+  it('tries no second connection while nothing says that one stalls', () => {
+    const exchange = around(40, 0.1)
+    const lanes = { tcp: { ...h2, exchange }, 'h2-spread': { ...spread, exchange } }
+    for (const world of worlds(3_000, { concurrency: 4, lanes })) expect(world.prepared).toEqual([])
+  })
+})
+
+describe('the mean time of requests, all trials included, beside the best lane', () => {
+  const cases: [name: string, tcp: Exchange, h3: Exchange, bestMs: number][] = [
+    ['h3 is faster by a fifth', around(50, 0.2), around(40, 0.2), 40],
+    ['h2 has a heavy tail', heavyTailed(42, 0.1, 300), heavyTailed(43, 0.1, 60), 49],
+    ['h3 is slower by half', around(40, 0.2), around(60, 0.2), 40],
+    ['h3 takes ten times as long', around(47, 0.2), around(470, 0.2), 47],
+    ['h3 takes a tenth', around(470, 0.2), around(47, 0.2), 47],
+    ['both are the same', around(40, 0.5), around(40, 0.5), 40],
+  ]
+  it.each(cases)('%s: within 5 %% after learning', (_, tcp, h3Exchange, bestMs) => {
+    const lanes = { tcp: { ...h2, exchange: tcp }, h3: { ...h3, exchange: h3Exchange } }
+    const all = worlds(2_000, { lanes, options: latency })
+    expect(meanOf(all, world => world.meanMs(50))).toBeLessThan(bestMs * 1.05)
+  })
+
+  it('many large bodies at once: the lane whose connection carries more', () => {
+    const lanes = {
+      tcp: { ...h2, exchange: sharing(42, 250) },
+      h3: { ...h3, exchange: sharing(42, 30) },
+    }
+    for (const isBurst of [false, true]) {
+      const all = worlds(1_500, { concurrency: 20, isBurst, responseBytes: 100_000, lanes, options: latency })
+      expect(new Set(lastLanes(all))).toEqual(new Set(['h3']))
+    }
+  })
+
+  it('many large bodies at once, and no connection that carries much: several of them', () => {
+    const lanes = {
+      tcp: { ...h2, exchange: sharing(42, 250) },
+      h3: { ...h3, exchange: sharing(42, 250) },
+      'h2-spread': { ...spread, exchange: sharing(42, 250) },
+    }
+    const all = SEEDS.map(seed => {
+      const world = new LaneWorld({
+        seed,
+        concurrency: 20,
+        responseBytes: 100_000,
+        lanes,
+        options: { policy: 'auto' },
+      })
+      world.chooser.onPath('tcp', { rttMs: 40, lossRatio: 0.02 }, world.now)
+      return world.run(1_500)
+    })
+    expect(new Set(lastLanes(all))).toEqual(new Set(['h2-spread']))
+    for (const { prepared } of all)
+      expect(prepared.find(({ lane }) => lane === 'h2-spread')?.connections).toBe(6)
+  })
+})
+
+describe('lanes that are the same', () => {
+  it.each([
+    ['small spread', around(40, 0.1)],
+    ['large spread', around(40, 0.5)],
+    ['heavy tail', heavyTailed(40, 0.1, 300)],
+  ])('are not changed in turns: %s', (_, exchange) => {
+    for (const policy of ['latency', 'auto', 'efficiency'] as const) {
+      const lanes = { tcp: { ...h2, exchange }, h3: { ...h3, exchange } }
+      const all = worlds(10_000, { lanes, options: { policy } })
+      expect(meanOf(all, world => world.switches)).toBeLessThanOrEqual(2)
+      expect(Math.max(...all.map(world => world.switches))).toBeLessThanOrEqual(6)
+    }
+  })
+
+  it('are not changed in turns under a load that shares connections', () => {
+    const lanes = { tcp: { ...h2, exchange: sharing(42, 20) }, h3: { ...h3, exchange: sharing(42, 20) } }
+    for (const isBurst of [false, true]) {
+      const all = worlds(5_000, { concurrency: 20, isBurst, responseBytes: 100_000, lanes, options: latency })
+      expect(Math.max(...all.map(world => world.switches))).toBeLessThanOrEqual(4)
+    }
+  })
+
+  it('leave the cheaper one to carry, unless only time counts', () => {
+    const exchange = around(40, 0.1)
+    const lanes = { tcp: { ...h2, exchange }, h3: { ...h3, exchange } }
+    for (const policy of ['auto', 'efficiency'] as const)
+      for (const firstPreference of [['h3', 'tcp'] as const, ['tcp', 'h3'] as const])
+        expect(new Set(lastLanes(worlds(500, { lanes, firstPreference, options: { policy } })))).toEqual(
+          new Set(['tcp']),
+        )
+  })
+})
+
+describe('exploring', () => {
+  it('keeps to its share of requests', () => {
+    const exchange = around(40, 0.3)
+    for (const exploreShare of [0.02, 0.1]) {
+      const lanes = { tcp: { ...h2, exchange }, h3: { ...h3, exchange } }
+      for (const world of worlds(10_000, { lanes, options: { exploreShare } })) {
+        expect(world.trialRequests).toBeLessThanOrEqual(10_000 * exploreShare + 50)
+        expect(world.trialRequests).toBeGreaterThan(10_000 * exploreShare * 0.7)
+      }
+    }
+  })
+
+  it('sends nothing elsewhere with a share of 0', () => {
+    const lanes = { tcp: { ...h2, exchange: around(400, 0.1) }, h3: { ...h3, exchange: around(40, 0.1) } }
+    for (const world of worlds(1_000, { lanes, options: { exploreShare: 0 } })) {
+      expect([world.trialRequests, world.prepared.length, world.switches]).toEqual([0, 0, 0])
+      expect(world.chooser.describe(world.now).wouldChange).toEqual([
+        'a measurement: no request went over h3 yet (select.exploreShare is 0: nothing is tried)',
+      ])
+    }
+  })
+
+  it('finds out that another lane became faster', () => {
+    const lanes = {
+      tcp: { ...h2, exchange: around(60, 0.2) },
+      h3: { ...h3, exchange: until(40_000, around(100, 0.2), around(40, 0.2)) },
+    }
+    // Requests before: 670. A lane that takes 1.7 times as long is looked at every 840 requests, and must show it twice.
+    const all = worlds(3_500, { lanes, options: latency })
+    expect(new Set(lastLanes(all))).toEqual(new Set(['h3']))
+    expect(meanOf(all, world => world.meanMs(2_500))).toBeLessThan(40 * 1.05)
+  })
+})
+
+describe('a change', () => {
+  it('of the lane that carries is followed within seconds', () => {
+    const at = 60_000
+    const lanes = {
+      tcp: { ...h2, exchange: until(at, around(42, 0.2), around(130, 0.2)) },
+      h3: { ...h3, exchange: around(45, 0.2) },
+    }
+    for (const world of worlds(2_500, { lanes, options: latency })) {
+      const change = world.decisions.find(({ lane, at: time }) => lane === 'h3' && time > at)
+      expect(change?.rule).toBe('faster')
+      expect(change!.at - at).toBeGreaterThanOrEqual(5_000)
+      expect(change!.at - at).toBeLessThan(12_000)
+    }
+  })
+
+  it('of the origin that slows down all lanes for a while changes no lane', () => {
+    const slow =
+      (ms: number): Exchange =>
+      (random, load, now) =>
+        around(now > 60_000 && now < 90_000 ? ms * 3 : ms, 0.2)(random, load, now)
+    const lanes = { tcp: { ...h2, exchange: slow(42) }, h3: { ...h3, exchange: slow(45) } }
+    const all = worlds(2_500, { lanes, options: latency })
+    expect(meanOf(all, world => world.switches)).toBeLessThan(1)
+  })
+
+  it('to errors is followed after a few of them, and the lane is tried again later', () => {
+    const lanes = {
+      tcp: { ...h2, exchange: around(60, 0.2) },
+      h3: {
+        ...h3,
+        exchange: (random: () => number, load: number, now: number) => ({
+          ...around(40, 0.2)(random, load, now),
+          failed: now > 30_000 && now < 80_000,
+        }),
+      },
+    }
+    for (const world of worlds(6_000, { lanes, options: latency })) {
+      const left = world.decisions.find(({ rule }) => rule === 'failing')
+      expect(left?.lane).toBe('tcp')
+      expect(left!.at - 30_000).toBeLessThan(1_000)
+      expect(world.chooser.decision.lane).toBe('h3')
+    }
+  })
+})

@@ -1,0 +1,42 @@
+import { readdirSync, readlinkSync } from 'node:fs'
+import { systemClock } from '../../src/clock.ts'
+import { DnsClient, type DnsClientOptions } from '../../src/dns/dns-client.ts'
+import type { TransportError } from '../../src/errors.ts'
+import { type Answering, type DnsServer, fromZone } from './dns-server.ts'
+import { a } from './dns-wire.ts'
+
+/** What most tests ask for, and what the answer is. */
+export const WWW = { name: 'www.example.com', type: 'A' } as const
+export const ZONE = fromZone([a('www.example.com', '192.0.2.1', 60)])
+
+export const silent: Answering = () => undefined
+
+/** A client of these servers that tries each for 3 s (a machine may be busy), unless it is told otherwise. */
+export function clientOf(
+  at: readonly (DnsServer | string)[],
+  options: Partial<DnsClientOptions> = {},
+): DnsClient {
+  const addresses = at.map(server => (typeof server === 'string' ? server : server.address))
+  return new DnsClient({ clock: systemClock, servers: addresses, tryTimeoutMs: 3000, ...options })
+}
+
+/** What it rejects with. */
+export async function errorOf(promise: Promise<unknown>): Promise<TransportError> {
+  return await promise.then(
+    value => {
+      throw new Error(`it resolved to ${JSON.stringify(value)}`)
+    },
+    (error: TransportError) => error,
+  )
+}
+
+/** Sockets of this process, those included that do not keep it alive. */
+export function openSockets(): number {
+  return readdirSync('/proc/self/fd').filter(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:')
+    } catch {
+      return false // closed since, as the directory itself
+    }
+  }).length
+}

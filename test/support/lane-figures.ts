@@ -1,0 +1,50 @@
+import type { LaneName } from '../../src/lane.ts'
+import type { Protocol } from '../../src/protocol.ts'
+import type { ExchangeSample } from '../../src/select/exchange-sample.ts'
+import { LaneEstimates } from '../../src/select/lane-estimates.ts'
+import type { LaneCandidate, MeasuredStanding } from '../../src/select/lane-standing.ts'
+
+const PROTOCOLS: Readonly<Record<LaneName, Protocol>> = {
+  h3: 'h3',
+  tcp: 'h2',
+  'h2-spread': 'h2',
+  'http/1.1': 'http/1.1',
+}
+
+/** An exchange like any other: a small response after 40 ms. */
+export function sampleOf(lane: LaneName, but: Partial<ExchangeSample> = {}): ExchangeSample {
+  return {
+    lane,
+    ttfbMs: 40,
+    bodyMs: 0,
+    responseBytes: 1_000,
+    laneStreams: 1,
+    laneConnections: 1,
+    stallMs: undefined,
+    isFirst: false,
+    failed: false,
+    ...but,
+  }
+}
+
+export function candidateOf(lane: LaneName, isEligible = true, because = 'it works'): LaneCandidate {
+  return { lane, protocol: PROTOCOLS[lane], isEligible, because }
+}
+
+/** A lane that was measured to take `ms`. */
+export function standingOf(
+  lane: LaneName,
+  ms: number,
+  but: Partial<MeasuredStanding> = {},
+): MeasuredStanding {
+  return {
+    ...candidateOf(lane),
+    estimates: new LaneEstimates(),
+    prediction: { ms, errorMs: 0, isBorrowed: false },
+    isMeasured: true,
+    isFailing: false,
+    cost: lane === 'h3' ? 5 : 1,
+    connections: 1,
+    ...but,
+  }
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import type { ExchangeSample } from '../../../src/select/exchange-sample.ts'
+import { LARGE_BYTES, LaneEstimates, streamsPerConnection } from '../../../src/select/lane-estimates.ts'
+import { sampleOf } from '../../support/lane-figures.ts'
+
+function laneAfter(...samples: readonly Partial<ExchangeSample>[]): LaneEstimates {
+  const lane = new LaneEstimates()
+  for (const [index, but] of samples.entries()) lane.onSample(sampleOf('tcp', but), LARGE_BYTES, index)
+  return lane
+}
+
+describe('the estimates of a lane', () => {
+  it('normalize the time of a large body by the streams that shared the connection', () => {
+    const lane = laneAfter({ responseBytes: 100_000, bodyMs: 400, laneStreams: 8, laneConnections: 2 })
+    expect(lane.msPerByte.mean).toBeCloseTo(0.001)
+    expect(lane.smallBody.samples).toBe(0)
+  })
+
+  it('keep bodies of small responses apart', () => {
+    const lane = laneAfter({ responseBytes: LARGE_BYTES - 1, bodyMs: 2 })
+    expect([lane.smallBody.mean, lane.msPerByte.samples]).toEqual([2, 0])
+  })
+
+  it('count the first exchange of a connection for less', () => {
+    const lane = laneAfter({ ttfbMs: 40 }, { ttfbMs: 140, isFirst: true })
+    expect(lane.ttfb.mean).toBeCloseTo(60)
+  })
+
+  it('take no times from a failed exchange, and none that are no times', () => {
+    const lane = laneAfter({ failed: true, ttfbMs: 1 }, { ttfbMs: Number.NaN }, { bodyMs: -1 })
+    expect(lane.ttfb.samples).toBe(0)
+    expect(lane.errors.mean).toBeCloseTo(1 / 3)
+  })
+
+  it('know the share of time that data waited behind gaps, where the protocol can tell', () => {
+    const lane = laneAfter({ ttfbMs: 30, bodyMs: 10, stallMs: 10 }, { stallMs: undefined })
+    expect([lane.stallShare.mean, lane.stallShare.samples]).toEqual([0.25, 1])
+  })
+
+  it('are enough to go by from two samples on, until they are old', () => {
+    expect(laneAfter({}).isMeasured(0)).toBe(false)
+    const lane = laneAfter({}, {})
+    expect([lane.isMeasured(1), lane.isStale(1)]).toEqual([true, false])
+    expect([lane.isMeasured(3_600_000), lane.isStale(3_600_000)]).toEqual([false, true])
+  })
+
+  it('call a lane failing when more than a fifth of five requests or more failed', () => {
+    const failed = { failed: true }
+    expect(laneAfter(failed, failed, failed, failed).isFailing(5)).toBe(false)
+    expect(laneAfter({}, {}, {}, {}, failed).isFailing(5)).toBe(false)
+    expect(laneAfter({}, {}, {}, failed, failed).isFailing(5)).toBe(true)
+    expect(laneAfter({}, {}, {}, failed, failed).isFailing(3_600_000)).toBe(false)
+  })
+
+  it('forget the way when the network changed, but not what CPU it costs', () => {
+    const lane = laneAfter({}, {})
+    lane.rtt.add(40, 1)
+    lane.cpu.add(0.2, 1)
+    lane.onNetworkChanged()
+    expect([lane.ttfb.samples, lane.rtt.samples, lane.cpu.samples]).toEqual([0, 0, 1])
+  })
+
+  it('throw away shares above one from a record', () => {
+    const lane = new LaneEstimates()
+    lane.restore({ errors: [7, 0, 5, 0, 5], ttfb: [40, 1, 5, 0, 5] }, 0, 0)
+    expect([lane.errors.samples, lane.ttfb.samples]).toEqual([0, 5])
+  })
+
+  it.each([
+    [8, 2, 4],
+    [1, 5, 1],
+    [3, 0, 3],
+    [Number.NaN, 1, 1],
+  ])('%d streams on %d connections are %d each', (laneStreams, laneConnections, each) => {
+    expect(streamsPerConnection(sampleOf('tcp', { laneStreams, laneConnections }))).toBe(each)
+  })
+})

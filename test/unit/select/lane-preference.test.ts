@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest'
+import {
+  changeFactor,
+  contends,
+  costRelation,
+  isConclusive,
+  policyBest,
+  type Taste,
+} from '../../../src/select/lane-preference.ts'
+import { standingOf } from '../../support/lane-figures.ts'
+
+const auto: Taste = { policy: 'auto', minGain: 0.1 }
+const latency: Taste = { policy: 'latency', minGain: 0.1 }
+const efficiency: Taste = { policy: 'efficiency', minGain: 0.1 }
+
+const noisy = (lane: 'h3' | 'tcp', ms: number, errorMs: number) =>
+  standingOf(lane, ms, { prediction: { ms, errorMs, isBorrowed: false } })
+
+describe('the policy’s best', () => {
+  it.each([
+    [latency, 40, 39.9, 'h3'],
+    [latency, 40, 40.1, 'tcp'],
+    [auto, 40, 36.1, 'tcp'],
+    [auto, 40, 35.9, 'h3'],
+    [efficiency, 40, 20.1, 'tcp'],
+    [efficiency, 40, 19.9, 'h3'],
+  ] as const)('of %j with tcp %d ms and h3 %d ms is %s', (taste, tcpMs, h3Ms, best) => {
+    const tcp = standingOf('tcp', tcpMs)
+    expect(policyBest([tcp, standingOf('h3', h3Ms)], tcp, taste).lane).toBe(best)
+    expect(policyBest([standingOf('h3', h3Ms), tcp], undefined, taste).lane).toBe(best)
+  })
+
+  it('is what carries, where others cost the same and are as fast; else the fastest of those', () => {
+    const [tcp, spread, http1] = [
+      standingOf('tcp', 40),
+      standingOf('h2-spread', 38, { cost: 1.2 }),
+      standingOf('http/1.1', 37),
+    ]
+    expect(policyBest([tcp, spread, http1], tcp, auto).lane).toBe('tcp')
+    expect(policyBest([tcp, spread, http1], spread, auto).lane).toBe('h2-spread')
+    expect(policyBest([tcp, spread, http1], undefined, auto).lane).toBe('http/1.1')
+    expect(policyBest([standingOf('tcp', 50), spread, http1], tcp, auto).lane).toBe('http/1.1')
+  })
+})
+
+describe('taking the place of what carries', () => {
+  it.each([
+    [latency, 'h3', 35.9, true],
+    [latency, 'h3', 36.1, false],
+    [auto, 'h3', 35.9, true],
+    [auto, 'h3', 36.1, false],
+    [efficiency, 'h3', 17.9, true],
+    [efficiency, 'h3', 18.1, false],
+  ] as const)('%j: %s at %d ms in place of tcp at 40: %s', (taste, lane, ms, isTaken) => {
+    expect(contends(standingOf(lane, ms), standingOf('tcp', 40), taste)).toBe(isTaken)
+  })
+
+  it('is easier for what is cheaper, but not at the bound at which it was left', () => {
+    const h3 = standingOf('h3', 40)
+    expect(contends(standingOf('tcp', 42), h3, auto)).toBe(true)
+    expect(contends(standingOf('tcp', 43), h3, auto)).toBe(false)
+    expect(contends(standingOf('tcp', 75), h3, efficiency)).toBe(true)
+    expect(contends(standingOf('tcp', 77), h3, efficiency)).toBe(false)
+    expect(contends(standingOf('tcp', 39), h3, latency)).toBe(false)
+  })
+
+  it('takes more than chance explains', () => {
+    expect(contends(noisy('h3', 34, 3), noisy('tcp', 40, 3), latency)).toBe(true)
+    expect(contends(noisy('h3', 34, 6), noisy('tcp', 40, 6), latency)).toBe(false)
+    expect(contends(noisy('tcp', 41, 1), noisy('h3', 40, 1), auto)).toBe(true)
+    expect(contends(noisy('tcp', 41, 4), noisy('h3', 40, 4), auto)).toBe(false)
+  })
+
+  it('leaves room between being taken and being left, under each policy', () => {
+    for (const taste of [auto, latency, efficiency])
+      expect(changeFactor('dearer', taste) * changeFactor('cheaper', taste)).toBeLessThan(1)
+  })
+})
+
+describe('comparing', () => {
+  it('takes costs that are near each other for the same', () => {
+    expect(costRelation({ cost: 1 }, { cost: 1.2 })).toBe('same')
+    expect(costRelation({ cost: 1 }, { cost: 1.3 })).toBe('cheaper')
+    expect(costRelation({ cost: 5 }, { cost: 1.1 })).toBe('dearer')
+  })
+
+  it('is over when the bound is two errors away, to either side', () => {
+    expect(isConclusive(noisy('h3', 30, 2), noisy('tcp', 40, 2), latency)).toBe(true)
+    expect(isConclusive(noisy('h3', 50, 2), noisy('tcp', 40, 2), latency)).toBe(true)
+    expect(isConclusive(noisy('h3', 38, 2), noisy('tcp', 40, 2), latency)).toBe(false)
+    // 36 ms is the bound for what costs more.
+    expect(isConclusive(noisy('h3', 36, 1), noisy('tcp', 40, 1), auto)).toBe(false)
+    expect(isConclusive(noisy('h3', 40, 1), noisy('tcp', 40, 1), auto)).toBe(true)
+  })
+})

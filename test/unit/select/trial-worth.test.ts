@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import type { ExchangeSample } from '../../../src/select/exchange-sample.ts'
+import { streamsPerConnection } from '../../../src/select/lane-estimates.ts'
+import { trialWorth } from '../../../src/select/trial-worth.ts'
+import { Workload } from '../../../src/select/workload.ts'
+import { sampleOf, standingOf } from '../../support/lane-figures.ts'
+
+/** An origin that was asked over `tcp`, four at a time, by ten exchanges of which the `index`th is `but(index)`. */
+function origin(but: (index: number) => Partial<ExchangeSample> = () => ({}), laneStreams = 4) {
+  const standings = [standingOf('tcp', 40), standingOf('h3', 40), standingOf('h2-spread', 40)]
+  const workload = new Workload()
+  for (let index = 0; index < 10; index += 1) {
+    const sample = sampleOf('tcp', { laneStreams, ...but(index) })
+    workload.onSample(sample, streamsPerConnection(sample), true, index)
+    standings[0]!.estimates.onSample(sample, workload.meanLargeBytes, index)
+  }
+  const judge = (lane: 'h3' | 'tcp' | 'h2-spread' | 'http/1.1') => {
+    const { isWorth, because } = trialWorth(lane, standings, workload)
+    return [isWorth, because()] as const
+  }
+  return { standings, judge }
+}
+
+const late = (index: number): Partial<ExchangeSample> => (index % 5 === 4 ? { ttfbMs: 200 } : {})
+
+describe('whether a lane is worth a trial', () => {
+  it('is no question for another protocol', () => {
+    expect(origin().judge('h3')[0]).toBe(true)
+    expect(origin().judge('tcp')[0]).toBe(true)
+  })
+
+  it('is answered with no while nothing makes one connection stall', () => {
+    for (const lane of ['h2-spread', 'http/1.1'] as const)
+      expect(origin().judge(lane)).toEqual([
+        false,
+        'not worth a trial: no sign that losses make one connection stall (0 % lost)',
+      ])
+  })
+
+  it('1. is answered with yes when packets are lost, whoever counted them', () => {
+    const { standings, judge } = origin()
+    standings[1]!.estimates.loss.add(0.002, 10)
+    expect(judge('h2-spread')[0]).toBe(false)
+    standings[1]!.estimates.loss.add(0.02, 11)
+    expect(judge('h2-spread')).toEqual([true, '1.1 % of packets are lost'])
+    expect(judge('http/1.1')[0]).toBe(true)
+  })
+
+  it('2. is answered with yes when first bytes vary on a shared connection', () => {
+    expect(origin(late).judge('h2-spread')).toEqual([true, 'first bytes over tcp vary by 89 %'])
+    expect(origin(index => ({ ttfbMs: 38 + (index % 3) * 2 })).judge('h2-spread')[0]).toBe(false)
+    expect(origin(index => ({ ...late(index), laneConnections: 4 })).judge('h2-spread')[0]).toBe(false)
+  })
+
+  it('3. is answered with yes when a byte takes much longer than over the best lane', () => {
+    const { standings, judge } = origin(() => ({ responseBytes: 100_000, bodyMs: 400 }))
+    expect(judge('h2-spread')[0]).toBe(false)
+    standings[1]!.estimates.msPerByte.add(0.0002, 10)
+    expect(judge('h2-spread')).toEqual([
+      true,
+      'a byte over tcp takes 5.0 times as long as over the best lane',
+    ])
+  })
+
+  it('is answered with no when there is nobody to be stalled', () => {
+    const { standings, judge } = origin(late, 1)
+    standings[0]!.estimates.loss.add(0.05, 10)
+    expect(judge('h2-spread')).toEqual([
+      false,
+      'not worth a trial: hardly two requests are under way at once',
+    ])
+  })
+})
