@@ -1,7 +1,7 @@
 import type { TimedJob } from './timed-job.ts'
 
 /** How one request ended, by the number with which it began (0 is the first). */
-export interface TimedEnd {
+interface TimedEnd {
   readonly number: number
   readonly ms: number
   readonly isLearning: boolean

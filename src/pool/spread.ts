@@ -20,7 +20,7 @@ export function connectionsForSpread(core: PoolCore<unknown, unknown>): number {
 /** Whether a lease may leave something to be dialed or verified for the spread. Asked at every lease of a pool that spreads. */
 export function isSpreadUnfilled(core: PoolCore<unknown, unknown>): boolean {
   const leased = core.slots.count('leased')
-  return leased < core.spreadOver && leased < core.slots.usedStreams
+  return leased < core.spreadOver && leased < core.slots.usedStreams + core.waiting
 }
 
 /**

@@ -3,6 +3,7 @@ import type { LaneName } from '../lane.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { chooserSnapshot, restoreChooser } from './chooser-memory.ts'
 import { Deliberation } from './deliberation.ts'
+import { isFigure } from './estimate.ts'
 import type { ExchangeSample } from './exchange-sample.ts'
 import { LaneEstimates, streamsPerConnection } from './lane-estimates.ts'
 import type { LaneCandidate } from './lane-standing.ts'
@@ -94,18 +95,18 @@ export class LaneChooser {
 
   /** A connection of the lane was made in so many ms. */
   onHandshake(lane: LaneName, handshakeMs: number, now: number): void {
-    if (isFigure(handshakeMs)) this.#estimates[lane].handshake.add(handshakeMs, now)
+    this.#estimates[lane].handshake.add(handshakeMs, now)
   }
 
   /** What connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last call. */
   onPath(lane: LaneName, path: { readonly rttMs: number; readonly lossRatio: number }, now: number): void {
-    if (isFigure(path.rttMs)) this.#estimates[lane].rtt.add(path.rttMs, now)
+    this.#estimates[lane].rtt.add(path.rttMs, now)
     if (isFigure(path.lossRatio)) this.#estimates[lane].loss.add(Math.min(1, path.lossRatio), now)
   }
 
   /** What a request over the lane cost this process (cpu-share.ts). */
   onCpu(lane: LaneName, cpuMs: number, now: number): void {
-    if (isFigure(cpuMs)) this.#estimates[lane].cpu.add(cpuMs, now)
+    this.#estimates[lane].cpu.add(cpuMs, now)
   }
 
   /** The connections that `prepareTrial` asked for are open, or as many as there will be. */
@@ -150,8 +151,4 @@ export class LaneChooser {
     this.#evaluateAt = now + (this.#deliberation.isLearning ? LEARN_EVERY_MS : EVALUATE_EVERY_MS)
     return actions
   }
-}
-
-function isFigure(value: number): boolean {
-  return value >= 0 && value < Infinity
 }

@@ -12,9 +12,16 @@ const DRIFT_LIMIT = 0.8
 /** Samples, as they are counted, from which on a drift is looked for. */
 const DRIFT_FROM = 4
 
+const MAX_FIGURE = 1e12
+
 export interface EstimateOptions {
   readonly memory?: number
   readonly halfLifeMs?: number
+}
+
+/** Figures of a lane are never negative, and none is beyond reason: a clock that jumped, a damaged file. */
+export function isFigure(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= MAX_FIGURE
 }
 
 /** What is left of an estimate on disk. */
@@ -73,8 +80,9 @@ export class Estimate {
     return this.#at
   }
 
-  /** A sample that says less than others has a `share` below 1. */
+  /** A sample that says less than others has a `share` below 1. One that is no figure is none. */
   add(value: number, now: number, share = 1): void {
+    if (!isFigure(value)) return
     let weight = this.weightAt(now)
     const delta = value - this.#mean
     if (weight >= DRIFT_FROM && this.#hasDrifted(delta, share)) weight = 1
@@ -117,7 +125,7 @@ export class Estimate {
 
   /** Takes what `record` gave, `sinceMs` after that. False: it is damaged, and nothing was taken. */
   restore(record: unknown, now: number, sinceMs: number): boolean {
-    if (!Array.isArray(record) || record.length !== 5 || !record.every(isAmount)) return false
+    if (!Array.isArray(record) || record.length !== 5 || !record.every(isFigure)) return false
     const [mean = 0, deviation = 0, weight = 0, ageMs = 0, samples = 0]: number[] = record
     this.#mean = mean
     this.#variance = deviation * deviation
@@ -136,11 +144,6 @@ export class Estimate {
     this.#drift = 0
     return true
   }
-}
-
-/** Figures of a lane are never negative, and none is beyond reason. */
-function isAmount(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0 && value <= 1e12
 }
 
 /** Four digits are more than any of these figures is good for. */

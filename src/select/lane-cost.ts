@@ -9,6 +9,9 @@ import type { LaneEstimates } from './lane-estimates.ts'
 const PRIOR = { 'http/1.1': 1, h2: 1.1, h3: 5 } as const
 const PRIOR_SPREAD = 1.2
 
+/** A nanosecond: nothing costs less. */
+const MIN_CPU_MS = 1e-6
+
 /** Costs that differ by less than this factor are the same: readings of a process's CPU are not better than that. */
 export const COST_TIE = 1.25
 
@@ -37,5 +40,5 @@ export function laneCost(of: CostOf, all: readonly CostOf[], now: number): numbe
 }
 
 export function isCpuMeasured({ cpu }: LaneEstimates, now: number): boolean {
-  return cpu.mean > 0 && cpu.weightAt(now) >= 1
+  return cpu.mean > MIN_CPU_MS && cpu.weightAt(now) >= 0.5
 }

@@ -1,4 +1,4 @@
-import { Estimate, type EstimateRecord } from './estimate.ts'
+import { Estimate, type EstimateRecord, HALF_LIFE_MS, isFigure } from './estimate.ts'
 import type { ExchangeSample } from './exchange-sample.ts'
 
 /**
@@ -8,8 +8,8 @@ import type { ExchangeSample } from './exchange-sample.ts'
 export const LARGE_BYTES = 16_384
 /** The first exchange of a connection meets small windows; what it tells is true of new connections only. */
 const FIRST_SHARE = 0.25
-/** With so much behind it a lane can be compared: two samples, or one trial over new connections only. */
-const MEASURED_WEIGHT = 2
+/** With so much behind it a lane can be compared: two samples that are not old, or some more over new connections. */
+const MEASURED_WEIGHT = 1.5
 /** Errors in this share of requests, over as many samples, are a failing lane. */
 export const FAILING_RATE = 0.2
 const FAILING_SAMPLES = 5
@@ -56,8 +56,7 @@ export class LaneEstimates {
   onSample(sample: ExchangeSample, meanLargeBytes: number, now: number): void {
     const { ttfbMs, bodyMs, responseBytes } = sample
     this.errors.add(sample.failed ? 1 : 0, now)
-    // A clock that jumped, a time that was never taken: not a measurement.
-    if (sample.failed || !(ttfbMs >= 0 && ttfbMs < Infinity && bodyMs >= 0 && bodyMs < Infinity)) return
+    if (sample.failed || !isFigure(ttfbMs) || !isFigure(bodyMs)) return
     const share = sample.isFirst ? FIRST_SHARE : 1
     this.ttfb.add(ttfbMs, now, share)
     this.connections.add(Math.max(1, sample.laneConnections), now)
@@ -78,7 +77,7 @@ export class LaneEstimates {
 
   /** Had figures once that are too old to go by. */
   isStale(now: number): boolean {
-    return this.ttfb.samples > 0 && this.ttfb.weightAt(now) < 1
+    return this.ttfb.samples > 0 && this.ttfb.weightAt(now) < 1 && now - this.ttfb.at >= HALF_LIFE_MS
   }
 
   isFailing(now: number): boolean {

@@ -30,6 +30,11 @@ export interface Prediction {
   readonly isBorrowed: boolean
 }
 
+/** No request takes less: figures are divided by each other. */
+const MIN_MS = 0.001
+/** A terabyte a second: what is faster was not measured. */
+export const MIN_MS_PER_BYTE = 1e-9
+
 /** What a lane was never measured for is taken from what the others measured. */
 export interface Borrowed {
   readonly smallBodyMs: number
@@ -50,7 +55,7 @@ export function predict(
   // Lanes that fail more than that are not compared.
   const again = 1 / (1 - Math.min(0.5, lane.errors.mean))
   return {
-    ms: (lane.ttfb.mean + small.ms + large.ms) * again,
+    ms: Math.max(MIN_MS, (lane.ttfb.mean + small.ms + large.ms) * again),
     errorMs: Math.hypot(lane.ttfb.errorAt(now), small.errorMs, large.errorMs) * again,
     isBorrowed: large.ms > 0 && lane.msPerByte.samples === 0,
   }
@@ -102,7 +107,7 @@ export function connectionsFor(
 
 /** Bytes per second that one connection of the lane carried, or undefined. */
 export function goodput({ msPerByte }: LaneEstimates): number | undefined {
-  return msPerByte.samples === 0 || msPerByte.mean === 0 ? undefined : 1000 / msPerByte.mean
+  return msPerByte.mean > MIN_MS_PER_BYTE ? 1000 / msPerByte.mean : undefined
 }
 
 /** For people: what is called large here. */

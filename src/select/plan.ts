@@ -36,6 +36,7 @@ const DEMOTION_MS = 60_000
  */
 export function plan(input: PlanInput, now: number): readonly PlannedAttempt[] {
   const { offered, record } = input
+  record.onTime(now)
   const known = record.protocol?.value
   const protocol = known !== undefined && offered.includes(known) ? known : offered[0] // 1
   if (protocol === undefined) return []

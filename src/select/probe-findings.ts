@@ -1,7 +1,6 @@
+import { NO_HANDSHAKE } from './probe-context.ts'
 import type { Finding, ProbedCertificate, ProbedHandshake, ProbeReport } from './probe-report.ts'
 import type { TlsHandshake } from './probe-tools.ts'
-
-export const NO_HANDSHAKE = 'no TLS handshake was completed'
 
 export function isFound<T>(finding: Finding<T>): finding is { readonly found: T } {
   return 'found' in finding

@@ -1,5 +1,6 @@
 import type { LaneName } from '../lane.ts'
 import { percent } from './decision-figures.ts'
+import { MIN_MS_PER_BYTE } from './lane-score.ts'
 import type { LaneStanding } from './lane-standing.ts'
 import type { Workload } from './workload.ts'
 
@@ -44,7 +45,7 @@ export function trialWorth(
     if (workload.streamsPerConnection.mean < SHARED_STREAMS || deviation <= mean * SPREAD_SHARE) continue
     return { isWorth: true, because: () => `first bytes over ${lane} vary by ${percent(deviation / mean)}` } // 2
   }
-  const perByte = standings.map(({ estimates }) => estimates.msPerByte.mean).filter(ms => ms > 0)
+  const perByte = standings.map(({ estimates }) => estimates.msPerByte.mean).filter(ms => ms > MIN_MS_PER_BYTE)
   const best = Math.min(...perByte)
   for (const { lane, estimates } of shared) {
     if (!(estimates.msPerByte.mean > best * SLOW_TIMES)) continue

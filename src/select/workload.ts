@@ -21,7 +21,7 @@ export class Workload {
 
   /** `carriesAll`: the lane has all of the origin's requests, none is steered elsewhere by a trial. */
   onSample(sample: ExchangeSample, streamsPerConnection: number, carriesAll: boolean, now: number): void {
-    if (carriesAll && sample.laneStreams >= 1 && sample.laneStreams < Infinity) {
+    if (carriesAll && sample.laneStreams >= 1) {
       this.concurrency.add(sample.laneStreams, now)
       this.streamsPerConnection.add(streamsPerConnection, now)
     }

@@ -227,7 +227,7 @@ export interface Transport extends AsyncDisposable {
   /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
   preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
   /**
-   * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD request for `/` over TCP, for what its response
+   * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD request for `/`, for what its response
    * advertises. Resolves with what was found, however little; rejects after an abort only.
    */
   probe(origin: string | URL, options?: { signal?: AbortSignal }): Promise<ProbeReport>

@@ -25,8 +25,8 @@ export interface DiscoveryParts extends DiscoveryTools {
   readonly onEvidence: (source: string, fact: string) => void
 }
 
-/** QUIC version 1 and 2 (RFC 9000, RFC 9369), as probes write them. */
-const VERSIONS: readonly string[] = ['0x00000001', '0x6b3343cf']
+/** The one that our engine speaks (RFC 9000 15), as probes write it. */
+const QUIC_V1 = '0x00000001'
 
 /**
  * Looks beside the first requests, and now and then after, for what an origin can do: HTTPS records at once, QUIC at the address where TCP worked.
@@ -104,18 +104,19 @@ export class Discovery {
   async #lookForQuic(tcp: Endpoint): Promise<void> {
     const { quicVersions, settings, record, origin, clock, onEvidence } = this.#parts
     const endpoint: Endpoint = { ...tcp, transport: 'udp' }
+    let finding: QuicFinding
     try {
-      const finding = await quicVersions(endpoint, settings.select.probeTimeoutMs, this.#abort.signal)
-      const now = clock.now()
-      record.onQuicProbed(formatEndpoint(endpoint), finding, now)
-      const hasHttp3 =
-        'found' in finding && finding.found.versions.some(version => VERSIONS.includes(version))
-      this.#schedule.onEnded(hasHttp3 ? 'found' : 'nothing', now)
-      if (!hasHttp3) return
-      record.onHttp3Found(origin.host, origin.port, now)
-      onEvidence('probe', `QUIC at ${formatEndpoint(endpoint)}`)
+      finding = await quicVersions(endpoint, settings.select.probeTimeoutMs, this.#abort.signal)
     } catch {
       this.#schedule.onEnded('given-up', clock.now())
+      return
     }
+    const now = clock.now()
+    record.onQuicProbed(formatEndpoint(endpoint), finding, now)
+    const hasHttp3 = 'found' in finding && finding.found.versions.includes(QUIC_V1)
+    this.#schedule.onEnded(hasHttp3 ? 'found' : 'nothing', now)
+    if (!hasHttp3) return
+    record.onHttp3Found(origin.host, origin.port, now)
+    onEvidence('probe', `QUIC at ${formatEndpoint(endpoint)}`)
   }
 }

@@ -11,8 +11,10 @@ import type { ExchangeSample } from '../select/exchange-sample.ts'
 import { joinDelay, planLanes } from '../select/lane-plan.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
 import type { RaceEntrant } from '../select/race-state.ts'
+import type { SelectOptions } from '../select-options.ts'
 import { AltSvcReader } from './alt-svc-reader.ts'
 import { AnswerWatch } from './answer-watch.ts'
+import type { CpuMeter, CpuPayer } from './cpu-meter.ts'
 import { Http3Path, type Http3PathHost } from './http3-paths.ts'
 import type { Lane } from './lane.ts'
 import { laneCandidates } from './lane-candidates.ts'
@@ -29,9 +31,13 @@ export interface LanesParts {
   readonly makeLane: (name: LaneName, first: Lane | undefined) => Lane | undefined
   /** Why this machine speaks no HTTP/3. Loads the engine. */
   readonly http3Fault: () => string | undefined
+  readonly cpuMeter: CpuMeter
   /** The record has changed: it is to be kept. */
   readonly onChanged: () => void
 }
+
+/** Exchanges over HTTP/3 after which the state of its way is read again. */
+const PATH_EVERY = 16
 
 /** Lanes that a request without an open connection asks, in order. */
 export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntrant }[]
@@ -40,7 +46,7 @@ export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntr
  * The lanes of one origin, and which of them a request takes: what Envoy calls a connectivity grid. LaneChooser decides among them, planLanes what
  * happens where nothing is open; here it is done.
  */
-export class Lanes implements Http3PathHost {
+export class Lanes implements Http3PathHost, CpuPayer {
   /** The lane that the origin always has. */
   readonly primary: Lane
   readonly answers: AnswerWatch
@@ -57,6 +63,9 @@ export class Lanes implements Http3PathHost {
   readonly #preparing = new Set<LaneName>()
   #eligible: readonly LaneName[] = []
   #hasConcurrency = false
+  #http3Samples = 0
+  /** Packets of HTTP/3 so far, when they were looked at last. */
+  #packets = { sent: 0, lost: 0 }
   #http3Status: { readonly key: string; readonly name: Http3StatusName } | undefined
   /** When something that is known changes by itself: a status, an alternative. */
   #recheckAt = Number.POSITIVE_INFINITY
@@ -138,8 +147,14 @@ export class Lanes implements Http3PathHost {
       this.#hasConcurrency = true
       this.refresh(now)
     }
+    this.#parts.cpuMeter.onEnded(this, sample.lane, now)
+    if (sample.lane === 'h3' && ++this.#http3Samples % PATH_EVERY === 0) this.#readPath(now)
     const actions = this.#chooser.onSample(sample, now)
     if (actions.length > 0) this.#run(actions)
+  }
+
+  onCpu(lane: LaneName, cpuMs: number): void {
+    this.#chooser.onCpu(lane, cpuMs, this.#parts.clock.now())
   }
 
   // Races
@@ -257,6 +272,25 @@ export class Lanes implements Http3PathHost {
 
   // Inside
 
+  /** What QUIC measures of the way, since it was read last. */
+  #readPath(now: number): void {
+    const lane = this.#lanes.get('h3')
+    const paths = lane?.connector.pathsOf(lane.pool.connections()) ?? []
+    const [first] = paths
+    if (first === undefined) return
+    const sent = paths.reduce((sum, path) => sum + path.sentPackets, 0)
+    const lost = paths.reduce((sum, path) => sum + path.lostPackets, 0)
+    const news = { sent: sent - this.#packets.sent, lost: lost - this.#packets.lost }
+    this.#packets = { sent, lost }
+    const { record } = this.#parts
+    record.onRoundTrip('udp', first.rttMs, now)
+    // Connections that have ended took their figures with them.
+    if (news.sent <= 0 || news.lost < 0) return
+    const lossRatio = Math.min(1, news.lost / news.sent)
+    record.onLossRatio('udp', lossRatio, now)
+    this.#chooser.onPath('h3', { rttMs: first.rttMs, lossRatio }, now)
+  }
+
   #coldWay(chosen: Lane): Lane | RaceWay {
     const now = this.#parts.clock.now()
     const entrants = this.#plan(chosen, true, now)
@@ -277,11 +311,24 @@ export class Lanes implements Http3PathHost {
         isOpen: looksAtOpen && (this.#lanes.get(lane)?.pool.live ?? 0) > 0,
       })),
       http3Status: record.http3(now).status,
+      ...this.#handshakes(),
       ...this.#http3RoundTrip(),
     })
   }
 
-  #http3RoundTrip(): Pick<Parameters<typeof joinDelay>[0], 'http3RoundTripMs' | 'options'> {
+  #handshakes(): {
+    readonly http3HandshakeMs: number | undefined
+    readonly tcpHandshakeMs: number | undefined
+  } {
+    const { record } = this.#parts
+    const connectMs = record.connectMs?.value
+    return {
+      http3HandshakeMs: record.fact('quicMs')?.value,
+      tcpHandshakeMs: connectMs === undefined ? undefined : connectMs + (record.tlsMs?.value ?? 0),
+    }
+  }
+
+  #http3RoundTrip(): { readonly http3RoundTripMs: number | undefined; readonly options: SelectOptions } {
     const { settings, record } = this.#parts
     return { http3RoundTripMs: record.http3RoundTripMs, options: settings.select }
   }

@@ -11,6 +11,7 @@ import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
 import type { PoolStats } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
+import type { CpuMeter } from './cpu-meter.ts'
 import { Discovery, type DiscoveryTools } from './discovery.ts'
 import { HandshakeLedger } from './handshake-ledger.ts'
 import { Lane } from './lane.ts'
@@ -45,6 +46,7 @@ export interface OriginEntryParts {
   /** Undefined: the origin's pools are going away. */
   readonly makePoolBeside: (first: Pool, config: EntryPoolConfig) => Pool | undefined
   readonly http3Fault: () => string | undefined
+  readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
   /** The record has changed: it is to be kept. */
   readonly onRecordChanged: () => void
@@ -93,6 +95,7 @@ export class OriginEntry {
       observer,
       makeLane: (name, first) => this.#makeLane(name, first),
       http3Fault: parts.http3Fault,
+      cpuMeter: parts.cpuMeter,
       onChanged: parts.onRecordChanged,
     })
     this.upgrades = this.#upgradeRoute()

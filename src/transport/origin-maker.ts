@@ -13,6 +13,7 @@ import { SystemResolver } from '../select/resolve.ts'
 import { Dialer } from '../tcp/dial.ts'
 import { AlternativeResolver } from './alternative-resolver.ts'
 import type { TransportOptions } from './api.ts'
+import { CpuMeter } from './cpu-meter.ts'
 import { Http3Dialer } from './http3-dialer.ts'
 import { type OpenState, openState } from './open-state.ts'
 import { OriginConnector } from './origin-connector.ts'
@@ -45,6 +46,7 @@ export class OriginMaker {
   readonly clock: Clock
   readonly #parts: OriginMakerParts
   readonly #budget = new ProbeBudget()
+  readonly #cpuMeter = new CpuMeter()
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
@@ -116,6 +118,7 @@ export class OriginMaker {
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       http3Fault: () => this.http3Dialer.fault,
+      cpuMeter: this.#cpuMeter,
       discovery: {
         // Who has a fixed address for the name may have it from no DNS at all.
         isResolved: isNamed && (Object.keys(resolve).length === 0 || options.dnsServers !== undefined),

@@ -5,7 +5,7 @@ import { fastOpenCookie } from '../probe/fast-open.ts'
 import { quicVersions } from '../probe/quic-versions.ts'
 import { TlsProbe } from '../probe/tls-probe.ts'
 import { parseAltSvc } from '../select/alt-svc.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
+import { learnFromProbe } from '../select/learn-from-probe.ts'
 import { probeOrigin } from '../select/probe.ts'
 import type {
   Finding,
@@ -34,32 +34,9 @@ export async function probe(
   const timeoutMs = settings.select.probeTimeoutMs
   const report = await probeOrigin(tools, { origin, allowed: settings.protocols, timeoutMs, clock }, signal)
   const now = clock.now()
-  for (const { endpoint, answer } of report.quic) entry.record.onQuicProbed(endpoint, answer, now)
-  for (const { endpoint, connect } of report.tcp) {
-    if ('found' in connect) entry.record.onConnectProbed(endpoint, connect.found.ms, now)
-  }
-  entry.record.onProbed(lastingFacts(report), now)
+  learnFromProbe(entry.record, report, now)
   entry.lanes.onEvidence('probe', `probed in ${report.durationMs.toFixed(0)} ms`)
   return report
-}
-
-/** What of a probe is known from no connection. */
-function lastingFacts({
-  tls,
-  alpn,
-  tickets,
-  fastOpen,
-}: ProbeReport): Parameters<OriginRecord['onProbed']>[0] {
-  const tlsVersions = tls.flatMap(({ version, handshake }) => ('found' in handshake ? [version] : []))
-  const accepted = alpn.flatMap(({ protocol, accepted }) =>
-    'found' in accepted && accepted.found ? [protocol] : [],
-  )
-  return {
-    ...(tlsVersions.length > 0 && { tlsVersions }),
-    ...(accepted.length > 0 && { alpn: accepted }),
-    ...('found' in tickets && { tickets: tickets.found }),
-    ...('found' in fastOpen && { fastOpen: fastOpen.found }),
-  }
 }
 
 /** The looks of a probe, made of what the transport has. */

@@ -39,7 +39,8 @@ describe('learning', () => {
     const exchange = around(40, 0.3)
     for (const world of worlds(200, { lanes: { tcp: { ...h2, exchange }, h3: { ...h3, exchange } } })) {
       expect(world.learnedAfter).toBeLessThanOrEqual(50)
-      expect(world.trialRequests).toBeLessThanOrEqual(40)
+      const learning = world.carried.slice(0, world.learnedAfter)
+      expect(learning.filter(({ isTrial }) => isTrial).length).toBeLessThanOrEqual(40)
     }
   })
 
@@ -86,7 +87,7 @@ describe('the mean time of requests, all trials included, beside the best lane',
     ['h3 takes a tenth', around(470, 0.2), around(47, 0.2), 47],
     ['both are the same', around(40, 0.5), around(40, 0.5), 40],
   ]
-  it.each(cases)('%s: within 5 %% after learning', (_, tcp, h3Exchange, bestMs) => {
+  it.each(cases)('%s: it is within a twentieth after learning', (_, tcp, h3Exchange, bestMs) => {
     const lanes = { tcp: { ...h2, exchange: tcp }, h3: { ...h3, exchange: h3Exchange } }
     const all = worlds(2_000, { lanes, options: latency })
     expect(meanOf(all, world => world.meanMs(50))).toBeLessThan(bestMs * 1.05)
@@ -200,12 +201,16 @@ describe('a change', () => {
       tcp: { ...h2, exchange: until(at, around(42, 0.2), around(130, 0.2)) },
       h3: { ...h3, exchange: around(45, 0.2) },
     }
-    for (const world of worlds(2_500, { lanes, options: latency })) {
-      const change = world.decisions.find(({ lane, at: time }) => lane === 'h3' && time > at)
-      expect(change?.rule).toBe('faster')
-      expect(change!.at - at).toBeGreaterThanOrEqual(5_000)
-      expect(change!.at - at).toBeLessThan(12_000)
+    const all = worlds(2_500, { lanes, options: latency })
+    const change = ({ decisions }: LaneWorld) =>
+      decisions.find(({ lane, at: time }) => lane === 'h3' && time > at)
+    for (const world of all) {
+      expect(change(world)?.rule).toBe('faster')
+      expect(change(world)!.at - at).toBeGreaterThanOrEqual(5_000)
+      // Where the trial in reserve was spent just before, the next one has to be saved for.
+      expect(change(world)!.at - at).toBeLessThan(30_000)
     }
+    expect(meanOf(all, world => change(world)!.at - at)).toBeLessThan(10_000)
   })
 
   it('of the origin that slows down all lanes for a while changes no lane', () => {

@@ -130,6 +130,15 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(new PoolScript({ spreadOver: 3, budget: other }).acquire('a', 'b')).toEqual(['connect #1'])
   })
 
+  it('counts one that waits for a new connection when another is served', () => {
+    const pool = new PoolScript({ spreadOver: 2 })
+    pool.acquire('a')
+    pool.connectedEarly(1, 1)
+    pool.streamClosed(1)
+    expect(pool.acquireFresh('b')).toEqual([]) // #1 is used, and may carry any number once it is told
+    expect(pool.acquire('c')).toEqual(['lease #1 to c (reused)', 'connect #2'])
+  })
+
   it('starves when a waiter finds no place', () => {
     const budget = new ConnectionBudget(1)
     expect(budget.tryTake()).toBe(true)

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  acceptedBy,
-  certificateOf,
-  NO_HANDSHAKE,
-  roundTrips,
-  withoutExtras,
-} from '../../../src/select/probe-findings.ts'
+import { NO_HANDSHAKE } from '../../../src/select/probe-context.ts'
+import { acceptedBy, certificateOf, roundTrips, withoutExtras } from '../../../src/select/probe-findings.ts'
 import { HANDSHAKE } from './fake-probe-tools.ts'
 
 const FAULT = { fault: 'no TLS there', code: 'MM_TLS_FAILED' } as const

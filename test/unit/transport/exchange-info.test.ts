@@ -26,7 +26,7 @@ describe('exchangeInfo', () => {
     endpoint: { address: '::1', family: 6, port: 443, transport: 'tcp' },
     handshake,
   } as Connection // the fields that are looked at
-  const handle = (reused: boolean, wasEarly = false): DispatchHandle => ({
+  const handle = (reused: boolean, wasEarly = false, attempts = handshake.attempts): DispatchHandle => ({
     abort: () => {},
     connection,
     reused,
@@ -34,6 +34,7 @@ describe('exchangeInfo', () => {
     wasEarly,
     queueMs: 4,
     ttfbMs: 5,
+    attempts,
   })
 
   it('tells the first exchange of a connection what the handshake took', () => {
@@ -59,7 +60,7 @@ describe('exchangeInfo', () => {
   })
 
   it('spares those that found it there', () => {
-    expect(exchangeInfo(handle(true), [], 6)).toMatchObject({
+    expect(exchangeInfo(handle(true, false, []), [], 6)).toMatchObject({
       connectionId: 7,
       reused: true,
       earlyData: 'none',
@@ -74,6 +75,7 @@ describe('exchangeInfo', () => {
       connectionId: 0,
       reused: false,
       remoteAddress: '',
+      attempts: [],
       retries: 0,
     })
   })

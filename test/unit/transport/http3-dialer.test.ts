@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { AttemptRecord } from '../../../src/connection.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { INITIAL_SETTINGS } from '../../../src/http3/settings.ts'
 import { encodeTicket } from '../../../src/http3/ticket.ts'
@@ -25,21 +26,37 @@ beforeAll(async () => {
   certificate = new X509Certificate((await authority.issue({ names: ['shop.test'] })).cert).raw
 })
 
+/** `at`: the alternative, if it is not the origin itself. */
+interface Where {
+  url?: string
+  at?: { host: string; port: number }
+}
+
 /** Dialers that share a ticket store, over a dial of the test's own. */
 class World {
   readonly clock = new FakeClock(1_000)
   readonly tickets = new TicketStore()
   /** What was dialed with: the ticket, and whether early data was asked for. */
   readonly dials: { ticket: string | undefined; earlyData: boolean }[] = []
+  /** The name that the certificate of the last one must cover, and that went as SNI. */
+  serverName: string | undefined
+  /** What was told of each dial. */
+  readonly attempts: (readonly AttemptRecord[])[] = []
   /** What the next dials come to. */
   readonly outcomes: (Partial<QuicDialResult> | TransportError)[] = []
   engine = 'quiche 0.18'
 
   dial(
     options: OriginOptions = {},
-    { url = 'https://shop.test', wantsEarlyData = true, signal = new AbortController().signal } = {},
+    {
+      url = 'https://shop.test',
+      at,
+      wantsEarlyData = true,
+      signal = new AbortController().signal,
+    }: Where & { wantsEarlyData?: boolean; signal?: AbortSignal } = {},
   ): Promise<Http3Dialed> {
     const origin = parseOrigin(url)
+    const alternative = at ?? { host: origin.host, port: origin.port }
     const loaded = { engine: { name: this.engine } } as LoadedEngine // the dial is the test's own
     const dialer = new Http3Dialer({
       clock: this.clock,
@@ -49,18 +66,26 @@ class World {
     })
     const settings = new SettingsBook({ defaults: { protocols: ['h3'], ...options } }).settingsFor(origin)
     const attempts = [{ endpoint: ENDPOINT, because: 'only one' }]
-    const request = { origin, attempts, settings, dnsMs: 3, wantsEarlyData, onAttempts: () => {} }
+    const request = {
+      origin,
+      alternative,
+      attempts,
+      settings,
+      dnsMs: 3,
+      wantsEarlyData,
+      onAttempts: (made: readonly AttemptRecord[]) => void this.attempts.push(made),
+    }
     return dialer.dial(request, signal)
   }
 
   /** Dials and leaves tickets behind, as a server issues them. */
-  async learn(name: string, options: OriginOptions = {}, more: { url?: string } = {}): Promise<void> {
+  async learn(name: string, options: OriginOptions = {}, more: Where = {}): Promise<void> {
     const dialed = await this.dial(options, { ...more, wantsEarlyData: false })
     dialed.tickets?.put(stored(name))
     this.dials.length = 0
   }
 
-  async offered(options: OriginOptions = {}, more: { url?: string } = {}): Promise<string | undefined> {
+  async offered(options: OriginOptions = {}, more: Where = {}): Promise<string | undefined> {
     this.dials.length = 0
     await this.dial(options, more)
     return this.dials[0]?.ticket
@@ -69,6 +94,7 @@ class World {
   async #dial(request: QuicDialRequest): Promise<QuicDialResult> {
     const { ticket, earlyData = false } = request
     this.dials.push({ ticket: ticket?.toString(), earlyData })
+    this.serverName = request.serverName
     const outcome = this.outcomes.shift() ?? {}
     if (outcome instanceof TransportError) throw outcome
     const isEarly = ticket !== undefined && earlyData
@@ -146,6 +172,16 @@ describe('Http3Dialer', () => {
     expect(await world.offered()).toBeUndefined()
   })
 
+  it('asks an alternative for the certificate of the origin (RFC 7838 2.1), and keeps tickets apart', async () => {
+    const at = { host: 'alt.test', port: 8443 }
+    const dialed = await world.dial({}, { at, wantsEarlyData: false })
+    expect(world.serverName).toBe('shop.test')
+    dialed.tickets?.put(stored('elsewhere'))
+    expect(await world.offered()).toBeUndefined()
+    expect(await world.offered({}, { at })).toBe('elsewhere')
+    expect(await world.offered({}, { at, url: 'https://other.test' }), 'another origin there').toBeUndefined()
+  })
+
   describe('never offers a ticket', () => {
     beforeEach(() => world.learn('a', { tls: { ca: 'CA 1' } }))
 
@@ -153,9 +189,11 @@ describe('Http3Dialer', () => {
       expect(await world.offered({ tls: { ca: 'CA 1' } })).toBe('a')
     })
 
-    it.each<[string, OriginOptions, { url?: string }]>([
+    it.each<[string, OriginOptions, Where]>([
       ['another host', { tls: { ca: 'CA 1' } }, { url: 'https://evil.test' }],
       ['another port', { tls: { ca: 'CA 1' } }, { url: 'https://shop.test:8443' }],
+      ['an alternative at another host', { tls: { ca: 'CA 1' } }, { at: { host: 'alt.test', port: 443 } }],
+      ['an alternative at another port', { tls: { ca: 'CA 1' } }, { at: { host: 'shop.test', port: 8443 } }],
       ['another server name', { tls: { ca: 'CA 1', serverName: 'evil.test' } }, {}],
       ['another CA', { tls: { ca: 'CA 2' } }, {}],
       ['one CA more', { tls: { ca: ['CA 1', 'CA 2'] } }, {}],

@@ -13,6 +13,7 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
   retries: 0,
   maxRetries: 2,
   wasEarly: false,
+  hasOtherLane: false,
   ...over,
 })
 
@@ -137,6 +138,69 @@ describe('judgeReplay', () => {
         { replay: false },
       )
     }
+  })
+
+  describe('of what a GOAWAY left over', () => {
+    const ending = (over: Partial<FailedTry>) =>
+      judgeReplay(
+        failed({
+          error: new TransportError('MM_REFUSED', 'above the last id', { processed: 'no' }),
+          isConnectionEnding: true,
+          maxRetries: 0,
+          method: 'POST',
+          ...over,
+        }),
+      )
+    const again = { replay: true, reason: 'unprocessed', cost: 'free', wantsFresh: false } as const
+
+    it('replays it sixteen times for free, whatever the options say, and no more', () => {
+      for (let retries = 0; retries < 16; retries += 1)
+        expect(ending({ retries }), `${retries}`).toEqual(again)
+      expect(ending({ retries: 16 })).toEqual({ replay: false })
+    })
+
+    it('replays it more often where the options say so', () => {
+      expect(ending({ retries: 16, maxRetries: 17 })).toEqual(again)
+      expect(ending({ retries: 17, maxRetries: 17 })).toEqual({ replay: false })
+    })
+
+    it('replays it once where the connection goes on, and then by the options and the budget', () => {
+      const goesOn = { isConnectionEnding: false } as const
+      expect(ending(goesOn)).toEqual(again)
+      expect(ending({ ...goesOn, retries: 1 })).toEqual({ replay: false })
+      expect(ending({ ...goesOn, retries: 1, maxRetries: 2 })).toEqual({ ...again, cost: 'budgeted' })
+    })
+  })
+
+  describe('of what broke over HTTP/3 where there is TCP', () => {
+    const overHttp3 = (over: Partial<FailedTry>) =>
+      judgeReplay(failed({ hasOtherLane: true, reused: false, maxRetries: 0, ...over }))
+    const there = { replay: true, reason: 'http3-failed', cost: 'free', wantsFresh: false } as const
+
+    it.each([
+      'MM_CONNECTION_CLOSED',
+      'MM_CONNECTION_RESET',
+      'MM_PROTOCOL_ERROR',
+      'MM_TLS_CERTIFICATE',
+    ] as const)('replays it there, for free and whatever the options say: %s', code => {
+      expect(overHttp3({ error: new TransportError(code, 'x', { processed: 'unknown' }) })).toEqual(there)
+    })
+
+    it('replays it there when its connection was reused, too: over HTTP/3 that is no race with an idle close', () => {
+      expect(overHttp3({ reused: true, maxRetries: 2 })).toEqual(there)
+    })
+
+    it.each<[string, Partial<FailedTry>]>([
+      ['a second time', { retries: 1 }],
+      ['a POST', { method: 'POST' }],
+      ['without TCP', { hasOtherLane: false }],
+      ['a time-out of its own', { error: new TransportError('MM_HEADERS_TIMEOUT', 'x', { processed: 'unknown' }) }],
+      ['a stream that was reset', { error: new TransportError('MM_STREAM_RESET', 'x', { processed: 'unknown' }) }],
+      ['what the caller has seen a part of', { isCallerCommitted: true }],
+      ['a body that is gone', { isBodyReplayable: false }],
+    ])('does not replay %s', (_what, over) => {
+      expect(overHttp3(over)).toEqual({ replay: false })
+    })
   })
 
   describe('of what left in early data', () => {

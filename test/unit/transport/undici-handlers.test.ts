@@ -40,6 +40,7 @@ function make(over: Dispatcher.DispatchHandler = {}) {
     wasEarly: false,
     queueMs: 0,
     ttfbMs: 0,
+    attempts: [],
   }
   controller.onAbort = error => exchange.onResponseError(controller, error)
   return { log, settled, exchange, aborts, controller, handle }
