@@ -75,6 +75,8 @@ export class Alternatives {
   #lastAt = Number.NEGATIVE_INFINITY
   /** By alternativeKey, the oldest first. */
   readonly #statuses = new Map<string, Http3Status>()
+  /** A place that is advertised by the first response was reached over TCP before anything was known of it. */
+  #tcpWorkedAt = Number.NEGATIVE_INFINITY
   /** All sets in one, with their statuses; good until the first of them expires. */
   #merged: readonly Ranked[] = []
   #usable: readonly Alternative[] = []
@@ -115,6 +117,7 @@ export class Alternatives {
     const known = this.#statuses.get(key)
     if (known !== undefined) return known
     const status = new Http3Status(this.#options)
+    status.onTcpWorked(this.#tcpWorkedAt)
     this.#statuses.set(key, status)
     this.#forgetStatuses(key)
     return status
@@ -149,6 +152,7 @@ export class Alternatives {
 
   /** The origin was reached over TCP. */
   onTcpWorked(now: number): void {
+    this.#tcpWorkedAt = now
     for (const status of this.#statuses.values()) status.onTcpWorked(now)
   }
 
@@ -195,6 +199,7 @@ export class Alternatives {
   /** Alternatives stay only where they persist (RFC 7838 2.2), and everything that was thought of HTTP/3 is void. */
   onNetworkChanged(now: number): void {
     this.#lastValue = undefined
+    this.#tcpWorkedAt = Number.NEGATIVE_INFINITY
     for (const name of SET_NAMES) this.#replace(name, persistent(this.#sets[name]))
     for (const status of this.#statuses.values()) status.onNetworkChanged(now)
   }

@@ -95,6 +95,7 @@ export class LaneChooser {
 
   /** A connection of the lane was made in so many ms. */
   onHandshake(lane: LaneName, handshakeMs: number, now: number): void {
+    this.#deliberation.onOpened(lane)
     this.#estimates[lane].handshake.add(handshakeMs, now)
   }
 

@@ -26,6 +26,8 @@ export interface Ballot {
    * - `settled`: a change takes a gain that lasts.
    */
   readonly phase: 'learning' | 'first-choice' | 'settled'
+  /** A connection of what carries has been opened: requests go over it, though none has told yet how it was. */
+  readonly isCarrying: boolean
   /** A trial is under way: the first few of its requests look conclusive too often. */
   readonly isTrying: boolean
   /** What keeps a challenger from being taken; undefined: nothing. Asked when settled. */
@@ -39,7 +41,7 @@ export const LAST_RESORT: LaneName = 'tcp'
  * Which lane carries an origin's requests. Ordered rules; the first that applies decides:
  * 1. none may, or only one;
  * 2. the one that carries fails, and another one does not;
- * 3. none was measured: the first by preference;
+ * 3. none was measured: what carries goes on, once it has a connection; before that the first by preference;
  * 4. the one that carried may not any more: the policy's best of those that were measured;
  * 5. the one that carries was not measured yet, or is the only one that was: it goes on. A lane without figures never takes the place of one
  *    with figures before its trial;
@@ -62,6 +64,8 @@ export function decideLane(ballot: Ballot): Verdict {
     return verdict(next, 'failing', () => `${failing(current)}; ${next.lane} is healthy`) // 2
   }
   if (first === undefined) {
+    if (current !== undefined && ballot.isCarrying)
+      return verdict(current, 'unmeasured', () => `nothing was measured yet, and ${current.lane} carries`) // 3
     const next = preferred(healthy, preference) ?? only
     return verdict(next, 'unmeasured', () => `nothing was measured yet, and ${next.lane} comes first`) // 3
   }

@@ -1,4 +1,5 @@
-import type { DecisionCandidate } from '../decision.ts'
+import type { Decision, DecisionCandidate } from '../decision.ts'
+import type { Verdict } from './decide-lane.ts'
 import { age, ms, percent, rate, times } from './decision-figures.ts'
 import { isCpuMeasured, priorCost } from './lane-cost.ts'
 import { changeFactor, costRelation, type Taste } from './lane-preference.ts'
@@ -19,8 +20,27 @@ export interface TrialNote {
   readonly areMade: boolean
 }
 
+/** A verdict with everything that it was based on, in words. */
+export function decisionOf(
+  { lane, rule, because }: Verdict,
+  standings: readonly LaneStanding[],
+  noteOf: (standing: LaneStanding) => TrialNote,
+  taste: Taste,
+  now: number,
+): Decision {
+  const current = standings.find(standing => standing.lane === lane)
+  return {
+    at: now,
+    lane,
+    rule,
+    because: because(),
+    candidates: standings.map(standing => decisionCandidate(standing, noteOf(standing), now)),
+    wouldChange: current === undefined ? [] : wouldChange(current, standings, noteOf, taste),
+  }
+}
+
 /** A candidate with everything that speaks for or against it, in words. */
-export function decisionCandidate(standing: LaneStanding, note: TrialNote, now: number): DecisionCandidate {
+function decisionCandidate(standing: LaneStanding, note: TrialNote, now: number): DecisionCandidate {
   const { lane, protocol, isEligible, because, estimates, prediction } = standing
   return {
     lane,
@@ -67,7 +87,7 @@ function evidence(standing: LaneStanding, note: TrialNote, now: number): readonl
 }
 
 /** What would make another lane carry. Figures are those of now. */
-export function wouldChange(
+function wouldChange(
   current: LaneStanding,
   standings: readonly LaneStanding[],
   noteOf: (standing: LaneStanding) => TrialNote,

@@ -1,9 +1,9 @@
-import type { Decision, DecisionRule } from '../decision.ts'
+import type { Decision } from '../decision.ts'
 import type { LaneName } from '../lane.ts'
 import { Challengers } from './challengers.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { decideLane, LAST_RESORT, type Verdict } from './decide-lane.ts'
-import { decisionCandidate, type TrialNote, wouldChange } from './decision-text.ts'
+import { decisionOf, type TrialNote } from './decision-text.ts'
 import type { LaneEstimates } from './lane-estimates.ts'
 import { contends, type Taste } from './lane-preference.ts'
 import {
@@ -14,6 +14,7 @@ import {
   laneStandings,
 } from './lane-standing.ts'
 import type { LaneTrials } from './lane-trials.ts'
+import { RuleWatch } from './rule-watch.ts'
 import {
   lanesToLearn,
   planExploring,
@@ -25,9 +26,6 @@ import { trialWorth } from './trial-worth.ts'
 import type { Workload } from './workload.ts'
 
 const NOTHING: readonly ChoiceAction[] = []
-
-/** Rules that compare figures: which of them applies may change with each sample. */
-const COMPARING: readonly DecisionRule[] = ['faster', 'cheaper', 'kept']
 
 /**
  * Of a trial's requests: so many the lane that carries must have had before another one is tried. It gets more while connections for trials
@@ -43,6 +41,9 @@ export class Deliberation {
   readonly #workload: Workload
   readonly #trials: LaneTrials
   readonly #challengers: Challengers
+  readonly #rules: RuleWatch
+  /** Lanes that have had a connection. */
+  readonly #opened = new Set<LaneName>()
   /** Lanes of which a first choice took account. */
   readonly #learned = new Set<LaneName>()
   #preference: readonly LaneName[]
@@ -56,8 +57,6 @@ export class Deliberation {
   /** Exchanges that the incumbent carried since learning began. */
   #carried = 0
   #decision: Decision
-  /** A comparing rule other than the decision's, and since when. */
-  #otherRule: { readonly rule: DecisionRule; readonly since: number } | undefined
 
   constructor(
     config: ChooserConfig,
@@ -73,6 +72,7 @@ export class Deliberation {
     this.#workload = workload
     this.#trials = trials
     this.#challengers = new Challengers(sustainMs, exploreShare > 0 ? Math.ceil(trialRequests / 2) : 0)
+    this.#rules = new RuleWatch(sustainMs)
     this.#preference = config.firstPreference
     this.#decision = this.#build(this.#decide([], 'learning', now), [], now)
   }
@@ -113,6 +113,11 @@ export class Deliberation {
     const tried = this.#trials.lane
     if (tried !== undefined && !candidates.some(({ lane, isEligible }) => lane === tried && isEligible))
       this.#trials.cancel()
+  }
+
+  /** A connection of the lane was made. */
+  onOpened(lane: LaneName): void {
+    this.#opened.add(lane)
   }
 
   /** The incumbent carried an exchange. */
@@ -202,6 +207,7 @@ export class Deliberation {
       taste: this.#taste,
       sustainMs: this.#config.options.sustainMs,
       phase,
+      isCarrying: this.#incumbent !== undefined && this.#opened.has(this.#incumbent),
       isTrying: this.#trials.isSteering,
       holds: lane => this.#challengers.holds(lane, this.#estimates[lane].ttfb.samples, now),
     })
@@ -218,22 +224,10 @@ export class Deliberation {
       if (rule === 'failing') this.#trials.leaveAlone(left, 'it failed while it carried', now)
     }
     if (this.#trials.lane === lane) this.#trials.cancel()
-    if (lane === this.#decision.lane && this.#isSameReason(rule, now)) return false
-    this.#otherRule = undefined
+    if (lane !== this.#decision.lane) this.#rules.reset()
+    else if (!this.#rules.isNews(rule, this.#decision.rule, now)) return false
     this.#decision = this.#build(verdict, standings, now)
     return true
-  }
-
-  /** Figures near a bound make comparing rules alternate: another one is news when it has held for as long as a gain has to. */
-  #isSameReason(rule: DecisionRule, now: number): boolean {
-    const { rule: known } = this.#decision
-    if (rule === known) {
-      this.#otherRule = undefined
-      return true
-    }
-    if (!COMPARING.includes(rule) || !COMPARING.includes(known)) return false
-    if (this.#otherRule?.rule !== rule) this.#otherRule = { rule, since: now }
-    return now - this.#otherRule.since < this.#config.options.sustainMs
   }
 
   #beginTrial(standings: readonly LaneStanding[], now: number): ChoiceAction | undefined {
@@ -275,15 +269,7 @@ export class Deliberation {
 
   #build(verdict: Verdict, standings: readonly LaneStanding[], now: number): Decision {
     const noteOf = (standing: LaneStanding): TrialNote => this.#note(standing, standings, now)
-    const current = standings.find(({ lane }) => lane === verdict.lane)
-    return {
-      at: now,
-      lane: verdict.lane,
-      rule: verdict.rule,
-      because: verdict.because(),
-      candidates: standings.map(standing => decisionCandidate(standing, noteOf(standing), now)),
-      wouldChange: current === undefined ? [] : wouldChange(current, standings, noteOf, this.#taste),
-    }
+    return decisionOf(verdict, standings, noteOf, this.#taste, now)
   }
 
   #note({ lane, estimates }: LaneStanding, standings: readonly LaneStanding[], now: number): TrialNote {

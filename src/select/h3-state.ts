@@ -17,9 +17,14 @@ interface Pending {
   readonly kind: 'pending'
 }
 
-/** Worked last. Valid transitions: pending (the network changed), broken. */
+/** Worked last. Valid transitions: pending (the network changed), broken, confirmed (a response came). */
 interface Confirmed {
   readonly kind: 'confirmed'
+  /**
+   * In a row, before the last handshake; a response takes them back. A way that lets handshakes through and nothing else would otherwise be tried
+   * every `brokenBaseMs` for ever.
+   */
+  readonly failures: number
 }
 
 /** Left alone. Valid transitions: failedRecently (`until` passed), confirmed (a connection came late), pending (the network changed). */
@@ -46,7 +51,7 @@ interface Failures {
 /** What is not in it is a defect of ours. */
 export const VALID_TRANSITIONS: Readonly<Record<Http3StatusName, readonly Http3StatusName[]>> = {
   pending: ['pending', 'confirmed', 'broken'],
-  confirmed: ['pending', 'broken'],
+  confirmed: ['confirmed', 'pending', 'broken'],
   broken: ['failedRecently', 'confirmed', 'pending'],
   failedRecently: ['failedRecently', 'confirmed', 'broken', 'pending'],
 }

@@ -55,7 +55,7 @@ export class Http3Status {
     status.#at = at
     if (snapshot.name === 'confirmed') {
       status.#workedAt = at
-      status.#move({ kind: 'confirmed' })
+      status.#move({ kind: 'confirmed', failures: 0 })
       return status
     }
     const { failures, reason } = snapshot
@@ -93,17 +93,19 @@ export class Http3Status {
 
   /** Early data goes where HTTP/3 worked last, and nothing since speaks against it: what is lost in a black hole is lost for a whole time-out. */
   mayUseEarlyData(now: number): boolean {
-    if (this.#state.kind !== 'confirmed') return false
+    const state = this.#state
+    if (state.kind !== 'confirmed' || state.failures > 0) return false
     return this.#openFailure === undefined || now - this.#openFailure.at > BLAME_WINDOW_MS
   }
 
-  /** A handshake over HTTP/3 was done, or a response came: everything before is forgotten. */
+  /** A handshake over HTTP/3 was done. It is used again, but the failures before still count until a response comes: see Confirmed. */
+  onHttp3Connected(now: number): void {
+    this.#onWorked(now, this.#state.kind === 'pending' ? 0 : this.#state.failures)
+  }
+
+  /** A response came over HTTP/3: everything before is forgotten. */
   onHttp3Worked(now: number): void {
-    this.#at = now
-    this.#workedAt = now
-    this.#openFailure = undefined
-    this.#networkChangedAt = undefined
-    if (this.#state.kind !== 'confirmed') this.#move({ kind: 'confirmed' })
+    this.#onWorked(now, 0)
   }
 
   /** HTTP/3 gave no connection, or no answer on one. The reason is for people. */
@@ -188,11 +190,20 @@ export class Http3Status {
     return this.#state.kind === 'broken' ? this.#state.until - now : 0
   }
 
+  #onWorked(now: number, failures: number): void {
+    this.#at = now
+    this.#workedAt = now
+    this.#openFailure = undefined
+    this.#networkChangedAt = undefined
+    const state = this.#state
+    if (state.kind !== 'confirmed' || state.failures !== failures) this.#move({ kind: 'confirmed', failures })
+  }
+
   /** HTTP/3 failed and TCP worked, both just now: it is HTTP/3's fault. */
   #judge(now: number): void {
     const open = this.#openFailure
     if (open === undefined || Math.abs(open.at - this.#tcpWorkedAt) > BLAME_WINDOW_MS) return
-    const before = this.#state.kind === 'failedRecently' ? this.#state.failures : 0
+    const before = this.#state.kind === 'pending' ? 0 : this.#state.failures
     const failures = Math.min(before + 1, MAX_FAILURES)
     const { brokenBaseMs, brokenMaxMs } = this.#options
     const until = now + Math.min(brokenBaseMs * 2 ** (failures - 1), brokenMaxMs)

@@ -11,7 +11,7 @@ const FIRST_SHARE = 0.25
 /** With so much behind it a lane can be compared: two samples that are not old, or some more over new connections. */
 const MEASURED_WEIGHT = 1.5
 /** Errors in this share of requests, over as many samples, are a failing lane. */
-export const FAILING_RATE = 0.2
+const FAILING_RATE = 0.2
 const FAILING_SAMPLES = 5
 /** Errors are forgotten sooner than times: half as many samples. */
 const ERROR_MEMORY = 16

@@ -13,6 +13,8 @@ const EFFICIENT_TIMES = 2
 const NOISE_ERRORS = 1
 /** And for what is surely cheaper, and only must not be much slower. */
 const CHEAP_NOISE_ERRORS = 1
+/** Fewer have a standard error that means nothing: a process that has just begun is slow with its first requests, whatever carries them. */
+const CONCLUSIVE_SAMPLES = 6
 /** Two figures so many standard errors apart need no more measuring. */
 const CONCLUSIVE_ERRORS = 2
 
@@ -80,6 +82,8 @@ export function contends(challenger: MeasuredStanding, incumbent: MeasuredStandi
 
 /** More measuring would hardly change which of the two is liked better. */
 export function isConclusive(one: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
+  const samples = Math.min(one.estimates.ttfb.samples, incumbent.estimates.ttfb.samples)
+  if (samples < CONCLUSIVE_SAMPLES) return false
   const bound = incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent), taste)
   return Math.abs(bound - one.prediction.ms) >= CONCLUSIVE_ERRORS * combinedError(one, incumbent)
 }

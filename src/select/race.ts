@@ -47,6 +47,13 @@ export class Race {
   /** Nobody is told anything any more. */
   abort(): void {
     this.#run(this.#state.onAbort(this.#clock.now()))
+    this.#forgetTimer()
+  }
+
+  /** A lane that answers within ask() has its actions done before the rest of those that asked it: a timer of theirs may be set after the one that cleared it. */
+  #forgetTimer(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   #run(actions: readonly RaceAction[]): void {
@@ -67,13 +74,14 @@ export class Race {
           })
           break
         case 'clearTimer':
-          this.#timer?.cancel()
-          this.#timer = undefined
+          this.#forgetTimer()
           break
         case 'won':
+          this.#forgetTimer()
           this.#host.onWon(action.entrant)
           break
         case 'lost':
+          this.#forgetTimer()
           this.#host.onLost(action.error)
           break
       }

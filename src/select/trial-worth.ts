@@ -8,6 +8,8 @@ import type { Workload } from './workload.ts'
 const LOSS_RATIO = 0.003
 /** A standard deviation of a third of the mean is a mean deviation of about a quarter where times spread evenly to both sides. */
 const SPREAD_SHARE = 1 / 3
+/** What losses do takes a round trip at least, and a retransmission timer at worst; a busy machine alone makes for less than this. */
+const MIN_SPREAD_MS = 10
 /** Fewer exchanges on a connection have nobody to stop. */
 const SHARED_STREAMS = 2
 /** How many times as long a byte takes, alone on its connection, as over the best lane. */
@@ -42,10 +44,16 @@ export function trialWorth(
   const shared = standings.filter(({ lane, protocol }) => protocol !== 'http/1.1' && lane !== 'h2-spread')
   for (const { lane, estimates } of shared) {
     const { mean, deviation } = estimates.ttfb
-    if (workload.streamsPerConnection.mean < SHARED_STREAMS || deviation <= mean * SPREAD_SHARE) continue
+    if (
+      workload.streamsPerConnection.mean < SHARED_STREAMS ||
+      deviation <= Math.max(mean * SPREAD_SHARE, MIN_SPREAD_MS)
+    )
+      continue
     return { isWorth: true, because: () => `first bytes over ${lane} vary by ${percent(deviation / mean)}` } // 2
   }
-  const perByte = standings.map(({ estimates }) => estimates.msPerByte.mean).filter(ms => ms > MIN_MS_PER_BYTE)
+  const perByte = standings
+    .map(({ estimates }) => estimates.msPerByte.mean)
+    .filter(ms => ms > MIN_MS_PER_BYTE)
   const best = Math.min(...perByte)
   for (const { lane, estimates } of shared) {
     if (!(estimates.msPerByte.mean > best * SLOW_TIMES)) continue

@@ -9,6 +9,11 @@ export class AltSvcReader {
   #last = ''
   #readAt = Number.NEGATIVE_INFINITY
 
+  /** What was read is void: the same is news again. */
+  forget(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY
+  }
+
   /** Undefined: it says nothing new. */
   read(
     status: number,

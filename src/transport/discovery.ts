@@ -59,7 +59,7 @@ export class Discovery {
 
   /** A request wants the origin. */
   onRequest(): void {
-    if (!this.#isWanted || this.#hasAsked || !this.#parts.isResolved) return
+    if (!this.#isWanted || this.#abort.signal.aborted || this.#hasAsked || !this.#parts.isResolved) return
     this.#hasAsked = true
     void this.#askServiceRecords()
   }
@@ -68,9 +68,9 @@ export class Discovery {
   onTcpConnected(endpoint: Endpoint): void {
     const { record, clock } = this.#parts
     const now = clock.now()
+    if (!this.#isWanted || this.#abort.signal.aborted || !this.#schedule.mayStart(now)) return
     // Who has been told where HTTP/3 is need not look for it.
-    if (!this.#isWanted || record.http3(now).alternative !== undefined || !this.#schedule.mayStart(now))
-      return
+    if (record.http3(now).alternative !== undefined) return
     if (record.knowsQuicOf(formatEndpoint(endpoint))) return
     this.#schedule.onStarted(now)
     void this.#lookForQuic(endpoint)
@@ -90,6 +90,7 @@ export class Discovery {
     const { serviceRecords, origin, record, clock, onEvidence } = this.#parts
     try {
       const answer = await serviceRecords(origin.host, origin.port, this.#abort.signal)
+      if (this.#abort.signal.aborted) return
       record.onServiceAnswer(answer, clock.now())
       if (answer.kind !== 'found') return
       const offers = answer.records.map(
@@ -107,6 +108,7 @@ export class Discovery {
     let finding: QuicFinding
     try {
       finding = await quicVersions(endpoint, settings.select.probeTimeoutMs, this.#abort.signal)
+      this.#abort.signal.throwIfAborted()
     } catch {
       this.#schedule.onEnded('given-up', clock.now())
       return

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from '../clock.ts'
 import type { AttemptRecord, Connection } from '../connection.ts'
-import { TransportError } from '../errors.ts'
+import { ERROR_CODES, TransportError } from '../errors.ts'
 import {
   type ExchangeController,
   type ExchangeHandler,
@@ -239,9 +239,12 @@ export class DispatchedExchange
 
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
     if (this.#phase !== 'active' || controller !== this.#controller) return
-    if (this.#second !== undefined && !this.#isCommitted) {
-      this.#firstError = error // what becomes of the second try decides
-      return
+    if (this.#second?.isAdopted === false && !this.#isCommitted) {
+      if (!isOfCaller(error)) {
+        this.#firstError = error // what becomes of the second try decides
+        return
+      }
+      this.#dropSecond()
     }
     this.#onTryFailed(error)
   }
@@ -255,12 +258,21 @@ export class DispatchedExchange
   onOverdue(): void {
     const { lanes, retryBudget } = this.#entry
     const { fallback } = lanes
-    if (fallback === undefined || this.#path?.isSuspect(this.#receivedBytes) !== true) return
-    if (!retryBudget.withdraw(this.#clock.now())) return
-    const request =
-      this.#request.mayBeEarly === true ? { ...this.#request, mayBeEarly: false } : this.#request
-    this.#second = new SecondTry(this, fallback, request, () => this.#clock.now())
-    this.#second.start()
+    const path = this.#path
+    if (fallback === undefined || path === undefined) return
+    const now = this.#clock.now()
+    if (!path.isSuspect(this.#receivedBytes)) {
+      this.#receivedBytes = path.receivedBytes
+      path.check()
+    } else if (path.hasFailed || retryBudget.withdraw(now)) {
+      // On a path that has failed it is free, as on a connection that broke (rule 7 of the replays).
+      const request =
+        this.#request.mayBeEarly === true ? { ...this.#request, mayBeEarly: false } : this.#request
+      this.#second = new SecondTry(this, fallback, request, () => this.#clock.now())
+      this.#second.start()
+      return
+    }
+    lanes.answers.add(this, now + path.patienceMs)
   }
 
   // The second try's side: SecondTryOwner
@@ -277,6 +289,7 @@ export class DispatchedExchange
     this.#path?.onOvertaken(this.#receivedBytes, now - this.#leasedAt, now - second.leasedAt)
     this.#leaveLane()
     this.#lane = second.lane
+    this.#pool = second.lane.pool
     this.#lanesStreams = this.#lane.streams += 1
     this.#path = undefined
     this.#controller = controller
@@ -286,9 +299,10 @@ export class DispatchedExchange
     this.#retries += 1
     this.#entry.onRetry('http3-failed', this.#firstError ?? error)
     this.#firstError = undefined
+    this.#tooEarly = undefined
     first?.abort(error)
     this.#handler.onRequestStart(controller)
-    return true
+    return !this.#isDone // the handler may have aborted it
   }
 
   onSecondTryFailed(second: SecondTry): void {
@@ -326,16 +340,20 @@ export class DispatchedExchange
   #commit(): void {
     if (this.#isCommitted) return
     this.#isCommitted = true
-    if (this.#path !== undefined) this.#path.isProven = true
+    this.#path?.onAnswered()
     this.#dropSecond()
   }
 
   /** It is not needed, unless it is what goes on. */
   #dropSecond(): void {
     const second = this.#second
-    if (second === undefined || second.controller === this.#controller) return
+    if (second === undefined || second.isAdopted) return
     this.#second = undefined
     second.cancel()
+  }
+
+  get #isDone(): boolean {
+    return this.#phase === 'done'
   }
 
   #leaveLane(): void {
@@ -502,9 +520,14 @@ export class DispatchedExchange
   }
 }
 
-/** The peer or the way to it failed, and not the caller. */
-function speaksAgainstLane({ fault, code }: TransportError): boolean {
-  return fault === 'remote' && code !== 'MM_REFUSED'
+/** The peer or the way to it failed. */
+function speaksAgainstLane(error: TransportError): boolean {
+  return !isOfCaller(error) && error.code !== 'MM_REFUSED'
+}
+
+/** This side failed, or whoever the request comes from: a service's client is remote as well, and what it does wrong is answered with 4xx. */
+function isOfCaller({ fault, code }: TransportError): boolean {
+  return fault === 'local' || ERROR_CODES[code].status < 500
 }
 
 /** RFC 7838 section 5: who uses an alternative says which one. */

@@ -19,7 +19,7 @@ export interface Http3ConnectParts {
   /** See Connection.altUsed. */
   readonly altUsed: string | undefined
   /** The handshake is complete. */
-  readonly onWorked: () => void
+  readonly onConnected: () => void
 }
 
 export interface Http3Connected {
@@ -29,13 +29,13 @@ export interface Http3Connected {
 
 /** Puts HTTP/3 over a dialed link, and learns from what comes of it: tickets, the outcome of early data, the record. */
 export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
-  const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onWorked } = parts
+  const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onConnected } = parts
   const { link, endpoint, handshake, offeredTicket, tickets, rememberedSettings, onFarewell } = dialed
   const at = formatEndpoint(endpoint)
   const startedAt = clock.now() - handshake.timings.tlsMs
   const learn = (): void => {
     record.onConnected({ protocol: 'h3', endpoint: at, handshake, offeredTicket }, clock.now())
-    onWorked()
+    onConnected()
   }
   const isEarly = handshake.kind === 'early_data'
   if (!isEarly) learn()

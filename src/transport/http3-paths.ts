@@ -5,6 +5,8 @@ import type { QuicConnection } from '../quic/engine.ts'
 export interface Http3PathHost {
   /** How long a request over a path waits for a sign of life. */
   patienceMs(): number
+  /** The first response has come over it. */
+  onPathProven(path: Http3Path): void
   /** HTTP/3 is to blame: the connection gets no more requests. */
   onPathFailed(path: Http3Path, because: string): void
 }
@@ -17,10 +19,11 @@ export class Http3Path {
   readonly connection: Connection
   /** `host:port` of the alternative that it leads to. */
   readonly alternative: string
-  /** A response has come over it. */
+  /** A response has come over it: see onAnswered. */
   isProven = false
   readonly quic: QuicConnection
   readonly #host: Http3PathHost
+  #hasFailed = false
 
   constructor(connection: Connection, quic: QuicConnection, alternative: string, host: Http3PathHost) {
     this.connection = connection
@@ -38,6 +41,23 @@ export class Http3Path {
     return this.quic.receivedBytes
   }
 
+  /** HTTP/3 was blamed for it: what still waits for an answer here is no guess any more. */
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  /** Makes a peer that lives say something, and so tells one that thinks from a way that has died under the request. */
+  check(): void {
+    this.connection.ping().catch(() => {}) // whether bytes came is looked at later
+  }
+
+  /** A response has begun on it. */
+  onAnswered(): void {
+    if (this.isProven) return
+    this.isProven = true
+    this.#host.onPathProven(this)
+  }
+
   /** It has not answered any request yet, or said nothing at all since then (a peer that lives acknowledges within a round trip). */
   isSuspect(receivedBytes: number): boolean {
     return !this.isProven || this.isSilent(receivedBytes)
@@ -52,13 +72,13 @@ export class Http3Path {
    * less than half of the time: an origin that is slow is slow on both.
    */
   onOvertaken(receivedBytes: number, outMs: number, otherMs: number): void {
-    if (this.isSilent(receivedBytes))
-      this.#host.onPathFailed(this, `silent for ${outMs.toFixed(0)} ms, while TCP answered`)
-    else if (!this.isProven && otherMs * 2 < outMs) {
-      this.#host.onPathFailed(
-        this,
-        `no answer within ${outMs.toFixed(0)} ms, while TCP answered in ${otherMs.toFixed(0)} ms`,
-      )
-    }
+    if (this.isSilent(receivedBytes)) this.#fail(`silent for ${outMs.toFixed(0)} ms, while TCP answered`)
+    else if (!this.isProven && otherMs * 2 < outMs)
+      this.#fail(`no answer within ${outMs.toFixed(0)} ms, while TCP answered in ${otherMs.toFixed(0)} ms`)
+  }
+
+  #fail(because: string): void {
+    this.#hasFailed = true
+    this.#host.onPathFailed(this, because)
   }
 }

@@ -38,6 +38,10 @@ export interface LanesParts {
 
 /** Exchanges over HTTP/3 after which the state of its way is read again. */
 const PATH_EVERY = 16
+/** That TCP works is news again after this: much less than what h3-status takes for the same moment (BLAME_WINDOW_MS). */
+const TCP_NEWS_MS = 1_000
+/** A peer that thinks acknowledges a request after up to 25 ms (max_ack_delay, RFC 9000 18.2), by a timer that may be late. */
+const ACK_DELAY_MS = 35
 
 /** Lanes that a request without an open connection asks, in order. */
 export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntrant }[]
@@ -70,6 +74,7 @@ export class Lanes implements Http3PathHost, CpuPayer {
   /** When something that is known changes by itself: a status, an alternative. */
   #recheckAt = Number.POSITIVE_INFINITY
   #decision: Decision | undefined
+  #tcpWorkedAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: LanesParts) {
     const { settings, origin, clock } = parts
@@ -147,6 +152,8 @@ export class Lanes implements Http3PathHost, CpuPayer {
       this.#hasConcurrency = true
       this.refresh(now)
     }
+    if (sample.lane !== 'h3' && !sample.failed && now - this.#tcpWorkedAt >= TCP_NEWS_MS)
+      this.#onTcpWorked(now)
     this.#parts.cpuMeter.onEnded(this, sample.lane, now)
     if (sample.lane === 'h3' && ++this.#http3Samples % PATH_EVERY === 0) this.#readPath(now)
     const actions = this.#chooser.onSample(sample, now)
@@ -211,27 +218,37 @@ export class Lanes implements Http3PathHost, CpuPayer {
       if (link !== undefined) {
         this.#paths.set(connection, new Http3Path(connection, link.quic, link.alternative, this))
       }
-    } else record.onTcpWorked(now)
-    this.refresh(now)
+      this.refresh(now)
+    } else this.#onTcpWorked(now)
   }
 
   onNetworkChanged(now: number): void {
+    this.#tcpWorkedAt = Number.NEGATIVE_INFINITY
+    this.#altSvc.forget()
     this.#parts.record.onNetworkChanged(now)
-    this.#chooser.onNetworkChanged(now)
+    this.#run(this.#chooser.onNetworkChanged(now))
     this.refresh(now)
   }
 
   // Http3PathHost
 
   patienceMs(): number {
-    return joinDelay({ http3Status: 'confirmed', ...this.#http3RoundTrip() }).delayMs
+    const { joinDelayMaxMs } = this.#parts.settings.select
+    const { delayMs } = joinDelay({ http3Status: 'confirmed', ...this.#http3RoundTrip() })
+    const roundTripMs = this.#parts.record.http3RoundTripMs ?? joinDelayMaxMs
+    return Math.min(joinDelayMaxMs, Math.max(delayMs, roundTripMs + ACK_DELAY_MS))
+  }
+
+  onPathProven(path: Http3Path): void {
+    const { record, clock } = this.#parts
+    record.http3Status(path.alternative).onHttp3Worked(clock.now())
   }
 
   onPathFailed(path: Http3Path, because: string): void {
     const { record, clock } = this.#parts
     const now = clock.now()
     record.http3Status(path.alternative).onHttp3Failed(because, now)
-    record.onTcpWorked(now)
+    this.#onTcpWorked(now)
     this.#lanes.get('h3')?.pool.retire(path.connection, 'network-error')
     this.onEvidence()
   }
@@ -271,6 +288,12 @@ export class Lanes implements Http3PathHost, CpuPayer {
   }
 
   // Inside
+
+  #onTcpWorked(now: number): void {
+    this.#tcpWorkedAt = now
+    this.#parts.record.onTcpWorked(now)
+    this.refresh(now)
+  }
 
   /** What QUIC measures of the way, since it was read last. */
   #readPath(now: number): void {

@@ -223,7 +223,7 @@ export class OriginConnector implements Connector {
         dialed,
         listener,
         altUsed: isElsewhere(alternative, origin) ? key : undefined,
-        onWorked: () => this.#onHttp3Worked(key),
+        onConnected: () => this.#onHttp3Connected(key),
       })
       this.#links.set(connection, { quic, alternative: key })
       return connection
@@ -238,9 +238,9 @@ export class OriginConnector implements Connector {
     }
   }
 
-  #onHttp3Worked(alternative: string): void {
+  #onHttp3Connected(alternative: string): void {
     const { record, clock, onEvidence } = this.#config
-    record.http3Status(alternative).onHttp3Worked(clock.now())
+    record.http3Status(alternative).onHttp3Connected(clock.now())
     onEvidence()
   }
 

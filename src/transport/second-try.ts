@@ -8,7 +8,7 @@ import type { Lane } from './lane.ts'
 
 /** The exchange that a second try works for. */
 export interface SecondTryOwner extends ExchangeHandler {
-  /** The second try has an answer. False: the exchange has one already. After true everything goes to the exchange. */
+  /** The second try has an answer. False: the exchange has one already, or has ended. After true everything goes to the exchange. */
   onSecondTryAnswered(second: SecondTry): boolean
   /** It came to nothing. */
   onSecondTryFailed(second: SecondTry, error: TransportError): void
@@ -53,6 +53,11 @@ export class SecondTry implements Waiter, ExchangeHandler {
     return this.#reused
   }
 
+  /** Its answer is the exchange's. */
+  get isAdopted(): boolean {
+    return this.#phase === 'adopted'
+  }
+
   /** 0: it has no connection yet. */
   get leasedAt(): number {
     return this.#leasedAt
@@ -89,7 +94,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
   }
 
   onInformational(controller: ExchangeController, status: number, headers: HeaderList): void {
-    if (this.#isAdopted(controller)) this.#owner.onInformational(controller, status, headers)
+    if (this.#takesOver(controller)) this.#owner.onInformational(controller, status, headers)
   }
 
   onResponseStart(
@@ -98,7 +103,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
     headers: HeaderList,
     statusText: string,
   ): void {
-    if (this.#isAdopted(controller)) this.#owner.onResponseStart(controller, status, headers, statusText)
+    if (this.#takesOver(controller)) this.#owner.onResponseStart(controller, status, headers, statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -124,13 +129,11 @@ export class SecondTry implements Waiter, ExchangeHandler {
   }
 
   /** Whether an answer is the exchange's. Asked with its first sign. */
-  #isAdopted(controller: ExchangeController): boolean {
+  #takesOver(controller: ExchangeController): boolean {
     if (this.#phase === 'adopted') return true
     if (this.#phase !== 'sent') return false
-    if (this.#owner.onSecondTryAnswered(this)) {
-      this.#phase = 'adopted'
-      return true
-    }
+    this.#phase = 'adopted' // before the caller hears of it: an abort from there is the exchange's
+    if (this.#owner.onSecondTryAnswered(this)) return true
     this.#phase = 'over'
     controller.abort(new TransportError('MM_ABORTED', 'the first copy of the request was answered'))
     return false

@@ -36,7 +36,7 @@ export function checkSelectOptions(options: SelectOptions): SelectOptions {
   for (const [name, value] of Object.entries(options)) {
     const words: readonly string[] | undefined = SELECT_WORDS[name as keyof typeof SELECT_WORDS] // or undefined
     if (words !== undefined) {
-      if (!words.includes(String(value)))
+      if (typeof value !== 'string' || !words.includes(value))
         throw invalid(`select.${name} must be one of ${words.join(', ')}, not ${String(value)}`)
       continue
     }

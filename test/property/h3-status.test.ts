@@ -16,6 +16,7 @@ const EVENTS = [
   ...Array<string>(6).fill('tried'),
   'abandoned',
   'worked',
+  'connected',
   'network',
   'restart',
 ]
@@ -42,7 +43,8 @@ describe('Http3Status', () => {
           if (what === 'worked') {
             status.onHttp3Worked(now)
             failures = 0
-          } else if (what === 'failed') {
+          } else if (what === 'connected') status.onHttp3Connected(now)
+          else if (what === 'failed') {
             status.onHttp3Failed('why', now)
             if (!wasBroken) failedAt = now
           } else if (what === 'tcp') {
@@ -68,6 +70,7 @@ describe('Http3Status', () => {
                 ? new Http3Status(OPTIONS)
                 : Http3Status.restore(OPTIONS, snapshot, 0, now)
             expect(status.name(now)).toBe(before)
+            if (before === 'confirmed') failures = 0
             failedAt = tcpAt = Number.NEGATIVE_INFINITY
           }
           const name = status.name(now)
@@ -87,7 +90,7 @@ describe('Http3Status', () => {
             seen.broken++
             if (left === OPTIONS.brokenMaxMs) seen.capped++
           }
-          if (name === 'confirmed') expect(before === 'confirmed' || what === 'worked').toBe(true)
+          if (name === 'confirmed') expect(before === 'confirmed' || what === 'worked' || what === 'connected').toBe(true)
           if (name === 'pending') expect(before === 'pending' || what === 'network').toBe(true)
           expect(status.mayUseEarlyData(now) && name !== 'confirmed').toBe(false)
           expect(status.because(now)).not.toBe('')

@@ -81,9 +81,9 @@ function readFields(source: string, type: string): { name: string; meaning: stri
 function readDefaults(source: string, constant: string): Map<string, string> {
   const body = between(source, `export const ${constant}`, '}')
   return new Map(
-    [...body.matchAll(/(\w+): ([\d_.]+)/g)].map(([, name, value]) => [
+    [...body.matchAll(/(\w+): (?:([\d_.]+)|'([^']*)')/g)].map(([, name, value, word]) => [
       name ?? '',
-      (value ?? '').replaceAll('_', ' '),
+      word === undefined ? (value ?? '').replaceAll('_', ' ') : `\`${word}\``,
     ]),
   )
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Transport } from '../../src/index.ts'
+import { createTransport, type Transport, type TransportOptions } from '../../src/index.ts'
+import { SelectionLog } from './selection-log.ts'
 
 /** The bounds of the issue: what a request may take longer than it does over plain TCP. */
 const FIRST_MS = 300
@@ -10,14 +11,12 @@ const ROUNDS = 3
 
 export interface OverheadOptions {
   readonly url: string
-  /** A new one, which is closed after its requests. */
-  readonly plain: () => Transport
-  /** A new one in the situation that is looked at. */
-  readonly subject: () => Transport
-  /** Brings a transport to where the first request counts. Done with the plain one, too. */
-  readonly before?: (transport: Transport, isSubject: boolean) => Promise<void>
-  /** Looks at what happened, after both requests of the subject and `later` more. */
-  readonly after?: (transport: Transport) => Promise<void>
+  /** Of a new transport. The plain one gets the same, but for its protocols. */
+  readonly options: TransportOptions | ((isSubject: boolean) => TransportOptions)
+  /** Brings a transport to where the first request counts. Done with the plain one, too, whose log is undefined. */
+  readonly before?: (transport: Transport, log: SelectionLog | undefined) => Promise<void>
+  /** Looks at what happened, after both requests and `later` more. */
+  readonly after?: (transport: Transport, log: SelectionLog) => Promise<void> | void
   /** Requests behind the first two, one after the other. Default 8. */
   readonly later?: number
 }
@@ -33,45 +32,53 @@ export interface Overhead {
 /** Throws when a request fails, and when the costs are above the bounds in every round. */
 export async function overheadOf(options: OverheadOptions): Promise<Overhead> {
   const seen: string[] = []
+  let log = ''
   for (let round = 0; round < ROUNDS; round++) {
-    const overhead = await roundOf(options)
+    const overheads: Overhead[] = []
+    for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+      const baseline = await timesOf(options, undefined)
+      const events = new SelectionLog()
+      overheads.push(difference(await timesOf(options, events), baseline))
+      log = events.text
+    }
+    const overhead = medians(overheads)
     if (overhead.firstMs <= FIRST_MS && overhead.secondMs <= SECOND_MS) return overhead
     seen.push(`first ${overhead.firstMs.toFixed(1)}, second ${overhead.secondMs.toFixed(1)}`)
   }
-  throw new Error(`more than plain TCP, in ms: ${seen.join('; ')} (at most ${FIRST_MS} and ${SECOND_MS})`)
+  const bounds = `at most ${FIRST_MS} and ${SECOND_MS}`
+  throw new Error(`more than plain TCP, in ms: ${seen.join('; ')} (${bounds})\n${log}`)
 }
 
-async function roundOf(options: OverheadOptions): Promise<Overhead> {
-  const { plain, subject, after } = options
-  const all: Overhead[] = []
-  for (let repetition = 0; repetition < REPETITIONS; repetition++) {
-    const baseline = await timesOf(plain(), false, options)
-    const times = await timesOf(subject(), true, options, after)
-    all.push({
-      firstMs: times.firstMs - baseline.firstMs,
-      secondMs: times.secondMs - baseline.secondMs,
-      laterMs: times.laterMs - baseline.laterMs,
-    })
-  }
-  const median = (of: keyof Overhead): number => medianOf(all.map(each => each[of]))
-  return { firstMs: median('firstMs'), secondMs: median('secondMs'), laterMs: median('laterMs') }
-}
-
-async function timesOf(
-  made: Transport,
-  isSubject: boolean,
-  { url, before, later = 8 }: OverheadOptions,
-  after?: (transport: Transport) => Promise<void>,
-): Promise<Overhead> {
-  await using transport = made
-  await before?.(transport, isSubject)
+/** `log` undefined: over plain TCP. */
+async function timesOf(options: OverheadOptions, log: SelectionLog | undefined): Promise<Overhead> {
+  const { url, before, after, later = 8 } = options
+  const made = typeof options.options === 'function' ? options.options(log !== undefined) : options.options
+  await using transport = createTransport(
+    log === undefined
+      ? { ...made, defaults: { ...made.defaults, protocols: ['h2', 'http/1.1'] } }
+      : { ...made, observer: log.observer },
+  )
+  await before?.(transport, log)
   await sleep(1) // what was put off until the end of the turn is no cost of the request
   const firstMs = await timeOf(transport, url)
   const secondMs = await timeOf(transport, url)
   const others: number[] = []
   for (let request = 0; request < later; request++) others.push(await timeOf(transport, url))
-  await after?.(transport)
+  if (log !== undefined) await after?.(transport, log)
   return { firstMs, secondMs, laterMs: others.length === 0 ? 0 : medianOf(others) }
+}
+
+function difference(times: Overhead, baseline: Overhead): Overhead {
+  return {
+    firstMs: times.firstMs - baseline.firstMs,
+    secondMs: times.secondMs - baseline.secondMs,
+    laterMs: times.laterMs - baseline.laterMs,
+  }
+}
+
+function medians(overheads: readonly Overhead[]): Overhead {
+  const median = (of: keyof Overhead): number => medianOf(overheads.map(each => each[of]))
+  return { firstMs: median('firstMs'), secondMs: median('secondMs'), laterMs: median('laterMs') }
 }
 
 /** One request from its call to its last byte. */

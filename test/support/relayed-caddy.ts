@@ -1,42 +1,36 @@
-import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
-import { type Caddy, startCaddy } from './caddy.ts'
-import { openUdpSocket } from './udp-port.ts'
+import { startCaddy } from './caddy.ts'
+import { startTcpRelay, type TcpRelay } from './tcp-relay.ts'
+import { freeDualPort, openUdpSocket } from './udp-port.ts'
 import { UdpRelay } from './udp-relay.ts'
 
-/**
- * An origin of caddy whose UDP port is a relay of ours: TCP reaches one caddy, and what comes to the UDP port of the same number goes through the
- * relay to another one. The first one advertises HTTP/3 at its own port, as a caddy with HTTP/3 does.
- */
+/** An origin of caddy whose TCP port and UDP port are relays of ours. It advertises HTTP/3 at its own port, as caddy does. */
 export interface RelayedCaddy extends AsyncDisposable {
   readonly port: number
-  readonly relay: UdpRelay
+  readonly tcp: TcpRelay
+  readonly udp: UdpRelay
   /** `https://localhost:PORT`. */
   readonly url: string
-  readonly authority: CertificateAuthority
-  readonly tcp: Caddy
+  /** What its clients have to trust. */
+  readonly ca: string
 }
 
-export async function startRelayedCaddy(options: { advertises?: boolean } = {}): Promise<RelayedCaddy> {
-  const authority = await createCertificateAuthority()
-  const { advertises = true } = options
-  const quic = await startCaddy({ authority, http2: true, http3: true })
-  try {
-    const tcp = await startCaddy({ authority, http2: true, extraSite: advertises ? ALT_SVC_HERE : '' })
-    const relay = new UdpRelay(await openUdpSocket(tcp.tlsPort), quic.tlsPort, {})
-    return {
-      port: tcp.tlsPort,
-      relay,
-      url: tcp.url,
-      authority,
-      tcp,
-      async [Symbol.asyncDispose]() {
-        await relay[Symbol.asyncDispose]()
-        await Promise.all([tcp.stop(), quic.stop()])
-      },
-    }
-  } catch (error) {
-    await quic.stop()
-    throw error
+/** `tcpDelayMs`: what TCP takes longer in each direction, so that HTTP/3 is the better choice. */
+export async function startRelayedCaddy(options: { tcpDelayMs?: number } = {}): Promise<RelayedCaddy> {
+  const caddy = await startCaddy({ http2: true, http3: true, extraSite: ALT_SVC_HERE })
+  const port = await freeDualPort()
+  const tcp = await startTcpRelay(caddy.tlsPort, { port, delayMs: options.tcpDelayMs ?? 0 })
+  const udp = new UdpRelay(await openUdpSocket(port), caddy.tlsPort, {})
+  return {
+    port,
+    tcp,
+    udp,
+    url: `https://localhost:${port}`,
+    ca: caddy.certificates.ca,
+    async [Symbol.asyncDispose]() {
+      await udp[Symbol.asyncDispose]()
+      await tcp[Symbol.asyncDispose]()
+      await caddy.stop()
+    },
   }
 }
 
@@ -45,5 +39,8 @@ export const ALT_SVC_HERE = altSvc(':{http.request.port}')
 
 /** A line of a Caddyfile that advertises HTTP/3 at `authority` (`:8443`, `other.example:443`). */
 export function altSvc(authority: string): string {
-  return `header Alt-Svc \`h3="${authority}"; ma=3600\``
+  return `header {
+		Alt-Svc \`h3="${authority}"; ma=3600\`
+		defer
+	}`
 }

@@ -11,6 +11,7 @@ function decide(but: Partial<Ballot>): [lane: string, rule: string, because: str
     taste: { policy: 'auto', minGain: 0.1 },
     sustainMs: 5_000,
     phase: 'settled',
+    isCarrying: false,
     isTrying: false,
     holds: () => undefined,
     ...but,
@@ -70,6 +71,16 @@ describe('the rules of a decision', () => {
       'nothing was measured yet, and h3 comes first',
     ])
     expect(decide({ standings, preference: ['http/1.1', 'tcp'] })[0]).toBe('tcp')
+  })
+
+  it('3. nothing was measured: what has a connection goes on, whatever comes first', () => {
+    const standings = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
+    expect(decide({ standings, isCarrying: true })).toEqual([
+      'tcp',
+      'unmeasured',
+      'nothing was measured yet, and tcp carries',
+    ])
+    expect(decide({ standings, isCarrying: true, incumbent: undefined })[0]).toBe('h3')
   })
 
   it('4. what carried may not any more: the policy’s best of the rest', () => {

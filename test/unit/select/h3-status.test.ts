@@ -123,6 +123,24 @@ describe('Http3Status', () => {
     expect(status.brokenUntil).toBe(again + 1000)
   })
 
+  it('counts on where trials shake hands and get no answer', () => {
+    const status = fresh()
+    const now = fail(status, 3)
+    const connectedAt = status.brokenUntil!
+    status.onTrialStarted(connectedAt)
+    status.onHttp3Connected(connectedAt)
+    expect([status.name(connectedAt), status.mayTry(connectedAt)]).toEqual(['confirmed', true])
+    expect([status.mayUseEarlyData(connectedAt), connectedAt - now]).toEqual([false, 4000])
+    fail(status, 1, connectedAt + 50)
+    expect(status.brokenUntil).toBe(connectedAt + 50 + 8000)
+    const answeredAt = status.brokenUntil!
+    status.onHttp3Connected(answeredAt)
+    status.onHttp3Worked(answeredAt)
+    expect(status.mayUseEarlyData(answeredAt)).toBe(true)
+    fail(status, 1, answeredAt + 50)
+    expect(status.brokenUntil).toBe(answeredAt + 50 + 1000)
+  })
+
   it('ends a trial with a failure, also where TCP did not work either', () => {
     const status = fresh()
     fail(status, 1)

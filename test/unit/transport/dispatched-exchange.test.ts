@@ -1,122 +1,14 @@
 import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Connection } from '../../../src/connection.ts'
-import { type ErrorCode, type Processed, TransportError } from '../../../src/errors.ts'
-import type { ExchangeHandler, ExchangeRequest } from '../../../src/exchange.ts'
-import type { ExchangeEnded } from '../../../src/observer.ts'
+import { TransportError } from '../../../src/errors.ts'
 import { parseOrigin } from '../../../src/origin.ts'
-import type { Waiter } from '../../../src/pool/pool.ts'
-import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { DispatchedExchange } from '../../../src/transport/dispatched-exchange.ts'
-import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
-import { SettingsBook } from '../../../src/transport/origin-settings.ts'
-import { RetryBudget } from '../../../src/transport/retry-budget.ts'
-import { RecordingHandler } from '../../contract/recorder.ts'
 import { ScriptedSource } from '../../contract/scripted-source.ts'
-import { FakeController } from './fake-controller.ts'
-
-/** An entry whose pool and connections are the test's own hands. */
-class FakeWorld {
-  readonly clock = new FakeClock(1_000)
-  readonly log: string[] = []
-  readonly ended: ExchangeEnded[] = []
-  reuses = 0
-  holders = 0
-  isObserved = true
-  /** What the record was told of extended CONNECT. */
-  readonly extendedConnect: boolean[] = []
-  /** Exchanges that wait and may leave in early data. */
-  earlyWaiters = 0
-  /** Where an upgrade goes after its first connection could not carry it. */
-  hasDetour = true
-  /** The handler and request of the exchange that was opened last. */
-  opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
-  readonly #origin = parseOrigin('https://shop.test')
-
-  exchange(
-    over: Partial<ExchangeRequest> = {},
-    options: { requestMs?: number; maxRetries?: number; budgetMin?: number } = {},
-  ): { exchange: DispatchedExchange; handler: RecordingHandler } {
-    const { requestMs = 0, maxRetries = 2, budgetMin = 10 } = options
-    const settings = new SettingsBook({
-      defaults: { timeouts: { requestMs }, retry: { maxRetries, budgetMin, budgetRatio: 0 } },
-    }).settingsFor(this.#origin)
-    const pool = (name: string) => ({
-      acquire: (_waiter: Waiter, fresh = false, isReplay = fresh) =>
-        void this.log.push(`acquire${name}${fresh ? ' fresh' : isReplay ? ' again' : ''}`),
-      cancel: () => void this.log.push('cancel'),
-    })
-    const main = pool('')
-    const detour = pool(' upgrade')
-    const isObserved = (): boolean => this.isObserved
-    const entry = {
-      origin: this.#origin,
-      settings,
-      retryBudget: new RetryBudget(settings.retry, this.clock.now()),
-      ledger: { onReuse: () => void this.reuses++ },
-      hold: { take: () => void this.holders++, release: () => void this.holders-- },
-      pool: main,
-      upgrades: {
-        first: () => main,
-        next: (from: unknown) => (this.hasDetour && from === main ? detour : undefined),
-        failure: (error: TransportError, from: unknown) =>
-          from === detour ? new TransportError('MM_UPGRADE_UNAVAILABLE', 'neither', { cause: error }) : error,
-      },
-      record: { onExtendedConnect: (isOffered: boolean) => void this.extendedConnect.push(isOffered) },
-      get isObserved() {
-        return isObserved()
-      },
-      onEarlyWaiter: (change: number) => void (this.earlyWaiters += change),
-      onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
-      onExchangeEnded: (event: ExchangeEnded) => void this.ended.push(event),
-    } as unknown as OriginEntry // what an exchange looks at
-    const handler = new RecordingHandler()
-    const request: ExchangeRequest = {
-      method: 'GET',
-      scheme: 'https',
-      authority: 'shop.test',
-      path: '/',
-      headers: [],
-      body: null,
-      headersTimeoutMs: 0,
-      bodyTimeoutMs: 0,
-      ...over,
-    }
-    const exchange = new DispatchedExchange(entry, request, handler, this.clock)
-    exchange.start()
-    return { exchange, handler }
-  }
-
-  /** Leases a connection, on which the exchange is opened. */
-  lease(
-    exchange: DispatchedExchange,
-    { id = 1, reused = false, isCapacityProvisional = false, wasEarly = false, earlyData = 'none' } = {},
-  ): FakeController {
-    const controller = new FakeController()
-    controller.wasEarly = wasEarly
-    const connection = {
-      id,
-      handshake: { earlyData },
-      protocol: 'http/1.1',
-      isCapacityProvisional,
-      open: (request: ExchangeRequest, handler: ExchangeHandler) => {
-        this.opened = { handler, request, controller }
-        controller.onAbort = error => handler.onResponseError(controller, error)
-        handler.onRequestStart(controller)
-      },
-    } as Connection // what an exchange looks at
-    exchange.onLease(connection, reused)
-    return controller
-  }
-}
-
-const died = (processed: Processed = 'unknown', code: ErrorCode = 'MM_CONNECTION_CLOSED'): TransportError =>
-  new TransportError(code, 'it died', { processed })
+import { died, FakeExchangeWorld } from './fake-exchange-world.ts'
 
 describe('DispatchedExchange', () => {
-  let world: FakeWorld
+  let world: FakeExchangeWorld
   beforeEach(() => {
-    world = new FakeWorld()
+    world = new FakeExchangeWorld()
   })
 
   it('waits, is leased, passes everything on, and reports its end once', () => {

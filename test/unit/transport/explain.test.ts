@@ -1,66 +1,88 @@
 import { describe, expect, it } from 'vitest'
-import type { Resolver } from '../../../src/endpoint.ts'
+import type { Resolution, Resolver } from '../../../src/endpoint.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
-import { parseOrigin } from '../../../src/origin.ts'
-import { OriginRecord } from '../../../src/select/origin-record.ts'
+import type { OriginOptions } from '../../../src/options.ts'
+import { SystemResolver } from '../../../src/select/resolve.ts'
 import { Dialer } from '../../../src/tcp/dial.ts'
-import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
 import type { PoolStats } from '../../../src/transport/api.ts'
 import { explain } from '../../../src/transport/explain.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { OriginConnector } from '../../../src/transport/origin-connector.ts'
 import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
+import { FakeLanes } from './fake-lanes.ts'
+
+const HERE: Resolution = {
+  addresses: [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6, port: 8443 },
+  ],
+  source: 'system',
+}
+const FAILING: Resolver = {
+  resolve: () => Promise.reject(new TransportError('MM_DNS_FAILED', 'shop.test has no address')),
+}
+
+/** An origin whose lanes resolve and plan in earnest, and whose pools are the test's. */
+function setUp(resolver: Resolver = { resolve: () => Promise.resolve(HERE) }, options: OriginOptions = {}) {
+  const pool = { origin: 'https://shop.test' } as PoolStats // only handed through
+  const tickets = new TicketStore()
+  const world = new FakeLanes(options, {
+    connectorOf: (purpose, { clock, origin, record }) =>
+      new OriginConnector({
+        purpose,
+        origin,
+        settings: new SettingsBook({ defaults: options }).settingsFor(origin),
+        record,
+        resolver,
+        alternativeResolver: new AlternativeResolver(
+          new SystemResolver({ clock, lookup: (_host, callback) => callback(new Error('unknown'), []) }),
+          {},
+          0,
+        ),
+        dialer: new Dialer({ clock, tickets }),
+        http3Dialer: new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) }),
+        clock,
+        onDefence: () => {},
+        wantsEarlyData: () => false,
+        onEarlyData: () => {},
+        onAttempts: () => {},
+        onEvidence: () => {},
+      }),
+  })
+  const { origin, record, lanes } = world
+  const settings = new SettingsBook({ defaults: options }).settingsFor(origin)
+  const entry = {
+    origin,
+    settings,
+    record,
+    resolver,
+    lanes,
+    refreshRecord: () => {},
+    stats: () => pool,
+  } as unknown as OriginEntry // what explain looks at
+  const run = (http3Fault?: string) =>
+    explain(entry, http3Fault, world.clock.now(), new AbortController().signal)
+  return { world, run, pool }
+}
 
 describe('explain', () => {
-  const origin = parseOrigin('https://shop.test')
-  const pool = { origin: origin.key } as PoolStats // only handed through
-  const entryWith = (resolver: Resolver, record = new OriginRecord()): OriginEntry => {
-    const clock = new FakeClock()
-    const onDefence = (): void => {}
-    const hooks = { onDefence, wantsEarlyData: () => false, onEarlyData: () => {} }
-    const tickets = new TicketStore()
-    const http3Dialer = new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) })
-    const refreshRecord = (): void => {}
-    const settings = new SettingsBook({}).settingsFor(origin)
-    const dialer = new Dialer({ clock, tickets })
-    const connector = new OriginConnector({
-      origin,
-      settings,
-      record,
-      resolver,
-      dialer,
-      http3Dialer,
-      clock,
-      ...hooks,
-    })
-    return { origin, record, resolver, connector, refreshRecord, stats: () => pool } as unknown as OriginEntry // what explain looks at
-  }
-  const run = (entry: OriginEntry) => explain(entry, 0, new AbortController().signal)
-
   it('shows what would be tried, when, and why; connects nowhere', async () => {
-    const resolver: Resolver = {
-      resolve: () =>
-        Promise.resolve({
-          addresses: [
-            { address: '127.0.0.1', family: 4 },
-            { address: '::1', family: 6, port: 8443 },
-          ],
-          source: 'system',
-        }),
-    }
-    const explanation = await run(entryWith(resolver))
+    const { world, run, pool } = setUp()
+    const explanation = await run('HTTP/3 is off: no build')
     expect(explanation).toMatchObject({
       origin: 'https://shop.test',
+      decision: { lane: 'tcp', rule: 'only-candidate' },
       protocols: [
         { protocol: 'h3', allowed: false, because: 'HTTP/3 is off: no build' },
         { protocol: 'h2', allowed: true },
         { protocol: 'http/1.1', allowed: true },
       ],
       plan: [
-        { protocol: 'h2', endpoint: '127.0.0.1:443', startAfterMs: 0 },
-        { protocol: 'h2', endpoint: '[::1]:8443', startAfterMs: 250 },
+        { lane: 'tcp', protocol: 'h2', endpoint: '127.0.0.1:443', startAfterMs: 0 },
+        { lane: 'tcp', protocol: 'h2', endpoint: '[::1]:8443', startAfterMs: 250 },
       ],
       pool,
     })
@@ -72,18 +94,67 @@ describe('explain', () => {
       'early data over TCP',
       'TCP Fast Open',
     ])
+    expect(world.log).toEqual([])
+  })
+
+  it('says nothing of HTTP/3 among what is missing where it is there', async () => {
+    const { unavailable, protocols } = await setUp().run()
+    expect(unavailable.map(({ feature }) => feature)).not.toContain('h3')
+    expect(protocols[0]).toEqual({
+      protocol: 'h3',
+      allowed: false,
+      because: 'nothing says that the origin speaks it',
+    })
+  })
+
+  it('shows the race of two lanes: their delays added up, each with the reason of its lane first', async () => {
+    const { world, run } = setUp()
+    world.advertise('h3=":8443"')
+    const { plan, decision } = await run()
+    expect(decision).toMatchObject({ lane: 'h3', rule: 'unmeasured' })
+    const delayMs = plan.find(({ lane }) => lane === 'tcp')!.startAfterMs
+    expect(delayMs).toBeGreaterThan(0)
+    expect(
+      plan.map(({ lane, endpoint, startAfterMs }) => `${lane} ${endpoint} +${startAfterMs}`),
+      'the port of an alternative is not that of the origin, nor of a fixed address',
+    ).toEqual([
+      'h3 127.0.0.1:8443 +0',
+      'h3 [::1]:8443 +250',
+      `tcp 127.0.0.1:443 +${delayMs}`,
+      `tcp [::1]:8443 +${delayMs + 250}`,
+    ])
+    expect(plan[0]?.because).toContain(`${decision.because}; first of 2`)
+    expect(plan[2]?.because).toContain('if HTTP/3 is not connected after')
+  })
+
+  it('shows the plan of TCP where the addresses of an alternative cannot be found', async () => {
+    const { world, run } = setUp()
+    world.advertise('h3="alt.test:443"')
+    const { plan, known } = await run()
+    expect(plan.map(({ lane }) => lane)).toEqual(['tcp', 'tcp'])
+    expect(known).toContainEqual({
+      fact: 'the addresses of h3 cannot be found now',
+      evidence: expect.stringContaining('MM_DNS_FAILED'),
+    })
+  })
+
+  it('plans over UDP where nothing but HTTP/3 is allowed', async () => {
+    const { plan, decision, protocols } = await setUp(undefined, { protocols: ['h3'] }).run()
+    expect(plan.map(({ lane, protocol, endpoint }) => `${lane} ${protocol} ${endpoint}`)).toEqual([
+      'h3 h3 127.0.0.1:443',
+      'h3 h3 [::1]:8443',
+    ])
+    expect(decision).toMatchObject({ lane: 'h3', rule: 'only-candidate' })
+    expect(protocols[0]).toMatchObject({ allowed: true })
   })
 
   it('says so when the addresses cannot be found, and what is known none the less', async () => {
-    const record = new OriginRecord()
-    record.onKeepAlive({ timeoutMs: 5_000 }, 0)
-    const failing: Resolver = {
-      resolve: () => Promise.reject(new TransportError('MM_DNS_FAILED', 'shop.test has no address')),
-    }
-    const explanation = await run(entryWith(failing, record))
+    const { world, run } = setUp(FAILING)
+    world.record.onKeepAlive({ timeoutMs: 5_000 }, 0)
+    const explanation = await run()
     expect(explanation.plan).toEqual([])
     expect(explanation.known).toContainEqual({
-      fact: 'its addresses cannot be found now',
+      fact: 'the addresses of tcp cannot be found now',
       evidence: 'MM_DNS_FAILED: shop.test has no address',
     })
     expect(explanation.known.length).toBeGreaterThan(1)

@@ -1,92 +1,278 @@
 import { describe, expect, it } from 'vitest'
-import type { ConnectionListener } from '../../../src/connection.ts'
-import type { Resolver } from '../../../src/endpoint.ts'
+import type { AttemptRecord, ConnectionListener } from '../../../src/connection.ts'
+import type { Resolution, Resolver } from '../../../src/endpoint.ts'
+import { TransportError } from '../../../src/errors.ts'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import type { Protocol } from '../../../src/protocol.ts'
+import type { QuicDialRequest } from '../../../src/quic/dial-request.ts'
+import type { LoadedEngine } from '../../../src/quic/load-engine.ts'
 import { OriginRecord } from '../../../src/select/origin-record.ts'
+import { SystemResolver } from '../../../src/select/resolve.ts'
 import type { Dialer } from '../../../src/tcp/dial.ts'
+import type { DialRequest } from '../../../src/tcp/dial-request.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
-import { OriginConnector } from '../../../src/transport/origin-connector.ts'
+import { type ConnectorConfig, OriginConnector } from '../../../src/transport/origin-connector.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
 
-const RESOLVER: Resolver = {
-  resolve: () => Promise.resolve({ addresses: [{ address: '192.0.2.1', family: 4 }], source: 'literal' }),
+const ADDRESSES: Resolution = { addresses: [{ address: '192.0.2.1', family: 4 }], source: 'literal' }
+const ATTEMPT: AttemptRecord = {
+  protocol: 'h2',
+  endpoint: '192.0.2.1:443',
+  startedAtMs: 0,
+  outcome: 'failed',
+  because: 'first of 1',
+}
+const ALT_SVC = 'h3="alt.test:8443"'
+
+interface SetUpOptions {
+  url?: string
+  purpose?: ConnectorConfig['purpose']
+  protocols?: readonly Protocol[]
+  /** There is a QUIC engine; without one the machine speaks no HTTP/3. */
+  hasEngine?: boolean
 }
 
-/** A connector on a machine without a QUIC engine; TCP dials go nowhere. */
-function setUp(protocols: readonly Protocol[], url = 'https://shop.test') {
+/** A connector whose dials, TCP or QUIC, go nowhere. */
+function setUp({
+  url = 'https://shop.test',
+  purpose = 'tcp',
+  protocols = ['h3', 'h2', 'http/1.1'],
+  hasEngine = false,
+}: SetUpOptions) {
   const clock = new FakeClock()
   const origin = parseOrigin(url)
+  const record = new OriginRecord({ host: origin.host, port: origin.port })
+  const told: string[] = []
   let loads = 0
+  const loadEngine = (): LoadedEngine => {
+    loads++
+    if (!hasEngine) return { unavailable: 'there is no build for mars' }
+    return { engine: { name: 'fake' } } as LoadedEngine // the dial is the test's own
+  }
+  const dialed: string[] = []
+  let failure: unknown = new TransportError('MM_CONNECT_FAILED', 'nobody is there')
+  let isHanging = false
+  const fail = (signal: AbortSignal): Promise<never> =>
+    isHanging
+      ? new Promise((_, reject) => {
+          if (signal.aborted) reject(new Error('stopped'))
+          signal.addEventListener('abort', () => reject(new Error('stopped')))
+        })
+      : Promise.reject(failure)
   const http3Dialer = new Http3Dialer({
     clock,
     tickets: new TicketStore(),
-    loadEngine: () => {
-      loads++
-      return { unavailable: 'there is no build for mars' }
+    loadEngine,
+    dial: (_engine, { attempts, onAttempts, serverName }: QuicDialRequest, _clock, signal) => {
+      dialed.push(
+        `${serverName} at ${attempts.map(({ endpoint: { address, port } }) => `${address}:${port}`).join()}`,
+      )
+      onAttempts?.([{ endpoint: '192.0.2.1:443', startedAtMs: 0, outcome: 'failed', because: 'first of 1' }])
+      return fail(signal)
     },
   })
-  const dialed: string[] = []
   const dialer = {
-    dial: ({ alpnProtocols }: { alpnProtocols: readonly string[] }) => {
+    dial: ({ alpnProtocols, onAttempts }: DialRequest, signal: AbortSignal) => {
       dialed.push(alpnProtocols.join())
-      return Promise.reject(new Error('nobody is there'))
+      onAttempts?.([ATTEMPT])
+      return fail(signal)
     },
   } as unknown as Dialer // what a connector asks of one
+  const resolver: Resolver = { resolve: () => Promise.resolve(ADDRESSES) }
+  const lookup: ConstructorParameters<typeof SystemResolver>[0]['lookup'] = (_host, callback) =>
+    callback(null, [{ address: '198.51.100.7', family: 4 }])
   const connector = new OriginConnector({
+    purpose,
     origin,
     settings: new SettingsBook({ defaults: { protocols } }).settingsFor(origin),
-    record: new OriginRecord(),
-    resolver: RESOLVER,
+    record,
+    resolver,
+    alternativeResolver: new AlternativeResolver(new SystemResolver({ clock, lookup }), {}, 0),
     dialer,
     http3Dialer,
     clock,
     onDefence: () => {},
     wantsEarlyData: () => false,
     onEarlyData: () => {},
+    onAttempts: made => void told.push(`${made.length} attempts`),
+    onEvidence: (source, fact) => void told.push(source === undefined ? 'evidence' : `${source}: ${fact}`),
   })
-  const connect = () => connector.connect({} as ConnectionListener, new AbortController().signal)
-  return { connector, connect, dialed, loads: () => loads }
+  const connect = (signal = new AbortController().signal) =>
+    connector.connect({} as ConnectionListener, signal)
+  return {
+    clock,
+    record,
+    connector,
+    connect,
+    dialed,
+    told,
+    loads: () => loads,
+    failWith: (error: unknown) => void (failure = error),
+    hang: () => void (isHanging = true),
+  }
 }
 
 describe('OriginConnector', () => {
-  it.each<[readonly Protocol[], string]>([
-    [['h2', 'http/1.1'], 'h2,http/1.1'],
-    [['h3', 'h2', 'http/1.1'], 'h2,http/1.1'],
-  ])('dials over TCP without a thought of QUIC: %j', async (protocols, offered) => {
-    const { connect, dialed, loads } = setUp(protocols)
-    await expect(connect()).rejects.toThrow('nobody is there')
-    expect([dialed, loads()]).toEqual([[offered], 0])
-  })
+  it.each<[ConnectorConfig['purpose'], readonly Protocol[], string]>([
+    ['tcp', ['h2', 'http/1.1'], 'h2,http/1.1'],
+    ['tcp', ['h3', 'h2', 'http/1.1'], 'h2,http/1.1'],
+    ['h2-spread', ['h3', 'h2', 'http/1.1'], 'h2'],
+    ['http/1.1', ['h3', 'h2', 'http/1.1'], 'http/1.1'],
+    ['upgrades', ['h3', 'h2', 'http/1.1'], 'http/1.1'],
+  ])(
+    'offers over TCP what the lane is for, without a thought of QUIC: %s of %j',
+    async (purpose, protocols, offered) => {
+      const { connector, connect, dialed, loads, told } = setUp({ purpose, protocols })
+      expect(connector.offered.join()).toBe(offered)
+      await expect(connect()).rejects.toThrow('nobody is there')
+      expect([dialed, loads(), told]).toEqual([[offered], 0, ['1 attempts']])
+    },
+  )
 
-  it('loads no engine to explain an origin that may not speak HTTP/3, or cannot', () => {
-    const none = { addresses: [], source: 'none' }
-    for (const { connector, loads } of [setUp(['h2']), setUp(['h3', 'h2'], 'http://shop.test')]) {
-      connector.plan(none, 'explain')
+  it('loads no engine to say what it would try', () => {
+    for (const purpose of ['tcp', 'h3'] as const) {
+      const { connector, loads } = setUp({ purpose })
+      expect(connector.plan(ADDRESSES)).toHaveLength(1)
       expect(loads()).toBe(0)
     }
-    const { connector, loads } = setUp(['h3', 'h2'])
-    const [http3] = connector.plan(none, 'explain').protocols
-    expect(http3).toMatchObject({ isTried: false, because: 'HTTP/3 is off: there is no build for mars' })
-    expect(loads()).toBe(1)
   })
 
-  it('fails with the words of the engine where nothing but HTTP/3 is allowed', async () => {
-    const { connect, dialed } = setUp(['h3'])
-    await expect(connect()).rejects.toMatchObject({
-      code: 'MM_PROTOCOL_UNAVAILABLE',
-      message: expect.stringContaining('h3: HTTP/3 is off: there is no build for mars'),
+  it('keeps the order of addresses that the operator wrote down, and alternates between families else', () => {
+    const addresses = [
+      { address: '192.0.2.1', family: 4 },
+      { address: '192.0.2.2', family: 4 },
+      { address: '2001:db8::1', family: 6 },
+    ] as const
+    const order = (source: string) =>
+      setUp({})
+        .connector.plan({ addresses, source })
+        .map(({ endpoint }) => endpoint.address)
+    expect(order('endpoints')).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
+    expect(order('system')).toEqual(['192.0.2.1', '2001:db8::1', '192.0.2.2'])
+  })
+
+  it('tells the record of a connect that failed, but not of one beside the lanes', async () => {
+    for (const purpose of ['tcp', 'upgrades'] as const) {
+      const { connect, record } = setUp({ purpose })
+      await expect(connect()).rejects.toThrow('nobody is there')
+      expect(record.lastFailure?.value).toBe(purpose === 'tcp' ? 'MM_CONNECT_FAILED' : undefined)
+    }
+  })
+
+  describe('of the HTTP/3 lane', () => {
+    const http3 = { purpose: 'h3', hasEngine: true } as const
+
+    it('fails without a dial where nothing says that HTTP/3 is spoken', async () => {
+      const { connect, dialed } = setUp(http3)
+      await expect(connect()).rejects.toMatchObject({
+        code: 'MM_PROTOCOL_UNAVAILABLE',
+        message: 'no HTTP/3 for https://shop.test: nothing says that the origin speaks it',
+      })
+      expect(dialed).toEqual([])
     })
-    expect(dialed).toEqual([])
+
+    it('goes to the alternative, for the name of the origin', async () => {
+      const { connect, dialed, record, connector } = setUp(http3)
+      record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
+      expect(connector.alternative(0)).toMatchObject({ host: 'alt.test', port: 8443 })
+      await expect(connect()).rejects.toThrow('nobody is there')
+      expect(dialed).toEqual(['shop.test at 198.51.100.7:8443'])
+      expect(record.addresses, 'those of another host').toBeUndefined()
+    })
+
+    it('goes to the origin itself where that is the alternative', async () => {
+      const { connect, dialed, record } = setUp({ ...http3, protocols: ['h3'] })
+      record.onHttp3Configured(0)
+      await expect(connect()).rejects.toThrow('nobody is there')
+      expect([dialed, record.addresses?.value]).toEqual([['shop.test at 192.0.2.1:443'], ['192.0.2.1']])
+    })
+
+    it("tells of a failure, which is HTTP/3's fault once TCP has worked", async () => {
+      const { connect, record, told } = setUp(http3)
+      record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
+      await expect(connect()).rejects.toThrow('nobody is there')
+      expect([told, record.http3(0).status]).toEqual([['1 attempts', 'evidence'], 'pending'])
+      record.onTcpWorked(0)
+      expect(record.http3(0)).toMatchObject({
+        status: 'broken',
+        because: expect.stringContaining('nobody is there'),
+      })
+    })
+
+    it('blames nobody for a fault of our own, nor for a dial that was given up', async () => {
+      const local = setUp(http3)
+      local.record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
+      local.failWith(new TransportError('MM_INVALID_ARGUMENT', 'a CA that is none'))
+      await expect(local.connect()).rejects.toThrow('a CA that is none')
+      local.record.onTcpWorked(0)
+      expect(local.record.http3(0).status).toBe('pending')
+
+      const stopped = setUp(http3)
+      stopped.record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
+      const abort = new AbortController()
+      stopped.failWith(new TransportError('MM_CONNECT_FAILED', 'stopped in the middle'))
+      const dial = stopped.connect(abort.signal)
+      abort.abort()
+      await expect(dial).rejects.toThrow()
+      stopped.record.onTcpWorked(0)
+      expect([stopped.record.http3(0).status, stopped.told.includes('evidence')]).toEqual(['pending', false])
+    })
+
+    it('tries one that failed once at a time, and lets the next one try when a trial is given up', async () => {
+      const { clock, connect, record, hang } = setUp(http3)
+      record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
+      await expect(connect()).rejects.toThrow('nobody is there')
+      record.onTcpWorked(0)
+      clock.advance(1_000)
+      const status = record.http3Status('alt.test:8443')
+      expect(status.mayTry(1_000)).toBe(true)
+      hang()
+      const abort = new AbortController()
+      const trial = connect(abort.signal)
+      expect(status.mayTry(1_000), 'a trial is under way').toBe(false)
+      abort.abort()
+      await expect(trial).rejects.toThrow()
+      expect(status.mayTry(1_000)).toBe(true)
+    })
+
+    it('fails with the words of the engine where there is none', async () => {
+      const { connect, dialed, record } = setUp({ ...http3, hasEngine: false, protocols: ['h3'] })
+      record.onHttp3Configured(0)
+      await expect(connect()).rejects.toMatchObject({
+        code: 'MM_PROTOCOL_UNAVAILABLE',
+        message: expect.stringContaining('there is no build for mars'),
+      })
+      expect([dialed, record.http3(0).status]).toEqual([[], 'pending'])
+    })
+
+    it('says that HTTP/3 has no cleartext', async () => {
+      const { connect } = setUp({ ...http3, url: 'http://shop.test', protocols: ['h3'] })
+      await expect(connect()).rejects.toMatchObject({
+        code: 'MM_PROTOCOL_UNAVAILABLE',
+        message: expect.stringContaining('QUIC has no cleartext'),
+      })
+    })
   })
 
-  it('says that HTTP/3 has no cleartext where nothing else is allowed', async () => {
-    const { connect } = setUp(['h3'], 'http://shop.test')
-    await expect(connect()).rejects.toMatchObject({
-      code: 'MM_PROTOCOL_UNAVAILABLE',
-      message: expect.stringContaining('QUIC has no cleartext'),
+  describe('tells what a lane tried', () => {
+    it('of the last dial that has ended, when it failed', async () => {
+      const { connect, connector } = setUp({})
+      expect([connector.attemptsOf('failed'), connector.attemptsOf('overtaken')]).toEqual([[], []])
+      await expect(connect()).rejects.toThrow('nobody is there')
+      expect(connector.attemptsOf('failed')).toEqual([ATTEMPT])
+    })
+
+    it('of the one under way, when another lane was faster', async () => {
+      const { connect, connector, hang } = setUp({})
+      hang()
+      void connect()
+      await Promise.resolve()
+      expect(connector.attemptsOf('overtaken')).toEqual([
+        { ...ATTEMPT, outcome: 'overtaken', because: 'first of 1' },
+      ])
     })
   })
 })

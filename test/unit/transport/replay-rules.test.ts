@@ -89,7 +89,9 @@ describe('judgeReplay', () => {
     const again = { error: refused, retries: 1, maxRetries: 2 }
     expect(judgeReplay(failed({ ...again, isConnectionEnding: true }))).toMatchObject({ cost: 'free' })
     expect(judgeReplay(failed({ ...again, isConnectionEnding: false }))).toMatchObject({ cost: 'budgeted' })
-    expect(judgeReplay(failed({ ...again, isConnectionEnding: true, retries: 2 }))).toEqual({ replay: false })
+    expect(judgeReplay(failed({ ...again, isConnectionEnding: false, retries: 2 }))).toEqual({
+      replay: false,
+    })
     for (const verdict of verdicts) expect(verdict).toMatchObject({ replay: true, cost: 'free' })
   })
 
@@ -194,8 +196,14 @@ describe('judgeReplay', () => {
       ['a second time', { retries: 1 }],
       ['a POST', { method: 'POST' }],
       ['without TCP', { hasOtherLane: false }],
-      ['a time-out of its own', { error: new TransportError('MM_HEADERS_TIMEOUT', 'x', { processed: 'unknown' }) }],
-      ['a stream that was reset', { error: new TransportError('MM_STREAM_RESET', 'x', { processed: 'unknown' }) }],
+      [
+        'a time-out of its own',
+        { error: new TransportError('MM_HEADERS_TIMEOUT', 'x', { processed: 'unknown' }) },
+      ],
+      [
+        'a stream that was reset',
+        { error: new TransportError('MM_STREAM_RESET', 'x', { processed: 'unknown' }) },
+      ],
       ['what the caller has seen a part of', { isCallerCommitted: true }],
       ['a body that is gone', { isBodyReplayable: false }],
     ])('does not replay %s', (_what, over) => {

@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createTransport, type Transport, type TransportOptions } from '../../src/index.ts'
+import { startCaddy } from '../support/caddy.ts'
+import { overheadOf, timeOf } from '../support/overhead.ts'
+import { ALT_SVC_HERE, altSvc, startRelayedCaddy } from '../support/relayed-caddy.ts'
+import { requireBinary } from '../support/require-binary.ts'
+import { requireQuic } from '../support/require-quic.ts'
+import { SelectionLog } from '../support/selection-log.ts'
+import { startUdpSink } from '../support/udp-sink.ts'
+import { freeDualPort } from '../support/udp-port.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const missing = requireBinary('caddy') ?? requireQuic()
+
+/** Over TCP it takes 20 ms more than over UDP, so that HTTP/3 carries. */
+const SLOW_TCP = { tcpDelayMs: 10 }
+
+/** Until HTTP/3 was measured to be faster and carries everything. */
+async function untilOverHttp3(transport: Transport, url: string, log: SelectionLog | undefined) {
+  for (let request = 0; request < 120; request++) {
+    await timeOf(transport, url)
+    if (log === undefined && request === 3) return
+    const isChosen = log?.of('decision').at(-1)?.decision.rule === 'faster'
+    if (isChosen && log?.lanes.slice(-5).every(lane => lane === 'h3') === true) return
+  }
+  throw new Error(`HTTP/3 never carried:\n${log?.text}`)
+}
+
+describe.skipIf(missing !== undefined)(
+  `UDP that leads nowhere${missing === undefined ? '' : ` (${missing})`}`,
+  () => {
+    it('costs nothing where it was always swallowed', async () => {
+      await using caddy = await startRelayedCaddy()
+      caddy.udp.isBlackHole = true
+      const overhead = await overheadOf({
+        url: `${caddy.url}/hello`,
+        options: { defaults: { tls: { ca: caddy.ca } } },
+        after: (_, log) => {
+          expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+          expect(log.statuses).toContain('pending')
+        },
+      })
+      expect(caddy.udp.counts['to-server'].lost).toBeGreaterThan(0)
+      console.log('swallowed', overhead)
+    })
+
+    it('is broken after its time-out, and tried again later and later', async () => {
+      await using caddy = await startRelayedCaddy()
+      caddy.udp.isBlackHole = true
+      const log = new SelectionLog()
+      await using transport = createTransport({
+        defaults: { tls: { ca: caddy.ca }, timeouts: { connectMs: 200 }, select: { brokenBaseMs: 300 } },
+        observer: log.observer,
+      })
+      const startedAt = performance.now()
+      while (performance.now() - startedAt < 2500) {
+        await timeOf(transport, `${caddy.url}/hello`)
+        await sleep(10)
+      }
+      expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+      // It is left alone for 300, 600 and 1,200 ms; each trial takes 200 ms.
+      expect(log.http3Dials).toEqual(Array<string>(3).fill(`127.0.0.1:${caddy.port} failed`))
+      expect(log.statuses).toEqual([
+        'pending',
+        'broken',
+        'failedRecently',
+        'broken',
+        'failedRecently',
+        'broken',
+      ])
+      const { known, protocols } = await transport.explain(caddy.url)
+      expect(protocols.find(({ protocol }) => protocol === 'h3')?.because).toMatch(
+        /^broken for another .* after 3 failures/,
+      )
+      expect(known.map(({ fact }) => fact).join('\n')).toContain(`h3 at localhost:${caddy.port}`)
+      caddy.udp.isBlackHole = false
+      transport.networkChanged()
+      await timeOf(transport, `${caddy.url}/hello`)
+      await expect.poll(() => log.statuses.at(-1)).toBe('confirmed')
+    })
+
+    it('is broken, too, when TCP was connected long before and only answers', async () => {
+      await using caddy = await startRelayedCaddy()
+      const log = new SelectionLog()
+      caddy.udp.isBlackHole = true
+      await using transport = createTransport({
+        defaults: { tls: { ca: caddy.ca }, timeouts: { connectMs: 400 }, select: { altSvc: 'on' } },
+        observer: log.observer,
+      })
+      const startedAt = performance.now()
+      transport.networkChanged()
+      while (performance.now() - startedAt < 12_000) {
+        await timeOf(transport, `${caddy.url}/hello`)
+        await sleep(100)
+      }
+      // What was thought of it is void, but the TCP connection stays.
+      const before = log.http3Dials.length
+      transport.networkChanged()
+      const changedAt = performance.now()
+      while (performance.now() - changedAt < 3_000) {
+        await timeOf(transport, `${caddy.url}/hello`)
+        await sleep(50)
+      }
+      expect(log.statuses.at(-1)).not.toBe('pending')
+      expect(log.http3Dials.length - before).toBeLessThan(4)
+      expect(log.of('connection-opened')).toHaveLength(1)
+    })
+
+    it('costs nothing where the port is closed', async () => {
+      await using caddy = await startCaddy({ http2: true, extraSite: ALT_SVC_HERE })
+      const overhead = await overheadOf({
+        url: `${caddy.url}/hello`,
+        options: { defaults: { tls: { ca: caddy.certificates.ca } } },
+        after: async (_, log) => {
+          expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+          await expect.poll(() => log.statuses).toEqual(['pending', 'broken'])
+        },
+      })
+      console.log('closed', overhead)
+    })
+
+    it.each(['closed', 'swallowed'])(
+      'costs nothing where Alt-Svc names another port, which is %s',
+      async kind => {
+        await using sink = await startUdpSink()
+        const port = kind === 'closed' ? await freeDualPort() : sink.port
+        await using caddy = await startCaddy({ http2: true, extraSite: altSvc(`:${port}`) })
+        const overhead = await overheadOf({
+          url: `${caddy.url}/hello`,
+          options: { defaults: { tls: { ca: caddy.certificates.ca }, timeouts: { connectMs: 100 } } },
+          after: async (_, log) => {
+            expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+            await expect.poll(() => log.statuses).toEqual(['pending', 'broken'])
+            expect(log.http3Dials).toEqual([`127.0.0.1:${port} failed`])
+          },
+        })
+        expect(sink.received > 0).toBe(kind === 'swallowed')
+        console.log('dead alt-svc', kind, overhead)
+      },
+    )
+
+    it('costs one request a moment when UDP dies under an idle connection', async () => {
+      await using caddy = await startRelayedCaddy(SLOW_TCP)
+      const url = `${caddy.url}/hello`
+      const overhead = await overheadOf({
+        url,
+        options: { defaults: { tls: { ca: caddy.ca } } },
+        before: async (transport, log) => {
+          caddy.udp.isBlackHole = false
+          await untilOverHttp3(transport, url, log)
+          caddy.udp.isBlackHole = true
+          log?.clear()
+        },
+        after: (_, log) => {
+          expect(log.of('exchange-retried').map(({ reason }) => reason)).toEqual(['http3-failed'])
+          expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+          expect(log.statuses).toEqual(['broken'])
+        },
+      })
+      console.log('dies idle', overhead)
+    })
+
+    it('costs all requests under way a moment, and no other one', async () => {
+      await using caddy = await startRelayedCaddy(SLOW_TCP)
+      const url = `${caddy.url}/hello`
+      const log = new SelectionLog()
+      await using transport = createTransport({ defaults: { tls: { ca: caddy.ca } }, observer: log.observer })
+      await untilOverHttp3(transport, url, log)
+      // What is asked arrives; no answer does.
+      caddy.udp.filter = (_, direction) => direction === 'to-server'
+      log.clear()
+      const underWay = await Promise.all(Array.from({ length: 20 }, () => timeOf(transport, url)))
+      const after: number[] = []
+      for (let request = 0; request < 10; request++) after.push(await timeOf(transport, url))
+      expect(Math.max(...underWay)).toBeLessThan(20 + 300)
+      expect(after.toSorted((a, b) => a - b)[5]).toBeLessThan(40)
+      expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+      expect(log.statuses).toEqual(['broken'])
+      console.log('in flight', Math.max(...underWay), after)
+    })
+
+    it('costs a race when it is remembered to have worked', async () => {
+      await using caddy = await startRelayedCaddy(SLOW_TCP)
+      const url = `${caddy.url}/hello`
+      using directory = makeTemporaryDirectory('select')
+      const tls = { ca: caddy.ca }
+      const options: TransportOptions = { defaults: { tls }, state: { directory: directory.path } }
+      {
+        const log = new SelectionLog()
+        await using transport = createTransport({ ...options, observer: log.observer })
+        await untilOverHttp3(transport, url, log)
+      }
+      caddy.udp.isBlackHole = true
+      const overhead = await overheadOf({
+        url,
+        // What one learns is no news to the others: it goes back to what was remembered.
+        options,
+        after: (_, log) => {
+        },
+      })
+      console.log('remembered', overhead)
+    })
+
+    it('that lets handshakes through costs one request a moment, and is tried later and later', async () => {
+      await using caddy = await startRelayedCaddy(SLOW_TCP)
+      caddy.udp.filter = datagram => (datagram[0]! & 0x80) !== 0 // long headers (RFC 9000 17.2): nothing but handshakes
+      const log = new SelectionLog()
+      const options: TransportOptions = { defaults: { tls: { ca: caddy.ca } } }
+      const overhead = await overheadOf({ url: `${caddy.url}/hello`, options, later: 10 })
+      await using transport = createTransport({ ...options, observer: log.observer })
+      const startedAt = performance.now()
+      const times: number[] = []
+      while (performance.now() - startedAt < 4_500) times.push(await timeOf(transport, `${caddy.url}/hello`))
+      console.log(overhead)
+      expect(log.statuses.filter(status => status === 'broken').length).toBeLessThanOrEqual(3)
+      expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+      expect(Math.max(...times.slice(1))).toBeLessThan(20 + 300)
+    })
+  },
+)

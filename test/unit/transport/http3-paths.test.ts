@@ -1,0 +1,67 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Connection } from '../../../src/connection.ts'
+import type { QuicConnection } from '../../../src/quic/engine.ts'
+import { Http3Path } from '../../../src/transport/http3-paths.ts'
+
+describe('the path of an HTTP/3 connection', () => {
+  const quic = { receivedBytes: 5_000 }
+  let blamed: [Http3Path, string][]
+  let path: Http3Path
+  beforeEach(() => {
+    blamed = []
+    quic.receivedBytes = 5_000
+    path = new Http3Path({} as Connection, quic as QuicConnection, 'shop.test:443', {
+      patienceMs: () => 70,
+      onPathFailed: (one, because) => void blamed.push([one, because]),
+    })
+  })
+  const reasons = () => blamed.map(([, because]) => because)
+
+  it('is suspect until a response came over it, however much it says', () => {
+    const before = path.receivedBytes
+    quic.receivedBytes += 100
+    expect([path.isSuspect(before), path.isSilent(before)]).toEqual([true, false])
+    path.isProven = true
+    expect(path.isSuspect(before)).toBe(false)
+  })
+
+  it('is suspect again when it says nothing at all', () => {
+    path.isProven = true
+    expect([path.isSuspect(path.receivedBytes), path.isSilent(path.receivedBytes)]).toEqual([true, true])
+  })
+
+  it('waits as long as its host says', () => {
+    expect(path.patienceMs).toBe(70)
+  })
+
+  describe('that TCP has overtaken', () => {
+    it.each([true, false])('is to blame when it is silent, proven (%s) or not', isProven => {
+      path.isProven = isProven
+      path.onOvertaken(path.receivedBytes, 120.4, 119)
+      expect(reasons()).toEqual(['silent for 120 ms, while TCP answered'])
+      expect(blamed[0]?.[0]).toBe(path)
+    })
+
+    it('is to blame when it never answered and TCP needed less than half of the time', () => {
+      const before = path.receivedBytes
+      quic.receivedBytes += 1 // it acknowledges, and answers nothing
+      path.onOvertaken(before, 200, 99)
+      expect(reasons()).toEqual(['no answer within 200 ms, while TCP answered in 99 ms'])
+    })
+
+    it('is not to blame when the origin is slow on both', () => {
+      const before = path.receivedBytes
+      quic.receivedBytes += 1
+      path.onOvertaken(before, 200, 100)
+      expect(reasons()).toEqual([])
+    })
+
+    it('is not to blame for one slow answer after others, while it lives', () => {
+      path.isProven = true
+      const before = path.receivedBytes
+      quic.receivedBytes += 1
+      path.onOvertaken(before, 2_000, 10)
+      expect(reasons()).toEqual([])
+    })
+  })
+})

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { NetworkWatch } from '../../../src/transport/network-watch.ts'
+
+describe('NetworkWatch', () => {
+  const setUp = (intervalMs = 1_000) => {
+    const clock = new FakeClock()
+    const machine = { addresses: 'eth0 192.0.2.1', looks: 0 }
+    const changes: number[] = []
+    const watch = new NetworkWatch(
+      clock,
+      intervalMs,
+      () => void changes.push(clock.now()),
+      () => {
+        machine.looks += 1
+        return machine.addresses
+      },
+    )
+    return { clock, machine, changes, watch }
+  }
+
+  it('tells of each change once', () => {
+    const { clock, machine, changes } = setUp()
+    clock.advance(5_000)
+    machine.addresses = 'wlan0 198.51.100.1'
+    clock.advance(5_000)
+    machine.addresses = 'eth0 192.0.2.1'
+    clock.advance(5_000)
+    expect(changes).toEqual([6_000, 11_000])
+  })
+
+  it('looks once each interval, and goes on when who hears of it throws', () => {
+    const clock = new FakeClock()
+    let looks = 0
+    const watch = new NetworkWatch(
+      clock,
+      100,
+      () => {
+        throw new Error('broken')
+      },
+      () => String((looks += 1)),
+    )
+    expect(() => clock.advance(100)).toThrow('broken')
+    expect(() => clock.advance(100)).toThrow('broken')
+    expect(looks).toBe(3)
+    watch.close()
+  })
+
+  it('looks never at an interval of 0', () => {
+    const { clock, machine } = setUp(0)
+    clock.advance(1_000_000)
+    expect([machine.looks, clock.pendingTimers()]).toEqual([0, 0])
+  })
+
+  it('stops when it is closed', () => {
+    const { clock, machine, changes, watch } = setUp()
+    watch.close()
+    machine.addresses = ''
+    clock.advance(10_000)
+    expect([changes, machine.looks, clock.pendingTimers()]).toEqual([[], 1, 0])
+  })
+
+  it('stops when it is closed by who hears of a change', () => {
+    const clock = new FakeClock()
+    let addresses = 'a'
+    const watch: NetworkWatch = new NetworkWatch(
+      clock,
+      100,
+      () => watch.close(),
+      () => addresses,
+    )
+    addresses = 'b'
+    clock.advance(1_000)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  it('finds the addresses of this machine the same when nothing changes', () => {
+    const clock = new FakeClock()
+    let changes = 0
+    const watch = new NetworkWatch(clock, 100, () => void changes++)
+    clock.advance(300)
+    watch.close()
+    expect(changes).toBe(0)
+  })
+})
