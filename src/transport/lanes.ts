@@ -209,7 +209,7 @@ export class Lanes implements Http3PathHost, CpuPayer {
   }
 
   onConnected(lane: Lane, connection: Connection): void {
-    const { record, clock } = this.#parts
+    const { clock } = this.#parts
     const now = clock.now()
     const { connectMs, tlsMs } = connection.handshake.timings
     if (connectMs + tlsMs > 0) this.#chooser.onHandshake(lane.name, connectMs + tlsMs, now)

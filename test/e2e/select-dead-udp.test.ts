@@ -196,8 +196,7 @@ describe.skipIf(missing !== undefined)(
         url,
         // What one learns is no news to the others: it goes back to what was remembered.
         options,
-        after: (_, log) => {
-        },
+        after: (_, log) => {},
       })
       console.log('remembered', overhead)
     })

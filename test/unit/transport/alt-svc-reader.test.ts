@@ -10,7 +10,7 @@ describe('AltSvcReader', () => {
     const clock = new FakeClock()
     const reader = new AltSvcReader()
     const read = (headers: HeaderList, status = 200) => reader.read(status, headers, clock)
-    return { clock, read }
+    return { clock, reader, read }
   }
 
   it('finds what a response advertises, and how old that is', () => {
@@ -34,6 +34,13 @@ describe('AltSvcReader', () => {
     const { read } = setUp()
     expect(read(['alt-svc', HERE], 421)).toBeUndefined()
     expect(read(['alt-svc', HERE], 503)).toEqual({ value: HERE, ageSeconds: 0 })
+  })
+
+  it('takes what it has seen for news again once it has forgotten it', () => {
+    const { reader, read } = setUp()
+    read(['alt-svc', HERE])
+    reader.forget()
+    expect(read(['alt-svc', HERE])).toEqual({ value: HERE, ageSeconds: 0 })
   })
 
   it('says the same once a minute, and anything else at once', () => {

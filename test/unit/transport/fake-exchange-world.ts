@@ -67,11 +67,18 @@ export class FakeExchangeWorld {
   hasFallback = true
   /** Who waits in the pool of TCP beside the exchange that the test looks at. */
   second: Waiter | undefined
+  /** Paths over which a response has come, and pings on them. */
+  proven = 0
+  pings = 0
   /** What is said of paths that TCP has overtaken. */
   readonly blamed: string[] = []
   /** What the QUIC connection of the last lease over HTTP/3 has received. */
   readonly quic = { receivedBytes: 0 }
+  /** Of the last lease over HTTP/3. */
+  path: Http3Path | undefined
   /** The handler and request of the exchange that was opened last. */
+  /** Checks of paths whose peer may be thinking. */
+  pings = 0
   opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
   readonly #origin = parseOrigin('https://shop.test')
   readonly #paths = new WeakMap<Connection, Http3Path>()
@@ -157,12 +164,14 @@ export class FakeExchangeWorld {
       const host = {
         patienceMs: () => PATIENCE_MS,
         onPathProven: () => {},
+        onPathProven: () => void this.proven++,
         onPathFailed: (_path: Http3Path, because: string) => void this.blamed.push(because),
       }
       const quic = this.quic as QuicConnection // what a path looks at
       const path = new Http3Path(connection, quic, 'shop.test:443', host)
       path.isProven = isProven
       this.#paths.set(connection, path)
+      this.path = path
       waiter.onLease(connection, options.reused ?? false)
     })
   }
@@ -182,12 +191,20 @@ export class FakeExchangeWorld {
     const controller = new FakeController()
     controller.wasEarly = wasEarly
     const connection = {
+      ping: () => {
+        this.pings++
+        return Promise.resolve()
+      },
       id,
       handshake: { earlyData, attempts: options.attempts ?? [] },
       protocol,
       isCapacityProvisional,
       requestsTaken: options.requestsTaken,
       altUsed: options.altUsed,
+      ping: () => {
+        this.pings++
+        return Promise.reject(new TransportError('MM_PING_FAILED', 'no pong'))
+      },
       open: (request: ExchangeRequest, handler: ExchangeHandler) => {
         this.opened = { handler, request, controller }
         controller.onAbort = error => handler.onResponseError(controller, error)

@@ -7,11 +7,20 @@ describe('the path of an HTTP/3 connection', () => {
   const quic = { receivedBytes: 5_000 }
   let blamed: [Http3Path, string][]
   let path: Http3Path
+  let proven: number
+  let pings: number
   beforeEach(() => {
     blamed = []
+    proven = 0
+    pings = 0
     quic.receivedBytes = 5_000
-    path = new Http3Path({} as Connection, quic as QuicConnection, 'shop.test:443', {
+    const ping = () => {
+      pings++
+      return Promise.reject(new Error('no pong'))
+    }
+    path = new Http3Path({ ping } as unknown as Connection, quic as QuicConnection, 'shop.test:443', {
       patienceMs: () => 70,
+      onPathProven: () => void proven++,
       onPathFailed: (one, because) => void blamed.push([one, because]),
     })
   })
@@ -30,6 +39,17 @@ describe('the path of an HTTP/3 connection', () => {
     expect([path.isSuspect(path.receivedBytes), path.isSilent(path.receivedBytes)]).toEqual([true, true])
   })
 
+  it('is proven by its first response, and says so once', () => {
+    path.onAnswered()
+    path.onAnswered()
+    expect([path.isProven, proven]).toEqual([true, 1])
+  })
+
+  it('makes its peer say something; that it does not is looked at later', () => {
+    path.check()
+    expect([pings, path.hasFailed]).toEqual([1, false])
+  })
+
   it('waits as long as its host says', () => {
     expect(path.patienceMs).toBe(70)
   })
@@ -39,7 +59,7 @@ describe('the path of an HTTP/3 connection', () => {
       path.isProven = isProven
       path.onOvertaken(path.receivedBytes, 120.4, 119)
       expect(reasons()).toEqual(['silent for 120 ms, while TCP answered'])
-      expect(blamed[0]?.[0]).toBe(path)
+      expect([blamed[0]?.[0], path.hasFailed]).toEqual([path, true])
     })
 
     it('is to blame when it never answered and TCP needed less than half of the time', () => {
@@ -53,7 +73,7 @@ describe('the path of an HTTP/3 connection', () => {
       const before = path.receivedBytes
       quic.receivedBytes += 1
       path.onOvertaken(before, 200, 100)
-      expect(reasons()).toEqual([])
+      expect([reasons(), path.hasFailed]).toEqual([[], false])
     })
 
     it('is not to blame for one slow answer after others, while it lives', () => {

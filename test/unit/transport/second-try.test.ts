@@ -49,14 +49,31 @@ describe('a second try', () => {
       expect(world.log).toEqual(TRIED)
     })
 
-    it('when a proven path has fallen silent, and not while it still says something', () => {
+    it('when a proven path has fallen silent', () => {
       waited({}, { isProven: true })
-      expect(world.log).toEqual(TRIED)
+      expect([world.log, world.pings]).toEqual([TRIED, 0])
+    })
+
+    it('not while a proven path says something, which it is made to from then on', () => {
       const { exchange } = world.exchange()
       world.leaseHttp3(exchange, { isProven: true })
-      world.quic.receivedBytes += 1
+      for (let round = 1; round <= 3; round += 1) {
+        world.quic.receivedBytes += 1
+        world.clock.advance(PATIENCE_MS)
+        expect([world.log, world.pings]).toEqual([['acquire h3'], round])
+      }
       world.clock.advance(PATIENCE_MS)
-      expect(world.log).toEqual([...TRIED, 'acquire h3'])
+      expect([world.log, world.pings]).toEqual([TRIED, 3])
+    })
+
+    it('for free where the path has failed another request meanwhile', () => {
+      const { exchange } = world.exchange({}, { budgetMin: 0 })
+      world.leaseHttp3(exchange, { isProven: true })
+      world.clock.advance(PATIENCE_MS)
+      expect(world.log, 'without a budget').toEqual(['acquire h3'])
+      world.path!.onOvertaken(world.quic.receivedBytes, 100, 50)
+      world.clock.advance(PATIENCE_MS)
+      expect(world.log).toEqual(TRIED)
     })
 
     it('once, and not early', () => {
@@ -137,10 +154,9 @@ describe('a second try', () => {
       const { exchange, first } = waited()
       const second = sent()
       exchange.onInformational(first, 103, [])
-      expect(second.log).toEqual(['abort MM_ABORTED'])
-      const next = world.exchange()
-      world.leaseHttp3(next.exchange, { isProven: true })
-      expect(world.log.filter(line => line.includes('second'))).toEqual(['acquire second again'])
+      expect([second.log, world.proven]).toEqual([['abort MM_ABORTED'], 1])
+      exchange.onResponseStart(first, 200, [], '')
+      expect([world.path?.isProven, world.proven]).toEqual([true, 1])
     })
   })
 
@@ -152,7 +168,7 @@ describe('a second try', () => {
       world.clock.advance(20)
       answer(second)
       expect(handler.log).toEqual(['request-start', 'request-start', 'response-start 200', 'response-end'])
-      expect(first.log).toEqual(['abort MM_HEADERS_TIMEOUT'])
+      expect([first.log, world.proven]).toEqual([['abort MM_HEADERS_TIMEOUT'], 0])
       expect(world.log).toEqual([...TRIED, 'retry http3-failed'])
       expect(world.ended).toMatchObject([
         { lane: 'tcp', connectionId: 4, reused: true, retries: 1, ttfbMs: 20, queueMs: PATIENCE_MS + 10 },
