@@ -6,11 +6,12 @@ import type { Protocol } from './protocol.ts'
  * - `only-candidate`: nothing else is allowed, built or known to work
  * - `unmeasured`: nothing was measured yet: the preferred candidate by evidence
  * - `cheaper`: nothing is faster by more than the bound, so that what costs less CPU carries
+ * - `safer`: nothing is faster by more than the bound, and where packets may get lost this one stands it best
  * - `faster`: predicted to be faster by more than the bound
  * - `kept`: another one looks better, but not by enough or not for long enough
  * - `failing`: the one before fails too often
  */
-export type DecisionRule = 'only-candidate' | 'unmeasured' | 'cheaper' | 'faster' | 'kept' | 'failing'
+export type DecisionRule = 'only-candidate' | 'unmeasured' | 'cheaper' | 'safer' | 'faster' | 'kept' | 'failing'
 
 /** One lane as the decision saw it. */
 export interface DecisionCandidate {

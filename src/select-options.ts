@@ -42,7 +42,7 @@ export const DEFAULT_SELECT_OPTIONS: Readonly<SelectOptions> = {
   joinDelayMaxMs: 250,
   exploreShare: 0.02,
   trialRequests: 10,
-  minGain: 0.1,
+  minGain: 0.05,
   sustainMs: 5_000,
   spreadConnections: 6,
   probeTimeoutMs: 5_000,

@@ -8,7 +8,15 @@ import { LaneChooser } from '../../src/select/choice.ts'
 import type { ChoiceAction } from '../../src/select/choice-action.ts'
 import type { ExchangeSample } from '../../src/select/exchange-sample.ts'
 import type { LaneCandidate } from '../../src/select/lane-standing.ts'
+import { OriginRecord } from '../../src/select/origin-record.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../src/select-options.ts'
+import type { Pool } from '../../src/pool/pool.ts'
+import { parseOrigin } from '../../src/origin.ts'
+import { CpuMeter } from '../../src/transport/cpu-meter.ts'
+import { Lane } from '../../src/transport/lane.ts'
+import { Lanes } from '../../src/transport/lanes.ts'
+import type { OriginConnector } from '../../src/transport/origin-connector.ts'
+import { SettingsBook } from '../../src/transport/origin-settings.ts'
 
 /** Of 2 microseconds for each request. */
 const AIM_NS = 2_000
@@ -84,6 +92,38 @@ function settled(lanes: readonly LaneName[]): Origin {
   return origin
 }
 
+/** The lanes of an origin as the transport has them, all with an open connection, with what one exchange asks of them. */
+function routedExchange(): () => void {
+  let now = 1_000
+  const origin = parseOrigin('https://origin.test')
+  const record = new OriginRecord({ host: origin.host, port: origin.port })
+  const pool = { live: 1, preconnect: () => Promise.resolve(), connections: () => [] }
+  const connector = { offered: ['h2', 'http/1.1'], linkOf: () => undefined, pathsOf: () => [] }
+  const lanes = new Lanes({
+    origin,
+    settings: new SettingsBook({}).settingsFor(origin),
+    record,
+    clock: { now: () => now, setTimer: () => ({ cancel: () => {} }) },
+    observer: () => {},
+    makeLane: name => new Lane(name, pool as unknown as Pool, connector as unknown as OriginConnector), // what Lanes uses of them
+    http3Fault: () => undefined,
+    cpuMeter: new CpuMeter(),
+    onChanged: () => {},
+  })
+  lanes.start()
+  record.onAltSvc('h3=":443"', 'alt-svc', 0, now)
+  record.http3Status('origin.test:443').onHttp3Worked(now)
+  lanes.refresh(now)
+  let turn = 0
+  return () => {
+    now += 0.05
+    const lane = lanes.wayOf(true, now)
+    if (!(lane instanceof Lane)) throw new Error('a race beside open connections')
+    turn += 1
+    lanes.onSample(sampleOf(lane.name, turn), now)
+  }
+}
+
 const bench = new Bench({ time: 1000, warmupTime: 300 })
 const perTask = new Map<string, number>()
 function add(name: string, perRun: number, run: () => void): void {
@@ -106,6 +146,10 @@ for (const lanes of [['tcp'], LANE_NAMES] as const) {
     })
   }
 }
+const routed = routedExchange()
+add("the transport: an exchange's lane and its sample, at 20000 requests/s", BATCH, () => {
+  for (let i = 0; i < BATCH; i++) routed()
+})
 const described = settled(LANE_NAMES)
 add('4 lanes: explain, off the hot path', 1, () => void described.chooser.describe(described.now))
 

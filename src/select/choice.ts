@@ -89,7 +89,9 @@ export class LaneChooser {
     const carriesAll = isCarrier && !this.#trials.isSteering
     this.#workload.onSample(sample, streamsPerConnection(sample), carriesAll, now)
     estimates.onSample(sample, this.#workload.meanLargeBytes, now)
+    const tried = this.#trials.lane
     const hasEnded = this.#trials.onSample(sample, now)
+    if (hasEnded && tried !== undefined) this.#deliberation.onTried(tried, now)
     return hasEnded || now >= this.#evaluateAt ? this.#evaluate(now) : NOTHING
   }
 
@@ -102,7 +104,10 @@ export class LaneChooser {
   /** What connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last call. */
   onPath(lane: LaneName, path: { readonly rttMs: number; readonly lossRatio: number }, now: number): void {
     this.#estimates[lane].rtt.add(path.rttMs, now)
-    if (isFigure(path.lossRatio)) this.#estimates[lane].loss.add(Math.min(1, path.lossRatio), now)
+    if (!isFigure(path.lossRatio)) return
+    const { loss } = this.#estimates[lane]
+    loss.add(Math.min(1, path.lossRatio), now)
+    this.#deliberation.onLoss(loss)
   }
 
   /** What a request over the lane cost this process (cpu-share.ts). */
@@ -113,6 +118,7 @@ export class LaneChooser {
   /** The connections that `prepareTrial` asked for are open, or as many as there will be. */
   onTrialReady(lane: LaneName, now: number): readonly ChoiceAction[] {
     this.#trials.onReady(lane, now)
+    this.#estimates[lane].onResumed(now)
     return NOTHING
   }
 

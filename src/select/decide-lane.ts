@@ -30,6 +30,8 @@ export interface Ballot {
   readonly isCarrying: boolean
   /** A trial is under way: the first few of its requests look conclusive too often. */
   readonly isTrying: boolean
+  /** While learning: what carries was not measured since this one was, which looks better. */
+  readonly mustWait: (rival: MeasuredStanding, current: MeasuredStanding) => boolean
   /** What keeps a challenger from being taken; undefined: nothing. Asked when settled. */
   readonly holds: (lane: LaneName) => string | undefined
 }
@@ -46,7 +48,7 @@ export const LAST_RESORT: LaneName = 'tcp'
  * 5. the one that carries was not measured yet, or is the only one that was: it goes on. A lane without figures never takes the place of one
  *    with figures before its trial;
  * 6. learning is over just now: the policy's best;
- * 7. a better one: while learning, between trials, by twice the standard error; later by the bound, beyond chance, for long enough, and shown twice;
+ * 7. a better one: while learning, between trials, by twice the standard error, and measured in turns (turns.ts); later by the bound, beyond chance, for long enough, and shown twice;
  * 8. else what carries goes on.
  */
 export function decideLane(ballot: Ballot): Verdict {
@@ -91,6 +93,7 @@ export function decideLane(ballot: Ballot): Verdict {
     phase === 'learning'
       ? !ballot.isTrying &&
         isConclusive(rival, current, taste) &&
+        !ballot.mustWait(rival, current) &&
         policyBest([current, rival], current, taste) === rival
       : contends(rival, current, taste) && ballot.holds(rival.lane) === undefined,
   )

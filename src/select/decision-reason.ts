@@ -19,12 +19,13 @@ interface Terms {
 /** Why `next` takes the place of `current`. */
 export function takingReason(next: MeasuredStanding, current: MeasuredStanding, terms: Terms): Reason {
   const isFaster = next.prediction.ms < current.prediction.ms
-  const isCheaper = terms.taste.policy !== 'latency' && costRelation(next, current) === 'cheaper'
+  const isCheaper =
+    terms.taste.policy !== 'latency' && costRelation(next, current, terms.taste) === 'cheaper'
   const lasting = (): string => (terms.phase === 'settled' ? `, for at least ${age(terms.sustainMs)}` : '')
   if (isCheaper)
     return {
-      rule: 'cheaper',
-      because: () => `${cheapness(next, current)}; ${compared(next, current)}${lasting()}`,
+      rule: cheapRule(next, current, terms.taste),
+      because: () => `${advantage(next, current, terms.taste)}; ${compared(next, current)}${lasting()}`,
     }
   return { rule: isFaster ? 'faster' : 'kept', because: () => `${compared(next, current)}${lasting()}` }
 }
@@ -32,7 +33,7 @@ export function takingReason(next: MeasuredStanding, current: MeasuredStanding, 
 /**
  * Why `lane`, of all that were measured, carries. Ordered rules:
  * 1. the fastest, where only time counts, or by more than the bound;
- * 2. what is faster is not so by more than the bound, and costs more;
+ * 2. what is faster is not so by more than the bound, and costs more or suffers more from losses;
  * 3. what took another one's place without either, did so by what it is in relation to that;
  * 4. what is better is held off for now;
  * 5. nothing is better by more than the bound.
@@ -52,8 +53,11 @@ export function choiceReason(
   if (lane.prediction.ms <= rival.prediction.ms * share)
     return { rule: 'faster', because: () => compared(lane, rival) } // 1
   const isContended = contends(rival, lane, taste)
-  if (taste.policy !== 'latency' && costRelation(rival, lane) === 'dearer' && !isContended)
-    return { rule: 'cheaper', because: () => `${cheapness(lane, rival)}; ${compared(lane, rival)}` } // 2
+  if (taste.policy !== 'latency' && costRelation(rival, lane, taste) === 'dearer' && !isContended)
+    return {
+      rule: cheapRule(lane, rival, taste),
+      because: () => `${advantage(lane, rival, taste)}; ${compared(lane, rival)}`,
+    } // 2
   if (incumbent !== undefined && lane.lane !== incumbent.lane) return takingReason(lane, incumbent, terms) // 3
   const challenger = measured.find(other => other.lane !== lane.lane && contends(other, lane, taste))
   if (challenger !== undefined) {
@@ -76,6 +80,19 @@ function compared(one: MeasuredStanding, other: MeasuredStanding): string {
   if (mine === theirs) return `${one.lane} takes ${ms(mine)}, as long as ${beside}`
   const share = percent(Math.abs(1 - mine / Math.max(theirs, Number.MIN_VALUE)))
   return `${one.lane} takes ${ms(mine)}, ${share} ${mine < theirs ? 'less' : 'more'} than ${beside}`
+}
+
+function isSafer(one: MeasuredStanding, other: MeasuredStanding, { policy }: Taste): boolean {
+  return policy === 'auto' && !one.isRisky && other.isRisky
+}
+
+function cheapRule(one: MeasuredStanding, other: MeasuredStanding, taste: Taste): DecisionRule {
+  return isSafer(one, other, taste) ? 'safer' : 'cheaper'
+}
+
+function advantage(one: MeasuredStanding, other: MeasuredStanding, taste: Taste): string {
+  if (!isSafer(one, other, taste)) return cheapness(one, other)
+  return `nothing says that no packets are lost, for which small responses over ${other.lane} would wait longer`
 }
 
 function cheapness(one: MeasuredStanding, other: MeasuredStanding): string {

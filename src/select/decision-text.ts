@@ -121,7 +121,7 @@ function oneChange(
     return [`a measurement: ${what}${hindrance(note)}`]
   }
   if (!isComparable(current)) return [`a measurement of ${current.lane}, which ${lane} can be compared with`]
-  const boundMs = current.prediction.ms * changeFactor(costRelation(standing, current), taste)
+  const boundMs = current.prediction.ms * changeFactor(costRelation(standing, current, taste), taste)
   const nowMs = standing.prediction.ms
   if (nowMs > boundMs)
     return [`${lane} would be taken if its requests took less than ${ms(boundMs)} (${ms(nowMs)} now)`]

@@ -4,8 +4,9 @@ import { Challengers } from './challengers.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { decideLane, LAST_RESORT, type Verdict } from './decide-lane.ts'
 import { decisionOf, type TrialNote } from './decision-text.ts'
+import type { Estimate } from './estimate.ts'
 import type { LaneEstimates } from './lane-estimates.ts'
-import { contends, type Taste } from './lane-preference.ts'
+import { contends, policyBest, type Taste } from './lane-preference.ts'
 import {
   isComparable,
   type LaneCandidate,
@@ -21,8 +22,11 @@ import {
   planLearning,
   type TrialSituation,
   trialConnections,
+  trialWarmUp,
 } from './trial-plan.ts'
 import { trialWorth } from './trial-worth.ts'
+import { Turns } from './turns.ts'
+import { WayRisk } from './way-risk.ts'
 import type { Workload } from './workload.ts'
 
 const NOTHING: readonly ChoiceAction[] = []
@@ -42,6 +46,8 @@ export class Deliberation {
   readonly #trials: LaneTrials
   readonly #challengers: Challengers
   readonly #rules: RuleWatch
+  readonly #risk = new WayRisk()
+  readonly #turns: Turns
   /** Lanes that have had a connection. */
   readonly #opened = new Set<LaneName>()
   /** Lanes of which a first choice took account. */
@@ -54,8 +60,6 @@ export class Deliberation {
   /** Undefined: no lane was ever there to be taken. */
   #incumbent: LaneName | undefined
   #isLearning = true
-  /** Exchanges that the incumbent carried since learning began. */
-  #carried = 0
   #decision: Decision
 
   constructor(
@@ -73,6 +77,7 @@ export class Deliberation {
     this.#trials = trials
     this.#challengers = new Challengers(sustainMs, exploreShare > 0 ? Math.ceil(trialRequests / 2) : 0)
     this.#rules = new RuleWatch(sustainMs)
+    this.#turns = new Turns(trialRequests)
     this.#preference = config.firstPreference
     this.#decision = this.#build(this.#decide([], 'learning', now), [], now)
   }
@@ -122,7 +127,23 @@ export class Deliberation {
 
   /** The incumbent carried an exchange. */
   onCarried(): void {
-    this.#carried += 1
+    this.#turns.onCarried()
+  }
+
+  /** A trial of the lane ended. */
+  onTried(lane: LaneName, now: number): void {
+    this.#turns.onTried(lane)
+    if (!this.#isLearning) return
+    const standings = this.#standings(now)
+    const current = standings.find(standing => standing.lane === this.#incumbent)
+    const rival = standings.find(standing => standing.lane === lane)
+    if (current === undefined || rival === undefined || !this.#mustWait(rival, current)) return
+    if (isComparable(current) && this.#turns.isWarmingUp(current)) current.estimates.fade()
+  }
+
+  /** What QUIC lost, as it is now. */
+  onLoss(loss: Estimate): void {
+    this.#risk.onLoss(loss)
   }
 
   /** `lane`: what carried where the figures come from; a better guess than any order while nothing newer is known. */
@@ -134,11 +155,12 @@ export class Deliberation {
 
   /** Figures that there are stay; what they were enough for does not. */
   learnAnew(): void {
+    this.#risk.onNetworkChanged()
     this.#learned.clear()
     this.#challengers.clear()
     this.#trials.startOver()
     this.#isLearning = true
-    this.#carried = 0
+    this.#turns.startOver()
   }
 
   /** What to do now; nearly always nothing. */
@@ -187,7 +209,15 @@ export class Deliberation {
     const isUnderWay = this.#trials.lane !== undefined
     const others = standings.filter(({ lane, isEligible }) => isEligible && lane !== this.#incumbent)
     const isComparing = isComparable(situation.current) && others.some(isComparable)
-    return isComparing && !isUnderWay && more.length === 0 ? 'first-choice' : 'learning'
+    const isWaiting = others.some(other => this.#mustWait(other, situation.current))
+    return isComparing && !isUnderWay && !isWaiting && more.length === 0 ? 'first-choice' : 'learning'
+  }
+
+  /** While learning: the lane looks better than what carries, which was not measured after it. */
+  #mustWait(rival: LaneStanding, current: LaneStanding): boolean {
+    if (!isComparable(rival) || !isComparable(current)) return false
+    if (policyBest([current, rival], current, this.#taste) === current) return false
+    return this.#turns.mustWait(rival, current, this.#trials.learningSpent)
   }
 
   #endLearning(standings: readonly LaneStanding[]): void {
@@ -209,6 +239,7 @@ export class Deliberation {
       phase,
       isCarrying: this.#incumbent !== undefined && this.#opened.has(this.#incumbent),
       isTrying: this.#trials.isSteering,
+      mustWait: (rival, current) => this.#turns.mustWait(rival, current, this.#trials.learningSpent),
       holds: lane => this.#challengers.holds(lane, this.#estimates[lane].ttfb.samples, now),
     })
   }
@@ -221,6 +252,7 @@ export class Deliberation {
     this.#incumbent = mayCarry ? lane : undefined
     if (left !== undefined && left !== this.#incumbent) {
       this.#challengers.onChanged(left, now)
+      this.#turns.onChanged()
       if (rule === 'failing') this.#trials.leaveAlone(left, 'it failed while it carried', now)
     }
     if (this.#trials.lane === lane) this.#trials.cancel()
@@ -235,11 +267,11 @@ export class Deliberation {
     const situation = this.#situation(standings)
     if (situation === undefined || this.#trials.lane !== undefined) return undefined
     // What a trial is compared with is known first.
-    if (!isComparable(situation.current) || this.#carried < trialRequests * FIRST_SHARE) return undefined
+    if (!isComparable(situation.current) || this.#turns.carried < trialRequests * FIRST_SHARE) return undefined
     const plan = this.#isLearning ? planLearning(situation, now) : planExploring(situation, now)
     const standing = standings.find(({ lane }) => lane === plan?.lane)
     if (plan === undefined || standing === undefined) return undefined
-    this.#trials.begin(plan.lane, plan.purse, plan.ratio, now)
+    this.#trials.begin(plan.lane, plan.purse, plan.ratio, now, trialWarmUp(this.#workload, trialRequests))
     return {
       type: 'prepareTrial',
       lane: plan.lane,
@@ -258,13 +290,14 @@ export class Deliberation {
       taste: this.#taste,
       learned: this.#learned,
       trials: this.#trials,
+      turns: this.#turns,
       challengers: this.#challengers,
     }
   }
 
   #standings(now: number): readonly LaneStanding[] {
     const { spreadConnections } = this.#config.options
-    return laneStandings(this.#seats, this.#workload, spreadConnections, now)
+    return laneStandings(this.#seats, this.#workload, spreadConnections, this.#risk.isRisky, now)
   }
 
   #build(verdict: Verdict, standings: readonly LaneStanding[], now: number): Decision {

@@ -109,6 +109,11 @@ export class Estimate {
     return Math.sqrt(variance / weight)
   }
 
+  /** What was learned so far counts for no more samples than this. */
+  fade(weight: number): void {
+    this.#weight = Math.min(weight, this.#weight)
+  }
+
   /** Nothing of it is true any more. */
   forget(): void {
     this.#mean = 0

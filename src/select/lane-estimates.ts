@@ -6,9 +6,11 @@ import type { ExchangeSample } from './exchange-sample.ts'
  * its head. What lies above takes round trips, bandwidth and its turn among other streams.
  */
 export const LARGE_BYTES = 16_384
-/** The first exchange of a connection meets small windows; what it tells is true of new connections only. */
-const FIRST_SHARE = 0.25
-/** With so much behind it a lane can be compared: two samples that are not old, or some more over new connections. */
+/** A cold exchange counts for less, and not at all once there are others. */
+const COLD_SHARE = 0.25
+/** Code that runs for the first time is slow whatever it does: on loopback the first exchange of a process took twenty times as long as the thirtieth. */
+const REHEARSALS = 3
+/** With so much behind it a lane can be compared: two samples that are not old, or some more cold ones. */
 const MEASURED_WEIGHT = 1.5
 /** Errors in this share of requests, over as many samples, are a failing lane. */
 const FAILING_RATE = 0.2
@@ -31,8 +33,21 @@ const SNAPSHOT = [
   'cpu',
 ] as const
 
-/** Everything that was measured of one lane. */
+/**
+ * Everything that was measured of one lane. What an exchange took is true of the lane at its speed only if it was not cold:
+ * - the first one of its connection, whose windows were small;
+ * - a large one that shared a connection with that one, and began before that one ended;
+ * - one of the first few that this process ever sent over the lane.
+ * Cold ones stand in while there are no others; then they are forgotten, and later ones count for less.
+ */
 export class LaneEstimates {
+  #exchanges = 0
+  /** There are times of exchanges that were not cold. */
+  #isWarm = false
+  /** Large exchanges that began before this were cold. */
+  #coldUntil = -Infinity
+  /** The next exchange that begins after this is as cold as the first one of a connection. Infinity: none is. */
+  #resumedAt = Infinity
   /** To the head of a response, in ms. */
   readonly ttfb = new Estimate()
   /** The bodies of small responses, in ms. */
@@ -57,7 +72,9 @@ export class LaneEstimates {
     const { ttfbMs, bodyMs, responseBytes } = sample
     this.errors.add(sample.failed ? 1 : 0, now)
     if (sample.failed || !isFigure(ttfbMs) || !isFigure(bodyMs)) return
-    const share = sample.isFirst ? FIRST_SHARE : 1
+    const isCold = this.#isCold(sample, now)
+    if (!isCold && !this.#isWarm) this.#onWarm()
+    const share = isCold ? COLD_SHARE : 1
     this.ttfb.add(ttfbMs, now, share)
     this.connections.add(Math.max(1, sample.laneConnections), now)
     if (responseBytes >= LARGE_BYTES) {
@@ -69,6 +86,11 @@ export class LaneEstimates {
     if (sample.stallMs === undefined) return
     const totalMs = ttfbMs + bodyMs
     this.stallShare.add(totalMs > 0 ? Math.min(1, sample.stallMs / totalMs) : 0, now)
+  }
+
+  /** The lane had nothing to do for a while, and carries again: its connections' windows may have shrunk (RFC 5681 section 4.1). */
+  onResumed(now: number): void {
+    this.#resumedAt = now
   }
 
   isMeasured(now: number): boolean {
@@ -88,6 +110,7 @@ export class LaneEstimates {
   /** What was measured on the way belongs to another way. CPU does not. */
   onNetworkChanged(): void {
     for (const name of SNAPSHOT) if (name !== 'cpu') this[name].forget()
+    this.#isWarm = false
   }
 
   record(now: number): Record<string, EstimateRecord> {
@@ -101,11 +124,37 @@ export class LaneEstimates {
     const known: ReadonlyMap<string, unknown> = new Map(Object.entries(record))
     for (const name of SNAPSHOT) this[name].restore(known.get(name), now, sinceMs)
     for (const share of [this.errors, this.stallShare, this.loss]) if (share.mean > 1) share.forget()
+    this.#isWarm = this.ttfb.samples > 0
+  }
+
+  /** Times were those of a process that had just begun: they give way to what comes. */
+  fade(): void {
+    for (const times of [this.ttfb, this.smallBody, this.msPerByte]) times.fade(MEASURED_WEIGHT)
+  }
+
+  #isCold({ ttfbMs, bodyMs, responseBytes, isFirst, ...sample }: ExchangeSample, now: number): boolean {
+    this.#exchanges += 1
+    const beganAt = now - ttfbMs - bodyMs
+    if (isFirst || beganAt >= this.#resumedAt) {
+      this.#resumedAt = Infinity
+      this.#coldUntil = now
+      return true
+    }
+    if (this.#exchanges <= REHEARSALS) return true
+    return responseBytes >= LARGE_BYTES && beganAt < this.#coldUntil && streamsPerConnection(sample) > 1
+  }
+
+  #onWarm(): void {
+    this.#isWarm = true
+    for (const times of [this.ttfb, this.smallBody, this.msPerByte]) times.forget()
   }
 }
 
 /** How many exchanges shared a connection of the lane while this one was under way. */
-export function streamsPerConnection({ laneStreams, laneConnections }: ExchangeSample): number {
+export function streamsPerConnection({
+  laneStreams,
+  laneConnections,
+}: Pick<ExchangeSample, 'laneStreams' | 'laneConnections'>): number {
   // Idle connections take no part: one exchange has one connection, however many are open.
   const each = laneStreams / Math.max(1, laneConnections)
   return each > 1 && each < Infinity ? each : 1

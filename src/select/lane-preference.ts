@@ -4,7 +4,7 @@ import type { MeasuredStanding } from './lane-standing.ts'
 
 export type Taste = Pick<SelectOptions, 'policy' | 'minGain'>
 
-/** What one lane costs beside another. Small differences are none. */
+/** What one lane costs beside another. Small differences are none; a risk is worth more than CPU, as long as only time is thought of first. */
 export type CostRelation = 'cheaper' | 'same' | 'dearer'
 
 /** `efficiency` takes what is cheaper while requests take no more than this many times as long. */
@@ -18,7 +18,13 @@ const CONCLUSIVE_SAMPLES = 6
 /** Two figures so many standard errors apart need no more measuring. */
 const CONCLUSIVE_ERRORS = 2
 
-export function costRelation(of: { cost: number }, beside: { cost: number }): CostRelation {
+interface Costs {
+  readonly cost: number
+  readonly isRisky: boolean
+}
+
+export function costRelation(of: Costs, beside: Costs, { policy }: Pick<Taste, 'policy'>): CostRelation {
+  if (policy === 'auto' && of.isRisky !== beside.isRisky) return of.isRisky ? 'dearer' : 'cheaper'
   if (of.cost * COST_TIE < beside.cost) return 'cheaper'
   return of.cost > beside.cost * COST_TIE ? 'dearer' : 'same'
 }
@@ -26,22 +32,34 @@ export function costRelation(of: { cost: number }, beside: { cost: number }): Co
 /**
  * Of all measured lanes, the one that the policy likes best. Ordered rules:
  * 1. `latency`: the fastest;
- * 2. the cheapest among those that are not much slower than the fastest (`auto`: by minGain; `efficiency`: twice);
- * 3. where several cost the same: `incumbent`, if it is one of them, else the fastest of them.
+ * 2. `auto`, where packets may get lost: those that stand it, if one of them is not slower than the fastest by minGain and beyond chance;
+ * 3. the cheapest among those that are not much slower than the fastest (`auto`: by minGain; `efficiency`: twice);
+ * 4. where several cost the same: `incumbent`, if it is one of them, else the fastest of them.
  */
 export function policyBest(
   standings: readonly [MeasuredStanding, ...MeasuredStanding[]],
   incumbent: MeasuredStanding | undefined,
-  { policy, minGain }: Taste,
+  taste: Taste,
 ): MeasuredStanding {
+  const { policy, minGain } = taste
   const fastest = fastestOf(standings)
   if (policy === 'latency') return fastest // 1
+  if (policy === 'auto' && fastest.isRisky) {
+    const [safe, ...others] = standings.filter(
+      one =>
+        !one.isRisky &&
+        one.prediction.ms * (1 - minGain) - fastest.prediction.ms <= NOISE_ERRORS * combinedError(one, fastest),
+    )
+    if (safe !== undefined) return policyBest([safe, ...others], incumbent, taste) // 2
+  }
   const slowestMs =
     policy === 'auto' ? fastest.prediction.ms / (1 - minGain) : fastest.prediction.ms * EFFICIENT_TIMES
-  const near = standings.filter(({ prediction }) => prediction.ms <= slowestMs)
+  const near = standings.filter(
+    ({ prediction, isRisky }) => prediction.ms <= slowestMs && (policy !== 'auto' || !isRisky || fastest.isRisky),
+  )
   const least = Math.min(...near.map(({ cost }) => cost))
-  const cheap = near.filter(({ cost }) => cost <= least * COST_TIE) // 2
-  if (incumbent !== undefined && cheap.includes(incumbent)) return incumbent // 3
+  const cheap = near.filter(({ cost }) => cost <= least * COST_TIE) // 3
+  if (incumbent !== undefined && cheap.includes(incumbent)) return incumbent // 4
   const [first, ...others] = cheap
   return first === undefined ? fastest : fastestOf([first, ...others])
 }
@@ -70,7 +88,7 @@ export function changeFactor(relation: CostRelation, taste: Taste): number {
 
 /** `challenger` is better than what carries by more than the bound, and by more than chance explains. */
 export function contends(challenger: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
-  const relation = costRelation(challenger, incumbent)
+  const relation = costRelation(challenger, incumbent, taste)
   const { ms } = challenger.prediction
   if (ms > incumbent.prediction.ms * changeFactor(relation, taste)) return false
   const isCheap = relation === 'cheaper' && taste.policy !== 'latency'
@@ -84,7 +102,7 @@ export function contends(challenger: MeasuredStanding, incumbent: MeasuredStandi
 export function isConclusive(one: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
   const samples = Math.min(one.estimates.ttfb.samples, incumbent.estimates.ttfb.samples)
   if (samples < CONCLUSIVE_SAMPLES) return false
-  const bound = incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent), taste)
+  const bound = incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent, taste), taste)
   return Math.abs(bound - one.prediction.ms) >= CONCLUSIVE_ERRORS * combinedError(one, incumbent)
 }
 

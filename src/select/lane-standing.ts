@@ -2,8 +2,8 @@ import type { LaneName } from '../lane.ts'
 import type { Protocol } from '../protocol.ts'
 import { laneCost } from './lane-cost.ts'
 import type { LaneEstimates } from './lane-estimates.ts'
-import { borrow, connectionsFor, type Prediction, predict } from './lane-score.ts'
-import type { Workload } from './workload.ts'
+import { borrow, connectionsFor, lossStall, type Prediction, predict } from './lane-score.ts'
+import { MOSTLY, type Workload } from './workload.ts'
 
 /** A lane that an origin has, or could have. */
 export interface LaneCandidate {
@@ -26,6 +26,8 @@ export interface LaneStanding extends LaneCandidate {
   readonly isFailing: boolean
   /** CPU of a request: ms where any lane was measured, else in relation to HTTP/1.1. */
   readonly cost: number
+  /** What is asked for would suffer over it from lost packets, and nothing says that none are lost. */
+  readonly isRisky: boolean
   /** Connections that it would carry the origin's requests over. */
   readonly connections: number
 }
@@ -49,13 +51,19 @@ export function laneStandings(
   seats: readonly LaneSeat[],
   workload: Workload,
   spreadConnections: number,
+  isWayRisky: boolean,
   now: number,
 ): readonly LaneStanding[] {
+  // Large bodies keep acknowledgements coming, so that either transport repairs a loss within a round trip.
+  const areSmall = workload.largeShare.mean < MOSTLY
   const borrowed = borrow(seats)
+  const counting = seats.find(({ estimates }) => estimates.loss.samples > 0)?.estimates
+  const stallMs = counting === undefined ? 0 : lossStall(counting.loss.mean, counting.rtt.mean)
   const concurrency = workload.concurrency.mean
   return seats.map(seat => {
     const { lane, protocol, isEligible, because, estimates } = seat
     const connections = connectionsFor(lane, protocol, concurrency, spreadConnections, estimates.connections)
+    const isStalled = areSmall && protocol !== 'h3'
     const hasTimes = estimates.ttfb.samples > 0
     return {
       lane,
@@ -63,10 +71,13 @@ export function laneStandings(
       isEligible,
       because,
       estimates,
-      prediction: hasTimes ? predict(estimates, workload, connections, borrowed, now) : undefined,
+      prediction: hasTimes
+        ? predict(estimates, workload, connections, borrowed, now, isStalled ? stallMs : 0)
+        : undefined,
       isMeasured: estimates.isMeasured(now),
       isFailing: estimates.isFailing(now),
       cost: laneCost(seat, seats, now),
+      isRisky: isWayRisky && isStalled,
       connections,
     }
   })

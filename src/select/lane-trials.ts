@@ -24,10 +24,17 @@ const MAX_RATIO = 100
  */
 type TrialState =
   | { readonly name: 'none' }
-  | { readonly name: 'preparing'; readonly lane: LaneName; activeMs: number; lastAt: number }
+  | {
+      readonly name: 'preparing'
+      readonly lane: LaneName
+      readonly requests: number
+      activeMs: number
+      lastAt: number
+    }
   | {
       readonly name: 'steering'
       readonly lane: LaneName
+      readonly requests: number
       left: number
       seen: number
       failures: number
@@ -85,12 +92,17 @@ export class LaneTrials {
     if (state.name === 'none') return undefined
     return state.name === 'preparing'
       ? 'a trial is being prepared'
-      : `a trial: ${state.seen} of ${this.#block} requests`
+      : `a trial: ${state.seen} of ${state.requests} requests`
   }
 
   /** Blocks that learning may still begin. */
   get learningBlocks(): number {
     return this.#share > 0 ? Math.floor(this.#learning / this.#block) : 0
+  }
+
+  /** Requests that learning's trials have steered. */
+  get learningSpent(): number {
+    return LEARNING_BLOCKS * this.#block - this.#learning
   }
 
   /** A request is about to go. The lane that it is steered over, or undefined. */
@@ -125,7 +137,7 @@ export class LaneTrials {
         return true
       }
     }
-    if (state.seen < this.#block && activeMs <= TRIAL_MS) return false
+    if (state.seen < state.requests && activeMs <= TRIAL_MS) return false
     if (state.seen === 0) {
       this.leaveAlone(state.lane, 'its last trial carried no request', now)
       return true
@@ -135,11 +147,14 @@ export class LaneTrials {
     return true
   }
 
-  /** Never before the lane that carries is measured itself. `ratio`: times the incumbent's time that a request takes, as far as known. */
-  begin(lane: LaneName, purse: 'learning' | 'exploring', ratio: number, now: number): void {
+  /**
+   * Never before the lane that carries is measured itself. `ratio`: times the incumbent's time that a request takes, as far as known. `warmUp`:
+   * requests beside the block whose times will say little.
+   */
+  begin(lane: LaneName, purse: 'learning' | 'exploring', ratio: number, now: number, warmUp = 0): void {
     if (this.#state.name !== 'none') throw new Error('a trial begins while another one is under way')
     this.#price = purse === 'learning' ? 0 : clampRatio(ratio)
-    this.#state = { name: 'preparing', lane, activeMs: 0, lastAt: now }
+    this.#state = { name: 'preparing', lane, requests: this.#block + warmUp, activeMs: 0, lastAt: now }
     this.#recordOf(lane).triedAtRequest = this.#requests
   }
 
@@ -149,7 +164,8 @@ export class LaneTrials {
     this.#state = {
       name: 'steering',
       lane,
-      left: this.#block,
+      requests: this.#state.requests,
+      left: this.#state.requests,
       seen: 0,
       failures: 0,
       activeMs: 0,

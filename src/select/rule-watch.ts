@@ -1,7 +1,7 @@
 import type { DecisionRule } from '../decision.ts'
 
 /** Rules that compare figures: which of them applies may change with each sample. */
-const COMPARING: readonly DecisionRule[] = ['faster', 'cheaper', 'kept']
+const COMPARING: readonly DecisionRule[] = ['faster', 'cheaper', 'safer', 'kept']
 
 /**
  * Whether another reason for the same lane is worth telling. Figures near a bound make comparing rules alternate: another one of those is

@@ -4,7 +4,8 @@ import { isConclusive, type Taste } from './lane-preference.ts'
 import { isComparable, type LaneStanding } from './lane-standing.ts'
 import type { LaneTrials } from './lane-trials.ts'
 import { trialWorth } from './trial-worth.ts'
-import type { Workload } from './workload.ts'
+import type { Turns } from './turns.ts'
+import { MOSTLY, type Workload } from './workload.ts'
 
 /** An HTTP/1.1 lane is tried with no more connections than that at once. */
 const MAX_HTTP1_CONNECTIONS = 16
@@ -25,14 +26,16 @@ export interface TrialSituation {
   /** Lanes of which a first choice took account. */
   readonly learned: ReadonlySet<LaneName>
   readonly trials: LaneTrials
+  readonly turns: Turns
   readonly challengers: Challengers
 }
 
 /** Lanes that learning still has to look at: unmeasured ones by preference first, then those that are too close to what carries. */
 export function lanesToLearn(situation: TrialSituation, now: number): readonly LaneStanding[] {
-  const { current, taste, learned } = situation
+  const { current, taste, learned, turns, trials } = situation
   const open = triable(situation, now).filter(standing => {
     if (learned.has(standing.lane)) return false
+    if (standing.isMeasured && !turns.hasRoom(trials.learningSpent)) return false
     const isOpen =
       !isComparable(standing) || !isComparable(current) || !isConclusive(standing, current, taste)
     return isOpen && isWorth(standing, situation)
@@ -48,7 +51,9 @@ export function lanesToLearn(situation: TrialSituation, now: number): readonly L
 
 export function planLearning(situation: TrialSituation, now: number): TrialPlan | undefined {
   if (situation.trials.learningBlocks === 0) return undefined
-  const [next] = lanesToLearn(situation, now)
+  const next = lanesToLearn(situation, now).find(
+    ({ isMeasured, lane }) => !isMeasured || situation.turns.mayTryAgain(lane),
+  )
   return next === undefined ? undefined : { lane: next.lane, purse: 'learning', ratio: 1 }
 }
 
@@ -76,6 +81,14 @@ export function trialConnections({ lane, protocol, connections }: LaneStanding, 
   if (lane === 'h2-spread') return Math.max(1, Math.min(spread, Math.ceil(connections)))
   if (protocol === 'http/1.1') return Math.min(MAX_HTTP1_CONNECTIONS, Math.ceil(connections))
   return Math.max(1, Math.min(spread, Math.round(connections)))
+}
+
+/**
+ * Requests of a trial that come before those that tell how the lane is. Small responses fit into any window; the first round of large ones finds
+ * windows as small as they are after a pause, whatever the lane.
+ */
+export function trialWarmUp({ concurrency, largeShare }: Workload, trialRequests: number): number {
+  return largeShare.mean < MOSTLY ? 0 : Math.min(trialRequests, Math.round(Math.max(1, concurrency.mean)))
 }
 
 function triable({ standings, current, trials }: TrialSituation, now: number): LaneStanding[] {

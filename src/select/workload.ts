@@ -2,6 +2,9 @@ import { Estimate, type EstimateRecord } from './estimate.ts'
 import type { ExchangeSample } from './exchange-sample.ts'
 import { LARGE_BYTES } from './lane-estimates.ts'
 
+/** From this share of responses on, large ones are what an origin is asked for. */
+export const MOSTLY = 0.5
+
 const PARTS = ['concurrency', 'largeShare', 'largeBytes', 'streamsPerConnection'] as const
 
 /** What an origin is asked for, whichever lane carries it: predictions of lanes can be compared because all are for this. */

@@ -7,6 +7,8 @@ export interface CpuPayer {
 }
 
 const WINDOW_MS = 1_000
+/** A longer one was idle in part, and what the process did then is nobody's. */
+const MAX_WINDOW_MS = 3_000
 /** One origin must have had so much of a window's exchanges for its CPU to be that origin's. */
 const MAJORITY = 0.9
 
@@ -35,6 +37,7 @@ export class CpuMeter {
   }
 
   #endWindow(now: number): void {
+    const isTooLong = now - this.#windowAt > MAX_WINDOW_MS
     this.#windowAt = now
     const counts = this.#counts
     this.#counts = new Map()
@@ -51,7 +54,7 @@ export class CpuMeter {
       total += count
       if (count > (most?.count ?? 0)) most = { payer, count }
     }
-    const share = this.#shares.onReading(this.#readCpuMs(), ended)
+    const share = this.#shares.onReading(this.#readCpuMs(), isTooLong ? {} : ended)
     if (share === undefined || most === undefined || most.count < total * MAJORITY) return
     most.payer.onCpu(share.lane, share.cpuMs)
   }

@@ -402,7 +402,10 @@ export class Lanes implements Http3PathHost, CpuPayer {
     observer({ type: 'decision', origin, decision })
     if (before === decision.lane) return
     const { warm } = settings.pool
-    if (warm > 0) for (const lane of this) lane.pool.setWarm(lane.name === decision.lane ? warm : 0)
+    if (warm > 0) {
+      this.named(decision.lane) // a lane that is made later is not warm
+      for (const lane of this) lane.pool.setWarm(lane.name === decision.lane ? warm : 0)
+    }
     onChanged()
   }
 

@@ -12,13 +12,18 @@ import { requireBinary } from '../support/require-binary.ts'
 const noNginx = requireBinary('nginx')
 const noCaddy = requireBinary('caddy')
 
+/** Other lanes are not tried: their connections would be counted. */
+const NO_TRIALS = { exploreShare: 0 }
+
 /** How many connections the pool makes of HTTP/2, and what becomes of requests when they end. */
 describe('the pool over HTTP/2', () => {
   it.skipIf(noNginx !== undefined)(
     'carries 20,000 requests at concurrency 64 on 1 or 2 connections: nginx',
     async () => {
       await using nginx = await startNginx({ http2: true, keepaliveRequests: 1_000_000 })
-      await using transport = createTransport({ defaults: { tls: { ca: nginx.certificates.ca } } })
+      await using transport = createTransport({
+        defaults: { select: NO_TRIALS, tls: { ca: nginx.certificates.ca } },
+      })
       const result = await load(transport, `${nginx.url}/1k`, { requests: 20_000, concurrency: 64 })
       expect(result.failures).toEqual([])
       const pool = transport.stats().pools[0]
@@ -34,7 +39,9 @@ describe('the pool over HTTP/2', () => {
     'carries 20,000 requests at concurrency 64 on 1 or 2 connections: caddy',
     async () => {
       await using caddy = await startCaddy({ http2: true })
-      await using transport = createTransport({ defaults: { tls: { ca: caddy.certificates.ca } } })
+      await using transport = createTransport({
+        defaults: { select: NO_TRIALS, tls: { ca: caddy.certificates.ca } },
+      })
       const result = await load(transport, `${caddy.url}/1k`, { requests: 20_000, concurrency: 64 })
       expect(result.failures).toEqual([])
       expect(result.perConnection.size).toBeLessThanOrEqual(2)
@@ -78,10 +85,12 @@ describe('the pool over HTTP/2', () => {
     'opens as many connections as a cold burst needs when the origin turns out to speak HTTP/1.1',
     async () => {
       await using nginx = await startNginx()
-      await using transport = createTransport({ defaults: { tls: { ca: nginx.certificates.ca } } })
+      await using transport = createTransport({
+        defaults: { select: NO_TRIALS, tls: { ca: nginx.certificates.ca } },
+      })
       const events: string[] = []
       transport.configure({
-        defaults: { tls: { ca: nginx.certificates.ca } },
+        defaults: { select: NO_TRIALS, tls: { ca: nginx.certificates.ca } },
         observer: ({ type }: TransportEvent) => void events.push(type),
       })
       await Promise.all(
@@ -89,8 +98,9 @@ describe('the pool over HTTP/2', () => {
       )
       const { connections } = await nginx.counters()
       expect(connections).toBe(30)
-      expect(events.slice(0, 3), 'one dial finds out').toEqual([
+      expect(events.slice(0, 4), 'one dial finds out').toEqual([
         'connect-started',
+        'dial-ended',
         'connection-opened',
         'connect-started',
       ])
@@ -102,7 +112,9 @@ describe('the pool over HTTP/2', () => {
     'opens another connection only when the one that is there has no room',
     async () => {
       await using nginx = await startNginx({ http2: true, http2MaxConcurrentStreams: 8 })
-      await using transport = createTransport({ defaults: { tls: { ca: nginx.certificates.ca } } })
+      await using transport = createTransport({
+        defaults: { select: NO_TRIALS, tls: { ca: nginx.certificates.ca } },
+      })
       const eight = await load(transport, `${nginx.url}/1k`, { requests: 400, concurrency: 8 })
       expect([eight.failures, eight.perConnection.size]).toEqual([[], 1])
       const twenty = await load(transport, `${nginx.url}/1k`, { requests: 400, concurrency: 20 })
@@ -116,7 +128,9 @@ describe('the pool over HTTP/2', () => {
     'loses nothing when nginx ends each connection after 100 requests',
     async () => {
       await using nginx = await startNginx({ http2: true, keepaliveRequests: 100 })
-      await using transport = createTransport({ defaults: { tls: { ca: nginx.certificates.ca } } })
+      await using transport = createTransport({
+        defaults: { select: NO_TRIALS, tls: { ca: nginx.certificates.ca } },
+      })
       const result = await load(transport, `${nginx.url}/sink`, {
         requests: 5_000,
         concurrency: 64,
@@ -133,7 +147,9 @@ describe('the pool over HTTP/2', () => {
 
   it.skipIf(noNginx !== undefined)('loses nothing when nginx reloads under load', async () => {
     await using nginx = await startNginx({ http2: true })
-    await using transport = createTransport({ defaults: { tls: { ca: nginx.certificates.ca } } })
+    await using transport = createTransport({
+      defaults: { select: NO_TRIALS, tls: { ca: nginx.certificates.ca } },
+    })
     const stop = new AbortController()
     const running = load(transport, `${nginx.url}/1k`, { concurrency: 32, until: stop.signal })
     for (let round = 0; round < 3; round++) {
@@ -149,7 +165,7 @@ describe('the pool over HTTP/2', () => {
 
   it('waits for SETTINGS before more than a handful of streams, and refuses nobody', async () => {
     await using server = await startNodeHttp2({ settings: { maxConcurrentStreams: 10 } })
-    await using transport = createTransport({ defaults: { tls: { ca: server.ca } } })
+    await using transport = createTransport({ defaults: { select: NO_TRIALS, tls: { ca: server.ca } } })
     let most = 0
     let open = 0
     server.server.on('stream', stream => {
@@ -180,7 +196,7 @@ describe('the pool over HTTP/2', () => {
     })
     const events: TransportEvent[] = []
     await using transport = createTransport({
-      defaults: { tls: { ca: server.ca }, retry: { maxRetries: 0 } },
+      defaults: { select: NO_TRIALS, tls: { ca: server.ca }, retry: { maxRetries: 0 } },
       observer: event => void events.push(event),
     })
     const texts = await Promise.all(

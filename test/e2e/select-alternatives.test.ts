@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)(
         isEligible: false,
         because: 'nothing says that the origin speaks it',
       })
-      expect(known.map(({ fact }) => fact).join('\n')).not.toContain('h3')
+      expect(known.map(({ fact }) => fact).join('\n')).not.toContain('h3 at')
       log.clear()
       for (let request = 0; request < 40; request++)
         await (await transport.request(`${origin.url}/204`)).dump()

@@ -77,7 +77,6 @@ describe.skipIf(missing !== undefined)(
 
     it.each<[string, OriginOptions]>([
       ['HTTP/3 is forbidden', { protocols: ['h2', 'http/1.1'] }],
-      ['the policy is efficiency', { select: { policy: 'efficiency' } }],
       ['probes and Alt-Svc are off', { select: { probe: 'off', altSvc: 'off' } }],
     ])('no datagram is sent where %s', async (_, options) => {
       await using caddy = await startRelayedCaddy()
@@ -93,6 +92,22 @@ describe.skipIf(missing !== undefined)(
       await sleep(150)
       expect(caddy.udp.counts['to-server'].received).toBe(0)
       expect(log.lanes).not.toContain('h3')
+    })
+
+    it('the policy `efficiency` looks for no HTTP/3, and stays off it where TCP does well', async () => {
+      await using caddy = await startRelayedCaddy()
+      const log = new SelectionLog()
+      await using transport = createTransport({
+        defaults: { tls: { ca: caddy.ca }, select: { policy: 'efficiency' } },
+        observer: log.observer,
+      })
+      await timeOf(transport, `${caddy.url}/hello`)
+      await sleep(50)
+      expect(caddy.udp.counts['to-server'].received).toBe(0) // no probe, no handshake for its own sake
+      for (let request = 0; request < 150; request++) await timeOf(transport, `${caddy.url}/hello`)
+      expect(log.of('decision').map(({ decision }) => decision.lane)).not.toContain('h3')
+      expect(log.lanes.slice(-50)).not.toContain('h3')
+      expect(log.of('evidence').map(({ source }) => source)).not.toContain('probe')
     })
 
     it('pinned HTTP/3 takes nothing else, and fails where UDP is dead', async () => {

@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly responseBytes?: number
   /** The caller's pause after each exchange. */
   readonly thinkMs?: number
+  /** What QUIC has counted before it all begins. */
+  readonly lossRatio?: number
   readonly options?: Partial<SelectOptions>
   readonly firstPreference?: readonly LaneName[]
 }
@@ -72,6 +74,9 @@ export class LaneWorld {
     const firstPreference = world.firstPreference ?? ['tcp', 'h3', 'h2-spread', 'http/1.1']
     const options = { ...DEFAULT_SELECT_OPTIONS, ...world.options }
     this.chooser = new LaneChooser({ options, firstPreference }, this.now)
+    if (world.lossRatio !== undefined)
+      for (let reading = 0; reading < 30; reading += 1)
+        this.chooser.onPath('h3', { rttMs: 40, lossRatio: world.lossRatio }, this.now)
     this.#obey(
       this.chooser.setCandidates(
         Object.entries(world.lanes).map(([lane, { protocol }]) => ({

@@ -44,6 +44,7 @@ export function standingOf(
     isMeasured: true,
     isFailing: false,
     cost: lane === 'h3' ? 5 : 1,
+    isRisky: false,
     connections: 1,
     ...but,
   }

@@ -14,9 +14,12 @@ export interface RelayedCaddy extends AsyncDisposable {
   readonly ca: string
 }
 
-/** `tcpDelayMs`: what TCP takes longer in each direction, so that HTTP/3 is the better choice. */
-export async function startRelayedCaddy(options: { tcpDelayMs?: number } = {}): Promise<RelayedCaddy> {
-  const caddy = await startCaddy({ http2: true, http3: true, extraSite: ALT_SVC_HERE })
+/** `tcpDelayMs`: what TCP takes longer in each direction, so that HTTP/3 is the better choice. `extraSite`: see CaddyOptions. */
+export async function startRelayedCaddy(
+  options: { tcpDelayMs?: number; extraSite?: string } = {},
+): Promise<RelayedCaddy> {
+  const { extraSite = '' } = options
+  const caddy = await startCaddy({ http2: true, http3: true, extraSite: `${ALT_SVC_HERE}\n\t${extraSite}` })
   const port = await freeDualPort()
   const tcp = await startTcpRelay(caddy.tlsPort, { port, delayMs: options.tcpDelayMs ?? 0 })
   const udp = new UdpRelay(await openUdpSocket(port), caddy.tlsPort, {})

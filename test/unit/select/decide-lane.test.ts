@@ -13,6 +13,7 @@ function decide(but: Partial<Ballot>): [lane: string, rule: string, because: str
     phase: 'settled',
     isCarrying: false,
     isTrying: false,
+    mustWait: () => false,
     holds: () => undefined,
     ...but,
   })
@@ -129,9 +130,12 @@ describe('the rules of a decision', () => {
   })
 
   it('7. while learning: what is beyond doubt, but not in the middle of a trial', () => {
+    const known = new LaneEstimates()
+    for (let index = 0; index < 6; index += 1) known.ttfb.add(40, index)
+    const tcp = standingOf('tcp', 40, { estimates: known })
     const h3 = (errorMs: number) =>
-      standingOf('h3', 30, { prediction: { ms: 30, errorMs, isBorrowed: false } })
-    const standings = [standingOf('tcp', 40), h3(2)]
+      standingOf('h3', 30, { prediction: { ms: 30, errorMs, isBorrowed: false }, estimates: known })
+    const standings = [tcp, h3(2)]
     const holds = (): string => 'not asked for'
     expect(decide({ standings, phase: 'learning', holds })).toEqual([
       'h3',
@@ -139,7 +143,8 @@ describe('the rules of a decision', () => {
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms)',
     ])
     expect(decide({ standings, phase: 'learning', isTrying: true })[0]).toBe('tcp')
-    expect(decide({ standings: [standingOf('tcp', 40), h3(4)], phase: 'learning' })).toEqual([
+    expect(decide({ standings, phase: 'learning', mustWait: () => true })[0]).toBe('tcp')
+    expect(decide({ standings: [tcp, h3(4)], phase: 'learning' })).toEqual([
       'tcp',
       'kept',
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms), but more requests have to show it first',

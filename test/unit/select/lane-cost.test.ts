@@ -22,6 +22,17 @@ describe('the cost of a lane', () => {
     expect(laneCost(h3, all, 0)).toBeCloseTo(1)
   })
 
+  it('counts several connections for half as much again', () => {
+    const { tcp, all } = seats({ tcp: 0.22 })
+    const http1 = { lane: 'http/1.1', protocol: 'http/1.1', estimates: new LaneEstimates() } as const
+    const spread = { lane: 'h2-spread', protocol: 'h2', estimates: new LaneEstimates() } as const
+    expect(laneCost(http1, [...all, http1], 0)).toBeCloseTo(0.2 * 1.5)
+    expect(laneCost(spread, [...all, spread], 0)).toBeCloseTo(0.24 * 1.5)
+    spread.estimates.cpu.add(0.3, 0)
+    expect(laneCost(spread, [...all, spread], 0)).toBeCloseTo(0.45)
+    expect(laneCost(tcp, all, 0)).toBe(0.22)
+  })
+
   it('does not need priors where all was measured', () => {
     const { tcp, h3, all } = seats({ tcp: 0.22, h3: 0.3 })
     expect([laneCost(tcp, all, 0), laneCost(h3, all, 0)]).toEqual([0.22, 0.3])

@@ -7,14 +7,18 @@ import {
   policyBest,
   type Taste,
 } from '../../../src/select/lane-preference.ts'
+import { LaneEstimates } from '../../../src/select/lane-estimates.ts'
 import { standingOf } from '../../support/lane-figures.ts'
 
 const auto: Taste = { policy: 'auto', minGain: 0.1 }
 const latency: Taste = { policy: 'latency', minGain: 0.1 }
 const efficiency: Taste = { policy: 'efficiency', minGain: 0.1 }
 
-const noisy = (lane: 'h3' | 'tcp', ms: number, errorMs: number) =>
-  standingOf(lane, ms, { prediction: { ms, errorMs, isBorrowed: false } })
+const noisy = (lane: 'h3' | 'tcp', ms: number, errorMs: number, samples = 6) => {
+  const estimates = new LaneEstimates()
+  for (let index = 0; index < samples; index += 1) estimates.ttfb.add(ms, index)
+  return standingOf(lane, ms, { prediction: { ms, errorMs, isBorrowed: false }, estimates })
+}
 
 describe('the policy’s best', () => {
   it.each([
@@ -79,9 +83,9 @@ describe('taking the place of what carries', () => {
 
 describe('comparing', () => {
   it('takes costs that are near each other for the same', () => {
-    expect(costRelation({ cost: 1 }, { cost: 1.2 })).toBe('same')
-    expect(costRelation({ cost: 1 }, { cost: 1.3 })).toBe('cheaper')
-    expect(costRelation({ cost: 5 }, { cost: 1.1 })).toBe('dearer')
+    expect(costRelation(standingOf('tcp', 1), standingOf('http/1.1', 1, { cost: 1.2 }), auto)).toBe('same')
+    expect(costRelation(standingOf('tcp', 1), standingOf('http/1.1', 1, { cost: 1.3 }), auto)).toBe('cheaper')
+    expect(costRelation(standingOf('h3', 1), standingOf('tcp', 1, { cost: 1.1 }), auto)).toBe('dearer')
   })
 
   it('is over when the bound is two errors away, to either side', () => {
@@ -91,5 +95,32 @@ describe('comparing', () => {
     // 36 ms is the bound for what costs more.
     expect(isConclusive(noisy('h3', 36, 1), noisy('tcp', 40, 1), auto)).toBe(false)
     expect(isConclusive(noisy('h3', 40, 1), noisy('tcp', 40, 1), auto)).toBe(true)
+  })
+
+  it('is not over with fewer than six samples of either, however far apart they are', () => {
+    expect(isConclusive(noisy('h3', 3, 0, 5), noisy('tcp', 40, 0), latency)).toBe(false)
+    expect(isConclusive(noisy('h3', 3, 0), noisy('tcp', 40, 0, 5), latency)).toBe(false)
+    expect(isConclusive(noisy('h3', 3, 0), noisy('tcp', 40, 0), latency)).toBe(true)
+  })
+})
+
+describe('where packets may get lost', () => {
+  const tcp = (ms: number, errorMs = 0) => ({ ...noisy('tcp', ms, errorMs), isRisky: true })
+
+  it('auto likes the lane that stands it, unless the other one is faster by the bound and beyond chance', () => {
+    const best = (tcpMs: number, errorMs = 0) =>
+      policyBest([tcp(tcpMs, errorMs), noisy('h3', 40, errorMs)], undefined, auto).lane
+    expect([best(37), best(35.9), best(35.9, 1), best(30, 1), best(50)]).toEqual(['h3', 'tcp', 'h3', 'tcp', 'h3'])
+  })
+
+  it('auto takes it in place of one that does not, and leaves it for more than the bound only', () => {
+    expect(contends(noisy('h3', 41, 1), tcp(40, 1), auto)).toBe(true)
+    expect(contends(tcp(37), noisy('h3', 40, 0), auto)).toBe(false)
+    expect(contends(tcp(35.9), noisy('h3', 40, 0), auto)).toBe(true)
+  })
+
+  it('other policies go by their own', () => {
+    expect(policyBest([tcp(39.9), noisy('h3', 40, 0)], undefined, latency).lane).toBe('tcp')
+    expect(policyBest([tcp(60), noisy('h3', 40, 0)], undefined, efficiency).lane).toBe('tcp')
   })
 })

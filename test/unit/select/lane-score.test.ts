@@ -38,7 +38,7 @@ describe('the prediction of a lane', () => {
   it('weighs small and large responses by their share', () => {
     const small = { ttfbMs: 40, bodyMs: 1, responseBytes: 500 }
     const large = { ttfbMs: 40, bodyMs: 100, responseBytes: 200_000 }
-    const { lane, workload, now } = measured(small, large, small, small)
+    const { lane, workload, now } = measured(small, large, small, small, small, large, small, small)
     expect(predict(lane, workload, 1, NOTHING, now).ms).toBeCloseTo(40 + 0.75 + 25)
   })
 

@@ -8,6 +8,7 @@ import {
   type TrialSituation,
   trialConnections,
 } from '../../../src/select/trial-plan.ts'
+import { Turns } from '../../../src/select/turns.ts'
 import { Workload } from '../../../src/select/workload.ts'
 import { sampleOf, standingOf } from '../../support/lane-figures.ts'
 
@@ -21,15 +22,16 @@ function situation(but: Partial<TrialSituation> = {}): TrialSituation {
     taste: { policy: 'latency', minGain: 0.1 },
     learned: new Set(),
     trials: new LaneTrials(0.02, 10),
+    turns: new Turns(10),
     challengers: new Challengers(5_000, 5),
     ...but,
   }
 }
 
 /** A lane whose last sample came at `at`. */
-function heardAt(lane: LaneName, at: number, ms: number) {
+function heardAt(lane: LaneName, at: number, ms: number, samples = 6) {
   const standing = standingOf(lane, ms, { prediction: { ms, errorMs: 1, isBorrowed: false } })
-  standing.estimates.onSample(sampleOf(lane), 1, at)
+  for (let index = 0; index < samples; index += 1) standing.estimates.ttfb.add(40, at)
   return standing
 }
 
@@ -79,7 +81,7 @@ describe('the next trial after learning', () => {
 
   it('1. is that of a challenger that has to show it again', () => {
     const challengers = new Challengers(5_000, 5)
-    challengers.onJudged('h3', true, 1, 50)
+    challengers.onJudged('h3', true, 6, 50)
     const standings = [tcp, heardAt('h2-spread', 1, 60), heardAt('h3', 50, 30)]
     expect(planExploring(situation({ standings, current: tcp, challengers }), 100)).toEqual({
       lane: 'h3',

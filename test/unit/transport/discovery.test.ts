@@ -14,7 +14,7 @@ import { settled } from '../../support/fake-connector.ts'
 
 const HOUR_MS = 3_600_000
 const TCP: Endpoint = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' }
-const SPEAKS: QuicFinding = { found: { versions: ['0x00000001'], ms: 10 } } as QuicFinding // what is looked at
+const SPEAKS: QuicFinding = { found: { versions: ['0x00000001'], ms: 10 } }
 const NOTHING: QuicFinding = { why: 'silent', because: 'no answer', ms: 10 } as unknown as QuicFinding // see above
 const RECORDS: ServiceAnswer = {
   kind: 'found',
@@ -165,7 +165,7 @@ describe('discovery', () => {
 
     it.each<[string, QuicFinding | Error]>([
       ['nobody answers', NOTHING],
-      ['only unknown versions are spoken', { found: { versions: ['0xff00001d'], ms: 1 } } as QuicFinding],
+      ['only unknown versions are spoken', { found: { versions: ['0xff00001d'], ms: 1 } }],
       ['it fails', new TransportError('MM_INTERNAL', 'no socket')],
     ])('tells nothing when %s', async (_what, finding) => {
       world.finding = finding

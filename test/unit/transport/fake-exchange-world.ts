@@ -67,6 +67,8 @@ export class FakeExchangeWorld {
   hasFallback = true
   /** Who waits in the pool of TCP beside the exchange that the test looks at. */
   second: Waiter | undefined
+  /** Everybody who waits in a pool, and in which: `` is TCP's. */
+  readonly waiting = new Map<Waiter, string>()
   /** Paths over which a response has come, and pings on them. */
   proven = 0
   pings = 0
@@ -77,9 +79,9 @@ export class FakeExchangeWorld {
   /** Of the last lease over HTTP/3. */
   path: Http3Path | undefined
   /** The handler and request of the exchange that was opened last. */
-  /** Checks of paths whose peer may be thinking. */
-  pings = 0
   opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
+  /** Hears of each exchange that is opened, before that hears of it. */
+  onOpen: ((controller: FakeController, handler: ExchangeHandler) => void) | undefined
   readonly #origin = parseOrigin('https://shop.test')
   readonly #paths = new WeakMap<Connection, Http3Path>()
 
@@ -94,7 +96,9 @@ export class FakeExchangeWorld {
     const tcp = this.#lane('tcp', '')
     const http3 = this.#lane('h3', ' h3')
     const detour = this.#pool(' upgrade')
-    const world = this
+    const isChoosing = (): boolean => this.isChoosing
+    const isObserved = (): boolean => this.isObserved
+    const fallback = (): Lane | undefined => (this.hasFallback ? tcp : undefined)
     const entry = {
       origin: this.#origin,
       settings,
@@ -106,10 +110,10 @@ export class FakeExchangeWorld {
         answers: this.answers,
         readsAltSvc: this.readsAltSvc,
         get isChoosing() {
-          return world.isChoosing
+          return isChoosing()
         },
         get fallback() {
-          return world.hasFallback ? tcp : undefined
+          return fallback()
         },
         withoutHttp3: tcp,
         wayOf: () => (this.way === 'race' ? [] : this.way === 'h3' ? http3 : tcp),
@@ -126,7 +130,7 @@ export class FakeExchangeWorld {
       },
       record: { onExtendedConnect: (isOffered: boolean) => void this.extendedConnect.push(isOffered) },
       get isObserved() {
-        return world.isObserved
+        return isObserved()
       },
       onEarlyWaiter: (change: number) => void (this.earlyWaiters += change),
       onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
@@ -155,15 +159,16 @@ export class FakeExchangeWorld {
 
   /** Leases a connection, on which the exchange is opened. */
   lease(waiter: Waiter, options: LeaseOptions = {}): FakeController {
+    this.waiting.delete(waiter)
     return this.#open(options, 'http/1.1', connection => waiter.onLease(connection, options.reused ?? false))
   }
 
   /** The same over HTTP/3. `isProven`: a request before it was answered. */
   leaseHttp3(waiter: Waiter, { isProven = false, ...options }: LeaseOptions & { isProven?: boolean } = {}) {
+    this.waiting.delete(waiter)
     return this.#open(options, 'h3', connection => {
       const host = {
         patienceMs: () => PATIENCE_MS,
-        onPathProven: () => {},
         onPathProven: () => void this.proven++,
         onPathFailed: (_path: Http3Path, because: string) => void this.blamed.push(because),
       }
@@ -186,15 +191,17 @@ export class FakeExchangeWorld {
     return lane === 'tcp' ? this.lease(waiter, options) : this.leaseHttp3(waiter, options)
   }
 
+  /** There will be no lease for who waits. */
+  fail(waiter: Waiter, error: TransportError): void {
+    this.waiting.delete(waiter)
+    waiter.onLeaseFailed(error)
+  }
+
   #open(options: LeaseOptions, protocol: string, lease: (connection: Connection) => void): FakeController {
     const { id = 1, isCapacityProvisional = false, wasEarly = false, earlyData = 'none' } = options
     const controller = new FakeController()
     controller.wasEarly = wasEarly
     const connection = {
-      ping: () => {
-        this.pings++
-        return Promise.resolve()
-      },
       id,
       handshake: { earlyData, attempts: options.attempts ?? [] },
       protocol,
@@ -208,6 +215,7 @@ export class FakeExchangeWorld {
       open: (request: ExchangeRequest, handler: ExchangeHandler) => {
         this.opened = { handler, request, controller }
         controller.onAbort = error => handler.onResponseError(controller, error)
+        this.onOpen?.(controller, handler)
         handler.onRequestStart(controller)
       },
     } as unknown as Connection // what an exchange looks at
@@ -224,11 +232,14 @@ export class FakeExchangeWorld {
       live: 1,
       acquire: (waiter: Waiter, fresh = false, isReplay = fresh) => {
         if (!(waiter instanceof DispatchedExchange)) this.second = waiter
+        this.waiting.set(waiter, label)
         const who = waiter instanceof DispatchedExchange ? '' : ' second'
         this.log.push(`acquire${label}${who}${fresh ? ' fresh' : isReplay ? ' again' : ''}`)
       },
-      cancel: (waiter: Waiter) =>
-        void this.log.push(waiter instanceof DispatchedExchange ? 'cancel' : 'cancel second'),
+      cancel: (waiter: Waiter) => {
+        this.waiting.delete(waiter)
+        this.log.push(waiter instanceof DispatchedExchange ? 'cancel' : 'cancel second')
+      },
     } as unknown as Pool // what an exchange asks of one
   }
 

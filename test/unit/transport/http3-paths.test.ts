@@ -76,6 +76,14 @@ describe('the path of an HTTP/3 connection', () => {
       expect([reasons(), path.hasFailed]).toEqual([[], false])
     })
 
+    it('is to blame when TCP was ahead for the second time, and it still never answered', () => {
+      quic.receivedBytes += 1
+      path.onOvertaken(0, 200, 150)
+      expect(reasons()).toEqual([])
+      path.onOvertaken(0, 200, 150)
+      expect(reasons()).toEqual(['no answer within 200 ms, while TCP answered in 150 ms'])
+    })
+
     it('is not to blame for one slow answer after others, while it lives', () => {
       path.isProven = true
       const before = path.receivedBytes

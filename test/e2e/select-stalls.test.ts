@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createTransport } from '../../src/index.ts'
+import { createCertificateAuthority } from '../../src/testing/certificates.ts'
+import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
+import { startCaddy } from '../support/caddy.ts'
+import { startHttp3PeerOrigin } from '../support/http3-peer-origin.ts'
+import { overheadOf, timeOf } from '../support/overhead.ts'
+import { ALT_SVC_HERE, startRelayedCaddy } from '../support/relayed-caddy.ts'
+import { requireBinary } from '../support/require-binary.ts'
+import { requireQuic } from '../support/require-quic.ts'
+import { SelectionLog } from '../support/selection-log.ts'
+import { startTcpRelay } from '../support/tcp-relay.ts'
+import { freeDualPort } from '../support/udp-port.ts'
+import { untilOverHttp3 } from '../support/until-over-http3.ts'
+
+const missing = requireBinary('caddy') ?? requireQuic()
+
+/** caddy over TCP, and at the UDP port of the same number HTTP/3 that acknowledges everything and never answers. */
+async function startMute(tcpDelayMs: number) {
+  const authority = await createCertificateAuthority()
+  const caddy = await startCaddy({ authority, http2: true, extraSite: ALT_SVC_HERE })
+  const port = await freeDualPort()
+  const tcp = await startTcpRelay(caddy.tlsPort, { port, delayMs: tcpDelayMs })
+  const mute = await startHttp3PeerOrigin({
+    port,
+    tls: await authority.issue({ names: ['localhost'] }),
+    onRequest: () => {},
+  })
+  return {
+    url: `https://localhost:${port}/hello`,
+    options: { defaults: { tls: { ca: authority.cert } } },
+    mute,
+    async [Symbol.asyncDispose]() {
+      await mute[Symbol.asyncDispose]()
+      await tcp[Symbol.asyncDispose]()
+      await caddy.stop()
+    },
+  }
+}
+
+/** caddy before an origin that takes 400 ms for `/slow`, and far away over TCP. */
+async function startThinking() {
+  const upstream = await startHttp2Origin({ protocols: ['http/1.1'], delayMs: 400 })
+  const caddy = await startRelayedCaddy({
+    tcpDelayMs: 10,
+    extraSite: `reverse_proxy /slow 127.0.0.1:${upstream.port}`,
+  })
+  return {
+    caddy,
+    url: caddy.url,
+    options: { defaults: { tls: { ca: caddy.ca } } },
+    upstream,
+    async [Symbol.asyncDispose]() {
+      await caddy[Symbol.asyncDispose]()
+      await upstream.close()
+    },
+  }
+}
+
+describe.skipIf(missing !== undefined)(
+  `HTTP/3 that stalls${missing === undefined ? '' : ` (${missing})`}`,
+  () => {
+    it.each([0, 25])(
+      'because its origin never answers costs one request a moment (TCP takes %i ms each way)',
+      async delayMs => {
+        await using origin = await startMute(delayMs)
+        const { url, options } = origin
+        const overhead = await overheadOf({ url, options, later: 0 })
+        console.log('mute', delayMs, overhead)
+        const log = new SelectionLog()
+        await using transport = createTransport({ ...options, observer: log.observer })
+        const times: number[] = []
+        for (let request = 0; request < 60; request++) times.push(await timeOf(transport, url))
+        expect(origin.mute.peers.some(({ streams }) => streams.size > 3)).toBe(true) // it was asked
+        expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
+        expect(log.statuses).toContain('broken')
+        const plainMs = times.toSorted((a, b) => a - b)[30]!
+        const late = times.slice(1).filter(ms => ms > plainMs + 30)
+        console.log(plainMs, late, log.of('exchange-retried').length)
+        expect(Math.max(0, ...late)).toBeLessThan(plainMs + 300)
+        // Where TCP is as slow as HTTP/3 was waited for, one request may still mean that the origin is slow.
+        const failures = log.statuses.filter(status => status === 'broken').length
+        expect(log.of('exchange-retried')).toHaveLength(delayMs === 0 ? failures : 2 * failures)
+        expect(failures).toBeLessThanOrEqual(2)
+      },
+    )
+
+    it('because its origin thinks is waited for, and not asked twice', async () => {
+      await using origin = await startThinking()
+      const log = new SelectionLog()
+      await using transport = createTransport({ ...origin.options, observer: log.observer })
+      await untilOverHttp3(transport, `${origin.url}/hello`, log)
+      log.clear()
+      await Promise.all(Array.from({ length: 5 }, () => timeOf(transport, `${origin.url}/slow`)))
+      expect(log.lanes).toEqual(Array<string>(5).fill('h3'))
+      expect(log.of('exchange-retried')).toEqual([])
+      expect(log.statuses).toEqual([])
+      expect(origin.upstream.requestsSeen()).toBe(5)
+    })
+
+    it('because UDP dies while its origin thinks is noticed in time', async () => {
+      await using origin = await startThinking()
+      const log = new SelectionLog()
+      await using transport = createTransport({ ...origin.options, observer: log.observer })
+      await untilOverHttp3(transport, `${origin.url}/hello`, log)
+      log.clear()
+      const asked = timeOf(transport, `${origin.url}/slow`)
+      await sleep(150)
+      origin.caddy.udp.isBlackHole = true
+      const took = await asked
+      console.log('dies while thinking', took)
+      // When it died, to notice it, and all of it over TCP.
+      expect(took).toBeLessThan(150 + 300 + 420)
+      expect(log.lanes).toEqual(['tcp'])
+      expect(log.statuses).toEqual(['broken'])
+      expect(await timeOf(transport, `${origin.url}/hello`)).toBeLessThan(20 + 30)
+    })
+  },
+)
