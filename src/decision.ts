@@ -11,7 +11,14 @@ import type { Protocol } from './protocol.ts'
  * - `kept`: another one looks better, but not by enough or not for long enough
  * - `failing`: the one before fails too often
  */
-export type DecisionRule = 'only-candidate' | 'unmeasured' | 'cheaper' | 'safer' | 'faster' | 'kept' | 'failing'
+export type DecisionRule =
+  | 'only-candidate'
+  | 'unmeasured'
+  | 'cheaper'
+  | 'safer'
+  | 'faster'
+  | 'kept'
+  | 'failing'
 
 /** One lane as the decision saw it. */
 export interface DecisionCandidate {

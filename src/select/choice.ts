@@ -89,9 +89,9 @@ export class LaneChooser {
     const carriesAll = isCarrier && !this.#trials.isSteering
     this.#workload.onSample(sample, streamsPerConnection(sample), carriesAll, now)
     estimates.onSample(sample, this.#workload.meanLargeBytes, now)
-    const tried = this.#trials.lane
-    const hasEnded = this.#trials.onSample(sample, now)
-    if (hasEnded && tried !== undefined) this.#deliberation.onTried(tried, now)
+    const hasEnded = this.#trials.isSteering
+      ? this.#onSampleOfTrial(sample, now)
+      : this.#trials.onSample(sample, false, now)
     return hasEnded || now >= this.#evaluateAt ? this.#evaluate(now) : NOTHING
   }
 
@@ -150,6 +150,15 @@ export class LaneChooser {
     const parts = { estimates: this.#estimates, workload: this.#workload }
     this.#deliberation.onRestored(restoreChooser(value, parts, now, wallNow), now)
     this.#evaluateAt = -Infinity
+  }
+
+  #onSampleOfTrial(sample: ExchangeSample, now: number): boolean {
+    const { lane } = this.#trials
+    if (lane === undefined) return false
+    if (sample.lane === lane && this.#deliberation.isHopeless(lane, now)) this.#trials.cut()
+    const hasEnded = this.#trials.onSample(sample, this.#deliberation.isCrowded(lane, now), now)
+    if (hasEnded) this.#deliberation.onTried(lane, now)
+    return hasEnded
   }
 
   #evaluate(now: number): readonly ChoiceAction[] {

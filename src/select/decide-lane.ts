@@ -2,7 +2,7 @@ import type { DecisionRule } from '../decision.ts'
 import type { LaneName } from '../lane.ts'
 import { percent } from './decision-figures.ts'
 import { choiceReason, takingReason } from './decision-reason.ts'
-import { contends, isConclusive, policyBest, type Taste } from './lane-preference.ts'
+import { contends, isConclusive, isHopeless, policyBest, type Taste } from './lane-preference.ts'
 import { isComparable, type LaneStanding, type MeasuredStanding } from './lane-standing.ts'
 
 export interface Verdict {
@@ -28,8 +28,8 @@ export interface Ballot {
   readonly phase: 'learning' | 'first-choice' | 'settled'
   /** A connection of what carries has been opened: requests go over it, though none has told yet how it was. */
   readonly isCarrying: boolean
-  /** A trial is under way: the first few of its requests look conclusive too often. */
-  readonly isTrying: boolean
+  /** A trial of this lane is under way: the first few of its requests look conclusive too often. */
+  readonly tried: LaneName | undefined
   /** While learning: what carries was not measured since this one was, which looks better. */
   readonly mustWait: (rival: MeasuredStanding, current: MeasuredStanding) => boolean
   /** What keeps a challenger from being taken; undefined: nothing. Asked when settled. */
@@ -48,7 +48,7 @@ export const LAST_RESORT: LaneName = 'tcp'
  * 5. the one that carries was not measured yet, or is the only one that was: it goes on. A lane without figures never takes the place of one
  *    with figures before its trial;
  * 6. learning is over just now: the policy's best;
- * 7. a better one: while learning, between trials, by twice the standard error, and measured in turns (turns.ts); later by the bound, beyond chance, for long enough, and shown twice;
+ * 7. a better one: while learning, not in the middle of its trial unless it is plain, by twice the standard error, and measured in turns (turns.ts); later by the bound, beyond chance, for long enough, and shown twice;
  * 8. else what carries goes on.
  */
 export function decideLane(ballot: Ballot): Verdict {
@@ -91,10 +91,11 @@ export function decideLane(ballot: Ballot): Verdict {
   }
   const [winner, ...winners] = rivals.filter(rival =>
     phase === 'learning'
-      ? !ballot.isTrying &&
+      ? (rival.lane !== ballot.tried || isHopeless(current, rival)) &&
         isConclusive(rival, current, taste) &&
         !ballot.mustWait(rival, current) &&
-        policyBest([current, rival], current, taste) === rival
+        policyBest([current, rival], current, taste) === rival &&
+        policyBest(measured, undefined, taste) === rival
       : contends(rival, current, taste) && ballot.holds(rival.lane) === undefined,
   )
   if (winner !== undefined) {

@@ -19,8 +19,7 @@ interface Terms {
 /** Why `next` takes the place of `current`. */
 export function takingReason(next: MeasuredStanding, current: MeasuredStanding, terms: Terms): Reason {
   const isFaster = next.prediction.ms < current.prediction.ms
-  const isCheaper =
-    terms.taste.policy !== 'latency' && costRelation(next, current, terms.taste) === 'cheaper'
+  const isCheaper = terms.taste.policy !== 'latency' && costRelation(next, current, terms.taste) === 'cheaper'
   const lasting = (): string => (terms.phase === 'settled' ? `, for at least ${age(terms.sustainMs)}` : '')
   if (isCheaper)
     return {

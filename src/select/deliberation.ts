@@ -6,8 +6,9 @@ import { decideLane, LAST_RESORT, type Verdict } from './decide-lane.ts'
 import { decisionOf, type TrialNote } from './decision-text.ts'
 import type { Estimate } from './estimate.ts'
 import type { LaneEstimates } from './lane-estimates.ts'
-import { contends, policyBest, type Taste } from './lane-preference.ts'
+import { contends, isHopeless, policyBest, type Taste } from './lane-preference.ts'
 import {
+  hasFigures,
   isComparable,
   type LaneCandidate,
   type LaneSeat,
@@ -141,6 +142,21 @@ export class Deliberation {
     if (isComparable(current) && this.#turns.isWarmingUp(current)) current.estimates.fade()
   }
 
+  /** While learning: other lanes wait to be measured at all. */
+  isCrowded(tried: LaneName, now: number): boolean {
+    const situation = this.#isLearning ? this.#situation(this.#standings(now)) : undefined
+    if (situation === undefined || this.#trials.learningBlocks === 0) return false
+    return lanesToLearn(situation, now).some(({ lane, isMeasured }) => lane !== tried && !isMeasured)
+  }
+
+  /** It is so much slower that its trial need not go on. */
+  isHopeless(tried: LaneName, now: number): boolean {
+    const standings = this.#standings(now)
+    const current = standings.find(({ lane }) => lane === this.#incumbent)
+    const rival = standings.find(({ lane }) => lane === tried)
+    return hasFigures(rival) && hasFigures(current) && isHopeless(rival, current)
+  }
+
   /** What QUIC lost, as it is now. */
   onLoss(loss: Estimate): void {
     this.#risk.onLoss(loss)
@@ -238,7 +254,7 @@ export class Deliberation {
       sustainMs: this.#config.options.sustainMs,
       phase,
       isCarrying: this.#incumbent !== undefined && this.#opened.has(this.#incumbent),
-      isTrying: this.#trials.isSteering,
+      tried: this.#trials.isSteering ? this.#trials.lane : undefined,
       mustWait: (rival, current) => this.#turns.mustWait(rival, current, this.#trials.learningSpent),
       holds: lane => this.#challengers.holds(lane, this.#estimates[lane].ttfb.samples, now),
     })
@@ -266,8 +282,10 @@ export class Deliberation {
     const { trialRequests, spreadConnections } = this.#config.options
     const situation = this.#situation(standings)
     if (situation === undefined || this.#trials.lane !== undefined) return undefined
-    // What a trial is compared with is known first.
-    if (!isComparable(situation.current) || this.#turns.carried < trialRequests * FIRST_SHARE) return undefined
+    // What a trial is compared with is known first, or will be when its connections are made.
+    const underWay = Math.round(this.#workload.concurrency.mean) - 1
+    if (situation.current.prediction === undefined || this.#turns.carried === 0) return undefined
+    if (this.#turns.carried + underWay < trialRequests * FIRST_SHARE) return undefined
     const plan = this.#isLearning ? planLearning(situation, now) : planExploring(situation, now)
     const standing = standings.find(({ lane }) => lane === plan?.lane)
     if (plan === undefined || standing === undefined) return undefined
@@ -306,10 +324,11 @@ export class Deliberation {
   }
 
   #note({ lane, estimates }: LaneStanding, standings: readonly LaneStanding[], now: number): TrialNote {
+    const current = standings.find(standing => standing.lane === this.#incumbent)
     return {
       progress: this.#trials.lane === lane ? this.#trials.progress : undefined,
       leftAlone: this.#trials.leftAlone(lane, now),
-      worth: trialWorth(lane, standings, this.#workload),
+      worth: trialWorth(lane, standings, this.#workload, current),
       held: this.#isLearning ? undefined : this.#challengers.holds(lane, estimates.ttfb.samples, now),
       areMade: this.#config.options.exploreShare > 0,
     }

@@ -73,8 +73,10 @@ export class LaneEstimates {
     this.errors.add(sample.failed ? 1 : 0, now)
     if (sample.failed || !isFigure(ttfbMs) || !isFigure(bodyMs)) return
     const isCold = this.#isCold(sample, now)
+    // What could be compared still can.
+    const warmShare = !this.#isWarm && this.isMeasured(now) ? MEASURED_WEIGHT : 1
     if (!isCold && !this.#isWarm) this.#onWarm()
-    const share = isCold ? COLD_SHARE : 1
+    const share = isCold ? COLD_SHARE : warmShare
     this.ttfb.add(ttfbMs, now, share)
     this.connections.add(Math.max(1, sample.laneConnections), now)
     if (responseBytes >= LARGE_BYTES) {
@@ -86,6 +88,11 @@ export class LaneEstimates {
     if (sample.stallMs === undefined) return
     const totalMs = ttfbMs + bodyMs
     this.stallShare.add(totalMs > 0 ? Math.min(1, sample.stallMs / totalMs) : 0, now)
+  }
+
+  /** Its figures are of connections, and a process, that were at their speed. */
+  get isWarm(): boolean {
+    return this.#isWarm
   }
 
   /** The lane had nothing to do for a while, and carries again: its connections' windows may have shrunk (RFC 5681 section 4.1). */

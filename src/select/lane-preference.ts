@@ -13,10 +13,21 @@ const EFFICIENT_TIMES = 2
 const NOISE_ERRORS = 1
 /** And for what is surely cheaper, and only must not be much slower. */
 const CHEAP_NOISE_ERRORS = 1
+/** What stands losses gives way to what does not when that is faster for sure: a few slow requests over QUIC mean losses, which TCP would not like better. */
+const SAFE_ERRORS = 3
 /** Fewer have a standard error that means nothing: a process that has just begun is slow with its first requests, whatever carries them. */
 const CONCLUSIVE_SAMPLES = 6
 /** Two figures so many standard errors apart need no more measuring. */
 const CONCLUSIVE_ERRORS = 2
+
+/** A lane that is slower than this by three samples or more, and slow start on top of that, need not be tried to the end, nor again. */
+const HOPELESS_TIMES = 1.5
+const HOPELESS_SAMPLES = 3
+/** From ten packets on a window grows to a megabyte in so many round trips. */
+const SLOW_START_ROUNDS = 7
+
+/** Small windows, and what was predicted from them, explain this much: a lane that had no others yet is not judged by less. */
+const COLD_TIMES = 4
 
 interface Costs {
   readonly cost: number
@@ -48,14 +59,16 @@ export function policyBest(
     const [safe, ...others] = standings.filter(
       one =>
         !one.isRisky &&
-        one.prediction.ms * (1 - minGain) - fastest.prediction.ms <= NOISE_ERRORS * combinedError(one, fastest),
+        one.prediction.ms * (1 - minGain) - fastest.prediction.ms <=
+          SAFE_ERRORS * combinedError(one, fastest),
     )
     if (safe !== undefined) return policyBest([safe, ...others], incumbent, taste) // 2
   }
   const slowestMs =
     policy === 'auto' ? fastest.prediction.ms / (1 - minGain) : fastest.prediction.ms * EFFICIENT_TIMES
   const near = standings.filter(
-    ({ prediction, isRisky }) => prediction.ms <= slowestMs && (policy !== 'auto' || !isRisky || fastest.isRisky),
+    ({ prediction, isRisky }) =>
+      prediction.ms <= slowestMs && (policy !== 'auto' || !isRisky || fastest.isRisky),
   )
   const least = Math.min(...near.map(({ cost }) => cost))
   const cheap = near.filter(({ cost }) => cost <= least * COST_TIE) // 3
@@ -94,7 +107,8 @@ export function contends(challenger: MeasuredStanding, incumbent: MeasuredStandi
   const isCheap = relation === 'cheaper' && taste.policy !== 'latency'
   // A gain of a tenth is the bound for people; chance must not explain that there is one at all.
   const anchor = taste.policy === 'auto' && relation === 'dearer' ? 1 : choiceFactor(relation, taste)
-  const errors = isCheap ? CHEAP_NOISE_ERRORS : NOISE_ERRORS
+  const isRisk = taste.policy === 'auto' && challenger.isRisky && !incumbent.isRisky
+  const errors = isCheap ? CHEAP_NOISE_ERRORS : isRisk ? SAFE_ERRORS : NOISE_ERRORS
   return incumbent.prediction.ms * anchor - ms >= errors * combinedError(challenger, incumbent)
 }
 
@@ -102,8 +116,18 @@ export function contends(challenger: MeasuredStanding, incumbent: MeasuredStandi
 export function isConclusive(one: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
   const samples = Math.min(one.estimates.ttfb.samples, incumbent.estimates.ttfb.samples)
   if (samples < CONCLUSIVE_SAMPLES) return false
+  if (!incumbent.estimates.isWarm && incumbent.prediction.ms < one.prediction.ms * COLD_TIMES) return false
   const bound = incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent, taste), taste)
-  return Math.abs(bound - one.prediction.ms) >= CONCLUSIVE_ERRORS * combinedError(one, incumbent)
+  const errors = one.isRisky === incumbent.isRisky ? CONCLUSIVE_ERRORS : SAFE_ERRORS
+  return Math.abs(bound - one.prediction.ms) >= errors * combinedError(one, incumbent)
+}
+
+/** It is so much slower that no small windows and no chance explain it. */
+export function isHopeless(one: MeasuredStanding, incumbent: MeasuredStanding): boolean {
+  const [mine, theirs] = [one.estimates.ttfb, incumbent.estimates.ttfb]
+  if (mine.samples < HOPELESS_SAMPLES) return false
+  const roundTripMs = Math.min(mine.mean, theirs.mean)
+  return one.prediction.ms > incumbent.prediction.ms * HOPELESS_TIMES + SLOW_START_ROUNDS * roundTripMs
 }
 
 function combinedError(one: MeasuredStanding, other: MeasuredStanding): number {

@@ -51,6 +51,14 @@ export function lossStall(lossRatio: number, rttMs: number): number {
   return 2 * Math.min(0.5, lossRatio) * (LEAST_TIMEOUT_MS + rttMs)
 }
 
+/** What a small request takes over TCP at the least, as far as round trips and losses were counted; 0 where they were not. */
+export function leastTcpMs(lanes: readonly { readonly estimates: LaneEstimates }[]): number {
+  const counting = lanes.find(({ estimates }) => estimates.loss.samples > 0)?.estimates
+  if (counting === undefined) return 0
+  const { loss, rtt } = counting
+  return rtt.mean + lossStall(loss.mean, rtt.mean)
+}
+
 /** What a lane was never measured for is taken from what the others measured. */
 export interface Borrowed {
   readonly smallBodyMs: number

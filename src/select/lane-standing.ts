@@ -5,6 +5,9 @@ import type { LaneEstimates } from './lane-estimates.ts'
 import { borrow, connectionsFor, lossStall, type Prediction, predict } from './lane-score.ts'
 import { MOSTLY, type Workload } from './workload.ts'
 
+/** Origins that answer sooner are in the same building, where packets are lost for want of room rather than on the way: nothing is presumed. */
+const FAR_MS = 5
+
 /** A lane that an origin has, or could have. */
 export interface LaneCandidate {
   readonly lane: LaneName
@@ -37,6 +40,10 @@ export interface MeasuredStanding extends LaneStanding {
   readonly prediction: Prediction
 }
 
+export function hasFigures(standing: LaneStanding | undefined): standing is MeasuredStanding {
+  return standing?.prediction !== undefined
+}
+
 export function isComparable(standing: LaneStanding): standing is MeasuredStanding {
   return standing.isMeasured && standing.prediction !== undefined
 }
@@ -55,6 +62,8 @@ export function laneStandings(
   now: number,
 ): readonly LaneStanding[] {
   // Large bodies keep acknowledgements coming, so that either transport repairs a loss within a round trip.
+  const ttfbs = seats.flatMap(({ estimates: { ttfb } }) => (ttfb.samples > 0 ? [ttfb.mean] : []))
+  const isFar = Math.min(...ttfbs) >= FAR_MS
   const areSmall = workload.largeShare.mean < MOSTLY
   const borrowed = borrow(seats)
   const counting = seats.find(({ estimates }) => estimates.loss.samples > 0)?.estimates
@@ -77,7 +86,7 @@ export function laneStandings(
       isMeasured: estimates.isMeasured(now),
       isFailing: estimates.isFailing(now),
       cost: laneCost(seat, seats, now),
-      isRisky: isWayRisky && isStalled,
+      isRisky: isFar && isWayRisky && isStalled,
       connections,
     }
   })

@@ -34,7 +34,7 @@ type TrialState =
   | {
       readonly name: 'steering'
       readonly lane: LaneName
-      readonly requests: number
+      requests: number
       left: number
       seen: number
       failures: number
@@ -119,8 +119,19 @@ export class LaneTrials {
     return state.lane
   }
 
-  /** True: the trial ended with this, one way or another. */
-  onSample(sample: ExchangeSample, now: number): boolean {
+  /** The trial under way has told enough: what it has not steered yet goes where the rest goes. */
+  cut(): void {
+    const state = this.#state
+    if (state.name !== 'steering') return
+    state.requests -= state.left
+    state.left = 0
+  }
+
+  /**
+   * True: the trial ended with this, one way or another. `isCrowded`: others wait for their trial; then a quarter of the requests have to tell before
+   * the next one is prepared, and the rest tell while it is.
+   */
+  onSample(sample: ExchangeSample, isCrowded: boolean, now: number): boolean {
     const state = this.#state
     if (state.name === 'none') return false
     const activeMs = tick(state, now)
@@ -137,7 +148,8 @@ export class LaneTrials {
         return true
       }
     }
-    if (state.seen < state.requests && activeMs <= TRIAL_MS) return false
+    const isEnough = isCrowded && state.left === 0 && state.seen >= state.requests / 4
+    if (state.seen < state.requests && !isEnough && activeMs <= TRIAL_MS) return false
     if (state.seen === 0) {
       this.leaveAlone(state.lane, 'its last trial carried no request', now)
       return true

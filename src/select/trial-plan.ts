@@ -1,6 +1,6 @@
 import type { LaneName } from '../lane.ts'
 import type { Challengers } from './challengers.ts'
-import { isConclusive, type Taste } from './lane-preference.ts'
+import { isConclusive, isHopeless, type Taste } from './lane-preference.ts'
 import { isComparable, type LaneStanding } from './lane-standing.ts'
 import type { LaneTrials } from './lane-trials.ts'
 import { trialWorth } from './trial-worth.ts'
@@ -37,23 +37,28 @@ export function lanesToLearn(situation: TrialSituation, now: number): readonly L
     if (learned.has(standing.lane)) return false
     if (standing.isMeasured && !turns.hasRoom(trials.learningSpent)) return false
     const isOpen =
-      !isComparable(standing) || !isComparable(current) || !isConclusive(standing, current, taste)
+      !isComparable(standing) ||
+      !isComparable(current) ||
+      (!isHopeless(standing, current) && !isConclusive(standing, current, taste))
     return isOpen && isWorth(standing, situation)
   })
   const unmeasured = open.filter(({ isMeasured }) => !isMeasured)
-  const rank = ({ lane }: LaneStanding): number => {
+  const place = ({ lane }: LaneStanding): number => {
     const index = situation.preference.indexOf(lane)
     return index < 0 ? situation.preference.length : index
   }
-  unmeasured.sort((a, b) => rank(a) - rank(b))
+  // Large bodies at once want windows: behind lanes of one connection come those of several, the most first.
+  const areLarge = situation.workload.largeShare.mean >= MOSTLY
+  const windows = (standing: LaneStanding): number =>
+    areLarge && isOfSeveral(standing) ? standing.connections : 0
+  const group = (standing: LaneStanding): number => (windows(standing) > 0 ? 1 : 0)
+  unmeasured.sort((a, b) => group(a) - group(b) || windows(b) - windows(a) || place(a) - place(b))
   return [...unmeasured, ...stalestFirst(open.filter(({ isMeasured }) => isMeasured))]
 }
 
 export function planLearning(situation: TrialSituation, now: number): TrialPlan | undefined {
   if (situation.trials.learningBlocks === 0) return undefined
-  const next = lanesToLearn(situation, now).find(
-    ({ isMeasured, lane }) => !isMeasured || situation.turns.mayTryAgain(lane),
-  )
+  const next = lanesToLearn(situation, now).find(({ lane }) => situation.turns.mayTryAgain(lane))
   return next === undefined ? undefined : { lane: next.lane, purse: 'learning', ratio: 1 }
 }
 
@@ -91,14 +96,18 @@ export function trialWarmUp({ concurrency, largeShare }: Workload, trialRequests
   return largeShare.mean < MOSTLY ? 0 : Math.min(trialRequests, Math.round(Math.max(1, concurrency.mean)))
 }
 
+function isOfSeveral({ lane }: LaneStanding): boolean {
+  return lane === 'h2-spread' || lane === 'http/1.1'
+}
+
 function triable({ standings, current, trials }: TrialSituation, now: number): LaneStanding[] {
   return standings.filter(
     ({ lane, isEligible }) => isEligible && lane !== current.lane && trials.isAllowed(lane, now),
   )
 }
 
-function isWorth({ lane }: LaneStanding, { standings, workload }: TrialSituation): boolean {
-  return trialWorth(lane, standings, workload).isWorth
+function isWorth({ lane }: LaneStanding, { standings, workload, current }: TrialSituation): boolean {
+  return trialWorth(lane, standings, workload, current).isWorth
 }
 
 function stalestFirst(standings: LaneStanding[]): LaneStanding[] {

@@ -55,7 +55,12 @@ export class Turns {
   /** What carries has to carry another block before it is compared with this lane, which looks better. */
   mustWait(rival: MeasuredStanding, current: MeasuredStanding, spent: number): boolean {
     const at = this.#atTrial.get(rival.lane)
-    if (at === undefined || this.#carried + spent >= LEARNING_BLOCKS * this.#block || at >= WARM_BLOCKS * this.#block) return false
+    if (
+      at === undefined ||
+      this.#carried + spent >= LEARNING_BLOCKS * this.#block ||
+      at >= WARM_BLOCKS * this.#block
+    )
+      return false
     if (current.prediction.ms - rival.prediction.ms > WARMING_UP_MS) return false
     return this.#carried - at < this.#block
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 
 /** Who waits for an answer. */
@@ -25,10 +25,14 @@ export class AnswerWatch {
   #queue: Watched[] = []
   /** What was dealt with of the queue. */
   #head = 0
+  #turn: Timer | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#timer = new DeadlineTimer(clock, () => this.#onDue())
+    // A loop that stood still runs its timers before it reads what has come meanwhile: they are judged a turn later.
+    this.#timer = new DeadlineTimer(clock, () => {
+      this.#turn = clock.setTimer(0, () => this.#judge())
+    })
   }
 
   get size(): number {
@@ -43,11 +47,12 @@ export class AnswerWatch {
 
   close(): void {
     this.#timer.cancel()
+    this.#turn?.cancel()
     this.#queue = []
     this.#head = 0
   }
 
-  #onDue(): void {
+  #judge(): void {
     const now = this.#clock.now()
     for (let next = this.#queue[this.#head]; next !== undefined; next = this.#queue[this.#head]) {
       if (next.answer.isAwaited && next.dueAt > now) break

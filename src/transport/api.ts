@@ -80,7 +80,10 @@ export interface DispatchHandle {
   readonly queueMs: number
   /** From the lease to the head of the final response; 0 before. */
   readonly ttfbMs: number
-  /** What was tried to get its connection, over all lanes that were asked. Empty: there was one. */
+  /**
+   * What was tried to get its connections, over all lanes that were asked, and by all tries of the exchange in their order: a race or a dial that failed,
+   * then what came after it. Times count from the start of each race or dial. Empty: the connection was there.
+   */
   readonly attempts: readonly AttemptRecord[]
 }
 

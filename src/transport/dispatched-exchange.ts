@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from '../clock.ts'
 import type { AttemptRecord, Connection } from '../connection.ts'
-import { ERROR_CODES, TransportError } from '../errors.ts'
+import { TransportError } from '../errors.ts'
 import {
   type ExchangeController,
   type ExchangeHandler,
@@ -10,55 +10,46 @@ import {
   isSafeMethod,
 } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
-import type { Pool, Waiter } from '../pool/pool.ts'
-import type { AwaitedAnswer } from './answer-watch.ts'
+import type { Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './api.ts'
+import { exchangeEnded } from './exchange-ended.ts'
+import { ExchangeWay } from './exchange-way.ts'
+import { speaksAgainstLane } from './failure-blame.ts'
 import type { Http3Path } from './http3-paths.ts'
-import { Lane } from './lane.ts'
-import type { LaneRace, Racer } from './lane-race.ts'
+import type { Lane } from './lane.ts'
+import type { Racer } from './lane-race.ts'
 import type { OriginEntry } from './origin-entry.ts'
 import { isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.ts'
-import { SecondTry, type SecondTryOwner } from './second-try.ts'
+import { Rescue, type RescuedExchange } from './rescue.ts'
+import type { AnsweredTry } from './second-try.ts'
+import { withAltUsed } from './with-alt-used.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened on the connection that it is leased,
  * passes everything on to the caller's handler, and is sent again where the replay rules allow it. It is the pool's waiter and the connection's
- * handler itself, so that a request costs this one object.
+ * handler itself, so that a request costs this object and its way (and over HTTP/3 a Rescue).
  *
  * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
  *
- * While it is active over HTTP/3 and nothing comes back, a second try may go over TCP beside it; the first of the two that answers becomes
- * the exchange, and whatever the other one still says is not heard.
+ * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy over TCP beside it; the first of the two that answers
+ * becomes the exchange, and whatever the other one still says is not heard.
  */
-export class DispatchedExchange
-  implements Waiter, ExchangeHandler, DispatchHandle, Racer, AwaitedAnswer, SecondTryOwner
-{
+export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange {
   readonly #entry: OriginEntry
   /** Changes when it is sent again: it does not leave in early data twice. */
   #request: ExchangeRequest
   readonly #handler: ExchangeHandler
   readonly #clock: Clock
+  readonly #way: ExchangeWay
   /** Safe and without a body: it may be sent twice, and be part of a trial. */
   readonly #isHarmless: boolean
 
   #phase: 'waiting' | 'active' | 'done' = 'waiting'
-  /** Where it goes, or went last. */
-  #lane: Lane
-  /** Where it waits, or comes from: the lane's, or that of upgrades. */
-  #pool: Pool
-  /** The last one: over when it has a winner. */
-  #race: LaneRace | undefined
-  #isRacing = false
-  /** HTTP/3 has failed it. */
-  #avoidsHttp3 = false
   #connection: Connection | undefined
   #controller: ExchangeController | undefined
   #path: Http3Path | undefined
-  /** What had come over it when the request left. */
-  #receivedBytes = 0
-  #second: SecondTry | undefined
-  /** Of the first copy, which has failed while the second one is out. */
-  #firstError: TransportError | undefined
+  /** Of a request over HTTP/3 that has somewhere else to go. */
+  #rescue: Rescue | undefined
   #reused = false
   #retries = 0
   /** Within start(): a lease that comes now was not waited for, and the time need not be looked up again. */
@@ -67,8 +58,6 @@ export class DispatchedExchange
   #isCommitted = false
   /** Counted by the entry as one who would leave in early data. */
   #isEarlyWaiter = false
-  /** Counted by its lane as under way, with so many. */
-  #lanesStreams = 0
   /** The answer is thrown away, since it only asks to send again. */
   #tooEarly: TransportError | undefined
   #status = 0
@@ -85,8 +74,13 @@ export class DispatchedExchange
     this.#handler = handler
     this.#clock = clock
     this.#isHarmless = request.body === null && request.upgrade === undefined && isSafeMethod(request.method)
-    this.#lane = entry.lanes.primary
-    this.#pool = request.upgrade === undefined ? this.#lane.pool : entry.upgrades.first()
+    this.#way = new ExchangeWay({
+      entry,
+      clock,
+      traveler: this,
+      isHarmless: this.#isHarmless,
+      isUpgrade: request.upgrade !== undefined,
+    })
     this.#startedAt = clock.now()
   }
 
@@ -98,8 +92,7 @@ export class DispatchedExchange
     this.#entry.retryBudget.deposit()
     this.#isStarting = true
     this.#noteEarlyWaiter(this.#request.mayBeEarly === true)
-    if (this.#request.upgrade === undefined) this.#goToLane(false, false, this.#startedAt)
-    else this.#pool.acquire(this, false, false, this.#startedAt)
+    this.#way.go(false, false, this.#startedAt)
     this.#isStarting = false
   }
 
@@ -107,13 +100,13 @@ export class DispatchedExchange
 
   abort(error: TransportError): void {
     if (this.#phase === 'waiting') {
-      if (this.#isRacing) this.#race?.abort()
-      else this.#pool.cancel(this)
+      this.#way.cancel()
       this.#fail(error)
     } else if (this.#phase === 'active') {
       this.#isCommitted = true // nothing of it is sent again
-      this.#dropSecond()
-      if (this.#firstError === undefined) this.#controller?.abort(error)
+      const isOut = this.#rescue?.hasOnlySecond !== true
+      this.#dropRescue()
+      if (isOut) this.#controller?.abort(error)
       else this.#fail(error)
     }
   }
@@ -143,8 +136,7 @@ export class DispatchedExchange
   }
 
   get attempts(): readonly AttemptRecord[] {
-    if (this.#race !== undefined) return this.#race.attempts()
-    return this.#reused ? [] : (this.#connection?.handshake.attempts ?? [])
+    return this.#way.attempts
   }
 
   // The pool's side: Waiter
@@ -156,35 +148,30 @@ export class DispatchedExchange
     this.#reused = reused
     this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
     if (reused) this.#entry.ledger.onReuse()
-    if (this.#request.upgrade === undefined) this.#lanesStreams = this.#lane.streams += 1
-    if (this.#lane.name === 'h3') this.#onHttp3Lease(connection)
+    this.#way.onLease(connection, reused)
+    if (this.#way.lane.name === 'h3') this.#onHttp3Lease(connection)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
   }
 
   onLeaseFailed(error: TransportError): void {
     if (this.#phase !== 'waiting') return
-    if (this.#lane.name === 'h3' && this.#entry.lanes.fallback !== undefined && !this.#avoidsHttp3) {
-      this.#avoidsHttp3 = true
-      this.#goToLane(false, true) // nothing was sent
-      return
-    }
-    if (this.#tryReplay(error, true)) return
-    this.#fail(this.#request.upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#pool))
+    this.#way.onLeaseFailed(error)
+    if (this.#way.goWithoutHttp3() || this.#tryReplay(error, true)) return
+    this.#fail(
+      this.#request.upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#way.pool),
+    )
   }
 
   // The race's side: Racer
 
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void {
-    this.#isRacing = false
-    this.#lane = lane
-    this.#pool = lane.pool
+    this.#way.onRaceWon(lane)
     this.onLease(connection, reused)
   }
 
   onRaceLost(error: TransportError): void {
-    this.#isRacing = false
-    this.#avoidsHttp3 = true
+    this.#way.onRaceLost()
     this.onLeaseFailed(error)
   }
 
@@ -239,142 +226,79 @@ export class DispatchedExchange
 
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
     if (this.#phase !== 'active' || controller !== this.#controller) return
-    if (this.#second?.isAdopted === false && !this.#isCommitted) {
-      if (!isOfCaller(error)) {
-        this.#firstError = error // what becomes of the second try decides
-        return
-      }
-      this.#dropSecond()
-    }
+    if (this.#rescue?.holdsBack(error) === true) return
+    this.#dropRescue()
     this.#onTryFailed(error)
   }
 
-  // The watch's side: AwaitedAnswer
+  // The rescue's side: RescuedExchange
 
-  get isAwaited(): boolean {
-    return this.#phase === 'active' && !this.#isCommitted && this.#second === undefined
-  }
-
-  onOverdue(): void {
-    const { lanes, retryBudget } = this.#entry
-    const { fallback } = lanes
-    const path = this.#path
-    if (fallback === undefined || path === undefined) return
-    const now = this.#clock.now()
-    if (!path.isSuspect(this.#receivedBytes)) {
-      this.#receivedBytes = path.receivedBytes
-      path.check()
-    } else if (path.hasFailed || retryBudget.withdraw(now)) {
-      // On a path that has failed it is free, as on a connection that broke (rule 7 of the replays).
-      const request =
-        this.#request.mayBeEarly === true ? { ...this.#request, mayBeEarly: false } : this.#request
-      this.#second = new SecondTry(this, fallback, request, () => this.#clock.now())
-      this.#second.start()
-      return
-    }
-    lanes.answers.add(this, now + path.patienceMs)
-  }
-
-  // The second try's side: SecondTryOwner
-
-  onSecondTryAnswered(second: SecondTry): boolean {
-    const { controller, connection } = second
-    if (this.#phase !== 'active' || this.#isCommitted || this.#second !== second) return false
-    if (controller === undefined || connection === undefined) return false
-    const error = new TransportError('MM_HEADERS_TIMEOUT', 'HTTP/3 gave no answer, and TCP did', {
-      processed: 'unknown',
-    })
-    const first = this.#firstError === undefined ? this.#controller : undefined
-    const now = this.#clock.now()
-    this.#path?.onOvertaken(this.#receivedBytes, now - this.#leasedAt, now - second.leasedAt)
-    this.#leaveLane()
-    this.#lane = second.lane
-    this.#pool = second.lane.pool
-    this.#lanesStreams = this.#lane.streams += 1
+  onRescued(answered: AnsweredTry, error: TransportError, isFirstOut: boolean): boolean {
+    const { lane, connection, controller, reused, leasedAt } = answered
+    const first = this.#controller
+    this.#way.onMoved(lane, connection, reused)
     this.#path = undefined
+    this.#rescue = undefined
     this.#controller = controller
     this.#connection = connection
-    this.#reused = second.reused
-    this.#leasedAt = second.leasedAt
+    this.#reused = reused
+    this.#leasedAt = leasedAt
     this.#retries += 1
-    this.#entry.onRetry('http3-failed', this.#firstError ?? error)
-    this.#firstError = undefined
+    this.#entry.onRetry('http3-failed', error)
     this.#tooEarly = undefined
-    first?.abort(error)
+    if (isFirstOut) first?.abort(error)
     this.#handler.onRequestStart(controller)
-    return !this.#isDone // the handler may have aborted it
+    return this.#phase === 'active' // the handler may have aborted it
   }
 
-  onSecondTryFailed(second: SecondTry): void {
-    if (this.#second !== second) return
-    this.#second = undefined
-    const error = this.#firstError
-    this.#firstError = undefined
-    if (error !== undefined) this.#onTryFailed(error)
+  onRescueFailed(error: TransportError): void {
+    this.#rescue = undefined
+    this.#onTryFailed(error)
   }
 
-  // Where it goes
-
-  #goToLane(wantsFresh: boolean, isReplay: boolean, now: number = this.#clock.now()): void {
-    const { lanes } = this.#entry
-    const way = this.#avoidsHttp3 ? lanes.withoutHttp3 : lanes.wayOf(this.#isHarmless, now)
-    if (way instanceof Lane) {
-      this.#lane = way
-      this.#pool = way.pool
-      way.pool.acquire(this, wantsFresh, isReplay, now)
-      return
-    }
-    this.#race = lanes.race(way, this, isReplay)
-    this.#isRacing = true
-    this.#race.start()
-  }
+  // What is sent over HTTP/3
 
   #onHttp3Lease(connection: Connection): void {
-    const path = this.#entry.lanes.pathOf(connection)
+    const { lanes } = this.#entry
+    const { fallback } = lanes
+    const path = lanes.pathOf(connection)
     this.#path = path
-    if (path === undefined || !this.#isHarmless || this.#entry.lanes.fallback === undefined) return
-    this.#receivedBytes = path.receivedBytes
-    this.#entry.lanes.answers.add(this, this.#leasedAt + path.patienceMs)
+    if (path === undefined || !this.#isHarmless || fallback === undefined) return
+    this.#rescue = new Rescue({
+      exchange: this,
+      entry: this.#entry,
+      clock: this.#clock,
+      request: this.#request,
+      path,
+      leasedAt: this.#leasedAt,
+      fallback,
+    })
+    this.#rescue.start()
   }
 
   #commit(): void {
     if (this.#isCommitted) return
     this.#isCommitted = true
     this.#path?.onAnswered()
-    this.#dropSecond()
+    this.#dropRescue()
   }
 
-  /** It is not needed, unless it is what goes on. */
-  #dropSecond(): void {
-    const second = this.#second
-    if (second === undefined || second.isAdopted) return
-    this.#second = undefined
-    second.cancel()
-  }
-
-  get #isDone(): boolean {
-    return this.#phase === 'done'
-  }
-
-  #leaveLane(): void {
-    if (this.#lanesStreams === 0) return
-    this.#lanesStreams = 0
-    this.#lane.streams -= 1
+  #dropRescue(): void {
+    this.#rescue?.end()
+    this.#rescue = undefined
   }
 
   // Replays and the end
 
   #onTryFailed(error: TransportError): void {
-    if (this.#entry.lanes.isChoosing && this.#lanesStreams > 0 && speaksAgainstLane(error))
+    if (this.#entry.lanes.isChoosing && this.#way.streams > 0 && speaksAgainstLane(error))
       this.#sample(0, true)
-    this.#leaveLane()
+    this.#way.leaveLane()
     if (this.#tooEarly !== undefined) this.#sendAfterHandshake(this.#tooEarly)
     else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
   }
 
   #tryReplay(error: TransportError, beforeLease: boolean): boolean {
-    const { lanes } = this.#entry
-    const isOverHttp3 = this.#lane.name === 'h3'
     const verdict = judgeReplay({
       error,
       method: this.#request.method,
@@ -386,15 +310,15 @@ export class DispatchedExchange
       retries: this.#retries,
       maxRetries: this.#entry.settings.retry.maxRetries,
       wasEarly: this.wasEarly,
-      hasOtherLane: isOverHttp3 && lanes.fallback !== undefined,
+      hasOtherLane: this.#way.hasOtherLane,
     })
     if (!verdict.replay) return false
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
     this.#retries += 1
     this.#entry.onRetry(verdict.reason, error)
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
-    if (isOverHttp3 && !beforeLease) this.#avoidsHttp3 = verdict.reason === 'http3-failed'
-    this.#acquireAgain(verdict.wantsFresh)
+    if (!beforeLease) this.#way.onBroken(verdict.reason === 'http3-failed')
+    this.#goAgain(verdict.wantsFresh)
     return true
   }
 
@@ -404,7 +328,7 @@ export class DispatchedExchange
     this.#request = { ...this.#request, mayBeEarly: false }
     this.#retries += 1
     this.#entry.onRetry('too-early', error)
-    this.#acquireAgain(false)
+    this.#goAgain(false)
   }
 
   /** What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was processed: this is no replay. */
@@ -416,22 +340,20 @@ export class DispatchedExchange
     if (isUpgrade && connection !== undefined && connection.isCapacityProvisional !== true) {
       this.#entry.record.onExtendedConnect(false, this.#clock.now())
     }
-    const pool = this.#entry.upgrades.next(this.#pool)
+    const pool = this.#entry.upgrades.next(this.#way.pool)
     if (pool === undefined || !isReplayableBody(this.#request.body)) return false
     this.#restart()
-    this.#pool = pool
-    pool.acquire(this, false, true)
+    this.#way.goTo(pool)
     return true
   }
 
-  #acquireAgain(wantsFresh: boolean): void {
+  #goAgain(wantsFresh: boolean): void {
     this.#restart()
-    if (this.#request.upgrade === undefined && this.#pool === this.#lane.pool)
-      this.#goToLane(wantsFresh, true)
-    else this.#pool.acquire(this, wantsFresh, true)
+    this.#way.go(wantsFresh, true)
   }
 
   #restart(): void {
+    this.#way.leaveTry()
     this.#phase = 'waiting'
     this.#controller = undefined
     this.#path = undefined
@@ -447,11 +369,8 @@ export class DispatchedExchange
 
   #onDeadline(requestMs: number): void {
     const processed = this.#phase === 'waiting' ? 'no' : this.#status === 0 ? 'unknown' : 'yes'
-    this.abort(
-      new TransportError('MM_REQUEST_TIMEOUT', `the exchange did not end within ${requestMs} ms`, {
-        processed,
-      }),
-    )
+    const message = `the exchange did not end within ${requestMs} ms`
+    this.abort(new TransportError('MM_REQUEST_TIMEOUT', message, { processed }))
   }
 
   #fail(error: TransportError): void {
@@ -473,64 +392,26 @@ export class DispatchedExchange
     const { isChoosing } = this.#entry.lanes
     const { isObserved } = this.#entry
     const now = isChoosing || isObserved ? this.#clock.now() : 0
-    if (isChoosing && error === undefined && this.#lanesStreams > 0)
+    if (isChoosing && error === undefined && this.#way.streams > 0)
       this.#sample(now - this.#headAt, false, now)
-    this.#leaveLane()
+    this.#way.leaveLane()
     if (!isObserved) return
-    const { body } = this.#request
-    const leasedAt = this.#leasedAt
-    this.#entry.onExchangeEnded({
-      type: 'exchange-ended',
+    const event = exchangeEnded(this, {
       origin: this.#entry.origin,
-      method: this.#request.method,
-      path: this.#request.path,
+      request: this.#request,
       status: this.#status,
-      protocol: this.#connection?.protocol,
-      lane: this.#lane.name,
-      connectionId: this.#connection?.id ?? 0,
-      reused: this.#reused,
-      retries: this.#retries,
-      requestBytes: body === null ? 0 : body.length,
+      lane: this.#way.lane.name,
       responseBytes: this.#responseBytes,
-      earlyData: this.wasEarly ? (this.#connection?.handshake.earlyData ?? 'none') : 'none',
       stallMs: this.#controller?.stallMs,
-      queueMs: (leasedAt === 0 ? now : leasedAt) - this.#startedAt,
-      ttfbMs: this.#headAt === 0 ? 0 : this.#headAt - leasedAt,
       totalMs: now - this.#startedAt,
       error,
     })
+    this.#entry.onExchangeEnded(event)
   }
 
   #sample(bodyMs: number, failed: boolean, now: number = this.#clock.now()): void {
-    const lane = this.#lane
-    this.#entry.lanes.onSample(
-      {
-        lane: lane.name,
-        ttfbMs: this.ttfbMs,
-        bodyMs,
-        responseBytes: this.#responseBytes,
-        laneStreams: (this.#lanesStreams + lane.streams) / 2,
-        laneConnections: lane.pool.live,
-        stallMs: this.#controller?.stallMs,
-        isFirst: !this.#reused,
-        failed,
-      },
-      now,
-    )
+    const responseBytes = this.#responseBytes
+    const stallMs = this.#controller?.stallMs
+    this.#entry.lanes.onSample(this.#way.sample(this, { bodyMs, responseBytes, stallMs, failed }), now)
   }
-}
-
-/** The peer or the way to it failed. */
-function speaksAgainstLane(error: TransportError): boolean {
-  return !isOfCaller(error) && error.code !== 'MM_REFUSED'
-}
-
-/** This side failed, or whoever the request comes from: a service's client is remote as well, and what it does wrong is answered with 4xx. */
-function isOfCaller({ fault, code }: TransportError): boolean {
-  return fault === 'local' || ERROR_CODES[code].status < 500
-}
-
-/** RFC 7838 section 5: who uses an alternative says which one. */
-function withAltUsed(request: ExchangeRequest, altUsed: string): ExchangeRequest {
-  return { ...request, headers: [...request.headers, 'alt-used', altUsed] }
 }

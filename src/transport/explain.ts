@@ -1,7 +1,7 @@
 import { formatEndpoint, type Resolution } from '../endpoint.ts'
 import { asTransportError } from '../errors.ts'
-import type { RaceEntrant } from '../select/race-state.ts'
 import { protocolVerdicts } from '../select/protocol-verdicts.ts'
+import type { RaceEntrant } from '../select/race-state.ts'
 import type { Explanation } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import type { OriginEntry } from './origin-entry.ts'

@@ -2,24 +2,30 @@ import type { Clock } from '../clock.ts'
 import type { Connection } from '../connection.ts'
 import type { Decision } from '../decision.ts'
 import type { HeaderList } from '../headers.ts'
-import { LANE_NAMES, type LaneName } from '../lane.ts'
-import type { Http3StatusName, Observer, RaceEvent } from '../observer.ts'
+import type { LaneName } from '../lane.ts'
+import type { Observer, RaceEvent } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import { LaneChooser } from '../select/choice.ts'
 import type { ChoiceAction } from '../select/choice-action.ts'
 import type { ExchangeSample } from '../select/exchange-sample.ts'
-import { joinDelay, planLanes } from '../select/lane-plan.ts'
+import { planLanes } from '../select/lane-plan.ts'
 import type { OriginRecord } from '../select/origin-record.ts'
 import type { RaceEntrant } from '../select/race-state.ts'
-import type { SelectOptions } from '../select-options.ts'
 import { AltSvcReader } from './alt-svc-reader.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { CpuMeter, CpuPayer } from './cpu-meter.ts'
 import { Http3Path, type Http3PathHost } from './http3-paths.ts'
+import { Http3StatusNews } from './http3-status-news.ts'
 import type { Lane } from './lane.ts'
 import { laneCandidates } from './lane-candidates.ts'
+import { LanePreparation, type TrialHost } from './lane-preparation.ts'
 import { LaneRace, type Racer } from './lane-race.ts'
+import { LaneSet, type MakeLane } from './lane-set.ts'
 import type { OriginSettings } from './origin-settings.ts'
+import { PingReader } from './ping-reader.ts'
+import { PathReader } from './path-reader.ts'
+import { PingReader } from './ping-reader.ts'
+import { answerPatienceMs, raceFigures } from './race-figures.ts'
 
 export interface LanesParts {
   readonly origin: Origin
@@ -27,8 +33,7 @@ export interface LanesParts {
   readonly record: OriginRecord
   readonly clock: Clock
   readonly observer: Observer
-  /** Makes a lane of the origin; `first` is the one that was made first. Undefined: its pools are going away. */
-  readonly makeLane: (name: LaneName, first: Lane | undefined) => Lane | undefined
+  readonly makeLane: MakeLane
   /** Why this machine speaks no HTTP/3. Loads the engine. */
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
@@ -36,12 +41,8 @@ export interface LanesParts {
   readonly onChanged: () => void
 }
 
-/** Exchanges over HTTP/3 after which the state of its way is read again. */
-const PATH_EVERY = 16
 /** That TCP works is news again after this: much less than what h3-status takes for the same moment (BLAME_WINDOW_MS). */
 const TCP_NEWS_MS = 1_000
-/** A peer that thinks acknowledges a request after up to 25 ms (max_ack_delay, RFC 9000 18.2), by a timer that may be late. */
-const ACK_DELAY_MS = 35
 
 /** Lanes that a request without an open connection asks, in order. */
 export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntrant }[]
@@ -50,7 +51,7 @@ export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntr
  * The lanes of one origin, and which of them a request takes: what Envoy calls a connectivity grid. LaneChooser decides among them, planLanes what
  * happens where nothing is open; here it is done.
  */
-export class Lanes implements Http3PathHost, CpuPayer {
+export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   /** The lane that the origin always has. */
   readonly primary: Lane
   readonly answers: AnswerWatch
@@ -59,18 +60,18 @@ export class Lanes implements Http3PathHost, CpuPayer {
   /** Whether there is, or may be, a choice, so that what exchanges take is worth knowing. */
   readonly isChoosing: boolean
   readonly #parts: LanesParts
-  readonly #lanes = new Map<LaneName, Lane>()
+  readonly #lanes: LaneSet
+  readonly #preparation: LanePreparation
+  readonly #pathReader = new PathReader()
+  readonly #pings: PingReader
+  readonly #statusNews: Http3StatusNews
   readonly #chooser: LaneChooser
   readonly #altSvc: AltSvcReader
   readonly #paths = new WeakMap<Connection, Http3Path>()
-  /** Lanes whose connection is being made in the background. */
-  readonly #preparing = new Set<LaneName>()
   #eligible: readonly LaneName[] = []
   #hasConcurrency = false
-  #http3Samples = 0
-  /** Packets of HTTP/3 so far, when they were looked at last. */
-  #packets = { sent: 0, lost: 0 }
-  #http3Status: { readonly key: string; readonly name: Http3StatusName } | undefined
+  /** A request went, or somebody asked for a connection: before that HTTP/3 is not looked for in the background. */
+  #isInUse = false
   /** When something that is known changes by itself: a status, an alternative. */
   #recheckAt = Number.POSITIVE_INFINITY
   #decision: Decision | undefined
@@ -81,15 +82,19 @@ export class Lanes implements Http3PathHost, CpuPayer {
     this.#parts = parts
     const { protocols, select } = settings
     const isSecure = origin.scheme === 'https'
-    if (protocols.every(protocol => protocol === 'h3')) parts.record.onHttp3Configured(clock.now())
-    const primary = parts.makeLane(protocols.every(protocol => protocol === 'h3') ? 'h3' : 'tcp', undefined)
-    if (primary === undefined) throw new Error('an origin without a pool') // the first one is always made
-    this.primary = primary
-    this.#lanes.set(primary.name, primary)
+    const isHttp3Only = protocols.every(protocol => protocol === 'h3')
+    if (isHttp3Only) parts.record.onHttp3Configured(clock.now())
+    this.#lanes = new LaneSet(isHttp3Only ? 'h3' : 'tcp', parts.makeLane)
+    this.#preparation = new LanePreparation(this.#lanes, this)
+    this.primary = this.#lanes.primary
     this.isChoosing =
-      isSecure && primary.name === 'tcp' && protocols.some(protocol => protocol !== 'http/1.1')
+      isSecure && this.primary.name === 'tcp' && protocols.some(protocol => protocol !== 'http/1.1')
     this.readsAltSvc = isSecure && select.altSvc === 'on' && protocols.includes('h3')
     this.answers = new AnswerWatch(clock)
+    this.#pings = new PingReader(clock, rttMs => {
+      this.#chooser.onPath('tcp', { rttMs, lossRatio: Number.NaN }, clock.now()) // losses are not to be seen so
+    })
+    this.#statusNews = new Http3StatusNews(parts)
     this.#altSvc = new AltSvcReader()
     const firstPreference: readonly LaneName[] =
       select.policy === 'efficiency' ? ['tcp', 'h3'] : ['h3', 'tcp']
@@ -119,7 +124,7 @@ export class Lanes implements Http3PathHost, CpuPayer {
   /** The lane of a request; or, where none has an open connection, those that race for it. */
   wayOf(isHarmless: boolean, now: number): Lane | RaceWay {
     if (!this.isChoosing) return this.primary
-    if (now >= this.#recheckAt) this.refresh(now)
+    if (now >= this.#recheckAt || !this.#isInUse) this.#use(now)
     if (this.#eligible.length < 2) return this.primary
     const chosen = this.named(this.#chooser.next(isHarmless, now))
     return chosen.pool.live > 0 ? chosen : this.#coldWay(chosen)
@@ -141,6 +146,7 @@ export class Lanes implements Http3PathHost, CpuPayer {
 
   onResponseHead(status: number, headers: HeaderList): void {
     const { clock, record } = this.#parts
+    this.#isInUse = true // of an upgrade as well, which asks for no lane
     const news = this.#altSvc.read(status, headers, clock)
     if (news === undefined) return
     record.onAltSvc(news.value, 'alt-svc', news.ageSeconds, clock.now())
@@ -155,7 +161,8 @@ export class Lanes implements Http3PathHost, CpuPayer {
     if (sample.lane !== 'h3' && !sample.failed && now - this.#tcpWorkedAt >= TCP_NEWS_MS)
       this.#onTcpWorked(now)
     this.#parts.cpuMeter.onEnded(this, sample.lane, now)
-    if (sample.lane === 'h3' && ++this.#http3Samples % PATH_EVERY === 0) this.#readPath(now)
+    if (sample.lane === 'h3') this.#readPath(now)
+    else if (sample.lane === 'tcp' && sample.laneStreams >= 2) this.#pings.onExchange(this.primary, now)
     const actions = this.#chooser.onSample(sample, now)
     if (actions.length > 0) this.#run(actions)
   }
@@ -187,10 +194,10 @@ export class Lanes implements Http3PathHost, CpuPayer {
     return this.#plan(this.named(chosen), false, now)
   }
 
-  /** The lane that requests take, whatever is open. */
+  /** The lane that requests take, whatever is open: for connections that are wanted before them. */
   preferred(now: number): Lane {
     if (!this.isChoosing) return this.primary
-    this.refresh(now)
+    this.#use(now)
     return this.named(this.#chooser.decision.lane)
   }
 
@@ -210,6 +217,7 @@ export class Lanes implements Http3PathHost, CpuPayer {
 
   onConnected(lane: Lane, connection: Connection): void {
     const { clock } = this.#parts
+    this.#isInUse = true
     const now = clock.now()
     const { connectMs, tlsMs } = connection.handshake.timings
     if (connectMs + tlsMs > 0) this.#chooser.onHandshake(lane.name, connectMs + tlsMs, now)
@@ -233,10 +241,7 @@ export class Lanes implements Http3PathHost, CpuPayer {
   // Http3PathHost
 
   patienceMs(): number {
-    const { joinDelayMaxMs } = this.#parts.settings.select
-    const { delayMs } = joinDelay({ http3Status: 'confirmed', ...this.#http3RoundTrip() })
-    const roundTripMs = this.#parts.record.http3RoundTripMs ?? joinDelayMaxMs
-    return Math.min(joinDelayMaxMs, Math.max(delayMs, roundTripMs + ACK_DELAY_MS))
+    return answerPatienceMs(this.#parts.record, this.#parts.settings.select)
   }
 
   onPathProven(path: Http3Path): void {
@@ -265,10 +270,11 @@ export class Lanes implements Http3PathHost, CpuPayer {
       now,
     })
     this.#recheckAt = record.http3ChangesAt(now)
-    this.#noteStatus(http3, now)
+    this.#statusNews.onLook(http3, now)
     this.#eligible = candidates.flatMap(({ lane, isEligible }) => (isEligible ? [lane] : []))
     this.#run(this.#chooser.setCandidates(candidates, now))
-    if (mayVerifyHttp3 && settings.select.policy !== 'efficiency') this.#prepare('h3', 1)
+    if (this.#isInUse && mayVerifyHttp3 && settings.select.policy !== 'efficiency')
+      this.#preparation.make('h3')
   }
 
   /** What is to be kept of the measurements. */
@@ -280,14 +286,31 @@ export class Lanes implements Http3PathHost, CpuPayer {
     this.answers.close()
   }
 
-  *[Symbol.iterator](): Iterator<Lane> {
-    for (const name of LANE_NAMES) {
-      const lane = this.#lanes.get(name)
-      if (lane !== undefined) yield lane
-    }
+  /** Makes it, if it is not there. The primary one when it cannot be made any more. */
+  named(name: LaneName): Lane {
+    return this.#lanes.named(name)
+  }
+
+  [Symbol.iterator](): Iterator<Lane> {
+    return this.#lanes[Symbol.iterator]()
+  }
+
+  // TrialHost
+
+  onTrialReady(lane: LaneName): void {
+    this.#run(this.#chooser.onTrialReady(lane, this.#parts.clock.now()))
+  }
+
+  onTrialUnavailable(lane: LaneName, because: string): void {
+    this.#run(this.#chooser.onTrialUnavailable(lane, because, this.#parts.clock.now()))
   }
 
   // Inside
+
+  #use(now: number): void {
+    this.#isInUse = true
+    this.refresh(now)
+  }
 
   #onTcpWorked(now: number): void {
     this.#tcpWorkedAt = now
@@ -297,21 +320,14 @@ export class Lanes implements Http3PathHost, CpuPayer {
 
   /** What QUIC measures of the way, since it was read last. */
   #readPath(now: number): void {
-    const lane = this.#lanes.get('h3')
-    const paths = lane?.connector.pathsOf(lane.pool.connections()) ?? []
-    const [first] = paths
-    if (first === undefined) return
-    const sent = paths.reduce((sum, path) => sum + path.sentPackets, 0)
-    const lost = paths.reduce((sum, path) => sum + path.lostPackets, 0)
-    const news = { sent: sent - this.#packets.sent, lost: lost - this.#packets.lost }
-    this.#packets = { sent, lost }
+    const figures = this.#pathReader.onExchange(this.#lanes.get('h3'))
+    if (figures === undefined) return
     const { record } = this.#parts
-    record.onRoundTrip('udp', first.rttMs, now)
-    // Connections that have ended took their figures with them.
-    if (news.sent <= 0 || news.lost < 0) return
-    const lossRatio = Math.min(1, news.lost / news.sent)
+    const { rttMs, lossRatio } = figures
+    record.onRoundTrip('udp', rttMs, now)
+    if (lossRatio === undefined) return
     record.onLossRatio('udp', lossRatio, now)
-    this.#chooser.onPath('h3', { rttMs: first.rttMs, lossRatio }, now)
+    this.#chooser.onPath('h3', { rttMs, lossRatio }, now)
   }
 
   #coldWay(chosen: Lane): Lane | RaceWay {
@@ -319,12 +335,12 @@ export class Lanes implements Http3PathHost, CpuPayer {
     const entrants = this.#plan(chosen, true, now)
     const way = entrants.map(entrant => ({ lane: this.named(entrant.lane), entrant }))
     const first = way[0]?.lane ?? chosen
-    if (first !== chosen) this.#prepare(chosen.name, 1)
+    if (first !== chosen) this.#preparation.make(chosen.name)
     return way.length === 1 ? first : way
   }
 
   #plan(chosen: Lane, looksAtOpen: boolean, now: number): readonly RaceEntrant[] {
-    const { record } = this.#parts
+    const { record, settings } = this.#parts
     return planLanes({
       chosen: chosen.name,
       because: this.#chooser.decision.because,
@@ -334,65 +350,16 @@ export class Lanes implements Http3PathHost, CpuPayer {
         isOpen: looksAtOpen && (this.#lanes.get(lane)?.pool.live ?? 0) > 0,
       })),
       http3Status: record.http3(now).status,
-      ...this.#handshakes(),
-      ...this.#http3RoundTrip(),
+      ...raceFigures(record),
+      options: settings.select,
     })
-  }
-
-  #handshakes(): {
-    readonly http3HandshakeMs: number | undefined
-    readonly tcpHandshakeMs: number | undefined
-  } {
-    const { record } = this.#parts
-    const connectMs = record.connectMs?.value
-    return {
-      http3HandshakeMs: record.fact('quicMs')?.value,
-      tcpHandshakeMs: connectMs === undefined ? undefined : connectMs + (record.tlsMs?.value ?? 0),
-    }
-  }
-
-  #http3RoundTrip(): { readonly http3RoundTripMs: number | undefined; readonly options: SelectOptions } {
-    const { settings, record } = this.#parts
-    return { http3RoundTripMs: record.http3RoundTripMs, options: settings.select }
-  }
-
-  /** Makes it, if it is not there. */
-  named(name: LaneName): Lane {
-    const known = this.#lanes.get(name)
-    if (known !== undefined) return known
-    const made = this.#parts.makeLane(name, this.primary)
-    if (made === undefined) return this.primary
-    this.#lanes.set(name, made)
-    return made
-  }
-
-  /** Makes connections of a lane ready that nobody waits for. */
-  #prepare(name: LaneName, connections: number): void {
-    if (this.#preparing.has(name)) return
-    const lane = this.named(name)
-    if (lane.name !== name || lane.pool.live >= connections) return
-    this.#preparing.add(name)
-    const ended = (): void => {
-      this.#preparing.delete(name)
-    }
-    void lane.pool.preconnect(connections).then(ended, ended) // the connector has told how it went
   }
 
   #run(actions: readonly ChoiceAction[]): void {
     for (const action of actions) {
-      if (action.type === 'prepareTrial') this.#prepareTrial(action.lane, action.connections)
+      if (action.type === 'prepareTrial') this.#preparation.makeForTrial(action.lane, action.connections)
       else this.#onDecided(action.decision)
     }
-  }
-
-  #prepareTrial(name: LaneName, connections: number): void {
-    const { clock } = this.#parts
-    const lane = this.named(name)
-    if (lane.name !== name) return
-    void lane.pool.preconnect(connections).then(
-      () => this.#run(this.#chooser.onTrialReady(name, clock.now())),
-      (error: Error) => this.#run(this.#chooser.onTrialUnavailable(name, error.message, clock.now())),
-    )
   }
 
   #onDecided(decision: Decision): void {
@@ -407,17 +374,5 @@ export class Lanes implements Http3PathHost, CpuPayer {
       for (const lane of this) lane.pool.setWarm(lane.name === decision.lane ? warm : 0)
     }
     onChanged()
-  }
-
-  #noteStatus(
-    http3: { readonly key: string; readonly name: Http3StatusName } | undefined,
-    now: number,
-  ): void {
-    const before = this.#http3Status
-    if (http3 === undefined || (before?.key === http3.key && before.name === http3.name)) return
-    this.#http3Status = http3
-    const { observer, origin, record } = this.#parts
-    const because = record.http3Status(http3.key).because(now)
-    observer({ type: 'http3-status', origin, alternative: http3.key, status: http3.name, because })
   }
 }

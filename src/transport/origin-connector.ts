@@ -47,6 +47,14 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly clock: Clock
 }
 
+/** One dial. */
+interface Dial {
+  /** What it begins with, once that is known. */
+  first: PlannedAttempt | undefined
+  /** What it tried, when it has ended; none where it failed before that. */
+  attempts: readonly AttemptRecord[]
+}
+
 /** Makes the connections of one lane: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
 export class OriginConnector implements Connector {
   readonly #config: ConnectorConfig
@@ -54,8 +62,8 @@ export class OriginConnector implements Connector {
   readonly #links = new WeakMap<Connection, { quic: QuicConnection; alternative: string }>()
   /** Of the last dial that has ended. */
   #lastAttempts: readonly AttemptRecord[] = []
-  /** The first one of the dial that is under way. */
-  #pending: PlannedAttempt | undefined
+  /** Those that are under way, in order of their start. */
+  readonly #dials = new Set<Dial>()
 
   constructor(config: ConnectorConfig) {
     this.#config = config
@@ -63,16 +71,19 @@ export class OriginConnector implements Connector {
 
   async connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
     const { record, clock, purpose } = this.#config
+    const dial: Dial = { first: undefined, attempts: [] }
+    this.#dials.add(dial)
     try {
       return await (purpose === 'h3'
-        ? this.#connectHttp3(listener, signal)
-        : this.#connectTcp(listener, signal))
+        ? this.#connectHttp3(dial, listener, signal)
+        : this.#connectTcp(dial, listener, signal))
     } catch (cause) {
       const error = asTransportError(cause, 'MM_INTERNAL', 'no')
       if (error.fault === 'remote' && purpose !== 'upgrades') record.onConnectFailed(error, clock.now())
       throw error
     } finally {
-      this.#pending = undefined
+      this.#dials.delete(dial)
+      this.#lastAttempts = dial.attempts
     }
   }
 
@@ -111,8 +122,9 @@ export class OriginConnector implements Connector {
 
   /** What the last dial tried; `overtaken`: it is still under way, or was given up for another lane. */
   attemptsOf(outcome: 'failed' | 'overtaken'): readonly AttemptRecord[] {
-    const pending = this.#pending
-    if (outcome === 'failed' || pending === undefined) return this.#lastAttempts
+    if (outcome === 'failed') return this.#lastAttempts
+    const [pending] = Array.from(this.#dials, ({ first }) => first).filter(first => first !== undefined)
+    if (pending === undefined) return this.#lastAttempts
     const { protocol, endpoint, because } = pending
     return [{ protocol, endpoint: formatEndpoint(endpoint), startedAtMs: 0, outcome, because }]
   }
@@ -134,7 +146,7 @@ export class OriginConnector implements Connector {
     return paths
   }
 
-  async #connectTcp(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+  async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
     const { origin, settings, record, resolver, dialer, clock, purpose, onDefence, onEvidence } = this.#config
     const startedAt = clock.now()
     const resolution = await resolver.resolve(origin.host, signal)
@@ -145,7 +157,7 @@ export class OriginConnector implements Connector {
     if (attempts.length === 0) {
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
-    this.#pending = attempts[0]
+    dial.first = attempts[0]
     const dialed = await dialer.dial(
       {
         origin,
@@ -155,7 +167,7 @@ export class OriginConnector implements Connector {
         timeouts: settings.timeouts,
         socket: settings.socket,
         dnsMs,
-        onAttempts: made => this.#onAttempts(made, startedAt + dnsMs),
+        onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
       },
       signal,
     )
@@ -186,7 +198,7 @@ export class OriginConnector implements Connector {
     })
   }
 
-  async #connectHttp3(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+  async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
     const { origin, settings, record, http3Dialer, clock, wantsEarlyData } = this.#config
     const startedAt = clock.now()
     const { alternative, because } = record.http3(startedAt)
@@ -205,7 +217,7 @@ export class OriginConnector implements Connector {
       const dnsMs = clock.now() - startedAt
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
-      this.#pending = attempts[0]
+      dial.first = attempts[0]
       const dialed = await http3Dialer.dial(
         {
           origin,
@@ -213,7 +225,7 @@ export class OriginConnector implements Connector {
           attempts,
           settings,
           dnsMs,
-          onAttempts: made => this.#onAttempts(made, startedAt + dnsMs),
+          onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
           wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
         },
         signal,
@@ -244,9 +256,9 @@ export class OriginConnector implements Connector {
     onEvidence()
   }
 
-  #onAttempts(made: readonly AttemptRecord[], atMs: number): void {
+  #onAttempts(dial: Dial, made: readonly AttemptRecord[], atMs: number): void {
     const { record, clock, onAttempts } = this.#config
-    this.#lastAttempts = made
+    dial.attempts = made
     record.onAttempts(made, clock.now())
     onAttempts(made, atMs)
   }

@@ -1,8 +1,9 @@
 import type { Endpoint } from '../endpoint.ts'
 import { asTransportError } from '../errors.ts'
-import { connectTcp } from '../probe/tcp-connect.ts'
+import { parseOrigin } from '../origin.ts'
 import { fastOpenCookie } from '../probe/fast-open.ts'
 import { quicVersions } from '../probe/quic-versions.ts'
+import { connectTcp } from '../probe/tcp-connect.ts'
 import { TlsProbe } from '../probe/tls-probe.ts'
 import { parseAltSvc } from '../select/alt-svc.ts'
 import { learnFromProbe } from '../select/learn-from-probe.ts'
@@ -16,7 +17,6 @@ import type {
   ProbeReport,
 } from '../select/probe-report.ts'
 import type { ProbeTools } from '../select/probe-tools.ts'
-import { parseOrigin } from '../origin.ts'
 import type { Transport } from './api.ts'
 import type { OriginEntry } from './origin-entry.ts'
 import type { OriginMaker } from './origin-maker.ts'

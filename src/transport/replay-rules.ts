@@ -72,7 +72,9 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
   }
   if (error.processed === 'no') {
     const wantsFresh = failed.reused && error.code !== 'MM_REFUSED'
-    const most = failed.isConnectionEnding ? Math.max(maxRetries, MAX_ENDINGS) : maxRetries
+    // One that ends before it has carried anything is no sign of a reload.
+    const isReload = failed.isConnectionEnding && failed.reused
+    const most = isReload ? Math.max(maxRetries, MAX_ENDINGS) : maxRetries
     if (retries > 0 && retries >= most) return NO
     const cost = retries === 0 || failed.isConnectionEnding ? 'free' : 'budgeted'
     return { replay: true, reason: 'unprocessed', cost, wantsFresh } // 4

@@ -6,12 +6,21 @@ import type { HeaderList } from '../headers.ts'
 import type { Waiter } from '../pool/pool.ts'
 import type { Lane } from './lane.ts'
 
-/** The exchange that a second try works for. */
-export interface SecondTryOwner extends ExchangeHandler {
-  /** The second try has an answer. False: the exchange has one already, or has ended. After true everything goes to the exchange. */
-  onSecondTryAnswered(second: SecondTry): boolean
+/** A second try with an answer. */
+export interface AnsweredTry {
+  readonly lane: Lane
+  readonly connection: Connection
+  readonly controller: ExchangeController
+  readonly reused: boolean
+  readonly leasedAt: number
+}
+
+/** Who says what becomes of a second try. */
+export interface SecondTryJudge {
+  /** It has an answer. False: that comes too late, or is not wanted. After true everything goes to the exchange. */
+  onSecondTryAnswered(answered: AnsweredTry): boolean
   /** It came to nothing. */
-  onSecondTryFailed(second: SecondTry, error: TransportError): void
+  onSecondTryFailed(): void
 }
 
 /** Where it stands. `waiting` for a connection; `sent`; `adopted`: its answer is the exchange's; `over`: given up or failed. */
@@ -22,9 +31,9 @@ type Phase = 'waiting' | 'sent' | 'adopted' | 'over'
  * never writes a body, and it says nothing to the caller before it has an answer.
  */
 export class SecondTry implements Waiter, ExchangeHandler {
-  readonly lane: Lane
-  readonly startedAt: number
-  readonly #owner: SecondTryOwner
+  readonly #judge: SecondTryJudge
+  readonly #exchange: ExchangeHandler
+  readonly #lane: Lane
   readonly #request: ExchangeRequest
   #phase: Phase = 'waiting'
   #connection: Connection | undefined
@@ -33,38 +42,23 @@ export class SecondTry implements Waiter, ExchangeHandler {
   #leasedAt = 0
   readonly #now: () => number
 
-  constructor(owner: SecondTryOwner, lane: Lane, request: ExchangeRequest, now: () => number) {
-    this.#owner = owner
-    this.lane = lane
+  /** `exchange`: who hears the answer, if it is taken. */
+  constructor(
+    judge: SecondTryJudge,
+    exchange: ExchangeHandler,
+    lane: Lane,
+    request: ExchangeRequest,
+    now: () => number,
+  ) {
+    this.#judge = judge
+    this.#exchange = exchange
+    this.#lane = lane
     this.#request = request
     this.#now = now
-    this.startedAt = now()
-  }
-
-  get connection(): Connection | undefined {
-    return this.#connection
-  }
-
-  get controller(): ExchangeController | undefined {
-    return this.#controller
-  }
-
-  get reused(): boolean {
-    return this.#reused
-  }
-
-  /** Its answer is the exchange's. */
-  get isAdopted(): boolean {
-    return this.#phase === 'adopted'
-  }
-
-  /** 0: it has no connection yet. */
-  get leasedAt(): number {
-    return this.#leasedAt
   }
 
   start(): void {
-    this.lane.pool.acquire(this, false, true)
+    this.#lane.pool.acquire(this, false, true)
   }
 
   /** The exchange has its answer, or has ended. */
@@ -72,7 +66,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
     const before = this.#phase
     if (before === 'adopted' || before === 'over') return
     this.#phase = 'over'
-    if (before === 'waiting') this.lane.pool.cancel(this)
+    if (before === 'waiting') this.#lane.pool.cancel(this)
     else
       this.#controller?.abort(new TransportError('MM_ABORTED', 'the first copy of the request was answered'))
   }
@@ -85,8 +79,8 @@ export class SecondTry implements Waiter, ExchangeHandler {
     connection.open(this.#request, this)
   }
 
-  onLeaseFailed(error: TransportError): void {
-    this.#fail(error)
+  onLeaseFailed(): void {
+    this.#fail()
   }
 
   onRequestStart(controller: ExchangeController): void {
@@ -94,7 +88,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
   }
 
   onInformational(controller: ExchangeController, status: number, headers: HeaderList): void {
-    if (this.#takesOver(controller)) this.#owner.onInformational(controller, status, headers)
+    if (this.#takesOver(controller)) this.#exchange.onInformational(controller, status, headers)
   }
 
   onResponseStart(
@@ -103,15 +97,15 @@ export class SecondTry implements Waiter, ExchangeHandler {
     headers: HeaderList,
     statusText: string,
   ): void {
-    if (this.#takesOver(controller)) this.#owner.onResponseStart(controller, status, headers, statusText)
+    if (this.#takesOver(controller)) this.#exchange.onResponseStart(controller, status, headers, statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
-    if (this.#phase === 'adopted') this.#owner.onResponseData(controller, chunk)
+    if (this.#phase === 'adopted') this.#exchange.onResponseData(controller, chunk)
   }
 
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void {
-    if (this.#phase === 'adopted') this.#owner.onResponseEnd(controller, trailers)
+    if (this.#phase === 'adopted') this.#exchange.onResponseEnd(controller, trailers)
   }
 
   /** It asks for none: the request has no `upgrade`. */
@@ -124,24 +118,32 @@ export class SecondTry implements Waiter, ExchangeHandler {
   }
 
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
-    if (this.#phase === 'adopted') this.#owner.onResponseError(controller, error)
-    else this.#fail(error)
+    if (this.#phase === 'adopted') this.#exchange.onResponseError(controller, error)
+    else this.#fail()
   }
 
   /** Whether an answer is the exchange's. Asked with its first sign. */
   #takesOver(controller: ExchangeController): boolean {
     if (this.#phase === 'adopted') return true
-    if (this.#phase !== 'sent') return false
+    const connection = this.#connection
+    if (this.#phase !== 'sent' || connection === undefined) return false
     this.#phase = 'adopted' // before the caller hears of it: an abort from there is the exchange's
-    if (this.#owner.onSecondTryAnswered(this)) return true
+    const answered: AnsweredTry = {
+      lane: this.#lane,
+      connection,
+      controller,
+      reused: this.#reused,
+      leasedAt: this.#leasedAt,
+    }
+    if (this.#judge.onSecondTryAnswered(answered)) return true
     this.#phase = 'over'
     controller.abort(new TransportError('MM_ABORTED', 'the first copy of the request was answered'))
     return false
   }
 
-  #fail(error: TransportError): void {
+  #fail(): void {
     if (this.#phase === 'over') return
     this.#phase = 'over'
-    this.#owner.onSecondTryFailed(this, error)
+    this.#judge.onSecondTryFailed()
   }
 }

@@ -4,7 +4,7 @@ import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startCaddy } from '../support/caddy.ts'
 import { startHttp2PeerOrigin } from '../support/http2-peer.ts'
 import { frame } from '../support/http2-wire.ts'
-import { overheadOf, timeOf } from '../support/overhead.ts'
+import { MACHINE_IS_SHARED, overheadOf, timeOf } from '../support/overhead.ts'
 import { altSvc } from '../support/relayed-caddy.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { requireQuic } from '../support/require-quic.ts'
@@ -47,11 +47,11 @@ async function startPair(coveredNames: readonly string[]) {
 
 describe.skipIf(missing !== undefined)(
   `alternatives elsewhere${missing === undefined ? '' : ` (${missing})`}`,
+  MACHINE_IS_SHARED,
   () => {
     it('are used where their certificate covers the origin, and told so', async () => {
       await using pair = await startPair(['elsewhere.test', 'origin.test'])
-      const overhead = await overheadOf({ url: pair.url, options: pair.options })
-      console.log('elsewhere', overhead)
+      await overheadOf({ url: pair.url, options: pair.options })
       const log = new SelectionLog()
       await using transport = createTransport({ ...pair.options, observer: log.observer })
       const seen = new Set<string>()
@@ -64,8 +64,7 @@ describe.skipIf(missing !== undefined)(
 
     it('are never used where it does not, and explain says why', async () => {
       await using pair = await startPair(['elsewhere.test'])
-      const overhead = await overheadOf({ url: pair.url, options: pair.options })
-      console.log('not covered', overhead)
+      await overheadOf({ url: pair.url, options: pair.options })
       const log = new SelectionLog()
       await using transport = createTransport({ ...pair.options, observer: log.observer })
       const seen = new Set<string>()

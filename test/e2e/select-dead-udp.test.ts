@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createTransport, type TransportOptions } from '../../src/index.ts'
 import { startCaddy } from '../support/caddy.ts'
-import { overheadOf, timeOf } from '../support/overhead.ts'
+import { MACHINE_IS_SHARED, overheadOf, timeOf } from '../support/overhead.ts'
 import { ALT_SVC_HERE, altSvc, startRelayedCaddy } from '../support/relayed-caddy.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { requireQuic } from '../support/require-quic.ts'
@@ -19,11 +19,12 @@ const SLOW_TCP = { tcpDelayMs: 10 }
 
 describe.skipIf(missing !== undefined)(
   `UDP that leads nowhere${missing === undefined ? '' : ` (${missing})`}`,
+  MACHINE_IS_SHARED,
   () => {
     it('costs nothing where it was always swallowed', async () => {
       await using caddy = await startRelayedCaddy()
       caddy.udp.isBlackHole = true
-      const overhead = await overheadOf({
+      await overheadOf({
         url: `${caddy.url}/hello`,
         options: { defaults: { tls: { ca: caddy.ca } } },
         after: (_, log) => {
@@ -32,7 +33,6 @@ describe.skipIf(missing !== undefined)(
         },
       })
       expect(caddy.udp.counts['to-server'].lost).toBeGreaterThan(0)
-      console.log('swallowed', overhead)
     })
 
     it('is broken after its time-out, and tried again later and later', async () => {
@@ -99,7 +99,7 @@ describe.skipIf(missing !== undefined)(
 
     it('costs nothing where the port is closed', async () => {
       await using caddy = await startCaddy({ http2: true, extraSite: ALT_SVC_HERE })
-      const overhead = await overheadOf({
+      await overheadOf({
         url: `${caddy.url}/hello`,
         options: { defaults: { tls: { ca: caddy.certificates.ca } } },
         after: async (_, log) => {
@@ -107,7 +107,6 @@ describe.skipIf(missing !== undefined)(
           await expect.poll(() => log.statuses).toEqual(['pending', 'broken'])
         },
       })
-      console.log('closed', overhead)
     })
 
     it.each(['closed', 'swallowed'])(
@@ -116,7 +115,7 @@ describe.skipIf(missing !== undefined)(
         await using sink = await startUdpSink()
         const port = kind === 'closed' ? await freeDualPort() : sink.port
         await using caddy = await startCaddy({ http2: true, extraSite: altSvc(`:${port}`) })
-        const overhead = await overheadOf({
+        await overheadOf({
           url: `${caddy.url}/hello`,
           options: { defaults: { tls: { ca: caddy.certificates.ca }, timeouts: { connectMs: 100 } } },
           after: async (_, log) => {
@@ -126,14 +125,13 @@ describe.skipIf(missing !== undefined)(
           },
         })
         expect(sink.received > 0).toBe(kind === 'swallowed')
-        console.log('dead alt-svc', kind, overhead)
       },
     )
 
     it('costs one request a moment when UDP dies under an idle connection', async () => {
       await using caddy = await startRelayedCaddy(SLOW_TCP)
       const url = `${caddy.url}/hello`
-      const overhead = await overheadOf({
+      await overheadOf({
         url,
         options: { defaults: { tls: { ca: caddy.ca } } },
         before: async (transport, log) => {
@@ -148,7 +146,6 @@ describe.skipIf(missing !== undefined)(
           expect(log.statuses).toEqual(['broken'])
         },
       })
-      console.log('dies idle', overhead)
     })
 
     it('costs all requests under way a moment, and no other one', async () => {
@@ -171,7 +168,6 @@ describe.skipIf(missing !== undefined)(
       expect(after.toSorted((a, b) => a - b)[5]).toBeLessThan(40)
       expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
       expect(log.statuses).toEqual(['broken'])
-      console.log('in flight', Math.max(...underWay), after)
     })
 
     it('costs a race when it is remembered to have worked', async () => {
@@ -186,13 +182,11 @@ describe.skipIf(missing !== undefined)(
         await untilOverHttp3(transport, url, log)
       }
       caddy.udp.isBlackHole = true
-      const overhead = await overheadOf({
+      await overheadOf({
         url,
         // What one learns is no news to the others: it goes back to what was remembered.
         options,
-        after: (_, log) => {},
       })
-      console.log('remembered', overhead)
     })
 
     it('that lets handshakes through costs one request a moment, and is tried later and later', async () => {
@@ -200,12 +194,11 @@ describe.skipIf(missing !== undefined)(
       caddy.udp.filter = datagram => (datagram[0]! & 0x80) !== 0 // long headers (RFC 9000 17.2): nothing but handshakes
       const log = new SelectionLog()
       const options: TransportOptions = { defaults: { tls: { ca: caddy.ca } } }
-      const overhead = await overheadOf({ url: `${caddy.url}/hello`, options, later: 10 })
+      await overheadOf({ url: `${caddy.url}/hello`, options, later: 10 })
       await using transport = createTransport({ ...options, observer: log.observer })
       const startedAt = performance.now()
       const times: number[] = []
       while (performance.now() - startedAt < 4_500) times.push(await timeOf(transport, `${caddy.url}/hello`))
-      console.log(overhead)
       expect(log.statuses.filter(status => status === 'broken').length).toBeLessThanOrEqual(3)
       expect(new Set(log.lanes)).toEqual(new Set(['tcp']))
       expect(Math.max(...times.slice(1))).toBeLessThan(20 + 300)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createTransport, type OriginOptions } from '../../src/index.ts'
 import { startCaddy } from '../support/caddy.ts'
 import { startNginx } from '../support/nginx.ts'
-import { overheadOf, timeOf } from '../support/overhead.ts'
+import { MACHINE_IS_SHARED, overheadOf, timeOf } from '../support/overhead.ts'
 import { startRelayedCaddy } from '../support/relayed-caddy.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { requireQuic } from '../support/require-quic.ts'
@@ -14,10 +14,11 @@ const missing = requireBinary('caddy', 'nginx') ?? requireQuic()
 
 describe.skipIf(missing !== undefined)(
   `origins as they come${missing === undefined ? '' : ` (${missing})`}`,
+  MACHINE_IS_SHARED,
   () => {
     it('caddy advertises HTTP/3: it is tried beside the first requests, and measured', async () => {
       await using caddy = await startCaddy({ http2: true, http3: true })
-      const overhead = await overheadOf({
+      await overheadOf({
         url: `${caddy.url}/hello`,
         options: { defaults: { tls: { ca: caddy.certificates.ca } } },
         later: 48,
@@ -30,7 +31,6 @@ describe.skipIf(missing !== undefined)(
           expect(log.of('exchange-ended').filter(({ retries }) => retries > 0)).toEqual([])
         },
       })
-      console.log('caddy h3', overhead)
     })
 
     it.each(['h2', 'http/1.1'])(
@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)(
           tls: { ca: nginx.certificates.ca },
           select: { probeTimeoutMs: 100 },
         }
-        const overhead = await overheadOf({
+        await overheadOf({
           url: `${nginx.url}/1k`,
           options: { defaults },
           after: (_, log) => {
@@ -50,7 +50,6 @@ describe.skipIf(missing !== undefined)(
             expect(log.of('http3-status')).toEqual([])
           },
         })
-        console.log('nginx', protocol, overhead)
 
         const log = new SelectionLog()
         await using transport = createTransport({

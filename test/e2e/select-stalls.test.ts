@@ -5,7 +5,7 @@ import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
 import { startCaddy } from '../support/caddy.ts'
 import { startHttp3PeerOrigin } from '../support/http3-peer-origin.ts'
-import { overheadOf, timeOf } from '../support/overhead.ts'
+import { MACHINE_IS_SHARED, overheadOf, timeOf } from '../support/overhead.ts'
 import { ALT_SVC_HERE, startRelayedCaddy } from '../support/relayed-caddy.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { requireQuic } from '../support/require-quic.ts'
@@ -60,14 +60,14 @@ async function startThinking() {
 
 describe.skipIf(missing !== undefined)(
   `HTTP/3 that stalls${missing === undefined ? '' : ` (${missing})`}`,
+  MACHINE_IS_SHARED,
   () => {
     it.each([0, 25])(
       'because its origin never answers costs one request a moment (TCP takes %i ms each way)',
       async delayMs => {
         await using origin = await startMute(delayMs)
         const { url, options } = origin
-        const overhead = await overheadOf({ url, options, later: 0 })
-        console.log('mute', delayMs, overhead)
+        await overheadOf({ url, options, later: 0 })
         const log = new SelectionLog()
         await using transport = createTransport({ ...options, observer: log.observer })
         const times: number[] = []
@@ -77,7 +77,6 @@ describe.skipIf(missing !== undefined)(
         expect(log.statuses).toContain('broken')
         const plainMs = times.toSorted((a, b) => a - b)[30]!
         const late = times.slice(1).filter(ms => ms > plainMs + 30)
-        console.log(plainMs, late, log.of('exchange-retried').length)
         expect(Math.max(0, ...late)).toBeLessThan(plainMs + 300)
         // Where TCP is as slow as HTTP/3 was waited for, one request may still mean that the origin is slow.
         const failures = log.statuses.filter(status => status === 'broken').length
@@ -109,7 +108,6 @@ describe.skipIf(missing !== undefined)(
       await sleep(150)
       origin.caddy.udp.isBlackHole = true
       const took = await asked
-      console.log('dies while thinking', took)
       // When it died, to notice it, and all of it over TCP.
       expect(took).toBeLessThan(150 + 300 + 420)
       expect(log.lanes).toEqual(['tcp'])

@@ -90,7 +90,8 @@ describe('Http3Status', () => {
             seen.broken++
             if (left === OPTIONS.brokenMaxMs) seen.capped++
           }
-          if (name === 'confirmed') expect(before === 'confirmed' || what === 'worked' || what === 'connected').toBe(true)
+          if (name === 'confirmed')
+            expect(before === 'confirmed' || what === 'worked' || what === 'connected').toBe(true)
           if (name === 'pending') expect(before === 'pending' || what === 'network').toBe(true)
           expect(status.mayUseEarlyData(now) && name !== 'confirmed').toBe(false)
           expect(status.because(now)).not.toBe('')

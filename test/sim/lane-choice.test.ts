@@ -19,6 +19,9 @@ const sharing =
     bodyMs: aloneMs * load * (0.8 + 0.4 * random()),
   })
 
+let begun = 0
+const slowness = (): number => 1 + 20 * Math.exp(-begun++ / 6)
+
 /** As it is before, and after, a time. */
 const until =
   (at: number, before: Exchange, after: Exchange): Exchange =>
@@ -52,7 +55,12 @@ describe('learning', () => {
       'h2-spread': { ...spread, exchange },
       'http/1.1': { ...http1, exchange },
     }
-    for (const world of worlds(400, { concurrency: 4, lanes, options: { exploreShare: 1e-9 } })) {
+    for (const world of worlds(400, {
+      concurrency: 4,
+      lanes,
+      lossRatio: 0,
+      options: { exploreShare: 1e-9 },
+    })) {
       // With next to nothing for exploring, only learning's purse and the reserve of one block are there.
       expect(world.trialRequests).toBeLessThanOrEqual(50)
       expect(world.trialRequests).toBeGreaterThanOrEqual(10)
@@ -69,6 +77,28 @@ describe('learning', () => {
       expect(world.learnedAfter).toBeLessThanOrEqual(25)
       expect(world.chooser.decision.lane).toBe('h3')
     }
+  })
+
+  it('does not go by what the first requests of a process took', () => {
+    // On loopback: the first request takes twenty times as long as the thirtieth, whatever carries it.
+    const warmingUp = (meanMs: number): Exchange => {
+      const exchange = around(meanMs, 0.1)
+      return (random, load, now) => ({ ttfbMs: exchange(random, load, now).ttfbMs * slowness() })
+    }
+    for (const firstPreference of [['tcp', 'h3'] as const, ['h3', 'tcp'] as const])
+      for (const policy of ['latency', 'auto'] as const)
+        for (const seed of SEEDS) {
+          begun = 0
+          const lanes = { tcp: { ...h2, exchange: warmingUp(0.5) }, h3: { ...h3, exchange: warmingUp(0.8) } }
+          const world = new LaneWorld({
+            seed,
+            lanes,
+            firstPreference,
+            prepareMs: 1,
+            options: { policy },
+          }).run(100)
+          expect(world.chooser.decision.lane).toBe('tcp')
+        }
   })
 
   it('tries no second connection while nothing says that one stalls', () => {
@@ -91,6 +121,22 @@ describe('the mean time of requests, all trials included, beside the best lane',
     const lanes = { tcp: { ...h2, exchange: tcp }, h3: { ...h3, exchange: h3Exchange } }
     const all = worlds(2_000, { lanes, options: latency })
     expect(meanOf(all, world => world.meanMs(50))).toBeLessThan(bestMs * 1.05)
+  })
+
+  it('small requests, and losses that are too rare to be seen while learning: auto keeps to what stands them', () => {
+    // 1 % lost in either direction: TCP waits for a time-out, QUIC for a probe.
+    const lanes = {
+      tcp: { ...h2, exchange: heavyTailed(41, 0.04, 250) },
+      h3: { ...h3, exchange: heavyTailed(41, 0.02, 80) },
+    }
+    const all = worlds(300, { concurrency: 5, lanes })
+    expect(meanOf(all, world => world.meanMs(50))).toBeLessThan(42.6 * 1.05)
+    // Until enough was counted: then CPU counts again.
+    const clean = { tcp: { ...h2, exchange: around(41, 0.05) }, h3: { ...h3, exchange: around(41, 0.05) } }
+    expect(new Set(lastLanes(worlds(300, { concurrency: 5, lanes: clean })))).toEqual(new Set(['h3']))
+    expect(new Set(lastLanes(worlds(300, { concurrency: 5, lanes: clean, lossRatio: 0 })))).toEqual(
+      new Set(['tcp']),
+    )
   })
 
   it('many large bodies at once: the lane whose connection carries more', () => {

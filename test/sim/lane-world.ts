@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly responseBytes?: number
   /** The caller's pause after each exchange. */
   readonly thinkMs?: number
+  /** What it takes until a lane's connections are there. */
+  readonly prepareMs?: number
   /** What QUIC has counted before it all begins. */
   readonly lossRatio?: number
   readonly options?: Partial<SelectOptions>
@@ -49,8 +51,6 @@ export interface Carried {
   /** It went over another lane than the one that carries. */
   readonly isTrial: boolean
 }
-
-const PREPARE_MS = 60
 
 /** A caller with so many requests at a time, an origin with so many lanes, and a chooser between them; time is made up. */
 export class LaneWorld {
@@ -174,7 +174,7 @@ export class LaneWorld {
       this.prepared.push({ lane, connections, atRequest: this.carried.length })
       const isOpen = this.#opened.has(lane)
       this.#opened.add(lane)
-      this.#ready = { lane, at: isOpen ? this.now : this.now + PREPARE_MS }
+      this.#ready = { lane, at: isOpen ? this.now : this.now + (this.#world.prepareMs ?? 60) }
     }
   }
 }

@@ -31,6 +31,13 @@ export function candidateOf(lane: LaneName, isEligible = true, because = 'it wor
   return { lane, protocol: PROTOCOLS[lane], isEligible, because }
 }
 
+/** Of a lane whose connections were at their speed, so many times. */
+export function warmEstimates(ms: number, samples: number, at = 0): LaneEstimates {
+  const estimates = new LaneEstimates()
+  estimates.restore({ ttfb: [ms, 0, samples, 0, samples] }, at, 0)
+  return estimates
+}
+
 /** A lane that was measured to take `ms`. */
 export function standingOf(
   lane: LaneName,

@@ -62,7 +62,7 @@ function describeEvent(event: TransportEvent): string {
     case 'dial-ended':
       return `dial ${event.lane}: ${event.attempts.map(({ endpoint, outcome }) => `${endpoint} ${outcome}`).join(', ')}`
     case 'connection-opened':
-      return `opened ${event.connection}`
+      return `opened ${event.connection.toString()}, ${event.connection.handshake.kind}`
     case 'connect-failed':
       return `connect failed: ${event.error.message}`
     case 'exchange-retried':

@@ -16,8 +16,9 @@ export async function untilOverHttp3(
   for (let request = 0; request < MAX_REQUESTS; request++) {
     await timeOf(transport, url)
     if (log === undefined && request === 3) return
-    const isChosen = log?.of('decision').at(-1)?.decision.rule === 'faster'
-    if (isChosen && log?.lanes.slice(-5).every(lane => lane === 'h3') === true) return
+    if (log === undefined) continue
+    const isChosen = log.of('decision').at(-1)?.decision.rule === 'faster'
+    if (isChosen && log.lanes.slice(-5).every(lane => lane === 'h3')) return
   }
   throw new Error(`HTTP/3 never carried:\n${log?.text}`)
 }

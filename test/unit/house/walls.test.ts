@@ -19,6 +19,8 @@ const TRESPASSES: [file: string, code: string, complaint: string][] = [
   ['src/select/a.ts', "import { x } from '../pool/x.ts'", 'wall: select/'],
   ['src/select/plan.ts', "import { x } from 'node:dns'", 'pure: a driver does the I/O'],
   ['src/memory/a.ts', "import { x } from '../tcp/x.ts'", 'wall: memory/'],
+  ['src/memory/b.ts', "import { x } from 'node:fs'", 'pure: a driver does the I/O'],
+  ['src/memory/file-records.ts', "import { x } from '../tcp/x.ts'", 'wall: memory/'],
   ['src/http1/a.ts', "import { x } from '../pool/x.ts'", 'wall: a protocol'],
   ['src/http1/a.ts', "import { x } from '../tcp/x.ts'", 'wall: a protocol'],
   ['src/http1/b.ts', "import { x } from 'node:tls'", 'pure: a driver does the I/O'],
@@ -112,6 +114,8 @@ describe('the walls', () => {
         'src/quic/quiche/a.ts',
         "import { x } from '../engine.ts'\nimport { y } from '../../errors.ts'\nexport const z = [x, y]",
       ],
+      ['src/memory/private-files.ts', "import { x } from 'node:fs'\nexport const z = x"],
+      ['src/memory/record-directory.ts', "import { x } from 'node:fs'\nexport const z = [x, Date.now()]"],
       ['src/qlog/qlog-file.ts', "import { x } from 'node:fs'\nexport const z = [x, Date.now()]"],
       ['src/ingress/a.ts', "import { x } from '../http1/x.ts'\nexport const z = x"],
       [

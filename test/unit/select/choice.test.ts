@@ -214,7 +214,7 @@ describe('a lane chooser', () => {
       ],
     })
     expect(wouldChange).toEqual([
-      'h3 would be taken if its requests took less than 35.7 ms (60.0 ms now)',
+      'h3 would be taken if its requests took less than 38.4 ms (60.4 ms now)',
       'a measurement: no request went over h2-spread yet (not worth a trial: hardly two requests are under way at once)',
     ])
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Ballot, decideLane } from '../../../src/select/decide-lane.ts'
 import { LaneEstimates } from '../../../src/select/lane-estimates.ts'
-import { candidateOf, sampleOf, standingOf } from '../../support/lane-figures.ts'
+import { candidateOf, sampleOf, standingOf, warmEstimates } from '../../support/lane-figures.ts'
 
 function decide(but: Partial<Ballot>): [lane: string, rule: string, because: string] {
   const { lane, rule, because } = decideLane({
@@ -12,7 +12,7 @@ function decide(but: Partial<Ballot>): [lane: string, rule: string, because: str
     sustainMs: 5_000,
     phase: 'settled',
     isCarrying: false,
-    isTrying: false,
+    tried: undefined,
     mustWait: () => false,
     holds: () => undefined,
     ...but,
@@ -129,9 +129,18 @@ describe('the rules of a decision', () => {
     ])
   })
 
+  it('6. learning is over: what stands losses, and says so', () => {
+    const standings = [standingOf('tcp', 40, { isRisky: true }), standingOf('h3', 41)]
+    expect(decide({ standings, phase: 'first-choice' })).toEqual([
+      'h3',
+      'safer',
+      'nothing says that no packets are lost, for which small responses over tcp would wait longer; h3 takes 41.0 ms, 2.5 % more than tcp (40.0 ms)',
+    ])
+    expect(decide({ standings, incumbent: 'h3' })[1]).toBe('safer')
+  })
+
   it('7. while learning: what is beyond doubt, but not in the middle of a trial', () => {
-    const known = new LaneEstimates()
-    for (let index = 0; index < 6; index += 1) known.ttfb.add(40, index)
+    const known = warmEstimates(40, 6)
     const tcp = standingOf('tcp', 40, { estimates: known })
     const h3 = (errorMs: number) =>
       standingOf('h3', 30, { prediction: { ms: 30, errorMs, isBorrowed: false }, estimates: known })
@@ -142,7 +151,13 @@ describe('the rules of a decision', () => {
       'faster',
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms)',
     ])
-    expect(decide({ standings, phase: 'learning', isTrying: true })[0]).toBe('tcp')
+    expect(decide({ standings, phase: 'learning', tried: 'h3' })[0]).toBe('tcp')
+    expect(decide({ standings, phase: 'learning', tried: 'http/1.1' })[0]).toBe('h3')
+    // 30 ms, half as much again, and seven round trips.
+    const slow = standingOf('tcp', 330, { estimates: known })
+    expect(decide({ standings: [slow, h3(2)], phase: 'learning', tried: 'h3' })[0]).toBe('h3')
+    const lessSlow = standingOf('tcp', 320, { estimates: known })
+    expect(decide({ standings: [lessSlow, h3(2)], phase: 'learning', tried: 'h3' })[0]).toBe('tcp')
     expect(decide({ standings, phase: 'learning', mustWait: () => true })[0]).toBe('tcp')
     expect(decide({ standings: [tcp, h3(4)], phase: 'learning' })).toEqual([
       'tcp',

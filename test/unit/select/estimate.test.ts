@@ -110,4 +110,15 @@ describe('an estimate', () => {
     estimate.forget()
     expect([estimate.mean, estimate.deviation, estimate.samples, estimate.weightAt(20)]).toEqual([0, 0, 0, 0])
   })
+
+  it('gives way to what comes when it fades', () => {
+    const estimate = new Estimate()
+    for (let index = 0; index < 10; index += 1) estimate.add(100, index)
+    estimate.fade(1.5)
+    expect([estimate.mean, estimate.weightAt(10), estimate.samples]).toEqual([100, 1.5, 10])
+    estimate.add(0, 11)
+    expect(estimate.mean).toBeCloseTo(60)
+    estimate.fade(5)
+    expect(estimate.weightAt(12)).toBe(2.5)
+  })
 })

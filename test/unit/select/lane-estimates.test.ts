@@ -6,7 +6,8 @@ import { sampleOf } from '../../support/lane-figures.ts'
 /** After some exchanges that are forgotten: the first ones of a process. */
 function laneAfter(...samples: readonly Partial<ExchangeSample>[]): LaneEstimates {
   const lane = new LaneEstimates()
-  for (let index = -4; index < -1; index += 1) lane.onSample(sampleOf('tcp', { ttfbMs: 900 }), LARGE_BYTES, index)
+  for (let index = -4; index < -1; index += 1)
+    lane.onSample(sampleOf('tcp', { ttfbMs: 900 }), LARGE_BYTES, index)
   for (const [index, but] of samples.entries()) lane.onSample(sampleOf('tcp', but), LARGE_BYTES, index)
   return lane
 }

@@ -4,19 +4,19 @@ import {
   contends,
   costRelation,
   isConclusive,
+  isHopeless,
   policyBest,
   type Taste,
 } from '../../../src/select/lane-preference.ts'
 import { LaneEstimates } from '../../../src/select/lane-estimates.ts'
-import { standingOf } from '../../support/lane-figures.ts'
+import { standingOf, warmEstimates } from '../../support/lane-figures.ts'
 
 const auto: Taste = { policy: 'auto', minGain: 0.1 }
 const latency: Taste = { policy: 'latency', minGain: 0.1 }
 const efficiency: Taste = { policy: 'efficiency', minGain: 0.1 }
 
 const noisy = (lane: 'h3' | 'tcp', ms: number, errorMs: number, samples = 6) => {
-  const estimates = new LaneEstimates()
-  for (let index = 0; index < samples; index += 1) estimates.ttfb.add(ms, index)
+  const estimates = warmEstimates(ms, samples)
   return standingOf(lane, ms, { prediction: { ms, errorMs, isBorrowed: false }, estimates })
 }
 
@@ -104,13 +104,43 @@ describe('comparing', () => {
   })
 })
 
+describe('what carries over cold connections', () => {
+  it('is not judged by less than that explains', () => {
+    const cold = new LaneEstimates()
+    for (let index = 0; index < 6; index += 1) cold.ttfb.add(400, index)
+    const tcp = { ...noisy('tcp', 400, 1), estimates: cold }
+    expect(isConclusive(noisy('h3', 101, 1), tcp, latency)).toBe(false)
+    expect(isConclusive(noisy('h3', 100, 1), tcp, latency)).toBe(true)
+    expect(isConclusive(noisy('h3', 101, 1), noisy('tcp', 400, 1), latency)).toBe(true)
+  })
+})
+
+describe('a lane without hope', () => {
+  it('is slower by half and seven round trips, by three samples or more', () => {
+    // A round trip of 40 ms.
+    const incumbent = { ...noisy('tcp', 40, 1), prediction: { ms: 100, errorMs: 1, isBorrowed: false } }
+    const slow = (ms: number, samples = 3) => ({
+      ...noisy('h3', 60, 1, samples),
+      prediction: { ms, errorMs: 1, isBorrowed: false },
+    })
+    expect([isHopeless(slow(431), incumbent), isHopeless(slow(429), incumbent)]).toEqual([true, false])
+    expect(isHopeless(slow(9_999, 2), incumbent)).toBe(false)
+  })
+})
+
 describe('where packets may get lost', () => {
   const tcp = (ms: number, errorMs = 0) => ({ ...noisy('tcp', ms, errorMs), isRisky: true })
 
   it('auto likes the lane that stands it, unless the other one is faster by the bound and beyond chance', () => {
     const best = (tcpMs: number, errorMs = 0) =>
       policyBest([tcp(tcpMs, errorMs), noisy('h3', 40, errorMs)], undefined, auto).lane
-    expect([best(37), best(35.9), best(35.9, 1), best(30, 1), best(50)]).toEqual(['h3', 'tcp', 'h3', 'tcp', 'h3'])
+    expect([best(37), best(35.9), best(35.9, 1), best(30, 1), best(50)]).toEqual([
+      'h3',
+      'tcp',
+      'h3',
+      'tcp',
+      'h3',
+    ])
   })
 
   it('auto takes it in place of one that does not, and leaves it for more than the bound only', () => {

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { ExchangeSample } from '../../../src/select/exchange-sample.ts'
 import { LaneEstimates, streamsPerConnection } from '../../../src/select/lane-estimates.ts'
-import { borrow, connectionsFor, goodput, predict } from '../../../src/select/lane-score.ts'
+import {
+  borrow,
+  connectionsFor,
+  goodput,
+  leastTcpMs,
+  lossStall,
+  predict,
+} from '../../../src/select/lane-score.ts'
 import { Workload } from '../../../src/select/workload.ts'
 import { sampleOf } from '../../support/lane-figures.ts'
 
@@ -53,6 +60,18 @@ describe('the prediction of a lane', () => {
     expect(prediction.isBorrowed).toBe(true)
     expect(prediction.errorMs).toBeGreaterThan(45)
     expect(predict(lane, workload, 1, borrowed, now).isBorrowed).toBe(false)
+  })
+
+  it('adds what losses do to small requests, less what its samples show', () => {
+    // In one request of 20 the request or the response is lost, and waits for a time-out and a round trip.
+    expect(lossStall(0.025, 40)).toBeCloseTo(12)
+    const { lane, workload, now } = measured(...times(18, {}))
+    expect(lane.ttfb.samples).toBe(15)
+    expect(predict(lane, workload, 1, NOTHING, now, 12).ms).toBeCloseTo(40 + 8)
+    expect(leastTcpMs([{ estimates: lane }])).toBe(0)
+    lane.loss.add(0.025, now)
+    lane.rtt.add(40, now)
+    expect(leastTcpMs([{ estimates: lane }])).toBeCloseTo(52)
   })
 
   it('counts a failed request as made once more', () => {

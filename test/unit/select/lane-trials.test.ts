@@ -29,14 +29,43 @@ describe('a trial', () => {
     expect(takes(trials, 50)).toBe(10)
   })
 
+  it('has more requests than its block where the first ones say little, and pays for them', () => {
+    const trials = new LaneTrials(0.02, 10)
+    trials.begin('h3', 'learning', 1, 0, 10)
+    trials.onReady('h3', 0)
+    expect([takes(trials, 50), trials.learningSpent, trials.learningBlocks]).toEqual([20, 20, 2])
+    for (let index = 0; index < 19; index += 1) expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(false)
+    expect(trials.progress).toBe('a trial: 19 of 20 requests')
+    expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(true)
+  })
+
+  it('steers no more when it is cut, and ends when those have told that were steered', () => {
+    const trials = steering(10)
+    takes(trials, 4)
+    trials.cut()
+    expect([takes(trials, 10), trials.learningSpent]).toEqual([0, 4])
+    for (let index = 0; index < 3; index += 1) expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(false)
+    expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(true)
+    trials.cut()
+    expect(trials.lane).toBeUndefined()
+  })
+
+  it('ends when a quarter of its requests has told, and others wait', () => {
+    const trials = steering(10)
+    takes(trials, 9)
+    for (let index = 0; index < 4; index += 1) expect(trials.onSample(sampleOf('h3'), true, 0)).toBe(false)
+    takes(trials, 1)
+    expect(trials.onSample(sampleOf('h3'), true, 0)).toBe(true)
+  })
+
   it('ends when all of its requests have told', () => {
     const trials = steering(3)
     takes(trials, 3)
-    expect(trials.onSample(sampleOf('h3'), 0)).toBe(false)
-    expect(trials.onSample(sampleOf('tcp'), 0)).toBe(false)
+    expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(false)
+    expect(trials.onSample(sampleOf('tcp'), false, 0)).toBe(false)
     expect(trials.progress).toBe('a trial: 1 of 3 requests')
-    expect(trials.onSample(sampleOf('h3'), 0)).toBe(false)
-    expect(trials.onSample(sampleOf('h3'), 0)).toBe(true)
+    expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(false)
+    expect(trials.onSample(sampleOf('h3'), false, 0)).toBe(true)
     expect(trials.lane).toBeUndefined()
     expect(trials.isAllowed('h3', 0)).toBe(true)
   })
@@ -47,8 +76,8 @@ describe('a trial', () => {
     for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
       trials.begin('h3', 'exploring', 1, now)
       trials.onReady('h3', now)
-      expect(trials.onSample(sampleOf('h3', { failed: true }), now)).toBe(false)
-      expect(trials.onSample(sampleOf('h3', { failed: true }), now)).toBe(true)
+      expect(trials.onSample(sampleOf('h3', { failed: true }), false, now)).toBe(false)
+      expect(trials.onSample(sampleOf('h3', { failed: true }), false, now)).toBe(true)
       expect(trials.leftAlone('h3', now)).toEqual({
         because: '2 requests of its last trial failed',
         forMs: minutes * 60_000,
@@ -65,7 +94,7 @@ describe('a trial', () => {
     trials.leaveAlone('h3', 'it failed', 0)
     trials.begin('h3', 'exploring', 1, 200_000)
     trials.onReady('h3', 200_000)
-    trials.onSample(sampleOf('h3'), 200_000)
+    trials.onSample(sampleOf('h3'), false, 200_000)
     trials.leaveAlone('h3', 'it failed', 200_000)
     expect(trials.leftAlone('h3', 200_000)?.forMs).toBe(60_000)
   })
@@ -73,23 +102,24 @@ describe('a trial', () => {
   it('ends with what it has after ten seconds of activity', () => {
     const trials = steering()
     takes(trials, 10)
-    trials.onSample(sampleOf('h3'), 500)
-    for (let now = 1_000; now <= 10_000; now += 500) expect(trials.onSample(sampleOf('tcp'), now)).toBe(false)
-    expect(trials.onSample(sampleOf('tcp'), 10_500)).toBe(true)
+    trials.onSample(sampleOf('h3'), false, 500)
+    for (let now = 1_000; now <= 10_000; now += 500)
+      expect(trials.onSample(sampleOf('tcp'), false, now)).toBe(false)
+    expect(trials.onSample(sampleOf('tcp'), false, 10_500)).toBe(true)
     expect(trials.isAllowed('h3', 10_500)).toBe(true)
   })
 
   it('does not count pauses of the caller', () => {
     const trials = steering()
     takes(trials, 5)
-    expect(trials.onSample(sampleOf('h3'), 3_600_000)).toBe(false)
+    expect(trials.onSample(sampleOf('h3'), false, 3_600_000)).toBe(false)
     expect(trials.isSteering).toBe(true)
   })
 
   it('that carried nothing leaves the lane alone', () => {
     const trials = steering()
-    for (let now = 0; now <= 10_000; now += 1_000) trials.onSample(sampleOf('tcp'), now)
-    expect(trials.onSample(sampleOf('tcp'), 10_500)).toBe(true)
+    for (let now = 0; now <= 10_000; now += 1_000) trials.onSample(sampleOf('tcp'), false, now)
+    expect(trials.onSample(sampleOf('tcp'), false, 10_500)).toBe(true)
     expect(trials.leftAlone('h3', 10_500)?.because).toBe('its last trial carried no request')
   })
 
@@ -97,7 +127,7 @@ describe('a trial', () => {
     const trials = new LaneTrials(0.02, 10)
     trials.begin('h3', 'learning', 1, 0)
     let now = 0
-    while (!trials.onSample(sampleOf('tcp'), now)) now += 1_000
+    while (!trials.onSample(sampleOf('tcp'), false, now)) now += 1_000
     expect(now).toBe(31_000)
     expect(trials.leftAlone('h3', now)?.because).toBe('no connection was made in time')
     trials.begin('tcp', 'learning', 1, now)

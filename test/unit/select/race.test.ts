@@ -148,6 +148,12 @@ describe('a race of lanes', () => {
     expect(log).toEqual(['0 ask h3', '10 ask tcp'])
     clock.advance(1)
     race.got(2)
-    expect(log).toEqual(['0 ask h3', '10 ask tcp', '200 ask http/1.1', '200 withdraw tcp', '200 won http/1.1'])
+    expect(log).toEqual([
+      '0 ask h3',
+      '10 ask tcp',
+      '200 ask http/1.1',
+      '200 withdraw tcp',
+      '200 won http/1.1',
+    ])
   })
 })

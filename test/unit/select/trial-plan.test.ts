@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import type { LaneName } from '../../../src/lane.ts'
 import { Challengers } from '../../../src/select/challengers.ts'
+import type { LaneStanding } from '../../../src/select/lane-standing.ts'
 import { LaneTrials } from '../../../src/select/lane-trials.ts'
 import {
   planExploring,
   planLearning,
   type TrialSituation,
   trialConnections,
+  trialWarmUp,
 } from '../../../src/select/trial-plan.ts'
 import { Turns } from '../../../src/select/turns.ts'
 import { Workload } from '../../../src/select/workload.ts'
-import { sampleOf, standingOf } from '../../support/lane-figures.ts'
+import { sampleOf, standingOf, warmEstimates } from '../../support/lane-figures.ts'
 
 function situation(but: Partial<TrialSituation> = {}): TrialSituation {
   const current = standingOf('tcp', 40)
@@ -29,10 +31,9 @@ function situation(but: Partial<TrialSituation> = {}): TrialSituation {
 }
 
 /** A lane whose last sample came at `at`. */
-function heardAt(lane: LaneName, at: number, ms: number, samples = 6) {
-  const standing = standingOf(lane, ms, { prediction: { ms, errorMs: 1, isBorrowed: false } })
-  for (let index = 0; index < samples; index += 1) standing.estimates.ttfb.add(40, at)
-  return standing
+function heardAt(lane: LaneName, at: number, ms: number) {
+  const prediction = { ms, errorMs: 1, isBorrowed: false }
+  return standingOf(lane, ms, { prediction, estimates: warmEstimates(40, 6, at) })
 }
 
 /** Losses, and several requests at once: all lanes are worth a trial. */
@@ -58,9 +59,53 @@ describe('the next trial of learning', () => {
     })
   })
 
+  it('is that of the most connections, of several, for large bodies', () => {
+    const workload = new Workload()
+    workload.onSample(sampleOf('tcp', { laneStreams: 10, responseBytes: 100_000 }), 10, true, 0)
+    const plan = (connections: number) => {
+      const many = { ...http1, connections }
+      const standings = [many, { ...spread, connections: 6 }, tcp]
+      return planLearning(situation({ ...all, workload, standings }), 10)?.lane
+    }
+    expect([plan(10), plan(6), plan(2)]).toEqual(['http/1.1', 'h2-spread', 'h2-spread'])
+    const h3 = { ...standingOf('h3', 1), isMeasured: false }
+    const first = planLearning(
+      situation({ ...all, workload, standings: [h3, { ...http1, connections: 10 }, tcp] }),
+      10,
+    )
+    expect(first?.lane).toBe('h3')
+  })
+
   it('is then that of a lane that is too close', () => {
     expect(planLearning(situation({ ...all, standings: [tcp, heardAt('h3', 3, 41)] }), 10)?.lane).toBe('h3')
     expect(planLearning(situation({ ...all, standings: [tcp, heardAt('h3', 3, 50)] }), 10)).toBeUndefined()
+  })
+
+  it('waits for half a block of what carries between two trials of the same lane', () => {
+    const turns = new Turns(10)
+    const plan = () =>
+      planLearning(situation({ ...all, turns, standings: [tcp, heardAt('h3', 3, 41)] }), 10)?.lane
+    turns.onTried('h3')
+    for (let index = 0; index < 5; index += 1) {
+      expect(plan()).toBeUndefined()
+      turns.onCarried()
+    }
+    expect(plan()).toBe('h3')
+    // Nor is one tried again whose requests have not told yet.
+    const unmeasured = () => planLearning(situation({ ...all, turns, standings: [tcp, http1] }), 10)?.lane
+    expect(unmeasured()).toBe('http/1.1')
+    turns.onTried('http/1.1')
+    expect(unmeasured()).toBeUndefined()
+  })
+
+  it('is none for a lane that is too close, when all of learning would take more than five blocks', () => {
+    const turns = new Turns(10)
+    const plan = (standing: LaneStanding) =>
+      planLearning(situation({ ...all, turns, standings: [tcp, standing] }), 10)?.lane
+    for (let index = 0; index < 40; index += 1) turns.onCarried()
+    expect(plan(heardAt('h3', 3, 41))).toBe('h3')
+    turns.onCarried()
+    expect([plan(heardAt('h3', 3, 41)), plan(http1)]).toEqual([undefined, 'http/1.1'])
   })
 
   it('leaves out what was learned, may not carry, is left alone, or is not worth it', () => {
@@ -98,6 +143,19 @@ describe('the next trial after learning', () => {
     for (let index = 0; index < 760; index += 1) trials.next(true, 100)
     expect(planExploring(now, 100)).toEqual({ lane: 'h2-spread', purse: 'exploring', ratio: 1.5 })
     expect(planExploring({ ...now, workload: new Workload() }, 100)?.lane).toBe('h3')
+  })
+})
+
+describe('the warm-up of a trial', () => {
+  it('is a round of large bodies, and none of small ones', () => {
+    const small = lossy()
+    expect(trialWarmUp(small, 10)).toBe(0)
+    const large = (laneStreams: number): Workload => {
+      const workload = new Workload()
+      workload.onSample(sampleOf('tcp', { laneStreams, responseBytes: 100_000 }), laneStreams, true, 0)
+      return workload
+    }
+    expect([1, 4, 64].map(streams => trialWarmUp(large(streams), 10))).toEqual([1, 4, 10])
   })
 })
 

@@ -23,9 +23,10 @@ describe('CpuMeter', () => {
 
   /** So many exchanges, evenly over a time, and what they cost. */
   const exchanges = (count: number, lane: LaneName, whose: CpuPayer = payer, cost = 100, overMs = 1_000) => {
+    const [began, paid] = [now, cpuMs]
     for (let index = 1; index <= count; index += 1) {
-      now += overMs / count
-      cpuMs += cost / count
+      now = began + (overMs * index) / count
+      cpuMs = paid + (cost * index) / count
       meter.onEnded(whose, lane, now)
     }
   }

@@ -82,6 +82,8 @@ export class FakeExchangeWorld {
   opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
   /** Hears of each exchange that is opened, before that hears of it. */
   onOpen: ((controller: FakeController, handler: ExchangeHandler) => void) | undefined
+  /** What the last dial of a lane has tried, in vain. */
+  readonly failedDials: Partial<Record<LaneName, readonly AttemptRecord[]>> = {}
   readonly #origin = parseOrigin('https://shop.test')
   readonly #paths = new WeakMap<Connection, Http3Path>()
 
@@ -224,7 +226,8 @@ export class FakeExchangeWorld {
   }
 
   #lane(name: LaneName, label: string): Lane {
-    return new Lane(name, this.#pool(label), {} as OriginConnector) // nobody asks it anything
+    const connector = { attemptsOf: () => this.failedDials[name] ?? [] } as unknown as OriginConnector // what it is asked
+    return new Lane(name, this.#pool(label), connector)
   }
 
   #pool(label: string): Pool {

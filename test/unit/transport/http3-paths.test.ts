@@ -84,10 +84,19 @@ describe('the path of an HTTP/3 connection', () => {
       expect(reasons()).toEqual(['no answer within 200 ms, while TCP answered in 150 ms'])
     })
 
+    it('is to blame when it never answered and TCP was ahead for the second time', () => {
+      const before = path.receivedBytes
+      quic.receivedBytes += 1
+      path.onOvertaken(before, 200, 150)
+      path.onOvertaken(before, 200, 150)
+      expect(reasons()).toEqual(['no answer within 200 ms, while TCP answered in 150 ms'])
+    })
+
     it('is not to blame for one slow answer after others, while it lives', () => {
       path.isProven = true
       const before = path.receivedBytes
       quic.receivedBytes += 1
+      path.onOvertaken(before, 2_000, 10)
       path.onOvertaken(before, 2_000, 10)
       expect(reasons()).toEqual([])
     })

@@ -175,12 +175,41 @@ describe('the lanes of an origin', () => {
       expect(world.log, 'it is open').toEqual(['h3: preconnect 1'])
     })
 
-    it('from the start, where it is known from before and was not tried', () => {
-      const world = new FakeLanes(
-        {},
-        { know: (record, now) => record.onAltSvc('h3=":443"', 'alt-svc', 0, now) },
-      )
-      expect(world.log).toEqual(['h3: preconnect 1'])
+    describe('where it is known from before and was not tried', () => {
+      const known = (): FakeLanes =>
+        new FakeLanes({}, { know: (record, now) => record.onAltSvc('h3=":443"', 'alt-svc', 0, now) })
+
+      it('with the first request', () => {
+        const world = known()
+        expect(way(world)).toBe('h3 +0, tcp +250')
+        expect(world.log).toEqual(['h3: preconnect 1'])
+      })
+
+      it('when a connection is asked for before any request', () => {
+        const world = known()
+        world.lanes.preferred(world.clock.now())
+        expect(world.log).toEqual(['h3: preconnect 1'])
+      })
+
+      it('when a connection or a response came that no lane was asked for: those of upgrades', () => {
+        const opened = known()
+        opened.connect('tcp')
+        expect(opened.log).toEqual(['h3: preconnect 1'])
+        const answered = known()
+        answered.advertise('h3=":443"; ma=60')
+        expect(answered.log).toEqual(['h3: preconnect 1'])
+      })
+
+      it('not for who only wants to know, nor for what is learned meanwhile', () => {
+        const world = known()
+        world.lanes.plan(world.clock.now())
+        world.lanes.decision(world.clock.now())
+        world.lanes.onEvidence('https-record', 'shop.test:443 h3')
+        world.lanes.onNetworkChanged(world.clock.now())
+        world.record.onAltSvc('h3=":8443"', 'alt-svc', 0, world.clock.now())
+        world.lanes.plan(world.clock.now())
+        expect(world.log).toEqual([])
+      })
     })
 
     it('not from the start where it worked before: the first request asks for it', () => {
@@ -316,6 +345,15 @@ describe('the lanes of an origin', () => {
       expect(JSON.stringify(world.lanes.decision(world.clock.now()))).toContain('nobody answers')
     })
 
+    it('another lane no more when that cannot be made at all', () => {
+      const world = new FakeLanes({ protocols: ['h2', 'http/1.1'] })
+      world.connect('tcp')
+      world.isLeaving = true
+      world.carry('tcp', 200, 40, { laneStreams: 2, stallMs: 20, bodyMs: 40, responseBytes: 100_000 })
+      expect([world.log, way(world)]).toEqual([[], 'tcp'])
+      expect(JSON.stringify(world.lanes.decision(world.clock.now()))).toContain('going away')
+    })
+
     it('several connections only where several requests were under way at once', async () => {
       const world = new FakeLanes({ protocols: ['h2', 'http/1.1'] })
       world.connect('tcp')
@@ -381,6 +419,20 @@ describe('the lanes of an origin', () => {
       expect(world.take('evidence'), 'the same advertisement is news again').toHaveLength(2)
       const { candidates } = world.lanes.decision(world.clock.now())
       expect(candidates.find(({ lane }) => lane === 'h3')).toMatchObject({ isEligible: true })
+    })
+
+    it('tell that what was decided by measurement is not any more', async () => {
+      const world = new FakeLanes()
+      world.advertise('h3=":443"; persist=1')
+      world.connect('h3')
+      world.connect('tcp')
+      world.carry('h3', 10, 40)
+      await world.pool('tcp').succeed()
+      for (let request = 0; request < 10; request += 1) way(world)
+      world.carry('tcp', 10, 120)
+      expect(decided(world).at(-1)).toBe('h3 faster')
+      world.lanes.onNetworkChanged(world.clock.now())
+      expect(decided(world)).toEqual(['h3 unmeasured'])
     })
 
     it('try HTTP/3 again that persists, whatever was thought of it', async () => {

@@ -81,7 +81,10 @@ function setUp({
       return fail(signal)
     },
   } as unknown as Dialer // what a connector asks of one
-  const resolver: Resolver = { resolve: () => Promise.resolve(ADDRESSES) }
+  let dnsFault: TransportError | undefined
+  const resolver: Resolver = {
+    resolve: () => (dnsFault === undefined ? Promise.resolve(ADDRESSES) : Promise.reject(dnsFault)),
+  }
   const lookup: ConstructorParameters<typeof SystemResolver>[0]['lookup'] = (_host, callback) =>
     callback(null, [{ address: '198.51.100.7', family: 4 }])
   const connector = new OriginConnector({
@@ -112,6 +115,7 @@ function setUp({
     loads: () => loads,
     failWith: (error: unknown) => void (failure = error),
     hang: () => void (isHanging = true),
+    resolveTo: (fault: TransportError) => void (dnsFault = fault),
   }
 }
 
@@ -273,6 +277,35 @@ describe('OriginConnector', () => {
       expect(connector.attemptsOf('overtaken')).toEqual([
         { ...ATTEMPT, outcome: 'overtaken', because: 'first of 1' },
       ])
+    })
+
+    it('of the oldest that is under way, whichever of several ends before', async () => {
+      const { connect, connector, hang } = setUp({})
+      hang()
+      const stops = [new AbortController(), new AbortController(), new AbortController()]
+      const dials = stops.map(({ signal }) => connect(signal).catch(() => {}))
+      await Promise.resolve()
+      const shown = () =>
+        connector.attemptsOf('overtaken').map(({ outcome, because }) => `${outcome}: ${because}`)
+      stops[1]!.abort()
+      await dials[1]
+      expect(shown()).toEqual(['overtaken: first of 1'])
+      stops[0]!.abort()
+      await dials[0]
+      expect(shown(), 'planned when an address had failed the others').toEqual([
+        'overtaken: first of 1; failed just now',
+      ])
+      stops[2]!.abort()
+      await dials[2]
+      expect(connector.attemptsOf('overtaken'), 'what the last one tried').toEqual([ATTEMPT])
+    })
+
+    it('nothing of one that came to no attempt, though another did before', async () => {
+      const { connect, connector, resolveTo } = setUp({})
+      await expect(connect()).rejects.toThrow('nobody is there')
+      resolveTo(new TransportError('MM_DNS_FAILED', 'no such name'))
+      await expect(connect()).rejects.toThrow('no such name')
+      expect(connector.attemptsOf('failed')).toEqual([])
     })
   })
 })
