@@ -24,7 +24,6 @@ import { LaneSet, type MakeLane } from './lane-set.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { PingReader } from './ping-reader.ts'
 import { PathReader } from './path-reader.ts'
-import { PingReader } from './ping-reader.ts'
 import { answerPatienceMs, raceFigures } from './race-figures.ts'
 
 export interface LanesParts {
