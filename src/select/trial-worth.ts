@@ -10,6 +10,8 @@ const LOSS_RATIO = 0.003
 const SPREAD_SHARE = 1 / 3
 /** What losses do takes a round trip at least, and a retransmission timer at worst; a busy machine alone makes for less than this. */
 const MIN_SPREAD_MS = 10
+/** Fewer round trips show no spread. */
+const RTT_SAMPLES = 4
 /** Fewer exchanges on a connection have nobody to stop. */
 const SHARED_STREAMS = 2
 /** How many times as long a byte takes, alone on its connection, as over the best lane. */
@@ -35,7 +37,7 @@ const ALWAYS: TrialWorth = { isWorth: true, because: () => 'another protocol' }
  * wait for each other. `current` carries; where requests are small, and no connection over TCP could be faster, or HTTP/3 stands
  * losses better in any case, a trial would only cost time. Signs of such waiting, in this order:
  * 1. packets are lost on the way to the origin, whoever counted them;
- * 2. first bytes are late by chance while several streams share a connection;
+ * 2. round trips of a connection that several streams share vary by much (the time to a first byte would say more of the origin's work);
  * 3. a byte of a large body takes much longer over the shared connection that carries than over the best lane;
  * 4. large bodies share that connection, its window is open as far as it goes, and they take a good part of the time.
  */
@@ -66,13 +68,11 @@ export function trialWorth(
   if (loss >= LOSS_RATIO) return { isWorth: true, because: () => `${percent(loss)} of packets are lost` } // 1
   const shared = standings.filter(({ lane, protocol }) => protocol !== 'http/1.1' && lane !== 'h2-spread')
   for (const { lane, estimates } of shared) {
-    const { mean, deviation } = estimates.ttfb
-    if (
-      workload.streamsPerConnection.mean < SHARED_STREAMS ||
-      deviation <= Math.max(mean * SPREAD_SHARE, MIN_SPREAD_MS)
-    )
+    const { mean, deviation, samples } = estimates.rtt
+    const isShared = workload.streamsPerConnection.mean >= SHARED_STREAMS
+    if (!isShared || samples < RTT_SAMPLES || deviation <= Math.max(mean * SPREAD_SHARE, MIN_SPREAD_MS))
       continue
-    return { isWorth: true, because: () => `first bytes over ${lane} vary by ${percent(deviation / mean)}` } // 2
+    return { isWorth: true, because: () => `round trips over ${lane} vary by ${percent(deviation / mean)}` } // 2
   }
   const perByte = standings
     .map(({ estimates }) => estimates.msPerByte.mean)

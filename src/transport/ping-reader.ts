@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Lane } from './lane.ts'
 
 /** Exchanges after which the way is measured again. */
-const PING_EVERY = 16
+const PING_EVERY = 4
 /** A peer may take more of them for a flood. */
 const MIN_GAP_MS = 250
 

@@ -52,6 +52,9 @@ export interface Carried {
   readonly isTrial: boolean
 }
 
+/** As the transport does. */
+const PING_EVERY = 4
+
 /** A caller with so many requests at a time, an origin with so many lanes, and a chooser between them; time is made up. */
 export class LaneWorld {
   readonly chooser: LaneChooser
@@ -65,6 +68,8 @@ export class LaneWorld {
   readonly #random: () => number
   readonly #running: Running[] = []
   readonly #streams = new Map<LaneName, number>()
+  /** Exchanges over TCP beside others. */
+  #shared = 0
   readonly #opened = new Set<LaneName>()
   #ready: { lane: LaneName; at: number } | undefined
 
@@ -145,6 +150,9 @@ export class LaneWorld {
     this.now = Math.max(this.now, endsAt)
     const streams = this.#streams.get(lane)!
     this.#streams.set(lane, streams - 1)
+    // A PING waits for what every first byte waits for.
+    if (lane === 'tcp' && streams > 1 && ++this.#shared % PING_EVERY === 0)
+      this.chooser.onPath('tcp', { rttMs: outcome.ttfbMs, lossRatio: Number.NaN }, this.now)
     this.#obey(
       this.chooser.onSample(
         {
