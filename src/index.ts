@@ -94,7 +94,7 @@ export type {
   ProbeReport,
   QuicFault,
   QuicFinding,
-} from './select/probe-report.ts'
+} from './select/probe/probe-report.ts'
 export { DEFAULT_SELECT_OPTIONS, type SelectOptions } from './select-options.ts'
 export type {
   DispatcherOptions,

@@ -6,7 +6,7 @@ import type { TransportEvent } from './observer.ts'
 import { DEFAULT_GLOBAL_LIMITS, DEFAULT_RESOLVER_OPTIONS, type GlobalLimits } from './options.ts'
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
-import type { ProbeReport } from './select/probe-report.ts'
+import type { ProbeReport } from './select/probe/probe-report.ts'
 import type {
   DispatcherOptions,
   DispatchHandle,

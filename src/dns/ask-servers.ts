@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { abortError, TransportError } from '../errors.ts'
-import { type DnsQuestion, type DnsReply, encodeQuery, RCODE } from '../select/dns-message.ts'
+import { type DnsQuestion, type DnsReply, encodeQuery, RCODE } from '../select/dns/dns-message.ts'
 import { type DnsServer, formatDnsServer } from './dns-server.ts'
 import type { DnsTryOutcome } from './one-try.ts'
 import { askOverTcp } from './tcp-try.ts'

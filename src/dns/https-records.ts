@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { abortError, asTransportError } from '../errors.ts'
-import { neverAskedBecause, normalName } from '../select/dns-name.ts'
-import { type ServiceAnswer, ServiceLookup } from '../select/service-lookup.ts'
+import { neverAskedBecause, normalName } from '../select/dns/dns-name.ts'
+import { type ServiceAnswer, ServiceLookup } from '../select/dns/service-lookup.ts'
 import type { DnsClient } from './dns-client.ts'
 
 export interface ServiceRecordResolverOptions {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { DnsQuery, ReadReply } from '../select/dns-message.ts'
+import type { DnsQuery, ReadReply } from '../select/dns/dns-message.ts'
 import type { DnsServer } from './dns-server.ts'
 
 /** One query to one server. */

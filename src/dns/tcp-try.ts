@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { readReply } from '../select/dns-message.ts'
+import { readReply } from '../select/dns/dns-message.ts'
 import { type DnsTry, type DnsTryOutcome, runTry, unreachable } from './one-try.ts'
 
 /** In front of each message (RFC 1035 4.2.2); with it, no message is longer than 64 KiB. */

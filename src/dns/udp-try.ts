@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram'
-import { readReply } from '../select/dns-message.ts'
+import { readReply } from '../select/dns/dns-message.ts'
 import { type DnsTry, type DnsTryOutcome, runTry, unreachable } from './one-try.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { platform } from 'node:os'
-import type { Finding } from '../select/probe-report.ts'
+import type { Finding } from '../select/probe/probe-report.ts'
 
 const SETTING = '/proc/sys/net/ipv4/tcp_fastopen'
 /** Bit 0 of the setting (Linux, Documentation/networking/ip-sysctl.rst): connects may send data, and ask for cookies. */

@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import type { Clock, Timer } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { socketFailure } from '../quic/dial-error.ts'
-import type { QuicFinding } from '../select/probe-report.ts'
+import type { QuicFinding } from '../select/probe/probe-report.ts'
 import { boundedLook, checkEndpoint } from './bounded-look.ts'
 import {
   formatVersion,

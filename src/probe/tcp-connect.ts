@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import type { Finding } from '../select/probe-report.ts'
+import type { Finding } from '../select/probe/probe-report.ts'
 import { AttemptSocket } from '../tcp/attempt-socket.ts'
 import { attemptError } from '../tcp/connect-error.ts'
 import { boundedLook, checkEndpoint } from './bounded-look.ts'

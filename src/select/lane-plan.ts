@@ -1,10 +1,10 @@
-import type { Http3StatusName } from '../observer.ts'
 import type { LaneName } from '../lane.ts'
+import type { Http3StatusName } from '../observer.ts'
 import type { SelectOptions } from '../select-options.ts'
 import type { RaceEntrant } from './race-state.ts'
 
 /** A lane that may carry a request, as the plan sees it. */
-export interface PlannedLane {
+interface PlannedLane {
   readonly lane: LaneName
   readonly isEligible: boolean
   /** A connection of it is open and takes requests. */

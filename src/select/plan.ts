@@ -1,6 +1,6 @@
 import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../endpoint.ts'
 import type { Protocol } from '../protocol.ts'
-import { age, endpointKey, type OriginRecord } from './origin-record.ts'
+import { age, endpointKey, type OriginRecord } from './record/origin-record.ts'
 
 export interface PlanInput {
   readonly record: OriginRecord

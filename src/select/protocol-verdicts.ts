@@ -1,6 +1,6 @@
 import type { Protocol } from '../protocol.ts'
 import { offeredProtocols } from './offered-protocols.ts'
-import type { OriginRecord } from './origin-record.ts'
+import type { OriginRecord } from './record/origin-record.ts'
 
 export interface VerdictInput {
   readonly record: OriginRecord

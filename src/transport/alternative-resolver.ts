@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { Resolution, ResolvedAddress, Resolver } from '../endpoint.ts'
 import { asTransportError } from '../errors.ts'
 import { type Origin, parseOrigin } from '../origin.ts'
-import { type Alternative, alternativeKey } from '../select/alternative.ts'
+import { type Alternative, alternativeKey } from '../select/record/alternative.ts'
 import type { SystemResolver } from '../select/resolve.ts'
 
 export interface AlternativeQuestion {

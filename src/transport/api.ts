@@ -11,7 +11,7 @@ import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions }
 import type { Origin } from '../origin.ts'
 import type { ProtocolCounts } from '../pool/protocol-counts.ts'
 import type { Protocol } from '../protocol.ts'
-import type { ProbeReport } from '../select/probe-report.ts'
+import type { ProbeReport } from '../select/probe/probe-report.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 

@@ -1,5 +1,5 @@
 import type { LaneName } from '../lane.ts'
-import { CpuShares } from '../select/cpu-share.ts'
+import { CpuShares } from '../select/choice/cpu-share.ts'
 
 /** Who wants to know what its requests cost. */
 export interface CpuPayer {

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { Origin } from '../origin.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
-import type { ProbeBudget } from '../select/probe-budget.ts'
-import type { QuicFinding } from '../select/probe-report.ts'
-import { ProbeSchedule } from '../select/probe-schedule.ts'
-import type { ServiceAnswer } from '../select/service-lookup.ts'
+import type { ServiceAnswer } from '../select/dns/service-lookup.ts'
+import type { ProbeBudget } from '../select/probe/probe-budget.ts'
+import type { QuicFinding } from '../select/probe/probe-report.ts'
+import { ProbeSchedule } from '../select/probe/probe-schedule.ts'
+import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
 /** What looks at the network for all origins. */

@@ -1,6 +1,6 @@
 import type { Http3StatusName, Observer } from '../observer.ts'
 import type { Origin } from '../origin.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
+import type { OriginRecord } from '../select/record/origin-record.ts'
 
 export interface Http3StatusNewsParts {
   readonly origin: Origin

@@ -1,7 +1,7 @@
 import type { Http3StatusName } from '../observer.ts'
-import { alternativeKey } from '../select/alternative.ts'
-import type { LaneCandidate } from '../select/lane-standing.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
+import type { LaneCandidate } from '../select/choice/lane-standing.ts'
+import { alternativeKey } from '../select/record/alternative.ts'
+import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
 export interface CandidatesInput {

@@ -8,7 +8,7 @@ import type { ExchangeEnded, Observer, RetryReason, TransportEvent } from '../ob
 import type { Origin } from '../origin.ts'
 import type { Pool, PoolCounts } from '../pool/pool.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
+import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { PoolStats } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import type { CpuMeter } from './cpu-meter.ts'
@@ -25,7 +25,7 @@ import { RetryBudget } from './retry-budget.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 
 /** What differs between the pools of an entry; the transport adds the rest. */
-export type EntryPoolConfig = Pick<
+type EntryPoolConfig = Pick<
   OwnPoolConfig,
   'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
 >

@@ -5,9 +5,7 @@ import { fastOpenCookie } from '../probe/fast-open.ts'
 import { quicVersions } from '../probe/quic-versions.ts'
 import { connectTcp } from '../probe/tcp-connect.ts'
 import { TlsProbe } from '../probe/tls-probe.ts'
-import { parseAltSvc } from '../select/alt-svc.ts'
-import { learnFromProbe } from '../select/learn-from-probe.ts'
-import { probeOrigin } from '../select/probe.ts'
+import { probeOrigin } from '../select/probe/probe.ts'
 import type {
   Finding,
   ProbedAddress,
@@ -15,8 +13,10 @@ import type {
   ProbedHandshake,
   ProbedServiceRecord,
   ProbeReport,
-} from '../select/probe-report.ts'
-import type { ProbeTools } from '../select/probe-tools.ts'
+} from '../select/probe/probe-report.ts'
+import type { ProbeTools } from '../select/probe/probe-tools.ts'
+import { parseAltSvc } from '../select/record/alt-svc.ts'
+import { learnFromProbe } from '../select/record/learn-from-probe.ts'
 import type { Transport } from './api.ts'
 import type { OriginEntry } from './origin-entry.ts'
 import type { OriginMaker } from './origin-maker.ts'

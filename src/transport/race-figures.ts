@@ -1,5 +1,5 @@
 import { joinDelay } from '../select/lane-plan.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
+import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { SelectOptions } from '../select-options.ts'
 
 /** A peer that thinks acknowledges a request after up to 25 ms (max_ack_delay, RFC 9000 18.2), by a timer that may be late. */

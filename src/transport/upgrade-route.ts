@@ -1,7 +1,7 @@
 import { TransportError } from '../errors.ts'
 import type { PoolOptions } from '../options.ts'
 import type { Pool } from '../pool/pool.ts'
-import type { OriginRecord } from '../select/origin-record.ts'
+import type { OriginRecord } from '../select/record/origin-record.ts'
 
 /** Connections of an upgrade pool: a tunnel leaves it at once, so that these are upgrades under way at the same time. */
 const MAX_CONNECTIONS = 16

@@ -121,9 +121,7 @@ describe('explain', () => {
     )
     expect(stdout).toMatch(/\nPlan\n after 0 ms +tcp +h2 +192\.0\.2\.7:443 +\S/)
     expect(stdout).toMatch(/\n h2 +allowed +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
-    expect(stdout).toMatch(
-      /\n h3 +not allowed +(?:nothing says that the origin speaks it|HTTP\/3 is off: )/,
-    )
+    expect(stdout).toMatch(/\n h3 +not allowed +(?:nothing says that the origin speaks it|HTTP\/3 is off: )/)
     expect(stdout).toMatch(/\nUnavailable\n[^]*TCP Fast Open/)
   })
 

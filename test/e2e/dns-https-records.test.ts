@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { DnsClient } from '../../src/dns/dns-client.ts'
 import { ServiceRecordResolver } from '../../src/dns/https-records.ts'
-import type { ServiceAnswer } from '../../src/select/service-lookup.ts'
+import type { ServiceAnswer } from '../../src/select/dns/service-lookup.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type Answering, type DnsServer, fromZone, startDnsServer } from '../support/dns-server.ts'
 import {

@@ -7,10 +7,10 @@ import { ALT_SVC_HERE, altSvc, startRelayedCaddy } from '../support/relayed-cadd
 import { requireBinary } from '../support/require-binary.ts'
 import { requireQuic } from '../support/require-quic.ts'
 import { SelectionLog } from '../support/selection-log.ts'
-import { untilOverHttp3 } from '../support/until-over-http3.ts'
-import { startUdpSink } from '../support/udp-sink.ts'
-import { freeDualPort } from '../support/udp-port.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { freeDualPort } from '../support/udp-port.ts'
+import { startUdpSink } from '../support/udp-sink.ts'
+import { untilOverHttp3 } from '../support/until-over-http3.ts'
 
 const missing = requireBinary('caddy') ?? requireQuic()
 

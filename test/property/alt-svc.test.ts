@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TOKEN } from '../../src/char-tables.ts'
-import { type AltSvcEntry, parseAltSvc } from '../../src/select/alt-svc.ts'
+import { type AltSvcEntry, parseAltSvc } from '../../src/select/record/alt-svc.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/alt-svc.test.ts
 const SEED = Number(process.env['SEED'] ?? 7838)

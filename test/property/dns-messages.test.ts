@@ -1,11 +1,11 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readAddresses } from '../../src/select/address-answers.ts'
-import { type DnsReply, type DnsType, encodeQuery, readReply } from '../../src/select/dns-message.ts'
-import { isDnsName, normalName } from '../../src/select/dns-name.ts'
-import { parseServiceRecord } from '../../src/select/https-rr.ts'
-import { ServiceLookup } from '../../src/select/service-lookup.ts'
+import { readAddresses } from '../../src/select/dns/address-answers.ts'
+import { type DnsReply, type DnsType, encodeQuery, readReply } from '../../src/select/dns/dns-message.ts'
+import { isDnsName, normalName } from '../../src/select/dns/dns-name.ts'
+import { parseServiceRecord } from '../../src/select/dns/https-rr.ts'
+import { ServiceLookup } from '../../src/select/dns/service-lookup.ts'
 import {
   a,
   aaaa,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Http3Status } from '../../src/select/h3-status.ts'
+import { Http3Status } from '../../src/select/record/h3-status.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/h3-status.test.ts
 const SEED = Number(process.env['SEED'] ?? 9114)

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LANE_NAMES, type LaneName } from '../../src/lane.ts'
-import { LaneChooser } from '../../src/select/choice.ts'
-import type { ChoiceAction } from '../../src/select/choice-action.ts'
+import { LaneChooser } from '../../src/select/choice/choice.ts'
+import type { ChoiceAction } from '../../src/select/choice/choice-action.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../src/select-options.ts'
 import { candidateOf, sampleOf } from '../support/lane-figures.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { OriginRecord } from '../../src/select/origin-record.ts'
+import { OriginRecord } from '../../src/select/record/origin-record.ts'
 import { history, OPTIONS, PLACE } from './origin-histories.ts'
 
 // A longer look: RUNS=20000 SEED=7 npx vitest run test/property/origin-snapshot.test.ts

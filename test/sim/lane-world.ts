@@ -1,13 +1,13 @@
 import type { Decision } from '../../src/decision.ts'
 import type { LaneName } from '../../src/lane.ts'
 import type { Protocol } from '../../src/protocol.ts'
-import { LaneChooser } from '../../src/select/choice.ts'
-import type { ChoiceAction } from '../../src/select/choice-action.ts'
+import { LaneChooser } from '../../src/select/choice/choice.ts'
+import type { ChoiceAction } from '../../src/select/choice/choice-action.ts'
 import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../src/select-options.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 
 /** What one exchange over a lane takes. `load`: exchanges that share its connection. */
-export interface Outcome {
+interface Outcome {
   readonly ttfbMs: number
   readonly bodyMs?: number
   readonly failed?: boolean

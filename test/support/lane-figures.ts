@@ -1,8 +1,8 @@
 import type { LaneName } from '../../src/lane.ts'
 import type { Protocol } from '../../src/protocol.ts'
-import type { ExchangeSample } from '../../src/select/exchange-sample.ts'
-import { LaneEstimates } from '../../src/select/lane-estimates.ts'
-import type { LaneCandidate, MeasuredStanding } from '../../src/select/lane-standing.ts'
+import type { ExchangeSample } from '../../src/select/choice/exchange-sample.ts'
+import { LaneEstimates } from '../../src/select/choice/lane-estimates.ts'
+import type { LaneCandidate, MeasuredStanding } from '../../src/select/choice/lane-standing.ts'
 
 const PROTOCOLS: Readonly<Record<LaneName, Protocol>> = {
   h3: 'h3',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AttemptRecord, HandshakeInfo } from '../../../src/connection.ts'
-import { OriginRecord } from '../../../src/select/origin-record.ts'
 import { type PlanInput, plan } from '../../../src/select/plan.ts'
+import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 
 const INPUT: PlanInput = {
   record: new OriginRecord(),

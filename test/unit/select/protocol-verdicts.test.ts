@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { HandshakeInfo } from '../../../src/connection.ts'
 import type { Protocol } from '../../../src/protocol.ts'
 import { offeredProtocols } from '../../../src/select/offered-protocols.ts'
-import { OriginRecord } from '../../../src/select/origin-record.ts'
 import { protocolVerdicts, type VerdictInput } from '../../../src/select/protocol-verdicts.ts'
+import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 
 const INPUT: VerdictInput = {
   record: new OriginRecord(),

@@ -4,7 +4,7 @@ import { LANE_NAMES, type LaneName } from '../../../src/lane.ts'
 import type { OriginOptions } from '../../../src/options.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import type { Protocol } from '../../../src/protocol.ts'
-import { OriginRecord } from '../../../src/select/origin-record.ts'
+import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 import { laneCandidates } from '../../../src/transport/lane-candidates.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
 

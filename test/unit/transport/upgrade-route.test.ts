@@ -4,7 +4,7 @@ import { TransportError } from '../../../src/errors.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
 import type { Pool } from '../../../src/pool/pool.ts'
 import type { Protocol } from '../../../src/protocol.ts'
-import { OriginRecord } from '../../../src/select/origin-record.ts'
+import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 import { UpgradeRoute, upgradePoolOptions } from '../../../src/transport/upgrade-route.ts'
 
 const HANDSHAKE: HandshakeInfo = {

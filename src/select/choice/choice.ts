@@ -1,0 +1,170 @@
+import type { Decision } from '../../decision.ts'
+import type { LaneName } from '../../lane.ts'
+import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
+import { chooserSnapshot, restoreChooser } from './chooser-memory.ts'
+import { Deliberation } from './deliberation.ts'
+import { isFigure } from './estimate.ts'
+import type { ExchangeSample } from './exchange-sample.ts'
+import { LaneEstimates, streamsPerConnection } from './lane-estimates.ts'
+import type { LaneCandidate } from './lane-standing.ts'
+import { LaneTrials } from './lane-trials.ts'
+import { Workload } from './workload.ts'
+
+/** Looking at all figures takes some microseconds, which at this rate are nothing. */
+const EVALUATE_EVERY_MS = 100
+/** While learning, each request counts. */
+const LEARN_EVERY_MS = 10
+/** An origin that was not asked for so long is got to know anew. */
+const RELEARN_AFTER_MS = 1_800_000
+
+const NOTHING: readonly ChoiceAction[] = []
+
+/**
+ * Which lane carries each request of one origin: by evidence first, by measurement as soon as there is some. What its life is:
+ * - The first request goes where preference says. The lane that carries is measured with every request.
+ * - Learning: as soon as that one is known, each other candidate gets a trial (lane-trials.ts); those that come out too close get more, within
+ *   a fixed number of requests. Then the policy's best is taken.
+ * - Settled: a small share of requests keeps measuring the others; a change takes a gain that is large enough, lasts, and was shown twice.
+ * The order of all rules is in decide-lane.ts, the model of times in lane-score.ts, which trial comes next in trial-plan.ts.
+ */
+export class LaneChooser {
+  readonly #estimates: Readonly<Record<LaneName, LaneEstimates>> = {
+    h3: new LaneEstimates(),
+    tcp: new LaneEstimates(),
+    'h2-spread': new LaneEstimates(),
+    'http/1.1': new LaneEstimates(),
+  }
+  readonly #workload = new Workload()
+  readonly #trials: LaneTrials
+  readonly #deliberation: Deliberation
+  /** Of the deliberation: what requests take that are not steered elsewhere. */
+  #lane: LaneName
+  #evaluateAt = -Infinity
+
+  constructor(config: ChooserConfig, now: number) {
+    this.#trials = new LaneTrials(config.options.exploreShare, config.options.trialRequests)
+    this.#deliberation = new Deliberation(config, this.#estimates, this.#workload, this.#trials, now)
+    this.#lane = this.#deliberation.lane
+  }
+
+  /** Which lane carries, and why, as of when that changed. Its figures are of that time; `describe` has those of now. */
+  get decision(): Decision {
+    return this.#deliberation.decision
+  }
+
+  /** A trial steers requests, or waits for the last of them. */
+  get isTrying(): boolean {
+    return this.#trials.isSteering
+  }
+
+  /** Trials of a learning phase are to come, or wait for a lane to be tried. */
+  get isLearning(): boolean {
+    return this.#deliberation.isLearning
+  }
+
+  /** Evidence changed. All lanes that there are or could be; those that are not named may not carry. */
+  setCandidates(candidates: readonly LaneCandidate[], now: number): readonly ChoiceAction[] {
+    this.#deliberation.setCandidates(candidates)
+    return this.#evaluate(now)
+  }
+
+  /**
+   * The lane of a request that goes now; always one that may carry, or `tcp` when none may. `mayTry`: it may go over a lane that is being
+   * tried: safe, no body.
+   */
+  next(mayTry: boolean, now: number): LaneName {
+    return this.#trials.next(mayTry, now) ?? this.#lane
+  }
+
+  /** An exchange ended. Nearly always there is nothing to do. */
+  onSample(sample: ExchangeSample, now: number): readonly ChoiceAction[] {
+    const { lane } = sample
+    const estimates = this.#estimates[lane]
+    const isCarrier = lane === this.#lane
+    if (isCarrier) {
+      if (now - estimates.errors.at > RELEARN_AFTER_MS && estimates.errors.samples > 0)
+        this.#deliberation.learnAnew()
+      this.#deliberation.onCarried()
+    }
+    const carriesAll = isCarrier && !this.#trials.isSteering
+    this.#workload.onSample(sample, streamsPerConnection(sample), carriesAll, now)
+    estimates.onSample(sample, this.#workload.meanLargeBytes, now)
+    const hasEnded = this.#trials.isSteering
+      ? this.#onSampleOfTrial(sample, now)
+      : this.#trials.onSample(sample, false, now)
+    return hasEnded || now >= this.#evaluateAt ? this.#evaluate(now) : NOTHING
+  }
+
+  /** A connection of the lane was made in so many ms. */
+  onHandshake(lane: LaneName, handshakeMs: number, now: number): void {
+    this.#deliberation.onOpened(lane)
+    this.#estimates[lane].handshake.add(handshakeMs, now)
+  }
+
+  /** What connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last call. */
+  onPath(lane: LaneName, path: { readonly rttMs: number; readonly lossRatio: number }, now: number): void {
+    this.#estimates[lane].rtt.add(path.rttMs, now)
+    if (!isFigure(path.lossRatio)) return
+    const { loss } = this.#estimates[lane]
+    loss.add(Math.min(1, path.lossRatio), now)
+    this.#deliberation.onLoss(loss)
+  }
+
+  /** What a request over the lane cost this process (cpu-share.ts). */
+  onCpu(lane: LaneName, cpuMs: number, now: number): void {
+    this.#estimates[lane].cpu.add(cpuMs, now)
+  }
+
+  /** The connections that `prepareTrial` asked for are open, or as many as there will be. */
+  onTrialReady(lane: LaneName, now: number): readonly ChoiceAction[] {
+    this.#trials.onReady(lane, now)
+    this.#estimates[lane].onResumed(now)
+    return NOTHING
+  }
+
+  /** The lane that `prepareTrial` named, or that is being tried, has no connection and gets none. */
+  onTrialUnavailable(lane: LaneName, because: string, now: number): readonly ChoiceAction[] {
+    return this.#trials.onUnavailable(lane, because, now) ? this.#evaluate(now) : NOTHING
+  }
+
+  /** What was measured was measured on another way. */
+  onNetworkChanged(now: number): readonly ChoiceAction[] {
+    for (const estimates of Object.values(this.#estimates)) estimates.onNetworkChanged()
+    this.#deliberation.learnAnew()
+    return this.#evaluate(now)
+  }
+
+  /** The decision with the figures of now. */
+  describe(now: number): Decision {
+    return this.#deliberation.describe(now)
+  }
+
+  /** What is worth keeping, below 4 KiB as JSON. `wallNow`: ms since 1970. */
+  snapshot(now: number, wallNow: number): unknown {
+    const parts = { estimates: this.#estimates, workload: this.#workload }
+    return chooserSnapshot(parts, this.#deliberation.chosen, now, wallNow)
+  }
+
+  /** Takes a snapshot that another process made; best before setCandidates. Whatever it is given, it throws nothing. */
+  restore(value: unknown, now: number, wallNow: number): void {
+    const parts = { estimates: this.#estimates, workload: this.#workload }
+    this.#deliberation.onRestored(restoreChooser(value, parts, now, wallNow), now)
+    this.#evaluateAt = -Infinity
+  }
+
+  #onSampleOfTrial(sample: ExchangeSample, now: number): boolean {
+    const { lane } = this.#trials
+    if (lane === undefined) return false
+    if (sample.lane === lane && this.#deliberation.isHopeless(lane, now)) this.#trials.cut()
+    const hasEnded = this.#trials.onSample(sample, this.#deliberation.isCrowded(lane, now), now)
+    if (hasEnded) this.#deliberation.onTried(lane, now)
+    return hasEnded
+  }
+
+  #evaluate(now: number): readonly ChoiceAction[] {
+    const actions = this.#deliberation.evaluate(now)
+    this.#lane = this.#deliberation.lane
+    this.#evaluateAt = now + (this.#deliberation.isLearning ? LEARN_EVERY_MS : EVALUATE_EVERY_MS)
+    return actions
+  }
+}

@@ -1,0 +1,93 @@
+import type { LaneName } from '../../lane.ts'
+import type { Protocol } from '../../protocol.ts'
+import { laneCost } from './lane-cost.ts'
+import type { LaneEstimates } from './lane-estimates.ts'
+import { borrow, connectionsFor, lossStall, type Prediction, predict } from './lane-score.ts'
+import { MOSTLY, type Workload } from './workload.ts'
+
+/** Origins that answer sooner are in the same building, where packets are lost for want of room rather than on the way: nothing is presumed. */
+const FAR_MS = 5
+
+/** A lane that an origin has, or could have. */
+export interface LaneCandidate {
+  readonly lane: LaneName
+  /** What it speaks, or would. */
+  readonly protocol: Protocol
+  /** It may carry requests. */
+  readonly isEligible: boolean
+  /** Why it may, or may not. */
+  readonly because: string
+}
+
+/** A candidate with what is known of it at one time. */
+export interface LaneStanding extends LaneCandidate {
+  readonly estimates: LaneEstimates
+  /** Undefined: nothing went over it yet. */
+  readonly prediction: Prediction | undefined
+  /** There is enough behind the prediction to go by it. */
+  readonly isMeasured: boolean
+  readonly isFailing: boolean
+  /** CPU of a request: ms where any lane was measured, else in relation to HTTP/1.1. */
+  readonly cost: number
+  /** What is asked for would suffer over it from lost packets, and nothing says that none are lost. */
+  readonly isRisky: boolean
+  /** Connections that it would carry the origin's requests over. */
+  readonly connections: number
+}
+
+/** One that was measured. */
+export interface MeasuredStanding extends LaneStanding {
+  readonly prediction: Prediction
+}
+
+export function hasFigures(standing: LaneStanding | undefined): standing is MeasuredStanding {
+  return standing?.prediction !== undefined
+}
+
+export function isComparable(standing: LaneStanding): standing is MeasuredStanding {
+  return standing.isMeasured && standing.prediction !== undefined
+}
+
+/** A candidate with its estimates. */
+export interface LaneSeat extends LaneCandidate {
+  readonly estimates: LaneEstimates
+}
+
+/** `seats`: all candidates. Field by field: spreading objects took most of the time of an evaluation. */
+export function laneStandings(
+  seats: readonly LaneSeat[],
+  workload: Workload,
+  spreadConnections: number,
+  isWayRisky: boolean,
+  now: number,
+): readonly LaneStanding[] {
+  // Large bodies keep acknowledgements coming, so that either transport repairs a loss within a round trip.
+  const ttfbs = seats.flatMap(({ estimates: { ttfb } }) => (ttfb.samples > 0 ? [ttfb.mean] : []))
+  const isFar = Math.min(...ttfbs) >= FAR_MS
+  const areSmall = workload.largeShare.mean < MOSTLY
+  const borrowed = borrow(seats)
+  const counting = seats.find(({ estimates }) => estimates.loss.samples > 0)?.estimates
+  const stallMs = counting === undefined ? 0 : lossStall(counting.loss.mean, counting.rtt.mean)
+  const concurrency = workload.concurrency.mean
+  return seats.map(seat => {
+    const { lane, protocol, isEligible, because, estimates } = seat
+    const connections = connectionsFor(lane, protocol, concurrency, spreadConnections, estimates.connections)
+    const isStalled = areSmall && protocol !== 'h3'
+    const hasTimes = estimates.ttfb.samples > 0
+    return {
+      lane,
+      protocol,
+      isEligible,
+      because,
+      estimates,
+      prediction: hasTimes
+        ? predict(estimates, workload, connections, borrowed, now, isStalled ? stallMs : 0)
+        : undefined,
+      isMeasured: estimates.isMeasured(now),
+      isFailing: estimates.isFailing(now),
+      cost: laneCost(seat, seats, now),
+      isRisky: isFar && isWayRisky && isStalled,
+      connections,
+    }
+  })
+}

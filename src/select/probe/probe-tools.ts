@@ -1,0 +1,55 @@
+import type { Endpoint } from '../../endpoint.ts'
+import type { Protocol } from '../../protocol.ts'
+import type {
+  Finding,
+  ProbedAddress,
+  ProbedAlternative,
+  ProbedCertificate,
+  ProbedHandshake,
+  ProbedServiceRecord,
+  ProbedTickets,
+  QuicFinding,
+} from './probe-report.ts'
+
+/** A handshake over TCP, with what comes of it besides. */
+export interface TlsHandshake extends ProbedHandshake {
+  readonly tickets: ProbedTickets
+  readonly certificate: ProbedCertificate | undefined
+}
+
+export interface TlsHandshakeOptions {
+  /** Nothing else is offered. */
+  readonly version?: 'TLSv1.2' | 'TLSv1.3'
+  /** Offered in this order. */
+  readonly alpn: readonly Protocol[]
+  /** How long tickets are waited for after the handshake. */
+  readonly ticketsForMs: number
+}
+
+/**
+ * What a probe looks with; whoever has sockets hands them in. Each bounds its own time and resolves whatever happens; one that rejects
+ * (after an abort, say) is taken for a fault.
+ */
+export interface ProbeTools {
+  /** Takes IP literals, too. */
+  resolve(host: string, signal: AbortSignal): Promise<Finding<readonly ProbedAddress[]>>
+  /** HTTPS records (RFC 9460) of the origin. */
+  serviceRecords(
+    host: string,
+    port: number,
+    signal: AbortSignal,
+  ): Promise<Finding<readonly ProbedServiceRecord[]>>
+  connectTcp(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly ms: number }>>
+  /** In the origin's name, and with its trust, whatever the address. */
+  handshakeTls(
+    endpoint: Endpoint,
+    options: TlsHandshakeOptions,
+    signal: AbortSignal,
+  ): Promise<Finding<TlsHandshake>>
+  fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly cookie: boolean }>>
+  quicVersions(endpoint: Endpoint, signal: AbortSignal): Promise<QuicFinding>
+  /** In the origin's name, and with its trust, whatever the address. */
+  handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>>
+  /** What the response to a HEAD request over TCP advertises. Left out where no request may be sent. */
+  altSvc?: (signal: AbortSignal) => Promise<Finding<readonly ProbedAlternative[]>>
+}

@@ -1,0 +1,157 @@
+import type { Clock } from '../../clock.ts'
+import { type Endpoint, formatEndpoint } from '../../endpoint.ts'
+import { abortError } from '../../errors.ts'
+import type { Origin } from '../../origin.ts'
+import type { Protocol } from '../../protocol.ts'
+import { CLEARTEXT, type ProbeContext, skip, UNREACHED } from './probe-context.ts'
+import { isFound, roundTrips } from './probe-findings.ts'
+import type { ProbeReport } from './probe-report.ts'
+import { advertisedPlaces, probedEndpoints, udpTargets } from './probe-targets.ts'
+import { lookAtTls, tlsObstacle } from './probe-tls.ts'
+import type { ProbeTools } from './probe-tools.ts'
+import { ProbeTurns } from './probe-turns.ts'
+import { alternativeTargets, lookAtUdp } from './probe-udp.ts'
+
+export interface ProbeSettings {
+  readonly origin: Origin
+  /** Protocols that are forbidden are not looked at. */
+  readonly allowed: readonly Protocol[]
+  /** For the probe as a whole. What is not known by then is a fault in the report. */
+  readonly timeoutMs: number
+  readonly clock: Clock
+}
+
+/** Room for a TCP connect and a QUIC packet to each of four addresses; a silent UDP port must not hold up TLS. */
+const MAX_PARALLEL = 8
+/** Of one name. */
+const OWN_ADDRESSES = 4
+
+const NO_REQUEST = 'no request was to be sent'
+
+/**
+ * Finds out what an origin can do, without a request but the HEAD that `tools.altSvc` stands for. Everything that can go on at the same
+ * time does, within a budget; what fails is a fault of its own in the report. Rejects after an abort only.
+ */
+export async function probeOrigin(
+  tools: ProbeTools,
+  settings: ProbeSettings,
+  signal: AbortSignal,
+): Promise<ProbeReport> {
+  if (signal.aborted) throw abortError(signal, 'the probe')
+  const { origin, allowed, clock, timeoutMs } = settings
+  const turns = new ProbeTurns({ clock, timeoutMs, maxParallel: MAX_PARALLEL }, signal)
+  try {
+    const report = await new ProbeRun({ tools, turns, origin, allowed }, clock).report()
+    if (signal.aborted) throw abortError(signal, 'the probe')
+    return report
+  } finally {
+    turns.end()
+  }
+}
+
+/** One probe under way: each method is one thing that is looked at. */
+class ProbeRun {
+  readonly #context: ProbeContext
+  readonly #clock: Clock
+
+  constructor(context: ProbeContext, clock: Clock) {
+    this.#context = context
+    this.#clock = clock
+  }
+
+  async report(): Promise<ProbeReport> {
+    const { origin, tools, turns } = this.#context
+    const startedAt = this.#clock.now()
+    const asking = this.#serviceRecords()
+    const addresses = await turns.run(signal => tools.resolve(origin.host, signal))
+    const endpoints = 'found' in addresses ? probedEndpoints(addresses.found, origin.port, OWN_ADDRESSES) : []
+
+    const connecting = endpoints.map(endpoint => this.#connect(endpoint))
+    const reached = firstReached(connecting, endpoints)
+    const securing = reached.then(endpoint => lookAtTls(this.#context, endpoint))
+    const opening = reached.then(endpoint => this.#fastOpen(endpoint))
+    const advertising = reached.then(endpoint => this.#altSvc(endpoint))
+    const advertised = Promise.all([advertising, asking]).then(([altSvc, records]) =>
+      advertisedPlaces(origin, altSvc, records),
+    )
+    const own = udpTargets(endpoints, origin.host, 'origin').map(target =>
+      lookAtUdp(this.#context, target, advertised),
+    )
+    const elsewhere = advertised.then(async places => {
+      const targets = await alternativeTargets(this.#context, places)
+      return await Promise.all(targets.map(target => lookAtUdp(this.#context, target, advertised)))
+    })
+
+    const tcp = await Promise.all(connecting)
+    const { tls, certificate, alpn, tickets } = await securing
+    const udp = [...(await Promise.all(own)), ...(await elsewhere)]
+    const found = { addresses, tcp, tls, certificate, alpn, tickets, fastOpen: await opening }
+    const quic = udp.map(({ target: { endpoint, host, source }, answer }) => ({
+      endpoint,
+      host,
+      source,
+      answer,
+    }))
+    const http3 = udp.map(({ target: { endpoint, host, source }, handshake }) => ({
+      endpoint,
+      host,
+      source,
+      handshake,
+    }))
+    return {
+      origin: origin.key,
+      durationMs: this.#clock.now() - startedAt,
+      isReachable: [
+        ...tcp.map(({ connect }) => connect),
+        ...udp.flatMap(({ answer, handshake }) => [answer, handshake]),
+      ].some(isFound),
+      ...found,
+      altSvc: await advertising,
+      httpsRecords: await asking,
+      quic,
+      http3,
+      roundTripMs: roundTrips({ tcp, tls, quic, http3 }),
+    }
+  }
+
+  #serviceRecords(): Promise<ProbeReport['httpsRecords']> {
+    const { origin, tools, turns } = this.#context
+    const { host, port, ipFamily } = origin
+    if (origin.scheme !== 'https') return skip(CLEARTEXT)
+    if (ipFamily !== 0) return skip('the origin is an address and has no name to ask for')
+    return turns.run(signal => tools.serviceRecords(host, port, signal))
+  }
+
+  async #connect(endpoint: Endpoint): Promise<ProbeReport['tcp'][number]> {
+    const { tools, turns } = this.#context
+    const connect = await turns.run(signal => tools.connectTcp(endpoint, signal))
+    return { endpoint: formatEndpoint(endpoint), connect }
+  }
+
+  #fastOpen(endpoint: Endpoint | undefined): Promise<ProbeReport['fastOpen']> {
+    if (endpoint === undefined) return skip(UNREACHED)
+    const { tools, turns } = this.#context
+    return turns.run(signal => tools.fastOpen(endpoint, signal))
+  }
+
+  #altSvc(endpoint: Endpoint | undefined): Promise<ProbeReport['altSvc']> {
+    const { tools, turns } = this.#context
+    if (tools.altSvc === undefined) return skip(NO_REQUEST)
+    const obstacle = tlsObstacle(this.#context, endpoint)
+    if (obstacle !== undefined) return skip(obstacle)
+    return turns.run(signal => tools.altSvc?.(signal) ?? skip(NO_REQUEST))
+  }
+}
+
+/** Of those that take a connection, the first to do so. */
+async function firstReached(
+  connecting: readonly Promise<ProbeReport['tcp'][number]>[],
+  endpoints: readonly Endpoint[],
+): Promise<Endpoint | undefined> {
+  const reaching = connecting.map(async (looking, i) => {
+    const { connect } = await looking
+    if (!isFound(connect)) throw new Error('not this one')
+    return endpoints[i]
+  })
+  return await Promise.any(reaching).catch(() => undefined)
+}

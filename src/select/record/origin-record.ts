@@ -1,0 +1,401 @@
+import type { AttemptRecord, HandshakeInfo, KeepAliveHint } from '../../connection.ts'
+import type { Resolution } from '../../endpoint.ts'
+import { type ErrorCode, TransportError } from '../../errors.ts'
+import type { Protocol } from '../../protocol.ts'
+import { DEFAULT_SELECT_OPTIONS } from '../../select-options.ts'
+import type { ServiceAnswer } from '../dns/service-lookup.ts'
+import type { ProbedTickets, QuicFinding } from '../probe/probe-report.ts'
+import type { Alternative } from './alternative.ts'
+import { Alternatives, type Http3Prospect } from './alternatives.ts'
+import { EndpointMemories, type EndpointMemory, endpointKey } from './endpoint-memories.ts'
+import { age, type Evidence, type KnownFact } from './evidence.ts'
+import { FactStore } from './fact-store.ts'
+import { freshSnapshot } from './fresh-snapshot.ts'
+import type { Http3Status, Http3StatusOptions } from './h3-status.ts'
+import { makeSnapshot } from './make-snapshot.ts'
+import { mergeSnapshots } from './merge-snapshots.ts'
+import type { FactName, FactValues } from './origin-facts.ts'
+import type { KeptEstimates, OriginSnapshot } from './origin-snapshot.ts'
+import { recordFacts } from './record-facts.ts'
+import { restoreParts } from './restore-parts.ts'
+import { boundedJson, readSnapshot } from './snapshot-reader.ts'
+
+/** A connection that was made. */
+export interface ConnectedEvidence {
+  /** Undefined: the origin was left no choice, so that it says nothing of what it would speak. */
+  readonly protocol: Protocol | undefined
+  /** `address:port`. */
+  readonly endpoint: string
+  readonly handshake: HandshakeInfo
+  readonly offeredTicket: boolean
+}
+
+/** An origin set with more members is remembered in part: a peer wrote it. */
+const MAX_ORIGINS = 64
+const NOWHERE = { host: '', port: 443 }
+
+/**
+ * What is known of one origin, each fact with its evidence and its expiry (lifetimes.ts). It is told what happened and never asks; plan.ts and the
+ * lanes read it. It holds no trust: nothing here makes a certificate acceptable.
+ *
+ * Getters take no time: they answer as of the last time that the record was told of, by whatever call. onTime() tells it without news.
+ */
+export class OriginRecord {
+  readonly #facts = new FactStore()
+  readonly #endpoints = new EndpointMemories()
+  readonly #alternatives: Alternatives
+  readonly #place: Pick<Alternative, 'host' | 'port'>
+  #networkChangedAt: number | undefined
+  #estimates: KeptEstimates | undefined
+  #wallOffset = 0
+  /** The latest time that it was told. */
+  #now = Number.NEGATIVE_INFINITY
+
+  /** `place`: the origin's own, for alternatives that name no other. */
+  constructor(
+    place: Pick<Alternative, 'host' | 'port'> = NOWHERE,
+    options: Http3StatusOptions = DEFAULT_SELECT_OPTIONS,
+  ) {
+    this.#place = place
+    this.#alternatives = new Alternatives({ ...options, ...place })
+  }
+
+  /**
+   * From what was kept: any JSON, since anyone may have damaged it. What is not right, has expired, comes from the future or from another network is left
+   * out. Never throws.
+   *
+   * @param wallNow ms since 1970; `now` on the clock of all other calls
+   */
+  static restore(
+    kept: unknown,
+    place: Pick<Alternative, 'host' | 'port'>,
+    options: Http3StatusOptions,
+    now: number,
+    wallNow: number,
+  ): OriginRecord {
+    const record = new OriginRecord(place, options)
+    record.#wallOffset = wallNow - now
+    const snapshot = readSnapshot(kept)
+    if (snapshot === undefined) return record
+    record.onTime(now)
+    const parts = {
+      facts: record.#facts,
+      endpoints: record.#endpoints,
+      alternatives: record.#alternatives,
+      options,
+    }
+    const fresh = freshSnapshot(snapshot, wallNow)
+    restoreParts(parts, fresh, wallNow - now, now)
+    const { networkChangedAt, estimates } = fresh
+    if (networkChangedAt !== undefined) record.#networkChangedAt = networkChangedAt - record.#wallOffset
+    if (estimates !== undefined) record.#estimates = { ...estimates, at: estimates.at - record.#wallOffset }
+    return record
+  }
+
+  /**
+   * What two processes know together; see merge-snapshots.ts. Throws MM_INVALID_ARGUMENT when one of them is no snapshot of a version that we know.
+   *
+   * @param wallNow ms since 1970: what has expired, or comes from the future, is left out. Without it everything stays.
+   */
+  static mergeSnapshots(a: unknown, b: unknown, wallNow?: number): OriginSnapshot {
+    const [ofA, ofB] = [readSnapshot(a), readSnapshot(b)]
+    if (ofA === undefined || ofB === undefined) {
+      throw new TransportError('MM_INVALID_ARGUMENT', 'not what is kept of an origin, or of another version')
+    }
+    if (wallNow === undefined) return mergeSnapshots(ofA, ofB)
+    return mergeSnapshots(freshSnapshot(ofA, wallNow), freshSnapshot(ofB, wallNow))
+  }
+
+  /** The protocol that was negotiated last. */
+  get protocol(): Evidence<Protocol> | undefined {
+    return this.#get('protocol')
+  }
+  /** The same over TCP. */
+  get tcpProtocol(): Evidence<Protocol> | undefined {
+    return this.#get('tcpProtocol')
+  }
+  get tlsVersion(): Evidence<string> | undefined {
+    return this.#get('tlsVersion')
+  }
+  /** Concurrent streams that the origin allowed on its last connection. */
+  get capacity(): Evidence<number> | undefined {
+    return this.#get('capacity')
+  }
+  get keepAlive(): Evidence<KeepAliveHint> | undefined {
+    return this.#get('keepAlive')
+  }
+  /** Whether the origin offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said. */
+  get extendedConnect(): Evidence<boolean> | undefined {
+    return this.#get('extendedConnect')
+  }
+  /** The origins that the peer says its connection is good for (ORIGIN, RFC 8336). Kept, not acted on. */
+  get originSet(): Evidence<readonly string[]> | undefined {
+    return this.#get('originSet')
+  }
+  get addresses(): Evidence<readonly string[]> | undefined {
+    return this.#get('addresses')
+  }
+  /** Of a whole connect, not of one address. Undefined again when a connect succeeded. */
+  get lastFailure(): Evidence<ErrorCode> | undefined {
+    return this.#get('lastFailure')
+  }
+  /** Averages, weighted towards the present: of TCP's connect, and of TLS over it. */
+  get connectMs(): Evidence<number> | undefined {
+    return this.#get('connectMs')
+  }
+  get tlsMs(): Evidence<number> | undefined {
+    return this.#get('tlsMs')
+  }
+  /** What became of the last ticket that was offered. */
+  get resumption(): Evidence<'accepted' | 'refused'> | undefined {
+    return this.#get('resumption')
+  }
+  /** The smoothed round trip of QUIC; where none was measured, its handshake, which takes one and some work. */
+  get http3RoundTripMs(): number | undefined {
+    return (this.#get('quicRoundTripMs') ?? this.#get('quicMs'))?.value
+  }
+  get networkChangedAt(): number | undefined {
+    return this.#networkChangedAt
+  }
+  /** What onEstimates() was given last, or what was kept of it. */
+  get estimates(): unknown {
+    return this.#estimates?.value
+  }
+  /** What the wall clock was ahead of `now` when it was restored; 0: it was not. */
+  get wallOffset(): number {
+    return this.#wallOffset
+  }
+  /** The ways to HTTP/3. What is told to it directly counts as told to the record. */
+  get alternatives(): Alternatives {
+    return this.#alternatives
+  }
+
+  /** Any fact by its name. */
+  fact<Name extends FactName>(name: Name): Evidence<FactValues[Name]> | undefined {
+    return this.#get(name)
+  }
+
+  /** How the last attempt at what endpointKey names went. */
+  endpoint(endpoint: string): EndpointMemory | undefined {
+    const memory = this.#endpoints.attempts.get(endpoint)
+    if (memory === undefined || memory.expiresAt <= this.#now) return undefined
+    return { ...memory.value, at: memory.at }
+  }
+
+  /** How long a TCP connect to this `address:port` takes, averaged. */
+  connectMsOf(endpoint: string): number | undefined {
+    const memory = this.#endpoints.connectMs.get(endpoint)
+    return memory === undefined || memory.expiresAt <= this.#now ? undefined : memory.value
+  }
+
+  /** Whether a probe has found out what this `address:port` makes of QUIC. */
+  knowsQuicOf(endpoint: string): boolean {
+    const memory = this.#endpoints.quic.get(endpoint)
+    return memory !== undefined && memory.expiresAt > this.#now
+  }
+
+  /** Where HTTP/3 would go, and what is thought of it there. */
+  http3(now: number): Http3Prospect {
+    this.onTime(now)
+    return this.#alternatives.http3(now)
+  }
+
+  /** By alternativeKey. */
+  http3Status(key: string): Http3Status {
+    return this.#alternatives.status(key)
+  }
+
+  /** When http3() may answer something else without news. Infinity: never. */
+  http3ChangesAt(now: number): number {
+    return this.#alternatives.changesAt(now)
+  }
+
+  /** It is so late now. */
+  onTime(now: number): void {
+    if (now > this.#now) this.#now = now
+  }
+
+  onResolved(resolution: Resolution, now: number): void {
+    const addresses = resolution.addresses.map(({ address }) => address)
+    this.#set('addresses', addresses, `resolver: ${resolution.source}`, now)
+  }
+
+  onConnected({ protocol, endpoint, handshake, offeredTicket }: ConnectedEvidence, now: number): void {
+    const { tlsVersion, timings, kind } = handshake
+    const isHttp3 = protocol === 'h3'
+    if (protocol !== undefined) {
+      const source = tlsVersion === undefined ? 'configuration' : 'ALPN'
+      this.#set('protocol', protocol, source, now)
+      if (!isHttp3) this.#set('tcpProtocol', protocol, source, now)
+    }
+    this.#facts.drop('lastFailure')
+    const source = `average, last with ${endpoint}`
+    // QUIC connects and secures in one; 0 would say nothing of TCP.
+    if (!isHttp3) {
+      this.#facts.sample('connectMs', timings.connectMs, source, now)
+      this.#endpoints.onConnectMs(endpoint, timings.connectMs, 'average', now)
+    }
+    if (tlsVersion === undefined) return
+    this.#set('tlsVersion', tlsVersion, `handshake with ${endpoint}`, now)
+    this.#facts.sample(isHttp3 ? 'quicMs' : 'tlsMs', timings.tlsMs, source, now)
+    if (!offeredTicket) return
+    const outcome = kind === 'full' ? 'refused' : 'accepted'
+    this.#set('resumption', outcome, `handshake with ${endpoint}`, now)
+  }
+
+  onConnectFailed(error: TransportError, now: number): void {
+    this.#set('lastFailure', error.code, error.message, now)
+  }
+
+  /** The attempts of one dial, in order of their start. */
+  onAttempts(attempts: readonly AttemptRecord[], now: number): void {
+    this.onTime(now)
+    this.#endpoints.onAttempts(attempts, now)
+  }
+
+  onCapacity(capacity: number, protocol: Protocol, now: number): void {
+    this.#set('capacity', capacity, `${protocol} connection`, now)
+  }
+
+  onExtendedConnect(isOffered: boolean, now: number): void {
+    this.#set('extendedConnect', isOffered, 'SETTINGS of its last connection', now)
+  }
+
+  onOriginSet(origins: readonly string[], now: number): void {
+    this.#set('originSet', origins.slice(0, MAX_ORIGINS), 'ORIGIN frame', now)
+  }
+
+  onKeepAlive(hint: KeepAliveHint, now: number): void {
+    this.#set('keepAlive', hint, 'Keep-Alive of a response', now)
+  }
+
+  /** As a connection measured it: smoothed already. */
+  onRoundTrip(transport: 'tcp' | 'udp', ms: number, now: number): void {
+    const name = transport === 'tcp' ? 'tcpRoundTripMs' : 'quicRoundTripMs'
+    this.#facts.sample(name, ms, 'average of connections', now)
+    this.onTime(now)
+  }
+
+  /** The share (0 to 1) of the packets of a connection that were lost. */
+  onLossRatio(transport: 'tcp' | 'udp', ratio: number, now: number): void {
+    const name = transport === 'tcp' ? 'tcpLossRatio' : 'quicLossRatio'
+    this.#facts.sample(name, ratio, 'average of connections', now)
+    this.onTime(now)
+  }
+
+  /** See Alternatives.onAltSvc: returns whether other places are advertised than before. */
+  onAltSvc(value: string, source: 'alt-svc' | 'altsvc-frame', ageSeconds: number, now: number): boolean {
+    this.onTime(now)
+    return this.#alternatives.onAltSvc(value, source, ageSeconds, now)
+  }
+
+  /** What the DNS says about HTTPS records. That nothing could be found out changes nothing. */
+  onServiceAnswer(answer: ServiceAnswer, now: number): void {
+    if (answer.kind === 'failed') return
+    const records = answer.kind === 'found' ? answer.records : []
+    const http3 = records.filter(({ alpn }) => alpn.includes('h3')).length
+    const { ttlSeconds } = answer
+    this.#facts.set('serviceRecords', { records: records.length, http3 }, 'DNS', now, ttlSeconds * 1000)
+    this.#alternatives.onServiceRecords(records, ttlSeconds, now)
+    this.onTime(now)
+  }
+
+  /** What `address:port` made of a packet that asks for QUIC. Faults that say nothing of the port change nothing. */
+  onQuicProbed(endpoint: string, finding: QuicFinding, now: number): void {
+    this.onTime(now)
+    if ('found' in finding) {
+      const { versions } = finding.found
+      this.#endpoints.onQuicReach(endpoint, { kind: 'versions', versions }, 'Version Negotiation', now)
+    } else if ('why' in finding && (finding.why === 'refused' || finding.why === 'silent')) {
+      this.#endpoints.onQuicReach(endpoint, { kind: finding.why }, 'probe', now)
+    }
+  }
+
+  /** A probe found that QUIC is spoken there. */
+  onHttp3Found(host: string, port: number, now: number): void {
+    this.onTime(now)
+    this.#alternatives.onProbed([{ host, port }], now)
+  }
+
+  /** The origin itself may be spoken to in HTTP/3: the configuration says so. */
+  onHttp3Configured(now: number): void {
+    this.onTime(now)
+    this.#alternatives.onConfigured([this.#place], now)
+  }
+
+  /** What only a probe looks at. */
+  onProbed(
+    found: {
+      readonly tlsVersions?: readonly string[]
+      readonly alpn?: readonly string[]
+      readonly tickets?: ProbedTickets
+      readonly fastOpen?: { readonly cookie: boolean }
+    },
+    now: number,
+  ): void {
+    const { tlsVersions, alpn, tickets, fastOpen } = found
+    if (tlsVersions !== undefined) this.#set('tlsVersions', tlsVersions, 'probe', now)
+    if (alpn !== undefined) this.#set('alpn', alpn, 'probe', now)
+    if (tickets !== undefined) this.#set('tickets', tickets, 'probe', now)
+    if (fastOpen !== undefined) this.#set('fastOpen', fastOpen, 'probe', now)
+  }
+
+  /** `ms`: how long a TCP connect to `address:port` took, of which no connection was made. */
+  onConnectProbed(endpoint: string, ms: number, now: number): void {
+    this.onTime(now)
+    this.#endpoints.onConnectMs(endpoint, ms, 'probe', now)
+  }
+
+  /** The origin was reached over TCP: what failed over HTTP/3 just now, or does in a moment, is HTTP/3's fault. */
+  onTcpWorked(now: number): void {
+    this.onTime(now)
+    this.#alternatives.onTcpWorked(now)
+  }
+
+  /** This machine has other addresses: everything that was learned of the path is void. */
+  onNetworkChanged(now: number): void {
+    this.onTime(now)
+    this.#networkChangedAt = now
+    this.#facts.onNetworkChanged()
+    this.#endpoints.onNetworkChanged()
+    this.#alternatives.onNetworkChanged(now)
+  }
+
+  /** What the choice of lanes wants to be kept; opaque here. More than 4 KiB of JSON, or none, is not taken. */
+  onEstimates(value: unknown, now: number): void {
+    const kept = boundedJson(value)
+    if (kept !== undefined) this.#estimates = { at: now, value: kept }
+  }
+
+  /** Everything that is known, for people. */
+  facts(now: number): KnownFact[] {
+    return recordFacts(this.#parts(), now)
+  }
+
+  /** What is to be kept, as plain JSON. `wallNow`: ms since 1970. */
+  snapshot(now: number, wallNow: number): OriginSnapshot {
+    return makeSnapshot(this.#parts(), wallNow - now, now)
+  }
+
+  #parts() {
+    return {
+      facts: this.#facts,
+      endpoints: this.#endpoints,
+      alternatives: this.#alternatives,
+      networkChangedAt: this.#networkChangedAt,
+      estimates: this.#estimates,
+    }
+  }
+
+  #get<Name extends FactName>(name: Name): Evidence<FactValues[Name]> | undefined {
+    return this.#facts.get(name, this.#now)
+  }
+
+  #set<Name extends FactName>(name: Name, value: FactValues[Name], source: string, now: number): void {
+    this.onTime(now)
+    this.#facts.set(name, value, source, now)
+  }
+}
+
+// plan.ts and its neighbors speak of endpoints and ages as the record does.
+export { age, endpointKey }
