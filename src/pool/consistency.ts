@@ -11,7 +11,8 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
   core.freshWaiters.assertConsistent()
   const free = core.slots.leastLoaded
   const isWaitedFor = core.waiters.size > 0
-  expect(core.slots.size <= core.maxConnections, 'more connections than maxConnections')
+  // (A ceiling may have come down since they were made.)
+  expect(core.slots.size <= orInfinity(core.options.maxConnections), 'more connections than maxConnections')
   expect(core.mode !== 'closed' || core.waiting === 0, 'somebody waits for a closed pool')
   expect(!isWaitedFor || free === undefined, 'somebody waits while a connection has room')
   expect(core.warm > 0 || core.warmCheckAt === Infinity, 'checks for a warm level of 0')
@@ -42,4 +43,8 @@ function latestUpkeep(slot: Slot<unknown>): number {
 
 function expect(condition: boolean, message: string): void {
   if (!condition) throw new TransportError('MM_INTERNAL', `pool: ${message}`)
+}
+
+function orInfinity(value: number): number {
+  return value === 0 ? Infinity : value
 }

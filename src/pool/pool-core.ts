@@ -17,6 +17,8 @@ export interface PoolStateConfig {
   readonly expectedCapacity: number | undefined
   /** Multiplexed exchanges are spread over up to so many connections; see spread.ts. Default 1: as few as carry them. */
   readonly spreadOver?: number
+  /** What others of the same origin leave of `maxConnections` just now; asked when a dial is thought of. Left out: all of them. */
+  readonly ceiling?: (() => number) | undefined
 }
 
 /** What the concerns of the policy (assignment, dialing, upkeep, …) work on. Private to PoolState and these. */
@@ -34,7 +36,8 @@ export class PoolCore<Link, Waiter> {
   readonly wakeUp = new WakeUp()
 
   // Options with "off" spelled out
-  readonly maxConnections: number
+  readonly #maxConnections: number
+  readonly #ceiling: (() => number) | undefined
   readonly maxStreams: number
   readonly maxRequests: number
   readonly maxErrors: number
@@ -75,17 +78,25 @@ export class PoolCore<Link, Waiter> {
     this.budget = config.budget
     this.random = config.random
     this.expectedCapacity = config.expectedCapacity
-    this.maxConnections = orInfinity(options.maxConnections)
+    this.#maxConnections = orInfinity(options.maxConnections)
+    this.#ceiling = config.ceiling
     this.maxStreams = orInfinity(options.maxStreamsPerConnection)
     this.maxRequests = orInfinity(options.maxRequests)
     this.maxErrors = orInfinity(options.maxErrors)
     this.idleTimeoutMs = orInfinity(options.idleTimeoutMs)
     // Verifying means waiting; where nobody may wait, a stale connection is used as it is.
     this.verifyAfterIdleMs = options.maxWaiters === 0 ? Infinity : orInfinity(options.verifyAfterIdleMs)
-    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.maxConnections))
+    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.#maxConnections))
     this.warm = options.warm
     this.slots = new SlotTable(this.maxStreams, config.budget)
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
+  }
+
+  /** How many there may be now. */
+  get maxConnections(): number {
+    return this.#ceiling === undefined
+      ? this.#maxConnections
+      : Math.min(this.#maxConnections, this.#ceiling())
   }
 
   /** Exchanges that one new connection is expected to carry, under our own cap; undefined: not known yet. */

@@ -311,6 +311,11 @@ export class PoolState<Link, Waiter> {
     return this.#core.slots.live
   }
 
+  /** All connections, those that are being made or ended included. */
+  get size(): number {
+    return this.#core.slots.size
+  }
+
   /** Those of them whose peer takes requests, whatever their load. */
   get serving(): number {
     return this.#core.slots.live - this.#core.slots.mute

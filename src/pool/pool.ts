@@ -42,6 +42,8 @@ export interface PoolConfig {
    * connections, beside exchanges that leave on what is open. Default 1: as few connections as carry them.
    */
   readonly spreadOver?: number
+  /** See PoolStateConfig.ceiling. */
+  readonly ceiling?: (() => number) | undefined
   /** Hears when a peer has told what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
 }
@@ -87,6 +89,7 @@ export class Pool implements BudgetClient, SlotEvents {
       random: config.random,
       expectedCapacity: config.expectedCapacity,
       spreadOver: config.spreadOver ?? 1,
+      ceiling: config.ceiling,
     })
     this.#lastUsedAt = config.clock.now()
     this.#run(this.#state.onStart(this.#lastUsedAt))
@@ -196,6 +199,11 @@ export class Pool implements BudgetClient, SlotEvents {
    */
   hasRoom(now: number = this.#clock.now()): boolean {
     return this.#state.hasRoom(now)
+  }
+
+  /** All connections, those that are being made or ended included. O(1). */
+  get size(): number {
+    return this.#state.size
   }
 
   /** Nobody waits, and there are at most idle connections. */

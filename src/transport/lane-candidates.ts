@@ -60,6 +60,8 @@ function spread({ record, settings, hasConcurrency }: CandidatesInput): LaneCand
   const lane = { lane: 'h2-spread', protocol: 'h2' } as const
   if (record.tcpProtocol?.value !== 'h2')
     return { ...lane, isEligible: false, because: 'the origin speaks no h2' }
+  if (settings.pool.maxConnections === 1)
+    return { ...lane, isEligible: false, because: 'pool.maxConnections is 1' }
   if (spreadConnections < 2) return { ...lane, isEligible: false, because: 'select.spreadConnections is 1' }
   if (!hasConcurrency) return { ...lane, isEligible: false, because: 'there was one request at a time only' }
   return { ...lane, isEligible: true, because: `h2 over up to ${spreadConnections} connections` }
@@ -71,6 +73,8 @@ function http1({ record, settings, hasConcurrency }: CandidatesInput): LaneCandi
     return { ...lane, isEligible: false, because: 'not allowed by the configuration' }
   if (record.tcpProtocol?.value !== 'h2')
     return { ...lane, isEligible: false, because: 'it would be no other than TCP' }
+  if (settings.pool.maxConnections === 1)
+    return { ...lane, isEligible: false, because: 'pool.maxConnections is 1' }
   if (!hasConcurrency) return { ...lane, isEligible: false, because: 'there was one request at a time only' }
   return { ...lane, isEligible: true, because: 'a connection for each request' }
 }

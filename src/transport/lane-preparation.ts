@@ -40,7 +40,10 @@ export class LanePreparation {
       return
     }
     void lane.pool.preconnect(connections).then(
-      () => this.#host.onTrialReady(name),
+      () => {
+        if (lane.pool.live > 0) this.#host.onTrialReady(name)
+        else this.#host.onTrialUnavailable(name, 'pool.maxConnections leaves no connection for it')
+      },
       (error: Error) => this.#host.onTrialUnavailable(name, error.message),
     )
   }

@@ -27,7 +27,7 @@ import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 /** What differs between the pools of an entry; the transport adds the rest. */
 type EntryPoolConfig = Pick<
   OwnPoolConfig,
-  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
+  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver' | 'ceiling'
 >
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
@@ -174,12 +174,22 @@ export class OriginEntry {
       options: first === undefined ? options : { ...options, warm: 0 },
       expectedCapacity: isHttp1Only ? 1 : undefined,
       spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
+      ceiling: first === undefined ? undefined : () => this.#leftFor(name),
       observer: event => this.#observe(event, name),
       onCapacity: connection => this.#onCapacity(connection, name),
     }
     const pool =
       first === undefined ? this.#parts.makePool(config) : this.#parts.makePoolBeside(first.pool, config)
     return pool === undefined ? undefined : new Lane(name, pool, connector)
+  }
+
+  /** `pool.maxConnections` is for the origin: a lane beside the first takes what the others leave of it, and one at the least: its waiters wait for nobody else. */
+  #leftFor(name: LaneName): number {
+    const { maxConnections } = this.settings.pool
+    if (maxConnections === 0) return Number.POSITIVE_INFINITY
+    let others = 0
+    for (const lane of this.lanes) if (lane.name !== name) others += lane.pool.size
+    return Math.max(1, maxConnections - others)
   }
 
   #upgradeRoute(): UpgradeRoute {

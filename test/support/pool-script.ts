@@ -9,6 +9,7 @@ import type { Slot } from '../../src/pool/slot.ts'
 interface ScriptOptions extends Partial<PoolOptions> {
   expectedCapacity?: number | undefined
   spreadOver?: number
+  ceiling?: () => number
   budget?: ConnectionBudget
   random?: () => number
 }
@@ -29,6 +30,7 @@ export class PoolScript {
     const {
       expectedCapacity,
       spreadOver = 1,
+      ceiling,
       budget = new ConnectionBudget(0),
       random = () => 0,
       ...rest
@@ -40,6 +42,7 @@ export class PoolScript {
       random,
       expectedCapacity,
       spreadOver,
+      ceiling,
     })
   }
 

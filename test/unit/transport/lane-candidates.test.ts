@@ -72,6 +72,7 @@ describe('the lanes that may carry', () => {
       { speaks: 'h2', options: { select: { spreadConnections: 1 } } },
       ['tcp', 'http/1.1'],
     ],
+    ['one connection is allowed', { speaks: 'h2', options: { pool: { maxConnections: 1 } } }, ['tcp']],
     ['HTTP/1.1 is not allowed', { speaks: 'h2', options: { protocols: ['h3', 'h2'] } }, ['tcp', 'h2-spread']],
     ['HTTP/3 is advertised', { http3: () => {} }, ['h3', 'tcp']],
     ['HTTP/3 worked', { http3: worked }, ['h3', 'tcp']],
@@ -97,6 +98,7 @@ describe('the lanes that may carry', () => {
     ['h2-spread', { speaks: 'h2', hasConcurrency: false }, 'there was one request at a time only'],
     ['http/1.1', { speaks: 'http/1.1' }, 'it would be no other than TCP'],
     ['http/1.1', { speaks: 'h2' }, 'a connection for each request'],
+    ['http/1.1', { speaks: 'h2', options: { pool: { maxConnections: 1 } } }, 'pool.maxConnections is 1'],
   ])('say why or why not: %s %j', (lane, situation, words) => {
     expect(because(lane, situation)).toBe(words)
   })
