@@ -42,7 +42,8 @@ export interface TransportOptions {
 export interface StateOptions {
   /**
    * A directory of our own, made when it is not there (mode 0700). TLS tickets are kept in it, sealed by a key that lies beside them
-   * (mode 0600): who can read the directory can resume our sessions. Several processes may share it; each ticket goes to one of them.
+   * (mode 0600): who can read the directory can resume our sessions. Several processes may share it; each ticket goes to one of them. What is known of
+   * origins lies beside them, as readable JSON, and is put together from what all of them learned.
    */
   directory: string
 }
