@@ -149,16 +149,22 @@ export class ExchangeWay {
     this.#lane.streams -= 1
   }
 
-  /** What an exchange that has ended, or this try of it, says of its lane. */
+  /**
+   * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out, since spreading objects took a fifth of the CPU of a
+   * small request.
+   */
   sample(exchange: DispatchHandle, what: SampledPart): ExchangeSample {
     const lane = this.#lane
     return {
-      ...what,
       lane: lane.name,
       ttfbMs: exchange.ttfbMs,
+      bodyMs: what.bodyMs,
+      responseBytes: what.responseBytes,
       laneStreams: (this.#streams + lane.streams) / 2,
       laneConnections: lane.pool.live,
+      stallMs: what.stallMs,
       isFirst: !exchange.reused,
+      failed: what.failed,
     }
   }
 

@@ -139,7 +139,8 @@ export class LaneEstimates {
     for (const times of [this.ttfb, this.smallBody, this.msPerByte]) times.fade(MEASURED_WEIGHT)
   }
 
-  #isCold({ ttfbMs, bodyMs, responseBytes, isFirst, ...sample }: ExchangeSample, now: number): boolean {
+  #isCold(sample: ExchangeSample, now: number): boolean {
+    const { ttfbMs, bodyMs, responseBytes, isFirst } = sample
     this.#exchanges += 1
     const beganAt = now - ttfbMs - bodyMs
     if (isFirst || beganAt >= this.#resumedAt) {
