@@ -11,11 +11,13 @@ export type CloseReason =
   | 'evicted' // an idle one made room for another origin's
   | 'surplus' // more connections than the demand and the warm level need
   | 'errors' // `maxErrors` failed exchanges in a row
-  | 'ping-failed' // did not answer the check before reuse
+  | 'ping-failed' // did not answer the check before reuse, or a ping while exchanges were under way
   | 'peer-closed' // the peer closed, or said that it will (Connection: close, GOAWAY)
   | 'unexpected-data' // bytes arrived on an idle connection
   | 'timeout' // an exchange was given up because the peer stood still
   | 'network-error' // reset, timed out, unreachable
+  | 'path-failed' // its path failed, and it could not move to another one: over TCP, this machine has lost its address
+  | 'address-gone' // its address has left the DNS answers for the origin, or its local address this machine
   | 'protocol-error' // the peer broke the protocol
   | 'exchange-aborted' // the caller gave up an exchange in a way that ends an HTTP/1.1 connection
   | 'upgraded' // handed over to a tunnel
@@ -27,7 +29,18 @@ export interface HandshakeInfo {
   /** `none`: cleartext. Early data implies a resumed session. */
   kind: 'none' | 'full' | 'resumed' | 'early_data'
   earlyData: 'none' | 'accepted' | 'rejected'
+  /** `used`: our SYN carried data, and the peer took it. `fallback`: Fast Open was asked for, and the connect was made as always. */
   tfo: 'off' | 'used' | 'fallback'
+  /** Why Fast Open did not help, or how far; undefined where it was not asked for. */
+  tfoBecause?: string | undefined
+  /** All of the first flight went with the SYN. Left out: it was not asked for. */
+  tfoSparedRoundTrip?: boolean
+  /** What left before the peer had said anything: ClientHello and early data, in bytes. Undefined: not measured. */
+  firstFlightBytes?: number | undefined
+  /** Bytes that were sent and received until the handshake was complete. Undefined: not measured. */
+  bytes?: number | undefined
+  /** CPU that the process used between the start of the handshake and its end: an upper bound, since other work runs beside it. Undefined: not measured. */
+  cpuMs?: number | undefined
   /** The negotiated TLS version, e.g. `TLSv1.3`; undefined for cleartext. */
   tlsVersion: string | undefined
   /** Milliseconds that each phase took; 0 when it did not take place. */
@@ -85,6 +98,8 @@ export interface Connection {
   readonly altUsed?: string | undefined
   /** How many requests the peer has taken when it said that it takes no more (GOAWAY). Undefined: it has not, or not said how many. */
   readonly requestsTaken?: number | undefined
+  /** Why it takes no more requests, or has ended. Undefined: it takes them, or the protocol cannot tell. */
+  readonly endedBy?: CloseReason | undefined
   /** One line for people and tests: `http/1.1#7 127.0.0.1:443 idle, 12 requests`. */
   toString(): string
 }

@@ -35,14 +35,19 @@ export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
 export { LANE_NAMES, type LaneName } from './lane.ts'
+export type { MigrationCause, MigrationOutcome, MigrationReport, PathEnd } from './migration-report.ts'
+export { formatPathEnd } from './migration-report.ts'
 export type {
   ConnectionClosed,
+  ConnectionMigrated,
   ExchangeEnded,
   Http3StatusName,
   Observer,
+  PathSampled,
   RaceEvent,
   RetryReason,
   SelectionEvent,
+  SocketOptionRefused,
   StateFault,
   TransportEvent,
 } from './observer.ts'
@@ -50,6 +55,7 @@ export type {
   GlobalLimits,
   Http2Options,
   Http3Options,
+  LivenessOptions,
   OriginOptions,
   PoolOptions,
   QuicOptions,
@@ -65,6 +71,7 @@ export {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
@@ -76,6 +83,7 @@ export {
 } from './options.ts'
 export type { Origin } from './origin.ts'
 export { parseOrigin } from './origin.ts'
+export type { PathStats } from './path-stats.ts'
 export type { ProtocolCount, ProtocolCounts } from './pool/protocol-counts.ts'
 export * from './pool/sizing.ts'
 export type { Protocol } from './protocol.ts'
@@ -85,6 +93,7 @@ export type {
   ProbedAddress,
   ProbedAlternative,
   ProbedCertificate,
+  ProbedFastOpen,
   ProbedHandshake,
   ProbedQuic,
   ProbedServiceRecord,
@@ -103,7 +112,11 @@ export type {
   ExchangeInfo,
   Explanation,
   FetchInit,
+  MigrateOptions,
+  MigrationFigures,
+  MigrationResult,
   PathHealth,
+  PathsByProtocol,
   PoolStats,
   RequestOptions,
   StateOptions,
@@ -115,11 +128,18 @@ export type {
 export { BUILT_PROTOCOLS } from './transport/built-protocols.ts'
 export { HTTP2_RANGES } from './transport/http2-ranges.ts'
 export { HTTP3_RANGES } from './transport/http3-ranges.ts'
+export type {
+  ConnectionHandshake,
+  HandshakeAmount,
+  HandshakeFigures,
+} from './transport/ledger/handshake-figures.ts'
+export { LIVENESS_RANGES } from './transport/liveness-ranges.ts'
 export type { NumberRange, OptionRanges } from './transport/option-ranges.ts'
 export { QUIC_RANGES } from './transport/quic-ranges.ts'
 export type { BodyInput } from './transport/request-body.ts'
 export type { HeaderInput } from './transport/request-headers.ts'
 export { SELECT_RANGES, SELECT_WORDS } from './transport/select-ranges.ts'
+export { CONGESTION_CONTROL_NAME, SOCKET_RANGES } from './transport/socket-ranges.ts'
 export type { UndiciAgentOptions } from './transport/undici-agent-options.ts'
 export { fromUndiciAgentOptions } from './transport/undici-agent-options.ts'
 export { createTransport } from './transport.ts'

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { StreamSocket } from './stream-socket.ts'
 
 /**
  * Lets the last words of a peer be read that closed while we were still sending. Node destroys a socket as soon as a write fails,
@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
  * failed write is put off by one whole poll. `destroy` is what Node itself calls, on the socket, to end it after an error; there is no
  * option for this (autoDestroy is always on for sockets).
  */
-export function hearLastWords(socket: Socket, isWaiting: () => boolean): void {
+export function hearLastWords(socket: StreamSocket, isWaiting: () => boolean): void {
   const destroy = socket.destroy.bind(socket)
   let isPutOff = false
   socket.destroy = error => {

@@ -2,7 +2,10 @@ import type { AttemptRecord, CloseReason, Connection } from './connection.ts'
 import type { Decision } from './decision.ts'
 import type { TransportError } from './errors.ts'
 import type { LaneName } from './lane.ts'
+import type { MigrationReport } from './migration-report.ts'
+import type { SocketOptions } from './options.ts'
 import type { Origin } from './origin.ts'
+import type { PathStats } from './path-stats.ts'
 import type { Protocol } from './protocol.ts'
 
 /**
@@ -25,10 +28,18 @@ export type TransportEvent =
   | { type: 'defence'; origin: Origin; limit: string }
   | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
   /** What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its final words now. */
-  | { type: 'early-data'; origin: Origin; connection: Connection; outcome: 'accepted' | 'rejected' }
+  | { type: 'early-data'; origin: Origin; connection: Connection; outcome: EarlyDataOutcome }
+  /** What became of TCP Fast Open in a connect that was to use it. `endpoint`: `address:port`. */
+  | { type: 'fast-open'; origin: Origin; endpoint: string; outcome: 'used' | 'fallback'; because: string }
+  | ConnectionMigrated
+  | PathSampled
+  | SocketOptionRefused
   | ExchangeEnded
   | SelectionEvent
   | StateFault
+
+/** `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or was too large for the ticket. */
+export type EarlyDataOutcome = 'accepted' | 'rejected' | 'unused'
 
 /** How a protocol was found out and chosen. */
 export type SelectionEvent =
@@ -68,6 +79,34 @@ export interface ConnectionClosed {
   ageMs: number
   /** Exchanges that were opened on it. */
   requests: number
+}
+
+/** An HTTP/3 connection has moved to another local address or port, or was to and did not. */
+export interface ConnectionMigrated {
+  type: 'migration'
+  origin: Origin
+  connection: Connection
+  report: MigrationReport
+}
+
+/** What a connection has measured of its way: read with every 16th exchange of a lane, from the connection that sent most since. */
+export interface PathSampled {
+  type: 'path-sampled'
+  origin: Origin
+  lane: LaneName
+  connection: Connection
+  /** Since the connection was made. */
+  stats: PathStats
+  /** Of the packets since the last reading, over the connections of the lane that were read. Undefined: none was sent. */
+  lossRatio: number | undefined
+}
+
+/** An option of TCP sockets towards the origin does not take effect, for a reason that was not met before; connections do without. */
+export interface SocketOptionRefused {
+  type: 'socket-option-refused'
+  origin: Origin
+  option: keyof SocketOptions
+  because: string
 }
 
 /** What is kept on disk could not be read or written; the transport goes on without it. It belongs to no origin. */

@@ -73,6 +73,11 @@ export interface TimeoutOptions {
   connectMs: number
   /** TLS handshake, one attempt. */
   tlsMs: number
+  /**
+   * A connect with TCP Fast Open whose TLS handshake is not complete after this is made once more without it: a middlebox may have eaten its SYN,
+   * and 'connected' means nothing there.
+   */
+  fastOpenMs: number
   /** The delay before the next address is tried while the last attempt is still under way (RFC 8305 section 5: 250). */
   attemptDelayMs: number
   /** From the last byte of the request to the head of the final response. */
@@ -87,6 +92,7 @@ export const DEFAULT_TIMEOUTS: Readonly<TimeoutOptions> = {
   dnsMs: 5_000,
   connectMs: 5_000,
   tlsMs: 5_000,
+  fastOpenMs: 1_500,
   attemptDelayMs: 250,
   headersMs: 60_000,
   bodyMs: 60_000,
@@ -227,10 +233,6 @@ export interface QuicOptions {
   maxSendBytesPerSecond: number
   /** Bytes that may have come without any of them reaching a reader (holes, duplicates, floods), on top of an eighth of those that did. */
   maxSurplusBytes: number
-  /** Exchanges are under way and nothing came for this long: the peer is asked for a sign of life. 0: never. */
-  livenessIntervalMs: number
-  /** Nothing came for this long while exchanges are under way, though asked: the connection is given up. 0: only idleTimeoutMs counts. */
-  livenessTimeoutMs: number
   /** A connection takes no new requests after this many, since the engine keeps about 40 bytes for each stream that ever was. */
   maxRequestsPerConnection: number
   /** Datagrams (RFC 9221) that wait for their reader, or for being sent; more are dropped. 0: none are taken. */
@@ -248,8 +250,6 @@ export const DEFAULT_QUIC_OPTIONS: Readonly<QuicOptions> = {
   maxBurstBytes: 262_144,
   maxSendBytesPerSecond: 0,
   maxSurplusBytes: 4_194_304,
-  livenessIntervalMs: 5_000,
-  livenessTimeoutMs: 15_000,
   maxRequestsPerConnection: 100_000,
   maxQueuedDatagrams: 64,
 }
@@ -288,6 +288,34 @@ export const DEFAULT_HTTP3_OPTIONS: Readonly<Http3Options> = {
   maxStrayDatagramsPerSecond: 1_000,
 }
 
+/**
+ * How soon a peer is found that says nothing any more, on HTTP/2 and HTTP/3: after `intervalMs` + `timeoutMs` where exchanges are under way. On TCP the
+ * kernel watches beside it, and for HTTP/1.1 alone: see `socket` (native-notes/idle-connections.md has the bound of each protocol).
+ */
+export interface LivenessOptions {
+  /** Exchanges are under way and nothing came for this long: the peer is asked for a sign of life (PING). 0: never. */
+  intervalMs: number
+  /** Asked, and nothing came for this long: the connection is given up. 0: never. */
+  timeoutMs: number
+  /**
+   * A connection on which nothing came for this long is asked even if it is idle. 0: never, since servers count pings without a request (those of gRPC
+   * end a connection for them), and keepalive and the idle timeout of QUIC find out as well.
+   */
+  idleIntervalMs: number
+  /**
+   * HTTP/2: a peer that was asked, and has sent neither head nor data of a response since, is asked again after this: servers count pings (those
+   * of gRPC end a connection at the third that comes less than five minutes after the one before). 0: it is not.
+   */
+  quietIntervalMs: number
+}
+
+export const DEFAULT_LIVENESS_OPTIONS: Readonly<LivenessOptions> = {
+  intervalMs: 5_000,
+  timeoutMs: 15_000,
+  idleIntervalMs: 0,
+  quietIntervalMs: 310_000,
+}
+
 /** Trust and identity towards an origin. */
 export interface TlsOptions {
   /** PEM certificates to trust instead of Node's own list. */
@@ -303,17 +331,54 @@ export interface TlsOptions {
   minVersion?: 'TLSv1.2' | 'TLSv1.3'
   maxVersion?: 'TLSv1.2' | 'TLSv1.3'
   ciphers?: string
+  /**
+   * Groups for the key exchange, best first, as OpenSSL writes them: `X25519:P-256`. Default: those of the TLS library. With OpenSSL 3.5 (Node 22.20
+   * and later) they begin with a post-quantum one, whose ClientHello does not fit into a SYN, so that TCP Fast Open saves nothing: to gain from it,
+   * an origin has to give up post-quantum key exchange, and to say so here (native-notes/tcp-fast-open.md).
+   */
+  groups?: string
   /** TLS session resumption. Default true. */
   resumption?: boolean
 }
 
-/** TCP keepalive of idle connections. */
+/**
+ * TCP sockets towards an origin. All but the first need native calls (native-notes/socket-options.md); where they cannot be made, `explain` says so and
+ * the system's own values hold. The first three follow `liveness` where they are not given: half of `intervalMs` + `timeoutMs` of silence, and two probes a
+ * quarter of it apart, in whole seconds. What these take in all is the bound for a peer that acknowledges nothing of what was sent, too: who watches for
+ * that is the transport itself, since TCP_USER_TIMEOUT would end connections whose peer lives and takes nothing.
+ */
 export interface SocketOptions {
   /** Silence before the first keepalive probe; 0 switches keepalive off. */
   keepAliveDelayMs: number
+  /** From one keepalive probe to the next, in whole seconds. 0: Node's, which is one second. */
+  keepAliveIntervalMs: number
+  /** Keepalive probes without an answer that end the connection. 0: Node's, which is ten. */
+  keepAliveProbes: number
+  /**
+   * How long what was sent may stay unacknowledged, or a peer take nothing although it answers, before the kernel gives the connection up
+   * (TCP_USER_TIMEOUT). With it the kernel counts no keepalive probes, and the transport leaves the watch to the kernel. 0: not set.
+   */
+  userTimeoutMs: number
+  /**
+   * The longest pause before something is sent again, or a peer that takes nothing is asked again (TCP_RTO_MAX_MS, Linux 6.15 and later; 1,000 to
+   * 120,000). Not given: a quarter of what keepalive takes in all. 0: the system's, two minutes.
+   */
+  retransmitMaxMs: number
+  /** What the kernel takes for sending beyond what is under way (TCP_NOTSENT_LOWAT): less means fresher priorities, more means fewer wake-ups. 0: the system's. */
+  notSentLowWaterBytes: number
+  /** The congestion control by name (`cubic`, `bbr`, `reno`), where the kernel has it and permits it. Empty: the system's. */
+  congestionControl: string
 }
 
-export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = { keepAliveDelayMs: 30_000 }
+export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
+  keepAliveDelayMs: 10_000,
+  keepAliveIntervalMs: 5_000,
+  keepAliveProbes: 2,
+  userTimeoutMs: 0,
+  retransmitMaxMs: 5_000,
+  notSentLowWaterBytes: 0,
+  congestionControl: '',
+}
 
 /** What may differ from origin to origin. */
 export interface OriginOptions {
@@ -327,13 +392,14 @@ export interface OriginOptions {
   http2?: Partial<Http2Options>
   quic?: Partial<QuicOptions>
   http3?: Partial<Http3Options>
+  liveness?: Partial<LivenessOptions>
   tls?: TlsOptions
   socket?: Partial<SocketOptions>
   /** `address` or `address:port`: connect here instead of resolving the host. Brackets around IPv6. */
   endpoints?: readonly string[]
   /**
    * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470). `off`: those whose caller asks for
-   * it; `safe`: every one with a safe method and without a body. Default `off`. HTTP/3 only, so far.
+   * it; `safe`: every one with a safe method and without a body. Default `off`. Over HTTP/3; over TCP as well with `earlyDataOverTcp`.
    */
   earlyData?: 'off' | 'safe'
   /**
@@ -341,8 +407,16 @@ export interface OriginOptions {
    * hostile one could hang the process then (native-notes/quic-engine.md). Default false.
    */
   trusted?: boolean
-  /** Not built yet; anything but `off` is refused. */
+  /**
+   * TCP Fast Open (RFC 7413): the ClientHello leaves with the SYN, which spares a round trip. `on`: wherever the kernel has a cookie; `auto`: only where
+   * a probe saw the origin take such data. https only. Default `off`. Needs native calls on Linux; without them connects are as always.
+   */
   tfo?: 'off' | 'auto' | 'on'
+  /**
+   * Experimental: requests that may travel in early data do so over TCP as well, by HTTP/1.1 and HTTP/2. The TLS of such a connection is OpenSSL's, called
+   * through native calls (native-notes/early-data-over-tcp.md). Default false.
+   */
+  earlyDataOverTcp?: boolean
 }
 
 /** Limits over all origins. */
@@ -390,6 +464,11 @@ export interface ResolverOptions {
    * 0: never.
    */
   networkCheckMs: number
+  /**
+   * How often the name of an origin is looked up again while its connections carry requests; those to addresses that have left the answers for good are
+   * drained, at most a tenth of them per second. Answers out of the cache do not count, so that it is of no use below `dnsCacheMs`. 0: never.
+   */
+  dnsRefreshMs: number
 }
 
 export const DEFAULT_RESOLVER_OPTIONS: Readonly<ResolverOptions> = {
@@ -397,4 +476,5 @@ export const DEFAULT_RESOLVER_OPTIONS: Readonly<ResolverOptions> = {
   dnsNegativeCacheMs: 1_000,
   maxDnsEntries: 1024,
   networkCheckMs: 5_000,
+  dnsRefreshMs: 30_000,
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { StreamSocket } from './stream-socket.ts'
 
 /** Who reads what arrives on a socket. */
 export interface ReadReceiver {
@@ -64,7 +64,7 @@ export class ReadPort {
   }
 
   /** A port for a socket that was made without `onread`. */
-  static over(socket: Socket): ReadPort {
+  static over(socket: StreamSocket): ReadPort {
     const port = new ReadPort()
     socket.on('data', (chunk: Buffer) => {
       // Memory that Node allocated for this read alone: it may be kept as it is.

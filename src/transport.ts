@@ -7,18 +7,22 @@ import { DEFAULT_GLOBAL_LIMITS, DEFAULT_RESOLVER_OPTIONS, type GlobalLimits } fr
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
 import type { ProbeReport } from './select/probe/probe-report.ts'
+import type { Lookup } from './select/resolve.ts'
 import type {
   DispatcherOptions,
   DispatchHandle,
   DispatchRequest,
   Explanation,
   FetchInit,
+  MigrateOptions,
+  MigrationResult,
   RequestOptions,
   Transport,
   TransportOptions,
   TransportResponse,
   TransportStats,
 } from './transport/api.ts'
+import { checkMigrationTarget } from './transport/connection-moves.ts'
 import { DispatchedExchange } from './transport/dispatched-exchange.ts'
 import { explain } from './transport/explain.ts'
 import { NetworkWatch } from './transport/network-watch.ts'
@@ -34,6 +38,8 @@ import { RequestedExchange } from './transport/requested-exchange.ts'
 export interface TransportEnvironment {
   readonly clock: Clock
   readonly random: () => number
+  /** How names are looked up. Default: by the system. */
+  readonly lookup?: Lookup | undefined
 }
 
 /**
@@ -62,7 +68,7 @@ class PooledTransport implements Transport {
   readonly #fetchDispatchers = new Map<boolean | undefined, TransportDispatcher>()
   #isClosed = false
 
-  constructor(options: TransportOptions, { clock, random }: TransportEnvironment) {
+  constructor(options: TransportOptions, { clock, random, lookup }: TransportEnvironment) {
     this.#options = options
     this.#settings = new SettingsBook(options)
     this.#clock = clock
@@ -70,6 +76,7 @@ class PooledTransport implements Transport {
       options,
       clock,
       random,
+      lookup,
       hold: this.#hold,
       observer: this.#observe,
       isObserved: this.#isObserved,
@@ -78,10 +85,11 @@ class PooledTransport implements Transport {
         this.#farewells.add(over)
         void over.then(() => this.#farewells.delete(over))
       },
+      presentAddresses: () => this.#networkWatch.present(),
       entryOf: key => this.#entries.get(key),
     })
     const { networkCheckMs } = { ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver }
-    this.#networkWatch = new NetworkWatch(clock, networkCheckMs, () => this.networkChanged())
+    this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))
     this.#pools = new Pools(globalLimits(options), key => this.#forget(key))
   }
 
@@ -170,8 +178,10 @@ class PooledTransport implements Transport {
 
   async explain(origin: string | URL): Promise<Explanation> {
     const entry = this.#entryFor(parseOrigin(origin))
-    const http3Fault = entry.settings.protocols.includes('h3') ? this.#maker.http3Dialer.fault : undefined
-    return explain(entry, http3Fault, this.#clock.now(), new AbortController().signal)
+    const { dialer, http3Dialer } = this.#maker
+    const { fastOpen, early } = dialer
+    const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
+    return explain(entry, { http3Fault, fastOpen, early }, this.#clock.now(), new AbortController().signal)
   }
 
   async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
@@ -180,10 +190,14 @@ class PooledTransport implements Transport {
     return await this.#hold.during(looking)
   }
 
+  async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+    checkMigrationTarget(to)
+    const entry = this.#entries.get(parseOrigin(origin).key)
+    return entry === undefined ? [] : await this.#hold.during(entry.migrate(to))
+  }
+
   networkChanged(): void {
-    this.#maker.onNetworkChanged()
-    const now = this.#clock.now()
-    for (const entry of this.#entries.values()) entry.onNetworkChanged(now)
+    this.#onNetworkChanged(this.#networkWatch.present())
   }
 
   stats(): TransportStats {
@@ -230,6 +244,12 @@ class PooledTransport implements Transport {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #onNetworkChanged(present: ReadonlySet<string>): void {
+    this.#maker.onNetworkChanged()
+    const now = this.#clock.now()
+    for (const entry of this.#entries.values()) entry.onNetworkChanged(now, present)
   }
 
   #entryFor(origin: Origin): OriginEntry {

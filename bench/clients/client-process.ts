@@ -4,6 +4,7 @@ import { middlemileDispatch, middlemileFetch, middlemileRequest } from './middle
 import { middlemileConnection } from './middlemile-connection-client.ts'
 import { middlemileHttp3Connection } from './middlemile-http3-connection-client.ts'
 import { nodeHttp2, nodeHttp2Defaults } from './node-http2-client.ts'
+import { serveJobs } from './serve-jobs.ts'
 import { undiciDispatch, undiciFetch, undiciH2Dispatch, undiciRequest } from './undici-client.ts'
 
 type MakeClient = (setting: ClientSetting) => BenchClient | Promise<BenchClient>
@@ -30,15 +31,7 @@ const setting = JSON.parse(settingText) as ClientSetting // written by measured-
 const makeClient = async (): Promise<BenchClient> => make(setting)
 
 let client: BenchClient | undefined
-process.on('message', (job: ClientJob) => {
-  run(job).then(
-    report => process.send?.({ report }),
-    (error: unknown) =>
-      process.send?.({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-  )
-})
-process.once('disconnect', () => process.exit(0))
-process.send?.('ready')
+serveJobs(run)
 
 async function run(job: ClientJob): Promise<ClientReport> {
   if (job.kind === 'burst') return driveBurst(makeClient, job)

@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { UNDECIDING } from '../../src/bench/clients/undeciding.ts'
 import type { DispatchRequest, Protocol, TransportEvent } from '../../src/index.ts'
 import type { LaneName } from '../../src/lane.ts'
 import { driveTimed } from './drive-timed.ts'
 import { CountingHandler, loadModule, type MiddlemileModule } from './middlemile-client.ts'
+import { serveJobs } from './serve-jobs.ts'
 import type { TimedDecision, TimedJob, TimedReport, TimedSetting } from './timed-job.ts'
 
 /** A program: our transport in a process of its own, made anew for each job. Arguments: setting as JSON. */
@@ -11,18 +13,7 @@ const module = await loadModule()
 
 const MAX_DECISIONS = 100
 
-/** One protocol in one manner: nothing is looked for, measured or spread. */
-const UNDECIDING = { probe: 'off', altSvc: 'off', exploreShare: 0, spreadConnections: 1 } as const
-
-process.on('message', (job: TimedJob) => {
-  run(module, job).then(
-    report => process.send?.({ report }),
-    (error: unknown) =>
-      process.send?.({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-  )
-})
-process.once('disconnect', () => process.exit(0))
-process.send?.('ready')
+serveJobs((job: TimedJob) => run(module, job))
 
 async function run(
   { createTransport, parseOrigin, NO_HEADERS }: MiddlemileModule,

@@ -1,6 +1,6 @@
-import type { JudgedAim } from './aims.ts'
-import type { Measurement } from './rounds.ts'
-import { type Estimate, estimateMean, estimateRatio } from './statistics.ts'
+import type { JudgedAim } from '../../src/bench/results/aims.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import { type Estimate, estimateMean, estimateRatio } from '../../src/bench/results/statistics.ts'
 
 /** A subject's figure over all rounds. */
 export interface SubjectEstimate {

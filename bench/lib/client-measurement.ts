@@ -1,5 +1,5 @@
+import type { Measurement } from '../../src/bench/results/measurement.ts'
 import type { ClientReport } from '../clients/client-job.ts'
-import type { Measurement } from './rounds.ts'
 
 /** What a client's report comes to. Megabytes are millions of bytes of response bodies. */
 export function clientMeasurement(report: ClientReport): Measurement {

@@ -1,5 +1,10 @@
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { CaseResult, Metric } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import type { ClientJob } from '../clients/client-job.ts'
-import { type Aim, judgeAims } from './aims.ts'
 import type { BodySize } from './body-sizes.ts'
 import { clientMeasurement } from './client-measurement.ts'
 import {
@@ -8,9 +13,7 @@ import {
   type SubjectOrigin,
   startSubject,
 } from './client-subjects.ts'
-import { type Measurement, runRounds } from './rounds.ts'
-import { type BenchSettings, type CaseResult, type Metric, summarizeCase } from './scenario.ts'
-import { formatNumber } from './table.ts'
+import type { BenchSettings } from './scenario.ts'
 
 /** What clients are made to do, without an ingress. */
 export interface ClientWork {
@@ -48,15 +51,25 @@ export interface ClientWorkOptions {
 const MAX_SECONDS = 3
 
 export const CLIENT_WORK_METRICS: readonly Metric[] = [
-  { key: 'requestsPerCpuSecond', title: 'req/CPU-s' },
-  { key: 'megabytesPerCpuSecond', title: 'MB/CPU-s' },
-  { key: 'cpuMsPerRequest', title: 'CPU ms/req' },
-  { key: 'requestsPerSecond', title: 'req/s' },
+  { key: 'requestsPerCpuSecond', title: 'req/CPU-s', better: 'more' },
+  { key: 'megabytesPerCpuSecond', title: 'MB/CPU-s', better: 'more' },
+  { key: 'cpuMsPerRequest', title: 'CPU ms/req', better: 'less' },
+  { key: 'requestsPerSecond', title: 'req/s', better: 'more' },
   { key: 'connections', title: 'connections' },
-  { key: 'rssMiB', title: 'RSS MiB' },
+  { key: 'rssMiB', title: 'RSS MiB', better: 'less' },
   { key: 'cpuShare', title: 'CPU share' },
-  { key: 'failures', title: 'failed' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
+
+/** Those of the wanted sizes; of a quick run one of each. */
+export function chooseWorks(
+  works: readonly ClientWork[],
+  sizes: readonly BodySize[],
+  { isQuick }: BenchSettings,
+): readonly ClientWork[] {
+  if (!isQuick) return works.filter(({ size }) => sizes.includes(size))
+  return sizes.flatMap(wanted => works.filter(({ size }) => size === wanted).slice(-1))
+}
 
 /** One table: rounds of the same work for each subject, each in a process of its own. */
 export async function measureClientWork(

@@ -21,7 +21,11 @@ const PORT = 443
 const NAME = 'origin.test'
 
 /** It has been started, and may need a moment more to accept: nobody at this end can see that. */
-export async function startFarCaddy(link: LossyLink, cpu: number | undefined): Promise<FarCaddy> {
+export async function startFarCaddy(
+  link: LossyLink,
+  cpu: number | undefined,
+  port = PORT,
+): Promise<FarCaddy> {
   const directory = makeTemporaryDirectory('far-caddy')
   try {
     const certificates = await writeCertificateFiles(directory.path, undefined, [NAME])
@@ -42,7 +46,7 @@ export async function startFarCaddy(link: LossyLink, cpu: number | undefined): P
 		protocols h1 h2 h3
 	}
 }
-https://${NAME}:${PORT} {
+https://${NAME}:${port} {
 	bind ${LINK_ADDRESSES.server}
 	tls ${certificates.certFile} ${certificates.keyFile}
 	root * ${www}
@@ -59,9 +63,9 @@ https://${NAME}:${PORT} {
       cpu,
     })
     return {
-      url: `https://${NAME}:${PORT}`,
+      url: `https://${NAME}:${port}`,
       ca: certificates.ca,
-      resolve: { [`${NAME}:${PORT}`]: LINK_ADDRESSES.server },
+      resolve: { [`${NAME}:${port}`]: LINK_ADDRESSES.server },
       server,
       async [Symbol.asyncDispose]() {
         await server.stop()

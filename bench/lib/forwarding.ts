@@ -1,5 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { CaseResult, Metric } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { curl } from '../../test/support/curl.ts'
 import { runH2load } from '../../test/support/h2load.ts'
 import type { Nginx } from '../../test/support/nginx.ts'
@@ -7,13 +13,10 @@ import { freePort } from '../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { runWrk, wrkFailures } from '../../test/support/wrk.ts'
 import type { Peer, RunningPeer } from '../peers/peer.ts'
-import { type Aim, judgeAims } from './aims.ts'
 import { BODY_SIZES, type BodySize } from './body-sizes.ts'
 import type { CpuPlan } from './cpus.ts'
 import { cpuMs, memory } from './process-meter.ts'
-import { type Measurement, runRounds } from './rounds.ts'
-import { type BenchSettings, type CaseResult, type Metric, summarizeCase } from './scenario.ts'
-import { formatNumber } from './table.ts'
+import type { BenchSettings } from './scenario.ts'
 
 /** Requests that the clients of a proxy have under way at a time. */
 export const CLIENT_REQUESTS = 64
@@ -21,15 +24,15 @@ export const CLIENT_REQUESTS = 64
 export const H2_CLIENT_CONNECTIONS = 4
 
 export const FORWARD_METRICS: readonly Metric[] = [
-  { key: 'cpuMsPerRequest', title: 'CPU ms/req' },
-  { key: 'requestsPerSecond', title: 'req/s' },
-  { key: 'p50Ms', title: 'p50 ms' },
-  { key: 'p99Ms', title: 'p99 ms' },
-  { key: 'rssMiB', title: 'RSS MiB' },
-  { key: 'highWaterMiB', title: 'HWM MiB' },
+  { key: 'cpuMsPerRequest', title: 'CPU ms/req', better: 'less' },
+  { key: 'requestsPerSecond', title: 'req/s', better: 'more' },
+  { key: 'p50Ms', title: 'p50 ms', better: 'less' },
+  { key: 'p99Ms', title: 'p99 ms', better: 'less' },
+  { key: 'rssMiB', title: 'RSS MiB', better: 'less' },
+  { key: 'highWaterMiB', title: 'HWM MiB', better: 'less' },
   { key: 'upstreamConnections', title: 'connections' },
   { key: 'cpuShare', title: 'CPU share' },
-  { key: 'failures', title: 'failed' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
 
 export interface ForwardCase {
@@ -75,7 +78,7 @@ export async function measureForwardCase(
       subjects,
       rounds: settings.rounds,
       async warmUp(subject) {
-        await measure(subject, forwardCase, origin, cpus, settings.warmUpSeconds)
+        if (!settings.isQuick) await measure(subject, forwardCase, origin, cpus, settings.warmUpSeconds)
       },
       measure: subject => measure(subject, forwardCase, origin, cpus, settings.seconds),
       onMeasured({ name }, round, measurement) {
@@ -183,7 +186,8 @@ async function load(
   }
   const result = await runWrk({
     url: `${url}/${size}`,
-    seconds,
+    // Whole seconds only.
+    seconds: Math.ceil(seconds),
     connections: CLIENT_REQUESTS,
     timeoutSeconds: 30,
     cpu: cpus.load,

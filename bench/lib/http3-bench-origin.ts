@@ -17,11 +17,13 @@ interface Http3OriginCounters {
 /** Our own HTTP/3 origin in a process of its own. It answers as the bench's nginx does. */
 export interface Http3BenchOrigin extends AsyncDisposable {
   readonly port: number
+  readonly pid: number
   counters(): Promise<Http3OriginCounters>
 }
 
-/** With port 0 on a free one; with that of a TCP server on the same number, so that one URL leads to both. Rejects when it does not start. */
+/** Where this process lives. With port 0 on a free one; with that of a TCP server on the same number, so that one URL leads to both. Rejects when it does not start. */
 export async function startHttp3BenchOrigin(
+  address: string,
   port: number,
   { certFile, keyFile }: CertificateFiles,
   cpu: number | undefined,
@@ -33,6 +35,7 @@ export async function startHttp3BenchOrigin(
     ...cpuPrefix(cpu),
     process.execPath,
     program,
+    address,
     String(port),
     certFile,
     keyFile,
@@ -62,6 +65,7 @@ export async function startHttp3BenchOrigin(
     const listeningOn = (await nextMessage()) as number // http3-origin-process.ts sends its port first
     return {
       port: listeningOn,
+      pid: child.pid ?? -1,
       async counters() {
         const answer = nextMessage()
         child.send('counters')

@@ -9,7 +9,8 @@ import { requireBinary } from '../../test/support/require-binary.ts'
 import { runTool } from '../../test/support/run-tool.ts'
 import { repositoryRoot } from './repository.ts'
 
-const SOURCE = join(repositoryRoot, 'test', 'support', 'lossy-link', 'lossy-link.c')
+/** The helper's source: the bench runs from a compiled copy, where it does not lie. */
+export const LINK_SOURCE: string = join(repositoryRoot, 'test', 'support', 'lossy-link', 'lossy-link.c')
 
 /** How the kernel's TCP reacts to losses. Other implementations, QUIC among them, have their own. */
 export type CongestionControl = 'cubic' | 'bbr'
@@ -27,7 +28,7 @@ export async function startLossyWay(
   delayMs: number,
   congestionControl: CongestionControl,
 ): Promise<LossyLink> {
-  const link = await startLossyLink(delayMs, SOURCE)
+  const link = await startLossyLink(delayMs, LINK_SOURCE)
   try {
     for (const end of ['client', 'server'] as const) {
       const route = [

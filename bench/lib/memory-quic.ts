@@ -35,7 +35,7 @@ export class MemoryQuic implements QuicConnection {
   readonly isInEarlyData = false
   readonly isClosed = false
   readonly maxDatagramBytes = 0
-  readonly canMigrate = false
+  readonly migrationRefusal = 'memory does not move'
   receivedBytes = 0
   #peer: MemoryQuic | undefined
   readonly #inboxes = new Map<number, Inbox>()
@@ -155,14 +155,6 @@ export class MemoryQuic implements QuicConnection {
 
   ping(): void {
     // nobody waits for an answer
-  }
-
-  probePath(): boolean {
-    return false
-  }
-
-  migrate(): boolean {
-    return false
   }
 
   close(_isApplication: boolean, code: number, reason: string): void {

@@ -1,5 +1,6 @@
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
 import { contenders, rankSubjects } from './best-fixed.ts'
-import { type Measurement, runRounds } from './rounds.ts'
 
 export interface ScoutedRoundsOptions<Subject extends { readonly name: string }> {
   subjects: readonly Subject[]

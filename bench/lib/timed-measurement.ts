@@ -1,6 +1,6 @@
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import { mean, quantile } from '../../src/bench/results/statistics.ts'
 import type { TimedReport, TimedRequest } from '../clients/timed-job.ts'
-import type { Measurement } from './rounds.ts'
-import { mean, quantile } from './statistics.ts'
 
 /** What one round of a timed client comes to. Shares are percents of the measured requests. */
 export function timedMeasurement({ requests, failures, connections }: TimedReport): Measurement {

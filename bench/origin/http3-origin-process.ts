@@ -3,14 +3,14 @@ import { listenQuic } from '../../src/ingress/quic-listener.ts'
 import { answer, counters } from './http3-answers.ts'
 
 /**
- * A program: our own HTTP/3 origin on loopback, in a process of its own. Arguments: the UDP port, the files of the certificate and of its key. Its
+ * A program: our own HTTP/3 origin, in a process of its own. Arguments: the address, the UDP port, the files of the certificate and of its key. Its
  * port comes as a message, and its counters as the answer to each message.
  */
-const [port = '0', certFile = '', keyFile = ''] = process.argv.slice(2)
+const [host = '127.0.0.1', port = '0', certFile = '', keyFile = ''] = process.argv.slice(2)
 
 let resumptions = 0
 const listener = await listenQuic({
-  address: { host: '127.0.0.1', port: Number(port) },
+  address: { host, port: Number(port) },
   tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), earlyData: true },
   retry: 'never',
   limits: {

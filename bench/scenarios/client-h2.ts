@@ -1,11 +1,12 @@
+import type { Aim } from '../../src/bench/results/aims.ts'
+import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
-import type { Aim } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { chooseSizes } from '../lib/body-sizes.ts'
 import { type ClientSubject, sortOutSubjects } from '../lib/client-subjects.ts'
-import { CLIENT_WORK_METRICS, type ClientWork, measureClientWork } from '../lib/client-works.ts'
+import { CLIENT_WORK_METRICS, type ClientWork, chooseWorks, measureClientWork } from '../lib/client-works.ts'
 import { planCpus } from '../lib/cpus.ts'
-import { type BenchSettings, type CaseResult, chooseSubjects, type ScenarioResult } from '../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 
 const OURS = 'middlemile h2'
 
@@ -50,6 +51,7 @@ export async function clientH2(settings: BenchSettings): Promise<ScenarioResult>
   const names = chooseSubjects(
     subjectsAt(1).map(subject => subject.name),
     settings,
+    ['node:http2', OURS],
   )
   const cpus = planCpus()
   await using apart = await startBenchOrigin(cpus, { http2: true })
@@ -59,7 +61,7 @@ export async function clientH2(settings: BenchSettings): Promise<ScenarioResult>
   const measurable = subjects.map(({ name }) => name)
   const cases: CaseResult[] = []
   const sizes = chooseSizes(settings.sizes, ['1k', '100k', '200m'])
-  for (const work of WORKS.filter(({ size }) => sizes.includes(size))) {
+  for (const work of chooseWorks(WORKS, sizes, settings)) {
     const nginx = work.placement === 'together' ? together : apart
     const { tlsPort, certificates } = nginx
     const connections = async (): Promise<number> => (await nginx.counters()).connections

@@ -1,18 +1,20 @@
+import type { Aim } from '../../src/bench/results/aims.ts'
+import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
 import type { Nginx } from '../../test/support/nginx.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
-import type { Aim } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { chooseSizes } from '../lib/body-sizes.ts'
 import { type ClientSubject, sortOutSubjects } from '../lib/client-subjects.ts'
 import {
   CLIENT_WORK_METRICS,
   type ClientWork,
+  chooseWorks,
   measureClientWork,
   type WorkOrigin,
 } from '../lib/client-works.ts'
 import { type CpuPlan, planCpus } from '../lib/cpus.ts'
 import { type Http3BenchOrigin, startHttp3BenchOrigin } from '../lib/http3-bench-origin.ts'
-import { type BenchSettings, type CaseResult, chooseSubjects, type ScenarioResult } from '../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 
 const OURS = 'middlemile h3'
 
@@ -52,6 +54,7 @@ export async function clientH3(settings: BenchSettings): Promise<ScenarioResult>
   const names = chooseSubjects(
     subjectsAt(1).map(subject => subject.name),
     settings,
+    ['node:http2', OURS],
   )
   const cpus = planCpus()
   await using apart = await startBothOrigins(cpus)
@@ -61,7 +64,7 @@ export async function clientH3(settings: BenchSettings): Promise<ScenarioResult>
   const measurable = subjects.map(({ name }) => name)
   const cases: CaseResult[] = []
   const sizes = chooseSizes(settings.sizes, ['1k', '200m'])
-  for (const work of WORKS.filter(({ size }) => sizes.includes(size))) {
+  for (const work of chooseWorks(WORKS, sizes, settings)) {
     const origin = work.placement === 'together' ? together : apart
     const options = { subjectsAt, names: measurable, ours: OURS, origin, cpu: cpus.subject }
     cases.push(await measureClientWork(work, options, settings))
@@ -108,7 +111,10 @@ class BothOrigins implements WorkOrigin, AsyncDisposable {
 async function startBothOrigins(cpus: CpuPlan): Promise<BothOrigins> {
   const nginx = await startBenchOrigin(cpus, { http2: true })
   try {
-    return new BothOrigins(nginx, await startHttp3BenchOrigin(nginx.tlsPort, nginx.certificates, cpus.origin))
+    return new BothOrigins(
+      nginx,
+      await startHttp3BenchOrigin('127.0.0.1', nginx.tlsPort, nginx.certificates, cpus.origin),
+    )
   } catch (error) {
     await nginx.stop()
     throw error

@@ -1,3 +1,8 @@
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { CaseResult, Metric, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { chooseSizes } from '../lib/body-sizes.ts'
@@ -5,27 +10,18 @@ import { clientMeasurement } from '../lib/client-measurement.ts'
 import { planCpus } from '../lib/cpus.ts'
 import { type MeasuredClient, startMeasuredClient } from '../lib/measured-client.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
-import { type Measurement, runRounds } from '../lib/rounds.ts'
-import {
-  type BenchSettings,
-  type CaseResult,
-  chooseSubjects,
-  type Metric,
-  type ScenarioResult,
-  summarizeCase,
-} from '../lib/scenario.ts'
-import { formatNumber } from '../lib/table.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 
 const DOORS = ['dispatch', 'request', 'fetch'] as const
 const CONCURRENCY = 50
 
 const METRICS: readonly Metric[] = [
-  { key: 'requestsPerCpuSecond', title: 'req/CPU-s' },
-  { key: 'cpuMsPerRequest', title: 'CPU ms/req' },
-  { key: 'requestsPerSecond', title: 'req/s' },
-  { key: 'rssMiB', title: 'RSS MiB' },
+  { key: 'requestsPerCpuSecond', title: 'req/CPU-s', better: 'more' },
+  { key: 'cpuMsPerRequest', title: 'CPU ms/req', better: 'less' },
+  { key: 'requestsPerSecond', title: 'req/s', better: 'more' },
+  { key: 'rssMiB', title: 'RSS MiB', better: 'less' },
   { key: 'cpuShare', title: 'CPU share' },
-  { key: 'failures', title: 'failed' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
 
 /** Requests per second of the client's own CPU time, without any ingress: each door beside the same door of undici. */
@@ -34,7 +30,7 @@ export async function client(settings: BenchSettings): Promise<ScenarioResult> {
   if (missing !== undefined) throw new Error(missing)
   const isBuilt = builtFile('index.js') !== undefined
   const all = DOORS.flatMap(door => [`undici ${door}`, `middlemile ${door}`])
-  const wanted = chooseSubjects(all, settings)
+  const wanted = chooseSubjects(all, settings, ['undici dispatch', 'middlemile dispatch'])
   const names = wanted.filter(name => isBuilt || !name.startsWith('middlemile'))
   const cpus = planCpus()
   await using origin = await startBenchOrigin(cpus)

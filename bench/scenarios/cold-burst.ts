@@ -1,18 +1,15 @@
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { Metric, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import type { Nginx } from '../../test/support/nginx.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { planCpus } from '../lib/cpus.ts'
 import { type MeasuredClient, startMeasuredClient } from '../lib/measured-client.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
-import { type Measurement, runRounds } from '../lib/rounds.ts'
-import {
-  type BenchSettings,
-  chooseSubjects,
-  type Metric,
-  type ScenarioResult,
-  summarizeCase,
-} from '../lib/scenario.ts'
-import { formatNumber } from '../lib/table.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 
 const REQUESTS = 100
 /** Bursts are short: one that a neighbor on the machine disturbed must not decide. */
@@ -26,9 +23,9 @@ const SUBJECTS = [
 
 const METRICS: readonly Metric[] = [
   { key: 'connections', title: 'connections' },
-  { key: 'wallMs', title: 'ms for all' },
-  { key: 'cpuMs', title: 'CPU ms' },
-  { key: 'failures', title: 'failed' },
+  { key: 'wallMs', title: 'ms for all', better: 'less' },
+  { key: 'cpuMs', title: 'CPU ms', better: 'less' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
 
 /** 100 requests at once to an origin that nobody has talked to: how many connections, how long for all of them. */
@@ -36,11 +33,13 @@ export async function coldBurst(settings: BenchSettings): Promise<ScenarioResult
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)
   const cpus = planCpus()
+  const bursts = settings.isQuick ? 1 : BURSTS_PER_ROUND
   await using origin = await startBenchOrigin(cpus)
   const isBuilt = builtFile('index.js') !== undefined
   const chosen = chooseSubjects(
     SUBJECTS.map(subject => subject.name),
     settings,
+    ['undici', 'middlemile'],
   )
   const wanted = SUBJECTS.filter(subject => chosen.includes(subject.name))
   const subjects = wanted.filter(({ client }) => isBuilt || !client.startsWith('middlemile'))
@@ -58,9 +57,9 @@ export async function coldBurst(settings: BenchSettings): Promise<ScenarioResult
       subjects: started,
       rounds: settings.rounds,
       async warmUp({ client }) {
-        await measure(client, origin) // compiles the code: what is cold is the connections
+        await measure(client, origin, bursts) // compiles the code: what is cold is the connections
       },
-      measure: ({ client }) => measure(client, origin),
+      measure: ({ client }) => measure(client, origin, bursts),
       onMeasured({ name }, round, { connections, wallMs }) {
         settings.log(`  round ${round + 1} ${name}: ${connections} connections, ${formatNumber(wallMs)} ms`)
       },
@@ -68,7 +67,7 @@ export async function coldBurst(settings: BenchSettings): Promise<ScenarioResult
     const byName = new Map([...measurements].map(([subject, rounds]) => [subject.name, rounds]))
     return {
       scenario: 'cold-burst',
-      description: `${REQUESTS} requests of 1 KB at once through a new client to an nginx origin over TLS 1.3; means of ${BURSTS_PER_ROUND} bursts; undici and middlemile as they come, undici-64 held to 64 connections`,
+      description: `${REQUESTS} requests of 1 KB at once through a new client to an nginx origin over TLS 1.3; means of ${bursts} bursts; undici and middlemile as they come, undici-64 held to 64 connections`,
       metrics: METRICS,
       cases: [
         summarizeCase('1k', byName, 'wallMs', subject =>
@@ -86,12 +85,12 @@ export async function coldBurst(settings: BenchSettings): Promise<ScenarioResult
   }
 }
 
-async function measure(client: MeasuredClient, origin: Nginx): Promise<Measurement> {
+async function measure(client: MeasuredClient, origin: Nginx, bursts: number): Promise<Measurement> {
   const before = await origin.counters()
   let wallMs = 0
   let cpuMs = 0
   let failures = 0
-  for (let i = 0; i < BURSTS_PER_ROUND; i++) {
+  for (let i = 0; i < bursts; i++) {
     const report = await client.run({ kind: 'burst', path: '/1k', requests: REQUESTS })
     wallMs += report.wallMs
     cpuMs += report.cpuMs
@@ -99,9 +98,9 @@ async function measure(client: MeasuredClient, origin: Nginx): Promise<Measureme
   }
   const after = await origin.counters()
   return {
-    connections: (after.connections - before.connections) / BURSTS_PER_ROUND,
-    wallMs: wallMs / BURSTS_PER_ROUND,
-    cpuMs: cpuMs / BURSTS_PER_ROUND,
+    connections: (after.connections - before.connections) / bursts,
+    wallMs: wallMs / bursts,
+    cpuMs: cpuMs / bursts,
     failures,
   }
 }

@@ -1,5 +1,6 @@
+import type { Aim } from '../../src/bench/results/aims.ts'
+import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
-import type { Aim } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { chooseSizes } from '../lib/body-sizes.ts'
 import { planCpus } from '../lib/cpus.ts'
@@ -10,11 +11,12 @@ import {
   H2_CLIENT_CONNECTIONS,
   measureForwardCase,
 } from '../lib/forwarding.ts'
-import { type BenchSettings, type CaseResult, chooseSubjects, type ScenarioResult } from '../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 import { availablePeers } from '../peers/available-peers.ts'
 import { caddyH2Peer } from '../peers/caddy.ts'
 import { haproxyH2Peer, haproxyPeer } from '../peers/haproxy.ts'
 import { middlemileH2Peer, middlemilePeer } from '../peers/middlemile.ts'
+import { nghttpxH2Peer } from '../peers/nghttpx.ts'
 import { nginxPeer } from '../peers/nginx.ts'
 import type { Peer } from '../peers/peer.ts'
 
@@ -24,6 +26,7 @@ const PEERS: readonly Peer[] = [
   haproxyPeer,
   haproxyH2Peer,
   caddyH2Peer,
+  nghttpxH2Peer,
   middlemilePeer,
   middlemileH2Peer,
 ]
@@ -48,6 +51,7 @@ export async function forwardH2(settings: BenchSettings): Promise<ScenarioResult
   const names = chooseSubjects(
     PEERS.map(peer => peer.name),
     settings,
+    [nginxPeer.name, middlemileH2Peer.name],
   )
   const { peers, unavailable } = availablePeers(PEERS.filter(peer => names.includes(peer.name)))
   const cpus = planCpus()

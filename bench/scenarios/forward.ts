@@ -1,17 +1,27 @@
+import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { chooseSizes } from '../lib/body-sizes.ts'
 import { planCpus } from '../lib/cpus.ts'
 import { CLIENT_REQUESTS, FORWARD_METRICS, measureForwardCase } from '../lib/forwarding.ts'
-import { type BenchSettings, type CaseResult, chooseSubjects, type ScenarioResult } from '../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 import { availablePeers } from '../peers/available-peers.ts'
+import { caddyPeer } from '../peers/caddy.ts'
 import { haproxyPeer } from '../peers/haproxy.ts'
 import { middlemilePeer } from '../peers/middlemile.ts'
+import { nghttpxPeer } from '../peers/nghttpx.ts'
 import { nginxPeer } from '../peers/nginx.ts'
 import { nodeUndiciPeer } from '../peers/node-undici.ts'
 import type { Peer } from '../peers/peer.ts'
 
-const PEERS: readonly Peer[] = [nginxPeer, haproxyPeer, nodeUndiciPeer, middlemilePeer]
+const PEERS: readonly Peer[] = [
+  nginxPeer,
+  haproxyPeer,
+  caddyPeer,
+  nghttpxPeer,
+  nodeUndiciPeer,
+  middlemilePeer,
+]
 const REFERENCES = [nginxPeer.name, nodeUndiciPeer.name]
 
 /** CPU time per forwarded request, ours beside others', in front of the same origin. */
@@ -21,6 +31,7 @@ export async function forward(settings: BenchSettings): Promise<ScenarioResult> 
   const names = chooseSubjects(
     PEERS.map(peer => peer.name),
     settings,
+    [nginxPeer.name, middlemilePeer.name],
   )
   const { peers, unavailable } = availablePeers(PEERS.filter(peer => names.includes(peer.name)))
   const cpus = planCpus()

@@ -1,21 +1,19 @@
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { Metric, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import type { Nginx } from '../../test/support/nginx.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
-import { type Aim, judgeAims } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import { clientMeasurement } from '../lib/client-measurement.ts'
 import { type ClientSubject, sortOutSubjects, startSubject } from '../lib/client-subjects.ts'
 import { type CpuPlan, planCpus } from '../lib/cpus.ts'
-import { type Measurement, runRounds } from '../lib/rounds.ts'
-import {
-  type BenchSettings,
-  chooseSubjects,
-  type Metric,
-  type ScenarioResult,
-  summarizeCase,
-} from '../lib/scenario.ts'
-import { formatNumber } from '../lib/table.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 
 const REQUESTS = 20_000
+const QUICK_REQUESTS = 1_000
 const CONCURRENCY = 64
 /** Far more than it takes: a subject that hangs must not hang the bench. */
 const GIVE_UP_SECONDS = 60
@@ -31,10 +29,10 @@ const SUBJECTS: readonly ClientSubject[] = [
 
 const METRICS: readonly Metric[] = [
   { key: 'connections', title: 'connections' },
-  { key: 'reuseRatio', title: 'reuse ratio' },
+  { key: 'reuseRatio', title: 'reuse ratio', better: 'more' },
   { key: 'requests', title: 'requests' },
-  { key: 'failures', title: 'failed' },
-  { key: 'requestsPerSecond', title: 'req/s' },
+  { key: 'failures', title: 'failed', better: 'less' },
+  { key: 'requestsPerSecond', title: 'req/s', better: 'more' },
 ]
 
 const AIMS: readonly Aim[] = [
@@ -49,8 +47,10 @@ export async function reuseH2(settings: BenchSettings): Promise<ScenarioResult> 
   const names = chooseSubjects(
     SUBJECTS.map(subject => subject.name),
     settings,
+    ['undici h1', OURS],
   )
   const cpus = planCpus()
+  const requests = settings.isQuick ? QUICK_REQUESTS : REQUESTS
   await using origin = await startBenchOrigin(cpus, { http2: true })
   const { subjects, unavailable } = await sortOutSubjects(
     SUBJECTS.filter(({ name }) => names.includes(name)),
@@ -61,7 +61,7 @@ export async function reuseH2(settings: BenchSettings): Promise<ScenarioResult> 
     rounds: settings.rounds,
     // Nothing to warm: it is the start that is looked at, and counted are connections.
     warmUp: () => Promise.resolve(),
-    measure: subject => measure(subject, origin, cpus),
+    measure: subject => measure(subject, origin, cpus, requests),
     onMeasured({ name }, round, { connections, requests, failures }) {
       settings.log(
         `  round ${round + 1} ${name}: ${connections} connections for ${formatNumber(requests)} requests, ${failures} failed`,
@@ -72,14 +72,19 @@ export async function reuseH2(settings: BenchSettings): Promise<ScenarioResult> 
   const result = summarizeCase('1k', byName, 'connections', () => [])
   return {
     scenario: 'reuse-h2',
-    description: `${REQUESTS} requests of 1 KB, ${CONCURRENCY} at a time, each round through a new client, to one nginx origin over TLS 1.3`,
+    description: `${requests} requests of 1 KB, ${CONCURRENCY} at a time, each round through a new client, to one nginx origin over TLS 1.3`,
     metrics: METRICS,
     cases: [{ ...result, aims: judgeAims(result, AIMS) }],
     unavailable,
   }
 }
 
-async function measure(subject: ClientSubject, origin: Nginx, cpus: CpuPlan): Promise<Measurement> {
+async function measure(
+  subject: ClientSubject,
+  origin: Nginx,
+  cpus: CpuPlan,
+  requests: number,
+): Promise<Measurement> {
   const { client } = await startSubject(subject, origin, origin.tlsPort, cpus.subject)
   try {
     const before = await origin.counters()
@@ -88,7 +93,7 @@ async function measure(subject: ClientSubject, origin: Nginx, cpus: CpuPlan): Pr
       path: '/1k',
       concurrency: CONCURRENCY,
       seconds: GIVE_UP_SECONDS,
-      requests: REQUESTS,
+      requests,
     })
     const after = await origin.counters()
     const connections = after.connections - before.connections

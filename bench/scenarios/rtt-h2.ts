@@ -1,5 +1,10 @@
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { CaseResult, Metric, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
-import { type Aim, judgeAims } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import {
   type ClientSubject,
@@ -8,16 +13,7 @@ import {
   startSubject,
 } from '../lib/client-subjects.ts'
 import { planCpus } from '../lib/cpus.ts'
-import { type Measurement, runRounds } from '../lib/rounds.ts'
-import {
-  type BenchSettings,
-  type CaseResult,
-  chooseSubjects,
-  type Metric,
-  type ScenarioResult,
-  summarizeCase,
-} from '../lib/scenario.ts'
-import { formatNumber } from '../lib/table.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 import { startDelayRelay } from '../relay/delay-relay.ts'
 
 const ROUND_TRIP_MS = 40
@@ -42,9 +38,9 @@ const SUBJECTS: readonly ClientSubject[] = [
 ]
 
 const METRICS: readonly Metric[] = [
-  { key: 'wallMs', title: 'ms for all' },
-  { key: 'roundTrips', title: 'round trips' },
-  { key: 'failures', title: 'failed' },
+  { key: 'wallMs', title: 'ms for all', better: 'less' },
+  { key: 'roundTrips', title: 'round trips', better: 'less' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
 
 const AIMS: readonly Aim[] = MANY_CONNECTIONS.map(to => ({
@@ -61,6 +57,7 @@ export async function rttH2(settings: BenchSettings): Promise<ScenarioResult> {
   const names = chooseSubjects(
     SUBJECTS.map(subject => subject.name),
     settings,
+    ['node:http2', OURS],
   )
   const cpus = planCpus()
   await using origin = await startBenchOrigin(cpus, { http2: true })
@@ -104,7 +101,7 @@ async function measureCase(
     rounds: settings.rounds,
     async warmUp(subject) {
       // Compiles the code: what is cold is the connections.
-      for (let i = 0; i < 5; i++) await measureOnce(subject)
+      for (let i = 0; i < (settings.isQuick ? 1 : 5); i++) await measureOnce(subject)
     },
     measure: measureOnce,
     onMeasured({ name }, round, { wallMs, failures }) {

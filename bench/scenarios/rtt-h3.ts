@@ -1,7 +1,12 @@
 import { join } from 'node:path'
+import { runRounds } from '../../src/bench/load/rounds.ts'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { Metric, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { type Aim, judgeAims } from '../lib/aims.ts'
 import { startBenchOrigin } from '../lib/bench-origin.ts'
 import {
   type ClientSubject,
@@ -11,15 +16,7 @@ import {
 } from '../lib/client-subjects.ts'
 import { planCpus } from '../lib/cpus.ts'
 import { type Http3BenchOrigin, startHttp3BenchOrigin } from '../lib/http3-bench-origin.ts'
-import { type Measurement, runRounds } from '../lib/rounds.ts'
-import {
-  type BenchSettings,
-  chooseSubjects,
-  type Metric,
-  type ScenarioResult,
-  summarizeCase,
-} from '../lib/scenario.ts'
-import { formatNumber } from '../lib/table.ts'
+import { type BenchSettings, chooseSubjects } from '../lib/scenario.ts'
 import { startDelayRelay } from '../relay/delay-relay.ts'
 import { startUdpDelayRelay } from '../relay/udp-delay-relay.ts'
 
@@ -33,9 +30,9 @@ const RESUMED = 'middlemile h3 resumed'
 const EARLY = 'middlemile h3 0-RTT'
 
 const METRICS: readonly Metric[] = [
-  { key: 'wallMs', title: 'ms to answer' },
-  { key: 'roundTrips', title: 'round trips' },
-  { key: 'failures', title: 'failed' },
+  { key: 'wallMs', title: 'ms to answer', better: 'less' },
+  { key: 'roundTrips', title: 'round trips', better: 'less' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
 
 const AIMS: readonly Aim[] = [
@@ -46,6 +43,7 @@ const AIMS: readonly Aim[] = [
 
 /** Handshakes of a run that are none of what the subject is called. */
 const WARM_UPS = 5
+const QUICK_WARM_UPS = 2
 
 /** How long does the first request of a new client take over a long way? That is a matter of handshakes and of nothing else. */
 export async function rttH3(settings: BenchSettings): Promise<ScenarioResult> {
@@ -57,9 +55,15 @@ export async function rttH3(settings: BenchSettings): Promise<ScenarioResult> {
   const names = chooseSubjects(
     all.map(subject => subject.name),
     settings,
+    [REFERENCE, EARLY],
   )
   await using origin = await startBenchOrigin(cpus, { http2: true })
-  await using http3 = await startHttp3BenchOrigin(origin.tlsPort, origin.certificates, cpus.origin)
+  await using http3 = await startHttp3BenchOrigin(
+    '127.0.0.1',
+    origin.tlsPort,
+    origin.certificates,
+    cpus.origin,
+  )
   await using tcpRelay = await startDelayRelay(origin.tlsPort, ROUND_TRIP_MS, cpus.load)
   await using udpRelay = await startUdpDelayRelay(http3.port, ROUND_TRIP_MS, cpus.load)
   // Timers are late: how long a round trip really is says the relay.
@@ -78,7 +82,8 @@ export async function rttH3(settings: BenchSettings): Promise<ScenarioResult> {
       rounds: settings.rounds,
       async warmUp({ client }) {
         // Compiles the code, and brings the first ticket to those that resume.
-        for (let i = 0; i < WARM_UPS; i++) await client.run({ kind: 'burst', path: PATH, requests: 1 })
+        const warmUps = settings.isQuick ? QUICK_WARM_UPS : WARM_UPS
+        for (let i = 0; i < warmUps; i++) await client.run({ kind: 'burst', path: PATH, requests: 1 })
       },
       measure: subject => measure(subject, http3, roundTripOf(subject.name)),
       onMeasured({ name }, round, { wallMs, failures }) {

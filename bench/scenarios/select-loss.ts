@@ -1,4 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { formatNumber } from '../../src/bench/report/table.ts'
+import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { CaseResult, Metric, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import type { Estimate } from '../../src/bench/results/statistics.ts'
+import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import type { Protocol } from '../../src/index.ts'
 import type { LossyLink } from '../../test/support/lossy-link.ts'
 import type { TimedJob, TimedReport } from '../clients/timed-job.ts'
@@ -8,19 +13,8 @@ import { planCpus } from '../lib/cpus.ts'
 import { type FarCaddy, startFarCaddy } from '../lib/far-caddy.ts'
 import { type CongestionControl, requireLossyWay, startLossyWay } from '../lib/lossy-way.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
-import type { Measurement } from '../lib/rounds.ts'
-import {
-  type BenchSettings,
-  type CaseResult,
-  chooseSubjects,
-  type Metric,
-  type Scenario,
-  type ScenarioResult,
-  summarizeCase,
-} from '../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects, type Scenario } from '../lib/scenario.ts'
 import { runScoutedRounds, type ScoutedRounds } from '../lib/scouted-rounds.ts'
-import type { Estimate } from '../lib/statistics.ts'
-import { formatNumber } from '../lib/table.ts'
 import { startTimedClient, type TimedClient } from '../lib/timed-client.ts'
 import { laneCounts, timedMeasurement } from '../lib/timed-measurement.ts'
 
@@ -35,8 +29,8 @@ const SUBJECTS: Readonly<Record<string, readonly Protocol[] | undefined>> = {
 }
 
 const LOSSES = [0, 0.01, 0.02, 0.05] as const
-/** Of a single round: whether the bench works. */
-const QUICK_LOSSES = [0, 0.02] as const
+/** Of a quick run: whether the bench works. */
+const QUICK_LOSSES = [0.02] as const
 
 /** `share` of `--seconds` is how long one run measures. Of large bodies there are fewer, and their times vary more. */
 const WORKS = [
@@ -58,16 +52,16 @@ const START_TIMEOUT_MS = 10_000
 const REST_MS = 150
 
 const METRICS: readonly Metric[] = [
-  { key: 'meanMs', title: 'mean ms' },
-  { key: 'p50Ms', title: 'p50 ms' },
-  { key: 'p95Ms', title: 'p95 ms' },
+  { key: 'meanMs', title: 'mean ms', better: 'less' },
+  { key: 'p50Ms', title: 'p50 ms', better: 'less' },
+  { key: 'p95Ms', title: 'p95 ms', better: 'less' },
   { key: 'requests', title: 'requests' },
-  { key: 'learningMeanMs', title: 'first: mean ms' },
+  { key: 'learningMeanMs', title: 'first: mean ms', better: 'less' },
   { key: 'http1Percent', title: '% h1' },
   { key: 'h2Percent', title: '% h2' },
   { key: 'h3Percent', title: '% h3' },
   { key: 'connections', title: 'connections' },
-  { key: 'failures', title: 'failed' },
+  { key: 'failures', title: 'failed', better: 'less' },
 ]
 
 interface Subject {
@@ -100,7 +94,7 @@ export function selectLoss(congestionControl: CongestionControl): Scenario {
       unavailable: [],
     }
     if (missing !== undefined) return { ...empty, unavailable: [{ subject: 'all', because: missing }] }
-    const names = chooseSubjects(Object.keys(SUBJECTS), settings)
+    const names = chooseSubjects(Object.keys(SUBJECTS), settings, ['h2', 'h3', AUTO])
     const cpus = planCpus()
     await using link = await startLossyWay(0, congestionControl)
     await using origin = await startFarCaddy(link, cpus.origin)
@@ -126,8 +120,8 @@ export function selectLoss(congestionControl: CongestionControl): Scenario {
   }
 }
 
-function cellsOf({ rounds, seconds, sizes }: BenchSettings): Cell[] {
-  const losses = rounds === 1 ? QUICK_LOSSES : LOSSES
+function cellsOf({ isQuick, seconds, sizes }: BenchSettings): Cell[] {
+  const losses = isQuick ? QUICK_LOSSES : LOSSES
   return WORKS.filter(({ size }) => sizes.includes(size)).flatMap(({ size, concurrency, share }) =>
     losses.map(loss => ({
       title: `${size} x ${concurrency}, ${100 * loss} % loss`,

@@ -10,6 +10,8 @@ export interface CliIo {
   createTransport(options: TransportOptions): Transport
   startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
+  /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
+  confirm(question: string): Promise<boolean | undefined>
   signals: SignalSource
 }
 

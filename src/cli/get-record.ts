@@ -14,6 +14,8 @@ export interface GetRecord {
   resumed: boolean
   earlyData: 'none' | 'accepted' | 'rejected'
   tfo: 'off' | 'used' | 'fallback'
+  /** Why it fell back, or how far it helped. */
+  tfoBecause?: string
   remoteAddress: string | null
   attempts: ExchangeInfo['attempts']
   timingsMs: { queue: number; dns: number; connect: number; tls: number; ttfb: number; total: number }
@@ -53,6 +55,7 @@ export function getRecord(
     resumed: info?.resumed ?? false,
     earlyData: info?.earlyData ?? 'none',
     tfo: info?.tfo ?? 'off',
+    ...(info?.tfoBecause !== undefined && { tfoBecause: info.tfoBecause }),
     remoteAddress: info?.remoteAddress ?? null,
     attempts: info?.attempts ?? [],
     timingsMs: {

@@ -1,6 +1,7 @@
 import type { ConnectionTally } from './connection-tally.ts'
 import type { GetRecord } from './get-record.ts'
-import { recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
+import { migrationLines, recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
+import type { MigrationRecord } from './migration-record.ts'
 
 export interface GetReportOptions {
   json: boolean
@@ -20,6 +21,8 @@ export interface GetSummary {
   handshakes: { full: number; resumed: number; earlyData: number; none: number }
   /** Responses by protocol. */
   byProtocol: Record<string, number>
+  /** Connections that moved to another path, or were to; the last hundred, the oldest first. */
+  migrations: readonly MigrationRecord[]
 }
 
 /** Above this only failures get a line; the summary tells of the rest. */
@@ -46,10 +49,15 @@ export class GetReport {
     this.#print(record)
   }
 
-  finish(tally: ConnectionTally): void {
-    const summary = this.#summary(tally)
-    if (this.#options.json) this.#options.write(`${JSON.stringify({ summary })}\n`)
-    else if (this.#options.total > 1) this.#options.write(totalsText(summary, this.#totalsMs))
+  finish(tally: ConnectionTally, migrations: readonly MigrationRecord[] = []): void {
+    const summary = this.#summary(tally, migrations)
+    const { json, total, write } = this.#options
+    if (json) {
+      write(`${JSON.stringify({ summary })}\n`)
+      return
+    }
+    if (total > 1) write(totalsText(summary, this.#totalsMs))
+    if (migrations.length > 0) write(migrationLines(migrations))
   }
 
   #print(record: GetRecord): void {
@@ -63,7 +71,7 @@ export class GetReport {
     }
   }
 
-  #summary(tally: ConnectionTally): GetSummary {
+  #summary(tally: ConnectionTally, migrations: readonly MigrationRecord[]): GetSummary {
     const { none, full, resumed, early_data: earlyData } = tally.handshakes
     const reuseRate = this.#requests === 0 ? 0 : 1 - tally.newConnections / this.#requests
     return {
@@ -73,6 +81,7 @@ export class GetReport {
       reuseRate: Math.round(reuseRate * 1e6) / 1e6,
       handshakes: { full, resumed, earlyData, none },
       byProtocol: this.#byProtocol,
+      migrations,
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { GetRecord } from './get-record.ts'
 import type { GetSummary } from './get-report.ts'
+import { type MigrationRecord, migrationText } from './migration-record.ts'
 import { textTable } from './text-table.ts'
 
 type Attempt = GetRecord['attempts'][number]
@@ -26,13 +27,28 @@ export function recordLine(record: GetRecord): string {
     `      ${record.url}`,
   ]
   const error = record.error === undefined ? '' : `  ${record.error.code}: ${record.error.message}`
-  return `${columns.join(' ')}${error}\n${raceLines(record)}`
+  return `${columns.join(' ')}${error}\n${raceLines(record)}${shortcutLines(record)}`
 }
 
 /** Beneath a request of several: only what says more than the line itself, a race or a way around a failure. */
 function raceLines({ reused, attempts }: GetRecord): string {
   if (reused || attempts.length < 2) return ''
   return attempts.map(attempt => `  ${attemptText(attempt)}\n`).join('')
+}
+
+/** Likewise what was to save round trips, and what became of it. */
+function shortcutLines(record: GetRecord): string {
+  return shortcutRows(record)
+    .map(([name, text]) => `  ${name}: ${text}\n`)
+    .join('')
+}
+
+function shortcutRows({ tfo, tfoBecause, earlyData }: GetRecord): [name: string, text: string][] {
+  const rows: [string, string][] = []
+  const because = tfoBecause === undefined ? '' : ` — because ${tfoBecause}`
+  if (tfo !== 'off') rows.push(['fast open', `${tfo}${because}`])
+  if (earlyData !== 'none') rows.push(['early data', earlyData])
+  return rows
 }
 
 /** `h3 127.0.0.1:443 after 0 ms: failed (refused) — because the record says so`. */
@@ -55,7 +71,7 @@ export function recordBlock(record: GetRecord): string {
   if (status !== 0) rows.push(['status', String(status)], ['size', `${bytes} bytes`])
   if (sha256 !== null) rows.push(['sha256', sha256])
   if (record.protocol !== null) rows.push(['connection', `${connectionText(record)}, ${remoteAddress ?? ''}`])
-  if (record.earlyData !== 'none') rows.push(['early data', record.earlyData])
+  rows.push(...shortcutRows(record))
   for (const { status } of record.informational) rows.push(['informational', String(status)])
   for (const [name, value] of Object.entries(record.trailers))
     rows.push(['trailer', `${name}: ${String(value)}`])
@@ -77,6 +93,11 @@ export function totalsText(summary: GetSummary, totalsMs: readonly number[]): st
   ]
   if (totalsMs.length > 0) rows.push(['total', percentilesText(totalsMs)])
   return `\n${textTable(rows)}`
+}
+
+/** What connections did meanwhile: behind everything else, since a move belongs to all requests on its connection. */
+export function migrationLines(migrations: readonly MigrationRecord[]): string {
+  return `\n${textTable(migrations.map(migration => ['migration', migrationText(migration)]))}`
 }
 
 function percentilesText(values: readonly number[]): string {

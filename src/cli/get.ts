@@ -1,12 +1,14 @@
 import { appendFileSync, createWriteStream } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { type Observer, parseOrigin, qlogObserver } from '../index.ts'
-import { NOT_BUILT } from '../service/config/built-features.ts'
 import type { CliIo } from './cli-io.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
 import { ConnectionTally } from './connection-tally.ts'
 import { EXIT } from './exit-code.ts'
 import { GetReport } from './get-report.ts'
+import { headerOption } from './header-option.ts'
+import { MigrationTally } from './migration-record.ts'
 import { countOption, parseOptions } from './parse-options.ts'
 import { readRequestBody } from './request-body-option.ts'
 import { type GetPlan, runGets } from './run-gets.ts'
@@ -23,7 +25,13 @@ Fetches through a pool, as a program would that embeds it, and shows where the t
   --data @FILE|TEXT     the request body
   --output FILE         where the response body goes (one URL, once)
   --timeout-ms N        for each exchange as a whole
-  --early-data          requests with a safe method may leave in early data (0-RTT): an onlooker can replay them
+  --early-data          requests with a safe method may leave in early data (0-RTT), over QUIC and, as an experiment, over TCP: an
+                        onlooker can replay them
+  --tfo                 the TLS handshake begins with the SYN where the kernel has a cookie for the address (TCP Fast Open)
+  --trusted             the origins are yours: HTTP/3 connections may move to another local port or address when their path fails (a hostile
+                        origin could hang the process then)
+  --groups LIST         groups for the key exchange of TLS over TCP, best first: with X25519 alone the first message fits into a SYN,
+                        and is not safe from quantum computers
   --qlog DIR            writes a trace of connections, races and choices into this directory (qlog, one file per run)
   --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has them can read the traffic
 ${CONNECTION_HELP}  --json                one line per request as it completes, and a summary line
@@ -44,8 +52,9 @@ const OPTIONS = {
   keylog: { type: 'string' },
   qlog: { type: 'string' },
   'early-data': { type: 'boolean' },
-  // Named in the contract and not built: refused by name, so that nobody believes that it took effect.
   tfo: { type: 'boolean' },
+  trusted: { type: 'boolean' },
+  groups: { type: 'string' },
 } as const
 
 /** Above the default of the pool, more requests at once than that would wait for each other. */
@@ -57,7 +66,6 @@ export const getCommand: Command = {
   help: HELP,
   async run(args, io) {
     const { values, positionals: urls } = parseOptions(args, OPTIONS)
-    if (values.tfo !== undefined) throw usageError(`--tfo: ${NOT_BUILT}`)
     if (urls.length === 0) throw usageError('get needs a URL')
     for (const url of urls) parseOrigin(url)
     const count = countOption('count', values.count) ?? 1
@@ -68,6 +76,11 @@ export const getCommand: Command = {
       throw usageError('--output goes with one URL, fetched once')
     if (values.qlog === '') throw usageError('--qlog needs the name of a directory')
     const connection = connectionOptions(values)
+    if (values.tfo === true) connection.defaults.tfo = 'on'
+    if (values.trusted === true) connection.defaults.trusted = true
+    if (values['early-data'] === true) connection.defaults.earlyDataOverTcp = true
+    if (values.groups !== undefined)
+      connection.defaults.tls = { ...connection.defaults.tls, groups: groupsOption(values.groups) }
     if (timeoutMs !== undefined) connection.defaults.timeouts = { requestMs: timeoutMs }
     if (concurrency > POOL_MAX_CONNECTIONS) connection.defaults.pool = { maxConnections: concurrency }
     const plan: GetPlan = {
@@ -95,6 +108,7 @@ interface GetJob {
 async function get(job: GetJob, io: CliIo): Promise<number> {
   const { plan, connection, isJson, keylogFile, qlogDirectory } = job
   const tally = new ConnectionTally()
+  const migrations = new MigrationTally()
   const warn = (message: string) => io.writeError(`middlemile get: warning: ${message}\n`)
   const qlog =
     qlogDirectory === undefined
@@ -102,6 +116,7 @@ async function get(job: GetJob, io: CliIo): Promise<number> {
       : qlogObserver({ directory: qlogDirectory, onFault: warn, exchanges: true })
   const observer: Observer = event => {
     tally.observe(event)
+    migrations.observe(event)
     qlog?.observer(event)
     if (event.type === 'state-fault') warn(event.message)
   }
@@ -116,14 +131,23 @@ async function get(job: GetJob, io: CliIo): Promise<number> {
     await transport.close()
     qlog?.close()
   }
-  report.finish(tally)
+  report.finish(tally, migrations.records)
   return report.failed === 0 ? EXIT.ok : EXIT.failed
 }
 
-function headerOption(text: string): [string, string] {
-  const [, name, value] = /^([^:\s]+):[ \t]*(.*?)[ \t]*$/.exec(text) ?? []
-  if (name === undefined || value === undefined) {
-    throw usageError(`--header must be 'Name: value', not ${JSON.stringify(text)}`)
+function groupsOption(text: string): string {
+  if (text !== '' && isGroupList(text)) return text
+  throw usageError(
+    `--groups must be a list that OpenSSL knows, such as X25519:P-256, not ${JSON.stringify(text)}`,
+  )
+}
+
+/** OpenSSL's own opinion, before anything is sent. */
+function isGroupList(text: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve: text })
+    return true
+  } catch {
+    return false
   }
-  return [name.toLowerCase(), value]
 }

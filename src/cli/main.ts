@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { TransportError } from '../index.ts'
-import { NOT_BUILT } from '../service/config/built-features.ts'
 import { nearestName } from '../service/config/nearest-name.ts'
+import { benchCommand } from './bench.ts'
 import type { CliIo } from './cli-io.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './exit-code.ts'
@@ -11,9 +11,14 @@ import { probeCommand } from './probe.ts'
 import { serveCommand } from './serve.ts'
 import { sizeCommand } from './size.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, probeCommand, sizeCommand]
-/** Promised by name; they answer so that a script sees the difference between a typing error and a version. */
-const LATER_COMMANDS = ['bench']
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  getCommand,
+  explainCommand,
+  probeCommand,
+  benchCommand,
+  sizeCommand,
+]
 
 /** Runs one command line (without node and script) and resolves with the exit code. */
 export async function main(args: readonly string[], io: CliIo): Promise<number> {
@@ -21,10 +26,12 @@ export async function main(args: readonly string[], io: CliIo): Promise<number> 
   if (name === '--version' || name === '-V') return say(io, `middlemile ${version()}\n`)
   if (name === '--help' || name === '-h' || name === 'help') return say(io, overview())
   if (name === undefined) return complain(io, overview())
-  if (LATER_COMMANDS.includes(name)) return complain(io, `middlemile ${name}: ${NOT_BUILT}\n`)
   const command = COMMANDS.find(command => command.name === name)
   if (command === undefined) {
-    const nearest = nearestName(name, [...COMMANDS.map(({ name }) => name), ...LATER_COMMANDS])
+    const nearest = nearestName(
+      name,
+      COMMANDS.map(({ name }) => name),
+    )
     const hint = nearest === undefined ? 'see middlemile --help' : `did you mean ${nearest}?`
     return complain(io, `middlemile: unknown command ${JSON.stringify(name)}; ${hint}\n`)
   }
@@ -67,7 +74,6 @@ function overview(): string {
     'Usage: middlemile COMMAND [options]',
     '',
     ...lines,
-    ...LATER_COMMANDS.map(name => `  ${name.padEnd(10)}${NOT_BUILT}`),
     '',
     'middlemile COMMAND --help shows the options of a command; --version the version.',
     'Exit codes: 0 all responses came, 1 some request failed, 2 bad usage, 3 the process could not start.',

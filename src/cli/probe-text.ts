@@ -1,6 +1,7 @@
 import type {
   Finding,
   ProbedAlternative,
+  ProbedFastOpen,
   ProbedHandshake,
   ProbedServiceRecord,
   ProbedTarget,
@@ -43,8 +44,13 @@ function tcpRows({ tcp, fastOpen }: ProbeReport): Row[] {
     show(connect, ({ ms: took }) => `connected in ${ms(took)}`, endpoint),
   ])
   if (tcp.length === 0) return rows
-  const cookie = show(fastOpen, ({ cookie }) => (cookie ? 'the kernel has a cookie' : 'no cookie'))
-  return [...rows, ['Fast Open', cookie]]
+  const endpoints = tcp.map(({ endpoint }) => endpoint)
+  return [...rows, ['Fast Open', show(fastOpen, fastOpenText, ...endpoints)]]
+}
+
+function fastOpenText({ cookie, taken, because }: ProbedFastOpen): string {
+  if (taken) return `works: ${because}`
+  return `${cookie ? 'has a cookie, and does not work' : 'does not work'}: ${because}`
 }
 
 function tlsRows({ tls, certificate, alpn, tickets, tcp }: ProbeReport): Row[] {

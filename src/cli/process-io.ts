@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises'
 import { createTransport } from '../index.ts'
 import { startService, startServiceFromFile } from '../service/index.ts'
 import type { CliIo } from './cli-io.ts'
@@ -15,6 +16,17 @@ export function processIo(): CliIo {
     createTransport,
     startService,
     startServiceFromFile,
+    confirm,
     signals: { on: (signal, listener) => process.on(signal, listener), exit: code => process.exit(code) },
+  }
+}
+
+async function confirm(question: string): Promise<boolean | undefined> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question)).trim())
+  } finally {
+    terminal.close()
   }
 }

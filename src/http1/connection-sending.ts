@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net'
 import { BodyUpload, type UploadOwner } from '../body-upload.ts'
 import type { ExchangeRequest } from '../exchange.ts'
 import { headerValue } from '../headers.ts'
 import { MemorySource } from '../memory-source.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import { socketWriter } from './connection-writer.ts'
 import type { ExchangeControl } from './exchange-control.ts'
 import { decimalOf } from './message-framing.ts'
@@ -15,7 +15,7 @@ const COALESCED_BODY_BYTES = 16_384
  * Writes the request of an exchange, or begins to. Throws MM_INVALID_ARGUMENT before a byte was written when it cannot be put on
  * the wire as it is.
  */
-export function sendRequest(socket: Socket, exchange: ExchangeControl, owner: UploadOwner): void {
+export function sendRequest(socket: StreamSocket, exchange: ExchangeControl, owner: UploadOwner): void {
   const { request } = exchange
   const { body } = request
   if (body === null) {

@@ -1,12 +1,12 @@
-import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { ReadPort } from '../read-port.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 
 /**
  * The raw bytes of a connection after an upgrade, as a stream; `leftOver` came behind the head of the response. The socket itself
  * cannot be handed over: its reads go to the port.
  */
-export function makeTunnel(socket: Socket, port: ReadPort, leftOver: Buffer | undefined): Duplex {
+export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffer | undefined): Duplex {
   socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work
   const tunnel = new Duplex({
     read: () => void socket.resume(),

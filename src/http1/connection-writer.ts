@@ -1,12 +1,12 @@
-import type { Socket } from 'node:net'
 import type { BodyWriter } from '../body-upload.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from './chunk-encoder.ts'
 
 /** Up to this size a chunk is copied between its head and its end: that is cheaper than a write of three pieces. */
 const COPIED_CHUNK_BYTES = 4096
 
 /** The body of a request on the socket of its connection: in chunks, or as it is when the head has announced its length. */
-export function socketWriter(socket: Socket, isChunked: boolean): BodyWriter {
+export function socketWriter(socket: StreamSocket, isChunked: boolean): BodyWriter {
   return {
     write(chunk) {
       const isTaken = isChunked ? writeChunk(socket, chunk) : socket.write(chunk)
@@ -19,7 +19,7 @@ export function socketWriter(socket: Socket, isChunked: boolean): BodyWriter {
   }
 }
 
-function writeChunk(socket: Socket, chunk: Uint8Array): boolean {
+function writeChunk(socket: StreamSocket, chunk: Uint8Array): boolean {
   const head = encodeChunkHead(chunk.length)
   if (chunk.length <= COPIED_CHUNK_BYTES) {
     const framed = Buffer.allocUnsafe(head.length + chunk.length + CHUNK_END.length)

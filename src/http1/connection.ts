@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type {
   CloseReason,
@@ -7,6 +6,7 @@ import type {
   HandshakeInfo,
   KeepAliveHint,
 } from '../connection.ts'
+import { type EarlyGate, mayWrite } from '../early-gate.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { asTransportError, type Processed, TransportError } from '../errors.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../exchange.ts'
@@ -16,6 +16,7 @@ import type { ResponseLimits } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import { ReadPort } from '../read-port.ts'
 import { endSocket } from '../socket-ending.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import { DEFAULT_CODEC_LIMITS } from './codec-limits.ts'
 import { sendRequest } from './connection-sending.ts'
 import { makeTunnel } from './connection-tunnel.ts'
@@ -27,8 +28,8 @@ import { ResponseDecoder } from './response-decoder.ts'
 export interface Http1ConnectionOptions {
   /** Unique in the process. */
   id: number
-  /** Connected, and past its TLS handshake. */
-  socket: Socket
+  /** Connected, and past its TLS handshake unless `early` says otherwise. */
+  socket: StreamSocket
   /** The port that the socket was made with. Without one it is read by 'data' events. */
   port?: ReadPort | undefined
   endpoint: Endpoint
@@ -36,6 +37,8 @@ export interface Http1ConnectionOptions {
   listener: ConnectionListener
   limits: ResponseLimits
   clock: Clock
+  /** The handshake is under way: what is written at once leaves in early data. */
+  early?: EarlyGate | undefined
 }
 
 /**
@@ -66,11 +69,12 @@ export class Http1Connection implements Connection {
   readonly handshake: HandshakeInfo
   readonly capacity = 1
 
-  readonly #socket: Socket
+  readonly #socket: StreamSocket
   readonly #port: ReadPort
   readonly #listener: ConnectionListener
   readonly #limits: ResponseLimits
   readonly #clock: Clock
+  readonly #early: EarlyGate | undefined
   readonly #decoder: ResponseDecoder
   readonly #deadline: ExchangeDeadline
   /** What the parts of an exchange call back; one object for all exchanges. */
@@ -107,6 +111,8 @@ export class Http1Connection implements Connection {
     this.#listener = options.listener
     this.#limits = limits
     this.#clock = options.clock
+    this.#early = options.early
+    this.#early?.onOpen(() => this.#sendHeld())
     this.#deadline = new ExchangeDeadline(options.clock, () => this.#onDeadline())
     const { maxHeaderBytes, maxHeaderCount } = limits
     this.#decoder = new ResponseDecoder(
@@ -135,6 +141,10 @@ export class Http1Connection implements Connection {
     return this.#keepAlive
   }
 
+  get endedBy(): CloseReason | undefined {
+    return this.#drainReason
+  }
+
   open(request: ExchangeRequest, handler: ExchangeHandler): void {
     if (this.#state !== 'idle') {
       const error = new TransportError('MM_CONNECTION_CLOSED', `${this.toString()} takes no request now`)
@@ -155,16 +165,8 @@ export class Http1Connection implements Connection {
       )
       return
     }
-    try {
-      sendRequest(this.#socket, exchange, this.#owner)
-    } catch (error) {
-      this.#fail('exchange-aborted', asTransportError(error, 'MM_INTERNAL', this.#processed()))
-      return
-    }
-    if (this.#exchange !== exchange) return
-    // Nothing can have been read since the write.
-    this.#decoder.expect(request.method, request.upgrade)
-    this.#armDeadline()
+    if (mayWrite(this.#early, request.mayBeEarly === true)) this.#send(exchange)
+    else this.#armDeadline()
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
@@ -195,6 +197,26 @@ export class Http1Connection implements Connection {
   toString(): string {
     const state = this.#state === 'active' && this.#drainReason !== undefined ? 'draining' : this.#state
     return `http/1.1#${this.id} ${formatEndpoint(this.endpoint)} ${state}, ${this.#requests} requests`
+  }
+
+  #send(exchange: ExchangeControl): void {
+    exchange.wasEarly = this.#early?.phase === 'collecting'
+    try {
+      sendRequest(this.#socket, exchange, this.#owner)
+    } catch (error) {
+      this.#fail('exchange-aborted', asTransportError(error, 'MM_INTERNAL', this.#processed()))
+      return
+    }
+    if (this.#exchange !== exchange) return
+    // Nothing can have been read since the write.
+    this.#decoder.expect(exchange.request.method, exchange.request.upgrade)
+    this.#armDeadline()
+  }
+
+  /** The handshake is complete: a request that was not to leave early leaves now. */
+  #sendHeld(): void {
+    const exchange = this.#exchange
+    if (exchange !== undefined && !exchange.hasWritten) this.#send(exchange)
   }
 
   get #isOpen(): boolean {
@@ -429,6 +451,7 @@ export class Http1Connection implements Connection {
   }
 
   #end(reason: CloseReason, error: TransportError | undefined): void {
+    this.#drainReason ??= reason
     this.#deadline.dispose()
     endSocket(this.#socket, this.#port, this.#clock)
     this.#listener.onClosed(this, reason, error)

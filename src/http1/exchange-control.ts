@@ -27,6 +27,8 @@ export class ExchangeControl implements ExchangeController {
   upload: BodyUpload | undefined
   /** Bytes of the request were handed to the socket: from here on the origin may have acted on it. */
   hasWritten = false
+  /** Its request was written before the handshake of the connection was complete, to leave in early data. */
+  wasEarly = false
   /** The request is complete. */
   isSent = false
   /** The head of the final response came. */

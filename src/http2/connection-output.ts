@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { ReadPort } from '../read-port.ts'
 import { startLingering } from '../socket-ending.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -14,7 +14,7 @@ import type { Session } from './session.ts'
  * afterwards, and is skipped. TLS encrypts within write() but calls back a turn later, always.
  */
 export class ConnectionOutput {
-  readonly #socket: Socket
+  readonly #socket: StreamSocket
   readonly #session: Session
   #isScheduled = false
   #isWriting = false
@@ -22,7 +22,7 @@ export class ConnectionOutput {
   #stale = 0
   #isEnding = false
 
-  constructor(socket: Socket, session: Session) {
+  constructor(socket: StreamSocket, session: Session) {
     this.#socket = socket
     this.#session = session
   }
@@ -75,12 +75,12 @@ export class ConnectionOutput {
   }
 }
 
-function write(socket: Socket, buffers: readonly Buffer[], onWritten: () => void): void {
+function write(socket: StreamSocket, buffers: readonly Buffer[], onWritten: () => void): void {
   const last = buffers.length - 1
   if (last > 0) {
     socket.cork()
-    for (let i = 0; i < last; i++) socket.write(buffers[i] as Buffer) // i < length
+    for (let i = 0; i < last; i++) socket.write(buffers[i])
   }
-  socket.write(buffers[last] as Buffer, onWritten) // takeOutput() answers with at least one, since there were bytes
+  socket.write(buffers[last], onWritten) // takeOutput() answers with at least one, since there were bytes
   if (last > 0) socket.uncork()
 }

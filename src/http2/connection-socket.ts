@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net'
 import type { CloseReason } from '../connection.ts'
 import { TransportError } from '../errors.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ReadPort } from '../read-port.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 
 /** What a socket tells its connection. */
 export interface SocketReceiver {
@@ -15,7 +15,7 @@ export interface SocketReceiver {
 }
 
 /** Ties a connected socket to its receiver. Nothing is told before the call has returned: nobody can have heard of the connection yet. */
-export function attachSocket(socket: Socket, port: ReadPort, receiver: SocketReceiver): void {
+export function attachSocket(socket: StreamSocket, port: ReadPort, receiver: SocketReceiver): void {
   let socketError: Error | undefined
   const onClosed = (): void => {
     const cause = socketError

@@ -1,10 +1,11 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { ConnectionListener, HandshakeInfo } from '../connection.ts'
+import { type EarlyGate, isUnderWay } from '../early-gate.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
-import type { Http2Options, ResponseLimits } from '../options.ts'
+import type { Http2Options, LivenessOptions, ResponseLimits } from '../options.ts'
 import { ReadPort } from '../read-port.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import { ConnectionOutput } from './connection-output.ts'
 import { attachSocket } from './connection-socket.ts'
 import { createSession } from './create-session.ts'
@@ -13,8 +14,8 @@ import type { SessionEvents } from './session-events.ts'
 export interface Http2ConnectionOptions {
   /** Unique in the process. */
   id: number
-  /** Connected, and past its TLS handshake. */
-  socket: Socket
+  /** Connected, and past its TLS handshake unless `early` says otherwise. */
+  socket: StreamSocket
   /** The port that the socket was made with. Without one it is read by 'data' events. */
   port?: ReadPort | undefined
   endpoint: Endpoint
@@ -22,7 +23,11 @@ export interface Http2ConnectionOptions {
   listener: ConnectionListener
   limits: ResponseLimits
   http2: Http2Options
+  /** Default: nobody asks. */
+  liveness?: LivenessOptions | undefined
   clock: Clock
+  /** The handshake is under way: what is opened at once leaves in early data. */
+  early?: EarlyGate | undefined
   /** ALTSVC frames (RFC 7838 4); `origin` is '' for the origin of the connection. */
   onAltSvc?: ((origin: string, value: string) => void) | undefined
   /** A defence took effect: the name of its limit. */
@@ -53,12 +58,19 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
       const session = createSession({
         role: 'client',
         options: options.http2,
+        liveness: options.liveness,
         maxHeaderBytes: limits.maxHeaderBytes,
         maxHeaderCount: limits.maxHeaderCount,
         enableConnectProtocol: false,
         events: sessionEvents(host, options, () => output.schedule()),
         ...(options.firstStreamId === undefined ? {} : { firstStreamId: options.firstStreamId }),
         keep,
+        early: options.early,
+      })
+      options.early?.onOpen(() => {
+        host.beginInput()
+        host.events.onReady()
+        host.endInput()
       })
       const output = new ConnectionOutput(socket, session)
       session.start(now)
@@ -74,7 +86,11 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
         get isWritable() {
           return socket.writable
         },
-        finish: () => output.end(port, clock),
+        finish: () => {
+          // Nobody waits for its answers. Were the handshake to come to its end after all, what had left early could be sent again.
+          if (isUnderWay(options.early)) socket.destroy()
+          else output.end(port, clock)
+        },
         ref: () => void socket.ref(),
         unref: () => void socket.unref(),
       }

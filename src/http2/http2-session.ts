@@ -1,7 +1,9 @@
+import { type EarlyGate, isUnderWay, mayWrite } from '../early-gate.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import type { ExchangeRequest } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import type { OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
+import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents } from '../multiplex/stream-events.ts'
 import { ActiveStream, type StreamHost } from './active-stream.ts'
@@ -15,7 +17,7 @@ import { HeadReader } from './head-reader.ts'
 import { ConnectionFault } from './http2-error.ts'
 import { InboundData } from './inbound-data.ts'
 import { InboundHeads } from './inbound-heads.ts'
-import { type PingPurpose, putPing } from './pings.ts'
+import { CheckPing, type PingPurpose, putPing } from './pings.ts'
 import { encodePriorityUpdate } from './priority-update.ts'
 import type { Session, SessionOptions } from './session.ts'
 import { SessionCore } from './session-core.ts'
@@ -46,11 +48,16 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   readonly #heads: InboundHeads
   readonly #data: InboundData
   readonly #control: ControlFrames
+  readonly #early: EarlyGate | undefined
+  readonly #liveness: Liveness
+  readonly #check: CheckPing
   #isDraining = false
   #peerGoawayId = MAX_STREAM_ID
   /** Server role: the last id of the drain was said, or there is none to wait for. */
   #isFinalGoawaySent = false
   #isOutputTold = false
+  /** A head or data came in the read that is being worked on. */
+  #hasSpoken = false
   /** Within receive(): what is put out is told of once, at its end. */
   #isReceiving = false
 
@@ -58,6 +65,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     const { role, options, maxHeaderBytes, maxHeaderCount, enableConnectProtocol } = sessionOptions
     const core = new SessionCore(sessionOptions)
     this.#core = core
+    this.#early = sessionOptions.early
+    // TCP sends again by itself what was lost.
+    this.#liveness = new Liveness({ ...(sessionOptions.liveness ?? NO_LIVENESS), isLossy: false })
+    this.#check = new CheckPing(core.output)
     this.#reader = new FrameReader(this, options.maxFrameBytes, role === 'server')
     this.#assembler = new FieldBlockAssembler(
       this,
@@ -95,6 +106,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (role === 'client') output.putBytes(Buffer.from(CLIENT_PREFACE, 'latin1'))
     output.putFrame(SETTINGS, 0, 0, this.#settings)
     receiving.start()
+    this.#liveness.start(now)
     deadlines.expect('settings', now, options.settingsTimeoutMs)
     deadlines.expect('acknowledgement', now, options.settingsTimeoutMs)
     this.#settle()
@@ -104,12 +116,18 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     const core = this.#core
     if (core.isEnded) return
     core.now = now
+    const wasIdle = core.table.size === 0
     this.#isReceiving = true
     try {
       this.#reader.receive(buffer, start, end)
     } catch (error) {
       this.#fail(error)
     }
+    // The client role is busy with what it opens, the server role with what comes.
+    if (wasIdle && core.role === 'server' && core.table.size > 0) this.#liveness.onBusy(now)
+    this.#liveness.onHeard(now)
+    if (this.#hasSpoken) this.#liveness.onSpoken(now)
+    this.#hasSpoken = false
     this.#isReceiving = false
     this.#settle()
   }
@@ -133,6 +151,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       }
       if (core.isEnded) break
     }
+    if (!core.isEnded && this.#liveness.nextAt <= now) this.#checkLiveness()
     this.#settle()
   }
 
@@ -159,12 +178,14 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
 
   releaseOutput(): void {
     this.#core.output.release()
+    this.#check.onReleased()
     this.#core.sending.pump()
     this.#settle()
   }
 
   get nextTimeoutAt(): number {
-    return this.#core.isEnded ? Number.POSITIVE_INFINITY : this.#core.deadlines.nextAt
+    const { isEnded, deadlines } = this.#core
+    return isEnded ? Number.POSITIVE_INFINITY : Math.min(deadlines.nextAt, this.#liveness.nextAt)
   }
 
   // What it knows
@@ -184,12 +205,12 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     return Math.min(peerSettings.maxConcurrentStreams, MAX_STREAM_ID)
   }
 
-  /** There is none over TCP yet. */
   get isInEarlyData(): boolean {
-    return false
+    return this.#early?.phase === 'collecting'
   }
 
   readiness(request: ExchangeRequest): Readiness {
+    if (!mayWrite(this.#early, request.mayBeEarly === true)) return 'later'
     if (request.upgrade !== undefined) {
       if (!this.#core.hasPeerSettings) return 'later' // RFC 8441 3
       if (!this.peerEnablesConnect) return 'unavailable'
@@ -218,6 +239,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (core.isEnded || this.#isDraining || table.isExhausted)
       throw new TransportError('MM_CONNECTION_CLOSED', 'the session takes no more streams')
     core.now = now
+    if (table.size === 0) this.#liveness.onBusy(now)
     const id = table.peekOwnId()
     const firstFrameAt = output.position
     core.heads.putRequest(id, request, endsStream)
@@ -241,7 +263,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
 
   ping(): void {
     if (this.#core.isEnded) return
-    putPing(this.#core.output, 'check')
+    this.#check.put()
     this.#settle()
   }
 
@@ -310,8 +332,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     const core = this.#core
     if (core.isEnded) return
-    if (type === HEADERS) this.#assembler.receiveHeaders(flags, streamId, buffer, start, end)
-    else if (type === CONTINUATION) this.#assembler.receiveContinuation(flags, buffer, start, end)
+    if (type === HEADERS) {
+      this.#hasSpoken = true
+      this.#assembler.receiveHeaders(flags, streamId, buffer, start, end)
+    } else if (type === CONTINUATION) this.#assembler.receiveContinuation(flags, buffer, start, end)
     else {
       this.#control.receive(type, flags, streamId, buffer, start, end)
       return
@@ -328,6 +352,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   }
 
   onDataStart(streamId: number, flags: number, bytes: number, paddingBytes: number): void {
+    this.#hasSpoken = true
     if (!this.#core.isEnded) this.#data.start(streamId, flags, bytes, paddingBytes)
   }
 
@@ -361,12 +386,26 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
 
   onPong(purpose: PingPurpose): void {
     const core = this.#core
-    if (purpose === 'check') core.events.onPong()
-    else if (purpose === 'sample') core.receiving.onSamplePong(core.now)
+    if (purpose === 'check') {
+      this.#check.onPong()
+      core.events.onPong()
+    } else if (purpose === 'sample') core.receiving.onSamplePong(core.now)
     else {
       core.deadlines.met('drainPong')
       this.#sendFinalGoaway()
     }
+  }
+
+  #checkLiveness(): void {
+    const core = this.#core
+    // A client that takes nothing of its responses is the business of who writes them to it (writeTimeoutMs), as long as a PING cannot even leave.
+    const isHeldUp = this.#check.takeDelay() || (core.role === 'server' && this.#check.isWaiting)
+    if (isHeldUp) this.#liveness.onDelayed(core.now)
+    const verdict = this.#liveness.onTimer(core.table.size > 0, core.now)
+    // A handshake that is under way has a deadline of its own, and a PING is no request that may leave early.
+    if (verdict === 'ask' && !isUnderWay(this.#early)) this.#check.put()
+    else if (verdict === 'dead')
+      core.end({ code: 'NO_ERROR', message: this.#liveness.deathMessage, cause: 'silent' })
   }
 
   #sendFinalGoaway(): void {

@@ -1,6 +1,7 @@
+import type { EarlyGate } from '../early-gate.ts'
 import type { ClientSession } from '../multiplex/client-session.ts'
 import type { Stream } from '../multiplex/stream.ts'
-import type { Http2Options } from '../options.ts'
+import type { Http2Options, LivenessOptions } from '../options.ts'
 import type { ErrorCode } from './error-codes.ts'
 import type { SessionEvents } from './session-events.ts'
 
@@ -12,11 +13,15 @@ export interface SessionOptions {
   readonly maxHeaderCount: number
   /** Server role: whether extended CONNECT is offered (RFC 8441). */
   readonly enableConnectProtocol: boolean
+  /** Default: nobody asks. */
+  readonly liveness?: LivenessOptions | undefined
   readonly events: SessionEvents
   /** Client role: the id of the first stream; odd, default 1. For tests of what happens at the end of the ids. */
   readonly firstStreamId?: number
   /** The version of a borrowed chunk that may be kept; called within receive(). */
   readonly keep: (chunk: Buffer) => Buffer
+  /** Client role: the handshake below is under way. onReady is due when it is complete. */
+  readonly early?: EarlyGate | undefined
 }
 
 /** What a driver holds: HTTP/2 for both roles, without sockets, timers and clock. */

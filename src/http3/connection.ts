@@ -3,7 +3,7 @@ import type { ConnectionListener, HandshakeInfo } from '../connection.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { TransportError } from '../errors.ts'
 import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
-import type { Http3Options, QuicOptions, ResponseLimits } from '../options.ts'
+import type { Http3Options, LivenessOptions, QuicOptions, ResponseLimits } from '../options.ts'
 import type { QuicHandshake, QuicLink } from '../quic/engine.ts'
 import { waitForTicket } from './connection-farewell.ts'
 import { createSession } from './create-session.ts'
@@ -23,6 +23,8 @@ export interface Http3ConnectionOptions {
   limits: ResponseLimits
   http3: Http3Options
   quic: QuicOptions
+  /** Default: nobody asks. */
+  liveness?: LivenessOptions | undefined
   clock: Clock
   /** What came with the ticket that was offered. */
   rememberedSettings?: Settings | undefined
@@ -80,7 +82,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         enableConnectProtocol: false,
         enableDatagrams: false,
         rememberedSettings: options.rememberedSettings,
-        liveness: { intervalMs: quic.livenessIntervalMs, timeoutMs: quic.livenessTimeoutMs },
+        liveness: options.liveness,
         events: sessionEvents(host, options, onOutput, () => session),
         keep,
       })
@@ -105,6 +107,7 @@ function owner(host: SessionHost, session: Session): QuicLink['owner'] {
         new TransportError('MM_CONNECTION_CLOSED', message, { processed: 'unknown' }),
       )
     },
+    isWaiting: () => host.isWaiting(),
   }
 }
 

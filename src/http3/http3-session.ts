@@ -83,6 +83,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   start(now: number): void {
     const { quic } = this.#core
     this.#core.now = now
+    this.#watch.start()
     if (quic.isEstablished || quic.isInEarlyData) this.#begin()
     this.#credit.begin(0, quic.streamsLeft('bidirectional'))
   }

@@ -122,8 +122,6 @@ export class InboundTurn {
       case 'ended':
         this.#end = event.end
         break
-      case 'path':
-        break
     }
   }
 

@@ -1,10 +1,12 @@
+import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
 import { StreamFault } from './http3-error.ts'
-import { Liveness } from './liveness.ts'
 import type { SessionCore } from './session-core.ts'
 import { SessionDeadlines } from './session-deadlines.ts'
 
-/** What a session without liveness options has: nobody asks. */
-const NO_LIVENESS = { intervalMs: 0, timeoutMs: 0 }
+const NEVER = Number.POSITIVE_INFINITY
+
+/** How often it is looked whether packets have come: so many times per interval of liveness, which is how exact that is. */
+const LOOKS_PER_INTERVAL = 4
 
 /** How long a first GOAWAY gets to reach the client, in round trips, and at the least. */
 const DRAIN_ROUND_TRIPS = 2
@@ -22,17 +24,33 @@ const MIN_FAREWELL_MS = 1_000
 export class SessionWatch {
   readonly #core: SessionCore
   readonly #liveness: Liveness
+  /** Milliseconds from one look to the next: with exchanges under way, and without. */
+  readonly #lookMs: Readonly<Record<'busy' | 'idle', number>>
   readonly #deadlines = new SessionDeadlines()
+  #lookAt = NEVER
+  /** Those that had come at the last look. */
+  #seenPackets = 0
+  /** Exchanges were under way at the last look, or have begun since. */
+  #isBusy = false
   /** The packets that had come when a ping was asked for. */
   #pingedAt: number | undefined
 
   constructor(core: SessionCore) {
     this.#core = core
-    this.#liveness = new Liveness(core.options.liveness ?? NO_LIVENESS)
+    const options = core.options.liveness ?? NO_LIVENESS
+    // No server counts the PINGs of QUIC, which keep no stream waiting, and each is lost with its packet.
+    this.#liveness = new Liveness({ ...options, quietIntervalMs: 1, isLossy: true })
+    const idle = lookMs(options.idleIntervalMs)
+    this.#lookMs = { busy: Math.min(lookMs(options.intervalMs), idle), idle }
   }
 
   get nextAt(): number {
-    return Math.min(this.#deadlines.nextAt, this.#liveness.nextAt)
+    return Math.min(this.#deadlines.nextAt, this.#liveness.nextAt, this.#lookAt)
+  }
+
+  start(): void {
+    this.#liveness.start(this.#core.now)
+    this.#lookAt = this.#core.now + this.#lookMs.idle
   }
 
   expectSettings(): void {
@@ -78,9 +96,13 @@ export class SessionWatch {
   onOpened(): void {
     // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins again behind it.
     this.#deadlines.met('farewell')
-    // It stops by itself, when it looks and nothing is open: a row of short exchanges starts it once per interval.
-    if (this.#liveness.isWatching || !this.#liveness.isEnabled) return
-    this.#liveness.start(this.#core.quic.stats().receivedPackets, this.#core.now)
+    const { quic, now } = this.#core
+    if (this.#lookMs.busy === NEVER || this.#isBusy) return
+    this.#isBusy = true
+    // What came while nobody looked is no answer to what begins here.
+    this.#seenPackets = quic.stats().receivedPackets
+    this.#liveness.onBusy(now)
+    this.#lookAt = Math.min(this.#lookAt, now + this.#lookMs.busy)
   }
 
   /** Server: a request has begun. One deadline serves all heads: it is set when there is none, and moved on when it has come. */
@@ -121,7 +143,7 @@ export class SessionWatch {
       else if (overdue === 'farewell') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
       else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
     }
-    if (!core.isEnded && this.#liveness.nextAt <= core.now) this.#checkLiveness()
+    if (!core.isEnded && Math.min(this.#liveness.nextAt, this.#lookAt) <= core.now) this.#checkLiveness()
     return core.isEnded ? [] : due
   }
 
@@ -142,15 +164,25 @@ export class SessionWatch {
 
   #checkLiveness(): void {
     const core = this.#core
-    if (core.table.size === 0) {
-      this.#liveness.stop()
-      return
-    }
-    const verdict = this.#liveness.check(core.quic.stats().receivedPackets, core.now)
-    if (verdict === 'silent') core.quic.ping()
-    else if (verdict === 'dead') {
-      const message = `the peer has said nothing for quic.livenessTimeoutMs (${this.#liveness.timeoutMs})`
-      core.end({ code: 'H3_NO_ERROR', message, cause: 'network' })
-    }
+    this.#look()
+    const verdict = this.#liveness.onTimer(this.#isBusy, core.now)
+    if (verdict === 'ask') core.quic.ping()
+    else if (verdict === 'dead')
+      core.end({ code: 'H3_NO_ERROR', message: this.#liveness.deathMessage, cause: 'silent' })
   }
+
+  /** The hot path pays nothing for liveness but for the first exchange after a look that found none. */
+  #look(): void {
+    const { quic, now, table } = this.#core
+    const { receivedPackets } = quic.stats()
+    if (receivedPackets !== this.#seenPackets) this.#liveness.onHeard(now)
+    this.#seenPackets = receivedPackets
+    this.#isBusy = table.size > 0
+    const isWatching = this.#isBusy || this.#liveness.nextAt !== NEVER
+    this.#lookAt = isWatching ? now + this.#lookMs[this.#isBusy ? 'busy' : 'idle'] : NEVER
+  }
+}
+
+function lookMs(intervalMs: number): number {
+  return intervalMs > 0 ? Math.max(1, intervalMs / LOOKS_PER_INTERVAL) : NEVER
 }

@@ -2,9 +2,8 @@ import type { ClientSession, ClientSessionEvents } from '../multiplex/client-ses
 import type { RequestHead } from '../multiplex/message-head.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents } from '../multiplex/stream-events.ts'
-import type { Http3Options } from '../options.ts'
+import type { Http3Options, LivenessOptions } from '../options.ts'
 import type { QuicConnection, QuicHandshake } from '../quic/engine.ts'
-import type { LivenessOptions } from './liveness.ts'
 import type { Settings } from './settings.ts'
 
 export interface SessionOptions {
@@ -25,7 +24,7 @@ export interface SessionOptions {
   readonly enableDatagrams: boolean
   /** Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2). */
   readonly rememberedSettings?: Settings | undefined
-  /** Default: none. */
+  /** Default: nobody asks. */
   readonly liveness?: LivenessOptions | undefined
   readonly events: SessionEvents
   /** The version of a borrowed chunk that may be kept; called within onTurn(). */

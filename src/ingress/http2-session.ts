@@ -25,7 +25,7 @@ type Phase = 'open' | 'closing' | 'closed'
 
 /**
  * The server side of one HTTP/2 connection: the driver of a session, over a socket. Besides what SessionExchanges watches, a client that
- * reads nothing at all is let go (writeTimeoutMs).
+ * reads nothing at all is let go (writeTimeoutMs), and so is one whose path is dead while something is in flight (liveness).
  */
 export class Http2Session implements IngressSession, SessionEvents, ExchangesCarrier, OutputEvents {
   readonly protocol = 'h2'
@@ -54,6 +54,7 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
     this.#session = createSession({
       role: 'server',
       options: limits.http2,
+      liveness: limits.liveness,
       maxHeaderBytes: limits.maxHeaderBytes,
       maxHeaderCount: limits.maxHeaderCount,
       enableConnectProtocol: true,
@@ -66,6 +67,7 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
     this.#session.start(this.#exchanges.readAtMs)
     this.#exchanges.expectRequest()
     this.#exchanges.cover(this.nextDeadlineAt)
+    context.silence.add(socket, socket)
     socket.on('data', this.#onData)
     socket.on('end', this.#onSocketEnd)
     socket.on('finish', this.#onFinish)
@@ -138,6 +140,10 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
   onEnd(end: SessionEnd): void {
     this.#exchanges.onEnd(end)
     if (this.#phase !== 'open') return
+    if (end.cause === 'silent') {
+      this.#destroy() // nobody takes what is left to say
+      return
+    }
     this.#phase = 'closing'
     this.#output.finish()
   }

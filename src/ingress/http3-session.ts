@@ -65,7 +65,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
       headTimeoutMs: limits.headerTimeoutMs,
       enableConnectProtocol: true,
       enableDatagrams: false,
-      liveness: { intervalMs: limits.quic.livenessIntervalMs, timeoutMs: limits.quic.livenessTimeoutMs },
+      liveness: limits.liveness,
       events: this,
       keep: copyOf,
     })

@@ -1,12 +1,25 @@
 import type { TransportError } from '../errors.ts'
 
 /** What an operator may want to read in a log. Successful traffic is the handler's to tell of. */
-export type IngressEvent =
+export type IngressEvent = ClientEvent | FastOpenUnavailable
+
+/** What a client did. */
+export type ClientEvent =
   /** A client sent what cannot be forwarded, or too slowly, and was told so if it was not too late. */
   | { type: 'request-refused'; error: TransportError; remoteAddress: string; remotePort: number }
   /** A TLS handshake failed or took too long. */
   | { type: 'handshake-failed'; error: Error; remoteAddress: string; remotePort: number }
   /** `maxConnections` was reached, and a connection closed at once. */
   | { type: 'connection-refused'; remoteAddress: string; remotePort: number }
+
+/** Of a listener that was asked for TCP Fast Open, once, before listen() resolves: it works without. */
+interface FastOpenUnavailable {
+  readonly type: 'fast-open-unavailable'
+  /** For people. */
+  readonly because: string
+  /** Where it listens. */
+  readonly address: string
+  readonly port: number
+}
 
 export type IngressObserver = (event: IngressEvent) => void

@@ -1,4 +1,9 @@
-import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../options.ts'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  type Http2Options,
+  type LivenessOptions,
+} from '../options.ts'
 
 /**
  * Every limit and timeout of the listening side. A duration is in milliseconds; 0 switches a timeout or an optional limit off.
@@ -35,10 +40,19 @@ export interface IngressLimits {
   lingerTimeoutMs: number
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options
+  /**
+   * How soon a client of HTTP/2 is found that says nothing any more while requests are under way: asked by PING, as origins are, by the options of the
+   * group `liveness`. Clients do not count pings, so that they are asked again after `intervalMs`. A connection without requests is left to
+   * `keepAliveTimeoutMs`, and one that takes nothing of a response, though its kernel answers, to `writeTimeoutMs`.
+   */
+  liveness: LivenessOptions
 }
 
 /** The same where every limit may be left out. */
-export type IngressLimitsInput = Partial<Omit<IngressLimits, 'http2'>> & { http2?: Partial<Http2Options> }
+export type IngressLimitsInput = Partial<Omit<IngressLimits, 'http2' | 'liveness'>> & {
+  http2?: Partial<Http2Options>
+  liveness?: Partial<LivenessOptions>
+}
 
 /**
  * Clients are many and strangers, origins are few and ours: what one connection can make us hold is 4 MiB instead of 64. A stream begins
@@ -52,6 +66,11 @@ export const DEFAULT_INGRESS_HTTP2_OPTIONS: Readonly<Http2Options> = {
   maxStreamWindowBytes: 1_048_576,
   connectionWindowBytes: 1_048_576,
   maxBufferedBytes: 4_194_304,
+}
+
+export const DEFAULT_INGRESS_LIVENESS_OPTIONS: Readonly<LivenessOptions> = {
+  ...DEFAULT_LIVENESS_OPTIONS,
+  quietIntervalMs: 5_000,
 }
 
 export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
@@ -69,6 +88,7 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   maxDiscardBytes: 65_536,
   lingerTimeoutMs: 1_000,
   http2: DEFAULT_INGRESS_HTTP2_OPTIONS,
+  liveness: DEFAULT_INGRESS_LIVENESS_OPTIONS,
 }
 
 /** The limits of a listener: what is given, and the defaults for the rest. */
@@ -77,5 +97,6 @@ export function ingressLimits(given: IngressLimitsInput = {}): IngressLimits {
     ...DEFAULT_INGRESS_LIMITS,
     ...given,
     http2: { ...DEFAULT_INGRESS_HTTP2_OPTIONS, ...given.http2 },
+    liveness: { ...DEFAULT_INGRESS_LIVENESS_OPTIONS, ...given.liveness },
   }
 }

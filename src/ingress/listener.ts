@@ -1,7 +1,10 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, systemClock } from '../clock.ts'
+import { TransportError } from '../errors.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
+import { SilenceWatch } from '../native/silence-watch.ts'
+import { FAST_OPEN_NEEDS_TLS, fastOpenListener, MAX_FAST_OPEN_QUEUE } from './fast-open-listener.ts'
 import { Http1Session } from './http1-session.ts'
 import { Http2Session } from './http2-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
@@ -23,6 +26,14 @@ export interface ListenOptions {
    * (RFC 9113 3.3): its preface is told from a request of HTTP/1.1. `Upgrade: h2c` is never followed.
    */
   protocols?: readonly IngressProtocol[]
+  /**
+   * TCP Fast Open (RFC 7413): how many clients may wait at once whose data came with their SYN, and who spare themselves a round trip. 0 or undefined: off.
+   * Linux, with native calls, and only where net.ipv4.tcp_fastopen allows it to listeners; elsewhere the listener works without, and the observer
+   * hears why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice, and "a server that cannot accept receiving the
+   * same SYN data more than once MUST NOT enable TFO" (section 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in
+   * cleartext would be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this listener takes none over TCP.)
+   */
+  fastOpen?: number
   limits?: IngressLimitsInput
   clock?: Clock
   observer?: IngressObserver
@@ -50,14 +61,21 @@ export interface IngressListener {
 /** How much of a response a socket takes before its exchange is asked to wait: one read of the origin's socket. */
 const WRITE_AHEAD_BYTES = 65_536
 
-/** Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE. */
+/**
+ * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with MM_INVALID_ARGUMENT when `fastOpen` is
+ * no whole number, or goes without `tls`.
+ */
 export async function listen(options: ListenOptions): Promise<IngressListener> {
+  const fastOpen = checkFastOpen(options)
   const limits = ingressLimits(options.limits)
   const protocols = options.protocols ?? INGRESS_PROTOCOLS
   const takesHttp1 = protocols.includes('http/1.1')
   const takesHttp2 = protocols.includes('h2')
   const stats = newIngressStats()
   const observer = options.observer ?? ignoreEvent
+  const clock = options.clock ?? systemClock
+  const { intervalMs, timeoutMs } = limits.liveness
+  const boundMs = intervalMs > 0 && timeoutMs > 0 ? intervalMs + timeoutMs : 0
   const context: SessionContext = {
     handler: options.handler,
     limits,
@@ -68,7 +86,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       maxHeaderCount: limits.maxHeaderCount,
       maxTrailerBytes: Math.min(limits.maxHeaderBytes, DEFAULT_CODEC_LIMITS.maxTrailerBytes),
     },
-    clock: options.clock ?? systemClock,
+    clock,
+    silence: new SilenceWatch({ clock, boundMs }),
     stats,
     observer,
     scheme: options.tls === undefined ? 'http' : 'https',
@@ -155,6 +174,9 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
   server.on('error', () => {})
   const { address, port } = server.address() as net.AddressInfo // listening on a port, not on a path
+  // Who connects before this is set does so as always.
+  const because = fastOpen === 0 ? undefined : fastOpenListener(server, fastOpen)
+  if (because !== undefined) observer({ type: 'fast-open-unavailable', because, address, port })
   server.once('close', () => {
     isServerClosed = true
     settleIfClosed()
@@ -181,5 +203,17 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
 }
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+function checkFastOpen({ fastOpen = 0, tls }: ListenOptions): number {
+  if (!Number.isInteger(fastOpen) || fastOpen < 0 || fastOpen > MAX_FAST_OPEN_QUEUE) {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `fastOpen must be a whole number from 0 to ${MAX_FAST_OPEN_QUEUE}, not ${fastOpen}`,
+    )
+  }
+  if (fastOpen > 0 && tls === undefined)
+    throw new TransportError('MM_INVALID_ARGUMENT', `fastOpen ${FAST_OPEN_NEEDS_TLS}`)
+  return fastOpen
+}
 
 function ignoreEvent(): void {}

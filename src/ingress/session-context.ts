@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import type { CodecLimits } from '../http1/codec-limits.ts'
+import type { SilenceWatch } from '../native/silence-watch.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import type { IngressLimits } from './ingress-limits.ts'
@@ -31,4 +32,6 @@ export interface ListenerContext {
 /** The same for sessions over TCP. */
 export interface SessionContext extends ListenerContext {
   readonly codecLimits: CodecLimits
+  /** Finds clients of HTTP/2 that acknowledge nothing of what was sent. */
+  readonly silence: Pick<SilenceWatch, 'add'>
 }

@@ -19,6 +19,8 @@ export interface TrustPolicy {
   readonly minVersion: string | undefined
   readonly maxVersion: string | undefined
   readonly ciphers: string | undefined
+  /** Of the key exchange: who asks for post-quantum groups must not go on from a session that was made without them. */
+  readonly groups: string | undefined
   /** Name and version of the TLS library: the ticket's format is its own (OpenSSL 3.0 and 3.5 do not read each other's). */
   readonly tlsLibrary: string
 }
@@ -45,6 +47,7 @@ export function trustDigest(policy: TrustPolicy): string {
       policy.minVersion ?? null,
       policy.maxVersion ?? null,
       policy.ciphers ?? null,
+      policy.groups ?? null,
       policy.tlsLibrary,
     ]),
   )

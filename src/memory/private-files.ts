@@ -9,13 +9,16 @@ import {
   readSync,
   renameSync,
   rmSync,
+  type Stats,
 } from 'node:fs'
 import { hasCode } from './system-error.ts'
 
 export const PRIVATE_FILE = 0o600
 export const PRIVATE_DIRECTORY = 0o700
-/** Not followed when it is a link, not waited for when it is a pipe. Windows has neither flag. */
-const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+/** A pipe is not waited for. Windows has no such flag, nor the next one. */
+const FOLLOW_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+const READ_FLAGS = FOLLOW_FLAGS | (constants.O_NOFOLLOW ?? 0)
+const ROOT = 0
 
 /**
  * What others own, or may change, is not to be trusted with tickets. `forbidden`: permission bits that must not be set. Windows has neither
@@ -39,7 +42,7 @@ export class UnusableFile extends Error {}
 
 /** Throws UnusableFile for what is no file, or has more bytes than that. */
 export function readBounded(path: string, maxBytes: number): Buffer {
-  const file = openToRead(path)
+  const file = openToRead(path, READ_FLAGS)
   try {
     const stat = fstatSync(file)
     if (!stat.isFile()) throw new UnusableFile(`${path} is no file`)
@@ -49,6 +52,41 @@ export function readBounded(path: string, maxBytes: number): Buffer {
   } finally {
     closeSync(file)
   }
+}
+
+/**
+ * The first `maxBytes` of a secret that the operator has put there for us. A link is followed: secrets that a container mounts are links.
+ * Throws UnusableFile, in words for him.
+ */
+export function readSecret(path: string, maxBytes: number): Buffer {
+  const file = openToRead(path, FOLLOW_FLAGS)
+  try {
+    const stat = fstatSync(file)
+    if (!stat.isFile()) throw new UnusableFile(`${path} is no file`)
+    const objection = secretObjection(stat, process.getuid?.())
+    if (objection !== undefined) throw new UnusableFile(`${path}: ${objection}`)
+    const bytes = Buffer.alloc(maxBytes)
+    return bytes.subarray(0, readSync(file, bytes, 0, maxBytes, 0))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * Who else may read a secret? The rule is PostgreSQL's for its ssl_key_file: our own file is for us alone; one that root owns may be for a group
+ * too, as containers and systemd hand secrets out. `user`: who we are; undefined: Windows, which has no such bits.
+ */
+export function secretObjection(
+  { uid, mode }: Pick<Stats, 'uid' | 'mode'>,
+  user: number | undefined,
+): string | undefined {
+  if (user === undefined) return undefined
+  if (uid !== user && uid !== ROOT) return 'it belongs to another user'
+  if ((mode & 0o022) !== 0) return 'others may write into it (chmod go-w)'
+  if ((mode & 0o007) !== 0) return 'others may read it (chmod o-rwx)'
+  // Root's own processes have no need of a group.
+  if ((mode & 0o070) !== 0 && uid === user) return 'its group may read it (chmod g-rwx)'
+  return undefined
 }
 
 export function makeIfMissing(directory: string): void {
@@ -89,9 +127,9 @@ export function removeTree(path: string): void {
   }
 }
 
-function openToRead(path: string): number {
+function openToRead(path: string, flags: number): number {
   try {
-    return openSync(path, READ_FLAGS)
+    return openSync(path, flags)
   } catch (error) {
     if (hasCode(error, 'ELOOP')) throw new UnusableFile(`${path} is a link`)
     if (hasCode(error, 'EACCES')) throw new UnusableFile(`${path} may not be read by us`)

@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FileRecords } from './file-records.ts'
-import { checkOwn, PRIVATE_DIRECTORY, PRIVATE_FILE, readBounded } from './private-files.ts'
+import { decodeOperatorKey, KEY_BYTES, MAX_KEY_FILE_BYTES } from './operator-key.ts'
+import {
+  checkOwn,
+  PRIVATE_DIRECTORY,
+  PRIVATE_FILE,
+  readBounded,
+  readSecret,
+  UnusableFile,
+} from './private-files.ts'
 import { pruneRecords, recordPath, unfinishedSuffix } from './record-directory.ts'
 import type { RecordStore } from './record-store.ts'
 import { hasCode, plainError } from './system-error.ts'
@@ -12,7 +20,7 @@ import { hasCode, plainError } from './system-error.ts'
  * gone from the store before what is in it is used; they are rare (one per new connection) and small. They throw plain Errors.
  */
 export interface StateStore {
-  /** 32 bytes, made with the first call that finds none. */
+  /** 32 bytes; where nobody has given any, made with the first call that finds none. */
   key(): Buffer
   /** Takes a record away: of several processes that ask at once, one gets it. Undefined: there is none. */
   claim(name: string): Buffer | undefined
@@ -23,7 +31,6 @@ export interface StateStore {
   prune(count: number): void
 }
 
-const KEY_BYTES = 32
 /** What is longer was not written by us. */
 const MAX_RECORD_BYTES = 1024 * 1024
 
@@ -32,12 +39,16 @@ export class FileStore implements StateStore {
   readonly #directory: string
   readonly #keyFile: string
   readonly #records: string
+  /** Of the operator. */
+  readonly #givenKeyFile: string | undefined
 
-  constructor(directory: string) {
+  /** `keyFile`: made by the operator, in a form that decodeOperatorKey() takes. Undefined: `key` in the directory, which is made. */
+  constructor(directory: string, keyFile?: string) {
     mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY })
     checkOwn(directory, 0o022)
     this.#directory = directory
     this.#keyFile = join(directory, 'key')
+    this.#givenKeyFile = keyFile
     this.#records = join(directory, 'tickets')
     mkdirSync(this.#records, { recursive: true, mode: PRIVATE_DIRECTORY })
     checkOwn(this.#records, 0o077)
@@ -49,6 +60,7 @@ export class FileStore implements StateStore {
   }
 
   key(): Buffer {
+    if (this.#givenKeyFile !== undefined) return givenKey(this.#givenKeyFile)
     const known = this.#readKey()
     if (known !== undefined) return known
     const temporary = `${this.#keyFile}.${unfinishedSuffix()}`
@@ -109,4 +121,13 @@ export class FileStore implements StateStore {
       throw new Error(`${this.#keyFile} is no key of ours: it must have ${KEY_BYTES} bytes`)
     return key
   }
+}
+
+function givenKey(path: string): Buffer {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) throw new UnusableFile(`${path} is not there`)
+  const key = decodeOperatorKey(readSecret(path, MAX_KEY_FILE_BYTES + 1)) // one more tells a longer file
+  if (key !== undefined) return key
+  throw new UnusableFile(
+    `${path} holds no key: ${KEY_BYTES} random bytes, plain, in hexadecimal or in base64`,
+  )
 }

@@ -46,9 +46,10 @@ export class TicketVault implements TicketKeeper {
   claim(peer: string): readonly KeptTicket[] | undefined {
     return this.#try('read', () => {
       const name = this.#nameOf(peer)
+      const key = this.#sealingKey() // before the record is taken away: without a key nothing is lost
       const record = this.#config.store.claim(name)
       if (record === undefined) return []
-      const plain = unseal(this.#sealingKey(), name, record)
+      const plain = unseal(key, name, record)
       const tickets = plain === undefined ? undefined : decodeKeptTickets(plain)
       if (tickets === undefined) throw new Error('a record is not ours, or was changed: it is thrown away')
       return tickets

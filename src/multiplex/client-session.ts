@@ -91,7 +91,8 @@ export interface SessionEnd {
    * - `flood`: a defence ended it
    * - `timeout`: it did not say what it had to in time
    * - `network`: the way to it is gone
+   * - `silent`: it was asked for a sign of life and gave none
    * - `idle`: nothing came for the idle timeout of the connection. Where nothing was under way that is nobody's fault
    */
-  readonly cause: 'local' | 'peer' | 'flood' | 'timeout' | 'network' | 'idle'
+  readonly cause: 'local' | 'peer' | 'flood' | 'timeout' | 'network' | 'silent' | 'idle'
 }

@@ -156,6 +156,10 @@ export class MultiplexedConnection implements Connection {
     return this.#originSet
   }
 
+  get endedBy(): CloseReason | undefined {
+    return this.#reason
+  }
+
   /** Requests that the peer's GOAWAY says it has taken. */
   get requestsTaken(): number | undefined {
     return this.#requestsTaken
@@ -350,6 +354,7 @@ export class MultiplexedConnection implements Connection {
   #reasonOf({ cause, isError }: SessionEnd): CloseReason {
     if (cause === 'local') return this.#reason ?? 'peer-closed'
     if (cause === 'timeout') return 'timeout'
+    if (cause === 'silent') return 'ping-failed'
     if (cause === 'idle' && this.#wasIdle) return 'idle-timeout'
     if (cause === 'network' || cause === 'idle') return 'network-error'
     return cause === 'peer' && !isError ? 'peer-closed' : 'protocol-error'

@@ -44,7 +44,7 @@ export function sessionFailure(end: SessionEnd): TransportError {
 function codeOf(end: SessionEnd): ErrorCode {
   if (end.cause === 'flood') return 'MM_EXCESSIVE_LOAD'
   if (end.cause === 'timeout' || (end.cause === 'peer' && end.isError)) return 'MM_PROTOCOL_ERROR'
-  if (end.cause === 'network' || end.cause === 'idle') return 'MM_CONNECTION_RESET'
+  if (end.cause === 'network' || end.cause === 'silent' || end.cause === 'idle') return 'MM_CONNECTION_RESET'
   // The session ends itself by another code only when something in here threw that must not.
   return end.isError ? 'MM_INTERNAL' : 'MM_CONNECTION_CLOSED'
 }

@@ -14,6 +14,8 @@ export class StreamTunnel {
   #whenWritable: (() => void) | undefined
   #hasSentEnd = false
   #hasReceivedEnd = false
+  /** The peer has said everything and wants to hear no more: what is written goes nowhere. */
+  #isUnwanted = false
 
   /** `onReset`: its holder, or an error, broke it off before both sides had said everything. */
   constructor(stream: Stream, keep: (chunk: Buffer) => Buffer, onReset: () => void) {
@@ -22,12 +24,12 @@ export class StreamTunnel {
     this.duplex = new Duplex({
       read: () => stream.resume(),
       write: (chunk: Buffer, _encoding, callback) => {
-        if (stream.write(chunk, keepAsItIs)) callback()
+        if (this.#isUnwanted || stream.write(chunk, keepAsItIs)) callback()
         else this.#whenWritable = callback
       },
       final: callback => {
         this.#hasSentEnd = true
-        stream.end(NO_HEADERS)
+        if (!this.#isUnwanted) stream.end(NO_HEADERS)
         callback()
       },
       destroy: (error, callback) => {
@@ -52,9 +54,20 @@ export class StreamTunnel {
     this.duplex.push(null)
   }
 
-  /** Who has said everything and then resets without an error only does not want to hear more (RFC 9113 8.1). */
+  /**
+   * Who has said everything and then resets without an error only does not want to hear more, and what he said must not be thrown away
+   * (RFC 9113 8.1): the tunnel stays until its reader has had it, which is no more than lies in its buffer now.
+   */
   receiveReset(error: Error, isError: boolean): void {
-    this.duplex.destroy(!isError && this.#hasReceivedEnd ? undefined : error)
+    const { duplex } = this
+    if (isError || !this.#hasReceivedEnd) {
+      duplex.destroy(error)
+      return
+    }
+    this.#isUnwanted = true
+    this.onWritable()
+    if (duplex.readableEnded) duplex.destroy()
+    else duplex.once('end', () => duplex.destroy())
   }
 
   onWritable(): void {

@@ -13,7 +13,7 @@ import { closeNow, evictLongestIdle, retire } from './retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './settle.ts'
 import type { Slot } from './slot.ts'
 import { retireSurplus } from './surplus.ts'
-import { changeWarm, keepUp, startWarmChecks } from './upkeep.ts'
+import { changeWarm, closeSilent, keepUp, startWarmChecks } from './upkeep.ts'
 
 type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 
@@ -178,13 +178,20 @@ export class PoolState<Link, Waiter> {
     return settle(core, now, [])
   }
 
-  /** The connection is gone. */
-  onClosed(slot: Slot<Link>, error: TransportError | undefined, now: number): Actions<Link, Waiter> {
+  /** The connection is gone. `wasSilent`: since its peer said nothing any more. */
+  onClosed(
+    slot: Slot<Link>,
+    error: TransportError | undefined,
+    now: number,
+    wasSilent: boolean = false,
+  ): Actions<Link, Waiter> {
     if (slot.state.kind === 'closed') return NO_ACTIONS
     const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
     noteStillborn(core, slot, error, now)
     core.slots.remove(slot)
-    return settle(core, now, [])
+    if (wasSilent) closeSilent(core, now, actions)
+    return settle(core, now, actions)
   }
 
   onPinged(slot: Slot<Link>, isAlive: boolean, now: number): Actions<Link, Waiter> {

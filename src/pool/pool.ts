@@ -183,6 +183,12 @@ export class Pool implements BudgetClient, SlotEvents {
     return this.#links.keys()
   }
 
+  /** How many requests found the connection there, of those that it was leased to so far. 0 for one that is not open. */
+  reusesOf(connection: Connection): number {
+    const link = this.#links.get(connection)
+    return link === undefined ? 0 : Math.max(0, link.slot.leases - 1)
+  }
+
   /**
    * Open connections that take requests, whatever their load: above 0, a request that comes now has a stream, or waits for an answer to
    * a ping or for the end of another exchange, but not for a handshake (unless all of these are lost or go on being full). Not counted
@@ -261,7 +267,8 @@ export class Pool implements BudgetClient, SlotEvents {
     const { connection, slot } = link
     if (connection === undefined || slot.state.kind === 'closed') return
     const now = this.#clock.now()
-    const actions = this.#state.onClosed(slot, error, now)
+    const wasSilent = slot.state.kind !== 'closing' && isSilence(reason, error)
+    const actions = this.#state.onClosed(slot, error, now, wasSilent)
     this.#links.delete(connection)
     this.#tally.onClosed(reason)
     this.#run(actions, {
@@ -464,6 +471,13 @@ export class Pool implements BudgetClient, SlotEvents {
       warn(error)
     }
   }
+}
+
+/** Found by a ping, or by the kernel: by keepalive, or since nothing was acknowledged. */
+function isSilence(reason: CloseReason, error: TransportError | undefined): boolean {
+  if (reason === 'ping-failed') return true
+  const cause = error?.cause
+  return cause instanceof Error && 'code' in cause && cause.code === 'ETIMEDOUT'
 }
 
 /** `#3 leased 2/100, 12 requests: ` and the connection's own line. */

@@ -87,10 +87,7 @@ function closeIfExpired<Link, Waiter>(
   if (expired !== undefined) closeNow(core, slot, expired, actions)
 }
 
-/**
- * The path is dead rather than the one connection: what was silent for longer is not worth a wait of its own, so it goes as well.
- * (A ping that fails at once, say on a connection that was closed meanwhile, tells nothing of the others.)
- */
+/** (A ping that fails at once, say on a connection that was closed meanwhile, tells nothing of the others.) */
 function onPingUnanswered<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   slot: Slot<Link>,
@@ -98,6 +95,18 @@ function onPingUnanswered<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   closeNow(core, slot, 'ping-failed', actions)
+  closeSilent(core, now, actions)
+}
+
+/**
+ * A peer was found silent, and it is the path that is dead rather than the one connection: what was idle for as long as to need a check is not worth a
+ * wait of its own, so it goes as well.
+ */
+export function closeSilent<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
   for (let idle = core.slots.oldestIdle; idle !== undefined; ) {
     const next = idle.newer
     if (idle.state.kind === 'idle' && now - idle.state.since >= core.verifyAfterIdleMs) {

@@ -1,28 +1,137 @@
-import { readFile } from 'node:fs/promises'
-import { platform } from 'node:os'
-import type { Finding } from '../select/probe/probe-report.ts'
+import type { Clock } from '../clock.ts'
+import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { SocketCalls } from '../native/socket-calls.ts'
+import type { TlsOptions } from '../options.ts'
+import type { Protocol } from '../protocol.ts'
+import type { Finding, ProbedFastOpen } from '../select/probe/probe-report.ts'
+import { type AttemptOptions, AttemptSocket } from '../tcp/attempt-socket.ts'
+import { attemptError } from '../tcp/connect-error.ts'
+import type { FastOpen } from '../tcp/fast-open.ts'
+import { fastOpenOutcome, type SeenFastOpenOutcome } from '../tcp/fast-open-outcome.ts'
+import { fastOpenReport } from '../tcp/fast-open-report.ts'
+import { SecureContexts } from '../tcp/secure-contexts.ts'
+import { boundedLook, checkEndpoint } from './bounded-look.ts'
 
-const SETTING = '/proc/sys/net/ipv4/tcp_fastopen'
-/** Bit 0 of the setting (Linux, Documentation/networking/ip-sysctl.rst): connects may send data, and ask for cookies. */
-const CLIENT = 1
+export interface FastOpenProbeOptions {
+  readonly clock: Clock
+  /** What this machine can, and who hears what became of each connect. */
+  readonly fastOpen: Pick<FastOpen, 'unavailable' | 'calls' | 'onOutcome'>
+  /** Those of the origin. */
+  readonly tls: TlsOptions
+  /** For SNI and the certificate, without a dot at its end. */
+  readonly serverName: string
+  /** Offered in this order; h3 is not over TCP, and left out. */
+  readonly protocols: readonly Protocol[]
+  /** For each of the two connects, with its handshake. */
+  readonly timeoutMs: number
+}
+
+/** What one connect with Fast Open came to, once it was secured. */
+interface Sight {
+  readonly outcome: SeenFastOpenOutcome
+  /** The kernel had one when the connect began. */
+  readonly hadCookie: boolean
+  readonly firstFlightBytes: number | undefined
+  readonly segmentBytes: number
+}
+
+const NOT_LET: Finding<never> = { skipped: 'the kernel does not let this process use Fast Open' }
 
 /**
- * Whether the kernel has a cookie for TCP Fast Open (RFC 7413) cannot be seen from here: Node sets neither TCP_FASTOPEN_CONNECT nor
- * MSG_FASTOPEN, so that it never asks for one, and the kernel tells of those it has over netlink only (`ip tcp_metrics show`), which Node
- * does not speak. The counters in /proc/net/netstat are sums over all peers. So this says what the kernel would let us do.
+ * Whether a peer takes data with the SYN (TCP Fast Open, RFC 7413), by two connects that are secured, as strictly as others, and closed: the first asks for
+ * a cookie, unless the kernel has one of this address, and the second sends its ClientHello with the SYN. What became of that the kernel says
+ * (TCP_INFO). The breakers are told, not asked. Rejects as quicVersions does.
  */
-export async function fastOpenCookie(
-  settingFile: string = SETTING,
-): Promise<Finding<{ readonly cookie: boolean }>> {
-  const because = 'Node cannot ask for Fast Open, and the kernel shows its cookies to native code only'
-  if (platform() !== 'linux') return { skipped: because }
-  let setting: number
-  try {
-    setting = Number(await readFile(settingFile, 'latin1'))
-  } catch {
-    return { skipped: `${because}; net.ipv4.tcp_fastopen cannot be read` }
+export async function probeFastOpen(
+  endpoint: Endpoint,
+  options: FastOpenProbeOptions,
+  signal: AbortSignal,
+): Promise<Finding<ProbedFastOpen>> {
+  checkEndpoint(endpoint)
+  const { unavailable, calls } = options.fastOpen
+  if (calls === undefined) return unavailable === undefined ? NOT_LET : { skipped: unavailable }
+  const first = await connectOnce(endpoint, calls, options, signal)
+  if (!('found' in first)) return first
+  const { outcome } = first.found
+  // A cookie that the peer does not know any more was replaced by its answer: the second connect has the better one.
+  const isSettled = outcome === 'used' || outcome === 'syn-resent'
+  const last = isSettled ? first : await connectOnce(endpoint, calls, options, signal)
+  return 'found' in last ? { found: judge(last.found, endpoint.family) } : last
+}
+
+async function connectOnce(
+  endpoint: Endpoint,
+  calls: SocketCalls,
+  options: FastOpenProbeOptions,
+  signal: AbortSignal,
+): Promise<Finding<Sight>> {
+  const { clock, timeoutMs, tls, serverName, protocols, fastOpen } = options
+  const bounds = {
+    clock,
+    timeoutMs,
+    onTimeout: () =>
+      ({
+        fault: `${formatEndpoint(endpoint)} no TLS handshake with Fast Open within ${timeoutMs} ms`,
+        code: 'MM_TLS_TIMEOUT',
+      }) as const,
   }
-  if (!Number.isInteger(setting)) return { skipped: `${because}; net.ipv4.tcp_fastopen cannot be read` }
-  const allowed = (setting & CLIENT) === 0 ? 'forbids it to clients' : 'allows it to clients'
-  return { skipped: `${because}; this kernel ${allowed} (net.ipv4.tcp_fastopen is ${setting})` }
+  const secure = {
+    context: new SecureContexts(1).get(tls).context,
+    serverName,
+    alpnProtocols: protocols.filter(protocol => protocol !== 'h3'),
+    rejectUnauthorized: tls.rejectUnauthorized ?? true,
+    session: undefined,
+    keylog: undefined,
+  }
+  const sight = await boundedLook<Finding<Sight>>(bounds, signal, answer =>
+    look({ endpoint, keepAliveDelayMs: 0, secure, fastOpen: calls }, serverName, answer),
+  )
+  if ('found' in sight) fastOpen.onOutcome(endpoint.address, sight.found.outcome)
+  return sight
+}
+
+/** One connect under way. 'connect' means nothing where the SYN is still to leave: only the handshake counts. */
+function look(
+  options: AttemptOptions,
+  serverName: string,
+  answer: (answer: Finding<Sight>) => void,
+): () => void {
+  let hadCookie = false
+  const attempt = new AttemptSocket(options, {
+    onConnected() {},
+    onPutOff() {
+      hadCookie = true
+    },
+    onSecured() {
+      const info = attempt.fastOpenInfo()
+      const outcome = info === undefined ? undefined : fastOpenOutcome(info)
+      const { firstFlightBytes } = attempt
+      if (info === undefined || outcome === undefined) return answer(NOT_LET)
+      const { segmentBytes } = info
+      answer({ found: { outcome, hadCookie, firstFlightBytes, segmentBytes } })
+    },
+    onFailed(cause) {
+      // Of a SYN that was put off, a read tells what connect(2) would have said.
+      const hasSpoken = attempt.socket.bytesRead > 0 || !isOfSystem(cause)
+      const phase = hasSpoken ? 'tls' : 'connect'
+      const { message, code } = attemptError(cause, phase, formatEndpoint(options.endpoint), serverName)
+      answer({ fault: message, code })
+    },
+  })
+  attempt.socket.unref()
+  attempt.readPort.attach({ onRead: () => true })
+  return () => attempt.destroy()
+}
+
+function judge({ outcome, hadCookie, firstFlightBytes, segmentBytes }: Sight, family: 4 | 6): ProbedFastOpen {
+  // It was asked for twice: in a connect before, and in this one.
+  const because =
+    outcome === 'no-cookie'
+      ? 'the peer gives no cookie'
+      : fastOpenReport(outcome, { firstFlightBytes, family, segmentBytes }).because
+  return { cookie: hadCookie, taken: outcome === 'used', firstFlightBytes, because }
+}
+
+function isOfSystem(cause: unknown): boolean {
+  return cause instanceof Error && 'errno' in cause
 }

@@ -45,7 +45,7 @@ async function connectOnce(
   return await boundedLook<Connected>(bounds, signal, answer => {
     let startedAt = clock.now()
     const attempt = new AttemptSocket(
-      { endpoint, socket: { keepAliveDelayMs: 0 }, secure: undefined },
+      { endpoint, keepAliveDelayMs: 0, secure: undefined },
       {
         onConnected: () => answer({ found: { ms: clock.now() - startedAt } }),
         onSecured: () => {},

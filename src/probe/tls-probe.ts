@@ -83,7 +83,7 @@ class HandshakeLook {
     const attempt = new AttemptSocket(
       {
         endpoint: this.#endpoint,
-        socket: { keepAliveDelayMs: 0 },
+        keepAliveDelayMs: 0,
         secure: {
           context,
           serverName,

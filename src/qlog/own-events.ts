@@ -1,4 +1,5 @@
 import { formatEndpoint } from '../endpoint.ts'
+import { formatPathEnd } from '../migration-report.ts'
 import type { TransportEvent } from '../observer.ts'
 import { roundedMs } from './qlog-event.ts'
 
@@ -10,8 +11,8 @@ export interface OwnEvent {
 
 /**
  * What draft-kuehlewind-happy-qlog has no words for, in a namespace of our own (`middlemile:`): `decision`, `race_ended`, `http3_status`,
- * `evidence`, `connection_opened`, `connection_closed`, `connect_failed`, `exchange_retried`, and `exchange_ended`. Undefined: not for a
- * trace. Nothing of a request but its method and path without the query, which may carry secrets.
+ * `evidence`, `connection_opened`, `connection_closed`, `connect_failed`, `exchange_retried`, `exchange_ended`, `migration`, and `path_sampled`, whose names are those
+ * of `recovery:metrics_updated` where that has them. Undefined: not for a trace. Nothing of a request but its method and path without the query, which may carry secrets.
  */
 export function ownEvent(event: TransportEvent): OwnEvent | undefined {
   switch (event.type) {
@@ -102,6 +103,35 @@ export function ownEvent(event: TransportEvent): OwnEvent | undefined {
         response_bytes: event.responseBytes,
         code: event.error?.code,
       })
+    case 'migration': {
+      const { cause, outcome, from, to, gapMs, because } = event.report
+      return own('migration', {
+        connection_id: event.connection.id,
+        cause,
+        outcome,
+        from: formatPathEnd(from),
+        to: to === undefined ? undefined : formatPathEnd(to),
+        gap_ms: rounded(gapMs),
+        because,
+      })
+    }
+    case 'path-sampled': {
+      const { lane, connection, stats, lossRatio } = event
+      return own('path_sampled', {
+        connection_id: connection.id,
+        protocol: connection.protocol,
+        lane,
+        smoothed_rtt: roundedMs(stats.rttMs),
+        min_rtt: rounded(stats.minRttMs),
+        congestion_window: stats.congestionWindowBytes,
+        packets_sent: stats.sentPackets,
+        packets_lost: stats.lostPackets,
+        packets_received: stats.receivedPackets,
+        packets_out_of_order: stats.outOfOrderPackets,
+        bytes_per_second: stats.deliveryBytesPerSecond,
+        loss_ratio: lossRatio === undefined ? undefined : Math.round(lossRatio * 1e4) / 1e4,
+      })
+    }
     // Dials are told in the draft's words; the rest says nothing of a choice.
     default:
       return undefined

@@ -2,61 +2,71 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { QuicConnectOptions, UdpAddress } from './engine.ts'
+import { LinkSockets, type LinkSocketsListener } from './link-sockets.ts'
+import { PathMover } from './path-mover.ts'
 import { UdpLink } from './udp-link.ts'
-import { UdpSocket, type UdpSocketListener } from './udp-socket.ts'
 
 const CONNECTION_ID_BYTES = 16
 
 export type ClientLinkOptions = Omit<QuicConnectOptions, 'local' | 'connectionId'> & { readonly clock: Clock }
 
 /**
- * A client's connection on a socket of its own, connected so that nobody else is heard. The first flight has left when it resolves.
+ * A client's connection on a socket of its own, connected so that nobody else is heard. The first flight has left when it resolves. With `allowsSecondPath` it
+ * moves to other sockets, when it is told to and when its path fails.
  * Rejects with the system's error, or with MM_INVALID_ARGUMENT when the TLS options cannot be used.
  */
 export async function openClientLink(engine: DrivenEngine, options: ClientLinkOptions): Promise<UdpLink> {
-  const listener = new LinkListener(options.remote)
-  const socket = await UdpSocket.connect(options.remote, listener)
+  const { remote, clock, allowsSecondPath = false } = options
+  const listener = new LinkListener(remote)
+  const sockets = await LinkSockets.open(remote, listener)
+  const [local] = sockets.locals
   let connection: DrivenConnection
   try {
+    if (local === undefined) throw new Error('a socket without an address')
     const connectionId = randomBytes(CONNECTION_ID_BYTES)
-    connection = engine.connect({ ...options, local: socket.local, connectionId })
+    connection = engine.connect({ ...options, local, connectionId })
   } catch (error) {
-    socket.close()
+    sockets.release()
     throw error
   }
-  const link = new UdpLink({
+  let mover: PathMover | undefined
+  const link: UdpLink = new UdpLink({
     connection,
-    local: socket.local,
-    remote: options.remote,
-    clock: options.clock,
-    socket: {
-      send: ({ bytes }) => socket.send(bytes),
-      isFull: () => socket.isFull,
-      ref: () => socket.ref(),
-      unref: () => socket.unref(),
-      release: () => socket.close(),
-    },
+    local,
+    remote,
+    clock,
+    socket: sockets,
+    beforeSending: allowsSecondPath ? () => mover?.onTurn() : undefined,
+    onOver: () => mover?.end(),
   })
+  if (allowsSecondPath) {
+    const schedule = (): void => link.schedule()
+    const isWaiting = (): boolean => link.owner?.isWaiting?.() === true
+    mover = new PathMover({ connection, sockets, local, remote, clock, schedule, isWaiting })
+    link.mover = mover
+  }
   listener.link = link
+  listener.mover = mover
   link.flush()
   return link
 }
 
-/** A socket is there before its link. */
-class LinkListener implements UdpSocketListener {
+/** Sockets are there before their link. */
+class LinkListener implements LinkSocketsListener {
   link: UdpLink | undefined
+  mover: PathMover | undefined
   readonly #remote: UdpAddress
 
   constructor(remote: UdpAddress) {
     this.#remote = remote
   }
 
-  /** The kernel has compared the sender; its text need not be that which we were given (`::1` has many). */
-  onDatagram(datagram: Buffer): void {
-    this.link?.receive(datagram, this.#remote)
+  onDatagram(datagram: Buffer, local: UdpAddress): void {
+    this.mover?.onDatagram(local)
+    this.link?.receive(datagram, this.#remote, local)
   }
 
-  onError(error: Error): void {
-    this.link?.onSocketError(error)
+  onError(error: Error, local: UdpAddress): void {
+    if (this.mover?.onSocketError(error, local) !== true) this.link?.onSocketError(error)
   }
 }

@@ -5,6 +5,7 @@ import type {
   QuicEnd,
   QuicEngine,
   QuicHandshake,
+  UdpAddress,
 } from './engine.ts'
 
 /** An engine as the drivers of this folder need it. */
@@ -34,10 +35,36 @@ export interface DrivenConnection extends QuicConnection {
   readonly end: QuicEnd | undefined
   /** It is over at once, and nobody is told: the socket is of no use any more, or nobody has answered for too long (`idle`). */
   fail(reason: string, cause?: 'unusable' | 'idle'): void
+  /** What became of paths, in order; undefined: that was all. Where a second path is allowed. */
+  nextPathEvent(): PathEvent | undefined
+  /** Timers that have run out since anything came: 0 when something did. */
+  readonly timeoutsInARow: number
+  /** Bytes of streams that were read, and that the engine has taken for sending: whether anything moves. */
+  readonly movedBytes: number
+  /** Datagrams that came over the path with that local address. Costs microseconds. */
+  receivedOver(local: UdpAddress): number
+  /** Sees whether the peer answers on another path (a server: one that its client has sent on); a path event follows. False: it cannot be tried. */
+  validatePath(local: UdpAddress, remote: UdpAddress): boolean
+  /** Moves to another path. False: it cannot be done. */
+  migrate(local: UdpAddress, remote: UdpAddress): boolean
+  /**
+   * Moves to the path that has failed and back at once, so that what was in flight on it is sent again on this one: quiche 0.18 declares packets on a path
+   * that was left lost only when an acknowledgement tells it something new of that path, which nothing does any more. Else an upload stands still for
+   * seconds, until the timers of the dead path have doubled their way through it (measured: over 4 s, and 0.2 s with this).
+   */
+  nudge(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean
+  /** A client's connection could use another path, if the peer had given it one more connection id. */
+  readonly awaitsConnectionIds: boolean
   /** How many more connection ids the peer could be given. 0: it may not move. */
   connectionIdsLeft(): number
   /** Gives the peer an id to reach us by. Its packets are ours from now on. */
   issueConnectionId(id: Buffer): void
   /** An id that the peer will not use any more; undefined: that was all. */
   nextRetiredId(): Buffer | undefined
+}
+
+export interface PathEvent {
+  readonly outcome: 'new' | 'validated' | 'failed' | 'closed' | 'peer-migrated'
+  readonly local: UdpAddress
+  readonly remote: UdpAddress
 }

@@ -1,4 +1,6 @@
+import type { MigrationReport } from '../migration-report.ts'
 import type { QuicOptions, TlsOptions } from '../options.ts'
+import type { MigrationTarget } from './migration/migration-action.ts'
 
 /**
  * The port to a QUIC implementation: all that the rest of middlemile sees of QUIC (RFC 9000). An engine is one folder; another one is a
@@ -133,8 +135,8 @@ export interface QuicConnection {
   /** Of all datagrams that were given to receive(), whatever was in them. Cheap, unlike stats(). */
   readonly receivedBytes: number
   stats(): QuicStats
-  /** Active client connections: false when the peer has forbidden migration, or has no connection id to spare. */
-  readonly canMigrate: boolean
+  /** Why a client's connection cannot use another path now, for people. Undefined: it can. */
+  readonly migrationRefusal: string | undefined
 
   // Commands
   /** The id of a new stream of ours; undefined: the peer allows no more now. Nothing is put out before it is written to. */
@@ -156,10 +158,6 @@ export interface QuicConnection {
   sendDatagram(bytes: Uint8Array): boolean
   /** Puts out something that the peer must acknowledge. */
   ping(): void
-  /** Sees whether the peer answers on another path; a `path` event follows. False: it cannot be tried. */
-  probePath(local: UdpAddress, remote: UdpAddress): boolean
-  /** Moves to another path. False: it cannot be done. */
-  migrate(local: UdpAddress, remote: UdpAddress): boolean
   /** Ends the connection with an error code of the application (`isApplication`) or of QUIC. The peer is told by the next datagram. */
   close(isApplication: boolean, code: number, reason: string): void
 }
@@ -183,12 +181,6 @@ export type QuicEvent =
   | { readonly type: 'stopped'; readonly stream: number; readonly code: number }
   /** RFC 9221. */
   | { readonly type: 'datagram'; readonly bytes: Buffer }
-  | {
-      readonly type: 'path'
-      readonly outcome: 'new' | 'validated' | 'failed' | 'closed' | 'peer-migrated'
-      readonly local: UdpAddress
-      readonly remote: UdpAddress
-    }
   /** A limit of ours took effect: its name, e.g. `quic.maxSurplusBytes`. `ended` follows when it ends the connection. */
   | { readonly type: 'defence'; readonly limit: string }
   | { readonly type: 'ended'; readonly end: QuicEnd }
@@ -237,6 +229,8 @@ export interface QuicLink {
   readonly remote: UdpAddress
   /** Who is told. Set it at once. */
   owner: QuicLinkOwner | undefined
+  /** How it moves to other paths; undefined: it has none to move to (a server, an origin that is not trusted). */
+  readonly mover: LinkMover | undefined
   /** Something was put out from outside of a turn: it leaves before the loop waits. Cheap to call often. */
   schedule(): void
   /** Whether the socket keeps the process alive. A link is born without. */
@@ -244,9 +238,27 @@ export interface QuicLink {
   unref(): void
 }
 
+/** Moves a client's connection to other paths: when it is told to, and when the one in use fails. */
+export interface LinkMover {
+  /** The last moves, the oldest first. */
+  readonly reports: readonly MigrationReport[]
+  /** Why it cannot move now, for people. Undefined: it can. */
+  readonly refusal: string | undefined
+  /** Moves to another local address or port, the system's choice by default. Resolves with what became of it, when that is known; never rejects. */
+  migrate(to?: MigrationTarget): Promise<MigrationReport>
+  /** This machine has these addresses now. */
+  onAddresses(present: ReadonlySet<string>): void
+  /** Who hears of each move. Set it at once. */
+  onReport: ((report: MigrationReport) => void) | undefined
+  /** The connection cannot move where it had to. `isPathDead`: nothing comes any more, so that it is of no use; else it goes on for what is under way. */
+  onRedial: ((because: string, isPathDead: boolean) => void) | undefined
+}
+
 export interface QuicLinkOwner {
   /** Datagrams came or time passed: take the events. What is put out from within leaves after it. `now` is that of the clock. */
   onTurn(now: number): void
   /** The connection is closed and the socket gone. The last call. */
   onClosed(): void
+  /** Somebody waits for what the peer has to say: its silence means something. Left out: nobody. */
+  isWaiting?(): boolean
 }

@@ -7,6 +7,7 @@ import { destinationId } from './packet-destination.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
 import { UdpLink } from './udp-link.ts'
 import { UdpSocket } from './udp-socket.ts'
+import { VisitingLink } from './visiting-link.ts'
 
 /** Of the ids that we give out: short headers do not say how long they are. */
 const CONNECTION_ID_BYTES = 16
@@ -51,6 +52,8 @@ export interface ServerEndpointStats {
 
 interface Member {
   readonly link: UdpLink
+  /** Of a client that may move. */
+  readonly visiting: VisitingLink | undefined
   readonly ids: Set<string>
   handshakeTimer: Timer | undefined
 }
@@ -123,7 +126,7 @@ export class ServerEndpoint {
   #onDatagram(datagram: Buffer, from: UdpAddress): void {
     const id = destinationId(datagram, CONNECTION_ID_BYTES)
     const member = id === undefined ? undefined : this.#byId.get(id)
-    if (member !== undefined) member.link.receive(datagram, from)
+    if (member !== undefined) (member.visiting ?? member.link).receive(datagram, from)
     else this.#onStranger(datagram, from)
   }
 
@@ -199,13 +202,15 @@ export class ServerEndpoint {
       originalConnectionId: originalId,
       allowsSecondPath: allowsMigration,
     })
+    const link = this.#linkFor(
+      connection,
+      from,
+      () => this.#release(member),
+      () => this.#onTurn(member),
+    )
     const member: Member = {
-      link: this.#linkFor(
-        connection,
-        from,
-        () => this.#release(member),
-        () => this.#giveIds(member),
-      ),
+      link,
+      visiting: allowsMigration ? new VisitingLink(link, clock) : undefined,
       ids: new Set(),
       handshakeTimer: undefined,
     }
@@ -226,7 +231,7 @@ export class ServerEndpoint {
     connection: DrivenConnection,
     remote: UdpAddress,
     release: () => void,
-    giveIds: () => void,
+    beforeSending: () => void,
   ): UdpLink {
     const socket = this.#socket
     return new UdpLink({
@@ -234,7 +239,7 @@ export class ServerEndpoint {
       local: this.local,
       remote,
       clock: this.#options.clock,
-      beforeSending: giveIds,
+      beforeSending,
       socket: {
         send: ({ bytes, to }) => socket?.sendTo(bytes, to),
         isFull: () => socket?.isFull ?? false,
@@ -264,9 +269,14 @@ export class ServerEndpoint {
     this.#handshakes -= 1
   }
 
+  #onTurn(member: Member): void {
+    if (member.visiting === undefined) return
+    member.visiting.onTurn()
+    this.#giveIds(member)
+  }
+
   /** Only a client that may move has use for more than one id. */
   #giveIds(member: Member): void {
-    if (this.#options.allowsMigration !== true) return
     const { connection } = member.link
     for (let left = connection.connectionIdsLeft(); left > 0; left -= 1) {
       const id = randomBytes(CONNECTION_ID_BYTES)
@@ -288,6 +298,7 @@ export class ServerEndpoint {
 
   #release(member: Member): void {
     this.#onHandshakeOver(member)
+    member.visiting?.end()
     this.#members.delete(member)
     for (const id of member.ids) this.#byId.delete(id)
   }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer } from '../deadline-timer.ts'
 import type { DrivenConnection } from './driven-connection.ts'
-import type { OutgoingDatagram, QuicLink, QuicLinkOwner, UdpAddress } from './engine.ts'
+import type { LinkMover, OutgoingDatagram, QuicLink, QuicLinkOwner, UdpAddress } from './engine.ts'
 
 /** How soon a full socket is tried again. */
 const FULL_SOCKET_MS = 1
@@ -24,7 +24,9 @@ export interface UdpLinkOptions {
   readonly socket: LinkSocket
   readonly clock: Clock
   /** Between the owner's turn and sending. */
-  readonly beforeSending?: () => void
+  readonly beforeSending?: (() => void) | undefined
+  /** The socket is about to go. */
+  readonly onOver?: (() => void) | undefined
 }
 
 /**
@@ -38,9 +40,11 @@ export class UdpLink implements QuicLink {
   readonly connection: DrivenConnection
   readonly local: UdpAddress
   readonly remote: UdpAddress
+  mover: LinkMover | undefined
   readonly #socket: LinkSocket
   readonly #clock: Clock
   readonly #beforeSending: (() => void) | undefined
+  readonly #onOver: (() => void) | undefined
   readonly #timer: DeadlineTimer
   readonly #onImmediate = (): void => this.#turn()
   #owner: QuicLinkOwner | undefined
@@ -58,6 +62,7 @@ export class UdpLink implements QuicLink {
     this.#socket = options.socket
     this.#clock = options.clock
     this.#beforeSending = options.beforeSending
+    this.#onOver = options.onOver
     this.#timer = new DeadlineTimer(options.clock, () => this.#onDue())
   }
 
@@ -87,9 +92,10 @@ export class UdpLink implements QuicLink {
     setImmediate(this.#onImmediate)
   }
 
-  receive(datagram: Buffer, from: UdpAddress): void {
+  /** `to`: where it came to; the first address of the link, unless it has others. */
+  receive(datagram: Buffer, from: UdpAddress, to: UdpAddress = this.local): void {
     if (this.#isOver) return
-    this.connection.receive(datagram, from, this.local, this.#clock.now())
+    this.connection.receive(datagram, from, to, this.#clock.now())
     this.schedule()
   }
 
@@ -170,6 +176,7 @@ export class UdpLink implements QuicLink {
   #finish(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#onOver?.()
     this.#timer.cancel()
     this.#fullTimer?.cancel()
     this.#socket.release()

@@ -5,6 +5,12 @@ import type { UdpAddress } from './engine.ts'
 /** Room in the kernel for what comes while the loop is busy: a burst of a full window. The system may grant less. */
 const BUFFER_BYTES = 2 * 1024 * 1024
 
+/** Where a socket is to be on this machine; the system chooses what is left out. */
+export interface LocalChoice {
+  readonly address?: string | undefined
+  readonly port?: number | undefined
+}
+
 export interface UdpSocketListener {
   /** `from` as text that equals what the socket was given. */
   onDatagram(datagram: Buffer, from: UdpAddress): void
@@ -45,10 +51,17 @@ export class UdpSocket {
   }
 
   /** Connected: nobody else is heard, and ICMP errors come. Rejects with the system's error. Does not keep the process alive. */
-  static connect(remote: UdpAddress, listener: UdpSocketListener): Promise<UdpSocket> {
+  static connect(
+    remote: UdpAddress,
+    listener: UdpSocketListener,
+    { address, port }: LocalChoice = {},
+  ): Promise<UdpSocket> {
     return open(remote, listener, (socket, onReady) => {
       socket.once('connect', onReady)
-      socket.connect(remote.port, remote.host)
+      const connect = (): void => socket.connect(remote.port, remote.host)
+      if (address === undefined && port === undefined) return connect()
+      socket.once('listening', connect)
+      socket.bind({ port: port ?? 0, exclusive: true, ...(address === undefined ? {} : { address }) })
     })
   }
 

@@ -14,6 +14,12 @@ import { TransportError } from '../errors.ts'
  * 3. The server answered and the answer was no (certificate, alert, ALPN): the dial fails. Its other addresses are the same server,
  *    and a certificate that does not fit must not send us looking for one that does.
  *
+ * With TCP Fast Open the connect of an attempt may be put off until its ClientHello is there to go with the SYN: that it is "connected" says nothing
+ * then. Such an attempt is in the race until its handshake is complete, within `fastOpenMs`. When it fails, and not by the server's verdict, the
+ * same endpoint is tried once more without Fast Open, beside whatever else is under way: what has eaten the SYN would eat the next one.
+ *
+ * A connection that takes early data is done as soon as something can be sent on it: its handshake, and what comes of it, is its user's business.
+ *
  * The machine keeps every deadline and asks for one timer. It never looks at a socket: attempts are numbers.
  */
 
@@ -25,6 +31,8 @@ export interface DialRaceOptions {
   readonly connectMs: number
   /** 0: no limit. */
   readonly tlsMs: number
+  /** A whole handshake whose first flight goes with the SYN. 0: no limit. */
+  readonly fastOpenMs: number
   readonly attemptDelayMs: number
 }
 
@@ -35,8 +43,11 @@ interface RaceEndpoint {
 }
 
 export type DialAction =
-  /** Connect to `endpoints[endpoint]`. The attempt is new; `mayResume` is false after a ticket was found bad. */
-  | { type: 'startAttempt'; attempt: number; endpoint: number; mayResume: boolean }
+  /**
+   * Connect to `endpoints[endpoint]`. The attempt is new; `mayResume` is false after a ticket was found bad, `mayFastOpen` after Fast Open has failed
+   * there.
+   */
+  | { type: 'startAttempt'; attempt: number; endpoint: number; mayResume: boolean; mayFastOpen: boolean }
   /** Destroy its socket. Nothing of it is of interest any more. */
   | { type: 'cancelAttempt'; attempt: number }
   | { type: 'purgeTickets' }
@@ -63,6 +74,8 @@ interface Attempt {
   readonly startedAt: number
   /** When it has taken too long. */
   readonly deadline: number
+  /** Its SYN waits for the ClientHello, or has gone with it. */
+  readonly isPutOff: boolean
 }
 
 type RaceState =
@@ -91,6 +104,8 @@ export class DialRace {
   readonly #failures: TransportError[] = []
   #lastAttempt = 0
   #mayResume = true
+  /** Endpoints at which Fast Open has failed. */
+  readonly #plainOnly = new Set<number>()
   /** When the timer that we asked for fires. */
   #timerAt = Number.POSITIVE_INFINITY
 
@@ -115,15 +130,33 @@ export class DialRace {
     return actions
   }
 
+  /** Fast Open: the connect of an attempt was put off; its handshake begins, and the SYN goes with it. */
+  onPutOff(attempt: number, now: number): DialAction[] {
+    const actions: DialAction[] = []
+    if (this.#state.name !== 'racing') return actions
+    const live = this.#state.live.map(other =>
+      other.id === attempt
+        ? { ...other, isPutOff: true, deadline: deadlineAfter(now, this.#options.fastOpenMs) }
+        : other,
+    )
+    this.#transition({ ...this.#state, live })
+    this.#armTimer(now, actions)
+    return actions
+  }
+
+  /** Requests can be sent on it, whatever its handshake will say. */
+  onUsable(attempt: number): DialAction[] {
+    const actions: DialAction[] = []
+    const winner = this.#leader(attempt, actions)
+    if (winner !== undefined) this.#win(winner, actions)
+    return actions
+  }
+
   /** The TCP connection of an attempt stands. */
   onConnected(attempt: number, now: number): DialAction[] {
     const actions: DialAction[] = []
-    if (this.#state.name !== 'racing') return actions
-    const winner = this.#state.live.find(({ id }) => id === attempt)
+    const winner = this.#leader(attempt, actions)
     if (winner === undefined) return actions
-    for (const loser of this.#state.live) {
-      if (loser !== winner) this.#cancel(loser, actions)
-    }
     if (this.#options.isSecure) {
       this.#transition({ name: 'securing', winner, deadline: deadlineAfter(now, this.#options.tlsMs) })
       this.#armTimer(now, actions)
@@ -133,9 +166,13 @@ export class DialRace {
     return actions
   }
 
-  /** The TLS handshake of the winner is complete. */
+  /** The TLS handshake of the winner is complete, or that of an attempt that was put off, which wins by that. */
   onSecured(attempt: number): DialAction[] {
     const actions: DialAction[] = []
+    if (this.#state.name === 'racing') {
+      const isPutOff = this.#state.live.some(({ id, isPutOff }) => id === attempt && isPutOff)
+      return isPutOff ? this.onUsable(attempt) : actions
+    }
     if (this.#state.name !== 'securing' || this.#state.winner.id !== attempt) return actions
     this.#win(this.#state.winner, actions)
     return actions
@@ -147,6 +184,10 @@ export class DialRace {
     if (this.#state.name === 'racing') {
       const failed = this.#state.live.find(({ id }) => id === attempt)
       if (failed === undefined) return actions
+      if (failed.isPutOff) {
+        this.#onPutOffFailed(failed, error, offeredTicket, now, actions)
+        return actions
+      }
       this.#recordFailure(failed, error)
       this.#race(
         this.#state.live.filter(other => other !== failed),
@@ -159,20 +200,23 @@ export class DialRace {
     return actions
   }
 
-  /** `offeredTicket` speaks of the winner, if there is one. */
+  /** `offeredTicket` speaks of the winner, or of the attempts that were put off. */
   onTimer(now: number, offeredTicket: boolean): DialAction[] {
     const actions: DialAction[] = []
     this.#timerAt = Number.POSITIVE_INFINITY
     if (this.#state.name === 'racing') {
       const { live, nextStartAt } = this.#state
       const late = live.filter(({ deadline }) => deadline <= now)
+      for (const attempt of late) actions.push({ type: 'cancelAttempt', attempt: attempt.id })
       for (const attempt of late) {
-        actions.push({ type: 'cancelAttempt', attempt: attempt.id })
-        this.#recordFailure(attempt, this.#timeout(attempt, 'MM_CONNECT_TIMEOUT'))
+        const error = this.#timeout(attempt, 'MM_CONNECT_TIMEOUT')
+        if (attempt.isPutOff) this.#onPutOffFailed(attempt, error, offeredTicket, now, actions)
+        else this.#recordFailure(attempt, error)
       }
-      if (late.length > 0 || nextStartAt <= now) {
+      const hasPlainLate = late.some(({ isPutOff }) => !isPutOff)
+      if (this.#state.name === 'racing' && (hasPlainLate || nextStartAt <= now)) {
         this.#race(
-          live.filter(attempt => !late.includes(attempt)),
+          this.#state.live.filter(attempt => !late.includes(attempt)),
           now,
           actions,
         )
@@ -196,6 +240,36 @@ export class DialRace {
     return actions
   }
 
+  /** An attempt that left the others in the race. */
+  #onPutOffFailed(
+    failed: Attempt,
+    error: TransportError,
+    offeredTicket: boolean,
+    now: number,
+    actions: DialAction[],
+  ): void {
+    if (this.#state.name !== 'racing') return
+    this.#recordFailure(failed, error)
+    const others = this.#state.live.filter(({ id }) => id !== failed.id)
+    if (isVerdict(error)) {
+      for (const other of others) this.#cancel(other, actions)
+      this.#end(actions) // 3
+      actions.push({ type: 'fail' })
+      return
+    }
+    let because = 'once more without Fast Open'
+    // That nobody answered says nothing about the ticket.
+    if (offeredTicket && error.code === 'MM_TLS_FAILED') {
+      actions.push({ type: 'purgeTickets' })
+      this.#mayResume = false
+      because += ' and the ticket'
+    }
+    this.#plainOnly.add(failed.endpoint)
+    const again = this.#start(failed.endpoint, because, now, actions)
+    this.#transition({ ...this.#state, live: [...others, again] })
+    this.#armTimer(now, actions)
+  }
+
   #onHandshakeFailed(
     winner: Attempt,
     error: TransportError,
@@ -205,13 +279,12 @@ export class DialRace {
   ): void {
     this.#recordFailure(winner, error)
     if (offeredTicket) actions.push({ type: 'purgeTickets' })
-    const isVerdict = error.code === 'MM_TLS_CERTIFICATE' || error.code === 'MM_ALPN_MISMATCH'
-    if (offeredTicket && !isVerdict && error.code !== 'MM_TLS_TIMEOUT' && this.#mayResume) {
+    if (offeredTicket && !isVerdict(error) && error.code !== 'MM_TLS_TIMEOUT' && this.#mayResume) {
       this.#mayResume = false
       const again = this.#start(winner.endpoint, 'once more without the ticket', now, actions)
       this.#transition({ name: 'racing', live: [again], nextStartAt: now + this.#options.attemptDelayMs }) // 1
       this.#armTimer(now, actions)
-    } else if (!isVerdict && error.code !== 'MM_TLS_FAILED') {
+    } else if (!isVerdict(error) && error.code !== 'MM_TLS_FAILED') {
       this.#race([], now, actions) // 2
     } else {
       this.#end(actions) // 3
@@ -242,8 +315,19 @@ export class DialRace {
 
   #start(endpoint: number, because: string, now: number, actions: DialAction[]): Attempt {
     const id = ++this.#lastAttempt
-    actions.push({ type: 'startAttempt', attempt: id, endpoint, mayResume: this.#mayResume })
-    return { id, endpoint, because, startedAt: now, deadline: deadlineAfter(now, this.#options.connectMs) }
+    const mayFastOpen = !this.#plainOnly.has(endpoint)
+    actions.push({ type: 'startAttempt', attempt: id, endpoint, mayResume: this.#mayResume, mayFastOpen })
+    const deadline = deadlineAfter(now, this.#options.connectMs)
+    return { id, endpoint, because, startedAt: now, deadline, isPutOff: false }
+  }
+
+  /** The attempt that has stopped all others, if it is in the race. */
+  #leader(attempt: number, actions: DialAction[]): Attempt | undefined {
+    if (this.#state.name !== 'racing') return undefined
+    const leader = this.#state.live.find(({ id }) => id === attempt)
+    if (leader === undefined) return undefined
+    for (const loser of this.#state.live) if (loser !== leader) this.#cancel(loser, actions)
+    return leader
   }
 
   /** Stops an attempt that did nothing wrong: its endpoint may be tried again. */
@@ -276,10 +360,12 @@ export class DialRace {
   }
 
   #timeout(attempt: Attempt, code: 'MM_CONNECT_TIMEOUT' | 'MM_TLS_TIMEOUT'): TransportError {
-    const { connectMs, tlsMs, endpoints } = this.#options
+    const { connectMs, tlsMs, fastOpenMs, endpoints } = this.#options
     const what =
       code === 'MM_CONNECT_TIMEOUT'
-        ? `did not answer within ${connectMs} ms`
+        ? attempt.isPutOff
+          ? `did not answer a SYN with data within ${fastOpenMs} ms`
+          : `did not answer within ${connectMs} ms`
         : `did not complete the TLS handshake within ${tlsMs} ms`
     return new TransportError(code, `${endpoints[attempt.endpoint]?.endpoint} ${what}`)
   }
@@ -309,6 +395,11 @@ export class DialRace {
     }
     this.#state = next
   }
+}
+
+/** The server has answered, and the answer was no. */
+function isVerdict({ code }: TransportError): boolean {
+  return code === 'MM_TLS_CERTIFICATE' || code === 'MM_ALPN_MISMATCH'
 }
 
 function deadlineAfter(now: number, limitMs: number): number {

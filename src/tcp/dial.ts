@@ -3,28 +3,41 @@ import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { abortError, TransportError } from '../errors.ts'
 import type { TicketStore } from '../memory/ticket-store.ts'
+import { socketCalls } from '../native/socket-calls.ts'
 import type { DialRequest, DialResult } from './dial-request.ts'
+import { EarlyDialer } from './early-dialer.ts'
+import { FastOpen } from './fast-open.ts'
 import { RunningDial } from './running-dial.ts'
 import { SecureContexts } from './secure-contexts.ts'
+import { SessionForms } from './session-forms.ts'
 
 interface DialerOptions {
   readonly clock: Clock
   readonly tickets: TicketStore
   /** Gets the lines of an SSLKEYLOGFILE. */
   readonly keylog?: ((line: Buffer) => void) | undefined
+  /** Default: what this machine can do. */
+  readonly fastOpen?: FastOpen | undefined
+  readonly early?: EarlyDialer | undefined
 }
 
-/** Connects: races the addresses, does the TLS handshake, resumes sessions. */
+/** Connects: races the addresses, does the TLS handshake, resumes sessions, saves round trips where it may. */
 export class Dialer {
   readonly #clock: Clock
   readonly #tickets: TicketStore
   readonly #keylog: ((line: Buffer) => void) | undefined
   readonly #contexts = new SecureContexts()
+  readonly fastOpen: FastOpen
+  readonly early: EarlyDialer
+  readonly #forms = new SessionForms()
+  #hasDialed = false
 
   constructor(options: DialerOptions) {
     this.#clock = options.clock
     this.#tickets = options.tickets
     this.#keylog = options.keylog
+    this.fastOpen = options.fastOpen ?? new FastOpen({ clock: options.clock })
+    this.early = options.early ?? new EarlyDialer()
   }
 
   /**
@@ -39,9 +52,27 @@ export class Dialer {
       if (signal.aborted) return reject(abortError(signal, 'the connect'))
       request.attempts.forEach(({ endpoint }) => checkEndpoint(endpoint))
       const shared = request.origin.scheme === 'https' ? this.#contexts.get(request.tls) : undefined
-      const settings = { request, shared, clock: this.#clock, tickets: this.#tickets, keylog: this.#keylog }
+      const settings = {
+        request,
+        shared,
+        clock: this.#clock,
+        tickets: this.#tickets,
+        fastOpen: this.fastOpen,
+        early: this.early,
+        forms: this.#forms,
+        keylog: this.#keylog,
+      }
       new RunningDial(settings, { signal, resolve, reject }).start()
+      this.#prepare(request)
     })
+  }
+
+  /** What takes long to load is loaded while the first answer is on its way: 14 ms, and 40 more for early data. */
+  #prepare({ origin, wantsEarlyData, tls }: DialRequest): void {
+    if (!this.#hasDialed) setImmediate(socketCalls)
+    this.#hasDialed = true
+    if (wantsEarlyData === undefined || origin.scheme !== 'https') return
+    setImmediate(() => this.early.prepare(tls))
   }
 }
 

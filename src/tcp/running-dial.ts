@@ -1,23 +1,23 @@
+import { isIP } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
 import type { AttemptRecord } from '../connection.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import { abortError, TransportError } from '../errors.ts'
+import { abortError, asTransportError, TransportError } from '../errors.ts'
 import { peerKey } from '../memory/peer-key.ts'
-import type { TakenTicket, TicketStore } from '../memory/ticket-store.ts'
+import type { TicketStore } from '../memory/ticket-store.ts'
 import type { Protocol } from '../protocol.ts'
 import { AttemptSocket } from './attempt-socket.ts'
-import { attemptError, dialError } from './connect-error.ts'
+import { type AttemptPhase, attemptError, dialError } from './connect-error.ts'
 import { type DialAction, DialRace } from './dial-race.ts'
 import type { DialRequest, DialResult } from './dial-request.ts'
+import { DialResults, protocolOf } from './dial-results.ts'
+import { DialTickets } from './dial-tickets.ts'
+import type { EarlyDialer } from './early-dialer.ts'
+import type { FastOpen } from './fast-open.ts'
+import type { FastOpenVerdict } from './fast-open-book.ts'
+import { type FailedFastOpen, LiveAttempt } from './live-attempt.ts'
 import type { SharedContext } from './secure-contexts.ts'
-import { sessionLifetimeMs } from './session-lifetime.ts'
-
-interface LiveAttempt {
-  readonly attemptSocket: AttemptSocket
-  readonly endpoint: Endpoint
-  readonly ticket: TakenTicket | undefined
-  connectedAt: number | undefined
-}
+import type { SessionForms } from './session-forms.ts'
 
 interface DialSettings {
   readonly request: DialRequest
@@ -25,6 +25,9 @@ interface DialSettings {
   readonly shared: SharedContext | undefined
   readonly clock: Clock
   readonly tickets: TicketStore
+  readonly fastOpen: FastOpen
+  readonly early: EarlyDialer
+  readonly forms: SessionForms
   readonly keylog: ((line: Buffer) => void) | undefined
 }
 
@@ -39,13 +42,17 @@ export class RunningDial {
   readonly #request: DialRequest
   readonly #shared: SharedContext | undefined
   readonly #clock: Clock
-  readonly #tickets: TicketStore
+  readonly #tickets: DialTickets
+  readonly #fastOpen: FastOpen
+  readonly #early: EarlyDialer
   readonly #keylog: ((line: Buffer) => void) | undefined
   readonly #caller: DialCaller
   readonly #race: DialRace
   readonly #live = new Map<number, LiveAttempt>()
+  /** Attempts that Fast Open has put off: where they led, and what it says of Fast Open if they have failed. */
+  readonly #putOff = new Map<number, { address: string; failure: FailedFastOpen | undefined }>()
   readonly #serverName: string
-  readonly #peer: string | undefined
+  readonly #results: DialResults
   #startedAt = 0
   #timer: Timer | undefined
 
@@ -54,16 +61,25 @@ export class RunningDial {
     this.#request = request
     this.#shared = shared
     this.#clock = settings.clock
-    this.#tickets = settings.tickets
+    this.#fastOpen = settings.fastOpen
+    this.#early = settings.early
     this.#keylog = settings.keylog
     this.#caller = caller
     const { origin, tls, timeouts } = request
     // A dot at the end makes a name absolute in DNS; it is no part of the name in SNI (RFC 6066 section 3).
     this.#serverName = (tls.serverName ?? origin.host).replace(/\.$/, '')
     const canResume = shared !== undefined && tls.resumption !== false
-    this.#peer = canResume
+    const peer = canResume
       ? peerKey({ host: origin.host, serverName: this.#serverName, port: origin.port, trust: shared.trust })
       : undefined
+    const { tickets: store, clock, forms } = settings
+    this.#tickets = new DialTickets({ peer, store, clock, forms })
+    this.#results = new DialResults({
+      ...settings,
+      isSecure: shared !== undefined,
+      serverName: this.#serverName,
+      tickets: this.#tickets,
+    })
     this.#race = new DialRace({
       endpoints: request.attempts.map(({ endpoint, because }) => ({
         endpoint: formatEndpoint(endpoint),
@@ -72,6 +88,7 @@ export class RunningDial {
       isSecure: shared !== undefined,
       connectMs: timeouts.connectMs,
       tlsMs: timeouts.tlsMs,
+      fastOpenMs: timeouts.fastOpenMs,
       attemptDelayMs: timeouts.attemptDelayMs,
     })
   }
@@ -91,7 +108,7 @@ export class RunningDial {
   readonly #onTimer = (): void => {
     this.#timer = undefined
     const now = this.#clock.now()
-    const offeredTicket = [...this.#live.values()].some(hasOfferedTicket)
+    const offeredTicket = [...this.#live.values()].some(live => live.hasOfferedTicket)
     this.#run(this.#race.onTimer(now, offeredTicket))
   }
 
@@ -99,13 +116,13 @@ export class RunningDial {
     for (const action of actions) {
       switch (action.type) {
         case 'startAttempt':
-          this.#startAttempt(action.attempt, action.endpoint, action.mayResume)
+          this.#startAttempt(action)
           break
         case 'cancelAttempt':
           this.#drop(action.attempt)
           break
         case 'purgeTickets':
-          if (this.#peer !== undefined) this.#tickets.purge(this.#peer)
+          this.#tickets.purge()
           break
         case 'setTimer':
           this.#timer?.cancel()
@@ -126,43 +143,59 @@ export class RunningDial {
     }
   }
 
-  #startAttempt(attempt: number, index: number, mayResume: boolean): void {
-    const planned = this.#request.attempts[index]
+  #startAttempt(action: Extract<DialAction, { type: 'startAttempt' }>): void {
+    const { attempt, mayResume, mayFastOpen } = action
+    const planned = this.#request.attempts[action.endpoint]
     if (planned === undefined) return
-    const { tls, alpnProtocols, socket } = this.#request
+    const { tls, alpnProtocols, socket, settings } = this.#request
     const { endpoint } = planned
-    const peer = this.#peer
-    const ticket = peer !== undefined && mayResume ? this.#tickets.take(peer, this.#clock.now()) : undefined
-    const attemptSocket = new AttemptSocket(
+    const ticket = mayResume ? this.#tickets.take() : undefined
+    const fastOpen = this.#fastOpenVerdict(endpoint, mayFastOpen)
+    const early = this.#early.facts(this.#request, ticket)
+    const live = new LiveAttempt({ endpoint, ticket, fastOpen, early })
+    this.#live.set(attempt, live)
+    const secure = {
+      serverName: this.#serverName,
+      alpnProtocols,
+      rejectUnauthorized: tls.rejectUnauthorized ?? true,
+      session: ticket && this.#tickets.forNode(ticket, nodesName(this.#serverName, endpoint)),
+      keylog: this.#keylog,
+    }
+    live.attemptSocket = new AttemptSocket(
       {
         endpoint,
-        socket,
+        keepAliveDelayMs: socket.keepAliveDelayMs,
+        settings,
+        fastOpen: fastOpen?.use === true ? this.#fastOpen.calls : undefined,
         secure:
-          this.#shared === undefined
-            ? undefined
-            : {
-                context: this.#shared.context,
-                serverName: this.#serverName,
-                alpnProtocols,
-                rejectUnauthorized: tls.rejectUnauthorized ?? true,
-                session: ticket?.session,
-                keylog: this.#keylog,
-              },
+          this.#shared && (early === undefined ? { ...secure, context: this.#shared.context } : 'later'),
       },
       {
-        onConnected: () => this.#onConnected(attempt),
+        onConnected: () => this.#onConnected(attempt, false),
+        onPutOff: () => this.#onConnected(attempt, true),
         onSecured: () => this.#onSecured(attempt),
         onFailed: error => this.#onFailed(attempt, error),
       },
     )
-    this.#live.set(attempt, { attemptSocket, endpoint, ticket, connectedAt: undefined })
   }
 
-  #onConnected(attempt: number): void {
+  /** Undefined: nobody asked for it. What goes with a SYN may arrive twice, which TLS sees to and cleartext would not. */
+  #fastOpenVerdict({ address }: Endpoint, mayFastOpen: boolean): FastOpenVerdict | undefined {
+    const { fastOpen = { kind: 'off' } } = this.#request
+    if (fastOpen.kind === 'off' || this.#shared === undefined) return undefined
+    if (fastOpen.kind === 'held') return { use: false, because: fastOpen.because }
+    return mayFastOpen ? this.#fastOpen.verdict(address) : { use: false, because: 'it has failed there' }
+  }
+
+  #onConnected(attempt: number, isPutOff: boolean): void {
     const live = this.#live.get(attempt)
     if (live === undefined) return
-    live.connectedAt = this.#clock.now()
-    this.#run(this.#race.onConnected(attempt, live.connectedAt))
+    const now = this.#clock.now()
+    live.onHandshakeBegun(now, isPutOff)
+    if (isPutOff) this.#putOff.set(attempt, { address: live.endpoint.address, failure: 'stuck' })
+    if (live.early !== undefined) this.#run(this.#race.onUsable(attempt))
+    else if (isPutOff) this.#run(this.#race.onPutOff(attempt, now))
+    else this.#run(this.#race.onConnected(attempt, now))
   }
 
   #onSecured(attempt: number): void {
@@ -182,14 +215,16 @@ export class RunningDial {
   #onFailed(attempt: number, cause: unknown): void {
     const live = this.#live.get(attempt)
     if (live === undefined) return
-    const phase = live.connectedAt === undefined ? 'connect' : 'tls'
+    const phase = phaseOf(live, cause)
     this.#fail(attempt, live, attemptError(cause, phase, formatEndpoint(live.endpoint), this.#serverName))
   }
 
   #fail(attempt: number, live: LiveAttempt, error: TransportError): void {
-    const offeredTicket = hasOfferedTicket(live)
+    const putOff = this.#putOff.get(attempt)
+    if (putOff !== undefined) putOff.failure = live.onPutOffFailed(error.cause)
+    const { hasOfferedTicket } = live
     this.#drop(attempt)
-    this.#run(this.#race.onFailed(attempt, error, offeredTicket, this.#clock.now()))
+    this.#run(this.#race.onFailed(attempt, error, hasOfferedTicket, this.#clock.now()))
   }
 
   /** Destroys an attempt's socket and saves the ticket if it never went out. */
@@ -197,59 +232,44 @@ export class RunningDial {
     const live = this.#live.get(attempt)
     if (live === undefined) return
     this.#live.delete(attempt)
+    // It is known neither to work nor to fail: another one may try it.
+    if (live.usesFastOpen) this.#fastOpen.onOutcome(live.endpoint.address, 'no-cookie')
     live.attemptSocket.destroy()
     const { ticket } = live
-    if (this.#peer !== undefined && ticket !== undefined && !hasOfferedTicket(live)) {
-      this.#tickets.giveBack(this.#peer, ticket)
-    }
+    if (ticket !== undefined && !live.hasOfferedTicket) this.#tickets.giveBack(ticket)
   }
 
   #finish(attempt: number): void {
     const live = this.#live.get(attempt)
     if (live === undefined) return
-    const now = this.#clock.now()
-    const { socket, readPort } = live.attemptSocket
-    const { alpn, tlsVersion, isResumed } = live.attemptSocket.negotiated()
-    // onSecured has refused what was not offered; cleartext speaks what the caller put first.
-    const alpnProtocol =
-      this.#shared === undefined
-        ? (this.#request.alpnProtocols[0] ?? 'http/1.1')
-        : (protocolOf(alpn, this.#request.alpnProtocols) ?? 'http/1.1')
-    const connectedAt = live.connectedAt ?? now
-    live.attemptSocket.handOver(this.#ticketKeeper(live, isResumed, now))
     this.#live.delete(attempt)
-    const attempts = this.#settle(alpnProtocol)
-    this.#caller.resolve({
-      socket,
-      readPort,
-      endpoint: live.endpoint,
-      alpnProtocol,
-      offeredTicket: live.ticket !== undefined,
-      handshake: {
-        kind: this.#shared === undefined ? 'none' : isResumed ? 'resumed' : 'full',
-        earlyData: 'none',
-        tfo: 'off',
-        tlsVersion,
-        timings: {
-          dnsMs: this.#request.dnsMs,
-          connectMs: connectedAt - this.#startedAt,
-          tlsMs: this.#shared === undefined ? 0 : now - connectedAt,
-        },
-        attempts,
-      },
-    })
+    const history = {
+      startedAt: this.#startedAt,
+      settle: (spoken: Protocol) => this.#settle(spoken),
+      failedFastOpen: this.#failedFastOpen(),
+    }
+    const { resolve, reject } = this.#caller
+    if (live.early === undefined || live.ticket === undefined) {
+      resolve(this.#results.secured(live, history))
+      return
+    }
+    try {
+      resolve(this.#results.early(live, live.ticket, history))
+    } catch (cause) {
+      live.attemptSocket.destroy()
+      this.#settle()
+      reject(asTransportError(cause, 'MM_INTERNAL', 'no'))
+    }
   }
 
-  #ticketKeeper(
-    winner: LiveAttempt,
-    isResumed: boolean,
-    now: number,
-  ): ((session: Buffer) => void) | undefined {
-    if (this.#peer === undefined) return undefined
-    const endsInMs = winner.attemptSocket.certificateEndsInMs()
-    const verifiedUntil = endsInMs === undefined ? undefined : now + endsInMs
-    const trustedUntil = isResumed ? winner.ticket?.trustedUntil : verifiedUntil
-    return keepTickets(this.#peer, this.#tickets, this.#clock, trustedUntil)
+  /** Addresses at which Fast Open has failed. */
+  #failedFastOpen(): ReadonlyMap<string, FailedFastOpen> {
+    const failures = new Map<string, FailedFastOpen>()
+    for (const { attempt, outcome } of this.#race.records) {
+      const putOff = outcome === 'failed' ? this.#putOff.get(attempt) : undefined
+      if (putOff?.failure !== undefined) failures.set(putOff.address, putOff.failure)
+    }
+    return failures
   }
 
   /** The end, however it came: nothing of the dial stays behind. */
@@ -275,23 +295,14 @@ export class RunningDial {
   }
 }
 
-/** The ClientHello goes out when TCP stands, and the ticket with it. */
-function hasOfferedTicket(live: LiveAttempt): boolean {
-  return live.ticket !== undefined && live.connectedAt !== undefined
+/** What node:tls takes the connection to be for: see AttemptSocket. */
+function nodesName(serverName: string, { address }: Endpoint): string {
+  return isIP(serverName) === 0 ? serverName : address
 }
 
-/** The protocol that ALPN agreed on. A server that does not know ALPN speaks HTTP/1.1 (RFC 9113 3.2: h2 needs ALPN). */
-function protocolOf(alpn: string | undefined, offered: readonly Protocol[]): Protocol | undefined {
-  return offered.find(protocol => protocol === (alpn ?? 'http/1.1'))
-}
-
-/** Puts what comes. A function of its own, so that it keeps alive for as long as the socket no more than it needs. */
-function keepTickets(
-  peer: string,
-  tickets: TicketStore,
-  clock: Clock,
-  trustedUntil: number | undefined,
-): (session: Buffer) => void {
-  return session =>
-    tickets.put(peer, session, clock.now(), { lifetimeMs: sessionLifetimeMs(session), trustedUntil })
+/** Fast Open moves the errors of connect(2) to the first read or write. */
+function phaseOf(live: LiveAttempt, cause: unknown): AttemptPhase {
+  if (live.handshakeAt === undefined) return 'connect'
+  const isOfSystem = cause instanceof Error && 'syscall' in cause
+  return live.isPutOff && isOfSystem && live.attemptSocket.raw.bytesRead === 0 ? 'connect' : 'tls'
 }

@@ -46,6 +46,7 @@ export class SecureContexts {
       minVersion: tls.minVersion,
       maxVersion: tls.maxVersion,
       ciphers: tls.ciphers,
+      groups: tls.groups,
       tlsLibrary: `openssl ${process.versions['openssl']}`,
     })
     const shared = { context: this.#contextFor(tls), trust }
@@ -54,7 +55,8 @@ export class SecureContexts {
   }
 
   #contextFor(tls: TlsOptions): SecureContext {
-    const settings = [tls.ca, tls.cert, tls.key, tls.passphrase, tls.minVersion, tls.maxVersion, tls.ciphers]
+    const { ca, cert, key: privateKey, passphrase, minVersion, maxVersion, ciphers, groups } = tls
+    const settings = [ca, cert, privateKey, passphrase, minVersion, maxVersion, ciphers, groups]
     // The hash keeps private keys out of the map.
     const key = createHash('sha256')
       .update(JSON.stringify(settings.map(setting => (setting === undefined ? [] : [setting]))))
@@ -79,7 +81,10 @@ function makeContext(tls: TlsOptions): SecureContext {
   if (tls.passphrase !== undefined) options.passphrase = tls.passphrase
   if (tls.maxVersion !== undefined) options.maxVersion = tls.maxVersion
   if (tls.ciphers !== undefined) options.ciphers = tls.ciphers
+  if (tls.groups !== undefined) options.ecdhCurve = tls.groups
   try {
+    // OpenSSL 3.0 refuses an empty list itself; 3.5 takes it for its own.
+    if (tls.groups === '') throw new Error('groups names none')
     return createSecureContext(options)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)

@@ -1,3 +1,5 @@
+import { bareSession } from './session-forms.ts'
+
 /**
  * What stands in a TLS session. Node hands one out as the DER of OpenSSL's SSL_SESSION_ASN1 (ssl/ssl_asn1.c) and tells nothing about it.
  * Of its numbered fields these matter here; those that are left out are zero.
@@ -9,8 +11,13 @@ const OCTETS = 0x04
 const LIFETIME_HINT = 0xa9
 const TICKET = 0xaa
 const MAX_EARLY_DATA = 0xaf
+const ALPN_SELECTED = 0xb0
 /** 32 bits, and the zero that keeps them positive. */
 const MAX_INTEGER_BYTES = 5
+/** RFC 7301 3.1: a protocol's name has one to 255 bytes. Those that are registered and spoken here are ASCII without control characters. */
+const MAX_ALPN_BYTES = 255
+const FIRST_PRINTABLE = 0x20
+const LAST_PRINTABLE = 0x7e
 
 export interface SessionFacts {
   /** RFC 8446 4.6.1 ticket_lifetime, RFC 5077 3.3 ticket_lifetime_hint. Undefined: there is none. */
@@ -19,11 +26,24 @@ export interface SessionFacts {
   readonly hasTicket: boolean
   /** RFC 8446 4.2.10 max_early_data_size. */
   readonly maxEarlyDataBytes: number
+  /**
+   * The protocol that the full handshake chose by ALPN. Early data is good for no other one (RFC 8446 4.2.10), and what a resumed connection
+   * chooses does not change it: OpenSSL carries the first one over into the tickets to come. Undefined: there was none, or it is no plain ASCII.
+   */
+  readonly alpn: string | undefined
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** Reads as far as it can: bytes that are not what we know end the reading. */
-export function sessionFacts(session: Uint8Array): SessionFacts {
-  const facts = { lifetimeSeconds: undefined as number | undefined, hasTicket: false, maxEarlyDataBytes: 0 } // as: set below
+export function sessionFacts(given: Uint8Array): SessionFacts {
+  const session = bareSession(given)
+  const facts: Mutable<SessionFacts> = {
+    lifetimeSeconds: undefined,
+    hasTicket: false,
+    maxEarlyDataBytes: 0,
+    alpn: undefined,
+  }
   const outer = readElement(session, 0, session.length)
   if (outer?.tag !== SEQUENCE) return facts
   let at = outer.start
@@ -33,6 +53,7 @@ export function sessionFacts(session: Uint8Array): SessionFacts {
     if (field.tag === LIFETIME_HINT) facts.lifetimeSeconds = readInteger(session, field)
     else if (field.tag === MAX_EARLY_DATA) facts.maxEarlyDataBytes = readInteger(session, field) ?? 0
     else if (field.tag === TICKET) facts.hasTicket = isFilled(session, field)
+    else if (field.tag === ALPN_SELECTED) facts.alpn = readName(session, field)
     at = field.end
   }
   return facts
@@ -57,6 +78,15 @@ function readInteger(session: Uint8Array, { start, end }: Element): number | und
 function isFilled(session: Uint8Array, { start, end }: Element): boolean {
   const octets = readElement(session, start, end)
   return octets?.tag === OCTETS && octets.end > octets.start
+}
+
+function readName(session: Uint8Array, { start, end }: Element): string | undefined {
+  const octets = readElement(session, start, end)
+  if (octets?.tag !== OCTETS || octets.end === octets.start) return undefined
+  if (octets.end - octets.start > MAX_ALPN_BYTES) return undefined
+  const name = session.subarray(octets.start, octets.end)
+  if (!name.every(byte => byte >= FIRST_PRINTABLE && byte <= LAST_PRINTABLE)) return undefined
+  return String.fromCharCode(...name)
 }
 
 /** One DER element with a one-byte tag; undefined when it does not fit into what is there. */

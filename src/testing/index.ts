@@ -1,4 +1,6 @@
 /** `middlemile/testing`: a clock, a network, certificates and origins for tests of whatever is built on middlemile. */
+
+export { seededRandom } from '../seeded-random.ts'
 export {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -17,7 +19,6 @@ export {
   startSlowOrigin,
   type TestOrigin,
 } from './origins.ts'
-export { seededRandom } from './seeded-random.ts'
 export {
   DatagramEnd,
   type LinkConditions,

@@ -6,12 +6,14 @@ import type { TransportError } from '../errors.ts'
 import type { ExchangeHandler, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import type { LaneName } from '../lane.ts'
+import type { MigrationOutcome, MigrationReport } from '../migration-report.ts'
 import type { Observer } from '../observer.ts'
 import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import type { ProtocolCounts } from '../pool/protocol-counts.ts'
 import type { Protocol } from '../protocol.ts'
 import type { ProbeReport } from '../select/probe/probe-report.ts'
+import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 
@@ -46,6 +48,12 @@ export interface StateOptions {
    * origins lies beside them, as readable JSON, and is put together from what all of them learned.
    */
   directory: string
+  /**
+   * A file with the key that seals the tickets, instead of one that is made in the directory: 32 random bytes, plain, in hexadecimal
+   * (`openssl rand -hex 32`) or in base64, with or without a line break. Nobody but us may read it; a file that root owns may be readable by a group.
+   * Read when the transport is made. One that is missing, too short or open to others gives a `state-fault`, and tickets that end with the transport.
+   */
+  keyFile?: string | undefined
 }
 
 /** A request for dispatch(): the lowest door, on which all the others stand. */
@@ -132,6 +140,8 @@ export interface ExchangeInfo {
   /** What became of the early data that the request left in; `none`: it did not. */
   earlyData: 'none' | 'accepted' | 'rejected'
   tfo: 'off' | 'used' | 'fallback'
+  /** Why TCP Fast Open did not help, or how far; only of the exchange that had its connection made, and where it was asked for. */
+  tfoBecause?: string | undefined
   remoteAddress: string
   attempts: readonly AttemptRecord[]
   retries: number
@@ -168,22 +178,66 @@ export interface PoolStats {
   retries: number
   /** 1 - connections opened / requests; 0 before the first request. */
   reuseRatio: number
-  /** Round trips and seconds of handshakes that reuse and resumption avoided, by what a fresh connection costs here. */
+  /** Round trips and seconds of handshakes that were avoided, by all means together, by what handshakes cost here: the sums of `handshakes.avoided`. */
   handshakeRttsSaved: number
   handshakeSecondsSaved: number
-  /** How the way to the origin is, where the protocol measures it (HTTP/3), over the open connections. Undefined: there is none. */
+  /** What handshakes cost, what was avoided by which means, and what that comes to in a day. */
+  handshakes: HandshakeFigures & {
+    /** The open connections, but for those that are still in early data. */
+    readonly connections: readonly ConnectionHandshake[]
+  }
+  /**
+   * How the way to the origin is, over the open connections that measure it: those of HTTP/3, and those over TCP where native calls can be made.
+   * Undefined: there is none.
+   */
   path: PathHealth | undefined
+  /** The same for each protocol. One without such a connection is left out. */
+  pathByProtocol: PathsByProtocol
+  /** What became of connections that moved to another path, or were to. */
+  migrations: MigrationFigures
   /** One line per connection. */
   list: readonly string[]
+}
+
+/** Moves of an origin's HTTP/3 connections to other paths. */
+export interface MigrationFigures {
+  /** Since the pool was made. */
+  readonly outcomes: Readonly<Record<MigrationOutcome, number>>
+  /** The last few, the oldest first. */
+  readonly last: readonly { readonly connectionId: number; readonly report: MigrationReport }[]
+}
+
+/** Where connections move to: an address and a port of this machine. The system chooses what is left out. */
+export interface MigrateOptions {
+  address?: string | undefined
+  /** With more than one connection to the same peer only one of them can have it. */
+  port?: number | undefined
+}
+
+/** What became of one connection that was to move. */
+export interface MigrationResult {
+  readonly connectionId: number
+  readonly protocol: Protocol
+  /** Undefined: it cannot move, and nothing was tried. */
+  readonly report: MigrationReport | undefined
+  /** One line that says why, for people. */
+  readonly because: string
 }
 
 export interface PathHealth {
   connections: number
   /** The mean of the smoothed round trips. */
   rttMs: number
-  /** Packets that were declared lost / packets that were sent. */
+  /** Packets of ours that were lost / packets that were sent; for TCP segments with data, as far as they were sent again and not in vain. */
   lossRatio: number
+  /**
+   * Packets that came behind a gap / packets that came: what a receiver sees of losses. One loss makes for many of them. Undefined: it is not
+   * told (HTTP/3).
+   */
+  outOfOrderRatio: number | undefined
 }
+
+export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>
 
 export interface TransportStats {
   pools: readonly PoolStats[]
@@ -235,7 +289,16 @@ export interface Transport extends AsyncDisposable {
    * advertises. Resolves with what was found, however little; rejects after an abort only.
    */
   probe(origin: string | URL, options?: { signal?: AbortSignal }): Promise<ProbeReport>
-  /** The network of this machine has changed: names are looked up anew, and HTTP/3 may be tried where it failed before. Noticed by itself as well. */
+  /**
+   * Moves the open connections to the origin to another local port, or to the address and port that are given (RFC 9000 9). Resolves when it is known of
+   * each what became of it; those that cannot move (TCP, an origin that is not `trusted`, a peer that forbids it) say why and go on as they are.
+   * Nothing is open: an empty list. Rejects with MM_INVALID_ARGUMENT for what is no IP address or no port.
+   */
+  migrate(origin: string | URL, to?: MigrateOptions): Promise<readonly MigrationResult[]>
+  /**
+   * The network of this machine has changed: names are looked up anew, HTTP/3 may be tried where it failed before, and connections from an address that is
+   * gone move to another one, where they may. Noticed by itself as well.
+   */
   networkChanged(): void
   explain(origin: string | URL): Promise<Explanation>
   stats(): TransportStats

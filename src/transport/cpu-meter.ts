@@ -1,4 +1,5 @@
 import type { LaneName } from '../lane.ts'
+import { processCpuMs } from '../process-cpu.ts'
 import { CpuShares } from '../select/choice/cpu-share.ts'
 
 /** Who wants to know what its requests cost. */
@@ -58,9 +59,4 @@ export class CpuMeter {
     if (share === undefined || most === undefined || most.count < total * MAJORITY) return
     most.payer.onCpu(share.lane, share.cpuMs)
   }
-}
-
-function processCpuMs(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1000
 }

@@ -3,15 +3,17 @@ import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import type { Origin } from '../origin.ts'
 import type { ServiceAnswer } from '../select/dns/service-lookup.ts'
 import type { ProbeBudget } from '../select/probe/probe-budget.ts'
-import type { QuicFinding } from '../select/probe/probe-report.ts'
+import type { Finding, ProbedFastOpen, QuicFinding } from '../select/probe/probe-report.ts'
 import { ProbeSchedule } from '../select/probe/probe-schedule.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import type { FastOpenProbe } from './fast-open-probe.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
 /** What looks at the network for all origins. */
 export interface DiscoveryTools {
   readonly serviceRecords: (host: string, port: number, signal: AbortSignal) => Promise<ServiceAnswer>
   readonly quicVersions: (endpoint: Endpoint, timeoutMs: number, signal: AbortSignal) => Promise<QuicFinding>
+  readonly fastOpen: FastOpenProbe
   readonly budget: ProbeBudget
 }
 
@@ -29,13 +31,16 @@ export interface DiscoveryParts extends DiscoveryTools {
 const QUIC_V1 = '0x00000001'
 
 /**
- * Looks beside the first requests, and now and then after, for what an origin can do: HTTPS records at once, QUIC at the address where TCP worked.
- * Nobody waits for it, and it fails in silence: what it finds is evidence, and what comes of that is a handshake.
+ * Looks beside the first requests, and now and then after, for what an origin can do: HTTPS records at once, QUIC at the address where TCP worked, and
+ * with `tfo: 'auto'` TCP Fast Open there. Nobody waits for it, and it fails in silence: what it finds is evidence, and what comes of that is a handshake.
  */
 export class Discovery {
   readonly #parts: DiscoveryParts
   readonly #isWanted: boolean
+  readonly #isFastOpenWanted: boolean
   readonly #schedule: ProbeSchedule
+  /** Two connects with their handshakes: not more often than the other, whatever that one found. */
+  readonly #fastOpenSchedule: ProbeSchedule
   readonly #abort = new AbortController()
   #hasAsked = false
 
@@ -49,7 +54,9 @@ export class Discovery {
       origin.scheme === 'https' &&
       protocols.includes('h3') &&
       protocols.length > 1
+    this.#isFastOpenWanted = select.probe === 'auto' && origin.scheme === 'https' && settings.tfo === 'auto'
     this.#schedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
+    this.#fastOpenSchedule = new ProbeSchedule({ intervalMs: select.probeIntervalMs, budget })
   }
 
   /** The DNS may be asked about the origin. */
@@ -66,9 +73,26 @@ export class Discovery {
 
   /** TCP works there. */
   onTcpConnected(endpoint: Endpoint): void {
-    const { record, clock } = this.#parts
-    const now = clock.now()
-    if (!this.#isWanted || this.#abort.signal.aborted || !this.#schedule.mayStart(now)) return
+    if (this.#abort.signal.aborted) return
+    const now = this.#parts.clock.now()
+    this.#considerQuic(endpoint, now)
+    this.#considerFastOpen(endpoint, now)
+  }
+
+  /** The DNS may say something else now, and what did not pass may pass. */
+  onNetworkChanged(now: number): void {
+    this.#hasAsked = false
+    this.#schedule.onNetworkChange(now)
+    this.#fastOpenSchedule.onNetworkChange(now)
+  }
+
+  close(): void {
+    this.#abort.abort()
+  }
+
+  #considerQuic(endpoint: Endpoint, now: number): void {
+    const { record } = this.#parts
+    if (!this.#isWanted || !this.#schedule.mayStart(now)) return
     // Who has been told where HTTP/3 is need not look for it.
     if (record.http3(now).alternative !== undefined) return
     if (record.knowsQuicOf(formatEndpoint(endpoint))) return
@@ -76,14 +100,13 @@ export class Discovery {
     void this.#lookForQuic(endpoint)
   }
 
-  /** The DNS may say something else now, and UDP may pass where it did not. */
-  onNetworkChanged(now: number): void {
-    this.#hasAsked = false
-    this.#schedule.onNetworkChange(now)
-  }
-
-  close(): void {
-    this.#abort.abort()
+  #considerFastOpen(endpoint: Endpoint, now: number): void {
+    const { record } = this.#parts
+    if (!this.#isFastOpenWanted || !this.#fastOpenSchedule.mayStart(now)) return
+    // Connects use it by now, and tell by themselves when that goes wrong.
+    if (record.fastOpenTaken(now) !== undefined) return
+    this.#fastOpenSchedule.onStarted(now)
+    void this.#lookForFastOpen(endpoint)
   }
 
   async #askServiceRecords(): Promise<void> {
@@ -120,5 +143,22 @@ export class Discovery {
     if (!hasHttp3) return
     record.onHttp3Found(origin.host, origin.port, now)
     onEvidence('probe', `QUIC at ${formatEndpoint(endpoint)}`)
+  }
+
+  async #lookForFastOpen(endpoint: Endpoint): Promise<void> {
+    const { fastOpen, origin, settings, record, clock, onEvidence } = this.#parts
+    let finding: Finding<ProbedFastOpen>
+    try {
+      finding = await fastOpen(endpoint, origin, settings, this.#abort.signal)
+      this.#abort.signal.throwIfAborted()
+    } catch {
+      this.#fastOpenSchedule.onEnded('given-up', clock.now())
+      return
+    }
+    const now = clock.now()
+    const isTaken = 'found' in finding && finding.found.taken
+    if ('found' in finding) record.onProbed({ fastOpen: finding.found }, now)
+    this.#fastOpenSchedule.onEnded(isTaken ? 'found' : 'nothing', now)
+    if (isTaken) onEvidence('probe', `TCP Fast Open at ${formatEndpoint(endpoint)}`)
   }
 }

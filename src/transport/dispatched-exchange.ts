@@ -19,7 +19,7 @@ import type { Http3Path } from './http3-paths.ts'
 import type { Lane } from './lane.ts'
 import type { Racer } from './lane-race.ts'
 import type { OriginEntry } from './origin-entry.ts'
-import { isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.ts'
+import { isPathDead, isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.ts'
 import { Rescue, type RescuedExchange } from './rescue.ts'
 import type { AnsweredTry } from './second-try.ts'
 import { withAltUsed } from './with-alt-used.ts'
@@ -147,7 +147,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
-    if (reused) this.#entry.ledger.onReuse()
+    if (reused) this.#entry.ledger.onReuse(connection.protocol)
     this.#way.onLease(connection, reused)
     if (this.#way.lane.name === 'h3') this.#onHttp3Lease(connection)
     const { altUsed } = connection
@@ -306,6 +306,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       beforeLease,
       reused: this.#reused,
       isConnectionEnding: this.#connection?.requestsTaken !== undefined,
+      isPathDead: isPathDead(this.#connection?.endedBy),
+      isLostInMove: this.#isLostInMove(),
       isCallerCommitted: this.#isCommitted,
       retries: this.#retries,
       maxRetries: this.#entry.settings.retry.maxRetries,
@@ -320,6 +322,11 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     if (!beforeLease) this.#way.onBroken(verdict.reason === 'http3-failed')
     this.#goAgain(verdict.wantsFresh)
     return true
+  }
+
+  #isLostInMove(): boolean {
+    const connection = this.#connection
+    return connection?.endedBy === 'protocol-error' && this.#entry.hasMoved(connection)
   }
 
   /** On any connection: one whose handshake is under way keeps it back until that is complete. */
@@ -406,7 +413,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       totalMs: now - this.#startedAt,
       error,
     })
-    this.#entry.onExchangeEnded(event)
+    this.#entry.onExchangeEnded(event, now)
   }
 
   #sample(bodyMs: number, failed: boolean, now: number = this.#clock.now()): void {

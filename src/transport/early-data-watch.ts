@@ -56,7 +56,8 @@ export class EarlyDataWatch implements ConnectionListener {
   onClosed(connection: Connection, reason: CloseReason, error?: TransportError): void {
     this.#deadline?.cancel()
     this.#deadline = undefined
-    if (error !== undefined || isBreak(reason)) this.#judge()
+    // What the caller gave up says nothing of the peer.
+    if (error?.fault === 'remote' || isBreak(reason)) this.#judge()
     this.#listener.onClosed(connection, reason, error)
   }
 

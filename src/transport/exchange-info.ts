@@ -18,6 +18,7 @@ export function exchangeInfo(
     resumed: handshake?.kind === 'resumed' || handshake?.kind === 'early_data',
     earlyData: wasEarly ? (handshake?.earlyData ?? 'none') : 'none',
     tfo: isFirst ? (handshake?.tfo ?? 'off') : 'off',
+    ...(isFirst && handshake?.tfoBecause !== undefined && { tfoBecause: handshake.tfoBecause }),
     remoteAddress: connection === undefined ? '' : formatEndpoint(connection.endpoint),
     attempts: handle?.attempts ?? [],
     retries: handle?.retries ?? 0,

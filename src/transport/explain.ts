@@ -2,27 +2,31 @@ import { formatEndpoint, type Resolution } from '../endpoint.ts'
 import { asTransportError } from '../errors.ts'
 import { protocolVerdicts } from '../select/protocol-verdicts.ts'
 import type { RaceEntrant } from '../select/race-state.ts'
+import type { EarlyDialer } from '../tcp/early-dialer.ts'
+import type { FastOpen } from '../tcp/fast-open.ts'
 import type { Explanation } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import type { OriginEntry } from './origin-entry.ts'
 
-/** What this version leaves out, for people who look for it. */
-const NO_INTERFACE = 'Node has no interface for it, and ours is not built in this version'
-const UNAVAILABLE: Explanation['unavailable'] = [
-  { feature: 'early data over TCP', because: NO_INTERFACE },
-  { feature: 'TCP Fast Open', because: NO_INTERFACE },
-]
+/** What this machine can do beyond Node. */
+export interface Machine {
+  /** Why there is no HTTP/3. */
+  readonly http3Fault: string | undefined
+  readonly fastOpen: Pick<FastOpen, 'unavailable' | 'facts'>
+  readonly early: Pick<EarlyDialer, 'unavailable'>
+}
 
 /** What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere. */
 export async function explain(
   entry: OriginEntry,
-  http3Fault: string | undefined,
+  machine: Machine,
   now: number,
   signal: AbortSignal,
 ): Promise<Explanation> {
   entry.refreshRecord()
   const { origin, settings, record, lanes } = entry
-  const known = record.facts(now)
+  const { http3Fault } = machine
+  const known = [...record.facts(now), ...fastOpenFacts(entry, machine, now), ...entry.pathFacts(now)]
   const plan: Explanation['plan'][number][] = []
   for (const entrant of lanes.plan(now)) {
     try {
@@ -52,10 +56,33 @@ export async function explain(
     protocols: verdicts.map(({ protocol, isTried, because }) => ({ protocol, allowed: isTried, because })),
     plan,
     known,
-    unavailable:
-      http3Fault === undefined ? UNAVAILABLE : [{ feature: 'h3', because: http3Fault }, ...UNAVAILABLE],
+    unavailable: unavailable(entry, machine),
     pool: entry.stats(),
   }
+}
+
+function unavailable({ socketSettings }: OriginEntry, machine: Machine): Explanation['unavailable'] {
+  const { http3Fault, fastOpen, early } = machine
+  const missing = (feature: string, because: string | undefined): Explanation['unavailable'] =>
+    because === undefined ? [] : [{ feature, because }]
+  return [
+    ...missing('h3', http3Fault),
+    ...missing('early data over TCP', early.unavailable),
+    ...missing('TCP Fast Open', fastOpen.unavailable),
+    ...socketSettings.faults.flatMap(({ option, because }) => missing(`socket.${option}`, because)),
+  ]
+}
+
+function fastOpenFacts(entry: OriginEntry, { fastOpen }: Machine, now: number): Explanation['known'] {
+  const { settings, record, fastOpenNews } = entry
+  if (settings.tfo === 'off') return []
+  const isHeld = settings.tfo === 'auto' && record.fastOpenTaken(now) === undefined
+  const held = {
+    fact: 'TCP Fast Open is not used yet',
+    evidence: 'tfo is auto, and no probe has seen it work',
+  }
+  const news = fastOpenNews.facts(now)
+  return [...(isHeld ? [held] : []), ...news, ...fastOpen.facts(record.addresses?.value ?? [])]
 }
 
 /** The attempts of one lane of the race, from the start of the race. The first one bears the reason of the lane as well. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Connection, ConnectionListener } from '../connection.ts'
 import { formatEndpoint } from '../endpoint.ts'
-import type { QuicConnection, QuicHandshake } from '../quic/engine.ts'
+import type { QuicConnection, QuicHandshake, QuicLink } from '../quic/engine.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 import { EarlyDataWatch } from './early-data-watch.ts'
 import type { Http3Dialed } from './http3-dialer.ts'
@@ -20,6 +20,8 @@ export interface Http3ConnectParts {
   readonly altUsed: string | undefined
   /** The handshake is complete. */
   readonly onConnected: () => void
+  /** The connection was made, maybe in early data; it may be able to move to other paths. */
+  readonly onLink: (connection: Connection, link: QuicLink) => void
 }
 
 export interface Http3Connected {
@@ -29,8 +31,9 @@ export interface Http3Connected {
 
 /** Puts HTTP/3 over a dialed link, and learns from what comes of it: tickets, the outcome of early data, the record. */
 export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
-  const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onConnected } = parts
-  const { link, endpoint, handshake, offeredTicket, tickets, rememberedSettings, onFarewell } = dialed
+  const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onConnected, onLink } =
+    parts
+  const { link, endpoint, handshake, meter, offeredTicket, tickets, rememberedSettings, onFarewell } = dialed
   const at = formatEndpoint(endpoint)
   const startedAt = clock.now() - handshake.timings.tlsMs
   const learn = (): void => {
@@ -67,6 +70,7 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     handshake.earlyData = outcome
     if (outcome === 'rejected') handshake.kind = complete.isResumed ? 'resumed' : 'full'
     handshake.timings.tlsMs = clock.now() - startedAt
+    Object.assign(handshake, meter.read(link))
     learn()
     onEarlyData(connection, outcome)
   }
@@ -86,5 +90,6 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     altUsed,
   })
   watch?.watch(connection, settings.timeouts.connectMs, clock)
+  onLink(connection, link)
   return { connection, quic: link.connection }
 }

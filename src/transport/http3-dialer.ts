@@ -11,6 +11,7 @@ import type { QuicAttemptRecord, QuicDialResult } from '../quic/dial-request.ts'
 import type { QuicLink } from '../quic/engine.ts'
 import type { LoadedEngine } from '../quic/load-engine.ts'
 import type { Alternative } from '../select/record/alternative.ts'
+import { HandshakeMeter } from './handshake-meter.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { type OfferedTicket, PeerTickets } from './peer-tickets.ts'
 import { QuicTrust } from './quic-trust.ts'
@@ -26,6 +27,8 @@ export interface Http3DialerOptions {
   readonly loadEngine: () => LoadedEngine
   /** Default: dialQuic. */
   readonly dial?: typeof dialQuic
+  /** CPU that the process has used, in ms. Default: what the system says. */
+  readonly readCpuMs?: () => number
 }
 
 export interface Http3DialRequest {
@@ -47,6 +50,8 @@ export interface Http3Dialed {
   readonly endpoint: Endpoint
   /** Kind `early_data` while its handshake is under way. */
   readonly handshake: HandshakeInfo
+  /** Tells what the handshake has cost, when it is complete. */
+  readonly meter: HandshakeMeter
   readonly offeredTicket: boolean
   /** Came with the ticket that was offered. */
   readonly rememberedSettings: Settings | undefined
@@ -103,6 +108,7 @@ export class Http3Dialer {
     const { tls, quic, timeouts, trusted } = settings
     const loaded = this.#options.loadEngine()
     if ('unavailable' in loaded) throw new TransportError('MM_PROTOCOL_UNAVAILABLE', loaded.unavailable)
+    const meter = new HandshakeMeter(this.#options.readCpuMs)
     const result = await this.#dial(
       loaded.engine,
       {
@@ -127,7 +133,11 @@ export class Http3Dialer {
       onFarewell: this.#options.onFarewell,
       link: result.link,
       endpoint: result.endpoint,
-      handshake: handshakeInfo(result, dnsMs),
+      handshake: {
+        ...handshakeInfo(result, dnsMs),
+        ...(result.handshake !== undefined && meter.read(result.link)),
+      },
+      meter,
       offeredTicket: result.offeredTicket,
       rememberedSettings: result.offeredTicket ? offered?.contents.settings : undefined,
       tickets,

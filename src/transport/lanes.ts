@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Connection } from '../connection.ts'
+import type { CloseReason, Connection } from '../connection.ts'
 import type { Decision } from '../decision.ts'
 import type { HeaderList } from '../headers.ts'
 import type { LaneName } from '../lane.ts'
@@ -61,7 +61,7 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   readonly #parts: LanesParts
   readonly #lanes: LaneSet
   readonly #preparation: LanePreparation
-  readonly #pathReader = new PathReader()
+  readonly #pathReaders: Partial<Record<LaneName, PathReader>> = {}
   readonly #pings: PingReader
   readonly #statusNews: Http3StatusNews
   readonly #chooser: LaneChooser
@@ -160,10 +160,15 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     if (sample.lane !== 'h3' && !sample.failed && now - this.#tcpWorkedAt >= TCP_NEWS_MS)
       this.#onTcpWorked(now)
     this.#parts.cpuMeter.onEnded(this, sample.lane, now)
-    if (sample.lane === 'h3') this.#readPath(now)
-    else if (sample.lane === 'tcp' && sample.laneStreams >= 2) this.#pings.onExchange(this.primary, now)
+    this.#readPath(sample.lane, now)
+    if (sample.lane === 'tcp' && sample.laneStreams >= 2) this.#pings.onExchange(this.primary, now)
     const actions = this.#chooser.onSample(sample, now)
     if (actions.length > 0) this.#run(actions)
+  }
+
+  /** An exchange ended, and somebody listens; where there is a choice it was a sample before. */
+  onObserved(lane: LaneName, now: number): void {
+    if (!this.isChoosing) this.#readPath(lane, now)
   }
 
   onCpu(lane: LaneName, cpuMs: number): void {
@@ -257,6 +262,11 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     this.onEvidence()
   }
 
+  /** Gives the connection no more exchanges, whichever lane has it. */
+  retire(connection: Connection, reason: CloseReason): void {
+    for (const { pool } of this.#lanes) pool.retire(connection, reason)
+  }
+
   /** Looks at the lanes anew: which are eligible, and what is to be made ready. */
   refresh(now: number): void {
     if (!this.isChoosing) return
@@ -317,16 +327,23 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     this.refresh(now)
   }
 
-  /** What QUIC measures of the way, since it was read last. */
-  #readPath(now: number): void {
-    const figures = this.#pathReader.onExchange(this.#lanes.get('h3'))
-    if (figures === undefined) return
-    const { record } = this.#parts
-    const { rttMs, lossRatio } = figures
-    record.onRoundTrip('udp', rttMs, now)
-    if (lossRatio === undefined) return
-    record.onLossRatio('udp', lossRatio, now)
-    this.#chooser.onPath('h3', { rttMs, lossRatio }, now)
+  /**
+   * What QUIC, or the kernel, has measured of the way since it was read last. The choice goes by what QUIC counts only: its bounds for clean and risky
+   * ways are those of QUIC's counts, and round trips over TCP come from PING, whose spread the kernel's smoothed ones do not have.
+   */
+  #readPath(lane: LaneName, now: number): void {
+    const reading = (this.#pathReaders[lane] ??= new PathReader()).onExchange(this.#lanes.get(lane), now)
+    if (reading === undefined) return
+    const { record, observer, origin } = this.#parts
+    const { connection, stats, lossRatio } = reading
+    const { rttMs } = stats
+    const transport = connection.protocol === 'h3' ? 'udp' : 'tcp'
+    if (rttMs > 0) record.onRoundTrip(transport, rttMs, now)
+    if (lossRatio !== undefined) {
+      record.onLossRatio(transport, lossRatio, now)
+      if (lane === 'h3') this.#chooser.onPath('h3', { rttMs, lossRatio }, now)
+    }
+    observer({ type: 'path-sampled', origin, lane, connection, stats, lossRatio })
   }
 
   #coldWay(chosen: Lane): Lane | RaceWay {

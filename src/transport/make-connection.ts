@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { Connection, ConnectionListener, HandshakeInfo } from '../connection.ts'
+import type { EarlyGate } from '../early-gate.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { Http1Connection } from '../http1/connection.ts'
 import { http2Connection } from '../http2/connection.ts'
@@ -8,16 +8,19 @@ import { type Http3ConnectionOptions, http3Connection } from '../http3/connectio
 import type { Http2Options } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import type { ReadPort } from '../read-port.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
 export interface ConnectionParts {
-  readonly socket: Socket
+  readonly socket: StreamSocket
   readonly port: ReadPort
   readonly endpoint: Endpoint
   readonly handshake: HandshakeInfo
   readonly listener: ConnectionListener
-  readonly settings: Pick<OriginSettings, 'limits' | 'http2'>
+  readonly settings: Pick<OriginSettings, 'limits' | 'http2' | 'liveness'>
   readonly clock: Clock
+  /** The TLS handshake is under way. */
+  readonly early: EarlyGate | undefined
   /** HTTP/2: the streams that the origin allowed on an earlier connection. Undefined: nobody knows. */
   readonly knownStreams: number | undefined
   /** HTTP/2: an ALTSVC frame came. `origin` is '' when it stands for the origin of the connection. */
@@ -34,7 +37,7 @@ let lastConnectionId = 0
 
 /** Puts the protocol that was agreed on over a connected socket. */
 export function makeConnection(protocol: Protocol, parts: ConnectionParts): Connection {
-  const { socket, port, endpoint, handshake, listener, settings, clock } = parts
+  const { socket, port, endpoint, handshake, listener, settings, clock, early } = parts
   lastConnectionId += 1
   const common = {
     id: lastConnectionId,
@@ -45,22 +48,24 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
     listener,
     limits: settings.limits,
     clock,
+    early,
   }
   if (protocol !== 'h2') return new Http1Connection(common)
   const { knownStreams, onAltSvc, onDefence } = parts
   const http2 = { ...settings.http2, streamsBeforeSettings: earlyStreams(settings.http2, knownStreams) }
-  return http2Connection({ ...common, http2, onAltSvc, onDefence })
+  const { liveness } = settings
+  return http2Connection({ ...common, http2, liveness, onAltSvc, onDefence })
 }
 
-export type Http3Parts = Omit<Http3ConnectionOptions, 'id' | 'limits' | 'http3' | 'quic'> & {
-  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic'>
+export type Http3Parts = Omit<Http3ConnectionOptions, 'id' | 'limits' | 'http3' | 'quic' | 'liveness'> & {
+  readonly settings: Pick<OriginSettings, 'limits' | 'http3' | 'quic' | 'liveness'>
 }
 
 /** Puts HTTP/3 over a QUIC connection. */
 export function makeHttp3Connection({ settings, ...parts }: Http3Parts): Connection {
   lastConnectionId += 1
-  const { limits, http3, quic } = settings
-  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic })
+  const { limits, http3, quic, liveness } = settings
+  return http3Connection({ ...parts, id: lastConnectionId, limits, http3, quic, liveness })
 }
 
 /**

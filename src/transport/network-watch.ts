@@ -1,6 +1,12 @@
 import { networkInterfaces } from 'node:os'
 import type { Clock, Timer } from '../clock.ts'
 
+/** An address of this machine, and the interface that has it. */
+export interface MachineAddress {
+  readonly interface: string
+  readonly address: string
+}
+
 /**
  * Notices that this machine's addresses have changed: a cable, a tunnel, another network. Node has no event for it, so that they are compared now and
  * then.
@@ -8,8 +14,8 @@ import type { Clock, Timer } from '../clock.ts'
 export class NetworkWatch {
   readonly #clock: Clock
   readonly #intervalMs: number
-  readonly #onChanged: () => void
-  readonly #addresses: () => string
+  readonly #onChanged: (present: ReadonlySet<string>) => void
+  readonly #addresses: () => readonly MachineAddress[]
   #seen: string
   #timer: Timer | undefined
 
@@ -17,15 +23,20 @@ export class NetworkWatch {
   constructor(
     clock: Clock,
     intervalMs: number,
-    onChanged: () => void,
-    addresses: () => string = addressesOfThisMachine,
+    onChanged: (present: ReadonlySet<string>) => void,
+    addresses: () => readonly MachineAddress[] = addressesOfThisMachine,
   ) {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#onChanged = onChanged
     this.#addresses = addresses
-    this.#seen = intervalMs > 0 ? addresses() : ''
+    this.#seen = intervalMs > 0 ? fingerprint(addresses()) : ''
     this.#arm()
+  }
+
+  /** Those that this machine has now, link-local ones included. */
+  present(): ReadonlySet<string> {
+    return new Set(this.#addresses().map(({ address }) => address))
   }
 
   close(): void {
@@ -39,18 +50,25 @@ export class NetworkWatch {
 
   #look(): void {
     this.#arm()
-    const now = this.#addresses()
+    const addresses = this.#addresses()
+    const now = fingerprint(addresses)
     if (now === this.#seen) return
     this.#seen = now
-    this.#onChanged()
+    this.#onChanged(new Set(addresses.map(({ address }) => address)))
   }
 }
 
 /** Link-local addresses come and go without meaning anything. */
-function addressesOfThisMachine(): string {
-  return Object.entries(networkInterfaces())
-    .flatMap(([name, addresses = []]) => addresses.map(({ address }) => `${name} ${address}`))
-    .filter(line => !line.includes(' fe80:'))
+function fingerprint(addresses: readonly MachineAddress[]): string {
+  return addresses
+    .filter(({ address }) => !address.startsWith('fe80:'))
+    .map(line => `${line.interface} ${line.address}`)
     .sort()
     .join('\n')
+}
+
+function addressesOfThisMachine(): MachineAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses.map(({ address }) => ({ interface: name, address })),
+  )
 }

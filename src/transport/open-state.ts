@@ -28,7 +28,8 @@ export interface OpenStateHooks {
 
 /**
  * The memory of a transport, kept in a directory if the options name one. A directory that cannot be used is a fault and no error: the
- * transport works, and forgets when it ends. Throws MM_INVALID_ARGUMENT when it is no name at all.
+ * transport works, and forgets when it ends. So is a key file of the operator's: then tickets are forgotten, and origins are not. Throws
+ * MM_INVALID_ARGUMENT when one of them is no name at all.
  */
 export function openState(
   { tickets, state, limits }: Pick<TransportOptions, 'tickets' | 'state' | 'limits'>,
@@ -36,12 +37,17 @@ export function openState(
 ): OpenState {
   const forgetful: OpenState = { tickets: new TicketStore(tickets), shelf: undefined, flush: () => {} }
   if (state === undefined) return forgetful
-  const { directory } = state
+  const { directory, keyFile } = state
   if (typeof directory !== 'string' || directory === '') {
     throw new TransportError('MM_INVALID_ARGUMENT', 'state.directory must name a directory')
   }
-  const store = attempt(() => new FileStore(directory), onFault, 'the state directory')
+  if (keyFile !== undefined && (typeof keyFile !== 'string' || keyFile === '')) {
+    throw new TransportError('MM_INVALID_ARGUMENT', 'state.keyFile must name a file')
+  }
+  const store = attempt(() => new FileStore(directory, keyFile), onFault, 'the state directory')
   if (store === undefined) return forgetful
+  // An operator's key that is of no use is told now, once, and not with the first connection; what others have kept under it stays.
+  const hasKey = keyFile === undefined || attempt(() => store.key(), onFault, 'state.keyFile') !== undefined
   const vault = new TicketVault({
     store,
     clock,
@@ -58,7 +64,7 @@ export function openState(
   const shelf =
     origins && records && new OriginShelf({ store: records, clock, maxOrigins, ...origins, onFault })
   return {
-    tickets: new TicketStore(tickets, keeping),
+    tickets: hasKey ? new TicketStore(tickets, keeping) : forgetful.tickets,
     shelf,
     flush: () => {
       vault.flush()

@@ -1,23 +1,30 @@
 import type { Clock } from '../clock.ts'
 import type { AttemptRecord, Connection, ConnectionListener, Connector } from '../connection.ts'
-import { formatEndpoint, type Resolution, type Resolver } from '../endpoint.ts'
+import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../endpoint.ts'
 import { asTransportError, TransportError } from '../errors.ts'
 import type { LaneName } from '../lane.ts'
+import type { EarlyDataOutcome } from '../observer.ts'
 import type { Origin } from '../origin.ts'
+import type { PathStats } from '../path-stats.ts'
 import type { Protocol } from '../protocol.ts'
-import type { QuicConnection, QuicStats } from '../quic/engine.ts'
+import type { QuicConnection, QuicLink } from '../quic/engine.ts'
 import { offeredProtocols } from '../select/offered-protocols.ts'
 import { type PlannedAttempt, plan } from '../select/plan.ts'
 import { type Alternative, alternativeKey } from '../select/record/alternative.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import type { StreamSocket } from '../stream-socket.ts'
 import { orderAddresses } from '../tcp/address-order.ts'
 import type { Dialer } from '../tcp/dial.ts'
+import type { FastOpenWish } from '../tcp/dial-request.ts'
+import type { FastOpenReport } from '../tcp/fast-open-report.ts'
+import { pathOfSocket } from '../tcp/path-of-socket.ts'
+import type { SocketSettings } from '../tcp/socket-settings.ts'
 import type { AlternativeResolver } from './alternative-resolver.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
-import { makeConnection } from './make-connection.ts'
 import type { OriginSettings } from './origin-settings.ts'
+import { connectTcp } from './tcp-connect.ts'
 
 /** Who hears of what happens on the connections, and is asked. */
 export interface ConnectorHooks {
@@ -26,7 +33,13 @@ export interface ConnectorHooks {
   /** A request waits that may leave in early data. */
   readonly wantsEarlyData: () => boolean
   /** What became of it. `connection.handshake` has been corrected. */
-  readonly onEarlyData: (connection: Connection, outcome: 'accepted' | 'rejected') => void
+  readonly onEarlyData: (connection: Connection, outcome: EarlyDataOutcome) => void
+  /** What became of TCP Fast Open where it was asked for. */
+  readonly onFastOpen: (endpoint: Endpoint, report: FastOpenReport) => void
+  /** A connection was made over TCP, maybe in early data. `socket`: what it is spoken over; `tcp`: the one below, or the same. */
+  readonly onSocket: (connection: Connection, socket: StreamSocket, tcp: StreamSocket) => void
+  /** An HTTP/3 connection was made over the link, maybe in early data. */
+  readonly onLink: (connection: Connection, link: QuicLink) => void
   /** A dial has ended, however it ended. Times in it count from `atMs`, on the clock. */
   readonly onAttempts: (attempts: readonly AttemptRecord[], atMs: number) => void
   /** Something was learned that may change the choice: an advertisement, how HTTP/3 fares. */
@@ -43,6 +56,7 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly resolver: Resolver
   readonly alternativeResolver: AlternativeResolver
   readonly dialer: Dialer
+  readonly socketSettings: SocketSettings
   readonly http3Dialer: Http3Dialer
   readonly clock: Clock
 }
@@ -55,11 +69,19 @@ interface Dial {
   attempts: readonly AttemptRecord[]
 }
 
+/** What a connection has measured of its way. */
+export interface MeasuredPath {
+  readonly connection: Connection
+  readonly stats: PathStats
+}
+
 /** Makes the connections of one lane: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
 export class OriginConnector implements Connector {
   readonly #config: ConnectorConfig
   /** Of connections over QUIC. */
   readonly #links = new WeakMap<Connection, { quic: QuicConnection; alternative: string }>()
+  /** What reads the figures of a connection's way, at the time of the call. */
+  readonly #paths = new WeakMap<Connection, () => PathStats | undefined>()
   /** Of the last dial that has ended. */
   #lastAttempts: readonly AttemptRecord[] = []
   /** Those that are under way, in order of their start. */
@@ -136,66 +158,62 @@ export class OriginConnector implements Connector {
     return this.#links.get(connection)
   }
 
-  /** How the ways to the origin are, as far as the protocol measures it. */
-  pathsOf(connections: Iterable<Connection>): QuicStats[] {
-    const paths: QuicStats[] = []
+  /** How the ways to the origin are, as far as it is measured: by QUIC, and by the kernel where native calls can be made. */
+  pathsOf(connections: Iterable<Connection>): MeasuredPath[] {
+    const paths: MeasuredPath[] = []
     for (const connection of connections) {
-      const link = this.#links.get(connection)
-      if (link !== undefined) paths.push(link.quic.stats())
+      const stats = this.#paths.get(connection)?.()
+      if (stats !== undefined) paths.push({ connection, stats })
     }
     return paths
   }
 
   async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, resolver, dialer, clock, purpose, onDefence, onEvidence } = this.#config
+    const { origin, settings, record, resolver, dialer, clock, purpose, onEvidence } = this.#config
     const startedAt = clock.now()
     const resolution = await resolver.resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
     record.onResolved(resolution, clock.now())
-    const { offered } = this
     const attempts = this.plan(resolution)
     if (attempts.length === 0) {
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
     dial.first = attempts[0]
+    const { onFastOpen, wantsEarlyData } = this.#config
     const dialed = await dialer.dial(
       {
         origin,
         attempts,
-        alpnProtocols: offered,
+        alpnProtocols: this.offered,
         tls: settings.tls,
         timeouts: settings.timeouts,
         socket: settings.socket,
+        settings: this.#config.socketSettings,
+        fastOpen: fastOpenWish(settings, record, clock.now()),
+        wantsEarlyData: settings.earlyDataOverTcp ? wantsEarlyData : undefined,
         dnsMs,
         onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+        onFastOpen,
       },
       signal,
     )
-    const { alpnProtocol, endpoint, handshake, offeredTicket } = dialed
-    // Where it was left no choice it says nothing of what it would speak.
-    const protocol = purpose === 'tcp' ? alpnProtocol : undefined
-    record.onConnected(
-      { protocol, endpoint: formatEndpoint(endpoint), handshake, offeredTicket },
-      clock.now(),
-    )
-    dialed.socket.unref() // see ProcessHold
-    return makeConnection(alpnProtocol, {
-      socket: dialed.socket,
-      port: dialed.readPort,
-      endpoint,
-      handshake,
+    const connection = connectTcp({
+      ...this.#config,
+      dialed,
       listener,
-      settings,
-      clock,
-      knownStreams: record.capacity?.value,
+      // Where it was left no choice it says nothing of what it would speak.
+      chosen: purpose === 'tcp' ? dialed.alpnProtocol : undefined,
       onAltSvc: (about, value) => {
         // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that coalesce.
         if (about !== '' && about !== origin.key) return
         record.onAltSvc(value, 'altsvc-frame', 0, clock.now())
         onEvidence('altsvc-frame', value)
       },
-      onDefence,
     })
+    const { tcp } = dialed
+    this.#config.onSocket(connection, dialed.socket, tcp)
+    this.#paths.set(connection, () => pathOfSocket(tcp))
+    return connection
   }
 
   async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
@@ -238,6 +256,7 @@ export class OriginConnector implements Connector {
         onConnected: () => this.#onHttp3Connected(key),
       })
       this.#links.set(connection, { quic, alternative: key })
+      this.#paths.set(connection, () => quic.stats())
       return connection
     } catch (cause) {
       const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
@@ -268,6 +287,12 @@ function allowedOn(purpose: ConnectorConfig['purpose'], allowed: readonly Protoc
   if (purpose === 'upgrades' || purpose === 'http/1.1') return ['http/1.1']
   if (purpose === 'h2-spread') return ['h2']
   return allowed
+}
+
+function fastOpenWish({ tfo }: OriginSettings, record: OriginRecord, now: number): FastOpenWish {
+  if (tfo === 'off') return { kind: 'off' }
+  if (tfo === 'on' || record.fastOpenTaken(now) !== undefined) return { kind: 'wanted' }
+  return { kind: 'held', because: 'no probe has seen the origin take data in a SYN' }
 }
 
 function isElsewhere({ host, port }: Alternative, origin: Origin): boolean {

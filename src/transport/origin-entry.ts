@@ -1,27 +1,38 @@
 import type { Clock } from '../clock.ts'
 import type { Connection } from '../connection.ts'
-import type { Resolver } from '../endpoint.ts'
+import { formatEndpoint, type Resolver } from '../endpoint.ts'
 import type { TransportError } from '../errors.ts'
 import type { LaneName } from '../lane.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
+import { SilenceWatch } from '../native/silence-watch.ts'
 import type { ExchangeEnded, Observer, RetryReason, TransportEvent } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import type { Pool, PoolCounts } from '../pool/pool.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
+import type { KnownFact } from '../select/record/evidence.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
-import type { PoolStats } from './api.ts'
+import type { StreamSocket } from '../stream-socket.ts'
+import type { SocketSettings } from '../tcp/socket-settings.ts'
+import { AddressDrain } from './address-drain.ts'
+import type { MigrateOptions, MigrationResult, PoolStats } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
+import { ConnectionMoves } from './connection-moves.ts'
 import type { CpuMeter } from './cpu-meter.ts'
 import { Discovery, type DiscoveryTools } from './discovery.ts'
+import { drainedNames } from './drained-names.ts'
+import { FastOpenNews } from './fast-open-news.ts'
 import { HandshakeLedger } from './handshake-ledger.ts'
 import { Lane } from './lane.ts'
 import { Lanes } from './lanes.ts'
+import type { ConnectionHandshake } from './ledger/handshake-figures.ts'
+import { LocalAddressLoss, type LocalAddressLossParts } from './local-address-loss.ts'
 import type { ConnectorConfig, ConnectorHooks, OriginConnector } from './origin-connector.ts'
 import type { OriginSettings } from './origin-settings.ts'
-import { pathHealth } from './path-health.ts'
+import { pathHealth, pathsByProtocol } from './path-health.ts'
 import { poolStats } from './pool-stats.ts'
 import type { ProcessHold } from './process-hold.ts'
 import { RetryBudget } from './retry-budget.ts'
+import { silenceBoundMs } from './tcp-liveness.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 
 /** What differs between the pools of an entry; the transport adds the rest. */
@@ -36,6 +47,7 @@ export interface OriginEntryParts {
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  readonly socketSettings: SocketSettings
   readonly makeConnector: (purpose: ConnectorConfig['purpose'], hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
   readonly observer: Observer
@@ -50,6 +62,10 @@ export interface OriginEntryParts {
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
   /** The record has changed: it is to be kept. */
   readonly onRecordChanged: () => void
+  /** See ResolverOptions. */
+  readonly dnsRefreshMs: number
+  /** The addresses of this machine, and how soon after a change they are looked at again. */
+  readonly network: Pick<LocalAddressLossParts, 'present' | 'checkMs'>
 }
 
 /** Everything that the transport holds for one origin: its settings, its lanes with their pools, what is known of it, and what it saved. */
@@ -58,12 +74,19 @@ export class OriginEntry {
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
-  readonly ledger: HandshakeLedger = new HandshakeLedger()
+  readonly ledger: HandshakeLedger
   readonly retryBudget: RetryBudget
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
   readonly hold: ProcessHold
   readonly discovery: Discovery
+  readonly socketSettings: SocketSettings
+  readonly fastOpenNews = new FastOpenNews()
+  readonly #moves: ConnectionMoves
+  readonly #addressDrain: AddressDrain
+  readonly #addressLoss: LocalAddressLoss
+  /** It goes on when the entry is closed, as long as there are sockets: tunnels outlive their pool. */
+  readonly #silenceWatch: SilenceWatch
   readonly #parts: OriginEntryParts
   #retries = 0
   /** Requests that wait for a connection and may leave early. */
@@ -77,8 +100,34 @@ export class OriginEntry {
     this.settings = settings
     this.record = record
     this.resolver = parts.resolver
+    this.socketSettings = parts.socketSettings
     this.retryBudget = new RetryBudget(settings.retry, clock.now())
+    this.ledger = new HandshakeLedger(clock.now())
     this.hold = parts.hold
+    this.#moves = new ConnectionMoves({
+      origin,
+      isTrusted: settings.trusted,
+      clock,
+      observer,
+      retire: (connection, reason) => this.lanes.retire(connection, reason),
+    })
+    this.#addressDrain = new AddressDrain({
+      clock,
+      refreshMs: parts.dnsRefreshMs,
+      names: () => drainedNames(origin, this.resolver, this.lanes, clock),
+      pools: () => this.#pools(),
+      maxConnections: settings.pool.maxConnections,
+    })
+    this.#addressLoss = new LocalAddressLoss({
+      ...parts.network,
+      clock,
+      connections: () => this.#connections(),
+      retire: (connection, reason) => {
+        for (const pool of this.#pools()) pool.retire(connection, reason)
+      },
+    })
+    const boundMs = silenceBoundMs(settings.liveness, settings.socket)
+    this.#silenceWatch = new SilenceWatch({ clock, boundMs })
     this.discovery = new Discovery({
       ...parts.discovery,
       origin,
@@ -116,13 +165,35 @@ export class OriginEntry {
     this.#parts.observer({ type: 'exchange-retried', origin: this.origin, reason, error })
   }
 
-  onExchangeEnded(event: ExchangeEnded): void {
+  onExchangeEnded(event: ExchangeEnded, now: number): void {
     this.#parts.observer(event)
+    this.lanes.onObserved(event.lane, now)
   }
 
-  onNetworkChanged(now: number): void {
+  /** `present`: the addresses that this machine has now. */
+  onNetworkChanged(now: number, present: ReadonlySet<string>): void {
     this.discovery.onNetworkChanged(now)
     this.lanes.onNetworkChanged(now)
+    this.#addressDrain.onNetworkChanged()
+    this.#moves.onAddresses(this.#connections(), present)
+    this.#addressLoss.onAddresses(present)
+  }
+
+  /** Moves the open connections to another path, where they can. */
+  migrate(to: MigrateOptions): Promise<readonly MigrationResult[]> {
+    return this.#moves.migrate(this.#connections(), to)
+  }
+
+  /** It has left its first path, or tried to. */
+  hasMoved(connection: Connection): boolean {
+    return this.#moves.hasMoved(connection)
+  }
+
+  /** What is known of the ways of its open connections, for `explain`. */
+  pathFacts(now: number): KnownFact[] {
+    const { protocols } = this.settings
+    const mayMove = this.origin.scheme === 'https' && protocols.includes('h3')
+    return [...(mayMove ? this.#moves.facts(this.#connections(), now) : []), ...this.#addressDrain.facts()]
   }
 
   stats(): PoolStats {
@@ -132,13 +203,19 @@ export class OriginEntry {
     }))
     const upgrades = this.upgrades.pool?.stats()
     if (upgrades !== undefined) pools.push({ label: 'for upgrades', counts: upgrades })
-    const paths = Array.from(this.lanes, ({ connector, pool }) => connector.pathsOf(pool.connections()))
+    const paths = Array.from(this.lanes, ({ connector, pool }) =>
+      connector.pathsOf(pool.connections()),
+    ).flat()
     return poolStats(this.origin.key, pools, {
       retries: this.#retries,
-      handshakeRttsSaved: this.ledger.rttsSaved,
-      handshakeSecondsSaved: this.ledger.secondsSaved,
+      handshakes: {
+        ...this.ledger.figures(this.#parts.clock.now()),
+        connections: this.#openHandshakes(),
+      },
       refusedEarly: this.#refusedEarly,
-      path: pathHealth(paths.flat()),
+      path: pathHealth(paths),
+      pathByProtocol: pathsByProtocol(paths),
+      migrations: this.#moves.figures,
     })
   }
 
@@ -161,6 +238,26 @@ export class OriginEntry {
   close(): void {
     this.discovery.close()
     this.lanes.close()
+    this.#addressDrain.close()
+    this.#addressLoss.close()
+  }
+
+  #pools(): Pool[] {
+    const pools = Array.from(this.lanes, ({ pool }) => pool)
+    return this.upgrades.pool === undefined ? pools : [...pools, this.upgrades.pool]
+  }
+
+  #connections(): Connection[] {
+    return this.#pools().flatMap(pool => [...pool.connections()])
+  }
+
+  /** Of the open connections, those that still shake hands left out. */
+  #openHandshakes(): ConnectionHandshake[] {
+    return this.#pools()
+      .flatMap(pool =>
+        Array.from(pool.connections(), connection => ({ connection, reuses: pool.reusesOf(connection) })),
+      )
+      .flatMap(({ connection, reuses }) => this.ledger.of(connection, reuses) ?? [])
   }
 
   #makeLane(name: LaneName, first: Lane | undefined): Lane | undefined {
@@ -219,15 +316,25 @@ export class OriginEntry {
       onDefence: limit => observer({ type: 'defence', origin, limit }),
       wantsEarlyData: () => this.#earlyWaiters > 0,
       onEarlyData: (connection, outcome) => {
-        const { handshake, protocol } = connection
-        this.ledger.onOpened(handshake, protocol)
+        const { handshake } = connection
+        this.ledger.onOpened(connection, this.#parts.clock.now())
         if (handshake.kind === 'full' || handshake.kind === 'resumed') this.#refusedEarly[handshake.kind] += 1
         observer({ type: 'early-data', origin, connection, outcome })
+      },
+      onFastOpen: (endpoint, report) => {
+        this.fastOpenNews.onReport(endpoint, report, this.#parts.clock.now())
+        const { outcome, because } = report
+        observer({ type: 'fast-open', origin, endpoint: formatEndpoint(endpoint), outcome, because })
       },
       onAttempts: (attempts, atMs) => {
         if (purpose !== 'upgrades') observer({ type: 'dial-ended', origin, lane: purpose, attempts, atMs })
       },
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
+      onSocket: (connection, socket, tcp) => {
+        this.#silenceWatch.add(socket, tcp)
+        this.#addressLoss.onConnected(connection, localAddressOf(tcp))
+      },
+      onLink: (connection, link) => this.#moves.onConnected(connection, link),
     }
   }
 
@@ -244,10 +351,11 @@ export class OriginEntry {
   #observe(event: TransportEvent, purpose: ConnectorConfig['purpose']): void {
     if (event.type === 'connection-opened') {
       const { connection } = event
-      const { handshake, protocol } = connection
+      const { handshake } = connection
       // What was opened in early data is counted when it is known what became of it.
       if (handshake.kind !== 'early_data' || handshake.earlyData !== 'none')
-        this.ledger.onOpened(handshake, protocol)
+        this.ledger.onOpened(connection, this.#parts.clock.now())
+      this.#addressDrain.onConnected()
       this.#onOpened(connection, purpose)
     }
     if (event.type === 'connection-closed') {
@@ -272,4 +380,8 @@ export class OriginEntry {
     const { originSet } = connection
     if (originSet !== undefined) this.record.onOriginSet([...originSet], this.#parts.clock.now())
   }
+}
+
+function localAddressOf(socket: StreamSocket): string | undefined {
+  return 'localAddress' in socket && typeof socket.localAddress === 'string' ? socket.localAddress : undefined
 }

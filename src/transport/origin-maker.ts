@@ -9,11 +9,14 @@ import { quicVersions } from '../probe/quic-versions.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import { ProbeBudget } from '../select/probe/probe-budget.ts'
 import { OriginRecord } from '../select/record/origin-record.ts'
-import { SystemResolver } from '../select/resolve.ts'
+import { type Lookup, SystemResolver } from '../select/resolve.ts'
 import { Dialer } from '../tcp/dial.ts'
+import { FastOpen } from '../tcp/fast-open.ts'
+import { SocketSettings } from '../tcp/socket-settings.ts'
 import { AlternativeResolver } from './alternative-resolver.ts'
 import type { TransportOptions } from './api.ts'
 import { CpuMeter } from './cpu-meter.ts'
+import { type FastOpenProbe, fastOpenProbe } from './fast-open-probe.ts'
 import { Http3Dialer } from './http3-dialer.ts'
 import { type OpenState, openState } from './open-state.ts'
 import { OriginConnector } from './origin-connector.ts'
@@ -25,12 +28,15 @@ export interface OriginMakerParts {
   readonly options: TransportOptions
   readonly clock: Clock
   readonly random: () => number
+  readonly lookup: Lookup | undefined
   readonly hold: ProcessHold
   readonly observer: (event: TransportEvent) => void
   readonly isObserved: () => boolean
   readonly onStateFault: (message: string) => void
   /** A link lingers for a ticket after its connection has ended. */
   readonly onFarewell: (over: Promise<void>) => void
+  /** The addresses that this machine has now. */
+  readonly presentAddresses: () => ReadonlySet<string>
   /** The record of an origin, as far as it is in use. */
   readonly entryOf: (originKey: string) => OriginEntry | undefined
 }
@@ -40,6 +46,8 @@ export class OriginMaker {
   readonly resolver: SystemResolver
   readonly dns: DnsClient
   readonly serviceRecords: ServiceRecordResolver
+  readonly fastOpen: FastOpen
+  readonly probeFastOpen: FastOpenProbe
   readonly dialer: Dialer
   readonly http3Dialer: Http3Dialer
   readonly state: OpenState
@@ -50,10 +58,14 @@ export class OriginMaker {
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
-    const { options, clock, random, onStateFault, onFarewell } = parts
+    const { options, clock, random, lookup, onStateFault, onFarewell } = parts
     this.#parts = parts
     this.clock = clock
-    this.resolver = new SystemResolver({ clock, options: options.resolver ?? {} })
+    this.resolver = new SystemResolver({
+      clock,
+      options: options.resolver ?? {},
+      ...(lookup !== undefined && { lookup }),
+    })
     const { dnsServers } = options
     this.dns = new DnsClient({ clock, ...(dnsServers !== undefined && { servers: dnsServers }) })
     const maxEntries = options.resolver?.maxDnsEntries ?? DEFAULT_RESOLVER_OPTIONS.maxDnsEntries
@@ -67,8 +79,10 @@ export class OriginMaker {
       },
       onFault: onStateFault,
     })
+    this.fastOpen = new FastOpen({ clock })
+    this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
-    this.dialer = new Dialer({ clock, tickets, keylog: options.keylog })
+    this.dialer = new Dialer({ clock, tickets, keylog: options.keylog, fastOpen: this.fastOpen })
     this.http3Dialer = new Http3Dialer({
       clock,
       tickets,
@@ -89,6 +103,9 @@ export class OriginMaker {
     const { endpoints, resolve, timeouts, select } = settings
     const { dnsMs } = timeouts
     const record = this.#recordOf(origin, select)
+    const socketSettings = new SocketSettings(settings.socket, fault =>
+      observer({ type: 'socket-option-refused', origin, ...fault }),
+    )
     const resolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
     const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
     const world = { clock, random }
@@ -98,6 +115,7 @@ export class OriginMaker {
       settings,
       record,
       resolver,
+      socketSettings,
       makeConnector: (purpose, hooks) =>
         new OriginConnector({
           purpose,
@@ -107,6 +125,7 @@ export class OriginMaker {
           resolver,
           alternativeResolver,
           dialer: this.dialer,
+          socketSettings,
           http3Dialer: this.http3Dialer,
           clock,
           ...hooks,
@@ -124,13 +143,21 @@ export class OriginMaker {
         isResolved: isNamed && (Object.keys(resolve).length === 0 || options.dnsServers !== undefined),
         serviceRecords: (host, port, signal) => this.serviceRecords.lookup(host, port, signal),
         quicVersions: (endpoint, timeoutMs, signal) => quicVersions(endpoint, { clock, timeoutMs }, signal),
+        fastOpen: this.probeFastOpen,
         budget: this.#budget,
       },
       onRecordChanged: () => this.state.shelf?.onChanged(origin.key),
+      dnsRefreshMs: options.resolver?.dnsRefreshMs ?? DEFAULT_RESOLVER_OPTIONS.dnsRefreshMs,
+      network: {
+        present: this.#parts.presentAddresses,
+        // Where nobody looks for changes somebody tells of them, who does not tell that nothing has changed since.
+        checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
+      },
     })
   }
 
   onNetworkChanged(): void {
+    this.fastOpen.onNetworkChanged()
     this.resolver.clear()
     this.serviceRecords.clear()
   }

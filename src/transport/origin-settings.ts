@@ -2,6 +2,7 @@ import { TransportError } from '../errors.ts'
 import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
@@ -10,6 +11,7 @@ import {
   DEFAULT_TIMEOUTS,
   type Http2Options,
   type Http3Options,
+  type LivenessOptions,
   type OriginOptions,
   type PoolOptions,
   type QuicOptions,
@@ -25,8 +27,11 @@ import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../select-options.ts
 import type { TransportOptions } from './api.ts'
 import { checkHttp2Options } from './http2-ranges.ts'
 import { checkHttp3Options } from './http3-ranges.ts'
+import { checkLivenessOptions } from './liveness-ranges.ts'
 import { checkQuicOptions } from './quic-ranges.ts'
 import { checkSelectOptions } from './select-ranges.ts'
+import { checkSocketOptions } from './socket-ranges.ts'
+import { tcpTimes } from './tcp-liveness.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
@@ -39,9 +44,12 @@ export interface OriginSettings {
   readonly http2: Http2Options
   readonly quic: QuicOptions
   readonly http3: Http3Options
+  readonly liveness: LivenessOptions
   readonly tls: TlsOptions
   readonly socket: SocketOptions
   readonly earlyData: 'off' | 'safe'
+  readonly earlyDataOverTcp: boolean
+  readonly tfo: 'off' | 'auto' | 'on'
   readonly trusted: boolean
   readonly endpoints: readonly string[]
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
@@ -85,8 +93,12 @@ function mergeSettings(
 ): OriginSettings {
   for (const options of [defaults, own]) {
     checkWords(options)
-    if ((options.tfo ?? 'off') !== 'off') throw notBuilt('tfo')
   }
+  const liveness = checkLivenessOptions({
+    ...DEFAULT_LIVENESS_OPTIONS,
+    ...defaults.liveness,
+    ...own.liveness,
+  })
   const settings = {
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions({ ...DEFAULT_SELECT_OPTIONS, ...defaults.select, ...own.select }),
@@ -97,9 +109,15 @@ function mergeSettings(
     http2: checkHttp2Options('http2', { ...DEFAULT_HTTP2_OPTIONS, ...defaults.http2, ...own.http2 }),
     quic: checkQuicOptions('quic', { ...DEFAULT_QUIC_OPTIONS, ...defaults.quic, ...own.quic }),
     http3: checkHttp3Options('http3', { ...DEFAULT_HTTP3_OPTIONS, ...defaults.http3, ...own.http3 }),
+    liveness,
     tls: { ...defaults.tls, ...own.tls },
-    socket: checkNumbers('socket', { ...DEFAULT_SOCKET_OPTIONS, ...defaults.socket, ...own.socket }),
+    socket: checkSocketOptions({
+      ...DEFAULT_SOCKET_OPTIONS,
+      ...tcpTimes(liveness, { ...defaults.socket, ...own.socket }),
+    }),
     earlyData: own.earlyData ?? defaults.earlyData ?? 'off',
+    earlyDataOverTcp: own.earlyDataOverTcp ?? defaults.earlyDataOverTcp ?? false,
+    tfo: own.tfo ?? defaults.tfo ?? 'off',
     trusted: own.trusted ?? defaults.trusted ?? false,
     endpoints: own.endpoints ?? defaults.endpoints ?? [],
     resolve,
@@ -115,22 +133,26 @@ function mergeSettings(
 }
 
 /** What is no number and no list: callers without types may hand over anything. */
-function checkWords({ earlyData = 'off', trusted = false }: OriginOptions): void {
-  if (earlyData !== 'off' && earlyData !== 'safe') {
-    throw new TransportError(
-      'MM_INVALID_ARGUMENT',
-      `earlyData must be 'off' or 'safe', not ${JSON.stringify(earlyData)}`,
-    )
-  }
-  if (typeof trusted !== 'boolean')
-    throw new TransportError('MM_INVALID_ARGUMENT', 'trusted must be true or false')
+function checkWords(options: OriginOptions): void {
+  const { earlyData = 'off', trusted = false, earlyDataOverTcp = false, tfo = 'off' } = options
+  checkWord('earlyData', earlyData, ['off', 'safe'])
+  checkWord('tfo', tfo, ['off', 'auto', 'on'])
+  checkFlag('trusted', trusted)
+  checkFlag('earlyDataOverTcp', earlyDataOverTcp)
 }
 
-function notBuilt(option: string): TransportError {
-  return new TransportError(
-    'MM_INVALID_ARGUMENT',
-    `${option} is not built in this version; leave it out or set it to 'off'`,
-  )
+function checkWord(name: string, value: string, words: readonly string[]): void {
+  if (words.includes(value)) return
+  const choice = `${words
+    .slice(0, -1)
+    .map(word => `'${word}'`)
+    .join(', ')} or '${words.at(-1)}'`
+  throw new TransportError('MM_INVALID_ARGUMENT', `${name} must be ${choice}, not ${JSON.stringify(value)}`)
+}
+
+function checkFlag(name: string, value: boolean): void {
+  if (typeof value !== 'boolean')
+    throw new TransportError('MM_INVALID_ARGUMENT', `${name} must be true or false`)
 }
 
 /** Every option of these groups is a number that is not negative. */

@@ -5,7 +5,7 @@ import type { PoolStats } from './api.ts'
 /** What the transport counts for an origin beside its pools. */
 export type EntryCounts = Pick<
   PoolStats,
-  'retries' | 'handshakeRttsSaved' | 'handshakeSecondsSaved' | 'path'
+  'retries' | 'handshakes' | 'path' | 'pathByProtocol' | 'migrations'
 > & {
   /** Connections that were opened in early data, which the peer refused: what their handshakes turned out to be. */
   readonly refusedEarly: { readonly full: number; readonly resumed: number }
@@ -41,6 +41,7 @@ export function poolStats(
   const counts = pools.reduce(addCounts, NO_COUNTS)
   const { full, resumed, earlyData, cleartext } = counts.opened
   const opened = full + resumed + earlyData + cleartext
+  const avoided = Object.values(entry.handshakes.avoided)
   return {
     origin,
     ...counts,
@@ -51,6 +52,8 @@ export function poolStats(
       cleartext,
     },
     ...entry,
+    handshakeRttsSaved: avoided.reduce((sum, { roundTrips }) => sum + roundTrips, 0),
+    handshakeSecondsSaved: avoided.reduce((sum, { seconds }) => sum + seconds, 0),
     reuseRatio: counts.requests === 0 ? 0 : Math.max(0, 1 - opened / counts.requests),
   }
 }

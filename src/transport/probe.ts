@@ -1,7 +1,6 @@
 import type { Endpoint } from '../endpoint.ts'
 import { asTransportError } from '../errors.ts'
 import { parseOrigin } from '../origin.ts'
-import { fastOpenCookie } from '../probe/fast-open.ts'
 import { quicVersions } from '../probe/quic-versions.ts'
 import { connectTcp } from '../probe/tcp-connect.ts'
 import { TlsProbe } from '../probe/tls-probe.ts'
@@ -10,6 +9,7 @@ import type {
   Finding,
   ProbedAddress,
   ProbedAlternative,
+  ProbedFastOpen,
   ProbedHandshake,
   ProbedServiceRecord,
   ProbeReport,
@@ -101,8 +101,9 @@ class TransportProbeTools implements ProbeTools {
     return this.#tls.handshake(...look)
   }
 
-  fastOpen(): Promise<Finding<{ readonly cookie: boolean }>> {
-    return fastOpenCookie()
+  fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedFastOpen>> {
+    const { origin, settings } = this.#entry
+    return this.#maker.probeFastOpen(endpoint, origin, settings, signal)
   }
 
   quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {

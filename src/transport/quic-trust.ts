@@ -26,6 +26,7 @@ export class QuicTrust {
       minVersion: tls.minVersion,
       maxVersion: tls.maxVersion,
       ciphers: tls.ciphers,
+      groups: tls.groups,
       tlsLibrary: `h3 ${this.#engine}`,
     })
     this.#byOptions.set(tls, trust)

@@ -1,3 +1,4 @@
+import type { CloseReason } from '../connection.ts'
 import type { TransportError } from '../errors.ts'
 import { isIdempotentMethod } from '../exchange.ts'
 import { type HeaderList, hasHeader } from '../headers.ts'
@@ -15,6 +16,10 @@ export interface FailedTry {
   readonly reused: boolean
   /** The peer had told the connection to end (GOAWAY). */
   readonly isConnectionEnding: boolean
+  /** The connection was ended since nothing came from the peer any more: see isPathDead. */
+  readonly isPathDead: boolean
+  /** The connection had moved to another path, and the peer ended it by an error: it lost track of the paths. */
+  readonly isLostInMove: boolean
   /** The caller has seen something of a response (1xx included), or gave up. */
   readonly isCallerCommitted: boolean
   /** Replays that were made of this request already. */
@@ -50,12 +55,15 @@ const MAX_ENDINGS = 16
  *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
  *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
  *    budget the other times either, and may meet more of them: an origin that ends its connections is not an overloaded one.
- * 5. A reused connection died without a byte of an answer, and there is no other way to the origin: most likely the origin closed it while we wrote (RFC 9112 9.3.1). Idempotent
- *    methods only. The first time is free: it can happen at most once per pooled connection, so it cannot grow into a storm.
- * 6. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
+ *    A caller's own time that ran out while the request was held back is not worth another try either, as in 3.
+ * 5. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
  *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
- * *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
+ *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
  *    ticket, and the tickets like it are gone (EarlyDataWatch).
+ * 6. A reused connection died without a byte of an answer, and there is no other way to the origin: most likely the origin closed it while we wrote (RFC 9112 9.3.1). Idempotent
+ *    methods only. The first time is free: it can happen at most once per pooled connection, so it cannot grow into a storm. So are requests treated whose
+ *    connection was ended since its path was dead, or its peer silent, whether or not it had carried one before; and those of a connection that had moved, and
+ *    was then ended by an error of the peer's (ngtcp2 0.12 does it after loss, a rebinding and a move).
  * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there, once. Free, since HTTP/3 is left alone after that (h3-status.ts).
  * 8. Everything else stays failed.
  *
@@ -71,6 +79,7 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
     return { replay: true, reason: 'connect-failed', cost: 'budgeted', wantsFresh: false } // 3
   }
   if (error.processed === 'no') {
+    if (error.code === 'MM_HEADERS_TIMEOUT') return NO
     const wantsFresh = failed.reused && error.code !== 'MM_REFUSED'
     // One that ends before it has carried anything is no sign of a reload.
     const isReload = failed.isConnectionEnding && failed.reused
@@ -79,14 +88,16 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
     const cost = retries === 0 || failed.isConnectionEnding ? 'free' : 'budgeted'
     return { replay: true, reason: 'unprocessed', cost, wantsFresh } // 4
   }
-  const canBeStale = error.processed === 'unknown' && failed.reused && isClose(error)
+  if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {
+    return { replay: true, reason: 'early-data-lost', cost: 'free', wantsFresh: false } // 5
+  }
+  const isStale = isClose(error) && (failed.reused || failed.isPathDead)
+  const isLostInMove = failed.isLostInMove && isLostConnection(error)
+  const canBeStale = error.processed === 'unknown' && (isStale || isLostInMove)
   if (canBeStale && !failed.hasOtherLane && isIdempotentMethod(failed.method)) {
     if (retries >= maxRetries) return NO
     const cost = retries === 0 ? 'free' : 'budgeted'
-    return { replay: true, reason: 'stale-connection', cost, wantsFresh: true } // 5
-  }
-  if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {
-    return { replay: true, reason: 'early-data-lost', cost: 'free', wantsFresh: false } // 6
+    return { replay: true, reason: 'stale-connection', cost, wantsFresh: true } // 6
   }
   if (failed.hasOtherLane && isLostConnection(error) && isIdempotentMethod(failed.method) && retries === 0) {
     return { replay: true, reason: 'http3-failed', cost: 'free', wantsFresh: false } // 7
@@ -106,6 +117,11 @@ export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderLis
 /** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */
 export function needsHttp1(error: TransportError): boolean {
   return error.code === 'MM_UPGRADE_UNAVAILABLE' || error.code === 'MM_HTTP11_REQUIRED'
+}
+
+/** The ends of connections whose peer did not say anything any more. */
+export function isPathDead(endedBy: CloseReason | undefined): boolean {
+  return endedBy === 'path-failed' || endedBy === 'ping-failed'
 }
 
 /** The words for a connection that ended under an exchange, whoever did it and however. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import tls from 'node:tls'
 
 /** What tells OpenSSL and Node where to find authorities, beside the options of an origin. */
 const PLACES = ['SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
@@ -12,6 +13,7 @@ const FLAGS = /--use-(?:openssl|bundled|system)-ca/g
 export function runtimeTrust(
   environment: NodeJS.ProcessEnv = process.env,
   flags: readonly string[] = process.execArgv,
+  authorities: readonly string[] | undefined = defaultAuthorities(),
 ): string {
   const extra = environment['NODE_EXTRA_CA_CERTS']
   const chosen = [...flags, environment['NODE_OPTIONS'] ?? ''].join(' ').match(FLAGS)
@@ -19,9 +21,20 @@ export function runtimeTrust(
     process.version, // the built-in list of authorities comes with Node
     extra === undefined || extra === '' ? null : contents(extra),
     chosen,
+    authorities ?? null,
     ...PLACES.map(name => environment[name] ?? null),
   ]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
+
+/**
+ * The list that a program may replace while it runs: tls.setDefaultCACertificates, from Node 22.19 and 24.5 on. Undefined: it cannot. What it does
+ * after the transport was made is not seen.
+ */
+function defaultAuthorities(): readonly string[] | undefined {
+  // What the types of Node 20 do not know yet.
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
+  return getCACertificates?.('default')
 }
 
 /** Node warns of a file that it cannot read, and goes on without it; so do we. */

@@ -8,8 +8,10 @@ import type { Connection, HandshakeInfo } from '../../src/connection.ts'
 import { Http1Connection } from '../../src/http1/connection.ts'
 import { DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
+import type { StreamSocket } from '../../src/stream-socket.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import type { ContractPeer, OriginExchange, PeerOptions } from './contract-peer.ts'
+import { earlySocketTo } from './early-socket-to.ts'
 
 export const CLEARTEXT: HandshakeInfo = {
   kind: 'none',
@@ -22,8 +24,9 @@ export const CLEARTEXT: HandshakeInfo = {
 
 /** HTTP/1.1 under the contract: the origin is node:http, which shares no code with ours. */
 export function http1Peer(
-  reading: 'onread' | 'data events',
-  scheme: 'http' | 'https' = 'http',
+  /** `early`: over the TLS client that can send early data. */
+  reading: 'onread' | 'data events' | 'early',
+  scheme: 'http' | 'https' = reading === 'early' ? 'https' : 'http',
 ): ContractPeer {
   const servers: Server[] = []
   let ids = 0
@@ -43,19 +46,14 @@ export function http1Peer(
       await once(server, 'listening')
       servers.push(server)
       const { port } = server.address() as AddressInfo
-      const readPort = reading === 'onread' ? new ReadPort() : undefined
-      const target = {
-        host: '127.0.0.1',
-        port,
-        ...(readPort === undefined ? {} : { onread: readPort.onread }),
-      }
-      const socket =
-        certificate === undefined ? connect(target) : connectTls({ ...target, ca: certificate.ca })
-      await once(socket, certificate === undefined ? 'connect' : 'secureConnect')
+      const { socket, ...how } =
+        reading === 'early'
+          ? await earlySocketTo(port, certificate?.ca ?? '', 'http/1.1')
+          : await socketTo(port, reading, certificate?.ca)
       return new Http1Connection({
         id: ++ids,
         socket,
-        port: readPort,
+        ...how,
         endpoint: { address: '127.0.0.1', family: 4, port, transport: 'tcp' },
         handshake: CLEARTEXT,
         listener,
@@ -70,6 +68,18 @@ export function http1Peer(
       }
     },
   }
+}
+
+async function socketTo(
+  port: number,
+  reading: 'onread' | 'data events',
+  ca: string | undefined,
+): Promise<{ socket: StreamSocket; port: ReadPort | undefined }> {
+  const readPort = reading === 'onread' ? new ReadPort() : undefined
+  const target = { host: '127.0.0.1', port, ...(readPort === undefined ? {} : { onread: readPort.onread }) }
+  const socket = ca === undefined ? connect(target) : connectTls({ ...target, ca })
+  await once(socket, ca === undefined ? 'connect' : 'secureConnect')
+  return { socket, port: readPort }
 }
 
 function originExchange(

@@ -9,8 +9,10 @@ import { type Http2ConnectionOptions, http2Connection } from '../../src/http2/co
 import type { MultiplexedConnection } from '../../src/multiplex/connection.ts'
 import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
+import type { StreamSocket } from '../../src/stream-socket.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import type { ContractPeer, OriginExchange, PeerOptions } from './contract-peer.ts'
+import { earlySocketTo } from './early-socket-to.ts'
 import { CLEARTEXT } from './http1-peer.ts'
 
 /** What a test of HTTP/2 alone may want of the peer. */
@@ -30,13 +32,14 @@ export interface Http2ContractPeer extends ContractPeer {
 
 /** HTTP/2 under the contract: the origin is node:http2, which shares no code with ours. */
 export function http2Peer(
-  reading: 'onread' | 'data events',
+  /** `early`: over the TLS client that can send early data. */
+  reading: 'onread' | 'data events' | 'early',
   options: Http2ContractOptions = {},
 ): Http2ContractPeer {
   const servers: (http2.Http2Server | http2.Http2SecureServer)[] = []
   const sessions = new Set<http2.ServerHttp2Session>()
   const sockets = new Set<Socket>()
-  const { scheme = 'http' } = options
+  const { scheme = reading === 'early' ? 'https' : 'http' } = options
   let ids = 0
   return {
     protocol: 'h2',
@@ -88,7 +91,7 @@ export interface Http2Target {
   listener: ConnectionListener
   clock: Clock
   id?: number
-  reading?: 'onread' | 'data events'
+  reading?: 'onread' | 'data events' | 'early'
   /** Over TLS, trusting this certificate. */
   ca?: string | undefined
   connection?: Partial<Http2ConnectionOptions> | undefined
@@ -99,6 +102,28 @@ export interface Http2Target {
 /** A connection of ours to 127.0.0.1. */
 export async function connectHttp2(target: Http2Target): Promise<MultiplexedConnection> {
   const { port, listener, clock, id = 1, reading = 'onread', ca } = target
+  const { socket, ...how } =
+    reading === 'early' ? await earlySocketTo(port, ca ?? '', 'h2') : await socketTo(port, reading, ca)
+  await target.meanwhile?.()
+  return http2Connection({
+    id,
+    socket,
+    ...how,
+    endpoint: { address: '127.0.0.1', family: 4, port, transport: 'tcp' },
+    handshake: CLEARTEXT,
+    listener,
+    limits: DEFAULT_RESPONSE_LIMITS,
+    http2: DEFAULT_HTTP2_OPTIONS,
+    clock,
+    ...target.connection,
+  })
+}
+
+async function socketTo(
+  port: number,
+  reading: 'onread' | 'data events',
+  ca: string | undefined,
+): Promise<{ socket: StreamSocket; port: ReadPort | undefined }> {
   const readPort = reading === 'onread' ? new ReadPort() : undefined
   const options = {
     host: '127.0.0.1',
@@ -108,19 +133,7 @@ export async function connectHttp2(target: Http2Target): Promise<MultiplexedConn
   }
   const socket = ca === undefined ? connect(options) : connectTls({ ...options, ca, ALPNProtocols: ['h2'] })
   await once(socket, ca === undefined ? 'connect' : 'secureConnect')
-  await target.meanwhile?.()
-  return http2Connection({
-    id,
-    socket,
-    port: readPort,
-    endpoint: { address: '127.0.0.1', family: 4, port, transport: 'tcp' },
-    handshake: CLEARTEXT,
-    listener,
-    limits: DEFAULT_RESPONSE_LIMITS,
-    http2: DEFAULT_HTTP2_OPTIONS,
-    clock,
-    ...target.connection,
-  })
+  return { socket, port: readPort }
 }
 
 function originExchange(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): OriginExchange {

@@ -132,6 +132,29 @@ describe('a connection of HTTP/2, frame by frame', () => {
     })
   })
 
+  describe('a tunnel whose origin has said everything, and wants to hear no more', () => {
+    it('is read to its end, however late its reader comes', async () => {
+      const connection = await start({
+        onRequest: (peer, id) =>
+          void peer.send(
+            headers(id, responseBlock()),
+            data(id, 'a'.repeat(10_000)),
+            data(id, 'b', FLAG.END_STREAM),
+            resetStream(id, 'NO_ERROR'),
+            ping(),
+          ),
+      })
+      const { tunnel } = await open(connection, { method: 'CONNECT', authority: 'b:443', path: '' }).done
+      await connection.ping() // everything was read
+      await turns(10)
+      tunnel!.write('nobody hears this')
+      const chunks: Buffer[] = []
+      for await (const chunk of tunnel!) chunks.push(chunk as Buffer)
+      expect(Buffer.concat(chunks).toString()).toBe(`${'a'.repeat(10_000)}b`)
+      expect([tunnel!.destroyed, connection.capacity > 0]).toEqual([true, true])
+    })
+  })
+
   describe('an origin that breaks the rules', () => {
     it('on a stream fails that one only', async () => {
       const connection = await start({

@@ -78,8 +78,7 @@ export function http3Peer(): Http3ContractPeer {
         listener,
         limits: DEFAULT_RESPONSE_LIMITS,
         http3: DEFAULT_HTTP3_OPTIONS,
-        // The clock of the test may leap by a minute, which would look like silence.
-        quic: { ...DEFAULT_QUIC_OPTIONS, livenessIntervalMs: 0 },
+        quic: DEFAULT_QUIC_OPTIONS,
         clock,
       })
       await settingsOf(connection)

@@ -104,6 +104,7 @@ describe('get --json', () => {
         reuseRate: 0.99,
         handshakes: { full: 1, resumed: 0, earlyData: 0, none: 0 },
         byProtocol: { h2: 100 },
+        migrations: [],
       })
     }
     const text = await runCli(['get', '-n', '2', '--ca', caddy.certificates.caFile, `${caddy.url}/1k`])
@@ -163,6 +164,7 @@ describe('get --json', () => {
       reuseRate: 1 - newConnections / 200,
       handshakes: { full: expect.any(Number), resumed: expect.any(Number), earlyData: 0, none: 0 },
       byProtocol: { 'http/1.1': 200 },
+      migrations: [],
     })
     expect((summary.handshakes['full'] ?? 0) + (summary.handshakes['resumed'] ?? 0)).toBe(newConnections)
     expect(new Set(records.map(({ connectionId }) => connectionId)).size).toBeLessThanOrEqual(newConnections)
@@ -252,6 +254,7 @@ describe('get --json', () => {
       reuseRate: 1,
       handshakes: { full: 0, resumed: 0, earlyData: 0, none: 0 },
       byProtocol: {},
+      migrations: [],
     })
   })
 
@@ -376,7 +379,7 @@ describe('the options of get', () => {
 describe('bad usage of get: exit code 2, a line that says why, nothing sent', () => {
   it.for([
     [['--protocol', 'h4'], /--protocol must be one of auto, h3, h2, http\/1\.1/],
-    [['--tfo'], /--tfo: not built in this version/],
+    [['--groups', 'X25519:P-257'], /--groups must be a list that OpenSSL knows/],
     [['-n', '0'], /--count must be a whole number of at least 1/],
     [['--heder', 'X: 1'], /unknown option --heder; did you mean --header\?/],
     [['--data', '@/absent'], /--data: cannot read the file/],

@@ -6,27 +6,19 @@ import { parseDnsServer } from '../../src/dns/dns-server.ts'
 import { askOverUdp } from '../../src/dns/udp-try.ts'
 import { encodeQuery } from '../../src/select/dns/dns-message.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
-import { clientOf, errorOf, openSockets, silent, WWW, ZONE } from '../support/dns-asking.ts'
-import { type Answering, type DnsServer, fromZone, startDnsServer } from '../support/dns-server.ts'
+import { clientOf, dnsServers, errorOf, openSockets, silent, WWW, ZONE } from '../support/dns-asking.ts'
+import { fromZone } from '../support/dns-server.ts'
 import { a, aaaa, cname, WIRE_TYPES, wireReply } from '../support/dns-wire.ts'
 import { until } from '../support/until.ts'
 
 /** Many queries of one stub resolver: what they share, what they wait for, and what they leave behind. */
 
-const servers: DnsServer[] = []
+const { serve, end } = dnsServers()
 const never = new AbortController().signal
 // All queries of this file listen to it.
 setMaxListeners(0, never)
 
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server[Symbol.asyncDispose]()
-})
-
-async function serve(answering: Answering): Promise<DnsServer> {
-  const server = await startDnsServer(answering)
-  servers.push(server)
-  return server
-}
+afterEach(end)
 
 describe('queries for the same', () => {
   it('are one while it is under way', async () => {

@@ -5,28 +5,20 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { DnsClient } from '../../src/dns/dns-client.ts'
 import { formatDnsServer, systemDnsServers } from '../../src/dns/dns-server.ts'
-import { clientOf, errorOf, openSockets, silent, WWW, ZONE } from '../support/dns-asking.ts'
-import { type Answering, type DnsServer, fromZone, startDnsServer } from '../support/dns-server.ts'
+import { clientOf, dnsServers, errorOf, openSockets, silent, WWW, ZONE } from '../support/dns-asking.ts'
+import { type Answering, fromZone } from '../support/dns-server.ts'
 import { a, https, questionOf, serviceRdata, wireReply } from '../support/dns-wire.ts'
 import { freeDualPort } from '../support/udp-port.ts'
 import { until } from '../support/until.ts'
 
 /** The stub resolver against a server that says whatever a test wants. */
 
-const servers: DnsServer[] = []
+const { serve, end } = dnsServers()
 const never = new AbortController().signal
 // All queries of this file listen to it.
 setMaxListeners(0, never)
 
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server[Symbol.asyncDispose]()
-})
-
-async function serve(answering: Answering): Promise<DnsServer> {
-  const server = await startDnsServer(answering)
-  servers.push(server)
-  return server
-}
+afterEach(end)
 
 async function addressOf(client: DnsClient): Promise<string | undefined> {
   const { answers } = await client.query(WWW, never)
@@ -143,8 +135,7 @@ describe('answers that do not fit', () => {
   })
 
   it('from a server that refuses TCP make it fail at once', async () => {
-    const server = await startDnsServer(truncating, false)
-    servers.push(server)
+    const server = await serve(truncating, false)
     const error = await errorOf(clientOf([server], { tryTimeoutMs: 5000 }).query(WWW, never))
     expect(error).toMatchObject({ code: 'MM_DNS_FAILED', message: expect.stringContaining('nobody listens') })
     expect(server.asked).toHaveLength(2)

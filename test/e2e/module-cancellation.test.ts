@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTransport, type Transport, TransportError, type TransportOptions } from '../../src/index.ts'
+import { seededRandom } from '../../src/seeded-random.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
-import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { startBlackHole } from '../support/loopback-server.ts'
 import { ok, startScriptedOrigin } from '../support/scripted-origin.ts'
 import { until } from '../support/until.ts'
@@ -53,7 +53,7 @@ describe('cancellation', () => {
   it('while it waits in the queue', async () => {
     make({ defaults: { pool: { maxConnections: 1 } } })
     const running = transport.request(`${origin.url}/slow?ms=150`)
-    await sleep(20)
+    await vi.waitFor(() => expect(pool()?.connections.leased).toBe(1), { interval: 2 })
     const abort = new AbortController()
     const waiting = transport.request(origin.url, { signal: abort.signal })
     expect(pool()?.waiters).toBe(1)

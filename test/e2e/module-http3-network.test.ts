@@ -118,7 +118,7 @@ describe('HTTP/3 to gtlsserver', () => {
     ctx.skip(missing !== undefined, missing)
     await using server = await startNgtcp2Server()
     await using transport = transportTo(server.certificates.ca, {
-      quic: { livenessIntervalMs: 200, livenessTimeoutMs: 1_000 },
+      liveness: { intervalMs: 200, timeoutMs: 800 },
     })
     const responses = await Promise.all(
       Array.from({ length: 5 }, () => transport.request(`${server.url}/10m`)),
@@ -176,7 +176,7 @@ describe('HTTP/3 over a relay', () => {
     await using ngtcp2 = await startNgtcp2Server()
     await using relay = await startUdpRelay(ngtcp2.port)
     await using transport = transportTo(ngtcp2.certificates.ca, {
-      quic: { livenessIntervalMs: 200, livenessTimeoutMs: 800 },
+      liveness: { intervalMs: 200, timeoutMs: 600 },
       timeouts: { connectMs: 300 },
       retry: { maxRetries: 0 },
     })

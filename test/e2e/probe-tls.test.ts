@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Endpoint } from '../../src/endpoint.ts'
 import type { TlsOptions } from '../../src/options.ts'
-import { fastOpenCookie } from '../../src/probe/fast-open.ts'
 import { connectTcp } from '../../src/probe/tcp-connect.ts'
 import { TlsProbe } from '../../src/probe/tls-probe.ts'
 import type { TlsHandshakeOptions } from '../../src/select/probe/probe-tools.ts'
@@ -278,19 +277,5 @@ describe('the tickets of a probe', () => {
       found: { tickets: { issued: 2 } },
     })
     expect(performance.now() - startedAt).toBeLessThan(2000)
-  })
-})
-
-describe('TCP Fast Open in a probe', () => {
-  it('is not seen from Node: the report says so, with what the kernel allows', async ctx => {
-    ctx.skip(process.platform !== 'linux', 'skipped: only Linux has the setting')
-    expect(await fastOpenCookie()).toEqual({
-      skipped: expect.stringMatching(
-        /^Node cannot ask for Fast Open, .* this kernel (?:allows|forbids) it to clients \(net\.ipv4\.tcp_fastopen is \d+\)$/,
-      ),
-    })
-    expect(await fastOpenCookie('/proc/nowhere')).toEqual({
-      skipped: expect.stringMatching(/net\.ipv4\.tcp_fastopen cannot be read$/),
-    })
   })
 })

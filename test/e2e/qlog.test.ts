@@ -1,29 +1,19 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createCertificateAuthority } from '../../src/testing/certificates.ts'
-import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
+import { startQuickOrigin } from '../../src/testing/origins.ts'
 import { readTrace, type TraceRecord } from '../support/json-sequence.ts'
 import { runCli } from '../support/spawn-cli.ts'
 import { startConnector } from '../support/start-connector.ts'
 import { freePort } from '../support/tcp-port.ts'
-import { makeTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.ts'
+import { startTrustedOrigin, type TrustedOrigin } from '../support/trusted-origin.ts'
 
-let directory: TemporaryDirectory
-let origin: TestOrigin
-let caFile: string
+let trusted: TrustedOrigin
 
 beforeAll(async () => {
-  directory = makeTemporaryDirectory('qlog')
-  const authority = await createCertificateAuthority()
-  caFile = join(directory.path, 'ca.pem')
-  writeFileSync(caFile, authority.cert)
-  origin = await startQuickOrigin({ tls: await authority.issue({ names: ['localhost'] }) })
+  trusted = await startTrustedOrigin('qlog')
 })
-afterAll(async () => {
-  await origin.close()
-  directory.remove()
-})
+afterAll(() => trusted[Symbol.asyncDispose]())
 
 /** The one trace in a directory. */
 function traceIn(path: string) {
@@ -56,7 +46,8 @@ function spanOf(events: readonly TraceRecord[]): number {
 
 describe('get --qlog', () => {
   it('leaves a private trace of the attempts, the connection and the requests', async () => {
-    const traces = join(directory.path, 'of-get')
+    const { origin, caFile, directory } = trusted
+    const traces = join(directory, 'of-get')
     const options = ['--ca', caFile, '--protocol', 'http/1.1', '-n', '3', '--qlog', traces]
     const { exitCode, stderr } = await runCli(['get', ...options, `${origin.url}/bytes/10?token=secret`])
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
@@ -83,7 +74,7 @@ describe('get --qlog', () => {
   })
 
   it('tells of a connection that came to nothing', async () => {
-    const traces = join(directory.path, 'of-nothing')
+    const traces = join(trusted.directory, 'of-nothing')
     const port = await freePort()
     const { exitCode } = await runCli(['get', '--qlog', traces, `http://127.0.0.1:${port}/`])
     expect(exitCode).toBe(1)
@@ -100,7 +91,7 @@ describe('get --qlog', () => {
 
 describe('a service with qlog', () => {
   it('traces connections and no requests, until it is closed', async () => {
-    const traces = join(directory.path, 'of-service')
+    const traces = join(trusted.directory, 'of-service')
     const plain = await startQuickOrigin()
     try {
       {
@@ -124,7 +115,7 @@ describe('a service with qlog', () => {
   })
 
   it('starts without a trace where none can be written, and says so', async () => {
-    const file = join(directory.path, 'a-file')
+    const file = join(trusted.directory, 'a-file')
     writeFileSync(file, '')
     await using connector = await startConnector({
       origins: { shop: { url: 'http://127.0.0.1:9' } },

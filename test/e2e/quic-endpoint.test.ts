@@ -205,8 +205,8 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
       await until(() => link.connection.isEstablished && server.stats.handshakes === 0)
       link.connection.ping()
       link.schedule()
-      if (allowsMigration) await until(() => link.connection.canMigrate)
-      else expect(link.connection.canMigrate).toBe(false)
+      if (allowsMigration) await until(() => link.connection.migrationRefusal === undefined)
+      else expect(link.connection.migrationRefusal).toBe('the peer forbids migration')
     }
   })
 })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { DrivenConnection, PathEvent } from '../../src/quic/driven-connection.ts'
 import type { QuicServerTls } from '../../src/quic/engine.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { noQuic, theEngine } from '../support/quic-engine.ts'
@@ -312,8 +313,8 @@ describe.skipIf(noQuic !== undefined)('datagrams and paths', () => {
   it('has one path unless it is allowed another', () => {
     const pair = connected()
     const elsewhere = { host: '127.0.0.1', port: 50_000 }
-    expect(pair.client.canMigrate).toBe(false)
-    expect(pair.client.probePath(elsewhere, SERVER)).toBe(false)
+    expect(pair.client.migrationRefusal).toBe('the origin is not trusted with a second path')
+    expect(pair.client.validatePath(elsewhere, SERVER)).toBe(false)
     expect(pair.client.migrate(elsewhere, SERVER)).toBe(false)
     expect(pair.server.connectionIdsLeft()).toBe(0)
     pair.client.ping()
@@ -328,22 +329,24 @@ describe.skipIf(noQuic !== undefined)('datagrams and paths', () => {
     while (pair.server.connectionIdsLeft() > 0) pair.server.issueConnectionId(randomBytes(16))
     pair.run()
     const elsewhere = { host: '127.0.0.1', port: 50_000 }
-    expect(pair.client.canMigrate).toBe(true)
-    expect(pair.client.probePath(elsewhere, SERVER)).toBe(true)
+    expect(pair.client.migrationRefusal).toBeUndefined()
+    expect(pair.client.validatePath(elsewhere, SERVER)).toBe(true)
     pair.run()
-    expect(pair.clientEvents).toContainEqual({
-      type: 'path',
-      outcome: 'validated',
-      local: elsewhere,
-      remote: SERVER,
-    })
+    expect(pathEvents(pair.client)).toContainEqual({ outcome: 'validated', local: elsewhere, remote: SERVER })
     expect(pair.client.migrate(elsewhere, SERVER)).toBe(true)
     pair.run()
-    expect(pair.serverEvents).toContainEqual({
-      type: 'path',
+    expect(pathEvents(pair.server)).toContainEqual({
       outcome: 'peer-migrated',
       local: SERVER,
       remote: elsewhere,
     })
+    expect(pair.client.receivedOver(elsewhere)).toBeGreaterThan(0)
   })
 })
+
+function pathEvents(connection: DrivenConnection): PathEvent[] {
+  const events: PathEvent[] = []
+  for (let event = connection.nextPathEvent(); event !== undefined; event = connection.nextPathEvent())
+    events.push(event)
+  return events
+}

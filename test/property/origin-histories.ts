@@ -157,7 +157,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
             tlsVersions: ['TLSv1.3'],
             alpn: ['h2'],
             tickets: { version: 'TLSv1.3', issued, lifetimeSeconds: undefined, maxEarlyDataBytes: 0 },
-            fastOpen: { cookie: issued > 0 },
+            fastOpen: { cookie: issued > 0, taken: issued > 1 },
           },
           now,
         ),

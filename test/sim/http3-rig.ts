@@ -6,6 +6,7 @@ import { http3Connection } from '../../src/http3/connection.ts'
 import { decodeTicket, type Http3Ticket } from '../../src/http3/ticket.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   type Http3Options,
@@ -62,6 +63,7 @@ export class Http3Rig implements ConnectionListener {
       limits: DEFAULT_RESPONSE_LIMITS,
       http3: { ...DEFAULT_HTTP3_OPTIONS, ...clientHttp3 },
       quic: { ...DEFAULT_QUIC_OPTIONS, ...clientQuic },
+      liveness: DEFAULT_LIVENESS_OPTIONS,
       clock: timers,
       rememberedSettings: ticket?.settings,
       onTicket: bytes => void this.tickets.push(decodeTicket(bytes)!),

@@ -7,7 +7,7 @@ import type { SessionEnd } from '../../src/multiplex/client-session.ts'
 import type { RequestHead } from '../../src/multiplex/message-head.ts'
 import type { Stream } from '../../src/multiplex/stream.ts'
 import type { StreamEvents, StreamReset } from '../../src/multiplex/stream-events.ts'
-import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../src/options.ts'
+import { DEFAULT_HTTP3_OPTIONS, DEFAULT_LIVENESS_OPTIONS, type Http3Options } from '../../src/options.ts'
 import type { QuicLinkOwner } from '../../src/quic/engine.ts'
 import type { SimulatedLink } from '../support/simulated-quic/simulated-link.ts'
 
@@ -122,7 +122,7 @@ export class Http3Server implements QuicLinkOwner {
       maxRequests: 100_000,
       enableConnectProtocol: false,
       enableDatagrams: false,
-      liveness: { intervalMs: 5000, timeoutMs: 15_000 },
+      liveness: DEFAULT_LIVENESS_OPTIONS,
       events: this.#events(),
       keep: chunk => Buffer.from(chunk),
     })

@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { systemClock } from '../../src/clock.ts'
 import { DnsClient, type DnsClientOptions } from '../../src/dns/dns-client.ts'
 import type { TransportError } from '../../src/errors.ts'
-import { type Answering, type DnsServer, fromZone } from './dns-server.ts'
+import { type Answering, type DnsServer, fromZone, startDnsServer } from './dns-server.ts'
 import { a } from './dns-wire.ts'
 
 /** What most tests ask for, and what the answer is. */
@@ -10,6 +10,28 @@ export const WWW = { name: 'www.example.com', type: 'A' } as const
 export const ZONE = fromZone([a('www.example.com', '192.0.2.1', 60)])
 
 export const silent: Answering = () => undefined
+
+export interface DnsServers {
+  /** startDnsServer() for one more. */
+  readonly serve: (...args: Parameters<typeof startDnsServer>) => Promise<DnsServer>
+  /** Ends them all: for afterEach. */
+  readonly end: () => Promise<void>
+}
+
+/** The servers of a test file, which ends them after each test. */
+export function dnsServers(): DnsServers {
+  const servers: DnsServer[] = []
+  return {
+    serve: async (...args) => {
+      const server = await startDnsServer(...args)
+      servers.push(server)
+      return server
+    },
+    end: async () => {
+      for (const server of servers.splice(0)) await server[Symbol.asyncDispose]()
+    },
+  }
+}
 
 /** A client of these servers that tries each for 3 s (a machine may be busy), unless it is told otherwise. */
 export function clientOf(

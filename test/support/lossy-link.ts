@@ -4,8 +4,11 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onProcessExit } from './cleanup.ts'
+import { type FastOpenSysctl, flushCookies } from './fast-open-namespace.ts'
+import { enterNamespace, type Stay } from './network-namespace.ts'
 import { findBinary, requireBinary } from './require-binary.ts'
 import { runTool } from './run-tool.ts'
+import { readTcpCounters, type TcpCounters } from './tcp-counters.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
 
 const SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'lossy-link', 'lossy-link.c')
@@ -15,6 +18,21 @@ interface LinkCounts {
   toServer: number
   toClient: number
   lost: number
+}
+
+/** What a middlebox that knows no Fast Open, or none at all, does: see lossy-link.c. One at a time. */
+type LinkFilter = 'none' | 'syn-data' | 'syn-fast-open' | 'all'
+
+/** SYNs that came from the client's end since the start, those that were lost included. */
+export interface SynCounts {
+  syns: number
+  /** With the option of Fast Open, which asks for a cookie or has one. */
+  withFastOpen: number
+  withData: number
+  /** Of all of them. */
+  dataBytes: number
+  /** The most that one of them carried. */
+  mostDataBytes: number
 }
 
 /** The ends of the link, as what lives there sees them. */
@@ -37,6 +55,21 @@ export interface LossyLink extends AsyncDisposable {
   /** Stands before a command line and makes it run at that end, as the only process that it starts: its id and its signals are the program's. */
   prefix(end: LinkEnd): readonly string[]
   counts(): Promise<LinkCounts>
+  /** Of all packets since the start, with their IP headers, those that were lost included. */
+  bytes(): Promise<{ readonly toServer: number; readonly toClient: number }>
+  /** Loses all packets of that kind, beside those that are lost by number or by chance, until another filter is set. */
+  filter(what: LinkFilter): Promise<void>
+  syns(): Promise<SynCounts>
+  /** net.ipv4.tcp_fastopen at both ends, or at one. Without it the ends have the kernel's own, which lets clients use Fast Open. */
+  setFastOpen(value: FastOpenSysctl, end?: LinkEnd): Promise<void>
+  /** The client's kernel forgets every cookie. */
+  flushCookies(): void
+  tcpCounters(end: LinkEnd): TcpCounters
+  /**
+   * This process itself lives at that end until the stay is disposed of: for tests that drive the transport over the link, with the servers
+   * started during a stay at the other end (they remain there). Takes what requireNamespaces() asks for.
+   */
+  enter(end: LinkEnd): Stay
 }
 
 /** Undefined where the link can be made, else the reason to skip. */
@@ -131,6 +164,41 @@ class HelperProcess implements LossyLink {
   async counts(): Promise<LinkCounts> {
     const [toServer = 0, toClient = 0, lost = 0] = (await this.ask('counts')).split(' ').map(Number)
     return { toServer, toClient, lost }
+  }
+
+  async bytes(): Promise<{ toServer: number; toClient: number }> {
+    const [toServer = 0, toClient = 0] = (await this.ask('bytes')).split(' ').map(Number)
+    return { toServer, toClient }
+  }
+
+  async filter(what: LinkFilter): Promise<void> {
+    await this.ask(`filter ${what}`)
+  }
+
+  async syns(): Promise<SynCounts> {
+    const [syns = 0, withFastOpen = 0, withData = 0, dataBytes = 0, mostDataBytes = 0] = (
+      await this.ask('syns')
+    )
+      .split(' ')
+      .map(Number)
+    return { syns, withFastOpen, withData, dataBytes, mostDataBytes }
+  }
+
+  async setFastOpen(value: FastOpenSysctl, end?: LinkEnd): Promise<void> {
+    if (end !== 'server') await this.ask(`fastopen 0 ${value}`)
+    if (end !== 'client') await this.ask(`fastopen 1 ${value}`)
+  }
+
+  flushCookies(): void {
+    flushCookies(this.prefix('client'))
+  }
+
+  tcpCounters(end: LinkEnd): TcpCounters {
+    return readTcpCounters(this.prefix(end))
+  }
+
+  enter(end: LinkEnd): Stay {
+    return enterNamespace(this.#namespaces[end])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -23,6 +23,8 @@ export interface NginxOptions {
   keepaliveTimeout?: string
   /** The rate of /slow/; nginx sends the first second's worth at once. */
   slowBytesPerSecond?: number
+  /** Words behind `listen` of the TLS port: `fastopen=256`. */
+  tlsListen?: string
   workers?: number
   cpu?: number | undefined
   /** Configuration text for `http { }` and for `server { }`. */
@@ -137,7 +139,7 @@ function originConfig(options: NginxOptions, places: Places): string {
   http2_max_concurrent_streams ${options.http2MaxConcurrentStreams ?? 128};
   ${options.extraHttp ?? ''}
   server {
-    listen 127.0.0.1:${tlsPort} ssl${options.http2 === true ? ' http2' : ''} backlog=4096;
+    listen 127.0.0.1:${tlsPort} ssl${options.http2 === true ? ' http2' : ''} backlog=4096 ${options.tlsListen ?? ''};
     listen 127.0.0.1:${plainPort} backlog=4096;
     ${h2c}
     server_name localhost;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CertificateAuthority } from '../../src/testing/certificates.ts'
-import { writeBodyFiles } from './body-files.ts'
+import { bodyOf, writeBodyFiles } from './body-files.ts'
 import { type CertificateFiles, writeCertificateFiles } from './certificate-files.ts'
 import { type RealServer, startRealServer } from './real-server.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
@@ -30,6 +30,8 @@ export interface Ngtcp2ServerOptions {
   /** The largest payload that it puts into a datagram. */
   maxUdpPayloadBytes?: number
   cpu?: number | undefined
+  /** More files, by name: bodyOf() so many bytes. */
+  bodies?: Readonly<Record<string, number>>
 }
 
 /**
@@ -53,6 +55,8 @@ export async function startNgtcp2Server(options: Ngtcp2ServerOptions = {}): Prom
     const certificates = await writeCertificateFiles(directory.path, options.authority, options.names)
     const www = writeBodyFiles(directory.path)
     writeFileSync(join(www, 'hello'), 'hello from ngtcp2\n')
+    for (const [name, bytes] of Object.entries(options.bodies ?? {}))
+      writeFileSync(join(www, name), bodyOf(bytes))
     const port = await freeDualPort()
     const start = async (): Promise<RealServer> => {
       const started = await startRealServer({

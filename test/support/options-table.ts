@@ -29,6 +29,12 @@ const GROUPS: readonly Group[] = [
   { file: OPTIONS, type: 'Http2Options', constant: 'DEFAULT_HTTP2_OPTIONS', group: 'http2' },
   { file: OPTIONS, type: 'QuicOptions', constant: 'DEFAULT_QUIC_OPTIONS', group: 'quic' },
   { file: OPTIONS, type: 'Http3Options', constant: 'DEFAULT_HTTP3_OPTIONS', group: 'http3' },
+  {
+    file: OPTIONS,
+    type: 'LivenessOptions',
+    constant: 'DEFAULT_LIVENESS_OPTIONS',
+    group: 'liveness',
+  },
   { file: OPTIONS, type: 'SocketOptions', constant: 'DEFAULT_SOCKET_OPTIONS', group: 'socket' },
   { file: OPTIONS, type: 'GlobalLimits', constant: 'DEFAULT_GLOBAL_LIMITS', group: 'global' },
   { file: OPTIONS, type: 'TicketStoreOptions', constant: 'DEFAULT_TICKET_STORE_OPTIONS', group: 'tickets' },
@@ -40,6 +46,13 @@ const GROUPS: readonly Group[] = [
     constant: 'DEFAULT_INGRESS_HTTP2_OPTIONS',
     group: 'ingress.http2',
     like: 'http2',
+  },
+  {
+    file: INGRESS,
+    type: 'IngressLimits',
+    constant: 'DEFAULT_INGRESS_LIVENESS_OPTIONS',
+    group: 'ingress.liveness',
+    like: 'liveness',
   },
 ]
 

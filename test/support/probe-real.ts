@@ -4,7 +4,7 @@ import type { ResolvedAddress } from '../../src/endpoint.ts'
 import { asTransportError } from '../../src/errors.ts'
 import { DEFAULT_QUIC_OPTIONS } from '../../src/options.ts'
 import { parseOrigin } from '../../src/origin.ts'
-import { fastOpenCookie } from '../../src/probe/fast-open.ts'
+import { probeFastOpen } from '../../src/probe/fast-open.ts'
 import { quicVersions } from '../../src/probe/quic-versions.ts'
 import { connectTcp } from '../../src/probe/tcp-connect.ts'
 import { TlsProbe } from '../../src/probe/tls-probe.ts'
@@ -15,6 +15,7 @@ import type { Finding, ProbedAlternative, ProbeReport } from '../../src/select/p
 import type { ProbeTools } from '../../src/select/probe/probe-tools.ts'
 import { parseAltSvc } from '../../src/select/record/alt-svc.ts'
 import { SystemResolver } from '../../src/select/resolve.ts'
+import { FastOpen } from '../../src/tcp/fast-open.ts'
 import { theEngine } from './quic-engine.ts'
 
 export interface RealProbeOptions {
@@ -38,6 +39,7 @@ export async function probeReal(url: string, options: RealProbeOptions): Promise
 function realTools(serverName: string, url: string, options: RealProbeOptions): ProbeTools {
   const { ca, hosts = { localhost: ['127.0.0.1'] } } = options
   const clock = systemClock
+  const fastOpen = new FastOpen({ clock })
   const tls = new TlsProbe({ clock, tls: { ca }, serverName, timeoutMs: 3000 })
   const resolver = new SystemResolver({
     clock,
@@ -55,7 +57,12 @@ function realTools(serverName: string, url: string, options: RealProbeOptions): 
     serviceRecords: options.serviceRecords ?? (async () => ({ found: [] })),
     connectTcp: (endpoint, signal) => connectTcp(endpoint, { clock, timeoutMs: 2000 }, signal),
     handshakeTls: (endpoint, wanted, signal) => tls.handshake(endpoint, wanted, signal),
-    fastOpen: () => fastOpenCookie(),
+    fastOpen: (endpoint, signal) =>
+      probeFastOpen(
+        endpoint,
+        { clock, fastOpen, tls: { ca }, serverName, protocols: ['h2', 'http/1.1'], timeoutMs: 3000 },
+        signal,
+      ),
     quicVersions: (endpoint, signal) => quicVersions(endpoint, { clock, timeoutMs: 1000 }, signal),
     async handshakeHttp3(endpoint, signal) {
       try {

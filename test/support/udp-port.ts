@@ -19,11 +19,11 @@ export async function freeDualPort(): Promise<number> {
   throw new Error('no port that is free for UDP')
 }
 
-/** A socket on 127.0.0.1, on a port that the system chooses. ICMP errors of what it sends are none of a test's business. */
-export async function openUdpSocket(port = 0): Promise<Socket> {
+/** A socket on a loopback address, on a port that the system chooses. ICMP errors of what it sends are none of a test's business. */
+export async function openUdpSocket(port = 0, host = '127.0.0.1'): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 4_194_304, sendBufferSize: 4_194_304 })
   socket.on('error', () => {})
-  socket.bind(port, '127.0.0.1')
+  socket.bind(port, host)
   await once(socket, 'listening')
   return socket
 }

@@ -163,6 +163,8 @@ interface NativeStats {
 }
 
 interface NativePathStats {
+  readonly localHost: NativeAddress
+  readonly recv: number
   readonly active: boolean
   /** Milliseconds, whole. */
   readonly rtt: number

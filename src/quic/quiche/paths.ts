@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { QuicEvent, UdpAddress } from '../engine.ts'
+import type { PathEvent } from '../driven-connection.ts'
+import type { UdpAddress } from '../engine.ts'
 import type { NativeConnection, NativePathEvent } from './binding.ts'
-import type { EventQueue } from './event-queue.ts'
 
 const OUTCOMES = {
   New: 'new',
@@ -11,10 +11,18 @@ const OUTCOMES = {
 } as const
 
 const CONNECTION_ID_BYTES = 16
+/**
+ * Ids that a connection gives out in its life. A peer that retires each as soon as it has it would be given one after the other, a datagram for a datagram; one
+ * that has used up so many can move no more, and its connection is replaced.
+ */
+const MAX_IDS = 64
+/** What refuses a move and may pass: ids come behind the handshake. */
+export const NO_ID_TO_SPARE = 'the peer has no connection id to spare'
+/** A peer that moves about makes events that nobody takes: a server has no use for them. */
+const MAX_EVENTS = 64
 
 export interface PathsOptions {
   readonly native: NativeConnection
-  readonly events: EventQueue
   readonly role: 'client' | 'server'
   readonly local: UdpAddress
   readonly remote: UdpAddress
@@ -32,9 +40,14 @@ export class Paths {
   readonly #options: PathsOptions
   /** One object for what nearly all datagrams have. */
   readonly #usual: { readonly from: UdpAddress; readonly to: UdpAddress }
+  readonly #events: PathEvent[] = []
+  /** What quiche was told last to send from. */
+  #inUse: UdpAddress
+  #idsGiven = 0
 
   constructor(options: PathsOptions) {
     this.#options = options
+    this.#inUse = options.local
     this.#usual = { from: options.remote, to: options.local }
   }
 
@@ -50,28 +63,45 @@ export class Paths {
 
   poll(): void {
     if (!this.#options.allowsSecondPath) return
-    const { native, events, local, role } = this.#options
+    const { native, local, role } = this.#options
     if (role === 'client' && native.isEstablished()) {
-      while (native.sourceCidsLeft() > 0) this.issueId(randomBytes(CONNECTION_ID_BYTES))
+      while (this.idsLeft() > 0) this.issueId(randomBytes(CONNECTION_ID_BYTES))
       while (native.retiredScidNext() !== null) {
         // Nobody looks connections of this socket up by their ids.
       }
     }
     for (let event = native.pathEventNext(); event !== null; event = native.pathEventNext()) {
       const told = pathEvent(event, local)
-      if (told !== undefined) events.push(told)
+      if (told !== undefined && this.#events.length < MAX_EVENTS) this.#events.push(told)
     }
   }
 
-  get canMigrate(): boolean {
-    const { native, role, allowsSecondPath } = this.#options
-    if (!allowsSecondPath || role !== 'client' || !native.isEstablished()) return false
-    // quiche does not hold itself to the peer's disable_active_migration.
-    return native.availableDcids() > 0 && !native.stats().peerDisableActiveMigration
+  nextEvent(): PathEvent | undefined {
+    return this.#events.shift()
   }
 
-  probe(local: UdpAddress, remote: UdpAddress): boolean {
-    return this.canMigrate && this.#try(() => this.#options.native.probePath(local, remote))
+  get refusal(): string | undefined {
+    const { native, role, allowsSecondPath } = this.#options
+    if (role !== 'client') return 'a server does not move'
+    if (!allowsSecondPath) return 'the origin is not trusted with a second path'
+    if (!native.isEstablished()) return 'the handshake is not complete'
+    // quiche does not hold itself to the peer's disable_active_migration.
+    if (native.stats().peerDisableActiveMigration) return 'the peer forbids migration'
+    return native.availableDcids() > 0 ? undefined : NO_ID_TO_SPARE
+  }
+
+  receivedOver({ host, port }: UdpAddress): number {
+    const path = this.#options.native
+      .pathStats()
+      .find(({ localHost }) => localHost.port === port && localHost.host === host)
+    return path?.recv ?? 0
+  }
+
+  validate(local: UdpAddress, remote: UdpAddress): boolean {
+    const { native, role, allowsSecondPath } = this.#options
+    // A server can do so where its client has sent from: quiche knows no other place.
+    const isAllowed = role === 'server' ? allowsSecondPath : this.refusal === undefined
+    return isAllowed && this.#try(() => native.probePath(local, remote))
   }
 
   migrate(local: UdpAddress, remote: UdpAddress): boolean {
@@ -79,16 +109,38 @@ export class Paths {
     if (!allowsSecondPath || role !== 'client' || native.stats().peerDisableActiveMigration) return false
     if (!this.#try(() => native.migrate(local, remote))) return false
     // One who only downloads would send nothing on the new path, and the server would never learn of it.
-    native.sendAckEliciting()
-    return true
+    if (this.ping()) {
+      this.#inUse = local
+      return true
+    }
+    // quiche takes a path whose validation has failed, and then has none that it sends from.
+    this.#try(() => native.migrate(this.#inUse, remote))
+    return false
+  }
+
+  /** False: quiche has no path to send from now. It says so by an exception. */
+  ping(): boolean {
+    return this.#try(() => this.#options.native.sendAckEliciting())
+  }
+
+  nudge(left: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean {
+    const { native, role, allowsSecondPath } = this.#options
+    if (!allowsSecondPath || role !== 'client') return false
+    const hasLeft = this.#try(() => native.migrate(left, remote))
+    // A path whose validation has failed cannot be left again, so that nothing of it is declared lost by that: an answer to a challenge there does it.
+    const isUsable = hasLeft && this.ping()
+    const isBack = this.#try(() => native.migrate(current, remote))
+    return isUsable ? isBack : isBack && this.#try(() => native.probePath(left, remote))
   }
 
   idsLeft(): number {
     const { native, allowsSecondPath } = this.#options
-    return allowsSecondPath && native.isEstablished() ? native.sourceCidsLeft() : 0
+    if (!allowsSecondPath || !native.isEstablished() || this.#idsGiven >= MAX_IDS) return 0
+    return native.sourceCidsLeft()
   }
 
   issueId(id: Buffer): void {
+    this.#idsGiven += 1
     const token = randomBytes(16)
     this.#options.native.newSourceCid(id, BigInt(`0x${token.toString('hex')}`), false)
   }
@@ -108,10 +160,10 @@ function isSame(a: UdpAddress, b: UdpAddress): boolean {
   return a === b || (a.port === b.port && a.host === b.host)
 }
 
-function pathEvent(event: NativePathEvent, local: UdpAddress): QuicEvent | undefined {
+function pathEvent(event: NativePathEvent, local: UdpAddress): PathEvent | undefined {
   if (event.type === 'ReusedSourceConnectionId') return undefined
   if (event.type === 'PeerMigrated') {
-    return { type: 'path', outcome: 'peer-migrated', local, remote: event.new }
+    return { outcome: 'peer-migrated', local, remote: event.new }
   }
-  return { type: 'path', outcome: OUTCOMES[event.type], local: event.local, remote: event.peer }
+  return { outcome: OUTCOMES[event.type], local: event.local, remote: event.peer }
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
+import { defaultRoots } from '../../default-roots.ts'
 import { TransportError } from '../../errors.ts'
 import type { QuicOptions, TlsOptions } from '../../options.ts'
 import type { QuicServerTls } from '../engine.ts'
 import type { NativeConfig, QuicheBinding } from './binding.ts'
-import { defaultRoots } from './default-roots.ts'
 import { nativeError } from './native-error.ts'
 import { certificatePem, identityPem } from './pem.ts'
 

@@ -30,8 +30,7 @@ export interface ProbeReport {
   /** What the origin takes when only this one is offered. */
   readonly alpn: readonly { readonly protocol: string; readonly accepted: Finding<boolean> }[]
   readonly tickets: Finding<ProbedTickets>
-  /** Whether the kernel has, or was handed, a cookie (RFC 7413). */
-  readonly fastOpen: Finding<{ readonly cookie: boolean }>
+  readonly fastOpen: Finding<ProbedFastOpen>
   /** As a HEAD request's response gave them. */
   readonly altSvc: Finding<readonly ProbedAlternative[]>
   readonly httpsRecords: Finding<readonly ProbedServiceRecord[]>
@@ -84,6 +83,18 @@ export interface ProbedTickets {
   readonly lifetimeSeconds: number | undefined
   /** Of the last one. 0: no early data. */
   readonly maxEarlyDataBytes: number
+}
+
+/** TCP Fast Open (RFC 7413), by a connect of its own with a handshake behind it. */
+export interface ProbedFastOpen {
+  /** The kernel had one of the address, or was handed one. */
+  readonly cookie: boolean
+  /** The peer took data with the SYN. */
+  readonly taken: boolean
+  /** The ClientHello, as it is sent. Undefined: not measured. */
+  readonly firstFlightBytes: number | undefined
+  /** For people. */
+  readonly because: string
 }
 
 export interface ProbedAlternative {

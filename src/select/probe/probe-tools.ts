@@ -5,6 +5,7 @@ import type {
   ProbedAddress,
   ProbedAlternative,
   ProbedCertificate,
+  ProbedFastOpen,
   ProbedHandshake,
   ProbedServiceRecord,
   ProbedTickets,
@@ -46,7 +47,8 @@ export interface ProbeTools {
     options: TlsHandshakeOptions,
     signal: AbortSignal,
   ): Promise<Finding<TlsHandshake>>
-  fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly cookie: boolean }>>
+  /** In the origin's name, and with its trust, whatever the address. */
+  fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedFastOpen>>
   quicVersions(endpoint: Endpoint, signal: AbortSignal): Promise<QuicFinding>
   /** In the origin's name, and with its trust, whatever the address. */
   handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>>

@@ -129,7 +129,8 @@ class ProbeRun {
   }
 
   #fastOpen(endpoint: Endpoint | undefined): Promise<ProbeReport['fastOpen']> {
-    if (endpoint === undefined) return skip(UNREACHED)
+    const obstacle = tlsObstacle(this.#context, endpoint)
+    if (endpoint === undefined || obstacle !== undefined) return skip(obstacle ?? UNREACHED)
     const { tools, turns } = this.#context
     return turns.run(signal => tools.fastOpen(endpoint, signal))
   }

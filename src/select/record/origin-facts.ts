@@ -38,8 +38,8 @@ export interface FactValues {
   tlsVersions: readonly string[]
   alpn: readonly string[]
   tickets: ProbedTickets
-  /** Whether its kernel gave a cookie for TCP Fast Open (RFC 7413). */
-  fastOpen: { readonly cookie: boolean }
+  /** Whether it gave a cookie for TCP Fast Open (RFC 7413), and took data with a SYN. */
+  fastOpen: { readonly cookie: boolean; readonly taken: boolean }
   /** HTTPS records that the DNS has of it, and how many of them speak h3. */
   serviceRecords: { readonly records: number; readonly http3: number }
 }
@@ -117,8 +117,10 @@ function readTickets(json: unknown): ProbedTickets | undefined {
 }
 
 function readFastOpen(json: unknown): FactValues['fastOpen'] | undefined {
-  const cookie = readFlag(readObject(json)?.['cookie'])
-  return cookie === undefined ? undefined : { cookie }
+  const object = readObject(json)
+  const cookie = readFlag(object?.['cookie'])
+  // Files of older versions say nothing of it: nobody had looked.
+  return cookie === undefined ? undefined : { cookie, taken: object?.['taken'] === true }
 }
 
 function readServiceRecords(json: unknown): FactValues['serviceRecords'] | undefined {

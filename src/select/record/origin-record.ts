@@ -170,6 +170,12 @@ export class OriginRecord {
     return this.#alternatives
   }
 
+  /** That a probe saw the origin take data with a SYN. Undefined: none did lately, or not on this network. */
+  fastOpenTaken(now: number): Evidence<true> | undefined {
+    const evidence = this.#facts.get('fastOpen', now)
+    return evidence?.value.taken === true ? { ...evidence, value: true } : undefined
+  }
+
   /** Any fact by its name. */
   fact<Name extends FactName>(name: Name): Evidence<FactValues[Name]> | undefined {
     return this.#get(name)
@@ -230,14 +236,15 @@ export class OriginRecord {
     }
     this.#facts.drop('lastFailure')
     const source = `average, last with ${endpoint}`
-    // QUIC connects and secures in one; 0 would say nothing of TCP.
-    if (!isHttp3) {
+    // QUIC connects and secures in one, and so does a connect that Fast Open has put off.
+    const isInOne = timings.connectMs === 0
+    if (!isInOne) {
       this.#facts.sample('connectMs', timings.connectMs, source, now)
       this.#endpoints.onConnectMs(endpoint, timings.connectMs, 'average', now)
     }
     if (tlsVersion === undefined) return
     this.#set('tlsVersion', tlsVersion, `handshake with ${endpoint}`, now)
-    this.#facts.sample(isHttp3 ? 'quicMs' : 'tlsMs', timings.tlsMs, source, now)
+    if (isHttp3 || !isInOne) this.#facts.sample(isHttp3 ? 'quicMs' : 'tlsMs', timings.tlsMs, source, now)
     if (!offeredTicket) return
     const outcome = kind === 'full' ? 'refused' : 'accepted'
     this.#set('resumption', outcome, `handshake with ${endpoint}`, now)
@@ -329,7 +336,7 @@ export class OriginRecord {
       readonly tlsVersions?: readonly string[]
       readonly alpn?: readonly string[]
       readonly tickets?: ProbedTickets
-      readonly fastOpen?: { readonly cookie: boolean }
+      readonly fastOpen?: FactValues['fastOpen']
     },
     now: number,
   ): void {
@@ -337,7 +344,10 @@ export class OriginRecord {
     if (tlsVersions !== undefined) this.#set('tlsVersions', tlsVersions, 'probe', now)
     if (alpn !== undefined) this.#set('alpn', alpn, 'probe', now)
     if (tickets !== undefined) this.#set('tickets', tickets, 'probe', now)
-    if (fastOpen !== undefined) this.#set('fastOpen', fastOpen, 'probe', now)
+    if (fastOpen !== undefined) {
+      const { cookie, taken } = fastOpen
+      this.#set('fastOpen', { cookie, taken }, 'probe', now)
+    }
   }
 
   /** `ms`: how long a TCP connect to `address:port` took, of which no connection was made. */

@@ -36,7 +36,12 @@ const WORDS: { readonly [Name in FactName]?: (value: FactValues[Name]) => string
   tlsVersions: versions => `takes ${versions.length === 0 ? 'no TLS' : versions.join(' and ')}`,
   alpn: protocols => `agrees by ALPN to ${protocols.length === 0 ? 'nothing' : protocols.join(' and ')}`,
   tickets,
-  fastOpen: ({ cookie }) => `gives ${cookie ? 'a' : 'no'} cookie for TCP Fast Open`,
+  fastOpen: ({ cookie, taken }) => {
+    if (taken) return 'takes data with the SYN (TCP Fast Open)'
+    return cookie
+      ? 'gives a cookie for TCP Fast Open, and does not take the data of a SYN'
+      : 'gives no cookie for TCP Fast Open'
+  },
   serviceRecords: ({ records, http3 }) =>
     records === 0 ? 'has no HTTPS records' : `has HTTPS records: ${records}, with h3: ${http3}`,
   keepAlive: ({ timeoutMs, maxRequests }) => {

@@ -1,5 +1,7 @@
 import type { Explanation } from '../../index.ts'
 import type { ReloadResult } from '../lifecycle/reload-result.ts'
+import { type AdminInput, type AdminResponse, adminError, json, text } from './admin-response.ts'
+import { answerMigrate, type Migrate } from './migrate-route.ts'
 
 /** What the admin routes show and start. */
 export interface AdminActions {
@@ -9,16 +11,9 @@ export interface AdminActions {
   pools(): unknown
   /** Undefined: no origin has that name. */
   explain(originName: string): Promise<Explanation | undefined>
+  migrate: Migrate
   startDrain(): void
   reload(): Promise<ReloadResult>
-}
-
-export interface AdminResponse {
-  status: number
-  contentType: string
-  text: string
-  /** For 405. */
-  allow?: string
 }
 
 type Method = 'GET' | 'POST'
@@ -28,7 +23,7 @@ interface Route {
   pattern: RegExp
   shown: string
   does: string
-  run(actions: AdminActions, parameter: string): Promise<AdminResponse> | AdminResponse
+  run(actions: AdminActions, parameter: string, input: AdminInput): Promise<AdminResponse> | AdminResponse
 }
 
 const ROUTES: readonly Route[] = [
@@ -72,11 +67,16 @@ const ROUTES: readonly Route[] = [
     run: async (actions, name) => {
       const explanation = await actions.explain(name)
       return explanation === undefined
-        ? json(404, {
-            error: { code: 'MM_NO_ROUTE', message: `no origin is called ${JSON.stringify(name)}` },
-          })
+        ? adminError(404, 'MM_NO_ROUTE', `no origin is called ${JSON.stringify(name)}`)
         : json(200, explanation)
     },
+  },
+  {
+    method: 'POST',
+    pattern: /^\/origins\/([^/]+)\/migrate$/,
+    shown: '/origins/NAME/migrate',
+    does: 'moves the HTTP/3 connections to an origin to another local port, or to ?address=IP&port=N',
+    run: (actions, name, input) => answerMigrate((origin, to) => actions.migrate(origin, to), name, input),
   },
   {
     method: 'POST',
@@ -106,11 +106,14 @@ const ROUTES: readonly Route[] = [
   },
 ]
 
+const NO_INPUT: AdminInput = { query: new URLSearchParams(), body: '' }
+
 /** Answers one admin request. `path` is without its query. */
 export async function answerAdmin(
   actions: AdminActions,
   method: string,
   path: string,
+  input: AdminInput = NO_INPUT,
 ): Promise<AdminResponse> {
   const matching = ROUTES.filter(route => route.pattern.test(path))
   if (matching.length === 0) return text(404, `no such page; GET / lists them\n`)
@@ -120,7 +123,7 @@ export async function answerAdmin(
     const allow = matching.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method)).join(', ')
     return { ...text(405, `${path} takes ${allow}\n`), allow }
   }
-  return await route.run(actions, decoded(route.pattern.exec(path)?.[1] ?? ''))
+  return await route.run(actions, decoded(route.pattern.exec(path)?.[1] ?? ''), input)
 }
 
 function decoded(segment: string): string {
@@ -134,12 +137,4 @@ function decoded(segment: string): string {
 function routesPage(): string {
   const lines = ROUTES.map(({ method, shown, does }) => `${method.padEnd(5)}${shown.padEnd(24)}${does}`)
   return `middlemile\n\n${lines.join('\n')}\n`
-}
-
-function text(status: number, body: string): AdminResponse {
-  return { status, contentType: 'text/plain; charset=utf-8', text: body }
-}
-
-function json(status: number, value: unknown): AdminResponse {
-  return { status, contentType: 'application/json', text: `${JSON.stringify(value, undefined, 2)}\n` }
 }

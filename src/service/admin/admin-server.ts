@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ListenAddress } from '../config/listen-address.ts'
+import { text } from './admin-response.ts'
 import { type AdminActions, answerAdmin } from './admin-routes.ts'
+
+/** What routes take is a handful of fields. */
+const MAX_BODY_BYTES = 4_096
 
 export interface AdminServer {
   readonly address: ListenAddress
@@ -33,15 +37,19 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  request.resume()
   if (isForeignPage(request)) {
+    request.resume()
     response.writeHead(403, { 'content-type': 'text/plain' }).end('not from another site\n')
     return
   }
   const { method = 'GET', url = '/' } = request
   try {
-    const path = new URL(url, 'http://admin').pathname
-    const answer = await answerAdmin(actions, method, path)
+    const { pathname, searchParams: query } = new URL(url, 'http://admin')
+    const body = await bodyOf(request)
+    const answer =
+      body === undefined
+        ? text(413, `a body has ${MAX_BODY_BYTES} bytes at the most\n`)
+        : await answerAdmin(actions, method, pathname, { query, body })
     response.writeHead(answer.status, {
       'content-type': answer.contentType,
       'content-length': Buffer.byteLength(answer.text),
@@ -53,6 +61,17 @@ async function respond(
     const message = error instanceof Error ? error.message : String(error)
     response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' }).end(`${message}\n`)
   }
+}
+
+/** Undefined: it is too long. It is read to its end all the same, so that the answer can be. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length // no encoding was set
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk as Buffer) // likewise
+  }
+  return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString('utf8')
 }
 
 /**

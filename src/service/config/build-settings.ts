@@ -26,10 +26,11 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   }
   const routes = collectRoutes(config, warnings)
   return {
-    listen: config.listen.map(({ address, tls, protocols }) => ({
+    listen: config.listen.map(({ address, tls, protocols, fastOpen }) => ({
       address,
       tls,
       protocols: protocols ?? INGRESS_PROTOCOLS,
+      fastOpen: fastOpen ?? 0,
     })),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),
@@ -45,6 +46,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     state: config.state,
     qlog: config.qlog,
     dnsServers: config.dnsServers,
+    resolver: config.resolver,
     origins: Object.entries(config.origins).map(([name, { url, hostHeader }]) => ({
       name,
       origin: url,
@@ -66,9 +68,12 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.http2 !== undefined) options.http2 = parsed.http2
   if (parsed.quic !== undefined) options.quic = parsed.quic
   if (parsed.http3 !== undefined) options.http3 = parsed.http3
+  if (parsed.liveness !== undefined) options.liveness = parsed.liveness
   if (parsed.tls !== undefined) options.tls = parsed.tls
   if (parsed.socket !== undefined) options.socket = parsed.socket
   if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
+  if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
+  if (parsed.tfo !== undefined) options.tfo = parsed.tfo
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted
   if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints
   return options

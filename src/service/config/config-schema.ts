@@ -1,7 +1,12 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { DEFAULT_GLOBAL_LIMITS } from '../../index.ts'
-import { DEFAULT_INGRESS_HTTP2_OPTIONS, DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
+import { DEFAULT_GLOBAL_LIMITS, LIVENESS_RANGES } from '../../index.ts'
+import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
+import {
+  DEFAULT_INGRESS_HTTP2_OPTIONS,
+  DEFAULT_INGRESS_LIMITS,
+  DEFAULT_INGRESS_LIVENESS_OPTIONS,
+} from '../../ingress/ingress-limits.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
@@ -9,6 +14,7 @@ import { http2Group } from './http2-group.ts'
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
 import { durationField, optionGroup } from './option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
+import { resolverGroup } from './resolver-group.ts'
 import { listenTlsField } from './tls-fields.ts'
 
 const ORIGIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -20,17 +26,26 @@ export function configSchema(directory: string) {
   return z.strictObject({
     listen: z
       .array(
-        z.strictObject({
-          address: addressField,
-          tls: listenTlsField(directory).optional(),
-          protocols: z.array(listenProtocolField).min(1).optional(),
-        }),
+        z
+          .strictObject({
+            address: addressField,
+            tls: listenTlsField(directory).optional(),
+            protocols: z.array(listenProtocolField).min(1).optional(),
+            fastOpen: z.number().int().min(0).max(MAX_FAST_OPEN_QUEUE).optional(),
+          })
+          .superRefine(({ fastOpen = 0, tls }, context) => {
+            if (fastOpen > 0 && tls === undefined)
+              context.addIssue({ code: 'custom', path: ['fastOpen'], message: FAST_OPEN_NEEDS_TLS })
+          }),
       )
       .min(1),
     ingress: optionGroup(
       DEFAULT_INGRESS_LIMITS,
       {},
-      { http2: http2Group(DEFAULT_INGRESS_HTTP2_OPTIONS, { areAll: true }) },
+      {
+        http2: http2Group(DEFAULT_INGRESS_HTTP2_OPTIONS, { areAll: true }),
+        liveness: optionGroup(DEFAULT_INGRESS_LIVENESS_OPTIONS, LIVENESS_RANGES),
+      },
     ).optional(),
     admin: z
       .preprocess(
@@ -56,12 +71,15 @@ export function configSchema(directory: string) {
       })
       .optional(),
     shutdown: z.strictObject({ drainTimeout: durationField.optional() }).optional(),
-    state: z.strictObject({ directory: directoryField(directory) }).optional(),
-    qlog: z.strictObject({ directory: directoryField(directory) }).optional(),
+    state: z
+      .strictObject({ directory: pathField(directory), keyFile: pathField(directory).optional() })
+      .optional(),
+    qlog: z.strictObject({ directory: pathField(directory) }).optional(),
     limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },
     }).optional(),
+    resolver: resolverGroup().optional(),
     resolve: z.record(z.string(), z.string()).optional(),
     dnsServers: z.array(endpointField).min(1).optional(),
     defaults: z.strictObject(originOptionFields(directory)).optional(),
@@ -113,7 +131,7 @@ const listenProtocolField = z.enum(KNOWN_PROTOCOLS).transform((protocol, context
   return z.NEVER
 })
 
-function directoryField(base: string) {
+function pathField(base: string) {
   return z
     .string()
     .min(1)

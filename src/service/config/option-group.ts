@@ -94,3 +94,9 @@ function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange)
     return parsed > max ? issue(`must be at most ${max} bytes`) : parsed
   })
 }
+
+/** YAML reads bare `on` and `off` as booleans in its older dialect. */
+export function asWord(value: unknown): unknown {
+  if (value === true) return 'on'
+  return value === false ? 'off' : value
+}

@@ -3,20 +3,22 @@ import { z } from 'zod'
 import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
-  DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
+  LIVENESS_RANGES,
   parseOrigin,
 } from '../../index.ts'
-import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
+import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
 import { http3Group, quicGroup } from './http3-groups.ts'
-import { optionGroup } from './option-group.ts'
+import { asWord, optionGroup } from './option-group.ts'
 import { selectGroup } from './select-group.ts'
+import { socketGroup } from './socket-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
 /** What `defaults` and every origin may say. */
@@ -35,12 +37,14 @@ export function originOptionFields(directory: string) {
     http2: http2Group(DEFAULT_HTTP2_OPTIONS, { areAll: false }).optional(),
     quic: quicGroup(DEFAULT_QUIC_OPTIONS, { areAll: false }).optional(),
     http3: http3Group(DEFAULT_HTTP3_OPTIONS, { areAll: false }).optional(),
+    liveness: optionGroup(DEFAULT_LIVENESS_OPTIONS, LIVENESS_RANGES).optional(),
     tls: originTlsField(directory).optional(),
-    socket: optionGroup(DEFAULT_SOCKET_OPTIONS).optional(),
+    socket: socketGroup().optional(),
     hostHeader: hostHeaderField.optional(),
-    earlyData: earlyDataField.optional(),
+    earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
+    earlyDataOverTcp: z.boolean().optional(),
     trusted: z.boolean().optional(),
-    tfo: notBuiltUnlessOff('tfo').optional(),
+    tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
   }
 }
 
@@ -105,18 +109,3 @@ const hostHeaderField = z
     /^(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/,
     'must be origin, preserve or a fixed host[:port]',
   )
-
-/** YAML reads a bare `off` as the boolean false in its older dialect. */
-const earlyDataField = z.preprocess(value => (value === false ? 'off' : value), z.enum(['off', 'safe']))
-
-/** `off` is what there is; anything else is refused by name. */
-function notBuiltUnlessOff(name: string): z.ZodType<'off'> {
-  return z.unknown().transform((value, context) => {
-    if (value === 'off' || value === false) return 'off' as const
-    context.addIssue({
-      code: 'custom',
-      message: `${name} ${shown(value)}: ${NOT_BUILT}; only off is possible`,
-    })
-    return z.NEVER
-  })
-}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DEFAULT_SELECT_OPTIONS, SELECT_RANGES, SELECT_WORDS, type SelectOptions } from '../../index.ts'
-import { type GivenOptions, optionGroup } from './option-group.ts'
+import { asWord, type GivenOptions, optionGroup } from './option-group.ts'
 
 /** The `select` group. That a least does not exceed its most is checked over all groups: see select-faults.ts. */
 export function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
@@ -9,10 +9,4 @@ export function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
     probe: z.preprocess(asWord, z.enum(SELECT_WORDS.probe)),
     altSvc: z.preprocess(asWord, z.enum(SELECT_WORDS.altSvc)),
   })
-}
-
-/** YAML reads bare `on` and `off` as booleans in its older dialect. */
-function asWord(value: unknown): unknown {
-  if (value === true) return 'on'
-  return value === false ? 'off' : value
 }

@@ -2,9 +2,11 @@ import type {
   GlobalLimits,
   Http2Options,
   Http3Options,
+  LivenessOptions,
   PoolOptions,
   Protocol,
   QuicOptions,
+  ResolverOptions,
   ResponseLimits,
   RetryOptions,
   SelectOptions,
@@ -40,11 +42,16 @@ export interface ServiceConfig {
   }
   /** How long a drain waits before it closes what is left. Default 30s. */
   shutdown?: { drainTimeout?: number | string }
-  /** Where tickets are kept between runs, relative to the file. Default: nowhere. */
-  state?: { directory: string }
+  /**
+   * Where tickets and what is known of origins are kept between runs, relative to the file. Default: nowhere. `keyFile`: the key that seals the tickets
+   * (32 random bytes, also as `openssl rand -hex 32` writes them); default: one that is made in the directory.
+   */
+  state?: { directory: string; keyFile?: string }
   /** Where a trace of connections and choices is written (qlog), relative to the file; one file per run. Default: nowhere. */
   qlog?: { directory: string }
   limits?: OptionGroupInput<GlobalLimits>
+  /** How names are looked up, and how often the addresses of this machine are looked at. */
+  resolver?: OptionGroupInput<ResolverOptions>
   /** Fixed addresses: `HOST:PORT` to IP. */
   resolve?: Record<string, string>
   /** Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those of the system. */
@@ -62,6 +69,11 @@ export interface ListenConfig {
   tls?: { cert: string; key: string }
   /** What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. */
   protocols?: IngressProtocol[]
+  /**
+   * TCP Fast Open: how many clients may wait at once whose data came with their SYN, e.g. 256. Default 0: off. Only with `tls`. Where the kernel does not
+   * allow it (net.ipv4.tcp_fastopen without 0x2) or native calls are missing, a warning says so, and the listener works without.
+   */
+  fastOpen?: number
 }
 
 export interface OriginOptionsConfig {
@@ -75,15 +87,19 @@ export interface OriginOptionsConfig {
   http2?: OptionGroupInput<Http2Options>
   quic?: OptionGroupInput<QuicOptions>
   http3?: OptionGroupInput<Http3Options>
+  liveness?: OptionGroupInput<LivenessOptions>
   tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
   socket?: OptionGroupInput<SocketOptions>
   /** Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed host[:port]. */
   hostHeader?: string
   /** Which requests may travel in early data (0-RTT). Default `off`. */
   earlyData?: 'off' | 'safe'
+  /** Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Default false. */
+  earlyDataOverTcp?: boolean
   /** The origin is one of ours: connections to it may use a second path. Default false. */
   trusted?: boolean
-  tfo?: 'off'
+  /** TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in a SYN. Default `off`. */
+  tfo?: 'off' | 'auto' | 'on'
 }
 
 export interface OriginConfig extends OriginOptionsConfig {

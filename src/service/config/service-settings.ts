@@ -1,4 +1,4 @@
-import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
+import type { Origin, ResolverOptions, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { ListenAddress } from './listen-address.ts'
@@ -19,6 +19,8 @@ export interface ServiceSettings {
   readonly qlog: { readonly directory: string } | undefined
   /** Asked for HTTPS records. Undefined: those of the system. */
   readonly dnsServers: readonly string[] | undefined
+  /** How names are looked up. Undefined: by the defaults. */
+  readonly resolver: Partial<ResolverOptions> | undefined
   readonly origins: readonly OriginSettings[]
   readonly routes: readonly RouteSettings[]
   /** What was understood but will not be done. */
@@ -29,6 +31,8 @@ interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
   readonly protocols: readonly IngressProtocol[]
+  /** How many clients may wait whose data came with their SYN (TCP Fast Open); 0: off. */
+  readonly fastOpen: number
 }
 
 export interface AdminSettings {

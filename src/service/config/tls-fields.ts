@@ -31,6 +31,7 @@ export function originTlsField(directory: string): z.ZodType<TlsOptions> {
       minVersion: version,
       maxVersion: version,
       ciphers: z.string().min(1).optional(),
+      groups: z.string().min(1).optional(),
       resumption: z.boolean().optional(),
     })
     .superRefine((tls, context) => {
@@ -49,7 +50,7 @@ export function originTlsField(directory: string): z.ZodType<TlsOptions> {
 
 /** OpenSSL's own opinion, so that a key that does not fit its certificate is found before the service starts. */
 function checkUsable(
-  tls: { [Name in 'cert' | 'key' | 'passphrase' | 'ciphers']?: string | undefined } & {
+  tls: { [Name in 'cert' | 'key' | 'passphrase' | 'ciphers' | 'groups']?: string | undefined } & {
     ca?: string[] | undefined
     minVersion?: TlsOptions['minVersion'] | undefined
     maxVersion?: TlsOptions['maxVersion'] | undefined
@@ -57,8 +58,17 @@ function checkUsable(
   context: z.core.$RefinementCtx,
 ): void {
   try {
-    const { ca, cert, key, passphrase, ciphers, minVersion, maxVersion } = tls
-    const given: SecureContextOptions = { ca, cert, key, passphrase, ciphers, minVersion, maxVersion }
+    const { ca, cert, key, passphrase, ciphers, groups: ecdhCurve, minVersion, maxVersion } = tls
+    const given: SecureContextOptions = {
+      ca,
+      cert,
+      key,
+      passphrase,
+      ciphers,
+      ecdhCurve,
+      minVersion,
+      maxVersion,
+    }
     createSecureContext(given)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)

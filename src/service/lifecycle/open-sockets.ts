@@ -27,11 +27,12 @@ export async function openSockets(
   let admin: AdminServer | undefined
   try {
     admin = await openAdmin(settings, actions, logger)
-    for (const { address, tls, protocols } of settings.listen) {
+    for (const { address, tls, protocols, fastOpen } of settings.listen) {
       const listener = await listen({
         address,
         ...(tls !== undefined && { tls }),
         protocols,
+        fastOpen,
         limits: settings.ingress,
         handler,
         clock: systemClock,

@@ -10,6 +10,7 @@ const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
   'state',
   'qlog',
   'dnsServers',
+  'resolver',
 ]
 
 /** What a reload leaves as it was, though the new configuration says otherwise. */

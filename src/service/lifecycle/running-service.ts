@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import {
   createTransport,
   DEFAULT_POOL_OPTIONS,
+  type MigrateOptions,
   type Observer,
   type QlogObserver,
   qlogObserver,
@@ -66,7 +67,7 @@ export class RunningService implements Service {
     this.#metrics.configure(settings.origins)
     const { observe } = this.#metrics
     const log = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
-    const { state, qlog, dnsServers } = settings
+    const { state, qlog, dnsServers, resolver } = settings
     this.#observer = event => {
       observe(event)
       log(event)
@@ -76,6 +77,7 @@ export class RunningService implements Service {
       ...settings.transport,
       ...(state !== undefined && { state }),
       ...(dnsServers !== undefined && { dnsServers }),
+      ...(resolver !== undefined && { resolver }),
       observer: this.#observer,
     })
     // Now that the transport has taken its options: a service that does not come up leaves no file.
@@ -221,6 +223,10 @@ export class RunningService implements Service {
       explain: async (name: string) => {
         const found = this.#settings.origins.find(origin => origin.name === name)
         return found === undefined ? undefined : await this.transport.explain(found.origin.key)
+      },
+      migrate: async (name: string, to: MigrateOptions) => {
+        const found = this.#settings.origins.find(origin => origin.name === name)
+        return found === undefined ? undefined : await this.transport.migrate(found.origin.key, to)
       },
       startDrain: () => void this.drain(),
       reload: () => this.reload(),

@@ -7,6 +7,8 @@ import {
   type StateFault,
   type TransportEvent,
 } from '../../index.ts'
+import { duration } from './duration-text.ts'
+import { logMigration } from './migration-log.ts'
 import { logSelection } from './selection-log.ts'
 
 /** Looks up what the configuration calls an origin. */
@@ -19,7 +21,7 @@ export type OriginNames = (origin: Origin) => string
  *   shop http/1.1#7: ttfb 110ms, first exchange 200 after 243ms
  *   shop http/1.1#7 192.0.2.1:443: pool: connection removed (idle-timeout) after 93s, 120 requests
  *
- * and how protocols are chosen (selection-log.ts).
+ * and how protocols are chosen (selection-log.ts), and how connections move (migration-log.ts).
  *
  * The first exchange has a line of its own, since its end may be far away. Requests are logged at debug only: the level is read once,
  * and without it an exchange on a reused connection costs one comparison. Fields of requests are never logged, nor are queries.
@@ -84,12 +86,19 @@ function logEvent(
     case 'early-data': {
       const { connection, outcome } = event
       const { kind, tlsVersion, timings } = connection.handshake
+      const phase = connection.protocol === 'h3' ? 'quic.handshake' : 'tls.handshake'
       logger.info(
         { origin, ...connectionFields(connection), earlyData: outcome },
-        `${label(origin, connection)}: early data ${outcome}, quic.handshake ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`,
+        `${label(origin, connection)}: early data ${outcome}, ${phase} ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`,
       )
       return
     }
+    case 'fast-open':
+      logger.debug(
+        { origin, endpoint: event.endpoint, outcome: event.outcome, because: event.because },
+        `${origin} ${event.endpoint}: TCP Fast Open ${event.outcome}: ${event.because}`,
+      )
+      return
     case 'exchange-retried':
       logger.debug(
         { origin, reason: event.reason, code: event.error.code },
@@ -102,13 +111,23 @@ function logEvent(
     case 'exchange-ended':
       logExchange(logger, event, origin, logsRequests)
       return
+    case 'migration':
+      logMigration(logger, event, origin)
+      return
     case 'decision':
     case 'race-ended':
     case 'http3-status':
     case 'evidence':
       logSelection(logger, event, origin)
       return
+    case 'socket-option-refused':
+      logger.warn(
+        { origin, option: event.option, because: event.because },
+        `${origin}: socket.${event.option} does not take effect: ${event.because}`,
+      )
+      return
     case 'dial-ended': // its connection, or its failure, has a line
+    case 'path-sampled': // the metrics have it
   }
 }
 
@@ -157,7 +176,7 @@ function logExchange(
 }
 
 function openedLine(origin: string, connection: Connection): string {
-  const { kind, earlyData, tlsVersion, timings } = connection.handshake
+  const { kind, earlyData, tfo, tlsVersion, timings } = connection.handshake
   const phases = []
   if (timings.dnsMs > 0) phases.push(`dns ${duration(timings.dnsMs)}`)
   if (connection.protocol === 'h3') {
@@ -169,7 +188,10 @@ function openedLine(origin: string, connection: Connection): string {
     return `${label(origin, connection)}: ${phases.join(', ')}, pool: connection added`
   }
   phases.push(`tcp.connect ${duration(timings.connectMs)}`)
-  if (tlsVersion !== undefined)
+  if (tfo === 'used') phases.push('tcp fast open')
+  // In early data: its handshake is still to come, and has a line of its own.
+  if (kind === 'early_data' && earlyData === 'none') phases.push('tls in early data')
+  else if (tlsVersion !== undefined)
     phases.push(`tls.handshake ${duration(timings.tlsMs)} (${tlsVersion}, ${kind})`)
   return `${label(origin, connection)}: ${phases.join(', ')}, pool: connection added`
 }
@@ -193,11 +215,4 @@ function connectionFields(connection: Connection): Record<string, unknown> {
 function withoutQuery(path: string): string {
   const mark = path.indexOf('?')
   return mark === -1 ? path : path.slice(0, mark)
-}
-
-/** `0.4ms`, `42ms`, `1.5s`, `93s`: as many digits as say something. */
-function duration(ms: number): string {
-  if (ms < 10) return `${Math.round(ms * 10) / 10}ms`
-  if (ms < 1_000) return `${Math.round(ms)}ms`
-  return ms < 10_000 ? `${Math.round(ms / 100) / 10}s` : `${Math.round(ms / 1_000)}s`
 }

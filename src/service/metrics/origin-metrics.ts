@@ -1,5 +1,6 @@
 import type { ErrorCode, Protocol, RetryReason } from '../../index.ts'
 import { CounterSet } from './counter-set.ts'
+import { MigrationMetrics } from './migration-metrics.ts'
 import { ProtocolMetrics } from './protocol-metrics.ts'
 import { SelectionMetrics } from './selection-metrics.ts'
 
@@ -14,6 +15,8 @@ export class OriginMetrics {
   readonly connectFailures = new CounterSet<ErrorCode>()
   /** By the name of the limit that took effect. The names are those of options: the set is bounded. */
   readonly defences = new CounterSet<string>()
+  readonly fastOpen = new CounterSet<'used' | 'fallback'>()
+  readonly migrations = new MigrationMetrics()
   readonly selection = new SelectionMetrics()
   readonly #protocols = new Map<ProtocolLabel, ProtocolMetrics>()
   #lastLabel: ProtocolLabel | undefined

@@ -110,6 +110,16 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
   registerScraped(
     registry,
     'counter',
+    'middlemile_tfo_total',
+    'Connects that asked for TCP Fast Open, by whether their SYN carried data that the origin took',
+    () =>
+      origins().flatMap(({ name, fastOpen }) =>
+        Array.from(fastOpen.entries(), ([outcome, value]) => ({ labels: { origin: name, outcome }, value })),
+      ),
+  )
+  registerScraped(
+    registry,
+    'counter',
     'middlemile_defences_total',
     'Limits that took effect against the peers of connections to origins, by their names',
     () =>
@@ -178,19 +188,27 @@ export function registerPoolMetrics(
     'Streams that may be open at once on the connections that take requests',
     'capacity',
   )
-  const perPath = (name: string, help: string, pick: (path: PathHealth) => number) =>
-    perPool('gauge', name, help, ({ path }, labels) =>
-      path === undefined ? [] : [{ labels: { ...labels, protocol: 'h3' }, value: pick(path) }],
+  const perPath = (name: string, help: string, pick: (path: PathHealth) => number | undefined) =>
+    perPool('gauge', name, help, ({ pathByProtocol }, labels) =>
+      Object.entries(pathByProtocol).flatMap(([protocol, path]) => {
+        const value = pick(path)
+        return value === undefined ? [] : [{ labels: { ...labels, protocol }, value }]
+      }),
     )
   perPath(
     'middlemile_rtt_seconds',
-    'The mean of the smoothed round trips of the open connections, where the protocol measures them',
+    'The mean of the smoothed round trips of the open connections, where they are measured',
     ({ rttMs }) => rttMs / 1000,
   )
   perPath(
     'middlemile_loss_ratio',
-    'Packets that were declared lost / packets that were sent, on the open connections',
+    'Packets that were lost / packets that were sent, on the open connections',
     ({ lossRatio }) => lossRatio,
+  )
+  perPath(
+    'middlemile_out_of_order_ratio',
+    'Packets that came behind a gap / packets that came, on the open connections over TCP',
+    ({ outOfOrderRatio }) => outOfOrderRatio,
   )
   perPool('gauge', 'middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },
@@ -204,13 +222,13 @@ export function registerPoolMetrics(
   perPool(
     'counter',
     'middlemile_handshake_rtts_saved_total',
-    'Round trips of handshakes that reuse and resumption avoided',
+    'Round trips of handshakes that were avoided, by all means together',
     ({ handshakeRttsSaved }, labels) => [{ labels, value: handshakeRttsSaved }],
   )
   perPool(
     'counter',
     'middlemile_handshake_seconds_saved_total',
-    'Seconds of handshakes that reuse and resumption avoided',
+    'Seconds of handshakes that were avoided, by all means together',
     ({ handshakeSecondsSaved }, labels) => [{ labels, value: handshakeSecondsSaved }],
   )
 }

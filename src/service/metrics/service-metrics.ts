@@ -1,7 +1,9 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
+import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
+import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
@@ -28,9 +30,11 @@ export class ServiceMetrics {
   constructor(sources: MetricSources) {
     const origins = () => [...this.#origins.values(), this.#removed, this.#unrouted]
     registerExchangeMetrics(this.registry, origins)
+    registerMigrationMetrics(this.registry, origins)
     registerSelectionMetrics(this.registry, { configured: () => [...this.#origins.values()], all: origins })
     const configured = () => [...this.#origins].map(([key, { name }]) => ({ key, name }))
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
+    registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     collectDefaultMetrics({ register: this.registry })
   }
@@ -75,6 +79,12 @@ export class ServiceMetrics {
       case 'defence':
         metrics.defences.add(event.limit)
         return
+      case 'fast-open':
+        metrics.fastOpen.add(event.outcome)
+        return
+      case 'migration':
+        metrics.migrations.onMigration(event)
+        return
       case 'decision':
         metrics.selection.onDecision(event)
         return
@@ -90,6 +100,8 @@ export class ServiceMetrics {
       case 'dial-ended':
       case 'connect-started':
       case 'connection-draining':
+      case 'path-sampled': // scraped from the open connections
+      case 'socket-option-refused':
     }
   }
 

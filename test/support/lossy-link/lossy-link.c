@@ -19,7 +19,12 @@
  *                          server, 1 to the client
  *   loss RATE SEED         from now on loses this share (0 to 1) of the packets, in each direction by itself. Which ones is a matter of their
  *                          number since this command and of the seed alone
+ *   filter NAME            loses from now on, beside all that: `syn-data` each SYN that carries data, `syn-fast-open` each with the option of Fast
+ *                          Open (RFC 7413, whether it asks for a cookie or has one), `all` everything, `none` nothing more
+ *   fastopen END VALUE     net.ipv4.tcp_fastopen of that namespace. END: 0 the client's, 1 the server's
+ *   syns                   SYNs to the server, those with the option, those with data, the data of all and the most that one had (what was lost is counted)
  *   namespaces             the client's and the server's, as file descriptors of this process
+ *   bytes                  bytes of packets to the server and to the client, headers of IP and those that were lost included
  *   counts                 packets to the server, packets to the client, packets lost
  *
  * Needs root and /dev/net/tun. cc -O2 -o lossy-link lossy-link.c
@@ -42,6 +47,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
+#include "syn.h"
 
 enum { MTU = 1500, QUEUE = 8192, MAX_WAYS = 16, MAX_SPLICES = 256, PIECE = 65536 };
 
@@ -51,11 +57,14 @@ struct packet {
   unsigned char bytes[MTU];
 };
 
+enum filter { NONE, SYN_DATA, SYN_FAST_OPEN, ALL };
+static const char *const filter_names[] = {"none", "syn-data", "syn-fast-open", "all"};
+
 /* What travels one way. */
 struct direction {
   struct packet *queue;
   unsigned head, count;
-  uint64_t packets;
+  uint64_t packets, bytes;
   long drop_after;
   int drop_min;
   uint64_t random; /* the state of SplitMix64 */
@@ -81,6 +90,11 @@ static struct splice splices[MAX_SPLICES];
 static int way_count, splice_count, namespaces[3]; /* the client's, the server's, and that of everybody else */
 static uint64_t delay, lost;
 static double loss;
+static enum filter filter;
+static struct {
+  uint64_t count, with_option, with_data, data;
+  int most_data;
+} syns; /* to the server */
 
 static void die(const char *what) {
   perror(what);
@@ -108,10 +122,10 @@ static double next_random(uint64_t *state) {
 }
 
 /* A setting of the namespace that we are in. */
-static void set(const char *path) {
+static void set(const char *path, const char *value) {
   int f = open(path, O_WRONLY | O_CLOEXEC);
   if (f < 0 && errno == ENOENT) return; /* a kernel without IPv6 */
-  if (f < 0 || write(f, "1", 1) != 1) die(path);
+  if (f < 0 || write(f, value, strlen(value)) < 0) die(path);
   close(f);
 }
 
@@ -119,9 +133,9 @@ static void set(const char *path) {
 static int new_namespace(const char *host, int *tun) {
   if (unshare(CLONE_NEWNET)) die("unshare");
   /* Else a connection would begin with what the one before it has learned of the way, its losses included. */
-  set("/proc/sys/net/ipv4/tcp_no_metrics_save");
+  set("/proc/sys/net/ipv4/tcp_no_metrics_save", "1");
   /* Else the kernel looks for routers and neighbors, and takes its turn among the packets that are counted and lost. */
-  set("/proc/sys/net/ipv6/conf/default/disable_ipv6");
+  set("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
   *tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (*tun < 0) die("/dev/net/tun");
   struct ifreq r = {.ifr_name = "link", .ifr_flags = IFF_TUN | IFF_NO_PI};
@@ -208,12 +222,29 @@ static void end_splice(int index) {
   splices[index] = splices[--splice_count];
 }
 
+/* Whether the filter loses it. Counts what asks for a connection. */
+static int is_filtered(const unsigned char *packet, int length, int is_to_server) {
+  struct syn syn;
+  int is_syn = parse_syn(packet, length, &syn);
+  if (is_syn && is_to_server) {
+    syns.count++;
+    syns.with_option += syn.has_fast_open;
+    syns.with_data += syn.data > 0;
+    syns.data += syn.data;
+    if (syn.data > syns.most_data) syns.most_data = syn.data;
+  }
+  if (filter == ALL) return 1;
+  return is_syn && ((filter == SYN_DATA && syn.data > 0) || (filter == SYN_FAST_OPEN && syn.has_fast_open));
+}
+
 static void take_packets(int tun, struct direction *d) {
   unsigned char bytes[MTU];
   for (int n; (n = read(tun, bytes, sizeof bytes)) > 0;) {
     d->packets++;
+    d->bytes += n;
     int is_lost = loss > 0 && next_random(&d->random) < loss;
     if (d->drop_after > 0 && n >= d->drop_min && --d->drop_after == 0) is_lost = 1;
+    is_lost |= is_filtered(bytes, n, d == &directions[0]);
     if (is_lost) {
       lost++;
       continue;
@@ -236,6 +267,7 @@ static void command(const char *line) {
   int direction, min;
   long n;
   uint64_t seed;
+  char word[16];
   if (sscanf(line, "delay %lf", &ms) == 1) {
     delay = ms * 1e6;
     printf("ok\n");
@@ -245,12 +277,25 @@ static void command(const char *line) {
     loss = rate;
     for (int i = 0; i < 2; i++) directions[i].random = seed * 2 + i;
     printf("ok\n");
+  } else if (sscanf(line, "filter %15s", word) == 1) {
+    for (int i = NONE; i <= ALL; i++)
+      if (strcmp(word, filter_names[i]) == 0) filter = i;
+    printf("%s\n", filter_names[filter]);
+  } else if (sscanf(line, "fastopen %d %15s", &direction, word) == 2 && (direction & ~1) == 0) {
+    if (setns(namespaces[direction], CLONE_NEWNET)) die("setns");
+    set("/proc/sys/net/ipv4/tcp_fastopen", word);
+    if (setns(namespaces[2], CLONE_NEWNET)) die("setns");
+    printf("ok\n");
+  } else if (strcmp(line, "syns") == 0) {
+    printf("%lu %lu %lu %lu %d\n", syns.count, syns.with_option, syns.with_data, syns.data, syns.most_data);
   } else if (strcmp(line, "namespaces") == 0) {
     printf("%d %d\n", namespaces[0], namespaces[1]);
   } else if (sscanf(line, "drop %d %ld %d", &direction, &n, &min) == 3 && (direction & ~1) == 0) {
     directions[direction].drop_after = n;
     directions[direction].drop_min = min;
     printf("ok\n");
+  } else if (strcmp(line, "bytes") == 0) {
+    printf("%lu %lu\n", directions[0].bytes, directions[1].bytes);
   } else {
     printf("%lu %lu %lu\n", directions[0].packets, directions[1].packets, lost);
   }

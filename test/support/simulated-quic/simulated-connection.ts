@@ -137,8 +137,8 @@ export class SimulatedConnection implements QuicConnection {
   }
 
   /** There is one path. */
-  get canMigrate(): boolean {
-    return false
+  get migrationRefusal(): string {
+    return 'a simulated connection does not move'
   }
 
   /** How long bytes of the stream that had come sat behind a gap. */
@@ -274,14 +274,6 @@ export class SimulatedConnection implements QuicConnection {
 
   ping(): void {
     this.#isPingDue = true
-  }
-
-  probePath(_local: UdpAddress, _remote: UdpAddress): boolean {
-    return false
-  }
-
-  migrate(_local: UdpAddress, _remote: UdpAddress): boolean {
-    return false
   }
 
   close(isApplication: boolean, code: number, reason: string): void {

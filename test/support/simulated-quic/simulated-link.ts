@@ -11,6 +11,7 @@ export class SimulatedLink implements QuicLink {
   readonly local: UdpAddress
   readonly remote: UdpAddress
   owner: QuicLinkOwner | undefined = undefined
+  readonly mover = undefined
   readonly #clock: Clock
   readonly #send: (datagram: Buffer) => void
   #turn: Timer | undefined

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { judgeAims } from '../../../bench/lib/aims.ts'
-import { summarizeCase } from '../../../bench/lib/scenario.ts'
+import { judgeAims } from '../../../src/bench/results/aims.ts'
+import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 
 const result = summarizeCase(
   '1k',

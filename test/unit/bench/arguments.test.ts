@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseBenchArguments } from '../../../bench/lib/arguments.ts'
+import { parseBenchArguments, parseComparison } from '../../../bench/lib/arguments.ts'
 import { parseCpuList } from '../../../bench/lib/cpus.ts'
-import { formatNumber, formatTable } from '../../../bench/lib/table.ts'
+import { formatNumber, formatTable } from '../../../src/bench/report/table.ts'
 
 const parse = (...args: string[]) => parseBenchArguments(args, ['forward', 'client'], 'results')
 
@@ -14,7 +14,11 @@ describe('parseBenchArguments', () => {
       warmUpSeconds: 3,
       sizes: ['1k', '100k', '10m', '200m'],
       subjects: [],
+      cases: [],
+      seed: 1,
+      isQuick: false,
       output: 'results',
+      html: undefined,
     })
   })
 
@@ -22,12 +26,26 @@ describe('parseBenchArguments', () => {
     expect(parse('client', '--quick', '--rounds', '2', '--subjects', 'nginx,haproxy', '--no-write')).toEqual({
       scenarios: ['client'],
       rounds: 2,
-      seconds: 2,
-      warmUpSeconds: 1,
-      sizes: ['1k', '100k'],
+      seconds: 0.5,
+      warmUpSeconds: 0.2,
+      sizes: ['1k'],
       subjects: ['nginx', 'haproxy'],
+      cases: [],
+      seed: 1,
+      isQuick: true,
       output: undefined,
+      html: undefined,
     })
+  })
+
+  it('keeps the results of quick runs apart, unless told where to', () => {
+    expect(parse('--quick').output).toBe('results/tmp')
+    expect(parse('--quick', '--output', 'elsewhere').output).toBe('elsewhere')
+  })
+
+  it('takes a seed and a place for the page, which --no-write overrules', () => {
+    expect(parse('--seed', '7', '--html', 'page.html')).toMatchObject({ seed: 7, html: 'page.html' })
+    expect(parse('--html', 'page.html', '--no-write').html).toBeUndefined()
   })
 
   it('refuses what it does not know', () => {
@@ -36,6 +54,20 @@ describe('parseBenchArguments', () => {
     expect(() => parse('--rounds', '0')).toThrow('--rounds must be a number above 0, not 0')
     expect(() => parse('--seconds', 'ten')).toThrow('--seconds must be a number above 0, not ten')
     expect(() => parse('--round', '3')).toThrow(/--round/)
+  })
+})
+
+describe('parseComparison', () => {
+  it('wants two files and nothing else', () => {
+    expect(parseComparison(['forward', '--quick'])).toBeUndefined()
+    expect(parseComparison(['--compare', 'a.json', 'b.json'])).toEqual(['a.json', 'b.json'])
+    for (const args of [
+      ['--compare'],
+      ['--compare', 'a'],
+      ['--compare', 'a', 'b', 'c'],
+      ['--compare', 'a', '--quick'],
+    ])
+      expect(() => parseComparison(args)).toThrow('--compare takes two result files and nothing else')
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { estimateMean, estimateRatio, mean, quantile } from '../../../bench/lib/statistics.ts'
+import { estimateMean, estimateRatio, mean, quantile } from '../../../src/bench/results/statistics.ts'
 
 describe('mean and quantile', () => {
   it('are those of the textbook, and leave their input alone', () => {

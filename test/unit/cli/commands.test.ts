@@ -39,7 +39,7 @@ describe('middlemile', () => {
     expect(version.out()).toMatch(/^middlemile \d+\.\d+\.\d+\n$/)
   })
 
-  it.each(['serve', 'get', 'explain', 'probe', 'size'])(
+  it.each(['serve', 'get', 'explain', 'probe', 'bench', 'size'])(
     '%s has help and a version of its own',
     async name => {
       const { io, out } = fakeIo()
@@ -49,12 +49,6 @@ describe('middlemile', () => {
       expect(out()).toContain('middlemile 0.')
     },
   )
-
-  it.each(['bench'])('%s is promised, and refused by name', async name => {
-    const { io, err } = fakeIo()
-    expect(await main([name, 'https://a.example'], io)).toBe(2)
-    expect(err()).toBe(`middlemile ${name}: not built in this version\n`)
-  })
 
   it.each([
     [['gte'], 'unknown command "gte"; did you mean get?'],

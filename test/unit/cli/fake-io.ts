@@ -60,6 +60,8 @@ export interface FakeOutside {
   onRequest?: (url: string, options: RequestOptions, index: number) => Promise<TransportResponse>
   explanation?: Explanation
   service?: Service
+  /** What somebody at the terminal says; default: nobody is there. */
+  confirms?: boolean
 }
 
 /** A command line without an outside. It tells the observer of one new connection per response that is not reused. */
@@ -106,6 +108,10 @@ export function fakeIo(outside: FakeOutside = {}) {
     createTransport,
     startService: start,
     startServiceFromFile: start,
+    async confirm(question) {
+      err.push(question)
+      return outside.confirms
+    },
     signals: { on: (signal, listener) => signals.set(signal, listener), exit: code => void exits.push(code) },
   }
   return {

@@ -51,6 +51,7 @@ describe('get --json', () => {
           reuseRate: 0,
           handshakes: { full: 1, resumed: 0, earlyData: 0, none: 0 },
           byProtocol: { 'http/1.1': 1 },
+          migrations: [],
         },
       },
     ])
@@ -204,6 +205,31 @@ describe('the options of get', () => {
     expect(plain.transports[0]?.defaults).not.toHaveProperty('select')
   })
 
+  it('turn on Fast Open, early data over any protocol, and groups of TLS, and leave them off else', async () => {
+    const { cert } = await createCertificateAuthority()
+    const ca = join(directory, 'groups-ca.pem')
+    writeFileSync(ca, cert)
+    const { io, transports, requests } = fakeIo()
+    const args = ['--tfo', '--early-data', '--groups', 'X25519:P-256', '--ca', ca]
+    expect(await main(['get', ...args, URL_A], io)).toBe(0)
+    expect(transports[0]?.defaults).toEqual({
+      tfo: 'on',
+      earlyDataOverTcp: true,
+      tls: { ca: cert, groups: 'X25519:P-256' },
+    })
+    expect(requests[0]?.options).toMatchObject({ earlyData: true })
+    const plain = fakeIo()
+    expect(await main(['get', URL_A], plain.io)).toBe(0)
+    expect(plain.transports[0]?.defaults).toEqual({})
+    expect(plain.requests[0]?.options).toMatchObject({ earlyData: false })
+  })
+
+  it('say whom to trust', async () => {
+    const { io, transports } = fakeIo()
+    expect(await main(['get', '--trusted', URL_A], io)).toBe(0)
+    expect(transports[0]?.defaults).toEqual({ trusted: true })
+  })
+
   it('write a trace of what the transport tells', async () => {
     const traces = join(directory, 'traces')
     const { io, err } = fakeIo()
@@ -257,7 +283,14 @@ describe('the options of get', () => {
     [['get', '--data', '@/absent', URL_A], '--data: cannot read the file'],
     [['get', '--output', 'x', '-n', '2', URL_A], '--output goes with one URL, fetched once'],
     [['get', '--protocol', 'spdy', URL_A], '--protocol must be one of auto, h3, h2, http/1.1, not "spdy"'],
-    [['get', '--tfo', URL_A], '--tfo: not built in this version'],
+    [
+      ['get', '--groups', 'X25519:P-257', URL_A],
+      '--groups must be a list that OpenSSL knows, such as X25519:P-256, not "X25519:P-257"',
+    ],
+    [
+      ['get', '--groups', '', URL_A],
+      '--groups must be a list that OpenSSL knows, such as X25519:P-256, not ""',
+    ],
     [['get', '--state', '', URL_A], '--state needs the name of a directory'],
     [['get', '--qlog', '', URL_A], '--qlog needs the name of a directory'],
     [['get', '--policy', 'fast', URL_A], '--policy must be one of auto, latency, efficiency, not "fast"'],
@@ -356,6 +389,35 @@ describe('get for people', () => {
       three.out().match(/^ {2}\S.* — because .*$/gm),
       'only beneath the raced request: not beneath a single attempt, nor what was reused',
     ).toEqual(expected.map(line => `  ${line}`))
+  })
+
+  it('shows what became of Fast Open and early data, and why it fell back', async () => {
+    const infos: ExchangeInfo[] = [
+      { ...INFO, tfo: 'fallback', tfoBecause: 'the kernel had no cookie yet' },
+      { ...INFO, tfo: 'used', resumed: true, earlyData: 'accepted' },
+      { ...INFO, resumed: true, earlyData: 'rejected' },
+      { ...INFO, reused: true },
+    ]
+    const onRequest = async (_url: string, _options: unknown, index: number) =>
+      response([], { info: infos[index]! })
+    const json = fakeIo({ onRequest })
+    expect(await main(['get', '--json', '-n', '4', URL_A], json.io)).toBe(0)
+    const [fallback, used] = lines(json.out())
+    expect(fallback).toMatchObject({ tfo: 'fallback', tfoBecause: 'the kernel had no cookie yet' })
+    expect(used).toMatchObject({ tfo: 'used', earlyData: 'accepted' })
+    expect(used).not.toHaveProperty('tfoBecause')
+    const one = fakeIo({ onRequest })
+    expect(await main(['get', URL_A], one.io)).toBe(0)
+    expect(one.out()).toMatch(/^fast open +fallback — because the kernel had no cookie yet$/m)
+    expect(one.out()).not.toMatch(/^early data/m)
+    const several = fakeIo({ onRequest })
+    expect(await main(['get', '-n', '4', URL_A], several.io)).toBe(0)
+    expect(several.out().match(/^ {2}(?:fast open|early data).*$/gm)).toEqual([
+      '  fast open: fallback — because the kernel had no cookie yet',
+      '  fast open: used',
+      '  early data: accepted',
+      '  early data: rejected',
+    ])
   })
 
   it('shows several in a table, and the summary with percentiles', async () => {

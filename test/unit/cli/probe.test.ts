@@ -39,7 +39,9 @@ const FULL: ProbeReport = {
     { protocol: 'http/1.1', accepted: { found: false } },
   ],
   tickets: { found: { version: 'TLSv1.3', issued: 2, lifetimeSeconds: 7200, maxEarlyDataBytes: 16_384 } },
-  fastOpen: { skipped: 'Node cannot ask for it' },
+  fastOpen: {
+    found: { cookie: true, taken: true, firstFlightBytes: 385, because: 'the SYN carried 385 bytes' },
+  },
   altSvc: { found: [{ protocol: 'h3', host: 'b.test', port: 443, maxAgeSeconds: 86_400, persists: true }] },
   httpsRecords: {
     found: [
@@ -120,6 +122,33 @@ function probing(report: ProbeReport | Error) {
 }
 
 describe('probe', () => {
+  it.each<[string, ProbeReport['fastOpen']]>([
+    [
+      'has a cookie, and does not work: its data was not taken',
+      { found: { cookie: true, taken: false, firstFlightBytes: 385, because: 'its data was not taken' } },
+    ],
+    [
+      'does not work: the peer gives no cookie',
+      {
+        found: {
+          cookie: false,
+          taken: false,
+          firstFlightBytes: undefined,
+          because: 'the peer gives no cookie',
+        },
+      },
+    ],
+    ['not looked at: koffi is not installed', { skipped: 'koffi is not installed' }],
+    [
+      'failed: refused the connection (ECONNREFUSED)',
+      { fault: '192.0.2.1:443 refused the connection (ECONNREFUSED)', code: 'MM_CONNECT_REFUSED' },
+    ],
+  ])('says of Fast Open that it %s', async (words, fastOpen) => {
+    const { io, out } = probing({ ...FULL, fastOpen })
+    await main(['probe', 'https://a.test'], io)
+    expect(out().split('\n')).toContain(` Fast Open           ${words}`)
+  })
+
   it('prints what was found for people', async () => {
     const { io, out, seen } = probing(FULL)
     expect(await main(['probe', 'https://a.test'], io)).toBe(0)
@@ -133,7 +162,7 @@ describe('probe', () => {
       'TCP',
       ' 192.0.2.1:443       connected in 10.0 ms',
       ' [2001:db8::1]:8443  failed: no route to the host (EHOSTUNREACH)',
-      ' Fast Open           not looked at: Node cannot ask for it',
+      ' Fast Open           works: the SYN carried 385 bytes',
       '',
       'TLS',
       ' TLSv1.3        handshake in 20.2 ms, h2, TLS_AES_128_GCM_SHA256',

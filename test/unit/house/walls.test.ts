@@ -45,6 +45,9 @@ const TRESPASSES: [file: string, code: string, complaint: string][] = [
   ['src/qlog/c.ts', 'export const at = Date.now()', 'pure: `now` is an argument'],
   ['src/qlog/qlog-file.ts', "import { x } from '../transport.ts'", 'wall: qlog/'],
   ['src/tcp/a.ts', "import { x } from '../http1/x.ts'", 'wall: tcp/'],
+  ['src/native/a.ts', "import { x } from '../tcp/x.ts'", 'wall: native/'],
+  ['src/openssl/a.ts', "import { x } from '../tcp/x.ts'", 'wall: openssl/'],
+  ['src/openssl/b.ts', "import { x } from 'node:net'", 'pure: a driver does the I/O'],
   ['src/dns/a.ts', "import { x } from '../pool/x.ts'", 'wall: dns/'],
   ['src/dns/b.ts', "import { x } from '../select/plan.ts'", 'wall: dns/'],
   ['src/dns/c.ts', "import { x } from 'dns-packet'", 'wall: dns-packet'],
@@ -64,6 +67,16 @@ const TRESPASSES: [file: string, code: string, complaint: string][] = [
   ['src/service/a.ts', "import { x } from '../errors.ts'", 'wall: the service'],
   ['src/service/config/a.ts', "import { x } from '../../options.ts'", 'wall: the service'],
   ['src/cli/a.ts', "import { x } from '../transport.ts'", 'wall: the command line'],
+  ['src/bench/a.ts', "import { x } from '../transport.ts'", 'wall: the bench'],
+  ['src/bench/load/a.ts', "import { x } from '../../pool/x.ts'", 'wall: the bench'],
+  ['src/bench/load/b.ts', "import { x } from '../../service/index.ts'", 'wall: the bench'],
+  ['src/bench/report/html/a.ts', "import { x } from '../../../clock.ts'", 'wall: the bench'],
+  ['src/bench/report/html/charts/a.ts', "import { x } from '../../../../cli/x.ts'", 'wall: the bench'],
+  ['src/impair/a.ts', "import { x } from '../quic/x.ts'", 'wall: impair/'],
+  ['src/impair/fate.ts', "import { x } from '../quic/x.ts'", 'wall: impair/'],
+  ['src/impair/stream-line.ts', "import { x } from 'node:net'", 'pure: a driver does the I/O'],
+  ['src/impair/rate-queue.ts', 'export const at = Date.now()', 'pure: `now` is an argument'],
+  ['src/impair/b.ts', "import { x } from '../index.ts'", 'wall: impair/'],
   ['src/errors.ts', "import { x } from './pool/x.ts'", 'wall: a base file'],
   ['src/ring-a.ts', "import { b } from './ring-b.ts'\nexport const a: unknown = () => b", 'no-cycle'],
 ]
@@ -131,6 +144,16 @@ describe('the walls', () => {
         "import type { X } from '../select/probe/probe-report.ts'\nimport { y } from '../tcp/y.ts'\nimport { z } from 'node:dgram'\nexport const a: X = [y, z]",
       ],
       ['src/transport/b.ts', "import { x } from '../probe/x.ts'\nexport const z = x"],
+      [
+        'src/bench/b.ts',
+        "import { x } from '../index.ts'\nimport { y } from '../impair/y.ts'\nimport { z } from './load/z.ts'\nexport const a = [x, y, z]",
+      ],
+      [
+        'src/bench/report/html/charts/b.ts',
+        "import { x } from '../../../results/x.ts'\nimport { y } from '../y.ts'\nexport const a = [x, y]",
+      ],
+      ['src/cli/b.ts', "import { x } from '../bench/x.ts'\nexport const z = x"],
+      ['src/impair/c.ts', "import { x } from '../clock.ts'\nexport const z = x"],
     ]
     for (const [file, code] of allowed) write(join(house, 'allowed', file), `${code}\n`)
     cpSync(join(house, '.oxlintrc.json'), join(house, 'allowed', '.oxlintrc.json'))

@@ -21,6 +21,7 @@ import { FakeQuic } from './fake-quic.ts'
 const ADDRESS = { host: '192.0.2.1', port: 443 }
 
 class FakeLink implements QuicLink {
+  readonly mover = undefined
   readonly connection = new FakeQuic('client')
   readonly local = ADDRESS
   readonly remote = ADDRESS
@@ -232,7 +233,9 @@ describe('how it ends', () => {
   })
 
   it('of silence while somebody waits', () => {
-    const bench = new Bench({ quicOptions: { livenessIntervalMs: 1000, livenessTimeoutMs: 3000 } })
+    const bench = new Bench({
+      liveness: { intervalMs: 1000, timeoutMs: 2000, idleIntervalMs: 0, quietIntervalMs: 0 },
+    })
     bench.clock.advance(60_000)
     expect(bench.quic.pings).toBe(0)
     const handler = bench.open()
@@ -240,7 +243,7 @@ describe('how it ends', () => {
     expect([bench.quic.pings, handler.error]).toEqual([2, undefined])
     bench.clock.advance(1)
     expect([handler.error?.code, handler.error?.processed]).toEqual(['MM_CONNECTION_RESET', 'unknown'])
-    expect(bench.log).toContain('closed network-error')
+    expect(bench.log).toContain('closed ping-failed')
     expect(bench.clock.pendingTimers()).toBe(0)
   })
 

@@ -38,7 +38,7 @@ export class FakeQuic implements QuicConnection {
   isClosed = false
   receivedBytes = 0
   maxDatagramBytes = 1200
-  readonly canMigrate = false
+  readonly migrationRefusal = 'a fake does not move'
   closed: { isApplication: boolean; code: number; reason: string } | undefined
   readonly priorities: string[] = []
   readonly datagrams: Buffer[] = []
@@ -243,12 +243,6 @@ export class FakeQuic implements QuicConnection {
 
   ping(): void {
     this.pings++
-  }
-  probePath(): boolean {
-    return false
-  }
-  migrate(): boolean {
-    return false
   }
 
   close(isApplication: boolean, code: number, reason: string): void {

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { encodeDatagram, readDatagram } from '../../../src/http3/datagrams.ts'
 import { ERROR_CODES, errorCodeOf } from '../../../src/http3/error-codes.ts'
 import { FloodGuard } from '../../../src/http3/flood-guard.ts'
-import { Liveness } from '../../../src/http3/liveness.ts'
 import { OwnStream } from '../../../src/http3/own-stream.ts'
 import { quicFailure } from '../../../src/http3/quic-failure.ts'
 import { SessionDeadlines } from '../../../src/http3/session-deadlines.ts'
@@ -99,31 +98,6 @@ describe('datagrams (RFC 9297 2.1)', () => {
     for (const bytes of [Buffer.alloc(0), Buffer.of(0x80, 0), varint(2 ** 52), Buffer.alloc(8, 0xff)]) {
       expect(() => readDatagram(bytes)).toThrow(expect.objectContaining({ code: 'H3_DATAGRAM_ERROR' }))
     }
-  })
-})
-
-describe('Liveness', () => {
-  it('is alive while packets come, silent for a while, and then dead', () => {
-    const liveness = new Liveness({ intervalMs: 100, timeoutMs: 250 })
-    expect([liveness.isEnabled, liveness.isWatching, liveness.nextAt]).toEqual([true, false, Infinity])
-    liveness.start(5, 1000)
-    expect([liveness.isWatching, liveness.nextAt]).toEqual([true, 1100])
-    expect(liveness.check(6, 1100)).toBe('alive')
-    expect(liveness.nextAt).toBe(1200)
-    expect(liveness.check(6, 1200)).toBe('silent')
-    expect(liveness.check(6, 1300)).toBe('silent')
-    expect(liveness.check(7, 1349)).toBe('alive')
-    expect(liveness.check(7, 1598)).toBe('silent')
-    expect(liveness.check(7, 1599)).toBe('dead')
-    liveness.stop()
-    expect([liveness.isWatching, liveness.nextAt]).toEqual([false, Infinity])
-  })
-
-  it('0: never asks, never gives up', () => {
-    expect(new Liveness({ intervalMs: 0, timeoutMs: 1 }).isEnabled).toBe(false)
-    const patient = new Liveness({ intervalMs: 1, timeoutMs: 0 })
-    patient.start(0, 0)
-    expect(patient.check(0, 1e9)).toBe('silent')
   })
 })
 

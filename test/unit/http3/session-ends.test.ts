@@ -229,8 +229,10 @@ describe('what a session waits for', () => {
     expect(rig.log()).toEqual(['pong'])
   })
 
+  const liveness = { intervalMs: 1000, timeoutMs: 2500, idleIntervalMs: 0, quietIntervalMs: 0 }
+
   it('signs of life while streams are open: asks once per interval, gives up after the timeout', () => {
-    const rig = new SessionRig('client', { liveness: { intervalMs: 1000, timeoutMs: 2500 } })
+    const rig = new SessionRig('client', { liveness })
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
     rig.open()
     rig.pass(1000)
@@ -238,19 +240,19 @@ describe('what a session waits for', () => {
     rig.quic.packets++
     rig.pass(1000)
     expect(rig.quic.pings).toBe(1)
-    rig.pass(2000)
-    expect([rig.quic.pings, rig.quic.closed]).toEqual([3, undefined])
+    rig.pass(2499)
+    expect([rig.quic.pings, rig.quic.closed]).toEqual([4, undefined])
     rig.pass(1000)
     expect(rig.log()).toEqual([
       'ending',
       'closed 0 failed',
       'reset 0 H3_NO_ERROR session',
-      'over H3_NO_ERROR network',
+      'over H3_NO_ERROR silent',
     ])
   })
 
   it('and none while nothing is open', () => {
-    const rig = new SessionRig('client', { liveness: { intervalMs: 1000, timeoutMs: 2500 } })
+    const rig = new SessionRig('client', { liveness })
     rig.open(GET)
     rig.receive(0, responseHeaders(), true)
     rig.pass(100_000)

@@ -76,6 +76,7 @@ export class FakeClient {
     const all = { ...DEFAULT_INGRESS_LIMITS, ...limits }
     this.session = new Http1Session(this.socket, {
       limits: all,
+      silence: { add: () => {} },
       codecLimits: {
         ...DEFAULT_CODEC_LIMITS,
         maxLineBytes: all.maxLineBytes,

@@ -43,6 +43,7 @@ export class FakeHttp2Client {
     this.session = new Http2Session(this.socket, {
       limits: ingressLimits(limits),
       codecLimits: DEFAULT_CODEC_LIMITS,
+      silence: { add: () => {} },
       clock: this.clock,
       stats: this.stats,
       observer: event => this.events.push(event),

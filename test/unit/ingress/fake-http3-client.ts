@@ -123,7 +123,6 @@ export class FakeHttp3Client {
       maxRequests: 1_000_000,
       enableConnectProtocol: false,
       enableDatagrams: false,
-      liveness: { intervalMs: 0, timeoutMs: 0 },
       keep: own,
       events: {
         onOutput: () => {

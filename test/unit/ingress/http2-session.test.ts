@@ -67,22 +67,28 @@ describe('Http2Session: requests', () => {
     expect(client.stats.badRequests).toEqual({ MM_INTERNAL: 1 })
   })
 
-  it('sets no timer and keeps nothing for a plain request', async () => {
-    const client = new FakeHttp2Client({}, exchange => answerOk(exchange))
-    await tick()
-    let timers = 0
-    const setTimer = client.clock.setTimer.bind(client.clock)
-    client.clock.setTimer = (delayMs, callback) => {
-      timers++
-      return setTimer(delayMs, callback)
-    }
-    for (let i = 0; i < 100; i++) {
-      client.send(client.ask(2 * i + 1))
+  it.each([
+    [0, 0],
+    [5_000, 1],
+  ])(
+    'sets no timer and keeps nothing for a plain request, with liveness.intervalMs %i but for the first',
+    async (intervalMs, expected) => {
+      const client = new FakeHttp2Client({ liveness: { intervalMs } }, exchange => answerOk(exchange))
       await tick()
-    }
-    expect(client.exchanges.length).toBe(100)
-    expect(timers).toBe(0)
-  })
+      let timers = 0
+      const setTimer = client.clock.setTimer.bind(client.clock)
+      client.clock.setTimer = (delayMs, callback) => {
+        timers++
+        return setTimer(delayMs, callback)
+      }
+      for (let i = 0; i < 100; i++) {
+        client.send(client.ask(2 * i + 1))
+        await tick()
+      }
+      expect(client.exchanges.length).toBe(100)
+      expect(timers).toBe(expected)
+    },
+  )
 })
 
 describe('Http2Session: writing', () => {
@@ -169,7 +175,7 @@ describe('Http2Session: the life of a connection', () => {
   })
 
   it('stays while a request is under way, however long that takes', async () => {
-    const client = new FakeHttp2Client({ keepAliveTimeoutMs: 1000 })
+    const client = new FakeHttp2Client({ keepAliveTimeoutMs: 1000, liveness: { intervalMs: 0 } })
     client.send(client.ask(1))
     client.clock.advance(100_000)
     expect(await client.control()).toEqual([])

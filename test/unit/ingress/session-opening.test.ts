@@ -17,6 +17,7 @@ function open(limits: IngressLimitsInput = {}) {
   const opening = new SessionOpening(socket, {
     limits: ingressLimits(limits),
     codecLimits: DEFAULT_CODEC_LIMITS,
+    silence: { add: () => {} },
     clock,
     stats,
     observer: () => {},

@@ -6,9 +6,12 @@ export class MemoryStateStore implements StateStore {
   readonly log: string[] = []
   sealingKey: Buffer = Buffer.alloc(32, 7)
   fault: Error | undefined
+  /** The key alone cannot be had. */
+  keyFault: Error | undefined
 
   key(): Buffer {
     this.#check()
+    if (this.keyFault !== undefined) throw this.keyFault
     return this.sealingKey
   }
   claim(name: string): Buffer | undefined {

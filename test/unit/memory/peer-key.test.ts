@@ -8,6 +8,7 @@ const POLICY: TrustPolicy = {
   minVersion: 'TLSv1.2',
   maxVersion: 'TLSv1.3',
   ciphers: 'AES',
+  groups: 'X25519',
   tlsLibrary: 'openssl 3.0.19',
 }
 
@@ -29,6 +30,8 @@ describe('the key of a peer', () => {
     ['no lowest version', { minVersion: undefined }],
     ['the highest version', { maxVersion: 'TLSv1.2' }],
     ['the ciphers', { ciphers: 'CHACHA20' }],
+    ['the groups of the key exchange', { groups: 'P-256' }],
+    ['no groups of its own', { groups: undefined }],
     ['the TLS library', { tlsLibrary: 'openssl 3.5.8' }],
   ])('differs by %s', (_what, change) => {
     expect(peerKey({ ...PEER, trust: trustDigest({ ...POLICY, ...change }) })).not.toBe(peerKey(PEER))
@@ -50,6 +53,7 @@ describe('the key of a peer', () => {
   it('keeps neighboring fields apart', () => {
     const swapped = { ...POLICY, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }
     expect(trustDigest(swapped)).not.toBe(trustDigest(POLICY))
+    expect(trustDigest({ ...POLICY, ciphers: 'X25519', groups: 'AES' })).not.toBe(trustDigest(POLICY))
     expect(trustDigest({ ...POLICY, ca: ['AB', 'C'] })).not.toBe(trustDigest({ ...POLICY, ca: ['A', 'BC'] }))
   })
 

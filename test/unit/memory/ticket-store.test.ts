@@ -51,6 +51,13 @@ describe('TicketStore', () => {
     expect(store.peers).toBe(0)
   })
 
+  it('keeps none for longer than seven days, whatever the server says and however long its certificate is good', () => {
+    const store = new TicketStore()
+    store.put('peer', ticket('a'), 0, { lifetimeMs: 30 * DAY_MS, trustedUntil: 90 * DAY_MS })
+    expect(store.take('peer', 7 * DAY_MS - 1)?.trustedUntil).toBe(7 * DAY_MS)
+    expect(store.take('peer', 7 * DAY_MS)).toBeUndefined()
+  })
+
   it('keeps one without a hint for two hours', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 0)

@@ -192,6 +192,17 @@ describe('kept tickets', () => {
     expect([two, three, four].map(name => state.records.has(name!))).toEqual([false, false, false])
   })
 
+  it('stay where they are while there is no key to open them', () => {
+    const first = start()
+    first.put('peer', 'a')
+    first.vault.flush()
+    state.keyFault = new Error('the key is being replaced')
+    const second = start()
+    expect([second.take(), state.records.size]).toEqual([undefined, 1])
+    state.keyFault = undefined
+    expect([second.take(), second.faults.length]).toEqual(['a', 1])
+  })
+
   it('are found again by a process that trusts the same authorities, and by no other', () => {
     const first = start()
     first.put('peer', 'a')

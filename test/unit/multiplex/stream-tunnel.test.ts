@@ -103,6 +103,7 @@ describe('StreamTunnel', () => {
     expect(broken.resets).toContain('broken off')
     const polite = bench()
     polite.tunnel.receiveEnd()
+    polite.tunnel.duplex.resume()
     polite.tunnel.receiveReset(new Error('enough'), false)
     await closed(polite.tunnel)
     expect(polite.resets).toEqual(['reset'])
@@ -110,5 +111,45 @@ describe('StreamTunnel', () => {
     early.tunnel.receiveReset(new Error('enough'), false)
     await closed(early.tunnel)
     expect(early.resets).toContain('enough')
+  })
+
+  it('is there until its reader has had everything, though the peer wants to hear no more', async () => {
+    const { stream, tunnel, resets } = bench()
+    tunnel.receiveData(Buffer.alloc(300_000, 'a'))
+    tunnel.receiveEnd()
+    tunnel.receiveReset(new Error('enough'), false)
+    tunnel.duplex.write('into nothing')
+    await new Promise(resolve => setImmediate(resolve))
+    expect([tunnel.duplex.destroyed, tunnel.duplex.readableLength]).toEqual([false, 300_000])
+    let bytes = 0
+    for await (const chunk of tunnel.duplex) bytes += (chunk as Buffer).length
+    expect([bytes, tunnel.duplex.destroyed, resets]).toEqual([300_000, true, ['reset']])
+    expect(stream.log).toEqual(['pause', 'reset CANCEL'])
+  })
+
+  it('lets a writer go that waits for room which will never come', async () => {
+    const { stream, tunnel, resets } = bench()
+    stream.hasRoom = false
+    const written = new Promise<unknown>(resolve => void tunnel.duplex.write('one', resolve))
+    tunnel.receiveData(Buffer.from('bye'))
+    tunnel.receiveEnd()
+    tunnel.receiveReset(new Error('enough'), false)
+    expect((await written) ?? 'no error').toBe('no error')
+    const ended = new Promise<void>(resolve => void tunnel.duplex.end('two', resolve))
+    await ended
+    expect([stream.log, resets, tunnel.duplex.read()?.toString()]).toEqual([['write one'], [], 'bye'])
+    await closed(tunnel)
+    expect(resets).toEqual([])
+  })
+
+  it('is closed at once when its reader has had everything before', async () => {
+    const { tunnel, resets } = bench()
+    tunnel.receiveEnd()
+    tunnel.duplex.resume()
+    await new Promise<void>(resolve => void tunnel.duplex.on('end', resolve))
+    expect(tunnel.duplex.destroyed).toBe(false)
+    tunnel.receiveReset(new Error('enough'), false)
+    await closed(tunnel)
+    expect(resets).toEqual(['reset'])
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { TransportEvent } from '../../../src/observer.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import { HappyEvents } from '../../../src/qlog/happy-events.ts'
+import { migrationReport } from '../../support/migration-figures.ts'
 import { fakeConnection } from '../service/fake-connection.ts'
 import { DECISION, dialEnded, exchange, REFUSED, SHOP } from './events.ts'
 
@@ -246,6 +247,60 @@ describe('events of our own', () => {
       { type: 'exchange-retried', origin: SHOP, reason: 'http3-failed', error: REFUSED },
       'middlemile:exchange_retried',
       { reason: 'http3-failed', code: 'MM_CONNECT_REFUSED' },
+    ],
+    [
+      {
+        type: 'migration',
+        origin: SHOP,
+        connection: fakeConnection({}, 'h3'),
+        report: migrationReport(),
+      },
+      'middlemile:migration',
+      {
+        connection_id: 7,
+        cause: 'forced',
+        outcome: 'moved',
+        from: '127.0.0.1:5000',
+        to: '127.0.0.1:5001',
+        gap_ms: 12.346,
+        because: 'it was asked for',
+      },
+    ],
+    [
+      {
+        type: 'path-sampled',
+        origin: SHOP,
+        lane: 'tcp',
+        connection: fakeConnection(),
+        stats: {
+          rttMs: 41.346_04,
+          minRttMs: 39.226,
+          sentPackets: 1_088,
+          lostPackets: 48,
+          receivedPackets: 700,
+          outOfOrderPackets: 9,
+          sentBytes: 1,
+          receivedBytes: 2,
+          congestionWindowBytes: 14_480,
+          deliveryBytesPerSecond: 1_000_000,
+        },
+        lossRatio: 0.044_117_6,
+      },
+      'middlemile:path_sampled',
+      {
+        connection_id: 7,
+        protocol: 'http/1.1',
+        lane: 'tcp',
+        smoothed_rtt: 41.346,
+        min_rtt: 39.226,
+        congestion_window: 14_480,
+        packets_sent: 1_088,
+        packets_lost: 48,
+        packets_received: 700,
+        packets_out_of_order: 9,
+        bytes_per_second: 1_000_000,
+        loss_ratio: 0.0441,
+      },
     ],
     [
       exchange(),

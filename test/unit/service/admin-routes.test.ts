@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { Explanation } from '../../../src/index.ts'
+import type { Explanation, MigrationResult } from '../../../src/index.ts'
 import { type AdminActions, answerAdmin } from '../../../src/service/admin/admin-routes.ts'
+import { checkMigrationTarget } from '../../../src/transport/connection-moves.ts'
+import { migrationReport } from '../../support/migration-figures.ts'
 
 const EXPLANATION: Explanation = {
   origin: 'https://a',
@@ -36,11 +38,16 @@ function setUp(changes: Partial<AdminActions> = {}) {
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: '# metrics\n' }),
     pools: () => ({ pools: [] }),
     explain: async name => (name === 'my shop' ? EXPLANATION : undefined),
+    migrate: async () => undefined,
     startDrain: () => calls.push('drain'),
     reload: async () => ({ ok: true, warnings: ['w'] }),
     ...changes,
   }
-  return { calls, answer: (method: string, path: string) => answerAdmin(actions, method, path) }
+  return {
+    calls,
+    answer: (method: string, path: string, query = '', body = '') =>
+      answerAdmin(actions, method, path, { query: new URLSearchParams(query), body }),
+  }
 }
 
 describe('the admin routes', () => {
@@ -111,6 +118,105 @@ describe('the admin routes', () => {
     })
   })
 
+  describe('that move connections', () => {
+    const result = (changes: Partial<MigrationResult> = {}): MigrationResult => ({
+      connectionId: 7,
+      protocol: 'h3',
+      report: migrationReport(),
+      because: 'it was asked for',
+      ...changes,
+    })
+    const asked: unknown[] = []
+    const migrating = (results: readonly MigrationResult[]) => {
+      asked.length = 0
+      const { answer } = setUp({
+        migrate: async (name, to) => {
+          asked.push([name, to])
+          checkMigrationTarget(to)
+          return name === 'my shop' ? results : undefined
+        },
+      })
+      return (query = '', body = '', path = '/origins/my%20shop/migrate') => answer('POST', path, query, body)
+    }
+
+    it('answer with what became of each, where one has moved', async () => {
+      const stuck = result({ connectionId: 8, report: undefined, because: 'the peer forbids it' })
+      const { status, text } = await migrating([result(), stuck])()
+      expect([status, asked]).toEqual([200, [['my shop', { address: undefined }]]])
+      expect(JSON.parse(text)).toEqual({
+        moved: 1,
+        connections: [
+          {
+            connectionId: 7,
+            protocol: 'h3',
+            report: JSON.parse(JSON.stringify(migrationReport())),
+            because: 'it was asked for',
+          },
+          { connectionId: 8, protocol: 'h3', because: 'the peer forbids it' },
+        ],
+      })
+    })
+
+    it.each([
+      ['no connection to the origin is open', []],
+      ['no connection could be moved', [result({ report: undefined, because: 'the peer forbids it' })]],
+      [
+        'no connection could be moved',
+        [result({ report: migrationReport({ outcome: 'validation-failed' }) })],
+      ],
+    ] as const)('answer 409, with the reasons, where none has: %s', async (because, results) => {
+      const { status, text } = await migrating(results)()
+      expect(status).toBe(409)
+      expect(JSON.parse(text)).toMatchObject({
+        moved: 0,
+        because,
+        connections: results.map(({ because }) => ({ because })),
+      })
+    })
+
+    it('take address and port from the query and from a body', async () => {
+      const ask = migrating([result()])
+      await ask('address=127.0.0.2&port=6000')
+      await ask('', '{"address":"::1","port":7000}')
+      await ask('', ' ')
+      await ask('port=6000', '{"port":7000}')
+      expect(asked).toEqual([
+        ['my shop', { address: '127.0.0.2', port: 6_000 }],
+        ['my shop', { address: '::1', port: 7_000 }],
+        ['my shop', { address: undefined }],
+        ['my shop', { address: undefined, port: 7_000 }],
+      ])
+    })
+
+    it.each([
+      ['address=shop', '', 'not a local IP address'],
+      ['port=x', '', 'port must be a number'],
+      ['port=70000', '', 'not a port'],
+      ['adress=127.0.0.1', '', '"adress" is neither address nor port'],
+      ['', '{', 'the body is no JSON'],
+      ['', '[]', 'must be a JSON object'],
+      ['', 'null', 'must be a JSON object'],
+      ['', '{"address":1}', 'address must be a string'],
+      ['', '{"port":true}', 'port must be a number'],
+    ])('refuse ?%s and body %j', async (query, body, message) => {
+      const { status, text } = await migrating([result()])(query, body)
+      expect(status).toBe(400)
+      expect(JSON.parse(text)).toEqual({
+        error: { code: 'MM_INVALID_ARGUMENT', message: expect.stringContaining(message) },
+      })
+    })
+
+    it('know only the origins of the configuration', async () => {
+      const { status, text } = await migrating([result()])('', '', '/origins/other/migrate')
+      expect([status, JSON.parse(text)]).toMatchObject([404, { error: { code: 'MM_NO_ROUTE' } }])
+    })
+
+    it('let pass what is no fault of the request', async () => {
+      const { answer } = setUp({ migrate: () => Promise.reject(new Error('broken')) })
+      await expect(answer('POST', '/origins/a/migrate')).rejects.toThrow('broken')
+    })
+  })
+
   it('list themselves', async () => {
     const { text } = await setUp().answer('GET', '/')
     for (const route of [
@@ -119,6 +225,7 @@ describe('the admin routes', () => {
       '/metrics',
       '/pools',
       '/origins/NAME/explain',
+      '/origins/NAME/migrate',
       '/drain',
       '/reload',
     ]) {

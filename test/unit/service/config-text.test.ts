@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -55,7 +56,12 @@ describe('a good configuration', () => {
   it('is read as the contract shows it', () => {
     const read = settings(GOOD)
     expect(read.listen).toEqual([
-      { address: { host: '127.0.0.1', port: 8080 }, tls: undefined, protocols: ['h2', 'http/1.1'] },
+      {
+        address: { host: '127.0.0.1', port: 8080 },
+        tls: undefined,
+        protocols: ['h2', 'http/1.1'],
+        fastOpen: 0,
+      },
     ])
     expect(read.admin).toEqual({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: true })
     expect(read.origins).toMatchObject([
@@ -77,12 +83,15 @@ describe('a good configuration', () => {
   it('has groups for QUIC and HTTP/3, early data, trust, and a state directory beside the file', () => {
     const read = settings(`
 listen: [{ address: 127.0.0.1:0 }]
-state: { directory: state }
+state: { directory: state, keyFile: ../keys/tickets }
 defaults: { earlyData: safe, quic: { idleTimeout: 20s, maxStreamWindowBytes: 2MiB } }
 origins:
   a: { url: https://a, protocols: [h3], earlyData: off, trusted: true, http3: { qpackTableBytes: 0, settingsTimeout: 1s } }
 `)
-    expect(read.state).toEqual({ directory: resolve(directory, 'state') })
+    expect(read.state).toEqual({
+      directory: resolve(directory, 'state'),
+      keyFile: resolve(directory, '../keys/tickets'),
+    })
     expect(read.transport.defaults).toEqual({
       earlyData: 'safe',
       quic: { idleTimeoutMs: 20_000, maxStreamWindowBytes: 2_097_152 },
@@ -177,6 +186,7 @@ origins: { a: { url: http://a } }
           limits: group(DEFAULT_RESPONSE_LIMITS),
           http2: group(DEFAULT_HTTP2_OPTIONS),
           select: group(DEFAULT_SELECT_OPTIONS),
+          liveness: group(DEFAULT_LIVENESS_OPTIONS),
           socket: group(DEFAULT_SOCKET_OPTIONS),
         },
         origins: { a: { url: 'http://a' } },
@@ -191,6 +201,7 @@ origins: { a: { url: http://a } }
       limits: DEFAULT_RESPONSE_LIMITS,
       http2: DEFAULT_HTTP2_OPTIONS,
       select: DEFAULT_SELECT_OPTIONS,
+      liveness: DEFAULT_LIVENESS_OPTIONS,
       socket: DEFAULT_SOCKET_OPTIONS,
     })
   })
@@ -303,10 +314,11 @@ routes:
     ],
     [
       'early data',
-      withOrigin('{ url: http://a, earlyData: all, tfo: auto }'),
+      withOrigin('{ url: http://a, earlyData: all, tfo: maybe, earlyDataOverTcp: yes }'),
       [
         '3:34: origins.a.earlyData: must be one of off, safe, not "all"',
-        '3:44: origins.a.tfo: tfo "auto": not built in this version; only off is possible',
+        '3:44: origins.a.tfo: must be one of off, auto, on, not "maybe"',
+        '3:69: origins.a.earlyDataOverTcp: must be true or false, not "yes"',
       ],
     ],
     [

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type Decision,
   type ExchangeEnded,
+  type MigrationReport,
   parseOrigin,
   type RaceEvent,
   TransportError,
@@ -11,6 +12,7 @@ import type { LogSettings } from '../../../src/service/config/service-settings.t
 import { connectionLog } from '../../../src/service/logging/connection-log.ts'
 import { ingressLog } from '../../../src/service/logging/ingress-log.ts'
 import { createLogger } from '../../../src/service/logging/logger.ts'
+import { migrationReport } from '../../support/migration-figures.ts'
 import { fakeConnection } from './fake-connection.ts'
 
 const SHOP = parseOrigin('https://origin.example')
@@ -104,6 +106,53 @@ describe('the connection log', () => {
     const { observe, text } = setUp()
     observe({ type: 'state-fault', message: 'kept tickets cannot be read: no' })
     expect(text()).toEqual(['warn  kept tickets cannot be read: no'])
+  })
+
+  it('warns when a socket option does not take effect, and does not tell of figures that the metrics have', () => {
+    const { observe, text } = setUp({ level: 'debug' })
+    const because = 'this kernel has none of that name (ENOENT)'
+    observe({ type: 'socket-option-refused', origin: SHOP, option: 'congestionControl', because })
+    const stats = {
+      rttMs: 40,
+      sentPackets: 10,
+      lostPackets: 1,
+      receivedPackets: 20,
+      sentBytes: 1,
+      receivedBytes: 2,
+      congestionWindowBytes: 14_480,
+    }
+    const connection = fakeConnection()
+    observe({ type: 'path-sampled', origin: SHOP, lane: 'tcp', connection, stats, lossRatio: 0.1 })
+    expect(text()).toEqual([`warn  shop: socket.congestionControl does not take effect: ${because}`])
+  })
+
+  it('tells of a move at info, with its gap, and warns of one that did not work', () => {
+    const { observe, text, lines } = setUp()
+    const connection = fakeConnection({}, 'h3')
+    const told = (changes: Partial<MigrationReport>) =>
+      observe({ type: 'migration', origin: SHOP, connection, report: migrationReport(changes) })
+    told({})
+    told({ gapMs: undefined, to: { host: '::1', port: 5_002 } })
+    told({ outcome: 'redial', cause: 'timeouts', to: undefined, because: 'the peer forbids migration' })
+    told({ outcome: 'validation-failed', cause: 'slow', because: 'no answer from there' })
+    expect(text()).toEqual([
+      'info  shop h3#7: moved from 127.0.0.1:5000 to 127.0.0.1:5001 (forced), gap 12ms: it was asked for',
+      'info  shop h3#7: moved from 127.0.0.1:5000 to [::1]:5002 (forced): it was asked for',
+      'warn  shop h3#7: not moved from 127.0.0.1:5000 (timeouts), redial: the peer forbids migration',
+      'warn  shop h3#7: not moved from 127.0.0.1:5000 (slow), validation-failed: no answer from there',
+    ])
+    expect(lines).toHaveLength(4)
+    const json = setUp({ format: 'json' })
+    json.observe({ type: 'migration', origin: SHOP, connection, report: migrationReport() })
+    expect(JSON.parse(json.lines[0] ?? '')).toMatchObject({
+      origin: 'shop',
+      connection: 7,
+      cause: 'forced',
+      outcome: 'moved',
+      from: '127.0.0.1:5000',
+      to: '127.0.0.1:5001',
+      gapMs: 12.3456,
+    })
   })
 
   it('says of a failed connect what to check, and when the next attempt is', () => {
@@ -240,5 +289,16 @@ describe('the ingress log', () => {
     const { logger, text } = setUp({ level: 'debug' })
     ingressLog(logger)(refused)
     expect(text()).toEqual(['debug client [2001:db8::1]:4000: request refused: MM_BAD_REQUEST two lengths'])
+  })
+
+  it('of listeners are warnings', () => {
+    const { logger, text } = setUp()
+    ingressLog(logger)({
+      type: 'fast-open-unavailable',
+      because: 'koffi is not installed',
+      address: '::1',
+      port: 443,
+    })
+    expect(text()).toEqual(['warn  listener [::1]:443: no TCP Fast Open: koffi is not installed'])
   })
 })

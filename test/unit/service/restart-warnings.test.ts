@@ -23,6 +23,7 @@ describe('a reload', () => {
       state: { directory: 'state' },
       qlog: { directory: 'traces' },
       dnsServers: ['192.0.2.53'],
+      resolver: { dnsCache: '1m' },
     })
     expect(restartWarnings(settings(), changed).map(warning => warning.split(':')[0])).toEqual([
       'listen',
@@ -32,6 +33,7 @@ describe('a reload', () => {
       'state',
       'qlog',
       'dnsServers',
+      'resolver',
     ])
   })
 })

@@ -17,6 +17,7 @@ class Recorder {
       isSecure: true,
       connectMs: 5000,
       tlsMs: 3000,
+      fastOpenMs: 2000,
       attemptDelayMs: 250,
       ...options,
     })
@@ -24,6 +25,8 @@ class Recorder {
 
   start = (now = 0) => this.#words(this.race.onStart(now))
   connected = (attempt: number, now: number) => this.#words(this.race.onConnected(attempt, now))
+  putOff = (attempt: number, now: number) => this.#words(this.race.onPutOff(attempt, now))
+  usable = (attempt: number) => this.#words(this.race.onUsable(attempt))
   secured = (attempt: number) => this.#words(this.race.onSecured(attempt))
   failed = (attempt: number, now: number, error = refused('x'), offeredTicket = false) =>
     this.#words(this.race.onFailed(attempt, error, offeredTicket, now))
@@ -40,7 +43,7 @@ class Recorder {
     return actions.map(action => {
       if (action.type === 'startAttempt') {
         const name = this.#names[action.endpoint]
-        return `start ${action.attempt}:${name}${action.mayResume ? '' : ' fresh'}`
+        return `start ${action.attempt}:${name}${action.mayResume ? '' : ' fresh'}${action.mayFastOpen ? '' : ' plain'}`
       }
       if (action.type === 'cancelAttempt') return `cancel ${action.attempt}`
       if (action.type === 'setTimer') return `timer ${action.delayMs}`
@@ -256,6 +259,79 @@ describe('the race of a dial: TLS', () => {
   })
 })
 
+describe('the race of a dial: Fast Open', () => {
+  it('lets an attempt whose connect was put off win by its handshake', () => {
+    const run = new Recorder()
+    run.start()
+    expect(run.putOff(1, 0)).toEqual([])
+    expect(run.timer(250)).toEqual(['start 2:B', 'timer 250'])
+    expect(run.secured(1)).toEqual(['cancel 2', 'no timer', 'done 1'])
+    expect(run.records()).toEqual(['1:A connected (started 0)', '2:B cancelled (started 250)'])
+  })
+
+  it('lets a plain connect overtake it', () => {
+    const run = new Recorder()
+    run.start()
+    run.putOff(1, 0)
+    run.timer(250)
+    expect(run.connected(2, 300)).toEqual(['cancel 1', 'timer 3000'])
+    expect(run.secured(1)).toEqual([])
+    expect(run.secured(2)).toEqual(['no timer', 'done 2'])
+  })
+
+  it('takes no handshake for a victory of an attempt that was not put off', () => {
+    const run = new Recorder()
+    run.start()
+    expect(run.secured(1)).toEqual([])
+  })
+
+  it('tries the same endpoint once more without it when nothing came in time', () => {
+    const run = new Recorder({}, ['A'])
+    run.start()
+    expect(run.putOff(1, 1)).toEqual(['timer 2000'])
+    expect(run.timer(2001)).toEqual(['cancel 1', 'start 2:A plain', 'timer 5000'])
+    expect(run.connected(2, 2010)).toEqual(['timer 3000'])
+    expect(run.secured(2)).toEqual(['no timer', 'done 2'])
+    expect(run.failures()).toEqual(['MM_CONNECT_TIMEOUT'])
+    expect(run.race.failures[0]?.message).toBe('A did not answer a SYN with data within 2000 ms')
+    expect(run.race.records.map(({ because }) => because)).toEqual([
+      'place of A',
+      'once more without Fast Open',
+    ])
+  })
+
+  it('goes on with those that are under way when it fails', () => {
+    const run = new Recorder()
+    run.start()
+    run.putOff(1, 0)
+    run.timer(250)
+    expect(run.failed(1, 260)).toEqual(['start 3:A plain'])
+    expect(run.connected(2, 270)).toEqual(['cancel 3', 'timer 3000'])
+  })
+
+  it('leaves out the ticket as well after an alert', () => {
+    const run = new Recorder({}, ['A'])
+    run.start()
+    run.putOff(1, 0)
+    expect(run.failed(1, 5, alert, true)).toEqual(['purge', 'start 2:A fresh plain', 'timer 5000'])
+  })
+
+  it('ends with the verdict of the server', () => {
+    const run = new Recorder()
+    run.start()
+    run.putOff(1, 0)
+    run.timer(250)
+    expect(run.failed(1, 260, certificate)).toEqual(['cancel 2', 'no timer', 'fail'])
+  })
+
+  it('is done with what can carry early data', () => {
+    const run = new Recorder()
+    run.start()
+    run.timer(250)
+    expect(run.usable(2)).toEqual(['cancel 1', 'no timer', 'done 2'])
+  })
+})
+
 describe('the race of a dial: abort', () => {
   it('stops every attempt', () => {
     const run = new Recorder()
@@ -284,7 +360,7 @@ describe('the race of a dial: abort', () => {
 describe('the race of a dial, whatever happens', () => {
   it('ends once, leaves no attempt and no timer behind, and records every attempt', () => {
     const event = fc.record({
-      what: fc.constantFrom('connected', 'secured', 'failed', 'timer', 'abort'),
+      what: fc.constantFrom('connected', 'putOff', 'usable', 'secured', 'failed', 'timer', 'abort'),
       pick: fc.nat(9),
       error: fc.constantFrom(refused('r'), reset, alert, certificate, alpn),
       offeredTicket: fc.boolean(),
@@ -298,6 +374,7 @@ describe('the race of a dial, whatever happens', () => {
           isSecure,
           connectMs: 600,
           tlsMs: 300,
+          fastOpenMs: 400,
           attemptDelayMs: 250,
         })
         const live = new Set<number>()
@@ -325,6 +402,8 @@ describe('the race of a dial, whatever happens', () => {
           now += afterMs
           const attempt = [...live][pick % live.size] ?? 0
           if (what === 'connected') apply(race.onConnected(attempt, now))
+          if (what === 'putOff') apply(race.onPutOff(attempt, now))
+          if (what === 'usable') apply(race.onUsable(attempt))
           if (what === 'secured') apply(race.onSecured(attempt))
           if (what === 'failed') {
             live.delete(attempt)

@@ -35,6 +35,7 @@ describe('SecureContexts', () => {
     ['the lowest version', () => ({ ca: first, minVersion: 'TLSv1.3' })],
     ['the highest version', () => ({ ca: first, maxVersion: 'TLSv1.2' })],
     ['the ciphers', () => ({ ca: first, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })],
+    ['the groups', () => ({ ca: first, groups: 'X25519:P-256' })],
     ['the client certificate', () => ({ ca: first, ...client })],
   ])('makes another one, of another trust, for another value of %s', (_what, other) => {
     const contexts = new SecureContexts()
@@ -63,6 +64,8 @@ describe('SecureContexts', () => {
   it.each<[string, TlsOptions]>([
     ['a certificate that cannot be read', { cert: 'x', key: 'y' }],
     ['ciphers that do not exist', { ciphers: 'NOT-A-CIPHER' }],
+    ['groups that do not exist', { groups: 'X25519:NOT-A-GROUP' }],
+    ['groups that are none', { groups: '' }],
   ])('refuses %s as an error of the caller', (_what, options) => {
     expect(() => new SecureContexts().get(options)).toThrow(
       expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }),

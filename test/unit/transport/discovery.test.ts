@@ -5,7 +5,7 @@ import type { OriginOptions } from '../../../src/options.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import type { ServiceAnswer } from '../../../src/select/dns/service-lookup.ts'
 import { ProbeBudget } from '../../../src/select/probe/probe-budget.ts'
-import type { QuicFinding } from '../../../src/select/probe/probe-report.ts'
+import type { Finding, ProbedFastOpen, QuicFinding } from '../../../src/select/probe/probe-report.ts'
 import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { Discovery } from '../../../src/transport/discovery.ts'
@@ -16,6 +16,9 @@ const HOUR_MS = 3_600_000
 const TCP: Endpoint = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' }
 const SPEAKS: QuicFinding = { found: { versions: ['0x00000001'], ms: 10 } }
 const NOTHING: QuicFinding = { why: 'silent', because: 'no answer', ms: 10 } as unknown as QuicFinding // see above
+const fastOpen = (taken: boolean): Finding<ProbedFastOpen> => ({
+  found: { cookie: true, taken, firstFlightBytes: 385, because: 'it did' },
+})
 const RECORDS: ServiceAnswer = {
   kind: 'found',
   records: [
@@ -42,6 +45,7 @@ class World {
   /** What the questions come to; undefined: they are open. */
   answer: ServiceAnswer | Error | undefined = RECORDS
   finding: QuicFinding | Error | undefined = SPEAKS
+  fastOpen: Finding<ProbedFastOpen> | Error | undefined = fastOpen(true)
   readonly #open: (() => void)[] = []
 
   discover({
@@ -68,6 +72,10 @@ class World {
       quicVersions: ({ address, port, transport }, timeoutMs, signal) => {
         this.asked.push(`QUIC ${address}:${port}/${transport} within ${timeoutMs}`)
         return this.#settle(() => this.finding, signal)
+      },
+      fastOpen: ({ address, port }, asked, settings, signal) => {
+        this.asked.push(`Fast Open ${address}:${port} of ${asked.key}, tfo ${settings.tfo}`)
+        return this.#settle(() => this.fastOpen, signal)
       },
       onEvidence: (source, fact) => void this.told.push(`${source}: ${fact}`),
     })
@@ -232,6 +240,109 @@ describe('discovery', () => {
       await world.settle()
       discovery.onTcpConnected(TCP)
       expect(world.asked).toHaveLength(2)
+    })
+  })
+
+  describe('by Fast Open', () => {
+    /** Nothing else is looked for. */
+    const options: OriginOptions = { tfo: 'auto', protocols: ['h2', 'http/1.1'] }
+    const OTHER = { ...TCP, address: '192.0.2.2' }
+
+    it('looks where TCP worked, and tells that it works', async () => {
+      world.discover({ options }).onTcpConnected(TCP)
+      await settled()
+      expect(world.asked).toEqual(['Fast Open 192.0.2.1:443 of https://shop.test, tfo auto'])
+      expect(world.told).toEqual(['probe: TCP Fast Open at 192.0.2.1:443'])
+      expect(world.record.fastOpenTaken(1_000)).toMatchObject({ value: true, source: 'probe' })
+      expect(world.budget.running).toBe(0)
+    })
+
+    it('is not looked for again while it works, as connects use it', async () => {
+      const discovery = world.discover({ options })
+      discovery.onTcpConnected(TCP)
+      await settled()
+      world.clock.advance(2 * HOUR_MS)
+      discovery.onTcpConnected(OTHER)
+      await settled()
+      expect(world.asked).toHaveLength(1)
+      world.clock.advance(46 * HOUR_MS) // the record forgets it
+      discovery.onTcpConnected(OTHER)
+      expect(world.asked).toHaveLength(2)
+    })
+
+    it.each<[string, Finding<ProbedFastOpen> | Error, boolean | undefined]>([
+      ['the peer does not take it', fastOpen(false), false],
+      ['this machine cannot', { skipped: 'koffi is not installed' }, undefined],
+      ['the handshake failed', { fault: 'no', code: 'MM_TLS_FAILED' }, undefined],
+      ['the look itself failed', new TransportError('MM_INTERNAL', 'no'), undefined],
+    ])('tells nothing when %s', async (_what, finding, taken) => {
+      world.fastOpen = finding
+      world.discover({ options }).onTcpConnected(TCP)
+      await settled()
+      expect([world.told, world.budget.running]).toEqual([[], 0])
+      expect(world.record.fact('fastOpen')?.value.taken).toBe(taken)
+      expect(world.record.fastOpenTaken(1_000)).toBeUndefined()
+    })
+
+    it('looks once at a time, and once per interval, whatever connects', async () => {
+      world.fastOpen = undefined
+      const discovery = world.discover({ options })
+      for (const endpoint of [TCP, TCP, OTHER]) discovery.onTcpConnected(endpoint)
+      expect(world.asked).toHaveLength(1)
+      world.fastOpen = { fault: 'no', code: 'MM_TLS_FAILED' }
+      await world.settle()
+      world.clock.advance(HOUR_MS - 1)
+      discovery.onTcpConnected(OTHER)
+      expect(world.asked).toHaveLength(1)
+      world.clock.advance(1)
+      discovery.onTcpConnected(OTHER)
+      await settled()
+      expect(world.asked).toHaveLength(2)
+      world.clock.advance(2 * HOUR_MS - 1)
+      discovery.onTcpConnected(TCP)
+      expect(world.asked, 'the third one waits for two hours').toHaveLength(2)
+    })
+
+    it('looks beside QUIC, whatever comes of that, within the budget of both', async () => {
+      world.finding = undefined
+      world.fastOpen = undefined
+      const discovery = world.discover({ options: { tfo: 'auto' } })
+      discovery.onTcpConnected(TCP)
+      expect([world.asked.length, world.budget.running]).toEqual([2, 2])
+      world.discover({ options }).onTcpConnected(TCP)
+      expect(world.asked).toHaveLength(2)
+    })
+
+    it('looks again on another network', async () => {
+      const discovery = world.discover({ options })
+      discovery.onTcpConnected(TCP)
+      await settled()
+      discovery.onNetworkChanged(world.clock.now())
+      world.record.onNetworkChanged(world.clock.now())
+      discovery.onTcpConnected(TCP)
+      expect(world.asked).toHaveLength(2)
+    })
+
+    it('hears nothing after it was closed', async () => {
+      world.fastOpen = undefined
+      const discovery = world.discover({ options })
+      discovery.onTcpConnected(TCP)
+      discovery.close()
+      expect(world.signals.map(({ aborted }) => aborted)).toEqual([true])
+      world.fastOpen = fastOpen(true)
+      await world.settle()
+      expect([world.told, world.budget.running]).toEqual([[], 0])
+      expect(world.record.fastOpenTaken(1_000)).toBeUndefined()
+    })
+
+    it.each<[string, Parameters<World['discover']>[0]]>([
+      ['it is off', { options: { ...options, tfo: 'off' } }],
+      ['it is on anyway', { options: { ...options, tfo: 'on' } }],
+      ['probes are off', { options: { ...options, select: { probe: 'off' } } }],
+      ['the origin is cleartext', { options, url: 'http://shop.test' }],
+    ])('does nothing when %s', (_what, situation) => {
+      world.discover(situation).onTcpConnected(TCP)
+      expect(world.asked).toEqual([])
     })
   })
 

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest'
 import type { Resolution, Resolver } from '../../../src/endpoint.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
-import type { OriginOptions } from '../../../src/options.ts'
+import { DEFAULT_SOCKET_OPTIONS, type OriginOptions } from '../../../src/options.ts'
 import { SystemResolver } from '../../../src/select/resolve.ts'
 import { Dialer } from '../../../src/tcp/dial.ts'
+import { SocketSettings } from '../../../src/tcp/socket-settings.ts'
 import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
 import type { PoolStats } from '../../../src/transport/api.ts'
-import { explain } from '../../../src/transport/explain.ts'
+import { explain, type Machine } from '../../../src/transport/explain.ts'
+import { FastOpenNews } from '../../../src/transport/fast-open-news.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { OriginConnector } from '../../../src/transport/origin-connector.ts'
 import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
@@ -25,8 +27,26 @@ const FAILING: Resolver = {
   resolve: () => Promise.reject(new TransportError('MM_DNS_FAILED', 'shop.test has no address')),
 }
 
+const MACHINE: Omit<Machine, 'http3Fault'> = {
+  fastOpen: { unavailable: 'koffi is not installed', facts: () => [] },
+  early: { unavailable: 'koffi is not installed' },
+}
+
+const SYSTEMS_OWN = { keepAliveIntervalMs: 0, keepAliveProbes: 0, userTimeoutMs: 0, retransmitMaxMs: 0 }
+
+const PATH_FACTS = [{ fact: 'HTTP/3 connections may move', evidence: 'the origin is trusted' }]
+
 /** An origin whose lanes resolve and plan in earnest, and whose pools are the test's. */
-function setUp(resolver: Resolver = { resolve: () => Promise.resolve(HERE) }, options: OriginOptions = {}) {
+function setUp(
+  resolver: Resolver = { resolve: () => Promise.resolve(HERE) },
+  options: OriginOptions = {},
+  machine: Omit<Machine, 'http3Fault'> = MACHINE,
+) {
+  const socketSettings = new SocketSettings(
+    { ...DEFAULT_SOCKET_OPTIONS, ...SYSTEMS_OWN, ...options.socket },
+    () => {},
+    () => ({ unavailable: 'koffi is not installed' }),
+  )
   const pool = { origin: 'https://shop.test' } as PoolStats // only handed through
   const tickets = new TicketStore()
   const world = new FakeLanes(options, {
@@ -49,23 +69,31 @@ function setUp(resolver: Resolver = { resolve: () => Promise.resolve(HERE) }, op
         wantsEarlyData: () => false,
         onEarlyData: () => {},
         onAttempts: () => {},
+        onFastOpen: () => {},
+        onSocket: () => {},
+        onLink: () => {},
+        socketSettings,
         onEvidence: () => {},
       }),
   })
   const { origin, record, lanes } = world
   const settings = new SettingsBook({ defaults: options }).settingsFor(origin)
+  const fastOpenNews = new FastOpenNews()
   const entry = {
     origin,
     settings,
     record,
     resolver,
     lanes,
+    socketSettings,
+    fastOpenNews,
     refreshRecord: () => {},
+    pathFacts: () => PATH_FACTS,
     stats: () => pool,
   } as unknown as OriginEntry // what explain looks at
   const run = (http3Fault?: string) =>
-    explain(entry, http3Fault, world.clock.now(), new AbortController().signal)
-  return { world, run, pool }
+    explain(entry, { http3Fault, ...machine }, world.clock.now(), new AbortController().signal)
+  return { world, run, pool, fastOpenNews }
 }
 
 describe('explain', () => {
@@ -86,6 +114,7 @@ describe('explain', () => {
       ],
       pool,
     })
+    expect(explanation.known).toEqual(expect.arrayContaining(PATH_FACTS))
     for (const { because } of [...explanation.protocols, ...explanation.plan, ...explanation.unavailable]) {
       expect(because).not.toBe('')
     }
@@ -159,5 +188,77 @@ describe('explain', () => {
     })
     expect(explanation.known.length).toBeGreaterThan(1)
     expect(explanation.protocols.find(({ allowed }) => allowed)?.protocol).toBe('h2')
+  })
+
+  it('names everything that a machine lacks, and what each option of sockets would need', async () => {
+    const options: OriginOptions = { socket: { userTimeoutMs: 20_000, congestionControl: 'reno' } }
+    const { run } = setUp(undefined, options, {
+      fastOpen: { unavailable: 'net.ipv4.tcp_fastopen is 2', facts: () => [] },
+      early: { unavailable: 'OpenSSL lacks SSL_write_early_data' },
+    })
+    const because = 'koffi is not installed'
+    expect((await run('no build of it')).unavailable).toEqual([
+      { feature: 'h3', because: 'no build of it' },
+      { feature: 'early data over TCP', because: 'OpenSSL lacks SSL_write_early_data' },
+      { feature: 'TCP Fast Open', because: 'net.ipv4.tcp_fastopen is 2' },
+      { feature: 'socket.userTimeoutMs', because },
+      { feature: 'socket.congestionControl', because },
+    ])
+  })
+
+  it('names nothing where the machine lacks nothing', async () => {
+    const all = { fastOpen: { unavailable: undefined, facts: () => [] }, early: { unavailable: undefined } }
+    expect((await setUp(undefined, {}, all).run()).unavailable).toEqual([])
+  })
+
+  describe('of TCP Fast Open', () => {
+    const asked: (readonly string[])[] = []
+    const fact = { fact: 'TCP Fast Open is used to 127.0.0.1', evidence: 'worked 2 s ago' }
+    const machine: Omit<Machine, 'http3Fault'> = {
+      fastOpen: {
+        unavailable: undefined,
+        facts: addresses => {
+          asked.push(addresses)
+          return [fact]
+        },
+      },
+      early: { unavailable: undefined },
+    }
+    const told = async (tfo: 'off' | 'auto' | 'on', isTaken = false) => {
+      asked.length = 0
+      const { world, run, fastOpenNews } = setUp(undefined, { tfo }, machine)
+      const now = world.clock.now()
+      world.record.onResolved(HERE, now)
+      if (isTaken) world.record.onProbed({ fastOpen: { cookie: true, taken: true } }, now)
+      fastOpenNews.onReport(
+        { address: '127.0.0.1', family: 4, port: 443, transport: 'tcp' },
+        { outcome: 'used', because: 'the SYN carried 400 bytes', isSpared: true },
+        now,
+      )
+      return (await run()).known.filter(known => known.fact.includes('TCP Fast Open'))
+    }
+    const news = {
+      fact: 'TCP Fast Open to 127.0.0.1:443 was used: the SYN carried 400 bytes',
+      evidence: 'the last connect, just now',
+    }
+    const held = {
+      fact: 'TCP Fast Open is not used yet',
+      evidence: 'tfo is auto, and no probe has seen it work',
+    }
+
+    it('says nothing where nobody asked for it', async () => {
+      expect(await told('off')).toEqual([])
+      expect(asked).toEqual([])
+    })
+
+    it('says what became of it, and what is known of the addresses', async () => {
+      expect(await told('on')).toEqual([news, fact])
+      expect(asked).toEqual([['127.0.0.1', '::1']])
+    })
+
+    it('says that it waits for a probe, until one has seen it', async () => {
+      expect(await told('auto')).toEqual([held, news, fact])
+      expect(await told('auto', true)).not.toContainEqual(held)
+    })
   })
 })

@@ -15,6 +15,8 @@ import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { type Http3Dialed, Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
 
+/** Handed through, but for what is measured on it. */
+const LINK = { connection: { stats: () => ({ sentBytes: 2400, receivedBytes: 3700 }) } } as QuicLink
 const ENDPOINT = { address: '192.0.2.1', family: 4, port: 443, transport: 'udp' } as const
 const SETTINGS = { ...INITIAL_SETTINGS, qpackMaxTableCapacity: 4096 }
 const stored = (name: string): Buffer =>
@@ -45,6 +47,7 @@ class World {
   /** What the next dials come to. */
   readonly outcomes: (Partial<QuicDialResult> | TransportError)[] = []
   engine = 'quiche 0.18'
+  cpuMs = 100
 
   dial(
     options: OriginOptions = {},
@@ -62,7 +65,11 @@ class World {
       clock: this.clock,
       tickets: this.tickets,
       loadEngine: () => loaded,
-      dial: (_engine, request) => this.#dial(request),
+      dial: (_engine, request) => {
+        this.cpuMs += 4
+        return this.#dial(request)
+      },
+      readCpuMs: () => this.cpuMs,
     })
     const settings = new SettingsBook({ defaults: { protocols: ['h3'], ...options } }).settingsFor(origin)
     const attempts = [{ endpoint: ENDPOINT, because: 'only one' }]
@@ -99,7 +106,7 @@ class World {
     if (outcome instanceof TransportError) throw outcome
     const isEarly = ticket !== undefined && earlyData
     return {
-      link: {} as QuicLink, // handed through
+      link: LINK,
       endpoint: ENDPOINT,
       handshake: isEarly ? undefined : handshake(ticket !== undefined),
       offeredTicket: ticket !== undefined,
@@ -130,6 +137,8 @@ describe('Http3Dialer', () => {
       tfo: 'off',
       tlsVersion: 'TLSv1.3',
       timings: { dnsMs: 3, connectMs: 0, tlsMs: 40 },
+      bytes: 6100,
+      cpuMs: 4,
       attempts: [
         {
           protocol: 'h3',
@@ -148,6 +157,10 @@ describe('Http3Dialer', () => {
     const early = await world.dial()
     expect(world.dials).toEqual([{ ticket: 'a', earlyData: true }])
     expect(early).toMatchObject({ handshake: { kind: 'early_data' }, rememberedSettings: SETTINGS })
+    // What an unfinished handshake costs is known when it is complete.
+    expect([early.handshake.bytes, early.handshake.cpuMs]).toEqual([undefined, undefined])
+    world.cpuMs += 3
+    expect(early.meter.read(early.link)).toEqual({ bytes: 6100, cpuMs: 7 })
     await world.learn('b')
     const late = await world.dial({}, { wantsEarlyData: false })
     expect(world.dials).toEqual([{ ticket: 'b', earlyData: false }])

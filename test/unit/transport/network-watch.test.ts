@@ -1,22 +1,36 @@
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { NetworkWatch } from '../../../src/transport/network-watch.ts'
+import { type MachineAddress, NetworkWatch } from '../../../src/transport/network-watch.ts'
+
+/** `eth0 192.0.2.1`, one a line. */
+const addressesOf = (text: string): MachineAddress[] =>
+  text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => {
+      const [name = '', address = ''] = line.split(' ')
+      return { interface: name, address }
+    })
 
 describe('NetworkWatch', () => {
   const setUp = (intervalMs = 1_000) => {
     const clock = new FakeClock()
     const machine = { addresses: 'eth0 192.0.2.1', looks: 0 }
     const changes: number[] = []
+    const present: string[][] = []
     const watch = new NetworkWatch(
       clock,
       intervalMs,
-      () => void changes.push(clock.now()),
+      addresses => {
+        changes.push(clock.now())
+        present.push([...addresses])
+      },
       () => {
         machine.looks += 1
-        return machine.addresses
+        return addressesOf(machine.addresses)
       },
     )
-    return { clock, machine, changes, watch }
+    return { clock, machine, changes, present, watch }
   }
 
   it('tells of each change once', () => {
@@ -29,6 +43,24 @@ describe('NetworkWatch', () => {
     expect(changes).toEqual([6_000, 11_000])
   })
 
+  it('hands over the addresses that are there now, link-local ones included, whose coming and going is no change', () => {
+    const { clock, machine, changes, present, watch } = setUp()
+    machine.addresses = 'eth0 192.0.2.1\neth0 fe80::1'
+    clock.advance(1_000)
+    expect(changes).toEqual([])
+    machine.addresses = 'eth0 fe80::1\nwlan0 198.51.100.1'
+    clock.advance(1_000)
+    expect(present).toEqual([['fe80::1', '198.51.100.1']])
+    expect([...watch.present()]).toEqual(['fe80::1', '198.51.100.1'])
+  })
+
+  it('takes an address on another interface for another network', () => {
+    const { clock, machine, changes } = setUp()
+    machine.addresses = 'wlan0 192.0.2.1'
+    clock.advance(1_000)
+    expect(changes).toHaveLength(1)
+  })
+
   it('looks once each interval, and goes on when who hears of it throws', () => {
     const clock = new FakeClock()
     let looks = 0
@@ -38,7 +70,7 @@ describe('NetworkWatch', () => {
       () => {
         throw new Error('broken')
       },
-      () => String((looks += 1)),
+      () => addressesOf(`eth0 ${(looks += 1)}`),
     )
     expect(() => clock.advance(100)).toThrow('broken')
     expect(() => clock.advance(100)).toThrow('broken')
@@ -62,14 +94,14 @@ describe('NetworkWatch', () => {
 
   it('stops when it is closed by who hears of a change', () => {
     const clock = new FakeClock()
-    let addresses = 'a'
+    let addresses = 'eth0 a'
     const watch: NetworkWatch = new NetworkWatch(
       clock,
       100,
       () => watch.close(),
-      () => addresses,
+      () => addressesOf(addresses),
     )
-    addresses = 'b'
+    addresses = 'eth0 b'
     clock.advance(1_000)
     expect(clock.pendingTimers()).toBe(0)
   })

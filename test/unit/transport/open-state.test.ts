@@ -1,10 +1,11 @@
-import { chmodSync, existsSync, readdirSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FileStore } from '../../../src/memory/store.ts'
 import type { GlobalLimits } from '../../../src/options.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { openState } from '../../../src/transport/open-state.ts'
+import { type OpenState, openState } from '../../../src/transport/open-state.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/temporary-directory.ts'
 import { MemoryRecordStore } from '../memory/memory-record-store.ts'
 
@@ -83,6 +84,72 @@ describe('openState', () => {
       expect.stringContaining('the state directory cannot be used: '),
     ])
   })
+
+  it('seals tickets by the key of an operator: nobody has them without it, and they are gone then', () => {
+    const keyFile = join(temporary.path, 'key')
+    const openWith = (given?: string): OpenState => {
+      const origins = { collect: () => ({ a: 1 }), merge: (_: unknown, facts: unknown) => facts }
+      return openState({ state: { directory, keyFile: given } }, { clock: new FakeClock(), origins, onFault })
+    }
+    const keep = (state: OpenState): void => {
+      state.tickets.put('peer', Buffer.from('a'), 0)
+      state.flush()
+    }
+    const kept = (state: OpenState): string | undefined => state.tickets.take('peer', 0)?.session.toString()
+    writeFileSync(keyFile, randomBytes(32).toString('hex'), { mode: 0o600 })
+    keep(openWith(keyFile))
+    expect(existsSync(join(directory, 'key'))).toBe(false)
+    expect([kept(openWith(keyFile)), faults]).toEqual(['a', []])
+    keep(openWith(keyFile))
+    expect(kept(openWith())).toBeUndefined()
+    expect(kept(openWith(keyFile))).toBeUndefined()
+    keep(openWith(keyFile))
+    writeFileSync(keyFile, randomBytes(32))
+    expect(kept(openWith(keyFile))).toBeUndefined()
+    const notOurs = 'kept tickets cannot be read: a record is not ours, or was changed: it is thrown away'
+    expect(faults).toEqual([notOurs, notOurs])
+  })
+
+  it.each<[string, (keyFile: string) => void]>([
+    ['is missing', keyFile => rmSync(keyFile)],
+    ['is too short', keyFile => writeFileSync(keyFile, 'abc')],
+    ['can be read by others', keyFile => chmodSync(keyFile, 0o644)],
+  ])('forgets tickets, and keeps all else, with a key file that %s, and says so once', (_why, spoil) => {
+    const keyFile = join(temporary.path, 'key')
+    const openAgain = (): OpenState => {
+      const origins = { collect: () => ({ a: 1 }), merge: (_: unknown, facts: unknown) => facts }
+      const config = { directory, keyFile }
+      return openState({ state: config }, { clock: new FakeClock(), origins, onFault })
+    }
+    writeFileSync(keyFile, 'ab'.repeat(32), { mode: 0o600 })
+    const before = openAgain()
+    before.tickets.put('peer', Buffer.from('before'), 0)
+    before.flush()
+    const good = readFileSync(keyFile)
+    spoil(keyFile)
+    const state = openAgain()
+    expect(state.tickets.take('peer', 0)).toBeUndefined()
+    state.tickets.put('peer', Buffer.from('a'), 0)
+    state.shelf!.onChanged(SHOP)
+    state.flush()
+    expect(state.tickets.take('peer', 0)?.session.toString()).toBe('a')
+    expect(openAgain().shelf!.read(SHOP)).toEqual({ a: 1 })
+    expect(faults).toEqual(Array(2).fill(expect.stringContaining(`state.keyFile cannot be used: ${keyFile}`)))
+    // What was kept under it waits for it.
+    writeFileSync(keyFile, good)
+    chmodSync(keyFile, 0o600)
+    expect(openAgain().tickets.take('peer', 0)?.session.toString()).toBe('before')
+  })
+
+  it.each([{ directory: '' }, { directory: 'x', keyFile: '' }])(
+    'refuses %j as an error of the caller',
+    state => {
+      const hooks = { clock: new FakeClock(), origins: undefined, onFault }
+      expect(() => openState({ state }, hooks)).toThrow(
+        expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }),
+      )
+    },
+  )
 
   it('keeps as many origins as the transport may have, if those are more than 1024', () => {
     const prunedTo = (limits: Partial<GlobalLimits>): string | undefined => {

@@ -3,6 +3,7 @@ import type { AttemptRecord, ConnectionListener } from '../../../src/connection.
 import type { Resolution, Resolver } from '../../../src/endpoint.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
+import { DEFAULT_SOCKET_OPTIONS } from '../../../src/options.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import type { Protocol } from '../../../src/protocol.ts'
 import type { QuicDialRequest } from '../../../src/quic/dial-request.ts'
@@ -11,6 +12,7 @@ import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 import { SystemResolver } from '../../../src/select/resolve.ts'
 import type { Dialer } from '../../../src/tcp/dial.ts'
 import type { DialRequest } from '../../../src/tcp/dial-request.ts'
+import { SocketSettings } from '../../../src/tcp/socket-settings.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
@@ -33,6 +35,8 @@ interface SetUpOptions {
   protocols?: readonly Protocol[]
   /** There is a QUIC engine; without one the machine speaks no HTTP/3. */
   hasEngine?: boolean
+  /** A request waits that may leave early. */
+  wantsEarlyData?: boolean
 }
 
 /** A connector whose dials, TCP or QUIC, go nowhere. */
@@ -41,6 +45,7 @@ function setUp({
   purpose = 'tcp',
   protocols = ['h3', 'h2', 'http/1.1'],
   hasEngine = false,
+  wantsEarlyData = false,
 }: SetUpOptions) {
   const clock = new FakeClock()
   const origin = parseOrigin(url)
@@ -74,6 +79,12 @@ function setUp({
       return fail(signal)
     },
   })
+  const mayBeEarly: boolean[] = []
+  const dialHttp3 = http3Dialer.dial.bind(http3Dialer)
+  http3Dialer.dial = (request, signal) => {
+    mayBeEarly.push(request.wantsEarlyData)
+    return dialHttp3(request, signal)
+  }
   const dialer = {
     dial: ({ alpnProtocols, onAttempts }: DialRequest, signal: AbortSignal) => {
       dialed.push(alpnProtocols.join())
@@ -98,9 +109,13 @@ function setUp({
     http3Dialer,
     clock,
     onDefence: () => {},
-    wantsEarlyData: () => false,
+    wantsEarlyData: () => wantsEarlyData,
     onEarlyData: () => {},
     onAttempts: made => void told.push(`${made.length} attempts`),
+    socketSettings: new SocketSettings(DEFAULT_SOCKET_OPTIONS),
+    onFastOpen: () => {},
+    onSocket: () => {},
+    onLink: () => {},
     onEvidence: (source, fact) => void told.push(source === undefined ? 'evidence' : `${source}: ${fact}`),
   })
   const connect = (signal = new AbortController().signal) =>
@@ -111,6 +126,7 @@ function setUp({
     connector,
     connect,
     dialed,
+    mayBeEarly,
     told,
     loads: () => loads,
     failWith: (error: unknown) => void (failure = error),
@@ -240,6 +256,52 @@ describe('OriginConnector', () => {
       abort.abort()
       await expect(trial).rejects.toThrow()
       expect(status.mayTry(1_000)).toBe(true)
+    })
+
+    describe('early data', () => {
+      const FAULT_OF_OURS = new TransportError('MM_INVALID_ARGUMENT', 'not what this is about')
+      const setUpEarly = (wantsEarlyData: boolean) => {
+        const { clock, connect, record, failWith, mayBeEarly } = setUp({ ...http3, wantsEarlyData })
+        record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
+        const status = record.http3Status('alt.test:8443')
+        /** Whether the next dial may send early data. It ends without a verdict. */
+        const mayNext = async (): Promise<boolean | undefined> => {
+          failWith(FAULT_OF_OURS)
+          await expect(connect()).rejects.toBe(FAULT_OF_OURS)
+          return mayBeEarly.at(-1)
+        }
+        const fail = async (): Promise<void> => {
+          failWith(new TransportError('MM_CONNECT_FAILED', 'nobody is there'))
+          await expect(connect()).rejects.toThrow('nobody is there')
+          record.onTcpWorked(clock.now())
+          clock.advance((status.brokenUntil ?? 0) - clock.now())
+        }
+        return { clock, status, mayNext, fail }
+      }
+
+      it('leaves where HTTP/3 has answered, and not where nothing has come over it yet', async () => {
+        const { status, mayNext, clock } = setUpEarly(true)
+        expect(await mayNext()).toBe(false)
+        status.onHttp3Worked(clock.now())
+        expect(await mayNext()).toBe(true)
+      })
+
+      it('does not leave where HTTP/3 has failed since, until there is an answer again', async () => {
+        const { status, mayNext, fail, clock } = setUpEarly(true)
+        status.onHttp3Worked(clock.now())
+        await fail()
+        expect([status.name(clock.now()), await mayNext()]).toEqual(['failedRecently', false])
+        status.onHttp3Connected(clock.now())
+        expect([status.name(clock.now()), await mayNext()]).toEqual(['confirmed', false])
+        status.onHttp3Worked(clock.now())
+        expect(await mayNext()).toBe(true)
+      })
+
+      it('does not leave when no request wants it to', async () => {
+        const { status, mayNext, clock } = setUpEarly(false)
+        status.onHttp3Worked(clock.now())
+        expect(await mayNext()).toBe(false)
+      })
     })
 
     it('fails with the words of the engine where there is none', async () => {

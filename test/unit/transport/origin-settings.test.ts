@@ -98,7 +98,8 @@ describe('SettingsBook', () => {
     ],
     [{ http3: { qpackTableBytes: -1 } }, 'http3.qpackTableBytes must be a whole number from 0'],
     [{ http3: { writeAheadBytes: 0 } }, 'http3.writeAheadBytes must be a whole number from 1'],
-    [{ tfo: 'on' as const }, 'tfo is not built'],
+    [{ tfo: 'sometimes' as never }, "tfo must be 'off', 'auto' or 'on'"],
+    [{ socket: { congestionControl: 'Cubic!' } }, 'socket.congestionControl must be a name'],
   ])('refuses %j', (defaults, message) => {
     expect(() => new SettingsBook({ defaults })).toThrow(message)
     expect(() => new SettingsBook({ origins: { 'https://shop.example': defaults } })).toThrow(message)

@@ -1,22 +1,67 @@
 import { expect, it } from 'vitest'
-import type { QuicStats } from '../../../src/quic/engine.ts'
-import { pathHealth } from '../../../src/transport/path-health.ts'
+import type { Connection } from '../../../src/connection.ts'
+import type { PathStats } from '../../../src/path-stats.ts'
+import type { Protocol } from '../../../src/protocol.ts'
+import type { MeasuredPath } from '../../../src/transport/origin-connector.ts'
+import { pathHealth, pathsByProtocol } from '../../../src/transport/path-health.ts'
 
-it('the figures of several connections are as one', () => {
-  const stats = (rttMs: number, sentPackets: number, lostPackets: number): QuicStats => ({
-    rttMs,
-    sentPackets,
-    lostPackets,
+const path = (protocol: Protocol, stats: Partial<PathStats>): MeasuredPath => ({
+  connection: { protocol } as Connection, // all that is looked at
+  stats: {
+    rttMs: 10,
+    sentPackets: 0,
+    lostPackets: 0,
     receivedPackets: 0,
     receivedBytes: 0,
     sentBytes: 0,
     congestionWindowBytes: 0,
-  })
+    ...stats,
+  },
+})
+
+const FAST = path('h3', { rttMs: 10, sentPackets: 300, lostPackets: 1, receivedPackets: 1_000 })
+const SLOW = path('h3', { rttMs: 30, sentPackets: 100, lostPackets: 3, receivedPackets: 1_000 })
+const TCP = path('h2', {
+  rttMs: 50,
+  sentPackets: 100,
+  lostPackets: 4,
+  receivedPackets: 400,
+  outOfOrderPackets: 100,
+})
+
+it('the figures of several connections are as one', () => {
   expect(pathHealth([])).toBeUndefined()
-  expect(pathHealth([stats(10, 0, 0)])).toEqual({ connections: 1, rttMs: 10, lossRatio: 0 })
-  expect(pathHealth([stats(10, 300, 1), stats(30, 100, 3)])).toEqual({
+  expect(pathHealth([path('h3', {})])).toEqual({
+    connections: 1,
+    rttMs: 10,
+    lossRatio: 0,
+    outOfOrderRatio: undefined,
+  })
+  expect(pathHealth([FAST, SLOW])).toEqual({
     connections: 2,
     rttMs: 20,
     lossRatio: 0.01,
+    outOfOrderRatio: undefined,
+  })
+})
+
+it('what came out of order is compared with what came where that is counted', () => {
+  expect(pathHealth([FAST, TCP])).toEqual({
+    connections: 2,
+    rttMs: 30,
+    lossRatio: 5 / 400,
+    outOfOrderRatio: 0.25,
+  })
+})
+
+it('a SYN that was sent again does not make for more losses than packets', () => {
+  expect(pathHealth([path('http/1.1', { sentPackets: 1, lostPackets: 2 })])?.lossRatio).toBe(1)
+})
+
+it('each protocol has its own', () => {
+  expect(pathsByProtocol([])).toEqual({})
+  expect(pathsByProtocol([FAST, TCP, SLOW])).toEqual({
+    h3: { connections: 2, rttMs: 20, lossRatio: 0.01, outOfOrderRatio: undefined },
+    h2: { connections: 1, rttMs: 50, lossRatio: 0.04, outOfOrderRatio: 0.25 },
   })
 })

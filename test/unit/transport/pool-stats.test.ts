@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import type { PoolCounts } from '../../../src/pool/pool.ts'
 import { poolStats } from '../../../src/transport/pool-stats.ts'
+import { handshakeFigures } from '../../support/handshake-figures.ts'
+import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
 
-const SHOWN = { retries: 2, handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5, path: undefined }
+const SHOWN = {
+  retries: 2,
+  handshakes: handshakeFigures({
+    reuse: { count: 1, roundTrips: 2, seconds: 0.375 },
+    fastOpen: { count: 1, roundTrips: 1, seconds: 0.125 },
+  }),
+  path: undefined,
+  pathByProtocol: {},
+  migrations: NO_MIGRATIONS,
+}
+/** Of all means together. */
+const SAVED = { handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5 }
 const ENTRY = { ...SHOWN, refusedEarly: { full: 0, resumed: 0 } }
 const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   connections: { connecting: 0, idle: 1, leased: 1, draining: 0 },
@@ -27,6 +40,7 @@ describe('the stats of an origin', () => {
       origin: 'https://a',
       ...counts({}),
       ...SHOWN,
+      ...SAVED,
       reuseRatio: 0.98,
     })
     expect(poolStats('https://a', alone({ requests: 0 }), ENTRY).reuseRatio).toBe(0)
@@ -71,6 +85,7 @@ describe('the stats of an origin', () => {
       reused: 196,
       list: ['#1', '#1 (for upgrades)'],
       ...SHOWN,
+      ...SAVED,
       reuseRatio: 0.98,
     })
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/errors.ts'
-import { type FailedTry, isTooEarly, judgeReplay } from '../../../src/transport/replay-rules.ts'
+import { type FailedTry, isPathDead, isTooEarly, judgeReplay } from '../../../src/transport/replay-rules.ts'
 
 const failed = (over: Partial<FailedTry>): FailedTry => ({
   error: new TransportError('MM_CONNECTION_CLOSED', 'closed', { processed: 'unknown' }),
@@ -9,6 +9,8 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
   beforeLease: false,
   reused: true,
   isConnectionEnding: false,
+  isPathDead: false,
+  isLostInMove: false,
   isCallerCommitted: false,
   retries: 0,
   maxRetries: 2,
@@ -211,8 +213,49 @@ describe('judgeReplay', () => {
     })
   })
 
+  it('takes a dead path for a stale connection, also under its first request', () => {
+    const error = new TransportError('MM_CONNECTION_CLOSED', '', { processed: 'unknown' })
+    const first = { reused: false, isPathDead: true, error }
+    expect(judgeReplay(failed(first))).toMatchObject({
+      replay: true,
+      reason: 'stale-connection',
+      cost: 'free',
+    })
+    expect(judgeReplay(failed({ ...first, method: 'POST' }))).toEqual({ replay: false })
+    expect(judgeReplay(failed({ ...first, isPathDead: false }))).toEqual({ replay: false })
+    expect(isPathDead('path-failed') && isPathDead('ping-failed')).toBe(true)
+    expect(isPathDead('network-error') || isPathDead(undefined)).toBe(false)
+  })
+
+  it('sends again what a peer broke off by an error of the connection, once that had moved', () => {
+    const error = new TransportError('MM_PROTOCOL_ERROR', '', { processed: 'unknown' })
+    const lost = { reused: true, isLostInMove: true, error }
+    expect(judgeReplay(failed(lost))).toMatchObject({
+      replay: true,
+      reason: 'stale-connection',
+      cost: 'free',
+    })
+    expect(judgeReplay(failed({ ...lost, method: 'POST' }))).toEqual({ replay: false })
+    expect(judgeReplay(failed({ ...lost, isLostInMove: false }))).toEqual({ replay: false })
+    const seen = new TransportError('MM_PROTOCOL_ERROR', '', { processed: 'yes' })
+    expect(judgeReplay(failed({ ...lost, error: seen }))).toEqual({ replay: false })
+  })
+
   describe('of what left in early data', () => {
     const early = { wasEarly: true, reused: false, maxRetries: 0 }
+
+    it('is free also where another request had the connection first', () => {
+      const error = new TransportError('MM_CONNECTION_RESET', '', { processed: 'unknown' })
+      expect(judgeReplay(failed({ ...early, reused: true, error }))).toMatchObject({
+        replay: true,
+        reason: 'early-data-lost',
+      })
+    })
+
+    it('is not for what was held back until its own time ran out', () => {
+      const error = new TransportError('MM_HEADERS_TIMEOUT', '', { processed: 'no' })
+      expect(judgeReplay(failed({ error }))).toEqual({ replay: false })
+    })
 
     it.each([
       'MM_CONNECTION_CLOSED',

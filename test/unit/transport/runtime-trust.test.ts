@@ -21,6 +21,12 @@ describe('runtimeTrust', () => {
     expect(runtimeTrust(environment, flags)).not.toBe(plain)
   })
 
+  it('differs by the list that a program has put in place of the built-in one', () => {
+    const [one, other] = [['PEM 1'], ['PEM 1', 'PEM 2']].map(list => runtimeTrust({}, [], list))
+    expect(new Set([plain, one, other]).size).toBe(3)
+    expect(runtimeTrust({}, [], ['PEM 1'])).toBe(one)
+  })
+
   it('differs by the contents of additional authorities', () => {
     using directory = makeTemporaryDirectory('trust')
     const file = join(directory.path, 'ca.pem')

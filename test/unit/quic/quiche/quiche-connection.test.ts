@@ -193,6 +193,22 @@ describe('sending', () => {
   })
 })
 
+describe('what leaves behind a close', () => {
+  it('is bounded, though quiche makes datagrams for ever', () => {
+    const { native, connection } = connect()
+    native.toSend = 10_000
+    connection.close(true, 0x100, 'path-failed')
+    let sent = 0
+    while (connection.nextDatagram(0) !== undefined) sent += 1
+    expect(sent).toBe(8)
+    expect(connection.isClosed).toBe(true)
+    expect(turn(connection)).toContainEqual({
+      type: 'ended',
+      end: { cause: 'local', isApplication: true, code: 0x100, reason: 'path-failed' },
+    })
+  })
+})
+
 describe('a datagram from elsewhere', () => {
   it('does not reach quiche', () => {
     const { native, connection } = connect()

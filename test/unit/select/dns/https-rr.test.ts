@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../../src/seeded-random.ts'
 import type { HttpsAnswer } from '../../../../src/select/dns/dns-message.ts'
 import { parseServiceRecord, readServiceRecords } from '../../../../src/select/dns/https-rr.ts'
-import { seededRandom } from '../../../../src/testing/seeded-random.ts'
 import { alpn, ipv4, mandatory, port, serviceRdata, type WireParam } from '../../../support/dns-wire.ts'
 
 const parse = (rdata: Uint8Array) => parseServiceRecord(rdata, 'www.example.com', 300)

@@ -57,7 +57,7 @@ describe('learnFromProbe', () => {
         tickets: {
           found: { version: 'TLSv1.3', issued: 1, lifetimeSeconds: undefined, maxEarlyDataBytes: 0 },
         },
-        fastOpen: { found: { cookie: true } },
+        fastOpen: { found: { cookie: true, taken: true, firstFlightBytes: 385, because: 'it did' } },
         quic: [
           { ...at(1), answer: { found: { versions: ['0x00000001'], ms: 3 } } },
           { ...at(2), answer: { fault: 'no answer', why: 'silent' } },
@@ -73,7 +73,7 @@ describe('learnFromProbe', () => {
       'takes TLSv1.3',
       'agrees by ALPN to h2',
       'issues tickets with TLSv1.3: 1, without early data',
-      'gives a cookie for TCP Fast Open',
+      'takes data with the SYN (TCP Fast Open)',
       'answers h3 at a.example:8443 for another 24 h; not tried yet',
       'TCP connect to 192.0.2.1:443 takes 12.0 ms',
       'TCP connect to 192.0.2.2:443 takes 90.0 ms',

@@ -244,6 +244,22 @@ describe('OriginRecord', () => {
     expect(record.http3(3_600_000).alternative).toBeUndefined()
   })
 
+  it('knows whether a probe saw data taken with a SYN, until that is old or of another network', () => {
+    const record = new OriginRecord()
+    const words = (): string[] => record.facts(5).map(({ fact }) => fact)
+    expect(record.fastOpenTaken(0)).toBeUndefined()
+    record.onProbed({ fastOpen: { cookie: true, taken: false } }, 0)
+    expect(record.fastOpenTaken(0)).toBeUndefined()
+    expect(words()).toEqual(['gives a cookie for TCP Fast Open, and does not take the data of a SYN'])
+    record.onProbed({ fastOpen: { cookie: true, taken: true } }, 5)
+    const twoDays = 172_800_000
+    expect(record.fastOpenTaken(5)).toEqual({ value: true, at: 5, source: 'probe', expiresAt: 5 + twoDays })
+    expect(words()).toEqual(['takes data with the SYN (TCP Fast Open)'])
+    expect(record.fastOpenTaken(5 + twoDays)).toBeUndefined()
+    record.onNetworkChanged(6)
+    expect(record.fastOpenTaken(6)).toBeUndefined()
+  })
+
   it('learns from probes and from the DNS', () => {
     const record = new OriginRecord(PLACE)
     record.onServiceAnswer({ kind: 'failed', because: 'timeout' }, 0)
@@ -276,7 +292,7 @@ describe('OriginRecord', () => {
         tlsVersions: ['TLSv1.2', 'TLSv1.3'],
         alpn: ['h2', 'http/1.1'],
         tickets: { version: 'TLSv1.3', issued: 2, lifetimeSeconds: 7200, maxEarlyDataBytes: 16_384 },
-        fastOpen: { cookie: false },
+        fastOpen: { cookie: false, taken: false },
       },
       0,
     )

@@ -48,6 +48,18 @@ describe('a snapshot of an origin record', () => {
     expect(record.facts(1000)).toEqual([{ fact: 'speaks h2', evidence: 'test, 1 h ago' }])
   })
 
+  it('of an older version says nothing of data that was taken with a SYN', () => {
+    const before = restore(kept({ facts: { fastOpen: stamped({ cookie: true }) } }))
+    expect(before.fact('fastOpen')?.value).toEqual({ cookie: true, taken: false })
+    const now = restore(kept({ facts: { fastOpen: stamped({ cookie: true, taken: true }) } }))
+    expect(now.fastOpenTaken(1000)).toMatchObject({ value: true, source: 'test' })
+    expect(now.snapshot(1000, WALL).facts).toMatchObject({
+      fastOpen: { value: { cookie: true, taken: true } },
+    })
+    const odd = restore(kept({ facts: { fastOpen: stamped({ taken: true }) } }))
+    expect(odd.fact('fastOpen')).toBeUndefined()
+  })
+
   it.each([
     ['another version', kept({ version: 2, facts: { protocol: stamped('h2') } })],
     ['no object', [kept()]],

@@ -1,0 +1,98 @@
+/** What the choice of a lane costs a request: which lane it takes, and what its end teaches, with a record that is fresh. */
+import { LANE_NAMES, type LaneName } from '../../../src/lane.ts'
+import { parseOrigin } from '../../../src/origin.ts'
+import type { Pool } from '../../../src/pool/pool.ts'
+import { OriginRecord } from '../../../src/select/record/origin-record.ts'
+import { CpuMeter } from '../../../src/transport/cpu-meter.ts'
+import { Lane } from '../../../src/transport/lane.ts'
+import { Lanes } from '../../../src/transport/lanes.ts'
+import type { OriginConnector } from '../../../src/transport/origin-connector.ts'
+import { SettingsBook } from '../../../src/transport/origin-settings.ts'
+import type { MicroCase, MicroSuite } from '../suite.ts'
+import { sampleOf, settled } from './settled-origin.ts'
+
+/** Of 2 microseconds for each request. */
+const AIM_NS = 2_000
+/** A timer cannot see a single request, and what is done ten times a second has to fall on many. */
+const REQUESTS = 1_000
+
+/** The lanes of an origin as the transport has them, all with an open connection, with what one exchange asks of them. */
+function routedExchange(): () => void {
+  let now = 1_000
+  const origin = parseOrigin('https://origin.test')
+  const record = new OriginRecord({ host: origin.host, port: origin.port })
+  const pool = { live: 1, preconnect: () => Promise.resolve(), connections: () => [] }
+  const connector = { offered: ['h2', 'http/1.1'], linkOf: () => undefined, pathsOf: () => [] }
+  const lanes = new Lanes({
+    origin,
+    settings: new SettingsBook({}).settingsFor(origin),
+    record,
+    clock: { now: () => now, setTimer: () => ({ cancel: () => {} }) },
+    observer: () => {},
+    makeLane: name => new Lane(name, pool as unknown as Pool, connector as unknown as OriginConnector), // what Lanes uses of them
+    http3Fault: () => undefined,
+    cpuMeter: new CpuMeter(),
+    onChanged: () => {},
+  })
+  lanes.start()
+  record.onAltSvc('h3=":443"', 'alt-svc', 0, now)
+  record.http3Status('origin.test:443').onHttp3Worked(now)
+  lanes.refresh(now)
+  let turn = 0
+  return () => {
+    now += 0.05
+    const lane = lanes.wayOf(true, now)
+    if (!(lane instanceof Lane)) throw new Error('a race beside open connections')
+    turn += 1
+    lanes.onSample(sampleOf(lane.name, turn), now)
+  }
+}
+
+function requests(name: string, prepare: () => () => unknown): MicroCase {
+  return {
+    name,
+    operationsPerCall: REQUESTS,
+    aimNs: AIM_NS,
+    prepare: () => {
+      const request = prepare()
+      return () => {
+        for (let i = 0; i < REQUESTS; i++) request()
+      }
+    },
+  }
+}
+
+function casesOf(lanes: readonly LaneName[]): MicroCase[] {
+  const title = lanes.length === 1 ? '1 lane' : `${lanes.length} lanes`
+  return [
+    requests(`${title}: which lane`, () => {
+      const { chooser, now } = settled(lanes)
+      return () => chooser.next(false, now)
+    }),
+    // Trials and the look at all figures, ten times a second, fall on all requests: the slower they come, the more on each.
+    ...[20_000, 1_000, 100].map(perSecond =>
+      requests(`${title}: which lane, and its sample, at ${perSecond} requests/s`, () => {
+        const origin = settled(lanes)
+        return () => origin.exchange(1000 / perSecond)
+      }),
+    ),
+  ]
+}
+
+export const suite: MicroSuite = {
+  name: 'select',
+  operation: 'request',
+  cases: [
+    ...casesOf(['tcp']),
+    ...casesOf(LANE_NAMES),
+    requests("the transport: an exchange's lane and its sample, at 20000 requests/s", routedExchange),
+    {
+      name: '4 lanes: explain, off the hot path',
+      operationsPerCall: 1,
+      prepare: () => {
+        const { chooser, now } = settled(LANE_NAMES)
+        return () => void chooser.describe(now)
+      },
+    },
+  ],
+}

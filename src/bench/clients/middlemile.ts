@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  createTransport,
+  type DispatchHandle,
+  type ExchangeController,
+  type ExchangeHandler,
+  type OriginOptions,
+  parseOrigin,
+  type TransportError,
+  type TransportOptions,
+} from '../../index.ts'
+import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
+import type { RequestKind } from '../load/load-job.ts'
+import { ConnectionCounts } from './connection-counts.ts'
+import { bodyBytes, headersOf, MadeBody } from './made-body.ts'
+import { phasesOf } from './phases-of.ts'
+import { ReadingPace } from './reading-pace.ts'
+import { UNDECIDING } from './undeciding.ts'
+
+/** Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. */
+const TICKET_MS = 250
+/** The load bounds what waits, and its deadline how long. */
+const MAX_WAITERS = 1_000_000
+const QUEUE_MS = 60_000
+
+/** An alternative at another port or host would lead past the endpoint. What speaks HTTP/3 at the endpoint itself is found by a probe. */
+const ENDPOINT_ONLY = { altSvc: 'off' } as const
+
+/** Our own transport, through its lowest door. */
+export async function middlemile(setting: ClientSetting): Promise<BenchClient> {
+  const counts = new ConnectionCounts()
+  const options = transportOptions(setting)
+  const transports = Array.from({ length: transportsOf(setting) }, () =>
+    createTransport({ ...options, observer: counts.observe }),
+  )
+  const origins = setting.origins.map(url => parseOrigin(url))
+  let turn = 0
+  return {
+    send(request, origin, watch) {
+      const target = origins[origin % origins.length]
+      const transport = transports[turn++ % transports.length]
+      if (target === undefined || transport === undefined) throw new Error('a client without origins')
+      const bytes = bodyBytes(request)
+      const handler = new MeasuredExchange(request, watch)
+      handler.handle = transport.dispatch(
+        target,
+        {
+          method: request.method,
+          path: request.path,
+          headers: headersOf(request),
+          body: bytes === undefined ? null : (request.body ?? new MadeBody(bytes)),
+        },
+        handler,
+      )
+    },
+    facts: () => counts.facts(),
+    async close() {
+      if (setting.stateDirectory !== undefined) await sleep(TICKET_MS)
+      await Promise.all(transports.map(transport => transport.close()))
+    },
+  }
+}
+
+/**
+ * A pool opens a second connection of HTTP/2 or HTTP/3 only when the first is full. Several are had exactly by as many pools of one connection each,
+ * asked in turns.
+ */
+function transportsOf({ protocols, connections }: ClientSetting): number {
+  return isMultiplexed(protocols) ? Math.max(1, connections) : 1
+}
+
+function isMultiplexed(protocols: ClientSetting['protocols']): boolean {
+  return protocols?.length === 1 && protocols[0] !== 'http/1.1'
+}
+
+function transportOptions(setting: ClientSetting): TransportOptions {
+  const { protocols, connections, ca, endpoint, idleTimeoutMs, stateDirectory, resolve } = setting
+  const most = isMultiplexed(protocols) ? Math.min(1, connections) : connections
+  const defaults: OriginOptions = {
+    pool: {
+      maxWaiters: MAX_WAITERS,
+      queueTimeoutMs: QUEUE_MS,
+      ...(most > 0 && { maxConnections: most }),
+      ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+    },
+    ...(ca !== undefined && { tls: { ca } }),
+    ...(endpoint !== undefined && { endpoints: [endpoint] }),
+    ...(protocols !== undefined && { protocols, select: UNDECIDING }),
+    ...(protocols === undefined && endpoint !== undefined && { select: ENDPOINT_ONLY }),
+    ...(setting.earlyData === true && { earlyData: 'safe', earlyDataOverTcp: true }),
+    ...(setting.fastOpen === true && { tfo: 'on' }),
+  }
+  return {
+    defaults,
+    ...(resolve !== undefined && { resolve }),
+    ...(stateDirectory !== undefined && { state: { directory: stateDirectory } }),
+  }
+}
+
+class MeasuredExchange implements ExchangeHandler {
+  handle: DispatchHandle | undefined
+  readonly #watch: RequestWatch
+  readonly #pace: ReadingPace | undefined
+  readonly #beganAt = performance.now()
+  #status = 0
+  #bytes = 0
+
+  constructor(request: RequestKind, watch: RequestWatch) {
+    this.#watch = watch
+    this.#pace =
+      request.readBytesPerSecond === undefined ? undefined : new ReadingPace(request.readBytesPerSecond)
+  }
+
+  onRequestStart(): void {
+    // nothing to abort
+  }
+
+  onInformational(): void {
+    // the final response counts
+  }
+
+  onResponseStart(_controller: ExchangeController, status: number): void {
+    this.#status = status
+    this.#bytes = 0
+    this.#watch.onHead()
+  }
+
+  onResponseData(controller: ExchangeController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#pace === undefined) return
+    const pauseMs = this.#pace.onBytes(chunk.length, performance.now())
+    if (pauseMs < 1 || controller.paused) return
+    controller.pause()
+    setTimeout(() => controller.resume(), pauseMs)
+  }
+
+  onResponseEnd({ protocol, stallMs }: ExchangeController): void {
+    this.#watch.onEnd({
+      status: this.#status,
+      bytes: this.#bytes,
+      protocol,
+      stallMs,
+      phases: this.#phases(),
+    })
+  }
+
+  onUpgrade(): void {
+    this.#watch.onEnd({ status: 101, bytes: 0, error: new Error('unexpected upgrade') })
+  }
+
+  onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
+    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: controller?.protocol, error })
+  }
+
+  #phases() {
+    const { handle } = this
+    if (handle === undefined) return []
+    return phasesOf({
+      queueMs: handle.queueMs,
+      ttfbMs: handle.ttfbMs,
+      totalMs: performance.now() - this.#beganAt,
+      handshake: handle.reused ? undefined : handle.connection?.handshake.timings,
+    })
+  }
+}

@@ -1,0 +1,137 @@
+import { isIP } from 'node:net'
+import { buildConnector, type Dispatcher, Pool } from 'undici'
+import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
+import type { RequestKind } from '../load/load-job.ts'
+import { bodyStream, headersOf } from './made-body.ts'
+import { ReadingPace } from './reading-pace.ts'
+import { refuseSetting } from './refuse-setting.ts'
+import { SocketCounts } from './socket-counts.ts'
+import { whereTo } from './where-to.ts'
+
+/** Its streams on one connection of HTTP/2, and windows as large as ours, so that bulk compares the code and not a setting. */
+const STREAMS = 128
+const STREAM_WINDOW_BYTES = 8_388_608
+const CONNECTION_WINDOW_BYTES = 16_777_216
+
+/** undici 7, a pool for each origin, through its fastest door. HTTP/1.1; HTTP/2 when it is held to that. */
+export async function undici(setting: ClientSetting): Promise<BenchClient> {
+  refuseSetting('undici', setting, ['h2', 'http/1.1'])
+  const counts = new SocketCounts()
+  const isHttp2 = setting.protocols?.[0] === 'h2'
+  const pools = setting.origins.map(origin => makePool(origin, setting, isHttp2, counts))
+  return {
+    send(request, origin, watch) {
+      const pool = pools[origin % pools.length]
+      if (pool === undefined) throw new Error('a client without origins')
+      pool.dispatch(
+        {
+          path: request.path,
+          method: request.method,
+          headers: [...headersOf(request)],
+          body: bodyStream(request) ?? null,
+        },
+        new CountingHandler(request, watch, isHttp2 ? 'h2' : 'http/1.1'),
+      )
+    },
+    facts: () => counts.facts(),
+    async close() {
+      await Promise.all(pools.map(pool => pool.destroy()))
+    },
+  }
+}
+
+function makePool(origin: string, setting: ClientSetting, isHttp2: boolean, counts: SocketCounts): Pool {
+  const { ca, connections, idleTimeoutMs } = setting
+  return new Pool(origin, {
+    connections: connections === 0 ? (isHttp2 ? 1 : null) : connections,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    ...(idleTimeoutMs !== undefined && { keepAliveTimeout: idleTimeoutMs }),
+    // What it calls pipelining is, with HTTP/2, how many streams it opens.
+    ...(isHttp2
+      ? {
+          allowH2: true,
+          pipelining: STREAMS,
+          maxConcurrentStreams: STREAMS,
+          initialWindowSize: STREAM_WINDOW_BYTES,
+          connectionWindowSize: CONNECTION_WINDOW_BYTES,
+        }
+      : { allowH2: false, pipelining: 1 }),
+    connect: connectorTo(origin, setting, { allowH2: isHttp2, ...(ca !== undefined && { ca }) }, counts),
+  })
+}
+
+/** Its own connector, but that sockets are counted and may go elsewhere. */
+function connectorTo(
+  origin: string,
+  setting: ClientSetting,
+  options: buildConnector.BuildOptions,
+  counts: SocketCounts,
+): buildConnector.connector {
+  const connect = buildConnector(options)
+  const to = whereTo(origin, setting)
+  const { hostname } = new URL(origin)
+  return (target, done) =>
+    connect(
+      to === undefined
+        ? target
+        : {
+            ...target,
+            hostname: to.host,
+            port: to.port,
+            ...(isIP(hostname) === 0 && { servername: hostname }),
+          },
+      (...[error, socket]) => {
+        if (error !== null) {
+          done(error, null)
+          return
+        }
+        counts.add(socket)
+        done(null, socket)
+      },
+    )
+}
+
+/** It calls the older handler methods directly and wraps the newer ones, so these are the older. */
+class CountingHandler implements Dispatcher.DispatchHandler {
+  readonly #watch: RequestWatch
+  readonly #protocol: string
+  readonly #pace: ReadingPace | undefined
+  #status = 0
+  #bytes = 0
+  #resume: () => void = () => {}
+
+  constructor({ readBytesPerSecond }: RequestKind, watch: RequestWatch, protocol: string) {
+    this.#watch = watch
+    this.#protocol = protocol
+    this.#pace = readBytesPerSecond === undefined ? undefined : new ReadingPace(readBytesPerSecond)
+  }
+
+  onConnect(): void {
+    // nothing to abort
+  }
+
+  onHeaders(status: number, _headers: Buffer[], resume: () => void): boolean {
+    if (status < 200) return true
+    this.#status = status
+    this.#resume = resume
+    this.#watch.onHead()
+    return true
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#bytes += chunk.length
+    const pauseMs = this.#pace?.onBytes(chunk.length, performance.now()) ?? 0
+    if (pauseMs < 1) return true
+    setTimeout(this.#resume, pauseMs)
+    return false
+  }
+
+  onComplete(): void {
+    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: this.#protocol })
+  }
+
+  onError(error: Error): void {
+    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: this.#protocol, error })
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What a client process is made to do in one round. The same job serves every subject: what differs between them is the client
+ * (BenchClient), never the load.
+ */
+export interface LoadJob {
+  /** What is asked for, in turns by weight (drawn from the seed). At least one. */
+  readonly requests: readonly RequestKind[]
+  readonly arrival: Arrival
+  /** Done first, with the same arrival, and not counted: whichever ends sooner. */
+  readonly warmUp: { readonly requests: number; readonly seconds: number }
+  /** Requests begin until so many were begun or so many seconds have passed, and are waited for. */
+  readonly measure: { readonly requests: number; readonly seconds: number }
+  /** `kept`: one client for all rounds; `fresh`: one for this job; `each`: one for each request, so that every connection is cold. */
+  readonly client: 'kept' | 'fresh' | 'each'
+  /** What has not ended by then, from the start, has failed. */
+  readonly deadlineSeconds: number
+  readonly seed: number
+}
+
+export type Arrival =
+  /** Each of `concurrency` requests is followed by the next one when it has ended. Its latencies leave out whoever would have come meanwhile. */
+  | { readonly kind: 'closed'; readonly concurrency: number }
+  /**
+   * Requests are due at their times, whatever became of those before, and latency counts from when one was due: no coordinated omission.
+   * With `maxInFlight` under way the next ones wait, and that counts too.
+   */
+  | {
+      readonly kind: 'open'
+      readonly perSecond: number
+      readonly spacing: 'even' | 'poisson'
+      readonly maxInFlight: number
+    }
+  /** `requests` at once, and again `pauseMs` after the last of them has ended. */
+  | { readonly kind: 'bursts'; readonly requests: number; readonly pauseMs: number }
+
+export interface RequestKind {
+  /** Of charts and object times. */
+  readonly label: string
+  readonly method: string
+  /** Origin-form. */
+  readonly path: string
+  /** Lower-case name, value, … */
+  readonly headers?: readonly string[]
+  /** So many bytes are sent, none of them repeated; 0 or undefined: no body. */
+  readonly uploadBytes?: number
+  /** Sent as it is, instead of uploadBytes. */
+  readonly body?: Uint8Array
+  /** Another length is a failure. */
+  readonly expectedBytes?: number
+  /** Another status is a failure. Default 200. */
+  readonly expectedStatus?: number
+  /** The response is read no faster. */
+  readonly readBytesPerSecond?: number
+  /** How often beside the others. Default 1. */
+  readonly weight?: number
+  /** Which of the setting's origins, by index; default: in turns. */
+  readonly origin?: number
+}

@@ -1,0 +1,153 @@
+import type { Clock, Timer } from '../../index.ts'
+import type { Arrivals } from './arrivals.ts'
+import type { BenchClient, RequestEnd, RequestWatch } from './bench-client.ts'
+import type { DrawRequest } from './draw-request.ts'
+import type { RequestKind } from './load-job.ts'
+import type { LoadTally } from './load-tally.ts'
+
+/** A client that the loop can drive. */
+export interface DrivenClient extends BenchClient {
+  /** After an end: the place of that request is free when this resolves. Left out, or undefined: at once. */
+  whenFree?(): Promise<void> | undefined
+}
+
+interface LoadLoopOptions {
+  readonly client: DrivenClient
+  readonly arrivals: Arrivals
+  readonly draw: DrawRequest
+  readonly tally: LoadTally
+  readonly clock: Clock
+}
+
+/** Why it ended before its time. */
+export const TOO_MUCH_FAILED = 'more than 20 % of its requests failed'
+export const DEADLINE_CAME = 'its deadline came'
+
+/** [D] Begins requests when they are due, and counts how they end. */
+export class LoadLoop {
+  /** When all that was begun has ended. */
+  readonly ended: Promise<void>
+  stoppedBecause: string | undefined
+  readonly #options: LoadLoopOptions
+  readonly #underWay = new Set<OneRequest>()
+  #settling = 0
+  #timer: Timer | undefined
+  #isPumping = false
+  #hasEnded = false
+  #onEnded: () => void = () => {}
+
+  constructor(options: LoadLoopOptions) {
+    this.#options = options
+    this.ended = new Promise(resolve => {
+      this.#onEnded = resolve
+    })
+  }
+
+  start(): void {
+    this.#pump()
+  }
+
+  /** What has not ended has failed. */
+  abandon(): void {
+    if (this.#hasEnded) return
+    const { arrivals, tally, clock } = this.#options
+    this.stoppedBecause ??= DEADLINE_CAME
+    let unbegun = 0
+    while (arrivals.next(clock.now()) !== undefined) unbegun++ // due at this very moment
+    tally.recordUnbegun(unbegun + arrivals.waiting)
+    arrivals.stop()
+    const error = Object.assign(new Error('not ended before the deadline'), { code: 'deadline' })
+    for (const one of this.#underWay) one.onEnd({ status: 0, bytes: 0, error })
+    this.#finish()
+  }
+
+  /** An end may be told from within send(): the loop that is running goes on then, and none begins on top of it. */
+  #pump(): void {
+    if (this.#isPumping || this.#hasEnded) return
+    this.#isPumping = true
+    const { arrivals, clock } = this.#options
+    for (;;) {
+      const now = clock.now()
+      const dueAt = arrivals.next(now)
+      if (dueAt === undefined) break
+      this.#begin(dueAt)
+    }
+    this.#isPumping = false
+    this.#timer?.cancel()
+    const nextAt = arrivals.nextAt()
+    if (nextAt !== undefined) {
+      this.#timer = clock.setTimer(nextAt - clock.now(), () => this.#pump())
+    } else if (this.#underWay.size === 0 && this.#settling === 0) {
+      this.#finish()
+    }
+  }
+
+  #begin(dueAt: number): void {
+    const { client, draw, clock } = this.#options
+    const { request, origin } = draw()
+    const one = new OneRequest(request, dueAt, clock, this.#onRequestEnd)
+    this.#underWay.add(one)
+    client.send(request, origin, one)
+  }
+
+  readonly #onRequestEnd = (one: OneRequest, endedAt: number, end: RequestEnd): void => {
+    if (!this.#underWay.delete(one) || this.#hasEnded) return
+    const { client, arrivals, tally } = this.#options
+    tally.record(one.request, { dueAt: one.dueAt, headAt: one.headAt, endedAt }, end)
+    if (this.stoppedBecause === undefined && tally.isFailing) {
+      this.stoppedBecause = TOO_MUCH_FAILED
+      arrivals.stop()
+    }
+    const free = client.whenFree?.()
+    if (free === undefined) {
+      this.#onFree()
+      return
+    }
+    this.#settling++
+    void free.then(() => {
+      this.#settling--
+      this.#onFree()
+    })
+  }
+
+  #onFree(): void {
+    const { arrivals, clock } = this.#options
+    arrivals.onEnd(clock.now())
+    this.#pump()
+  }
+
+  #finish(): void {
+    this.#hasEnded = true
+    this.#timer?.cancel()
+    this.#onEnded()
+  }
+}
+
+class OneRequest implements RequestWatch {
+  readonly request: RequestKind
+  readonly dueAt: number
+  headAt: number | undefined
+  readonly #clock: Clock
+  readonly #onEnded: (one: OneRequest, endedAt: number, end: RequestEnd) => void
+
+  constructor(
+    request: RequestKind,
+    dueAt: number,
+    clock: Clock,
+    onEnded: (one: OneRequest, endedAt: number, end: RequestEnd) => void,
+  ) {
+    this.request = request
+    this.dueAt = dueAt
+    this.#clock = clock
+    this.#onEnded = onEnded
+  }
+
+  /** A request that was sent again has a second head: the last one counts, as it is the one that was read. */
+  onHead(): void {
+    this.headAt = this.#clock.now()
+  }
+
+  onEnd(end: RequestEnd): void {
+    this.#onEnded(this, this.#clock.now(), end)
+  }
+}

@@ -1,0 +1,144 @@
+import { Histogram } from '../results/histogram.ts'
+import type { ObjectTime, Phase } from '../results/subject-detail.ts'
+import type { RequestEnd } from './bench-client.ts'
+import type { RequestKind } from './load-job.ts'
+import { type LoadReport, MAX_OBJECTS } from './load-report.ts'
+
+/** When one request was due, had its head, and ended; on the clock of the load. */
+export interface RequestTimes {
+  readonly dueAt: number
+  readonly headAt: number | undefined
+  readonly endedAt: number
+}
+
+/** With fewer ends than this nobody can say that too many fail. */
+const ENOUGH_REQUESTS = 50
+const TOO_MANY = 0.2
+/** The code of those that were due and never begun. */
+const NOT_BEGUN = 'not-begun'
+
+/** [P] Counts the ends of one round's requests. */
+export class LoadTally {
+  readonly #startedAt: number
+  readonly #latency = new Histogram()
+  readonly #firstByte = new Histogram()
+  #stall: Histogram | undefined
+  readonly #failuresByCode: Record<string, number> = {}
+  readonly #byProtocol: Record<string, number> = {}
+  readonly #objects: ObjectTime[] = []
+  readonly #phases: { ms: number; phases: readonly Phase[] }[] = []
+  #requests = 0
+  #failures = 0
+  #firstFailure: string | undefined
+  #receivedBytes = 0
+  #sentBytes = 0
+  #lastEndAt: number
+
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt
+    this.#lastEndAt = startedAt
+  }
+
+  /** More than a fifth of at least 50. */
+  get isFailing(): boolean {
+    return this.#requests >= ENOUGH_REQUESTS && this.#failures > TOO_MANY * this.#requests
+  }
+
+  get firstFailure(): string | undefined {
+    return this.#firstFailure
+  }
+
+  record(request: RequestKind, times: RequestTimes, end: RequestEnd): void {
+    this.#requests++
+    this.#lastEndAt = Math.max(this.#lastEndAt, times.endedAt)
+    if (end.protocol !== undefined) this.#byProtocol[end.protocol] = (this.#byProtocol[end.protocol] ?? 0) + 1
+    const failure = failureOf(request, end)
+    this.#keepObject(request.label, times, failure !== undefined)
+    if (failure !== undefined) {
+      this.#failures++
+      this.#failuresByCode[failure.code] = (this.#failuresByCode[failure.code] ?? 0) + 1
+      this.#firstFailure ??= failure.message
+      return
+    }
+    this.#receivedBytes += end.bytes
+    this.#sentBytes += request.body?.byteLength ?? request.uploadBytes ?? 0
+    const ms = times.endedAt - times.dueAt
+    this.#latency.record(ms)
+    if (times.headAt !== undefined) this.#firstByte.record(times.headAt - times.dueAt)
+    if (end.stallMs !== undefined) (this.#stall ??= new Histogram()).record(end.stallMs)
+    if (end.phases !== undefined && this.#phases.length < MAX_OBJECTS)
+      this.#phases.push({ ms, phases: end.phases })
+  }
+
+  /** They were due and never begun. */
+  recordUnbegun(count: number): void {
+    if (count === 0) return
+    this.#requests += count
+    this.#failures += count
+    this.#failuresByCode[NOT_BEGUN] = (this.#failuresByCode[NOT_BEGUN] ?? 0) + count
+    this.#firstFailure ??= 'due, and not begun before the deadline'
+  }
+
+  report(): Pick<
+    LoadReport,
+    | 'requests'
+    | 'failures'
+    | 'failuresByCode'
+    | 'firstFailure'
+    | 'latency'
+    | 'firstByte'
+    | 'stall'
+    | 'receivedBytes'
+    | 'sentBytes'
+    | 'wallMs'
+    | 'byProtocol'
+    | 'objects'
+    | 'phases'
+  > {
+    const byTime = this.#phases.sort((a, b) => a.ms - b.ms)
+    return {
+      requests: this.#requests,
+      failures: this.#failures,
+      failuresByCode: this.#failuresByCode,
+      firstFailure: this.#firstFailure,
+      latency: this.#latency.toRecord(),
+      firstByte: this.#firstByte.toRecord(),
+      stall: this.#stall?.toRecord(),
+      receivedBytes: this.#receivedBytes,
+      sentBytes: this.#sentBytes,
+      wallMs: this.#lastEndAt - this.#startedAt,
+      byProtocol: this.#byProtocol,
+      objects: this.#objects,
+      phases: byTime[(byTime.length - 1) >> 1]?.phases ?? [],
+    }
+  }
+
+  #keepObject(label: string, { dueAt, headAt, endedAt }: RequestTimes, hasFailed: boolean): void {
+    if (this.#objects.length >= MAX_OBJECTS) return
+    this.#objects.push({
+      label,
+      startedAtMs: dueAt - this.#startedAt,
+      ...(headAt !== undefined && { firstByteAtMs: headAt - this.#startedAt }),
+      endedAtMs: endedAt - this.#startedAt,
+      ...(hasFailed && { hasFailed }),
+    })
+  }
+}
+
+/** What was wrong with an end, if something was. */
+function failureOf(
+  { expectedStatus = 200, expectedBytes }: RequestKind,
+  { status, bytes, error }: RequestEnd,
+): { code: string; message: string } | undefined {
+  if (error !== undefined) {
+    const { code } = error as { code?: unknown } // Node, undici and ourselves put one there
+    return {
+      code: typeof code === 'string' ? code : error.name,
+      message: `${typeof code === 'string' ? `${code}: ` : ''}${error.message}`,
+    }
+  }
+  if (status !== expectedStatus) return { code: `status-${status}`, message: `status ${status}` }
+  if (expectedBytes !== undefined && bytes !== expectedBytes)
+    return { code: 'length', message: `a body of ${bytes} bytes instead of ${expectedBytes}` }
+  return undefined
+}

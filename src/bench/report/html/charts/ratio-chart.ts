@@ -1,0 +1,53 @@
+import { isShown } from '../../../results/estimates.ts'
+import type { RatioResult } from '../../../results/scenario-result.ts'
+import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
+import { CHART_WIDTH, type Chart } from '../chart.ts'
+import { coordinate } from '../coordinate.ts'
+import { isFigure, timesRangeText, timesText } from '../figure-text.ts'
+import { drawMarker } from '../marker.ts'
+import { type Markup, markup } from '../markup.ts'
+import { drawLabel, INSET, rowPlaces } from '../row.ts'
+import { extent, ratioScale, type Scale } from '../scale.ts'
+import { lookOf, type SubjectLook } from '../subject-look.ts'
+import { drawWhiskers } from '../whiskers.ts'
+
+const BAND = 13
+
+/** How many times another subject's figure, round by round, around a line at 1: a forest plot. Undefined: nothing to compare. */
+export function ratioChart(
+  id: string,
+  title: string,
+  ratios: readonly RatioResult[],
+  looks: ReadonlyMap<string, SubjectLook>,
+): Chart | undefined {
+  const rows = ratios.filter(({ median, min, max }) => [median, min, max].every(v => isFigure(v) && v > 0))
+  const span = extent(rows.flatMap(({ min, max }) => [min, max]))
+  if (span === undefined) return undefined
+  const { top, bottom } = rowPlaces(rows.length, BAND)
+  const scale = ratioScale(span, { from: INSET, to: CHART_WIDTH - INSET })
+  const one = coordinate(scale.place(1))
+  return {
+    kind: 'ratio',
+    id,
+    title: `${title}: how many times the other’s`,
+    hint: 'Round by round (log scale). Filled: the 95 % interval leaves 1 out. Hollow: no difference is shown.',
+    description: rows.map(describe).join(' '),
+    height: bottom + AXIS_HEIGHT,
+    drawing: [
+      drawAcross(scale, 0, bottom),
+      markup`<path class="one" d="M${one} 0V${coordinate(bottom)}"/>`,
+      rows.map((row, i) => drawRow(row, top(i), scale, lookOf(looks, row.subject))),
+    ],
+  }
+}
+
+function drawRow(row: RatioResult, top: number, scale: Scale, look: SubjectLook): Markup {
+  const middle = top + BAND / 2
+  const label = drawLabel(look, top, timesText(row.median), `${row.subject} / ${row.to}`)
+  return markup`${label}<g class="mark">${drawWhiskers(row, middle, scale)}${drawMarker(look, scale.place(row.median), middle, !isShown(row))}</g>`
+}
+
+function describe(row: RatioResult): string {
+  const verdict = isShown(row) ? 'a difference is shown' : 'no difference is shown'
+  return `${row.subject} to ${row.to}: ${timesText(row.median)}, ${timesRangeText(row.min, row.max)} over ${row.pairs} pairs, ${verdict}.`
+}

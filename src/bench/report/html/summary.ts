@@ -1,0 +1,105 @@
+import { MIN_ROUNDS_FOR_INTERVAL } from '../../results/estimates.ts'
+import type { ResultFile } from '../../results/result-file.ts'
+import type { CaseResult, ScenarioResult } from '../../results/scenario-result.ts'
+import { figureText, timesRangeText, timesText } from './figure-text.ts'
+import { chiefMetric, type Finding, findingsOf, type Rival, type Standing } from './findings.ts'
+import { caseId, scenarioId } from './ids.ts'
+import { drawBadge } from './marker.ts'
+import { type Markup, markup } from './markup.ts'
+import { lookOf, type SubjectLook } from './subject-look.ts'
+import { warningsOf } from './warnings.ts'
+
+const MAX_OTHERS = 4
+
+type Looks = ReadonlyMap<string, SubjectLook>
+
+/** Who was first at what, by how much, and where nothing was shown: a sentence for each case, made of its figures. */
+export function summarySection(file: ResultFile, looks: Looks): Markup {
+  const warnings = warningsOf(file)
+  return markup`<section class="summary" aria-labelledby="summary"><h2 id="summary">Summary</h2>
+${file.results.map((result, i) => drawScenario(result, i, looks))}
+${warnings.length > 0 ? markup`<ul class="warnings">${warnings.map(text => markup`<li>${text}</li>`)}</ul>` : undefined}
+</section>
+`
+}
+
+function drawScenario(result: ScenarioResult, index: number, looks: Looks): Markup {
+  const cases = result.cases.map(
+    (entry, i) =>
+      markup`<dt><a href="#${caseId(index, i)}">${entry.name}</a></dt><dd>${drawCase(result, entry, looks)}</dd>`,
+  )
+  return markup`<h3><a href="#${scenarioId(index)}">${result.scenario}</a></h3>
+<dl class="findings">${cases}</dl>
+`
+}
+
+function drawCase(result: ScenarioResult, entry: CaseResult, looks: Looks): Markup {
+  const chief = chiefMetric(result.metrics, entry)
+  const all = findingsOf(result, entry)
+  const finding = all.find(({ metric }) => metric === chief) ?? all[0]
+  if (finding === undefined) return markup`Nothing was measured.`
+  const others = all.filter(other => other !== finding && other.next?.evidence.kind === 'shown')
+  return markup`${drawFinding(finding, looks)}${drawOthers(others, looks)}`
+}
+
+/** The other figures of which somebody is shown to be first; a few of them, for the tables have them all. */
+function drawOthers(others: readonly Finding[], looks: Looks): Markup | undefined {
+  if (others.length === 0) return undefined
+  const more = others.length - MAX_OTHERS
+  const told = others.slice(0, MAX_OTHERS).map((other, i) => drawShort(other, looks, i > 0))
+  return markup` <span class="also">Also shown: ${told}${more > 0 ? `; and ${more} more figures below, in bold` : ''}.</span>`
+}
+
+function drawFinding({ metric, first, next, last }: Finding, looks: Looks): Markup {
+  const what = markup`<span class="what">${metric.title}</span>`
+  if (metric.better === undefined) return drawSpread(what, first, last ?? next, looks)
+  const place = { less: 'least', more: 'most' }[metric.better]
+  const opening = markup`${what}, ${place}: ${drawName(first.subject, looks)} with <b>${figureText(first.median)}</b>`
+  if (next === undefined) return markup`${opening}; nobody to compare it with.`
+  const range =
+    last &&
+    markup`; ${drawName(last.subject, looks)} is last with ${figureText(last.median)}${lastText(last)}`
+  return markup`${opening}, ${drawDistance(next, looks)}${range}.`
+}
+
+/** Nothing says which way the figure is to go: nobody is best. */
+function drawSpread(what: Markup, lowest: Standing, highest: Rival | undefined, looks: Looks): Markup {
+  const opening = markup`${what}, lowest: ${drawName(lowest.subject, looks)} with ${figureText(lowest.median)}`
+  if (highest === undefined) return markup`${opening}.`
+  return markup`${opening}; highest: ${drawName(highest.subject, looks)} with ${figureText(highest.median)}${lastText(highest)}.`
+}
+
+function drawDistance({ subject, median, ratio, evidence }: Rival, looks: Looks): Markup {
+  const name = drawName(subject, looks)
+  const times = timesText(ratio?.median)
+  switch (evidence.kind) {
+    case 'unpaired':
+      return markup`before ${name} with ${figureText(median)}; no round has both`
+    case 'shown':
+      return markup`${times} that of ${name}, the next (95\u2009% interval ${timesRangeText(evidence.interval.low, evidence.interval.high)})`
+    case 'tooFew':
+      return markup`${times} that of ${name}, the next, and to the same side ${roundsText(evidence.pairs)} (an interval needs ${MIN_ROUNDS_FOR_INTERVAL})`
+    default:
+      return markup`${name} with ${figureText(median)}: <em>no difference shown</em> between these two (${times}${ratio && markup`, ${timesRangeText(ratio.min, ratio.max)}`})`
+  }
+}
+
+/** The first one as a multiple of the last one, and whether the rounds show that. */
+function lastText({ ratio, evidence }: Rival): string {
+  if (ratio === undefined) return ''
+  const few = `, ${roundsText(ratio.pairs)}`
+  return ` (${timesText(ratio.median)}${{ shown: '', tooFew: few, crosses: ', not shown', unpaired: '' }[evidence.kind]})`
+}
+
+function roundsText(rounds: number): string {
+  return rounds === 1 ? 'in the only round' : `in each of ${rounds} rounds`
+}
+
+function drawShort({ metric, first, next }: Finding, looks: Looks, isFurther: boolean): Markup {
+  const place = metric.better === 'more' ? 'most' : 'least'
+  return markup`${isFurther ? '; ' : ''}${place} ${metric.title} ${drawName(first.subject, looks)} (${timesText(next?.ratio?.median)} ${drawName(next?.subject ?? '', looks)})`
+}
+
+function drawName(subject: string, looks: Looks): Markup {
+  return markup`<span class="subject">${drawBadge(lookOf(looks, subject))}<bdi>${subject}</bdi></span>`
+}

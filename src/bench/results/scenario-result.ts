@@ -1,0 +1,50 @@
+import type { JudgedAim } from './aims.ts'
+import type { Ratio } from './estimates.ts'
+import type { Measurement } from './measurement.ts'
+import type { SubjectDetail } from './subject-detail.ts'
+
+export interface Metric {
+  /** The key within a measurement. */
+  key: string
+  /** The head of its column. */
+  title: string
+  /** Which way it is to go; undefined: neither is better by itself. */
+  better?: 'less' | 'more'
+}
+
+export interface SubjectResult {
+  subject: string
+  rounds: readonly Measurement[]
+  median: Measurement
+  /** What a chart shows beside the figures. */
+  detail?: SubjectDetail
+}
+
+export interface RatioResult extends Ratio {
+  subject: string
+  to: string
+  metric: string
+}
+
+/** One table: the same work for every subject. */
+export interface CaseResult {
+  name: string
+  subjects: readonly SubjectResult[]
+  ratios: readonly RatioResult[]
+  /** What was hoped for, and whether it came true. */
+  aims?: readonly JudgedAim[]
+  /** What no column says, a line each. */
+  notes?: readonly string[]
+}
+
+export interface ScenarioResult {
+  scenario: string
+  /** One sentence: what was done. */
+  description: string
+  metrics: readonly Metric[]
+  cases: readonly CaseResult[]
+  /** Subjects that could not run, and why. */
+  unavailable: readonly { subject: string; because: string }[]
+  /** What the figures do not show, a line each. */
+  limits?: readonly string[]
+}

@@ -1,0 +1,37 @@
+import { loadDetail } from './load-detail.ts'
+import { LOAD_METRICS, type LoadRound, loadMeasurement } from './load-measurement.ts'
+import { loadNotes } from './load-notes.ts'
+import type { CaseResult, Metric } from './scenario-result.ts'
+import { summarizeCase } from './summarize-case.ts'
+
+export interface LoadSummaryOptions {
+  /** Of the table. */
+  readonly name: string
+  /** By keys of LOAD_METRICS: the figures for which subjects are compared pair by pair. */
+  readonly compared: readonly string[]
+  /** With whom a subject is compared. */
+  readonly references: (subject: string) => readonly string[]
+}
+
+/** One table of a load: rows, ratios, the material of charts, and what no column says. */
+export function summarizeLoad(
+  rounds: ReadonlyMap<string, readonly LoadRound[]>,
+  { name, compared, references }: LoadSummaryOptions,
+): CaseResult {
+  const measurements = new Map([...rounds].map(([subject, all]) => [subject, all.map(loadMeasurement)]))
+  const result = summarizeCase(name, measurements, compared, references)
+  const subjects = result.subjects.map(subject => ({
+    ...subject,
+    detail: loadDetail(rounds.get(subject.subject) ?? []),
+  }))
+  const notes = [...rounds].flatMap(([subject, all]) => loadNotes(subject, all))
+  return { ...result, subjects, ...(notes.length > 0 && { notes }) }
+}
+
+/** Those of LOAD_METRICS that some subject of some case has a figure for. */
+export function loadMetricsOf(cases: readonly CaseResult[]): readonly Metric[] {
+  const filled = new Set(
+    cases.flatMap(({ subjects }) => subjects.flatMap(({ rounds }) => rounds.flatMap(Object.keys))),
+  )
+  return LOAD_METRICS.filter(({ key }) => filled.has(key))
+}

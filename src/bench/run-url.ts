@@ -1,0 +1,164 @@
+import { lookup } from 'node:dns/promises'
+import type { WayConditions } from '../impair/conditions.ts'
+import { type ImpairedWay, startImpairedWay } from '../impair/impaired-way.ts'
+import type { LoadJob } from './load/load-job.ts'
+import type { LoadReport } from './load/load-report.ts'
+import { runRounds } from './load/rounds.ts'
+import { listeningProcesses } from './origin/listening-processes.ts'
+import { cpuMsOf } from './origin/process-cpu.ts'
+import { formatNumber } from './report/table.ts'
+import { type LoadRound, loadMeasurement } from './results/load-measurement.ts'
+import type { Measurement } from './results/measurement.ts'
+import type { ScenarioResult } from './results/scenario-result.ts'
+import { wireBetween } from './results/wire-bytes.ts'
+import { type RunningSubject, startSubject } from './url-clients.ts'
+import { hostOf, portOf, type UrlPlan } from './url-plan.ts'
+import { urlResult } from './url-result.ts'
+import { wireOf } from './wire-of.ts'
+
+export interface UrlHooks {
+  /** Ends the run; what was measured so far is the result. */
+  readonly signal: AbortSignal
+  /** The origin is on this machine, so that its CPU may be seen. */
+  readonly isLocal: boolean
+  /** A line about how far it is. */
+  readonly log: (line: string) => void
+}
+
+export interface UrlOutcome {
+  readonly result: ScenarioResult
+  /** Of all measured requests. */
+  readonly failures: number
+  readonly measured: number
+  /** Why not all rounds were measured. Undefined: they were. */
+  readonly brokenOff: string | undefined
+}
+
+/** Beyond the time of a job: what has not ended by then has failed. */
+const PATIENCE_SECONDS = 15
+
+const NOTHING: LoadJob['warmUp'] = { requests: 0, seconds: 0 }
+
+/** [D] Measures every subject at a URL, in interleaved rounds. Rejects only when the way cannot be made. */
+export async function runUrl(plan: UrlPlan, hooks: UrlHooks): Promise<UrlOutcome> {
+  if (plan.conditions === undefined) return await runOver(undefined, plan, hooks)
+  await using way = await startWay(plan, plan.conditions)
+  return await runOver(way, plan, hooks)
+}
+
+async function runOver(way: ImpairedWay | undefined, plan: UrlPlan, hooks: UrlHooks): Promise<UrlOutcome> {
+  const { signal, isLocal } = hooks
+  const endpoint = way === undefined ? undefined : `${way.host}:${way.port}`
+  const running: RunningSubject[] = []
+  const unavailable: { subject: string; because: string }[] = []
+  const rounds = new Map<string, LoadRound[]>()
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(running.map(subject => subject[Symbol.asyncDispose]()))
+  }
+  const onAbort = (): void => void stopAll()
+  signal.addEventListener('abort', onAbort, { once: true })
+  let brokenOff: string | undefined
+  try {
+    for (const subject of plan.subjects) {
+      if (signal.aborted) break
+      try {
+        running.push(await startSubject(subject, plan, endpoint, signal))
+      } catch (error) {
+        const because = reasonOf(error)
+        if (signal.aborted) break
+        unavailable.push({ subject: subject.name, because })
+        hooks.log(`${subject.name}: not measured: ${because}`)
+      }
+    }
+    await measureAll(plan, hooks, way, running, rounds)
+  } catch (error) {
+    brokenOff = reasonOf(error)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    await stopAll()
+  }
+  if (signal.aborted) brokenOff = 'it was interrupted'
+  const reports = [...rounds.values()].flat().map(({ report }) => report)
+  return {
+    result: urlResult(plan, { rounds, unavailable, brokenOff, isLocal }),
+    failures: reports.reduce((sum, { failures }) => sum + failures, 0),
+    measured: reports.reduce((sum, { requests }) => sum + requests, 0),
+    brokenOff,
+  }
+}
+
+async function measureAll(
+  plan: UrlPlan,
+  { signal, isLocal, log }: UrlHooks,
+  way: ImpairedWay | undefined,
+  subjects: readonly RunningSubject[],
+  rounds: Map<string, LoadRound[]>,
+): Promise<void> {
+  const origin = isLocal ? listeningProcesses(portOf(plan.url)) : []
+  const originCpuMs = (): number | undefined => (origin.length === 0 ? undefined : cpuMsOf(origin))
+  const run = async ({ client }: RunningSubject, job: LoadJob): Promise<LoadReport> => {
+    signal.throwIfAborted()
+    return await client.run(job)
+  }
+  await runRounds<RunningSubject>({
+    subjects,
+    rounds: plan.rounds,
+    async warmUp(subject) {
+      if (plan.warmUp.requests > 0 && plan.warmUp.seconds > 0) await run(subject, jobOf(plan, plan.warmUp, 0))
+    },
+    async measure(subject, round): Promise<Measurement> {
+      const job = jobOf(plan, plan.measure, round + 1)
+      const before = originCpuMs()
+      const passedBefore = way && wireOf(await way.counts())
+      const report = await run(subject, job)
+      const after = originCpuMs()
+      const passedAfter = way && wireOf(await way.counts())
+      const measured: LoadRound = {
+        job,
+        report,
+        ...(passedBefore && passedAfter && { wire: wireBetween(passedBefore, passedAfter) }),
+        ...(before !== undefined && after !== undefined && { originCpuMs: after - before }),
+      }
+      const own = rounds.get(subject.name)
+      if (own === undefined) rounds.set(subject.name, [measured])
+      else own.push(measured)
+      return loadMeasurement(measured)
+    },
+    onMeasured({ name }, round, { p50Ms, requestsPerSecond, failures }) {
+      log(
+        `round ${round + 1} of ${plan.rounds}: ${name}: p50 ${formatNumber(p50Ms)} ms, ${formatNumber(requestsPerSecond)} req/s, ${failures} failed`,
+      )
+    },
+  })
+}
+
+/** Rounds differ in their seeds, subjects of a round do not. */
+function jobOf(plan: UrlPlan, measure: LoadJob['measure'], number: number): LoadJob {
+  return {
+    requests: [plan.request],
+    arrival: plan.arrival,
+    warmUp: NOTHING,
+    measure,
+    client: plan.isCold ? 'each' : 'kept',
+    deadlineSeconds: measure.seconds + PATIENCE_SECONDS,
+    seed: plan.seed + number,
+  }
+}
+
+async function startWay({ url, resolve, seed }: UrlPlan, conditions: WayConditions): Promise<ImpairedWay> {
+  const port = portOf(url)
+  const host = resolve[`${hostOf(url)}:${port}`] ?? (await lookup(hostOf(url))).address
+  return await startImpairedWay({
+    host,
+    tcpPort: port,
+    ...(url.protocol === 'https:' && { udpPort: port }),
+    conditions,
+    seed,
+  })
+}
+
+/** Of a stack the first line: the rest is ours, and tells users nothing. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.split('\n', 1).join('')
+}

@@ -1,0 +1,41 @@
+import type { Server } from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import { FAST_OPEN_BITS, fastOpenSetting } from '../native/fast-open-setting.ts'
+import { type LoadedSocketCalls, socketCalls } from '../native/socket-calls.ts'
+import { descriptorOf } from '../stream-socket.ts'
+
+/** The most that `fastOpen` may be. */
+export const MAX_FAST_OPEN_QUEUE = 65_535
+/** Why `fastOpen` is refused without `tls`. */
+export const FAST_OPEN_NEEDS_TLS =
+  'needs tls: the data of a SYN can be delivered twice, and without tls that is a request made twice (RFC 7413 section 6.1)'
+
+/** What there is to do it with; tests have other ones. */
+interface FastOpenMachine {
+  readonly loaded: LoadedSocketCalls
+  /** net.ipv4.tcp_fastopen; undefined: it cannot be read. */
+  readonly setting: () => number | undefined
+}
+
+/**
+ * Lets a listening server take data out of a SYN (TCP Fast Open, RFC 7413), from at most `queueLength` clients at once that have not completed the
+ * three-way handshake; the kernel caps that at net.core.somaxconn, and further ones connect as always. Returns undefined, or for people why the
+ * server does not: it works as ever then. Never throws.
+ */
+export function fastOpenListener(
+  server: Server,
+  queueLength: number,
+  { loaded, setting }: FastOpenMachine = { loaded: socketCalls(), setting: fastOpenSetting },
+): string | undefined {
+  if ('unavailable' in loaded) return loaded.unavailable
+  // Without that bit setsockopt succeeds, and nothing comes of it.
+  const value = setting()
+  if (value === undefined) return 'net.ipv4.tcp_fastopen cannot be read'
+  if ((value & FAST_OPEN_BITS.listener) === 0)
+    return `net.ipv4.tcp_fastopen is ${value}, which forbids Fast Open to listeners (0x2 is not set)`
+  const fd = descriptorOf(server)
+  if (fd === undefined)
+    return 'the socket is not of this process: a worker of node:cluster has its primary accept'
+  const errno = loaded.calls.set(fd, 'fastOpenQueue', queueLength)
+  return errno === 0 ? undefined : `the kernel refuses it: ${getSystemErrorName(-errno)}`
+}

@@ -1,0 +1,60 @@
+import { createRequire } from 'node:module'
+
+/** As much of koffi as we use. Its pointers are numbers that nobody checks: see the rooms that call through it. */
+export interface Ffi {
+  /** `null`: what is mapped into the process already, libc among it, and in the binaries of nodejs.org OpenSSL. */
+  load(path: null): FfiLibrary
+  /** Of the last call. */
+  errno(): number
+}
+
+interface FfiLibrary {
+  /** Throws when there is no such symbol. */
+  func(prototype: string): FfiFunction
+}
+
+/** What a function takes and gives is fixed by its prototype. */
+export type FfiFunction = (...args: unknown[]) => unknown
+
+/** `unavailable` is for people: `explain` prints it. */
+export type LoadedFfi = { readonly ffi: Ffi } | { readonly unavailable: string }
+
+const MAX_REASON_LENGTH = 200
+
+let loaded: LoadedFfi | undefined
+
+/** The bridge to native functions, or why there is none. Loaded with the first call, which takes some 14 ms; never throws. */
+export function loadFfi(): LoadedFfi {
+  loaded ??= load(createRequire(import.meta.url), process.platform)
+  return loaded
+}
+
+/** For tests, which hand in another `require` and another system. */
+export function load(require: (id: string) => unknown, platform: string): LoadedFfi {
+  // What is called through it (socket options by number, symbols of the node binary) was looked up for Linux only.
+  if (platform !== 'linux') return { unavailable: `native calls are made on Linux only, not on ${platform}` }
+  try {
+    const ffi = require('koffi')
+    return isFfi(ffi) ? { ffi } : { unavailable: 'koffi is not the version that this build was made for' }
+  } catch (error) {
+    if (isNotFound(error)) return { unavailable: 'koffi is not installed' }
+    return { unavailable: `koffi cannot be loaded: ${textOf(error)}` }
+  }
+}
+
+/** Version 3: in version 2 pointers are objects. */
+function isFfi(value: unknown): value is Ffi {
+  if (typeof value !== 'object' || value === null) return false
+  if (!('load' in value && 'errno' in value && 'version' in value)) return false
+  return typeof value.load === 'function' && String(value.version).startsWith('3.')
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND'
+}
+
+/** Messages of dlopen are long. */
+function textOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : 'no reason was given').split('\n')
+  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH)}…` : line
+}

@@ -1,0 +1,114 @@
+import { type FfiFunction, type LoadedFfi, loadFfi } from './load-ffi.ts'
+import { parseTcpInfo, type TcpInfo } from './tcp-info.ts'
+
+/** Options of a TCP socket that Node has no call for. */
+export type SocketOption = keyof typeof OPTIONS
+
+const SOL_TCP = 6
+/** uapi/linux/tcp.h; the same on every architecture. */
+const OPTIONS = {
+  keepAliveIdleSeconds: 4,
+  keepAliveIntervalSeconds: 5,
+  keepAliveProbes: 6,
+  userTimeoutMs: 18,
+  /** Of a listener: connections that may wait with their data before the handshake is complete. */
+  fastOpenQueue: 23,
+  notSentLowWaterBytes: 25,
+  /** connect(2) puts off the SYN until the first write, which goes with it. */
+  fastOpenConnect: 30,
+  /** Linux 6.15. */
+  retransmitMaxMs: 44,
+} as const
+
+const TCP_INFO = 11
+const TCP_CONGESTION = 13
+const AF_INET = 2
+const AF_INET6 = 10
+/** SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, on every architecture but MIPS, SPARC, Alpha and PA-RISC, which Node has no builds for. */
+const STREAM_SOCKET = 1 | 0o4000 | 0o2_000_000
+const TCP_INFO_BYTES = 512
+const MAX_NAME_BYTES = 16
+
+/**
+ * System calls on sockets. Numbers are errno values, 0 for success. A descriptor is to be read off its socket for each call: the number of a
+ * closed one is given to the next socket that is opened.
+ */
+export interface SocketCalls {
+  /** A stream socket as libuv makes them: it does not block, and is not inherited. */
+  openStream(family: 4 | 6): { readonly fd: number } | { readonly errno: number }
+  close(fd: number): void
+  set(fd: number, option: SocketOption, value: number): number
+  get(fd: number, option: SocketOption): number | undefined
+  setCongestionControl(fd: number, name: string): number
+  congestionControl(fd: number): string | undefined
+  tcpInfo(fd: number): TcpInfo | undefined
+}
+
+/** `unavailable` is for people: `explain` prints it. */
+export type LoadedSocketCalls = { readonly calls: SocketCalls } | { readonly unavailable: string }
+
+let loaded: LoadedSocketCalls | undefined
+
+/** The calls of this machine, or why there are none. Loaded with the first call; never throws. */
+export function socketCalls(): LoadedSocketCalls {
+  loaded ??= bindSocketCalls(loadFfi())
+  return loaded
+}
+
+/** Never throws. */
+export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
+  if ('unavailable' in found) return found
+  const { ffi } = found
+  let getOption: FfiFunction
+  let setOption: FfiFunction
+  let socket: FfiFunction
+  let close: FfiFunction
+  try {
+    const libc = ffi.load(null)
+    setOption = libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)')
+    getOption = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
+    socket = libc.func('int socket(int family, int type, int protocol)')
+    close = libc.func('int close(int fd)')
+  } catch (error) {
+    return {
+      unavailable: `the C library lacks a call: ${error instanceof Error ? error.message : String(error)}`,
+    }
+  }
+  const integer = new Int32Array(1)
+  const length = new Uint32Array(1)
+  const bytes = Buffer.alloc(TCP_INFO_BYTES)
+
+  const read = (fd: number, name: number, size: number): Buffer | undefined => {
+    length[0] = size
+    // as: the prototypes above return int
+    return (getOption(fd, SOL_TCP, name, bytes, length) as number) === 0
+      ? bytes.subarray(0, length[0])
+      : undefined
+  }
+  const errnoOf = (result: unknown): number => (result === 0 ? 0 : ffi.errno())
+  const calls: SocketCalls = {
+    openStream(family) {
+      const fd = socket(family === 6 ? AF_INET6 : AF_INET, STREAM_SOCKET, 0) as number // as: the prototype returns int
+      return fd < 0 ? { errno: ffi.errno() } : { fd }
+    },
+    close: fd => void close(fd),
+    set(fd, option, value) {
+      integer[0] = value
+      return errnoOf(setOption(fd, SOL_TCP, OPTIONS[option], integer, 4))
+    },
+    get: (fd, option) => read(fd, OPTIONS[option], 4)?.readInt32LE(0),
+    setCongestionControl(fd, name) {
+      const text = Buffer.from(name, 'latin1')
+      return errnoOf(setOption(fd, SOL_TCP, TCP_CONGESTION, text, text.length))
+    },
+    congestionControl(fd) {
+      const text = read(fd, TCP_CONGESTION, MAX_NAME_BYTES)?.toString('latin1')
+      return text === undefined ? undefined : text.replace(/\0.*$/s, '')
+    },
+    tcpInfo(fd) {
+      const info = read(fd, TCP_INFO, TCP_INFO_BYTES)
+      return info === undefined ? undefined : parseTcpInfo(info)
+    },
+  }
+  return { calls }
+}

@@ -1,0 +1,51 @@
+import type { FastOpenOutcome } from './fast-open-book.ts'
+
+/** What became of Fast Open, for people and for HandshakeInfo. */
+export interface FastOpenReport {
+  readonly outcome: 'used' | 'fallback'
+  readonly because: string
+  /** The whole first flight went with the SYN, or it is not known how large it was. */
+  readonly isSpared: boolean
+}
+
+/** The data of a SYN that is to be told of. */
+export interface SynFacts {
+  /** Undefined: not measured. */
+  readonly firstFlightBytes: number | undefined
+  readonly family: 4 | 6
+  /** What a segment of the connection carries. Undefined: not known. */
+  readonly segmentBytes: number | undefined
+}
+
+/** Beside the headers and a cookie, where the path carries 1500 bytes. */
+const USUAL_SYN_BYTES = { 4: 1420, 6: 1400 } as const
+/**
+ * The kernel leaves 40 bytes of the MSS to options in a SYN with data, whatever it uses of them; segments later on leave 12 to their timestamps (measured
+ * with Linux 6.18).
+ */
+const SYN_OPTION_BYTES = 40 - 12
+
+const FALLBACKS: Readonly<Record<Exclude<FastOpenOutcome, 'used'>, string>> = {
+  'no-cookie': 'the kernel had no cookie for the address, and asked for one',
+  'not-taken': 'the peer took the connection, but not the data of the SYN',
+  'syn-resent': 'the SYN with data was lost, or something on the way drops it: it was sent again without',
+  stuck: 'nothing came until the connect was made without it',
+}
+
+export function fastOpenReport(
+  outcome: FastOpenOutcome | undefined,
+  { firstFlightBytes, family, segmentBytes }: SynFacts,
+): FastOpenReport {
+  if (outcome === undefined) return fallback('the kernel did not use it')
+  if (outcome !== 'used') return fallback(FALLBACKS[outcome])
+  if (firstFlightBytes === undefined) return { outcome, because: 'the SYN carried data', isSpared: true }
+  const budget = segmentBytes === undefined ? USUAL_SYN_BYTES[family] : segmentBytes - SYN_OPTION_BYTES
+  if (firstFlightBytes <= budget)
+    return { outcome, because: `the SYN carried ${firstFlightBytes} bytes`, isSpared: true }
+  const because = `the SYN carried the beginning of ${firstFlightBytes} bytes: what is beyond ${budget} had to wait for the SYN-ACK, so that no round trip was spared`
+  return { outcome, because, isSpared: false }
+}
+
+function fallback(because: string): FastOpenReport {
+  return { outcome: 'fallback', because, isSpared: false }
+}

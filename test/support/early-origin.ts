@@ -1,0 +1,40 @@
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { NGINX_EARLY } from './early-world.ts'
+import { type Nginx, startNginx } from './nginx.ts'
+import { type SwitchedPort, startSwitchedPort } from './switched-port.ts'
+
+/** nginx that takes early data, and the way to it. */
+export interface EarlyOrigin {
+  /** One for the whole block. */
+  readonly nginx: Nginx
+  /** One for each test: it leads to nginx until the test says otherwise. */
+  readonly way: SwitchedPort
+}
+
+/** Comes and goes with the block of tests that calls this; there only while its tests run. */
+export function useEarlyOrigin(): EarlyOrigin {
+  let nginx: Nginx | undefined
+  let way: SwitchedPort | undefined
+  beforeAll(async () => {
+    nginx = await startNginx({ http2: true, extraServer: NGINX_EARLY })
+  })
+  beforeEach(async () => {
+    way = await startSwitchedPort(nginx?.tlsPort ?? 0)
+  })
+  // Before the hooks of the block itself, since vitest takes these from the last to the first: what uses the way ends before it.
+  afterEach(() => way?.[Symbol.asyncDispose]())
+  afterAll(() => nginx?.stop())
+  return {
+    get nginx() {
+      return running(nginx)
+    },
+    get way() {
+      return running(way)
+    },
+  }
+}
+
+function running<T>(what: T | undefined): T {
+  if (what === undefined) throw new Error('the origin runs within tests only')
+  return what
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { phasesOf } from '../../../../src/bench/clients/phases-of.ts'
+
+describe("what an exchange's time went to", () => {
+  it('is the way to its connection, the wait for the answer, the body', () => {
+    const handshake = { dnsMs: 1, connectMs: 20, tlsMs: 30 }
+    expect(phasesOf({ queueMs: 55, ttfbMs: 25, totalMs: 100, handshake })).toEqual([
+      { name: 'queue', startMs: 0, endMs: 4 },
+      { name: 'dns', startMs: 4, endMs: 5 },
+      { name: 'connect', startMs: 5, endMs: 25 },
+      { name: 'tls', startMs: 25, endMs: 55 },
+      { name: 'waiting', startMs: 55, endMs: 80 },
+      { name: 'body', startMs: 80, endMs: 100 },
+    ])
+  })
+
+  it('is no handshake where the connection was there', () => {
+    expect(phasesOf({ queueMs: 0, ttfbMs: 25, totalMs: 30, handshake: undefined })).toEqual([
+      { name: 'waiting', startMs: 0, endMs: 25 },
+      { name: 'body', startMs: 25, endMs: 30 },
+    ])
+  })
+
+  it('has of a handshake that began before the request only what the request waited for', () => {
+    const handshake = { dnsMs: 5, connectMs: 20, tlsMs: 30 }
+    expect(phasesOf({ queueMs: 40, ttfbMs: 0, totalMs: 40, handshake })).toEqual([
+      { name: 'connect', startMs: 0, endMs: 10 },
+      { name: 'tls', startMs: 10, endMs: 40 },
+    ])
+  })
+
+  it('never lasts longer than the whole', () => {
+    const phases = phasesOf({ queueMs: 0, ttfbMs: 31, totalMs: 30, handshake: undefined })
+    expect(phases).toEqual([{ name: 'waiting', startMs: 0, endMs: 30 }])
+  })
+})

@@ -1,0 +1,11 @@
+import { describe, expect, it } from 'vitest'
+import { ReadingPace } from '../../../../src/bench/clients/reading-pace.ts'
+
+describe('a reader with a pace', () => {
+  it('pauses until it would have read so much', () => {
+    const pace = new ReadingPace(1_000)
+    expect(pace.onBytes(100, 5_000)).toBe(100)
+    expect(pace.onBytes(100, 5_100)).toBe(100)
+    expect(pace.onBytes(50, 5_400)).toBe(0)
+  })
+})

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/lib/load-clients.ts'
+import { type LoadSubject, referencesOf } from '../../../bench/lib/load-subject.ts'
+
+const named = (subjects: readonly LoadSubject[]) =>
+  referencesOf(subjects.map(subject => ({ name: subject.name, subject })))
+
+describe('the subjects of a load', () => {
+  it('are named by library, protocol, manner and origin, and hold the library to the protocol', () => {
+    const subject = ours('h3', 'caddy', { words: 'resumed', keepsTickets: true, connections: 2 })
+    expect(subject).toMatchObject({
+      name: 'middlemile h3 resumed at caddy',
+      origin: 'caddy',
+      setting: { connections: 2, protocols: ['h3'] },
+      protocol: 'h3',
+      keepsTickets: true,
+      isExtra: false,
+    })
+    expect(Object.keys(subject.setting)).toEqual(['connections', 'protocols'])
+    expect(oursAuto('caddy').setting).toEqual({ connections: 0 })
+    // The command line separates names by commas.
+    expect(subject.name).not.toContain(',')
+  })
+})
+
+describe('referencesOf', () => {
+  const atCaddy = [
+    ours('http/1.1', 'caddy'),
+    ours('h2', 'caddy'),
+    ours('h3', 'caddy'),
+    theirs('undici', UNDICI, 'http/1.1', 'caddy'),
+  ]
+  const atNginx = [ours('h2', 'nginx'), theirs('node:http2', NODE_HTTP2, 'h2', 'nginx')]
+  const references = named([...atCaddy, ...atNginx])
+
+  it('compares ours with the others at the same origin, and with our own HTTP/1.1', () => {
+    expect(references('middlemile h3 at caddy')).toEqual(['middlemile h1 at caddy', 'undici h1 at caddy'])
+    expect(references('middlemile h1 at caddy')).toEqual(['undici h1 at caddy'])
+    expect(references('middlemile h2 at nginx')).toEqual(['node:http2 h2 at nginx'])
+  })
+
+  it('takes our own HTTP/2 where there is no HTTP/1.1', () => {
+    expect(named(atCaddy.slice(1))('middlemile h3 at caddy')).toContain('middlemile h2 at caddy')
+  })
+
+  it('compares nobody else, and knows no strangers', () => {
+    expect(references('undici h1 at caddy')).toEqual([])
+    expect(references('curl')).toEqual([])
+  })
+})

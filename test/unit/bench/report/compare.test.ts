@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest'
+import { compareResults } from '../../../../src/bench/report/compare.ts'
+import { formatComparison } from '../../../../src/bench/report/compare-text.ts'
+import type { Measurement } from '../../../../src/bench/results/measurement.ts'
+import type { ResultFile } from '../../../../src/bench/results/result-file.ts'
+import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { resultFileOf } from '../result-file-of.ts'
+
+type Rounds = Readonly<Record<string, readonly Measurement[]>>
+
+const fileOf = (subjects: Rounds, changes: Partial<ResultFile> = {}, name = 'warm'): ResultFile =>
+  resultFileOf(
+    summarizeCase(name, new Map(Object.entries(subjects)), 'p50Ms', subject =>
+      subject === 'ours' ? ['theirs'] : [],
+    ),
+    changes,
+  )
+const rounds = (p50Ms: number, more: Measurement = {}): Measurement[] =>
+  [0, 1, 2, 3, 4, 5, 6].map(i => ({ p50Ms: p50Ms + i / 10, ...more }))
+
+describe('compareResults', () => {
+  it('has both medians of every figure that both files have, their ratio and a verdict', () => {
+    const a = fileOf({ ours: rounds(10, { requestsPerSecond: 100, connections: 0 }) })
+    const b = fileOf({ ours: rounds(5, { requestsPerSecond: 50, connections: 2 }) })
+    const { cases, onlyIn, warnings } = compareResults(a, b)
+    expect(cases).toMatchObject([
+      {
+        scenario: 'load',
+        name: 'warm',
+        figures: [
+          { subject: 'ours', metric: 'p50Ms', a: { median: 10.3 }, b: { median: 5.3 }, verdict: 'better' },
+          { metric: 'requestsPerSecond', title: 'req/s', ratio: 0.5, verdict: 'worse' },
+          { metric: 'connections', ratio: undefined, verdict: 'different' },
+        ],
+      },
+    ])
+    expect(cases[0]?.figures[0]?.ratio).toBeCloseTo(5.3 / 10.3, 9)
+    expect({ onlyIn, warnings }).toEqual({ onlyIn: { a: [], b: [] }, warnings: [] })
+  })
+
+  it('compares pairs as well: a machine that is slow for both subjects alike changes nothing in them', () => {
+    const a = fileOf({ ours: rounds(10), theirs: rounds(10) })
+    const b = fileOf({ ours: rounds(20), theirs: rounds(20) })
+    const figures = compareResults(a, b).cases[0]?.figures
+    expect(figures?.map(({ subject, to, verdict }) => [subject, to, verdict])).toEqual([
+      ['ours', undefined, 'worse'],
+      ['theirs', undefined, 'worse'],
+      ['ours', 'theirs', 'no difference shown'],
+    ])
+    expect(figures?.[2]).toMatchObject({ a: { median: 1 }, b: { median: 1 }, ratio: 1 })
+  })
+
+  it('lists what only one of them has, by the outermost part', () => {
+    const a = fileOf({ ours: rounds(1, { connections: 1 }), undici: rounds(1) })
+    const b = fileOf({ ours: rounds(1), theirs: rounds(1) })
+    expect(compareResults(a, b).onlyIn).toEqual({
+      a: ['load / warm / ours / connections', 'load / warm / undici'],
+      b: ['load / warm / theirs'],
+    })
+    expect(compareResults(a, fileOf({ ours: rounds(1) }, {}, 'cold')).onlyIn).toEqual({
+      a: ['load / warm'],
+      b: ['load / cold'],
+    })
+    const [scenario] = b.results
+    const other = { ...b, results: scenario === undefined ? [] : [{ ...scenario, scenario: 'other' }] }
+    expect(compareResults(b, other)).toMatchObject({ cases: [], onlyIn: { a: ['load'], b: ['other'] } })
+    const narrow = {
+      ...b,
+      results: b.results.map(result => ({ ...result, metrics: result.metrics.slice(1) })),
+    }
+    expect(compareResults(b, narrow).onlyIn.a).toEqual(['load / all cases / p50 ms'])
+  })
+
+  it('knows from elsewhere which way is better when the files do not say', () => {
+    const plain = (file: ResultFile): ResultFile => ({
+      ...file,
+      results: file.results.map(result => ({
+        ...result,
+        metrics: result.metrics.map(({ key, title }) => ({ key, title })),
+      })),
+    })
+    const [a, b] = [fileOf({ ours: rounds(10) }), fileOf({ ours: rounds(5) })].map(plain)
+    if (a === undefined || b === undefined) throw new Error('two files')
+    expect(compareResults(a, b).cases[0]?.figures[0]?.verdict).toBe('better')
+  })
+
+  it('warns of another machine, other versions, settings and a busy machine', () => {
+    const a = fileOf({ ours: rounds(1) })
+    const b = fileOf(
+      { ours: rounds(1) },
+      {
+        settings: { rounds: 7, seed: 2, sizes: ['1k'] },
+        machine: {
+          ...a.machine,
+          cpuModel: 'Another CPU',
+          loadAtStart: 1.5,
+          versions: { node: '22.1.0', caddy: '2.6.2' },
+        },
+      },
+    )
+    expect(compareResults(a, b).warnings).toEqual([
+      'CPU: Some CPU in A, Another CPU in B',
+      'version of node: 20.20.2 in A, 22.1.0 in B',
+      'version of nginx: 1.22.1 in A, none in B',
+      'version of caddy: none in A, 2.6.2 in B',
+      'setting seed: 1 in A, 2 in B',
+      'setting sizes: none in A, ["1k"] in B',
+      'the machine of B was busy when the run began: load 1.50 on 2 cores',
+    ])
+  })
+
+  it('warns when all subjects moved to the same side', () => {
+    const at = (x: number, y: number, z: number): ResultFile =>
+      fileOf({ x: rounds(x), y: rounds(y), z: rounds(z) })
+    expect(compareResults(at(1, 1, 1), at(5, 5, 5)).warnings).toEqual([
+      'load / warm: all 3 subjects have more p50 ms in B: the machine, or what they share',
+    ])
+    expect(compareResults(at(5, 5, 5), at(1, 1, 1)).warnings).toHaveLength(1)
+    expect(compareResults(at(1, 1, 1), at(5, 5, 1)).warnings).toEqual([])
+    expect(compareResults(at(1, 1, 5), at(5, 5, 1)).warnings).toEqual([])
+    const two = (p50Ms: number): ResultFile => fileOf({ x: rounds(p50Ms), y: rounds(p50Ms) })
+    expect(compareResults(two(1), two(5)).warnings).toEqual([])
+  })
+})
+
+describe('formatComparison', () => {
+  const a = fileOf({ ours: rounds(10, { connections: 1 }), theirs: rounds(10).slice(0, 3), gone: rounds(1) })
+  const b = fileOf(
+    { ours: rounds(5, { connections: 1 }), theirs: rounds(10) },
+    { startedAt: '2026-11-23T01:02:03.000Z', settings: { rounds: 7, seed: 2 } },
+  )
+
+  it('is a table of what is not the same throughout, with what speaks against it and the rule', () => {
+    const { rule } = compareResults(a, b)
+    expect(
+      formatComparison(compareResults(a, b)),
+    ).toBe(`A: 2026-11-22T17:34:21.154Z, revision bcc4bf2: load --rounds 7
+B: 2026-11-23T01:02:03.000Z, revision bcc4bf2: load --rounds 7
+warning: setting seed: 1 in A, 2 in B
+
+[load / warm]
+figure                    A     between      B       between    B/A              verdict
+---------------------  ----  ----------  -----  ------------  -----  -------------------
+ours: p50 ms           10.3    10..10.6   5.30       5..5.60  0.51x               better
+theirs: p50 ms         10.1  (10..10.2)   10.3      10..10.6  1.02x  no difference shown
+ours / theirs: p50 ms     1      (1..1)  0.515  0.500..0.528  0.51x               better
+
+only in A: load / warm / gone
+
+4 figures compared: 2 better, 0 worse, 0 different, 2 no difference shown. Not listed: 1 that were the same in every round of both. In parentheses: the least and the most of too few rounds for an interval.
+
+${rule}`)
+  })
+
+  it('leaves out tables in which nothing moved', () => {
+    const same = fileOf({ ours: [{ failures: 0 }] })
+    expect(formatComparison(compareResults(same, same))).not.toContain('[load / warm]')
+  })
+})

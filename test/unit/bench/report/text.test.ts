@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { formatFile, formatScenario } from '../../../../src/bench/report/text.ts'
+import type { CaseResult, ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
+import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { resultFileOf } from '../result-file-of.ts'
+
+const scenarioOf = (...cases: CaseResult[]): ScenarioResult => ({
+  scenario: 'load',
+  description: 'a load',
+  metrics: [
+    { key: 'p50Ms', title: 'p50 ms' },
+    { key: 'failures', title: 'failed' },
+  ],
+  cases,
+  unavailable: [],
+})
+
+const tableOf = (ours: readonly number[], theirs: readonly number[]): CaseResult =>
+  summarizeCase(
+    'warm',
+    new Map([
+      ['ours', ours.map(p50Ms => ({ p50Ms, failures: 0 }))],
+      ['theirs', theirs.map(p50Ms => ({ p50Ms }))],
+    ]),
+    'p50Ms',
+    () => ['theirs'],
+  )
+
+describe('formatScenario', () => {
+  it('has beneath each median its interval, where rounds are enough for one', () => {
+    const result = scenarioOf(tableOf([1, 2, 3, 4, 5, 6, 7], [2, 4, 6, 8, 10, 12, 14]))
+    expect(formatScenario(result)).toBe(`load: a load
+
+[warm] medians
+subject             p50 ms  failed
+------------------  ------  ------
+ours                     4       0
+  95 % of 7 rounds    1..7
+theirs                   8       -
+  95 % of 7 rounds   2..14
+
+[warm] p50 ms, round by round
+subject / to   median          95 %    min    max  pairs  shown
+-------------  ------  ------------  -----  -----  -----  -----
+ours / theirs   0.50x  0.50x..0.50x  0.50x  0.50x      7   less`)
+  })
+
+  it('has the least and the most of fewer rounds, and calls nothing shown', () => {
+    const result = scenarioOf(tableOf([1, 2, 3, 4, 5], [1, 1, 1, 1, 1]))
+    expect(formatScenario(result)).toBe(`load: a load
+
+[warm] medians
+subject                 p50 ms  failed
+----------------------  ------  ------
+ours                         3       0
+  min..max of 5 rounds    1..5
+theirs                       1       -
+
+[warm] p50 ms, round by round
+subject / to   median  95 %    min    max  pairs  shown
+-------------  ------  ----  -----  -----  -----  -----
+ours / theirs   3.00x   n/a  1.00x  5.00x      5    n/a`)
+  })
+
+  it('finds in the rounds the interval that a ratio was stored without', () => {
+    const table = tableOf([1, 2, 3, 4, 5, 6], [2, 1, 6, 2, 10, 3])
+    const ratios = table.ratios.map(({ subject, to, metric, median, min, max, pairs }) => ({
+      subject,
+      to,
+      metric,
+      median,
+      min,
+      max,
+      pairs,
+    }))
+    expect(formatScenario(scenarioOf({ ...table, ratios }))).toBe(formatScenario(scenarioOf(table)))
+    expect(formatScenario(scenarioOf(table))).toContain('no difference')
+    const withoutRounds = formatScenario(scenarioOf({ ...table, subjects: [], ratios }))
+    expect(withoutRounds).toMatch(/ours \/ theirs +1\.25x +- .* -$/m)
+  })
+
+  it('has a table of ratios for every figure that was compared', () => {
+    const rounds = [{ p50Ms: 1, failures: 1 }]
+    const both = new Map([
+      ['ours', rounds],
+      ['theirs', rounds],
+    ])
+    const text = formatScenario(scenarioOf(summarizeCase('x', both, ['p50Ms', 'failures'], () => ['ours'])))
+    expect(text).toContain('[x] p50 ms, round by round')
+    expect(text).toContain('[x] failed, round by round')
+  })
+
+  it('tells what is not measured, notes, aims, and in the end what is not shown', () => {
+    const aims = [{ subject: 'ours', metric: 'p50Ms', atMost: 2, measured: 1, met: true }]
+    const text = formatScenario({
+      ...scenarioOf({ ...tableOf([1], [1]), ratios: [], notes: ['ours: slow'], aims }),
+      unavailable: [{ subject: 'h3', because: 'no UDP' }],
+      limits: ['loopback has no loss', 'one machine'],
+    })
+    expect(text).toContain('load: a load\n  not measured: h3: no UDP\n')
+    expect(text).toContain(`[warm] ours: slow
+
+[warm] aim: ours at most 2 p50 ms: 1: met
+
+What these figures do not show:
+  loopback has no loss
+  one machine`)
+  })
+})
+
+describe('formatFile', () => {
+  it('begins with when, how and on what it was measured', () => {
+    const [first, second, third, fourth, fifth] = formatFile(resultFileOf(tableOf([1], [1]))).split('\n')
+    expect([first, second, third, fourth, fifth]).toEqual([
+      'measured 2026-11-22T17:34:21.154Z: load --rounds 7',
+      '2 cores, Some CPU, Linux 6.18.44, load 0.34',
+      'node 20.20.2, nginx 1.22.1; revision bcc4bf2',
+      '',
+      'load: a load',
+    ])
+  })
+})

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import type { LoadRound } from '../../../src/bench/results/load-measurement.ts'
+import { otherSubjects, protocolSubjects } from '../../../src/bench/subjects.ts'
+import { describePlan, hostOf, portOf, type UrlPlan } from '../../../src/bench/url-plan.ts'
+import { urlResult } from '../../../src/bench/url-result.ts'
+import { roundOf } from './load-report-of.ts'
+
+const PLAN: UrlPlan = {
+  url: new URL('https://origin.example:8443/a?b'),
+  subjects: protocolSubjects('h2,h3,auto'),
+  request: { label: '/a', method: 'GET', path: '/a?b' },
+  arrival: { kind: 'closed', concurrency: 8 },
+  warmUp: { requests: 0, seconds: 0 },
+  measure: { requests: Number.POSITIVE_INFINITY, seconds: 3 },
+  rounds: 6,
+  seed: 1,
+  isCold: false,
+  isResumed: false,
+  isEarly: false,
+  ca: undefined,
+  resolve: {},
+  conditions: undefined,
+}
+
+const LOSSY: UrlPlan = { ...PLAN, conditions: { toServer: {}, toClient: { lossRate: 0.01 } } }
+
+/** One request of so many bytes in each of them. */
+function roundsOf(bytes: number): Map<string, LoadRound[]> {
+  const round = (protocols: readonly string[]): LoadRound =>
+    roundOf([10], {
+      receivedBytes: bytes,
+      byProtocol: Object.fromEntries(protocols.map(protocol => [protocol, 1])),
+    })
+  return new Map([
+    ['h2', [round(['h2'])]],
+    ['http/1.1', [round(['http/1.1'])]],
+    ['h3', [round(['h3'])]],
+    ['auto', [round(['h2', 'h3'])]],
+  ])
+}
+
+const resultOf = (plan: UrlPlan, rounds = roundsOf(1_000), brokenOff?: string) =>
+  urlResult(plan, { rounds, unavailable: [], brokenOff, isLocal: true })
+
+const compared = (result: ReturnType<typeof resultOf>): string[] => [
+  ...new Set(result.cases[0]?.ratios.map(({ subject, to }) => `${subject} / ${to}`)),
+]
+
+describe('what a run comes to', () => {
+  it('is all others beside the first', () => {
+    expect(compared(resultOf(PLAN))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
+  })
+
+  it('compares rates of a closed loop, tails of an open one, first bytes of cold ones', () => {
+    const keys = (plan: UrlPlan) => [...new Set(resultOf(plan).cases[0]?.ratios.map(({ metric }) => metric))]
+    expect(keys(PLAN)).toContain('requestsPerSecond')
+    expect(keys({ ...PLAN, isCold: true })).toEqual(['p50Ms', 'firstByteP50Ms', 'cpuMsPerRequest'])
+    const shown = (plan: UrlPlan) => resultOf(plan).metrics.map(({ key }) => key)
+    expect(shown(PLAN)).toContain('requestsPerSecond')
+    expect(shown({ ...PLAN, isCold: true })).not.toContain('requestsPerSecond')
+  })
+
+  it('says why it ended early', () => {
+    expect(resultOf(PLAN, roundsOf(1), 'it was interrupted').cases[0]?.notes).toContain(
+      'broken off: it was interrupted',
+    )
+  })
+
+  it('is a table without rows when nothing was measured', () => {
+    expect(resultOf(PLAN, new Map()).cases[0]).toMatchObject({ subjects: [], ratios: [] })
+  })
+
+  it('has the limits of what was measured, and of nothing else', () => {
+    const plan = { ...PLAN, subjects: [...protocolSubjects('h2x2'), ...otherSubjects('curl')] }
+    const limits = (names: readonly string[]): string =>
+      (resultOf(plan, new Map(names.map(name => [name, [roundOf([1])]]))).limits ?? []).join('\n')
+    expect(limits(['h2x2'])).toContain('h2x2: 2 pools of one connection each')
+    expect(limits(['h2x2'])).not.toContain('curl')
+    expect(limits(['curl'])).toContain('curl: the start of its process')
+    expect(limits(['h2x2'])).not.toContain('relay')
+  })
+})
+
+describe('losses that QUIC feels and TCP does not', () => {
+  it('leave nothing to compare where bodies are larger than a first window', () => {
+    const result = resultOf(LOSSY, roundsOf(100_000))
+    expect(compared(result)).toEqual(['http/1.1 / h2'])
+    expect(result.cases[0]?.notes).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('h3 is not compared with h2: losses slow QUIC down'),
+        expect.stringContaining('auto is not compared with h2'),
+      ]),
+    )
+  })
+
+  it('are of no account to smaller ones, or where nothing is lost', () => {
+    expect(compared(resultOf(LOSSY))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
+    const delayed = { ...PLAN, conditions: { toServer: { delayMs: 20 }, toClient: { delayMs: 20 } } }
+    expect(compared(resultOf(delayed, roundsOf(100_000)))).toHaveLength(3)
+  })
+})
+
+describe('a plan', () => {
+  it('is described in one sentence', () => {
+    expect(describePlan(PLAN)).toBe(
+      'GET https://origin.example:8443/a?b: 8 requests at a time (closed loop); 6 rounds of 3 s',
+    )
+    const open: UrlPlan = {
+      ...PLAN,
+      arrival: { kind: 'open', perSecond: 20, spacing: 'poisson', maxInFlight: 8 },
+      measure: { requests: 10, seconds: 3 },
+      rounds: 1,
+      isCold: true,
+      isResumed: true,
+    }
+    expect(describePlan(open)).toBe(
+      'GET https://origin.example:8443/a?b: 20 requests/s, at random times, whatever became of those before (open loop), a new connection for each, resumed; 1 round of 3 s or 10 requests',
+    )
+  })
+
+  it.each([
+    ['https://a.example/', 443, 'a.example'],
+    ['http://a.example/', 80, 'a.example'],
+    ['https://[::1]:8443/', 8443, '::1'],
+  ])('%s has port %d at %s', (text, port, host) => {
+    expect([portOf(new URL(text)), hostOf(new URL(text))]).toEqual([port, host])
+  })
+})

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { formatFault } from '../../../src/service/config/config-fault.ts'
+import { readConfigText } from '../../../src/service/config/config-text.ts'
+
+const REST = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a } }\n'
+
+function settingsOf(text: string) {
+  const read = readConfigText(REST + text, '.')
+  if (!read.ok) throw new Error(read.faults.map(fault => formatFault(fault)).join('\n'))
+  return read.settings
+}
+
+function faults(text: string): string[] {
+  const read = readConfigText(REST + text, '.')
+  return read.ok ? [] : read.faults.map(fault => formatFault(fault))
+}
+
+describe('a configuration', () => {
+  it('has all options of the resolver', () => {
+    const { resolver } = settingsOf(
+      'resolver: { dnsCache: 10s, dnsNegativeCache: 500, maxDnsEntries: 64, networkCheck: 1s, dnsRefresh: 0 }',
+    )
+    expect(resolver).toEqual({
+      dnsCacheMs: 10_000,
+      dnsNegativeCacheMs: 500,
+      maxDnsEntries: 64,
+      networkCheckMs: 1_000,
+      dnsRefreshMs: 0,
+    })
+    expect(settingsOf('').resolver).toBeUndefined()
+  })
+
+  it('has the liveness of listeners beside that of origins', () => {
+    const { ingress, transport } = settingsOf(
+      'ingress: { liveness: { interval: 2s, timeout: 6s, quietInterval: 1m, idleInterval: 0 } }\ndefaults: { liveness: { interval: 1s } }',
+    )
+    expect(ingress).toEqual({
+      liveness: { intervalMs: 2_000, timeoutMs: 6_000, quietIntervalMs: 60_000, idleIntervalMs: 0 },
+    })
+    expect(transport.defaults).toEqual({ liveness: { intervalMs: 1_000 } })
+  })
+
+  it('is refused with the place of what is misspelled or cannot be', () => {
+    expect(
+      faults(
+        'resolver: { dnsRefreshMs: 1, networkChek: 5s, maxDnsEntries: 0 }\ningress: { liveness: { intervall: 1s, timeout: 1000h } }',
+      ),
+    ).toEqual([
+      '3:13: resolver.dnsRefreshMs: unknown key; did you mean "dnsRefresh"?',
+      '3:30: resolver.networkChek: unknown key; did you mean "networkCheck"?',
+      '3:62: resolver.maxDnsEntries: must be at least 1, not 0',
+      '4:24: ingress.liveness.intervall: unknown key; did you mean "interval"?',
+      '4:48: ingress.liveness.timeout: must be at most 2147483647 ms, not 3600000000 ms',
+    ])
+    expect(faults('resolvr: { dnsRefresh: 1s }')).toEqual([
+      '3:1: resolvr: unknown key; did you mean "resolver"?',
+    ])
+  })
+})
