@@ -1,6 +1,6 @@
-import { RecentIds } from '../multiplex/recent-ids.ts'
 import { StreamRing } from '../multiplex/stream-ring.ts'
 import type { ActiveStream } from './active-stream.ts'
+import { RecentIds } from './recent-ids.ts'
 import { type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './stream-state.ts'
 
 const MAX_STREAM_ID = 0x7fffffff

@@ -1,4 +1,5 @@
 import type { QuicEnd, QuicEvent, QuicHandshake } from '../quic/engine.ts'
+import { SeenStreams } from '../seen-streams.ts'
 import type { ControlFrames } from './control-frames.ts'
 import { readDatagram } from './datagrams.ts'
 import { ERROR_CODES, errorCodeOf } from './error-codes.ts'
@@ -10,6 +11,9 @@ import { quicFailure } from './quic-failure.ts'
 import type { RequestStream } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'
 import { UnidirectionalStreams } from './unidirectional-streams.ts'
+
+/** Client-initiated, bidirectional: every fourth id from here on (RFC 9000 2.1). */
+const FIRST_REQUEST = 0
 
 /** What of a turn concerns the session as a whole. */
 export interface TurnHost {
@@ -30,8 +34,10 @@ export class InboundTurn {
   readonly #host: TurnHost
   #receivedBytes = 0
   #end: QuicEnd | undefined
-  /** Request streams that can be read. Each once: one that was read to its end and came up again would be taken for a new request. */
+  /** Request streams that can be read. */
   #readable = new Set<number>()
+  /** One that is over may come up once more, when somebody read it to its end after it was found readable: it is no new request. */
+  readonly #requests = new SeenStreams(FIRST_REQUEST)
 
   constructor(
     core: SessionCore,
@@ -132,12 +138,13 @@ export class InboundTurn {
 
   /** Bidirectional streams of the peer: requests, if we are the server. */
   #openedByPeer(id: number): RequestStream | undefined {
-    const { role, quic, brokenOff } = this.#core
+    const { role, quic } = this.#core
     const isOurs = (id & 1) === (role === 'client' ? 0 : 1)
-    if (isOurs || brokenOff.has(id)) return undefined
+    if (isOurs) return undefined
     if (role === 'client') {
       throw new ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream') // RFC 9114 6.1
     }
+    if (!this.#requests.add(id)) return undefined
     const stream = this.#host.acceptRequest(id)
     if (stream !== undefined) {
       this.#breaks.onAccepted(stream)
@@ -145,7 +152,6 @@ export class InboundTurn {
     }
     quic.stop(id, ERROR_CODES.H3_REQUEST_REJECTED)
     quic.reset(id, ERROR_CODES.H3_REQUEST_REJECTED)
-    brokenOff.add(id)
     return undefined
   }
 

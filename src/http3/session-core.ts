@@ -1,6 +1,5 @@
 import { NO_HEADERS } from '../headers.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
-import { RecentIds } from '../multiplex/recent-ids.ts'
 import type { ResetCode } from '../multiplex/reset-code.ts'
 import type { StreamReset } from '../multiplex/stream-events.ts'
 import { StreamRing } from '../multiplex/stream-ring.ts'
@@ -39,8 +38,6 @@ export class SessionCore {
   readonly reader: SectionReader
   readonly sending: SendSide
   readonly guard: FloodGuard
-  /** Streams of the peer that we have broken off. */
-  readonly brokenOff = new RecentIds()
   peerSettings: Settings = INITIAL_SETTINGS
   hasPeerSettings = false
   /** The time of the input or command that is being worked on. */
@@ -109,7 +106,6 @@ export class SessionCore {
   /** 431 (RFC 6585 5) rather than a bare reset: the client learns what was wrong. Nobody was told of the request. */
   #refuseLargeHead(stream: RequestStream): void {
     const length = this.sections.response(stream.id, 431, NO_HEADERS)
-    this.brokenOff.add(stream.id)
     if (!stream.hasReadEnd) this.quic.stop(stream.id, ERROR_CODES.H3_NO_ERROR) // RFC 9114 4.1
     this.reader.cancel(stream.id)
     stream.isPaused = true
@@ -158,8 +154,6 @@ export class SessionCore {
   /** Tells the peer on both sides of the stream, as far as they are not done. */
   #breakOff(stream: RequestStream, code: ErrorCode): void {
     const { quic } = this
-    // What of it still comes must not be taken for a new request.
-    this.brokenOff.add(stream.id)
     if (!stream.hasReadEnd) quic.stop(stream.id, ERROR_CODES[code])
     // An answer that was broken off must not look like a whole one, nor like one that is not wanted.
     if (!stream.hasSentEnd) {

@@ -83,7 +83,7 @@ export class Histogram {
     return this.#count === 0 ? Number.NaN : this.#maxUs / 1000
   }
 
-  /** Exact of what was recorded here; what was added counts as the middle of its bucket (0.05 %). NaN of none. */
+  /** Exact of what was recorded here; what was added counts as the middle of its bucket (0.05 %, and the microsecond it was rounded up to). NaN of none. */
   get meanMs(): number {
     return this.#count === 0 ? Number.NaN : this.#sumUs / this.#count / 1000
   }

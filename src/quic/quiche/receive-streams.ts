@@ -1,9 +1,10 @@
+import { SeenStreams } from '../../seen-streams.ts'
 import type { StreamRead } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import type { EventQueue } from './event-queue.ts'
 import { nativeError } from './native-error.ts'
 import type { SendStreams } from './send-streams.ts'
-import { firstStream, isOpenedBy, isUnidirectional, type Role, SeenStreams } from './stream-ids.ts'
+import { firstStream, isOpenedBy, isUnidirectional, type Role } from './stream-ids.ts'
 import type { SurplusWatchdog } from './surplus-watchdog.ts'
 
 /** What is read over of a stream of the peer's that we want no more of, before STOP_SENDING is sent. */

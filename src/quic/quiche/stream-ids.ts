@@ -14,28 +14,3 @@ export const firstStream = (role: Role, direction: StreamDirection): number =>
 
 /** Ids above 2^31 do not survive bit operations, but no connection comes that far: quiche keeps 40 bytes for each that ever was. */
 export const sequenceOf = (stream: number): number => Math.floor(stream / 4)
-
-/**
- * Which ids of one kind were seen, in little memory: all below a mark, and those that came before their time. They come nearly in
- * order, since a peer opens them so.
- */
-export class SeenStreams {
-  #next: number
-  readonly #ahead = new Set<number>()
-
-  constructor(first: number) {
-    this.#next = first
-  }
-
-  /** False: it was seen before. */
-  add(stream: number): boolean {
-    if (stream < this.#next || this.#ahead.has(stream)) return false
-    if (stream !== this.#next) {
-      this.#ahead.add(stream)
-      return true
-    }
-    this.#next += 4
-    while (this.#ahead.delete(this.#next)) this.#next += 4
-    return true
-  }
-}

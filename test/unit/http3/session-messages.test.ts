@@ -378,4 +378,22 @@ describe('messages that are right', () => {
     expect(rig.bodies.get(0)).toBe('sleeper'.repeat(500))
     expect(rig.bodies.get(4)).toBe('wakeragain')
   })
+
+  it('a server: a request that another woke, and that is over before its turn to be read comes, is no second request', () => {
+    const rig = new SessionRig('server')
+    rig.receive(0, requestHeaders('/', [], 'POST'))
+    rig.receive(4, POST_HEAD)
+    rig.receive(8, POST_HEAD)
+    for (const id of [0, 8]) rig.stream(id).respond(200, NO_HEADERS, true)
+    rig.stream(8).pause()
+    rig.log()
+    rig.onData = stream => {
+      if (stream.id === 4) rig.stream(8).resume()
+    }
+    rig.quic.deliver(4, data('waker'))
+    rig.quic.deliver(8, data('sleeper'), true)
+    rig.turn()
+    expect(rig.log()).toEqual(['data 4 5', 'data 8 7', 'closed 8', 'end 8'])
+    expect(rig.session.openStreams).toBe(2)
+  })
 })

@@ -5,12 +5,7 @@ import { brokenEnd, connectionEnd } from '../../../../src/quic/quiche/connection
 import { EventQueue } from '../../../../src/quic/quiche/event-queue.ts'
 import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/load-binding.ts'
 import { nativeError } from '../../../../src/quic/quiche/native-error.ts'
-import {
-  firstStream,
-  isOpenedBy,
-  isUnidirectional,
-  SeenStreams,
-} from '../../../../src/quic/quiche/stream-ids.ts'
+import { firstStream, isOpenedBy, isUnidirectional } from '../../../../src/quic/quiche/stream-ids.ts'
 
 describe('nativeError', () => {
   it('reads names and numbers', () => {
@@ -21,21 +16,7 @@ describe('nativeError', () => {
   })
 })
 
-describe('SeenStreams', () => {
-  it('tells each id apart, in whatever order they come', () => {
-    fc.assert(
-      fc.property(fc.array(fc.nat(60)), sequences => {
-        const seen = new SeenStreams(1)
-        const known = new Set<number>()
-        for (const sequence of sequences) {
-          const stream = 1 + sequence * 4
-          expect(seen.add(stream)).toBe(!known.has(stream))
-          known.add(stream)
-        }
-      }),
-    )
-  })
-
+describe('stream ids', () => {
   it('goes by the kinds of RFC 9000 2.1', () => {
     expect([firstStream('client', 'bidirectional'), firstStream('server', 'bidirectional')]).toEqual([0, 1])
     expect([firstStream('client', 'unidirectional'), firstStream('server', 'unidirectional')]).toEqual([2, 3])

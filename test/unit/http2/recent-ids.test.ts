@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RecentIds } from '../../../src/multiplex/recent-ids.ts'
+import { RecentIds } from '../../../src/http2/recent-ids.ts'
 
 describe('RecentIds', () => {
   it('knows the last 1024, and forgets the oldest', () => {
