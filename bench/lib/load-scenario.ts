@@ -13,7 +13,13 @@ import { planCpus } from './cpus.ts'
 import { jobOf, type LoadCase, type LoadScenario, NO_CONDITIONS } from './load-case.ts'
 import { type LoadOrigins, startLoadOrigins } from './load-origins.ts'
 import { type LoadPlan, planLoad } from './load-plan.ts'
-import { type LoadSubject, type RunningSubject, referencesOf, startSubjectClient } from './load-subject.ts'
+import {
+  http3RivalsOf,
+  type LoadSubject,
+  type RunningSubject,
+  referencesOf,
+  startSubjectClient,
+} from './load-subject.ts'
 import { type LoadWay, nearWay, openLossyWay } from './load-way.ts'
 import type { BenchSettings, Scenario } from './scenario.ts'
 
@@ -171,6 +177,7 @@ class ScenarioRun {
       name,
       compared: this.#compared,
       references: referencesOf(subjects),
+      rivals: http3RivalsOf(subjects),
     })
   }
 }

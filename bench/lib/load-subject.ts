@@ -116,6 +116,26 @@ export function referencesOf(
   }
 }
 
+/**
+ * Of ours over HTTP/3: ours over TCP that begin their connections in the same way, at the same origin, or where it has none of them at the
+ * others.
+ */
+export function http3RivalsOf(
+  subjects: readonly { readonly name: string; readonly subject: LoadSubject }[],
+): (name: string) => readonly string[] {
+  return name => {
+    const one = subjects.find(entry => entry.name === name)?.subject
+    if (one === undefined || !isOurs(one) || one.protocol !== 'h3') return []
+    const rivals = subjects
+      .map(({ subject }) => subject)
+      .filter(other => isOurs(other) && (other.protocol === 'h2' || other.protocol === 'http/1.1'))
+      .filter(other => other.keepsTickets === one.keepsTickets)
+      .filter(other => other.setting.earlyData === one.setting.earlyData)
+    const beside = rivals.filter(({ origin }) => origin === one.origin)
+    return (beside.length > 0 ? beside : rivals).map(other => other.name)
+  }
+}
+
 function isOurs({ name }: LoadSubject): boolean {
   return name.startsWith(OURS)
 }

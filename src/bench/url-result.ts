@@ -3,6 +3,7 @@ import { isFair, unfairNote } from './loss-fairness.ts'
 import type { LoadRound } from './results/load-measurement.ts'
 import type { Metric, ScenarioResult } from './results/scenario-result.ts'
 import { loadMetricsOf, summarizeLoad } from './results/summarize-load.ts'
+import type { UrlSubject } from './subjects.ts'
 import { describePlan, type UrlPlan } from './url-plan.ts'
 
 interface UrlFindings {
@@ -37,9 +38,14 @@ export function urlResult(plan: UrlPlan, findings: UrlFindings): ScenarioResult 
   const roundsOf = (name = ''): readonly LoadRound[] => findings.rounds.get(name) ?? []
   const isUnfair = (name: string): boolean =>
     name !== first && !isFair(plan.conditions, roundsOf(name), roundsOf(first))
+  const rivals = (name: string): readonly string[] =>
+    plan.subjects
+      .filter(other => isOverTcp(other) && isFair(plan.conditions, roundsOf(name), roundsOf(other.name)))
+      .map(other => other.name)
   const table = summarizeLoad(findings.rounds, {
     name: `${plan.request.method} ${plan.url.pathname}`,
     compared: ['p50Ms', telling(plan), 'cpuMsPerRequest'],
+    rivals: subject => (plan.subjects.some(isOverHttp3(subject)) ? rivals(subject) : []),
     references: subject => (first === undefined || isUnfair(subject) ? [] : [first]),
   })
   const unfair = first === undefined ? [] : subjects.filter(isUnfair).map(name => unfairNote(name, first))
@@ -53,6 +59,15 @@ export function urlResult(plan: UrlPlan, findings: UrlFindings): ScenarioResult 
     unavailable: findings.unavailable,
     limits: limitsOf(plan, findings),
   }
+}
+
+/** Of our own client: others differ by more than their protocol. */
+function isOverTcp({ client, protocol }: UrlSubject): boolean {
+  return client.file === 'middlemile' && (protocol === 'h2' || protocol === 'http/1.1')
+}
+
+function isOverHttp3(subject: string): (one: UrlSubject) => boolean {
+  return ({ name, client, protocol }) => name === subject && client.file === 'middlemile' && protocol === 'h3'
 }
 
 function columnsOf({ isCold, arrival }: UrlPlan, metrics: readonly Metric[]): readonly Metric[] {

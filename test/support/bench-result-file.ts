@@ -1,4 +1,5 @@
 import { Histogram } from '../../src/bench/results/histogram.ts'
+import { judgeHttp3 } from '../../src/bench/results/judge-http3.ts'
 import type { Measurement } from '../../src/bench/results/measurement.ts'
 import type { ResultFile } from '../../src/bench/results/result-file.ts'
 import type { Metric } from '../../src/bench/results/scenario-result.ts'
@@ -90,6 +91,9 @@ export function syntheticResultFile({
               ...entry,
               detail: syntheticDetail(subjects[i]?.ms ?? 50, requests, random),
             })),
+            http3: judgeHttp3(measured, METRICS, subject =>
+              subject === first ? summary.subjects.slice(1).map(other => other.subject) : [],
+            ),
             aims: [
               { subject: first, metric: 'p50Ms', atMost: 60, measured: 52, met: true },
               { subject: first, metric: 'p99Ms', atMost: 60, measured: 180, met: false },

@@ -11,6 +11,7 @@ import { summarySection } from './html/summary.ts'
 import { factsTables } from './html/tables/facts-table.ts'
 import { FIGURES_NOTE } from './html/tables/figures-table.ts'
 import { roundsTable } from './html/tables/rounds-table.ts'
+import { verdictsTable } from './html/tables/verdicts-table.ts'
 
 /** What the page may do: be styled by itself. A script in it, or a request of it, is an attack. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -67,6 +68,7 @@ function drawScenario(
 <p class="lead">${description}</p>
 ${unavailable.length === 0 ? undefined : markup`<h4>Not measured</h4><ul class="notes">${unavailable.map(({ subject, because }) => markup`<li><bdi>${subject}</bdi>: ${because}</li>`)}</ul>`}
 ${limits.length === 0 ? undefined : markup`<h4>What the figures do not show</h4><ul class="notes">${limits.map(limit => markup`<li>${limit}</li>`)}</ul>`}
+${verdictsTable(result)}
 <p class="note">${FIGURES_NOTE}</p>
 ${cases.map((entry, i) => caseSection(result, entry, caseId(index, i), looks))}
 </section>

@@ -5,6 +5,7 @@ import { formatFigures } from './figures-text.ts'
 import { formatMachine } from './machine-text.ts'
 import { formatRatios } from './ratios-text.ts'
 import { formatNumber } from './table.ts'
+import { formatVerdicts } from './verdicts-text.ts'
 
 /** A whole file for a terminal: when and on what it was measured, and every table. */
 export function formatFile({ startedAt, arguments: args, machine, results }: ResultFile): string {
@@ -17,6 +18,8 @@ export function formatScenario(result: ScenarioResult): string {
   const missing = result.unavailable.map(({ subject, because }) => `\n  not measured: ${subject}: ${because}`)
   const parts = [`${result.scenario}: ${result.description}${missing.join('')}`]
   for (const entry of result.cases) parts.push(formatCase(entry, result.metrics))
+  const verdicts = formatVerdicts(result)
+  if (verdicts !== undefined) parts.push(verdicts)
   const { limits = [] } = result
   if (limits.length > 0)
     parts.push(`What these figures do not show:\n${limits.map(limit => `  ${limit}`).join('\n')}`)

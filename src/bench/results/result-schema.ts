@@ -3,6 +3,7 @@ import type { JudgedAim } from './aims.ts'
 import type { Interval } from './estimates.ts'
 import { MAX_RECORDED_US } from './histogram.ts'
 import type { HistogramRecord } from './histogram-record.ts'
+import type { Http3Verdict } from './http3-verdict.ts'
 import type { MachineFacts } from './machine-facts.ts'
 import type { Measurement } from './measurement.ts'
 import type { ResultFile } from './result-file.ts'
@@ -44,6 +45,20 @@ const ratio: z.ZodType<RatioResult> = z.looseObject({
   max: z.number(),
   pairs: z.int().min(1),
   interval: interval.exactOptional(),
+})
+
+const verdict: z.ZodType<Http3Verdict> = z.looseObject({
+  subject: z.string(),
+  to: z.string(),
+  metric: z.string(),
+  outcome: z.enum(['wins', 'loses', 'not-shown']),
+  ratio: z.looseObject({
+    median: z.number(),
+    min: z.number(),
+    max: z.number(),
+    pairs: z.int().min(1),
+    interval: interval.exactOptional(),
+  }),
 })
 
 const aim: z.ZodType<JudgedAim> = z
@@ -104,6 +119,7 @@ const table: z.ZodType<CaseResult> = z.looseObject({
   name: z.string(),
   subjects: z.array(subject),
   ratios: z.array(ratio),
+  http3: z.array(verdict).exactOptional(),
   aims: z.array(aim).exactOptional(),
   notes: z.array(z.string()).exactOptional(),
 })

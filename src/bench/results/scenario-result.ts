@@ -1,5 +1,6 @@
 import type { JudgedAim } from './aims.ts'
 import type { Ratio } from './estimates.ts'
+import type { Http3Verdict } from './http3-verdict.ts'
 import type { Measurement } from './measurement.ts'
 import type { SubjectDetail } from './subject-detail.ts'
 
@@ -31,6 +32,8 @@ export interface CaseResult {
   name: string
   subjects: readonly SubjectResult[]
   ratios: readonly RatioResult[]
+  /** Where HTTP/3 wins and where it loses, beside the same client over TCP. */
+  http3?: readonly Http3Verdict[]
   /** What was hoped for, and whether it came true. */
   aims?: readonly JudgedAim[]
   /** What no column says, a line each. */

@@ -1,3 +1,4 @@
+import { judgeHttp3 } from './judge-http3.ts'
 import { loadDetail } from './load-detail.ts'
 import { LOAD_METRICS, type LoadRound, loadMeasurement } from './load-measurement.ts'
 import { loadNotes } from './load-notes.ts'
@@ -11,12 +12,14 @@ export interface LoadSummaryOptions {
   readonly compared: readonly string[]
   /** With whom a subject is compared. */
   readonly references: (subject: string) => readonly string[]
+  /** Of one that goes over HTTP/3: with whom over TCP it is to be compared. Of others: nobody. Default: nobody at all. */
+  readonly rivals?: (subject: string) => readonly string[]
 }
 
 /** One table of a load: rows, ratios, the material of charts, and what no column says. */
 export function summarizeLoad(
   rounds: ReadonlyMap<string, readonly LoadRound[]>,
-  { name, compared, references }: LoadSummaryOptions,
+  { name, compared, references, rivals = () => [] }: LoadSummaryOptions,
 ): CaseResult {
   const measurements = new Map([...rounds].map(([subject, all]) => [subject, all.map(loadMeasurement)]))
   const result = summarizeCase(name, measurements, compared, references)
@@ -24,8 +27,10 @@ export function summarizeLoad(
     ...subject,
     detail: loadDetail(rounds.get(subject.subject) ?? []),
   }))
+  const metrics = LOAD_METRICS.filter(({ key }) => compared.includes(key))
+  const http3 = judgeHttp3(measurements, metrics, rivals)
   const notes = [...rounds].flatMap(([subject, all]) => loadNotes(subject, all))
-  return { ...result, subjects, ...(notes.length > 0 && { notes }) }
+  return { ...result, subjects, ...(http3.length > 0 && { http3 }), ...(notes.length > 0 && { notes }) }
 }
 
 /** Those of LOAD_METRICS that some subject of some case has a figure for. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/lib/load-clients.ts'
-import { type LoadSubject, referencesOf } from '../../../bench/lib/load-subject.ts'
+import { http3RivalsOf, type LoadSubject, referencesOf } from '../../../bench/lib/load-subject.ts'
 
 const named = (subjects: readonly LoadSubject[]) =>
   referencesOf(subjects.map(subject => ({ name: subject.name, subject })))
@@ -46,5 +46,45 @@ describe('referencesOf', () => {
   it('compares nobody else, and knows no strangers', () => {
     expect(references('undici h1 at caddy')).toEqual([])
     expect(references('curl')).toEqual([])
+  })
+})
+
+describe('http3RivalsOf', () => {
+  const rivalsOf = (...subjects: readonly LoadSubject[]) =>
+    http3RivalsOf(subjects.map(subject => ({ name: subject.name, subject })))(subjects[0]?.name ?? '')
+  const early = { words: 'early data', keepsTickets: true, earlyData: true }
+
+  it('are ours over TCP at the same origin, whatever the number of their connections', () => {
+    const six = ours('http/1.1', 'caddy', { words: 'x6', connections: 6 })
+    expect(
+      rivalsOf(
+        ours('h3', 'caddy'),
+        six,
+        ours('h2', 'caddy'),
+        ours('h2', 'nginx'),
+        oursAuto('caddy'),
+        theirs('undici', UNDICI, 'http/1.1', 'caddy'),
+      ),
+    ).toEqual(['middlemile h1 x6 at caddy', 'middlemile h2 at caddy'])
+  })
+
+  it('are those at other origins where this one speaks HTTP/3 alone', () => {
+    expect(rivalsOf(ours('h3', 'own'), ours('h2', 'nginx'))).toEqual(['middlemile h2 at nginx'])
+  })
+
+  it('begin their connections in the same way', () => {
+    expect(
+      rivalsOf(
+        ours('h3', 'caddy', early),
+        ours('h2', 'caddy'),
+        ours('h2', 'caddy', { words: 'resumed', keepsTickets: true }),
+        ours('h2', 'nginx', early),
+      ),
+    ).toEqual(['middlemile h2 early data at nginx'])
+  })
+
+  it('has nobody else', () => {
+    expect(rivalsOf(ours('h2', 'caddy'), ours('http/1.1', 'caddy'))).toEqual([])
+    expect(http3RivalsOf([])('a stranger')).toEqual([])
   })
 })

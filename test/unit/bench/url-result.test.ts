@@ -60,6 +60,25 @@ describe('what a run comes to', () => {
     expect(shown({ ...PLAN, isCold: true })).not.toContain('requestsPerSecond')
   })
 
+  it('judges HTTP/3 beside our own client over TCP, and not where losses slow down QUIC alone', () => {
+    const subjects = [...protocolSubjects('http/1.1x6,h2,h3,auto'), ...otherSubjects('undici')]
+    const rounds = new Map(
+      subjects.map(({ name, protocol = 'h2' }) => [
+        name,
+        [roundOf([10], { receivedBytes: 100_000, byProtocol: { [protocol]: 1 } })],
+      ]),
+    )
+    const judged = (conditions: UrlPlan['conditions']): string[] => [
+      ...new Set(
+        resultOf({ ...PLAN, subjects, conditions }, rounds).cases[0]?.http3?.map(
+          ({ subject, to }) => `${subject} / ${to}`,
+        ),
+      ),
+    ]
+    expect(judged(undefined)).toEqual(['h3 / http/1.1x6', 'h3 / h2'])
+    expect(judged(LOSSY.conditions)).toEqual([])
+  })
+
   it('says why it ended early', () => {
     expect(resultOf(PLAN, roundsOf(1), 'it was interrupted').cases[0]?.notes).toContain(
       'broken off: it was interrupted',

@@ -76,6 +76,28 @@ describe('renderHtml', () => {
     )
   })
 
+  it('has a table of where HTTP/3 wins and where it loses', () => {
+    const page = renderHtml(
+      syntheticResultFile({
+        subjects: [
+          { subject: 'h3', ms: 50 },
+          { subject: 'h2', ms: 100 },
+          { subject: 'h1', ms: 20 },
+        ],
+      }),
+    )
+    expectSound(page)
+    expect(page).toMatch(
+      /<caption>Where HTTP\/3 wins and where it loses: of \d+ comparisons it wins \d+ and loses \d+; \d+ show nothing<\/caption>/,
+    )
+    const row = (to: string, outcome: string) =>
+      new RegExp(
+        `<bdi>h3</bdi> / <bdi>${to}</bdi></th><td class="text">[^<]*</td><td class="text">p50 ms</td><td class="text"><strong>${outcome}</strong>`,
+      )
+    expect(page).toMatch(row('h2', 'wins'))
+    expect(page).toMatch(row('h1', 'loses'))
+  })
+
   it('does not call three rounds evidence', () => {
     const file = syntheticResultFile({
       subjects: [

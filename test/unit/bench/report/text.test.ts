@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatFile, formatScenario } from '../../../../src/bench/report/text.ts'
+import { judgeHttp3 } from '../../../../src/bench/results/judge-http3.ts'
 import type { CaseResult, ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
 import { resultFileOf } from '../result-file-of.ts'
@@ -27,6 +28,25 @@ const tableOf = (ours: readonly number[], theirs: readonly number[]): CaseResult
   )
 
 describe('formatScenario', () => {
+  it('ends with where HTTP/3 wins and where it loses', () => {
+    const measurement = (p50Ms: number) => Array.from({ length: 7 }, (_, i) => ({ p50Ms: p50Ms * (i + 1) }))
+    const rounds = new Map([
+      ['h3', measurement(2)],
+      ['h2', measurement(4)],
+      ['x6', measurement(1)],
+    ])
+    const table = summarizeCase('lossy', rounds, 'p50Ms', () => [])
+    const metrics = [{ key: 'p50Ms', title: 'p50 ms', better: 'less' }] as const
+    const http3 = judgeHttp3(rounds, metrics, subject => (subject === 'h3' ? ['h2', 'x6'] : []))
+    expect(formatScenario(scenarioOf({ ...table, http3 }))).toContain(
+      `Where HTTP/3 wins and where it loses: of 2 comparisons it wins 1 and loses 1; 0 show nothing
+HTTP/3 / the same client over TCP  figure  HTTP/3  ratio          95 %
+---------------------------------  ------  ------  -----  ------------
+[lossy] h3 / h2                    p50 ms    WINS  0.50x  0.50x..0.50x
+[lossy] h3 / x6                    p50 ms   LOSES  2.00x  2.00x..2.00x`,
+    )
+  })
+
   it('has beneath each median its interval, where rounds are enough for one', () => {
     const result = scenarioOf(tableOf([1, 2, 3, 4, 5, 6, 7], [2, 4, 6, 8, 10, 12, 14]))
     expect(formatScenario(result)).toBe(`load: a load

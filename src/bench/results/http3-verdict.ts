@@ -1,0 +1,19 @@
+import type { Ratio } from './estimates.ts'
+
+/** What one figure says of HTTP/3 beside the same client over TCP. */
+export interface Http3Verdict {
+  /** The one that goes over HTTP/3. */
+  readonly subject: string
+  /** The one that goes over TCP. */
+  readonly to: string
+  readonly metric: string
+  readonly outcome: Http3Outcome
+  /** The former's figure as a multiple of the latter's, round by round. */
+  readonly ratio: Ratio
+}
+
+export type Http3Outcome =
+  | 'wins'
+  | 'loses'
+  /** The interval has 1 in it, there are too few rounds for one, or whoever looks better has more failures. */
+  | 'not-shown'
