@@ -35,7 +35,7 @@ describe.skipIf(requireBinary('nginx'))('middlemile bench at nginx', () => {
   let nginx: Nginx
   let caFile: string
   beforeAll(async () => {
-    nginx = await startNginx({ http2: true })
+    nginx = await startNginx({ keepaliveRequests: 1_000_000, http2: true })
     caFile = join(directory.path, 'nginx.pem')
     writeFileSync(caFile, nginx.certificates.ca)
   })

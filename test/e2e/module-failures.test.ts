@@ -186,10 +186,11 @@ describe('failures', () => {
       const origin = await scripted(({ socket, line }) => {
         if (line === 'GET /drip') socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx')
       })
-      const transport = transportWith({ timeouts: { requestMs: 50 }, pool: { maxConnections: 1 } })
+      await using mute = await startLoopbackServer()
+      const transport = transportWith({ timeouts: { requestMs: 50 } })
       const [inBody, waiting] = [
         transport.request(`${origin.url}/drip`),
-        transport.request(`${origin.url}/queued`),
+        transport.request(`https://127.0.0.1:${mute.port}/`),
       ]
       const outcomes = await Promise.all([
         failure(inBody.then(response => response.text())),

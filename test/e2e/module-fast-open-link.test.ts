@@ -92,7 +92,8 @@ describe.skipIf(missing !== undefined)(`TCP Fast Open over a link ${missing ?? '
       await here.ask('/early', large)
       await here.untilIdleIsClosed()
       const { status, text, info, ms } = await timed(here.ask('/early', large))
-      expect([status, text]).toEqual([200, 'early: 1\nreused: r\nmarked: \n'])
+      // nginx calls it early if it has not read the end of the handshake with it, which came soon after.
+      expect([status, text]).toEqual([200, expect.stringMatching(/^early: 1?\nreused: r\nmarked: \n$/)])
       expect(info).toMatchObject({
         tfo: 'used',
         tfoBecause: expect.stringMatching(
