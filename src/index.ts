@@ -58,6 +58,7 @@ export type {
   LivenessOptions,
   OriginOptions,
   PoolOptions,
+  QuicCongestionControl,
   QuicOptions,
   ResolverOptions,
   ResponseLimits,
@@ -80,6 +81,7 @@ export {
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
+  QUIC_CONGESTION_CONTROLS,
 } from './options.ts'
 export type { Origin } from './origin.ts'
 export { parseOrigin } from './origin.ts'

@@ -205,6 +205,11 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   maxIgnoredFramesPerSecond: 1_000,
 }
 
+/** Who says how much may be under way (RFC 9002 7, RFC 9438, draft-cardwell-iccrg-bbr-congestion-control). */
+export type QuicCongestionControl = (typeof QUIC_CONGESTION_CONTROLS)[number]
+
+export const QUIC_CONGESTION_CONTROLS = ['cubic', 'bbr', 'reno'] as const
+
 /**
  * QUIC, in either role. Windows are small on purpose: what a peer can make us hold is a multiple of them (native-notes/quic-engine.md),
  * so raise them for origins that are yours.
@@ -227,6 +232,11 @@ export interface QuicOptions {
   maxUnidirectionalStreams: number
   /** The largest datagram that is sent, 1200 to 16383. There is no path MTU discovery: it must fit everywhere on the way. */
   maxUdpPayloadBytes: number
+  /**
+   * Of what we send: `cubic`, `bbr` or `reno`. Where packets are lost at random `bbr` is much faster, and without a loss it is less even
+   * (native-notes/quic-engine.md). What comes is the peer's to control.
+   */
+  congestionControl: QuicCongestionControl
   /** What leaves in one turn of the event loop at the most, whatever the congestion window says. */
   maxBurstBytes: number
   /** What leaves per second at the most. 0: what congestion control allows. */
@@ -247,6 +257,7 @@ export const DEFAULT_QUIC_OPTIONS: Readonly<QuicOptions> = {
   maxConcurrentStreams: 128,
   maxUnidirectionalStreams: 16,
   maxUdpPayloadBytes: 1350,
+  congestionControl: 'cubic',
   maxBurstBytes: 262_144,
   maxSendBytesPerSecond: 0,
   maxSurplusBytes: 4_194_304,

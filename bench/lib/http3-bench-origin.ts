@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { QuicCongestionControl } from '../../src/options.ts'
 import type { CertificateFiles } from '../../test/support/certificate-files.ts'
 import { cpuPrefix, deathSignalPrefix } from '../../test/support/real-server.ts'
 
@@ -27,6 +28,7 @@ export async function startHttp3BenchOrigin(
   port: number,
   { certFile, keyFile }: CertificateFiles,
   cpu: number | undefined,
+  { congestionControl = 'cubic' }: { readonly congestionControl?: QuicCongestionControl } = {},
 ): Promise<Http3BenchOrigin> {
   // The compiled program beside this file's folder.
   const program = fileURLToPath(new URL('../origin/http3-origin-process.js', import.meta.url))
@@ -39,6 +41,7 @@ export async function startHttp3BenchOrigin(
     String(port),
     certFile,
     keyFile,
+    congestionControl,
   ]
   const child = spawn(line[0] ?? '', line.slice(1), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -1,3 +1,4 @@
+import type { QuicCongestionControl } from '../../src/options.ts'
 import type { CertificateFiles } from '../../test/support/certificate-files.ts'
 
 /**
@@ -16,7 +17,12 @@ export type OriginPlan =
     }
   | { readonly kind: 'caddy'; readonly ports?: number }
   | { readonly kind: 'unary'; readonly ports?: 1 }
-  | { readonly kind: 'own'; readonly ports?: 1 }
+  | {
+      readonly kind: 'own'
+      readonly ports?: 1
+      /** Of what it sends. Default: that of `quic.congestionControl`. */
+      readonly congestionControl?: QuicCongestionControl
+    }
 
 /** Where it runs. */
 export interface OriginPlace {

@@ -112,7 +112,7 @@ async function startOrigin(
     case 'caddy':
       return startCaddy(place, cpu)
     case 'own': {
-      const server = await startHttp3BenchOrigin(address, ports[0] ?? 0, certificates, cpu)
+      const server = await startHttp3BenchOrigin(address, ports[0] ?? 0, certificates, cpu, plan)
       return { pids: [server.pid], hasUdp: true, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
     }
     case 'unary':

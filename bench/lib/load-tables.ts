@@ -1,6 +1,7 @@
 import { GOT, NODE_HTTP2, ours, oursAuto, type SubjectTraits, theirs, UNDICI } from './load-clients.ts'
 import type { OriginPlan } from './load-origin-config.ts'
 import type { LoadSubject } from './load-subject.ts'
+import type { CongestionControl } from './lossy-way.ts'
 
 /** caddy speaks all three protocols: at it they can be compared. nginx stands beside it for the two over TCP. */
 export const BOTH_ORIGINS: Readonly<Record<string, OriginPlan>> = {
@@ -8,10 +9,9 @@ export const BOTH_ORIGINS: Readonly<Record<string, OriginPlan>> = {
   nginx: { kind: 'nginx' },
 }
 
-/** And our own listener beside it for QUIC: under loss it is the sender's congestion control that is measured. */
-export const ORIGINS_UNDER_LOSS: Readonly<Record<string, OriginPlan>> = {
-  ...BOTH_ORIGINS,
-  own: { kind: 'own' },
+/** And our own listener beside it for QUIC, which takes up the congestion control of the way: under loss it is the sender's that is measured. */
+export function originsUnderLoss(congestionControl: CongestionControl): Readonly<Record<string, OriginPlan>> {
+  return { ...BOTH_ORIGINS, own: { kind: 'own', congestionControl } }
 }
 
 const EXTRA = { isExtra: true } as const

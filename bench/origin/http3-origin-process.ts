@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { listenQuic } from '../../src/ingress/quic-listener.ts'
+import { QUIC_CONGESTION_CONTROLS, type QuicCongestionControl } from '../../src/options.ts'
 import { answer, counters } from './http3-answers.ts'
 
 /**
- * A program: our own HTTP/3 origin, in a process of its own. Arguments: the address, the UDP port, the files of the certificate and of its key. Its
- * port comes as a message, and its counters as the answer to each message.
+ * A program: our own HTTP/3 origin, in a process of its own. Arguments: the address, the UDP port, the files of the certificate and of its key, the
+ * congestion control. Its port comes as a message, and its counters as the answer to each message.
  */
-const [host = '127.0.0.1', port = '0', certFile = '', keyFile = ''] = process.argv.slice(2)
+const [host = '127.0.0.1', port = '0', certFile = '', keyFile = '', congestionControl = ''] =
+  process.argv.slice(2)
 
 let resumptions = 0
 const listener = await listenQuic({
@@ -17,7 +19,11 @@ const listener = await listenQuic({
     // As nginx beside it: connections live as long as the run.
     maxRequestsPerConnection: 0,
     // Credit for a stream comes back a round trip after its end: 100 requests at a time may need twice as many streams.
-    quic: { maxRequestsPerConnection: 0, maxConcurrentStreams: 256 },
+    quic: {
+      maxRequestsPerConnection: 0,
+      maxConcurrentStreams: 256,
+      ...(isKnown(congestionControl) && { congestionControl }),
+    },
   },
   onHandshake: ({ isResumed }) => {
     if (isResumed) resumptions++
@@ -31,3 +37,7 @@ process.on('message', () => {
 })
 process.once('disconnect', () => process.exit(0))
 process.send?.(listener.port)
+
+function isKnown(name: string): name is QuicCongestionControl {
+  return QUIC_CONGESTION_CONTROLS.some(known => known === name)
+}

@@ -3,7 +3,7 @@ import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../lib/load-clients.
 import { get } from '../lib/load-requests.ts'
 import { loadScenario } from '../lib/load-scenario.ts'
 import type { LoadSubject } from '../lib/load-subject.ts'
-import { ORIGINS_UNDER_LOSS } from '../lib/load-tables.ts'
+import { originsUnderLoss } from '../lib/load-tables.ts'
 import type { CongestionControl } from '../lib/lossy-way.ts'
 import type { Scenario } from '../lib/scenario.ts'
 
@@ -52,7 +52,7 @@ export function objects(congestionControl: CongestionControl): Scenario {
     name: congestionControl === 'cubic' ? 'objects' : `objects-${congestionControl}`,
     description: `${OBJECTS} x 100 KB at once over ${ROUND_TRIP_MS} ms of round trip where 0, 1, 2 and 5 % of all packets are lost in either direction: through a new client (cold), and through one that has just done the same (warm)`,
     way: congestionControl,
-    origins: ORIGINS_UNDER_LOSS,
+    origins: originsUnderLoss(congestionControl),
     cases: [
       ...LOSSES.map(loss => caseOf(loss, false)),
       ...LOSSES.filter(loss => loss <= 0.02).map(loss => caseOf(loss, true)),

@@ -1,7 +1,7 @@
 import { ours } from '../lib/load-clients.ts'
 import { get } from '../lib/load-requests.ts'
 import { loadScenario } from '../lib/load-scenario.ts'
-import { COMMON_COLUMNS, everyClient, ORIGINS_UNDER_LOSS } from '../lib/load-tables.ts'
+import { COMMON_COLUMNS, everyClient, originsUnderLoss } from '../lib/load-tables.ts'
 import type { CongestionControl } from '../lib/lossy-way.ts'
 import type { Scenario } from '../lib/scenario.ts'
 
@@ -14,7 +14,7 @@ export function smallLoss(congestionControl: CongestionControl): Scenario {
     name: congestionControl === 'cubic' ? 'small-loss' : `small-loss-${congestionControl}`,
     description: `100 requests of 1 KB a second over ${ROUND_TRIP_MS} ms of round trip where 0, 1, 2 and 5 % of all packets are lost in either direction; times count from when a request was due`,
     way: congestionControl,
-    origins: ORIGINS_UNDER_LOSS,
+    origins: originsUnderLoss(congestionControl),
     cases: LOSSES.map(lossRate => ({
       name: `${100 * lossRate} % loss`,
       subjects: [...everyClient(), ours('h3', 'own', { isExtra: true })],

@@ -1,4 +1,5 @@
-import type { QuicOptions } from '../options.ts'
+import { TransportError } from '../errors.ts'
+import { QUIC_CONGESTION_CONTROLS, type QuicOptions } from '../options.ts'
 import { checkNotBelow, checkRanges, type OptionRanges } from './option-ranges.ts'
 
 /** Varints carry more (RFC 9000 16); nobody means more than 4 GB. */
@@ -8,8 +9,10 @@ const MAX_MS = 2 ** 31 - 1
 /** RFC 9000 4.6. */
 const MAX_STREAMS = 2 ** 60
 
-/** What each QUIC option may be; all are whole numbers. What is not in here is at least 1. */
-export const QUIC_RANGES: OptionRanges<QuicOptions> = {
+type NumericQuicOptions = Omit<QuicOptions, 'congestionControl'>
+
+/** What each numeric QUIC option may be; all are whole numbers. What is not in here is at least 1. */
+export const QUIC_RANGES: OptionRanges<NumericQuicOptions> = {
   idleTimeoutMs: { min: 0, max: MAX_MS }, // 0: none (RFC 9000 10.1)
   streamWindowBytes: { min: 1, max: MAX_WINDOW },
   maxStreamWindowBytes: { min: 1, max: MAX_WINDOW },
@@ -24,7 +27,14 @@ export const QUIC_RANGES: OptionRanges<QuicOptions> = {
 
 /** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `GROUP.FIELD`. */
 export function checkQuicOptions(group: string, options: QuicOptions): QuicOptions {
-  checkRanges(group, options, QUIC_RANGES)
+  const { congestionControl, ...numbers } = options
+  checkRanges(group, numbers, QUIC_RANGES)
+  if (!QUIC_CONGESTION_CONTROLS.includes(congestionControl)) {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `${group}.congestionControl must be one of ${QUIC_CONGESTION_CONTROLS.join(', ')}, not ${String(congestionControl)}`,
+    )
+  }
   checkNotBelow(group, options, 'maxStreamWindowBytes', 'streamWindowBytes')
   return options
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { QuicCongestionControl } from '../../src/options.ts'
 import type { DrivenConnection, PathEvent } from '../../src/quic/driven-connection.ts'
 import type { QuicServerTls } from '../../src/quic/engine.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
@@ -26,6 +27,36 @@ function connected(options: Partial<PairOptions> = {}): QuicPair {
 }
 
 const open = (pair: QuicPair): number => pair.client.openStream('bidirectional')!
+
+describe.skipIf(noQuic !== undefined)('congestion control', () => {
+  /** What a sender has of its largest window when it has got over one loss. */
+  async function leftAfterLoss(congestionControl: QuicCongestionControl): Promise<number> {
+    const pair = connected({ quic: { congestionControl } })
+    const stream = open(pair)
+    const body = randomBytes(1_000_000)
+    let packets = 0
+    pair.lose = from => from === 'client' && ++packets === 200
+    let sent = 0
+    let largest = 0
+    const window = (): number => pair.client.stats().congestionWindowBytes
+    await pair.runUntil(() => {
+      if (sent < body.length) sent += pair.client.write(stream, body.subarray(sent), false)
+      readAll(pair.server, stream)
+      largest = Math.max(largest, window())
+      return sent === body.length
+    })
+    return window() / largest
+  }
+
+  // RFC 9002 7.3.2; RFC 9438 4.6; BBR goes by what the path has carried.
+  it.each([
+    ['reno', 0.5],
+    ['cubic', 0.7],
+    ['bbr', 1],
+  ] as const)('is %s: after a loss %d of the window is left', async (name, left) => {
+    expect(await leftAfterLoss(name)).toBeCloseTo(left, 1)
+  })
+})
 
 describe.skipIf(noQuic !== undefined)('ends of streams', () => {
   it('refuses an end without a byte, which quiche would lose', () => {

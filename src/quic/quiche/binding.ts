@@ -63,6 +63,8 @@ export interface NativeConfig {
   logKeys(): void
   setApplicationProtos(protocols: readonly string[]): void
   setMaxIdleTimeout(ms: number): void
+  /** `cubic`, `bbr`, `reno`. */
+  setCcAlgorithmName(name: string): void
   setMaxRecvUdpPayloadSize(bytes: number): void
   setMaxSendUdpPayloadSize(bytes: number): void
   setInitialMaxData(bytes: number): void

@@ -116,6 +116,7 @@ export class QuicheConfigs {
     config.setMaxIdleTimeout(quic.idleTimeoutMs)
     config.setMaxRecvUdpPayloadSize(MAX_RECEIVED_UDP_PAYLOAD_BYTES)
     config.setMaxSendUdpPayloadSize(udpPayloadBytes(quic))
+    config.setCcAlgorithmName(quic.congestionControl)
     config.setInitialMaxData(quic.connectionWindowBytes)
     config.setInitialMaxStreamDataBidiLocal(quic.streamWindowBytes)
     config.setInitialMaxStreamDataBidiRemote(quic.streamWindowBytes)

@@ -1,5 +1,11 @@
-import type { z } from 'zod'
-import { HTTP3_RANGES, type Http3Options, QUIC_RANGES, type QuicOptions } from '../../index.ts'
+import { z } from 'zod'
+import {
+  HTTP3_RANGES,
+  type Http3Options,
+  QUIC_CONGESTION_CONTROLS,
+  QUIC_RANGES,
+  type QuicOptions,
+} from '../../index.ts'
 import type { GivenOptions } from './option-group.ts'
 import { rangedGroup } from './ranged-group.ts'
 
@@ -12,6 +18,7 @@ export function quicGroup(
     ranges: QUIC_RANGES,
     order: [['maxStreamWindowBytes', 'streamWindowBytes']],
     areAll,
+    fields: { congestionControl: z.enum(QUIC_CONGESTION_CONTROLS) },
   })
 }
 

@@ -9,16 +9,18 @@ interface RangedGroupRules<Options> {
   readonly order: readonly (readonly [larger: keyof Options & string, smaller: keyof Options & string])[]
   /** No other group is laid over this one, so that it must agree with the defaults where it says nothing. */
   readonly areAll: boolean
+  /** Of options that are no numbers. */
+  readonly fields?: { readonly [Name in keyof Options & string]?: z.ZodType }
 }
 
-/** A group of whole numbers whose ranges the module knows; here a fault gets its place in the file. */
+/** A group, of whole numbers but for `fields`, whose ranges the module knows; here a fault gets its place in the file. */
 export function rangedGroup<Options extends object>(
   defaults: Readonly<Options>,
-  { ranges, order, areAll }: RangedGroupRules<Options>,
+  { ranges, order, areAll, fields }: RangedGroupRules<Options>,
 ): z.ZodType<GivenOptions<Options>> {
   const names = Object.keys(defaults) as (keyof Options & string)[] // its keys, which Object.keys widens
   const all = Object.fromEntries(names.map(name => [name, ranges[name] ?? { min: 1 }]))
-  return optionGroup(defaults, all as OptionRanges<Options>).superRefine((given, context) => {
+  return optionGroup(defaults, all as OptionRanges<Options>, fields).superRefine((given, context) => {
     for (const [larger, smaller] of order) {
       const floor = Number(given[smaller] ?? (areAll ? defaults[smaller] : 0))
       const value = Number(given[larger] ?? (areAll ? defaults[larger] : Number.POSITIVE_INFINITY))

@@ -84,7 +84,7 @@ describe('a good configuration', () => {
     const read = settings(`
 listen: [{ address: 127.0.0.1:0 }]
 state: { directory: state, keyFile: ../keys/tickets }
-defaults: { earlyData: safe, quic: { idleTimeout: 20s, maxStreamWindowBytes: 2MiB } }
+defaults: { earlyData: safe, quic: { idleTimeout: 20s, maxStreamWindowBytes: 2MiB, congestionControl: bbr } }
 origins:
   a: { url: https://a, protocols: [h3], earlyData: off, trusted: true, http3: { qpackTableBytes: 0, settingsTimeout: 1s } }
 `)
@@ -94,7 +94,7 @@ origins:
     })
     expect(read.transport.defaults).toEqual({
       earlyData: 'safe',
-      quic: { idleTimeoutMs: 20_000, maxStreamWindowBytes: 2_097_152 },
+      quic: { idleTimeoutMs: 20_000, maxStreamWindowBytes: 2_097_152, congestionControl: 'bbr' },
     })
     expect(read.transport.origins).toEqual({
       'https://a': {

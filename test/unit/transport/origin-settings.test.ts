@@ -87,6 +87,11 @@ describe('SettingsBook', () => {
       { quic: { maxUdpPayloadBytes: 1199 } },
       'quic.maxUdpPayloadBytes must be a whole number from 1200 to 16383',
     ],
+    [
+      // A configuration in JavaScript has no types.
+      { quic: { congestionControl: 'vegas' as 'bbr' } },
+      'quic.congestionControl must be one of cubic, bbr, reno, not vegas',
+    ],
     [{ quic: { maxSurplusBytes: 0 } }, 'quic.maxSurplusBytes must be a whole number from 1'],
     [
       { quic: { maxUnidirectionalStreams: 2 } },
