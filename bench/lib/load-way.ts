@@ -75,7 +75,7 @@ async function linkWay(congestionControl: CongestionControl): Promise<LoadWay> {
   return {
     address,
     limits: [
-      `packets between two network namespaces; TCP with ${congestionControl} at both ends, QUIC with what its implementation has`,
+      `packets between two network namespaces; TCP with ${congestionControl} at both ends, QUIC with what its implementation has: quic-go's own at caddy, ${congestionControl} of quiche at our origin`,
       'no limit of bandwidth and no queue: pushing harder costs nobody anything; losses are independent of each other',
     ],
     clientPrefix: link.prefix('client'),

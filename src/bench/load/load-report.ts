@@ -42,4 +42,4 @@ export interface HandshakeCounts {
   readonly cleartext: number
 }
 
-export const MAX_OBJECTS = 2_000
+export const MAX_OBJECTS = 500

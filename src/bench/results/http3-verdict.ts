@@ -12,8 +12,13 @@ export interface Http3Verdict {
   readonly ratio: Ratio
 }
 
+/** A share: a median ratio that is closer to 1 counts as 1. */
+export const EVEN_WITHIN = 0.02
+
 export type Http3Outcome =
   | 'wins'
   | 'loses'
+  /** There is a difference, and it matters to nobody: less than EVEN_WITHIN. */
+  | 'even'
   /** The interval has 1 in it, there are too few rounds for one, or whoever looks better has more failures. */
   | 'not-shown'

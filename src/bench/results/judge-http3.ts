@@ -1,5 +1,5 @@
 import { isShown, pairedRatio, type Ratio } from './estimates.ts'
-import type { Http3Outcome, Http3Verdict } from './http3-verdict.ts'
+import { EVEN_WITHIN, type Http3Outcome, type Http3Verdict } from './http3-verdict.ts'
 import type { Measurement } from './measurement.ts'
 import type { Metric } from './scenario-result.ts'
 
@@ -34,6 +34,7 @@ function outcomeOf(
   theirs: readonly Measurement[],
 ): Http3Outcome {
   if (!isShown(ratio)) return 'not-shown'
+  if (Math.abs(ratio.median - 1) < EVEN_WITHIN) return 'even'
   const isAhead = ratio.median < 1 === (better === 'less')
   // Times and rates are those of requests that did not fail: who fails more is spared the slow ones.
   const [winner, loser] = isAhead ? [ours, theirs] : [theirs, ours]

@@ -29,12 +29,26 @@ export function writeResultFile(directory: string, file: ResultFile): string {
   return path
 }
 
-/** The document that readResultFile reads. */
+/** The document that readResultFile reads: a line for each figure, and one for all the material of a subject's charts, of which there is much. */
 export function resultText(file: ResultFile): string {
-  return `${JSON.stringify({ format: RESULT_FORMAT, ...file }, roundNumbers, 2)}\n`
+  return `${indented({ format: RESULT_FORMAT, ...file }, '')}\n`
+}
+
+function indented(value: unknown, indent: string): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(roundNumber('', value) ?? null)
+  const deeper = `${indent}  `
+  const isList = Array.isArray(value)
+  const lines = Object.entries(value)
+    .filter(([, entry]) => isList || entry !== undefined)
+    .map(([key, entry]) => {
+      const text = key === 'detail' ? JSON.stringify(entry, roundNumber) : indented(entry, deeper)
+      return `\n${deeper}${isList ? '' : `${JSON.stringify(key)}: `}${text}`
+    })
+  const [open, close] = isList ? '[]' : '{}'
+  return lines.length === 0 ? `${open}${close}` : `${open}${lines.join(',')}\n${indent}${close}`
 }
 
 /** Six significant digits: what lies below is noise and makes files that nobody can read. */
-function roundNumbers(_key: string, value: unknown): unknown {
+function roundNumber(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
 }

@@ -51,7 +51,7 @@ const verdict: z.ZodType<Http3Verdict> = z.looseObject({
   subject: z.string(),
   to: z.string(),
   metric: z.string(),
-  outcome: z.enum(['wins', 'loses', 'not-shown']),
+  outcome: z.enum(['wins', 'loses', 'even', 'not-shown']),
   ratio: z.looseObject({
     median: z.number(),
     min: z.number(),

@@ -36,6 +36,12 @@ describe('judgeHttp3', () => {
     expect(outcomes(rates(0.5), rates(1))).toEqual(['h3 / h2, requestsPerSecond: loses'])
   })
 
+  it('calls even what differs by less than two hundredths', () => {
+    expect(outcomes(rounds('p50Ms', 1.019), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: even'])
+    expect(outcomes(rounds('p50Ms', 1.021), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: loses'])
+    expect(outcomes(rounds('p50Ms', 0.979), rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: wins'])
+  })
+
   it('says nothing where the rounds do not: on both sides of 1, or too few', () => {
     const swaying = SEVEN.map((value, i) => ({ p50Ms: value * (i % 2 === 0 ? 2 : 0.5) }))
     expect(outcomes(swaying, rounds('p50Ms', 1))).toEqual(['h3 / h2, p50Ms: not-shown'])

@@ -8,6 +8,7 @@ import { drawTable } from './table.ts'
 const WORDS: Readonly<Record<Http3Outcome, string>> = {
   wins: 'wins',
   loses: 'loses',
+  even: 'even',
   'not-shown': 'not shown',
 }
 
@@ -31,7 +32,9 @@ export function verdictsTable({ scenario, cases, metrics }: ScenarioResult): Mar
       cells: [
         name,
         metrics.find(({ key }) => key === metric)?.title ?? metric,
-        outcome === 'not-shown' ? WORDS[outcome] : markup`<strong>${WORDS[outcome]}</strong>`,
+        outcome === 'not-shown' || outcome === 'even'
+          ? WORDS[outcome]
+          : markup`<strong>${WORDS[outcome]}</strong>`,
         timesText(median),
         interval === undefined ? '-' : timesRangeText(interval.low, interval.high),
       ],
