@@ -32,7 +32,7 @@ export function checkQuicOptions(group: string, options: QuicOptions): QuicOptio
   if (!QUIC_CONGESTION_CONTROLS.includes(congestionControl)) {
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
-      `${group}.congestionControl must be one of ${QUIC_CONGESTION_CONTROLS.join(', ')}, not ${String(congestionControl)}`,
+      `${group}.congestionControl must be one of ${QUIC_CONGESTION_CONTROLS.join(', ')}, not ${congestionControl}`,
     )
   }
   checkNotBelow(group, options, 'maxStreamWindowBytes', 'streamWindowBytes')
