@@ -24,10 +24,17 @@ export interface ImpositionParts {
   readonly subjects: readonly { readonly connections: number; readonly protocol: string | undefined }[]
 }
 
+/** A burst may be over at once, and is followed by its pause. */
+function mostPerSecond(arrival: Arrival): number {
+  if (arrival.kind === 'open') return arrival.perSecond
+  if (arrival.kind === 'closed' || arrival.pauseMs === 0) return Number.POSITIVE_INFINITY
+  return (arrival.requests * 1000) / arrival.pauseMs
+}
+
 /** A closed loop has no rate, and by its time alone no end: Infinity. */
 export function impositionOf(parts: ImpositionParts): Imposition {
   const { arrival, warmUp, measure, rounds, isCold, subjects } = parts
-  const perSecond = arrival.kind === 'open' ? arrival.perSecond : Number.POSITIVE_INFINITY
+  const perSecond = mostPerSecond(arrival)
   const inFlight =
     arrival.kind === 'open'
       ? arrival.maxInFlight

@@ -66,5 +66,6 @@ function describeArrival(arrival: Arrival): string {
     case 'bursts':
       break
   }
-  return `${arrival.requests} requests at once, again and again`
+  const pause = arrival.pauseMs === 0 ? '' : ` after ${arrival.pauseMs} ms of silence`
+  return `${arrival.requests} requests at once, again and again${pause}`
 }

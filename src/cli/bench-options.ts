@@ -18,6 +18,8 @@ export const BENCH_OPTIONS = {
   'expect-status': { type: 'string' },
   rate: { type: 'string' },
   concurrency: { type: 'string' },
+  burst: { type: 'string' },
+  'pause-ms': { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
   requests: { type: 'string' },
@@ -47,6 +49,8 @@ export interface PlanValues extends ConditionValues {
   'expect-status'?: Text
   rate?: Text
   concurrency?: Text
+  burst?: Text
+  'pause-ms'?: Text
   rounds?: Text
   seconds?: Text
   requests?: Text
@@ -162,6 +166,14 @@ async function requestOption(values: PlanValues, url: URL): Promise<UrlPlan['req
 function arrivalOption(values: PlanValues, isLocal: boolean, isCold: boolean): UrlPlan['arrival'] {
   const perSecond = positiveOption('rate', values.rate)
   const concurrency = countOption('concurrency', values.concurrency)
+  const burst = countOption('burst', values.burst)
+  const pauseMs = countOption('pause-ms', values['pause-ms'], 0)
+  if (burst === undefined && pauseMs !== undefined) throw usageError('--pause-ms goes with --burst')
+  if (burst !== undefined) {
+    if (perSecond !== undefined || concurrency !== undefined)
+      throw usageError('--burst goes with neither --rate nor --concurrency')
+    return { kind: 'bursts', requests: burst, pauseMs: pauseMs ?? 0 }
+  }
   if (perSecond === undefined && (isLocal || concurrency !== undefined)) {
     return { kind: 'closed', concurrency: concurrency ?? (isCold ? 1 : CONCURRENCY) }
   }

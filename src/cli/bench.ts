@@ -30,6 +30,7 @@ What is measured:
 How:
   --concurrency C       closed loop, C requests at a time; default 8 on this machine. With --rate: at most so many under way
   --rate R              open loop, R requests per second at random times: latency counts from when a request was due
+  --burst N             N requests at once, and again --pause-ms MS after the last of them has ended; default 0
   --rounds N            default 6, the least for a 95 % interval of the median
   --seconds S           length of one measurement; default 3
   --requests N          a measurement ends after so many as well

@@ -182,6 +182,25 @@ describe.skipIf(requireBinary('caddy') || requireQuic())('middlemile bench at ca
     expect(result.description).toContain('100 requests/s')
   })
 
+  it('measures bursts, and says where HTTP/3 wins', async () => {
+    const { find, result } = await bench(
+      '--protocols',
+      'http/1.1,h3',
+      '--burst',
+      '10',
+      '--requests',
+      '20',
+      '--seconds',
+      '20',
+    )
+    expect(result.description).toContain('10 requests at once')
+    expect(find('http/1.1')?.median).toMatchObject({ requests: 20, failures: 0, connections: 10 })
+    expect(find('h3')?.median).toMatchObject({ requests: 20, failures: 0, connections: 1 })
+    const judged = result.cases[0]?.http3?.map(({ subject, to, outcome }) => [subject, to, outcome])
+    // One round shows nothing.
+    expect(judged).toContainEqual(['h3', 'http/1.1', 'not-shown'])
+  })
+
   it('measures cold connections, resumed and in early data', async () => {
     const cold = await bench('--protocols', 'h2', '--cold', '--requests', '4', '--seconds', '20')
     expect(cold.find('h2')?.median).toMatchObject({ requests: 4, connections: 4, fullHandshakes: 4 })

@@ -24,7 +24,7 @@ export function formatVerdicts({ cases, metrics }: ScenarioResult): string | und
 /** How often it was the one and the other: a line. */
 export function countText(verdicts: readonly Http3Verdict[]): string {
   const count = (wanted: Http3Outcome): number => verdicts.filter(({ outcome }) => outcome === wanted).length
-  return `Where HTTP/3 wins and where it loses: of ${verdicts.length} comparisons it wins ${count('wins')} and loses ${count('loses')}; ${count('even')} are even, ${count('not-shown')} show nothing`
+  return `Where HTTP/3 wins and where it loses, in ${verdicts.length} comparisons: ${count('wins')} won, ${count('loses')} lost, ${count('even')} even, ${count('not-shown')} not shown`
 }
 
 function pairText({ subject, to }: Http3Verdict): string {

@@ -45,7 +45,11 @@ describe('what a run does to an origin', () => {
 
   it('counts the bursts', () => {
     const bursts: ImpositionParts = { ...OPEN, arrival: { kind: 'bursts', requests: 30, pauseMs: 1 } }
-    expect(impositionOf(bursts).connections).toBe(30)
+    expect(impositionOf(bursts)).toMatchObject({ connections: 30, requestsPerSecond: 30_000 })
+    const slow: ImpositionParts = { ...OPEN, arrival: { kind: 'bursts', requests: 8, pauseMs: 1_000 } }
+    expect(impositionOf(slow).requestsPerSecond).toBe(8)
+    const endless: ImpositionParts = { ...OPEN, arrival: { kind: 'bursts', requests: 8, pauseMs: 0 } }
+    expect(impositionOf(endless).requestsPerSecond).toBe(Number.POSITIVE_INFINITY)
   })
 })
 

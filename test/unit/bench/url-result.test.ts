@@ -124,6 +124,10 @@ describe('a plan', () => {
     expect(describePlan(PLAN)).toBe(
       'GET https://origin.example:8443/a?b: 8 requests at a time (closed loop); 6 rounds of 3 s',
     )
+    const bursts = (pauseMs: number): string =>
+      describePlan({ ...PLAN, arrival: { kind: 'bursts', requests: 20, pauseMs } })
+    expect(bursts(0)).toContain('a?b: 20 requests at once, again and again; 6')
+    expect(bursts(500)).toContain('a?b: 20 requests at once, again and again after 500 ms of silence; 6')
     const open: UrlPlan = {
       ...PLAN,
       arrival: { kind: 'open', perSecond: 20, spacing: 'poisson', maxInFlight: 8 },

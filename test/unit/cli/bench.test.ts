@@ -59,6 +59,8 @@ describe('bad usage', () => {
     [['--with', 'got', 'https://127.0.0.1/'], 'no client called "got"'],
     [['--seconds', '3601', 'https://127.0.0.1/'], 'at most 3600'],
     [['--rounds', '0', 'https://127.0.0.1/'], '--rounds'],
+    [['--burst', '20', '--rate', '5', 'https://127.0.0.1/'], 'neither --rate nor --concurrency'],
+    [['--pause-ms', '20', 'https://127.0.0.1/'], '--pause-ms goes with --burst'],
     [['--loss', '2', 'https://127.0.0.1/'], '--loss'],
     [['--data', '@/nowhere/at/all', 'https://127.0.0.1/'], '--data'],
     [['--json', '/nowhere/a.json', 'https://127.0.0.1/'], '--json: ENOENT'],
@@ -95,6 +97,13 @@ describe('what the options come to', () => {
   it('a rate is an open loop, and --concurrency how many may be under way', async () => {
     const { arrival } = await planOf(url, { rate: '50', concurrency: '7' }, true)
     expect(arrival).toEqual({ kind: 'open', perSecond: 50, spacing: 'poisson', maxInFlight: 7 })
+  })
+
+  it('a burst is so many at once, with a pause or without', async () => {
+    const arrival = async (values: PlanValues) => (await planOf(url, values, true)).arrival
+    expect(await arrival({ burst: '20' })).toEqual({ kind: 'bursts', requests: 20, pauseMs: 0 })
+    const paused = { kind: 'bursts', requests: 20, pauseMs: 500 }
+    expect(await arrival({ burst: '20', 'pause-ms': '500' })).toEqual(paused)
   })
 
   it('early data is resumed, and resumed is cold, one at a time', async () => {

@@ -88,7 +88,7 @@ describe('renderHtml', () => {
     )
     expectSound(page)
     expect(page).toMatch(
-      /<caption>Where HTTP\/3 wins and where it loses: of \d+ comparisons it wins \d+ and loses \d+; \d+ are even, \d+ show nothing<\/caption>/,
+      /<caption>Where HTTP\/3 wins and where it loses, in \d+ comparisons: \d+ won, \d+ lost, \d+ even, \d+ not shown<\/caption>/,
     )
     const row = (to: string, outcome: string) =>
       new RegExp(

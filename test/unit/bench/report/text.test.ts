@@ -39,7 +39,7 @@ describe('formatScenario', () => {
     const metrics = [{ key: 'p50Ms', title: 'p50 ms', better: 'less' }] as const
     const http3 = judgeHttp3(rounds, metrics, subject => (subject === 'h3' ? ['h2', 'x6'] : []))
     expect(formatScenario(scenarioOf({ ...table, http3 }))).toContain(
-      `Where HTTP/3 wins and where it loses: of 2 comparisons it wins 1 and loses 1; 0 are even, 0 show nothing
+      `Where HTTP/3 wins and where it loses, in 2 comparisons: 1 won, 1 lost, 0 even, 0 not shown
 HTTP/3 / the same client over TCP  figure  HTTP/3  ratio          95 %
 ---------------------------------  ------  ------  -----  ------------
 [lossy] h3 / h2                    p50 ms    WINS  0.50x  0.50x..0.50x
