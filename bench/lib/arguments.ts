@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { MIN_ROUNDS_FOR_INTERVAL } from '../../src/bench/results/estimates.ts'
 import { BODY_SIZES } from './body-sizes.ts'
 
 export interface BenchArguments {
@@ -20,7 +21,7 @@ export interface BenchArguments {
 
 export const USAGE = `usage: npm run bench -- [SCENARIO...] [options]
   --quick            one short round of few subjects and small bodies: does the bench work? all of it in three minutes
-  --rounds N         rounds, each with every subject (default 5)
+  --rounds N         rounds, each with every subject (default 6, the least for a 95 % interval)
   --seconds S        length of one measurement (default 6)
   --warm-up S        before the first round, for each subject (default 3)
   --sizes LIST       of ${Object.keys(BODY_SIZES).join(', ')} (default all)
@@ -70,7 +71,7 @@ export function parseBenchArguments(
   refuseUnknown('scenario', positionals, known)
   return {
     scenarios: positionals.length === 0 ? known : positionals,
-    rounds: Math.ceil(positive('rounds', values.rounds) ?? (quick ? 1 : 5)),
+    rounds: Math.ceil(positive('rounds', values.rounds) ?? (quick ? 1 : MIN_ROUNDS_FOR_INTERVAL)),
     seconds: positive('seconds', values.seconds) ?? (quick ? 0.5 : 6),
     warmUpSeconds: positive('warm-up', values['warm-up']) ?? (quick ? 0.2 : 3),
     sizes,

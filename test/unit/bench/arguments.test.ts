@@ -9,7 +9,7 @@ describe('parseBenchArguments', () => {
   it('means every scenario and every size when nothing is said', () => {
     expect(parse()).toEqual({
       scenarios: ['forward', 'client'],
-      rounds: 5,
+      rounds: 6,
       seconds: 6,
       warmUpSeconds: 3,
       sizes: ['1k', '100k', '10m', '200m'],
