@@ -1,4 +1,4 @@
-import { formatNumber, formatTable } from '../../src/bench/report/table.ts'
+import { formatNumber, formatTable, formatTimes } from '../../src/bench/report/table.ts'
 import { estimateMedian, type MedianEstimate } from '../../src/bench/results/estimates.ts'
 import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
 import type { MicroChange, MicroComparison } from './micro-comparison.ts'
@@ -86,7 +86,7 @@ function section(title: string, changes: readonly MicroChange[]): string[] {
     formatBetween(stored),
     formatFigure(now.median),
     formatBetween(now),
-    ratio === undefined ? '-' : `${ratio.toFixed(2)}x`,
+    ratio === undefined ? '-' : formatTimes(ratio),
   ])
   const header = [title, 'stored', 'between', 'now', 'between', 'now/stored']
   return ['', formatTable(header, rows, Number.POSITIVE_INFINITY), '']

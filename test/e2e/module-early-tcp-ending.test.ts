@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs'
-import { afterEach, describe, expect, it } from 'vitest'
-import type { OriginOptions, Protocol } from '../../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import type { Protocol } from '../../src/index.ts'
 import { descriptorsTo } from '../support/descriptors-to.ts'
-import { useEarlyOrigin } from '../support/early-origin.ts'
-import { type EarlyWorld, earlyWorld } from '../support/early-world.ts'
+import { useEarlyWorld } from '../support/early-origin.ts'
 import { parseReflection } from '../support/nginx.ts'
 import { readProcessMemory } from '../support/process-memory.ts'
 import { requireBinary } from '../support/require-binary.ts'
@@ -17,68 +16,56 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   `the end of early data over TCP by %s${missing === undefined ? '' : ` (${missing})`}`,
   protocol => {
     const isHttp2 = protocol === 'h2'
-    const home = useEarlyOrigin()
-    let world: EarlyWorld
-    afterEach(async () => {
-      await world[Symbol.asyncDispose]()
-    })
+    const home = useEarlyWorld(protocol)
 
-    const connect = (origin: OriginOptions = {}): void => {
-      world = earlyWorld({
-        port: home.way.port,
-        ca: home.nginx.certificates.ca,
-        protocols: [protocol],
-        origin,
-      })
-    }
     const warmUp = async (): Promise<void> => {
-      await world.ask('/early')
-      await world.untilIdleIsClosed()
+      await home.world.ask('/early')
+      await home.world.untilIdleIsClosed()
     }
     /** The next connection is taken, and hears nothing. */
     const fallSilent = (): void => {
       home.way.leadsTo = client => void client.resume()
     }
-    const opened = () => world.events.filter(({ type }) => type === 'connection-opened').length
+    const opened = () => home.world.events.filter(({ type }) => type === 'connection-opened').length
     const aborted = { code: 'MM_ABORTED' }
 
     it('of a request that is given up before anything has left', async () => {
-      connect()
+      home.connect()
       await warmUp()
       const gaveUp = new AbortController()
-      world.onEvent = ({ type }) => {
+      home.world.onEvent = ({ type }) => {
         if (type === 'connection-opened') gaveUp.abort()
       }
-      await expect(world.ask('/early', { signal: gaveUp.signal })).rejects.toMatchObject(aborted)
-      world.onEvent = () => {}
-      await world.untilIdleIsClosed()
-      expect((await world.ask('/early')).status).toBe(200)
-      expect(world.retries()).toEqual([])
+      await expect(home.world.ask('/early', { signal: gaveUp.signal })).rejects.toMatchObject(aborted)
+      home.world.onEvent = () => {}
+      await home.world.untilIdleIsClosed()
+      expect((await home.world.ask('/early')).status).toBe(200)
+      expect(home.world.retries()).toEqual([])
     })
 
     it('of one that is given up in the turn in which its connection was opened, and those beside it go on', async () => {
-      connect()
+      home.connect()
       await warmUp()
       const gaveUp = new AbortController()
-      world.onEvent = ({ type }) => {
+      home.world.onEvent = ({ type }) => {
         if (type === 'connection-opened') process.nextTick(() => gaveUp.abort())
       }
       const [first, second, posted] = await Promise.allSettled([
-        world.ask('/early', { signal: gaveUp.signal }),
-        world.ask('/early'),
-        world.ask('/early', { method: 'POST', body: 'x' }),
+        home.world.ask('/early', { signal: gaveUp.signal }),
+        home.world.ask('/early'),
+        home.world.ask('/early', { method: 'POST', body: 'x' }),
       ])
       expect(first).toMatchObject({ status: 'rejected', reason: aborted })
       expect([second, posted]).toMatchObject([{ value: { status: 200 } }, { value: { status: 200 } }])
     })
 
     it('of one that is given up in the handshake, over HTTP/2 without those beside it', async () => {
-      connect()
+      home.connect()
       await warmUp()
       home.way.delayMs = 40
       const gaveUp = new AbortController()
-      const first = world.ask('/early', { signal: gaveUp.signal })
-      const second = world.ask('/early')
+      const first = home.world.ask('/early', { signal: gaveUp.signal })
+      const second = home.world.ask('/early')
       await until(() => opened() >= 2, 'the connection')
       await new Promise(resolve => setTimeout(resolve, 10))
       gaveUp.abort()
@@ -88,13 +75,13 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('of one that is held back leaves the connection to the next', async () => {
-      connect({ pool: { idleTimeoutMs: 100, maxConnections: 1 } })
+      home.connect({ pool: { idleTimeoutMs: 100, maxConnections: 1 } })
       await warmUp()
       home.way.delayMs = 40
       const gaveUp = new AbortController()
       // HTTP/1.1 has one place: whoever waits behind it gets that.
-      const held = world.ask('/early', { method: 'POST', body: 'x', signal: gaveUp.signal })
-      const waiting = world.ask('/early')
+      const held = home.world.ask('/early', { method: 'POST', body: 'x', signal: gaveUp.signal })
+      const waiting = home.world.ask('/early')
       await until(() => opened() === 2, 'the connection')
       await new Promise(resolve => setTimeout(resolve, 10))
       gaveUp.abort()
@@ -105,7 +92,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('of held ones that run out of time', async () => {
-      connect({ timeouts: { tlsMs: 5_000 }, pool: { idleTimeoutMs: 30, maxConnections: 1 } })
+      home.connect({ timeouts: { tlsMs: 5_000 }, pool: { idleTimeoutMs: 30, maxConnections: 1 } })
       await warmUp()
       const back = home.nginx.tlsPort
       home.way.leadsTo = client => {
@@ -113,8 +100,8 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
         client.resume()
       }
       const startedAt = performance.now()
-      const posted = world.ask('/early', { method: 'POST', body: 'x', headersTimeoutMs: 150 })
-      const early = world.ask('/early', { headersTimeoutMs: 400 })
+      const posted = home.world.ask('/early', { method: 'POST', body: 'x', headersTimeoutMs: 150 })
+      const early = home.world.ask('/early', { headersTimeoutMs: 400 })
       const settled = await Promise.allSettled([posted, early])
       expect(performance.now() - startedAt).toBeLessThan(2_500) // long before the handshake is given up
       for (const [index, asked] of settled.entries()) {
@@ -131,17 +118,17 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     it('of the transport while requests are collected, in the handshake, and held back', async () => {
       for (const waitMs of [0, 1, 5, 20]) {
         home.way.leadsTo = home.nginx.tlsPort
-        connect()
+        home.connect()
         await warmUp()
         fallSilent()
         const asked = [
-          world.ask('/early'),
-          world.ask('/early'),
-          world.ask('/early', { method: 'POST', body: 'x' }),
+          home.world.ask('/early'),
+          home.world.ask('/early'),
+          home.world.ask('/early', { method: 'POST', body: 'x' }),
         ].map(asked => asked.catch(error => error))
         if (waitMs > 0) await until(() => opened() > 1, 'the connection')
         await new Promise(resolve => setTimeout(resolve, waitMs))
-        await world[Symbol.asyncDispose]()
+        await home.world[Symbol.asyncDispose]()
         for (const error of await Promise.all(asked))
           expect(error).toMatchObject({ code: 'MM_TRANSPORT_CLOSED' })
         await until(() => home.way.open === 0, 'the end of all connections')
@@ -149,23 +136,23 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('of the transport that drains lets what is under way come to its end', async () => {
-      connect()
+      home.connect()
       await warmUp()
       home.way.delayMs = 20
-      const asked = [world.ask('/early'), world.ask('/early', { method: 'POST', body: 'x' })]
+      const asked = [home.world.ask('/early'), home.world.ask('/early', { method: 'POST', body: 'x' })]
       await until(() => opened() > 1, 'the connection')
-      const drained = world.transport.drain()
+      const drained = home.world.transport.drain()
       for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
       await drained
       await until(() => home.way.open === 0, 'the end of all connections')
     })
 
     it('of an idle connection in its handshake is one', async () => {
-      connect({ pool: { idleTimeoutMs: 1 } })
+      home.connect({ pool: { idleTimeoutMs: 1 } })
       await warmUp()
       fallSilent()
       const gaveUp = new AbortController()
-      const asked = world.ask('/early', { method: 'GET', signal: gaveUp.signal })
+      const asked = home.world.ask('/early', { method: 'GET', signal: gaveUp.signal })
       await until(() => home.way.offered.length === 2, 'the ClientHello')
       gaveUp.abort()
       await expect(asked).rejects.toMatchObject(aborted)
@@ -176,7 +163,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     it('leaves nothing behind after 300 connections of which half were given up', {
       timeout: 60_000,
     }, async () => {
-      connect({ pool: { idleTimeoutMs: 1 } })
+      home.connect({ pool: { idleTimeoutMs: 1 } })
       await warmUp()
       // Seeded, so that a failure comes again.
       let seed = isHttp2 ? 20_261 : 11_471
@@ -191,11 +178,12 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
         const isGivenUp = round % 2 === 1
         if (isGivenUp) {
           const delay = random() * 8
-          if (delay < 2) world.onEvent = ({ type }) => void (type === 'connection-opened' && gaveUp.abort())
+          if (delay < 2)
+            home.world.onEvent = ({ type }) => void (type === 'connection-opened' && gaveUp.abort())
           else setTimeout(() => gaveUp.abort(), delay - 2)
         }
         try {
-          const { status, info } = await world.ask('/early', { signal: gaveUp.signal })
+          const { status, info } = await home.world.ask('/early', { signal: gaveUp.signal })
           expect([status, info.retries]).toEqual([200, 0])
           if (info.earlyData === 'accepted') counted.early++
           counted.whole++
@@ -204,8 +192,8 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
           expect(error).toMatchObject(aborted)
           counted.aborted++
         }
-        world.onEvent = () => {}
-        await until(() => world.transport.stats().totalConnections === 0, 'an empty pool')
+        home.world.onEvent = () => {}
+        await until(() => home.world.transport.stats().totalConnections === 0, 'an empty pool')
         if (round === 100) figures = measure()
       }
       // How many is a matter of how busy the machine is.

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { createServer, connect as openTcp } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
-import type { OriginOptions, Protocol } from '../../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import type { Protocol } from '../../src/index.ts'
 import { bodyOf } from '../support/body-files.ts'
 import { writeCertificateFiles } from '../support/certificate-files.ts'
-import { useEarlyOrigin } from '../support/early-origin.ts'
-import { type EarlyWorld, earlyWorld } from '../support/early-world.ts'
+import { useEarlyWorld } from '../support/early-origin.ts'
+import { earlyWorld } from '../support/early-world.ts'
 import { startHaproxy } from '../support/haproxy.ts'
 import { parseReflection } from '../support/nginx.ts'
 import { startOpensslEarlyServer } from '../support/openssl-early-server.ts'
@@ -22,36 +22,24 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   `early data over TCP by %s${missing === undefined ? '' : ` (${missing})`}`,
   protocol => {
     const isHttp2 = protocol === 'h2'
-    const home = useEarlyOrigin()
-    let world: EarlyWorld
-    afterEach(async () => {
-      await world[Symbol.asyncDispose]()
-    })
+    const home = useEarlyWorld(protocol)
 
-    const connect = (origin: OriginOptions = {}): void => {
-      world = earlyWorld({
-        port: home.way.port,
-        ca: home.nginx.certificates.ca,
-        protocols: [protocol],
-        origin,
-      })
-    }
     /** There is a ticket that nobody has used, and no connection. The way is long enough from now on for what is early to be answered early. */
     const warmUp = async (path = '/early'): Promise<void> => {
-      expect((await world.ask(path)).info).toMatchObject({ resumed: false, earlyData: 'none' })
-      await world.untilIdleIsClosed()
+      expect((await home.world.ask(path)).info).toMatchObject({ resumed: false, earlyData: 'none' })
+      await home.world.untilIdleIsClosed()
       home.way.delayMs = 20
     }
 
     it('leaves in it on the second connection, and is answered before the handshake is complete', async () => {
-      connect()
-      const first = await world.ask('/early')
+      home.connect()
+      const first = await home.world.ask('/early')
       expect(first.info).toMatchObject({ protocol, resumed: false, earlyData: 'none', retries: 0 })
       expect(parseReflection(first.text)).toMatchObject({ early: '', reused: '.' })
       home.way.delayMs = 20
       for (let round = 0; round < 3; round++) {
-        await world.untilIdleIsClosed()
-        const { info, text, status } = await world.ask('/early')
+        await home.world.untilIdleIsClosed()
+        const { info, text, status } = await home.world.ask('/early')
         expect({ status, ...parseReflection(text) }).toEqual({
           status: 200,
           early: '1',
@@ -66,27 +54,27 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
           retries: 0,
         })
       }
-      expect(world.outcomes()).toEqual(['accepted', 'accepted', 'accepted'])
+      expect(home.world.outcomes()).toEqual(['accepted', 'accepted', 'accepted'])
       expect(home.way.offered.map(offered => offered?.isEarly)).toEqual([undefined, true, true, true])
     })
 
     it('goes on over the connection when the handshake is complete, not early any more', async () => {
-      connect({ pool: { idleTimeoutMs: 200 } })
+      home.connect({ pool: { idleTimeoutMs: 200 } })
       await warmUp()
-      const early = await world.ask('/early')
-      const next = await world.ask('/early')
+      const early = await home.world.ask('/early')
+      const next = await home.world.ask('/early')
       expect([early, next].map(({ info }) => info.earlyData)).toEqual(['accepted', 'none'])
       expect(parseReflection(next.text)).toMatchObject({ early: '', reused: 'r' })
       expect(next.info).toMatchObject({ reused: true, connectionId: early.info.connectionId })
     })
 
     it('holds back what may not leave in it until the handshake is complete', async () => {
-      connect()
+      home.connect()
       await warmUp()
       const [early, posted, notAsked] = await Promise.all([
-        world.ask('/early'),
-        world.ask('/early', { method: 'POST', body: 'x' }),
-        world.ask('/early', { earlyData: false }),
+        home.world.ask('/early'),
+        home.world.ask('/early', { method: 'POST', body: 'x' }),
+        home.world.ask('/early', { earlyData: false }),
       ])
       expect([early, posted, notAsked].map(({ info }) => info.earlyData)).toEqual([
         'accepted',
@@ -105,11 +93,11 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('holds it back too when it comes first, and one that may not come first asks for no early data', async () => {
-      connect({ pool: { idleTimeoutMs: 30, maxConnections: 1 } })
+      home.connect({ pool: { idleTimeoutMs: 30, maxConnections: 1 } })
       await warmUp()
       const [posted, early] = await Promise.all([
-        world.ask('/early', { method: 'POST', body: 'x' }),
-        world.ask('/early'),
+        home.world.ask('/early', { method: 'POST', body: 'x' }),
+        home.world.ask('/early'),
       ])
       expect([posted, early].map(({ text }) => parseReflection(text)['early'])).toEqual([
         '',
@@ -121,33 +109,33 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       ])
       expect(posted.info.connectionId).toBe(early.info.connectionId)
       // HTTP/1.1 had nothing to say that may be early.
-      expect(world.outcomes()).toEqual([isHttp2 ? 'accepted' : 'unused'])
-      expect(world.retries()).toEqual([])
-      await world.untilIdleIsClosed()
-      const alone = await world.ask('/early', { method: 'PUT', body: 'x' })
+      expect(home.world.outcomes()).toEqual([isHttp2 ? 'accepted' : 'unused'])
+      expect(home.world.retries()).toEqual([])
+      await home.world.untilIdleIsClosed()
+      const alone = await home.world.ask('/early', { method: 'PUT', body: 'x' })
       expect(alone.info).toMatchObject({ resumed: true, earlyData: 'none' })
       expect(home.way.offered.map(offered => offered?.isEarly)).toEqual([undefined, isHttp2, false])
     })
 
     it('takes a request with a body to the end of its upload behind the handshake', async () => {
-      connect()
+      home.connect()
       await warmUp()
       const body = Buffer.alloc(300_000, 'b')
       const [early, upload] = await Promise.all([
-        world.ask('/early'),
-        world.ask('/upload/held', { method: 'PUT', body }),
+        home.world.ask('/early'),
+        home.world.ask('/upload/held', { method: 'PUT', body }),
       ])
       expect(early.info.earlyData).toBe('accepted')
       expect([upload.status, upload.info.earlyData]).toEqual([201, 'none'])
-      const back = await world.transport.request(`${world.url}/upload/held`)
+      const back = await home.world.transport.request(`${home.world.url}/upload/held`)
       expect((await back.bytes()).equals(body)).toBe(true)
-      await world.ask('/upload/held', { method: 'DELETE' })
+      await home.world.ask('/upload/held', { method: 'DELETE' })
     })
 
     it('takes requests that wait for one connection along', async () => {
-      connect({ pool: { idleTimeoutMs: 30, maxConnections: 1 } })
+      home.connect({ pool: { idleTimeoutMs: 30, maxConnections: 1 } })
       await warmUp()
-      const answers = await Promise.all(Array.from({ length: 8 }, () => world.ask('/early')))
+      const answers = await Promise.all(Array.from({ length: 8 }, () => home.world.ask('/early')))
       const early = answers.filter(({ text }) => parseReflection(text)['early'] === '1')
       // HTTP/1.1 carries one at a time.
       expect(early).toHaveLength(isHttp2 ? 8 : 1)
@@ -157,29 +145,29 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('is asked for by fetch and by the dispatcher too', async () => {
-      connect({ earlyData: 'off' })
+      home.connect({ earlyData: 'off' })
       await warmUp()
-      const off = await world.ask('/early')
+      const off = await home.world.ask('/early')
       expect(off.info).toMatchObject({ resumed: true, earlyData: 'none' })
-      await world.untilIdleIsClosed()
-      const fetched = await world.transport.fetch(`${world.url}/early`, { earlyData: true })
+      await home.world.untilIdleIsClosed()
+      const fetched = await home.world.transport.fetch(`${home.world.url}/early`, { earlyData: true })
       expect(parseReflection(await fetched.text())['early']).toBe('1')
-      await world.untilIdleIsClosed()
-      const dispatcher = world.transport.dispatcher({ earlyData: true })
-      const response = await fetch(`${world.url}/early`, { dispatcher } as object)
+      await home.world.untilIdleIsClosed()
+      const dispatcher = home.world.transport.dispatcher({ earlyData: true })
+      const response = await fetch(`${home.world.url}/early`, { dispatcher } as object)
       expect(parseReflection(await response.text())['early']).toBe('1')
     })
 
     it('is told of, and counted by what became of it', async () => {
-      connect()
+      home.connect()
       await warmUp()
-      await world.ask('/early')
-      expect(world.outcomes()).toEqual(['accepted'])
-      expect(world.events.findLast(({ type }) => type === 'exchange-ended')).toMatchObject({
+      await home.world.ask('/early')
+      expect(home.world.outcomes()).toEqual(['accepted'])
+      expect(home.world.events.findLast(({ type }) => type === 'exchange-ended')).toMatchObject({
         earlyData: 'accepted',
         protocol,
       })
-      const opened = world.events.filter(event => event.type === 'connection-opened')
+      const opened = home.world.events.filter(event => event.type === 'connection-opened')
       expect(opened.map(({ connection }) => connection.handshake)).toMatchObject([
         { kind: 'full', earlyData: 'none', tlsVersion: 'TLSv1.3', tfo: 'off' },
         { kind: 'early_data', earlyData: 'accepted', tlsVersion: 'TLSv1.3', tfo: 'off' },
@@ -188,51 +176,57 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       // Two ways of 20 ms in each direction of the relay.
       expect(handshake.timings.tlsMs).toBeGreaterThan(35)
       expect(handshake.firstFlightBytes).toBeGreaterThan(350)
-      const [pool] = world.transport.stats().pools
+      const [pool] = home.world.transport.stats().pools
       expect(pool).toMatchObject({ opened: { full: 1, resumed: 0, earlyData: 1 } })
     })
 
     it('carries no request that is larger than what the ticket allows, and that one still arrives', async () => {
-      connect()
+      home.connect()
       await warmUp()
       // nginx takes 16 KB of early data, and 32 KB of fields.
       const headers = Object.fromEntries(
         Array.from({ length: 6 }, (_, index) => [`x-large-${index}`, `${index}${'~'.repeat(3_000)}`]),
       )
-      const { status, info, text } = await world.ask('/early', { headers })
+      const { status, info, text } = await home.world.ask('/early', { headers })
       expect([status, info.earlyData, info.retries]).toEqual([200, 'none', 0])
       expect(parseReflection(text)['early']).toBe('')
-      expect(world.outcomes()).toEqual(['unused'])
-      expect(world.transport.stats().pools[0]?.opened).toMatchObject({ full: 1, resumed: 1, earlyData: 0 })
+      expect(home.world.outcomes()).toEqual(['unused'])
+      expect(home.world.transport.stats().pools[0]?.opened).toMatchObject({
+        full: 1,
+        resumed: 1,
+        earlyData: 0,
+      })
     })
 
     it('sends again behind the handshake what the origin answers 425', async () => {
-      connect()
+      home.connect()
       await warmUp()
-      const { status, info, text } = await world.ask('/too-early')
+      const { status, info, text } = await home.world.ask('/too-early')
       expect({ status, ...parseReflection(text) }).toEqual({ status: 200, early: '', marked: '' })
       expect(info).toMatchObject({ earlyData: 'none', retries: 1 })
-      expect(world.retries()).toEqual(['too-early'])
-      expect(world.outcomes()).toEqual(['accepted'])
+      expect(home.world.retries()).toEqual(['too-early'])
+      expect(home.world.outcomes()).toEqual(['accepted'])
     })
 
     it('hands a 425 on that is no answer to early data, or to a request that had come early', async () => {
-      connect()
+      home.connect()
       await warmUp()
-      expect((await world.ask('/always-too-early', { earlyData: false })).status).toBe(425)
-      await world.untilIdleIsClosed()
-      const marked = await world.ask('/too-early', { headers: { 'early-data': '1' } })
+      expect((await home.world.ask('/always-too-early', { earlyData: false })).status).toBe(425)
+      await home.world.untilIdleIsClosed()
+      const marked = await home.world.ask('/too-early', { headers: { 'early-data': '1' } })
       expect([marked.status, marked.info.earlyData]).toEqual([425, 'accepted'])
-      await world.untilIdleIsClosed()
+      await home.world.untilIdleIsClosed()
       // Both tries: the second one was not early, so that its 425 stands.
-      expect((await world.ask('/always-too-early')).status).toBe(425)
-      expect(world.retries()).toEqual(['too-early'])
+      expect((await home.world.ask('/always-too-early')).status).toBe(425)
+      expect(home.world.retries()).toEqual(['too-early'])
     })
 
     it('brings large answers whole, to readers that are fast and to one that is slow', async () => {
-      connect()
+      home.connect()
       await warmUp('/1k')
-      const [fast, slow] = await Promise.all([1, 2].map(() => world.transport.request(`${world.url}/10m`)))
+      const [fast, slow] = await Promise.all(
+        [1, 2].map(() => home.world.transport.request(`${home.world.url}/10m`)),
+      )
       expect([fast?.info.earlyData, slow?.info.earlyData]).toEqual(['accepted', 'accepted'])
       const [bytes, pieces] = await Promise.all([
         fast?.bytes(),
@@ -258,39 +252,39 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       })
       second.listen(home.way.port, '127.0.0.2')
       await once(second, 'listening')
-      connect({ endpoints: [`127.0.0.2:${home.way.port}`, `127.0.0.1:${home.way.port}`] })
+      home.connect({ endpoints: [`127.0.0.2:${home.way.port}`, `127.0.0.1:${home.way.port}`] })
       await warmUp()
       second.close()
       await once(second, 'close')
-      const { info } = await world.ask('/early')
+      const { info } = await home.world.ask('/early')
       expect(info.earlyData).toBe('accepted')
       expect(info.attempts.map(({ outcome }) => outcome)).toEqual(['failed', 'connected'])
     })
 
     it('is not used for an origin that did not ask for it', async () => {
-      connect({ earlyDataOverTcp: false })
+      home.connect({ earlyDataOverTcp: false })
       await warmUp()
-      const { info, text } = await world.ask('/early', { earlyData: true })
+      const { info, text } = await home.world.ask('/early', { earlyData: true })
       expect(info).toMatchObject({ resumed: true, earlyData: 'none' })
       expect(parseReflection(text)['early']).toBe('')
       expect(home.way.offered.map(offered => offered?.isEarly)).toEqual([undefined, false])
-      expect(world.outcomes()).toEqual([])
+      expect(home.world.outcomes()).toEqual([])
     })
 
     it('is not used with a client that resumes nothing, or speaks TLS 1.2', async () => {
       for (const tls of [{ resumption: false }, { maxVersion: 'TLSv1.2' as const }]) {
-        connect({ tls: { ca: home.nginx.certificates.ca, ...tls } })
-        await world.ask('/early')
-        await world.untilIdleIsClosed()
-        expect((await world.ask('/early')).info.earlyData).toBe('none')
+        home.connect({ tls: { ca: home.nginx.certificates.ca, ...tls } })
+        await home.world.ask('/early')
+        await home.world.untilIdleIsClosed()
+        expect((await home.world.ask('/early')).info.earlyData).toBe('none')
         expect(home.way.offered.some(offered => offered?.isEarly)).toBe(false)
-        await world[Symbol.asyncDispose]()
+        await home.world[Symbol.asyncDispose]()
       }
     })
 
     it('is named by explain where it could be used', async () => {
-      connect()
-      const { unavailable } = await world.transport.explain(world.url)
+      home.connect()
+      const { unavailable } = await home.world.transport.explain(home.world.url)
       expect(unavailable.filter(({ feature }) => /early/.test(feature))).toEqual([])
     })
 
@@ -306,7 +300,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   http-request return status 200 content-type text/plain lf-string ${reflection} if { path /early }`,
       })
       expect(haproxy.server.hasExited()).toBe(false)
-      world = earlyWorld({ port, ca, protocols: [protocol] })
+      await using world = earlyWorld({ port, ca, protocols: [protocol] })
       await world.ask('/early')
       for (let round = 0; round < 3; round++) {
         await world.untilIdleIsClosed()

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
-import { NGINX_EARLY } from './early-world.ts'
+import type { OriginOptions, Protocol } from '../../src/index.ts'
+import { type EarlyWorld, earlyWorld, NGINX_EARLY } from './early-world.ts'
 import { type Nginx, startNginx } from './nginx.ts'
 import { type SwitchedPort, startSwitchedPort } from './switched-port.ts'
 
@@ -30,6 +31,40 @@ export function useEarlyOrigin(): EarlyOrigin {
     },
     get way() {
       return running(way)
+    },
+  }
+}
+
+/** The same with a transport, which comes with connect() and goes with its test. */
+export interface EarlyOriginWithWorld extends EarlyOrigin {
+  readonly world: EarlyWorld
+  connect(origin?: OriginOptions): void
+}
+
+export function useEarlyWorld(protocol: Protocol): EarlyOriginWithWorld {
+  const home = useEarlyOrigin()
+  let world: EarlyWorld | undefined
+  afterEach(async () => {
+    await world?.[Symbol.asyncDispose]()
+    world = undefined
+  })
+  return {
+    get nginx() {
+      return home.nginx
+    },
+    get way() {
+      return home.way
+    },
+    get world() {
+      return running(world)
+    },
+    connect(origin = {}) {
+      world = earlyWorld({
+        port: home.way.port,
+        ca: home.nginx.certificates.ca,
+        protocols: [protocol],
+        origin,
+      })
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { MedianEstimate } from '../results/estimates.ts'
 import type { Verdict } from './compare-rule.ts'
 import type { ComparedCase, ComparedFigure, ComparedRun, Comparison } from './comparison.ts'
-import { formatNumber, formatTable } from './table.ts'
+import { formatNumber, formatTable, formatTimes } from './table.ts'
 
 /** A comparison for a terminal. */
 export function formatComparison(comparison: Comparison): string {
@@ -46,7 +46,7 @@ function formatFigure({ subject, to, title, a, b, ratio, verdict }: ComparedFigu
     formatBetween(a),
     formatNumber(b.median),
     formatBetween(b),
-    ratio === undefined ? '-' : `${ratio.toFixed(2)}x`,
+    ratio === undefined ? '-' : formatTimes(ratio),
     verdict,
   ]
 }

@@ -1,7 +1,7 @@
 import { CONFIDENCE, type Interval, isShown, MIN_ROUNDS_FOR_INTERVAL } from '../results/estimates.ts'
 import { ratioInterval } from '../results/ratio-interval.ts'
 import type { CaseResult, Metric, RatioResult } from '../results/scenario-result.ts'
-import { formatTable } from './table.ts'
+import { formatTable, formatTimes } from './table.ts'
 
 /** A table for each figure that subjects were compared by. `n/a`: too few pairs for an interval, which then shows nothing either. */
 export function formatRatios(result: CaseResult, metrics: readonly Metric[]): string[] {
@@ -23,10 +23,10 @@ function formatRatio(
   const none = pairs < MIN_ROUNDS_FOR_INTERVAL ? 'n/a' : '-'
   return [
     `${subject} / ${to}`,
-    times(median),
-    interval === undefined ? none : `${times(interval.low)}..${times(interval.high)}`,
-    times(min),
-    times(max),
+    formatTimes(median),
+    interval === undefined ? none : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`,
+    formatTimes(min),
+    formatTimes(max),
     String(pairs),
     interval === undefined ? none : verdict(interval),
   ]
@@ -35,8 +35,4 @@ function formatRatio(
 function verdict(interval: Interval): string {
   if (!isShown({ interval })) return 'no difference'
   return interval.high < 1 ? 'less' : 'more'
-}
-
-function times(value: number): string {
-  return `${value.toFixed(2)}x`
 }

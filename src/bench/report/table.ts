@@ -60,3 +60,8 @@ export function formatNumber(value: number | undefined): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
   return value.toFixed(Math.min(digits, 5))
 }
+
+/** A multiple: `0.62x`. */
+export function formatTimes(value: number): string {
+  return `${value.toFixed(2)}x`
+}

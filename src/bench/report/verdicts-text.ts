@@ -1,9 +1,9 @@
 import { CONFIDENCE } from '../results/estimates.ts'
 import type { Http3Outcome, Http3Verdict } from '../results/http3-verdict.ts'
 import type { Metric, ScenarioResult } from '../results/scenario-result.ts'
-import { formatTable } from './table.ts'
+import { formatTable, formatTimes } from './table.ts'
 
-const WORDS: Readonly<Record<Http3Outcome, string>> = {
+export const OUTCOME_WORDS: Readonly<Record<Http3Outcome, string>> = {
   wins: 'WINS',
   loses: 'LOSES',
   even: 'even',
@@ -34,10 +34,6 @@ function pairText({ subject, to }: Http3Verdict): string {
 function cells({ metric, outcome, ratio }: Http3Verdict, metrics: readonly Metric[]): readonly string[] {
   const { median, interval } = ratio
   const title = metrics.find(({ key }) => key === metric)?.title ?? metric
-  const range = interval === undefined ? 'n/a' : `${times(interval.low)}..${times(interval.high)}`
-  return [title, WORDS[outcome], times(median), range]
-}
-
-function times(value: number): string {
-  return `${value.toFixed(2)}x`
+  const range = interval === undefined ? 'n/a' : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`
+  return [title, OUTCOME_WORDS[outcome], formatTimes(median), range]
 }

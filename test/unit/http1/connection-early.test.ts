@@ -2,12 +2,12 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/errors.ts'
 import { Http1Connection } from '../../../src/http1/connection.ts'
 import { DEFAULT_RESPONSE_LIMITS } from '../../../src/options.ts'
-import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import type { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { requestOf } from '../../contract/contract-bench.ts'
-import { CLEARTEXT } from '../../contract/http1-peer.ts'
-import { RecordingHandler, RecordingListener } from '../../contract/recorder.ts'
+import { RecordingHandler, type RecordingListener } from '../../contract/recorder.ts'
 import { ScriptedSource } from '../../contract/scripted-source.ts'
-import { FakeEarlyGate, FakeStreamSocket, turns } from '../../support/fake-early-gate.ts'
+import { earlyConnectionParts } from '../../support/early-connection-parts.ts'
+import { type FakeEarlyGate, type FakeStreamSocket, turns } from '../../support/fake-early-gate.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 
@@ -19,20 +19,11 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
   let listener: RecordingListener
   let connection: Http1Connection
   beforeEach(() => {
-    log = []
-    clock = new FakeClock()
-    gate = new FakeEarlyGate()
-    socket = new FakeStreamSocket()
-    listener = new RecordingListener(log)
+    const parts = earlyConnectionParts()
+    ;({ log, clock, gate, socket, listener } = parts)
     connection = new Http1Connection({
-      id: 1,
-      socket,
-      endpoint: { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' },
-      handshake: CLEARTEXT,
-      listener,
+      ...parts.options,
       limits: DEFAULT_RESPONSE_LIMITS,
-      clock,
-      early: gate,
     })
   })
   const open = (overrides: Parameters<typeof requestOf>[0] = {}, name = ''): RecordingHandler => {

@@ -3,12 +3,12 @@ import { TransportError } from '../../../src/errors.ts'
 import { http2Connection } from '../../../src/http2/connection.ts'
 import type { MultiplexedConnection } from '../../../src/multiplex/connection.ts'
 import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../../src/options.ts'
-import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import type { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { requestOf } from '../../contract/contract-bench.ts'
-import { CLEARTEXT } from '../../contract/http1-peer.ts'
-import { RecordingHandler, RecordingListener } from '../../contract/recorder.ts'
+import { RecordingHandler, type RecordingListener } from '../../contract/recorder.ts'
 import { ScriptedSource } from '../../contract/scripted-source.ts'
-import { FakeEarlyGate, FakeStreamSocket, turns } from '../../support/fake-early-gate.ts'
+import { earlyConnectionParts } from '../../support/early-connection-parts.ts'
+import { type FakeEarlyGate, type FakeStreamSocket, turns } from '../../support/fake-early-gate.ts'
 import {
   describeFrame,
   FLAG,
@@ -34,23 +34,14 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
   let splitter: FrameSplitter
   let readTo: number
   beforeEach(() => {
-    log = []
-    clock = new FakeClock()
-    gate = new FakeEarlyGate()
-    socket = new FakeStreamSocket()
+    const parts = earlyConnectionParts()
+    ;({ log, clock, gate, socket, listener } = parts)
     splitter = new FrameSplitter()
     readTo = PREFACE.length
-    listener = new RecordingListener(log)
     connection = http2Connection({
-      id: 1,
-      socket,
-      endpoint: { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' },
-      handshake: CLEARTEXT,
-      listener,
+      ...parts.options,
       limits: DEFAULT_RESPONSE_LIMITS,
       http2: { ...DEFAULT_HTTP2_OPTIONS, streamsBeforeSettings: 5 },
-      clock,
-      early: gate,
     })
   })
   const open = (overrides: Parameters<typeof requestOf>[0] = {}, name = ''): RecordingHandler => {

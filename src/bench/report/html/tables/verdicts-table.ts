@@ -1,16 +1,9 @@
 import type { Http3Outcome } from '../../../results/http3-verdict.ts'
 import type { ScenarioResult } from '../../../results/scenario-result.ts'
-import { countText } from '../../verdicts-text.ts'
+import { countText, OUTCOME_WORDS } from '../../verdicts-text.ts'
 import { timesRangeText, timesText } from '../figure-text.ts'
-import { type Markup, markup } from '../markup.ts'
+import { type Markup, markup, type Part } from '../markup.ts'
 import { drawTable } from './table.ts'
-
-const WORDS: Readonly<Record<Http3Outcome, string>> = {
-  wins: 'wins',
-  loses: 'loses',
-  even: 'even',
-  'not-shown': 'not shown',
-}
 
 /** Where HTTP/3 wins and where it loses, over all cases of a scenario. Undefined: nothing in it says. */
 export function verdictsTable({ scenario, cases, metrics }: ScenarioResult): Markup | undefined {
@@ -32,12 +25,15 @@ export function verdictsTable({ scenario, cases, metrics }: ScenarioResult): Mar
       cells: [
         name,
         metrics.find(({ key }) => key === metric)?.title ?? metric,
-        outcome === 'not-shown' || outcome === 'even'
-          ? WORDS[outcome]
-          : markup`<strong>${WORDS[outcome]}</strong>`,
+        drawOutcome(outcome),
         timesText(median),
         interval === undefined ? '-' : timesRangeText(interval.low, interval.high),
       ],
     })),
   )
+}
+
+function drawOutcome(outcome: Http3Outcome): Part {
+  const word = OUTCOME_WORDS[outcome].toLowerCase()
+  return outcome === 'wins' || outcome === 'loses' ? markup`<strong>${word}</strong>` : word
 }
