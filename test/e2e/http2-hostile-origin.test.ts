@@ -89,8 +89,8 @@ interface Answer {
   isCut: boolean
 }
 
-/** One request on a connection of its own. */
-function ask(port: number, host: string, body?: Buffer): Promise<Answer> {
+/** One request on a connection of its own. Of the answer's body nothing is read before `reads` is fulfilled. */
+function ask(port: number, host: string, body?: Buffer, reads?: Promise<unknown>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -115,6 +115,9 @@ function ask(port: number, host: string, body?: Buffer): Promise<Answer> {
         })
         response.on('end', () => settle(!response.complete))
         response.on('error', () => settle(true))
+        if (reads === undefined) return
+        response.pause()
+        reads.then(() => response.resume(), reject)
       },
     )
     sent.setTimeout(15_000, () => reject(new Error('no answer within 15 s')))
@@ -175,7 +178,17 @@ describe('a hostile HTTP/2 origin', () => {
     const origin = origins[index]
     if (attack === undefined || origin === undefined) throw new Error('as many origins as attacks')
     const body = attack.bodyBytes === undefined ? undefined : Buffer.alloc(attack.bodyBytes)
-    const answer = await ask(connector.port, hostOf(index), body)
+    const { told } = attack
+    const isTold = async (): Promise<void> => {
+      await expect.poll(() => origin.peers.length).toBeGreaterThan(0)
+      if (told !== undefined) await origin.peers[0]?.untilFrame(told)
+    }
+    const answer = await ask(
+      connector.port,
+      hostOf(index),
+      body,
+      attack.isReadLate === true ? isTold() : undefined,
+    )
     if (attack.answer === 'cut') {
       // When the answer broke within the read that it began in, its head had not left yet.
       expect([0, 200]).toContain(answer.status)
@@ -191,7 +204,7 @@ describe('a hostile HTTP/2 origin', () => {
     expect(origin.peers.length).toBeLessThanOrEqual(4)
     const requests = origin.peers.reduce((sum, peer) => sum + peer.log.filter(isHead).length, 0)
     expect(requests).toBeLessThanOrEqual(3)
-    if (attack.told !== undefined) await origin.peers[0]?.untilFrame(attack.told)
+    await isTold()
     const defences = await readDefences(connector.adminUrl, { origin: nameOf(index) })
     expect(Object.keys(defences)).toEqual(attack.limit === undefined ? [] : [attack.limit])
     // Nothing of it is left in the pool.

@@ -33,6 +33,8 @@ export interface OriginAttack {
   readonly told?: RegExp
   /** The limit that took effect. */
   readonly limit?: string
+  /** The client reads nothing of the answer until the origin has been told, so that no credit comes back for what it would read. */
+  readonly isReadLate?: true
 }
 
 const ok = (streamId: number, extra: readonly WireField[] = []): Buffer =>
@@ -186,12 +188,12 @@ export const ORIGIN_FAULTS: readonly OriginAttack[] = [
   {
     name: 'more DATA than the window',
     run: async (peer, streamId) => {
-      // Within one burst no credit comes back.
-      const block = data(streamId, Buffer.alloc(16_384))
-      peer.send(ok(streamId), ...Array.from({ length: 2_000 }, () => block))
+      peer.send(ok(streamId))
+      await floodOf(data(streamId, Buffer.alloc(16_384)), 10)(peer)
     },
     answer: 'cut',
     told: /^(?:RST_STREAM 1|GOAWAY 0) FLOW_CONTROL_ERROR$/,
+    isReadLate: true,
   },
   {
     name: 'a window of more than 2^31-1 on the stream',
