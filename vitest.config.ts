@@ -8,5 +8,7 @@ export default defineConfig({
     // Servers and children are started by many files: two workers keep a two-core machine honest.
     maxWorkers: 2,
     pool: 'forks',
+    // Real servers and real clocks on a machine that may be busy: one more attempt, and the end of the run names who needed it.
+    retry: 1,
   },
 })

@@ -16,7 +16,7 @@ const { status } = spawnSync(
     bin('vitest', 'vitest.mjs'),
     'run',
     '--reporter=dot',
-    '--reporter=./scripts/skip-reporter.mjs',
+    '--reporter=./scripts/remarks-reporter.mjs',
     '--reporter=json',
     `--outputFile.json=${reportFile}`,
     ...process.argv.slice(2),

@@ -1,11 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/seeded-random.ts'
 import { AddressChanges, MAX_PATIENCE, MIN_PATIENCE } from '../../src/select/address-changes.ts'
 import { drainStep } from '../../src/select/drain-step.ts'
+import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/address-changes.test.ts
-const SEED = Number(process.env['SEED'] ?? 7)
 const RUNS = Number(process.env['RUNS'] ?? 1000)
 const EVERY = 30_000
 
@@ -80,7 +79,7 @@ describe('AddressChanges', () => {
           }
         }
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 
@@ -118,7 +117,7 @@ describe('AddressChanges', () => {
           expect(drainedInADay(subset)).toBe(0)
         },
       ),
-      { seed: SEED, numRuns: 50 },
+      { numRuns: 50 },
     )
   })
 
@@ -129,7 +128,7 @@ describe('AddressChanges', () => {
         const rotation = (): string[] => [`192.0.2.${Math.floor(count++ / each) % addresses}`]
         expect(drainedInADay(rotation)).toBe(0)
       }),
-      { seed: SEED, numRuns: 50 },
+      { numRuns: 50 },
     )
   })
 
@@ -139,7 +138,7 @@ describe('AddressChanges', () => {
         const draw = drawsFrom(seed)
         expect(drainedInADay(() => [draw(10) === 0 ? 'seldom' : 'often'])).toBeLessThan(48)
       }),
-      { seed: SEED, numRuns: 50 },
+      { numRuns: 50 },
     )
   })
 })
@@ -169,7 +168,7 @@ describe('drainStep', () => {
         expect(step.connections).toBeLessThanOrEqual(Math.min(given.leaving, Math.max(1, given.open / 10)))
         if (given.waiters > 0 && given.isInUse) expect(given.serving - step.connections).toBeGreaterThan(0)
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 
@@ -192,7 +191,7 @@ describe('drainStep', () => {
           }
         }
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 })

@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { escapeText } from '../../src/bench/report/html/markup.ts'
 import { renderHtml } from '../../src/bench/report/html.ts'
 import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { syntheticResultFile } from '../support/bench-result-file.ts'
 import { parseStrictHtml } from '../support/html-tree.ts'
+import { fc } from '../support/property.ts'
 
 /** What breaks out of a page that is put together carelessly, amid whatever else there is. */
 const hostile = fc.oneof(

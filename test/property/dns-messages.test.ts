@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readAddresses } from '../../src/select/dns/address-answers.ts'
 import { type DnsReply, type DnsType, encodeQuery, readReply } from '../../src/select/dns/dns-message.ts'
@@ -18,8 +17,8 @@ import {
   type WireRecord,
   wireReply,
 } from '../support/dns-wire.ts'
+import { fc } from '../support/property.ts'
 
-const SEED = 9460
 const RUNS = 2000
 
 const label = fc.stringMatching(/^[a-z0-9_-]{1,20}$/)
@@ -107,7 +106,7 @@ describe('DNS messages', () => {
         if (read.kind === 'reply') checkReply(read.reply)
         else expect(read.kind).toBe('malformed')
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 
@@ -126,7 +125,7 @@ describe('DNS messages', () => {
         } else if (read.kind === 'malformed') seen.malformed++
         else seen.other++
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     expect(Math.min(seen.reply, seen.malformed)).toBeGreaterThan(RUNS / 10)
   })
@@ -147,7 +146,7 @@ describe('DNS messages', () => {
           if (answer.type === 'HTTPS') expect(Buffer.from(answer.rdata)).toEqual(wanted[index]!.rdata)
         }
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 })
@@ -163,7 +162,7 @@ describe('HTTPS records', () => {
           for (const hint of parsed.record.addressHints) expect(isIP(hint)).not.toBe(0)
         }
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 
@@ -185,7 +184,7 @@ describe('HTTPS records', () => {
           },
         })
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 
@@ -198,7 +197,7 @@ describe('HTTPS records', () => {
         if (parsed.kind === 'malformed') cuts++
         else expect(parsed.kind === 'service' && parsed.record.target).toBe(written.target)
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     expect(cuts).toBeGreaterThan(RUNS / 2)
   })
@@ -229,7 +228,7 @@ describe('a lookup of HTTPS records', () => {
           return
         }
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     expect(Math.min(...Object.values(seen))).toBeGreaterThan(RUNS / 50)
   })

@@ -1,9 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Http3Status } from '../../src/select/record/h3-status.ts'
+import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/h3-status.test.ts
-const SEED = Number(process.env['SEED'] ?? 9114)
 const RUNS = Number(process.env['RUNS'] ?? 600)
 
 const OPTIONS = { brokenBaseMs: 1000, brokenMaxMs: 5000 }
@@ -97,7 +96,7 @@ describe('Http3Status', () => {
           expect(status.because(now)).not.toBe('')
         }
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(RUNS / 100)
   })

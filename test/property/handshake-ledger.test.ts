@@ -1,9 +1,9 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { HandshakeInfo } from '../../src/connection.ts'
 import { HandshakeLedger } from '../../src/transport/handshake-ledger.ts'
 import { HANDSHAKE_MEANS, type HandshakeAmount } from '../../src/transport/ledger/handshake-figures.ts'
 import { ledgerConnection } from '../support/ledger-connection.ts'
+import { fc } from '../support/property.ts'
 
 const DAY = 86_400_000
 const EPSILON = 1e-6

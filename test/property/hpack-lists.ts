@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 
 /** Names of every class, so that insertions, references, literals and secrets mix. */
 const names = fc.oneof(

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/errors.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http1/chunk-encoder.ts'
 import { encodeRequestHead } from '../../src/http1/request-encoder.ts'
 import { encodeResponseHead } from '../../src/http1/response-encoder.ts'
+import { fc } from '../support/property.ts'
 import { type Decoding, decodeRequests, decodeResponse } from '../unit/http1/decoding.ts'
 import {
   cuts,

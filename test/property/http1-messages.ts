@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 
 /** Well-formed HTTP/1.1 messages, and what faulty peers and attackers make of them. */
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { requestBlock, responseBlock } from '../support/http2-fields.ts'
 import {
@@ -12,6 +11,7 @@ import {
   settings,
   windowUpdate,
 } from '../support/http2-wire.ts'
+import { fc } from '../support/property.ts'
 import { GET, SessionRig } from '../unit/http2/session-rig.ts'
 import { type ExchangePlan, Pair } from './http2-pair.ts'
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/errors.ts'
 import { type HeaderList, NO_HEADERS } from '../../src/headers.ts'
@@ -6,6 +5,7 @@ import type { TimedExchange } from '../sim/http3-exchange.ts'
 import { Http3Rig } from '../sim/http3-rig.ts'
 import type { ServedRequest } from '../sim/http3-server.ts'
 import { TrailedBody } from '../sim/trailed-body.ts'
+import { fc } from '../support/property.ts'
 
 interface Plan {
   readonly requestBytes: number

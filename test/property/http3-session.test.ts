@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../src/headers.ts'
 import { ERROR_CODES } from '../../src/http3/error-codes.ts'
@@ -14,6 +13,7 @@ import {
   setCapacity,
   varint,
 } from '../support/http3-wire.ts'
+import { fc } from '../support/property.ts'
 import { POST, ROLES, type Role, SessionRig } from '../unit/http3/session-rig.ts'
 
 /** What may stand where, so that most runs get far into a session: it is changed, cut and put together. */

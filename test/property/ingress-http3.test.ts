@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { BodySink } from '../../src/exchange.ts'
 import type { IngressExchange } from '../../src/ingress/ingress-exchange.ts'
+import { fc } from '../support/property.ts'
 import { type Asked, FakeHttp3Client } from '../unit/ingress/fake-http3-client.ts'
 
 const own = (chunk: Buffer): Buffer => Buffer.from(chunk)

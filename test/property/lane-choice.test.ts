@@ -1,10 +1,10 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LANE_NAMES, type LaneName } from '../../src/lane.ts'
 import { LaneChooser } from '../../src/select/choice/choice.ts'
 import type { ChoiceAction } from '../../src/select/choice/choice-action.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../src/select-options.ts'
 import { candidateOf, sampleOf } from '../support/lane-figures.ts'
+import { fc } from '../support/property.ts'
 
 const lane = fc.constantFrom<LaneName>(...LANE_NAMES)
 const anyNumber = fc.oneof(fc.double({ min: 0, max: 2_000, noNaN: true }), fc.double())

@@ -1,13 +1,12 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { UdpAddress } from '../../src/quic/engine.ts'
 import type { MigrationAction } from '../../src/quic/migration/migration-action.ts'
 import { PHASE_TRANSITIONS } from '../../src/quic/migration/migration-phase.ts'
 import { MigrationState } from '../../src/quic/migration/migration-state.ts'
 import type { PathFault } from '../../src/quic/migration/path-watch.ts'
+import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/migration-state.test.ts
-const SEED = Number(process.env['SEED'] ?? 4411)
 const RUNS = Number(process.env['RUNS'] ?? 1500)
 
 const MAX_MIGRATIONS = 5
@@ -142,7 +141,7 @@ describe('MigrationState', () => {
         for (const outcome of world.reports.keys()) reports.add(outcome)
         for (const way of world.seen) ways.add(way)
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     // The inputs were such that something happened.
     expect([...reports].toSorted()).toEqual(['moved', 'redial', 'refused', 'validation-failed'])
@@ -172,7 +171,7 @@ describe('MigrationState', () => {
         expect(world.timerAt).toBe(Number.POSITIVE_INFINITY)
         ended += world.reports.get('ended') ?? 0
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     expect(ended).toBeGreaterThan(RUNS / 10)
   })

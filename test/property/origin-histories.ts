@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import type { AttemptRecord, HandshakeInfo } from '../../src/connection.ts'
 import { TransportError } from '../../src/errors.ts'
 import type { ServiceRecord } from '../../src/select/dns/https-rr.ts'
 import { OriginRecord } from '../../src/select/record/origin-record.ts'
+import { fc } from '../support/property.ts'
 
 export const PLACE = { host: 'a.example', port: 443 }
 export const OPTIONS = { brokenBaseMs: 1000, brokenMaxMs: 172_800_000 }

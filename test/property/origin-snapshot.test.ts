@@ -1,10 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OriginRecord } from '../../src/select/record/origin-record.ts'
+import { fc } from '../support/property.ts'
 import { history, OPTIONS, PLACE } from './origin-histories.ts'
 
 // A longer look: RUNS=20000 SEED=7 npx vitest run test/property/origin-snapshot.test.ts
-const SEED = Number(process.env['SEED'] ?? 9460)
 const RUNS = Number(process.env['RUNS'] ?? 500)
 
 /** Ms since 1970, somewhen. */
@@ -49,7 +48,7 @@ describe('what is kept of an origin', () => {
         for (const part of Object.keys(seen) as (keyof typeof seen)[])
           seen[part] += Object.keys(kept[part]).length
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(RUNS / 10)
   })
@@ -86,7 +85,7 @@ describe('what is kept of an origin', () => {
           )
         },
       ),
-      { seed: SEED, numRuns: RUNS * 2 },
+      { numRuns: RUNS * 2 },
     )
     expect(taken).toBeGreaterThan(RUNS / 10)
   })
@@ -103,7 +102,7 @@ describe('what is kept of an origin', () => {
         expect(merge(ab, c)).toEqual(merge(a, merge(b, c)))
         if (JSON.stringify(ab.facts) !== JSON.stringify(merge(a, a).facts)) conflicts++
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     expect(conflicts).toBeGreaterThan(RUNS / 4)
   })
@@ -132,7 +131,7 @@ describe('what is kept of an origin', () => {
         expect(merge(all, b)).toEqual(all)
         if (Object.keys(all.connectMs).length === 64) full++
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
     expect(full).toBeGreaterThan(RUNS / 4)
   })

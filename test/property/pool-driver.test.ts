@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Connection } from '../../src/connection.ts'
 import { TransportError } from '../../src/errors.ts'
@@ -9,6 +8,7 @@ import type { Pool, Waiter } from '../../src/pool/pool.ts'
 import { Pools } from '../../src/pool/pools.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeConnector, settled } from '../support/fake-connector.ts'
+import { fc } from '../support/property.ts'
 
 /** What a waiter does within onLease. */
 const manner = fc.constantFrom(

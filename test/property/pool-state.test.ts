@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/errors.ts'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../src/options.ts'
@@ -6,6 +5,7 @@ import { ConnectionBudget } from '../../src/pool/connection-budget.ts'
 import type { PoolAction } from '../../src/pool/pool-action.ts'
 import { PoolState } from '../../src/pool/pool-state.ts'
 import type { Slot } from '../../src/pool/slot.ts'
+import { fc } from '../support/property.ts'
 
 type WaiterFate = 'waiting' | 'leased' | 'rejected' | 'cancelled'
 

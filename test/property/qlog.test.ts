@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AttemptRecord } from '../../src/connection.ts'
 import { LANE_NAMES } from '../../src/lane.ts'
@@ -6,10 +5,10 @@ import type { TransportEvent } from '../../src/observer.ts'
 import { HappyEvents } from '../../src/qlog/happy-events.ts'
 import { jsonTextRecord } from '../../src/qlog/json-text-record.ts'
 import { readJsonSequence, type TraceRecord } from '../support/json-sequence.ts'
+import { fc } from '../support/property.ts'
 import { SHOP } from '../unit/qlog/events.ts'
 
 // A longer look: RUNS=20000 SEED=7 npx vitest run test/property/qlog
-const SEED = Number(process.env['SEED'] ?? 20_261_122)
 const RUNS = Number(process.env['RUNS'] ?? 200)
 
 /** Whatever peers and people write. */
@@ -74,7 +73,7 @@ describe('a trace', () => {
           events.filter(({ type }) => type !== 'dial-ended').length,
         )
       }),
-      { seed: SEED, numRuns: RUNS },
+      { numRuns: RUNS },
     )
   })
 })

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ExchangeHandler } from '../../src/exchange.ts'
+import { fc } from '../support/property.ts'
 import type { FakeController } from '../unit/transport/fake-controller.ts'
 import { died, FakeExchangeWorld, PATIENCE_MS } from '../unit/transport/fake-exchange-world.ts'
 

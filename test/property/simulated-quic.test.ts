@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/seeded-random.ts'
+import { fc } from '../support/property.ts'
 import type { Frame } from '../support/simulated-quic/frame.ts'
 import { decodePacket, encodePacket, frameBytes, headBytes } from '../support/simulated-quic/packet-codec.ts'
 import { RangeSet } from '../support/simulated-quic/range-set.ts'

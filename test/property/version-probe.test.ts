@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { VERSION_PROBE_BYTES, versionProbe, versionsOf } from '../../src/probe/version-probe-packet.ts'
+import { fc } from '../support/property.ts'
 
 const randomBytes = fc.uint8Array({ minLength: VERSION_PROBE_BYTES, maxLength: VERSION_PROBE_BYTES })
 const isReserved = (version: number): boolean => (version & 0x0f0f0f0f) === 0x0a0a0a0a

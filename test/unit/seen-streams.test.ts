@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SeenStreams } from '../../src/seen-streams.ts'
+import { fc } from '../support/property.ts'
 
 describe('SeenStreams', () => {
   it('tells each id apart, in whatever order they come', () => {

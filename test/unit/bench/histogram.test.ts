@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Histogram, MAX_RECORDED_US } from '../../../src/bench/results/histogram.ts'
 import { quantile } from '../../../src/bench/results/statistics.ts'
+import { fc } from '../../support/property.ts'
 
 const of = (durations: readonly number[]): Histogram => {
   const histogram = new Histogram()

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CLIENT_PREFACE, FrameReader } from '../../../src/http2/frame-reader.ts'
 import { DATA, HEADERS, PADDED, PING, SETTINGS } from '../../../src/http2/frame-table.ts'
+import { fc } from '../../support/property.ts'
 
 function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
   const header = Buffer.alloc(9)

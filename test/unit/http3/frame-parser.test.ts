@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FrameParser, type FrameTreatment } from '../../../src/http3/frame-parser.ts'
 import { frame, varint } from '../../support/http3-wire.ts'
+import { fc } from '../../support/property.ts'
 
 const TREATMENTS: readonly FrameTreatment[] = ['deliver', 'gather', 'skip']
 

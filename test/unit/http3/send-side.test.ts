@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RequestStream, type StreamHost } from '../../../src/http3/request-stream.ts'
 import { SendSide } from '../../../src/http3/send-side.ts'
 import { FRAME } from '../../support/http3-wire.ts'
+import { fc } from '../../support/property.ts'
 import { FakeQuic } from './fake-quic.ts'
 import { describeFrame } from './session-rig.ts'
 

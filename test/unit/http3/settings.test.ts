@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   checkAgainstRemembered,
@@ -8,6 +7,7 @@ import {
   type Settings,
 } from '../../../src/http3/settings.ts'
 import { varint } from '../../support/http3-wire.ts'
+import { fc } from '../../support/property.ts'
 
 const payload = (...pairs: readonly (readonly [number, number])[]): Buffer =>
   Buffer.concat(pairs.flatMap(pair => pair.map(value => varint(value))))

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Settings } from '../../../src/http3/settings.ts'
 import { decodeTicket, encodeTicket } from '../../../src/http3/ticket.ts'
+import { fc } from '../../support/property.ts'
 
 const someSettings: fc.Arbitrary<Settings> = fc.record({
   qpackMaxTableCapacity: fc.nat(0xffff_fffe),

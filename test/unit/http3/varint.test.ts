@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeVarint, readVarint, varintBytes } from '../../../src/http3/varint.ts'
+import { fc } from '../../support/property.ts'
 
 const read = (bytes: Buffer): [number | undefined, number] => {
   const cursor = { buffer: bytes, at: 0, end: bytes.length }

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DueQueue } from '../../../src/impair/due-queue.ts'
+import { fc } from '../../support/property.ts'
 
 describe('DueQueue', () => {
   it('lets out in order of time, equal ones in order of their coming, and nothing early', () => {

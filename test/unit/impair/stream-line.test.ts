@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Conditions } from '../../../src/impair/conditions.ts'
 import { RateQueue } from '../../../src/impair/rate-queue.ts'
 import { StreamLine } from '../../../src/impair/stream-line.ts'
+import { fc } from '../../support/property.ts'
 
 interface Arrival {
   readonly text: string

@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { detectPreface, PREFACE_BYTES } from '../../../src/ingress/preface-detector.ts'
 import { PREFACE } from '../../support/http2-wire.ts'
+import { fc } from '../../support/property.ts'
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
 

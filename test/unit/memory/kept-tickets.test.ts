@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeKeptTickets, encodeKeptTickets } from '../../../src/memory/kept-tickets.ts'
+import { fc } from '../../support/property.ts'
 
 const time = fc.double({ min: -1e15, max: 1e15, noNaN: true })
 const ticket = fc.record({

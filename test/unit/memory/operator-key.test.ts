@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeOperatorKey } from '../../../src/memory/operator-key.ts'
+import { fc } from '../../support/property.ts'
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, i) => i * 8))
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { OriginShelf } from '../../../src/memory/origin-shelf.ts'
 import { decodeRecordFile, encodeRecordFile } from '../../../src/memory/record-file.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { fc } from '../../support/property.ts'
 import { MemoryRecordStore } from './memory-record-store.ts'
 
 const SHOP = 'https://shop.test'

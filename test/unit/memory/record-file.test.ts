@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeRecordFile, encodeRecordFile } from '../../../src/memory/record-file.ts'
+import { fc } from '../../support/property.ts'
 
 const ORIGIN = 'https://shop.test'
 const FACTS = { tls: { value: 'TLSv1.3', at: 1_700_000_000_000 }, addresses: ['192.0.2.1'] }

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seal, unseal } from '../../../src/memory/sealed-record.ts'
+import { fc } from '../../support/property.ts'
 
 const KEY = Buffer.alloc(32, 1)
 const NONCE = Buffer.alloc(12, 2)

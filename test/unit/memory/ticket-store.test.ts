@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
+import { fc } from '../../support/property.ts'
 
 const ticket = (name: string): Buffer => Buffer.from(name)
 const nameOf = (taken: { session: Buffer } | undefined): string | undefined => taken?.session.toString()

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { load, loadFfi } from '../../../src/native/load-ffi.ts'
+import { fc } from '../../support/property.ts'
 
 const KOFFI = { version: '3.3.4', load: () => ({ func: () => () => 0 }), errno: () => 0 }
 

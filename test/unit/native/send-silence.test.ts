@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SendSilence, type SendState } from '../../../src/native/send-silence.ts'
+import { fc } from '../../support/property.ts'
 
 const state = (unackedSegments: number, sinceHeardMs: number, unansweredProbes = 0): SendState => ({
   unackedSegments,

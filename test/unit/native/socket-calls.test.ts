@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LoadedFfi } from '../../../src/native/load-ffi.ts'
 import { bindSocketCalls, type SocketCalls, socketCalls } from '../../../src/native/socket-calls.ts'
+import { fc } from '../../support/property.ts'
 
 type Native = (...args: unknown[]) => unknown
 

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseTcpInfo } from '../../../src/native/tcp-info.ts'
+import { fc } from '../../support/property.ts'
 
 /** Linux 4.1, which has no more than the first fields, and Linux 6. */
 const SHORTEST_BYTES = 104

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PendingWrite } from '../../../src/openssl/pending-write.ts'
+import { fc } from '../../support/property.ts'
 
 const write = (...texts: string[]): PendingWrite =>
   new PendingWrite(

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sizePool } from '../../../src/pool/sizing.ts'
+import { fc } from '../../support/property.ts'
 
 describe('sizing by Little’s law', () => {
   it('needs a connection per exchange under way with http/1.1', () => {

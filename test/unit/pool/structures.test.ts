@@ -1,8 +1,8 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { IdleStack } from '../../../src/pool/idle-stack.ts'
 import { LoadHeap } from '../../../src/pool/load-heap.ts'
 import { Slot } from '../../../src/pool/slot.ts'
+import { fc } from '../../support/property.ts'
 
 function leased(id: number, usedStreams: number): Slot<undefined> {
   const slot = new Slot<undefined>(id, 0)

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { destinationId } from '../../../src/quic/packet-destination.ts'
+import { fc } from '../../support/property.ts'
 
 describe('destinationId', () => {
   it('reads short headers with the length that we give', () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openRetryToken, sealRetryToken } from '../../../src/quic/retry-token.ts'
+import { fc } from '../../support/property.ts'
 
 const key = Buffer.alloc(32, 1)
 const address = { host: '192.0.2.1', port: 1000 }

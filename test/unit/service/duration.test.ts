@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseByteSize } from '../../../src/service/config/byte-size.ts'
 import { parseDuration } from '../../../src/service/config/duration.ts'
+import { fc } from '../../support/property.ts'
 
 describe('parseDuration', () => {
   it.each([

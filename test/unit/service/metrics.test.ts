@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type Connection,
@@ -22,6 +21,7 @@ import { SelectionMetrics } from '../../../src/service/metrics/selection-metrics
 import { ServiceMetrics } from '../../../src/service/metrics/service-metrics.ts'
 import { handshakeFigures } from '../../support/handshake-figures.ts'
 import { migrationReport, NO_MIGRATIONS } from '../../support/migration-figures.ts'
+import { fc } from '../../support/property.ts'
 import { fakeConnection } from './fake-connection.ts'
 
 const SHOP = parseOrigin('https://origin.example')

@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RouteTable } from '../../../src/service/routes/route-table.ts'
+import { fc } from '../../support/property.ts'
 
 const table = new RouteTable([
   { host: 'shop.example', path: '/', target: 'shop' },

@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ResolvedAddress } from '../../../src/endpoint.ts'
 import { orderAddresses } from '../../../src/tcp/address-order.ts'
+import { fc } from '../../support/property.ts'
 
 const v4 = (n: number): ResolvedAddress => ({ address: `192.0.2.${n}`, family: 4 })
 const v6 = (n: number): ResolvedAddress => ({ address: `2001:db8::${n}`, family: 6 })

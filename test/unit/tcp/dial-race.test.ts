@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/errors.ts'
 import { type DialAction, DialRace, type DialRaceOptions } from '../../../src/tcp/dial-race.ts'
+import { fc } from '../../support/property.ts'
 
 const ENDPOINTS = ['A', 'B', 'C']
 

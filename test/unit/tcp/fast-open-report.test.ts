@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FastOpenOutcome } from '../../../src/tcp/fast-open-book.ts'
 import { fastOpenReport, type SynFacts } from '../../../src/tcp/fast-open-report.ts'
+import { fc } from '../../support/property.ts'
 
 const FACTS: SynFacts = { firstFlightBytes: 400, family: 4, segmentBytes: 1_448 }
 const NOT_USED = ['no-cookie', 'not-taken', 'syn-resent', 'stuck', undefined] as const

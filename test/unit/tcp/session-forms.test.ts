@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bareSession, SessionForms } from '../../../src/tcp/session-forms.ts'
+import { fc } from '../../support/property.ts'
 
 const DER = Buffer.from([0x30, 3, 2, 1, 1])
 const named = (name: string, der = DER): Buffer =>

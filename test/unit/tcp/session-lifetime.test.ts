@@ -1,6 +1,6 @@
-import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sessionLifetimeMs } from '../../../src/tcp/session-lifetime.ts'
+import { fc } from '../../support/property.ts'
 
 const element = (tag: number, contents: Buffer): Buffer => {
   const length =

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { QuicEvent } from '../../../../src/quic/engine.ts'
 import { brokenEnd, connectionEnd } from '../../../../src/quic/quiche/connection-end.ts'
@@ -6,6 +5,7 @@ import { EventQueue } from '../../../../src/quic/quiche/event-queue.ts'
 import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/load-binding.ts'
 import { nativeError } from '../../../../src/quic/quiche/native-error.ts'
 import { firstStream, isOpenedBy, isUnidirectional } from '../../../../src/quic/quiche/stream-ids.ts'
+import { fc } from '../../../support/property.ts'
 
 describe('nativeError', () => {
   it('reads names and numbers', () => {

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SurplusWatchdog } from '../../../../src/quic/quiche/surplus-watchdog.ts'
+import { fc } from '../../../support/property.ts'
 
 const limits = { maxSurplusBytes: 1_000_000, streamWindowBytes: 250_000 }
 

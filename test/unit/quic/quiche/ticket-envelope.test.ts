@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openTicket, sealTicket } from '../../../../src/quic/quiche/ticket-envelope.ts'
+import { fc } from '../../../support/property.ts'
 
 const binding = { engine: 'quiche', serverName: 'Shop.example', trust: 't' }
 const session = Buffer.from('a session of quiche')

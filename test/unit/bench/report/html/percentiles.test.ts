@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { percentileCurve, recordedQuantile } from '../../../../../src/bench/report/html/percentiles.ts'
 import { Histogram } from '../../../../../src/bench/results/histogram.ts'
+import { fc } from '../../../../support/property.ts'
 
 function recordOf(values: readonly number[]) {
   const histogram = new Histogram()

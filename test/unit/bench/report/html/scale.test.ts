@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   extent,
@@ -8,6 +7,7 @@ import {
   shareScale,
 } from '../../../../../src/bench/report/html/scale.ts'
 import { textWidth } from '../../../../../src/bench/report/html/text-width.ts'
+import { fc } from '../../../../support/property.ts'
 
 const SPAN = { from: 6, to: 338 }
 const labels = (scale: { ticks: readonly { label: string }[] }) => scale.ticks.map(({ label }) => label)

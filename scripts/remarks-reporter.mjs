@@ -1,0 +1,25 @@
+// What counts alone would hide: every skipped test with its reason, so that a missing server is seen, and every test that passed only
+// at its second attempt, with what went wrong at the first.
+export default class RemarksReporter {
+  onTestRunEnd(modules) {
+    const skipped = new Map()
+    const repeated = []
+    for (const module of modules) {
+      for (const test of module.children.allTests('skipped')) {
+        const reason = test.result().note ?? 'skipped'
+        skipped.set(reason, [...(skipped.get(reason) ?? []), test.fullName])
+      }
+      for (const test of module.children.allTests('passed'))
+        if (test.diagnostic()?.flaky) repeated.push({ file: module.relativeModuleId, test })
+    }
+    for (const [reason, names] of skipped) {
+      console.log(`\n${reason} (${names.length})`)
+      for (const name of names) console.log(`  ${name}`)
+    }
+    if (repeated.length > 0) console.log(`\npassed at the second attempt (${repeated.length})`)
+    for (const { file, test } of repeated) {
+      console.log(`  ${file} > ${test.fullName}`)
+      for (const { message } of test.result().errors ?? []) console.log(`    ${message.split('\n', 1)[0]}`)
+    }
+  }
+}
