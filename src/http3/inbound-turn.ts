@@ -125,6 +125,9 @@ export class InboundTurn {
       case 'defence':
         core.events.onDefence(event.limit)
         break
+      case 'worn-out':
+        core.events.onExhausted()
+        break
       case 'ended':
         this.#end = event.end
         break
@@ -152,6 +155,7 @@ export class InboundTurn {
     }
     quic.stop(id, ERROR_CODES.H3_REQUEST_REJECTED)
     quic.reset(id, ERROR_CODES.H3_REQUEST_REJECTED)
+    this.#core.reader.cancel(id) // what its head refers to would stay in the client's table
     return undefined
   }
 
@@ -190,7 +194,7 @@ export class InboundTurn {
     core.isEnded = true
     const failure = quicFailure(end)
     core.events.onEnding(failure)
-    if (core.role === 'client') for (const stream of core.table.all()) this.#messages.deliverWhole(stream)
+    this.#messages.deliverWhole()
     core.breakAll(end.isApplication ? errorCodeOf(end.code) : 'H3_NO_ERROR', failure.message)
     core.events.onEnd(failure)
   }

@@ -150,6 +150,11 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     if (this.#session.openStreams === 0) this.#exchanges.expectRequest()
   }
 
+  /** QUIC has taken too much that nobody read: the client is to make a new connection. */
+  onExhausted(): void {
+    this.drain()
+  }
+
   onDefence(limit: string): void {
     this.#exchanges.onDefence(limit)
   }
@@ -166,7 +171,6 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
   // Nothing to do: they are the client's, or ours in the client role.
   onReady(): void {}
   onGoaway(): void {}
-  onExhausted(): void {}
   onEnding(): void {}
   onPong(): void {}
   onOrigins(): void {}

@@ -86,7 +86,7 @@ export function dialEvents(
       }),
       attempts_total: attempts.length,
       attempts_success: winner === undefined ? 0 : 1,
-      attempts_failure: attempts.length - (winner === undefined ? 0 : 1),
+      attempts_failure: attempts.filter(({ record }) => RESULTS[record.outcome] === 'failure').length,
       lane,
     }),
   )

@@ -183,6 +183,8 @@ export type QuicEvent =
   | { readonly type: 'datagram'; readonly bytes: Buffer }
   /** A limit of ours took effect: its name, e.g. `quic.maxSurplusBytes`. `ended` follows when it ends the connection. */
   | { readonly type: 'defence'; readonly limit: string }
+  /** So much has come that nobody read that another connection is to take the place of this one, which goes on. At most once. */
+  | { readonly type: 'worn-out' }
   | { readonly type: 'ended'; readonly end: QuicEnd }
 
 export interface QuicHandshake {

@@ -42,7 +42,7 @@ export interface ServerEndpointStats {
   readonly handshakes: number
   /** Since the start. */
   readonly accepted: number
-  /** Not answered: too many connections or handshakes, too small an Initial, a token that is not ours. */
+  /** Not answered: too many connections or handshakes, too small an Initial, a token that is not ours, a sender that cannot be answered. */
   readonly refused: number
   readonly retries: number
   readonly versionNegotiations: number
@@ -55,7 +55,10 @@ interface Member {
   /** Of a client that may move. */
   readonly visiting: VisitingLink | undefined
   readonly ids: Set<string>
+  /** Until the handshake is complete, which proves the client's address. */
   handshakeTimer: Timer | undefined
+  /** Its owner has it. */
+  isHandedOver: boolean
 }
 
 /** The listening side of QUIC: one UDP socket, and the connections on it, found by their ids (RFC 9000 5.2). */
@@ -124,6 +127,10 @@ export class ServerEndpoint {
   }
 
   #onDatagram(datagram: Buffer, from: UdpAddress): void {
+    if (!isAnswerable(from)) {
+      this.#refused += 1
+      return
+    }
     const id = destinationId(datagram, CONNECTION_ID_BYTES)
     const member = id === undefined ? undefined : this.#byId.get(id)
     if (member !== undefined) (member.visiting ?? member.link).receive(datagram, from)
@@ -139,7 +146,8 @@ export class ServerEndpoint {
       retry = 'under-load',
     } = this.#options
     const header = engine.readHeader(datagram, CONNECTION_ID_BYTES)
-    if (header === undefined || !header.isLong) {
+    // Version 0 is a Version Negotiation packet, which must not be answered with another one (RFC 9000 6.1).
+    if (header === undefined || !header.isLong || header.version === 0) {
       this.#strays += 1
       return
     }
@@ -192,16 +200,23 @@ export class ServerEndpoint {
     const { engine, tls, quic, protocols, clock, allowsMigration = false } = this.#options
     // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000 7.3).
     const connectionId = originalId === undefined ? randomBytes(CONNECTION_ID_BYTES) : header.destinationId
-    const connection = engine.accept({
-      local: this.local,
-      remote: from,
-      tls,
-      quic,
-      protocols,
-      connectionId,
-      originalConnectionId: originalId,
-      allowsSecondPath: allowsMigration,
-    })
+    let connection: DrivenConnection
+    try {
+      connection = engine.accept({
+        local: this.local,
+        remote: from,
+        tls,
+        quic,
+        protocols,
+        connectionId,
+        originalConnectionId: originalId,
+        allowsSecondPath: allowsMigration,
+      })
+    } catch {
+      // Nothing that one client sends may end the process for all.
+      this.#refused += 1
+      return
+    }
     const link = this.#linkFor(
       connection,
       from,
@@ -213,6 +228,7 @@ export class ServerEndpoint {
       visiting: allowsMigration ? new VisitingLink(link, clock) : undefined,
       ids: new Set(),
       handshakeTimer: undefined,
+      isHandedOver: false,
     }
     this.#accepted += 1
     this.#handshakes += 1
@@ -256,8 +272,8 @@ export class ServerEndpoint {
     const { link } = member
     const { handshake, isInEarlyData } = link.connection
     if (handshake === undefined && !isInEarlyData) return
-    if (member.handshakeTimer === undefined || link.isOver) return
-    this.#onHandshakeOver(member)
+    if (member.isHandedOver || link.isOver) return
+    member.isHandedOver = true
     link.owner = undefined
     this.#options.onConnection(link)
   }
@@ -270,6 +286,8 @@ export class ServerEndpoint {
   }
 
   #onTurn(member: Member): void {
+    // Early data comes from anybody who says that it does: until the handshake is complete it is under way, and limited like the others.
+    if (member.link.connection.handshake !== undefined) this.#onHandshakeOver(member)
     if (member.visiting === undefined) return
     member.visiting.onTurn()
     this.#giveIds(member)
@@ -302,4 +320,12 @@ export class ServerEndpoint {
     this.#members.delete(member)
     for (const id of member.ids) this.#byId.delete(id)
   }
+}
+
+/**
+ * Anybody can write port 0 as a sender's, to which nothing can be sent. A zone (`fe80::1%eth0`) is what engines do not read, as with the addresses that we
+ * dial: clients at link-local addresses are served over TCP.
+ */
+function isAnswerable({ host, port }: UdpAddress): boolean {
+  return port !== 0 && !host.includes('%')
 }

@@ -56,6 +56,9 @@ export class UdpSocket {
     listener: UdpSocketListener,
     { address, port }: LocalChoice = {},
   ): Promise<UdpSocket> {
+    // Node would bind to what is left of the number in 16 bits.
+    if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+      return Promise.reject(new RangeError(`not a port: ${port}`))
     return open(remote, listener, (socket, onReady) => {
       socket.once('connect', onReady)
       const connect = (): void => socket.connect(remote.port, remote.host)

@@ -93,7 +93,7 @@ async function dial(
       serverName: 'localhost',
       tls: { ca: authority.cert },
       quic: DEFAULT_QUIC_OPTIONS,
-      timeouts: { connectMs: 2_000, attemptDelayMs: 100 },
+      timeouts: { connectMs: 10_000, attemptDelayMs: 100 },
       protocols: ['h3'],
       ...options,
     },
@@ -170,9 +170,9 @@ describe.skipIf(noQuic !== undefined)('dialing', () => {
     const closed = await closedPort()
     const startedAt = performance.now()
     const result = await dial([closed, server.local], {
-      timeouts: { connectMs: 2_000, attemptDelayMs: 1_500 },
+      timeouts: { connectMs: 20_000, attemptDelayMs: 15_000 },
     })
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(performance.now() - startedAt).toBeLessThan(14_000)
     expect(result.attempts).toMatchObject([{ outcome: 'failed' }, { outcome: 'connected' }])
     expect(result.attempts[0]!.error).toContain('ECONNREFUSED')
     await expect(dial([closed])).rejects.toMatchObject({ code: 'MM_CONNECT_REFUSED' })
@@ -201,7 +201,7 @@ describe.skipIf(noQuic !== undefined)('dialing', () => {
     let attempts: readonly QuicAttemptRecord[] = []
     const promise = dial([server.local, await silentPort()], {
       ...options,
-      timeouts: { connectMs: 2_000, attemptDelayMs: 1_000 },
+      timeouts: { connectMs: 20_000, attemptDelayMs: 15_000 },
       onAttempts: records => {
         attempts = records
       },

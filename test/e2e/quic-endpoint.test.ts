@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { DEFAULT_QUIC_OPTIONS } from '../../src/options.ts'
 import { openClientLink } from '../../src/quic/client-link.ts'
 import type { QuicEvent, QuicLink, QuicServerTls } from '../../src/quic/engine.ts'
 import { ServerEndpoint, type ServerEndpointOptions } from '../../src/quic/server-endpoint.ts'
 import type { UdpLink } from '../../src/quic/udp-link.ts'
+import { UdpSocket, type UdpSocketListener } from '../../src/quic/udp-socket.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { noQuic, theEngine } from '../support/quic-engine.ts'
+import { QuicPair } from '../support/quic-pair.ts'
 import { until as untilSo } from '../support/until.ts'
 
 /** The listening side over real sockets: whom it answers, and what it bounds. */
@@ -82,6 +84,18 @@ async function rawSocket(): Promise<{ socket: Socket; answers: Buffer[] }> {
   return { socket, answers }
 }
 
+/** An endpoint, and what its socket tells: ordinary sockets cannot send from everywhere. */
+async function listenTo(
+  options: Partial<ServerEndpointOptions> = {},
+): Promise<{ server: ServerEndpoint; listener: UdpSocketListener }> {
+  const bind = vi.spyOn(UdpSocket, 'bind')
+  const server = await listen(options)
+  const listener = bind.mock.lastCall?.[1]
+  bind.mockRestore()
+  if (listener === undefined) throw new Error('nothing was bound')
+  return { server, listener }
+}
+
 /** A long header with that version, padded. */
 function initial(version: number, bytes: number): Buffer {
   const head = Buffer.concat([
@@ -130,6 +144,45 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
     expect(answers).toEqual([])
   })
 
+  it('does not answer a Version Negotiation packet with another one', async () => {
+    const server = await listen()
+    const { socket, answers } = await rawSocket()
+    socket.send(initial(0, 1200), server.local.port, '127.0.0.1')
+    await until(() => server.stats.strays === 1)
+    expect(server.stats.versionNegotiations).toBe(0)
+    expect(answers).toEqual([])
+  })
+
+  it.each([
+    ['port 0', { host: '127.0.0.1', port: 0 }],
+    ['a link-local address', { host: 'fe80::2%eth0', port: 4433 }],
+  ])('does not answer %s, which cannot be answered, and goes on', async (_what, from) => {
+    for (const retry of ['always', 'never'] as const) {
+      const { server, listener } = await listenTo({ retry })
+      for (const version of [1, 0x1a2a3a4a]) listener.onDatagram(initial(version, 1200), from)
+      expect(server.stats).toMatchObject({ refused: 2, accepted: 0, retries: 0, versionNegotiations: 0 })
+    }
+  })
+
+  it('goes on when the engine takes no connection', async () => {
+    const engine = theEngine()
+    const { server, listener } = await listenTo({
+      engine: {
+        name: engine.name,
+        connect: options => engine.connect(options),
+        accept: () => {
+          throw new Error('GenericFailure')
+        },
+        checkServer: options => engine.checkServer(options),
+        readHeader: (datagram, idBytes) => engine.readHeader(datagram, idBytes),
+        negotiateVersion: header => engine.negotiateVersion(header),
+        retry: (header, newId, token) => engine.retry(header, newId, token),
+      },
+    })
+    listener.onDatagram(initial(1, 1200), { host: '127.0.0.1', port: 4433 })
+    expect(server.stats).toMatchObject({ refused: 1, accepted: 0, connections: 0, handshakes: 0 })
+  })
+
   it('makes clients prove their address', async () => {
     const server = await listen({ retry: 'always' })
     const link = await connect(server)
@@ -171,6 +224,53 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
     expect(server.stats.handshakes).toBe(0)
   })
 
+  it('counts a handshake until it is complete, though early data is read before', async () => {
+    const serverTls = { ...tls, earlyData: true, ticketKey: Buffer.alloc(48, 7) }
+    const before = new QuicPair(theEngine(), { tls: trust, serverTls })
+    before.run()
+    const ticket = before.clientEvents
+      .flatMap(event => (event.type === 'ticket' ? [event.ticket] : []))
+      .at(-1)
+    let handedOver = 0
+    const server = await listen({
+      tls: serverTls,
+      maxHandshakes: 4,
+      handshakeTimeoutMs: 300,
+      onConnection: link => {
+        handedOver += 1
+        link.owner = { onTurn: () => void drain(link), onClosed: () => undefined }
+      },
+    })
+    const { socket } = await rawSocket()
+    // As somebody does who writes another's address as the sender's: the answers are not heard.
+    for (let i = 0; i < 5; i += 1) {
+      const client = theEngine().connect({
+        local: { host: '127.0.0.1', port: 4433 },
+        remote: server.local,
+        serverName: 'localhost',
+        tls: trust,
+        protocols: ['h3'],
+        quic: DEFAULT_QUIC_OPTIONS,
+        connectionId: randomBytes(16),
+        ticket,
+        earlyData: true,
+      })
+      for (let out = client.nextDatagram(0); out !== undefined; out = client.nextDatagram(0))
+        socket.send(Buffer.from(out.bytes), server.local.port, '127.0.0.1')
+    }
+    await until(() => server.stats.accepted + server.stats.retries + server.stats.refused === 5)
+    await until(() => handedOver === 2)
+    expect(server.stats).toMatchObject({ accepted: 2, handshakes: 2, retries: 3 })
+    await until(() => server.stats.connections === 0)
+    expect(server.stats.handshakes).toBe(0)
+
+    // One who hears the answers is not given up.
+    const link = await connect(server)
+    link.owner = { onTurn: () => void drain(link), onClosed: () => undefined }
+    await until(() => link.connection.isEstablished && server.stats.handshakes === 0)
+    expect(server.stats.connections).toBe(1)
+  })
+
   it('tells everybody when it closes, and forgets them', async () => {
     const server = await listen()
     const link = await connect(server)
@@ -208,5 +308,16 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
       if (allowsMigration) await until(() => link.connection.migrationRefusal === undefined)
       else expect(link.connection.migrationRefusal).toBe('the peer forbids migration')
     }
+  })
+
+  it.each([70_000, -1, 1.5, Number.NaN])('does not move a client to port %d', async port => {
+    const server = await listen({ allowsMigration: true })
+    const link = await connect(server, DEFAULT_QUIC_OPTIONS, true)
+    link.owner = { onTurn: () => void drain(link), onClosed: () => undefined }
+    await until(() => link.connection.migrationRefusal === undefined)
+    expect(await link.mover?.migrate({ port })).toMatchObject({
+      outcome: 'refused',
+      because: expect.stringContaining(`not a port: ${port}`),
+    })
   })
 })

@@ -154,4 +154,51 @@ describe.skipIf(noQuic !== undefined)('a long life', () => {
     expect(pair.client.streamsLeft('bidirectional')).toBeGreaterThan(60)
     expect(pair.serverEvents.filter(({ type }) => type === 'stopped').length).toBe(2000)
   })
+
+  it('downloads that are given up do not end the connection, which asks for another one in the end', () => {
+    const pair = newPair()
+    pair.run()
+    const bystander = pair.client.openStream('bidirectional')!
+    pair.client.write(bystander, Buffer.alloc(50), true)
+    pair.run()
+    readAll(pair.server, bystander)
+    for (let i = 0; i < 60; i += 1) {
+      const stream = pair.client.openStream('bidirectional')!
+      pair.client.write(stream, Buffer.alloc(50), true)
+      pair.run()
+      readAll(pair.server, stream)
+      for (let sent = 0; sent < 1_000_000; ) {
+        const taken = pair.server.write(stream, Buffer.alloc(65_536), false)
+        if (taken === 0) break
+        sent += taken
+        pair.run()
+      }
+      pair.client.stop(stream, 0x10c)
+      pair.run()
+      expect(pair.client.end).toBeUndefined()
+    }
+    expect(pair.clientEvents.filter(({ type }) => type === 'worn-out').length).toBe(1)
+    pair.server.write(bystander, Buffer.alloc(100), true)
+    pair.run()
+    expect(readAll(pair.client, bystander)).toEqual({ bytes: Buffer.alloc(100), isEnd: true })
+  })
+
+  it('many small messages are no flood', () => {
+    // Small, so that 10,000 tell what 80,000 would.
+    const quic = { maxSurplusBytes: 500_000 }
+    const pair = new QuicPair(theEngine(), { tls, serverTls, quic, serverQuic: quic })
+    pair.run()
+    const stream = pair.client.openStream('bidirectional')!
+    for (let i = 0; i < 10_000; i += 1) {
+      expect(pair.client.write(stream, Buffer.alloc(3), false)).toBe(3)
+      pair.toServer()
+      readAll(pair.server, stream)
+      pair.server.write(stream, Buffer.alloc(3), false)
+      pair.toClient()
+      readAll(pair.client, stream)
+    }
+    expect([pair.client.end, pair.server.end]).toEqual([undefined, undefined])
+    const events = [...pair.clientEvents, ...pair.serverEvents]
+    expect(events.filter(({ type }) => type === 'worn-out')).toEqual([])
+  }, 60_000)
 })

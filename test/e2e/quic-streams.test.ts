@@ -121,6 +121,29 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     expect(pair.server.write(stream, text('late'), true)).toBe(0)
   })
 
+  it.each([2 ** 54, 2 ** 61])(
+    'tells resets and stops with the code %d, which only a hostile peer has',
+    code => {
+      const pair = connected()
+      const stream = open(pair)
+      pair.client.write(stream, text('x'), false)
+      pair.run()
+      readAll(pair.server, stream)
+      pair.client.stop(stream, code)
+      pair.client.reset(stream, code)
+      const now = performance.now()
+      for (let out = pair.client.nextDatagram(now); out !== undefined; out = pair.client.nextDatagram(now))
+        pair.server.receive(Buffer.from(out.bytes), out.from, out.to, now)
+      // Before its turn, as a producer does that knows of nothing.
+      expect(pair.server.write(stream, text('late'), false)).toBe(0)
+      pair.run()
+      readAll(pair.server, stream)
+      pair.toServer()
+      expect(pair.serverEvents).toContainEqual({ type: 'stopped', stream, code })
+      expect(pair.serverEvents).toContainEqual({ type: 'reset', stream, code })
+    },
+  )
+
   it('tells each of many stops, once', () => {
     const pair = connected({ serverQuic: { maxConcurrentStreams: 1500 } })
     const streams = Array.from({ length: 1200 }, () => open(pair))

@@ -80,11 +80,8 @@ export class QuicheConnection implements DrivenConnection {
   #now = 0
   #receivedPackets = 0
   #receivedBytes = 0
-  #sentPackets = 0
   #timeoutsInARow = 0
   #movedBytes = 0
-  /** Came to our address but was not of this connection: others can send that. */
-  #strayBytes = 0
   #nextCheckAt = CHECK_EVERY_PACKETS
   #farewells = 0
 
@@ -126,10 +123,7 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#isDead || datagram.length === 0) return
     this.#receivedBytes += datagram.length
     const info = this.#paths.infoFor(from, to)
-    if (info === undefined) {
-      this.#strayBytes += datagram.length
-      return
-    }
+    if (info === undefined) return
     this.#now = now
     this.#isDirty = true
     this.#onLimitsMoved()
@@ -171,7 +165,6 @@ export class QuicheConnection implements DrivenConnection {
       }
       const [bytes, { from, to }] = sent
       if (this.#end !== undefined && ++this.#farewells >= MAX_FAREWELLS) this.#die()
-      this.#sentPackets += 1
       this.#budget.onSent(bytes)
       return { bytes: this.#out.subarray(0, bytes), from, to }
     } catch (error) {
@@ -419,13 +412,13 @@ export class QuicheConnection implements DrivenConnection {
     this.#nextCheckAt = this.#receivedPackets + CHECK_EVERY_PACKETS
     if (this.#end !== undefined || this.#isDead) return
     this.#handshake.pollTicket(true)
-    const ours = this.#receivedBytes - this.#strayBytes
-    const unread = this.#native.isReadable() ? [...this.#native.readable()].length : 0
-    if (!this.#watchdog.isFlood(ours, this.#sentPackets, unread)) return
-    // Anybody can send datagrams with our address as their sender. quiche counts what it could decrypt.
-    const { recvBytes } = this.#native.stats()
-    this.#strayBytes = this.#receivedBytes - recvBytes
-    if (!this.#watchdog.isFlood(recvBytes, this.#sentPackets, unread)) return
+    const unreadStreams = this.#native.isReadable() ? [...this.#native.readable()].length : 0
+    // quiche counts what it could decrypt: anybody can send datagrams with our peer's address as their sender.
+    const { recv, recvBytes, sentBytes } = this.#native.stats()
+    const traffic = { receivedPackets: recv, receivedBytes: recvBytes, sentBytes, unreadStreams }
+    const verdict = this.#watchdog.onTraffic(traffic)
+    if (verdict === 'worn-out') this.#events.push({ type: 'worn-out' })
+    if (verdict !== 'flood') return
     this.#events.push({ type: 'defence', limit: 'quic.maxSurplusBytes' })
     this.close(true, EXCESSIVE_LOAD, 'too much came that nobody reads (quic.maxSurplusBytes)')
   }

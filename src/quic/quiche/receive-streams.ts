@@ -124,7 +124,7 @@ export class ReceiveStreams {
   /** See QuicConnection.stop. */
   stop(stream: number, code: number): void {
     if (isOpenedBy(this.#role, stream)) {
-      if (!isUnidirectional(stream)) this.#stopNow(stream, code)
+      if (!isUnidirectional(stream) && this.#stopNow(stream, code)) this.#watchdog.onStopped()
     } else if (!this.#discarding.has(stream)) {
       this.#discarding.set(stream, { leftBytes: MAX_DISCARDED_BYTES, code })
       this.#discard(stream)
@@ -181,13 +181,15 @@ export class ReceiveStreams {
     }
   }
 
-  #stopNow(stream: number, code: number): void {
+  /** False: InvalidStreamState, it has nothing that could be stopped; Done, it was. */
+  #stopNow(stream: number, code: number): boolean {
     try {
       this.#native.streamShutdown(stream, this.#shutdown.Read, code)
-      this.#stopped.set(stream, this.#now)
     } catch {
-      // InvalidStreamState: it has nothing that could be stopped.
+      return false
     }
+    this.#stopped.set(stream, this.#now)
+    return true
   }
 
   #sweep(): void {

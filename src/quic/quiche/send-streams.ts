@@ -175,11 +175,7 @@ export class SendStreams {
     try {
       return this.#native.streamSend(stream, bytes, isLast) ?? 0
     } catch (error) {
-      const { name, code } = nativeError(error)
-      if (name !== 'StreamStopped') {
-        throw new Error(`stream ${stream} cannot be written: ${name}`, { cause: error })
-      }
-      this.#onStopped(stream, code)
+      this.#onRefused(stream, error)
       return undefined
     }
   }
@@ -189,10 +185,15 @@ export class SendStreams {
     try {
       return this.#native.streamCapacity(stream)
     } catch (error) {
-      const { name, code } = nativeError(error)
-      this.#onStopped(stream, name === 'StreamStopped' ? code : 0)
+      this.#onRefused(stream, error)
       return undefined
     }
+  }
+
+  /** Whatever quiche says, it may be the peer's doing: the stream is over for its writer, who must not be thrown at. */
+  #onRefused(stream: number, error: unknown): void {
+    const { name, code } = nativeError(error)
+    this.#onStopped(stream, name === 'StreamStopped' ? code : 0)
   }
 
   #onStopped(stream: number, code: number): void {

@@ -14,6 +14,15 @@ describe('nativeError', () => {
     expect(nativeError(new Error('what (ever)'))).toEqual({ name: 'what (ever)', code: 0 })
     expect(nativeError('text!')).toEqual({ name: 'text!', code: 0 })
   })
+
+  it('reads every code of QUIC, as a number that a frame can carry', () => {
+    const streamReset = (code: bigint) => nativeError(new Error(`StreamReset(${code})`))
+    expect(streamReset(2n ** 61n)).toEqual({ name: 'StreamReset', code: 2 ** 61 })
+    expect(streamReset(10n ** 16n)).toEqual({ name: 'StreamReset', code: 1e16 })
+    const last = streamReset(2n ** 62n - 1n)
+    expect(last.name).toBe('StreamReset')
+    expect(BigInt(last.code)).toBe(2n ** 62n - 512n)
+  })
 })
 
 describe('stream ids', () => {
