@@ -47,7 +47,11 @@ export class BodyUpload implements BodySink {
   }
 
   start(): void {
-    this.#source.attach(this)
+    try {
+      this.#source.attach(this)
+    } catch (error) {
+      this.#onSourceThrew(error)
+    }
   }
 
   /** The writer takes more. */
@@ -55,14 +59,18 @@ export class BodyUpload implements BodySink {
     if (!this.#isBlocked || this.#isOver) return
     this.#isBlocked = false
     this.#owner.onUploadProgress()
-    this.#source.resume()
+    try {
+      this.#source.resume()
+    } catch (error) {
+      this.#onSourceThrew(error)
+    }
   }
 
   /** No more of it is wanted. */
   cancel(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#source.cancel()
+    cancelSource(this.#source)
   }
 
   write(chunk: Uint8Array): boolean {
@@ -102,8 +110,23 @@ export class BodyUpload implements BodySink {
   }
 
   #fail(message: string): void {
-    this.#isOver = true
-    this.#source.cancel()
+    this.cancel()
     this.#owner.onUploadFailed(new TransportError('MM_BODY_LENGTH', message))
+  }
+
+  /** A defect of the source: its own exchange fails. Further up it would be the end of all that its connection carries. */
+  #onSourceThrew(error: unknown): void {
+    if (this.#isOver) return
+    this.cancel()
+    this.#owner.onUploadFailed(asTransportError(error, 'MM_BODY_FAILED'))
+  }
+}
+
+/** Who gives a body up has an end to tell of, which must be told whatever the source makes of it: what it throws now is lost. */
+export function cancelSource(source: BodySource): void {
+  try {
+    source.cancel()
+  } catch {
+    // As said above.
   }
 }

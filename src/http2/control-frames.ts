@@ -122,16 +122,24 @@ export class ControlFrames {
 
   #receiveReset(streamId: number, wireCode: number): void {
     const core = this.#core
-    // Requests that are begun and given up at once make a server work for nothing (rapid reset, CVE-2023-44487).
-    const isAnswered = (core.table.get(streamId)?.firstFrameAt ?? -1) >= 0
-    if (core.role === 'server' && !isAnswered) core.guard.count('maxResetsPerSecond', core.now)
     const stream = this.#find(streamId, 'RST_STREAM')
+    const isAnswered = stream !== undefined && stream.firstFrameAt >= 0
+    if (core.role === 'server' && !isAnswered) {
+      // Requests that are begun and given up at once make a server work for nothing (rapid reset, CVE-2023-44487). What is closed is no such
+      // request: it had its whole answer, which may have crossed the reset, or was counted when it was reset before.
+      const isClosed = stream === undefined && core.table.stateOfAbsent(streamId) === 'closed'
+      core.guard.count(isClosed ? 'maxIgnoredFramesPerSecond' : 'maxResetsPerSecond', core.now)
+    }
     if (stream === undefined) return
     const code = errorCodeOf(wireCode)
-    // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request.
-    if (code === 'NO_ERROR' && stream.state === 'halfClosedRemote' && !stream.hasReceivedEnd) {
+    // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request. A client says no such thing of an answer: it
+    // has given up. Only the ends of a tunnel may both say it.
+    const isHalf = stream.state === 'halfClosedRemote' && !stream.hasReceivedEnd
+    if (code === 'NO_ERROR' && isHalf && isAnswered && core.isOwedRest(stream)) {
+      const { wantsRoom } = stream
       core.sending.forget(stream)
       stream.state = nextStreamState(stream.state, 'reset')
+      if (wantsRoom) stream.events.onWritable() // what is written from now on is thrown away
       return
     }
     const isUnprocessed = code === 'REFUSED_STREAM'

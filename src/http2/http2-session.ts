@@ -36,7 +36,7 @@ const BLOCK_SLACK_BYTES = 16_384
  * What leaves is put into the output queue: heads by HeadWriter, DATA by SendSide, credit by ReceiveSide. SessionCore holds these together and
  * knows how a stream or the session ends. This class is the door: the commands, the faults, and the life of the session.
  *
- * Life: taking streams -> `#isDraining` (a GOAWAY was sent or came, no new streams) -> ended (onEnd was called).
+ * Life: taking streams -> `#isDraining` (a GOAWAY was sent, or came from a server: no new streams) -> ended (onEnd was called).
  * A server drains in two steps (RFC 9113 6.8): GOAWAY with the highest id and a PING; when that is answered, every request that was on its way
  * has come, and a second GOAWAY names the last one that will be answered.
  */
@@ -53,8 +53,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   readonly #check: CheckPing
   #isDraining = false
   #peerGoawayId = MAX_STREAM_ID
-  /** Server role: the last id of the drain was said, or there is none to wait for. */
+  /** Server role: the last id of the drain was said. */
   #isFinalGoawaySent = false
+  /** Server role: the client said GOAWAY. The session ends with the last stream, if it is not drained before. */
+  #isPeerLeaving = false
   #isOutputTold = false
   /** A head or data came in the read that is being worked on. */
   #hasSpoken = false
@@ -159,8 +161,9 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     const core = this.#core
     if (core.isEnded) return
     core.isEnded = true
-    // A request that came whole is of no use any more: nobody waits for its answer.
-    if (core.role === 'client') for (const stream of core.table.all()) this.#data.deliverWhole(stream)
+    this.#data.deliverWhole()
+    // The peer may only have ended its side, and what is put out still reaches it.
+    core.dropUnsent()
     core.breakAll('NO_ERROR', message)
   }
 
@@ -373,8 +376,9 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (lastStreamId > this.#peerGoawayId)
       throw new ConnectionFault('PROTOCOL_ERROR', 'the last stream id of GOAWAY went up')
     this.#peerGoawayId = lastStreamId
-    this.#isDraining = true
-    this.#isFinalGoawaySent = true
+    // The id of a client's GOAWAY is about what we open, which is nothing: it means to leave, and what it still asks for is answered.
+    if (core.role === 'server') this.#isPeerLeaving = true
+    else this.#isDraining = true
     core.events.onGoaway(goaway)
     if (core.role === 'client') {
       const message = `the peer sent GOAWAY (${code}) and did not process the stream`
@@ -404,8 +408,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     const verdict = this.#liveness.onTimer(core.table.size > 0, core.now)
     // A handshake that is under way has a deadline of its own, and a PING is no request that may leave early.
     if (verdict === 'ask' && !isUnderWay(this.#early)) this.#check.put()
-    else if (verdict === 'dead')
-      core.end({ code: 'NO_ERROR', message: this.#liveness.deathMessage, cause: 'silent' })
+    else if (verdict === 'dead') {
+      const message = this.#liveness.deathMessage
+      core.end({ code: 'NO_ERROR', message, cause: 'silent' }, undefined, () => this.#data.deliverWhole())
+    }
   }
 
   #sendFinalGoaway(): void {
@@ -431,8 +437,8 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   #settle(): void {
     const core = this.#core
     if (this.#isReceiving) return
-    if (this.#isDraining && !core.isEnded && core.table.size === 0) {
-      if (core.role === 'client' || this.#isFinalGoawaySent)
+    if ((this.#isDraining || this.#isPeerLeaving) && !core.isEnded && core.table.size === 0) {
+      if (core.role === 'client' || this.#isPeerLeaving || this.#isFinalGoawaySent)
         core.end({ code: 'NO_ERROR', message: '', cause: 'local' })
     }
     if (!this.#isOutputTold && core.output.bytes > 0) {

@@ -109,9 +109,15 @@ export class InboundData {
 
   /**
    * The connection is gone. What had come whole is whole, though its reader sleeps: it gets the rest now, as pause() allows (see
-   * ExchangeHandler.onResponseData). nginx ends a connection like that: it answers everything, says GOAWAY and closes.
+   * ExchangeHandler.onResponseData). nginx ends a connection like that: it answers everything, says GOAWAY and closes. A request that came whole
+   * is of no use any more: nobody waits for its answer.
    */
-  deliverWhole(stream: ActiveStream): void {
+  deliverWhole(): void {
+    const { role, table } = this.#core
+    if (role === 'client') for (const stream of table.all()) this.#deliverWhole(stream)
+  }
+
+  #deliverWhole(stream: ActiveStream): void {
     const trailers = stream.heldEnd
     if (trailers === undefined || stream.isDelivering) return
     stream.heldEnd = undefined

@@ -97,6 +97,7 @@ export class InboundHeads {
   #receiveRequest(streamId: number, endsStream: boolean, block: FieldBlock | 'too-large'): void {
     const core = this.#core
     core.table.usePeerId(streamId)
+    const earlyPriority = this.#takeEarlyPriority(streamId)
     try {
       if (core.table.size >= core.options.maxConcurrentStreams) {
         const message = `more than maxConcurrentStreams (${core.options.maxConcurrentStreams}) requests at once`
@@ -120,9 +121,7 @@ export class InboundHeads {
       stream.hasHead = true
       stream.isTunnel = head.method === 'CONNECT'
       stream.contentLeft = contentLength
-      stream.priority = parsePriority(
-        this.#takeEarlyPriority(streamId) ?? headerValue(head.headers, 'priority'),
-      )
+      stream.priority = parsePriority(earlyPriority ?? headerValue(head.headers, 'priority'))
       if (endsStream) {
         stream.state = 'halfClosedRemote'
         stream.hasReceivedEnd = true
@@ -145,10 +144,11 @@ export class InboundHeads {
     if (!endsStream) core.putReset(streamId, 'NO_ERROR')
   }
 
+  /** Before it is known whether the request is taken; the numbers that it left out are used up with it (RFC 9113 5.1.1). */
   #takeEarlyPriority(streamId: number): string | undefined {
     if (this.#earlyPriorities.size === 0) return undefined
     const value = this.#earlyPriorities.get(streamId)
-    this.#earlyPriorities.delete(streamId)
+    for (const id of this.#earlyPriorities.keys()) if (id <= streamId) this.#earlyPriorities.delete(id)
     return value
   }
 

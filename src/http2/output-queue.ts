@@ -125,6 +125,22 @@ export class OutputQueue {
     this.#inFlightBlock = undefined
   }
 
+  /** Takes back what stands at this position, which nobody has taken, and all that follows it: it never leaves. */
+  dropFrom(position: number): void {
+    let excess = this.#position - position
+    const inBlock = Math.min(excess, this.#end - this.#start)
+    this.#end -= inBlock
+    excess -= inBlock
+    while (excess > 0) {
+      const last = this.#sealed.pop()
+      if (last === undefined) throw new Error(`position ${position} was taken`)
+      if (last.length > excess) this.#sealed.push(last.subarray(0, last.length - excess))
+      excess -= Math.min(excess, last.length)
+    }
+    this.#position = position
+    this.#blockPosition = position - this.#end
+  }
+
   #room(bytes: number): number {
     if (this.#end + bytes > this.#block.length) this.#nextBlock(bytes)
     const at = this.#end

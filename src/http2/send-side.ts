@@ -75,12 +75,16 @@ export class SendSide {
   pump(): void {
     if (this.#isPumping) return
     this.#isPumping = true
-    while (this.#window > 0 && this.#hasRoom) {
-      const stream = this.#queue.first()
-      if (stream === undefined) break
-      this.#sendQueued(stream)
+    try {
+      while (this.#window > 0 && this.#hasRoom) {
+        const stream = this.#queue.first()
+        if (stream === undefined) break
+        this.#sendQueued(stream)
+      }
+    } finally {
+      // The holder of a tunnel may throw when its stream hears of room: the others must not stand still for it.
+      this.#isPumping = false
     }
-    this.#isPumping = false
   }
 
   /** The stream is gone. */

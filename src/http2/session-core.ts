@@ -147,24 +147,41 @@ export class SessionCore {
 
   // How the session ends
 
-  /** Says GOAWAY and breaks all streams. */
-  end(how: Ended, limit?: string): void {
+  /** Says GOAWAY and breaks all streams. `beforeBreak`: what is to be saved of them is, while nothing new is opened any more. */
+  end(how: Ended, limit?: string, beforeBreak?: () => void): void {
     if (this.isEnded) return
     const end: SessionEnd = { ...how, isError: how.code !== 'NO_ERROR' }
     this.isEnded = true
     if (limit !== undefined) this.events.onDefence(limit)
+    this.dropUnsent()
     this.output.putFrame(GOAWAY, 0, 0, encodeGoaway(this.table.lastPeerId, how.code, how.message))
     this.events.onEnding(end)
+    beforeBreak?.()
     this.breakAll(how.code, how.message)
     this.events.onEnd(end)
   }
 
+  /**
+   * To be called before what still leaves at the end is put out. Requests that nobody took for writing are told to be unprocessed and may be sent
+   * again at once: they must not leave after that. Their ids rise with their places, so that what was put out ahead of the first of them still leaves.
+   */
+  dropUnsent(): void {
+    if (this.role !== 'client') return
+    const first = this.table.all().find(stream => this.#isUnsent(stream))
+    if (first !== undefined) this.output.dropFrom(first.firstFrameAt)
+  }
+
+  /** To be called once, behind dropUnsent(). */
   breakAll(code: ErrorCode, message: string): void {
     for (const stream of this.table.all()) {
       // What nobody took for writing cannot have been processed.
-      const isUnsent = stream.firstFrameAt >= 0 && this.output.isUntaken(stream.firstFrameAt)
+      const isUnsent = this.#isUnsent(stream)
       this.breakStream(stream, { code, cause: isUnsent ? 'unprocessed' : 'session', message }, !isUnsent)
     }
+  }
+
+  #isUnsent(stream: ActiveStream): boolean {
+    return stream.firstFrameAt >= 0 && this.output.isUntaken(stream.firstFrameAt)
   }
 
   #release(stream: ActiveStream): void {

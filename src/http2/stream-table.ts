@@ -83,6 +83,9 @@ export class StreamTable {
     const isOwn = (id & 1) === (this.#isClient ? 1 : 0)
     if (!isOwn && id > this.lastAcceptedId) return 'resetByUs'
     if (isOwn ? id >= this.#nextOwnId : id > this.#lastPeerId) return 'idle'
-    return this.#resets.has(id) ? 'resetByUs' : 'closed'
+    // A client frees a place as soon as it gives a request up, so that any number of answers may be on their way that nobody wants. What was
+    // forgotten of them must not be held against the server.
+    const wasReset = isOwn ? this.#resets.mayHave(id) : this.#resets.has(id)
+    return wasReset ? 'resetByUs' : 'closed'
   }
 }

@@ -75,7 +75,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
       this,
       new ControlFrames(this.#core, this),
     )
-    this.#watch = new SessionWatch(this.#core)
+    this.#watch = new SessionWatch(this.#core, this.#inbound)
   }
 
   // Inputs
@@ -189,7 +189,8 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     return bytes
   }
 
-  readiness(request: ExchangeRequest): Readiness {
+  readiness(request: ExchangeRequest, now: number): Readiness {
+    this.#core.now = now
     if (!this.#core.quic.isEstablished) {
       return request.mayBeEarly === true && this.isInEarlyData ? 'now' : 'later'
     }

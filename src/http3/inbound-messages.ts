@@ -79,7 +79,12 @@ export class InboundMessages {
    * The connection is gone. An answer that had come whole is whole, though its reader sleeps: it gets the rest now, as pause() allows (see
    * ExchangeHandler.onResponseData).
    */
-  deliverWhole(stream: RequestStream): void {
+  deliverWhole(): void {
+    const { role, table } = this.#core
+    if (role === 'client') for (const stream of table.all()) this.#deliverWhole(stream)
+  }
+
+  #deliverWhole(stream: RequestStream): void {
     if (stream.isReading || stream.blockedSection !== undefined) return
     const chunks: Buffer[] = stream.rest === undefined ? [] : [stream.rest]
     while (!stream.hasReadEnd) {

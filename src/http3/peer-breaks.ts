@@ -36,11 +36,12 @@ export class PeerBreaks {
       if (!hadSentEnd) this.#break(stream, code, `the client does not want the answer (${code})`)
     } else if (code === 'H3_REQUEST_REJECTED') {
       this.#break(stream, code, 'the peer rejected the request')
-    } else if (stream.hasReceivedEnd) core.finish(stream)
-    // RFC 9114 4.1: an answer may come without the whole request. What is still produced of it is thrown away.
-    else if (stream.wantsRoom) {
+    } else {
+      const { wantsRoom } = stream
       stream.wantsRoom = false
-      stream.events.onWritable()
+      if (stream.hasReceivedEnd) core.finish(stream)
+      // RFC 9114 4.1: an answer may come without the whole request. What is still produced of it, or of a tunnel, is thrown away.
+      if (wantsRoom) stream.events.onWritable()
     }
   }
 

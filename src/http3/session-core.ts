@@ -116,18 +116,19 @@ export class SessionCore {
 
   // How the session ends
 
-  /** Closes the QUIC connection and breaks all streams. */
-  end(how: Ended, limit?: string): void {
+  /** Closes the QUIC connection and breaks all streams. `beforeClose`: what is to be saved of them is read, while nothing new is opened any more. */
+  end(how: Ended, limit?: string, beforeClose?: () => void): void {
     if (this.isEnded) return
     this.isEnded = true
     if (limit !== undefined) this.events.onDefence(limit)
+    const end: SessionEnd = { ...how, isError: how.code !== 'H3_NO_ERROR' }
+    this.events.onEnding(end)
+    beforeClose?.()
     const isFarewell = how.cause === 'local' && how.code === 'H3_NO_ERROR'
     this.isLingering = isFarewell && this.events.mayCloseNow?.() === false
     if (!this.isLingering) {
       this.quic.close(true, ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
     }
-    const end: SessionEnd = { ...how, isError: how.code !== 'H3_NO_ERROR' }
-    this.events.onEnding(end)
     this.breakAll(how.code, how.message)
     this.events.onEnd(end)
   }

@@ -1,5 +1,6 @@
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
 import { StreamFault } from './http3-error.ts'
+import type { InboundMessages } from './inbound-messages.ts'
 import type { SessionCore } from './session-core.ts'
 import { SessionDeadlines } from './session-deadlines.ts'
 
@@ -23,6 +24,7 @@ const MIN_FAREWELL_MS = 1_000
 /** What a session waits for, and asks for: SETTINGS in time, signs of life, answers to pings. */
 export class SessionWatch {
   readonly #core: SessionCore
+  readonly #messages: InboundMessages
   readonly #liveness: Liveness
   /** Milliseconds from one look to the next: with exchanges under way, and without. */
   readonly #lookMs: Readonly<Record<'busy' | 'idle', number>>
@@ -35,8 +37,9 @@ export class SessionWatch {
   /** The packets that had come when a ping was asked for. */
   #pingedAt: number | undefined
 
-  constructor(core: SessionCore) {
+  constructor(core: SessionCore, messages: InboundMessages) {
     this.#core = core
+    this.#messages = messages
     const options = core.options.liveness ?? NO_LIVENESS
     // No server counts the PINGs of QUIC, which keep no stream waiting, and each is lost with its packet.
     this.#liveness = new Liveness({ ...options, quietIntervalMs: 1, isLossy: true })
@@ -167,8 +170,12 @@ export class SessionWatch {
     this.#look()
     const verdict = this.#liveness.onTimer(this.#isBusy, core.now)
     if (verdict === 'ask') core.quic.ping()
-    else if (verdict === 'dead')
-      core.end({ code: 'H3_NO_ERROR', message: this.#liveness.deathMessage, cause: 'silent' })
+    else if (verdict === 'dead') {
+      const message = this.#liveness.deathMessage
+      core.end({ code: 'H3_NO_ERROR', message, cause: 'silent' }, undefined, () =>
+        this.#messages.deliverWhole(),
+      )
+    }
   }
 
   /** The hot path pays nothing for liveness but for the first exchange after a look that found none. */

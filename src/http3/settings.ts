@@ -73,8 +73,8 @@ function flag(values: ReadonlyMap<number, number>, id: number, name: string): bo
  */
 export function checkAgainstRemembered(real: Settings, remembered: Settings): void {
   // RFC 9204 3.2.3: what our encoder may have relied on stays as it was, unless it was nothing.
-  const { qpackMaxTableCapacity } = remembered
-  if (qpackMaxTableCapacity > 0 && real.qpackMaxTableCapacity !== qpackMaxTableCapacity) {
+  const capacity = rememberable(remembered.qpackMaxTableCapacity)
+  if (capacity > 0 && rememberable(real.qpackMaxTableCapacity) !== capacity) {
     const message = 'the table of QPACK is not as large as the early data was sent by'
     throw new ConnectionFault('QPACK_DECODER_STREAM_ERROR', message)
   }
@@ -84,6 +84,11 @@ export function checkAgainstRemembered(real: Settings, remembered: Settings): vo
     (remembered.enableConnectProtocol && !real.enableConnectProtocol) ||
     (remembered.h3Datagram && !real.h3Datagram)
   if (isLess) throw settingsFault('the settings are less than those that the early data was sent by')
+}
+
+/** A limit as a ticket holds it, in 32 bits of which one value is taken: above 4 GB it is none, and all such are the same. */
+export function rememberable(limit: number): number {
+  return Math.min(limit, 0xffff_fffe)
 }
 
 /** Our SETTINGS as the payload of their frame. `grease` is a reserved setting (RFC 9114 7.2.4.1): its N, and a value. */

@@ -1,4 +1,4 @@
-import { type Settings } from './settings.ts'
+import { rememberable, type Settings } from './settings.ts'
 
 /**
  * What is kept for the next connection to a peer: the engine's ticket (TLS session and transport parameters), the SETTINGS that it goes
@@ -55,7 +55,7 @@ export function decodeTicket(bytes: Buffer): Http3Ticket | undefined {
   }
 }
 
-/** Limits above 4 GB are none; the remembered value may be less than what was said, never more. */
+/** The remembered value may be less than what was said, never more. */
 function uint32(value: number): number {
-  return value === Number.POSITIVE_INFINITY ? UNSAID : Math.min(value, UNSAID - 1)
+  return value === Number.POSITIVE_INFINITY ? UNSAID : rememberable(value)
 }

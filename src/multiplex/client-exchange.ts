@@ -118,7 +118,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
       if (this.#isPaused) stream.pause()
       if (body !== null) this.#sendBody(stream, body, prepared.bodyLength)
     } catch (error) {
-      // Either the request cannot be written, or its source threw.
+      // The request cannot be written.
       this.fail(asTransportError(error, 'MM_INTERNAL', this.processed), false)
       return
     }
@@ -283,11 +283,20 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   onWritable(): void {
-    if (this.#upload === undefined) this.#tunnel?.onWritable()
-    else {
-      this.#owner.table.touch()
-      this.#upload.onWritable()
+    const upload = this.#upload
+    if (upload === undefined) {
+      this.#tunnel?.onWritable()
+      return
     }
+    this.#owner.table.touch()
+    if (this.#stream?.isSendOpen !== false) {
+      upload.onWritable()
+      return
+    }
+    // The peer wants no more of it, and its answer comes all the same: who woke the source would have all of it produced for nothing.
+    this.#upload = undefined
+    upload.cancel()
+    this.armDeadline()
   }
 
   onReset(reset: StreamReset): void {

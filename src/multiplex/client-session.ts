@@ -37,11 +37,12 @@ export interface ClientSession {
   readonly openStreams: number
   /** The peer offers extended CONNECT. */
   readonly peerEnablesConnect: boolean
-  /** When onTimeout wants to be called; Infinity: not at all. Changes with every input and command. */
+  /** When onTimeout wants to be called; Infinity: not at all. Changes with every input and command, and with readiness(). */
   readonly nextTimeoutAt: number
   /** What is opened now is sent before the handshake is complete. */
   readonly isInEarlyData: boolean
-  readiness(request: ExchangeRequest): Readiness
+  /** A `later` may be bounded: see nextTimeoutAt. */
+  readiness(request: ExchangeRequest, now: number): Readiness
   /**
    * Opens a stream. Throws TransportError MM_INVALID_ARGUMENT when a field cannot be put on the wire, before anything was put out; and
    * MM_CONNECTION_CLOSED when no stream can be opened any more.

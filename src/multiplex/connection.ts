@@ -13,6 +13,8 @@ import type { Protocol } from '../protocol.ts'
 import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
 import type { ClientSession, ClientSessionEvents, SessionEnd } from './client-session.ts'
 import { DeadlineTable } from './deadline-table.ts'
+import { addOrigins } from './origin-frame.ts'
+import { fitsExtendedConnect } from './outgoing-request.ts'
 import type { ResetCode } from './reset-code.ts'
 import { SharedPing } from './shared-ping.ts'
 import type { Stream } from './stream.ts'
@@ -232,12 +234,20 @@ export class MultiplexedConnection implements Connection {
   // Exchanges
 
   #openWhenReady(exchange: ClientExchange): void {
-    const readiness = this.#session.readiness(exchange.request)
+    if (!fitsExtendedConnect(exchange.request)) {
+      const message =
+        'extended CONNECT stands for a GET without a body that asks for a protocol without a version'
+      exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
+      return
+    }
+    const readiness = this.#session.readiness(exchange.request, this.#table.now)
     if (readiness === 'now') {
       exchange.send()
       this.#cover()
-    } else if (readiness === 'later') this.#waiting.push(exchange)
-    else if (readiness === 'refused') {
+    } else if (readiness === 'later') {
+      this.#waiting.push(exchange)
+      this.#cover() // the session may give the wait a limit
+    } else if (readiness === 'refused') {
       exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
     } else {
       const message = 'the origin offers no extended CONNECT (RFC 8441, RFC 9220) on this connection'
@@ -323,7 +333,7 @@ export class MultiplexedConnection implements Connection {
         if (this.#tunnels.size > 0) this.#releaseTunnel(stream, failed && this.#loss?.fault !== 'local')
       },
       onPong: () => this.#ping.onPong(),
-      onOrigins: origins => void (this.#originSet = origins),
+      onOrigins: origins => void (this.#originSet = addOrigins(this.#originSet, origins)),
       onDefence: limit => this.#onDefence?.(limit),
       onEnding: end => {
         this.#wasIdle = this.#table.size === 0

@@ -1,6 +1,6 @@
 import { isSerializedOrigin } from './serialized-origin.ts'
 
-/** Origins that we read out of one frame. A certificate with more names is rarer than an attack. */
+/** Origins that we read out of one frame, and that a set may have. A certificate with more names is rarer than an attack. */
 const MAX_ORIGINS = 256
 
 const LENGTH_BYTES = 2
@@ -20,6 +20,11 @@ export function readOrigins(buffer: Buffer, start: number, end: number): string[
     if (isSerializedOrigin(origin)) origins.push(origin)
   }
   return origins
+}
+
+/** What a connection's origin set becomes with a further frame: none takes anything back (RFC 8336 2.3). */
+export function addOrigins(set: readonly string[] | undefined, origins: readonly string[]): string[] {
+  return [...new Set([...(set ?? []), ...origins])].slice(0, MAX_ORIGINS)
 }
 
 /** The payload of an ORIGIN frame. */

@@ -1,5 +1,5 @@
 import { TransportError } from '../errors.ts'
-import type { ExchangeRequest } from '../exchange.ts'
+import type { ExchangeRequest, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import type { OutgoingRequest } from './client-session.ts'
 
@@ -41,12 +41,21 @@ export function prepareRequest(request: ExchangeRequest): PreparedRequest {
 }
 
 /**
+ * Whether it asks for no other protocol, or in a way that extended CONNECT can say: that stands for a GET (RFC 8441 5), and its stream carries the
+ * tunnel and no body. A protocol with a version (`TLS/1.2`, `SPDY/3.1`) is one of the whole connection, and never a `:protocol`.
+ */
+export function fitsExtendedConnect({ upgrade, method, body }: ExchangeRequest): boolean {
+  if (upgrade === undefined) return true
+  return method === 'GET' && isNoBody(body) && !upgrade.includes('/')
+}
+
+/**
  * CONNECT, plain (RFC 9113 8.5) or extended (RFC 8441). What is sent on its stream is the tunnel's, so that it has no body and no
  * content-length; the key of a WebSocket handshake is not used (RFC 8441 5).
  */
 function prepareTunnel(request: ExchangeRequest): PreparedRequest {
   const { method, scheme, authority, path, headers, upgrade, body } = request
-  if (body !== null && !(body instanceof Uint8Array && body.length === 0)) {
+  if (!isNoBody(body)) {
     throw invalid('a request for a tunnel has no body', method)
   }
   const announced = announcedLength(headers)
@@ -83,6 +92,10 @@ function prepareTunnel(request: ExchangeRequest): PreparedRequest {
     headers: sent,
     bodyLength: undefined,
   }
+}
+
+function isNoBody(body: RequestBody): boolean {
+  return body === null || (body instanceof Uint8Array && body.length === 0)
 }
 
 /** RFC 9110 8.6: a request without a body says so when its method is one that mostly has one. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/errors.ts'
 import { headerValue } from '../../src/headers.ts'
+import { until } from '../support/until.ts'
 import { type ContractBench, echo, hello, neverAnswers, requestOf, turns } from './contract-bench.ts'
 import type { OriginScript } from './contract-peer.ts'
 import { RecordingHandler } from './recorder.ts'
@@ -90,6 +91,46 @@ export function describeBodies(bench: ContractBench): void {
       expect(bench.log).not.toContain('stream-failed')
     })
 
+    it('whose source throws when it is to go on fails its exchange, and no other', async () => {
+      let release: () => void = () => undefined
+      const released = new Promise<void>(resolve => void (release = resolve))
+      const connection = await bench.connect(async exchange => {
+        await released
+        await exchange.body().then(
+          () => hello(exchange),
+          () => undefined, // it breaks off
+        )
+      })
+      const source = new RepeatingSource(Buffer.alloc(65_536, 'c'), 300)
+      source.onResume = () => {
+        throw new Error('a defect')
+      }
+      const exchange = bench.open(connection, { method: 'POST', body: source })
+      const other = connection.capacity > 1 ? bench.open(connection) : undefined
+      release()
+      const { error } = await exchange.done
+      expect([error?.code, error?.message, error?.processed]).toEqual([
+        'MM_BODY_FAILED',
+        'a defect',
+        'unknown',
+      ])
+      expect(source.isCancelled).toBe(true)
+      expect((await other?.done)?.error).toBeUndefined()
+      expect(bench.log).not.toContain('stream-failed')
+    })
+
+    it('whose source throws when it is cancelled lets the exchange end as it would', async () => {
+      const connection = await bench.connect(neverAnswers)
+      const source = new ScriptedSource()
+      source.onCancel = () => {
+        throw new Error('a defect')
+      }
+      const exchange = bench.open(connection, { method: 'POST', body: source })
+      exchange.controller?.abort(new TransportError('MM_ABORTED', 'enough'))
+      expect([exchange.error?.code, source.isCancelled]).toEqual(['MM_ABORTED', true])
+      expect(bench.log).toContain('stream-closed')
+    })
+
     it('is cancelled when the final response is complete before it', async () => {
       const connection = await bench.connect(exchange => {
         exchange.respond(200, { 'content-length': '2' })
@@ -123,6 +164,7 @@ export function describeBodies(bench: ContractBench): void {
       }
       connection.open(requestOf(), handler)
       await handler.started
+      await until(() => handler.bytes > 0, 'the first chunk')
       await turns(100)
       const stoppedAt = handler.bytes
       expect(stoppedAt).toBeGreaterThan(0)

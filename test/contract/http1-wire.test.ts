@@ -256,15 +256,32 @@ describe('an HTTP/1.1 connection on the wire', () => {
       expect(received).toBe('CONNECT b:443 HTTP/1.1\r\nhost: b:443\r\n\r\n')
       const [chunk] = (await once(tunnel!, 'data')) as [Buffer]
       expect(chunk.toString()).toBe('first')
-      expect(log).toEqual([
-        'request-start',
-        'draining upgraded',
-        'stream-closed',
-        'closed upgraded',
-        'upgrade 200',
-      ])
+      expect(log).toEqual(['request-start', 'draining upgraded', 'upgrade 200'])
       expect(connection.toString()).toContain('upgraded')
+      connection.drain('drained') // it ends when its holder or its peer likes
       tunnel?.destroy()
+      expect(await listener.closed).toBe('upgraded')
+      expect(log.slice(3)).toEqual(['stream-closed', 'closed upgraded'])
+    })
+
+    it('a tunnel that keeps its lease until the peer closes, and ends when the connection is closed', async () => {
+      const SWITCH = 'HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n'
+      const left = await start([SWITCH])
+      await open(left, { upgrade: 'echo' }).done
+      origin.destroy()
+      expect(await listener.closed).toBe('upgraded')
+      await new Promise(resolve => server.close(resolve))
+      log = []
+      listener = new RecordingListener(log)
+      const closed = await start([SWITCH])
+      const { tunnel } = await open(closed, { upgrade: 'echo' }).done
+      const ended = once(tunnel!, 'close')
+      closed.close('shutdown')
+      closed.close('shutdown')
+      expect(log.slice(3)).toEqual(['stream-closed', 'closed shutdown'])
+      expect(closed.toString()).toContain('closed')
+      await ended
+      expect(log).toHaveLength(5)
     })
 
     it('nothing when the upgrade is refused: an ordinary response, and the connection goes on', async () => {
@@ -313,13 +330,11 @@ describe('an HTTP/1.1 connection on the wire', () => {
     })
 
     it('a reset within a body that lasts until the close', async () => {
-      const connection = await start([
-        socket => {
-          socket.write('HTTP/1.1 200 OK\r\n\r\nabc')
-          setTimeout(() => socket.resetAndDestroy(), 20)
-        },
-      ])
-      const { error } = await open(connection).done
+      const connection = await start(['HTTP/1.1 200 OK\r\n\r\nabc'])
+      const handler = open(connection)
+      await handler.started
+      origin.resetAndDestroy()
+      const { error } = await handler.done
       expect([error?.code, error?.processed]).toEqual(['MM_CONNECTION_RESET', 'yes'])
     })
   })

@@ -215,7 +215,8 @@ describe('a connection of HTTP/2', () => {
     expect([connection.originSet, connection.enablesExtendedConnect]).toEqual([undefined, undefined])
     await known(bench)
     expect(connection.enablesExtendedConnect).toBe(true)
-    sessionOf(telling).origin('https://a.example', 'https://b.example:8443')
+    sessionOf(telling).origin('https://a.example')
+    sessionOf(telling).origin('https://b.example:8443')
     sessionOf(telling).altsvc('h3=":443"', 'https://a.example')
     await until(() => alternatives.length > 0, 'ALTSVC')
     expect(connection.originSet).toEqual(['https://a.example', 'https://b.example:8443'])
@@ -420,7 +421,7 @@ describe('a tunnel over HTTP/2', () => {
     expect((await bench.open(connection).done).status).toBe(403)
   })
 
-  it('is refused where the origin does not offer it, and as a request with a body', async () => {
+  it('is refused where the origin does not offer it, and what it cannot say everywhere', async () => {
     const without = http2Peer('onread', { settings: { enableConnectProtocol: false } })
     const { listener, clock } = bench
     const connection = await without.connect({ script: neverAnswers, listener, clock })
@@ -432,7 +433,9 @@ describe('a tunnel over HTTP/2', () => {
     connection.close('shutdown')
     await without.stop()
     const offering = await bench.connect(neverAnswers)
-    const { error } = await bench.open(offering, { upgrade: 'websocket', body: Buffer.from('x') }).done
-    expect(error?.code).toBe('MM_INVALID_ARGUMENT')
+    for (const what of [{ body: Buffer.from('x') }, { method: 'POST' }, { upgrade: 'SPDY/3.1' }]) {
+      const { error } = await bench.open(offering, { upgrade: 'websocket', ...what }).done
+      expect([error?.code, error?.processed]).toEqual(['MM_UPGRADE_UNAVAILABLE', 'no'])
+    }
   })
 })

@@ -11,6 +11,7 @@ export class ScriptedSource implements BodySource {
   resumes = 0
   onAttach: ((sink: BodySink) => void) | undefined
   onResume: (() => void) | undefined
+  onCancel: (() => void) | undefined
 
   constructor(length?: number) {
     this.length = length
@@ -32,6 +33,7 @@ export class ScriptedSource implements BodySource {
 
   cancel(): void {
     this.isCancelled = true
+    this.onCancel?.()
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readAltSvc } from '../../../src/http2/altsvc-frame.ts'
-import { encodeOrigins, readOrigins } from '../../../src/multiplex/origin-frame.ts'
+import { addOrigins, encodeOrigins, readOrigins } from '../../../src/multiplex/origin-frame.ts'
 
 /** A text with its length before it, or with another one. */
 function prefixed(text: string, length = text.length): Buffer {
@@ -55,6 +55,16 @@ describe('ORIGIN (RFC 8336)', () => {
 
   it('is bounded', () => {
     expect(read(...Array.from({ length: 1000 }, (_, i) => prefixed(`https://a${i}`)))).toHaveLength(256)
+  })
+
+  it('2.3: a further frame adds to the set, which is bounded too', () => {
+    const [a, b, c] = ['https://a', 'https://b', 'https://c']
+    expect(addOrigins(undefined, [])).toEqual([])
+    expect(addOrigins(undefined, [a, b])).toEqual([a, b])
+    expect(addOrigins([a, b], [c, a])).toEqual([a, b, c])
+    expect(addOrigins([a, b], [])).toEqual([a, b])
+    const many = Array.from({ length: 256 }, (_, i) => `https://a${i}`)
+    expect(addOrigins(many, [a, b])).toEqual(many)
   })
 })
 

@@ -79,4 +79,39 @@ describe('OutputQueue', () => {
     expect(queue.isUntaken(0)).toBe(false)
     expect(queue.isUntaken(position)).toBe(true)
   })
+
+  it('takes back what nobody has taken, from a position on, and goes on behind it', () => {
+    const queue = new OutputQueue()
+    const chunk = Buffer.alloc(5000)
+    queue.putData(1, 0, chunk, 0, 100)
+    const [taken] = queue.take()
+    const positions: number[] = []
+    // The blocks of each grow: a cut falls into one of them, or between two.
+    for (let i = 0; i < 8; i++) {
+      positions.push(queue.position)
+      queue.putData(3 + i, 0, chunk.fill(i), 0, chunk.length)
+    }
+    for (let kept = 7; kept >= 2; kept--) {
+      queue.dropFrom(positions[kept] ?? -1)
+      expect([queue.position, queue.bytes]).toEqual([positions[kept], kept * 5009])
+      const last = queue.position
+      queue.putData(99, 0, Buffer.from('x'), 0, 1)
+      expect(queue.endStreamAt(last)).toBe(true)
+    }
+    expect(taken?.length).toBe(109)
+    queue.release()
+    const all = Buffer.concat(queue.take())
+    expect(all.length).toBe(2 * 5009 + 10)
+    for (let i = 0; i < 2; i++) {
+      expect(all.subarray(i * 5009 + 9, (i + 1) * 5009)).toEqual(Buffer.alloc(5000, i))
+    }
+    expect(all.subarray(2 * 5009).toString('hex')).toBe('00000100010000006378')
+  })
+
+  it('does not take back what was taken', () => {
+    const queue = new OutputQueue()
+    queue.putData(1, 0, Buffer.from('x'), 0, 1)
+    queue.take()
+    expect(() => queue.dropFrom(0)).toThrow('position 0 was taken')
+  })
 })

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { NO_HEADERS } from '../../../src/headers.ts'
 import { ConnectionFault } from '../../../src/http2/http2-error.ts'
 import { encodePriorityUpdate, readPriorityUpdate } from '../../../src/http2/priority-update.ts'
 import { DEFAULT_PRIORITY, parsePriority } from '../../../src/multiplex/priority.ts'
-import { uint32 } from '../../support/http2-wire.ts'
+import { requestBlock } from '../../support/http2-fields.ts'
+import { FLAG, frame, headers, SETTING, uint32, windowUpdate } from '../../support/http2-wire.ts'
+import { SessionRig } from './session-rig.ts'
 
 describe('PRIORITY_UPDATE', () => {
   const faultOf = (payload: Buffer): string => {
@@ -41,5 +44,42 @@ describe('PRIORITY_UPDATE', () => {
     const { value } = readPriorityUpdate(payload, 0, payload.length)
     expect(value.length).toBeLessThan(300)
     expect(parsePriority(value)).toBe(DEFAULT_PRIORITY)
+  })
+})
+
+describe('a PRIORITY_UPDATE that comes before its request (RFC 9218 7.1)', () => {
+  const END = FLAG.END_HEADERS | FLAG.END_STREAM
+  const update = (id: number): Buffer => frame(0x10, 0, 0, Buffer.concat([uint32(id), Buffer.from('u=0')]))
+  const tooLarge = requestBlock(
+    '/',
+    Array.from({ length: 200 }, (_, i) => [`x-${i}`, 'a'] as const),
+  )
+
+  /** Requests on 9 and 11, of which 11 was said to be urgent: who is served first when both wait for the window of the connection. */
+  function firstServed(before: readonly Buffer[]): string | undefined {
+    const peerSettings = { [SETTING.INITIAL_WINDOW_SIZE]: 1_000_000 }
+    const rig = new SessionRig('server', { peerSettings, options: { maxConcurrentStreams: 4 } })
+    rig.receive(...before, update(11))
+    for (const id of [9, 11]) {
+      rig.receive(headers(id, requestBlock(), END))
+      rig.stream(id).respond(200, NO_HEADERS, false)
+      rig.stream(id).write(Buffer.alloc(70_000), chunk => Buffer.from(chunk))
+    }
+    rig.frames()
+    rig.receive(windowUpdate(0, 1000))
+    return rig.frames()[0]
+  }
+
+  it('counts', () => {
+    expect(firstServed([])).toBe('DATA 11')
+  })
+
+  it('is let go with a request that is refused: the next ones count as before', () => {
+    const refused = [1, 3, 5, 7].flatMap(id => [update(id), headers(id, tooLarge, END)])
+    expect(firstServed(refused)).toBe('DATA 11')
+  })
+
+  it('is let go when its number is left out (RFC 9113 5.1.1)', () => {
+    expect(firstServed([...[1, 2, 3, 5].map(update), headers(7, tooLarge, END)])).toBe('DATA 11')
   })
 })

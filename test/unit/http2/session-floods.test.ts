@@ -73,6 +73,16 @@ const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act][] = [
     rig => rig.receive(frame(0x10, 0, 0, Buffer.from([0, 0, 0, 1]))),
   ],
   [
+    'maxIgnoredFramesPerSecond',
+    'resets of requests that it has answered to their end',
+    ['server'],
+    (rig, index) => {
+      rig.receive(headers(2 * index + 3, requestBlock(), END))
+      rig.stream(2 * index + 3).respond(200, NO_HEADERS, true)
+      rig.receive(resetStream(2 * index + 3, 'CANCEL'))
+    },
+  ],
+  [
     'maxResetsPerSecond',
     'requests that are reset at once (CVE-2023-44487)',
     ['server'],
@@ -168,11 +178,14 @@ describe('what is no flood', () => {
     expect(isAlive(rig)).toBe(true)
   })
 
-  it('a server takes requests that are given up after they were answered', () => {
+  it.each([
+    ['after they were answered', false],
+    ['when the whole answer has left', true],
+  ])('a server takes requests that are given up %s', (_, isWhole) => {
     const rig = opened('server', { maxResetsPerSecond: 1 })
     for (let id = 3; id < 203; id += 2) {
       rig.receive(headers(id, requestBlock(), END))
-      rig.stream(id).respond(200, NO_HEADERS, false)
+      rig.stream(id).respond(200, NO_HEADERS, isWhole)
       rig.receive(resetStream(id, 'CANCEL'))
     }
     expect(isAlive(rig)).toBe(true)

@@ -215,6 +215,20 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     rig.frames()
     expect(written).toBe(before + 1)
   })
+
+  it('lets no producer that throws when it hears of room stop the others', () => {
+    const rig = sending(role, { options: { writeAheadBytes: 20_000 } }, 2)
+    for (const id of [1, 3]) expect(rig.stream(id).write(Buffer.alloc(20_000), keep)).toBe(false)
+    rig.onWritable = () => {
+      throw new Error('a defect')
+    }
+    rig.session.takeOutput()
+    expect(() => rig.session.releaseOutput()).toThrow('a defect')
+    rig.onWritable = undefined
+    rig.receive(windowUpdate(0, 2000))
+    expect(rig.frames()).toEqual(['DATA 3', 'DATA 3'])
+    expect(rig.log()).toEqual(['writable 1', 'writable 3'])
+  })
 })
 
 describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {

@@ -55,6 +55,25 @@ describe('liveness of an HTTP/2 session', () => {
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
   })
 
+  it('gives a reader that sleeps the rest of what had come whole before it ends the others', () => {
+    const rig = new Timed()
+    for (const id of [1, 3]) {
+      rig.open().pause()
+      rig.receive(headers(id, responseBlock()), data(id, 'answer', id === 1 ? FLAG.END_STREAM : 0))
+    }
+    rig.log()
+    rig.until(60_000)
+    expect(rig.log()).toEqual([
+      'ending',
+      'data 1 6',
+      'closed 1',
+      'end 1',
+      'closed 3 failed',
+      'reset 3 NO_ERROR session',
+      'over NO_ERROR silent',
+    ])
+  })
+
   it('never asks while bytes come, of whatever kind', () => {
     const rig = new Timed()
     rig.open(POST, false)

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../src/headers.ts'
-import { literals, requestBlock, responseBlock } from '../../support/http2-fields.ts'
+import {
+  indexedLiteral,
+  literals,
+  reference,
+  requestBlock,
+  responseBlock,
+} from '../../support/http2-fields.ts'
 import { data, FLAG, frame, headers, resetStream, TYPE, windowUpdate } from '../../support/http2-wire.ts'
 import { isAlive, POST, type Role, SessionRig, verdictOn } from './session-rig.ts'
 
 const { END_HEADERS, END_STREAM } = FLAG
 const TRAILERS = literals(['x-sum', '1'])
+const keep = (chunk: Buffer): Buffer => chunk
 
 /**
  * The states of RFC 9113 5.1, seen from us. A closed stream is one that both sides ended, that we have reset, or that the peer has; the
@@ -205,6 +212,19 @@ describe('RFC 9113 5.1', () => {
     }
   })
 
+  it('what was on its way of any number of answers that were given up is ignored; window and HPACK stay in step', () => {
+    const rig = new SessionRig('client', { options: { connectionWindowBytes: 65_535 } })
+    const streams = Array.from({ length: 1100 }, () => rig.open())
+    const last = rig.open()
+    for (const stream of streams) stream.reset('CANCEL')
+    rig.frames()
+    rig.receive(headers(1, indexedLiteral('x-first', '1')))
+    for (let at = 0; at < 20; at++) rig.receive(data(3, Buffer.alloc(16_000)))
+    expect(rig.frames().some(line => /^WINDOW_UPDATE 0\b/.test(line))).toBe(true)
+    rig.receive(headers(last.id, Buffer.concat([responseBlock(), reference(62)]), END_HEADERS | END_STREAM))
+    expect(rig.log().at(-1)).toBe(`end ${last.id}`)
+  })
+
   it('a client that is told of the end of an upload it goes on with hears of a clean end', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
@@ -226,6 +246,55 @@ describe('RFC 9113 5.1', () => {
     expect(rig.log()).toEqual(['data 1 6', 'closed 1', 'end 1'])
     expect(rig.bodies.get(1)).toBe('answer')
     expect(rig.frames()).toEqual(['HEADERS 1'])
+  })
+
+  it('RST_STREAM with NO_ERROR behind a complete answer, which a sleeper has not read, wakes who waits for room', () => {
+    const rig = new SessionRig('client')
+    const stream = rig.open(POST, false)
+    stream.pause()
+    expect(stream.write(Buffer.alloc(100_000), keep)).toBe(false)
+    rig.receive(headers(1, responseBlock()), data(1, 'answer', END_STREAM), resetStream(1, 'NO_ERROR'))
+    expect(rig.log()).toEqual(['response 1 200', 'writable 1'])
+    rig.frames()
+    expect(stream.write(Buffer.alloc(100_000), keep)).toBe(true)
+    stream.end(NO_HEADERS)
+    expect(rig.frames()).toEqual([])
+    stream.resume()
+    expect(rig.log()).toEqual(['data 1 6', 'closed 1', 'end 1'])
+  })
+
+  it('RST_STREAM with NO_ERROR of a client that has said everything takes its request back, though the reader sleeps', () => {
+    const rig = new SessionRig('server')
+    rig.receive(headers(1, requestBlock('/', [], 'POST')))
+    const stream = rig.stream(1)
+    stream.pause()
+    stream.respond(200, NO_HEADERS, false)
+    expect(stream.write(Buffer.alloc(100_000), keep)).toBe(false)
+    rig.log()
+    rig.receive(data(1, 'content', END_STREAM), resetStream(1, 'NO_ERROR'))
+    expect(rig.log()).toEqual(['closed 1', 'reset 1 NO_ERROR peer'])
+    expect(rig.session.openStreams).toBe(0)
+  })
+
+  it('RST_STREAM with NO_ERROR behind the end of a tunnel takes nothing from its reader, once it is one', () => {
+    const CONNECT = literals([':method', 'CONNECT'], [':authority', 'a.test:443'])
+    for (const isAccepted of [true, false]) {
+      const rig = new SessionRig('server')
+      rig.receive(headers(1, CONNECT))
+      const stream = rig.stream(1)
+      stream.pause()
+      if (isAccepted) {
+        stream.respond(200, NO_HEADERS, false)
+        stream.write(Buffer.alloc(100_000), keep)
+      }
+      rig.log()
+      rig.receive(data(1, 'bye', END_STREAM), resetStream(1, 'NO_ERROR'))
+      if (isAccepted) {
+        expect(rig.log()).toEqual(['writable 1'])
+        stream.resume()
+        expect(rig.log()).toEqual(['data 1 3', 'closed 1', 'end 1'])
+      } else expect(rig.log()).toEqual(['closed 1', 'reset 1 NO_ERROR peer'])
+    }
   })
 
   it.each([

@@ -68,6 +68,18 @@ describe('StreamTable', () => {
     expect(table.stateOfAbsent(2051)).toBe('resetByUs')
   })
 
+  it('takes what a client may have reset and forgotten for reset', () => {
+    const table = new StreamTable('client', 1)
+    for (let id = 1; id <= 2053; id += 2) table.takeOwnId()
+    for (let id = 1; id <= 2049; id += 2) table.rememberReset(id)
+    expect([1, 3, 2051, 2055].map(id => table.stateOfAbsent(id))).toEqual([
+      'resetByUs',
+      'resetByUs',
+      'closed',
+      'idle',
+    ])
+  })
+
   it('knows when the numbers are used up', () => {
     const table = new StreamTable('client', 0x7fffffff)
     expect(table.isExhausted).toBe(false)

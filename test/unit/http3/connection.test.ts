@@ -15,6 +15,7 @@ import type { QuicLink, QuicLinkOwner } from '../../../src/quic/engine.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { requestOf } from '../../contract/contract-bench.ts'
 import { RecordingHandler, RecordingListener } from '../../contract/recorder.ts'
+import { RepeatingSource } from '../../contract/scripted-source.ts'
 import { data, FRAME, frame, responseHeaders, SETTING, settings, varint } from '../../support/http3-wire.ts'
 import { FakeQuic } from './fake-quic.ts'
 
@@ -232,6 +233,18 @@ describe('how it ends', () => {
     expect(bench.story.at(-1)).toBe('closed max-requests')
   })
 
+  it('of what nobody read: what is under way goes on', () => {
+    const bench = new Bench()
+    const first = bench.open({}, 'first')
+    bench.quic.tell({ type: 'worn-out' })
+    bench.turn()
+    expect(bench.story).toContain('draining max-requests')
+    expect(bench.open({}, 'second').error?.processed).toBe('no')
+    bench.deliver(0, responseHeaders(), true)
+    expect(first.status).toBe(200)
+    expect(bench.story.at(-1)).toBe('closed max-requests')
+  })
+
   it('of silence while somebody waits', () => {
     const bench = new Bench({
       liveness: { intervalMs: 1000, timeoutMs: 2000, idleIntervalMs: 0, quietIntervalMs: 0 },
@@ -283,6 +296,35 @@ describe('how it ends', () => {
       'one: response-error MM_PROTOCOL_ERROR unknown',
       'other: response-error MM_PROTOCOL_ERROR unknown',
     ])
+  })
+})
+
+describe('a request that waits for credit for a stream', () => {
+  it('is given back when none comes, on a connection on which nothing else is due', () => {
+    const bench = new Bench()
+    bench.clock.advance(60_000)
+    bench.quic.left.bidirectional = 0
+    const handler = bench.open({ headersTimeoutMs: 0 })
+    bench.clock.advance(1999)
+    expect(handler.error).toBeUndefined()
+    bench.clock.advance(1)
+    expect([handler.error?.code, handler.error?.processed]).toEqual(['MM_REFUSED', 'no'])
+  })
+})
+
+describe('an upload that the peer wants no more of', () => {
+  it('is given up while its answer is waited for', () => {
+    const bench = new Bench()
+    bench.quic.allow(0, 0)
+    const source = new RepeatingSource(Buffer.alloc(65_536), 1000)
+    const timeouts = { headersTimeoutMs: 5000, bodyTimeoutMs: 1000 }
+    const handler = bench.open({ method: 'POST', body: source, ...timeouts })
+    bench.quic.peerStops(0, 0x100)
+    bench.turn()
+    expect([source.isCancelled, source.sent < 1000, handler.error]).toEqual([true, true, undefined])
+    bench.clock.advance(4999)
+    bench.deliver(0, responseHeaders(), true)
+    expect([handler.status, handler.error]).toEqual([200, undefined])
   })
 })
 

@@ -87,6 +87,21 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     rig.turn()
     expect(rig.log()).toEqual(['closed 0'])
   })
+
+  it('by STOP_SENDING behind an answer that was delivered, while somebody waits for room', () => {
+    const rig = new SessionRig('client', { options: { writeAheadBytes: 1000 } })
+    const stream = rig.open(POST, false)
+    rig.quic.allow(0, 0)
+    expect(stream.write(Buffer.alloc(5000), keep)).toBe(false)
+    rig.receive(0, responseHeaders(), true)
+    rig.log()
+    rig.quic.peerStops(0, CODE.H3_NO_ERROR)
+    rig.turn()
+    expect(rig.log()).toEqual(['closed 0', 'writable 0'])
+    expect(stream.write(Buffer.alloc(5000), keep)).toBe(true)
+    stream.end(NO_HEADERS)
+    expect(rig.log()).toEqual([])
+  })
 })
 
 describe('a server whose stream the peer breaks off', () => {

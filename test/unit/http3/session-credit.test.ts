@@ -33,26 +33,26 @@ describe('credit for streams, which comes back after their end and not with it (
 
   it('leaves the capacity what it is, and a request waits for it', () => {
     const rig = starved()
-    expect(rig.session.readiness(request)).toBe('later')
+    expect(rig.session.readiness(request, rig.now)).toBe('later')
     rig.turn()
     expect(rig.capacities).toEqual([])
     rig.quic.left.bidirectional = 1
     rig.turn()
-    expect([rig.session.readiness(request), rig.capacities]).toEqual(['now', [3]])
+    expect([rig.session.readiness(request, rig.now), rig.capacities]).toEqual(['now', [3]])
     rig.pass(10_000)
     expect(rig.capacities).toEqual([3])
   })
 
   it('is given up when it does not come, and the capacity falls until it does', () => {
     const rig = starved()
-    expect(rig.session.readiness(request)).toBe('later')
+    expect(rig.session.readiness(request, rig.now)).toBe('later')
     rig.pass(1999)
-    expect([rig.session.readiness(request), rig.session.capacity]).toEqual(['later', 3])
+    expect([rig.session.readiness(request, rig.now), rig.session.capacity]).toEqual(['later', 3])
     rig.pass(1)
-    expect([rig.session.readiness(request), rig.capacities]).toEqual(['refused', [1]])
+    expect([rig.session.readiness(request, rig.now), rig.capacities]).toEqual(['refused', [1]])
     rig.quic.left.bidirectional = 2
     rig.turn()
-    expect([rig.session.readiness(request), rig.capacities]).toEqual(['now', [1, 3]])
+    expect([rig.session.readiness(request, rig.now), rig.capacities]).toEqual(['now', [1, 3]])
   })
 
   it('raises the capacity when there is more than ever', () => {

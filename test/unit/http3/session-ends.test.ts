@@ -251,6 +251,28 @@ describe('what a session waits for', () => {
     ])
   })
 
+  it('and what had come whole reaches its sleeper before QUIC is closed', () => {
+    const rig = new SessionRig('client', { liveness })
+    for (const id of [0, 4]) {
+      rig.open().pause()
+      rig.receive(id, Buffer.concat([responseHeaders(), data('answer')]), id === 0)
+    }
+    let wasOpen = false
+    rig.onData = () => void (wasOpen = rig.quic.closed === undefined)
+    rig.pass(10_000)
+    expect(rig.log()).toEqual([
+      'ending',
+      'response 0 200',
+      'data 0 6',
+      'closed 0',
+      'end 0',
+      'closed 4 failed',
+      'reset 4 H3_NO_ERROR session',
+      'over H3_NO_ERROR silent',
+    ])
+    expect([wasOpen, rig.verdict()]).toEqual([true, 'connection H3_NO_ERROR'])
+  })
+
   it('and none while nothing is open', () => {
     const rig = new SessionRig('client', { liveness })
     rig.open(GET)

@@ -211,4 +211,11 @@ describe('capacity', () => {
     expect(rig.session.capacity).toBe(1)
     expect(rig.session.openStreams).toBe(1)
   })
+
+  it('a worn-out QUIC connection is exhausted too', () => {
+    const rig = new SessionRig('client')
+    rig.quic.tell({ type: 'worn-out' })
+    rig.turn()
+    expect(rig.log()).toEqual(['exhausted'])
+  })
 })

@@ -91,6 +91,16 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
     expect(rig.quic.stream(rig.ownDecoder).written.subarray(1)).toEqual(Buffer.of(0x40))
   })
 
+  it('of a request that is refused unread behind GOAWAY is cancelled too', () => {
+    const rig = new SessionRig('server')
+    rig.receive(0, requestHeaders('/'), true)
+    rig.session.drain(rig.now)
+    rig.pass(1000)
+    rig.receive(4, blockedHead(1), true)
+    expect(rig.verdict(4)).toBe('stream 4 H3_REQUEST_REJECTED')
+    expect(rig.quic.stream(rig.ownDecoder).written.subarray(1)).toEqual(Buffer.of(0x44))
+  })
+
   it('of a sleeper is decoded, since the table moves on, and told when it wakes', () => {
     const rig = new SessionRig('client')
     const stream = rig.open()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Settings } from '../../../src/http3/settings.ts'
+import { checkAgainstRemembered, type Settings } from '../../../src/http3/settings.ts'
 import { decodeTicket, encodeTicket } from '../../../src/http3/ticket.ts'
 import { fc } from '../../support/property.ts'
 
@@ -44,6 +44,21 @@ describe('tickets for the store', () => {
       h3Datagram: true,
     })
   })
+
+  it.each([0xffff_fffe, 0xffff_ffff, 2 ** 32, 2 ** 62])(
+    'what said %i agrees with what is remembered of it',
+    limit => {
+      const settings: Settings = {
+        qpackMaxTableCapacity: limit,
+        qpackBlockedStreams: limit,
+        maxFieldSectionSize: limit,
+        enableConnectProtocol: false,
+        h3Datagram: false,
+      }
+      const decoded = decodeTicket(encodeTicket({ ticket: Buffer.of(1), settings, token: undefined }))
+      expect(() => checkAgainstRemembered(settings, decoded!.settings)).not.toThrow() // the test before has read such a one
+    },
+  )
 
   it('cut within the head or the token is no ticket; cut later it is one that the engine will refuse', () => {
     fc.assert(

@@ -100,6 +100,49 @@ describe('an upload', () => {
     expect(log.at(-1)).toBe('failed MM_INVALID_ARGUMENT')
   })
 
+  it.each(['attach', 'resume'] as const)('fails, and cancels its source, when that throws in %s()', call => {
+    const source = new ScriptedSource()
+    const { upload, stream, log } = uploadOf(source)
+    stream.room = 1
+    source.onAttach = sink => void sink.write(Buffer.alloc(5))
+    source[call === 'attach' ? 'onAttach' : 'onResume'] = () => {
+      throw new Error('a defect')
+    }
+    upload.start()
+    upload.onWritable()
+    expect(log.at(-1)).toBe('failed MM_BODY_FAILED')
+    expect(source.isCancelled).toBe(true)
+    source.sink?.fail(new TransportError('MM_BODY_FAILED', 'late'))
+    expect(log.filter(entry => entry.startsWith('failed'))).toHaveLength(1)
+  })
+
+  it('is complete when its source throws behind its end', () => {
+    const source = new ScriptedSource()
+    const { upload, log } = uploadOf(source)
+    source.onAttach = sink => {
+      sink.end([])
+      throw new Error('a defect')
+    }
+    upload.start()
+    expect(log).toEqual(['end', 'ended'])
+    expect(source.isCancelled).toBe(false)
+  })
+
+  it('is over for its owner when its source throws in cancel()', () => {
+    const source = new ScriptedSource(4)
+    source.onCancel = () => {
+      throw new Error('a defect')
+    }
+    const { upload, log } = uploadOf(source, 4)
+    upload.start()
+    source.sink?.write(Buffer.alloc(5))
+    expect(log).toEqual(['failed MM_BODY_LENGTH'])
+    const other = uploadOf(source)
+    other.upload.start()
+    other.upload.cancel()
+    expect(other.log).toEqual([])
+  })
+
   it('takes nothing after it was cancelled, or empty pieces', () => {
     const source = new ScriptedSource()
     const { upload, log } = uploadOf(source)
