@@ -5,18 +5,29 @@ import type { StreamSocket } from '../stream-socket.ts'
 /**
  * The raw bytes of a connection after an upgrade, as a stream; `leftOver` came behind the head of the response. The socket itself
  * cannot be handed over: its reads go to the port.
+ * When the peer has ended, our side of the socket ends as well. The tunnel stays until its reader has had what the peer has said, which is no more than
+ * lies in its buffers then; what is written meanwhile goes nowhere (RFC 9110 9.3.6).
  */
 export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffer | undefined): Duplex {
   socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work
+  let hasReceivedEnd = false
   const tunnel = new Duplex({
     read: () => void socket.resume(),
-    write: (chunk: Buffer, encoding, callback) => void socket.write(chunk, encoding, callback),
+    write: (chunk: Buffer, encoding, callback) => {
+      if (hasReceivedEnd) callback()
+      else socket.write(chunk, encoding, error => callback(hasReceivedEnd ? null : error))
+    },
     final: callback => void socket.end(() => callback()),
     destroy: (error, callback) => {
       socket.destroy()
       callback(error)
     },
   })
+  /** The socket is broken, or closed. */
+  const onOver = (error?: Error): void => {
+    if (hasReceivedEnd && !tunnel.readableEnded) tunnel.once('end', () => tunnel.destroy())
+    else tunnel.destroy(error)
+  }
   if (leftOver !== undefined) tunnel.push(leftOver)
   port.attach({
     onRead: (buffer, start, end) => {
@@ -24,8 +35,11 @@ export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffe
       return true
     },
   })
-  socket.on('end', () => void tunnel.push(null))
-  socket.on('error', error => void tunnel.destroy(error))
-  socket.on('close', () => void tunnel.destroy())
+  socket.on('end', () => {
+    hasReceivedEnd = true
+    tunnel.push(null)
+  })
+  socket.on('error', onOver)
+  socket.on('close', () => onOver())
   return tunnel
 }

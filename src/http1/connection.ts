@@ -44,8 +44,8 @@ export interface Http1ConnectionOptions {
 /**
  * Where the connection stands.
  * - `idle`: open, carries nothing. Valid transitions: active, closed.
- * - `active`: carries an exchange. Valid transitions: idle (it ended well and the connection can be used again), closed.
- * - `upgraded`: a tunnel has the socket; the pool has heard onClosed. Final.
+ * - `active`: carries an exchange. Valid transitions: idle (it ended well and the connection can be used again), upgraded, closed.
+ * - `upgraded`: a tunnel has the socket, and keeps its lease and its place in the pool until that closes. Valid transitions: closed.
  * - `closed`: the listener has heard onClosed; the socket is destroyed, or ending in the background. Final.
  */
 type State = 'idle' | 'active' | 'upgraded' | 'closed'
@@ -59,6 +59,7 @@ type State = 'idle' | 'active' | 'upgraded' | 'closed'
  *  3. listener.onStreamClosed.
  *  4. If it cannot be used again: the socket is ended and listener.onClosed called, so that its place is free in 5.
  *  5. handler.onResponseEnd, onUpgrade or onResponseError.
+ * A tunnel ends its exchange (onUpgrade, after listener.onDraining), but not its lease: 3 and 4 follow when the socket closes.
  * All of it is done after the decoder has seen every byte of a read: bytes behind a response mean that the connection is out of step,
  * and must never meet the next exchange.
  */
@@ -191,7 +192,7 @@ export class Http1Connection implements Connection {
     } else if (this.#state === 'idle') {
       this.#state = 'closed'
       this.#end(reason, undefined)
-    }
+    } else if (this.#state === 'upgraded') this.#endTunnel(reason)
   }
 
   toString(): string {
@@ -286,6 +287,7 @@ export class Http1Connection implements Connection {
   }
 
   #onPeerEnd(): void {
+    if (this.#state === 'upgraded') return // the tunnel has it from the socket, and 'close' follows
     const exchange = this.#exchange
     if (exchange === undefined) {
       this.close('peer-closed')
@@ -301,6 +303,7 @@ export class Http1Connection implements Connection {
   }
 
   #onSocketClosed(): void {
+    if (this.#state === 'upgraded') this.#endTunnel('upgraded')
     if (!this.#isOpen) return
     const cause = this.#socketError
     const reason = cause === undefined ? 'peer-closed' : 'network-error'
@@ -408,9 +411,15 @@ export class Http1Connection implements Connection {
       leftOver.length === 0 ? undefined : this.#port.keep(leftOver),
     )
     this.#tellDraining('upgraded')
-    this.#listener.onStreamClosed(this, false)
-    this.#listener.onClosed(this, 'upgraded')
     exchange.handler.onUpgrade(exchange, head.status, head.headers, tunnel)
+  }
+
+  /** Its socket is closed, or is to be closed now; what its holder has not read stays his. */
+  #endTunnel(reason: CloseReason): void {
+    this.#state = 'closed'
+    this.#socket.destroy()
+    this.#listener.onStreamClosed(this, false)
+    this.#listener.onClosed(this, reason)
   }
 
   /** The exchange failed. Ends the connection, unless nothing of the request was written and nothing is wrong with it. */

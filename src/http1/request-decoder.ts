@@ -55,6 +55,11 @@ export class RequestDecoder implements SectionParser {
     return this.#state === HEAD && !this.#headBuffer.hasPart
   }
 
+  /** Between two messages, and an empty line was taken: an old client may have ended the last one with it (RFC 9112 2.2). */
+  get hasOnlyEmptyLine(): boolean {
+    return this.#state === HEAD && this.#headBuffer.hasOnlyEmptyLine
+  }
+
   /** Takes bytes up to the end of one message; the index of the first byte that it did not take. */
   receive(buffer: Buffer, start: number, end: number): number {
     let pos = start

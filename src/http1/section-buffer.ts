@@ -41,6 +41,11 @@ export class SectionBuffer {
     return this.#length > 0
   }
 
+  /** Whether that part is no more than the empty line that may stand before it, or the first half of that. */
+  get hasOnlyEmptyLine(): boolean {
+    return this.#length > 0 && this.#length <= 2 && byteAt(this.#bytes, 0) === CR
+  }
+
   /** Takes bytes: the index behind the section, or INCOMPLETE when all were taken and it needs more. */
   receive(buffer: Buffer, start: number, end: number): number {
     if (this.#length === 0) {

@@ -34,9 +34,8 @@ export class SilenceWatch {
   readonly #clock: Clock
   readonly #boundMs: number
   readonly #load: () => LoadedSocketCalls
+  /** In the order in which they are looked at: who was looked at goes to the end, where newcomers come in. */
   readonly #watched = new Set<Watched>()
-  /** Those of this round that are still to be looked at, the newest first. */
-  #round: Watched[] = []
   #timer: Timer | undefined
 
   constructor({ clock, boundMs, load = socketCalls }: SilenceWatchParts) {
@@ -50,7 +49,6 @@ export class SilenceWatch {
     if (this.#boundMs === 0 || socket.destroyed) return
     const watched = { socket, tcp, silence: new SendSilence() }
     this.#watched.add(watched)
-    if (this.#round.length > 0) this.#round.push(watched) // else its first look would come after that of all others, and one round late
     socket.once('close', () => this.#watched.delete(watched))
     if (this.#timer === undefined) this.#arm()
   }
@@ -61,8 +59,12 @@ export class SilenceWatch {
   }
 
   #arm(): void {
-    const turns = Math.max(1, Math.ceil(this.#watched.size / MAX_PER_TURN))
-    this.#timer = this.#clock.setTimer(this.#pauseMs / turns, () => this.#onTimer())
+    this.#timer = this.#clock.setTimer(this.#pauseMs / this.#turns, () => this.#onTimer())
+  }
+
+  /** In which all of them are looked at, within one pause. */
+  get #turns(): number {
+    return Math.max(1, Math.ceil(this.#watched.size / MAX_PER_TURN))
   }
 
   get #pauseMs(): number {
@@ -72,17 +74,20 @@ export class SilenceWatch {
   #onTimer(): void {
     this.#timer = undefined
     const loaded = this.#load()
-    if ('unavailable' in loaded) this.#watched.clear()
-    if ('unavailable' in loaded || this.#watched.size === 0) {
-      this.#round = []
+    if ('unavailable' in loaded) {
+      this.#watched.clear()
       return
     }
+    if (this.#watched.size === 0) return
     this.#arm()
-    if (this.#round.length === 0) this.#round = [...this.#watched]
     const now = this.#clock.now()
-    for (let looks = 0; looks < MAX_PER_TURN; looks += 1) {
-      const watched = this.#round.pop()
-      if (watched === undefined) return
+    // Those at the front, not rounds over all: short connections may come faster than they are looked at, and such a round would never end.
+    let looksLeft = Math.ceil(this.#watched.size / this.#turns)
+    for (const watched of this.#watched) {
+      if (looksLeft === 0) return
+      looksLeft -= 1
+      this.#watched.delete(watched)
+      this.#watched.add(watched)
       if (!watched.socket.destroyed) this.#look(watched, loaded, now)
     }
   }

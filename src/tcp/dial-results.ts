@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { AttemptRecord, HandshakeInfo } from '../connection.ts'
+import { formatEndpoint } from '../endpoint.ts'
 import type { TakenTicket } from '../memory/ticket-store.ts'
 import type { Protocol } from '../protocol.ts'
 import { ReadPort } from '../read-port.ts'
@@ -33,7 +34,7 @@ export interface DialHistory {
   readonly startedAt: number
   /** Ends the dial, and says what it has tried. */
   readonly settle: (spoken: Protocol) => readonly AttemptRecord[]
-  /** Addresses at which a connect that Fast Open had put off has failed, and not by an answer. */
+  /** Endpoints at which a connect that Fast Open had put off has failed, and not by an answer. By formatEndpoint. */
   readonly failedFastOpen: ReadonlyMap<string, FailedFastOpen>
 }
 
@@ -167,7 +168,7 @@ export class DialResults {
   ): FastOpenReport | undefined {
     const { fastOpen, request } = this.#parts
     const { endpoint } = live
-    const failedBefore = failedFastOpen.get(endpoint.address)
+    const failedBefore = failedFastOpen.get(formatEndpoint(endpoint))
     const outcome = failedBefore ?? live.outcome()
     const report = live.report(failedBefore, firstFlightBytes)
     if (outcome !== undefined) fastOpen.onOutcome(endpoint.address, outcome)

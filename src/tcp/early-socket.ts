@@ -346,7 +346,10 @@ class OpenEarlySocket implements EarlySocket {
         pending.callback()
         return
       }
-      if (!this.#raw.writable) return // 'error' or 'close' follows
+      if (!this.#raw.writable) {
+        if (this.#raw.closed) this.#fail(brokenPipe()) // it has ended before what came was read
+        return // 'error' or 'close' follows
+      }
       if (left <= 0) {
         this.#sendTurn ??= setImmediate(this.#onSendTurn)
         return

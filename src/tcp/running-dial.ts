@@ -50,7 +50,7 @@ export class RunningDial {
   readonly #race: DialRace
   readonly #live = new Map<number, LiveAttempt>()
   /** Attempts that Fast Open has put off: where they led, and what it says of Fast Open if they have failed. */
-  readonly #putOff = new Map<number, { address: string; failure: FailedFastOpen | undefined }>()
+  readonly #putOff = new Map<number, { endpoint: string; failure: FailedFastOpen | undefined }>()
   readonly #serverName: string
   readonly #results: DialResults
   #startedAt = 0
@@ -192,7 +192,7 @@ export class RunningDial {
     if (live === undefined) return
     const now = this.#clock.now()
     live.onHandshakeBegun(now, isPutOff)
-    if (isPutOff) this.#putOff.set(attempt, { address: live.endpoint.address, failure: 'stuck' })
+    if (isPutOff) this.#putOff.set(attempt, { endpoint: formatEndpoint(live.endpoint), failure: 'stuck' })
     if (live.early !== undefined) this.#run(this.#race.onUsable(attempt))
     else if (isPutOff) this.#run(this.#race.onPutOff(attempt, now))
     else this.#run(this.#race.onConnected(attempt, now))
@@ -262,12 +262,12 @@ export class RunningDial {
     }
   }
 
-  /** Addresses at which Fast Open has failed. */
+  /** Endpoints at which Fast Open has failed. Another port of the address has its own answer. */
   #failedFastOpen(): ReadonlyMap<string, FailedFastOpen> {
     const failures = new Map<string, FailedFastOpen>()
     for (const { attempt, outcome } of this.#race.records) {
       const putOff = outcome === 'failed' ? this.#putOff.get(attempt) : undefined
-      if (putOff?.failure !== undefined) failures.set(putOff.address, putOff.failure)
+      if (putOff?.failure !== undefined) failures.set(putOff.endpoint, putOff.failure)
     }
     return failures
   }

@@ -3,6 +3,8 @@ import { TransportError } from '../errors.ts'
 export interface NumberRange {
   readonly min: number
   readonly max: number
+  /** 0 is fine although it is below `min`: it says that there is no such limit. */
+  readonly orZero?: true
 }
 
 /** What each option of a group may be; all are whole numbers. What is not in it is at least 1. */
@@ -18,11 +20,12 @@ export function checkRanges<Options extends object>(
   ranges: OptionRanges<Options>,
 ): Options {
   for (const [name, value] of Object.entries({ ...options })) {
-    const { min, max } = ranges[name as keyof Options & string] ?? POSITIVE // its keys, or unknown ones without harm
+    const { min, max, orZero } = ranges[name as keyof Options & string] ?? POSITIVE // its keys, or unknown ones without harm
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) continue
+    if (orZero && value === 0) continue
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
-      `${group}.${name} must be a whole number from ${min} to ${max}, not ${String(value)}`,
+      `${group}.${name} must be ${orZero ? '0 or ' : ''}a whole number from ${min} to ${max}, not ${String(value)}`,
     )
   }
   return options

@@ -14,7 +14,7 @@ export const SOCKET_RANGES: Required<OptionRanges<NumericSocketOptions>> = {
   keepAliveIntervalMs: { min: 0, max: MAX_KEEPALIVE_MS },
   keepAliveProbes: { min: 0, max: 127 }, // MAX_TCP_KEEPCNT
   userTimeoutMs: { min: 0, max: MAX_INT },
-  retransmitMaxMs: { min: 0, max: 120_000 }, // TCP_RTO_MAX_SEC
+  retransmitMaxMs: { min: 1_000, max: 120_000, orZero: true }, // TCP_RTO_MAX_MIN_SEC, TCP_RTO_MAX_SEC
   notSentLowWaterBytes: { min: 0, max: MAX_INT },
 }
 

@@ -16,7 +16,8 @@ type TcpTimes = KeepAliveTimes & Pick<SocketOptions, 'userTimeoutMs' | 'retransm
 
 /**
  * How soon a silent peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and HTTP/3 do.
- * 1. Two keepalive probes: the first after half of the bound, the second a quarter later, and a quarter for its answer. The kernel counts whole seconds.
+ * 1. Two keepalive probes: the first after half of the bound, the second a quarter later, and a quarter for its answer. The kernel counts whole seconds,
+ *    so that what is given is rounded to them as well.
  * 2. No TCP_USER_TIMEOUT: with it Linux ends connections whose peer takes nothing for that long, though it answers every probe of its closed window.
  *    What stays unacknowledged is SilenceWatch's to find, within `silenceBoundMs`.
  * 3. Pauses between retransmissions, and between probes of a closed window, of a quarter of that at the most, else a peer that takes nothing and then
@@ -24,11 +25,15 @@ type TcpTimes = KeepAliveTimes & Pick<SocketOptions, 'userTimeoutMs' | 'retransm
  */
 export function tcpTimes(liveness: Bound, given: Partial<TcpTimes>): TcpTimes {
   const boundMs = boundOf(liveness)
+  const {
+    keepAliveDelayMs = boundMs / 2 || DEFAULT_SOCKET_OPTIONS.keepAliveDelayMs,
+    keepAliveIntervalMs = boundMs / 4 || DEFAULT_SOCKET_OPTIONS.keepAliveIntervalMs,
+  } = given
   const keepAlive = {
-    keepAliveDelayMs: wholeSeconds(boundMs / 2, DEFAULT_SOCKET_OPTIONS.keepAliveDelayMs),
-    keepAliveIntervalMs: wholeSeconds(boundMs / 4, DEFAULT_SOCKET_OPTIONS.keepAliveIntervalMs),
     keepAliveProbes: DEFAULT_SOCKET_OPTIONS.keepAliveProbes,
     ...given,
+    keepAliveDelayMs: wholeSeconds(keepAliveDelayMs),
+    keepAliveIntervalMs: wholeSeconds(keepAliveIntervalMs),
   }
   return { userTimeoutMs: 0, retransmitMaxMs: retransmitMaxMs(spanOf(liveness, keepAlive)), ...keepAlive }
 }
@@ -48,8 +53,9 @@ function boundOf({ intervalMs, timeoutMs }: Bound): number {
   return intervalMs > 0 && timeoutMs > 0 ? intervalMs + timeoutMs : 0
 }
 
-function wholeSeconds(ms: number, fallbackMs: number): number {
-  return ms === 0 ? fallbackMs : Math.min(MAX_KEEPALIVE_MS, Math.max(1, Math.round(ms / 1000)) * 1000)
+/** One at least: Node cuts off what is below a second, and 0 s leaves the two hours of the kernel. */
+function wholeSeconds(ms: number): number {
+  return ms === 0 ? 0 : Math.min(MAX_KEEPALIVE_MS, Math.max(1, Math.round(ms / 1000)) * 1000)
 }
 
 /** From the last sign of life to the end by keepalive. */

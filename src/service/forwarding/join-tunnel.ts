@@ -1,16 +1,36 @@
 import { type Duplex, pipeline } from 'node:stream'
 
+/** How long a client that has all of a tunnel that is over may take to end it, too. To close at once could cost it what it has not read yet. */
+const LINGER_MS = 10_000
+
 /**
- * Carries bytes both ways until both sides have ended, or one of them broke. `pipeline` keeps the back-pressure, passes an end on as
- * an end (the other direction may still flow), and destroys both sides when one fails; what failed needs no further report, since
- * both peers see the end of their connection.
+ * Carries bytes both ways until both sides have ended, or one of them broke: that destroys the other one as well, and needs no further report, since
+ * both peers see the end of their connection. An end is passed on as an end, and the other direction may still flow; but an origin that is reached by
+ * HTTP/1.1 closes with its end. Then its last words are the client's, and what the client still says goes nowhere (RFC 9110 9.3.6).
  */
 export function joinTunnel(client: Duplex, origin: Duplex): void {
   // A side may break once more after its pipeline has ended and listens no longer.
   client.on('error', ignoreEnd)
   origin.on('error', ignoreEnd)
-  pipeline(client, origin, ignoreEnd)
   pipeline(origin, client, ignoreEnd)
+  // No pipeline: it would destroy the client with the close of the origin, whose last words are still on their way.
+  client.pipe(origin)
+  client.once('close', () => {
+    if (!client.readableEnded) origin.destroy()
+  })
+  origin.once('close', () => {
+    if (!origin.readableEnded) client.destroy()
+    else if (client.writableFinished) linger(client)
+    else client.once('finish', () => linger(client))
+    client.resume()
+  })
+}
+
+function linger(client: Duplex): void {
+  if (client.closed) return
+  const timer = setTimeout(() => client.destroy(), LINGER_MS)
+  timer.unref()
+  client.once('close', () => clearTimeout(timer))
 }
 
 function ignoreEnd(): void {}

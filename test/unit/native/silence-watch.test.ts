@@ -124,6 +124,28 @@ describe('SilenceWatch', () => {
     },
   )
 
+  it.each([10, 100])('finds one while short connections come and go, %i of them open at a time', open => {
+    const { clock, add, watch, looks } = setUp()
+    const long = Array.from({ length: 100 }, add)
+    let short: FakeSocket[] = []
+    const churn = (): void => {
+      for (const socket of short) socket.destroy()
+      short = Array.from({ length: open }, add)
+      clock.advance(100)
+    }
+    while (clock.now() < 5_000) churn()
+    const silent = long[50] as FakeSocket // there are 100
+    silent.unackedSegments = 1
+    const sentAt = clock.now()
+    while (!silent.destroyed && clock.now() < 60_000) churn()
+    expect(clock.now() - sentAt).toBeLessThanOrEqual(20_000)
+    expect(clock.now() - sentAt).toBeGreaterThanOrEqual(15_000)
+    const counts = long.map(({ _handle }) => looks.filter(({ fd }) => fd === _handle.fd).length)
+    expect(Math.max(...counts) - Math.min(...counts), 'all in turn').toBeLessThanOrEqual(1)
+    for (const socket of short) socket.destroy()
+    expect(watch.size).toBe(99)
+  })
+
   it('does nothing without a bound', () => {
     const { clock, add, watch } = setUp(0)
     add()
