@@ -17,7 +17,7 @@ export type ClientJob =
 export interface ClientReport {
   requests: number
   failures: number
-  /** Of all response bodies. */
+  /** Of the response bodies of requests that did not fail. */
   bytes: number
   /** process.cpuUsage of the measured time: user and system, all threads. */
   cpuMs: number

@@ -114,8 +114,8 @@ class Loop {
 
   readonly #onDone = (received: number, error?: unknown): void => {
     this.#requests++
-    this.#bytes += received
     if (error === undefined) {
+      this.#bytes += received
       this.#next()
       return
     }

@@ -11,7 +11,7 @@ import { runH2load } from '../../test/support/h2load.ts'
 import type { Nginx } from '../../test/support/nginx.ts'
 import { freePort } from '../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { runWrk, wrkFailures } from '../../test/support/wrk.ts'
+import { runWrk, type WrkResult, wrkFailures } from '../../test/support/wrk.ts'
 import type { Peer, RunningPeer } from '../peers/peer.ts'
 import { BODY_SIZES, type BodySize } from './body-sizes.ts'
 import type { CpuPlan } from './cpus.ts'
@@ -54,6 +54,7 @@ interface Subject {
 }
 
 interface Load {
+  /** Without those that failed. */
   requests: number
   seconds: number
   failures: number
@@ -177,7 +178,7 @@ async function load(
     })
     // It prints a mean latency and no percentiles.
     return {
-      requests: requests.done,
+      requests: requests.succeeded,
       seconds: measured,
       failures: requests.failed,
       p50Ms: Number.NaN,
@@ -202,9 +203,12 @@ async function load(
 }
 
 /**
- * wrk counts complete responses and leaves those that its end cut off to nobody. With 64 large bodies under way that is a tenth of
- * a short run, so large ones are counted by their bytes.
+ * wrk counts complete responses, whatever their status, and leaves those that its end cut off to nobody. With 64 large bodies under way that is a tenth of
+ * a short run, so large ones are counted by their bytes; next to them the body of an error is nothing.
  */
-function forwardedRequests(result: { requests: number; bytesRead: number }, bodyBytes: number): number {
-  return bodyBytes < 1_000_000 ? result.requests : result.bytesRead / bodyBytes
+export function forwardedRequests(
+  { requests, badStatus, bytesRead }: Pick<WrkResult, 'requests' | 'badStatus' | 'bytesRead'>,
+  bodyBytes: number,
+): number {
+  return bodyBytes < 1_000_000 ? requests - badStatus : bytesRead / bodyBytes
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runRounds } from '../../src/bench/load/rounds.ts'
+import { fairOpponents, unfairNotes } from '../../src/bench/loss-fairness.ts'
 import { formatNumber } from '../../src/bench/report/table.ts'
 import { LOAD_METRICS, type LoadRound, loadMeasurement } from '../../src/bench/results/load-measurement.ts'
 import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
@@ -154,12 +155,14 @@ class ScenarioRun {
         const seed = settings.seed + 1_000 * index + round
         const job = jobOf(entry, settings, seed)
         await this.#way.impair(conditions, seed)
-        const cpuBefore = subject.originCpuMs()
-        const passedBefore = await this.#way.passed()
-        const report = await subject.client.run(job)
-        const originCpuMs = subject.originCpuMs() - cpuBefore
-        const passedAfter = await this.#way.passed()
-        const wire = passedBefore && passedAfter && wireBetween(passedBefore, passedAfter)
+        const read = async () => ({ passed: await this.#way.passed(), cpuMs: subject.originCpuMs() })
+        let before = await read()
+        const report = await subject.client.run(job, async () => {
+          before = await read()
+        })
+        const after = await read()
+        const originCpuMs = after.cpuMs - before.cpuMs
+        const wire = before.passed && after.passed && wireBetween(before.passed, after.passed)
         await this.#way.impair(NO_CONDITIONS, 0)
         await sleep(REST_MS)
         const one: LoadRound = { job, report, originCpuMs, wire }
@@ -173,11 +176,16 @@ class ScenarioRun {
         )
       },
     })
-    return summarizeLoad(rounds, {
+    const relayed = this.#way.relayed(conditions)
+    const [references, rivals] = [referencesOf(subjects), http3RivalsOf(subjects)]
+    const result = summarizeLoad(rounds, {
       name,
       compared: this.#compared,
-      references: referencesOf(subjects),
-      rivals: http3RivalsOf(subjects),
+      references: fairOpponents(relayed, rounds, references),
+      rivals: fairOpponents(relayed, rounds, rivals),
     })
+    const unfair = unfairNotes(relayed, rounds, subject => [...references(subject), ...rivals(subject)])
+    const notes = [...unfair, ...(result.notes ?? [])]
+    return { ...result, ...(notes.length > 0 && { notes }) }
   }
 }

@@ -1,5 +1,6 @@
 import type { WireBytes } from '../../src/bench/results/wire-bytes.ts'
 import { wireOf } from '../../src/bench/wire-of.ts'
+import type { WayConditions } from '../../src/impair/conditions.ts'
 import { type ImpairedWay, startImpairedWay } from '../../src/impair/impaired-way.ts'
 import { limits } from '../../src/impair/limits.ts'
 import { LINK_ADDRESSES, type LossyLink } from '../../test/support/lossy-link.ts'
@@ -20,6 +21,8 @@ export interface LoadWay extends AsyncDisposable {
   reach(port: number, hasUdp: boolean): Promise<WayTarget>
   /** From now on. Everything random is drawn from the seed. */
   impair(conditions: LinkConditions, seed: number): Promise<void>
+  /** What relays make of it; undefined: it meets the packets of all protocols alike. */
+  relayed(conditions: LinkConditions): WayConditions | undefined
   /** What has passed so far: packets of a link with their IP headers, payloads of relays. Undefined: nobody counts. */
   passed(): Promise<WireBytes | undefined>
 }
@@ -49,6 +52,7 @@ export function nearWay(): LoadWay {
       if (roundTripMs === 0 && lossRate === 0) return Promise.resolve()
       return Promise.reject(new Error('loopback neither delays nor loses'))
     },
+    relayed: () => undefined,
     passed: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
@@ -85,12 +89,18 @@ async function linkWay(congestionControl: CongestionControl): Promise<LoadWay> {
       await link.delay(roundTripMs / 2)
       await link.lose(lossRate, seed)
     },
+    relayed: () => undefined,
     async passed() {
       const { toServer, toClient } = await link.bytes()
       return { sentBytes: toServer, receivedBytes: toClient }
     },
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
+}
+
+function relayed({ roundTripMs, lossRate }: LinkConditions): WayConditions {
+  const conditions = { delayMs: roundTripMs / 2, lossRate }
+  return { toServer: conditions, toClient: conditions }
 }
 
 /** Relays before each port. Their seed is that of their start. */
@@ -113,13 +123,14 @@ function relayedWay(because: string): LoadWay {
       relays.push(relay)
       return { address: relay.host, port: relay.port }
     },
-    async impair({ roundTripMs, lossRate }) {
-      const conditions = { delayMs: roundTripMs / 2, lossRate }
+    async impair(conditions) {
+      const { toServer, toClient } = relayed(conditions)
       for (const relay of relays) {
-        await relay.setConditions('toServer', conditions)
-        await relay.setConditions('toClient', conditions)
+        await relay.setConditions('toServer', toServer)
+        await relay.setConditions('toClient', toClient)
       }
     },
+    relayed,
     async passed() {
       let [sentBytes, receivedBytes] = [0, 0]
       for (const relay of relays) {

@@ -1,31 +1,80 @@
 import type { LoadRound } from './results/load-measurement.ts'
 import type { Conditions, WayConditions } from './url-plan.ts'
 
-/** Ten segments of 1,460 bytes: what a sender may have under way before it has heard of any loss (RFC 6928 2, RFC 9002 7.2). */
+/** Ten segments of 1,460 bytes: what a sender may have under way before it has heard of anything (RFC 6928 2, RFC 9002 7.2). */
 const FIRST_WINDOW_BYTES = 14_600
 
+type Rounds = ReadonlyMap<string, readonly LoadRound[]>
+
+/** With whom a subject is to be compared. */
+type Opponents = (subject: string) => readonly string[]
+
 /**
- * [P] Whether two subjects can be compared over an impaired way. Losses slow QUIC down, whose packets the relay drops; of TCP the relay delays bytes and
- * its sender hears of nothing. With bodies that fit into a first window the difference is small; with larger ones it is most of what would be seen.
+ * [P] Those of a subject's opponents that it is fair to compare it with. Relays pass QUIC's packets on, and end TCP: its two halves are local ones, whose senders
+ * hear of no loss and of no delay. Undefined `conditions`: there are no relays.
  */
-export function isFair(
+export function fairOpponents(
   conditions: WayConditions | undefined,
-  a: readonly LoadRound[],
-  b: readonly LoadRound[],
-): boolean {
-  if (conditions === undefined || !Object.values(conditions).some(isLossy)) return true
-  if (Math.max(meanBytes(a), meanBytes(b)) <= FIRST_WINDOW_BYTES) return true
-  const carriers = new Set([...a, ...b].flatMap(transportsOf))
-  return carriers.size < 2
+  rounds: Rounds,
+  opponents: Opponents,
+): Opponents {
+  return subject => opponents(subject).filter(to => whyUnfair(conditions, rounds, subject, to) === undefined)
 }
 
-/** For whoever misses a ratio. */
-export function unfairNote(subject: string, to: string): string {
-  return `${subject} is not compared with ${to}: losses slow QUIC down, and not TCP over this relay, and these bodies are larger than ${FIRST_WINDOW_BYTES} bytes; a link that drops packets of both can tell`
+/** A line for each pair that is left out by that, for whoever misses it. */
+export function unfairNotes(
+  conditions: WayConditions | undefined,
+  rounds: Rounds,
+  opponents: Opponents,
+): readonly string[] {
+  const notes = new Map<string, string>()
+  for (const subject of rounds.keys()) {
+    for (const to of opponents(subject)) {
+      const because = whyUnfair(conditions, rounds, subject, to)
+      const pair = [subject, to].sort().join('\n')
+      if (because === undefined || to === subject || notes.has(pair)) continue
+      notes.set(
+        pair,
+        `${subject} is not compared with ${to}: ${because}; a link that impairs packets of both can tell`,
+      )
+    }
+  }
+  return [...notes.values()]
 }
 
-function isLossy({ lossRate = 0, bursts }: Conditions): boolean {
-  return lossRate > 0 || (bursts !== undefined && bursts.enterRate > 0)
+function whyUnfair(
+  conditions: WayConditions | undefined,
+  rounds: Rounds,
+  subject: string,
+  to: string,
+): string | undefined {
+  const both = [rounds.get(subject) ?? [], rounds.get(to) ?? []]
+  const ways = Object.values(conditions ?? {})
+  // 1. What goes over the same transport meets the same relay.
+  if (new Set(both.flat().flatMap(transportsOf)).size < 2) return undefined
+  // 2. What was overtaken looks lost to QUIC, however little is sent.
+  if (ways.some(isReordered)) return 'packets of QUIC are reordered, and bytes of TCP are not over this relay'
+  // 3. What fits into a first window takes the round trips that both have.
+  if (Math.max(...both.map(meanBytes)) <= FIRST_WINDOW_BYTES) return undefined
+  const larger = `these bodies are larger than ${FIRST_WINDOW_BYTES} bytes`
+  // 4. Losses, a full queue's among them, slow QUIC down for good; of TCP bytes are held back, and no more.
+  if (ways.some(isLossy)) return `losses slow QUIC down, and not TCP over this relay, and ${larger}`
+  // 5. QUIC opens its window by the round trips of the whole way, TCP by those of its local halves.
+  if (ways.some(isDelayed))
+    return `QUIC has a slow start over the delay, and TCP has none over this relay, and ${larger}`
+  return undefined
+}
+
+function isReordered({ reorderRate = 0 }: Conditions): boolean {
+  return reorderRate > 0
+}
+
+function isLossy({ lossRate = 0, bursts, bytesPerSecond }: Conditions): boolean {
+  return lossRate > 0 || (bursts !== undefined && bursts.enterRate > 0) || bytesPerSecond !== undefined
+}
+
+function isDelayed({ delayMs = 0, jitterMs = 0 }: Conditions): boolean {
+  return delayMs > 0 || jitterMs > 0
 }
 
 function meanBytes(rounds: readonly LoadRound[]): number {

@@ -1,4 +1,5 @@
 import type { Arrival } from './load/load-job.ts'
+import { mostWaitingForTickets, TICKET_WAIT_MS } from './ticket-wait.ts'
 
 /**
  * [P] What an origin gets that is not on this machine, unless somebody says yes to more. Of connections it is those that are open at once for one
@@ -20,24 +21,27 @@ export interface ImpositionParts {
   readonly rounds: number
   /** Every request has a connection of its own. */
   readonly isCold: boolean
+  /** It waits for a ticket before it is closed. */
+  readonly isResumed: boolean
   /** With the connections that each was given (0: as many as it likes); without a protocol it chooses, and may dial two at once. */
   readonly subjects: readonly { readonly connections: number; readonly protocol: string | undefined }[]
 }
 
 /** A burst may be over at once, and is followed by its pause. */
-function mostPerSecond(arrival: Arrival): number {
+function mostPerSecond({ arrival, isResumed }: ImpositionParts): number {
   if (arrival.kind === 'open') return arrival.perSecond
+  if (arrival.kind === 'closed' && isResumed) return (arrival.concurrency * 1000) / TICKET_WAIT_MS
   if (arrival.kind === 'closed' || arrival.pauseMs === 0) return Number.POSITIVE_INFINITY
   return (arrival.requests * 1000) / arrival.pauseMs
 }
 
-/** A closed loop has no rate, and by its time alone no end: Infinity. */
+/** A closed loop has no rate, unless its clients wait, and by its time alone no end: Infinity. */
 export function impositionOf(parts: ImpositionParts): Imposition {
-  const { arrival, warmUp, measure, rounds, isCold, subjects } = parts
-  const perSecond = mostPerSecond(arrival)
+  const { arrival, warmUp, measure, rounds, isCold, isResumed, subjects } = parts
+  const perSecond = mostPerSecond(parts)
   const inFlight =
     arrival.kind === 'open'
-      ? arrival.maxInFlight
+      ? arrival.maxInFlight + (isResumed ? mostWaitingForTickets(perSecond) : 0)
       : arrival.kind === 'closed'
         ? arrival.concurrency
         : arrival.requests

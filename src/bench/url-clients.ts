@@ -16,6 +16,17 @@ export interface RunningSubject extends AsyncDisposable {
 /** Longer than a connect and its handshake may take. */
 const TRIAL_SECONDS = 20
 
+/** Of those that run: who interrupts a second time does not wait until they have ended. */
+const ticketDirectories = new Set<string>()
+process.once('exit', () => {
+  for (const directory of ticketDirectories) removeTickets(directory)
+})
+
+function removeTickets(directory: string): void {
+  rmSync(directory, { recursive: true, force: true })
+  ticketDirectories.delete(directory)
+}
+
 /** Starts its process and asks once. Rejects with the reason why it cannot be measured. */
 export async function startSubject(
   { name, client: program, protocol, connections }: UrlSubject,
@@ -28,8 +39,9 @@ export async function startSubject(
       'it is a process for each request, so that each of them is cold: measured with --cold only',
     )
   const stateDirectory = plan.isResumed ? mkdtempSync(join(tmpdir(), 'middlemile-bench-')) : undefined
+  if (stateDirectory !== undefined) ticketDirectories.add(stateDirectory)
   const forget = (): void => {
-    if (stateDirectory !== undefined) rmSync(stateDirectory, { recursive: true, force: true })
+    if (stateDirectory !== undefined) removeTickets(stateDirectory)
   }
   const setting: ClientSetting = {
     origins: [plan.url.origin],

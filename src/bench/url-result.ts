@@ -1,5 +1,5 @@
 import { limits } from '../impair/limits.ts'
-import { isFair, unfairNote } from './loss-fairness.ts'
+import { fairOpponents, unfairNotes } from './loss-fairness.ts'
 import type { LoadRound } from './results/load-measurement.ts'
 import type { Metric, ScenarioResult } from './results/scenario-result.ts'
 import { loadMetricsOf, summarizeLoad } from './results/summarize-load.ts'
@@ -28,27 +28,25 @@ const COLUMNS: readonly string[] = [
 ]
 /** Between cold requests a client is closed, and waits for tickets: their rate says nothing. */
 const NOT_COLD: readonly string[] = ['requestsPerSecond']
-const COLD_COLUMNS: readonly string[] = ['resumedHandshakes', 'earlyDataHandshakes']
+const COLD_COLUMNS: readonly string[] = ['fullHandshakes', 'resumedHandshakes', 'earlyDataHandshakes']
 const OPEN_COLUMNS: readonly string[] = ['lateMs']
 
 /** [P] What a run at a URL comes to. */
 export function urlResult(plan: UrlPlan, findings: UrlFindings): ScenarioResult {
-  const subjects = [...findings.rounds.keys()]
-  const [first] = subjects
-  const roundsOf = (name = ''): readonly LoadRound[] => findings.rounds.get(name) ?? []
-  const isUnfair = (name: string): boolean =>
-    name !== first && !isFair(plan.conditions, roundsOf(name), roundsOf(first))
-  const rivals = (name: string): readonly string[] =>
-    plan.subjects
-      .filter(other => isOverTcp(other) && isFair(plan.conditions, roundsOf(name), roundsOf(other.name)))
-      .map(other => other.name)
-  const table = summarizeLoad(findings.rounds, {
+  const { conditions } = plan
+  const { rounds } = findings
+  const [first] = rounds.keys()
+  const references = (): readonly string[] => (first === undefined ? [] : [first])
+  const overTcp = plan.subjects.filter(isOverTcp).map(({ name }) => name)
+  const rivals = (subject: string): readonly string[] =>
+    plan.subjects.some(isOverHttp3(subject)) ? overTcp : []
+  const table = summarizeLoad(rounds, {
     name: `${plan.request.method} ${plan.url.pathname}`,
     compared: ['p50Ms', telling(plan), 'cpuMsPerRequest'],
-    rivals: subject => (plan.subjects.some(isOverHttp3(subject)) ? rivals(subject) : []),
-    references: subject => (first === undefined || isUnfair(subject) ? [] : [first]),
+    rivals: fairOpponents(conditions, rounds, rivals),
+    references: fairOpponents(conditions, rounds, references),
   })
-  const unfair = first === undefined ? [] : subjects.filter(isUnfair).map(name => unfairNote(name, first))
+  const unfair = unfairNotes(conditions, rounds, subject => [...references(), ...rivals(subject)])
   const broken = findings.brokenOff === undefined ? [] : [`broken off: ${findings.brokenOff}`]
   const notes = [...broken, ...unfair, ...(table.notes ?? [])]
   return {
@@ -86,7 +84,7 @@ function telling({ isCold, arrival }: UrlPlan): string {
 }
 
 function limitsOf(plan: UrlPlan, { isLocal, rounds }: UrlFindings): readonly string[] {
-  const { arrival, conditions, isCold } = plan
+  const { arrival, conditions, isCold, isResumed } = plan
   const subjects = plan.subjects.filter(({ name }) => rounds.has(name))
   const names = subjects.map(({ client }) => client.file)
   const several = subjects.filter(
@@ -113,6 +111,11 @@ function limitsOf(plan: UrlPlan, { isLocal, rounds }: UrlFindings): readonly str
         ]
       : []),
     ...(isCold ? ['cold: the time to make a client is in the latency'] : []),
+    ...(isResumed
+      ? [
+          'resumed: a client takes the tickets of one that has ended; where more live at a time than ever before, those that still wait for theirs among them, one has none, and its handshake is a full one',
+        ]
+      : []),
     ...(names.includes('curl')
       ? ['curl: the start of its process is in its latency, and its first byte cannot be told']
       : []),

@@ -21,6 +21,9 @@ export function conditionsOption(values: ConditionValues): WayConditions | undef
   const bursts = burstsOption(values['burst-loss'])
   const bytesPerSecond = rateOption(values['rate-limit'])
   const reorderRate = shareOption('reorder', values.reorder)
+  // What is held back comes after two delays more, or after those with less jitter.
+  if ((reorderRate ?? 0) > 0 && (delayMs ?? 0) === 0 && (jitterMs ?? 0) === 0)
+    throw usageError('--reorder goes with --delay-ms or --jitter-ms: without them nobody can overtake')
   const conditions: Conditions = {
     ...(delayMs !== undefined && { delayMs }),
     ...(jitterMs !== undefined && { jitterMs }),

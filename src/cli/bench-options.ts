@@ -1,11 +1,13 @@
+import { isIP } from 'node:net'
 import { POLITE_LIMITS } from '../bench/politeness.ts'
 import { otherSubjects, protocolSubjects, type UrlSubject } from '../bench/subjects.ts'
-import type { UrlPlan } from '../bench/url-plan.ts'
+import { hostOf, portOf, type UrlPlan } from '../bench/url-plan.ts'
 import { parseOrigin } from '../index.ts'
 import { readBenchBody } from './bench-body.ts'
 import { CONDITION_OPTIONS, type ConditionValues, conditionsOption } from './bench-conditions.ts'
 import { connectionOptions } from './connection-options.ts'
 import { headerOption } from './header-option.ts'
+import { isToken } from './is-token.ts'
 import { countOption, positiveOption } from './parse-options.ts'
 import { usageError } from './usage-error.ts'
 
@@ -76,8 +78,24 @@ const CONCURRENCY = 8
 const COLD_IN_FLIGHT = 4
 const MAX_IN_FLIGHT = 256
 
+/**
+ * What was late, since all that may be under way hung for a while, an origin elsewhere gets at no more than this times the rate. Once the rate: none would ever
+ * catch up, and waiting for that is in the latency.
+ */
+const CATCH_UP = 2
+
 /** Every run ends: no measurement is longer than an hour. */
 const MAX_SECONDS = 3_600
+/** More than one process can send, per second and at a time. */
+const MAX_RATE = 100_000
+const MAX_AT_ONCE = 100_000
+/** Requests of one measurement at a rate. */
+const MAX_DUE = 20_000_000
+
+/** Any other answer than a final one is no end of a request. */
+const MAX_STATUS = 599
+/** What a client makes of the body. */
+const FRAMING: readonly string[] = ['content-length', 'transfer-encoding']
 
 /** What the options and the URL come to. Throws a usage error. */
 export async function planOf(url: URL, values: PlanValues, isLocal: boolean): Promise<UrlPlan> {
@@ -87,12 +105,13 @@ export async function planOf(url: URL, values: PlanValues, isLocal: boolean): Pr
   const requests = countOption('requests', values.requests)
   const warmUpSeconds = values['warm-up'] === '0' ? 0 : secondsOption('warm-up', values['warm-up'])
   const { defaults, resolve } = connectionOptions({ ca: values.ca, resolve: values.resolve })
+  checkResolve(resolve ?? {}, url)
   const ca = defaults.tls?.ca
-  return {
+  const plan: UrlPlan = {
     url,
     subjects: subjectsOption(values, url).map(isLocal || values.yes === true ? subject => subject : polite),
     request: await requestOption(values, url),
-    arrival: arrivalOption(values, isLocal, isCold),
+    arrival: arrivalOption(values, isLocal, { isCold, isResumed }),
     warmUp: {
       requests: Number.POSITIVE_INFINITY,
       seconds: warmUpSeconds ?? (values.quick === true ? QUICK.warmUpSeconds : WARM_UP_SECONDS),
@@ -110,6 +129,15 @@ export async function planOf(url: URL, values: PlanValues, isLocal: boolean): Pr
     resolve: resolve ?? {},
     conditions: conditionsOption(values),
   }
+  checkDue(plan)
+  return plan
+}
+
+/** Those that are due and cannot begin wait in memory. */
+function checkDue({ arrival, warmUp, measure }: UrlPlan): void {
+  if (arrival.kind !== 'open') return
+  const due = Math.min(measure.requests, arrival.perSecond * Math.max(warmUp.seconds, measure.seconds))
+  if (due > MAX_DUE) throw usageError(`--rate for --seconds or --warm-up makes more than ${MAX_DUE} requests`)
 }
 
 /** Refuses what parseOrigin refuses, and a password that would stand in reports. */
@@ -132,9 +160,23 @@ function polite(subject: UrlSubject): UrlSubject {
 }
 
 function secondsOption(name: string, text: string | undefined): number | undefined {
-  const seconds = positiveOption(name, text)
-  if (seconds === undefined || seconds <= MAX_SECONDS) return seconds
-  throw usageError(`--${name} must be at most ${MAX_SECONDS}`)
+  return mostOption(name, MAX_SECONDS, positiveOption(name, text))
+}
+
+function mostOption(name: string, most: number, value: number | undefined): number | undefined {
+  if (value === undefined || value <= most) return value
+  throw usageError(`--${name} must be at most ${most}`)
+}
+
+/** An entry for another host or port may be for an alternative of the origin, but one of them has to be for the URL. */
+function checkResolve(resolve: UrlPlan['resolve'], url: URL): void {
+  const name = `${hostOf(url)}:${portOf(url)}`
+  const entries = Object.entries(resolve)
+  if (entries.length > 0 && resolve[name] === undefined)
+    throw usageError(`--resolve: nothing is asked of ${entries[0]?.[0]}; the URL is at ${name}`)
+  const [strange] = entries.filter(([, address]) => isIP(address) === 0)
+  if (strange !== undefined)
+    throw usageError(`--resolve must be HOST:PORT:ADDR with an IP address, not ${JSON.stringify(strange[1])}`)
 }
 
 function subjectsOption(values: PlanValues, url: URL): readonly UrlSubject[] {
@@ -152,21 +194,35 @@ function subjectsOption(values: PlanValues, url: URL): readonly UrlSubject[] {
 
 async function requestOption(values: PlanValues, url: URL): Promise<UrlPlan['request']> {
   const body = await readBenchBody(values.data)
-  const expectedStatus = countOption('expect-status', values['expect-status'], 100)
+  const expectedStatus = mostOption(
+    'expect-status',
+    MAX_STATUS,
+    countOption('expect-status', values['expect-status'], 200),
+  )
+  const method = values.method ?? (body === undefined ? 'GET' : 'POST')
+  if (!isToken(method) || method === 'CONNECT')
+    throw usageError(`--method must be a method such as GET, and not CONNECT; not ${JSON.stringify(method)}`)
+  const headers = (values.header ?? []).map(headerOption)
+  const framing = headers.find(([name]) => FRAMING.includes(name))
+  if (framing !== undefined) throw usageError(`--header: ${framing[0]} is for the client to say; see --data`)
   return {
     label: url.pathname,
-    method: values.method ?? (body === undefined ? 'GET' : 'POST'),
+    method,
     path: `${url.pathname}${url.search}`,
-    headers: (values.header ?? []).flatMap(headerOption),
+    headers: headers.flat(),
     ...(body !== undefined && { body }),
     ...(expectedStatus !== undefined && { expectedStatus }),
   }
 }
 
-function arrivalOption(values: PlanValues, isLocal: boolean, isCold: boolean): UrlPlan['arrival'] {
-  const perSecond = positiveOption('rate', values.rate)
-  const concurrency = countOption('concurrency', values.concurrency)
-  const burst = countOption('burst', values.burst)
+function arrivalOption(
+  values: PlanValues,
+  isLocal: boolean,
+  { isCold, isResumed }: Pick<UrlPlan, 'isCold' | 'isResumed'>,
+): UrlPlan['arrival'] {
+  const perSecond = mostOption('rate', MAX_RATE, positiveOption('rate', values.rate))
+  const concurrency = mostOption('concurrency', MAX_AT_ONCE, countOption('concurrency', values.concurrency))
+  const burst = mostOption('burst', MAX_AT_ONCE, countOption('burst', values.burst))
   const pauseMs = countOption('pause-ms', values['pause-ms'], 0)
   if (burst === undefined && pauseMs !== undefined) throw usageError('--pause-ms goes with --burst')
   if (burst !== undefined) {
@@ -174,14 +230,17 @@ function arrivalOption(values: PlanValues, isLocal: boolean, isCold: boolean): U
       throw usageError('--burst goes with neither --rate nor --concurrency')
     return { kind: 'bursts', requests: burst, pauseMs: pauseMs ?? 0 }
   }
-  if (perSecond === undefined && (isLocal || concurrency !== undefined)) {
+  // One that waits for the ticket of the one before is slow by itself.
+  if (perSecond === undefined && (isLocal || isResumed || concurrency !== undefined)) {
     return { kind: 'closed', concurrency: concurrency ?? (isCold ? 1 : CONCURRENCY) }
   }
+  const rate = perSecond ?? POLITE_LIMITS.requestsPerSecond
   return {
     kind: 'open',
-    perSecond: perSecond ?? POLITE_LIMITS.requestsPerSecond,
+    perSecond: rate,
     spacing: 'poisson',
     maxInFlight:
       concurrency ?? (isLocal ? MAX_IN_FLIGHT : isCold ? COLD_IN_FLIGHT : POLITE_LIMITS.connections),
+    ...(!isLocal && values.yes !== true && { catchUpPerSecond: CATCH_UP * rate }),
   }
 }

@@ -14,6 +14,7 @@ import { usageError } from './usage-error.ts'
 export function checkOutputs({ json, html }: { json: string | undefined; html: string | undefined }): void {
   for (const [option, path] of Object.entries({ json, html })) {
     if (path === undefined || (option === 'json' && path === '-')) continue
+    if (path === '') throw usageError(`--${option} needs the name of a file`)
     try {
       const found = statSync(path, { throwIfNoEntry: false })
       if (found?.isDirectory() === true) throw new Error(`${path} is a directory`)

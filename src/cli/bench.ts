@@ -47,14 +47,14 @@ How:
 An impaired way, by relays on this machine, the same in both directions (TLS passes through them):
   --delay-ms D          one way                  --jitter-ms J   up to so much more
   --loss P              share of packets, 1%     --burst-loss ENTER,LEAVE[,LOSS]  in clumps (Gilbert-Elliott)
-  --rate-limit MBIT     megabits per second      --reorder P     share of datagrams, HTTP/3 only
+  --rate-limit MBIT     megabits per second      --reorder P     share of datagrams, HTTP/3 only; with a delay or jitter
 
 What comes of it:
   --json FILE|-         the result file: every round, histograms, the machine
   --html FILE           one page with charts
   --compare             two result files, figure by figure
 
-An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
+An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s on average over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
   --yes                 you may do this to it
 
 Ctrl-C ends a run and shows what was measured. Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad

@@ -1,22 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ClientSetting } from '../../src/bench/load/bench-client.ts'
 import type { LoadJob } from '../../src/bench/load/load-job.ts'
 import type { LoadReport } from '../../src/bench/load/load-report.ts'
 import { builtBench, startBuiltClient } from '../support/built-bench.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { isRunning, readProcessStat } from '../support/process-tree.ts'
-import { requireBinary } from '../support/require-binary.ts'
+import { findBinary, requireBinary } from '../support/require-binary.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { until } from '../support/until.ts'
 
 type ClientCase = readonly [name: string, file: string, make: string, protocol: 'http/1.1' | 'h2']
 
+const UNDICI_H2: ClientCase = ['undici h2', 'undici', 'undici', 'h2']
 const CLIENTS: readonly [ClientCase, ...ClientCase[]] = [
   ['middlemile http/1.1', 'middlemile', 'middlemile', 'http/1.1'],
   ['middlemile h2', 'middlemile', 'middlemile', 'h2'],
   ['undici http/1.1', 'undici', 'undici', 'http/1.1'],
-  ['undici h2', 'undici', 'undici', 'h2'],
+  UNDICI_H2,
   ['node:http2', 'node-http2', 'nodeHttp2', 'h2'],
 ]
 
@@ -116,6 +120,28 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
     }
   })
 
+  it.each(['kept', 'fresh'] as const)(
+    'tell when they are warm, and measure through the same connections (%s)',
+    async client => {
+      const setting = settingOf({ protocols: ['h2'] })
+      await using started = await startBuiltClient({
+        module: builtBench('clients/middlemile'),
+        make: 'middlemile',
+        setting,
+      })
+      const job: LoadJob = { ...JOB, client, warmUp: { requests: 7, seconds: 20 } }
+      const before = await nginx.counters()
+      let warm = before
+      const report = await started.run(job, async () => {
+        warm = await nginx.counters()
+      })
+      const after = await nginx.counters()
+      expect(report).toMatchObject({ requests: 20, failures: 0 })
+      expect([warm.requests - before.requests, after.requests - warm.requests]).toEqual([7, 20])
+      expect(after.connections).toBe(warm.connections)
+    },
+  )
+
   it('resume where tickets outlive a client', async () => {
     const state = makeTemporaryDirectory('bench-state')
     try {
@@ -126,6 +152,13 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
       }
       const { opened } = await run(CLIENTS[0], job, { stateDirectory: state.path })
       expect(opened).toEqual({ full: 1, resumed: 3, earlyData: 0, cleartext: 0 })
+      const wide = {
+        arrival: { kind: 'closed', concurrency: 4 },
+        measure: { requests: 12, seconds: 20 },
+      } as const
+      const several = await run(CLIENTS[0], { ...job, ...wide }, { stateDirectory: state.path })
+      // The first shelf has a ticket already.
+      expect(several.opened).toEqual({ full: 3, resumed: 9, earlyData: 0, cleartext: 0 })
     } finally {
       state.remove()
     }
@@ -138,6 +171,37 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
     expect(report).toMatchObject({ requests: 5, failures: 0, receivedBytes: 5 * 1024, opened: { full: 5 } })
     expect(report.phases.map(({ name }) => name)).toContain('tls')
     expect(report.firstByte.count).toBe(0)
+  })
+
+  it.skipIf(requireBinary('curl'))(
+    'curl is asked once what it can do, and takes no way of its own',
+    async () => {
+      const bin = makeTemporaryDirectory('bench-curl')
+      const calls = join(bin.path, 'calls')
+      const script = `#!/bin/sh\necho "$1" >> ${calls}\nexec ${findBinary('curl')} "$@"\n`
+      writeFileSync(join(bin.path, 'curl'), script, { mode: 0o755 })
+      vi.stubEnv('PATH', `${bin.path}:${process.env['PATH']}`)
+      vi.stubEnv('https_proxy', 'http://127.0.0.1:1')
+      vi.stubEnv('no_proxy', '')
+      vi.stubEnv('NO_PROXY', '')
+      try {
+        const setting = settingOf({ protocols: ['http/1.1'] })
+        const curl = { module: builtBench('clients/curl'), make: 'curl', setting }
+        await using client = await startBuiltClient(curl)
+        const report = await client.run({ ...JOB, client: 'each', measure: { requests: 3, seconds: 20 } })
+        expect(report).toMatchObject({ requests: 3, failures: 0 })
+        const firsts = readFileSync(calls, 'utf8').trim().split('\n')
+        expect(firsts.filter(first => first === '--version')).toHaveLength(1)
+        expect(firsts).toHaveLength(4)
+      } finally {
+        vi.unstubAllEnvs()
+        bin.remove()
+      }
+    },
+  )
+
+  it('undici tells what the origin made of its offer', async () => {
+    expect((await run(UNDICI_H2, {}, { origins: [nginx.plainUrl] })).byProtocol).toEqual({ 'http/1.1': 20 })
   })
 
   it('fail to start with a reason', async () => {
@@ -163,6 +227,41 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
     const running = client.run({ ...JOB, measure: { requests: Number.POSITIVE_INFINITY, seconds: 10 } })
     process.kill(client.pid, 'SIGKILL')
     await expect(running).rejects.toThrow('SIGKILL')
+  })
+})
+
+describe.skipIf(requireBinary('curl'))('a client that is ended while curl hangs', () => {
+  it('leaves neither processes nor directories behind', async () => {
+    const directory = makeTemporaryDirectory('bench-tmp')
+    vi.stubEnv('TMPDIR', directory.path)
+    const sockets = new Set<Socket>()
+    const origin = createServer(socket => {
+      sockets.add(
+        socket
+          .on('error', () => {})
+          .on('close', () => sockets.delete(socket))
+          .resume(),
+      )
+    })
+    try {
+      await new Promise<void>(resolve => origin.listen(0, '127.0.0.1', resolve))
+      const { port } = origin.address() as AddressInfo // it listens on TCP
+      const setting = { origins: [`http://127.0.0.1:${port}`], connections: 0 }
+      const client = await startBuiltClient({ module: builtBench('clients/curl'), make: 'curl', setting })
+      const running = client.run({ ...JOB, client: 'each', arrival: { kind: 'closed', concurrency: 3 } })
+      const refused = expect(running).rejects.toThrow('ended')
+      await until(() => sockets.size === 3, 'three that hang')
+      expect(readdirSync(directory.path)).toHaveLength(3)
+      await client[Symbol.asyncDispose]()
+      await refused
+      expect(readdirSync(directory.path)).toEqual([])
+      await until(() => sockets.size === 0, 'the end of curl')
+    } finally {
+      vi.unstubAllEnvs()
+      origin.close()
+      for (const socket of sockets) socket.destroy()
+      directory.remove()
+    }
   })
 })
 

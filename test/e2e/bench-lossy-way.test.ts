@@ -24,7 +24,7 @@ describe('lossy way', () => {
       // The last packet of the handshake is still on its way when the client is connected.
       const [connectMs] = await Promise.all([client.message(), server.message()])
       expect(connectMs).toBeGreaterThanOrEqual(40)
-      expect(connectMs).toBeLessThan(200)
+      expect(connectMs).toBeLessThan(1_000) // a SYN that is lost comes again after that
       for (const end of ['client', 'server'] as const) {
         const { output } = await runTool('ss', ['-tinH', 'state', 'established'], {
           prefix: link.prefix(end),

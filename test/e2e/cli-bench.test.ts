@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parseResultFile } from '../../src/bench/results/read-result-file.ts'
@@ -149,6 +149,30 @@ describe.skipIf(requireBinary('nginx'))('middlemile bench at nginx', () => {
     expect(stdout).toContain('broken off: it was interrupted')
     expect(stdout).toMatch(/of [2-9]\d? rounds/)
     await until(() => !processes.some(isRunning), 'the end of its processes')
+  })
+
+  it('leaves no tickets behind when it is interrupted twice', async () => {
+    const tickets = makeTemporaryDirectory('cli-bench-tickets')
+    vi.stubEnv('TMPDIR', tickets.path)
+    try {
+      const args = ['bench', '--ca', caFile, '--protocols', 'http/1.1', '--resumed', '--rounds', '100']
+      await using cli = spawnCli([...args, '--seconds', '0.3', '--warm-up', '0', `${nginx.url}/1k`])
+      await vi.waitFor(() => expect(cli.stderr).toMatch(/^round 1 of 100/m), { timeout: 15_000 })
+      const processes = processTree(cli.pid)
+      expect(readdirSync(tickets.path)).toHaveLength(1)
+      // Stopped, it finds both: it cannot end by the first.
+      cli.signal('SIGSTOP')
+      cli.signal('SIGINT')
+      cli.signal('SIGTERM')
+      cli.signal('SIGCONT')
+      const { exitCode, stdout } = await cli.exited
+      expect([exitCode, stdout]).toEqual([1, ''])
+      await until(() => !processes.some(isRunning), 'the end of its processes')
+      expect(readdirSync(tickets.path)).toEqual([])
+    } finally {
+      vi.unstubAllEnvs()
+      tickets.remove()
+    }
   })
 })
 

@@ -29,16 +29,27 @@ interface CurlOutcome {
   readonly errormsg: string | null
 }
 
+/** Of clients that were not closed: a round that is broken off ends its process, and curl would go on. */
+const unclosed = new Set<() => void>()
+process.once('exit', () => {
+  for (const leave of unclosed) leave()
+})
+
 /**
  * The curl program: a process for each request, so that every request is cold, and its time has the start of the process in it. Its head cannot be
  * timed from outside.
  */
 export async function curl(setting: ClientSetting): Promise<BenchClient> {
-  const spoken = curlProtocols()
-  refuseSetting('curl', setting, spoken)
+  refuseSetting('curl', setting, curlProtocols())
   const directory = mkdtempSync(join(tmpdir(), 'middlemile-curl-'))
   const common = commonArguments(setting, directory)
   const children = new Set<ChildProcess>()
+  const leave = (): void => {
+    for (const child of children) child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+    unclosed.delete(leave)
+  }
+  unclosed.add(leave)
   const opened = { full: 0, resumed: 0, earlyData: 0, cleartext: 0 }
   return {
     send(request, origin, watch) {
@@ -64,14 +75,17 @@ export async function curl(setting: ClientSetting): Promise<BenchClient> {
     },
     facts: () => ({ opened: { ...opened } }),
     async close() {
-      for (const child of children) child.kill()
-      rmSync(directory, { recursive: true, force: true })
+      leave()
     },
   }
 }
 
+/** Asked once in a process: the time to make a client is in the latency of a cold request. */
+let spoken: readonly string[] | undefined
+
 /** Throws where there is no curl. */
-function curlProtocols(): string[] {
+function curlProtocols(): readonly string[] {
+  if (spoken !== undefined) return spoken
   let version: string
   try {
     version = execFileSync('curl', ['--version'], { encoding: 'utf8' })
@@ -79,12 +93,22 @@ function curlProtocols(): string[] {
     throw new Error('curl is not installed')
   }
   const has = (feature: string): boolean => new RegExp(`^Features:.*\\b${feature}\\b`, 'm').test(version)
-  return ['http/1.1', ...(has('HTTP2') ? ['h2'] : []), ...(has('HTTP3') ? ['h3'] : [])]
+  spoken = ['http/1.1', ...(has('HTTP2') ? ['h2'] : []), ...(has('HTTP3') ? ['h3'] : [])]
+  return spoken
 }
 
 function commonArguments(setting: ClientSetting, directory: string): string[] {
   const { protocols = [], ca, endpoint, resolve = {} } = setting
-  const line = ['--disable', '--silent', '--output', '/dev/null', '--write-out', '%{json}'] // the first: no curlrc
+  const line = [
+    '--disable', // comes first: no curlrc
+    '--noproxy', // of the environment: no other client heeds it, and an impaired way would be left out
+    '*',
+    '--silent',
+    '--output',
+    '/dev/null',
+    '--write-out',
+    '%{json}',
+  ]
   const flag = PROTOCOL_FLAGS[protocols[0] ?? '']
   if (flag !== undefined) line.push(flag)
   if (ca !== undefined) {

@@ -11,14 +11,13 @@ import {
 } from '../../index.ts'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
+import { TICKET_WAIT_MS } from '../ticket-wait.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { bodyBytes, headersOf, MadeBody } from './made-body.ts'
 import { phasesOf } from './phases-of.ts'
 import { ReadingPace } from './reading-pace.ts'
 import { UNDECIDING } from './undeciding.ts'
 
-/** Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. */
-const TICKET_MS = 250
 /** The load bounds what waits, and its deadline how long. */
 const MAX_WAITERS = 1_000_000
 const QUEUE_MS = 60_000
@@ -55,7 +54,7 @@ export async function middlemile(setting: ClientSetting): Promise<BenchClient> {
     },
     facts: () => counts.facts(),
     async close() {
-      if (setting.stateDirectory !== undefined) await sleep(TICKET_MS)
+      if (setting.stateDirectory !== undefined) await sleep(TICKET_WAIT_MS)
       await Promise.all(transports.map(transport => transport.close()))
     },
   }
@@ -102,6 +101,7 @@ class MeasuredExchange implements ExchangeHandler {
   readonly #watch: RequestWatch
   readonly #pace: ReadingPace | undefined
   readonly #beganAt = performance.now()
+  #headMs = 0
   #status = 0
   #bytes = 0
 
@@ -120,6 +120,7 @@ class MeasuredExchange implements ExchangeHandler {
   }
 
   onResponseStart(_controller: ExchangeController, status: number): void {
+    this.#headMs = performance.now() - this.#beganAt
     this.#status = status
     this.#bytes = 0
     this.#watch.onHead()
@@ -155,9 +156,10 @@ class MeasuredExchange implements ExchangeHandler {
   #phases() {
     const { handle } = this
     if (handle === undefined) return []
+    const { retries, queueMs, ttfbMs } = handle
     return phasesOf({
-      queueMs: handle.queueMs,
-      ttfbMs: handle.ttfbMs,
+      queueMs: retries === 0 ? queueMs : Math.max(0, this.#headMs - ttfbMs),
+      ttfbMs,
       totalMs: performance.now() - this.#beganAt,
       handshake: handle.reused ? undefined : handle.connection?.handshake.timings,
     })

@@ -2,6 +2,7 @@ import type { Phase } from '../results/subject-detail.ts'
 
 /** What is known of one exchange over our transport. All in ms; `handshake` undefined: it found its connection. */
 export interface ExchangeTimes {
+  /** Until it had the connection that answered it: tries that failed before are part of this. */
   readonly queueMs: number
   readonly ttfbMs: number
   readonly totalMs: number

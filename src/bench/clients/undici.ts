@@ -1,4 +1,5 @@
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
@@ -18,11 +19,15 @@ export async function undici(setting: ClientSetting): Promise<BenchClient> {
   refuseSetting('undici', setting, ['h2', 'http/1.1'])
   const counts = new SocketCounts()
   const isHttp2 = setting.protocols?.[0] === 'h2'
-  const pools = setting.origins.map(origin => makePool(origin, setting, isHttp2, counts))
+  const pools = setting.origins.map(origin => {
+    const spoken: Spoken = { protocol: undefined }
+    return { pool: makePool(origin, setting, isHttp2, counts, spoken), spoken }
+  })
   return {
     send(request, origin, watch) {
-      const pool = pools[origin % pools.length]
-      if (pool === undefined) throw new Error('a client without origins')
+      const own = pools[origin % pools.length]
+      if (own === undefined) throw new Error('a client without origins')
+      const { pool, spoken } = own
       pool.dispatch(
         {
           path: request.path,
@@ -30,17 +35,28 @@ export async function undici(setting: ClientSetting): Promise<BenchClient> {
           headers: [...headersOf(request)],
           body: bodyStream(request) ?? null,
         },
-        new CountingHandler(request, watch, isHttp2 ? 'h2' : 'http/1.1'),
+        new CountingHandler(request, watch, spoken),
       )
     },
     facts: () => counts.facts(),
     async close() {
-      await Promise.all(pools.map(pool => pool.destroy()))
+      await Promise.all(pools.map(({ pool }) => pool.destroy()))
     },
   }
 }
 
-function makePool(origin: string, setting: ClientSetting, isHttp2: boolean, counts: SocketCounts): Pool {
+/** What the connections of an origin speak, as its newest one has it: with HTTP/2 allowed it is the origin that chooses. */
+interface Spoken {
+  protocol: string | undefined
+}
+
+function makePool(
+  origin: string,
+  setting: ClientSetting,
+  isHttp2: boolean,
+  counts: SocketCounts,
+  spoken: Spoken,
+): Pool {
   const { ca, connections, idleTimeoutMs } = setting
   return new Pool(origin, {
     connections: connections === 0 ? (isHttp2 ? 1 : null) : connections,
@@ -57,16 +73,24 @@ function makePool(origin: string, setting: ClientSetting, isHttp2: boolean, coun
           connectionWindowSize: CONNECTION_WINDOW_BYTES,
         }
       : { allowH2: false, pipelining: 1 }),
-    connect: connectorTo(origin, setting, { allowH2: isHttp2, ...(ca !== undefined && { ca }) }, counts),
+    connect: connectorTo(origin, setting, { allowH2: isHttp2, ...(ca !== undefined && { ca }) }, socket => {
+      counts.add(socket)
+      spoken.protocol = protocolOf(socket)
+    }),
   })
 }
 
-/** Its own connector, but that sockets are counted and may go elsewhere. */
+/** As undici itself tells: HTTP/2 only where ALPN has chosen it. */
+function protocolOf(socket: Socket): string {
+  return socket instanceof TLSSocket && socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1'
+}
+
+/** Its own connector, but that sockets are seen and may go elsewhere. */
 function connectorTo(
   origin: string,
   setting: ClientSetting,
   options: buildConnector.BuildOptions,
-  counts: SocketCounts,
+  onSocket: (socket: Socket) => void,
 ): buildConnector.connector {
   const connect = buildConnector(options)
   const to = whereTo(origin, setting)
@@ -86,7 +110,7 @@ function connectorTo(
           done(error, null)
           return
         }
-        counts.add(socket)
+        onSocket(socket)
         done(null, socket)
       },
     )
@@ -95,15 +119,15 @@ function connectorTo(
 /** It calls the older handler methods directly and wraps the newer ones, so these are the older. */
 class CountingHandler implements Dispatcher.DispatchHandler {
   readonly #watch: RequestWatch
-  readonly #protocol: string
+  readonly #spoken: Spoken
   readonly #pace: ReadingPace | undefined
   #status = 0
   #bytes = 0
   #resume: () => void = () => {}
 
-  constructor({ readBytesPerSecond }: RequestKind, watch: RequestWatch, protocol: string) {
+  constructor({ readBytesPerSecond }: RequestKind, watch: RequestWatch, spoken: Spoken) {
     this.#watch = watch
-    this.#protocol = protocol
+    this.#spoken = spoken
     this.#pace = readBytesPerSecond === undefined ? undefined : new ReadingPace(readBytesPerSecond)
   }
 
@@ -128,10 +152,10 @@ class CountingHandler implements Dispatcher.DispatchHandler {
   }
 
   onComplete(): void {
-    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: this.#protocol })
+    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: this.#spoken.protocol })
   }
 
   onError(error: Error): void {
-    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: this.#protocol, error })
+    this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: this.#spoken.protocol, error })
   }
 }

@@ -80,11 +80,18 @@ class ClosedArrivals implements Arrivals {
   }
 }
 
+/** So many begin at once before those behind them are held to the pace of a catch-up: at random times some come close together anyway. */
+const CATCH_UP_BURST = 5
+
 /** Due times are a matter of the rate alone. Those that were due before the end begin, however late. */
 class OpenArrivals implements Arrivals {
   readonly #maxInFlight: number
   readonly #endsAt: number
   readonly #gapMs: () => number
+  /** Of a catch-up. */
+  readonly #leastGapMs: number
+  /** When the next one might begin if none ever began sooner than that after the one before it. */
+  #inPaceAt = Number.NEGATIVE_INFINITY
   /** Due times of those that wait, from #head on. */
   #queue: number[] = []
   #head = 0
@@ -95,7 +102,12 @@ class OpenArrivals implements Arrivals {
   #longestMs = 0
 
   constructor(
-    { perSecond, spacing, maxInFlight }: Extract<Arrival, { kind: 'open' }>,
+    {
+      perSecond,
+      spacing,
+      maxInFlight,
+      catchUpPerSecond = Number.POSITIVE_INFINITY,
+    }: Extract<Arrival, { kind: 'open' }>,
     limits: ArrivalLimits,
     startedAt: number,
     random: () => number,
@@ -104,6 +116,7 @@ class OpenArrivals implements Arrivals {
     // Times between the events of a Poisson process are exponential.
     this.#gapMs = spacing === 'even' ? () => meanMs : () => -Math.log(1 - random()) * meanMs
     this.#maxInFlight = maxInFlight
+    this.#leastGapMs = 1000 / catchUpPerSecond
     this.#endsAt = startedAt + limits.seconds * 1000
     this.#left = limits.requests
     this.#nextDue = startedAt + (spacing === 'even' ? 0 : this.#gapMs())
@@ -124,7 +137,7 @@ class OpenArrivals implements Arrivals {
       this.#nextDue += this.#gapMs()
     }
     const due = this.#queue[this.#head]
-    if (due === undefined || this.#underWay >= this.#maxInFlight) {
+    if (due === undefined || this.#underWay >= this.#maxInFlight || now < this.#mayBeginAt) {
       this.#mostWaiting = Math.max(this.#mostWaiting, this.waiting)
       return undefined
     }
@@ -133,13 +146,16 @@ class OpenArrivals implements Arrivals {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
     }
+    this.#inPaceAt = Math.max(this.#inPaceAt, now) + this.#leastGapMs
     this.#underWay++
     this.#longestMs = Math.max(this.#longestMs, now - due)
     return due
   }
 
   nextAt(): number | undefined {
-    return this.#hasMore() && this.#underWay < this.#maxInFlight ? this.#nextDue : undefined
+    if (this.#underWay >= this.#maxInFlight) return undefined
+    if (this.waiting > 0) return this.#mayBeginAt
+    return this.#hasMore() ? this.#nextDue : undefined
   }
 
   onEnd(): void {
@@ -150,6 +166,10 @@ class OpenArrivals implements Arrivals {
     this.#left = 0
     this.#queue = []
     this.#head = 0
+  }
+
+  get #mayBeginAt(): number {
+    return this.#inPaceAt - (CATCH_UP_BURST - 1) * this.#leastGapMs
   }
 
   #hasMore(): boolean {

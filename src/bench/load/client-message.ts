@@ -11,10 +11,16 @@ export type ToClient =
       readonly setting: ClientSetting
     }
   | { readonly kind: 'run'; readonly job: LoadJob }
+  /** The answer to `warm`. */
+  | { readonly kind: 'measure' }
 
-/** Its answers. `ready` comes once by itself, for the channel, and once for `start`. */
+/**
+ * Its answers. `ready` comes once by itself, for the channel, and once for `start`; `warm` before the report of a job that has a warm-up, when that has
+ * ended.
+ */
 export type FromClient =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'warm' }
   | { readonly kind: 'report'; readonly report: LoadReport }
   | { readonly kind: 'failed'; readonly because: string }
 
@@ -27,13 +33,14 @@ export function parseToClient(message: unknown): ToClient {
       return { kind: 'start', module, make, setting }
   }
   if (fields['kind'] === 'run' && isJob(fields['job'])) return { kind: 'run', job: fields['job'] }
+  if (fields['kind'] === 'measure') return { kind: 'measure' }
   throw new Error('the client process was told what it does not understand')
 }
 
 /** The same the other way round. */
 export function parseFromClient(message: unknown): FromClient {
   const { kind, report, because } = fieldsOf(message)
-  if (kind === 'ready') return { kind }
+  if (kind === 'ready' || kind === 'warm') return { kind }
   if (kind === 'failed' && typeof because === 'string') return { kind, because }
   if (kind === 'report' && isReport(report)) return { kind, report }
   throw new Error('the client process said what nobody understands')

@@ -1,11 +1,14 @@
+import { join } from 'node:path'
 import { systemClock } from '../../index.ts'
-import type { MakeClient } from './bench-client.ts'
+import type { ClientSetting, MakeClient } from './bench-client.ts'
 import { type FromClient, parseToClient, type ToClient } from './client-message.ts'
+import type { MakeOnShelf } from './each-client.ts'
 import { processCpuMs, rssMiB } from './own-usage.ts'
 import { JobRunner } from './run-job.ts'
 
 /** A program: one library's client in a process of its own, so that its CPU time is its own. It lives as long as its IPC channel. */
 let runner: JobRunner | undefined
+let measure: () => void = () => {}
 
 process.on('message', (message: unknown) => {
   answer(message).then(say, (error: unknown) =>
@@ -13,12 +16,19 @@ process.on('message', (message: unknown) => {
   )
 })
 process.once('disconnect', () => process.exit(0))
+// What clients have to leave in order, they do at the exit, which a signal alone would pass over.
+process.on('SIGTERM', () => process.exit(143))
 // A terminal's Ctrl-C reaches every process of the group. Whoever started us decides what becomes of the round.
 process.on('SIGINT', () => {})
 say({ kind: 'ready' })
 
-async function answer(message: unknown): Promise<FromClient> {
+/** Undefined: the answer is that of the job that goes on. */
+async function answer(message: unknown): Promise<FromClient | undefined> {
   const told = parseToClient(message)
+  if (told.kind === 'measure') {
+    measure()
+    return undefined
+  }
   if (told.kind === 'start') {
     runner = await start(told)
     return { kind: 'ready' }
@@ -31,15 +41,28 @@ async function start({ module, make, setting }: Extract<ToClient, { kind: 'start
   const exports = (await import(module)) as Record<string, unknown> // a namespace object
   const makeClient = exports[make]
   if (typeof makeClient !== 'function') throw new Error(`${module} has no client called ${make}`)
-  return new JobRunner(() => (makeClient as MakeClient)(setting), {
-    // its name says that it is one
+  const makeOnShelf: MakeOnShelf = shelf => (makeClient as MakeClient)(onShelf(setting, shelf)) // its name says that it is one
+  const surroundings = {
     clock: systemClock,
     origins: setting.origins.length,
     cpuMs: processCpuMs,
     rssMiB,
-  })
+    onWarm: () =>
+      new Promise<void>(resolve => {
+        measure = resolve
+        say({ kind: 'warm' })
+      }),
+  }
+  return new JobRunner(makeOnShelf, surroundings, setting.stateDirectory !== undefined)
 }
 
-function say(message: FromClient): void {
-  process.send?.(message)
+/** Who takes the tickets of a directory has all of them until it ends: clients that live at the same time need one each. */
+function onShelf(setting: ClientSetting, shelf: number): ClientSetting {
+  const { stateDirectory } = setting
+  if (stateDirectory === undefined) return setting
+  return { ...setting, stateDirectory: join(stateDirectory, String(shelf)) }
+}
+
+function say(message: FromClient | undefined): void {
+  if (message !== undefined) process.send?.(message)
 }

@@ -5,7 +5,7 @@ import { arrivalsOf } from './arrivals.ts'
 import { requestDraw } from './draw-request.ts'
 import type { LoadJob } from './load-job.ts'
 import { DEADLINE_CAME, type DrivenClient, LoadLoop } from './load-loop.ts'
-import { type LoadReport, MAX_OBJECTS } from './load-report.ts'
+import { type HandshakeCounts, type LoadReport, MAX_OBJECTS } from './load-report.ts'
 import { LoadTally } from './load-tally.ts'
 
 export interface LoadSurroundings {
@@ -15,6 +15,8 @@ export interface LoadSurroundings {
   /** Of the client's process, since it began. */
   cpuMs(): number
   rssMiB(): number
+  /** A warm-up has ended: what is counted elsewhere is read now, and the measurement begins when this resolves. */
+  onWarm?(): Promise<void>
 }
 
 /** How often it is looked how many connections are open. */
@@ -45,22 +47,30 @@ export async function driveLoad(
 
   const warmUp = await drive(job.warmUp)
   const isTooLate = warmUp.loop.stoppedBecause === DEADLINE_CAME
+  if (!isTooLate && job.warmUp.requests > 0 && job.warmUp.seconds > 0) await surroundings.onWarm?.()
   const connections = new ConnectionWatch(client, clock)
+  const atStart = client.facts()
   const cpuBefore = surroundings.cpuMs()
   const { tally, arrivals, loop } = await drive(isTooLate ? { requests: 0, seconds: 0 } : job.measure)
   const cpuMs = surroundings.cpuMs() - cpuBefore
   const seen = connections.stop()
   const report = tally.report()
+  const { opened } = client.facts()
   return {
     ...report,
     firstFailure: report.firstFailure ?? warmUp.tally.firstFailure,
     cpuMs,
     rssMiB: surroundings.rssMiB(),
     late: arrivals.late,
-    opened: client.facts().opened,
+    opened,
+    usable: opened && (atStart.open ?? 0) + sumOf(opened) - (atStart.opened ? sumOf(atStart.opened) : 0),
     connections: seen,
     stoppedBecause: isTooLate ? `${DEADLINE_CAME} in the warm-up` : loop.stoppedBecause,
   }
+}
+
+function sumOf({ full, resumed, earlyData, cleartext }: HandshakeCounts): number {
+  return full + resumed + earlyData + cleartext
 }
 
 /** Looks at the number of open connections, and keeps when it was seen to be another one. */

@@ -1,21 +1,30 @@
 import type { BenchClient, ClientFacts, RequestEnd } from './bench-client.ts'
 import type { DrivenClient } from './load-loop.ts'
 
-/** A client for each request: made when it is due, and closed when it has ended. The next one finds what it left behind (tickets on disk). */
+/** Makes a client that finds what the one before it on the same shelf has left behind (tickets on disk). No two that live have the same one. */
+export type MakeOnShelf = (shelf: number) => Promise<BenchClient>
+
+/** A client for each request: made when it is due, and closed when it has ended. */
 export class EachClient implements DrivenClient {
-  readonly #make: () => Promise<BenchClient>
-  readonly #live = new Set<BenchClient>()
+  readonly #make: MakeOnShelf
+  readonly #mostClosing: number
+  readonly #freeShelves: number[] = []
+  #shelves = 0
+  readonly #live = new Map<BenchClient, number>()
   readonly #closing = new Set<Promise<void>>()
   #past: ClientFacts = {}
 
-  constructor(make: () => Promise<BenchClient>) {
+  /** `mostClosing`: so many may be closing without holding up others. */
+  constructor(make: MakeOnShelf, mostClosing = 0) {
     this.#make = make
+    this.#mostClosing = mostClosing
   }
 
   send(...[request, origin, watch]: Parameters<BenchClient['send']>): void {
-    this.#make().then(
+    const shelf = this.#freeShelves.pop() ?? this.#shelves++
+    this.#make(shelf).then(
       client => {
-        this.#live.add(client)
+        this.#live.set(client, shelf)
         client.send(request, origin, {
           onHead: () => watch.onHead(),
           onEnd: end => {
@@ -24,23 +33,28 @@ export class EachClient implements DrivenClient {
           },
         })
       },
-      (error: unknown) => watch.onEnd(notMade(error)),
+      (error: unknown) => {
+        this.#freeShelves.push(shelf)
+        watch.onEnd(notMade(error))
+      },
     )
   }
 
-  /** Closing is no part of a request, but the next one of its place comes behind it. */
+  /** Closing is no part of a request, but where too many do so the next one of its place comes behind it. */
   whenFree(): Promise<void> | undefined {
-    return this.#closing.size === 0 ? undefined : Promise.all(this.#closing).then(() => undefined)
+    return this.#closing.size <= this.#mostClosing
+      ? undefined
+      : Promise.all(this.#closing).then(() => undefined)
   }
 
   facts(): ClientFacts {
     let facts = this.#past
-    for (const client of this.#live) facts = addFacts(facts, client.facts())
+    for (const client of this.#live.keys()) facts = addFacts(facts, client.facts())
     return facts
   }
 
   async close(): Promise<void> {
-    for (const client of this.#live) this.#retire(client)
+    for (const client of this.#live.keys()) this.#retire(client)
     await Promise.all(this.#closing)
   }
 
@@ -49,7 +63,10 @@ export class EachClient implements DrivenClient {
       .close()
       .catch(() => {}) // its request has ended, and nobody asks any more
       .then(() => {
-        if (!this.#live.delete(client)) return
+        const shelf = this.#live.get(client)
+        if (shelf === undefined) return
+        this.#live.delete(client)
+        this.#freeShelves.push(shelf)
         const { opened } = client.facts()
         if (opened !== undefined) this.#past = addFacts(this.#past, { opened })
       })

@@ -22,13 +22,15 @@ export type Arrival =
   | { readonly kind: 'closed'; readonly concurrency: number }
   /**
    * Requests are due at their times, whatever became of those before, and latency counts from when one was due: no coordinated omission.
-   * With `maxInFlight` under way the next ones wait, and that counts too.
+   * With `maxInFlight` under way the next ones wait, and that counts too. `catchUpPerSecond`: those that had to wait begin no faster than that, but for a
+   * few; undefined: all at once.
    */
   | {
       readonly kind: 'open'
       readonly perSecond: number
       readonly spacing: 'even' | 'poisson'
       readonly maxInFlight: number
+      readonly catchUpPerSecond?: number
     }
   /** `requests` at once, and again `pauseMs` after the last of them has ended. */
   | { readonly kind: 'bursts'; readonly requests: number; readonly pauseMs: number }

@@ -50,12 +50,8 @@ export class LoadLoop {
   /** What has not ended has failed. */
   abandon(): void {
     if (this.#hasEnded) return
-    const { arrivals, tally, clock } = this.#options
     this.stoppedBecause ??= DEADLINE_CAME
-    let unbegun = 0
-    while (arrivals.next(clock.now()) !== undefined) unbegun++ // due at this very moment
-    tally.recordUnbegun(unbegun + arrivals.waiting)
-    arrivals.stop()
+    this.#failUnbegun()
     const error = Object.assign(new Error('not ended before the deadline'), { code: 'deadline' })
     for (const one of this.#underWay) one.onEnd({ status: 0, bytes: 0, error })
     this.#finish()
@@ -92,11 +88,11 @@ export class LoadLoop {
 
   readonly #onRequestEnd = (one: OneRequest, endedAt: number, end: RequestEnd): void => {
     if (!this.#underWay.delete(one) || this.#hasEnded) return
-    const { client, arrivals, tally } = this.#options
+    const { client, tally } = this.#options
     tally.record(one.request, { dueAt: one.dueAt, headAt: one.headAt, endedAt }, end)
     if (this.stoppedBecause === undefined && tally.isFailing) {
       this.stoppedBecause = TOO_MUCH_FAILED
-      arrivals.stop()
+      this.#failUnbegun()
     }
     const free = client.whenFree?.()
     if (free === undefined) {
@@ -108,6 +104,16 @@ export class LoadLoop {
       this.#settling--
       this.#onFree()
     })
+  }
+
+  /** What is due by now has failed, and no more begins. */
+  #failUnbegun(): void {
+    const { arrivals, tally, clock } = this.#options
+    let unbegun = 0
+    // Nobody may have asked since it was due. The loop that is running has.
+    while (!this.#isPumping && arrivals.next(clock.now()) !== undefined) unbegun++
+    tally.recordUnbegun(unbegun + arrivals.waiting)
+    arrivals.stop()
   }
 
   #onFree(): void {

@@ -1,7 +1,7 @@
 import type { HistogramRecord } from '../results/histogram-record.ts'
 import type { ConnectionsAt, ObjectTime, Phase } from '../results/subject-detail.ts'
 
-/** What one round of load came to, as the client's process tells it. Warm-up is in nothing but `opened`. */
+/** What one round of load came to, as the client's process tells it. Warm-up is in nothing but `opened`, and in `usable` what it left open. */
 export interface LoadReport {
   readonly requests: number
   readonly failures: number
@@ -24,6 +24,8 @@ export interface LoadReport {
   readonly late: { readonly mostWaiting: number; readonly longestMs: number }
   /** By its client since that was made: of a client that is kept, in the rounds before as well, since it is those that it uses. */
   readonly opened: HandshakeCounts | undefined
+  /** Connections that were open at the start of this round, and those that were opened in it. Undefined: its client cannot tell. */
+  readonly usable?: number | undefined
   readonly byProtocol: Readonly<Record<string, number>>
   /** In order of their ends; the first MAX_OBJECTS. */
   readonly objects: readonly ObjectTime[]

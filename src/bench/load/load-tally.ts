@@ -76,7 +76,7 @@ export class LoadTally {
     this.#requests += count
     this.#failures += count
     this.#failuresByCode[NOT_BEGUN] = (this.#failuresByCode[NOT_BEGUN] ?? 0) + count
-    this.#firstFailure ??= 'due, and not begun before the deadline'
+    this.#firstFailure ??= 'due, and not begun before it ended'
   }
 
   report(): Pick<

@@ -20,8 +20,11 @@ export interface StartClientOptions {
 /** One library's client in a process of its own, which does one job at a time and ends with us. */
 export interface StartedClient extends AsyncDisposable {
   readonly pid: number
-  /** Rejects when the process fails or ends, and when it says nothing long after the job's deadline. */
-  run(job: LoadJob): Promise<LoadReport>
+  /**
+   * Rejects when the process fails or ends, and when it says nothing long after the job's deadline. `onWarm`: the job's warm-up has ended, and its
+   * measurement begins when that resolves.
+   */
+  run(job: LoadJob, onWarm?: () => Promise<void>): Promise<LoadReport>
 }
 
 const START_MS = 30_000
@@ -55,8 +58,13 @@ export async function startClient(options: StartClientOptions): Promise<StartedC
   }
   return {
     pid: child.pid ?? -1,
-    async run(job) {
-      const told = await ask({ kind: 'run', job }, job.deadlineSeconds * 1000 + MARGIN_MS)
+    async run(job, onWarm) {
+      const timeoutMs = job.deadlineSeconds * 1000 + MARGIN_MS
+      let told = await ask({ kind: 'run', job }, timeoutMs)
+      if (told.kind === 'warm') {
+        await onWarm?.()
+        told = await ask({ kind: 'measure' }, timeoutMs)
+      }
       if (told.kind === 'report') return told.report
       throw new Error(`${make}: out of step`)
     },
@@ -92,10 +100,15 @@ function answerOf(child: ChildProcess, timeoutMs: number): Promise<FromClient> {
   })
 }
 
-/** Kills it, if it still runs, and waits for its end. */
+/** What it started and put on disk is gone by then, unless it hangs. */
+const END_MS = 1_000
+
+/** Ends it, if it still runs, and waits for that. */
 async function stop(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   const exited = new Promise(resolve => child.once('exit', resolve))
-  child.kill('SIGKILL')
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
   await exited
+  clearTimeout(timer)
 }

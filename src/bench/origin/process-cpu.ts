@@ -23,23 +23,24 @@ export function parseProcessTimes(text: string): ProcessTimes {
 }
 
 /**
- * User and system time of these processes and all their descendants, each counted once. Resolution: a tick, 10 ms. A process that ended is in
- * its parent's sum, so that the difference of two readings misses nobody whose parent is among them.
+ * User and system time of these processes and all their descendants, each counted once, without this process and its own: an origin may have started
+ * us. Resolution: a tick, 10 ms. A process that ended is in its parent's sum, so that the difference of two readings misses nobody whose parent is
+ * among them.
  */
 export function cpuMsOf(roots: readonly number[]): number {
   const all = readdirSync('/proc').flatMap(name => {
     const times = /^\d+$/.test(name) ? readTimes(name) : undefined
     return times === undefined ? [] : [times]
   })
-  return sumOfTrees(all, roots)
+  return sumOfTrees(all, roots, process.pid)
 }
 
-/** [P] */
-export function sumOfTrees(all: readonly ProcessTimes[], roots: readonly number[]): number {
+/** [P] The tree of `leftOut` counts only where that is a root itself. */
+export function sumOfTrees(all: readonly ProcessTimes[], roots: readonly number[], leftOut?: number): number {
   const counted = new Set(roots)
   for (let before = -1; before !== counted.size; ) {
     before = counted.size
-    for (const { pid, parent } of all) if (counted.has(parent)) counted.add(pid)
+    for (const { pid, parent } of all) if (counted.has(parent) && pid !== leftOut) counted.add(pid)
   }
   return all.reduce((sum, { pid, cpuMs }) => (counted.has(pid) ? sum + cpuMs : sum), 0)
 }

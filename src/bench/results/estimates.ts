@@ -51,7 +51,7 @@ export function pairwise(
   const ratios: number[] = []
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const ratio = (a[i] ?? Number.NaN) / (b[i] ?? Number.NaN)
-    if (Number.isFinite(ratio)) ratios.push(ratio)
+    if (Number.isFinite(ratio) && ratio > 0) ratios.push(ratio)
   }
   return ratios
 }

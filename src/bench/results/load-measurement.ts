@@ -7,9 +7,9 @@ import type { WireBytes } from './wire-bytes.ts'
 
 /** One round of one subject: what was asked of it, and what came of that. */
 export interface LoadRound {
-  readonly job: Pick<LoadJob, 'arrival' | 'warmUp' | 'measure'>
+  readonly job: Pick<LoadJob, 'arrival' | 'measure'>
   readonly report: LoadReport
-  /** User and system time of the origin's processes meanwhile; undefined: not ours to see. */
+  /** User and system time of the origin's processes meanwhile, as all of this without the warm-up; undefined: not ours to see. */
   readonly originCpuMs?: number | undefined
   /** What passed the way meanwhile, counted there; undefined: nobody counts. */
   readonly wire?: WireBytes | undefined
@@ -63,8 +63,6 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
   const bodyBytes = report.receivedBytes + report.sentBytes
   // A load that its time ends takes that time, and what failed may end sooner than what did not.
   const isComplete = report.failures === 0 && report.requests >= job.measure.requests
-  // A warm-up is in the bytes of the wire and in no body.
-  const isWholeWire = job.warmUp.requests === 0 || job.warmUp.seconds === 0
   // Whoever asks only when it was answered is never late.
   const late = job.arrival.kind === 'open' ? report.late : undefined
   return told({
@@ -87,14 +85,14 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
     cpuSeconds: report.cpuMs / 1000,
     originCpuSeconds: originCpuMs === undefined ? undefined : originCpuMs / 1000,
     rssMiB: report.rssMiB,
-    connections: opened && opened.full + opened.resumed + opened.earlyData + opened.cleartext,
+    connections: report.usable,
     fullHandshakes: opened?.full,
     resumedHandshakes: opened?.resumed,
     earlyDataHandshakes: opened?.earlyData,
     cleartextConnections: opened?.cleartext,
     wireSentMegabytes: wire && wire.sentBytes / 1e6,
     wireReceivedMegabytes: wire && wire.receivedBytes / 1e6,
-    wirePerBody: wire && isWholeWire ? (wire.sentBytes + wire.receivedBytes) / bodyBytes : undefined,
+    wirePerBody: wire && (wire.sentBytes + wire.receivedBytes) / bodyBytes,
     stallP50Ms: stall && tellable(stall, 0.5),
     stallMaxMs: stall?.maxMs,
     lateRequests: late?.mostWaiting,

@@ -19,7 +19,7 @@ class FakeClient implements BenchClient {
     this.most = Math.max(this.most, ++this.#open)
     setImmediate(() => {
       this.#open--
-      if (this.#fails.includes(number)) done(0, new Error(`no ${number}`))
+      if (this.#fails.includes(number)) done(3, new Error(`no ${number}`))
       else done(10)
     })
   }

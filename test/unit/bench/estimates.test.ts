@@ -77,8 +77,13 @@ describe('pairedRatio', () => {
     expect(pairedRatio([1, 2, 9], [1, 1, 3])).toEqual({ median: 2, min: 1, max: 3, pairs: 3 })
   })
 
-  it('leaves out rounds without a partner or with nothing to divide by', () => {
-    expect(pairedRatio([1, undefined, 4, 5], [0, 1, 2])).toEqual({ median: 2, min: 2, max: 2, pairs: 1 })
+  it('leaves out rounds without a partner, or with nothing to divide or to divide by', () => {
+    expect(pairedRatio([1, undefined, 4, 0, 5], [0, 1, 2, 3])).toEqual({
+      median: 2,
+      min: 2,
+      max: 2,
+      pairs: 1,
+    })
     expect(pairedRatio([1], [])).toBeUndefined()
   })
 })

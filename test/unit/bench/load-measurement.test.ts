@@ -32,6 +32,7 @@ describe('loadMeasurement', () => {
         upTo(1000),
         {
           opened: { full: 1, resumed: 2, earlyData: 3, cleartext: 4 },
+          usable: 4,
           stall: recordOf([0, 1]),
         },
         { arrival: { kind: 'open', perSecond: 10, spacing: 'even', maxInFlight: 5 } },
@@ -76,11 +77,12 @@ describe('loadMeasurement', () => {
   it('counts connections by how they began, and bytes beside those of bodies', () => {
     const changes = {
       opened: { full: 1, resumed: 2, earlyData: 3, cleartext: 0 },
+      usable: 4,
       sentBytes: 500,
     }
     const wire = { sentBytes: 500, receivedBytes: 2500 }
     expect(loadMeasurement({ ...roundOf([1, 1], changes), wire })).toMatchObject({
-      connections: 6,
+      connections: 4,
       fullHandshakes: 1,
       resumedHandshakes: 2,
       earlyDataHandshakes: 3,
@@ -89,14 +91,6 @@ describe('loadMeasurement', () => {
       wireReceivedMegabytes: 0.0025,
       wirePerBody: 1.2,
     })
-  })
-
-  it('divides no bytes of a warm-up by bodies that leave it out', () => {
-    const wire = { sentBytes: 500, receivedBytes: 2500 }
-    const ratio = (warmUp: { requests: number; seconds: number }): number | undefined =>
-      loadMeasurement({ ...roundOf([1, 1], {}, { warmUp }), wire })['wirePerBody']
-    expect(ratio({ requests: 0, seconds: 3 })).toBe(1.5)
-    expect(ratio({ requests: 10, seconds: 3 })).toBeUndefined()
   })
 
   it('is late only where requests are due at their times', () => {

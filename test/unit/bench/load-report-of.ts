@@ -12,7 +12,6 @@ export function roundOf(
   return {
     job: {
       arrival: { kind: 'closed', concurrency: 1 },
-      warmUp: { requests: 0, seconds: 0 },
       measure: { requests: latenciesMs.length, seconds: 60 },
       ...job,
     },

@@ -7,6 +7,7 @@ const OPEN: ImpositionParts = {
   measure: { requests: Number.POSITIVE_INFINITY, seconds: 3 },
   rounds: 6,
   isCold: false,
+  isResumed: false,
   subjects: [
     { connections: 6, protocol: 'http/1.1' },
     { connections: 8, protocol: undefined },
@@ -41,6 +42,18 @@ describe('what a run does to an origin', () => {
     const cold: ImpositionParts = { ...OPEN, isCold: true, subjects: [{ connections: 2, protocol: 'h2' }] }
     expect(impositionOf(cold).connections).toBe(8)
     expect(impositionOf({ ...cold, subjects: choosing }).connections).toBe(16)
+  })
+
+  it('has those that wait for a ticket, which makes a closed loop slow', () => {
+    const resumed: ImpositionParts = {
+      ...OPEN,
+      isCold: true,
+      isResumed: true,
+      subjects: [{ connections: 0, protocol: 'h2' }],
+    }
+    expect(impositionOf(resumed).connections).toBe(8 + 18)
+    const closed: ImpositionParts = { ...resumed, arrival: { kind: 'closed', concurrency: 1 } }
+    expect(impositionOf(closed)).toEqual({ requestsPerSecond: 4, connections: 1, requests: 1 + 4 + 6 * 12 })
   })
 
   it('counts the bursts', () => {

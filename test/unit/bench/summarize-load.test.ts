@@ -96,8 +96,7 @@ describe('summarizeLoad', () => {
 describe('loadMetricsOf', () => {
   it('has the columns that somebody can fill, in their order', () => {
     const plain = summarizeLoad(new Map([['h1', [roundOf([1])]]]), options)
-    const opened = { full: 1, resumed: 0, earlyData: 0, cleartext: 0 }
-    const knowing = summarizeLoad(new Map([['h2', [roundOf([1], { opened })]]]), options)
+    const knowing = summarizeLoad(new Map([['h2', [roundOf([1], { usable: 1 })]]]), options)
     const keys = loadMetricsOf([plain]).map(({ key }) => key)
     expect(keys).toContain('p50Ms')
     expect(keys).not.toContain('connections')

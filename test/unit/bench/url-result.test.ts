@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LoadRound } from '../../../src/bench/results/load-measurement.ts'
 import { otherSubjects, protocolSubjects } from '../../../src/bench/subjects.ts'
-import { describePlan, hostOf, portOf, type UrlPlan } from '../../../src/bench/url-plan.ts'
+import { type Conditions, describePlan, hostOf, portOf, type UrlPlan } from '../../../src/bench/url-plan.ts'
 import { urlResult } from '../../../src/bench/url-result.ts'
 import { roundOf } from './load-report-of.ts'
 
@@ -112,10 +112,66 @@ describe('losses that QUIC feels and TCP does not', () => {
     )
   })
 
-  it('are of no account to smaller ones, or where nothing is lost', () => {
+  it('are those of a full queue as well', () => {
+    const narrow = { bytesPerSecond: 125_000 }
+    const result = resultOf(
+      { ...PLAN, conditions: { toServer: narrow, toClient: narrow } },
+      roundsOf(100_000),
+    )
+    expect(compared(result)).toEqual(['http/1.1 / h2'])
+  })
+
+  it('are of no account to smaller ones', () => {
     expect(compared(resultOf(LOSSY))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
-    const delayed = { ...PLAN, conditions: { toServer: { delayMs: 20 }, toClient: { delayMs: 20 } } }
-    expect(compared(resultOf(delayed, roundsOf(100_000)))).toHaveLength(3)
+  })
+
+  it('are told of every pair that is not judged, once', () => {
+    const subjects = protocolSubjects('http/1.1,h2,h3')
+    const rounds = new Map(
+      subjects.map(({ name, protocol = '' }) => [
+        name,
+        [roundOf([10], { receivedBytes: 100_000, byProtocol: { [protocol]: 1 } })],
+      ]),
+    )
+    const notes = resultOf({ ...LOSSY, subjects }, rounds).cases[0]?.notes ?? []
+    expect(notes.map(note => note.split(':', 1)[0])).toEqual([
+      'h3 is not compared with http/1.1',
+      'h3 is not compared with h2',
+    ])
+  })
+})
+
+describe('a delay, which TCP has no slow start over', () => {
+  const delayed = (conditions: Conditions): UrlPlan => ({
+    ...PLAN,
+    conditions: { toServer: conditions, toClient: conditions },
+  })
+
+  it.each<Conditions>([{ delayMs: 20 }, { jitterMs: 20 }])(
+    'leaves nothing to compare where bodies are larger than a first window: %j',
+    conditions => {
+      const result = resultOf(delayed(conditions), roundsOf(100_000))
+      expect(compared(result)).toEqual(['http/1.1 / h2'])
+      expect(result.cases[0]?.http3).toBeUndefined()
+      expect(result.cases[0]?.notes).toContainEqual(
+        expect.stringContaining('h3 is not compared with h2: QUIC has a slow start over the delay'),
+      )
+    },
+  )
+
+  it('is of no account to smaller ones, or where it is none', () => {
+    expect(compared(resultOf(delayed({ delayMs: 20 })))).toHaveLength(3)
+    const none: Conditions = { delayMs: 0, jitterMs: 0, lossRate: 0, reorderRate: 0 }
+    expect(compared(resultOf(delayed(none), roundsOf(100_000)))).toHaveLength(3)
+  })
+
+  it('with reordering leaves nothing to compare, however small bodies are', () => {
+    const result = resultOf(delayed({ delayMs: 20, reorderRate: 0.2 }), roundsOf(1))
+    expect(compared(result)).toEqual(['http/1.1 / h2'])
+    expect(result.cases[0]?.notes).toContainEqual(
+      expect.stringContaining('h3 is not compared with h2: packets of QUIC are reordered'),
+    )
+    expect(result.limits).toContainEqual(expect.stringContaining('reordering is of datagrams alone'))
   })
 })
 

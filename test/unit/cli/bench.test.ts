@@ -35,7 +35,9 @@ describe('an origin that is not on this machine', () => {
 
   it('is within the limits by default', async () => {
     const plan = await planOf(url, {}, false)
-    expect(plan.arrival).toEqual({ kind: 'open', perSecond: 20, spacing: 'poisson', maxInFlight: 8 })
+    const open = { kind: 'open', perSecond: 20, spacing: 'poisson', maxInFlight: 8 }
+    expect(plan.arrival).toEqual({ ...open, catchUpPerSecond: 40 })
+    expect((await planOf(url, { rate: '20', concurrency: '8', yes: true }, false)).arrival).toEqual(open)
     for (const values of [{}, { cold: true }, { quick: true, with: 'undici,node:http2', cold: true }])
       expect(impolite(impositionOf(await planOf(url, values, false)))).toEqual([])
   })
@@ -65,6 +67,21 @@ describe('bad usage', () => {
     [['--data', '@/nowhere/at/all', 'https://127.0.0.1/'], '--data'],
     [['--json', '/nowhere/a.json', 'https://127.0.0.1/'], '--json: ENOENT'],
     [['--html', '/', 'https://127.0.0.1/'], '--html: / is a directory'],
+    [['--json', '', 'https://127.0.0.1/'], '--json needs the name of a file'],
+    [['--html=', 'https://127.0.0.1/'], '--html needs the name of a file'],
+    [['--method', 'G ET', 'https://127.0.0.1/'], '--method'],
+    [['--method', 'CONNECT', 'https://127.0.0.1/'], '--method'],
+    [['--header', 'x y: 1', 'https://127.0.0.1/'], '--header'],
+    [['--header', 'x(y): 1', 'https://127.0.0.1/'], 'no name of a field'],
+    [['--header', 'x: \u0001', 'https://127.0.0.1/'], 'the value of x has a character'],
+    [['--header', 'Content-Length: 5', 'https://127.0.0.1/'], 'content-length is for the client to say'],
+    [['--expect-status', '9999', 'https://127.0.0.1/'], '--expect-status must be at most 599'],
+    [['--resolve', '127.0.0.1:80:192.0.2.1', 'https://127.0.0.1/'], 'the URL is at 127.0.0.1:443'],
+    [['--resolve', '127.0.0.1:443:not an address', 'https://127.0.0.1/'], 'not "not an address"'],
+    [['--rate', '1e12', 'https://127.0.0.1/'], '--rate must be at most 100000'],
+    [['--rate', '1e5', '--seconds', '3600', 'https://127.0.0.1/'], 'more than 20000000 requests'],
+    [['--burst', '1000000000', 'https://127.0.0.1/'], '--burst must be at most'],
+    [['--reorder', '5%', 'https://127.0.0.1/'], '--reorder goes with --delay-ms or --jitter-ms'],
     [['--compare', 'a.json'], 'two result files'],
     [['--compare', '/nowhere/a.json', '/nowhere/b.json'], '/nowhere/a.json'],
     [['--protocol', 'h2', 'https://127.0.0.1/'], 'did you mean --protocols'],
@@ -116,6 +133,14 @@ describe('what the options come to', () => {
     expect(await planOf(url, { resumed: true }, true)).toMatchObject({ isEarly: false, isCold: true })
   })
 
+  it('resumed is one at a time elsewhere too, unless there is a rate', async () => {
+    const resumed = await planOf(url, { resumed: true }, false)
+    expect(resumed.arrival).toEqual({ kind: 'closed', concurrency: 1 })
+    expect(impolite(impositionOf(resumed))).toEqual([])
+    const { arrival } = await planOf(url, { resumed: true, rate: '5' }, false)
+    expect(arrival).toMatchObject({ kind: 'open', perSecond: 5 })
+  })
+
   it('a body makes a POST', async () => {
     const { request } = await planOf(url, { data: 'ab', header: ['X-A: b'] }, true)
     expect(request).toMatchObject({ method: 'POST', headers: ['x-a', 'b'], body: Buffer.from('ab') })
@@ -146,6 +171,10 @@ describe('an impaired way', () => {
     }
     expect(conditionsOption(values)).toEqual({ toServer: conditions, toClient: conditions })
     expect(conditionsOption({})).toBeUndefined()
+    expect(conditionsOption({ reorder: '0' })?.toClient).toEqual({ reorderRate: 0 })
+    expect(conditionsOption({ reorder: '1%', 'jitter-ms': '5' })?.toClient).toMatchObject({
+      reorderRate: 0.01,
+    })
   })
 
   it.each([

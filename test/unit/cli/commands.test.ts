@@ -8,6 +8,7 @@ import type { Service } from '../../../src/service/index.ts'
 import { fakeIo } from './fake-io.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'mm-cli-'))
+const PATIENT = { timeout: 10_000 }
 
 const EXPLANATION: Explanation = {
   origin: 'https://a.example',
@@ -303,7 +304,7 @@ describe('serve', () => {
       },
     ])
     signals.get('SIGTERM')?.()
-    await vi.waitFor(() => expect(calls).toEqual(['drain']))
+    await vi.waitFor(() => expect(calls).toEqual(['drain']), PATIENT)
     drained()
     expect(await running).toBe(0)
   })
@@ -315,7 +316,7 @@ describe('serve', () => {
     signals.get('SIGHUP')?.()
     signals.get('SIGTERM')?.()
     expect(calls).toEqual([])
-    await vi.waitFor(() => expect(calls).toEqual(['reload', 'drain']))
+    await vi.waitFor(() => expect(calls).toEqual(['reload', 'drain']), PATIENT)
     drained()
     expect(await running).toBe(0)
   })
@@ -332,9 +333,9 @@ describe('serve', () => {
       await Promise.resolve()
       expect(services).toEqual(['file.yaml'])
       signals.get('SIGHUP')?.()
-      await vi.waitFor(() => expect(calls).toEqual(['reload']))
+      await vi.waitFor(() => expect(calls).toEqual(['reload']), PATIENT)
       signals.get(first)?.()
-      await vi.waitFor(() => expect(calls).toEqual(['reload', 'drain']))
+      await vi.waitFor(() => expect(calls).toEqual(['reload', 'drain']), PATIENT)
       expect(exits).toEqual([])
       signals.get(second)?.()
       expect(exits).toEqual([1])

@@ -77,6 +77,35 @@ describe('an open loop', () => {
     expect(some.nextAt()).toBeUndefined()
   })
 
+  it('catches up no faster than it may, and lets nobody go who was due', () => {
+    const paced = { ...even, perSecond: 20, maxInFlight: 8, catchUpPerSecond: 40 }
+    const some = arrivals(paced, { requests: 200 })
+    const begunAt: number[] = []
+    const dues: number[] = []
+    let underWay = 0
+    // All that may be under way hangs for three seconds; before and behind that an answer takes no time.
+    for (let now = START; ; ) {
+      const fresh = begun(some, now)
+      dues.push(...fresh)
+      begunAt.push(...fresh.map(() => now))
+      underWay += fresh.length
+      const hangs = now < START + 3_000
+      if (hangs && underWay === 8) now = START + 3_000
+      if (!hangs || underWay === 8) for (; underWay > 0; underWay--) some.onEnd(now)
+      const next = some.nextAt()
+      if (next === undefined) break
+      now = Math.max(now, next)
+    }
+    expect(dues).toEqual(Array.from({ length: 200 }, (_, i) => START + 50 * i))
+    const within = (ms: number): number =>
+      Math.max(...begunAt.map(from => begunAt.filter(at => at >= from && at < from + ms).length))
+    expect(within(25)).toBe(5)
+    expect(within(1_000)).toBe(40 + 4)
+    // It has caught up before its end.
+    expect(begunAt.at(-1)).toBe(START + 9_950)
+    expect(some.late.longestMs).toBeGreaterThan(2_000)
+  })
+
   it('ends after so many requests', () => {
     const some = arrivals({ ...even, maxInFlight: 10 }, { requests: 4 })
     expect(begun(some, START + 1_000)).toHaveLength(4)

@@ -19,7 +19,7 @@ const REPORT = {
 }
 
 describe('what a client process is told', () => {
-  it.each([[START], [{ kind: 'run', job: JOB }]])('is taken as it is: %o', message => {
+  it.each([[START], [{ kind: 'run', job: JOB }], [{ kind: 'measure' }]])('is taken as it is: %o', message => {
     expect(parseToClient(message)).toEqual(message)
   })
 
@@ -39,12 +39,14 @@ describe('what a client process is told', () => {
 })
 
 describe('what it answers', () => {
-  it.each([[{ kind: 'ready' }], [{ kind: 'failed', because: 'x' }], [{ kind: 'report', report: REPORT }]])(
-    'is taken as it is: %o',
-    message => {
-      expect(parseFromClient(message)).toEqual(message)
-    },
-  )
+  it.each([
+    [{ kind: 'ready' }],
+    [{ kind: 'warm' }],
+    [{ kind: 'failed', because: 'x' }],
+    [{ kind: 'report', report: REPORT }],
+  ])('is taken as it is: %o', message => {
+    expect(parseFromClient(message)).toEqual(message)
+  })
 
   it.each([
     [null],

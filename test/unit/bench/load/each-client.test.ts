@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { RequestEnd } from '../../../../src/bench/load/bench-client.ts'
+import type { RequestEnd, RequestWatch } from '../../../../src/bench/load/bench-client.ts'
 import { EachClient } from '../../../../src/bench/load/each-client.ts'
 import { FakeBenchClient, GOOD, REQUEST } from './fake-bench-client.ts'
 
@@ -46,6 +46,39 @@ describe('a client for each request', () => {
     expect(each.facts()).toEqual({
       opened: { ...COUNTS, full: 2 },
     })
+  })
+
+  it('has the shelf of one that is closed, and of none that lives', async () => {
+    const shelves: number[] = []
+    const watches: RequestWatch[] = []
+    const each = new EachClient(async shelf => {
+      shelves.push(shelf)
+      if (shelf === 2) throw new Error('no curl')
+      return new FakeBenchClient(watch => watches.push(watch))
+    })
+    const ends = [send(each), send(each), send(each)]
+    await ends[2]
+    watches[1]?.onEnd(GOOD)
+    await each.whenFree()
+    const more = [send(each), send(each)]
+    await more[1]
+    expect(shelves).toEqual([0, 1, 2, 1, 2])
+  })
+
+  it('may close behind the backs of the next ones, as many as it is told', async () => {
+    const closed: (() => void)[] = []
+    const each = new EachClient(async () => {
+      const client = new FakeBenchClient(watch => watch.onEnd(GOOD))
+      return Object.assign(client, { close: () => new Promise<void>(resolve => closed.push(resolve)) })
+    }, 1)
+    await send(each)
+    expect(each.whenFree()).toBeUndefined()
+    await send(each)
+    const free = each.whenFree()
+    expect(free).toBeInstanceOf(Promise)
+    for (const resolve of closed) resolve()
+    await free
+    expect(each.whenFree()).toBeUndefined()
   })
 
   it('fails its request when it cannot be made', async () => {

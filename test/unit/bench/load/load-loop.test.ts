@@ -90,6 +90,21 @@ describe('failures', () => {
     expect(tally.report()).toMatchObject({ requests: 1_000, failures: 200 })
   })
 
+  it('have those among them that were due when it was stopped', async () => {
+    const clock = new FakeClock()
+    const ends: (() => void)[] = []
+    const client = new FakeBenchClient(watch => ends.push(() => watch.onEnd({ status: 503, bytes: 0 })))
+    const arrival = { kind: 'open', perSecond: 1_000, spacing: 'even', maxInFlight: 50 } as const
+    const { loop, tally } = loopOf(clock, client, arrival, { requests: 500 })
+    loop.start()
+    clock.advance(1_000)
+    for (let end = ends.shift(); end !== undefined; end = ends.shift()) end()
+    await loop.ended
+    expect(loop.stoppedBecause).toBe(TOO_MUCH_FAILED)
+    expect(client.sent.length).toBeLessThan(500)
+    expect(tally.report()).toMatchObject({ requests: 500, failures: 500, firstFailure: 'status 503' })
+  })
+
   it('may be told from within send(), any number of them', async () => {
     const { loop, tally } = loopOf(
       new FakeClock(),

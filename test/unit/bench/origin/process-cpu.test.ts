@@ -21,6 +21,19 @@ describe("a process's times", () => {
     expect(sumOfTrees(all, [9])).toBe(0)
   })
 
+  it('leave out the tree of whoever counts, where it hangs in that of another', () => {
+    const all = [
+      { pid: 6, parent: 3, cpuMs: 10_000 },
+      { pid: 5, parent: 4, cpuMs: 1_000 },
+      { pid: 4, parent: 3, cpuMs: 100 },
+      { pid: 3, parent: 2, cpuMs: 10 },
+    ]
+    expect(sumOfTrees(all, [3], 4)).toBe(10_010)
+    expect(sumOfTrees(all, [3], 5)).toBe(10_110)
+    // An origin in the measuring process itself is what is asked for.
+    expect(sumOfTrees(all, [4], 4)).toBe(1_100)
+  })
+
   it.runIf(process.platform === 'linux')('grow while it works', () => {
     const before = cpuMsOf([process.pid])
     const until = process.cpuUsage().user + 50_000 // 50 ms of it
