@@ -7,7 +7,7 @@ import type { Protocol } from './protocol.ts'
 export type CloseReason =
   | 'idle-timeout' // nobody used it for `idleTimeoutMs`, or the origin's Keep-Alive hint was about to run out
   | 'max-age' // older than `maxAgeMs`
-  | 'max-requests' // carried `maxRequests`, or as many as the origin's Keep-Alive allows
+  | 'max-requests' // carried `maxRequests`, or as many as the origin's Keep-Alive allows, or over QUIC too much that nobody read
   | 'evicted' // an idle one made room for another origin's
   | 'surplus' // more connections than the demand and the warm level need
   | 'errors' // `maxErrors` failed exchanges in a row

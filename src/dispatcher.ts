@@ -46,8 +46,7 @@ export class TransportDispatcher extends Dispatcher {
       exchange.upgrade = request.upgrade
       exchange.attach(this.#transport.dispatch(parseOrigin(options.origin), request, exchange))
     } catch (error) {
-      if (!(error instanceof TransportError)) throw error
-      exchange.fail(toUndiciError(error))
+      exchange.fail(error instanceof TransportError ? toUndiciError(error) : (error as Error))
     }
     return true
   }

@@ -17,6 +17,8 @@ export interface ExchangeRequest {
   readonly body: RequestBody
   /** Asks to switch to this protocol (`websocket`): Upgrade in HTTP/1.1, extended CONNECT in HTTP/2 and HTTP/3. */
   readonly upgrade?: string | undefined
+  /** It goes without `upgrade` where it cannot ask for it, since a server may ignore that (RFC 9110 7.8). Default false: it fails. */
+  readonly isUpgradeOptional?: boolean
   /**
    * It may travel in early data, where an onlooker can replay it: its caller or its route has opted in, its method is safe and it has no body
    * (RFC 8470 3). Default false.
@@ -33,7 +35,8 @@ export type RequestBody = null | Uint8Array | BodySource
 
 /**
  * A request body that is produced while it is sent. The connection attaches a sink; the source writes until the sink says stop and
- * goes on when it is resumed. It ends with exactly one of sink.end and sink.fail, unless it was cancelled.
+ * goes on when it is resumed. It ends with exactly one of sink.end and sink.fail, unless it was cancelled. One that throws from attach()
+ * or resume() has failed (MM_BODY_FAILED) and is cancelled; what it throws from cancel() is lost.
  */
 export interface BodySource {
   /** Bytes, when known before. The connection holds the source to it. */

@@ -151,7 +151,7 @@ export interface ExchangeEnded {
   earlyData: 'none' | 'accepted' | 'rejected'
   /** For which received data of the response sat behind a gap that a loss had left. Undefined: the protocol cannot tell. */
   stallMs: number | undefined
-  /** Waiting for a connection. */
+  /** Waiting for connections, in all its tries. */
   queueMs: number
   /** From the lease to the head of the final response; 0 when none came. */
   ttfbMs: number

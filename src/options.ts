@@ -8,7 +8,7 @@ import type { SelectOptions } from './select-options.ts'
 
 /** One pool: the connections to one origin. */
 export interface PoolOptions {
-  /** Connections to one origin, those that are being made included. */
+  /** Connections to one origin, those that are being made and tunnels (WebSocket over HTTP/1.1) included. */
   maxConnections: number
   /** Our own cap on concurrent streams of one connection; the peer's applies as well. */
   maxStreamsPerConnection: number
@@ -177,7 +177,7 @@ export interface Http2Options {
   maxTinyFramesPerSecond: number
   /** WINDOW_UPDATE frames of less than 1024 bytes each (window games). */
   maxTinyWindowUpdatesPerSecond: number
-  /** PRIORITY, PRIORITY_UPDATE, ALTSVC, ORIGIN and unknown frames. */
+  /** PRIORITY, PRIORITY_UPDATE, ALTSVC, ORIGIN and unknown frames; resets of requests that we have answered to their end. */
   maxIgnoredFramesPerSecond: number
 }
 
@@ -241,7 +241,10 @@ export interface QuicOptions {
   maxBurstBytes: number
   /** What leaves per second at the most. 0: what congestion control allows. */
   maxSendBytesPerSecond: number
-  /** Bytes that may have come without any of them reaching a reader (holes, duplicates, floods), on top of an eighth of those that did. */
+  /**
+   * Bytes that may have come without any of them reaching a reader (holes, duplicates, floods), beyond what honest traffic explains; more end the
+   * connection. One that has taken twice as much in small doses takes no new requests.
+   */
   maxSurplusBytes: number
   /** A connection takes no new requests after this many, since the engine keeps about 40 bytes for each stream that ever was. */
   maxRequestsPerConnection: number
@@ -359,9 +362,9 @@ export interface TlsOptions {
  * that is the transport itself, since TCP_USER_TIMEOUT would end connections whose peer lives and takes nothing.
  */
 export interface SocketOptions {
-  /** Silence before the first keepalive probe; 0 switches keepalive off. */
+  /** Silence before the first keepalive probe, in whole seconds (the nearest, and one at least); 0 switches keepalive off. */
   keepAliveDelayMs: number
-  /** From one keepalive probe to the next, in whole seconds. 0: Node's, which is one second. */
+  /** From one keepalive probe to the next, likewise. 0: Node's, which is one second. */
   keepAliveIntervalMs: number
   /** Keepalive probes without an answer that end the connection. 0: Node's, which is ten. */
   keepAliveProbes: number
@@ -372,7 +375,7 @@ export interface SocketOptions {
   userTimeoutMs: number
   /**
    * The longest pause before something is sent again, or a peer that takes nothing is asked again (TCP_RTO_MAX_MS, Linux 6.15 and later; 1,000 to
-   * 120,000). Not given: a quarter of what keepalive takes in all. 0: the system's, two minutes.
+   * 120,000, and what is less is refused). Not given: a quarter of what keepalive takes in all. 0: the system's, two minutes.
    */
   retransmitMaxMs: number
   /** What the kernel takes for sending beyond what is under way (TCP_NOTSENT_LOWAT): less means fresher priorities, more means fewer wake-ups. 0: the system's. */

@@ -22,8 +22,10 @@ import type {
   TransportResponse,
   TransportStats,
 } from './transport/api.ts'
+import { checkNumber, checkNumbers } from './transport/check-options.ts'
 import { checkMigrationTarget } from './transport/connection-moves.ts'
 import { DispatchedExchange } from './transport/dispatched-exchange.ts'
+import { refusedExchange } from './transport/exchange-ended.ts'
 import { explain } from './transport/explain.ts'
 import { NetworkWatch } from './transport/network-watch.ts'
 import type { OriginEntry } from './transport/origin-entry.ts'
@@ -62,6 +64,8 @@ class PooledTransport implements Transport {
   /** Links of connections that have ended, and wait for a ticket. */
   readonly #farewells = new Set<Promise<void>>()
   readonly #entries = new Map<string, OriginEntry>()
+  /** Those that were replaced, while their exchanges end. */
+  readonly #leaving = new Set<OriginEntry>()
   #options: TransportOptions
   #settings: SettingsBook
   /** By whether its requests may leave early. */
@@ -69,6 +73,7 @@ class PooledTransport implements Transport {
   #isClosed = false
 
   constructor(options: TransportOptions, { clock, random, lookup }: TransportEnvironment) {
+    const limits = globalLimits(options)
     this.#options = options
     this.#settings = new SettingsBook(options)
     this.#clock = clock
@@ -90,7 +95,7 @@ class PooledTransport implements Transport {
     })
     const { networkCheckMs } = { ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver }
     this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))
-    this.#pools = new Pools(globalLimits(options), key => this.#forget(key))
+    this.#pools = new Pools(limits, key => this.#forget(key))
   }
 
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle {
@@ -98,7 +103,7 @@ class PooledTransport implements Transport {
     try {
       entry = this.#entryFor(origin)
     } catch (error) {
-      return failedDispatch(asTransportError(error, 'MM_INTERNAL', 'no'), handler)
+      return this.#failedDispatch(origin, request, handler, asTransportError(error, 'MM_INTERNAL', 'no'))
     }
     const { timeouts, earlyData } = entry.settings
     const wantsEarly = request.earlyData ?? earlyData === 'safe'
@@ -113,6 +118,7 @@ class PooledTransport implements Transport {
         headers: request.headers,
         body: request.body,
         upgrade: request.upgrade,
+        isUpgradeOptional: request.isUpgradeOptional === true,
         mayBeEarly:
           wantsEarly &&
           request.body === null &&
@@ -139,6 +145,9 @@ class PooledTransport implements Transport {
           'credentials in a URL are refused: send an authorization header',
         )
       }
+      const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
+      if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
+      if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
       const origin = parseOrigin(target)
       const { headers, body, authority } = prepareMessage(options.headers, options.body)
       const onAbort = (): void => {
@@ -148,7 +157,6 @@ class PooledTransport implements Transport {
         signal?.removeEventListener('abort', onAbort),
       )
       signal?.addEventListener('abort', onAbort, { once: true })
-      const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
       const path = target.pathname + target.search
       exchange.handle = this.dispatch(
         origin,
@@ -172,8 +180,9 @@ class PooledTransport implements Transport {
   }
 
   async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
+    const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
-    await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(options.connections ?? 1))
+    await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
   }
 
   async explain(origin: string | URL): Promise<Explanation> {
@@ -203,22 +212,25 @@ class PooledTransport implements Transport {
   stats(): TransportStats {
     return {
       pools: Array.from(this.#entries.values(), entry => entry.stats()),
+      leaving: Array.from(this.#leaving, entry => entry.stats()),
       totalConnections: this.#pools.totalConnections,
     }
   }
 
   configure(options: TransportOptions): void {
     const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
+    const before = this.#settings
     const changed = [...this.#entries.values()].filter(
-      entry => settings.settingsFor(entry.origin).fingerprint !== entry.settings.fingerprint,
+      ({ origin, settings: { fingerprint } }) =>
+        settings.settingsFor(origin).fingerprint !== fingerprint ||
+        // Though the defaults may say the same of it: nobody wants it warm any more.
+        (before.names(origin) && !settings.names(origin)),
     )
+    const limits = globalLimits(options)
     this.#options = options
     this.#settings = settings
-    this.#pools.setLimits(globalLimits(options))
-    for (const { origin } of changed) {
-      this.#forget(origin.key)
-      void this.#pools.remove(origin.key)
-    }
+    this.#pools.setLimits(limits)
+    for (const { origin } of changed) this.#letGo(origin.key)
   }
 
   async drain(): Promise<void> {
@@ -250,6 +262,7 @@ class PooledTransport implements Transport {
     this.#maker.onNetworkChanged()
     const now = this.#clock.now()
     for (const entry of this.#entries.values()) entry.onNetworkChanged(now, present)
+    for (const entry of this.#leaving) entry.onNetworkChanged(now, present)
   }
 
   #entryFor(origin: Origin): OriginEntry {
@@ -267,6 +280,34 @@ class PooledTransport implements Transport {
     this.#maker.state.shelf?.flush()
     this.#entries.get(key)?.close()
     this.#entries.delete(key)
+  }
+
+  /** Its pools serve who is under way, and until then the entry watches over them: second tries, paths, addresses. */
+  #letGo(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#maker.state.shelf?.flush()
+    this.#entries.delete(key)
+    this.#leaving.add(entry)
+    entry.discovery.close()
+    void this.#pools.remove(key).then(() => {
+      this.#leaving.delete(entry)
+      entry.close()
+    })
+  }
+
+  /** It ended before it began: nobody will read its body. */
+  #failedDispatch(
+    origin: Origin,
+    request: DispatchRequest,
+    handler: ExchangeHandler,
+    error: TransportError,
+  ): DispatchHandle {
+    const { body } = request
+    if (body !== null && !(body instanceof Uint8Array)) body.cancel()
+    if (this.#isObserved()) this.#observe(refusedExchange(FAILED_DISPATCH, origin, request, error))
+    handler.onResponseError(undefined, error)
+    return FAILED_DISPATCH
   }
 
   readonly #isObserved = (): boolean => this.#options.observer !== undefined
@@ -287,7 +328,7 @@ class PooledTransport implements Transport {
 }
 
 function globalLimits(options: TransportOptions): GlobalLimits {
-  return { ...DEFAULT_GLOBAL_LIMITS, ...options.limits }
+  return checkNumbers('limits', { ...DEFAULT_GLOBAL_LIMITS, ...options.limits })
 }
 
 function parseUrl(url: string): URL {
@@ -302,17 +343,14 @@ function parseUrl(url: string): URL {
   }
 }
 
-/** A dispatch that ended before it began. */
-function failedDispatch(error: TransportError, handler: ExchangeHandler): DispatchHandle {
-  handler.onResponseError(undefined, error)
-  return {
-    abort: () => {},
-    connection: undefined,
-    reused: false,
-    retries: 0,
-    wasEarly: false,
-    queueMs: 0,
-    ttfbMs: 0,
-    attempts: [],
-  }
+/** Of a dispatch that ended before it began. */
+const FAILED_DISPATCH: DispatchHandle = {
+  abort: () => {},
+  connection: undefined,
+  reused: false,
+  retries: 0,
+  wasEarly: false,
+  queueMs: 0,
+  ttfbMs: 0,
+  attempts: [],
 }

@@ -13,7 +13,7 @@ import { UnreadInput } from './unread-input.ts'
 
 /**
  * idle       between two requests. Valid transitions: head, closing, closed
- * head       some bytes of a request came. Valid transitions: body, answering, closing, closed
+ * head       some bytes of a request came. Valid transitions: idle (they were an empty line), body, answering, closing, closed
  * body       the head is complete, the body is not; the response may be under way, or over. Valid transitions: answering, idle,
  *            closing, closed
  * answering  the request is complete, the response is not. Valid transitions: idle, closing, upgraded, closed
@@ -69,6 +69,7 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     this.output = new SocketOutput(socket, scheme === 'https', () => this.#deadlines.watchWrites())
     this.#deadlines.expectBytes(limits.keepAliveTimeoutMs)
     context.stats.protocols['http/1.1'].connections++
+    context.silence.add(socket, socket) // until it closes, as a tunnel too
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('drain', this.#onDrain)
@@ -216,7 +217,8 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
       } catch (error) {
         this.#fail(asTransportError(error))
       }
-    } else if (this.#phase === 'body') {
+    } else if (this.#phase === 'head' && this.#reader.hasOnlyEmptyLine) this.#phase = 'idle'
+    else if (this.#phase === 'body') {
       if (source?.isCancelled === true) this.#discardedBytes += taken
       if (this.#reader.isComplete) {
         this.#phase = 'answering'

@@ -41,9 +41,10 @@ export interface IngressLimits {
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options
   /**
-   * How soon a client of HTTP/2 is found that says nothing any more while requests are under way: asked by PING, as origins are, by the options of the
-   * group `liveness`. Clients do not count pings, so that they are asked again after `intervalMs`. A connection without requests is left to
-   * `keepAliveTimeoutMs`, and one that takes nothing of a response, though its kernel answers, to `writeTimeoutMs`.
+   * How soon a client is found that says nothing any more. Of HTTP/2, while requests are under way: asked by PING, as origins are, by the options of the
+   * group `liveness`. Clients do not count pings, so that they are asked again after `intervalMs`. Of any protocol over TCP, tunnels included: within the sum
+   * of `intervalMs` and `timeoutMs`, by keepalive while nothing is sent, else when nothing is acknowledged. A connection without requests is left to
+   * `keepAliveTimeoutMs` as well, and one that takes nothing of a response, though its kernel answers, to `writeTimeoutMs`.
    */
   liveness: LivenessOptions
 }

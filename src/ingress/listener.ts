@@ -123,7 +123,14 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     socket.once('close', () => sessions.delete(session))
     if (isDraining) session.drain()
   }
-  const socketOptions = { allowHalfOpen: true, noDelay: true, highWaterMark: WRITE_AHEAD_BYTES }
+  const socketOptions = {
+    allowHalfOpen: true,
+    noDelay: true,
+    highWaterMark: WRITE_AHEAD_BYTES,
+    // Finds who has vanished while nothing is sent: after an upgrade nothing else would. Half of the bound, then Node's ten probes a second apart.
+    keepAlive: boundMs > 0,
+    keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below a second Node leaves it to the system, which waits two hours
+  }
   const server =
     options.tls === undefined
       ? net.createServer(socketOptions, startSession)

@@ -38,6 +38,11 @@ export class RequestReader implements MessageEvents<RequestHead> {
     return this.#length === undefined ? undefined : this.#length - this.#bodyBytes
   }
 
+  /** All that came of the next request is an empty line, which need not mean that there is one. */
+  get hasOnlyEmptyLine(): boolean {
+    return this.#decoder.hasOnlyEmptyLine
+  }
+
   /** Takes bytes up to the end of one request; the index of the first byte that it did not take. Throws a TransportError. */
   readonly receive = (buffer: Buffer, start: number, end: number): number =>
     this.#decoder.receive(buffer, start, end)

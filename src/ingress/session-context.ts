@@ -32,6 +32,6 @@ export interface ListenerContext {
 /** The same for sessions over TCP. */
 export interface SessionContext extends ListenerContext {
   readonly codecLimits: CodecLimits
-  /** Finds clients of HTTP/2 that acknowledge nothing of what was sent. */
+  /** Finds clients that acknowledge nothing of what was sent. */
   readonly silence: Pick<SilenceWatch, 'add'>
 }

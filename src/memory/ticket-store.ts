@@ -59,6 +59,8 @@ interface Ticket {
   uses: number
   /** It lies with the keeper, and is ours only if it is still there. */
   isKept: boolean
+  /** It was handed out when it was laid with the keeper: others may have used it since, so that giving it back does not make it fresh. */
+  isShared?: boolean
 }
 
 /** Oldest first. */
@@ -91,7 +93,10 @@ export class TicketStore {
     keeping?.keeper.onBound({
       collect: peer => this.#collect(peer, keeping),
       onKept: peer => {
-        for (const ticket of this.#shelves.get(peer)?.tickets ?? []) ticket.isKept = true
+        for (const ticket of this.#shelves.get(peer)?.tickets ?? []) {
+          ticket.isKept = true
+          ticket.isShared ||= ticket.uses > 0
+        }
       },
     })
   }
@@ -145,6 +150,16 @@ export class TicketStore {
     if (origin === undefined || this.#shelves.get(peer) !== origin.shelf) return
     this.#origins.delete(taken)
     const { shelf, ticket } = origin
+    if (ticket.isShared === true) {
+      // Who has the copy that was laid with the keeper counts: others may have used it meanwhile.
+      if (this.#keeping !== undefined) this.#recall(peer, this.#keeping.now())
+      const copy = shelf.tickets.find(({ session }) => session.equals(ticket.session))
+      if (copy === undefined) return
+      copy.uses -= 1
+      copy.isKept = false
+      this.#keeping?.keeper.onChanged(peer)
+      return
+    }
     ticket.uses -= 1
     ticket.isKept = false
     this.#keeping?.keeper.onChanged(peer)

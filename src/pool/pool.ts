@@ -6,6 +6,7 @@ import type { PoolOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import { ActionList } from './action-list.ts'
 import type { BudgetClient, ConnectionBudget } from './connection-budget.ts'
+import { Emptiness } from './emptiness.ts'
 import type { PoolAction } from './pool-action.ts'
 import { PoolState } from './pool-state.ts'
 import { type PoolCounts, PoolTally } from './pool-tally.ts'
@@ -70,7 +71,7 @@ export class Pool implements BudgetClient, SlotEvents {
   readonly #links = new Map<Connection, Link>()
   readonly #list = new ActionList<Link, Waiter>()
   #timer: Timer | undefined
-  #whenEmpty: { promise: Promise<void>; resolve: () => void } | undefined
+  readonly #emptiness = new Emptiness(() => this.isEmpty, queueMicrotask)
   #lastUsedAt: number
 
   constructor(config: PoolConfig) {
@@ -81,7 +82,6 @@ export class Pool implements BudgetClient, SlotEvents {
     this.#observer = config.observer
     this.#onCapacity = config.onCapacity
     this.#timer = undefined
-    this.#whenEmpty = undefined
     this.#state = new PoolState({
       name: config.origin.key,
       options: config.options,
@@ -158,14 +158,14 @@ export class Pool implements BudgetClient, SlotEvents {
     const actions = this.#state.onDrain(this.#clock.now())
     this.#preconnects.reject(this.#state.closedError)
     this.#run(actions)
-    return this.#untilEmpty()
+    return this.#emptiness.wait()
   }
 
   /** Ends everything now: waiters are refused with the error. Resolves when every connection is closed. */
   close(error: TransportError): Promise<void> {
     this.#preconnects.reject(error)
     this.#run(this.#state.onClose(error, this.#clock.now()))
-    return this.#untilEmpty()
+    return this.#emptiness.wait()
   }
 
   stats(): PoolCounts {
@@ -210,6 +210,11 @@ export class Pool implements BudgetClient, SlotEvents {
   /** All connections, those that are being made or ended included. O(1). */
   get size(): number {
     return this.#state.size
+  }
+
+  /** Nobody waits, and there is no connection. */
+  get isEmpty(): boolean {
+    return this.#state.isEmpty
   }
 
   /** Nobody waits, and there are at most idle connections. */
@@ -439,29 +444,12 @@ export class Pool implements BudgetClient, SlotEvents {
       this.#budget.serve()
     }
     if (this.#preconnects.size > 0) this.#settlePreconnects()
-    if (this.#whenEmpty !== undefined && this.#state.isEmpty) queueMicrotask(this.#settleEmpty)
-  }
-
-  /** Not at once: an exchange hears of its connection's end after the pool, and may come back to be sent again. */
-  readonly #settleEmpty = (): void => {
-    if (this.#state.isEmpty) this.#whenEmpty?.resolve()
+    this.#emptiness.onChange()
   }
 
   #settlePreconnects(): void {
     this.#preconnects.settle(this.#state.live, this.#state.starting)
     if (this.#preconnects.size === 0) this.#state.onPreconnectSettled()
-  }
-
-  #untilEmpty(): Promise<void> {
-    if (this.#whenEmpty === undefined) {
-      let resolve = (): void => {}
-      const promise = new Promise<void>(done => {
-        resolve = done
-      })
-      this.#whenEmpty = { promise, resolve }
-    }
-    if (this.#state.isEmpty) this.#whenEmpty.resolve()
-    return this.#whenEmpty.promise
   }
 
   #tell(event: TransportEvent): void {

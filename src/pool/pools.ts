@@ -58,7 +58,7 @@ export class Pools {
 
   /** Takes the origin's pools out of use: they serve who waits and close. Others may be added. */
   async remove(key: string): Promise<void> {
-    await Promise.all(this.#take(key).map(pool => this.#retire(pool)))
+    await this.#retire(this.#take(key))
   }
 
   /** New limits. What is above them ends by itself. */
@@ -71,7 +71,7 @@ export class Pools {
   /** No new leases; resolves when every exchange has ended and every connection is closed. */
   async drain(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#all()].map(pool => pool.drain()))
+    await drainTogether([...this.#all()])
   }
 
   /** Ends everything now. */
@@ -96,10 +96,10 @@ export class Pools {
     return pools
   }
 
-  async #retire(pool: Pool): Promise<void> {
-    this.#leaving.add(pool)
-    await pool.drain()
-    this.#leaving.delete(pool)
+  async #retire(pools: readonly Pool[]): Promise<void> {
+    for (const pool of pools) this.#leaving.add(pool)
+    await drainTogether(pools)
+    for (const pool of pools) this.#leaving.delete(pool)
   }
 
   /** The budget is spent and somebody starves: the longest idle connection of all goes. Its end frees the place. */
@@ -131,6 +131,12 @@ export class Pools {
     }
     const pools = this.#take(victim)
     this.#onEvicted(victim)
-    for (const pool of pools) void this.#retire(pool)
+    void this.#retire(pools)
   }
+}
+
+/** What leaves one pool may come back in another one of its origin (another lane, a detour): empty is when all are. */
+async function drainTogether(pools: readonly Pool[]): Promise<void> {
+  do await Promise.all(pools.map(pool => pool.drain()))
+  while (!pools.every(pool => pool.isEmpty))
 }

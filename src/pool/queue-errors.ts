@@ -28,8 +28,9 @@ export function poolClosedError(core: PoolCore<unknown, unknown>): TransportErro
 function describeUse(core: PoolCore<unknown, unknown>): string {
   const { slots } = core
   const limit = core.options.maxConnections === 0 ? 'any number' : core.options.maxConnections
+  const busy = slots.count('leased') + slots.count('draining') // tunnels among the latter
   return (
-    `with ${slots.size} connections (pool.maxConnections = ${limit}), ${slots.count('leased')} of them busy ` +
+    `with ${slots.size} connections (pool.maxConnections = ${limit}), ${busy} of them busy ` +
     `and ${slots.count('starting')} still connecting`
   )
 }

@@ -156,7 +156,11 @@ export class AddressDrain {
   #stepPool(pool: DrainedPool, names: readonly DrainedName[]): boolean {
     const { clock, refreshMs, maxConnections } = this.#parts
     const open = [...pool.connections()]
-    const leaving = open.filter(connection => !this.#told.has(connection) && this.#hasLeft(connection, names))
+    const leaving = open.filter(
+      connection =>
+        // What takes no requests any more, such as a tunnel, cannot be hurried.
+        connection.endedBy === undefined && !this.#told.has(connection) && this.#hasLeft(connection, names),
+    )
     const replacement = this.#replacements.get(pool)
     if (leaving.length === 0) return false
     if (replacement === 'asked') return true

@@ -67,6 +67,8 @@ export interface DispatchRequest {
   /** What Host and :authority carry; default: the origin's own. */
   authority?: string | undefined
   upgrade?: string | undefined
+  /** Where the connection cannot ask for `upgrade`, the request goes without it. Default false: it fails with MM_UPGRADE_UNAVAILABLE. */
+  isUpgradeOptional?: boolean | undefined
   /** May travel in early data (0-RTT), if its method is safe and it has no body. Default: what `earlyData` of the origin says. */
   earlyData?: boolean | undefined
   /** Overrides of the origin's timeouts, in ms. */
@@ -85,7 +87,7 @@ export interface DispatchHandle {
   readonly retries: number
   /** It left in early data, when it was sent last. */
   readonly wasEarly: boolean
-  /** Waiting for a connection, so far or in all. */
+  /** Waiting for connections, so far or in all: what tries took that failed is no part of it. */
   readonly queueMs: number
   /** From the lease to the head of the final response; 0 before. */
   readonly ttfbMs: number
@@ -241,6 +243,8 @@ export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>
 
 export interface TransportStats {
   pools: readonly PoolStats[]
+  /** Those that configure() has put out of use, until their last exchange has ended. */
+  leaving: readonly PoolStats[]
   totalConnections: number
 }
 
@@ -302,7 +306,10 @@ export interface Transport extends AsyncDisposable {
   networkChanged(): void
   explain(origin: string | URL): Promise<Explanation>
   stats(): TransportStats
-  /** Replaces the options. Pools whose origin changed drain and are made anew; the others keep their connections. */
+  /**
+   * Replaces the options. Pools of origins whose options changed, or that `origins` does not name any more, drain, and are made anew by the next request;
+   * the others keep their connections.
+   */
   configure(options: TransportOptions): void
   /** Takes no more requests; resolves when every exchange has ended and every connection is closed. */
   drain(): Promise<void>

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { cancelSource } from '../body-upload.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { AttemptRecord, Connection } from '../connection.ts'
 import { TransportError } from '../errors.ts'
@@ -10,6 +11,7 @@ import {
   isSafeMethod,
 } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
+import { fitsExtendedConnect } from '../multiplex/outgoing-request.ts'
 import type { Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './api.ts'
 import { exchangeEnded } from './exchange-ended.ts'
@@ -56,6 +58,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #isStarting = false
   /** The caller saw something of an answer. */
   #isCommitted = false
+  /** Why it was aborted while it was active: an observer of its own events may do so between two tries. */
+  #givenUp: TransportError | undefined
   /** Counted by the entry as one who would leave in early data. */
   #isEarlyWaiter = false
   /** The answer is thrown away, since it only asks to send again. */
@@ -65,6 +69,9 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #deadline: Timer | undefined
 
   readonly #startedAt: number
+  /** Since when it waits, while it does; and what the waits before this one took. */
+  #waitingSince: number
+  #waitedMs = 0
   #leasedAt = 0
   #headAt = 0
 
@@ -82,6 +89,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       isUpgrade: request.upgrade !== undefined,
     })
     this.#startedAt = clock.now()
+    this.#waitingSince = this.#startedAt
   }
 
   /** Goes to the pool. */
@@ -104,6 +112,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       this.#fail(error)
     } else if (this.#phase === 'active') {
       this.#isCommitted = true // nothing of it is sent again
+      this.#givenUp = error
       const isOut = this.#rescue?.hasOnlySecond !== true
       this.#dropRescue()
       if (isOut) this.#controller?.abort(error)
@@ -128,7 +137,9 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   }
 
   get queueMs(): number {
-    return (this.#leasedAt === 0 ? this.#clock.now() : this.#leasedAt) - this.#startedAt
+    return this.#phase === 'waiting'
+      ? this.#waitedMs + this.#clock.now() - this.#waitingSince
+      : this.#waitedMs
   }
 
   get ttfbMs(): number {
@@ -147,6 +158,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
+    this.#waitedMs += this.#leasedAt - this.#waitingSince
     if (reused) this.#entry.ledger.onReuse(connection.protocol)
     this.#way.onLease(connection, reused)
     if (this.#way.lane.name === 'h3') this.#onHttp3Lease(connection)
@@ -158,9 +170,9 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     if (this.#phase !== 'waiting') return
     this.#way.onLeaseFailed(error)
     if (this.#way.goWithoutHttp3() || this.#tryReplay(error, true)) return
-    this.#fail(
-      this.#request.upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#way.pool),
-    )
+    const { upgrade } = this.#request
+    const failure = upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#way.pool)
+    if (!this.#tryWithoutUpgrade(failure)) this.#fail(failure)
   }
 
   // The race's side: Racer
@@ -204,6 +216,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#status = status
     this.#headAt = this.#clock.now()
     if (this.#entry.lanes.readsAltSvc) this.#entry.lanes.onResponseHead(status, headers)
+    if (this.#phase === 'done') return
     this.#handler.onResponseStart(controller, status, headers, statusText)
   }
 
@@ -234,7 +247,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   // The rescue's side: RescuedExchange
 
   onRescued(answered: AnsweredTry, error: TransportError, isFirstOut: boolean): boolean {
-    const { lane, connection, controller, reused, leasedAt } = answered
+    const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = this.#controller
     this.#way.onMoved(lane, connection, reused)
     this.#path = undefined
@@ -243,6 +256,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = leasedAt
+    this.#waitedMs += queueMs
     this.#retries += 1
     this.#entry.onRetry('http3-failed', error)
     this.#tooEarly = undefined
@@ -318,6 +332,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
     this.#retries += 1
     this.#entry.onRetry(verdict.reason, error)
+    if (this.#isOverFromWithin()) return true
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     if (!beforeLease) this.#way.onBroken(verdict.reason === 'http3-failed')
     this.#goAgain(verdict.wantsFresh)
@@ -335,6 +350,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#request = { ...this.#request, mayBeEarly: false }
     this.#retries += 1
     this.#entry.onRetry('too-early', error)
+    if (this.#isOverFromWithin()) return
     this.#goAgain(false)
   }
 
@@ -344,14 +360,33 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     const connection = this.#connection
     const isUpgrade = error.code === 'MM_UPGRADE_UNAVAILABLE'
     // Before the peer's SETTINGS nobody knows what it offers.
-    if (isUpgrade && connection !== undefined && connection.isCapacityProvisional !== true) {
+    const isTold = connection !== undefined && connection.isCapacityProvisional !== true
+    if (isUpgrade && isTold && fitsExtendedConnect(this.#request)) {
       this.#entry.record.onExtendedConnect(false, this.#clock.now())
     }
     const pool = this.#entry.upgrades.next(this.#way.pool)
-    if (pool === undefined || !isReplayableBody(this.#request.body)) return false
+    if (pool === undefined) return this.#tryWithoutUpgrade(error)
+    if (!isReplayableBody(this.#request.body)) return false
     this.#restart()
     this.#way.goTo(pool)
     return true
+  }
+
+  /** Nobody can be asked for the other protocol, and the request does without. Nothing was sent: this is no replay. */
+  #tryWithoutUpgrade(error: TransportError): boolean {
+    const request = this.#request
+    if (error.code !== 'MM_UPGRADE_UNAVAILABLE' || request.isUpgradeOptional !== true) return false
+    if (request.upgrade === undefined || !isReplayableBody(request.body)) return false
+    this.#request = { ...request, upgrade: undefined }
+    this.#restart()
+    this.#way.goTo(this.#entry.lanes.primary.pool)
+    return true
+  }
+
+  /** Whether an observer of what was just told has aborted it. */
+  #isOverFromWithin(): boolean {
+    if (this.#phase !== 'done' && this.#givenUp !== undefined) this.#fail(this.#givenUp)
+    return this.#phase === 'done'
   }
 
   #goAgain(wantsFresh: boolean): void {
@@ -361,6 +396,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   #restart(): void {
     this.#way.leaveTry()
+    if (this.#phase !== 'waiting') this.#waitingSince = this.#clock.now()
     this.#phase = 'waiting'
     this.#controller = undefined
     this.#path = undefined
@@ -385,13 +421,14 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     const { body } = this.#request
     if (body !== null && !(body instanceof Uint8Array)) {
       // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by its connection.)
-      if (this.#connection === undefined || body.isReplayable()) body.cancel()
+      if (this.#connection === undefined || body.isReplayable()) cancelSource(body)
     }
     this.#end(error)
     this.#handler.onResponseError(controller, error)
   }
 
   #end(error: TransportError | undefined): void {
+    this.#waitedMs = this.queueMs
     this.#phase = 'done'
     this.#noteEarlyWaiter(false)
     this.#deadline?.cancel()

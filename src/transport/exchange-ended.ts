@@ -5,10 +5,13 @@ import type { ExchangeEnded } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import type { DispatchHandle } from './api.ts'
 
+/** What is told of its request. */
+type EndedRequest = Pick<ExchangeRequest, 'method' | 'path' | 'body'>
+
 /** What the handle of an exchange does not tell. */
 export interface ExchangeEnd {
   readonly origin: Origin
-  readonly request: ExchangeRequest
+  readonly request: EndedRequest
   /** 0: there was no answer. */
   readonly status: number
   readonly lane: LaneName
@@ -37,4 +40,23 @@ export function exchangeEnded(exchange: DispatchHandle, end: ExchangeEnd): Excha
     queueMs,
     ttfbMs,
   }
+}
+
+/** The same of one that got no further than the door: its origin has no pool, and can have none now. */
+export function refusedExchange(
+  exchange: DispatchHandle,
+  origin: Origin,
+  request: EndedRequest,
+  error: TransportError,
+): ExchangeEnded {
+  return exchangeEnded(exchange, {
+    origin,
+    request,
+    status: 0,
+    lane: 'tcp',
+    responseBytes: 0,
+    stallMs: undefined,
+    totalMs: 0,
+    error,
+  })
 }

@@ -31,6 +31,8 @@ export class LaneRace implements RaceHost {
   readonly #parts: LaneRaceParts
   readonly #race: Race
   readonly #tickets: readonly RaceTicket[]
+  /** By its caller, perhaps from within one of our own events. */
+  #isAborted = false
   #winner: { readonly lane: Lane; readonly connection: Connection; readonly reused: boolean } | undefined
 
   constructor(parts: LaneRaceParts) {
@@ -53,8 +55,10 @@ export class LaneRace implements RaceHost {
 
   /** The request is not wanted any more. */
   abort(): void {
+    if (this.#isAborted) return
+    this.#isAborted = true
     this.#race.abort()
-    this.#parts.onEnded(this, undefined)
+    if (this.#winner === undefined) this.#parts.onEnded(this, undefined)
   }
 
   /** What was tried, over all lanes; times count from the start of the race. */
@@ -95,6 +99,10 @@ export class LaneRace implements RaceHost {
     const won = this.#winner
     if (won === undefined) return
     this.#parts.onEnded(this, won.lane)
+    if (this.#isAborted) {
+      won.lane.pool.release(won.connection)
+      return
+    }
     this.#parts.racer.onRaceWon(won.lane, won.connection, won.reused)
   }
 

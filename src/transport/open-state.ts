@@ -5,8 +5,9 @@ import { OriginShelf, type OriginShelfConfig } from '../memory/origin-shelf.ts'
 import { FileStore } from '../memory/store.ts'
 import { TicketStore } from '../memory/ticket-store.ts'
 import { TicketVault } from '../memory/ticket-vault.ts'
-import { DEFAULT_GLOBAL_LIMITS, DEFAULT_TICKET_STORE_OPTIONS } from '../options.ts'
+import { DEFAULT_GLOBAL_LIMITS, DEFAULT_TICKET_STORE_OPTIONS, type TicketStoreOptions } from '../options.ts'
 import type { TransportOptions } from './api.ts'
+import { checkNumbers } from './check-options.ts'
 import { runtimeTrust } from './runtime-trust.ts'
 
 /** What a transport remembers beyond its connections. */
@@ -35,6 +36,7 @@ export function openState(
   { tickets, state, limits }: Pick<TransportOptions, 'tickets' | 'state' | 'limits'>,
   { clock, origins, onFault }: OpenStateHooks,
 ): OpenState {
+  checkTickets({ ...DEFAULT_TICKET_STORE_OPTIONS, ...tickets })
   const forgetful: OpenState = { tickets: new TicketStore(tickets), shelf: undefined, flush: () => {} }
   if (state === undefined) return forgetful
   const { directory, keyFile } = state
@@ -80,4 +82,16 @@ function attempt<T>(open: () => T, onFault: (message: string) => void, what: str
     onFault(`${what} cannot be used: ${error instanceof Error ? error.message : String(error)}`)
     return undefined
   }
+}
+
+/** No client may keep a ticket for longer (RFC 8446 4.6.1). */
+const MAX_LIFETIME_MS = 7 * 86_400_000
+
+function checkTickets(options: TicketStoreOptions): void {
+  const { maxLifetimeMs } = checkNumbers('tickets', options)
+  if (maxLifetimeMs <= MAX_LIFETIME_MS) return
+  throw new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `tickets.maxLifetimeMs must be at most ${MAX_LIFETIME_MS}: no ticket lives longer than seven days`,
+  )
 }

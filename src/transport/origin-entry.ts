@@ -85,7 +85,7 @@ export class OriginEntry {
   readonly #moves: ConnectionMoves
   readonly #addressDrain: AddressDrain
   readonly #addressLoss: LocalAddressLoss
-  /** It goes on when the entry is closed, as long as there are sockets: tunnels outlive their pool. */
+  /** It goes on when the entry is closed, as long as there are sockets: tunnels take their time. */
   readonly #silenceWatch: SilenceWatch
   readonly #parts: OriginEntryParts
   #retries = 0
@@ -280,11 +280,11 @@ export class OriginEntry {
     return pool === undefined ? undefined : new Lane(name, pool, connector)
   }
 
-  /** `pool.maxConnections` is for the origin: a lane beside the first takes what the others leave of it, and one at the least: its waiters wait for nobody else. */
-  #leftFor(name: LaneName): number {
+  /** `pool.maxConnections` is for the origin: a lane beside the first, or the pool of upgrades, takes what the others leave of it, and one at the least: its waiters wait for nobody else. */
+  #leftFor(name: ConnectorConfig['purpose']): number {
     const { maxConnections } = this.settings.pool
     if (maxConnections === 0) return Number.POSITIVE_INFINITY
-    let others = 0
+    let others = name === 'upgrades' ? 0 : (this.upgrades.pool?.size ?? 0)
     for (const lane of this.lanes) if (lane.name !== name) others += lane.pool.size
     return Math.max(1, maxConnections - others)
   }
@@ -303,6 +303,7 @@ export class OriginEntry {
           connector: this.#parts.makeConnector('upgrades', this.#hooks('upgrades')),
           options: upgradePoolOptions(settings.pool),
           expectedCapacity: 1,
+          ceiling: () => this.#leftFor('upgrades'),
           observer: event => this.#observe(event, 'upgrades'),
           onCapacity: () => {},
         }),

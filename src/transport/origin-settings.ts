@@ -25,6 +25,7 @@ import { type Origin, parseOrigin } from '../origin.ts'
 import type { Protocol } from '../protocol.ts'
 import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../select-options.ts'
 import type { TransportOptions } from './api.ts'
+import { checkFlag, checkNumbers, checkWord } from './check-options.ts'
 import { checkHttp2Options } from './http2-ranges.ts'
 import { checkHttp3Options } from './http3-ranges.ts'
 import { checkLivenessOptions } from './liveness-ranges.ts'
@@ -77,6 +78,11 @@ export class SettingsBook {
     for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {})
   }
 
+  /** It has options of its own, however few. */
+  names(origin: Origin): boolean {
+    return this.#byOrigin.has(origin.key)
+  }
+
   settingsFor(origin: Origin): OriginSettings {
     const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
     const name = `${host}:${origin.port}`
@@ -99,6 +105,8 @@ function mergeSettings(
     ...defaults.liveness,
     ...own.liveness,
   })
+  const socket = { ...defaults.socket, ...own.socket }
+  checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
   const settings = {
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions({ ...DEFAULT_SELECT_OPTIONS, ...defaults.select, ...own.select }),
@@ -111,10 +119,7 @@ function mergeSettings(
     http3: checkHttp3Options('http3', { ...DEFAULT_HTTP3_OPTIONS, ...defaults.http3, ...own.http3 }),
     liveness,
     tls: { ...defaults.tls, ...own.tls },
-    socket: checkSocketOptions({
-      ...DEFAULT_SOCKET_OPTIONS,
-      ...tcpTimes(liveness, { ...defaults.socket, ...own.socket }),
-    }),
+    socket: { ...DEFAULT_SOCKET_OPTIONS, ...tcpTimes(liveness, socket) },
     earlyData: own.earlyData ?? defaults.earlyData ?? 'off',
     earlyDataOverTcp: own.earlyDataOverTcp ?? defaults.earlyDataOverTcp ?? false,
     tfo: own.tfo ?? defaults.tfo ?? 'off',
@@ -122,8 +127,7 @@ function mergeSettings(
     endpoints: own.endpoints ?? defaults.endpoints ?? [],
     resolve,
   }
-  if (settings.protocols.length === 0)
-    throw new TransportError('MM_INVALID_ARGUMENT', 'protocols must name at least one protocol')
+  checkProtocols(settings.protocols)
   if (settings.pool.maxConnections < 1)
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxConnections must be at least 1')
   if (settings.pool.maxStreamsPerConnection < 1) {
@@ -141,29 +145,8 @@ function checkWords(options: OriginOptions): void {
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
 }
 
-function checkWord(name: string, value: string, words: readonly string[]): void {
-  if (words.includes(value)) return
-  const choice = `${words
-    .slice(0, -1)
-    .map(word => `'${word}'`)
-    .join(', ')} or '${words.at(-1)}'`
-  throw new TransportError('MM_INVALID_ARGUMENT', `${name} must be ${choice}, not ${JSON.stringify(value)}`)
-}
-
-function checkFlag(name: string, value: boolean): void {
-  if (typeof value !== 'boolean')
-    throw new TransportError('MM_INVALID_ARGUMENT', `${name} must be true or false`)
-}
-
-/** Every option of these groups is a number that is not negative. */
-function checkNumbers<T extends object>(group: string, values: T): T {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-      throw new TransportError(
-        'MM_INVALID_ARGUMENT',
-        `${group}.${name} must be a number that is not negative, not ${String(value)}`,
-      )
-    }
-  }
-  return values
+function checkProtocols(protocols: readonly Protocol[]): void {
+  if (!Array.isArray(protocols) || protocols.length === 0)
+    throw new TransportError('MM_INVALID_ARGUMENT', 'protocols must name at least one protocol, in a list')
+  for (const protocol of protocols) checkWord('each of protocols', protocol, ALL_PROTOCOLS)
 }

@@ -13,6 +13,8 @@ export interface AnsweredTry {
   readonly controller: ExchangeController
   readonly reused: boolean
   readonly leasedAt: number
+  /** It waited for that. */
+  readonly queueMs: number
 }
 
 /** Who says what becomes of a second try. */
@@ -39,6 +41,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
   #connection: Connection | undefined
   #controller: ExchangeController | undefined
   #reused = false
+  #startedAt = 0
   #leasedAt = 0
   readonly #now: () => number
 
@@ -58,6 +61,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
   }
 
   start(): void {
+    this.#startedAt = this.#now()
     this.#lane.pool.acquire(this, false, true)
   }
 
@@ -134,6 +138,7 @@ export class SecondTry implements Waiter, ExchangeHandler {
       controller,
       reused: this.#reused,
       leasedAt: this.#leasedAt,
+      queueMs: this.#leasedAt - this.#startedAt,
     }
     if (this.#judge.onSecondTryAnswered(answered)) return true
     this.#phase = 'over'

@@ -2,6 +2,7 @@ import { stringify } from 'node:querystring'
 import type { Dispatcher } from 'undici'
 import { TransportError } from '../errors.ts'
 import type { DispatcherOptions, DispatchRequest } from './api.ts'
+import { checkNumber } from './check-options.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 import { prepareMessage } from './request-message.ts'
@@ -28,12 +29,7 @@ export function fromUndiciOptions(
 }
 
 function timeout(name: string, value: number | null | undefined): number | undefined {
-  if (value === null || value === undefined) return undefined
-  if (Number.isFinite(value) && value >= 0) return value
-  throw new TransportError(
-    'MM_INVALID_ARGUMENT',
-    `${name} must be a number that is not negative, not ${value}`,
-  )
+  return value === null || value === undefined ? undefined : checkNumber(name, value)
 }
 
 function withQuery(path: string, query: Dispatcher.DispatchOptions['query']): string {

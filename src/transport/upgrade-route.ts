@@ -3,14 +3,9 @@ import type { PoolOptions } from '../options.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 
-/** Connections of an upgrade pool: a tunnel leaves it at once, so that these are upgrades under way at the same time. */
-const MAX_CONNECTIONS = 16
-
-/** The options of an upgrade pool: small, and never warm. */
+/** The options of an upgrade pool: never warm. Its tunnels are connections to the origin like all others (OriginEntry counts them together). */
 export function upgradePoolOptions(options: PoolOptions): PoolOptions {
-  const { maxConnections } = options
-  const limit = maxConnections === 0 ? MAX_CONNECTIONS : Math.min(maxConnections, MAX_CONNECTIONS)
-  return { ...options, maxConnections: limit, warm: 0 }
+  return { ...options, warm: 0 }
 }
 
 export interface UpgradeRouteParts {
@@ -28,10 +23,11 @@ export interface UpgradeRouteParts {
  * take upgrades over HTTP/1.1 only. So:
  *
  * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 or HTTP/3 connection said that it offers no extended CONNECT.
- * 2. When it finds itself on such a connection (MM_UPGRADE_UNAVAILABLE: nothing was sent) it takes the detour: a small pool of the same
- *    origin that offers HTTP/1.1 only, made when it is first needed.
+ * 2. When it finds itself on such a connection, or is one that extended CONNECT cannot say (MM_UPGRADE_UNAVAILABLE: nothing was sent), it takes the
+ *    detour: a pool of the same origin that offers HTTP/1.1 only, made when it is first needed.
  * 3. So does any other request that the origin resets with HTTP_1_1_REQUIRED (RFC 9113 7; MM_HTTP11_REQUIRED).
- * 4. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with MM_UPGRADE_UNAVAILABLE, the other with its error.
+ * 4. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with MM_UPGRADE_UNAVAILABLE, the other with its error. One
+ *    that is optional goes where all requests go, as if nobody had asked (RFC 9110 7.8).
  */
 export class UpgradeRoute {
   readonly #parts: UpgradeRouteParts
@@ -57,7 +53,7 @@ export class UpgradeRoute {
 
   /** Where it goes after `pool` gave it a connection that cannot carry it; undefined: nowhere. */
   next(pool: Pool): Pool | undefined {
-    return this.#parts.hasDetour && pool === this.#parts.main ? this.#detour() : undefined // 2, 3
+    return this.#parts.hasDetour && pool !== this.#pool ? this.#detour() : undefined // 2, 3
   }
 
   /** What the caller hears when it waited in `pool` and got no connection. */

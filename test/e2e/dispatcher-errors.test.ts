@@ -17,12 +17,12 @@ interface Shape {
 
 /** The same scenario on undici's own Agent and on ours: callers must not have to tell the difference. */
 describe('errors are those that undici gives', () => {
-  const timeouts = { headersTimeout: 80, bodyTimeout: 80 }
+  const timeouts = { headersTimeout: 500, bodyTimeout: 500 }
   const agents = (): { theirs: Dispatcher; ours: Dispatcher; close: () => Promise<unknown> } => {
     const transport = createTransport({
-      defaults: { timeouts: { connectMs: 100 }, retry: { maxRetries: 0 } },
+      defaults: { timeouts: { connectMs: 500 }, retry: { maxRetries: 0 } },
     })
-    const theirs = new Agent({ connect: { timeout: 100 } })
+    const theirs = new Agent({ connect: { timeout: 500 } })
     return {
       theirs,
       ours: transport.dispatcher(),

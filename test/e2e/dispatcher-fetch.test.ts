@@ -8,7 +8,7 @@ import { patternBytes } from '../../src/testing/origin-answers.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { startHttpServer } from '../support/http-server.ts'
 import { freePort } from '../support/tcp-port.ts'
-import { until } from '../support/until.ts'
+import { until, untilSteady } from '../support/until.ts'
 
 type Fetch = (url: string, init?: object) => Promise<Response>
 
@@ -133,8 +133,9 @@ describe.each([
 
     it('while it waits for the head, with the reason that was given', async () => {
       const abort = new AbortController()
+      const before = origin.requestsSeen()
       const waiting = fetch(`${origin.url}/silent`, { dispatcher, signal: abort.signal })
-      await sleep(20)
+      await until(() => origin.requestsSeen() > before, 'the request')
       const reason = new Error('my reason')
       abort.abort(reason)
       expect(await outcome(waiting)).toBe(reason)
@@ -177,8 +178,7 @@ describe.each([
     const response = await fetch(server.url, { dispatcher })
     const reader = response.body?.getReader()
     await reader?.read()
-    await sleep(150)
-    const stalledAt = written
+    const stalledAt = await untilSteady(() => written, 'what is written')
     expect(stalledAt).toBeLessThan(15_000_000) // what the kernel's buffers take
     await sleep(100)
     expect(written).toBe(stalledAt)

@@ -5,6 +5,7 @@ import { createTransport, type Transport } from '../../src/index.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { type HttpServer, startHttpServer } from '../support/http-server.ts'
 import { ok, startScriptedOrigin } from '../support/scripted-origin.ts'
+import { until } from '../support/until.ts'
 
 /** undici's interceptors composed over our dispatcher. */
 describe('interceptors', () => {
@@ -228,7 +229,6 @@ describe('interceptors', () => {
     const inBody = await request(`${origin.url}/drip?n=100&ms=10`, { dispatcher: composed })
     inBody.body.on('error', () => {})
     inBody.body.destroy()
-    await new Promise(resolve => setTimeout(resolve, 5))
-    expect(nothingIsHeld()).toBe(true)
+    await until(nothingIsHeld, 'nothing is held')
   })
 })

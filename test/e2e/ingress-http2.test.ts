@@ -182,7 +182,7 @@ describe.for(['cleartext', 'TLS'] as const)('HTTP/2 over %s', over => {
   })
 
   it('answers 413 and 408 on their stream, and goes on', async () => {
-    const { session } = await start(echo, { maxBodyBytes: 100, requestTimeoutMs: 200 })
+    const { session } = await start(echo, { maxBodyBytes: 100, requestTimeoutMs: 600 })
     const large = await ask(session, { ':method': 'POST', 'content-length': 101 }, Buffer.alloc(101))
     expect(large.status).toBe(413)
     expect(large.body.toString()).toContain('MM_REQUEST_BODY_LIMIT')

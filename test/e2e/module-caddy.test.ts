@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTransport, type Transport } from '../../src/index.ts'
 import { BODY_BYTES, bodyOf } from '../support/body-files.ts'
@@ -7,6 +6,7 @@ import { type Caddy, startCaddy } from '../support/caddy.ts'
 import { load } from '../support/load.ts'
 import { parseReflection } from '../support/nginx.ts'
 import { requireBinary } from '../support/require-binary.ts'
+import { until } from '../support/until.ts'
 
 const missing = requireBinary('caddy')
 
@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)('the module and caddy', () => {
     for (let round = 0; round < 3; round++) {
       const result = await load(own, `${caddy.url}/1k`, { requests: 40, concurrency: 4 })
       expect(result.failures).toEqual([])
-      await sleep(450)
+      await until(() => own.stats().totalConnections === 0, 'caddy has closed them')
     }
     expect(own.stats().pools[0]).toMatchObject({
       opened: { full: 4, resumed: 8 },

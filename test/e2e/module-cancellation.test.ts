@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTransport, type Transport, TransportError, type TransportOptions } from '../../src/index.ts'
@@ -24,9 +25,9 @@ describe('cancellation', () => {
   const nothingIsHeld = (): boolean =>
     pool()?.waiters === 0 && pool()?.streams === 0 && pool()?.connections.leased === 0
 
-  /** The error of a promise that must reject within a moment. */
+  /** The error of a promise that must reject soon, and not when what it waits for comes. */
   async function promptly(promise: Promise<unknown>): Promise<unknown> {
-    const late = sleep(100).then(() => 'not within 100 ms')
+    const late = sleep(5_000, 'not within 5 s', { ref: false })
     return Promise.race([
       promise.then(
         () => 'it was fulfilled',
@@ -52,8 +53,8 @@ describe('cancellation', () => {
 
   it('while it waits in the queue', async () => {
     make({ defaults: { pool: { maxConnections: 1 } } })
-    const running = transport.request(`${origin.url}/slow?ms=150`)
-    await vi.waitFor(() => expect(pool()?.connections.leased).toBe(1), { interval: 2 })
+    const running = transport.request(`${origin.url}/slow?ms=500`)
+    await vi.waitFor(() => expect(pool()?.connections.leased).toBe(1), { interval: 2, timeout: 10_000 })
     const abort = new AbortController()
     const waiting = transport.request(origin.url, { signal: abort.signal })
     expect(pool()?.waiters).toBe(1)
@@ -69,8 +70,7 @@ describe('cancellation', () => {
     make({ defaults: { pool: { maxConnections: 1 } } })
     const abort = new AbortController()
     const connecting = transport.request(`http://127.0.0.1:${hole.port}/`, { signal: abort.signal })
-    await sleep(30)
-    expect(pool()?.connections.connecting).toBe(1)
+    await until(() => pool()?.connections.connecting === 1, 'it connects')
     abort.abort(new TransportError('MM_CLIENT_GONE', 'the client went away'))
     expect(await promptly(connecting)).toMatchObject({ code: 'MM_CLIENT_GONE' })
     expect(pool()?.waiters).toBe(0)
@@ -95,7 +95,7 @@ describe('cancellation', () => {
     make()
     for (const read of ['stream', 'text', 'unclaimed'] as const) {
       const abort = new AbortController()
-      const response = await transport.request(`${origin.url}/drip?n=100&ms=10`, { signal: abort.signal })
+      const response = await transport.request(`${origin.url}/drip?n=300&ms=30`, { signal: abort.signal })
       const done =
         read === 'text' ? response.text() : read === 'stream' ? response.body.toArray() : Promise.resolve()
       const failed = read === 'unclaimed' ? undefined : promptly(done)
@@ -157,6 +157,39 @@ describe('cancellation', () => {
     await sleep(5)
     await expect(web.getReader().read()).resolves.toEqual({ done: true, value: undefined }) // it was cancelled
     await (await running).dump()
+  })
+
+  it('by who watches, when it is about to be sent again: it is not', async () => {
+    await using scripted = await startScriptedOrigin(({ socket, place, connection }) => {
+      if (connection === 1 && place === 1) socket.write(ok())
+      else if (connection === 1) socket.destroy()
+      else socket.write(ok())
+    })
+    const abort = new AbortController()
+    make({
+      observer: event => {
+        if (event.type === 'exchange-retried') abort.abort()
+      },
+    })
+    await (await transport.request(scripted.url)).dump()
+    const error = await promptly(transport.request(scripted.url, { signal: abort.signal }))
+    expect(error).toMatchObject({ code: 'MM_ABORTED' })
+    expect(scripted.requests).toHaveLength(2)
+    expect(nothingIsHeld()).toBe(true)
+  })
+
+  it('by the transport before anything: the source is told to stop', async () => {
+    const refused = async (url: string): Promise<[unknown, boolean]> => {
+      const body = new PassThrough()
+      const error = await promptly(transport.request(url, { method: 'POST', body }))
+      return [error, body.destroyed]
+    }
+    make({ limits: { maxOrigins: 1 } })
+    const running = transport.request(`${origin.url}/slow?ms=200`)
+    expect(await refused('http://127.0.0.1:1/')).toMatchObject([{ code: 'MM_QUEUE_FULL' }, true])
+    await (await running).dump()
+    await transport.close()
+    expect(await refused(origin.url)).toMatchObject([{ code: 'MM_TRANSPORT_CLOSED' }, true])
   })
 
   it('after the end does nothing', async () => {
@@ -224,6 +257,7 @@ describe('cancellation', () => {
     expect(outcomes.other).toEqual([])
     expect(outcomes.complete).toBeGreaterThan(30)
     expect(nothingIsHeld()).toBe(true)
+    await until(() => pool()?.connections.connecting === 0, 'the end of dials that nobody waits for')
     const idle = pool()?.connections.idle ?? -1
     expect(pool()?.connections).toEqual({ connecting: 0, idle, leased: 0, draining: 0 })
     await until(() => origin.connectionsOpen() === idle, 'the origin has as many connections as we have')

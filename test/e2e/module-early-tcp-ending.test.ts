@@ -92,7 +92,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('of held ones that run out of time', async () => {
-      home.connect({ timeouts: { tlsMs: 5_000 }, pool: { idleTimeoutMs: 30, maxConnections: 1 } })
+      home.connect({ timeouts: { tlsMs: 20_000 }, pool: { idleTimeoutMs: 30, maxConnections: 1 } })
       await warmUp()
       const back = home.nginx.tlsPort
       home.way.leadsTo = client => {
@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       const posted = home.world.ask('/early', { method: 'POST', body: 'x', headersTimeoutMs: 150 })
       const early = home.world.ask('/early', { headersTimeoutMs: 400 })
       const settled = await Promise.allSettled([posted, early])
-      expect(performance.now() - startedAt).toBeLessThan(2_500) // long before the handshake is given up
+      expect(performance.now() - startedAt).toBeLessThan(15_000) // long before the handshake is given up
       for (const [index, asked] of settled.entries()) {
         // Either one may find another connection, where nothing of it was written.
         if (asked.status === 'fulfilled') expect(asked.value.status).toBe(200)
@@ -161,7 +161,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     })
 
     it('leaves nothing behind after 300 connections of which half were given up', {
-      timeout: 60_000,
+      timeout: 180_000,
     }, async () => {
       home.connect({ pool: { idleTimeoutMs: 1 } })
       await warmUp()

@@ -35,11 +35,11 @@ describe('failures', () => {
 
     it('MM_CONNECT_TIMEOUT where nobody answers', async () => {
       await using hole = await startBlackHole('127.0.0.1')
-      const transport = transportWith({ timeouts: { connectMs: 60 } })
-      const startedAt = performance.now()
+      const events: TransportEvent[] = []
+      const transport = transportWith({ timeouts: { connectMs: 60 } }, events)
       const error = await failure(transport.request(`http://127.0.0.1:${hole.port}/`))
       expect(error).toMatchObject({ code: 'MM_CONNECT_TIMEOUT', processed: 'no' })
-      expect(performance.now() - startedAt).toBeLessThan(1_000) // it is not tried again
+      expect(events.filter(({ type }) => type === 'connect-failed')).toHaveLength(1) // it is not tried again
     })
 
     it('MM_TLS_TIMEOUT where TCP is all that there is', async () => {
@@ -157,8 +157,8 @@ describe('failures', () => {
       expect(await failure(transport.request(origin.url, { headersTimeoutMs: 20 }))).toMatchObject({
         message: 'no response within 20 ms',
       })
+      await until(() => origin.requests.length >= 2 && origin.open() === 0, 'both have come, and are closed')
       expect(origin.requests).toHaveLength(2) // not sent again
-      await until(() => origin.open() === 0, 'closed')
     })
 
     it('MM_BODY_TIMEOUT when a response stands still, but not when its reader does', async () => {
@@ -166,12 +166,12 @@ describe('failures', () => {
         socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n')
         socket.write(line === 'GET /whole' ? Buffer.alloc(1_000_000) : Buffer.alloc(10))
       })
-      const transport = transportWith({ timeouts: { bodyMs: 60 } })
+      const transport = transportWith({ timeouts: { bodyMs: 300 } })
       const stuck = await transport.request(`${origin.url}/part`)
       expect(await failure(stuck.text())).toMatchObject({ code: 'MM_BODY_TIMEOUT', processed: 'yes' })
 
       const unread = await transport.request(`${origin.url}/whole`)
-      await sleep(200)
+      await sleep(700)
       expect(await unread.bytes()).toHaveLength(1_000_000)
     })
 
@@ -187,7 +187,7 @@ describe('failures', () => {
         if (line === 'GET /drip') socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx')
       })
       await using mute = await startLoopbackServer()
-      const transport = transportWith({ timeouts: { requestMs: 50 } })
+      const transport = transportWith({ timeouts: { requestMs: 500 } })
       const [inBody, waiting] = [
         transport.request(`${origin.url}/drip`),
         transport.request(`https://127.0.0.1:${mute.port}/`),
@@ -265,22 +265,25 @@ describe('failures', () => {
         'unknown',
       ],
     ] as const)('%s', async (_what, answer, then, code, processed) => {
+      // The bytes first: a reset overtakes what the reader has not fetched yet.
+      let reset = (): void => {}
       const origin = await scripted(({ socket, place, connection }) => {
         if (connection > 1 || place === 1) {
           socket.write(ok('good'))
           return
         }
         socket.write(answer)
-        // The bytes first: a reset overtakes what the reader has not fetched yet.
         if (then === 'end') socket.end()
-        else if (then === 'reset') setTimeout(() => socket.resetAndDestroy(), 30)
+        else if (then === 'reset' && answer === '') socket.resetAndDestroy()
+        else if (then === 'reset') reset = () => socket.resetAndDestroy()
       })
       const transport = transportWith()
       // On a connection that has worked before, and by POST: nothing excuses a second copy.
       expect(await textOf(transport, origin.url)).toBe('good')
-      const outcome = transport
-        .request(origin.url, { method: 'POST', body: 'x' })
-        .then(response => response.text())
+      const outcome = transport.request(origin.url, { method: 'POST', body: 'x' }).then(response => {
+        reset()
+        return response.text()
+      })
       expect(await failure(outcome)).toMatchObject({ code, processed })
       expect(origin.requests).toEqual(['GET /', 'POST /'])
       expect(await textOf(transport, origin.url)).toBe('good')

@@ -42,7 +42,7 @@ function settledMemory(): number {
 
 describe.skipIf(missing !== undefined)(`${CONNECTS} connects with Fast Open ${missing ?? ''}`, () => {
   it('leave no descriptor, no timer and no memory, with half of them refused', {
-    timeout: 150_000,
+    timeout: 400_000,
   }, async () => {
     using namespace = enterFastOpenNamespace(3)
     const authority = await createCertificateAuthority()

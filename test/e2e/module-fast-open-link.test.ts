@@ -18,7 +18,6 @@ const RESENT = 'the SYN with data was lost, or something on the way drops it: it
 const FAR = LINK_ADDRESSES.server
 /** The kernel sends a SYN again after a second. */
 const RESENT_MS = 950
-const AT_ONCE_MS = 700
 
 let authority: CertificateAuthority
 beforeAll(async () => {
@@ -53,6 +52,12 @@ async function overLink(delayMs: number, run: (far: Far) => Promise<void>): Prom
   await run({ link, world })
 }
 
+/** How many SYNs the near end has sent again. */
+function resentSince(link: LossyLink): () => number {
+  const before = link.tcpCounters('client').TCPSynRetrans
+  return () => link.tcpCounters('client').TCPSynRetrans - before
+}
+
 async function timed<T>(work: Promise<T>): Promise<T & { readonly ms: number }> {
   const startedAt = performance.now()
   return { ...(await work), ms: performance.now() - startedAt }
@@ -70,13 +75,16 @@ describe.skipIf(missing !== undefined)(`TCP Fast Open over a link ${missing ?? '
         link.flushCookies()
         await using here = world(protocol, { early, origin: { tfo, endpoints: [`${FAR}:8443`] } })
         await here.ask('/early')
-        await here.untilIdleIsClosed()
-        const { ms, info } = await timed(here.ask('/early'))
-        expect(info).toMatchObject({
-          tfo: tfo === 'on' ? 'used' : 'off',
-          earlyData: early ? 'accepted' : 'none',
-        })
-        took[name] = ms
+        // A busy machine is late now and then, but not each time.
+        for (let run = 0; run < 4; run++) {
+          await here.untilIdleIsClosed()
+          const { ms, info } = await timed(here.ask('/early'))
+          expect(info).toMatchObject({
+            tfo: tfo === 'on' ? 'used' : 'off',
+            earlyData: early ? 'accepted' : 'none',
+          })
+          took[name] = Math.min(took[name] ?? ms, ms)
+        }
       }
       // Round trips of 80 ms: three, two and one.
       expect(took['plain']).toBeGreaterThan(235)
@@ -121,22 +129,22 @@ describe.skipIf(missing !== undefined)(`TCP Fast Open over a link ${missing ?? '
         await here.ask('/early')
         await here.untilIdleIsClosed()
         await link.filter('syn-data')
+        const resent = resentSince(link)
         const first = await timed(here.ask('/early'))
         expect(first).toMatchObject({ status: 200, info: { tfo: 'fallback', tfoBecause: RESENT } })
         expect(first.ms).toBeGreaterThan(RESENT_MS)
-        expect(first.ms).toBeLessThan(RESENT_MS + AT_ONCE_MS)
+        expect(resent()).toBe(1)
         for (let round = 0; round < 2; round++) {
           await here.untilIdleIsClosed()
-          const next = await timed(here.ask('/early'))
-          expect(next).toMatchObject({
+          expect(await here.ask('/early')).toMatchObject({
             status: 200,
             info: {
               tfo: 'fallback',
               tfoBecause: expect.stringMatching(/^left alone for another \d+ s after 1 failure/),
             },
           })
-          expect(next.ms).toBeLessThan(AT_ONCE_MS)
         }
+        expect(resent(), 'nothing was waited for again').toBe(1)
         expect((await here.explained()).known).toContainEqual(
           expect.stringContaining(`TCP Fast Open is not used to ${FAR} (left alone`),
         )
@@ -149,13 +157,14 @@ describe.skipIf(missing !== undefined)(`TCP Fast Open over a link ${missing ?? '
     await overLink(5, async ({ link, world }) => {
       await link.filter('syn-fast-open')
       await using here = world(protocol)
+      const resent = resentSince(link)
       const first = await timed(here.ask('/early'))
       expect(first).toMatchObject({ status: 200, info: { tfo: 'fallback', tfoBecause: RESENT } })
       expect(first.ms).toBeGreaterThan(RESENT_MS)
       await here.untilIdleIsClosed()
-      const next = await timed(here.ask('/early'))
-      expect(next.info.tfoBecause).toMatch(/^left alone for another/)
-      expect(next.ms).toBeLessThan(AT_ONCE_MS)
+      expect(resent()).toBe(1)
+      expect((await here.ask('/early')).info.tfoBecause).toMatch(/^left alone for another/)
+      expect(resent(), 'nothing was waited for again').toBe(1)
       // After the network has changed it is tried again.
       await link.filter('none')
       here.transport.networkChanged()
@@ -186,7 +195,7 @@ describe.skipIf(missing !== undefined)(`TCP Fast Open over a link ${missing ?? '
           expect([status, info.remoteAddress]).toEqual([200, `127.0.0.1:${near.tlsPort}`])
           // A connect with early data is in use before anybody has answered: it takes no part in a race, and has `fastOpenMs`.
           expect(ms).toBeGreaterThan(early ? 600 + 240 : 240)
-          expect(ms).toBeLessThan((early ? 600 : 0) + AT_ONCE_MS)
+          expect(ms, 'long before the connect is given up').toBeLessThan(4_500)
           expect(here.retries()).toEqual(early ? ['early-data-lost'] : [])
           expect(info.attempts.slice(-2)).toMatchObject([
             { endpoint: `${FAR}:8443`, outcome: 'cancelled' },

@@ -2,8 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createTransport, type TransportEvent } from '../../src/index.ts'
 import { startCaddy } from '../support/caddy.ts'
+import { responseBlock } from '../support/http2-fields.ts'
 import { startHttp2PeerOrigin } from '../support/http2-peer.ts'
-import { goaway, SETTINGS_ACK, settings } from '../support/http2-wire.ts'
+import {
+  data,
+  FLAG,
+  frame,
+  goaway,
+  headers,
+  SETTING,
+  SETTINGS_ACK,
+  settings,
+  TYPE,
+} from '../support/http2-wire.ts'
 import { load } from '../support/load.ts'
 import { startNginx } from '../support/nginx.ts'
 import { startNodeHttp2 } from '../support/node-http2.ts'
@@ -212,6 +223,44 @@ describe('the pool over HTTP/2', () => {
       { reason: 'unprocessed' },
       { reason: 'unprocessed' },
     ])
+  })
+
+  it('lets a POST run once that waits to leave when the peer breaks the connection', async () => {
+    await using origin = await startHttp2PeerOrigin({
+      settings: { [SETTING.MAX_CONCURRENT_STREAMS]: 1 },
+      onRequest: (peer, streamId, index) => {
+        if (index > 1 || streamId === 1) peer.answer(streamId)
+      },
+    })
+    const events: TransportEvent[] = []
+    await using transport = createTransport({
+      defaults: {
+        select: NO_TRIALS,
+        protocols: ['h2'],
+        retry: { maxRetries: 0 },
+        pool: { maxConnections: 1 },
+      },
+      observer: event => void events.push(event),
+    })
+    await (await transport.request(origin.url)).dump()
+    const get = transport.request(origin.url)
+    const post = transport.request(origin.url, { method: 'POST', body: 'pay' })
+    const [first] = origin.peers
+    await first?.untilFrame(/^HEADERS 3$/)
+    await expect.poll(() => transport.stats().pools[0]?.waiters).toBe(1)
+    // The place that the end of the answer gives back goes to the POST; the fault comes in the same read.
+    first?.send(
+      headers(3, responseBlock()),
+      data(3, 'ok', FLAG.END_STREAM),
+      frame(TYPE.PING, 0, 1, Buffer.alloc(8)),
+    )
+    expect(await (await get).text()).toBe('ok')
+    expect((await post).info.retries).toBe(1)
+    expect(events.filter(({ type }) => type === 'exchange-retried')).toMatchObject([
+      { reason: 'unprocessed', error: { code: 'MM_PROTOCOL_ERROR', processed: 'no' } },
+    ])
+    expect((await first?.untilClosed())?.slice(-2)).toEqual(['HEADERS 3', 'GOAWAY 0 PROTOCOL_ERROR'])
+    expect(origin.peers).toHaveLength(2)
   })
 
   it('tells its observer of what a peer overdid', async () => {

@@ -8,6 +8,7 @@ import { WebSocketServer } from 'ws'
 import { createTransport, type Transport, type TransportError } from '../../src/index.ts'
 import { parseOrigin } from '../../src/origin.ts'
 import { type NodeHttp2, startNodeHttp2 } from '../support/node-http2.ts'
+import { until } from '../support/until.ts'
 
 /** Upgrades towards origins that speak HTTP/2. */
 describe('an upgrade', () => {
@@ -85,6 +86,22 @@ describe('an upgrade', () => {
     expect(known.map(({ fact }) => fact)).toContainEqual(
       expect.stringContaining('upgrades go over http/1.1 connections of their own'),
     )
+  })
+
+  it('counts for maxConnections together with all other connections, though it has a pool of its own', async () => {
+    await using server = await startNodeHttp2({ allowHTTP1: true, onUpgrade: echoUpgrade })
+    await using transport = createTransport({
+      defaults: { tls: { ca: server.ca }, pool: { maxConnections: 3, queueTimeoutMs: 60_000 } },
+    })
+    const tunnels = [await upgrade(transport, server.url), await upgrade(transport, server.url)]
+    const third = upgrade(transport, server.url)
+    await expect.poll(() => transport.stats().pools[0]?.waiters).toBe(1)
+    expect(server.seen()).toEqual({ h2: 1, http1: 2 })
+    expect(transport.stats().totalConnections).toBe(3)
+    expect(await (await transport.request(server.url)).text(), 'requests go on').toBe('hello')
+    tunnels[0]?.tunnel.destroy()
+    expect(await echoes((await third).tunnel)).toBe('over')
+    expect(server.seen()).toEqual({ h2: 1, http1: 3 })
   })
 
   it('fails where HTTP/1.1 is not allowed, and where the origin does not speak it', async () => {
@@ -173,6 +190,54 @@ describe('a request that the origin wants in HTTP/1.1', () => {
     }
     expect(texts).toEqual(['over 2.0', 'over 1.1', 'over 2.0'])
     expect(server.seen()).toEqual({ h2: 1, http1: 1 })
+  })
+
+  describe('and that takes its time', () => {
+    /** Says so after a while, and answers over HTTP/1.1 after a while. */
+    const slow = (answers: { from: number }): Promise<NodeHttp2> =>
+      startNodeHttp2({
+        allowHTTP1: true,
+        onRequest: (request, response) => {
+          const isHttp2 = request.httpVersionMajor === 2
+          if (!isHttp2) answers.from = performance.now()
+          setTimeout(() => {
+            if (isHttp2) response.stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED)
+            else response.end('one')
+          }, 300)
+        },
+      })
+
+    it('is waited for by a drain, though it goes from one pool to another', async () => {
+      await using server = await slow({ from: 0 })
+      const transport = createTransport({ defaults: { tls: { ca: server.ca } } })
+      // Both pools are there before the drain: a new one is refused then.
+      await (await transport.request(`${server.url}/picky`)).dump()
+      const order: string[] = []
+      const answer = transport.request(`${server.url}/picky`).then(async response => {
+        await response.dump()
+        order.push('answered')
+      })
+      await transport.drain()
+      order.push('drained')
+      await answer
+      expect(order).toEqual(['answered', 'drained'])
+    })
+
+    it('is ended by close(), though its origin has other settings by then', async () => {
+      const answers = { from: 0 }
+      await using server = await slow(answers)
+      const options = { defaults: { tls: { ca: server.ca } } }
+      const transport = createTransport(options)
+      await (await transport.request(`${server.url}/picky`)).dump()
+      answers.from = 0
+      const answer = transport.request(`${server.url}/picky`)
+      const outcome = expect(answer).rejects.toMatchObject({ code: 'MM_TRANSPORT_CLOSED' })
+      transport.configure({ defaults: { ...options.defaults, retry: { maxRetries: 5 } } })
+      await until(() => answers.from > 0, 'the request over HTTP/1.1')
+      await transport.close()
+      await outcome
+      expect(transport.stats().totalConnections).toBe(0)
+    })
   })
 
   it('fails with what the origin said where HTTP/1.1 is not allowed', async () => {

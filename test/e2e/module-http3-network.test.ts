@@ -132,7 +132,7 @@ describe('HTTP/3 to gtlsserver', () => {
         reason: { code: expect.stringMatching(/^MM_CONNECTION_(RESET|CLOSED)$/), processed: 'yes' },
       })
     }
-    expect(performance.now() - startedAt).toBeLessThan(4_000)
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
     const { failures } = await load(transport, `${server.url}/1k`, { requests: 50, concurrency: 5 })
     expect(failures).toEqual([])
     expect(transport.stats().pools[0]).toMatchObject({ streams: 0, connections: { leased: 0 } })
@@ -177,7 +177,7 @@ describe('HTTP/3 over a relay', () => {
     await using relay = await startUdpRelay(ngtcp2.port)
     await using transport = transportTo(ngtcp2.certificates.ca, {
       liveness: { intervalMs: 200, timeoutMs: 600 },
-      timeouts: { connectMs: 300 },
+      timeouts: { connectMs: 1_000 },
       retry: { maxRetries: 0 },
     })
     const url = `https://localhost:${relay.port}`
@@ -185,7 +185,7 @@ describe('HTTP/3 over a relay', () => {
     relay.isBlackHole = true
     const startedAt = performance.now()
     await expect(response.bytes()).rejects.toMatchObject({ code: 'MM_CONNECTION_RESET', processed: 'yes' })
-    expect(performance.now() - startedAt).toBeLessThan(2_500)
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
     await expect(transport.request(`${url}/1k`)).rejects.toMatchObject({
       code: expect.stringMatching(/^MM_(CONNECT_TIMEOUT|QUEUE_TIMEOUT)$/),
       processed: 'no',
@@ -193,7 +193,7 @@ describe('HTTP/3 over a relay', () => {
     relay.isBlackHole = false
     await expect
       .poll(async () => (await transport.request(`${url}/1k`).catch(() => undefined))?.status, {
-        timeout: 5_000,
+        timeout: 10_000,
       })
       .toBe(200)
     await until(() => transport.stats().pools[0]?.waiters === 0, 'nobody waits')

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createTransport, type OriginOptions, type RequestOptions, type Transport } from '../../src/index.ts'
 import { listenQuic } from '../../src/ingress/quic-listener.ts'
@@ -17,6 +16,7 @@ import { startCaddy } from '../support/caddy.ts'
 import { startNgtcp2Server } from '../support/ngtcp2-server.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { requireQuic } from '../support/require-quic.ts'
+import { until } from '../support/until.ts'
 
 const EARLY: RequestOptions = { earlyData: true }
 
@@ -31,16 +31,18 @@ const transportTo = (ca: string, options: OriginOptions = {}): Transport =>
     },
   })
 
-/** `200 full none`: the status, how the connection came to be, and what became of early data on it. */
-/** Several times what a ticket takes on loopback. */
-const FAREWELL_MS = 60
+/** The connection waits for the next ticket behind the answer, and is closed then; not for ever, where none comes. */
+async function untilTicket(transport: Transport): Promise<void> {
+  await until(() => transport.stats().totalConnections === 0, 'the end of the connection')
+}
 
+/** `200 full none`: the status, how the connection came to be, and what became of early data on it. */
 async function ask(transport: Transport, url: string, options: RequestOptions = {}): Promise<string> {
   const response = await transport.request(url, options)
   await response.dump()
   const { resumed, earlyData } = response.info
   // The next ticket comes behind the answer: the connection waits for it, and who asks again at once does not.
-  if (resumed || earlyData !== 'none') await setTimeout(FAREWELL_MS)
+  if (resumed || earlyData !== 'none') await untilTicket(transport)
   return `${response.status} ${resumed ? 'resumed' : 'full'} ${earlyData}`
 }
 

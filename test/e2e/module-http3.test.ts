@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)('the module and an origin of ours over HT
     const before = origin.connectionsSeen()
     const answers = Promise.all(
       Array.from({ length: 1_000 }, async (_, i) => {
-        const response = await cold.request(`${origin.url}/slow?ms=1500&${i}`)
+        const response = await cold.request(`${origin.url}/slow?ms=4000&${i}`)
         return `${response.status} ${response.info.protocol} ${await response.text()}`
       }),
     )

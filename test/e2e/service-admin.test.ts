@@ -1,12 +1,13 @@
-import { connect } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { connect, Server } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Explanation, PoolStats } from '../../src/index.ts'
 import { socketCalls } from '../../src/native/socket-calls.ts'
+import { type ServiceConfig, startService } from '../../src/service/index.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startQuickOrigin, startRecyclingOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { NO_MIGRATIONS } from '../support/migration-figures.ts'
 import { type MetricsPage, parsePrometheusText } from '../support/prometheus-text.ts'
-import { rawClient } from '../support/raw-client.ts'
+import { rawClient, talkUntilClosed } from '../support/raw-client.ts'
 import { startConnector, type TestConnector } from '../support/start-connector.ts'
 import { freePort } from '../support/tcp-port.ts'
 
@@ -47,6 +48,7 @@ const pools = async () =>
   JSON.parse((await admin('/pools')).text) as {
     totalConnections: number
     pools: (PoolStats & { name: string })[]
+    leaving: (PoolStats & { name: string | null })[]
   }
 
 /** One request after the other on one client connection. Resolves with the statuses. */
@@ -235,6 +237,7 @@ describe('GET /pools', () => {
     expect([answer.status, answer.type]).toEqual([200, 'application/json'])
     expect(await pools()).toEqual({
       totalConnections: 1,
+      leaving: [],
       pools: [
         {
           name: 'shop',
@@ -324,6 +327,57 @@ describe('POST /reload', () => {
     expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { reloaded: true, warnings: [] }])
     expect(connector.log.join('\n')).toContain('configuration reloaded: 4 origins, 4 routes')
   })
+
+  it('shows what is under way in pools that it has put out of use', async () => {
+    using client = rawClient(connector.port)
+    using other = rawClient(connector.port)
+    const before = shop.requestsSeen() + recycling.requestsSeen()
+    client.send('GET /silent HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+    other.send('GET /silent HTTP/1.1\r\nHost: recycling.test\r\n\r\n')
+    await expect.poll(() => shop.requestsSeen() + recycling.requestsSeen()).toBe(before + 2)
+    const tls = { ca: authority.cert }
+    const origins = { shop: { url: shop.url, hosts: ['shop.test'], tls, pool: { maxConnections: 3 } } }
+    const config = { listen: [{ address: '127.0.0.1:0' }], admin: { address: '127.0.0.1:0' }, origins }
+    expect(await connector.service.reload(config)).toMatchObject({ ok: true })
+    expect(await ask('shop.test', 1)).toEqual([200])
+    const shown = await pools()
+    expect(shown.pools).toMatchObject([{ name: 'shop', connections: { idle: 1, leased: 0 }, streams: 0 }])
+    expect(shown.leaving.map(({ name, streams }) => [name, streams])).toEqual([
+      ['shop', 1],
+      [null, 1],
+    ])
+    const page = await metrics()
+    const both = { protocol: 'http/1.1' }
+    expect(page.sum('middlemile_streams', both)).toBe(2)
+    expect(page.sum('middlemile_streams', { ...both, origin: 'shop' })).toBe(1)
+    expect(page.sum('middlemile_streams', { ...both, origin: 'removed' })).toBe(1)
+    expect(page.sum('middlemile_connections')).toBe(shown.totalConnections)
+    expect(
+      page.samples.filter(
+        ({ name, labels: { origin } }) => name === 'middlemile_queue_depth' && origin === 'shop',
+      ),
+    ).toMatchObject([{ value: 0 }])
+    client.socket.destroy()
+    other.socket.destroy()
+    await expect.poll(async () => (await pools()).leaving).toEqual([])
+  })
+
+  it('compares with what runs, not with what was read last', async () => {
+    const config = {
+      admin: { address: '127.0.0.1:0' },
+      log: { level: 'debug' },
+      origins: { o: { url: shop.url } },
+    }
+    const warnings = async (listeners: number) =>
+      await connector.service.reload({
+        ...config,
+        listen: Array.from({ length: listeners }, () => ({ address: '127.0.0.1:0' })),
+      } as ServiceConfig) // `level` is one of its words
+    const needsRestart = { ok: true, warnings: ['listen: the change takes effect at the next start'] }
+    expect(await warnings(2)).toEqual(needsRestart)
+    expect(await warnings(2)).toEqual(needsRestart)
+    expect(await warnings(1)).toEqual({ ok: true, warnings: [] })
+  })
 })
 
 describe('POST /drain', () => {
@@ -354,6 +408,28 @@ describe('POST /drain', () => {
     await expect.poll(async () => (await pools()).totalConnections).toBe(0)
     expect((await admin('/drain', { method: 'POST' })).status).toBe(202)
   })
+
+  it('has nothing to drain while the service starts, and drains it later', async () => {
+    const port = await freePort()
+    let early: Promise<Response> | undefined
+    const post = () => fetch(`http://127.0.0.1:${port}/drain`, { method: 'POST' })
+    await using service = await startService(
+      {
+        // Each name is looked up, in a turn of the event loop or more: the admin server answers long before the last one listens.
+        listen: Array.from({ length: 200 }, () => ({ address: 'localhost:0' })),
+        admin: { address: `127.0.0.1:${port}` },
+        log: { level: 'info' },
+        origins: { shop: { url: shop.url } },
+      },
+      { logTo: { write: line => void (line.includes('admin on') && (early = post())) } },
+    )
+    const answer = await early
+    expect([answer?.status, await answer?.text()]).toEqual([503, 'not ready: starting\n'])
+    expect(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text()).toBe('ready\n')
+    expect((await post()).status).toBe(202)
+    await service.drain()
+    expect(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text()).toBe('not ready: draining\n')
+  })
 })
 
 describe('what the admin server refuses', () => {
@@ -373,6 +449,32 @@ describe('what the admin server refuses', () => {
   it('a POST that the page of another site makes', async () => {
     const answer = await admin('/drain', { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
     expect([answer.status, (await admin('/readyz')).status]).toEqual([403, 200])
+  })
+
+  it.for([
+    ['POST /drain', 'Host: connector.example\r\nOrigin: http://evil.example', 403],
+    ['POST /drain', 'Host: evil.example\r\nOrigin: http://evil.example', 403],
+    ['GET /pools', 'Host: evil.example', 403],
+    ['GET /metrics', 'Host: connector.example', 200],
+    ['GET //', 'Host: 127.0.0.1', 404],
+    ['GET //pools', 'Host: 127.0.0.1', 404],
+    ['GET http://a:99999/', 'Host: 127.0.0.1', 400],
+  ] as const)('%s with %j: %i', async ([request, fields, status]) => {
+    const text = `${request} HTTP/1.1\r\n${fields}\r\nConnection: close\r\n\r\n`
+    const answer = await talkUntilClosed(connector.service.adminAddress?.port ?? 0, text)
+    expect([answer.slice(9, 12), (await admin('/readyz')).status]).toEqual([String(status), 200])
+  })
+
+  it('to end the process when it cannot accept', async () => {
+    const listens = vi.spyOn(Server.prototype, 'listen')
+    await using other = await startConnector({ origins: { shop: { url: shop.url } } })
+    const servers = listens.mock.contexts.filter(server => server instanceof Server)
+    listens.mockRestore()
+    expect(servers.length).toBe(2)
+    // Without a listener each of these would be thrown out of the event loop.
+    for (const server of servers)
+      for (let failures = 0; failures < 2; failures++) server.emit('error', new Error('accept EMFILE'))
+    expect((await fetch(`${other.adminUrl}/readyz`)).status).toBe(200)
   })
 
   it('never answers on the address of a listener', async () => {

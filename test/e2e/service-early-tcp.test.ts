@@ -110,7 +110,7 @@ describe.skipIf(missing !== undefined).each(['http/1.1', 'h2'] as const)(
         await using connector = await startConfiguredConnector(config())
         expect(await ask(connector)).toMatchObject({ status: '200', early })
         home.way.delayMs = 20
-        await new Promise(resolve => setTimeout(resolve, 200)) // the ticket comes behind the handshake
+        await new Promise(resolve => setTimeout(resolve, 700)) // the ticket comes behind the handshake
         connector.cli.signal('SIGTERM')
         expect((await connector.cli.exited).exitCode).toBe(0)
       }

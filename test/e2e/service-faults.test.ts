@@ -48,7 +48,7 @@ describe.skipIf(noCurl !== undefined)('an origin that fails', () => {
   })
 
   it('that thinks for too long: 504, http_response_timeout', async () => {
-    await using connector = await inFrontOf(slow.url, { timeouts: { headers: '100ms' } })
+    await using connector = await inFrontOf(slow.url, { timeouts: { headers: '500ms' } })
     expect(ownAnswer(await get(connector, '/silent'))).toEqual([
       504,
       'http_response_timeout',
@@ -176,7 +176,7 @@ describe.skipIf(noCurl !== undefined)('the queue for connections', () => {
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo // it listens on TCP
     await using connector = await inFrontOf(`http://127.0.0.1:${port}`, {
-      pool: { maxConnections: 1, maxWaiters: 1, queueTimeout: '1s' },
+      pool: { maxConnections: 1, maxWaiters: 1, queueTimeout: '3s' },
     })
     const busy = get(connector)
     await expect.poll(() => held.length).toBe(1)

@@ -7,6 +7,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { startQuickOrigin } from '../../src/testing/origins.ts'
 import { startNodeHttp2 } from '../support/node-http2.ts'
 import { parsePrometheusText } from '../support/prometheus-text.ts'
+import { rawClient } from '../support/raw-client.ts'
 import { startConnector, type TestConnector } from '../support/start-connector.ts'
 
 const ends: (() => void)[] = []
@@ -240,6 +241,33 @@ describe('forwarding between versions', () => {
     ])
     await h1.close()
   })
+
+  it.each([true, false])(
+    'answers a request whose Upgrade an HTTP/2 origin cannot be asked for; extended CONNECT offered: %s',
+    async enableConnectProtocol => {
+      await using origin = await startNodeHttp2({
+        settings: { enableConnectProtocol },
+        onRequest: (request, response) => {
+          let body = ''
+          request.on('data', chunk => (body += String(chunk)))
+          request.on('end', () => response.end(`${request.method} ${body}`))
+        },
+      })
+      await using connector = await startConnector({
+        origins: { o: { url: origin.url, tls: { ca: origin.ca } } },
+      })
+      using client = rawClient(connector.port)
+      const fields = 'Host: a\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2\r\n'
+      client.send(`GET / HTTP/1.1\r\n${fields}\r\n`)
+      await client.until(/GET $|\r\n0\r\n/)
+      client.send(`POST / HTTP/1.1\r\n${fields}Content-Length: 2\r\n\r\nhi`)
+      await client.until(/POST hi/)
+      client.send(`POST / HTTP/1.1\r\n${fields}Transfer-Encoding: chunked\r\n\r\n`)
+      client.send('5\r\nstill\r\n0\r\n\r\n')
+      const text = await client.until(/POST still/)
+      expect(text.match(/^HTTP\/1\.1 \d+/gm)).toEqual(Array(3).fill('HTTP/1.1 200'))
+    },
+  )
 
   it('is counted by protocol', async () => {
     const origin = await startQuickOrigin()

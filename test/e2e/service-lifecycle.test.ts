@@ -220,7 +220,7 @@ describe.skipIf(noCurl !== undefined)('SIGTERM', () => {
   })
 
   it('cuts an open WebSocket then, too', async () => {
-    const config = goodConfig().replace('drainTimeout: 5s', 'drainTimeout: 200ms')
+    const config = goodConfig().replace('drainTimeout: 5s', 'drainTimeout: 2s')
     await using connector = await startConnectorProcess(['-c', writeConfig(config)])
     using client = rawClient(connector.port)
     client.send('GET / HTTP/1.1\r\nHost: quick.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n')
@@ -250,7 +250,7 @@ describe.skipIf(noCurl !== undefined)('SIGTERM', () => {
     const startedAt = performance.now()
     connector.cli.signal('SIGTERM')
     expect((await connector.cli.exited).exitCode).toBe(1)
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
     expect((await running).status).toBe(0)
   })
 

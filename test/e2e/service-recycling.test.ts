@@ -46,7 +46,7 @@ async function settledPool(adminUrl: string, requests: number): Promise<PoolStat
 describe('20,000 requests through the connector, none of which fails', () => {
   it.for([5, 100])(
     'when nginx ends each connection after %i requests, and reloads in the middle',
-    { timeout: 90_000 },
+    { timeout: 240_000 },
     async (keepaliveRequests, ctx) => {
       const missing = requireBinary('nginx')
       ctx.skip(missing !== undefined, missing)
@@ -75,7 +75,7 @@ describe('20,000 requests through the connector, none of which fails', () => {
     },
   )
 
-  it('under wrk, too, with a reload in the middle', { timeout: 60_000 }, async ctx => {
+  it('under wrk, too, with a reload in the middle', { timeout: 180_000 }, async ctx => {
     const missing = requireBinary('nginx', 'wrk')
     ctx.skip(missing !== undefined, missing)
     await using nginx = await startNginx({ keepaliveRequests: 50 })
@@ -94,7 +94,7 @@ describe('20,000 requests through the connector, none of which fails', () => {
   })
 
   it('when an origin closes each connection after 10 answers without a word', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     using directory = makeTemporaryDirectory('recycling')
     const authority = await createCertificateAuthority()
@@ -132,7 +132,7 @@ describe('20,000 requests through the connector, none of which fails', () => {
     expect(openedIn(pool)).toBeGreaterThanOrEqual(REQUESTS / 10)
   })
 
-  it('when haproxy closes connections that were idle for 20 ms', { timeout: 90_000 }, async ctx => {
+  it('when haproxy closes connections that were idle for 20 ms', { timeout: 240_000 }, async ctx => {
     const missing = requireBinary('haproxy')
     ctx.skip(missing !== undefined, missing)
     await using haproxy = await startHaproxy({ keepAliveTimeout: '20ms' })
@@ -158,7 +158,9 @@ describe('20,000 requests through the connector, none of which fails', () => {
 })
 
 describe('requests that must not be sent twice', () => {
-  it('are not, and none fails, as long as the origin says when it closes', { timeout: 60_000 }, async ctx => {
+  it('are not, and none fails, as long as the origin says when it closes', {
+    timeout: 180_000,
+  }, async ctx => {
     const missing = requireBinary('nginx')
     ctx.skip(missing !== undefined, missing)
     await using nginx = await startNginx({ keepaliveRequests: 5 })
@@ -177,7 +179,7 @@ describe('requests that must not be sent twice', () => {
     expect(await nginx.counters()).toMatchObject({ requests, connections: openedIn(pool) })
   })
 
-  it('are not sent again when a connection dies on them: that is a 502', { timeout: 60_000 }, async () => {
+  it('are not sent again when a connection dies on them: that is a 502', { timeout: 180_000 }, async () => {
     const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
     let answers = 0
     await using origin = await startLoopbackServer({

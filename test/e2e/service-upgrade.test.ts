@@ -72,10 +72,11 @@ const HANDSHAKE =
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 
 describe('WebSocket through the connector, to an origin over TLS', () => {
+  let authority: Awaited<ReturnType<typeof createCertificateAuthority>>
   let origin: WebSocketOrigin
   let connector: TestConnector
   beforeAll(async () => {
-    const authority = await createCertificateAuthority()
+    authority = await createCertificateAuthority()
     origin = await startWebSocketOrigin(await authority.issue({ names: ['localhost'] }))
     connector = await startConnector({ origins: { chat: { url: origin.url, tls: { ca: authority.cert } } } })
   })
@@ -182,15 +183,20 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     expect(frame).toBe('\x81\x05early')
   })
 
-  it('is counted: 101 as 1xx, and its connection as one that left the pool', async () => {
-    const before = await connector.pool('chat')
+  it('is counted: 101 as 1xx, and its connection as one that takes no more requests until it ends', async () => {
+    const state = async () => {
+      const { connections, closed } = await connector.pool('chat')
+      return [connections.leased, connections.draining, closed['upgraded'] ?? 0]
+    }
+    await expect.poll(async () => (await state())[1]).toBe(0) // those of the tests before
+    const [, , endedBefore = 0] = await state()
     const socket = await open(`${connector.url}/`)
-    socket.terminate()
-    const after = await connector.pool('chat')
-    expect((after.closed['upgraded'] ?? 0) - (before.closed['upgraded'] ?? 0)).toBe(1)
-    expect(after.connections).toMatchObject({ leased: 0, draining: 0 })
+    expect(await state()).toEqual([0, 1, endedBefore])
     const page = parsePrometheusText(await (await fetch(`${connector.adminUrl}/metrics`)).text())
-    expect(page.sum('middlemile_requests_total', { status_class: '1xx' })).toBe(after.closed['upgraded'])
+    expect(page.sum('middlemile_connections', { state: 'draining' })).toBe(1)
+    expect(page.sum('middlemile_requests_total', { status_class: '1xx' })).toBe(endedBefore + 1)
+    socket.terminate()
+    await expect.poll(state).toEqual([0, 0, endedBefore + 1])
     await expect.poll(async () => openClients(connector)).toBe(0)
   })
 
@@ -210,6 +216,18 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     ]
     expect(response.statusCode).toBe(502)
     request.destroy()
+  })
+
+  it('holds up a drain until its timeout, which ends it', async () => {
+    await using draining = await startConnector({
+      shutdown: { drainTimeout: '200ms' },
+      origins: { chat: { url: origin.url, tls: { ca: authority.cert } } },
+    })
+    const socket = await open(`${draining.url}/`)
+    const closed = once(socket, 'close')
+    await draining.service.drain()
+    await closed
+    expect(draining.service.stats().totalConnections).toBe(0)
   })
 
   it('ends with the connector', async () => {

@@ -12,7 +12,8 @@ export interface AdminActions {
   /** Undefined: no origin has that name. */
   explain(originName: string): Promise<Explanation | undefined>
   migrate: Migrate
-  startDrain(): void
+  /** False: not yet, it is starting. */
+  startDrain(): boolean
   reload(): Promise<ReloadResult>
 }
 
@@ -83,10 +84,10 @@ const ROUTES: readonly Route[] = [
     pattern: /^\/drain$/,
     shown: '/drain',
     does: 'takes no more requests and lets the open ones end; the process stays',
-    run: actions => {
+    run: actions =>
       actions.startDrain()
-      return json(202, { draining: true })
-    },
+        ? json(202, { draining: true })
+        : text(503, `not ready: ${actions.notReadyBecause() ?? ''}\n`),
   },
   {
     method: 'POST',

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { ListenAddress } from '../config/listen-address.ts'
 import { text } from './admin-response.ts'
 import { type AdminActions, answerAdmin } from './admin-routes.ts'
+import { foreignBecause } from './foreign-page.ts'
 
 /** What routes take is a handful of fields. */
 const MAX_BODY_BYTES = 4_096
@@ -15,12 +16,17 @@ export interface AdminServer {
 /** Serves the admin routes. It is apart from the listeners: it answers while they drain, and never on their addresses. */
 export async function startAdminServer(address: ListenAddress, actions: AdminActions): Promise<AdminServer> {
   const server = createServer((request, response) => {
-    void respond(actions, request, response)
+    void respond(actions, address.host, request, response)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(address.port, address.host, resolve)
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
   })
+  // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
+  server.on('error', () => {})
   const { address: host, port } = server.address() as AddressInfo // it listens on TCP
   return {
     address: { host, port },
@@ -34,17 +40,24 @@ export async function startAdminServer(address: ListenAddress, actions: AdminAct
 
 async function respond(
   actions: AdminActions,
+  ownHost: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (isForeignPage(request)) {
-    request.resume()
-    response.writeHead(403, { 'content-type': 'text/plain' }).end('not from another site\n')
+  const { method = 'GET', headers } = request
+  const target = targetOf(request.url ?? '/')
+  if (target === undefined) {
+    refuse(request, response, 400, 'the target of the request is no URL')
     return
   }
-  const { method = 'GET', url = '/' } = request
+  const { pathname, searchParams: query } = target
+  const { host, origin, 'sec-fetch-site': site } = headers
+  const because = foreignBecause({ method, path: pathname, host, origin, site }, ownHost)
+  if (because !== undefined) {
+    refuse(request, response, 403, because)
+    return
+  }
   try {
-    const { pathname, searchParams: query } = new URL(url, 'http://admin')
     const body = await bodyOf(request)
     const answer =
       body === undefined
@@ -74,11 +87,16 @@ async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString('utf8')
 }
 
-/**
- * A page of another site may make a browser on this machine send us a POST (no CORS check applies to a plain one). Browsers say so
- * (Fetch Metadata); other clients do not send the field.
- */
-function isForeignPage(request: IncomingMessage): boolean {
-  const site = request.headers['sec-fetch-site']
-  return request.method === 'POST' && site !== undefined && site !== 'same-origin' && site !== 'none'
+/** Undefined: it is no URL. A path that begins with two slashes is a path, and names no host. */
+function targetOf(url: string): URL | undefined {
+  try {
+    return new URL(url.startsWith('/') ? `http://admin${url}` : url, 'http://admin')
+  } catch {
+    return undefined
+  }
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, because: string): void {
+  request.resume()
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${because}\n`)
 }

@@ -14,10 +14,10 @@ import { http2Group } from './http2-group.ts'
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
 import { durationField, optionGroup } from './option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
+import { originNameField } from './origin-name.ts'
 import { resolverGroup } from './resolver-group.ts'
 import { listenTlsField } from './tls-fields.ts'
 
-const ORIGIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 /** A Via pseudonym: a token, or a host with or without a port (RFC 9110 7.6.3). */
 const PSEUDONYM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?::\d{1,5})?$/
 
@@ -84,10 +84,7 @@ export function configSchema(directory: string) {
     dnsServers: z.array(endpointField).min(1).optional(),
     defaults: z.strictObject(originOptionFields(directory)).optional(),
     origins: z
-      .record(
-        z.string().regex(ORIGIN_NAME, 'must be a name of letters, digits, dot, dash, underscore'),
-        z.strictObject(originFields(directory)),
-      )
+      .record(originNameField, z.strictObject(originFields(directory)))
       .refine(origins => Object.keys(origins).length > 0, 'must have at least 1 origin'),
     routes: z
       .array(

@@ -23,6 +23,8 @@ export type GivenOptions<Options> = {
 interface NumberRange {
   min?: number
   max?: number
+  /** 0 is fine although it is below `min`. */
+  orZero?: true
 }
 
 /** By option. */
@@ -74,10 +76,10 @@ export const durationField = z.unknown().transform((value, context) => {
   return z.NEVER
 })
 
-function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
+function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY, orZero }: NumberRange) {
   return durationField.superRefine((value, context) => {
-    if (value >= min && value <= max) return
-    const bound = value < min ? `at least ${min} ms` : `at most ${max} ms`
+    if ((value >= min && value <= max) || (orZero && value === 0)) return
+    const bound = value < min ? `${orZero ? '0 or ' : ''}at least ${min} ms` : `at most ${max} ms`
     context.addIssue({ code: 'custom', message: `must be ${bound}, not ${value} ms` })
   })
 }

@@ -64,6 +64,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
         body: client.body,
         authority: request.authority,
         upgrade: client.upgrade,
+        isUpgradeOptional: isUpgradeOptional(client),
       },
       this,
     )
@@ -140,6 +141,14 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     this.#clientError = error
     this.#handle?.abort(error)
   }
+}
+
+/**
+ * A server may ignore Upgrade and answer the request (RFC 9110 7.8), but not an extended CONNECT; and a client of WebSocket can do nothing with such an
+ * answer (RFC 6455 4.1).
+ */
+function isUpgradeOptional({ upgrade, method, httpVersion }: IngressExchange): boolean {
+  return upgrade !== undefined && httpVersion === '1.1' && !(upgrade === 'websocket' && method === 'GET')
 }
 
 /**

@@ -13,9 +13,12 @@ const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
   'resolver',
 ]
 
-/** What a reload leaves as it was, though the new configuration says otherwise. */
-export function restartWarnings(before: ServiceSettings, after: ServiceSettings): string[] {
-  return RESTART_ONLY.filter(part => !isDeepStrictEqual(before[part], after[part])).map(
+/** What a reload leaves as it was when the service started, though the new configuration says otherwise. */
+export function restartWarnings(started: ServiceSettings, after: ServiceSettings): string[] {
+  const warnings = RESTART_ONLY.filter(part => !isDeepStrictEqual(started[part], after[part])).map(
     part => `${part}: the change takes effect at the next start`,
   )
+  if (started.forwarding.pseudonym !== after.forwarding.pseudonym)
+    warnings.push('forwarding.via: what a listener refuses by itself has the new name from the next start on')
+  return warnings
 }

@@ -5,6 +5,7 @@ import {
   DEFAULT_POOL_OPTIONS,
   type MigrateOptions,
   type Observer,
+  type PoolStats,
   type QlogObserver,
   qlogObserver,
   systemClock,
@@ -43,6 +44,8 @@ export type SettingsResult =
 export class RunningService implements Service {
   #phase: 'starting' | 'running' | 'draining' | 'closed' = 'starting'
   #settings: ServiceSettings
+  /** What sockets and files were opened by: a reload leaves those as they are. */
+  readonly #startedWith: ServiceSettings
   readonly #read: ConfigReader
   readonly #logger: Logger
   readonly #metrics: ServiceMetrics
@@ -51,12 +54,14 @@ export class RunningService implements Service {
   readonly #forwarder: Forwarder
   readonly transport: Transport
   #sockets: OpenSockets = { listeners: [], admin: undefined }
+  #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
   /** What the configuration calls each origin, by key. */
   #originNames: ReadonlyMap<string, string>
 
   private constructor(settings: ServiceSettings, logger: Logger, read: ConfigReader) {
     this.#settings = settings
+    this.#startedWith = settings
     this.#logger = logger
     this.#read = read
     this.#originNames = originNames(settings)
@@ -121,11 +126,18 @@ export class RunningService implements Service {
     return this.transport.stats()
   }
 
-  async reload(config?: ServiceConfig): Promise<ReloadResult> {
+  /** One after the other: what was asked for last stays, however long each file took to read. */
+  reload(config?: ServiceConfig): Promise<ReloadResult> {
+    const reloaded = this.#reloading.then(() => this.#reload(config))
+    this.#reloading = reloaded.catch(() => {}) // who asked hears of it
+    return reloaded
+  }
+
+  async #reload(config: ServiceConfig | undefined): Promise<ReloadResult> {
     const result = await this.#read(config)
     if (!result.ok) return this.#refuseReload(result.faults)
     const { settings } = result
-    const warnings = [...settings.warnings, ...restartWarnings(this.#settings, settings)]
+    const warnings = [...settings.warnings, ...restartWarnings(this.#startedWith, settings)]
     // No await from here on: requests see the old configuration or the new one, never half of each. The transport comes first,
     // since it alone can still refuse.
     try {
@@ -147,9 +159,10 @@ export class RunningService implements Service {
     return { ok: true, warnings }
   }
 
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
+    if (this.#phase === 'starting') return // there is nothing to drain yet, and later there will be
     this.#draining ??= this.#drain()
-    return this.#draining
+    await this.#draining
   }
 
   async close(): Promise<void> {
@@ -228,18 +241,20 @@ export class RunningService implements Service {
         const found = this.#settings.origins.find(origin => origin.name === name)
         return found === undefined ? undefined : await this.transport.migrate(found.origin.key, to)
       },
-      startDrain: () => void this.drain(),
+      startDrain: () => {
+        if (this.#phase === 'starting') return false
+        void this.drain()
+        return true
+      },
       reload: () => this.reload(),
     }
   }
 
   /** The statistics of the transport, each pool with the name of its origin. */
   #poolsPage() {
-    const { pools, totalConnections } = this.transport.stats()
-    return {
-      totalConnections,
-      pools: pools.map(pool => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })),
-    }
+    const { pools, leaving, totalConnections } = this.transport.stats()
+    const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
+    return { totalConnections, pools: pools.map(named), leaving: leaving.map(named) }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { CloseReason, PathHealth, PoolStats, TransportStats } from '../../index.ts'
+import { REMOVED_ORIGIN } from '../config/origin-name.ts'
 import type { DurationHistogram } from './duration-histogram.ts'
 import type { OriginMetrics } from './origin-metrics.ts'
 import { type ProtocolMetrics, STATUS_CLASSES } from './protocol-metrics.ts'
@@ -60,7 +61,11 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
         value,
       })),
   )
-  histogram('middlemile_queue_seconds', 'Waiting for a connection', metrics => metrics.queue)
+  histogram(
+    'middlemile_queue_seconds',
+    'Waiting for connections, tries not included',
+    metrics => metrics.queue,
+  )
   counter(
     'middlemile_requests_reused_total',
     'Requests on a connection that had carried one before',
@@ -161,8 +166,22 @@ export function registerPoolMetrics(
       })
     })
 
-  perPool(
-    'gauge',
+  /** What is there now, in pools that a reload has put out of use as well. */
+  const perOrigin = (
+    name: string,
+    help: string,
+    samples: (pool: PoolStats, labels: Labels) => Iterable<Sample>,
+  ) =>
+    registerScraped(registry, 'gauge', name, help, () => {
+      const { pools, leaving } = stats()
+      const names = new Map(configured().map(({ key, name }) => [key, name]))
+      const shown = [...pools.filter(({ origin }) => names.has(origin)), ...leaving]
+      return added(
+        shown.flatMap(pool => [...samples(pool, { origin: names.get(pool.origin) ?? REMOVED_ORIGIN })]),
+      )
+    })
+
+  perOrigin(
     'middlemile_connections',
     'Connections by protocol and state; those that are being made have no protocol yet',
     ({ connections, byProtocol }, labels) => [
@@ -176,7 +195,7 @@ export function registerPoolMetrics(
     ],
   )
   const perProtocol = (name: string, help: string, field: 'streams' | 'capacity') =>
-    perPool('gauge', name, help, ({ byProtocol }, labels) =>
+    perOrigin(name, help, ({ byProtocol }, labels) =>
       Object.entries(byProtocol).map(([protocol, counts]) => ({
         labels: { ...labels, protocol },
         value: counts[field],
@@ -210,7 +229,7 @@ export function registerPoolMetrics(
     'Packets that came behind a gap / packets that came, on the open connections over TCP',
     ({ outOfOrderRatio }) => outOfOrderRatio,
   )
-  perPool('gauge', 'middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
+  perOrigin('middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },
   ])
   perPool(
@@ -231,4 +250,14 @@ export function registerPoolMetrics(
     'Seconds of handshakes that were avoided, by all means together',
     ({ handshakeSecondsSaved }, labels) => [{ labels, value: handshakeSecondsSaved }],
   )
+}
+
+/** One sample for each set of labels: the sum. */
+function added(samples: readonly Sample[]): Iterable<Sample> {
+  const sums = new Map<string, Sample>()
+  for (const { labels, value } of samples) {
+    const key = JSON.stringify(labels)
+    sums.set(key, { labels, value: value + (sums.get(key)?.value ?? 0) })
+  }
+  return sums.values()
 }

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
+import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/origin-name.ts'
 import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
@@ -13,10 +14,6 @@ export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
 }
-
-/** The label of requests that came to no origin, and of origins that a reload removed while they still had exchanges. */
-const NO_ORIGIN = 'none'
-const REMOVED_ORIGIN = 'removed'
 
 /** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
 export class ServiceMetrics {
@@ -132,7 +129,7 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
     registry,
     'counter',
     'middlemile_ingress_connections_total',
-    'Client connections by what became of them',
+    'Client connections by what became of them; one whose handshake failed was accepted before, and counts as both',
     () => [
       { labels: { outcome: 'accepted' }, value: sum(({ connections }) => connections.accepted) },
       { labels: { outcome: 'refused' }, value: sum(({ connections }) => connections.refused) },

@@ -70,13 +70,15 @@ export class FakeClient {
   readonly exchanges: IngressExchange[] = []
   readonly aborted: TransportError[] = []
   readonly session: Http1Session
+  /** Sockets whose silence is watched, each with the one below it. */
+  readonly watched: (readonly [Duplex, Duplex])[] = []
   drains = 0
 
   constructor(limits: Partial<IngressLimits> = {}, handler?: (exchange: IngressExchange) => void) {
     const all = { ...DEFAULT_INGRESS_LIMITS, ...limits }
     this.session = new Http1Session(this.socket, {
       limits: all,
-      silence: { add: () => {} },
+      silence: { add: (socket, tcp) => void this.watched.push([socket, tcp]) },
       codecLimits: {
         ...DEFAULT_CODEC_LIMITS,
         maxLineBytes: all.maxLineBytes,

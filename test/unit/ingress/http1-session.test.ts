@@ -76,6 +76,55 @@ describe('Http1Session: requests', () => {
 })
 
 describe('Http1Session: the life of a connection', () => {
+  it('stays idle when a client ends a request with an empty line, in one piece or two', async () => {
+    const limits = { headerTimeoutMs: 100, keepAliveTimeoutMs: 1000 }
+    const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi'
+    for (const pieces of [[`${POST}\r\n`], [`${POST}\r`, '\n'], [POST, '\r', '\n']]) {
+      const client = new FakeClient(limits, exchange => answerOk(exchange))
+      for (const piece of pieces) client.send(piece)
+      client.clock.advance(500)
+      expect([client.output, client.socket.writableEnded]).toEqual([OK, false])
+      client.send(GET)
+      expect(client.output).toBe(OK + OK)
+      client.send('\r\n')
+      client.clock.advance(1000)
+      await tick()
+      expect([client.output, client.socket.writableEnded], 'closed as an idle one').toEqual([OK + OK, true])
+    }
+  })
+
+  it('ends quietly behind an empty line: the client closes, or the listener drains', () => {
+    for (const end of ['receiveEnd', 'drain'] as const) {
+      const client = new FakeClient({}, exchange => answerOk(exchange))
+      client.send(`${GET}\r\n`)
+      client.session[end]()
+      expect([client.output, client.socket.writableEnded, client.socket.destroyed]).toEqual([OK, true, false])
+    }
+  })
+
+  it('answers 408 when a head begins behind an empty line and does not go on', () => {
+    const client = new FakeClient({ headerTimeoutMs: 100 })
+    client.send('\r\n')
+    client.clock.advance(1000)
+    client.send('GET')
+    client.clock.advance(99)
+    expect(client.output).toBe('')
+    client.clock.advance(1)
+    expect(client.output).toMatch(/^HTTP\/1\.1 408 /)
+  })
+
+  it('refuses a second empty line', () => {
+    const client = new FakeClient({}, exchange => answerOk(exchange))
+    client.send(`${GET}\r\n`)
+    client.send('\r\n')
+    expect(client.output.slice(OK.length)).toMatch(/^HTTP\/1\.1 400 /)
+  })
+
+  it('is watched from its start for a client that acknowledges nothing', () => {
+    const { watched, socket } = new FakeClient()
+    expect(watched).toEqual([[socket, socket]])
+  })
+
   it('stays open between requests, and closes when it was idle too long', async () => {
     const client = new FakeClient({ keepAliveTimeoutMs: 1000 }, exchange => answerOk(exchange))
     client.clock.advance(900)

@@ -142,6 +142,17 @@ describe('Http3Session: the life of a connection', () => {
     expect([client.stats.badRequests, client.events]).toEqual([{}, []])
   })
 
+  it('is drained when it has taken too much that nobody read, and answers what is under way', async () => {
+    const client = FakeHttp3Client.established({})
+    const asked = client.ask()
+    await client.until(() => client.exchanges.length === 1)
+    client.session.onExhausted()
+    await client.until(() => client.goaways > 0)
+    answerOk(client.exchange)
+    await client.until(() => client.isGone)
+    expect(String(asked)).toBe('200 "ok"')
+  })
+
   it('is drained when it was asked for nothing for too long, though the client sends signs of life', async () => {
     const client = FakeHttp3Client.established({ limits: { keepAliveTimeoutMs: 1000 }, handler: answer })
     await client.pass(700)

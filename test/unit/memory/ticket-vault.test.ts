@@ -139,6 +139,24 @@ describe('kept tickets', () => {
     expect(start().take()).toBe('a')
   })
 
+  it('come back as used when somebody had them meanwhile, or not at all while they are out', () => {
+    const first = start()
+    first.put('peer', 'a')
+    const taken = first.tickets.take('peer', first.clock.now())!
+    first.vault.flush() // lies with the keeper for whoever comes
+    expect(first.take()).toBe('a, used')
+    first.tickets.giveBack('peer', taken)
+    expect(first.take()).toBe('a, used')
+
+    const second = start()
+    second.put('other', 'b')
+    const early = second.tickets.take('other', second.clock.now())!
+    second.vault.flush()
+    expect(start().take('other')).toMatch(/^b/)
+    second.tickets.giveBack('other', early)
+    expect(second.take('other')).not.toBe('b')
+  })
+
   it('are forgotten with their peer', () => {
     const one = start()
     one.put('peer', 'a')

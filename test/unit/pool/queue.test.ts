@@ -73,6 +73,20 @@ describe('a refusal', () => {
     expect(message).toContain('raise pool.maxConnections')
   })
 
+  it('counts a tunnel as busy: it takes no requests, and keeps its place until it ends', () => {
+    const pool = new PoolScript({ queueTimeoutMs: 10, maxConnections: 1 }).open(1)
+    const message = messageOf(pool, () => {
+      pool.acquire('a')
+      pool.draining(1, 'upgraded')
+      expect(pool.acquire('b')).toEqual([])
+      pool.advance(10)
+    })
+    expect(message).toContain('(pool.maxConnections = 1), 1 of them busy')
+    pool.acquire('c')
+    pool.streamClosed(1)
+    expect(pool.closed(1)).toEqual(['connect #2'])
+  })
+
   it('tells of an origin that is slow to connect', () => {
     const pool = new PoolScript({ queueTimeoutMs: 10, maxConnections: 1 })
     const message = messageOf(pool, () => {

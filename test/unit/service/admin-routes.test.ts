@@ -39,7 +39,7 @@ function setUp(changes: Partial<AdminActions> = {}) {
     pools: () => ({ pools: [] }),
     explain: async name => (name === 'my shop' ? EXPLANATION : undefined),
     migrate: async () => undefined,
-    startDrain: () => calls.push('drain'),
+    startDrain: () => calls.push('drain') > 0,
     reload: async () => ({ ok: true, warnings: ['w'] }),
     ...changes,
   }
@@ -102,6 +102,11 @@ describe('the admin routes', () => {
     const { answer, calls } = setUp()
     expect(await answer('POST', '/drain')).toMatchObject({ status: 202 })
     expect(calls).toEqual(['drain'])
+  })
+
+  it('start no drain of what has not started', async () => {
+    const { answer } = setUp({ startDrain: () => false, notReadyBecause: () => 'starting' })
+    expect(await answer('POST', '/drain')).toMatchObject({ status: 503, text: 'not ready: starting\n' })
   })
 
   it('reload, and give the faults of a configuration that was refused', async () => {

@@ -93,6 +93,11 @@ origins:
       ],
     ],
     [
+      'a longest pause that the kernel refuses, and not one that is left to it',
+      'listen: [{ address: :80 }]\ndefaults: { socket: { retransmitMax: 0 } }\norigins: { a: { url: https://a, hosts: [a], socket: { retransmitMax: 500ms } }, b: { url: https://b, hosts: [b], socket: { retransmitMax: 1s } } }',
+      ['3:70: origins.a.socket.retransmitMax: must be 0 or at least 1000 ms, not 500 ms'],
+    ],
+    [
       'groups that OpenSSL does not know',
       withOrigin('{ url: https://a, tls: { groups: "X25519:P-257" } }'),
       ['3:29: origins.a.tls: TLS cannot use this: Failed to set ECDH curve'],

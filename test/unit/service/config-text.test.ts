@@ -431,6 +431,14 @@ routes:
       'listen: [{ address: :80 }]\norigins: { "a b": { url: http://a } }',
       ['2:12: origins["a b"]: must be a name of letters, digits, dot, dash, underscore'],
     ],
+    [
+      'an origin name that metrics have taken',
+      'listen: [{ address: :80 }]\norigins: { none: { url: http://a, hosts: [a] }, removed: { url: http://b, hosts: [b] } }',
+      [
+        '2:12: origins.none: must be another name: metrics count under none and removed what belongs to no origin',
+        '2:49: origins.removed: must be another name: metrics count under none and removed what belongs to no origin',
+      ],
+    ],
     ['a key twice', 'listen: [{ address: :80 }]\nlisten: []', ['2:1: Map keys must be unique']],
     [
       'text that is not YAML',

@@ -213,6 +213,18 @@ describe('an upgrade', () => {
     return { client, origin: origin.near, originEnd: origin.far }
   }
 
+  it.each([
+    ['GET', 'websocket', '1.1', false],
+    ['GET', 'tls/1.2', '1.1', true],
+    ['POST', 'tcp', '1.1', true],
+    ['GET', 'connect-udp', '2', false], // an extended CONNECT is nothing else
+  ])('with %s to %s from HTTP/%s may be ignored: %s', (method, upgrade, httpVersion, isOptional) => {
+    const client = new FakeIngressExchange({ method, upgrade })
+    client.httpVersion = httpVersion
+    const { dispatch } = forwarded(client)
+    expect(dispatch.request).toMatchObject({ upgrade, isUpgradeOptional: isOptional })
+  })
+
   it('joins client and origin both ways, and passes each end on', async () => {
     const { client, origin } = upgraded()
     expect(client.log).toEqual(['upgrade 101'])

@@ -110,7 +110,7 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
   const metrics = new ServiceMetrics({
-    transportStats: () => ({ pools: [{ ...POOL, ...pool }], totalConnections: 10 }),
+    transportStats: () => ({ pools: [{ ...POOL, ...pool }], leaving: [], totalConnections: 10 }),
     ingressStats: () => [ingress],
   })
   metrics.configure([{ name: 'shop', origin: SHOP }])

@@ -36,4 +36,9 @@ describe('a reload', () => {
       'resolver',
     ])
   })
+
+  it('says that what listeners answer themselves keeps the old name', () => {
+    const renamed = settings({ forwarding: { via: 'other', trustForwarded: true } })
+    expect(restartWarnings(settings(), renamed)).toEqual([expect.stringMatching(/^forwarding\.via: /)])
+  })
 })

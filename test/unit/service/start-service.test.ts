@@ -1,6 +1,9 @@
+import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/service/config/parse-config.ts'
 import { startService, startServiceFromFile } from '../../../src/service/index.ts'
 import { isAddressInUse, listenFailure } from '../../../src/service/lifecycle/listen-failure.ts'
+import { RunningService, type SettingsResult } from '../../../src/service/lifecycle/running-service.ts'
 
 describe('startService', () => {
   it('rejects a bad configuration with every fault, before it opens anything', async () => {
@@ -36,5 +39,41 @@ describe('a server that cannot be opened', () => {
     expect(listenFailure('the admin server', { host: '', port: 80 }, other).message).toBe(
       'cannot open the admin server on :80: something else',
     )
+  })
+})
+
+describe('reloads that come together', () => {
+  const read = (names: readonly string[]) => {
+    const origins = Object.fromEntries(
+      names.map(name => [name, { url: `http://${name}.test`, hosts: [name] }]),
+    )
+    const parsed = parseConfig({ listen: [{ address: '127.0.0.1:0' }], admin: 'off', origins }, '.')
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
+    return parsed
+  }
+
+  it('are done one after the other: the last one stays, however long the one before took to read', async () => {
+    let finishSlow = (_result: SettingsResult): void => {}
+    const slow = new Promise<SettingsResult>(resolve => {
+      finishSlow = resolve
+    })
+    const reads: (() => Promise<SettingsResult>)[] = [
+      () => slow,
+      () => Promise.reject(new Error('no file')),
+      async () => read(['a', 'b', 'c']),
+    ]
+    const lines: string[] = []
+    const logger = pino({ level: 'info' }, { write: line => void lines.push(line) })
+    await using service = await RunningService.start(read(['a']).settings, logger, () => reads.shift()!()) // one for each reload
+    const reloads = [service.reload(), service.reload(), service.reload()]
+    await new Promise(resolve => setImmediate(resolve))
+    finishSlow(read(['a', 'b']))
+    expect((await Promise.allSettled(reloads)).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+    const counts = lines.map(line => /reloaded: (\d) origins/.exec(line)?.[1]).filter(count => count)
+    expect(counts).toEqual(['2', '3'])
   })
 })

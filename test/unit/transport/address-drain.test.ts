@@ -131,6 +131,22 @@ describe('AddressDrain', () => {
     expect(pool.open.map(({ endpoint }) => endpoint.address)).toEqual(['b'])
   })
 
+  it('leaves those alone that take no requests any more, such as tunnels', async () => {
+    const { drain, pool, answer, pass } = setUp()
+    pool.connect('a', 'a', 'b')
+    pool.open[0] = { ...pool.open[0]!, endedBy: 'upgraded' }
+    drain.onConnected()
+    answer('a b')
+    await pass(EVERY)
+    answer('b')
+    await pass(5 * EVERY)
+    expect(pool.retired).toHaveLength(1)
+    expect(pool.open.map(({ endpoint, endedBy }) => [endpoint.address, endedBy])).toEqual([
+      ['a', 'upgraded'],
+      ['b', undefined],
+    ])
+  })
+
   it('makes a connection to an address of now first, where there is none', async () => {
     const { drain, pool, answer, pass } = setUp()
     pool.connect('a', 'a')

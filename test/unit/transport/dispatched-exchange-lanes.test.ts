@@ -132,6 +132,18 @@ describe('DispatchedExchange among lanes', () => {
     expect(world.log).toEqual(['acquire'])
   })
 
+  it('gives no head to who aborted it for what was found there', () => {
+    world.readsAltSvc = true
+    const { exchange, handler } = world.exchange()
+    const controller = world.lease(exchange)
+    world.onHead = () => {
+      exchange.abort(died('no', 'MM_ABORTED'))
+      exchange.onResponseError(controller, died('no', 'MM_ABORTED'))
+    }
+    exchange.onResponseStart(controller, 200, [], '')
+    expect(handler.log).toEqual(['request-start', 'response-error MM_ABORTED no'])
+  })
+
   it('shows heads of responses to who looks for advertisements, where anybody does', () => {
     for (const reads of [true, false]) {
       world.readsAltSvc = reads

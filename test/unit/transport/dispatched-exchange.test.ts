@@ -103,6 +103,16 @@ describe('DispatchedExchange', () => {
       exchange.abort(gone)
       expect(source.isCancelled).toBe(true)
     })
+
+    it('with a body whose source throws when it is told: ends all the same', () => {
+      const source = new ScriptedSource()
+      source.onCancel = () => {
+        throw new Error('a defect')
+      }
+      const { exchange, handler } = world.exchange({ method: 'PUT', body: source })
+      exchange.abort(gone)
+      expect([handler.error, world.ended.length]).toEqual([gone, 1])
+    })
   })
 
   describe('sent again', () => {
@@ -116,6 +126,32 @@ describe('DispatchedExchange', () => {
       expect(handler.log).toEqual(['request-start', 'request-start', 'response-end'])
       expect(world.ended).toMatchObject([{ retries: 1, connectionId: 2, reused: false, error: undefined }])
       expect([exchange.retries, exchange.connection?.id]).toEqual([1, 2])
+    })
+
+    it('waited in its queues, and not while a try was out that failed', () => {
+      const { exchange } = world.exchange()
+      world.clock.advance(10)
+      const first = world.lease(exchange, { reused: true })
+      world.clock.advance(1_000)
+      exchange.onResponseError(first, died())
+      expect(exchange.queueMs).toBe(10)
+      world.clock.advance(3)
+      exchange.onLeaseFailed(died('no', 'MM_CONNECT_REFUSED'))
+      world.clock.advance(2)
+      expect(exchange.queueMs).toBe(15)
+      const last = world.lease(exchange, { id: 2 })
+      world.clock.advance(20)
+      exchange.onResponseStart(last, 200, [], '')
+      exchange.onResponseEnd(last, [])
+      const refused = world.exchange({}, { maxRetries: 0 })
+      world.clock.advance(7)
+      refused.exchange.onLeaseFailed(died('no', 'MM_CONNECT_REFUSED'))
+      world.clock.advance(100)
+      expect([exchange.queueMs, refused.exchange.queueMs]).toEqual([15, 7])
+      expect(world.ended).toMatchObject([
+        { retries: 2, queueMs: 15, ttfbMs: 20, totalMs: 1_035 },
+        { queueMs: 7 },
+      ])
     })
 
     it('when its reused connection was dead before a byte was written, whatever the method, on a new one', () => {
@@ -219,6 +255,29 @@ describe('DispatchedExchange', () => {
         code: 'MM_UPGRADE_UNAVAILABLE',
         cause: { code: 'MM_ALPN_MISMATCH' },
       })
+    })
+
+    it('goes without where it is optional and nobody can be asked, whatever body it has', () => {
+      const optional = { method: 'POST', upgrade: 'tls/1.2', isUpgradeOptional: true, body: Buffer.from('x') }
+      const { exchange, handler } = world.exchange(optional, { maxRetries: 0 })
+      exchange.onResponseError(world.lease(exchange), unavailable)
+      exchange.onLeaseFailed(died('no', 'MM_ALPN_MISMATCH'))
+      expect(world.log).toEqual(['acquire', 'acquire upgrade again', 'acquire again'])
+      world.hasDetour = false
+      const without = world.exchange(optional, { maxRetries: 0 })
+      without.exchange.onResponseError(world.lease(without.exchange), unavailable)
+      for (const way of [exchange, without.exchange]) {
+        const controller = world.lease(way)
+        expect(world.opened?.request).toMatchObject({
+          upgrade: undefined,
+          method: 'POST',
+          body: optional.body,
+        })
+        way.onResponseStart(controller, 200, [], '')
+        way.onResponseEnd(controller, [])
+      }
+      expect([handler.log.at(-1), without.handler.log.at(-1)]).toEqual(['response-end', 'response-end'])
+      expect(world.extendedConnect, 'what extended CONNECT cannot say tells nothing of it').toEqual([])
     })
 
     it('is given up while it waits on the detour', () => {

@@ -61,6 +61,8 @@ export class FakeExchangeWorld {
   /** Responses are looked at for advertisements: those that were. */
   readsAltSvc = false
   readonly heads: number[] = []
+  /** What an observer of what was found there does. */
+  onHead: (() => void) | undefined
   /** The lane that requests take; `race`: both of them. */
   way: 'tcp' | 'h3' | 'race' = 'tcp'
   /** There is TCP beside HTTP/3. */
@@ -121,7 +123,10 @@ export class FakeExchangeWorld {
         wayOf: () => (this.way === 'race' ? [] : this.way === 'h3' ? http3 : tcp),
         pathOf: (connection: Connection) => this.#paths.get(connection),
         race: (_way: unknown, _racer: unknown, isReplay: boolean) => this.#race(isReplay),
-        onResponseHead: (status: number) => void this.heads.push(status),
+        onResponseHead: (status: number) => {
+          this.heads.push(status)
+          this.onHead?.()
+        },
         onSample: (sample: ExchangeSample) => void this.samples.push(sample),
       },
       upgrades: {

@@ -26,7 +26,10 @@ describe('a race of lanes', () => {
   let clock: FakeClock
   let log: string[]
   let pools: Record<'h3' | 'tcp', FakePool>
+  /** What an observer does when it hears of the end. */
+  let onEnded: ((race: LaneRace) => void) | undefined
   beforeEach(() => {
+    onEnded = undefined
     clock = new FakeClock(1_000)
     log = []
     pools = { h3: new FakePool('h3', log), tcp: new FakePool('tcp', log) }
@@ -56,7 +59,10 @@ describe('a race of lanes', () => {
       clock,
       racer,
       isReplay,
-      onEnded: (one, winner) => void log.push(`ended after ${one.events.length}, ${winner?.name}`),
+      onEnded: (one, winner) => {
+        log.push(`ended after ${one.events.length}, ${winner?.name}`)
+        onEnded?.(one)
+      },
     })
     race.start()
     return race
@@ -103,6 +109,14 @@ describe('a race of lanes', () => {
     late!.onLease(connection(), false)
     late!.onLeaseFailed(silent)
     expect(log.slice(ended)).toEqual(['h3: release'])
+  })
+
+  it('is won by nobody when who hears of its end aborts it: the lease goes back', () => {
+    onEnded = race => race.abort()
+    start()
+    lease('h3')
+    expect(log).toEqual(['h3: acquire', 'ended after 2, h3', 'h3: release'])
+    expect(clock.pendingTimers()).toBe(0)
   })
 
   it('asks again as a replay', () => {

@@ -23,7 +23,7 @@ describe('the socket options', () => {
     )
   })
 
-  describe.each(Object.entries(SOCKET_RANGES))('%s', (name, { min, max }) => {
+  describe.each(Object.entries(SOCKET_RANGES))('%s', (name, { min, max, orZero = false }) => {
     it('may be both its ends', () => {
       expect([fault({ [name]: min }), fault({ [name]: max })]).toEqual([undefined, undefined])
     })
@@ -32,9 +32,19 @@ describe('the socket options', () => {
       'may not be %j, and the error names it with its range',
       value => {
         expect(fault({ [name]: value })).toBe(
-          `socket.${name} must be a whole number from ${min} to ${max}, not ${String(value)}`,
+          `socket.${name} must be ${orZero ? '0 or ' : ''}a whole number from ${min} to ${max}, not ${String(value)}`,
         )
       },
+    )
+
+    it('may be left to the system', () => {
+      expect(fault({ [name]: 0 })).toBeUndefined()
+    })
+  })
+
+  it.each([1, 500, 999])('have no pause between retransmissions of %i ms, which the kernel refuses', ms => {
+    expect(fault({ retransmitMaxMs: ms })).toBe(
+      `socket.retransmitMaxMs must be 0 or a whole number from 1000 to 120000, not ${ms}`,
     )
   })
 

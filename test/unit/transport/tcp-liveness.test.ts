@@ -42,6 +42,20 @@ describe('tcpTimes', () => {
     expect([without.retransmitMaxMs, silenceBoundMs(liveness, without)]).toEqual([5_000, 20_000])
   })
 
+  it.each([
+    [1, 1, 1, 1],
+    [999, 50, 1, 1],
+    [1_499, 1_500, 1, 2],
+    [32_766_500, 32_767_000, 32_767, 32_767],
+  ])('count whole seconds of keepalive, as the kernel does: %i and %i ms', (delay, interval, ...rounded) => {
+    const liveness = { intervalMs: 5_000, timeoutMs: 15_000 }
+    const found = tcpTimes(liveness, { keepAliveDelayMs: delay, keepAliveIntervalMs: interval })
+    const [delaySeconds, intervalSeconds] = rounded
+    const { retransmitMaxMs } = found
+    expect(found).toEqual(times(delaySeconds, intervalSeconds, 2, retransmitMaxMs))
+    expect(silenceBoundMs(liveness, found)).toBe((delaySeconds + 2 * intervalSeconds) * 1_000)
+  })
+
   it("are the system's, and nobody watches, without keepalive and liveness", () => {
     const liveness = { intervalMs: 5_000, timeoutMs: 0 }
     const found = tcpTimes(liveness, { keepAliveDelayMs: 0 })
@@ -78,4 +92,13 @@ describe('an origin', () => {
     const both = settingsOf({ socket: { userTimeoutMs: 0 } }, { socket: { userTimeoutMs: 7 } })
     expect(both.socket.userTimeoutMs).toBe(7)
   })
+
+  it.each([0.5, 1_000.5, 32_767_001, Number.NaN, '1000', undefined])(
+    'is told of what cannot be, which is not rounded: %s',
+    keepAliveDelayMs => {
+      expect(() => settingsOf({}, { socket: { keepAliveDelayMs } })).toThrow(
+        `socket.keepAliveDelayMs must be a whole number from 0 to 32767000, not ${keepAliveDelayMs}`,
+      )
+    },
+  )
 })

@@ -1,0 +1,65 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { Emptiness } from '../../../src/pool/emptiness.ts'
+
+describe('Emptiness', () => {
+  let isEmpty: boolean
+  let later: (() => void)[]
+  let emptiness: Emptiness
+  beforeEach(() => {
+    isEmpty = false
+    later = []
+    emptiness = new Emptiness(
+      () => isEmpty,
+      settle => void later.push(settle),
+    )
+  })
+  /** What runs now is over. */
+  const rest = async (): Promise<void> => {
+    for (const settle of later.splice(0)) settle()
+    await Promise.resolve()
+  }
+  const waiter = (): { isOver: boolean } => {
+    const state = { isOver: false }
+    void emptiness.wait().then(() => (state.isOver = true))
+    return state
+  }
+
+  it('is there at once when nothing is left', async () => {
+    isEmpty = true
+    await emptiness.wait()
+  })
+
+  it('is told once what runs is over, if nothing has come back by then', async () => {
+    const first = waiter()
+    isEmpty = true
+    emptiness.onChange()
+    isEmpty = false // an exchange comes back to be sent again
+    await rest()
+    expect(first.isOver).toBe(false)
+    isEmpty = true
+    emptiness.onChange()
+    await rest()
+    expect(first.isOver).toBe(true)
+  })
+
+  it('is waited for anew by who asks after it has filled up again', async () => {
+    const first = waiter()
+    isEmpty = true
+    emptiness.onChange()
+    await rest()
+    isEmpty = false
+    const second = waiter()
+    await rest()
+    expect([first.isOver, second.isOver]).toEqual([true, false])
+    isEmpty = true
+    emptiness.onChange()
+    await rest()
+    expect(second.isOver).toBe(true)
+  })
+
+  it('asks for no look when nobody waits', () => {
+    isEmpty = true
+    emptiness.onChange()
+    expect(later).toEqual([])
+  })
+})
