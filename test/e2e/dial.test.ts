@@ -95,9 +95,9 @@ describe('a dial over TCP', () => {
     const began = performance.now()
     const { socket, endpoint } = await dialer.dial(`http://origin.test:${server.port}`, {
       addresses: ['::1', '127.0.0.1'],
-      timeouts: { attemptDelayMs: 2000 },
+      timeouts: { attemptDelayMs: 15_000 },
     })
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(14_000)
     expect(endpoint.address).toBe('127.0.0.1')
     expect(dialer.outcomes()).toEqual([`[::1]:${server.port} failed`, `127.0.0.1:${server.port} connected`])
     expect(dialer.attempts[0]?.error).toContain('refused the connection')

@@ -162,7 +162,7 @@ describe('many queries', () => {
     let most = 0
     const server = await serve(async ({ query }) => {
       most = Math.max(most, ++running)
-      await sleep(10)
+      await sleep(50)
       running--
       return wireReply(query)
     })

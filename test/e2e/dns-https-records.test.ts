@@ -257,7 +257,7 @@ describe('a lookup', () => {
       kind: 'failed',
       because: expect.stringContaining('nobody listens there'),
     })
-    expect(performance.now() - started).toBeLessThan(900)
+    expect(performance.now() - started).toBeLessThan(2_900)
   })
 
   it('fails when the server is silent', async () => {

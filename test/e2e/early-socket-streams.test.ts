@@ -12,6 +12,7 @@ import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type EarlyClient, earlyClientOver, openEarlyClient, sessionOfNode } from '../support/early-client.ts'
 import { callableOpenssl, requireOpenssl } from '../support/require-openssl.ts'
+import { until, untilSteady } from '../support/until.ts'
 
 const missing = requireOpenssl()
 const BULK_BYTES = 10 * 1024 * 1024
@@ -87,16 +88,14 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     await using client = await openEarlyClient({ ...server, isRaw: true })
     await client.handshake
     client.early.socket.once('data', () => client.early.socket.pause())
-    await sleep(200)
-    const before = sent
+    const before = await untilSteady(() => sent, 'what is sent')
     await sleep(200)
     expect(sent).toBe(before)
     expect(sent).toBeLessThan(50_000_000)
     expect(client.early.socket.readableLength).toBeLessThan(300_000)
     expect(client.raw.readableLength).toBeLessThan(300_000)
     client.early.socket.resume()
-    await sleep(100)
-    expect(sent).toBeGreaterThan(before)
+    await until(() => sent > before, 'more')
   })
 
   it('gives memory back as soon as writableLength is 0', async () => {
@@ -234,7 +233,10 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
           ...(first === undefined ? {} : { first }),
         })
         way(client)
-        await Promise.race([client.closed, sleep(300)])
+        await Promise.race([
+          client.closed,
+          sleep(first === undefined ? 300 : 10_000, undefined, { ref: false }),
+        ])
         if (first !== undefined) expect(client.events.at(-1), `way ${index}`).toBe('close')
         client.early.socket.write('too late', () => {})
         client.early.socket.end()
@@ -248,7 +250,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     await using server = await startServer(socket => {
       socket.once('data', () => {
         socket.end('413')
-        setTimeout(() => socket.destroy(), 20)
+        setTimeout(() => socket.destroy(), 200)
       })
     })
     for (let round = 0; round < 5; round++) {
@@ -257,6 +259,18 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
       await client.closed
       expect(client.text()).toBe('413')
     }
+  })
+
+  it('fails a write behind the end of a connection whose reader has not heard of it yet', async () => {
+    await using server = await startServer(socket => void socket.end('bye'))
+    await using client = await openEarlyClient({ ...server, isRaw: true })
+    const { socket } = client.early
+    socket.once('data', () => socket.pause())
+    await until(() => client.raw.closed, 'the close of the TCP connection')
+    const error = await new Promise(resolve => socket.write('too late', resolve))
+    expect(error).toMatchObject({ code: 'EPIPE' })
+    await client.closed
+    expect(client.events.filter(event => event !== 'ticket')).toEqual(['handshake', 'error EPIPE', 'close'])
   })
 
   it('has the descriptor of its connection, as long as that is open', async () => {

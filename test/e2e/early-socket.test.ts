@@ -111,7 +111,7 @@ describe.skipIf(missing !== undefined)(`early data over TCP (${missing ?? 'OpenS
       await client.handshake
       for (const round of ['one', 'two', 'three']) {
         server.say('K')
-        await sleep(50) // it looks at the beginning of what it reads only
+        await sleep(300) // it looks at the beginning of what it reads only
         server.say(`answer ${round}`)
         await client.untilText(`answer ${round}`)
         client.early.socket.write(`thanks for ${round}\n`)
@@ -131,7 +131,7 @@ describe.skipIf(missing !== undefined)(`early data over TCP (${missing ?? 'OpenS
       ctx.skip(tool !== undefined, tool)
       await using nginx = await startNginx({ extraServer: early, http2: true })
       // Far away, so that the answer leaves before the handshake is complete.
-      await using relay = await startTcpRelay(nginx.tlsPort, { delayMs: 30 })
+      await using relay = await startTcpRelay(nginx.tlsPort, { delayMs: 80 })
       const { port } = relay
       const tls = { ca: nginx.certificates.ca }
       const session = await sessionOfNode(port, tls.ca, { first: request })

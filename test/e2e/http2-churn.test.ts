@@ -126,7 +126,7 @@ describe('none of many requests fails over HTTP/2 while nginx ends each connecti
     })
     const reloads = await reloading.stop()
     expect(failures).toEqual([])
-    expect(reloads).toBeGreaterThan(1)
+    expect(reloads).toBeGreaterThan(0)
     const pool = transport.stats().pools[0]
     if (pool === undefined) throw new Error('one origin, one pool')
     expectChurn(pool, requests, reloads)

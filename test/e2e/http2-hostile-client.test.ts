@@ -146,7 +146,7 @@ describe('a hostile HTTP/2 client', () => {
 
   it('that opens more streams than it may: those are refused, the others are answered', async () => {
     using peer = await connectHttp2Peer(connector.port)
-    for (let i = 0; i < 140; i++) peer.send(ask(2 * i + 1, '/slow?ms=300'))
+    for (let i = 0; i < 140; i++) peer.send(ask(2 * i + 1, '/slow?ms=1500'))
     await peer.untilFrame(/^RST_STREAM 279 REFUSED_STREAM$/)
     await peer.until(() => peer.log.filter(line => line.startsWith('HEADERS')).length === 128, '128 answers')
     expect(peer.log.filter(line => line.endsWith('REFUSED_STREAM'))).toHaveLength(12)

@@ -17,6 +17,7 @@ import { type Http2PeerOrigin, startHttp2PeerOrigin } from '../support/http2-pee
 import { data, FLAG, headers, SETTING, settings, windowUpdate } from '../support/http2-wire.ts'
 import { readProcessMemory } from '../support/process-memory.ts'
 import { readPool } from '../support/start-connector.ts'
+import { until } from '../support/until.ts'
 
 /** What a connector may grow by under one attack, in MiB. */
 const ALLOWED_GROWTH_MIB = 100
@@ -231,9 +232,10 @@ describe('an HTTP/2 origin that plays with its windows', () => {
       },
     })
     await using connector = await startConfiguredConnector({
-      origins: { stingy: { url: origin.url, protocols: ['h2'], timeouts: { body: '500ms' } } },
+      origins: { stingy: { url: origin.url, protocols: ['h2'], timeouts: { body: '1500ms' } } },
     })
     const upload = ask(connector.port, 'a.test', Buffer.alloc(100_000))
+    await until(() => origin.peers.length === 1, 'its connection')
     const others = Array.from({ length: 5 }, async () => {
       await origin.peers[0]?.untilFrame(/^HEADERS 1$/)
       // Its window is closed, but an answer needs none of it.

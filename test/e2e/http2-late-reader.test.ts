@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createTransport } from '../../src/index.ts'
 import { bodyOf } from '../support/body-files.ts'
@@ -6,6 +5,7 @@ import { literals, requestBlock, responseBlock } from '../support/http2-fields.t
 import { connectHttp2Peer, type Http2Peer, startHttp2PeerOrigin } from '../support/http2-peer.ts'
 import { data, FLAG, goaway, headers, SETTING, TYPE, windowUpdate } from '../support/http2-wire.ts'
 import { startConnector } from '../support/start-connector.ts'
+import { until } from '../support/until.ts'
 
 const ENDS = FLAG.END_HEADERS | FLAG.END_STREAM
 /** More than a Readable reads ahead, and less than the window that a stream begins with. */
@@ -46,8 +46,7 @@ describe('an answer that came whole before its connection ended', () => {
     await using transport = createTransport({ defaults: { protocols: ['h2'], pool: { maxConnections: 1 } } })
     // Each of them sleeps: a body that nobody asks for is not read.
     const responses = await Promise.all(Array.from({ length: 5 }, () => transport.request(origin.url)))
-    await sleep(200)
-    expect(origin.peers[0]?.isClosed).toBe(true)
+    await until(() => origin.peers[0]?.isClosed === true, 'the end of its connection')
     for (const response of responses) {
       expect((await response.bytes()).equals(BODY)).toBe(true)
       expect(response.trailers).toEqual({ 'x-sum': '1' })
@@ -71,8 +70,7 @@ describe('an answer that came whole before its connection ended', () => {
     const ids = [1, 3, 5, 7, 9]
     for (const id of ids) client.send(headers(id, requestBlock(), ENDS))
     await client.untilFrame(/^HEADERS 9$/)
-    await sleep(200)
-    expect(origin.peers[0]?.isClosed).toBe(true)
+    await until(() => origin.peers[0]?.isClosed === true, 'the end of its connection')
     client.send(windowUpdate(0, 2_000_000), ...ids.map(id => windowUpdate(id, 300_000)))
     for (const id of ids) {
       const isOver = (): boolean =>
@@ -98,7 +96,7 @@ describe('an answer that came whole before its connection ended', () => {
     })
     await using transport = createTransport({ defaults: { protocols: ['h2'], pool: { maxConnections: 1 } } })
     const [whole, cut] = await Promise.all([transport.request(origin.url), transport.request(origin.url)])
-    await sleep(200)
+    await until(() => origin.peers[0]?.isClosed === true, 'the end of its connection')
     expect((await whole.bytes()).equals(BODY)).toBe(true)
     await expect(cut.bytes()).rejects.toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'yes' })
   })

@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)('forged datagrams into a live connection'
     expect(transport.stats().pools[0]).toMatchObject({ opened: { full: 1 }, retries: 0 })
   })
 
-  it('one in ten that are changed on the way is one in ten that are lost', async () => {
+  it('one in ten that are changed on the way is one in ten that are lost', { timeout: 120_000 }, async () => {
     relay.filter = datagram => {
       if (random() > 0.1) return true
       const changed = Buffer.from(datagram)

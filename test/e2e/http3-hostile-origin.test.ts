@@ -115,7 +115,7 @@ describe.skipIf(missing !== undefined)('an HTTP/3 origin that', () => {
     await using origin = await startHttp3PeerOrigin({
       onRequest: (peer, stream) => (stream === 0 ? run(peer, stream) : answerOk(peer, stream)),
     })
-    const { transport } = transportTo(origin, { timeouts: { headersMs: 300, bodyMs: 300 } })
+    const { transport } = transportTo(origin, { timeouts: { headersMs: 800, bodyMs: 800 } })
     await using _ = transport
     expect(await failureOf(transport.request(`${origin.url}/`))).toMatchObject({ code })
     const [peer] = origin.peers
@@ -138,10 +138,10 @@ describe.skipIf(missing !== undefined)('an HTTP/3 origin that', () => {
       quic: { streamWindowBytes: 10_000, maxStreamWindowBytes: 10_000 },
       onConnection: peer => {
         // It cannot hear which streams there are: these come first.
-        setTimeout(() => answerOk(peer, 4), 100)
+        setTimeout(() => answerOk(peer, 4), 400)
       },
     })
-    const { transport } = transportTo(origin, { timeouts: { bodyMs: 400 } })
+    const { transport } = transportTo(origin, { timeouts: { bodyMs: 1_600 } })
     await using _ = transport
     const upload = failureOf(
       transport.request(`${origin.url}/`, { method: 'POST', body: Buffer.alloc(1_000_000) }),

@@ -34,7 +34,11 @@ async function startClient(url: string, options: OriginOptions): Promise<Client>
   const observer = (event: TransportEvent): void => {
     if (event.type === 'exchange-ended') stallsMs.push(event.stallMs ?? 0)
   }
-  const transport: Transport = createTransport({ defaults: options, observer })
+  // Over a way that loses, requests of HTTP/2 are spread over several connections.
+  const transport: Transport = createTransport({
+    defaults: { ...options, pool: { maxConnections: 1 } },
+    observer,
+  })
   const widen = async (): Promise<void> => {
     await (await transport.request(`${url}/bytes/600000`)).dump()
   }

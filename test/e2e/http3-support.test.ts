@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { bodyOf } from '../support/body-files.ts'
 import { startCaddy } from '../support/caddy.ts'
@@ -18,7 +17,7 @@ import { runTool } from '../support/run-tool.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { openUdpSocket } from '../support/udp-port.ts'
 import { startUdpRelay } from '../support/udp-relay.ts'
-import { until } from '../support/until.ts'
+import { until, untilSteady } from '../support/until.ts'
 
 /** What the HTTP/3 tests stand on: servers of others asked by a client of others, over relays and links that lose. */
 describe('the real HTTP/3 servers', () => {
@@ -124,7 +123,7 @@ describe('the UDP relay', () => {
       using counter = await startCounter(relay.port)
       counter.send(200)
       await until(() => relay.counts['to-server'].received === 200, 'all of them')
-      await sleep(60)
+      await untilSteady(() => counter.seen.length, 'what comes back')
       expect(relay.counts['to-client'].received).toBe(counter.seen.length)
       return counter.seen
     }

@@ -1,11 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ConnectionClosed, createTransport, type Transport } from '../../src/index.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
 import { startQuickOrigin } from '../../src/testing/origins.ts'
+import { Lateness } from '../support/lateness.ts'
 import { LINK_ADDRESSES, type LossyLink, requireLossyLink, startLossyLink } from '../support/lossy-link.ts'
 import { requireNamespaces, type Stay } from '../support/network-namespace.ts'
 import { requireNative } from '../support/require-native.ts'
+import { until } from '../support/until.ts'
 
 /** The kernel counts whole seconds: a probe after one, another one after two, and the end after three. */
 const LIVENESS = { intervalMs: 300, timeoutMs: 500 }
@@ -17,7 +18,7 @@ describe.each(['http/1.1', 'h2'] as const)('a path that is dead, under %s', prot
   const missing = requireLossyLink() ?? requireNamespaces() ?? requireNative()
   let link: LossyLink
   let stay: Stay
-  let origin: { readonly url: string; close(): Promise<void> }
+  let origin: { readonly url: string; requestsSeen(): number; close(): Promise<void> }
   let transport: Transport
   let healed: Promise<void>
   const closed: (ConnectionClosed & { at: number })[] = []
@@ -53,8 +54,8 @@ describe.each(['http/1.1', 'h2'] as const)('a path that is dead, under %s', prot
 
   it('is found while nothing is under way, by two probes: the next request goes to a fresh connection at once', async () => {
     await (await transport.request(origin.url)).dump()
-    await link.filter('all')
     const since = performance.now()
+    await link.filter('all')
     await expect.poll(() => closed.length, { timeout: KEEPALIVE_MS + SLACK_MS, interval: 20 }).toBe(1)
     await healed
     expect(closed[0]!.at - since).toBeGreaterThan(KEEPALIVE_MS - 500)
@@ -69,21 +70,26 @@ describe.each(['http/1.1', 'h2'] as const)('a path that is dead, under %s', prot
   const reason = protocol === 'h2' ? 'ping-failed' : 'network-error'
 
   it.each([
-    ['once a request has arrived', 100],
-    ['before a request has arrived', 0],
-  ])('is found %s, which is sent again and succeeds', async (_, aheadMs) => {
+    ['once a request has arrived', true],
+    ['before a request has arrived', false],
+  ])('is found %s, which is sent again and succeeds', async (_, isAhead) => {
     await (await transport.request(origin.url)).dump()
-    if (aheadMs === 0) await link.filter('all')
+    if (!isAhead) await link.filter('all')
     const since = performance.now()
-    const waiting = transport.request(`${origin.url}/slow?ms=250`)
-    await sleep(aheadMs)
-    await link.filter('all')
+    const waiting = transport.request(`${origin.url}/slow?ms=1000`)
+    using lateness = new Lateness()
+    if (isAhead) {
+      await until(() => origin.requestsSeen() === 2, 'the request')
+      await link.filter('all')
+    }
+    const deadAt = performance.now()
     const response = await waiting
     expect(response.status).toBe(200)
     await response.dump()
     expect(closed).toMatchObject([{ reason }])
     expect(closed[0]!.at - since).toBeGreaterThan(boundMs - 500)
-    expect(closed[0]!.at - since).toBeLessThan(boundMs + (protocol === 'h2' ? 500 : SLACK_MS))
+    const slackMs = protocol === 'h2' ? 500 : SLACK_MS
+    expect(closed[0]!.at - deadAt).toBeLessThan(boundMs + slackMs + lateness.ms)
     expect(transport.stats().pools[0]).toMatchObject({ retries: 1, opened: { cleartext: 2 } })
   })
 })

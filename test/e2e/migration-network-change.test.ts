@@ -43,7 +43,7 @@ describe.skipIf(missing !== undefined)(
     it('moves them at once, in the middle of a response', async () => {
       await using world = await setUp({ trusted: true })
       const { transport, url, moves } = world
-      const response = await transport.request(`${url}/drip?n=30&ms=20`)
+      const response = await transport.request(`${url}/drip?n=30&ms=60`)
       machine.addresses = ['192.0.2.1']
       await expect
         .poll(() => moves().map(({ cause, outcome }) => `${cause} ${outcome}`))

@@ -61,7 +61,7 @@ describe('a probe of an origin', () => {
     })
     for (const kind of ['tcp', 'tls', 'quic', 'h3'] as const)
       expect(report.roundTripMs[kind]).toBeGreaterThan(0)
-    expect(report.durationMs).toBeLessThan(3000)
+    expect(report.durationMs).toBeLessThan(9_000)
   })
 
   it('finds that nginx has no HTTP/3', async ctx => {
@@ -141,7 +141,7 @@ describe('a probe of an origin', () => {
       { handshake: { skipped: 'nothing answered there, and nothing says that it should' } },
     ])
     // The server never answers the HEAD: what that would have brought is missing, and nothing else.
-    expect(report.durationMs).toBeLessThan(3000)
+    expect(report.durationMs).toBeLessThan(4_500)
     expect(report).toMatchObject({ altSvc: { fault: expect.any(String) }, tickets: found({ issued: 2 }) })
   })
 
@@ -229,7 +229,7 @@ describe('a probe of an origin', () => {
       http3: [],
       roundTripMs: {},
     })
-    expect(report.durationMs).toBeLessThan(1000)
+    expect(report.durationMs).toBeLessThan(4_000)
   })
 
   it('tries each address, and goes on with the one that works', async ctx => {

@@ -276,6 +276,6 @@ describe('the tickets of a probe', () => {
     expect(await handshake(server.port, { ticketsForMs: 4000 })).toMatchObject({
       found: { tickets: { issued: 2 } },
     })
-    expect(performance.now() - startedAt).toBeLessThan(2000)
+    expect(performance.now() - startedAt).toBeLessThan(3_900)
   })
 })

@@ -97,7 +97,7 @@ describe.skipIf(missing !== undefined)(
         defaults: {
           tls: { ca: caddy.ca },
           earlyData: 'safe',
-          timeouts: { connectMs: 100 },
+          timeouts: { connectMs: 400 },
           pool: { idleTimeoutMs: 60 },
           select: { brokenBaseMs: 1 },
         },
@@ -118,7 +118,7 @@ describe.skipIf(missing !== undefined)(
       await timeOf(transport, url)
       expect(log.statuses.at(-1)).toBe('broken')
       await untilIdle()
-      await sleep(150) // for a trial in the background
+      await sleep(600) // for a trial in the background
       caddy.udp.isBlackHole = false
       log.clear()
       await timeOf(transport, url)

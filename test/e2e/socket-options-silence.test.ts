@@ -39,15 +39,16 @@ describe('an origin that falls silent', () => {
     await link[Symbol.asyncDispose]()
   })
 
-  /** A connection that was good until now. Returns when that was. */
+  /** A connection that was good until now. Returns when it was good for the last time. */
   async function fallSilent(socket: Partial<SocketOptions>): Promise<number> {
     transport = createTransport({
       defaults: { socket, endpoints: [LINK_ADDRESSES.server] },
       observer: event => void (event.type === 'connection-closed' && closed.push(event)),
     })
     await (await transport.request(`${origin.url}/bytes/1`)).dump()
+    const since = performance.now()
     await link.filter('all')
-    return performance.now()
+    return since
   }
 
   it('is given up when what was sent is not acknowledged for userTimeoutMs', async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { CertificateAuthority } from '../../src/testing/certificates.ts'
@@ -7,6 +7,7 @@ import { type CertificateFiles, writeCertificateFiles } from './certificate-file
 import { type RealServer, startRealServer } from './real-server.ts'
 import { freePort } from './tcp-port.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
+import { until } from './until.ts'
 
 export interface HaproxyOptions {
   authority?: CertificateAuthority
@@ -45,6 +46,7 @@ export interface Haproxy extends AsyncDisposable {
 
 export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haproxy> {
   const directory = makeTemporaryDirectory('haproxy')
+  let forget = async (): Promise<void> => directory.remove()
   try {
     const certificates = await writeCertificateFiles(directory.path, options.authority, options.names)
     const tlsPort = await freePort()
@@ -63,11 +65,14 @@ export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haprox
     })
     const ports = options.http2 === true ? [tlsPort, plainPort, h2cPort] : [tlsPort, plainPort]
     const server = await startHaproxyProcess(directory.path, config, ports, options.cpu)
-    const baseline = await readCounters(socket)
     const stop = async (): Promise<void> => {
       await server.stop()
       directory.remove()
     }
+    forget = stop
+    // It gets its name after the ports are open.
+    await until(() => existsSync(socket), 'the socket for statistics')
+    const baseline = await readCounters(socket)
     return {
       server,
       tlsPort,
@@ -88,7 +93,7 @@ export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haprox
       [Symbol.asyncDispose]: stop,
     }
   } catch (error) {
-    directory.remove()
+    await forget()
     throw error
   }
 }

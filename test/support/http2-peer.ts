@@ -39,6 +39,7 @@ export class Http2Peer implements Disposable {
   /** The request that a stream began with; client role: never. */
   onRequest: ((streamId: number, frame: WireFrame) => void) | undefined
   onFrame: ((frame: WireFrame) => void) | undefined
+  readonly #role: 'client' | 'origin'
   readonly #acknowledges: boolean
   readonly #watchers = new Set<() => void>()
   readonly #splitter = new FrameSplitter()
@@ -47,6 +48,7 @@ export class Http2Peer implements Disposable {
 
   constructor(socket: Socket, role: 'client' | 'origin', options: Http2PeerOptions = {}) {
     this.socket = socket
+    this.#role = role
     this.#acknowledges = options.acknowledges ?? true
     this.#prefaceLeft = role === 'origin' ? PREFACE.length : 0
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
@@ -74,14 +76,17 @@ export class Http2Peer implements Disposable {
 
   /**
    * Sends the pieces that `make` gives, as fast as they are taken, until the other side closes or `make` gives no more.
-   * Resolves with how many were sent.
+   * Resolves with how many were sent. A client reads between them: what the other side said last is lost once a write has met its reset.
    */
   async flood(make: (index: number) => Uint8Array | undefined): Promise<number> {
     for (let index = 0; ; index++) {
       if (this.isClosed || this.socket.destroyed) return index
       const piece = make(index)
       if (piece === undefined) return index
-      if (this.send(piece)) continue
+      if (this.send(piece)) {
+        if (this.#role === 'client') await new Promise(resolve => setImmediate(resolve))
+        continue
+      }
       await new Promise<void>(resolve => {
         const settle = (): void => {
           this.socket.off('drain', settle).off('close', settle)

@@ -66,7 +66,7 @@ export class QuicPair {
   }
 
   /** run(), and lets time pass until `isDone`: for what needs the engine's timers. */
-  async runUntil(isDone: () => boolean, limitMs = 5_000): Promise<void> {
+  async runUntil(isDone: () => boolean, limitMs = 20_000): Promise<void> {
     const end = performance.now() + limitMs
     for (;;) {
       this.run()
