@@ -43,8 +43,6 @@ const NO: ReplayVerdict = { replay: false }
 
 /** An origin that reloads ends all its connections, one after the other: a request may meet several of them. */
 const MAX_ENDINGS = 16
-/** New ones among them: who comes to one that ends is sent to another new one, which a busy origin may have accepted before its reload. */
-const MAX_NEW_ENDINGS = 5
 
 /**
  * Whether a failed request is sent again (design invariant 1). In this order:
@@ -56,8 +54,7 @@ const MAX_NEW_ENDINGS = 5
  * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options say, since it
  *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
  *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
- *    budget the other times either, and may meet more of them: an origin that ends its connections is not an overloaded one;
- *    of new connections that end before they have carried anything only a few, and under the budget beyond the options.
+ *    budget the other times either, and may meet more of them: an origin that ends its connections is not an overloaded one.
  *    A caller's own time that ran out while the request was held back is not worth another try either, as in 3.
  * 5. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
  *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
@@ -84,12 +81,11 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
   if (error.processed === 'no') {
     if (error.code === 'MM_HEADERS_TIMEOUT') return NO
     const wantsFresh = failed.reused && error.code !== 'MM_REFUSED'
-    const isEnding = failed.isConnectionEnding
-    const most = isEnding ? Math.max(maxRetries, failed.reused ? MAX_ENDINGS : MAX_NEW_ENDINGS) : maxRetries
+    // One that ends before it has carried anything is no sign of a reload.
+    const isReload = failed.isConnectionEnding && failed.reused
+    const most = isReload ? Math.max(maxRetries, MAX_ENDINGS) : maxRetries
     if (retries > 0 && retries >= most) return NO
-    // A new one that ends before it has carried anything need not be a reload: it may be all that this origin does.
-    const isFree = retries === 0 || (isEnding && (failed.reused || retries < maxRetries))
-    const cost = isFree ? 'free' : 'budgeted'
+    const cost = retries === 0 || failed.isConnectionEnding ? 'free' : 'budgeted'
     return { replay: true, reason: 'unprocessed', cost, wantsFresh } // 4
   }
   if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {

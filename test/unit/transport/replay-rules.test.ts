@@ -168,16 +168,6 @@ describe('judgeReplay', () => {
       expect(ending({ retries: 17, maxRetries: 17 })).toEqual({ replay: false })
     })
 
-    it('replays it five times where each new connection ends before it has carried anything, beyond the options under the budget', () => {
-      const isNew = { reused: false } as const
-      expect(ending(isNew)).toEqual(again)
-      for (let retries = 1; retries < 5; retries += 1)
-        expect(ending({ ...isNew, retries }), `${retries}`).toEqual({ ...again, cost: 'budgeted' })
-      expect(ending({ ...isNew, retries: 5 })).toEqual({ replay: false })
-      expect(ending({ ...isNew, retries: 1, maxRetries: 2 })).toEqual(again)
-      expect(ending({ ...isNew, retries: 6, maxRetries: 7 })).toEqual(again)
-    })
-
     it('replays it once where the connection goes on, and then by the options and the budget', () => {
       const goesOn = { isConnectionEnding: false } as const
       expect(ending(goesOn)).toEqual(again)
