@@ -23,6 +23,8 @@ export class Backoff {
   #stillborn = 0
   #round = 0
   #dueAt = -Infinity
+  /** When the last pause began. */
+  #pausedAt = -Infinity
   #lastError: TransportError | undefined
 
   constructor(baseMs: number, maxMs: number, random: () => number) {
@@ -61,9 +63,13 @@ export class Backoff {
     this.#wait(this.#failures, now)
   }
 
-  /** A connection opened and died at once, unused. Without a pause a warm level would dial such an origin in a tight loop. */
-  onStillborn(error: TransportError, now: number): void {
+  /**
+   * A connection opened and died at once, unused. Without a pause a warm level would dial such an origin in a tight loop. Those that were open when the
+   * pause began say no more than the one that began it: an origin that reloads ends all of them in one moment.
+   */
+  onStillborn(error: TransportError, openedAt: number, now: number): void {
     this.#lastError = error
+    if (openedAt <= this.#pausedAt) return
     this.#stillborn += 1
     this.#failures = this.#stillborn
     this.#wait(this.#failures, now)
@@ -81,6 +87,7 @@ export class Backoff {
 
   #wait(failures: number, now: number): void {
     this.#round += 1
+    this.#pausedAt = now
     this.#dueAt = now + backoffDelayMs(failures, this.#baseMs, this.#maxMs, this.#random)
   }
 }

@@ -34,7 +34,7 @@ export function noteStillborn(
   const reason =
     error ??
     new TransportError('MM_CONNECTION_CLOSED', `${core.name}: the origin ended a new connection at once`)
-  core.backoff.onStillborn(reason, now)
+  core.backoff.onStillborn(reason, slot.openedAt, now)
 }
 
 /** A new connection is not to be had just now: those that wanted one are content with any. */

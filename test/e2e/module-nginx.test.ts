@@ -241,6 +241,25 @@ describe.skipIf(missing !== undefined)('the module and an nginx that recycles co
     expect(opened(transport)).toBeGreaterThan(16) // the reloads did end connections
   })
 
+  it('goes on at once behind a reload that ends many connections which nobody has used yet', async () => {
+    await using nginx = await startNginx({ http2: true })
+    await using transport = createTransport({
+      defaults: {
+        protocols: ['h2'],
+        tls: { ca: nginx.certificates.ca },
+        pool: { maxStreamsPerConnection: 1 },
+      },
+    })
+    const pool = () => transport.stats().pools[0]
+    await transport.preconnect(nginx.url, { connections: 8 })
+    await nginx.reload()
+    await expect.poll(() => pool()?.closed['peer-closed']).toBe(8)
+    const startedAt = performance.now()
+    expect(await (await transport.request(`${nginx.url}/204`)).bytes()).toHaveLength(0)
+    // Eight failures one after the other would have been a pause of 6 to 10 s, and requests that fail at once.
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+  })
+
   it('recovers from a restart, and fails only what the rules do not let it send again', async () => {
     await using nginx = await startNginx()
     await using transport = trusting(nginx)

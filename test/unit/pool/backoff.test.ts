@@ -46,13 +46,23 @@ describe('backoff', () => {
 
   it('goes on growing while connections die unused, until one is put to use', () => {
     const backoff = make()
-    backoff.onStillborn(ERROR, 0)
+    backoff.onStillborn(ERROR, 0, 0)
     backoff.onConnected()
-    backoff.onStillborn(ERROR, 100)
+    backoff.onStillborn(ERROR, 100, 100)
     expect(backoff.dueAt).toBe(300)
     backoff.onConnected()
     backoff.onFirstLease()
-    backoff.onStillborn(ERROR, 300)
+    backoff.onStillborn(ERROR, 300, 300)
     expect(backoff.dueAt).toBe(400)
+  })
+
+  it('takes those that die unused in one moment for one failure, and those of the next dials for another', () => {
+    const backoff = make()
+    for (const openedAt of [0, 5, 10]) backoff.onStillborn(ERROR, openedAt, 50)
+    expect(backoff.dueAt).toBe(150)
+    backoff.onStillborn(ERROR, 10, 60)
+    expect(backoff.dueAt).toBe(150)
+    for (const openedAt of [150, 151]) backoff.onStillborn(ERROR, openedAt, 152)
+    expect(backoff.dueAt).toBe(352)
   })
 })

@@ -104,6 +104,19 @@ describe('a connection that dies as it opened, unused', () => {
   })
 })
 
+describe('connections that die together as they opened, unused', () => {
+  it('are one failure: who comes then does not wait for longer than behind one', () => {
+    const pool = new PoolScript({ ...BACKOFF, warm: 5, warmCheckMs: 0, expectedCapacity: 1 })
+    pool.start()
+    for (let id = 1; id <= 5; id += 1) pool.connected(id)
+    for (let id = 1; id <= 5; id += 1) pool.draining(id) // a reload
+    for (let id = 1; id <= 5; id += 1) pool.closed(id)
+    expect(pool.acquire('a')).toEqual([])
+    expect(pool.state.retryAt).toBe(100)
+    expect(pool.advance(100)).toContain('connect #6')
+  })
+})
+
 describe('a connection that dies young, after others were put to use', () => {
   it('starts the backoff from its beginning', () => {
     const pool = new PoolScript({ ...BACKOFF, warm: 1, warmCheckMs: 0 })
