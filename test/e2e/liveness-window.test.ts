@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTransport, type Transport } from '../../src/index.ts'
-import { parseOrigin } from '../../src/origin.ts'
 import { LINK_ADDRESSES, type LossyLink, requireLossyLink, startLossyLink } from '../support/lossy-link.ts'
 import { requireNamespaces, type Stay } from '../support/network-namespace.ts'
+import { openTunnel } from '../support/open-tunnel.ts'
 import { requireNative } from '../support/require-native.ts'
 
 /** The shortest bound that TCP can be given: the kernel counts whole seconds. */
@@ -70,23 +70,6 @@ class SleepingOrigin {
 const transportTo = (): Transport =>
   createTransport({ defaults: { protocols: ['http/1.1'], liveness: LIVENESS } })
 
-const openTunnel = (transport: Transport, url: string): Promise<Duplex> =>
-  new Promise((resolve, reject) => {
-    transport.dispatch(
-      parseOrigin(url),
-      { method: 'GET', path: '/', headers: [], body: null, upgrade: 'raw' },
-      {
-        onRequestStart: () => {},
-        onInformational: () => {},
-        onResponseStart: (_controller, status) => reject(new Error(`status ${status}`)),
-        onResponseData: () => {},
-        onResponseEnd: () => {},
-        onUpgrade: (_controller, _status, _headers, tunnel) => resolve(tunnel),
-        onResponseError: (_controller, error) => reject(error),
-      },
-    )
-  })
-
 describe('a peer that takes nothing, and whose kernel answers', () => {
   it('lives on past the bound under an upload, which goes on when it wakes', async () => {
     const origin = await SleepingOrigin.start('127.0.0.1')
@@ -105,7 +88,7 @@ describe('a peer that takes nothing, and whose kernel answers', () => {
   it('lives on past the bound at the end of a tunnel', async () => {
     const origin = await SleepingOrigin.start('127.0.0.1')
     await using transport = transportTo()
-    const tunnel = await openTunnel(transport, origin.url)
+    const { tunnel } = await openTunnel(transport, origin.url, 'raw')
     tunnel.write(Buffer.alloc(BODY_BYTES))
     await sleep(2 * BOUND_MS)
     expect([tunnel.destroyed, origin.received < BODY_BYTES / 2]).toEqual([false, true])
@@ -151,7 +134,7 @@ describe('a tunnel whose path dies', () => {
 
   it('is found within the bound when something is in flight', async () => {
     origin.wake()
-    const { error, tookMs } = await silence(await openTunnel(transport, origin.url))
+    const { error, tookMs } = await silence((await openTunnel(transport, origin.url, 'raw')).tunnel)
     expect(error).toMatchObject({
       code: 'ETIMEDOUT',
       message: expect.stringContaining('acknowledged nothing'),
@@ -161,7 +144,7 @@ describe('a tunnel whose path dies', () => {
   })
 
   it('is found when its peer had taken nothing for long, within the bound and a pause between two probes', async () => {
-    const tunnel = await openTunnel(transport, origin.url)
+    const { tunnel } = await openTunnel(transport, origin.url, 'raw')
     tunnel.write(Buffer.alloc(BODY_BYTES))
     await sleep(2 * BOUND_MS)
     expect(tunnel.destroyed).toBe(false)

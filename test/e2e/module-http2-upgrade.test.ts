@@ -6,31 +6,14 @@ import { WebSocket } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { createTransport, type Transport, type TransportError } from '../../src/index.ts'
-import { parseOrigin } from '../../src/origin.ts'
 import { type NodeHttp2, startNodeHttp2 } from '../support/node-http2.ts'
+import { openTunnel } from '../support/open-tunnel.ts'
 import { until } from '../support/until.ts'
 
 /** Upgrades towards origins that speak HTTP/2. */
 describe('an upgrade', () => {
   const transportTo = (server: NodeHttp2, options: object = {}): Transport =>
     createTransport({ defaults: { tls: { ca: server.ca }, ...options } })
-
-  const upgrade = (transport: Transport, url: string): Promise<{ status: number; tunnel: Duplex }> =>
-    new Promise((resolve, reject) => {
-      transport.dispatch(
-        parseOrigin(url),
-        { method: 'GET', path: '/chat', headers: [], body: null, upgrade: 'echo' },
-        {
-          onRequestStart: () => {},
-          onInformational: () => {},
-          onResponseStart: (_controller, status) => reject(new Error(`status ${status}`)),
-          onResponseData: () => {},
-          onResponseEnd: () => {},
-          onUpgrade: (_controller, status, _headers, tunnel) => resolve({ status, tunnel }),
-          onResponseError: (_controller, error) => reject(error),
-        },
-      )
-    })
 
   const echoes = async (tunnel: Duplex): Promise<string> => {
     tunnel.write('over')
@@ -55,7 +38,7 @@ describe('an upgrade', () => {
     })
     await using transport = transportTo(server)
     await (await transport.request(server.url)).dump()
-    const { tunnel } = await upgrade(transport, server.url)
+    const { tunnel } = await openTunnel(transport, server.url)
     expect(await echoes(tunnel)).toBe('over')
     expect(server.seen()).toEqual({ h2: 1, http1: 0 })
     const { known } = await transport.explain(server.url)
@@ -65,11 +48,11 @@ describe('an upgrade', () => {
   it('goes over HTTP/1.1 connections of its own where it does not, and the next one goes there at once', async () => {
     await using server = await startNodeHttp2({ allowHTTP1: true, onUpgrade: echoUpgrade })
     await using transport = transportTo(server)
-    const first = await upgrade(transport, server.url)
+    const first = await openTunnel(transport, server.url)
     expect([first.status, await echoes(first.tunnel)]).toEqual([101, 'over'])
     expect(server.seen()).toEqual({ h2: 1, http1: 1 })
     const before = transport.stats().pools[0]?.requests ?? 0
-    const second = await upgrade(transport, server.url)
+    const second = await openTunnel(transport, server.url)
     expect(await echoes(second.tunnel)).toBe('over')
     expect(transport.stats().pools[0]?.requests, 'one lease: it did not ask over h2 again').toBe(before + 1)
 
@@ -93,8 +76,8 @@ describe('an upgrade', () => {
     await using transport = createTransport({
       defaults: { tls: { ca: server.ca }, pool: { maxConnections: 3, queueTimeoutMs: 60_000 } },
     })
-    const tunnels = [await upgrade(transport, server.url), await upgrade(transport, server.url)]
-    const third = upgrade(transport, server.url)
+    const tunnels = [await openTunnel(transport, server.url), await openTunnel(transport, server.url)]
+    const third = openTunnel(transport, server.url)
     await expect.poll(() => transport.stats().pools[0]?.waiters).toBe(1)
     expect(server.seen()).toEqual({ h2: 1, http1: 2 })
     expect(transport.stats().totalConnections).toBe(3)
@@ -108,7 +91,7 @@ describe('an upgrade', () => {
     await using server = await startNodeHttp2()
     const failure = async (options: object): Promise<unknown> => {
       await using transport = transportTo(server, options)
-      return await upgrade(transport, server.url).catch((error: unknown) => error)
+      return await openTunnel(transport, server.url).catch((error: unknown) => error)
     }
     const notAllowed = await failure({ protocols: ['h2'] })
     expect(notAllowed).toMatchObject({ code: 'MM_UPGRADE_UNAVAILABLE', processed: 'no' })
@@ -159,7 +142,7 @@ describe('an upgrade', () => {
       limits: { maxTotalConnections: 1 },
     })
     for (let round = 0; round < 2; round++) {
-      await expect(upgrade(transport, server.url)).rejects.toThrow('status 403')
+      await expect(openTunnel(transport, server.url)).rejects.toThrow('status 403')
       const response = await transport.request(server.url)
       expect(await response.text()).toBe('hello')
       expect(transport.stats().totalConnections).toBeLessThanOrEqual(1)

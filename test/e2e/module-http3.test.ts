@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { type Duplex, Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interceptors, fetch as undiciFetch, request as undiciRequest, WebSocket } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTransport, type Transport } from '../../src/index.ts'
 import { listenQuic } from '../../src/ingress/quic-listener.ts'
-import { parseOrigin } from '../../src/origin.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../src/testing/certificates.ts'
 import { type Http3Origin, startHttp3Origin } from '../../src/testing/http3-origin.ts'
 import { patternBytes } from '../../src/testing/origin-answers.ts'
 import { bodyOf } from '../support/body-files.ts'
 import { load } from '../support/load.ts'
+import { openTunnel } from '../support/open-tunnel.ts'
 import { requireQuic } from '../support/require-quic.ts'
 import { until } from '../support/until.ts'
 
@@ -175,21 +175,7 @@ describe.skipIf(missing !== undefined)('the module and an origin of ours over HT
   })
 
   it('upgrades by extended CONNECT (RFC 9220), on the connection that all share', async () => {
-    const tunnel = await new Promise<Duplex>((resolve, reject) => {
-      transport.dispatch(
-        parseOrigin(origin.url),
-        { method: 'GET', path: '/chat', headers: [], body: null, upgrade: 'websocket' },
-        {
-          onRequestStart: () => {},
-          onInformational: () => {},
-          onResponseStart: (_controller, status) => reject(new Error(`status ${status}`)),
-          onResponseData: () => {},
-          onResponseEnd: () => {},
-          onUpgrade: (_controller, _status, _headers, duplex) => resolve(duplex),
-          onResponseError: (_controller, error) => reject(error),
-        },
-      )
-    })
+    const { tunnel } = await openTunnel(transport, origin.url, 'websocket')
     tunnel.write('over')
     const [chunk] = (await once(tunnel, 'data')) as [Buffer] // no encoding was set
     expect(chunk.toString()).toBe('over')

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type Duplex, Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -9,7 +9,6 @@ import {
   type Transport,
   type TransportOptions,
 } from '../../src/index.ts'
-import { parseOrigin } from '../../src/origin.ts'
 import {
   startIdleClosingOrigin,
   startQuickOrigin,
@@ -18,6 +17,7 @@ import {
 } from '../../src/testing/origins.ts'
 import { load } from '../support/load.ts'
 import { startLoopbackServer } from '../support/loopback-server.ts'
+import { openTunnel } from '../support/open-tunnel.ts'
 import { ok, type ScriptedOrigin, startScriptedOrigin } from '../support/scripted-origin.ts'
 import { until } from '../support/until.ts'
 
@@ -261,22 +261,6 @@ describe('limits of the module', () => {
       toClose.push(() => server[Symbol.asyncDispose]())
       return { url: `http://127.0.0.1:${server.port}`, open: () => server.open() }
     }
-    const openTunnel = (transport: Transport, url: string): Promise<Duplex> =>
-      new Promise((resolve, reject) => {
-        transport.dispatch(
-          parseOrigin(url),
-          { method: 'GET', path: '/', headers: [], body: null, upgrade: 'echo' },
-          {
-            onRequestStart: () => {},
-            onInformational: () => {},
-            onResponseStart: (_controller, status) => reject(new Error(`status ${status}`)),
-            onResponseData: () => {},
-            onResponseEnd: () => {},
-            onUpgrade: (_controller, _status, _headers, tunnel) => resolve(tunnel),
-            onResponseError: (_controller, error) => reject(error),
-          },
-        )
-      })
 
     it.each([
       ['maxConnections', { maxConnections: 2 }, {}],
@@ -284,10 +268,8 @@ describe('limits of the module', () => {
     ])('count for %s until they end, and show in the stats', async (_name, poolOptions, options) => {
       const tunnels = await startTunnelOrigin()
       const transport = transportWith({ ...poolOptions, queueTimeoutMs: 60_000 }, options)
-      const [first, second] = [
-        await openTunnel(transport, tunnels.url),
-        await openTunnel(transport, tunnels.url),
-      ]
+      const { tunnel: first } = await openTunnel(transport, tunnels.url)
+      const { tunnel: second } = await openTunnel(transport, tunnels.url)
       const third = openTunnel(transport, tunnels.url)
       expect(transport.stats()).toMatchObject({
         totalConnections: 2,
@@ -303,8 +285,8 @@ describe('limits of the module', () => {
     it('are waited for by a drain, and ended by close()', async () => {
       const tunnels = await startTunnelOrigin()
       const transport = transportWith({})
-      const left = await openTunnel(transport, tunnels.url)
-      const kept = await openTunnel(transport, tunnels.url)
+      const { tunnel: left } = await openTunnel(transport, tunnels.url)
+      const { tunnel: kept } = await openTunnel(transport, tunnels.url)
       let isDrained = false
       const drained = transport.drain().then(() => {
         isDrained = true
