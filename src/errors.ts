@@ -160,6 +160,11 @@ export const ERROR_CODES = {
     'the client sent its request too slowly: raise ingress.requestTimeoutMs',
   ),
   MM_CLIENT_GONE: remote(499, 'http_request_error', 'the client went away before the exchange was complete'),
+  MM_CLIENT_TOO_SLOW: remote(
+    499,
+    'http_request_error',
+    'the client held a connection that others waited for: raise pool.maxConnections or forwarding.buffering',
+  ),
   MM_METHOD_REFUSED: remote(405, 'http_request_denied', 'the connector does not forward this method'),
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   MM_LOOP_DETECTED: local(

@@ -117,6 +117,7 @@ export type {
   MigrateOptions,
   MigrationFigures,
   MigrationResult,
+  OriginLoad,
   PathHealth,
   PathsByProtocol,
   PoolStats,

@@ -16,6 +16,7 @@ import type {
   FetchInit,
   MigrateOptions,
   MigrationResult,
+  OriginLoad,
   RequestOptions,
   Transport,
   TransportOptions,
@@ -215,6 +216,12 @@ class PooledTransport implements Transport {
       leaving: Array.from(this.#leaving, entry => entry.stats()),
       totalConnections: this.#pools.totalConnections,
     }
+  }
+
+  load({ key }: Origin): OriginLoad | undefined {
+    const load = this.#entries.get(key)?.load
+    if (load === undefined) return undefined
+    return load.isFull || !this.#pools.isFull ? load : { ...load, isFull: true }
   }
 
   configure(options: TransportOptions): void {

@@ -261,7 +261,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     if (this.#phase === 'ended' || this.#phase === 'upgraded') return
     this.#phase = 'ended'
     this.#upload?.receiveFailure(new TransportError('MM_ABORTED', 'the response was aborted'))
-    this.#reset(error.code === 'MM_ABORTED' || error.code === 'MM_CLIENT_GONE' ? 'CANCEL' : 'INTERNAL_ERROR')
+    this.#reset(isClientsDoing(error) ? 'CANCEL' : 'INTERNAL_ERROR')
   }
 
   acceptUpgrade(status: number, headers: HeaderList): Duplex {
@@ -388,3 +388,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
 }
 
 function ignoreReset(): void {}
+
+/** Neither we nor the origin broke the response off. */
+function isClientsDoing({ code }: TransportError): boolean {
+  return code === 'MM_ABORTED' || code === 'MM_CLIENT_GONE' || code === 'MM_CLIENT_TOO_SLOW'
+}

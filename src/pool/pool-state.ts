@@ -300,6 +300,11 @@ export class PoolState<Link, Waiter> {
     }
   }
 
+  get load() {
+    const { slots, waiting } = this.#core
+    return { waiters: waiting, streams: slots.usedStreams, starting: slots.count('starting') }
+  }
+
   get mode(): 'open' | 'draining' | 'closed' {
     return this.#core.mode
   }

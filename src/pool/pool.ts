@@ -178,6 +178,11 @@ export class Pool implements BudgetClient, SlotEvents {
     }
   }
 
+  /** Of stats(), what costs nothing. */
+  get load(): { readonly waiters: number; readonly streams: number; readonly starting: number } {
+    return this.#state.load
+  }
+
   /** Those that are open now, on the way out or not. */
   connections(): Iterable<Connection> {
     return this.#links.keys()

@@ -31,6 +31,11 @@ export class Pools {
     return this.#budget.inUse
   }
 
+  /** Another connection takes the end of one. */
+  get isFull(): boolean {
+    return this.#budget.limit > 0 && this.#budget.inUse >= this.#budget.limit
+  }
+
   /**
    * Makes the first pool of an origin that has none. Throws MM_TRANSPORT_CLOSED when closed or draining, and MM_QUEUE_FULL when
    * limits.maxOrigins is reached and none can go.

@@ -226,6 +226,16 @@ export interface MigrationResult {
   readonly because: string
 }
 
+/** How the requests to one origin stand now, over all its connections. */
+export interface OriginLoad {
+  /** Requests that wait for a connection. */
+  readonly waiters: number
+  /** Requests under way. */
+  readonly streams: number
+  /** No connection can be added, and none is being made. */
+  readonly isFull: boolean
+}
+
 export interface PathHealth {
   connections: number
   /** The mean of the smoothed round trips. */
@@ -306,6 +316,8 @@ export interface Transport extends AsyncDisposable {
   networkChanged(): void
   explain(origin: string | URL): Promise<Explanation>
   stats(): TransportStats
+  /** A few counters, cheap enough to be asked for many times a second. Undefined: the origin has no connections and never had. */
+  load(origin: Origin): OriginLoad | undefined
   /**
    * Replaces the options. Pools of origins whose options changed, or that `origins` does not name any more, drain, and are made anew by the next request;
    * the others keep their connections.

@@ -14,7 +14,7 @@ import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { StreamSocket } from '../stream-socket.ts'
 import type { SocketSettings } from '../tcp/socket-settings.ts'
 import { AddressDrain } from './address-drain.ts'
-import type { MigrateOptions, MigrationResult, PoolStats } from './api.ts'
+import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import { ConnectionMoves } from './connection-moves.ts'
 import type { CpuMeter } from './cpu-meter.ts'
@@ -194,6 +194,19 @@ export class OriginEntry {
     const { protocols } = this.settings
     const mayMove = this.origin.scheme === 'https' && protocols.includes('h3')
     return [...(mayMove ? this.#moves.facts(this.#connections(), now) : []), ...this.#addressDrain.facts()]
+  }
+
+  get load(): OriginLoad {
+    let [waiters, streams, size, starting] = [0, 0, 0, 0]
+    for (const pool of this.#pools()) {
+      const { load } = pool
+      waiters += load.waiters
+      streams += load.streams
+      starting += load.starting
+      size += pool.size
+    }
+    const { maxConnections } = this.settings.pool
+    return { waiters, streams, isFull: maxConnections > 0 && size >= maxConnections && starting === 0 }
   }
 
   stats(): PoolStats {

@@ -54,6 +54,12 @@ const GROUPS: readonly Group[] = [
     group: 'ingress.liveness',
     like: 'liveness',
   },
+  {
+    file: 'src/service/forwarding/buffer-options.ts',
+    type: 'BufferOptions',
+    constant: 'DEFAULT_BUFFER_OPTIONS',
+    group: 'forwarding.buffering',
+  },
 ]
 
 const root = new URL('../../', import.meta.url)

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { OriginOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
+import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import type { configSchema } from './config-schema.ts'
 import {
   type AdminSettings,
@@ -40,6 +41,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       forwarded: config.forwarding?.forwarded ?? DEFAULT_FORWARDING.forwarded,
       trustForwarded: config.forwarding?.trustForwarded ?? DEFAULT_FORWARDING.trustForwarded,
       by: config.forwarding?.by === 'off' ? undefined : config.forwarding?.by,
+      buffering: { ...DEFAULT_BUFFER_OPTIONS, ...config.forwarding?.buffering },
     },
     drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_DRAIN_TIMEOUT_MS,
     transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },

@@ -8,6 +8,7 @@ import {
   DEFAULT_INGRESS_LIVENESS_OPTIONS,
 } from '../../ingress/ingress-limits.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
+import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
@@ -68,6 +69,9 @@ export function configSchema(directory: string) {
           .string()
           .regex(/^(?:_[A-Za-z0-9._-]+|off)$/, 'must be _name (RFC 7239 6.3) or off')
           .optional(),
+        buffering: optionGroup<BufferOptions>(DEFAULT_BUFFER_OPTIONS, {
+          maxStalledShare: { max: 1 },
+        }).optional(),
       })
       .optional(),
     shutdown: z.strictObject({ drainTimeout: durationField.optional() }).optional(),

@@ -16,6 +16,7 @@ import type {
 } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
+import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { OptionGroupInput } from './option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
@@ -39,6 +40,8 @@ export interface ServiceConfig {
     trustForwarded?: boolean
     /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
     by?: string
+    /** How much of responses is buffered for slow clients, and when such a client is ended. */
+    buffering?: OptionGroupInput<BufferOptions>
   }
   /** How long a drain waits before it closes what is left. Default 30s. */
   shutdown?: { drainTimeout?: number | string }

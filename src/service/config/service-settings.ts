@@ -1,6 +1,7 @@
 import type { Origin, ResolverOptions, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
+import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { ListenAddress } from './listen-address.ts'
 import type { ListenTls } from './tls-fields.ts'
 
@@ -60,6 +61,8 @@ export interface ForwardingSettings {
   readonly trustForwarded: boolean
   /** The `by` of Forwarded. */
   readonly by: string | undefined
+  /** What slow clients may hold. */
+  readonly buffering: BufferOptions
 }
 
 interface OriginSettings {
@@ -81,7 +84,7 @@ export interface RouteSettings {
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
 export const DEFAULT_DRAIN_TIMEOUT_MS = 30_000
 export const DEFAULT_LOG: LogSettings = { level: 'info', format: 'text' }
-export const DEFAULT_FORWARDING: ForwardingSettings = {
+export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   pseudonym: 'middlemile',
   forwarded: 'both',
   trustForwarded: false,

@@ -1,62 +1,77 @@
 import type { Duplex } from 'node:stream'
-import type {
-  DispatchHandle,
-  ExchangeController,
-  ExchangeHandler,
-  HeaderList,
-  Origin,
-  Transport,
-  TransportError,
+import {
+  type DispatchHandle,
+  type ExchangeController,
+  type ExchangeHandler,
+  type HeaderList,
+  headerValue,
+  NO_HEADERS,
+  type Origin,
+  type Transport,
+  type TransportError,
 } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
 import { joinTunnel } from './join-tunnel.ts'
 import type { OwnName } from './own-name.ts'
-import { ownResponse, sendOwnResponse } from './own-response.ts'
+import { keepOwned, ownResponse, sendOwnResponse } from './own-response.ts'
+import type { ResponseBuffer } from './response-buffer.ts'
 import type { ResponseVia } from './response-headers.ts'
+import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
 
 /** What all exchanges of one configuration share. */
 export interface ForwardingContext {
   readonly transport: Transport
   readonly name: OwnName
   readonly responseVia: ResponseVia
+  readonly stalledReaders: StalledReaders
   /** The time as an IMF-fixdate. */
   dateHeader(): string
 }
 
-/** Where and how one request goes on. */
+/** How one request goes on. */
 export interface ForwardedRequest {
-  readonly origin: Origin
   readonly headers: HeaderList
   readonly authority: string | undefined
 }
 
 /**
  * One request on its way through: hears of the origin's answer and of the client, and passes each on to the other. It is the only
- * object that forwarding makes per exchange; there is no stream, promise or timer in between.
+ * object that forwarding makes per exchange; there is no stream, promise or timer in between, and no buffer unless the client stalls.
  *
- * waiting     the origin has not answered. Valid transitions: responding, tunneling, ended
- * responding  the head of the final response went to the client. Valid transitions: ended
+ * waiting     the origin has not answered. Valid transitions: responding, ended
+ * responding  the head of the final response went to the client. Valid transitions: delivering, ended
+ * delivering  the origin has sent everything, and some of it is buffered for the client. Valid transitions: ended
  * ended       nothing more will be passed on: answered, aborted by either side, or handed over to a tunnel
  */
-export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents {
+export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents, StalledExchange {
+  readonly origin: Origin
   readonly #context: ForwardingContext
   readonly #client: IngressExchange
-  #phase: 'waiting' | 'responding' | 'ended' = 'waiting'
+  #phase: 'waiting' | 'responding' | 'delivering' | 'ended' = 'waiting'
   #handle: DispatchHandle | undefined
   #controller: ExchangeController | undefined
   /** Why the client's side ended; kept for an abort that comes while dispatch() is still running. */
   #clientError: TransportError | undefined
+  #responseHeaders: HeaderList = NO_HEADERS
+  #receivedBytes = 0
+  /** The origin was told to pause, since the client does not keep up. */
+  #isBehind = false
+  /** From a stall until the client has caught up: what comes goes through it. */
+  #buffer: ResponseBuffer | undefined
+  /** While delivering. */
+  #trailers: HeaderList = NO_HEADERS
 
-  constructor(context: ForwardingContext, client: IngressExchange) {
+  constructor(context: ForwardingContext, client: IngressExchange, origin: Origin) {
     this.#context = context
     this.#client = client
+    this.origin = origin
   }
 
   start(request: ForwardedRequest): void {
     const client = this.#client
     client.events = this
     this.#handle = this.#context.transport.dispatch(
-      request.origin,
+      this.origin,
       {
         method: client.method,
         path: client.path,
@@ -89,21 +104,37 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
   ): void {
     if (this.#phase !== 'waiting') return
     this.#phase = 'responding'
+    this.#responseHeaders = headers
     this.#client.respondStart(status, this.#withVia(controller, headers), statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
     if (this.#phase !== 'responding') return
+    this.#receivedBytes += chunk.length
+    const buffer = this.#buffer
+    if (buffer !== undefined) {
+      buffer.append(chunk)
+      if (buffer.isFull && !this.#isBehind) this.#stop(controller)
+      return
+    }
     const before = delivering
     delivering = controller
     const wantsMore = this.#client.respondData(chunk, keepDelivered)
     delivering = before
-    if (!wantsMore) controller.pause()
+    if (!wantsMore && !this.#isBehind) this.#stop(controller)
   }
 
   onResponseEnd(_controller: ExchangeController, trailers: HeaderList): void {
     if (this.#phase !== 'responding') return
-    this.#phase = 'ended'
+    const buffer = this.#buffer
+    if (buffer !== undefined && buffer.bytes > 0) {
+      this.#phase = 'delivering'
+      this.#trailers = trailers
+      buffer.complete()
+      if (this.#isBehind) this.#context.stalledReaders.delete(this)
+      return
+    }
+    this.#leave()
     this.#client.respondEnd(trailers)
   }
 
@@ -112,14 +143,14 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
       tunnel.destroy()
       return
     }
-    this.#phase = 'ended'
+    this.#leave()
     joinTunnel(this.#client.acceptUpgrade(status, this.#withVia(controller, headers)), tunnel)
   }
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
     const phase = this.#phase
     if (phase === 'ended') return
-    this.#phase = 'ended'
+    this.#leave()
     // A head that went out cannot be taken back, and nobody hears an answer who has gone: the client sees a truncated response.
     if (phase === 'responding' || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
     else sendOwnResponse(this.#client, ownResponse(error, this.#context.name, this.#context.dateHeader()))
@@ -132,14 +163,80 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
   // From the client
 
   onDrain(): void {
-    if (this.#phase === 'responding') this.#controller?.resume()
+    const buffer = this.#buffer
+    if (buffer !== undefined && !this.#deliver(buffer)) return
+    if (this.#phase === 'responding') this.#goOn()
   }
 
   onAborted(error: TransportError): void {
-    if (this.#phase === 'ended') return
-    this.#phase = 'ended'
+    const phase = this.#phase
+    if (phase === 'ended') return
+    this.#leave()
     this.#clientError = error
+    if (phase !== 'delivering') this.#handle?.abort(error)
+  }
+
+  // A client that does not keep up: StalledExchange
+
+  startBuffering(): boolean {
+    const controller = this.#controller
+    // A stream of a connection that others share is no reason to move its body elsewhere: the origin's window bounds what it holds.
+    if (controller?.protocol !== 'http/1.1' || this.#phase !== 'responding' || this.#buffer !== undefined)
+      return false
+    this.#buffer = this.#context.stalledReaders.makeBuffer(this.#bytesLeft())
+    if (this.#buffer === undefined) return false
+    this.#goOn()
+    return true
+  }
+
+  endStalled(error: TransportError): void {
     this.#handle?.abort(error)
+  }
+
+  /** Hands the client what is buffered, as far as it takes it. True: it has caught up. */
+  #deliver(buffer: ResponseBuffer): boolean {
+    for (let piece = buffer.take(); piece !== undefined; piece = buffer.take()) {
+      if (this.#client.respondData(piece, keepOwned)) continue
+      // What ended the exchange from within has cleared the buffer.
+      if (this.#phase === 'responding' && this.#isBehind && buffer.hasRoom) this.#goOn()
+      if (this.#phase !== 'delivering' || buffer.bytes > 0) return false
+    }
+    if (this.#phase === 'delivering') {
+      this.#leave()
+      this.#client.respondEnd(this.#trailers)
+    } else if (this.#phase === 'responding') {
+      buffer.clear()
+      this.#buffer = undefined
+    }
+    return true
+  }
+
+  #stop(controller: ExchangeController): void {
+    this.#isBehind = true
+    controller.pause()
+    if (this.#buffer === undefined) this.#context.stalledReaders.addPaused(this)
+    else this.#context.stalledReaders.addStalled(this)
+  }
+
+  #goOn(): void {
+    if (!this.#isBehind) return
+    this.#isBehind = false
+    this.#context.stalledReaders.delete(this)
+    this.#controller?.resume()
+  }
+
+  /** Nothing more will be passed on. */
+  #leave(): void {
+    this.#phase = 'ended'
+    if (this.#isBehind) this.#context.stalledReaders.delete(this)
+    this.#buffer?.clear()
+    this.#buffer = undefined
+  }
+
+  /** Of the body, what is still to come; undefined: the origin did not say. */
+  #bytesLeft(): number | undefined {
+    const length = headerValue(this.#responseHeaders, 'content-length')
+    return length === undefined ? undefined : Math.max(0, Number(length) - this.#receivedBytes)
   }
 }
 

@@ -1,4 +1,12 @@
-import { ERROR_CODES, NO_HEADERS, type Origin, type Transport, TransportError } from '../../index.ts'
+import {
+  type Clock,
+  ERROR_CODES,
+  NO_HEADERS,
+  type Origin,
+  systemClock,
+  type Transport,
+  TransportError,
+} from '../../index.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
@@ -7,6 +15,7 @@ import { OwnName } from './own-name.ts'
 import { ownResponse, sendOwnResponse } from './own-response.ts'
 import { RequestHeaders } from './request-headers.ts'
 import { ResponseVia } from './response-headers.ts'
+import { StalledReaders, type StallStats } from './stalled-readers.ts'
 
 /** Where a route leads, with everything prepared that does not depend on the request. */
 interface ForwardTarget {
@@ -29,6 +38,8 @@ export interface ForwarderOptions {
   dateHeader(): string
   /** Told of each request that was answered without an origin. */
   onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void
+  /** Default: the system's. */
+  readonly clock?: Clock
 }
 
 /** What the connector answers to OPTIONS in person (Max-Forwards: 0). */
@@ -37,15 +48,23 @@ const OWN_ALLOW = 'GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS'
 /** Takes exchanges from the listeners and sends each on its way. A reload replaces the routes between two requests. */
 export class Forwarder {
   readonly #options: ForwarderOptions
+  readonly #stalledReaders: StalledReaders
   #state: ForwardingState
 
   constructor(settings: ServiceSettings, options: ForwarderOptions) {
+    const { transport, clock = systemClock } = options
     this.#options = options
-    this.#state = prepare(settings, options)
+    this.#stalledReaders = new StalledReaders(settings.forwarding.buffering, { transport, clock })
+    this.#state = prepare(settings, options, this.#stalledReaders)
   }
 
   configure(settings: ServiceSettings): void {
-    this.#state = prepare(settings, this.#options)
+    this.#stalledReaders.configure(settings.forwarding.buffering)
+    this.#state = prepare(settings, this.#options, this.#stalledReaders)
+  }
+
+  get stallStats(): StallStats {
+    return this.#stalledReaders.stats
   }
 
   /** For `listen`. */
@@ -77,7 +96,7 @@ export class Forwarder {
     } else {
       const authority =
         target.keepsAuthority && exchange.authority !== '' ? exchange.authority : target.authority
-      new ForwardedExchange(state, exchange).start({ origin: target.origin, headers, authority })
+      new ForwardedExchange(state, exchange, target.origin).start({ headers, authority })
     }
   }
 
@@ -107,7 +126,11 @@ export class Forwarder {
 /** An answer that is complete at once has nothing to hear of its client. */
 const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
 
-function prepare(settings: ServiceSettings, options: ForwarderOptions): ForwardingState {
+function prepare(
+  settings: ServiceSettings,
+  options: ForwarderOptions,
+  stalledReaders: StalledReaders,
+): ForwardingState {
   const { forwarding } = settings
   const name = new OwnName(forwarding.pseudonym, options.instanceId)
   const targets = new Map<string, ForwardTarget>()
@@ -130,6 +153,7 @@ function prepare(settings: ServiceSettings, options: ForwarderOptions): Forwardi
     transport: options.transport,
     name,
     responseVia: new ResponseVia(name),
+    stalledReaders,
     dateHeader: () => options.dateHeader(),
   }
 }

@@ -39,7 +39,7 @@ export function sendOwnResponse(exchange: IngressExchange, response: OwnResponse
 }
 
 /** The body is ours and is not changed any more. */
-function keepOwned(chunk: Buffer): Buffer {
+export function keepOwned(chunk: Buffer): Buffer {
   return chunk
 }
 

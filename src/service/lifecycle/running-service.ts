@@ -68,6 +68,7 @@ export class RunningService implements Service {
     this.#metrics = new ServiceMetrics({
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
+      stallStats: () => this.#forwarder.stallStats,
     })
     this.#metrics.configure(settings.origins)
     const { observe } = this.#metrics

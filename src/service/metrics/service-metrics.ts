@@ -2,8 +2,10 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/origin-name.ts'
+import type { StallStats } from '../forwarding/stalled-readers.ts'
 import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
+import { registerForwardingMetrics } from './register-forwarding-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
@@ -13,6 +15,7 @@ import { registerScraped } from './scraped-metric.ts'
 export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
+  stallStats(): StallStats
 }
 
 /** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
@@ -33,6 +36,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
+    registerForwardingMetrics(this.registry, () => sources.stallStats())
     collectDefaultMetrics({ register: this.registry })
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatFault } from '../../../src/service/config/config-fault.ts'
 import { readConfigText } from '../../../src/service/config/config-text.ts'
+import { DEFAULT_BUFFER_OPTIONS } from '../../../src/service/forwarding/buffer-options.ts'
 
 const REST = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a } }\n'
 
@@ -54,6 +55,28 @@ describe('a configuration', () => {
     ])
     expect(faults('resolvr: { dnsRefresh: 1s }')).toEqual([
       '3:1: resolvr: unknown key; did you mean "resolver"?',
+    ])
+  })
+})
+
+describe('what slow clients may hold', () => {
+  it('has bounds for one response and for all, a share and a grace', () => {
+    expect(
+      settingsOf(
+        'forwarding: { buffering: { responseBufferBytes: 2MiB, maxBufferedBytes: 0, maxStalledShare: 0.25, stallGrace: 5s } }',
+      ).forwarding.buffering,
+    ).toEqual({
+      responseBufferBytes: 2_097_152,
+      maxBufferedBytes: 0,
+      maxStalledShare: 0.25,
+      stallGraceMs: 5_000,
+    })
+    expect(settingsOf('').forwarding.buffering).toEqual(DEFAULT_BUFFER_OPTIONS)
+  })
+
+  it('is refused with the place of a share above all', () => {
+    expect(faults('forwarding: { buffering: { maxStalledShare: 1.5 } }')).toEqual([
+      expect.stringContaining('forwarding.buffering.maxStalledShare'),
     ])
   })
 })

@@ -4,6 +4,7 @@ import type {
   ExchangeController,
   ExchangeHandler,
   Origin,
+  Protocol,
   Transport,
   TransportError,
 } from '../../../src/index.ts'
@@ -11,7 +12,7 @@ import type {
 /** One dispatched request; the test plays the origin through its handler. */
 export class FakeDispatch implements DispatchHandle, ExchangeController {
   readonly origin: Origin
-  readonly protocol = 'http/1.1'
+  protocol: Protocol = 'http/1.1'
   readonly request: DispatchRequest
   readonly handler: ExchangeHandler
   readonly log: string[] = []
@@ -61,7 +62,8 @@ export class FakeDispatch implements DispatchHandle, ExchangeController {
 /** A transport that dispatches to the test. `onDispatch` runs before dispatch() returns. */
 export function fakeTransport(onDispatch: (dispatch: FakeDispatch) => void = () => {}) {
   const dispatches: FakeDispatch[] = []
-  const transport: Pick<Transport, 'dispatch'> = {
+  const transport: Pick<Transport, 'dispatch' | 'load'> = {
+    load: () => undefined,
     dispatch(origin, request, handler) {
       const dispatch = new FakeDispatch(origin, request, handler)
       dispatches.push(dispatch)
@@ -69,5 +71,5 @@ export function fakeTransport(onDispatch: (dispatch: FakeDispatch) => void = () 
       return dispatch
     },
   }
-  return { transport: transport as Transport, dispatches } // forwarding uses dispatch() alone
+  return { transport: transport as Transport, dispatches } // forwarding uses these two alone
 }

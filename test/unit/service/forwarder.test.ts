@@ -5,6 +5,7 @@ import { formatPath } from '../../../src/service/config/config-fault.ts'
 import { parseConfig } from '../../../src/service/config/parse-config.ts'
 import type { ServiceConfig } from '../../../src/service/config/service-config.ts'
 import { Forwarder } from '../../../src/service/forwarding/forwarder.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { duplexPair, FakeIngressExchange } from './fake-ingress-exchange.ts'
 import { type FakeDispatch, fakeTransport } from './fake-transport.ts'
 
@@ -26,27 +27,36 @@ function settingsOf(changes: Partial<ServiceConfig> = {}) {
   return parsed.settings
 }
 
+function dataOf(client: FakeIngressExchange): string {
+  return client.log
+    .filter(line => line.startsWith('data '))
+    .map(line => line.slice(5))
+    .join('|')
+}
+
 function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: FakeDispatch) => void) {
   const { transport, dispatches } = fakeTransport(onDispatch)
   const refused: number[] = []
+  const clock = new FakeClock()
   const forwarder = new Forwarder(settingsOf(changes), {
     transport,
+    clock,
     instanceId: 'id',
     dateHeader: () => 'now',
     onRefused: (_exchange, status) => refused.push(status),
   })
-  return { forwarder, dispatches, refused }
+  return { forwarder, dispatches, refused, clock }
 }
 
 /** An exchange that has reached its origin. */
-function forwarded(client = new FakeIngressExchange()) {
-  const { forwarder, dispatches } = setUp()
+function forwarded(client = new FakeIngressExchange(), changes: Partial<ServiceConfig> = {}) {
+  const { forwarder, dispatches, clock } = setUp(changes)
   forwarder.handle(client)
   const [dispatch] = dispatches
   if (dispatch === undefined) throw new Error('nothing was dispatched')
   const { handler } = dispatch
   handler.onRequestStart(dispatch)
-  return { client, dispatch, handler }
+  return { client, dispatch, handler, forwarder, clock }
 }
 
 describe('a forwarded request', () => {
@@ -127,6 +137,133 @@ describe('a response', () => {
     outer.handler.onResponseData(outer.dispatch, Buffer.from('outer'))
     expect(inner.dispatch.log).toEqual(['keep', 'pause'])
     expect(outer.dispatch.log).toEqual(['keep'])
+  })
+})
+
+describe('a response whose client stalls', () => {
+  /** The client has taken the first chunk and no more, for long enough. */
+  function stalled(headers: string[] = [], changes: Partial<ServiceConfig> = {}) {
+    const all = forwarded(new FakeIngressExchange(), changes)
+    all.handler.onResponseStart(all.dispatch, 200, headers, '')
+    all.client.takesMore = false
+    all.handler.onResponseData(all.dispatch, Buffer.from('first'))
+    all.clock.advance(200)
+    return all
+  }
+
+  it('is read to its end, so that the origin is free, and delivered as the client takes it', () => {
+    const { client, dispatch, handler, forwarder } = stalled()
+    expect(dispatch.log).toEqual(['keep', 'pause', 'resume'])
+    handler.onResponseData(dispatch, Buffer.from('second'))
+    handler.onResponseData(dispatch, Buffer.from('third'))
+    handler.onResponseEnd(dispatch, ['x-sum', '1'])
+    expect(client.log).toEqual(['start 200', 'data first'])
+    expect(forwarder.stallStats).toMatchObject({ bufferedResponses: 1, bufferedBytes: 16_384 })
+    client.takesMore = true
+    client.events?.onDrain()
+    expect(client.log).toEqual(['start 200', 'data first', 'data secondthird', 'end'])
+    expect(client.trailers).toEqual(['x-sum', '1'])
+    expect(forwarder.stallStats.bufferedBytes).toBe(0)
+    expect(dispatch.log, 'the origin was left alone').toEqual(['keep', 'pause', 'resume'])
+  })
+
+  it('goes to the client at once again when that has caught up', () => {
+    const { client, dispatch, handler, forwarder } = stalled()
+    handler.onResponseData(dispatch, Buffer.from('second'))
+    client.takesMore = true
+    client.events?.onDrain()
+    handler.onResponseData(dispatch, Buffer.from('third'))
+    expect(dataOf(client)).toBe('first|second|third')
+    expect(forwarder.stallStats.bufferedBytes).toBe(0)
+  })
+
+  it('keeps its order when the client takes a piece and stalls again', () => {
+    const { client, dispatch, handler } = stalled()
+    handler.onResponseData(dispatch, Buffer.from('second'))
+    client.events?.onDrain() // takes it, and no more
+    handler.onResponseData(dispatch, Buffer.from('third'))
+    expect(dataOf(client)).toBe('first|second')
+    client.takesMore = true
+    client.events?.onDrain()
+    handler.onResponseData(dispatch, Buffer.from('fourth'))
+    handler.onResponseEnd(dispatch, [])
+    expect(dataOf(client)).toBe('first|second|third|fourth')
+    expect(client.log.at(-1)).toBe('end')
+  })
+
+  it('of unknown length stops the origin at the bound of its buffer, and lets it go on when half of that was taken', () => {
+    const { client, dispatch, handler, forwarder } = stalled([], {
+      forwarding: { buffering: { responseBufferBytes: 131_072 } },
+    })
+    handler.onResponseData(dispatch, Buffer.alloc(65_536))
+    expect(dispatch.paused).toBe(false)
+    handler.onResponseData(dispatch, Buffer.alloc(65_536))
+    expect(dispatch.paused).toBe(true)
+    expect(forwarder.stallStats).toMatchObject({ bufferedBytes: 131_072, stalledReaders: 1 })
+    client.events?.onDrain()
+    expect(dispatch.paused).toBe(false)
+    expect(forwarder.stallStats).toMatchObject({ bufferedBytes: 65_536, stalledReaders: 0 })
+  })
+
+  it.each([
+    ['is longer than its bound', ['content-length', '200000'], { responseBufferBytes: 150_000 }],
+    ['is longer than all may have', ['content-length', '200000'], { maxBufferedBytes: 150_000 }],
+    ['is not to be buffered', [], { responseBufferBytes: 0 }],
+  ])('that %s stays with the origin', (_, headers, buffering) => {
+    const { dispatch, forwarder } = stalled(headers, { forwarding: { buffering } })
+    expect(dispatch.paused).toBe(true)
+    expect(forwarder.stallStats).toMatchObject({ bufferedResponses: 0, bufferedBytes: 0, stalledReaders: 1 })
+  })
+
+  it('counts what came already: the rest has to fit', () => {
+    const { dispatch } = stalled(['content-length', '105'], {
+      forwarding: { buffering: { maxBufferedBytes: 100 } },
+    })
+    expect(dispatch.paused).toBe(false)
+  })
+
+  it.each(['h2', 'h3'] as const)(
+    'over %s stays with the origin, where it holds a stream and no connection',
+    protocol => {
+      const { client, dispatch, handler, clock } = forwarded()
+      dispatch.protocol = protocol
+      handler.onResponseStart(dispatch, 200, [], '')
+      client.takesMore = false
+      handler.onResponseData(dispatch, Buffer.from('first'))
+      clock.advance(1_000)
+      expect(dispatch.paused).toBe(true)
+    },
+  )
+
+  it('is forgotten when the client goes, before and after the end of the origin', () => {
+    for (const hasEnded of [false, true]) {
+      const { client, dispatch, handler, forwarder } = stalled()
+      handler.onResponseData(dispatch, Buffer.from('second'))
+      if (hasEnded) handler.onResponseEnd(dispatch, [])
+      client.events?.onAborted(gone)
+      expect(forwarder.stallStats).toMatchObject({ bufferedBytes: 0, stalledReaders: 0 })
+      expect(dispatch.abortedWith).toBe(hasEnded ? undefined : gone)
+      client.takesMore = true
+      client.events?.onDrain()
+      expect(dataOf(client)).toBe('first')
+    }
+  })
+
+  it('is cut off when the origin breaks it off', () => {
+    const { client, dispatch, handler, forwarder } = stalled()
+    handler.onResponseData(dispatch, Buffer.from('second'))
+    handler.onResponseError(dispatch, reset)
+    expect(client.abortedWith).toBe(reset)
+    expect(forwarder.stallStats.bufferedBytes).toBe(0)
+  })
+
+  it('and ends while its client is behind without a buffer leaves nothing behind', () => {
+    const { client, dispatch, handler, forwarder } = stalled([], {
+      forwarding: { buffering: { responseBufferBytes: 0 } },
+    })
+    handler.onResponseEnd(dispatch, [])
+    expect(client.log.at(-1)).toBe('end')
+    expect(forwarder.stallStats.stalledReaders).toBe(0)
   })
 })
 

@@ -1,0 +1,24 @@
+/** How much of responses may be buffered, and for how long their clients may stall. */
+export interface BufferOptions {
+  /**
+   * What is buffered of one response whose client stalls, so that its HTTP/1.1 connection to the origin comes free. A response that is known to have
+   * more left is not buffered at all: it would hold the memory and the connection. 0: nothing is buffered.
+   */
+  responseBufferBytes: number
+  /** What is buffered of all responses together. 0: nothing is buffered. */
+  maxBufferedBytes: number
+  /**
+   * The share of the requests under way to an origin whose clients may stall while others wait for one of its connections, 0 to 1. Above it those
+   * that stall longest are ended (MM_CLIENT_TOO_SLOW), one for each request that waits. 1: none is ever ended.
+   */
+  maxStalledShare: number
+  /** A client that has stalled for less than this is not ended. */
+  stallGraceMs: number
+}
+
+export const DEFAULT_BUFFER_OPTIONS: Readonly<BufferOptions> = {
+  responseBufferBytes: 1_048_576,
+  maxBufferedBytes: 268_435_456,
+  maxStalledShare: 0.5,
+  stallGraceMs: 1_000,
+}

@@ -1,0 +1,157 @@
+import {
+  type Clock,
+  type Origin,
+  type OriginLoad,
+  type Timer,
+  type Transport,
+  TransportError,
+} from '../../index.ts'
+import { BufferBudget } from './buffer-budget.ts'
+import type { BufferOptions } from './buffer-options.ts'
+import { ResponseBuffer } from './response-buffer.ts'
+import { stalledToEnd } from './stall-policy.ts'
+
+/** An exchange whose origin stands still because its client takes nothing. */
+export interface StalledExchange {
+  readonly origin: Origin
+  /** Lets the origin go on into a buffer. False: it cannot be buffered. */
+  startBuffering(): boolean
+  /** Gives it up. */
+  endStalled(error: TransportError): void
+}
+
+/** What stalled readers cost, and what became of them. */
+export interface StallStats {
+  bufferedBytes: number
+  stalledReaders: number
+  /** Counters since the start. */
+  bufferedResponses: number
+  endedReaders: number
+}
+
+export interface StalledReadersParts {
+  readonly clock: Clock
+  readonly transport: Pick<Transport, 'load'>
+}
+
+/**
+ * Readers that keep up stop and go on all the time: one that goes on within this never costs a buffer. It is also how often stalled readers are
+ * looked at, and so how long a request waits at the least before one of them is ended for it.
+ */
+export const STALL_CHECK_MS = 100
+
+/**
+ * All exchanges whose origins were stopped for their clients. A reader that has stalled for a moment has its response buffered, if that frees an
+ * HTTP/1.1 connection and there is memory; the others hold what they have, until requests wait for it that an origin has no more connections for.
+ */
+export class StalledReaders {
+  readonly budget: BufferBudget
+  readonly #parts: StalledReadersParts
+  #options: BufferOptions
+  /** Stopped a moment ago, and when; in this order. */
+  readonly #paused = new Map<StalledExchange, number>()
+  /** Since when they stall, by origin; the longest first. */
+  readonly #stalled = new Map<string, Map<StalledExchange, number>>()
+  #timer: Timer | undefined
+  #bufferedResponses = 0
+  #endedReaders = 0
+
+  constructor(options: BufferOptions, parts: StalledReadersParts) {
+    this.#options = options
+    this.#parts = parts
+    this.budget = new BufferBudget(options.maxBufferedBytes)
+  }
+
+  configure(options: BufferOptions): void {
+    this.#options = options
+    this.budget.limitBytes = options.maxBufferedBytes
+  }
+
+  get stats(): StallStats {
+    let stalledReaders = 0
+    for (const exchanges of this.#stalled.values()) stalledReaders += exchanges.size
+    return {
+      bufferedBytes: this.budget.usedBytes,
+      stalledReaders,
+      bufferedResponses: this.#bufferedResponses,
+      endedReaders: this.#endedReaders,
+    }
+  }
+
+  /** The origin was stopped. */
+  addPaused(exchange: StalledExchange): void {
+    this.#paused.set(exchange, this.#parts.clock.now())
+    this.#arm()
+  }
+
+  /** The origin was stopped since the buffer is full. */
+  addStalled(exchange: StalledExchange): void {
+    this.#stall(exchange, this.#parts.clock.now())
+    this.#arm()
+  }
+
+  /** The origin goes on, or the exchange is over. */
+  delete(exchange: StalledExchange): void {
+    if (this.#paused.delete(exchange)) return
+    const { key } = exchange.origin
+    const exchanges = this.#stalled.get(key)
+    if (exchanges?.delete(exchange) === true && exchanges.size === 0) this.#stalled.delete(key)
+  }
+
+  /** Undefined: nothing of it is to be buffered. `bytesLeft`: of its body, as far as that is known. */
+  makeBuffer(bytesLeft: number | undefined): ResponseBuffer | undefined {
+    const { responseBufferBytes } = this.#options
+    const buffer = ResponseBuffer.admit(this.budget, responseBufferBytes, bytesLeft)
+    if (buffer !== undefined) this.#bufferedResponses++
+    return buffer
+  }
+
+  #stall(exchange: StalledExchange, since: number): void {
+    const { key } = exchange.origin
+    let exchanges = this.#stalled.get(key)
+    if (exchanges === undefined) {
+      exchanges = new Map()
+      this.#stalled.set(key, exchanges)
+    }
+    exchanges.set(exchange, since)
+  }
+
+  #arm(): void {
+    this.#timer ??= this.#parts.clock.setTimer(STALL_CHECK_MS, () => {
+      this.#timer = undefined
+      this.#check()
+      if (this.#paused.size > 0 || this.#stalled.size > 0) this.#arm()
+    })
+  }
+
+  #check(): void {
+    const now = this.#parts.clock.now()
+    for (const [exchange, since] of this.#paused) {
+      if (since + STALL_CHECK_MS > now) break
+      this.#paused.delete(exchange)
+      if (!exchange.startBuffering()) this.#stall(exchange, since)
+    }
+    for (const exchanges of [...this.#stalled.values()]) this.#makeRoom(exchanges, now)
+  }
+
+  #makeRoom(exchanges: Map<StalledExchange, number>, now: number): void {
+    const [first] = exchanges.keys()
+    const load = first && this.#parts.transport.load(first.origin)
+    if (load === undefined) return
+    let count = stalledToEnd({ ...load, stalled: exchanges.size }, this.#options.maxStalledShare)
+    for (const [exchange, since] of [...exchanges]) {
+      if (count === 0 || since + this.#options.stallGraceMs > now) return
+      count--
+      this.delete(exchange)
+      // There may be memory now that was not there when it stalled.
+      if (exchange.startBuffering()) continue
+      this.#endedReaders++
+      exchange.endStalled(tooSlow(exchange.origin, now - since, load))
+    }
+  }
+}
+
+function tooSlow({ key }: Origin, stalledMs: number, { waiters }: OriginLoad): TransportError {
+  const message = `the client took nothing for ${Math.round(stalledMs)} ms while ${waiters} requests waited for a connection to ${key}`
+  return new TransportError('MM_CLIENT_TOO_SLOW', message, { processed: 'yes' })
+}

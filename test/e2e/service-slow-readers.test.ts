@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { connect as connectHttp2 } from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BODY_BYTES, bodyOf } from '../support/body-files.ts'
+import { type ConnectorProcess, startConfiguredConnector } from '../support/connector-process.ts'
+import { curl } from '../support/curl.ts'
+import { type Nginx, startNginx } from '../support/nginx.ts'
+import { parsePrometheusText } from '../support/prometheus-text.ts'
+import { requireBinary } from '../support/require-binary.ts'
+import { readPool } from '../support/start-connector.ts'
+
+const CONNECTIONS = 8
+const READERS = 40
+const BYTES = BODY_BYTES['10m']
+const HASH = createHash('sha256').update(bodyOf(BYTES)).digest('hex')
+const missing = requireBinary('nginx', 'curl')
+
+/** Asks and reads nothing: what its kernel and ours do not take in stays with the connector. */
+function stalledReader(port: number, path: string): Socket {
+  const socket = connect({ port, host: '127.0.0.1' })
+  socket.on('error', () => {}) // an end by the connector is a reset
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
+  return socket.pause()
+}
+
+async function bodyHash(socket: Socket): Promise<string> {
+  const hash = createHash('sha256')
+  let head = ''
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    if (head.includes('\r\n\r\n')) hash.update(chunk)
+    else {
+      head += chunk.toString('latin1')
+      const end = head.indexOf('\r\n\r\n')
+      if (end >= 0) hash.update(Buffer.from(head.slice(end + 4), 'latin1'))
+    }
+  }
+  return hash.digest('hex')
+}
+
+async function metric(connector: ConnectorProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${connector.adminUrl}/metrics`)).text()
+  return parsePrometheusText(text).sum(name)
+}
+
+describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall', () => {
+  let nginx: Nginx
+  beforeAll(async () => {
+    nginx = await startNginx()
+  })
+  afterAll(() => nginx.stop())
+
+  const start = (buffering: object): Promise<ConnectorProcess> =>
+    startConfiguredConnector({
+      log: { level: 'info' },
+      forwarding: { buffering },
+      origins: {
+        origin: {
+          url: nginx.url,
+          tls: { ca: nginx.certificates.ca },
+          protocols: ['http/1.1'],
+          pool: { maxConnections: CONNECTIONS },
+        },
+      },
+    })
+
+  const serveNeighbors = async (connector: ConnectorProcess): Promise<void> => {
+    for (let i = 0; i < 20; i++) expect((await curl([`${connector.url}/1k`])).status).toBe(200)
+  }
+  const isServed = async (connector: ConnectorProcess): Promise<boolean> => {
+    const { connections, waiters } = await readPool(connector.adminUrl, 'origin')
+    return connections.leased === 0 && waiters === 0
+  }
+
+  it('is free again once their responses are buffered, and each gets all of its own', {
+    timeout: 90_000,
+  }, async () => {
+    await using connector = await start({ responseBufferBytes: '16MiB', maxBufferedBytes: '1GiB' })
+    await curl([`${connector.url}/1k`])
+    const readers = Array.from({ length: READERS }, () => stalledReader(connector.port, '/10m'))
+    await expect.poll(() => isServed(connector), { timeout: 40_000 }).toBe(true)
+    expect(await metric(connector, 'middlemile_buffered_responses_total')).toBeGreaterThan(0)
+    expect(await metric(connector, 'middlemile_buffered_response_bytes')).toBeGreaterThan(READERS * 100_000)
+    await serveNeighbors(connector)
+    const hashes = await Promise.all(readers.slice(0, 10).map(reader => bodyHash(reader)))
+    expect(new Set(hashes)).toEqual(new Set([HASH]))
+    for (const reader of readers) reader.destroy()
+    await expect.poll(() => metric(connector, 'middlemile_buffered_response_bytes')).toBe(0)
+    expect(await metric(connector, 'middlemile_stalled_readers_ended_total')).toBe(0)
+  })
+
+  it.each(['/10m', '/chunked/10m'])(
+    'goes on serving where %s does not fit: the longest stalled make room, and a share of them stays',
+    { timeout: 90_000 },
+    async path => {
+      await using connector = await start({ responseBufferBytes: '64KiB', stallGrace: '200ms' })
+      await curl([`${connector.url}/1k`])
+      const readers = Array.from({ length: READERS }, () => stalledReader(connector.port, path))
+      await expect
+        .poll(async () => (await readPool(connector.adminUrl, 'origin')).waiters, { timeout: 40_000 })
+        .toBe(0)
+      await serveNeighbors(connector)
+      expect(await metric(connector, 'middlemile_stalled_readers')).toBeGreaterThanOrEqual(CONNECTIONS / 2)
+      // Each is ended for a request that waits, and they are the only ones that did.
+      const ended = await metric(connector, 'middlemile_stalled_readers_ended_total')
+      expect(ended).toBeGreaterThan(0)
+      expect(ended).toBeLessThanOrEqual(READERS - CONNECTIONS / 2)
+      for (const reader of readers) reader.destroy()
+      await expect.poll(() => metric(connector, 'middlemile_stalled_readers')).toBe(0)
+    },
+  )
+
+  it('is free again though the clients speak HTTP/2', { timeout: 60_000 }, async () => {
+    await using connector = await start({ responseBufferBytes: '16MiB', maxBufferedBytes: '1GiB' })
+    await using session = Object.assign(connectHttp2(connector.url), {
+      [Symbol.asyncDispose]: async () => void session.destroy(),
+    })
+    const streams = Array.from({ length: 20 }, () => session.request({ ':path': '/10m' }).pause())
+    await expect
+      .poll(() => metric(connector, 'middlemile_buffered_responses_total'), { timeout: 20_000 })
+      .toBe(streams.length)
+    await expect.poll(() => isServed(connector), { timeout: 40_000 }).toBe(true)
+    await serveNeighbors(connector)
+    const [first] = streams
+    const hash = createHash('sha256')
+    for await (const chunk of first as AsyncIterable<Buffer>) hash.update(chunk)
+    expect(hash.digest('hex')).toBe(HASH)
+  })
+})
