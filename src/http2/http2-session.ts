@@ -231,7 +231,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   }
 
   get bufferedBytes(): number {
-    return this.#core.receiving.heldBytes
+    return this.#core.receiving.heldMemoryBytes
   }
 
   // Commands

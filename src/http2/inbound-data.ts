@@ -57,8 +57,8 @@ export class InboundData {
     const stream = this.#stream
     if (stream === undefined || stream.isOver) return
     const chunk = buffer.subarray(start, end)
-    if (stream.isPaused || stream.held.length > 0) {
-      this.#core.receiving.hold(stream, this.#core.keep(chunk))
+    if (stream.isPaused || stream.heldBytes > 0) {
+      this.#core.receiving.hold(stream, chunk)
       return
     }
     stream.events.onData(chunk)
@@ -80,7 +80,7 @@ export class InboundData {
   receiveEnd(stream: ActiveStream, trailers: HeaderList): void {
     if (stream.contentLeft > 0) throw new StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
     stream.state = nextStreamState(stream.state, 'receiveEnd')
-    const isHeld = stream.isPaused || stream.held.length > 0
+    const isHeld = stream.isPaused || stream.heldBytes > 0
     if (!isHeld) this.#deliverEnd(stream, trailers)
     else if (stream.state === 'closed' && !this.#core.isOwedRest(stream)) this.#core.finish(stream)
     else stream.heldEnd = trailers
