@@ -7,6 +7,8 @@ const MAX_BLOCK_BYTES = 16_384
 /** What a chunk costs besides its bytes: 194 bytes of heap in Node 20, and about as much for the bookkeeping of its memory. */
 export const CHUNK_OVERHEAD_BYTES = 384
 
+const MIN_VIEW_BYTES = 32
+
 /** A smaller chunk is copied into a block even if it could be kept as it is. */
 const COPIED_BYTES = 4096
 
@@ -32,17 +34,17 @@ export class ChunkQueue {
     return this.#memoryBytes
   }
 
-  /** Copies `bytes`, which may be borrowed. */
-  append(bytes: Uint8Array): void {
-    let at = 0
+  /** Copies `bytes[start, end)`, which may be borrowed. */
+  append(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    let at = start
     const block = this.#block
     if (block !== undefined) {
-      at = Math.min(bytes.length, block.length - this.#blockBytes)
-      block.set(at === bytes.length ? bytes : bytes.subarray(0, at), this.#blockBytes)
-      this.#blockBytes += at
+      at = Math.min(end, start + block.length - this.#blockBytes)
+      copyTo(block, this.#blockBytes, bytes, start, at)
+      this.#blockBytes += at - start
     }
-    if (at < bytes.length) this.#startBlock(at === 0 ? bytes : bytes.subarray(at))
-    this.#bytes += bytes.length
+    if (at < end) this.#startBlock(bytes, at, end)
+    this.#bytes += end - start
   }
 
   /** Takes a chunk that nobody else writes to any more. Nothing is copied unless it is small. */
@@ -79,14 +81,14 @@ export class ChunkQueue {
     this.#blockBytes = this.#bytes = this.#memoryBytes = 0
   }
 
-  #startBlock(bytes: Uint8Array): void {
+  #startBlock(bytes: Uint8Array, start: number, end: number): void {
     this.#sealBlock()
-    const room = Math.max(bytes.length, MIN_BLOCK_BYTES, Math.min(this.#bytes, MAX_BLOCK_BYTES))
+    const room = Math.max(end - start, MIN_BLOCK_BYTES, Math.min(this.#bytes, MAX_BLOCK_BYTES))
     // Not from the pool of Node: a piece of it would keep the whole pool alive.
     const block = Buffer.allocUnsafeSlow(room)
-    block.set(bytes)
+    copyTo(block, 0, bytes, start, end)
     this.#block = block
-    this.#blockBytes = bytes.length
+    this.#blockBytes = end - start
     this.#memoryBytes += costOf(block)
   }
 
@@ -96,6 +98,13 @@ export class ChunkQueue {
     this.#block = undefined
     this.#blockBytes = 0
   }
+}
+
+function copyTo(block: Buffer, at: number, bytes: Uint8Array, start: number, end: number): void {
+  // A view of a few bytes costs more than they do.
+  if (end - start < MIN_VIEW_BYTES)
+    for (let i = start; i < end; i++) block[at + i - start] = bytes[i] as number // i < end
+  else block.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at)
 }
 
 /** A view holds all of the memory that it is a part of. */

@@ -102,15 +102,15 @@ export class ReceiveSide {
   }
 
   /**
-   * Copies a borrowed chunk. To keep it as it is would be cheaper to the processor, but it holds all of the read that it came in, which
+   * Copies a borrowed piece of a read. To keep it as it is would be cheaper to the processor, but it holds all of the read that it came in, which
    * may be forty times as much.
    */
-  hold(stream: ActiveStream, chunk: Buffer): void {
+  hold(stream: ActiveStream, buffer: Buffer, start = 0, end: number = buffer.length): void {
     stream.held ??= new ChunkQueue()
     const { memoryBytes } = stream.held
-    stream.held.append(chunk)
-    stream.heldBytes += chunk.length
-    this.#heldBytes += chunk.length
+    stream.held.append(buffer, start, end)
+    stream.heldBytes += end - start
+    this.#heldBytes += end - start
     this.#heldMemoryBytes += stream.held.memoryBytes - memoryBytes
   }
 
