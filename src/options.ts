@@ -173,7 +173,10 @@ export interface Http2Options {
   maxResetsPerSecond: number
   /** DATA frames without a byte of data that do not end their stream either. */
   maxEmptyFramesPerSecond: number
-  /** DATA frames below 64 bytes that do not end their stream (slow drip). */
+  /**
+   * DATA frames below 64 bytes that do not end their stream (slow drip). A second's worth may come at once, and each 16 bytes of content
+   * allow one more: small messages are no flood, however many.
+   */
   maxTinyFramesPerSecond: number
   /** WINDOW_UPDATE frames of less than 1024 bytes each (window games). */
   maxTinyWindowUpdatesPerSecond: number
@@ -284,6 +287,8 @@ export interface Http3Options {
   maxResetsPerSecond: number
   /** DATA frames without a byte of data. */
   maxEmptyFramesPerSecond: number
+  /** DATA frames below 64 bytes behind the first of their stream, as in `http2`. */
+  maxTinyFramesPerSecond: number
   /** PRIORITY_UPDATE, MAX_PUSH_ID, CANCEL_PUSH and unknown frames; streams of unknown types. */
   maxIgnoredFramesPerSecond: number
   /** Datagrams (RFC 9297) for streams that do not exist. */
@@ -298,6 +303,7 @@ export const DEFAULT_HTTP3_OPTIONS: Readonly<Http3Options> = {
   settingsTimeoutMs: 10_000,
   maxResetsPerSecond: 100,
   maxEmptyFramesPerSecond: 20,
+  maxTinyFramesPerSecond: 20_000,
   maxIgnoredFramesPerSecond: 1_000,
   maxStrayDatagramsPerSecond: 1_000,
 }

@@ -1,6 +1,7 @@
 import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from '../char-tables.ts'
 import type { HeaderList } from '../headers.ts'
 import { NO_HEADERS } from '../headers.ts'
+import { SMALL_PIECE_BYTES, SmallPieces } from '../small-pieces.ts'
 import {
   EXTENSION_FAULT,
   EXTENSION_NAME_START,
@@ -39,9 +40,10 @@ const MAX_SIZE_DIGITS = 13
 export class ChunkReader implements SectionParser {
   readonly #limits: CodecLimits
   readonly #role: CodecRole
-  readonly #onData: (chunk: Buffer) => void
+  readonly #pieces: SmallPieces
   #trailerSection: SectionBuffer | undefined
   #state = DONE
+  #isSmall = false
   /** The size that is being read; in DATA what is left of the chunk. */
   #size = 0
   #digits = 0
@@ -55,7 +57,7 @@ export class ChunkReader implements SectionParser {
   constructor(limits: CodecLimits, role: CodecRole, onData: (chunk: Buffer) => void) {
     this.#limits = limits
     this.#role = role
-    this.#onData = onData
+    this.#pieces = new SmallPieces(onData)
   }
 
   get isDone(): boolean {
@@ -71,19 +73,29 @@ export class ChunkReader implements SectionParser {
   /** Takes nothing more until begin(). */
   stop(): void {
     this.#state = DONE
+    this.#pieces.clear()
   }
 
   /** Takes bytes up to the end of the body; the index behind them. */
   receive(buffer: Buffer, start: number, end: number): number {
+    try {
+      return this.#receive(buffer, start, end)
+    } finally {
+      // What came ahead of a fault is handed on ahead of it.
+      this.#pieces.flush()
+    }
+  }
+
+  #receive(buffer: Buffer, start: number, end: number): number {
     let pos = start
     while (pos < end && this.#state !== DONE) {
       if (this.#state === DATA) {
         const dataEnd = Math.min(end, pos + this.#size)
         this.#size -= dataEnd - pos
         if (this.#size === 0) this.#state = DATA_CR
-        const chunk = buffer.subarray(pos, dataEnd)
+        const dataStart = pos
         pos = dataEnd
-        this.#onData(chunk)
+        this.#pieces.add(buffer, dataStart, dataEnd, this.#isSmall)
       } else if (this.#state === TRAILERS) {
         pos = this.#receiveTrailers(buffer, pos, end)
       } else {
@@ -153,6 +165,7 @@ export class ChunkReader implements SectionParser {
       case SIZE_LF:
         if (byte !== LF) throw this.#fault('a chunk line ends with a bare CR', buffer, at, start, end)
         this.#state = this.#size === 0 ? TRAILERS : DATA
+        this.#isSmall = this.#size < SMALL_PIECE_BYTES
         break
       case DATA_CR:
         if (byte !== CR) throw this.#fault('a chunk is not followed by CRLF', buffer, at, start, end)

@@ -1,3 +1,4 @@
+import type { ChunkQueue } from '../chunk-queue.ts'
 import type { HeaderList } from '../headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/priority.ts'
 import type { Stream } from '../multiplex/stream.ts'
@@ -31,7 +32,7 @@ export class ActiveStream implements Stream {
   // Sending
   sendWindow: number
   /** Chunks that wait, all owned. */
-  queue: Uint8Array[] = NO_CHUNKS
+  queue: ChunkQueue | undefined
   /** Of the first one, what was sent. */
   queueOffset = 0
   queuedBytes = 0
@@ -63,7 +64,7 @@ export class ActiveStream implements Stream {
   isPaused = false
   isDeliveringOwned = false
   /** What came while the reader slept. */
-  held: Buffer[] = NO_BUFFERS
+  held: ChunkQueue | undefined
   heldBytes = 0
   heldEnd: HeaderList | undefined
   isDelivering = false
@@ -107,10 +108,6 @@ export class ActiveStream implements Stream {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    if (this.held.length > 0 || this.heldEnd !== undefined) this.#host.deliverHeld(this)
+    if (this.heldBytes > 0 || this.heldEnd !== undefined) this.#host.deliverHeld(this)
   }
 }
-
-/** Nearly no stream ever queues or holds: the arrays are made when one does. */
-const NO_CHUNKS: Uint8Array[] = Object.freeze([]) as unknown as Uint8Array[] // frozen: replaced, never written
-const NO_BUFFERS: Buffer[] = Object.freeze([]) as unknown as Buffer[] // likewise

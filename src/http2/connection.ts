@@ -64,7 +64,6 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
         enableConnectProtocol: false,
         events: sessionEvents(host, options, () => output.schedule()),
         ...(options.firstStreamId === undefined ? {} : { firstStreamId: options.firstStreamId }),
-        keep,
         early: options.early,
       })
       options.early?.onOpen(() => {

@@ -11,7 +11,7 @@ import { ControlFrames, type ControlHost } from './control-frames.ts'
 import type { ErrorCode } from './error-codes.ts'
 import { FieldBlockAssembler, type FieldBlockReceiver } from './field-block-assembler.ts'
 import { CLIENT_PREFACE, FrameReader, type FrameReceiver } from './frame-reader.ts'
-import { CONTINUATION, GOAWAY, HEADERS, PRIORITY_UPDATE, SETTINGS } from './frame-table.ts'
+import { CONTINUATION, GOAWAY, HEADERS, PRIORITY_UPDATE, RST_STREAM, SETTINGS } from './frame-table.ts'
 import { encodeGoaway } from './goaway.ts'
 import { HeadReader } from './head-reader.ts'
 import { ConnectionFault } from './http2-error.ts'
@@ -122,6 +122,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     this.#isReceiving = true
     try {
       this.#reader.receive(buffer, start, end)
+      this.#data.flush()
     } catch (error) {
       this.#fail(error)
     }
@@ -231,7 +232,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   }
 
   get bufferedBytes(): number {
-    return this.#core.receiving.heldBytes
+    return this.#core.receiving.heldMemoryBytes
   }
 
   // Commands
@@ -337,9 +338,12 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (core.isEnded) return
     if (type === HEADERS) {
       this.#hasSpoken = true
+      this.#data.settleId(streamId)
       this.#assembler.receiveHeaders(flags, streamId, buffer, start, end)
     } else if (type === CONTINUATION) this.#assembler.receiveContinuation(flags, buffer, start, end)
     else {
+      if (type === RST_STREAM) this.#data.settleId(streamId)
+      else if (type === GOAWAY) this.#data.flush()
       this.#control.receive(type, flags, streamId, buffer, start, end)
       return
     }
@@ -424,12 +428,22 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
 
   #fail(error: unknown): void {
     const core = this.#core
+    this.#flushBeforeEnd()
     if (error instanceof ConnectionFault) {
       const cause = error.limit === undefined ? 'peer' : 'flood'
       core.end({ code: error.code, message: error.message, cause }, error.limit)
     } else {
       // A defect of ours, or of a handler: the frames are out of step now.
       core.end({ code: 'INTERNAL_ERROR', message: asTransportError(error).message, cause: 'local' })
+    }
+  }
+
+  /** What came ahead of a fault is handed on ahead of it. */
+  #flushBeforeEnd(): void {
+    try {
+      this.#data.flush()
+    } catch {
+      // The session ends for the first fault.
     }
   }
 

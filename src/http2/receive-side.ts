@@ -1,3 +1,4 @@
+import { ChunkQueue } from '../chunk-queue.ts'
 import type { Http2Options } from '../options.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
@@ -32,6 +33,7 @@ export class ReceiveSide {
   #window = INITIAL_WINDOW
   #windowTarget: number
   #heldBytes = 0
+  #heldMemoryBytes = 0
   /** The peer may not know our initial window yet, and use the RFC's. */
   #slackBytes: number
 
@@ -45,8 +47,14 @@ export class ReceiveSide {
     this.#slackBytes = Math.max(0, INITIAL_WINDOW - options.streamWindowBytes)
   }
 
+  /** What waits for readers, as payload. */
   get heldBytes(): number {
     return this.#heldBytes
+  }
+
+  /** The memory that it takes: this is what `maxBufferedBytes` bounds. */
+  get heldMemoryBytes(): number {
+    return this.#heldMemoryBytes
   }
 
   /** Raises the window of the connection from the RFC's to ours. */
@@ -93,29 +101,41 @@ export class ReceiveSide {
     this.#output.putWindowUpdate(stream.id, increment)
   }
 
-  hold(stream: ActiveStream, chunk: Buffer): void {
-    if (stream.held.length === 0) stream.held = []
-    stream.held.push(chunk)
-    stream.heldBytes += chunk.length
-    this.#heldBytes += chunk.length
+  /**
+   * Copies a borrowed piece of a read. To keep it as it is would be cheaper to the processor, but it holds all of the read that it came in, which
+   * may be forty times as much.
+   */
+  hold(stream: ActiveStream, buffer: Buffer, start = 0, end: number = buffer.length): void {
+    stream.held ??= new ChunkQueue()
+    const { memoryBytes } = stream.held
+    stream.held.append(buffer, start, end)
+    stream.heldBytes += end - start
+    this.#heldBytes += end - start
+    this.#heldMemoryBytes += stream.held.memoryBytes - memoryBytes
   }
 
-  /** The first chunk that is held, taken out; undefined: none is. */
+  /** The first chunk that is held, taken out: small ones come joined. Its memory is the caller's. Undefined: none is. */
   takeHeld(stream: ActiveStream): Buffer | undefined {
-    // Asked first: an empty list may be the frozen one that streams are born with, on which shift() throws.
-    const chunk = stream.held.length === 0 ? undefined : stream.held.shift()
+    const { held } = stream
+    if (held === undefined) return undefined
+    const { memoryBytes } = held
+    const chunk = held.shift()
     if (chunk === undefined) return undefined
     stream.heldBytes -= chunk.length
     this.#heldBytes -= chunk.length
+    this.#heldMemoryBytes += held.memoryBytes - memoryBytes
     this.#creditConnection()
     return chunk
   }
 
   /** The stream is gone: what it holds is dropped. */
   forget(stream: ActiveStream): void {
-    this.#heldBytes -= stream.heldBytes
-    stream.held = []
-    stream.heldBytes = 0
+    if (stream.held !== undefined) {
+      this.#heldBytes -= stream.heldBytes
+      this.#heldMemoryBytes -= stream.held.memoryBytes
+      stream.held = undefined
+      stream.heldBytes = 0
+    }
     this.#creditConnection()
   }
 
@@ -131,7 +151,7 @@ export class ReceiveSide {
     let increment = this.#windowTarget - this.#window
     if (increment * 4 < this.#windowTarget) return
     if (this.#heldBytes > 0) {
-      const spareBytes = this.#options.maxBufferedBytes - this.#heldBytes - arrivingBytes - this.#window
+      const spareBytes = this.#options.maxBufferedBytes - this.#heldMemoryBytes - arrivingBytes - this.#window
       increment = Math.min(increment, spareBytes)
       if (increment < MIN_CREDIT_BYTES) return
     }

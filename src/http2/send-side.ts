@@ -1,3 +1,4 @@
+import { ChunkQueue } from '../chunk-queue.ts'
 import type { HeaderList } from '../headers.ts'
 import { SendQueue } from '../multiplex/send-queue.ts'
 import type { ActiveStream } from './active-stream.ts'
@@ -52,7 +53,7 @@ export class SendSide {
     if (at < chunk.length) {
       // `keep` may be called with any piece of what its owner gave.
       const rest = keep((at === 0 ? chunk : chunk.subarray(at)) as Buffer)
-      if (stream.queue.length === 0) stream.queue = []
+      stream.queue ??= new ChunkQueue()
       stream.queue.push(rest)
       stream.queuedBytes += rest.length
     } else if (this.#hasRoom && this.#queue.isEmpty && stream.queuedBytes === 0) return true
@@ -90,7 +91,8 @@ export class SendSide {
   /** The stream is gone. */
   forget(stream: ActiveStream): void {
     this.#queue.remove(stream)
-    stream.queue = []
+    stream.queue = undefined
+    stream.queueOffset = 0
     stream.queuedBytes = 0
     stream.pendingEnd = undefined
     stream.wantsRoom = false
@@ -162,8 +164,9 @@ export class SendSide {
 
   /** One frame of the stream whose turn it is, or a word to its driver that there is room. */
   #sendQueued(stream: ActiveStream): void {
-    const chunk = stream.queue[0]
-    if (chunk !== undefined) {
+    const { queue } = stream
+    const chunk = queue?.peek()
+    if (queue !== undefined && chunk !== undefined) {
       const start = stream.queueOffset
       const bytes = Math.min(chunk.length - start, this.maxFrameBytes, stream.sendWindow, this.#window)
       this.#putData(stream, chunk, start, start + bytes)
@@ -171,7 +174,7 @@ export class SendSide {
       if (start + bytes < chunk.length) stream.queueOffset = start + bytes
       else {
         stream.queueOffset = 0
-        stream.queue.shift()
+        queue.shift()
       }
       if (stream.queuedBytes > 0) {
         if (stream.sendWindow > 0) this.#queue.onSent(stream)

@@ -31,7 +31,6 @@ export class SessionCore {
   readonly role: 'client' | 'server'
   readonly options: Http2Options
   readonly events: SessionEvents
-  readonly keep: (chunk: Buffer) => Buffer
   readonly table: StreamTable
   readonly output: OutputQueue = new OutputQueue()
   readonly encoder: HpackEncoder
@@ -49,11 +48,10 @@ export class SessionCore {
   #queuedReplies = 0
 
   constructor(sessionOptions: SessionOptions) {
-    const { role, options, events, keep, firstStreamId } = sessionOptions
+    const { role, options, events, firstStreamId } = sessionOptions
     this.role = role
     this.options = options
     this.events = events
-    this.keep = keep
     this.table = new StreamTable(role, role === 'client' ? (firstStreamId ?? 1) : 2)
     this.encoder = new HpackEncoder(options.encoderTableBytes)
     this.heads = new HeadWriter(this.encoder, this.output)

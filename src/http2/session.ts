@@ -18,8 +18,6 @@ export interface SessionOptions {
   readonly events: SessionEvents
   /** Client role: the id of the first stream; odd, default 1. For tests of what happens at the end of the ids. */
   readonly firstStreamId?: number
-  /** The version of a borrowed chunk that may be kept; called within receive(). */
-  readonly keep: (chunk: Buffer) => Buffer
   /** Client role: the handshake below is under way. onReady is due when it is complete. */
   readonly early?: EarlyGate | undefined
 }
@@ -41,7 +39,7 @@ export interface Session extends ClientSession {
   releaseOutput(): void
 
   // What it knows
-  /** Bytes held for readers that sleep. */
+  /** The memory that is held for readers that sleep. */
   readonly bufferedBytes: number
 
   // Commands

@@ -1,6 +1,7 @@
 import { QpackError } from '../header-compression/qpack-error.ts'
 import { headerValue } from '../headers.ts'
 import { parsePriority } from '../multiplex/priority.ts'
+import { SMALL_PIECE_BYTES, SmallPieces } from '../small-pieces.ts'
 import type { FrameTreatment } from './frame-parser.ts'
 import { DATA, frameName, judgeOnRequestStream } from './frame-table.ts'
 import { ConnectionFault, StreamFault } from './http3-error.ts'
@@ -26,6 +27,9 @@ export class InboundMessages {
   /** Where the bytes end that are being taken apart, to tell whether a section is the last thing of its stream. */
   #readBuffer: Buffer | undefined
   #readEnd = 0
+  /** Small frames of the read that is being taken apart, and whose they are. Nothing waits here while a handler is called. */
+  readonly #pieces = new SmallPieces(chunk => this.#deliver(chunk))
+  #piecesOf: RequestStream | undefined
   /** Priorities that came before their requests (RFC 9218 7). */
   readonly earlyPriorities = new Map<number, string>()
 
@@ -125,10 +129,17 @@ export class InboundMessages {
   }
 
   onPayload(stream: RequestStream, buffer: Buffer, start: number, end: number): void {
-    if (!stream.isOver) stream.events.onData(buffer.subarray(start, end))
+    this.#piecesOf = stream
+    this.#pieces.add(buffer, start, end, stream.isFrameSmall)
+  }
+
+  #deliver(chunk: Buffer): void {
+    const stream = this.#piecesOf
+    if (stream !== undefined && !stream.isOver) stream.events.onData(chunk)
   }
 
   onSection(stream: RequestStream, buffer: Buffer, start: number, end: number): void {
+    this.#pieces.flush()
     const { reader } = this.#core
     let block: ReturnType<typeof reader.decoder.decode>
     try {
@@ -180,9 +191,15 @@ export class InboundMessages {
     const outerEnd = this.#readEnd
     this.#readBuffer = buffer
     this.#readEnd = end
-    const at = stream.parser.receive(buffer, 0, end)
-    this.#readBuffer = outerBuffer
-    this.#readEnd = outerEnd
+    let at: number
+    try {
+      at = stream.parser.receive(buffer, 0, end)
+    } finally {
+      // What came ahead of a fault is handed on ahead of it.
+      this.#pieces.flush()
+      this.#readBuffer = outerBuffer
+      this.#readEnd = outerEnd
+    }
     if (at < end && !stream.isOver) {
       const rest = buffer.subarray(at, end)
       stream.rest = buffer === sharedBuffer ? Buffer.from(rest) : rest
@@ -236,6 +253,9 @@ export class InboundMessages {
       stream.hasEmptyFrame = true
       return
     }
+    core.guard.receiveContent(length, !stream.hasContent, core.now)
+    stream.hasContent = true
+    stream.isFrameSmall = length < SMALL_PIECE_BYTES
     if (stream.contentLeft === UNKNOWN_LENGTH) return
     if (length > stream.contentLeft) {
       throw new StreamFault(

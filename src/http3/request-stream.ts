@@ -66,6 +66,10 @@ export class RequestStream implements Stream, FrameSink {
   isHead = false
   /** A DATA frame without a byte has come. */
   hasEmptyFrame = false
+  /** One with content has come. */
+  hasContent = false
+  /** The DATA frame that is being read is small: see SmallPieces. */
+  isFrameSmall = false
   isPaused = false
   /** What is there is delivered whether its reader sleeps or not: it is all that will ever come. */
   isForced = false

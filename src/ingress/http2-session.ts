@@ -59,7 +59,6 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
       maxHeaderCount: limits.maxHeaderCount,
       enableConnectProtocol: true,
       events: this,
-      keep: keepRead,
     })
     this.#exchanges = new SessionExchanges(this, context)
     context.stats.protocols.h2.connections++

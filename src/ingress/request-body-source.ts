@@ -1,3 +1,4 @@
+import { ChunkQueue } from '../chunk-queue.ts'
 import { TransportError } from '../errors.ts'
 import type { BodySink, BodySource } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
@@ -22,7 +23,8 @@ export class RequestBodySource implements BodySource {
   readonly length: number | undefined
   readonly #flow: BodyFlow
   #state: 'waiting' | 'flowing' | 'blocked' | 'failed' | 'cancelled' | 'done' = 'waiting'
-  #queue: Buffer[] = []
+  /** Most bodies flow straight through. */
+  #queue: ChunkQueue | undefined
   #trailers: HeaderList | undefined
   #error: TransportError | undefined
   #sink: BodySink | undefined
@@ -36,7 +38,7 @@ export class RequestBodySource implements BodySource {
 
   /** Whether the socket should be read for it. What nobody wants is read too, and thrown away. */
   get wantsData(): boolean {
-    return this.#state === 'waiting' ? this.#queue.length === 0 : this.#state !== 'blocked'
+    return this.#state === 'waiting' ? (this.#queue?.bytes ?? 0) === 0 : this.#state !== 'blocked'
   }
 
   get isCancelled(): boolean {
@@ -54,8 +56,10 @@ export class RequestBodySource implements BodySource {
 
   /** The chunk's memory must stay as it is. */
   receiveData(chunk: Buffer): void {
-    if (this.#state === 'waiting' || this.#state === 'blocked') this.#queue.push(chunk)
-    else if (this.#state === 'flowing') this.#write(chunk)
+    if (this.#state === 'waiting' || this.#state === 'blocked') {
+      this.#queue ??= new ChunkQueue()
+      this.#queue.push(chunk)
+    } else if (this.#state === 'flowing') this.#write(chunk)
   }
 
   receiveEnd(trailers: HeaderList): void {
@@ -64,7 +68,7 @@ export class RequestBodySource implements BodySource {
   }
 
   receiveFailure(error: TransportError): void {
-    this.#queue = []
+    this.#queue = undefined
     if (this.#state === 'waiting') {
       this.#state = 'failed'
       this.#error = error
@@ -102,13 +106,13 @@ export class RequestBodySource implements BodySource {
   cancel(): void {
     if (this.#state !== 'waiting' && this.#state !== 'flowing' && this.#state !== 'blocked') return
     this.#state = 'cancelled'
-    this.#queue = []
+    this.#queue = undefined
     this.#flow.onBodyFlowChanged()
   }
 
   #pump(): void {
     while (this.#state === 'flowing') {
-      const chunk = this.#queue.shift()
+      const chunk = this.#queue?.shift()
       if (chunk === undefined) break
       this.#write(chunk)
     }

@@ -9,21 +9,26 @@ export class TokenBucket {
   #left: number
   #countedAt = Number.NEGATIVE_INFINITY
 
-  /** `perSecond` 0: no limit. */
-  constructor(perSecond: number) {
+  /** `perSecond` 0: no limit. `averagedSeconds`: what may come at once is what the rate allows in so many seconds. */
+  constructor(perSecond: number, averagedSeconds: number = AVERAGED_SECONDS) {
     this.#perSecond = perSecond
-    this.#burst = perSecond * AVERAGED_SECONDS
+    this.#burst = perSecond * averagedSeconds
     this.#left = this.#burst
   }
 
-  /** Counts one at `now` (monotonic milliseconds). False: that exceeds the rate. */
-  take(now: number): boolean {
+  /** The peer has earned so many, up to the burst. */
+  give(tokens: number): void {
+    this.#left = Math.min(this.#burst, this.#left + tokens)
+  }
+
+  /** Counts one at `now` (monotonic milliseconds), or as many as it costs. False: that exceeds the rate. */
+  take(now: number, tokens = 1): boolean {
     if (this.#perSecond === 0) return true
     const regained = ((now - this.#countedAt) / 1000) * this.#perSecond
     this.#left = Math.min(this.#burst, this.#left + regained)
     this.#countedAt = now
-    if (this.#left < 1) return false
-    this.#left--
+    if (this.#left < tokens) return false
+    this.#left -= tokens
     return true
   }
 }

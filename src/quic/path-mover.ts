@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer } from '../deadline-timer.ts'
+import { Fifo } from '../fifo.ts'
 import { isHere } from '../local-addresses.ts'
 import type { MigrationReport } from '../migration-report.ts'
 import type { DrivenConnection } from './driven-connection.ts'
@@ -56,7 +57,7 @@ export class PathMover implements LinkMover {
   #movedAt = Number.NEGATIVE_INFINITY
   #sampledAt = Number.NEGATIVE_INFINITY
   #wasWaiting = false
-  readonly #actions: MigrationAction[] = []
+  readonly #actions = new Fifo<MigrationAction>()
   #isRunning = false
   #isOver = false
   /** What the engine sends from. */
@@ -211,7 +212,7 @@ export class PathMover implements LinkMover {
   /** In order: what comes of an action is done behind what was asked for together with it. */
   #run(actions: readonly MigrationAction[]): void {
     if (actions.length === 0) return
-    this.#actions.push(...actions)
+    for (const action of actions) this.#actions.push(action)
     if (this.#isRunning) return
     this.#isRunning = true
     for (let next = this.#actions.shift(); next !== undefined; next = this.#actions.shift()) this.#do(next)

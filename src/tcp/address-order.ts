@@ -25,7 +25,10 @@ export function orderAddresses<T extends ResolvedAddress>(
   const first = unique.filter(({ family }) => family === firstFamily)
   const second = unique.filter(({ family }) => family !== firstFamily)
 
-  const ordered = first.splice(0, Math.max(1, options.firstFamilyCount ?? 1))
-  while (first.length > 0 || second.length > 0) ordered.push(...second.splice(0, 1), ...first.splice(0, 1))
+  const headStart = Math.max(1, options.firstFamilyCount ?? 1)
+  const ordered = first.slice(0, headStart)
+  const turns = Math.max(second.length, first.length - headStart)
+  for (let i = 0; i < turns; i++)
+    ordered.push(...second.slice(i, i + 1), ...first.slice(headStart + i, headStart + i + 1))
   return ordered
 }

@@ -72,7 +72,6 @@ export class Side {
       maxHeaderBytes: 16_384,
       maxHeaderCount: 100,
       enableConnectProtocol: false,
-      keep: chunk => Buffer.from(chunk),
       events: {
         onOutput() {},
         onSettings() {},

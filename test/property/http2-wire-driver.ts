@@ -30,7 +30,6 @@ export function driveSession(
     maxHeaderBytes: 65_536,
     maxHeaderCount: 256,
     enableConnectProtocol: false,
-    keep: chunk => Buffer.from(chunk),
     events: {
       onOutput: () => void setImmediate(flush),
       onRequest,

@@ -43,7 +43,6 @@ class Pair {
         maxHeaderBytes: 16_384,
         maxHeaderCount: 100,
         enableConnectProtocol: false,
-        keep: chunk => Buffer.from(chunk),
         ...(role === 'client' && { liveness: { ...DEFAULT_LIVENESS_OPTIONS, ...liveness } }),
         events: this.#events(role),
       })

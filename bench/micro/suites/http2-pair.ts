@@ -96,7 +96,6 @@ export class Http2Pair implements StreamEvents {
       options: DEFAULT_HTTP2_OPTIONS,
       maxHeaderBytes: 65_536,
       maxHeaderCount: 256,
-      keep: copy,
     }
     const onEnd: SessionEvents['onEnd'] = ({ message }) => fail(message)
     const clientOptions: SessionOptions = {

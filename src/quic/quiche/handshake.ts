@@ -1,7 +1,7 @@
-import type { QuicHandshake } from '../engine.ts'
+import type { Fifo } from '../../fifo.ts'
+import type { QuicEvent, QuicHandshake } from '../engine.ts'
 import type { NativeConnection } from './binding.ts'
 import { earlyDataVerdict } from './early-data-verdict.ts'
-import type { EventQueue } from './event-queue.ts'
 import { peerIdentity } from './peer-identity.ts'
 import { sealTicket, type TicketBinding } from './ticket-envelope.ts'
 
@@ -14,7 +14,7 @@ const EAGER_TICKET_TURNS = 16
 
 export interface HandshakeOptions {
   readonly native: NativeConnection
-  readonly events: EventQueue
+  readonly events: Fifo<QuicEvent>
   readonly protocols: readonly string[]
   /** A server looks at no name, and gets no tickets. */
   readonly client?:

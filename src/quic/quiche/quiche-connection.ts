@@ -1,3 +1,4 @@
+import { Fifo } from '../../fifo.ts'
 import type { QuicOptions } from '../../options.ts'
 import type { DrivenConnection, PathEvent } from '../driven-connection.ts'
 import type {
@@ -12,7 +13,6 @@ import type {
 } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { brokenEnd, connectionEnd } from './connection-end.ts'
-import { EventQueue } from './event-queue.ts'
 import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
 import type { KeylogFile } from './keylog-file.ts'
 import { LocalStreams } from './local-streams.ts'
@@ -60,7 +60,7 @@ export class QuicheConnection implements DrivenConnection {
   readonly role: 'client' | 'server'
   readonly #native: NativeConnection
   readonly #quic: QuicOptions
-  readonly #events = new EventQueue()
+  readonly #events = new Fifo<QuicEvent>()
   readonly #handshake: Handshake
   readonly #paths: Paths
   readonly #bidirectional: LocalStreams

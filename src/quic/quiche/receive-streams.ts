@@ -1,7 +1,7 @@
+import type { Fifo } from '../../fifo.ts'
 import { SeenStreams } from '../../seen-streams.ts'
-import type { StreamRead } from '../engine.ts'
+import type { QuicEvent, StreamRead } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
-import type { EventQueue } from './event-queue.ts'
 import { nativeError } from './native-error.ts'
 import type { SendStreams } from './send-streams.ts'
 import { firstStream, isOpenedBy, isUnidirectional, type Role } from './stream-ids.ts'
@@ -43,7 +43,7 @@ export class ReceiveStreams {
   readonly #native: NativeConnection
   readonly #shutdown: QuicheBinding['Shutdown']
   readonly #role: Role
-  readonly #events: EventQueue
+  readonly #events: Fifo<QuicEvent>
   readonly #sends: SendStreams
   readonly #watchdog: SurplusWatchdog
   readonly #seen: SeenStreams
@@ -61,7 +61,7 @@ export class ReceiveStreams {
     readonly native: NativeConnection
     readonly shutdown: QuicheBinding['Shutdown']
     readonly role: Role
-    readonly events: EventQueue
+    readonly events: Fifo<QuicEvent>
     readonly sends: SendStreams
     readonly watchdog: SurplusWatchdog
   }) {

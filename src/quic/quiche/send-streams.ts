@@ -1,5 +1,6 @@
+import type { Fifo } from '../../fifo.ts'
+import type { QuicEvent } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
-import type { EventQueue } from './event-queue.ts'
 import type { LocalStreams } from './local-streams.ts'
 import { nativeError } from './native-error.ts'
 import { isUnidirectional } from './stream-ids.ts'
@@ -26,7 +27,7 @@ const DEFAULT_URGENCY = 127
 export class SendStreams {
   readonly #native: NativeConnection
   readonly #shutdown: QuicheBinding['Shutdown']
-  readonly #events: EventQueue
+  readonly #events: Fifo<QuicEvent>
   readonly #local: { readonly bidirectional: LocalStreams; readonly unidirectional: LocalStreams }
   readonly #unwritten = new Set<number>()
   readonly #open = new Set<number>()
@@ -40,7 +41,7 @@ export class SendStreams {
   constructor(
     native: NativeConnection,
     shutdown: QuicheBinding['Shutdown'],
-    events: EventQueue,
+    events: Fifo<QuicEvent>,
     local: { readonly bidirectional: LocalStreams; readonly unidirectional: LocalStreams },
   ) {
     this.#native = native

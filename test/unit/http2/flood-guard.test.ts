@@ -8,7 +8,6 @@ const KINDS: FloodKind[] = [
   'maxSettingsPerSecond',
   'maxResetsPerSecond',
   'maxEmptyFramesPerSecond',
-  'maxTinyFramesPerSecond',
   'maxTinyWindowUpdatesPerSecond',
   'maxIgnoredFramesPerSecond',
 ]

@@ -91,10 +91,43 @@ describe('ReceiveSide', () => {
       received += 8 * KIB
       for (const [, bytes] of credit()) given += bytes
     }
-    expect(side.heldBytes).toBeLessThanOrEqual(150 * KIB)
+    expect(side.heldMemoryBytes).toBeLessThanOrEqual(150 * KIB)
     expect(side.heldBytes).toBeGreaterThan(100 * KIB)
     side.forget(stream)
-    expect(side.heldBytes).toBe(0)
+    expect([side.heldBytes, side.heldMemoryBytes]).toEqual([0, 0])
     expect(credit()).toHaveLength(1)
+  })
+
+  it('holds single bytes in little more memory than they have, and hands them on in few chunks', () => {
+    const { side, stream } = make()
+    const bytes = 200_000
+    for (let i = 0; i < bytes; i++) side.hold(stream, Buffer.from([i & 0xff]))
+    expect([side.heldBytes, stream.heldBytes]).toEqual([bytes, bytes])
+    expect(side.heldMemoryBytes).toBeLessThan(1.2 * bytes)
+    let taken = 0
+    let chunks = 0
+    for (let chunk = side.takeHeld(stream); chunk !== undefined; chunk = side.takeHeld(stream)) {
+      if (!chunk.every((byte, i) => byte === ((taken + i) & 0xff)))
+        throw new Error(`out of order behind ${taken}`)
+      taken += chunk.length
+      chunks += 1
+    }
+    expect(taken).toBe(bytes)
+    expect(chunks).toBeLessThan(25)
+    expect([side.heldBytes, side.heldMemoryBytes, stream.heldBytes]).toEqual([0, 0, 0])
+  })
+
+  it('counts what streams with next to nothing make it hold', () => {
+    const { side, credit } = make({ connectionWindowBytes: 100 * KIB, maxBufferedBytes: 150 * KIB })
+    side.start()
+    credit()
+    // 400 streams with a byte each hold more than the bound, for 400 bytes.
+    for (let id = 1; id < 800; id += 2) {
+      side.receive(1)
+      side.hold(new ActiveStream(id, host, events, 65_535, 65_535), Buffer.from('x'))
+    }
+    expect(side.heldMemoryBytes).toBeGreaterThan(150 * KIB)
+    side.receive(99 * KIB)
+    expect(credit()).toEqual([])
   })
 })

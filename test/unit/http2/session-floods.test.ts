@@ -48,8 +48,6 @@ const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act][] = [
     ROLES,
     rig => rig.receive(frame(TYPE.DATA, FLAG.PADDED, 1, Buffer.from([2, 0, 0]))),
   ],
-  ['maxTinyFramesPerSecond', 'DATA of one byte', ROLES, rig => rig.receive(data(1, 'x'))],
-  ['maxTinyFramesPerSecond', 'DATA of 63 bytes', ROLES, rig => rig.receive(data(1, Buffer.alloc(63)))],
   ['maxTinyWindowUpdatesPerSecond', 'credit of 1', ROLES, rig => rig.receive(windowUpdate(0, 1))],
   [
     'maxTinyWindowUpdatesPerSecond',
@@ -148,6 +146,48 @@ describe('maxSettingsPerSecond', () => {
     rig.receive(settings())
     expect(rig.frames().at(-1)).toMatch(/ENHANCE_YOUR_CALM$/)
     expect(rig.log()).toContain('defence maxSettingsPerSecond')
+  })
+})
+
+describe('maxTinyFramesPerSecond', () => {
+  it.each(ROLES)(
+    'a %s takes a second’s worth of single bytes at once, and what their bytes pay for',
+    role => {
+      const rig = opened(role, { maxTinyFramesPerSecond: 150 })
+      // 159 bytes pay for nine.
+      for (let i = 0; i < 159; i++) rig.receive(data(1, 'x'))
+      expect(isAlive(rig)).toBe(true)
+      rig.receive(data(1, 'x'))
+      expect(rig.frames().at(-1)).toMatch(/^GOAWAY \d+ ENHANCE_YOUR_CALM$/)
+      const log = rig.log()
+      expect(log.filter(line => line === 'defence maxTinyFramesPerSecond')).toHaveLength(1)
+      expect(log.at(-1)).toBe('over ENHANCE_YOUR_CALM flood')
+    },
+  )
+
+  it.each(ROLES)('a %s takes the rate for as long as it lasts', role => {
+    const rig = opened(role, { maxTinyFramesPerSecond: 10 })
+    for (let i = 0; i < 300; i++) {
+      rig.now += 100
+      rig.receive(data(1, 'x'))
+    }
+    expect(isAlive(rig)).toBe(true)
+  })
+
+  it.each(ROLES)(
+    'a %s takes messages of 16 bytes at any rate, and single bytes between large frames',
+    role => {
+      const rig = opened(role, { maxTinyFramesPerSecond: 1 })
+      for (let i = 0; i < 1000; i++) rig.receive(data(1, Buffer.alloc(16)))
+      for (let i = 0; i < 1000; i++) rig.receive(data(1, Buffer.alloc(64)), data(1, 'x'))
+      expect(isAlive(rig)).toBe(true)
+    },
+  )
+
+  it.each(ROLES)('is off at 0: %s', role => {
+    const rig = opened(role, { maxTinyFramesPerSecond: 0 })
+    for (let i = 0; i < 1000; i++) rig.receive(data(1, 'x'))
+    expect(isAlive(rig)).toBe(true)
   })
 })
 
@@ -270,7 +310,11 @@ describe('fieldBlockTimeoutMs', () => {
 describe('every limit', () => {
   it('is tested here', () => {
     const perSecond = Object.keys(DEFAULT_HTTP2_OPTIONS).filter(name => name.endsWith('PerSecond'))
-    const tested = new Set<string>([...FLOODS.map(([limit]) => limit), 'maxSettingsPerSecond'])
+    const tested = new Set<string>([
+      ...FLOODS.map(([limit]) => limit),
+      'maxSettingsPerSecond',
+      'maxTinyFramesPerSecond',
+    ])
     expect(perSecond.filter(name => !tested.has(name))).toEqual([])
   })
 })

@@ -250,7 +250,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     const rig = receiving(role, small)
     rig.stream(1).pause()
     for (let i = 0; i < 7; i++) rig.receive(data(1, Buffer.alloc(10_000)))
-    expect(rig.session.bufferedBytes).toBe(70_000)
+    expect(rig.session.bufferedBytes).toBeGreaterThanOrEqual(70_000)
     expect(verdictOn(rig, data(1, ''))).toBe('none')
     expect(verdictOn(rig, data(1, 'x'))).toBe('stream 1 FLOW_CONTROL_ERROR')
     expect(rig.session.bufferedBytes).toBe(0)
@@ -265,7 +265,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     rig.stream(next).pause()
     // What is held counts against maxBufferedBytes, so that no credit comes.
     for (let i = 0; i < 5; i++) rig.receive(data(1, Buffer.alloc(10_000)), data(next, Buffer.alloc(10_000)))
-    expect(rig.session.bufferedBytes).toBe(100_000)
+    expect(rig.session.bufferedBytes).toBeGreaterThanOrEqual(100_000)
     expect(verdictOn(rig, data(1, 'x'))).toBe('connection FLOW_CONTROL_ERROR')
   })
 
@@ -316,8 +316,8 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
       buffered += 10_000
       credit += creditOf(rig.wire(), 0) - 10_000
     }
-    expect(rig.session.bufferedBytes).toBe(buffered)
-    expect(buffered).toBeLessThanOrEqual(200_000)
+    expect(rig.session.bufferedBytes).toBeGreaterThanOrEqual(buffered)
+    expect(rig.session.bufferedBytes).toBeLessThanOrEqual(200_000)
     for (const id of streams) rig.stream(id).resume()
     credit += creditOf(rig.wire(), 0)
     expect(credit).toBeGreaterThanOrEqual(50_000)
@@ -364,15 +364,21 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     const rig = receiving(role, small)
     const stream = rig.stream(1)
     stream.pause()
-    for (const letter of 'abcd') rig.receive(data(1, letter))
+    const letters = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(15_000))
+    for (const letter of letters) rig.receive(data(1, letter))
     rig.receive(data(1, 'e', END_STREAM))
     expect(rig.log()).toEqual([])
-    rig.onData = (opened, chunk) => {
+    const all = `${letters.join('')}e`
+    rig.onData = opened => {
       expect(opened.isDeliveringOwned).toBe(true)
-      if (chunk.toString() === 'b') opened.pause()
+      opened.pause()
     }
     stream.resume()
-    expect(rig.bodies.get(1)).toBe('ab')
+    stream.resume()
+    const soFar = rig.bodies.get(1) ?? ''
+    expect(soFar.length).toBeGreaterThanOrEqual(30_000)
+    expect(soFar.length).toBeLessThan(all.length)
+    expect(all.startsWith(soFar)).toBe(true)
     expect(stream.hasReceivedEnd).toBe(false)
     // resume() from within is served by the same loop.
     rig.onData = opened => {
@@ -380,19 +386,31 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
       opened.resume()
     }
     stream.resume()
-    expect(rig.bodies.get(1)).toBe('abcde')
+    expect(rig.bodies.get(1)).toBe(all)
     expect(rig.log().at(-1)).toBe('end 1')
     expect(stream.hasReceivedEnd).toBe(true)
+  })
+
+  it('holds small frames joined: 60,000 of one byte cost what they hold, and wake a reader a dozen times', () => {
+    const rig = receiving(role, { ...small, maxTinyFramesPerSecond: 0 })
+    const stream = rig.stream(1)
+    stream.pause()
+    const read = Buffer.concat(Array.from({ length: 1000 }, (_, i) => data(1, String(i % 10))))
+    for (let i = 0; i < 60; i++) rig.receive(read)
+    expect(rig.session.bufferedBytes).toBeLessThan(80_000)
+    stream.resume()
+    expect(rig.bodies.get(1)).toBe('0123456789'.repeat(6_000))
+    expect(rig.log().length).toBeLessThan(12)
   })
 
   it('a reader that resets its stream from within hears nothing more of it', () => {
     const rig = receiving(role, small)
     const stream = rig.stream(1)
     stream.pause()
-    rig.receive(data(1, 'a'), data(1, 'b', END_STREAM))
+    rig.receive(data(1, 'a'.repeat(16_000)), data(1, 'b'.repeat(16_000), END_STREAM))
     rig.onData = opened => opened.reset('CANCEL')
     stream.resume()
-    expect(rig.log()).toEqual(['data 1 1', 'closed 1'])
+    expect(rig.log()).toEqual(['data 1 16000', 'closed 1'])
     expect(rig.session.bufferedBytes).toBe(0)
   })
 

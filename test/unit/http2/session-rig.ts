@@ -65,7 +65,6 @@ export class SessionRig {
       maxHeaderBytes: 16_384,
       maxHeaderCount: 100,
       enableConnectProtocol: true,
-      keep: chunk => Buffer.from(chunk),
       events: this.#sessionEvents(),
       ...rest,
     })

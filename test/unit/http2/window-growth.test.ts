@@ -37,7 +37,6 @@ function downloadMs(bytes: number, maxStreamWindowBytes: number): number {
       maxHeaderBytes: 65_536,
       maxHeaderCount: 100,
       enableConnectProtocol: false,
-      keep,
       events: { ...NOTHING, ...events },
     })
   const server = make('server', {

@@ -240,8 +240,9 @@ describe('what we break off', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.onData = stream => stream.reset('CANCEL')
-    rig.receive(0, Buffer.concat([responseHeaders(), data('a'), data('b')]), true)
-    expect(rig.log()).toEqual(['response 0 200', 'data 0 1', 'closed 0'])
+    const large = data(Buffer.alloc(2_000))
+    rig.receive(0, Buffer.concat([responseHeaders(), large, large]), true)
+    expect(rig.log()).toEqual(['response 0 200', 'data 0 2000', 'closed 0'])
   })
 
   it('a stream that is corked takes its cork with it', () => {

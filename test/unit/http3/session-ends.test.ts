@@ -61,8 +61,7 @@ describe('the QUIC connection ends', () => {
     expect(rig.log()).toEqual([
       'ending',
       'response 0 200',
-      'data 0 5',
-      'data 0 9',
+      'data 0 14',
       'closed 0',
       'end 0 x-sum 1',
       'closed 4 failed',

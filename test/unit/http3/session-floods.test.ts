@@ -185,10 +185,33 @@ describe('what is no flood', () => {
   })
 })
 
+describe('maxTinyFramesPerSecond', () => {
+  it.each(ROLES)(
+    'a %s takes a second’s worth of single bytes at once, and what their bytes pay for',
+    role => {
+      const rig = opened(role, { maxTinyFramesPerSecond: 150 })
+      // The first of a stream is free, and 160 bytes pay for ten.
+      for (let i = 0; i < 160; i++) rig.receive(0, data('x'))
+      expect(rig.log().at(-1)).toBe('data 0 1')
+      rig.receive(0, data('x'))
+      expect(rig.log()).toEqual(expect.arrayContaining(['defence maxTinyFramesPerSecond']))
+    },
+  )
+
+  it.each([
+    ['messages of 16 bytes at any rate', { maxTinyFramesPerSecond: 1 }, 16],
+    ['anything at 0', { maxTinyFramesPerSecond: 0 }, 1],
+  ] as const)('takes %s', (_, options, bytes) => {
+    const rig = opened('client', options)
+    for (let i = 0; i < 1000; i++) rig.receive(0, data('x'.repeat(bytes)))
+    expect(rig.bodies.get(0)).toHaveLength(1000 * bytes)
+  })
+})
+
 describe('every limit', () => {
   it('is tested here', () => {
     const perSecond = Object.keys(DEFAULT_HTTP3_OPTIONS).filter(name => name.endsWith('PerSecond'))
-    const tested = new Set<string>(FLOODS.map(([limit]) => limit))
+    const tested = new Set<string>([...FLOODS.map(([limit]) => limit), 'maxTinyFramesPerSecond'])
     expect(perSecond.filter(name => !tested.has(name))).toEqual([])
   })
 })

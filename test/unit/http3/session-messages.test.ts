@@ -340,17 +340,48 @@ describe('messages that are right', () => {
     const rig = new SessionRig('client')
     const stream = rig.open()
     rig.onData = () => stream.pause()
-    rig.receive(0, Buffer.concat([responseHeaders(), data('one'), data('two')]), true)
-    expect(rig.log()).toEqual(['response 0 200', 'data 0 3'])
-    expect(rig.session.bufferedBytes).toBe(data('two').length)
+    const [one, two] = ['one'.repeat(700), 'two'.repeat(700)]
+    rig.receive(0, Buffer.concat([responseHeaders(), data(one), data(two)]), true)
+    expect(rig.log()).toEqual(['response 0 200', 'data 0 2100'])
+    expect(rig.session.bufferedBytes).toBe(data(two).length)
     // Other streams go on, and read into the same memory.
     rig.open()
     rig.receive(4, Buffer.concat([responseHeaders(), data('other')]), true)
     expect(rig.bodies.get(4)).toBe('other')
     rig.onData = undefined
     stream.resume()
-    expect(rig.bodies.get(0)).toBe('onetwo')
+    expect(rig.bodies.get(0)).toBe(one + two)
     expect(rig.log().slice(-2)).toEqual(['closed 0', 'end 0'])
+  })
+
+  it.each(ROLES)(
+    'small frames of one read go to the reader of a %s together, ahead of what follows',
+    role => {
+      const rig = new SessionRig(role)
+      if (role === 'client') rig.open()
+      const head = role === 'client' ? responseHeaders() : requestHeaders('/', [], 'POST')
+      const bytes = Array.from({ length: 3_000 }, (_, i) => String(i % 10))
+      rig.receive(0, Buffer.concat([head, ...bytes.map(byte => data(byte)), headers(['x-sum', '1'])]), true)
+      expect(rig.bodies.get(0)).toBe(bytes.join(''))
+      const log = rig.log()
+      expect(log.filter(line => line.startsWith('data')).length).toBeLessThan(6)
+      expect(log.at(-1)).toBe('end 0 x-sum 1')
+    },
+  )
+
+  it('small frames ahead of a fault are handed on ahead of it', () => {
+    const rig = new SessionRig('client')
+    rig.open()
+    rig.receive(
+      0,
+      Buffer.concat([responseHeaders(200, [['content-length', '2']]), data('a'), data('b'), data('c')]),
+    )
+    expect(rig.log()).toEqual([
+      'response 0 200',
+      'data 0 2',
+      'closed 0 failed',
+      expect.stringMatching(/^reset 0 H3_MESSAGE_ERROR/),
+    ])
   })
 
   it('a reader that pauses and resumes within its call gets everything once', () => {

@@ -82,13 +82,14 @@ describe('a request body', () => {
     const sink = new Sink()
     sink.takesMore = false
     sourceOf(client).attach(sink)
-    client.send('1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n')
-    expect(sink.chunks).toEqual(['a'])
+    const pieces = ['a', 'b', 'c'].map(letter => letter.repeat(5_000))
+    client.send(`${pieces.map(piece => `1388\r\n${piece}\r\n`).join('')}0\r\n\r\n`)
+    expect(sink.chunks).toEqual(pieces.slice(0, 1))
     sourceOf(client).resume()
-    expect(sink.chunks).toEqual(['a', 'b'])
+    expect(sink.chunks).toEqual(pieces.slice(0, 2))
     sink.takesMore = true
     sourceOf(client).resume()
-    expect([sink.chunks, sink.trailers]).toEqual([['a', 'b', 'c'], []])
+    expect([sink.chunks, sink.trailers]).toEqual([pieces, []])
   })
 
   it('fails with 408 when the client falls silent in it', () => {

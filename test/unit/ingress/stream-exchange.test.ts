@@ -74,12 +74,13 @@ describe('StreamExchange: request bodies', () => {
     const sink = new Sink()
     sourceOf(client.exchange).attach(sink)
     sink.takesMore = false
-    client.send(data(1, 'a'), data(1, 'b'))
+    const [a, b] = ['a'.repeat(2_000), 'b'.repeat(2_000)]
+    client.send(data(1, a), data(1, b))
     client.send(data(1, 'c', FLAG.END_STREAM))
-    expect(sink.text).toBe('a')
+    expect(sink.text).toBe(a)
     sink.takesMore = true
     sourceOf(client.exchange).resume()
-    expect([sink.text, sink.end_]).toEqual(['abc', []])
+    expect([sink.text, sink.end_]).toEqual([`${a}${b}c`, []])
   })
 
   it('fail when the client takes its request back', () => {

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { QuicEvent } from '../../../../src/quic/engine.ts'
 import { brokenEnd, connectionEnd } from '../../../../src/quic/quiche/connection-end.ts'
-import { EventQueue } from '../../../../src/quic/quiche/event-queue.ts'
 import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/load-binding.ts'
 import { nativeError } from '../../../../src/quic/quiche/native-error.ts'
 import { firstStream, isOpenedBy, isUnidirectional } from '../../../../src/quic/quiche/stream-ids.ts'
-import { fc } from '../../../support/property.ts'
 
 describe('nativeError', () => {
   it('reads names and numbers', () => {
@@ -32,28 +29,6 @@ describe('stream ids', () => {
     expect(isOpenedBy('server', 7)).toBe(true)
     expect(isOpenedBy('client', 7)).toBe(false)
     expect([4, 5, 6, 7].map(isUnidirectional)).toEqual([false, false, true, true])
-  })
-})
-
-describe('EventQueue', () => {
-  it('gives back what it got, in order', () => {
-    fc.assert(
-      fc.property(fc.array(fc.boolean()), steps => {
-        const queue = new EventQueue()
-        const model: QuicEvent[] = []
-        steps.forEach((isPush, stream) => {
-          const event: QuicEvent = { type: 'readable', stream }
-          if (isPush) {
-            queue.push(event)
-            model.push(event)
-          } else {
-            expect(queue.shift()).toBe(model.shift())
-          }
-        })
-        while (model.length > 0) expect(queue.shift()).toBe(model.shift())
-        expect(queue.shift()).toBeUndefined()
-      }),
-    )
   })
 })
 
