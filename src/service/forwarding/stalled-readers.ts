@@ -131,7 +131,7 @@ export class StalledReaders {
       this.#paused.delete(exchange)
       if (!exchange.startBuffering()) this.#stall(exchange, since)
     }
-    for (const exchanges of [...this.#stalled.values()]) this.#makeRoom(exchanges, now)
+    for (const exchanges of this.#stalled.values()) this.#makeRoom(exchanges, now)
   }
 
   #makeRoom(exchanges: Map<StalledExchange, number>, now: number): void {
@@ -139,7 +139,7 @@ export class StalledReaders {
     const load = first && this.#parts.transport.load(first.origin)
     if (load === undefined) return
     let count = stalledToEnd({ ...load, stalled: exchanges.size }, this.#options.maxStalledShare)
-    for (const [exchange, since] of [...exchanges]) {
+    for (const [exchange, since] of exchanges) {
       if (count === 0 || since + this.#options.stallGraceMs > now) return
       count--
       this.delete(exchange)
