@@ -117,6 +117,11 @@ export function isIdempotentMethod(method: string): boolean {
   return isSafeMethod(method) || method === 'PUT' || method === 'DELETE'
 }
 
+/** Whether a copy of it may be sent when nobody knows what became of the first one. */
+export function isRepeatable({ method, body }: Pick<ExchangeRequest, 'method' | 'body'>): boolean {
+  return isIdempotentMethod(method) && isReplayableBody(body)
+}
+
 /** Whether the body can be sent (again) from its first byte. */
 export function isReplayableBody(body: RequestBody): boolean {
   return body === null || body instanceof Uint8Array || body.isReplayable()

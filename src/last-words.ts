@@ -1,3 +1,4 @@
+import { afterPoll } from './after-poll.ts'
 import type { StreamSocket } from './stream-socket.ts'
 
 /**
@@ -13,8 +14,7 @@ export function hearLastWords(socket: StreamSocket, isWaiting: () => boolean): v
     if (!isFailedWrite(error) || !isWaiting()) return destroy(error)
     if (!isPutOff) {
       isPutOff = true
-      // Two turns: the first may still be in the middle of a poll whose events were gathered before.
-      setImmediate(() => setImmediate(() => destroy(error)))
+      afterPoll(() => destroy(error))
     }
     return socket
   }

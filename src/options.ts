@@ -103,6 +103,11 @@ export const DEFAULT_TIMEOUTS: Readonly<TimeoutOptions> = {
 export interface RetryOptions {
   /** Replays of one request at the most. An exchange known unprocessed is always replayed once, whatever stands here. */
   maxRetries: number
+  /**
+   * Replays of one request at the most whose connections end without an answer, new ones too: idempotent methods only. Where `maxRetries` is more, that
+   * holds; where it is 0, there are none.
+   */
+  maxUnanswered: number
   /** Replays allowed per request made, averaged: 0.2 lets one in five be a replay. */
   budgetRatio: number
   /** Replays that are always in the budget, so that a quiet transport can retry at all. */
@@ -111,6 +116,7 @@ export interface RetryOptions {
 
 export const DEFAULT_RETRY_OPTIONS: Readonly<RetryOptions> = {
   maxRetries: 2,
+  maxUnanswered: 6,
   budgetRatio: 0.2,
   budgetMin: 10,
 }

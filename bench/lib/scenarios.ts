@@ -18,6 +18,7 @@ import { rttH3 } from '../scenarios/rtt-h3.ts'
 import { selectLoss } from '../scenarios/select-loss.ts'
 import { slowReader } from '../scenarios/slow-reader.ts'
 import { smallLoss } from '../scenarios/small-loss.ts'
+import { stalePosts } from '../scenarios/stale-posts.ts'
 import { unary } from '../scenarios/unary.ts'
 import { uploads } from '../scenarios/upload.ts'
 import { warmSmall } from '../scenarios/warm-small.ts'
@@ -46,6 +47,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   upload: uploads,
   'slow-reader': slowReader,
   churn,
+  'stale-posts': stalePosts,
   'idle-burst': idleBurst,
   objects: objects('cubic'),
   'objects-bbr': objects('bbr'),

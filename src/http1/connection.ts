@@ -1,3 +1,4 @@
+import { afterPoll } from '../after-poll.ts'
 import type { Clock } from '../clock.ts'
 import type {
   CloseReason,
@@ -9,14 +10,14 @@ import type {
 import { type EarlyGate, mayWrite } from '../early-gate.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { asTransportError, type Processed, TransportError } from '../errors.ts'
-import type { ExchangeHandler, ExchangeRequest } from '../exchange.ts'
+import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
 import { type HeaderList, NO_HEADERS } from '../headers.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ResponseLimits } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import { ReadPort } from '../read-port.ts'
 import { endSocket } from '../socket-ending.ts'
-import type { StreamSocket } from '../stream-socket.ts'
+import type { StreamSocket, UnreadProbe } from '../stream-socket.ts'
 import { DEFAULT_CODEC_LIMITS } from './codec-limits.ts'
 import { sendRequest } from './connection-sending.ts'
 import { makeTunnel } from './connection-tunnel.ts'
@@ -39,6 +40,8 @@ export interface Http1ConnectionOptions {
   clock: Clock
   /** The handshake is under way: what is written at once leaves in early data. */
   early?: EarlyGate | undefined
+  /** Asked before a request is written that cannot be sent twice. Left out: nobody is. */
+  hasUnread?: UnreadProbe | undefined
 }
 
 /**
@@ -76,6 +79,7 @@ export class Http1Connection implements Connection {
   readonly #limits: ResponseLimits
   readonly #clock: Clock
   readonly #early: EarlyGate | undefined
+  readonly #hasUnread: UnreadProbe | undefined
   readonly #decoder: ResponseDecoder
   readonly #deadline: ExchangeDeadline
   /** What the parts of an exchange call back; one object for all exchanges. */
@@ -113,6 +117,7 @@ export class Http1Connection implements Connection {
     this.#limits = limits
     this.#clock = options.clock
     this.#early = options.early
+    this.#hasUnread = options.hasUnread
     this.#early?.onOpen(() => this.#sendHeld())
     this.#deadline = new ExchangeDeadline(options.clock, () => this.#onDeadline())
     const { maxHeaderBytes, maxHeaderCount } = limits
@@ -166,13 +171,13 @@ export class Http1Connection implements Connection {
       )
       return
     }
-    if (mayWrite(this.#early, request.mayBeEarly === true)) this.#send(exchange)
-    else this.#armDeadline()
+    if (!mayWrite(this.#early, request.mayBeEarly === true)) this.#armDeadline()
+    else if (this.#mayHaveEnded(request)) this.#sendAfterPoll(exchange)
+    else this.#send(exchange)
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    // The first turn may be in the middle of a poll whose events were gathered before; the second one comes after a whole poll.
-    for (let turn = 0; turn < 2 && this.#isOpen; turn++) await new Promise(resolve => setImmediate(resolve))
+    if (this.#isOpen) await new Promise<void>(resolve => afterPoll(resolve))
     if (!this.#isOpen) throw new TransportError('MM_PING_FAILED', `${this.toString()} was found closed`)
     if (signal?.aborted === true) throw new TransportError('MM_ABORTED', 'the check was given up')
   }
@@ -220,6 +225,18 @@ export class Http1Connection implements Connection {
     if (exchange !== undefined && !exchange.hasWritten) this.#send(exchange)
   }
 
+  /** Its end may lie unread in the kernel, and the request could not be sent again: a loop that is late would write it to nobody. */
+  #mayHaveEnded(request: ExchangeRequest): boolean {
+    return this.#hasUnread !== undefined && !isRepeatable(request) && this.#hasUnread() !== false
+  }
+
+  #sendAfterPoll(exchange: ExchangeControl): void {
+    this.#armDeadline()
+    afterPoll(() => {
+      if (this.#exchange === exchange) this.#send(exchange)
+    })
+  }
+
   get #isOpen(): boolean {
     return this.#state === 'idle' || this.#state === 'active'
   }
@@ -229,7 +246,7 @@ export class Http1Connection implements Connection {
   /** Whether reading goes on is not for the result to say: pause() and resume() have done it. */
   #onRead(buffer: Buffer, start: number, end: number): true {
     const exchange = this.#exchange
-    if (exchange === undefined) {
+    if (exchange === undefined || !exchange.hasWritten) {
       this.close('unexpected-data')
       return true
     }
@@ -289,7 +306,7 @@ export class Http1Connection implements Connection {
   #onPeerEnd(): void {
     if (this.#state === 'upgraded') return // the tunnel has it from the socket, and 'close' follows
     const exchange = this.#exchange
-    if (exchange === undefined) {
+    if (exchange === undefined || !exchange.hasWritten) {
       this.close('peer-closed')
       return
     }

@@ -5,7 +5,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
 import type { Http2Options, LivenessOptions, ResponseLimits } from '../options.ts'
 import { ReadPort } from '../read-port.ts'
-import type { StreamSocket } from '../stream-socket.ts'
+import type { StreamSocket, UnreadProbe } from '../stream-socket.ts'
 import { ConnectionOutput } from './connection-output.ts'
 import { attachSocket } from './connection-socket.ts'
 import { createSession } from './create-session.ts'
@@ -34,6 +34,8 @@ export interface Http2ConnectionOptions {
   onDefence?: ((limit: string) => void) | undefined
   /** The id of the first stream; odd, default 1. For tests of what happens at the end of the ids. */
   firstStreamId?: number
+  /** See MultiplexedOptions. */
+  hasUnread?: UnreadProbe | undefined
 }
 
 /** RFC 9113 5.1.1: ids are 31 bits. */
@@ -54,6 +56,7 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
     clock,
     keep,
     onDefence: options.onDefence,
+    hasUnread: options.hasUnread,
     start: (host, now) => {
       const session = createSession({
         role: 'client',

@@ -1,3 +1,4 @@
+import { afterPoll } from '../after-poll.ts'
 import type { Clock } from '../clock.ts'
 import type {
   CloseReason,
@@ -8,8 +9,9 @@ import type {
 } from '../connection.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { TransportError } from '../errors.ts'
-import type { ExchangeHandler, ExchangeRequest } from '../exchange.ts'
+import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
 import type { Protocol } from '../protocol.ts'
+import type { UnreadProbe } from '../stream-socket.ts'
 import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
 import type { ClientSession, ClientSessionEvents, SessionEnd } from './client-session.ts'
 import { DeadlineTable } from './deadline-table.ts'
@@ -60,6 +62,8 @@ export interface MultiplexedOptions {
   onDefence?: ((limit: string) => void) | undefined
   /** See Connection.altUsed. */
   altUsed?: string | undefined
+  /** Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is. */
+  hasUnread?: UnreadProbe | undefined
 }
 
 /**
@@ -96,6 +100,7 @@ export class MultiplexedConnection implements Connection {
   readonly #table: DeadlineTable<ClientExchange>
   readonly #owner: ExchangeOwner
   readonly #onDefence: ((limit: string) => void) | undefined
+  readonly #hasUnread: UnreadProbe | undefined
   readonly #ping = new SharedPing()
 
   #state: State = 'open'
@@ -127,6 +132,7 @@ export class MultiplexedConnection implements Connection {
     this.altUsed = options.altUsed
     this.#listener = listener
     this.#onDefence = options.onDefence
+    this.#hasUnread = options.hasUnread
     this.#table = new DeadlineTable<ClientExchange>(clock, () => this.#onDue())
     const { session, carrier } = options.start(this.#host(), this.#table.now)
     this.#session = session
@@ -189,7 +195,8 @@ export class MultiplexedConnection implements Connection {
         new TransportError('MM_CONNECTION_CLOSED', 'the connection takes no more requests'),
         false,
       )
-    } else this.#openWhenReady(exchange)
+    } else if (this.#mayHaveEnded(request)) this.#openAfterPoll(exchange)
+    else this.#openWhenReady(exchange)
   }
 
   ping(signal?: AbortSignal): Promise<void> {
@@ -232,6 +239,24 @@ export class MultiplexedConnection implements Connection {
   }
 
   // Exchanges
+
+  /**
+   * The end of an idle connection may lie unread in the kernel, and the request could not be sent again: a loop that is late would write it to nobody. Where
+   * others are under way, something unread is what they wait for.
+   */
+  #mayHaveEnded(request: ExchangeRequest): boolean {
+    if (this.#hasUnread === undefined || this.#table.size > 1 || isRepeatable(request)) return false
+    return this.#hasUnread() !== false
+  }
+
+  #openAfterPoll(exchange: ClientExchange): void {
+    afterPoll(() => {
+      if (!exchange.isPending) return
+      this.#table.touch()
+      if (this.#state === 'open') this.#openWhenReady(exchange)
+      else exchange.fail(new TransportError('MM_REFUSED', 'the connection takes no more requests'), false)
+    })
+  }
 
   #openWhenReady(exchange: ClientExchange): void {
     if (!fitsExtendedConnect(exchange.request)) {

@@ -27,6 +27,9 @@ const AF_INET6 = 10
 /** SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, on every architecture but MIPS, SPARC, Alpha and PA-RISC, which Node has no builds for. */
 const STREAM_SOCKET = 1 | 0o4000 | 0o2_000_000
 const TCP_INFO_BYTES = 512
+/** MSG_PEEK | MSG_DONTWAIT. */
+const PEEK = 0x02 | 0x40
+const EAGAIN = 11
 const MAX_NAME_BYTES = 16
 
 /**
@@ -42,6 +45,8 @@ export interface SocketCalls {
   setCongestionControl(fd: number, name: string): number
   congestionControl(fd: number): string | undefined
   tcpInfo(fd: number): TcpInfo | undefined
+  /** Bytes, the peer's end, or an error that the next read would find. */
+  hasUnread(fd: number): boolean
 }
 
 /** `unavailable` is for people: `explain` prints it. */
@@ -63,12 +68,14 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   let setOption: FfiFunction
   let socket: FfiFunction
   let close: FfiFunction
+  let receive: FfiFunction
   try {
     const libc = ffi.load(null)
     setOption = libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)')
     getOption = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
     socket = libc.func('int socket(int family, int type, int protocol)')
     close = libc.func('int close(int fd)')
+    receive = libc.func('intptr_t recv(int fd, void *into, size_t length, int flags)')
   } catch (error) {
     return {
       unavailable: `the C library lacks a call: ${error instanceof Error ? error.message : String(error)}`,
@@ -109,6 +116,7 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
       const info = read(fd, TCP_INFO, TCP_INFO_BYTES)
       return info === undefined ? undefined : parseTcpInfo(info)
     },
+    hasUnread: fd => receive(fd, bytes, 1, PEEK) !== -1 || ffi.errno() !== EAGAIN,
   }
   return { calls }
 }

@@ -313,24 +313,29 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   }
 
   #tryReplay(error: TransportError, beforeLease: boolean): boolean {
+    const { retry } = this.#entry.settings
+    const connection = this.#connection
     const verdict = judgeReplay({
       error,
       method: this.#request.method,
       isBodyReplayable: isReplayableBody(this.#request.body),
       beforeLease,
       reused: this.#reused,
-      isConnectionEnding: this.#connection?.requestsTaken !== undefined,
-      isPathDead: isPathDead(this.#connection?.endedBy),
+      isConnectionEnding: connection?.requestsTaken !== undefined,
+      isPathDead: isPathDead(connection?.endedBy),
       isLostInMove: this.#isLostInMove(),
       isCallerCommitted: this.#isCommitted,
       retries: this.#retries,
-      maxRetries: this.#entry.settings.retry.maxRetries,
+      maxRetries: retry.maxRetries,
+      maxUnanswered: retry.maxUnanswered,
       wasEarly: this.wasEarly,
       hasOtherLane: this.#way.hasOtherLane,
     })
     if (!verdict.replay) return false
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
     this.#retries += 1
+    if (verdict.reason === 'unanswered' && connection !== undefined)
+      this.#entry.onUnanswered(connection, error)
     this.#entry.onRetry(verdict.reason, error)
     if (this.#isOverFromWithin()) return true
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }

@@ -8,7 +8,7 @@ import { type Http3ConnectionOptions, http3Connection } from '../http3/connectio
 import type { Http2Options } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import type { ReadPort } from '../read-port.ts'
-import type { StreamSocket } from '../stream-socket.ts'
+import type { StreamSocket, UnreadProbe } from '../stream-socket.ts'
 import type { OriginSettings } from './origin-settings.ts'
 
 export interface ConnectionParts {
@@ -23,6 +23,7 @@ export interface ConnectionParts {
   readonly early: EarlyGate | undefined
   /** HTTP/2: the streams that the origin allowed on an earlier connection. Undefined: nobody knows. */
   readonly knownStreams: number | undefined
+  readonly hasUnread: UnreadProbe
   /** HTTP/2: an ALTSVC frame came. `origin` is '' when it stands for the origin of the connection. */
   readonly onAltSvc: (origin: string, value: string) => void
   /** HTTP/2: the limit of that name took effect. */
@@ -49,6 +50,7 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
     limits: settings.limits,
     clock,
     early,
+    hasUnread: parts.hasUnread,
   }
   if (protocol !== 'h2') return new Http1Connection(common)
   const { knownStreams, onAltSvc, onDefence } = parts

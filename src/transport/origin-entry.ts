@@ -165,6 +165,18 @@ export class OriginEntry {
     this.#parts.observer({ type: 'exchange-retried', origin: this.origin, reason, error })
   }
 
+  /** A new connection ended without an answer: other endpoints of the origin come first for a while. */
+  onUnanswered({ protocol, endpoint }: Connection, error: TransportError): void {
+    const failed = {
+      protocol,
+      endpoint: formatEndpoint(endpoint),
+      startedAtMs: 0,
+      outcome: 'failed',
+    } as const
+    const attempt = { ...failed, because: 'a new connection', error: error.message }
+    this.record.onAttempts([attempt], this.#parts.clock.now())
+  }
+
   onExchangeEnded(event: ExchangeEnded, now: number): void {
     this.#parts.observer(event)
     this.lanes.onObserved(event.lane, now)

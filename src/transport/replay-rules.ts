@@ -25,6 +25,8 @@ export interface FailedTry {
   /** Replays that were made of this request already. */
   readonly retries: number
   readonly maxRetries: number
+  /** Replays where connections ended without an answer. */
+  readonly maxUnanswered: number
   /** It had left in early data (0-RTT). */
   readonly wasEarly: boolean
   /** It went over HTTP/3, and the origin can be reached over TCP as well. */
@@ -49,8 +51,8 @@ const MAX_ENDINGS = 16
  *
  * 1. Nothing is sent again once the caller saw a response byte or gave up, or when the body cannot be repeated.
  * 2. Nothing is sent again for a fault of our own side, nor what the origin takes over HTTP/1.1 only.
- * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try; names that do not
- *    resolve, certificates that do not fit and time-outs are not: they would only double the wait.
+ * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try, and one that ended as it opened is worth as
+ *    many as in 6; names that do not resolve, certificates that do not fit and time-outs are not: they would only double the wait.
  * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options say, since it
  *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
  *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
@@ -60,22 +62,28 @@ const MAX_ENDINGS = 16
  *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
  *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
  *    ticket, and the tickets like it are gone (EarlyDataWatch).
- * 6. A reused connection died without a byte of an answer, and there is no other way to the origin: most likely the origin closed it while we wrote (RFC 9112 9.3.1). Idempotent
- *    methods only. The first time is free: it can happen at most once per pooled connection, so it cannot grow into a storm. So are requests treated whose
- *    connection was ended since its path was dead, or its peer silent, whether or not it had carried one before; and those of a connection that had moved, and
- *    was then ended by an error of the peer's (ngtcp2 0.12 does it after loss, a rebinding and a move).
- * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there, once. Free, since HTTP/3 is left alone after that (h3-status.ts).
+ * 6. The connection ended without an answer, and there is no other lane to the origin. Idempotent methods only, and `maxUnanswered` times at the most.
+ *    A reused one was most likely closed while we wrote (RFC 9112 9.3.1): others may be as dead, so that it takes a new one. The first time is free: it
+ *    can happen at most once per pooled connection, so it cannot grow into a storm. So are requests treated whose connection was ended since its path was
+ *    dead, or its peer silent, whether or not it had carried one before; and those of a connection that had moved, and was then ended by an error of the
+ *    peer's (ngtcp2 0.12 does it after loss, a rebinding and a move).
+ *    A new one that ends (what HAProxy calls an empty response) may be all that this origin does, so that each replay takes from the budget. Any
+ *    connection will do, and one that has answered before is best.
+ * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there. Free, since HTTP/3 is left alone after that (h3-status.ts); one that was
+ *    replayed before takes from the budget, up to `maxUnanswered` times.
  * 8. Everything else stays failed.
  *
  * A 425 (Too Early) is no failure, and has a rule of its own: isTooEarly.
  */
 export function judgeReplay(failed: FailedTry): ReplayVerdict {
   const { error, retries, maxRetries } = failed
+  const maxUnanswered = maxRetries === 0 ? 0 : Math.max(maxRetries, failed.maxUnanswered)
   if (failed.isCallerCommitted || !failed.isBodyReplayable) return NO // 1
   if (error.fault === 'local' || needsHttp1(error)) return NO // 2
   if (failed.beforeLease) {
-    const worthIt = error.code === 'MM_CONNECT_REFUSED' || error.code === 'MM_CONNECT_FAILED'
-    if (!worthIt || retries >= maxRetries) return NO
+    const hasOpened = isClose(error)
+    const worthIt = hasOpened || error.code === 'MM_CONNECT_REFUSED' || error.code === 'MM_CONNECT_FAILED'
+    if (!worthIt || retries >= (hasOpened ? maxUnanswered : maxRetries)) return NO
     return { replay: true, reason: 'connect-failed', cost: 'budgeted', wantsFresh: false } // 3
   }
   if (error.processed === 'no') {
@@ -91,16 +99,18 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
   if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {
     return { replay: true, reason: 'early-data-lost', cost: 'free', wantsFresh: false } // 5
   }
-  const isStale = isClose(error) && (failed.reused || failed.isPathDead)
-  const isLostInMove = failed.isLostInMove && isLostConnection(error)
-  const canBeStale = error.processed === 'unknown' && (isStale || isLostInMove)
-  if (canBeStale && !failed.hasOtherLane && isIdempotentMethod(failed.method)) {
-    if (retries >= maxRetries) return NO
-    const cost = retries === 0 ? 'free' : 'budgeted'
-    return { replay: true, reason: 'stale-connection', cost, wantsFresh: true } // 6
+  if (!isIdempotentMethod(failed.method)) return NO // 6, 7
+  const isStale = failed.reused || failed.isPathDead || failed.isLostInMove
+  const isUnanswered = isClose(error) || (failed.isLostInMove && isLostConnection(error))
+  if (isUnanswered && error.processed === 'unknown' && !failed.hasOtherLane) {
+    if (retries >= maxUnanswered) return NO
+    const cost = isStale && retries === 0 ? 'free' : 'budgeted'
+    const reason = isStale ? 'stale-connection' : 'unanswered'
+    return { replay: true, reason, cost, wantsFresh: isStale } // 6
   }
-  if (failed.hasOtherLane && isLostConnection(error) && isIdempotentMethod(failed.method) && retries === 0) {
-    return { replay: true, reason: 'http3-failed', cost: 'free', wantsFresh: false } // 7
+  if (failed.hasOtherLane && isLostConnection(error) && (retries === 0 || retries < maxUnanswered)) {
+    const cost = retries === 0 ? 'free' : 'budgeted'
+    return { replay: true, reason: 'http3-failed', cost, wantsFresh: false } // 7
   }
   return NO // 8
 }

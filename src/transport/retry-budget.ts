@@ -1,9 +1,14 @@
 import type { RetryOptions } from '../options.ts'
 
-/** What the balance may hold above the minimum: enough for one reload of an origin under load, not for a storm. */
-const MAX_SAVED = 100
+/**
+ * What the balance may hold above the minimum, not for a storm: a connection that ends may leave a hundred requests unanswered at once, and the next one
+ * that they go to as well. It is earned by 5,000 requests with the default ratio.
+ */
+const MAX_SAVED = 1_000
 /** `budgetMin` replays come back over this time. */
 const REFILL_MS = 10_000
+
+type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetMin'>
 
 /**
  * How many replays the transport may still make: a token bucket. Each request pays `budgetRatio` in, each replay takes 1, and
@@ -11,11 +16,11 @@ const REFILL_MS = 10_000
  * (the idea of Finagle's RetryBudget).
  */
 export class RetryBudget {
-  readonly #options: RetryOptions
+  readonly #options: BudgetOptions
   #balance: number
   #refilledAt: number
 
-  constructor(options: RetryOptions, now: number) {
+  constructor(options: BudgetOptions, now: number) {
     this.#options = options
     this.#balance = options.budgetMin
     this.#refilledAt = now

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Connection, ConnectionListener } from '../connection.ts'
 import { formatEndpoint } from '../endpoint.ts'
+import { unreadProbe } from '../native/unread-probe.ts'
 import type { EarlyDataOutcome } from '../observer.ts'
 import type { Protocol } from '../protocol.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
@@ -53,6 +54,7 @@ export function connectTcp(parts: TcpConnectParts): Connection {
     settings,
     clock,
     early,
+    hasUnread: unreadProbe(dialed.tcp),
     knownStreams: record.capacity?.value,
     onAltSvc,
     onDefence,

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TransportError } from '../../src/errors.ts'
 import type { ExchangeRequest } from '../../src/exchange.ts'
 import { Http1Connection } from '../../src/http1/connection.ts'
 import { DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
 import { ReadPort } from '../../src/read-port.ts'
+import type { UnreadProbe } from '../../src/stream-socket.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { requestOf } from './contract-bench.ts'
 import { CLEARTEXT } from './http1-peer.ts'
@@ -36,6 +38,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
   /** Connects to an origin that answers each piece that it reads with the next of `answers`. */
   async function start(
     answers: readonly (string | Buffer | ((socket: Socket) => void))[] = [],
+    hasUnread?: UnreadProbe,
   ): Promise<Http1Connection> {
     const rest = [...answers]
     server = createServer({ allowHalfOpen: true }, socket => {
@@ -66,6 +69,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
       listener,
       limits: { ...DEFAULT_RESPONSE_LIMITS, maxInformational: 3 },
       clock,
+      hasUnread,
     })
   }
 
@@ -76,6 +80,62 @@ describe('an HTTP/1.1 connection on the wire', () => {
   }
 
   const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+
+  describe('before a request that cannot be sent twice', () => {
+    const POST = { method: 'POST', body: Buffer.from('pay') }
+    const UNSENT = { code: 'MM_CONNECTION_CLOSED', processed: 'no' }
+
+    it.each<[string, (socket: Socket) => void, string]>([
+      ['its end', socket => socket.destroy(), 'peer-closed'],
+      [
+        'an answer to nothing',
+        socket => socket.write('HTTP/1.1 408 x\r\ncontent-length: 0\r\n\r\n'),
+        'unexpected-data',
+      ],
+    ])('reads what the origin has said since the last one: %s', async (_what, say, reason) => {
+      const connection = await start([OK], () => true)
+      await open(connection).done
+      say(origin) // nothing of it is read while this run of JavaScript lasts
+      expect((await open(connection, POST).done).error).toMatchObject(UNSENT)
+      expect(await listener.closed).toBe(reason)
+      expect(received).not.toContain('POST')
+    })
+
+    it('reads where nobody can tell whether anything waits', async () => {
+      const connection = await start([OK, OK], () => undefined)
+      expect((await open(connection, POST).done).status).toBe(200)
+      origin.destroy()
+      expect((await open(connection, POST).done).error).toMatchObject(UNSENT)
+    })
+
+    it('sends it when what was waiting is read and the connection stands', async () => {
+      const connection = await start([OK], () => true)
+      const handler = open(connection, POST)
+      expect(connection.toString()).toContain('active')
+      expect((await handler.done).status).toBe(200)
+    })
+
+    it('forgets it when its caller gives up meanwhile, and goes on', async () => {
+      const connection = await start([OK], () => true)
+      const handler = open(connection, POST)
+      handler.controller?.abort(new TransportError('MM_ABORTED', 'given up'))
+      expect(handler.error?.code).toBe('MM_ABORTED')
+      expect((await open(connection, { path: '/next' }).done).status).toBe(200)
+      expect(received).toMatch(/^GET \/next/)
+    })
+
+    it('asks for no other request, and writes at once where nothing waits', async () => {
+      let asked = 0
+      const connection = await start([OK, OK, OK], () => {
+        asked += 1
+        return false
+      })
+      for (const request of [{}, { method: 'PUT', body: Buffer.from('x') }, POST]) {
+        await open(connection, request).done
+      }
+      expect(asked).toBe(1)
+    })
+  })
 
   describe('writes', () => {
     it('a request without a body in one piece', async () => {

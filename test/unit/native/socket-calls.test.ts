@@ -14,6 +14,7 @@ class FakeLibrary {
     getsockopt: () => 0,
     socket: () => 7,
     close: () => 0,
+    recv: () => -1,
   }
 
   bind(missing?: string) {
@@ -49,7 +50,7 @@ describe('bindSocketCalls', () => {
     })
   })
 
-  it.each(['setsockopt', 'getsockopt', 'socket', 'close'])('says that the C library has no %s', name => {
+  it.each(['setsockopt', 'getsockopt', 'socket', 'close', 'recv'])('says that the C library has no %s', name => {
     expect(new FakeLibrary().bind(name)).toEqual({
       unavailable: `the C library lacks a call: Cannot find function '${name}' in shared library`,
     })
@@ -104,6 +105,20 @@ describe('bindSocketCalls', () => {
       undefined,
       undefined,
     ])
+  })
+
+  it('peeks without waiting: bytes, an end and any error but EAGAIN are there to be read', () => {
+    const library = new FakeLibrary()
+    const { calls } = library
+    library.errno = 11
+    expect(calls.hasUnread(5)).toBe(false)
+    expect(library.log.at(-1)).toBe('recv 5 1 66')
+    library.errno = 104
+    expect(calls.hasUnread(5)).toBe(true)
+    for (const result of [0, 1]) {
+      library.functions['recv'] = () => result
+      expect(calls.hasUnread(5)).toBe(true)
+    }
   })
 
   it('reads no further than the kernel wrote, whatever that is', () => {

@@ -47,6 +47,8 @@ export class FakeExchangeWorld {
   readonly ended: ExchangeEnded[] = []
   readonly samples: ExchangeSample[] = []
   readonly answers = new AnswerWatch(this.clock)
+  /** New connections that ended without an answer. */
+  readonly unanswered: number[] = []
   reuses = 0
   holders = 0
   isObserved = true
@@ -141,6 +143,7 @@ export class FakeExchangeWorld {
       },
       onEarlyWaiter: (change: number) => void (this.earlyWaiters += change),
       onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
+      onUnanswered: (connection: Connection) => void this.unanswered.push(connection.id),
       onExchangeEnded: (event: ExchangeEnded) => void this.ended.push(event),
     } as unknown as OriginEntry // what an exchange looks at
     const handler = new RecordingHandler()

@@ -14,6 +14,7 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
   isCallerCommitted: false,
   retries: 0,
   maxRetries: 2,
+  maxUnanswered: 6,
   wasEarly: false,
   hasOtherLane: false,
   ...over,
@@ -33,7 +34,8 @@ describe('judgeReplay', () => {
       cost: 'budgeted',
       wantsFresh: true,
     })
-    expect(judgeReplay(failed({ retries: 2 }))).toEqual({ replay: false })
+    expect(judgeReplay(failed({ retries: 5 }))).toMatchObject({ replay: true })
+    expect(judgeReplay(failed({ retries: 6 }))).toEqual({ replay: false })
   })
 
   it.each(['POST', 'PATCH', 'CONNECT', 'get'])('does not replay %s after bytes were written', method => {
@@ -44,8 +46,31 @@ describe('judgeReplay', () => {
     expect(judgeReplay(failed({ method })).replay).toBe(true)
   })
 
-  it('does not replay when a fresh connection died: the origin may be crashing on the request', () => {
-    expect(judgeReplay(failed({ reused: false }))).toEqual({ replay: false })
+  it('replays it when a new connection ended as well, under the budget from the first time on, wherever it finds one', () => {
+    const again = { replay: true, reason: 'unanswered', cost: 'budgeted', wantsFresh: false } as const
+    for (let retries = 0; retries < 6; retries += 1)
+      expect(judgeReplay(failed({ reused: false, retries })), `${retries}`).toEqual(again)
+    expect(judgeReplay(failed({ reused: false, retries: 6 }))).toEqual({ replay: false })
+  })
+
+  it.each([
+    { maxRetries: 0, maxUnanswered: 6, most: 0 },
+    { maxRetries: 2, maxUnanswered: 0, most: 2 },
+    { maxRetries: 2, maxUnanswered: 1, most: 2 },
+    { maxRetries: 9, maxUnanswered: 6, most: 9 },
+  ])('takes the larger limit, and none where there are no retries: %o', ({ most, ...limits }) => {
+    for (const reused of [true, false])
+      for (const retries of [0, Math.max(0, most - 1), most])
+        expect(judgeReplay(failed({ ...limits, reused, retries })).replay).toBe(retries < most)
+  })
+
+  it.each(['POST', 'PATCH', 'CONNECT'])('never replays %s after a new connection ended', method => {
+    expect(judgeReplay(failed({ reused: false, method }))).toEqual({ replay: false })
+  })
+
+  it('does not replay an answer that broke off, on a new connection either', () => {
+    const error = new TransportError('MM_CONNECTION_CLOSED', 'x', { processed: 'yes' })
+    expect(judgeReplay(failed({ reused: false, error }))).toEqual({ replay: false })
   })
 
   it('replays what is known unprocessed whatever the method, once even when retries are switched off', () => {
@@ -122,6 +147,8 @@ describe('judgeReplay', () => {
   it.each([
     ['MM_CONNECT_REFUSED', true],
     ['MM_CONNECT_FAILED', true],
+    ['MM_CONNECTION_CLOSED', true],
+    ['MM_CONNECTION_RESET', true],
     ['MM_CONNECT_TIMEOUT', false],
     ['MM_TLS_CERTIFICATE', false],
     ['MM_DNS_FAILED', false],
@@ -134,6 +161,14 @@ describe('judgeReplay', () => {
         ? { replay: true, reason: 'connect-failed', cost: 'budgeted', wantsFresh: false }
         : { replay: false },
     )
+  })
+
+  it('tries again whatever the method where connections end as they open, as often as where they end without an answer', () => {
+    const opened = { beforeLease: true, reused: false, method: 'POST' } as const
+    expect(judgeReplay(failed({ ...opened, retries: 5 }))).toMatchObject({ reason: 'connect-failed' })
+    expect(judgeReplay(failed({ ...opened, retries: 6 }))).toEqual({ replay: false })
+    const refused = new TransportError('MM_CONNECT_REFUSED', 'x')
+    expect(judgeReplay(failed({ ...opened, error: refused, retries: 2 }))).toEqual({ replay: false })
   })
 
   it('does not replay time-outs or protocol errors after the request was written', () => {
@@ -194,8 +229,13 @@ describe('judgeReplay', () => {
       expect(overHttp3({ reused: true, maxRetries: 2 })).toEqual(there)
     })
 
+    it('replays it there also where it was replayed before, then by the options and the budget', () => {
+      expect(overHttp3({ retries: 1, maxRetries: 2 })).toEqual({ ...there, cost: 'budgeted' })
+      expect(overHttp3({ retries: 6, maxRetries: 2 })).toEqual({ replay: false })
+    })
+
     it.each<[string, Partial<FailedTry>]>([
-      ['a second time', { retries: 1 }],
+      ['a second time where the options allow none', { retries: 1 }],
       ['a POST', { method: 'POST' }],
       ['without TCP', { hasOtherLane: false }],
       [
@@ -222,7 +262,7 @@ describe('judgeReplay', () => {
       cost: 'free',
     })
     expect(judgeReplay(failed({ ...first, method: 'POST' }))).toEqual({ replay: false })
-    expect(judgeReplay(failed({ ...first, isPathDead: false }))).toEqual({ replay: false })
+    expect(judgeReplay(failed({ ...first, isPathDead: false }))).toMatchObject({ cost: 'budgeted' })
     expect(isPathDead('path-failed') && isPathDead('ping-failed')).toBe(true)
     expect(isPathDead('network-error') || isPathDead(undefined)).toBe(false)
   })
