@@ -2,10 +2,13 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/origin-name.ts'
+import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
+import { CounterSet } from './counter-set.ts'
 import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
+import { registerProcessMetrics } from './register-process-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
 
@@ -13,11 +16,15 @@ import { registerScraped } from './scraped-metric.ts'
 export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
+  /** Lines of the log that were dropped. */
+  droppedLogLines(): number
 }
 
 /** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
 export class ServiceMetrics {
   readonly registry = new Registry()
+  /** What was thrown where nobody waits for an outcome. */
+  readonly faults = new CounterSet<`${FaultKind} ${FaultCause}`>()
   readonly #unrouted = new OriginMetrics(NO_ORIGIN)
   readonly #removed = new OriginMetrics(REMOVED_ORIGIN)
   #origins: ReadonlyMap<string, OriginMetrics> = new Map()
@@ -33,6 +40,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
+    registerProcessMetrics(this.registry, this.faults, () => sources.droppedLogLines())
     collectDefaultMetrics({ register: this.registry })
   }
 

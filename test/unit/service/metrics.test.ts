@@ -112,6 +112,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
   const metrics = new ServiceMetrics({
     transportStats: () => ({ pools: [{ ...POOL, ...pool }], leaving: [], totalConnections: 10 }),
     ingressStats: () => [ingress],
+    droppedLogLines: () => 3,
   })
   metrics.configure([{ name: 'shop', origin: SHOP }])
   return { metrics, ingress }
