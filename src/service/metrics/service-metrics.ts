@@ -147,6 +147,20 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
       },
     ],
   )
+  registerScraped(
+    registry,
+    'gauge',
+    'middlemile_ingress_paused',
+    'Listeners that accept no more until connections end, since descriptors are about to run out',
+    () => [{ labels: {}, value: sum(({ accepting }) => Number(accepting.isPaused)) }],
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_accept_pauses_total',
+    'Times that a listener stopped accepting, since descriptors were about to run out',
+    () => [{ labels: {}, value: sum(({ accepting }) => accepting.pauses) }],
+  )
   const perProtocol = (pick: (stats: IngressProtocolStats) => number) =>
     (['http/1.1', 'h2'] as const).map(protocol => ({
       labels: { protocol },
