@@ -32,9 +32,11 @@ export type {
   RequestBody,
 } from './exchange.ts'
 export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
+export { type ContainedFault, isSystemError, onContainedFault } from './guard.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
 export { LANE_NAMES, type LaneName } from './lane.ts'
+export { LineQueue, type LineQueueLimits } from './line-queue.ts'
 export type { MigrationCause, MigrationOutcome, MigrationReport, PathEnd } from './migration-report.ts'
 export { formatPathEnd } from './migration-report.ts'
 export type {

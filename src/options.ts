@@ -447,7 +447,10 @@ export interface OriginOptions {
 
 /** Limits over all origins. */
 export interface GlobalLimits {
-  /** Connections in all. When reached, the longest idle one of any origin makes room. */
+  /**
+   * Connections in all. When reached, the longest idle one of any origin makes room. Where it is not given, a third of the descriptors of the process
+   * (`ulimit -n`, Linux) at the most.
+   */
   maxTotalConnections: number
   /** Origins with a pool. When reached, the one that was unused for longest and is idle makes room. */
   maxOrigins: number

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from './clock.ts'
+import { descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { TransportDispatcher } from './dispatcher.ts'
 import { abortError, asTransportError, TransportError } from './errors.ts'
 import { type ExchangeHandler, isSafeMethod } from './exchange.ts'
@@ -334,8 +335,16 @@ class PooledTransport implements Transport {
   }
 }
 
+/** Of few descriptors connections get a third by default: dials would fail for want of them, and origins be blamed. */
 function globalLimits(options: TransportOptions): GlobalLimits {
-  return checkNumbers('limits', { ...DEFAULT_GLOBAL_LIMITS, ...options.limits })
+  const limit = descriptorLimit()
+  const { maxTotalConnections } = DEFAULT_GLOBAL_LIMITS
+  const share = limit === undefined ? maxTotalConnections : shareDescriptors(limit).origins
+  return checkNumbers('limits', {
+    ...DEFAULT_GLOBAL_LIMITS,
+    maxTotalConnections: Math.min(maxTotalConnections, share),
+    ...options.limits,
+  })
 }
 
 function parseUrl(url: string): URL {

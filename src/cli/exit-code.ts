@@ -8,4 +8,6 @@ export const EXIT = {
   usage: 2,
   /** The process could not start. */
   cannotStart: 3,
+  /** The process has met too many defects (`shutdown.maxFaults`), and ended itself: start it again. */
+  faults: 4,
 } as const

@@ -5,13 +5,14 @@ import type { CliIo } from './cli-io.ts'
 
 /** The real outside. */
 export function processIo(): CliIo {
-  // `middlemile get … | head` closes our output early: no reason for a stack trace.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
+  let isWatched = false
   return {
-    write: text => void process.stdout.write(text),
+    write(text) {
+      // Not before: a service writes its log by itself, and lives on when nobody reads it any more.
+      if (!isWatched) process.stdout.on('error', onOutputFailed)
+      isWatched = true
+      process.stdout.write(text)
+    },
     writeError: text => void process.stderr.write(text),
     createTransport,
     startService,
@@ -19,6 +20,12 @@ export function processIo(): CliIo {
     confirm,
     signals: { on: (signal, listener) => process.on(signal, listener), exit: code => process.exit(code) },
   }
+}
+
+/** `middlemile get … | head` closes our output early: no reason for a stack trace. */
+function onOutputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
 }
 
 async function confirm(question: string): Promise<boolean | undefined> {

@@ -1,4 +1,4 @@
-import type { Service } from '../service/index.ts'
+import type { Service, StartOptions } from '../service/index.ts'
 import type { SignalSource } from './cli-io.ts'
 import { EXIT } from './exit-code.ts'
 
@@ -6,28 +6,34 @@ import { EXIT } from './exit-code.ts'
 const CUT_SHORT = 1
 
 /**
- * Keeps a service until SIGTERM or SIGINT, then drains and closes it. SIGHUP reloads; the service says in its log how that went. The
- * signals are taken from the first moment, while the service still starts: a supervisor that reads "listening" in the log and
+ * Keeps a service until SIGTERM or SIGINT, or until it gives itself up, then drains and closes it. SIGHUP reloads; the service says in its log how that
+ * went. The signals are taken from the first moment, while the service still starts: a supervisor that reads "listening" in the log and
  * signals at once must not meet Node's default, which ends the process.
  */
-export async function runUntilSignal(starting: Promise<Service>, signals: SignalSource): Promise<number> {
+export async function runUntilSignal(
+  start: (options: StartOptions) => Promise<Service>,
+  signals: SignalSource,
+): Promise<number> {
   let isStopping = false
+  let stop: (exitCode: number) => void = () => {}
+  const starting = start({ onTooManyFaults: () => stop(EXIT.faults) })
   const ended = new Promise<number>((resolve, reject) => {
-    const stop = () => {
-      if (isStopping) {
-        signals.exit(CUT_SHORT)
-        return
-      }
+    stop = exitCode => {
+      if (isStopping) return
       isStopping = true
       starting
         .then(async service => {
           await service.drain()
           await service.close()
         })
-        .then(() => resolve(EXIT.ok), reject)
+        .then(() => resolve(exitCode), reject)
     }
-    signals.on('SIGTERM', stop)
-    signals.on('SIGINT', stop)
+    const onSignal = (): void => {
+      if (isStopping) signals.exit(CUT_SHORT)
+      else stop(EXIT.ok)
+    }
+    signals.on('SIGTERM', onSignal)
+    signals.on('SIGINT', onSignal)
     signals.on('SIGHUP', () => {
       starting.then(service => service.reload()).catch(reject)
     })

@@ -24,7 +24,8 @@ Runs the connector: takes requests and sends them on to origins through pooled c
   --log-format F        text or json
 
 Signals: SIGTERM and SIGINT drain and then exit with 0, a second one exits at once with 1; SIGHUP reads the file again and keeps the
-old configuration when the new one is bad.
+old configuration when the new one is bad. What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
+drains and exits with 4.
 `
 
 export const serveCommand: Command = {
@@ -48,7 +49,8 @@ export const serveCommand: Command = {
     if (file === undefined) {
       if (values.check) throw usageError('--check needs -c FILE')
       if (origin === undefined) throw usageError('serve needs -c FILE or --origin URL')
-      return await runUntilSignal(io.startService(configOf({ ...values, origin })), io.signals)
+      const config = configOf({ ...values, origin })
+      return exit(await runUntilSignal(options => io.startService(config, options), io.signals), io)
     }
     for (const name of ['origin', 'listen', 'protocol', 'ca', 'admin', 'log-level', 'log-format'] as const) {
       if (values[name] !== undefined)
@@ -58,8 +60,14 @@ export const serveCommand: Command = {
   },
 }
 
+/** What waits for a reader of the log that never comes must not hold the process. */
+function exit(code: number, io: CliIo): number {
+  io.signals.exit(code)
+  return code
+}
+
 async function serveFile(file: string, io: CliIo): Promise<number> {
-  return await runUntilSignal(io.startServiceFromFile(file), io.signals)
+  return exit(await runUntilSignal(options => io.startServiceFromFile(file, options), io.signals), io)
 }
 
 async function check(file: string, io: CliIo): Promise<number> {

@@ -1,7 +1,7 @@
 import type { TransportError } from '../errors.ts'
 
 /** What an operator may want to read in a log. Successful traffic is the handler's to tell of. */
-export type IngressEvent = ClientEvent | FastOpenUnavailable
+export type IngressEvent = ClientEvent | FastOpenUnavailable | AcceptEvent
 
 /** What a client did. */
 export type ClientEvent =
@@ -21,5 +21,20 @@ interface FastOpenUnavailable {
   readonly address: string
   readonly port: number
 }
+
+/** A listener stops accepting, since descriptors are about to run out, and goes on. Clients that connect meanwhile wait. */
+export type AcceptEvent =
+  | {
+      readonly type: 'accept-paused'
+      readonly because: string
+      readonly address: string
+      readonly port: number
+    }
+  | {
+      readonly type: 'accept-resumed'
+      readonly pausedMs: number
+      readonly address: string
+      readonly port: number
+    }
 
 export type IngressObserver = (event: IngressEvent) => void

@@ -30,7 +30,10 @@ export interface IngressLimits {
   writeTimeoutMs: number
   /** A connection is closed after this many requests. */
   maxRequestsPerConnection: number
-  /** Connections of one listener. One more is closed at once. */
+  /**
+   * Connections of one listener. One more is closed at once. Where it is not given and the process has few descriptors (`ulimit -n`, Linux), their share
+   * holds instead, and one more waits; see AcceptGate.
+   */
   maxConnections: number
   /** A TLS handshake. */
   tlsHandshakeTimeoutMs: number

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { TransportError } from '../errors.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
 import { SilenceWatch } from '../native/silence-watch.ts'
+import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
 import { FAST_OPEN_NEEDS_TLS, fastOpenListener, MAX_FAST_OPEN_QUEUE } from './fast-open-listener.ts'
 import { Http1Session } from './http1-session.ts'
 import { Http2Session } from './http2-session.ts'
@@ -39,6 +40,8 @@ export interface ListenOptions {
   observer?: IngressObserver
   /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
   proxyName?: string
+  /** Where it stops accepting, since descriptors are about to run out, and lets clients wait. Default: nowhere. */
+  room?: AcceptRoom
 }
 
 /** What this listener can speak, the best first. */
@@ -123,6 +126,11 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     socket.once('close', () => sessions.delete(session))
     if (isDraining) session.drain()
   }
+  const onRefused = (refused: RefusedSocket = {}): void => {
+    stats.connections.refused++
+    const { remoteAddress = '', remotePort = 0 } = refused
+    observer({ type: 'connection-refused', remoteAddress, remotePort })
+  }
   const socketOptions = {
     allowHalfOpen: true,
     noDelay: true,
@@ -147,22 +155,39 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
           startSession,
         )
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections
+  const gate =
+    options.room &&
+    new AcceptGate({
+      server,
+      room: options.room,
+      clock,
+      open: () => sockets.size,
+      makeRoom: connections => endOldest(sessions, connections),
+      onPaused: because => {
+        stats.accepting.pauses++
+        stats.accepting.isPaused = true
+        observer({ type: 'accept-paused', because, address, port })
+      },
+      onResumed: pausedMs => {
+        stats.accepting.isPaused = false
+        observer({ type: 'accept-resumed', pausedMs, address, port })
+      },
+    })
   // With TLS this is the connection before its handshake: it counts, and must be found when all are ended.
   server.on('connection', (socket: net.Socket) => {
     stats.connections.open++
-    stats.connections.accepted++
     sockets.add(socket)
     socket.once('close', () => {
       stats.connections.open--
       sockets.delete(socket)
       settleIfClosed()
     })
+    if (gate?.onAccepted(socket) === false) {
+      onRefused(socket)
+      socket.destroy()
+    } else stats.connections.accepted++
   })
-  server.on('drop', dropped => {
-    stats.connections.refused++
-    const { remoteAddress = '', remotePort = 0 } = dropped ?? {}
-    observer({ type: 'connection-refused', remoteAddress, remotePort })
-  })
+  server.on('drop', dropped => onRefused(dropped))
   server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
     stats.connections.failedHandshakes++
     const { remoteAddress = '', remotePort = 0 } = socket
@@ -184,10 +209,20 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   // Who connects before this is set does so as always.
   const because = fastOpen === 0 ? undefined : fastOpenListener(server, fastOpen)
   if (because !== undefined) observer({ type: 'fast-open-unavailable', because, address, port })
-  server.once('close', () => {
+  server.on('close', () => {
+    if (gate?.isPaused === true || server.listening) return // it only pauses
     isServerClosed = true
     settleIfClosed()
   })
+  const stopAccepting = (): void => {
+    const isPaused = gate?.isPaused === true
+    gate?.end()
+    server.close()
+    if (!isPaused) return
+    // Its 'close' may have come already.
+    isServerClosed = true
+    settleIfClosed()
+  }
 
   return {
     address,
@@ -195,12 +230,12 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     stats,
     drain() {
       isDraining = true
-      server.close()
+      stopAccepting()
       for (const session of sessions) session.drain()
       return closed
     },
     close() {
-      server.close()
+      stopAccepting()
       for (const session of sessions) session.destroy()
       // Those within a handshake, and those that were upgraded.
       for (const socket of sockets) socket.destroy()
@@ -221,6 +256,23 @@ function checkFastOpen({ fastOpen = 0, tls }: ListenOptions): number {
   if (fastOpen > 0 && tls === undefined)
     throw new TransportError('MM_INVALID_ARGUMENT', `fastOpen ${FAST_OPEN_NEEDS_TLS}`)
   return fastOpen
+}
+
+/** As much as is known of a connection that was not taken. */
+interface RefusedSocket {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+}
+
+/** Those that were asked come last the next time: what they have under way may take long. */
+function endOldest(sessions: Set<IngressSession>, count: number): void {
+  let left = Math.min(count, sessions.size)
+  for (const session of sessions) {
+    if (left-- === 0) return
+    sessions.delete(session)
+    sessions.add(session)
+    session.drain()
+  }
 }
 
 function ignoreEvent(): void {}

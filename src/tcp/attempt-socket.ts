@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { constants } from 'node:os'
 import { checkServerIdentity, connect as connectTls, type SecureContext, TLSSocket } from 'node:tls'
 import type { Endpoint } from '../endpoint.ts'
+import { guardedImmediate } from '../guard.ts'
 import type { SocketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 import type { Protocol } from '../protocol.ts'
@@ -150,7 +151,7 @@ export class AttemptSocket {
     }
     this.#listener?.onPutOff?.()
     // By then the ClientHello was written.
-    setImmediate(() => this.#checkDeparture())
+    guardedImmediate('the first flight of a dial', () => this.#checkDeparture())
   }
 
   /** TLSWrap does not tell of a first write that has failed (measured with Node 20: it hangs). */

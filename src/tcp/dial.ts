@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { abortError, TransportError } from '../errors.ts'
+import { guardedImmediate } from '../guard.ts'
 import type { TicketStore } from '../memory/ticket-store.ts'
 import { socketCalls } from '../native/socket-calls.ts'
 import type { DialRequest, DialResult } from './dial-request.ts'
@@ -69,10 +70,10 @@ export class Dialer {
 
   /** What takes long to load is loaded while the first answer is on its way: 14 ms, and 40 more for early data. */
   #prepare({ origin, wantsEarlyData, tls }: DialRequest): void {
-    if (!this.#hasDialed) setImmediate(socketCalls)
+    if (!this.#hasDialed) guardedImmediate('loading native calls', socketCalls)
     this.#hasDialed = true
     if (wantsEarlyData === undefined || origin.scheme !== 'https') return
-    setImmediate(() => this.early.prepare(tls))
+    guardedImmediate('preparing early data', () => this.early.prepare(tls))
   }
 }
 

@@ -1,5 +1,6 @@
 import type { HandshakeInfo } from '../connection.ts'
 import type { EarlyPhase } from '../early-gate.ts'
+import { guardedImmediate } from '../guard.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 import { isCookieLost, lostCookieError } from './attempt-socket.ts'
 import type { EarlyHandshaking } from './dial-request.ts'
@@ -81,7 +82,7 @@ export class EarlyHandshakeWatch implements EarlyHandshaking {
 
   /** A first flight that cannot leave, since the kernel has lost its cookie meanwhile, would be waited for in vain. */
   #watchDeparture(turns: number): void {
-    setImmediate(() => {
+    guardedImmediate('the first flight of a dial', () => {
       const { socket, readInfo } = this.#parts
       if (this.#isOver || turns === 0) return
       if (socket.phase === 'collecting') this.#watchDeparture(turns - 1)

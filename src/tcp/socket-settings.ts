@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util'
+import { guardedImmediate } from '../guard.ts'
 import {
   type LoadedSocketCalls,
   type SocketCalls,
@@ -53,7 +54,7 @@ export class SocketSettings {
     if (this.#settings.length === 0) return
     const isLater = !this.#hasBegun && this.#settings.every(({ isDefault }) => isDefault)
     this.#hasBegun = true
-    if (isLater) setImmediate(() => this.#set(socket))
+    if (isLater) guardedImmediate('setting options of a socket', () => this.#set(socket))
     else this.#set(socket)
   }
 

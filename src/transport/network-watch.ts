@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import type { Clock, Timer } from '../clock.ts'
+import { guarded } from '../guard.ts'
 
 /** An address of this machine, and the interface that has it. */
 export interface MachineAddress {
@@ -16,6 +17,8 @@ export class NetworkWatch {
   readonly #intervalMs: number
   readonly #onChanged: (present: ReadonlySet<string>) => void
   readonly #addresses: () => readonly MachineAddress[]
+  /** As they were when they could be read last. */
+  #latest: readonly MachineAddress[] = []
   #seen: string
   #timer: Timer | undefined
 
@@ -30,13 +33,13 @@ export class NetworkWatch {
     this.#intervalMs = intervalMs
     this.#onChanged = onChanged
     this.#addresses = addresses
-    this.#seen = intervalMs > 0 ? fingerprint(addresses()) : ''
+    this.#seen = intervalMs > 0 ? fingerprint(this.#read()) : ''
     this.#arm()
   }
 
-  /** Those that this machine has now, link-local ones included. */
+  /** Those that this machine has now, link-local ones included; while they cannot be read, those that it had. */
   present(): ReadonlySet<string> {
-    return new Set(this.#addresses().map(({ address }) => address))
+    return new Set(this.#read().map(({ address }) => address))
   }
 
   close(): void {
@@ -50,11 +53,17 @@ export class NetworkWatch {
 
   #look(): void {
     this.#arm()
-    const addresses = this.#addresses()
+    const addresses = this.#read()
     const now = fingerprint(addresses)
     if (now === this.#seen) return
     this.#seen = now
     this.#onChanged(new Set(addresses.map(({ address }) => address)))
+  }
+
+  /** To read them takes a descriptor. A process that has none left has lost no address by that. */
+  #read(): readonly MachineAddress[] {
+    this.#latest = guarded('reading the addresses of this machine', this.#addresses) ?? this.#latest
+    return this.#latest
   }
 }
 

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Server } from 'node:net'
 import type { ListenAddress } from '../config/listen-address.ts'
 import { text } from './admin-response.ts'
 import { type AdminActions, answerAdmin } from './admin-routes.ts'
@@ -10,10 +10,12 @@ const MAX_BODY_BYTES = 4_096
 
 export interface AdminServer {
   readonly address: ListenAddress
+  /** Gives the port back at once. Connections that are open are answered until close(). */
+  release(): void
   close(): Promise<void>
 }
 
-/** Serves the admin routes. It is apart from the listeners: it answers while they drain, and never on their addresses. */
+/** Serves the admin routes. It is apart from the listeners: it never answers on their addresses. */
 export async function startAdminServer(address: ListenAddress, actions: AdminActions): Promise<AdminServer> {
   const server = createServer((request, response) => {
     void respond(actions, address.host, request, response)
@@ -28,13 +30,21 @@ export async function startAdminServer(address: ListenAddress, actions: AdminAct
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
   server.on('error', () => {})
   const { address: host, port } = server.address() as AddressInfo // it listens on TCP
+  const closed = new Promise<void>(resolve => {
+    server.once('close', resolve)
+  })
+  // http's own close() would end connections that are idle between two requests, though whoever polls readiness over one is to read "draining" there.
+  const release = (): void => {
+    if (server.listening) Server.prototype.close.call(server)
+  }
   return {
     address: { host, port },
-    close: () =>
-      new Promise(resolve => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    release,
+    async close() {
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
   }
 }
 

@@ -6,9 +6,9 @@ import type { configSchema } from './config-schema.ts'
 import {
   type AdminSettings,
   DEFAULT_ADMIN_ADDRESS,
-  DEFAULT_DRAIN_TIMEOUT_MS,
   DEFAULT_FORWARDING,
   DEFAULT_LOG,
+  DEFAULT_SHUTDOWN,
   type RouteSettings,
   type ServiceSettings,
 } from './service-settings.ts'
@@ -35,7 +35,12 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     })),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),
-    log: { level: config.log?.level ?? DEFAULT_LOG.level, format: config.log?.format ?? DEFAULT_LOG.format },
+    log: {
+      level: config.log?.level ?? DEFAULT_LOG.level,
+      format: config.log?.format ?? DEFAULT_LOG.format,
+      maxQueuedBytes: config.log?.maxQueuedBytes ?? DEFAULT_LOG.maxQueuedBytes,
+      maxQueuedLines: config.log?.maxQueuedLines ?? DEFAULT_LOG.maxQueuedLines,
+    },
     forwarding: {
       pseudonym: config.forwarding?.via ?? DEFAULT_FORWARDING.pseudonym,
       forwarded: config.forwarding?.forwarded ?? DEFAULT_FORWARDING.forwarded,
@@ -43,7 +48,12 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       by: config.forwarding?.by === 'off' ? undefined : config.forwarding?.by,
       buffering: { ...DEFAULT_BUFFER_OPTIONS, ...config.forwarding?.buffering },
     },
-    drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_DRAIN_TIMEOUT_MS,
+    shutdown: {
+      drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_SHUTDOWN.drainTimeoutMs,
+      keepAdmin: config.shutdown?.keepAdmin ?? DEFAULT_SHUTDOWN.keepAdmin,
+      maxFaults: config.shutdown?.maxFaults ?? DEFAULT_SHUTDOWN.maxFaults,
+      faultWindowMs: config.shutdown?.faultWindow ?? DEFAULT_SHUTDOWN.faultWindowMs,
+    },
     transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },
     state: config.state,
     qlog: config.qlog,

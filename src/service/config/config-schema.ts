@@ -13,7 +13,7 @@ import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
-import { durationField, optionGroup } from './option-group.ts'
+import { byteSizeField, durationField, optionGroup } from './option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
 import { originNameField } from './origin-name.ts'
 import { resolverGroup } from './resolver-group.ts'
@@ -21,6 +21,9 @@ import { listenTlsField } from './tls-fields.ts'
 
 /** A Via pseudonym: a token, or a host with or without a port (RFC 9110 7.6.3). */
 const PSEUDONYM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?::\d{1,5})?$/
+
+/** What `shutdown.maxFaults` may be: each is remembered. */
+const MAX_FAULTS = 1_000
 
 /** The whole configuration. Relative file names start at `directory`. */
 export function configSchema(directory: string) {
@@ -58,6 +61,8 @@ export function configSchema(directory: string) {
       .strictObject({
         level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional(),
         format: z.enum(['text', 'json']).optional(),
+        maxQueuedBytes: byteSizeField({ min: 1 }).optional(),
+        maxQueuedLines: z.number().int().min(1).optional(),
       })
       .optional(),
     forwarding: z
@@ -74,7 +79,14 @@ export function configSchema(directory: string) {
         }).optional(),
       })
       .optional(),
-    shutdown: z.strictObject({ drainTimeout: durationField.optional() }).optional(),
+    shutdown: z
+      .strictObject({
+        drainTimeout: durationField.optional(),
+        keepAdmin: z.boolean().optional(),
+        maxFaults: z.number().int().min(0).max(MAX_FAULTS).optional(),
+        faultWindow: durationField.optional(),
+      })
+      .optional(),
     state: z
       .strictObject({ directory: pathField(directory), keyFile: pathField(directory).optional() })
       .optional(),

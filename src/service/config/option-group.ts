@@ -84,7 +84,8 @@ function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY, orZero }
   })
 }
 
-function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
+/** A size, as bytes. */
+export function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
   return z.unknown().transform((value, context) => {
     const parsed = parseByteSize(value)
     const issue = (message: string): never => {

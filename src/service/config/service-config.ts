@@ -30,7 +30,14 @@ export interface ServiceConfig {
   ingress?: OptionGroupInput<IngressLimits>
   /** Default: 127.0.0.1:9901, or a free port of the loopback when that is taken. */
   admin?: 'off' | { address: string }
-  log?: { level?: LogLevel; format?: 'text' | 'json' }
+  log?: {
+    level?: LogLevel
+    format?: 'text' | 'json'
+    /** What waits for a slow reader of the log at the most; what is more is dropped and counted. Default 1MiB. */
+    maxQueuedBytes?: number | string
+    /** The same in lines. Default 10000. */
+    maxQueuedLines?: number
+  }
   forwarding?: {
     /** Our name in Via and Proxy-Status. Default `middlemile`. */
     via?: string
@@ -43,8 +50,16 @@ export interface ServiceConfig {
     /** How much of responses is buffered for slow clients, and when such a client is ended. */
     buffering?: OptionGroupInput<BufferOptions>
   }
-  /** How long a drain waits before it closes what is left. Default 30s. */
-  shutdown?: { drainTimeout?: number | string }
+  shutdown?: {
+    /** How long a drain waits before it closes what is left. Default 30s. */
+    drainTimeout?: number | string
+    /** Keeps the admin port while a drain lasts, to watch it; a successor on the same port then has to wait. Default false. */
+    keepAdmin?: boolean
+    /** Defects that nobody caught, within `faultWindow`, with which the process drains and ends. 0: it never does. Default 10. */
+    maxFaults?: number
+    /** Default 60s. */
+    faultWindow?: number | string
+  }
   /**
    * Where tickets and what is known of origins are kept between runs, relative to the file. Default: nowhere. `keyFile`: the key that seals the tickets
    * (32 random bytes, also as `openssl rand -hex 32` writes them); default: one that is made in the directory.

@@ -12,8 +12,7 @@ export interface ServiceSettings {
   readonly admin: AdminSettings
   readonly log: LogSettings
   readonly forwarding: ForwardingSettings
-  /** How long a drain waits for exchanges to end before it closes what is left. */
-  readonly drainTimeoutMs: number
+  readonly shutdown: ShutdownSettings
   readonly transport: TransportOptions
   readonly state: StateOptions | undefined
   /** Where a qlog trace is written. */
@@ -43,11 +42,25 @@ export interface AdminSettings {
   readonly isExplicit: boolean
 }
 
+/** How a service ends. */
+export interface ShutdownSettings {
+  /** How long a drain waits for exchanges to end before it closes what is left. 0: as long as they take. */
+  readonly drainTimeoutMs: number
+  /** Whether the admin port is kept while a drain lasts. */
+  readonly keepAdmin: boolean
+  /** So many defects within `faultWindowMs` end the process; see FaultBudgetOptions. 0: none do. */
+  readonly maxFaults: number
+  readonly faultWindowMs: number
+}
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 export interface LogSettings {
   readonly level: LogLevel
   readonly format: 'text' | 'json'
+  /** What waits for a slow reader of the log at the most, in bytes and in lines; what is more is dropped and counted. */
+  readonly maxQueuedBytes: number
+  readonly maxQueuedLines: number
 }
 
 /** Which fields tell an origin about the client: RFC 7239, the older X-Forwarded-*, both, or none. */
@@ -82,8 +95,18 @@ export interface RouteSettings {
 }
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
-export const DEFAULT_DRAIN_TIMEOUT_MS = 30_000
-export const DEFAULT_LOG: LogSettings = { level: 'info', format: 'text' }
+export const DEFAULT_SHUTDOWN: ShutdownSettings = {
+  drainTimeoutMs: 30_000,
+  keepAdmin: false,
+  maxFaults: 10,
+  faultWindowMs: 60_000,
+}
+export const DEFAULT_LOG: LogSettings = {
+  level: 'info',
+  format: 'text',
+  maxQueuedBytes: 1_048_576,
+  maxQueuedLines: 10_000,
+}
 export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   pseudonym: 'middlemile',
   forwarded: 'both',

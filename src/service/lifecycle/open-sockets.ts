@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
-import { systemClock } from '../../index.ts'
+import { DEFAULT_GLOBAL_LIMITS, systemClock } from '../../index.ts'
+import { type AcceptPlan, planAccept } from '../../ingress/accept-room.ts'
 import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
+import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
 import { type IngressListener, listen } from '../../ingress/listener.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
@@ -24,6 +26,7 @@ export async function openSockets(
   logger: Logger,
 ): Promise<OpenSockets> {
   const listeners: IngressListener[] = []
+  const plan = acceptPlan(settings, logger)
   let admin: AdminServer | undefined
   try {
     admin = await openAdmin(settings, actions, logger)
@@ -34,6 +37,7 @@ export async function openSockets(
         protocols,
         fastOpen,
         limits: settings.ingress,
+        ...(plan !== undefined && { room: plan.room }),
         handler,
         clock: systemClock,
         observer: ingressLog(logger),
@@ -52,6 +56,36 @@ export async function openSockets(
     throw error
   }
   return { listeners, admin }
+}
+
+/** Says what a limit of descriptors leaves of the defaults, and what does not fit into it. */
+function acceptPlan({ listen, ingress, transport }: ServiceSettings, logger: Logger): AcceptPlan | undefined {
+  const given = ingress.maxConnections === 0 ? undefined : ingress.maxConnections
+  const maxTotalConnections = transport.limits?.maxTotalConnections
+  const plan = planAccept({
+    listeners: listen.length,
+    maxConnections: given,
+    defaultMaxConnections: DEFAULT_INGRESS_LIMITS.maxConnections,
+    maxTotalConnections: maxTotalConnections ?? DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
+  })
+  if (plan === undefined) return undefined
+  const { limit, room } = plan
+  const clients =
+    (given ?? Math.min(room.maxConnections, DEFAULT_INGRESS_LIMITS.maxConnections)) * listen.length
+  const origins =
+    maxTotalConnections ??
+    Math.min(
+      plan.origins ?? DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
+      DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
+    )
+  const counts = `${clients} connections of clients and ${origins} to origins`
+  if (clients + origins > room.maxDescriptors)
+    logger.warn(
+      `${counts} do not fit into the ${limit} descriptors of this process (ingress.maxConnections, limits.maxTotalConnections, LimitNOFILE, ulimit -n)`,
+    )
+  else if (plan.clients !== undefined)
+    logger.info(`${limit} descriptors: room for ${counts}; LimitNOFILE or ulimit -n gives more`)
+  return plan
 }
 
 async function openAdmin(

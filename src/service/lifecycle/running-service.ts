@@ -21,14 +21,24 @@ import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { connectionLog } from '../logging/connection-log.ts'
+import type { ServiceLog } from '../logging/service-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
+import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult } from './reload-result.ts'
 import { restartWarnings } from './restart-warnings.ts'
 import type { Service } from './service-api.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
 export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
+/** What a service gets from who starts it. */
+export interface ServiceOutside {
+  readonly log: ServiceLog
+  readonly read: ConfigReader
+  /** See StartOptions. */
+  readonly onTooManyFaults: (() => void) | undefined
+}
+
 export type SettingsResult =
   | { readonly ok: true; readonly settings: ServiceSettings }
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
@@ -47,7 +57,9 @@ export class RunningService implements Service {
   /** What sockets and files were opened by: a reload leaves those as they are. */
   readonly #startedWith: ServiceSettings
   readonly #read: ConfigReader
+  readonly #log: ServiceLog
   readonly #logger: Logger
+  readonly #faults: ProcessFaults
   readonly #metrics: ServiceMetrics
   readonly #observer: Observer
   readonly #qlog: QlogObserver | undefined
@@ -59,9 +71,11 @@ export class RunningService implements Service {
   /** What the configuration calls each origin, by key. */
   #originNames: ReadonlyMap<string, string>
 
-  private constructor(settings: ServiceSettings, logger: Logger, read: ConfigReader) {
+  private constructor(settings: ServiceSettings, { log, read, onTooManyFaults }: ServiceOutside) {
+    const { logger } = log
     this.#settings = settings
     this.#startedWith = settings
+    this.#log = log
     this.#logger = logger
     this.#read = read
     this.#originNames = originNames(settings)
@@ -69,14 +83,23 @@ export class RunningService implements Service {
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
+      droppedLogLines: () => log.dropped(),
+    })
+    const { maxFaults, faultWindowMs: windowMs } = settings.shutdown
+    this.#faults = new ProcessFaults({
+      logger,
+      clock: systemClock,
+      budget: { maxFaults, windowMs },
+      count: (kind, cause) => this.#metrics.faults.add(`${kind} ${cause}`),
+      onTooMany: onTooManyFaults,
     })
     this.#metrics.configure(settings.origins)
     const { observe } = this.#metrics
-    const log = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
+    const logEvent = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
     const { state, qlog, dnsServers, resolver } = settings
     this.#observer = event => {
       observe(event)
-      log(event)
+      logEvent(event)
       this.#qlog?.observer(event)
     }
     this.transport = createTransport({
@@ -96,8 +119,9 @@ export class RunningService implements Service {
     })
   }
 
-  static async start(settings: ServiceSettings, logger: Logger, read: ConfigReader): Promise<RunningService> {
-    const service = new RunningService(settings, logger, read)
+  static async start(settings: ServiceSettings, outside: ServiceOutside): Promise<RunningService> {
+    const service = new RunningService(settings, outside)
+    const { logger } = outside.log
     try {
       service.#sockets = await openSockets(
         settings,
@@ -177,6 +201,8 @@ export class RunningService implements Service {
     ])
     this.#qlog?.close()
     this.#logger.info('closed')
+    await this.#log.close()
+    this.#faults.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -193,8 +219,10 @@ export class RunningService implements Service {
     if (this.#phase !== 'running') return
     this.#phase = 'draining'
     this.#logger.info('draining: no new requests, open ones end')
-    const { listeners } = this.#sockets
-    const { drainTimeoutMs } = this.#settings
+    const { listeners, admin } = this.#sockets
+    const { drainTimeoutMs, keepAdmin } = this.#settings.shutdown
+    // With the ports of the listeners, so that a successor can start now.
+    if (!keepAdmin) admin?.release()
     const drained = Promise.all(listeners.map(listener => listener.drain())).then(() =>
       this.transport.drain(),
     )

@@ -1,18 +1,23 @@
-import { type DestinationStream, destination } from 'pino'
+import type { DestinationStream } from 'pino'
 import { TransportError } from '../../index.ts'
 import { formatFault, formatPath } from '../config/config-fault.ts'
 import { readConfigFile } from '../config/config-file.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
-import { createLogger } from '../logging/logger.ts'
+import { logTo, logToStandardOutput } from '../logging/service-log.ts'
 import { type ConfigReader, RunningService, type SettingsResult } from './running-service.ts'
 import type { Service } from './service-api.ts'
 
 export interface StartOptions {
   /** Where relative file names of the configuration start. Default: the working directory, or that of the file. */
   directory?: string
-  /** Where log lines go. Default: standard output. */
+  /** Where log lines go. Default: standard output, which is never waited for. */
   logTo?: DestinationStream
+  /**
+   * Makes the service the last resort of the process: what nobody caught (`uncaughtException`, and rejections that nobody handled) is logged and
+   * counted, and the process goes on. Called once, when defects have come too often (`shutdown.maxFaults`): drain, close and exit then.
+   */
+  onTooManyFaults?: () => void
 }
 
 /** Starts a connector. Rejects with MM_CONFIG_INVALID, every fault in its message, or with MM_LISTEN_FAILED. */
@@ -37,8 +42,9 @@ async function start(read: ConfigReader, options: StartOptions, file?: string): 
       result.faults.map(fault => formatFault(fault, file)).join('\n'),
     )
   }
-  const logger = createLogger(result.settings.log, options.logTo ?? destination({ fd: 1, sync: true }))
-  return await RunningService.start(result.settings, logger, read)
+  const { log: settings } = result.settings
+  const log = options.logTo === undefined ? logToStandardOutput(settings) : logTo(settings, options.logTo)
+  return await RunningService.start(result.settings, { log, read, onTooManyFaults: options.onTooManyFaults })
 }
 
 function readValue(config: ServiceConfig, directory: string): SettingsResult {

@@ -3,11 +3,14 @@ import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/origin-name.ts'
 import type { StallStats } from '../forwarding/stalled-readers.ts'
+import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
+import { CounterSet } from './counter-set.ts'
 import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
 import { registerForwardingMetrics } from './register-forwarding-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
+import { registerProcessMetrics } from './register-process-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
 
@@ -16,11 +19,15 @@ export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
   stallStats(): StallStats
+  /** Lines of the log that were dropped. */
+  droppedLogLines(): number
 }
 
 /** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
 export class ServiceMetrics {
   readonly registry = new Registry()
+  /** What was thrown where nobody waits for an outcome. */
+  readonly faults = new CounterSet<`${FaultKind} ${FaultCause}`>()
   readonly #unrouted = new OriginMetrics(NO_ORIGIN)
   readonly #removed = new OriginMetrics(REMOVED_ORIGIN)
   #origins: ReadonlyMap<string, OriginMetrics> = new Map()
@@ -37,6 +44,7 @@ export class ServiceMetrics {
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())
+    registerProcessMetrics(this.registry, this.faults, () => sources.droppedLogLines())
     collectDefaultMetrics({ register: this.registry })
   }
 
@@ -142,6 +150,20 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
         value: sum(({ connections }) => connections.failedHandshakes),
       },
     ],
+  )
+  registerScraped(
+    registry,
+    'gauge',
+    'middlemile_ingress_paused',
+    'Listeners that accept no more until connections end, since descriptors are about to run out',
+    () => [{ labels: {}, value: sum(({ accepting }) => Number(accepting.isPaused)) }],
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_accept_pauses_total',
+    'Times that a listener stopped accepting, since descriptors were about to run out',
+    () => [{ labels: {}, value: sum(({ accepting }) => accepting.pauses) }],
   )
   const perProtocol = (pick: (stats: IngressProtocolStats) => number) =>
     (['http/1.1', 'h2'] as const).map(protocol => ({

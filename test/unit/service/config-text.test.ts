@@ -155,7 +155,7 @@ defaults:
   limits: { maxHeaderBytes: 1MiB }
 origins: { a: { url: http://a } }
 `)
-    expect(read.drainTimeoutMs).toBe(60_000)
+    expect(read.shutdown.drainTimeoutMs).toBe(60_000)
     expect(read.ingress).toEqual({ maxHeaderBytes: 32_768, requestTimeoutMs: 5_000 })
     expect(read.transport.limits).toEqual({ maxTotalConnections: 10 })
     expect(read.transport.defaults).toEqual({

@@ -8,7 +8,7 @@ import {
   TransportError,
   type TransportEvent,
 } from '../../../src/index.ts'
-import type { LogSettings } from '../../../src/service/config/service-settings.ts'
+import { DEFAULT_LOG, type LogSettings } from '../../../src/service/config/service-settings.ts'
 import { connectionLog } from '../../../src/service/logging/connection-log.ts'
 import { ingressLog } from '../../../src/service/logging/ingress-log.ts'
 import { createLogger } from '../../../src/service/logging/logger.ts'
@@ -19,10 +19,7 @@ const SHOP = parseOrigin('https://origin.example')
 
 function setUp(settings: Partial<LogSettings> = {}) {
   const lines: string[] = []
-  const logger = createLogger(
-    { level: 'info', format: 'text', ...settings },
-    { write: line => lines.push(line) },
-  )
+  const logger = createLogger({ ...DEFAULT_LOG, ...settings }, { write: line => lines.push(line) })
   const observe = connectionLog(logger, () => 'shop')
   const text = () => lines.map(line => line.replace(/^\S+ /, '').trimEnd())
   return { lines, logger, observe, text }

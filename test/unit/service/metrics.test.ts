@@ -113,6 +113,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
     transportStats: () => ({ pools: [{ ...POOL, ...pool }], leaving: [], totalConnections: 10 }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
+    droppedLogLines: () => 3,
   })
   metrics.configure([{ name: 'shop', origin: SHOP }])
   return { metrics, ingress }

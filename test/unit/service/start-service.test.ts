@@ -1,9 +1,10 @@
-import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/service/config/parse-config.ts'
+import { DEFAULT_LOG } from '../../../src/service/config/service-settings.ts'
 import { startService, startServiceFromFile } from '../../../src/service/index.ts'
 import { isAddressInUse, listenFailure } from '../../../src/service/lifecycle/listen-failure.ts'
 import { RunningService, type SettingsResult } from '../../../src/service/lifecycle/running-service.ts'
+import { logTo } from '../../../src/service/logging/service-log.ts'
 
 describe('startService', () => {
   it('rejects a bad configuration with every fault, before it opens anything', async () => {
@@ -63,8 +64,12 @@ describe('reloads that come together', () => {
       async () => read(['a', 'b', 'c']),
     ]
     const lines: string[] = []
-    const logger = pino({ level: 'info' }, { write: line => void lines.push(line) })
-    await using service = await RunningService.start(read(['a']).settings, logger, () => reads.shift()!()) // one for each reload
+    const log = logTo(DEFAULT_LOG, { write: line => void lines.push(line) })
+    await using service = await RunningService.start(read(['a']).settings, {
+      log,
+      read: () => reads.shift()!(), // one for each reload
+      onTooManyFaults: undefined,
+    })
     const reloads = [service.reload(), service.reload(), service.reload()]
     await new Promise(resolve => setImmediate(resolve))
     finishSlow(read(['a', 'b']))

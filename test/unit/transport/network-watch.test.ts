@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { onContainedFault } from '../../../src/guard.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { type MachineAddress, NetworkWatch } from '../../../src/transport/network-watch.ts'
 
@@ -15,7 +16,7 @@ const addressesOf = (text: string): MachineAddress[] =>
 describe('NetworkWatch', () => {
   const setUp = (intervalMs = 1_000) => {
     const clock = new FakeClock()
-    const machine = { addresses: 'eth0 192.0.2.1', looks: 0 }
+    const machine = { addresses: 'eth0 192.0.2.1', looks: 0, failure: undefined as Error | undefined } // as: tests set it
     const changes: number[] = []
     const present: string[][] = []
     const watch = new NetworkWatch(
@@ -27,6 +28,7 @@ describe('NetworkWatch', () => {
       },
       () => {
         machine.looks += 1
+        if (machine.failure !== undefined) throw machine.failure
         return addressesOf(machine.addresses)
       },
     )
@@ -82,6 +84,38 @@ describe('NetworkWatch', () => {
     const { clock, machine } = setUp(0)
     clock.advance(1_000_000)
     expect([machine.looks, clock.pendingTimers()]).toEqual([0, 0])
+  })
+
+  it('keeps what it knew while the addresses cannot be read, reports that, and looks again', () => {
+    const { clock, machine, changes, watch } = setUp()
+    const faults: unknown[] = []
+    const stop = onContainedFault(({ error }) => void faults.push(error))
+    const before = [...watch.present()]
+    machine.failure = new Error('uv_interface_addresses')
+    clock.advance(2_000)
+    expect([changes, [...watch.present()]]).toEqual([[], before])
+    expect(faults).toEqual([machine.failure, machine.failure, machine.failure])
+    machine.failure = undefined
+    machine.addresses = 'eth0 192.0.2.77'
+    clock.advance(1_000)
+    stop()
+    expect(changes).toHaveLength(1)
+    watch.close()
+  })
+
+  it('begins without any address where none can be read', () => {
+    const stop = onContainedFault(() => {})
+    const watch = new NetworkWatch(
+      new FakeClock(),
+      100,
+      () => {},
+      () => {
+        throw new Error('uv_interface_addresses')
+      },
+    )
+    stop()
+    expect([...watch.present()]).toEqual([])
+    watch.close()
   })
 
   it('stops when it is closed', () => {

@@ -1,0 +1,128 @@
+import type { Server, Socket } from 'node:net'
+import type { Clock, Timer } from '../clock.ts'
+import { openDescriptors } from '../descriptors.ts'
+import { type DescriptorCalls, descriptorCalls } from '../native/duplicate-descriptor.ts'
+import { descriptorOf } from '../stream-socket.ts'
+
+/** What a listener may take of the descriptors of the process. */
+export interface AcceptRoom {
+  /** Connections of this listener. Infinity: as many as its own limit allows. */
+  readonly maxConnections: number
+  /** Descriptors of the whole process with which nobody accepts, since what is left is kept for other things. */
+  readonly maxDescriptors: number
+}
+
+export interface AcceptGateParts {
+  readonly server: Server
+  readonly room: AcceptRoom
+  readonly clock: Clock
+  /** Open connections of this listener. */
+  readonly open: () => number
+  /** It is full: so many connections should end when they are between two requests, for those who wait. */
+  readonly makeRoom: (connections: number) => void
+  readonly onPaused: (because: string) => void
+  readonly onResumed: (pausedMs: number) => void
+}
+
+/** The machine below; tests have another one. */
+export interface DescriptorMachine {
+  readonly calls: () => DescriptorCalls | undefined
+  readonly openDescriptors: () => number | undefined
+}
+
+/** How soon it is seen that there is room again, and a share of the time that looking takes. */
+const LOOK_MS = 50
+const LOOK_COST_FACTOR = 20
+/** Goes on when this share of the connections has ended: not for each one. */
+const FREE_SHARE = 1 / 16
+/** Of those that may be open, asked to end with each look. */
+const MAKE_ROOM_SHARE = 1 / 32
+
+/**
+ * Stops a listener from accepting before descriptors run out, and lets it go on. Node cannot stop accepting but by closing the socket, which resets
+ * whoever waits in its queue; so a second descriptor keeps the socket listening meanwhile, and clients wait as they do for any busy server.
+ *
+ * open    connections are accepted. Valid transitions: paused, ended
+ * paused  clients wait in the queue of the kernel. Valid transitions: open, ended
+ * ended   the listener drains or is closed. Final
+ */
+export class AcceptGate {
+  readonly #parts: AcceptGateParts
+  readonly #machine: DescriptorMachine
+  #phase: 'open' | 'ended' | { readonly fd: number; readonly since: number } = 'open'
+  #timer: Timer | undefined
+
+  constructor(
+    parts: AcceptGateParts,
+    machine: DescriptorMachine = { calls: descriptorCalls, openDescriptors },
+  ) {
+    this.#parts = parts
+    this.#machine = machine
+  }
+
+  get isPaused(): boolean {
+    return typeof this.#phase === 'object'
+  }
+
+  /**
+   * After each accept, the new connection among the open ones. False: there is no room for it, and no way to let others wait, so that it has to be closed.
+   * The kernel gives the lowest free number to a new socket: all below are taken.
+   */
+  onAccepted(socket: Socket): boolean {
+    if (this.#phase !== 'open') return true
+    const { room, open } = this.#parts
+    const isLast = open() >= room.maxConnections
+    const isHigh = (descriptorOf(socket) ?? 0) >= room.maxDescriptors
+    if (!isLast && !isHigh) return true
+    const because = isLast
+      ? `${room.maxConnections} connections are the share of this listener`
+      : `${room.maxDescriptors} descriptors are in use`
+    return this.#pause(because) || (!isHigh && open() <= room.maxConnections)
+  }
+
+  /** The listener accepts no more, whatever happens. */
+  end(): void {
+    this.#timer?.cancel()
+    if (typeof this.#phase === 'object') this.#machine.calls()?.close(this.#phase.fd)
+    this.#phase = 'ended'
+  }
+
+  #pause(because: string): boolean {
+    const { server, clock, onPaused } = this.#parts
+    const own = descriptorOf(server)
+    const fd = own === undefined ? undefined : this.#machine.calls()?.duplicate(own)
+    if (fd === undefined) return false
+    this.#phase = { fd, since: clock.now() }
+    server.close() // the connections stay
+    onPaused(because)
+    this.#look()
+    return true
+  }
+
+  #look(): void {
+    const { clock, room, open, makeRoom } = this.#parts
+    const began = clock.now()
+    if (this.#hasRoom()) return this.#resume()
+    makeRoom(Math.max(1, Math.ceil(Math.min(open(), room.maxConnections) * MAKE_ROOM_SHARE)))
+    const cost = clock.now() - began
+    this.#timer = clock.setTimer(Math.max(LOOK_MS, cost * LOOK_COST_FACTOR), () => this.#look())
+  }
+
+  #hasRoom(): boolean {
+    const { maxConnections, maxDescriptors } = this.#parts.room
+    const free = Number.isFinite(maxConnections) ? Math.max(1, Math.floor(maxConnections * FREE_SHARE)) : 0
+    if (this.#parts.open() > maxConnections - free) return false
+    // Without knowing how many are open one more is tried: the number of its descriptor says it.
+    const inUse = this.#machine.openDescriptors() ?? 0
+    return inUse < maxDescriptors - Math.floor(maxDescriptors * FREE_SHARE)
+  }
+
+  #resume(): void {
+    if (typeof this.#phase !== 'object') return
+    const { fd, since } = this.#phase
+    this.#phase = 'open'
+    this.#timer = undefined
+    this.#parts.server.listen({ fd })
+    this.#parts.onResumed(this.#parts.clock.now() - since)
+  }
+}

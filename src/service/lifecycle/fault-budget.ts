@@ -1,0 +1,30 @@
+/** How many defects a process lives through. */
+export interface FaultBudgetOptions {
+  /** Defects within `windowMs` with which the process is given up. 0: never. */
+  readonly maxFaults: number
+  readonly windowMs: number
+}
+
+/**
+ * Whether a process that has met a defect goes on. One may have broken a single exchange; many in a short time say that more is broken than can be
+ * seen, and then a new process is better than this one.
+ */
+export class FaultBudget {
+  readonly #options: FaultBudgetOptions
+  /** When the latest ones came, the oldest first; `maxFaults` at the most. */
+  readonly #times: number[] = []
+
+  constructor(options: FaultBudgetOptions) {
+    this.#options = options
+  }
+
+  /** One more. True: it is one too many. */
+  spend(now: number): boolean {
+    const { maxFaults, windowMs } = this.#options
+    if (maxFaults === 0) return false
+    this.#times.push(now)
+    if (this.#times.length > maxFaults) this.#times.shift()
+    const [oldest = now] = this.#times
+    return this.#times.length === maxFaults && now - oldest <= windowMs
+  }
+}

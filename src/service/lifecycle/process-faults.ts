@@ -1,0 +1,94 @@
+import type { Logger } from 'pino'
+import { type Clock, type ContainedFault, isSystemError, onContainedFault } from '../../index.ts'
+import { FaultBudget, type FaultBudgetOptions } from './fault-budget.ts'
+import { endCulprit } from './fault-culprit.ts'
+
+export interface ProcessFaultsParts {
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly budget: FaultBudgetOptions
+  /** One more fault, for the metrics. */
+  readonly count: (kind: FaultKind, cause: FaultCause) => void
+  /**
+   * Defects have come too often: called once, and the process should drain and end. Giving it makes us take `uncaughtException`, which is the
+   * whole process's: without it only what the transport contains is logged and counted.
+   */
+  readonly onTooMany: (() => void) | undefined
+}
+
+/** `contained`: by the guard of a timer or a task, which goes on; `uncaught`: by nobody but us. */
+export type FaultKind = 'contained' | 'uncaught'
+/** `system`: the system said no (descriptors, disk, permissions), which passes; `defect`: the code is wrong. */
+export type FaultCause = 'system' | 'defect'
+
+/** A fault that stays is logged once in so long. */
+const SILENCE_MS = 60_000
+const MAX_REMEMBERED = 256
+
+/**
+ * The last resort of a service: what nobody caught is logged and counted, the connection in whose event it was thrown is ended, and the process
+ * goes on. That is safe for what the system said; what a defect leaves behind nobody knows, so that only a few of those are lived through.
+ */
+export class ProcessFaults {
+  readonly #parts: ProcessFaultsParts
+  readonly #budget: FaultBudget
+  readonly #stopListening: () => void
+  /** When each fault was logged, and how often it came since. */
+  readonly #logged = new Map<string, { at: number; since: number }>()
+  #isGivenUp = false
+
+  constructor(parts: ProcessFaultsParts) {
+    this.#parts = parts
+    this.#budget = new FaultBudget(parts.budget)
+    this.#stopListening = onContainedFault(this.#onContained)
+    // Rejections that nobody handles come here too: Node raises them as uncaught exceptions.
+    if (parts.onTooMany !== undefined) process.on('uncaughtException', this.#onUncaught)
+  }
+
+  close(): void {
+    this.#stopListening()
+    process.removeListener('uncaughtException', this.#onUncaught)
+  }
+
+  readonly #onContained = ({ during, error }: ContainedFault): void => {
+    this.#take('contained', `${during} failed, and is tried again when it is due`, error)
+  }
+
+  readonly #onUncaught = (error: unknown, origin: string): void => {
+    const culprit = endCulprit()
+    const consequence = culprit === undefined ? 'nothing was ended for it' : `${culprit} was ended`
+    const what =
+      origin === 'unhandledRejection' ? 'a rejection that nobody handled' : 'an error that nobody caught'
+    this.#take('uncaught', `${what}; ${consequence}`, error)
+  }
+
+  #take(kind: FaultKind, what: string, error: unknown): void {
+    const cause = isSystemError(error) ? 'system' : 'defect'
+    this.#parts.count(kind, cause)
+    this.#log(what, error)
+    if (cause === 'system' || this.#isGivenUp || !this.#budget.spend(this.#parts.clock.now())) return
+    this.#isGivenUp = true
+    const { maxFaults, windowMs } = this.#parts.budget
+    if (this.#parts.onTooMany === undefined) return
+    this.#parts.logger.error(
+      `${maxFaults} defects within ${windowMs}ms (shutdown.maxFaults, shutdown.faultWindow): the process drains and ends`,
+    )
+    this.#parts.onTooMany()
+  }
+
+  #log(what: string, error: unknown): void {
+    const { clock, logger } = this.#parts
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    const now = clock.now()
+    const before = this.#logged.get(text)
+    if (before !== undefined && now - before.at < SILENCE_MS) {
+      before.since += 1
+      return
+    }
+    if (this.#logged.size >= MAX_REMEMBERED) this.#logged.clear()
+    this.#logged.set(text, { at: now, since: 0 })
+    const again =
+      before === undefined || before.since === 0 ? '' : `, ${before.since} times more since the last line`
+    logger.error({ err: error }, `${what}: ${text}${again}`)
+  }
+}

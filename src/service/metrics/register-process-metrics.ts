@@ -1,0 +1,30 @@
+import type { Registry } from 'prom-client'
+import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
+import type { CounterSet } from './counter-set.ts'
+import { registerScraped } from './scraped-metric.ts'
+
+/** What the process has lived through. */
+export function registerProcessMetrics(
+  registry: Registry,
+  faults: CounterSet<`${FaultKind} ${FaultCause}`>,
+  droppedLogLines: () => number,
+): void {
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_faults_total',
+    'Errors in timers, events and callbacks that did not end the process: contained by a guard or caught by nobody, of the system or a defect',
+    () =>
+      (['contained system', 'contained defect', 'uncaught system', 'uncaught defect'] as const).map(words => {
+        const [kind = '', cause = ''] = words.split(' ')
+        return { labels: { kind, cause }, value: faults.get(words) }
+      }),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_log_dropped_total',
+    'Lines of the log that were dropped, since it was read too slowly or could not be written',
+    () => [{ labels: {}, value: droppedLogLines() }],
+  )
+}
