@@ -79,6 +79,7 @@ class PooledTransport implements Transport {
     this.#clock = clock
     this.#maker = new OriginMaker({
       options,
+      dialShare: limits.dialShare,
       clock,
       random,
       lookup,
@@ -214,6 +215,7 @@ class PooledTransport implements Transport {
       pools: Array.from(this.#entries.values(), entry => entry.stats()),
       leaving: Array.from(this.#leaving, entry => entry.stats()),
       totalConnections: this.#pools.totalConnections,
+      deferredDials: this.#maker.dialTurns.deferred,
     }
   }
 
@@ -230,6 +232,7 @@ class PooledTransport implements Transport {
     this.#options = options
     this.#settings = settings
     this.#pools.setLimits(limits)
+    this.#maker.dialTurns.share = limits.dialShare
     for (const { origin } of changed) this.#letGo(origin.key)
   }
 
@@ -328,7 +331,12 @@ class PooledTransport implements Transport {
 }
 
 function globalLimits(options: TransportOptions): GlobalLimits {
-  return checkNumbers('limits', { ...DEFAULT_GLOBAL_LIMITS, ...options.limits })
+  const limits = checkNumbers('limits', { ...DEFAULT_GLOBAL_LIMITS, ...options.limits })
+  if (limits.dialShare <= 1) return limits
+  throw new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
+  )
 }
 
 function parseUrl(url: string): URL {

@@ -246,6 +246,8 @@ export interface TransportStats {
   /** Those that configure() has put out of use, until their last exchange has ended. */
   leaving: readonly PoolStats[]
   totalConnections: number
+  /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
+  deferredDials: number
 }
 
 /** What is known of an origin and what would be tried next. */

@@ -115,6 +115,7 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_retries_total: ['counter', ['origin', 'reason']],
   middlemile_migrations_total: ['counter', ['origin', 'outcome']],
   middlemile_migration_gap_seconds: ['histogram', ['origin']],
+  middlemile_deferred_dials_total: ['counter', []],
   process_cpu_seconds_total: ['counter', []],
   process_resident_memory_bytes: ['gauge', []],
   nodejs_eventloop_lag_seconds: ['gauge', []],

@@ -250,6 +250,13 @@ export function registerPoolMetrics(
     'Seconds of handshakes that were avoided, by all means together',
     ({ handshakeSecondsSaved }, labels) => [{ labels, value: handshakeSecondsSaved }],
   )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_deferred_dials_total',
+    'Connects that waited for their turn, since connecting had taken its share of the time (limits.dialShare)',
+    () => [{ labels: {}, value: stats().deferredDials }],
+  )
 }
 
 /** One sample for each set of labels: the sum. */

@@ -10,6 +10,7 @@ import { AlternativeResolver } from '../../../src/transport/alternative-resolver
 import type { PoolStats } from '../../../src/transport/api.ts'
 import { explain, type Machine } from '../../../src/transport/explain.ts'
 import { FastOpenNews } from '../../../src/transport/fast-open-news.ts'
+import { DialTurns } from '../../../src/transport/dial-turns.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { OriginConnector } from '../../../src/transport/origin-connector.ts'
 import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
@@ -63,6 +64,7 @@ function setUp(
           0,
         ),
         dialer: new Dialer({ clock, tickets }),
+        dialTurns: new DialTurns(clock, 0),
         http3Dialer: new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) }),
         clock,
         onDefence: () => {},
