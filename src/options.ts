@@ -16,6 +16,14 @@ export interface PoolOptions {
   maxWaiters: number
   /** How long a request may wait for a connection (connecting included) before MM_QUEUE_TIMEOUT. */
   queueTimeoutMs: number
+  /**
+   * Where requests have to wait for longer than this for `queueIntervalMs`, and no further connection may be made, the pool is overloaded until nobody
+   * waits: the newest goes first, and each newcomer ends the wait of up to two that have waited for longer (MM_QUEUE_OVERLOADED). 0: never, since the
+   * requests of a program are its own to pace; those of a service are strangers', and it has 500.
+   */
+  queueTargetMs: number
+  /** See `queueTargetMs`. 0: at once. */
+  queueIntervalMs: number
   /** Connections that are kept ready: made at once, checked, and replaced when lost. */
   warm: number
   /** How often warm connections are checked. */
@@ -51,6 +59,8 @@ export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
   maxStreamsPerConnection: 100,
   maxWaiters: 1024,
   queueTimeoutMs: 10_000,
+  queueTargetMs: 0,
+  queueIntervalMs: 100,
   warm: 0,
   warmCheckMs: 30_000,
   idleTimeoutMs: 90_000,

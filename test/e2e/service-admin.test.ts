@@ -111,6 +111,7 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_handshake_saved_window_seconds: ['gauge', ['origin']],
   middlemile_evictions_total: ['counter', ['origin', 'protocol', 'reason']],
   middlemile_queue_depth: ['gauge', ['origin']],
+  middlemile_overloaded: ['gauge', ['origin']],
   middlemile_queue_seconds: ['histogram', ['origin', 'protocol']],
   middlemile_retries_total: ['counter', ['origin', 'reason']],
   middlemile_migrations_total: ['counter', ['origin', 'outcome']],

@@ -232,6 +232,9 @@ export function registerPoolMetrics(
   perOrigin('middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },
   ])
+  perOrigin('middlemile_overloaded', 'Pools that shed requests just now', ({ overloaded }, labels) => [
+    { labels, value: overloaded ? 1 : 0 },
+  ])
   perPool(
     'gauge',
     'middlemile_reuse_ratio',

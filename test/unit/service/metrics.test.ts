@@ -79,6 +79,8 @@ const POOL: PoolStats = {
   },
   backingOff: false,
   waiters: 5,
+  overloaded: false,
+  shed: 6,
   streams: 3,
   opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
   closed: {},

@@ -192,6 +192,17 @@ describe('explain', () => {
     expect(explanation.protocols.find(({ allowed }) => allowed)?.protocol).toBe('h2')
   })
 
+  it('says that more requests come than the origin serves', async () => {
+    const { run, pool } = setUp(undefined, { pool: { queueTargetMs: 250 } })
+    expect((await run()).known.map(({ fact }) => fact).join()).not.toContain('more requests')
+    Object.assign(pool, { overloaded: true, waiters: 7, shed: 3 })
+    expect((await run()).known).toContainEqual({
+      fact: 'more requests come than the origin serves: the newest go first',
+      evidence:
+        'requests waited longer than pool.queueTargetMs = 250 for pool.queueIntervalMs = 100; 7 wait, 3 made room so far',
+    })
+  })
+
   it('names everything that a machine lacks, and what each option of sockets would need', async () => {
     const options: OriginOptions = { socket: { userTimeoutMs: 20_000, congestionControl: 'reno' } }
     const { run } = setUp(undefined, options, {
