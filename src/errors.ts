@@ -69,6 +69,11 @@ export const ERROR_CODES = {
     'connection_limit_reached',
     'raise pool.maxConnections or pool.queueTimeoutMs',
   ),
+  MM_QUEUE_OVERLOADED: local(
+    503,
+    'connection_limit_reached',
+    'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
+  ),
   // Getting there
   MM_DNS_FAILED: remote(502, 'dns_error', 'check the host name and the resolver'),
   MM_DNS_TIMEOUT: remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs'),

@@ -16,6 +16,14 @@ export interface PoolOptions {
   maxWaiters: number
   /** How long a request may wait for a connection (connecting included) before MM_QUEUE_TIMEOUT. */
   queueTimeoutMs: number
+  /**
+   * Where requests have to wait for longer than this for `queueIntervalMs`, and no further connection may be made, the pool is overloaded until nobody
+   * waits: the newest goes first, and each newcomer ends the wait of up to two that have waited for longer (MM_QUEUE_OVERLOADED). 0: never, since the
+   * requests of a program are its own to pace; those of a service are strangers', and it has 500.
+   */
+  queueTargetMs: number
+  /** See `queueTargetMs`. 0: at once. */
+  queueIntervalMs: number
   /** Connections that are kept ready: made at once, checked, and replaced when lost. */
   warm: number
   /** How often warm connections are checked. */
@@ -51,6 +59,8 @@ export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
   maxStreamsPerConnection: 100,
   maxWaiters: 1024,
   queueTimeoutMs: 10_000,
+  queueTargetMs: 0,
+  queueIntervalMs: 100,
   warm: 0,
   warmCheckMs: 30_000,
   idleTimeoutMs: 90_000,
@@ -454,9 +464,18 @@ export interface GlobalLimits {
   maxTotalConnections: number
   /** Origins with a pool. When reached, the one that was unused for longest and is idle makes room. */
   maxOrigins: number
+  /**
+   * The share of the event loop's time (0 to 1) that making connections may take while there is other work. Beyond it dials wait, and origins take
+   * turns, so that one whose connections end all the time does not starve the others. 0: all begin at once.
+   */
+  dialShare: number
 }
 
-export const DEFAULT_GLOBAL_LIMITS: Readonly<GlobalLimits> = { maxTotalConnections: 1024, maxOrigins: 1024 }
+export const DEFAULT_GLOBAL_LIMITS: Readonly<GlobalLimits> = {
+  maxTotalConnections: 1024,
+  maxOrigins: 1024,
+  dialShare: 0.5,
+}
 
 /** The memory of TLS sessions, over all origins. */
 export interface TicketStoreOptions {

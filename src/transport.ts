@@ -81,6 +81,7 @@ class PooledTransport implements Transport {
     this.#clock = clock
     this.#maker = new OriginMaker({
       options,
+      dialShare: limits.dialShare,
       clock,
       random,
       lookup,
@@ -216,6 +217,7 @@ class PooledTransport implements Transport {
       pools: Array.from(this.#entries.values(), entry => entry.stats()),
       leaving: Array.from(this.#leaving, entry => entry.stats()),
       totalConnections: this.#pools.totalConnections,
+      deferredDials: this.#maker.dialTurns.deferred,
     }
   }
 
@@ -238,6 +240,7 @@ class PooledTransport implements Transport {
     this.#options = options
     this.#settings = settings
     this.#pools.setLimits(limits)
+    this.#maker.dialTurns.share = limits.dialShare
     for (const { origin } of changed) this.#letGo(origin.key)
   }
 
@@ -337,14 +340,19 @@ class PooledTransport implements Transport {
 
 /** Of few descriptors connections get a third by default: dials would fail for want of them, and origins be blamed. */
 function globalLimits(options: TransportOptions): GlobalLimits {
-  const limit = descriptorLimit()
+  const descriptors = descriptorLimit()
   const { maxTotalConnections } = DEFAULT_GLOBAL_LIMITS
-  const share = limit === undefined ? maxTotalConnections : shareDescriptors(limit).origins
-  return checkNumbers('limits', {
+  const share = descriptors === undefined ? maxTotalConnections : shareDescriptors(descriptors).origins
+  const limits = checkNumbers('limits', {
     ...DEFAULT_GLOBAL_LIMITS,
     maxTotalConnections: Math.min(maxTotalConnections, share),
     ...options.limits,
   })
+  if (limits.dialShare <= 1) return limits
+  throw new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
+  )
 }
 
 function parseUrl(url: string): URL {

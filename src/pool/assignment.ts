@@ -21,7 +21,7 @@ export function assignWaiters<Link, Waiter>(
   while (core.waiters.size > 0) {
     const slot = nextFree(core, now, actions)
     if (slot === undefined) break
-    const waiter = core.waiters.shift()
+    const waiter = core.overload.isOverloaded ? core.waiters.pop() : core.waiters.shift()
     if (waiter !== undefined) lease(core, slot, waiter, actions)
   }
   if (core.waiters.size > 0) verifyIdle(core, now, actions)

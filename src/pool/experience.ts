@@ -43,5 +43,5 @@ export function takeWhatIsThere<Waiter>(core: PoolCore<unknown, Waiter>, now: nu
   for (let waiter = core.freshWaiters.shift(); waiter !== undefined; waiter = core.freshWaiters.shift()) {
     content.push(waiter)
   }
-  for (const waiter of content.toReversed()) core.waiters.pushFront(waiter, queueDeadline(core, now))
+  for (const waiter of content.toReversed()) core.waiters.pushFront(waiter, now, queueDeadline(core, now))
 }

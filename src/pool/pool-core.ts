@@ -3,6 +3,7 @@ import type { PoolOptions } from '../options.ts'
 import { Backoff } from './backoff.ts'
 import type { ConnectionBudget } from './connection-budget.ts'
 import type { PoolAction } from './pool-action.ts'
+import { QueueOverload } from './queue-overload.ts'
 import { SlotTable } from './slot-table.ts'
 import { WaiterQueue } from './waiters.ts'
 import { WakeUp } from './wake-up.ts'
@@ -32,6 +33,7 @@ export class PoolCore<Link, Waiter> {
   readonly waiters = new WaiterQueue<Waiter>()
   /** Those that a reused connection died under: they want a new one. */
   readonly freshWaiters = new WaiterQueue<Waiter>()
+  readonly overload: QueueOverload
   readonly backoff: Backoff
   readonly wakeUp = new WakeUp()
 
@@ -67,6 +69,7 @@ export class PoolCore<Link, Waiter> {
   peakStreams = 0
 
   // Totals for stats
+  shed = 0
   requests = 0
   reused = 0
   connectFailures = 0
@@ -89,6 +92,7 @@ export class PoolCore<Link, Waiter> {
     this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.#maxConnections))
     this.warm = options.warm
     this.slots = new SlotTable(this.maxStreams, config.budget)
+    this.overload = new QueueOverload(options.queueTargetMs, options.queueIntervalMs)
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
   }
 

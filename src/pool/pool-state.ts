@@ -11,6 +11,7 @@ import { applyHint, becomeIdle, releaseStream } from './release.ts'
 import { doubtRequestLimit, learnRequestLimit } from './request-limit.ts'
 import { closeNow, evictLongestIdle, retire } from './retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './settle.ts'
+import { shedLate } from './shedding.ts'
 import type { Slot } from './slot.ts'
 import { retireSurplus } from './surplus.ts'
 import { changeWarm, closeSilent, keepUp, startWarmChecks } from './upkeep.ts'
@@ -58,11 +59,12 @@ export class PoolState<Link, Waiter> {
         return actions.length === 1 && isSettledByLease(core) ? actions : settle(core, now, actions)
       }
     }
+    shedLate(core, now, actions)
     if (core.waiting >= core.options.maxWaiters) {
       actions.push({ type: 'reject', waiter, error: queueFullError(core) })
     } else {
       const queue = fresh ? core.freshWaiters : core.waiters
-      queue.push(waiter, queueDeadline(core, now))
+      queue.push(waiter, now, queueDeadline(core, now))
     }
     return settle(core, now, actions)
   }
@@ -107,7 +109,7 @@ export class PoolState<Link, Waiter> {
       if (slot.leases > 0) core.reused -= 1
       if (slot.state.kind === 'draining') releaseStream(core, slot, now)
       if (core.mode === 'closed') actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
-      else core.waiters.pushFront(waiter, queueDeadline(core, now))
+      else core.waiters.pushFront(waiter, now, queueDeadline(core, now))
     }
     return settle(core, now, actions)
   }
@@ -284,7 +286,7 @@ export class PoolState<Link, Waiter> {
 
   /** What stats() shows. */
   get counts() {
-    const { slots, waiting, requests, reused, connectFailures } = this.#core
+    const { slots, waiting, overload, shed, requests, reused, connectFailures } = this.#core
     return {
       connections: {
         connecting: slots.count('starting'),
@@ -293,6 +295,8 @@ export class PoolState<Link, Waiter> {
         draining: slots.count('draining') + slots.count('closing'),
       },
       waiters: waiting,
+      overloaded: overload.isOverloaded && waiting > 0,
+      shed,
       streams: slots.usedStreams,
       connectFailures,
       requests,

@@ -14,6 +14,8 @@ export interface PoolCounts {
   readonly byProtocol: ProtocolCounts
   readonly backingOff: boolean
   readonly waiters: number
+  /** More requests come than are served: see PoolOptions.queueTargetMs. */
+  readonly overloaded: boolean
   /** Exchanges under way. */
   readonly streams: number
   // Totals since the pool was made
@@ -26,6 +28,8 @@ export interface PoolCounts {
   /** By reason. */
   readonly closed: Readonly<Record<string, number>>
   readonly connectFailures: number
+  /** Requests that made room for newer ones while the pool was overloaded. */
+  readonly shed: number
   /** Leases. */
   readonly requests: number
   /** Leases of connections that were leased before. */

@@ -19,6 +19,16 @@ export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportEr
   )
 }
 
+/** The end of a wait that makes room for newcomers. */
+export function queueOverloadedError(core: PoolCore<unknown, unknown>): TransportError {
+  const { queueTargetMs, queueIntervalMs } = core.options
+  return new TransportError(
+    'MM_QUEUE_OVERLOADED',
+    `${core.name}: requests wait longer than pool.queueTargetMs = ${queueTargetMs} for more than pool.queueIntervalMs = ` +
+      `${queueIntervalMs}, ${describeUse(core)}, and newer ones go first; ${advice(core)}`,
+  )
+}
+
 /** The refusal of requests to a pool that is going away. */
 export function poolClosedError(core: PoolCore<unknown, unknown>): TransportError {
   const what = core.mode === 'draining' ? 'draining' : 'closed'

@@ -2,6 +2,7 @@ import { TransportError } from '../errors.ts'
 
 interface Entry<Waiter> {
   readonly waiter: Waiter
+  readonly since: number
   /** Infinity: may wait for ever. */
   readonly deadline: number
   previous: Entry<Waiter> | undefined
@@ -9,8 +10,8 @@ interface Entry<Waiter> {
 }
 
 /**
- * Who waits for a connection: first in, first out; any of them can leave in O(1). All wait equally long, so that the head has the
- * earliest deadline.
+ * Who waits for a connection: first in, first out, or the last first where the pool is overloaded; any of them can leave in O(1). All may wait
+ * equally long, so that the head has the earliest deadline.
  */
 export class WaiterQueue<Waiter> {
   readonly #entries = new Map<Waiter, Entry<Waiter>>()
@@ -26,12 +27,17 @@ export class WaiterQueue<Waiter> {
     return this.#head === undefined ? Infinity : this.#head.deadline
   }
 
+  /** Since when the head waits; undefined: nobody does. */
+  get headSince(): number | undefined {
+    return this.#head?.since
+  }
+
   has(waiter: Waiter): boolean {
     return this.#entries.has(waiter)
   }
 
-  push(waiter: Waiter, deadline: number): void {
-    const entry = this.#enter(waiter, deadline)
+  push(waiter: Waiter, since: number, deadline: number): void {
+    const entry = this.#enter(waiter, since, deadline)
     entry.previous = this.#tail
     if (this.#tail === undefined) this.#head = entry
     else this.#tail.next = entry
@@ -39,8 +45,9 @@ export class WaiterQueue<Waiter> {
   }
 
   /** Back to the head: it was served already and what it got is no good. The order of deadlines is kept. */
-  pushFront(waiter: Waiter, deadline: number): void {
-    const entry = this.#enter(waiter, Math.min(deadline, this.firstDeadline))
+  pushFront(waiter: Waiter, since: number, deadline: number): void {
+    const earliest = this.#head === undefined ? since : Math.min(since, this.#head.since)
+    const entry = this.#enter(waiter, earliest, Math.min(deadline, this.firstDeadline))
     entry.next = this.#head
     if (this.#head === undefined) this.#tail = entry
     else this.#head.previous = entry
@@ -49,6 +56,14 @@ export class WaiterQueue<Waiter> {
 
   shift(): Waiter | undefined {
     const entry = this.#head
+    if (entry === undefined) return undefined
+    this.#leave(entry)
+    return entry.waiter
+  }
+
+  /** Who came last. */
+  pop(): Waiter | undefined {
+    const entry = this.#tail
     if (entry === undefined) return undefined
     this.#leave(entry)
     return entry.waiter
@@ -75,8 +90,8 @@ export class WaiterQueue<Waiter> {
       if (entry.previous !== previous || this.#entries.get(entry.waiter) !== entry) {
         throw new TransportError('MM_INTERNAL', 'pool: the queue of waiters is torn')
       }
-      if (previous !== undefined && previous.deadline > entry.deadline) {
-        throw new TransportError('MM_INTERNAL', 'pool: the waiters are not in order of their deadlines')
+      if (previous !== undefined && (previous.deadline > entry.deadline || previous.since > entry.since)) {
+        throw new TransportError('MM_INTERNAL', 'pool: the waiters are not in order of their times')
       }
       previous = entry
     }
@@ -85,11 +100,11 @@ export class WaiterQueue<Waiter> {
     }
   }
 
-  #enter(waiter: Waiter, deadline: number): Entry<Waiter> {
+  #enter(waiter: Waiter, since: number, deadline: number): Entry<Waiter> {
     if (this.#entries.has(waiter)) {
       throw new TransportError('MM_INTERNAL', 'pool: acquire() by a waiter that waits already')
     }
-    const entry: Entry<Waiter> = { waiter, deadline, previous: undefined, next: undefined }
+    const entry: Entry<Waiter> = { waiter, since, deadline, previous: undefined, next: undefined }
     this.#entries.set(waiter, entry)
     return entry
   }

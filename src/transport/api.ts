@@ -170,11 +170,15 @@ export interface PoolStats {
   byProtocol: ProtocolCounts
   backingOff: boolean
   waiters: number
+  /** More requests come than are served, and the newest go first: see PoolOptions.queueTargetMs. */
+  overloaded: boolean
   streams: number
   /** Counters since the pool was made. */
   opened: { full: number; resumed: number; earlyData: number; cleartext: number }
   closed: Readonly<Record<string, number>>
   connectFailures: number
+  /** Requests that made room for newer ones while the pool was overloaded. */
+  shed: number
   requests: number
   reused: number
   retries: number
@@ -256,6 +260,8 @@ export interface TransportStats {
   /** Those that configure() has put out of use, until their last exchange has ended. */
   leaving: readonly PoolStats[]
   totalConnections: number
+  /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
+  deferredDials: number
 }
 
 /** What is known of an origin and what would be tried next. */

@@ -4,7 +4,8 @@ import { protocolVerdicts } from '../select/protocol-verdicts.ts'
 import type { RaceEntrant } from '../select/race-state.ts'
 import type { EarlyDialer } from '../tcp/early-dialer.ts'
 import type { FastOpen } from '../tcp/fast-open.ts'
-import type { Explanation } from './api.ts'
+import type { PoolOptions } from '../options.ts'
+import type { Explanation, PoolStats } from './api.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import type { OriginEntry } from './origin-entry.ts'
 
@@ -26,7 +27,13 @@ export async function explain(
   entry.refreshRecord()
   const { origin, settings, record, lanes } = entry
   const { http3Fault } = machine
-  const known = [...record.facts(now), ...fastOpenFacts(entry, machine, now), ...entry.pathFacts(now)]
+  const pool = entry.stats()
+  const known = [
+    ...record.facts(now),
+    ...fastOpenFacts(entry, machine, now),
+    ...entry.pathFacts(now),
+    ...overloadFacts(settings.pool, pool),
+  ]
   const plan: Explanation['plan'][number][] = []
   for (const entrant of lanes.plan(now)) {
     try {
@@ -57,8 +64,19 @@ export async function explain(
     plan,
     known,
     unavailable: unavailable(entry, machine),
-    pool: entry.stats(),
+    pool,
   }
+}
+
+function overloadFacts(
+  { queueTargetMs, queueIntervalMs }: PoolOptions,
+  { overloaded, waiters, shed }: PoolStats,
+): Explanation['known'] {
+  if (!overloaded) return []
+  const evidence =
+    `requests waited longer than pool.queueTargetMs = ${queueTargetMs} for pool.queueIntervalMs = ${queueIntervalMs}; ` +
+    `${waiters} wait, ${shed} made room so far`
+  return [{ fact: 'more requests come than the origin serves: the newest go first', evidence }]
 }
 
 function unavailable({ socketSettings }: OriginEntry, machine: Machine): Explanation['unavailable'] {

@@ -21,6 +21,7 @@ import { pathOfSocket } from '../tcp/path-of-socket.ts'
 import type { SocketSettings } from '../tcp/socket-settings.ts'
 import type { AlternativeResolver } from './alternative-resolver.ts'
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
+import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
 import type { OriginSettings } from './origin-settings.ts'
@@ -56,6 +57,7 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly resolver: Resolver
   readonly alternativeResolver: AlternativeResolver
   readonly dialer: Dialer
+  readonly dialTurns: DialTurns
   readonly socketSettings: SocketSettings
   readonly http3Dialer: Http3Dialer
   readonly clock: Clock
@@ -169,7 +171,7 @@ export class OriginConnector implements Connector {
   }
 
   async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, resolver, dialer, clock, purpose, onEvidence } = this.#config
+    const { origin, settings, record, resolver, dialer, dialTurns, clock, purpose, onEvidence } = this.#config
     const startedAt = clock.now()
     const resolution = await resolver.resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
@@ -180,22 +182,24 @@ export class OriginConnector implements Connector {
     }
     dial.first = attempts[0]
     const { onFastOpen, wantsEarlyData } = this.#config
-    const dialed = await dialer.dial(
-      {
-        origin,
-        attempts,
-        alpnProtocols: this.offered,
-        tls: settings.tls,
-        timeouts: settings.timeouts,
-        socket: settings.socket,
-        settings: this.#config.socketSettings,
-        fastOpen: fastOpenWish(settings, record, clock.now()),
-        wantsEarlyData: settings.earlyDataOverTcp ? wantsEarlyData : undefined,
-        dnsMs,
-        onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
-        onFastOpen,
-      },
-      signal,
+    const dialed = await dialTurns.run(origin.key, signal, () =>
+      dialer.dial(
+        {
+          origin,
+          attempts,
+          alpnProtocols: this.offered,
+          tls: settings.tls,
+          timeouts: settings.timeouts,
+          socket: settings.socket,
+          settings: this.#config.socketSettings,
+          fastOpen: fastOpenWish(settings, record, clock.now()),
+          wantsEarlyData: settings.earlyDataOverTcp ? wantsEarlyData : undefined,
+          dnsMs,
+          onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+          onFastOpen,
+        },
+        signal,
+      ),
     )
     const connection = connectTcp({
       ...this.#config,
@@ -217,7 +221,7 @@ export class OriginConnector implements Connector {
   }
 
   async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
-    const { origin, settings, record, http3Dialer, clock, wantsEarlyData } = this.#config
+    const { origin, settings, record, http3Dialer, dialTurns, clock, wantsEarlyData } = this.#config
     const startedAt = clock.now()
     const { alternative, because } = record.http3(startedAt)
     if (origin.scheme !== 'https') {
@@ -236,17 +240,19 @@ export class OriginConnector implements Connector {
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
       dial.first = attempts[0]
-      const dialed = await http3Dialer.dial(
-        {
-          origin,
-          alternative,
-          attempts,
-          settings,
-          dnsMs,
-          onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
-          wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
-        },
-        signal,
+      const dialed = await dialTurns.run(origin.key, signal, () =>
+        http3Dialer.dial(
+          {
+            origin,
+            alternative,
+            attempts,
+            settings,
+            dnsMs,
+            onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+            wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
+          },
+          signal,
+        ),
       )
       const { connection, quic } = connectHttp3({
         ...this.#config,

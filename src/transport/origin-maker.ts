@@ -16,6 +16,7 @@ import { SocketSettings } from '../tcp/socket-settings.ts'
 import { AlternativeResolver } from './alternative-resolver.ts'
 import type { TransportOptions } from './api.ts'
 import { CpuMeter } from './cpu-meter.ts'
+import { DialTurns } from './dial-turns.ts'
 import { type FastOpenProbe, fastOpenProbe } from './fast-open-probe.ts'
 import { Http3Dialer } from './http3-dialer.ts'
 import { type OpenState, openState } from './open-state.ts'
@@ -26,6 +27,8 @@ import type { ProcessHold } from './process-hold.ts'
 
 export interface OriginMakerParts {
   readonly options: TransportOptions
+  /** See GlobalLimits. */
+  readonly dialShare: number
   readonly clock: Clock
   readonly random: () => number
   readonly lookup: Lookup | undefined
@@ -50,6 +53,7 @@ export class OriginMaker {
   readonly probeFastOpen: FastOpenProbe
   readonly dialer: Dialer
   readonly http3Dialer: Http3Dialer
+  readonly dialTurns: DialTurns
   readonly state: OpenState
   readonly clock: Clock
   readonly #parts: OriginMakerParts
@@ -58,7 +62,7 @@ export class OriginMaker {
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
-    const { options, clock, random, lookup, onStateFault, onFarewell } = parts
+    const { options, dialShare, clock, random, lookup, onStateFault, onFarewell } = parts
     this.#parts = parts
     this.clock = clock
     this.resolver = new SystemResolver({
@@ -83,6 +87,7 @@ export class OriginMaker {
     this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
     this.dialer = new Dialer({ clock, tickets, keylog: options.keylog, fastOpen: this.fastOpen })
+    this.dialTurns = new DialTurns(clock, dialShare)
     this.http3Dialer = new Http3Dialer({
       clock,
       tickets,
@@ -125,6 +130,7 @@ export class OriginMaker {
           resolver,
           alternativeResolver,
           dialer: this.dialer,
+          dialTurns: this.dialTurns,
           socketSettings,
           http3Dialer: this.http3Dialer,
           clock,

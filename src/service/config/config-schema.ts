@@ -94,6 +94,7 @@ export function configSchema(directory: string) {
     limits: optionGroup(DEFAULT_GLOBAL_LIMITS, {
       maxTotalConnections: { min: 1 },
       maxOrigins: { min: 1 },
+      dialShare: { max: 1 },
     }).optional(),
     resolver: resolverGroup().optional(),
     resolve: z.record(z.string(), z.string()).optional(),

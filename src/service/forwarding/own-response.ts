@@ -9,6 +9,9 @@ export interface OwnResponse {
   body: Buffer
 }
 
+/** What limits us for the moment (RFC 9110 10.2.3). In seconds; there is no less. */
+const RETRY_SOON = ['retry-after', '1'] as const
+
 /** The answer for an error: its status, Proxy-Status (RFC 9209) and a JSON body. `dateHeader` is an IMF-fixdate. */
 export function ownResponse(error: TransportError, name: OwnName, dateHeader: string): OwnResponse {
   const { status, proxyStatus } = ERROR_CODES[error.code]
@@ -25,6 +28,7 @@ export function ownResponse(error: TransportError, name: OwnName, dateHeader: st
       'no-store',
       'date',
       dateHeader,
+      ...(status === 503 ? RETRY_SOON : []),
       'proxy-status',
       `${name.proxyStatus}; error=${proxyStatus}; details=${structuredString(`${error.code}: ${error.message}`)}`,
     ],

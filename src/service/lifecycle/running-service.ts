@@ -27,6 +27,7 @@ import { type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult } from './reload-result.ts'
 import { restartWarnings } from './restart-warnings.ts'
+import { withServiceDefaults } from './service-defaults.ts'
 import type { Service } from './service-api.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
@@ -103,7 +104,7 @@ export class RunningService implements Service {
       this.#qlog?.observer(event)
     }
     this.transport = createTransport({
-      ...settings.transport,
+      ...withServiceDefaults(settings.transport),
       ...(state !== undefined && { state }),
       ...(dnsServers !== undefined && { dnsServers }),
       ...(resolver !== undefined && { resolver }),
@@ -166,7 +167,7 @@ export class RunningService implements Service {
     // No await from here on: requests see the old configuration or the new one, never half of each. The transport comes first,
     // since it alone can still refuse.
     try {
-      this.transport.configure({ ...settings.transport, observer: this.#observer })
+      this.transport.configure({ ...withServiceDefaults(settings.transport), observer: this.#observer })
     } catch (error) {
       return this.#refuseReload([
         { path: '', message: error instanceof Error ? error.message : String(error) },

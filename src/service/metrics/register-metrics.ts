@@ -232,6 +232,9 @@ export function registerPoolMetrics(
   perOrigin('middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },
   ])
+  perOrigin('middlemile_overloaded', 'Pools that shed requests just now', ({ overloaded }, labels) => [
+    { labels, value: overloaded ? 1 : 0 },
+  ])
   perPool(
     'gauge',
     'middlemile_reuse_ratio',
@@ -249,6 +252,13 @@ export function registerPoolMetrics(
     'middlemile_handshake_seconds_saved_total',
     'Seconds of handshakes that were avoided, by all means together',
     ({ handshakeSecondsSaved }, labels) => [{ labels, value: handshakeSecondsSaved }],
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_deferred_dials_total',
+    'Connects that waited for their turn, since connecting had taken its share of the time (limits.dialShare)',
+    () => [{ labels: {}, value: stats().deferredDials }],
   )
 }
 

@@ -13,7 +13,7 @@ function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions>
   const connector = new FakeConnector()
   const log: string[] = []
   const known = new Map<string, Pool>()
-  const pools = new Pools({ maxTotalConnections: 0, maxOrigins: 0, ...limits }, key => {
+  const pools = new Pools({ maxTotalConnections: 0, maxOrigins: 0, dialShare: 0, ...limits }, key => {
     known.delete(key)
     log.push(`${key} evicted`)
   })
@@ -168,7 +168,7 @@ describe('the pools', () => {
     acquire('a')
     acquire('b')
     expect(connector.started).toBe(1)
-    pools.setLimits({ maxTotalConnections: 2, maxOrigins: 0 })
+    pools.setLimits({ maxTotalConnections: 2, maxOrigins: 0, dialShare: 0 })
     expect(connector.started).toBe(2)
     await connector.succeed()
     await connector.succeed()

@@ -79,6 +79,8 @@ const POOL: PoolStats = {
   },
   backingOff: false,
   waiters: 5,
+  overloaded: false,
+  shed: 6,
   streams: 3,
   opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
   closed: {},
@@ -110,7 +112,12 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
   const metrics = new ServiceMetrics({
-    transportStats: () => ({ pools: [{ ...POOL, ...pool }], leaving: [], totalConnections: 10 }),
+    transportStats: () => ({
+      pools: [{ ...POOL, ...pool }],
+      leaving: [],
+      totalConnections: 10,
+      deferredDials: 4,
+    }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
     droppedLogLines: () => 3,
@@ -156,6 +163,10 @@ describe('a scrape', () => {
     expect(samples.has(`middlemile_evictions_total{${labels},reason="peer-closed"}`)).toBe(false)
     expect(samples.get('middlemile_retries_total{origin="shop",reason="stale-connection"}')).toBe(1)
     expect(samples.get('middlemile_connect_failures_total{origin="shop",code="MM_CONNECT_REFUSED"}')).toBe(1)
+  })
+
+  it('counts connects that waited for their turn', async () => {
+    expect((await scrape(setUp().metrics)).get('middlemile_deferred_dials_total')).toBe(4)
   })
 
   it('counts moves of connections by their outcome, and how long nothing moved in those that worked', async () => {

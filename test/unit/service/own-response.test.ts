@@ -36,6 +36,16 @@ describe('an own response', () => {
     expect(headerValue(response.headers, 'proxy-status')).toContain(`; error=${type};`)
   })
 
+  it.each([
+    ['MM_QUEUE_FULL', '1'],
+    ['MM_QUEUE_TIMEOUT', '1'],
+    ['MM_QUEUE_OVERLOADED', '1'],
+    ['MM_CONNECT_REFUSED', undefined],
+  ] as const)('says of %s when to come back: %s', (code, seconds) => {
+    const { headers } = ownResponse(new TransportError(code, 'x'), NAME, DATE)
+    expect(headerValue(headers, 'retry-after')).toBe(seconds)
+  })
+
   it('keeps every code within what RFC 9209 and a header field allow', () => {
     for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
       const { headers } = ownResponse(new TransportError(code, 'a "quoted" \\ ü\r\nx: y'), NAME, DATE)

@@ -14,6 +14,8 @@ describe('options that make no sense', () => {
     [{ limits: { maxTotalConnections: Number.NaN } }, 'limits.maxTotalConnections'],
     [{ limits: { maxTotalConnections: -1 } }, 'limits.maxTotalConnections'],
     [{ limits: { maxOrigins: 'x' } }, 'limits.maxOrigins'],
+    [{ limits: { dialShare: 1.01 } }, 'limits.dialShare'],
+    [{ limits: { dialShare: -0.1 } }, 'limits.dialShare'],
     [{ tickets: { maxPeers: Number.NaN } }, 'tickets.maxPeers'],
     [{ tickets: { maxLifetimeMs: Number.POSITIVE_INFINITY } }, 'tickets.maxLifetimeMs'],
     [{ tickets: { maxLifetimeMs: 7 * DAY_MS + 1 } }, 'seven days'],
@@ -30,6 +32,10 @@ describe('options that make no sense', () => {
     for (const options of [{ limits: { maxOrigins: -1 } }, { defaults: { protocols: 'h3' } }])
       expect(() => transport?.configure(options as unknown as TransportOptions)).toThrow(INVALID) // see make()
     expect(transport?.stats().totalConnections).toBe(0)
+  })
+
+  it.each([0, 0.01, 1])('takes %d for the share of dials', dialShare => {
+    expect(() => make({ limits: { dialShare } })).not.toThrow()
   })
 
   it('takes the largest lifetime', () => {

@@ -10,6 +10,7 @@ import { AlternativeResolver } from '../../../src/transport/alternative-resolver
 import type { PoolStats } from '../../../src/transport/api.ts'
 import { explain, type Machine } from '../../../src/transport/explain.ts'
 import { FastOpenNews } from '../../../src/transport/fast-open-news.ts'
+import { DialTurns } from '../../../src/transport/dial-turns.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { OriginConnector } from '../../../src/transport/origin-connector.ts'
 import type { OriginEntry } from '../../../src/transport/origin-entry.ts'
@@ -63,6 +64,7 @@ function setUp(
           0,
         ),
         dialer: new Dialer({ clock, tickets }),
+        dialTurns: new DialTurns(clock, 0),
         http3Dialer: new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) }),
         clock,
         onDefence: () => {},
@@ -188,6 +190,17 @@ describe('explain', () => {
     })
     expect(explanation.known.length).toBeGreaterThan(1)
     expect(explanation.protocols.find(({ allowed }) => allowed)?.protocol).toBe('h2')
+  })
+
+  it('says that more requests come than the origin serves', async () => {
+    const { run, pool } = setUp(undefined, { pool: { queueTargetMs: 250 } })
+    expect((await run()).known.map(({ fact }) => fact).join()).not.toContain('more requests')
+    Object.assign(pool, { overloaded: true, waiters: 7, shed: 3 })
+    expect((await run()).known).toContainEqual({
+      fact: 'more requests come than the origin serves: the newest go first',
+      evidence:
+        'requests waited longer than pool.queueTargetMs = 250 for pool.queueIntervalMs = 100; 7 wait, 3 made room so far',
+    })
   })
 
   it('names everything that a machine lacks, and what each option of sockets would need', async () => {

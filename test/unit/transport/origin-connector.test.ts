@@ -15,6 +15,7 @@ import type { DialRequest } from '../../../src/tcp/dial-request.ts'
 import { SocketSettings } from '../../../src/tcp/socket-settings.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
+import { DialTurns } from '../../../src/transport/dial-turns.ts'
 import { Http3Dialer } from '../../../src/transport/http3-dialer.ts'
 import { type ConnectorConfig, OriginConnector } from '../../../src/transport/origin-connector.ts'
 import { SettingsBook } from '../../../src/transport/origin-settings.ts'
@@ -106,6 +107,7 @@ function setUp({
     resolver,
     alternativeResolver: new AlternativeResolver(new SystemResolver({ clock, lookup }), {}, 0),
     dialer,
+    dialTurns: new DialTurns(clock, 0.5),
     http3Dialer,
     clock,
     onDefence: () => {},

@@ -22,6 +22,8 @@ const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   byProtocol: { h2: { idle: 1, leased: 1, draining: 0, streams: 5, capacity: 200 } },
   backingOff: false,
   waiters: 1,
+  overloaded: false,
+  shed: 2,
   streams: 5,
   opened: { full: 1, resumed: 1, earlyData: 0, cleartext: 0 },
   closed: { 'idle-timeout': 1 },
@@ -70,6 +72,8 @@ describe('the stats of an origin', () => {
     const pools = [...alone({}), { label: 'for upgrades', counts: upgrades }]
     expect(poolStats('https://a', pools, ENTRY)).toEqual({
       origin: 'https://a',
+      overloaded: false,
+      shed: 4,
       connections: { connecting: 1, idle: 1, leased: 3, draining: 1 },
       byProtocol: {
         h2: { idle: 2, leased: 2, draining: 1, streams: 6, capacity: 201 },

@@ -1,0 +1,88 @@
+import type { Clock } from '../clock.ts'
+import type { HandshakeInfo } from '../connection.ts'
+import { abortError } from '../errors.ts'
+import { DialScheduler } from './dial-scheduler.ts'
+
+/** Begins one dial that waited. */
+type Start = () => void
+
+interface Dialed {
+  readonly handshake: HandshakeInfo
+}
+
+/** [D] Starts the dials of all origins, at once or in turns of the event loop: see DialScheduler. */
+export class DialTurns {
+  readonly #clock: Clock
+  readonly #scheduler: DialScheduler<Start>
+  #isArmed = false
+  #deferred = 0
+
+  /** `share`: see GlobalLimits.dialShare. */
+  constructor(clock: Clock, share: number) {
+    this.#clock = clock
+    this.#scheduler = new DialScheduler(share, clock.now())
+  }
+
+  set share(share: number) {
+    this.#scheduler.share = share
+  }
+
+  /** Dials that had to wait for their turn so far. */
+  get deferred(): number {
+    return this.#deferred
+  }
+
+  /** What `dial` answers with, which is called in its turn. Rejects when the signal fires before that. */
+  run<Result extends Dialed>(
+    origin: string,
+    signal: AbortSignal,
+    dial: () => Promise<Result>,
+  ): Promise<Result> {
+    const scheduler = this.#scheduler
+    const now = this.#clock.now()
+    if (scheduler.share === 0 || scheduler.mayStart(now)) return this.#start(origin, dial)
+    this.#deferred++
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(abortError(signal, 'the connect'))
+      const onAbort = (): void => {
+        scheduler.remove(origin, start)
+        reject(abortError(signal, 'the connect'))
+      }
+      const start = (): void => {
+        signal.removeEventListener('abort', onAbort)
+        this.#start(origin, dial).then(resolve, reject)
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      scheduler.add(origin, start, now)
+      this.#arm()
+    })
+  }
+
+  async #start<Result extends Dialed>(origin: string, dial: () => Promise<Result>): Promise<Result> {
+    const startedAt = this.#clock.now()
+    const dialing = dial()
+    this.#scheduler.onStarted(origin, this.#clock.now() - startedAt)
+    const dialed = await dialing
+    const { kind, cpuMs } = dialed.handshake
+    if (cpuMs !== undefined) this.#scheduler.onHandshake(origin, kind, cpuMs)
+    return dialed
+  }
+
+  /** While something waits the loop does not: one turn follows the other. */
+  #arm(): void {
+    if (this.#isArmed) return
+    this.#isArmed = true
+    setImmediate(this.#onTurn)
+  }
+
+  readonly #onTurn = (): void => {
+    this.#isArmed = false
+    const scheduler = this.#scheduler
+    let isIdle = scheduler.onTurn(this.#clock.now()) || scheduler.share === 0
+    for (let start = scheduler.next(isIdle); start !== undefined; start = scheduler.next(isIdle)) {
+      isIdle = scheduler.share === 0
+      start()
+    }
+    if (scheduler.hasWaiting) this.#arm()
+  }
+}

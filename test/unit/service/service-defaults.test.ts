@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest'
+import { withServiceDefaults } from '../../../src/service/lifecycle/service-defaults.ts'
+
+describe('what a service has by default', () => {
+  it('sheds requests that waited in vain, where the configuration says nothing of it', () => {
+    expect(withServiceDefaults({}).defaults?.pool).toEqual({ queueTargetMs: 500 })
+    const options = { defaults: { tfo: 'on', pool: { maxWaiters: 9 } }, limits: { maxOrigins: 3 } } as const
+    expect(withServiceDefaults(options)).toEqual({
+      defaults: { tfo: 'on', pool: { queueTargetMs: 500, maxWaiters: 9 } },
+      limits: { maxOrigins: 3 },
+    })
+  })
+
+  it.each([0, 100])('leaves %d ms as they are written', queueTargetMs => {
+    expect(withServiceDefaults({ defaults: { pool: { queueTargetMs } } }).defaults?.pool).toEqual({
+      queueTargetMs,
+    })
+  })
+})
