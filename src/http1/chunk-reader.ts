@@ -48,6 +48,7 @@ export class ChunkReader implements SectionParser {
   #lineBytes = 0
   #extensionState = 0
   #extensionBytes = 0
+  #isHeld = false
 
   /** The trailers, when isDone. */
   trailers: HeaderList = NO_HEADERS
@@ -65,6 +66,7 @@ export class ChunkReader implements SectionParser {
   begin(): void {
     this.trailers = NO_HEADERS
     this.#extensionBytes = 0
+    this.#isHeld = false
     this.#beginLine()
   }
 
@@ -73,10 +75,19 @@ export class ChunkReader implements SectionParser {
     this.#state = DONE
   }
 
-  /** Takes bytes up to the end of the body; the index behind them. */
+  /** Takes nothing until release(). May be called from within onData. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+  }
+
+  /** Takes bytes up to the end of the body, or to where it was held; the index behind them. */
   receive(buffer: Buffer, start: number, end: number): number {
     let pos = start
-    while (pos < end && this.#state !== DONE) {
+    while (pos < end && this.#state !== DONE && !this.#isHeld) {
       if (this.#state === DATA) {
         const dataEnd = Math.min(end, pos + this.#size)
         this.#size -= dataEnd - pos
