@@ -242,3 +242,9 @@ export function abortError(signal: AbortSignal, what: string): TransportError {
   if (signal.reason instanceof TransportError) return signal.reason
   return new TransportError('MM_ABORTED', `${what} was given up`, { cause: signal.reason })
 }
+
+/** The same error with another verdict. */
+export function withProcessed(error: TransportError, processed: Processed): TransportError {
+  if (error.processed === processed) return error
+  return new TransportError(error.code, error.message, { cause: error.cause, processed })
+}

@@ -79,7 +79,7 @@ export interface ExchangeHandler {
   ): void
   /**
    * A piece of the body. The chunk is borrowed: its memory is used again once the call returned. What must outlive the call goes
-   * through `controller.keep(chunk)`. A chunk or two may follow a pause(): what was read already is delivered.
+   * through `controller.keep(chunk)`. None comes while the exchange is paused, and neither does its end.
    */
   onResponseData(controller: ExchangeController, chunk: Buffer): void
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void
@@ -98,7 +98,10 @@ export interface ExchangeController {
   readonly stallMs?: number | undefined
   readonly paused: boolean
   readonly aborted: boolean
-  /** Stops the flow of the body until resume(). On HTTP/2 and HTTP/3 other exchanges go on. */
+  /**
+   * Stops the body, its trailers and its end until resume(), what was read already among them; a head that is still to come comes. On HTTP/2 and
+   * HTTP/3 other exchanges go on.
+   */
   pause(): void
   resume(): void
   /** Gives up. The handler gets onResponseError with this error, synchronously. */

@@ -56,7 +56,16 @@ export class BodyReader {
     this.#chunks?.stop()
   }
 
-  /** Takes bytes up to the end of the body; the index behind them. */
+  /** Takes nothing until release(). May be called from within onData. */
+  hold(): void {
+    this.#chunks?.hold()
+  }
+
+  release(): void {
+    this.#chunks?.release()
+  }
+
+  /** Takes bytes up to the end of the body, or to where it was held; the index behind them. Not to be called while it is held. */
   receive(buffer: Buffer, start: number, end: number): number {
     if (this.#kind === CHUNKED && this.#chunks !== undefined) {
       const next = this.#chunks.receive(buffer, start, end)

@@ -50,6 +50,7 @@ export class ChunkReader implements SectionParser {
   #lineBytes = 0
   #extensionState = 0
   #extensionBytes = 0
+  #isHeld = false
 
   /** The trailers, when isDone. */
   trailers: HeaderList = NO_HEADERS
@@ -67,6 +68,7 @@ export class ChunkReader implements SectionParser {
   begin(): void {
     this.trailers = NO_HEADERS
     this.#extensionBytes = 0
+    this.#isHeld = false
     this.#beginLine()
   }
 
@@ -76,7 +78,16 @@ export class ChunkReader implements SectionParser {
     this.#pieces.clear()
   }
 
-  /** Takes bytes up to the end of the body; the index behind them. */
+  /** Takes nothing until release(). May be called from within onData. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+  }
+
+  /** Takes bytes up to the end of the body, or to where it was held; the index behind them. */
   receive(buffer: Buffer, start: number, end: number): number {
     try {
       return this.#receive(buffer, start, end)
@@ -88,7 +99,7 @@ export class ChunkReader implements SectionParser {
 
   #receive(buffer: Buffer, start: number, end: number): number {
     let pos = start
-    while (pos < end && this.#state !== DONE) {
+    while (pos < end && this.#state !== DONE && !this.#isHeld) {
       if (this.#state === DATA) {
         const dataEnd = Math.min(end, pos + this.#size)
         this.#size -= dataEnd - pos

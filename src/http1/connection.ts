@@ -9,7 +9,7 @@ import type {
 } from '../connection.ts'
 import { type EarlyGate, mayWrite } from '../early-gate.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import { asTransportError, type Processed, TransportError } from '../errors.ts'
+import { asTransportError, type Processed, TransportError, withProcessed } from '../errors.ts'
 import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
 import { type HeaderList, NO_HEADERS } from '../headers.ts'
 import { hearLastWords } from '../last-words.ts'
@@ -25,6 +25,7 @@ import { ExchangeControl } from './exchange-control.ts'
 import { ExchangeDeadline } from './exchange-deadline.ts'
 import type { ResponseHead } from './message-events.ts'
 import { ResponseDecoder } from './response-decoder.ts'
+import { UnreadInput } from './unread-input.ts'
 
 export interface Http1ConnectionOptions {
   /** Unique in the process. */
@@ -105,6 +106,12 @@ export class Http1Connection implements Connection {
   #isComplete = false
   #trailers: HeaderList = NO_HEADERS
   #socketError: Error | undefined
+  /** What the last read had brought behind the place where the handler paused: the socket is not read meanwhile. */
+  readonly #held = new UnreadInput()
+  /** How the connection ended behind that. */
+  #heldEnd: 'peer-end' | 'closed' | undefined
+  /** The handler is being called with what a read has brought. */
+  #isDecoding = false
 
   constructor(options: Http1ConnectionOptions) {
     const { socket, limits } = options
@@ -250,17 +257,41 @@ export class Http1Connection implements Connection {
       this.close('unexpected-data')
       return true
     }
+    const next = this.#decode(exchange, buffer, start, end)
+    // TLS hands out the records that it has decrypted though reading was stopped.
+    if (this.#exchange === exchange && this.#decoder.isHeld) {
+      const rest = this.#port.keep(buffer.subarray(next, end))
+      this.#held.add(rest, 0, rest.length)
+      this.#socket.pause()
+    }
+    return true
+  }
+
+  /** The index of the first byte that was not taken: a handler that pauses gets nothing further. */
+  #decode(exchange: ExchangeControl, buffer: Buffer, start: number, end: number): number {
     let next = start
+    this.#isDecoding = true
     try {
       next = this.#decoder.receive(buffer, start, end)
     } catch (error) {
       this.#onDecoderError(exchange, error, 'protocol-error')
-      return true
     }
-    if (this.#exchange !== exchange) return true // its handler gave it up
+    this.#isDecoding = false
+    if (this.#exchange !== exchange) return next // it has failed, or its handler gave it up
     if (this.#tunnelHead !== undefined) this.#handOver(exchange, this.#tunnelHead, buffer.subarray(next, end))
     else if (this.#isComplete) this.#complete(exchange, next < end)
-    return true
+    return next
+  }
+
+  /** The handler goes on: it gets what was held, and then the socket is read again. */
+  #deliverHeld(exchange: ExchangeControl): void {
+    const bytes = this.#held.takeAll() ?? Buffer.alloc(0)
+    const next = this.#decode(exchange, bytes, 0, bytes.length)
+    if (this.#exchange !== exchange) return
+    if (this.#decoder.isHeld) this.#held.add(bytes, next, bytes.length)
+    else if (this.#heldEnd === 'peer-end') this.#onPeerEnd()
+    else if (this.#heldEnd === 'closed') this.#onSocketClosed()
+    else this.#socket.resume()
   }
 
   #onHead(head: ResponseHead): void {
@@ -269,18 +300,12 @@ export class Http1Connection implements Connection {
     const { status, headers } = head
     if (head.isTunnel) {
       if (!exchange.isSent)
-        throw new TransportError(
-          'MM_PROTOCOL_ERROR',
-          'the peer switched protocols before the request was complete',
-        )
+        throw new TransportError('MM_PROTOCOL_ERROR', 'the peer switched protocols within the request')
       this.#tunnelHead = head
     } else if (status < 200) {
-      if (++exchange.informationalCount > this.#limits.maxInformational) {
-        throw new TransportError(
-          'MM_PROTOCOL_ERROR',
-          `more than ${this.#limits.maxInformational} informational responses`,
-        )
-      }
+      const { maxInformational } = this.#limits
+      if (++exchange.informationalCount > maxInformational)
+        throw new TransportError('MM_PROTOCOL_ERROR', `more than ${maxInformational} informational responses`)
       exchange.handler.onInformational(exchange, status, headers)
     } else {
       exchange.hasResponse = true
@@ -292,6 +317,7 @@ export class Http1Connection implements Connection {
         if (status >= 300) exchange.cancelUpload()
       }
       this.#armDeadline()
+      if (exchange.paused) this.#decoder.hold()
       exchange.handler.onResponseStart(exchange, status, headers, head.statusText)
     }
   }
@@ -310,6 +336,10 @@ export class Http1Connection implements Connection {
       this.close('peer-closed')
       return
     }
+    if (this.#decoder.isHeld) {
+      this.#heldEnd ??= 'peer-end'
+      return
+    }
     try {
       this.#decoder.receiveEnd()
     } catch (error) {
@@ -322,6 +352,10 @@ export class Http1Connection implements Connection {
   #onSocketClosed(): void {
     if (this.#state === 'upgraded') this.#endTunnel('upgraded')
     if (!this.#isOpen) return
+    if (this.#decoder.isHeld) {
+      this.#heldEnd ??= 'closed'
+      return
+    }
     const cause = this.#socketError
     const reason = cause === undefined ? 'peer-closed' : 'network-error'
     const message =
@@ -342,14 +376,21 @@ export class Http1Connection implements Connection {
 
   // What the exchange asks for
 
+  /** Holds back the body only: the head that it belongs to is still read. */
   #onPause(): void {
-    this.#socket.pause()
     this.#armDeadline()
+    if (this.#exchange?.hasResponse !== true) return
+    this.#decoder.hold()
+    if (!this.#isDecoding) this.#socket.pause()
   }
 
   #onResume(): void {
-    this.#socket.resume()
     this.#armDeadline()
+    const exchange = this.#exchange
+    if (exchange === undefined || !this.#decoder.isHeld) return
+    this.#decoder.release()
+    // Who pauses and resumes within a call is served by the loop that called him.
+    if (!this.#isDecoding) this.#deliverHeld(exchange)
   }
 
   #onAbort(error: TransportError): void {
@@ -370,34 +411,17 @@ export class Http1Connection implements Connection {
 
   // Deadlines
 
-  /**
-   * What is waited for: while the body is sent, the next progress; then the head of the response; then the next bytes of its
-   * body, unless the handler has paused them.
-   */
   #armDeadline(): void {
     const exchange = this.#exchange
-    if (exchange === undefined) return
-    const { headersTimeoutMs, bodyTimeoutMs } = exchange.request
-    if (exchange.upload !== undefined) this.#deadline.set(bodyTimeoutMs)
-    else if (!exchange.hasResponse) this.#deadline.set(headersTimeoutMs)
-    else this.#deadline.set(exchange.paused ? 0 : bodyTimeoutMs)
+    if (exchange !== undefined) this.#deadline.set(exchange.timeoutMs)
   }
 
   #onDeadline(): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
-    const { headersTimeoutMs, bodyTimeoutMs } = exchange.request
-    const isHead = exchange.upload === undefined && !exchange.hasResponse
-    const error = isHead
-      ? new TransportError('MM_HEADERS_TIMEOUT', `no response within ${headersTimeoutMs} ms`, {
-          processed: this.#processed(),
-        })
-      : new TransportError('MM_BODY_TIMEOUT', `a body stood still for ${bodyTimeoutMs} ms`, {
-          processed: this.#processed(),
-        })
     // A source that has nothing to send says nothing about the peer.
     const isPeersFault = exchange.upload === undefined || exchange.upload.isBlocked
-    this.#fail('timeout', error, isPeersFault)
+    this.#fail('timeout', exchange.timeoutError(), isPeersFault)
   }
 
   // The end of an exchange
@@ -406,7 +430,7 @@ export class Http1Connection implements Connection {
     const trailers = this.#trailers
     let reason = this.#drainReason
     if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the head has promised a body that will not come
-    if (!exchange.isReusable) reason = 'peer-closed'
+    if (!exchange.isReusable || this.#heldEnd !== undefined) reason = 'peer-closed'
     if (hasLeftOver) reason = 'unexpected-data'
     this.#settle(exchange, reason === undefined ? 'idle' : 'closed')
     if (reason === undefined) this.#listener.onStreamClosed(this, false)
@@ -465,8 +489,9 @@ export class Http1Connection implements Connection {
     this.#exchange = undefined
     this.#deadline.clear()
     exchange.release()
+    this.#held.clear()
     // A paused socket would not notice that the peer closes.
-    if (exchange.paused) this.#socket.resume()
+    if (this.#socket.isPaused()) this.#socket.resume()
   }
 
   #tellDraining(reason: CloseReason): void {
@@ -484,14 +509,6 @@ export class Http1Connection implements Connection {
   }
 
   #processed(): Processed {
-    const exchange = this.#exchange
-    if (exchange === undefined) return 'no'
-    return exchange.hasResponse ? 'yes' : exchange.hasWritten ? 'unknown' : 'no'
+    return this.#exchange?.processed ?? 'no'
   }
-}
-
-/** The same error with another verdict. */
-function withProcessed(error: TransportError, processed: Processed): TransportError {
-  if (error.processed === processed) return error
-  return new TransportError(error.code, error.message, { cause: error.cause, processed })
 }

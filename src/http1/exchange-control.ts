@@ -1,5 +1,5 @@
 import type { BodyUpload } from '../body-upload.ts'
-import type { TransportError } from '../errors.ts'
+import { type Processed, TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../exchange.ts'
 import type { Protocol } from '../protocol.ts'
 
@@ -41,6 +41,33 @@ export class ExchangeControl implements ExchangeController {
     this.request = request
     this.handler = handler
     this.#owner = owner
+  }
+
+  get processed(): Processed {
+    return this.hasResponse ? 'yes' : this.hasWritten ? 'unknown' : 'no'
+  }
+
+  /**
+   * How long what is waited for may take, 0 for ever: while the body is sent, its next progress; then the head of the response; then the
+   * next bytes of its body, unless the handler has paused them.
+   */
+  get timeoutMs(): number {
+    const { headersTimeoutMs, bodyTimeoutMs } = this.request
+    if (this.upload !== undefined) return bodyTimeoutMs
+    if (!this.hasResponse) return headersTimeoutMs
+    return this.#isPaused ? 0 : bodyTimeoutMs
+  }
+
+  /** It took longer. */
+  timeoutError(): TransportError {
+    const { headersTimeoutMs, bodyTimeoutMs } = this.request
+    const { processed } = this
+    if (this.upload === undefined && !this.hasResponse) {
+      return new TransportError('MM_HEADERS_TIMEOUT', `no response within ${headersTimeoutMs} ms`, {
+        processed,
+      })
+    }
+    return new TransportError('MM_BODY_TIMEOUT', `a body stood still for ${bodyTimeoutMs} ms`, { processed })
   }
 
   get paused(): boolean {

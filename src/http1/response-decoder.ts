@@ -51,6 +51,7 @@ export class ResponseDecoder implements SectionParser {
   #askedUpgrade: string | undefined
   #head: ResponseHead | undefined
   #framing: BodyFraming = 'none'
+  #isHeld = false
 
   constructor(limits: CodecLimits, events: MessageEvents<ResponseHead>) {
     this.#limits = limits
@@ -68,11 +69,29 @@ export class ResponseDecoder implements SectionParser {
   expect(method: string, upgrade?: string): void {
     if (this.#state !== IDLE) return
     this.#state = HEAD
+    this.#isHeld = false
     this.#method = method
     this.#askedUpgrade = upgrade
   }
 
-  /** Takes bytes up to the end of the response or of a tunnel's head; the index of the first byte that it did not take. */
+  /** It takes nothing, and reports nothing, until release(). */
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  /** Stops behind what was reported last. May be called from within an event. */
+  hold(): void {
+    this.#isHeld = true
+    this.#body.hold()
+  }
+
+  /** The next receive(), of no bytes if there are none, goes on. */
+  release(): void {
+    this.#isHeld = false
+    this.#body.release()
+  }
+
+  /** Takes bytes up to the end of the response, of a tunnel's head or to a hold(); the index of the first byte that it did not take. */
   receive(buffer: Buffer, start: number, end: number): number {
     let pos = start
     try {
@@ -81,9 +100,9 @@ export class ResponseDecoder implements SectionParser {
         if (pos === INCOMPLETE) return end
         this.#onHead()
       }
-      if (this.#state === BODY) {
+      if (this.#state === BODY && !this.#isHeld) {
         pos = this.#body.receive(buffer, pos, end)
-        if (this.#body.isDone) this.#finish()
+        if (this.#body.isDone && !this.#isHeld) this.#finish()
       }
       return pos
     } catch (error) {

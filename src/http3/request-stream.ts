@@ -103,7 +103,8 @@ export class RequestStream implements Stream, FrameSink {
   // FrameSink
 
   get isHeld(): boolean {
-    return (this.isPaused && !this.isForced) || this.blockedSection !== undefined || this.isOver
+    const isPaused = this.isPaused && !this.isForced && this.readState !== 'head' // a pause is for the content
+    return isPaused || this.blockedSection !== undefined || this.isOver
   }
 
   onFrame(type: number, length: number): FrameTreatment {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../errors.ts'
+import { UnreadInput } from '../http1/unread-input.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
 import type { IngressSession } from './ingress-session.ts'
 import { countBadRequest } from './ingress-stats.ts'
@@ -9,7 +10,6 @@ import { RequestReader } from './request-reader.ts'
 import type { SessionContext, SessionSocket } from './session-context.ts'
 import { type DeadlineEvents, SessionDeadlines } from './session-deadlines.ts'
 import { SocketOutput } from './socket-output.ts'
-import { UnreadInput } from './unread-input.ts'
 
 /**
  * idle       between two requests. Valid transitions: head, closing, closed

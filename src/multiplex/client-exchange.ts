@@ -1,6 +1,6 @@
 import { BodyUpload, type UploadOwner } from '../body-upload.ts'
 import { NEVER } from '../deadline-timer.ts'
-import { asTransportError, type Processed, TransportError } from '../errors.ts'
+import { asTransportError, type Processed, TransportError, withProcessed } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest, RequestBody } from '../exchange.ts'
 import { type HeaderList, headerValue, NO_HEADERS } from '../headers.ts'
 import { MemorySource } from '../memory-source.ts'
@@ -12,7 +12,7 @@ import { prepareRequest } from './outgoing-request.ts'
 import type { ResetCode } from './reset-code.ts'
 import type { Stream } from './stream.ts'
 import type { StreamEvents, StreamReset } from './stream-events.ts'
-import { speaksAgainstPeer, streamFailure, withProcessed } from './stream-failure.ts'
+import { speaksAgainstPeer, streamFailure } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
 import { keepAsItIs, streamWriter } from './stream-writer.ts'
 import { acceptWebsocket } from './websocket-accept.ts'
@@ -44,12 +44,21 @@ export interface ExchangeOwner {
 /**
  * Where the exchange stands.
  * - `pending`: nothing of it was given to the session. Valid transitions: open, fallen, over
- * - `open`: it has its stream. Valid transitions: tunnel, fallen, over
+ * - `open`: it has its stream. Valid transitions: tunnel, fallen, held, over
  * - `fallen`: it has failed and the handler does not know yet. Valid transitions: over
+ * - `held`: the response came whole, the connection is gone, and the handler has paused: it gets the rest when it resumes. Valid transitions: over
  * - `tunnel`: the handler has its stream; there is no exchange any more. Final
  * - `over`: the handler has had its last call. Final
  */
-type Phase = 'pending' | 'open' | 'fallen' | 'tunnel' | 'over'
+type Phase = 'pending' | 'open' | 'fallen' | 'held' | 'tunnel' | 'over'
+
+/** Owned chunks, those from `next` on still to be delivered. */
+interface HeldRest {
+  readonly chunks: Buffer[]
+  next: number
+  trailers: HeaderList
+  isDelivering: boolean
+}
 
 /** Up to this size a body in memory is handed over at once; a larger one in pieces, so that it can be seen to move. */
 const DIRECT_BODY_BYTES = 65_536
@@ -71,6 +80,8 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   #tunnel: StreamTunnel | undefined = undefined
   /** Of an exchange that has fallen. */
   #error: TransportError | undefined = undefined
+  /** What the session delivered behind a pause, since its connection ends: see `held`. */
+  #rest: HeldRest | undefined = undefined
   #hasResponse = false
   #isPaused = false
   #isAborted = false
@@ -210,6 +221,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   pause(): void {
+    if (this.#phase === 'held') this.#isPaused = true
     if (this.#isPaused || (this.#phase !== 'pending' && this.#phase !== 'open')) return
     this.#isPaused = true
     this.#stream?.pause()
@@ -217,6 +229,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   resume(): void {
+    if (this.#phase === 'held') this.#deliverRest()
     if (!this.#isPaused || (this.#phase !== 'pending' && this.#phase !== 'open')) return
     this.#isPaused = false
     this.#owner.table.touch()
@@ -225,13 +238,20 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   abort(error: TransportError): void {
+    if (this.#phase === 'held') {
+      this.#isAborted = true
+      this.#leave('over')
+      this.#reportError(error)
+      return
+    }
     if (this.#phase !== 'pending' && this.#phase !== 'open') return
     this.#isAborted = true
     this.fail(error, false)
   }
 
   keep(chunk: Buffer): Buffer {
-    return this.#stream?.isDeliveringOwned === true ? chunk : this.#owner.keep(chunk)
+    const isOwned = this.#phase === 'held' || this.#stream?.isDeliveringOwned === true
+    return isOwned ? chunk : this.#owner.keep(chunk)
   }
 
   // The session's side: StreamEvents
@@ -257,6 +277,11 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
       this.#tunnel?.receiveData(chunk)
       return
     }
+    if (this.#isPaused) {
+      this.#rest ??= { chunks: [], next: 0, trailers: NO_HEADERS, isDelivering: false }
+      this.#rest.chunks.push(this.keep(chunk))
+      return
+    }
     this.armDeadline()
     try {
       this.handler.onResponseData(this, chunk)
@@ -271,15 +296,17 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
       return
     }
     const stream = this.#stream
-    this.#leave('over')
+    const isHeld = this.#isPaused
+    this.#leave(isHeld ? 'held' : 'over')
     // Answered before the request was sent: who has said everything does not want the rest (RFC 9113 8.1).
     const isUnsent = stream !== undefined && (stream.isSendOpen || stream.queuedBytes > 0)
     this.#owner.onExchangeEnded(this, false, isUnsent ? stream : undefined, 'NO_ERROR')
-    try {
-      this.handler.onResponseEnd(this, trailers)
-    } catch (error) {
-      this.#owner.onHandlerThrew(error)
+    if (!isHeld) {
+      this.#reportEnd(trailers)
+      return
     }
+    this.#rest ??= { chunks: [], next: 0, trailers, isDelivering: false }
+    this.#rest.trailers = trailers
   }
 
   onWritable(): void {
@@ -326,6 +353,30 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
 
   onUploadFailed(error: TransportError): void {
     this.fail(withProcessed(error, this.processed), false)
+  }
+
+  /** The handler goes on where it paused. */
+  #deliverRest(): void {
+    this.#isPaused = false
+    const rest = this.#rest
+    // Who pauses and resumes within a call is served by the loop that called him.
+    if (rest === undefined || rest.isDelivering) return
+    rest.isDelivering = true
+    while (this.#isPlaying && rest.next < rest.chunks.length) {
+      try {
+        this.handler.onResponseData(this, rest.chunks[rest.next++] as Buffer) // next < length
+      } catch (error) {
+        this.abort(asTransportError(error, 'MM_INTERNAL', this.processed))
+      }
+    }
+    rest.isDelivering = false
+    if (!this.#isPlaying) return
+    this.#leave('over')
+    this.#reportEnd(rest.trailers)
+  }
+
+  get #isPlaying(): boolean {
+    return this.#phase === 'held' && !this.#isPaused
   }
 
   get #wantsTunnel(): boolean {
@@ -387,8 +438,8 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
     }
   }
 
-  /** The one place that leaves `pending` and `open`, but for send(). */
-  #leave(phase: 'fallen' | 'tunnel' | 'over'): void {
+  /** The one place that leaves a phase, but for send() and settle(). */
+  #leave(phase: 'fallen' | 'held' | 'tunnel' | 'over'): void {
     this.#phase = phase
     this.deadlineAt = NEVER
     const upload = this.#upload
@@ -401,6 +452,14 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   #onHandlerThrew(error: unknown): void {
     const wrapped = asTransportError(error, 'MM_INTERNAL', this.processed)
     this.fail(wrapped, false, 'INTERNAL_ERROR')
+  }
+
+  #reportEnd(trailers: HeaderList): void {
+    try {
+      this.handler.onResponseEnd(this, trailers)
+    } catch (error) {
+      this.#owner.onHandlerThrew(error)
+    }
   }
 
   #reportError(error: TransportError): void {

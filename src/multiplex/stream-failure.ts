@@ -53,9 +53,3 @@ function codeOf(end: SessionEnd): ErrorCode {
 export function speaksAgainstPeer(error: TransportError): boolean {
   return error.fault === 'remote' && error.code !== 'MM_REFUSED' && error.code !== 'MM_HTTP11_REQUIRED'
 }
-
-/** The same error with another verdict. */
-export function withProcessed(error: TransportError, processed: Processed): TransportError {
-  if (error.processed === processed) return error
-  return new TransportError(error.code, error.message, { cause: error.cause, processed })
-}

@@ -4,6 +4,7 @@ import { describeBodies } from './contract-bodies.ts'
 import { describeExchanges } from './contract-exchanges.ts'
 import { describeFailures } from './contract-failures.ts'
 import { describeLifecycle } from './contract-lifecycle.ts'
+import { describePausing } from './contract-pausing.ts'
 import type { ContractPeer } from './contract-peer.ts'
 
 /** What every Connection does, whatever it speaks. The pool and the transport rely on nothing else. */
@@ -12,6 +13,7 @@ export function describeConnection(name: string, peer: ContractPeer): void {
     const bench = new ContractBench(peer)
     describeExchanges(bench)
     describeBodies(bench)
+    describePausing(bench)
     describeFailures(bench)
     describeLifecycle(bench)
   })

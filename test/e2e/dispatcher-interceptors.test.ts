@@ -63,6 +63,30 @@ describe('interceptors', () => {
       expect([statusCode, await body.text()]).toEqual([200, 'answer 3'])
     })
 
+    it('asks again after a 503 while its handler is paused, where it is not to throw', async () => {
+      let requests = 0
+      await using server = await startHttpServer((_request, response) => {
+        response.statusCode = ++requests < 3 ? 503 : 200
+        response.end(`answer ${requests}`)
+      })
+      const composed = retrying({ throwOnError: false })
+      const { statusCode, body } = await request(server.url, { dispatcher: composed })
+      expect([statusCode, await body.text(), requests]).toEqual([200, 'answer 3', 3])
+      expect(nothingIsHeld()).toBe(true)
+    })
+
+    it('gives the last answer with its body when it may ask no more, where it is not to throw', async () => {
+      let requests = 0
+      await using server = await startHttpServer((_request, response) => {
+        response.statusCode = 503
+        response.end(`answer ${++requests}`)
+      })
+      const composed = retrying({ throwOnError: false, maxRetries: 2 })
+      const { statusCode, body } = await request(server.url, { dispatcher: composed })
+      expect([statusCode, await body.text()]).toEqual([503, `answer ${requests}`])
+      expect(requests).toBeGreaterThan(1)
+    })
+
     it('asks again when the connection breaks without an answer, which its own errors tell it', async () => {
       // By POST and on fresh connections: we ourselves do not.
       await using server = await startScriptedOrigin(({ socket, connection }) => {

@@ -55,12 +55,11 @@ describe('the QUIC connection ends', () => {
     rig.quic.deliver(0, Buffer.concat([data(' and last'), headers(['x-sum', '1'])]), true)
     rig.quic.deliver(4, data(' and'))
     rig.turn()
-    expect(rig.log()).toEqual([])
+    expect(rig.log()).toEqual(['response 0 200', 'response 4 200', 'response 8 200'])
     rig.quic.ends({})
     rig.turn()
     expect(rig.log()).toEqual([
       'ending',
-      'response 0 200',
       'data 0 14',
       'closed 0',
       'end 0 x-sum 1',
@@ -110,8 +109,8 @@ describe('the QUIC connection ends', () => {
     rig.quic.ends({})
     rig.turn()
     expect(rig.log()).toEqual([
-      'ending',
       'response 0 413',
+      'ending',
       'end 0',
       'closed 0 failed',
       'reset 0 H3_NO_ERROR session',
@@ -260,8 +259,9 @@ describe('what a session waits for', () => {
     rig.onData = () => void (wasOpen = rig.quic.closed === undefined)
     rig.pass(10_000)
     expect(rig.log()).toEqual([
-      'ending',
       'response 0 200',
+      'response 4 200',
+      'ending',
       'data 0 6',
       'closed 0',
       'end 0',
