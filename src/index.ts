@@ -40,6 +40,7 @@ export { formatPathEnd } from './migration-report.ts'
 export type {
   ConnectionClosed,
   ConnectionMigrated,
+  EarlierTry,
   ExchangeEnded,
   Http3StatusName,
   Observer,

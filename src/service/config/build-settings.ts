@@ -34,7 +34,11 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     })),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),
-    log: { level: config.log?.level ?? DEFAULT_LOG.level, format: config.log?.format ?? DEFAULT_LOG.format },
+    log: {
+      level: config.log?.level ?? DEFAULT_LOG.level,
+      format: config.log?.format ?? DEFAULT_LOG.format,
+      slowRequestMs: config.log?.slowRequest ?? DEFAULT_LOG.slowRequestMs,
+    },
     forwarding: {
       pseudonym: config.forwarding?.via ?? DEFAULT_FORWARDING.pseudonym,
       forwarded: config.forwarding?.forwarded ?? DEFAULT_FORWARDING.forwarded,

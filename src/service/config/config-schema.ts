@@ -57,6 +57,7 @@ export function configSchema(directory: string) {
       .strictObject({
         level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional(),
         format: z.enum(['text', 'json']).optional(),
+        slowRequest: durationField.optional(),
       })
       .optional(),
     forwarding: z

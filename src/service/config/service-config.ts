@@ -29,7 +29,12 @@ export interface ServiceConfig {
   ingress?: OptionGroupInput<IngressLimits>
   /** Default: 127.0.0.1:9901, or a free port of the loopback when that is taken. */
   admin?: 'off' | { address: string }
-  log?: { level?: LogLevel; format?: 'text' | 'json' }
+  log?: {
+    level?: LogLevel
+    format?: 'text' | 'json'
+    /** Requests that took this long or longer have a line of their own, with their tries and waits. Default 0: none has. */
+    slowRequest?: number | string
+  }
   forwarding?: {
     /** Our name in Via and Proxy-Status. Default `middlemile`. */
     via?: string

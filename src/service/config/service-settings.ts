@@ -47,6 +47,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export interface LogSettings {
   readonly level: LogLevel
   readonly format: 'text' | 'json'
+  /** A request that took this long or longer has a line of its own. 0: none has. */
+  readonly slowRequestMs: number
 }
 
 /** Which fields tell an origin about the client: RFC 7239, the older X-Forwarded-*, both, or none. */
@@ -80,7 +82,7 @@ export interface RouteSettings {
 
 export const DEFAULT_ADMIN_ADDRESS: ListenAddress = { host: '127.0.0.1', port: 9901 }
 export const DEFAULT_DRAIN_TIMEOUT_MS = 30_000
-export const DEFAULT_LOG: LogSettings = { level: 'info', format: 'text' }
+export const DEFAULT_LOG: LogSettings = { level: 'info', format: 'text', slowRequestMs: 0 }
 export const DEFAULT_FORWARDING: ForwardingSettings = {
   pseudonym: 'middlemile',
   forwarded: 'both',

@@ -5,6 +5,7 @@ import {
   DEFAULT_POOL_OPTIONS,
   type MigrateOptions,
   type Observer,
+  type Origin,
   type PoolStats,
   type QlogObserver,
   qlogObserver,
@@ -21,6 +22,7 @@ import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { connectionLog } from '../logging/connection-log.ts'
+import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import type { ReloadResult } from './reload-result.ts'
@@ -71,11 +73,14 @@ export class RunningService implements Service {
     })
     this.#metrics.configure(settings.origins)
     const { observe } = this.#metrics
-    const log = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
+    const originName = (origin: Origin): string => this.#originNames.get(origin.key) ?? origin.key
+    const log = connectionLog(logger, originName)
+    const logSlow = slowRequestLog(logger, originName, settings.log.slowRequestMs)
     const { state, qlog, dnsServers, resolver } = settings
     this.#observer = event => {
       observe(event)
       log(event)
+      logSlow?.(event)
       this.#qlog?.observer(event)
     }
     this.transport = createTransport({

@@ -20,7 +20,7 @@ const SHOP = parseOrigin('https://origin.example')
 function setUp(settings: Partial<LogSettings> = {}) {
   const lines: string[] = []
   const logger = createLogger(
-    { level: 'info', format: 'text', ...settings },
+    { level: 'info', format: 'text', slowRequestMs: 0, ...settings },
     { write: line => lines.push(line) },
   )
   const observe = connectionLog(logger, () => 'shop')
