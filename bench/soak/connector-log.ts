@@ -1,3 +1,5 @@
+import type { SlowLine } from './slow-request-text.ts'
+
 /** What the connector's log says of a run. */
 export interface ConnectorLog {
   /** Lines by level. */
@@ -7,7 +9,7 @@ export interface ConnectorLog {
   /** Warnings by their text without what differs, the most frequent first. */
   readonly warnings: readonly { readonly text: string; readonly count: number }[]
   /** The line of a slow request, by the request's id. */
-  readonly slow: ReadonlyMap<string, string>
+  readonly slow: ReadonlyMap<string, SlowLine>
 }
 
 const MAX_ALARMS = 20
@@ -17,7 +19,7 @@ export function readConnectorLog(text: string): ConnectorLog {
   const levels: Record<string, number> = {}
   const alarms: string[] = []
   const warnings = new Map<string, number>()
-  const slow = new Map<string, string>()
+  const slow = new Map<string, SlowLine>()
   for (const line of text.split('\n')) {
     if (line === '') continue
     const entry = parseLine(line)
@@ -25,12 +27,14 @@ export function readConnectorLog(text: string): ConnectorLog {
       if (alarms.length < MAX_ALARMS) alarms.push(line.slice(0, 300))
       continue
     }
-    const { level, msg, path } = entry
+    const level = String(entry['level'])
+    const msg = String(entry['msg'])
     levels[level] = (levels[level] ?? 0) + 1
     const isDefect = level === 'error' || level === 'fatal' || /MM_INTERNAL|uncaught|unhandled/i.test(msg)
     if (isDefect && alarms.length < MAX_ALARMS) alarms.push(msg.slice(0, 300))
-    const id = /^\/soak\/([\w-]+)$/.exec(path)?.[1]
-    if (id !== undefined && msg.includes('slow request')) slow.set(id, line)
+    const id = /^\/soak\/([\w-]+)$/.exec(String(entry['path']))?.[1]
+    if (id !== undefined && 'tries' in entry)
+      slow.set(id, entry as unknown as SlowLine) // the service's own line
     else if (level === 'warn') {
       const alike = msg.replace(/\d+(\.\d+)?/g, 'N').slice(0, 120)
       warnings.set(alike, (warnings.get(alike) ?? 0) + 1)
@@ -40,10 +44,9 @@ export function readConnectorLog(text: string): ConnectorLog {
   return { levels, alarms, warnings: byCount.slice(0, 8).map(([text, count]) => ({ text, count })), slow }
 }
 
-function parseLine(line: string): { level: string; msg: string; path: string } | undefined {
+function parseLine(line: string): Record<string, unknown> | undefined {
   try {
-    const { level, msg, path } = JSON.parse(line) as Record<string, unknown> // looked at below
-    return { level: String(level), msg: String(msg), path: typeof path === 'string' ? path : '' }
+    return JSON.parse(line) as Record<string, unknown> // pino writes objects
   } catch {
     return undefined
   }

@@ -52,9 +52,16 @@ export const FAILURE_RULES: readonly FailureRule[] = [
   },
   {
     name: 'origin down',
-    because: 'the origin was not running, or had just come back',
+    because: 'the origin was not running',
     allows: 'all',
-    applies: (failed, evidence) => failed.kind !== 'connection' && wasDown(failed, evidence),
+    applies: (failed, evidence) => failed.kind !== 'connection' && wasDown(failed, evidence, 0),
+  },
+  {
+    name: 'origin just back',
+    because: 'the origin came back 1 s ago or less (2 s over HTTP/3, where nobody says so)',
+    allows: 'all',
+    applies: (failed, evidence) =>
+      failed.kind !== 'connection' && wasDown(failed, evidence, plannedOrigin(failed.origin).downSlackMs),
   },
   {
     name: 'client connection lost',
@@ -105,17 +112,23 @@ function isWrite({ method }: FailedRequest): boolean {
   return method === 'POST' || method === 'PUT'
 }
 
-function wasDown({ origin, startedAt, endedAt }: FailedRequest, { downtimes }: Evidence): boolean {
-  const { downSlackMs } = plannedOrigin(origin)
+/** Within so many ms of a time when it was not there. */
+function wasDown(
+  { origin, startedAt, endedAt }: FailedRequest,
+  { downtimes }: Evidence,
+  slackMs: number,
+): boolean {
   return downtimes.some(
-    down => down.origin === origin && startedAt < down.to + downSlackMs && endedAt >= down.from,
+    down => down.origin === origin && startedAt < down.to + slackMs && endedAt >= down.from,
   )
 }
 
 export interface RuleCount {
   readonly rule: FailureRule
   readonly count: number
+  /** By origin, and by status and code. */
   readonly byOrigin: ReadonlyMap<OriginName, number>
+  readonly byOutcome: ReadonlyMap<string, number>
   /** How many are too many. */
   readonly excess: number
   readonly examples: readonly FailedRequest[]
@@ -131,14 +144,32 @@ export function judgeFailures(failures: readonly FailedRequest[], evidence: Evid
     if (rule !== undefined) found.get(rule)?.push(failed)
   }
   return Array.from(found, ([rule, failed]) => {
-    const byOrigin = new Map<OriginName, number>()
-    for (const { origin } of failed) byOrigin.set(origin, (byOrigin.get(origin) ?? 0) + 1)
+    const byOrigin = countBy(failed, ({ origin }) => origin)
+    const byOutcome = countBy(failed, outcomeText)
     let excess = rule.allows === 'none' ? failed.length : 0
     if (rule.allows === 'share') {
       for (const [origin, count] of byOrigin) excess += Math.max(0, count - mostLostWrites(origin, evidence))
     }
-    return { rule, count: failed.length, byOrigin, excess, examples: failed.slice(0, MAX_EXAMPLES) }
+    return {
+      rule,
+      count: failed.length,
+      byOrigin,
+      byOutcome,
+      excess,
+      examples: failed.slice(0, MAX_EXAMPLES),
+    }
   })
+}
+
+/** What its client saw: a status with the connector's code, or how it was cut off. */
+export function outcomeText({ status, code, kind }: FailedRequest): string {
+  return status === 0 ? kind : code === '' ? String(status) : `${status} ${code}`
+}
+
+function countBy<K>(failed: readonly FailedRequest[], key: (failed: FailedRequest) => K): Map<K, number> {
+  const counts = new Map<K, number>()
+  for (const entry of failed) counts.set(key(entry), (counts.get(key(entry)) ?? 0) + 1)
+  return counts
 }
 
 /** Three more than the share: a short run has few requests, and chance its turns. */

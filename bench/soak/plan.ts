@@ -30,7 +30,7 @@ export interface PlannedOrigin {
    * and, with POST, as the origin may have acted on it. 0: it closes none without a word.
    */
   readonly lostWriteShare: number
-  /** The origin is not there at times; how long after its return a request may still fail. */
+  /** Of an origin that is not there at times: how long after its return a request may still fail. */
   readonly downSlackMs: number
 }
 
@@ -68,6 +68,8 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
     ...USUAL,
     name: 'reloaded',
     fault: 'nginx with HTTP/2, 200 requests a connection, reloaded every few seconds',
+    // A reload ends idle connections of HTTP/1.1 without a word.
+    lostWriteShare: 0.002,
   },
   { ...USUAL, name: 'killed', fault: 'killed (SIGKILL) and started again', downSlackMs: 1_000 },
   {

@@ -7,6 +7,8 @@ export interface ProcessFigures {
   readonly rssMiB: number
   /** Used heap of V8, where the proxy says it. */
   readonly heapMiB: number | undefined
+  /** The longest time for which its event loop stood still since it was asked the last time, where the proxy says it. */
+  readonly stallMs: number | undefined
   readonly descriptors: number
 }
 
@@ -18,6 +20,12 @@ export interface WatchReport {
   readonly cpuMs: number
 }
 
+type MetricFigures = Pick<ProcessFigures, 'heapMiB' | 'stallMs'>
+const UNKNOWN: MetricFigures = { heapMiB: undefined, stallMs: undefined }
+
+/** A page of metrics costs the proxy some milliseconds. */
+const LOOKS_PER_METRICS = 5
+
 /** Looks at a process once a second, until it is asked for its report. */
 export class ProcessWatch {
   readonly #pid: number
@@ -25,6 +33,7 @@ export class ProcessWatch {
   readonly #cpuBefore: number
   #start: ProcessFigures | undefined
   #peak: ProcessFigures | undefined
+  #looks = 0
   readonly #timer: NodeJS.Timeout
 
   constructor(pid: number, adminUrl: string | undefined) {
@@ -37,7 +46,7 @@ export class ProcessWatch {
 
   async report(): Promise<WatchReport> {
     clearInterval(this.#timer)
-    const end = await this.#look()
+    const end = await this.#look(true)
     return {
       start: this.#start ?? end,
       peak: this.#peak ?? end,
@@ -46,31 +55,44 @@ export class ProcessWatch {
     }
   }
 
-  async #look(): Promise<ProcessFigures> {
+  #askProxy(isLast: boolean): Promise<MetricFigures> {
+    const isDue = isLast || this.#looks++ % LOOKS_PER_METRICS === 0
+    return this.#adminUrl === undefined || !isDue ? Promise.resolve(UNKNOWN) : readMetrics(this.#adminUrl)
+  }
+
+  async #look(isLast = false): Promise<ProcessFigures> {
     const now: ProcessFigures = {
       rssMiB: memory(this.#pid).rssMiB,
-      heapMiB: await readHeapMiB(this.#adminUrl),
+      ...(await this.#askProxy(isLast)),
       descriptors: countDescriptors(this.#pid),
     }
     this.#start ??= now
     const peak = this.#peak ?? now
     this.#peak = {
       rssMiB: Math.max(peak.rssMiB, now.rssMiB),
-      heapMiB: now.heapMiB === undefined ? peak.heapMiB : Math.max(peak.heapMiB ?? 0, now.heapMiB),
+      heapMiB: most(peak.heapMiB, now.heapMiB),
+      stallMs: most(peak.stallMs, now.stallMs),
       descriptors: Math.max(peak.descriptors, now.descriptors),
     }
     return now
   }
 }
 
-async function readHeapMiB(adminUrl: string | undefined): Promise<number | undefined> {
-  if (adminUrl === undefined) return undefined
+async function readMetrics(adminUrl: string): Promise<MetricFigures> {
   try {
     const response = await fetch(`${adminUrl}/metrics`, { signal: AbortSignal.timeout(5_000) })
-    return parsePrometheusText(await response.text()).sum('nodejs_heap_size_used_bytes') / 1_048_576
+    const page = parsePrometheusText(await response.text())
+    return {
+      heapMiB: page.sum('nodejs_heap_size_used_bytes') / 1_048_576,
+      stallMs: page.sum('nodejs_eventloop_lag_max_seconds') * 1_000,
+    }
   } catch {
-    return undefined // a busy process answers the next time
+    return UNKNOWN // a busy process answers the next time
   }
+}
+
+function most(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b)
 }
 
 /** Of that process alone; 0 when it is gone. */

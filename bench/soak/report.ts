@@ -1,8 +1,10 @@
 import { Histogram } from '../../src/bench/results/histogram.ts'
-import type { RuleCount } from './failure-rules.ts'
+import type { ConnectorLog } from './connector-log.ts'
+import { outcomeText, type RuleCount } from './failure-rules.ts'
 import type { FailedRequest, LoadReport } from './load/load-job.ts'
 import { SOAK_ORIGINS } from './plan.ts'
 import type { ProcessFigures } from './process-watch.ts'
+import { slowRequestText } from './slow-request-text.ts'
 import type { SoakResult } from './soak-subject.ts'
 
 /** How many of the slowest requests are shown. */
@@ -40,7 +42,7 @@ export function formatSoak(result: SoakResult): string {
     `faults from outside: ${faults.reloads} reloads, ${faults.kills} kills, ${faults.silentRestarts} silent restarts over HTTP/3`,
     '',
     'failures by rule',
-    ...ruleLines(result.rules),
+    ...ruleLines(result),
     '',
     'by origin',
     ...originLines(load),
@@ -88,21 +90,43 @@ function* withAllowances(rules: readonly RuleCount[]): Iterable<RuleCount & { re
   for (const count of rules) yield { ...count, allowed: names[count.rule.allows] }
 }
 
-function ruleLines(rules: readonly RuleCount[]): string[] {
-  const rows = [['rule', 'failed', 'allowed', 'too many', 'where', 'because']]
+function ruleLines({ rules, log }: SoakResult): string[] {
+  const rows = [['rule', 'failed', 'allowed', 'too many', 'where', 'outcome', 'because']]
   const examples: string[] = []
-  for (const { rule, count, allowed, excess, byOrigin, examples: some } of withAllowances(rules)) {
-    const where = Array.from(byOrigin, ([origin, number]) => `${origin} ${number}`).join(', ')
-    rows.push([rule.name, String(count), allowed, String(excess), where, rule.because])
-    if (excess === 0) continue
-    for (const failed of some) {
-      const { origin, id, method, protocol, status, code, kind, message, endedAt, startedAt } = failed
-      const what = status === 0 ? kind : `${status} ${code}`
-      const took = `after ${Math.round(endedAt - startedAt)} ms`
-      examples.push(`  ${rule.name}: ${origin} ${method} ${id} (${protocol}): ${what} ${message}, ${took}`)
-    }
+  for (const { rule, count, allowed, excess, byOrigin, byOutcome, examples: some } of withAllowances(rules)) {
+    rows.push([
+      rule.name,
+      String(count),
+      allowed,
+      String(excess),
+      countsText(byOrigin),
+      countsText(byOutcome),
+      rule.because,
+    ])
+    if (excess > 0) examples.push(...some.flatMap(failed => exampleLines(rule.name, failed, log)))
   }
   return [...table(rows), ...examples]
+}
+
+function countsText(counts: ReadonlyMap<string, number>): string {
+  return Array.from(counts, ([name, count]) => `${name} ${count}`).join(', ')
+}
+
+function exampleLines(rule: string, failed: FailedRequest, log: ConnectorLog | undefined): string[] {
+  const { origin, id, method, protocol, message, bodyBytes, startedAt, endedAt } = failed
+  const tookMs = endedAt - startedAt
+  const body = bodyBytes === 0 ? '' : ` with ${bodyBytes} bytes`
+  const outcome = outcomeText(failed)
+  const text = message.replace(/\s+/g, ' ').slice(0, 120)
+  const line = `  ${rule}: ${origin} ${method} ${id}${body} (client: ${protocol}) after ${Math.round(tookMs)} ms: ${outcome} ${text}`
+  const logged = log?.slow.get(id)
+  if (logged === undefined) return [line]
+  return [
+    line,
+    ...slowRequestText({ ...failed, tookMs, outcome }, logged)
+      .slice(1)
+      .map(detail => `  ${detail}`),
+  ]
 }
 
 function originLines(load: LoadReport): string[] {
@@ -125,13 +149,9 @@ function originLines(load: LoadReport): string[] {
 }
 
 function slowLines({ load, log }: SoakResult): string[] {
-  return load.slowest.slice(0, SHOWN_SLOWEST).flatMap(slow => {
-    const { tookMs, origin, method, id, outcome, startedAt } = slow
-    const at = new Date(startedAt).toISOString().slice(11, 23)
-    const line = `  ${tookMs.toFixed(0).padStart(6)} ms  ${origin} ${method} ${id} at ${at}: ${outcome}`
-    const logged = log?.slow.get(id)
-    return logged === undefined ? [line] : [line, `            ${logged}`]
-  })
+  return load.slowest
+    .slice(0, SHOWN_SLOWEST)
+    .flatMap(slow => slowRequestText(slow, log?.slow.get(slow.id)).map(line => `  ${line}`))
 }
 
 function processLines({ process, load, pools }: SoakResult): string[] {
@@ -142,6 +162,7 @@ function processLines({ process, load, pools }: SoakResult): string[] {
   const lines = [
     `memory at start / most / end: RSS ${figures(at => at.rssMiB)} MiB, heap ${figures(at => at.heapMiB)} MiB`,
     `descriptors at start / most / end: ${figures(at => at.descriptors)}`,
+    `event loop: stood still for at most ${peak.stallMs?.toFixed(0) ?? '-'} ms`,
     `CPU: ${((process.cpuMs * 1_000) / total).toFixed(0)} us a request; the clients' own ${((load.cpuMs * 1_000) / total).toFixed(0)} us a request, ${((load.cpuMs / load.seconds / 1_000) * 100).toFixed(0)} % of a core`,
   ]
   if (pools === undefined) return lines

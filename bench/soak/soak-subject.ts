@@ -37,7 +37,7 @@ const CLIENT_TIMEOUT_MS = 90_000
 export async function soakSubject(
   startProxy: (parts: SoakProxyParts) => Promise<SoakProxy>,
   directory: string,
-  { seconds, requests, seed }: Pick<SoakArguments, 'seconds' | 'requests' | 'seed'>,
+  { seconds, requests, leastRequests, seed }: SoakArguments,
   onProgress: (requests: number, failures: number) => void,
 ): Promise<SoakResult> {
   await using running = new Closers()
@@ -55,6 +55,7 @@ export async function soakSubject(
       http2Port: proxy.http2Port,
       origins: SOAK_ORIGINS.map(({ name }) => name),
       requests,
+      leastRequests,
       seconds,
       seed,
       timeoutMs: CLIENT_TIMEOUT_MS,

@@ -4,6 +4,8 @@ import { AnswerCheck, type Outcome } from './answer-check.ts'
 import type { SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
+const SESSION_WINDOW_BYTES = 33_554_432
+
 /** A connection of HTTP/2 that several clients share: node:http2, in cleartext by prior knowledge. A new one takes the place of one that ended. */
 export class Http2Client implements SoakClient {
   readonly #port: number
@@ -69,6 +71,8 @@ export class Http2Client implements SoakClient {
     const session = connect(`http://127.0.0.1:${this.#port}`)
     session.on('error', () => {}) // its streams say so
     session.on('goaway', () => session.close())
+    // A slow reader must not take the window of the others.
+    session.on('connect', () => session.setLocalWindowSize(SESSION_WINDOW_BYTES))
     session.setMaxListeners(0)
     this.#session = session
     return session

@@ -9,6 +9,8 @@ export interface SoakJob {
   /** It ends with whichever comes first. 0: no such end. */
   readonly requests: number
   readonly seconds: number
+  /** When the time is up it goes on until so many requests were made, for three times as long at the most. */
+  readonly leastRequests: number
   readonly seed: number
   /** A client's own patience. */
   readonly timeoutMs: number
@@ -29,6 +31,8 @@ export interface FailedRequest {
   /** The connector's error code, or ''. */
   readonly code: string
   readonly message: string
+  /** Of the request's body. */
+  readonly bodyBytes: number
   /** On the wall clock, which all processes of the soak share. */
   readonly startedAt: number
   readonly endedAt: number
@@ -41,7 +45,6 @@ export interface SlowRequest {
   readonly startedAt: number
   readonly tookMs: number
   readonly outcome: string
-  readonly readsSlowly: boolean
 }
 
 export interface OriginLoad {

@@ -28,15 +28,19 @@ async function run(job: SoakJob): Promise<void> {
   stalls.enable()
   const cpuBefore = process.cpuUsage()
   const beganAt = Date.now()
-  const endsAt = job.seconds === 0 ? Number.POSITIVE_INFINITY : beganAt + job.seconds * 1_000
   let isStopped = false
   let started = 0
   process.on('message', message => {
     if (message === 'stop') isStopped = true
   })
+  const isTimeUp = (): boolean => {
+    const seconds = (Date.now() - beganAt) / 1_000
+    if (job.seconds === 0 || seconds < job.seconds) return false
+    return tally.requests >= job.leastRequests || seconds >= job.seconds * 4
+  }
   /** Whether there is to be another request, which is counted at once. */
   const takesNext = (): boolean => {
-    if (isStopped || Date.now() >= endsAt || (job.requests > 0 && started >= job.requests)) return false
+    if (isStopped || isTimeUp() || (job.requests > 0 && started >= job.requests)) return false
     started++
     return true
   }

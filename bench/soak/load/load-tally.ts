@@ -81,6 +81,7 @@ export class LoadTally {
       status: outcome.kind === 'status' ? outcome.status : 0,
       code: outcome.kind === 'status' ? outcome.code : '',
       message: outcome.message,
+      bodyBytes: request.bodyBytes,
       startedAt,
       endedAt: startedAt + tookMs,
     })
@@ -89,7 +90,7 @@ export class LoadTally {
   #recordSlow({ origin, request, startedAt, tookMs }: SentRequest, outcome: Outcome): void {
     const least = this.#slowest[MAX_SLOWEST - 1]
     if (least !== undefined && tookMs <= least.tookMs) return
-    const { id, method, readsSlowly } = request
+    const { id, method } = request
     const before = this.#slowest.findIndex(slow => slow.tookMs < tookMs)
     const shown =
       outcome.kind === 'answered'
@@ -97,7 +98,7 @@ export class LoadTally {
         : outcome.kind === 'status'
           ? `${outcome.status} ${outcome.code}`
           : outcome.kind
-    const slow = { origin, id, method, startedAt, tookMs, outcome: shown, readsSlowly }
+    const slow = { origin, id, method, startedAt, tookMs, outcome: shown }
     this.#slowest.splice(before === -1 ? this.#slowest.length : before, 0, slow)
     if (this.#slowest.length > MAX_SLOWEST) this.#slowest.pop()
   }

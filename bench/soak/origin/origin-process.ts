@@ -87,10 +87,15 @@ function onAnswered(socket: Socket): void {
   if (job.name === 'short-keepalive') {
     idleTimers.set(
       socket,
-      setTimeout(() => socket.destroy(), 50),
+      setTimeout(() => setImmediate(() => closeIfIdle(socket)), 50),
     )
   }
   if (ending.has(socket) || (isClosing && random() < 0.03)) socket.end()
+}
+
+/** As servers do it that read before they look at their timers (nginx): node's timers run first, and would close on a request that has arrived. */
+function closeIfIdle(socket: Socket): void {
+  if (!busy.has(socket)) socket.destroy()
 }
 
 /** Whether the fault of this origin befell the request. */
