@@ -52,7 +52,7 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
     name: 'closing',
     fault:
       'closes connections at random: idle, behind the answer, new ones without a byte, requests unanswered',
-    // Two of 100 new connections are closed at once, and one that lives 1.5 s on average ends between two requests.
+    // 2 of 100 new connections are closed at once, and nearly each answer is followed by a close within a second.
     lostWriteShare: 0.02,
   },
   {

@@ -21,6 +21,8 @@ export interface AnswerHead {
   readonly id: string
   /** `x-soak-body: wrong`: what reached the origin was not what was sent. */
   readonly bodyVerdict: string
+  /** `proxy-status`: an answer to HEAD has nothing else to say what is wrong. */
+  readonly proxyStatus: string
 }
 
 const MAX_ERROR_TEXT = 2_048
@@ -77,10 +79,10 @@ export class AnswerCheck {
     return { kind: 'truncated', message: `${message} after ${this.#received} bytes` }
   }
 
-  #failedStatus({ status, bodyVerdict }: AnswerHead): Outcome {
+  #failedStatus({ status, bodyVerdict, proxyStatus }: AnswerHead): Outcome {
     if (bodyVerdict === 'wrong')
       return { kind: 'wrong', message: 'another body than was sent reached the origin' }
-    const [code, message] = errorOf(this.#errorText)
+    const [code, message] = errorOf(this.#errorText === '' ? proxyStatus : this.#errorText)
     return { kind: 'status', status, code, message }
   }
 }
@@ -90,6 +92,7 @@ function errorOf(text: string): readonly [code: string, message: string] {
     const { error } = JSON.parse(text) as { error?: { code?: string; message?: string } } // what is not there is undefined
     return [error?.code ?? '', error?.message ?? '']
   } catch {
-    return ['', text.slice(0, 100)] // nginx and haproxy write HTML
+    // Proxy-Status has the code in its details; nginx and haproxy write HTML.
+    return [/details="(MM_\w+)/.exec(text)?.[1] ?? '', text.slice(0, 100)]
   }
 }

@@ -55,6 +55,7 @@ class Http1Answer implements Dispatcher.DispatchHandler {
       status,
       id: String(headers['x-soak-id'] ?? ''),
       bodyVerdict: String(headers['x-soak-body'] ?? ''),
+      proxyStatus: String(headers['proxy-status'] ?? ''),
     })
   }
 

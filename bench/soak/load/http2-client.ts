@@ -37,6 +37,7 @@ export class Http2Client implements SoakClient {
           status: Number(headers[':status']),
           id: String(headers['x-soak-id'] ?? ''),
           bodyVerdict: String(headers['x-soak-body'] ?? ''),
+          proxyStatus: String(headers['proxy-status'] ?? ''),
         })
       })
       stream.on('data', (chunk: Buffer) => {

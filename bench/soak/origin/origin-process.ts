@@ -24,9 +24,9 @@ const job = JSON.parse(process.argv[2] ?? '{}') as OriginJob // start-origins.ts
 const log = new OriginLog(job.logFile)
 const random = seededRandom(job.seed)
 const isClosing = job.name === 'closing'
-/** Sockets that carry a request, and those that end behind its answer. */
+/** Sockets that carry a request. */
 const busy = new WeakSet<Socket>()
-const ending = new WeakSet<Socket>()
+/** What closes the others. */
 const idleTimers = new WeakMap<Socket, NodeJS.Timeout>()
 
 const server = makeServer()
@@ -46,17 +46,8 @@ function makeServer(): Server {
 function onConnection(socket: Socket): void {
   socket.setNoDelay(true)
   socket.on('error', () => {})
-  if (!isClosing) return
-  if (random() < 0.02) {
-    // Before or after the first request has arrived, as it comes.
-    setTimeout(() => socket.destroy(), random() * 10)
-    return
-  }
-  const livesMs = -Math.log(1 - random()) * 1_500
-  setTimeout(() => {
-    if (busy.has(socket)) ending.add(socket)
-    else socket.destroy()
-  }, livesMs)
+  // Before or after its first request has arrived, as it comes.
+  if (isClosing && random() < 0.02) setTimeout(() => socket.destroy(), random() * 10)
 }
 
 function receive(request: IncomingMessage, response: ServerResponse): void {
@@ -84,18 +75,25 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
 
 function onAnswered(socket: Socket): void {
   busy.delete(socket)
-  if (job.name === 'short-keepalive') {
-    idleTimers.set(
-      socket,
-      setTimeout(() => setImmediate(() => closeIfIdle(socket)), 50),
-    )
-  }
-  if (ending.has(socket) || (isClosing && random() < 0.03)) socket.end()
+  if (job.name === 'short-keepalive') closeLater(socket, 50)
+  if (!isClosing) return
+  // Right behind the answer, or at some moment.
+  if (random() < 0.03) socket.end()
+  else closeLater(socket, -Math.log(1 - random()) * 300)
 }
 
-/** As servers do it that read before they look at their timers (nginx): node's timers run first, and would close on a request that has arrived. */
-function closeIfIdle(socket: Socket): void {
-  if (!busy.has(socket)) socket.destroy()
+/**
+ * Closes it unless a request has come by then. Node's timers run before what has arrived is read, and would close on it: servers like nginx read first, and so
+ * does this one.
+ */
+function closeLater(socket: Socket, afterMs: number): void {
+  const close = (): void => {
+    if (!busy.has(socket)) socket.destroy()
+  }
+  idleTimers.set(
+    socket,
+    setTimeout(() => setImmediate(close), afterMs),
+  )
 }
 
 /** Whether the fault of this origin befell the request. */

@@ -38,7 +38,7 @@ describe('drawRequest', () => {
 })
 
 describe('AnswerCheck', () => {
-  const head = { status: 200, id: 'a-1', bodyVerdict: '' }
+  const head = { status: 200, id: 'a-1', bodyVerdict: '', proxyStatus: '' }
   const check = (request: Partial<SoakRequest> = {}): AnswerCheck =>
     new AnswerCheck({ ...REQUEST, ...request }, Buffer.from('abcd'))
 
@@ -89,9 +89,16 @@ describe('AnswerCheck', () => {
     expect(other.onEnd()).toEqual({ kind: 'status', status: 502, code: '', message: '<html>' })
   })
 
+  it('reads the code of an answer to HEAD out of Proxy-Status', () => {
+    const answer = check({ method: 'HEAD' })
+    const proxyStatus = 'middlemile; error=connection_terminated; details="MM_REFUSED: no"'
+    answer.onHead({ ...head, status: 502, proxyStatus })
+    expect(answer.onEnd()).toMatchObject({ kind: 'status', status: 502, code: 'MM_REFUSED' })
+  })
+
   it('reports a body that reached the origin changed', () => {
     const answer = check({ method: 'POST' })
-    answer.onHead({ status: 400, id: 'a-1', bodyVerdict: 'wrong' })
+    answer.onHead({ ...head, status: 400, bodyVerdict: 'wrong' })
     expect(answer.onEnd().kind).toBe('wrong')
   })
 })
