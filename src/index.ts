@@ -42,6 +42,7 @@ export { formatPathEnd } from './migration-report.ts'
 export type {
   ConnectionClosed,
   ConnectionMigrated,
+  EarlierTry,
   ExchangeEnded,
   Http3StatusName,
   Observer,

@@ -1,6 +1,6 @@
 import type { AttemptRecord, CloseReason, Connection } from './connection.ts'
 import type { Decision } from './decision.ts'
-import type { TransportError } from './errors.ts'
+import type { ErrorCode, TransportError } from './errors.ts'
 import type { LaneName } from './lane.ts'
 import type { MigrationReport } from './migration-report.ts'
 import type { SocketOptions } from './options.ts'
@@ -130,6 +130,22 @@ export type RetryReason =
   | 'early-data-lost'
   | 'http3-failed'
 
+/** A try of an exchange that failed, and was followed by another. Times count from the dispatch. */
+export interface EarlierTry {
+  /** When it got its connection. Undefined: it got none. */
+  readonly leasedAtMs: number | undefined
+  readonly failedAtMs: number
+  readonly lane: LaneName
+  /** Undefined: it got none. */
+  readonly protocol: Protocol | undefined
+  readonly connectionId: number
+  /** The connection had carried an exchange before. */
+  readonly reused: boolean
+  readonly code: ErrorCode
+  /** Why it was sent again. */
+  readonly reason: RetryReason
+}
+
 /** One exchange, ended one way or another. */
 export interface ExchangeEnded {
   type: 'exchange-ended'
@@ -145,6 +161,10 @@ export interface ExchangeEnded {
   /** The connection had carried an exchange before. */
   reused: boolean
   retries: number
+  /** What was tried before the try that ended it; the first 16 of them. Undefined: nothing was. */
+  earlierTries?: readonly EarlierTry[] | undefined
+  /** The connects that it waited for, as of `DispatchHandle.attempts`. */
+  attempts?: readonly AttemptRecord[]
   /** Of the body; undefined when its length was not known before. */
   requestBytes: number | undefined
   /** Of the body. */

@@ -12,8 +12,10 @@ import {
 } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import { fitsExtendedConnect } from '../multiplex/outgoing-request.ts'
+import type { RetryReason } from '../observer.ts'
 import type { Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './api.ts'
+import { EarlierTries } from './earlier-tries.ts'
 import { exchangeEnded } from './exchange-ended.ts'
 import { ExchangeWay } from './exchange-way.ts'
 import { speaksAgainstLane } from './failure-blame.ts'
@@ -65,6 +67,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   /** The answer is thrown away, since it only asks to send again. */
   #tooEarly: TransportError | undefined
   #status = 0
+  #earlierTries: EarlierTries | undefined
   #responseBytes = 0
   #deadline: Timer | undefined
 
@@ -249,6 +252,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   onRescued(answered: AnsweredTry, error: TransportError, isFirstOut: boolean): boolean {
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = this.#controller
+    this.#noteTry('http3-failed', error)
     this.#way.onMoved(lane, connection, reused)
     this.#path = undefined
     this.#rescue = undefined
@@ -336,12 +340,24 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#retries += 1
     if (verdict.reason === 'unanswered' && connection !== undefined)
       this.#entry.onUnanswered(connection, error)
-    this.#entry.onRetry(verdict.reason, error)
+    this.#onRetry(verdict.reason, error)
     if (this.#isOverFromWithin()) return true
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     if (!beforeLease) this.#way.onBroken(verdict.reason === 'http3-failed')
     this.#goAgain(verdict.wantsFresh)
     return true
+  }
+
+  #onRetry(reason: RetryReason, error: TransportError): void {
+    this.#noteTry(reason, error)
+    this.#entry.onRetry(reason, error)
+  }
+
+  #noteTry(reason: RetryReason, error: TransportError): void {
+    const connection = this.#phase === 'active' ? this.#connection : undefined
+    const leased = connection && { connection, at: this.#leasedAt, reused: this.#reused }
+    this.#earlierTries ??= new EarlierTries(this.#startedAt)
+    this.#earlierTries.add(reason, error, this.#way.lane.name, leased, this.#clock.now())
   }
 
   #isLostInMove(): boolean {
@@ -354,7 +370,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#tooEarly = undefined
     this.#request = { ...this.#request, mayBeEarly: false }
     this.#retries += 1
-    this.#entry.onRetry('too-early', error)
+    this.#onRetry('too-early', error)
     if (this.#isOverFromWithin()) return
     this.#goAgain(false)
   }
@@ -453,6 +469,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       responseBytes: this.#responseBytes,
       stallMs: this.#controller?.stallMs,
       totalMs: now - this.#startedAt,
+      earlierTries: this.#earlierTries?.list,
       error,
     })
     this.#entry.onExchangeEnded(event, now)

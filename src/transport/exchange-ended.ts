@@ -1,7 +1,7 @@
 import type { TransportError } from '../errors.ts'
 import type { ExchangeRequest } from '../exchange.ts'
 import type { LaneName } from '../lane.ts'
-import type { ExchangeEnded } from '../observer.ts'
+import type { EarlierTry, ExchangeEnded } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import type { DispatchHandle } from './api.ts'
 
@@ -18,12 +18,13 @@ export interface ExchangeEnd {
   readonly responseBytes: number
   readonly stallMs: number | undefined
   readonly totalMs: number
+  readonly earlierTries: readonly EarlierTry[] | undefined
   readonly error: TransportError | undefined
 }
 
 /** An exchange that has ended, for those who observe. */
 export function exchangeEnded(exchange: DispatchHandle, end: ExchangeEnd): ExchangeEnded {
-  const { connection, reused, retries, wasEarly, queueMs, ttfbMs } = exchange
+  const { connection, reused, retries, wasEarly, queueMs, ttfbMs, attempts } = exchange
   const { request, ...facts } = end
   const { method, path, body } = request
   return {
@@ -35,6 +36,7 @@ export function exchangeEnded(exchange: DispatchHandle, end: ExchangeEnd): Excha
     connectionId: connection?.id ?? 0,
     reused,
     retries,
+    attempts,
     requestBytes: body === null ? 0 : body.length,
     earlyData: wasEarly ? (connection?.handshake.earlyData ?? 'none') : 'none',
     queueMs,
@@ -57,6 +59,7 @@ export function refusedExchange(
     responseBytes: 0,
     stallMs: undefined,
     totalMs: 0,
+    earlierTries: undefined,
     error,
   })
 }

@@ -40,6 +40,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       format: config.log?.format ?? DEFAULT_LOG.format,
       maxQueuedBytes: config.log?.maxQueuedBytes ?? DEFAULT_LOG.maxQueuedBytes,
       maxQueuedLines: config.log?.maxQueuedLines ?? DEFAULT_LOG.maxQueuedLines,
+      slowRequestMs: config.log?.slowRequest ?? DEFAULT_LOG.slowRequestMs,
     },
     forwarding: {
       pseudonym: config.forwarding?.via ?? DEFAULT_FORWARDING.pseudonym,

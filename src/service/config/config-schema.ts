@@ -63,6 +63,7 @@ export function configSchema(directory: string) {
         format: z.enum(['text', 'json']).optional(),
         maxQueuedBytes: byteSizeField({ min: 1 }).optional(),
         maxQueuedLines: z.number().int().min(1).optional(),
+        slowRequest: durationField.optional(),
       })
       .optional(),
     forwarding: z

@@ -37,6 +37,8 @@ export interface ServiceConfig {
     maxQueuedBytes?: number | string
     /** The same in lines. Default 10000. */
     maxQueuedLines?: number
+    /** Requests that took this long or longer have a line of their own, with their tries and waits. Default 0: none has. */
+    slowRequest?: number | string
   }
   forwarding?: {
     /** Our name in Via and Proxy-Status. Default `middlemile`. */

@@ -61,6 +61,8 @@ export interface LogSettings {
   /** What waits for a slow reader of the log at the most, in bytes and in lines; what is more is dropped and counted. */
   readonly maxQueuedBytes: number
   readonly maxQueuedLines: number
+  /** A request that took this long or longer has a line of its own. 0: none has. */
+  readonly slowRequestMs: number
 }
 
 /** Which fields tell an origin about the client: RFC 7239, the older X-Forwarded-*, both, or none. */
@@ -106,6 +108,7 @@ export const DEFAULT_LOG: LogSettings = {
   format: 'text',
   maxQueuedBytes: 1_048_576,
   maxQueuedLines: 10_000,
+  slowRequestMs: 0,
 }
 export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   pseudonym: 'middlemile',

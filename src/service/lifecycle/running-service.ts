@@ -5,6 +5,7 @@ import {
   DEFAULT_POOL_OPTIONS,
   type MigrateOptions,
   type Observer,
+  type Origin,
   type PoolStats,
   type QlogObserver,
   qlogObserver,
@@ -22,13 +23,14 @@ import type { ServiceSettings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { connectionLog } from '../logging/connection-log.ts'
 import type { ServiceLog } from '../logging/service-log.ts'
+import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult } from './reload-result.ts'
 import { restartWarnings } from './restart-warnings.ts'
-import { withServiceDefaults } from './service-defaults.ts'
 import type { Service } from './service-api.ts'
+import { withServiceDefaults } from './service-defaults.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
 export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
@@ -96,11 +98,14 @@ export class RunningService implements Service {
     })
     this.#metrics.configure(settings.origins)
     const { observe } = this.#metrics
-    const logEvent = connectionLog(logger, origin => this.#originNames.get(origin.key) ?? origin.key)
+    const originName = (origin: Origin): string => this.#originNames.get(origin.key) ?? origin.key
+    const logEvent = connectionLog(logger, originName)
+    const logSlow = slowRequestLog(logger, originName, settings.log.slowRequestMs)
     const { state, qlog, dnsServers, resolver } = settings
     this.#observer = event => {
       observe(event)
       logEvent(event)
+      logSlow?.(event)
       this.#qlog?.observer(event)
     }
     this.transport = createTransport({

@@ -10,6 +10,7 @@ import {
 import { duration } from './duration-text.ts'
 import { logMigration } from './migration-log.ts'
 import { logSelection } from './selection-log.ts'
+import { withoutQuery } from './without-query.ts'
 
 /** Looks up what the configuration calls an origin. */
 export type OriginNames = (origin: Origin) => string
@@ -209,10 +210,4 @@ function connectionFields(connection: Connection): Record<string, unknown> {
     handshake: kind,
     ...timings,
   }
-}
-
-/** A query may carry secrets. */
-function withoutQuery(path: string): string {
-  const mark = path.indexOf('?')
-  return mark === -1 ? path : path.slice(0, mark)
 }

@@ -106,6 +106,16 @@ origins:
     })
   })
 
+  it('has a bound for requests that are logged as slow: 0 and above, 0 by default', () => {
+    const log = (text: string): unknown =>
+      settings(`listen: [{ address: 127.0.0.1:0 }]\n${text}\norigins: { a: { url: https://a } }`).log
+    const usual = { level: 'info', format: 'text', slowRequestMs: 0 }
+    expect(log('')).toEqual(usual)
+    expect(log('log: { slowRequest: 0 }')).toEqual(usual)
+    expect(log('log: { slowRequest: 1.5s }')).toEqual({ ...usual, slowRequestMs: 1_500 })
+    expect(() => log('log: { slowRequest: -1 }')).toThrow('log.slowRequest')
+  })
+
   it('has a group for the choice of protocols, DNS servers for it, and a directory for traces', () => {
     const read = settings(`
 listen: [{ address: 127.0.0.1:0 }]

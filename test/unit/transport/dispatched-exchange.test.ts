@@ -37,6 +37,7 @@ describe('DispatchedExchange', () => {
         connectionId: 9,
         reused: true,
         retries: 0,
+        attempts: [],
         requestBytes: 4,
         responseBytes: 3,
         earlyData: 'none',
@@ -151,6 +152,40 @@ describe('DispatchedExchange', () => {
       expect(world.ended).toMatchObject([
         { retries: 2, queueMs: 15, ttfbMs: 20, totalMs: 1_035 },
         { queueMs: 7 },
+      ])
+    })
+
+    it('tells at its end what became of the tries before, in times since its dispatch', () => {
+      const { exchange } = world.exchange()
+      world.clock.advance(10)
+      const first = world.lease(exchange, { id: 1, reused: true })
+      world.clock.advance(1_000)
+      exchange.onResponseError(first, died())
+      world.clock.advance(3)
+      exchange.onLeaseFailed(died('no', 'MM_CONNECT_REFUSED'))
+      exchange.onResponseEnd(world.lease(exchange, { id: 2 }), [])
+      const tries = world.ended[0]?.earlierTries
+      expect(tries).toEqual([
+        {
+          leasedAtMs: 10,
+          failedAtMs: 1_010,
+          lane: 'tcp',
+          protocol: 'http/1.1',
+          connectionId: 1,
+          reused: true,
+          code: 'MM_CONNECTION_CLOSED',
+          reason: 'stale-connection',
+        },
+        {
+          leasedAtMs: undefined,
+          failedAtMs: 1_013,
+          lane: 'tcp',
+          protocol: undefined,
+          connectionId: 0,
+          reused: false,
+          code: 'MM_CONNECT_REFUSED',
+          reason: 'connect-failed',
+        },
       ])
     })
 

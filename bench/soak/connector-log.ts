@@ -1,0 +1,53 @@
+import type { SlowLine } from './slow-request-text.ts'
+
+/** What the connector's log says of a run. */
+export interface ConnectorLog {
+  /** Lines by level. */
+  readonly levels: Readonly<Record<string, number>>
+  /** Lines of level error, and what speaks of a defect: never in a good run. */
+  readonly alarms: readonly string[]
+  /** Warnings by their text without what differs, the most frequent first. */
+  readonly warnings: readonly { readonly text: string; readonly count: number }[]
+  /** The line of a slow request, by the request's id. */
+  readonly slow: ReadonlyMap<string, SlowLine>
+}
+
+const MAX_ALARMS = 20
+
+/** Reads lines of the service's JSON log; what is no JSON is an alarm: something wrote around the logger. */
+export function readConnectorLog(text: string): ConnectorLog {
+  const levels: Record<string, number> = {}
+  const alarms: string[] = []
+  const warnings = new Map<string, number>()
+  const slow = new Map<string, SlowLine>()
+  for (const line of text.split('\n')) {
+    if (line === '') continue
+    const entry = parseLine(line)
+    if (entry === undefined) {
+      if (alarms.length < MAX_ALARMS) alarms.push(line.slice(0, 300))
+      continue
+    }
+    const level = String(entry['level'])
+    const msg = String(entry['msg'])
+    levels[level] = (levels[level] ?? 0) + 1
+    const isDefect = level === 'error' || level === 'fatal' || /MM_INTERNAL|uncaught|unhandled/i.test(msg)
+    if (isDefect && alarms.length < MAX_ALARMS) alarms.push(msg.slice(0, 300))
+    const id = /^\/soak\/([\w-]+)$/.exec(String(entry['path']))?.[1]
+    if (id !== undefined && 'tries' in entry)
+      slow.set(id, entry as unknown as SlowLine) // the service's own line
+    else if (level === 'warn') {
+      const alike = msg.replace(/\d+(\.\d+)?/g, 'N').slice(0, 120)
+      warnings.set(alike, (warnings.get(alike) ?? 0) + 1)
+    }
+  }
+  const byCount = [...warnings].sort(([, a], [, b]) => b - a)
+  return { levels, alarms, warnings: byCount.slice(0, 8).map(([text, count]) => ({ text, count })), slow }
+}
+
+function parseLine(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line) as Record<string, unknown> // pino writes objects
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,69 @@
+import type { AttemptRecord, EarlierTry } from '../../src/index.ts'
+import type { SlowRequest } from './load/load-job.ts'
+
+/** The connector's line on a slow request: slow-request-log.ts of the service writes it. */
+export interface SlowLine {
+  readonly time: string
+  readonly protocol?: string
+  readonly connection: number
+  readonly reused: boolean
+  readonly retries: number
+  readonly queueMs: number
+  readonly ttfbMs: number
+  readonly totalMs: number
+  readonly tries: readonly EarlierTry[]
+  readonly attempts: readonly AttemptRecord[]
+}
+
+/**
+ * Where the time of a slow request went: before the connector dispatched it, in each of its tries, and behind the end that the connector saw. `line` is
+ * undefined when the connector has none: then it was quick there, and slow on the way to it or in the client.
+ */
+export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): string[] {
+  const { tookMs, origin, method, id, outcome, startedAt } = slow
+  const head = `${ms(tookMs).padStart(8)}  ${origin} ${method} ${id} at ${clock(startedAt)}: ${outcome}`
+  if (line === undefined)
+    return [head, '          not slow within the connector: on the way to it or back, or in the client']
+  const { queueMs, ttfbMs, totalMs, protocol, connection, reused, tries, attempts } = line
+  const endedAt = Date.parse(line.time)
+  const beforeMs = Math.max(0, endedAt - totalMs - startedAt)
+  const behindMs = Math.max(0, startedAt + tookMs - endedAt)
+  const lastTry = tries.at(-1)?.failedAtMs ?? 0
+  const restMs = Math.max(0, totalMs - Math.max(lastTry, queueMs) - ttfbMs)
+  const where =
+    protocol === undefined ? 'no connection' : `${protocol}#${connection}${reused ? ' reused' : ' new'}`
+  return [
+    head,
+    `          ${ms(beforeMs)} until it was dispatched, ${ms(totalMs)} there (waiting for connections ${ms(queueMs)}, first byte ${ms(ttfbMs)}, body at most ${ms(restMs)}, ${where}), ${ms(behindMs)} behind it`,
+    ...tries.map(tried => `          ${tryText(tried)}`),
+    ...attempts.map(attempt => `          ${attemptText(attempt)}`),
+  ]
+}
+
+function tryText({
+  leasedAtMs,
+  failedAtMs,
+  protocol,
+  connectionId,
+  reused,
+  code,
+  reason,
+}: EarlierTry): string {
+  if (leasedAtMs === undefined)
+    return `tried: no connection until ${ms(failedAtMs)}: ${code}, sent again: ${reason}`
+  const where = `${protocol}#${connectionId}${reused ? ' reused' : ' new'}`
+  return `tried: ${where} at ${ms(leasedAtMs)}, failed at ${ms(failedAtMs)}: ${code}, sent again: ${reason}`
+}
+
+function attemptText({ protocol, endpoint, startedAtMs, outcome, because, error }: AttemptRecord): string {
+  const why = error === undefined ? because : `${because}: ${error}`
+  return `connect: ${protocol} ${endpoint} at ${ms(startedAtMs)} ${outcome} (${why})`
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`
+}
+
+function clock(at: number): string {
+  return new Date(at).toISOString().slice(11, 23)
+}

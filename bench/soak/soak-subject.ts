@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { SoakArguments } from './arguments.ts'
+import { Closers } from './closers.ts'
+import { type ConnectorLog, readConnectorLog } from './connector-log.ts'
+import { type Evidence, judgeFailures, type RuleCount } from './failure-rules.ts'
+import { type FaultCounts, FaultSchedule } from './fault-schedule.ts'
+import type { LoadReport } from './load/load-job.ts'
+import { NGINX_ORIGINS, startOrigins } from './origin/start-origins.ts'
+import { type OriginRecord, readOriginLog } from './origin-log.ts'
+import { type OriginName, SOAK_ORIGINS } from './plan.ts'
+import { type PoolsAtEnd, untilPoolsIdle } from './pools-page.ts'
+import { accountForPosts, type PostAccounts } from './post-accounts.ts'
+import { ProcessWatch, type WatchReport } from './process-watch.ts'
+import type { SoakProxy, SoakProxyParts } from './proxies/soak-proxy.ts'
+import { runLoad } from './run-load.ts'
+
+/** Everything that one proxy's run has shown. */
+export interface SoakResult {
+  readonly proxy: string
+  readonly load: LoadReport
+  readonly rules: readonly RuleCount[]
+  readonly posts: PostAccounts
+  readonly faults: FaultCounts
+  readonly process: WatchReport
+  /** It ended by itself, with this. */
+  readonly died: string | undefined
+  /** Of the connector alone. */
+  readonly pools: PoolsAtEnd | undefined
+  readonly log: ConnectorLog | undefined
+}
+
+/** Longer than any time limit of the proxies for what the soak's origins do. */
+const CLIENT_TIMEOUT_MS = 90_000
+
+/** Runs the load and the faults through one proxy. Origins and proxy are started for it, and end with it. */
+export async function soakSubject(
+  startProxy: (parts: SoakProxyParts) => Promise<SoakProxy>,
+  directory: string,
+  { seconds, requests, leastRequests, seed }: SoakArguments,
+  onProgress: (requests: number, failures: number) => void,
+): Promise<SoakResult> {
+  await using running = new Closers()
+  const origins = running.use(await startOrigins(directory, seed))
+  const { addresses, certificates } = origins
+  const proxy = running.use(await startProxy({ directory, addresses, certificates }))
+  const watch = new ProcessWatch(proxy.pid, proxy.adminUrl)
+  const schedule = new FaultSchedule(origins, seed)
+  const answeredFile = join(directory, 'answered.log')
+  const giveUp = new AbortController()
+  schedule.start()
+  const load = await runLoad(
+    {
+      http1Port: proxy.http1Port,
+      http2Port: proxy.http2Port,
+      origins: SOAK_ORIGINS.map(({ name }) => name),
+      requests,
+      leastRequests,
+      seconds,
+      seed,
+      timeoutMs: CLIENT_TIMEOUT_MS,
+      answeredFile,
+      fileOrigins: NGINX_ORIGINS,
+    },
+    (done, failures) => {
+      onProgress(done, failures)
+      if (proxy.hasExited()) giveUp.abort()
+    },
+    giveUp.signal,
+  )
+  await schedule.stop()
+  const died = proxy.hasExited() ? proxy.output().slice(-2_000) : undefined
+  const pools =
+    proxy.adminUrl === undefined || died !== undefined ? undefined : await untilPoolsIdle(proxy.adminUrl)
+  const figures = await watch.report()
+  await running[Symbol.asyncDispose]()
+
+  const records = new Map<OriginName, OriginRecord>(
+    SOAK_ORIGINS.map(({ name }) => [name, readOriginLog(origins.logFile(name))]),
+  )
+  const evidence: Evidence = {
+    record: origin => records.get(origin) ?? { processed: new Map(), faults: new Map() },
+    downtimes: schedule.downtimes,
+    writes: origin => writesTo(load, origin),
+  }
+  return {
+    proxy: proxy.name,
+    load,
+    rules: judgeFailures(load.failures, evidence),
+    posts: accountForPosts(
+      Array.from(records.values(), record => record.processed),
+      readLines(answeredFile),
+    ),
+    faults: schedule.counts,
+    process: figures,
+    died,
+    pools,
+    log: proxy.logFile === undefined ? undefined : readConnectorLog(readFileSync(proxy.logFile, 'utf8')),
+  }
+}
+
+function writesTo(load: LoadReport, origin: OriginName): number {
+  const methods = load.origins.find(entry => entry.origin === origin)?.methods
+  return (methods?.['POST'] ?? 0) + (methods?.['PUT'] ?? 0)
+}
+
+function readLines(file: string): string[] {
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'latin1')
+    .split('\n')
+    .filter(line => line !== '')
+}
