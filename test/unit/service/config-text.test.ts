@@ -17,6 +17,7 @@ import { DEFAULT_INGRESS_LIMITS } from '../../../src/ingress/ingress-limits.ts'
 import { formatFault } from '../../../src/service/config/config-fault.ts'
 import { readConfigFile } from '../../../src/service/config/config-file.ts'
 import { readConfigText } from '../../../src/service/config/config-text.ts'
+import { DEFAULT_LOG } from '../../../src/service/config/service-settings.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 
 let directory: string
@@ -109,7 +110,7 @@ origins:
   it('has a bound for requests that are logged as slow: 0 and above, 0 by default', () => {
     const log = (text: string): unknown =>
       settings(`listen: [{ address: 127.0.0.1:0 }]\n${text}\norigins: { a: { url: https://a } }`).log
-    const usual = { level: 'info', format: 'text', slowRequestMs: 0 }
+    const usual = { ...DEFAULT_LOG, slowRequestMs: 0 }
     expect(log('')).toEqual(usual)
     expect(log('log: { slowRequest: 0 }')).toEqual(usual)
     expect(log('log: { slowRequest: 1.5s }')).toEqual({ ...usual, slowRequestMs: 1_500 })
