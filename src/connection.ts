@@ -12,6 +12,7 @@ export type CloseReason =
   | 'surplus' // more connections than the demand and the warm level need
   | 'errors' // `maxErrors` failed exchanges in a row
   | 'ping-failed' // did not answer the check before reuse, or a ping while exchanges were under way
+  | 'unresponsive' // QUIC: its peer acknowledged nothing for three probe timeouts; it ends with what it carries, or as `ping-failed`
   | 'peer-closed' // the peer closed, or said that it will (Connection: close, GOAWAY)
   | 'unexpected-data' // bytes arrived on an idle connection
   | 'timeout' // an exchange was given up because the peer stood still

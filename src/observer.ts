@@ -119,11 +119,12 @@ export interface StateFault {
 /**
  * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data; `early-data-lost`: the connection broke
  * with requests on it that had left in early data; `http3-failed`: HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended
- * before a byte of an answer.
+ * before a byte of an answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer.
  */
 export type RetryReason =
   | 'stale-connection'
   | 'unanswered'
+  | 'unresponsive'
   | 'unprocessed'
   | 'connect-failed'
   | 'too-early'

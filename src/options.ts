@@ -270,6 +270,16 @@ export interface QuicOptions {
   maxSurplusBytes: number
   /** A connection takes no new requests after this many, since the engine keeps about 40 bytes for each stream that ever was. */
   maxRequestsPerConnection: number
+  /**
+   * Client role: a server that acknowledges nothing for three probe timeouts (RFC 9002 6.2.1), and for this long at the least, gets no new requests on that
+   * connection, and those that can be sent again are sent over another one as well. `liveness` ends the connection later. 0: never.
+   */
+  unresponsiveMs: number
+  /**
+   * Client role: nothing came for this long, or what was sent is not acknowledged in time: a request that cannot be sent again waits for an answer to a PING first, which
+   * costs a round trip. 0: it goes at once.
+   */
+  doubtMs: number
   /** Datagrams (RFC 9221) that wait for their reader, or for being sent; more are dropped. 0: none are taken. */
   maxQueuedDatagrams: number
 }
@@ -287,6 +297,8 @@ export const DEFAULT_QUIC_OPTIONS: Readonly<QuicOptions> = {
   maxSendBytesPerSecond: 0,
   maxSurplusBytes: 4_194_304,
   maxRequestsPerConnection: 100_000,
+  unresponsiveMs: 500,
+  doubtMs: 1_000,
   maxQueuedDatagrams: 64,
 }
 

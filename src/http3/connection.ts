@@ -83,6 +83,8 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         enableDatagrams: false,
         rememberedSettings: options.rememberedSettings,
         liveness: options.liveness,
+        // One that can move has a watch of its own over its path.
+        patience: { doubtMs: quic.doubtMs, unresponsiveMs: link.mover === undefined ? quic.unresponsiveMs : 0 },
         events: sessionEvents(host, options, onOutput, () => session),
         keep,
       })

@@ -93,6 +93,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     if (core.isEnded) return
     core.now = now
     this.#isTurning = true
+    this.#watch.onInput()
     try {
       this.#turns.take()
       if (!core.isEnded && this.#isStarted) {
@@ -187,6 +188,11 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     let bytes = 0
     for (const { rest, queuedBytes } of this.#core.table.all()) bytes += queuedBytes + (rest?.length ?? 0)
     return bytes
+  }
+
+  isInDoubt(now: number): boolean {
+    this.#core.now = now
+    return this.#watch.isInDoubt(now)
   }
 
   readiness(request: ExchangeRequest, now: number): Readiness {

@@ -1,4 +1,5 @@
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
+import { AnswerDue } from './answer-due.ts'
 import { StreamFault } from './http3-error.ts'
 import type { InboundMessages } from './inbound-messages.ts'
 import type { SessionCore } from './session-core.ts'
@@ -21,6 +22,13 @@ const MIN_CREDIT_MS = 2_000
 const FAREWELL_ROUND_TRIPS = 10
 const MIN_FAREWELL_MS = 1_000
 
+/** Round trips change slowly, and asking for one costs 20 us. */
+const ROUND_TRIP_EVERY_MS = 1_000
+/** Before anything was measured (RFC 9002 6.2.2). */
+const INITIAL_RTT_MS = 333
+/** Of the peer, unless it says otherwise (RFC 9000 18.2, max_ack_delay). */
+const ACK_DELAY_MS = 25
+
 /** What a session waits for, and asks for: SETTINGS in time, signs of life, answers to pings. */
 export class SessionWatch {
   readonly #core: SessionCore
@@ -34,6 +42,13 @@ export class SessionWatch {
   #seenPackets = 0
   /** Exchanges were under way at the last look, or have begun since. */
   #isBusy = false
+  readonly #answer: AnswerDue
+  readonly #doubtMs: number
+  /** What had come at the last turn, and when that was. */
+  #seenBytes = 0
+  #heardAt: number
+  #ptoMs = 3 * INITIAL_RTT_MS + ACK_DELAY_MS
+  #ptoUntil = -NEVER
   /** The packets that had come when a ping was asked for. */
   #pingedAt: number | undefined
 
@@ -43,15 +58,26 @@ export class SessionWatch {
     const options = core.options.liveness ?? NO_LIVENESS
     // No server counts the PINGs of QUIC, which keep no stream waiting, and each is lost with its packet.
     this.#liveness = new Liveness({ ...options, quietIntervalMs: 1, isLossy: true })
+    const { unresponsiveMs = 0, doubtMs = 0 } = core.options.patience ?? {}
+    this.#answer = new AnswerDue(unresponsiveMs)
+    this.#doubtMs = doubtMs
+    this.#heardAt = core.now
     const idle = lookMs(options.idleIntervalMs)
     this.#lookMs = { busy: Math.min(lookMs(options.intervalMs), idle), idle }
   }
 
   get nextAt(): number {
-    return Math.min(this.#deadlines.nextAt, this.#liveness.nextAt, this.#lookAt)
+    return Math.min(this.#deadlines.nextAt, this.#liveness.nextAt, this.#lookAt, this.#answer.nextAt)
+  }
+
+  /** The peer may be gone, for all that we know: see QuicOptions.doubtMs. */
+  isInDoubt(now: number): boolean {
+    if (this.#doubtMs === 0 || !this.#core.quic.isEstablished) return false
+    return this.#answer.isInDoubt || now - this.#heardAt >= this.#doubtMs
   }
 
   start(): void {
+    this.#heardAt = this.#core.now
     this.#liveness.start(this.#core.now)
     this.#lookAt = this.#core.now + this.#lookMs.idle
   }
@@ -100,6 +126,7 @@ export class SessionWatch {
     // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins again behind it.
     this.#deadlines.met('farewell')
     const { quic, now } = this.#core
+    if (!this.#answer.isDue) this.#expectAnswer()
     if (this.#lookMs.busy === NEVER || this.#isBusy) return
     this.#isBusy = true
     // What came while nobody looked is no answer to what begins here.
@@ -120,10 +147,19 @@ export class SessionWatch {
   ping(): void {
     const { quic } = this.#core
     this.#pingedAt = quic.stats().receivedPackets
-    quic.ping()
+    this.#ping()
   }
 
-  /** Something may have come. */
+  /** Something may have come: before anything follows from it. */
+  onInput(): void {
+    const { receivedBytes } = this.#core.quic
+    if (receivedBytes === this.#seenBytes) return
+    this.#seenBytes = receivedBytes
+    this.#heardAt = this.#core.now
+    this.#answer.onHeard()
+  }
+
+  /** What came has been acted on. */
   onTurn(): void {
     if (this.#pingedAt === undefined || this.#core.isEnded) return
     if (this.#core.quic.stats().receivedPackets === this.#pingedAt) return
@@ -147,7 +183,31 @@ export class SessionWatch {
       else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
     }
     if (!core.isEnded && Math.min(this.#liveness.nextAt, this.#lookAt) <= core.now) this.#checkLiveness()
+    if (!core.isEnded && this.#answer.nextAt <= core.now) this.#checkAnswer()
     return core.isEnded ? [] : due
+  }
+
+  #ping(): void {
+    this.#core.quic.ping()
+    if (!this.#answer.isDue) this.#expectAnswer()
+  }
+
+  #expectAnswer(): void {
+    const { quic, now } = this.#core
+    if (now >= this.#ptoUntil) {
+      // The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not tell it later.
+      this.#ptoMs = 3 * (quic.stats().rttMs || INITIAL_RTT_MS) + ACK_DELAY_MS
+      this.#ptoUntil = now + ROUND_TRIP_EVERY_MS
+    }
+    this.#answer.onSent(this.#ptoMs, now)
+  }
+
+  #checkAnswer(): void {
+    const core = this.#core
+    this.onInput() // a turn of the owner's may be due
+    const verdict = this.#answer.onTimer(core.now)
+    if (verdict === 'ask') core.quic.ping()
+    else if (verdict === 'unresponsive') core.events.onUnresponsive?.()
   }
 
   #breakSlowHeads(): void {
@@ -169,7 +229,7 @@ export class SessionWatch {
     const core = this.#core
     this.#look()
     const verdict = this.#liveness.onTimer(this.#isBusy, core.now)
-    if (verdict === 'ask') core.quic.ping()
+    if (verdict === 'ask') this.#ping()
     else if (verdict === 'dead') {
       const message = this.#liveness.deathMessage
       core.end({ code: 'H3_NO_ERROR', message, cause: 'silent' }, undefined, () =>

@@ -2,7 +2,7 @@ import type { ClientSession, ClientSessionEvents } from '../multiplex/client-ses
 import type { RequestHead } from '../multiplex/message-head.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents } from '../multiplex/stream-events.ts'
-import type { Http3Options, LivenessOptions } from '../options.ts'
+import type { Http3Options, LivenessOptions, QuicOptions } from '../options.ts'
 import type { QuicConnection, QuicHandshake } from '../quic/engine.ts'
 import type { Settings } from './settings.ts'
 
@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly rememberedSettings?: Settings | undefined
   /** Default: nobody asks. */
   readonly liveness?: LivenessOptions | undefined
+  /** Client role: see QuicOptions. Default: no peer is in doubt. */
+  readonly patience?: Pick<QuicOptions, 'unresponsiveMs' | 'doubtMs'> | undefined
   readonly events: SessionEvents
   /** The version of a borrowed chunk that may be kept; called within onTurn(). */
   readonly keep: (chunk: Buffer) => Buffer

@@ -41,6 +41,11 @@ export interface ClientSession {
   readonly nextTimeoutAt: number
   /** What is opened now is sent before the handshake is complete. */
   readonly isInEarlyData: boolean
+  /**
+   * The peer may be gone without our knowing: a request that cannot be sent twice is to wait for an answer to ping() first, which comes or is followed by
+   * onUnresponsive or the end. Left out: whoever carries the bytes knows.
+   */
+  isInDoubt?(now: number): boolean
   /** A `later` may be bounded: see nextTimeoutAt. */
   readiness(request: ExchangeRequest, now: number): Readiness
   /**
@@ -70,6 +75,8 @@ export interface ClientSessionEvents {
   /** A stream is gone and its place is free. Called before the stream's own last event. `failed`: see ConnectionListener. */
   onStreamClosed(stream: Stream, failed: boolean): void
   onPong(): void
+  /** Nothing comes from the peer, where it owes acknowledgements: it may be gone. Streams that are open go on. Client role. */
+  onUnresponsive?(): void
   /** ORIGIN (RFC 8336, RFC 9412): the origins that the connection is good for, as ASCII serializations. */
   onOrigins(origins: readonly string[]): void
   /** A defence took effect: the name of its limit. */

@@ -8,7 +8,7 @@ import type {
   KeepAliveHint,
 } from '../connection.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import { TransportError } from '../errors.ts'
+import { type ErrorCode, TransportError } from '../errors.ts'
 import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
 import type { Protocol } from '../protocol.ts'
 import type { UnreadProbe } from '../stream-socket.ts'
@@ -117,6 +117,8 @@ export class MultiplexedConnection implements Connection {
   #wasIdle = false
   /** The session has ended while a stream was being reset. */
   #heldEnd: SessionEnd | undefined
+  /** Exchanges that wait until it is known whether the peer is still there. */
+  readonly #doubtful = new Set<ClientExchange>()
   /** Exchanges that wait until the session is ready for them. */
   #waiting: ClientExchange[] = []
   readonly #tunnels = new Map<Stream, ClientExchange>()
@@ -195,8 +197,11 @@ export class MultiplexedConnection implements Connection {
         new TransportError('MM_CONNECTION_CLOSED', 'the connection takes no more requests'),
         false,
       )
-    } else if (this.#mayHaveEnded(request)) this.#openAfterPoll(exchange)
-    else this.#openWhenReady(exchange)
+    } else {
+      const doubt = isRepeatable(request) ? undefined : this.#doubt()
+      if (doubt === undefined) this.#openWhenReady(exchange)
+      else this.#openWhenSure(exchange, doubt)
+    }
   }
 
   ping(signal?: AbortSignal): Promise<void> {
@@ -240,22 +245,24 @@ export class MultiplexedConnection implements Connection {
 
   // Exchanges
 
-  /**
-   * The end of an idle connection may lie unread in the kernel, and the request could not be sent again: a loop that is late would write it to nobody. Where
-   * others are under way, something unread is what they wait for.
-   */
-  #mayHaveEnded(request: ExchangeRequest): boolean {
-    if (this.#hasUnread === undefined || this.#table.size > 1 || isRepeatable(request)) return false
-    return this.#hasUnread() !== false
+  /** What is to be done before a request leaves that could not be sent again. Undefined: nothing speaks against the connection. */
+  #doubt(): 'unanswered' | 'unread' | undefined {
+    if (this.#session.isInDoubt?.(this.#table.now) === true) return 'unanswered'
+    // A loop that is late has not read the end of an idle connection. Where others are under way, something unread is what they wait for.
+    if (this.#hasUnread === undefined || this.#table.size > 1) return undefined
+    return this.#hasUnread() === false ? undefined : 'unread'
   }
 
-  #openAfterPoll(exchange: ClientExchange): void {
-    afterPoll(() => {
-      if (!exchange.isPending) return
+  #openWhenSure(exchange: ClientExchange, doubt: 'unanswered' | 'unread'): void {
+    const open = (): void => {
+      if (!this.#doubtful.delete(exchange) || !exchange.isPending) return
       this.#table.touch()
-      if (this.#state === 'open') this.#openWhenReady(exchange)
-      else exchange.fail(new TransportError('MM_REFUSED', 'the connection takes no more requests'), false)
-    })
+      this.#openWhenReady(exchange)
+    }
+    this.#doubtful.add(exchange)
+    if (doubt === 'unread') afterPoll(open)
+    else this.ping().then(open, () => {}) // who is not answered falls with the connection
+    this.#cover()
   }
 
   #openWhenReady(exchange: ClientExchange): void {
@@ -358,6 +365,7 @@ export class MultiplexedConnection implements Connection {
         if (this.#tunnels.size > 0) this.#releaseTunnel(stream, failed && this.#loss?.fault !== 'local')
       },
       onPong: () => this.#ping.onPong(),
+      onUnresponsive: () => this.#onUnresponsive(),
       onOrigins: origins => void (this.#originSet = addOrigins(this.#originSet, origins)),
       onDefence: limit => this.#onDefence?.(limit),
       onEnding: end => {
@@ -379,6 +387,14 @@ export class MultiplexedConnection implements Connection {
       for (const exchange of waiting) if (exchange.isPending) this.#openWhenReady(exchange)
     }
     if (this.#state === 'open') this.#listener.onCapacityChanged(this)
+  }
+
+  /** What is under way may still be answered, or not, as liveness finds out. */
+  #onUnresponsive(): void {
+    if (this.#state !== 'open') return
+    this.#tellDraining('unresponsive')
+    this.#refuseWaiting('MM_CONNECTION_CLOSED')
+    this.#session.drain(this.#table.now)
   }
 
   #onEnd(end: SessionEnd): void {
@@ -428,11 +444,12 @@ export class MultiplexedConnection implements Connection {
   }
 
   /** What was not given to the session yet never will be. */
-  #refuseWaiting(): void {
-    const waiting = this.#waiting
+  #refuseWaiting(code: ErrorCode = 'MM_REFUSED'): void {
+    const waiting = [...this.#waiting, ...this.#doubtful]
     this.#waiting = []
+    this.#doubtful.clear()
     for (const exchange of waiting) {
-      exchange.fall(new TransportError('MM_REFUSED', 'the connection takes no more requests'))
+      exchange.fall(new TransportError(code, 'the connection takes no more requests', { processed: 'no' }))
     }
   }
 

@@ -7,6 +7,7 @@ import {
   type ExchangeController,
   type ExchangeHandler,
   type ExchangeRequest,
+  isRepeatable,
   isReplayableBody,
   isSafeMethod,
 } from '../exchange.ts'
@@ -19,7 +20,7 @@ import { EarlierTries } from './earlier-tries.ts'
 import { exchangeEnded } from './exchange-ended.ts'
 import { ExchangeWay } from './exchange-way.ts'
 import { speaksAgainstLane } from './failure-blame.ts'
-import type { Http3Path } from './http3-paths.ts'
+import type { Http3Path, PathUser } from './http3-paths.ts'
 import type { Lane } from './lane.ts'
 import type { Racer } from './lane-race.ts'
 import type { OriginEntry } from './origin-entry.ts'
@@ -35,10 +36,10 @@ import { withAltUsed } from './with-alt-used.ts'
  *
  * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
  *
- * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy over TCP beside it; the first of the two that answers
+ * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy beside it; the first of the two that answers
  * becomes the exchange, and whatever the other one still says is not heard.
  */
-export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange {
+export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange, PathUser {
   readonly #entry: OriginEntry
   /** Changes when it is sent again: it does not leave in early data twice. */
   #request: ExchangeRequest
@@ -254,7 +255,8 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     const first = this.#controller
     this.#noteTry('http3-failed', error)
     this.#way.onMoved(lane, connection, reused)
-    this.#path = undefined
+    this.#path?.leave(this)
+    this.#path = this.#entry.lanes.pathOf(connection)
     this.#rescue = undefined
     this.#controller = controller
     this.#connection = connection
@@ -262,7 +264,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#leasedAt = leasedAt
     this.#waitedMs += queueMs
     this.#retries += 1
-    this.#entry.onRetry('http3-failed', error)
+    this.#entry.onRetry(lane.name === 'h3' ? 'unresponsive' : 'http3-failed', error)
     this.#tooEarly = undefined
     if (isFirstOut) first?.abort(error)
     this.#handler.onRequestStart(controller)
@@ -281,22 +283,39 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     const { fallback } = lanes
     const path = lanes.pathOf(connection)
     this.#path = path
+    path?.join(this)
     if (path === undefined || !this.#isHarmless || fallback === undefined) return
-    this.#rescue = new Rescue({
+    this.#rescue = this.#makeRescue(path)
+    this.#rescue.start()
+  }
+
+  /** Whoever can be sent twice is, over another connection; the others wait for what becomes of this one. */
+  onPathUnresponsive(): void {
+    const { body, upgrade } = this.#request
+    const path = this.#path
+    if (path === undefined || this.#phase !== 'active' || this.#isCommitted || upgrade !== undefined) return
+    if (!isRepeatable(this.#request) || (body !== null && !(body instanceof Uint8Array))) return
+    this.#rescue ??= this.#makeRescue(path)
+    this.#rescue.onPathUnresponsive()
+  }
+
+  #makeRescue(path: Http3Path): Rescue {
+    return new Rescue({
       exchange: this,
       entry: this.#entry,
       clock: this.#clock,
       request: this.#request,
       path,
       leasedAt: this.#leasedAt,
-      fallback,
+      lane: this.#way.lane,
+      fallback: this.#entry.lanes.fallback,
     })
-    this.#rescue.start()
   }
 
   #commit(): void {
     if (this.#isCommitted) return
     this.#isCommitted = true
+    this.#path?.leave(this)
     this.#path?.onAnswered()
     this.#dropRescue()
   }
@@ -309,6 +328,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   // Replays and the end
 
   #onTryFailed(error: TransportError): void {
+    this.#path?.leave(this)
     if (this.#entry.lanes.isChoosing && this.#way.streams > 0 && speaksAgainstLane(error))
       this.#sample(0, true)
     this.#way.leaveLane()
@@ -451,6 +471,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   #end(error: TransportError | undefined): void {
     this.#waitedMs = this.queueMs
     this.#phase = 'done'
+    this.#path?.leave(this)
     this.#noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#entry.hold.release()

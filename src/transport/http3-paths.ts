@@ -11,6 +11,12 @@ export interface Http3PathHost {
   onPathFailed(path: Http3Path, because: string): void
 }
 
+/** An exchange whose request is out over a path, and that has no answer yet. */
+export interface PathUser {
+  /** Nothing comes over the path any more. */
+  onPathUnresponsive(): void
+}
+
 /**
  * The way of one HTTP/3 connection, as far as requests on it have tried it. UDP may be dropped at any time without a word: a firewall that lets the
  * handshake through, a NAT that forgets, a server that handshakes and does no more.
@@ -24,6 +30,9 @@ export class Http3Path {
   readonly quic: QuicConnection
   readonly #host: Http3PathHost
   #hasFailed = false
+  readonly #users = new Set<PathUser>()
+  /** What had been received when it was found unresponsive. */
+  #unresponsiveAt: number | undefined
   /** Requests that TCP answered before. */
   #overtakings = 0
 
@@ -46,6 +55,26 @@ export class Http3Path {
   /** HTTP/3 was blamed for it: what still waits for an answer here is no guess any more. */
   get hasFailed(): boolean {
     return this.#hasFailed
+  }
+
+  /** Until it has an answer, or waits for none over this path. */
+  join(user: PathUser): void {
+    this.#users.add(user)
+  }
+
+  leave(user: PathUser): void {
+    this.#users.delete(user)
+  }
+
+  /** The connection takes no new requests, since its peer owes acknowledgements and sends nothing. */
+  onUnresponsive(): void {
+    this.#unresponsiveAt = this.quic.receivedBytes
+    for (const user of [...this.#users]) user.onPathUnresponsive()
+  }
+
+  /** It was found unresponsive, and nothing has come since. */
+  get isUnresponsive(): boolean {
+    return this.#unresponsiveAt === this.quic.receivedBytes
   }
 
   /** Makes a peer that lives say something, and so tells one that thinks from a way that has died under the request. */

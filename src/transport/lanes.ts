@@ -262,6 +262,11 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     this.onEvidence()
   }
 
+  /** It takes no new requests: those under way that can be sent again go over another one as well. */
+  onUnresponsive(connection: Connection): void {
+    this.#paths.get(connection)?.onUnresponsive()
+  }
+
   /** Gives the connection no more exchanges, whichever lane has it. */
   retire(connection: Connection, reason: CloseReason): void {
     for (const { pool } of this.#lanes) pool.retire(connection, reason)

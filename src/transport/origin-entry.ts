@@ -391,6 +391,8 @@ export class OriginEntry {
       this.#learnOrigins(connection)
     }
     this.#parts.observer(event)
+    if (event.type === 'connection-draining' && event.reason === 'unresponsive')
+      this.lanes.onUnresponsive(event.connection)
   }
 
   #onOpened(connection: Connection, purpose: ConnectorConfig['purpose']): void {

@@ -22,6 +22,8 @@ export const QUIC_RANGES: OptionRanges<NumericQuicOptions> = {
   maxUdpPayloadBytes: { min: 1200, max: 16_383 }, // RFC 9000 14.1; the engine cuts what is above
   maxBurstBytes: { min: 16_384, max: MAX_WINDOW }, // below, an initial window would not leave at once (RFC 9002 7.2)
   maxSendBytesPerSecond: { min: 0, max: Number.MAX_SAFE_INTEGER },
+  unresponsiveMs: { min: 0, max: MAX_MS },
+  doubtMs: { min: 0, max: MAX_MS },
   maxQueuedDatagrams: { min: 0, max: 65_536 },
 }
 

@@ -88,7 +88,7 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
   }
   if (error.processed === 'no') {
     if (error.code === 'MM_HEADERS_TIMEOUT') return NO
-    const wantsFresh = failed.reused && error.code !== 'MM_REFUSED'
+    const wantsFresh = (failed.reused || failed.isPathDead) && error.code !== 'MM_REFUSED'
     // One that ends before it has carried anything is no sign of a reload.
     const isReload = failed.isConnectionEnding && failed.reused
     const most = isReload ? Math.max(maxRetries, MAX_ENDINGS) : maxRetries
@@ -131,7 +131,7 @@ export function needsHttp1(error: TransportError): boolean {
 
 /** The ends of connections whose peer did not say anything any more. */
 export function isPathDead(endedBy: CloseReason | undefined): boolean {
-  return endedBy === 'path-failed' || endedBy === 'ping-failed'
+  return endedBy === 'path-failed' || endedBy === 'ping-failed' || endedBy === 'unresponsive'
 }
 
 /** The words for a connection that ended under an exchange, whoever did it and however. */

@@ -23,20 +23,25 @@ export interface RescueParts {
   readonly exchange: RescuedExchange
   readonly entry: OriginEntry
   readonly clock: Clock
-  /** What was sent over `path`, at `leasedAt`: safe, and without a body. */
+  /** What was sent over `path`, at `leasedAt`: it may be sent twice, and its body is in memory. */
   readonly request: ExchangeRequest
   readonly path: Http3Path
   readonly leasedAt: number
-  /** Where the second copy goes. */
-  readonly fallback: Lane
+  /** The lane of the path. */
+  readonly lane: Lane
+  /** TCP, where the second copy goes first. Undefined: there is none. */
+  readonly fallback: Lane | undefined
 }
 
 /**
  * What stands by a request over HTTP/3 until it is answered. When nothing comes in time, and the way looks as if it were to blame, it sends a second
- * copy over TCP, and says which of the two counts: the first that answers.
+ * copy, and says which of the two counts: the first that answers. Where the copy goes:
+ * 1. Over TCP, where there is TCP and the budget allows it; where the path was blamed already that is free, as on a connection that broke (rule 7 of the replays).
+ * 2. Over a new connection of HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs). The first time is free: a handshake that was answered
+ *    while the path is still silent says that the origin is there and the connection is not.
  *
  * `watching` -> `trying` when the second copy goes -> `over` when either has an answer, when the second one fails, or when the exchange does not
- * wait for this any more (`watching` -> `over`, too). There is one second copy at most.
+ * wait for this any more (`watching` -> `over`, too). There is one second copy at a time; of an unresponsive path it is tried again when it came to nothing.
  */
 export class Rescue implements AwaitedAnswer, SecondTryJudge {
   readonly #parts: RescueParts
@@ -46,6 +51,9 @@ export class Rescue implements AwaitedAnswer, SecondTryJudge {
   #second: SecondTry | undefined
   /** Of the first copy, which has failed while the second one is out. */
   #firstError: TransportError | undefined
+  #tries = 0
+  /** Rule 2. */
+  #isFresh = false
 
   constructor(parts: RescueParts) {
     this.#parts = parts
@@ -55,6 +63,11 @@ export class Rescue implements AwaitedAnswer, SecondTryJudge {
   start(): void {
     const { entry, path, leasedAt } = this.#parts
     entry.lanes.answers.add(this, leasedAt + path.patienceMs)
+  }
+
+  /** The path is unresponsive. */
+  onPathUnresponsive(): void {
+    if (this.#phase === 'watching') this.#sendAgain(this.#parts.clock.now())
   }
 
   /** The first copy is over, and the second one decides. */
@@ -85,23 +98,32 @@ export class Rescue implements AwaitedAnswer, SecondTryJudge {
   onOverdue(): void {
     const { entry, clock, path } = this.#parts
     const now = clock.now()
-    if (!path.isSuspect(this.#receivedBytes)) {
+    if (path.isSuspect(this.#receivedBytes)) {
+      if (this.#sendAgain(now)) return
+    } else {
       this.#receivedBytes = path.receivedBytes
       path.check()
-    } else if (path.hasFailed || entry.retryBudget.withdraw(now)) {
-      // On a path that has failed it is free, as on a connection that broke (rule 7 of the replays).
-      this.#sendAgain()
-      return
     }
     entry.lanes.answers.add(this, now + path.patienceMs)
   }
 
-  #sendAgain(): void {
-    const { exchange, clock, request, fallback } = this.#parts
+  #sendAgain(now: number): boolean {
+    const { entry, path, lane, fallback } = this.#parts
+    const { retryBudget } = entry
+    if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now))) this.#send(fallback, false) // 1
+    else if (path.isUnresponsive && (this.#tries === 0 || retryBudget.withdraw(now))) this.#send(lane, true) // 2
+    else return false
+    return true
+  }
+
+  #send(lane: Lane, fresh: boolean): void {
+    const { exchange, clock, request } = this.#parts
     this.#phase = 'trying'
+    this.#tries += 1
+    this.#isFresh = fresh
     const copy = request.mayBeEarly === true ? { ...request, mayBeEarly: false } : request
-    this.#second = new SecondTry(this, exchange, fallback, copy, () => clock.now())
-    this.#second.start()
+    this.#second = new SecondTry(this, exchange, lane, copy, () => clock.now())
+    this.#second.start(fresh)
   }
 
   // The second try's side: SecondTryJudge
@@ -112,18 +134,29 @@ export class Rescue implements AwaitedAnswer, SecondTryJudge {
     this.#second = undefined // it is the exchange now
     const { exchange, clock, path, leasedAt } = this.#parts
     const now = clock.now()
-    path.onOvertaken(this.#receivedBytes, now - leasedAt, now - answered.leasedAt)
+    if (!this.#isFresh) path.onOvertaken(this.#receivedBytes, now - leasedAt, now - answered.leasedAt)
     if (this.#firstError !== undefined) return exchange.onRescued(answered, this.#firstError, false)
-    const error = new TransportError('MM_HEADERS_TIMEOUT', 'HTTP/3 gave no answer, and TCP did', {
-      processed: 'unknown',
-    })
+    const message = this.#isFresh
+      ? 'the connection gave no answer, and a new one did'
+      : 'HTTP/3 gave no answer, and TCP did'
+    const error = new TransportError('MM_HEADERS_TIMEOUT', message, { processed: 'unknown' })
     return exchange.onRescued(answered, error, true)
   }
 
   onSecondTryFailed(): void {
     if (this.#phase !== 'trying') return
-    this.#phase = 'over'
     this.#second = undefined
-    if (this.#firstError !== undefined) this.#parts.exchange.onRescueFailed(this.#firstError)
+    const { exchange, entry, clock, path } = this.#parts
+    if (this.#firstError === undefined && path.isUnresponsive) {
+      this.#phase = 'watching'
+      entry.lanes.answers.add(this, clock.now() + path.patienceMs)
+      return
+    }
+    this.#phase = 'over'
+    if (this.#firstError !== undefined) exchange.onRescueFailed(this.#firstError)
+  }
+
+  isSecondTryWanted(): boolean {
+    return !this.#isFresh || this.#firstError !== undefined || this.#parts.path.isUnresponsive
   }
 }

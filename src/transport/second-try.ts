@@ -5,6 +5,7 @@ import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../ex
 import type { HeaderList } from '../headers.ts'
 import type { Waiter } from '../pool/pool.ts'
 import type { Lane } from './lane.ts'
+import { withAltUsed } from './with-alt-used.ts'
 
 /** A second try with an answer. */
 export interface AnsweredTry {
@@ -23,14 +24,16 @@ export interface SecondTryJudge {
   onSecondTryAnswered(answered: AnsweredTry): boolean
   /** It came to nothing. */
   onSecondTryFailed(): void
+  /** It has a connection: whether it is to be sent still. */
+  isSecondTryWanted(): boolean
 }
 
 /** Where it stands. `waiting` for a connection; `sent`; `adopted`: its answer is the exchange's; `over`: given up or failed. */
 type Phase = 'waiting' | 'sent' | 'adopted' | 'over'
 
 /**
- * A second copy of a safe request, over another lane, while the first one is still out. The first answer of the two is the exchange's. It
- * never writes a body, and it says nothing to the caller before it has an answer.
+ * A second copy of a request that may be sent twice, over another lane or another connection, while the first one is still out. The first answer of the two is
+ * the exchange's. Its body, if it has one, is in memory, and it says nothing to the caller before it has an answer.
  */
 export class SecondTry implements Waiter, ExchangeHandler {
   readonly #judge: SecondTryJudge
@@ -60,9 +63,10 @@ export class SecondTry implements Waiter, ExchangeHandler {
     this.#now = now
   }
 
-  start(): void {
+  /** `fresh`: only a new connection will do. */
+  start(fresh: boolean): void {
     this.#startedAt = this.#now()
-    this.#lane.pool.acquire(this, false, true)
+    this.#lane.pool.acquire(this, fresh, true)
   }
 
   /** The exchange has its answer, or has ended. */
@@ -76,11 +80,17 @@ export class SecondTry implements Waiter, ExchangeHandler {
   }
 
   onLease(connection: Connection, reused: boolean): void {
+    if (!this.#judge.isSecondTryWanted()) {
+      this.#lane.pool.release(connection)
+      this.#fail()
+      return
+    }
     this.#phase = 'sent'
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = this.#now()
-    connection.open(this.#request, this)
+    const { altUsed } = connection
+    connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
   }
 
   onLeaseFailed(): void {
