@@ -6,6 +6,7 @@ import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
+import { registerResolverMetrics } from './register-resolver-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
 
@@ -33,6 +34,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
+    registerResolverMetrics(this.registry, () => sources.transportStats().resolver)
     collectDefaultMetrics({ register: this.registry })
   }
 

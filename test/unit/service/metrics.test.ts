@@ -109,8 +109,9 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
 
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
+  const resolver = { answered: 0, failed: 0, stale: 0 }
   const metrics = new ServiceMetrics({
-    transportStats: () => ({ pools: [{ ...POOL, ...pool }], leaving: [], totalConnections: 10 }),
+    transportStats: () => ({ pools: [{ ...POOL, ...pool }], leaving: [], totalConnections: 10, resolver }),
     ingressStats: () => [ingress],
   })
   metrics.configure([{ name: 'shop', origin: SHOP }])
