@@ -63,7 +63,6 @@ export type {
   PoolOptions,
   QuicCongestionControl,
   QuicOptions,
-  ResolverOptions,
   ResponseLimits,
   RetryOptions,
   SocketOptions,
@@ -78,7 +77,6 @@ export {
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
-  DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
@@ -93,6 +91,7 @@ export type { ProtocolCount, ProtocolCounts } from './pool/protocol-counts.ts'
 export * from './pool/sizing.ts'
 export type { Protocol } from './protocol.ts'
 export { type QlogObserver, type QlogOptions, qlogObserver } from './qlog/qlog-observer.ts'
+export { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from './resolver-options.ts'
 export type {
   Finding,
   ProbedAddress,

@@ -513,31 +513,3 @@ export const DEFAULT_TICKET_STORE_OPTIONS: Readonly<TicketStoreOptions> = {
   defaultLifetimeMs: 7_200_000,
   maxLifetimeMs: 604_800_000,
 }
-
-/** Name resolution, over all origins. The system's resolver tells no TTL, so that the cache is short. */
-export interface ResolverOptions {
-  /** How long an answer is used again. 0: every connect asks anew (askers at the same time still share one query). */
-  dnsCacheMs: number
-  /** How long a failure is used again. */
-  dnsNegativeCacheMs: number
-  /** Host names in the cache; the one unused for longest makes room. */
-  maxDnsEntries: number
-  /**
-   * How often the addresses of this machine are looked at. When they have changed, answers are forgotten and HTTP/3 may be tried again where it failed.
-   * 0: never.
-   */
-  networkCheckMs: number
-  /**
-   * How often the name of an origin is looked up again while its connections carry requests; those to addresses that have left the answers for good are
-   * drained, at most a tenth of them per second. Answers out of the cache do not count, so that it is of no use below `dnsCacheMs`. 0: never.
-   */
-  dnsRefreshMs: number
-}
-
-export const DEFAULT_RESOLVER_OPTIONS: Readonly<ResolverOptions> = {
-  dnsCacheMs: 30_000,
-  dnsNegativeCacheMs: 1_000,
-  maxDnsEntries: 1024,
-  networkCheckMs: 5_000,
-  dnsRefreshMs: 30_000,
-}

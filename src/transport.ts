@@ -1,14 +1,15 @@
 import { type Clock, systemClock } from './clock.ts'
 import { descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { TransportDispatcher } from './dispatcher.ts'
+import type { Lookup } from './dns/address-resolver.ts'
 import { abortError, asTransportError, TransportError } from './errors.ts'
 import { type ExchangeHandler, isSafeMethod } from './exchange.ts'
 import type { TransportEvent } from './observer.ts'
-import { DEFAULT_GLOBAL_LIMITS, DEFAULT_RESOLVER_OPTIONS, type GlobalLimits } from './options.ts'
+import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './options.ts'
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
+import { DEFAULT_RESOLVER_OPTIONS } from './resolver-options.ts'
 import type { ProbeReport } from './select/probe/probe-report.ts'
-import type { Lookup } from './select/resolve.ts'
 import type {
   DispatcherOptions,
   DispatchHandle,
@@ -42,7 +43,7 @@ import { RequestedExchange } from './transport/requested-exchange.ts'
 export interface TransportEnvironment {
   readonly clock: Clock
   readonly random: () => number
-  /** How names are looked up. Default: by the system. */
+  /** How names are looked up. Default: as `resolver.addresses` says. */
   readonly lookup?: Lookup | undefined
 }
 
@@ -218,6 +219,7 @@ class PooledTransport implements Transport {
       leaving: Array.from(this.#leaving, entry => entry.stats()),
       totalConnections: this.#pools.totalConnections,
       deferredDials: this.#maker.dialTurns.deferred,
+      resolver: this.#maker.resolver.counts,
     }
   }
 

@@ -14,6 +14,8 @@ export interface AskOptions {
   readonly tryTimeoutMs: number
   /** How often the servers are gone through. */
   readonly rounds: number
+  /** How many times as long a try takes in each later round. */
+  readonly laterTryTimes: number
 }
 
 /**
@@ -22,7 +24,7 @@ export interface AskOptions {
  */
 export async function askServers(
   question: DnsQuestion,
-  { servers, clock, tryTimeoutMs, rounds }: AskOptions,
+  { servers, clock, tryTimeoutMs, rounds, laterTryTimes }: AskOptions,
   signal: AbortSignal,
 ): Promise<DnsReply> {
   if (servers.length === 0) throw new TransportError('MM_DNS_FAILED', 'there is no DNS server to ask')
@@ -30,7 +32,7 @@ export async function askServers(
   let isSilent = true
   for (let round = 0; round < rounds; round++) {
     for (const server of servers) {
-      const ask: Ask = { server, clock, timeoutMs: tryTimeoutMs, signal }
+      const ask: Ask = { server, clock, timeoutMs: tryTimeoutMs * laterTryTimes ** round, signal }
       let outcome = await askServer(question, ask, true)
       // From before EDNS(0): RFC 6891 section 7.
       const isOld = outcome.kind === 'refused' && outcome.rcode === RCODE.formatError

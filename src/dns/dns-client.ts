@@ -1,22 +1,24 @@
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { abortError, asTransportError, TransportError } from '../errors.ts'
 import { type LookedUpAddress, readAddresses } from '../select/dns/address-answers.ts'
 import type { DnsQuestion, DnsReply } from '../select/dns/dns-message.ts'
 import { isDnsName, neverAskedBecause, normalName } from '../select/dns/dns-name.ts'
-import { askServers } from './ask-servers.ts'
-import { type DnsServer, parseDnsServer, systemDnsServers } from './dns-server.ts'
+import { type AskOptions, askServers } from './ask-servers.ts'
+import { type DnsServer, formatDnsServer, parseDnsServer, systemDnsServers } from './dns-server.ts'
 import { QueryGate } from './query-gate.ts'
 import { SharedQuery } from './shared-query.ts'
 
 export interface DnsClientOptions {
   readonly clock: Clock
-  /** `address`, `address:port` or `[v6]:port`. Default: those of the system, as they are at each query. */
-  readonly servers?: readonly string[]
+  /** `address`, `address:port` or `[v6]:port`; or what says where to ask, at each query. Default: those of the system. */
+  readonly servers?: readonly string[] | (() => readonly DnsServer[])
   /** One try with one server. Default: 1000. */
   readonly tryTimeoutMs?: number
   /** How often the servers are gone through. Default: 2. */
   readonly rounds?: number
-  /** A query as a whole, waiting for its turn included. Default: 5000. */
+  /** How many times as long a try takes in each later round. Default: 1. */
+  readonly laterTryTimes?: number
+  /** A query as a whole, waiting for its turn included. 0: as long as its tries take. Default: 5000. */
   readonly timeoutMs?: number
   /** Queries that run at once. Default: 64. */
   readonly maxConcurrent?: number
@@ -31,9 +33,8 @@ export interface DnsClientOptions {
  */
 export class DnsClient {
   readonly #clock: Clock
-  readonly #servers: readonly DnsServer[] | undefined
-  readonly #tryTimeoutMs: number
-  readonly #rounds: number
+  readonly #servers: () => readonly DnsServer[]
+  readonly #tries: Pick<AskOptions, 'tryTimeoutMs' | 'rounds' | 'laterTryTimes'>
   readonly #timeoutMs: number
   readonly #gate: QueryGate
   readonly #shared = new Map<string, SharedQuery<DnsReply>>()
@@ -41,9 +42,11 @@ export class DnsClient {
   /** Throws MM_INVALID_ARGUMENT for a server that is no address. */
   constructor(options: DnsClientOptions) {
     this.#clock = options.clock
-    this.#servers = options.servers?.map(parseDnsServer)
-    this.#tryTimeoutMs = options.tryTimeoutMs ?? 1000
-    this.#rounds = options.rounds ?? 2
+    const { servers = systemDnsServers } = options
+    const given = typeof servers === 'function' ? undefined : servers.map(parseDnsServer)
+    this.#servers = typeof servers === 'function' ? servers : () => given ?? []
+    const { tryTimeoutMs = 1000, rounds = 2, laterTryTimes = 1 } = options
+    this.#tries = { tryTimeoutMs, rounds, laterTryTimes }
     this.#timeoutMs = options.timeoutMs ?? 5000
     this.#gate = new QueryGate(options.maxConcurrent ?? 64, options.maxWaiting ?? 1024)
   }
@@ -99,16 +102,16 @@ export class DnsClient {
   #start(key: string, question: DnsQuestion): SharedQuery<DnsReply> {
     const shared = new SharedQuery<DnsReply>(() => {
       this.#shared.delete(key)
-      deadline.cancel()
+      deadline?.cancel()
     })
-    const deadline = this.#clock.setTimer(this.#timeoutMs, () => {
-      const message = `${question.name} (${question.type}) was not answered within ${this.#timeoutMs} ms`
+    const deadline = this.#setDeadline(() => {
+      const message = `${question.name} (${question.type}) was not answered within ${this.#timeoutMs} ms, by ${this.#names()}`
       this.#shared.delete(key)
       shared.fail(new TransportError('MM_DNS_TIMEOUT', message))
     })
     this.#shared.set(key, shared)
     void this.#run(question, shared.signal).then(answer => {
-      deadline.cancel()
+      deadline?.cancel()
       // After a desertion, another query may be under way for the same.
       if (this.#shared.get(key) === shared) this.#shared.delete(key)
       shared.settle(answer)
@@ -121,13 +124,7 @@ export class DnsClient {
     try {
       await this.#gate.enter(signal)
       try {
-        const servers = this.#servers ?? systemDnsServers()
-        const options = {
-          servers,
-          clock: this.#clock,
-          tryTimeoutMs: this.#tryTimeoutMs,
-          rounds: this.#rounds,
-        }
+        const options: AskOptions = { servers: this.#servers(), clock: this.#clock, ...this.#tries }
         return { value: await askServers(question, options, signal) }
       } finally {
         this.#gate.leave()
@@ -135,5 +132,13 @@ export class DnsClient {
     } catch (error) {
       return asTransportError(error, 'MM_DNS_FAILED', 'no')
     }
+  }
+
+  #setDeadline(onOver: () => void): Timer | undefined {
+    return this.#timeoutMs > 0 ? this.#clock.setTimer(this.#timeoutMs, onOver) : undefined
+  }
+
+  #names(): string {
+    return this.#servers().map(formatDnsServer).join(', ')
   }
 }

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { readReply } from '../select/dns/dns-message.ts'
+import { lookUpLiteral } from './literal-lookup.ts'
 import { type DnsTry, type DnsTryOutcome, runTry, unreachable } from './one-try.ts'
 
 /**
@@ -38,13 +39,4 @@ export function askOverUdp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
       socket.close()
     }
   })
-}
-
-/** Addresses are all that comes here: there is nothing to wait for. */
-function lookUpLiteral(
-  address: string,
-  _options: unknown,
-  done: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
-): void {
-  done(null, address, address.includes(':') ? 6 : 4)
 }

@@ -35,6 +35,8 @@ const STEP_MS = 1_000
 /** Answers count when they are at least this share of the interval apart: timers are late, and early by a millisecond. */
 const COUNTED_SHARE = 0.5
 /** Where the operator says what the addresses are, they do not change. */
+/** What was asked for just now. */
+const ANSWER_SOURCES: readonly string[] = ['system', 'hosts', 'dns']
 const FIXED_SOURCES: readonly string[] = ['literal', 'endpoints', 'override']
 
 interface Watched {
@@ -124,8 +126,8 @@ export class AddressDrain {
     }
     if (this.#abort.signal.aborted) return
     watched.isFixed = FIXED_SOURCES.includes(resolution.source)
-    // What comes from the cache, or from hints, is not what the DNS says now.
-    if (resolution.source !== 'system') return
+    // What comes from the cache, or from hints, is not what the DNS says now; what one family of two says is not all.
+    if (!ANSWER_SOURCES.includes(resolution.source)) return
     watched.changes.onAnswer(
       resolution.addresses.map(({ address }) => address),
       now,

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
+import type { AddressResolver } from '../dns/address-resolver.ts'
 import type { Resolution, ResolvedAddress, Resolver } from '../endpoint.ts'
 import { asTransportError } from '../errors.ts'
 import { type Origin, parseOrigin } from '../origin.ts'
 import { type Alternative, alternativeKey } from '../select/record/alternative.ts'
-import type { SystemResolver } from '../select/resolve.ts'
 
 export interface AlternativeQuestion {
   readonly origin: Origin
@@ -14,12 +14,12 @@ export interface AlternativeQuestion {
 
 /** Finds the addresses of alternatives. */
 export class AlternativeResolver {
-  readonly #resolver: SystemResolver
+  readonly #resolver: AddressResolver
   /** `HOST:PORT` to IP, of the whole transport. */
   readonly #overrides: Readonly<Record<string, string>>
   readonly #dnsMs: number
 
-  constructor(resolver: SystemResolver, overrides: Readonly<Record<string, string>>, dnsMs: number) {
+  constructor(resolver: AddressResolver, overrides: Readonly<Record<string, string>>, dnsMs: number) {
     this.#resolver = resolver
     this.#overrides = overrides
     this.#dnsMs = dnsMs

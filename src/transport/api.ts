@@ -2,16 +2,18 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { AttemptRecord, Connection } from '../connection.ts'
 import type { Decision } from '../decision.ts'
+import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { TransportError } from '../errors.ts'
 import type { ExchangeHandler, RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
 import type { LaneName } from '../lane.ts'
 import type { MigrationOutcome, MigrationReport } from '../migration-report.ts'
 import type { Observer } from '../observer.ts'
-import type { GlobalLimits, OriginOptions, ResolverOptions, TicketStoreOptions } from '../options.ts'
+import type { GlobalLimits, OriginOptions, TicketStoreOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import type { ProtocolCounts } from '../pool/protocol-counts.ts'
 import type { Protocol } from '../protocol.ts'
+import type { ResolverOptions } from '../resolver-options.ts'
 import type { ProbeReport } from '../select/probe/probe-report.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 import type { BodyInput } from './request-body.ts'
@@ -30,8 +32,8 @@ export interface TransportOptions {
   /** Name resolution. Read when the transport is made, not by configure(). */
   resolver?: Partial<ResolverOptions>
   /**
-   * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records. Default: those of the system. Addresses always come
-   * from the system's resolver. Read when the transport is made, not by configure().
+   * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records, and for addresses unless `resolver.addresses` is
+   * `system`. Default: those of the system. Read when the transport is made, not by configure().
    */
   dnsServers?: readonly string[]
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
@@ -262,6 +264,7 @@ export interface TransportStats {
   totalConnections: number
   /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
   deferredDials: number
+  resolver: ResolverCounts
 }
 
 /** What is known of an origin and what would be tried next. */

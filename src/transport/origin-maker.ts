@@ -1,20 +1,22 @@
 import type { Clock } from '../clock.ts'
+import { AddressLookup } from '../dns/address-lookup.ts'
+import { AddressResolver, findBy, type Lookup } from '../dns/address-resolver.ts'
 import { DnsClient } from '../dns/dns-client.ts'
 import { ServiceRecordResolver } from '../dns/https-records.ts'
 import type { TransportEvent } from '../observer.ts'
-import { DEFAULT_RESOLVER_OPTIONS } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import type { Pools } from '../pool/pools.ts'
 import { quicVersions } from '../probe/quic-versions.ts'
 import { quicEngine } from '../quic/load-engine.ts'
+import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../resolver-options.ts'
 import { ProbeBudget } from '../select/probe/probe-budget.ts'
 import { OriginRecord } from '../select/record/origin-record.ts'
-import { type Lookup, SystemResolver } from '../select/resolve.ts'
 import { Dialer } from '../tcp/dial.ts'
 import { FastOpen } from '../tcp/fast-open.ts'
 import { SocketSettings } from '../tcp/socket-settings.ts'
 import { AlternativeResolver } from './alternative-resolver.ts'
 import type { TransportOptions } from './api.ts'
+import { checkNumbers, checkWord } from './check-options.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { DialTurns } from './dial-turns.ts'
 import { type FastOpenProbe, fastOpenProbe } from './fast-open-probe.ts'
@@ -46,7 +48,7 @@ export interface OriginMakerParts {
 
 /** What all origins of a transport share (resolvers, dialers, memory), and what makes an origin's entry of it. */
 export class OriginMaker {
-  readonly resolver: SystemResolver
+  readonly resolver: AddressResolver
   readonly dns: DnsClient
   readonly serviceRecords: ServiceRecordResolver
   readonly fastOpen: FastOpen
@@ -65,14 +67,15 @@ export class OriginMaker {
     const { options, dialShare, clock, random, lookup, onStateFault, onFarewell } = parts
     this.#parts = parts
     this.clock = clock
-    this.resolver = new SystemResolver({
-      clock,
-      options: options.resolver ?? {},
-      ...(lookup !== undefined && { lookup }),
-    })
     const { dnsServers } = options
+    const resolverOptions = checkResolverOptions({ ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver })
+    const find =
+      lookup === undefined
+        ? new AddressLookup({ clock, options: resolverOptions, servers: dnsServers }).find
+        : findBy(lookup)
+    this.resolver = new AddressResolver({ clock, options: resolverOptions, find })
     this.dns = new DnsClient({ clock, ...(dnsServers !== undefined && { servers: dnsServers }) })
-    const maxEntries = options.resolver?.maxDnsEntries ?? DEFAULT_RESOLVER_OPTIONS.maxDnsEntries
+    const maxEntries = resolverOptions.maxDnsEntries
     this.serviceRecords = new ServiceRecordResolver({ clock, random, client: this.dns, maxEntries })
     this.state = openState(options, {
       clock,
@@ -164,7 +167,7 @@ export class OriginMaker {
 
   onNetworkChanged(): void {
     this.fastOpen.onNetworkChanged()
-    this.resolver.clear()
+    this.resolver.expire()
     this.serviceRecords.clear()
   }
 
@@ -176,4 +179,12 @@ export class OriginMaker {
       ? new OriginRecord(place, options)
       : OriginRecord.restore(kept, place, options, this.#parts.clock.now(), Date.now())
   }
+}
+
+/** Throws MM_INVALID_ARGUMENT with the name of what makes no sense. */
+function checkResolverOptions(options: ResolverOptions): ResolverOptions {
+  const { addresses, ...numbers } = options
+  checkWord('resolver.addresses', addresses, ['auto', 'dns', 'system'])
+  checkNumbers('resolver', numbers)
+  return options
 }

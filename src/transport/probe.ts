@@ -39,6 +39,9 @@ export async function probe(
   return report
 }
 
+/** Where addresses came from whose times to live the DNS may know. */
+const DNS_SOURCES: readonly string[] = ['system', 'cache', 'stale', 'dns', 'dns-partial']
+
 /** The looks of a probe, made of what the transport has. */
 class TransportProbeTools implements ProbeTools {
   readonly #entry: OriginEntry
@@ -70,7 +73,7 @@ class TransportProbeTools implements ProbeTools {
               {},
             )
       const { addresses, source } = await ofHost.resolve(host, signal)
-      const isFromDns = source === 'system' || source === 'cache'
+      const isFromDns = DNS_SOURCES.includes(source)
       const known = isFromDns ? await ttls : new Map<string, number>()
       return {
         found: addresses.map(address => ({ ...address, ttlSeconds: known.get(address.address) })),

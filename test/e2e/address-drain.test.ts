@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
+import type { Lookup } from '../../src/dns/address-resolver.ts'
 import type { ResolvedAddress } from '../../src/endpoint.ts'
 import type { Transport, TransportOptions } from '../../src/index.ts'
-import type { Lookup } from '../../src/select/resolve.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
 import { startHttp3Origin } from '../../src/testing/http3-origin.ts'
@@ -52,7 +52,13 @@ async function setUp(
   const { defaults, ...others } = options
   const transport: Transport = createTransport(
     {
-      resolver: { dnsRefreshMs: refreshMs, dnsCacheMs: 0, dnsNegativeCacheMs: 0, networkCheckMs: 0 },
+      resolver: {
+        dnsRefreshMs: refreshMs,
+        dnsCacheMs: 0,
+        dnsNegativeCacheMs: 0,
+        dnsStaleRecheckMs: 0,
+        networkCheckMs: 0,
+      },
       defaults: { protocols: [protocol], tls: { ca: authority.cert }, ...defaults },
       ...others,
     },

@@ -1,5 +1,6 @@
 import { request } from 'node:https'
 import { systemClock } from '../../src/clock.ts'
+import { AddressResolver, findBy } from '../../src/dns/address-resolver.ts'
 import type { ResolvedAddress } from '../../src/endpoint.ts'
 import { asTransportError } from '../../src/errors.ts'
 import { DEFAULT_QUIC_OPTIONS } from '../../src/options.ts'
@@ -14,7 +15,6 @@ import { probeOrigin } from '../../src/select/probe/probe.ts'
 import type { Finding, ProbedAlternative, ProbeReport } from '../../src/select/probe/probe-report.ts'
 import type { ProbeTools } from '../../src/select/probe/probe-tools.ts'
 import { parseAltSvc } from '../../src/select/record/alt-svc.ts'
-import { SystemResolver } from '../../src/select/resolve.ts'
 import { FastOpen } from '../../src/tcp/fast-open.ts'
 import { theEngine } from './quic-engine.ts'
 
@@ -41,13 +41,13 @@ function realTools(serverName: string, url: string, options: RealProbeOptions): 
   const clock = systemClock
   const fastOpen = new FastOpen({ clock })
   const tls = new TlsProbe({ clock, tls: { ca }, serverName, timeoutMs: 3000 })
-  const resolver = new SystemResolver({
+  const resolver = new AddressResolver({
     clock,
-    lookup(host, callback) {
+    find: findBy((host, callback) => {
       const addresses = (hosts[host] ?? []).map(toAddress)
       const error = addresses.length > 0 ? null : Object.assign(new Error(host), { code: 'ENOTFOUND' })
       setImmediate(callback, error, addresses)
-    },
+    }),
   })
   return {
     async resolve(host, signal) {

@@ -11,6 +11,7 @@ import { registerForwardingMetrics } from './register-forwarding-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerProcessMetrics } from './register-process-metrics.ts'
+import { registerResolverMetrics } from './register-resolver-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
 
@@ -45,6 +46,7 @@ export class ServiceMetrics {
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())
     registerProcessMetrics(this.registry, this.faults, () => sources.droppedLogLines())
+    registerResolverMetrics(this.registry, () => sources.transportStats().resolver)
     collectDefaultMetrics({ register: this.registry })
   }
 

@@ -25,7 +25,8 @@ describe('the summary of the demo', () => {
       byProtocol: { h2: { idle: 1, leased: 0, draining: 0, streams: 3, capacity: 100 } },
     }
     const pools = [pool, pool] as unknown as PoolStats[] // only what is added up
-    expect(summarize({ pools, leaving: [], totalConnections: 3, deferredDials: 0 })).toEqual({
+    const resolver = { answered: 0, failed: 0, stale: 0 }
+    expect(summarize({ pools, leaving: [], totalConnections: 3, deferredDials: 0, resolver })).toEqual({
       requests: 20,
       connections: 3,
       opened: 6,

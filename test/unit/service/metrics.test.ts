@@ -111,12 +111,14 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
 
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
+  const resolver = { answered: 0, failed: 0, stale: 0 }
   const metrics = new ServiceMetrics({
     transportStats: () => ({
       pools: [{ ...POOL, ...pool }],
       leaving: [],
       totalConnections: 10,
       deferredDials: 4,
+      resolver,
     }),
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),

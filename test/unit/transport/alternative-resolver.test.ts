@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { AddressResolver, findBy } from '../../../src/dns/address-resolver.ts'
 import type { Resolution, Resolver } from '../../../src/endpoint.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import type { Alternative } from '../../../src/select/record/alternative.ts'
-import { SystemResolver } from '../../../src/select/resolve.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
 
@@ -32,13 +32,13 @@ interface World {
 function resolve(to: Alternative, { system, own, overrides = {}, signal }: World = {}) {
   const asked: string[] = []
   const clock = new FakeClock()
-  const resolver = new SystemResolver({
+  const resolver = new AddressResolver({
     clock,
-    lookup: (host, callback) => {
+    find: findBy((host, callback) => {
       asked.push(host)
       if (system === undefined) callback(new Error('ENOTFOUND'), [])
       else callback(null, [{ address: system, family: 4 }])
-    },
+    }),
   })
   const ofOrigin: Resolver = {
     resolve: host => {

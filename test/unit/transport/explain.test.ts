@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { AddressResolver, findBy } from '../../../src/dns/address-resolver.ts'
 import type { Resolution, Resolver } from '../../../src/endpoint.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
 import { DEFAULT_SOCKET_OPTIONS, type OriginOptions } from '../../../src/options.ts'
-import { SystemResolver } from '../../../src/select/resolve.ts'
 import { Dialer } from '../../../src/tcp/dial.ts'
 import { SocketSettings } from '../../../src/tcp/socket-settings.ts'
 import { AlternativeResolver } from '../../../src/transport/alternative-resolver.ts'
@@ -59,7 +59,10 @@ function setUp(
         record,
         resolver,
         alternativeResolver: new AlternativeResolver(
-          new SystemResolver({ clock, lookup: (_host, callback) => callback(new Error('unknown'), []) }),
+          new AddressResolver({
+            clock,
+            find: findBy((_host, callback) => callback(new Error('unknown'), [])),
+          }),
           {},
           0,
         ),

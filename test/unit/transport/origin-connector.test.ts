@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AttemptRecord, ConnectionListener } from '../../../src/connection.ts'
+import { AddressResolver, findBy, type Lookup } from '../../../src/dns/address-resolver.ts'
 import type { Resolution, Resolver } from '../../../src/endpoint.ts'
 import { TransportError } from '../../../src/errors.ts'
 import { TicketStore } from '../../../src/memory/ticket-store.ts'
@@ -9,7 +10,6 @@ import type { Protocol } from '../../../src/protocol.ts'
 import type { QuicDialRequest } from '../../../src/quic/dial-request.ts'
 import type { LoadedEngine } from '../../../src/quic/load-engine.ts'
 import { OriginRecord } from '../../../src/select/record/origin-record.ts'
-import { SystemResolver } from '../../../src/select/resolve.ts'
 import type { Dialer } from '../../../src/tcp/dial.ts'
 import type { DialRequest } from '../../../src/tcp/dial-request.ts'
 import { SocketSettings } from '../../../src/tcp/socket-settings.ts'
@@ -97,15 +97,14 @@ function setUp({
   const resolver: Resolver = {
     resolve: () => (dnsFault === undefined ? Promise.resolve(ADDRESSES) : Promise.reject(dnsFault)),
   }
-  const lookup: ConstructorParameters<typeof SystemResolver>[0]['lookup'] = (_host, callback) =>
-    callback(null, [{ address: '198.51.100.7', family: 4 }])
+  const lookup: Lookup = (_host, callback) => callback(null, [{ address: '198.51.100.7', family: 4 }])
   const connector = new OriginConnector({
     purpose,
     origin,
     settings: new SettingsBook({ defaults: { protocols } }).settingsFor(origin),
     record,
     resolver,
-    alternativeResolver: new AlternativeResolver(new SystemResolver({ clock, lookup }), {}, 0),
+    alternativeResolver: new AlternativeResolver(new AddressResolver({ clock, find: findBy(lookup) }), {}, 0),
     dialer,
     dialTurns: new DialTurns(clock, 0.5),
     http3Dialer,

@@ -1,0 +1,175 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { Resolution, ResolvedAddress, Resolver } from '../endpoint.ts'
+import { abortError, asTransportError, TransportError } from '../errors.ts'
+import { DEFAULT_TIMEOUTS } from '../options.ts'
+import type { Origin } from '../origin.ts'
+import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../resolver-options.ts'
+import { fixedAddresses } from '../select/fixed-addresses.ts'
+import { AddressCache } from './address-cache.ts'
+import { type FoundAddresses, notFound } from './found-addresses.ts'
+
+/** Asks once. Calls back with what dns.lookup would: an embedder's own resolver. */
+export type Lookup = (
+  host: string,
+  callback: (error: Error | null, addresses: readonly ResolvedAddress[]) => void,
+) => void
+
+export interface AddressResolverOptions {
+  readonly clock: Clock
+  readonly options?: Partial<ResolverOptions>
+  /** Asks once; it ends by itself. Never keeps anything. */
+  readonly find: (host: string) => Promise<FoundAddresses>
+}
+
+/** What name resolution did, since the start. */
+export interface ResolverCounts {
+  /** Lookups of the DNS, of /etc/hosts or of the system that ended with addresses, or with the news that there are none. */
+  readonly answered: number
+  /** Lookups that nobody answered. */
+  readonly failed: number
+  /** Answers whose time was over that were used since nobody gave another one in time. */
+  readonly stale: number
+}
+
+/** One who waits for an answer. */
+interface Asker {
+  /** What it gets when there is no answer in time. */
+  readonly stale: readonly ResolvedAddress[] | undefined
+  settle(answer: Resolution | TransportError): void
+}
+
+/**
+ * Addresses of host names: out of the cache, or by a lookup that all who ask for the same host share. One that gives up leaves it to the others, and
+ * what it brings is kept. An answer whose time is over is used when a new one does not come in `dnsStaleAnswerMs`, or fails (RFC 8767).
+ */
+export class AddressResolver {
+  readonly #clock: Clock
+  readonly #options: ResolverOptions
+  readonly #find: (host: string) => Promise<FoundAddresses>
+  readonly #cache: AddressCache
+  readonly #lookups = new Map<string, Set<Asker>>()
+  readonly #counts = { answered: 0, failed: 0, stale: 0 }
+
+  constructor({ clock, options = {}, find }: AddressResolverOptions) {
+    this.#clock = clock
+    this.#find = find
+    this.#options = { ...DEFAULT_RESOLVER_OPTIONS, ...options }
+    this.#cache = new AddressCache(this.#options)
+  }
+
+  get counts(): ResolverCounts {
+    return { ...this.#counts }
+  }
+
+  /** Rejects with MM_DNS_FAILED, MM_DNS_TIMEOUT, or after an abort with its reason. `dnsMs` 0: no limit. */
+  resolve(host: string, signal: AbortSignal, dnsMs: number = DEFAULT_TIMEOUTS.dnsMs): Promise<Resolution> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(abortError(signal, 'the lookup'))
+      const cached = this.#cache.get(host, this.#clock.now())
+      if (cached?.kind === 'failed') return reject(cached.error)
+      if (cached?.kind === 'fresh') return resolve({ addresses: cached.addresses, source: 'cache' })
+      const stale = cached?.addresses
+      if (stale !== undefined && cached?.isToBeAsked === false) return resolve(this.#stale(stale))
+
+      let timer: Timer | undefined
+      const asker: Asker = {
+        stale,
+        settle: answer => {
+          timer?.cancel()
+          signal.removeEventListener('abort', onAbort)
+          this.#lookups.get(host)?.delete(asker)
+          if (answer instanceof TransportError) reject(answer)
+          else resolve(answer)
+        },
+      }
+      const onAbort = (): void => asker.settle(abortError(signal, 'the lookup'))
+      signal.addEventListener('abort', onAbort, { once: true })
+      const waitMs = this.#waitMs(stale !== undefined, dnsMs)
+      if (waitMs !== Infinity) timer = this.#clock.setTimer(waitMs, () => this.#onOverdue(host, asker, dnsMs))
+      this.#ask(host, asker)
+    })
+  }
+
+  /** The same for one origin: what is configured for it comes before the names. Throws MM_INVALID_ARGUMENT for what is no address. */
+  forOrigin(origin: Origin, settings: OriginResolution): Resolver {
+    const fixed = fixedAddresses(origin, settings.endpoints ?? [], settings.overrides ?? {})
+    if (fixed !== undefined) return { resolve: () => Promise.resolve(fixed) }
+    return { resolve: (host, signal) => this.resolve(host, signal, settings.dnsMs) }
+  }
+
+  /** The network has changed: what is kept is stale from now on. */
+  expire(): void {
+    this.#cache.expire(this.#clock.now())
+  }
+
+  #waitMs(hasStale: boolean, dnsMs: number): number {
+    const limitMs = dnsMs > 0 ? dnsMs : Infinity
+    return hasStale ? Math.min(limitMs, this.#options.dnsStaleAnswerMs) : limitMs
+  }
+
+  #onOverdue(host: string, asker: Asker, dnsMs: number): void {
+    if (asker.stale !== undefined) {
+      this.#cache.onSlow(host, this.#clock.now())
+      return asker.settle(this.#stale(asker.stale))
+    }
+    asker.settle(new TransportError('MM_DNS_TIMEOUT', `${host} was not resolved within ${dnsMs} ms`))
+  }
+
+  #stale(addresses: readonly ResolvedAddress[]): Resolution {
+    this.#counts.stale++
+    return { addresses, source: 'stale' }
+  }
+
+  #ask(host: string, asker: Asker): void {
+    const running = this.#lookups.get(host)
+    if (running !== undefined) {
+      running.add(asker)
+      return
+    }
+    const askers = new Set([asker])
+    this.#lookups.set(host, askers)
+    const settle = (found: FoundAddresses): void => {
+      this.#lookups.delete(host)
+      this.#settle(host, found, askers)
+    }
+    this.#find(host).then(settle, (cause: unknown) => {
+      settle({ kind: 'failed', error: asTransportError(cause, 'MM_DNS_FAILED', 'no') })
+    })
+  }
+
+  #settle(host: string, found: FoundAddresses, askers: ReadonlySet<Asker>): void {
+    const now = this.#clock.now()
+    if (found.kind === 'failed') this.#counts.failed++
+    else this.#counts.answered++
+    if (found.kind === 'found') {
+      const { addresses, source, ttlMs } = found
+      this.#cache.onAnswer(host, addresses, ttlMs, now)
+      for (const asker of askers) asker.settle({ addresses, source })
+    } else if (found.kind === 'none') {
+      this.#cache.onNone(host, found.error, found.ttlMs, now)
+      for (const asker of askers) asker.settle(found.error)
+    } else {
+      const stale = this.#cache.onFailure(host, found.error, now)
+      for (const asker of askers) asker.settle(stale === undefined ? found.error : this.#stale(stale))
+    }
+  }
+}
+
+/** A lookup of an embedder's, as `find`. */
+export function findBy(lookup: Lookup): (host: string) => Promise<FoundAddresses> {
+  return host =>
+    new Promise(resolve => {
+      lookup(host, (error, addresses) => {
+        if (error !== null || addresses.length === 0) resolve(notFound(host, error))
+        else resolve({ kind: 'found', addresses, source: 'system', ttlMs: Infinity })
+      })
+    })
+}
+
+/** What the configuration says about one origin's addresses. */
+export interface OriginResolution {
+  readonly endpoints?: readonly string[]
+  /** `HOST:PORT` to IP. */
+  readonly overrides?: Readonly<Record<string, string>>
+  readonly dnsMs?: number
+}

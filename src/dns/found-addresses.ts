@@ -1,0 +1,33 @@
+import type { ResolvedAddress } from '../endpoint.ts'
+import { TransportError } from '../errors.ts'
+
+/**
+ * What a lookup came to.
+ * - `found`: at least one address. `source`: `system`, `dns`, `hosts`, or `dns-partial` where one of two families is unknown.
+ * - `none`: it is known that there is no address.
+ * - `failed`: nobody said.
+ */
+export type FoundAddresses =
+  | {
+      readonly kind: 'found'
+      readonly addresses: readonly ResolvedAddress[]
+      readonly source: string
+      /** Infinity: nobody says how long. */
+      readonly ttlMs: number
+    }
+  | { readonly kind: 'none'; readonly error: TransportError; readonly ttlMs: number }
+  | { readonly kind: 'failed'; readonly error: TransportError }
+
+/** What getaddrinfo's error means. Null: it gave no address, and no error. */
+export function notFound(host: string, cause: Error | null): FoundAddresses {
+  const code = cause !== null && 'code' in cause ? String(cause.code) : ''
+  const isNone = cause === null || code === 'ENOTFOUND' || code === 'ENODATA'
+  const reason = isNone
+    ? 'has no address'
+    : code === 'EAI_AGAIN'
+      ? 'could not be resolved: the resolver does not answer'
+      : `could not be resolved: ${cause.message}`
+  const message = `${host} ${reason}${code === '' ? '' : ` (${code})`}`
+  const error = new TransportError('MM_DNS_FAILED', message, cause === null ? {} : { cause })
+  return isNone ? { kind: 'none', error, ttlMs: Infinity } : { kind: 'failed', error }
+}

@@ -1,0 +1,41 @@
+import { createSocket } from 'node:dgram'
+import type { ResolvedAddress } from '../endpoint.ts'
+import { orderDestinations, type RoutedAddress } from './destination-order.ts'
+import { lookUpLiteral } from './literal-lookup.ts'
+
+/** Beyond that nobody tries them all; they stay where they are. */
+const MAX_ORDERED = 16
+/** The port does not matter: nothing is sent. */
+const DISCARD_PORT = 9
+
+/**
+ * Addresses in the order of RFC 6724, by the routes of this machine. Of one IPv4 network nothing is asked: the order of the answer is the servers' own, who
+ * share load by it.
+ */
+export async function orderByRoutes(
+  addresses: readonly ResolvedAddress[],
+): Promise<readonly ResolvedAddress[]> {
+  if (addresses.length < 2 || addresses.every(({ family }) => family === 4)) return addresses
+  const routed = await Promise.all(addresses.slice(0, MAX_ORDERED).map(withSource))
+  return [...orderDestinations(routed), ...addresses.slice(MAX_ORDERED)]
+}
+
+/** A datagram socket that is connected sends nothing, and tells which address it would send from. */
+function withSource(destination: ResolvedAddress): Promise<RoutedAddress<ResolvedAddress>> {
+  return new Promise(resolve => {
+    const socket = createSocket({ type: destination.family === 6 ? 'udp6' : 'udp4', lookup: lookUpLiteral })
+    socket.unref()
+    let isOver = false
+    const settle = (source: string | undefined): void => {
+      if (isOver) return
+      isOver = true
+      socket.close()
+      resolve({ destination, source })
+    }
+    socket.on('error', () => settle(undefined))
+    socket.connect(DISCARD_PORT, destination.address, (error?: Error | null) => {
+      // A zone is part of a link-local address.
+      settle(error === undefined || error === null ? socket.address().address.replace(/%.*$/, '') : undefined)
+    })
+  })
+}

@@ -1,0 +1,55 @@
+/** Name resolution, over all origins. */
+export interface ResolverOptions {
+  /**
+   * How addresses are looked up. `dns`: /etc/hosts and then the DNS, by sockets of our own, with the servers and search domains of resolv.conf (or
+   * `dnsServers`). `system`: getaddrinfo, which blocks one of libuv's threads for as long as a name hangs. `auto`: `dns` where nsswitch.conf has nothing
+   * beyond files and DNS (or `dnsServers` are given), else `system`; names under `.local` are the system's where it looks for them by multicast.
+   */
+  addresses: 'auto' | 'dns' | 'system'
+  /** How long an answer is used again at the most; its time to live may be shorter. 0: every connect asks anew (askers at the same time still share one query). */
+  dnsCacheMs: number
+  /** How long it is believed that a name has no address, and that nobody answers; the latter twice as long each time, up to `dnsFailureCacheMs`. */
+  dnsNegativeCacheMs: number
+  /** The longest that a name is not asked for again since nobody answered last time (RFC 9520). */
+  dnsFailureCacheMs: number
+  /** How long after its time an answer is used on while no server gives a new one (RFC 8767). 0: never. */
+  dnsStaleMs: number
+  /** With such an answer at hand, how long a new one is waited for. */
+  dnsStaleAnswerMs: number
+  /** After a failure, or a lookup that took longer than that, how long such an answer is used without asking. */
+  dnsStaleRecheckMs: number
+  /** One query to the DNS, over all servers and tries. */
+  dnsQueryMs: number
+  /** Queries to the DNS that run at once; a lookup has two. Others wait in line. */
+  maxDnsQueries: number
+  /** Lookups by getaddrinfo that run at once: each takes a thread of libuv's, of which files need some as well. At least 1. */
+  maxSystemLookups: number
+  /** Host names in the cache; the one unused for longest makes room. */
+  maxDnsEntries: number
+  /**
+   * How often the addresses of this machine are looked at. When they have changed, answers are asked for again and HTTP/3 may be tried again where it failed.
+   * 0: never.
+   */
+  networkCheckMs: number
+  /**
+   * How often the name of an origin is looked up again while its connections carry requests; those to addresses that have left the answers for good are
+   * drained, at most a tenth of them per second. Answers out of the cache do not count, so that it is of no use below `dnsCacheMs`. 0: never.
+   */
+  dnsRefreshMs: number
+}
+
+export const DEFAULT_RESOLVER_OPTIONS: Readonly<ResolverOptions> = {
+  addresses: 'auto',
+  dnsCacheMs: 30_000,
+  dnsNegativeCacheMs: 1_000,
+  dnsFailureCacheMs: 10_000,
+  dnsStaleMs: 86_400_000,
+  dnsStaleAnswerMs: 1_800,
+  dnsStaleRecheckMs: 30_000,
+  dnsQueryMs: 5_000,
+  maxDnsQueries: 256,
+  maxSystemLookups: 2,
+  maxDnsEntries: 1024,
+  networkCheckMs: 5_000,
+  dnsRefreshMs: 30_000,
+}
