@@ -1,14 +1,14 @@
 import { readdirSync } from 'node:fs'
-import { parsePrometheusText } from '../../test/support/prometheus-text.ts'
+import { processTree } from '../../test/support/process-tree.ts'
+import { type MetricsPage, parsePrometheusText } from '../../test/support/prometheus-text.ts'
 import { cpuMs, memory } from '../lib/process-meter.ts'
+import type { Stall } from './load/load-job.ts'
 
 /** What the proxy's process held at a moment. */
 export interface ProcessFigures {
   readonly rssMiB: number
   /** Used heap of V8, where the proxy says it. */
   readonly heapMiB: number | undefined
-  /** The longest time for which its event loop stood still since it was asked the last time, where the proxy says it. */
-  readonly stallMs: number | undefined
   readonly descriptors: number
 }
 
@@ -16,15 +16,16 @@ export interface WatchReport {
   readonly start: ProcessFigures
   readonly peak: ProcessFigures
   readonly end: ProcessFigures
+  /** The longest of each time between two looks at its metrics, where the proxy says it; the longest first. */
+  readonly stalls: readonly Stall[]
   /** Of the process and its children, during the watch. */
   readonly cpuMs: number
 }
 
-type MetricFigures = Pick<ProcessFigures, 'heapMiB' | 'stallMs'>
-const UNKNOWN: MetricFigures = { heapMiB: undefined, stallMs: undefined }
-
 /** A page of metrics costs the proxy some milliseconds. */
 const LOOKS_PER_METRICS = 5
+const LEAST_STALL_MS = 100
+const MAX_STALLS = 5
 
 /** Looks at a process once a second, until it is asked for its report. */
 export class ProcessWatch {
@@ -33,6 +34,7 @@ export class ProcessWatch {
   readonly #cpuBefore: number
   #start: ProcessFigures | undefined
   #peak: ProcessFigures | undefined
+  readonly #stalls: Stall[] = []
   #looks = 0
   readonly #timer: NodeJS.Timeout
 
@@ -51,19 +53,27 @@ export class ProcessWatch {
       start: this.#start ?? end,
       peak: this.#peak ?? end,
       end,
+      stalls: this.#stalls,
       cpuMs: cpuMs(this.#pid) - this.#cpuBefore,
     }
   }
 
-  #askProxy(isLast: boolean): Promise<MetricFigures> {
-    const isDue = isLast || this.#looks++ % LOOKS_PER_METRICS === 0
-    return this.#adminUrl === undefined || !isDue ? Promise.resolve(UNKNOWN) : readMetrics(this.#adminUrl)
+  /** The used heap, when it is time to ask; how long its event loop stood still is kept. */
+  async #askProxy(isLast: boolean): Promise<number | undefined> {
+    if (this.#adminUrl === undefined || !(isLast || this.#looks++ % LOOKS_PER_METRICS === 0)) return undefined
+    const page = await readMetrics(this.#adminUrl)
+    if (page === undefined) return undefined
+    const ms = page.sum('nodejs_eventloop_lag_max_seconds') * 1_000
+    if (ms >= LEAST_STALL_MS) this.#stalls.push({ endedAt: Date.now(), ms })
+    this.#stalls.sort((a, b) => b.ms - a.ms)
+    this.#stalls.splice(MAX_STALLS)
+    return page.sum('nodejs_heap_size_used_bytes') / 1_048_576
   }
 
   async #look(isLast = false): Promise<ProcessFigures> {
     const now: ProcessFigures = {
       rssMiB: memory(this.#pid).rssMiB,
-      ...(await this.#askProxy(isLast)),
+      heapMiB: await this.#askProxy(isLast),
       descriptors: countDescriptors(this.#pid),
     }
     this.#start ??= now
@@ -71,23 +81,18 @@ export class ProcessWatch {
     this.#peak = {
       rssMiB: Math.max(peak.rssMiB, now.rssMiB),
       heapMiB: most(peak.heapMiB, now.heapMiB),
-      stallMs: most(peak.stallMs, now.stallMs),
       descriptors: Math.max(peak.descriptors, now.descriptors),
     }
     return now
   }
 }
 
-async function readMetrics(adminUrl: string): Promise<MetricFigures> {
+async function readMetrics(adminUrl: string): Promise<MetricsPage | undefined> {
   try {
     const response = await fetch(`${adminUrl}/metrics`, { signal: AbortSignal.timeout(5_000) })
-    const page = parsePrometheusText(await response.text())
-    return {
-      heapMiB: page.sum('nodejs_heap_size_used_bytes') / 1_048_576,
-      stallMs: page.sum('nodejs_eventloop_lag_max_seconds') * 1_000,
-    }
+    return parsePrometheusText(await response.text())
   } catch {
-    return UNKNOWN // a busy process answers the next time
+    return undefined // a busy process answers the next time
   }
 }
 
@@ -95,11 +100,15 @@ function most(a: number | undefined, b: number | undefined): number | undefined 
   return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b)
 }
 
-/** Of that process alone; 0 when it is gone. */
+/** Of the process and its children. */
 function countDescriptors(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).length
-  } catch {
-    return 0
+  let count = 0
+  for (const { pid: id } of processTree(pid)) {
+    try {
+      count += readdirSync(`/proc/${id}/fd`).length
+    } catch {
+      // ended meanwhile
+    }
   }
+  return count
 }

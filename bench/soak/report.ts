@@ -1,10 +1,10 @@
 import { Histogram } from '../../src/bench/results/histogram.ts'
 import type { ConnectorLog } from './connector-log.ts'
 import { outcomeText, type RuleCount } from './failure-rules.ts'
-import type { FailedRequest, LoadReport } from './load/load-job.ts'
+import type { FailedRequest, LoadReport, Stall } from './load/load-job.ts'
 import { SOAK_ORIGINS } from './plan.ts'
 import type { ProcessFigures } from './process-watch.ts'
-import { slowRequestText } from './slow-request-text.ts'
+import { slowRequestText, timeOfDay } from './slow-request-text.ts'
 import type { SoakResult } from './soak-subject.ts'
 
 /** How many of the slowest requests are shown. */
@@ -47,7 +47,8 @@ export function formatSoak(result: SoakResult): string {
     'by origin',
     ...originLines(load),
     '',
-    `slowest requests (slow readers left out; the clients' own process stood still for at most ${Math.round(load.longestStallMs)} ms)`,
+    'slowest requests (slow readers left out)',
+    ...stallLines(result),
     ...slowLines(result),
     '',
     `POSTs: ${posts.processed} processed, ${posts.answered} answered, ${posts.duplicates.length} processed twice, ${posts.lost.length} lost`,
@@ -154,6 +155,17 @@ function slowLines({ load, log }: SoakResult): string[] {
     .flatMap(slow => slowRequestText(slow, log?.slow.get(slow.id)).map(line => `  ${line}`))
 }
 
+/** Who stood still meanwhile. */
+function stallLines({ load, process }: SoakResult): string[] {
+  const text = (stalls: readonly Stall[]): string =>
+    stalls.map(({ ms, endedAt }) => `${Math.round(ms)} ms until ${timeOfDay(endedAt)}`).join(', ') ||
+    'never for 100 ms'
+  return [
+    `  the clients' process stood still: ${text(load.stalls.slice(0, 5))}`,
+    `  the proxy: ${text(process.stalls)} (read every 5 s)`,
+  ]
+}
+
 function processLines({ process, load, pools }: SoakResult): string[] {
   const { start, peak, end } = process
   const figures = (read: (at: ProcessFigures) => number | undefined): string =>
@@ -162,7 +174,6 @@ function processLines({ process, load, pools }: SoakResult): string[] {
   const lines = [
     `memory at start / most / end: RSS ${figures(at => at.rssMiB)} MiB, heap ${figures(at => at.heapMiB)} MiB`,
     `descriptors at start / most / end: ${figures(at => at.descriptors)}`,
-    `event loop: stood still for at most ${peak.stallMs?.toFixed(0) ?? '-'} ms`,
     `CPU: ${((process.cpuMs * 1_000) / total).toFixed(0)} us a request; the clients' own ${((load.cpuMs * 1_000) / total).toFixed(0)} us a request, ${((load.cpuMs / load.seconds / 1_000) * 100).toFixed(0)} % of a core`,
   ]
   if (pools === undefined) return lines

@@ -21,7 +21,7 @@ export interface SlowLine {
  */
 export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): string[] {
   const { tookMs, origin, method, id, outcome, startedAt } = slow
-  const head = `${ms(tookMs).padStart(8)}  ${origin} ${method} ${id} at ${clock(startedAt)}: ${outcome}`
+  const head = `${ms(tookMs).padStart(8)}  ${origin} ${method} ${id} at ${timeOfDay(startedAt)}: ${outcome}`
   if (line === undefined)
     return [head, '          not slow within the connector: on the way to it or back, or in the client']
   const { queueMs, ttfbMs, totalMs, protocol, connection, reused, tries, attempts } = line
@@ -64,6 +64,7 @@ function ms(value: number): string {
   return `${Math.round(value)} ms`
 }
 
-function clock(at: number): string {
+/** Of a time on the wall clock, in UTC as logs have it. */
+export function timeOfDay(at: number): string {
   return new Date(at).toISOString().slice(11, 23)
 }

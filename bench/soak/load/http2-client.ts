@@ -5,6 +5,7 @@ import type { SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
 const SESSION_WINDOW_BYTES = 33_554_432
+const STREAM_WINDOW_BYTES = 262_144
 
 /** A connection of HTTP/2 that several clients share: node:http2, in cleartext by prior knowledge. A new one takes the place of one that ended. */
 export class Http2Client implements SoakClient {
@@ -69,7 +70,9 @@ export class Http2Client implements SoakClient {
   #open(): ClientHttp2Session {
     const open = this.#session
     if (open !== undefined && !open.closed && !open.destroyed) return open
-    const session = connect(`http://127.0.0.1:${this.#port}`)
+    const session = connect(`http://127.0.0.1:${this.#port}`, {
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES },
+    })
     session.on('error', () => {}) // its streams say so
     session.on('goaway', () => session.close())
     // A slow reader must not take the window of the others.

@@ -56,6 +56,12 @@ export interface OriginLoad {
   readonly times: HistogramRecord
 }
 
+/** For so long a process did nothing: it was busy, or others had the CPU. */
+export interface Stall {
+  readonly endedAt: number
+  readonly ms: number
+}
+
 export interface LoadReport {
   readonly seconds: number
   readonly origins: readonly OriginLoad[]
@@ -65,8 +71,8 @@ export interface LoadReport {
   /** The longest first, slow readers left out. */
   readonly slowest: readonly SlowRequest[]
   readonly cpuMs: number
-  /** The longest time for which the load process itself stood still. */
-  readonly longestStallMs: number
+  /** When the load process itself stood still, the longest first: what is slow then need not be the proxy's fault. */
+  readonly stalls: readonly Stall[]
 }
 
 export const MAX_FAILURES = 50_000

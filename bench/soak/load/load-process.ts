@@ -1,5 +1,4 @@
 import { createWriteStream } from 'node:fs'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../../src/seeded-random.ts'
 import { hash, payload } from '../payload.ts'
@@ -10,6 +9,7 @@ import type { LoadMessage, LoadReport, SoakJob } from './load-job.ts'
 import { LoadTally } from './load-tally.ts'
 import type { SoakClient } from './soak-client.ts'
 import { drawRequest } from './soak-request.ts'
+import { StallWatch } from './stall-watch.ts'
 
 /**
  * A program: the clients of the soak, in a process of their own. Its first message is the SoakJob; it reports its progress once a second, and at the end a
@@ -24,8 +24,7 @@ const STREAMS_PER_CONNECTION = 12
 async function run(job: SoakJob): Promise<void> {
   const tally = new LoadTally()
   const answered = createWriteStream(job.answeredFile)
-  const stalls = monitorEventLoopDelay({ resolution: 10 })
-  stalls.enable()
+  const stalls = new StallWatch()
   const cpuBefore = process.cpuUsage()
   const beganAt = Date.now()
   let isStopped = false
@@ -75,6 +74,7 @@ async function run(job: SoakJob): Promise<void> {
   }
   await Promise.all(workers)
   clearInterval(progress)
+  stalls.stop()
   await Promise.all(clients.map(client => client.close()))
   await new Promise<void>(resolve => void answered.end(resolve))
   const { user, system } = process.cpuUsage(cpuBefore)
@@ -85,7 +85,7 @@ async function run(job: SoakJob): Promise<void> {
     failuresLeftOut: tally.failuresLeftOut,
     slowest: tally.slowest,
     cpuMs: (user + system) / 1_000,
-    longestStallMs: stalls.max / 1e6,
+    stalls: stalls.stalls,
   }
   send({ type: 'report', report })
 
