@@ -19,7 +19,7 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
   --resolve HOST:PORT:ADDR
                         connect to ADDR for that host and port; may be given several times
   --policy P            auto, latency or efficiency: what the choice of a protocol goes by
-  --dns-server ADDR     asks ADDR or ADDR:PORT for HTTPS records instead of the system's servers; may be given several times
+  --dns-server ADDR     asks ADDR or ADDR:PORT for names and HTTPS records instead of the system's servers; may be given several times
   --state DIR           what is learned of origins, and TLS tickets (sealed), is kept in this private directory for the next time
 `
 

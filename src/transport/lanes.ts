@@ -23,7 +23,6 @@ import { LaneRace, type Racer } from './lane-race.ts'
 import { LaneSet, type MakeLane } from './lane-set.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { PathReader } from './path-reader.ts'
-import { PingReader } from './ping-reader.ts'
 import { answerPatienceMs, raceFigures } from './race-figures.ts'
 
 export interface LanesParts {
@@ -62,7 +61,6 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   readonly #lanes: LaneSet
   readonly #preparation: LanePreparation
   readonly #pathReaders: Partial<Record<LaneName, PathReader>> = {}
-  readonly #pings: PingReader
   readonly #statusNews: Http3StatusNews
   readonly #chooser: LaneChooser
   readonly #altSvc: AltSvcReader
@@ -90,9 +88,6 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
       isSecure && this.primary.name === 'tcp' && protocols.some(protocol => protocol !== 'http/1.1')
     this.readsAltSvc = isSecure && select.altSvc === 'on' && protocols.includes('h3')
     this.answers = new AnswerWatch(clock)
-    this.#pings = new PingReader(clock, rttMs => {
-      this.#chooser.onPath('tcp', { rttMs, lossRatio: Number.NaN }, clock.now()) // losses are not to be seen so
-    })
     this.#statusNews = new Http3StatusNews(parts)
     this.#altSvc = new AltSvcReader()
     const firstPreference: readonly LaneName[] =
@@ -161,7 +156,6 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
       this.#onTcpWorked(now)
     this.#parts.cpuMeter.onEnded(this, sample.lane, now)
     this.#readPath(sample.lane, now)
-    if (sample.lane === 'tcp' && sample.laneStreams >= 2) this.#pings.onExchange(this.primary, now)
     const actions = this.#chooser.onSample(sample, now)
     if (actions.length > 0) this.#run(actions)
   }
@@ -333,17 +327,23 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   }
 
   /**
-   * What QUIC, or the kernel, has measured of the way since it was read last. The choice goes by what QUIC counts only: its bounds for clean and risky
-   * ways are those of QUIC's counts, and round trips over TCP come from PING, whose spread the kernel's smoothed ones do not have.
+   * What QUIC, or the kernel, has measured of the way since it was read last. The choice takes what QUIC counts for the losses of the way; what the kernel
+   * counts only says that there are some, since one loss makes for any number of segments behind a gap.
    */
   #readPath(lane: LaneName, now: number): void {
     const reading = (this.#pathReaders[lane] ??= new PathReader()).onExchange(this.#lanes.get(lane), now)
     if (reading === undefined) return
     const { record, observer, origin } = this.#parts
-    const { connection, stats, lossRatio } = reading
+    const { connection, stats, lossRatio, outOfOrderRatio } = reading
     const { rttMs } = stats
     const transport = connection.protocol === 'h3' ? 'udp' : 'tcp'
     if (rttMs > 0) record.onRoundTrip(transport, rttMs, now)
+    if (transport === 'tcp')
+      this.#chooser.onSegments(
+        lane,
+        { rttMs, lossRatio: Math.max(lossRatio ?? 0, outOfOrderRatio ?? 0) },
+        now,
+      )
     if (lossRatio !== undefined) {
       record.onLossRatio(transport, lossRatio, now)
       if (lane === 'h3') this.#chooser.onPath('h3', { rttMs, lossRatio }, now)

@@ -16,11 +16,13 @@ export interface PathReading {
   readonly stats: PathStats
   /** Of the packets since the last reading, on all connections that were read, from 0 to 1; undefined: there were none. */
   readonly lossRatio: number | undefined
+  /** Likewise of what was received: the share that came behind a gap; undefined: nothing came, or it is not told. */
+  readonly outOfOrderRatio: number | undefined
 }
 
-type Counts = Pick<PathStats, 'sentPackets' | 'lostPackets'>
+type Counts = Pick<PathStats, 'sentPackets' | 'lostPackets' | 'receivedPackets' | 'outOfOrderPackets'>
 
-const NOTHING: Counts = { sentPackets: 0, lostPackets: 0 }
+const NOTHING: Counts = { sentPackets: 0, lostPackets: 0, receivedPackets: 0 }
 
 /** Reads now and then what connections of one lane have measured of the way to the origin. */
 export class PathReader {
@@ -46,21 +48,29 @@ export class PathReader {
     let most = -1
     let sent = 0
     let lost = 0
+    let received = 0
+    let outOfOrder = 0
     for (const path of connector.pathsOf(this.#turn([...pool.connections()]))) {
       const { connection, stats } = path
-      const { sentPackets, lostPackets } = stats
+      const { sentPackets, lostPackets, receivedPackets, outOfOrderPackets } = stats
       const before = this.#counts.get(connection) ?? NOTHING
-      this.#counts.set(connection, { sentPackets, lostPackets })
+      this.#counts.set(connection, { sentPackets, lostPackets, receivedPackets, outOfOrderPackets })
       const sentSince = sentPackets - before.sentPackets
       sent += sentSince
       // Less than before: what was counted as lost turned out to have arrived.
       lost += Math.max(0, lostPackets - before.lostPackets)
+      if (outOfOrderPackets !== undefined) {
+        received += receivedPackets - before.receivedPackets
+        outOfOrder += outOfOrderPackets - (before.outOfOrderPackets ?? 0)
+      }
       if (sentSince <= most) continue
       busiest = path
       most = sentSince
     }
     if (busiest === undefined) return undefined
-    return { ...busiest, lossRatio: sent > 0 ? Math.min(1, lost / sent) : undefined }
+    const lossRatio = sent > 0 ? Math.min(1, lost / sent) : undefined
+    const outOfOrderRatio = received > 0 ? Math.min(1, outOfOrder / received) : undefined
+    return { ...busiest, lossRatio, outOfOrderRatio }
   }
 
   /** All of them, or as many as one reading takes, in turns. */

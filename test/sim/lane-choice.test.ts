@@ -59,6 +59,7 @@ describe('learning', () => {
       concurrency: 4,
       lanes,
       lossRatio: 0,
+      segmentLossRatio: 0.02,
       options: { exploreShare: 1e-9 },
     })) {
       // With next to nothing for exploring, only learning's purse and the reserve of one block are there.
@@ -170,6 +171,26 @@ describe('the mean time of requests, all trials included, beside the best lane',
     expect(new Set(lastLanes(all))).toEqual(new Set(['h2-spread']))
     for (const { prepared } of all)
       expect(prepared.find(({ lane }) => lane === 'h2-spread')?.connections).toBe(6)
+  })
+})
+
+describe('a busy machine', () => {
+  // Client and origin on one CPU: first bytes vary by more than losses far away make them.
+  const busy = heavyTailed(2, 0.2, 60)
+  const lanes = { tcp: { ...h2, exchange: busy }, 'h2-spread': { ...spread, exchange: around(1, 0.1) } }
+
+  it('is no reason for several connections to an origin whose way is clean', () => {
+    for (const world of worlds(2_000, { concurrency: 100, lanes, segmentLossRatio: 0 }))
+      expect([world.prepared, world.chooser.decision.lane]).toEqual([[], 'tcp'])
+  })
+
+  it('is none where nobody counts what is lost, either', () => {
+    for (const world of worlds(2_000, { concurrency: 100, lanes })) expect(world.prepared).toEqual([])
+  })
+
+  it('does not hide that segments are lost', () => {
+    for (const world of worlds(2_000, { concurrency: 100, lanes, segmentLossRatio: 0.02 }))
+      expect(world.prepared[0]).toMatchObject({ lane: 'h2-spread' })
   })
 })
 

@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly prepareMs?: number
   /** What QUIC has counted before it all begins. */
   readonly lossRatio?: number
+  /** What the kernel has counted on `tcp` by then. */
+  readonly segmentLossRatio?: number
   readonly options?: Partial<SelectOptions>
   readonly firstPreference?: readonly LaneName[]
 }
@@ -52,9 +54,6 @@ export interface Carried {
   readonly isTrial: boolean
 }
 
-/** As the transport does. */
-const PING_EVERY = 4
-
 /** A caller with so many requests at a time, an origin with so many lanes, and a chooser between them; time is made up. */
 export class LaneWorld {
   readonly chooser: LaneChooser
@@ -68,8 +67,6 @@ export class LaneWorld {
   readonly #random: () => number
   readonly #running: Running[] = []
   readonly #streams = new Map<LaneName, number>()
-  /** Exchanges over TCP beside others. */
-  #shared = 0
   readonly #opened = new Set<LaneName>()
   #ready: { lane: LaneName; at: number } | undefined
 
@@ -82,6 +79,9 @@ export class LaneWorld {
     if (world.lossRatio !== undefined)
       for (let reading = 0; reading < 30; reading += 1)
         this.chooser.onPath('h3', { rttMs: 40, lossRatio: world.lossRatio }, this.now)
+    if (world.segmentLossRatio !== undefined)
+      for (let reading = 0; reading < 30; reading += 1)
+        this.chooser.onSegments('tcp', { rttMs: 40, lossRatio: world.segmentLossRatio }, this.now)
     this.#obey(
       this.chooser.setCandidates(
         Object.entries(world.lanes).map(([lane, { protocol }]) => ({
@@ -150,9 +150,6 @@ export class LaneWorld {
     this.now = Math.max(this.now, endsAt)
     const streams = this.#streams.get(lane)!
     this.#streams.set(lane, streams - 1)
-    // A PING waits for what every first byte waits for.
-    if (lane === 'tcp' && streams > 1 && ++this.#shared % PING_EVERY === 0)
-      this.chooser.onPath('tcp', { rttMs: outcome.ttfbMs, lossRatio: Number.NaN }, this.now)
     this.#obey(
       this.chooser.onSample(
         {

@@ -101,7 +101,17 @@ export class LaneChooser {
     this.#estimates[lane].handshake.add(handshakeMs, now)
   }
 
-  /** What connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last call. */
+  /** What the kernel has counted on TCP connections of the lane since the last call: the share of segments that show a loss, from 0 to 1. */
+  onSegments(
+    lane: LaneName,
+    path: { readonly rttMs: number; readonly lossRatio: number },
+    now: number,
+  ): void {
+    if (path.rttMs > 0) this.#estimates[lane].rtt.add(path.rttMs, now)
+    if (isFigure(path.lossRatio)) this.#estimates[lane].segmentLoss.add(Math.min(1, path.lossRatio), now)
+  }
+
+  /** What QUIC connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last call. */
   onPath(lane: LaneName, path: { readonly rttMs: number; readonly lossRatio: number }, now: number): void {
     this.#estimates[lane].rtt.add(path.rttMs, now)
     if (!isFigure(path.lossRatio)) return

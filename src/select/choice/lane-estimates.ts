@@ -30,6 +30,7 @@ const SNAPSHOT = [
   'handshake',
   'rtt',
   'loss',
+  'segmentLoss',
   'cpu',
 ] as const
 
@@ -62,8 +63,10 @@ export class LaneEstimates {
   readonly connections = new Estimate()
   readonly handshake = new Estimate()
   readonly rtt = new Estimate()
-  /** 0 to 1. */
+  /** Of the packets that QUIC sent, 0 to 1. */
   readonly loss = new Estimate()
+  /** What the kernel shows of losses over TCP, 0 to 1: segments that were sent again, or came behind a gap. */
+  readonly segmentLoss = new Estimate()
   /** Of this process, per request, in ms. */
   readonly cpu = new Estimate({ halfLifeMs: CPU_HALF_LIFE_MS })
 
@@ -130,7 +133,8 @@ export class LaneEstimates {
   restore(record: object, now: number, sinceMs: number): void {
     const known: ReadonlyMap<string, unknown> = new Map(Object.entries(record))
     for (const name of SNAPSHOT) this[name].restore(known.get(name), now, sinceMs)
-    for (const share of [this.errors, this.stallShare, this.loss]) if (share.mean > 1) share.forget()
+    for (const share of [this.errors, this.stallShare, this.loss, this.segmentLoss])
+      if (share.mean > 1) share.forget()
     this.#isWarm = this.ttfb.samples > 0
   }
 

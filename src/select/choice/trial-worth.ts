@@ -6,12 +6,8 @@ import { MOSTLY, type Workload } from './workload.ts'
 
 /** A single TCP connection stops for a round trip or more with each loss; from about here it shows in the times of requests. */
 const LOSS_RATIO = 0.003
-/** A standard deviation of a third of the mean is a mean deviation of about a quarter where times spread evenly to both sides. */
-const SPREAD_SHARE = 1 / 3
-/** What losses do takes a round trip at least, and a retransmission timer at worst; a busy machine alone makes for less than this. */
-const MIN_SPREAD_MS = 10
-/** Fewer round trips show no spread. */
-const RTT_SAMPLES = 4
+/** Fewer readings of a connection show no share. */
+const SEGMENT_READINGS = 4
 /** Fewer exchanges on a connection have nobody to stop. */
 const SHARED_STREAMS = 2
 /** How many times as long a byte takes, alone on its connection, as over the best lane. */
@@ -36,8 +32,9 @@ const ALWAYS: TrialWorth = { isWorth: true, because: () => 'another protocol' }
  * not: they cost handshakes, memory and a start with small windows, and can only be faster where one connection makes its streams
  * wait for each other. `current` carries; where requests are small, and no connection over TCP could be faster, or HTTP/3 stands
  * losses better in any case, a trial would only cost time. Signs of such waiting, in this order:
- * 1. packets are lost on the way to the origin, whoever counted them;
- * 2. round trips of a connection that several streams share vary by much (the time to a first byte would say more of the origin's work);
+ * 1. packets are lost on the way to the origin, as QUIC counts them;
+ * 2. the kernel sees losses on a TCP connection that several streams share. Only what is counted tells: round trips, of PING as well, and times to a first
+ *    byte vary with how busy either machine is;
  * 3. a byte of a large body takes much longer over the shared connection that carries than over the best lane;
  * 4. large bodies share that connection, its window is open as far as it goes, and they take a good part of the time.
  */
@@ -67,12 +64,11 @@ export function trialWorth(
   const loss = Math.max(0, ...standings.map(({ estimates }) => estimates.loss.mean))
   if (loss >= LOSS_RATIO) return { isWorth: true, because: () => `${percent(loss)} of packets are lost` } // 1
   const shared = standings.filter(({ lane, protocol }) => protocol !== 'http/1.1' && lane !== 'h2-spread')
+  const isShared = workload.streamsPerConnection.mean >= SHARED_STREAMS
   for (const { lane, estimates } of shared) {
-    const { mean, deviation, samples } = estimates.rtt
-    const isShared = workload.streamsPerConnection.mean >= SHARED_STREAMS
-    if (!isShared || samples < RTT_SAMPLES || deviation <= Math.max(mean * SPREAD_SHARE, MIN_SPREAD_MS))
-      continue
-    return { isWorth: true, because: () => `round trips over ${lane} vary by ${percent(deviation / mean)}` } // 2
+    const { mean, samples } = estimates.segmentLoss
+    if (!isShared || samples < SEGMENT_READINGS || mean < LOSS_RATIO) continue
+    return { isWorth: true, because: () => `${percent(mean)} of segments over ${lane} show a loss` } // 2
   }
   const perByte = standings
     .map(({ estimates }) => estimates.msPerByte.mean)
@@ -87,9 +83,8 @@ export function trialWorth(
         because: () => `a byte over ${lane} takes ${times} times as long as over the best lane`,
       } // 3
     }
-    const isSharing = workload.streamsPerConnection.mean >= SHARED_STREAMS
     const areLarge = workload.largeShare.mean >= MOSTLY
-    if (isSharing && areLarge && estimates.isWarm && currentMs > estimates.ttfb.mean * (1 + BODY_SHARE))
+    if (isShared && areLarge && estimates.isWarm && currentMs > estimates.ttfb.mean * (1 + BODY_SHARE))
       return { isWorth: true, because: () => 'several large responses share a connection, and its window' } // 4
   }
   return {

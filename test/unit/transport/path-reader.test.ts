@@ -123,4 +123,21 @@ describe('PathReader', () => {
       Array.from({ length: 16 }, () => undefined),
     )
   })
+
+  it('tells what came behind a gap since it looked last, where that is counted', () => {
+    const connection = { id: 1 } as Connection // its identity is all that counts
+    const pool = { connections: () => [connection] } as unknown as Pool // what is asked of one
+    let stats = { rttMs: 20, sentPackets: 10, lostPackets: 0, receivedPackets: 100, outOfOrderPackets: 5 }
+    const connector = { pathsOf: () => [{ connection, stats }] } as unknown as OriginConnector // the same
+    const lane = new Lane('tcp', pool, connector)
+    const reader = new PathReader()
+    const read = (now: number) => {
+      for (let index = 0; index < 15; index++) reader.onExchange(lane, now)
+      return reader.onExchange(lane, now)?.outOfOrderRatio
+    }
+    const first = read(100)
+    stats = { ...stats, receivedPackets: 300, outOfOrderPackets: 7 }
+    const second = read(200)
+    expect([first, second, read(300)]).toEqual([0.05, 0.01, undefined])
+  })
 })

@@ -248,6 +248,7 @@ describe('a lane chooser', () => {
     const { chooser } = new Script()
     chooser.onHandshake('tcp', Number.NaN, 0)
     chooser.onPath('tcp', { rttMs: -1, lossRatio: Infinity }, 0)
+    chooser.onSegments('tcp', { rttMs: 0, lossRatio: Number.NaN }, 0)
     chooser.onCpu('tcp', Infinity, 0)
     expect(JSON.stringify(chooser.snapshot(0, 0))).toBe('{"version":1,"savedAt":0,"lanes":{},"workload":{}}')
   })
@@ -295,6 +296,7 @@ describe('what a chooser remembers', () => {
         chooser.onSample(sampleOf(lane, but), odd)
         chooser.onHandshake(lane, odd, odd)
         chooser.onPath(lane, { rttMs: odd, lossRatio: 0.0123456 }, odd)
+        chooser.onSegments(lane, { rttMs: odd, lossRatio: 0.0123456 }, odd)
         chooser.onCpu(lane, odd / 1_000, odd)
       }
     const { length } = JSON.stringify(chooser.snapshot(86_400_000, 1.7e12))
