@@ -41,6 +41,13 @@ export interface IngressLimits {
   maxDiscardBytes: number
   /** How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6). */
   lingerTimeoutMs: number
+  /**
+   * Where every turn of the event loop is busy with requests for longer than this, for `shedIntervalMs`, the process is overloaded until one is not: what
+   * is read beyond this in a turn is answered with 503 before any work is done on it (MM_OVERLOADED). 0: never.
+   */
+  shedTargetMs: number
+  /** See `shedTargetMs`. 0: at once. */
+  shedIntervalMs: number
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options
   /**
@@ -91,6 +98,8 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   tlsHandshakeTimeoutMs: 10_000,
   maxDiscardBytes: 65_536,
   lingerTimeoutMs: 1_000,
+  shedTargetMs: 200,
+  shedIntervalMs: 500,
   http2: DEFAULT_INGRESS_HTTP2_OPTIONS,
   liveness: DEFAULT_INGRESS_LIVENESS_OPTIONS,
 }

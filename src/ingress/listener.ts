@@ -13,6 +13,7 @@ import type { IngressHandler } from './ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
 import type { IngressSession } from './ingress-session.ts'
 import { type IngressProtocol, type IngressStats, newIngressStats } from './ingress-stats.ts'
+import { withLoadShedding } from './load-shedder.ts'
 import type { SessionContext } from './session-context.ts'
 import { SessionOpening } from './session-opening.ts'
 
@@ -79,8 +80,9 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   const clock = options.clock ?? systemClock
   const { intervalMs, timeoutMs } = limits.liveness
   const boundMs = intervalMs > 0 && timeoutMs > 0 ? intervalMs + timeoutMs : 0
+  const proxyName = options.proxyName ?? 'middlemile'
   const context: SessionContext = {
-    handler: options.handler,
+    handler: withLoadShedding({ handler: options.handler, limits, clock, stats, proxyName }),
     limits,
     codecLimits: {
       ...DEFAULT_CODEC_LIMITS,
@@ -94,7 +96,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     stats,
     observer,
     scheme: options.tls === undefined ? 'http' : 'https',
-    proxyName: options.proxyName ?? 'middlemile',
+    proxyName,
   }
   const sessions = new Set<IngressSession>()
   const sockets = new Set<net.Socket>()

@@ -10,6 +10,7 @@ import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import { type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { IngressListener } from './listener.ts'
+import { withLoadShedding } from './load-shedder.ts'
 
 export interface ListenQuicOptions {
   /** An IP address. Port 0: a free one. */
@@ -41,6 +42,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   }
   checkIdentity(options.tls)
   const limits = http3IngressLimits(options.limits)
+  const { clock = systemClock, proxyName = 'middlemile' } = options
   const sessions = new Set<Http3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
   let failedEarly = 0
@@ -63,7 +65,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
 
   const endpoint = await ServerEndpoint.listen({
     engine: loaded.engine,
-    clock: options.clock ?? systemClock,
+    clock,
     local: options.address,
     tls: options.tls,
     protocols: ['h3'],
@@ -74,14 +76,15 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     allowsMigration: options.allowsMigration ?? false,
     onConnection: startSession,
   })
+  const stats = statsOf(endpoint, () => ({ handedOn, failedEarly }))
   const context: Http3SessionContext = {
-    handler: options.handler,
+    handler: withLoadShedding({ handler: options.handler, limits, clock, stats, proxyName }),
     limits,
-    clock: options.clock ?? systemClock,
-    stats: statsOf(endpoint, () => ({ handedOn, failedEarly })),
+    clock,
+    stats,
     observer: options.observer ?? ignoreEvent,
     scheme: 'https',
-    proxyName: options.proxyName ?? 'middlemile',
+    proxyName,
     onHandshake: handshake => options.onHandshake?.(handshake),
     onHandshakeFailed: () => void failedEarly++,
     onGone: session => {

@@ -10,6 +10,9 @@ export interface Refusal {
   readonly body: string
 }
 
+/** What limits us for the moment (RFC 9110 10.2.3). In seconds; there is no less. */
+const RETRY_SOON = ['retry-after', '1'] as const
+
 /**
  * The status of the error's code, and a body that names the code; `name` is ours in Proxy-Status (RFC 9209). The message shows bytes that
  * the client sent, escaped; JSON keeps them harmless.
@@ -26,6 +29,7 @@ export function refusalOf(error: TransportError, name: string): Refusal {
     String(body.length),
     'cache-control',
     'no-store',
+    ...(status === 503 ? RETRY_SOON : []),
     'proxy-status',
     `${name}; error=${proxyStatus}`,
     'date',

@@ -1,10 +1,10 @@
-import { TransportError } from '../errors.ts'
+import { limitError, TransportError } from '../errors.ts'
 import type { PoolCore } from './pool-core.ts'
 
 /** The refusal of one more waiter. */
 export function queueFullError(core: PoolCore<unknown, unknown>): TransportError {
   const { maxWaiters } = core.options
-  return new TransportError(
+  return limitError(
     'MM_QUEUE_FULL',
     `${core.name}: the queue is full (pool.maxWaiters = ${maxWaiters}), ${describeUse(core)}; ` +
       'raise pool.maxWaiters or pool.maxConnections, or send less',
@@ -13,7 +13,7 @@ export function queueFullError(core: PoolCore<unknown, unknown>): TransportError
 
 /** The end of a wait: it says which limit was in the way, since that is the one to raise. */
 export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportError {
-  return new TransportError(
+  return limitError(
     'MM_QUEUE_TIMEOUT',
     `${core.name}: no connection within pool.queueTimeoutMs = ${core.options.queueTimeoutMs}, ${describeUse(core)}; ${advice(core)}`,
   )
@@ -22,7 +22,7 @@ export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportEr
 /** The end of a wait that makes room for newcomers. */
 export function queueOverloadedError(core: PoolCore<unknown, unknown>): TransportError {
   const { queueTargetMs, queueIntervalMs } = core.options
-  return new TransportError(
+  return limitError(
     'MM_QUEUE_OVERLOADED',
     `${core.name}: requests wait longer than pool.queueTargetMs = ${queueTargetMs} for more than pool.queueIntervalMs = ` +
       `${queueIntervalMs}, ${describeUse(core)}, and newer ones go first; ${advice(core)}`,

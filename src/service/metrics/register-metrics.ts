@@ -236,6 +236,12 @@ export function registerPoolMetrics(
     { labels, value: overloaded ? 1 : 0 },
   ])
   perPool(
+    'counter',
+    'middlemile_queue_shed_total',
+    'Requests that waited too long and made room for newer ones',
+    ({ shed }, labels) => [{ labels, value: shed }],
+  )
+  perPool(
     'gauge',
     'middlemile_reuse_ratio',
     '1 - connections opened / requests',

@@ -200,6 +200,13 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
   registerScraped(
     registry,
     'counter',
+    'middlemile_ingress_shed_total',
+    'Requests that were refused before any work was done on them, since the process was overloaded',
+    () => [{ labels: {}, value: sum(({ shed }) => shed) }],
+  )
+  registerScraped(
+    registry,
+    'counter',
     'middlemile_ingress_bad_requests_total',
     'Requests that were refused before they were routed, and clients that were too slow, by error code',
     () =>

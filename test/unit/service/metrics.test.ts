@@ -167,8 +167,14 @@ describe('a scrape', () => {
     expect(samples.get('middlemile_connect_failures_total{origin="shop",code="MM_CONNECT_REFUSED"}')).toBe(1)
   })
 
-  it('counts connects that waited for their turn', async () => {
-    expect((await scrape(setUp().metrics)).get('middlemile_deferred_dials_total')).toBe(4)
+  it('counts connects that waited for their turn, and requests that an overload has refused', async () => {
+    const { metrics, ingress } = setUp({ overloaded: true })
+    ingress.shed = 7
+    const samples = await scrape(metrics)
+    expect(samples.get('middlemile_deferred_dials_total')).toBe(4)
+    expect(samples.get('middlemile_overloaded{origin="shop"}')).toBe(1)
+    expect(samples.get('middlemile_queue_shed_total{origin="shop"}')).toBe(6)
+    expect(samples.get('middlemile_ingress_shed_total')).toBe(7)
   })
 
   it('counts moves of connections by their outcome, and how long nothing moved in those that worked', async () => {

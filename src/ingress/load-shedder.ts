@@ -1,0 +1,92 @@
+import type { Clock } from '../clock.ts'
+import { TransportError } from '../errors.ts'
+import { type HeaderList, NO_HEADERS } from '../headers.ts'
+import type { IngressExchange, IngressHandler } from './ingress-exchange.ts'
+import type { IngressStats } from './ingress-stats.ts'
+import { LoopOverload } from './loop-overload.ts'
+import { refusalOf } from './refusal.ts'
+
+export interface LoadShedderParts {
+  readonly handler: IngressHandler
+  /** See IngressLimits. */
+  readonly limits: { readonly shedTargetMs: number; readonly shedIntervalMs: number }
+  readonly clock: Clock
+  readonly stats: IngressStats
+  readonly proxyName: string
+}
+
+interface Answer {
+  readonly status: number
+  readonly headers: HeaderList
+  readonly body: Buffer
+  readonly madeAt: number
+}
+
+/** How long an answer serves: its date has no more than seconds. */
+const ANSWER_MS = 1_000
+
+/** [D] Refuses requests before any work is done on them while the process is overloaded: see LoopOverload. */
+export class LoadShedder {
+  readonly #parts: LoadShedderParts
+  readonly #overload: LoopOverload
+  #isInTurn = false
+  #answer: Answer | undefined
+
+  constructor(parts: LoadShedderParts) {
+    this.#parts = parts
+    this.#overload = new LoopOverload(parts.limits.shedTargetMs, parts.limits.shedIntervalMs)
+  }
+
+  /** In the place of the handler. */
+  readonly handle: IngressHandler = exchange => {
+    const { clock, handler } = this.#parts
+    if (!this.#isInTurn) {
+      this.#isInTurn = true
+      this.#overload.onTurnBegan(clock.now())
+      setImmediate(this.#onTurnEnded)
+    }
+    if (!this.#overload.isOverloaded || this.#overload.admits(clock.now())) handler(exchange)
+    else this.#refuse(exchange)
+  }
+
+  readonly #onTurnEnded = (): void => {
+    this.#isInTurn = false
+    this.#overload.onTurnEnded(this.#parts.clock.now())
+  }
+
+  #refuse(exchange: IngressExchange): void {
+    this.#parts.stats.shed++
+    const { status, headers, body } = this.#currentAnswer()
+    exchange.events = IGNORED_EVENTS
+    exchange.respondStart(status, headers)
+    if (exchange.method !== 'HEAD') exchange.respondData(body, keepOwned)
+    exchange.respondEnd(NO_HEADERS)
+  }
+
+  /** One and the same list for many: its text is then made once, too. */
+  #currentAnswer(): Answer {
+    const { clock, limits, proxyName } = this.#parts
+    const now = clock.now()
+    if (this.#answer !== undefined && now - this.#answer.madeAt < ANSWER_MS) return this.#answer
+    const error = new TransportError(
+      'MM_OVERLOADED',
+      `the process was busy for longer than ingress.shedTargetMs = ${limits.shedTargetMs} at a time, for more than ` +
+        `ingress.shedIntervalMs = ${limits.shedIntervalMs}`,
+    )
+    const { status, headers, body } = refusalOf(error, proxyName)
+    this.#answer = { status, headers, body: Buffer.from(body), madeAt: now }
+    return this.#answer
+  }
+}
+
+/** `handler`, behind a LoadShedder unless it is switched off. */
+export function withLoadShedding(parts: LoadShedderParts): IngressHandler {
+  return parts.limits.shedTargetMs === 0 ? parts.handler : new LoadShedder(parts).handle
+}
+
+/** An answer that is complete at once has nothing to hear of its client. */
+const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
+
+function keepOwned(chunk: Buffer): Buffer {
+  return chunk
+}

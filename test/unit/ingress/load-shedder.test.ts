@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import type { HeaderList } from '../../../src/headers.ts'
+import { headerValue } from '../../../src/headers.ts'
+import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
+import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
+import { withLoadShedding } from '../../../src/ingress/load-shedder.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+
+class Exchange {
+  events: unknown
+  said = ''
+  headers: HeaderList = []
+  readonly method: string
+
+  constructor(method: string) {
+    this.method = method
+  }
+
+  respondStart(status: number, headers: HeaderList): void {
+    this.said += `${status}`
+    this.headers = headers
+  }
+
+  respondData(chunk: Buffer): boolean {
+    this.said += ` ${chunk.toString()}`
+    return true
+  }
+
+  respondEnd(): void {
+    this.said += ' end'
+  }
+}
+
+/** A handler that takes 60 ms of the loop. */
+function setUp(shedTargetMs: number) {
+  const clock = new FakeClock()
+  const stats = newIngressStats()
+  const handle = withLoadShedding({
+    handler: exchange => {
+      clock.advance(60)
+      exchange.respondEnd([])
+    },
+    limits: { shedTargetMs, shedIntervalMs: 300 },
+    clock,
+    stats,
+    proxyName: 'edge',
+  })
+  const turn = async (requests: number, method = 'GET'): Promise<Exchange[]> => {
+    const exchanges = Array.from({ length: requests }, () => new Exchange(method))
+    for (const exchange of exchanges) handle(exchange as unknown as IngressExchange) // what a shedder asks of one
+    await new Promise(setImmediate)
+    return exchanges
+  }
+  return { clock, stats, turn }
+}
+
+describe('requests to a process that is overloaded', () => {
+  it('are refused as far as they do not fit into the target, until a turn is short', async () => {
+    const { stats, turn } = setUp(100)
+    const said = async (requests: number) => (await turn(requests)).map(exchange => exchange.said.slice(0, 4))
+    expect(await said(5)).toEqual([' end', ' end', ' end', ' end', ' end'])
+    expect(await said(4)).toEqual([' end', ' end', '503 ', '503 ']) // after 60 ms, but not after 120
+    expect(stats.shed).toBe(2)
+    await said(1)
+    expect(await said(4)).toEqual([' end', ' end', ' end', ' end'])
+    expect(stats.shed).toBe(2)
+  })
+
+  it('hear why, and when to come back', async () => {
+    const { turn } = setUp(100)
+    await turn(5)
+    const [, , refused] = await turn(3)
+    const { said, headers } = refused as Exchange // of three
+    const body = said.slice('503 '.length, -' end'.length)
+    expect(JSON.parse(body)).toEqual({
+      error: {
+        code: 'MM_OVERLOADED',
+        message:
+          'the process was busy for longer than ingress.shedTargetMs = 100 at a time, for more than ingress.shedIntervalMs = 300',
+      },
+    })
+    expect(headerValue(headers, 'content-length')).toBe(String(body.length))
+    expect(headerValue(headers, 'retry-after')).toBe('1')
+    expect(headerValue(headers, 'proxy-status')).toBe('edge; error=http_request_denied')
+  })
+
+  it('get an answer that is made once a second, without a body to HEAD', async () => {
+    const { clock, turn } = setUp(100)
+    await turn(5)
+    const refused = (await turn(5, 'HEAD')).slice(2)
+    expect(refused.map(({ said }) => said)).toEqual(['503 end', '503 end', '503 end'])
+    expect(new Set(refused.map(({ headers }) => headers)).size).toBe(1)
+    clock.advance(1_000)
+    const later = (await turn(3)).at(-1)
+    expect(later?.said).toMatch(/^503/)
+    expect(later?.headers).not.toBe(refused[0]?.headers)
+  })
+
+  it('are all served where the target is 0', async () => {
+    const { stats, turn } = setUp(0)
+    for (let i = 0; i < 5; i++) await turn(20)
+    expect(stats.shed).toBe(0)
+  })
+})
