@@ -69,6 +69,11 @@ export const ERROR_CODES = {
     'connection_limit_reached',
     'raise pool.maxConnections or pool.queueTimeoutMs',
   ),
+  MM_OUT_OF_DESCRIPTORS: local(
+    503,
+    'connection_limit_reached',
+    'give the process more descriptors (LimitNOFILE, ulimit -n), or lower ingress.maxConnections and limits.maxTotalConnections',
+  ),
   // Getting there
   MM_DNS_FAILED: remote(502, 'dns_error', 'check the host name and the resolver'),
   MM_DNS_TIMEOUT: remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs'),

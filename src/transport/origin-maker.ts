@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { DnsClient } from '../dns/dns-client.ts'
 import { ServiceRecordResolver } from '../dns/https-records.ts'
+import { guarded } from '../guard.ts'
 import type { TransportEvent } from '../observer.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../options.ts'
 import type { Origin } from '../origin.ts'
@@ -82,11 +83,12 @@ export class OriginMaker {
     this.fastOpen = new FastOpen({ clock })
     this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
-    this.dialer = new Dialer({ clock, tickets, keylog: options.keylog, fastOpen: this.fastOpen })
+    const keylog = guardedKeylog(options.keylog)
+    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen })
     this.http3Dialer = new Http3Dialer({
       clock,
       tickets,
-      keylog: options.keylog,
+      keylog,
       loadEngine: quicEngine,
       onFarewell,
     })
@@ -170,4 +172,9 @@ export class OriginMaker {
       ? new OriginRecord(place, options)
       : OriginRecord.restore(kept, place, options, this.#parts.clock.now(), Date.now())
   }
+}
+
+/** It is called in the middle of handshakes, and may write to a disk that is full: that is no reason for them to fail. */
+function guardedKeylog(keylog: TransportOptions['keylog']): TransportOptions['keylog'] {
+  return keylog && (line => void guarded('writing the key log', () => keylog(line)))
 }

@@ -131,8 +131,8 @@ describe.skipIf(noLimit !== undefined)('no descriptor left at all', () => {
           pool: { backoffBase: '10ms', backoffMax: '20ms' },
         },
         origins: {
-          fixed: { url: origin.url, hosts: ['fixed.test'] },
-          named: { url: origin.url.replace('127.0.0.1', 'localhost'), hosts: ['named.test'] },
+          fixed: { url: origin.url.replace('localhost', '127.0.0.1'), hosts: ['fixed.test'] },
+          named: { url: origin.url, hosts: ['named.test'] },
           quic: { url: 'https://127.0.0.1:9', protocols: ['h3'], hosts: ['quic.test'] },
         },
       },
@@ -140,7 +140,7 @@ describe.skipIf(noLimit !== undefined)('no descriptor left at all', () => {
     })
     closeSync(stdout)
     using client = rawClient(connector.port)
-    expect(await ask(client, 'nowhere.test')).toBe(403)
+    expect(await ask(client, 'nowhere.test')).toBe(404)
     const limit = (soft: string): void =>
       void execFileSync('prlimit', ['--pid', String(connector.pid), `--nofile=${soft}:`])
     const hard = execFileSync(
@@ -156,12 +156,14 @@ describe.skipIf(noLimit !== undefined)('no descriptor left at all', () => {
       expect([502, 503]).toContain(await ask(client, host))
     process.kill(connector.pid, 'SIGHUP')
     using late = rawClient(connector.port)
-    await late.untilClosed()
+    late.send('GET / HTTP/1.1\r\nHost: fixed.test\r\n\r\n')
     for (let round = 0; round < 20; round++) expect([502, 503]).toContain(await ask(client, 'fixed.test'))
 
     limit(hard)
     await expect.poll(() => ask(client, 'fixed.test')).toBe(200)
     await expect.poll(() => ask(client, 'named.test')).toBe(200)
+    // It was accepted late, or closed by libuv, which keeps a descriptor for that.
+    expect(await late.until(/\}\n?$/)).toMatch(/^(HTTP\/1\.1 200|$)/)
     const after = await metrics(connector)
     expect(after.sum('middlemile_faults_total', { kind: 'contained', cause: 'system' })).toBeGreaterThan(0)
     expect(after.sum('middlemile_faults_total', { kind: 'uncaught' })).toBe(0)

@@ -82,7 +82,7 @@ export class RunningService implements Service {
     this.#metrics = new ServiceMetrics({
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
-      droppedLogLines: () => log.dropped(),
+      dropped: () => ({ log: log.dropped(), qlog: this.#qlog?.dropped ?? 0 }),
     })
     const { maxFaults, faultWindowMs: windowMs } = settings.shutdown
     this.#faults = new ProcessFaults({

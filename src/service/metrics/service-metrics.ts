@@ -16,8 +16,8 @@ import { registerScraped } from './scraped-metric.ts'
 export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
-  /** Lines of the log that were dropped. */
-  droppedLogLines(): number
+  /** Lines that were dropped, by where they were to go. */
+  dropped(): Readonly<Record<'log' | 'qlog', number>>
 }
 
 /** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
@@ -40,7 +40,7 @@ export class ServiceMetrics {
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
-    registerProcessMetrics(this.registry, this.faults, () => sources.droppedLogLines())
+    registerProcessMetrics(this.registry, this.faults, () => sources.dropped())
     collectDefaultMetrics({ register: this.registry })
   }
 
