@@ -62,12 +62,15 @@ class PersistentClient {
       this.answers += 1
       ask()
     })
+    let failure = 'closed without an answer'
     socket.on('error', error => {
-      if (!hasAnswer) this.failures.push(error.message)
+      failure = error.message
     })
     socket.once('end', () => socket.end())
     socket.once('close', () => {
-      if (!this.#isOver) this.#open(port)
+      if (this.#isOver) return
+      if (!hasAnswer) this.failures.push(failure)
+      this.#open(port)
     })
     this.#end = () => socket.destroy()
     ask()
