@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -93,6 +93,10 @@ describe('few descriptors and more clients', () => {
       .toBe(0)
     const under = await metrics(connector)
     expect(under.sum('middlemile_ingress_accept_pauses_total')).toBeGreaterThan(0)
+    expect(readFileSync(log, 'utf8')).toMatch(
+      /256 descriptors: room for 128 connections of clients and 64 to origins/,
+    )
+    expect(under.sum('middlemile_connections')).toBeLessThanOrEqual(64)
     expect(under.sum('process_open_fds')).toBeLessThan(DESCRIPTORS)
     expect(under.sum('middlemile_ingress_connections_total', { outcome: 'refused' })).toBe(0)
     expect(under.sum('middlemile_faults_total')).toBe(0)
