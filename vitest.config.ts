@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/contained-faults.ts'],
     // Patience, not measure: what takes 200 ms on a quiet machine has taken 20 times as long on one with other work.
     testTimeout: 90_000,
     hookTimeout: 90_000,

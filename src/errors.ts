@@ -74,6 +74,11 @@ export const ERROR_CODES = {
     'connection_limit_reached',
     'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
   ),
+  MM_OUT_OF_DESCRIPTORS: local(
+    503,
+    'connection_limit_reached',
+    'give the process more descriptors (LimitNOFILE, ulimit -n), or lower ingress.maxConnections and limits.maxTotalConnections',
+  ),
   // Getting there
   MM_DNS_FAILED: remote(502, 'dns_error', 'check the host name and the resolver'),
   MM_DNS_TIMEOUT: remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs'),

@@ -65,5 +65,5 @@ const MAX_WARNED = 100
 function warn(text: string): void {
   if (warned.size >= MAX_WARNED || warned.has(text)) return
   warned.add(text)
-  process.emitWarning(text, 'MiddlemileWarning')
+  process.emitWarning(text, 'MiddlemileFault')
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { reportFault } from '../guard.ts'
 import type { ReadPort } from '../read-port.ts'
 import { startLingering } from '../socket-ending.ts'
 import type { StreamSocket } from '../stream-socket.ts'
@@ -45,7 +46,13 @@ export class ConnectionOutput {
 
   readonly #onTurn = (): void => {
     this.#isScheduled = false
-    if (!this.#isWriting && !this.#isEnding) this.#flush()
+    if (this.#isWriting || this.#isEnding) return
+    try {
+      this.#flush()
+    } catch (error) {
+      reportFault('writing to an HTTP/2 connection', error)
+      this.#socket.destroy()
+    }
   }
 
   /** One callback for all writes. A failed write is told by the socket's 'error' and 'close'. */

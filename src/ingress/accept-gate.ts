@@ -2,6 +2,7 @@ import type { Server, Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
 import { openDescriptors } from '../descriptors.ts'
 import { type DescriptorCalls, descriptorCalls } from '../native/duplicate-descriptor.ts'
+import { socketCalls } from '../native/socket-calls.ts'
 import { descriptorOf } from '../stream-socket.ts'
 
 /** What a listener may take of the descriptors of the process. */
@@ -18,7 +19,7 @@ export interface AcceptGateParts {
   readonly clock: Clock
   /** Open connections of this listener. */
   readonly open: () => number
-  /** It is full: so many connections should end when they are between two requests, for those who wait. */
+  /** Clients wait: so many connections that have carried requests should end when they are between two of them. */
   readonly makeRoom: (connections: number) => void
   readonly onPaused: (because: string) => void
   readonly onResumed: (pausedMs: number) => void
@@ -28,7 +29,11 @@ export interface AcceptGateParts {
 export interface DescriptorMachine {
   readonly calls: () => DescriptorCalls | undefined
   readonly openDescriptors: () => number | undefined
+  /** Connections that wait to be accepted from a listening socket. Undefined: it cannot be told. */
+  readonly waiting: (fd: number) => number | undefined
 }
+
+const MACHINE: DescriptorMachine = { calls: descriptorCalls, openDescriptors, waiting: waitingConnections }
 
 /** How soon it is seen that there is room again, and a share of the time that looking takes. */
 const LOOK_MS = 50
@@ -52,10 +57,7 @@ export class AcceptGate {
   #phase: 'open' | 'ended' | { readonly fd: number; readonly since: number } = 'open'
   #timer: Timer | undefined
 
-  constructor(
-    parts: AcceptGateParts,
-    machine: DescriptorMachine = { calls: descriptorCalls, openDescriptors },
-  ) {
+  constructor(parts: AcceptGateParts, machine: DescriptorMachine = MACHINE) {
     this.#parts = parts
     this.#machine = machine
   }
@@ -100,10 +102,13 @@ export class AcceptGate {
   }
 
   #look(): void {
+    if (typeof this.#phase !== 'object') return
     const { clock, room, open, makeRoom } = this.#parts
     const began = clock.now()
     if (this.#hasRoom()) return this.#resume()
-    makeRoom(Math.max(1, Math.ceil(Math.min(open(), room.maxConnections) * MAKE_ROOM_SHARE)))
+    const share = Math.max(1, Math.ceil(Math.min(open(), room.maxConnections) * MAKE_ROOM_SHARE))
+    const count = Math.min(share, this.#machine.waiting(this.#phase.fd) ?? share)
+    if (count > 0) makeRoom(count)
     const cost = clock.now() - began
     this.#timer = clock.setTimer(Math.max(LOOK_MS, cost * LOOK_COST_FACTOR), () => this.#look())
   }
@@ -125,4 +130,10 @@ export class AcceptGate {
     this.#parts.server.listen({ fd })
     this.#parts.onResumed(this.#parts.clock.now() - since)
   }
+}
+
+/** Of a listening socket the kernel gives the length of its queue where it has the unacknowledged segments of a connection (tcp(7), TCP_INFO). */
+function waitingConnections(fd: number): number | undefined {
+  const loaded = socketCalls()
+  return 'calls' in loaded ? loaded.calls.tcpInfo(fd)?.unackedSegments : undefined
 }

@@ -114,6 +114,10 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
     this.#exchanges.cover(this.nextDeadlineAt)
   }
 
+  get hasRequests(): boolean {
+    return this.#exchanges.hasRequests
+  }
+
   destroy(): void {
     this.#end(new TransportError('MM_TRANSPORT_CLOSED', 'the listener was closed'))
   }

@@ -109,6 +109,10 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     this.#exchanges.cover(this.nextDeadlineAt)
   }
 
+  get hasRequests(): boolean {
+    return this.#exchanges.hasRequests
+  }
+
   destroy(): void {
     this.#end(new TransportError('MM_TRANSPORT_CLOSED', 'the listener was closed'))
   }

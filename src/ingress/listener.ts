@@ -289,14 +289,18 @@ interface RefusedSocket {
   readonly remotePort?: number | undefined
 }
 
-/** Those that were asked come last the next time: what they have under way may take long. */
+/** Of those that have carried a request. Who was asked comes last the next time: what it has under way may take long. */
 function endOldest(sessions: Set<IngressSession>, count: number): void {
-  let left = Math.min(count, sessions.size)
+  let left = count
+  const last = [...sessions].at(-1)
   for (const session of sessions) {
-    if (left-- === 0) return
-    sessions.delete(session)
-    sessions.add(session)
-    session.drain()
+    if (session.hasRequests) {
+      if (left-- === 0) return
+      sessions.delete(session)
+      sessions.add(session)
+      session.drain()
+    }
+    if (session === last) return
   }
 }
 

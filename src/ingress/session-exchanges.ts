@@ -91,6 +91,10 @@ export class SessionExchanges implements StreamExchangeHost {
     return now
   }
 
+  get hasRequests(): boolean {
+    return this.#requests > 0
+  }
+
   /** The read is over: hands on the requests that it brought. */
   endInput(): void {
     if (this.#begun.length > 0) this.#begin()

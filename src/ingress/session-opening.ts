@@ -31,6 +31,10 @@ export class SessionOpening implements IngressSession {
     this.#decided().drain()
   }
 
+  get hasRequests(): boolean {
+    return this.#session?.hasRequests === true
+  }
+
   destroy(): void {
     if (this.#session === undefined) this.#socket.destroy()
     else this.#session.destroy()

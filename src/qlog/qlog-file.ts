@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, write, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '../clock.ts'
+import { LineQueue } from '../line-queue.ts'
 import { jsonTextRecord } from './json-text-record.ts'
 import { type QlogEvent, roundedMs } from './qlog-event.ts'
 import { traceHeader } from './trace-header.ts'
@@ -8,6 +9,11 @@ import { traceHeader } from './trace-header.ts'
 /** Held until so much has come, or `FLUSH_MS` have passed: some 250 events in one write. */
 const FLUSH_BYTES = 65_536
 const FLUSH_MS = 1_000
+/** What waits for a disk that is slow: some ten thousand events; more are dropped and counted. */
+const MAX_QUEUED_BYTES = 4_194_304
+const MAX_QUEUED_EVENTS = 65_536
+/** One write. */
+const BLOCK_BYTES = 1_048_576
 /** Files of one process that begin in the same millisecond. */
 const MAX_NAMESAKES = 100
 
@@ -23,18 +29,23 @@ export interface QlogFileOptions {
 
 /**
  * A trace as a JSON text sequence (RFC 7464), `middlemile-TIME-PID.sqlog`, for its owner's eyes only (0600): it names origins and paths.
- * Never throws. Writes are synchronous, so that whatever ended the program, all but the last second is there; they are few and large.
+ * Never throws. A thread writes, a few large blocks one after the other, so that a slow disk stops nobody; whatever ended the program, all but the
+ * last seconds is there.
  *
- * open    takes events. Valid transitions: closed
- * closed  by close(), a fault, or because it is full
+ * open     takes events. Valid transitions: closing, closed
+ * closing  by close(), or because it is full: everything was handed over, and a block is still being written. Valid transitions: closed
+ * closed   Final
  */
 export class QlogFile {
   readonly #options: QlogFileOptions
   readonly #beganAt: number
-  #file: number | undefined
-  #held: string[] = []
-  #heldBytes = 0
+  readonly #queue = new LineQueue({ maxBytes: MAX_QUEUED_BYTES, maxLines: MAX_QUEUED_EVENTS })
+  #phase: 'open' | 'closing' | 'closed' = 'closed'
+  #file = -1
+  /** Of the file, those of the block that is being written included. */
   #bytes = 0
+  #isWriting = false
+  #reportedDrops = 0
   #timer: Timer | undefined
   #hasReported = false
 
@@ -44,12 +55,11 @@ export class QlogFile {
     const wallClockTime = new Date().toISOString()
     try {
       this.#file = create(options.directory, wallClockTime)
+      this.#bytes = writeSync(this.#file, jsonTextRecord(traceHeader(wallClockTime)))
+      this.#phase = 'open'
     } catch (error) {
       this.#report(`no qlog in ${options.directory}: ${reason(error)}`)
-      return
     }
-    this.#hold(jsonTextRecord(traceHeader(wallClockTime)))
-    this.#flush()
   }
 
   /** On the clock: where the times of events count from. */
@@ -57,44 +67,63 @@ export class QlogFile {
     return this.#beganAt
   }
 
+  get dropped(): number {
+    return this.#queue.dropped
+  }
+
   write(event: QlogEvent): void {
-    if (this.#file === undefined) return
+    if (this.#phase !== 'open') return
     const record = jsonTextRecord(event)
-    if (this.#bytes + this.#heldBytes + Buffer.byteLength(record) > this.#options.maxBytes) {
+    if (this.#bytes + this.#queue.bytes + Buffer.byteLength(record) > this.#options.maxBytes) {
       this.#end()
       return
     }
-    this.#hold(record)
-    if (this.#heldBytes >= FLUSH_BYTES) this.#flush()
-    else this.#timer ??= this.#options.clock.setTimer(FLUSH_MS, () => this.#flush())
+    this.#queue.push(record)
+    this.#schedule()
   }
 
-  /** Writes what is held and closes the file. Calling it again does nothing. */
+  /** Writes what is queued, at once since the program may end, and closes the file. Calling it again does nothing. */
   close(): void {
-    this.#flush()
-    const file = this.#file
-    if (file === undefined) return
-    this.#file = undefined
+    if (this.#phase !== 'open') return
+    this.#phase = 'closing'
+    this.#timer?.cancel()
     try {
-      closeSync(file)
+      for (
+        let block = this.#queue.take(BLOCK_BYTES);
+        block !== undefined;
+        block = this.#queue.take(BLOCK_BYTES)
+      ) {
+        // Behind the block that a thread may still be writing.
+        for (let written = 0; written < block.bytes.length; )
+          written += writeSync(
+            this.#file,
+            block.bytes,
+            written,
+            block.bytes.length - written,
+            this.#bytes + written,
+          )
+        this.#bytes += block.bytes.length
+      }
     } catch (error) {
       this.#report(`qlog: ${reason(error)}`)
     }
-  }
-
-  #hold(record: string): void {
-    this.#held.push(record)
-    this.#heldBytes += Buffer.byteLength(record)
+    if (!this.#isWriting) this.#close()
   }
 
   /** A reader must not take a full file for a quiet origin. */
   #end(): void {
-    const { maxBytes, clock } = this.#options
+    const { maxBytes } = this.#options
     const message = `the qlog file has come to ${maxBytes} bytes: nothing more is written to it`
-    const time = roundedMs(clock.now() - this.#beganAt)
-    this.#hold(jsonTextRecord({ time, name: 'loglevel:warning', data: { message } } satisfies QlogEvent))
+    this.#warn(message)
     this.close()
     this.#report(message)
+  }
+
+  #warn(message: string): void {
+    const time = roundedMs(this.#options.clock.now() - this.#beganAt)
+    this.#queue.push(
+      jsonTextRecord({ time, name: 'loglevel:warning', data: { message } } satisfies QlogEvent),
+    )
   }
 
   #report(message: string): void {
@@ -103,23 +132,56 @@ export class QlogFile {
     this.#options.onFault(message)
   }
 
+  #schedule(): void {
+    if (this.#isWriting || this.#queue.length === 0) return // the end of the write looks again
+    if (this.#queue.bytes >= FLUSH_BYTES) this.#flush()
+    else this.#timer ??= this.#options.clock.setTimer(FLUSH_MS, () => this.#flush())
+  }
+
   #flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    const text = this.#held.join('')
-    this.#held = []
-    this.#heldBytes = 0
-    if (this.#file === undefined || text === '') return
+    if (this.#phase !== 'open' || this.#isWriting) return
+    const block = this.#queue.take(BLOCK_BYTES)
+    if (block === undefined) return
+    const dropped = this.#queue.dropped - this.#reportedDrops
+    this.#reportedDrops += dropped
+    if (dropped > 0)
+      this.#warn(`${dropped} events were dropped, since they came faster than they could be written`)
+    this.#isWriting = true
+    const at = this.#bytes
+    this.#bytes += block.bytes.length
+    this.#writeAll(block.bytes, at)
+  }
+
+  /** A full disk may take a part of it. */
+  #writeAll(bytes: Buffer, at: number): void {
+    write(this.#file, bytes, 0, bytes.length, at, (error, written) => {
+      if (error !== null) this.#onFailed(error)
+      else if (written < bytes.length) this.#writeAll(bytes.subarray(written), at + written)
+      else this.#onWritten()
+    })
+  }
+
+  #onWritten(): void {
+    this.#isWriting = false
+    if (this.#phase === 'closing') this.#close()
+    else this.#schedule()
+  }
+
+  #onFailed(error: Error): void {
+    this.#isWriting = false
+    this.#timer?.cancel()
+    this.#close()
+    this.#report(`qlog: ${reason(error)}: nothing more is written`)
+  }
+
+  #close(): void {
+    this.#phase = 'closed'
     try {
-      const bytes = Buffer.from(text)
-      // A full disk may take a part of it.
-      for (let written = 0; written < bytes.length; ) written += writeSync(this.#file, bytes, written)
-      this.#bytes += bytes.length
+      closeSync(this.#file)
     } catch (error) {
-      const file = this.#file
-      this.#file = undefined
-      closeQuietly(file)
-      this.#report(`qlog: ${reason(error)}: nothing more is written`)
+      this.#report(`qlog: ${reason(error)}`)
     }
   }
 }
@@ -136,14 +198,6 @@ function create(directory: string, wallClockTime: string): number {
       const isTaken = error instanceof Error && 'code' in error && error.code === 'EEXIST'
       if (!isTaken || namesake === MAX_NAMESAKES) throw error
     }
-  }
-}
-
-function closeQuietly(file: number): void {
-  try {
-    closeSync(file)
-  } catch {
-    // The fault that led here is the one to tell of.
   }
 }
 

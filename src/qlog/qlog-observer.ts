@@ -22,6 +22,8 @@ export interface QlogOptions {
 export interface QlogObserver {
   /** For TransportOptions.observer. Never throws. */
   readonly observer: Observer
+  /** Events that were dropped, since they came faster than they could be written. */
+  readonly dropped: number
   /** Writes what is held and closes the file; later events are dropped. */
   close(): void
 }
@@ -44,6 +46,9 @@ export function qlogObserver(options: QlogOptions): QlogObserver {
     observer(event) {
       if (event.type === 'exchange-ended' && !exchanges) return
       for (const made of events.onEvent(event, clock.now())) file.write(made)
+    },
+    get dropped() {
+      return file.dropped
     },
     close: () => file.close(),
   }

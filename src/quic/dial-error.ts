@@ -13,8 +13,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EAFNOSUPPORT: ['MM_CONNECT_FAILED', 'this machine does not have its address family'],
   EACCES: ['MM_CONNECT_FAILED', 'this machine forbids it'],
   EPERM: ['MM_CONNECT_FAILED', 'this machine forbids it'],
-  EMFILE: ['MM_CONNECT_FAILED', 'this process has no file descriptor left for it'],
-  ENFILE: ['MM_CONNECT_FAILED', 'this machine has no file descriptor left for it'],
+  EMFILE: ['MM_OUT_OF_DESCRIPTORS', 'this process has no file descriptor left for it'],
+  ENFILE: ['MM_OUT_OF_DESCRIPTORS', 'this machine has no file descriptor left for it'],
 }
 
 /** QUIC errors 0x100 to 0x1ff are alerts of TLS (RFC 9001 4.8). */
@@ -92,6 +92,7 @@ function describe(end: QuicEnd, serverName: string): readonly [ErrorCode, string
 /** How near to success each code is: the nearest one names the failure of several attempts, since it says most. */
 const NEARNESS: readonly ErrorCode[] = [
   'MM_INVALID_ARGUMENT',
+  'MM_OUT_OF_DESCRIPTORS',
   'MM_TLS_CERTIFICATE',
   'MM_ALPN_MISMATCH',
   'MM_TLS_FAILED',

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer } from '../deadline-timer.ts'
+import { guarded, reportFault } from '../guard.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import type { LinkMover, OutgoingDatagram, QuicLink, QuicLinkOwner, UdpAddress } from './engine.ts'
 
@@ -46,7 +47,7 @@ export class UdpLink implements QuicLink {
   readonly #beforeSending: (() => void) | undefined
   readonly #onOver: (() => void) | undefined
   readonly #timer: DeadlineTimer
-  readonly #onImmediate = (): void => this.#turn()
+  readonly #onImmediate = (): void => this.#guardedTurn()
   #owner: QuicLinkOwner | undefined
   #fullTimer: Timer | undefined
   #isScheduled = false
@@ -136,7 +137,18 @@ export class UdpLink implements QuicLink {
   #onDue(): void {
     if (this.#isOver) return
     this.connection.onTimeout(this.#clock.now())
-    this.#turn()
+    this.#guardedTurn()
+  }
+
+  /** A turn that fails ends this connection and no other. */
+  #guardedTurn(): void {
+    try {
+      this.#turn()
+    } catch (error) {
+      reportFault('a turn of a QUIC connection', error)
+      this.connection.fail('a defect')
+      guarded('ending a QUIC connection', () => this.#finish())
+    }
   }
 
   #turn(): void {

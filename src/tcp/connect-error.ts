@@ -20,8 +20,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EAFNOSUPPORT: ['MM_CONNECT_FAILED', 'this machine does not have its address family'],
   EACCES: ['MM_CONNECT_FAILED', 'this machine forbids the connection'],
   EPERM: ['MM_CONNECT_FAILED', 'this machine forbids the connection'],
-  EMFILE: ['MM_CONNECT_FAILED', 'this process has no file descriptor left for it'],
-  ENFILE: ['MM_CONNECT_FAILED', 'this machine has no file descriptor left for it'],
+  EMFILE: ['MM_OUT_OF_DESCRIPTORS', 'this process has no file descriptor left for it'],
+  ENFILE: ['MM_OUT_OF_DESCRIPTORS', 'this machine has no file descriptor left for it'],
 }
 
 /** Why a certificate was not accepted: Node's own code and those of X509_verify_cert(3). */
@@ -110,6 +110,7 @@ export function attemptError(
 
 /** How near to success each code is: the nearest one names the failure of several attempts, since it says most. */
 const NEARNESS: readonly ErrorCode[] = [
+  'MM_OUT_OF_DESCRIPTORS', // says nothing of the origin, and neither do the others then
   'MM_TLS_CERTIFICATE',
   'MM_ALPN_MISMATCH',
   'MM_TLS_FAILED',

@@ -3,6 +3,7 @@ import { AddressLookup } from '../dns/address-lookup.ts'
 import { AddressResolver, findBy, type Lookup } from '../dns/address-resolver.ts'
 import { DnsClient } from '../dns/dns-client.ts'
 import { ServiceRecordResolver } from '../dns/https-records.ts'
+import { guarded } from '../guard.ts'
 import type { TransportEvent } from '../observer.ts'
 import type { Origin } from '../origin.ts'
 import type { Pools } from '../pool/pools.ts'
@@ -89,12 +90,13 @@ export class OriginMaker {
     this.fastOpen = new FastOpen({ clock })
     this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
     const { tickets } = this.state
-    this.dialer = new Dialer({ clock, tickets, keylog: options.keylog, fastOpen: this.fastOpen })
+    const keylog = guardedKeylog(options.keylog)
+    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen })
     this.dialTurns = new DialTurns(clock, dialShare)
     this.http3Dialer = new Http3Dialer({
       clock,
       tickets,
-      keylog: options.keylog,
+      keylog,
       loadEngine: quicEngine,
       onFarewell,
     })
@@ -187,4 +189,9 @@ function checkResolverOptions(options: ResolverOptions): ResolverOptions {
   checkWord('resolver.addresses', addresses, ['auto', 'dns', 'system'])
   checkNumbers('resolver', numbers)
   return options
+}
+
+/** It is called in the middle of handshakes, and may write to a disk that is full: that is no reason for them to fail. */
+function guardedKeylog(keylog: TransportOptions['keylog']): TransportOptions['keylog'] {
+  return keylog && (line => void guarded('writing the key log', () => keylog(line)))
 }

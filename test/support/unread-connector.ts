@@ -28,11 +28,13 @@ export interface UnreadConnectorOptions {
   readonly stdout: number | 'pipe'
   /** `ulimit -n`. */
   readonly descriptors?: number
+  /** A module that runs before it. */
+  readonly preload?: string
 }
 
 /** Resolves when it answers on its admin port. */
 export async function startUnreadConnector(options: UnreadConnectorOptions): Promise<UnreadConnector> {
-  const { config, stdout, descriptors } = options
+  const { config, stdout, descriptors, preload } = options
   const directory = makeTemporaryDirectory('unread')
   const [port, adminPort] = [await freePort(), await freePort()]
   const file = join(directory.path, 'config.json')
@@ -44,9 +46,21 @@ export async function startUnreadConnector(options: UnreadConnectorOptions): Pro
   writeFileSync(file, JSON.stringify(whole))
   const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `
   const [command = 'sh', ...args] = [...deathSignalPrefix(), 'sh', '-c', `${limit}exec "$0" "$@"`]
-  const child = spawn(command, [...args, process.execPath, CLI, 'serve', '-c', file], {
-    stdio: ['ignore', stdout, 'pipe'],
-  })
+  const child = spawn(
+    command,
+    [
+      ...args,
+      process.execPath,
+      ...(preload === undefined ? [] : ['--import', preload]),
+      CLI,
+      'serve',
+      '-c',
+      file,
+    ],
+    {
+      stdio: ['ignore', stdout, 'pipe'],
+    },
+  )
   let stderr = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text

@@ -10,20 +10,13 @@ export interface FaultBudgetOptions {
  * seen, and then a new process is better than this one.
  */
 export class FaultBudget {
-  readonly #options: FaultBudgetOptions
   /** When the latest ones came, the oldest first; `maxFaults` at the most. */
-  readonly #times: number[] = []
-
-  constructor(options: FaultBudgetOptions) {
-    this.#options = options
-  }
+  #times: number[] = []
 
   /** One more. True: it is one too many. */
-  spend(now: number): boolean {
-    const { maxFaults, windowMs } = this.#options
+  spend(now: number, { maxFaults, windowMs }: FaultBudgetOptions): boolean {
     if (maxFaults === 0) return false
-    this.#times.push(now)
-    if (this.#times.length > maxFaults) this.#times.shift()
+    this.#times = [...this.#times, now].slice(-maxFaults)
     const [oldest = now] = this.#times
     return this.#times.length === maxFaults && now - oldest <= windowMs
   }

@@ -6,7 +6,8 @@ import { endCulprit } from './fault-culprit.ts'
 export interface ProcessFaultsParts {
   readonly logger: Logger
   readonly clock: Clock
-  readonly budget: FaultBudgetOptions
+  /** As it is configured now. */
+  readonly budget: () => FaultBudgetOptions
   /** One more fault, for the metrics. */
   readonly count: (kind: FaultKind, cause: FaultCause) => void
   /**
@@ -31,7 +32,7 @@ const MAX_REMEMBERED = 256
  */
 export class ProcessFaults {
   readonly #parts: ProcessFaultsParts
-  readonly #budget: FaultBudget
+  readonly #budget = new FaultBudget()
   readonly #stopListening: () => void
   /** When each fault was logged, and how often it came since. */
   readonly #logged = new Map<string, { at: number; since: number }>()
@@ -39,7 +40,6 @@ export class ProcessFaults {
 
   constructor(parts: ProcessFaultsParts) {
     this.#parts = parts
-    this.#budget = new FaultBudget(parts.budget)
     this.#stopListening = onContainedFault(this.#onContained)
     // Rejections that nobody handles come here too: Node raises them as uncaught exceptions.
     if (parts.onTooMany !== undefined) process.on('uncaughtException', this.#onUncaught)
@@ -66,9 +66,14 @@ export class ProcessFaults {
     const cause = isSystemError(error) ? 'system' : 'defect'
     this.#parts.count(kind, cause)
     this.#log(what, error)
-    if (cause === 'system' || this.#isGivenUp || !this.#budget.spend(this.#parts.clock.now())) return
+    if (
+      cause === 'system' ||
+      this.#isGivenUp ||
+      !this.#budget.spend(this.#parts.clock.now(), this.#parts.budget())
+    )
+      return
     this.#isGivenUp = true
-    const { maxFaults, windowMs } = this.#parts.budget
+    const { maxFaults, windowMs } = this.#parts.budget()
     if (this.#parts.onTooMany === undefined) return
     this.#parts.logger.error(
       `${maxFaults} defects within ${windowMs}ms (shutdown.maxFaults, shutdown.faultWindow): the process drains and ends`,

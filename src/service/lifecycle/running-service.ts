@@ -86,13 +86,15 @@ export class RunningService implements Service {
       transportStats: () => this.transport.stats(),
       ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
-      droppedLogLines: () => log.dropped(),
+      dropped: () => ({ log: log.dropped(), qlog: this.#qlog?.dropped ?? 0 }),
     })
-    const { maxFaults, faultWindowMs: windowMs } = settings.shutdown
     this.#faults = new ProcessFaults({
       logger,
       clock: systemClock,
-      budget: { maxFaults, windowMs },
+      budget: () => {
+        const { maxFaults, faultWindowMs: windowMs } = this.#settings.shutdown
+        return { maxFaults, windowMs }
+      },
       count: (kind, cause) => this.#metrics.faults.add(`${kind} ${cause}`),
       onTooMany: onTooManyFaults,
     })

@@ -7,7 +7,7 @@ import { registerScraped } from './scraped-metric.ts'
 export function registerProcessMetrics(
   registry: Registry,
   faults: CounterSet<`${FaultKind} ${FaultCause}`>,
-  droppedLogLines: () => number,
+  dropped: () => Readonly<Record<'log' | 'qlog', number>>,
 ): void {
   registerScraped(
     registry,
@@ -24,7 +24,7 @@ export function registerProcessMetrics(
     registry,
     'counter',
     'middlemile_log_dropped_total',
-    'Lines of the log that were dropped, since it was read too slowly or could not be written',
-    () => [{ labels: {}, value: droppedLogLines() }],
+    'Lines of the log, and events of the qlog trace, that were dropped, since they were read or written too slowly',
+    () => Object.entries(dropped()).map(([to, value]) => ({ labels: { to }, value })),
   )
 }

@@ -20,8 +20,8 @@ export interface MetricSources {
   transportStats(): TransportStats
   ingressStats(): readonly IngressStats[]
   stallStats(): StallStats
-  /** Lines of the log that were dropped. */
-  droppedLogLines(): number
+  /** Lines that were dropped, by where they were to go. */
+  dropped(): Readonly<Record<'log' | 'qlog', number>>
 }
 
 /** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
@@ -45,7 +45,7 @@ export class ServiceMetrics {
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())
-    registerProcessMetrics(this.registry, this.faults, () => sources.droppedLogLines())
+    registerProcessMetrics(this.registry, this.faults, () => sources.dropped())
     registerResolverMetrics(this.registry, () => sources.transportStats().resolver)
     collectDefaultMetrics({ register: this.registry })
   }

@@ -47,7 +47,7 @@ describe('the guard', () => {
     const stackless = Object.assign(new Error('EMFILE'), { stack: undefined })
     reportFault('reading', stackless)
     reportFault('reading', stackless)
-    expect(warnings.mock.calls).toEqual([['reading: EMFILE', 'MiddlemileWarning']])
+    expect(warnings.mock.calls).toEqual([['reading: EMFILE', 'MiddlemileFault']])
   })
 
   it('survives a listener that throws, and tells the others', () => {

@@ -10,14 +10,22 @@ import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 describe('a budget of faults', () => {
   it('is spent by so many within the window, and by no fewer', () => {
-    const budget = new FaultBudget({ maxFaults: 3, windowMs: 100 })
-    expect([0, 50, 101, 150, 151].map(at => budget.spend(at))).toEqual([false, false, false, true, true])
+    const budget = new FaultBudget()
+    const options = { maxFaults: 3, windowMs: 100 }
+    expect([0, 50, 101, 150, 151].map(at => budget.spend(at, options))).toEqual([
+      false,
+      false,
+      false,
+      true,
+      true,
+    ])
   })
 
   it('of one is spent by the first; of none never', () => {
-    expect(new FaultBudget({ maxFaults: 1, windowMs: 0 }).spend(5)).toBe(true)
-    const none = new FaultBudget({ maxFaults: 0, windowMs: 100 })
-    expect(Array.from({ length: 100 }, () => none.spend(0))).not.toContain(true)
+    expect(new FaultBudget().spend(5, { maxFaults: 1, windowMs: 0 })).toBe(true)
+    const none = { maxFaults: 0, windowMs: 100 }
+    const budget = new FaultBudget()
+    expect(Array.from({ length: 100 }, () => budget.spend(0, none))).not.toContain(true)
   })
 })
 
@@ -52,7 +60,7 @@ function setUp(maxFaults = 3) {
       write: line => void lines.push(line.trimEnd().replace(/^\S+ /, '')),
     }),
     clock,
-    budget: { maxFaults, windowMs: 60_000 },
+    budget: () => ({ maxFaults, windowMs: 60_000 }),
     count: (kind, cause) => void counts.push(`${kind} ${cause}`),
     onTooMany: () => void ends.push('given up'),
   })

@@ -13,7 +13,7 @@ describe('the error of an attempt', () => {
     ['ECONNRESET', 'connect', 'MM_CONNECT_FAILED', 'closed the connection (ECONNRESET)'],
     ['ECONNRESET', 'tls', 'MM_CONNECT_FAILED', 'closed the connection during the TLS handshake'],
     ['ETIMEDOUT', 'connect', 'MM_CONNECT_TIMEOUT', 'did not answer'],
-    ['EMFILE', 'connect', 'MM_CONNECT_FAILED', 'no file descriptor'],
+    ['EMFILE', 'connect', 'MM_OUT_OF_DESCRIPTORS', 'no file descriptor'],
     ['EADDRNOTAVAIL', 'connect', 'MM_CONNECT_FAILED', 'no local address'],
     ['CERT_HAS_EXPIRED', 'tls', 'MM_TLS_CERTIFICATE', 'the certificate for origin.test has expired'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'tls', 'MM_TLS_CERTIFICATE', 'authority that is not trusted'],

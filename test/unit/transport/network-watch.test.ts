@@ -113,8 +113,8 @@ describe('NetworkWatch', () => {
         throw new Error('uv_interface_addresses')
       },
     )
-    stop()
     expect([...watch.present()]).toEqual([])
+    stop()
     watch.close()
   })
 
