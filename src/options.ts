@@ -276,8 +276,8 @@ export interface QuicOptions {
    */
   unresponsiveMs: number
   /**
-   * Client role: nothing came for this long, or what was sent is not acknowledged in time: a request that cannot be sent again waits for an answer to a PING first, which
-   * costs a round trip. 0: it goes at once.
+   * Client role: nothing came for three probe timeouts, and for this long at the least, or what was sent is not acknowledged in time: a request that cannot be
+   * sent again waits for an answer to a PING first, which costs a round trip. 0: it goes at once.
    */
   doubtMs: number
   /** Datagrams (RFC 9221) that wait for their reader, or for being sent; more are dropped. 0: none are taken. */
@@ -298,7 +298,7 @@ export const DEFAULT_QUIC_OPTIONS: Readonly<QuicOptions> = {
   maxSurplusBytes: 4_194_304,
   maxRequestsPerConnection: 100_000,
   unresponsiveMs: 500,
-  doubtMs: 1_000,
+  doubtMs: 250,
   maxQueuedDatagrams: 64,
 }
 

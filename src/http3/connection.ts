@@ -42,6 +42,9 @@ export interface Http3ConnectionOptions {
   altUsed?: string | undefined
 }
 
+/** How much longer a peer may be silent where the connection can move to another path: moves are over in two seconds. */
+const MOVER_FACTOR = 4
+
 /** HTTP/3 towards an origin: a client session over a QUIC connection. */
 export function http3Connection(options: Http3ConnectionOptions): MultiplexedConnection {
   const { link, limits, quic } = options
@@ -83,8 +86,11 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         enableDatagrams: false,
         rememberedSettings: options.rememberedSettings,
         liveness: options.liveness,
-        // One that can move has a watch of its own over its path.
-        patience: { doubtMs: quic.doubtMs, unresponsiveMs: link.mover === undefined ? quic.unresponsiveMs : 0 },
+        patience: {
+          doubtMs: quic.doubtMs,
+          // One that can move has time to do so first.
+          unresponsiveMs: quic.unresponsiveMs * (link.mover === undefined ? 1 : MOVER_FACTOR),
+        },
         events: sessionEvents(host, options, onOutput, () => session),
         keep,
       })

@@ -1,5 +1,5 @@
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
-import { AnswerDue } from './answer-due.ts'
+import { AnswerDue, PROBE_TIMEOUTS } from './answer-due.ts'
 import { StreamFault } from './http3-error.ts'
 import type { InboundMessages } from './inbound-messages.ts'
 import type { SessionCore } from './session-core.ts'
@@ -73,7 +73,10 @@ export class SessionWatch {
   /** The peer may be gone, for all that we know: see QuicOptions.doubtMs. */
   isInDoubt(now: number): boolean {
     if (this.#doubtMs === 0 || !this.#core.quic.isEstablished) return false
-    return this.#answer.isInDoubt || now - this.#heardAt >= this.#doubtMs
+    return (
+      this.#answer.isInDoubt ||
+      now - this.#heardAt >= Math.max(this.#doubtMs, PROBE_TIMEOUTS * this.#ptoMs)
+    )
   }
 
   start(): void {

@@ -58,7 +58,7 @@ export function dial<Link, Waiter>(
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
   for (let started = 0; started < wanted; started += 1) {
     if (core.slots.size >= core.maxConnections) {
-      if (started < essential) makeRoomForFresh(core, actions)
+      if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
       return
     }
     const slot = core.slots.create(core.backoff.round)
@@ -85,6 +85,20 @@ export function abandonDials<Link, Waiter>(
     .filter(({ state }) => state.kind === 'starting')
     .sort((a, b) => b.id - a.id)
   for (const slot of youngestFirst.slice(0, surplus)) closeNow(core, slot, reason, actions)
+}
+
+/** The pool is full: whoever still waits on a connection whose peer is gone, as it looks, makes room for all others. False: there is none. */
+function closeUnresponsive<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  actions: PoolAction<Link, Waiter>[],
+): boolean {
+  if (core.slots.count('draining') === 0) return false
+  const slot = core.slots
+    .all()
+    .find(({ state }) => state.kind === 'draining' && state.reason === 'unresponsive')
+  if (slot === undefined) return false
+  closeNow(core, slot, 'unresponsive', actions)
+  return true
 }
 
 /** The pool is full, but not of connections that a waiter for a new one would take: idle ones give way. */

@@ -132,7 +132,7 @@ export interface QuicConnection {
   streamsLeft(direction: StreamDirection): number
   /** The longest payload of sendDatagram; 0: the peer takes none. */
   readonly maxDatagramBytes: number
-  /** Of all datagrams that were given to receive(), whatever was in them. Cheap, unlike stats(). */
+  /** Of all datagrams that were given to receive() and bear an id of ours, whatever was in them. Cheap, unlike stats(). */
   readonly receivedBytes: number
   stats(): QuicStats
   /** Why a client's connection cannot use another path now, for people. Undefined: it can. */

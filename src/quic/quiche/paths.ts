@@ -27,6 +27,8 @@ export interface PathsOptions {
   readonly local: UdpAddress
   readonly remote: UdpAddress
   readonly allowsSecondPath: boolean
+  /** What the peer reaches us by at first. Undefined: only what is for this connection ever comes to it. */
+  readonly connectionId?: Buffer | undefined
 }
 
 /**
@@ -44,11 +46,23 @@ export class Paths {
   /** What quiche was told last to send from. */
   #inUse: UdpAddress
   #idsGiven = 0
+  /** Those of a client. */
+  readonly #ids: Buffer[]
 
   constructor(options: PathsOptions) {
     this.#options = options
     this.#inUse = options.local
+    this.#ids = options.connectionId === undefined ? [] : [options.connectionId]
     this.#usual = { from: options.remote, to: options.local }
+  }
+
+  /**
+   * Whether it bears one of our ids. A stateless reset does not (RFC 9000 10.3): a server that knows the connection no more answers everything with those, which
+   * are worth nothing unless quiche knows their token.
+   */
+  isAddressed(datagram: Buffer): boolean {
+    if (this.#ids.length === 0 || isLongHeader(datagram)) return true
+    return this.#ids.some(id => datagram.length > id.length && id.compare(datagram, 1, 1 + id.length) === 0)
   }
 
   /** What quiche is told of a datagram; undefined: it is none of ours. */
@@ -141,6 +155,7 @@ export class Paths {
 
   issueId(id: Buffer): void {
     this.#idsGiven += 1
+    if (this.#ids.length > 0) this.#ids.push(id)
     const token = randomBytes(16)
     this.#options.native.newSourceCid(id, BigInt(`0x${token.toString('hex')}`), false)
   }
@@ -154,6 +169,11 @@ export class Paths {
       return false
     }
   }
+}
+
+/** RFC 9000 17.2. */
+function isLongHeader(datagram: Buffer): boolean {
+  return ((datagram[0] ?? 0) & 0x80) !== 0
 }
 
 function isSame(a: UdpAddress, b: UdpAddress): boolean {

@@ -42,6 +42,7 @@ export interface QuicheConnectionOptions {
   readonly remote: UdpAddress
   readonly quic: QuicOptions
   readonly allowsSecondPath: boolean
+  readonly connectionId?: Buffer | undefined
   readonly protocols: readonly string[]
   readonly client: HandshakeOptions['client']
   readonly keylog: KeylogFile | undefined
@@ -121,7 +122,7 @@ export class QuicheConnection implements DrivenConnection {
   receive(datagram: Buffer, from: UdpAddress, to: UdpAddress, now: number): void {
     // quiche takes an empty one for an error.
     if (this.#isDead || datagram.length === 0) return
-    this.#receivedBytes += datagram.length
+    if (this.#paths.isAddressed(datagram)) this.#receivedBytes += datagram.length
     const info = this.#paths.infoFor(from, to)
     if (info === undefined) return
     this.#now = now

@@ -54,6 +54,7 @@ export class QuicheEngine implements DrivenEngine {
       remote,
       quic,
       allowsSecondPath,
+      connectionId,
       protocols,
       client: {
         serverName,

@@ -248,6 +248,7 @@ describe('how it ends', () => {
   it('of silence while somebody waits', () => {
     const bench = new Bench({
       liveness: { intervalMs: 1000, timeoutMs: 2000, idleIntervalMs: 0, quietIntervalMs: 0 },
+      quicOptions: { unresponsiveMs: 0 },
     })
     bench.clock.advance(60_000)
     expect(bench.quic.pings).toBe(0)

@@ -23,6 +23,30 @@ async function setUp() {
   return { ...driven, stale, recent, busy }
 }
 
+describe('a connection whose peer is unresponsive', () => {
+  it.each([
+    [1, 'unresponsive', 'unresponsive'],
+    [1, 'peer-closed', undefined],
+    [2, 'unresponsive', undefined],
+  ] as const)(
+    'makes room in a pool that is full, and only there (of %i, %s)',
+    async (maxConnections, reason, closedFor) => {
+      const { acquire, connector, log, pool } = drivenPool({ maxConnections })
+      acquire('a')
+      const gone = await connector.succeed(4)
+      gone.announceDraining(reason)
+      expect([gone.closedFor, connector.dials.length]).toEqual([undefined, 0])
+      acquire('b')
+      expect(gone.closedFor).toBe(closedFor)
+      if (connector.dials.length > 0) {
+        await connector.succeed(4)
+        expect(log.at(-1)).toBe('b leased')
+      } else expect(reason).toBe('peer-closed')
+      pool.assertConsistent()
+    },
+  )
+})
+
 describe('a peer that was found silent', () => {
   it.each<[CloseReason, TransportError | undefined]>([
     ['ping-failed', undefined],

@@ -247,6 +247,7 @@ export class FakeExchangeWorld {
         const who = waiter instanceof DispatchedExchange ? '' : ' second'
         this.log.push(`acquire${label}${who}${fresh ? ' fresh' : isReplay ? ' again' : ''}`)
       },
+      release: () => void this.log.push(`release${label}`),
       cancel: (waiter: Waiter) => {
         this.waiting.delete(waiter)
         this.log.push(waiter instanceof DispatchedExchange ? 'cancel' : 'cancel second')

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Connection } from '../../../src/connection.ts'
 import type { QuicConnection } from '../../../src/quic/engine.ts'
-import { Http3Path } from '../../../src/transport/http3-paths.ts'
+import { Http3Path, type PathUser } from '../../../src/transport/http3-paths.ts'
 
 describe('the path of an HTTP/3 connection', () => {
   const quic = { receivedBytes: 5_000 }
@@ -43,6 +43,20 @@ describe('the path of an HTTP/3 connection', () => {
     path.onAnswered()
     path.onAnswered()
     expect([path.isProven, proven]).toEqual([true, 1])
+  })
+
+  it('tells those who wait for an answer over it that it has become unresponsive, until something comes', () => {
+    const told: string[] = []
+    const user = (name: string): PathUser => ({ onPathUnresponsive: () => void told.push(name) })
+    const [stays, goes] = [user('stays'), user('goes')]
+    path.join(stays)
+    path.join(goes)
+    path.leave(goes)
+    expect(path.isUnresponsive).toBe(false)
+    path.onUnresponsive()
+    expect([told, path.isUnresponsive]).toEqual([['stays'], true])
+    quic.receivedBytes += 1
+    expect(path.isUnresponsive).toBe(false)
   })
 
   it('makes its peer say something; that it does not is looked at later', () => {

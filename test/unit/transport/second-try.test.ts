@@ -349,4 +349,94 @@ describe('a second try', () => {
       expect(world.clock.pendingTimers()).toBe(0)
     })
   })
+
+  describe('on a path that has become unresponsive', () => {
+    const http3Only = (over: Parameters<FakeExchangeWorld['exchange']>[0] = {}, budgetMin = 0) => {
+      world.hasFallback = false
+      const { exchange, handler } = world.exchange(over, { budgetMin })
+      const first = world.leaseHttp3(exchange, { id: 3, isProven: true })
+      const path = world.path!
+      return { exchange, handler, first, path }
+    }
+    const sentOverHttp3 = (): FakeController => world.leaseHttp3(world.second!, { id: 4, isProven: true })
+
+    it('goes over a new connection of HTTP/3 where there is no TCP, at once and for free', () => {
+      const { handler, first, path } = http3Only()
+      path.onUnresponsive()
+      expect(world.log).toEqual(['acquire h3', 'acquire h3 second fresh'])
+      answer(sentOverHttp3())
+      expect(handler.log).toEqual(['request-start', 'request-start', 'response-start 200', 'response-end'])
+      expect(world.log.at(-1)).toBe('retry unresponsive')
+      expect([first.log, world.blamed]).toEqual([['abort MM_HEADERS_TIMEOUT'], []])
+      expect(world.ended).toMatchObject([{ lane: 'h3', connectionId: 4, retries: 1 }])
+      expect([world.lanes?.tcp.streams, world.lanes?.http3.streams]).toEqual([0, 0])
+    })
+
+    it('carries a body that is in memory, and says which alternative it uses', () => {
+      const body = Buffer.from('put')
+      const { path } = http3Only({ method: 'PUT', body })
+      path.onUnresponsive()
+      world.leaseHttp3(world.second!, { id: 4, altUsed: 'alt.test:8443' })
+      expect(world.opened?.request).toMatchObject({ body, headers: ['alt-used', 'alt.test:8443'] })
+    })
+
+    it.each<[string, Parameters<FakeExchangeWorld['exchange']>[0]]>([
+      ['a POST', { method: 'POST', body: Buffer.from('pay') }],
+      ['a body that is produced', { method: 'PUT', body: new ScriptedSource() }],
+      ['an upgrade', { upgrade: 'websocket' }],
+    ])('is not made of %s', (_what, over) => {
+      world.hasFallback = false
+      const { exchange } = world.exchange(over)
+      world.leaseHttp3(exchange, { isProven: true })
+      world.path!.onUnresponsive()
+      expect(world.second).toBeUndefined()
+    })
+
+    it('is not made of what was answered, has ended, or left the path', () => {
+      const { exchange, first, path } = http3Only()
+      exchange.onResponseStart(first, 200, [], '')
+      const failed = http3Only({ method: 'POST' })
+      failed.exchange.onResponseError(failed.first, died())
+      path.onUnresponsive()
+      failed.path.onUnresponsive()
+      expect(world.second).toBeUndefined()
+    })
+
+    it('gives its connection back where the path has come to life meanwhile', () => {
+      const { handler, first, path } = http3Only()
+      path.onUnresponsive()
+      world.quic.receivedBytes += 1
+      sentOverHttp3()
+      expect(world.log.slice(1)).toEqual(['acquire h3 second fresh', 'release h3'])
+      answer(first)
+      expect(handler.log).toEqual(['request-start', 'response-start 200', 'response-end'])
+    })
+
+    it('is tried again under the budget when it came to nothing, as long as the path stays so', () => {
+      const { exchange, handler, first, path } = http3Only({}, 1)
+      path.onUnresponsive()
+      world.fail(world.second!, died('no', 'MM_CONNECT_REFUSED'))
+      expect(world.log).toHaveLength(2)
+      world.clock.advance(PATIENCE_MS)
+      expect(world.log.slice(2)).toEqual(['acquire h3 second fresh'])
+      world.fail(world.second!, died('no', 'MM_CONNECT_REFUSED'))
+      world.clock.advance(10 * PATIENCE_MS)
+      expect(world.log).toHaveLength(3)
+      exchange.onResponseError(first, died('unknown', 'MM_STREAM_RESET'))
+      expect(handler.error?.code).toBe('MM_STREAM_RESET')
+    })
+
+    it('goes over TCP where there is TCP and the budget allows it, else over a new connection', () => {
+      for (const [budgetMin, expected] of [
+        [1, 'acquire second again'],
+        [0, 'acquire h3 second fresh'],
+      ] as const) {
+        const { exchange } = world.exchange({}, { budgetMin })
+        world.leaseHttp3(exchange, { isProven: true })
+        world.path!.onUnresponsive()
+        expect(world.log.at(-1)).toBe(expected)
+        exchange.abort(new TransportError('MM_ABORTED', 'given up'))
+      }
+    })
+  })
 })
