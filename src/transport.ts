@@ -119,6 +119,7 @@ class PooledTransport implements Transport {
         body: request.body,
         upgrade: request.upgrade,
         isUpgradeOptional: request.isUpgradeOptional === true,
+        acceptsTrailers: request.acceptsTrailers,
         mayBeEarly:
           wantsEarly &&
           request.body === null &&

@@ -28,6 +28,8 @@ export interface IngressStats {
   protocols: Record<Protocol, IngressProtocolStats>
   /** Requests that were refused, and clients that were too slow, by error code. */
   badRequests: Partial<Record<ErrorCode, number>>
+  /** Request fields that were left out by `underscoredFields`. */
+  droppedFields: number
   /** Defences of HTTP/2, HTTP/3 and QUIC that took effect, by the name of their limit. */
   defences: Record<string, number>
 }
@@ -45,6 +47,7 @@ export function newIngressStats(): IngressStats {
       return protocols['http/1.1'].requests + protocols.h2.requests + protocols.h3.requests
     },
     badRequests: {},
+    droppedFields: 0,
     defences: {},
   }
 }
