@@ -157,6 +157,11 @@ export const ERROR_CODES = {
   ),
   // The ingress
   MM_BAD_REQUEST: remote(400, 'http_request_error', 'the client sent a malformed or ambiguous request'),
+  MM_TRANSFER_CODING: remote(
+    501,
+    'http_request_error',
+    'the client compresses its request as a transfer coding: send Transfer-Encoding: chunked alone (RFC 9112 6.1)',
+  ),
   MM_URI_TOO_LONG: remote(414, 'http_request_error', 'raise ingress.maxLineBytes'),
   MM_REQUEST_HEADER_LIMIT: remote(
     431,

@@ -19,6 +19,8 @@ export interface ExchangeRequest {
   readonly upgrade?: string | undefined
   /** It goes without `upgrade` where it cannot ask for it, since a server may ignore that (RFC 9110 7.8). Default false: it fails. */
   readonly isUpgradeOptional?: boolean
+  /** Whether it says `te: trailers` (RFC 9110 6.5.1). Left out: over HTTP/2 and HTTP/3 it does, over HTTP/1.1 it does not. */
+  readonly acceptsTrailers?: boolean | undefined
   /**
    * It may travel in early data, where an onlooker can replay it: its caller or its route has opted in, its method is safe and it has no body
    * (RFC 8470 3). Default false.

@@ -5,7 +5,8 @@
  *
  * Lists between the layers hold END-TO-END fields only. What belongs to one connection (`connection`, `keep-alive`,
  * `transfer-encoding`, `te`, `upgrade`, `proxy-connection`, `host` and what `Connection` names) is taken off by the
- * protocol that reads it and put on by the protocol that writes it. `content-length` is an end-to-end field and stays.
+ * protocol that reads it and put on by the protocol that writes it. `content-length` is an end-to-end field and stays; `upgrade` stays in a
+ * final response, where it is an offer (RFC 9110 7.8): HTTP/1.1 writes it, HTTP/2 and HTTP/3 leave it out.
  */
 export type HeaderList = readonly string[]
 

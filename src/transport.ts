@@ -123,6 +123,7 @@ class PooledTransport implements Transport {
         body: request.body,
         upgrade: request.upgrade,
         isUpgradeOptional: request.isUpgradeOptional === true,
+        acceptsTrailers: request.acceptsTrailers,
         mayBeEarly:
           wantsEarly &&
           request.body === null &&

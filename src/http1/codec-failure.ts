@@ -9,6 +9,8 @@ export interface CodecRole {
   readonly lineLimit: ErrorCode
   /** Too many fields or too many bytes of them. */
   readonly headerLimit: ErrorCode
+  /** The body has a transfer coding besides `chunked`. */
+  readonly coding: ErrorCode
   /** The peer closed in the middle of a message. */
   readonly truncated: ErrorCode
   readonly processed: Processed
@@ -19,6 +21,7 @@ export const READING_RESPONSE_HEAD: CodecRole = {
   broken: 'MM_PROTOCOL_ERROR',
   lineLimit: 'MM_HEADER_LIMIT',
   headerLimit: 'MM_HEADER_LIMIT',
+  coding: 'MM_PROTOCOL_ERROR',
   truncated: 'MM_CONNECTION_CLOSED',
   processed: 'unknown',
 }
@@ -31,6 +34,7 @@ export const READING_REQUEST: CodecRole = {
   broken: 'MM_BAD_REQUEST',
   lineLimit: 'MM_URI_TOO_LONG',
   headerLimit: 'MM_REQUEST_HEADER_LIMIT',
+  coding: 'MM_TRANSFER_CODING',
   truncated: 'MM_CLIENT_GONE',
   processed: 'no',
 }
@@ -41,7 +45,7 @@ const EXCERPT_BYTES = 40
 /** A failure: which rule was broken, and by what. */
 export function codecFailure(
   role: CodecRole,
-  kind: 'broken' | 'lineLimit' | 'headerLimit' | 'truncated',
+  kind: 'broken' | 'lineLimit' | 'headerLimit' | 'coding' | 'truncated',
   rule: string,
   offending?: string,
 ): TransportError {

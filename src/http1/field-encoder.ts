@@ -9,7 +9,9 @@ import {
   lineStartOf,
   SPECIAL_NAME_COUNT,
   UNKNOWN_NAME,
+  UPGRADE,
 } from './header-names.ts'
+import { isUpgradeProtocol } from './hop-by-hop.ts'
 import type { BodyFraming } from './message-framing.ts'
 import { decimalOf } from './message-framing.ts'
 
@@ -20,9 +22,14 @@ const CRLF = '\r\n'
  * or a message early: splitting is impossible here and not a matter of trust. The check costs about 0.2 of 0.7 microseconds for a head of ten fields.
  *
  * Fields of the connection in a list are a mistake of the caller, and `transfer-encoding` smuggled in through one is an attack: they
- * are refused. `content-length` follows from the framing; one that stands in the list must agree.
+ * are refused. `content-length` follows from the framing; one that stands in the list must agree. `upgrade` is what a response may offer: where it
+ * may not, it is refused, or left out.
  */
-export function encodeFields(headers: HeaderList, framing: BodyFraming): string {
+export function encodeFields(
+  headers: HeaderList,
+  framing: BodyFraming,
+  upgrade: 'offer' | 'omit' | 'refuse' = 'refuse',
+): string {
   let out = ''
   let hasLength = false
   for (let i = 0; i < headers.length; i += 2) {
@@ -31,6 +38,10 @@ export function encodeFields(headers: HeaderList, framing: BodyFraming): string 
     const id = idOfName(name)
     if (id === UNKNOWN_NAME) requireName(name)
     else if (id < SPECIAL_NAME_COUNT && id !== EXPECT) {
+      if (id === UPGRADE && upgrade !== 'refuse') {
+        if (upgrade === 'offer') out += encodeOffer(value)
+        continue
+      }
       if (id !== CONTENT_LENGTH) {
         throw invalid(`${name} belongs to the connection and cannot stand in a header list`, value)
       }
@@ -45,6 +56,12 @@ export function encodeFields(headers: HeaderList, framing: BodyFraming): string 
   }
   if (framing === 'chunked') return `${out}transfer-encoding: chunked\r\n`
   return typeof framing === 'number' ? `${out}content-length: ${framing}\r\n` : out
+}
+
+/** Together with the option that keeps others from passing it on (RFC 9110 7.8). */
+function encodeOffer(value: string): string {
+  if (!value.split(', ').every(isUpgradeProtocol)) throw invalid('upgrade offers what is no protocol', value)
+  return `connection: upgrade\r\nupgrade: ${value}\r\n`
 }
 
 /** Writes the trailers; those that must not be sent as such (RFC 9110 6.5.1) are left out. */

@@ -27,7 +27,7 @@ const SPAN = 5
  *  1. A line ends with CRLF. A bare CR or LF is refused, also where RFC 9112 2.2 lets a recipient accept LF.
  *  2. A name is a token, directly followed by the colon (5.1).
  *  3. A line does not begin with whitespace: no obs-fold (5.2), and no whitespace before the first field (2.2).
- *  4. A value has HTAB, SP, visible ASCII and obs-text only; the whitespace around it is not part of it.
+ *  4. A value has HTAB, SP, visible ASCII and obs-text only; the SP and HTAB around it (RFC 9110 5.6.3) are not part of it.
  */
 export class FieldSection {
   #count = 0
@@ -42,11 +42,10 @@ export class FieldSection {
   te: string | undefined
   keepAlive: string | undefined
   expect: string | undefined
-  /**
-   * host, content-length or transfer-encoding came more than once, or has a tab around its value: legal (RFC 9110 5.5), but no
-   * sender writes it, and recipients that take only spaces for whitespace overlook the field.
-   */
+  /** host, content-length or transfer-encoding came more than once. */
   isDoubtful = false
+  /** A name has an underscore, which some applications read as a hyphen. */
+  hasUnderscore = false
 
   /**
    * Reads `buffer[start, end)` from the beginning of a line to behind the empty line. INCOMPLETE when the empty line is missing;
@@ -119,6 +118,7 @@ export class FieldSection {
     this.keepAlive = undefined
     this.expect = undefined
     this.isDoubtful = false
+    this.hasUnderscore = false
     const spans = this.#spans
     const headers: string[] = []
     for (let i = 0; i < this.#count; i++) {
@@ -128,13 +128,10 @@ export class FieldSection {
       const valueEnd = intAt(spans, at + 4) - base
       const value = text.substring(valueStart, valueEnd)
       if (id >= SPECIAL_NAME_COUNT) headers.push(nameOf(id), value)
-      else if (id >= 0) {
-        const nameEnd = intAt(spans, at + 2) - base
-        if (id <= TRANSFER_ENCODING && hasTabAround(text, nameEnd, valueStart, valueEnd))
-          this.isDoubtful = true
-        this.#takeSpecial(id, value, headers)
-      } else {
+      else if (id >= 0) this.#takeSpecial(id, value, headers)
+      else {
         const name = text.substring(intAt(spans, at + 1) - base, intAt(spans, at + 2) - base)
+        if (name.includes('_')) this.hasUnderscore = true // none of the names in the table has one
         headers.push(name.toLowerCase(), value)
       }
     }
@@ -189,13 +186,6 @@ export const fieldSection = new FieldSection()
 
 function intAt(spans: Int32Array, index: number): number {
   return spans[index] as number // scan() wrote SPAN numbers per field
-}
-
-/** Whether there is a tab in the whitespace between a name and its value, or between the value and its CR. */
-function hasTabAround(text: string, nameEnd: number, valueStart: number, valueEnd: number): boolean {
-  for (let i = nameEnd + 1; i < valueStart; i++) if (text.charCodeAt(i) === HTAB) return true
-  for (let i = valueEnd; text.charCodeAt(i) !== CR; i++) if (text.charCodeAt(i) === HTAB) return true
-  return false
 }
 
 function isBlank(byte: number): boolean {

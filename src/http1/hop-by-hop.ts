@@ -14,14 +14,21 @@ export const OPTION_NOMINATES = 8
 /** Options that are no nomination of a field that could still be in a list: the codec consumes these anyway. */
 const CONSUMED = new Set(['te', 'http2-settings', 'proxy-connection', 'connection'])
 
+/** What delimits a message and names its host: no nomination takes it off. */
+const FRAMING = new Set(['host', 'content-length', 'transfer-encoding'])
+
 /**
  * Fields that are for the whole path (RFC 9110 7.6.1: "a sender MUST NOT send a connection option corresponding to a field that is
  * intended for all recipients"). Nominating one is how a client makes a proxy strip what the next hop relies on: the framing, who
- * is asking, or for whom.
+ * is asking, or for whom. A request that does so is refused.
+ *
+ * A response that does so is the origin's mistake, and only its own: the field is taken off, as 7.6.1 demands of an intermediary. Not the framing,
+ * which was read before and is written anew for the next hop: without its length a response to HEAD would say something else.
  */
 const NEVER_NOMINATED = new Set([
   'host',
   'content-length',
+  'transfer-encoding',
   'content-type',
   'content-encoding',
   'content-range',
@@ -54,18 +61,14 @@ export function connectionOptions(value: string | undefined, role: CodecRole): n
     if (option === 'close') options |= OPTION_CLOSE
     else if (option === 'keep-alive') options |= OPTION_KEEP_ALIVE
     else if (option === 'upgrade') options |= OPTION_UPGRADE
-    else if (
-      NEVER_NOMINATED.has(option) ||
-      (option === 'transfer-encoding' && role.broken === 'MM_BAD_REQUEST')
-    ) {
-      // A request that nominates its framing is an attack; responses of one large CDN do it in good faith, and it changes nothing.
+    else if (NEVER_NOMINATED.has(option) && role.broken === 'MM_BAD_REQUEST') {
       throw codecFailure(
         role,
         'broken',
         'Connection names a field that is not only for this connection',
         value,
       )
-    } else if (!CONSUMED.has(option)) options |= OPTION_NOMINATES
+    } else if (!CONSUMED.has(option) && !FRAMING.has(option)) options |= OPTION_NOMINATES
   }
   return options
 }
@@ -76,7 +79,7 @@ export function dropNominated(headers: readonly string[], connection: string): s
   const kept: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string // even indexes are names
-    if (!nominated.has(name)) kept.push(name, headers[i + 1] as string) // odd indexes are values
+    if (!nominated.has(name) || FRAMING.has(name)) kept.push(name, headers[i + 1] as string) // odd indexes are values
   }
   return kept
 }
@@ -88,14 +91,34 @@ export function dropNominated(headers: readonly string[], connection: string): s
 export function upgradeProtocol(value: string | undefined, role: CodecRole): string | undefined {
   if (value === undefined) return undefined
   for (const protocol of listMembers(value)) {
-    const slash = protocol.indexOf('/')
-    const name = slash < 0 ? protocol : protocol.slice(0, slash)
-    if (!isToken(name) || (slash >= 0 && !isToken(protocol.slice(slash + 1)))) {
+    if (!isUpgradeProtocol(protocol)) {
       throw codecFailure(role, 'broken', 'Upgrade has something that is no protocol', value)
     }
     if (protocol !== 'h2c' && protocol !== 'h2') return protocol
   }
   return undefined
+}
+
+/**
+ * What a final response offers to switch to (RFC 9110 7.8: a 426 must, others may). `h2` and `h2c` are left out: the origin offers them on its own
+ * connection, and we would not do them on ours. Undefined: nothing is left, or it is malformed, and an offer is no more than advice.
+ */
+export function upgradeOffer(value: string): string | undefined {
+  const offered: string[] = []
+  for (const member of value.split(',')) {
+    const protocol = trimBlanks(member)
+    const isHttp2 = /^h2c?$/i.test(protocol)
+    if (protocol === '' || isHttp2) continue
+    if (!isUpgradeProtocol(protocol)) return undefined
+    offered.push(protocol)
+  }
+  return offered.length === 0 ? undefined : offered.join(', ')
+}
+
+/** `name`, or `name/version`. */
+export function isUpgradeProtocol(text: string): boolean {
+  const slash = text.indexOf('/')
+  return slash < 0 ? isToken(text) : isToken(text.slice(0, slash)) && isToken(text.slice(slash + 1))
 }
 
 /** Whether TE has the member `trailers`. */

@@ -22,6 +22,8 @@ export interface RequestHead {
   readonly minorVersion: 0 | 1
   /** End-to-end fields, names in lower case. */
   readonly headers: HeaderList
+  /** A name in `headers` has an underscore. */
+  readonly hasUnderscore: boolean
   /** The value of content-length. */
   readonly bodyLength: number | undefined
   readonly isChunked: boolean

@@ -1,3 +1,4 @@
+import { isToken } from '../char-tables.ts'
 import type { CodecRole } from './codec-failure.ts'
 import { codecFailure } from './codec-failure.ts'
 
@@ -13,7 +14,7 @@ export interface FramingFields {
 /**
  * The length of a request body (RFC 9112 6.3):
  *  1. Transfer-Encoding is `chunked`, once and alone, in HTTP/1.1, without Content-Length: chunks. Any other use is refused (6.1
- *     allows that for both together and demands it for an unknown coding and for HTTP/1.0).
+ *     allows that for both together and demands it for HTTP/1.0), other codings before a last `chunked` with 501.
  *  2. Content-Length is one decimal number: that many bytes. Rule 5 of 6.3 lets a recipient repair a list of equal numbers; we do not.
  *  3. Neither: there is none.
  * CONNECT has no body (RFC 9110 9.3.6): what follows belongs to the tunnel, so that a length there is a trap.
@@ -84,9 +85,16 @@ function requireChunkedAlone(
     throw codecFailure(role, 'broken', 'both Transfer-Encoding and Content-Length')
   }
   if (minorVersion === 0) throw codecFailure(role, 'broken', 'Transfer-Encoding in HTTP/1.0')
-  if (transferEncoding !== 'chunked' && transferEncoding.toLowerCase() !== 'chunked') {
-    throw codecFailure(role, 'broken', 'Transfer-Encoding is not exactly `chunked`', transferEncoding)
-  }
+  const codings = transferEncoding.toLowerCase()
+  if (codings === 'chunked') return
+  const kind = isChunkedBehindOthers(codings) ? 'coding' : 'broken'
+  throw codecFailure(role, kind, 'Transfer-Encoding is not exactly `chunked`', transferEncoding)
+}
+
+/** Well-formed, but with codings that we do not decode: in a request that is to be 501 (RFC 9112 6.1). */
+function isChunkedBehindOthers(codings: string): boolean {
+  const names = codings.split(',').map(name => name.replace(/^[ \t]+|[ \t]+$/g, ''))
+  return names.length > 1 && names.every(isToken) && names.indexOf('chunked') === names.length - 1
 }
 
 /** 15 digits always fit into a double. */

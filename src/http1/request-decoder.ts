@@ -181,11 +181,7 @@ function readHead(
   let headers = fields.collect(text, base)
   const { host, connection, expect } = fields
   if (fields.isDoubtful) {
-    throw codecFailure(
-      ROLE,
-      'broken',
-      'Host, Content-Length or Transfer-Encoding came more than once, or with a tab around it',
-    )
+    throw codecFailure(ROLE, 'broken', 'Host, Content-Length or Transfer-Encoding came more than once')
   }
   if (host === undefined ? minorVersion === 1 : !isAuthority(host)) {
     throw codecFailure(
@@ -212,6 +208,7 @@ function readHead(
     path,
     minorVersion,
     headers: headers.length === 0 ? NO_HEADERS : headers,
+    hasUnderscore: fields.hasUnderscore,
     bodyLength: typeof framing === 'number' ? framing : undefined,
     isChunked: framing === 'chunked',
     keepAlive: (options & OPTION_CLOSE) === 0 && (minorVersion === 1 || (options & OPTION_KEEP_ALIVE) !== 0),

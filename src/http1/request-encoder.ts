@@ -2,14 +2,18 @@ import { isAuthority } from '../authority.ts'
 import { isToken } from '../char-tables.ts'
 import type { ExchangeRequest } from '../exchange.ts'
 import { encodeFields, invalid } from './field-encoder.ts'
+import { isUpgradeProtocol } from './hop-by-hop.ts'
 import type { BodyFraming } from './message-framing.ts'
 
 /** What of a request stands in its head. */
-export type RequestLike = Pick<ExchangeRequest, 'method' | 'authority' | 'path' | 'headers' | 'upgrade'>
+export type RequestLike = Pick<
+  ExchangeRequest,
+  'method' | 'authority' | 'path' | 'headers' | 'upgrade' | 'acceptsTrailers'
+>
 
 /**
  * The head of a request in origin-form, as latin1 text. Throws MM_INVALID_ARGUMENT when any part of it could be read as something
- * else than itself. HTTP/1.1 connections persist by default, so that Connection is only written for an upgrade.
+ * else than itself. HTTP/1.1 connections persist by default, so that Connection is only written for an upgrade and for TE (RFC 9110 10.1.4).
  */
 export function encodeRequestHead(
   request: RequestLike,
@@ -19,10 +23,10 @@ export function encodeRequestHead(
   if (method !== 'GET' && !isToken(method)) throw invalid('the method is not a token', method)
   if (!isAuthority(authority)) throw invalid('the authority is not host[:port]', authority)
   const target = targetOf(method, request.path, authority)
-  let connection = ''
+  let connection = request.acceptsTrailers === true ? 'connection: te\r\nte: trailers\r\n' : ''
   if (upgrade !== undefined) {
-    if (!isProtocol(upgrade)) throw invalid('the protocol to upgrade to is not a token', upgrade)
-    connection = `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
+    if (!isUpgradeProtocol(upgrade)) throw invalid('the protocol to upgrade to is not a token', upgrade)
+    connection += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
   }
   const fields = encodeFields(request.headers, lengthFor(method, framing, request))
   return `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n${connection}${fields}\r\n`
@@ -49,10 +53,4 @@ function targetOf(method: string, path: string, authority: string): string {
   }
   if (NOT_TARGET.test(path)) throw invalid('the path has a character that none may have', path)
   return path
-}
-
-/** `websocket`, `name/version` (RFC 9110 7.8). */
-function isProtocol(text: string): boolean {
-  const slash = text.indexOf('/')
-  return slash < 0 ? isToken(text) : isToken(text.slice(0, slash)) && isToken(text.slice(slash + 1))
 }

@@ -17,6 +17,7 @@ import {
   OPTION_NOMINATES,
   OPTION_UPGRADE,
   parseKeepAliveHint,
+  upgradeOffer,
   upgradeProtocol,
 } from './hop-by-hop.ts'
 import type { MessageEvents, ResponseHead } from './message-events.ts'
@@ -200,11 +201,7 @@ export class ResponseDecoder implements SectionParser {
     const status = digitAt(text, 9) * 100 + digitAt(text, 10) * 10 + digitAt(text, 11)
     const { connection, contentLength, transferEncoding } = fields
     if ((contentLength !== undefined || transferEncoding !== undefined) && fields.isDoubtful) {
-      throw codecFailure(
-        ROLE,
-        'broken',
-        'Content-Length or Transfer-Encoding came more than once, or with a tab around it',
-      )
+      throw codecFailure(ROLE, 'broken', 'Content-Length or Transfer-Encoding came more than once')
     }
     const framing = responseFraming(this.#method, status, minorVersion, fields, ROLE)
     const options = connectionOptions(connection, ROLE)
@@ -217,6 +214,11 @@ export class ResponseDecoder implements SectionParser {
     const isTunnel = status === 101 || (this.#method === 'CONNECT' && status >= 200 && status < 300)
     if (contentLength !== undefined && (isTunnel || status < 200 || status === 204)) {
       headers = withoutContentLength(headers)
+    }
+    const { upgrade } = fields
+    if (upgrade !== undefined && status >= 200 && !isTunnel && minorVersion === 1) {
+      const offer = upgradeOffer(upgrade)
+      if (offer !== undefined) headers.push('upgrade', offer)
     }
     const keepAlive =
       framing !== 'until-close' &&

@@ -41,7 +41,9 @@ export function encodeResponseHead(
     throw invalid(`a response with status ${status} has no body`, String(framing))
   const reason = response.statusText ?? reasonPhrase(status)
   requireValue(reason)
-  const fields = encodeFields(hasNoContent ? withoutLength(headers) : headers, framing)
+  // HTTP/1.0 has no Upgrade (RFC 9110 7.8).
+  const upgrade = status < 200 ? 'refuse' : connection.minorVersion === 1 ? 'offer' : 'omit'
+  const fields = encodeFields(hasNoContent ? withoutLength(headers) : headers, framing, upgrade)
   return `HTTP/1.1 ${status} ${reason}\r\n${connectionLines(status, connection)}${fields}\r\n`
 }
 

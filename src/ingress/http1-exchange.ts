@@ -32,8 +32,8 @@ export interface ExchangeHost {
  * One HTTP/1.1 request and the response to it.
  *
  * waiting   no final response yet. Valid transitions: held, ended, upgraded
- * held      respondStart was called, its head is not encoded yet. Valid transitions: open, ended
- * open      the head is on its way. Valid transitions: ended
+ * held      respondStart was called, its head is not encoded yet. Valid transitions: open, waiting (taken back), ended
+ * open      the head is on its way. Valid transitions: waiting (nothing was written yet, and it was taken back), ended
  * upgraded  the connection was handed over. Final
  * ended     answered, aborted, or the client is gone: every call does nothing. Final
  */
@@ -48,6 +48,8 @@ export class Http1Exchange implements IngressExchange {
   #headers: HeaderList = NO_HEADERS
   #framing: BodyFraming = 'none'
   #bytesLeft = 0
+  /** Where the response begins in the output. */
+  #startsAt = 0
   #wantsDrain = false
   #saidContinue = false
 
@@ -172,10 +174,20 @@ export class Http1Exchange implements IngressExchange {
       this.#breakOff('shorter')
       return
     }
-    if (this.#framing === 'chunked') output.addText(encodeLastChunk(trailers))
+    // RFC 9110 6.5.1: only for who said that it takes them.
+    if (this.#framing === 'chunked')
+      output.addText(encodeLastChunk(this.acceptsTrailers ? trailers : NO_HEADERS))
     this.#phase = 'ended'
     output.flush()
     this.#host.onResponseEnded()
+  }
+
+  retract(): boolean {
+    if (this.#phase === 'open' && !this.#host.output.takeBack(this.#startsAt)) return false
+    if (this.#phase !== 'open' && this.#phase !== 'held') return false
+    this.#phase = 'waiting'
+    this.#bytesLeft = 0
+    return true
   }
 
   abort(_error: TransportError): void {
@@ -215,6 +227,7 @@ export class Http1Exchange implements IngressExchange {
     else this.#framing = minorVersion === 1 ? 'chunked' : 'until-close'
     const keepAlive = this.#host.decideKeepAlive(this.#framing === 'until-close')
     const response = { status, headers: this.#headers, statusText: this.#statusText }
+    this.#startsAt = this.#host.output.addedBytes
     try {
       this.#host.output.addText(
         minorVersion === 1 && keepAlive

@@ -56,7 +56,7 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
   #socketError: Error | undefined
 
   constructor(socket: SessionSocket, context: SessionContext) {
-    const { limits, codecLimits, scheme } = context
+    const { limits, scheme } = context
     this.#socket = socket
     this.#context = context
     this.scheme = scheme
@@ -64,7 +64,7 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     this.remotePort = socket.remotePort ?? 0
     this.localAddress = socket.localAddress ?? ''
     this.localPort = socket.localPort ?? 0
-    this.#reader = new RequestReader(codecLimits, limits.maxBodyBytes, this)
+    this.#reader = new RequestReader(context, this)
     this.#deadlines = new SessionDeadlines(context.clock, socket, limits.writeTimeoutMs, this)
     this.output = new SocketOutput(socket, scheme === 'https', () => this.#deadlines.watchWrites())
     this.#deadlines.expectBytes(limits.keepAliveTimeoutMs)

@@ -43,6 +43,11 @@ export interface IngressExchange {
    */
   respondData(chunk: Buffer, keep: (chunk: Buffer) => Buffer): boolean
   respondEnd(trailers: HeaderList): void
+  /**
+   * Takes back the response while no byte of it has left us. True: it was taken back, and respondStart begins another one. False: too late, or it
+   * has not begun.
+   */
+  retract(): boolean
   /** The response cannot be completed: ends the connection or resets the stream, so that the client sees a truncated answer. */
   abort(error: TransportError): void
   /** Accepts the upgrade (101, or 200 to extended CONNECT and CONNECT) and hands the raw stream over. */

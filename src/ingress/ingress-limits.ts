@@ -4,6 +4,7 @@ import {
   type Http2Options,
   type LivenessOptions,
 } from '../options.ts'
+import type { UnderscoreRule } from './underscored-fields.ts'
 
 /**
  * Every limit and timeout of the listening side. A duration is in milliseconds; 0 switches a timeout or an optional limit off.
@@ -15,6 +16,12 @@ export interface IngressLimits {
   maxHeaderBytes: number
   /** Fields in a request head, and fields in its trailers. More are answered with 431. */
   maxHeaderCount: number
+  /**
+   * Request fields, trailers among them, with an underscore in their name. Applications behind CGI, WSGI and the like read `X_Forwarded_For` as
+   * `X-Forwarded-For`, so that a client could speak in our name. `drop`: they are left out, as nginx does; `refuse`: the request is answered with 400;
+   * `pass`: they go on as they are.
+   */
+  underscoredFields: UnderscoreRule
   /** A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it is exceeded. 0: any size. */
   maxBodyBytes: number
   /** From the first byte of a request to the end of its head: else 408 (slow loris). */
@@ -97,6 +104,7 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   maxLineBytes: 16_384,
   maxHeaderBytes: 65_536,
   maxHeaderCount: 128,
+  underscoredFields: 'drop',
   maxBodyBytes: 0,
   headerTimeoutMs: 10_000,
   requestTimeoutMs: 50_000,

@@ -32,6 +32,8 @@ export interface IngressStats {
   badRequests: Partial<Record<ErrorCode, number>>
   /** Requests that were refused unread, since the process was overloaded. */
   shed: number
+  /** Request fields that were left out by `underscoredFields`. */
+  droppedFields: number
   /** Defences of HTTP/2, HTTP/3 and QUIC that took effect, by the name of their limit. */
   defences: Record<string, number>
 }
@@ -51,6 +53,7 @@ export function newIngressStats(): IngressStats {
     },
     badRequests: {},
     shed: 0,
+    droppedFields: 0,
     defences: {},
   }
 }

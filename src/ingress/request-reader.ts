@@ -1,10 +1,11 @@
 import { TransportError } from '../errors.ts'
 import type { RequestBody } from '../exchange.ts'
 import type { HeaderList } from '../headers.ts'
-import type { CodecLimits } from '../http1/codec-limits.ts'
 import type { MessageEvents, RequestHead } from '../http1/message-events.ts'
 import { RequestDecoder } from '../http1/request-decoder.ts'
 import { type BodyFlow, RequestBodySource } from './request-body-source.ts'
+import type { SessionContext } from './session-context.ts'
+import { hasUnderscore, underscoreRefused, withoutUnderscored } from './underscored-fields.ts'
 
 /** A body up to this size that came whole with its head is handed over in one piece, which makes the request replayable. */
 const SMALL_BODY_BYTES = 65_536
@@ -21,15 +22,17 @@ export class RequestReader implements MessageEvents<RequestHead> {
   /** Its body, when it does not come in one piece. */
   source: RequestBodySource | undefined
   readonly #decoder: RequestDecoder
+  readonly #context: Pick<SessionContext, 'limits' | 'codecLimits' | 'stats'>
   readonly #maxBodyBytes: number
   readonly #flow: BodyFlow
   #length: number | undefined
   #bodyBytes = 0
   #wholeBody: Buffer | undefined
 
-  constructor(limits: CodecLimits, maxBodyBytes: number, flow: BodyFlow) {
-    this.#decoder = new RequestDecoder(limits, this)
-    this.#maxBodyBytes = maxBodyBytes
+  constructor(context: Pick<SessionContext, 'limits' | 'codecLimits' | 'stats'>, flow: BodyFlow) {
+    this.#context = context
+    this.#decoder = new RequestDecoder(context.codecLimits, this)
+    this.#maxBodyBytes = context.limits.maxBodyBytes
     this.#flow = flow
   }
 
@@ -65,7 +68,7 @@ export class RequestReader implements MessageEvents<RequestHead> {
   }
 
   onHead(head: RequestHead): void {
-    this.head = head
+    this.head = head.hasUnderscore ? { ...head, headers: this.#admitted(head.headers) } : head
     this.isComplete = false
     this.source = undefined
     this.#length = head.isChunked ? undefined : (head.bodyLength ?? 0)
@@ -91,7 +94,17 @@ export class RequestReader implements MessageEvents<RequestHead> {
     this.isComplete = true
     // A chunked body is a body even if it is empty, and may have trailers.
     if (this.#length === undefined) this.source ??= new RequestBodySource(this.#flow, undefined)
-    this.source?.receiveEnd(trailers)
+    this.source?.receiveEnd(hasUnderscore(trailers) ? this.#admitted(trailers) : trailers)
+  }
+
+  /** What becomes of fields with underscores in their names. */
+  #admitted(fields: HeaderList): HeaderList {
+    const { limits, stats } = this.#context
+    if (limits.underscoredFields === 'pass') return fields
+    if (limits.underscoredFields === 'refuse') throw underscoreRefused()
+    const kept = withoutUnderscored(fields)
+    stats.droppedFields += (fields.length - kept.length) / 2
+    return kept
   }
 
   #checkLimit(bytes: number): void {

@@ -230,6 +230,10 @@ export class SessionExchanges implements StreamExchangeHost {
     if (!exchange.resetIfSent()) this.#leaving.add(exchange)
   }
 
+  onFieldsDropped(count: number): void {
+    this.#context.stats.droppedFields += count
+  }
+
   onRefused(error: TransportError): void {
     const { stats, observer } = this.#context
     const { remoteAddress, remotePort } = this.#carrier.ends

@@ -36,6 +36,9 @@ export class SocketOutput {
   #block: Buffer = CRLF
   #start = 0
   #end = 0
+  /** Bytes since the beginning: those that were added, and how many of them were written. */
+  #addedBytes = 0
+  #writtenBytes = 0
   #isTickQueued = false
   #tickListener: TickEndListener | undefined
 
@@ -50,6 +53,24 @@ export class SocketOutput {
   get hasBacklog(): boolean {
     const { writableLength } = this.#socket
     return writableLength > 0 && writableLength >= this.#socket.writableHighWaterMark
+  }
+
+  /** How much was added so far; for takeBack(). */
+  get addedBytes(): number {
+    return this.#addedBytes
+  }
+
+  /** Forgets what was added after so many bytes, unless some of it was written. */
+  takeBack(addedBytes: number): boolean {
+    if (this.#writtenBytes > addedBytes) return false
+    const end = this.#end - (this.#addedBytes - addedBytes)
+    if (end === this.#start) this.discard()
+    else {
+      sharedArena.giveBack(this.#block, end, this.#end)
+      this.#end = end
+      this.#addedBytes = addedBytes
+    }
+    return true
   }
 
   /** Text of one byte per character. */
@@ -70,6 +91,7 @@ export class SocketOutput {
     this.#socket.cork()
     this.flush()
     this.#socket.write(keep(chunk))
+    this.#addedBytes += length
     this.#uncork()
   }
 
@@ -93,6 +115,7 @@ export class SocketOutput {
     this.flush()
     this.#socket.write(keep(chunk))
     this.#socket.write(CRLF)
+    this.#addedBytes += length + CRLF.length
     this.#uncork()
   }
 
@@ -104,6 +127,7 @@ export class SocketOutput {
     const block = this.#block
     this.#start = this.#end = 0
     this.#block = CRLF
+    this.#writtenBytes = this.#addedBytes
     const socket = this.#socket
     if (socket.writable) {
       socket.write(block.subarray(start, end))
@@ -118,11 +142,13 @@ export class SocketOutput {
   /** Forgets what was gathered and not written. */
   discard(): void {
     sharedArena.giveBack(this.#block, this.#start, this.#end)
+    this.#addedBytes = this.#writtenBytes
     this.#start = this.#end = 0
     this.#block = CRLF
   }
 
   #uncork(): void {
+    this.#writtenBytes = this.#addedBytes
     this.#socket.uncork()
     if (this.#socket.writableLength > 0) this.#onBehind()
   }
@@ -146,6 +172,7 @@ export class SocketOutput {
     }
     const at = this.#end
     this.#end = at + bytes
+    this.#addedBytes += bytes
     sharedArena.take(this.#end)
     return at
   }

@@ -41,6 +41,8 @@ export interface StreamExchangeHost {
   forget(exchange: StreamExchange): void
   /** Calls resetIfSent until it has done so. */
   resetWhenSent(exchange: StreamExchange): void
+  /** Fields of a request were left out: see `underscoredFields`. */
+  onFieldsDropped(count: number): void
   /** A request was refused, or given up because of its client. */
   onRefused(error: TransportError): void
 }

@@ -14,13 +14,14 @@ import { streamResetError } from './stream-reset-error.ts'
 import { StreamResponse } from './stream-response.ts'
 import { acceptedHeaders, upgradeHeaders } from './stream-upgrade.ts'
 import { StreamUpload, type UploadOwner } from './stream-upload.ts'
+import { hasUnderscore, underscoreRefused, withoutUnderscored } from './underscored-fields.ts'
 
 /**
  * One request of HTTP/2 or HTTP/3 and the response to it.
  *
  * arriving  within the read that brought the head: nobody was told yet. Valid transitions: waiting, ended
  * waiting   no final response yet. Valid transitions: held, open, ended, upgraded
- * held      respondStart was called, and whether a body follows is not known yet. Valid transitions: open, ended
+ * held      respondStart was called, and whether a body follows is not known yet. Valid transitions: open, waiting (taken back), ended
  * open      the head is on its way. Valid transitions: ended
  * upgraded  the stream is a tunnel. Final
  * ended     answered, aborted, or the client is gone: every call does nothing. Final
@@ -50,7 +51,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     this.#head = head
     this.#endsWithHead = endsStream
     this.#response = new StreamResponse(stream)
-    this.headers = head.protocol === undefined ? head.headers : upgradeHeaders(head)
+    const headers = head.hasUnderscore ? this.#admitted(head.headers) : head.headers
+    this.headers = head.protocol === undefined ? headers : upgradeHeaders({ ...head, headers })
     if (this.#isTunnelWanted) {
       // What follows is the tunnel's, and it is not there yet.
       this.#upload = undefined
@@ -106,6 +108,10 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
   begin(): boolean {
     if (this.#phase !== 'arriving') return false
     this.#phase = 'waiting'
+    if (this.#head.hasUnderscore && this.#host.limits.underscoredFields === 'refuse') {
+      this.fail(underscoreRefused())
+      return false
+    }
     const upload = this.#upload
     if (upload === undefined) return true
     if (this.#exceedsBodyLimit(Math.max(upload.receivedBytes, this.#head.contentLength ?? 0))) return false
@@ -174,7 +180,9 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
 
   onEnd(trailers: HeaderList): void {
     if (this.#tunnel !== undefined) this.#tunnel.receiveEnd()
-    else this.#upload?.receiveEnd(trailers)
+    else if (!hasUnderscore(trailers)) this.#upload?.receiveEnd(trailers)
+    else if (this.#host.limits.underscoredFields === 'refuse') this.fail(underscoreRefused())
+    else this.#upload?.receiveEnd(this.#admitted(trailers))
   }
 
   onWritable(): void {
@@ -257,6 +265,12 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     this.#leave()
   }
 
+  retract(): boolean {
+    if (this.#phase !== 'held') return false
+    this.#phase = 'waiting'
+    return true
+  }
+
   abort(error: TransportError): void {
     if (this.#phase === 'ended' || this.#phase === 'upgraded') return
     this.#phase = 'ended'
@@ -305,6 +319,14 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
 
   onUploadUnwanted(): void {
     if (this.#isAnswered) this.#leave()
+  }
+
+  /** What is left where fields with underscores in their names are left out. */
+  #admitted(fields: HeaderList): HeaderList {
+    if (this.#host.limits.underscoredFields !== 'drop') return fields
+    const kept = withoutUnderscored(fields)
+    this.#host.onFieldsDropped((fields.length - kept.length) / 2)
+    return kept
   }
 
   #open(endsStream: boolean): void {

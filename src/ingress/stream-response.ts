@@ -1,6 +1,6 @@
 import { NEVER } from '../deadline-timer.ts'
 import type { TransportError } from '../errors.ts'
-import { type HeaderList, headerValue, NO_HEADERS } from '../headers.ts'
+import { type HeaderList, hasHeader, headerValue, NO_HEADERS } from '../headers.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import { keepAsItIs } from '../multiplex/stream-writer.ts'
 import { refusalOf } from './refusal.ts'
@@ -40,7 +40,7 @@ export class StreamResponse {
   /** Takes the head. True: it is known how to open. False: whether a body follows is not known yet; it is opened by hand. */
   start(status: number, headers: HeaderList, method: string): boolean {
     this.#status = status
-    this.#headers = headers
+    this.#headers = hasHeader(headers, 'upgrade') ? withoutUpgrade(headers) : headers
     if (method === 'HEAD' || status === 204 || status === 304) {
       this.#isBodiless = true
       return true
@@ -102,4 +102,14 @@ export class StreamResponse {
   get #takenBytes(): number {
     return this.#writtenBytes - this.#stream.queuedBytes
   }
+}
+
+/** What an origin of HTTP/1.1 offers to switch to is said in HTTP/1.1 only (RFC 9113 8.2.2). */
+function withoutUpgrade(headers: HeaderList): HeaderList {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string // even indexes are names
+    if (name !== 'upgrade') kept.push(name, headers[i + 1] as string) // odd indexes are values
+  }
+  return kept
 }

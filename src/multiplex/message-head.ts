@@ -13,6 +13,8 @@ export interface RequestHead {
   readonly protocol: string | undefined
   /** End-to-end fields only, no pseudo-fields; crumbs of Cookie joined (RFC 9113 8.2.3). */
   readonly headers: HeaderList
+  /** A name in `headers` has an underscore. */
+  readonly hasUnderscore: boolean
   readonly contentLength: number | undefined
 }
 

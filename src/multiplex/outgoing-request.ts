@@ -13,8 +13,8 @@ export interface PreparedRequest extends OutgoingRequest {
  * Puts a request into the words of HTTP/2. Throws MM_INVALID_ARGUMENT when its body and its content-length disagree; whether names and
  * values are valid is for the session to say, which writes them.
  *
- * - `te: trailers` goes with every request: a server may withhold trailers from who does not say it (RFC 9110 6.5.1), and servers of
- *   gRPC refuse such a client.
+ * - `te: trailers` goes with every request whose trailers reach its caller: a server may withhold them from who does not say it (RFC 9110 6.5.1),
+ *   and servers of gRPC refuse such a client.
  * - content-length is added where the length is known: END_STREAM would do, but origins and what stands in front of them answer 411
  *   without it, and it lets them refuse a body before they read it.
  * - A request that asks for another protocol becomes an extended CONNECT (RFC 8441 4): what HTTP/1.1 asks with GET and Upgrade.
@@ -34,7 +34,7 @@ export function prepareRequest(request: ExchangeRequest): PreparedRequest {
     authority,
     path,
     protocol: undefined,
-    acceptsTrailers: true,
+    acceptsTrailers: request.acceptsTrailers !== false,
     headers: isLengthMissing ? [...headers, 'content-length', String(bodyLength)] : headers,
     bodyLength,
   }

@@ -25,6 +25,8 @@ export interface RegularFields {
   readonly headers: HeaderList
   readonly host: string | undefined
   readonly contentLength: number | undefined
+  /** Of a request: a name has an underscore. */
+  readonly hasUnderscore: boolean
 }
 
 /**
@@ -42,6 +44,7 @@ export function readRegularFields(fields: HeaderList, from: number, section: Sec
   let host: string | undefined
   let length: string | undefined
   let cookieAt = -1
+  let hasUnderscore = false
   for (let i = from; i < fields.length; i += 2) {
     const name = fields[i] as string // even indexes are names
     const value = fields[i + 1] as string // odd indexes are values
@@ -50,8 +53,10 @@ export function readRegularFields(fields: HeaderList, from: number, section: Sec
     checkValue(value, name)
     const meaning = meaningOf(name)
     let isKept = true
-    if (meaning === ORDINARY) isKept = section !== 'trailers' || !isForbiddenTrailer(name)
-    else if (meaning === CONNECTION_SPECIFIC) throw connectionSpecific(name)
+    if (meaning === ORDINARY) {
+      if (section === 'trailers') isKept = !isForbiddenTrailer(name)
+      else if (section === 'request' && !hasUnderscore) hasUnderscore = name.includes('_')
+    } else if (meaning === CONNECTION_SPECIFIC) throw connectionSpecific(name)
     else if (meaning === TE) {
       if (section !== 'request' || (value !== 'trailers' && value.toLowerCase() !== 'trailers')) {
         throw connectionSpecific(name)
@@ -86,6 +91,7 @@ export function readRegularFields(fields: HeaderList, from: number, section: Sec
     headers: headers.length === 0 ? NO_HEADERS : headers,
     host,
     contentLength: length === undefined ? undefined : readContentLength(length),
+    hasUnderscore,
   }
 }
 
@@ -93,11 +99,11 @@ export function readRegularFields(fields: HeaderList, from: number, section: Sec
  * For a message that can have no content: a Content-Length of 0 is harmless and left out, any other is a trap for whoever believes it.
  */
 export function withoutLength(fields: RegularFields, rule: string): RegularFields {
-  const { headers, host, contentLength } = fields
+  const { headers, host, contentLength, hasUnderscore } = fields
   if (contentLength === undefined) return fields
   if (contentLength !== 0) throw malformed(rule, 'content-length')
   const kept = headers.toSpliced(headers.indexOf('content-length'), 2)
-  return { headers: kept.length === 0 ? NO_HEADERS : kept, host, contentLength: undefined }
+  return { headers: kept.length === 0 ? NO_HEADERS : kept, host, contentLength: undefined, hasUnderscore }
 }
 
 function misplaced(name: string, section: Section): Error {

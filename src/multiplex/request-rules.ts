@@ -72,6 +72,7 @@ export function readRequestHead(fields: HeaderList, allowsExtendedConnect: boole
     path,
     protocol: protocol?.toLowerCase(),
     headers: regular.headers,
+    hasUnderscore: regular.hasUnderscore,
     contentLength: regular.contentLength,
   }
 }
@@ -81,7 +82,7 @@ function readConnect(
   scheme: string | undefined,
   authority: string | undefined,
   path: string | undefined,
-  { headers, host }: RegularFields,
+  { headers, host, hasUnderscore }: RegularFields,
 ): RequestHead {
   if (scheme !== undefined) throw malformed('CONNECT has none', ':scheme')
   if (path !== undefined) throw malformed('CONNECT has none', ':path')
@@ -100,6 +101,7 @@ function readConnect(
     path: '',
     protocol: undefined,
     headers,
+    hasUnderscore,
     contentLength: undefined,
   }
 }

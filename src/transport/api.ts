@@ -71,6 +71,8 @@ export interface DispatchRequest {
   upgrade?: string | undefined
   /** Where the connection cannot ask for `upgrade`, the request goes without it. Default false: it fails with MM_UPGRADE_UNAVAILABLE. */
   isUpgradeOptional?: boolean | undefined
+  /** The caller takes trailers: says `te: trailers`. Default: over HTTP/2 and HTTP/3 only. */
+  acceptsTrailers?: boolean | undefined
   /** May travel in early data (0-RTT), if its method is safe and it has no body. Default: what `earlyData` of the origin says. */
   earlyData?: boolean | undefined
   /** Overrides of the origin's timeouts, in ms. */

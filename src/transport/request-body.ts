@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { TransportError } from '../errors.ts'
 import type { RequestBody } from '../exchange.ts'
+import { type FormEntry, formBody } from './form-body.ts'
 import { StreamBody } from './stream-body.ts'
 
 /** Everything that may be given as a request body. */
@@ -43,7 +44,7 @@ export function prepareBody(input: BodyInput, declaredLength: number | undefined
   if (input instanceof Readable) return untyped(new StreamBody(() => input, false, declaredLength))
   if (input instanceof Blob) return blobBody(input)
   if (input instanceof FormData) return formBody(input)
-  if (isForeignFormData(input)) return formBody(toFormData(input))
+  if (isForeignFormData(input)) return formBody(input)
   if (isIterable(input)) return untyped(new StreamBody(() => Readable.from(input), false, declaredLength))
   throw new TransportError(
     'MM_INVALID_ARGUMENT',
@@ -65,25 +66,9 @@ function blobBody(blob: Blob): PreparedBody {
   return { body, contentType: blob.type === '' ? undefined : blob.type }
 }
 
-/** A Response knows how to serialise a form (Fetch 5.2, "extract a body"), boundary and content-type included. */
-function formBody(form: FormData): PreparedBody {
-  const response = new Response(form)
-  const contentType = response.headers.get('content-type') ?? undefined
-  return { body: new StreamBody(() => Readable.from(response.body ?? []), false, undefined), contentType }
-}
-
 /** The FormData class of the undici package is not the global one. */
-function isForeignFormData(input: object): input is Iterable<[string, string | Blob]> {
+function isForeignFormData(input: object): input is Iterable<FormEntry> {
   return Object.prototype.toString.call(input) === '[object FormData]' && isIterable(input)
-}
-
-function toFormData(entries: Iterable<[string, string | Blob]>): FormData {
-  const form = new FormData()
-  for (const [name, value] of entries) {
-    if (typeof value === 'string') form.append(name, value)
-    else form.append(name, value)
-  }
-  return form
 }
 
 function isIterable(

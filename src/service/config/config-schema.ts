@@ -8,6 +8,7 @@ import {
   DEFAULT_INGRESS_LIVENESS_OPTIONS,
 } from '../../ingress/ingress-limits.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
+import { UNDERSCORE_RULES } from '../../ingress/underscored-fields.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
@@ -47,6 +48,7 @@ export function configSchema(directory: string) {
       DEFAULT_INGRESS_LIMITS,
       {},
       {
+        underscoredFields: z.enum(UNDERSCORE_RULES),
         http2: http2Group(DEFAULT_INGRESS_HTTP2_OPTIONS, { areAll: true }),
         liveness: optionGroup(DEFAULT_INGRESS_LIVENESS_OPTIONS, LIVENESS_RANGES),
       },

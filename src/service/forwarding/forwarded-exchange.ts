@@ -80,6 +80,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
         authority: request.authority,
         upgrade: client.upgrade,
         isUpgradeOptional: isUpgradeOptional(client),
+        acceptsTrailers: client.acceptsTrailers,
       },
       this,
     )
@@ -151,8 +152,9 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     const phase = this.#phase
     if (phase === 'ended') return
     this.#leave()
-    // A head that went out cannot be taken back, and nobody hears an answer who has gone: the client sees a truncated response.
-    if (phase === 'responding' || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
+    // Nobody hears an answer who has gone. A head that has left us cannot be taken back: the client sees a truncated response.
+    const isTooLate = phase === 'responding' && !this.#client.retract()
+    if (isTooLate || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
     else sendOwnResponse(this.#client, ownResponse(error, this.#context.name, this.#context.dateHeader()))
   }
 

@@ -207,6 +207,13 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
   registerScraped(
     registry,
     'counter',
+    'middlemile_ingress_dropped_fields_total',
+    'Request fields that were left out for the underscore in their name',
+    () => [{ labels: {}, value: sum(({ droppedFields }) => droppedFields) }],
+  )
+  registerScraped(
+    registry,
+    'counter',
     'middlemile_ingress_bad_requests_total',
     'Requests that were refused before they were routed, and clients that were too slow, by error code',
     () =>

@@ -20,6 +20,7 @@ describe('RequestDecoder', () => {
           path: '/a?b=c',
           minorVersion: 1,
           headers: ['accept', '*/*', 'x-mine', 'a  b', 'x-empty', '', 'x-high', 'caf\xe9'],
+          hasUnderscore: false,
           bodyLength: undefined,
           isChunked: false,
           keepAlive: true,

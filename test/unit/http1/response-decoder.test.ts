@@ -152,14 +152,40 @@ describe('ResponseDecoder', () => {
     expect(decodeResponse(text).error).toBeUndefined()
   })
 
-  it('drops the fields that Connection names, and refuses to drop those for everybody', () => {
-    const answer = (option: string) =>
-      decodeResponse(
-        `HTTP/1.1 200 OK\r\nConnection: ${option}\r\nX-Hop: 1\r\nX-Kept: 2\r\ncontent-length: 0\r\n\r\n`,
+  it('drops the fields that Connection names, but not what delimits the message', () => {
+    const answer = (option: string) => {
+      const { messages, error } = decodeResponse(
+        `HTTP/1.1 200 OK\r\nConnection: ${option}\r\nX-Hop: 1\r\nSet-Cookie: a=b\r\ncontent-length: 2\r\n\r\nok`,
       )
-    expect(answer('x-hop').messages[0]?.head.headers).toEqual(['x-kept', '2', 'content-length', '0'])
-    expect(answer('content-length').error?.code).toBe('MM_PROTOCOL_ERROR')
-    expect(answer('set-cookie').error?.code).toBe('MM_PROTOCOL_ERROR')
+      return error ?? [messages[0]?.head.headers.join(' '), messages[0]?.body]
+    }
+    expect(answer('x-hop')).toEqual(['set-cookie a=b content-length 2', 'ok'])
+    expect(answer('set-cookie, X-Hop')).toEqual(['content-length 2', 'ok'])
+    expect(answer('Content-Length')).toEqual(['x-hop 1 set-cookie a=b content-length 2', 'ok'])
+    expect(answer('x-hop, content-length, transfer-encoding, host')).toEqual([
+      'set-cookie a=b content-length 2',
+      'ok',
+    ])
+    expect(answer('keep-alive, cache control')).toMatchObject({ code: 'MM_PROTOCOL_ERROR' })
+  })
+
+  it.each([
+    ['426 Upgrade Required', 'websocket', 'websocket'],
+    ['200 OK', 'TLS/1.2, websocket', 'TLS/1.2, websocket'],
+    ['426 Upgrade Required', 'h2c, HTTP/3.0,', 'HTTP/3.0'],
+    ['200 OK', 'h2,h2c', undefined],
+    ['200 OK', 'not a protocol', undefined],
+  ])('keeps the offer of a final response: %s, %s', (status, upgrade, offer) => {
+    const { messages } = decodeResponse(
+      `HTTP/1.1 ${status}\r\nConnection: upgrade\r\nUpgrade: ${upgrade}\r\ncontent-length: 0\r\n\r\n`,
+    )
+    const { headers } = messages[0]?.head ?? { headers: [] }
+    expect(headers).toEqual(['content-length', '0', ...(offer === undefined ? [] : ['upgrade', offer])])
+  })
+
+  it('takes no offer from HTTP/1.0', () => {
+    const { messages } = decodeResponse('HTTP/1.0 426 x\r\nUpgrade: websocket\r\ncontent-length: 0\r\n\r\n')
+    expect(messages[0]?.head.headers).toEqual(['content-length', '0'])
   })
 
   it.each([

@@ -52,15 +52,76 @@ describe('Http1Exchange: framing of the response', () => {
 
   it('sends trailers behind chunks and drops them elsewhere', () => {
     const client = new FakeClient()
-    client.send(GET)
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: te\r\nTE: trailers\r\n\r\n')
     client.exchange.respondStart(200, [])
     client.exchange.respondEnd(['x-sum', '1'])
     expect(client.output).toMatch(/\r\n\r\n0\r\nx-sum: 1\r\n\r\n$/)
+    const unwilling = new FakeClient()
+    unwilling.send(GET)
+    unwilling.exchange.respondStart(200, [])
+    unwilling.exchange.respondEnd(['x-sum', '1'])
+    expect(unwilling.output, 'without TE: trailers (RFC 9110 6.5.1)').toMatch(/\r\n\r\n0\r\n\r\n$/)
     const other = new FakeClient()
     other.send(GET)
     other.exchange.respondStart(200, ['content-length', '0'])
     other.exchange.respondEnd(['x-sum', '1'])
     expect(other.output).toBe('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+  })
+
+  it('offers an upgrade where HTTP/1.1 is spoken, also when it closes', async () => {
+    const answer = async (request: string): Promise<string> => {
+      const client = new FakeClient()
+      client.send(request)
+      client.exchange.respondStart(426, ['content-length', '0', 'upgrade', 'websocket'])
+      client.exchange.respondEnd([])
+      await tick()
+      return client.output
+    }
+    const OFFER = 'connection: upgrade\r\nupgrade: websocket\r\n'
+    expect(await answer(GET)).toBe(`HTTP/1.1 426 Upgrade Required\r\n${OFFER}content-length: 0\r\n\r\n`)
+    expect(await answer('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toContain(
+      `connection: close\r\n${OFFER}`,
+    )
+    expect(await answer('GET / HTTP/1.0\r\n\r\n')).not.toContain('upgrade: ')
+  })
+
+  it('is taken back while nothing of it was written', async () => {
+    const client = new FakeClient()
+    client.send(GET)
+    const { exchange } = client
+    expect(exchange.retract()).toBe(false)
+    exchange.respondStart(200, ['x-first', '1'])
+    expect(exchange.retract(), 'the head alone').toBe(true)
+    exchange.respondStart(200, ['x-second', '1'])
+    exchange.respondData(Buffer.from('begun'), own)
+    expect(exchange.retract(), 'with some of its body').toBe(true)
+    exchange.respondStart(502, ['content-length', '2'])
+    exchange.respondData(Buffer.from('no'), own)
+    exchange.respondEnd([])
+    expect(client.output).toBe('HTTP/1.1 502 Bad Gateway\r\ncontent-length: 2\r\n\r\nno')
+    expect(exchange.retract(), 'it is over').toBe(false)
+    client.send(GET)
+    client.exchange.respondStart(200, [])
+    client.exchange.respondData(Buffer.from('x'), own)
+    await tick()
+    expect(client.exchange.retract(), 'it was written').toBe(false)
+  })
+
+  it('is taken back without the answer before it, which waits to be written with it', () => {
+    const client = new FakeClient({}, exchange => {
+      exchange.respondStart(200, ['content-length', '5'])
+      exchange.respondData(Buffer.from('first'), own)
+      if (client.exchanges.length === 1) exchange.respondEnd([])
+      else {
+        expect(exchange.retract()).toBe(true)
+        exchange.respondStart(204, [])
+        exchange.respondEnd([])
+      }
+    })
+    client.send(GET + GET)
+    expect(client.output).toBe(
+      'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirstHTTP/1.1 204 No Content\r\n\r\n',
+    )
   })
 
   it('ends with the connection towards HTTP/1.0, and with a reset when it breaks off', () => {

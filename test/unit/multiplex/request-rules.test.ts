@@ -259,6 +259,7 @@ describe('readRequestHead', () => {
       path: '/',
       protocol: undefined,
       headers: ['accept', '*/*', 'x-empty', '', 'x-high', 'caf\xe9\t\xff'],
+      hasUnderscore: false,
       contentLength: undefined,
     })
     expect(read(GET).headers).toEqual([])

@@ -20,6 +20,8 @@ export class FakeIngressExchange implements IngressExchange {
   events: IngressExchangeEvents | undefined
   /** What respondData answers. */
   takesMore = true
+  /** What retract answers. */
+  isRetractable = false
   /** What happened, in order. */
   readonly log: string[] = []
   readonly chunks: Buffer[] = []
@@ -52,6 +54,11 @@ export class FakeIngressExchange implements IngressExchange {
   respondEnd(trailers: HeaderList): void {
     this.log.push('end')
     this.trailers = trailers
+  }
+
+  retract(): boolean {
+    if (this.isRetractable) this.log.push('retract')
+    return this.isRetractable
   }
 
   abort(error: TransportError): void {

@@ -308,6 +308,24 @@ describe('an origin that fails', () => {
   })
 })
 
+describe('an origin that fails within its response', () => {
+  it('is a 502 while nothing of that has left us', () => {
+    const { client, dispatch, handler } = forwarded()
+    client.isRetractable = true
+    handler.onResponseStart(dispatch, 200, [], '')
+    handler.onResponseError(dispatch, new TransportError('MM_PROTOCOL_ERROR', 'a chunk size'))
+    expect(client.log.slice(0, 3)).toEqual(['start 200', 'retract', 'start 502'])
+    expect(headerValue(client.responseHeaders, 'proxy-status')).toContain('error=http_protocol_error')
+  })
+
+  it('is broken off when some of it has', () => {
+    const { client, dispatch, handler } = forwarded()
+    handler.onResponseStart(dispatch, 200, [], '')
+    handler.onResponseError(dispatch, new TransportError('MM_PROTOCOL_ERROR', 'a chunk size'))
+    expect(client.log).toEqual(['start 200', 'abort MM_PROTOCOL_ERROR'])
+  })
+})
+
 describe('a client that goes away', () => {
   it('while the origin works: the origin is told, the client nothing', () => {
     const { client, dispatch } = forwarded()

@@ -131,6 +131,40 @@ describe('prepareBody', () => {
     const boundary = /^multipart\/form-data; boundary=(.+)$/.exec(contentType ?? '')?.[1] ?? 'none'
     expect(text.split(boundary)).toHaveLength(4)
     expect(text).toContain('name="file"; filename="a.txt"')
+    expect([source(body).length, source(body).isReplayable()]).toEqual([Buffer.byteLength(text), true])
+    expect((await read(source(body))).written.join(''), 'again').toBe(text)
+    const parsed = await new Response(text, { headers: { 'content-type': contentType ?? '' } }).formData()
+    expect(parsed.get('name')).toBe('value')
+    expect(await (parsed.get('file') as File).text()).toBe('content') // appended as one
+  })
+
+  it('writes a form as undici does, names and line ends among it', async () => {
+    const form = new FormData()
+    form.append('a "b"\nc', 'one\ntwo\rthree\r\nfour é')
+    form.append('empty', new Blob([]), 'quo"te\n.bin')
+    const withoutBoundary = (text: string, type: string): string =>
+      text.replaceAll(type.replace('multipart/form-data; boundary=', ''), 'BOUNDARY')
+    const { body, contentType } = prepareBody(form, undefined)
+    const ours = withoutBoundary((await read(source(body))).written.join(''), contentType ?? '')
+    const theirs = new Response(form)
+    const text = await theirs.clone().text()
+    expect(ours).toBe(withoutBoundary(text, theirs.headers.get('content-type') ?? ''))
+  })
+
+  it('knows no length of a form with a file that does not tell its size', async () => {
+    const file = {
+      [Symbol.toStringTag]: 'File',
+      name: 'f',
+      type: '',
+      stream: () => new Blob(['abc']).stream(),
+    }
+    const entries: [string, unknown][] = [['f', file]]
+    const form = Object.assign(entries, { [Symbol.toStringTag]: 'FormData' })
+    const { body } = prepareBody(form as unknown as BodyInput, undefined) // what some libraries hand over
+    expect(source(body).length).toBeUndefined()
+    expect((await read(source(body))).written.join('')).toContain(
+      'filename="f"\r\nContent-Type: application/octet-stream\r\n\r\nabc\r\n--',
+    )
   })
 
   it.each([42, true, {}, () => {}])('refuses %s', input => {
