@@ -2,7 +2,7 @@ import { Histogram } from '../../src/bench/results/histogram.ts'
 import type { ConnectorLog } from './connector-log.ts'
 import { outcomeText, type RuleCount } from './failure-rules.ts'
 import type { FailedRequest, LoadReport, Stall } from './load/load-job.ts'
-import { SOAK_ORIGINS } from './plan.ts'
+import { HANGING_NAMES, SOAK_ORIGINS } from './plan.ts'
 import type { ProcessFigures } from './process-watch.ts'
 import { slowRequestText, timeOfDay } from './slow-request-text.ts'
 import type { SoakResult } from './soak-subject.ts'
@@ -132,7 +132,7 @@ function exampleLines(rule: string, failed: FailedRequest, log: ConnectorLog | u
 
 function originLines(load: LoadReport): string[] {
   const rows = [['origin', 'requests', 'failed', 'p50 ms', 'p99', 'p99.9', 'max', 'its fault']]
-  for (const { name, fault } of SOAK_ORIGINS) {
+  for (const { name, fault } of [...SOAK_ORIGINS, HANGING_NAMES]) {
     const found = load.origins.find(({ origin }) => origin === name)
     if (found === undefined) continue
     const times = Histogram.fromRecord(found.times)
@@ -141,8 +141,7 @@ function originLines(load: LoadReport): string[] {
       name,
       String(found.requests),
       String(failed),
-      ...[0.5, 0.99, 0.999].map(share => times.quantile(share).toFixed(1)),
-      times.maxMs.toFixed(0),
+      ...[0.5, 0.99, 0.999, 1].map(share => (times.count === 0 ? '-' : times.quantile(share).toFixed(1))),
       fault,
     ])
   }

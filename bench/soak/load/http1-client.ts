@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type Dispatcher, errors } from 'undici'
 import { payload } from '../payload.ts'
-import { AnswerCheck, type Outcome } from './answer-check.ts'
-import type { SoakClient } from './soak-client.ts'
+import { AnswerCheck } from './answer-check.ts'
+import type { ClientAnswer, SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
 /** One client with a connection of HTTP/1.1: undici's, which repeats nothing. */
@@ -18,7 +18,7 @@ export class Http1Client implements SoakClient {
     })
   }
 
-  send(request: SoakRequest, expected: Buffer | undefined): Promise<Outcome> {
+  send(request: SoakRequest, expected: Buffer | undefined): Promise<ClientAnswer> {
     const { id, method, host, path, bodyBytes } = request
     return new Promise(resolve => {
       const handler = new Http1Answer(request, expected, resolve)
@@ -34,16 +34,20 @@ export class Http1Client implements SoakClient {
 
 class Http1Answer implements Dispatcher.DispatchHandler {
   readonly #check: AnswerCheck
-  readonly #done: (outcome: Outcome) => void
+  readonly #done: (answer: ClientAnswer) => void
   readonly #readsSlowly: boolean
+  #leftAt: number | undefined
 
-  constructor(request: SoakRequest, expected: Buffer | undefined, done: (outcome: Outcome) => void) {
+  constructor(request: SoakRequest, expected: Buffer | undefined, done: (answer: ClientAnswer) => void) {
     this.#check = new AnswerCheck(request, expected)
     this.#done = done
     this.#readsSlowly = request.readsSlowly
   }
 
-  onRequestStart(): void {}
+  /** The connection is there, and the request is written to it now. */
+  onRequestStart(): void {
+    this.#leftAt = performance.now()
+  }
 
   onResponseStart(
     _controller: Dispatcher.DispatchController,
@@ -67,12 +71,12 @@ class Http1Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#done(this.#check.onEnd())
+    this.#done({ outcome: this.#check.onEnd(), leftAt: this.#leftAt })
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const isTimeout = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
-    this.#done(this.#check.onError(error.message, isTimeout))
+    this.#done({ outcome: this.#check.onError(error.message, isTimeout), leftAt: this.#leftAt })
   }
 }
 

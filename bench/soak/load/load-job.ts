@@ -36,6 +36,8 @@ export interface FailedRequest {
   /** On the wall clock, which all processes of the soak share. */
   readonly startedAt: number
   readonly endedAt: number
+  /** When its client had a connection, and wrote it. */
+  readonly leftMs: number | undefined
 }
 
 export interface SlowRequest {
@@ -44,6 +46,8 @@ export interface SlowRequest {
   readonly method: string
   readonly startedAt: number
   readonly tookMs: number
+  /** When its client had a connection, and wrote it. */
+  readonly leftMs: number | undefined
   readonly outcome: string
 }
 

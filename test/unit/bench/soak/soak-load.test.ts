@@ -110,6 +110,7 @@ describe('LoadTally', () => {
     protocol: 'h2',
     startedAt: 1_000,
     tookMs,
+    leftMs: 0,
   })
 
   it('counts by origin and method, and keeps the times of what was answered to those who read', () => {
