@@ -173,6 +173,7 @@ function processLines({ process, load, pools }: SoakResult): string[] {
   const lines = [
     `memory at start / most / end: RSS ${figures(at => at.rssMiB)} MiB, heap ${figures(at => at.heapMiB)} MiB`,
     `descriptors at start / most / end: ${figures(at => at.descriptors)}`,
+    `connections not yet accepted, at the most: ${peak.unaccepted}`,
     `CPU: ${((process.cpuMs * 1_000) / total).toFixed(0)} us a request; the clients' own ${((load.cpuMs * 1_000) / total).toFixed(0)} us a request, ${((load.cpuMs / load.seconds / 1_000) * 100).toFixed(0)} % of a core`,
   ]
   if (pools === undefined) return lines

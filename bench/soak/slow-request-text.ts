@@ -20,9 +20,12 @@ export interface SlowLine {
  * undefined when the connector has none: then it was quick there, and slow on the way to it or in the client.
  */
 export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): string[] {
-  const { tookMs, leftMs, origin, method, id, outcome, startedAt } = slow
+  const { tookMs, leftMs, isNew, origin, method, id, outcome, startedAt } = slow
   const head = `${ms(tookMs).padStart(8)}  ${origin} ${method} ${id} at ${timeOfDay(startedAt)}: ${outcome}`
-  const left = leftMs === undefined ? 'never left the client' : `${ms(leftMs)} until it left the client`
+  const left =
+    leftMs === undefined
+      ? 'never left the client'
+      : `${ms(leftMs)} until it left the client${isNew ? ' on a new connection' : ''}`
   if (line === undefined)
     return [
       head,

@@ -48,7 +48,7 @@ export async function soakSubject(
   const resolver = withHangingNames ? running.use(await startHangingResolver(directory)) : undefined
   const proxy = running.use(await startProxy({ directory, addresses, certificates, resolver }))
   const asked = resolver === undefined ? SOAK_ORIGINS : [...SOAK_ORIGINS, HANGING_NAMES]
-  const watch = new ProcessWatch(proxy.pid, proxy.adminUrl)
+  const watch = new ProcessWatch(proxy.pid, [...new Set([proxy.http1Port, proxy.http2Port])], proxy.adminUrl)
   const schedule = new FaultSchedule(origins, seed)
   const answeredFile = join(directory, 'answered.log')
   const giveUp = new AbortController()

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type Dispatcher, errors } from 'undici'
 import { payload } from '../payload.ts'
-import { AnswerCheck } from './answer-check.ts'
+import { AnswerCheck, type Outcome } from './answer-check.ts'
 import type { ClientAnswer, SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
-/** One client with a connection of HTTP/1.1: undici's, which repeats nothing. */
+/** One client with a connection of HTTP/1.1: undici's, which repeats nothing, and makes a new connection after each HEAD. */
 export class Http1Client implements SoakClient {
   readonly #client: Client
+  #connections = 0
 
   constructor(port: number, timeoutMs: number) {
     this.#client = new Client(`http://127.0.0.1:${port}`, {
@@ -16,12 +17,16 @@ export class Http1Client implements SoakClient {
       bodyTimeout: timeoutMs,
       keepAliveTimeout: 60_000,
     })
+    this.#client.on('connect', () => this.#connections++)
   }
 
   send(request: SoakRequest, expected: Buffer | undefined): Promise<ClientAnswer> {
     const { id, method, host, path, bodyBytes } = request
+    const before = this.#connections
     return new Promise(resolve => {
-      const handler = new Http1Answer(request, expected, resolve)
+      const done = (outcome: Outcome, leftAt: number | undefined): void =>
+        resolve({ outcome, leftAt, isNew: this.#connections > before })
+      const handler = new Http1Answer(request, expected, done)
       const body = bodyBytes === 0 ? null : payload(id, bodyBytes)
       this.#client.dispatch({ method, path, headers: { host, 'x-request-id': id }, body }, handler)
     })
@@ -32,13 +37,15 @@ export class Http1Client implements SoakClient {
   }
 }
 
+type Done = (outcome: Outcome, leftAt: number | undefined) => void
+
 class Http1Answer implements Dispatcher.DispatchHandler {
   readonly #check: AnswerCheck
-  readonly #done: (answer: ClientAnswer) => void
+  readonly #done: Done
   readonly #readsSlowly: boolean
   #leftAt: number | undefined
 
-  constructor(request: SoakRequest, expected: Buffer | undefined, done: (answer: ClientAnswer) => void) {
+  constructor(request: SoakRequest, expected: Buffer | undefined, done: Done) {
     this.#check = new AnswerCheck(request, expected)
     this.#done = done
     this.#readsSlowly = request.readsSlowly
@@ -71,12 +78,12 @@ class Http1Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#done({ outcome: this.#check.onEnd(), leftAt: this.#leftAt })
+    this.#done(this.#check.onEnd(), this.#leftAt)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const isTimeout = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
-    this.#done({ outcome: this.#check.onError(error.message, isTimeout), leftAt: this.#leftAt })
+    this.#done(this.#check.onError(error.message, isTimeout), this.#leftAt)
   }
 }
 

@@ -34,8 +34,10 @@ export class Http2Client implements SoakClient {
         timedOut = true
         stream.close(8) // CANCEL
       })
+      const isNew = stream.pending
+      if (!isNew) leftAt = performance.now()
       stream.once('ready', () => {
-        leftAt = performance.now()
+        leftAt ??= performance.now()
       })
       stream.on('response', headers => {
         check.onHead({
@@ -61,7 +63,7 @@ export class Http2Client implements SoakClient {
       stream.on('close', () => {
         const isWhole = isComplete && stream.rstCode === 0
         const outcome = isWhole ? check.onEnd() : check.onError(`${failure} (${stream.rstCode})`, timedOut)
-        resolve({ outcome, leftAt })
+        resolve({ outcome, leftAt, isNew })
       })
       if (bodyBytes > 0) stream.end(payload(id, bodyBytes))
     })

@@ -38,6 +38,8 @@ export interface FailedRequest {
   readonly endedAt: number
   /** When its client had a connection, and wrote it. */
   readonly leftMs: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
 }
 
 export interface SlowRequest {
@@ -48,6 +50,8 @@ export interface SlowRequest {
   readonly tookMs: number
   /** When its client had a connection, and wrote it. */
   readonly leftMs: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
   readonly outcome: string
 }
 

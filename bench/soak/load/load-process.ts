@@ -103,10 +103,10 @@ async function run(job: SoakJob): Promise<void> {
       const startedAt = Date.now()
       const from = performance.now()
       const expected = expectedBody(request.method, request.id, request.answerBytes, isFile)
-      const { outcome, leftAt } = await client.send(request, expected)
+      const { outcome, leftAt, isNew } = await client.send(request, expected)
       const tookMs = performance.now() - from
       const leftMs = leftAt && leftAt - from
-      tally.record({ origin: origin.name, request, protocol, startedAt, tookMs, leftMs }, outcome)
+      tally.record({ origin: origin.name, request, protocol, startedAt, tookMs, leftMs, isNew }, outcome)
       if (request.method === 'POST' && outcome.kind === 'answered') answered.write(`${request.id}\n`)
       // What fails at once must not become a flood of its own.
       if (outcome.kind !== 'answered') await sleep(10)

@@ -19,6 +19,8 @@ export interface SentRequest {
   readonly tookMs: number
   /** When it was written to a connection. */
   readonly leftMs: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
 }
 
 interface OriginTally {
@@ -69,7 +71,7 @@ export class LoadTally {
   }
 
   #recordFailure(
-    { origin, request, protocol, startedAt, tookMs, leftMs }: SentRequest,
+    { origin, request, protocol, startedAt, tookMs, leftMs, isNew }: SentRequest,
     outcome: Outcome,
   ): void {
     if (outcome.kind === 'answered') return
@@ -90,10 +92,11 @@ export class LoadTally {
       startedAt,
       endedAt: startedAt + tookMs,
       leftMs,
+      isNew,
     })
   }
 
-  #recordSlow({ origin, request, startedAt, tookMs, leftMs }: SentRequest, outcome: Outcome): void {
+  #recordSlow({ origin, request, startedAt, tookMs, leftMs, isNew }: SentRequest, outcome: Outcome): void {
     const least = this.#slowest[MAX_SLOWEST - 1]
     if (least !== undefined && tookMs <= least.tookMs) return
     const { id, method } = request
@@ -104,7 +107,7 @@ export class LoadTally {
         : outcome.kind === 'status'
           ? `${outcome.status} ${outcome.code}`
           : outcome.kind
-    const slow = { origin, id, method, startedAt, tookMs, leftMs, outcome: shown }
+    const slow = { origin, id, method, startedAt, tookMs, leftMs, isNew, outcome: shown }
     this.#slowest.splice(before === -1 ? this.#slowest.length : before, 0, slow)
     if (this.#slowest.length > MAX_SLOWEST) this.#slowest.pop()
   }

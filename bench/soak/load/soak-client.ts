@@ -6,6 +6,8 @@ export interface ClientAnswer {
   readonly outcome: Outcome
   /** When it was written to a connection, on performance.now(). Undefined: it never was. */
   readonly leftAt: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
 }
 
 /** Makes one request at a time, over one connection or a stream of one. */

@@ -17,6 +17,7 @@ function failed(changes: Partial<FailedRequest> = {}): FailedRequest {
     startedAt: 10_000,
     endedAt: 10_100,
     leftMs: 0,
+    isNew: false,
     ...changes,
   }
 }

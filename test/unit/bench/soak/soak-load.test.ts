@@ -111,6 +111,7 @@ describe('LoadTally', () => {
     startedAt: 1_000,
     tookMs,
     leftMs: 0,
+    isNew: false,
   })
 
   it('counts by origin and method, and keeps the times of what was answered to those who read', () => {
