@@ -1,6 +1,6 @@
 import type { FailedRequest } from './load/load-job.ts'
 import type { OriginRecord } from './origin-log.ts'
-import { type OriginName, plannedOrigin } from './plan.ts'
+import { HANGING_NAMES, type OriginName, plannedOrigin } from './plan.ts'
 
 /** What is known besides the failure itself. */
 export interface Evidence {
@@ -38,6 +38,12 @@ export const FAILURE_RULES: readonly FailureRule[] = [
       "nothing within the client's patience, which is longer than every time limit of the proxy: never",
     allows: 'none',
     applies: failed => failed.kind === 'no-answer',
+  },
+  {
+    name: 'hanging name',
+    because: 'the name of its origin has no answer',
+    allows: 'all',
+    applies: ({ origin, code }) => origin === HANGING_NAMES.name && code.startsWith('MM_DNS_'),
   },
   {
     name: 'spoiled answer',

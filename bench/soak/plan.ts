@@ -1,4 +1,4 @@
-/** The nine origins of the soak: which fault each has, who asks it, and what its fault may cost. */
+/** The nine origins of the soak, and names that lead nowhere beside them: which fault each has, who asks it, and what its fault may cost. */
 
 export type OriginName =
   | 'healthy'
@@ -10,9 +10,12 @@ export type OriginName =
   | 'slow'
   | 'faulty'
   | 'endpoints'
+  | 'hanging'
 
 export interface PlannedOrigin {
   readonly name: OriginName
+  /** What its clients put into Host: proxies route by it. */
+  readonly hosts: readonly string[]
   /** What is wrong with it, for the report. */
   readonly fault: string
   /** Clients with a connection of HTTP/1.1 each, and streams that share connections of HTTP/2. Each makes one request at a time. */
@@ -46,10 +49,11 @@ const USUAL = {
 } as const
 
 export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
-  { ...USUAL, name: 'healthy', fault: 'none: nginx over TLS, the reference' },
+  { ...USUAL, name: 'healthy', hosts: ['healthy.soak.test'], fault: 'none: nginx over TLS, the reference' },
   {
     ...USUAL,
     name: 'closing',
+    hosts: ['closing.soak.test'],
     fault:
       'closes connections at random: idle, behind the answer, new ones without a byte, requests unanswered',
     // 2 of 100 new connections are closed at once, and nearly each answer is followed by a close within a second.
@@ -58,6 +62,7 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
   {
     ...USUAL,
     name: 'short-keepalive',
+    hosts: ['short-keepalive.soak.test'],
     fault: 'closes connections that were idle for 50 ms',
     pauseShare: 0.3,
     pauseMs: 120,
@@ -67,40 +72,62 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
   {
     ...USUAL,
     name: 'reloaded',
+    hosts: ['reloaded.soak.test'],
     fault: 'nginx with HTTP/2, 200 requests a connection, reloaded every few seconds',
     // A reload ends idle connections of HTTP/1.1 without a word.
     lostWriteShare: 0.002,
   },
-  { ...USUAL, name: 'killed', fault: 'killed (SIGKILL) and started again', downSlackMs: 1_000 },
+  {
+    ...USUAL,
+    name: 'killed',
+    hosts: ['killed.soak.test'],
+    fault: 'killed (SIGKILL) and started again',
+    downSlackMs: 1_000,
+  },
   {
     ...USUAL,
     name: 'http3',
+    hosts: ['http3.soak.test'],
     fault: 'HTTP/3, killed and started again without a word (no stateless reset)',
     downSlackMs: 2_000,
   },
   {
     ...USUAL,
     name: 'slow',
+    hosts: ['slow.soak.test'],
     fault: 'answers late, or in drips; a fifth of its clients read slowly',
     slowReaderShare: 0.2,
   },
   {
     ...USUAL,
     name: 'faulty',
+    hosts: ['faulty.soak.test'],
     fault: '2 of 100 answers are malformed, truncated or reset in the middle of the body',
   },
-  { ...USUAL, name: 'endpoints', fault: 'one good endpoint beside one that drops SYNs and one that refuses' },
+  {
+    ...USUAL,
+    name: 'endpoints',
+    hosts: ['endpoints.soak.test'],
+    fault: 'one good endpoint beside one that drops SYNs and one that refuses',
+  },
 ]
 
-export function plannedOrigin(name: OriginName): PlannedOrigin {
-  const found = SOAK_ORIGINS.find(origin => origin.name === name)
-  if (found === undefined) throw new Error(`no origin of the soak is called ${name}`)
-  return found
+/** As many as libuv has threads that look names up: they could keep everybody else from it. */
+export const HANGING_NAMES: PlannedOrigin = {
+  ...USUAL,
+  name: 'hanging',
+  hosts: [1, 2, 3, 4].map(number => `hanging-${number}.soak.test`),
+  fault: 'four names whose lookup is never answered',
+  http2Streams: 0,
+  pauseShare: 1,
+  pauseMs: 2_000,
+  slowReaderShare: 0,
 }
 
-/** What a client puts into Host: the proxies route by it. */
-export function hostOf(name: OriginName): string {
-  return `${name}.soak.test`
+export function plannedOrigin(name: OriginName): PlannedOrigin {
+  const found = [...SOAK_ORIGINS, HANGING_NAMES].find(origin => origin.name === name)
+  if (found === undefined) throw new Error(`no origin of the soak is called ${name}`)
+  return found
 }
 
 /** Sizes of answers and of request bodies, with their shares. */

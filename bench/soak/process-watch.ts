@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { processTree } from '../../test/support/process-tree.ts'
 import { type MetricsPage, parsePrometheusText } from '../../test/support/prometheus-text.ts'
 import { cpuMs, memory } from '../lib/process-meter.ts'
@@ -10,6 +10,8 @@ export interface ProcessFigures {
   /** Used heap of V8, where the proxy says it. */
   readonly heapMiB: number | undefined
   readonly descriptors: number
+  /** Connections of clients that the kernel has made, and the proxy not yet accepted. */
+  readonly unaccepted: number
 }
 
 export interface WatchReport {
@@ -30,6 +32,7 @@ const MAX_STALLS = 5
 /** Looks at a process once a second, until it is asked for its report. */
 export class ProcessWatch {
   readonly #pid: number
+  readonly #ports: readonly number[]
   readonly #adminUrl: string | undefined
   readonly #cpuBefore: number
   #start: ProcessFigures | undefined
@@ -38,7 +41,9 @@ export class ProcessWatch {
   #looks = 0
   readonly #timer: NodeJS.Timeout
 
-  constructor(pid: number, adminUrl: string | undefined) {
+  /** `ports`: where it listens for clients. */
+  constructor(pid: number, ports: readonly number[], adminUrl: string | undefined) {
+    this.#ports = ports
     this.#pid = pid
     this.#adminUrl = adminUrl
     this.#cpuBefore = cpuMs(pid)
@@ -75,6 +80,7 @@ export class ProcessWatch {
       rssMiB: memory(this.#pid).rssMiB,
       heapMiB: await this.#askProxy(isLast),
       descriptors: countDescriptors(this.#pid),
+      unaccepted: countUnaccepted(this.#ports),
     }
     this.#start ??= now
     const peak = this.#peak ?? now
@@ -82,6 +88,7 @@ export class ProcessWatch {
       rssMiB: Math.max(peak.rssMiB, now.rssMiB),
       heapMiB: most(peak.heapMiB, now.heapMiB),
       descriptors: Math.max(peak.descriptors, now.descriptors),
+      unaccepted: Math.max(peak.unaccepted, now.unaccepted),
     }
     return now
   }
@@ -109,6 +116,19 @@ function countDescriptors(pid: number): number {
     } catch {
       // ended meanwhile
     }
+  }
+  return count
+}
+
+/** The state of a listening socket in /proc/net/tcp: TCP_LISTEN. Its receive queue counts connections. */
+const LISTENING = '0A'
+
+function countUnaccepted(ports: readonly number[]): number {
+  let count = 0
+  for (const line of readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1)) {
+    const [, local = '', , state, queues = ''] = line.trim().split(/\s+/)
+    if (state !== LISTENING || !ports.includes(Number.parseInt(local.split(':')[1] ?? '', 16))) continue
+    count += Number.parseInt(queues.split(':')[1] ?? '', 16)
   }
   return count
 }

@@ -2,7 +2,7 @@ import { Histogram } from '../../src/bench/results/histogram.ts'
 import type { ConnectorLog } from './connector-log.ts'
 import { outcomeText, type RuleCount } from './failure-rules.ts'
 import type { FailedRequest, LoadReport, Stall } from './load/load-job.ts'
-import { SOAK_ORIGINS } from './plan.ts'
+import { HANGING_NAMES, SOAK_ORIGINS } from './plan.ts'
 import type { ProcessFigures } from './process-watch.ts'
 import { slowRequestText, timeOfDay } from './slow-request-text.ts'
 import type { SoakResult } from './soak-subject.ts'
@@ -132,7 +132,7 @@ function exampleLines(rule: string, failed: FailedRequest, log: ConnectorLog | u
 
 function originLines(load: LoadReport): string[] {
   const rows = [['origin', 'requests', 'failed', 'p50 ms', 'p99', 'p99.9', 'max', 'its fault']]
-  for (const { name, fault } of SOAK_ORIGINS) {
+  for (const { name, fault } of [...SOAK_ORIGINS, HANGING_NAMES]) {
     const found = load.origins.find(({ origin }) => origin === name)
     if (found === undefined) continue
     const times = Histogram.fromRecord(found.times)
@@ -141,8 +141,7 @@ function originLines(load: LoadReport): string[] {
       name,
       String(found.requests),
       String(failed),
-      ...[0.5, 0.99, 0.999].map(share => times.quantile(share).toFixed(1)),
-      times.maxMs.toFixed(0),
+      ...[0.5, 0.99, 0.999, 1].map(share => (times.count === 0 ? '-' : times.quantile(share).toFixed(1))),
       fault,
     ])
   }
@@ -174,6 +173,7 @@ function processLines({ process, load, pools }: SoakResult): string[] {
   const lines = [
     `memory at start / most / end: RSS ${figures(at => at.rssMiB)} MiB, heap ${figures(at => at.heapMiB)} MiB`,
     `descriptors at start / most / end: ${figures(at => at.descriptors)}`,
+    `connections not yet accepted, at the most: ${peak.unaccepted}`,
     `CPU: ${((process.cpuMs * 1_000) / total).toFixed(0)} us a request; the clients' own ${((load.cpuMs * 1_000) / total).toFixed(0)} us a request, ${((load.cpuMs / load.seconds / 1_000) * 100).toFixed(0)} % of a core`,
   ]
   if (pools === undefined) return lines

@@ -4,6 +4,7 @@ import { formatMachine } from '../../src/bench/report/machine-text.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { machineFacts } from '../lib/machine.ts'
 import { parseSoakArguments, type SoakArguments, USAGE } from './arguments.ts'
+import { hangingResolverFault } from './hanging-resolver.ts'
 import { startHaproxyProxy } from './proxies/haproxy.ts'
 import { startMiddlemile } from './proxies/middlemile.ts'
 import { startNginxProxy } from './proxies/nginx.ts'
@@ -32,12 +33,22 @@ try {
 
 async function main(options: SoakArguments): Promise<void> {
   console.log(formatMachine(machineFacts()))
+  const fault = hangingResolverFault()
+  // nginx and haproxy look names up when they start, and would not.
+  const withHangingNames = fault === undefined
+  if (!withHangingNames) console.log(`left out: names that hang: ${fault}`)
   const results: SoakResult[] = []
   for (const name of ['middlemile', ...options.peers]) {
     const startProxy = PROXIES[name]
     if (startProxy === undefined) continue
     const result = await inDirectory(name, options.keep, directory =>
-      soakSubject(startProxy, directory, options, progressOf(name)),
+      soakSubject(
+        startProxy,
+        withHangingNames && name === 'middlemile',
+        directory,
+        options,
+        progressOf(name),
+      ),
     )
     results.push(result)
     console.log(`\n${formatSoak(result)}\n`)

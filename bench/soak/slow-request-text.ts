@@ -20,10 +20,17 @@ export interface SlowLine {
  * undefined when the connector has none: then it was quick there, and slow on the way to it or in the client.
  */
 export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): string[] {
-  const { tookMs, origin, method, id, outcome, startedAt } = slow
+  const { tookMs, leftMs, isNew, origin, method, id, outcome, startedAt } = slow
   const head = `${ms(tookMs).padStart(8)}  ${origin} ${method} ${id} at ${timeOfDay(startedAt)}: ${outcome}`
+  const left =
+    leftMs === undefined
+      ? 'never left the client'
+      : `${ms(leftMs)} until it left the client${isNew ? ' on a new connection' : ''}`
   if (line === undefined)
-    return [head, '          not slow within the connector: on the way to it or back, or in the client']
+    return [
+      head,
+      `          ${left}, not slow within the connector: on the way to it or back, or in the client`,
+    ]
   const { queueMs, ttfbMs, totalMs, protocol, connection, reused, tries, attempts } = line
   const endedAt = Date.parse(line.time)
   const beforeMs = Math.max(0, endedAt - totalMs - startedAt)
@@ -34,7 +41,7 @@ export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): 
     protocol === undefined ? 'no connection' : `${protocol}#${connection}${reused ? ' reused' : ' new'}`
   return [
     head,
-    `          ${ms(beforeMs)} until it was dispatched, ${ms(totalMs)} there (waiting for connections ${ms(queueMs)}, first byte ${ms(ttfbMs)}, body at most ${ms(restMs)}, ${where}), ${ms(behindMs)} behind it`,
+    `          ${left}, ${ms(beforeMs)} until it was dispatched, ${ms(totalMs)} there (waiting for connections ${ms(queueMs)}, first byte ${ms(ttfbMs)}, body at most ${ms(restMs)}, ${where}), ${ms(behindMs)} behind it`,
     ...tries.map(tried => `          ${tryText(tried)}`),
     ...attempts.map(attempt => `          ${attemptText(attempt)}`),
   ]

@@ -5,10 +5,11 @@ import { Closers } from './closers.ts'
 import { type ConnectorLog, readConnectorLog } from './connector-log.ts'
 import { type Evidence, judgeFailures, type RuleCount } from './failure-rules.ts'
 import { type FaultCounts, FaultSchedule } from './fault-schedule.ts'
+import { startHangingResolver } from './hanging-resolver.ts'
 import type { LoadReport } from './load/load-job.ts'
 import { NGINX_ORIGINS, startOrigins } from './origin/start-origins.ts'
 import { type OriginRecord, readOriginLog } from './origin-log.ts'
-import { type OriginName, SOAK_ORIGINS } from './plan.ts'
+import { HANGING_NAMES, type OriginName, SOAK_ORIGINS } from './plan.ts'
 import { type PoolsAtEnd, untilPoolsIdle } from './pools-page.ts'
 import { accountForPosts, type PostAccounts } from './post-accounts.ts'
 import { ProcessWatch, type WatchReport } from './process-watch.ts'
@@ -36,6 +37,7 @@ const CLIENT_TIMEOUT_MS = 90_000
 /** Runs the load and the faults through one proxy. Origins and proxy are started for it, and end with it. */
 export async function soakSubject(
   startProxy: (parts: SoakProxyParts) => Promise<SoakProxy>,
+  withHangingNames: boolean,
   directory: string,
   { seconds, requests, leastRequests, seed }: SoakArguments,
   onProgress: (requests: number, failures: number) => void,
@@ -43,8 +45,10 @@ export async function soakSubject(
   await using running = new Closers()
   const origins = running.use(await startOrigins(directory, seed))
   const { addresses, certificates } = origins
-  const proxy = running.use(await startProxy({ directory, addresses, certificates }))
-  const watch = new ProcessWatch(proxy.pid, proxy.adminUrl)
+  const resolver = withHangingNames ? running.use(await startHangingResolver(directory)) : undefined
+  const proxy = running.use(await startProxy({ directory, addresses, certificates, resolver }))
+  const asked = resolver === undefined ? SOAK_ORIGINS : [...SOAK_ORIGINS, HANGING_NAMES]
+  const watch = new ProcessWatch(proxy.pid, [...new Set([proxy.http1Port, proxy.http2Port])], proxy.adminUrl)
   const schedule = new FaultSchedule(origins, seed)
   const answeredFile = join(directory, 'answered.log')
   const giveUp = new AbortController()
@@ -53,7 +57,7 @@ export async function soakSubject(
     {
       http1Port: proxy.http1Port,
       http2Port: proxy.http2Port,
-      origins: SOAK_ORIGINS.map(({ name }) => name),
+      origins: asked.map(({ name }) => name),
       requests,
       leastRequests,
       seconds,

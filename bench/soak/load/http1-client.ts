@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type Dispatcher, errors } from 'undici'
 import { payload } from '../payload.ts'
 import { AnswerCheck, type Outcome } from './answer-check.ts'
-import type { SoakClient } from './soak-client.ts'
+import type { ClientAnswer, SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
-/** One client with a connection of HTTP/1.1: undici's, which repeats nothing. */
+/** One client with a connection of HTTP/1.1: undici's, which repeats nothing, and makes a new connection after each HEAD. */
 export class Http1Client implements SoakClient {
   readonly #client: Client
+  #connections = 0
 
   constructor(port: number, timeoutMs: number) {
     this.#client = new Client(`http://127.0.0.1:${port}`, {
@@ -16,12 +17,16 @@ export class Http1Client implements SoakClient {
       bodyTimeout: timeoutMs,
       keepAliveTimeout: 60_000,
     })
+    this.#client.on('connect', () => this.#connections++)
   }
 
-  send(request: SoakRequest, expected: Buffer | undefined): Promise<Outcome> {
+  send(request: SoakRequest, expected: Buffer | undefined): Promise<ClientAnswer> {
     const { id, method, host, path, bodyBytes } = request
+    const before = this.#connections
     return new Promise(resolve => {
-      const handler = new Http1Answer(request, expected, resolve)
+      const done = (outcome: Outcome, leftAt: number | undefined): void =>
+        resolve({ outcome, leftAt, isNew: this.#connections > before })
+      const handler = new Http1Answer(request, expected, done)
       const body = bodyBytes === 0 ? null : payload(id, bodyBytes)
       this.#client.dispatch({ method, path, headers: { host, 'x-request-id': id }, body }, handler)
     })
@@ -32,18 +37,24 @@ export class Http1Client implements SoakClient {
   }
 }
 
+type Done = (outcome: Outcome, leftAt: number | undefined) => void
+
 class Http1Answer implements Dispatcher.DispatchHandler {
   readonly #check: AnswerCheck
-  readonly #done: (outcome: Outcome) => void
+  readonly #done: Done
   readonly #readsSlowly: boolean
+  #leftAt: number | undefined
 
-  constructor(request: SoakRequest, expected: Buffer | undefined, done: (outcome: Outcome) => void) {
+  constructor(request: SoakRequest, expected: Buffer | undefined, done: Done) {
     this.#check = new AnswerCheck(request, expected)
     this.#done = done
     this.#readsSlowly = request.readsSlowly
   }
 
-  onRequestStart(): void {}
+  /** The connection is there, and the request is written to it now. */
+  onRequestStart(): void {
+    this.#leftAt = performance.now()
+  }
 
   onResponseStart(
     _controller: Dispatcher.DispatchController,
@@ -67,12 +78,12 @@ class Http1Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#done(this.#check.onEnd())
+    this.#done(this.#check.onEnd(), this.#leftAt)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const isTimeout = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
-    this.#done(this.#check.onError(error.message, isTimeout))
+    this.#done(this.#check.onError(error.message, isTimeout), this.#leftAt)
   }
 }
 

@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { payload } from '../payload.ts'
-import { AnswerCheck, type Outcome } from './answer-check.ts'
-import type { SoakClient } from './soak-client.ts'
+import { AnswerCheck } from './answer-check.ts'
+import type { ClientAnswer, SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
 const SESSION_WINDOW_BYTES = 33_554_432
@@ -18,13 +18,14 @@ export class Http2Client implements SoakClient {
     this.#timeoutMs = timeoutMs
   }
 
-  send(request: SoakRequest, expected: Buffer | undefined): Promise<Outcome> {
+  send(request: SoakRequest, expected: Buffer | undefined): Promise<ClientAnswer> {
     const { id, method, host, path, bodyBytes } = request
     const check = new AnswerCheck(request, expected)
     return new Promise(resolve => {
       let timedOut = false
       let failure = 'the stream was closed'
       let isComplete = false
+      let leftAt: number | undefined
       const stream = this.#open().request(
         { ':method': method, ':path': path, ':authority': host, 'x-request-id': id },
         { endStream: bodyBytes === 0 },
@@ -32,6 +33,11 @@ export class Http2Client implements SoakClient {
       stream.setTimeout(this.#timeoutMs, () => {
         timedOut = true
         stream.close(8) // CANCEL
+      })
+      const isNew = stream.pending
+      if (!isNew) leftAt = performance.now()
+      stream.once('ready', () => {
+        leftAt ??= performance.now()
       })
       stream.on('response', headers => {
         check.onHead({
@@ -56,7 +62,8 @@ export class Http2Client implements SoakClient {
       // `end` comes for a stream that was reset as well: only the close says how it went.
       stream.on('close', () => {
         const isWhole = isComplete && stream.rstCode === 0
-        resolve(isWhole ? check.onEnd() : check.onError(`${failure} (${stream.rstCode})`, timedOut))
+        const outcome = isWhole ? check.onEnd() : check.onError(`${failure} (${stream.rstCode})`, timedOut)
+        resolve({ outcome, leftAt, isNew })
       })
       if (bodyBytes > 0) stream.end(payload(id, bodyBytes))
     })

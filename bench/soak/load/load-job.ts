@@ -36,6 +36,10 @@ export interface FailedRequest {
   /** On the wall clock, which all processes of the soak share. */
   readonly startedAt: number
   readonly endedAt: number
+  /** When its client had a connection, and wrote it. */
+  readonly leftMs: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
 }
 
 export interface SlowRequest {
@@ -44,6 +48,10 @@ export interface SlowRequest {
   readonly method: string
   readonly startedAt: number
   readonly tookMs: number
+  /** When its client had a connection, and wrote it. */
+  readonly leftMs: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
   readonly outcome: string
 }
 

@@ -102,14 +102,11 @@ async function run(job: SoakJob): Promise<void> {
       const request = drawRequest(origin, `${label}-${i}`, random)
       const startedAt = Date.now()
       const from = performance.now()
-      const outcome = await client.send(
-        request,
-        expectedBody(request.method, request.id, request.answerBytes, isFile),
-      )
-      tally.record(
-        { origin: origin.name, request, protocol, startedAt, tookMs: performance.now() - from },
-        outcome,
-      )
+      const expected = expectedBody(request.method, request.id, request.answerBytes, isFile)
+      const { outcome, leftAt, isNew } = await client.send(request, expected)
+      const tookMs = performance.now() - from
+      const leftMs = leftAt && leftAt - from
+      tally.record({ origin: origin.name, request, protocol, startedAt, tookMs, leftMs, isNew }, outcome)
       if (request.method === 'POST' && outcome.kind === 'answered') answered.write(`${request.id}\n`)
       // What fails at once must not become a flood of its own.
       if (outcome.kind !== 'answered') await sleep(10)

@@ -17,6 +17,10 @@ export interface SentRequest {
   readonly protocol: 'http/1.1' | 'h2'
   readonly startedAt: number
   readonly tookMs: number
+  /** When it was written to a connection. */
+  readonly leftMs: number | undefined
+  /** Its connection was made for it. */
+  readonly isNew: boolean
 }
 
 interface OriginTally {
@@ -66,7 +70,10 @@ export class LoadTally {
     return made
   }
 
-  #recordFailure({ origin, request, protocol, startedAt, tookMs }: SentRequest, outcome: Outcome): void {
+  #recordFailure(
+    { origin, request, protocol, startedAt, tookMs, leftMs, isNew }: SentRequest,
+    outcome: Outcome,
+  ): void {
     if (outcome.kind === 'answered') return
     if (this.failures.length >= MAX_FAILURES) {
       this.failuresLeftOut++
@@ -84,10 +91,12 @@ export class LoadTally {
       bodyBytes: request.bodyBytes,
       startedAt,
       endedAt: startedAt + tookMs,
+      leftMs,
+      isNew,
     })
   }
 
-  #recordSlow({ origin, request, startedAt, tookMs }: SentRequest, outcome: Outcome): void {
+  #recordSlow({ origin, request, startedAt, tookMs, leftMs, isNew }: SentRequest, outcome: Outcome): void {
     const least = this.#slowest[MAX_SLOWEST - 1]
     if (least !== undefined && tookMs <= least.tookMs) return
     const { id, method } = request
@@ -98,7 +107,7 @@ export class LoadTally {
         : outcome.kind === 'status'
           ? `${outcome.status} ${outcome.code}`
           : outcome.kind
-    const slow = { origin, id, method, startedAt, tookMs, outcome: shown }
+    const slow = { origin, id, method, startedAt, tookMs, leftMs, isNew, outcome: shown }
     this.#slowest.splice(before === -1 ? this.#slowest.length : before, 0, slow)
     if (this.#slowest.length > MAX_SLOWEST) this.#slowest.pop()
   }

@@ -1,4 +1,4 @@
-import { ANSWER_SIZES, hostOf, type PlannedOrigin, REQUEST_SIZES } from '../plan.ts'
+import { ANSWER_SIZES, type PlannedOrigin, REQUEST_SIZES } from '../plan.ts'
 import { requestPath } from '../request-target.ts'
 
 /** One request of the load. */
@@ -18,7 +18,7 @@ export interface SoakRequest {
 /** Draws a request for an origin. `random` yields 0 to 1; the same numbers make the same request. */
 export function drawRequest(origin: PlannedOrigin, id: string, random: () => number): SoakRequest {
   const lot = random()
-  const { postShare, slowReaderShare } = origin
+  const { hosts, postShare, slowReaderShare } = origin
   const method =
     lot < postShare ? 'POST' : lot < postShare * 1.5 ? 'PUT' : lot < postShare * 1.5 + 0.06 ? 'HEAD' : 'GET'
   const bodyBytes = method === 'POST' || method === 'PUT' ? drawSize(REQUEST_SIZES, random()) : 0
@@ -26,7 +26,8 @@ export function drawRequest(origin: PlannedOrigin, id: string, random: () => num
   // Whoever reads slowly has something to read.
   const answerBytes = readsSlowly ? 1_048_576 : drawSize(ANSWER_SIZES, random())
   const path = requestPath(id, answerBytes)
-  return { id, method, host: hostOf(origin.name), path, bodyBytes, answerBytes, readsSlowly }
+  const host = hosts[Math.floor(random() * hosts.length)] ?? ''
+  return { id, method, host, path, bodyBytes, answerBytes, readsSlowly }
 }
 
 function drawSize(sizes: readonly (readonly [bytes: number, share: number])[], lot: number): number {

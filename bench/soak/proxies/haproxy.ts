@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startHaproxyProcess } from '../../../test/support/haproxy.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
-import { hostOf } from '../plan.ts'
+import { plannedOrigin } from '../plan.ts'
 import type { SoakProxy, SoakProxyParts } from './soak-proxy.ts'
 
 /** haproxy in the connector's place: one thread, what safely can be repeated is (`retry-on`), HTTP/2 to the origin that is reloaded. */
@@ -41,7 +41,7 @@ defaults
 frontend edge
   bind 127.0.0.1:${http1Port}
   bind 127.0.0.1:${http2Port} proto h2
-${addresses.map(({ name }) => `  use_backend ${name} if { hdr(host) ${hostOf(name)} }`).join('\n')}
+${addresses.map(({ name }) => `  use_backend ${name} if { hdr(host) ${plannedOrigin(name).hosts.join(' ')} }`).join('\n')}
 ${backends.join('\n')}
 `
   const server = await startHaproxyProcess(own, config, [http1Port, http2Port])

@@ -4,7 +4,7 @@ import type { ServiceConfig } from '../../../src/service/index.ts'
 import { startRealServer } from '../../../test/support/real-server.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { builtFile, NOT_BUILT } from '../../lib/repository.ts'
-import { hostOf } from '../plan.ts'
+import { HANGING_NAMES, plannedOrigin } from '../plan.ts'
 import type { SoakProxy, SoakProxyParts } from './soak-proxy.ts'
 
 /** Requests that took longer have a line in the log. */
@@ -15,6 +15,7 @@ export async function startMiddlemile({
   directory,
   addresses,
   certificates,
+  resolver,
 }: SoakProxyParts): Promise<SoakProxy> {
   const cli = builtFile('cli.js')
   if (cli === undefined) throw new Error(NOT_BUILT)
@@ -24,11 +25,15 @@ export async function startMiddlemile({
   for (const { name, scheme, ports } of addresses) {
     origins[name] = {
       url: `${scheme}://localhost:${ports.at(-1)}`,
-      endpoints: ports.map(endpoint => `127.0.0.1:${endpoint}`),
-      hosts: [hostOf(name)],
+      // The others go by name, and so by whoever looks names up.
+      ...(ports.length > 1 && { endpoints: ports.map(endpoint => `127.0.0.1:${endpoint}`) }),
+      hosts: [...plannedOrigin(name).hosts],
       ...(scheme === 'https' && { tls: { ca: certificates.caFile } }),
       ...(name === 'http3' && { protocols: ['h3'] }),
     }
+  }
+  for (const host of resolver === undefined ? [] : HANGING_NAMES.hosts) {
+    origins[host.replace(/\..*/, '')] = { url: `http://${host}`, hosts: [host] }
   }
   const config: ServiceConfig = {
     listen: [{ address: `127.0.0.1:${port}` }],
@@ -39,10 +44,11 @@ export async function startMiddlemile({
   const file = join(directory, 'middlemile.json')
   const logFile = join(directory, 'middlemile.log')
   writeFileSync(file, JSON.stringify(config, undefined, 2))
+  const serve = [process.execPath, cli, 'serve', '-c', file]
   const server = await startRealServer({
     // Its log goes into a file, as a supervisor would have it: what reads a pipe has the CPU's turns as well.
     command: '/bin/sh',
-    args: ['-c', 'exec "$@" >"$SOAK_LOG"', 'sh', process.execPath, cli, 'serve', '-c', file],
+    args: ['-c', 'exec "$@" >"$SOAK_LOG"', 'sh', ...(resolver?.wrap(serve) ?? serve)],
     env: { NODE_ENV: 'production', SOAK_LOG: logFile },
     ports: [port, adminPort],
   })

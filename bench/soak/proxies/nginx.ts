@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNginxProcess } from '../../../test/support/nginx-process.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
-import { hostOf } from '../plan.ts'
+import { plannedOrigin } from '../plan.ts'
 import type { SoakProxy, SoakProxyParts } from './soak-proxy.ts'
 
 /** nginx in the connector's place: one worker, keepalive towards origins, HTTP/1.1 towards all of them. */
@@ -24,7 +24,7 @@ export async function startNginxProxy({
   server {
     listen 127.0.0.1:${http1Port};
     listen 127.0.0.1:${http2Port} http2;
-    server_name ${hostOf(name)};
+    server_name ${plannedOrigin(name).hosts.join(' ')};
     location / { proxy_pass ${scheme}://${name}; }
   }`,
   )

@@ -1,10 +1,13 @@
 import type { CertificateFiles } from '../../../test/support/certificate-files.ts'
+import type { HangingResolver } from '../hanging-resolver.ts'
 import type { OriginAddress } from '../origin/start-origins.ts'
 
 export interface SoakProxyParts {
   readonly directory: string
   readonly addresses: readonly OriginAddress[]
   readonly certificates: CertificateFiles
+  /** Where names hang: the connector also gets names that only this server could know. Undefined: it gets none. */
+  readonly resolver: HangingResolver | undefined
 }
 
 /** What stands between the clients and the nine origins. */

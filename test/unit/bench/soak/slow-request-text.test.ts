@@ -7,6 +7,8 @@ const SLOW = {
   method: 'GET',
   startedAt: Date.parse('2026-01-01T00:00:10.000Z'),
   tookMs: 2_100,
+  leftMs: 1.6,
+  isNew: true,
   outcome: 'answered',
 } as const
 
@@ -44,12 +46,15 @@ it('says where the time of a slow request went, with its tries and connects', ()
   })
   expect(text).toEqual([
     ' 2100 ms  closing GET closing-1-2 at 00:00:10.000: answered',
-    '          50 ms until it was dispatched, 2000 ms there (waiting for connections 1900 ms, first byte 50 ms, body at most 50 ms, http/1.1#9 new), 50 ms behind it',
+    '          2 ms until it left the client on a new connection, 50 ms until it was dispatched, 2000 ms there (waiting for connections 1900 ms, first byte 50 ms, body at most 50 ms, http/1.1#9 new), 50 ms behind it',
     '          tried: http/1.1#7 reused at 0 ms, failed at 40 ms: MM_CONNECTION_RESET, sent again: stale-connection',
     '          connect: http/1.1 127.0.0.1:1 at 0 ms connected (first of 1)',
   ])
 })
 
 it('says that the connector was quick where it has no line', () => {
-  expect(slowRequestText(SLOW, undefined).at(-1)).toContain('not slow within the connector')
+  expect(slowRequestText(SLOW, undefined).at(-1)).toContain(
+    '2 ms until it left the client on a new connection, not slow within the connector',
+  )
+  expect(slowRequestText({ ...SLOW, leftMs: undefined }, undefined).at(-1)).toContain('never left the client')
 })

@@ -110,6 +110,8 @@ describe('LoadTally', () => {
     protocol: 'h2',
     startedAt: 1_000,
     tookMs,
+    leftMs: 0,
+    isNew: false,
   })
 
   it('counts by origin and method, and keeps the times of what was answered to those who read', () => {
