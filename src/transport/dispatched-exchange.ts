@@ -329,8 +329,11 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
 
   #onTryFailed(error: TransportError): void {
     this.#path?.leave(this)
-    if (this.#entry.lanes.isChoosing && this.#way.streams > 0 && speaksAgainstLane(error))
-      this.#sample(0, true)
+    const { lanes } = this.#entry
+    if (lanes.isChoosing && this.#way.streams > 0 && speaksAgainstLane(error)) {
+      const now = this.#clock.now()
+      if (lanes.isSample(this.#way.lane.name, now)) this.#sample(0, true, now)
+    }
     this.#way.leaveLane()
     if (this.#tooEarly !== undefined) this.#sendAfterHandshake(this.#tooEarly)
     else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
@@ -475,11 +478,15 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#entry.hold.release()
-    const { isChoosing } = this.#entry.lanes
-    const { isObserved } = this.#entry
-    const now = isChoosing || isObserved ? this.#clock.now() : 0
-    if (isChoosing && error === undefined && this.#way.streams > 0)
-      this.#sample(now - this.#headAt, false, now)
+    const { lanes, isObserved } = this.#entry
+    // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the clock.
+    const isSample =
+      lanes.isChoosing &&
+      error === undefined &&
+      this.#way.streams > 0 &&
+      lanes.isSample(this.#way.lane.name, this.#headAt)
+    const now = isSample || isObserved ? this.#clock.now() : 0
+    if (isSample) this.#sample(now - this.#headAt, false, now)
     this.#way.leaveLane()
     if (!isObserved) return
     const event = exchangeEnded(this, {
@@ -496,7 +503,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
     this.#entry.onExchangeEnded(event, now)
   }
 
-  #sample(bodyMs: number, failed: boolean, now: number = this.#clock.now()): void {
+  #sample(bodyMs: number, failed: boolean, now: number): void {
     const responseBytes = this.#responseBytes
     const stallMs = this.#controller?.stallMs
     this.#entry.lanes.onSample(this.#way.sample(this, { bodyMs, responseBytes, stallMs, failed }), now)

@@ -24,6 +24,7 @@ import { LaneSet, type MakeLane } from './lane-set.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { PathReader } from './path-reader.ts'
 import { answerPatienceMs, raceFigures } from './race-figures.ts'
+import { SampleThinning } from './sample-thinning.ts'
 
 export interface LanesParts {
   readonly origin: Origin
@@ -61,6 +62,7 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   readonly #lanes: LaneSet
   readonly #preparation: LanePreparation
   readonly #pathReaders: Partial<Record<LaneName, PathReader>> = {}
+  readonly #thinning = new SampleThinning()
   readonly #statusNews: Http3StatusNews
   readonly #chooser: LaneChooser
   readonly #altSvc: AltSvcReader
@@ -147,6 +149,12 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     this.onEvidence('alt-svc', news.value)
   }
 
+  /** An exchange over the lane has ended, or a try of it failed. Whether it is a sample for the choice; then onSample() follows. */
+  isSample(lane: LaneName, now: number): boolean {
+    this.#parts.cpuMeter.onEnded(this, lane, now)
+    return this.#thinning.takes(this.#chooser.isTrying, now)
+  }
+
   onSample(sample: ExchangeSample, now: number): void {
     if (!this.#hasConcurrency && sample.laneStreams >= 2) {
       this.#hasConcurrency = true
@@ -154,7 +162,6 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     }
     if (sample.lane !== 'h3' && !sample.failed && now - this.#tcpWorkedAt >= TCP_NEWS_MS)
       this.#onTcpWorked(now)
-    this.#parts.cpuMeter.onEnded(this, sample.lane, now)
     this.#readPath(sample.lane, now)
     const actions = this.#chooser.onSample(sample, now)
     if (actions.length > 0) this.#run(actions)

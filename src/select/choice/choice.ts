@@ -14,6 +14,8 @@ import { Workload } from './workload.ts'
 const EVALUATE_EVERY_MS = 100
 /** While learning, each request counts. */
 const LEARN_EVERY_MS = 10
+/** Unless so many looks led to nothing: an origin whose other lanes are not worth a trial goes on learning. */
+const PATIENT_EVALUATIONS = 32
 /** An origin that was not asked for so long is got to know anew. */
 const RELEARN_AFTER_MS = 1_800_000
 
@@ -40,6 +42,10 @@ export class LaneChooser {
   /** Of the deliberation: what requests take that are not steered elsewhere. */
   #lane: LaneName
   #evaluateAt = -Infinity
+  /** In a row, that led to nothing. */
+  #idleEvaluations = 0
+  /** How many lanes may carry. */
+  #eligible = 0
 
   constructor(config: ChooserConfig, now: number) {
     this.#trials = new LaneTrials(config.options.exploreShare, config.options.trialRequests)
@@ -65,6 +71,9 @@ export class LaneChooser {
   /** Evidence changed. All lanes that there are or could be; those that are not named may not carry. */
   setCandidates(candidates: readonly LaneCandidate[], now: number): readonly ChoiceAction[] {
     this.#deliberation.setCandidates(candidates)
+    const eligible = candidates.reduce((count, { isEligible }) => count + Number(isEligible), 0)
+    if (eligible !== this.#eligible) this.#idleEvaluations = 0
+    this.#eligible = eligible
     return this.#evaluate(now)
   }
 
@@ -174,7 +183,10 @@ export class LaneChooser {
   #evaluate(now: number): readonly ChoiceAction[] {
     const actions = this.#deliberation.evaluate(now)
     this.#lane = this.#deliberation.lane
-    this.#evaluateAt = now + (this.#deliberation.isLearning ? LEARN_EVERY_MS : EVALUATE_EVERY_MS)
+    const isBusy = actions.length > 0 || this.#trials.lane !== undefined
+    this.#idleEvaluations = isBusy ? 0 : this.#idleEvaluations + 1
+    const isSoon = this.#deliberation.isLearning && this.#idleEvaluations < PATIENT_EVALUATIONS
+    this.#evaluateAt = now + (isSoon ? LEARN_EVERY_MS : EVALUATE_EVERY_MS)
     return actions
   }
 }

@@ -129,6 +129,7 @@ export class FakeExchangeWorld {
           this.heads.push(status)
           this.onHead?.()
         },
+        isSample: () => true,
         onSample: (sample: ExchangeSample) => void this.samples.push(sample),
       },
       upgrades: {
