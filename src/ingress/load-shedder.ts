@@ -41,11 +41,12 @@ export class LoadShedder {
   readonly handle: IngressHandler = exchange => {
     const { clock, handler } = this.#parts
     if (!this.#isInTurn) {
+      // The first of a turn is always served: whatever the target is, something goes on.
       this.#isInTurn = true
       this.#overload.onTurnBegan(clock.now())
       setImmediate(this.#onTurnEnded)
-    }
-    if (!this.#overload.isOverloaded || this.#overload.admits(clock.now())) handler(exchange)
+      handler(exchange)
+    } else if (!this.#overload.isOverloaded || this.#overload.admits(clock.now())) handler(exchange)
     else this.#refuse(exchange)
   }
 
