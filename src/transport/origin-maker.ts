@@ -193,5 +193,5 @@ function checkResolverOptions(options: ResolverOptions): ResolverOptions {
 
 /** It is called in the middle of handshakes, and may write to a disk that is full: that is no reason for them to fail. */
 function guardedKeylog(keylog: TransportOptions['keylog']): TransportOptions['keylog'] {
-  return keylog && (line => void guarded('writing the key log', () => keylog(line)))
+  return keylog && (line => guarded('writing the key log', () => keylog(line)))
 }

@@ -8,11 +8,12 @@ import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { writeCertificateFiles } from '../support/certificate-files.ts'
 import { type MetricsPage, parsePrometheusText } from '../support/prometheus-text.ts'
 import { type RawClient, rawClient } from '../support/raw-client.ts'
-import { requireBinary } from '../support/require-binary.ts'
+import { findBinary, requireBinary } from '../support/require-binary.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.ts'
 import { startUnreadConnector, type UnreadConnector } from '../support/unread-connector.ts'
 
 const noLimit = requireBinary('prlimit')
+const prlimit = findBinary('prlimit') ?? ''
 
 let origin: TestOrigin
 let directory: TemporaryDirectory
@@ -57,7 +58,7 @@ class PersistentClient {
     let hasAnswer = false
     const ask = (): void => void socket.write('GET /slow?ms=20 HTTP/1.1\r\nHost: localhost\r\n\r\n')
     socket.setEncoding('latin1').on('data', (text: string) => {
-      if (!/^HTTP\/1\.1 200/.test(text)) return
+      if (!text.startsWith('HTTP/1.1 200')) return
       hasAnswer = true
       this.answers += 1
       ask()
@@ -149,9 +150,9 @@ describe.skipIf(noLimit !== undefined)('no descriptor left at all', () => {
     using client = rawClient(connector.port)
     expect(await ask(client, 'nowhere.test')).toBe(404)
     const limit = (soft: string): void =>
-      void execFileSync('prlimit', ['--pid', String(connector.pid), `--nofile=${soft}:`])
+      void execFileSync(prlimit, ['--pid', String(connector.pid), `--nofile=${soft}:`])
     const hard = execFileSync(
-      'prlimit',
+      prlimit,
       ['--pid', String(connector.pid), '--nofile', '--noheadings', '--output=HARD'],
       {
         encoding: 'utf8',

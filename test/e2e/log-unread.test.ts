@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { parsePrometheusText } from '../support/prometheus-text.ts'
 import { rawClient } from '../support/raw-client.ts'
+import { findBinary } from '../support/require-binary.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.ts'
 import { startUnreadConnector, type UnreadConnector } from '../support/unread-connector.ts'
 
@@ -24,7 +25,7 @@ afterAll(async () => {
 /** A pipe without a reader of its own: what we read from it, and what the connector gets as its standard output. */
 function unreadPipe(): { readFd: number; writeFd: number } {
   const path = join(directory.path, `pipe-${++pipes}`)
-  execFileSync('mkfifo', [path])
+  execFileSync(findBinary('mkfifo') ?? '', [path])
   const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   return { readFd, writeFd: openSync(path, constants.O_WRONLY) }
 }

@@ -45,7 +45,7 @@ export async function startUnreadConnector(options: UnreadConnectorOptions): Pro
   }
   writeFileSync(file, JSON.stringify(whole))
   const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `
-  const [command = 'sh', ...args] = [...deathSignalPrefix(), 'sh', '-c', `${limit}exec "$0" "$@"`]
+  const [command, ...args] = [...deathSignalPrefix(), 'sh', '-c', `${limit}exec "$0" "$@"`]
   const child = spawn(
     command,
     [

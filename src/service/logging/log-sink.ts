@@ -13,7 +13,7 @@ export interface LogSink {
 
 /**
  * A sink for a descriptor of this process. What can be full for ever must be written without waiting, in the loop as well as in a thread: a thread of
- * libuv that hangs in write(2) is missing for DNS and files, and node waits for it when it exits. (So does a worker thread, as pino's transports are.)
+ * libuv that hangs in write(2) is missing for DNS and files, and node waits for it when it exits.
  *
  * 1. A pipe or a terminal is opened once more (Linux: /proc/self/fd): O_NONBLOCK belongs to the open file, which other programs share with us.
  * 2. A socket cannot be opened like that; Node's own stream makes it non-blocking.

@@ -129,20 +129,6 @@ function setUp(pool: Partial<PoolStats> = {}) {
 }
 
 describe('a scrape', () => {
-  it('shows what the process has lived through', async () => {
-    const { metrics, ingress } = setUp()
-    metrics.faults.add('contained system')
-    ingress.accepting.pauses = 5
-    ingress.accepting.isPaused = true
-    const samples = await scrape(metrics)
-    expect(samples.get('middlemile_faults_total{kind="contained",cause="system"}')).toBe(1)
-    expect(samples.get('middlemile_faults_total{kind="uncaught",cause="defect"}')).toBe(0)
-    expect(samples.get('middlemile_log_dropped_total{to="log"}')).toBe(3)
-    expect(samples.get('middlemile_log_dropped_total{to="qlog"}')).toBe(4)
-    expect(samples.get('middlemile_ingress_accept_pauses_total')).toBe(5)
-    expect(samples.get('middlemile_ingress_paused')).toBe(1)
-  })
-
   it('counts requests by status class, and those without a response apart', async () => {
     const { metrics } = setUp()
     for (const status of [200, 204, 301, 404, 503, 599, 700]) metrics.observe(exchange({ status }))
