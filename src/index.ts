@@ -32,6 +32,7 @@ export type {
   RequestBody,
 } from './exchange.ts'
 export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
+export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './global-limits.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
 export { LANE_NAMES, type LaneName } from './lane.ts'
@@ -52,7 +53,6 @@ export type {
   TransportEvent,
 } from './observer.ts'
 export type {
-  GlobalLimits,
   Http2Options,
   Http3Options,
   LivenessOptions,
@@ -69,7 +69,6 @@ export type {
   TlsOptions,
 } from './options.ts'
 export {
-  DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,

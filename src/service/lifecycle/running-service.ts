@@ -25,8 +25,8 @@ import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import type { ReloadResult } from './reload-result.ts'
 import { restartWarnings } from './restart-warnings.ts'
-import { withServiceDefaults } from './service-defaults.ts'
 import type { Service } from './service-api.ts'
+import { withServiceDefaults } from './service-defaults.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
 export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
