@@ -32,6 +32,7 @@ export type {
   RequestBody,
 } from './exchange.ts'
 export { isIdempotentMethod, isSafeMethod } from './exchange.ts'
+export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './global-limits.ts'
 export { type ContainedFault, isSystemError, onContainedFault } from './guard.ts'
 export type { HeaderList } from './headers.ts'
 export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from './headers.ts'
@@ -55,7 +56,6 @@ export type {
   TransportEvent,
 } from './observer.ts'
 export type {
-  GlobalLimits,
   Http2Options,
   Http3Options,
   LivenessOptions,
@@ -71,7 +71,6 @@ export type {
   TlsOptions,
 } from './options.ts'
 export {
-  DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,

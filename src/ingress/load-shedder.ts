@@ -26,7 +26,7 @@ interface Answer {
 const ANSWER_MS = 1_000
 
 /** [D] Refuses requests before any work is done on them while the process is overloaded: see LoopOverload. */
-export class LoadShedder {
+class LoadShedder {
   readonly #parts: LoadShedderParts
   readonly #overload: LoopOverload
   #isInTurn = false

@@ -1,5 +1,5 @@
 import { TransportError } from '../errors.ts'
-import type { GlobalLimits } from '../options.ts'
+import type { GlobalLimits } from '../global-limits.ts'
 import type { Origin } from '../origin.ts'
 import { ConnectionBudget } from './connection-budget.ts'
 import { Pool, type PoolConfig } from './pool.ts'

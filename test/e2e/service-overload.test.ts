@@ -79,7 +79,7 @@ describe('more requests than the process can work off', () => {
         } else await answer.arrayBuffer()
       }
     }
-    expect([...statuses.keys()].toSorted()).toEqual([200, 503])
+    expect(new Set(statuses.keys())).toEqual(new Set([200, 503]))
     const metrics = await (await fetch(`${connector.adminUrl}/metrics`)).text()
     expect(metrics).toContain(`middlemile_ingress_shed_total ${statuses.get(503)}`)
   })

@@ -36,7 +36,7 @@ const GROUPS: readonly Group[] = [
     group: 'liveness',
   },
   { file: OPTIONS, type: 'SocketOptions', constant: 'DEFAULT_SOCKET_OPTIONS', group: 'socket' },
-  { file: OPTIONS, type: 'GlobalLimits', constant: 'DEFAULT_GLOBAL_LIMITS', group: 'global' },
+  { file: 'src/global-limits.ts', type: 'GlobalLimits', constant: 'DEFAULT_GLOBAL_LIMITS', group: 'global' },
   { file: OPTIONS, type: 'TicketStoreOptions', constant: 'DEFAULT_TICKET_STORE_OPTIONS', group: 'tickets' },
   {
     file: 'src/resolver-options.ts',

@@ -20,8 +20,9 @@ import {
 import { SelectionMetrics } from '../../../src/service/metrics/selection-metrics.ts'
 import { ServiceMetrics } from '../../../src/service/metrics/service-metrics.ts'
 import { handshakeFigures } from '../../support/handshake-figures.ts'
-import { migrationReport, NO_MIGRATIONS } from '../../support/migration-figures.ts'
+import { migrationReport } from '../../support/migration-figures.ts'
 import { fc } from '../../support/property.ts'
+import { SHOP_POOL } from '../../support/shop-pool.ts'
 import { fakeConnection } from './fake-connection.ts'
 
 const SHOP = parseOrigin('https://origin.example')
@@ -70,34 +71,6 @@ function closed(
   }
 }
 
-const POOL: PoolStats = {
-  origin: SHOP.key,
-  connections: { connecting: 1, idle: 2, leased: 3, draining: 4 },
-  byProtocol: {
-    h2: { idle: 0, leased: 2, draining: 1, streams: 7, capacity: 200 },
-    'http/1.1': { idle: 2, leased: 1, draining: 3, streams: 4, capacity: 3 },
-  },
-  backingOff: false,
-  waiters: 5,
-  overloaded: false,
-  shed: 6,
-  streams: 3,
-  opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
-  closed: {},
-  connectFailures: 0,
-  requests: 10,
-  reused: 9,
-  retries: 0,
-  reuseRatio: 0.9,
-  handshakeRttsSaved: 18,
-  handshakeSecondsSaved: 0.25,
-  handshakes: handshakeFigures(),
-  path: undefined,
-  pathByProtocol: {},
-  migrations: NO_MIGRATIONS,
-  list: [],
-}
-
 /** Samples of a scrape, by name and labels as they stand in the text. */
 async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
   const text = await metrics.registry.metrics()
@@ -114,7 +87,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
   const resolver = { answered: 0, failed: 0, stale: 0 }
   const metrics = new ServiceMetrics({
     transportStats: () => ({
-      pools: [{ ...POOL, ...pool }],
+      pools: [{ ...SHOP_POOL, ...pool }],
       leaving: [],
       totalConnections: 10,
       deferredDials: 4,
