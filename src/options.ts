@@ -189,10 +189,7 @@ export interface Http2Options {
   maxResetsPerSecond: number
   /** DATA frames without a byte of data that do not end their stream either. */
   maxEmptyFramesPerSecond: number
-  /**
-   * DATA frames below 64 bytes that do not end their stream (slow drip). A second's worth may come at once, and each 16 bytes of content
-   * allow one more: small messages are no flood, however many.
-   */
+  /** DATA frames below 64 bytes that do not end their stream (slow drip). A second's worth may come at once, and 16 bytes of content allow one more. */
   maxTinyFramesPerSecond: number
   /** WINDOW_UPDATE frames of less than 1024 bytes each (window games), and those for streams that are over. */
   maxTinyWindowUpdatesPerSecond: number

@@ -47,7 +47,7 @@ function run(job: FloodJob): Promise<FloodReport> {
     case 'neighbor-start':
       stopNeighbor = startNeighbor(job.port)
       return Promise.resolve({ port: job.port })
-    case 'neighbor-stop':
+    default: // 'neighbor-stop'
       return stopNeighbor?.() ?? Promise.reject(new Error('there is no neighbor'))
   }
 }

@@ -9,7 +9,7 @@ import { builtFile, NOT_BUILT } from '../lib/repository.ts'
 import type { RunningPeer } from '../peers/peer.ts'
 import { FLOODING_HOST } from './flood-job.ts'
 
-export interface FloodSetting {
+interface FloodSetting {
   readonly directory: string
   /** Where to listen, for HTTP/2 by prior knowledge. */
   readonly port: number

@@ -19,6 +19,7 @@ const MIB = 1_048_576
 const BYTES = 4 * MIB
 const QUICK_BYTES = MIB
 const SECONDS = 6
+const WARM_UP_MS = 2_000
 const BASE_MS = 1_000
 const MEMORY_EVERY_MS = 50
 
@@ -117,7 +118,7 @@ async function measure(
   const peer = await subject.start({ ...world, directory: directory.path, port, cpu })
   try {
     await world.neighbor.run({ kind: 'neighbor-start', port })
-    await sleep(BASE_MS) // what is compiled and opened once is no cost of the flood
+    await sleep(WARM_UP_MS) // what is compiled and opened once is no cost of the flood
     const base = cpuMs(peer.pid)
     await sleep(BASE_MS)
     const basePerMs = (cpuMs(peer.pid) - base) / BASE_MS

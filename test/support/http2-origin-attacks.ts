@@ -135,6 +135,8 @@ export const ORIGIN_FLOODS: readonly OriginAttack[] = [
     },
     answer: BAD,
     told: /^RST_STREAM 1 /,
+    // What follows the reset.
+    limit: 'maxIgnoredFramesPerSecond',
   },
 ]
 

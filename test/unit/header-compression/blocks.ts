@@ -4,7 +4,7 @@ import { HpackError } from '../../../src/header-compression/hpack-error.ts'
 import { huffmanBits, writeHuffman } from '../../../src/header-compression/huffman-encoder.ts'
 import { writePrefixInteger } from '../../../src/header-compression/prefix-integer.ts'
 
-export const LIMITS = { maxTableBytes: 65_536, maxListBytes: 65_536, maxFields: 200 }
+const LIMITS = { maxTableBytes: 65_536, maxListBytes: 65_536, maxFields: 200 }
 
 /** The bytes of one list, as a session has them written: pseudo-fields one by one, the others as a list. */
 export function encode(encoder: HpackEncoder, fields: readonly string[]): Buffer {

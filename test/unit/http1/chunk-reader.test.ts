@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ChunkReader } from '../../../src/http1/chunk-reader.ts'
+import { READING_REQUEST } from '../../../src/http1/codec-failure.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
 import { decodeRequests } from './decoding.ts'
 
 const HEAD = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -9,6 +12,28 @@ describe('ChunkReader', () => {
     const { messages, error } = read(`5\r\nhello\r\n00A\r\n0123456789\r\na\r\nabcdefghij\r\n0\r\n\r\n`)
     expect(error).toBeUndefined()
     expect(messages[0]?.body).toBe('hello0123456789abcdefghij')
+  })
+
+  it('hands on the small chunks of one read together, and what came ahead of a fault ahead of it', () => {
+    const small = '1\r\nx\r\n'.repeat(3_000)
+    const pieces: number[] = []
+    const reader = new ChunkReader(DEFAULT_CODEC_LIMITS, READING_REQUEST, chunk => pieces.push(chunk.length))
+    const receive = (body: string): number => {
+      const bytes = Buffer.from(body)
+      return reader.receive(bytes, 0, bytes.length)
+    }
+    reader.begin()
+    receive(small)
+    expect(pieces.reduce((sum, bytes) => sum + bytes, 0)).toBe(3_000)
+    expect(pieces.length).toBeLessThan(6)
+    pieces.length = 0
+    receive('1\r\nx\r\n')
+    receive(`1\r\nx\r\n1\r\nx\r\n0\r\n\r\n`)
+    expect([pieces, reader.isDone]).toEqual([[1, 2], true])
+    pieces.length = 0
+    reader.begin()
+    expect(() => receive('1\r\nx\r\n1\r\nx\r\nnonsense')).toThrow(/not hexadecimal/)
+    expect(pieces).toEqual([2])
   })
 
   it('takes data for data, whatever it looks like', () => {
