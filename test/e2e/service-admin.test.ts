@@ -27,6 +27,7 @@ afterAll(() => Promise.all([shop.close(), recycling.close()]))
 
 beforeEach(async () => {
   connector = await startConnector({
+    shutdown: { keepAdmin: true },
     origins: {
       shop: { url: shop.url, hosts: ['shop.test'], tls: { ca: authority.cert } },
       recycling: { url: recycling.url, hosts: ['recycling.test'] },
@@ -422,6 +423,7 @@ describe('POST /drain', () => {
         // Each name is looked up, in a turn of the event loop or more: the admin server answers long before the last one listens.
         listen: Array.from({ length: 200 }, () => ({ address: 'localhost:0' })),
         admin: { address: `127.0.0.1:${port}` },
+        shutdown: { keepAdmin: true },
         log: { level: 'info' },
         origins: { shop: { url: shop.url } },
       },
