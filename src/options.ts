@@ -186,9 +186,12 @@ export interface Http2Options {
    * allow one more: small messages are no flood, however many.
    */
   maxTinyFramesPerSecond: number
-  /** WINDOW_UPDATE frames of less than 1024 bytes each (window games). */
+  /** WINDOW_UPDATE frames of less than 1024 bytes each (window games), and those for streams that are over. */
   maxTinyWindowUpdatesPerSecond: number
-  /** PRIORITY, PRIORITY_UPDATE, ALTSVC, ORIGIN and unknown frames; resets of requests that we have answered to their end. */
+  /**
+   * PRIORITY, PRIORITY_UPDATE and unknown frames; ALTSVC and ORIGIN, once more for every 256 bytes; GOAWAY; acknowledgements that nobody asked
+   * for; HEADERS and resets on streams that are over; changes of the size of HPACK's table.
+   */
   maxIgnoredFramesPerSecond: number
 }
 
@@ -298,7 +301,7 @@ export interface Http3Options {
   maxEmptyFramesPerSecond: number
   /** DATA frames below 64 bytes behind the first of their stream, as in `http2`. */
   maxTinyFramesPerSecond: number
-  /** PRIORITY_UPDATE, MAX_PUSH_ID, CANCEL_PUSH and unknown frames; streams of unknown types. */
+  /** PRIORITY_UPDATE, MAX_PUSH_ID, CANCEL_PUSH, ORIGIN and GOAWAY, once more for every 256 bytes; unknown frames; streams of unknown types. */
   maxIgnoredFramesPerSecond: number
   /** Datagrams (RFC 9297) for streams that do not exist. */
   maxStrayDatagramsPerSecond: number

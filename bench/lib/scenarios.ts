@@ -6,6 +6,7 @@ import { cold } from '../scenarios/cold.ts'
 import { coldBurst } from '../scenarios/cold-burst.ts'
 import { fanOut } from '../scenarios/fan-out.ts'
 import { firstByte } from '../scenarios/first-byte.ts'
+import { floods } from '../scenarios/floods.ts'
 import { forward } from '../scenarios/forward.ts'
 import { forwardH2 } from '../scenarios/forward-h2.ts'
 import { idleBurst } from '../scenarios/idle-burst.ts'
@@ -54,4 +55,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'select-loss': selectLoss('cubic'),
   'select-loss-bbr': selectLoss('bbr'),
   migration,
+  // What hostile peers cost.
+  floods,
 }

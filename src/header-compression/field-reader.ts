@@ -78,6 +78,14 @@ export class FieldReader {
     return text
   }
 
+  /** Goes over a string literal without a look at what it says. */
+  skipString(): void {
+    if (this.position >= this.#end) throw truncated()
+    const length = this.readInteger(0x7f)
+    if (length > this.#end - this.position) throw truncated()
+    this.position += length
+  }
+
   #readContinuation(prefix: number): number {
     let value = prefix
     let factor = 1

@@ -18,6 +18,8 @@ export interface HpackDecoderOptions {
   maxListBytes: number
   /** Of one list. */
   maxFields: number
+  /** The peer changes the size of its table: it has a reason for that about once in a connection. */
+  onSizeUpdate?: (() => void) | undefined
 }
 
 // The first byte of a field tells what it is (RFC 7541 6).
@@ -36,7 +38,8 @@ const DEFAULT_TABLE_BYTES = 4096
  * Decodes the field blocks of one direction of a connection (RFC 7541), in the order in which they came.
  *
  * What a hostile block can cost is linear in its length: a reference of one byte adds a pointer at the most, and once the list is
- * above its limits nothing is kept of it ('too-large'), though it is read to its end, because the table depends on it.
+ * above its limits nothing is kept of it ('too-large'). It is read to its end all the same, because the table depends on it: what is not
+ * inserted is gone over, and one that goes on to insert, for another `maxFields`, is not worth that ('far-too-large').
  */
 export class HpackDecoder {
   readonly #options: HpackDecoderOptions
@@ -54,13 +57,14 @@ export class HpackDecoder {
 
   /**
    * Decodes one whole block `buffer[start, end)`. Throws HpackError: the connection is lost. When only the limits of the list are
-   * exceeded it reads on to the end, so that the table stays right, and returns 'too-large'.
+   * exceeded it reads on to the end, so that the table stays right, and returns 'too-large'. After 'far-too-large' the table is not right any
+   * more: the connection is lost.
    */
-  decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
+  decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' | 'far-too-large' {
     return this.#cache.find(buffer, start, end) ?? this.#decode(buffer, start, end)
   }
 
-  #decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
+  #decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' | 'far-too-large' {
     const { maxFields, maxListBytes } = this.#options
     const reader = this.#reader
     const table = this.#table
@@ -74,8 +78,14 @@ export class HpackDecoder {
     let hasDynamicReferences = false
     let fieldCount = 0
     let bytes = 0
+    let isTooLarge = false
+    let insertedTooMany = 0
     while (reader.position < end) {
       const first = byteAt(buffer, reader.position)
+      if (isTooLarge && (first & (INDEXED | INSERTED)) !== INSERTED) {
+        this.#skipField(first)
+        continue
+      }
       let name: string
       let value: string
       if (first >= INDEXED) {
@@ -118,15 +128,20 @@ export class HpackDecoder {
           rememberNeverIndexed(name, value)
         }
         if (isInserted) {
+          if (isTooLarge && ++insertedTooMany > maxFields) {
+            reader.stop()
+            return 'far-too-large'
+          }
           table.insert(name, value)
           insertions?.push(name, value)
         }
       }
       bytes += entryBytes(name, value)
       if (++fieldCount <= maxFields && bytes <= maxListBytes) fields.push(name, value)
+      else isTooLarge = true
     }
     reader.stop()
-    if (fieldCount > maxFields || bytes > maxListBytes) {
+    if (isTooLarge) {
       this.#cache.settle()
       return 'too-large'
     }
@@ -153,7 +168,24 @@ export class HpackDecoder {
         )
       }
       this.#table.resize(bytes)
+      this.#options.onSizeUpdate?.()
     }
+  }
+
+  /** A field that is not inserted, of a list that is too large already. */
+  #skipField(first: number): void {
+    const reader = this.#reader
+    if (first >= INDEXED) {
+      const index = reader.readInteger(0x7f)
+      if (index === 0) throw new HpackError('a field refers to index 0')
+      if (index > STATIC_COUNT) this.#requireIndex(index)
+      return
+    }
+    if (first >= SIZE_UPDATE) throw new HpackError('a size update stands behind a field')
+    const index = reader.readInteger(0x0f)
+    if (index === 0) reader.skipString()
+    else if (index > STATIC_COUNT) this.#requireIndex(index)
+    reader.skipString()
   }
 
   /** The peer knows our `maxTableBytes`: until now it could use the 4096 of the RFC. */

@@ -104,7 +104,7 @@ export class QpackDecoder {
    * Decodes one whole field section `buffer[start, end)`.
    *
    * - 'blocked': insertions are missing. The caller keeps the bytes, and calls again when receiveEncoderStream() names the stream.
-   * - 'too-large': the list is above `maxListBytes` or `maxFields`, and nothing else is wrong.
+   * - 'too-large': the list is above `maxListBytes` or `maxFields`. What is behind that is not read: no table depends on it.
    *
    * Throws QpackError 'decompression': the connection is lost. So it is when more streams were blocked than we announced.
    */
@@ -240,9 +240,9 @@ export class QpackDecoder {
         }
       }
       bytes += entryBytes(name, value)
-      if (++fieldCount <= maxFields && bytes <= maxListBytes) fields.push(name, value)
+      if (++fieldCount > maxFields || bytes > maxListBytes) return 'too-large'
+      fields.push(name, value)
     }
-    if (fieldCount > maxFields || bytes > maxListBytes) return 'too-large'
     const block: FieldBlock = { fields, bytes, meaning: undefined }
     if (!isPrivate) this.#cache.offer(block, required, oldest, buffer, start, end)
     return block

@@ -27,10 +27,14 @@ import { nextStreamState, type StreamFrame } from './stream-state.ts'
 /** A WINDOW_UPDATE below this is tiny. */
 const TINY_CREDIT_BYTES = 1024
 
+/** What is read of ORIGIN and ALTSVC costs as much as a frame for so many bytes. */
+const BYTES_PER_COUNT = 256
+
 /** What the session does about control frames that concern it as a whole. */
 export interface ControlHost {
   onGoaway(goaway: Goaway): void
-  onPong(purpose: PingPurpose): void
+  /** False: nobody has asked. */
+  onPong(purpose: PingPurpose): boolean
 }
 
 /** Everything but HEADERS, CONTINUATION and DATA. */
@@ -38,6 +42,7 @@ export class ControlFrames {
   readonly #core: SessionCore
   readonly #heads: InboundHeads
   readonly #host: ControlHost
+  #isAcknowledged = false
 
   constructor(core: SessionCore, heads: InboundHeads, host: ControlHost) {
     this.#core = core
@@ -56,6 +61,7 @@ export class ControlFrames {
       case RST_STREAM:
         return this.#receiveReset(streamId, buffer.readUInt32BE(start))
       case GOAWAY:
+        this.#core.guard.count('maxIgnoredFramesPerSecond', this.#core.now)
         return this.#host.onGoaway(readGoaway(buffer, start, end))
       case PUSH_PROMISE:
         // RFC 9113 8.4: a client cannot push, and a server must not to one that has switched it off.
@@ -70,6 +76,12 @@ export class ControlFrames {
     if ((flags & ACK) !== 0) {
       if (end > start)
         throw new ConnectionFault('FRAME_SIZE_ERROR', 'an acknowledgement of SETTINGS with settings')
+      // We send SETTINGS once.
+      if (this.#isAcknowledged) {
+        core.guard.count('maxIgnoredFramesPerSecond', core.now)
+        return
+      }
+      this.#isAcknowledged = true
       core.deadlines.met('acknowledgement')
       core.receiving.onSettingsAcknowledged()
       this.#heads.onSettingsAcknowledged()
@@ -95,7 +107,8 @@ export class ControlFrames {
     const core = this.#core
     if ((flags & ACK) !== 0) {
       const purpose = purposeOfPong(buffer, start)
-      if (purpose !== undefined) this.#host.onPong(purpose)
+      if (purpose === undefined || !this.#host.onPong(purpose))
+        core.guard.count('maxIgnoredFramesPerSecond', core.now)
       return
     }
     core.guard.count('maxPingsPerSecond', core.now)
@@ -111,7 +124,11 @@ export class ControlFrames {
       return
     }
     const stream = this.#find(streamId, 'WINDOW_UPDATE')
-    if (stream === undefined) return
+    if (stream === undefined) {
+      // Some cross the end of their stream. Tiny ones were counted.
+      if (increment >= TINY_CREDIT_BYTES) core.guard.count('maxTinyWindowUpdatesPerSecond', core.now)
+      return
+    }
     try {
       core.sending.onStreamCredit(stream, increment)
     } catch (error) {
@@ -130,7 +147,10 @@ export class ControlFrames {
       const isClosed = stream === undefined && core.table.stateOfAbsent(streamId) === 'closed'
       core.guard.count(isClosed ? 'maxIgnoredFramesPerSecond' : 'maxResetsPerSecond', core.now)
     }
-    if (stream === undefined) return
+    if (stream === undefined) {
+      if (core.role === 'client') core.guard.count('maxIgnoredFramesPerSecond', core.now)
+      return
+    }
     const code = errorCodeOf(wireCode)
     // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request. A client says no such thing of an answer: it
     // has given up. Only the ends of a tunnel may both say it.
@@ -151,7 +171,8 @@ export class ControlFrames {
   /** What we may leave alone, though not in any number. */
   #receiveIgnorable(type: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     const core = this.#core
-    core.guard.count('maxIgnoredFramesPerSecond', core.now)
+    const read = type === ORIGIN || type === ALTSVC ? end - start : 0
+    core.guard.count('maxIgnoredFramesPerSecond', core.now, 1 + Math.floor(read / BYTES_PER_COUNT))
     if (type === PRIORITY_UPDATE && core.role === 'server') {
       const { streamId: prioritized, value } = readPriorityUpdate(buffer, start, end)
       this.#heads.reprioritize(prioritized, value)

@@ -13,6 +13,8 @@ export interface HeadReaderOptions {
   readonly maxHeaderBytes: number
   readonly maxHeaderCount: number
   readonly allowsExtendedConnect: boolean
+  /** The peer changes the size of its table. May throw. */
+  readonly onSizeUpdate?: () => void
 }
 
 /** Decodes field blocks and reads them as what they stand for. What a block means is kept with it: equal ones are judged once. */
@@ -26,6 +28,7 @@ export class HeadReader {
       maxTableBytes: options.maxTableBytes,
       maxListBytes: options.maxHeaderBytes,
       maxFields: options.maxHeaderCount,
+      onSizeUpdate: options.onSizeUpdate,
     })
   }
 
@@ -36,12 +39,19 @@ export class HeadReader {
 
   /** Must be called for every block of the connection, in order, whatever becomes of it: it keeps the table in step. */
   decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
+    let block: FieldBlock | 'too-large' | 'far-too-large'
     try {
-      return this.#decoder.decode(buffer, start, end)
+      block = this.#decoder.decode(buffer, start, end)
     } catch (error) {
       if (error instanceof HpackError) throw new ConnectionFault('COMPRESSION_ERROR', error.message)
       throw error
     }
+    if (block !== 'far-too-large') return block
+    throw new ConnectionFault(
+      'ENHANCE_YOUR_CALM',
+      `a field section far above maxHeaderCount (${this.#options.maxHeaderCount})`,
+      'maxHeaderCount',
+    )
   }
 
   response(block: FieldBlock | 'too-large'): ResponseHead {

@@ -82,6 +82,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       maxHeaderBytes,
       maxHeaderCount,
       allowsExtendedConnect: role === 'server' && enableConnectProtocol,
+      onSizeUpdate: () => core.guard.count('maxIgnoredFramesPerSecond', core.now),
     })
     this.#data = new InboundData(core)
     this.#heads = new InboundHeads(core, this, headReader, this.#data)
@@ -392,16 +393,18 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     }
   }
 
-  onPong(purpose: PingPurpose): void {
+  onPong(purpose: PingPurpose): boolean {
     const core = this.#core
+    if (purpose === 'sample') return core.receiving.onSamplePong(core.now)
     if (purpose === 'check') {
-      this.#check.onPong()
+      if (!this.#check.onPong()) return false
       core.events.onPong()
-    } else if (purpose === 'sample') core.receiving.onSamplePong(core.now)
-    else {
-      core.deadlines.met('drainPong')
-      this.#sendFinalGoaway()
+      return true
     }
+    if (core.role === 'client' || !this.#isDraining || this.#isFinalGoawaySent) return false
+    core.deadlines.met('drainPong')
+    this.#sendFinalGoaway()
+    return true
   }
 
   #checkLiveness(): void {

@@ -39,7 +39,11 @@ export class InboundHeads {
       return
     }
     const verdict = core.table.judge('HEADERS', streamId, stream)
-    if (verdict === 'ignore') return
+    if (verdict === 'ignore') {
+      // It was decoded for the sake of the table. Some cross our reset; more are a flood.
+      core.guard.count('maxIgnoredFramesPerSecond', core.now)
+      return
+    }
     const message = `HEADERS on stream ${streamId}, which the peer had ended or must not open`
     if (verdict !== 'take' && verdict.scope === 'connection') throw new ConnectionFault(verdict.code, message)
     try {

@@ -70,8 +70,11 @@ export class CheckPing {
     return this.#position >= 0
   }
 
-  onPong(): void {
+  /** False: nobody has asked. */
+  onPong(): boolean {
+    const wasOut = this.#isOut
     this.#isOut = false
     this.#position = -1
+    return wasOut
   }
 }

@@ -195,10 +195,12 @@ export class ReceiveSide {
     this.#creditConnection()
   }
 
-  onSamplePong(now: number): void {
-    this.#tuner.onPong(now)
+  /** False: it answers nothing that was asked. */
+  onSamplePong(now: number): boolean {
+    if (!this.#tuner.onPong(now)) return false
     // The connection must carry at least two streams at full speed.
     this.#windowTarget = Math.max(this.#windowTarget, Math.min(this.#tuner.targetBytes * 2, MAX_WINDOW))
+    return true
   }
 
   /** `arrivingBytes` may be held in a moment. */

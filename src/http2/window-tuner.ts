@@ -39,8 +39,9 @@ export class WindowTuner {
     return true
   }
 
-  onPong(now: number): void {
-    if (!this.#isSampling) return
+  /** False: nobody has asked. */
+  onPong(now: number): boolean {
+    if (!this.#isSampling) return false
     this.#isSampling = false
     if (this.#sampledBytes * 3 >= this.#targetBytes) {
       this.#targetBytes = Math.min(this.#maxBytes, Math.max(this.#sampledBytes, this.#targetBytes) * 2)
@@ -50,5 +51,6 @@ export class WindowTuner {
       this.#intervalMs = Math.min(MAX_INTERVAL_MS, this.#intervalMs * 2)
       this.#nextSampleAt = now + this.#intervalMs
     }
+    return true
   }
 }

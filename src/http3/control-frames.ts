@@ -27,6 +27,9 @@ export interface ControlHost {
 /** SETTINGS, ORIGIN and PRIORITY_UPDATE are gathered up to this. */
 const MAX_CONTROL_BYTES = 16_384
 
+/** What is read of a frame costs as much as another frame for so many bytes. */
+const BYTES_PER_COUNT = 256
+
 /** Reads the peer's control stream (RFC 9114 7.2). */
 export class ControlFrames implements FrameSink {
   readonly #core: SessionCore
@@ -54,11 +57,15 @@ export class ControlFrames implements FrameSink {
         : `the control stream begins with ${frameName(type)}`
       throw new ConnectionFault(verdict, message)
     }
-    if (type !== SETTINGS && type !== GOAWAY) core.guard.count('maxIgnoredFramesPerSecond', core.now)
-    if (verdict === 'ignore') return 'skip'
+    if (verdict === 'ignore') {
+      core.guard.count('maxIgnoredFramesPerSecond', core.now)
+      return 'skip'
+    }
     if (length > MAX_CONTROL_BYTES) {
       throw new ConnectionFault('H3_EXCESSIVE_LOAD', `${frameName(type)} of ${length} bytes`)
     }
+    if (type !== SETTINGS)
+      core.guard.count('maxIgnoredFramesPerSecond', core.now, 1 + Math.floor(length / BYTES_PER_COUNT))
     return 'gather'
   }
 

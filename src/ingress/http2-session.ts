@@ -189,6 +189,11 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
     return keepRead(chunk)
   }
 
+  /** TCP has seen to that. */
+  get isAddressProven(): boolean {
+    return true
+  }
+
   get maxRequests(): number {
     return this.#context.limits.maxRequestsPerConnection
   }

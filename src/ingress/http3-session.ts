@@ -43,6 +43,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
   readonly #context: Http3SessionContext
   readonly #session: Session
   readonly #exchanges: SessionExchanges
+  isAddressProven = false
   #phase: Phase = 'handshake'
   #handshakeAtMs = NEVER
   /** It was counted as a connection that speaks HTTP/3. */
@@ -134,6 +135,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
   onHandshake(handshake: QuicHandshake): void {
     if (this.#phase !== 'handshake') return
     this.#phase = 'open'
+    this.isAddressProven = true
     this.#handshakeAtMs = NEVER
     this.#count()
     this.#context.onHandshake(handshake)

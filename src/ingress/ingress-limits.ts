@@ -38,6 +38,15 @@ export interface IngressLimits {
   maxDiscardBytes: number
   /** How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6). */
   lingerTimeoutMs: number
+  /**
+   * Connections of one client address (IPv6: of one /64) that a defence may end within a minute, for a flood, before new ones from there are refused.
+   * 0: none are. Clients on loopback are not counted. Switch it off behind a proxy that hides the addresses of its clients.
+   */
+  maxFloodsPerMinute: number
+  /** For how long such an address is refused, from its last flood on. 0: it is not. */
+  floodRefusalMs: number
+  /** Addresses that a listener remembers for that; the one whose last flood is longest ago makes room. 0: none. */
+  maxFlooders: number
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options
   /**
@@ -88,6 +97,9 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   tlsHandshakeTimeoutMs: 10_000,
   maxDiscardBytes: 65_536,
   lingerTimeoutMs: 1_000,
+  maxFloodsPerMinute: 20,
+  floodRefusalMs: 60_000,
+  maxFlooders: 4_096,
   http2: DEFAULT_INGRESS_HTTP2_OPTIONS,
   liveness: DEFAULT_INGRESS_LIVENESS_OPTIONS,
 }

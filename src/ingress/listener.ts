@@ -5,13 +5,14 @@ import { TransportError } from '../errors.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
 import { SilenceWatch } from '../native/silence-watch.ts'
 import { FAST_OPEN_NEEDS_TLS, fastOpenListener, MAX_FAST_OPEN_QUEUE } from './fast-open-listener.ts'
+import { FlooderTable } from './flooder-table.ts'
 import { Http1Session } from './http1-session.ts'
 import { Http2Session } from './http2-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
 import type { IngressSession } from './ingress-session.ts'
-import { type IngressProtocol, type IngressStats, newIngressStats } from './ingress-stats.ts'
+import { countDefence, type IngressProtocol, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { SessionContext } from './session-context.ts'
 import { SessionOpening } from './session-opening.ts'
 
@@ -93,6 +94,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     silence: new SilenceWatch({ clock, boundMs }),
     stats,
     observer,
+    flooders: new FlooderTable(limits),
     scheme: options.tls === undefined ? 'http' : 'https',
     proxyName: options.proxyName ?? 'middlemile',
   }
@@ -100,6 +102,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   const sockets = new Set<net.Socket>()
   let isDraining = false
   let isServerClosed = false
+  /** Handshakes that end because we closed their connection, and whose failure Node will tell: it is none. */
+  let refusedHandshakes = 0
   let settle: () => void = () => {}
   const closed = new Promise<void>(resolve => {
     settle = resolve
@@ -118,7 +122,17 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       ? new Http2Session(socket, context)
       : new Http1Session(socket, context)
   }
+  /** Whether it is of a client that new connections are refused to, and closed now. */
+  const refuseFlooder = (socket: net.Socket): boolean => {
+    const { remoteAddress } = socket
+    if (remoteAddress === undefined || !context.flooders.refuses(remoteAddress, clock.now())) return false
+    stats.connections.refused++
+    countDefence(stats, 'maxFloodsPerMinute')
+    socket.destroy()
+    return true
+  }
   const startSession = (socket: net.Socket): void => {
+    if (options.tls === undefined && refuseFlooder(socket)) return
     // Node only tells of an error of TLS within a session (a spoiled record, an alert), and leaves the socket open: see endBroken in tcp/.
     socket.on('error', () => socket.destroy())
     const session = newSession(socket)
@@ -160,6 +174,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       sockets.delete(socket)
       settleIfClosed()
     })
+    if (options.tls !== undefined && refuseFlooder(socket)) refusedHandshakes++
   })
   server.on('drop', dropped => {
     stats.connections.refused++
@@ -167,6 +182,11 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     observer({ type: 'connection-refused', remoteAddress, remotePort })
   })
   server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
+    if (refusedHandshakes > 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+      // Node says so of a socket that was closed
+      refusedHandshakes--
+      return
+    }
     stats.connections.failedHandshakes++
     const { remoteAddress = '', remotePort = 0 } = socket
     observer({ type: 'handshake-failed', error, remoteAddress, remotePort })

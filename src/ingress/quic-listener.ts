@@ -4,11 +4,12 @@ import { TransportError } from '../errors.ts'
 import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import { ServerEndpoint } from '../quic/server-endpoint.ts'
+import { FlooderTable } from './flooder-table.ts'
 import { type Http3IngressLimitsInput, http3IngressLimits } from './http3-limits.ts'
 import { Http3Session, type Http3SessionContext } from './http3-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
-import { type IngressStats, newIngressStats } from './ingress-stats.ts'
+import { countDefence, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { IngressListener } from './listener.ts'
 
 export interface ListenQuicOptions {
@@ -41,6 +42,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   }
   checkIdentity(options.tls)
   const limits = http3IngressLimits(options.limits)
+  const clock = options.clock ?? systemClock
   const sessions = new Set<Http3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
   let failedEarly = 0
@@ -61,9 +63,16 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     if (isDraining) session.drain()
   }
 
+  const flooders = new FlooderTable(limits)
+  const refuses = (host: string): boolean => {
+    if (!flooders.refuses(host, clock.now())) return false
+    countDefence(context.stats, 'maxFloodsPerMinute')
+    return true
+  }
+
   const endpoint = await ServerEndpoint.listen({
     engine: loaded.engine,
-    clock: options.clock ?? systemClock,
+    clock,
     local: options.address,
     tls: options.tls,
     protocols: ['h3'],
@@ -72,14 +81,16 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     maxConnections: limits.maxConnections > 0 ? limits.maxConnections : Number.POSITIVE_INFINITY,
     handshakeTimeoutMs: limits.tlsHandshakeTimeoutMs > 0 ? limits.tlsHandshakeTimeoutMs : MAX_TIMEOUT_MS,
     allowsMigration: options.allowsMigration ?? false,
+    refuses,
     onConnection: startSession,
   })
   const context: Http3SessionContext = {
     handler: options.handler,
     limits,
-    clock: options.clock ?? systemClock,
+    clock,
     stats: statsOf(endpoint, () => ({ handedOn, failedEarly })),
     observer: options.observer ?? ignoreEvent,
+    flooders,
     scheme: 'https',
     proxyName: options.proxyName ?? 'middlemile',
     onHandshake: handshake => options.onHandshake?.(handshake),

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import type { CodecLimits } from '../http1/codec-limits.ts'
 import type { SilenceWatch } from '../native/silence-watch.ts'
+import type { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import type { IngressLimits } from './ingress-limits.ts'
@@ -24,6 +25,8 @@ export interface ListenerContext {
   readonly clock: Clock
   readonly stats: IngressStats
   readonly observer: IngressObserver
+  /** Clients whose connections a defence has ended. */
+  readonly flooders: FlooderTable
   readonly scheme: 'http' | 'https'
   /** What we call ourselves in Proxy-Status. */
   readonly proxyName: string

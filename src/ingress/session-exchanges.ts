@@ -14,6 +14,8 @@ import type { ConnectionEnds, StreamExchangeHost } from './stream-exchange-host.
 export interface ExchangesCarrier {
   readonly protocol: 'h2' | 'h3'
   readonly ends: ConnectionEnds
+  /** The client is at the address that it bears. False: over UDP it may still bear that of somebody else. */
+  readonly isAddressProven: boolean
   /** See StreamExchangeHost. */
   readonly isHoldingBack: boolean
   readonly ownsReads: boolean
@@ -143,8 +145,16 @@ export class SessionExchanges implements StreamExchangeHost {
   onEnd(end: SessionEnd): void {
     const error = sessionEndError(end)
     if (error !== undefined) this.onRefused(error)
+    if (end.cause === 'flood' && this.#carrier.isAddressProven) this.#countFlood()
     if (this.#phase === 'open') this.#phase = 'ended'
     this.#idleAtMs = this.#sweepAtMs = NEVER
+  }
+
+  #countFlood(): void {
+    const { flooders, clock, observer } = this.#context
+    const { remoteAddress, remotePort } = this.#carrier.ends
+    if (flooders.count(remoteAddress, clock.now()))
+      observer({ type: 'flooder-refused', remoteAddress, remotePort })
   }
 
   /** The connection is gone. */

@@ -12,7 +12,7 @@ const LENGTH_BYTES = 2
 export function readOrigins(buffer: Buffer, start: number, end: number): string[] {
   const origins: string[] = []
   let pos = start
-  while (pos + LENGTH_BYTES <= end && origins.length < MAX_ORIGINS) {
+  for (let entries = 0; pos + LENGTH_BYTES <= end && entries < MAX_ORIGINS; entries++) {
     const entryStart = pos + LENGTH_BYTES
     pos = entryStart + buffer.readUInt16BE(pos)
     if (pos > end) break
@@ -23,8 +23,14 @@ export function readOrigins(buffer: Buffer, start: number, end: number): string[
 }
 
 /** What a connection's origin set becomes with a further frame: none takes anything back (RFC 8336 2.3). */
-export function addOrigins(set: readonly string[] | undefined, origins: readonly string[]): string[] {
-  return [...new Set([...(set ?? []), ...origins])].slice(0, MAX_ORIGINS)
+export function addOrigins(
+  set: readonly string[] | undefined,
+  origins: readonly string[],
+): readonly string[] {
+  const known = set ?? []
+  if (known.length >= MAX_ORIGINS) return known
+  const news = origins.filter((origin, index) => !known.includes(origin) && origins.indexOf(origin) === index)
+  return news.length === 0 ? known : [...known, ...news].slice(0, MAX_ORIGINS)
 }
 
 /** The payload of an ORIGIN frame. */

@@ -25,6 +25,8 @@ export interface ServerEndpointOptions {
   readonly quic: QuicOptions
   /** A connection whose handshake is complete, or that reads early data. Its owner has to be set before this returns. */
   readonly onConnection: (link: QuicLink) => void
+  /** New connections from this address are not answered. */
+  readonly refuses?: (host: string) => boolean
   /** Whether clients have to prove their address first, which costs them a round trip. Default `under-load`. */
   readonly retry?: 'never' | 'always' | 'under-load'
   /** More are not answered. Default 10,000. */
@@ -161,6 +163,10 @@ export class ServerEndpoint {
       return
     }
     // RFC 9000 7.2: the first id that a client makes up has at least 8 bytes.
+    if (this.#options.refuses?.(from.host) === true) {
+      this.#refused += 1
+      return
+    }
     const isFull = this.#members.size >= maxConnections || this.#handshakes >= maxHandshakes
     if (isFull || header.destinationId.length < 8) {
       this.#refused += 1

@@ -122,6 +122,7 @@ describe('HPACK', () => {
           for (const block of blocks) {
             const decoded = decoder.decode(Buffer.from(block), 0, block.length)
             if (decoded === 'too-large') continue
+            if (decoded === 'far-too-large') break
             expect(decoded.fields.length % 2).toBe(0)
             expect(decoded.bytes).toBe(bytesOf(decoded.fields))
             read++

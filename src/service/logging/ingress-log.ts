@@ -22,5 +22,7 @@ export function ingressLog(logger: Logger): IngressObserver {
 function eventText(event: ClientEvent): string {
   if (event.type === 'request-refused') return `request refused: ${event.error.code} ${event.error.message}`
   if (event.type === 'handshake-failed') return `TLS handshake failed: ${event.error.message}`
+  if (event.type === 'flooder-refused')
+    return 'new connections are refused for ingress.floodRefusal: more floods than ingress.maxFloodsPerMinute'
   return 'connection refused: ingress.maxConnections is reached'
 }

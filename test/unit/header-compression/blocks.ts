@@ -1,4 +1,4 @@
-import { HpackDecoder } from '../../../src/header-compression/hpack-decoder.ts'
+import { HpackDecoder, type HpackDecoderOptions } from '../../../src/header-compression/hpack-decoder.ts'
 import type { HpackEncoder } from '../../../src/header-compression/hpack-encoder.ts'
 import { HpackError } from '../../../src/header-compression/hpack-error.ts'
 import { huffmanBits, writeHuffman } from '../../../src/header-compression/huffman-encoder.ts'
@@ -24,7 +24,7 @@ export function takeBlock(encoder: HpackEncoder): Buffer {
 /** The fields of a block that must be readable and within the limits. */
 export function decode(decoder: HpackDecoder, block: Buffer): readonly string[] {
   const decoded = decoder.decode(block, 0, block.length)
-  if (decoded === 'too-large') throw new Error('the list is above the limits')
+  if (typeof decoded === 'string') throw new Error('the list is above the limits')
   return decoded.fields
 }
 
@@ -83,6 +83,6 @@ export function sizeUpdate(bytes: number): Buffer {
   return out.subarray(0, writePrefixInteger(out, 0, 0x20, 5, bytes))
 }
 
-export function newDecoder(options: Partial<typeof LIMITS> = {}): HpackDecoder {
+export function newDecoder(options: Partial<HpackDecoderOptions> = {}): HpackDecoder {
   return new HpackDecoder({ ...LIMITS, ...options })
 }

@@ -9,7 +9,7 @@ function decodeParts(decoder: HpackDecoder, ...parts: Buffer[]): readonly string
 
 function blockOf(decoder: HpackDecoder, block: Buffer): FieldBlock {
   const decoded = decoder.decode(block, 0, block.length)
-  if (decoded === 'too-large') throw new Error('the list is above the limits')
+  if (typeof decoded === 'string') throw new Error('the list is above the limits')
   return decoded
 }
 
@@ -109,8 +109,44 @@ describe('the limits of a list', () => {
   })
 
   it('still lose the connection for what is broken behind them', () => {
+    // A reference to 0, one beyond the tables, a size update behind a field, a string that is cut off.
+    for (const broken of ['80', 'ff01', '20', '000161', '00016103', '0f7f00']) {
+      expect(() => decodeHex(newDecoder({ maxFields: 1 }), `8282${broken}`)).toThrow(HpackError)
+    }
+  })
+
+  it('go over what is not inserted, and read what is', () => {
     const decoder = newDecoder({ maxFields: 1 })
-    expect(() => decodeHex(decoder, '828280')).toThrow(HpackError)
+    const block = Buffer.concat([
+      indexed(2),
+      indexed(4),
+      literal('not-indexed', 'a', 'x'.repeat(300)),
+      literal('inserted', 'b', '2'),
+      indexed(62),
+      literal('never-indexed', 62, 'x', false),
+      literal('not-indexed', 4, 'y'),
+    ])
+    expect(decoder.decode(block, 0, block.length)).toBe('too-large')
+    expect(tableOf(decoder)).toEqual(['b', '2'])
+  })
+
+  it('give a list up that goes on to insert when it is too large', () => {
+    const inserted = (count: number): Buffer =>
+      Buffer.concat(Array.from({ length: count }, () => literal('inserted', 'a', 'b')))
+    const [most, more] = [inserted(20), inserted(21)]
+    expect(newDecoder({ maxFields: 9 }).decode(most, 0, most.length)).toBe('far-too-large')
+    expect(newDecoder({ maxFields: 10 }).decode(most, 0, most.length)).toBe('too-large')
+    expect(newDecoder({ maxFields: 10 }).decode(more, 0, more.length)).toBe('too-large')
+    const tooMany = inserted(22)
+    expect(newDecoder({ maxFields: 10 }).decode(tooMany, 0, tooMany.length)).toBe('far-too-large')
+  })
+
+  it('tell of each change of the table’s size', () => {
+    let updates = 0
+    const decoder = newDecoder({ onSizeUpdate: () => void updates++ })
+    decodeParts(decoder, sizeUpdate(0), sizeUpdate(4096), indexed(2))
+    decodeParts(decoder, indexed(2))
+    expect(updates).toBe(2)
   })
 
   it('hold a bomb: 60,000 references to an entry of 4 KB', () => {

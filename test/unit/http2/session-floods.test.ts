@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../src/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../src/options.ts'
-import { requestBlock, responseBlock } from '../../support/http2-fields.ts'
+import { indexedLiteral, requestBlock, responseBlock, tableSize } from '../../support/http2-fields.ts'
 import {
   continuation,
   data,
   FLAG,
   frame,
+  goaway,
   headers,
   ping,
   resetStream,
@@ -64,6 +65,56 @@ const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act][] = [
   ],
   ['maxIgnoredFramesPerSecond', 'ALTSVC', ROLES, rig => rig.receive(frame(0xa, 0, 0, Buffer.alloc(2)))],
   ['maxIgnoredFramesPerSecond', 'ORIGIN', ROLES, rig => rig.receive(frame(0xc, 0, 0))],
+  [
+    'maxIgnoredFramesPerSecond',
+    'acknowledgements of SETTINGS that nobody asked for',
+    ROLES,
+    rig => rig.receive(frame(TYPE.SETTINGS, FLAG.ACK, 0)),
+  ],
+  [
+    'maxIgnoredFramesPerSecond',
+    'answers to no PING of ours',
+    ROLES,
+    rig => rig.receive(ping('\0\0\0\0\0\0\0\x01', FLAG.ACK)),
+  ],
+  ['maxIgnoredFramesPerSecond', 'GOAWAY', ROLES, rig => rig.receive(goaway(0x7fffffff))],
+  [
+    'maxIgnoredFramesPerSecond',
+    'changes of the size of HPACK’s table',
+    ['server'],
+    (rig, index) => {
+      const id = 2 * index + 3
+      rig.receive(headers(id, Buffer.concat([tableSize(4096), requestBlock()]), END))
+      rig.streams.get(id)?.respond(200, NO_HEADERS, true)
+    },
+  ],
+  [
+    'maxIgnoredFramesPerSecond',
+    'HEADERS on a stream that we have reset',
+    ROLES,
+    rig => {
+      rig.stream(1).reset('CANCEL')
+      rig.receive(headers(1, rig.role === 'client' ? responseBlock() : requestBlock()))
+    },
+  ],
+  [
+    'maxIgnoredFramesPerSecond',
+    'resets of a stream that is over',
+    ['client'],
+    rig => {
+      rig.stream(1).reset('CANCEL')
+      rig.receive(resetStream(1, 'CANCEL'))
+    },
+  ],
+  [
+    'maxTinyWindowUpdatesPerSecond',
+    'credit for a stream that is over',
+    ROLES,
+    rig => {
+      rig.stream(1).reset('CANCEL')
+      rig.receive(windowUpdate(1, 100_000))
+    },
+  ],
   [
     'maxIgnoredFramesPerSecond',
     'PRIORITY_UPDATE',
@@ -146,6 +197,40 @@ describe('maxSettingsPerSecond', () => {
     rig.receive(settings())
     expect(rig.frames().at(-1)).toMatch(/ENHANCE_YOUR_CALM$/)
     expect(rig.log()).toContain('defence maxSettingsPerSecond')
+  })
+})
+
+describe('maxIgnoredFramesPerSecond', () => {
+  it.each([
+    ['ORIGIN', 0xc],
+    ['ALTSVC', 0xa],
+  ])('counts %s once more for each 256 bytes', (_, type) => {
+    const rig = opened('client', { maxIgnoredFramesPerSecond: PER_SECOND })
+    rig.receive(frame(type, 0, 0, Buffer.alloc(29 * 256)))
+    expect(isAlive(rig)).toBe(true)
+    rig.receive(frame(type, 0, 0))
+    expect(rig.frames().at(-1)).toMatch(/ENHANCE_YOUR_CALM$/)
+  })
+
+  it.each(ROLES)('does not count the answers that a %s has asked for', role => {
+    const rig = opened(role, { maxIgnoredFramesPerSecond: 1 })
+    rig.receive(frame(TYPE.SETTINGS, FLAG.ACK, 0))
+    for (let i = 0; i < 100; i++) {
+      rig.session.ping()
+      rig.receive(ping('\0\0\0\0\0\0\0\x01', FLAG.ACK))
+    }
+    expect(isAlive(rig)).toBe(true)
+    expect(rig.log().filter(line => line === 'pong')).toHaveLength(100)
+  })
+})
+
+describe('a head that goes on to insert when it is too large', () => {
+  it.each(ROLES)('ends the connection of a %s', role => {
+    const rig = opened(role, {})
+    const insertions = Array.from({ length: 600 }, () => indexedLiteral('a', 'b'))
+    rig.receive(headers(role === 'client' ? 1 : 3, Buffer.concat(insertions)))
+    expect(rig.frames().at(-1)).toMatch(/^GOAWAY \d+ ENHANCE_YOUR_CALM$/)
+    expect(rig.log()).toContain('defence maxHeaderCount')
   })
 })
 

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream'
 import type { TransportError } from '../../../src/errors.ts'
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
+import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import { Http1Session } from '../../../src/ingress/http1-session.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
@@ -87,6 +88,7 @@ export class FakeClient {
       clock: this.clock,
       stats: this.stats,
       observer: event => this.events.push(event),
+      flooders: new FlooderTable(DEFAULT_INGRESS_LIMITS),
       scheme: 'http',
       proxyName: 'middlemile',
       handler: exchange => {

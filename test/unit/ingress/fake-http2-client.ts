@@ -1,5 +1,6 @@
 import type { TransportError } from '../../../src/errors.ts'
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
+import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import { Http2Session } from '../../../src/ingress/http2-session.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
@@ -47,6 +48,7 @@ export class FakeHttp2Client {
       clock: this.clock,
       stats: this.stats,
       observer: event => this.events.push(event),
+      flooders: new FlooderTable(ingressLimits()),
       scheme: 'http',
       proxyName: 'middlemile',
       handler: exchange => {

@@ -2,10 +2,12 @@ import type { TransportError } from '../../../src/errors.ts'
 import type { HeaderList } from '../../../src/headers.ts'
 import { createSession } from '../../../src/http3/create-session.ts'
 import type { Session } from '../../../src/http3/session.ts'
+import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import { type Http3IngressLimitsInput, http3IngressLimits } from '../../../src/ingress/http3-limits.ts'
 import { Http3Session } from '../../../src/ingress/http3-session.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
+import { ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import type { SessionEnd } from '../../../src/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/multiplex/message-head.ts'
@@ -99,6 +101,7 @@ export class FakeHttp3Client {
       clock,
       stats: this.stats,
       observer: event => this.events.push(event),
+      flooders: new FlooderTable(ingressLimits()),
       scheme: 'https',
       proxyName: 'middlemile',
       handler: exchange => {

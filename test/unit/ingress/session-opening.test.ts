@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
+import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
@@ -21,6 +22,7 @@ function open(limits: IngressLimitsInput = {}) {
     clock,
     stats,
     observer: () => {},
+    flooders: new FlooderTable(ingressLimits()),
     scheme: 'http',
     proxyName: 'middlemile',
     handler: (exchange: IngressExchange) => {
