@@ -40,6 +40,11 @@ export class InitialWindow {
     return this.#isNarrow
   }
 
+  /** The peer has acknowledged all our SETTINGS. */
+  get isAcknowledged(): boolean {
+    return this.#isAcknowledged
+  }
+
   onAcknowledged(): void {
     this.#isAcknowledged = true
   }

@@ -84,6 +84,10 @@ export class ReceiveSide {
     return this.#initialWindow.bytes
   }
 
+  get isAcknowledged(): boolean {
+    return this.#initialWindow.isAcknowledged
+  }
+
   onSettingsAcknowledged(): void {
     this.#slackBytes = 0
     this.#initialWindow.onAcknowledged()
