@@ -1,5 +1,8 @@
 import type { Protocol } from './protocol.ts'
 import type { SelectOptions } from './select-options.ts'
+import type { SocketOptions } from './socket-options.ts'
+
+export { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from './socket-options.ts'
 
 /**
  * Every limit and timeout of the transport, with its default. The table in README.md is made from this file by a test.
@@ -161,6 +164,11 @@ export interface Http2Options {
   maxStreamWindowBytes: number
   /** The window of the connection as a whole. */
   connectionWindowBytes: number
+  /**
+   * What a stream may send before its reader takes any of it, while readers of the connection stall: as soon as a part in 64 of `maxBufferedBytes` is held
+   * for them, and until half of that is left. Then no stream that stalls grows, and the others grow less. 0: as ever.
+   */
+  stalledWindowBytes: number
   /** What a connection may hold for readers that sleep. Beyond it no more credit is given, and all its streams wait. */
   maxBufferedBytes: number
   /** What a connection takes for writing before its producers have to wait. */
@@ -205,6 +213,7 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   streamWindowBytes: 262_144,
   maxStreamWindowBytes: 8_388_608,
   connectionWindowBytes: 16_777_216,
+  stalledWindowBytes: 32_768,
   maxBufferedBytes: 67_108_864,
   writeAheadBytes: 131_072,
   maxFrameBytes: 16_384,
@@ -387,45 +396,6 @@ export interface TlsOptions {
   groups?: string
   /** TLS session resumption. Default true. */
   resumption?: boolean
-}
-
-/**
- * TCP sockets towards an origin. All but the first need native calls (native-notes/socket-options.md); where they cannot be made, `explain` says so and
- * the system's own values hold. The first three follow `liveness` where they are not given: half of `intervalMs` + `timeoutMs` of silence, and two probes a
- * quarter of it apart, in whole seconds. What these take in all is the bound for a peer that acknowledges nothing of what was sent, too: who watches for
- * that is the transport itself, since TCP_USER_TIMEOUT would end connections whose peer lives and takes nothing.
- */
-export interface SocketOptions {
-  /** Silence before the first keepalive probe, in whole seconds (the nearest, and one at least); 0 switches keepalive off. */
-  keepAliveDelayMs: number
-  /** From one keepalive probe to the next, likewise. 0: Node's, which is one second. */
-  keepAliveIntervalMs: number
-  /** Keepalive probes without an answer that end the connection. 0: Node's, which is ten. */
-  keepAliveProbes: number
-  /**
-   * How long what was sent may stay unacknowledged, or a peer take nothing although it answers, before the kernel gives the connection up
-   * (TCP_USER_TIMEOUT). With it the kernel counts no keepalive probes, and the transport leaves the watch to the kernel. 0: not set.
-   */
-  userTimeoutMs: number
-  /**
-   * The longest pause before something is sent again, or a peer that takes nothing is asked again (TCP_RTO_MAX_MS, Linux 6.15 and later; 1,000 to
-   * 120,000, and what is less is refused). Not given: a quarter of what keepalive takes in all. 0: the system's, two minutes.
-   */
-  retransmitMaxMs: number
-  /** What the kernel takes for sending beyond what is under way (TCP_NOTSENT_LOWAT): less means fresher priorities, more means fewer wake-ups. 0: the system's. */
-  notSentLowWaterBytes: number
-  /** The congestion control by name (`cubic`, `bbr`, `reno`), where the kernel has it and permits it. Empty: the system's. */
-  congestionControl: string
-}
-
-export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
-  keepAliveDelayMs: 10_000,
-  keepAliveIntervalMs: 5_000,
-  keepAliveProbes: 2,
-  userTimeoutMs: 0,
-  retransmitMaxMs: 5_000,
-  notSentLowWaterBytes: 0,
-  congestionControl: '',
 }
 
 /** What may differ from origin to origin. */

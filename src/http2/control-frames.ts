@@ -42,7 +42,6 @@ export class ControlFrames {
   readonly #core: SessionCore
   readonly #heads: InboundHeads
   readonly #host: ControlHost
-  #isAcknowledged = false
 
   constructor(core: SessionCore, heads: InboundHeads, host: ControlHost) {
     this.#core = core
@@ -76,12 +75,10 @@ export class ControlFrames {
     if ((flags & ACK) !== 0) {
       if (end > start)
         throw new ConnectionFault('FRAME_SIZE_ERROR', 'an acknowledgement of SETTINGS with settings')
-      // We send SETTINGS once.
-      if (this.#isAcknowledged) {
+      if (core.receiving.isAcknowledged) {
         core.guard.count('maxIgnoredFramesPerSecond', core.now)
         return
       }
-      this.#isAcknowledged = true
       core.deadlines.met('acknowledgement')
       core.receiving.onSettingsAcknowledged()
       this.#heads.onSettingsAcknowledged()

@@ -254,7 +254,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       this,
       events,
       core.sending.initialWindow,
-      core.options.streamWindowBytes,
+      core.receiving.initialWindowBytes,
     )
     stream.firstFrameAt = stream.lastFrameAt = firstFrameAt
     if (request.method === 'HEAD') stream.isHead = true
@@ -454,6 +454,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   #settle(): void {
     const core = this.#core
     if (this.#isReceiving) return
+    if (!core.isEnded) core.adjustWindows()
     if ((this.#isDraining || this.#isPeerLeaving) && !core.isEnded && core.table.size === 0) {
       if (core.role === 'client' || this.#isPeerLeaving || this.#isFinalGoawaySent)
         core.end({ code: 'NO_ERROR', message: '', cause: 'local' })

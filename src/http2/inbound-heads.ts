@@ -120,7 +120,7 @@ export class InboundHeads {
         this.#host,
         NO_EVENTS,
         core.sending.initialWindow,
-        core.options.streamWindowBytes,
+        core.receiving.initialWindowBytes,
       )
       stream.hasHead = true
       stream.isTunnel = head.method === 'CONNECT'

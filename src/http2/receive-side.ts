@@ -2,6 +2,7 @@ import { ChunkQueue } from '../chunk-queue.ts'
 import type { Http2Options } from '../options.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { ConnectionFault, StreamFault } from './http2-error.ts'
+import { InitialWindow, STALL_PARTS } from './initial-window.ts'
 import type { OutputQueue } from './output-queue.ts'
 import { WindowTuner } from './window-tuner.ts'
 
@@ -20,15 +21,29 @@ const BULK_WINDOW_BYTES = 1_048_576
 const MIN_CREDIT_BYTES = 16_384
 
 /**
- * The credit that we give. A stream gets back what its reader took, so that a reader who sleeps stops its own stream, which holds one window
- * at the most. The connection gets back what arrived, taken or not, so that no sleeper stops the others: until what is held
+ * The windows of all streams together may grow to this part of `maxBufferedBytes`: what was once given to a stream whose reader then stalls
+ * cannot be taken back.
+ */
+const GROWTH_PARTS = 8
+
+/** What the receive side needs of its session. */
+export interface ReceiveHost {
+  /** Sends the PING of a bandwidth sample; its answer is told by onSamplePong. */
+  sendSample(): void
+  streamCount(): number
+}
+
+/**
+ * The credit that we give. A stream gets back what its reader took, so that a reader who stalls stops its own stream, which holds one window
+ * at the most; while many stall that is a small one (see InitialWindow). The connection gets back what arrived, taken or not, so that no sleeper stops the others: until what is held
  * and what may still come reach `maxBufferedBytes`. Then it gets back what readers take, and everybody waits: the price of a bound on memory.
  */
 export class ReceiveSide {
   readonly #output: OutputQueue
   readonly #options: Http2Options
-  readonly #sendSample: () => void
+  readonly #host: ReceiveHost
   readonly #tuner: WindowTuner
+  readonly #initialWindow: InitialWindow
   /** What the peer may still send on the connection. */
   #window = INITIAL_WINDOW
   #windowTarget: number
@@ -37,11 +52,11 @@ export class ReceiveSide {
   /** The peer may not know our initial window yet, and use the RFC's. */
   #slackBytes: number
 
-  /** `sendSample` sends the PING of a bandwidth sample; its answer is told by onSamplePong. */
-  constructor(output: OutputQueue, options: Http2Options, sendSample: () => void) {
+  constructor(output: OutputQueue, options: Http2Options, host: ReceiveHost) {
     this.#output = output
     this.#options = options
-    this.#sendSample = sendSample
+    this.#host = host
+    this.#initialWindow = new InitialWindow(options)
     this.#windowTarget = Math.max(options.connectionWindowBytes, INITIAL_WINDOW)
     this.#tuner = new WindowTuner(options.streamWindowBytes, options.maxStreamWindowBytes)
     this.#slackBytes = Math.max(0, INITIAL_WINDOW - options.streamWindowBytes)
@@ -64,8 +79,34 @@ export class ReceiveSide {
     this.#window += increment
   }
 
+  /** What a stream begins with. */
+  get initialWindowBytes(): number {
+    return this.#initialWindow.bytes
+  }
+
+  get isAcknowledged(): boolean {
+    return this.#initialWindow.isAcknowledged
+  }
+
   onSettingsAcknowledged(): void {
     this.#slackBytes = 0
+    this.#initialWindow.onAcknowledged()
+  }
+
+  /**
+   * Narrows or widens the windows of all streams as what is held asks for, below zero if need be (RFC 9113 6.9.2). Answers whether they have changed, so
+   * that the peer is to be told by SETTINGS.
+   */
+  adjustInitialWindow(streams: () => Iterable<ActiveStream>, now: number): boolean {
+    const difference = this.#initialWindow.adjust(this.#heldMemoryBytes, now)
+    if (difference === 0) return false
+    // Until it acknowledges, the peer may send what the wider window lets it.
+    this.#slackBytes = Math.max(0, -difference)
+    for (const stream of streams()) {
+      stream.receiveWindow += difference
+      stream.windowTarget += difference
+    }
+    return true
   }
 
   /** A DATA frame came: `bytes` with its padding. */
@@ -90,15 +131,34 @@ export class ReceiveSide {
     if (stream.uncreditedBytes * 2 < stream.windowTarget) return
     // Nothing more can come: credit would be wasted, and on a closed stream an error.
     if (stream.state !== 'open' && stream.state !== 'halfClosedLocal') return
-    if (this.#tuner.wantsSample(now)) this.#sendSample()
+    const most = this.#mostOf(stream)
+    if (stream.windowTarget > most && !this.#shrink(stream, most)) return
+    if (this.#tuner.wantsSample(now)) this.#host.sendSample()
     // A stream that carries bulk gets a window in which credit is rare, however short the round trip is.
-    const roomy = Math.min(stream.windowTarget * 2, BULK_WINDOW_BYTES, this.#options.maxStreamWindowBytes)
-    const target = Math.max(stream.windowTarget, roomy, this.#tuner.targetBytes)
+    const roomy = Math.min(stream.windowTarget * 2, BULK_WINDOW_BYTES)
+    const target = Math.max(stream.windowTarget, Math.min(most, Math.max(roomy, this.#tuner.targetBytes)))
     const increment = stream.uncreditedBytes + target - stream.windowTarget
     stream.windowTarget = target
     stream.uncreditedBytes = 0
     stream.receiveWindow += increment
     this.#output.putWindowUpdate(stream.id, increment)
+  }
+
+  /** How large the window of a stream may be, whose reader takes what comes. */
+  #mostOf(stream: ActiveStream): number {
+    const { maxBufferedBytes, maxStreamWindowBytes } = this.#options
+    const { isNarrow, bytes } = this.#initialWindow
+    if (isNarrow && (stream.isPaused || stream.heldBytes > 0)) return bytes
+    const parts = (isNarrow ? STALL_PARTS : GROWTH_PARTS) * Math.max(1, this.#host.streamCount())
+    return Math.max(bytes, Math.min(maxStreamWindowBytes, Math.floor(maxBufferedBytes / parts)))
+  }
+
+  /** Takes what the reader took off a window that is too large, in place of giving it back. True: there is something left to give. */
+  #shrink(stream: ActiveStream, most: number): boolean {
+    const excess = Math.min(stream.uncreditedBytes, stream.windowTarget - most)
+    stream.windowTarget -= excess
+    stream.uncreditedBytes -= excess
+    return stream.uncreditedBytes * 2 >= stream.windowTarget
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Http2Options } from '../options.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 import { FloodGuard } from './flood-guard.ts'
-import { GOAWAY, RST_STREAM } from './frame-table.ts'
+import { GOAWAY, RST_STREAM, SETTINGS } from './frame-table.ts'
 import { encodeGoaway } from './goaway.ts'
 import { HeadWriter } from './head-writer.ts'
 import { ConnectionFault, type StreamFault } from './http2-error.ts'
@@ -18,7 +18,7 @@ import { SendSide } from './send-side.ts'
 import type { SessionOptions } from './session.ts'
 import { SessionDeadlines } from './session-deadlines.ts'
 import type { SessionEvents } from './session-events.ts'
-import { INITIAL_SETTINGS, type PeerSettings } from './settings.ts'
+import { encodeInitialWindow, INITIAL_SETTINGS, type PeerSettings } from './settings.ts'
 import { nextStreamState } from './stream-state.ts'
 import { StreamTable } from './stream-table.ts'
 
@@ -60,7 +60,16 @@ export class SessionCore {
       sendTrailers: (stream, trailers) => this.#sendTrailers(stream, trailers),
       onSentEnd: stream => this.onSentEnd(stream),
     })
-    this.receiving = new ReceiveSide(this.output, options, () => putPing(this.output, 'sample'))
+    this.receiving = new ReceiveSide(this.output, options, {
+      sendSample: () => putPing(this.output, 'sample'),
+      streamCount: () => this.table.size,
+    })
+  }
+
+  /** To be called when something was held, or taken of it. */
+  adjustWindows(): void {
+    if (!this.receiving.adjustInitialWindow(() => this.table.all(), this.now)) return
+    this.output.putFrame(SETTINGS, 0, 0, encodeInitialWindow(this.receiving.initialWindowBytes))
   }
 
   /** A frame is about to be put out that only answers the peer: one that never reads must not make us gather them. */

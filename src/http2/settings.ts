@@ -166,3 +166,11 @@ export function encodeSettings(settings: Partial<PeerSettings>): Buffer {
   }
   return payload.subarray(0, pos)
 }
+
+/** The payload of SETTINGS that change the window that streams start with, and nothing else. */
+export function encodeInitialWindow(bytes: number): Buffer {
+  const payload = Buffer.alloc(SETTING_BYTES)
+  payload.writeUInt16BE(0x4)
+  payload.writeUInt32BE(bytes, 2)
+  return payload
+}

@@ -20,6 +20,8 @@ export interface ExchangeHost {
   readonly localPort: number
   /** Asked when the head is written: whether the connection goes on after this exchange. The session holds itself to its answer. */
   decideKeepAlive(isDelimitedByClose: boolean): boolean
+  /** The client has more to take than we like: it is told to the exchange when it has. */
+  onBacklog(): void
   onResponseEnded(): void
   /** The response cannot be completed: the client must see that it is not whole. */
   onResponseBroken(isDelimitedByClose: boolean): void
@@ -162,6 +164,7 @@ export class Http1Exchange implements IngressExchange {
       output.addChunk(chunk, keep)
     }
     if (!output.hasBacklog) return true
+    if (!this.#wantsDrain) this.#host.onBacklog()
     this.#wantsDrain = true
     return false
   }

@@ -23,6 +23,9 @@ import { SocketOutput } from './socket-output.ts'
  */
 type Phase = 'idle' | 'head' | 'body' | 'answering' | 'closing' | 'upgraded' | 'closed'
 
+/** A client that takes longer for what waits for it is one whose memory is its own: see SocketOutput. */
+const SLOW_DRAIN_MS = 50
+
 /**
  * The server side of one HTTP/1.1 connection. One request is read at a time; what a client sends ahead of its answer (a pipelined
  * request) waits, unread but for one piece, until that answer was given and taken. It ends with the connection half closed for a
@@ -53,6 +56,7 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
   #requests = 0
   /** Of the body that nobody wants, or of what came while closing. */
   #discardedBytes = 0
+  #backlogSince = 0
   #socketError: Error | undefined
 
   constructor(socket: SessionSocket, context: SessionContext) {
@@ -105,7 +109,12 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     else this.#end(new TransportError('MM_CLIENT_GONE', `the client closed the connection within a request`))
   }
 
+  onBacklog(): void {
+    this.#backlogSince = this.#context.clock.now()
+  }
+
   #receiveDrain(): void {
+    this.output.isSlow = this.#context.clock.now() - this.#backlogSince > SLOW_DRAIN_MS
     this.#exchange?.receiveDrain()
     if (this.#phase === 'idle') this.#work()
   }

@@ -63,8 +63,11 @@ export interface IngressListener {
   close(): Promise<void>
 }
 
-/** How much of a response a socket takes before its exchange is asked to wait: one read of the origin's socket. */
-const WRITE_AHEAD_BYTES = 65_536
+/**
+ * How much of a response a socket takes before its exchange is asked to wait, which is what a client that stalls makes it hold. TLS takes at least one
+ * read of the origin's socket, since it never writes at once.
+ */
+const WRITE_AHEAD_BYTES = { plain: 16_384, tls: 65_536 }
 
 /**
  * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with MM_INVALID_ARGUMENT when `fastOpen` is
@@ -150,7 +153,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   const socketOptions = {
     allowHalfOpen: true,
     noDelay: true,
-    highWaterMark: WRITE_AHEAD_BYTES,
+    highWaterMark: options.tls === undefined ? WRITE_AHEAD_BYTES.plain : WRITE_AHEAD_BYTES.tls,
     // Finds who has vanished while nothing is sent: after an upgrade nothing else would. Half of the bound, then Node's ten probes a second apart.
     keepAlive: boundMs > 0,
     keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below a second Node leaves it to the system, which waits two hours

@@ -26,6 +26,7 @@ const CRLF = Buffer.from(CHUNK_END, 'latin1')
  *   gets its memory back: a copy within the cache, no allocation), or
  * - exchanged for `keep(chunk)` before the write, when the socket is behind or encrypts, where the memory stays in use after the
  *   write: then keep's choice, to copy or to give the read buffer away, is the cheaper one.
+ * What a client that stalls has not taken is never in the arena, but for what was written before it did: a few bytes would hold a whole block.
  * The arena's memory is given back only when writableLength is 0 after the write.
  */
 export class SocketOutput {
@@ -41,6 +42,8 @@ export class SocketOutput {
   #writtenBytes = 0
   #isTickQueued = false
   #tickListener: TickEndListener | undefined
+  /** Its client took long to take what waited for it the last time. */
+  isSlow = false
 
   /** `onBehind` is called when the socket did not take everything at once. */
   constructor(socket: Duplex, isDeferred: boolean, onBehind: () => void) {
@@ -75,6 +78,14 @@ export class SocketOutput {
 
   /** Text of one byte per character. */
   addText(text: string): void {
+    if (this.#holdsMemory) {
+      this.flush()
+      if (this.#socket.writable) this.#socket.write(Buffer.from(text, 'latin1'))
+      this.#addedBytes += text.length
+      this.#writtenBytes = this.#addedBytes
+      if (this.#socket.writableLength > 0) this.#onBehind()
+      return
+    }
     const at = this.#room(text.length)
     this.#block.write(text, at, 'latin1')
   }
@@ -111,10 +122,16 @@ export class SocketOutput {
       return
     }
     this.#socket.cork()
-    this.addText(prefix)
-    this.flush()
-    this.#socket.write(keep(chunk))
-    this.#socket.write(CRLF)
+    if (this.#holdsMemory && length <= SMALL_BYTES) {
+      this.flush()
+      this.#socket.write(Buffer.concat([Buffer.from(prefix, 'latin1'), chunk, CRLF]))
+      this.#addedBytes += prefix.length
+    } else {
+      this.addText(prefix)
+      this.flush()
+      this.#socket.write(keep(chunk))
+      this.#socket.write(CRLF)
+    }
     this.#addedBytes += length + CRLF.length
     this.#uncork()
   }
@@ -153,9 +170,15 @@ export class SocketOutput {
     if (this.#socket.writableLength > 0) this.#onBehind()
   }
 
+  /** What is written now stays in memory until its client takes it. */
+  get #holdsMemory(): boolean {
+    return this.isSlow || (!this.#isDeferred && this.#socket.writableLength > 0)
+  }
+
   #isCopied(length: number): boolean {
+    if (this.#holdsMemory) return false
     if (length <= SMALL_BYTES) return true
-    return length <= COPY_BYTES && !this.#isDeferred && this.#socket.writableLength === 0
+    return length <= COPY_BYTES && !this.#isDeferred
   }
 
   #flushIfLarge(): void {

@@ -10,6 +10,7 @@ export const HTTP2_RANGES: OptionRanges<Http2Options> = {
   maxConcurrentStreams: { min: 1, max: MAX_WINDOW }, // stream ids are 31 bits
   streamWindowBytes: { min: 1, max: MAX_WINDOW },
   maxStreamWindowBytes: { min: 1, max: MAX_WINDOW },
+  stalledWindowBytes: { min: 0, max: MAX_WINDOW },
   connectionWindowBytes: { min: 65_535, max: MAX_WINDOW }, // it starts there and can only be raised (RFC 9113 6.9.2)
   maxFrameBytes: { min: 16_384, max: 16_777_215 }, // RFC 9113 6.5.2
   headerTableBytes: { min: 0, max: MAX_UINT32 },

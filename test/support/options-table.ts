@@ -35,7 +35,12 @@ const GROUPS: readonly Group[] = [
     constant: 'DEFAULT_LIVENESS_OPTIONS',
     group: 'liveness',
   },
-  { file: OPTIONS, type: 'SocketOptions', constant: 'DEFAULT_SOCKET_OPTIONS', group: 'socket' },
+  {
+    file: 'src/socket-options.ts',
+    type: 'SocketOptions',
+    constant: 'DEFAULT_SOCKET_OPTIONS',
+    group: 'socket',
+  },
   { file: 'src/global-limits.ts', type: 'GlobalLimits', constant: 'DEFAULT_GLOBAL_LIMITS', group: 'global' },
   { file: OPTIONS, type: 'TicketStoreOptions', constant: 'DEFAULT_TICKET_STORE_OPTIONS', group: 'tickets' },
   {

@@ -1,11 +1,4 @@
-import {
-  type Clock,
-  type Origin,
-  type OriginLoad,
-  type Timer,
-  type Transport,
-  TransportError,
-} from '../../index.ts'
+import { type Clock, type Origin, type OriginLoad, type Transport, TransportError } from '../../index.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import type { BufferOptions } from './buffer-options.ts'
 import { ResponseBuffer } from './response-buffer.ts'
@@ -52,7 +45,7 @@ export class StalledReaders {
   readonly #paused = new Map<StalledExchange, number>()
   /** Since when they stall, by origin; the longest first. */
   readonly #stalled = new Map<string, Map<StalledExchange, number>>()
-  #timer: Timer | undefined
+  #isArmed = false
   #bufferedResponses = 0
   #endedReaders = 0
 
@@ -117,8 +110,10 @@ export class StalledReaders {
   }
 
   #arm(): void {
-    this.#timer ??= this.#parts.clock.setTimer(STALL_CHECK_MS, () => {
-      this.#timer = undefined
+    if (this.#isArmed) return
+    this.#isArmed = true
+    this.#parts.clock.setTimer(STALL_CHECK_MS, () => {
+      this.#isArmed = false
       this.#check()
       if (this.#paused.size > 0 || this.#stalled.size > 0) this.#arm()
     })

@@ -16,7 +16,7 @@ function make(options: Partial<Http2Options> = {}): {
 } {
   const all = { ...DEFAULT_HTTP2_OPTIONS, ...options }
   const output = new OutputQueue()
-  const side = new ReceiveSide(output, all, () => {})
+  const side = new ReceiveSide(output, all, { sendSample() {}, streamCount: () => 1 })
   return {
     side,
     stream: new ActiveStream(1, host, events, 65_535, all.streamWindowBytes),
