@@ -15,32 +15,35 @@ function holdUp(ms: number): void {
   while (performance.now() < until);
 }
 
-describe.skipIf(missing !== undefined)('an event loop that is late, and an origin that closes after 50 ms', () => {
-  let nginx: Nginx
-  beforeAll(async () => {
-    nginx = await startNginx({ http2: true, keepaliveTimeout: `${KEEP_ALIVE_MS}ms` })
-  })
-  afterAll(() => nginx?.stop())
-
-  it.each<[string, () => { url: string; options: OriginOptions }]>([
-    ['HTTP/1.1', () => ({ url: nginx.plainUrl, options: { protocols: ['http/1.1'] } })],
-    ['HTTP/1.1 over TLS', () => ({ url: nginx.url, options: { protocols: ['http/1.1'] } })],
-    ['HTTP/2', () => ({ url: nginx.h2cUrl, options: { protocols: ['h2'] } })],
-    ['HTTP/2 over TLS', () => ({ url: nginx.url, options: { protocols: ['h2'] } })],
-  ])('fail no POST over %s, and send none twice', async (_name, where) => {
-    const { url, options } = where()
-    await using transport = createTransport({
-      defaults: { ...options, tls: { ca: nginx.certificates.ca }, pool: { maxConnections: CONNECTIONS } },
+describe.skipIf(missing !== undefined)(
+  'an event loop that is late, and an origin that closes after 50 ms',
+  () => {
+    let nginx: Nginx
+    beforeAll(async () => {
+      nginx = await startNginx({ http2: true, keepaliveTimeout: `${KEEP_ALIVE_MS}ms` })
     })
-    const before = (await nginx.counters()).requests
-    for (let round = 0; round < ROUNDS; round += 1) {
-      await send(transport, { url: `${url}/1k`, method: 'GET' })
-      holdUp(3 * KEEP_ALIVE_MS)
-      await send(transport, { url: `${url}/sink`, method: 'POST', body: 'pay' })
-    }
-    expect((await nginx.counters()).requests - before).toBe(2 * ROUNDS * CONNECTIONS)
-  })
-})
+    afterAll(() => nginx?.stop())
+
+    it.each<[string, () => { url: string; options: OriginOptions }]>([
+      ['HTTP/1.1', () => ({ url: nginx.plainUrl, options: { protocols: ['http/1.1'] } })],
+      ['HTTP/1.1 over TLS', () => ({ url: nginx.url, options: { protocols: ['http/1.1'] } })],
+      ['HTTP/2', () => ({ url: nginx.h2cUrl, options: { protocols: ['h2'] } })],
+      ['HTTP/2 over TLS', () => ({ url: nginx.url, options: { protocols: ['h2'] } })],
+    ])('fail no POST over %s, and send none twice', async (_name, where) => {
+      const { url, options } = where()
+      await using transport = createTransport({
+        defaults: { ...options, tls: { ca: nginx.certificates.ca }, pool: { maxConnections: CONNECTIONS } },
+      })
+      const before = (await nginx.counters()).requests
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await send(transport, { url: `${url}/1k`, method: 'GET' })
+        holdUp(3 * KEEP_ALIVE_MS)
+        await send(transport, { url: `${url}/sink`, method: 'POST', body: 'pay' })
+      }
+      expect((await nginx.counters()).requests - before).toBe(2 * ROUNDS * CONNECTIONS)
+    })
+  },
+)
 
 /** One on each connection; all are answered. */
 async function send(

@@ -50,11 +50,14 @@ describe('bindSocketCalls', () => {
     })
   })
 
-  it.each(['setsockopt', 'getsockopt', 'socket', 'close', 'recv'])('says that the C library has no %s', name => {
-    expect(new FakeLibrary().bind(name)).toEqual({
-      unavailable: `the C library lacks a call: Cannot find function '${name}' in shared library`,
-    })
-  })
+  it.each(['setsockopt', 'getsockopt', 'socket', 'close', 'recv'])(
+    'says that the C library has no %s',
+    name => {
+      expect(new FakeLibrary().bind(name)).toEqual({
+        unavailable: `the C library lacks a call: Cannot find function '${name}' in shared library`,
+      })
+    },
+  )
 
   it('says so when it cannot be loaded', () => {
     const ffi = {
