@@ -282,7 +282,7 @@ export interface QuicOptions {
    */
   unresponsiveMs: number
   /**
-   * Client role: nothing came for three probe timeouts, and for this long at the least, or what was sent is not acknowledged in time: a request that cannot be
+   * Client role: nothing came for a probe timeout, and for this long at the least, or what was sent is not acknowledged in time: a request that cannot be
    * sent again waits for an answer to a PING first, which costs a round trip. 0: it goes at once.
    */
   doubtMs: number

@@ -1,7 +1,7 @@
 const NEVER = Number.POSITIVE_INFINITY
 
 /** Probe timeouts without a packet. */
-export const PROBE_TIMEOUTS = 3
+const PROBE_TIMEOUTS = 3
 /** What is asked meanwhile: with 5 % of losses each way all of it is lost once in 10^5 times. */
 const MIN_ASKS = 4
 /** A timer that is late by more was held up with everything else in this process: what came meanwhile has not been read yet. */

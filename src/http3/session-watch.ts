@@ -1,5 +1,5 @@
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
-import { AnswerDue, PROBE_TIMEOUTS } from './answer-due.ts'
+import { AnswerDue } from './answer-due.ts'
 import { StreamFault } from './http3-error.ts'
 import type { InboundMessages } from './inbound-messages.ts'
 import type { SessionCore } from './session-core.ts'
@@ -47,7 +47,7 @@ export class SessionWatch {
   /** What had come at the last turn, and when that was. */
   #seenBytes = 0
   #heardAt: number
-  #ptoMs = 3 * INITIAL_RTT_MS + ACK_DELAY_MS
+  #ptoMs = 0
   #ptoUntil = -NEVER
   /** The packets that had come when a ping was asked for. */
   #pingedAt: number | undefined
@@ -73,10 +73,9 @@ export class SessionWatch {
   /** The peer may be gone, for all that we know: see QuicOptions.doubtMs. */
   isInDoubt(now: number): boolean {
     if (this.#doubtMs === 0 || !this.#core.quic.isEstablished) return false
-    return (
-      this.#answer.isInDoubt ||
-      now - this.#heardAt >= Math.max(this.#doubtMs, PROBE_TIMEOUTS * this.#ptoMs)
-    )
+    if (this.#answer.isInDoubt) return true
+    const silentMs = now - this.#heardAt
+    return silentMs >= this.#doubtMs && silentMs >= this.#probeTimeoutMs(now)
   }
 
   start(): void {
@@ -196,13 +195,17 @@ export class SessionWatch {
   }
 
   #expectAnswer(): void {
-    const { quic, now } = this.#core
+    const { now } = this.#core
+    this.#answer.onSent(this.#probeTimeoutMs(now), now)
+  }
+
+  /** The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not tell it later. */
+  #probeTimeoutMs(now: number): number {
     if (now >= this.#ptoUntil) {
-      // The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not tell it later.
-      this.#ptoMs = 3 * (quic.stats().rttMs || INITIAL_RTT_MS) + ACK_DELAY_MS
+      this.#ptoMs = 3 * (this.#core.quic.stats().rttMs || INITIAL_RTT_MS) + ACK_DELAY_MS
       this.#ptoUntil = now + ROUND_TRIP_EVERY_MS
     }
-    this.#answer.onSent(this.#ptoMs, now)
+    return this.#ptoMs
   }
 
   #checkAnswer(): void {

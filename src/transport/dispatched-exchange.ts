@@ -39,7 +39,9 @@ import { withAltUsed } from './with-alt-used.ts'
  * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy beside it; the first of the two that answers
  * becomes the exchange, and whatever the other one still says is not heard.
  */
-export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange, PathUser {
+export class DispatchedExchange
+  implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange, PathUser
+{
   readonly #entry: OriginEntry
   /** Changes when it is sent again: it does not leave in early data twice. */
   #request: ExchangeRequest

@@ -110,8 +110,10 @@ export class Rescue implements AwaitedAnswer, SecondTryJudge {
   #sendAgain(now: number): boolean {
     const { entry, path, lane, fallback } = this.#parts
     const { retryBudget } = entry
-    if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now))) this.#send(fallback, false) // 1
-    else if (path.isUnresponsive && (this.#tries === 0 || retryBudget.withdraw(now))) this.#send(lane, true) // 2
+    if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now)))
+      this.#send(fallback, false) // 1
+    else if (path.isUnresponsive && (this.#tries === 0 || retryBudget.withdraw(now)))
+      this.#send(lane, true) // 2
     else return false
     return true
   }

@@ -12,6 +12,8 @@ export interface RelayedCaddy extends AsyncDisposable {
   readonly url: string
   /** What its clients have to trust. */
   readonly ca: string
+  /** Another process in its place, behind the same relays. */
+  restart(signal?: NodeJS.Signals): Promise<void>
 }
 
 /** `tcpDelayMs`: what TCP takes longer in each direction, so that HTTP/3 is the better choice. `extraSite`: see CaddyOptions. */
@@ -29,6 +31,7 @@ export async function startRelayedCaddy(
     udp,
     url: `https://localhost:${port}`,
     ca: caddy.certificates.ca,
+    restart: signal => caddy.restart(signal),
     async [Symbol.asyncDispose]() {
       await udp[Symbol.asyncDispose]()
       await tcp[Symbol.asyncDispose]()

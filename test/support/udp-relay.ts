@@ -57,7 +57,7 @@ export class UdpRelay implements AsyncDisposable {
   readonly conditions: Readonly<Record<RelayDirection, LinkConditions>>
   filter: RelayFilter | undefined
   readonly #socket: Socket
-  readonly #serverPort: number
+  #serverPort: number
   /** One for each direction, each with dice of its own: what goes one way does not change the luck of what goes the other. */
   readonly #networks: Readonly<Record<RelayDirection, SimulatedNetwork>>
   readonly #flows = new Map<string, Flow>()
@@ -82,6 +82,11 @@ export class UdpRelay implements AsyncDisposable {
   /** Loses everything in both directions until it is told not to. */
   set isBlackHole(value: boolean) {
     for (const conditions of Object.values(this.conditions)) conditions.lossRate = value ? 1 : 0
+  }
+
+  /** Another server has the port from now on, as after a reload of one whose processes share it: it knows nothing of the connections of the one before. */
+  set leadsTo(serverPort: number) {
+    this.#serverPort = serverPort
   }
 
   /** The ports of the clients that were seen. */
