@@ -25,7 +25,7 @@ interface FailureRule {
 }
 
 /** The first one that applies is the failure's. The last one applies to everything. */
-export const FAILURE_RULES: readonly FailureRule[] = [
+const FAILURE_RULES: readonly FailureRule[] = [
   {
     name: 'wrong answer',
     because: "another request's answer, or changed bytes, told as complete: never",

@@ -47,7 +47,7 @@ export class ProcessWatch {
     this.#pid = pid
     this.#adminUrl = adminUrl
     this.#cpuBefore = cpuMs(pid)
-    this.#timer = setInterval(() => void this.#look(), 1_000)
+    this.#timer = setInterval(() => void this.#look(), 1_000).unref()
     void this.#look()
   }
 
