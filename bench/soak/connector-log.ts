@@ -1,6 +1,6 @@
 import type { SlowLine } from './slow-request-text.ts'
 
-/** What the connector's log says of a run. */
+/** What the connector's log reports of a run. */
 export interface ConnectorLog {
   /** Lines by level. */
   readonly levels: Readonly<Record<string, number>>

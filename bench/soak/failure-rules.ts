@@ -25,10 +25,10 @@ interface FailureRule {
 }
 
 /** The first one that applies is the failure's. The last one applies to everything. */
-export const FAILURE_RULES: readonly FailureRule[] = [
+const FAILURE_RULES: readonly FailureRule[] = [
   {
     name: 'wrong answer',
-    because: "another request's answer, or changed bytes, told as complete: never",
+    because: "another request's answer, or changed bytes, reported as complete: never",
     allows: 'none',
     applies: failed => failed.kind === 'wrong',
   },
@@ -64,7 +64,7 @@ export const FAILURE_RULES: readonly FailureRule[] = [
   },
   {
     name: 'origin just back',
-    because: 'the origin came back 1 s ago or less (2 s over HTTP/3, where nobody says so)',
+    because: 'the origin came back 1 s ago or less (2 s over HTTP/3, where no stateless reset is sent)',
     allows: 'all',
     applies: (failed, evidence) =>
       failed.kind !== 'connection' && wasDown(failed, evidence, plannedOrigin(failed.origin).downSlackMs),

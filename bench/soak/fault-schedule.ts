@@ -45,6 +45,7 @@ export class FaultSchedule {
         this.counts.silentRestarts++
       }),
     ])
+    this.#running.catch(() => {}) // stop() rejects with it
   }
 
   /** Resolves when nothing more is done, and every origin is there. */

@@ -1,4 +1,4 @@
-/** The nine origins of the soak, and names that lead nowhere beside them: which fault each has, who asks it, and what its fault may cost. */
+/** The nine origins of the soak, and names that lead nowhere: which fault each has, who asks it, and what its fault may cost. */
 
 export type OriginName =
   | 'healthy'
@@ -108,7 +108,7 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
     ...USUAL,
     name: 'endpoints',
     hosts: ['endpoints.soak.test'],
-    fault: 'one good endpoint beside one that drops SYNs and one that refuses',
+    fault: 'a good endpoint, one that drops SYNs, and one that refuses',
   },
 ]
 

@@ -3,7 +3,7 @@ import type { PoolStats } from '../../src/index.ts'
 
 type NamedPool = PoolStats & { readonly name: string | null }
 
-/** What `/pools` says when the load has ended. */
+/** What `/pools` shows when the load has ended. */
 export interface PoolsAtEnd {
   /** Nothing is leased and nobody waits. */
   readonly isIdle: boolean

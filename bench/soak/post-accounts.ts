@@ -2,7 +2,7 @@
 export interface PostAccounts {
   /** The origin processed it more than once: a request that must not be repeated was. */
   readonly duplicates: readonly string[]
-  /** The client was told 200, and no origin has processed it. */
+  /** The client got a 200, and no origin has processed it. */
   readonly lost: readonly string[]
   readonly processed: number
   readonly answered: number

@@ -7,7 +7,7 @@ import type { Stall } from './load/load-job.ts'
 /** What the proxy's process held at a moment. */
 export interface ProcessFigures {
   readonly rssMiB: number
-  /** Used heap of V8, where the proxy says it. */
+  /** Used heap of V8, where the proxy reports it. */
   readonly heapMiB: number | undefined
   readonly descriptors: number
   /** Connections of clients that the kernel has made, and the proxy not yet accepted. */
@@ -18,18 +18,18 @@ export interface WatchReport {
   readonly start: ProcessFigures
   readonly peak: ProcessFigures
   readonly end: ProcessFigures
-  /** The longest of each time between two looks at its metrics, where the proxy says it; the longest first. */
+  /** The longest of each time between two readings of its metrics, where the proxy reports it; the longest first. */
   readonly stalls: readonly Stall[]
   /** Of the process and its children, during the watch. */
   readonly cpuMs: number
 }
 
 /** A page of metrics costs the proxy some milliseconds. */
-const LOOKS_PER_METRICS = 5
+const READINGS_PER_METRICS = 5
 const LEAST_STALL_MS = 100
 const MAX_STALLS = 5
 
-/** Looks at a process once a second, until it is asked for its report. */
+/** Reads the figures of a process once a second, until it is asked for its report. */
 export class ProcessWatch {
   readonly #pid: number
   readonly #ports: readonly number[]
@@ -38,7 +38,7 @@ export class ProcessWatch {
   #start: ProcessFigures | undefined
   #peak: ProcessFigures | undefined
   readonly #stalls: Stall[] = []
-  #looks = 0
+  #readings = 0
   readonly #timer: NodeJS.Timeout
 
   /** `ports`: where it listens for clients. */
@@ -47,13 +47,13 @@ export class ProcessWatch {
     this.#pid = pid
     this.#adminUrl = adminUrl
     this.#cpuBefore = cpuMs(pid)
-    this.#timer = setInterval(() => void this.#look(), 1_000)
-    void this.#look()
+    this.#timer = setInterval(() => void this.#read(), 1_000).unref()
+    void this.#read()
   }
 
   async report(): Promise<WatchReport> {
     clearInterval(this.#timer)
-    const end = await this.#look(true)
+    const end = await this.#read(true)
     return {
       start: this.#start ?? end,
       peak: this.#peak ?? end,
@@ -65,7 +65,8 @@ export class ProcessWatch {
 
   /** The used heap, when it is time to ask; how long its event loop stood still is kept. */
   async #askProxy(isLast: boolean): Promise<number | undefined> {
-    if (this.#adminUrl === undefined || !(isLast || this.#looks++ % LOOKS_PER_METRICS === 0)) return undefined
+    if (this.#adminUrl === undefined || !(isLast || this.#readings++ % READINGS_PER_METRICS === 0))
+      return undefined
     const page = await readMetrics(this.#adminUrl)
     if (page === undefined) return undefined
     const ms = page.sum('nodejs_eventloop_lag_max_seconds') * 1_000
@@ -75,7 +76,7 @@ export class ProcessWatch {
     return page.sum('nodejs_heap_size_used_bytes') / 1_048_576
   }
 
-  async #look(isLast = false): Promise<ProcessFigures> {
+  async #read(isLast = false): Promise<ProcessFigures> {
     const now: ProcessFigures = {
       rssMiB: memory(this.#pid).rssMiB,
       heapMiB: await this.#askProxy(isLast),

@@ -63,7 +63,7 @@ export function formatSoak(result: SoakResult): string {
   return lines.join('\n')
 }
 
-/** Proxies beside each other: failures by method and origin, and their slowest thousandth. */
+/** Proxies compared: failures by method and origin, and their slowest thousandth. */
 export function formatComparison(results: readonly SoakResult[]): string {
   const rows = [['origin', ...results.flatMap(({ proxy }) => [`${proxy} failed GET`, 'write', 'p99.9 ms'])]]
   for (const { name } of SOAK_ORIGINS) {

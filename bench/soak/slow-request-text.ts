@@ -17,7 +17,7 @@ export interface SlowLine {
 
 /**
  * Where the time of a slow request went: before the connector dispatched it, in each of its tries, and behind the end that the connector saw. `line` is
- * undefined when the connector has none: then it was quick there, and slow on the way to it or in the client.
+ * undefined when the connector has none: then it was quick there, and slow between it and the client, or in the client.
  */
 export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): string[] {
   const { tookMs, leftMs, isNew, origin, method, id, outcome, startedAt } = slow
@@ -29,7 +29,7 @@ export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): 
   if (line === undefined)
     return [
       head,
-      `          ${left}, not slow within the connector: on the way to it or back, or in the client`,
+      `          ${left}, not slow within the connector: between it and the client, or in the client`,
     ]
   const { queueMs, ttfbMs, totalMs, protocol, connection, reused, tries, attempts } = line
   const endedAt = Date.parse(line.time)

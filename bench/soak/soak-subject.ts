@@ -53,6 +53,7 @@ export async function soakSubject(
   const answeredFile = join(directory, 'answered.log')
   const giveUp = new AbortController()
   schedule.start()
+  running.add(() => schedule.stop()) // before the origins go that it starts again
   const load = await runLoad(
     {
       http1Port: proxy.http1Port,

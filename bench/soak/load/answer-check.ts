@@ -21,7 +21,7 @@ export interface AnswerHead {
   readonly id: string
   /** `x-soak-body: wrong`: what reached the origin was not what was sent. */
   readonly bodyVerdict: string
-  /** `proxy-status`: an answer to HEAD has nothing else to say what is wrong. */
+  /** `proxy-status`: an answer to HEAD has no body that names the error. */
   readonly proxyStatus: string
 }
 
@@ -66,7 +66,7 @@ export class AnswerCheck {
     if (this.#isWrong) return { kind: 'wrong', message: `bytes differ, of ${this.#received}` }
     const wanted = method === 'HEAD' ? 0 : (this.#expected?.length ?? this.#received)
     if (this.#received !== wanted)
-      return { kind: 'wrong', message: `${this.#received} bytes instead of ${wanted}, told as complete` }
+      return { kind: 'wrong', message: `${this.#received} bytes instead of ${wanted}, reported as complete` }
     return { kind: 'answered' }
   }
 

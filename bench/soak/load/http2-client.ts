@@ -59,7 +59,7 @@ export class Http2Client implements SoakClient {
       stream.on('error', error => {
         failure = error.message
       })
-      // `end` comes for a stream that was reset as well: only the close says how it went.
+      // `end` comes for a stream that was reset as well: only the close shows its code.
       stream.on('close', () => {
         const isWhole = isComplete && stream.rstCode === 0
         const outcome = isWhole ? check.onEnd() : check.onError(`${failure} (${stream.rstCode})`, timedOut)
@@ -80,7 +80,7 @@ export class Http2Client implements SoakClient {
     const session = connect(`http://127.0.0.1:${this.#port}`, {
       settings: { initialWindowSize: STREAM_WINDOW_BYTES },
     })
-    session.on('error', () => {}) // its streams say so
+    session.on('error', () => {}) // its streams report it
     session.on('goaway', () => session.close())
     // A slow reader must not take the window of the others.
     session.on('connect', () => session.setLocalWindowSize(SESSION_WINDOW_BYTES))

@@ -1,7 +1,7 @@
 import type { Outcome } from './answer-check.ts'
 import type { SoakRequest } from './soak-request.ts'
 
-/** What a client tells of one request. */
+/** What a client reports of one request. */
 export interface ClientAnswer {
   readonly outcome: Outcome
   /** When it was written to a connection, on performance.now(). Undefined: it never was. */

@@ -13,14 +13,14 @@ export class StallWatch {
   #lastAt = performance.now()
 
   constructor() {
-    this.#timer = setInterval(() => this.#look(), PERIOD_MS)
+    this.#timer = setInterval(() => this.#check(), PERIOD_MS)
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
+  #check(): void {
     const now = performance.now()
     const ms = now - this.#lastAt - PERIOD_MS
     this.#lastAt = now

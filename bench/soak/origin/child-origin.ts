@@ -45,7 +45,7 @@ export class ChildOrigin implements AsyncDisposable {
     }
   }
 
-  /** SIGKILL: nothing is said to its clients but what the kernel says. Resolves when it is gone. */
+  /** SIGKILL: its clients get what the kernel sends, and nothing else. Resolves when it is gone. */
   async kill(): Promise<void> {
     const child = this.#child
     this.#child = undefined

@@ -11,7 +11,7 @@ import type { OriginJob } from './origin-process.ts'
 
 /**
  * A program: the origin of the soak that speaks HTTP/3, and over TCP on the same port HTTP/1.1 for proxies without QUIC. What becomes of it is done from
- * outside: it is killed and started again. It has no key for stateless resets, so that its clients hear nothing of it.
+ * outside: it is killed and started again. It has no key for stateless resets, so that its clients are not notified.
  */
 const job = JSON.parse(process.argv[2] ?? '{}') as OriginJob // start-origins.ts writes it
 const log = new OriginLog(job.logFile)

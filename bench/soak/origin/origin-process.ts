@@ -9,7 +9,7 @@ import type { OriginName } from '../plan.ts'
 import { parseRequestPath } from '../request-target.ts'
 
 /**
- * A program: one origin of the soak over HTTP/1.1, on node:http, with the fault of its name. Its only argument is OriginJob as JSON; it says `ready` when it
+ * A program: one origin of the soak over HTTP/1.1, on node:http, with the fault of its name. Its only argument is OriginJob as JSON; it sends `ready` when it
  * listens, and lives until its parent goes.
  */
 export interface OriginJob {

@@ -135,7 +135,7 @@ async function startDroppingEndpoint(running: Closers): Promise<number> {
   const port = await freePort()
   const child = running.use(new ChildOrigin('dropping-endpoint-process', String(port)))
   await child.start()
-  // The queue takes one more than the backlog says; the rest of these stay unanswered, as others will.
+  // The queue takes one more than the backlog; the rest of these stay unanswered, as others will.
   const fillers: Socket[] = []
   for (let i = 0; i < 6; i++) fillers.push(connect({ port, host: '127.0.0.1' }).on('error', () => {}))
   running.add(() => {

@@ -12,7 +12,7 @@ const MAX_SHOWN = 8
  *
  *   shop GET /cart: slow request: 200 after 13.9s: queue 13.5s, ttfb 120ms; sent again 1 time: stale-connection after 40ms on http/1.1#7 (MM_CONNECTION_RESET)
  *
- * Undefined: there is nothing to look out for.
+ * Undefined: no line can come of it.
  */
 export function slowRequestLog(
   logger: Logger,
