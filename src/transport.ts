@@ -31,6 +31,7 @@ import { DispatchedExchange } from './transport/dispatched-exchange.ts'
 import { refusedExchange } from './transport/exchange-ended.ts'
 import { explain } from './transport/explain.ts'
 import { NetworkWatch } from './transport/network-watch.ts'
+import { checkRequestNames } from './transport/option-names.ts'
 import type { OriginEntry } from './transport/origin-entry.ts'
 import { OriginMaker } from './transport/origin-maker.ts'
 import { SettingsBook } from './transport/origin-settings.ts'
@@ -150,6 +151,7 @@ class PooledTransport implements Transport {
           'credentials in a URL are refused: send an authorization header',
         )
       }
+      checkRequestNames(options)
       const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
       if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
       if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)

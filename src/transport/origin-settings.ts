@@ -29,6 +29,7 @@ import { checkFlag, checkNumbers, checkWord } from './check-options.ts'
 import { checkHttp2Options } from './http2-ranges.ts'
 import { checkHttp3Options } from './http3-ranges.ts'
 import { checkLivenessOptions } from './liveness-ranges.ts'
+import { checkTransportNames } from './option-names.ts'
 import { checkQuicOptions } from './quic-ranges.ts'
 import { checkSelectOptions } from './select-ranges.ts'
 import { checkSocketOptions } from './socket-ranges.ts'
@@ -70,6 +71,7 @@ export class SettingsBook {
 
   /** Throws MM_INVALID_ARGUMENT for an origin that is no URL or a value that makes no sense. */
   constructor(options: TransportOptions) {
+    checkTransportNames(options)
     this.#defaults = options.defaults ?? {}
     for (const [url, origin] of Object.entries(options.origins ?? {}))
       this.#byOrigin.set(parseOrigin(url).key, origin)

@@ -12,6 +12,7 @@ export function fromUndiciOptions(
   options: Dispatcher.DispatchOptions & DispatcherOptions,
   earlyData?: boolean,
 ): DispatchRequest {
+  checkUndiciNames(options)
   // undici's types are wider and narrower in places; the shapes are checked one by one in there.
   const message = prepareMessage(options.headers as HeaderInput, options.body as BodyInput) // see above
   const path = withQuery(options.path, options.query)
@@ -25,6 +26,66 @@ export function fromUndiciOptions(
     upgrade: typeof options.upgrade === 'string' ? options.upgrade.toLowerCase() : undefined,
     headersTimeoutMs: timeout('headersTimeout', options.headersTimeout),
     bodyTimeoutMs: timeout('bodyTimeout', options.bodyTimeout),
+  }
+}
+
+/**
+ * What undici 7 and its interceptors pass along: options that mean something here, those that undici has handled by now (`signal`, `opaque`), those
+ * of interceptors, which go down to whoever is below them, and hints about pipelining, which we do not do.
+ */
+const KNOWN = new Set([
+  ...[
+    'origin',
+    'path',
+    'method',
+    'headers',
+    'body',
+    'query',
+    'upgrade',
+    'headersTimeout',
+    'bodyTimeout',
+    'earlyData',
+  ],
+  // undici.request, stream, pipeline, connect, upgrade
+  ...[
+    'dispatcher',
+    'highWaterMark',
+    'objectMode',
+    'onInfo',
+    'opaque',
+    'protocol',
+    'responseHeaders',
+    'signal',
+  ],
+  // of an object with the parts of a URL, which may stand for the URL
+  ...['host', 'hostname', 'pathname', 'port', 'search'],
+  // interceptors: retry, redirect, dump, dns
+  ...['retryOptions', 'throwOnMaxRedirect', 'dumpMaxSize', 'dns', 'servername'],
+  // pipelining
+  ...['blocking', 'idempotent'],
+])
+
+/** What undici has, and we do not do: refused where it asks for something, as undici itself refuses the first two. */
+const REFUSED: Readonly<Record<string, string>> = {
+  maxRedirections: "compose undici's redirect interceptor",
+  throwOnError: "compose undici's responseError interceptor",
+  expectContinue: 'bodies are sent at once; an answer that comes first ends the upload',
+  reset: 'pool.maxRequests: 1 ends connections after one request',
+  typeOfService: 'no socket has an option for it',
+  maxResponseSize: "compose undici's dump interceptor, or abort in onResponseData",
+}
+
+/** Throws MM_INVALID_ARGUMENT. */
+function checkUndiciNames(options: object): void {
+  for (const name in options) {
+    if (KNOWN.has(name)) continue
+    const value: unknown = options[name as keyof typeof options] // it is one of its keys
+    if (value === undefined) continue
+    const instead = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined
+    // null, false and 0 ask for nothing: fetch says maxRedirections: 0.
+    if (instead !== undefined && (value === null || value === false || value === 0)) continue
+    const message = `the option ${JSON.stringify(name)} is not supported: ${instead ?? 'undici 7 has no such option'}`
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
   }
 }
 

@@ -46,4 +46,42 @@ describe('fromUndiciOptions', () => {
       authority: 'inner.test:443',
     })
   })
+
+  it.each([
+    ['maxRedirections', 5, 'redirect interceptor'],
+    ['throwOnError', true, 'responseError interceptor'],
+    ['expectContinue', true, 'bodies are sent at once'],
+    ['reset', true, 'pool.maxRequests'],
+    ['typeOfService', 16, 'no socket'],
+    ['maxResponseSize', 10, 'dump interceptor'],
+    ['keepAlive', true, 'no such option'],
+  ])('refuses %s by name, with what to do instead', (name, value, instead) => {
+    const options = { origin: 'http://a', path: '/', method: 'GET' as const, [name]: value }
+    expect(() => fromUndiciOptions(options)).toThrow(expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }))
+    expect(() => fromUndiciOptions(options)).toThrow(`"${name}" is not supported: `)
+    expect(() => fromUndiciOptions(options)).toThrow(instead)
+  })
+
+  it('takes options that ask for nothing, and those that are for undici and its interceptors', () => {
+    const nothing = {
+      maxRedirections: 0,
+      throwOnError: null,
+      expectContinue: false,
+      reset: null,
+      foo: undefined,
+    }
+    const theirs = {
+      opaque: 1,
+      signal: null,
+      dispatcher: {},
+      retryOptions: {},
+      idempotent: true,
+      blocking: false,
+    }
+    const options = { origin: 'http://a', path: '/', method: 'GET' as const, ...nothing, ...theirs }
+    expect(fromUndiciOptions(options as unknown as Dispatcher.DispatchOptions)).toMatchObject({
+      method: 'GET',
+      path: '/',
+    }) // wider than its type
+  })
 })
