@@ -249,6 +249,7 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
   onRescued(answered: AnsweredTry, error: TransportError, isFirstOut: boolean): boolean {
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = this.#controller
+    this.#sampleOvertaken()
     this.#way.onMoved(lane, connection, reused)
     this.#path = undefined
     this.#rescue = undefined
@@ -458,6 +459,15 @@ export class DispatchedExchange implements Waiter, ExchangeHandler, DispatchHand
       error,
     })
     this.#entry.onExchangeEnded(event, now)
+  }
+
+  /** HTTP/3 would have taken longer than this: without it, only those of its requests would count that were answered in time. */
+  #sampleOvertaken(): void {
+    const { lanes } = this.#entry
+    const now = this.#clock.now()
+    if (!lanes.isChoosing || this.#way.streams === 0 || !lanes.isSample(this.#way.lane.name, now)) return
+    this.#headAt = now
+    this.#sample(0, false, now)
   }
 
   #sample(bodyMs: number, failed: boolean, now: number): void {
