@@ -97,6 +97,11 @@ export const ERROR_CODES = {
   ),
   MM_TLS_TIMEOUT: remote(504, 'connection_timeout', 'check the origin, or raise timeouts.tlsMs'),
   MM_ALPN_MISMATCH: remote(502, 'tls_protocol_error', 'allow a protocol that the origin offers'),
+  MM_QUIC_VERSION: remote(
+    502,
+    'destination_unavailable',
+    'allow HTTP/2 or HTTP/1.1, or have the origin speak QUIC version 1 (RFC 9000) too',
+  ),
   // The exchange
   MM_HEADERS_TIMEOUT: remote(
     504,

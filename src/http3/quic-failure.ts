@@ -10,7 +10,8 @@ export function quicFailure(end: QuicEnd): SessionEnd {
   if (cause === 'idle') return gone('idle', 'nothing came from the peer within the idle timeout')
   if (cause === 'reset')
     return gone('network', 'the peer does not know the connection any more (stateless reset)')
-  if (cause === 'unusable') return gone('network', `the connection cannot go on${because}`)
+  if (cause === 'unusable' || cause === 'version')
+    return gone('network', `the connection cannot go on${because}`)
   const isError = isApplication ? name !== 'H3_NO_ERROR' : code !== 0
   const what = cause === 'peer' ? 'the peer closed the connection' : 'refused what the peer sent'
   return { code: name, isError, cause: 'peer', message: `${what} (${name})${because}` }

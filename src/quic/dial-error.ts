@@ -74,6 +74,7 @@ function describe(end: QuicEnd, serverName: string): readonly [ErrorCode, string
   const alert = isAlert ? end.code - ALERT_BASE : -1
   if (end.cause === 'idle') return ['MM_CONNECT_TIMEOUT', 'did not answer over UDP']
   if (end.cause === 'reset') return ['MM_CONNECT_FAILED', 'reset the connection']
+  if (end.cause === 'version') return ['MM_QUIC_VERSION', end.reason]
   if (end.cause === 'unusable') return ['MM_CONNECT_FAILED', end.reason]
   if (end.cause === 'peer') {
     if (end.code === CONNECTION_REFUSED && !end.isApplication) {
@@ -95,6 +96,7 @@ const NEARNESS: readonly ErrorCode[] = [
   'MM_OUT_OF_DESCRIPTORS',
   'MM_TLS_CERTIFICATE',
   'MM_ALPN_MISMATCH',
+  'MM_QUIC_VERSION',
   'MM_TLS_FAILED',
   'MM_CONNECT_REFUSED',
   'MM_CONNECT_TIMEOUT',

@@ -202,9 +202,10 @@ export interface QuicEnd {
    * - `peer`: CONNECTION_CLOSE came
    * - `idle`: nothing came for the idle timeout, or the handshake was not answered
    * - `reset`: a stateless reset came
+   * - `version`: the peer speaks no version of QUIC that we do; `reason` names those that it does
    * - `unusable`: the engine cannot go on
    */
-  readonly cause: 'local' | 'peer' | 'idle' | 'reset' | 'unusable'
+  readonly cause: 'local' | 'peer' | 'idle' | 'reset' | 'version' | 'unusable'
   /** `code` is one of the application's (HTTP/3), not of RFC 9000 20. */
   readonly isApplication: boolean
   readonly code: number

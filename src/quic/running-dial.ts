@@ -29,6 +29,7 @@ interface Attempt {
 const VERDICTS: ReadonlySet<string> = new Set([
   'MM_TLS_CERTIFICATE',
   'MM_ALPN_MISMATCH',
+  'MM_QUIC_VERSION',
   'MM_INVALID_ARGUMENT',
 ])
 

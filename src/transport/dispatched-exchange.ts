@@ -256,6 +256,7 @@ export class DispatchedExchange
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = this.#controller
     this.#noteTry('http3-failed', error)
+    this.#sampleOvertaken()
     this.#way.onMoved(lane, connection, reused)
     this.#path?.leave(this)
     this.#path = this.#entry.lanes.pathOf(connection)
@@ -503,6 +504,15 @@ export class DispatchedExchange
       error,
     })
     this.#entry.onExchangeEnded(event, now)
+  }
+
+  /** HTTP/3 would have taken longer than this: without it, only those of its requests would count that were answered in time. */
+  #sampleOvertaken(): void {
+    const { lanes } = this.#entry
+    const now = this.#clock.now()
+    if (!lanes.isChoosing || this.#way.streams === 0 || !lanes.isSample(this.#way.lane.name, now)) return
+    this.#headAt = now
+    this.#sample(0, false, now)
   }
 
   #sample(bodyMs: number, failed: boolean, now: number): void {

@@ -194,6 +194,26 @@ describe('a busy machine', () => {
   })
 })
 
+describe('a network that throws UDP away', () => {
+  // One request in eight is answered by its second copy over TCP, 250 ms late.
+  const lanes = {
+    tcp: { ...h2, exchange: around(44, 0.1) },
+    h3: { ...h3, exchange: heavyTailed(40, 0.12, 290) },
+  }
+  const options = { policy: 'auto' } as const
+
+  it('leaves requests to TCP where the kernel sees that TCP is spared', () => {
+    const all = worlds(1_500, { lanes, options, lossRatio: 0.2, segmentLossRatio: 0 })
+    expect(new Set(lastLanes(all))).toEqual(new Set(['tcp']))
+  })
+
+  it('leaves them to HTTP/3 where TCP would lose as much', () => {
+    const lossy = { ...lanes, tcp: { ...h2, exchange: heavyTailed(44, 0.2, 290) } }
+    const all = worlds(1_500, { lanes: lossy, options, lossRatio: 0.2, segmentLossRatio: 0.2 })
+    expect(new Set(lastLanes(all))).toEqual(new Set(['h3']))
+  })
+})
+
 describe('lanes that are the same', () => {
   it.each([
     ['small spread', around(40, 0.1)],

@@ -17,7 +17,7 @@ export function connectionEnd(
 }
 
 /** The engine, or the socket below it, cannot go on, or shall not. */
-export function brokenEnd(reason: string, cause: 'unusable' | 'idle'): QuicEnd {
+export function brokenEnd(reason: string, cause: 'unusable' | 'idle' | 'version'): QuicEnd {
   return { cause, isApplication: false, code: 0, reason: printable(reason) }
 }
 

@@ -11,6 +11,7 @@ import type {
   StreamRead,
   UdpAddress,
 } from '../engine.ts'
+import { negotiatedVersions, versionMismatch } from '../negotiated-versions.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { brokenEnd, connectionEnd } from './connection-end.ts'
 import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
@@ -134,7 +135,10 @@ export class QuicheConnection implements DrivenConnection {
     if (!handshake.isOver) handshake.beforeReceive()
     try {
       this.#native.recv(datagram, info)
-    } catch {
+    } catch (error) {
+      // A client gives up then (RFC 9000 6.2); quiche takes it for a breach of the protocol, and would say so to the peer.
+      const versions = nativeError(error).name === 'UnknownVersion' ? negotiatedVersions(datagram) : undefined
+      if (versions !== undefined) return this.fail(versionMismatch(versions), 'version')
       // What is not of this connection, or cannot be decrypted, is thrown away; what broke the protocol has closed the connection.
       if (this.#native.localError() !== null) this.#onEnd(connectionEnd(this.#native))
     }
@@ -350,7 +354,7 @@ export class QuicheConnection implements DrivenConnection {
     this.#onEnd({ cause: 'local', isApplication, code, reason })
   }
 
-  fail(reason: string, cause: 'unusable' | 'idle' = 'unusable'): void {
+  fail(reason: string, cause: 'unusable' | 'idle' | 'version' = 'unusable'): void {
     if (this.#isDead) return
     this.#onEnd(brokenEnd(reason, cause))
     this.#die()

@@ -8,6 +8,14 @@ import { MOSTLY, type Workload } from './workload.ts'
 /** Origins that answer sooner are in the same building, where packets are lost for want of room rather than on the way: nothing is presumed. */
 const FAR_MS = 5
 
+/**
+ * Readings of the kernel's count, of 16 exchanges each, times the share that QUIC lost: from here, the chance that as many were lost over TCP and none
+ * was met is one in a hundred ((1 - p) ^ 16n for small p).
+ */
+const READINGS_BY_LOSS = 0.3
+/** Of QUIC's share: what TCP loses below that, it does not lose to what QUIC does. */
+const FEWER = 1 / 4
+
 /** A lane that an origin has, or could have. */
 export interface LaneCandidate {
   readonly lane: LaneName
@@ -67,7 +75,8 @@ export function laneStandings(
   const areSmall = workload.largeShare.mean < MOSTLY
   const borrowed = borrow(seats)
   const counting = seats.find(({ estimates }) => estimates.loss.samples > 0)?.estimates
-  const stallMs = counting === undefined ? 0 : lossStall(counting.loss.mean, counting.rtt.mean)
+  const isTcpSpared = counting !== undefined && seats.some(({ estimates }) => isSpared(estimates, counting))
+  const stallMs = counting === undefined || isTcpSpared ? 0 : lossStall(counting.loss.mean, counting.rtt.mean)
   const concurrency = workload.concurrency.mean
   return seats.map(seat => {
     const { lane, protocol, isEligible, because, estimates } = seat
@@ -86,8 +95,13 @@ export function laneStandings(
       isMeasured: estimates.isMeasured(now),
       isFailing: estimates.isFailing(now),
       cost: laneCost(seat, seats, now),
-      isRisky: isFar && isWayRisky && isStalled,
+      isRisky: isFar && isWayRisky && isStalled && !isTcpSpared,
       connections,
     }
   })
+}
+
+/** What QUIC loses is presumed of TCP as well, until the kernel has counted otherwise: some networks throw UDP away, and nothing else. */
+function isSpared({ segmentLoss }: LaneEstimates, { loss }: LaneEstimates): boolean {
+  return segmentLoss.samples * loss.mean >= READINGS_BY_LOSS && segmentLoss.mean < loss.mean * FEWER
 }

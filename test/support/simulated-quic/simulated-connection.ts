@@ -371,7 +371,7 @@ export class SimulatedConnection implements QuicConnection {
   #onServerRefusal({ kind, token, sourceId }: Packet): void {
     if (this.role === 'server' || this.#handshake.isComplete) return
     if (kind === 'version-negotiation') {
-      this.#end({ cause: 'unusable', isApplication: false, code: 0, reason: 'no version in common' })
+      this.#end({ cause: 'version', isApplication: false, code: 0, reason: 'no version in common' })
       this.#phase = 'closed'
     } else if (this.#token.length === 0) {
       this.#token = token

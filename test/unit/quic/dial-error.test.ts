@@ -31,6 +31,7 @@ describe('handshakeFailure', () => {
     [end({ code: 2, isApplication: true }), 'MM_CONNECT_FAILED', 'ended the connection'],
     [end({ cause: 'idle' }), 'MM_CONNECT_TIMEOUT', 'did not answer'],
     [end({ cause: 'reset' }), 'MM_CONNECT_FAILED', 'reset'],
+    [end({ cause: 'version', reason: 'speaks QUIC version 2' }), 'MM_QUIC_VERSION', 'version 2'],
     [end({ cause: 'unusable', reason: 'broken' }), 'MM_CONNECT_FAILED', 'broken'],
   ] as const)('of %j is %s', (given, code, message) => {
     const error = handshakeFailure(given, '192.0.2.1:443', 'shop.example')

@@ -137,7 +137,7 @@ describe('the handshake of the simulated engine', () => {
     const header = engine.readHeader(connection.nextDatagram(0)!.bytes, CONNECTION_ID_BYTES)!
     pair.client.receive(engine.negotiateVersion(header))
     pair.until(() => client.isClosed)
-    expect(find(client, 'ended').end.cause).toBe('unusable')
+    expect(find(client, 'ended').end.cause).toBe('version')
     expect(connection.nextDatagram(50)).toBeUndefined()
     expect([local.port, remote.port]).toEqual([40_000, 443])
   })
