@@ -1,12 +1,11 @@
 import { TransportError } from '../errors.ts'
+import { DEFAULT_GLOBAL_LIMITS } from '../global-limits.ts'
 import {
-  DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
-  DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
@@ -15,6 +14,7 @@ import {
   type OriginOptions,
   type TlsOptions,
 } from '../options.ts'
+import { DEFAULT_RESOLVER_OPTIONS } from '../resolver-options.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../select-options.ts'
 import type { RequestOptions, StateOptions, TransportOptions } from './api.ts'
 
