@@ -165,11 +165,11 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     )
   }
 
-  /** Ends an idle connection at once, and a busy one after its exchange. */
   get hasRequests(): boolean {
     return this.#requests > 0
   }
 
+  /** Ends an idle connection at once, and a busy one after its exchange. */
   drain(): void {
     this.#isDraining = true
     if (this.#phase === 'idle' && this.#unread.isEmpty) this.#startClosing()

@@ -247,6 +247,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     gate?.end()
     server.close()
     if (!isPaused) return
+    stats.accepting.isPaused = false
     // Its 'close' may have come already.
     isServerClosed = true
     settleIfClosed()
