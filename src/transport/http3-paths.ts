@@ -69,7 +69,8 @@ export class Http3Path {
   /** The connection takes no new requests, since its peer owes acknowledgements and sends nothing. */
   onUnresponsive(): void {
     this.#unresponsiveAt = this.quic.receivedBytes
-    for (const user of [...this.#users]) user.onPathUnresponsive()
+    // Who leaves meanwhile is not told, and nobody joins: the connection takes no new requests.
+    for (const user of this.#users) user.onPathUnresponsive()
   }
 
   /** It was found unresponsive, and nothing has come since. */

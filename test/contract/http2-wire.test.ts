@@ -76,47 +76,6 @@ describe('a connection of HTTP/2, frame by frame', () => {
     return peer
   }
 
-  describe('before a request that cannot be sent twice', () => {
-    const POST = { method: 'POST', body: Buffer.from('pay') }
-
-    it.each([true, undefined])('reads what the origin has said to the idle connection (%s)', async unread => {
-      const connection = await start({}, { hasUnread: () => unread })
-      await known()
-      ;(await peerOf()).socket.destroy() // nothing of it is read while this run of JavaScript lasts
-      const { error } = await open(connection, POST).done
-      expect(error?.processed).toBe('no')
-    })
-
-    it('does not send it behind a GOAWAY that was waiting', async () => {
-      const connection = await start({}, { hasUnread: () => true })
-      await known()
-      const peer = await peerOf()
-      peer.send(goaway(0))
-      const handler = open(connection, POST)
-      expect((await handler.done).error?.processed).toBe('no')
-      expect(peer.frames.some(({ type }) => type === TYPE.HEADERS)).toBe(false)
-    })
-
-    it('sends it when what was waiting is read and the connection stands', async () => {
-      const connection = await start({ onRequest: (peer, id) => peer.answer(id) }, { hasUnread: () => true })
-      await known()
-      expect((await open(connection, POST).done).status).toBe(200)
-    })
-
-    it('asks for no other request, nor where others are under way', async () => {
-      let asked = 0
-      const connection = await start(
-        { onRequest: (peer, id) => void (id > 1 && peer.answer(id)) },
-        { hasUnread: () => ++asked > 1000 },
-      )
-      await known()
-      open(connection)
-      await open(connection, POST).done
-      await open(connection, { method: 'PUT', body: Buffer.from('x') }).done
-      expect(asked).toBe(0)
-    })
-  })
-
   describe('a stream that the origin resets', () => {
     it.each([
       ['REFUSED_STREAM', 'MM_REFUSED', 'no', 'stream-closed'],

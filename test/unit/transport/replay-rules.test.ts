@@ -108,6 +108,12 @@ describe('judgeReplay', () => {
     }
   })
 
+  it('takes a new connection for what an unresponsive one gave back unsent, whether or not that had carried one before', () => {
+    const unsent = new TransportError('MM_CONNECTION_CLOSED', 'takes no more requests', { processed: 'no' })
+    const gone = { error: unsent, method: 'POST', reused: false, isPathDead: true }
+    expect(judgeReplay(failed(gone))).toMatchObject({ replay: true, cost: 'free', wantsFresh: true })
+  })
+
   it('replays every one of many that one GOAWAY refused, each for free the first time', () => {
     const refused = new TransportError('MM_REFUSED', 'above the last id of GOAWAY', { processed: 'no' })
     const verdicts = ['GET', 'POST', 'PATCH', 'CONNECT'].map(method =>
@@ -263,7 +269,7 @@ describe('judgeReplay', () => {
     })
     expect(judgeReplay(failed({ ...first, method: 'POST' }))).toEqual({ replay: false })
     expect(judgeReplay(failed({ ...first, isPathDead: false }))).toMatchObject({ cost: 'budgeted' })
-    expect(isPathDead('path-failed') && isPathDead('ping-failed')).toBe(true)
+    expect(isPathDead('path-failed') && isPathDead('ping-failed') && isPathDead('unresponsive')).toBe(true)
     expect(isPathDead('network-error') || isPathDead(undefined)).toBe(false)
   })
 

@@ -82,4 +82,19 @@ describe('a path whose validation has failed', () => {
     native.inUse = elsewhere.port
     expect(paths.ping()).toBe(false)
   })
+
+  it('of a client are those of datagrams that bear one of its ids: a stateless reset bears none', () => {
+    const connectionId = Buffer.alloc(16, 7)
+    const native = { newSourceCid: () => 1 } as unknown as NativeConnection // all that is called
+    const options = { native, role: 'client', local: HERE, remote: THERE, allowsSecondPath: true } as const
+    const paths = new Paths({ ...options, connectionId })
+    const short = (id: Buffer): Buffer => Buffer.concat([Buffer.of(0x40), id, Buffer.alloc(20)])
+    const next = Buffer.alloc(16, 9)
+    const heard = (): boolean[] => [connectionId, next].map(id => paths.isAddressed(short(id)))
+    expect([heard(), paths.isAddressed(Buffer.of(0x40, 7))]).toEqual([[true, false], false])
+    expect(paths.isAddressed(Buffer.of(0xc0))).toBe(true) // a long header: of the handshake
+    paths.issueId(next)
+    expect(heard()).toEqual([true, true])
+    expect(new Paths(options).isAddressed(short(next))).toBe(true) // a server's endpoint has looked before
+  })
 })
