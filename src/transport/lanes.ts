@@ -335,7 +335,7 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
 
   /**
    * What QUIC, or the kernel, has measured of the way since it was read last. The choice takes what QUIC counts for the losses of the way; what the kernel
-   * counts only says that there are some, since one loss makes for any number of segments behind a gap.
+   * counts says whether there are some over TCP, not how many: one loss makes for any number of segments behind a gap.
    */
   #readPath(lane: LaneName, now: number): void {
     const reading = (this.#pathReaders[lane] ??= new PathReader()).onExchange(this.#lanes.get(lane), now)
@@ -345,12 +345,12 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     const { rttMs } = stats
     const transport = connection.protocol === 'h3' ? 'udp' : 'tcp'
     if (rttMs > 0) record.onRoundTrip(transport, rttMs, now)
-    if (transport === 'tcp')
-      this.#chooser.onSegments(
-        lane,
-        { rttMs, lossRatio: Math.max(lossRatio ?? 0, outOfOrderRatio ?? 0) },
-        now,
-      )
+    if (transport === 'tcp') {
+      // Where nothing was sent or received, nothing was seen of losses.
+      const isSeen = lossRatio !== undefined || outOfOrderRatio !== undefined
+      const seenRatio = isSeen ? Math.max(lossRatio ?? 0, outOfOrderRatio ?? 0) : Number.NaN
+      this.#chooser.onSegments(lane, { rttMs, lossRatio: seenRatio }, now)
+    }
     if (lossRatio !== undefined) {
       record.onLossRatio(transport, lossRatio, now)
       if (lane === 'h3') this.#chooser.onPath('h3', { rttMs, lossRatio }, now)
