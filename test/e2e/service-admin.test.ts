@@ -251,6 +251,8 @@ describe('GET /pools', () => {
           byProtocol: { 'http/1.1': { idle: 1, leased: 0, draining: 0, streams: 0, capacity: 1 } },
           backingOff: false,
           waiters: 0,
+          overloaded: false,
+          shed: 0,
           streams: 0,
           opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
           closed: {},

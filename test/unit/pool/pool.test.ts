@@ -404,6 +404,8 @@ describe('what a pool shows', () => {
       byProtocol: { h2: { idle: 0, leased: 3, draining: 1, streams: 4, capacity: 3 } },
       backingOff: true,
       waiters: 0,
+      overloaded: false,
+      shed: 0,
       streams: 4,
       opened: { full: 1, resumed: 1, earlyData: 1, cleartext: 1 },
       closed: {},
