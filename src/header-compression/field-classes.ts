@@ -7,7 +7,8 @@ import { QPACK_STATIC_NAMES } from './qpack-static-table.ts'
  *
  * - `stable`: few values per connection: inserted when first seen.
  * - `adaptive`: inserted when a value is seen again soon.
- * - `volatile`: nearly every message has a value of its own: never inserted, not even compared.
+ * - `volatile`: nearly every message has a value of its own: never inserted for the value's sake. Where the name is in no table it is, when the name
+ *   is seen again soon: it costs less to refer to than to write.
  * - `secret`: worth guessing. Sent as never-indexed literal (RFC 7541 7.1.3, RFC 9204 7.1.3) so that nobody on the way can test
  *   guesses by the length of a block, and kept out of every table and cache.
  * - `forbidden`: belongs to a connection (RFC 9113 8.2.2, RFC 9114 4.2): never sent.
@@ -55,19 +56,24 @@ proxy-status cdn-loop early-data`
  * :path too: it varies most, and may carry what is worth guessing. Not date: one value lasts for a second, which is thousands of
  * messages or one.
  */
-const VOLATILE = `:path age cf-connecting-ip cf-ray content-disposition content-length content-location content-md5 content-digest
-content-range digest etag expires fastly-client-ip forwarded grpc-timeout idempotency-key if-match if-modified-since if-none-match
-if-range if-unmodified-since last-modified location range ratelimit-remaining ratelimit-reset referer sec-websocket-accept
-sec-websocket-key server-timing traceparent tracestate true-client-ip x-amz-cf-id x-amz-id-2 x-amz-request-id x-amzn-trace-id
-x-amzn-requestid x-b3-spanid x-b3-traceid x-b3-parentspanid x-cloud-trace-context x-correlation-id x-envoy-upstream-service-time
-x-forwarded-for x-ratelimit-remaining x-ratelimit-reset x-real-ip x-request-id x-request-start x-response-time x-runtime x-timer
-x-trace-id x-varnish`
+const VOLATILE = `:path age cf-connecting-ip cf-ray content-disposition content-length content-location content-digest
+content-range digest etag fastly-client-ip forwarded grpc-timeout idempotency-key if-match if-modified-since
+if-none-match if-range if-unmodified-since location range ratelimit-remaining ratelimit-reset
+sec-websocket-accept sec-websocket-key server-timing traceparent tracestate true-client-ip x-amz-cf-id
+x-amz-id-2 x-amz-request-id x-amzn-trace-id x-amzn-requestid x-b3-spanid x-b3-traceid x-b3-parentspanid
+x-cloud-trace-context x-correlation-id x-envoy-upstream-service-time x-forwarded-for x-ratelimit-remaining
+x-ratelimit-reset x-real-ip x-request-id x-request-start x-response-time x-runtime x-timer x-trace-id
+x-varnish`
 
-/** Names with parts of the pattern that are no secrets. */
-const ADAPTIVE = `accept accept-language access-control-request-headers access-control-request-method allow
-content-security-policy content-security-policy-report-only date expect grpc-message host link origin proxy-authenticate
-retry-after sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-websocket-extensions sec-websocket-protocol sec-websocket-version
-trailer user-agent www-authenticate x-requested-with x-served-by`
+/**
+ * Names with parts of the pattern that are no secrets, and those of which one value is often seen again soon: the page that asks for its parts, the
+ * release that all files of a site share. To index them takes 14 % off a long set of requests (`fb-req` of the QPACK vectors, without cookies).
+ */
+const ADAPTIVE = `accept accept-language access-control-request-headers access-control-request-method allow content-md5
+content-security-policy content-security-policy-report-only date expect expires grpc-message host
+last-modified link origin proxy-authenticate referer retry-after sec-ch-ua sec-ch-ua-mobile
+sec-ch-ua-platform sec-websocket-extensions sec-websocket-protocol sec-websocket-version trailer user-agent
+www-authenticate x-requested-with x-served-by`
 
 const known = new Map<string, FieldName>()
 for (const [names, fieldClass] of [

@@ -177,7 +177,7 @@ export class HpackEncoder {
     if (fieldClass === 'secret' || wasNeverIndexed(name, value)) {
       this.#isPlain = false
       this.#writeField(NEVER_INDEXED, 4, index, name, value, bits)
-    } else if (this.#isWorthATable(record, value)) {
+    } else if (this.#isWorthATable(record, value, index)) {
       this.#isPlain = false
       this.#changesTable = true
       this.#writeField(INSERTED, 6, index, name, value, bits)
@@ -200,11 +200,14 @@ export class HpackEncoder {
     return newest === undefined ? 0 : STATIC_COUNT + this.#table.inserted - newest.number
   }
 
-  #isWorthATable({ name, fieldClass }: NameRecord, value: string): boolean {
-    if (fieldClass === 'volatile') return false
+  /** `nameIndex`: where its name stands already, or 0. */
+  #isWorthATable({ name, fieldClass }: NameRecord, value: string, nameIndex: number): boolean {
+    if (fieldClass === 'volatile' && nameIndex !== 0) return false
     // What takes more than half of the table would evict everything that is used more often.
     if (entryBytes(name, value) > this.#table.maxBytes / 2) return false
-    return fieldClass === 'stable' || this.#filter.add(name, value)
+    if (fieldClass === 'stable' || (fieldClass === 'adaptive' && this.#filter.add(name, value))) return true
+    // To insert it costs the peer no byte more than not to, and from then on the name is one.
+    return nameIndex === 0 && this.#filter.add(name, '')
   }
 
   /** Writes a literal field: its name by index, or as a string when the index is 0. */

@@ -275,6 +275,9 @@ export class QpackEncoder {
         this.#writer.entry(inserted)
         return
       }
+    } else if (this.#isNameWorthATable(record)) {
+      this.#isPlain = false
+      this.#insertions.insert(record, '', 0, this.#heldFrom)
     }
     this.#writeLiteral(record, value, bits, false)
   }
@@ -284,6 +287,12 @@ export class QpackEncoder {
     // What takes more than half of the table would evict everything that is used more often.
     if (entryBytes(name, value) > this.#table.maxBytes / 2) return false
     return fieldClass === 'stable' || this.#filter.add(name, value)
+  }
+
+  /** A name alone, with an empty value: for values that do not come again. */
+  #isNameWorthATable({ name, staticIndex, newest }: NameRecord): boolean {
+    if (staticIndex !== NO_INDEX || newest !== undefined) return false
+    return entryBytes(name, '') <= this.#table.maxBytes / 2 && this.#filter.add(name, '')
   }
 
   #writeLiteral(record: NameRecord, value: string, bits: number, isNeverIndexed: boolean): void {
