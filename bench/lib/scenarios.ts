@@ -12,6 +12,7 @@ import { idleBurst } from '../scenarios/idle-burst.ts'
 import { migration } from '../scenarios/migration.ts'
 import { mixed } from '../scenarios/mixed.ts'
 import { objects } from '../scenarios/objects.ts'
+import { overload } from '../scenarios/overload.ts'
 import { reuseH2 } from '../scenarios/reuse-h2.ts'
 import { rttH2 } from '../scenarios/rtt-h2.ts'
 import { rttH3 } from '../scenarios/rtt-h3.ts'
@@ -46,6 +47,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   upload: uploads,
   'slow-reader': slowReader,
   churn,
+  overload,
   'idle-burst': idleBurst,
   objects: objects('cubic'),
   'objects-bbr': objects('bbr'),
