@@ -13,6 +13,7 @@ import { idleBurst } from '../scenarios/idle-burst.ts'
 import { migration } from '../scenarios/migration.ts'
 import { mixed } from '../scenarios/mixed.ts'
 import { objects } from '../scenarios/objects.ts'
+import { overload } from '../scenarios/overload.ts'
 import { reuseH2 } from '../scenarios/reuse-h2.ts'
 import { rttH2 } from '../scenarios/rtt-h2.ts'
 import { rttH3 } from '../scenarios/rtt-h3.ts'
@@ -49,6 +50,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'slow-reader': slowReader,
   churn,
   'stale-posts': stalePosts,
+  overload,
   'idle-burst': idleBurst,
   objects: objects('cubic'),
   'objects-bbr': objects('bbr'),
