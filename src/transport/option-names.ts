@@ -61,7 +61,7 @@ const TRANSPORT_NAMES: Names<TransportOptions> = {
 }
 
 /** The names of each group; undefined: a plain value. */
-const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions & string, object | undefined>> = {
+const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> = {
   protocols: undefined,
   select: DEFAULT_SELECT_OPTIONS,
   pool: DEFAULT_POOL_OPTIONS,
@@ -118,7 +118,7 @@ export function checkTransportNames(options: TransportOptions): void {
 function checkOriginNames(where: string, options: OriginOptions | undefined): void {
   checkNames(where, options, ORIGIN_GROUPS)
   for (const [name, group] of Object.entries(options ?? {})) {
-    const known = ORIGIN_GROUPS[name as keyof OriginOptions & string] // checkNames has seen to it
+    const known = ORIGIN_GROUPS[name as keyof OriginOptions] // checkNames has seen to it
     if (known !== undefined) checkNames(`${where}.${name}`, group as object, known) // likewise: it is a group
   }
 }

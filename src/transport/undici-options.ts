@@ -34,35 +34,40 @@ export function fromUndiciOptions(
  * of interceptors, which go down to whoever is below them, and hints about pipelining, which we do not do.
  */
 const KNOWN = new Set([
-  ...[
-    'origin',
-    'path',
-    'method',
-    'headers',
-    'body',
-    'query',
-    'upgrade',
-    'headersTimeout',
-    'bodyTimeout',
-    'earlyData',
-  ],
+  'origin',
+  'path',
+  'method',
+  'headers',
+  'body',
+  'query',
+  'upgrade',
+  'headersTimeout',
+  'bodyTimeout',
+  'earlyData',
   // undici.request, stream, pipeline, connect, upgrade
-  ...[
-    'dispatcher',
-    'highWaterMark',
-    'objectMode',
-    'onInfo',
-    'opaque',
-    'protocol',
-    'responseHeaders',
-    'signal',
-  ],
+  'dispatcher',
+  'highWaterMark',
+  'objectMode',
+  'onInfo',
+  'opaque',
+  'protocol',
+  'responseHeaders',
+  'signal',
   // of an object with the parts of a URL, which may stand for the URL
-  ...['host', 'hostname', 'pathname', 'port', 'search'],
+  'host',
+  'hostname',
+  'pathname',
+  'port',
+  'search',
   // interceptors: retry, redirect, dump, dns
-  ...['retryOptions', 'throwOnMaxRedirect', 'dumpMaxSize', 'dns', 'servername'],
+  'retryOptions',
+  'throwOnMaxRedirect',
+  'dumpMaxSize',
+  'dns',
+  'servername',
   // pipelining
-  ...['blocking', 'idempotent'],
+  'blocking',
+  'idempotent',
 ])
 
 /** What undici has, and we do not do: refused where it asks for something, as undici itself refuses the first two. */

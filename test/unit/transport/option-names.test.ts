@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { RequestOptions, TransportOptions } from '../../../src/transport/api.ts'
 import { checkRequestNames, checkTransportNames } from '../../../src/transport/option-names.ts'
 
 // Callers without types may hand over anything: each case is one of theirs.
-const checkRequest = (options: object) => () => checkRequestNames(options as RequestOptions)
-const checkTransport = (options: object) => () => checkTransportNames(options as TransportOptions)
+const checkRequest = (options: object) => () => checkRequestNames(options)
+const checkTransport = (options: object) => () => checkTransportNames(options)
 
 describe('the names of options', () => {
   it.each([
