@@ -1,4 +1,3 @@
-/* oxlint-disable max-lines -- one table: every option stands here with its default, and the one in README.md is made from it */
 import type { Protocol } from './protocol.ts'
 import type { SelectOptions } from './select-options.ts'
 import type { SocketOptions } from './socket-options.ts'
