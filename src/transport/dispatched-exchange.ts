@@ -65,8 +65,6 @@ export class DispatchedExchange
   #isCommitted = false
   /** Why it was aborted while it was active: an observer of its own events may do so between two tries. */
   #givenUp: TransportError | undefined
-  /** Counted by the entry as one who would leave in early data. */
-  #isEarlyWaiter = false
   /** The answer is thrown away, since it only asks to send again. */
   #tooEarly: TransportError | undefined
   #status = 0
@@ -105,7 +103,7 @@ export class DispatchedExchange
     this.#entry.hold.take()
     this.#entry.retryBudget.deposit()
     this.#isStarting = true
-    this.#noteEarlyWaiter(this.#request.mayBeEarly === true)
+    this.#way.noteEarlyWaiter(this.#request.mayBeEarly === true)
     this.#way.go(false, false, this.#startedAt)
     this.#isStarting = false
   }
@@ -160,7 +158,7 @@ export class DispatchedExchange
 
   onLease(connection: Connection, reused: boolean): void {
     this.#phase = 'active'
-    this.#noteEarlyWaiter(false)
+    this.#way.noteEarlyWaiter(false)
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
@@ -283,11 +281,10 @@ export class DispatchedExchange
 
   #onHttp3Lease(connection: Connection): void {
     const { lanes } = this.#entry
-    const { fallback } = lanes
     const path = lanes.pathOf(connection)
     this.#path = path
     path?.join(this)
-    if (path === undefined || !this.#isHarmless || fallback === undefined) return
+    if (path === undefined || !this.#isHarmless || lanes.fallback === undefined) return
     this.#rescue = this.#makeRescue(path)
     this.#rescue.start()
   }
@@ -332,11 +329,8 @@ export class DispatchedExchange
 
   #onTryFailed(error: TransportError): void {
     this.#path?.leave(this)
-    const { lanes } = this.#entry
-    if (lanes.isChoosing && this.#way.streams > 0 && speaksAgainstLane(error)) {
-      const now = this.#clock.now()
-      if (lanes.isSample(this.#way.lane.name, now)) this.#sample(0, true, now)
-    }
+    const now = this.#clock.now()
+    if (speaksAgainstLane(error) && this.#way.isSample(now)) this.#sample(0, true, now)
     this.#way.leaveLane()
     if (this.#tooEarly !== undefined) this.#sendAfterHandshake(this.#tooEarly)
     else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
@@ -353,7 +347,7 @@ export class DispatchedExchange
       reused: this.#reused,
       isConnectionEnding: connection?.requestsTaken !== undefined,
       isPathDead: isPathDead(connection?.endedBy),
-      isLostInMove: this.#isLostInMove(),
+      isLostInMove: connection?.endedBy === 'protocol-error' && this.#entry.hasMoved(connection),
       isCallerCommitted: this.#isCommitted,
       retries: this.#retries,
       maxRetries: retry.maxRetries,
@@ -384,11 +378,6 @@ export class DispatchedExchange
     const leased = connection && { connection, at: this.#leasedAt, reused: this.#reused }
     this.#earlierTries ??= new EarlierTries(this.#startedAt)
     this.#earlierTries.add(reason, error, this.#way.lane.name, leased, this.#clock.now())
-  }
-
-  #isLostInMove(): boolean {
-    const connection = this.#connection
-    return connection?.endedBy === 'protocol-error' && this.#entry.hasMoved(connection)
   }
 
   /** On any connection: one whose handshake is under way keeps it back until that is complete. */
@@ -447,14 +436,7 @@ export class DispatchedExchange
     this.#phase = 'waiting'
     this.#controller = undefined
     this.#path = undefined
-    this.#noteEarlyWaiter(this.#request.mayBeEarly === true)
-  }
-
-  /** Who waits with a request that may leave early makes the next dial offer it. */
-  #noteEarlyWaiter(waits: boolean): void {
-    if (waits === this.#isEarlyWaiter) return
-    this.#isEarlyWaiter = waits
-    this.#entry.onEarlyWaiter(waits ? 1 : -1)
+    this.#way.noteEarlyWaiter(this.#request.mayBeEarly === true)
   }
 
   #onDeadline(requestMs: number): void {
@@ -478,16 +460,12 @@ export class DispatchedExchange
     this.#waitedMs = this.queueMs
     this.#phase = 'done'
     this.#path?.leave(this)
-    this.#noteEarlyWaiter(false)
+    this.#way.noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#entry.hold.release()
-    const { lanes, isObserved } = this.#entry
+    const { isObserved } = this.#entry
     // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the clock.
-    const isSample =
-      lanes.isChoosing &&
-      error === undefined &&
-      this.#way.streams > 0 &&
-      lanes.isSample(this.#way.lane.name, this.#headAt)
+    const isSample = error === undefined && this.#way.isSample(this.#headAt)
     const now = isSample || isObserved ? this.#clock.now() : 0
     if (isSample) this.#sample(now - this.#headAt, false, now)
     this.#way.leaveLane()
@@ -508,9 +486,8 @@ export class DispatchedExchange
 
   /** HTTP/3 would have taken longer than this: without it, only those of its requests would count that were answered in time. */
   #sampleOvertaken(): void {
-    const { lanes } = this.#entry
     const now = this.#clock.now()
-    if (!lanes.isChoosing || this.#way.streams === 0 || !lanes.isSample(this.#way.lane.name, now)) return
+    if (!this.#way.isSample(now)) return
     this.#headAt = now
     this.#sample(0, false, now)
   }

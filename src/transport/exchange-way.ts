@@ -44,6 +44,8 @@ export class ExchangeWay {
   #earlierAttempts = NOTHING
   /** Counted by its lane as under way, with so many. */
   #streams = 0
+  /** Counted by the entry as a waiter that would leave in early data. */
+  #isEarlyWaiter = false
 
   constructor(parts: ExchangeWayParts) {
     const { entry, isUpgrade } = parts
@@ -67,9 +69,10 @@ export class ExchangeWay {
     return this.#lane.name === 'h3' && this.#parts.entry.lanes.fallback !== undefined
   }
 
-  /** It is under way on its lane, with so many; 0: it is not, or is none of its requests. */
-  get streams(): number {
-    return this.#streams
+  /** It is under way on its lane, and what becomes of it says something for the choice. */
+  isSample(now: number): boolean {
+    const { lanes } = this.#parts.entry
+    return lanes.isChoosing && this.#streams > 0 && lanes.isSample(this.#lane.name, now)
   }
 
   /**
@@ -105,6 +108,13 @@ export class ExchangeWay {
   /** It is sent again, since its connection broke or refused it. `isHttp3s`: HTTP/3 is to blame for that. */
   onBroken(isHttp3s: boolean): void {
     if (this.#lane.name === 'h3') this.#avoidsHttp3 = isHttp3s
+  }
+
+  /** A waiter whose request may leave early makes the next dial offer it. */
+  noteEarlyWaiter(waits: boolean): void {
+    if (waits === this.#isEarlyWaiter) return
+    this.#isEarlyWaiter = waits
+    this.#parts.entry.onEarlyWaiter(waits ? 1 : -1)
   }
 
   /** It does not wait any more. */
