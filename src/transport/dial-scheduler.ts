@@ -16,6 +16,9 @@ const MAX_DEBT_MS = 20
 /** A turn of the loop below this had nothing to do. */
 const IDLE_TURN_MS = 0.05
 
+/** An origin has other requests to suffer when it had one within this time. */
+const BUSY_MS = 1_000
+
 /** Origins whose handshakes are known; the one that was learned first makes room. */
 const MAX_KNOWN = 1024
 
@@ -34,6 +37,7 @@ interface HandshakeCost {
  *    take is near the truth, since whatever else ran meanwhile only adds to it.
  * 2. While the bucket is empty dials wait. A turn of the loop that had nothing else to do starts one all the same: no time is left unused.
  * 3. Origins whose dials wait take turns; the dials of one origin begin in order.
+ * 4. Where no other origin had requests within the last second there is nobody to be fair to: all dials begin at once.
  */
 export class DialScheduler<Dial> {
   /** Of the time, above 0. */
@@ -41,6 +45,11 @@ export class DialScheduler<Dial> {
   /** In turns: the first is next. */
   readonly #waiting = new Map<string, Set<Dial>>()
   readonly #handshakes = new Map<string, HandshakeCost>()
+  /** The two origins that had requests last, and when. */
+  #lastOrigin = ''
+  #lastAt = Number.NEGATIVE_INFINITY
+  #otherOrigin = ''
+  #otherAt = Number.NEGATIVE_INFINITY
   #creditMs = MAX_CREDIT_MS
   #creditedAt: number
   #turnAt: number
@@ -57,11 +66,21 @@ export class DialScheduler<Dial> {
     return this.#waiting.size > 0
   }
 
+  /** A request to that origin begins. On the hot path. */
+  onRequest(origin: string, now: number): void {
+    if (origin !== this.#lastOrigin) {
+      this.#otherOrigin = this.#lastOrigin
+      this.#otherAt = this.#lastAt
+      this.#lastOrigin = origin
+    }
+    this.#lastAt = now
+  }
+
   /** Whether a newcomer may begin now. If not, it is to be added. */
-  mayStart(now: number): boolean {
+  mayStart(origin: string, now: number): boolean {
     if (this.#waiting.size > 0) return false
     this.#addCredit(now)
-    return this.#creditMs >= 0
+    return this.#creditMs >= 0 || !this.#hasBusyNeighbor(origin, now)
   }
 
   /** `now`: turns count from here when nothing waited before. */
@@ -123,6 +142,12 @@ export class DialScheduler<Dial> {
       this.#handshakes.delete(oldest)
       return
     }
+  }
+
+  #hasBusyNeighbor(origin: string, now: number): boolean {
+    const isLast = origin === this.#lastOrigin
+    const at = isLast ? this.#otherAt : this.#lastAt
+    return (isLast ? this.#otherOrigin : this.#lastOrigin) !== origin && now - at < BUSY_MS
   }
 
   #addCredit(now: number): void {

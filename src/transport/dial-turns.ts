@@ -32,6 +32,11 @@ export class DialTurns {
     return this.#deferred
   }
 
+  /** A request to that origin begins: see DialScheduler. */
+  onRequest(origin: string, now: number): void {
+    this.#scheduler.onRequest(origin, now)
+  }
+
   /** What `dial` answers with, which is called in its turn. Rejects when the signal fires before that. */
   run<Result extends Dialed>(
     origin: string,
@@ -40,7 +45,7 @@ export class DialTurns {
   ): Promise<Result> {
     const scheduler = this.#scheduler
     const now = this.#clock.now()
-    if (scheduler.share === 0 || scheduler.mayStart(now)) return this.#start(origin, dial)
+    if (scheduler.share === 0 || scheduler.mayStart(origin, now)) return this.#start(origin, dial)
     this.#deferred++
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortError(signal, 'the connect'))

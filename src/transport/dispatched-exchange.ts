@@ -71,7 +71,6 @@ export class DispatchedExchange
   #earlierTries: EarlierTries | undefined
   #responseBytes = 0
   #deadline: Timer | undefined
-
   readonly #startedAt: number
   /** Since when it waits, while it does; and what the waits before this one took. */
   #waitingSince: number
@@ -102,6 +101,7 @@ export class DispatchedExchange
     if (requestMs > 0) this.#deadline = this.#clock.setTimer(requestMs, () => this.#onDeadline(requestMs))
     this.#entry.hold.take()
     this.#entry.retryBudget.deposit()
+    this.#entry.onRequest(this.#startedAt)
     this.#isStarting = true
     this.#way.noteEarlyWaiter(this.#request.mayBeEarly === true)
     this.#way.go(false, false, this.#startedAt)

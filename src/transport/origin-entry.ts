@@ -18,6 +18,7 @@ import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from './a
 import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import { ConnectionMoves } from './connection-moves.ts'
 import type { CpuMeter } from './cpu-meter.ts'
+import type { DialTurns } from './dial-turns.ts'
 import { Discovery, type DiscoveryTools } from './discovery.ts'
 import { drainedNames } from './drained-names.ts'
 import { FastOpenNews } from './fast-open-news.ts'
@@ -54,6 +55,7 @@ export interface OriginEntryParts {
   /** Whether anybody listens to the observer just now. */
   readonly isObserved: () => boolean
   readonly hold: ProcessHold
+  readonly dialTurns: DialTurns
   readonly makePool: (config: EntryPoolConfig) => Pool
   /** Undefined: the origin's pools are going away. */
   readonly makePoolBeside: (first: Pool, config: EntryPoolConfig) => Pool | undefined
@@ -163,6 +165,11 @@ export class OriginEntry {
   onRetry(reason: RetryReason, error: TransportError): void {
     this.#retries += 1
     this.#parts.observer({ type: 'exchange-retried', origin: this.origin, reason, error })
+  }
+
+  /** A request begins. */
+  onRequest(now: number): void {
+    this.#parts.dialTurns.onRequest(this.origin.key, now)
   }
 
   /** A new connection ended without an answer: other endpoints of the origin come first for a while. */

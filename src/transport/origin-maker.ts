@@ -145,6 +145,7 @@ export class OriginMaker {
       observer,
       isObserved,
       hold,
+      dialTurns: this.dialTurns,
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       http3Fault: () => this.http3Dialer.fault,

@@ -4,10 +4,16 @@ import { DialScheduler } from '../../../src/transport/dial-scheduler.ts'
 const IDLE = true
 const BUSY = false
 
+/** A dial beside an origin that has requests. */
+function mayStart(scheduler: DialScheduler<string>, now: number): boolean {
+  scheduler.onRequest('neighbor', now)
+  return scheduler.mayStart('shop', now)
+}
+
 /** A scheduler whose credit is used up: `share` of each millisecond comes back. */
 function spent(share = 0.5): DialScheduler<string> {
   const scheduler = new DialScheduler<string>(share, 0)
-  for (let dials = 0; scheduler.mayStart(0); dials++) {
+  for (let dials = 0; mayStart(scheduler, 0); dials++) {
     expect(dials).toBeLessThan(100)
     scheduler.onStarted('any', 1)
   }
@@ -19,10 +25,25 @@ describe('when a dial begins', () => {
     const scheduler = new DialScheduler<string>(0.5, 0)
     const begun: boolean[] = []
     for (let i = 0; i < 4; i++) {
-      begun.push(scheduler.mayStart(0))
+      begun.push(mayStart(scheduler, 0))
       if (begun.at(-1)) scheduler.onStarted('shop', 1) // its start, as much for the handshake, and that twice: 4 ms
     }
     expect(begun).toEqual([true, true, false, false])
+  })
+
+  it('lets all begin at once where no other origin had requests within a second', () => {
+    const scheduler = spent()
+    scheduler.onRequest('shop', 0)
+    expect(scheduler.mayStart('shop', 0), 'the neighbor had one').toBe(false)
+    scheduler.onRequest('shop', 999)
+    expect(scheduler.mayStart('shop', 999), 'there is credit again').toBe(true)
+    for (let i = 0; i < 100; i++) scheduler.onStarted('shop', 5)
+    expect(scheduler.mayStart('shop', 999)).toBe(false)
+    expect(scheduler.mayStart('shop', 1_000)).toBe(true)
+    expect(scheduler.mayStart('blog', 1_000), 'the shop has some').toBe(false)
+    const unused = new DialScheduler<string>(0.5, 0)
+    for (let i = 0; i < 100; i++) unused.onStarted('shop', 5)
+    expect(unused.mayStart('shop', 0), 'nobody has asked for anything').toBe(true)
   })
 
   it('gives dials their share of the time, whatever else is to be done', () => {
@@ -69,12 +90,12 @@ describe('when a dial begins', () => {
     scheduler.onHandshake('shop', 'full', 7)
     scheduler.onTurn(100)
     scheduler.onStarted('shop', 1) // 5 ms of credit - (1 + 3) * 2
-    expect(scheduler.mayStart(102.9)).toBe(false)
-    expect(scheduler.mayStart(103.1)).toBe(true)
+    expect(mayStart(scheduler, 102.9)).toBe(false)
+    expect(mayStart(scheduler, 103.1)).toBe(true)
     scheduler.onTurn(200)
     scheduler.onStarted('shop', 5_000)
-    expect(scheduler.mayStart(214.9)).toBe(false)
-    expect(scheduler.mayStart(215.1)).toBe(true)
+    expect(mayStart(scheduler, 214.9)).toBe(false)
+    expect(mayStart(scheduler, 215.1)).toBe(true)
   })
 
   it('measures anew when handshakes become of another kind', () => {
@@ -83,8 +104,8 @@ describe('when a dial begins', () => {
     scheduler.onHandshake('shop', 'resumed', 4)
     scheduler.onTurn(100)
     scheduler.onStarted('shop', 1) // 5 - (1 + 4) * 2
-    expect(scheduler.mayStart(104.9)).toBe(false)
-    expect(scheduler.mayStart(105.1)).toBe(true)
+    expect(mayStart(scheduler, 104.9)).toBe(false)
+    expect(mayStart(scheduler, 105.1)).toBe(true)
   })
 
   it('knows the handshakes of 1,024 origins at the most', () => {
@@ -93,9 +114,9 @@ describe('when a dial begins', () => {
     for (let i = 0; i < 1_024; i++) scheduler.onHandshake(`origin ${i}`, 'full', 9)
     scheduler.onTurn(100)
     scheduler.onStarted('first', 1) // as one that was never measured: 5 - (1 + 1) * 2
-    expect(scheduler.mayStart(100)).toBe(true)
+    expect(mayStart(scheduler, 100)).toBe(true)
     scheduler.onStarted('origin 1023', 1)
-    expect(scheduler.mayStart(100)).toBe(false)
+    expect(mayStart(scheduler, 100)).toBe(false)
   })
 })
 
@@ -126,9 +147,9 @@ describe('the order of dials that wait', () => {
   it('lets nobody pass those that wait, though the credit would do', () => {
     const scheduler = spent()
     scheduler.add('a', 'a1', 0)
-    expect(scheduler.mayStart(1_000)).toBe(false)
+    expect(mayStart(scheduler, 1_000)).toBe(false)
     scheduler.onTurn(1_000)
     expect(order(scheduler)).toEqual(['a1'])
-    expect(scheduler.mayStart(1_000)).toBe(true)
+    expect(mayStart(scheduler, 1_000)).toBe(true)
   })
 })

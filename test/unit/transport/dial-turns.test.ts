@@ -10,6 +10,7 @@ const never = new AbortController().signal
 function setUp(share: number) {
   const clock = new FakeClock()
   const turns = new DialTurns(clock, share)
+  turns.onRequest('neighbor', clock.now())
   const begun: string[] = []
   const dial = (name: string, signal = never) =>
     turns.run(name.charAt(0), signal, async () => {

@@ -111,6 +111,7 @@ export class FakeExchangeWorld {
       retryBudget: new RetryBudget(settings.retry, this.clock.now()),
       ledger: { onReuse: () => void this.reuses++ },
       hold: { take: () => void this.holders++, release: () => void this.holders-- },
+      onRequest: () => {},
       lanes: {
         primary: tcp,
         answers: this.answers,
