@@ -339,8 +339,8 @@ export class Pair {
 }
 
 /**
- * Watches what one side sends: its DATA against the credit that it was given (RFC 9113 6.9), as a referee between the two would. Sessions
- * of ours do not change SETTINGS_INITIAL_WINDOW_SIZE after the first SETTINGS.
+ * Watches what one side sends: its DATA against the credit that it was given (RFC 9113 6.9), as a referee between the two would. A smaller
+ * SETTINGS_INITIAL_WINDOW_SIZE holds from its acknowledgement on: what was framed before SETTINGS came leaves ahead of that.
  */
 class WindowWatch {
   readonly #pair: Pair
@@ -351,6 +351,8 @@ class WindowWatch {
   #receivedPreface: number
   #connection = 65_535
   #initial = 65_535
+  /** Received, and not acknowledged yet. Undefined: SETTINGS without this one. */
+  readonly #unacknowledged: (number | undefined)[] = []
   readonly #streams = new Map<number, number>()
 
   constructor(pair: Pair, role: 'client' | 'server', prefaceBytes: number) {
@@ -363,14 +365,16 @@ class WindowWatch {
   onSent(bytes: Buffer): void {
     const skipped = Math.min(this.#prefaceLeft, bytes.length)
     this.#prefaceLeft -= skipped
-    for (const { type, streamId, payload } of this.#sent.receive(bytes.subarray(skipped))) {
+    for (const { type, flags, streamId, payload } of this.#sent.receive(bytes.subarray(skipped))) {
+      if (type === TYPE.SETTINGS && (flags & 1) !== 0)
+        this.#initial = this.#unacknowledged.shift() ?? this.#initial
       if (type !== TYPE.DATA || payload.length === 0) continue
       this.#connection -= payload.length
       const left = (this.#streams.get(streamId) ?? 0) - payload.length
       this.#streams.set(streamId, left)
       if (this.#connection < 0) this.#pair.complain(`${this.#role}: more than the window of the connection`)
-      if (this.#initial + left < 0)
-        this.#pair.complain(`${this.#role}: more than the window of stream ${streamId}`)
+      const initial = Math.max(this.#initial, ...this.#unacknowledged.map(bytes => bytes ?? 0))
+      if (initial + left < 0) this.#pair.complain(`${this.#role}: more than the window of stream ${streamId}`)
     }
   }
 
@@ -391,9 +395,10 @@ class WindowWatch {
         this.#pair.complain('a window above 2^31-1, or credit of 0')
     }
     if (type !== TYPE.SETTINGS || (flags & 1) !== 0) return
+    let initial: number | undefined
     for (let at = 0; at < payload.length; at += 6) {
-      if (payload.readUInt16BE(at) === SETTING.INITIAL_WINDOW_SIZE)
-        this.#initial = payload.readUInt32BE(at + 2)
+      if (payload.readUInt16BE(at) === SETTING.INITIAL_WINDOW_SIZE) initial = payload.readUInt32BE(at + 2)
     }
+    this.#unacknowledged.push(initial)
   }
 }
