@@ -43,8 +43,8 @@ export interface IngressLimits {
    */
   maxConnections: number
   /**
-   * Connections that one listener on TCP accepts in a turn of the event loop: what else waits has its turn in the next one. Linux, with native calls; without
-   * them, and with 0 or 1, it is one, as Node has it.
+   * Connections that one listener on TCP accepts in a turn of the event loop: what else waits has its turn in
+   * the next one. Linux, with native calls; without them, and with 0 or 1, it is one, as Node has it.
    */
   maxAcceptsPerTurn: number
   /** A TLS handshake. */

@@ -32,9 +32,10 @@ export interface AcceptMachine {
 const MACHINE: AcceptMachine = { calls: nativeCalls, open: options => new net.Socket(options) }
 
 /**
- * [D] Accepts what else waits in the queue of a listening socket whenever Node has accepted from it. libuv accepts one connection per listener and turn of
- * the event loop (since 1.45, where it loops no more: libuv/libuv#3696). With turns of 100 ms, 30 clients that connect together would wait for 3 s. Node 20
- * has libuv 1.46. Costs one poll(2), 0.4 us, for each turn that accepts; without native calls it does nothing.
+ * [D] Accepts what else waits in the queue of a listening socket whenever Node has accepted from it.
+ * libuv accepts one connection per listener and turn of the event loop (since 1.45, libuv/libuv#3696; Node 20
+ * has 1.46). With turns of 100 ms, the last of 30 clients that connect together would wait for 3 s.
+ * Costs one poll(2), 0.4 us, for each turn that accepts; without native calls it does nothing.
  */
 export class QueuedAccepts {
   readonly #parts: QueuedAcceptsParts

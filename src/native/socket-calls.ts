@@ -41,7 +41,10 @@ const POLLIN = 1
 export interface SocketCalls {
   /** A stream socket as libuv makes them: it does not block, and is not inherited. */
   openStream(family: 4 | 6): { readonly fd: number } | { readonly errno: number }
-  /** The next connection in the queue of a listening socket that does not block. Undefined: none waits, or there is no descriptor left. */
+  /**
+   * The next connection in the queue of a listening socket that does not block. Undefined: none waits, or there
+   * is no descriptor left.
+   */
   accept(listening: number): number | undefined
   close(fd: number): void
   set(fd: number, option: SocketOption, value: number): number
