@@ -42,6 +42,11 @@ export interface IngressLimits {
    * holds instead, and one more waits; see AcceptGate.
    */
   maxConnections: number
+  /**
+   * Connections that one listener on TCP accepts in a turn of the event loop: what else waits has its turn in
+   * the next one. Linux, with native calls; without them, and with 0 or 1, it is one, as Node has it.
+   */
+  maxAcceptsPerTurn: number
   /** A TLS handshake. */
   tlsHandshakeTimeoutMs: number
   /** What is read and thrown away of a request body that nobody wants, to keep the connection. Of a longer one it is closed. */
@@ -112,6 +117,7 @@ export const DEFAULT_INGRESS_LIMITS: Readonly<IngressLimits> = {
   writeTimeoutMs: 60_000,
   maxRequestsPerConnection: 0,
   maxConnections: 16_384,
+  maxAcceptsPerTurn: 16,
   tlsHandshakeTimeoutMs: 10_000,
   maxDiscardBytes: 65_536,
   lingerTimeoutMs: 1_000,

@@ -23,8 +23,13 @@ export interface IngressStats {
     /** TLS handshakes that failed or took too long. */
     failedHandshakes: number
   }
-  /** Whether clients wait in the queue of the kernel, since descriptors are about to run out, and how often they had to. */
-  accepting: { isPaused: boolean; pauses: number }
+  accepting: {
+    /** Whether clients wait in the queue of the kernel, since descriptors are about to run out, and how often they had to. */
+    isPaused: boolean
+    pauses: number
+    /** Turns of the event loop in which `maxAcceptsPerTurn` were accepted, so that more may have waited. */
+    limitedTurns: number
+  }
   /** Requests whose head was read, in all protocols. */
   readonly requests: number
   protocols: Record<Protocol, IngressProtocolStats>
@@ -46,7 +51,7 @@ export function newIngressStats(): IngressStats {
   }
   return {
     connections: { open: 0, accepted: 0, refused: 0, failedHandshakes: 0 },
-    accepting: { isPaused: false, pauses: 0 },
+    accepting: { isPaused: false, pauses: 0, limitedTurns: 0 },
     protocols,
     get requests() {
       return protocols['http/1.1'].requests + protocols.h2.requests + protocols.h3.requests

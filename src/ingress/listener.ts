@@ -15,6 +15,7 @@ import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
 import type { IngressSession } from './ingress-session.ts'
 import { countDefence, type IngressProtocol, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import { withLoadShedding } from './load-shedder.ts'
+import { QueuedAccepts } from './queued-accepts.ts'
 import type { SessionContext } from './session-context.ts'
 import { SessionOpening } from './session-opening.ts'
 
@@ -192,8 +193,26 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
         observer({ type: 'accept-resumed', pausedMs, address, port })
       },
     })
+  // What QueuedAccepts accepts is unknown to `server.maxConnections`.
+  const hasRoom = (): boolean => limits.maxConnections === 0 || sockets.size < limits.maxConnections
+  const queued = new QueuedAccepts({
+    server,
+    maxAcceptsPerTurn: limits.maxAcceptsPerTurn,
+    socketOptions,
+    onSocket: socket => {
+      if (hasRoom()) server.emit('connection', socket)
+      else {
+        onRefused(socket)
+        socket.destroy()
+      }
+    },
+    onLimit: () => {
+      stats.accepting.limitedTurns++
+    },
+  })
   // With TLS this is the connection before its handshake: it counts, and must be found when all are ended.
   server.on('connection', (socket: net.Socket) => {
+    const isTooMany = !hasRoom()
     stats.connections.open++
     sockets.add(socket)
     socket.once('close', () => {
@@ -201,7 +220,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       sockets.delete(socket)
       settleIfClosed()
     })
-    if (gate?.onAccepted(socket) === false) {
+    if (isTooMany || gate?.onAccepted(socket) === false) {
       onRefused(socket)
       socket.destroy()
       if (options.tls !== undefined) refusedHandshakes++
@@ -210,7 +229,11 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     stats.connections.accepted++
     if (options.tls !== undefined && refuseFlooder(socket)) refusedHandshakes++
   })
-  server.on('drop', dropped => onRefused(dropped))
+  server.on('connection', () => queued.onAccepted())
+  server.on('drop', dropped => {
+    onRefused(dropped)
+    queued.onAccepted()
+  })
   server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
     if (refusedHandshakes > 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
       // Node says so of a socket that was closed

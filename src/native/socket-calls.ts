@@ -24,13 +24,15 @@ const TCP_INFO = 11
 const TCP_CONGESTION = 13
 const AF_INET = 2
 const AF_INET6 = 10
-/** SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, on every architecture but MIPS, SPARC, Alpha and PA-RISC, which Node has no builds for. */
-const STREAM_SOCKET = 1 | 0o4000 | 0o2_000_000
+/** SOCK_NONBLOCK | SOCK_CLOEXEC, on every architecture but MIPS, SPARC, Alpha and PA-RISC, which Node has no builds for. */
+const AS_LIBUV = 0o4000 | 0o2_000_000
+const SOCK_STREAM = 1
 const TCP_INFO_BYTES = 512
 /** MSG_PEEK | MSG_DONTWAIT. */
 const PEEK = 0x02 | 0x40
 const EAGAIN = 11
 const MAX_NAME_BYTES = 16
+const POLLIN = 1
 
 /**
  * System calls on sockets. Numbers are errno values, 0 for success. A descriptor is to be read off its socket for each call: the number of a
@@ -39,6 +41,11 @@ const MAX_NAME_BYTES = 16
 export interface SocketCalls {
   /** A stream socket as libuv makes them: it does not block, and is not inherited. */
   openStream(family: 4 | 6): { readonly fd: number } | { readonly errno: number }
+  /**
+   * The next connection in the queue of a listening socket that does not block. Undefined: none waits, or there
+   * is no descriptor left.
+   */
+  accept(listening: number): number | undefined
   close(fd: number): void
   set(fd: number, option: SocketOption, value: number): number
   get(fd: number, option: SocketOption): number | undefined
@@ -67,6 +74,8 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   let getOption: FfiFunction
   let setOption: FfiFunction
   let socket: FfiFunction
+  let accept: FfiFunction
+  let poll: FfiFunction
   let close: FfiFunction
   let receive: FfiFunction
   try {
@@ -74,6 +83,8 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
     setOption = libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)')
     getOption = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
     socket = libc.func('int socket(int family, int type, int protocol)')
+    accept = libc.func('int accept4(int fd, void *address, void *length, int flags)')
+    poll = libc.func('int poll(void *entries, unsigned long count, int timeout)')
     close = libc.func('int close(int fd)')
     receive = libc.func('intptr_t recv(int fd, void *into, size_t length, int flags)')
   } catch (error) {
@@ -84,6 +95,9 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   const integer = new Int32Array(1)
   const length = new Uint32Array(1)
   const bytes = Buffer.alloc(TCP_INFO_BYTES)
+  // struct pollfd: an int, and two shorts, the second of which the kernel writes.
+  const polledFd = new Int32Array(2)
+  new Int16Array(polledFd.buffer)[2] = POLLIN
 
   const read = (fd: number, name: number, size: number): Buffer | undefined => {
     length[0] = size
@@ -95,8 +109,15 @@ export function bindSocketCalls(found: LoadedFfi): LoadedSocketCalls {
   const errnoOf = (result: unknown): number => (result === 0 ? 0 : ffi.errno())
   const calls: SocketCalls = {
     openStream(family) {
-      const fd = socket(family === 6 ? AF_INET6 : AF_INET, STREAM_SOCKET, 0) as number // as: the prototype returns int
+      const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | AS_LIBUV, 0) as number // as: the prototype returns int
       return fd < 0 ? { errno: ffi.errno() } : { fd }
+    },
+    accept(listening) {
+      // accept4 makes a socket before it looks into the queue: 4.2 us in vain, poll 0.4 us.
+      polledFd[0] = listening
+      if (poll(polledFd, 1, 0) !== 1) return undefined
+      const fd = accept(listening, null, null, AS_LIBUV) as number // as: the prototype returns int
+      return fd < 0 ? undefined : fd
     },
     close: fd => void close(fd),
     set(fd, option, value) {

@@ -167,6 +167,13 @@ function registerIngressMetrics(registry: Registry, stats: () => readonly Ingres
     'Times that a listener stopped accepting, since descriptors were about to run out',
     () => [{ labels: {}, value: sum(({ accepting }) => accepting.pauses) }],
   )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_ingress_accept_limited_turns_total',
+    'Turns of the event loop in which a listener accepted ingress.maxAcceptsPerTurn connections, so that more may have waited',
+    () => [{ labels: {}, value: sum(({ accepting }) => accepting.limitedTurns) }],
+  )
   const perProtocol = (pick: (stats: IngressProtocolStats) => number) =>
     (['http/1.1', 'h2'] as const).map(protocol => ({
       labels: { protocol },

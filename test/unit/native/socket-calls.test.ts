@@ -14,6 +14,8 @@ class FakeLibrary {
     getsockopt: () => 0,
     socket: () => 7,
     close: () => 0,
+    accept4: () => 8,
+    poll: () => 1,
     recv: () => -1,
   }
 
@@ -50,7 +52,7 @@ describe('bindSocketCalls', () => {
     })
   })
 
-  it.each(['setsockopt', 'getsockopt', 'socket', 'close', 'recv'])(
+  it.each(['setsockopt', 'getsockopt', 'socket', 'close', 'recv', 'accept4', 'poll'])(
     'says that the C library has no %s',
     name => {
       expect(new FakeLibrary().bind(name)).toEqual({
@@ -122,6 +124,25 @@ describe('bindSocketCalls', () => {
       library.functions['recv'] = () => result
       expect(calls.hasUnread(5)).toBe(true)
     }
+  })
+
+  it('accepts what waits, as libuv does, and asks in vain for nothing but poll', () => {
+    const library = new FakeLibrary()
+    const { calls } = library
+    let polled: number[] = []
+    library.functions['poll'] = (...args) => {
+      const { buffer } = args[0] as Int32Array<ArrayBuffer>
+      polled = [new Int32Array(buffer)[0] ?? 0, ...new Int16Array(buffer).subarray(2)]
+      return 1
+    }
+    expect(calls.accept(5)).toBe(8)
+    expect(polled, 'fd, events, revents').toEqual([5, 1, 0])
+    expect(library.log).toEqual(['poll 1 0', `accept4 5 ${0o4000 + 0o2000000}`])
+    library.functions['accept4'] = () => -1
+    expect(calls.accept(5)).toBeUndefined()
+    library.functions['poll'] = () => 0
+    library.log.length = 0
+    expect([calls.accept(5), library.log]).toEqual([undefined, ['poll 1 0']])
   })
 
   it('reads no further than the kernel wrote, whatever that is', () => {

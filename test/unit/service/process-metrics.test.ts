@@ -21,6 +21,7 @@ describe('a scrape', () => {
     metrics.faults.add('contained system')
     ingress.accepting.pauses = 5
     ingress.accepting.isPaused = true
+    ingress.accepting.limitedTurns = 6
     const page = parsePrometheusText(await metrics.registry.metrics())
     expect(page.sum('middlemile_faults_total', { kind: 'contained', cause: 'system' })).toBe(1)
     expect(page.sum('middlemile_faults_total', { kind: 'uncaught', cause: 'defect' })).toBe(0)
@@ -28,5 +29,6 @@ describe('a scrape', () => {
     expect(page.sum('middlemile_log_dropped_total', { to: 'qlog' })).toBe(4)
     expect(page.sum('middlemile_ingress_accept_pauses_total')).toBe(5)
     expect(page.sum('middlemile_ingress_paused')).toBe(1)
+    expect(page.sum('middlemile_ingress_accept_limited_turns_total')).toBe(6)
   })
 })
