@@ -28,6 +28,7 @@ function keeping(): { node: NodeReads; kept: Buffer[]; lent: Buffer[] } {
   const kept: Buffer[] = []
   const lent: Buffer[] = []
   port.attach({
+    onFault: () => {},
     onRead: (buffer, start, end) => {
       const chunk = buffer.subarray(start, end)
       lent.push(chunk)
@@ -79,6 +80,7 @@ describe('ReadPort', () => {
     const port = new ReadPort()
     const kept: Buffer[] = []
     port.attach({
+      onFault: () => {},
       onRead: (buffer, _start, end) => {
         kept.push(
           port.keep(buffer.subarray(0, 100)),
@@ -100,14 +102,14 @@ describe('ReadPort', () => {
     const node = new NodeReads(port)
     expect(node.read(3, 0x61)).toBe(false)
     expect(node.read(2, 0x62)).toBe(false)
-    port.attach({ onRead: () => true })
+    port.attach({ onRead: () => true, onFault: () => {} })
     expect(port.takeEarly()?.toString()).toBe('aaabb')
     expect(port.takeEarly()).toBeUndefined()
   })
 
   it('passes on whether the reader wants more', () => {
     const port = new ReadPort()
-    port.attach({ onRead: () => false })
+    port.attach({ onRead: () => false, onFault: () => {} })
     expect(new NodeReads(port).read(1, 0)).toBe(false)
   })
 
@@ -118,6 +120,7 @@ describe('ReadPort', () => {
     const seen: Buffer[] = []
     let kept: Buffer | undefined
     port.attach({
+      onFault: () => {},
       onRead: (buffer, start, end) => {
         const chunk = buffer.subarray(start, end)
         seen.push(chunk)
