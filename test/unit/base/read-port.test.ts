@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import type { TransportError } from '../../../src/errors.ts'
 import { ReadPort } from '../../../src/read-port.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 /** Does what Node does for one read: fills the buffer that it holds, calls back, and asks for the next one. */
 class NodeReads {
@@ -111,6 +113,16 @@ describe('ReadPort', () => {
     const port = new ReadPort()
     port.attach({ onRead: () => false, onFault: () => {} })
     expect(new NodeReads(port).read(1, 0)).toBe(false)
+  })
+
+  it('ends its reader when that throws, and reports it', () => {
+    const heard = hearFaults()
+    const port = new ReadPort()
+    const ended: TransportError[] = []
+    port.attach({ onRead: fail, onFault: error => void ended.push(error) })
+    expect(new NodeReads(port).read(1, 0)).toBe(false)
+    expect(ended).toMatchObject([{ code: 'MM_INTERNAL', cause: DEFECT }])
+    expect(heard()).toHaveLength(1)
   })
 
   it('reads a socket that was made without it by its data events', () => {
