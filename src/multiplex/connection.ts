@@ -19,34 +19,10 @@ import { DeadlineTable } from './deadline-table.ts'
 import { addOrigins } from './origin-frame.ts'
 import { fitsExtendedConnect } from './outgoing-request.ts'
 import type { ResetCode } from './reset-code.ts'
+import type { Carrier, SessionHost } from './session-host.ts'
 import { SharedPing } from './shared-ping.ts'
 import type { Stream } from './stream.ts'
 import { sessionFailure } from './stream-failure.ts'
-
-/** What carries the bytes of a session: a socket, or a QUIC connection. */
-export interface Carrier {
-  /** False once it has failed, when its end is about to be told. */
-  readonly isWritable: boolean
-  /** Sends what there is and then ends. */
-  finish(): void
-  /** Whether it keeps the process alive. */
-  ref(): void
-  unref(): void
-}
-
-/** What a carrier and its session are given. */
-export interface SessionHost {
-  readonly events: ClientSessionEvents
-  /** Something has come: the time of it, which is kept to until endInput(). */
-  beginInput(): number
-  endInput(): void
-  /** Nothing more comes or goes. May be told again. */
-  onLost(reason: CloseReason, error: TransportError): void
-  /** Something of ours has thrown in an event of the carrier, and was reported: the connection ends at once, with all that is on it. */
-  onFault(error: TransportError): void
-  /** Somebody waits for an answer. */
-  isWaiting(): boolean
-}
 
 export interface MultiplexedOptions {
   /** Unique in the process. */
