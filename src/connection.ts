@@ -20,6 +20,7 @@ export type CloseReason =
   | 'path-failed' // its path failed, and it could not move to another one: over TCP, this machine has lost its address
   | 'address-gone' // its address has left the DNS answers for the origin, or its local address this machine
   | 'protocol-error' // the peer broke the protocol
+  | 'internal-error' // something of ours threw in one of its events: a defect
   | 'exchange-aborted' // the caller gave up an exchange in a way that ends an HTTP/1.1 connection
   | 'upgraded' // handed over to a tunnel
   | 'drained' // we are draining

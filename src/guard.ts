@@ -1,7 +1,9 @@
+import { TransportError } from './errors.ts'
+
 /**
  * The one guard over what the event loop calls. What a callback throws because of the outside (no descriptor left, a full disk, a log that
- * nobody reads) would end the process, although whatever it was for may work the next time. A guarded callback hands it to whoever listens
- * for faults instead; where nobody does, it becomes a warning of the process.
+ * nobody reads) or of a defect would end the process. A guarded callback hands it to whoever listens for faults instead; where nobody does, it
+ * becomes a warning of the process. What is done now and then is tried again; what was thrown in an event of a connection ends that connection.
  */
 
 /** One thing that was thrown where nobody waits for an outcome. */
@@ -49,6 +51,50 @@ export function guarded<Value>(during: string, run: () => Value): Value | undefi
 /** setImmediate() whose callback cannot end the process. */
 export function guardedImmediate(during: string, run: () => unknown): void {
   setImmediate(guarded, during, run)
+}
+
+/**
+ * Reports what was thrown in an event of a connection, a dial or a query, and ends that with `end`, whose argument is the error of everything on it.
+ * Never throws.
+ */
+export function containFault(during: string, error: unknown, end: (error: TransportError) => void): void {
+  reportFault(during, error)
+  const message = `${during} failed: ${error instanceof Error ? error.message : String(error)}`
+  try {
+    end(new TransportError('MM_INTERNAL', message, { cause: error, processed: 'unknown' }))
+  } catch (failure) {
+    reportFault(`${during}, and its end`, failure)
+  }
+}
+
+/** A listener for events of a socket that cannot end the process: see containFault(). */
+export function guardedListener<Args extends readonly unknown[]>(
+  during: string,
+  listener: (...args: Args) => void,
+  end: (error: TransportError) => void,
+): (...args: Args) => void {
+  return (...args) => {
+    try {
+      listener(...args)
+    } catch (error) {
+      containFault(during, error, end)
+    }
+  }
+}
+
+/** For a promise that nobody waits for: its rejection is reported. */
+export function guardedPromise(during: string, promise: Promise<unknown>): void {
+  promise.catch((error: unknown) => reportFault(during, error))
+}
+
+/**
+ * What the caller's own code threw in its last call, where it cannot be told any more: an uncaught exception, as in any other callback of a socket. It is
+ * thrown out of the way of whoever called.
+ */
+export function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
 }
 
 /** The system said no (errno, or a call of libuv), which is no defect of the code that asked. */

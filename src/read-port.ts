@@ -1,9 +1,13 @@
+import type { TransportError } from './errors.ts'
+import { containFault } from './guard.ts'
 import type { StreamSocket } from './stream-socket.ts'
 
 /** Who reads what arrives on a socket. */
 export interface ReadReceiver {
   /** `buffer[start, end)` arrived. It is borrowed until the call returns. False: no more until the socket is resumed. */
   onRead(buffer: Buffer, start: number, end: number): boolean
+  /** onRead has thrown, which was reported: ends what is spoken on the socket, and the socket. */
+  onFault(error: TransportError): void
 }
 
 /** What `net.connect` and `tls.connect` take as `onread`. */
@@ -116,7 +120,15 @@ export class ReadPort {
   }
 
   #deliver(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#receiver !== undefined) return this.#receiver.onRead(buffer, start, end)
+    const receiver = this.#receiver
+    if (receiver !== undefined) {
+      try {
+        return receiver.onRead(buffer, start, end)
+      } catch (error) {
+        containFault('reading from an origin', error, fault => receiver.onFault(fault))
+        return false
+      }
+    }
     this.#early ??= []
     this.#early.push(Buffer.from(buffer.subarray(start, end)))
     return false

@@ -17,7 +17,7 @@ export function endSocket(socket: StreamSocket, port: ReadPort, clock: Clock): v
 
 /** The same for a socket that has something to write yet: from now on its time runs. The caller ends it when that is written. */
 export function startLingering(socket: StreamSocket, port: ReadPort, clock: Clock): void {
-  port.attach({ onRead: () => true })
+  port.attach({ onRead: () => true, onFault: () => socket.destroy() })
   socket.resume()
   const timer = clock.setTimer(LINGER_MS, () => socket.destroy())
   socket.once('close', () => timer.cancel())

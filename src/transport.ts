@@ -5,6 +5,7 @@ import type { Lookup } from './dns/address-resolver.ts'
 import { abortError, asTransportError, TransportError } from './errors.ts'
 import { type ExchangeHandler, isSafeMethod } from './exchange.ts'
 import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './global-limits.ts'
+import { guardedPromise } from './guard.ts'
 import type { TransportEvent } from './observer.ts'
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
@@ -93,7 +94,10 @@ class PooledTransport implements Transport {
       onStateFault: this.#onStateFault,
       onFarewell: over => {
         this.#farewells.add(over)
-        void over.then(() => this.#farewells.delete(over))
+        guardedPromise(
+          'the end of a connection',
+          over.then(() => this.#farewells.delete(over)),
+        )
       },
       presentAddresses: () => this.#networkWatch.present(),
       entryOf: key => this.#entries.get(key),
@@ -306,10 +310,11 @@ class PooledTransport implements Transport {
     this.#entries.delete(key)
     this.#leaving.add(entry)
     entry.discovery.close()
-    void this.#pools.remove(key).then(() => {
+    const closed = this.#pools.remove(key).then(() => {
       this.#leaving.delete(entry)
       entry.close()
     })
+    guardedPromise('the end of an origin', closed)
   }
 
   /** It ended before it began: nobody will read its body. */

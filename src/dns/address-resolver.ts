@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Resolution, ResolvedAddress, Resolver } from '../endpoint.ts'
 import { abortError, asTransportError, TransportError } from '../errors.ts'
+import { guardedPromise } from '../guard.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../resolver-options.ts'
@@ -132,9 +133,10 @@ export class AddressResolver {
       this.#lookups.delete(host)
       this.#settle(host, found, askers)
     }
-    this.#find(host).then(settle, (cause: unknown) => {
+    const settled = this.#find(host).then(settle, (cause: unknown) => {
       settle({ kind: 'failed', error: asTransportError(cause, 'MM_DNS_FAILED', 'no') })
     })
+    guardedPromise('the end of a lookup', settled)
   }
 
   #settle(host: string, found: FoundAddresses, askers: ReadonlySet<Asker>): void {

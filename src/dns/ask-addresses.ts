@@ -74,7 +74,7 @@ function bothOrOne(
   second: Promise<FamilyAnswer>,
   clock: Clock,
 ): Promise<readonly [FamilyAnswer | undefined, FamilyAnswer | undefined]> {
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     const answers: [FamilyAnswer | undefined, FamilyAnswer | undefined] = [undefined, undefined]
     let timer: Timer | undefined
     const onAnswer = (index: 0 | 1, answer: FamilyAnswer): void => {
@@ -89,7 +89,7 @@ function bothOrOne(
         })
       }
     }
-    void first.then(answer => onAnswer(0, answer))
-    void second.then(answer => onAnswer(1, answer))
+    first.then(answer => onAnswer(0, answer)).catch(reject)
+    second.then(answer => onAnswer(1, answer)).catch(reject)
   })
 }

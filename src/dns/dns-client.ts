@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { abortError, asTransportError, TransportError } from '../errors.ts'
+import { guardedPromise } from '../guard.ts'
 import { type LookedUpAddress, readAddresses } from '../select/dns/address-answers.ts'
 import type { DnsQuestion, DnsReply } from '../select/dns/dns-message.ts'
 import { isDnsName, neverAskedBecause, normalName } from '../select/dns/dns-name.ts'
@@ -110,12 +111,13 @@ export class DnsClient {
       shared.fail(new TransportError('MM_DNS_TIMEOUT', message))
     })
     this.#shared.set(key, shared)
-    void this.#run(question, shared.signal).then(answer => {
+    const answered = this.#run(question, shared.signal).then(answer => {
       deadline?.cancel()
       // After a desertion, another query may be under way for the same.
       if (this.#shared.get(key) === shared) this.#shared.delete(key)
       shared.settle(answer)
     })
+    guardedPromise('an answer of a DNS server', answered)
     return shared
   }
 

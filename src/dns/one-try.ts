@@ -47,6 +47,11 @@ export function runTry(
   })
 }
 
+/** For what must not throw: the answer is as good as none, and another server is asked. */
+export function settleFault(settle: (outcome: DnsTryOutcome) => void): (error: Error) => void {
+  return error => settle({ kind: 'malformed', because: error.message })
+}
+
 /** A socket's error, as an outcome. */
 export function unreachable(error: Error): DnsTryOutcome {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.message

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
+import { guardedListener } from '../guard.ts'
 import { readReply } from '../select/dns/dns-message.ts'
-import { type DnsTry, type DnsTryOutcome, runTry, unreachable } from './one-try.ts'
+import { type DnsTry, type DnsTryOutcome, runTry, settleFault, unreachable } from './one-try.ts'
 
 /** In front of each message (RFC 1035 4.2.2); with it, no message is longer than 64 KiB. */
 const LENGTH_BYTES = 2
@@ -19,7 +20,7 @@ export function askOverTcp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
     socket.write(Buffer.concat([length, query.bytes]))
     socket.on('error', error => settle(unreachable(error)))
     socket.on('close', () => settle(cutShort))
-    socket.on('data', chunk => {
+    const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       received += chunk.length
       const wanted = wantedBytes(chunks)
@@ -29,7 +30,8 @@ export function askOverTcp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
       if (read.kind === 'foreign') settle({ kind: 'malformed', because: 'it answers another question' })
       else if (read.kind === 'truncated') settle({ kind: 'malformed', because: 'truncated, even over TCP' })
       else settle(read)
-    })
+    }
+    socket.on('data', guardedListener('an answer of a DNS server', onData, settleFault(settle)))
     return () => socket.destroy()
   })
 }

@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram'
+import { guardedListener } from '../guard.ts'
 import { readReply } from '../select/dns/dns-message.ts'
 import { lookUpLiteral } from './literal-lookup.ts'
-import { type DnsTry, type DnsTryOutcome, runTry, unreachable } from './one-try.ts'
+import { type DnsTry, type DnsTryOutcome, runTry, settleFault, unreachable } from './one-try.ts'
 
 /**
  * Datagrams that are no answer to the query, after which TCP is asked instead: somebody is guessing ids (PowerDNS stops after one,
@@ -21,11 +22,12 @@ export function askOverUdp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
     let isOpen = true
     let foreign = 0
     socket.on('error', error => settle(unreachable(error)))
-    socket.on('message', datagram => {
+    const onDatagram = (datagram: Buffer): void => {
       const read = readReply(datagram, query)
       if (read.kind !== 'foreign') settle(read)
       else if (++foreign === MAX_FOREIGN) settle({ kind: 'truncated' })
-    })
+    }
+    socket.on('message', guardedListener('an answer of a DNS server', onDatagram, settleFault(settle)))
     socket.connect(server.port, server.address, (error?: Error) => {
       if (error !== undefined && error !== null) return settle(unreachable(error))
       // Told a tick later: the try may have been given up by then.

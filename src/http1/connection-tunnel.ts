@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import { throwLater } from '../guard.ts'
 import type { ReadPort } from '../read-port.ts'
 import type { StreamSocket } from '../stream-socket.ts'
 
@@ -31,9 +32,15 @@ export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffe
   if (leftOver !== undefined) tunnel.push(leftOver)
   port.attach({
     onRead: (buffer, start, end) => {
-      if (!tunnel.push(port.keep(buffer.subarray(start, end)))) socket.pause()
+      const chunk = port.keep(buffer.subarray(start, end))
+      try {
+        if (!tunnel.push(chunk)) socket.pause()
+      } catch (error) {
+        throwLater(error) // a stream that flows calls its reader from within
+      }
       return true
     },
+    onFault: error => tunnel.destroy(error),
   })
   socket.on('end', () => {
     hasReceivedEnd = true

@@ -11,6 +11,7 @@ import { type EarlyGate, mayWrite } from '../early-gate.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { asTransportError, type Processed, TransportError, withProcessed } from '../errors.ts'
 import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
+import { containFault, guardedImmediate, guardedListener, throwLater } from '../guard.ts'
 import { type HeaderList, NO_HEADERS } from '../headers.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ResponseLimits } from '../options.ts'
@@ -44,6 +45,8 @@ export interface Http1ConnectionOptions {
   /** Asked before a request is written that cannot be sent twice. Left out: nobody is. */
   hasUnread?: UnreadProbe | undefined
 }
+
+const DURING = 'an event of an HTTP/1.1 connection'
 
 /**
  * Where the connection stands.
@@ -125,8 +128,12 @@ export class Http1Connection implements Connection {
     this.#clock = options.clock
     this.#early = options.early
     this.#hasUnread = options.hasUnread
+    const guard = (listener: () => void) => guardedListener(DURING, listener, this.#onFault)
     this.#early?.onOpen(() => this.#sendHeld())
-    this.#deadline = new ExchangeDeadline(options.clock, () => this.#onDeadline())
+    this.#deadline = new ExchangeDeadline(
+      options.clock,
+      guard(() => this.#onDeadline()),
+    )
     const { maxHeaderBytes, maxHeaderCount } = limits
     this.#decoder = new ResponseDecoder(
       { ...DEFAULT_CODEC_LIMITS, maxHeaderBytes, maxHeaderCount, maxTrailerBytes: maxHeaderBytes },
@@ -139,15 +146,18 @@ export class Http1Connection implements Connection {
         },
       },
     )
-    this.#port.attach({ onRead: (buffer, start, end) => this.#onRead(buffer, start, end) })
-    socket.on('end', () => this.#onPeerEnd())
+    const onFault = this.#onFault
+    this.#port.attach({ onRead: (buffer, start, end) => this.#onRead(buffer, start, end), onFault })
+    const onEnd = guard(() => this.#onPeerEnd())
+    const onClose = guard(() => this.#onSocketClosed())
+    const onDrain = guard(() => this.#exchange?.upload?.onWritable())
     socket.on('error', error => void (this.#socketError = error))
-    socket.on('close', () => this.#onSocketClosed())
-    socket.on('drain', () => this.#exchange?.upload?.onWritable())
+    socket.on('end', onEnd).on('close', onClose).on('drain', onDrain)
     hearLastWords(socket, () => this.#state === 'active')
     // Nobody can have heard of this connection yet, so it does not end before this call has returned.
-    if (this.#port.takeEarly() !== undefined) setImmediate(() => this.close('unexpected-data'))
-    else if (socket.destroyed || socket.readableEnded) setImmediate(() => this.close('peer-closed'))
+    if (this.#port.takeEarly() !== undefined) guardedImmediate(DURING, () => this.close('unexpected-data'))
+    else if (socket.destroyed || socket.readableEnded)
+      guardedImmediate(DURING, () => this.close('peer-closed'))
   }
 
   get keepAlive(): KeepAliveHint | undefined {
@@ -240,7 +250,11 @@ export class Http1Connection implements Connection {
   #sendAfterPoll(exchange: ExchangeControl): void {
     this.#armDeadline()
     afterPoll(() => {
-      if (this.#exchange === exchange) this.#send(exchange)
+      try {
+        if (this.#exchange === exchange) this.#send(exchange)
+      } catch (error) {
+        containFault(DURING, error, this.#onFault)
+      }
     })
   }
 
@@ -433,13 +447,12 @@ export class Http1Connection implements Connection {
     if (!exchange.isReusable || this.#heldEnd !== undefined) reason = 'peer-closed'
     if (hasLeftOver) reason = 'unexpected-data'
     this.#settle(exchange, reason === undefined ? 'idle' : 'closed')
-    if (reason === undefined) this.#listener.onStreamClosed(this, false)
-    else {
-      this.#tellDraining(reason)
-      this.#listener.onStreamClosed(this, false)
-      this.#end(reason, undefined)
+    this.#tellListener(false, reason, undefined)
+    try {
+      exchange.handler.onResponseEnd(exchange, trailers)
+    } catch (error) {
+      throwLater(error)
     }
-    exchange.handler.onResponseEnd(exchange, trailers)
   }
 
   #handOver(exchange: ExchangeControl, head: ResponseHead, leftOver: Buffer): void {
@@ -452,7 +465,11 @@ export class Http1Connection implements Connection {
       leftOver.length === 0 ? undefined : this.#port.keep(leftOver),
     )
     this.#tellDraining('upgraded')
-    exchange.handler.onUpgrade(exchange, head.status, head.headers, tunnel)
+    try {
+      exchange.handler.onUpgrade(exchange, head.status, head.headers, tunnel)
+    } catch (error) {
+      throwLater(error)
+    }
   }
 
   /** Its socket is closed, or is to be closed now; what its holder has not read stays his. */
@@ -471,16 +488,37 @@ export class Http1Connection implements Connection {
     const isFailed = isPeersFault && reason !== 'exchange-aborted'
     if (reason === 'exchange-aborted' && !exchange.hasWritten && this.#drainReason === undefined) {
       this.#settle(exchange, 'idle')
-      this.#listener.onStreamClosed(this, false)
+      this.#tellListener(false, undefined, undefined)
     } else {
       this.#decoder.stop()
       this.#settle(exchange, 'closed')
       this.#socket.destroy()
-      this.#tellDraining(reason)
-      this.#listener.onStreamClosed(this, isFailed)
-      this.#end(reason, error)
+      this.#tellListener(isFailed, reason, error)
     }
-    exchange.handler.onResponseError(exchange, error)
+    try {
+      exchange.handler.onResponseError(exchange, error)
+    } catch (thrown) {
+      throwLater(thrown)
+    }
+  }
+
+  /** `reason`: the connection ends as well. Whatever goes wrong here, the exchange hears of its end. */
+  #tellListener(isFailed: boolean, reason: CloseReason | undefined, error: TransportError | undefined): void {
+    try {
+      if (reason !== undefined) this.#tellDraining(reason)
+      this.#listener.onStreamClosed(this, isFailed)
+      if (reason !== undefined) this.#end(reason, error)
+    } catch (fault) {
+      containFault('the end of an exchange', fault, () => this.#socket.destroy())
+    }
+  }
+
+  /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and its exchange with it. */
+  readonly #onFault = (error: TransportError): void => {
+    this.#isDecoding = false
+    if (this.#state === 'active') this.#fail('internal-error', withProcessed(error, this.#processed()))
+    else this.close('internal-error')
+    this.#socket.destroy()
   }
 
   /** The connection carries nothing any more: the one place that leaves `active`. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { reportFault } from '../guard.ts'
+import type { TransportError } from '../errors.ts'
+import { containFault } from '../guard.ts'
 import type { ReadPort } from '../read-port.ts'
 import { startLingering } from '../socket-ending.ts'
 import type { StreamSocket } from '../stream-socket.ts'
@@ -17,15 +18,18 @@ import type { Session } from './session.ts'
 export class ConnectionOutput {
   readonly #socket: StreamSocket
   readonly #session: Session
+  readonly #onFault: (error: TransportError) => void
   #isScheduled = false
   #isWriting = false
   /** Callbacks that are still to come of writes that have left. */
   #stale = 0
   #isEnding = false
 
-  constructor(socket: StreamSocket, session: Session) {
+  /** `onFault`: writing has thrown, which was reported. */
+  constructor(socket: StreamSocket, session: Session, onFault: (error: TransportError) => void) {
     this.#socket = socket
     this.#session = session
+    this.#onFault = onFault
   }
 
   /** Writes when the events of this turn were handled. */
@@ -46,13 +50,7 @@ export class ConnectionOutput {
 
   readonly #onTurn = (): void => {
     this.#isScheduled = false
-    if (this.#isWriting || this.#isEnding) return
-    try {
-      this.#flush()
-    } catch (error) {
-      reportFault('writing to an HTTP/2 connection', error)
-      this.#socket.destroy()
-    }
+    if (!this.#isWriting && !this.#isEnding) this.#guardedFlush(false)
   }
 
   /** One callback for all writes. A failed write is told by the socket's 'error' and 'close'. */
@@ -63,8 +61,16 @@ export class ConnectionOutput {
     }
     if (!this.#isWriting) return
     this.#isWriting = false
-    this.#session.releaseOutput()
-    this.#flush()
+    this.#guardedFlush(true)
+  }
+
+  #guardedFlush(hasWritten: boolean): void {
+    try {
+      if (hasWritten) this.#session.releaseOutput()
+      this.#flush()
+    } catch (error) {
+      containFault('writing to an HTTP/2 connection', error, this.#onFault)
+    }
   }
 
   #flush(): void {

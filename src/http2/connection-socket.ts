@@ -1,5 +1,6 @@
 import type { CloseReason } from '../connection.ts'
 import { TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ReadPort } from '../read-port.ts'
 import type { StreamSocket } from '../stream-socket.ts'
@@ -12,36 +13,48 @@ export interface SocketReceiver {
   onLost(reason: CloseReason, error: TransportError): void
   /** Somebody waits for an answer. */
   isWaiting(): boolean
+  /** Something of ours has thrown in an event of the socket, and was reported: everything ends. */
+  onFault(error: TransportError): void
 }
+
+const DURING = 'an event of an HTTP/2 connection'
 
 /** Ties a connected socket to its receiver. Nothing is told before the call has returned: nobody can have heard of the connection yet. */
 export function attachSocket(socket: StreamSocket, port: ReadPort, receiver: SocketReceiver): void {
   let socketError: Error | undefined
-  const onClosed = (): void => {
+  const onFault = (error: TransportError): void => receiver.onFault(error)
+  const guard = (listener: () => void) => guardedListener(DURING, listener, onFault)
+  const onClosed = guard(() => {
     const cause = socketError
     if (cause === undefined) receiver.onLost('peer-closed', closedByPeer())
     else receiver.onLost('network-error', broken(cause))
-  }
+  })
   port.attach({
     onRead: (buffer, start, end) => {
       receiver.onRead(buffer, start, end)
       return true // the windows hold the peer back, stream by stream
     },
+    onFault,
   })
-  socket.on('end', () => receiver.onLost('peer-closed', closedByPeer()))
+  socket.on(
+    'end',
+    guard(() => receiver.onLost('peer-closed', closedByPeer())),
+  )
   socket.on('error', error => void (socketError = error))
   socket.on('close', onClosed)
   hearLastWords(socket, () => receiver.isWaiting())
   const early = port.takeEarly()
   const isEnded = socket.destroyed || socket.readableEnded
   if (early === undefined && !isEnded) return
-  setImmediate(() => {
-    if (early !== undefined) {
-      receiver.onRead(early, 0, early.length)
-      socket.resume()
-    }
-    if (isEnded) onClosed()
-  })
+  setImmediate(
+    guard(() => {
+      if (early !== undefined) {
+        receiver.onRead(early, 0, early.length)
+        socket.resume()
+      }
+      if (isEnded) onClosed()
+    }),
+  )
 }
 
 function closedByPeer(): TransportError {

@@ -2,7 +2,9 @@ import type { Clock } from '../clock.ts'
 import type { ConnectionListener, HandshakeInfo } from '../connection.ts'
 import { type EarlyGate, isUnderWay } from '../early-gate.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
+import type { TransportError } from '../errors.ts'
+import { MultiplexedConnection } from '../multiplex/connection.ts'
+import type { SessionHost } from '../multiplex/session-host.ts'
 import type { Http2Options, LivenessOptions, ResponseLimits } from '../options.ts'
 import { ReadPort } from '../read-port.ts'
 import type { StreamSocket, UnreadProbe } from '../stream-socket.ts'
@@ -74,7 +76,11 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
         host.events.onReady()
         host.endInput()
       })
-      const output = new ConnectionOutput(socket, session)
+      const onFault = (error: TransportError): void => {
+        host.onFault(error)
+        socket.destroy()
+      }
+      const output = new ConnectionOutput(socket, session, onFault)
       session.start(now)
       attachSocket(socket, port, {
         onRead: (buffer, start, end) => {
@@ -83,6 +89,7 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
         },
         onLost: (reason, error) => host.onLost(reason, error),
         isWaiting: () => host.isWaiting(),
+        onFault,
       })
       const carrier = {
         get isWritable() {

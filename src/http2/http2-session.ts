@@ -437,7 +437,8 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       core.end({ code: error.code, message: error.message, cause }, error.limit)
     } else {
       // A defect of ours, or of a handler: the frames are out of step now.
-      core.end({ code: 'INTERNAL_ERROR', message: asTransportError(error).message, cause: 'local' })
+      const { message } = asTransportError(error)
+      core.end({ code: 'INTERNAL_ERROR', message, cause: 'local', defect: error })
     }
   }
 

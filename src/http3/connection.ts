@@ -2,11 +2,14 @@ import type { Clock } from '../clock.ts'
 import type { ConnectionListener, HandshakeInfo } from '../connection.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { TransportError } from '../errors.ts'
-import { MultiplexedConnection, type SessionHost } from '../multiplex/connection.ts'
+import { containFault, guardedListener } from '../guard.ts'
+import { MultiplexedConnection } from '../multiplex/connection.ts'
+import type { SessionHost } from '../multiplex/session-host.ts'
 import type { Http3Options, LivenessOptions, QuicOptions, ResponseLimits } from '../options.ts'
 import type { QuicHandshake, QuicLink } from '../quic/engine.ts'
 import { waitForTicket } from './connection-farewell.ts'
 import { createSession } from './create-session.ts'
+import { ERROR_CODES } from './error-codes.ts'
 import type { Session, SessionEvents } from './session.ts'
 import type { Settings } from './settings.ts'
 import { encodeTicket } from './ticket.ts'
@@ -63,10 +66,14 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
     altUsed: options.altUsed,
     start: (host, now) => {
       let isFlushing = false
-      const flush = (): void => {
-        isFlushing = false
-        session.flush()
-      }
+      const flush = guardedListener(
+        'writing to an HTTP/3 connection',
+        () => {
+          isFlushing = false
+          session.flush()
+        },
+        host.onFault,
+      )
       // The cork is emptied when the caller has said all that it has to say now, and before the link runs.
       const onOutput = (): void => {
         if (!isFlushing) {
@@ -94,7 +101,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         events: sessionEvents(host, options, onOutput, () => session),
         keep,
       })
-      link.owner = owner(host, session)
+      link.owner = owner(host, session, link)
       session.start(now)
       link.schedule()
       return { session, carrier: carrierOver(link) }
@@ -102,11 +109,18 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
   })
 }
 
-function owner(host: SessionHost, session: Session): QuicLink['owner'] {
+function owner(host: SessionHost, session: Session, link: QuicLink): QuicLink['owner'] {
   return {
     onTurn: () => {
-      session.onTurn(host.beginInput())
-      host.endInput()
+      try {
+        session.onTurn(host.beginInput())
+        host.endInput()
+      } catch (error) {
+        containFault('a turn of an HTTP/3 connection', error, fault => {
+          host.onFault(fault)
+          link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
+        })
+      }
     },
     onClosed: () => {
       const message = 'the QUIC connection has ended'

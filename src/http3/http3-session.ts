@@ -445,7 +445,10 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     const core = this.#core
     if (error instanceof ConnectionFault) core.fail(error)
     // A defect of ours, or of a handler.
-    else core.end({ code: 'H3_INTERNAL_ERROR', message: asTransportError(error).message, cause: 'local' })
+    else {
+      const { message } = asTransportError(error)
+      core.end({ code: 'H3_INTERNAL_ERROR', message, cause: 'local', defect: error })
+    }
     this.#tellOutput()
   }
 

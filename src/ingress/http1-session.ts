@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 import { UnreadInput } from '../http1/unread-input.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
 import type { IngressSession } from './ingress-session.ts'
@@ -22,6 +23,8 @@ import { SocketOutput } from './socket-output.ts'
  * closed     Final
  */
 type Phase = 'idle' | 'head' | 'body' | 'answering' | 'closing' | 'upgraded' | 'closed'
+
+const DURING = 'an event of an HTTP/1.1 client'
 
 /** A client that takes longer for what waits for it is one whose memory is its own: see SocketOutput. */
 const SLOW_DRAIN_MS = 50
@@ -82,11 +85,19 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     socket.on('close', this.#onClose)
   }
 
-  readonly #onData = (chunk: Buffer): void => this.receive(chunk, 0, chunk.length)
-  readonly #onEnd = (): void => this.receiveEnd()
-  readonly #onDrain = (): void => this.#receiveDrain()
-  readonly #onFinish = (): void => this.#receiveFinish()
-  readonly #onClose = (): void => this.#receiveClose()
+  readonly #onFault = (error: TransportError): void => {
+    this.#isWorking = false
+    this.#end(error)
+  }
+  readonly #onData = guardedListener(
+    DURING,
+    (chunk: Buffer) => this.receive(chunk, 0, chunk.length),
+    this.#onFault,
+  )
+  readonly #onEnd = guardedListener(DURING, () => this.receiveEnd(), this.#onFault)
+  readonly #onDrain = guardedListener(DURING, () => this.#receiveDrain(), this.#onFault)
+  readonly #onFinish = guardedListener(DURING, () => this.#receiveFinish(), this.#onFault)
+  readonly #onClose = guardedListener(DURING, () => this.#receiveClose(), this.#onFault)
   /** 'close' follows. */
   readonly #onError = (error: Error): void => {
     this.#socketError = error

@@ -1,3 +1,5 @@
+import type { TransportError } from '../errors.ts'
+import { containFault } from '../guard.ts'
 import type { Session } from '../http2/session.ts'
 import type { SessionSocket } from './session-context.ts'
 
@@ -8,6 +10,8 @@ export interface OutputEvents {
   onBehind(): void
   /** Everything was handed to the socket, after `finish`. */
   onFinished(): void
+  /** Writing has thrown, which was reported: the connection ends. */
+  onFault(error: TransportError): void
 }
 
 /**
@@ -53,15 +57,23 @@ export class Http2Output {
 
   onTurnEnd(): void {
     this.#isScheduled = false
-    if (!this.#isWriting) this.#flush()
+    if (!this.#isWriting) this.#guardedFlush(false)
   }
 
   /** One for all writes. A failed one is told by the socket's 'error' and 'close'. */
   readonly #onWritten = (): void => {
     if (!this.#isWriting || this.#isClosed || this.#socket.writableLength > 0) return
     this.#isWriting = false
-    this.#session.releaseOutput()
-    this.#flush()
+    this.#guardedFlush(true)
+  }
+
+  #guardedFlush(hasWritten: boolean): void {
+    try {
+      if (hasWritten) this.#session.releaseOutput()
+      this.#flush()
+    } catch (error) {
+      containFault('writing to an HTTP/2 client', error, fault => this.#events.onFault(fault))
+    }
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 import { NEVER } from '../deadline-timer.ts'
 import { TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 import { createSession } from '../http2/create-session.ts'
 import type { Session } from '../http2/session.ts'
 import type { SessionEvents } from '../http2/session-events.ts'
@@ -22,6 +23,8 @@ import { TakeWatch } from './take-watch.ts'
  * closed   Final
  */
 type Phase = 'open' | 'closing' | 'closed'
+
+const DURING = 'an event of an HTTP/2 client'
 
 /**
  * The server side of one HTTP/2 connection: the driver of a session, over a socket. Besides what SessionExchanges watches, a client that
@@ -74,10 +77,15 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
     socket.on('close', this.#onClose)
   }
 
-  readonly #onData = (chunk: Buffer): void => this.receive(chunk, 0, chunk.length)
-  readonly #onSocketEnd = (): void => this.receiveEnd()
-  readonly #onFinish = (): void => this.#startLingering()
-  readonly #onClose = (): void => this.#receiveClose()
+  readonly #onFault = (error: TransportError): void => this.onFault(error)
+  readonly #onData = guardedListener(
+    DURING,
+    (chunk: Buffer) => this.receive(chunk, 0, chunk.length),
+    this.#onFault,
+  )
+  readonly #onSocketEnd = guardedListener(DURING, () => this.receiveEnd(), this.#onFault)
+  readonly #onFinish = guardedListener(DURING, () => this.#startLingering(), this.#onFault)
+  readonly #onClose = guardedListener(DURING, () => this.#receiveClose(), this.#onFault)
   /** 'close' follows. */
   readonly #onError = (error: Error): void => {
     this.#socketError = error
@@ -176,6 +184,10 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
 
   onFinished(): void {
     this.#socket.end()
+  }
+
+  onFault(error: TransportError): void {
+    this.#end(error)
   }
 
   // What the exchanges ask for

@@ -1,6 +1,8 @@
 import { NEVER } from '../deadline-timer.ts'
 import { TransportError } from '../errors.ts'
+import { containFault } from '../guard.ts'
 import { createSession } from '../http3/create-session.ts'
+import { ERROR_CODES } from '../http3/error-codes.ts'
 import type { Session, SessionEvents } from '../http3/session.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/message-head.ts'
@@ -82,12 +84,29 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
   // What the link tells
 
   onTurn(now: number): void {
-    this.#isTurning = true
-    this.#exchanges.beginInput(now)
-    this.#session.onTurn(now)
-    this.#exchanges.endInput()
-    this.#isTurning = false
-    this.#session.flush()
+    try {
+      this.#isTurning = true
+      this.#exchanges.beginInput(now)
+      this.#session.onTurn(now)
+      this.#exchanges.endInput()
+      this.#isTurning = false
+      this.#session.flush()
+    } catch (error) {
+      this.#isTurning = false
+      this.onFault(error)
+    }
+  }
+
+  /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, with its exchanges. */
+  onFault(error: unknown): void {
+    containFault('an event of an HTTP/3 client', error, fault => {
+      if (this.#phase === 'closed') return
+      this.#exchanges.endError = fault
+      this.#phase = 'closed'
+      this.#session.abandon(fault.message)
+      this.#link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
+      this.#link.schedule()
+    })
   }
 
   onClosed(): void {
@@ -262,11 +281,19 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
 
 /** One function for all, so that a turn needs no closure; so is the next one. */
 function openHeldAtTurnEnd(session: Http3Session): void {
-  session.onTurnEnd()
+  try {
+    session.onTurnEnd()
+  } catch (error) {
+    session.onFault(error)
+  }
 }
 
 function flushSession(session: Http3Session): void {
-  session.flush()
+  try {
+    session.flush()
+  } catch (error) {
+    session.onFault(error)
+  }
 }
 
 /** The session reads into one buffer, again and again. */

@@ -2,6 +2,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, systemClock } from '../clock.ts'
 import { TransportError } from '../errors.ts'
+import { containFault, guarded } from '../guard.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
 import { SilenceWatch } from '../native/silence-watch.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
@@ -137,7 +138,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     socket.destroy()
     return true
   }
-  const startSession = (socket: net.Socket): void => {
+  const openSession = (socket: net.Socket): void => {
     if (options.tls === undefined && refuseFlooder(socket)) return
     // Node only tells of an error of TLS within a session (a spoiled record, an alert), and leaves the socket open: see endBroken in tcp/.
     socket.on('error', () => socket.destroy())
@@ -146,6 +147,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     socket.once('close', () => sessions.delete(session))
     if (isDraining) session.drain()
   }
+  const startSession = guardedPerSocket('a new client', openSession)
   const onRefused = (refused: RefusedSocket = {}): void => {
     stats.connections.refused++
     const { remoteAddress = '', remotePort = 0 } = refused
@@ -211,7 +213,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     },
   })
   // With TLS this is the connection before its handshake: it counts, and must be found when all are ended.
-  server.on('connection', (socket: net.Socket) => {
+  const onAccepted = (socket: net.Socket): void => {
     const isTooMany = !hasRoom()
     stats.connections.open++
     sockets.add(socket)
@@ -228,13 +230,16 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     }
     stats.connections.accepted++
     if (options.tls !== undefined && refuseFlooder(socket)) refusedHandshakes++
-  })
-  server.on('connection', () => queued.onAccepted())
-  server.on('drop', dropped => {
-    onRefused(dropped)
-    queued.onAccepted()
-  })
-  server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => {
+  }
+  server.on('connection', guardedPerSocket('a new connection', onAccepted))
+  server.on('connection', () => guarded('accepting what waits', () => queued.onAccepted()))
+  server.on('drop', dropped =>
+    guarded('a connection that was dropped', () => {
+      onRefused(dropped)
+      queued.onAccepted()
+    }),
+  )
+  const onHandshakeFailed = (socket: tls.TLSSocket, error: Error): void => {
     if (refusedHandshakes > 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
       // Node says so of a socket that was closed
       refusedHandshakes--
@@ -245,7 +250,9 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     observer({ type: 'handshake-failed', error, remoteAddress, remotePort })
     // After a timeout Node leaves that to us.
     socket.destroy()
-  })
+  }
+  const guardedFailure = guardedPerSocket('a failed handshake', onHandshakeFailed)
+  server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) => guardedFailure(socket, error))
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -293,6 +300,20 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       for (const socket of sockets) socket.destroy()
       return closed
     },
+  }
+}
+
+/** What goes wrong with one client ends that one. */
+function guardedPerSocket<Client extends net.Socket, Rest extends readonly unknown[]>(
+  during: string,
+  listener: (socket: Client, ...rest: Rest) => void,
+): (socket: Client, ...rest: Rest) => void {
+  return (socket, ...rest) => {
+    try {
+      listener(socket, ...rest)
+    } catch (error) {
+      containFault(during, error, () => socket.destroy())
+    }
   }
 }
 

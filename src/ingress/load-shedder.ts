@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { TransportError } from '../errors.ts'
+import { guardedImmediate } from '../guard.ts'
 import { type HeaderList, NO_HEADERS } from '../headers.ts'
 import type { IngressExchange, IngressHandler } from './ingress-exchange.ts'
 import type { IngressStats } from './ingress-stats.ts'
@@ -44,7 +45,7 @@ class LoadShedder {
       // The first of a turn is always served: whatever the target is, something goes on.
       this.#isInTurn = true
       this.#overload.onTurnBegan(clock.now())
-      setImmediate(this.#onTurnEnded)
+      guardedImmediate('the end of a turn', this.#onTurnEnded)
       handler(exchange)
     } else if (!this.#overload.isOverloaded || this.#overload.admits(clock.now())) handler(exchange)
     else this.#refuse(exchange)

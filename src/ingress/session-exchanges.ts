@@ -1,5 +1,6 @@
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 import { asTransportError, type TransportError } from '../errors.ts'
+import { reportFault } from '../guard.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/message-head.ts'
 import type { Stream } from '../multiplex/stream.ts'
@@ -147,6 +148,8 @@ export class SessionExchanges implements StreamExchangeHost {
 
   /** The session is over, and its streams were told. The connection may go on for a while, which `cover` still serves. */
   onEnd(end: SessionEnd): void {
+    if (end.defect !== undefined)
+      reportFault(`a session of ${this.#carrier.protocol} with a client`, end.defect)
     const error = sessionEndError(end)
     if (error !== undefined) this.onRefused(error)
     if (end.cause === 'flood' && this.#carrier.isAddressProven) this.#countFlood()

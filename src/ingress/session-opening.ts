@@ -1,9 +1,12 @@
 import { DeadlineTimer } from '../deadline-timer.ts'
+import { guardedListener } from '../guard.ts'
 import { Http1Session } from './http1-session.ts'
 import { Http2Session } from './http2-session.ts'
 import type { IngressSession } from './ingress-session.ts'
 import { detectPreface } from './preface-detector.ts'
 import type { SessionContext, SessionSocket } from './session-context.ts'
+
+const DURING = 'the first bytes of a client'
 
 /**
  * A connection in cleartext until its first bytes tell what it speaks. Nearly always the first read does; what came by then goes to the
@@ -40,7 +43,11 @@ export class SessionOpening implements IngressSession {
     else this.#session.destroy()
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onFault = (): void => void this.#socket.destroy()
+
+  readonly #onData = guardedListener(DURING, (chunk: Buffer) => this.#receive(chunk), this.#onFault)
+
+  #receive(chunk: Buffer): void {
     const before = this.#firstBytes
     if (before === undefined) this.#expectBytes(this.#context.limits.headerTimeoutMs)
     const bytes = before === undefined ? chunk : Buffer.concat([before, chunk])
@@ -55,7 +62,7 @@ export class SessionOpening implements IngressSession {
     } else this.#startHttp1()
   }
 
-  readonly #onEnd = (): void => this.#startHttp1().receiveEnd()
+  readonly #onEnd = guardedListener(DURING, () => this.#startHttp1().receiveEnd(), this.#onFault)
 
   readonly #onClose = (): void => this.#timer.cancel()
 

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { containFault } from '../guard.ts'
 import { CHUNK_END, encodeChunkHead } from '../http1/chunk-encoder.ts'
 import { sharedArena } from './output-arena.ts'
 
@@ -210,8 +211,13 @@ export class SocketOutput {
     this.#isTickQueued = false
     const listener = this.#tickListener
     this.#tickListener = undefined
-    listener?.onTickEnd()
-    this.flush()
+    try {
+      listener?.onTickEnd()
+      this.flush()
+    } catch (error) {
+      // The 'close' that follows ends the exchange.
+      containFault('writing to an HTTP/1.1 client', error, () => this.#socket.destroy())
+    }
   }
 
   #queueTick(): void {

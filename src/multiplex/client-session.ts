@@ -103,4 +103,6 @@ export interface SessionEnd {
    * - `idle`: nothing came for the idle timeout of the connection. Where nothing was under way that is nobody's fault
    */
   readonly cause: 'local' | 'peer' | 'flood' | 'timeout' | 'network' | 'silent' | 'idle'
+  /** What was thrown that must not be: a defect of ours. The driver reports it. */
+  readonly defect?: unknown
 }

@@ -10,6 +10,7 @@ import type {
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { type ErrorCode, TransportError } from '../errors.ts'
 import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
+import { containFault, guarded, guardedListener, reportFault, throwLater } from '../guard.ts'
 import type { Protocol } from '../protocol.ts'
 import type { UnreadProbe } from '../stream-socket.ts'
 import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
@@ -18,32 +19,10 @@ import { DeadlineTable } from './deadline-table.ts'
 import { addOrigins } from './origin-frame.ts'
 import { fitsExtendedConnect } from './outgoing-request.ts'
 import type { ResetCode } from './reset-code.ts'
+import type { Carrier, SessionHost } from './session-host.ts'
 import { SharedPing } from './shared-ping.ts'
 import type { Stream } from './stream.ts'
 import { sessionFailure } from './stream-failure.ts'
-
-/** What carries the bytes of a session: a socket, or a QUIC connection. */
-export interface Carrier {
-  /** False once it has failed, when its end is about to be told. */
-  readonly isWritable: boolean
-  /** Sends what there is and then ends. */
-  finish(): void
-  /** Whether it keeps the process alive. */
-  ref(): void
-  unref(): void
-}
-
-/** What a carrier and its session are given. */
-export interface SessionHost {
-  readonly events: ClientSessionEvents
-  /** Something has come: the time of it, which is kept to until endInput(). */
-  beginInput(): number
-  endInput(): void
-  /** Nothing more comes or goes. May be told again. */
-  onLost(reason: CloseReason, error: TransportError): void
-  /** Somebody waits for an answer. */
-  isWaiting(): boolean
-}
 
 export interface MultiplexedOptions {
   /** Unique in the process. */
@@ -65,6 +44,8 @@ export interface MultiplexedOptions {
   /** Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is. */
   hasUnread?: UnreadProbe | undefined
 }
+
+const ENDING = 'ending a connection'
 
 /**
  * Where the connection stands.
@@ -135,7 +116,10 @@ export class MultiplexedConnection implements Connection {
     this.#listener = listener
     this.#onDefence = options.onDefence
     this.#hasUnread = options.hasUnread
-    this.#table = new DeadlineTable<ClientExchange>(clock, () => this.#onDue())
+    this.#table = new DeadlineTable<ClientExchange>(
+      clock,
+      guardedListener('a deadline of a connection', () => this.#onDue(), this.#onFault),
+    )
     const { session, carrier } = options.start(this.#host(), this.#table.now)
     this.#session = session
     this.#carrier = carrier
@@ -260,8 +244,9 @@ export class MultiplexedConnection implements Connection {
       this.#openWhenReady(exchange)
     }
     this.#doubtful.add(exchange)
-    if (doubt === 'unread') afterPoll(open)
-    else this.ping().then(open, () => {}) // who is not answered falls with the connection
+    const guardedOpen = guardedListener('a request that waited', open, this.#onFault)
+    if (doubt === 'unread') afterPoll(guardedOpen)
+    else this.ping().then(guardedOpen, () => {}) // who is not answered falls with the connection
     this.#cover()
   }
 
@@ -299,7 +284,7 @@ export class MultiplexedConnection implements Connection {
       onExchangeEnded: (exchange, failed, stream, code) => {
         this.#table.remove(exchange)
         if (stream !== undefined) this.#reset(stream, code)
-        this.#listener.onStreamClosed(this, failed)
+        this.#tellStreamClosed(failed)
         if (this.#heldEnd !== undefined) this.#onEnd(this.#heldEnd)
       },
       onExchangeFallen: exchange => {
@@ -313,7 +298,7 @@ export class MultiplexedConnection implements Connection {
         this.#tunnels.set(stream, exchange)
       },
       onTunnelReset: stream => this.#releaseTunnel(stream, false),
-      onHandlerThrew: rethrow,
+      onHandlerThrew: throwLater,
     }
   }
 
@@ -344,6 +329,7 @@ export class MultiplexedConnection implements Connection {
         this.#cover()
       },
       onLost: (reason, error) => this.#onLost(reason, error),
+      onFault: this.#onFault,
       isWaiting: () => this.#table.size > 0,
     }
   }
@@ -369,6 +355,7 @@ export class MultiplexedConnection implements Connection {
       onOrigins: origins => void (this.#originSet = addOrigins(this.#originSet, origins)),
       onDefence: limit => this.#onDefence?.(limit),
       onEnding: end => {
+        if (end.defect !== undefined) reportFault(`a session of ${this.protocol}`, end.defect)
         this.#wasIdle = this.#table.size === 0
         this.#loss ??= sessionFailure(end)
         if (this.#table.size > 0) this.#tellDraining(this.#reasonOf(end))
@@ -402,7 +389,8 @@ export class MultiplexedConnection implements Connection {
     this.#finish(this.#reasonOf(end), isNobodysFault ? undefined : this.#loss)
   }
 
-  #reasonOf({ cause, isError }: SessionEnd): CloseReason {
+  #reasonOf({ cause, isError, defect }: SessionEnd): CloseReason {
+    if (defect !== undefined) return 'internal-error'
     if (cause === 'local') return this.#reason ?? 'peer-closed'
     if (cause === 'timeout') return 'timeout'
     if (cause === 'silent') return 'ping-failed'
@@ -432,6 +420,27 @@ export class MultiplexedConnection implements Connection {
     this.#finish(reason, error)
   }
 
+  // What must not happen
+
+  /** Whoever threw may have left anything behind: neither the session nor the pool can keep the exchanges from their errors. */
+  readonly #onFault = (error: TransportError): void => {
+    if (this.#state === 'closed') return
+    this.#table.letTimeGo()
+    this.#loss = error
+    guarded(ENDING, () => this.#tellDraining('internal-error'))
+    guarded(ENDING, () => this.#session.abandon(error.message))
+    this.#finish('internal-error', error)
+  }
+
+  /** The exchange that has ended hears of it whatever becomes of the pool. */
+  #tellStreamClosed(failed: boolean): void {
+    try {
+      this.#listener.onStreamClosed(this, failed)
+    } catch (error) {
+      containFault('the end of an exchange', error, this.#onFault)
+    }
+  }
+
   // The end
 
   /** From now on nothing is opened. */
@@ -458,7 +467,7 @@ export class MultiplexedConnection implements Connection {
     const fallen = this.#fallen
     this.#fallen = []
     for (const exchange of fallen) {
-      this.#listener.onStreamClosed(this, false)
+      this.#tellStreamClosed(false)
       exchange.settle()
     }
   }
@@ -473,17 +482,12 @@ export class MultiplexedConnection implements Connection {
     for (const exchange of this.#table.all()) exchange.fall(this.#loss)
     const fallen = this.#fallen
     this.#fallen = []
-    for (const exchange of fallen) this.#listener.onStreamClosed(this, exchange.hasFailed)
-    this.#carrier.finish()
-    this.#listener.onClosed(this, reason, error)
+    guarded(ENDING, () => {
+      for (const exchange of fallen) this.#listener.onStreamClosed(this, exchange.hasFailed)
+    })
+    guarded(ENDING, () => this.#carrier.finish())
+    guarded(ENDING, () => this.#listener.onClosed(this, reason, error))
     this.#ping.fail(new TransportError('MM_PING_FAILED', `${this.toString()} ended before it answered`))
     for (const exchange of fallen) exchange.settle()
   }
-}
-
-/** Out of the way of the session, as an uncaught exception: the same end that it has in any other callback of a socket. */
-function rethrow(error: unknown): void {
-  process.nextTick(() => {
-    throw error
-  })
 }

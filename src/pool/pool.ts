@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { CloseReason, Connection, Connector } from '../connection.ts'
 import { asTransportError, TransportError } from '../errors.ts'
+import { guardedPromise } from '../guard.ts'
 import type { Observer, TransportEvent } from '../observer.ts'
 import type { PoolOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
@@ -363,10 +364,11 @@ export class Pool implements BudgetClient, SlotEvents {
     } catch (error) {
       dial = Promise.reject(asTransportError(error, 'MM_CONNECT_FAILED', 'no'))
     }
-    void dial.then(
+    const settled = dial.then(
       connection => this.#onConnected(link, connection),
       error => this.#onConnectFailed(link, asTransportError(error, 'MM_CONNECT_FAILED', 'no')),
     )
+    guardedPromise('the end of a connect', settled)
   }
 
   #onConnected(link: Link, connection: Connection): void {
@@ -427,10 +429,13 @@ export class Pool implements BudgetClient, SlotEvents {
 
   #ping(slot: Slot<Link>): void {
     const answered = (isAlive: boolean) => this.#run(this.#state.onPinged(slot, isAlive, this.#clock.now()))
-    slot.link?.connection?.ping().then(
+    const connection = slot.link?.connection
+    if (connection === undefined) return
+    const settled = connection.ping().then(
       () => answered(true),
       () => answered(false),
     )
+    guardedPromise('the answer to a ping', settled)
   }
 
   #setTimer(at: number): void {

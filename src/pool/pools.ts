@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 import type { GlobalLimits } from '../global-limits.ts'
+import { guardedPromise } from '../guard.ts'
 import type { Origin } from '../origin.ts'
 import { ConnectionBudget } from './connection-budget.ts'
 import { Pool, type PoolConfig } from './pool.ts'
@@ -136,7 +137,7 @@ export class Pools {
     }
     const pools = this.#take(victim)
     this.#onEvicted(victim)
-    void this.#retire(pools)
+    guardedPromise('the end of a pool', this.#retire(pools))
   }
 }
 

@@ -119,7 +119,7 @@ function look(
     },
   })
   attempt.socket.unref()
-  attempt.readPort.attach({ onRead: () => true })
+  attempt.readPort.attach({ onRead: () => true, onFault: () => attempt.destroy() })
   return () => attempt.destroy()
 }
 

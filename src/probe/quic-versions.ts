@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import type { Clock, Timer } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { guardedListener } from '../guard.ts'
 import { socketFailure } from '../quic/dial-error.ts'
 import type { QuicFinding } from '../select/probe/probe-report.ts'
 import { boundedLook, checkEndpoint } from './bounded-look.ts'
@@ -56,15 +57,16 @@ export async function quicVersions(
     socket.unref()
     // Connected, so that nobody else is heard, and ICMP errors are.
     socket.on('error', fail)
-    socket.on('message', datagram => {
+    const onDatagram = (datagram: Buffer): void => {
       const now = clock.now()
       for (const { probe, at } of sent) {
         const versions = versionsOf(datagram, probe)
         if (versions !== undefined)
           return answer({ found: { versions: versions.map(formatVersion), ms: now - at } })
       }
-    })
-    socket.once('connect', () => {
+    }
+    socket.on('message', guardedListener('an answer to a probe', onDatagram, fail))
+    const onConnected = (): void => {
       for (const delayMs of SEND_AT_MS) {
         const send = (): void => {
           // Ids of its own each time: the answer then says which datagram it belongs to, and how long it took.
@@ -75,7 +77,8 @@ export async function quicVersions(
         if (delayMs === 0) send()
         else timers.push(clock.setTimer(delayMs, send))
       }
-    })
+    }
+    socket.once('connect', guardedListener('a probe', onConnected, fail))
     socket.connect(endpoint.port, endpoint.address)
     return () => close(socket, timers)
   })

@@ -104,7 +104,7 @@ class HandshakeLook {
     )
     attempt.socket.unref()
     // What the server has to say of its own accord, SETTINGS for example, is read over: tickets come between.
-    attempt.readPort.attach({ onRead: () => true })
+    attempt.readPort.attach({ onRead: () => true, onFault: () => attempt.destroy() })
     return () => {
       this.#timer?.cancel()
       attempt.destroy()

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer } from '../deadline-timer.ts'
 import { Fifo } from '../fifo.ts'
+import { guardedPromise } from '../guard.ts'
 import { isHere } from '../local-addresses.ts'
 import type { MigrationReport } from '../migration-report.ts'
 import type { DrivenConnection } from './driven-connection.ts'
@@ -224,7 +225,10 @@ export class PathMover implements LinkMover {
     const { connection, sockets, remote, clock } = this.#options
     switch (action.type) {
       case 'openSocket':
-        void this.#open(action.opening, { address: action.address, port: action.port })
+        guardedPromise(
+          'opening a path',
+          this.#open(action.opening, { address: action.address, port: action.port }),
+        )
         break
       case 'validate':
         if (!connection.validatePath(action.local, remote))

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { abortError, TransportError } from '../errors.ts'
+import { guardedPromise } from '../guard.ts'
 import { openClientLink } from './client-link.ts'
 import { handshakeFailure, quicDialError, socketFailure } from './dial-error.ts'
 import type { QuicAttemptRecord, QuicDialRequest, QuicDialResult } from './dial-request.ts'
@@ -96,7 +97,7 @@ export class RunningQuicDial {
     this.#attempts.push(attempt)
     this.#nextStartAt = this.#nextEndpoint < attempts.length ? now + timeouts.attemptDelayMs : NEVER
     this.#armTimer()
-    void this.#open(attempt, isFirst && earlyData === true)
+    guardedPromise('an attempt of a dial', this.#open(attempt, isFirst && earlyData === true))
   }
 
   async #open(attempt: Attempt, earlyData: boolean): Promise<void> {

@@ -1,8 +1,10 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer } from '../deadline-timer.ts'
-import { guarded, reportFault } from '../guard.ts'
+import { guarded, guardedImmediate, reportFault } from '../guard.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import type { LinkMover, OutgoingDatagram, QuicLink, QuicLinkOwner, UdpAddress } from './engine.ts'
+
+const ENDING = 'ending a QUIC connection'
 
 /** How soon a full socket is tried again. */
 const FULL_SOCKET_MS = 1
@@ -75,7 +77,7 @@ export class UdpLink implements QuicLink {
   set owner(owner: QuicLinkOwner | undefined) {
     this.#owner = owner
     if (owner === undefined) return
-    if (this.#isOver) setImmediate(() => this.#tellClosed())
+    if (this.#isOver) guardedImmediate(ENDING, () => this.#tellClosed())
     else this.schedule()
   }
 
@@ -96,8 +98,12 @@ export class UdpLink implements QuicLink {
   /** `to`: where it came to; the first address of the link, unless it has others. */
   receive(datagram: Buffer, from: UdpAddress, to: UdpAddress = this.local): void {
     if (this.#isOver) return
-    this.connection.receive(datagram, from, to, this.#clock.now())
-    this.schedule()
+    try {
+      this.connection.receive(datagram, from, to, this.#clock.now())
+      this.schedule()
+    } catch (error) {
+      this.#onFault('a datagram of a QUIC connection', error)
+    }
   }
 
   /** Sends what there is, without a turn of the owner: the first flight need not wait for the loop. */
@@ -136,7 +142,12 @@ export class UdpLink implements QuicLink {
 
   #onDue(): void {
     if (this.#isOver) return
-    this.connection.onTimeout(this.#clock.now())
+    try {
+      this.connection.onTimeout(this.#clock.now())
+    } catch (error) {
+      this.#onFault('a timeout of a QUIC connection', error)
+      return
+    }
     this.#guardedTurn()
   }
 
@@ -145,10 +156,14 @@ export class UdpLink implements QuicLink {
     try {
       this.#turn()
     } catch (error) {
-      reportFault('a turn of a QUIC connection', error)
-      this.connection.fail('a defect')
-      guarded('ending a QUIC connection', () => this.#finish())
+      this.#onFault('a turn of a QUIC connection', error)
     }
+  }
+
+  #onFault(during: string, error: unknown): void {
+    reportFault(during, error)
+    guarded(ENDING, () => this.connection.fail('a defect'))
+    guarded(ENDING, () => this.#finish())
   }
 
   #turn(): void {
@@ -188,17 +203,17 @@ export class UdpLink implements QuicLink {
   #finish(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#onOver?.()
     this.#timer.cancel()
     this.#fullTimer?.cancel()
-    this.#socket.release()
+    guarded(ENDING, () => this.#onOver?.())
+    guarded(ENDING, () => this.#socket.release())
     this.#tellClosed()
   }
 
   #tellClosed(): void {
     if (this.#owner === undefined || this.#isClosedTold) return
     this.#isClosedTold = true
-    this.#owner.onTurn(this.#clock.now())
+    guarded(ENDING, () => this.#owner?.onTurn(this.#clock.now()))
     this.#owner?.onClosed()
   }
 }

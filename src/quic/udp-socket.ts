@@ -1,5 +1,6 @@
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
+import { guardedListener } from '../guard.ts'
 import type { UdpAddress } from './engine.ts'
 
 /** Room in the kernel for what comes while the loop is busy: a burst of a full window. The system may grant less. */
@@ -36,12 +37,15 @@ export class UdpSocket {
     this.#socket = socket
     const { address, port } = socket.address()
     this.local = { host: address, port }
-    socket.on('message', (datagram, { address, port }) => {
+    // A connection that cannot go on ends itself (UdpLink): what is thrown here is about a datagram of nobody.
+    const onDatagram = (datagram: Buffer, { address, port }: RemoteInfo): void => {
       if (this.#isOpen) listener.onDatagram(datagram, { host: address, port })
-    })
-    socket.on('error', error => {
+    }
+    const onError = (error: Error): void => {
       if (this.#isOpen) listener.onError(error)
-    })
+    }
+    socket.on('message', guardedListener('a datagram', onDatagram, NOTHING))
+    socket.on('error', guardedListener('an error of a UDP socket', onError, NOTHING))
     try {
       socket.setRecvBufferSize(BUFFER_BYTES)
       socket.setSendBufferSize(BUFFER_BYTES)
@@ -127,6 +131,8 @@ function open(
     })
   })
 }
+
+const NOTHING = (): void => undefined
 
 type LookupDone = (error: NodeJS.ErrnoException | null, address: string, family: number) => void
 

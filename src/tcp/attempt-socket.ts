@@ -2,7 +2,8 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { constants } from 'node:os'
 import { checkServerIdentity, connect as connectTls, type SecureContext, TLSSocket } from 'node:tls'
 import type { Endpoint } from '../endpoint.ts'
-import { guardedImmediate } from '../guard.ts'
+import type { TransportError } from '../errors.ts'
+import { containFault, guarded, guardedImmediate } from '../guard.ts'
 import type { SocketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 import type { Protocol } from '../protocol.ts'
@@ -54,6 +55,8 @@ interface Negotiated {
 /** enum of net/tcp_states.h. */
 const TCP_SYN_SENT = 2
 const { EINPROGRESS } = constants.errno
+
+const DURING = 'an event of a dial'
 
 /** A socket on its way to be connected. */
 export class AttemptSocket {
@@ -141,6 +144,14 @@ export class AttemptSocket {
   }
 
   readonly #onConnected = (): void => {
+    try {
+      this.#prepare()
+    } catch (error) {
+      containFault(DURING, error, this.#onFault)
+    }
+  }
+
+  #prepare(): void {
     // After the connect, since libuv sets its own delay of 60 s when it opens a socket with keepalive asked for before.
     this.socket.setNoDelay(true)
     if (this.#keepAliveDelayMs > 0) this.socket.setKeepAlive(true, this.#keepAliveDelayMs)
@@ -161,14 +172,36 @@ export class AttemptSocket {
     if (isCookieLost(this.fastOpenInfo())) this.#onFailed(lostCookieError())
   }
 
-  readonly #onSecured = (): void => this.#listener?.onSecured()
+  readonly #onSecured = (): void => {
+    try {
+      this.#listener?.onSecured()
+    } catch (error) {
+      containFault(DURING, error, this.#onFault)
+    }
+  }
 
-  readonly #onTicket = (session: Buffer): void => this.#keepTicket?.(session)
+  /** A ticket that cannot be kept is none: the connection goes on. */
+  readonly #onTicket = (session: Buffer): void => {
+    guarded('keeping a ticket', () => this.#keepTicket?.(session))
+  }
 
-  readonly #onFailed = (error: unknown): void => this.#listener?.onFailed(error)
+  readonly #onFailed = (error: unknown): void => {
+    try {
+      this.#listener?.onFailed(error)
+    } catch (fault) {
+      containFault(DURING, fault, this.#onFault)
+    }
+  }
 
   readonly #onClosed = (): void => {
-    this.#listener?.onFailed(Object.assign(new Error('closed without a reason'), { code: 'ECONNRESET' }))
+    this.#onFailed(Object.assign(new Error('closed without a reason'), { code: 'ECONNRESET' }))
+  }
+
+  /** The dial hears of it as of any other failure. */
+  readonly #onFault = (error: TransportError): void => {
+    this.socket.destroy()
+    this.raw.destroy()
+    this.#listener?.onFailed(error)
   }
 
   #detach(): void {

@@ -1,6 +1,6 @@
 import type { HandshakeInfo } from '../connection.ts'
 import type { EarlyPhase } from '../early-gate.ts'
-import { guardedImmediate } from '../guard.ts'
+import { guarded, guardedImmediate } from '../guard.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 import { isCookieLost, lostCookieError } from './attempt-socket.ts'
 import type { EarlyHandshaking } from './dial-request.ts'
@@ -64,7 +64,10 @@ export class EarlyHandshakeWatch implements EarlyHandshaking {
     if (this.#isOver) return
     this.#isOver = true
     this.#listeners = []
-    this.#parts.onFailed(error, error === undefined && !this.#isHarmed)
+    // A listener of the socket: the connection hears of the end whatever goes wrong here.
+    guarded('the end of a handshake', () =>
+      this.#parts.onFailed(error, error === undefined && !this.#isHarmed),
+    )
   }
 
   #onHandshake(complete: EarlyHandshake): void {

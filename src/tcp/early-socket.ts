@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { EarlyPhase } from '../early-gate.ts'
+import { containFault, guardedListener } from '../guard.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ClientContext } from '../openssl/client-contexts.ts'
 import { type AgreedHandshake, ClientMachine } from '../openssl/client-machine.ts'
@@ -49,6 +50,8 @@ export interface EarlySocket {
   /** Called with each session that can be resumed, as DER. */
   onTicket: ((session: Buffer) => void) | undefined
 }
+
+const DURING = 'an event of a TLS connection with early data'
 
 /** Turns of the event loop in which the first write is waited for: what a new connection has to say comes in the first or second. */
 const COLLECTING_TURNS = 3
@@ -128,10 +131,12 @@ class OpenEarlySocket implements EarlySocket {
     Object.defineProperty(this.#duplex, '_handle', { get: () => ('_handle' in raw ? raw._handle : null) })
     // A write that fails must not keep an answer from being read that lies in the kernel.
     hearLastWords(raw, () => true)
+    const guard = (listener: () => void) => guardedListener(DURING, listener, this.#onFault)
+    const onEnd = guard(() => this.#onRawEnd())
+    const onClose = guard(() => this.#onRawClosed())
+    const onDrain = guard(() => this.#send())
     raw.on('error', error => this.#fail(error))
-    raw.on('end', () => this.#onRawEnd())
-    raw.on('close', () => this.#onRawClosed())
-    raw.on('drain', () => this.#send())
+    raw.on('end', onEnd).on('close', onClose).on('drain', onDrain)
     this.#turn = setImmediate(this.#onTurn)
   }
 
@@ -148,9 +153,13 @@ class OpenEarlySocket implements EarlySocket {
   readonly #onTurn = (): void => {
     this.#turn = undefined
     if (this.#phase !== 'collecting') return
-    if (this.#raw.destroyed) this.#onRawClosed()
-    else if (--this.#turnsLeft > 0) this.#turn = setImmediate(this.#onTurn)
-    else this.#leave()
+    try {
+      if (this.#raw.destroyed) this.#onRawClosed()
+      else if (--this.#turnsLeft > 0) this.#turn = setImmediate(this.#onTurn)
+      else this.#leave()
+    } catch (error) {
+      containFault(DURING, error, this.#onFault)
+    }
   }
 
   /** What was begun in this turn is to come along: HTTP/2 writes in a turn's end what was put out in the turn. */
@@ -176,7 +185,8 @@ class OpenEarlySocket implements EarlySocket {
       return
     }
     this.#firstFlightBytes = this.#flush()
-    this.#raw.on('data', chunk => this.#onData(chunk))
+    const onData = guardedListener(DURING, (chunk: Buffer) => this.#onData(chunk), this.#onFault)
+    this.#raw.on('data', onData)
     this.#tellKeys()
   }
 
@@ -368,7 +378,11 @@ class OpenEarlySocket implements EarlySocket {
 
   readonly #onSendTurn = (): void => {
     this.#sendTurn = undefined
-    this.#send()
+    try {
+      this.#send()
+    } catch (error) {
+      containFault(DURING, error, this.#onFault)
+    }
   }
 
   #onFinal(callback: () => void): void {
@@ -402,6 +416,8 @@ class OpenEarlySocket implements EarlySocket {
     if (keylog === undefined) return
     for (const line of this.#machine.takeKeyLines()) keylog(Buffer.from(`${line}\n`, 'latin1'))
   }
+
+  readonly #onFault = (error: Error): void => this.#fail(error)
 
   #fail(error: Error): void {
     if (this.#phase !== 'closed') this.#destroy(error)

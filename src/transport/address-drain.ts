@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Connection } from '../connection.ts'
 import type { Resolution } from '../endpoint.ts'
+import { guardedPromise } from '../guard.ts'
 import type { Pool } from '../pool/pool.ts'
 import { AddressChanges } from '../select/address-changes.ts'
 import { drainStep } from '../select/drain-step.ts'
@@ -112,7 +113,7 @@ export class AddressDrain {
     const inUse = names()
     for (const name of this.#watched.keys())
       if (!inUse.some(used => used.name === name)) this.#watched.delete(name)
-    for (const name of inUse) void this.#ask(name, now)
+    for (const name of inUse) guardedPromise('asking for addresses', this.#ask(name, now))
   }
 
   async #ask(name: DrainedName, now: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { HandshakeInfo } from '../connection.ts'
 import { abortError } from '../errors.ts'
+import { guarded } from '../guard.ts'
 import { DialScheduler } from './dial-scheduler.ts'
 
 /** Begins one dial that waited. */
@@ -82,12 +83,16 @@ export class DialTurns {
 
   readonly #onTurn = (): void => {
     this.#isArmed = false
+    guarded('a turn of dials', this.#startDue)
+    if (this.#scheduler.hasWaiting) this.#arm()
+  }
+
+  readonly #startDue = (): void => {
     const scheduler = this.#scheduler
     let isIdle = scheduler.onTurn(this.#clock.now()) || scheduler.share === 0
     for (let start = scheduler.next(isIdle); start !== undefined; start = scheduler.next(isIdle)) {
       isIdle = scheduler.share === 0
       start()
     }
-    if (scheduler.hasWaiting) this.#arm()
   }
 }

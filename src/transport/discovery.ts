@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { guardedPromise } from '../guard.ts'
 import type { Origin } from '../origin.ts'
 import type { ServiceAnswer } from '../select/dns/service-lookup.ts'
 import type { ProbeBudget } from '../select/probe/probe-budget.ts'
@@ -68,7 +69,7 @@ export class Discovery {
   onRequest(): void {
     if (!this.#isWanted || this.#abort.signal.aborted || this.#hasAsked || !this.#parts.isResolved) return
     this.#hasAsked = true
-    void this.#askServiceRecords()
+    guardedPromise('asking for HTTPS records', this.#askServiceRecords())
   }
 
   /** TCP works there. */
@@ -97,7 +98,7 @@ export class Discovery {
     if (record.http3(now).alternative !== undefined) return
     if (record.knowsQuicOf(formatEndpoint(endpoint))) return
     this.#schedule.onStarted(now)
-    void this.#lookForQuic(endpoint)
+    guardedPromise('looking for QUIC', this.#lookForQuic(endpoint))
   }
 
   #considerFastOpen(endpoint: Endpoint, now: number): void {
@@ -106,7 +107,7 @@ export class Discovery {
     // Connects use it by now, and tell by themselves when that goes wrong.
     if (record.fastOpenTaken(now) !== undefined) return
     this.#fastOpenSchedule.onStarted(now)
-    void this.#lookForFastOpen(endpoint)
+    guardedPromise('looking for Fast Open', this.#lookForFastOpen(endpoint))
   }
 
   async #askServiceRecords(): Promise<void> {

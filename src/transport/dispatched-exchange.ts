@@ -11,6 +11,7 @@ import {
   isReplayableBody,
   isSafeMethod,
 } from '../exchange.ts'
+import { reportFault } from '../guard.ts'
 import type { HeaderList } from '../headers.ts'
 import { fitsExtendedConnect } from '../multiplex/outgoing-request.ts'
 import type { RetryReason } from '../observer.ts'
@@ -456,9 +457,18 @@ export class DispatchedExchange
     this.#handler.onResponseError(controller, error)
   }
 
+  /** What it has taught is nothing to the caller, who hears of the end whatever goes wrong here. */
   #end(error: TransportError | undefined): void {
     this.#waitedMs = this.queueMs
     this.#phase = 'done'
+    try {
+      this.#release(error)
+    } catch (fault) {
+      reportFault('the end of an exchange', fault)
+    }
+  }
+
+  #release(error: TransportError | undefined): void {
     this.#path?.leave(this)
     this.#way.noteEarlyWaiter(false)
     this.#deadline?.cancel()

@@ -53,6 +53,7 @@ describe('a dial with TLS', () => {
         text += buffer.toString('latin1', start, end)
         return true
       },
+      onFault() {},
     })
     text += readPort.takeEarly()?.toString() ?? ''
     socket.resume()

@@ -50,6 +50,7 @@ describe('a dial over TCP', () => {
         text += buffer.toString('latin1', start, end)
         return true
       },
+      onFault() {},
     })
     text += readPort.takeEarly()?.toString() ?? ''
     socket.resume()

@@ -5,9 +5,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { DnsClient } from '../../src/dns/dns-client.ts'
 import { formatDnsServer, systemDnsServers } from '../../src/dns/dns-server.ts'
+import { askOverTcp } from '../../src/dns/tcp-try.ts'
+import { askOverUdp } from '../../src/dns/udp-try.ts'
+import { encodeQuery } from '../../src/select/dns/dns-message.ts'
 import { clientOf, dnsServers, errorOf, openSockets, silent, WWW, ZONE } from '../support/dns-asking.ts'
 import { type Answering, fromZone } from '../support/dns-server.ts'
 import { a, https, questionOf, serviceRdata, wireReply } from '../support/dns-wire.ts'
+import { fail, hearFaults } from '../support/heard-faults.ts'
 import { freeDualPort } from '../support/udp-port.ts'
 import { until } from '../support/until.ts'
 
@@ -331,3 +335,23 @@ function headOnly(query: Buffer, rcode: number): Buffer {
   head.writeUInt16BE(0x8000 | rcode, 2)
   return head
 }
+
+it.each([askOverUdp, askOverTcp])(
+  'a defect in what reads an answer ends that query only: $name',
+  async ask => {
+    const heard = hearFaults()
+    const server = await serve(ZONE)
+    const good = encodeQuery(WWW, 1)
+    const [, port] = server.address.split(':')
+    const query = new Proxy(good, { get: (target, name) => (name === 'bytes' ? target.bytes : fail()) })
+    const outcome = await ask({
+      server: { address: '127.0.0.1', family: 4, port: Number(port) },
+      query,
+      clock: systemClock,
+      timeoutMs: 5000,
+      signal: never,
+    })
+    expect(outcome.kind).toBe('malformed')
+    expect(heard()).toHaveLength(1)
+  },
+)

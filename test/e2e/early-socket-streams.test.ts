@@ -129,6 +129,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
         text += port.keep(buffer.subarray(start, end)).toString('latin1')
         return true
       },
+      onFault() {},
     })
     client.early.socket.write('request')
     await client.handshake

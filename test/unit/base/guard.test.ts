@@ -2,8 +2,11 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import {
   type ContainedFault,
+  containFault,
   guarded,
   guardedImmediate,
+  guardedListener,
+  guardedPromise,
   isSystemError,
   onContainedFault,
   reportFault,
@@ -57,6 +60,38 @@ describe('the guard', () => {
     reportFault('reading', defect)
     expect(faults).toHaveLength(1)
     expect(warnings).toHaveBeenCalledOnce()
+  })
+})
+
+describe('an event', () => {
+  it('that fails ends what it was for, with an error that says so', () => {
+    const faults = listen()
+    const ended: unknown[] = []
+    const seen: unknown[] = []
+    const listener = guardedListener(
+      'an event',
+      (first: number, second: string) => (seen.push(first, second) > 2 ? fail() : undefined),
+      error => void ended.push(error),
+    )
+    listener(1, 'a')
+    expect([seen, ended, faults]).toEqual([[1, 'a'], [], []])
+    listener(2, 'b')
+    expect(ended).toMatchObject([
+      { code: 'MM_INTERNAL', message: 'an event failed: no such thing', cause: defect, processed: 'unknown' },
+    ])
+    expect(faults).toEqual([{ during: 'an event', error: defect }])
+  })
+
+  it('whose end fails as well is reported twice, and goes no further', () => {
+    const faults = listen()
+    containFault('an event', defect, fail)
+    expect(faults.map(({ during }) => during)).toEqual(['an event', 'an event, and its end'])
+  })
+
+  it('of a promise that nobody waits for is reported', async () => {
+    const faults = listen()
+    guardedPromise('a promise', Promise.reject(defect))
+    await expect.poll(() => faults).toEqual([{ during: 'a promise', error: defect }])
   })
 })
 

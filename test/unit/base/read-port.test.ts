@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import type { TransportError } from '../../../src/errors.ts'
 import { ReadPort } from '../../../src/read-port.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 /** Does what Node does for one read: fills the buffer that it holds, calls back, and asks for the next one. */
 class NodeReads {
@@ -28,6 +30,7 @@ function keeping(): { node: NodeReads; kept: Buffer[]; lent: Buffer[] } {
   const kept: Buffer[] = []
   const lent: Buffer[] = []
   port.attach({
+    onFault: () => {},
     onRead: (buffer, start, end) => {
       const chunk = buffer.subarray(start, end)
       lent.push(chunk)
@@ -79,6 +82,7 @@ describe('ReadPort', () => {
     const port = new ReadPort()
     const kept: Buffer[] = []
     port.attach({
+      onFault: () => {},
       onRead: (buffer, _start, end) => {
         kept.push(
           port.keep(buffer.subarray(0, 100)),
@@ -100,15 +104,25 @@ describe('ReadPort', () => {
     const node = new NodeReads(port)
     expect(node.read(3, 0x61)).toBe(false)
     expect(node.read(2, 0x62)).toBe(false)
-    port.attach({ onRead: () => true })
+    port.attach({ onRead: () => true, onFault: () => {} })
     expect(port.takeEarly()?.toString()).toBe('aaabb')
     expect(port.takeEarly()).toBeUndefined()
   })
 
   it('passes on whether the reader wants more', () => {
     const port = new ReadPort()
-    port.attach({ onRead: () => false })
+    port.attach({ onRead: () => false, onFault: () => {} })
     expect(new NodeReads(port).read(1, 0)).toBe(false)
+  })
+
+  it('ends its reader when that throws, and reports it', () => {
+    const heard = hearFaults()
+    const port = new ReadPort()
+    const ended: TransportError[] = []
+    port.attach({ onRead: fail, onFault: error => void ended.push(error) })
+    expect(new NodeReads(port).read(1, 0)).toBe(false)
+    expect(ended).toMatchObject([{ code: 'MM_INTERNAL', cause: DEFECT }])
+    expect(heard()).toHaveLength(1)
   })
 
   it('reads a socket that was made without it by its data events', () => {
@@ -118,6 +132,7 @@ describe('ReadPort', () => {
     const seen: Buffer[] = []
     let kept: Buffer | undefined
     port.attach({
+      onFault: () => {},
       onRead: (buffer, start, end) => {
         const chunk = buffer.subarray(start, end)
         seen.push(chunk)

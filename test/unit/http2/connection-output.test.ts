@@ -85,7 +85,9 @@ function start(): { socket: FakeSocket; session: FakeOutput; output: ConnectionO
   const socket = new FakeSocket()
   const session = new FakeOutput()
   // The parts of both that are used.
-  const output = new ConnectionOutput(socket as unknown as Socket, session as unknown as Session)
+  const output = new ConnectionOutput(socket as unknown as Socket, session as unknown as Session, () =>
+    socket.destroy(),
+  )
   return { socket, session, output }
 }
 

@@ -12,6 +12,7 @@ import {
   lostCookieError,
 } from '../../../src/tcp/attempt-socket.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/testing/certificates.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 import { type LoopbackServer, startLoopbackServer } from '../../support/loopback-server.ts'
 import { requireNative } from '../../support/require-native.ts'
 import { freePort } from '../../support/tcp-port.ts'
@@ -93,6 +94,16 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     expect(made.socket.firstFlightBytes).toBeUndefined()
     expect(made.socket.fastOpenInfo()).toEqual(ESTABLISHED)
     expect(made.socket.negotiated()).toMatchObject({ tlsVersion: 'TLSv1.3', isResumed: false })
+  })
+
+  it('fails by a defect in one of its events, which is reported', async () => {
+    const heard = hearFaults()
+    const settings = { apply: fail } as unknown as AttemptOptions['settings'] // as: what is called when it is connected
+    const made = attempt(tellingCalls(ESTABLISHED), { settings })
+    await made.until('failed')
+    expect(made.errors[0]).toMatchObject({ code: 'MM_INTERNAL', cause: DEFECT })
+    expect(heard()).toEqual([`an event of a dial: ${String(DEFECT)}`])
+    expect(made.socket.socket.destroyed).toBe(true)
   })
 
   it('tells of one that was put off, and how large its ClientHello was', async () => {
