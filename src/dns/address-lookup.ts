@@ -1,11 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { ResolvedAddress } from '../endpoint.ts'
-import { TransportError } from '../errors.ts'
 import type { ResolverOptions } from '../resolver-options.ts'
 import { neverAskedBecause, normalName } from '../select/dns/dns-name.ts'
 import { askAddresses } from './ask-addresses.ts'
 import { DnsClient } from './dns-client.ts'
-import type { FoundAddresses } from './found-addresses.ts'
+import { type FoundAddresses, noAddress } from './found-addresses.ts'
 import { NameConfig } from './name-config.ts'
 import { isLoopbackName, isUnder } from './name-sources.ts'
 import { candidateNames } from './resolv-conf.ts'
@@ -71,8 +70,7 @@ export class AddressLookup {
     if (isLoopbackName(name)) return this.#found(LOOPBACK, 'hosts', Infinity) // 3
     // Who gets here has no multicast for it.
     const never = isUnder(name, 'local') ? undefined : neverAskedBecause(name)
-    if (never !== undefined)
-      return { kind: 'none', error: new TransportError('MM_DNS_FAILED', never), ttlMs: Infinity }
+    if (never !== undefined) return noAddress(name, never, Infinity)
     let first: FoundAddresses | undefined
     for (const candidate of candidateNames(host, this.#config.search)) {
       const answer = await askAddresses(this.#client, candidate, this.#clock)
@@ -80,13 +78,7 @@ export class AddressLookup {
       if (answer.kind === 'failed') return answer
       if (first === undefined || candidate === name) first = answer
     }
-    return (
-      first ?? {
-        kind: 'none',
-        error: new TransportError('MM_DNS_FAILED', `${name} has no address`),
-        ttlMs: 0,
-      }
-    )
+    return first ?? noAddress(name, `${name} has no address`, 0)
   }
 
   #isForSystem(name: string): boolean {

@@ -3,7 +3,7 @@ import { asTransportError, TransportError } from '../errors.ts'
 import { type LookedUpAddress, readAddresses } from '../select/dns/address-answers.ts'
 import type { DnsReply, DnsType } from '../select/dns/dns-message.ts'
 import type { DnsClient } from './dns-client.ts'
-import type { FoundAddresses } from './found-addresses.ts'
+import { type FoundAddresses, noAddress } from './found-addresses.ts'
 
 /**
  * How long the second of two families is waited for when the first one is there. RFC 8305 section 3 has 50 ms for a connection that waits; what is found
@@ -45,7 +45,7 @@ export async function askAddresses(
   const none = answers.flatMap(answer => (answer.kind === 'none' ? [answer] : []))
   const ttlMs = Math.min(...none.map(({ ttlSeconds }) => ttlSeconds)) * 1000
   const because = none[0]?.because ?? `${name} has no address`
-  return { kind: 'none', error: new TransportError('MM_DNS_FAILED', because), ttlMs }
+  return noAddress(name, because, ttlMs)
 }
 
 async function askFamily(

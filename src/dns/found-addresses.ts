@@ -18,6 +18,12 @@ export type FoundAddresses =
   | { readonly kind: 'none'; readonly error: TransportError; readonly ttlMs: number }
   | { readonly kind: 'failed'; readonly error: TransportError }
 
+/** There is no address: what the DNS, or a rule about names, says. As getaddrinfo's it has a cause with Node's code, which interceptors look for. */
+export function noAddress(host: string, because: string, ttlMs: number): FoundAddresses {
+  const cause = Object.assign(new Error(because), { code: 'ENOTFOUND', hostname: host })
+  return { kind: 'none', error: new TransportError('MM_DNS_FAILED', because, { cause }), ttlMs }
+}
+
 /** What getaddrinfo's error means. Null: it gave no address, and no error. */
 export function notFound(host: string, cause: Error | null): FoundAddresses {
   const code = cause !== null && 'code' in cause ? String(cause.code) : ''

@@ -37,6 +37,9 @@ export function toUndiciError(error: TransportError): Error {
     const { code, errno, syscall } = system
     return Object.assign(new Error(message, { cause: error }), { code, errno, syscall })
   }
+  // Our own lookup has no error of Node's behind it; getaddrinfo says this where the resolver gives no answer.
+  if (code === 'MM_DNS_FAILED')
+    return Object.assign(new Error(message, { cause: error }), { code: 'EAI_AGAIN' })
   const make = COUNTERPARTS[code]
   if (make === undefined) return error
   const counterpart = make(message)

@@ -119,7 +119,9 @@ describe('interceptors', () => {
 
     it('gives up in the end, with the last error', async () => {
       await using server = await startScriptedOrigin(({ socket }) => socket.destroy())
-      const failed = request(server.url, { dispatcher: retrying({ maxRetries: 2 }) })
+      await using transport = createTransport({ defaults: { retry: { maxRetries: 0 } } }) // only the interceptor's count
+      const retry = interceptors.retry({ minTimeout: 5, timeoutFactor: 1, maxRetries: 2 })
+      const failed = request(server.url, { dispatcher: transport.dispatcher().compose(retry) })
       await expect(failed).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' })
       expect(server.requests).toHaveLength(3)
     })

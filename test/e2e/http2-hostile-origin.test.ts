@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { DEFAULT_RETRY_OPTIONS } from '../../src/index.ts'
 import type { OriginConfig } from '../../src/service/index.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { Bystander } from '../support/bystander.ts'
@@ -191,9 +192,9 @@ describe('a hostile HTTP/2 origin', () => {
       attack.isReadLate === true ? isTold() : undefined,
     )
     if (attack.answer === 'cut') {
-      // When the answer broke within the read that it began in, its head had not left yet.
-      expect([0, 200]).toContain(answer.status)
-      expect(answer.isCut).toBe(true)
+      // When the answer broke within the read that it began in, its head had not left yet: then it is a 502 of our own.
+      expect([0, 200, 502]).toContain(answer.status)
+      expect(answer.isCut).toBe(answer.status !== 502)
     } else {
       const [status, code] = attack.answer
       expect([answer.status, answer.code]).toEqual([
@@ -202,9 +203,10 @@ describe('a hostile HTTP/2 origin', () => {
       ])
     }
     // Whatever it does, it is asked a few times at the most.
-    expect(origin.peers.length).toBeLessThanOrEqual(4)
+    const { maxUnanswered } = DEFAULT_RETRY_OPTIONS
+    expect(origin.peers.length).toBeLessThanOrEqual(1 + maxUnanswered)
     const requests = origin.peers.reduce((sum, peer) => sum + peer.log.filter(isHead).length, 0)
-    expect(requests).toBeLessThanOrEqual(3)
+    expect(requests).toBeLessThanOrEqual(1 + maxUnanswered)
     await isTold()
     const defences = await readDefences(connector.adminUrl, { origin: nameOf(index) })
     expect(Object.keys(defences)).toEqual(attack.limit === undefined ? [] : [attack.limit])

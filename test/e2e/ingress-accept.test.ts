@@ -78,7 +78,7 @@ describe.skipIf(noNative !== undefined)('a listener without room', () => {
     release()
     for (const served of [first, second]) expect(await served.untilClosed()).toMatch(/ok$/)
     await drained
-    expect(listener.stats.accepting).toEqual({ isPaused: false, pauses: 1 })
+    expect(listener.stats.accepting).toEqual({ isPaused: false, pauses: 1, limitedTurns: 0 })
     const again = await listen({ address: { host: '127.0.0.1', port: listener.port }, handler: () => {} })
     await again.close()
   })

@@ -18,7 +18,7 @@ export interface BufferOptions {
 
 export const DEFAULT_BUFFER_OPTIONS: Readonly<BufferOptions> = {
   responseBufferBytes: 1_048_576,
-  maxBufferedBytes: 268_435_456,
+  maxBufferedBytes: 67_108_864,
   maxStalledShare: 0.5,
   stallGraceMs: 1_000,
 }
