@@ -97,7 +97,11 @@ export function processMemoryCalls(): MemoryCalls {
 /** V8 gives its collector to contexts that are made while this flag is set. */
 function exposedCollector(): () => void {
   const { gc } = globalThis
-  if (gc !== undefined) return () => void gc()
+  if (gc !== undefined) {
+    return () => {
+      gc()
+    }
+  }
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
