@@ -32,7 +32,7 @@ const BUSY_LOOKS = 30
 
 /**
  * Decides when memory is returned. It goes in two steps, as it is held twice. Buffers that slow readers left behind are old, and V8 collects old ones only
- * when many new ones come: where there is no traffic that is never. And glibc keeps the pages of what was freed, since somewhere behind them stands
+ * when many new ones come: without traffic that may be never. And glibc keeps the pages of what was freed, since somewhere behind them stands
  * something that lives on. Neither part is known, only how much more there is of it than there once was.
  */
 export class UnusedMemory {
