@@ -19,6 +19,7 @@ import { rttH2 } from '../scenarios/rtt-h2.ts'
 import { rttH3 } from '../scenarios/rtt-h3.ts'
 import { selectLoss } from '../scenarios/select-loss.ts'
 import { slowReader } from '../scenarios/slow-reader.ts'
+import { slowReaders } from '../scenarios/slow-readers.ts'
 import { smallLoss } from '../scenarios/small-loss.ts'
 import { stalePosts } from '../scenarios/stale-posts.ts'
 import { unary } from '../scenarios/unary.ts'
@@ -48,6 +49,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   mixed,
   upload: uploads,
   'slow-reader': slowReader,
+  'slow-readers': slowReaders,
   churn,
   'stale-posts': stalePosts,
   overload,

@@ -16,7 +16,7 @@ export async function runUntilSignal(
 ): Promise<number> {
   let isStopping = false
   let stop: (exitCode: number) => void = () => {}
-  const starting = start({ onTooManyFaults: () => stop(EXIT.faults) })
+  const starting = start({ onTooManyFaults: () => stop(EXIT.faults), returnsMemory: true })
   const ended = new Promise<number>((resolve, reject) => {
     stop = exitCode => {
       if (isStopping) return

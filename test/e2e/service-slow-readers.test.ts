@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mallocTrim } from '../../src/native/malloc-trim.ts'
 import { BODY_BYTES, bodyOf } from '../support/body-files.ts'
 import { type ConnectorProcess, startConfiguredConnector } from '../support/connector-process.ts'
 import { curl } from '../support/curl.ts'
@@ -15,7 +16,10 @@ const CONNECTIONS = 8
 const READERS = 40
 const BYTES = BODY_BYTES['10m']
 const HASH = createHash('sha256').update(bodyOf(BYTES)).digest('hex')
+const MIB = 1_048_576
 const missing = requireBinary('nginx', 'curl')
+/** Returning memory takes glibc, and koffi to call it. */
+const noNative = mallocTrim() === undefined ? 'no malloc_trim' : undefined
 
 /** Asks and reads nothing: what its kernel and ours do not take in stays with the connector. */
 function stalledReader(port: number, path: string): Socket {
@@ -127,6 +131,39 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
     session.destroy()
   })
 })
+
+describe.skipIf(missing !== undefined || noNative !== undefined)(
+  'memory of slow readers that have gone',
+  () => {
+    it('goes back to the system', { timeout: 120_000 }, async () => {
+      await using nginx = await startNginx()
+      await using connector = await startConfiguredConnector({
+        forwarding: { buffering: { responseBufferBytes: '16MiB', maxBufferedBytes: '1GiB' } },
+        memory: { maxUnusedBytes: '16MiB' },
+        origins: {
+          origin: { url: nginx.url, tls: { ca: nginx.certificates.ca }, protocols: ['http/1.1'] },
+        },
+      })
+      for (let i = 0; i < 10; i++) await curl([`${connector.url}/1m`])
+      const before = readProcessMemory(connector.cli.pid).now
+      const readers = Array.from({ length: READERS }, () => stalledReader(connector.port, '/10m'))
+      // Their sockets take a part of each body.
+      await expect
+        .poll(() => metric(connector, 'middlemile_buffered_response_bytes'), {
+          timeout: 60_000,
+          interval: 200,
+        })
+        .toBeGreaterThan(100 * MIB)
+      const held = readProcessMemory(connector.cli.pid).now
+      expect(held - before).toBeGreaterThan(90)
+      for (const reader of readers) reader.destroy()
+      await expect
+        .poll(() => readProcessMemory(connector.cli.pid).now - before, { timeout: 50_000, interval: 500 })
+        .toBeLessThan((held - before) / 2)
+      expect(await metric(connector, 'middlemile_memory_returned_bytes_total')).toBeGreaterThan(16 * MIB)
+    })
+  },
+)
 
 describe.skipIf(missing !== undefined)('an HTTP/2 origin whose clients stall', () => {
   const READERS_OF_STREAMS = 150

@@ -70,6 +70,12 @@ const GROUPS: readonly Group[] = [
     constant: 'DEFAULT_BUFFER_OPTIONS',
     group: 'forwarding.buffering',
   },
+  {
+    file: 'src/service/lifecycle/unused-memory.ts',
+    type: 'MemoryOptions',
+    constant: 'DEFAULT_MEMORY_OPTIONS',
+    group: 'memory',
+  },
 ]
 
 const root = new URL('../../', import.meta.url)

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { OriginOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
+import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import type { configSchema } from './config-schema.ts'
 import {
   type AdminSettings,
@@ -49,6 +50,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       by: config.forwarding?.by === 'off' ? undefined : config.forwarding?.by,
       buffering: { ...DEFAULT_BUFFER_OPTIONS, ...config.forwarding?.buffering },
     },
+    memory: { ...DEFAULT_MEMORY_OPTIONS, ...config.memory },
     shutdown: {
       drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_SHUTDOWN.drainTimeoutMs,
       keepAdmin: config.shutdown?.keepAdmin ?? DEFAULT_SHUTDOWN.keepAdmin,

@@ -10,6 +10,7 @@ import {
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { UNDERSCORE_RULES } from '../../ingress/underscored-fields.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
+import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'
@@ -82,6 +83,7 @@ export function configSchema(directory: string) {
         }).optional(),
       })
       .optional(),
+    memory: optionGroup(DEFAULT_MEMORY_OPTIONS).optional(),
     shutdown: z
       .strictObject({
         drainTimeout: durationField.optional(),

@@ -17,6 +17,7 @@ import type {
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
+import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { OptionGroupInput } from './option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
@@ -52,6 +53,8 @@ export interface ServiceConfig {
     /** How much of responses is buffered for slow clients, and when such a client is ended. */
     buffering?: OptionGroupInput<BufferOptions>
   }
+  /** What becomes of memory that is needed no more. */
+  memory?: OptionGroupInput<MemoryOptions>
   shutdown?: {
     /** How long a drain waits before it closes what is left. Default 30s. */
     drainTimeout?: number | string

@@ -2,6 +2,7 @@ import type { Origin, ResolverOptions, StateOptions, TransportOptions } from '..
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
+import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { ListenAddress } from './listen-address.ts'
 import type { ListenTls } from './tls-fields.ts'
 
@@ -12,6 +13,7 @@ export interface ServiceSettings {
   readonly admin: AdminSettings
   readonly log: LogSettings
   readonly forwarding: ForwardingSettings
+  readonly memory: MemoryOptions
   readonly shutdown: ShutdownSettings
   readonly transport: TransportOptions
   readonly state: StateOptions | undefined

@@ -22,6 +22,14 @@ export interface StallStats {
   endedReaders: number
 }
 
+/** What a stalled reader holds outside the buffers, at most: measured 100 KiB over HTTP/2, and what the sockets on both sides have. */
+const HELD_PER_STALLED_READER_BYTES = 131_072
+
+/** At most what is held for readers that stall. */
+export function heldForSlowReaders({ bufferedBytes, stalledReaders }: StallStats): number {
+  return bufferedBytes + stalledReaders * HELD_PER_STALLED_READER_BYTES
+}
+
 export interface StalledReadersParts {
   readonly clock: Clock
   readonly transport: Pick<Transport, 'load'>

@@ -21,10 +21,12 @@ import type { ListenAddress } from '../config/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
+import { heldForSlowReaders } from '../forwarding/stalled-readers.ts'
 import { connectionLog } from '../logging/connection-log.ts'
 import type { ServiceLog } from '../logging/service-log.ts'
 import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
+import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
 import type { ReloadResult } from './reload-result.ts'
@@ -40,6 +42,7 @@ export interface ServiceOutside {
   readonly read: ConfigReader
   /** See StartOptions. */
   readonly onTooManyFaults: (() => void) | undefined
+  readonly returnsMemory: boolean
 }
 
 export type SettingsResult =
@@ -67,6 +70,7 @@ export class RunningService implements Service {
   readonly #observer: Observer
   readonly #qlog: QlogObserver | undefined
   readonly #forwarder: Forwarder
+  readonly #memoryReturn: MemoryReturn | undefined
   readonly transport: Transport
   #sockets: OpenSockets = { listeners: [], admin: undefined }
   #reloading: Promise<unknown> = Promise.resolve()
@@ -74,7 +78,8 @@ export class RunningService implements Service {
   /** What the configuration calls each origin, by key. */
   #originNames: ReadonlyMap<string, string>
 
-  private constructor(settings: ServiceSettings, { log, read, onTooManyFaults }: ServiceOutside) {
+  private constructor(settings: ServiceSettings, outside: ServiceOutside) {
+    const { log, read, onTooManyFaults } = outside
     const { logger } = log
     this.#settings = settings
     this.#startedWith = settings
@@ -125,6 +130,7 @@ export class RunningService implements Service {
       dateHeader: () => new Date().toUTCString(),
       onRefused: (exchange, status, error) => this.#onRefused(exchange, status, error),
     })
+    if (outside.returnsMemory) this.#memoryReturn = this.#returnMemory()
   }
 
   static async start(settings: ServiceSettings, outside: ServiceOutside): Promise<RunningService> {
@@ -210,6 +216,7 @@ export class RunningService implements Service {
     this.#qlog?.close()
     this.#logger.info('closed')
     await this.#log.close()
+    this.#memoryReturn?.close()
     this.#faults.close()
   }
 
@@ -253,6 +260,19 @@ export class RunningService implements Service {
         this.#logger.debug(`${name}: warming up: ${error.code} ${error.message}`)
       })
     }
+  }
+
+  #returnMemory(): MemoryReturn {
+    return new MemoryReturn({
+      clock: systemClock,
+      calls: processMemoryCalls(),
+      options: () => this.#settings.memory,
+      heldBytes: () => heldForSlowReaders(this.#forwarder.stallStats),
+      onReturned: (bytes, tookMs) => {
+        this.#metrics.returnedMemoryBytes += bytes
+        this.#logger.debug(`returned ${bytes} bytes of memory to the system in ${Math.round(tookMs)}ms`)
+      },
+    })
   }
 
   #onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void {

@@ -18,6 +18,8 @@ export interface StartOptions {
    * counted, and the process goes on. Called once, when defects have come too often (`shutdown.maxFaults`): drain, close and exit then.
    */
   onTooManyFaults?: () => void
+  /** The service has the process to itself, and may return memory for it (`memory.maxUnusedBytes`). Default false. */
+  returnsMemory?: boolean
 }
 
 /** Starts a connector. Rejects with MM_CONFIG_INVALID, every fault in its message, or with MM_LISTEN_FAILED. */
@@ -44,7 +46,12 @@ async function start(read: ConfigReader, options: StartOptions, file?: string): 
   }
   const { log: settings } = result.settings
   const log = options.logTo === undefined ? logToStandardOutput(settings) : logTo(settings, options.logTo)
-  return await RunningService.start(result.settings, { log, read, onTooManyFaults: options.onTooManyFaults })
+  return await RunningService.start(result.settings, {
+    log,
+    read,
+    onTooManyFaults: options.onTooManyFaults,
+    returnsMemory: options.returnsMemory ?? false,
+  })
 }
 
 function readValue(config: ServiceConfig, directory: string): SettingsResult {

@@ -7,6 +7,7 @@ import { registerScraped } from './scraped-metric.ts'
 export function registerProcessMetrics(
   registry: Registry,
   faults: CounterSet<`${FaultKind} ${FaultCause}`>,
+  returnedMemoryBytes: () => number,
   dropped: () => Readonly<Record<'log' | 'qlog', number>>,
 ): void {
   registerScraped(
@@ -19,6 +20,13 @@ export function registerProcessMetrics(
         const [kind = '', cause = ''] = words.split(' ')
         return { labels: { kind, cause }, value: faults.get(words) }
       }),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_memory_returned_bytes_total',
+    'Memory that was given back to the system since nothing used it any more (memory.maxUnusedBytes), in bytes',
+    () => [{ labels: {}, value: returnedMemoryBytes() }],
   )
   registerScraped(
     registry,

@@ -29,6 +29,8 @@ export class ServiceMetrics {
   readonly registry = new Registry()
   /** What was thrown where nobody waits for an outcome. */
   readonly faults = new CounterSet<`${FaultKind} ${FaultCause}`>()
+  /** Since the start. */
+  returnedMemoryBytes = 0
   readonly #unrouted = new OriginMetrics(NO_ORIGIN)
   readonly #removed = new OriginMetrics(REMOVED_ORIGIN)
   #origins: ReadonlyMap<string, OriginMetrics> = new Map()
@@ -45,7 +47,12 @@ export class ServiceMetrics {
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())
-    registerProcessMetrics(this.registry, this.faults, () => sources.dropped())
+    registerProcessMetrics(
+      this.registry,
+      this.faults,
+      () => this.returnedMemoryBytes,
+      () => sources.dropped(),
+    )
     registerResolverMetrics(this.registry, () => sources.transportStats().resolver)
     collectDefaultMetrics({ register: this.registry })
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { formatFault } from '../../../src/service/config/config-fault.ts'
 import { readConfigText } from '../../../src/service/config/config-text.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../../../src/service/forwarding/buffer-options.ts'
+import { DEFAULT_MEMORY_OPTIONS } from '../../../src/service/lifecycle/unused-memory.ts'
 
 const REST = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a } }\n'
 
@@ -55,6 +56,17 @@ describe('a configuration', () => {
     ])
     expect(faults('resolvr: { dnsRefresh: 1s }')).toEqual([
       '3:1: resolvr: unknown key; did you mean "resolver"?',
+    ])
+  })
+})
+
+describe('what the process may keep of memory that nothing uses', () => {
+  it('has a bound, which may be 0', () => {
+    expect(settingsOf('memory: { maxUnusedBytes: 16MiB }').memory).toEqual({ maxUnusedBytes: 16_777_216 })
+    expect(settingsOf('memory: { maxUnusedBytes: 0 }').memory).toEqual({ maxUnusedBytes: 0 })
+    expect(settingsOf('').memory).toEqual(DEFAULT_MEMORY_OPTIONS)
+    expect(faults('memory: { maxUnused: 1MiB }')).toEqual([
+      '3:11: memory.maxUnused: unknown key; known here: maxUnusedBytes',
     ])
   })
 })

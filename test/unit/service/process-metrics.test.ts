@@ -19,12 +19,14 @@ describe('a scrape', () => {
       dropped: () => ({ log: 3, qlog: 4 }),
     })
     metrics.faults.add('contained system')
+    metrics.returnedMemoryBytes = 6
     ingress.accepting.pauses = 5
     ingress.accepting.isPaused = true
     ingress.accepting.limitedTurns = 6
     const page = parsePrometheusText(await metrics.registry.metrics())
     expect(page.sum('middlemile_faults_total', { kind: 'contained', cause: 'system' })).toBe(1)
     expect(page.sum('middlemile_faults_total', { kind: 'uncaught', cause: 'defect' })).toBe(0)
+    expect(page.sum('middlemile_memory_returned_bytes_total')).toBe(6)
     expect(page.sum('middlemile_log_dropped_total', { to: 'log' })).toBe(3)
     expect(page.sum('middlemile_log_dropped_total', { to: 'qlog' })).toBe(4)
     expect(page.sum('middlemile_ingress_accept_pauses_total')).toBe(5)

@@ -69,6 +69,7 @@ describe('reloads that come together', () => {
       log,
       read: () => reads.shift()!(), // one for each reload
       onTooManyFaults: undefined,
+      returnsMemory: false,
     })
     const reloads = [service.reload(), service.reload(), service.reload()]
     await new Promise(resolve => setImmediate(resolve))
