@@ -105,7 +105,7 @@ describe('few descriptors and more clients', () => {
     expect(clients.flatMap(({ failures }) => failures)).toEqual([])
 
     await expect.poll(async () => (await metrics(connector)).sum('middlemile_ingress_connections')).toBe(0)
-    expect((await metrics(connector)).sum('middlemile_ingress_paused')).toBe(0)
+    await expect.poll(async () => (await metrics(connector)).sum('middlemile_ingress_paused')).toBe(0)
     using late = rawClient(connector.port)
     late.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
     expect(await late.until(/\}\n$/)).toMatch(/^HTTP\/1\.1 200/)
