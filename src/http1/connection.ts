@@ -12,21 +12,19 @@ import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { asTransportError, type Processed, TransportError, withProcessed } from '../errors.ts'
 import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../exchange.ts'
 import { containFault, guardedImmediate, guardedListener, throwLater } from '../guard.ts'
-import { type HeaderList, NO_HEADERS } from '../headers.ts'
+import type { HeaderList } from '../headers.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ResponseLimits } from '../options.ts'
 import type { Protocol } from '../protocol.ts'
 import { ReadPort } from '../read-port.ts'
 import { endSocket } from '../socket-ending.ts'
 import type { StreamSocket, UnreadProbe } from '../stream-socket.ts'
-import { DEFAULT_CODEC_LIMITS } from './codec-limits.ts'
+import { ConnectionInput } from './connection-input.ts'
 import { sendRequest } from './connection-sending.ts'
 import { makeTunnel } from './connection-tunnel.ts'
 import { ExchangeControl } from './exchange-control.ts'
 import { ExchangeDeadline } from './exchange-deadline.ts'
 import type { ResponseHead } from './message-events.ts'
-import { ResponseDecoder } from './response-decoder.ts'
-import { UnreadInput } from './unread-input.ts'
 
 export interface Http1ConnectionOptions {
   /** Unique in the process. */
@@ -84,7 +82,7 @@ export class Http1Connection implements Connection {
   readonly #clock: Clock
   readonly #early: EarlyGate | undefined
   readonly #hasUnread: UnreadProbe | undefined
-  readonly #decoder: ResponseDecoder
+  readonly #input: ConnectionInput
   readonly #deadline: ExchangeDeadline
   /** What the parts of an exchange call back; one object for all exchanges. */
   readonly #owner = {
@@ -104,17 +102,7 @@ export class Http1Connection implements Connection {
   /** The connection ends with its exchange. */
   #drainReason: CloseReason | undefined
   #isDrainingTold = false
-  /** What the decoder reported in the read that is being handled. */
-  #tunnelHead: ResponseHead | undefined
-  #isComplete = false
-  #trailers: HeaderList = NO_HEADERS
   #socketError: Error | undefined
-  /** What the last read had brought behind the place where the handler paused: the socket is not read meanwhile. */
-  readonly #held = new UnreadInput()
-  /** How the connection ended behind that. */
-  #heldEnd: 'peer-end' | 'closed' | undefined
-  /** The handler is being called with what a read has brought. */
-  #isDecoding = false
 
   constructor(options: Http1ConnectionOptions) {
     const { socket, limits } = options
@@ -134,18 +122,14 @@ export class Http1Connection implements Connection {
       options.clock,
       guard(() => this.#onDeadline()),
     )
-    const { maxHeaderBytes, maxHeaderCount } = limits
-    this.#decoder = new ResponseDecoder(
-      { ...DEFAULT_CODEC_LIMITS, maxHeaderBytes, maxHeaderCount, maxTrailerBytes: maxHeaderBytes },
-      {
-        onHead: head => this.#onHead(head),
-        onData: chunk => this.#onData(chunk),
-        onEnd: trailers => {
-          this.#isComplete = true
-          this.#trailers = trailers
-        },
-      },
-    )
+    this.#input = new ConnectionInput(socket, this.#port, limits, {
+      onHead: head => this.#onHead(head),
+      onData: chunk => this.#onData(chunk),
+      onComplete: (trailers, hasLeftOver) => this.#complete(trailers, hasLeftOver),
+      onTunnel: (head, leftOver) => this.#handOver(head, leftOver),
+      onBroken: (error, reason) => this.#onBroken(error, reason),
+      onSocketClosed: () => this.#onSocketClosed(),
+    })
     const onFault = this.#onFault
     this.#port.attach({ onRead: (buffer, start, end) => this.#onRead(buffer, start, end), onFault })
     const onEnd = guard(() => this.#onPeerEnd())
@@ -178,7 +162,6 @@ export class Http1Connection implements Connection {
     this.#state = 'active'
     this.#exchange = exchange
     this.#requests++
-    this.#isComplete = false
     handler.onRequestStart(exchange)
     if (this.#exchange !== exchange) return
     if (this.#socket.destroyed || !this.#socket.writable) {
@@ -232,7 +215,7 @@ export class Http1Connection implements Connection {
     }
     if (this.#exchange !== exchange) return
     // Nothing can have been read since the write.
-    this.#decoder.expect(exchange.request.method, exchange.request.upgrade)
+    this.#input.expect(exchange.request)
     this.#armDeadline()
   }
 
@@ -267,45 +250,9 @@ export class Http1Connection implements Connection {
   /** Whether reading goes on is not for the result to say: pause() and resume() have done it. */
   #onRead(buffer: Buffer, start: number, end: number): true {
     const exchange = this.#exchange
-    if (exchange === undefined || !exchange.hasWritten) {
-      this.close('unexpected-data')
-      return true
-    }
-    const next = this.#decode(exchange, buffer, start, end)
-    // TLS hands out the records that it has decrypted though reading was stopped.
-    if (this.#exchange === exchange && this.#decoder.isHeld) {
-      const rest = this.#port.keep(buffer.subarray(next, end))
-      this.#held.add(rest, 0, rest.length)
-      this.#socket.pause()
-    }
+    if (exchange === undefined || !exchange.hasWritten) this.close('unexpected-data')
+    else this.#input.receive(buffer, start, end)
     return true
-  }
-
-  /** The index of the first byte that was not taken: a handler that pauses gets nothing further. */
-  #decode(exchange: ExchangeControl, buffer: Buffer, start: number, end: number): number {
-    let next = start
-    this.#isDecoding = true
-    try {
-      next = this.#decoder.receive(buffer, start, end)
-    } catch (error) {
-      this.#onDecoderError(exchange, error, 'protocol-error')
-    }
-    this.#isDecoding = false
-    if (this.#exchange !== exchange) return next // it has failed, or its handler gave it up
-    if (this.#tunnelHead !== undefined) this.#handOver(exchange, this.#tunnelHead, buffer.subarray(next, end))
-    else if (this.#isComplete) this.#complete(exchange, next < end)
-    return next
-  }
-
-  /** The handler goes on: it gets what was held, and then the socket is read again. */
-  #deliverHeld(exchange: ExchangeControl): void {
-    const bytes = this.#held.takeAll() ?? Buffer.alloc(0)
-    const next = this.#decode(exchange, bytes, 0, bytes.length)
-    if (this.#exchange !== exchange) return
-    if (this.#decoder.isHeld) this.#held.add(bytes, next, bytes.length)
-    else if (this.#heldEnd === 'peer-end') this.#onPeerEnd()
-    else if (this.#heldEnd === 'closed') this.#onSocketClosed()
-    else this.#socket.resume()
   }
 
   #onHead(head: ResponseHead): void {
@@ -315,7 +262,6 @@ export class Http1Connection implements Connection {
     if (head.isTunnel) {
       if (!exchange.isSent)
         throw new TransportError('MM_PROTOCOL_ERROR', 'the peer switched protocols within the request')
-      this.#tunnelHead = head
     } else if (status < 200) {
       const { maxInformational } = this.#limits
       if (++exchange.informationalCount > maxInformational)
@@ -331,7 +277,7 @@ export class Http1Connection implements Connection {
         if (status >= 300) exchange.cancelUpload()
       }
       this.#armDeadline()
-      if (exchange.paused) this.#decoder.hold()
+      if (exchange.paused) this.#input.hold()
       exchange.handler.onResponseStart(exchange, status, headers, head.statusText)
     }
   }
@@ -346,30 +292,13 @@ export class Http1Connection implements Connection {
   #onPeerEnd(): void {
     if (this.#state === 'upgraded') return // the tunnel has it from the socket, and 'close' follows
     const exchange = this.#exchange
-    if (exchange === undefined || !exchange.hasWritten) {
-      this.close('peer-closed')
-      return
-    }
-    if (this.#decoder.isHeld) {
-      this.#heldEnd ??= 'peer-end'
-      return
-    }
-    try {
-      this.#decoder.receiveEnd()
-    } catch (error) {
-      this.#onDecoderError(exchange, error, 'peer-closed')
-      return
-    }
-    if (this.#exchange === exchange) this.#complete(exchange, false)
+    if (exchange === undefined || !exchange.hasWritten) this.close('peer-closed')
+    else this.#input.receiveEnd()
   }
 
   #onSocketClosed(): void {
     if (this.#state === 'upgraded') this.#endTunnel('upgraded')
-    if (!this.#isOpen) return
-    if (this.#decoder.isHeld) {
-      this.#heldEnd ??= 'closed'
-      return
-    }
+    if (!this.#isOpen || this.#input.holdsBackClose()) return
     const cause = this.#socketError
     const reason = cause === undefined ? 'peer-closed' : 'network-error'
     const message =
@@ -383,8 +312,7 @@ export class Http1Connection implements Connection {
     }
   }
 
-  #onDecoderError(exchange: ExchangeControl, error: unknown, reason: CloseReason): void {
-    if (this.#exchange !== exchange) return
+  #onBroken(error: unknown, reason: CloseReason): void {
     this.#fail(reason, withProcessed(asTransportError(error), this.#processed()))
   }
 
@@ -393,18 +321,12 @@ export class Http1Connection implements Connection {
   /** Holds back the body only: the head that it belongs to is still read. */
   #onPause(): void {
     this.#armDeadline()
-    if (this.#exchange?.hasResponse !== true) return
-    this.#decoder.hold()
-    if (!this.#isDecoding) this.#socket.pause()
+    if (this.#exchange?.hasResponse === true) this.#input.hold()
   }
 
   #onResume(): void {
     this.#armDeadline()
-    const exchange = this.#exchange
-    if (exchange === undefined || !this.#decoder.isHeld) return
-    this.#decoder.release()
-    // Who pauses and resumes within a call is served by the loop that called him.
-    if (!this.#isDecoding) this.#deliverHeld(exchange)
+    if (this.#exchange !== undefined) this.#input.release()
   }
 
   #onAbort(error: TransportError): void {
@@ -440,11 +362,12 @@ export class Http1Connection implements Connection {
 
   // The end of an exchange
 
-  #complete(exchange: ExchangeControl, hasLeftOver: boolean): void {
-    const trailers = this.#trailers
+  #complete(trailers: HeaderList, hasLeftOver: boolean): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
     let reason = this.#drainReason
     if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the head has promised a body that will not come
-    if (!exchange.isReusable || this.#heldEnd !== undefined) reason = 'peer-closed'
+    if (!exchange.isReusable || this.#input.hasEnded) reason = 'peer-closed'
     if (hasLeftOver) reason = 'unexpected-data'
     this.#settle(exchange, reason === undefined ? 'idle' : 'closed')
     this.#tellListener(false, reason, undefined)
@@ -455,9 +378,10 @@ export class Http1Connection implements Connection {
     }
   }
 
-  #handOver(exchange: ExchangeControl, head: ResponseHead, leftOver: Buffer): void {
+  #handOver(head: ResponseHead, leftOver: Buffer): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
     this.#settle(exchange, 'upgraded')
-    this.#tunnelHead = undefined
     this.#deadline.dispose()
     const tunnel = makeTunnel(
       this.#socket,
@@ -490,7 +414,7 @@ export class Http1Connection implements Connection {
       this.#settle(exchange, 'idle')
       this.#tellListener(false, undefined, undefined)
     } else {
-      this.#decoder.stop()
+      this.#input.stop()
       this.#settle(exchange, 'closed')
       this.#socket.destroy()
       this.#tellListener(isFailed, reason, error)
@@ -515,7 +439,6 @@ export class Http1Connection implements Connection {
 
   /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and its exchange with it. */
   readonly #onFault = (error: TransportError): void => {
-    this.#isDecoding = false
     if (this.#state === 'active') this.#fail('internal-error', withProcessed(error, this.#processed()))
     else this.close('internal-error')
     this.#socket.destroy()
@@ -527,9 +450,7 @@ export class Http1Connection implements Connection {
     this.#exchange = undefined
     this.#deadline.clear()
     exchange.release()
-    this.#held.clear()
-    // A paused socket would not notice that the peer closes.
-    if (this.#socket.isPaused()) this.#socket.resume()
+    this.#input.forget()
   }
 
   #tellDraining(reason: CloseReason): void {

@@ -49,8 +49,6 @@ export class DispatchedExchange
   readonly #handler: ExchangeHandler
   readonly #clock: Clock
   readonly #way: ExchangeWay
-  /** Safe and without a body: it may be sent twice, and be part of a trial. */
-  readonly #isHarmless: boolean
 
   #phase: 'waiting' | 'active' | 'done' = 'waiting'
   #connection: Connection | undefined
@@ -84,14 +82,9 @@ export class DispatchedExchange
     this.#request = request
     this.#handler = handler
     this.#clock = clock
-    this.#isHarmless = request.body === null && request.upgrade === undefined && isSafeMethod(request.method)
-    this.#way = new ExchangeWay({
-      entry,
-      clock,
-      traveler: this,
-      isHarmless: this.#isHarmless,
-      isUpgrade: request.upgrade !== undefined,
-    })
+    const isUpgrade = request.upgrade !== undefined
+    const isHarmless = request.body === null && !isUpgrade && isSafeMethod(request.method)
+    this.#way = new ExchangeWay({ entry, clock, traveler: this, isHarmless, isUpgrade })
     this.#startedAt = clock.now()
     this.#waitingSince = this.#startedAt
   }
@@ -285,7 +278,7 @@ export class DispatchedExchange
     const path = lanes.pathOf(connection)
     this.#path = path
     path?.join(this)
-    if (path === undefined || !this.#isHarmless || lanes.fallback === undefined) return
+    if (path === undefined || !this.#way.isHarmless || lanes.fallback === undefined) return
     this.#rescue = this.#makeRescue(path)
     this.#rescue.start()
   }
@@ -333,7 +326,9 @@ export class DispatchedExchange
     const now = this.#clock.now()
     if (speaksAgainstLane(error) && this.#way.isSample(now)) this.#sample(0, true, now)
     this.#way.leaveLane()
-    if (this.#tooEarly !== undefined) this.#sendAfterHandshake(this.#tooEarly)
+    const tooEarly = this.#tooEarly
+    this.#tooEarly = undefined
+    if (tooEarly !== undefined) this.#sendAgain('too-early', tooEarly, false)
     else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
   }
 
@@ -358,20 +353,24 @@ export class DispatchedExchange
     })
     if (!verdict.replay) return false
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
-    this.#retries += 1
     if (verdict.reason === 'unanswered' && connection !== undefined)
       this.#entry.onUnanswered(connection, error)
-    this.#onRetry(verdict.reason, error)
-    if (this.#isOverFromWithin()) return true
-    if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     if (!beforeLease) this.#way.onBroken(verdict.reason === 'http3-failed')
-    this.#goAgain(verdict.wantsFresh)
+    this.#sendAgain(verdict.reason, error, verdict.wantsFresh)
     return true
   }
 
-  #onRetry(reason: RetryReason, error: TransportError): void {
+  /** One that left early waits for the handshake this time: a connection that is within it keeps the request back. */
+  #sendAgain(reason: RetryReason, error: TransportError, wantsFresh: boolean): void {
+    this.#retries += 1
     this.#noteTry(reason, error)
     this.#entry.onRetry(reason, error)
+    // An observer of what was just told may have aborted it.
+    if (this.#phase !== 'done' && this.#givenUp !== undefined) this.#fail(this.#givenUp)
+    if (this.#phase === 'done') return
+    if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
+    this.#restart()
+    this.#way.go(wantsFresh, true)
   }
 
   #noteTry(reason: RetryReason, error: TransportError): void {
@@ -379,16 +378,6 @@ export class DispatchedExchange
     const leased = connection && { connection, at: this.#leasedAt, reused: this.#reused }
     this.#earlierTries ??= new EarlierTries(this.#startedAt)
     this.#earlierTries.add(reason, error, this.#way.lane.name, leased, this.#clock.now())
-  }
-
-  /** On any connection: one whose handshake is under way keeps it back until that is complete. */
-  #sendAfterHandshake(error: TransportError): void {
-    this.#tooEarly = undefined
-    this.#request = { ...this.#request, mayBeEarly: false }
-    this.#retries += 1
-    this.#onRetry('too-early', error)
-    if (this.#isOverFromWithin()) return
-    this.#goAgain(false)
   }
 
   /** What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was processed: this is no replay. */
@@ -418,17 +407,6 @@ export class DispatchedExchange
     this.#restart()
     this.#way.goTo(this.#entry.lanes.primary.pool)
     return true
-  }
-
-  /** Whether an observer of what was just told has aborted it. */
-  #isOverFromWithin(): boolean {
-    if (this.#phase !== 'done' && this.#givenUp !== undefined) this.#fail(this.#givenUp)
-    return this.#phase === 'done'
-  }
-
-  #goAgain(wantsFresh: boolean): void {
-    this.#restart()
-    this.#way.go(wantsFresh, true)
   }
 
   #restart(): void {

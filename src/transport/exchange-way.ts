@@ -14,7 +14,7 @@ export interface ExchangeWayParts {
   readonly clock: Clock
   /** Who gets the connection. */
   readonly traveler: Waiter & Racer
-  /** Its request may be part of a trial. */
+  /** Its request is safe and without a body: it may be sent twice, and be part of a trial. */
   readonly isHarmless: boolean
   /** It goes where upgrades go, and has no part in the lanes. */
   readonly isUpgrade: boolean
@@ -62,6 +62,11 @@ export class ExchangeWay {
   /** Where it waits, or comes from: the lane's, or that of upgrades. */
   get pool(): Pool {
     return this.#pool
+  }
+
+  /** See ExchangeWayParts. */
+  get isHarmless(): boolean {
+    return this.#parts.isHarmless
   }
 
   /** It went over HTTP/3, and there is TCP. */
