@@ -47,7 +47,7 @@ export function formatSoak(result: SoakResult): string {
     'by origin',
     ...originLines(load),
     '',
-    'slowest requests (slow readers left out)',
+    'slowest requests (slow readers and hanging names left out)',
     ...stallLines(result),
     ...slowLines(result),
     '',

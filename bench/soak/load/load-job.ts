@@ -76,7 +76,7 @@ export interface LoadReport {
   readonly failures: readonly FailedRequest[]
   /** Failures beyond MAX_FAILURES: counted, not kept. */
   readonly failuresLeftOut: number
-  /** The longest first, slow readers left out. */
+  /** The longest first, slow readers and names without an answer left out. */
   readonly slowest: readonly SlowRequest[]
   readonly cpuMs: number
   /** When the load process itself stood still, the longest first: what is slow then need not be the proxy's fault. */

@@ -46,7 +46,8 @@ export class LoadTally {
     tally.methods[request.method] = (tally.methods[request.method] ?? 0) + 1
     if (outcome.kind !== 'answered') this.#recordFailure(sent, outcome)
     else if (!request.readsSlowly) tally.times.record(tookMs)
-    if (!request.readsSlowly) this.#recordSlow(sent, outcome)
+    // Slow readers take their time, and a name without an answer all of the proxy's.
+    if (!request.readsSlowly && origin !== 'hanging') this.#recordSlow(sent, outcome)
   }
 
   get slowest(): readonly SlowRequest[] {

@@ -57,8 +57,8 @@ describe('judgeFailures', () => {
 
   it('allows an origin that closes its share of requests with a body, and three of chance', () => {
     const lost = Array.from({ length: 6 }, () => failed({ origin: 'short-keepalive', method: 'POST' }))
-    expect(verdicts(lost, evidence({ writes: 200 }))).toEqual([['lost write', 6, 1]]) // 2 of 200, and 3
-    expect(verdicts(lost, evidence({ writes: 300 }))).toEqual([['lost write', 6, 0]])
+    expect(verdicts(lost, evidence({ writes: 1_000 }))).toEqual([['lost write', 6, 1]]) // 2 of 200, and 3
+    expect(verdicts(lost, evidence({ writes: 1_500 }))).toEqual([['lost write', 6, 0]])
   })
 
   it('takes a spoiled answer for what it is only where the origin wrote it down, and the client was told', () => {
