@@ -3,7 +3,7 @@ const LONG_HEADER = 0x80
 const VERSION_AT = 1
 const IDS_AT = 5
 const VERSION_BYTES = 4
-/** More than any server has; the list comes from a stranger. */
+/** Of those that are named: more than any server has, and the list comes from a stranger. */
 const MAX_VERSIONS = 16
 
 /** How people call them: RFC 9000, RFC 9369. */
@@ -12,31 +12,45 @@ const NAMES: Readonly<Record<number, string>> = { 0x00000001: 'version 1', 0x6b3
 const DRAFT_BASE = 0xff000000
 const DRAFT_END = 0xff000100
 
+export interface VersionNegotiation {
+  readonly destinationId: Buffer
+  readonly sourceId: Buffer
+  /** In the order of the server, without those that only test whether unknown ones are ignored (RFC 9000 15). */
+  readonly versions: readonly number[]
+}
+
+export function isVersionNegotiation(datagram: Buffer): boolean {
+  if (((datagram[0] ?? 0) & LONG_HEADER) === 0 || datagram.length < IDS_AT) return false
+  return datagram.readUInt32BE(VERSION_AT) === 0
+}
+
 /**
- * The versions that a Version Negotiation packet lists, in its order, without those that only test whether unknown ones are ignored (RFC 9000 15).
- * Undefined: it is no such packet. Whether it answers a packet of ours is for the engine to say.
+ * What a Version Negotiation packet says. Undefined: it is none, or it lists nothing, or half a version, which has to be ignored (RFC 8999 6).
+ * Whether it answers a packet of ours is for the engine to say.
  */
-export function negotiatedVersions(datagram: Uint8Array): readonly number[] | undefined {
-  const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength)
-  const first = bytes[0]
-  if (first === undefined || (first & LONG_HEADER) === 0 || bytes.length <= IDS_AT) return undefined
-  if (bytes.readUInt32BE(VERSION_AT) !== 0) return undefined
-  const sourceAt = IDS_AT + 1 + (bytes[IDS_AT] ?? 0)
-  const sourceBytes = bytes[sourceAt]
-  if (sourceBytes === undefined) return undefined
+export function readVersionNegotiation(datagram: Buffer): VersionNegotiation | undefined {
+  if (!isVersionNegotiation(datagram)) return undefined
+  const sourceAt = IDS_AT + 1 + (datagram[IDS_AT] ?? 0)
+  const listAt = sourceAt + 1 + (datagram[sourceAt] ?? 0)
+  if (listAt >= datagram.length || (datagram.length - listAt) % VERSION_BYTES !== 0) return undefined
   const versions: number[] = []
-  for (let at = sourceAt + 1 + sourceBytes; at + VERSION_BYTES <= bytes.length; at += VERSION_BYTES) {
-    const version = bytes.readUInt32BE(at)
+  for (let at = listAt; at < datagram.length; at += VERSION_BYTES) {
+    const version = datagram.readUInt32BE(at)
     const isReserved = (version & 0x0f0f0f0f) === 0x0a0a0a0a
-    if (!isReserved && versions.length < MAX_VERSIONS) versions.push(version)
+    if (!isReserved) versions.push(version)
   }
-  return versions
+  return {
+    destinationId: datagram.subarray(IDS_AT + 1, sourceAt),
+    sourceId: datagram.subarray(sourceAt + 1, listAt),
+    versions,
+  }
 }
 
 /** What a server says that lists none of our versions. */
 export function versionMismatch(versions: readonly number[]): string {
   if (versions.length === 0) return 'speaks no version of QUIC that it names'
-  return `speaks QUIC ${versions.map(nameOf).join(' and ')} only, which this engine does not`
+  const names = versions.slice(0, MAX_VERSIONS).map(nameOf)
+  return `speaks QUIC ${names.join(' and ')} only, which this engine does not`
 }
 
 function nameOf(version: number): string {

@@ -122,6 +122,9 @@ export interface NativeConnection {
   migrate(local: NativeAddress, remote: NativeAddress): number
   newSourceCid(scid: Uint8Array, resetToken: bigint, retireIfNeeded: boolean): number
   sourceCidsLeft(): number
+  sourceId(): Uint8Array
+  /** Another one behind a Retry, and behind the first packet of the server. */
+  destinationId(): Uint8Array
   retiredScidNext(): Uint8Array | null
   availableDcids(): number
   pathEventNext(): NativePathEvent | null

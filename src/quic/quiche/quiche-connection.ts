@@ -11,7 +11,6 @@ import type {
   StreamRead,
   UdpAddress,
 } from '../engine.ts'
-import { negotiatedVersions, versionMismatch } from '../negotiated-versions.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { brokenEnd, connectionEnd } from './connection-end.ts'
 import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
@@ -24,6 +23,7 @@ import { ReceiveStreams } from './receive-streams.ts'
 import { SendBudget } from './send-budget.ts'
 import { SendStreams } from './send-streams.ts'
 import { SurplusWatchdog } from './surplus-watchdog.ts'
+import { VersionDoubt } from './version-doubt.ts'
 
 /** Datagrams between two looks of the watchdog: a flood gets that much further at the most. */
 const CHECK_EVERY_PACKETS = 64
@@ -72,6 +72,8 @@ export class QuicheConnection implements DrivenConnection {
   readonly #budget: SendBudget
   readonly #watchdog: SurplusWatchdog
   readonly #keylog: KeylogFile | undefined
+  /** Of a client. */
+  readonly #versionDoubt: VersionDoubt | undefined
   readonly #out: Buffer
   #end: QuicEnd | undefined
   #isEndTold = false
@@ -94,6 +96,7 @@ export class QuicheConnection implements DrivenConnection {
     this.#native = native
     this.#quic = quic
     this.#keylog = options.keylog
+    this.#versionDoubt = role === 'client' ? new VersionDoubt(native) : undefined
     this.#handshake = new Handshake({ native, events, protocols, client })
     this.#paths = new Paths(options)
     this.#bidirectional = new LocalStreams(native, role, 'bidirectional')
@@ -126,19 +129,18 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#paths.isAddressed(datagram)) this.#receivedBytes += datagram.length
     const info = this.#paths.infoFor(from, to)
     if (info === undefined) return
+    const handshake = this.#handshake
+    // Behind the handshake quiche ignores them itself.
+    if (!handshake.isOver && this.#versionDoubt?.takes(datagram, now) === true) return
     this.#now = now
     this.#isDirty = true
     this.#onLimitsMoved()
     this.#receivedPackets += 1
     this.#timeoutsInARow = 0
-    const handshake = this.#handshake
     if (!handshake.isOver) handshake.beforeReceive()
     try {
       this.#native.recv(datagram, info)
-    } catch (error) {
-      // A client gives up then (RFC 9000 6.2); quiche takes it for a breach of the protocol, and would say so to the peer.
-      const versions = nativeError(error).name === 'UnknownVersion' ? negotiatedVersions(datagram) : undefined
-      if (versions !== undefined) return this.fail(versionMismatch(versions), 'version')
+    } catch {
       // What is not of this connection, or cannot be decrypted, is thrown away; what broke the protocol has closed the connection.
       if (this.#native.localError() !== null) this.#onEnd(connectionEnd(this.#native))
     }
@@ -149,6 +151,9 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#isDead) return
     this.#now = now
     this.#isDirty = true
+    const mismatch = this.#versionDoubt?.verdict(now)
+    // Without a word to the server: it does not speak what we would say it in.
+    if (mismatch !== undefined) return this.fail(mismatch, 'version')
     // It is also called when our own budgets have something to give.
     if (this.#native.timeout() === 0) this.#timeoutsInARow += 1
     this.#native.onTimeout()
@@ -185,7 +190,7 @@ export class QuicheConnection implements DrivenConnection {
     const timeout = this.#native.timeout()
     // Whole milliseconds, rounded down: a millisecond early it would do nothing.
     const nativeAt = timeout === null ? Number.POSITIVE_INFINITY : now + timeout + 1
-    return Math.min(nativeAt, this.#budget.resumeAt)
+    return Math.min(nativeAt, this.#budget.resumeAt, this.#versionDoubt?.dueAt ?? Number.POSITIVE_INFINITY)
   }
 
   nextEvent(): QuicEvent | undefined {

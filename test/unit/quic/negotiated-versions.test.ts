@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { negotiatedVersions, versionMismatch } from '../../../src/quic/negotiated-versions.ts'
+import {
+  isVersionNegotiation,
+  readVersionNegotiation,
+  versionMismatch,
+} from '../../../src/quic/negotiated-versions.ts'
 
 /** A Version Negotiation packet with ids of 2 and 3 bytes. */
 function packet(...versions: readonly number[]): Buffer {
@@ -8,25 +12,36 @@ function packet(...versions: readonly number[]): Buffer {
   return Buffer.concat([Buffer.of(0x80, 0, 0, 0, 0, 2, 1, 2, 3, 1, 2, 3), list])
 }
 
-describe('negotiatedVersions', () => {
-  it('are those of the list, without reserved ones', () => {
-    expect(negotiatedVersions(packet(0x6b3343cf, 0x1a2a3a4a, 0xff00001d))).toEqual([0x6b3343cf, 0xff00001d])
-    expect(negotiatedVersions(packet())).toEqual([])
+describe('readVersionNegotiation', () => {
+  it('gives the ids, and the versions without reserved ones', () => {
+    expect(readVersionNegotiation(packet(0x6b3343cf, 0x1a2a3a4a, 0xff00001d))).toEqual({
+      destinationId: Buffer.of(1, 2),
+      sourceId: Buffer.of(1, 2, 3),
+      versions: [0x6b3343cf, 0xff00001d],
+    })
+    expect(readVersionNegotiation(packet(0x1a2a3a4a))?.versions).toEqual([])
   })
 
-  it('are none of other packets, and of pieces', () => {
+  it('ignores other packets', () => {
     const whole = packet(1)
-    expect(negotiatedVersions(Buffer.of(0x40, ...whole.subarray(1)))).toBeUndefined()
-    expect(negotiatedVersions(Buffer.of(0x80, 0, 0, 0, 1, ...whole.subarray(5)))).toBeUndefined()
-    for (let bytes = 0; bytes < 9; bytes++)
-      expect(negotiatedVersions(whole.subarray(0, bytes))).toBeUndefined()
-    expect(negotiatedVersions(whole.subarray(0, whole.length - 1))).toEqual([])
+    for (const other of [
+      Buffer.of(0x40, ...whole.subarray(1)),
+      Buffer.of(0x80, 0, 0, 0, 1, ...whole.subarray(5)),
+    ]) {
+      expect(readVersionNegotiation(other)).toBeUndefined()
+      expect(isVersionNegotiation(other)).toBe(false)
+    }
   })
 
-  it('are bounded', () => {
-    expect(negotiatedVersions(packet(...Array.from({ length: 40 }, (_, index) => index + 100)))).toHaveLength(
-      16,
-    )
+  it('ignores pieces: a list has a version, and whole ones', () => {
+    const whole = packet(1, 2)
+    for (let bytes = 0; bytes < whole.length; bytes++) {
+      const versions = bytes === whole.length - 4 ? [1] : undefined
+      expect(readVersionNegotiation(whole.subarray(0, bytes))?.versions).toEqual(versions)
+      expect(isVersionNegotiation(whole.subarray(0, bytes))).toBe(bytes >= 5)
+    }
+    // An id that would be longer than the packet.
+    expect(readVersionNegotiation(Buffer.of(0x80, 0, 0, 0, 0, 255, 1, 2, 3))).toBeUndefined()
   })
 })
 
@@ -40,5 +55,10 @@ describe('versionMismatch', () => {
     [[], 'speaks no version of QUIC that it names'],
   ])('of %j', (versions, text) => {
     expect(versionMismatch(versions)).toBe(text)
+  })
+
+  it('names 16 at most', () => {
+    const versions = Array.from({ length: 40 }, (_, index) => index + 100)
+    expect(versionMismatch(versions).match(/0x/g)).toHaveLength(16)
   })
 })
