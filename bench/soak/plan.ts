@@ -66,7 +66,7 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
     fault: 'closes connections that were idle for 50 ms',
     pauseShare: 0.3,
     pauseMs: 120,
-    // nginx as the proxy loses 2 of 1,000 here, 7 on a machine that has other work; haproxy none: it repeats them.
+    // A bound that we set. nginx as the proxy lost 7 of 1,000 in one run beside other work, haproxy none: it repeats them.
     lostWriteShare: 0.002,
   },
   {
