@@ -1,17 +1,47 @@
 import { defineConfig } from 'vitest/config'
 
+// Three kinds of tests, one after the other: what is quick and certain comes first.
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/contained-faults.ts'],
-    // Patience, not measure: what takes 200 ms on a quiet machine has taken 20 times as long on one with other work.
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
-    expect: { poll: { timeout: 15_000 } },
     // Servers and children are started by many files: two workers keep a two-core machine honest.
     maxWorkers: 2,
     pool: 'forks',
-    // Real servers and real clocks on a machine that may be busy: one more attempt, and the end of the run names who needed it.
-    retry: 1,
+    projects: [
+      {
+        // No sockets, no sleeps: what fails has a reason.
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 5_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Whole exchanges on a virtual clock and network, or in memory; properties over many cases.
+        extends: true,
+        test: {
+          name: 'sim',
+          include: ['test/{sim,contract,property}/**/*.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // Real servers and real clocks on a machine that may be busy: patience, and one more attempt, which the end of the run names.
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          // What takes 200 ms on a quiet machine has taken 20 times as long on one with other work.
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+          expect: { poll: { timeout: 15_000 } },
+          retry: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 })

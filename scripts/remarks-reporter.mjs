@@ -1,5 +1,8 @@
-// What counts alone would hide: every skipped test with its reason, so that a missing server is seen, and every test that passed only
-// at its second attempt, with what went wrong at the first.
+// What counts alone would hide: every skipped test with its reason, so that a missing server is seen, every test that passed only
+// at its second attempt, with what went wrong at the first, and where a long run spent its time.
+const SLOWEST_FILES = 12
+const LONG_RUN_FILES = 50
+
 export default class RemarksReporter {
   onTestRunEnd(modules) {
     const skipped = new Map()
@@ -21,5 +24,16 @@ export default class RemarksReporter {
       console.log(`  ${file} > ${test.fullName}`)
       for (const { message } of test.result().errors ?? []) console.log(`    ${message.split('\n', 1)[0]}`)
     }
+    if (modules.length > LONG_RUN_FILES) logSlowest(modules)
   }
+}
+
+function logSlowest(modules) {
+  const files = modules.map(module => ({
+    file: module.relativeModuleId,
+    seconds: module.diagnostic().duration / 1000,
+  }))
+  const slowest = files.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST_FILES)
+  console.log(`\nslowest files (of ${modules.length})`)
+  for (const { file, seconds } of slowest) console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${file}`)
 }

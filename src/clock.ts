@@ -11,6 +11,7 @@ export interface Clock {
   setTimer(delayMs: number, callback: () => void): Timer
 }
 
+/** One call that is due, of Clock.setTimer(). */
 export interface Timer {
   cancel(): void
 }

@@ -9,7 +9,7 @@ export type CloseReason =
   | 'max-age' // older than `maxAgeMs`
   | 'max-requests' // carried `maxRequests`, or as many as the origin's Keep-Alive allows, or over QUIC too much that nobody read
   | 'evicted' // an idle one made room for another origin's
-  | 'surplus' // more connections than the demand and the warm level need
+  | 'surplus' // more connections than the demand and the warm level need, or than may be now that a stalled reader is done
   | 'errors' // `maxErrors` failed exchanges in a row
   | 'ping-failed' // did not answer the check before reuse, or a ping while exchanges were under way
   | 'unresponsive' // QUIC: its peer acknowledged nothing for three probe timeouts; it ends with what it carries, or as `ping-failed`
@@ -51,7 +51,16 @@ export interface HandshakeInfo {
   attempts: readonly AttemptRecord[]
 }
 
-/** One attempt to connect, as `get --json` and `explain` print it. */
+/**
+ * One attempt to connect, as `get --json` and `explain` print it.
+ *
+ * @example
+ * ```ts
+ * const { info } = await transport.request('https://origin.example/')
+ * for (const { protocol, endpoint, startedAtMs, outcome, because } of info.attempts)
+ *   console.log(protocol, endpoint, startedAtMs, outcome, because)
+ * ```
+ */
 export interface AttemptRecord {
   protocol: Protocol
   /** `address:port`, IPv6 in brackets. */
@@ -100,6 +109,11 @@ export interface Connection {
   readonly altUsed?: string | undefined
   /** How many requests the peer has taken when it said that it takes no more (GOAWAY). Undefined: it has not, or not said how many. */
   readonly requestsTaken?: number | undefined
+  /**
+   * Since when the handler of its exchange has paused the response that came, so that the connection stands still for it. Undefined: it has not, or other
+   * exchanges go on beside it. Left out: it never stands still.
+   */
+  readonly pausedSince?: number | undefined
   /** Why it takes no more requests, or has ended. Undefined: it takes them, or the protocol cannot tell. */
   readonly endedBy?: CloseReason | undefined
   /** One line for people and tests: `http/1.1#7 127.0.0.1:443 idle, 12 requests`. */

@@ -37,7 +37,15 @@ export interface DecisionCandidate {
   readonly cpuMs: number | undefined
 }
 
-/** Which lane carries an origin's requests from now on, and why. */
+/**
+ * Which lane carries an origin's requests from now on, and why.
+ *
+ * @example
+ * ```ts
+ * const { decision } = await transport.explain('https://origin.example')
+ * console.log(decision.lane, decision.rule, decision.because)
+ * ```
+ */
 export interface Decision {
   /** On the transport's clock. */
   readonly at: number

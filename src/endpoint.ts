@@ -7,7 +7,16 @@ export interface Endpoint {
   readonly transport: 'tcp' | 'udp'
 }
 
-/** `127.0.0.1:443`, `[::1]:443`. */
+/**
+ * `127.0.0.1:443`, `[::1]:443`.
+ *
+ * @example
+ * ```ts
+ * const observer: Observer = event => {
+ *   if (event.type === 'connection-opened') console.log(formatEndpoint(event.connection.endpoint))
+ * }
+ * ```
+ */
 export function formatEndpoint(endpoint: Endpoint): string {
   return endpoint.family === 6
     ? `[${endpoint.address}]:${endpoint.port}`

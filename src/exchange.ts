@@ -112,12 +112,26 @@ export interface ExchangeController {
   keep(chunk: Buffer): Buffer
 }
 
-/** Safe methods (RFC 9110 9.2.1): may travel in early data. */
+/**
+ * Safe methods (RFC 9110 9.2.1): may travel in early data.
+ *
+ * @example
+ * ```ts
+ * isSafeMethod('GET') // true
+ * ```
+ */
 export function isSafeMethod(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE'
 }
 
-/** Idempotent methods (RFC 9110 9.2.2): may be sent again though the first copy could have been processed. */
+/**
+ * Idempotent methods (RFC 9110 9.2.2): may be sent again though the first copy could have been processed.
+ *
+ * @example
+ * ```ts
+ * isIdempotentMethod('PUT') // true
+ * ```
+ */
 export function isIdempotentMethod(method: string): boolean {
   return isSafeMethod(method) || method === 'PUT' || method === 'DELETE'
 }

@@ -17,7 +17,15 @@ export type FaultListener = (fault: ContainedFault) => void
 
 const listeners = new Set<FaultListener>()
 
-/** For the whole process. Returns what ends it. */
+/**
+ * Hears, for the whole process, of what was thrown where nobody waits for an outcome. Returns what ends it.
+ * Without a listener it becomes a warning of the process.
+ *
+ * @example
+ * ```ts
+ * const stop = onContainedFault(({ during, error }) => console.error(during, error))
+ * ```
+ */
 export function onContainedFault(listener: FaultListener): () => void {
   listeners.add(listener)
   return () => void listeners.delete(listener)
@@ -51,6 +59,16 @@ export function guarded<Value>(during: string, run: () => Value): Value | undefi
 /** setImmediate() whose callback cannot end the process. */
 export function guardedImmediate(during: string, run: () => unknown): void {
   setImmediate(guarded, during, run)
+}
+
+/** queueMicrotask() whose callback cannot end the process. */
+export function guardedMicrotask(during: string, run: () => unknown): void {
+  queueMicrotask(() => void guarded(during, run))
+}
+
+/** process.nextTick() whose callback cannot end the process. */
+export function guardedTick(during: string, run: () => unknown): void {
+  process.nextTick(guarded, during, run)
 }
 
 /**
@@ -97,7 +115,16 @@ export function throwLater(error: unknown): void {
   })
 }
 
-/** The system said no (errno, or a call of libuv), which is no defect of the code that asked. */
+/**
+ * The system said no (errno, or a call of libuv), which is no defect of the code that asked.
+ *
+ * @example
+ * ```ts
+ * onContainedFault(({ during, error }) => {
+ *   if (!isSystemError(error)) console.error(`a defect in ${during}`, error)
+ * })
+ * ```
+ */
 export function isSystemError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if ('syscall' in error && typeof error.syscall === 'string') return true

@@ -13,13 +13,27 @@ export type HeaderList = readonly string[]
 /** No fields at all. */
 export const NO_HEADERS: HeaderList = Object.freeze([])
 
-/** The first value of `name` (lower case), or undefined. */
+/**
+ * The first value of `name` (lower case), or undefined.
+ *
+ * @example
+ * ```ts
+ * headerValue(['content-type', 'text/plain'], 'content-type') // 'text/plain'
+ * ```
+ */
 export function headerValue(headers: HeaderList, name: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]
   return undefined
 }
 
-/** All values of `name` (lower case) joined as one list (RFC 9110 5.2), or undefined. Not for `set-cookie`. */
+/**
+ * All values of `name` (lower case) joined as one list (RFC 9110 5.2), or undefined. Not for `set-cookie`.
+ *
+ * @example
+ * ```ts
+ * combinedHeaderValue(['via', '1.1 a', 'via', '1.1 b'], 'via') // '1.1 a, 1.1 b'
+ * ```
+ */
 export function combinedHeaderValue(headers: HeaderList, name: string): string | undefined {
   let combined: string | undefined
   for (let i = 0; i < headers.length; i += 2) {
@@ -29,13 +43,27 @@ export function combinedHeaderValue(headers: HeaderList, name: string): string |
   return combined
 }
 
-/** Whether a field called `name` (lower case) is there. */
+/**
+ * Whether a field called `name` (lower case) is there.
+ *
+ * @example
+ * ```ts
+ * hasHeader(['content-length', '0'], 'content-length') // true
+ * ```
+ */
 export function hasHeader(headers: HeaderList, name: string): boolean {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true
   return false
 }
 
-/** As an object; a name that came more than once has an array. `__proto__` is a name like any other. */
+/**
+ * As an object; a name that came more than once has an array. `__proto__` is a name like any other.
+ *
+ * @example
+ * ```ts
+ * headersToRecord(['a', '1', 'b', '2', 'b', '3']) // { a: '1', b: ['2', '3'] }
+ * ```
+ */
 export function headersToRecord(headers: HeaderList): Record<string, string | string[]> {
   const record: Record<string, string | string[]> = Object.create(null)
   for (let i = 0; i < headers.length; i += 2) {

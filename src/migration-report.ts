@@ -24,7 +24,15 @@ export interface PathEnd {
   readonly port: number
 }
 
-/** One move of a connection to another path, for operators. */
+/**
+ * One move of a connection to another path, for operators.
+ *
+ * @example
+ * ```ts
+ * const [result] = await transport.migrate('https://origin.example')
+ * if (result?.report?.outcome === 'moved') console.log(result.report.gapMs)
+ * ```
+ */
 export interface MigrationReport {
   readonly cause: MigrationCause
   readonly outcome: MigrationOutcome
@@ -40,7 +48,14 @@ export interface MigrationReport {
   readonly because: string
 }
 
-/** `127.0.0.1:5000`, `[::1]:5000`. */
+/**
+ * `127.0.0.1:5000`, `[::1]:5000`.
+ *
+ * @example
+ * ```ts
+ * formatPathEnd({ host: '::1', port: 5000 }) // '[::1]:5000'
+ * ```
+ */
 export function formatPathEnd({ host, port }: PathEnd): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -11,6 +11,13 @@ import type { Protocol } from './protocol.ts'
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's life is
  * connect-started, then connection-opened or connect-failed; after connection-opened exactly one connection-closed.
+ *
+ * @example
+ * ```ts
+ * const observer: Observer = (event: TransportEvent) => {
+ *   if (event.type === 'connection-opened') console.log(event.origin.key, event.connection.handshake.kind)
+ * }
+ * ```
  */
 export type TransportEvent =
   | { type: 'connect-started'; origin: Origin }
@@ -70,6 +77,7 @@ export interface RaceEvent {
   readonly because: string
 }
 
+/** A connection has ended: the last event of each that was opened. */
 export interface ConnectionClosed {
   type: 'connection-closed'
   origin: Origin
@@ -182,4 +190,16 @@ export interface ExchangeEnded {
   error: TransportError | undefined
 }
 
+/**
+ * Gets every event of a transport, synchronously; it has to be quick. What it throws becomes a warning of the
+ * process.
+ *
+ * @example
+ * ```ts
+ * const observer: Observer = event => {
+ *   if (event.type === 'exchange-ended') console.log(event.path, event.status, event.totalMs)
+ * }
+ * const transport = createTransport({ observer })
+ * ```
+ */
 export type Observer = (event: TransportEvent) => void

@@ -1,6 +1,14 @@
 import { TransportError } from './errors.ts'
 
-/** scheme + host + port (RFC 6454), normalised: two origins are the same exactly when their keys are. */
+/**
+ * scheme + host + port (RFC 6454), normalised: two origins are the same exactly when their keys are.
+ *
+ * @example
+ * ```ts
+ * const origin: Origin = parseOrigin('https://origin.example:8443/path')
+ * console.log(origin.key) // https://origin.example:8443
+ * ```
+ */
 export interface Origin {
   readonly scheme: 'http' | 'https'
   /** Lower case, IDNA form; an IPv6 literal without brackets. */
@@ -16,7 +24,14 @@ export interface Origin {
 
 const DEFAULT_PORTS = { http: 80, https: 443 } as const
 
-/** Reads the origin out of an absolute URL. Throws MM_INVALID_ARGUMENT on another scheme or on what URL refuses. */
+/**
+ * Reads the origin out of an absolute URL. Throws MM_INVALID_ARGUMENT on another scheme or on what URL refuses.
+ *
+ * @example
+ * ```ts
+ * const load = transport.load(parseOrigin('https://origin.example'))
+ * ```
+ */
 export function parseOrigin(url: string | URL): Origin {
   let parsed: URL
   try {

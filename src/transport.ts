@@ -1,11 +1,12 @@
+import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from './clock.ts'
 import { descriptorLimit, shareDescriptors } from './descriptors.ts'
-import { TransportDispatcher } from './dispatcher.ts'
+import { transportDispatcher } from './dispatcher.ts'
 import type { Lookup } from './dns/address-resolver.ts'
 import { abortError, asTransportError, TransportError } from './errors.ts'
 import { type ExchangeHandler, isSafeMethod } from './exchange.ts'
 import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from './global-limits.ts'
-import { guardedPromise } from './guard.ts'
+import { guardedListener, guardedPromise } from './guard.ts'
 import type { TransportEvent } from './observer.ts'
 import { type Origin, parseOrigin } from './origin.ts'
 import { Pools } from './pool/pools.ts'
@@ -52,6 +53,17 @@ export interface TransportEnvironment {
 /**
  * A transport: pools of connections to any number of origins behind request(), fetch(), a Dispatcher and dispatch().
  * Throws MM_INVALID_ARGUMENT for options that make no sense. Close it when it is no longer needed (`await using` does).
+ *
+ * @example
+ * ```ts
+ * import { createTransport } from 'middlemile'
+ * await using transport = createTransport({
+ *   defaults: { pool: { maxConnections: 8 }, timeouts: { headersMs: 10_000 } },
+ *   origins: { 'https://origin.example': { protocols: ['h2'] } },
+ * })
+ * const response = await transport.request('https://origin.example/api')
+ * console.log(response.status, await response.json())
+ * ```
  */
 export function createTransport(
   options: TransportOptions = {},
@@ -74,7 +86,7 @@ class PooledTransport implements Transport {
   #options: TransportOptions
   #settings: SettingsBook
   /** By whether its requests may leave early. */
-  readonly #fetchDispatchers = new Map<boolean | undefined, TransportDispatcher>()
+  readonly #fetchDispatchers = new Map<boolean | undefined, Dispatcher>()
   #isClosed = false
 
   constructor(options: TransportOptions, { clock, random, lookup }: TransportEnvironment) {
@@ -161,9 +173,12 @@ class PooledTransport implements Transport {
       if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
       const origin = parseOrigin(target)
       const { headers, body, authority } = prepareMessage(options.headers, options.body)
-      const onAbort = (): void => {
+      const abort = (): void => {
         if (signal !== undefined) exchange.handle?.abort(abortError(signal, 'the request'))
       }
+      const onAbort = guardedListener('the abort of a request', abort, fault => {
+        exchange.onResponseError(undefined, fault)
+      })
       const exchange = new RequestedExchange(this.#clock, resolve, reject, () =>
         signal?.removeEventListener('abort', onAbort),
       )
@@ -181,13 +196,13 @@ class PooledTransport implements Transport {
   /** Node's own fetch over our dispatcher, so that its semantics are exactly the platform's. */
   fetch(input: string | URL | Request, { earlyData, ...init }: FetchInit = {}): Promise<Response> {
     // Node's fetch takes undici's `dispatcher`; its types come from another copy of undici, or from the web, which knows none.
-    const dispatcher = this.#fetchDispatchers.get(earlyData) ?? new TransportDispatcher(this, { earlyData })
+    const dispatcher = this.#fetchDispatchers.get(earlyData) ?? transportDispatcher(this, { earlyData })
     this.#fetchDispatchers.set(earlyData, dispatcher)
     return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
   }
 
-  dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
-    return new TransportDispatcher(this, options)
+  dispatcher(options: DispatcherOptions = {}): Dispatcher {
+    return transportDispatcher(this, options)
   }
 
   async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
@@ -231,9 +246,7 @@ class PooledTransport implements Transport {
   }
 
   load({ key }: Origin): OriginLoad | undefined {
-    const load = this.#entries.get(key)?.load
-    if (load === undefined) return undefined
-    return load.isFull || !this.#pools.isFull ? load : { ...load, isFull: true }
+    return this.#entries.get(key)?.load
   }
 
   configure(options: TransportOptions): void {
@@ -351,11 +364,13 @@ class PooledTransport implements Transport {
 /** Of few descriptors connections get a third by default: dials would fail for want of them, and origins be blamed. */
 function globalLimits(options: TransportOptions): GlobalLimits {
   const descriptors = descriptorLimit()
-  const { maxTotalConnections } = DEFAULT_GLOBAL_LIMITS
-  const share = descriptors === undefined ? maxTotalConnections : shareDescriptors(descriptors).origins
+  const { maxTotalConnections, maxStalledConnections } = DEFAULT_GLOBAL_LIMITS
+  const share = descriptors === undefined ? Infinity : shareDescriptors(descriptors).origins
+  const total = options.limits?.maxTotalConnections ?? maxTotalConnections
   const limits = checkNumbers('limits', {
     ...DEFAULT_GLOBAL_LIMITS,
     maxTotalConnections: Math.min(maxTotalConnections, share),
+    maxStalledConnections: Math.min(maxStalledConnections, Math.max(0, share - total)),
     ...options.limits,
   })
   if (limits.dialShare <= 1) return limits

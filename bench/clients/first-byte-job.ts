@@ -1,4 +1,5 @@
-import type { HandshakeInfo, OriginOptions, Protocol } from '../../src/index.ts'
+import type { HandshakeInfo } from '../../src/entry/events.ts'
+import type { OriginOptions, Protocol } from '../../src/index.ts'
 
 /** One request over a connection that was not there before. The answer is a short text. */
 export type FirstByteJob =

@@ -3,9 +3,9 @@ import { createServer } from 'node:https'
 import { type AddressInfo, connect, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
-import { requestBlock } from '../../test/support/http2-fields.ts'
+import { literals } from '../../test/support/http2-fields.ts'
 import { FLAG, headers, PREFACE, settings, windowUpdate } from '../../test/support/http2-wire.ts'
-import type { FloodJob, FloodReport } from '../floods/flood-job.ts'
+import { FLOODING_HOST, type FloodJob, type FloodReport } from '../floods/flood-job.ts'
 import { CLIENT_FLOODS, type Flood, ORIGIN_FLOODS } from '../floods/floods.ts'
 import { type AttackLimits, Http2Attacker } from '../floods/http2-attacker.ts'
 import { serveJobs } from './serve-jobs.ts'
@@ -95,7 +95,13 @@ async function floodAsClient(job: AttackJob): Promise<FloodReport> {
 async function floodAsOrigin(job: AttackJob): Promise<FloodReport> {
   const limits = limitsOf(job)
   attack = { flood: named(ORIGIN_FLOODS, job.flood), limits, sentBytes: 0, connections: 0, running: 0 }
-  const request = headers(1, requestBlock('/', []), FLAG.END_HEADERS | FLAG.END_STREAM)
+  const block = literals(
+    [':method', 'GET'],
+    [':scheme', 'http'],
+    [':authority', FLOODING_HOST],
+    [':path', '/'],
+  )
+  const request = headers(1, block, FLAG.END_HEADERS | FLAG.END_STREAM)
   while (attack.sentBytes < job.bytes && performance.now() < limits.deadlineMs) {
     const socket = connect({ port: job.port, host: '127.0.0.1' })
     socket.on('error', () => {}).resume()

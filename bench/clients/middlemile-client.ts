@@ -1,18 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import type * as middlemile from '../../src/index.ts'
+import type * as pushStyle from '../../src/entry/dispatch.ts'
 import type {
   DispatchRequest,
   ExchangeController,
   ExchangeHandler,
   HeaderList,
-  Transport,
-} from '../../src/index.ts'
+} from '../../src/entry/dispatch.ts'
+import type * as middlemile from '../../src/index.ts'
+import type { Transport } from '../../src/index.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
 import { reportWhenDone } from './report-when-done.ts'
 
-export type MiddlemileModule = typeof middlemile
+export type MiddlemileModule = typeof middlemile & typeof pushStyle
 
 /** Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. */
 const TICKET_MS = 250
@@ -20,9 +21,16 @@ type Done = (bytes: number, error?: unknown) => void
 
 /** The built package, as an embedder gets it. */
 export async function loadModule(): Promise<MiddlemileModule> {
-  const file = builtFile('index.js')
+  return {
+    ...(await loadBuilt<typeof middlemile>('index.js')),
+    ...(await loadBuilt<typeof pushStyle>('entry/dispatch.js')),
+  }
+}
+
+async function loadBuilt<Module>(name: string): Promise<Module> {
+  const file = builtFile(name)
   if (file === undefined) throw new Error(NOT_BUILT)
-  return (await import(pathToFileURL(file).href)) as MiddlemileModule // the build of exactly that source
+  return (await import(pathToFileURL(file).href)) as Module // the build of exactly that source
 }
 
 async function load({

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UNDECIDING } from '../../src/bench/clients/undeciding.ts'
-import type { DispatchRequest, Protocol, TransportEvent } from '../../src/index.ts'
+import type { DispatchRequest } from '../../src/entry/dispatch.ts'
+import type { Protocol, TransportEvent } from '../../src/index.ts'
 import type { LaneName } from '../../src/lane.ts'
 import { driveTimed } from './drive-timed.ts'
 import { CountingHandler, loadModule, type MiddlemileModule } from './middlemile-client.ts'

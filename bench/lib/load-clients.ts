@@ -1,10 +1,4 @@
-import type { LoadSubject } from './load-subject.ts'
-
-/** Where a MakeClient is: a compiled module and the name of its export. */
-export interface ClientModule {
-  readonly module: string
-  readonly make: string
-}
+import type { ClientModule, LoadSubject } from './load-subject.ts'
 
 export const MIDDLEMILE = published('middlemile', 'middlemile')
 export const UNDICI = published('undici', 'undici')

@@ -2,8 +2,13 @@ import type { ClientSetting } from '../../src/bench/load/bench-client.ts'
 import type { LoadJob } from '../../src/bench/load/load-job.ts'
 import type { LoadReport } from '../../src/bench/load/load-report.ts'
 import { type StartedClient, startClient } from '../../src/bench/load/start-client.ts'
-import type { ClientModule } from './load-clients.ts'
 import type { LoadOrigin } from './load-origins.ts'
+
+/** Where a MakeClient is: a compiled module and the name of its export. */
+export interface ClientModule {
+  readonly module: string
+  readonly make: string
+}
 
 /** A client library with a setting and an origin, under the name that the tables have for it. */
 export interface LoadSubject {

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 
 /** Clients that ask and, after the first bytes of the answer, read no more. */
 export interface UnreadResponses {
-  /** Those that were answered with 200 and are still connected. */
+  /**
+   * Those that were answered with 200 and are still connected. A socket that is not read does not notice a reset: the kernel is asked. An end in good order
+   * waits behind the data that nobody reads, and is not seen.
+   */
   open(): number
   close(): void
 }
@@ -42,9 +46,30 @@ export async function openUnreadResponses(
   await Promise.race([Promise.all(begun), late])
   clearTimeout(timer)
   return {
-    open: () => open.size,
+    open() {
+      const established = establishedPorts(port)
+      return [...open].filter(({ localPort }) => localPort !== undefined && established.has(localPort)).length
+    },
     close: () => {
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+/** TCP_ESTABLISHED in /proc/net/tcp. */
+const ESTABLISHED = '01'
+
+/** The local ports of the IPv4 connections to a port that neither side has ended. */
+function establishedPorts(remotePort: number): Set<number> {
+  const ports = new Set<number>()
+  for (const line of readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1)) {
+    const [, local, remote, state] = line.trim().split(/\s+/)
+    if (state === ESTABLISHED && portOf(remote) === remotePort) ports.add(portOf(local))
+  }
+  return ports
+}
+
+/** `0100007F:1F90`: both in hexadecimal. */
+function portOf(address = ''): number {
+  return Number.parseInt(address.slice(address.indexOf(':') + 1), 16)
 }

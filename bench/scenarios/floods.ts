@@ -74,6 +74,7 @@ export const floods: Scenario = async settings => {
     unavailable,
     limits: [
       'The flooder comes by loopback, where middlemile does not count addresses (ingress.maxFloodsPerMinute).',
+      'What the kernels take of a connection that is over counts as taken: who keeps a flooder waiting costs less per MiB, and has fewer connections.',
     ],
   }
 }

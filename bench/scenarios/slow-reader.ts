@@ -1,7 +1,6 @@
 import type { LoadCase } from '../lib/load-case.ts'
 import {
   besideSlowReader,
-  type ClientModule,
   type HeldProtocol,
   MIDDLEMILE,
   NODE_HTTP2,
@@ -10,7 +9,7 @@ import {
 } from '../lib/load-clients.ts'
 import { get } from '../lib/load-requests.ts'
 import { loadScenario } from '../lib/load-scenario.ts'
-import type { LoadSubject } from '../lib/load-subject.ts'
+import type { ClientModule, LoadSubject } from '../lib/load-subject.ts'
 import { BOTH_ORIGINS, COMMON_COLUMNS } from '../lib/load-tables.ts'
 import type { Scenario } from '../lib/scenario.ts'
 

@@ -1,4 +1,5 @@
-import type { AttemptRecord, EarlierTry } from '../../src/index.ts'
+import type { EarlierTry } from '../../src/entry/events.ts'
+import type { AttemptRecord } from '../../src/index.ts'
 import type { SlowRequest } from './load/load-job.ts'
 
 /** The connector's line on a slow request: slow-request-log.ts of the service writes it. */

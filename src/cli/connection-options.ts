@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { type OriginOptions, SELECT_WORDS, type SelectOptions, type TransportOptions } from '../index.ts'
+import { SELECT_WORDS, type SelectOptions } from '../entry/options.ts'
+import type { OriginOptions, TransportOptions } from '../index.ts'
 import { protocolOption } from './protocol-option.ts'
 import { usageError } from './usage-error.ts'
 

@@ -1,4 +1,5 @@
-import type { Connection, HandshakeInfo, Observer } from '../index.ts'
+import type { Connection, HandshakeInfo } from '../entry/events.ts'
+import type { Observer } from '../index.ts'
 
 /** Counts the connections that were made, by what their handshakes turned out to be. */
 export class ConnectionTally {

@@ -1,4 +1,5 @@
 import type { ErrorCode, ExchangeInfo, Fault, Processed, TransportError } from '../index.ts'
+import type { MigrationRecord } from './migration-record.ts'
 
 /** What became of one request: a line of `get --json`. */
 export interface GetRecord {
@@ -22,6 +23,21 @@ export interface GetRecord {
   trailers: Record<string, string | string[]>
   informational: ExchangeInfo['informational']
   error?: { code: ErrorCode; message: string; fault: Fault; processed: Processed; retryable: boolean }
+}
+
+/** The last line of `get --json`. */
+export interface GetSummary {
+  requests: number
+  failed: number
+  newConnections: number
+  /** 1 - newConnections / requests */
+  reuseRate: number
+  /** `none`: cleartext connections. */
+  handshakes: { full: number; resumed: number; earlyData: number; none: number }
+  /** Responses by protocol. */
+  byProtocol: Record<string, number>
+  /** Connections that moved to another path, or were to; the last hundred, the oldest first. */
+  migrations: readonly MigrationRecord[]
 }
 
 /** A response and its body, as far as they came. */

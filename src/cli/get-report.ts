@@ -1,5 +1,5 @@
 import type { ConnectionTally } from './connection-tally.ts'
-import type { GetRecord } from './get-record.ts'
+import type { GetRecord, GetSummary } from './get-record.ts'
 import { migrationLines, recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
 import type { MigrationRecord } from './migration-record.ts'
 
@@ -8,21 +8,6 @@ export interface GetReportOptions {
   /** How many records there will be. */
   total: number
   write: (text: string) => void
-}
-
-/** The last line of `get --json`. */
-export interface GetSummary {
-  requests: number
-  failed: number
-  newConnections: number
-  /** 1 - newConnections / requests */
-  reuseRate: number
-  /** `none`: cleartext connections. */
-  handshakes: { full: number; resumed: number; earlyData: number; none: number }
-  /** Responses by protocol. */
-  byProtocol: Record<string, number>
-  /** Connections that moved to another path, or were to; the last hundred, the oldest first. */
-  migrations: readonly MigrationRecord[]
 }
 
 /** Above this only failures get a line; the summary tells of the rest. */

@@ -1,5 +1,4 @@
-import type { GetRecord } from './get-record.ts'
-import type { GetSummary } from './get-report.ts'
+import type { GetRecord, GetSummary } from './get-record.ts'
 import { type MigrationRecord, migrationText } from './migration-record.ts'
 import { textTable } from './text-table.ts'
 

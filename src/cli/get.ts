@@ -1,6 +1,7 @@
 import { appendFileSync, createWriteStream } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { type Observer, parseOrigin, qlogObserver } from '../index.ts'
+import { qlogObserver } from '../entry/events.ts'
+import { type Observer, parseOrigin } from '../index.ts'
 import type { CliIo } from './cli-io.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'

@@ -1,4 +1,5 @@
-import { formatPathEnd, type MigrationCause, type MigrationOutcome, type Observer } from '../index.ts'
+import { formatPathEnd, type MigrationCause, type MigrationOutcome } from '../entry/events.ts'
+import type { Observer } from '../index.ts'
 
 /** A connection that moved to another path, or was to: `migrations` in the summary of `get --json`. */
 export interface MigrationRecord {

@@ -1,14 +1,13 @@
 import type {
-  Finding,
   ProbedAlternative,
   ProbedFastOpen,
   ProbedHandshake,
   ProbedServiceRecord,
   ProbedTarget,
   ProbedTickets,
-  ProbeReport,
   QuicFinding,
-} from '../index.ts'
+} from '../entry/events.ts'
+import type { Finding, ProbeReport } from '../index.ts'
 import { textTable } from './text-table.ts'
 
 /** RFC 9000 and RFC 9369. */

@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { asTransportError, type RequestOptions, systemClock, type Transport } from '../index.ts'
+import { systemClock } from '../entry/events.ts'
+import { asTransportError, type RequestOptions, type Transport } from '../index.ts'
 import { type FetchedResponse, type GetRecord, getRecord } from './get-record.ts'
 
 /** A request body that can be opened for each request. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Resolution, ResolvedAddress, Resolver } from '../endpoint.ts'
 import { abortError, asTransportError, TransportError } from '../errors.ts'
-import { guardedPromise } from '../guard.ts'
+import { guardedListener, guardedPromise } from '../guard.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
 import type { Origin } from '../origin.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../resolver-options.ts'
@@ -83,10 +83,20 @@ export class AddressResolver {
           else resolve(answer)
         },
       }
-      const onAbort = (): void => asker.settle(abortError(signal, 'the lookup'))
+      const onAbort = guardedListener(
+        'the end of a lookup',
+        () => asker.settle(abortError(signal, 'the lookup')),
+        reject,
+      )
       signal.addEventListener('abort', onAbort, { once: true })
       const waitMs = this.#waitMs(stale !== undefined, dnsMs)
-      if (waitMs !== Infinity) timer = this.#clock.setTimer(waitMs, () => this.#onOverdue(host, asker, dnsMs))
+      if (waitMs !== Infinity) {
+        const onOverdue = (): void => this.#onOverdue(host, asker, dnsMs)
+        timer = this.#clock.setTimer(
+          waitMs,
+          guardedListener('a lookup that takes long', onOverdue, fault => asker.settle(fault)),
+        )
+      }
       this.#ask(host, asker)
     })
   }

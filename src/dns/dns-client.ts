@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { abortError, asTransportError, TransportError } from '../errors.ts'
-import { guardedPromise } from '../guard.ts'
+import { guardedListener, guardedPromise } from '../guard.ts'
 import { type LookedUpAddress, readAddresses } from '../select/dns/address-answers.ts'
 import type { DnsQuestion, DnsReply } from '../select/dns/dns-message.ts'
 import { isDnsName, neverAskedBecause, normalName } from '../select/dns/dns-name.ts'
@@ -105,11 +105,14 @@ export class DnsClient {
       this.#shared.delete(key)
       deadline?.cancel()
     })
-    const deadline = this.#setDeadline(() => {
-      const message = `${question.name} (${question.type}) was not answered within ${this.#timeoutMs} ms, by ${this.#names()}`
+    const onOver = (): void => {
       this.#shared.delete(key)
+      const message = `${question.name} (${question.type}) was not answered within ${this.#timeoutMs} ms, by ${this.#names()}`
       shared.fail(new TransportError('MM_DNS_TIMEOUT', message))
-    })
+    }
+    const deadline = this.#setDeadline(
+      guardedListener('the deadline of a DNS query', onOver, fault => shared.fail(fault)),
+    )
     this.#shared.set(key, shared)
     const answered = this.#run(question, shared.signal).then(answer => {
       deadline?.cancel()

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { guarded, guardedListener } from '../guard.ts'
 import type { DnsQuery, ReadReply } from '../select/dns/dns-message.ts'
 import type { DnsServer } from './dns-server.ts'
 
@@ -17,6 +18,8 @@ export type DnsTryOutcome =
   | Exclude<ReadReply, { kind: 'foreign' }>
   | { readonly kind: 'silent' | 'unreachable' | 'aborted'; readonly because: string }
 
+const ENDING = 'the end of a DNS query'
+
 /**
  * Runs one try to its end: what settles it first, be it an answer, the time or the signal, calls the stop that `start` returned, once. Nothing is
  * left behind then.
@@ -33,17 +36,18 @@ export function runTry(
       isOver = true
       timer.cancel()
       signal.removeEventListener('abort', onAbort)
-      stop?.()
+      if (stop !== undefined) guarded(ENDING, stop)
       resolve(outcome)
     }
-    const onAbort = (): void => settle({ kind: 'aborted', because: 'given up' })
+    const giveUp = (): void => settle({ kind: 'aborted', because: 'given up' })
+    const onAbort = guardedListener(ENDING, giveUp, settleFault(resolve))
     const timer = clock.setTimer(timeoutMs, () => {
       settle({ kind: 'silent', because: `no answer within ${timeoutMs} ms` })
     })
     signal.addEventListener('abort', onAbort, { once: true })
     // A socket that cannot even be made may say so at once.
     stop = start(settle)
-    if (isOver) stop()
+    if (isOver) guarded(ENDING, stop)
   })
 }
 

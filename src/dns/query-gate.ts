@@ -1,4 +1,5 @@
 import { abortError, TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 
 /** Lets so many queries run at once; others wait in line, first come, first served. */
 export class QueryGate {
@@ -32,10 +33,11 @@ export class QueryGate {
         signal.removeEventListener('abort', onAbort)
         resolve()
       }
-      const onAbort = (): void => {
+      const leave = (): void => {
         this.#waiting.delete(onTurn)
         reject(abortError(signal, 'the DNS query'))
       }
+      const onAbort = guardedListener('the end of a DNS query', leave, reject)
       this.#waiting.add(onTurn)
       signal.addEventListener('abort', onAbort, { once: true })
     })

@@ -1,4 +1,5 @@
 import { abortError, TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 
 /** One who waits for what a query brings. */
 interface Asker<T> {
@@ -31,12 +32,13 @@ export class SharedQuery<T> {
           else resolve(answer.value)
         },
       }
-      const onAbort = (): void => {
+      const leave = (): void => {
         asker.settle(abortError(signal, 'the DNS query'))
         if (this.#askers.size > 0) return
         this.#onDeserted()
         this.#controller.abort()
       }
+      const onAbort = guardedListener('the end of a DNS query', leave, fault => this.fail(fault))
       this.#askers.add(asker)
       signal.addEventListener('abort', onAbort, { once: true })
     })

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram'
 import type { ResolvedAddress } from '../endpoint.ts'
+import { guardedListener } from '../guard.ts'
 import { orderDestinations, type RoutedAddress } from './destination-order.ts'
 import { lookUpLiteral } from './literal-lookup.ts'
 
@@ -7,6 +8,7 @@ import { lookUpLiteral } from './literal-lookup.ts'
 const MAX_ORDERED = 16
 /** The port does not matter: nothing is sent. */
 const DISCARD_PORT = 9
+const DURING = 'asking for a source address'
 
 /**
  * Addresses in the order of RFC 6724, by the routes of this machine. Of one IPv4 network nothing is asked: the order of the answer is the servers' own, who
@@ -29,13 +31,15 @@ function withSource(destination: ResolvedAddress): Promise<RoutedAddress<Resolve
     const settle = (source: string | undefined): void => {
       if (isOver) return
       isOver = true
-      socket.close()
       resolve({ destination, source })
+      socket.close()
     }
-    socket.on('error', () => settle(undefined))
-    socket.connect(DISCARD_PORT, destination.address, (error?: Error | null) => {
+    const settleUnknown = (): void => settle(undefined)
+    const onConnected = (error?: Error | null): void => {
       // A zone is part of a link-local address.
       settle(error === undefined || error === null ? socket.address().address.replace(/%.*$/, '') : undefined)
-    })
+    }
+    socket.on('error', guardedListener(DURING, settleUnknown, settleUnknown))
+    socket.connect(DISCARD_PORT, destination.address, guardedListener(DURING, onConnected, settleUnknown))
   })
 }

@@ -18,8 +18,16 @@ export function askOverTcp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
     const length = Buffer.alloc(LENGTH_BYTES)
     length.writeUInt16BE(query.bytes.length)
     socket.write(Buffer.concat([length, query.bytes]))
-    socket.on('error', error => settle(unreachable(error)))
-    socket.on('close', () => settle(cutShort))
+    const guard = <Args extends readonly unknown[]>(listener: (...args: Args) => void) =>
+      guardedListener('an answer of a DNS server', listener, settleFault(settle))
+    socket.on(
+      'error',
+      guard((error: Error) => settle(unreachable(error))),
+    )
+    socket.on(
+      'close',
+      guard(() => settle(cutShort)),
+    )
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       received += chunk.length
@@ -31,7 +39,7 @@ export function askOverTcp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
       else if (read.kind === 'truncated') settle({ kind: 'malformed', because: 'truncated, even over TCP' })
       else settle(read)
     }
-    socket.on('data', guardedListener('an answer of a DNS server', onData, settleFault(settle)))
+    socket.on('data', guard(onData))
     return () => socket.destroy()
   })
 }

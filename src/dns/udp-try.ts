@@ -21,21 +21,27 @@ export function askOverUdp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
     socket.unref()
     let isOpen = true
     let foreign = 0
-    socket.on('error', error => settle(unreachable(error)))
+    const guard = <Args extends readonly unknown[]>(listener: (...args: Args) => void) =>
+      guardedListener('an answer of a DNS server', listener, settleFault(settle))
+    socket.on(
+      'error',
+      guard((error: Error) => settle(unreachable(error))),
+    )
     const onDatagram = (datagram: Buffer): void => {
       const read = readReply(datagram, query)
       if (read.kind !== 'foreign') settle(read)
       else if (++foreign === MAX_FOREIGN) settle({ kind: 'truncated' })
     }
-    socket.on('message', guardedListener('an answer of a DNS server', onDatagram, settleFault(settle)))
-    socket.connect(server.port, server.address, (error?: Error) => {
+    socket.on('message', guard(onDatagram))
+    const onConnected = (error?: Error): void => {
       if (error !== undefined && error !== null) return settle(unreachable(error))
       // Told a tick later: the try may have been given up by then.
       if (!isOpen) return
       socket.send(query.bytes, failure => {
         if (failure !== null) settle(unreachable(failure))
       })
-    })
+    }
+    socket.connect(server.port, server.address, guard(onConnected))
     return () => {
       isOpen = false
       socket.close()

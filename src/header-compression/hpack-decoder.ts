@@ -28,6 +28,12 @@ const INSERTED = 0x40
 const SIZE_UPDATE = 0x20
 const NEVER_INDEXED = 0x10
 
+/**
+ * In one block, by RFC 7541 4.2: the smallest size since the last block, and the final one. Whoever sends more of them floods: a byte each, and every one
+ * is worked on.
+ */
+const MAX_SIZE_UPDATES = 2
+
 /** The index of the newest entry of the dynamic table. */
 const FIRST_DYNAMIC: number = STATIC_COUNT + 1
 
@@ -157,10 +163,13 @@ export class HpackDecoder {
     return block
   }
 
-  /** RFC 7541 4.2: only at the beginning of a block. There is no harm in more than the two that are needed. */
+  /** Only at the beginning of a block. */
   #readSizeUpdates(buffer: Buffer, end: number): void {
     const reader = this.#reader
+    let count = 0
     while (reader.position < end && isSizeUpdate(byteAt(buffer, reader.position))) {
+      if (++count > MAX_SIZE_UPDATES)
+        throw new HpackError(`more than ${MAX_SIZE_UPDATES} size updates in a block`)
       const bytes = reader.readInteger(0x1f)
       if (bytes > this.#maxTableBytes) {
         throw new HpackError(

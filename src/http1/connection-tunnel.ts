@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { throwLater } from '../guard.ts'
+import { guardedListener, throwLater } from '../guard.ts'
 import type { ReadPort } from '../read-port.ts'
 import type { StreamSocket } from '../stream-socket.ts'
 
@@ -42,11 +42,17 @@ export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffe
     },
     onFault: error => tunnel.destroy(error),
   })
-  socket.on('end', () => {
+  const guard = (listener: (error?: Error) => void) =>
+    guardedListener('an event of a tunnel', listener, error => tunnel.destroy(error))
+  const onEnd = guard(() => {
     hasReceivedEnd = true
     tunnel.push(null)
   })
-  socket.on('error', onOver)
-  socket.on('close', () => onOver())
+  socket.on('end', onEnd)
+  socket.on('error', guard(onOver))
+  socket.on(
+    'close',
+    guard(() => onOver()),
+  )
   return tunnel
 }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { afterPoll } from '../after-poll.ts'
 import type { Clock } from '../clock.ts'
 import type {
@@ -45,6 +46,7 @@ export interface Http1ConnectionOptions {
 }
 
 const DURING = 'an event of an HTTP/1.1 connection'
+const ENDING = 'the end of an exchange'
 
 /**
  * Where the connection stands.
@@ -98,6 +100,8 @@ export class Http1Connection implements Connection {
   #state: State = 'idle'
   #exchange: ExchangeControl | undefined
   #requests = 0
+  /** Of the last pause, whichever exchange's it was. */
+  #pausedAt = 0
   #keepAlive: KeepAliveHint | undefined
   /** The connection ends with its exchange. */
   #drainReason: CloseReason | undefined
@@ -117,7 +121,7 @@ export class Http1Connection implements Connection {
     this.#early = options.early
     this.#hasUnread = options.hasUnread
     const guard = (listener: () => void) => guardedListener(DURING, listener, this.#onFault)
-    this.#early?.onOpen(() => this.#sendHeld())
+    this.#early?.onOpen(guard(() => this.#sendHeld()))
     this.#deadline = new ExchangeDeadline(
       options.clock,
       guard(() => this.#onDeadline()),
@@ -146,6 +150,11 @@ export class Http1Connection implements Connection {
 
   get keepAlive(): KeepAliveHint | undefined {
     return this.#keepAlive
+  }
+
+  get pausedSince(): number | undefined {
+    const exchange = this.#exchange
+    return exchange?.hasResponse === true && exchange.paused ? this.#pausedAt : undefined
   }
 
   get endedBy(): CloseReason | undefined {
@@ -320,6 +329,7 @@ export class Http1Connection implements Connection {
 
   /** Holds back the body only: the head that it belongs to is still read. */
   #onPause(): void {
+    this.#pausedAt = this.#clock.now()
     this.#armDeadline()
     if (this.#exchange?.hasResponse === true) this.#input.hold()
   }
@@ -369,7 +379,11 @@ export class Http1Connection implements Connection {
     if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the head has promised a body that will not come
     if (!exchange.isReusable || this.#input.hasEnded) reason = 'peer-closed'
     if (hasLeftOver) reason = 'unexpected-data'
-    this.#settle(exchange, reason === undefined ? 'idle' : 'closed')
+    const fault = this.#settle(exchange, reason === undefined ? 'idle' : 'closed')
+    if (fault !== undefined) {
+      this.#endFaulty(exchange, fault)
+      return
+    }
     this.#tellListener(false, reason, undefined)
     try {
       exchange.handler.onResponseEnd(exchange, trailers)
@@ -381,13 +395,19 @@ export class Http1Connection implements Connection {
   #handOver(head: ResponseHead, leftOver: Buffer): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
-    this.#settle(exchange, 'upgraded')
-    this.#deadline.dispose()
-    const tunnel = makeTunnel(
-      this.#socket,
-      this.#port,
-      leftOver.length === 0 ? undefined : this.#port.keep(leftOver),
-    )
+    let tunnel: Duplex | undefined
+    let fault = this.#settle(exchange, 'upgraded')
+    try {
+      this.#deadline.dispose()
+      const rest = leftOver.length === 0 ? undefined : this.#port.keep(leftOver)
+      if (fault === undefined) tunnel = makeTunnel(this.#socket, this.#port, rest)
+    } catch (error) {
+      containFault(ENDING, error, failure => (fault = failure))
+    }
+    if (tunnel === undefined) {
+      this.#endFaulty(exchange, fault)
+      return
+    }
     this.#tellDraining('upgraded')
     try {
       exchange.handler.onUpgrade(exchange, head.status, head.headers, tunnel)
@@ -410,20 +430,26 @@ export class Http1Connection implements Connection {
     if (exchange === undefined) return
     // What the caller or its body did wrong does not speak against the connection.
     const isFailed = isPeersFault && reason !== 'exchange-aborted'
-    if (reason === 'exchange-aborted' && !exchange.hasWritten && this.#drainReason === undefined) {
-      this.#settle(exchange, 'idle')
-      this.#tellListener(false, undefined, undefined)
-    } else {
-      this.#input.stop()
-      this.#settle(exchange, 'closed')
+    const isUnused = reason === 'exchange-aborted' && !exchange.hasWritten && this.#drainReason === undefined
+    if (!isUnused) this.#input.stop()
+    const fault = this.#settle(exchange, isUnused ? 'idle' : 'closed')
+    if (isUnused && fault === undefined) this.#tellListener(false, undefined, undefined)
+    else {
       this.#socket.destroy()
-      this.#tellListener(isFailed, reason, error)
+      this.#tellListener(isFailed, fault === undefined ? reason : 'internal-error', error)
     }
-    try {
-      exchange.handler.onResponseError(exchange, error)
-    } catch (thrown) {
-      throwLater(thrown)
-    }
+    exchange.tellError(error)
+  }
+
+  /** Something of ours has thrown when the exchange was over already: the connection ends, and the caller does not wait for ever. */
+  #endFaulty(
+    exchange: ExchangeControl,
+    fault = new TransportError('MM_INTERNAL', `${this.toString()} broke`),
+  ): void {
+    this.#state = 'closed'
+    this.#socket.destroy()
+    this.#tellListener(false, 'internal-error', fault)
+    exchange.tellError(withProcessed(fault, exchange.processed))
   }
 
   /** `reason`: the connection ends as well. Whatever goes wrong here, the exchange hears of its end. */
@@ -433,7 +459,7 @@ export class Http1Connection implements Connection {
       this.#listener.onStreamClosed(this, isFailed)
       if (reason !== undefined) this.#end(reason, error)
     } catch (fault) {
-      containFault('the end of an exchange', fault, () => this.#socket.destroy())
+      containFault(ENDING, fault, () => this.#socket.destroy())
     }
   }
 
@@ -444,13 +470,20 @@ export class Http1Connection implements Connection {
     this.#socket.destroy()
   }
 
-  /** The connection carries nothing any more: the one place that leaves `active`. */
-  #settle(exchange: ExchangeControl, state: State): void {
+  /** The connection carries nothing any more: the one place that leaves `active`. Answers with what was thrown: it ends then, whatever `state` says. */
+  #settle(exchange: ExchangeControl, state: State): TransportError | undefined {
     this.#state = state
     this.#exchange = undefined
-    this.#deadline.clear()
-    exchange.release()
-    this.#input.forget()
+    let thrown: TransportError | undefined
+    try {
+      this.#deadline.clear()
+      exchange.release()
+      this.#input.forget()
+    } catch (error) {
+      this.#state = 'closed'
+      containFault(ENDING, error, fault => (thrown = fault))
+    }
+    return thrown
   }
 
   #tellDraining(reason: CloseReason): void {

@@ -1,6 +1,7 @@
 import type { BodyUpload } from '../body-upload.ts'
 import { type Processed, TransportError } from '../errors.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../exchange.ts'
+import { throwLater } from '../guard.ts'
 import type { Protocol } from '../protocol.ts'
 
 /** What a controller asks of its connection. */
@@ -105,6 +106,15 @@ export class ExchangeControl implements ExchangeController {
     const { upload } = this
     this.upload = undefined
     upload?.cancel()
+  }
+
+  /** The handler's last call: what it throws cannot be told to it any more. */
+  tellError(error: TransportError): void {
+    try {
+      this.handler.onResponseError(this, error)
+    } catch (thrown) {
+      throwLater(thrown)
+    }
   }
 
   /** The exchange is over. */

@@ -1,6 +1,7 @@
 import type { ChunkQueue } from '../chunk-queue.ts'
 import type { HeaderList } from '../headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/priority.ts'
+import type { Sender } from '../multiplex/send-queue.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents } from '../multiplex/stream-events.ts'
 import type { ErrorCode } from './error-codes.ts'
@@ -40,8 +41,10 @@ export class ActiveStream implements Stream {
   pendingEnd: HeaderList | undefined
   /** A write answered false. */
   wantsRoom = false
-  /** It stands in the send queue. */
+  /** It stands in the send queue, between these. */
   isQueued = false
+  queuedBefore: Sender | undefined = undefined
+  queuedBehind: Sender | undefined = undefined
   priority: Priority = DEFAULT_PRIORITY
   /** Where its first frame, and its last HEADERS or DATA frame, stand in the output. */
   firstFrameAt = -1

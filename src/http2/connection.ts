@@ -3,6 +3,7 @@ import type { ConnectionListener, HandshakeInfo } from '../connection.ts'
 import { type EarlyGate, isUnderWay } from '../early-gate.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
 import type { SessionHost } from '../multiplex/session-host.ts'
 import type { Http2Options, LivenessOptions, ResponseLimits } from '../options.ts'
@@ -71,15 +72,16 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
         ...(options.firstStreamId === undefined ? {} : { firstStreamId: options.firstStreamId }),
         early: options.early,
       })
-      options.early?.onOpen(() => {
-        host.beginInput()
-        host.events.onReady()
-        host.endInput()
-      })
       const onFault = (error: TransportError): void => {
         host.onFault(error)
         socket.destroy()
       }
+      const onOpen = (): void => {
+        host.beginInput()
+        host.events.onReady()
+        host.endInput()
+      }
+      options.early?.onOpen(guardedListener('the end of a handshake with early data', onOpen, onFault))
       const output = new ConnectionOutput(socket, session, onFault)
       session.start(now)
       attachSocket(socket, port, {

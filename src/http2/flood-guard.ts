@@ -12,6 +12,15 @@ export type FloodKind =
   | 'maxTinyWindowUpdatesPerSecond'
   | 'maxIgnoredFramesPerSecond'
 
+/**
+ * What a new client may reset or make us reset at once, in seconds of the rate: two times all the streams that it may have open, and a half. Who makes a
+ * connection for a flood, and another one when that is ended, has no more than this on each.
+ */
+const NEWCOMER_SECONDS = 3
+
+/** A request that breaks the rules counts for so many that are given up: browsers give up hundreds, and break no rules. */
+const RESETS_PER_FAULT = 5
+
 /** Holds a peer to the rates of Http2Options: a token bucket for each. */
 export class FloodGuard {
   readonly #options: Http2Options
@@ -29,6 +38,16 @@ export class FloodGuard {
       maxTinyWindowUpdatesPerSecond: new TokenBucket(options.maxTinyWindowUpdatesPerSecond),
       maxIgnoredFramesPerSecond: new TokenBucket(options.maxIgnoredFramesPerSecond),
     }
+  }
+
+  /** A client has connected. */
+  beginWithClient(now: number): void {
+    this.#buckets.maxResetsPerSecond.begin(now, NEWCOMER_SECONDS)
+  }
+
+  /** The peer broke a rule on a stream, so that we reset it. `isOfRequest`: it is a client, and none that only crossed what we say. */
+  countStreamFault(isOfRequest: boolean, now: number): void {
+    this.count('maxResetsPerSecond', now, isOfRequest ? RESETS_PER_FAULT : 1)
   }
 
   /** A DATA frame with so much content. Throws ENHANCE_YOUR_CALM when too many are tiny. */

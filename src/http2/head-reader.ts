@@ -57,18 +57,18 @@ export class HeadReader {
   response(block: FieldBlock | 'too-large'): ResponseHead {
     const readable = this.#readable(block)
     readable.meaning ??= judge(() => readResponseHead(readable.fields))
-    return readable.meaning as ResponseHead // a client gets no other heads
+    return unlessMalformed(readable.meaning) as ResponseHead // a client gets no other heads
   }
 
   request(block: FieldBlock): RequestHead {
     block.meaning ??= judge(() => readRequestHead(block.fields, this.#options.allowsExtendedConnect))
-    return block.meaning as RequestHead // a server gets no other heads
+    return unlessMalformed(block.meaning) as RequestHead // a server gets no other heads
   }
 
   /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
   trailers(block: FieldBlock | 'too-large'): HeaderList {
     const { fields } = this.#readable(block)
-    return judge(() => readTrailers(fields))
+    return unlessMalformed(judge(() => readTrailers(fields))) as HeaderList // what readTrailers() answers
   }
 
   #readable(block: FieldBlock | 'too-large'): FieldBlock {
@@ -82,12 +82,18 @@ export class HeadReader {
   }
 }
 
-/** A malformed message is the end of its stream (RFC 9113 8.1.1). */
-function judge<Message>(read: () => Message): Message {
+/** What a block means; that it is malformed is remembered like everything else that it may mean. */
+function judge<Message>(read: () => Message): Message | StreamFault {
   try {
     return read()
   } catch (error) {
-    if (error instanceof MessageFault) throw new StreamFault('PROTOCOL_ERROR', error.message)
+    if (error instanceof MessageFault) return new StreamFault('PROTOCOL_ERROR', error.message)
     throw error
   }
+}
+
+/** A malformed message is the end of its stream (RFC 9113 8.1.1). */
+function unlessMalformed(meaning: unknown): unknown {
+  if (meaning instanceof StreamFault) throw meaning
+  return meaning
 }

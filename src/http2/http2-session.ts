@@ -104,9 +104,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   // Inputs
 
   start(now: number): void {
-    const { role, output, receiving, deadlines, options } = this.#core
+    const { role, output, receiving, deadlines, options, guard } = this.#core
     this.#core.now = now
-    if (role === 'client') output.putBytes(Buffer.from(CLIENT_PREFACE, 'latin1'))
+    if (role === 'server') guard.beginWithClient(now)
+    else output.putBytes(Buffer.from(CLIENT_PREFACE, 'latin1'))
     output.putFrame(SETTINGS, 0, 0, this.#settings)
     receiving.start()
     this.#liveness.start(now)

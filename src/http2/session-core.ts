@@ -140,8 +140,8 @@ export class SessionCore {
   /** The peer broke a rule on a stream, which may be gone or never have been (RFC 9113 5.4.2). */
   onStreamFault(streamId: number, fault: StreamFault): void {
     const stream = this.table.get(streamId)
-    // Faults that make us reset cost us as much as resets do (CVE-2025-8671).
-    this.guard.count('maxResetsPerSecond', this.now)
+    // Faults that make us reset cost us as much as resets do (CVE-2025-8671). One more request than we allow is none of the client's: it may not know yet.
+    this.guard.countStreamFault(this.role === 'server' && fault.limit === undefined, this.now)
     if (fault.limit !== undefined) this.events.onDefence(fault.limit)
     if (stream === undefined || stream.state !== 'closed') {
       this.countReply()

@@ -22,12 +22,12 @@ export function waitForTicket(
   const { connection } = link
   return new Promise(resolve => {
     const end = (): void => {
+      resolve()
       timer.cancel()
       connection.close(true, ERROR_CODES.H3_NO_ERROR, '')
       link.unref()
       link.owner = undefined
       link.schedule()
-      resolve()
     }
     const delayMs = Math.min(MAX_MS, connection.stats().rttMs * ROUND_TRIPS + GRACE_MS)
     const timer = clock.setTimer(delayMs, end)

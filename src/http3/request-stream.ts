@@ -2,6 +2,7 @@ import type { HeaderList } from '../headers.ts'
 import { NO_HEADERS } from '../headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/priority.ts'
 import type { ResetCode } from '../multiplex/reset-code.ts'
+import type { Sender } from '../multiplex/send-queue.ts'
 import type { Stream } from '../multiplex/stream.ts'
 import type { StreamEvents } from '../multiplex/stream-events.ts'
 import { FrameParser, type FrameSink, type FrameTreatment } from './frame-parser.ts'
@@ -50,8 +51,10 @@ export class RequestStream implements Stream, FrameSink {
   endsWithQueue = false
   /** A write answered false. */
   wantsRoom = false
-  /** It stands in the send queue. */
+  /** It stands in the send queue, between these. */
   isQueued = false
+  queuedBefore: Sender | undefined = undefined
+  queuedBehind: Sender | undefined = undefined
   priority: Priority = DEFAULT_PRIORITY
   /** A head of ours was put out. */
   hasResponded = false

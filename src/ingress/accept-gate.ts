@@ -1,6 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
 import { openDescriptors } from '../descriptors.ts'
+import { guardedListener } from '../guard.ts'
 import { type DescriptorCalls, descriptorCalls } from '../native/duplicate-descriptor.ts'
 import { socketCalls } from '../native/socket-calls.ts'
 import { descriptorOf } from '../stream-socket.ts'
@@ -110,7 +111,17 @@ export class AcceptGate {
     const count = Math.min(share, this.#machine.waiting(this.#phase.fd) ?? share)
     if (count > 0) makeRoom(count)
     const cost = clock.now() - began
-    this.#timer = clock.setTimer(Math.max(LOOK_MS, cost * LOOK_COST_FACTOR), () => this.#look())
+    this.#lookAgain(Math.max(LOOK_MS, cost * LOOK_COST_FACTOR))
+  }
+
+  /** A look that fails must not be the last one: nobody would be accepted any more. */
+  #lookAgain(delayMs: number): void {
+    const look = guardedListener(
+      'looking for room for connections',
+      () => this.#look(),
+      () => this.#lookAgain(LOOK_MS),
+    )
+    this.#timer = this.#parts.clock.setTimer(delayMs, look)
   }
 
   #hasRoom(): boolean {
@@ -125,9 +136,9 @@ export class AcceptGate {
   #resume(): void {
     if (typeof this.#phase !== 'object') return
     const { fd, since } = this.#phase
+    this.#parts.server.listen({ fd })
     this.#phase = 'open'
     this.#timer = undefined
-    this.#parts.server.listen({ fd })
     this.#parts.onResumed(this.#parts.clock.now() - since)
   }
 }

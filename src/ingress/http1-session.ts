@@ -85,10 +85,7 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     socket.on('close', this.#onClose)
   }
 
-  readonly #onFault = (error: TransportError): void => {
-    this.#isWorking = false
-    this.#end(error)
-  }
+  readonly #onFault = (error: TransportError): void => this.onFault(error)
   readonly #onData = guardedListener(
     DURING,
     (chunk: Buffer) => this.receive(chunk, 0, chunk.length),
@@ -174,6 +171,16 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
         `the client took nothing of the response for ${writeTimeoutMs} ms`,
       ),
     )
+  }
+
+  /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and so does the exchange on it. */
+  onFault(error: TransportError): void {
+    this.#isWorking = false
+    try {
+      this.#end(error)
+    } finally {
+      this.#socket.destroy()
+    }
   }
 
   get hasRequests(): boolean {

@@ -42,6 +42,8 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
   #phase: Phase = 'open'
   #lingerAtMs = NEVER
   #discardedBytes = 0
+  /** A defense ended it: our side is closed when the client closes its own, or the lingering ends. */
+  #isFlooder = false
   #socketError: Error | undefined
 
   constructor(socket: SessionSocket, context: SessionContext) {
@@ -103,6 +105,7 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
 
   /** The client closed its side: it is taken as gone, as in HTTP/1.1. */
   receiveEnd(): void {
+    if (this.#phase === 'closing' && this.#isFlooder) this.#socket.end()
     if (this.#phase !== 'open') return
     if (this.#session.openStreams === 0) this.#session.close('NO_ERROR', '')
     else this.#end(new TransportError('MM_CLIENT_GONE', 'the client closed the connection within a request'))
@@ -156,6 +159,7 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
       return
     }
     this.#phase = 'closing'
+    this.#isFlooder = end.cause === 'flood'
     this.#output.finish()
   }
 
@@ -182,8 +186,13 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
     this.#exchanges.cover(this.#writeWatch.deadlineMs)
   }
 
+  /**
+   * A flooder has its GOAWAY and no FIN: who waits for one before it connects again (most do nothing else) is kept busy with a connection that costs us
+   * nothing any more. It could have made us linger as well.
+   */
   onFinished(): void {
-    this.#socket.end()
+    if (this.#isFlooder) this.#startLingering()
+    else this.#socket.end()
   }
 
   onFault(error: TransportError): void {
@@ -250,10 +259,10 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
 
   // The end
 
-  /** Our side is closed, and the client was handed everything. It closes first, so that no reset destroys what it has not read. */
+  /** The client was handed everything, and our side is closed, but to a flooder. It closes first, so that no reset destroys what it has not read. */
   #startLingering(): void {
     const { limits, clock } = this.#context
-    if (this.#phase !== 'closing') return
+    if (this.#phase !== 'closing' || this.#lingerAtMs !== NEVER) return
     if (limits.lingerTimeoutMs === 0) this.#destroy()
     else {
       this.#lingerAtMs = clock.now() + limits.lingerTimeoutMs

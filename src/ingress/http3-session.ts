@@ -93,20 +93,22 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
       this.#session.flush()
     } catch (error) {
       this.#isTurning = false
-      this.onFault(error)
+      this.contain(error)
     }
   }
 
+  contain(error: unknown): void {
+    containFault('an event of an HTTP/3 client', error, fault => this.onFault(fault))
+  }
+
   /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, with its exchanges. */
-  onFault(error: unknown): void {
-    containFault('an event of an HTTP/3 client', error, fault => {
-      if (this.#phase === 'closed') return
-      this.#exchanges.endError = fault
-      this.#phase = 'closed'
-      this.#session.abandon(fault.message)
-      this.#link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
-      this.#link.schedule()
-    })
+  onFault(error: TransportError): void {
+    if (this.#phase === 'closed') return
+    this.#exchanges.endError = error
+    this.#phase = 'closed'
+    this.#session.abandon(error.message)
+    this.#link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
+    this.#link.schedule()
   }
 
   onClosed(): void {
@@ -284,7 +286,7 @@ function openHeldAtTurnEnd(session: Http3Session): void {
   try {
     session.onTurnEnd()
   } catch (error) {
-    session.onFault(error)
+    session.contain(error)
   }
 }
 
@@ -292,7 +294,7 @@ function flushSession(session: Http3Session): void {
   try {
     session.flush()
   } catch (error) {
-    session.onFault(error)
+    session.contain(error)
   }
 }
 

@@ -10,64 +10,70 @@ import type { UnderscoreRule } from './underscored-fields.ts'
  * Every limit and timeout of the listening side. A duration is in milliseconds; 0 switches a timeout or an optional limit off.
  */
 export interface IngressLimits {
-  /** The request line. A longer one is answered with 414. */
+  /** The request line. A longer one is answered with 414. Default 16,384 bytes. */
   maxLineBytes: number
-  /** A request head. A larger one is answered with 431. */
+  /** A request head. A larger one is answered with 431. Default 65,536 bytes. */
   maxHeaderBytes: number
-  /** Fields in a request head, and fields in its trailers. More are answered with 431. */
+  /** Fields in a request head, and fields in its trailers. More are answered with 431. Default 128. */
   maxHeaderCount: number
   /**
    * Request fields, trailers among them, with an underscore in their name. Applications behind CGI, WSGI and the like read `X_Forwarded_For` as
    * `X-Forwarded-For`, so that a client could speak in our name. `drop`: they are left out, as nginx does; `refuse`: the request is answered with 400;
-   * `pass`: they go on as they are.
+   * `pass`: they go on as they are. Default `drop`.
    */
   underscoredFields: UnderscoreRule
-  /** A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it is exceeded. 0: any size. */
+  /** A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it is exceeded. 0: any size. Default 0 bytes. */
   maxBodyBytes: number
-  /** From the first byte of a request to the end of its head: else 408 (slow loris). */
+  /** From the first byte of a request to the end of its head: else 408 (slow loris). Default 10,000 ms. */
   headerTimeoutMs: number
   /**
    * The longest silence of a client within a request body that we wait for: else 408. Keep it below the `timeouts.bodyMs` of the
-   * origins, which the same silence runs into: that would be a 504, and blame the origin.
+   * origins, which the same silence runs into: that would be a 504, and blame the origin. Default 50,000 ms.
    */
   requestTimeoutMs: number
-  /** A connection is closed when no byte of a request came for this long, be it a new one or one that carried requests before. */
+  /** A connection is closed when no byte of a request came for this long, be it a new one or one that carried requests before. Default 75,000 ms. */
   keepAliveTimeoutMs: number
-  /** The longest time for which a client may take nothing of a response that waits for it. */
+  /** The longest time for which a client may take nothing of a response that waits for it. Default 60,000 ms. */
   writeTimeoutMs: number
-  /** A connection is closed after this many requests. */
+  /** A connection is closed after this many requests. Default 0. */
   maxRequestsPerConnection: number
   /**
    * Connections of one listener. One more is closed at once. Where it is not given and the process has few descriptors (`ulimit -n`, Linux), their share
-   * holds instead, and one more waits; see AcceptGate.
+   * holds instead, and one more waits; see AcceptGate. Default 16,384.
    */
   maxConnections: number
   /**
    * Connections that one listener on TCP accepts in a turn of the event loop: what else waits has its turn in
    * the next one. Linux, with native calls; without them, and with 0 or 1, it is one, as Node has it.
+   * Default 16.
    */
   maxAcceptsPerTurn: number
-  /** A TLS handshake. */
+  /** A TLS handshake. Default 10,000 ms. */
   tlsHandshakeTimeoutMs: number
-  /** What is read and thrown away of a request body that nobody wants, to keep the connection. Of a longer one it is closed. */
+  /** What is read and thrown away of a request body that nobody wants, to keep the connection. Of a longer one it is closed. Default 65,536 bytes. */
   maxDiscardBytes: number
-  /** How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6). */
+  /**
+   * How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6). A connection of HTTP/2 that a defence has ended
+   * stays open for so long on our side as well, unread beyond `maxDiscardBytes`: a flooder that waits for its end does nothing else meanwhile. Default 1,000 ms.
+   */
   lingerTimeoutMs: number
   /**
    * Where every turn of the event loop is busy with requests for longer than this, for `shedIntervalMs`, the process is overloaded until one is not: what
    * is read beyond this in a turn is answered with 503 before any work is done on it (MM_OVERLOADED). 0: never.
+   * Default 200 ms.
    */
   shedTargetMs: number
-  /** See `shedTargetMs`. 0: at once. */
+  /** See `shedTargetMs`. 0: at once. Default 500 ms. */
   shedIntervalMs: number
   /**
    * Connections of one client address (IPv6: of one /64) that a defence may end within a minute, for a flood, before new ones from there are refused.
    * 0: none are. Clients on loopback are not counted. Switch it off behind a proxy that hides the addresses of its clients.
+   * Default 20.
    */
   maxFloodsPerMinute: number
-  /** For how long such an address is refused, from its last flood on. 0: it is not. */
+  /** For how long such an address is refused, from its last flood on. 0: it is not. Default 60,000 ms. */
   floodRefusalMs: number
-  /** Addresses that a listener remembers for that; the one whose last flood is longest ago makes room. 0: none. */
+  /** Addresses that a listener remembers for that; the one whose last flood is longest ago makes room. 0: none. Default 4,096. */
   maxFlooders: number
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options

@@ -2,7 +2,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, systemClock } from '../clock.ts'
 import { TransportError } from '../errors.ts'
-import { containFault, guarded } from '../guard.ts'
+import { containFault, guarded, guardedListener } from '../guard.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http1/codec-limits.ts'
 import { SilenceWatch } from '../native/silence-watch.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
@@ -217,11 +217,12 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     const isTooMany = !hasRoom()
     stats.connections.open++
     sockets.add(socket)
-    socket.once('close', () => {
+    const onGone = (): void => {
       stats.connections.open--
       sockets.delete(socket)
       settleIfClosed()
-    })
+    }
+    socket.once('close', () => guarded('the end of a client', onGone))
     if (isTooMany || gate?.onAccepted(socket) === false) {
       onRefused(socket)
       socket.destroy()
@@ -256,10 +257,15 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.address.port, options.address.host, () => {
-      server.off('error', reject)
+    const onListening = (): void => {
       resolve()
-    })
+      server.off('error', reject)
+    }
+    server.listen(
+      options.address.port,
+      options.address.host,
+      guardedListener('opening a listener', onListening, reject),
+    )
   })
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
   server.on('error', () => {})
@@ -267,11 +273,12 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   // Who connects before this is set does so as always.
   const because = fastOpen === 0 ? undefined : fastOpenListener(server, fastOpen)
   if (because !== undefined) observer({ type: 'fast-open-unavailable', because, address, port })
-  server.on('close', () => {
+  const onServerClosed = (): void => {
     if (gate?.isPaused === true || server.listening) return // it only pauses
     isServerClosed = true
     settleIfClosed()
-  })
+  }
+  server.on('close', () => guarded('the end of a listener', onServerClosed))
   const stopAccepting = (): void => {
     const isPaused = gate?.isPaused === true
     gate?.end()

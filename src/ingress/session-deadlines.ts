@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
+import type { TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 
 /** What of a socket tells how much of the output its client took. */
 export interface WriteProgress {
@@ -13,6 +15,8 @@ export interface DeadlineEvents {
   onReadTimeout(): void
   /** The client took nothing in time. */
   onWriteTimeout(): void
+  /** One of these has thrown, which was reported: nobody looks at the deadlines any more. */
+  onFault(error: TransportError): void
 }
 
 /** The two things that a client owes a session, each with a time: to send, and to take. */
@@ -31,7 +35,12 @@ export class SessionDeadlines {
     this.#progress = progress
     this.#writeTimeoutMs = writeTimeoutMs
     this.#events = events
-    this.#timer = new DeadlineTimer(clock, () => this.#check())
+    const check = guardedListener(
+      'a deadline of an HTTP/1.1 client',
+      () => this.#check(),
+      error => events.onFault(error),
+    )
+    this.#timer = new DeadlineTimer(clock, check)
   }
 
   /** The client must send something within this time; 0: whenever it likes. */

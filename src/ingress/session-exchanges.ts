@@ -1,6 +1,6 @@
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 import { asTransportError, type TransportError } from '../errors.ts'
-import { reportFault } from '../guard.ts'
+import { guardedListener, reportFault } from '../guard.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/message-head.ts'
 import type { Stream } from '../multiplex/stream.ts'
@@ -29,6 +29,8 @@ export interface ExchangesCarrier {
   readonly nextDeadlineAt: number
   /** Time may be up for the connection. */
   onDue(now: number): void
+  /** A deadline has thrown, which was reported: the connection ends, with its exchanges. */
+  onFault(error: TransportError): void
   /** Takes no more requests: it was idle for too long, or this was the last one. */
   drain(): void
 }
@@ -49,7 +51,7 @@ type Phase = 'open' | 'ended' | 'closed'
  * exchanges that have something to be watched for (a body that does not go on, a response whose window stays shut). One timer serves all;
  * a plain GET with its answer touches neither it nor any table.
  */
-export class SessionExchanges implements StreamExchangeHost {
+export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   readonly httpVersion: string
   /** When the read came that is being worked on. */
   readAtMs: number
@@ -80,7 +82,12 @@ export class SessionExchanges implements StreamExchangeHost {
     this.#carrier = carrier
     this.#context = context
     this.#stats = context.stats.protocols[carrier.protocol]
-    this.#timer = new DeadlineTimer(clock, () => this.#onDue())
+    const onDue = guardedListener(
+      'a deadline of a client',
+      () => this.#onDue(),
+      error => carrier.onFault(error),
+    )
+    this.#timer = new DeadlineTimer(clock, onDue)
     this.readAtMs = clock.now()
   }
 

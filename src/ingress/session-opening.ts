@@ -22,7 +22,8 @@ export class SessionOpening implements IngressSession {
   constructor(socket: SessionSocket, context: SessionContext) {
     this.#socket = socket
     this.#context = context
-    this.#timer = new DeadlineTimer(context.clock, () => this.#onTimeout())
+    const onTimeout = guardedListener(DURING, () => this.#startHttp1().onReadTimeout(), this.#onFault)
+    this.#timer = new DeadlineTimer(context.clock, onTimeout)
     this.#expectBytes(context.limits.keepAliveTimeoutMs)
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
@@ -65,10 +66,6 @@ export class SessionOpening implements IngressSession {
   readonly #onEnd = guardedListener(DURING, () => this.#startHttp1().receiveEnd(), this.#onFault)
 
   readonly #onClose = (): void => this.#timer.cancel()
-
-  #onTimeout(): void {
-    this.#startHttp1().onReadTimeout()
-  }
 
   #expectBytes(withinMs: number): void {
     this.#timer.cancel()

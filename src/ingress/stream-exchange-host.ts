@@ -1,6 +1,5 @@
 import type { TransportError } from '../errors.ts'
 import type { IngressLimits } from './ingress-limits.ts'
-import type { StreamExchange } from './stream-exchange.ts'
 
 /** The two ends of a connection, as its exchanges tell them. */
 export interface ConnectionEnds {
@@ -11,7 +10,7 @@ export interface ConnectionEnds {
 }
 
 /** What an exchange needs of its session. */
-export interface StreamExchangeHost {
+export interface StreamExchangeHost<Exchange> {
   readonly limits: IngressLimits
   readonly proxyName: string
   /** `2`, `3`. */
@@ -32,15 +31,15 @@ export interface StreamExchangeHost {
   /** A version of a chunk of a read that may be kept for long. */
   keep(chunk: Buffer): Buffer
   /** Opens the exchange with the next flush. */
-  hold(exchange: StreamExchange): void
+  hold(exchange: Exchange): void
   /** Calls checkDeadlines at this time, if not before. */
-  watch(exchange: StreamExchange, deadlineMs: number): void
+  watch(exchange: Exchange, deadlineMs: number): void
   /** Whether its request body waits for a reader. */
-  setSleeping(exchange: StreamExchange, isSleeping: boolean): void
+  setSleeping(exchange: Exchange, isSleeping: boolean): void
   /** It is over: nothing of it is watched any more. */
-  forget(exchange: StreamExchange): void
+  forget(exchange: Exchange): void
   /** Calls resetIfSent until it has done so. */
-  resetWhenSent(exchange: StreamExchange): void
+  resetWhenSent(exchange: Exchange): void
   /** Fields of a request were left out: see `underscoredFields`. */
   onFieldsDropped(count: number): void
   /** A request was refused, or given up because of its client. */

@@ -30,7 +30,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
   body: RequestBody = null
   events: IngressExchangeEvents | undefined
   readonly headers: HeaderList
-  readonly #host: StreamExchangeHost
+  readonly #host: StreamExchangeHost<StreamExchange>
   readonly #stream: Stream
   readonly #head: RequestHead
   /** The client will send nothing more. */
@@ -45,7 +45,12 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
   /** The host may hold it to watch it. */
   #isTracked = false
 
-  constructor(host: StreamExchangeHost, stream: Stream, head: RequestHead, endsStream: boolean) {
+  constructor(
+    host: StreamExchangeHost<StreamExchange>,
+    stream: Stream,
+    head: RequestHead,
+    endsStream: boolean,
+  ) {
     this.#host = host
     this.#stream = stream
     this.#head = head
@@ -195,6 +200,11 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
 
   onReset(reset: StreamReset): void {
     this.#forget()
+    if (this.#phase === 'arriving' && reset.cause !== 'broken' && reset.cause !== 'limit') {
+      // Taken back in the read that brought it: nobody is there to be told, and a rapid reset is to cost no error.
+      this.#phase = 'ended'
+      return
+    }
     const error = (reset.cause === 'session' ? this.#host.endError : undefined) ?? streamResetError(reset)
     if (this.#tunnel !== undefined) {
       this.#tunnel.receiveReset(error, reset.isError)

@@ -479,7 +479,8 @@ export class MultiplexedConnection implements Connection {
     this.#table.dispose()
     // Those that the session does not know: they wait for its SETTINGS, or their handler is just hearing of the start.
     this.#loss ??= new TransportError('MM_CONNECTION_CLOSED', 'the connection has ended')
-    for (const exchange of this.#table.all()) exchange.fall(this.#loss)
+    const loss = this.#loss
+    for (const exchange of this.#table.all()) guarded(ENDING, () => exchange.fall(loss))
     const fallen = this.#fallen
     this.#fallen = []
     guarded(ENDING, () => {
@@ -488,6 +489,6 @@ export class MultiplexedConnection implements Connection {
     guarded(ENDING, () => this.#carrier.finish())
     guarded(ENDING, () => this.#listener.onClosed(this, reason, error))
     this.#ping.fail(new TransportError('MM_PING_FAILED', `${this.toString()} ended before it answered`))
-    for (const exchange of fallen) exchange.settle()
+    for (const exchange of fallen) guarded(ENDING, () => exchange.settle())
   }
 }

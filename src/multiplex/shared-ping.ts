@@ -1,4 +1,5 @@
 import { abortError, type TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 
 interface Asker {
   readonly resolve: () => void
@@ -26,14 +27,16 @@ export class SharedPing {
         resolve,
         reject,
         signal,
-        onAbort: () => {
-          this.#askers.delete(asker)
-          if (signal !== undefined) reject(abortError(signal, 'the check'))
-        },
+        onAbort: guardedListener('the end of a check', () => this.#leave(asker), reject),
       }
       this.#askers.add(asker)
       signal?.addEventListener('abort', asker.onAbort, { once: true })
     })
+  }
+
+  #leave(asker: Asker): void {
+    this.#askers.delete(asker)
+    if (asker.signal !== undefined) asker.reject(abortError(asker.signal, 'the check'))
   }
 
   onPong(): void {

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import { containFault } from '../guard.ts'
 import { NO_HEADERS } from '../headers.ts'
 import type { Stream } from './stream.ts'
 import { keepAsItIs } from './stream-writer.ts'
@@ -24,7 +25,15 @@ export class StreamTunnel {
     this.duplex = new Duplex({
       read: () => stream.resume(),
       write: (chunk: Buffer, _encoding, callback) => {
-        if (this.#isUnwanted || stream.write(chunk, keepAsItIs)) callback()
+        let isTaken = this.#isUnwanted
+        try {
+          isTaken ||= stream.write(chunk, keepAsItIs)
+        } catch (error) {
+          // Node would let it through to whoever feeds the tunnel, mostly an event of another socket.
+          containFault('writing to a tunnel', error, callback)
+          return
+        }
+        if (isTaken) callback()
         else this.#whenWritable = callback
       },
       final: callback => {

@@ -16,6 +16,12 @@ export class TokenBucket {
     this.#left = this.#burst
   }
 
+  /** Begins at `now` with what the rate allows in so many seconds; the rest of the burst is saved up. */
+  begin(now: number, seconds: number): void {
+    this.#left = Math.min(this.#burst, this.#perSecond * seconds)
+    this.#countedAt = now
+  }
+
   /** The peer has earned so many, up to the burst. */
   give(tokens: number): void {
     this.#left = Math.min(this.#burst, this.#left + tokens)

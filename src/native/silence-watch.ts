@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from '../clock.ts'
+import { containFault } from '../guard.ts'
 import { descriptorOf } from '../stream-socket.ts'
 import { SendSilence } from './send-silence.ts'
 import { type LoadedSocketCalls, socketCalls } from './socket-calls.ts'
@@ -62,6 +63,11 @@ export class SilenceWatch {
     this.#timer = this.#clock.setTimer(this.#pauseMs / this.#turns, () => this.#onTimer())
   }
 
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
   /** In which all of them are looked at, within one pause. */
   get #turns(): number {
     return Math.max(1, Math.ceil(this.#watched.size / MAX_PER_TURN))
@@ -73,13 +79,15 @@ export class SilenceWatch {
 
   #onTimer(): void {
     this.#timer = undefined
+    if (this.#watched.size === 0) return
+    // Before anything that may throw: a look that fails must not be the last one.
+    this.#arm()
     const loaded = this.#load()
     if ('unavailable' in loaded) {
       this.#watched.clear()
+      this.#disarm()
       return
     }
-    if (this.#watched.size === 0) return
-    this.#arm()
     const now = this.#clock.now()
     // Those at the front, not rounds over all: short connections may come faster than they are looked at, and such a round would never end.
     let looksLeft = Math.ceil(this.#watched.size / this.#turns)
@@ -88,7 +96,16 @@ export class SilenceWatch {
       looksLeft -= 1
       this.#watched.delete(watched)
       this.#watched.add(watched)
-      if (!watched.socket.destroyed) this.#look(watched, loaded, now)
+      if (!watched.socket.destroyed) this.#lookContained(watched, loaded, now)
+    }
+  }
+
+  /** A look that throws says nothing of the peer: its socket goes on as it would without native calls, and the others are looked at. */
+  #lookContained(watched: Watched, loaded: Extract<LoadedSocketCalls, { calls: object }>, now: number): void {
+    try {
+      this.#look(watched, loaded, now)
+    } catch (error) {
+      containFault('looking for a silent peer', error, () => this.#watched.delete(watched))
     }
   }
 

@@ -99,7 +99,7 @@ function nextFresh<Link, Waiter>(core: PoolCore<Link, Waiter>, now: number): Slo
   }
   const idle = core.slots.newestIdle
   if (idle === undefined || now >= idle.retireAt) return undefined
-  const isFull = core.slots.size >= core.maxConnections && core.slots.count('starting') === 0
+  const isFull = core.isFull && core.slots.count('starting') === 0
   return isFresh(idle, now) || (isFull && idleSince(idle) === now) ? idle : undefined
 }
 

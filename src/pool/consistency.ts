@@ -12,7 +12,11 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
   const free = core.slots.leastLoaded
   const isWaitedFor = core.waiters.size > 0
   // (A ceiling may have come down since they were made.)
-  expect(core.slots.size <= orInfinity(core.options.maxConnections), 'more connections than maxConnections')
+  expect(
+    core.slots.counted <= orInfinity(core.options.maxConnections),
+    'more connections than maxConnections',
+  )
+  expect(core.slots.aside <= core.options.maxStalledConnections, 'more connections aside than may be')
   expect(core.mode !== 'closed' || core.waiting === 0, 'somebody waits for a closed pool')
   expect(!isWaitedFor || free === undefined, 'somebody waits while a connection has room')
   expect(core.warm > 0 || core.warmCheckAt === Infinity, 'checks for a warm level of 0')
@@ -28,9 +32,7 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
 function mayStayCrowded<Link, Waiter>(core: PoolCore<Link, Waiter>): boolean {
   const { slots, budget } = core
   if (connectionsForSpread(core) <= slots.live + slots.count('starting')) return true
-  return (
-    core.backoff.isFailing || slots.size >= core.maxConnections || budget.limit > 0 || budget.starving > 0
-  )
+  return core.backoff.isFailing || core.isFull || budget.limit > 0 || budget.starving > 0
 }
 
 /** When the slot must have been looked at, whatever the idle timeout says. */

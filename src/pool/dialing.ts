@@ -3,6 +3,7 @@ import type { PoolAction } from './pool-action.ts'
 import type { PoolCore } from './pool-core.ts'
 import { closeNow, evictLongestIdle } from './retirement.ts'
 import { connectionsForSpread } from './spread.ts'
+import { setStalledAside } from './stalled.ts'
 
 /** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
 const MAX_MUTE = 2
@@ -47,6 +48,12 @@ function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
   return core.slots.mute === 0 ? dials : Math.min(dials, Math.max(0, MAX_MUTE - core.slots.mute))
 }
 
+/** Dials that the waiters still miss. While dials fail: one at a time. */
+export function dialsMissing(core: PoolCore<unknown, unknown>): number {
+  const missing = Math.max(0, dialsForWaiters(core) - core.slots.count('starting'))
+  return core.backoff.isFailing ? Math.min(1, missing) : missing
+}
+
 /** Starts what is wanted, as far as backoff and limits allow. */
 export function dial<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
@@ -56,11 +63,14 @@ export function dial<Link, Waiter>(
   const wanted = dialsWanted(core)
   if (wanted === 0 || core.backoff.isActive(now)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
+  const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
+  if (missing > 0) setStalledAside(core, missing, now)
   for (let started = 0; started < wanted; started += 1) {
-    if (core.slots.size >= core.maxConnections) {
+    if (core.isFull) {
       if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
       return
     }
+    if (core.budget.isFull) setStalledAside(core, dialsMissing(core), now)
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
       // Only a waiter is worth another pool's idle connection; a warm level or a spread is not.

@@ -1,8 +1,16 @@
+import type { TransportError } from '../errors.ts'
+import { containFault } from '../guard.ts'
+
+interface Waiting {
+  readonly resolve: () => void
+  readonly reject: (error: TransportError) => void
+}
+
 /** Those who wait until nothing is left of something that may fill up again: each wait ends at the first moment of emptiness behind it. */
 export class Emptiness {
   readonly #isEmpty: () => boolean
   readonly #soon: (settle: () => void) => void
-  #waiting: (() => void)[] = []
+  #waiting: Waiting[] = []
 
   /** `soon` calls back once what runs now is over. */
   constructor(isEmpty: () => boolean, soon: (settle: () => void) => void) {
@@ -12,7 +20,7 @@ export class Emptiness {
 
   wait(): Promise<void> {
     if (this.#isEmpty()) return Promise.resolve()
-    return new Promise(resolve => this.#waiting.push(resolve))
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
   /** Not at once: an exchange hears of its connection's end after the pool, and may come back to be sent again. */
@@ -21,9 +29,20 @@ export class Emptiness {
   }
 
   readonly #settle = (): void => {
-    if (!this.#isEmpty()) return
+    try {
+      if (!this.#isEmpty()) return
+      for (const { resolve } of this.#take()) resolve()
+    } catch (error) {
+      // Who closes a transport must not wait for ever.
+      containFault('the end of a pool', error, fault => {
+        for (const { reject } of this.#take()) reject(fault)
+      })
+    }
+  }
+
+  #take(): Waiting[] {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const resolve of waiting) resolve()
+    return waiting
   }
 }

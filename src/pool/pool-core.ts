@@ -4,11 +4,12 @@ import { Backoff } from './backoff.ts'
 import type { ConnectionBudget } from './connection-budget.ts'
 import type { PoolAction } from './pool-action.ts'
 import { QueueOverload } from './queue-overload.ts'
+import type { Slot } from './slot.ts'
 import { SlotTable } from './slot-table.ts'
 import { WaiterQueue } from './waiters.ts'
 import { WakeUp } from './wake-up.ts'
 
-export interface PoolStateConfig {
+export interface PoolStateConfig<Link = unknown> {
   /** The origin, as messages name it. */
   readonly name: string
   readonly options: PoolOptions
@@ -20,6 +21,10 @@ export interface PoolStateConfig {
   readonly spreadOver?: number
   /** What others of the same origin leave of `maxConnections` just now; asked when a dial is thought of. Left out: all of them. */
   readonly ceiling?: (() => number) | undefined
+  /** The same for `maxStalledConnections`. */
+  readonly stalledCeiling?: (() => number) | undefined
+  /** Since when the reader of the connection's exchange has paused the response; undefined: it has not. Left out: none ever does. */
+  pausedSince?(slot: Slot<Link>): number | undefined
 }
 
 /** What the concerns of the policy (assignment, dialing, upkeep, …) work on. Private to PoolState and these. */
@@ -40,6 +45,8 @@ export class PoolCore<Link, Waiter> {
   // Options with "off" spelled out
   readonly #maxConnections: number
   readonly #ceiling: (() => number) | undefined
+  readonly #stalledCeiling: (() => number) | undefined
+  readonly #links: Pick<PoolStateConfig<Link>, 'pausedSince'>
   readonly maxStreams: number
   readonly maxRequests: number
   readonly maxErrors: number
@@ -64,6 +71,10 @@ export class PoolCore<Link, Waiter> {
   slotsDueAt = Infinity
   /** When the warm connections are checked next. */
   warmCheckAt = Infinity
+  /** Stalled readers are looked for no sooner; see stalled.ts. */
+  stallCheckAt = -Infinity
+  /** When one was last set aside. */
+  setAsideAt = -Infinity
   /** End of the period over which `peakStreams` is taken; Infinity: not watched. */
   surplusCheckAt = Infinity
   peakStreams = 0
@@ -74,7 +85,7 @@ export class PoolCore<Link, Waiter> {
   reused = 0
   connectFailures = 0
 
-  constructor(config: PoolStateConfig) {
+  constructor(config: PoolStateConfig<Link>) {
     const { options } = config
     this.name = config.name
     this.options = options
@@ -83,6 +94,8 @@ export class PoolCore<Link, Waiter> {
     this.expectedCapacity = config.expectedCapacity
     this.#maxConnections = orInfinity(options.maxConnections)
     this.#ceiling = config.ceiling
+    this.#stalledCeiling = config.stalledCeiling
+    this.#links = config
     this.maxStreams = orInfinity(options.maxStreamsPerConnection)
     this.maxRequests = orInfinity(options.maxRequests)
     this.maxErrors = orInfinity(options.maxErrors)
@@ -101,6 +114,26 @@ export class PoolCore<Link, Waiter> {
     return this.#ceiling === undefined
       ? this.#maxConnections
       : Math.min(this.#maxConnections, this.#ceiling())
+  }
+
+  pausedSince(slot: Slot<Link>): number | undefined {
+    return this.#links.pausedSince?.(slot)
+  }
+
+  /** No further connection that counts may be made. */
+  get isFull(): boolean {
+    return this.slots.counted >= this.maxConnections
+  }
+
+  /** How many more of its connections may be set aside; see stalled.ts. */
+  get stalledPlaces(): number {
+    if (this.expectedStreams !== 1 || !this.budget.hasStalledPlace) return 0
+    const { maxStalledConnections } = this.options
+    const limit =
+      this.#stalledCeiling === undefined
+        ? maxStalledConnections
+        : Math.min(maxStalledConnections, this.#stalledCeiling())
+    return Math.max(0, limit - this.slots.aside)
   }
 
   /** Exchanges that one new connection is expected to carry, under our own cap; undefined: not known yet. */

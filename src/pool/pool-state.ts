@@ -13,8 +13,17 @@ import { closeNow, evictLongestIdle, retire } from './retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './settle.ts'
 import { shedLate } from './shedding.ts'
 import type { Slot } from './slot.ts'
+import { setStalledAside } from './stalled.ts'
 import { retireSurplus } from './surplus.ts'
 import { changeWarm, closeSilent, keepUp, startWarmChecks } from './upkeep.ts'
+
+export interface PoolLoad {
+  readonly waiters: number
+  readonly streams: number
+  readonly starting: number
+  /** How many more connections may be set aside; see stalled.ts. */
+  readonly stalledPlaces: number
+}
 
 type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 
@@ -30,7 +39,7 @@ type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 export class PoolState<Link, Waiter> {
   readonly #core: PoolCore<Link, Waiter>
 
-  constructor(config: PoolStateConfig) {
+  constructor(config: PoolStateConfig<Link>) {
     this.#core = new PoolCore(config)
   }
 
@@ -266,6 +275,11 @@ export class PoolState<Link, Waiter> {
     return evictLongestIdle(this.#core, actions) ? settle(this.#core, now, actions) : NO_ACTIONS
   }
 
+  /** Another pool needs a place: a stalled reader gives up its own. False: there is none. */
+  setStalledAside(now: number): boolean {
+    return setStalledAside(this.#core, 1, now) > 0
+  }
+
   /** No new waiters; those that wait are still served; connections close as they become free. */
   onDrain(now: number): Actions<Link, Waiter> {
     if (this.#core.mode === 'open') this.#core.mode = 'draining'
@@ -298,15 +312,21 @@ export class PoolState<Link, Waiter> {
       overloaded: overload.isOverloaded && waiting > 0,
       shed,
       streams: slots.usedStreams,
+      stalled: slots.aside,
       connectFailures,
       requests,
       reused,
     }
   }
 
-  get load() {
-    const { slots, waiting } = this.#core
-    return { waiters: waiting, streams: slots.usedStreams, starting: slots.count('starting') }
+  get load(): PoolLoad {
+    const { slots, waiting, stalledPlaces } = this.#core
+    return {
+      waiters: waiting,
+      streams: slots.usedStreams,
+      starting: slots.count('starting'),
+      stalledPlaces,
+    }
   }
 
   get mode(): 'open' | 'draining' | 'closed' {
@@ -332,7 +352,16 @@ export class PoolState<Link, Waiter> {
     return this.#core.slots.size
   }
 
-  /** Those of them whose peer takes requests, whatever their load. */
+  /** Those of them that count against `maxConnections`. */
+  get counted(): number {
+    return this.#core.slots.counted
+  }
+
+  get aside(): number {
+    return this.#core.slots.aside
+  }
+
+  /** Those of all whose peer takes requests, whatever their load. */
   get serving(): number {
     return this.#core.slots.live - this.#core.slots.mute
   }

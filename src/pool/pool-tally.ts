@@ -18,6 +18,8 @@ export interface PoolCounts {
   readonly overloaded: boolean
   /** Exchanges under way. */
   readonly streams: number
+  /** Of the connections that are leased or draining, those that do not count against `maxConnections`: see PoolOptions.maxStalledConnections. */
+  readonly stalled: number
   // Totals since the pool was made
   readonly opened: {
     readonly full: number

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { CloseReason, Connection, Connector } from '../connection.ts'
 import { asTransportError, TransportError } from '../errors.ts'
-import { guardedPromise } from '../guard.ts'
+import { guardedMicrotask, guardedPromise } from '../guard.ts'
 import type { Observer, TransportEvent } from '../observer.ts'
 import type { PoolOptions } from '../options.ts'
 import type { Origin } from '../origin.ts'
@@ -9,12 +9,12 @@ import { ActionList } from './action-list.ts'
 import type { BudgetClient, ConnectionBudget } from './connection-budget.ts'
 import { Emptiness } from './emptiness.ts'
 import type { PoolAction } from './pool-action.ts'
-import { PoolState } from './pool-state.ts'
+import { type PoolLoad, PoolState } from './pool-state.ts'
 import { type PoolCounts, PoolTally } from './pool-tally.ts'
 import { Preconnects } from './preconnects.ts'
 import { countByProtocol } from './protocol-counts.ts'
 import type { Slot } from './slot.ts'
-import { type SlotEvents, SlotListener } from './slot-listener.ts'
+import { describeSlot, isSilence, type SlotEvents, SlotListener } from './slot-listener.ts'
 
 export type { PoolCounts } from './pool-tally.ts'
 
@@ -46,11 +46,15 @@ export interface PoolConfig {
   readonly spreadOver?: number
   /** See PoolStateConfig.ceiling. */
   readonly ceiling?: (() => number) | undefined
+  /** See PoolStateConfig.stalledCeiling. */
+  readonly stalledCeiling?: (() => number) | undefined
   /** Hears when a peer has told what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
 }
 
 type Link = SlotListener
+
+const ENDING = 'the end of a pool'
 
 /**
  * The connections to one origin: does what PoolState decides, and decides nothing itself.
@@ -72,7 +76,10 @@ export class Pool implements BudgetClient, SlotEvents {
   readonly #links = new Map<Connection, Link>()
   readonly #list = new ActionList<Link, Waiter>()
   #timer: Timer | undefined
-  readonly #emptiness = new Emptiness(() => this.isEmpty, queueMicrotask)
+  readonly #emptiness = new Emptiness(
+    () => this.isEmpty,
+    settle => guardedMicrotask(ENDING, settle),
+  )
   #lastUsedAt: number
 
   constructor(config: PoolConfig) {
@@ -91,6 +98,8 @@ export class Pool implements BudgetClient, SlotEvents {
       expectedCapacity: config.expectedCapacity,
       spreadOver: config.spreadOver ?? 1,
       ceiling: config.ceiling,
+      stalledCeiling: config.stalledCeiling,
+      pausedSince: slot => slot.link?.connection?.pausedSince,
     })
     this.#lastUsedAt = config.clock.now()
     this.#run(this.#state.onStart(this.#lastUsedAt))
@@ -175,12 +184,12 @@ export class Pool implements BudgetClient, SlotEvents {
       ...this.#tally.counts,
       byProtocol: countByProtocol(this.#state.slots),
       backingOff: this.#state.isBackingOff(this.#clock.now()),
-      list: this.#state.slots.map(slot => describe(slot)),
+      list: this.#state.slots.map(slot => describeSlot(slot)),
     }
   }
 
-  /** Of stats(), what costs nothing. */
-  get load(): { readonly waiters: number; readonly streams: number; readonly starting: number } {
+  /** How its requests stand: of stats(), what costs nothing. */
+  get load(): PoolLoad {
     return this.#state.load
   }
 
@@ -218,6 +227,16 @@ export class Pool implements BudgetClient, SlotEvents {
     return this.#state.size
   }
 
+  /** Those of them that count against `maxConnections`. O(1). */
+  get counted(): number {
+    return this.#state.counted
+  }
+
+  /** The others: those whose readers stall. O(1). */
+  get aside(): number {
+    return this.#state.aside
+  }
+
   /** Nobody waits, and there is no connection. */
   get isEmpty(): boolean {
     return this.#state.isEmpty
@@ -242,6 +261,11 @@ export class Pool implements BudgetClient, SlotEvents {
     const actions = this.#state.onEvict(this.#clock.now())
     this.#run(actions)
     return actions.length > 0
+  }
+
+  /** Takes the place of a connection whose reader stalls, for another pool; see stalled.ts. False: there is none. */
+  setStalledAside(): boolean {
+    return this.#state.setStalledAside(this.#clock.now())
   }
 
   /** See PoolState.toString. */
@@ -469,19 +493,6 @@ export class Pool implements BudgetClient, SlotEvents {
       warn(error)
     }
   }
-}
-
-/** Found by a ping, or by the kernel: by keepalive, or since nothing was acknowledged. */
-function isSilence(reason: CloseReason, error: TransportError | undefined): boolean {
-  if (reason === 'ping-failed') return true
-  const cause = error?.cause
-  return cause instanceof Error && 'code' in cause && cause.code === 'ETIMEDOUT'
-}
-
-/** `#3 leased 2/100, 12 requests: ` and the connection's own line. */
-function describe(slot: Slot<Link>): string {
-  const connection = slot.link?.connection
-  return connection === undefined ? slot.toString() : `${slot.toString()}: ${connection.toString()}`
 }
 
 /** A defect of the embedder's code must show, but not where some other exchange is in the middle of its work. */

@@ -21,7 +21,7 @@ export class Pools {
 
   /** `onEvicted` hears of the origin whose pools made room for another one's. */
   constructor(limits: GlobalLimits, onEvicted: (key: string) => void) {
-    this.#budget = new ConnectionBudget(limits.maxTotalConnections)
+    this.#budget = new ConnectionBudget(limits.maxTotalConnections, limits.maxStalledConnections)
     this.#budget.onStarving = () => this.#makeRoom()
     this.#maxOrigins = limits.maxOrigins
     this.#onEvicted = onEvicted
@@ -34,7 +34,7 @@ export class Pools {
 
   /** Another connection takes the end of one. */
   get isFull(): boolean {
-    return this.#budget.limit > 0 && this.#budget.inUse >= this.#budget.limit
+    return this.#budget.isFull
   }
 
   /**
@@ -70,6 +70,7 @@ export class Pools {
   /** New limits. What is above them ends by itself. */
   setLimits(limits: GlobalLimits): void {
     this.#budget.limit = limits.maxTotalConnections
+    this.#budget.stalledLimit = limits.maxStalledConnections
     this.#maxOrigins = limits.maxOrigins
     this.#budget.serve()
   }
@@ -115,7 +116,13 @@ export class Pools {
     for (const pool of this.#all()) {
       if (pool.idleSince < (victim?.idleSince ?? Infinity)) victim = pool
     }
-    victim?.evictIdle() // when none is idle, the first that becomes so goes (settle.ts)
+    if (victim !== undefined) victim.evictIdle()
+    else this.#setStalledAside()
+  }
+
+  /** None is idle: a reader that stalls gives up its place. Where none does, the first connection that becomes idle goes (settle.ts). */
+  #setStalledAside(): void {
+    for (const pool of this.#all()) if (pool.setStalledAside()) return
   }
 
   #makeRoomForOrigin(origin: Origin): void {

@@ -1,10 +1,10 @@
-import { limitError, TransportError } from '../errors.ts'
+import { stacklessError, TransportError } from '../errors.ts'
 import type { PoolCore } from './pool-core.ts'
 
 /** The refusal of one more waiter. */
 export function queueFullError(core: PoolCore<unknown, unknown>): TransportError {
   const { maxWaiters } = core.options
-  return limitError(
+  return stacklessError(
     'MM_QUEUE_FULL',
     `${core.name}: the queue is full (pool.maxWaiters = ${maxWaiters}), ${describeUse(core)}; ` +
       'raise pool.maxWaiters or pool.maxConnections, or send less',
@@ -13,7 +13,7 @@ export function queueFullError(core: PoolCore<unknown, unknown>): TransportError
 
 /** The end of a wait: it says which limit was in the way, since that is the one to raise. */
 export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportError {
-  return limitError(
+  return stacklessError(
     'MM_QUEUE_TIMEOUT',
     `${core.name}: no connection within pool.queueTimeoutMs = ${core.options.queueTimeoutMs}, ${describeUse(core)}; ${advice(core)}`,
   )
@@ -22,7 +22,7 @@ export function queueTimeoutError(core: PoolCore<unknown, unknown>): TransportEr
 /** The end of a wait that makes room for newcomers. */
 export function queueOverloadedError(core: PoolCore<unknown, unknown>): TransportError {
   const { queueTargetMs, queueIntervalMs } = core.options
-  return limitError(
+  return stacklessError(
     'MM_QUEUE_OVERLOADED',
     `${core.name}: requests wait longer than pool.queueTargetMs = ${queueTargetMs} for more than pool.queueIntervalMs = ` +
       `${queueIntervalMs}, ${describeUse(core)}, and newer ones go first; ${advice(core)}`,
@@ -39,18 +39,22 @@ function describeUse(core: PoolCore<unknown, unknown>): string {
   const { slots } = core
   const limit = core.options.maxConnections === 0 ? 'any number' : core.options.maxConnections
   const busy = slots.count('leased') + slots.count('draining') // tunnels among the latter
+  const aside = slots.aside === 0 ? '' : `, ${slots.aside} of them aside since their readers stall`
   return (
     `with ${slots.size} connections (pool.maxConnections = ${limit}), ${busy} of them busy ` +
-    `and ${slots.count('starting')} still connecting`
+    `and ${slots.count('starting')} still connecting${aside}`
   )
 }
 
 function advice(core: PoolCore<unknown, unknown>): string {
   const { slots, budget } = core
-  if (slots.size >= core.maxConnections && slots.count('starting') === 0) {
+  if (slots.aside > 0 && core.stalledPlaces === 0) {
+    return 'clients that stall hold what they may: raise pool.maxStalledConnections and limits.maxStalledConnections'
+  }
+  if (core.isFull && slots.count('starting') === 0) {
     return 'raise pool.maxConnections, or pool.maxStreamsPerConnection if the origin multiplexes'
   }
-  if (budget.limit > 0 && budget.inUse >= budget.limit) {
+  if (budget.isFull) {
     return `raise limits.maxTotalConnections = ${budget.limit}, which all origins together have reached`
   }
   if (slots.count('starting') > 0) return 'the origin is slow to connect: check the path to it'

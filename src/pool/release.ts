@@ -3,6 +3,7 @@ import { TransportError } from '../errors.ts'
 import type { PoolCore } from './pool-core.ts'
 import { expiryOf } from './retirement.ts'
 import type { Slot } from './slot.ts'
+import { takeBack } from './stalled.ts'
 import { dueAt } from './upkeep.ts'
 
 /** Takes one exchange off the connection. Answers why it must go, if it must. */
@@ -18,7 +19,8 @@ export function releaseStream<Link, Waiter>(
     } else becomeIdle(core, slot, now)
     if (slot.errors >= core.maxErrors) return 'errors'
     if (slot.leases >= slot.leaseLimit) return 'max-requests' // the limit sank by a hint
-    return slot.state.kind === 'idle' ? expiryOf(core, slot, now, now) : undefined
+    if (slot.state.kind !== 'idle') return undefined
+    return expiryOf(core, slot, now, now) ?? takeBack(core, slot)
   }
   if (state.kind === 'draining' && state.usedStreams > 0) {
     core.slots.move(slot, { ...state, usedStreams: state.usedStreams - 1 })

@@ -1,9 +1,10 @@
 import { assignWaiters } from './assignment.ts'
-import { dial, dialsWanted } from './dialing.ts'
+import { dial, dialsMissing, dialsWanted } from './dialing.ts'
 import type { PoolAction } from './pool-action.ts'
 import type { PoolCore } from './pool-core.ts'
 import { closeUnneeded, evictLongestIdle } from './retirement.ts'
 import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
+import { STALL_MS } from './stalled.ts'
 import { canHaveSurplus, watchSurplus } from './surplus.ts'
 
 /**
@@ -76,6 +77,16 @@ function refuseHopeless<Link, Waiter>(
   }
 }
 
+/** When to look again for readers that stall; Infinity: nobody waits for what they hold. */
+function nextStallCheckAt(core: PoolCore<unknown, unknown>, now: number): number {
+  const { budget } = core
+  if (core.waiting === 0 || core.mode === 'closed' || core.backoff.isActive(now)) return Infinity
+  // Those of other pools may hold what the budget has.
+  const mayFind = core.stalledPlaces > 0 || (budget.isFull && budget.hasStalledPlace)
+  if (!mayFind || dialsMissing(core) === 0) return Infinity
+  return core.stallCheckAt > now ? core.stallCheckAt : now + STALL_MS
+}
+
 function schedule<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   now: number,
@@ -87,6 +98,7 @@ function schedule<Link, Waiter>(
   if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
     at = Math.min(at, core.backoff.dueAt)
   }
+  at = Math.min(at, nextStallCheckAt(core, now))
   if (at === Infinity) core.wakeUp.disarm(actions)
   else core.wakeUp.arm(at, actions)
 }

@@ -2,6 +2,7 @@ import type { PoolAction } from './pool-action.ts'
 import type { PoolCore } from './pool-core.ts'
 import { queueOverloadedError } from './queue-errors.ts'
 import { MAX_SHED_PER_ARRIVAL } from './queue-overload.ts'
+import { isGrowing } from './stalled.ts'
 
 /**
  * Before somebody is to wait: where the pool is overloaded, those who have waited too long give way. (Without newcomers everybody is served in the
@@ -21,6 +22,9 @@ export function shedLate<Link, Waiter>(
   }
   if (!overload.isOverloaded) overload.onArrival(headSince, isFull(core, now), now)
   if (!overload.isOverloaded) return
+  // Many slow readers at once make a queue that drains as they are set aside: newcomers go first meanwhile, and nobody is refused for it
+  // while there is room to wait.
+  if (isGrowing(core, now) && core.waiting < core.options.maxWaiters) return
   for (let shed = 0; shed < MAX_SHED_PER_ARRIVAL; shed++) {
     const since = waiters.headSince
     if (since === undefined || now - since <= overload.targetMs) return
@@ -38,6 +42,5 @@ export function shedLate<Link, Waiter>(
 function isFull(core: PoolCore<unknown, unknown>, now: number): boolean {
   const { slots, budget, backoff } = core
   if (slots.count('leased') === 0) return false
-  if (slots.size >= core.maxConnections || backoff.isActive(now)) return true
-  return budget.limit > 0 && budget.inUse >= budget.limit
+  return core.isFull || backoff.isActive(now) || budget.isFull
 }

@@ -1,6 +1,15 @@
 import { TransportError } from '../errors.ts'
 import type { Protocol } from '../protocol.ts'
 
+/**
+ * What a pool has to carry.
+ *
+ * @example
+ * ```ts
+ * const input: SizingInput = { rps: 2_000, latencyMs: 40, protocol: 'h2', edges: 10 }
+ * console.log(sizePool(input).origin.connections)
+ * ```
+ */
 export interface SizingInput {
   /** Requests per second that one edge sends. */
   readonly rps: number
@@ -15,6 +24,15 @@ export interface SizingInput {
   readonly edges?: number
 }
 
+/**
+ * How large a pool has to be, and what its origin sees.
+ *
+ * @example
+ * ```ts
+ * const { connections }: Sizing = sizePool({ rps: 2_000, latencyMs: 40, protocol: 'http/1.1' })
+ * const transport = createTransport({ defaults: { pool: { maxConnections: connections } } })
+ * ```
+ */
 export interface Sizing {
   /** Exchanges that are under way at once, on average: Little's law, R x L. */
   readonly concurrency: number
@@ -27,10 +45,18 @@ export interface Sizing {
   readonly origin: { readonly connections: number; readonly streams: number; readonly rps: number }
 }
 
+/** The `headroom` of sizePool() where none is given. */
 export const DEFAULT_HEADROOM = 1.5
 const DEFAULT_STREAMS: Readonly<Record<Protocol, number>> = { 'http/1.1': 1, h2: 100, h3: 100 }
 
-/** Little's law (J. D. C. Little, 1961): what is under way at once is rate x time, C = R x L x headroom. */
+/**
+ * Little's law (J. D. C. Little, 1961): what is under way at once is rate x time, C = R x L x headroom.
+ *
+ * @example
+ * ```ts
+ * sizePool({ rps: 2_000, latencyMs: 40, protocol: 'http/1.1' }).connections // 120
+ * ```
+ */
 export function sizePool(input: SizingInput): Sizing {
   const headroom = input.headroom ?? DEFAULT_HEADROOM
   const streamsPerConnection = input.streamsPerConnection ?? DEFAULT_STREAMS[input.protocol]

@@ -53,3 +53,16 @@ export class SlotListener implements ConnectionListener {
     else this.#events.onSlotClosed(this, reason, error)
   }
 }
+
+/** An end that was found by a ping, or by the kernel: by keepalive, or since nothing was acknowledged. */
+export function isSilence(reason: CloseReason, error: TransportError | undefined): boolean {
+  if (reason === 'ping-failed') return true
+  const cause = error?.cause
+  return cause instanceof Error && 'code' in cause && cause.code === 'ETIMEDOUT'
+}
+
+/** `#3 leased 2/100, 12 requests: ` and the connection's own line. */
+export function describeSlot(slot: Slot<SlotListener>): string {
+  const connection = slot.link?.connection
+  return connection === undefined ? slot.toString() : `${slot.toString()}: ${connection.toString()}`
+}

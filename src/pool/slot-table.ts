@@ -26,6 +26,7 @@ export class SlotTable<Link> {
     closed: 0,
   }
   #usedStreams = 0
+  #aside = 0
   #verifyingStreams = 0
   /** Live ones whose capacity is provisional, and what they can carry for now. */
   #provisional = 0
@@ -43,6 +44,16 @@ export class SlotTable<Link> {
   /** Everything that is not closed. */
   get size(): number {
     return this.#slots.length
+  }
+
+  /** Those that were set aside. */
+  get aside(): number {
+    return this.#aside
+  }
+
+  /** All others: what counts against a limit of connections. */
+  get counted(): number {
+    return this.#slots.length - this.#aside
   }
 
   /** Open and not on the way out. */
@@ -130,9 +141,10 @@ export class SlotTable<Link> {
       this.#counts[before.kind] -= 1
       this.#counts[next.kind] += 1
       if (before.kind === 'verifying') this.#verifyingStreams -= slot.streamLimit
-      else if (before.kind === 'closing') this.#budget.addLeaving(-1)
+      // The end of one that does not count frees no place.
+      else if (before.kind === 'closing' && !slot.isAside) this.#budget.addLeaving(-1)
       if (next.kind === 'verifying') this.#verifyingStreams += slot.streamLimit
-      else if (next.kind === 'closing') this.#budget.addLeaving(1)
+      else if (next.kind === 'closing' && !slot.isAside) this.#budget.addLeaving(1)
     }
     this.#place(slot)
   }
@@ -155,9 +167,28 @@ export class SlotTable<Link> {
     else this.#place(slot)
   }
 
+  /** Its place is free for another one, as long as its exchange takes. */
+  setAside(slot: Slot<Link>): void {
+    if (slot.state.kind !== 'leased' || slot.isAside) {
+      throw new TransportError('MM_INTERNAL', `pool: ${slot.toString()} cannot be set aside`)
+    }
+    slot.isAside = true
+    this.#aside += 1
+    this.#budget.addAside(1)
+  }
+
+  /** It counts again. */
+  takeBack(slot: Slot<Link>): void {
+    if (!slot.isAside) return
+    slot.isAside = false
+    this.#aside -= 1
+    this.#budget.addAside(-1)
+  }
+
   /** The connection is gone, and its place free. */
   remove(slot: Slot<Link>): void {
     this.move(slot, CLOSED)
+    this.takeBack(slot)
     this.#counts.closed -= 1
     const last = this.#slots.pop()
     if (last !== undefined && last !== slot) {
@@ -172,6 +203,7 @@ export class SlotTable<Link> {
   assertConsistent(): void {
     const counts = { starting: 0, idle: 0, verifying: 0, leased: 0, draining: 0, closing: 0, closed: 0 }
     let used = 0
+    let aside = 0
     let verifying = 0
     let stacked = 0
     let roomy = 0
@@ -182,6 +214,8 @@ export class SlotTable<Link> {
       const { state } = slot
       counts[state.kind] += 1
       used += slot.usedStreams
+      if (slot.isAside) aside += 1
+      check(!slot.isAside || mayBeAside(state.kind), `${slot.toString()} does not count`)
       if (state.kind === 'verifying') verifying += slot.streamLimit
       if (slot.isStacked) stacked += 1
       if (slot.isProvisional && isLive(state.kind)) {
@@ -209,6 +243,7 @@ export class SlotTable<Link> {
       check(counts[kind] === this.#counts[kind], `${counts[kind]} ${kind}, counted ${this.#counts[kind]}`)
     }
     check(counts.closed === 0, 'a closed slot was kept')
+    check(aside === this.#aside, `${aside} aside, counted ${this.#aside}`)
     check(used === this.#usedStreams, `${used} streams, counted ${this.#usedStreams}`)
     check(
       verifying === this.#verifyingStreams,
@@ -265,6 +300,10 @@ export class SlotTable<Link> {
 
 function isLive(kind: SlotKind): boolean {
   return kind === 'idle' || kind === 'verifying' || kind === 'leased'
+}
+
+function mayBeAside(kind: SlotKind): boolean {
+  return kind === 'leased' || kind === 'draining' || kind === 'closing'
 }
 
 function belongsToStack(slot: Slot<unknown>): boolean {

@@ -95,6 +95,8 @@ export class Slot<Link> {
   leaseLimit = Infinity
   /** Failed exchanges in a row. */
   errors = 0
+  /** It does not count against the limits of connections: see stalled.ts. Written by SlotTable. */
+  isAside = false
 
   // Places in the structures of SlotTable, which alone writes them.
   index = -1

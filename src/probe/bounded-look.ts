@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { abortError, TransportError } from '../errors.ts'
+import { guarded, guardedListener } from '../guard.ts'
 
 export interface LookBounds<T> {
   readonly clock: Clock
@@ -10,9 +11,11 @@ export interface LookBounds<T> {
   readonly onTimeout: () => T
 }
 
+const DURING = 'the end of a probe'
+
 /**
  * Something that is looked at with a socket: `start` gets the means to answer, and returns those to clean up, which are used once, whatever
- * comes first: an answer, the end of the time, or an abort. Rejects after an abort only, or when `start` throws.
+ * comes first: an answer, the end of the time, or an abort. Rejects after an abort only, or when `start` or `onTimeout` throws.
  */
 export function boundedLook<T>(
   bounds: LookBounds<T>,
@@ -26,18 +29,23 @@ export function boundedLook<T>(
       isOver = true
       timer.cancel()
       signal.removeEventListener('abort', onAbort)
-      cleanUp?.()
+      if (cleanUp !== undefined) guarded(DURING, cleanUp)
     }
     const answer = (answer: T): void => {
       if (isOver) return
       end()
       resolve(answer)
     }
-    const onAbort = (): void => {
+    const onFault = (error: TransportError): void => {
+      if (isOver) return
       end()
-      reject(abortError(signal, 'the look'))
+      reject(error)
     }
-    const timer = bounds.clock.setTimer(bounds.timeoutMs, () => answer(bounds.onTimeout()))
+    const onAbort = guardedListener(DURING, () => onFault(abortError(signal, 'the look')), reject)
+    const timer = bounds.clock.setTimer(
+      bounds.timeoutMs,
+      guardedListener(DURING, () => answer(bounds.onTimeout()), onFault),
+    )
     signal.addEventListener('abort', onAbort, { once: true })
     let cleanUp: (() => void) | undefined
     try {
@@ -46,7 +54,7 @@ export function boundedLook<T>(
       end()
       return reject(error)
     }
-    if (isOver) cleanUp() // it had its answer before it returned
+    if (isOver) guarded(DURING, cleanUp) // it had its answer before it returned
   })
 }
 

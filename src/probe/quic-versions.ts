@@ -56,7 +56,10 @@ export async function quicVersions(
     })
     socket.unref()
     // Connected, so that nobody else is heard, and ICMP errors are.
-    socket.on('error', fail)
+    socket.on(
+      'error',
+      guardedListener('an error of a probe', fail, ({ message, code }) => answer({ fault: message, code })),
+    )
     const onDatagram = (datagram: Buffer): void => {
       const now = clock.now()
       for (const { probe, at } of sent) {

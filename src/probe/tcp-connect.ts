@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import { guardedTick } from '../guard.ts'
 import type { Finding } from '../select/probe/probe-report.ts'
 import { AttemptSocket } from '../tcp/attempt-socket.ts'
 import { attemptError } from '../tcp/connect-error.ts'
@@ -57,7 +58,7 @@ async function connectOnce(
     )
     attempt.socket.unref()
     // Node calls connect(2) in the next tick, behind whatever else this turn has to do.
-    process.nextTick(() => {
+    guardedTick('a probe', () => {
       startedAt = clock.now()
     })
     return () => attempt.destroy()

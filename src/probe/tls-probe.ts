@@ -2,6 +2,8 @@ import type { X509Certificate } from 'node:crypto'
 import { TLSSocket } from 'node:tls'
 import type { Clock, Timer } from '../clock.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
+import type { TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 import type { TlsOptions } from '../options.ts'
 import type { Finding, ProbedCertificate, ProbedTickets } from '../select/probe/probe-report.ts'
 import type { TlsHandshake, TlsHandshakeOptions } from '../select/probe/probe-tools.ts'
@@ -27,6 +29,7 @@ type Answer = (answer: Finding<TlsHandshake>) => void
 /** One context for each version, and one for both. */
 const CONTEXTS = 3
 const MAX_ISSUER_CHARS = 200
+const DURING = 'an event of a TLS probe'
 
 /** TLS handshakes with an origin, as strict as those that carry its requests. Nothing is resumed, and no ticket is kept. */
 export class TlsProbe {
@@ -68,6 +71,7 @@ class HandshakeLook {
   #startedAt = 0
   #tickets: Buffer[] = []
   #timer: Timer | undefined
+  #isOver = false
   /** The handshake is done, and tickets are waited for. */
   #done: Omit<TlsHandshake, 'tickets'> | undefined
 
@@ -106,6 +110,7 @@ class HandshakeLook {
     // What the server has to say of its own accord, SETTINGS for example, is read over: tickets come between.
     attempt.readPort.attach({ onRead: () => true, onFault: () => attempt.destroy() })
     return () => {
+      this.#isOver = true
       this.#timer?.cancel()
       attempt.destroy()
     }
@@ -133,12 +138,20 @@ class HandshakeLook {
     this.#done = done
     if (this.#wanted.ticketsForMs === 0) return answer(this.#found(done))
     attempt.handOver(session => this.#tickets.push(session))
-    const onOver = (): void => answer(this.#found(done))
+    const onFault = (error: TransportError): void => answer({ fault: error.message, code: error.code })
+    const onOver = guardedListener(
+      DURING,
+      () => {
+        if (!this.#isOver) answer(this.#found(done))
+      },
+      onFault,
+    )
     // TLS 1.3: that the server demands a certificate of ours comes after our side of the handshake (RFC 8446 section 2).
-    socket.once('error', cause => {
+    const onError = (cause: Error): void => {
       const fault = this.#fault(cause)
       answer(fault.code === 'MM_TLS_FAILED' ? fault : this.#found(done))
-    })
+    }
+    socket.once('error', guardedListener(DURING, onError, onFault))
     socket.once('close', onOver)
     socket.resume()
     this.#timer = clock.setTimer(this.#wanted.ticketsForMs, onOver)

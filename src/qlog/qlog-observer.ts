@@ -6,6 +6,7 @@ import { QlogFile } from './qlog-file.ts'
 /** 256 MiB: some 800,000 exchanges of 320 bytes, or what a service decides in years. */
 const MAX_FILE_BYTES = 268_435_456
 
+/** Where a trace goes, and how much of it. */
 export interface QlogOptions {
   /** Where the file goes; made when it is not there. Its name has the time and the process in it, and ends in `.sqlog`. */
   readonly directory: string
@@ -19,6 +20,7 @@ export interface QlogOptions {
   readonly clock?: Clock
 }
 
+/** An observer that writes a trace, and its file. */
 export interface QlogObserver {
   /** For TransportOptions.observer. Never throws. */
   readonly observer: Observer
@@ -31,6 +33,14 @@ export interface QlogObserver {
 /**
  * Writes how protocols and connections were chosen as qlog: a JSON text sequence with the events of draft-kuehlewind-happy-qlog, and some
  * of our own. Nothing in it is a secret of a request but its path, and that only with `exchanges`.
+ *
+ * @example
+ * ```ts
+ * import { createTransport } from 'middlemile'
+ * import { qlogObserver } from 'middlemile/events'
+ * const trace = qlogObserver({ directory: './traces', onFault: message => console.error(message) })
+ * const transport = createTransport({ observer: trace.observer })
+ * ```
  */
 export function qlogObserver(options: QlogOptions): QlogObserver {
   const {

@@ -1,6 +1,5 @@
 import type { MigrationReport } from '../migration-report.ts'
 import type { QuicOptions, TlsOptions } from '../options.ts'
-import type { MigrationTarget } from './migration/migration-action.ts'
 
 /**
  * The port to a QUIC implementation: all that the rest of middlemile sees of QUIC (RFC 9000). An engine is one folder; another one is a
@@ -239,6 +238,12 @@ export interface QuicLink {
   /** Whether the socket keeps the process alive. A link is born without. */
   ref(): void
   unref(): void
+}
+
+/** Where to move to. Without an address the system chooses it (another port of the same one, usually). */
+export interface MigrationTarget {
+  readonly address?: string | undefined
+  readonly port?: number | undefined
 }
 
 /** Moves a client's connection to other paths: when it is told to, and when the one in use fails. */

@@ -1,13 +1,13 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer } from '../deadline-timer.ts'
 import { Fifo } from '../fifo.ts'
-import { guardedPromise } from '../guard.ts'
+import { guardedListener, guardedPromise } from '../guard.ts'
 import { isHere } from '../local-addresses.ts'
 import type { MigrationReport } from '../migration-report.ts'
 import type { DrivenConnection } from './driven-connection.ts'
-import type { LinkMover, UdpAddress } from './engine.ts'
+import type { LinkMover, MigrationTarget, UdpAddress } from './engine.ts'
 import type { LinkSockets } from './link-sockets.ts'
-import type { MigrationAction, MigrationTarget } from './migration/migration-action.ts'
+import type { MigrationAction } from './migration/migration-action.ts'
 import { MigrationState } from './migration/migration-state.ts'
 import { NudgeSchedule } from './migration/nudge-schedule.ts'
 import { PathWatch } from './migration/path-watch.ts'
@@ -258,10 +258,7 @@ export class PathMover implements LinkMover {
         break
       case 'setTimer':
         this.#rulesTimer?.cancel()
-        this.#rulesTimer = clock.setTimer(action.delayMs, () => {
-          this.#rulesTimer = undefined
-          this.#run(this.#rules.onTimer(this.#now()))
-        })
+        this.#rulesTimer = clock.setTimer(action.delayMs, this.#onRulesTimer)
         break
       case 'clearTimer':
         this.#rulesTimer?.cancel()
@@ -269,6 +266,19 @@ export class PathMover implements LinkMover {
         break
     }
   }
+
+  /** Nobody knows which path is in use when this has thrown: the connection ends. */
+  readonly #onRulesTimer = guardedListener(
+    'a move of a QUIC connection',
+    () => {
+      this.#rulesTimer = undefined
+      this.#run(this.#rules.onTimer(this.#now()))
+    },
+    () => {
+      this.#options.connection.fail('a defect')
+      this.#options.schedule()
+    },
+  )
 
   /** The new path starts with a clean slate. */
   #onMoved(local: UdpAddress): void {

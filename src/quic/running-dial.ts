@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
 import { abortError, TransportError } from '../errors.ts'
-import { guardedPromise } from '../guard.ts'
+import { guardedListener, guardedPromise } from '../guard.ts'
 import { openClientLink } from './client-link.ts'
 import { handshakeFailure, quicDialError, socketFailure } from './dial-error.ts'
 import type { QuicAttemptRecord, QuicDialRequest, QuicDialResult } from './dial-request.ts'
@@ -27,6 +27,8 @@ interface Attempt {
 }
 
 /** The server answered, and the answer was no: its other addresses are the same server. */
+const DURING = 'an event of a QUIC dial'
+
 const VERDICTS: ReadonlySet<string> = new Set([
   'MM_TLS_CERTIFICATE',
   'MM_ALPN_MISMATCH',
@@ -53,14 +55,25 @@ export class RunningQuicDial {
   #nextStartAt = NEVER
   #mayResume = true
   #isOver = false
-  readonly #onAbort = (): void => this.#fail(abortError(this.#end.signal, 'the connect'))
+  readonly #onFault = (error: TransportError): void => {
+    this.#end.reject(error)
+    if (!this.#isOver) this.#finish()
+  }
+  readonly #onAbort = guardedListener(
+    DURING,
+    () => this.#fail(abortError(this.#end.signal, 'the connect')),
+    this.#onFault,
+  )
 
   constructor(engine: DrivenEngine, request: QuicDialRequest, clock: Clock, end: DialEnd) {
     this.#engine = engine
     this.#request = request
     this.#clock = clock
     this.#end = end
-    this.#timer = new DeadlineTimer(clock, () => this.#onDue())
+    this.#timer = new DeadlineTimer(
+      clock,
+      guardedListener(DURING, () => this.#onDue(), this.#onFault),
+    )
   }
 
   start(): void {

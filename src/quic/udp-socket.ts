@@ -63,9 +63,9 @@ export class UdpSocket {
     // Node would bind to what is left of the number in 16 bits.
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
       return Promise.reject(new RangeError(`not a port: ${port}`))
-    return open(remote, listener, (socket, onReady) => {
+    return open(remote, listener, (socket, onReady, guard) => {
       socket.once('connect', onReady)
-      const connect = (): void => socket.connect(remote.port, remote.host)
+      const connect = guard(() => socket.connect(remote.port, remote.host))
       if (address === undefined && port === undefined) return connect()
       socket.once('listening', connect)
       socket.bind({ port: port ?? 0, exclusive: true, ...(address === undefined ? {} : { address }) })
@@ -114,21 +114,25 @@ export class UdpSocket {
 function open(
   address: UdpAddress,
   listener: UdpSocketListener,
-  start: (socket: Socket, onReady: () => void) => void,
+  start: (socket: Socket, onReady: () => void, guard: (run: () => void) => () => void) => void,
 ): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
     const type = isIPv6(address.host) ? 'udp6' : 'udp4'
     const socket = createSocket({ type, lookup: lookupLiteral })
     socket.unref()
-    const onError = (error: Error): void => {
-      socket.close()
+    const fail = (error: Error): void => {
       reject(error)
+      socket.close()
     }
+    const guard = <Args extends readonly unknown[]>(run: (...args: Args) => void) =>
+      guardedListener('opening a UDP socket', run, fail)
+    const onError = guard(fail)
     socket.once('error', onError)
-    start(socket, () => {
-      socket.removeListener('error', onError)
+    const onReady = guard(() => {
       resolve(new UdpSocket(socket, listener))
+      socket.removeListener('error', onError)
     })
+    start(socket, onReady, guard)
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import { guardedListener } from '../guard.ts'
 import { ChallengePace } from './challenge-pace.ts'
 import type { PathEvent } from './driven-connection.ts'
 import type { UdpAddress } from './engine.ts'
@@ -55,10 +56,12 @@ export class VisitingLink {
     connection.ping()
     this.#link.schedule()
     const delayMs = Math.max(0, this.#visits.nextAt - this.#clock.now())
-    this.#timer = this.#clock.setTimer(delayMs, () => {
+    const onTimer = (): void => {
       this.#timer = undefined
       this.#tell(this.#visits.onTimer(this.#clock.now()))
-    })
+    }
+    const onFault = (): void => this.#link.abandon()
+    this.#timer = this.#clock.setTimer(delayMs, guardedListener('a visit of a client', onTimer, onFault))
   }
 
   #tell(told: readonly Told[]): void {

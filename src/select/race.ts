@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { TransportError } from '../errors.ts'
+import { guardedListener } from '../guard.ts'
 import type { RaceEvent } from '../observer.ts'
 import { type RaceAction, type RaceEntrant, RaceState } from './race-state.ts'
 
@@ -50,6 +51,15 @@ export class Race {
     this.#forgetTimer()
   }
 
+  readonly #onTimer = guardedListener(
+    'a race of lanes',
+    () => {
+      this.#timer = undefined
+      this.#run(this.#state.onTimer(this.#clock.now()))
+    },
+    fault => this.#host.onLost(fault),
+  )
+
   /**
    * A lane that answers within ask() has its actions done before the rest of those that asked it: a timer of theirs may be set after the
    * one that cleared it.
@@ -71,10 +81,7 @@ export class Race {
         case 'setTimer':
           this.#timer?.cancel()
           if (this.#state.isOver) break
-          this.#timer = this.#clock.setTimer(action.delayMs, () => {
-            this.#timer = undefined
-            this.#run(this.#state.onTimer(this.#clock.now()))
-          })
+          this.#timer = this.#clock.setTimer(action.delayMs, this.#onTimer)
           break
         case 'clearTimer':
           this.#forgetTimer()

@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { EarlyPhase } from '../early-gate.ts'
-import { containFault, guardedListener } from '../guard.ts'
+import { containFault, guardedListener, guardedTick } from '../guard.ts'
 import { hearLastWords } from '../last-words.ts'
 import type { ClientContext } from '../openssl/client-contexts.ts'
 import { type AgreedHandshake, ClientMachine } from '../openssl/client-machine.ts'
@@ -135,7 +135,10 @@ class OpenEarlySocket implements EarlySocket {
     const onEnd = guard(() => this.#onRawEnd())
     const onClose = guard(() => this.#onRawClosed())
     const onDrain = guard(() => this.#send())
-    raw.on('error', error => this.#fail(error))
+    raw.on(
+      'error',
+      guardedListener(DURING, (error: Error) => this.#fail(error), this.#onFault),
+    )
     raw.on('end', onEnd).on('close', onClose).on('drain', onDrain)
     this.#turn = setImmediate(this.#onTurn)
   }
@@ -340,7 +343,12 @@ class OpenEarlySocket implements EarlySocket {
       this.#leaveSoon()
     }
     this.#pending = new PendingWrite(chunks, callback)
-    this.#send()
+    try {
+      this.#send()
+    } catch (error) {
+      // Node would let it through to whoever writes.
+      containFault(DURING, error, this.#onFault)
+    }
   }
 
   /** Encrypts what waits, as far as the kernel takes it. */
@@ -432,7 +440,7 @@ class OpenEarlySocket implements EarlySocket {
     this.#early.clear()
     const pending = this.#pending
     this.#pending = undefined
-    if (pending !== undefined) process.nextTick(pending.callback, error ?? brokenPipe())
+    if (pending !== undefined) guardedTick(DURING, () => pending.callback(error ?? brokenPipe()))
     const raw = this.#raw
     if (raw.closed) callback(error)
     else {

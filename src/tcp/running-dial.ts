@@ -2,7 +2,8 @@ import { isIP } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
 import type { AttemptRecord } from '../connection.ts'
 import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import { abortError, asTransportError, TransportError } from '../errors.ts'
+import { abortError, asTransportError, TransportError, withProcessed } from '../errors.ts'
+import { guarded, guardedListener } from '../guard.ts'
 import { peerKey } from '../memory/peer-key.ts'
 import type { TicketStore } from '../memory/ticket-store.ts'
 import type { Protocol } from '../protocol.ts'
@@ -36,6 +37,8 @@ interface DialCaller {
   readonly resolve: (result: DialResult) => void
   readonly reject: (error: TransportError) => void
 }
+
+const DURING = 'an event of a dial'
 
 /** One dial: a switch over the actions of its race. */
 export class RunningDial {
@@ -99,18 +102,33 @@ export class RunningDial {
     this.#run(this.#race.onStart(this.#startedAt))
   }
 
-  readonly #onAbort = (): void => {
-    this.#run(this.#race.onAbort())
+  /** Something of ours has thrown, and was reported: the dial ends, with all of its attempts. */
+  readonly #onFault = (error: TransportError): void => {
+    this.#caller.reject(withProcessed(error, 'no'))
+    for (const attempt of this.#live.keys()) guarded(DURING, () => this.#drop(attempt))
     this.#settle()
-    this.#caller.reject(abortError(this.#caller.signal, 'the connect'))
   }
 
-  readonly #onTimer = (): void => {
-    this.#timer = undefined
-    const now = this.#clock.now()
-    const offeredTicket = [...this.#live.values()].some(live => live.hasOfferedTicket)
-    this.#run(this.#race.onTimer(now, offeredTicket))
-  }
+  readonly #onAbort = guardedListener(
+    DURING,
+    () => {
+      this.#run(this.#race.onAbort())
+      this.#settle()
+      this.#caller.reject(abortError(this.#caller.signal, 'the connect'))
+    },
+    this.#onFault,
+  )
+
+  readonly #onTimer = guardedListener(
+    DURING,
+    () => {
+      this.#timer = undefined
+      const now = this.#clock.now()
+      const offeredTicket = [...this.#live.values()].some(live => live.hasOfferedTicket)
+      this.#run(this.#race.onTimer(now, offeredTicket))
+    },
+    this.#onFault,
+  )
 
   #run(actions: readonly DialAction[]): void {
     for (const action of actions) {

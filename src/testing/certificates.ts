@@ -20,6 +20,7 @@ import {
  * signatures are OpenSSL's through node:crypto. No package is needed, so that `middlemile/testing` works wherever Node does.
  */
 
+/** A certificate authority of a test, which only those trust who are given its certificate. */
 export interface CertificateAuthority {
   /** The authority's own certificate, PEM: what a client trusts. */
   readonly cert: string
@@ -29,6 +30,7 @@ export interface CertificateAuthority {
   issue(options: IssueOptions): Promise<IssuedCertificate>
 }
 
+/** What a certificate says. */
 export interface IssueOptions {
   /** DNS names (`*.example` is fine) and IP addresses. The first one is the common name as well. */
   names: readonly string[]
@@ -70,7 +72,17 @@ const CERT_SIGN_AND_CRL_SIGN = 0x06
 
 const newKeyPair = promisify(generateKeyPair)
 
-/** Makes an authority. Every call makes another one, so that a test can have a trusted and a foreign one. */
+/**
+ * Makes an authority. Every call makes another one, so that a test can have a trusted and a foreign one.
+ *
+ * @example
+ * ```ts
+ * const authority = await createCertificateAuthority()
+ * const tls = await authority.issue({ names: ['localhost', '127.0.0.1'] })
+ * const origin = await startQuickOrigin({ tls })
+ * const transport = createTransport({ defaults: { tls: { ca: authority.cert } } })
+ * ```
+ */
 export async function createCertificateAuthority(
   commonName = 'middlemile test authority',
 ): Promise<CertificateAuthority> {

@@ -1,6 +1,15 @@
 import type { Clock, Timer } from '../clock.ts'
 
-/** A clock that stands still until a test moves it. Timers fire in order of their time, equal ones in order of their making. */
+/**
+ * A clock that stands still until a test moves it. Timers fire in order of their time, equal ones in order of their making.
+ *
+ * @example
+ * ```ts
+ * const clock = new FakeClock()
+ * clock.setTimer(1_000, () => console.log('due'))
+ * clock.advance(1_000)
+ * ```
+ */
 export class FakeClock implements Clock {
   #now: number
   #serial = 0

@@ -4,6 +4,7 @@ import type { Protocol } from '../protocol.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'
 
+/** How an HTTP/2 origin answers. */
 export interface Http2OriginSettings extends Omit<OriginSettings, 'clientCa'> {
   /** What it speaks; default: h2 and nothing else. With TLS by ALPN, in cleartext by prior knowledge. */
   protocols?: readonly Exclude<Protocol, 'h3'>[]
@@ -19,7 +20,16 @@ export interface Http2Origin extends Omit<TestOrigin, 'resumptionsSeen'> {
   connectionsByProtocol(): Readonly<Record<Exclude<Protocol, 'h3'>, number>>
 }
 
-/** An origin that speaks HTTP/2 (RFC 8441 included), on middlemile's own listening side; the answers are those of the other origins. */
+/**
+ * An origin that speaks HTTP/2 (RFC 8441 included), on middlemile's own listening side; the answers are those of the other origins.
+ *
+ * @example
+ * ```ts
+ * const origin = await startHttp2Origin()
+ * console.log(origin.url)
+ * await origin.close()
+ * ```
+ */
 export async function startHttp2Origin(settings: Http2OriginSettings = {}): Promise<Http2Origin> {
   const { delayMs = 0, protocols = ['h2'], maxConcurrentStreams } = settings
   const tls: SecureContextOptions | undefined =

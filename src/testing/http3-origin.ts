@@ -4,6 +4,7 @@ import type { IssuedCertificate } from './certificates.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'
 
+/** How an HTTP/3 origin answers. */
 export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
   /** There is no HTTP/3 without TLS. */
   tls: IssuedCertificate
@@ -25,6 +26,7 @@ export interface Http3OriginSettings extends Omit<OriginSettings, 'tls'> {
   http3?: Partial<Http3Options>
 }
 
+/** An HTTP/3 origin that runs. */
 export interface Http3Origin extends TestOrigin {
   /** Requests that came in early data, before the handshake was complete. */
   earlyRequestsSeen(): number
@@ -35,6 +37,12 @@ export interface Http3Origin extends TestOrigin {
 /**
  * An origin that speaks HTTP/3 (RFC 9220 included), on middlemile's own listening side; the answers are those of the other origins. Rejects with
  * MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
+ *
+ * @example
+ * ```ts
+ * const authority = await createCertificateAuthority()
+ * const origin = await startHttp3Origin({ tls: await authority.issue({ names: ['localhost'] }) })
+ * ```
  */
 export async function startHttp3Origin(settings: Http3OriginSettings): Promise<Http3Origin> {
   const { delayMs = 0, tls, clientCa, earlyData = false, ticketKey, quic, http3 } = settings

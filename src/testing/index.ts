@@ -1,6 +1,15 @@
-/** `middlemile/testing`: a clock, a network, certificates and origins for tests of whatever is built on middlemile. */
+/**
+ * `middlemile/testing`: a clock, a network, certificates and origins for tests of whatever is built on middlemile.
+ *
+ * ```ts
+ * import { createTransport } from 'middlemile'
+ * import { startSlowOrigin } from 'middlemile/testing'
+ * const origin = await startSlowOrigin({ delayMs: 500 })
+ * const transport = createTransport({ defaults: { timeouts: { headersMs: 100 } } })
+ * await transport.request(`${origin.url}/`).catch(error => console.log(error.code)) // MM_HEADERS_TIMEOUT
+ * ```
+ */
 
-export { seededRandom } from '../seeded-random.ts'
 export {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -10,7 +19,6 @@ export {
 export { FakeClock } from './fake-clock.ts'
 export { type Http2Origin, type Http2OriginSettings, startHttp2Origin } from './http2-origin.ts'
 export { type Http3Origin, type Http3OriginSettings, startHttp3Origin } from './http3-origin.ts'
-export { patternBytes } from './origin-answers.ts'
 export {
   type OriginSettings,
   startIdleClosingOrigin,
@@ -20,10 +28,10 @@ export {
   type TestOrigin,
 } from './origins.ts'
 export {
-  DatagramEnd,
+  type DatagramEnd,
   type LinkConditions,
   type LinkStats,
   type PathConditions,
-  PipeEnd,
+  type PipeEnd,
   SimulatedNetwork,
 } from './simulated-network.ts'

@@ -24,6 +24,7 @@ export interface TestOrigin {
   resumptionsSeen(): number
 }
 
+/** How a test origin listens and answers. */
 export interface OriginSettings {
   /** With a certificate it is https, else http. */
   tls?: IssuedCertificate
@@ -49,17 +50,39 @@ const WELL_BEHAVED: Behavior = {
   maxRequestsPerConnection: 0,
 }
 
-/** Answers at once and keeps its connections. */
+/**
+ * Answers at once and keeps its connections.
+ *
+ * @example
+ * ```ts
+ * const origin = await startQuickOrigin()
+ * const response = await transport.request(`${origin.url}/bytes/10`)
+ * ```
+ */
 export function startQuickOrigin(settings: OriginSettings = {}): Promise<TestOrigin> {
   return startOrigin(settings, WELL_BEHAVED)
 }
 
-/** Thinks for a while before each answer. */
+/**
+ * Thinks for a while before each answer.
+ *
+ * @example
+ * ```ts
+ * const origin = await startSlowOrigin({ delayMs: 500 })
+ * ```
+ */
 export function startSlowOrigin(settings: OriginSettings & { delayMs?: number } = {}): Promise<TestOrigin> {
   return startOrigin(settings, { ...WELL_BEHAVED, delayMs: settings.delayMs ?? 300 })
 }
 
-/** Closes a connection that was idle for a short while, and says so beforehand in whole seconds (`Keep-Alive: timeout=`). */
+/**
+ * Closes a connection that was idle for a short while, and says so beforehand in whole seconds (`Keep-Alive: timeout=`).
+ *
+ * @example
+ * ```ts
+ * const origin = await startIdleClosingOrigin({ keepAliveTimeoutMs: 2_000 })
+ * ```
+ */
 export function startIdleClosingOrigin(
   settings: OriginSettings & { keepAliveTimeoutMs?: number } = {},
 ): Promise<TestOrigin> {
@@ -69,7 +92,14 @@ export function startIdleClosingOrigin(
   })
 }
 
-/** Ends each connection after so many requests: `Connection: close` on the last answer, then a FIN. */
+/**
+ * Ends each connection after so many requests: `Connection: close` on the last answer, then a FIN.
+ *
+ * @example
+ * ```ts
+ * const origin = await startRecyclingOrigin({ maxRequestsPerConnection: 10 })
+ * ```
+ */
 export function startRecyclingOrigin(
   settings: OriginSettings & { maxRequestsPerConnection?: number } = {},
 ): Promise<TestOrigin> {

@@ -5,6 +5,12 @@ import { seededRandom } from '../seeded-random.ts'
  * A network in memory, for protocols without I/O of their own: both sides run on one FakeClock, nothing is real, and the same
  * seed gives the same run to the byte (the idea of quinn-proto's `Pair`). A pipe is what TCP offers: bytes in order, none lost. A
  * link is what UDP offers: datagrams that may be lost, doubled, delayed and overtaken.
+ *
+ * @example
+ * ```ts
+ * const clock = new FakeClock()
+ * const [client, server] = new SimulatedNetwork(clock, 7).link({ latencyMs: 20, lossRate: 0.01 })
+ * ```
  */
 export class SimulatedNetwork {
   readonly #clock: Clock
@@ -32,6 +38,7 @@ export class SimulatedNetwork {
   }
 }
 
+/** How long a path takes, and how much it carries. */
 export interface PathConditions {
   /** One way. */
   latencyMs: number
@@ -39,6 +46,7 @@ export interface PathConditions {
   bytesPerSecond?: number
 }
 
+/** What a link does to datagrams. */
 export interface LinkConditions extends PathConditions {
   /** Shares of datagrams, 0 to 1. */
   lossRate?: number

@@ -18,7 +18,7 @@ export interface DrainedName {
 /** What is asked of the pools of an origin. */
 export type DrainedPool = Pick<
   Pool,
-  'connections' | 'live' | 'size' | 'lastUsedAt' | 'retire' | 'preconnect' | 'stats'
+  'connections' | 'live' | 'size' | 'counted' | 'lastUsedAt' | 'retire' | 'preconnect' | 'stats'
 >
 
 export interface AddressDrainParts {
@@ -172,7 +172,7 @@ export class AddressDrain {
       leaving: leaving.length,
       serving: pool.live,
       waiters: pool.stats().waiters,
-      hasRoom: replacement !== 'made' && (maxConnections === 0 || pool.size < maxConnections),
+      hasRoom: replacement !== 'made' && (maxConnections === 0 || pool.counted < maxConnections),
       isInUse: clock.now() - pool.lastUsedAt < refreshMs,
       cannotReplace: replacement === 'failed',
     })

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
+import { guarded } from '../guard.ts'
 
 /** Who waits for an answer. */
 export interface AwaitedAnswer {
@@ -57,7 +58,10 @@ export class AnswerWatch {
     for (let next = this.#queue[this.#head]; next !== undefined; next = this.#queue[this.#head]) {
       if (next.answer.isAwaited && next.dueAt > now) break
       this.#head += 1
-      if (next.answer.isAwaited) next.answer.onOverdue()
+      if (!next.answer.isAwaited) continue
+      const { answer } = next
+      // One that fails waits for its first try as before; the others must not wait for ever.
+      guarded('a second try', () => answer.onOverdue())
     }
     this.#compact()
     this.#timer.cover(this.#queue[this.#head]?.dueAt ?? NEVER)

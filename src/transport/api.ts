@@ -20,11 +20,25 @@ import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-f
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
 
-/** Options of a transport: `defaults` for every origin, `origins` by URL where one differs. */
+/**
+ * Options of a transport: `defaults` for every origin, `origins` by URL where one differs.
+ *
+ * @example
+ * ```ts
+ * const options: TransportOptions = {
+ *   defaults: { pool: { warm: 2 } },
+ *   origins: { 'https://origin.example': { tls: { ca: readFileSync('ca.pem', 'utf8') } } },
+ *   limits: { maxTotalConnections: 256 },
+ *   state: { directory: './state' },
+ * }
+ * ```
+ */
 export interface TransportOptions {
+  /** Of every origin. Default: the defaults of each group (`middlemile/options`). */
   defaults?: OriginOptions
   /** Keyed by origin URL (`https://origin.example`). Merged over `defaults`, group by group. */
   origins?: Readonly<Record<string, OriginOptions>>
+  /** Over all origins. Default: at most 1,024 connections, fewer where descriptors are few. */
   limits?: Partial<GlobalLimits>
   /** TLS session tickets. Read when the transport is made, not by configure(). */
   tickets?: Partial<TicketStoreOptions>
@@ -39,11 +53,20 @@ export interface TransportOptions {
   dnsServers?: readonly string[]
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
   resolve?: Readonly<Record<string, string>>
+  /** Called with every event, synchronously. Default: none. */
   observer?: Observer
   /** Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the traffic. */
   keylog?: ((line: Buffer) => void) | undefined
 }
 
+/**
+ * What is kept between runs: TLS tickets, and what was learned of origins.
+ *
+ * @example
+ * ```ts
+ * const transport = createTransport({ state: { directory: './state' } })
+ * ```
+ */
 export interface StateOptions {
   /**
    * A directory of our own, made when it is not there (mode 0700). TLS tickets are kept in it, sealed by a key that lies beside them
@@ -103,12 +126,27 @@ export interface DispatchHandle {
   readonly attempts: readonly AttemptRecord[]
 }
 
+/**
+ * A request as request() takes it. Every part has a default: without any it is a GET.
+ *
+ * @example
+ * ```ts
+ * const response = await transport.request('https://origin.example/api', {
+ *   method: 'POST',
+ *   headers: { 'content-type': 'application/json' },
+ *   body: JSON.stringify({ a: 1 }),
+ *   signal: AbortSignal.timeout(5_000),
+ * })
+ * ```
+ */
 export interface RequestOptions {
   /** Default GET. */
   method?: string
   /** A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority; connection-specific fields are dropped. */
   headers?: HeaderInput
+  /** Default: none. A stream is sent once; what is in memory may be sent again where that is safe. */
   body?: BodyInput
+  /** Gives the request up, in whatever phase: it rejects with MM_ABORTED. Default: none. */
   signal?: AbortSignal
   /**
    * The request may travel in early data (0-RTT), where an onlooker can replay it (RFC 8470). It does so over HTTP/3 with a ticket that
@@ -117,9 +155,21 @@ export interface RequestOptions {
   earlyData?: boolean
   /** Overrides of the origin's timeouts, in ms; 0 = no limit. */
   headersTimeoutMs?: number
+  /** The longest silence within a body, in ms; 0 = no limit. Default: `timeouts.bodyMs` of the origin. */
   bodyTimeoutMs?: number
 }
 
+/**
+ * A response whose head has come. Its body has to be read, dumped or destroyed: the connection waits for
+ * that.
+ *
+ * @example
+ * ```ts
+ * const response = await transport.request('https://origin.example/api')
+ * if (response.status === 200) console.log(await response.json(), response.info.timings.ttfbMs)
+ * else await response.dump()
+ * ```
+ */
 export interface TransportResponse {
   readonly status: number
   readonly statusText: string
@@ -138,32 +188,64 @@ export interface TransportResponse {
   dump(): Promise<void>
 }
 
-/** How an exchange went. Timings are milliseconds; `totalMs` is set when the body has ended. */
+/**
+ * How an exchange went. Timings are milliseconds; `totalMs` is set when the body has ended.
+ *
+ * @example
+ * ```ts
+ * const { info } = await transport.request('https://origin.example/')
+ * console.log(info.protocol, info.reused, info.timings.ttfbMs, info.attempts)
+ * ```
+ */
 export interface ExchangeInfo {
+  /** What carried it. */
   protocol: Protocol
+  /** The number of its connection, as `stats()` and logs have it. */
   connectionId: number
+  /** The connection had carried an exchange before. */
   reused: boolean
+  /** The handshake of the connection resumed a TLS session. */
   resumed: boolean
   /** What became of the early data that the request left in; `none`: it did not. */
   earlyData: 'none' | 'accepted' | 'rejected'
+  /** Whether TCP Fast Open was asked for, and whether the origin took the data of the SYN. */
   tfo: 'off' | 'used' | 'fallback'
   /** Why TCP Fast Open did not help, or how far; only of the exchange that had its connection made, and where it was asked for. */
   tfoBecause?: string | undefined
+  /** The address and port that answered. */
   remoteAddress: string
+  /** What was tried to get its connection, with the reason of each attempt. Empty: it was open. */
   attempts: readonly AttemptRecord[]
+  /** How often the request was sent again. */
   retries: number
+  /** 1xx responses before the final one. */
   informational: { status: number; headers: Record<string, string | string[]> }[]
+  /** Milliseconds. Those of a connect are 0 but for the first exchange of its connection. */
   timings: {
+    /** Waiting for a connection; what attempts took that failed is no part of it. */
     queueMs: number
+    /** Looking up the host name. */
     dnsMs: number
+    /** The TCP connect; 0 over QUIC. */
     connectMs: number
+    /** The handshake of TLS, or of QUIC; 0 for a request that left in early data. */
     tlsMs: number
+    /** From the lease of the connection to the head of the final response. */
     ttfbMs: number
+    /** The whole exchange; 0 before the body has ended. */
     totalMs: number
   }
 }
 
-/** One pool as `stats()` and `GET /pools` show it. */
+/**
+ * One pool as `stats()` and `GET /pools` show it.
+ *
+ * @example
+ * ```ts
+ * for (const { origin, connections, waiters, reuseRatio } of transport.stats().pools)
+ *   console.log(origin, connections.leased, connections.idle, waiters, reuseRatio)
+ * ```
+ */
 export interface PoolStats {
   origin: string
   /** How many are in each state. */
@@ -178,6 +260,8 @@ export interface PoolStats {
   /** More requests come than are served, and the newest go first: see PoolOptions.queueTargetMs. */
   overloaded: boolean
   streams: number
+  /** Of the connections that are leased or draining, those that do not count against `maxConnections`: see PoolOptions.maxStalledConnections. */
+  stalled: number
   /** Counters since the pool was made. */
   opened: { full: number; resumed: number; earlyData: number; cleartext: number }
   closed: Readonly<Record<string, number>>
@@ -218,14 +302,30 @@ export interface MigrationFigures {
   readonly last: readonly { readonly connectionId: number; readonly report: MigrationReport }[]
 }
 
-/** Where connections move to: an address and a port of this machine. The system chooses what is left out. */
+/**
+ * Where connections move to: an address and a port of this machine. The system chooses what is left out.
+ *
+ * @example
+ * ```ts
+ * await transport.migrate('https://origin.example', { address: '192.0.2.7' })
+ * ```
+ */
 export interface MigrateOptions {
   address?: string | undefined
   /** With more than one connection to the same peer only one of them can have it. */
   port?: number | undefined
 }
 
-/** What became of one connection that was to move. */
+/**
+ * What became of one connection that was to move.
+ *
+ * @example
+ * ```ts
+ * const results: readonly MigrationResult[] = await transport.migrate('https://origin.example')
+ * for (const { connectionId, report, because } of results)
+ *   console.log(connectionId, report?.outcome ?? 'not tried', because)
+ * ```
+ */
 export interface MigrationResult {
   readonly connectionId: number
   readonly protocol: Protocol
@@ -235,16 +335,35 @@ export interface MigrationResult {
   readonly because: string
 }
 
-/** How the requests to one origin stand now, over all its connections. */
+/**
+ * How the requests to one origin stand now, over all its connections.
+ *
+ * @example
+ * ```ts
+ * const load = transport.load(parseOrigin('https://origin.example'))
+ * if (load?.isFull && load.waiters > 100) console.log('busy')
+ * ```
+ */
 export interface OriginLoad {
   /** Requests that wait for a connection. */
   readonly waiters: number
   /** Requests under way. */
   readonly streams: number
-  /** No connection can be added, and none is being made. */
+  /** No connection can be added, and none is being made; of those whose readers stall none can be set aside. */
   readonly isFull: boolean
+  /** Connections that were set aside: see PoolOptions.maxStalledConnections. */
+  readonly stalled: number
 }
 
+/**
+ * What the open connections of a pool have measured of their path, taken together.
+ *
+ * @example
+ * ```ts
+ * for (const { origin, path } of transport.stats().pools)
+ *   if (path !== undefined) console.log(origin, path.rttMs, path.lossRatio)
+ * ```
+ */
 export interface PathHealth {
   connections: number
   /** The mean of the smoothed round trips. */
@@ -258,8 +377,18 @@ export interface PathHealth {
   outOfOrderRatio: number | undefined
 }
 
+/** PathHealth for each protocol that has a connection which measures it. */
 export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>
 
+/**
+ * Counters of all pools at one moment, as `GET /pools` shows them.
+ *
+ * @example
+ * ```ts
+ * const { pools, totalConnections }: TransportStats = transport.stats()
+ * console.log(totalConnections, pools.map(pool => `${pool.origin} ${pool.requests}`))
+ * ```
+ */
 export interface TransportStats {
   pools: readonly PoolStats[]
   /** Those that configure() has put out of use, until their last exchange has ended. */
@@ -270,7 +399,16 @@ export interface TransportStats {
   resolver: ResolverCounts
 }
 
-/** What is known of an origin and what would be tried next. */
+/**
+ * What is known of an origin and what would be tried next.
+ *
+ * @example
+ * ```ts
+ * const { decision, plan }: Explanation = await transport.explain('https://origin.example')
+ * console.log(decision.because)
+ * for (const { protocol, endpoint, startAfterMs, because } of plan) console.log(protocol, endpoint, startAfterMs, because)
+ * ```
+ */
 export interface Explanation {
   origin: string
   /** Which lane carries requests, and why. */
@@ -289,16 +427,44 @@ export interface Explanation {
   pool: PoolStats | undefined
 }
 
-/** The init of fetch(), and whether the request may travel in early data: see RequestOptions. */
+/**
+ * The init of fetch(), and whether the request may travel in early data: see RequestOptions.
+ *
+ * @example
+ * ```ts
+ * const response = await transport.fetch('https://origin.example/', { redirect: 'manual', earlyData: true })
+ * ```
+ */
 export interface FetchInit extends RequestInit {
   earlyData?: boolean
 }
 
+/**
+ * What an undici dispatcher of a transport does by default.
+ *
+ * @example
+ * ```ts
+ * setGlobalDispatcher(transport.dispatcher({ earlyData: true }))
+ * ```
+ */
 export interface DispatcherOptions {
   /** See RequestOptions. */
   earlyData?: boolean
 }
 
+/**
+ * Requests to any number of origins, over pools of connections that are shared by all ways of asking. Made by
+ * createTransport().
+ *
+ * @example
+ * ```ts
+ * const response = await transport.request('https://origin.example/api', { method: 'POST', body: 'hello' })
+ * const web = await transport.fetch('https://origin.example/page')
+ * setGlobalDispatcher(transport.dispatcher())
+ * console.log(transport.stats().totalConnections)
+ * await transport.close()
+ * ```
+ */
 export interface Transport extends AsyncDisposable {
   /** A response with its body as a stream. Rejects with a TransportError. */
   request(url: string | URL, options?: RequestOptions): Promise<TransportResponse>
@@ -326,7 +492,12 @@ export interface Transport extends AsyncDisposable {
    * gone move to another one, where they may. Noticed by itself as well.
    */
   networkChanged(): void
+  /**
+   * What is known of an origin, which protocol carries its requests and why, and what would be tried next.
+   * Sends nothing.
+   */
   explain(origin: string | URL): Promise<Explanation>
+  /** Every pool with its connections, counters and handshakes, at this moment. */
   stats(): TransportStats
   /** A few counters, cheap enough to be asked for many times a second. Undefined: the origin has no connections and never had. */
   load(origin: Origin): OriginLoad | undefined

@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.ts'
 import type { HandshakeInfo } from '../connection.ts'
 import { abortError } from '../errors.ts'
-import { guarded } from '../guard.ts'
+import { guarded, guardedImmediate, guardedListener } from '../guard.ts'
 import { DialScheduler } from './dial-scheduler.ts'
 
 /** Begins one dial that waited. */
 type Start = () => void
+
+const DURING = 'a turn of dials'
 
 interface Dialed {
   readonly handshake: HandshakeInfo
@@ -50,10 +52,11 @@ export class DialTurns {
     this.#deferred++
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortError(signal, 'the connect'))
-      const onAbort = (): void => {
+      const leave = (): void => {
         scheduler.remove(origin, start)
         reject(abortError(signal, 'the connect'))
       }
+      const onAbort = guardedListener(DURING, leave, reject)
       const start = (): void => {
         signal.removeEventListener('abort', onAbort)
         this.#start(origin, dial).then(resolve, reject)
@@ -78,12 +81,12 @@ export class DialTurns {
   #arm(): void {
     if (this.#isArmed) return
     this.#isArmed = true
-    setImmediate(this.#onTurn)
+    guardedImmediate(DURING, this.#onTurn)
   }
 
   readonly #onTurn = (): void => {
     this.#isArmed = false
-    guarded('a turn of dials', this.#startDue)
+    guarded(DURING, this.#startDue)
     if (this.#scheduler.hasWaiting) this.#arm()
   }
 

@@ -11,7 +11,7 @@ import {
   isReplayableBody,
   isSafeMethod,
 } from '../exchange.ts'
-import { reportFault } from '../guard.ts'
+import { guardedListener, reportFault } from '../guard.ts'
 import type { HeaderList } from '../headers.ts'
 import { fitsExtendedConnect } from '../multiplex/outgoing-request.ts'
 import type { RetryReason } from '../observer.ts'
@@ -92,7 +92,14 @@ export class DispatchedExchange
   /** Goes to the pool. */
   start(): void {
     const { requestMs } = this.#entry.settings.timeouts
-    if (requestMs > 0) this.#deadline = this.#clock.setTimer(requestMs, () => this.#onDeadline(requestMs))
+    if (requestMs > 0) {
+      const onDue = guardedListener(
+        'the deadline of a request',
+        () => this.#onDeadline(requestMs),
+        fault => this.#failOnce(fault),
+      )
+      this.#deadline = this.#clock.setTimer(requestMs, onDue)
+    }
     this.#entry.hold.take()
     this.#entry.retryBudget.deposit()
     this.#entry.onRequest(this.#startedAt)
@@ -422,6 +429,10 @@ export class DispatchedExchange
     const processed = this.#phase === 'waiting' ? 'no' : this.#status === 0 ? 'unknown' : 'yes'
     const message = `the exchange did not end within ${requestMs} ms`
     this.abort(new TransportError('MM_REQUEST_TIMEOUT', message, { processed }))
+  }
+
+  #failOnce(error: TransportError): void {
+    if (this.#phase !== 'done') this.#fail(error)
   }
 
   #fail(error: TransportError): void {

@@ -1,7 +1,13 @@
 import { randomInt } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { PreparedBody } from './request-body.ts'
+import type { RequestBody } from '../exchange.ts'
 import { StreamBody } from './stream-body.ts'
+
+/** A body as the exchange takes it, and the content-type that its form implies (FormData, URLSearchParams, typed Blobs). */
+export interface PreparedBody {
+  readonly body: RequestBody
+  readonly contentType: string | undefined
+}
 
 /** What a form may hold: a text, or a file, which need not be a Blob of this realm. */
 export type FormEntry = readonly [name: string, value: string | Blob]

@@ -1,3 +1,4 @@
+import { containFault, guardedPromise } from '../guard.ts'
 import type { LaneName } from '../lane.ts'
 import type { LaneSet } from './lane-set.ts'
 
@@ -29,7 +30,7 @@ export class LanePreparation {
     const ended = (): void => {
       this.#making.delete(name)
     }
-    void lane.pool.preconnect(1).then(ended, ended) // the connector has told how it went
+    guardedPromise('preparing a lane', lane.pool.preconnect(1).then(ended, ended)) // the connector has told how it went
   }
 
   /** Makes so many ready for a trial, and says how it went. */
@@ -39,12 +40,20 @@ export class LanePreparation {
       this.#host.onTrialUnavailable(name, 'the pools of the origin are going away')
       return
     }
-    void lane.pool.preconnect(connections).then(
+    const told = lane.pool.preconnect(connections).then(
       () => {
         if (lane.pool.live > 0) this.#host.onTrialReady(name)
         else this.#host.onTrialUnavailable(name, 'pool.maxConnections leaves no connection for it')
       },
       (error: Error) => this.#host.onTrialUnavailable(name, error.message),
+    )
+    const during = 'preparing a trial'
+    guardedPromise(
+      during,
+      told.catch((error: unknown) =>
+        // A trial that waits for connections would keep its place for ever.
+        containFault(during, error, fault => this.#host.onTrialUnavailable(name, fault.message)),
+      ),
     )
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { CloseReason, Connection } from '../connection.ts'
+import { guarded } from '../guard.ts'
 import { isHere } from '../local-addresses.ts'
 
 export interface LocalAddressLossParts {
@@ -74,7 +75,7 @@ export class LocalAddressLoss {
     for (const [connection, since] of this.#missing) {
       if (lost.has(connection) && since + checkMs > now) continue
       this.#missing.delete(connection)
-      if (lost.has(connection)) connection.close('path-failed') // 2
+      if (lost.has(connection)) guarded('ending a lost connection', () => connection.close('path-failed')) // 2
     }
     this.#arm(now)
   }

@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 
+/** The bounds of a number, both included. */
 export interface NumberRange {
   readonly min: number
   readonly max: number

@@ -39,7 +39,14 @@ import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 /** What differs between the pools of an entry; the transport adds the rest. */
 type EntryPoolConfig = Pick<
   OwnPoolConfig,
-  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver' | 'ceiling'
+  | 'connector'
+  | 'observer'
+  | 'options'
+  | 'expectedCapacity'
+  | 'onCapacity'
+  | 'spreadOver'
+  | 'ceiling'
+  | 'stalledCeiling'
 >
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
@@ -59,6 +66,8 @@ export interface OriginEntryParts {
   readonly makePool: (config: EntryPoolConfig) => Pool
   /** Undefined: the origin's pools are going away. */
   readonly makePoolBeside: (first: Pool, config: EntryPoolConfig) => Pool | undefined
+  /** No connection can be added to any origin. */
+  readonly isBudgetFull: () => boolean
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
@@ -216,16 +225,19 @@ export class OriginEntry {
   }
 
   get load(): OriginLoad {
-    let [waiters, streams, size, starting] = [0, 0, 0, 0]
+    let [waiters, streams, connections, starting, stalled, stalledPlaces] = [0, 0, 0, 0, 0, 0]
     for (const pool of this.#pools()) {
       const { load } = pool
       waiters += load.waiters
       streams += load.streams
       starting += load.starting
-      size += pool.size
+      connections += pool.counted
+      stalled += pool.aside
+      stalledPlaces = Math.max(stalledPlaces, load.stalledPlaces)
     }
     const { maxConnections } = this.settings.pool
-    return { waiters, streams, isFull: maxConnections > 0 && size >= maxConnections && starting === 0 }
+    const hasReached = (maxConnections > 0 && connections >= maxConnections) || this.#parts.isBudgetFull()
+    return { waiters, streams, stalled, isFull: hasReached && starting === 0 && stalledPlaces === 0 }
   }
 
   stats(): PoolStats {
@@ -304,6 +316,7 @@ export class OriginEntry {
       expectedCapacity: isHttp1Only ? 1 : undefined,
       spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
       ceiling: first === undefined ? undefined : () => this.#leftFor(name),
+      stalledCeiling: () => this.#stalledLeftFor(name),
       observer: event => this.#observe(event, name),
       onCapacity: connection => this.#onCapacity(connection, name),
     }
@@ -316,9 +329,17 @@ export class OriginEntry {
   #leftFor(name: ConnectorConfig['purpose']): number {
     const { maxConnections } = this.settings.pool
     if (maxConnections === 0) return Number.POSITIVE_INFINITY
-    let others = name === 'upgrades' ? 0 : (this.upgrades.pool?.size ?? 0)
-    for (const lane of this.lanes) if (lane.name !== name) others += lane.pool.size
-    return Math.max(1, maxConnections - others)
+    return Math.max(1, maxConnections - this.#sumOfOthers(name, 'counted'))
+  }
+
+  #stalledLeftFor(name: ConnectorConfig['purpose']): number {
+    return this.settings.pool.maxStalledConnections - this.#sumOfOthers(name, 'aside')
+  }
+
+  #sumOfOthers(name: ConnectorConfig['purpose'], count: 'counted' | 'aside'): number {
+    let others = name === 'upgrades' ? 0 : (this.upgrades.pool?.[count] ?? 0)
+    for (const lane of this.lanes) if (lane.name !== name) others += lane.pool[count]
+    return others
   }
 
   #upgradeRoute(): UpgradeRoute {
@@ -336,6 +357,7 @@ export class OriginEntry {
           options: upgradePoolOptions(settings.pool),
           expectedCapacity: 1,
           ceiling: () => this.#leftFor('upgrades'),
+          stalledCeiling: () => this.#stalledLeftFor('upgrades'),
           observer: event => this.#observe(event, 'upgrades'),
           onCapacity: () => {},
         }),

@@ -148,6 +148,7 @@ export class OriginMaker {
       dialTurns: this.dialTurns,
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
+      isBudgetFull: () => pools.isFull,
       http3Fault: () => this.http3Dialer.fault,
       cpuMeter: this.#cpuMeter,
       discovery: {

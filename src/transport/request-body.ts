@@ -1,10 +1,18 @@
 import { Readable } from 'node:stream'
 import { TransportError } from '../errors.ts'
 import type { RequestBody } from '../exchange.ts'
-import { type FormEntry, formBody } from './form-body.ts'
+import { type FormEntry, formBody, type PreparedBody } from './form-body.ts'
 import { StreamBody } from './stream-body.ts'
 
-/** Everything that may be given as a request body. */
+/**
+ * Everything that may be given as a request body.
+ *
+ * @example
+ * ```ts
+ * const body: BodyInput = createReadStream('upload.bin')
+ * await transport.request('https://origin.example/upload', { method: 'PUT', body })
+ * ```
+ */
 export type BodyInput =
   | null
   | undefined
@@ -18,12 +26,6 @@ export type BodyInput =
   | Blob
   | FormData
   | URLSearchParams
-
-/** A body as the exchange takes it, and the content-type that its form implies (FormData, URLSearchParams, typed Blobs). */
-export interface PreparedBody {
-  readonly body: RequestBody
-  readonly contentType: string | undefined
-}
 
 /**
  * Reads what a caller gave. `declaredLength` is the caller's own content-length; it gives a stream its length. Nothing in memory is

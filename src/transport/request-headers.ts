@@ -1,6 +1,14 @@
 import { TransportError } from '../errors.ts'
 
-/** Headers as callers give them: an object, a flat list of name, value, …, or pairs (a Headers, a Map). */
+/**
+ * Headers as callers give them: an object, a flat list of name, value, …, or pairs (a Headers, a Map).
+ *
+ * @example
+ * ```ts
+ * const headers: HeaderInput = { accept: 'application/json', 'x-tag': ['a', 'b'] }
+ * await transport.request('https://origin.example/', { headers })
+ * ```
+ */
 export type HeaderInput =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | readonly string[]

@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream'
 import { asTransportError, TransportError } from '../errors.ts'
 import type { BodySink, BodySource } from '../exchange.ts'
+import { guardedListener } from '../guard.ts'
 import { NO_HEADERS } from '../headers.ts'
+
+const DURING = 'an event of a request body'
 
 /** A Node stream as a request body. */
 export class StreamBody implements BodySource {
@@ -35,8 +38,8 @@ export class StreamBody implements BodySource {
     }
     const stream = this.#stream
     if (stream === undefined) return // it was made above
-    if (stream.errored !== null) this.#onError(stream.errored)
-    else if (stream.destroyed || stream.readableEnded) this.#onClose()
+    if (stream.errored !== null) this.#fail(stream.errored)
+    else if (stream.destroyed || stream.readableEnded) this.#endAtClose()
     else stream.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).resume()
   }
 
@@ -49,10 +52,22 @@ export class StreamBody implements BodySource {
     this.#discard()
   }
 
-  readonly #onData = (chunk: Uint8Array | string): void => {
+  /** What takes the body has thrown, which was reported: nobody would go on with it. */
+  readonly #onFault = (error: TransportError): void => {
+    this.#isDone = true
+    this.#discard()
+    this.#sink?.fail(error)
+  }
+
+  readonly #onData = guardedListener(DURING, (chunk: Uint8Array | string) => this.#send(chunk), this.#onFault)
+  readonly #onEnd = guardedListener(DURING, () => this.#end(), this.#onFault)
+  readonly #onClose = guardedListener(DURING, () => this.#endAtClose(), this.#onFault)
+  readonly #onError = guardedListener(DURING, (error: Error) => this.#fail(error), this.#onFault)
+
+  #send(chunk: Uint8Array | string): void {
     if (this.#isDone) return
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-      this.#onError(
+      this.#fail(
         new TransportError(
           'MM_BODY_FAILED',
           'the request body yielded something that is neither bytes nor a string',
@@ -64,18 +79,18 @@ export class StreamBody implements BodySource {
     if (this.#sink?.write(bytes) === false) this.#stream?.pause()
   }
 
-  readonly #onEnd = (): void => {
+  #end(): void {
     if (this.#isDone) return
     this.#isDone = true
     this.#sink?.end(NO_HEADERS)
   }
 
-  readonly #onClose = (): void => {
+  #endAtClose(): void {
     if (!this.#isDone)
-      this.#onError(new TransportError('MM_BODY_FAILED', 'the request body stream closed before its end'))
+      this.#fail(new TransportError('MM_BODY_FAILED', 'the request body stream closed before its end'))
   }
 
-  readonly #onError = (error: Error): void => {
+  #fail(error: Error): void {
     if (this.#isDone || this.#sink === undefined) return
     this.#isDone = true
     this.#discard()

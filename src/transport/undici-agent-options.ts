@@ -1,7 +1,15 @@
 import type { Agent } from 'undici'
 import type { OriginOptions, TlsOptions } from '../options.ts'
 
-/** What of undici's Agent options means something here. The types are undici's own. */
+/**
+ * What of undici's Agent options means something here. The types are undici's own.
+ *
+ * @example
+ * ```ts
+ * const options: UndiciAgentOptions = { connections: 8, headersTimeout: 10_000 }
+ * const transport = createTransport({ defaults: fromUndiciAgentOptions(options) })
+ * ```
+ */
 export type UndiciAgentOptions = Pick<
   Agent.Options,
   | 'allowH2'
@@ -19,6 +27,12 @@ export type UndiciAgentOptions = Pick<
  * The options of an undici Agent as options for origins, so that `new Agent(options)` becomes
  * `createTransport({ defaults: fromUndiciAgentOptions(options) }).dispatcher()`. What is left out stays at our default, but `allowH2`
  * means what it means there: HTTP/2 only where it is true. `connect` counts as far as it is an object.
+ *
+ * @example
+ * ```ts
+ * const transport = createTransport({ defaults: fromUndiciAgentOptions({ connections: 8, allowH2: true }) })
+ * setGlobalDispatcher(transport.dispatcher())
+ * ```
  */
 export function fromUndiciAgentOptions(options: UndiciAgentOptions): OriginOptions {
   const connect = typeof options.connect === 'object' ? options.connect : {}

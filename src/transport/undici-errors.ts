@@ -1,20 +1,21 @@
-import { errors } from 'undici'
+import type { errors as UndiciErrors } from 'undici'
 import { type ErrorCode, TransportError } from '../errors.ts'
+import { undici } from './undici-module.ts'
 
 /** The undici errors that its interceptors and users test for. What has no counterpart stays a TransportError. */
-const COUNTERPARTS: Partial<Record<ErrorCode, (message: string) => Error>> = {
-  MM_ABORTED: message => new errors.RequestAbortedError(message),
-  MM_CONNECTION_CLOSED: message => new errors.SocketError(message),
-  MM_CONNECTION_RESET: message => new errors.SocketError(message),
-  MM_CONNECT_TIMEOUT: message => new errors.ConnectTimeoutError(message),
-  MM_TLS_TIMEOUT: message => new errors.ConnectTimeoutError(message),
-  MM_HEADERS_TIMEOUT: message => new errors.HeadersTimeoutError(message),
-  MM_BODY_TIMEOUT: message => new errors.BodyTimeoutError(message),
-  MM_PROTOCOL_ERROR: message => new errors.HTTPParserError(message),
-  MM_HEADER_LIMIT: message => new errors.HeadersOverflowError(message),
-  MM_BODY_LENGTH: message => new errors.RequestContentLengthMismatchError(message),
-  MM_INVALID_ARGUMENT: message => new errors.InvalidArgumentError(message),
-  MM_TRANSPORT_CLOSED: message => new errors.ClientClosedError(message),
+const COUNTERPARTS: Partial<Record<ErrorCode, (message: string, errors: typeof UndiciErrors) => Error>> = {
+  MM_ABORTED: (message, errors) => new errors.RequestAbortedError(message),
+  MM_CONNECTION_CLOSED: (message, errors) => new errors.SocketError(message),
+  MM_CONNECTION_RESET: (message, errors) => new errors.SocketError(message),
+  MM_CONNECT_TIMEOUT: (message, errors) => new errors.ConnectTimeoutError(message),
+  MM_TLS_TIMEOUT: (message, errors) => new errors.ConnectTimeoutError(message),
+  MM_HEADERS_TIMEOUT: (message, errors) => new errors.HeadersTimeoutError(message),
+  MM_BODY_TIMEOUT: (message, errors) => new errors.BodyTimeoutError(message),
+  MM_PROTOCOL_ERROR: (message, errors) => new errors.HTTPParserError(message),
+  MM_HEADER_LIMIT: (message, errors) => new errors.HeadersOverflowError(message),
+  MM_BODY_LENGTH: (message, errors) => new errors.RequestContentLengthMismatchError(message),
+  MM_INVALID_ARGUMENT: (message, errors) => new errors.InvalidArgumentError(message),
+  MM_TRANSPORT_CLOSED: (message, errors) => new errors.ClientClosedError(message),
 }
 
 /** Codes behind which stands an error of Node's with a code of its own (ECONNREFUSED, ENOTFOUND, …), which retry interceptors look for. */
@@ -42,7 +43,7 @@ export function toUndiciError(error: TransportError): Error {
     return Object.assign(new Error(message, { cause: error }), { code: 'EAI_AGAIN' })
   const make = COUNTERPARTS[code]
   if (make === undefined) return error
-  const counterpart = make(message)
+  const counterpart = make(message, undici().errors)
   counterpart.cause = error
   return counterpart
 }

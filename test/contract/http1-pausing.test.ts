@@ -58,6 +58,29 @@ describe('over HTTP/1.1, a handler that has paused', () => {
     return handler
   }
 
+  it('makes its connection say since when it stands still', async () => {
+    const connection = await start(`${HEAD}1\r\nx\r\n`)
+    expect(connection.pausedSince).toBeUndefined()
+    const handler = new RecordingHandler(log)
+    connection.open(requestOf(), handler)
+    handler.controller?.pause()
+    expect(connection.pausedSince, 'it waits for the origin').toBeUndefined()
+    handler.controller?.resume()
+    handler.onHead = controller => {
+      clock.advance(5)
+      controller.pause()
+    }
+    await handler.started
+    clock.advance(1_000)
+    expect(connection.pausedSince).toBe(clock.now() - 1_000)
+    handler.controller?.resume()
+    expect(connection.pausedSince).toBeUndefined()
+    handler.controller?.pause()
+    expect(connection.pausedSince).toBe(clock.now())
+    connection.close('shutdown')
+    expect(connection.pausedSince).toBeUndefined()
+  })
+
   it('gets one chunk for each time that it resumes, of many in one read', async () => {
     const connection = await start(`${HEAD}${'1\r\nx\r\n'.repeat(300)}0\r\nx-sum: 300\r\n\r\n`)
     const handler = pauseAtHead(connection)

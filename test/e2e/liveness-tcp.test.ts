@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ConnectionClosed, createTransport, type Transport } from '../../src/index.ts'
+import type { ConnectionClosed } from '../../src/entry/events.ts'
+import { createTransport, type Transport } from '../../src/index.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
 import { startQuickOrigin } from '../../src/testing/origins.ts'
 import { Lateness } from '../support/lateness.ts'

@@ -1,12 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import {
-  type ConnectionClosed,
-  createTransport,
-  type OriginOptions,
-  type Protocol,
-  type Transport,
-} from '../../src/index.ts'
+import type { ConnectionClosed } from '../../src/entry/events.ts'
+import { createTransport, type OriginOptions, type Protocol, type Transport } from '../../src/index.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
 import { startHttp3Origin } from '../../src/testing/http3-origin.ts'

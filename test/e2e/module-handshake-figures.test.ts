@@ -1,11 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import {
-  createTransport,
-  type HandshakeInfo,
-  type OriginOptions,
-  type PoolStats,
-  type Transport,
-} from '../../src/index.ts'
+import type { HandshakeInfo } from '../../src/entry/events.ts'
+import { createTransport, type OriginOptions, type PoolStats, type Transport } from '../../src/index.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../src/testing/http3-origin.ts'
 import { startRecyclingOrigin } from '../../src/testing/origins.ts'

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTransport, type TlsOptions } from '../../src/index.ts'
+import type { TlsOptions } from '../../src/entry/options.ts'
+import { createTransport } from '../../src/index.ts'
 import {
   type CertificateAuthority,
   createCertificateAuthority,

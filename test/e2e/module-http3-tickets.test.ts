@@ -46,6 +46,17 @@ async function ask(transport: Transport, url: string, options: RequestOptions = 
   return `${response.status} ${resumed ? 'resumed' : 'full'} ${earlyData}`
 }
 
+/**
+ * Asks until it is answered like this, a few times at the most. On a busy machine a handshake may be complete before the request is
+ * written, which then is no early one; and a ticket may come later than the connection waits for it.
+ */
+async function askUntil(expected: string, transport: Transport, url: string, options: RequestOptions) {
+  const seen: string[] = []
+  while (seen.at(-1) !== expected && seen.length < 6) seen.push(await ask(transport, url, options))
+  expect(seen.at(-1), seen.join(', ')).toBe(expected)
+  for (const how of seen.slice(0, -1)) expect(['200 full none', '200 resumed none']).toContain(how)
+}
+
 describe('tickets of servers of others', () => {
   it('caddy resumes, takes early data, and after a restart refuses both: it still answers', async ctx => {
     const missing = requireBinary('caddy') ?? requireQuic()
@@ -54,12 +65,12 @@ describe('tickets of servers of others', () => {
     await using transport = transportTo(caddy.certificates.ca)
     const url = `${caddy.url}/1k`
     expect(await ask(transport, url)).toBe('200 full none')
-    expect(await ask(transport, url)).toBe('200 resumed none')
-    expect(await ask(transport, url, EARLY)).toBe('200 resumed accepted')
-    expect(await ask(transport, url, { ...EARLY, method: 'HEAD' })).toBe('200 resumed accepted')
+    await askUntil('200 resumed none', transport, url, {})
+    await askUntil('200 resumed accepted', transport, url, EARLY)
+    await askUntil('200 resumed accepted', transport, url, { ...EARLY, method: 'HEAD' })
     await caddy.restart()
-    expect(await ask(transport, url, EARLY)).toBe('200 full rejected')
-    expect(await ask(transport, url, EARLY)).toBe('200 resumed accepted')
+    expect(await ask(transport, url, EARLY)).toMatch(/^200 full (rejected|none)$/)
+    await askUntil('200 resumed accepted', transport, url, EARLY)
   })
 
   it('gtlsserver, too, as far as it believes that they are no replay', async ctx => {

@@ -2,13 +2,9 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import {
-  createTransport,
-  type ExchangeEnded,
-  type PoolOptions,
-  type Transport,
-  type TransportOptions,
-} from '../../src/index.ts'
+import type { ExchangeEnded } from '../../src/entry/events.ts'
+import type { PoolOptions } from '../../src/entry/options.ts'
+import { createTransport, type Transport, type TransportOptions } from '../../src/index.ts'
 import {
   startIdleClosingOrigin,
   startQuickOrigin,
@@ -360,6 +356,30 @@ describe('limits of the module', () => {
       expect([one.requestsSeen(), other.requestsSeen()]).toEqual([1, 1])
       expect((await get(transport, bystander.url)).connectionId).toBe(by.connectionId)
     })
+  })
+
+  it('lets a program that leaves bodies unread go on over further connections, where it says how many', async () => {
+    const body = Buffer.alloc(32 * 1024 * 1024, 'x') // more than the sockets take in
+    const server = await startLoopbackServer({
+      onConnection: socket =>
+        socket.on('data', () => {
+          socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`)
+          socket.write(body)
+        }),
+    })
+    toClose.push(() => server[Symbol.asyncDispose]())
+    const url = `http://127.0.0.1:${server.port}`
+    const options = { defaults: { protocols: ['http/1.1'] } } as const
+    const transport = transportWith({ maxConnections: 2, maxStalledConnections: 1 }, options)
+    const unread = await Promise.all([transport.request(url), transport.request(url), transport.request(url)])
+    expect(pool(transport)).toMatchObject({ connections: { leased: 3 }, stalled: 1 })
+    const fourth = transport.request(url)
+    await sleep(500) // as long as it would take, and more
+    expect([server.open(), pool(transport)?.waiters]).toEqual([3, 1])
+    await Promise.all(unread.map(response => response.dump()))
+    await (await fourth).dump()
+    await until(() => server.open() <= 2, 'nothing is left above the limit')
+    expect(pool(transport)).toMatchObject({ stalled: 0 })
   })
 
   it("evicts another origin's idle connections for maxTotalConnections", async () => {

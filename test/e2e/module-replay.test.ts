@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { type TransportEvent } from '../../src/index.ts'
+import type { TransportEvent } from '../../src/index.ts'
 import { ok, type ScriptedOrigin } from '../support/scripted-origin.ts'
 import { scriptedRun } from '../support/scripted-run.ts'
 

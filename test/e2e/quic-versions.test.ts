@@ -49,8 +49,8 @@ describe.skipIf(missing !== undefined)(
       const error = await transport
         .request(`https://127.0.0.1:${negotiator.port}/`)
         .catch((thrown: unknown) => thrown)
-      expect(error).toMatchObject({ code: 'MM_QUIC_VERSION', fault: 'remote', processed: 'no' })
       expect(String(error)).toContain(`127.0.0.1:${negotiator.port} ${what}`)
+      expect(error).toMatchObject({ code: 'MM_QUIC_VERSION', fault: 'remote', processed: 'no' })
       // Nobody tells a server that it broke a protocol which it does not speak.
       expect(negotiator.received()).toBe(1)
     })

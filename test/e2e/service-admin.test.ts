@@ -113,6 +113,7 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_evictions_total: ['counter', ['origin', 'protocol', 'reason']],
   middlemile_queue_depth: ['gauge', ['origin']],
   middlemile_overloaded: ['gauge', ['origin']],
+  middlemile_stalled_connections: ['gauge', ['origin']],
   middlemile_queue_shed_total: ['counter', ['origin']],
   middlemile_ingress_shed_total: ['counter', []],
   middlemile_queue_seconds: ['histogram', ['origin', 'protocol']],

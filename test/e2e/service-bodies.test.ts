@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BODY_BYTES, bodyOf, HUGE_BODY_BYTES } from '../support/body-files.ts'
-import { type ConnectorProcess, serveOptions, startConnectorProcess } from '../support/connector-process.ts'
+import {
+  type ConnectorProcess,
+  serveOptions,
+  startConfiguredConnector,
+  startConnectorProcess,
+} from '../support/connector-process.ts'
 import { curl } from '../support/curl.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { readProcessMemory } from '../support/process-memory.ts'
@@ -30,7 +35,17 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
 
   beforeAll(async () => {
     nginx = await startNginx()
-    connector = await startConnectorProcess(serveOptions(nginx.url, nginx.certificates.caFile))
+    connector = await startConfiguredConnector({
+      origins: {
+        origin: {
+          url: nginx.url,
+          tls: { ca: nginx.certificates.caFile },
+          // Nobody is turned away here, however slow the machine is.
+          pool: { queueTarget: '0ms', queueTimeout: '60s' },
+        },
+      },
+      ingress: { shedTarget: '0ms' },
+    })
     await curl([`${connector.url}/1k`])
   })
   afterAll(async () => {

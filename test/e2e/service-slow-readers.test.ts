@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PoolOptions } from '../../src/entry/options.ts'
 import { mallocTrim } from '../../src/native/malloc-trim.ts'
 import { BODY_BYTES, bodyOf } from '../support/body-files.ts'
 import { type ConnectorProcess, startConfiguredConnector } from '../support/connector-process.ts'
@@ -54,7 +55,7 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
   })
   afterAll(() => nginx.stop())
 
-  const start = (buffering: object): Promise<ConnectorProcess> =>
+  const start = (buffering: object, pool: Partial<PoolOptions> = {}): Promise<ConnectorProcess> =>
     startConfiguredConnector({
       log: { level: 'info' },
       forwarding: { buffering },
@@ -63,7 +64,7 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
           url: nginx.url,
           tls: { ca: nginx.certificates.ca },
           protocols: ['http/1.1'],
-          pool: { maxConnections: CONNECTIONS },
+          pool: { maxConnections: CONNECTIONS, ...pool },
         },
       },
     })
@@ -93,11 +94,66 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
     expect(await metric(connector, 'middlemile_stalled_readers_ended_total')).toBe(0)
   })
 
+  it('goes on serving where they do not fit, over further connections, and each reader gets all of its response', {
+    timeout: 90_000,
+  }, async () => {
+    await using connector = await start({ responseBufferBytes: '64KiB', stallGrace: 0 })
+    await curl([`${connector.url}/1k`])
+    const readers = Array.from({ length: READERS }, () => stalledReader(connector.port, '/10m'))
+    await expect
+      .poll(() => metric(connector, 'middlemile_stalled_readers'), { timeout: 40_000 })
+      .toBe(READERS)
+    await serveNeighbors(connector)
+    const { connections, stalled } = await readPool(connector.adminUrl, 'origin')
+    expect(stalled).toBeGreaterThanOrEqual(READERS - CONNECTIONS)
+    expect(connections.leased + connections.idle - stalled).toBeLessThanOrEqual(CONNECTIONS)
+    expect(await metric(connector, 'middlemile_stalled_connections')).toBe(stalled)
+    const hashes = await Promise.all(readers.map(reader => bodyHash(reader)))
+    expect(new Set(hashes)).toEqual(new Set([HASH]))
+    // Nothing that the readers held is left above the limit.
+    await expect
+      .poll(async () => {
+        const left = await readPool(connector.adminUrl, 'origin')
+        const { leased, idle, draining } = left.connections
+        return [leased + idle + draining <= CONNECTIONS, left.stalled]
+      })
+      .toEqual([true, 0])
+    expect(await metric(connector, 'middlemile_stalled_readers_ended_total')).toBe(0)
+  })
+
+  it('gives them no more connections than they may have, and then the longest stalled make room', {
+    timeout: 90_000,
+  }, async () => {
+    const buffering = { responseBufferBytes: '64KiB', stallGrace: '200ms' }
+    await using connector = await start(buffering, { maxStalledConnections: CONNECTIONS })
+    await curl([`${connector.url}/1k`])
+    const readers = Array.from({ length: READERS }, () => stalledReader(connector.port, '/10m'))
+    let most = 0
+    await expect
+      .poll(
+        async () => {
+          const { waiters, connections } = await readPool(connector.adminUrl, 'origin')
+          most = Math.max(most, connections.leased + connections.idle + connections.connecting)
+          return waiters
+        },
+        { timeout: 40_000 },
+      )
+      .toBe(0)
+    await serveNeighbors(connector)
+    expect(most).toBeGreaterThan(CONNECTIONS)
+    expect(most).toBeLessThanOrEqual(2 * CONNECTIONS)
+    const ended = await metric(connector, 'middlemile_stalled_readers_ended_total')
+    expect(ended).toBeGreaterThan(0)
+    expect(ended).toBeLessThanOrEqual(READERS - CONNECTIONS)
+    for (const reader of readers) reader.destroy()
+  })
+
   it.each(['/10m', '/chunked/10m'])(
-    'goes on serving where %s does not fit: the longest stalled make room, and a share of them stays',
+    'goes on serving where %s does not fit and no further connection may be made: the longest stalled make room, and a share of them stays',
     { timeout: 90_000 },
     async path => {
-      await using connector = await start({ responseBufferBytes: '64KiB', stallGrace: '200ms' })
+      const buffering = { responseBufferBytes: '64KiB', stallGrace: '200ms' }
+      await using connector = await start(buffering, { maxStalledConnections: 0 })
       await curl([`${connector.url}/1k`])
       const readers = Array.from({ length: READERS }, () => stalledReader(connector.port, path))
       await expect

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest'
-import { createTransport, type SocketOptionRefused } from '../../src/index.ts'
+import type { SocketOptionRefused } from '../../src/entry/events.ts'
+import { createTransport } from '../../src/index.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startQuickOrigin } from '../../src/testing/origins.ts'
 

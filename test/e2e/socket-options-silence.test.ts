@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  type ConnectionClosed,
-  createTransport,
-  type SocketOptions,
-  type Transport,
-} from '../../src/index.ts'
+import type { ConnectionClosed } from '../../src/entry/events.ts'
+import type { SocketOptions } from '../../src/entry/options.ts'
+import { createTransport, type Transport } from '../../src/index.ts'
 import { startQuickOrigin, type TestOrigin } from '../../src/testing/origins.ts'
 import { LINK_ADDRESSES, type LossyLink, requireLossyLink, startLossyLink } from '../support/lossy-link.ts'
 import { requireNamespaces, type Stay } from '../support/network-namespace.ts'

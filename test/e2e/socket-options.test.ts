@@ -4,14 +4,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { release } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
-import {
-  createTransport,
-  type OriginOptions,
-  type PathSampled,
-  type SocketOptionRefused,
-  type SocketOptions,
-  type Transport,
-} from '../../src/index.ts'
+import type { PathSampled, SocketOptionRefused } from '../../src/entry/events.ts'
+import type { SocketOptions } from '../../src/entry/options.ts'
+import { createTransport, type OriginOptions, type Transport } from '../../src/index.ts'
 import { type SocketCalls, socketCalls } from '../../src/native/socket-calls.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'

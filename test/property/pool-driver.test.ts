@@ -61,7 +61,10 @@ class World {
   served = 0
 
   constructor(totalLimit: number, spreadOver: number, options: object) {
-    this.pools = new Pools({ maxTotalConnections: totalLimit, maxOrigins: 0, dialShare: 0 }, () => undefined)
+    this.pools = new Pools(
+      { maxTotalConnections: totalLimit, maxStalledConnections: 0, maxOrigins: 0, dialShare: 0 },
+      () => undefined,
+    )
     this.origins = ['a', 'b', 'c'].map(name =>
       this.pools.add(parseOrigin(`https://${name}.example`), {
         connector: this.connector,

@@ -15,6 +15,8 @@ interface ModelConnection {
   capacity: number
   streams: number
   isPinging: boolean
+  /** Its reader has paused the response. */
+  pausedAt: number | undefined
 }
 
 /** The world around a PoolState: it obeys the actions, remembers what it was told, and holds every action against that. */
@@ -31,11 +33,16 @@ class World {
   isStarving = false
   #lastWaiter = 0
 
-  constructor(options: Partial<PoolOptions>, spreadOver: number, totalLimit: number, random: () => number) {
+  constructor(
+    options: Partial<PoolOptions>,
+    spreadOver: number,
+    [totalLimit, stalledLimit]: readonly [number, number],
+    random: () => number,
+  ) {
     this.options = { ...DEFAULT_POOL_OPTIONS, ...options }
     this.spreadOver = spreadOver
     this.warm = this.options.warm
-    this.budget = new ConnectionBudget(totalLimit)
+    this.budget = new ConnectionBudget(totalLimit, stalledLimit)
     this.state = new PoolState({
       name: 'o',
       options: this.options,
@@ -43,6 +50,7 @@ class World {
       random,
       expectedCapacity: undefined,
       spreadOver,
+      pausedSince: slot => this.connections.get(slot.id)?.pausedAt,
     })
     this.obey(this.state.onStart(0))
   }
@@ -53,8 +61,13 @@ class World {
     const { counts } = this.state
     expect(counts.waiters).toBe([...this.waiters.values()].filter(fate => fate === 'waiting').length)
     expect(counts.streams).toBe([...this.connections.values()].reduce((sum, { streams }) => sum + streams, 0))
-    expect(this.connections.size).toBeLessThanOrEqual(this.options.maxConnections)
+    expect(counts.stalled).toBeLessThanOrEqual(
+      Math.min(this.options.maxStalledConnections, this.budget.stalledLimit),
+    )
+    expect(this.connections.size).toBeLessThanOrEqual(this.options.maxConnections + counts.stalled)
     expect(this.budget.inUse).toBe(this.connections.size)
+    if (this.budget.limit > 0)
+      expect(this.connections.size).toBeLessThanOrEqual(this.budget.limit + counts.stalled)
     expect(counts.waiters).toBeLessThanOrEqual(this.options.maxWaiters)
   }
 
@@ -66,7 +79,14 @@ class World {
     else if (action.type === 'connect') {
       const { slot } = action
       expect(this.connections.has(slot.id)).toBe(false)
-      this.connections.set(slot.id, { slot, phase: 'dialing', capacity: 0, streams: 0, isPinging: false })
+      this.connections.set(slot.id, {
+        slot,
+        phase: 'dialing',
+        capacity: 0,
+        streams: 0,
+        isPinging: false,
+        pausedAt: undefined,
+      })
     } else {
       const connection = this.connections.get(action.slot.id)!
       if (action.type === 'lease') {
@@ -147,8 +167,27 @@ class World {
     const connection = this.pick(choice, ({ streams, phase }) => streams > 0 && phase !== 'closing')
     if (connection === undefined) return
     connection.streams -= 1
+    connection.pausedAt = undefined
     const hint = hintMs > 0 && connection.capacity === 1 ? { timeoutMs: hintMs, maxRequests: 5 } : undefined
     this.obey(this.state.onStreamClosed(connection.slot, failed, hint, this.now))
+  }
+
+  pause(choice: number): void {
+    const connection = this.pick(choice, ({ streams, phase }) => streams > 0 && phase !== 'closing')
+    if (connection !== undefined) connection.pausedAt ??= this.now
+  }
+
+  resume(choice: number): void {
+    const connection = this.pick(choice, ({ pausedAt }) => pausedAt !== undefined)
+    if (connection !== undefined) connection.pausedAt = undefined
+  }
+
+  /** Another pool wants the place of a stalled one. */
+  setStalledAside(): void {
+    const before = this.state.counts.stalled
+    const isFound = this.state.setStalledAside(this.now)
+    expect(this.state.counts.stalled - before).toBe(isFound ? 1 : 0)
+    this.obey([])
   }
 
   changeCapacity(choice: number, capacity: number): void {
@@ -241,6 +280,7 @@ class World {
     }
     expect(this.connections.size).toBe(0)
     expect(this.budget.inUse).toBe(0)
+    expect(this.state.counts.stalled).toBe(0)
     expect([...this.waiters.values()]).not.toContain('waiting')
     expect(this.timerAt).toBe(Infinity)
   }
@@ -277,6 +317,9 @@ const step = fc.oneof(
       capacity: fc.constantFrom(0, 1, 2, 100),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('pause' as const), choice: small }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('resume' as const), choice: small }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('setStalledAside' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drainConnection' as const), choice: small }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('closeConnection' as const), choice: small }) },
   {
@@ -306,6 +349,7 @@ const step = fc.oneof(
 
 const setting = fc.record({
   maxConnections: fc.constantFrom(1, 2, 5),
+  maxStalledConnections: fc.constantFrom(0, 1, 3, 50),
   maxStreamsPerConnection: fc.constantFrom(1, 2, 100),
   maxWaiters: fc.constantFrom(0, 3, 50),
   queueTimeoutMs: fc.constantFrom(100, 2000),
@@ -333,6 +377,12 @@ function play(world: World, what: Step): void {
       return world.endDial(what.choice, what.capacity, what.isProvisional)
     case 'endStream':
       return world.endStream(what.choice, what.failed, what.hintMs)
+    case 'pause':
+      return world.pause(what.choice)
+    case 'resume':
+      return world.resume(what.choice)
+    case 'setStalledAside':
+      return world.setStalledAside()
     case 'capacity':
       return world.changeCapacity(what.choice, what.capacity)
     case 'drainConnection':
@@ -367,13 +417,14 @@ describe('a random walk through the state of a pool', () => {
       setting,
       spreadOver: fc.constantFrom(1, 1, 2, 4),
       totalLimit: fc.constantFrom(0, 0, 0, 1, 3),
+      stalledLimit: fc.constantFrom(0, 2, 100),
       end: fc.constantFrom('drain' as const, 'close' as const),
       share: fc.constantFrom(0, 0.3, 0.99),
       steps: fc.array(step, { minLength: 20, maxLength: 150, size: 'max' }),
     })
     fc.assert(
-      fc.property(walk, ({ setting, spreadOver, totalLimit, share, steps, end }) => {
-        const world = new World(setting, spreadOver, totalLimit, () => share)
+      fc.property(walk, ({ setting, spreadOver, totalLimit, stalledLimit, share, steps, end }) => {
+        const world = new World(setting, spreadOver, [totalLimit, stalledLimit], () => share)
         for (const what of steps) play(world, what)
         world.finish(end)
       }),

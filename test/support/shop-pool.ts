@@ -15,6 +15,7 @@ export const SHOP_POOL: PoolStats = {
   overloaded: false,
   shed: 6,
   streams: 3,
+  stalled: 2,
   opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
   closed: {},
   connectFailures: 0,

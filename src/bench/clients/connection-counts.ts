@@ -1,4 +1,5 @@
-import type { Connection, HandshakeInfo, TransportEvent } from '../../index.ts'
+import type { Connection, HandshakeInfo } from '../../entry/events.ts'
+import type { TransportEvent } from '../../index.ts'
 import type { ClientFacts } from '../load/bench-client.ts'
 import type { HandshakeCounts } from '../load/load-report.ts'
 

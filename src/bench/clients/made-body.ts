@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { BodySink, BodySource } from '../../index.ts'
+import type { BodySink, BodySource } from '../../entry/dispatch.ts'
 import type { RequestKind } from '../load/load-job.ts'
 
 /** What uploads are cut from: nothing on the way can compress it. */

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { DispatchHandle, ExchangeController, ExchangeHandler } from '../../entry/dispatch.ts'
 import {
   createTransport,
-  type DispatchHandle,
-  type ExchangeController,
-  type ExchangeHandler,
   type OriginOptions,
   parseOrigin,
   type TransportError,

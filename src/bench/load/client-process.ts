@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { systemClock } from '../../index.ts'
+import { systemClock } from '../../entry/events.ts'
 import type { ClientSetting, MakeClient } from './bench-client.ts'
 import { type FromClient, parseToClient, type ToClient } from './client-message.ts'
 import type { MakeOnShelf } from './each-client.ts'

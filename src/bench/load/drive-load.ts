@@ -1,4 +1,4 @@
-import type { Clock } from '../../index.ts'
+import type { Clock } from '../../entry/events.ts'
 import { seededRandom } from '../../seeded-random.ts'
 import type { ConnectionsAt } from '../results/subject-detail.ts'
 import { arrivalsOf } from './arrivals.ts'

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../index.ts'
+import type { Clock, Timer } from '../../entry/events.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { BenchClient, RequestEnd, RequestWatch } from './bench-client.ts'
 import type { DrawRequest } from './draw-request.ts'

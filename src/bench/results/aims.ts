@@ -1,5 +1,4 @@
 import type { Measurement } from './measurement.ts'
-import type { CaseResult } from './scenario-result.ts'
 
 /** What a figure of one subject is meant to reach: by itself, or as a multiple of another subject's, round by round. */
 export interface Aim {
@@ -17,8 +16,19 @@ export interface JudgedAim extends Aim {
   met: boolean
 }
 
+/** What a CaseResult has to be judged by. */
+interface MeasuredCase {
+  readonly subjects: readonly { readonly subject: string; readonly median: Measurement }[]
+  readonly ratios: readonly {
+    readonly subject: string
+    readonly to: string
+    readonly metric: string
+    readonly median: number
+  }[]
+}
+
 /** Those aims of a case whose subjects it has, beside what was measured. */
-export function judgeAims(result: CaseResult, aims: readonly Aim[]): JudgedAim[] {
+export function judgeAims(result: MeasuredCase, aims: readonly Aim[]): JudgedAim[] {
   return aims.flatMap(aim => {
     const medians = result.subjects.find(({ subject }) => subject === aim.subject)?.median
     if (medians === undefined) return []
@@ -36,6 +46,6 @@ function figure(medians: Measurement, metric: string): number | undefined {
   return value === undefined || Number.isNaN(value) ? undefined : value
 }
 
-function ratio({ ratios }: CaseResult, { subject, to, metric }: Aim): number | undefined {
+function ratio({ ratios }: MeasuredCase, { subject, to, metric }: Aim): number | undefined {
   return ratios.find(entry => entry.subject === subject && entry.to === to && entry.metric === metric)?.median
 }

@@ -1,12 +1,6 @@
 import type { MigrationReport } from '../../migration-report.ts'
 import type { UdpAddress } from '../engine.ts'
 
-/** Where to move to. Without an address the system chooses it (another port of the same one, usually). */
-export interface MigrationTarget {
-  readonly address?: string | undefined
-  readonly port?: number | undefined
-}
-
 /** What the machine wants done, in order. */
 export type MigrationAction =
   /** Open a socket to the same peer: onOpened or onOpenFailed with the same `opening` follows. */

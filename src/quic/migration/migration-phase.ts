@@ -1,6 +1,5 @@
 import type { MigrationCause } from '../../migration-report.ts'
-import type { UdpAddress } from '../engine.ts'
-import type { MigrationTarget } from './migration-action.ts'
+import type { MigrationTarget, UdpAddress } from '../engine.ts'
 
 /** Why a connection moves, and what it knows of the path that it leaves. */
 export interface Move {

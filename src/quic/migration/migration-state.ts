@@ -1,6 +1,6 @@
 import type { MigrationCause } from '../../migration-report.ts'
-import type { UdpAddress } from '../engine.ts'
-import type { MigrationAction, MigrationTarget } from './migration-action.ts'
+import type { MigrationTarget, UdpAddress } from '../engine.ts'
+import type { MigrationAction } from './migration-action.ts'
 import { isSameAddress, type MigrationPhase } from './migration-phase.ts'
 import { type MigrationOptions, MoveCore, OPEN_TIMEOUT_MS } from './move-core.ts'
 import type { Verdict } from './path-watch.ts'

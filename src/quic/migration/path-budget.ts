@@ -1,5 +1,4 @@
-import type { UdpAddress } from '../engine.ts'
-import type { MigrationTarget } from './migration-action.ts'
+import type { MigrationTarget, UdpAddress } from '../engine.ts'
 
 const FIRST_SPARE_INTERVAL_MS = 1000
 const MAX_SPARE_INTERVAL_MS = 64_000

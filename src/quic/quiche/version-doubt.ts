@@ -24,7 +24,8 @@ export class VersionDoubt {
 
   constructor(native: Pick<NativeConnection, 'sourceId' | 'destinationId' | 'stats'>) {
     this.#native = native
-    this.#firstDestination = native.destinationId()
+    // A copy: what the binding gives may be its own memory.
+    this.#firstDestination = Buffer.from(native.destinationId())
   }
 
   /** True: it was a Version Negotiation packet, in whatever state, and nobody else needs it. */

@@ -4,7 +4,7 @@ import type { LaneEstimates } from './lane-estimates.ts'
 
 /**
  * CPU per request in relation to HTTP/1.1, while nothing was measured: on a clean link HTTP/2 costs a fifth of what HTTP/3 costs (measured
- * when HTTP/3 was built; README has the figures), and somewhat more than HTTP/1.1. Spread over connections it shares fewer writes.
+ * when HTTP/3 was built; docs/benchmarks.md has the figures), and somewhat more than HTTP/1.1. Spread over connections it shares fewer writes.
  */
 const PRIOR = { 'http/1.1': 1, h2: 1.1, h3: 5 } as const
 const PRIOR_SPREAD = 1.2

@@ -1,13 +1,11 @@
-import {
-  type Answer,
-  type DecodedPacket,
-  decode,
-  encode,
-  RECURSION_DESIRED,
-  type RecordType,
-} from 'dns-packet'
+import type * as DnsPacket from 'dns-packet'
+import type { Answer, DecodedPacket, RecordType } from 'dns-packet'
+import { lazyModule } from '../../lazy-module.ts'
 import { frameMessage } from './dns-framing.ts'
 import { normalName } from './dns-name.ts'
+
+/** Loaded by the first query: origins that are IP addresses have none. */
+const dnsPacket = lazyModule(require => require('dns-packet') as typeof DnsPacket) // what it exports
 
 /** What can be asked for. dns-packet knows HTTPS (RFC 9460 14.1) by its number only. */
 export type DnsType = 'A' | 'AAAA' | 'HTTPS'
@@ -87,6 +85,7 @@ const RCODE_TEXT: readonly string[] = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMA
 
 /** A query for a recursive server. `id`: 16 bits that nobody can guess. `hasEdns` false: for servers that cannot make sense of EDNS(0). */
 export function encodeQuery({ name, type }: DnsQuestion, id: number, hasEdns = true): DnsQuery {
+  const { encode, RECURSION_DESIRED } = dnsPacket()
   const bytes = encode({
     type: 'query',
     id,
@@ -128,7 +127,7 @@ export function readReply(message: Uint8Array, query: DnsQuery): ReadReply {
   if (framed.extendedRcode !== 0) return refused(framed.extendedRcode * 16 + rcode)
   let packet: DecodedPacket
   try {
-    packet = decode(framed.bytes)
+    packet = dnsPacket().decode(framed.bytes)
   } catch (error) {
     return { kind: 'malformed', because: error instanceof Error ? error.message : String(error) }
   }

@@ -1,16 +1,33 @@
 import type { ResolvedAddress } from '../../endpoint.ts'
 import type { ErrorCode } from '../../errors.ts'
 
-/** What looking at one thing came to: it is so, it went wrong, or nobody looked. */
+/**
+ * What looking at one thing came to: it is so, it went wrong, or nobody looked.
+ *
+ * @example
+ * ```ts
+ * const text = (finding: Finding<boolean>): string =>
+ *   'found' in finding ? String(finding.found) : 'fault' in finding ? finding.fault : `skipped: ${finding.skipped}`
+ * ```
+ */
 export type Finding<T> = { readonly found: T } | ProbeFault | { readonly skipped: string }
 
+/** What went wrong while one thing was looked at. */
 export interface ProbeFault {
   /** For people; begins with the endpoint where there is one. */
   readonly fault: string
   readonly code?: ErrorCode
 }
 
-/** Everything that a capability probe found out about an origin. At most one request is sent: a HEAD, for its Alt-Svc. */
+/**
+ * Everything that a capability probe found out about an origin. At most one request is sent: a HEAD, for its Alt-Svc.
+ *
+ * @example
+ * ```ts
+ * const report: ProbeReport = await transport.probe('https://origin.example')
+ * console.log(report.isReachable, report.roundTripMs.h3)
+ * ```
+ */
 export interface ProbeReport {
   readonly origin: string
   /** How long it took in all, in ms. */
@@ -46,6 +63,7 @@ export interface ProbeReport {
   readonly roundTripMs: Readonly<Partial<Record<'tcp' | 'tls' | 'quic' | 'h3', number>>>
 }
 
+/** An address that the name of the origin resolves to. */
 export interface ProbedAddress extends ResolvedAddress {
   /** Seconds that the DNS allows the answer to be kept. Undefined: it did not come from there. */
   readonly ttlSeconds: number | undefined
@@ -59,6 +77,7 @@ export interface ProbedTarget {
   readonly source: 'origin' | 'alt-svc' | 'https-record'
 }
 
+/** A handshake that was completed: TLS over TCP, or QUIC. */
 export interface ProbedHandshake {
   /** From the first byte of the handshake to its end; over TCP without the connect. */
   readonly ms: number
@@ -67,6 +86,7 @@ export interface ProbedHandshake {
   readonly cipher: string | undefined
 }
 
+/** The certificate that the origin showed, as far as operators ask for it. */
 export interface ProbedCertificate {
   /** ISO 8601. */
   readonly validUntil: string
@@ -74,6 +94,7 @@ export interface ProbedCertificate {
   readonly issuer: string
 }
 
+/** Session tickets (RFC 8446 4.6.1) that came behind a handshake. */
 export interface ProbedTickets {
   /** Which handshake they came with: the newest version that worked. */
   readonly version: 'TLSv1.2' | 'TLSv1.3'
@@ -97,6 +118,7 @@ export interface ProbedFastOpen {
   readonly because: string
 }
 
+/** An alternative service that the origin advertises (RFC 7838). */
 export interface ProbedAlternative {
   readonly protocol: string
   readonly host: string
@@ -105,6 +127,7 @@ export interface ProbedAlternative {
   readonly persists: boolean
 }
 
+/** An HTTPS record of the origin (RFC 9460). */
 export interface ProbedServiceRecord {
   /** 0: an alias (RFC 9460 2.4.2). */
   readonly priority: number
@@ -129,6 +152,7 @@ export type QuicFinding =
  */
 export type QuicFault = 'refused' | 'silent' | 'unreachable'
 
+/** What answered in QUIC at a UDP port. */
 export interface ProbedQuic {
   /** What Version Negotiation listed (RFC 9000 section 6), as `0x00000001`; versions that are reserved for greasing are left out. */
   readonly versions: readonly string[]

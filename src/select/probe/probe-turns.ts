@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../clock.ts'
 import { asTransportError } from '../../errors.ts'
+import { guardedListener } from '../../guard.ts'
 import type { ProbeFault } from './probe-report.ts'
 
 interface ProbeTurnsOptions {
@@ -66,15 +67,19 @@ export class ProbeTurns {
     this.#onOver()
   }
 
-  readonly #onOver = (): void => {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.#timer.cancel()
-    this.#caller.removeEventListener('abort', this.#onOver)
-    this.#end()
-    this.#tasks.abort()
-    for (const wake of this.#waiting.splice(0)) wake()
-  }
+  readonly #onOver = guardedListener(
+    'the end of a probe',
+    () => {
+      if (this.#isOver) return
+      this.#isOver = true
+      this.#timer.cancel()
+      this.#caller.removeEventListener('abort', this.#onOver)
+      this.#end()
+      this.#tasks.abort()
+      for (const wake of this.#waiting.splice(0)) wake()
+    },
+    () => this.#end(),
+  )
 
   #tooLate(): ProbeFault {
     return { fault: `not known within the ${this.#options.timeoutMs} ms that a probe has` }

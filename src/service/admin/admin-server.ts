@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server } from 'node:net'
+import { containFault, guardedListener } from '../../guard.ts'
 import type { ListenAddress } from '../config/listen-address.ts'
 import { text } from './admin-response.ts'
 import { type AdminActions, answerAdmin } from './admin-routes.ts'
@@ -17,15 +18,20 @@ export interface AdminServer {
 
 /** Serves the admin routes. It is apart from the listeners: it never answers on their addresses. */
 export async function startAdminServer(address: ListenAddress, actions: AdminActions): Promise<AdminServer> {
-  const server = createServer((request, response) => {
-    void respond(actions, address.host, request, response)
-  })
+  const server = createServer(
+    guardedPerRequest((request, response) => respond(actions, address.host, request, response)),
+  )
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(address.port, address.host, () => {
+    const onListening = (): void => {
       server.off('error', reject)
       resolve()
-    })
+    }
+    server.once('error', reject)
+    server.listen(
+      address.port,
+      address.host,
+      guardedListener('starting the admin server', onListening, reject),
+    )
   })
   // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
   server.on('error', () => {})
@@ -45,6 +51,17 @@ export async function startAdminServer(address: ListenAddress, actions: AdminAct
       server.closeAllConnections()
       await closed
     },
+  }
+}
+
+/** What goes wrong with one request ends that one, and its connection. */
+function guardedPerRequest(
+  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      containFault('a request to the admin server', error, () => request.socket.destroy())
+    })
   }
 }
 

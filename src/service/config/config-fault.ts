@@ -32,7 +32,15 @@ export function formatPath(path: ConfigPath): string {
   return text
 }
 
-/** `config.yaml:12:5: origins.shop.pool.warm: must be …` */
+/**
+ * `config.yaml:12:5: origins.shop.pool.warm: must be …`
+ *
+ * @example
+ * ```ts
+ * const read = await readConfigFile('middlemile.yaml')
+ * if (!read.ok) for (const fault of read.faults) console.error(formatFault(fault, 'middlemile.yaml'))
+ * ```
+ */
 export function formatFault(fault: ConfigFault, file?: string): string {
   const place = [file, fault.line, fault.column].filter(part => part !== undefined).join(':')
   return [place, fault.path, fault.message].filter(part => part !== '').join(': ')

@@ -2,7 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ReadConfig, readConfigText } from './config-text.ts'
 
-/** Reads and validates a configuration file. A file that cannot be read is a fault like any other. */
+/**
+ * Reads and validates a configuration file. A file that cannot be read is a fault like any other.
+ *
+ * @example
+ * ```ts
+ * const read = await readConfigFile('middlemile.yaml')
+ * console.log(read.ok ? 'good' : read.faults[0]?.message)
+ * ```
+ */
 export async function readConfigFile(file: string): Promise<ReadConfig> {
   let text: string
   try {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { DEFAULT_GLOBAL_LIMITS, LIVENESS_RANGES } from '../../index.ts'
+import { DEFAULT_GLOBAL_LIMITS, LIVENESS_RANGES } from '../../entry/options.ts'
 import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
 import {
   DEFAULT_INGRESS_HTTP2_OPTIONS,

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { HTTP2_RANGES, type Http2Options } from '../../index.ts'
+import { HTTP2_RANGES, type Http2Options } from '../../entry/options.ts'
 import type { GivenOptions } from './option-group.ts'
 import { rangedGroup } from './ranged-group.ts'
 

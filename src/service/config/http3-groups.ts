@@ -5,7 +5,7 @@ import {
   QUIC_CONGESTION_CONTROLS,
   QUIC_RANGES,
   type QuicOptions,
-} from '../../index.ts'
+} from '../../entry/options.ts'
 import type { GivenOptions } from './option-group.ts'
 import { rangedGroup } from './ranged-group.ts'
 

@@ -20,7 +20,14 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: bracketed ?? plain, port }
 }
 
-/** `127.0.0.1:8080`, brackets around IPv6. */
+/**
+ * `127.0.0.1:8080`, brackets around IPv6.
+ *
+ * @example
+ * ```ts
+ * formatListenAddress({ host: '::1', port: 8080 }) // '[::1]:8080'
+ * ```
+ */
 export function formatListenAddress(address: ListenAddress): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 }

@@ -10,8 +10,8 @@ import {
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TIMEOUTS,
   LIVENESS_RANGES,
-  parseOrigin,
-} from '../../index.ts'
+} from '../../entry/options.ts'
+import { parseOrigin } from '../../index.ts'
 import { KNOWN_PROTOCOLS } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './http2-group.ts'

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { OptionRanges } from '../../index.ts'
+import type { OptionRanges } from '../../entry/options.ts'
 import { type GivenOptions, optionGroup } from './option-group.ts'
 
 interface RangedGroupRules<Options> {

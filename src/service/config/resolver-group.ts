@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../../index.ts'
+import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../../entry/options.ts'
 import { type GivenOptions, optionGroup } from './option-group.ts'
 
 /** Node's timers overflow above it. */

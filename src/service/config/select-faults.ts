@@ -1,4 +1,4 @@
-import { DEFAULT_SELECT_OPTIONS } from '../../index.ts'
+import { DEFAULT_SELECT_OPTIONS } from '../../entry/options.ts'
 import type { UnplacedFault } from './config-fault.ts'
 import { parseDuration } from './duration.ts'
 

@@ -1,5 +1,10 @@
 import { z } from 'zod'
-import { DEFAULT_SELECT_OPTIONS, SELECT_RANGES, SELECT_WORDS, type SelectOptions } from '../../index.ts'
+import {
+  DEFAULT_SELECT_OPTIONS,
+  SELECT_RANGES,
+  SELECT_WORDS,
+  type SelectOptions,
+} from '../../entry/options.ts'
 import { asWord, type GivenOptions, optionGroup } from './option-group.ts'
 
 /** The `select` group. That a least does not exceed its most is checked over all groups: see select-faults.ts. */

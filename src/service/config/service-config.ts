@@ -4,7 +4,6 @@ import type {
   Http3Options,
   LivenessOptions,
   PoolOptions,
-  Protocol,
   QuicOptions,
   ResolverOptions,
   ResponseLimits,
@@ -13,7 +12,8 @@ import type {
   SocketOptions,
   TimeoutOptions,
   TlsOptions,
-} from '../../index.ts'
+} from '../../entry/options.ts'
+import type { Protocol } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
@@ -26,13 +26,17 @@ import type { ForwardedMode, LogLevel } from './service-settings.ts'
  * size a number of bytes or a string such as `64KiB`. Whatever names a PEM file may hold the PEM itself.
  */
 export interface ServiceConfig {
+  /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
-  /** Limits of the listening side. */
+  /** Limits of the listening side, for all listeners. */
   ingress?: OptionGroupInput<IngressLimits>
-  /** Default: 127.0.0.1:9901, or a free port of the loopback when that is taken. */
+  /** Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that is taken. */
   admin?: 'off' | { address: string }
+  /** What is logged, to standard output. */
   log?: {
+    /** Connection events are at `info`, requests at `debug`. Default `info`. */
     level?: LogLevel
+    /** Default `text`. */
     format?: 'text' | 'json'
     /** What waits for a slow reader of the log at the most; what is more is dropped and counted. Default 1MiB. */
     maxQueuedBytes?: number | string
@@ -41,6 +45,7 @@ export interface ServiceConfig {
     /** Requests that took this long or longer have a line of their own, with their tries and waits. Default 0: none has. */
     slowRequest?: number | string
   }
+  /** How requests are passed on. */
   forwarding?: {
     /** Our name in Via and Proxy-Status. Default `middlemile`. */
     via?: string
@@ -55,6 +60,7 @@ export interface ServiceConfig {
   }
   /** What becomes of memory that is needed no more. */
   memory?: OptionGroupInput<MemoryOptions>
+  /** How a drain goes, and what ends the process. */
   shutdown?: {
     /** How long a drain waits before it closes what is left. Default 30s. */
     drainTimeout?: number | string
@@ -62,16 +68,25 @@ export interface ServiceConfig {
     keepAdmin?: boolean
     /** Defects that nobody caught, within `faultWindow`, with which the process drains and ends. 0: it never does. Default 10. */
     maxFaults?: number
-    /** Default 60s. */
+    /** The time within which `maxFaults` are counted. Default 60s. */
     faultWindow?: number | string
   }
-  /**
-   * Where tickets and what is known of origins are kept between runs, relative to the file. Default: nowhere. `keyFile`: the key that seals the tickets
-   * (32 random bytes, also as `openssl rand -hex 32` writes them); default: one that is made in the directory.
-   */
-  state?: { directory: string; keyFile?: string }
-  /** Where a trace of connections and choices is written (qlog), relative to the file; one file per run. Default: nowhere. */
-  qlog?: { directory: string }
+  /** What is kept from one run to the next. Several processes may share it. */
+  state?: {
+    /** Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere. */
+    directory: string
+    /**
+     * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a file that only its owner can read.
+     * Default: one that is made in the directory on first use.
+     */
+    keyFile?: string
+  }
+  /** A trace of connections and choices in the format of qlog. */
+  qlog?: {
+    /** Where it is written, relative to the file; one file per run. Default: nowhere. */
+    directory: string
+  }
+  /** Limits over all origins together. */
   limits?: OptionGroupInput<GlobalLimits>
   /** How names are looked up, and how often the addresses of this machine are looked at. */
   resolver?: OptionGroupInput<ResolverOptions>
@@ -79,16 +94,29 @@ export interface ServiceConfig {
   resolve?: Record<string, string>
   /** Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those of the system. */
   dnsServers?: string[]
+  /** What holds for every origin that does not say otherwise: the same keys as an origin's, from `protocols` on. */
   defaults?: OriginOptionsConfig
-  /** By name; the name is the metric label. */
+  /** By name; the name is the metric label. No origin can be called `none` or `removed`: metrics count under these what belongs to no origin. */
   origins: Record<string, OriginConfig>
-  /** An origin's hosts are routes too; a single origin without any takes every request. */
-  routes?: { host?: string; path?: string; origin: string }[]
+  /** Which origin gets a request. An origin's `hosts` are routes too; a single origin without any takes every request. */
+  routes?: RouteConfig[]
 }
 
+/** The most specific route wins: a full host before `*.suffix` before `*`, then the longest path. */
+interface RouteConfig {
+  /** A name, `*.suffix`, or `*`. Default: every host. */
+  host?: string
+  /** The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came. Default: every path. */
+  path?: string
+  /** The name of the origin. */
+  origin: string
+}
+
+/** One address that clients connect to. */
 export interface ListenConfig {
   /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every address; port 0 takes a free one. */
   address: string
+  /** Certificate and key, PEM or files of it. Default: plain HTTP. */
   tls?: { cert: string; key: string }
   /** What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. */
   protocols?: IngressProtocol[]
@@ -99,34 +127,47 @@ export interface ListenConfig {
   fastOpen?: number
 }
 
+/** What may differ from origin to origin, as it is written in a configuration: see OriginOptions. */
 export interface OriginOptionsConfig {
-  /** Best first. */
+  /** The protocols that may be spoken to the origin, best first. Default: all of them; an origin without TLS: `http/1.1`. */
   protocols?: Protocol[]
+  /** How the protocol is chosen. */
   select?: OptionGroupInput<SelectOptions>
+  /** The connections to the origin. */
   pool?: OptionGroupInput<PoolOptions>
+  /** Deadlines of connects and exchanges. */
   timeouts?: OptionGroupInput<TimeoutOptions>
+  /** Replays. */
   retry?: OptionGroupInput<RetryOptions>
+  /** What the responses of the origin may cost. */
   limits?: OptionGroupInput<ResponseLimits>
+  /** HTTP/2 towards the origin. */
   http2?: OptionGroupInput<Http2Options>
+  /** QUIC towards the origin. */
   quic?: OptionGroupInput<QuicOptions>
+  /** HTTP/3 towards the origin. */
   http3?: OptionGroupInput<Http3Options>
+  /** How an unresponsive peer is found. */
   liveness?: OptionGroupInput<LivenessOptions>
+  /** Trust and identity towards the origin. Default: Node's own list of authorities, and certificates are verified. */
   tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
+  /** Options of the kernel for TCP connections. */
   socket?: OptionGroupInput<SocketOptions>
   /** Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed host[:port]. */
   hostHeader?: string
-  /** Which requests may travel in early data (0-RTT). Default `off`. */
+  /** Which requests may travel in early data (0-RTT): none, or those with a safe method and no body. Default `off`. */
   earlyData?: 'off' | 'safe'
-  /** Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Default false. */
+  /** Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Needs Linux and koffi. Default false. */
   earlyDataOverTcp?: boolean
-  /** The origin is one of ours: connections to it may use a second path. Default false. */
+  /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean
   /** TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in a SYN. Default `off`. */
   tfo?: 'off' | 'auto' | 'on'
 }
 
+/** One origin: its URL, which hosts are routed to it, and its options. */
 export interface OriginConfig extends OriginOptionsConfig {
-  /** scheme://host[:port] */
+  /** `scheme://host[:port]`, and nothing behind it. */
   url: string
   /** Connect to these addresses instead of resolving the host. */
   endpoints?: string[]

@@ -1,4 +1,5 @@
-import type { Origin, ResolverOptions, StateOptions, TransportOptions } from '../../index.ts'
+import type { ResolverOptions } from '../../entry/options.ts'
+import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'

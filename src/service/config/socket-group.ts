@@ -4,7 +4,7 @@ import {
   DEFAULT_SOCKET_OPTIONS,
   SOCKET_RANGES,
   type SocketOptions,
-} from '../../index.ts'
+} from '../../entry/options.ts'
 import { type GivenOptions, optionGroup } from './option-group.ts'
 
 /** The `socket` group. */

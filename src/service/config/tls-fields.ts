@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { z } from 'zod'
-import type { TlsOptions } from '../../index.ts'
+import type { TlsOptions } from '../../entry/options.ts'
 import { pemField } from './pem-file.ts'
 
 /** Certificate and key of a listener, PEM. */

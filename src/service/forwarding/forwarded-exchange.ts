@@ -6,10 +6,8 @@ import {
   type HeaderList,
   headerValue,
   NO_HEADERS,
-  type Origin,
-  type Transport,
-  type TransportError,
-} from '../../index.ts'
+} from '../../entry/dispatch.ts'
+import type { Origin, Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
 import { joinTunnel } from './join-tunnel.ts'
 import type { OwnName } from './own-name.ts'

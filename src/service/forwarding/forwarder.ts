@@ -1,12 +1,6 @@
-import {
-  type Clock,
-  ERROR_CODES,
-  NO_HEADERS,
-  type Origin,
-  systemClock,
-  type Transport,
-  TransportError,
-} from '../../index.ts'
+import { NO_HEADERS } from '../../entry/dispatch.ts'
+import { type Clock, systemClock } from '../../entry/events.ts'
+import { ERROR_CODES, type Origin, type Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'

@@ -1,4 +1,6 @@
 import { type Duplex, pipeline } from 'node:stream'
+import { systemClock } from '../../entry/events.ts'
+import { guardedListener } from '../../guard.ts'
 
 /** How long a client that has all of a tunnel that is over may take to end it, too. To close at once could cost it what it has not read yet. */
 const LINGER_MS = 10_000
@@ -15,22 +17,29 @@ export function joinTunnel(client: Duplex, origin: Duplex): void {
   pipeline(origin, client, ignoreEnd)
   // No pipeline: it would destroy the client with the close of the origin, whose last words are still on their way.
   client.pipe(origin)
-  client.once('close', () => {
+  const guard = (listener: () => void) =>
+    guardedListener('an event of a tunnel', listener, () => {
+      client.destroy()
+      origin.destroy()
+    })
+  const onClientClosed = guard(() => {
     if (!client.readableEnded) origin.destroy()
   })
-  origin.once('close', () => {
+  const onFinished = guard(() => linger(client))
+  const onOriginClosed = guard(() => {
     if (!origin.readableEnded) client.destroy()
     else if (client.writableFinished) linger(client)
-    else client.once('finish', () => linger(client))
+    else client.once('finish', onFinished)
     client.resume()
   })
+  client.once('close', onClientClosed)
+  origin.once('close', onOriginClosed)
 }
 
 function linger(client: Duplex): void {
   if (client.closed) return
-  const timer = setTimeout(() => client.destroy(), LINGER_MS)
-  timer.unref()
-  client.once('close', () => clearTimeout(timer))
+  const timer = systemClock.setTimer(LINGER_MS, () => client.destroy())
+  client.once('close', () => timer.cancel())
 }
 
 function ignoreEnd(): void {}

@@ -1,4 +1,5 @@
-import { ERROR_CODES, type HeaderList, NO_HEADERS, type TransportError } from '../../index.ts'
+import { type HeaderList, NO_HEADERS } from '../../entry/dispatch.ts'
+import { ERROR_CODES, type TransportError } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
 import type { OwnName } from './own-name.ts'
 

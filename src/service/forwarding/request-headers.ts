@@ -1,4 +1,4 @@
-import { combinedHeaderValue, type HeaderList } from '../../index.ts'
+import { combinedHeaderValue, type HeaderList } from '../../entry/dispatch.ts'
 import type { ForwardedMode } from '../config/service-settings.ts'
 import type { OwnName } from './own-name.ts'
 

@@ -1,4 +1,5 @@
-import { type HeaderList, NO_HEADERS, type Protocol } from '../../index.ts'
+import { type HeaderList, NO_HEADERS } from '../../entry/dispatch.ts'
+import type { Protocol } from '../../index.ts'
 import type { OwnName } from './own-name.ts'
 
 /**

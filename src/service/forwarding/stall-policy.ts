@@ -7,6 +7,8 @@ interface OriginPressure {
   /** Requests under way. */
   readonly streams: number
   /** Those of them whose clients stall. */
+  readonly stalledReaders: number
+  /** Connections that stalled readers hold without a part in the limits. The end of one helps only if another one takes its place. */
   readonly stalled: number
 }
 
@@ -15,9 +17,10 @@ interface OriginPressure {
  * stalled one would not shorten.
  */
 export function stalledToEnd(
-  { isFull, waiters, streams, stalled }: OriginPressure,
+  { isFull, waiters, streams, stalledReaders, stalled }: OriginPressure,
   maxStalledShare: number,
 ): number {
   if (!isFull || maxStalledShare >= 1) return 0
-  return Math.min(waiters, Math.max(0, stalled - Math.floor(streams * maxStalledShare)))
+  const stays = Math.floor((streams - stalled) * maxStalledShare)
+  return Math.min(waiters, Math.max(0, stalledReaders - stalled - stays))
 }

@@ -1,4 +1,6 @@
-import { type Clock, type Origin, type OriginLoad, type Transport, TransportError } from '../../index.ts'
+import type { Clock } from '../../entry/events.ts'
+import { guarded } from '../../guard.ts'
+import { type Origin, type OriginLoad, type Transport, TransportError } from '../../index.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import type { BufferOptions } from './buffer-options.ts'
 import { ResponseBuffer } from './response-buffer.ts'
@@ -122,7 +124,7 @@ export class StalledReaders {
     this.#isArmed = true
     this.#parts.clock.setTimer(STALL_CHECK_MS, () => {
       this.#isArmed = false
-      this.#check()
+      guarded('looking at stalled readers', () => this.#check())
       if (this.#paused.size > 0 || this.#stalled.size > 0) this.#arm()
     })
   }
@@ -141,7 +143,7 @@ export class StalledReaders {
     const [first] = exchanges.keys()
     const load = first && this.#parts.transport.load(first.origin)
     if (load === undefined) return
-    let count = stalledToEnd({ ...load, stalled: exchanges.size }, this.#options.maxStalledShare)
+    let count = stalledToEnd({ ...load, stalledReaders: exchanges.size }, this.#options.maxStalledShare)
     for (const [exchange, since] of exchanges) {
       if (count === 0 || since + this.#options.stallGraceMs > now) return
       count--

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { Clock, Timer } from '../../index.ts'
+import type { Clock, Timer } from '../../entry/events.ts'
+import { guarded } from '../../guard.ts'
 import { mallocTrim } from '../../native/malloc-trim.ts'
 import { type MemoryOptions, type MemorySample, UnusedMemory } from './unused-memory.ts'
 
@@ -46,7 +47,7 @@ export class MemoryReturn {
 
   #arm(): void {
     this.#timer = this.#parts.clock.setTimer(LOOK_MS, () => {
-      if (this.#look()) this.#arm()
+      if (guarded('giving memory back', () => this.#look()) !== false) this.#arm()
     })
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import { DEFAULT_GLOBAL_LIMITS, systemClock } from '../../index.ts'
+import { systemClock } from '../../entry/events.ts'
+import { DEFAULT_GLOBAL_LIMITS } from '../../entry/options.ts'
 import { type AcceptPlan, planAccept } from '../../ingress/accept-room.ts'
 import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
@@ -73,11 +74,13 @@ function acceptPlan({ listen, ingress, transport }: ServiceSettings, logger: Log
   const clients =
     (given ?? Math.min(room.maxConnections, DEFAULT_INGRESS_LIMITS.maxConnections)) * listen.length
   const origins =
-    maxTotalConnections ??
-    Math.min(
-      plan.origins ?? DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
-      DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
-    )
+    (maxTotalConnections ??
+      Math.min(
+        plan.origins ?? DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
+        DEFAULT_GLOBAL_LIMITS.maxTotalConnections,
+      )) +
+    // By default they take what the share of the origins leaves.
+    (transport.limits?.maxStalledConnections ?? 0)
   const counts = `${clients} connections of clients and ${origins} to origins`
   if (clients + origins > room.maxDescriptors)
     logger.warn(

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import { type Clock, type ContainedFault, isSystemError, onContainedFault } from '../../index.ts'
+import { type Clock, type ContainedFault, isSystemError, onContainedFault } from '../../entry/events.ts'
+import { guarded } from '../../guard.ts'
 import { FaultBudget, type FaultBudgetOptions } from './fault-budget.ts'
 import { endCulprit } from './fault-culprit.ts'
 
@@ -54,7 +55,12 @@ export class ProcessFaults {
     this.#take('contained', `${during} failed, and is tried again when it is due`, error)
   }
 
+  /** What the last resort throws itself would end the process. */
   readonly #onUncaught = (error: unknown, origin: string): void => {
+    guarded('the last resort', () => this.#takeUncaught(error, origin))
+  }
+
+  #takeUncaught(error: unknown, origin: string): void {
     const culprit = endCulprit()
     const consequence = culprit === undefined ? 'nothing was ended for it' : `${culprit} was ended`
     const what =

@@ -1,16 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
+import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
+import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
+import { guardedPromise } from '../../guard.ts'
 import {
   createTransport,
-  DEFAULT_POOL_OPTIONS,
   type MigrateOptions,
   type Observer,
   type Origin,
   type PoolStats,
-  type QlogObserver,
-  qlogObserver,
-  systemClock,
-  type Timer,
   type Transport,
   type TransportError,
   type TransportStats,
@@ -300,7 +298,7 @@ export class RunningService implements Service {
       },
       startDrain: () => {
         if (this.#phase === 'starting') return false
-        void this.drain()
+        guardedPromise('a drain', this.drain())
         return true
       },
       reload: () => this.reload(),

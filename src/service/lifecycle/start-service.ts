@@ -8,6 +8,7 @@ import { logTo, logToStandardOutput } from '../logging/service-log.ts'
 import { type ConfigReader, RunningService, type SettingsResult } from './running-service.ts'
 import type { Service } from './service-api.ts'
 
+/** What the program around a service gives it. */
 export interface StartOptions {
   /** Where relative file names of the configuration start. Default: the working directory, or that of the file. */
   directory?: string
@@ -22,14 +23,33 @@ export interface StartOptions {
   returnsMemory?: boolean
 }
 
-/** Starts a connector. Rejects with MM_CONFIG_INVALID, every fault in its message, or with MM_LISTEN_FAILED. */
+/**
+ * Starts a connector. Rejects with MM_CONFIG_INVALID, every fault in its message, or with MM_LISTEN_FAILED.
+ *
+ * @example
+ * ```ts
+ * await using service = await startService({
+ *   listen: [{ address: '127.0.0.1:8080' }],
+ *   origins: { shop: { url: 'https://origin.example' } },
+ * })
+ * console.log(service.addresses)
+ * ```
+ */
 export async function startService(config: ServiceConfig, options: StartOptions = {}): Promise<Service> {
   const directory = options.directory ?? process.cwd()
   // Without another one, a reload reads the same configuration again: its certificate files may have changed.
   return start(async (next = config) => readValue(next, directory), options)
 }
 
-/** The same from a YAML or JSON file, which a reload reads again. */
+/**
+ * The same from a YAML or JSON file, which a reload reads again.
+ *
+ * @example
+ * ```ts
+ * const service = await startServiceFromFile('middlemile.yaml')
+ * process.once('SIGTERM', () => void service.drain())
+ * ```
+ */
 export async function startServiceFromFile(file: string, options: StartOptions = {}): Promise<Service> {
   const read: ConfigReader = async config =>
     config === undefined ? await readConfigFile(file) : readValue(config, options.directory ?? process.cwd())

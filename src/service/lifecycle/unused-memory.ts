@@ -3,6 +3,7 @@ export interface MemoryOptions {
   /**
    * What the process may keep of memory that nothing uses any more, for what comes next. What is more goes back to the kernel, preferably while little
    * is going on. Only `middlemile serve` does it, with glibc and native calls. 0: all of it is kept.
+   * Default 67,108,864 bytes.
    */
   maxUnusedBytes: number
 }

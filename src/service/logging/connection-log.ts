@@ -1,12 +1,6 @@
 import type { Logger } from 'pino'
-import {
-  type Connection,
-  formatEndpoint,
-  type Observer,
-  type Origin,
-  type StateFault,
-  type TransportEvent,
-} from '../../index.ts'
+import { type Connection, formatEndpoint, type StateFault } from '../../entry/events.ts'
+import type { Observer, Origin, TransportEvent } from '../../index.ts'
 import { duration } from './duration-text.ts'
 import { logMigration } from './migration-log.ts'
 import { logSelection } from './selection-log.ts'

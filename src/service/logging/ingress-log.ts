@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Clock, systemClock } from '../../index.ts'
+import { type Clock, systemClock } from '../../entry/events.ts'
 import type { AcceptEvent, ClientEvent, IngressObserver } from '../../ingress/ingress-event.ts'
 import { formatListenAddress } from '../config/listen-address.ts'
 

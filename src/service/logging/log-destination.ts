@@ -1,9 +1,12 @@
 import type { DestinationStream } from 'pino'
-import { type Clock, LineQueue, type LineQueueLimits, type Timer } from '../../index.ts'
+import type { Clock, Timer } from '../../entry/events.ts'
+import { containFault, guardedImmediate, guardedListener } from '../../guard.ts'
+import { LineQueue, type LineQueueLimits } from '../../line-queue.ts'
 import type { LogSink } from './log-sink.ts'
 
 /** One write: what a pipe of Linux holds. */
 const BLOCK_BYTES = 65_536
+const WRITING = 'writing the log'
 /** How soon one that is full is tried again, the first time and at the most. */
 const FULL_RETRY_MS = 10
 const MAX_FULL_RETRY_MS = 500
@@ -52,7 +55,7 @@ export class LogDestination implements DestinationStream {
     if (this.#phase === 'closed') return this.#queue.addDropped(1)
     if (!this.#queue.push(line) || this.#phase !== 'idle' || this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(() => {
+    guardedImmediate(WRITING, () => {
       this.#isScheduled = false
       if (this.#phase === 'idle') this.#next()
     })
@@ -102,12 +105,20 @@ export class LogDestination implements DestinationStream {
     const block = this.#take()
     if (block === undefined) return this.#settle()
     this.#phase = 'writing'
-    this.#options.sink.write(block.bytes, (error, written) => {
+    const onTaken = (error: NodeJS.ErrnoException | null, written: number): void => {
       if (this.#phase === 'closed') return
       if (error === null) this.#onWritten(block, written)
       else if (error.code === 'EAGAIN') this.#wait()
       else this.#onFault(block)
-    })
+    }
+    try {
+      this.#options.sink.write(
+        block.bytes,
+        guardedListener(WRITING, onTaken, () => this.#onFault(block)),
+      )
+    } catch (error) {
+      containFault(WRITING, error, () => this.#onFault(block))
+    }
   }
 
   #onWritten(block: { bytes: Buffer; lines: number }, written: number): void {
@@ -131,6 +142,7 @@ export class LogDestination implements DestinationStream {
 
   /** The block is lost, a part of it may stand there. */
   #onFault(block: { bytes: Buffer; lines: number }): void {
+    if (this.#phase === 'closed') return
     this.#block = undefined
     this.#queue.addDropped(block.lines)
     this.#schedule(FAULT_RETRY_MS)

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type ConnectionMigrated, formatPathEnd } from '../../index.ts'
+import { type ConnectionMigrated, formatPathEnd } from '../../entry/events.ts'
 import { duration } from './duration-text.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { SelectionEvent } from '../../index.ts'
+import type { SelectionEvent } from '../../entry/events.ts'
 
 /** A dial has the lines of its connection. */
 type Logged = Exclude<SelectionEvent, { type: 'dial-ended' }>

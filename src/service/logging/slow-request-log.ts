@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import type { EarlierTry, ExchangeEnded, Observer } from '../../index.ts'
+import type { EarlierTry, ExchangeEnded } from '../../entry/events.ts'
+import type { Observer } from '../../index.ts'
 import type { OriginNames } from './connection-log.ts'
 import { duration } from './duration-text.ts'
 import { withoutQuery } from './without-query.ts'

@@ -1,8 +1,7 @@
 import type { Registry } from 'prom-client'
-import type { ConnectionMigrated, MigrationOutcome } from '../../index.ts'
+import type { ConnectionMigrated, MigrationOutcome } from '../../entry/events.ts'
 import { CounterSet } from './counter-set.ts'
 import { DurationHistogram } from './duration-histogram.ts'
-import type { OriginMetrics } from './origin-metrics.ts'
 import { registerScraped, registerScrapedHistogram } from './scraped-metric.ts'
 
 /** What is counted of connections of one origin that moved to another path, or were to. */
@@ -17,7 +16,10 @@ export class MigrationMetrics {
   }
 }
 
-export function registerMigrationMetrics(registry: Registry, origins: () => readonly OriginMetrics[]): void {
+export function registerMigrationMetrics(
+  registry: Registry,
+  origins: () => readonly { readonly name: string; readonly migrations: MigrationMetrics }[],
+): void {
   registerScraped(
     registry,
     'counter',

@@ -1,4 +1,5 @@
-import type { ErrorCode, Protocol, RetryReason } from '../../index.ts'
+import type { RetryReason } from '../../entry/events.ts'
+import type { ErrorCode, Protocol } from '../../index.ts'
 import { CounterSet } from './counter-set.ts'
 import { MigrationMetrics } from './migration-metrics.ts'
 import { ProtocolMetrics } from './protocol-metrics.ts'

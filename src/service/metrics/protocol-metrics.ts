@@ -1,4 +1,4 @@
-import type { CloseReason, ExchangeEnded, HandshakeInfo } from '../../index.ts'
+import type { CloseReason, ExchangeEnded, HandshakeInfo } from '../../entry/events.ts'
 import { CounterSet } from './counter-set.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 

@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import { guardedMicrotask } from '../../guard.ts'
 import type { PoolStats, TransportStats } from '../../index.ts'
 import { type Labels, registerScraped, type Sample } from './scraped-metric.ts'
 
@@ -25,7 +26,7 @@ export function registerHandshakeMetrics(
   const look = () => {
     if (known === undefined) {
       known = new Map(stats().pools.map(({ origin, handshakes }) => [origin, handshakes]))
-      queueMicrotask(() => {
+      guardedMicrotask('the end of a scrape', () => {
         known = undefined
       })
     }

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
-import type { CloseReason, PathHealth, PoolStats, TransportStats } from '../../index.ts'
+import type { CloseReason } from '../../entry/events.ts'
+import type { PathHealth, PoolStats, TransportStats } from '../../index.ts'
 import { REMOVED_ORIGIN } from '../config/origin-name.ts'
 import type { DurationHistogram } from './duration-histogram.ts'
 import type { OriginMetrics } from './origin-metrics.ts'
@@ -232,6 +233,11 @@ export function registerPoolMetrics(
   perOrigin('middlemile_queue_depth', 'Requests that wait for a connection', ({ waiters }, labels) => [
     { labels, value: waiters },
   ])
+  perOrigin(
+    'middlemile_stalled_connections',
+    'Connections beside pool.maxConnections, since their readers stall: a part of those that are leased or draining',
+    ({ stalled }, labels) => [{ labels, value: stalled }],
+  )
   perOrigin('middlemile_overloaded', 'Pools that shed requests just now', ({ overloaded }, labels) => [
     { labels, value: overloaded ? 1 : 0 },
   ])

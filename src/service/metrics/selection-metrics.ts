@@ -1,4 +1,5 @@
-import type { DecisionRule, Http3StatusName, LaneName, TransportEvent } from '../../index.ts'
+import type { DecisionRule, Http3StatusName, LaneName } from '../../entry/events.ts'
+import type { TransportEvent } from '../../index.ts'
 import { CounterSet } from './counter-set.ts'
 
 type Event<Type extends TransportEvent['type']> = Extract<TransportEvent, { type: Type }>

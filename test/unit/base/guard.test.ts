@@ -6,7 +6,9 @@ import {
   guarded,
   guardedImmediate,
   guardedListener,
+  guardedMicrotask,
   guardedPromise,
+  guardedTick,
   isSystemError,
   onContainedFault,
   reportFault,
@@ -104,5 +106,21 @@ describe('a system error', () => {
     [false, 'EMFILE'],
   ])('%s for %s', (isSystem, error) => {
     expect(isSystemError(error)).toBe(isSystem)
+  })
+})
+
+describe('what is put off', () => {
+  it.each([
+    ['a microtask', guardedMicrotask],
+    ['a tick', guardedTick],
+    ['a turn', guardedImmediate],
+  ] as const)('as %s cannot end the process', async (name, later) => {
+    const faults = listen()
+    const done: string[] = []
+    later(name, fail)
+    later(name, () => void done.push(name))
+    expect(done).toEqual([])
+    await expect.poll(() => done).toEqual([name])
+    expect(faults).toEqual([{ during: name, error: defect }])
   })
 })

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { ConnectionTally } from '../../../src/cli/connection-tally.ts'
-import { type Connection, parseOrigin, TransportError } from '../../../src/index.ts'
+import type { Connection } from '../../../src/entry/events.ts'
+import { parseOrigin, TransportError } from '../../../src/index.ts'
 import { fakeConnection } from '../service/fake-connection.ts'
 
 it('connections are counted by what their handshakes turned out to be', () => {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { CliIo } from '../../../src/cli/cli-io.ts'
+import type { Connection } from '../../../src/entry/events.ts'
 import type {
-  Connection,
   ExchangeInfo,
   Explanation,
   RequestOptions,

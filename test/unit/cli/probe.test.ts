@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { main } from '../../../src/cli/main.ts'
 import { probeText } from '../../../src/cli/probe-text.ts'
-import type { ProbeReport, QuicFinding, Transport, TransportOptions } from '../../../src/index.ts'
+import type { QuicFinding } from '../../../src/entry/events.ts'
+import type { ProbeReport, Transport, TransportOptions } from '../../../src/index.ts'
 import { fakeIo } from './fake-io.ts'
 
 const UNREACHED = 'none of its addresses took a TCP connection'

@@ -43,6 +43,7 @@ describe('the HPACK decoder', () => {
     ['a size update behind a field', '823fe11f', 'size update'],
     ['a size update above what was announced', '3fe2ff03', 'above the 65536'],
     ['a size update that is cut off', '3f', 'ends within a field'],
+    ['a third size update', '20203fe11f82', 'more than 2 size updates'],
     ['a size update to 2^31 + 1', '3fe2ffffff07', 'larger than'],
     ['a Huffman coded name with EOS', '4084ffffffff00', 'EOS'],
     ['a Huffman coded value with wrong padding', '4001618118', 'padding'],
@@ -65,6 +66,11 @@ describe('the HPACK decoder', () => {
     decodeParts(decoder, sizeUpdate(40), literal('inserted', 'name', '1'))
     expect(decodeParts(decoder, literal('inserted', 62, '22'))).toEqual(['name', '22'])
     expect(tableOf(decoder)).toEqual(['name', '22'])
+  })
+
+  it('takes the two size updates that a block may begin with, in each block', () => {
+    const decoder = newDecoder()
+    for (let i = 0; i < 10; i++) expect(decodeHex(decoder, '203fe11f82')).toEqual([':method', 'GET'])
   })
 
   it('begins with a table of 4096 bytes, whatever was announced, and follows size updates', () => {

@@ -62,6 +62,7 @@ const TRESPASSES: [file: string, code: string, complaint: string][] = [
   ['src/select/record/a.ts', "import { x } from 'node:fs'", 'pure: a driver does the I/O'],
   ['src/transport/a.ts', "import { x } from '../service/x.ts'", 'wall: the transport'],
   ['src/transport.ts', "import { x } from './ingress/x.ts'", 'wall: the transport'],
+  ['src/transport/b.ts', "import { x } from '../entry/events.ts'", 'wall: the transport'],
   ['src/ingress/a.ts', "import { x } from '../pool/x.ts'", 'wall: ingress/'],
   ['src/service/a.ts', "import { x } from '../pool/x.ts'", 'wall: the service'],
   ['src/service/a.ts', "import { x } from '../errors.ts'", 'wall: the service'],
@@ -120,8 +121,9 @@ describe('the walls', () => {
       ],
       [
         'src/service/routes/a.ts',
-        "import { x } from '../../index.ts'\nimport { y } from '../config/b.ts'\nexport const z = [x, y]",
+        "import { x } from '../../index.ts'\nimport { y } from '../config/b.ts'\nimport { w } from '../../entry/events.ts'\nexport const z = [x, y, w]",
       ],
+      ['src/service/routes/b.ts', "import { guarded } from '../../guard.ts'\nexport const z = guarded"],
       ['src/http2/d.ts', "import { x } from '../header-compression/x.ts'\nexport const z = x"],
       ['src/http2/connection.ts', "import { x } from 'node:net'\nexport const z = x"],
       ['src/http3/a.ts', "import type { x } from '../quic/engine.ts'\nexport const z: x = 1"],

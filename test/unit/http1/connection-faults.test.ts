@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it, vi } from 'vitest'
 import { Http1Connection } from '../../../src/http1/connection.ts'
+import { ExchangeControl } from '../../../src/http1/exchange-control.ts'
 import { DEFAULT_RESPONSE_LIMITS } from '../../../src/options.ts'
 import { requestOf } from '../../contract/contract-bench.ts'
 import { RecordingHandler } from '../../contract/recorder.ts'
@@ -91,5 +92,72 @@ describe('a defect in an event of an HTTP/1.1 connection', () => {
     } finally {
       for (const other of others) process.on('uncaughtException', other)
     }
+  })
+})
+
+describe('a defect in the end of an exchange over HTTP/1.1', () => {
+  const breakEnd = (): void =>
+    void vi.spyOn(ExchangeControl.prototype, 'release').mockImplementationOnce(fail)
+  const ENDING = `the end of an exchange: ${THROWN}`
+
+  it('that is complete ends it with MM_INTERNAL, and the connection', async () => {
+    const heard = hearFaults()
+    const { listener, socket, connection, open } = connect()
+    const { done } = open()
+    breakEnd()
+    socket.receive(OK)
+    expect(await done).toMatchObject({ error: { code: 'MM_INTERNAL', cause: DEFECT, processed: 'yes' } })
+    expect(await listener.closed).toBe('internal-error')
+    await turns()
+    expect([heard(), socket.destroyed, String(connection)]).toEqual([
+      [ENDING],
+      true,
+      expect.stringContaining(' closed, '),
+    ])
+  })
+
+  it('that fails ends it with what it failed of', async () => {
+    const heard = hearFaults()
+    const { listener, socket, open } = connect()
+    const { done } = open()
+    breakEnd()
+    socket.receive('this is no HTTP')
+    expect(await done).toMatchObject({ error: { code: 'MM_PROTOCOL_ERROR' } })
+    expect([heard(), socket.destroyed, await listener.closed]).toEqual([[ENDING], true, 'internal-error'])
+  })
+
+  it.each(['release', 'ref'] as const)('that becomes a tunnel ends it with MM_INTERNAL (%s)', async where => {
+    const heard = hearFaults()
+    const { listener, socket, connection } = connect()
+    const handler = new RecordingHandler()
+    connection.open({ ...requestOf(), upgrade: 'chat' }, handler)
+    if (where === 'release') breakEnd()
+    else vi.spyOn(socket, 'ref').mockImplementationOnce(fail)
+    socket.receive('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n')
+    expect(await handler.done).toMatchObject({ error: { code: 'MM_INTERNAL', cause: DEFECT } })
+    expect([heard(), socket.destroyed, await listener.closed]).toEqual([[ENDING], true, 'internal-error'])
+  })
+
+  it('of a handshake with early data fails what was held back', async () => {
+    const heard = hearFaults()
+    const { gate, socket, options } = earlyConnectionParts()
+    let isBroken = false
+    const connection = new Http1Connection({ ...options, limits: DEFAULT_RESPONSE_LIMITS })
+    const handler = new RecordingHandler()
+    connection.open(
+      {
+        ...requestOf(),
+        method: 'POST',
+        get headersTimeoutMs(): number {
+          return isBroken ? fail() : 1000
+        },
+      },
+      handler,
+    )
+    isBroken = true
+    gate.open()
+    expect(await handler.done).toMatchObject({ error: { code: 'MM_INTERNAL', cause: DEFECT } })
+    expect(heard()).toEqual([`an event of an HTTP/1.1 connection: ${THROWN}`])
+    expect(socket.destroyed).toBe(true)
   })
 })

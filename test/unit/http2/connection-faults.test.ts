@@ -80,3 +80,20 @@ describe('a defect in an event of an HTTP/2 connection', () => {
     expect(socket.writableEnded).toBe(true)
   })
 })
+
+it('a defect in the end of a handshake with early data fails what was held back, over HTTP/2', async () => {
+  const heard = hearFaults()
+  const { gate, listener, socket, options } = earlyConnectionParts()
+  const connection = http2Connection({
+    ...options,
+    limits: DEFAULT_RESPONSE_LIMITS,
+    http2: DEFAULT_HTTP2_OPTIONS,
+  })
+  const handler = new RecordingHandler()
+  connection.open({ ...requestOf(), method: 'POST' }, handler)
+  vi.spyOn(listener, 'onCapacityChanged').mockImplementation(fail)
+  gate.open()
+  expect(heard()).toEqual([`the end of a handshake with early data: ${THROWN}`])
+  expect(await handler.done).toMatchObject(INTERNAL)
+  expect([socket.destroyed, await listener.closed]).toEqual([true, 'internal-error'])
+})

@@ -40,7 +40,7 @@ const PER_SECOND = 3
 /** Averaged over ten seconds. */
 const BURST = PER_SECOND * 10
 
-const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act][] = [
+const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act, cost?: number][] = [
   ['maxPingsPerSecond', 'PING', ROLES, rig => rig.receive(ping())],
   ['maxEmptyFramesPerSecond', 'DATA without data', ROLES, rig => rig.receive(data(1))],
   [
@@ -143,12 +143,14 @@ const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act][] = [
     'requests that make us reset them (CVE-2025-8671)',
     ['server'],
     (rig, index) => rig.receive(headers(2 * index + 3, requestBlock()), windowUpdate(2 * index + 3, 0)),
+    5,
   ],
   [
     'maxResetsPerSecond',
     'malformed requests',
     ['server'],
     (rig, index) => rig.receive(headers(2 * index + 3, requestBlock('no slash'), END)),
+    5,
   ],
   [
     'maxResetsPerSecond',
@@ -158,36 +160,38 @@ const FLOODS: [limit: Limit, what: string, roles: Role[], act: Act][] = [
   ],
 ]
 
-describe.each(FLOODS.flatMap(([limit, what, roles, act]) => roles.map(role => ({ role, limit, what, act }))))(
-  'a $role with $limit and $what',
-  ({ role, limit, act }) => {
-    it('takes ten seconds’ worth at once, and one more ends the connection', () => {
-      const rig = opened(role, { [limit]: PER_SECOND })
-      for (let i = 0; i < BURST; i++) act(rig, i)
-      expect(rig.frames().filter(line => line.startsWith('GOAWAY'))).toEqual([])
-      act(rig, BURST)
-      expect(rig.frames().at(-1)).toMatch(/^GOAWAY \d+ ENHANCE_YOUR_CALM$/)
-      const log = rig.log()
-      expect(log.filter(line => line === `defence ${limit}`)).toHaveLength(1)
-      expect(log.at(-1)).toBe('over ENHANCE_YOUR_CALM flood')
-    })
+describe.each(
+  FLOODS.flatMap(([limit, what, roles, act, cost = 1]) =>
+    roles.map(role => ({ role, limit, what, act, cost })),
+  ),
+)('a $role with $limit and $what', ({ role, limit, act, cost }) => {
+  it('takes ten seconds’ worth at once, and one more ends the connection', () => {
+    const rig = opened(role, { [limit]: PER_SECOND })
+    rig.now += 10_000
+    for (let i = 0; i < BURST / cost; i++) act(rig, i)
+    expect(rig.frames().filter(line => line.startsWith('GOAWAY'))).toEqual([])
+    act(rig, BURST)
+    expect(rig.frames().at(-1)).toMatch(/^GOAWAY \d+ ENHANCE_YOUR_CALM$/)
+    const log = rig.log()
+    expect(log.filter(line => line === `defence ${limit}`)).toHaveLength(1)
+    expect(log.at(-1)).toBe('over ENHANCE_YOUR_CALM flood')
+  })
 
-    it('takes the rate for as long as it lasts', () => {
-      const rig = opened(role, { [limit]: PER_SECOND })
-      for (let i = 0; i < 10 * BURST; i++) {
-        rig.now += 1000 / PER_SECOND + 0.001
-        act(rig, i)
-      }
-      expect(isAlive(rig)).toBe(true)
-    })
+  it('takes the rate for as long as it lasts', () => {
+    const rig = opened(role, { [limit]: PER_SECOND })
+    for (let i = 0; i < 10 * BURST; i++) {
+      rig.now += (1000 * cost) / PER_SECOND + 0.001
+      act(rig, i)
+    }
+    expect(isAlive(rig)).toBe(true)
+  })
 
-    it('is off at 0', () => {
-      const rig = opened(role, { [limit]: 0 })
-      for (let i = 0; i < 500; i++) act(rig, i)
-      expect(isAlive(rig)).toBe(true)
-    })
-  },
-)
+  it('is off at 0', () => {
+    const rig = opened(role, { [limit]: 0 })
+    for (let i = 0; i < 500; i++) act(rig, i)
+    expect(isAlive(rig)).toBe(true)
+  })
+})
 
 describe('maxSettingsPerSecond', () => {
   it.each(ROLES)('a %s takes ten seconds’ worth, the first of the connection included', role => {
@@ -272,6 +276,58 @@ describe('maxTinyFramesPerSecond', () => {
   it.each(ROLES)('is off at 0: %s', role => {
     const rig = opened(role, { maxTinyFramesPerSecond: 0 })
     for (let i = 0; i < 1000; i++) rig.receive(data(1, 'x'))
+    expect(isAlive(rig)).toBe(true)
+  })
+})
+
+describe('maxResetsPerSecond of a new client', () => {
+  const giveUp = (rig: SessionRig, id: number): void =>
+    rig.receive(headers(id, requestBlock(), END), resetStream(id, 'CANCEL'))
+  const malform = (rig: SessionRig, id: number): void =>
+    rig.receive(headers(id, requestBlock('no slash'), END))
+
+  it.each([
+    ['requests that are given up', giveUp, 300],
+    ['malformed requests', malform, 60],
+  ])('three seconds’ worth of %s at once, and no more', (_, act, most) => {
+    const rig = opened('server', {})
+    for (let i = 0; i < most; i++) act(rig, 2 * i + 3)
+    expect(isAlive(rig)).toBe(true)
+    act(rig, 2 * most + 3)
+    expect(rig.frames().at(-1)).toMatch(/^GOAWAY \d+ ENHANCE_YOUR_CALM$/)
+    expect(rig.log()).toContain('defence maxResetsPerSecond')
+  })
+
+  it('is ten seconds’ worth after seven seconds, whatever the client did meanwhile within its rate', () => {
+    const rig = opened('server', {})
+    for (let i = 0; i < 300; i++) giveUp(rig, 2 * i + 3)
+    rig.now += 10_000
+    for (let i = 300; i < 1300; i++) giveUp(rig, 2 * i + 3)
+    expect(isAlive(rig)).toBe(true)
+    giveUp(rig, 2603)
+    expect(isAlive(rig)).toBe(false)
+  })
+
+  it('lets a browser open all the streams that it may and give all of them up, twice, and answers the next', () => {
+    const rig = opened('server', {})
+    const open = DEFAULT_HTTP2_OPTIONS.maxConcurrentStreams - 1 // stream 1 is open
+    let id = 3
+    for (let turn = 0; turn < 2; turn++) {
+      const from = id
+      for (; id < from + 2 * open; id += 2) rig.receive(headers(id, requestBlock(), END))
+      rig.now += 50
+      for (let given = from; given < id; given += 2) rig.receive(resetStream(given, 'CANCEL'))
+    }
+    rig.frames()
+    rig.receive(headers(id, requestBlock(), END))
+    rig.stream(id).respond(200, NO_HEADERS, true)
+    expect(rig.frames()[0]).toMatch(new RegExp(`^HEADERS ${id}\\b`))
+    expect(isAlive(rig)).toBe(true)
+  })
+
+  it('is not five times as fast used up by more requests than it may have open', () => {
+    const rig = opened('server', { maxConcurrentStreams: 1 })
+    for (let i = 0; i < 300; i++) rig.receive(headers(2 * i + 3, requestBlock(), END))
     expect(isAlive(rig)).toBe(true)
   })
 })

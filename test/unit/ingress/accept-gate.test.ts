@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { AcceptGate, type AcceptRoom } from '../../../src/ingress/accept-gate.ts'
 import type { DescriptorCalls } from '../../../src/native/duplicate-descriptor.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 const LISTENING_FD = 10
 const COPY = 77
@@ -128,5 +129,29 @@ describe('the gate of a listener', () => {
     ])
     for (let i = 0; i < 40; i++) expect(accept()).toBe(true)
     expect(gate.isPaused).toBe(false)
+  })
+})
+
+describe('a defect while the gate is closed', () => {
+  it.each(['open descriptors', 'listen'] as const)('(%s) is not its last look', where => {
+    const heard = hearFaults()
+    const { server, clock, events, state, accept } = setUp()
+    state.open = 31
+    accept()
+    let isBroken = true
+    const { inUse } = state
+    if (where === 'open descriptors')
+      Object.defineProperty(state, 'inUse', { get: () => (isBroken ? fail() : inUse) })
+    else {
+      const { listen } = server
+      server.listen = options => (isBroken ? fail() : listen.call(server, options))
+    }
+    state.open = 0
+    clock.advance(50)
+    expect(heard()).toEqual([`looking for room for connections: ${String(DEFECT)}`])
+    isBroken = false
+    clock.advance(50)
+    expect(events.at(-1)).toBe('resumed after 100')
+    expect(server.calls.at(-1)).toBe('listen 77')
   })
 })

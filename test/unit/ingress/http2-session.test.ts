@@ -275,6 +275,41 @@ describe('Http2Session: refusals', () => {
     expect(client.stats.badRequests).toEqual({ MM_EXCESSIVE_LOAD: 1 })
   })
 
+  const pings = (): Buffer[] => Array.from({ length: 50 }, () => ping())
+
+  it('keeps its side open to a flooder until the lingering ends, reads little more, and says why', async () => {
+    const client = new FakeHttp2Client({
+      http2: { maxPingsPerSecond: 1 },
+      lingerTimeoutMs: 500,
+      maxDiscardBytes: 100,
+    })
+    client.send(client.ask(1), ...pings())
+    expect((await client.control()).at(-1)).toBe('GOAWAY 1 ENHANCE_YOUR_CALM')
+    expect(client.exchanges).toEqual([])
+    client.send(Buffer.alloc(101))
+    expect(client.socket.isPaused()).toBe(true)
+    client.clock.advance(499)
+    expect([client.socket.writableEnded, client.socket.destroyed]).toEqual([false, false])
+    client.clock.advance(1)
+    expect(client.socket.destroyed).toBe(true)
+  })
+
+  it('closes at once when the client does that was taken for a flooder', async () => {
+    const client = new FakeHttp2Client({ http2: { maxPingsPerSecond: 1 } })
+    client.send(...pings())
+    await client.control()
+    expect(client.socket.writableEnded).toBe(false)
+    client.session.receiveEnd()
+    expect(client.socket.writableEnded).toBe(true)
+  })
+
+  it('lets a flooder go at once where nobody lingers', async () => {
+    const client = new FakeHttp2Client({ http2: { maxPingsPerSecond: 1 }, lingerTimeoutMs: 0 })
+    client.send(...pings())
+    await client.control()
+    expect(client.socket.destroyed).toBe(true)
+  })
+
   it('ends a connection whose field block stands still', async () => {
     const client = new FakeHttp2Client({ http2: { fieldBlockTimeoutMs: 1000 } })
     const head = client.ask(1)

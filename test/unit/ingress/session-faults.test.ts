@@ -1,4 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
+import { Http1Session } from '../../../src/ingress/http1-session.ts'
+import { Http2Session } from '../../../src/ingress/http2-session.ts'
+import { DEFAULT_INGRESS_LIMITS } from '../../../src/ingress/ingress-limits.ts'
 import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 import { requestBlock } from '../../support/http2-fields.ts'
 import { FLAG, headers } from '../../support/http2-wire.ts'
@@ -67,5 +70,39 @@ describe('a defect in an event of a client', () => {
     expect(heard()).toEqual([`writing to an HTTP/2 client: ${THROWN}`])
     expect(client.socket.destroyed).toBe(true)
     expect(client.aborted).toEqual([`MM_INTERNAL writing to an HTTP/2 client failed: ${DEFECT.message}`])
+  })
+})
+
+describe('a defect in a deadline of a client', () => {
+  it('over HTTP/1.1 ends that connection, and the exchange on it', () => {
+    const heard = hearFaults()
+    const client = new FakeClient({ writeTimeoutMs: 1_000 })
+    client.send(GET)
+    client.socket.isStalled = true
+    client.exchange.respondStart(200, ['content-length', '100000'])
+    client.exchange.respondData(Buffer.alloc(100_000), chunk => chunk)
+    vi.spyOn(Http1Session.prototype, 'onWriteTimeout').mockImplementationOnce(fail)
+    client.clock.advance(2_000)
+    expect(heard()).toEqual([`a deadline of an HTTP/1.1 client: ${THROWN}`])
+    expect(client.socket.destroyed).toBe(true)
+    expect(client.aborted).toMatchObject([{ code: 'MM_INTERNAL', cause: DEFECT }])
+  })
+
+  it('over HTTP/1.1 between two requests ends that connection', () => {
+    const heard = hearFaults()
+    const client = new FakeClient()
+    vi.spyOn(client.socket, 'end').mockImplementationOnce(fail)
+    client.clock.advance(DEFAULT_INGRESS_LIMITS.keepAliveTimeoutMs)
+    expect(heard()).toEqual([`a deadline of an HTTP/1.1 client: ${THROWN}`])
+    expect(client.socket.destroyed).toBe(true)
+  })
+
+  it('over HTTP/2 ends that connection', () => {
+    const heard = hearFaults()
+    const client = new FakeHttp2Client()
+    vi.spyOn(Http2Session.prototype, 'drain').mockImplementationOnce(fail)
+    client.clock.advance(DEFAULT_INGRESS_LIMITS.keepAliveTimeoutMs)
+    expect(heard()).toEqual([`a deadline of a client: ${THROWN}`])
+    expect(client.socket.destroyed).toBe(true)
   })
 })

@@ -1,11 +1,13 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
+import { Http1Session } from '../../../src/ingress/http1-session.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import { SessionOpening } from '../../../src/ingress/session-opening.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 import { requestBlock } from '../../support/http2-fields.ts'
 import { FLAG, headers, PREFACE, settings } from '../../support/http2-wire.ts'
 import { answerOk, FakeSocket, GET, OK, tick } from './fake-client.ts'
@@ -105,4 +107,13 @@ describe('SessionOpening', () => {
     await tick()
     expect(broken.clock.pendingTimers()).toBe(0)
   })
+})
+
+it('a defect in the deadline of a client that has said nothing yet ends its connection', () => {
+  const heard = hearFaults()
+  const { clock, socket } = open({ keepAliveTimeoutMs: 1_000 })
+  vi.spyOn(Http1Session.prototype, 'onReadTimeout').mockImplementationOnce(fail)
+  clock.advance(1_000)
+  expect(heard()).toEqual([`the first bytes of a client: ${String(DEFECT)}`])
+  expect(socket.destroyed).toBe(true)
 })

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { Stream } from '../../../src/multiplex/stream.ts'
 import { StreamTunnel } from '../../../src/multiplex/stream-tunnel.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 /** A stream that writes down what is asked of it. */
 class FakeStream implements Stream {
@@ -152,4 +154,14 @@ describe('StreamTunnel', () => {
     await closed(tunnel)
     expect(resets).toEqual(['reset'])
   })
+})
+
+it('a tunnel whose stream throws breaks, and not who feeds it', async () => {
+  const heard = hearFaults()
+  const { stream, tunnel } = bench()
+  stream.write = fail
+  const broken = once(tunnel.duplex, 'error')
+  expect(() => tunnel.duplex.write('a')).not.toThrow()
+  expect(await broken).toMatchObject([{ code: 'MM_INTERNAL', cause: DEFECT }])
+  expect([heard(), stream.log]).toEqual([[`writing to a tunnel: ${String(DEFECT)}`], ['reset CANCEL']])
 })

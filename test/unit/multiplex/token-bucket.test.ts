@@ -15,6 +15,17 @@ describe('TokenBucket', () => {
     expect(taken(bucket, 100, 1_000_000)).toBe(50)
   })
 
+  it('begins with less where it is told to, and saves up the rest', () => {
+    const bucket = new TokenBucket(5)
+    bucket.begin(1000, 3)
+    expect(taken(bucket, 100, 1000)).toBe(15)
+    expect(taken(bucket, 100, 2000)).toBe(5)
+    const patient = new TokenBucket(5)
+    patient.begin(1000, 3)
+    expect(taken(patient, 100, 7000)).toBe(45)
+    expect(taken(patient, 100, 60_000)).toBe(50)
+  })
+
   it('counts nothing against what was refused', () => {
     const bucket = new TokenBucket(1)
     taken(bucket, 10_000, 0)

@@ -1,14 +1,16 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import { guarded } from '../../../src/guard.ts'
 import { SilenceWatch } from '../../../src/native/silence-watch.ts'
 import type { SocketCalls } from '../../../src/native/socket-calls.ts'
 import type { TcpInfo } from '../../../src/native/tcp-info.ts'
 import type { StreamSocket } from '../../../src/stream-socket.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 /** A socket, and what its kernel says of it. */
 class FakeSocket extends EventEmitter {
-  readonly _handle: { fd: number }
+  readonly #handle: { fd: number }
   destroyed = false
   endedBy: Error | undefined
   unackedSegments = 0
@@ -16,13 +18,17 @@ class FakeSocket extends EventEmitter {
 
   constructor(fd: number) {
     super()
-    this._handle = { fd }
+    this.#handle = { fd }
   }
 
   destroy(error?: Error): void {
     this.destroyed = true
     this.endedBy = error
     this.emit('close')
+  }
+
+  get _handle(): { fd: number } {
+    return this.#handle
   }
 
   get asSocket(): StreamSocket {
@@ -166,3 +172,47 @@ describe('SilenceWatch', () => {
     expect(looks).toEqual([])
   })
 })
+
+describe('a look that throws', () => {
+  it('is reported, and neither ends its socket nor keeps the others from being looked at', () => {
+    const heard = hearFaults()
+    const { clock, watch, add, looks } = setUp()
+    const spoiled = add()
+    const silent = add()
+    Object.defineProperty(spoiled, '_handle', { get: fail })
+    silent.unackedSegments = 1
+    clock.advance(60_000)
+    expect(heard()).toEqual([`looking for a silent peer: ${String(DEFECT)}`])
+    expect([spoiled.destroyed, silent.destroyed]).toEqual([false, true])
+    expect(watch.size).toBe(0) // nobody looks at the one that cannot be looked at
+    const before = looks.length
+    add()
+    clock.advance(60_000)
+    expect(looks.length).toBeGreaterThan(before)
+  })
+
+  it('for the native calls does not stop the looks', () => {
+    const clock = new FakeClock()
+    let loads = 0
+    const load = () => {
+      loads += 1
+      return fail()
+    }
+    const watch = new SilenceWatch({
+      clock: { now: () => clock.now(), setTimer: guardedTimer(clock) },
+      boundMs: 8_000,
+      load,
+    })
+    const heard = hearFaults()
+    const socket = new FakeSocket(0)
+    watch.add(socket.asSocket, socket.asSocket)
+    clock.advance(3_000)
+    expect(loads).toBe(3)
+    expect(heard()).toHaveLength(3)
+  })
+})
+
+/** As the clock of the machine does. */
+function guardedTimer(clock: FakeClock): FakeClock['setTimer'] {
+  return (delayMs, callback) => clock.setTimer(delayMs, () => guarded('a timer', callback))
+}

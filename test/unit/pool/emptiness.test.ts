@@ -1,15 +1,18 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Emptiness } from '../../../src/pool/emptiness.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 describe('Emptiness', () => {
   let isEmpty: boolean
+  let isBroken: boolean
   let later: (() => void)[]
   let emptiness: Emptiness
   beforeEach(() => {
     isEmpty = false
+    isBroken = false
     later = []
     emptiness = new Emptiness(
-      () => isEmpty,
+      () => (isBroken ? fail() : isEmpty),
       settle => void later.push(settle),
     )
   })
@@ -61,5 +64,17 @@ describe('Emptiness', () => {
     isEmpty = true
     emptiness.onChange()
     expect(later).toEqual([])
+  })
+
+  it('that cannot be told is an error to those who wait, not an end that never comes', async () => {
+    const heard = hearFaults()
+    const waiting = emptiness.wait()
+    isEmpty = true
+    emptiness.onChange()
+    const [settle] = later
+    isBroken = true
+    expect(settle).not.toThrow()
+    await expect(waiting).rejects.toMatchObject({ code: 'MM_INTERNAL', cause: DEFECT })
+    expect(heard()).toEqual([`the end of a pool: ${String(DEFECT)}`])
   })
 })

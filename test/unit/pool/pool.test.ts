@@ -407,6 +407,7 @@ describe('what a pool shows', () => {
       overloaded: false,
       shed: 0,
       streams: 4,
+      stalled: 0,
       opened: { full: 1, resumed: 1, earlyData: 1, cleartext: 1 },
       closed: {},
       connectFailures: 1,

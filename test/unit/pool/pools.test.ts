@@ -6,15 +6,23 @@ import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../../src/options.ts'
 import { parseOrigin } from '../../../src/origin.ts'
 import type { Pool } from '../../../src/pool/pool.ts'
 import { Pools } from '../../../src/pool/pools.ts'
+import { STALL_MS } from '../../../src/pool/stalled.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { FakeConnector, settled } from '../../support/fake-connector.ts'
+
+const NO_LIMITS: GlobalLimits = {
+  maxTotalConnections: 0,
+  maxStalledConnections: 0,
+  maxOrigins: 0,
+  dialShare: 0,
+}
 
 function setUp(limits: Partial<GlobalLimits> = {}, options: Partial<PoolOptions> = {}) {
   const clock = new FakeClock()
   const connector = new FakeConnector()
   const log: string[] = []
   const known = new Map<string, Pool>()
-  const pools = new Pools({ maxTotalConnections: 0, maxOrigins: 0, dialShare: 0, ...limits }, key => {
+  const pools = new Pools({ ...NO_LIMITS, ...limits }, key => {
     known.delete(key)
     log.push(`${key} evicted`)
   })
@@ -113,6 +121,41 @@ describe('the pools', () => {
     expect(pools.totalConnections).toBe(1)
   })
 
+  it('set aside what stalls in one pool for another, where no connection is idle', async () => {
+    const { clock, pools, connector, log, acquire } = setUp(
+      { maxTotalConnections: 1, maxStalledConnections: 1 },
+      { maxStalledConnections: 1, maxConnections: 1 },
+    )
+    acquire('a')
+    const stalled = await connector.succeed()
+    stalled.pausedSince = clock.now()
+    acquire('b')
+    expect(connector.started).toBe(1)
+    clock.advance(2 * STALL_MS)
+    await connector.succeed()
+    expect([log, stalled.isClosed, pools.totalConnections]).toEqual([['a leased', 'b leased'], false, 2])
+    expect(pools.isFull).toBe(true)
+    stalled.finish()
+    expect(stalled.closedFor).toBe('surplus')
+    expect(pools.totalConnections).toBe(1)
+  })
+
+  it('take a new limit for those that are set aside', async () => {
+    const { clock, pools, connector, acquire } = setUp(
+      { maxTotalConnections: 1 },
+      { maxStalledConnections: 1 },
+    )
+    acquire('a')
+    const stalled = await connector.succeed()
+    stalled.pausedSince = clock.now()
+    acquire('b')
+    clock.advance(2 * STALL_MS)
+    expect(connector.started).toBe(1)
+    pools.setLimits({ ...NO_LIMITS, maxTotalConnections: 1, maxStalledConnections: 1 })
+    acquire('b')
+    expect(connector.started).toBe(2)
+  })
+
   it('do not evict for one that gave up', async () => {
     const { connector, get, acquire } = setUp({ maxTotalConnections: 1 })
     acquire('a')
@@ -169,7 +212,7 @@ describe('the pools', () => {
     acquire('a')
     acquire('b')
     expect(connector.started).toBe(1)
-    pools.setLimits({ maxTotalConnections: 2, maxOrigins: 0, dialShare: 0 })
+    pools.setLimits({ ...NO_LIMITS, maxTotalConnections: 2 })
     expect(connector.started).toBe(2)
     await connector.succeed()
     await connector.succeed()

@@ -12,7 +12,7 @@ import {
   DEFAULT_SELECT_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
-} from '../../../src/index.ts'
+} from '../../../src/entry/options.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../../src/ingress/ingress-limits.ts'
 import { formatFault } from '../../../src/service/config/config-fault.ts'
 import { readConfigFile } from '../../../src/service/config/config-file.ts'

@@ -1,4 +1,4 @@
-import type { Connection, HandshakeInfo } from '../../../src/index.ts'
+import type { Connection, HandshakeInfo } from '../../../src/entry/events.ts'
 
 /** A connection that only says what it is. */
 export function fakeConnection(

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
-import type { HeaderList, RequestBody, TransportError } from '../../../src/index.ts'
+import type { HeaderList, RequestBody } from '../../../src/entry/dispatch.ts'
+import type { TransportError } from '../../../src/index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../../src/ingress/ingress-exchange.ts'
 
 /** A client's exchange without a client: it writes down what it is told. */

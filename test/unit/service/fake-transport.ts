@@ -3,11 +3,8 @@ import type {
   DispatchRequest,
   ExchangeController,
   ExchangeHandler,
-  Origin,
-  Protocol,
-  Transport,
-  TransportError,
-} from '../../../src/index.ts'
+} from '../../../src/entry/dispatch.ts'
+import type { Origin, Protocol, Transport, TransportError } from '../../../src/index.ts'
 
 /** One dispatched request; the test plays the origin through its handler. */
 export class FakeDispatch implements DispatchHandle, ExchangeController {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { headerValue, TransportError } from '../../../src/index.ts'
+import { headerValue } from '../../../src/entry/dispatch.ts'
+import { TransportError } from '../../../src/index.ts'
 import { formatPath } from '../../../src/service/config/config-fault.ts'
 import { parseConfig } from '../../../src/service/config/parse-config.ts'
 import type { ServiceConfig } from '../../../src/service/config/service-config.ts'

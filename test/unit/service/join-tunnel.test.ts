@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { joinTunnel } from '../../../src/service/forwarding/join-tunnel.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 /** One side, whose peer takes a chunk when a test says so. */
 class FakeSide extends Duplex {
@@ -116,5 +117,18 @@ describe('joinTunnel', () => {
     client.destroy(new Error('reset'))
     await settled()
     expect(origin.closed).toBe(true)
+  })
+})
+
+describe('a defect in an event of a tunnel', () => {
+  it.each(['client', 'origin'] as const)('ends both sides (the close of the %s)', async breaks => {
+    const heard = hearFaults()
+    const sides = { client: new FakeSide(), origin: new FakeSide() }
+    joinTunnel(sides.client, sides.origin)
+    Object.defineProperty(sides[breaks], 'readableEnded', { get: fail })
+    sides[breaks].destroy()
+    await settled()
+    expect(heard()).toEqual([`an event of a tunnel: ${String(DEFECT)}`])
+    expect([sides.client.destroyed, sides.origin.destroyed]).toEqual([true, true])
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LogDestination } from '../../../src/service/logging/log-destination.ts'
 import type { LogSink } from '../../../src/service/logging/log-sink.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 /** Takes so many bytes; then it is full. */
 class FakeSink implements LogSink {
@@ -121,3 +122,28 @@ describe('a log destination', () => {
     expect([sink.isClosed, sink.written, clock.pendingTimers(), log.dropped]).toEqual([true, '', 0, 1])
   })
 })
+
+it.each(['write', 'resumed'] as const)(
+  'a log destination lives through a defect in its sink or its owner (%s)',
+  async where => {
+    const heard = hearFaults()
+    const sink = new FakeSink()
+    const clock = new FakeClock(0)
+    let isBroken = true
+    const { write } = sink
+    if (where === 'write') sink.write = (...args) => (isBroken ? fail() : write.apply(sink, args))
+    const onResumed = (): void => {
+      if (isBroken) fail()
+    }
+    const log = new LogDestination({ maxBytes: 1_000, maxLines: 1, sink, clock, onResumed })
+    for (const line of ['1\n', '2\n']) log.write(line)
+    await turn()
+    expect(heard()).toEqual([`writing the log: ${String(DEFECT)}`])
+    isBroken = false
+    clock.advance(2_000)
+    log.write('3\n')
+    clock.advance(2_000)
+    await turn()
+    expect(sink.written).toMatch(/3\n$/)
+  },
+)

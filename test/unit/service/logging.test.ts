@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { ExchangeEnded, RaceEvent } from '../../../src/entry/events.ts'
 import {
   type Decision,
-  type ExchangeEnded,
   type MigrationReport,
   parseOrigin,
-  type RaceEvent,
   TransportError,
   type TransportEvent,
 } from '../../../src/index.ts'

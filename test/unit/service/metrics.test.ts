@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import type {
+  Connection,
+  DecisionRule,
+  ExchangeEnded,
+  HandshakeInfo,
+  Http3StatusName,
+  LaneName,
+} from '../../../src/entry/events.ts'
 import {
-  type Connection,
-  type DecisionRule,
-  type ExchangeEnded,
-  type HandshakeInfo,
-  type Http3StatusName,
-  type LaneName,
   type MigrationReport,
   type PoolStats,
   parseOrigin,
@@ -146,6 +148,7 @@ describe('a scrape', () => {
     const samples = await scrape(metrics)
     expect(samples.get('middlemile_deferred_dials_total')).toBe(4)
     expect(samples.get('middlemile_overloaded{origin="shop"}')).toBe(1)
+    expect(samples.get('middlemile_stalled_connections{origin="shop"}')).toBe(2)
     expect(samples.get('middlemile_queue_shed_total{origin="shop"}')).toBe(6)
     expect(samples.get('middlemile_ingress_shed_total')).toBe(7)
   })

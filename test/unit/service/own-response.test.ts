@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ERROR_CODES, type ErrorCode, headerValue, TransportError } from '../../../src/index.ts'
+import { headerValue } from '../../../src/entry/dispatch.ts'
+import { ERROR_CODES, type ErrorCode, TransportError } from '../../../src/index.ts'
 import { OwnName } from '../../../src/service/forwarding/own-name.ts'
 import { ownResponse } from '../../../src/service/forwarding/own-response.ts'
 

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { reportFault } from '../../../src/guard.ts'
 import { DEFAULT_LOG } from '../../../src/service/config/service-settings.ts'
 import { FaultBudget } from '../../../src/service/lifecycle/fault-budget.ts'
@@ -7,6 +7,7 @@ import { endCulprit } from '../../../src/service/lifecycle/fault-culprit.ts'
 import { ProcessFaults } from '../../../src/service/lifecycle/process-faults.ts'
 import { createLogger } from '../../../src/service/logging/logger.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { fail } from '../../support/heard-faults.ts'
 
 describe('a budget of faults', () => {
   it('is spent by so many within the window, and by no fewer', () => {
@@ -47,6 +48,7 @@ describe('the culprit', () => {
 const opened: ProcessFaults[] = []
 afterEach(() => {
   for (const faults of opened.splice(0)) faults.close()
+  vi.restoreAllMocks()
 })
 
 function setUp(maxFaults = 3) {
@@ -112,4 +114,20 @@ describe('the last resort', () => {
     faults.close()
     expect(process.listeners('uncaughtException')).toEqual(before)
   })
+})
+
+it('the last resort does not end the process by a defect of its own', () => {
+  const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const before = process.listeners('uncaughtException')
+  const faults = new ProcessFaults({
+    logger: createLogger(DEFAULT_LOG, { write: fail }),
+    clock: new FakeClock(0),
+    budget: () => ({ maxFaults: 3, windowMs: 60_000 }),
+    count: () => {},
+    onTooMany: () => {},
+  })
+  opened.push(faults)
+  const [handler] = process.listeners('uncaughtException').filter(listener => !before.includes(listener))
+  expect(() => handler?.(new Error('nobody caught it'), 'uncaughtException')).not.toThrow()
+  expect(warnings).toHaveBeenCalled()
 })

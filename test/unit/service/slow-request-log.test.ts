@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { type EarlierTry, type ExchangeEnded, parseOrigin, TransportError } from '../../../src/index.ts'
+import type { EarlierTry, ExchangeEnded } from '../../../src/entry/events.ts'
+import { parseOrigin, TransportError } from '../../../src/index.ts'
 import { DEFAULT_LOG, type LogSettings } from '../../../src/service/config/service-settings.ts'
 import { createLogger } from '../../../src/service/logging/logger.ts'
 import { slowRequestLog } from '../../../src/service/logging/slow-request-log.ts'

@@ -13,12 +13,14 @@ const SHOP = parseOrigin('https://origin.example')
 const OTHER = parseOrigin('https://other.example')
 
 describe('stalledToEnd', () => {
-  const full = { isFull: true, waiters: 10, streams: 64, stalled: 64 }
+  const full = { isFull: true, waiters: 10, streams: 64, stalledReaders: 64, stalled: 0 }
   it.each([
     ['the share that may stall stays', full, 0.5, 10],
     ['no more than stand above the share', { ...full, waiters: 100 }, 0.5, 32],
-    ['nobody below the share', { ...full, stalled: 32 }, 0.5, 0],
-    ['one above it', { ...full, stalled: 33 }, 0.5, 1],
+    ['nobody below the share', { ...full, stalledReaders: 32 }, 0.5, 0],
+    ['one above it', { ...full, stalledReaders: 33 }, 0.5, 1],
+    ['nobody where only those stall that hold no place', { ...full, streams: 128, stalled: 64 }, 0.5, 0],
+    ['as many as hold places', { ...full, streams: 128, stalledReaders: 100, stalled: 64 }, 0.5, 4],
     ['nobody while nobody waits', { ...full, waiters: 0 }, 0.5, 0],
     ['nobody while a connection can be made', { ...full, isFull: false }, 0.5, 0],
     ['all with a share of 0', { ...full, waiters: 100 }, 0, 64],
@@ -53,7 +55,7 @@ class Reader implements StalledExchange {
 
 function setUp(options: Partial<BufferOptions> = {}) {
   const clock = new FakeClock()
-  const load: OriginLoad = { waiters: 0, streams: 4, isFull: true }
+  const load: OriginLoad = { waiters: 0, streams: 4, stalled: 0, isFull: true }
   const loads = new Map([[SHOP.key, load]])
   const all = { ...DEFAULT_BUFFER_OPTIONS, ...options }
   const readers = new StalledReaders(all, { clock, transport: { load: ({ key }) => loads.get(key) } })

@@ -38,6 +38,10 @@ class FakePool {
     return this.open.length
   }
 
+  get counted(): number {
+    return this.size
+  }
+
   stats() {
     return { waiters: this.waiters }
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { AnswerWatch, type AwaitedAnswer } from '../../../src/transport/answer-watch.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 function setUp() {
   const clock = new FakeClock()
@@ -62,4 +63,15 @@ describe('the watch over answers', () => {
     clock.advance(100)
     expect([overdue, clock.pendingTimers()]).toEqual([[], 0])
   })
+})
+
+it('a second try that throws keeps nobody behind it waiting', () => {
+  const heard = hearFaults()
+  const { clock, watch, overdue, add } = setUp()
+  watch.add({ isAwaited: true, onOverdue: fail }, clock.now() + 100)
+  add('a', 100)
+  add('b', 200)
+  clock.advance(300)
+  expect(heard()).toEqual([`a second try: ${String(DEFECT)}`])
+  expect(overdue.map(line => line.charAt(0))).toEqual(['a', 'b'])
 })

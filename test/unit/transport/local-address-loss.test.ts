@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../../src/connection.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { LocalAddressLoss } from '../../../src/transport/local-address-loss.ts'
+import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 
 const CHECK_MS = 5_000
 
@@ -128,4 +129,17 @@ describe('LocalAddressLoss', () => {
     clock.advance(60_000)
     expect([log.length, clock.pendingTimers()]).toEqual([1, 0])
   })
+})
+
+it('a connection that cannot be ended keeps no other one open', () => {
+  const heard = hearFaults()
+  const { clock, machine, loss, log, connect } = setUp()
+  const spoiled = connect('192.0.2.1')
+  connect('192.0.2.1')
+  spoiled.close = fail
+  machine.addresses = ['127.0.0.1']
+  loss.onAddresses(new Set(machine.addresses))
+  clock.advance(CHECK_MS)
+  expect(heard()).toEqual([`ending a lost connection: ${String(DEFECT)}`])
+  expect(log.at(-1)).toBe('close 2 for path-failed')
 })

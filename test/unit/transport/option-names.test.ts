@@ -34,7 +34,7 @@ describe('the names of options', () => {
     [{ default: {} }, 'the options has no option "default"'],
     [
       { limits: { maxTotalConnection: 1 } },
-      'limits has no option "maxTotalConnection": there are dialShare, maxOrigins, maxTotal',
+      'limits has no option "maxTotalConnection": there are dialShare, maxOrigins, maxStalledConnections, maxTotal',
     ],
     [{ tickets: { maxPeer: 1 } }, 'tickets has no option'],
     [{ resolver: { ttl: 1 } }, 'resolver has no option'],

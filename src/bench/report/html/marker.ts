@@ -1,9 +1,6 @@
 import { coordinate } from './coordinate.ts'
 import { type Markup, markup } from './markup.ts'
-import type { SubjectLook } from './subject-look.ts'
-
-/** Told apart by outline alone. */
-export type MarkerShape = 'circle' | 'square' | 'triangle' | 'diamond' | 'cross' | 'wedge' | 'plus' | 'bar'
+import type { MarkerShape, SubjectLook } from './subject-look.ts'
 
 /** Outlines around (0, 0) of about the same area. */
 const OUTLINES: Readonly<Record<MarkerShape, string>> = {

@@ -1,5 +1,7 @@
 import type { ResultFile } from '../../results/result-file.ts'
-import type { MarkerShape } from './marker.ts'
+
+/** Told apart by outline alone. */
+export type MarkerShape = 'circle' | 'square' | 'triangle' | 'diamond' | 'cross' | 'wedge' | 'plus' | 'bar'
 
 /** How a subject is drawn, everywhere on a page alike. Each part by itself tells neighbors apart, in case the others cannot be seen. */
 export interface SubjectLook {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConnectionCounts } from '../../../../src/bench/clients/connection-counts.ts'
-import { type Connection, type HandshakeInfo, parseOrigin } from '../../../../src/index.ts'
+import type { Connection, HandshakeInfo } from '../../../../src/entry/events.ts'
+import { parseOrigin } from '../../../../src/index.ts'
 import { fakeConnection } from '../../service/fake-connection.ts'
 
 const origin = parseOrigin('https://a.example')

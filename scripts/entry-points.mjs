@@ -1,0 +1,36 @@
+// The package's entry points and the names that each exports, read from package.json and the source. Without dependencies.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** `export { a, type B } from './file.ts'`, `export type { C } from './file.ts'` */
+const REEXPORT = /^export (type )?\{([^}]*)\} from '([^']+)'$/gm
+
+/** Every subpath of the package that has types: [{ subpath, source, names: [{ name, isType, from }] }], names in order. */
+export function entryPoints(root) {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return Object.entries(exports).flatMap(([subpath, target]) => {
+    if (typeof target === 'string') return []
+    const source = target.types.replace(/^\.\/dist\//, 'src/').replace(/\.d\.ts$/, '.ts')
+    const names = exportedNames(readFileSync(join(root, source), 'utf8'))
+    return [{ subpath, source, names }]
+  })
+}
+
+/** The names of an entry point's source. Throws when it has more than comments and re-exports by name: what is exported there would be missed. */
+export function exportedNames(text) {
+  const names = []
+  const rest = text.replaceAll(REEXPORT, (_statement, onlyTypes, list, from) => {
+    for (const item of list.split(',').map(one => one.trim())) {
+      if (item === '') continue
+      const match = /^(type )?\w+(?: as (\w+))?$/.exec(item)
+      if (match === null) throw new Error(`cannot read the export ${item}`)
+      const name = match[2] ?? item.replace('type ', '')
+      names.push({ name, isType: onlyTypes !== undefined || match[1] !== undefined, from })
+    }
+    return ''
+  })
+  const left = rest.replaceAll(/\/\*[\s\S]*?\*\//g, '').trim()
+  if (left !== '')
+    throw new Error(`an entry point re-exports by name and does nothing else, not: ${left.split('\n', 1)[0]}`)
+  return names.sort((a, b) => (a.name < b.name ? -1 : 1))
+}

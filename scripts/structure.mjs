@@ -1,0 +1,77 @@
+// `npm run structure`: what the layout of the source comes to. With --check it fails on an import cycle, a folder with too many files, and a
+// README that is too long; the other figures are aims and no limits.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { entryPoints } from './entry-points.mjs'
+import { root } from './setup.mjs'
+import { findCycles, importGraph } from './source-graph.mjs'
+
+const MAX_FILES_PER_FOLDER = 25
+const MAX_README_WORDS = 1_000
+const COMMENT_COLUMNS = 110
+const SHORT_LINES = 40
+
+const files = ['src', 'bench'].flatMap(sourcesIn)
+const folders = countBy(files, ([path]) => path.slice(0, path.lastIndexOf('/')))
+const lines = files.map(([, text]) => text.split('\n').length - 1).sort((a, b) => a - b)
+const cycles = findCycles(importGraph(files))
+const wideComments = files.flatMap(([, text]) => text.split('\n').filter(isWideComment))
+const readmeWords = readFileSync(join(root, 'README.md'), 'utf8').split(/\s+/).filter(Boolean).length
+
+const faults = [
+  ...cycles.map(cycle => `import cycle: ${[...cycle, cycle[0]].join(' -> ')}`),
+  ...[...folders]
+    .filter(([, count]) => count > MAX_FILES_PER_FOLDER)
+    .map(([folder, count]) => `${folder} has ${count} files, more than ${MAX_FILES_PER_FOLDER}`),
+  ...(readmeWords > MAX_README_WORDS
+    ? [`README.md has ${readmeWords} words, more than ${MAX_README_WORDS}`]
+    : []),
+]
+
+console.log(
+  `files per folder, the fullest first (src/ and bench/: ${files.length} files in ${folders.size} folders)`,
+)
+for (const [folder, count] of [...folders].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)))
+  console.log(`${String(count).padStart(5)}  ${folder}`)
+console.log(
+  `lines of a file: median ${median(lines)}; ${lines.filter(count => count < SHORT_LINES).length} files below ${SHORT_LINES}`,
+)
+console.log(`import cycles, of types too: ${cycles.length}`)
+for (const { subpath, names } of entryPoints(root)) {
+  const types = names.filter(({ isType }) => isType).length
+  console.log(`exports of ${subpath}: ${names.length} (${names.length - types} values, ${types} types)`)
+}
+console.log(
+  `comment lines beyond ${COMMENT_COLUMNS} columns: ${wideComments.length}, the longest has ${Math.max(0, ...wideComments.map(line => line.length))}`,
+)
+console.log(`words of README.md: ${readmeWords}`)
+
+if (process.argv.includes('--check')) {
+  for (const fault of faults) console.error(`structure: ${fault}`)
+  process.exitCode = faults.length === 0 ? 0 : 1
+}
+
+/** [path, text] of every source file, paths relative to the project with `/`. */
+function sourcesIn(folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter(entry => entry.isFile() && /\.(?:[cm]?ts|[cm]?js|c|h)$/.test(entry.name))
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort()
+    .map(path => [relative(root, path).split(sep).join('/'), readFileSync(path, 'utf8')])
+}
+
+function countBy(items, keyOf) {
+  const counts = new Map()
+  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1)
+  return counts
+}
+
+/** The upper one of two in the middle. */
+function median(sorted) {
+  return sorted[Math.floor(sorted.length / 2)]
+}
+
+/** A line of a comment, or one that has a comment behind its code. */
+function isWideComment(line) {
+  return line.length > COMMENT_COLUMNS && (/^\s*(?:\/\/|\/?\*)/.test(line) || /\s\/\/\s/.test(line))
+}

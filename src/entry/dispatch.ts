@@ -1,0 +1,33 @@
+/**
+ * `middlemile/dispatch`: the push style on which request(), fetch() and the undici dispatcher stand. For proxies and adapters that take
+ * every piece of a response as it comes, without a stream between.
+ *
+ * ```ts
+ * import { parseOrigin } from 'middlemile'
+ * import { type ExchangeHandler, headerValue, NO_HEADERS } from 'middlemile/dispatch'
+ * const handler: ExchangeHandler = {
+ *   onRequestStart() {},
+ *   onInformational() {},
+ *   onResponseStart: (_controller, status, headers) => console.log(status, headerValue(headers, 'content-type')),
+ *   onResponseData: (_controller, chunk) => console.log(chunk.length),
+ *   onResponseEnd: () => console.log('complete'),
+ *   onUpgrade: (_controller, _status, _headers, tunnel) => tunnel.destroy(),
+ *   onResponseError: (_controller, error) => console.error(error.code),
+ * }
+ * const request = { method: 'GET', path: '/', headers: NO_HEADERS, body: null }
+ * transport.dispatch(parseOrigin('https://origin.example'), request, handler)
+ * ```
+ */
+
+export type {
+  BodySink,
+  BodySource,
+  ExchangeController,
+  ExchangeHandler,
+  ExchangeRequest,
+  RequestBody,
+} from '../exchange.ts'
+export { isIdempotentMethod, isSafeMethod } from '../exchange.ts'
+export type { HeaderList } from '../headers.ts'
+export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from '../headers.ts'
+export type { DispatchHandle, DispatchRequest } from '../transport/api.ts'
