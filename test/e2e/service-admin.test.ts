@@ -255,6 +255,7 @@ describe('GET /pools', () => {
           overloaded: false,
           shed: 0,
           streams: 0,
+          stalled: 0,
           opened: { full: 1, resumed: 0, earlyData: 0, cleartext: 0 },
           closed: {},
           connectFailures: 0,

@@ -41,7 +41,7 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
           url: nginx.url,
           tls: { ca: nginx.certificates.caFile },
           // Nobody is turned away here, however slow the machine is.
-          pool: { queueTarget: '0ms', queueTimeout: '60s' },
+          pool: { queueTarget: '0ms', queueTimeout: '60s', maxStalledConnections: 0 },
         },
       },
       ingress: { shedTarget: '0ms' },

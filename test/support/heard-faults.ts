@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { type ContainedFault, onContainedFault } from '../../src/guard.ts'
 
 /** Stands for a defect of ours. */
@@ -10,12 +10,6 @@ export const fail = (): never => {
 /** What the guard has contained since it was called, until the test ends. */
 export function hearFaults(): () => string[] {
   const faults: ContainedFault[] = []
-  const stop = onContainedFault(fault => void faults.push(fault))
-  afterEachStops.push(stop)
+  onTestFinished(onContainedFault(fault => void faults.push(fault)))
   return () => faults.map(({ during, error }) => `${during}: ${String(error)}`)
 }
-
-const afterEachStops: (() => void)[] = []
-afterEach(() => {
-  for (const stop of afterEachStops.splice(0)) stop()
-})

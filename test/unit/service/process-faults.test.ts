@@ -7,7 +7,6 @@ import { endCulprit } from '../../../src/service/lifecycle/fault-culprit.ts'
 import { ProcessFaults } from '../../../src/service/lifecycle/process-faults.ts'
 import { createLogger } from '../../../src/service/logging/logger.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { fail } from '../../support/heard-faults.ts'
 
 describe('a budget of faults', () => {
   it('is spent by so many within the window, and by no fewer', () => {
@@ -118,9 +117,12 @@ describe('the last resort', () => {
 
 it('the last resort does not end the process by a defect of its own', () => {
   const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const noRoom = () => {
+    throw new Error('no room for a log line') // each text is warned of once in a process
+  }
   const before = process.listeners('uncaughtException')
   const faults = new ProcessFaults({
-    logger: createLogger(DEFAULT_LOG, { write: fail }),
+    logger: createLogger(DEFAULT_LOG, { write: noRoom }),
     clock: new FakeClock(0),
     budget: () => ({ maxFaults: 3, windowMs: 60_000 }),
     count: () => {},

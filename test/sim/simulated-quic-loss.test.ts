@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../../src/seeded-random.ts'
-import { dropByte, dropNth, dropStream } from '../../support/simulated-quic/drop-rules.ts'
-import { SimulatedEngine } from '../../support/simulated-quic/simulated-engine.ts'
-import { SimulatedQuicPair } from '../../support/simulated-quic/simulated-quic-pair.ts'
-import { StreamCollector } from '../../support/simulated-quic/stream-collector.ts'
+import { seededRandom } from '../../src/seeded-random.ts'
+import { dropByte, dropNth, dropStream } from '../support/simulated-quic/drop-rules.ts'
+import { SimulatedEngine } from '../support/simulated-quic/simulated-engine.ts'
+import { SimulatedQuicPair } from '../support/simulated-quic/simulated-quic-pair.ts'
+import { StreamCollector } from '../support/simulated-quic/stream-collector.ts'
 
 /** Bytes that tell where in which stream they belong. */
 function pattern(stream: number, bytes: number): Buffer {
