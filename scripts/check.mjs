@@ -1,5 +1,6 @@
-// `npm run check`: types, lint (with the walls), format, dead code, package. All of them run, so that one run tells everything.
+// `npm run check`: types, lint, layout and dependency rules, format, dead code, package. All of them run, so that one run shows everything.
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { bin, ensureBuilt, ensureInstalled, root } from './setup.mjs'
 
 ensureInstalled()
@@ -8,6 +9,7 @@ ensureBuilt()
 const steps = [
   ['types', bin('typescript', 'bin/tsc'), '--noEmit', '-p', 'tsconfig.json'],
   ['lint', bin('oxlint', 'bin/oxlint'), '--type-aware', '--deny-warnings'],
+  ['structure', join(root, 'scripts/structure.mjs'), '--check'],
   ['format', bin('@biomejs/biome', 'bin/biome'), 'check', '.'],
   ['dead code', bin('knip', 'bin/knip.js')],
   ['package', bin('publint', 'src/cli.js'), '--strict'],

@@ -1,7 +1,8 @@
-// `npm run structure`: what the layout of the source comes to. With --check it fails on an import cycle, a folder with too many files, and a
-// README that is too long; the other figures are aims and no limits.
+// `npm run structure`: what the layout of the source comes to. With --check it fails on an import cycle, an import or a piece of I/O that the
+// dependency rules forbid, a folder with too many files, and a README that is too long; the other figures are aims and no limits.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
+import { staleRules, trespasses } from './dependency-rules.mjs'
 import { entryPoints } from './entry-points.mjs'
 import { root } from './setup.mjs'
 import { findCycles, importGraph } from './source-graph.mjs'
@@ -19,6 +20,10 @@ const wideComments = files.flatMap(([, text]) => text.split('\n').filter(isWideC
 const readmeWords = readFileSync(join(root, 'README.md'), 'utf8').split(/\s+/).filter(Boolean).length
 
 const faults = [
+  ...trespasses(files),
+  ...staleRules(files.map(([path]) => path)).map(
+    name => `scripts/dependency-rules.mjs names ${name}, which is gone`,
+  ),
   ...cycles.map(cycle => `import cycle: ${[...cycle, cycle[0]].join(' -> ')}`),
   ...[...folders]
     .filter(([, count]) => count > MAX_FILES_PER_FOLDER)

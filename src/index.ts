@@ -10,36 +10,31 @@
  * ```
  */
 
-export type { AttemptRecord } from './connection.ts'
-export type { Decision } from './decision.ts'
-export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './errors.ts'
-export { asTransportError, ERROR_CODES, TransportError } from './errors.ts'
-export type { MigrationReport } from './migration-report.ts'
-export type { Observer, TransportEvent } from './observer.ts'
-export type { OriginOptions } from './options.ts'
-export type { Origin } from './origin.ts'
-export { parseOrigin } from './origin.ts'
-export { type Sizing, type SizingInput, sizePool } from './pool/sizing.ts'
-export type { Protocol } from './protocol.ts'
-export type { Finding, ProbeReport } from './select/probe/probe-report.ts'
+export type { BodyInput } from './api/request-body.ts'
+export type { HeaderInput } from './api/request-headers.ts'
+export { createTransport } from './api/transport.ts'
 export type {
   DispatcherOptions,
   ExchangeInfo,
   Explanation,
   FetchInit,
-  MigrateOptions,
-  MigrationResult,
-  OriginLoad,
-  PathHealth,
-  PoolStats,
   RequestOptions,
-  StateOptions,
   Transport,
-  TransportOptions,
   TransportResponse,
   TransportStats,
-} from './transport/api.ts'
-export type { BodyInput } from './transport/request-body.ts'
-export type { HeaderInput } from './transport/request-headers.ts'
-export { fromUndiciAgentOptions, type UndiciAgentOptions } from './transport/undici-agent-options.ts'
-export { createTransport } from './transport.ts'
+} from './api/types.ts'
+export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-agent-options.ts'
+export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/errors.ts'
+export { asTransportError, ERROR_CODES, TransportError } from './base/errors.ts'
+export type { AttemptRecord } from './base/events/connection.ts'
+export type { Decision } from './base/events/decision.ts'
+export type { MigrationReport } from './base/events/migration-report.ts'
+export type { Observer, TransportEvent } from './base/events/observer.ts'
+export type { Finding, ProbeReport } from './base/events/probe-report.ts'
+export type { Origin } from './base/http/origin.ts'
+export { parseOrigin } from './base/http/origin.ts'
+export type { Protocol } from './base/http/protocol.ts'
+export type { OriginOptions } from './base/options/options.ts'
+export type { StateOptions, TransportOptions } from './base/options/transport-options.ts'
+export type { MigrateOptions, MigrationResult, OriginLoad, PathHealth, PoolStats } from './origin/stats.ts'
+export { type Sizing, type SizingInput, sizePool } from './pool/rules/sizing.ts'

@@ -1,7 +1,7 @@
-import type { Connection, ConnectionListener, HandshakeInfo } from '../../src/connection.ts'
-import type { ExchangeRequest } from '../../src/exchange.ts'
-import { NO_HEADERS } from '../../src/headers.ts'
-import { DEFAULT_TIMEOUTS } from '../../src/options.ts'
+import type { Connection, ConnectionListener, HandshakeInfo } from '../../src/base/events/connection.ts'
+import type { ExchangeRequest } from '../../src/base/http/exchange.ts'
+import { NO_HEADERS } from '../../src/base/http/headers.ts'
+import { DEFAULT_TIMEOUTS } from '../../src/base/options/options.ts'
 import type { BenchClient } from './client-job.ts'
 import { CountingHandler } from './middlemile-client.ts'
 

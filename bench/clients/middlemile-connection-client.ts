@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:tls'
-import { systemClock } from '../../src/clock.ts'
-import { http2Connection } from '../../src/http2/connection.ts'
-import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../src/options.ts'
-import { ReadPort } from '../../src/read-port.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../src/base/options/options.ts'
+import { ReadPort } from '../../src/base/socket/read-port.ts'
+import { http2Connection } from '../../src/http/http2/connection.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
 import { DEAF, drivenConnection, UNTOLD_HANDSHAKE } from './driven-connection.ts'
 

@@ -1,12 +1,12 @@
-import { systemClock } from '../../src/clock.ts'
-import { http3Connection } from '../../src/http3/connection.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_TIMEOUTS,
   type QuicOptions,
-} from '../../src/options.ts'
+} from '../../src/base/options/options.ts'
+import { http3Connection } from '../../src/http/http3/connection.ts'
 import { dialQuic } from '../../src/quic/dial.ts'
 import { quicEngine } from '../../src/quic/load-engine.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'

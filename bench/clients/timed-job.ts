@@ -1,6 +1,6 @@
-import type { Decision } from '../../src/decision.ts'
+import type { Decision } from '../../src/base/events/decision.ts'
+import type { LaneName } from '../../src/base/http/lane.ts'
 import type { Protocol } from '../../src/index.ts'
-import type { LaneName } from '../../src/lane.ts'
 
 /** What a timed client is made to do: requests one after another through a transport that was just made, each with its own time. */
 export interface TimedJob {

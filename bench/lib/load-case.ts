@@ -1,8 +1,8 @@
 import type { Arrival, LoadJob, RequestKind } from '../../src/bench/load/load-job.ts'
-import type { OriginPlan } from './load-origin-config.ts'
 import type { LoadSubject } from './load-subject.ts'
-import type { LinkConditions } from './load-way.ts'
-import type { CongestionControl } from './lossy-way.ts'
+import type { OriginPlan } from './origins/load-origin-config.ts'
+import type { LinkConditions } from './origins/load-way.ts'
+import type { CongestionControl } from './origins/lossy-way.ts'
 import type { BenchSettings } from './scenario.ts'
 
 /** What is measured, as data: load-scenario.ts does it. */

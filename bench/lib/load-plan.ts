@@ -1,6 +1,6 @@
 import type { LoadCase, LoadScenario } from './load-case.ts'
-import type { OriginPlan } from './load-origin-config.ts'
 import type { LoadSubject } from './load-subject.ts'
+import type { OriginPlan } from './origins/load-origin-config.ts'
 import { type BenchSettings, chooseSubjects } from './scenario.ts'
 
 /** What of a scenario is measured in this run. */

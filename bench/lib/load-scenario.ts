@@ -12,7 +12,6 @@ import { requireBinary } from '../../test/support/require-binary.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { planCpus } from './cpus.ts'
 import { jobOf, type LoadCase, type LoadScenario, NO_CONDITIONS } from './load-case.ts'
-import { type LoadOrigins, startLoadOrigins } from './load-origins.ts'
 import { type LoadPlan, planLoad } from './load-plan.ts'
 import {
   http3RivalsOf,
@@ -21,7 +20,8 @@ import {
   referencesOf,
   startSubjectClient,
 } from './load-subject.ts'
-import { type LoadWay, nearWay, openLossyWay } from './load-way.ts'
+import { type LoadOrigins, startLoadOrigins } from './origins/load-origins.ts'
+import { type LoadWay, nearWay, openLossyWay } from './origins/load-way.ts'
 import type { BenchSettings, Scenario } from './scenario.ts'
 
 /** Between two runs, without loss: what was closed has its last packets delivered. */

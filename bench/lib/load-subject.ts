@@ -2,7 +2,7 @@ import type { ClientSetting } from '../../src/bench/load/bench-client.ts'
 import type { LoadJob } from '../../src/bench/load/load-job.ts'
 import type { LoadReport } from '../../src/bench/load/load-report.ts'
 import { type StartedClient, startClient } from '../../src/bench/load/start-client.ts'
-import type { LoadOrigin } from './load-origins.ts'
+import type { LoadOrigin } from './origins/load-origins.ts'
 
 /** Where a MakeClient is: a compiled module and the name of its export. */
 export interface ClientModule {

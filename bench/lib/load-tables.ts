@@ -1,7 +1,15 @@
-import { GOT, NODE_HTTP2, ours, oursAuto, type SubjectTraits, theirs, UNDICI } from './load-clients.ts'
-import type { OriginPlan } from './load-origin-config.ts'
+import {
+  GOT,
+  NODE_HTTP2,
+  ours,
+  oursAuto,
+  type SubjectTraits,
+  theirs,
+  UNDICI,
+} from './clients/load-clients.ts'
 import type { LoadSubject } from './load-subject.ts'
-import type { CongestionControl } from './lossy-way.ts'
+import type { OriginPlan } from './origins/load-origin-config.ts'
+import type { CongestionControl } from './origins/lossy-way.ts'
 
 /** caddy speaks all three protocols: at it they can be compared. nginx stands beside it for the two over TCP. */
 export const BOTH_ORIGINS: Readonly<Record<string, OriginPlan>> = {

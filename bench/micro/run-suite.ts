@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { answerOf, stopChild } from '../lib/child-answer.ts'
+import { answerOf, stopChild } from '../lib/clients/child-answer.ts'
 import type { RoundAnswer, SitesAnswer, SuiteJob } from './suite-process.ts'
 
 /** A child that takes longer hangs. */

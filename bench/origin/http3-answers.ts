@@ -1,4 +1,4 @@
-import { headerValue, NO_HEADERS } from '../../src/headers.ts'
+import { headerValue, NO_HEADERS } from '../../src/base/http/headers.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../src/ingress/ingress-exchange.ts'
 import { bodyOf } from '../../test/support/body-files.ts'
 import { BODY_SIZES, type BodySize } from '../lib/body-sizes.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { QUIC_CONGESTION_CONTROLS, type QuicCongestionControl } from '../../src/base/options/options.ts'
 import { listenQuic } from '../../src/ingress/quic-listener.ts'
-import { QUIC_CONGESTION_CONTROLS, type QuicCongestionControl } from '../../src/options.ts'
 import { answer, counters } from './http3-answers.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { type ImpairedWay, startImpairedWay } from '../../src/impair/impaired-way.ts'
-import type { WayMeasurement } from '../../src/impair/measure-way.ts'
+import { type ImpairedWay, startImpairedWay } from '../../src/bench/impair/impaired-way.ts'
+import type { WayMeasurement } from '../../src/bench/impair/measure-way.ts'
 import { cpuPrefix, deathSignalPrefix } from '../../test/support/real-server.ts'
 
 export interface DelayedWayOptions {

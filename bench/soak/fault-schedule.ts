@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import type { SoakOrigins } from './origin/start-origins.ts'
 import type { OriginName } from './plan.ts'
 

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 
 /** The largest body of the soak, and room for its start to differ. */
 const TABLE_BYTES = 1_048_576 + 65_536

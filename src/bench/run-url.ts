@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import type { WayConditions } from '../impair/conditions.ts'
-import { type ImpairedWay, startImpairedWay } from '../impair/impaired-way.ts'
+import type { WayConditions } from './impair/conditions.ts'
+import { type ImpairedWay, startImpairedWay } from './impair/impaired-way.ts'
 import type { LoadJob } from './load/load-job.ts'
 import type { LoadReport } from './load/load-report.ts'
 import { runRounds } from './load/rounds.ts'

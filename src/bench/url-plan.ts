@@ -1,8 +1,8 @@
-import type { WayConditions } from '../impair/conditions.ts'
+import type { WayConditions } from './impair/conditions.ts'
 import type { Arrival, LoadJob, RequestKind } from './load/load-job.ts'
 import type { UrlSubject } from './subjects.ts'
 
-export type { Conditions, LossBursts, WayConditions } from '../impair/conditions.ts'
+export type { Conditions, LossBursts, WayConditions } from './impair/conditions.ts'
 
 /** What is measured at one URL. */
 export interface UrlPlan {

@@ -1,4 +1,4 @@
-import type { WayCounts } from '../impair/impair-messages.ts'
+import type { WayCounts } from './impair/impair-messages.ts'
 import type { WireBytes } from './results/wire-bytes.ts'
 
 /** What has passed relays so far: payloads of TCP and UDP, without their headers and those of IP; lost ones count. */

@@ -1,6 +1,6 @@
-import type { ResolvedAddress } from '../endpoint.ts'
-import type { TransportError } from '../errors.ts'
-import type { ResolverOptions } from '../resolver-options.ts'
+import type { TransportError } from '../base/errors.ts'
+import type { ResolvedAddress } from '../base/http/endpoint.ts'
+import type { ResolverOptions } from '../base/options/resolver-options.ts'
 
 /** What is kept of a host. Undefined from get(): nothing. */
 export type CachedAnswer =

@@ -1,9 +1,9 @@
-import type { Clock, Timer } from '../clock.ts'
-import { asTransportError, TransportError } from '../errors.ts'
-import { type LookedUpAddress, readAddresses } from '../select/dns/address-answers.ts'
-import type { DnsReply, DnsType } from '../select/dns/dns-message.ts'
-import type { DnsClient } from './dns-client.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import { asTransportError, TransportError } from '../base/errors.ts'
+import type { DnsClient } from './client/dns-client.ts'
 import { type FoundAddresses, noAddress } from './found-addresses.ts'
+import { type LookedUpAddress, readAddresses } from './records/address-answers.ts'
+import type { DnsReply, DnsType } from './records/dns-message.ts'
 
 /**
  * How long the second of two families is waited for when the first one is there. RFC 8305 section 3 has 50 ms for a connection that waits; what is found

@@ -1,4 +1,4 @@
-import type { ResolvedAddress } from '../endpoint.ts'
+import type { ResolvedAddress } from '../base/http/endpoint.ts'
 
 /** A destination with the address that this machine would send from; undefined: it has no route. */
 export interface RoutedAddress<T extends ResolvedAddress> {

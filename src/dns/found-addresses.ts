@@ -1,5 +1,5 @@
-import type { ResolvedAddress } from '../endpoint.ts'
-import { TransportError } from '../errors.ts'
+import { TransportError } from '../base/errors.ts'
+import type { ResolvedAddress } from '../base/http/endpoint.ts'
 
 /**
  * What a lookup came to.

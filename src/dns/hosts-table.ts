@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
-import type { ResolvedAddress } from '../endpoint.ts'
-import { normalName } from '../select/dns/dns-name.ts'
+import type { ResolvedAddress } from '../base/http/endpoint.ts'
+import { normalName } from './records/dns-name.ts'
 
 /** Names in one table: lists that block advertisements have some hundred thousand. */
 const MAX_NAMES = 500_000

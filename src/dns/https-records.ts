@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import { abortError, asTransportError } from '../errors.ts'
-import { neverAskedBecause, normalName } from '../select/dns/dns-name.ts'
-import { type ServiceAnswer, ServiceLookup } from '../select/dns/service-lookup.ts'
-import type { DnsClient } from './dns-client.ts'
+import type { Clock } from '../base/clock.ts'
+import { abortError, asTransportError } from '../base/errors.ts'
+import type { DnsClient } from './client/dns-client.ts'
+import { neverAskedBecause, normalName } from './records/dns-name.ts'
+import { type ServiceAnswer, ServiceLookup } from './records/service-lookup.ts'
 
 export interface ServiceRecordResolverOptions {
   readonly clock: Clock

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
-import { isDnsName, normalName } from '../select/dns/dns-name.ts'
 import { withoutComment } from './hosts-table.ts'
+import { isDnsName, normalName } from './records/dns-name.ts'
 
 /** What resolv.conf(5) says, as far as it is heeded. */
 export interface ResolvConf {

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram'
-import type { ResolvedAddress } from '../endpoint.ts'
-import { guardedListener } from '../guard.ts'
+import { guardedListener } from '../base/guard.ts'
+import type { ResolvedAddress } from '../base/http/endpoint.ts'
+import { lookUpLiteral } from './client/literal-lookup.ts'
 import { orderDestinations, type RoutedAddress } from './destination-order.ts'
-import { lookUpLiteral } from './literal-lookup.ts'
 
 /** Beyond that nobody tries them all; they stay where they are. */
 const MAX_ORDERED = 16

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns'
+import { QueryGate } from './client/query-gate.ts'
 import { type FoundAddresses, notFound } from './found-addresses.ts'
-import { QueryGate } from './query-gate.ts'
 
 /** Who wait for their turn. */
 const MAX_WAITING = 1024

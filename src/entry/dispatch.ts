@@ -26,8 +26,14 @@ export type {
   ExchangeHandler,
   ExchangeRequest,
   RequestBody,
-} from '../exchange.ts'
-export { isIdempotentMethod, isSafeMethod } from '../exchange.ts'
-export type { HeaderList } from '../headers.ts'
-export { combinedHeaderValue, hasHeader, headersToRecord, headerValue, NO_HEADERS } from '../headers.ts'
-export type { DispatchHandle, DispatchRequest } from '../transport/api.ts'
+} from '../base/http/exchange.ts'
+export { isIdempotentMethod, isSafeMethod } from '../base/http/exchange.ts'
+export type { HeaderList } from '../base/http/headers.ts'
+export {
+  combinedHeaderValue,
+  hasHeader,
+  headersToRecord,
+  headerValue,
+  NO_HEADERS,
+} from '../base/http/headers.ts'
+export type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'

@@ -10,15 +10,13 @@
  * ```
  */
 
-export type { Clock, Timer } from '../clock.ts'
-export { systemClock } from '../clock.ts'
-export type { CloseReason, Connection, HandshakeInfo, KeepAliveHint } from '../connection.ts'
-export type { DecisionCandidate, DecisionRule } from '../decision.ts'
-export { type Endpoint, formatEndpoint } from '../endpoint.ts'
-export { type ContainedFault, isSystemError, onContainedFault } from '../guard.ts'
-export { LANE_NAMES, type LaneName } from '../lane.ts'
-export type { MigrationCause, MigrationOutcome, PathEnd } from '../migration-report.ts'
-export { formatPathEnd } from '../migration-report.ts'
+export { type QlogObserver, type QlogOptions, qlogObserver } from '../api/qlog/qlog-observer.ts'
+export type { Clock, Timer } from '../base/clock.ts'
+export { systemClock } from '../base/clock.ts'
+export type { CloseReason, Connection, HandshakeInfo, KeepAliveHint } from '../base/events/connection.ts'
+export type { DecisionCandidate, DecisionRule } from '../base/events/decision.ts'
+export type { MigrationCause, MigrationOutcome, PathEnd } from '../base/events/migration-report.ts'
+export { formatPathEnd } from '../base/events/migration-report.ts'
 export type {
   ConnectionClosed,
   ConnectionMigrated,
@@ -31,10 +29,8 @@ export type {
   SelectionEvent,
   SocketOptionRefused,
   StateFault,
-} from '../observer.ts'
-export type { PathStats } from '../path-stats.ts'
-export type { ProtocolCount, ProtocolCounts } from '../pool/protocol-counts.ts'
-export { type QlogObserver, type QlogOptions, qlogObserver } from '../qlog/qlog-observer.ts'
+} from '../base/events/observer.ts'
+export type { PathStats } from '../base/events/path-stats.ts'
 export type {
   ProbedAddress,
   ProbedAlternative,
@@ -48,10 +44,14 @@ export type {
   ProbeFault,
   QuicFault,
   QuicFinding,
-} from '../select/probe/probe-report.ts'
-export type { MigrationFigures, PathsByProtocol } from '../transport/api.ts'
+} from '../base/events/probe-report.ts'
+export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
+export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
+export { LANE_NAMES, type LaneName } from '../base/http/lane.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,
   HandshakeFigures,
-} from '../transport/ledger/handshake-figures.ts'
+} from '../origin/ledger/handshake-figures.ts'
+export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
+export type { ProtocolCount, ProtocolCounts } from '../pool/protocol-counts.ts'

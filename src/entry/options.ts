@@ -8,7 +8,11 @@
  * ```
  */
 
-export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../global-limits.ts'
+export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/global-limits.ts'
+export { HTTP2_RANGES } from '../base/options/http2-ranges.ts'
+export { HTTP3_RANGES } from '../base/options/http3-ranges.ts'
+export { LIVENESS_RANGES } from '../base/options/liveness-ranges.ts'
+export type { NumberRange, OptionRanges } from '../base/options/option-ranges.ts'
 export type {
   Http2Options,
   Http3Options,
@@ -22,7 +26,7 @@ export type {
   TicketStoreOptions,
   TimeoutOptions,
   TlsOptions,
-} from '../options.ts'
+} from '../base/options/options.ts'
 export {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
@@ -35,14 +39,10 @@ export {
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
   QUIC_CONGESTION_CONTROLS,
-} from '../options.ts'
-export { DEFAULT_HEADROOM } from '../pool/sizing.ts'
-export { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../resolver-options.ts'
-export { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../select-options.ts'
-export { HTTP2_RANGES } from '../transport/http2-ranges.ts'
-export { HTTP3_RANGES } from '../transport/http3-ranges.ts'
-export { LIVENESS_RANGES } from '../transport/liveness-ranges.ts'
-export type { NumberRange, OptionRanges } from '../transport/option-ranges.ts'
-export { QUIC_RANGES } from '../transport/quic-ranges.ts'
-export { SELECT_RANGES, SELECT_WORDS } from '../transport/select-ranges.ts'
-export { CONGESTION_CONTROL_NAME, SOCKET_RANGES } from '../transport/socket-ranges.ts'
+} from '../base/options/options.ts'
+export { QUIC_RANGES } from '../base/options/quic-ranges.ts'
+export { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
+export { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../base/options/select-options.ts'
+export { SELECT_RANGES, SELECT_WORDS } from '../base/options/select-ranges.ts'
+export { CONGESTION_CONTROL_NAME, SOCKET_RANGES } from '../base/options/socket-ranges.ts'
+export { DEFAULT_HEADROOM } from '../pool/rules/sizing.ts'

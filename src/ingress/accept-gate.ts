@@ -1,10 +1,10 @@
 import type { Server, Socket } from 'node:net'
-import type { Clock, Timer } from '../clock.ts'
-import { openDescriptors } from '../descriptors.ts'
-import { guardedListener } from '../guard.ts'
-import { type DescriptorCalls, descriptorCalls } from '../native/duplicate-descriptor.ts'
-import { socketCalls } from '../native/socket-calls.ts'
-import { descriptorOf } from '../stream-socket.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import { openDescriptors } from '../base/descriptors.ts'
+import { guardedListener } from '../base/guard.ts'
+import { descriptorOf } from '../base/socket/stream-socket.ts'
+import { type DescriptorCalls, descriptorCalls } from '../connect/native/duplicate-descriptor.ts'
+import { socketCalls } from '../connect/native/socket-calls.ts'
 
 /** What a listener may take of the descriptors of the process. */
 export interface AcceptRoom {

@@ -1,4 +1,4 @@
-import { descriptorLimit, shareDescriptors } from '../descriptors.ts'
+import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
 import type { AcceptRoom } from './accept-gate.ts'
 
 /** How the descriptors of a process go round between its listeners and its connections to origins. */

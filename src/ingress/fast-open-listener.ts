@@ -1,8 +1,8 @@
 import type { Server } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import { FAST_OPEN_BITS, fastOpenSetting } from '../native/fast-open-setting.ts'
-import { type LoadedSocketCalls, socketCalls } from '../native/socket-calls.ts'
-import { descriptorOf } from '../stream-socket.ts'
+import { descriptorOf } from '../base/socket/stream-socket.ts'
+import { FAST_OPEN_BITS, fastOpenSetting } from '../connect/native/fast-open-setting.ts'
+import { type LoadedSocketCalls, socketCalls } from '../connect/native/socket-calls.ts'
 
 /** The most that `fastOpen` may be. */
 export const MAX_FAST_OPEN_QUEUE = 65_535

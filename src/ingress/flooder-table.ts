@@ -1,4 +1,4 @@
-import { TokenBucket } from '../multiplex/token-bucket.ts'
+import { TokenBucket } from '../http/multiplex/token-bucket.ts'
 import { clientNetwork, isLoopback } from './client-network.ts'
 import type { IngressLimits } from './ingress-limits.ts'
 

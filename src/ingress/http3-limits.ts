@@ -3,7 +3,7 @@ import {
   DEFAULT_QUIC_OPTIONS,
   type Http3Options,
   type QuicOptions,
-} from '../options.ts'
+} from '../base/options/options.ts'
 import { type IngressLimits, ingressLimits } from './ingress-limits.ts'
 
 /** The limits of a listener on QUIC: those of all listeners, and two groups of its own. */

@@ -1,4 +1,4 @@
-import type { TransportError } from '../errors.ts'
+import type { TransportError } from '../base/errors.ts'
 
 /** What an operator may want to read in a log. Successful traffic is the handler's to tell of. */
 export type IngressEvent = ClientEvent | FastOpenUnavailable | AcceptEvent

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { TransportError } from '../errors.ts'
-import type { RequestBody } from '../exchange.ts'
-import type { HeaderList } from '../headers.ts'
+import type { TransportError } from '../base/errors.ts'
+import type { RequestBody } from '../base/http/exchange.ts'
+import type { HeaderList } from '../base/http/headers.ts'
 
 /** One request that a client sent us, and the means to answer it: the same for every protocol on the listening side. */
 export interface IngressExchange {

@@ -3,7 +3,7 @@ import {
   DEFAULT_LIVENESS_OPTIONS,
   type Http2Options,
   type LivenessOptions,
-} from '../options.ts'
+} from '../base/options/options.ts'
 import type { UnderscoreRule } from './underscored-fields.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../errors.ts'
-import type { Protocol } from '../protocol.ts'
+import type { ErrorCode } from '../base/errors.ts'
+import type { Protocol } from '../base/http/protocol.ts'
 
 /** What a listener on TCP can speak. */
 export type IngressProtocol = Exclude<Protocol, 'h3'>

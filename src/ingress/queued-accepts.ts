@@ -1,7 +1,7 @@
 import net from 'node:net'
 import type { DuplexOptions } from 'node:stream'
-import { type SocketCalls, socketCalls } from '../native/socket-calls.ts'
-import { descriptorOf } from '../stream-socket.ts'
+import { descriptorOf } from '../base/socket/stream-socket.ts'
+import { type SocketCalls, socketCalls } from '../connect/native/socket-calls.ts'
 
 export interface QueuedAcceptsParts {
   readonly server: net.Server

@@ -1,17 +1,17 @@
 import { createSecureContext } from 'node:tls'
-import { type Clock, systemClock } from '../clock.ts'
-import { TransportError } from '../errors.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { TransportError } from '../base/errors.ts'
 import type { QuicHandshake, QuicLink, QuicServerTls } from '../quic/engine.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import { ServerEndpoint } from '../quic/server-endpoint.ts'
 import { FlooderTable } from './flooder-table.ts'
 import { type Http3IngressLimitsInput, http3IngressLimits } from './http3-limits.ts'
-import { Http3Session, type Http3SessionContext } from './http3-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import { countDefence, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { IngressListener } from './listener.ts'
 import { withLoadShedding } from './load-shedder.ts'
+import { Http3Session, type Http3SessionContext } from './streams/http3-session.ts'
 
 export interface ListenQuicOptions {
   /** An IP address. Port 0: a free one. */

@@ -1,6 +1,6 @@
-import { ERROR_CODES, type TransportError } from '../errors.ts'
-import type { HeaderList } from '../headers.ts'
-import { encodeResponseHead } from '../http1/response-encoder.ts'
+import { ERROR_CODES, type TransportError } from '../base/errors.ts'
+import type { HeaderList } from '../base/http/headers.ts'
+import { encodeResponseHead } from '../http/http1/codec/response-encoder.ts'
 
 /** The answer to a request that goes no further than its session. */
 export interface Refusal {

@@ -1,7 +1,7 @@
-import { ChunkQueue } from '../chunk-queue.ts'
-import { TransportError } from '../errors.ts'
-import type { BodySink, BodySource } from '../exchange.ts'
-import type { HeaderList } from '../headers.ts'
+import { ChunkQueue } from '../base/chunk-queue.ts'
+import { TransportError } from '../base/errors.ts'
+import type { BodySink, BodySource } from '../base/http/exchange.ts'
+import type { HeaderList } from '../base/http/headers.ts'
 
 /** Told when the source wants more or less of the socket than before. */
 export interface BodyFlow {

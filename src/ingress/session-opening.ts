@@ -1,10 +1,10 @@
-import { DeadlineTimer } from '../deadline-timer.ts'
-import { guardedListener } from '../guard.ts'
-import { Http1Session } from './http1-session.ts'
-import { Http2Session } from './http2-session.ts'
+import { DeadlineTimer } from '../base/deadline-timer.ts'
+import { guardedListener } from '../base/guard.ts'
+import { Http1Session } from './http1/http1-session.ts'
 import type { IngressSession } from './ingress-session.ts'
 import { detectPreface } from './preface-detector.ts'
 import type { SessionContext, SessionSocket } from './session-context.ts'
+import { Http2Session } from './streams/http2-session.ts'
 
 const DURING = 'the first bytes of a client'
 

@@ -1,5 +1,5 @@
-import { TransportError } from '../errors.ts'
-import { type HeaderList, NO_HEADERS } from '../headers.ts'
+import { TransportError } from '../base/errors.ts'
+import { type HeaderList, NO_HEADERS } from '../base/http/headers.ts'
 
 /** See IngressLimits. */
 export const UNDERSCORE_RULES = ['drop', 'refuse', 'pass'] as const

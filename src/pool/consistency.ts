@@ -1,8 +1,8 @@
-import { TransportError } from '../errors.ts'
+import { TransportError } from '../base/errors.ts'
 import type { PoolCore } from './pool-core.ts'
-import { queueDueAt } from './settle.ts'
+import { queueDueAt } from './rules/settle.ts'
+import { connectionsForSpread } from './rules/spread.ts'
 import type { Slot } from './slot.ts'
-import { connectionsForSpread } from './spread.ts'
 
 /** Throws unless every counter and every order is what a recount says, and nobody waits for what is there. */
 export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): void {

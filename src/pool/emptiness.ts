@@ -1,5 +1,5 @@
-import type { TransportError } from '../errors.ts'
-import { containFault } from '../guard.ts'
+import type { TransportError } from '../base/errors.ts'
+import { containFault } from '../base/guard.ts'
 
 interface Waiting {
   readonly resolve: () => void

@@ -1,5 +1,5 @@
-import type { CloseReason } from '../connection.ts'
-import type { TransportError } from '../errors.ts'
+import type { TransportError } from '../base/errors.ts'
+import type { CloseReason } from '../base/events/connection.ts'
 import type { Slot } from './slot.ts'
 
 /** What the policy wants done. The driver does it, in order, and decides nothing. */

@@ -1,4 +1,4 @@
-import type { CloseReason, HandshakeInfo } from '../connection.ts'
+import type { CloseReason, HandshakeInfo } from '../base/events/connection.ts'
 import type { ProtocolCounts } from './protocol-counts.ts'
 
 /** What a pool shows of itself. All of it is counted as it happens. */

@@ -1,9 +1,9 @@
-import { TransportError } from '../errors.ts'
-import type { GlobalLimits } from '../global-limits.ts'
-import { guardedPromise } from '../guard.ts'
-import type { Origin } from '../origin.ts'
-import { ConnectionBudget } from './connection-budget.ts'
+import { TransportError } from '../base/errors.ts'
+import { guardedPromise } from '../base/guard.ts'
+import type { Origin } from '../base/http/origin.ts'
+import type { GlobalLimits } from '../base/options/global-limits.ts'
 import { Pool, type PoolConfig } from './pool.ts'
+import { ConnectionBudget } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */
 export type OwnPoolConfig = Omit<PoolConfig, 'origin' | 'budget'>

@@ -1,5 +1,5 @@
-import type { Connection } from '../connection.ts'
-import type { Protocol } from '../protocol.ts'
+import type { Connection } from '../base/events/connection.ts'
+import type { Protocol } from '../base/http/protocol.ts'
 import type { Slot } from './slot.ts'
 
 /** The connections of a pool that speak one protocol. Those that are being made are in none: nobody knows what they will speak. */

@@ -1,5 +1,5 @@
-import type { CloseReason, Connection, ConnectionListener } from '../connection.ts'
-import type { TransportError } from '../errors.ts'
+import type { TransportError } from '../base/errors.ts'
+import type { CloseReason, Connection, ConnectionListener } from '../base/events/connection.ts'
 import type { Slot } from './slot.ts'
 
 /** What the pool hears of its connections. */

@@ -1,7 +1,7 @@
-import { TransportError } from '../errors.ts'
-import type { ConnectionBudget } from './connection-budget.ts'
+import { TransportError } from '../base/errors.ts'
 import { IdleStack } from './idle-stack.ts'
 import { LoadHeap } from './load-heap.ts'
+import type { ConnectionBudget } from './rules/connection-budget.ts'
 import { CLOSED, Slot, type SlotKind, type SlotState } from './slot.ts'
 
 /**

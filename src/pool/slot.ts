@@ -1,5 +1,5 @@
-import type { CloseReason } from '../connection.ts'
-import { TransportError } from '../errors.ts'
+import { TransportError } from '../base/errors.ts'
+import type { CloseReason } from '../base/events/connection.ts'
 
 /**
  * One connection's life as the pool sees it.

@@ -1,4 +1,4 @@
-import { TransportError } from '../errors.ts'
+import { TransportError } from '../base/errors.ts'
 
 interface Entry<Waiter> {
   readonly waiter: Waiter

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { QuicConnectOptions, UdpAddress } from './engine.ts'
-import { LinkSockets, type LinkSocketsListener } from './link-sockets.ts'
-import { PathMover } from './path-mover.ts'
-import { UdpLink } from './udp-link.ts'
+import { PathMover } from './migration/path-mover.ts'
+import { LinkSockets, type LinkSocketsListener } from './udp/link-sockets.ts'
+import { UdpLink } from './udp/udp-link.ts'
 
 const CONNECTION_ID_BYTES = 16
 

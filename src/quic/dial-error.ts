@@ -1,7 +1,7 @@
-import { type ErrorCode, TransportError } from '../errors.ts'
+import { type ErrorCode, TransportError } from '../base/errors.ts'
 import type { QuicEnd } from './engine.ts'
 
-/** What a failed attempt over QUIC says, in the words of this project, as tcp/connect-error.ts does for TCP. */
+/** What a failed attempt over QUIC says, in the words of this project, as connect/tcp/connect-error.ts does for TCP. */
 
 /** System errors of sockets, ICMP errors among them. */
 const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {

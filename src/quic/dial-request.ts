@@ -1,5 +1,5 @@
-import type { Endpoint } from '../endpoint.ts'
-import type { QuicOptions, TimeoutOptions, TlsOptions } from '../options.ts'
+import type { Endpoint } from '../base/http/endpoint.ts'
+import type { QuicOptions, TimeoutOptions, TlsOptions } from '../base/options/options.ts'
 import type { QuicHandshake, QuicLink } from './engine.ts'
 
 /** What to connect to over QUIC, and how. */

@@ -1,5 +1,5 @@
-import type { MigrationReport } from '../migration-report.ts'
-import type { QuicOptions, TlsOptions } from '../options.ts'
+import type { MigrationReport } from '../base/events/migration-report.ts'
+import type { QuicOptions, TlsOptions } from '../base/options/options.ts'
 
 /**
  * The port to a QUIC implementation: all that the rest of middlemile sees of QUIC (RFC 9000). An engine is one folder; another one is a

@@ -1,13 +1,13 @@
-import type { Clock } from '../clock.ts'
-import { DeadlineTimer, NEVER } from '../deadline-timer.ts'
-import { type Endpoint, formatEndpoint } from '../endpoint.ts'
-import { abortError, TransportError } from '../errors.ts'
-import { guardedListener, guardedPromise } from '../guard.ts'
+import type { Clock } from '../base/clock.ts'
+import { DeadlineTimer, NEVER } from '../base/deadline-timer.ts'
+import { abortError, TransportError } from '../base/errors.ts'
+import { guardedListener, guardedPromise } from '../base/guard.ts'
+import { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 import { openClientLink } from './client-link.ts'
 import { handshakeFailure, quicDialError, socketFailure } from './dial-error.ts'
 import type { QuicAttemptRecord, QuicDialRequest, QuicDialResult } from './dial-request.ts'
 import type { DrivenEngine } from './driven-connection.ts'
-import type { UdpLink } from './udp-link.ts'
+import type { UdpLink } from './udp/udp-link.ts'
 
 interface DialEnd {
   readonly signal: AbortSignal

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Timer } from '../clock.ts'
-import type { QuicOptions } from '../options.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { QuicOptions } from '../base/options/options.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
-import { destinationId } from './packet-destination.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
-import { UdpLink } from './udp-link.ts'
-import { UdpSocket } from './udp-socket.ts'
-import { VisitingLink } from './visiting-link.ts'
+import { destinationId } from './udp/packet-destination.ts'
+import { UdpLink } from './udp/udp-link.ts'
+import { UdpSocket } from './udp/udp-socket.ts'
+import { VisitingLink } from './udp/visiting-link.ts'
 
 /** Of the ids that we give out: short headers do not say how long they are. */
 const CONNECTION_ID_BYTES = 16

@@ -1,7 +1,7 @@
-import type { LaneName } from '../lane.ts'
-import type { Http3StatusName } from '../observer.ts'
-import type { SelectOptions } from '../select-options.ts'
-import type { RaceEntrant } from './race-state.ts'
+import type { Http3StatusName } from '../base/events/observer.ts'
+import type { LaneName } from '../base/http/lane.ts'
+import type { SelectOptions } from '../base/options/select-options.ts'
+import type { RaceEntrant } from './race/race-state.ts'
 
 /** A lane that may carry a request, as the plan sees it. */
 interface PlannedLane {

@@ -1,4 +1,4 @@
-import type { Protocol } from '../protocol.ts'
+import type { Protocol } from '../base/http/protocol.ts'
 
 export interface ProtocolChoice {
   /** By configuration, best first. */

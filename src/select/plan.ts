@@ -1,5 +1,5 @@
-import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../endpoint.ts'
-import type { Protocol } from '../protocol.ts'
+import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../base/http/endpoint.ts'
+import type { Protocol } from '../base/http/protocol.ts'
 import { age, endpointKey, type OriginRecord } from './record/origin-record.ts'
 
 export interface PlanInput {

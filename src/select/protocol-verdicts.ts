@@ -1,4 +1,4 @@
-import type { Protocol } from '../protocol.ts'
+import type { Protocol } from '../base/http/protocol.ts'
 import { offeredProtocols } from './offered-protocols.ts'
 import type { OriginRecord } from './record/origin-record.ts'
 

@@ -12,7 +12,7 @@
 
 export { type ConfigFault, formatFault } from './config/config-fault.ts'
 export { readConfigFile } from './config/config-file.ts'
-export { formatListenAddress, type ListenAddress } from './config/listen-address.ts'
+export { formatListenAddress, type ListenAddress } from './config/fields/listen-address.ts'
 export type {
   ListenConfig,
   OriginConfig,

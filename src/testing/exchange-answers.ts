@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { TransportError } from '../errors.ts'
-import type { BodySink } from '../exchange.ts'
-import { type HeaderList, headersToRecord, headerValue, NO_HEADERS } from '../headers.ts'
+import { TransportError } from '../base/errors.ts'
+import type { BodySink } from '../base/http/exchange.ts'
+import { type HeaderList, headersToRecord, headerValue, NO_HEADERS } from '../base/http/headers.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../ingress/ingress-exchange.ts'
 import { patternBytes } from './origin-answers.ts'
 

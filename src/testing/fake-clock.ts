@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 
 /**
  * A clock that stands still until a test moves it. Timers fire in order of their time, equal ones in order of their making.

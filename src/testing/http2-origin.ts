@@ -1,6 +1,6 @@
 import type { SecureContextOptions } from 'node:tls'
+import type { Protocol } from '../base/http/protocol.ts'
 import { listen } from '../ingress/listener.ts'
-import type { Protocol } from '../protocol.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'
 

@@ -1,5 +1,5 @@
+import type { Http3Options, QuicOptions } from '../base/options/options.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
-import type { Http3Options, QuicOptions } from '../options.ts'
 import type { IssuedCertificate } from './certificates.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
 import type { OriginSettings, TestOrigin } from './origins.ts'

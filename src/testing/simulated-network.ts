@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import { seededRandom } from '../seeded-random.ts'
+import type { Clock } from '../base/clock.ts'
+import { seededRandom } from '../base/seeded-random.ts'
 
 /**
  * A network in memory, for protocols without I/O of their own: both sides run on one FakeClock, nothing is real, and the same

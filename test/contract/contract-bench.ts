@@ -1,6 +1,6 @@
 import { afterEach, beforeEach } from 'vitest'
-import type { Connection } from '../../src/connection.ts'
-import type { ExchangeRequest } from '../../src/exchange.ts'
+import type { Connection } from '../../src/base/events/connection.ts'
+import type { ExchangeRequest } from '../../src/base/http/exchange.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import type { ContractPeer, OriginScript } from './contract-peer.ts'
 import { RecordingHandler, RecordingListener } from './recorder.ts'

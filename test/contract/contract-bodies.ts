@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
-import { headerValue } from '../../src/headers.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import { headerValue } from '../../src/base/http/headers.ts'
 import { until } from '../support/until.ts'
 import { type ContractBench, echo, hello, neverAnswers, requestOf, turns } from './contract-bench.ts'
 import type { OriginScript } from './contract-peer.ts'

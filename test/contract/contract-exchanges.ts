@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { ExchangeRequest } from '../../src/exchange.ts'
-import { headerValue } from '../../src/headers.ts'
+import type { ExchangeRequest } from '../../src/base/http/exchange.ts'
+import { headerValue } from '../../src/base/http/headers.ts'
 import { type ContractBench, hello, requestOf, turns } from './contract-bench.ts'
 import { RecordingHandler } from './recorder.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
+import { TransportError } from '../../src/base/errors.ts'
 import { type ContractBench, hello, neverAnswers, requestOf, turns } from './contract-bench.ts'
 import { RecordingHandler } from './recorder.ts'
 import { ScriptedSource } from './scripted-source.ts'

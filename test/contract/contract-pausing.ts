@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
-import type { ExchangeController } from '../../src/exchange.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import type { ExchangeController } from '../../src/base/http/exchange.ts'
 import { until } from '../support/until.ts'
 import { type ContractBench, hello, requestOf, turns } from './contract-bench.ts'
 import type { OriginScript } from './contract-peer.ts'

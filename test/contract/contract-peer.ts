@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '../../src/clock.ts'
-import type { Connection, ConnectionListener } from '../../src/connection.ts'
-import type { Protocol } from '../../src/protocol.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Connection, ConnectionListener } from '../../src/base/events/connection.ts'
+import type { Protocol } from '../../src/base/http/protocol.ts'
 
 /** One request as the scripted origin sees it, and the means to answer it, whatever the protocol. */
 export interface OriginExchange {

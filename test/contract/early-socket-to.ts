@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { EarlyGate } from '../../src/early-gate.ts'
-import { ClientContexts } from '../../src/openssl/client-contexts.ts'
-import type { StreamSocket } from '../../src/stream-socket.ts'
-import { EarlyHandshakeWatch } from '../../src/tcp/early-handshake.ts'
-import { openEarlySocket } from '../../src/tcp/early-socket.ts'
+import type { EarlyGate } from '../../src/base/http/early-gate.ts'
+import type { StreamSocket } from '../../src/base/socket/stream-socket.ts'
+import { EarlyHandshakeWatch } from '../../src/connect/early-data/early-handshake.ts'
+import { openEarlySocket } from '../../src/connect/early-data/early-socket.ts'
+import { ClientContexts } from '../../src/connect/openssl/client-contexts.ts'
 import { callableOpenssl } from '../support/require-openssl.ts'
 
 let contexts: ClientContexts | undefined

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ExchangeRequest } from '../../src/exchange.ts'
-import type { Http2ConnectionOptions } from '../../src/http2/connection.ts'
-import type { MultiplexedConnection } from '../../src/multiplex/connection.ts'
+import type { ExchangeRequest } from '../../src/base/http/exchange.ts'
+import type { Http2ConnectionOptions } from '../../src/http/http2/connection.ts'
+import type { MultiplexedConnection } from '../../src/http/multiplex/connection.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { literals, responseBlock } from '../support/http2-fields.ts'
 import {

@@ -1,12 +1,12 @@
-import { systemClock } from '../../src/clock.ts'
-import { http3Connection } from '../../src/http3/connection.ts'
-import type { MultiplexedConnection } from '../../src/multiplex/connection.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_TIMEOUTS,
-} from '../../src/options.ts'
+} from '../../src/base/options/options.ts'
+import { http3Connection } from '../../src/http/http3/connection.ts'
+import type { MultiplexedConnection } from '../../src/http/multiplex/connection.ts'
 import { dialQuic } from '../../src/quic/dial.ts'
 import type { QuicServerTls } from '../../src/quic/engine.ts'
 import { ServerEndpoint } from '../../src/quic/server-endpoint.ts'

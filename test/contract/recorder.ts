@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
-import type { CloseReason, Connection, ConnectionListener } from '../../src/connection.ts'
-import type { TransportError } from '../../src/errors.ts'
-import type { ExchangeController, ExchangeHandler } from '../../src/exchange.ts'
-import type { HeaderList } from '../../src/headers.ts'
+import type { TransportError } from '../../src/base/errors.ts'
+import type { CloseReason, Connection, ConnectionListener } from '../../src/base/events/connection.ts'
+import type { ExchangeController, ExchangeHandler } from '../../src/base/http/exchange.ts'
+import type { HeaderList } from '../../src/base/http/headers.ts'
 
 /** Writes down what a connection reports, in one list with what its exchanges report. */
 export class RecordingListener implements ConnectionListener {

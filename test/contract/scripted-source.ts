@@ -1,7 +1,7 @@
-import type { TransportError } from '../../src/errors.ts'
-import type { BodySink, BodySource } from '../../src/exchange.ts'
-import type { HeaderList } from '../../src/headers.ts'
-import { NO_HEADERS } from '../../src/headers.ts'
+import type { TransportError } from '../../src/base/errors.ts'
+import type { BodySink, BodySource } from '../../src/base/http/exchange.ts'
+import type { HeaderList } from '../../src/base/http/headers.ts'
+import { NO_HEADERS } from '../../src/base/http/headers.ts'
 
 /** A request body that a test hands out piece by piece, or a number of equal chunks as fast as the sink takes them. */
 export class ScriptedSource implements BodySource {

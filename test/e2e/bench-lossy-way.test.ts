@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CongestionControl, requireLossyWay, startLossyWay } from '../../bench/lib/lossy-way.ts'
+import { type CongestionControl, requireLossyWay, startLossyWay } from '../../bench/lib/origins/lossy-way.ts'
 import { startAtEnd } from '../support/link-process.ts'
 import { LINK_ADDRESSES } from '../support/lossy-link.ts'
 import { requireBinary } from '../support/require-binary.ts'

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
+import { TransportError } from '../../src/base/errors.ts'
 import {
   type CertificateAuthority,
   createCertificateAuthority,

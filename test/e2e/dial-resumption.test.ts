@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Server as TlsServer } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { TlsOptions } from '../../src/options.ts'
+import type { TlsOptions } from '../../src/base/options/options.ts'
 import {
   type CertificateAuthority,
   createCertificateAuthority,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../src/clock.ts'
-import { DnsClient } from '../../src/dns/dns-client.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { DnsClient } from '../../src/dns/client/dns-client.ts'
 import { ServiceRecordResolver } from '../../src/dns/https-records.ts'
-import type { ServiceAnswer } from '../../src/select/dns/service-lookup.ts'
+import type { ServiceAnswer } from '../../src/dns/records/service-lookup.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type Answering, type DnsServer, fromZone, startDnsServer } from '../support/dns-server.ts'
 import {

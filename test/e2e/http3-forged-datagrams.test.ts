@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import { createTransport, type Transport } from '../../src/index.ts'
-import { seededRandom } from '../../src/seeded-random.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { type Http3Origin, startHttp3Origin } from '../../src/testing/http3-origin.ts'
 import { patternBytes } from '../../src/testing/origin-answers.ts'

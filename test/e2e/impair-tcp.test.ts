@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { Conditions } from '../../src/impair/conditions.ts'
-import { impairTcp } from '../../src/impair/tcp-relay.ts'
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
+import type { Conditions } from '../../src/bench/impair/conditions.ts'
+import { impairTcp } from '../../src/bench/impair/tcp-relay.ts'
 import { freePort } from '../support/tcp-port.ts'
 
 const PATIENT = { interval: 5, timeout: 10_000 }

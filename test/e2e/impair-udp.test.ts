@@ -2,9 +2,9 @@ import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { Conditions, WayConditions } from '../../src/impair/conditions.ts'
-import { FateStream, fateSeed } from '../../src/impair/fate.ts'
-import { type ImpairedUdp, impairUdp } from '../../src/impair/udp-relay.ts'
+import type { Conditions, WayConditions } from '../../src/bench/impair/conditions.ts'
+import { FateStream, fateSeed } from '../../src/bench/impair/fate.ts'
+import { type ImpairedUdp, impairUdp } from '../../src/bench/impair/udp-relay.ts'
 import { openUdpSocket } from '../support/udp-port.ts'
 
 const PATIENT = { interval: 2, timeout: 10_000 }

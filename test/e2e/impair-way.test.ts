@@ -3,9 +3,9 @@ import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { startEchoes } from '../../src/impair/echo.ts'
-import { type ImpairedWayOptions, startImpairedWay } from '../../src/impair/impaired-way.ts'
-import { limits } from '../../src/impair/limits.ts'
+import { startEchoes } from '../../src/bench/impair/echo.ts'
+import { type ImpairedWayOptions, startImpairedWay } from '../../src/bench/impair/impaired-way.ts'
+import { limits } from '../../src/bench/impair/limits.ts'
 import { onProcessExit } from '../support/cleanup.ts'
 import { isRunning, readProcessStat } from '../support/process-tree.ts'
 import { openUdpSocket } from '../support/udp-port.ts'
@@ -14,7 +14,7 @@ import { openUdpSocket } from '../support/udp-port.ts'
 const LOOSE = { tcp: { share: 1, ms: 200 }, udp: { share: 1, ms: 200 } }
 const PATIENT = { timeout: 10_000 }
 
-const compiled = (name: string): URL => new URL(`../../dist/impair/${name}`, import.meta.url)
+const compiled = (name: string): URL => new URL(`../../dist/bench/impair/${name}`, import.meta.url)
 
 const optionsFor = (tcpPort: number, udpPort: number): ImpairedWayOptions => ({
   host: '127.0.0.1',

@@ -3,7 +3,7 @@ import http2 from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { TransportError } from '../../src/errors.ts'
+import type { TransportError } from '../../src/base/errors.ts'
 import { type IngressListener, listen } from '../../src/ingress/listener.ts'
 import { requestBlock } from '../support/http2-fields.ts'
 import {

@@ -3,7 +3,7 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHt
 import net from 'node:net'
 import tls from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { BodySink } from '../../src/exchange.ts'
+import type { BodySink } from '../../src/base/http/exchange.ts'
 import type { IngressExchange, IngressHandler } from '../../src/ingress/ingress-exchange.ts'
 import { type IngressListener, type ListenOptions, listen } from '../../src/ingress/listener.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
-import { LinkSockets } from '../../src/quic/link-sockets.ts'
+import { LinkSockets } from '../../src/quic/udp/link-sockets.ts'
 import { openUdpSocket } from '../support/udp-port.ts'
 
 const NOBODY = { onDatagram: () => {}, onError: () => {} }

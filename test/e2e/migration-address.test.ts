@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MigrationReport } from '../../src/base/events/migration-report.ts'
 import { createTransport, type Transport } from '../../src/index.ts'
-import type { MigrationReport } from '../../src/migration-report.ts'
 import { type MovableServer, startOwnMovable } from '../support/movable-servers.ts'
 import { enterNewNamespace, requireNamespaces, type Stay } from '../support/network-namespace.ts'
 import { findBinary } from '../support/require-binary.ts'

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { LinkSockets } from '../../src/quic/link-sockets.ts'
+import { LinkSockets } from '../../src/quic/udp/link-sockets.ts'
 import { DOWNLOAD_BYTES, type MovableServer, NGTCP2, OWN_SERVER } from '../support/movable-servers.ts'
 import { type Incident, type MovingClient, startMovingClient } from '../support/moving-client.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import type { OriginOptions } from '../../src/index.ts'
-import { seededRandom } from '../../src/seeded-random.ts'
 import { startHttp2PeerOrigin } from '../support/http2-peer.ts'
 import { answerOk, startHttp3PeerOrigin } from '../support/http3-peer-origin.ts'
 import { load } from '../support/load.ts'

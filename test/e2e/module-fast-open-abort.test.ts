@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type * as Native from '../../src/connect/native/socket-calls.ts'
 import type { Protocol } from '../../src/index.ts'
-import type * as Native from '../../src/native/socket-calls.ts'
 import { NGINX_EARLY } from '../support/early-world.ts'
 import { enterFastOpenNamespace, requireFastOpenNamespace } from '../support/fast-open-namespace.ts'
 import { fastOpenWorld, giveFastOpenToAll } from '../support/fast-open-world.ts'
@@ -17,7 +17,7 @@ import { until } from '../support/until.ts'
 
 const hook = vi.hoisted<SynHook>(() => ({ onSynWaits: undefined }))
 
-vi.mock('../../src/native/socket-calls.ts', async importOriginal => {
+vi.mock('../../src/connect/native/socket-calls.ts', async importOriginal => {
   const original = await importOriginal<typeof Native>()
   return { ...original, socketCalls: () => hookSyn(original.socketCalls(), hook) }
 })

@@ -5,7 +5,7 @@ import { fastOpenWorld, startFastOpenOrigin } from '../support/fast-open-world.t
 
 const because = 'koffi is not installed'
 
-vi.mock('../../src/native/load-ffi.ts', () => ({
+vi.mock('../../src/connect/native/load-ffi.ts', () => ({
   loadFfi: () => ({ unavailable: 'koffi is not installed' }),
 }))
 

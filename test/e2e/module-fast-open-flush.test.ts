@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type * as Native from '../../src/connect/native/socket-calls.ts'
 import type { Protocol } from '../../src/index.ts'
-import type * as Native from '../../src/native/socket-calls.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { NGINX_EARLY } from '../support/early-world.ts'
 import {
@@ -19,7 +19,7 @@ import { until } from '../support/until.ts'
 
 const hook = vi.hoisted<SynHook>(() => ({ onSynWaits: undefined }))
 
-vi.mock('../../src/native/socket-calls.ts', async importOriginal => {
+vi.mock('../../src/connect/native/socket-calls.ts', async importOriginal => {
   const original = await importOriginal<typeof Native>()
   return { ...original, socketCalls: () => hookSyn(original.socketCalls(), hook) }
 })

@@ -52,7 +52,7 @@ describe('the package', () => {
 
   it('has declarations of what an entry point reaches, and of nothing else', async () => {
     const paths = (await pack()).files.map(({ path }) => path)
-    expect(paths).toContain('dist/pool/sizing.d.ts')
+    expect(paths).toContain('dist/pool/rules/sizing.d.ts')
     expect(paths).not.toContain('dist/pool/pool.d.ts')
   })
 })

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { systemClock } from '../../src/clock.ts'
-import { FastOpen } from '../../src/tcp/fast-open.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { FastOpen } from '../../src/connect/fast-open/fast-open.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startCaddy } from '../support/caddy.ts'
 import { startLoopbackServer } from '../support/loopback-server.ts'

@@ -1,12 +1,12 @@
 import { expect, it, vi } from 'vitest'
-import { systemClock } from '../../src/clock.ts'
-import { TlsProbe } from '../../src/probe/tls-probe.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { TlsProbe } from '../../src/origin/probing/tls-probe.ts'
 import { createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../src/testing/http2-origin.ts'
 import { DEFECT, fail, hearFaults } from '../support/heard-faults.ts'
 
 // It is called when the wait for tickets is over.
-vi.mock('../../src/tcp/session-facts.ts', async original => ({
+vi.mock('../../src/connect/tls/session-facts.ts', async original => ({
   ...(await original<object>()),
   sessionFacts: () => fail(),
 }))

@@ -1,7 +1,7 @@
 import { connect, Server } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { socketCalls } from '../../src/connect/native/socket-calls.ts'
 import type { Explanation, PoolStats } from '../../src/index.ts'
-import { socketCalls } from '../../src/native/socket-calls.ts'
 import { type ServiceConfig, startService } from '../../src/service/index.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'
 import { startQuickOrigin, startRecyclingOrigin, type TestOrigin } from '../../src/testing/origins.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type SessionFacts, sessionFacts } from '../../src/tcp/session-facts.ts'
+import { type SessionFacts, sessionFacts } from '../../src/connect/tls/session-facts.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../src/testing/certificates.ts'
 import { startLoopbackServer } from '../support/loopback-server.ts'
 import { startOpensslServer } from '../support/openssl-server.ts'

@@ -6,7 +6,7 @@ import { startQuickOrigin } from '../../src/testing/origins.ts'
 
 const because = 'koffi is not installed'
 
-vi.mock('../../src/native/load-ffi.ts', () => ({
+vi.mock('../../src/connect/native/load-ffi.ts', () => ({
   loadFfi: () => ({ unavailable: 'koffi is not installed' }),
 }))
 

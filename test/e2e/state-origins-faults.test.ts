@@ -11,8 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type OpenState, openState } from '../../src/origin/open-state.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
-import { type OpenState, openState } from '../../src/transport/open-state.ts'
 import { SHELF_ORIGIN, startShelfProcess } from '../support/shelf-process.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.ts'
 

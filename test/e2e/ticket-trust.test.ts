@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { TlsOptions } from '../../src/options.ts'
+import type { TlsOptions } from '../../src/base/options/options.ts'
 import {
   type CertificateAuthority,
   createCertificateAuthority,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import { AddressChanges, MAX_PATIENCE, MIN_PATIENCE } from '../../src/select/address-changes.ts'
 import { drainStep } from '../../src/select/drain-step.ts'
 import { fc } from '../support/property.ts'

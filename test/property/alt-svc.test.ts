@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TOKEN } from '../../src/char-tables.ts'
-import { type AltSvcEntry, parseAltSvc } from '../../src/select/record/alt-svc.ts'
+import { TOKEN } from '../../src/base/http/char-tables.ts'
+import { type AltSvcEntry, parseAltSvc } from '../../src/select/evidence/alt-svc.ts'
 import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/alt-svc.test.ts

@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { readAddresses } from '../../src/select/dns/address-answers.ts'
-import { type DnsReply, type DnsType, encodeQuery, readReply } from '../../src/select/dns/dns-message.ts'
-import { isDnsName, normalName } from '../../src/select/dns/dns-name.ts'
-import { parseServiceRecord } from '../../src/select/dns/https-rr.ts'
-import { ServiceLookup } from '../../src/select/dns/service-lookup.ts'
+import { readAddresses } from '../../src/dns/records/address-answers.ts'
+import { type DnsReply, type DnsType, encodeQuery, readReply } from '../../src/dns/records/dns-message.ts'
+import { isDnsName, normalName } from '../../src/dns/records/dns-name.ts'
+import { parseServiceRecord } from '../../src/dns/records/https-rr.ts'
+import { ServiceLookup } from '../../src/dns/records/service-lookup.ts'
 import {
   a,
   aaaa,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FastOpenBook, type FastOpenOutcome } from '../../src/tcp/fast-open-book.ts'
+import { FastOpenBook, type FastOpenOutcome } from '../../src/connect/fast-open/fast-open-book.ts'
 import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/fast-open-book.test.ts

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { HandshakeInfo } from '../../src/connection.ts'
-import { HandshakeLedger } from '../../src/transport/handshake-ledger.ts'
-import { HANDSHAKE_MEANS, type HandshakeAmount } from '../../src/transport/ledger/handshake-figures.ts'
+import type { HandshakeInfo } from '../../src/base/events/connection.ts'
+import { HANDSHAKE_MEANS, type HandshakeAmount } from '../../src/origin/ledger/handshake-figures.ts'
+import { HandshakeLedger } from '../../src/origin/ledger/handshake-ledger.ts'
 import { ledgerConnection } from '../support/ledger-connection.ts'
 import { fc } from '../support/property.ts'
 

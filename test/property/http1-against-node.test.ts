@@ -1,8 +1,8 @@
 import { METHODS } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import type { HeaderList } from '../../src/headers.ts'
+import type { HeaderList } from '../../src/base/http/headers.ts'
 import { fc } from '../support/property.ts'
-import { completeMessages, decodeRequests, decodeResponse } from '../unit/http1/decoding.ts'
+import { completeMessages, decodeRequests, decodeResponse } from '../unit/http/http1/codec/decoding.ts'
 import { mutations, request, response } from './http1-messages.ts'
 import { nodeReadsRequests, nodeReadsResponse } from './node-parser.ts'
 

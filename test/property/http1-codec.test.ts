@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
-import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http1/chunk-encoder.ts'
-import { encodeRequestHead } from '../../src/http1/request-encoder.ts'
-import { encodeResponseHead } from '../../src/http1/response-encoder.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http/http1/codec/chunk-encoder.ts'
+import { encodeRequestHead } from '../../src/http/http1/codec/request-encoder.ts'
+import { encodeResponseHead } from '../../src/http/http1/codec/response-encoder.ts'
 import { fc } from '../support/property.ts'
-import { type Decoding, decodeRequests, decodeResponse } from '../unit/http1/decoding.ts'
+import { type Decoding, decodeRequests, decodeResponse } from '../unit/http/http1/codec/decoding.ts'
 import {
   cuts,
   cutsOf,

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
-import type { HeaderList } from '../../src/headers.ts'
-import { createSession } from '../../src/http2/create-session.ts'
-import type { Session } from '../../src/http2/session.ts'
-import type { SessionEvents } from '../../src/http2/session-events.ts'
-import type { Stream } from '../../src/multiplex/stream.ts'
-import type { StreamEvents } from '../../src/multiplex/stream-events.ts'
-import { DEFAULT_HTTP2_OPTIONS } from '../../src/options.ts'
+import type { HeaderList } from '../../src/base/http/headers.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../src/base/options/options.ts'
+import { createSession } from '../../src/http/http2/create-session.ts'
+import type { Session } from '../../src/http/http2/session.ts'
+import type { SessionEvents } from '../../src/http/http2/session-events.ts'
+import type { Stream } from '../../src/http/multiplex/stream.ts'
+import type { StreamEvents } from '../../src/http/multiplex/stream-events.ts'
 
 /** Our session on a socket, as simply as it can be: one write in flight, taken when the loop turns. */
 export function driveSession(

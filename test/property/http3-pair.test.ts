@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
-import { type HeaderList, NO_HEADERS } from '../../src/headers.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import { type HeaderList, NO_HEADERS } from '../../src/base/http/headers.ts'
 import type { TimedExchange } from '../sim/http3-exchange.ts'
 import { Http3Rig } from '../sim/http3-rig.ts'
 import type { ServedRequest } from '../sim/http3-server.ts'

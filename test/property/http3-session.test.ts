@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { NO_HEADERS } from '../../src/headers.ts'
-import { ERROR_CODES } from '../../src/http3/error-codes.ts'
+import { NO_HEADERS } from '../../src/base/http/headers.ts'
+import { ERROR_CODES } from '../../src/http/http3/frames/error-codes.ts'
 import {
   data,
   dynamicSection,
@@ -14,7 +14,7 @@ import {
   varint,
 } from '../support/http3-wire.ts'
 import { fc } from '../support/property.ts'
-import { POST, ROLES, type Role, SessionRig } from '../unit/http3/session-rig.ts'
+import { POST, ROLES, type Role, SessionRig } from '../unit/http/http3/session-rig.ts'
 
 /** What may stand where, so that most runs get far into a session: it is changed, cut and put together. */
 const ON_REQUESTS: readonly Buffer[] = [

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { BodySink } from '../../src/exchange.ts'
+import type { BodySink } from '../../src/base/http/exchange.ts'
 import type { IngressExchange } from '../../src/ingress/ingress-exchange.ts'
 import { fc } from '../support/property.ts'
 import { type Asked, FakeHttp3Client } from '../unit/ingress/fake-http3-client.ts'

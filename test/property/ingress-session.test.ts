@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { BodySource } from '../../src/exchange.ts'
+import type { BodySource } from '../../src/base/http/exchange.ts'
 import type { IngressExchange } from '../../src/ingress/ingress-exchange.ts'
 import { fc } from '../support/property.ts'
 import { FakeClient, own } from '../unit/ingress/fake-client.ts'

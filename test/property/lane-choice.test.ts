@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { LANE_NAMES, type LaneName } from '../../src/lane.ts'
+import { LANE_NAMES, type LaneName } from '../../src/base/http/lane.ts'
+import { DEFAULT_SELECT_OPTIONS } from '../../src/base/options/select-options.ts'
 import { LaneChooser } from '../../src/select/choice/choice.ts'
 import type { ChoiceAction } from '../../src/select/choice/choice-action.ts'
-import { DEFAULT_SELECT_OPTIONS } from '../../src/select-options.ts'
 import { candidateOf, sampleOf } from '../support/lane-figures.ts'
 import { fc } from '../support/property.ts'
 

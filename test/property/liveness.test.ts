@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Liveness, type LivenessRules } from '../../src/multiplex/liveness.ts'
+import { Liveness, type LivenessRules } from '../../src/http/multiplex/liveness.ts'
 import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/liveness.test.ts

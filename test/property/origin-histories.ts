@@ -1,6 +1,6 @@
-import type { AttemptRecord, HandshakeInfo } from '../../src/connection.ts'
-import { TransportError } from '../../src/errors.ts'
-import type { ServiceRecord } from '../../src/select/dns/https-rr.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import type { AttemptRecord, HandshakeInfo } from '../../src/base/events/connection.ts'
+import type { ServiceRecord } from '../../src/dns/records/https-rr.ts'
 import { OriginRecord } from '../../src/select/record/origin-record.ts'
 import { fc } from '../support/property.ts'
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { AttemptRecord } from '../../src/connection.ts'
-import { LANE_NAMES } from '../../src/lane.ts'
-import type { TransportEvent } from '../../src/observer.ts'
-import { HappyEvents } from '../../src/qlog/happy-events.ts'
-import { jsonTextRecord } from '../../src/qlog/json-text-record.ts'
+import { HappyEvents } from '../../src/api/qlog/happy-events.ts'
+import { jsonTextRecord } from '../../src/api/qlog/json-text-record.ts'
+import type { AttemptRecord } from '../../src/base/events/connection.ts'
+import type { TransportEvent } from '../../src/base/events/observer.ts'
+import { LANE_NAMES } from '../../src/base/http/lane.ts'
 import { readJsonSequence, type TraceRecord } from '../support/json-sequence.ts'
 import { fc } from '../support/property.ts'
-import { SHOP } from '../unit/qlog/events.ts'
+import { SHOP } from '../unit/api/qlog/events.ts'
 
 // A longer look: RUNS=20000 SEED=7 npx vitest run test/property/qlog
 const RUNS = Number(process.env['RUNS'] ?? 200)

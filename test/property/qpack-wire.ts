@@ -1,6 +1,6 @@
-import type { QpackDecoder } from '../../src/header-compression/qpack-decoder.ts'
-import type { QpackEncoder } from '../../src/header-compression/qpack-encoder.ts'
-import { encode } from '../unit/header-compression/sections.ts'
+import type { QpackDecoder } from '../../src/http/qpack/qpack-decoder.ts'
+import type { QpackEncoder } from '../../src/http/qpack/qpack-encoder.ts'
+import { encode } from '../unit/http/field-compression/sections.ts'
 
 interface Sent {
   readonly bytes: Buffer

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { ExchangeHandler } from '../../src/exchange.ts'
+import type { ExchangeHandler } from '../../src/base/http/exchange.ts'
 import { fc } from '../support/property.ts'
-import type { FakeController } from '../unit/transport/fake-controller.ts'
-import { died, FakeExchangeWorld, PATIENCE_MS } from '../unit/transport/fake-exchange-world.ts'
+import type { FakeController } from '../unit/api/fake-controller.ts'
+import { died, FakeExchangeWorld, PATIENCE_MS } from '../unit/exchange/fake-exchange-world.ts'
 
 /** One copy of the request on a connection that keeps its word: after its end it says nothing. */
 class Copy {

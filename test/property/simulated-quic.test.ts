@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import { fc } from '../support/property.ts'
 import type { Frame } from '../support/simulated-quic/frame.ts'
 import { decodePacket, encodePacket, frameBytes, headBytes } from '../support/simulated-quic/packet-codec.ts'

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { VERSION_PROBE_BYTES, versionProbe, versionsOf } from '../../src/probe/version-probe-packet.ts'
+import {
+  VERSION_PROBE_BYTES,
+  versionProbe,
+  versionsOf,
+} from '../../src/origin/probing/version-probe-packet.ts'
 import { fc } from '../support/property.ts'
 
 const randomBytes = fc.uint8Array({ minLength: VERSION_PROBE_BYTES, maxLength: VERSION_PROBE_BYTES })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import type { LinkConditions } from '../../src/testing/simulated-network.ts'
 import { Http3Rig } from './http3-rig.ts'
 import { TrailedBody } from './trailed-body.ts'

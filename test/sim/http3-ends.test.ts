@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
+import { TransportError } from '../../src/base/errors.ts'
 import { SimulatedEngine } from '../support/simulated-quic/simulated-engine.ts'
 import { Http3Rig, type Http3RigOptions } from './http3-rig.ts'
 import { TrailedBody } from './trailed-body.ts'

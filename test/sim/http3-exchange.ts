@@ -1,7 +1,7 @@
-import type { Clock } from '../../src/clock.ts'
-import type { TransportError } from '../../src/errors.ts'
-import type { ExchangeController, ExchangeHandler } from '../../src/exchange.ts'
-import { type HeaderList, NO_HEADERS } from '../../src/headers.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { TransportError } from '../../src/base/errors.ts'
+import type { ExchangeController, ExchangeHandler } from '../../src/base/http/exchange.ts'
+import { type HeaderList, NO_HEADERS } from '../../src/base/http/headers.ts'
 
 /** Notes all of one exchange at the client, with times of the virtual clock. */
 export class TimedExchange implements ExchangeHandler {

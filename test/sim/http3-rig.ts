@@ -1,16 +1,16 @@
-import type { CloseReason, Connection, ConnectionListener } from '../../src/connection.ts'
-import type { TransportError } from '../../src/errors.ts'
-import type { ExchangeRequest } from '../../src/exchange.ts'
-import { NO_HEADERS } from '../../src/headers.ts'
-import { http3Connection } from '../../src/http3/connection.ts'
-import { decodeTicket, type Http3Ticket } from '../../src/http3/ticket.ts'
+import type { TransportError } from '../../src/base/errors.ts'
+import type { CloseReason, Connection, ConnectionListener } from '../../src/base/events/connection.ts'
+import type { ExchangeRequest } from '../../src/base/http/exchange.ts'
+import { NO_HEADERS } from '../../src/base/http/headers.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   type Http3Options,
-} from '../../src/options.ts'
+} from '../../src/base/options/options.ts'
+import { http3Connection } from '../../src/http/http3/connection.ts'
+import { decodeTicket, type Http3Ticket } from '../../src/http/http3/frames/ticket.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import {
   SimulatedQuicPair,

@@ -1,13 +1,17 @@
-import type { Clock, Timer } from '../../src/clock.ts'
-import type { HeaderList } from '../../src/headers.ts'
-import { NO_HEADERS } from '../../src/headers.ts'
-import { createSession } from '../../src/http3/create-session.ts'
-import type { Session, SessionEvents } from '../../src/http3/session.ts'
-import type { SessionEnd } from '../../src/multiplex/client-session.ts'
-import type { RequestHead } from '../../src/multiplex/message-head.ts'
-import type { Stream } from '../../src/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../src/multiplex/stream-events.ts'
-import { DEFAULT_HTTP3_OPTIONS, DEFAULT_LIVENESS_OPTIONS, type Http3Options } from '../../src/options.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
+import type { HeaderList } from '../../src/base/http/headers.ts'
+import { NO_HEADERS } from '../../src/base/http/headers.ts'
+import {
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  type Http3Options,
+} from '../../src/base/options/options.ts'
+import { createSession } from '../../src/http/http3/create-session.ts'
+import type { Session, SessionEvents } from '../../src/http/http3/session.ts'
+import type { SessionEnd } from '../../src/http/multiplex/client-session.ts'
+import type { RequestHead } from '../../src/http/multiplex/messages/message-head.ts'
+import type { Stream } from '../../src/http/multiplex/stream.ts'
+import type { StreamEvents, StreamReset } from '../../src/http/multiplex/stream-events.ts'
 import type { QuicLinkOwner } from '../../src/quic/engine.ts'
 import type { SimulatedLink } from '../support/simulated-quic/simulated-link.ts'
 

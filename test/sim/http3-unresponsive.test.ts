@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_LIVENESS_OPTIONS, DEFAULT_QUIC_OPTIONS } from '../../src/options.ts'
+import { DEFAULT_LIVENESS_OPTIONS, DEFAULT_QUIC_OPTIONS } from '../../src/base/options/options.ts'
 import { Http3Rig } from './http3-rig.ts'
 
 const LATENCY_MS = 20

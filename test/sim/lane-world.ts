@@ -1,10 +1,10 @@
-import type { Decision } from '../../src/decision.ts'
-import type { LaneName } from '../../src/lane.ts'
-import type { Protocol } from '../../src/protocol.ts'
-import { seededRandom } from '../../src/seeded-random.ts'
+import type { Decision } from '../../src/base/events/decision.ts'
+import type { LaneName } from '../../src/base/http/lane.ts'
+import type { Protocol } from '../../src/base/http/protocol.ts'
+import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../src/base/options/select-options.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import { LaneChooser } from '../../src/select/choice/choice.ts'
 import type { ChoiceAction } from '../../src/select/choice/choice-action.ts'
-import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../src/select-options.ts'
 
 /** What one exchange over a lane takes. `load`: exchanges that share its connection. */
 interface Outcome {

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { createSession } from '../../src/http2/create-session.ts'
-import type { Session } from '../../src/http2/session.ts'
-import type { SessionEvents } from '../../src/http2/session-events.ts'
-import type { Stream } from '../../src/multiplex/stream.ts'
-import type { StreamEvents } from '../../src/multiplex/stream-events.ts'
-import { DEFAULT_HTTP2_OPTIONS, DEFAULT_LIVENESS_OPTIONS, type LivenessOptions } from '../../src/options.ts'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  type LivenessOptions,
+} from '../../src/base/options/options.ts'
+import { createSession } from '../../src/http/http2/create-session.ts'
+import type { Session } from '../../src/http/http2/session.ts'
+import type { SessionEvents } from '../../src/http/http2/session-events.ts'
+import type { Stream } from '../../src/http/multiplex/stream.ts'
+import type { StreamEvents } from '../../src/http/multiplex/stream-events.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { FrameSplitter, PREFACE, TYPE } from '../support/http2-wire.ts'
 import { Http3Rig } from './http3-rig.ts'

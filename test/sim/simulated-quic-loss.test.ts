@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/seeded-random.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import { dropByte, dropNth, dropStream } from '../support/simulated-quic/drop-rules.ts'
 import { SimulatedEngine } from '../support/simulated-quic/simulated-engine.ts'
 import { SimulatedQuicPair } from '../support/simulated-quic/simulated-quic-pair.ts'

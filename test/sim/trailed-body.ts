@@ -1,5 +1,5 @@
-import type { BodySink, BodySource } from '../../src/exchange.ts'
-import type { HeaderList } from '../../src/headers.ts'
+import type { BodySink, BodySource } from '../../src/base/http/exchange.ts'
+import type { HeaderList } from '../../src/base/http/headers.ts'
 
 /** A body in memory that is sent in pieces, and has trailers. */
 export class TrailedBody implements BodySource {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../src/errors.ts'
-import { DEFAULT_RETRY_OPTIONS } from '../../src/options.ts'
-import { seededRandom } from '../../src/seeded-random.ts'
-import { judgeReplay } from '../../src/transport/replay-rules.ts'
-import { RetryBudget } from '../../src/transport/retry-budget.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import { DEFAULT_RETRY_OPTIONS } from '../../src/base/options/options.ts'
+import { seededRandom } from '../../src/base/seeded-random.ts'
+import { judgeReplay } from '../../src/exchange/replay-rules.ts'
+import { RetryBudget } from '../../src/origin/retry-budget.ts'
 
 const CLOSED = new TransportError('MM_CONNECTION_CLOSED', 'closed', { processed: 'unknown' })
 const REQUESTS = 1_000_000

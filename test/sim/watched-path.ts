@@ -1,5 +1,5 @@
+import { seededRandom } from '../../src/base/seeded-random.ts'
 import { type PathFault, PathWatch, type Verdict } from '../../src/quic/migration/path-watch.ts'
-import { seededRandom } from '../../src/seeded-random.ts'
 
 export type Traffic = 'exchanges' | 'download' | 'upload'
 

@@ -1,12 +1,12 @@
-import { systemClock } from '../../src/clock.ts'
-import type { AttemptRecord } from '../../src/connection.ts'
-import type { Endpoint } from '../../src/endpoint.ts'
-import { TransportError } from '../../src/errors.ts'
-import { TicketStore } from '../../src/memory/ticket-store.ts'
-import { DEFAULT_SOCKET_OPTIONS, DEFAULT_TIMEOUTS, type TlsOptions } from '../../src/options.ts'
-import { parseOrigin } from '../../src/origin.ts'
-import { Dialer } from '../../src/tcp/dial.ts'
-import type { DialRequest, DialResult } from '../../src/tcp/dial-request.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { TransportError } from '../../src/base/errors.ts'
+import type { AttemptRecord } from '../../src/base/events/connection.ts'
+import type { Endpoint } from '../../src/base/http/endpoint.ts'
+import { parseOrigin } from '../../src/base/http/origin.ts'
+import { DEFAULT_SOCKET_OPTIONS, DEFAULT_TIMEOUTS, type TlsOptions } from '../../src/base/options/options.ts'
+import { Dialer } from '../../src/connect/tcp/dial.ts'
+import type { DialRequest, DialResult } from '../../src/connect/tcp/dial-request.ts'
+import { TicketStore } from '../../src/state/ticket-store.ts'
 
 export interface DialToOptions {
   /** Default: 127.0.0.1. With `:port` or the origin's. */

@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs'
-import { systemClock } from '../../src/clock.ts'
-import { DnsClient, type DnsClientOptions } from '../../src/dns/dns-client.ts'
-import type { TransportError } from '../../src/errors.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import type { TransportError } from '../../src/base/errors.ts'
+import { DnsClient, type DnsClientOptions } from '../../src/dns/client/dns-client.ts'
 import { type Answering, type DnsServer, fromZone, startDnsServer } from './dns-server.ts'
 import { a } from './dns-wire.ts'
 

@@ -1,10 +1,14 @@
 import { once } from 'node:events'
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { ClientContexts } from '../../src/openssl/client-contexts.ts'
-import type { TlsOptions } from '../../src/options.ts'
-import { type EarlyHandshake, type EarlySocket, openEarlySocket } from '../../src/tcp/early-socket.ts'
-import { bareSession } from '../../src/tcp/session-forms.ts'
+import type { TlsOptions } from '../../src/base/options/options.ts'
+import {
+  type EarlyHandshake,
+  type EarlySocket,
+  openEarlySocket,
+} from '../../src/connect/early-data/early-socket.ts'
+import { ClientContexts } from '../../src/connect/openssl/client-contexts.ts'
+import { bareSession } from '../../src/connect/tls/session-forms.ts'
 import { callableOpenssl } from './require-openssl.ts'
 
 export interface EarlyClientOptions {

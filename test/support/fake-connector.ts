@@ -1,3 +1,4 @@
+import { TransportError } from '../../src/base/errors.ts'
 import type {
   CloseReason,
   Connection,
@@ -5,8 +6,7 @@ import type {
   Connector,
   HandshakeInfo,
   KeepAliveHint,
-} from '../../src/connection.ts'
-import { TransportError } from '../../src/errors.ts'
+} from '../../src/base/events/connection.ts'
 
 const HANDSHAKE: HandshakeInfo = {
   kind: 'full',

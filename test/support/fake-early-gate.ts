@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
-import type { EarlyGate, EarlyPhase } from '../../src/early-gate.ts'
-import type { StreamSocket } from '../../src/stream-socket.ts'
+import type { EarlyGate, EarlyPhase } from '../../src/base/http/early-gate.ts'
+import type { StreamSocket } from '../../src/base/socket/stream-socket.ts'
 
 /** A handshake that is where the test wants it. */
 export class FakeEarlyGate implements EarlyGate {

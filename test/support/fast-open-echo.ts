@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, Socket } from 'node:net'
-import { socketCalls } from '../../src/native/socket-calls.ts'
-import type { TcpInfo } from '../../src/native/tcp-info.ts'
-import { descriptorOf } from '../../src/stream-socket.ts'
+import { descriptorOf } from '../../src/base/socket/stream-socket.ts'
+import { socketCalls } from '../../src/connect/native/socket-calls.ts'
+import type { TcpInfo } from '../../src/connect/native/tcp-info.ts'
 
 const QUEUE = 16
 

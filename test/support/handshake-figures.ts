@@ -1,4 +1,4 @@
-import type { HandshakeFigures, HandshakesAvoided } from '../../src/transport/ledger/handshake-figures.ts'
+import type { HandshakeFigures, HandshakesAvoided } from '../../src/origin/ledger/handshake-figures.ts'
 
 const NO_AMOUNT = { roundTrips: 0, seconds: 0, bytes: undefined, cpuMs: undefined }
 

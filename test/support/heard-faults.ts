@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { type ContainedFault, onContainedFault } from '../../src/guard.ts'
+import { type ContainedFault, onContainedFault } from '../../src/base/guard.ts'
 
 /** Stands for a defect of ours. */
 export const DEFECT = new TypeError('no such thing')

@@ -1,5 +1,5 @@
-import { systemClock } from '../../src/clock.ts'
-import { DEFAULT_QUIC_OPTIONS, DEFAULT_TIMEOUTS, type QuicOptions } from '../../src/options.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { DEFAULT_QUIC_OPTIONS, DEFAULT_TIMEOUTS, type QuicOptions } from '../../src/base/options/options.ts'
 import { dialQuic } from '../../src/quic/dial.ts'
 import { Http3Peer, type Http3PeerOptions } from './http3-peer.ts'
 import { loadedEngine } from './http3-peer-origin.ts'

@@ -1,5 +1,5 @@
-import type { LaneName } from '../../src/lane.ts'
-import type { Protocol } from '../../src/protocol.ts'
+import type { LaneName } from '../../src/base/http/lane.ts'
+import type { Protocol } from '../../src/base/http/protocol.ts'
 import type { ExchangeSample } from '../../src/select/choice/exchange-sample.ts'
 import { LaneEstimates } from '../../src/select/choice/lane-estimates.ts'
 import type { LaneCandidate, MeasuredStanding } from '../../src/select/choice/lane-standing.ts'

@@ -1,6 +1,6 @@
-import type { HandshakeInfo } from '../../src/connection.ts'
-import type { Protocol } from '../../src/protocol.ts'
-import type { LedgerConnection } from '../../src/transport/handshake-ledger.ts'
+import type { HandshakeInfo } from '../../src/base/events/connection.ts'
+import type { Protocol } from '../../src/base/http/protocol.ts'
+import type { LedgerConnection } from '../../src/origin/ledger/handshake-ledger.ts'
 
 let lastId = 0
 

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
+import type { MigrationReport } from '../../src/base/events/migration-report.ts'
 import { createTransport, type OriginOptions, type Transport } from '../../src/index.ts'
-import type { MigrationReport } from '../../src/migration-report.ts'
 import { bodyOf } from './body-files.ts'
 import { type LoadResult, load } from './load.ts'
 import { startUdpRelay, type UdpRelay } from './udp-relay.ts'

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
-import { loadFfi } from '../../src/native/load-ffi.ts'
+import { loadFfi } from '../../src/connect/native/load-ffi.ts'
 import { findBinary, requireBinary } from './require-binary.ts'
 
 /**

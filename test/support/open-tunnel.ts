@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
+import { parseOrigin } from '../../src/base/http/origin.ts'
 import type { Transport } from '../../src/index.ts'
-import { parseOrigin } from '../../src/origin.ts'
 
 /** The tunnel of an upgrade, and the status that came with it. Rejects when the answer is an ordinary one, or none. */
 export function openTunnel(

@@ -1,9 +1,9 @@
-import type { CloseReason, KeepAliveHint } from '../../src/connection.ts'
-import { type ErrorCode, TransportError } from '../../src/errors.ts'
-import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../src/options.ts'
-import { ConnectionBudget } from '../../src/pool/connection-budget.ts'
+import { type ErrorCode, TransportError } from '../../src/base/errors.ts'
+import type { CloseReason, KeepAliveHint } from '../../src/base/events/connection.ts'
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../src/base/options/options.ts'
 import type { PoolAction } from '../../src/pool/pool-action.ts'
 import { PoolState } from '../../src/pool/pool-state.ts'
+import { ConnectionBudget } from '../../src/pool/rules/connection-budget.ts'
 import type { Slot } from '../../src/pool/slot.ts'
 
 interface ScriptOptions extends Partial<PoolOptions> {

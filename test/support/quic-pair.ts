@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { DEFAULT_QUIC_OPTIONS, type QuicOptions, type TlsOptions } from '../../src/options.ts'
+import { DEFAULT_QUIC_OPTIONS, type QuicOptions, type TlsOptions } from '../../src/base/options/options.ts'
 import type { DrivenConnection, DrivenEngine } from '../../src/quic/driven-connection.ts'
 import type { QuicConnectOptions, QuicEvent, QuicServerTls, UdpAddress } from '../../src/quic/engine.ts'
 

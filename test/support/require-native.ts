@@ -1,4 +1,4 @@
-import { socketCalls } from '../../src/native/socket-calls.ts'
+import { socketCalls } from '../../src/connect/native/socket-calls.ts'
 
 /** Undefined where native calls on sockets can be made, else the reason to skip. */
 export function requireNative(): string | undefined {

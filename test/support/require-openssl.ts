@@ -1,5 +1,5 @@
-import { openSsl } from '../../src/openssl/load-openssl.ts'
-import type { OpenSsl } from '../../src/openssl/openssl.ts'
+import { openSsl } from '../../src/connect/openssl/load-openssl.ts'
+import type { OpenSsl } from '../../src/connect/openssl/openssl.ts'
 
 /** Undefined where OpenSSL can be called, else the reason to skip. */
 export function requireOpenssl(): string | undefined {

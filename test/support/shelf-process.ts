@@ -13,8 +13,8 @@ const compiled = (path: string): string => JSON.stringify(new URL(`../../dist/${
 const PRELUDE = `
 import { writeSync } from 'node:fs'
 import { systemClock } from ${compiled('clock.js')}
-import { OriginShelf } from ${compiled('memory/origin-shelf.js')}
-import { FileStore } from ${compiled('memory/store.js')}
+import { OriginShelf } from ${compiled('state/origin-shelf.js')}
+import { FileStore } from ${compiled('state/store.js')}
 const [directory, number] = process.argv.slice(1)
 const ORIGIN = ${JSON.stringify(SHELF_ORIGIN)}
 const faults = []

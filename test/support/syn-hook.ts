@@ -1,4 +1,4 @@
-import type { LoadedSocketCalls, SocketCalls } from '../../src/native/socket-calls.ts'
+import type { LoadedSocketCalls, SocketCalls } from '../../src/connect/native/socket-calls.ts'
 
 /** TCP_SYN_SENT: connect() has been called, and with Fast Open nothing has left before the first write. */
 const SYN_SENT = 2

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TlsOptions as ServerTlsOptions, TLSSocket } from 'node:tls'
+import type { TlsOptions } from '../../src/base/options/options.ts'
 import { createTransport, TransportError, type TransportOptions } from '../../src/index.ts'
-import type { TlsOptions } from '../../src/options.ts'
 import { TestDialer } from './dial-to.ts'
 
 /** An https origin that says how it saw each connection: `full` or `resumed`, and who the client was. */

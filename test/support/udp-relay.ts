@@ -1,5 +1,5 @@
 import type { Socket } from 'node:dgram'
-import { systemClock, type Timer } from '../../src/clock.ts'
+import { systemClock, type Timer } from '../../src/base/clock.ts'
 import type { UdpAddress } from '../../src/quic/engine.ts'
 import {
   type DatagramEnd,

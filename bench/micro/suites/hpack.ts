@@ -1,9 +1,10 @@
 /** What one field block costs, encoded and decoded: a response as nginx writes it and as caddy does, and a request as a proxy sends it. */
-import { HpackDecoder } from '../../../src/header-compression/hpack-decoder.ts'
-import { HpackEncoder } from '../../../src/header-compression/hpack-encoder.ts'
-import { STATIC_BY_NAME } from '../../../src/header-compression/hpack-static-table.ts'
-import { huffmanBits, writeHuffman } from '../../../src/header-compression/huffman-encoder.ts'
-import { writePrefixInteger } from '../../../src/header-compression/prefix-integer.ts'
+
+import { STATIC_BY_NAME } from '../../../src/http/field-compression/hpack-static-table.ts'
+import { huffmanBits, writeHuffman } from '../../../src/http/field-compression/huffman-encoder.ts'
+import { writePrefixInteger } from '../../../src/http/field-compression/prefix-integer.ts'
+import { HpackDecoder } from '../../../src/http/hpack/hpack-decoder.ts'
+import { HpackEncoder } from '../../../src/http/hpack/hpack-encoder.ts'
 import { batched, type MicroSuite } from '../suite.ts'
 import { copiesOf, REQUEST_FIELDS, RESPONSE_FIELDS, takeTurns } from './field-lists.ts'
 

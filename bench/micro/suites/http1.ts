@@ -1,9 +1,9 @@
 /** What one HTTP/1.1 head costs, parsed and encoded. The heads are those of a browser's request and of an nginx response, about ten fields each. */
-import { DEFAULT_CODEC_LIMITS } from '../../../src/http1/codec-limits.ts'
-import { RequestDecoder } from '../../../src/http1/request-decoder.ts'
-import { encodeRequestHead } from '../../../src/http1/request-encoder.ts'
-import { ResponseDecoder } from '../../../src/http1/response-decoder.ts'
-import { encodeResponseHead } from '../../../src/http1/response-encoder.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-limits.ts'
+import { RequestDecoder } from '../../../src/http/http1/codec/request-decoder.ts'
+import { encodeRequestHead } from '../../../src/http/http1/codec/request-encoder.ts'
+import { ResponseDecoder } from '../../../src/http/http1/codec/response-decoder.ts'
+import { encodeResponseHead } from '../../../src/http/http1/codec/response-encoder.ts'
 import { batched, type MicroSuite } from '../suite.ts'
 
 const requestBytes = Buffer.from(

@@ -1,13 +1,13 @@
 /** A client session and a server session of HTTP/2 that hand each other their output, in memory. */
-import { NO_HEADERS } from '../../../src/headers.ts'
-import { createSession } from '../../../src/http2/create-session.ts'
-import type { Session, SessionOptions } from '../../../src/http2/session.ts'
-import type { SessionEvents } from '../../../src/http2/session-events.ts'
-import type { OutgoingRequest } from '../../../src/multiplex/client-session.ts'
-import type { ResponseHead } from '../../../src/multiplex/message-head.ts'
-import type { Stream } from '../../../src/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../../src/multiplex/stream-events.ts'
-import { DEFAULT_HTTP2_OPTIONS } from '../../../src/options.ts'
+import { NO_HEADERS } from '../../../src/base/http/headers.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../src/base/options/options.ts'
+import { createSession } from '../../../src/http/http2/create-session.ts'
+import type { Session, SessionOptions } from '../../../src/http/http2/session.ts'
+import type { SessionEvents } from '../../../src/http/http2/session-events.ts'
+import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
+import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
+import type { Stream } from '../../../src/http/multiplex/stream.ts'
+import type { StreamEvents, StreamReset } from '../../../src/http/multiplex/stream-events.ts'
 
 const RESPONSE_HEADERS = [
   ['server', 'nginx/1.26.2'],

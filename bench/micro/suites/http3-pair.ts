@@ -1,13 +1,13 @@
 /** A client session and a server session of HTTP/3 whose streams are memory. */
-import { NO_HEADERS } from '../../../src/headers.ts'
-import { createSession } from '../../../src/http3/create-session.ts'
-import type { Session, SessionEvents } from '../../../src/http3/session.ts'
-import type { OutgoingRequest } from '../../../src/multiplex/client-session.ts'
-import type { ResponseHead } from '../../../src/multiplex/message-head.ts'
-import type { Stream } from '../../../src/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../../src/multiplex/stream-events.ts'
-import { DEFAULT_HTTP3_OPTIONS } from '../../../src/options.ts'
-import { MemoryQuic } from '../../lib/memory-quic.ts'
+import { NO_HEADERS } from '../../../src/base/http/headers.ts'
+import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/options.ts'
+import { createSession } from '../../../src/http/http3/create-session.ts'
+import type { Session, SessionEvents } from '../../../src/http/http3/session.ts'
+import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
+import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
+import type { Stream } from '../../../src/http/multiplex/stream.ts'
+import type { StreamEvents, StreamReset } from '../../../src/http/multiplex/stream-events.ts'
+import { MemoryQuic } from '../../lib/clients/memory-quic.ts'
 
 const REQUEST: OutgoingRequest = {
   method: 'GET',

@@ -1,10 +1,10 @@
 /** What the pool costs a request: acquire() and the end of the exchange, through the driver, with connections that are there. */
-import { systemClock } from '../../../src/clock.ts'
-import type { Connection, ConnectionListener, Connector } from '../../../src/connection.ts'
-import { DEFAULT_POOL_OPTIONS } from '../../../src/options.ts'
-import { parseOrigin } from '../../../src/origin.ts'
-import { ConnectionBudget } from '../../../src/pool/connection-budget.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import type { Connection, ConnectionListener, Connector } from '../../../src/base/events/connection.ts'
+import { parseOrigin } from '../../../src/base/http/origin.ts'
+import { DEFAULT_POOL_OPTIONS } from '../../../src/base/options/options.ts'
 import { Pool, type Waiter } from '../../../src/pool/pool.ts'
+import { ConnectionBudget } from '../../../src/pool/rules/connection-budget.ts'
 import { batched, type MicroCase, type MicroSuite } from '../suite.ts'
 
 /** Takes the lease and ends it when it is told to. */

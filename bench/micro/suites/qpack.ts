@@ -1,7 +1,7 @@
 /** What one field section costs, encoded and decoded. The decoder's answers reach the encoder with every section, as they do on a connection. */
-import { writePrefixInteger } from '../../../src/header-compression/prefix-integer.ts'
-import { QpackDecoder } from '../../../src/header-compression/qpack-decoder.ts'
-import { QpackEncoder } from '../../../src/header-compression/qpack-encoder.ts'
+import { writePrefixInteger } from '../../../src/http/field-compression/prefix-integer.ts'
+import { QpackDecoder } from '../../../src/http/qpack/qpack-decoder.ts'
+import { QpackEncoder } from '../../../src/http/qpack/qpack-encoder.ts'
 import { batched, type MicroCase, type MicroSuite } from '../suite.ts'
 import { copiesOf, REQUEST_FIELDS, RESPONSE_FIELDS, takeTurns } from './field-lists.ts'
 

@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { seededRandom } from '../../../src/seeded-random.ts'
+import { seededRandom } from '../../../src/base/seeded-random.ts'
 import { hash, payload } from '../payload.ts'
 import { type PlannedOrigin, plannedOrigin } from '../plan.ts'
 import { Http1Client } from './http1-client.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { BodySink } from '../../../src/exchange.ts'
-import { NO_HEADERS } from '../../../src/headers.ts'
+import type { BodySink } from '../../../src/base/http/exchange.ts'
+import { NO_HEADERS } from '../../../src/base/http/headers.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../../src/ingress/ingress-exchange.ts'
 import { listen } from '../../../src/ingress/listener.ts'
 import { listenQuic } from '../../../src/ingress/quic-listener.ts'

@@ -1,5 +1,5 @@
+import { seededRandom } from '../../base/seeded-random.ts'
 import type { Clock } from '../../entry/events.ts'
-import { seededRandom } from '../../seeded-random.ts'
 import type { ConnectionsAt } from '../results/subject-detail.ts'
 import { arrivalsOf } from './arrivals.ts'
 import { requestDraw } from './draw-request.ts'

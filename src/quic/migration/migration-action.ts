@@ -1,4 +1,4 @@
-import type { MigrationReport } from '../../migration-report.ts'
+import type { MigrationReport } from '../../base/events/migration-report.ts'
 import type { UdpAddress } from '../engine.ts'
 
 /** What the machine wants done, in order. */

@@ -1,4 +1,4 @@
-import type { MigrationCause } from '../../migration-report.ts'
+import type { MigrationCause } from '../../base/events/migration-report.ts'
 import type { MigrationTarget, UdpAddress } from '../engine.ts'
 
 /** Why a connection moves, and what it knows of the path that it leaves. */

@@ -1,4 +1,4 @@
-import type { MigrationCause } from '../../migration-report.ts'
+import type { MigrationCause } from '../../base/events/migration-report.ts'
 import type { MigrationTarget, UdpAddress } from '../engine.ts'
 import type { MigrationAction } from './migration-action.ts'
 import { isSameAddress, type MigrationPhase } from './migration-phase.ts'

@@ -1,4 +1,4 @@
-import type { MigrationOutcome } from '../../migration-report.ts'
+import type { MigrationOutcome } from '../../base/events/migration-report.ts'
 import type { UdpAddress } from '../engine.ts'
 import { GapMeter } from './gap-meter.ts'
 import type { MigrationAction } from './migration-action.ts'

@@ -1,4 +1,4 @@
-import type { Fifo } from '../../fifo.ts'
+import type { Fifo } from '../../base/fifo.ts'
 import type { QuicEvent, QuicHandshake } from '../engine.ts'
 import type { NativeConnection } from './binding.ts'
 import { earlyDataVerdict } from './early-data-verdict.ts'

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { TransportError } from '../../errors.ts'
+import { TransportError } from '../../base/errors.ts'
 
 /** The binding takes PEM unseen and fails the handshake later without a reason: what is handed to it is looked at here. */
 

@@ -1,5 +1,5 @@
-import { Fifo } from '../../fifo.ts'
-import type { QuicOptions } from '../../options.ts'
+import { Fifo } from '../../base/fifo.ts'
+import type { QuicOptions } from '../../base/options/options.ts'
 import type { DrivenConnection, PathEvent } from '../driven-connection.ts'
 import type {
   OutgoingDatagram,

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { TransportError } from '../../errors.ts'
+import { TransportError } from '../../base/errors.ts'
 import type { AcceptPolicy, DrivenConnection, DrivenEngine, ServerPolicy } from '../driven-connection.ts'
 import type { PacketHeader, QuicAcceptOptions, QuicConnectOptions } from '../engine.ts'
 import type { NativeConfig, NativeConnection, NativeHeader, QuicheBinding } from './binding.ts'

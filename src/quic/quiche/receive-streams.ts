@@ -1,5 +1,5 @@
-import type { Fifo } from '../../fifo.ts'
-import { SeenStreams } from '../../seen-streams.ts'
+import type { Fifo } from '../../base/fifo.ts'
+import { SeenStreams } from '../../base/seen-streams.ts'
 import type { QuicEvent, StreamRead } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { nativeError } from './native-error.ts'

@@ -1,4 +1,4 @@
-import type { Fifo } from '../../fifo.ts'
+import type { Fifo } from '../../base/fifo.ts'
 import type { QuicEvent } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import type { LocalStreams } from './local-streams.ts'

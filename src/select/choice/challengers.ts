@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import { age } from './decision-figures.ts'
 
 interface Challenge {

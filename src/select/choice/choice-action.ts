@@ -1,6 +1,6 @@
-import type { Decision } from '../../decision.ts'
-import type { LaneName } from '../../lane.ts'
-import type { SelectOptions } from '../../select-options.ts'
+import type { Decision } from '../../base/events/decision.ts'
+import type { LaneName } from '../../base/http/lane.ts'
+import type { SelectOptions } from '../../base/options/select-options.ts'
 
 export interface ChooserConfig {
   readonly options: Pick<

@@ -1,5 +1,5 @@
-import type { Decision } from '../../decision.ts'
-import type { LaneName } from '../../lane.ts'
+import type { Decision } from '../../base/events/decision.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { chooserSnapshot, restoreChooser } from './chooser-memory.ts'
 import { Deliberation } from './deliberation.ts'

@@ -1,4 +1,4 @@
-import { LANE_NAMES, type LaneName } from '../../lane.ts'
+import { LANE_NAMES, type LaneName } from '../../base/http/lane.ts'
 import type { LaneEstimates } from './lane-estimates.ts'
 import type { Workload } from './workload.ts'
 

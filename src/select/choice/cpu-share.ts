@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 
 /** So much of a window's exchanges must be one lane's for its CPU to be that lane's. */
 const MAJORITY = 0.9

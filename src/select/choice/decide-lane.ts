@@ -1,5 +1,5 @@
-import type { DecisionRule } from '../../decision.ts'
-import type { LaneName } from '../../lane.ts'
+import type { DecisionRule } from '../../base/events/decision.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import { percent } from './decision-figures.ts'
 import { choiceReason, takingReason } from './decision-reason.ts'
 import { contends, isConclusive, isHopeless, policyBest, type Taste } from './lane-preference.ts'

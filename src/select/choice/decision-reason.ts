@@ -1,5 +1,5 @@
-import type { DecisionRule } from '../../decision.ts'
-import type { LaneName } from '../../lane.ts'
+import type { DecisionRule } from '../../base/events/decision.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import { age, ms, percent, times } from './decision-figures.ts'
 import { contends, costRelation, fastestOf, type Taste } from './lane-preference.ts'
 import type { MeasuredStanding } from './lane-standing.ts'

@@ -1,4 +1,4 @@
-import type { Decision, DecisionCandidate } from '../../decision.ts'
+import type { Decision, DecisionCandidate } from '../../base/events/decision.ts'
 import type { Verdict } from './decide-lane.ts'
 import { age, ms, percent, rate, times } from './decision-figures.ts'
 import { isCpuMeasured, priorCost } from './lane-cost.ts'

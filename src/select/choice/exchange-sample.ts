@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 
 /** What one exchange tells of the lane that carried it. Times are milliseconds. */
 export interface ExchangeSample {

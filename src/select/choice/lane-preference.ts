@@ -1,4 +1,4 @@
-import type { SelectOptions } from '../../select-options.ts'
+import type { SelectOptions } from '../../base/options/select-options.ts'
 import { COST_TIE } from './lane-cost.ts'
 import type { MeasuredStanding } from './lane-standing.ts'
 

@@ -1,5 +1,5 @@
-import type { LaneName } from '../../lane.ts'
-import type { Protocol } from '../../protocol.ts'
+import type { LaneName } from '../../base/http/lane.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 import type { Estimate } from './estimate.ts'
 import { LARGE_BYTES, type LaneEstimates } from './lane-estimates.ts'
 import type { Workload } from './workload.ts'

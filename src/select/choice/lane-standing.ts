@@ -1,5 +1,5 @@
-import type { LaneName } from '../../lane.ts'
-import type { Protocol } from '../../protocol.ts'
+import type { LaneName } from '../../base/http/lane.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 import { laneCost } from './lane-cost.ts'
 import type { LaneEstimates } from './lane-estimates.ts'
 import { borrow, connectionsFor, lossStall, type Prediction, predict } from './lane-score.ts'

@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import type { ExchangeSample } from './exchange-sample.ts'
 
 /** Connections that are not there by then will not come. */

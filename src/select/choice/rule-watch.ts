@@ -1,4 +1,4 @@
-import type { DecisionRule } from '../../decision.ts'
+import type { DecisionRule } from '../../base/events/decision.ts'
 
 /** Rules that compare figures: which of them applies may change with each sample. */
 const COMPARING: readonly DecisionRule[] = ['faster', 'cheaper', 'safer', 'kept']

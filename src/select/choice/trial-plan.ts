@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import type { Challengers } from './challengers.ts'
 import { isConclusive, isHopeless, type Taste } from './lane-preference.ts'
 import { isComparable, type LaneStanding } from './lane-standing.ts'

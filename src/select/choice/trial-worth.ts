@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import { ms, percent } from './decision-figures.ts'
 import { leastTcpMs, MIN_MS_PER_BYTE } from './lane-score.ts'
 import type { LaneStanding } from './lane-standing.ts'

@@ -1,4 +1,4 @@
-import type { LaneName } from '../../lane.ts'
+import type { LaneName } from '../../base/http/lane.ts'
 import type { MeasuredStanding } from './lane-standing.ts'
 
 /** Blocks that a lane has carried before its figures are those of a process that has warmed up. */

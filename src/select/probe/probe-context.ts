@@ -1,5 +1,5 @@
-import type { Origin } from '../../origin.ts'
-import type { Protocol } from '../../protocol.ts'
+import type { Origin } from '../../base/http/origin.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 import type { ProbeTools } from './probe-tools.ts'
 import type { ProbeTurns } from './probe-turns.ts'
 

@@ -1,5 +1,10 @@
+import type {
+  Finding,
+  ProbedCertificate,
+  ProbedHandshake,
+  ProbeReport,
+} from '../../base/events/probe-report.ts'
 import { NO_HANDSHAKE } from './probe-context.ts'
-import type { Finding, ProbedCertificate, ProbedHandshake, ProbeReport } from './probe-report.ts'
 import type { TlsHandshake } from './probe-tools.ts'
 
 export function isFound<T>(finding: Finding<T>): finding is { readonly found: T } {

@@ -1,6 +1,11 @@
-import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../../endpoint.ts'
-import type { Origin } from '../../origin.ts'
-import type { Finding, ProbedAlternative, ProbedServiceRecord, ProbedTarget } from './probe-report.ts'
+import type {
+  Finding,
+  ProbedAlternative,
+  ProbedServiceRecord,
+  ProbedTarget,
+} from '../../base/events/probe-report.ts'
+import { type Endpoint, formatEndpoint, type ResolvedAddress } from '../../base/http/endpoint.ts'
+import type { Origin } from '../../base/http/origin.ts'
 
 /** Other places that advertisements may send a probe to: a peer wrote them. */
 const MAX_ALTERNATIVES = 3

@@ -1,5 +1,3 @@
-import type { Endpoint } from '../../endpoint.ts'
-import type { Protocol } from '../../protocol.ts'
 import type {
   Finding,
   ProbedAddress,
@@ -10,7 +8,9 @@ import type {
   ProbedServiceRecord,
   ProbedTickets,
   QuicFinding,
-} from './probe-report.ts'
+} from '../../base/events/probe-report.ts'
+import type { Endpoint } from '../../base/http/endpoint.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 
 /** A handshake over TCP, with what comes of it besides. */
 export interface TlsHandshake extends ProbedHandshake {

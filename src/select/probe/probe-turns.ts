@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '../../clock.ts'
-import { asTransportError } from '../../errors.ts'
-import { guardedListener } from '../../guard.ts'
-import type { ProbeFault } from './probe-report.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
+import { asTransportError } from '../../base/errors.ts'
+import type { ProbeFault } from '../../base/events/probe-report.ts'
+import { guardedListener } from '../../base/guard.ts'
 
 interface ProbeTurnsOptions {
   readonly clock: Clock

@@ -1,5 +1,5 @@
+import type { Finding, ProbedHandshake, QuicFinding } from '../../base/events/probe-report.ts'
 import { CLEARTEXT, FORBIDDEN, type ProbeContext } from './probe-context.ts'
-import type { Finding, ProbedHandshake, QuicFinding } from './probe-report.ts'
 import {
   type AdvertisedPlace,
   alternativePlaces,

@@ -1,5 +1,5 @@
-import type { AttemptRecord } from '../../connection.ts'
-import { average, brief, type Evidence } from './evidence.ts'
+import type { AttemptRecord } from '../../base/events/connection.ts'
+import { average, brief, type Evidence } from '../evidence/evidence.ts'
 import { ENDPOINT_LIFETIMES_MS } from './lifetimes.ts'
 
 /** How the last attempt at an endpoint went. `overtaken`: one that was started later was connected before it. */

@@ -1,4 +1,4 @@
-import { average, brief, type Evidence } from './evidence.ts'
+import { average, brief, type Evidence } from '../evidence/evidence.ts'
 import { FACT_LIFETIMES_MS } from './lifetimes.ts'
 import { FACT_NAMES, FACTS, type FactName, type FactValues } from './origin-facts.ts'
 

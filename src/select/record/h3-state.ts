@@ -1,4 +1,4 @@
-import type { Http3StatusName } from '../../observer.ts'
+import type { Http3StatusName } from '../../base/events/observer.ts'
 
 /**
  * What is thought of HTTP/3 to one alternative of an origin.

@@ -1,6 +1,6 @@
-import { TransportError } from '../../errors.ts'
-import type { Http3StatusName } from '../../observer.ts'
-import { age, brief, span } from './evidence.ts'
+import { TransportError } from '../../base/errors.ts'
+import type { Http3StatusName } from '../../base/events/observer.ts'
+import { age, brief, span } from '../evidence/evidence.ts'
 import { BLAME_WINDOW_MS, type Http3State, hasTrial, VALID_TRANSITIONS } from './h3-state.ts'
 
 export interface Http3StatusOptions {

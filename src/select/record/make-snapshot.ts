@@ -1,6 +1,6 @@
-import type { Alternatives } from './alternatives.ts'
+import type { Alternatives } from '../evidence/alternatives.ts'
+import type { Evidence } from '../evidence/evidence.ts'
 import type { EndpointMap, EndpointMemories } from './endpoint-memories.ts'
-import type { Evidence } from './evidence.ts'
 import type { FactStore } from './fact-store.ts'
 import type { Http3StatusSnapshot } from './h3-status.ts'
 import { FACT_NAMES, FACTS, type FactName, type FactRule } from './origin-facts.ts'

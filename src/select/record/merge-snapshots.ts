@@ -1,4 +1,4 @@
-import { MAX_STATUSES } from './alternatives.ts'
+import { MAX_STATUSES } from '../evidence/alternatives.ts'
 import { MAX_ENDPOINTS } from './endpoint-memories.ts'
 import { KEPT_SET_NAMES, type OriginSnapshot, SNAPSHOT_VERSION } from './origin-snapshot.ts'
 

@@ -1,7 +1,7 @@
-import type { KeepAliveHint } from '../../connection.ts'
-import type { ErrorCode } from '../../errors.ts'
-import type { Protocol } from '../../protocol.ts'
-import type { ProbedTickets } from '../probe/probe-report.ts'
+import type { ErrorCode } from '../../base/errors.ts'
+import type { KeepAliveHint } from '../../base/events/connection.ts'
+import type { ProbedTickets } from '../../base/events/probe-report.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
 import { readInteger, readNumber, readObject, readOneOf, readText, readTexts } from './json-reader.ts'
 import { FACT_LIFETIMES_MS } from './lifetimes.ts'
 

@@ -1,5 +1,5 @@
-import type { AlternativeSource } from './alternative.ts'
-import type { SetName } from './alternatives.ts'
+import type { AlternativeSource } from '../evidence/alternative.ts'
+import type { SetName } from '../evidence/alternatives.ts'
 import type { QuicReach } from './endpoint-memories.ts'
 import type { Http3StatusSnapshot } from './h3-status.ts'
 import type { FactName } from './origin-facts.ts'

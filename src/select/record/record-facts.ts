@@ -1,7 +1,7 @@
-import { type AlternativeSource, alternativeKey } from './alternative.ts'
-import type { Alternatives } from './alternatives.ts'
+import { type AlternativeSource, alternativeKey } from '../evidence/alternative.ts'
+import type { Alternatives } from '../evidence/alternatives.ts'
+import { age, brief, type Evidence, type KnownFact, span } from '../evidence/evidence.ts'
 import type { EndpointMemories, QuicReach } from './endpoint-memories.ts'
-import { age, brief, type Evidence, type KnownFact, span } from './evidence.ts'
 import type { FactStore } from './fact-store.ts'
 import type { FactName, FactValues } from './origin-facts.ts'
 

@@ -13,13 +13,13 @@ import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
-import { http2Group } from './http2-group.ts'
-import { LISTEN_ADDRESS_FORM, parseListenAddress } from './listen-address.ts'
-import { byteSizeField, durationField, optionGroup } from './option-group.ts'
-import { endpointField, hostPatternField, originFields, originOptionFields } from './origin-fields.ts'
-import { originNameField } from './origin-name.ts'
-import { resolverGroup } from './resolver-group.ts'
-import { listenTlsField } from './tls-fields.ts'
+import { http2Group } from './fields/http2-group.ts'
+import { LISTEN_ADDRESS_FORM, parseListenAddress } from './fields/listen-address.ts'
+import { byteSizeField, durationField, optionGroup } from './fields/option-group.ts'
+import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
+import { originNameField } from './fields/origin-name.ts'
+import { resolverGroup } from './fields/resolver-group.ts'
+import { listenTlsField } from './fields/tls-fields.ts'
 
 /** A Via pseudonym: a token, or a host with or without a port (RFC 9110 7.6.3). */
 const PSEUDONYM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?::\d{1,5})?$/

@@ -1,6 +1,6 @@
 import { DEFAULT_SELECT_OPTIONS } from '../../entry/options.ts'
 import type { UnplacedFault } from './config-fault.ts'
-import { parseDuration } from './duration.ts'
+import { parseDuration } from './fields/duration.ts'
 
 /** Durations that must not exceed others, as a configuration spells them: [the smaller, the larger one]. */
 const ORDER = [

@@ -18,7 +18,7 @@ import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
-import type { OptionGroupInput } from './option-group.ts'
+import type { OptionGroupInput } from './fields/option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
 /**

@@ -4,8 +4,8 @@ import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
-import type { ListenAddress } from './listen-address.ts'
-import type { ListenTls } from './tls-fields.ts'
+import type { ListenAddress } from './fields/listen-address.ts'
+import type { ListenTls } from './fields/tls-fields.ts'
 
 /** A configuration that was validated: what the service runs on. */
 export interface ServiceSettings {

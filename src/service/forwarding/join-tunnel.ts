@@ -1,6 +1,6 @@
 import { type Duplex, pipeline } from 'node:stream'
+import { guardedListener } from '../../base/guard.ts'
 import { systemClock } from '../../entry/events.ts'
-import { guardedListener } from '../../guard.ts'
 
 /** How long a client that has all of a tunnel that is over may take to end it, too. To close at once could cost it what it has not read yet. */
 const LINGER_MS = 10_000

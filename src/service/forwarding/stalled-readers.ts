@@ -1,5 +1,5 @@
+import { guarded } from '../../base/guard.ts'
 import type { Clock } from '../../entry/events.ts'
-import { guarded } from '../../guard.ts'
 import { type Origin, type OriginLoad, type Transport, TransportError } from '../../index.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import type { BufferOptions } from './buffer-options.ts'

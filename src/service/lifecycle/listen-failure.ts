@@ -1,5 +1,5 @@
 import { TransportError } from '../../index.ts'
-import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts'
+import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use',

@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { guarded } from '../../base/guard.ts'
+import { mallocTrim } from '../../connect/native/malloc-trim.ts'
 import type { Clock, Timer } from '../../entry/events.ts'
-import { guarded } from '../../guard.ts'
-import { mallocTrim } from '../../native/malloc-trim.ts'
 import { type MemoryOptions, type MemorySample, UnusedMemory } from './unused-memory.ts'
 
 /** How often memory is looked at, which takes some 10 microseconds. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
+import { guarded } from '../../base/guard.ts'
 import { type Clock, type ContainedFault, isSystemError, onContainedFault } from '../../entry/events.ts'
-import { guarded } from '../../guard.ts'
 import { FaultBudget, type FaultBudgetOptions } from './fault-budget.ts'
 import { endCulprit } from './fault-culprit.ts'
 

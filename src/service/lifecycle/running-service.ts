@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
+import { guardedPromise } from '../../base/guard.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
-import { guardedPromise } from '../../guard.ts'
 import {
   createTransport,
   type MigrateOptions,
@@ -15,7 +15,7 @@ import {
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
-import type { ListenAddress } from '../config/listen-address.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'

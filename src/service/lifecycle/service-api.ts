@@ -1,5 +1,5 @@
 import type { Transport, TransportStats } from '../../index.ts'
-import type { ListenAddress } from '../config/listen-address.ts'
+import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ReloadResult } from './reload-result.ts'
 

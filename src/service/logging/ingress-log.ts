@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { type Clock, systemClock } from '../../entry/events.ts'
 import type { AcceptEvent, ClientEvent, IngressObserver } from '../../ingress/ingress-event.ts'
-import { formatListenAddress } from '../config/listen-address.ts'
+import { formatListenAddress } from '../config/fields/listen-address.ts'
 
 /** A listener on the edge of its room pauses and goes on many times a second: it says so once in so long. */
 const PAUSE_SILENCE_MS = 10_000

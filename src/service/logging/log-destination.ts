@@ -1,7 +1,7 @@
 import type { DestinationStream } from 'pino'
+import { containFault, guardedImmediate, guardedListener } from '../../base/guard.ts'
+import { LineQueue, type LineQueueLimits } from '../../base/line-queue.ts'
 import type { Clock, Timer } from '../../entry/events.ts'
-import { containFault, guardedImmediate, guardedListener } from '../../guard.ts'
-import { LineQueue, type LineQueueLimits } from '../../line-queue.ts'
 import type { LogSink } from './log-sink.ts'
 
 /** One write: what a pipe of Linux holds. */

@@ -1,6 +1,6 @@
 import type { DestinationStream, Logger } from 'pino'
+import type { LineQueueLimits } from '../../base/line-queue.ts'
 import { systemClock } from '../../entry/events.ts'
-import type { LineQueueLimits } from '../../line-queue.ts'
 import type { LogSettings } from '../config/service-settings.ts'
 import { LogDestination } from './log-destination.ts'
 import { logSink } from './log-sink.ts'

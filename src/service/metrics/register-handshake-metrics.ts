@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import { guardedMicrotask } from '../../guard.ts'
+import { guardedMicrotask } from '../../base/guard.ts'
 import type { PoolStats, TransportStats } from '../../index.ts'
 import { type Labels, registerScraped, type Sample } from './scraped-metric.ts'
 

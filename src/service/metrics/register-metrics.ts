@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { CloseReason } from '../../entry/events.ts'
 import type { PathHealth, PoolStats, TransportStats } from '../../index.ts'
-import { REMOVED_ORIGIN } from '../config/origin-name.ts'
+import { REMOVED_ORIGIN } from '../config/fields/origin-name.ts'
 import type { DurationHistogram } from './duration-histogram.ts'
 import type { OriginMetrics } from './origin-metrics.ts'
 import { type ProtocolMetrics, STATUS_CLASSES } from './protocol-metrics.ts'

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
-import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/origin-name.ts'
+import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/fields/origin-name.ts'
 import type { StallStats } from '../forwarding/stalled-readers.ts'
 import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
 import { CounterSet } from './counter-set.ts'

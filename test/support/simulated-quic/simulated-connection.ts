@@ -1,4 +1,4 @@
-import type { QuicOptions } from '../../../src/options.ts'
+import type { QuicOptions } from '../../../src/base/options/options.ts'
 import type {
   OutgoingDatagram,
   QuicConnection,

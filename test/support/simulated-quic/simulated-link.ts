@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../../src/clock.ts'
+import type { Clock, Timer } from '../../../src/base/clock.ts'
 import type { QuicLink, QuicLinkOwner, UdpAddress } from '../../../src/quic/engine.ts'
 import type { SimulatedConnection } from './simulated-connection.ts'
 

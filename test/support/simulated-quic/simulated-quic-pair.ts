@@ -1,5 +1,5 @@
-import type { Clock } from '../../../src/clock.ts'
-import { DEFAULT_QUIC_OPTIONS, type QuicOptions, type TlsOptions } from '../../../src/options.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { DEFAULT_QUIC_OPTIONS, type QuicOptions, type TlsOptions } from '../../../src/base/options/options.ts'
 import type { QuicServerTls } from '../../../src/quic/engine.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import {

@@ -1,4 +1,4 @@
-import type { QuicOptions } from '../../../src/options.ts'
+import type { QuicOptions } from '../../../src/base/options/options.ts'
 import type { QuicEvent, StreamDirection, StreamRead } from '../../../src/quic/engine.ts'
 import { CreditWindow } from './credit-window.ts'
 import type { Frame, StreamFrame } from './frame.ts'

@@ -1,4 +1,4 @@
-import type { QuicOptions } from '../../../src/options.ts'
+import type { QuicOptions } from '../../../src/base/options/options.ts'
 
 /** The transport parameters (RFC 9000 18.2) that the simulated engine has. Times in milliseconds. */
 export interface TransportParameters {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CHUNK_OVERHEAD_BYTES, ChunkQueue } from '../../../src/chunk-queue.ts'
+import { CHUNK_OVERHEAD_BYTES, ChunkQueue } from '../../../src/base/chunk-queue.ts'
 import { fc } from '../../support/property.ts'
 
 function drained(queue: ChunkQueue): Buffer[] {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { descriptorLimit, openDescriptors, readLimit, shareDescriptors } from '../../../src/descriptors.ts'
+import {
+  descriptorLimit,
+  openDescriptors,
+  readLimit,
+  shareDescriptors,
+} from '../../../src/base/descriptors.ts'
 
 describe('the shares of descriptors', () => {
   it.each([

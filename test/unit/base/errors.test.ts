@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { asTransportError, ERROR_CODES, type ErrorCode, TransportError } from '../../../src/errors.ts'
+import { asTransportError, ERROR_CODES, type ErrorCode, TransportError } from '../../../src/base/errors.ts'
 
 /** The registered types, RFC 9209 section 2.3. */
 const PROXY_ERROR_TYPES = new Set(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Fifo } from '../../../src/fifo.ts'
+import { Fifo } from '../../../src/base/fifo.ts'
 import { fc } from '../../support/property.ts'
 
 describe('Fifo', () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { systemClock } from '../../../src/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import {
   type ContainedFault,
   containFault,
@@ -12,7 +12,7 @@ import {
   isSystemError,
   onContainedFault,
   reportFault,
-} from '../../../src/guard.ts'
+} from '../../../src/base/guard.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {

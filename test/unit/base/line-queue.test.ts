@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LineQueue } from '../../../src/line-queue.ts'
+import { LineQueue } from '../../../src/base/line-queue.ts'
 
 const text = (queue: LineQueue, maxBytes = 1_000): string | undefined =>
   queue.take(maxBytes)?.bytes.toString()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SmallPieces } from '../../../src/small-pieces.ts'
+import { SmallPieces } from '../../../src/base/small-pieces.ts'
 
 function collect(): { pieces: SmallPieces; chunks: Buffer[] } {
   const chunks: Buffer[] = []

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../src/base/seeded-random.ts'
 import {
   CONFIDENCE,
   estimateMedian,
@@ -6,7 +7,6 @@ import {
   MIN_ROUNDS_FOR_INTERVAL,
   pairedRatio,
 } from '../../../src/bench/results/estimates.ts'
-import { seededRandom } from '../../../src/seeded-random.ts'
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ours, theirs, UNDICI } from '../../../bench/lib/clients/load-clients.ts'
 import type { LoadScenario } from '../../../bench/lib/load-case.ts'
-import { ours, theirs, UNDICI } from '../../../bench/lib/load-clients.ts'
 import { planLoad } from '../../../bench/lib/load-plan.ts'
 import { get } from '../../../bench/lib/load-requests.ts'
 

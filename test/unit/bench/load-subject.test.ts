@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/lib/load-clients.ts'
+import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/lib/clients/load-clients.ts'
 import { http3RivalsOf, type LoadSubject, referencesOf } from '../../../bench/lib/load-subject.ts'
 
 const named = (subjects: readonly LoadSubject[]) =>

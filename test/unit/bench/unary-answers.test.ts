@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { answerUnary } from '../../../bench/origin/unary-answers.ts'
-import type { BodySink, BodySource } from '../../../src/exchange.ts'
+import type { BodySink, BodySource } from '../../../src/base/http/exchange.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 
 /** Writes down what it is answered with. */

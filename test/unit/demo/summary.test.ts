@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LiveSummary } from '../../../src/demo/live-summary.ts'
 import { type Summary, summarize, summaryLine } from '../../../src/demo/summary-line.ts'
-import type { PoolStats } from '../../../src/transport/api.ts'
+import type { PoolStats } from '../../../src/origin/stats.ts'
 
 const nothing: Summary = { requests: 0, connections: 0, opened: 0, handshakeSecondsSaved: 0, protocols: {} }
 const some: Summary = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { TransportError } from '../../../src/base/errors.ts'
+import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../../../src/base/options/resolver-options.ts'
 import { AddressCache } from '../../../src/dns/address-cache.ts'
-import { TransportError } from '../../../src/errors.ts'
-import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../../../src/resolver-options.ts'
 
 const ADDRESSES = [{ address: '127.0.0.1', family: 4 as const }]
 const ERROR = new TransportError('MM_DNS_FAILED', 'no')

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { TransportError } from '../../../src/base/errors.ts'
+import { parseOrigin } from '../../../src/base/http/origin.ts'
 import {
   AddressResolver,
   type AddressResolverOptions,
@@ -7,8 +9,6 @@ import {
 } from '../../../src/dns/address-resolver.ts'
 import type { FoundAddresses } from '../../../src/dns/found-addresses.ts'
 import { SystemLookup } from '../../../src/dns/system-lookup.ts'
-import { TransportError } from '../../../src/errors.ts'
-import { parseOrigin } from '../../../src/origin.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 const ADDRESSES = [

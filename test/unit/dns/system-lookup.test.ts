@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { TransportError } from '../../../src/base/errors.ts'
 import type { FoundAddresses } from '../../../src/dns/found-addresses.ts'
 import { SystemLookup } from '../../../src/dns/system-lookup.ts'
-import { TransportError } from '../../../src/errors.ts'
 
 const FOUND: FoundAddresses = {
   kind: 'found',

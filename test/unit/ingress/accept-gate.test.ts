@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import type { DescriptorCalls } from '../../../src/connect/native/duplicate-descriptor.ts'
 import { AcceptGate, type AcceptRoom } from '../../../src/ingress/accept-gate.ts'
-import type { DescriptorCalls } from '../../../src/native/duplicate-descriptor.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { HeaderList } from '../../../src/headers.ts'
-import { headerValue } from '../../../src/headers.ts'
+import type { HeaderList } from '../../../src/base/http/headers.ts'
+import { headerValue } from '../../../src/base/http/headers.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import { withLoadShedding } from '../../../src/ingress/load-shedder.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { BodySource } from '../../../src/exchange.ts'
-import type { HeaderList } from '../../../src/headers.ts'
+import type { BodySource } from '../../../src/base/http/exchange.ts'
+import type { HeaderList } from '../../../src/base/http/headers.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import type { IngressStats } from '../../../src/ingress/ingress-stats.ts'
 import type { UnderscoreRule } from '../../../src/ingress/underscored-fields.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../../src/errors.ts'
-import type { TransportEvent } from '../../../src/observer.ts'
+import { TransportError } from '../../../src/base/errors.ts'
+import type { TransportEvent } from '../../../src/base/events/observer.ts'
 import { settled } from '../../support/fake-connector.ts'
 import { drivenPool } from '../../support/pool-driver.ts'
 

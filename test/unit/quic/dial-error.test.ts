@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../../src/errors.ts'
+import { TransportError } from '../../../src/base/errors.ts'
 import { handshakeFailure, quicDialError, socketFailure } from '../../../src/quic/dial-error.ts'
 import type { QuicEnd } from '../../../src/quic/engine.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { AttemptRecord, HandshakeInfo } from '../../../src/connection.ts'
+import type { AttemptRecord, HandshakeInfo } from '../../../src/base/events/connection.ts'
 import { type PlanInput, plan } from '../../../src/select/plan.ts'
 import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 

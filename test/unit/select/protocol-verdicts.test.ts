@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { HandshakeInfo } from '../../../src/connection.ts'
-import type { Protocol } from '../../../src/protocol.ts'
+import type { HandshakeInfo } from '../../../src/base/events/connection.ts'
+import type { Protocol } from '../../../src/base/http/protocol.ts'
 import { offeredProtocols } from '../../../src/select/offered-protocols.ts'
 import { protocolVerdicts, type VerdictInput } from '../../../src/select/protocol-verdicts.ts'
 import { OriginRecord } from '../../../src/select/record/origin-record.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../../src/base/seeded-random.ts'
 import { type ArrivalLimits, type Arrivals, arrivalsOf } from '../../../../src/bench/load/arrivals.ts'
 import type { Arrival } from '../../../../src/bench/load/load-job.ts'
-import { seededRandom } from '../../../../src/seeded-random.ts'
 
 const ALL: ArrivalLimits = { requests: Number.POSITIVE_INFINITY, seconds: Number.POSITIVE_INFINITY }
 const START = 1_000

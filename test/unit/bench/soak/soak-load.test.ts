@@ -4,7 +4,7 @@ import { MAX_FAILURES, MAX_SLOWEST } from '../../../../bench/soak/load/load-job.
 import { LoadTally, type SentRequest } from '../../../../bench/soak/load/load-tally.ts'
 import { drawRequest, type SoakRequest } from '../../../../bench/soak/load/soak-request.ts'
 import { ANSWER_SIZES, plannedOrigin, REQUEST_SIZES } from '../../../../bench/soak/plan.ts'
-import { seededRandom } from '../../../../src/seeded-random.ts'
+import { seededRandom } from '../../../../src/base/seeded-random.ts'
 
 const REQUEST: SoakRequest = {
   id: 'a-1',

@@ -1,4 +1,4 @@
-import type { MigrationReport } from '../../../../src/migration-report.ts'
+import type { MigrationReport } from '../../../../src/base/events/migration-report.ts'
 import type { UdpAddress } from '../../../../src/quic/engine.ts'
 import type { MigrationAction } from '../../../../src/quic/migration/migration-action.ts'
 import { MigrationState } from '../../../../src/quic/migration/migration-state.ts'

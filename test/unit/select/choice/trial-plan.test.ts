@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneName } from '../../../../src/lane.ts'
+import type { LaneName } from '../../../../src/base/http/lane.ts'
 import { Challengers } from '../../../../src/select/choice/challengers.ts'
 import type { LaneStanding } from '../../../../src/select/choice/lane-standing.ts'
 import { LaneTrials } from '../../../../src/select/choice/lane-trials.ts'

@@ -1,5 +1,5 @@
-import type { Endpoint } from '../../../../src/endpoint.ts'
-import type { Finding, ProbedHandshake } from '../../../../src/select/probe/probe-report.ts'
+import type { Finding, ProbedHandshake } from '../../../../src/base/events/probe-report.ts'
+import type { Endpoint } from '../../../../src/base/http/endpoint.ts'
 import type {
   ProbeTools,
   TlsHandshake,

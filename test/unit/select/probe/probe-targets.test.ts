@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseOrigin } from '../../../../src/origin.ts'
-import type { ProbedAlternative, ProbedServiceRecord } from '../../../../src/select/probe/probe-report.ts'
+import type { ProbedAlternative, ProbedServiceRecord } from '../../../../src/base/events/probe-report.ts'
+import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import {
   advertisedPlaces,
   alternativePlaces,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TransportError } from '../../../../src/errors.ts'
+import { TransportError } from '../../../../src/base/errors.ts'
 import { ProbeTurns } from '../../../../src/select/probe/probe-turns.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 

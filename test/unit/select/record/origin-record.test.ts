@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { AttemptRecord, HandshakeInfo } from '../../../../src/connection.ts'
-import { TransportError } from '../../../../src/errors.ts'
+import { TransportError } from '../../../../src/base/errors.ts'
+import type { AttemptRecord, HandshakeInfo } from '../../../../src/base/events/connection.ts'
 import { age, OriginRecord } from '../../../../src/select/record/origin-record.ts'
 
 const handshake = (change: Partial<HandshakeInfo> = {}): HandshakeInfo => ({

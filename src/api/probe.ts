@@ -1,0 +1,184 @@
+import { asTransportError } from '../base/errors.ts'
+import type {
+  Finding,
+  ProbedAddress,
+  ProbedAlternative,
+  ProbedFastOpen,
+  ProbedHandshake,
+  ProbedServiceRecord,
+  ProbeReport,
+} from '../base/events/probe-report.ts'
+import type { Endpoint } from '../base/http/endpoint.ts'
+import { parseOrigin } from '../base/http/origin.ts'
+import type { OriginEntry } from '../origin/origin-entry.ts'
+import type { OriginMaker } from '../origin/origin-maker.ts'
+import { quicVersions } from '../origin/probing/quic-versions.ts'
+import { connectTcp } from '../origin/probing/tcp-connect.ts'
+import { TlsProbe } from '../origin/probing/tls-probe.ts'
+import { parseAltSvc } from '../select/evidence/alt-svc.ts'
+import { learnFromProbe } from '../select/evidence/learn-from-probe.ts'
+import { probeOrigin } from '../select/probe/probe.ts'
+import type { ProbeTools } from '../select/probe/probe-tools.ts'
+import type { Transport } from './types.ts'
+
+/** Looks at everything that an origin can do, and keeps what was found in its record. Rejects after an abort only. */
+export async function probe(
+  entry: OriginEntry,
+  maker: OriginMaker,
+  transport: Pick<Transport, 'request'>,
+  signal: AbortSignal,
+): Promise<ProbeReport> {
+  const { origin, settings } = entry
+  const { clock } = maker
+  const tools = new TransportProbeTools(entry, maker, transport)
+  const timeoutMs = settings.select.probeTimeoutMs
+  const report = await probeOrigin(tools, { origin, allowed: settings.protocols, timeoutMs, clock }, signal)
+  const now = clock.now()
+  learnFromProbe(entry.record, report, now)
+  entry.lanes.onEvidence('probe', `probed in ${report.durationMs.toFixed(0)} ms`)
+  return report
+}
+
+/** Where addresses came from whose times to live the DNS may know. */
+const DNS_SOURCES: readonly string[] = ['system', 'cache', 'stale', 'dns', 'dns-partial']
+
+/** The looks of a probe, made of what the transport has. */
+class TransportProbeTools implements ProbeTools {
+  readonly #entry: OriginEntry
+  readonly #maker: OriginMaker
+  readonly #transport: Pick<Transport, 'request'>
+  readonly #tls: TlsProbe
+
+  constructor(entry: OriginEntry, maker: OriginMaker, transport: Pick<Transport, 'request'>) {
+    const { origin, settings } = entry
+    this.#entry = entry
+    this.#maker = maker
+    this.#transport = transport
+    const serverName = (settings.tls.serverName ?? origin.host).replace(/\.$/, '')
+    const { connectMs, tlsMs } = settings.timeouts
+    const timeoutMs = connectMs + tlsMs
+    this.#tls = new TlsProbe({ clock: maker.clock, tls: settings.tls, serverName, timeoutMs })
+  }
+
+  /** As connects find them; how long the DNS lets them be kept is asked beside, where the DNS is what they come from. */
+  async resolve(host: string, signal: AbortSignal): Promise<Finding<readonly ProbedAddress[]>> {
+    const { origin, resolver } = this.#entry
+    const ttls = this.#timesToLive(host, signal)
+    try {
+      const ofHost =
+        host === origin.host
+          ? resolver
+          : this.#maker.resolver.forOrigin(
+              parseOrigin(`https://${host.includes(':') ? `[${host}]` : host}`),
+              {},
+            )
+      const { addresses, source } = await ofHost.resolve(host, signal)
+      const isFromDns = DNS_SOURCES.includes(source)
+      const known = isFromDns ? await ttls : new Map<string, number>()
+      return {
+        found: addresses.map(address => ({ ...address, ttlSeconds: known.get(address.address) })),
+      }
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  async serviceRecords(
+    host: string,
+    port: number,
+    signal: AbortSignal,
+  ): Promise<Finding<readonly ProbedServiceRecord[]>> {
+    if (!this.#entry.discovery.mayAskDns) return { skipped: 'the addresses of the origin are configured' }
+    const answer = await this.#maker.serviceRecords.lookup(host, port, signal)
+    this.#entry.record.onServiceAnswer(answer, this.#maker.clock.now())
+    if (answer.kind === 'failed') return { fault: answer.because, code: 'MM_DNS_FAILED' }
+    return { found: answer.kind === 'none' ? [] : answer.records }
+  }
+
+  connectTcp(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<{ readonly ms: number }>> {
+    const { connectMs: timeoutMs } = this.#entry.settings.timeouts
+    return connectTcp(endpoint, { clock: this.#maker.clock, timeoutMs }, signal)
+  }
+
+  handshakeTls(...look: Parameters<ProbeTools['handshakeTls']>): ReturnType<ProbeTools['handshakeTls']> {
+    return this.#tls.handshake(...look)
+  }
+
+  fastOpen(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedFastOpen>> {
+    const { origin, settings } = this.#entry
+    return this.#maker.probeFastOpen(endpoint, origin, settings, signal)
+  }
+
+  quicVersions(endpoint: Endpoint, signal: AbortSignal): ReturnType<ProbeTools['quicVersions']> {
+    return quicVersions(endpoint, { clock: this.#maker.clock }, signal)
+  }
+
+  /** A connection of its own, that nothing is resumed from and that is closed at once. */
+  async handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>> {
+    const { origin, settings } = this.#entry
+    const { http3Dialer } = this.#maker
+    const { fault } = http3Dialer
+    if (fault !== undefined) return { skipped: fault }
+    try {
+      const dialed = await http3Dialer.dial(
+        {
+          origin,
+          alternative: { host: origin.host, port: endpoint.port },
+          attempts: [{ endpoint, because: 'probe' }],
+          settings: { ...settings, tls: { ...settings.tls, resumption: false } },
+          dnsMs: 0,
+          wantsEarlyData: false,
+          onAttempts: () => {},
+        },
+        signal,
+      )
+      const { link, handshake } = dialed
+      link.connection.close(true, 0x100, 'probed') // H3_NO_ERROR
+      link.schedule()
+      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined } }
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  async altSvc(signal: AbortSignal): Promise<Finding<readonly ProbedAlternative[]>> {
+    try {
+      const response = await this.#transport.request(`${this.#entry.origin.key}/`, { method: 'HEAD', signal })
+      await response.dump()
+      const field = response.headers['alt-svc']
+      if (field === undefined) return { found: [] }
+      const parsed = parseAltSvc(Array.isArray(field) ? field.join(', ') : field)
+      if (parsed === undefined) return { fault: `Alt-Svc cannot be read: ${String(field)}` }
+      if (parsed.clears) return { found: [] }
+      return {
+        found: parsed.alternatives.map(({ protocolId, host, port, maxAgeSeconds, persists }) => ({
+          protocol: protocolId,
+          host: host === '' ? this.#entry.origin.host : host,
+          port,
+          maxAgeSeconds,
+          persists,
+        })),
+      }
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  async #timesToLive(host: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+    if (!this.#entry.discovery.mayAskDns) return new Map()
+    try {
+      const addresses = await this.#maker.dns.lookupAddresses(host, signal)
+      return new Map(addresses.map(({ address, ttlSeconds }) => [address, ttlSeconds]))
+    } catch {
+      return new Map() // /etc/hosts knows it, or nobody does
+    }
+  }
+}
+
+function faultOf(cause: unknown): {
+  readonly fault: string
+  readonly code: ReturnType<typeof asTransportError>['code']
+} {
+  const { message, code } = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
+  return { fault: message, code }
+}

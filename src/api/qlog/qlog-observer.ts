@@ -1,0 +1,65 @@
+import { type Clock, systemClock } from '../../base/clock.ts'
+import type { Observer } from '../../base/events/observer.ts'
+import { HappyEvents } from './happy-events.ts'
+import { QlogFile } from './qlog-file.ts'
+
+/** 256 MiB: some 800,000 exchanges of 320 bytes, or what a service decides in years. */
+const MAX_FILE_BYTES = 268_435_456
+
+/** Where a trace goes, and how much of it. */
+export interface QlogOptions {
+  /** Where the file goes; made when it is not there. Its name has the time and the process in it, and ends in `.sqlog`. */
+  readonly directory: string
+  /** Once, when the file cannot be made or written, or is full. Requests go on, without a trace. */
+  readonly onFault: (message: string) => void
+  /** Every request has an event, too. Default false: connections, races and decisions only. */
+  readonly exchanges?: boolean
+  /** The file takes no more when it has come to this. Default 256 MiB. */
+  readonly maxFileBytes?: number
+  /** Default: that of the system, which is that of a transport. */
+  readonly clock?: Clock
+}
+
+/** An observer that writes a trace, and its file. */
+export interface QlogObserver {
+  /** For TransportOptions.observer. Never throws. */
+  readonly observer: Observer
+  /** Events that were dropped, since they came faster than they could be written. */
+  readonly dropped: number
+  /** Writes what is held and closes the file; later events are dropped. */
+  close(): void
+}
+
+/**
+ * Writes how protocols and connections were chosen as qlog: a JSON text sequence with the events of draft-kuehlewind-happy-qlog, and some
+ * of our own. Nothing in it is a secret of a request but its path, and that only with `exchanges`.
+ *
+ * @example
+ * ```ts
+ * import { createTransport } from 'middlemile'
+ * import { qlogObserver } from 'middlemile/events'
+ * const trace = qlogObserver({ directory: './traces', onFault: message => console.error(message) })
+ * const transport = createTransport({ observer: trace.observer })
+ * ```
+ */
+export function qlogObserver(options: QlogOptions): QlogObserver {
+  const {
+    directory,
+    onFault,
+    exchanges = false,
+    maxFileBytes = MAX_FILE_BYTES,
+    clock = systemClock,
+  } = options
+  const file = new QlogFile({ directory, clock, maxBytes: maxFileBytes, onFault })
+  const events = new HappyEvents(file.beganAt)
+  return {
+    observer(event) {
+      if (event.type === 'exchange-ended' && !exchanges) return
+      for (const made of events.onEvent(event, clock.now())) file.write(made)
+    },
+    get dropped() {
+      return file.dropped
+    },
+    close: () => file.close(),
+  }
+}

@@ -1,0 +1,402 @@
+import type { Dispatcher } from 'undici'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
+import { abortError, asTransportError, TransportError } from '../base/errors.ts'
+import type { TransportEvent } from '../base/events/observer.ts'
+import type { ProbeReport } from '../base/events/probe-report.ts'
+import { guardedListener, guardedPromise } from '../base/guard.ts'
+import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
+import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import { checkNumber, checkNumbers } from '../base/options/check-options.ts'
+import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/global-limits.ts'
+import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { Lookup } from '../dns/address-resolver.ts'
+import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
+import { refusedExchange } from '../exchange/exchange-ended.ts'
+import type { OriginEntry } from '../origin/origin-entry.ts'
+import { OriginMaker } from '../origin/origin-maker.ts'
+import { SettingsBook } from '../origin/origin-settings.ts'
+import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
+import { NetworkWatch } from '../origin/paths/network-watch.ts'
+import { ProcessHold } from '../origin/process-hold.ts'
+import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
+import { Pools } from '../pool/pools.ts'
+import { explain } from './explain.ts'
+import { probe } from './probe.ts'
+import { prepareMessage } from './request-message.ts'
+import { checkRequestNames } from './request-names.ts'
+import { RequestedExchange } from './requested-exchange.ts'
+import type {
+  DispatcherOptions,
+  Explanation,
+  FetchInit,
+  RequestOptions,
+  Transport,
+  TransportResponse,
+  TransportStats,
+} from './types.ts'
+import { transportDispatcher } from './undici/dispatcher.ts'
+
+/** What the world gives a transport; the tests give it another one. */
+export interface TransportEnvironment {
+  readonly clock: Clock
+  readonly random: () => number
+  /** How names are looked up. Default: as `resolver.addresses` says. */
+  readonly lookup?: Lookup | undefined
+}
+
+/**
+ * A transport: pools of connections to any number of origins behind request(), fetch(), a Dispatcher and dispatch().
+ * Throws MM_INVALID_ARGUMENT for options that make no sense. Close it when it is no longer needed (`await using` does).
+ *
+ * @example
+ * ```ts
+ * import { createTransport } from 'middlemile'
+ * await using transport = createTransport({
+ *   defaults: { pool: { maxConnections: 8 }, timeouts: { headersMs: 10_000 } },
+ *   origins: { 'https://origin.example': { protocols: ['h2'] } },
+ * })
+ * const response = await transport.request('https://origin.example/api')
+ * console.log(response.status, await response.json())
+ * ```
+ */
+export function createTransport(
+  options: TransportOptions = {},
+  environment: TransportEnvironment = { clock: systemClock, random: Math.random },
+): Transport {
+  return new PooledTransport(options, environment)
+}
+
+class PooledTransport implements Transport {
+  readonly #clock: Clock
+  readonly #pools: Pools
+  readonly #maker: OriginMaker
+  readonly #networkWatch: NetworkWatch
+  readonly #hold = new ProcessHold()
+  /** Links of connections that have ended, and wait for a ticket. */
+  readonly #farewells = new Set<Promise<void>>()
+  readonly #entries = new Map<string, OriginEntry>()
+  /** Those that were replaced, while their exchanges end. */
+  readonly #leaving = new Set<OriginEntry>()
+  #options: TransportOptions
+  #settings: SettingsBook
+  /** By whether its requests may leave early. */
+  readonly #fetchDispatchers = new Map<boolean | undefined, Dispatcher>()
+  #isClosed = false
+
+  constructor(options: TransportOptions, { clock, random, lookup }: TransportEnvironment) {
+    const limits = globalLimits(options)
+    this.#options = options
+    this.#settings = new SettingsBook(options)
+    this.#clock = clock
+    this.#maker = new OriginMaker({
+      options,
+      dialShare: limits.dialShare,
+      clock,
+      random,
+      lookup,
+      hold: this.#hold,
+      observer: this.#observe,
+      isObserved: this.#isObserved,
+      onStateFault: this.#onStateFault,
+      onFarewell: over => {
+        this.#farewells.add(over)
+        guardedPromise(
+          'the end of a connection',
+          over.then(() => this.#farewells.delete(over)),
+        )
+      },
+      presentAddresses: () => this.#networkWatch.present(),
+      entryOf: key => this.#entries.get(key),
+    })
+    const { networkCheckMs } = { ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver }
+    this.#networkWatch = new NetworkWatch(clock, networkCheckMs, present => this.#onNetworkChanged(present))
+    this.#pools = new Pools(limits, key => this.#forget(key))
+  }
+
+  dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle {
+    let entry: OriginEntry
+    try {
+      entry = this.#entryFor(origin)
+    } catch (error) {
+      return this.#failedDispatch(origin, request, handler, asTransportError(error, 'MM_INTERNAL', 'no'))
+    }
+    const { timeouts, earlyData } = entry.settings
+    const wantsEarly = request.earlyData ?? earlyData === 'safe'
+    entry.discovery.onRequest()
+    const exchange = new DispatchedExchange(
+      entry,
+      {
+        method: request.method,
+        scheme: origin.scheme,
+        authority: request.authority ?? origin.authority,
+        path: request.path,
+        headers: request.headers,
+        body: request.body,
+        upgrade: request.upgrade,
+        isUpgradeOptional: request.isUpgradeOptional === true,
+        acceptsTrailers: request.acceptsTrailers,
+        mayBeEarly:
+          wantsEarly &&
+          request.body === null &&
+          request.upgrade === undefined &&
+          isSafeMethod(request.method),
+        headersTimeoutMs: request.headersTimeoutMs ?? timeouts.headersMs,
+        bodyTimeoutMs: request.bodyTimeoutMs ?? timeouts.bodyMs,
+      },
+      handler,
+      this.#clock,
+    )
+    exchange.start()
+    return exchange
+  }
+
+  request(url: string | URL, options: RequestOptions = {}): Promise<TransportResponse> {
+    return new Promise((resolve, reject) => {
+      const { signal } = options
+      if (signal?.aborted) throw abortError(signal, 'the request')
+      const target = typeof url === 'string' ? parseUrl(url) : url
+      if (target.username !== '' || target.password !== '') {
+        throw new TransportError(
+          'MM_INVALID_ARGUMENT',
+          'credentials in a URL are refused: send an authorization header',
+        )
+      }
+      checkRequestNames(options)
+      const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
+      if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
+      if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
+      const origin = parseOrigin(target)
+      const { headers, body, authority } = prepareMessage(options.headers, options.body)
+      const abort = (): void => {
+        if (signal !== undefined) exchange.handle?.abort(abortError(signal, 'the request'))
+      }
+      const onAbort = guardedListener('the abort of a request', abort, fault => {
+        exchange.onResponseError(undefined, fault)
+      })
+      const exchange = new RequestedExchange(this.#clock, resolve, reject, () =>
+        signal?.removeEventListener('abort', onAbort),
+      )
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const path = target.pathname + target.search
+      exchange.handle = this.dispatch(
+        origin,
+        { method, path, headers, body, authority, earlyData, headersTimeoutMs, bodyTimeoutMs },
+        exchange,
+      )
+      if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer
+    })
+  }
+
+  /** Node's own fetch over our dispatcher, so that its semantics are exactly the platform's. */
+  fetch(input: string | URL | Request, { earlyData, ...init }: FetchInit = {}): Promise<Response> {
+    // Node's fetch takes undici's `dispatcher`; its types come from another copy of undici, or from the web, which knows none.
+    const dispatcher = this.#fetchDispatchers.get(earlyData) ?? transportDispatcher(this, { earlyData })
+    this.#fetchDispatchers.set(earlyData, dispatcher)
+    return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
+  }
+
+  dispatcher(options: DispatcherOptions = {}): Dispatcher {
+    return transportDispatcher(this, options)
+  }
+
+  async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
+    const connections = checkNumber('connections', options.connections ?? 1)
+    const { lanes } = this.#entryFor(parseOrigin(origin))
+    await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
+  }
+
+  async explain(origin: string | URL): Promise<Explanation> {
+    const entry = this.#entryFor(parseOrigin(origin))
+    const { dialer, http3Dialer } = this.#maker
+    const { fastOpen, early } = dialer
+    const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
+    return explain(entry, { http3Fault, fastOpen, early }, this.#clock.now(), new AbortController().signal)
+  }
+
+  async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
+    const entry = this.#entryFor(parseOrigin(origin))
+    const looking = probe(entry, this.#maker, this, signal ?? new AbortController().signal)
+    return await this.#hold.during(looking)
+  }
+
+  async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+    checkMigrationTarget(to)
+    const entry = this.#entries.get(parseOrigin(origin).key)
+    return entry === undefined ? [] : await this.#hold.during(entry.migrate(to))
+  }
+
+  networkChanged(): void {
+    this.#onNetworkChanged(this.#networkWatch.present())
+  }
+
+  stats(): TransportStats {
+    return {
+      pools: Array.from(this.#entries.values(), entry => entry.stats()),
+      leaving: Array.from(this.#leaving, entry => entry.stats()),
+      totalConnections: this.#pools.totalConnections,
+      deferredDials: this.#maker.dialTurns.deferred,
+      resolver: this.#maker.resolver.counts,
+    }
+  }
+
+  load({ key }: Origin): OriginLoad | undefined {
+    return this.#entries.get(key)?.load
+  }
+
+  configure(options: TransportOptions): void {
+    const settings = new SettingsBook(options) // throws before anything is changed, and so does what follows
+    const before = this.#settings
+    const changed = [...this.#entries.values()].filter(
+      ({ origin, settings: { fingerprint } }) =>
+        settings.settingsFor(origin).fingerprint !== fingerprint ||
+        // Though the defaults may say the same of it: nobody wants it warm any more.
+        (before.names(origin) && !settings.names(origin)),
+    )
+    const limits = globalLimits(options)
+    this.#options = options
+    this.#settings = settings
+    this.#pools.setLimits(limits)
+    this.#maker.dialTurns.share = limits.dialShare
+    for (const { origin } of changed) this.#letGo(origin.key)
+  }
+
+  async drain(): Promise<void> {
+    this.#isClosed = true
+    await this.#end(this.#pools.drain())
+  }
+
+  async close(
+    error: TransportError = new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed'),
+  ): Promise<void> {
+    this.#isClosed = true
+    await this.#end(this.#pools.close(error))
+  }
+
+  /** What connections leave behind comes after them. */
+  async #end(pools: Promise<void>): Promise<void> {
+    await this.#hold.during(pools)
+    await this.#hold.during(Promise.all(this.#farewells))
+    this.#networkWatch.close()
+    for (const entry of this.#entries.values()) entry.close()
+    this.#maker.state.flush()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #onNetworkChanged(present: ReadonlySet<string>): void {
+    this.#maker.onNetworkChanged()
+    const now = this.#clock.now()
+    for (const entry of this.#entries.values()) entry.onNetworkChanged(now, present)
+    for (const entry of this.#leaving) entry.onNetworkChanged(now, present)
+  }
+
+  #entryFor(origin: Origin): OriginEntry {
+    const known = this.#entries.get(origin.key)
+    if (known !== undefined && !this.#isClosed) return known
+    if (this.#isClosed)
+      throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
+    const settings = this.#settings.settingsFor(origin)
+    const entry = this.#maker.make(origin, settings, this.#options.resolve ?? {}, this.#pools)
+    this.#entries.set(origin.key, entry)
+    return entry
+  }
+
+  #forget(key: string): void {
+    this.#maker.state.shelf?.flush()
+    this.#entries.get(key)?.close()
+    this.#entries.delete(key)
+  }
+
+  /** Its pools serve who is under way, and until then the entry watches over them: second tries, paths, addresses. */
+  #letGo(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#maker.state.shelf?.flush()
+    this.#entries.delete(key)
+    this.#leaving.add(entry)
+    entry.discovery.close()
+    const closed = this.#pools.remove(key).then(() => {
+      this.#leaving.delete(entry)
+      entry.close()
+    })
+    guardedPromise('the end of an origin', closed)
+  }
+
+  /** It ended before it began: nobody will read its body. */
+  #failedDispatch(
+    origin: Origin,
+    request: DispatchRequest,
+    handler: ExchangeHandler,
+    error: TransportError,
+  ): DispatchHandle {
+    const { body } = request
+    if (body !== null && !(body instanceof Uint8Array)) body.cancel()
+    if (this.#isObserved()) this.#observe(refusedExchange(FAILED_DISPATCH, origin, request, error))
+    handler.onResponseError(undefined, error)
+    return FAILED_DISPATCH
+  }
+
+  readonly #isObserved = (): boolean => this.#options.observer !== undefined
+
+  readonly #onStateFault = (message: string): void => {
+    if (this.#options.observer === undefined) process.emitWarning(message, 'MiddlemileWarning')
+    else this.#observe({ type: 'state-fault', message })
+  }
+
+  /** A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear of its end. */
+  readonly #observe = (event: TransportEvent): void => {
+    try {
+      this.#options.observer?.(event)
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
+
+/** Of few descriptors connections get a third by default: dials would fail for want of them, and origins be blamed. */
+function globalLimits(options: TransportOptions): GlobalLimits {
+  const descriptors = descriptorLimit()
+  const { maxTotalConnections, maxStalledConnections } = DEFAULT_GLOBAL_LIMITS
+  const share = descriptors === undefined ? Infinity : shareDescriptors(descriptors).origins
+  const total = options.limits?.maxTotalConnections ?? maxTotalConnections
+  const limits = checkNumbers('limits', {
+    ...DEFAULT_GLOBAL_LIMITS,
+    maxTotalConnections: Math.min(maxTotalConnections, share),
+    maxStalledConnections: Math.min(maxStalledConnections, Math.max(0, share - total)),
+    ...options.limits,
+  })
+  if (limits.dialShare <= 1) return limits
+  throw new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `limits.dialShare must be a number from 0 to 1, not ${limits.dialShare}`,
+  )
+}
+
+function parseUrl(url: string): URL {
+  try {
+    return new URL(url)
+  } catch (cause) {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `not an absolute URL: ${JSON.stringify(url.slice(0, 200))}`,
+      { cause },
+    )
+  }
+}
+
+/** Of a dispatch that ended before it began. */
+const FAILED_DISPATCH: DispatchHandle = {
+  abort: () => {},
+  connection: undefined,
+  reused: false,
+  retries: 0,
+  wasEarly: false,
+  queueMs: 0,
+  ttfbMs: 0,
+  attempts: [],
+}

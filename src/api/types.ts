@@ -1,0 +1,259 @@
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { TransportError } from '../base/errors.ts'
+import type { AttemptRecord } from '../base/events/connection.ts'
+import type { Decision } from '../base/events/decision.ts'
+import type { ProbeReport } from '../base/events/probe-report.ts'
+import type { ExchangeHandler } from '../base/http/exchange.ts'
+import type { LaneName } from '../base/http/lane.ts'
+import type { Origin } from '../base/http/origin.ts'
+import type { Protocol } from '../base/http/protocol.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
+import type { ResolverCounts } from '../dns/address-resolver.ts'
+import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../origin/stats.ts'
+import type { BodyInput } from './request-body.ts'
+import type { HeaderInput } from './request-headers.ts'
+
+/**
+ * A request as request() takes it. Every part has a default: without any it is a GET.
+ *
+ * @example
+ * ```ts
+ * const response = await transport.request('https://origin.example/api', {
+ *   method: 'POST',
+ *   headers: { 'content-type': 'application/json' },
+ *   body: JSON.stringify({ a: 1 }),
+ *   signal: AbortSignal.timeout(5_000),
+ * })
+ * ```
+ */
+export interface RequestOptions {
+  /** Default GET. */
+  method?: string
+  /** A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority; connection-specific fields are dropped. */
+  headers?: HeaderInput
+  /** Default: none. A stream is sent once; what is in memory may be sent again where that is safe. */
+  body?: BodyInput
+  /** Gives the request up, in whatever phase: it rejects with MM_ABORTED. Default: none. */
+  signal?: AbortSignal
+  /**
+   * The request may travel in early data (0-RTT), where an onlooker can replay it (RFC 8470). It does so over HTTP/3 with a ticket that
+   * nobody has used, and only if its method is safe and it has no body. Default: what `earlyData` of the origin says.
+   */
+  earlyData?: boolean
+  /** Overrides of the origin's timeouts, in ms; 0 = no limit. */
+  headersTimeoutMs?: number
+  /** The longest silence within a body, in ms; 0 = no limit. Default: `timeouts.bodyMs` of the origin. */
+  bodyTimeoutMs?: number
+}
+
+/**
+ * A response whose head has come. Its body has to be read, dumped or destroyed: the connection waits for
+ * that.
+ *
+ * @example
+ * ```ts
+ * const response = await transport.request('https://origin.example/api')
+ * if (response.status === 200) console.log(await response.json(), response.info.timings.ttfbMs)
+ * else await response.dump()
+ * ```
+ */
+export interface TransportResponse {
+  readonly status: number
+  readonly statusText: string
+  /** Lower-case names; a name that came more than once has an array. */
+  readonly headers: Record<string, string | string[]>
+  /** Made when it is first asked for. Read it to its end, dump() it or destroy it: the connection waits for that. */
+  readonly body: Readable
+  /** Complete when the body has ended. */
+  readonly trailers: Record<string, string | string[]>
+  readonly info: ExchangeInfo
+  /** The whole body, without a stream. Each rejects when it is longer than `maxBytes` (default 64 MiB). */
+  bytes(maxBytes?: number): Promise<Buffer>
+  text(maxBytes?: number): Promise<string>
+  json(maxBytes?: number): Promise<unknown>
+  /** Reads the body to its end and throws it away. */
+  dump(): Promise<void>
+}
+
+/**
+ * How an exchange went. Timings are milliseconds; `totalMs` is set when the body has ended.
+ *
+ * @example
+ * ```ts
+ * const { info } = await transport.request('https://origin.example/')
+ * console.log(info.protocol, info.reused, info.timings.ttfbMs, info.attempts)
+ * ```
+ */
+export interface ExchangeInfo {
+  /** What carried it. */
+  protocol: Protocol
+  /** The number of its connection, as `stats()` and logs have it. */
+  connectionId: number
+  /** The connection had carried an exchange before. */
+  reused: boolean
+  /** The handshake of the connection resumed a TLS session. */
+  resumed: boolean
+  /** What became of the early data that the request left in; `none`: it did not. */
+  earlyData: 'none' | 'accepted' | 'rejected'
+  /** Whether TCP Fast Open was asked for, and whether the origin took the data of the SYN. */
+  tfo: 'off' | 'used' | 'fallback'
+  /** Why TCP Fast Open did not help, or how far; only of the exchange that had its connection made, and where it was asked for. */
+  tfoBecause?: string | undefined
+  /** The address and port that answered. */
+  remoteAddress: string
+  /** What was tried to get its connection, with the reason of each attempt. Empty: it was open. */
+  attempts: readonly AttemptRecord[]
+  /** How often the request was sent again. */
+  retries: number
+  /** 1xx responses before the final one. */
+  informational: { status: number; headers: Record<string, string | string[]> }[]
+  /** Milliseconds. Those of a connect are 0 but for the first exchange of its connection. */
+  timings: {
+    /** Waiting for a connection; what attempts took that failed is no part of it. */
+    queueMs: number
+    /** Looking up the host name. */
+    dnsMs: number
+    /** The TCP connect; 0 over QUIC. */
+    connectMs: number
+    /** The handshake of TLS, or of QUIC; 0 for a request that left in early data. */
+    tlsMs: number
+    /** From the lease of the connection to the head of the final response. */
+    ttfbMs: number
+    /** The whole exchange; 0 before the body has ended. */
+    totalMs: number
+  }
+}
+
+/**
+ * Counters of all pools at one moment, as `GET /pools` shows them.
+ *
+ * @example
+ * ```ts
+ * const { pools, totalConnections }: TransportStats = transport.stats()
+ * console.log(totalConnections, pools.map(pool => `${pool.origin} ${pool.requests}`))
+ * ```
+ */
+export interface TransportStats {
+  pools: readonly PoolStats[]
+  /** Those that configure() has put out of use, until their last exchange has ended. */
+  leaving: readonly PoolStats[]
+  totalConnections: number
+  /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
+  deferredDials: number
+  resolver: ResolverCounts
+}
+
+/**
+ * What is known of an origin and what would be tried next.
+ *
+ * @example
+ * ```ts
+ * const { decision, plan }: Explanation = await transport.explain('https://origin.example')
+ * console.log(decision.because)
+ * for (const { protocol, endpoint, startAfterMs, because } of plan) console.log(protocol, endpoint, startAfterMs, because)
+ * ```
+ */
+export interface Explanation {
+  origin: string
+  /** Which lane carries requests, and why. */
+  decision: Decision
+  protocols: readonly { protocol: Protocol; allowed: boolean; because: string }[]
+  /** What a request that met no open connection would try, over all lanes, in the order of their start. */
+  plan: readonly {
+    lane: LaneName
+    protocol: Protocol
+    endpoint: string
+    startAfterMs: number
+    because: string
+  }[]
+  known: readonly { fact: string; evidence: string }[]
+  unavailable: readonly { feature: string; because: string }[]
+  pool: PoolStats | undefined
+}
+
+/**
+ * The init of fetch(), and whether the request may travel in early data: see RequestOptions.
+ *
+ * @example
+ * ```ts
+ * const response = await transport.fetch('https://origin.example/', { redirect: 'manual', earlyData: true })
+ * ```
+ */
+export interface FetchInit extends RequestInit {
+  earlyData?: boolean
+}
+
+/**
+ * What an undici dispatcher of a transport does by default.
+ *
+ * @example
+ * ```ts
+ * setGlobalDispatcher(transport.dispatcher({ earlyData: true }))
+ * ```
+ */
+export interface DispatcherOptions {
+  /** See RequestOptions. */
+  earlyData?: boolean
+}
+
+/**
+ * Requests to any number of origins, over pools of connections that are shared by all ways of asking. Made by
+ * createTransport().
+ *
+ * @example
+ * ```ts
+ * const response = await transport.request('https://origin.example/api', { method: 'POST', body: 'hello' })
+ * const web = await transport.fetch('https://origin.example/page')
+ * setGlobalDispatcher(transport.dispatcher())
+ * console.log(transport.stats().totalConnections)
+ * await transport.close()
+ * ```
+ */
+export interface Transport extends AsyncDisposable {
+  /** A response with its body as a stream. Rejects with a TransportError. */
+  request(url: string | URL, options?: RequestOptions): Promise<TransportResponse>
+  /** The same as fetch(): a Response, redirects followed as `redirect` says. */
+  fetch(input: string | URL | Request, init?: FetchInit): Promise<Response>
+  /** The transport as an undici 7 Dispatcher. Its requests may set `earlyData` among their options; the given one is the default. */
+  dispatcher(options?: DispatcherOptions): Dispatcher
+  /** Push style, nothing allocated that was not asked for: the service's hot path. Never throws: failures go to the handler. */
+  dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
+  /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
+  preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
+  /**
+   * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD request for `/`, for what its response
+   * advertises. Resolves with what was found, however little; rejects after an abort only.
+   */
+  probe(origin: string | URL, options?: { signal?: AbortSignal }): Promise<ProbeReport>
+  /**
+   * Moves the open connections to the origin to another local port, or to the address and port that are given (RFC 9000 9). Resolves when it is known of
+   * each what became of it; those that cannot move (TCP, an origin that is not `trusted`, a peer that forbids it) say why and go on as they are.
+   * Nothing is open: an empty list. Rejects with MM_INVALID_ARGUMENT for what is no IP address or no port.
+   */
+  migrate(origin: string | URL, to?: MigrateOptions): Promise<readonly MigrationResult[]>
+  /**
+   * The network of this machine has changed: names are looked up anew, HTTP/3 may be tried where it failed before, and connections from an address that is
+   * gone move to another one, where they may. Noticed by itself as well.
+   */
+  networkChanged(): void
+  /**
+   * What is known of an origin, which protocol carries its requests and why, and what would be tried next.
+   * Sends nothing.
+   */
+  explain(origin: string | URL): Promise<Explanation>
+  /** Every pool with its connections, counters and handshakes, at this moment. */
+  stats(): TransportStats
+  /** A few counters, cheap enough to be asked for many times a second. Undefined: the origin has no connections and never had. */
+  load(origin: Origin): OriginLoad | undefined
+  /**
+   * Replaces the options. Pools of origins whose options changed, or that `origins` does not name any more, drain, and are made anew by the next request;
+   * the others keep their connections.
+   */
+  configure(options: TransportOptions): void
+  /** Takes no more requests; resolves when every exchange has ended and every connection is closed. */
+  drain(): Promise<void>
+  /** Ends everything now. Open exchanges fail with MM_TRANSPORT_CLOSED or the given error. */
+  close(error?: TransportError): Promise<void>
+}

@@ -1,0 +1,129 @@
+import { machineFacts } from '../../bench/machine.ts'
+import { isLoopbackHost } from '../../bench/origin/is-loopback.ts'
+import { impolite, impositionOf, POLITE_LIMITS } from '../../bench/politeness.ts'
+import type { ResultFile } from '../../bench/results/result-file.ts'
+import { runUrl } from '../../bench/run-url.ts'
+import { hostOf, portOf, type UrlPlan } from '../../bench/url-plan.ts'
+import type { CliIo } from '../cli-io.ts'
+import type { Command } from '../command.ts'
+import { connectionOptions } from '../connection-options.ts'
+import { EXIT } from '../exit-code.ts'
+import { parseOptions } from '../parse-options.ts'
+import { usageError } from '../usage-error.ts'
+import { BENCH_OPTIONS, planOf, urlOption } from './bench-options.ts'
+import { checkOutputs, compareFiles, writeResults } from './bench-output.ts'
+import { planSettings, publicArguments } from './bench-record.ts'
+
+const HELP = `Usage: middlemile bench [options] URL
+       middlemile bench --compare A.json B.json
+
+Measures a URL over several protocols, in rounds that take turns, and compares them with the first. Each client is a process of its own.
+
+What is measured:
+  --protocols LIST      of our transport: http/1.1, h2, h3, auto, with xN for N connections; default http/1.1x6,h2,h3,auto
+  --with LIST           other clients beside it: undici, undici:h2, node:http2, curl (with --cold), with xN too
+  --method M            default GET, or POST with --data
+  --header 'K: V'       may be given several times; values are kept out of result files
+  --data @FILE|TEXT     the request body, at most 16 MiB
+  --expect-status N     another status is a failure; default 200
+
+How:
+  --concurrency C       closed loop, C requests at a time; default 8 on this machine. With --rate: at most so many under way
+  --rate R              open loop, R requests per second at random times: latency counts from when a request was due
+  --burst N             N requests at once, and again --pause-ms MS after the last of them has ended; default 0
+  --rounds N            default 6, the least for a 95 % interval of the median
+  --seconds S           length of one measurement; default 3
+  --requests N          a measurement ends after so many as well
+  --warm-up S           of each subject, before the first round; default 1, 0 for none
+  --quick               one short round: does it work?
+  --cold                every request over a new connection
+  --resumed             --cold, with the TLS tickets of the requests before
+  --early-data          --resumed, with the request in early data (0-RTT)
+  --seed N              of arrivals and losses; default 1
+  --ca FILE             PEM certificates to trust instead of the usual ones
+  --resolve HOST:PORT:ADDR
+                        connect to ADDR for that host and port; may be given several times
+
+An impaired way, by relays on this machine, the same in both directions (TLS passes through them):
+  --delay-ms D          one way                  --jitter-ms J   up to so much more
+  --loss P              share of packets, 1%     --burst-loss ENTER,LEAVE[,LOSS]  in clumps (Gilbert-Elliott)
+  --rate-limit MBIT     megabits per second      --reorder P     share of datagrams, HTTP/3 only; with a delay or jitter
+
+What comes of it:
+  --json FILE|-         the result file: every round, histograms, the machine
+  --html FILE           one page with charts
+  --compare             two result files, figure by figure
+
+An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s on average over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
+  --yes                 you may do this to it
+
+Ctrl-C ends a run and shows what was measured. Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad
+usage, 3 the process could not start.
+`
+
+export const benchCommand: Command = {
+  name: 'bench',
+  summary: 'compares protocols on an origin, also under delay and loss',
+  help: HELP,
+  async run(args, io) {
+    const { values, positionals } = parseOptions(args, BENCH_OPTIONS)
+    if (values.compare === true) return compareFiles(positionals, io)
+    const [text, extra] = positionals
+    if (text === undefined || extra !== undefined) throw usageError('bench needs exactly one URL')
+    const url = urlOption(text)
+    const { resolve = {} } = connectionOptions({ resolve: values.resolve })
+    const isLocal = await isLoopbackHost(resolve[`${hostOf(url)}:${portOf(url)}`] ?? hostOf(url))
+    const plan = await planOf(url, values, isLocal)
+    const outputs = { json: values.json, html: values.html }
+    checkOutputs(outputs)
+    if (!isLocal && values.yes !== true) await askLeave(plan, io)
+    return await measure(plan, { args, isLocal, ...outputs }, io)
+  },
+}
+
+interface BenchRun {
+  readonly args: readonly string[]
+  readonly isLocal: boolean
+  readonly json: string | undefined
+  readonly html: string | undefined
+}
+
+async function measure(plan: UrlPlan, { args, isLocal, json, html }: BenchRun, io: CliIo): Promise<number> {
+  const startedAt = new Date().toISOString()
+  const machine = machineFacts()
+  if (machine.loadAtStart > machine.cores / 2)
+    io.writeError(
+      'middlemile bench: the machine is busy: trust ratios of several rounds, and no absolute figure\n',
+    )
+  const interruption = new AbortController()
+  const interrupt = (): void => {
+    if (interruption.signal.aborted) io.signals.exit(EXIT.failed)
+    interruption.abort()
+  }
+  io.signals.on('SIGINT', interrupt)
+  io.signals.on('SIGTERM', interrupt)
+  const { result, failures, measured, brokenOff } = await runUrl(plan, {
+    signal: interruption.signal,
+    isLocal,
+    log: line => io.writeError(`${line}\n`),
+  })
+  const file: ResultFile = {
+    startedAt,
+    arguments: publicArguments(args),
+    settings: planSettings(plan),
+    machine,
+    results: [result],
+  }
+  writeResults(file, { json, html }, io)
+  return failures === 0 && measured > 0 && brokenOff === undefined ? EXIT.ok : EXIT.failed
+}
+
+/** Throws a usage error unless somebody at the terminal says yes. */
+async function askLeave(plan: UrlPlan, io: CliIo): Promise<void> {
+  const excess = impolite(impositionOf(plan))
+  if (excess.length === 0) return
+  const what = `${plan.url.host} is not on this machine, and would get ${excess.join(', ')}`
+  const leave = await io.confirm(`${what}.\nMay you do this to it? [y/N] `)
+  if (leave === undefined) throw usageError(`${what}; ask for less, or say --yes if you may do this to it`)
+  if (!leave) throw usageError('not measured')
+}

@@ -1,0 +1,154 @@
+import { appendFileSync, createWriteStream } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import { qlogObserver } from '../../entry/events.ts'
+import { type Observer, parseOrigin } from '../../index.ts'
+import type { CliIo } from '../cli-io.ts'
+import type { Command } from '../command.ts'
+import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from '../connection-options.ts'
+import { EXIT } from '../exit-code.ts'
+import { headerOption } from '../header-option.ts'
+import { countOption, parseOptions } from '../parse-options.ts'
+import { usageError } from '../usage-error.ts'
+import { ConnectionTally } from './connection-tally.ts'
+import { GetReport } from './get-report.ts'
+import { MigrationTally } from './migration-record.ts'
+import { readRequestBody } from './request-body-option.ts'
+import { type GetPlan, runGets } from './run-gets.ts'
+
+const HELP = `Usage: middlemile get [options] URL...
+
+Fetches through a pool, as a program would that embeds it, and shows where the time went.
+
+  -n, --count COUNT     fetches each URL so many times; default 1
+  --concurrency C       so many at once; default 1
+  --method M            default GET, or POST with --data
+  --header 'K: V'       may be given several times
+  --data @FILE|TEXT     the request body
+  --output FILE         where the response body goes (one URL, once)
+  --timeout-ms N        for each exchange as a whole
+  --early-data          requests with a safe method may leave in early data (0-RTT), over QUIC and, as an experiment, over TCP: an
+                        onlooker can replay them
+  --tfo                 the TLS handshake begins with the SYN where the kernel has a cookie for the address (TCP Fast Open)
+  --trusted             the origins are yours: HTTP/3 connections may move to another local port or address when their path fails (a hostile
+                        origin could hang the process then)
+  --groups LIST         groups for the key exchange of TLS over TCP, best first: with X25519 alone the first message fits into a SYN,
+                        and is not safe from quantum computers
+  --qlog DIR            writes a trace of connections, races and choices into this directory (qlog, one file per run)
+  --keylog FILE         appends the TLS secrets (SSLKEYLOGFILE format): who has them can read the traffic
+${CONNECTION_HELP}  --json                one line per request as it completes, and a summary line
+
+Exit codes: 0 all responses came (any status), 1 some request failed, 2 bad usage, 3 the process could not start.
+`
+
+const OPTIONS = {
+  ...CONNECTION_OPTIONS,
+  count: { type: 'string', short: 'n' },
+  concurrency: { type: 'string' },
+  method: { type: 'string' },
+  header: { type: 'string', multiple: true },
+  data: { type: 'string' },
+  output: { type: 'string' },
+  'timeout-ms': { type: 'string' },
+  json: { type: 'boolean' },
+  keylog: { type: 'string' },
+  qlog: { type: 'string' },
+  'early-data': { type: 'boolean' },
+  tfo: { type: 'boolean' },
+  trusted: { type: 'boolean' },
+  groups: { type: 'string' },
+} as const
+
+/** Above the default of the pool, more requests at once than that would wait for each other. */
+const POOL_MAX_CONNECTIONS = 64
+
+export const getCommand: Command = {
+  name: 'get',
+  summary: 'fetches through a pool and shows where the time went',
+  help: HELP,
+  async run(args, io) {
+    const { values, positionals: urls } = parseOptions(args, OPTIONS)
+    if (urls.length === 0) throw usageError('get needs a URL')
+    for (const url of urls) parseOrigin(url)
+    const count = countOption('count', values.count) ?? 1
+    const concurrency = countOption('concurrency', values.concurrency) ?? 1
+    const timeoutMs = countOption('timeout-ms', values['timeout-ms'])
+    const output = values.output
+    if (output !== undefined && urls.length * count > 1)
+      throw usageError('--output goes with one URL, fetched once')
+    if (values.qlog === '') throw usageError('--qlog needs the name of a directory')
+    const connection = connectionOptions(values)
+    if (values.tfo === true) connection.defaults.tfo = 'on'
+    if (values.trusted === true) connection.defaults.trusted = true
+    if (values['early-data'] === true) connection.defaults.earlyDataOverTcp = true
+    if (values.groups !== undefined)
+      connection.defaults.tls = { ...connection.defaults.tls, groups: groupsOption(values.groups) }
+    if (timeoutMs !== undefined) connection.defaults.timeouts = { requestMs: timeoutMs }
+    if (concurrency > POOL_MAX_CONNECTIONS) connection.defaults.pool = { maxConnections: concurrency }
+    const plan: GetPlan = {
+      urls: Array.from({ length: count }, () => urls).flat(),
+      concurrency,
+      method: values.method ?? (values.data === undefined ? 'GET' : 'POST'),
+      earlyData: values['early-data'] === true,
+      headers: (values.header ?? []).flatMap(headerOption),
+      body: await readRequestBody(values.data),
+      output: output === undefined ? undefined : () => createWriteStream(output),
+    }
+    const isJson = values.json === true
+    return await get({ plan, connection, isJson, keylogFile: values.keylog, qlogDirectory: values.qlog }, io)
+  },
+}
+
+interface GetJob {
+  readonly plan: GetPlan
+  readonly connection: ReturnType<typeof connectionOptions>
+  readonly isJson: boolean
+  readonly keylogFile: string | undefined
+  readonly qlogDirectory: string | undefined
+}
+
+async function get(job: GetJob, io: CliIo): Promise<number> {
+  const { plan, connection, isJson, keylogFile, qlogDirectory } = job
+  const tally = new ConnectionTally()
+  const migrations = new MigrationTally()
+  const warn = (message: string) => io.writeError(`middlemile get: warning: ${message}\n`)
+  const qlog =
+    qlogDirectory === undefined
+      ? undefined
+      : qlogObserver({ directory: qlogDirectory, onFault: warn, exchanges: true })
+  const observer: Observer = event => {
+    tally.observe(event)
+    migrations.observe(event)
+    qlog?.observer(event)
+    if (event.type === 'state-fault') warn(event.message)
+  }
+  // Lines are few and must survive whatever ends the process: written at once, for the owner's eyes only.
+  const keylog =
+    keylogFile === undefined ? undefined : (line: Buffer) => appendFileSync(keylogFile, line, { mode: 0o600 })
+  const transport = io.createTransport({ ...connection, observer, keylog })
+  const report = new GetReport({ json: isJson, total: plan.urls.length, write: text => io.write(text) })
+  try {
+    await runGets(transport, plan, record => report.add(record))
+  } finally {
+    await transport.close()
+    qlog?.close()
+  }
+  report.finish(tally, migrations.records)
+  return report.failed === 0 ? EXIT.ok : EXIT.failed
+}
+
+function groupsOption(text: string): string {
+  if (text !== '' && isGroupList(text)) return text
+  throw usageError(
+    `--groups must be a list that OpenSSL knows, such as X25519:P-256, not ${JSON.stringify(text)}`,
+  )
+}
+
+/** OpenSSL's own opinion, before anything is sent. */
+function isGroupList(text: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve: text })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,144 @@
+import type { TransportError } from '../base/errors.ts'
+import type { CloseReason } from '../base/events/connection.ts'
+import type { RetryReason } from '../base/events/observer.ts'
+import { isIdempotentMethod } from '../base/http/exchange.ts'
+import { type HeaderList, hasHeader } from '../base/http/headers.ts'
+
+/** What the rules look at when an exchange failed. */
+export interface FailedTry {
+  readonly error: TransportError
+  readonly method: string
+  /** The whole body can be sent again. */
+  readonly isBodyReplayable: boolean
+  /** The failure came before a connection was leased. */
+  readonly beforeLease: boolean
+  /** The connection had carried an exchange before this one. */
+  readonly reused: boolean
+  /** The peer had told the connection to end (GOAWAY). */
+  readonly isConnectionEnding: boolean
+  /** The connection was ended since nothing came from the peer any more: see isPathDead. */
+  readonly isPathDead: boolean
+  /** The connection had moved to another path, and the peer ended it by an error: it lost track of the paths. */
+  readonly isLostInMove: boolean
+  /** The caller has seen something of a response (1xx included), or gave up. */
+  readonly isCallerCommitted: boolean
+  /** Replays that were made of this request already. */
+  readonly retries: number
+  readonly maxRetries: number
+  /** Replays where connections ended without an answer. */
+  readonly maxUnanswered: number
+  /** It had left in early data (0-RTT). */
+  readonly wasEarly: boolean
+  /** It went over HTTP/3, and the origin can be reached over TCP as well. */
+  readonly hasOtherLane: boolean
+}
+
+/**
+ * `free`: no budget needed. `budgeted`: only if the budget has one left. `wantsFresh`: of the connections that are there others may be as
+ * dead as the one that failed, so that it takes a new one; else any that takes requests will do.
+ */
+export type ReplayVerdict =
+  | { replay: false }
+  | { replay: true; reason: RetryReason; cost: 'free' | 'budgeted'; wantsFresh: boolean }
+
+const NO: ReplayVerdict = { replay: false }
+
+/** An origin that reloads ends all its connections, one after the other: a request may meet several of them. */
+const MAX_ENDINGS = 16
+
+/**
+ * Whether a failed request is sent again (design invariant 1). In this order:
+ *
+ * 1. Nothing is sent again once the caller saw a response byte or gave up, or when the body cannot be repeated.
+ * 2. Nothing is sent again for a fault of our own side, nor what the origin takes over HTTP/1.1 only.
+ * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try, and one that ended as it opened is worth as
+ *    many as in 6; names that do not resolve, certificates that do not fit and time-outs are not: they would only double the wait.
+ * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options say, since it
+ *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
+ *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
+ *    budget the other times either, and may meet more of them: an origin that ends its connections is not an overloaded one.
+ *    A caller's own time that ran out while the request was held back is not worth another try either, as in 3.
+ * 5. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
+ *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
+ *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
+ *    ticket, and the tickets like it are gone (EarlyDataWatch).
+ * 6. The connection ended without an answer, and there is no other lane to the origin. Idempotent methods only, and `maxUnanswered` times at the most.
+ *    A reused one was most likely closed while we wrote (RFC 9112 9.3.1): others may be as dead, so that it takes a new one. The first time is free: it
+ *    can happen at most once per pooled connection, so it cannot grow into a storm. So are requests treated whose connection was ended since its path was
+ *    dead, or its peer silent, whether or not it had carried one before; and those of a connection that had moved, and was then ended by an error of the
+ *    peer's (ngtcp2 0.12 does it after loss, a rebinding and a move).
+ *    A new one that ends (what HAProxy calls an empty response) may be all that this origin does, so that each replay takes from the budget. Any
+ *    connection will do, and one that has answered before is best.
+ * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there. Free, since HTTP/3 is left alone after that (h3-status.ts); one that was
+ *    replayed before takes from the budget, up to `maxUnanswered` times.
+ * 8. Everything else stays failed.
+ *
+ * A 425 (Too Early) is no failure, and has a rule of its own: isTooEarly.
+ */
+export function judgeReplay(failed: FailedTry): ReplayVerdict {
+  const { error, retries, maxRetries } = failed
+  const maxUnanswered = maxRetries === 0 ? 0 : Math.max(maxRetries, failed.maxUnanswered)
+  if (failed.isCallerCommitted || !failed.isBodyReplayable) return NO // 1
+  if (error.fault === 'local' || needsHttp1(error)) return NO // 2
+  if (failed.beforeLease) {
+    const hasOpened = isClose(error)
+    const worthIt = hasOpened || error.code === 'MM_CONNECT_REFUSED' || error.code === 'MM_CONNECT_FAILED'
+    if (!worthIt || retries >= (hasOpened ? maxUnanswered : maxRetries)) return NO
+    return { replay: true, reason: 'connect-failed', cost: 'budgeted', wantsFresh: false } // 3
+  }
+  if (error.processed === 'no') {
+    if (error.code === 'MM_HEADERS_TIMEOUT') return NO
+    const wantsFresh = (failed.reused || failed.isPathDead) && error.code !== 'MM_REFUSED'
+    // One that ends before it has carried anything is no sign of a reload.
+    const isReload = failed.isConnectionEnding && failed.reused
+    const most = isReload ? Math.max(maxRetries, MAX_ENDINGS) : maxRetries
+    if (retries > 0 && retries >= most) return NO
+    const cost = retries === 0 || failed.isConnectionEnding ? 'free' : 'budgeted'
+    return { replay: true, reason: 'unprocessed', cost, wantsFresh } // 4
+  }
+  if (failed.wasEarly && error.processed !== 'yes' && isLostConnection(error)) {
+    return { replay: true, reason: 'early-data-lost', cost: 'free', wantsFresh: false } // 5
+  }
+  if (!isIdempotentMethod(failed.method)) return NO // 6, 7
+  const isStale = failed.reused || failed.isPathDead || failed.isLostInMove
+  const isUnanswered = isClose(error) || (failed.isLostInMove && isLostConnection(error))
+  if (isUnanswered && error.processed === 'unknown' && !failed.hasOtherLane) {
+    if (retries >= maxUnanswered) return NO
+    const cost = isStale && retries === 0 ? 'free' : 'budgeted'
+    const reason = isStale ? 'stale-connection' : 'unanswered'
+    return { replay: true, reason, cost, wantsFresh: isStale } // 6
+  }
+  if (failed.hasOtherLane && isLostConnection(error) && (retries === 0 || retries < maxUnanswered)) {
+    const cost = retries === 0 ? 'free' : 'budgeted'
+    return { replay: true, reason: 'http3-failed', cost, wantsFresh: false } // 7
+  }
+  return NO // 8
+}
+
+/**
+ * Whether an answer only asks to send the request again after the handshake (RFC 8470 5.2): a 425 to a request that left in early data. The
+ * caller does not see it. Not so when the request came to us with `early-data: 1`: who sent it early must hear of it and decide. It is
+ * free: it happens at most once per request, whose second try does not leave early.
+ */
+export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderList): boolean {
+  return status === 425 && wasEarly && !hasHeader(headers, 'early-data')
+}
+
+/** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */
+export function needsHttp1(error: TransportError): boolean {
+  return error.code === 'MM_UPGRADE_UNAVAILABLE' || error.code === 'MM_HTTP11_REQUIRED'
+}
+
+/** The ends of connections whose peer did not say anything any more. */
+export function isPathDead(endedBy: CloseReason | undefined): boolean {
+  return endedBy === 'path-failed' || endedBy === 'ping-failed' || endedBy === 'unresponsive'
+}
+
+/** The words for a connection that ended under an exchange, whoever did it and however. */
+function isLostConnection(error: TransportError): boolean {
+  return isClose(error) || error.code === 'MM_PROTOCOL_ERROR' || error.code.startsWith('MM_TLS_')
+}
+
+function isClose(error: TransportError): boolean {
+  return error.code === 'MM_CONNECTION_CLOSED' || error.code === 'MM_CONNECTION_RESET'
+}

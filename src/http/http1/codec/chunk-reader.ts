@@ -1,0 +1,207 @@
+import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from '../../../base/http/char-tables.ts'
+import type { HeaderList } from '../../../base/http/headers.ts'
+import { NO_HEADERS } from '../../../base/http/headers.ts'
+import { SMALL_PIECE_BYTES, SmallPieces } from '../../../base/small-pieces.ts'
+import {
+  EXTENSION_FAULT,
+  EXTENSION_NAME_START,
+  mayEndExtension,
+  nextExtensionState,
+} from './chunk-extension.ts'
+import type { CodecRole } from './codec-failure.ts'
+import { bytesAround, codecFailure } from './codec-failure.ts'
+import type { CodecLimits } from './codec-limits.ts'
+import { fieldSection } from './field-section.ts'
+import type { SectionParser } from './section-buffer.ts'
+import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
+import { collectTrailers } from './trailer-rules.ts'
+
+/**
+ * The chunked coding (RFC 9112 7.1), byte by byte, since a chunk-size line may be cut anywhere:
+ *
+ *     SIZE -> (EXTENSION) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE ...
+ *                                    -> TRAILERS -> DONE          after the chunk of size 0
+ *
+ * A line ends with CRLF only, no whitespace is allowed in it, and a size has at most 13 digits: that is below 2^52, which a
+ * double holds exactly, so no size can overflow into a smaller one.
+ */
+const SIZE = 0
+const EXTENSION = 1
+const SIZE_LF = 2
+const DATA = 3
+const DATA_CR = 4
+const DATA_LF = 5
+const TRAILERS = 6
+const DONE = 7
+
+const MAX_SIZE_DIGITS = 13
+
+/** Reads one chunked body. Used again for the next one after begin(). */
+export class ChunkReader implements SectionParser {
+  readonly #limits: CodecLimits
+  readonly #role: CodecRole
+  readonly #pieces: SmallPieces
+  #trailerSection: SectionBuffer | undefined
+  #state = DONE
+  #isSmall = false
+  /** The size that is being read; in DATA what is left of the chunk. */
+  #size = 0
+  #digits = 0
+  #lineBytes = 0
+  #extensionState = 0
+  #extensionBytes = 0
+  #isHeld = false
+
+  /** The trailers, when isDone. */
+  trailers: HeaderList = NO_HEADERS
+
+  constructor(limits: CodecLimits, role: CodecRole, onData: (chunk: Buffer) => void) {
+    this.#limits = limits
+    this.#role = role
+    this.#pieces = new SmallPieces(onData)
+  }
+
+  get isDone(): boolean {
+    return this.#state === DONE
+  }
+
+  begin(): void {
+    this.trailers = NO_HEADERS
+    this.#extensionBytes = 0
+    this.#isHeld = false
+    this.#beginLine()
+  }
+
+  /** Takes nothing more until begin(). */
+  stop(): void {
+    this.#state = DONE
+    this.#pieces.clear()
+  }
+
+  /** Takes nothing until release(). May be called from within onData. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+  }
+
+  /** Takes bytes up to the end of the body, or to where it was held; the index behind them. */
+  receive(buffer: Buffer, start: number, end: number): number {
+    try {
+      return this.#receive(buffer, start, end)
+    } finally {
+      // What came ahead of a fault is handed on ahead of it.
+      this.#pieces.flush()
+    }
+  }
+
+  #receive(buffer: Buffer, start: number, end: number): number {
+    let pos = start
+    while (pos < end && this.#state !== DONE && !this.#isHeld) {
+      if (this.#state === DATA) {
+        const dataEnd = Math.min(end, pos + this.#size)
+        this.#size -= dataEnd - pos
+        if (this.#size === 0) this.#state = DATA_CR
+        const dataStart = pos
+        pos = dataEnd
+        this.#pieces.add(buffer, dataStart, dataEnd, this.#isSmall)
+      } else if (this.#state === TRAILERS) {
+        pos = this.#receiveTrailers(buffer, pos, end)
+      } else {
+        this.#onByte(buffer, pos++, start, end)
+      }
+    }
+    return pos
+  }
+
+  /** Reads what there is of a trailer section, so that the peer's close reports its fault and not only the close. */
+  checkPart(): void {
+    if (this.#trailerSection?.hasPart === true) this.#trailerSection.parseRest()
+  }
+
+  parseSection(buffer: Buffer, start: number, end: number): number {
+    const { maxTrailerBytes, maxHeaderCount } = this.#limits
+    const next = fieldSection.scan(buffer, start, end, start + maxTrailerBytes, maxHeaderCount, this.#role)
+    if (next === INCOMPLETE) return INCOMPLETE
+    // Nearly always nothing but the empty line.
+    if (next > start + 2) {
+      this.trailers = collectTrailers(fieldSection, buffer.toString('latin1', start, next), start, this.#role)
+    }
+    return next
+  }
+
+  #receiveTrailers(buffer: Buffer, start: number, end: number): number {
+    this.#trailerSection ??= new SectionBuffer(this, this.#limits.maxTrailerBytes, true)
+    const next = this.#trailerSection.receive(buffer, start, end)
+    if (next === INCOMPLETE) return end
+    this.#state = DONE
+    return next
+  }
+
+  #onByte(buffer: Buffer, at: number, start: number, end: number): void {
+    const byte = byteAt(buffer, at)
+    switch (this.#state) {
+      case SIZE: {
+        const digit = classOf(HEX_PLUS_ONE, byte)
+        if (digit !== 0) {
+          if (++this.#digits > MAX_SIZE_DIGITS)
+            throw this.#fault('a chunk size is too long', buffer, at, start, end)
+          this.#size = this.#size * 16 + digit - 1
+        } else if (this.#digits === 0)
+          throw this.#fault('a chunk size is not hexadecimal', buffer, at, start, end)
+        else if (byte === CR) this.#state = SIZE_LF
+        else if (byte === SEMICOLON) {
+          this.#state = EXTENSION
+          this.#extensionState = EXTENSION_NAME_START
+        } else throw this.#fault('a chunk size is not hexadecimal', buffer, at, start, end)
+        this.#countLineByte(buffer, at, start, end)
+        break
+      }
+      case EXTENSION:
+        if (byte === CR && mayEndExtension(this.#extensionState)) {
+          this.#state = SIZE_LF
+        } else {
+          this.#extensionState = nextExtensionState(this.#extensionState, byte)
+          if (this.#extensionState === EXTENSION_FAULT) {
+            throw this.#fault('a chunk extension is malformed', buffer, at, start, end)
+          }
+          if (++this.#extensionBytes > this.#limits.maxChunkExtensionBytes) {
+            throw this.#fault('the chunk extensions are longer than their limit', buffer, at, start, end)
+          }
+        }
+        this.#countLineByte(buffer, at, start, end)
+        break
+      case SIZE_LF:
+        if (byte !== LF) throw this.#fault('a chunk line ends with a bare CR', buffer, at, start, end)
+        this.#state = this.#size === 0 ? TRAILERS : DATA
+        this.#isSmall = this.#size < SMALL_PIECE_BYTES
+        break
+      case DATA_CR:
+        if (byte !== CR) throw this.#fault('a chunk is not followed by CRLF', buffer, at, start, end)
+        this.#state = DATA_LF
+        break
+      default: // DATA_LF
+        if (byte !== LF) throw this.#fault('a chunk is not followed by CRLF', buffer, at, start, end)
+        this.#beginLine()
+    }
+  }
+
+  #countLineByte(buffer: Buffer, at: number, start: number, end: number): void {
+    if (++this.#lineBytes > this.#limits.maxChunkLineBytes + 1) {
+      throw this.#fault('a chunk line is longer than its limit', buffer, at, start, end)
+    }
+  }
+
+  #beginLine(): void {
+    this.#state = SIZE
+    this.#size = 0
+    this.#digits = 0
+    this.#lineBytes = 0
+  }
+
+  #fault(rule: string, buffer: Buffer, at: number, start: number, end: number): Error {
+    return codecFailure(this.#role, 'broken', rule, bytesAround(buffer, at, start, end))
+  }
+}

@@ -1,0 +1,99 @@
+import type { Clock } from '../../base/clock.ts'
+import type { TransportError } from '../../base/errors.ts'
+import { containFault } from '../../base/guard.ts'
+import type { ReadPort } from '../../base/socket/read-port.ts'
+import { startLingering } from '../../base/socket/socket-ending.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { Session } from './session.ts'
+
+/**
+ * Carries the output of a session to its socket: what was put out within one turn of the event loop leaves in one write, and the next
+ * one only follows when the last one has left. A session under load thus makes fewer and larger writes by itself, and its two blocks
+ * of memory change places instead of being allocated.
+ *
+ * Memory that was given to socket.write() may be read until the write's callback ran. `writableLength` tells that before: it is 0
+ * exactly when every write so far has left, which on a plain socket is mostly so when write() returns. The callback still comes
+ * afterwards, and is skipped. TLS encrypts within write() but calls back a turn later, always.
+ */
+export class ConnectionOutput {
+  readonly #socket: StreamSocket
+  readonly #session: Session
+  readonly #onFault: (error: TransportError) => void
+  #isScheduled = false
+  #isWriting = false
+  /** Callbacks that are still to come of writes that have left. */
+  #stale = 0
+  #isEnding = false
+
+  /** `onFault`: writing has thrown, which was reported. */
+  constructor(socket: StreamSocket, session: Session, onFault: (error: TransportError) => void) {
+    this.#socket = socket
+    this.#session = session
+    this.#onFault = onFault
+  }
+
+  /** Writes when the events of this turn were handled. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isWriting) return
+    this.#isScheduled = true
+    setImmediate(this.#onTurn)
+  }
+
+  /** Writes what there is and then ends the socket; the peer has a bounded time to take it. */
+  end(port: ReadPort, clock: Clock): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    if (this.#socket.destroyed) return
+    startLingering(this.#socket, port, clock)
+    if (!this.#isWriting) this.#flush()
+  }
+
+  readonly #onTurn = (): void => {
+    this.#isScheduled = false
+    if (!this.#isWriting && !this.#isEnding) this.#guardedFlush(false)
+  }
+
+  /** One callback for all writes. A failed write is told by the socket's 'error' and 'close'. */
+  readonly #onWritten = (): void => {
+    if (this.#stale > 0) {
+      this.#stale--
+      return
+    }
+    if (!this.#isWriting) return
+    this.#isWriting = false
+    this.#guardedFlush(true)
+  }
+
+  #guardedFlush(hasWritten: boolean): void {
+    try {
+      if (hasWritten) this.#session.releaseOutput()
+      this.#flush()
+    } catch (error) {
+      containFault('writing to an HTTP/2 connection', error, this.#onFault)
+    }
+  }
+
+  #flush(): void {
+    const socket = this.#socket
+    const session = this.#session
+    while (session.outputBytes > 0 && socket.writable) {
+      this.#isWriting = true
+      write(socket, session.takeOutput(), this.#onWritten)
+      if (socket.writableLength > 0) return
+      this.#stale++
+      this.#isWriting = false
+      session.releaseOutput()
+    }
+    if (this.#isEnding) socket.end()
+  }
+}
+
+function write(socket: StreamSocket, buffers: readonly Buffer[], onWritten: () => void): void {
+  const last = buffers.length - 1
+  if (last > 0) {
+    socket.cork()
+    for (let i = 0; i < last; i++) socket.write(buffers[i])
+  }
+  socket.write(buffers[last], onWritten) // takeOutput() answers with at least one, since there were bytes
+  if (last > 0) socket.uncork()
+}

@@ -1,0 +1,188 @@
+import type { Clock } from '../../base/clock.ts'
+import { TransportError } from '../../base/errors.ts'
+import type { ConnectionListener, HandshakeInfo } from '../../base/events/connection.ts'
+import { containFault, guardedListener } from '../../base/guard.ts'
+import type { Endpoint } from '../../base/http/endpoint.ts'
+import type {
+  Http3Options,
+  LivenessOptions,
+  QuicOptions,
+  ResponseLimits,
+} from '../../base/options/options.ts'
+import type { QuicHandshake, QuicLink } from '../../quic/engine.ts'
+import { MultiplexedConnection } from '../multiplex/connection.ts'
+import type { SessionHost } from '../multiplex/session-host.ts'
+import { waitForTicket } from './connection-farewell.ts'
+import { createSession } from './create-session.ts'
+import { ERROR_CODES } from './frames/error-codes.ts'
+import type { Settings } from './frames/settings.ts'
+import { encodeTicket } from './frames/ticket.ts'
+import type { Session, SessionEvents } from './session.ts'
+
+export interface Http3ConnectionOptions {
+  /** Unique in the process. */
+  id: number
+  /** Established, or in early data. */
+  link: QuicLink
+  endpoint: Endpoint
+  /** Written on: what early data became is known only later. */
+  handshake: HandshakeInfo
+  listener: ConnectionListener
+  limits: ResponseLimits
+  http3: Http3Options
+  quic: QuicOptions
+  /** Default: nobody asks. */
+  liveness?: LivenessOptions | undefined
+  clock: Clock
+  /** What came with the ticket that was offered. */
+  rememberedSettings?: Settings | undefined
+  /** The handshake is complete, if it was not before. */
+  onHandshake?: ((handshake: QuicHandshake) => void) | undefined
+  /** Something to resume with: for the ticket store, as encodeTicket made it. */
+  onTicket?: ((ticket: Buffer) => void) | undefined
+  /**
+   * The connection has ended, but its link lingers for a ticket: see waitForTicket. Left out: it never does.
+   */
+  onFarewell?: ((over: Promise<void>) => void) | undefined
+  /** A defence took effect: the name of its limit. */
+  onDefence?: ((limit: string) => void) | undefined
+  /** See Connection.altUsed. */
+  altUsed?: string | undefined
+}
+
+/** How much longer a peer may be silent where the connection can move to another path: moves are over in two seconds. */
+const MOVER_FACTOR = 4
+
+/** HTTP/3 towards an origin: a client session over a QUIC connection. */
+export function http3Connection(options: Http3ConnectionOptions): MultiplexedConnection {
+  const { link, limits, quic } = options
+  // What is read goes through one buffer that all connections share.
+  const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
+  return new MultiplexedConnection({
+    id: options.id,
+    protocol: 'h3',
+    endpoint: options.endpoint,
+    handshake: options.handshake,
+    listener: options.listener,
+    maxInformational: limits.maxInformational,
+    clock: options.clock,
+    keep,
+    onDefence: options.onDefence,
+    altUsed: options.altUsed,
+    start: (host, now) => {
+      let isFlushing = false
+      const flush = guardedListener(
+        'writing to an HTTP/3 connection',
+        () => {
+          isFlushing = false
+          session.flush()
+        },
+        host.onFault,
+      )
+      // The cork is emptied when the caller has said all that it has to say now, and before the link runs.
+      const onOutput = (): void => {
+        if (!isFlushing) {
+          isFlushing = true
+          process.nextTick(flush)
+        }
+        link.schedule()
+      }
+      const session = createSession({
+        role: 'client',
+        quic: link.connection,
+        options: options.http3,
+        maxHeaderBytes: limits.maxHeaderBytes,
+        maxHeaderCount: limits.maxHeaderCount,
+        maxRequests: quic.maxRequestsPerConnection,
+        enableConnectProtocol: false,
+        enableDatagrams: false,
+        rememberedSettings: options.rememberedSettings,
+        liveness: options.liveness,
+        patience: {
+          doubtMs: quic.doubtMs,
+          // One that can move has time to do so first.
+          unresponsiveMs: quic.unresponsiveMs * (link.mover === undefined ? 1 : MOVER_FACTOR),
+        },
+        events: sessionEvents(host, options, onOutput, () => session),
+        keep,
+      })
+      link.owner = owner(host, session, link)
+      session.start(now)
+      link.schedule()
+      return { session, carrier: carrierOver(link) }
+    },
+  })
+}
+
+function owner(host: SessionHost, session: Session, link: QuicLink): QuicLink['owner'] {
+  return {
+    onTurn: () => {
+      try {
+        session.onTurn(host.beginInput())
+        host.endInput()
+      } catch (error) {
+        containFault('a turn of an HTTP/3 connection', error, fault => {
+          host.onFault(fault)
+          link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
+        })
+      }
+    },
+    onClosed: () => {
+      const message = 'the QUIC connection has ended'
+      host.onLost(
+        'network-error',
+        new TransportError('MM_CONNECTION_CLOSED', message, { processed: 'unknown' }),
+      )
+    },
+    isWaiting: () => host.isWaiting(),
+  }
+}
+
+function carrierOver(link: QuicLink): {
+  readonly isWritable: boolean
+  finish(): void
+  ref(): void
+  unref(): void
+} {
+  return {
+    // Its end is told at once.
+    isWritable: true,
+    finish: () => link.schedule(),
+    ref: () => link.ref(),
+    unref: () => link.unref(),
+  }
+}
+
+function sessionEvents(
+  { events }: SessionHost,
+  options: Http3ConnectionOptions,
+  onOutput: () => void,
+  session: () => Session,
+): SessionEvents {
+  const { link, clock, handshake, rememberedSettings, onHandshake, onTicket, onFarewell } = options
+  let hasTicket = false
+  const keepTicket = (ticket: Buffer, settings: Settings): void => {
+    hasTicket = true
+    onTicket?.(encodeTicket({ ticket, settings, token: undefined }))
+  }
+  return {
+    ...events,
+    onOutput,
+    onHandshake: quicHandshake => onHandshake?.(quicHandshake),
+    onEarlyData: outcome => {
+      handshake.earlyData = outcome
+    },
+    onTicket: keepTicket,
+    mayCloseNow: () => {
+      // Only who has used up a ticket, and would get another one, has to wait.
+      const isWaiting = rememberedSettings !== undefined && !hasTicket && link.connection.isEstablished
+      if (!isWaiting || onFarewell === undefined) return true
+      onFarewell(waitForTicket(link, session(), clock, () => hasTicket))
+      return false
+    },
+    onRequest: () => {
+      throw new Error('a client session takes no requests')
+    },
+    onDatagram: () => {},
+  }
+}

@@ -1,0 +1,212 @@
+import { SeenStreams } from '../../base/seen-streams.ts'
+import type { QuicEnd, QuicEvent, QuicHandshake } from '../../quic/engine.ts'
+import type { ControlFrames } from './control-frames.ts'
+import { readDatagram } from './frames/datagrams.ts'
+import { ERROR_CODES, errorCodeOf } from './frames/error-codes.ts'
+import { ConnectionFault } from './frames/http3-error.ts'
+import { quicFailure } from './frames/quic-failure.ts'
+import type { InboundMessages } from './inbound-messages.ts'
+import type { OwnStreams } from './own-streams.ts'
+import { PeerBreaks } from './peer-breaks.ts'
+import type { RequestStream } from './request-stream.ts'
+import type { SessionCore } from './session-core.ts'
+import { UnidirectionalStreams } from './unidirectional-streams.ts'
+
+/** Client-initiated, bidirectional: every fourth id from here on (RFC 9000 2.1). */
+const FIRST_REQUEST = 0
+
+/** What of a turn concerns the session as a whole. */
+export interface TurnHost {
+  onEstablished(handshake: QuicHandshake): void
+  onEarlyData(outcome: 'accepted' | 'rejected'): void
+  onTicket(ticket: Buffer): void
+  /** Server: a new request stream; undefined: none is taken any more. */
+  acceptRequest(id: number): RequestStream | undefined
+}
+
+/** Takes what has happened to the QUIC connection, and hands it to those whom it concerns. */
+export class InboundTurn {
+  readonly #core: SessionCore
+  readonly #own: OwnStreams
+  readonly #messages: InboundMessages
+  readonly #unidirectional: UnidirectionalStreams
+  readonly #breaks: PeerBreaks
+  readonly #host: TurnHost
+  #receivedBytes = 0
+  #end: QuicEnd | undefined
+  /** Request streams that can be read. */
+  #readable = new Set<number>()
+  /** One that is over may come up once more, when somebody read it to its end after it was found readable: it is no new request. */
+  readonly #requests = new SeenStreams(FIRST_REQUEST)
+
+  constructor(
+    core: SessionCore,
+    own: OwnStreams,
+    messages: InboundMessages,
+    host: TurnHost,
+    control: ControlFrames,
+  ) {
+    this.#core = core
+    this.#own = own
+    this.#messages = messages
+    this.#host = host
+    this.#breaks = new PeerBreaks(core)
+    this.#unidirectional = new UnidirectionalStreams(core, control, ids => this.#unblock(ids))
+  }
+
+  /**
+   * Throws ConnectionFault. The streams of the connection are read before those of messages: they may say what becomes of these, and what
+   * is needed to read them. To read may bring up more (a reset), and the end of the connection comes when there is nothing left.
+   */
+  take(): void {
+    const core = this.#core
+    const { quic } = core
+    this.#messages.onTurn(quic.receivedBytes - this.#receivedBytes, core.now)
+    this.#receivedBytes = quic.receivedBytes
+    for (;;) {
+      for (let event = quic.nextEvent(); event !== undefined; event = quic.nextEvent()) {
+        this.#onEvent(event)
+        if (core.isEnded) return
+      }
+      core.sending.pump()
+      const readable = this.#readable
+      if (readable.size === 0) break
+      this.#readable = new Set()
+      for (const id of readable) {
+        this.#readMessage(id)
+        if (core.isEnded) return
+      }
+    }
+    if (this.#end !== undefined) this.#onQuicEnd(this.#end)
+  }
+
+  /** The session has ended and lingers: takes SETTINGS and tickets, and throws like take(). False: nothing more can come. */
+  takeLate(): boolean {
+    const { quic } = this.#core
+    for (let event = quic.nextEvent(); event !== undefined; event = quic.nextEvent()) {
+      if (event.type === 'ended') return false
+      if (event.type === 'ticket') this.#host.onTicket(event.ticket)
+      else if (event.type === 'readable' && isUnidirectional(event.stream))
+        this.#unidirectional.read(event.stream)
+    }
+    return true
+  }
+
+  #onEvent(event: QuicEvent): void {
+    const core = this.#core
+    switch (event.type) {
+      case 'readable':
+        if (isUnidirectional(event.stream)) this.#unidirectional.read(event.stream)
+        else this.#readable.add(event.stream)
+        break
+      case 'writable': {
+        const stream = core.table.get(event.stream)
+        if (stream !== undefined) core.sending.onRoom(stream)
+        break
+      }
+      case 'reset':
+        this.#onReset(event.stream, event.code)
+        break
+      case 'stopped':
+        this.#onStopped(event.stream, event.code)
+        break
+      case 'established':
+        this.#host.onEstablished(event.handshake)
+        break
+      case 'early-data':
+        this.#host.onEarlyData(event.outcome)
+        break
+      case 'ticket':
+        this.#host.onTicket(event.ticket)
+        break
+      case 'datagram':
+        this.#onDatagram(event.bytes)
+        break
+      case 'defence':
+        core.events.onDefence(event.limit)
+        break
+      case 'worn-out':
+        core.events.onExhausted()
+        break
+      case 'ended':
+        this.#end = event.end
+        break
+    }
+  }
+
+  #readMessage(id: number): void {
+    const stream = this.#core.table.get(id) ?? this.#openedByPeer(id)
+    if (stream !== undefined) this.#messages.read(stream)
+  }
+
+  /** Bidirectional streams of the peer: requests, if we are the server. */
+  #openedByPeer(id: number): RequestStream | undefined {
+    const { role, quic } = this.#core
+    const isOurs = (id & 1) === (role === 'client' ? 0 : 1)
+    if (isOurs) return undefined
+    if (role === 'client') {
+      throw new ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream') // RFC 9114 6.1
+    }
+    if (!this.#requests.add(id)) return undefined
+    const stream = this.#host.acceptRequest(id)
+    if (stream !== undefined) {
+      this.#breaks.onAccepted(stream)
+      return stream
+    }
+    quic.stop(id, ERROR_CODES.H3_REQUEST_REJECTED)
+    quic.reset(id, ERROR_CODES.H3_REQUEST_REJECTED)
+    this.#core.reader.cancel(id) // what its head refers to would stay in the client's table
+    return undefined
+  }
+
+  #onReset(id: number, code: number): void {
+    if (isUnidirectional(id)) {
+      this.#unidirectional.onReset(id)
+      return
+    }
+    const stream = this.#core.table.get(id)
+    if (stream !== undefined) this.#breaks.onReset(stream, code)
+  }
+
+  #onStopped(id: number, code: number): void {
+    if (this.#own.has(id)) {
+      throw new ConnectionFault('H3_CLOSED_CRITICAL_STREAM', 'the peer stopped a critical stream of ours') // RFC 9114 6.2.1
+    }
+    const stream = this.#core.table.get(id)
+    if (stream !== undefined) this.#breaks.onStop(stream, code)
+    else if (this.#core.role === 'server') this.#breaks.onEarlyStop(id, code)
+  }
+
+  #onDatagram(bytes: Buffer): void {
+    const { options, table, guard, events, now } = this.#core
+    // RFC 9297 2.1.1: only who has offered them gets them.
+    if (!options.enableDatagrams) {
+      throw new ConnectionFault('H3_DATAGRAM_ERROR', 'a datagram, which we have not offered')
+    }
+    const { streamId, payload } = readDatagram(bytes)
+    const stream = table.get(streamId)
+    if (stream === undefined) guard.count('maxStrayDatagramsPerSecond', now)
+    else events.onDatagram(stream, payload)
+  }
+
+  #onQuicEnd(end: QuicEnd): void {
+    const core = this.#core
+    core.isEnded = true
+    const failure = quicFailure(end)
+    core.events.onEnding(failure)
+    this.#messages.deliverWhole()
+    core.breakAll(end.isApplication ? errorCodeOf(end.code) : 'H3_NO_ERROR', failure.message)
+    core.events.onEnd(failure)
+  }
+
+  #unblock(streamIds: readonly number[]): void {
+    for (const id of streamIds) {
+      const stream = this.#core.table.get(id)
+      if (stream !== undefined) this.#messages.unblock(stream)
+    }
+  }
+}
+
+function isUnidirectional(id: number): boolean {
+  return (id & 2) !== 0
+}

@@ -1,0 +1,153 @@
+import type { HeaderList } from '../../base/http/headers.ts'
+import { NO_HEADERS } from '../../base/http/headers.ts'
+import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
+import type { ResetCode } from '../multiplex/reset-code.ts'
+import type { Sender } from '../multiplex/send-queue.ts'
+import type { Stream } from '../multiplex/stream.ts'
+import type { StreamEvents } from '../multiplex/stream-events.ts'
+import { FrameParser, type FrameSink, type FrameTreatment } from './frames/frame-parser.ts'
+import type { ReadState } from './frames/frame-table.ts'
+
+/** What a stream asks of its session. */
+export interface StreamHost {
+  onFrame(stream: RequestStream, type: number, length: number): FrameTreatment
+  onPayload(stream: RequestStream, buffer: Buffer, start: number, end: number): void
+  onSection(stream: RequestStream, buffer: Buffer, start: number, end: number): void
+  respond(stream: RequestStream, status: number, headers: HeaderList, endsStream: boolean): void
+  write(stream: RequestStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
+  end(stream: RequestStream, trailers: HeaderList): void
+  reset(stream: RequestStream, code: ResetCode): void
+  resume(stream: RequestStream): void
+}
+
+/** The length of a message's content is not known before. */
+export const UNKNOWN_LENGTH = -1
+
+/** Nearly no stream ever queues: the array is made when one does. */
+export const NO_CHUNKS: Buffer[] = Object.freeze([]) as unknown as Buffer[] // frozen: replaced, never written
+
+/**
+ * A request stream (RFC 9114 4.1) that lives: what the parts of the session know of it. They are the only ones who write its fields.
+ *
+ * It leaves the session when both sides are done: ours when QUIC has taken the last byte, the peer's when its end was delivered.
+ */
+export class RequestStream implements Stream, FrameSink {
+  readonly id: number
+  readonly openedAt: number
+  readonly #host: StreamHost
+  events: StreamEvents
+  readonly parser: FrameParser
+
+  // Sending
+  isSendOpen = true
+  /** QUIC has taken everything, or wants no more. */
+  hasSentEnd = false
+  /** Bytes that wait, all owned. */
+  queue: Buffer[] = NO_CHUNKS
+  /** Of the first one, what was sent. */
+  queueOffset = 0
+  queuedBytes = 0
+  /** The last byte of the queue is that of the stream. */
+  endsWithQueue = false
+  /** A write answered false. */
+  wantsRoom = false
+  /** It stands in the send queue, between these. */
+  isQueued = false
+  queuedBefore: Sender | undefined = undefined
+  queuedBehind: Sender | undefined = undefined
+  priority: Priority = DEFAULT_PRIORITY
+  /** A head of ours was put out. */
+  hasResponded = false
+
+  // Receiving
+  readState: ReadState = 'head'
+  /** Content that the head promised and that has not come; UNKNOWN_LENGTH: it did not say. */
+  contentLeft = UNKNOWN_LENGTH
+  /** CONNECT, extended or not. */
+  isTunnel = false
+  /** A response to HEAD has no content, whatever its content-length says. */
+  isHead = false
+  /** A DATA frame without a byte has come. */
+  hasEmptyFrame = false
+  /** One with content has come. */
+  hasContent = false
+  /** The DATA frame that is being read is small: see SmallPieces. */
+  isFrameSmall = false
+  isPaused = false
+  /** What is there is delivered whether its reader sleeps or not: it is all that will ever come. */
+  isForced = false
+  readonly isDeliveringOwned = false
+  /** The section that QPACK cannot decode yet. */
+  blockedSection: Buffer | undefined
+  /** What was read from QUIC and not taken apart, since the reader sleeps or a section is blocked. */
+  rest: Buffer | undefined
+  /** The peer's side has ended, behind what is in `rest`. */
+  hasReadEnd = false
+  trailers: HeaderList = NO_HEADERS
+  isReading = false
+  hasReceivedEnd = false
+  /** It was told its last event, or its driver has reset it: nothing more is told. */
+  isOver = false
+
+  // The stall measure
+  stallMs = 0
+  lastReadAt: number
+  /** Its reader slept since it was read last, so that what waits did not wait for a gap. */
+  hasSlept = false
+
+  constructor(id: number, host: StreamHost, events: StreamEvents, now: number) {
+    this.id = id
+    this.#host = host
+    this.events = events
+    this.openedAt = this.lastReadAt = now
+    this.parser = new FrameParser(this)
+  }
+
+  // FrameSink
+
+  get isHeld(): boolean {
+    const isPaused = this.isPaused && !this.isForced && this.readState !== 'head' // a pause is for the content
+    return isPaused || this.blockedSection !== undefined || this.isOver
+  }
+
+  onFrame(type: number, length: number): FrameTreatment {
+    return this.#host.onFrame(this, type, length)
+  }
+
+  onPayload(buffer: Buffer, start: number, end: number): void {
+    this.#host.onPayload(this, buffer, start, end)
+  }
+
+  onGathered(_type: number, buffer: Buffer, start: number, end: number): void {
+    this.#host.onSection(this, buffer, start, end)
+  }
+
+  // Stream
+
+  respond(status: number, headers: HeaderList, endsStream: boolean): void {
+    this.#host.respond(this, status, headers, endsStream)
+  }
+
+  write(chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
+    return this.#host.write(this, chunk, keep)
+  }
+
+  end(trailers: HeaderList): void {
+    this.#host.end(this, trailers)
+  }
+
+  reset(code: ResetCode): void {
+    this.#host.reset(this, code)
+  }
+
+  pause(): void {
+    this.isPaused = true
+    this.hasSlept = true
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.#host.resume(this)
+  }
+}

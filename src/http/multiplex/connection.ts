@@ -1,0 +1,494 @@
+import { afterPoll } from '../../base/after-poll.ts'
+import type { Clock } from '../../base/clock.ts'
+import { type ErrorCode, TransportError } from '../../base/errors.ts'
+import type {
+  CloseReason,
+  Connection,
+  ConnectionListener,
+  HandshakeInfo,
+  KeepAliveHint,
+} from '../../base/events/connection.ts'
+import { containFault, guarded, guardedListener, reportFault, throwLater } from '../../base/guard.ts'
+import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
+import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../../base/http/exchange.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
+import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
+import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
+import type { ClientSession, ClientSessionEvents, SessionEnd } from './client-session.ts'
+import { DeadlineTable } from './deadline-table.ts'
+import { addOrigins } from './messages/origin-frame.ts'
+import { fitsExtendedConnect } from './messages/outgoing-request.ts'
+import type { ResetCode } from './reset-code.ts'
+import type { Carrier, SessionHost } from './session-host.ts'
+import { SharedPing } from './shared-ping.ts'
+import type { Stream } from './stream.ts'
+import { sessionFailure } from './stream-failure.ts'
+
+export interface MultiplexedOptions {
+  /** Unique in the process. */
+  id: number
+  protocol: Protocol
+  endpoint: Endpoint
+  handshake: HandshakeInfo
+  listener: ConnectionListener
+  maxInformational: number
+  clock: Clock
+  /** The version of a borrowed chunk that may be kept. */
+  keep: (chunk: Buffer) => Buffer
+  /** Makes the session and starts it. The host is told nothing that needs an answer before this has returned. */
+  start(host: SessionHost, now: number): { session: ClientSession; carrier: Carrier }
+  /** A defence took effect: the name of its limit. */
+  onDefence?: ((limit: string) => void) | undefined
+  /** See Connection.altUsed. */
+  altUsed?: string | undefined
+  /** Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is. */
+  hasUnread?: UnreadProbe | undefined
+}
+
+const ENDING = 'ending a connection'
+
+/**
+ * Where the connection stands.
+ * - `open`: takes exchanges. Valid transitions: draining, closed.
+ * - `draining`: takes no more, and ends when the last one has. Valid transitions: closed.
+ * - `closed`: the listener has heard onClosed, or does so now; the socket is destroyed, or ending in the background. Final.
+ */
+type State = 'open' | 'draining' | 'closed'
+
+/**
+ * A connection towards an origin that carries many exchanges at once: what is the same for HTTP/2 and HTTP/3. Its session speaks the protocol, its
+ * carrier moves the bytes.
+ *
+ * The order in which an exchange ends is that of Http1Connection, since a listener or handler may open the next one from within its call:
+ *  1. The state is settled first: the stream has left the session, the exchange the table.
+ *  2. listener.onStreamClosed. 3. handler.onResponseEnd or onResponseError.
+ * When the connection ends under its exchanges:
+ *  1. The state is settled. 2. listener.onDraining (unless it was told before). 3. listener.onStreamClosed for each.
+ *  4. listener.onClosed, if it has ended. 5. handler.onResponseError for each.
+ *
+ * A tunnel ends its exchange (onUpgrade), but not the lease of its stream: listener.onStreamClosed follows when the stream is done.
+ */
+export class MultiplexedConnection implements Connection {
+  readonly id: number
+  readonly protocol: Protocol
+  readonly endpoint: Endpoint
+  readonly handshake: HandshakeInfo
+  readonly altUsed: string | undefined
+
+  readonly #listener: ConnectionListener
+  readonly #session: ClientSession
+  readonly #carrier: Carrier
+  readonly #table: DeadlineTable<ClientExchange>
+  readonly #owner: ExchangeOwner
+  readonly #onDefence: ((limit: string) => void) | undefined
+  readonly #hasUnread: UnreadProbe | undefined
+  readonly #ping = new SharedPing()
+
+  #state: State = 'open'
+  #requests = 0
+  /** Why it is draining, or was closed. */
+  #reason: CloseReason | undefined
+  #isDrainingTold = false
+  /** Why the connection is ending with everything on it. */
+  #loss: TransportError | undefined
+  /** Exchanges that have fallen with the connection, and hear of it after the listener. */
+  #fallen: ClientExchange[] = []
+  #isResetting = false
+  /** Nothing was under way when the session ended. */
+  #wasIdle = false
+  /** The session has ended while a stream was being reset. */
+  #heldEnd: SessionEnd | undefined
+  /** Exchanges that wait until it is known whether the peer is still there. */
+  readonly #doubtful = new Set<ClientExchange>()
+  /** Exchanges that wait until the session is ready for them. */
+  #waiting: ClientExchange[] = []
+  readonly #tunnels = new Map<Stream, ClientExchange>()
+  #originSet: readonly string[] | undefined
+  #requestsTaken: number | undefined
+
+  constructor(options: MultiplexedOptions) {
+    const { listener, clock, maxInformational, keep } = options
+    this.id = options.id
+    this.protocol = options.protocol
+    this.endpoint = options.endpoint
+    this.handshake = options.handshake
+    this.altUsed = options.altUsed
+    this.#listener = listener
+    this.#onDefence = options.onDefence
+    this.#hasUnread = options.hasUnread
+    this.#table = new DeadlineTable<ClientExchange>(
+      clock,
+      guardedListener('a deadline of a connection', () => this.#onDue(), this.#onFault),
+    )
+    const { session, carrier } = options.start(this.#host(), this.#table.now)
+    this.#session = session
+    this.#carrier = carrier
+    this.#owner = this.#exchangeOwner(maxInformational, keep)
+    this.#cover()
+  }
+
+  get capacity(): number {
+    return this.#session.capacity
+  }
+
+  get isCapacityProvisional(): boolean {
+    return this.#session.isCapacityProvisional
+  }
+
+  /** Nothing in these protocols says it. */
+  get keepAlive(): KeepAliveHint | undefined {
+    return undefined
+  }
+
+  /** The peer offers extended CONNECT (RFC 8441, RFC 9220). Undefined: it has not said yet. */
+  get enablesExtendedConnect(): boolean | undefined {
+    return this.#session.hasPeerSettings ? this.#session.peerEnablesConnect : undefined
+  }
+
+  /** The origins that the peer says it is good for (RFC 8336, RFC 9412), as ASCII serializations. Undefined: it has not said. */
+  get originSet(): readonly string[] | undefined {
+    return this.#originSet
+  }
+
+  get endedBy(): CloseReason | undefined {
+    return this.#reason
+  }
+
+  /** Requests that the peer's GOAWAY says it has taken. */
+  get requestsTaken(): number | undefined {
+    return this.#requestsTaken
+  }
+
+  open(request: ExchangeRequest, handler: ExchangeHandler): void {
+    if (this.#state === 'closed') {
+      const error = new TransportError('MM_CONNECTION_CLOSED', `${this.toString()} takes no request now`)
+      handler.onResponseError(undefined, error)
+      return
+    }
+    const exchange = new ClientExchange(request, handler, this.#owner)
+    this.#table.touch()
+    this.#table.add(exchange)
+    this.#requests++
+    exchange.start()
+    if (!exchange.isPending) return
+    if (!this.#carrier.isWritable && this.#state === 'open') {
+      // It has failed, and its end follows. Until then what the peer said at last may come: see hearLastWords.
+      this.#tellDraining('peer-closed')
+      this.#refuseWaiting()
+    }
+    if (this.#state !== 'open') {
+      exchange.fail(
+        new TransportError('MM_CONNECTION_CLOSED', 'the connection takes no more requests'),
+        false,
+      )
+    } else {
+      const doubt = isRepeatable(request) ? undefined : this.#doubt()
+      if (doubt === undefined) this.#openWhenReady(exchange)
+      else this.#openWhenSure(exchange, doubt)
+    }
+  }
+
+  ping(signal?: AbortSignal): Promise<void> {
+    if (this.#state === 'closed') {
+      return Promise.reject(new TransportError('MM_PING_FAILED', `${this.toString()} was found closed`))
+    }
+    const isNew = !this.#ping.isPending
+    const answered = this.#ping.join(signal)
+    if (isNew && this.#ping.isPending) this.#session.ping()
+    return answered
+  }
+
+  drain(reason: CloseReason): void {
+    if (this.#state === 'closed') return
+    if (this.#table.size === 0) {
+      this.close(reason)
+      return
+    }
+    this.#state = 'draining'
+    this.#reason ??= reason
+    this.#refuseWaiting()
+    this.#session.drain(this.#table.touch())
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#state === 'closed') return
+    const code = reason === 'shutdown' ? 'MM_TRANSPORT_CLOSED' : 'MM_CONNECTION_CLOSED'
+    const message = `the connection was closed: ${reason}`
+    this.#loss = new TransportError(code, message)
+    this.#reason = reason
+    this.#session.close('NO_ERROR', message)
+    this.#finish(reason, undefined) // unless the session's onEnd did it from within
+  }
+
+  /** `h2#7 127.0.0.1:443 active, 3 streams, 12 requests`; the state is one of idle, active, draining, closed. */
+  toString(): string {
+    const { size } = this.#table
+    const state = this.#state === 'open' ? (size === 0 ? 'idle' : 'active') : this.#state
+    return `${this.protocol}#${this.id} ${formatEndpoint(this.endpoint)} ${state}, ${size} streams, ${this.#requests} requests`
+  }
+
+  // Exchanges
+
+  /** What is to be done before a request leaves that could not be sent again. Undefined: nothing speaks against the connection. */
+  #doubt(): 'unanswered' | 'unread' | undefined {
+    if (this.#session.isInDoubt?.(this.#table.now) === true) return 'unanswered'
+    // A loop that is late has not read the end of an idle connection. Where others are under way, something unread is what they wait for.
+    if (this.#hasUnread === undefined || this.#table.size > 1) return undefined
+    return this.#hasUnread() === false ? undefined : 'unread'
+  }
+
+  #openWhenSure(exchange: ClientExchange, doubt: 'unanswered' | 'unread'): void {
+    const open = (): void => {
+      if (!this.#doubtful.delete(exchange) || !exchange.isPending) return
+      this.#table.touch()
+      this.#openWhenReady(exchange)
+    }
+    this.#doubtful.add(exchange)
+    const guardedOpen = guardedListener('a request that waited', open, this.#onFault)
+    if (doubt === 'unread') afterPoll(guardedOpen)
+    else this.ping().then(guardedOpen, () => {}) // who is not answered falls with the connection
+    this.#cover()
+  }
+
+  #openWhenReady(exchange: ClientExchange): void {
+    if (!fitsExtendedConnect(exchange.request)) {
+      const message =
+        'extended CONNECT stands for a GET without a body that asks for a protocol without a version'
+      exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
+      return
+    }
+    const readiness = this.#session.readiness(exchange.request, this.#table.now)
+    if (readiness === 'now') {
+      exchange.send()
+      this.#cover()
+    } else if (readiness === 'later') {
+      this.#waiting.push(exchange)
+      this.#cover() // the session may give the wait a limit
+    } else if (readiness === 'refused') {
+      exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
+    } else {
+      const message = 'the origin offers no extended CONNECT (RFC 8441, RFC 9220) on this connection'
+      exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
+    }
+  }
+
+  #exchangeOwner(maxInformational: number, keep: (chunk: Buffer) => Buffer): ExchangeOwner {
+    return {
+      protocol: this.protocol,
+      session: this.#session,
+      table: this.#table,
+      maxInformational,
+      // Not a getter: a literal with one is a slow object, and this one is asked several times for each exchange.
+      loss: () => this.#loss,
+      keep,
+      onExchangeEnded: (exchange, failed, stream, code) => {
+        this.#table.remove(exchange)
+        if (stream !== undefined) this.#reset(stream, code)
+        this.#tellStreamClosed(failed)
+        if (this.#heldEnd !== undefined) this.#onEnd(this.#heldEnd)
+      },
+      onExchangeFallen: exchange => {
+        this.#table.remove(exchange)
+        this.#fallen.push(exchange)
+        if (this.#loss === undefined) this.#settleFallen()
+      },
+      onTunnelOpened: (exchange, stream) => {
+        // Pooled sockets do not keep the process alive; a tunnel is somebody's work.
+        if (this.#tunnels.size === 0) this.#carrier.ref()
+        this.#tunnels.set(stream, exchange)
+      },
+      onTunnelReset: stream => this.#releaseTunnel(stream, false),
+      onHandlerThrew: throwLater,
+    }
+  }
+
+  /** The session of a draining connection ends with its last stream: what follows from that must not overtake the end of the exchange. */
+  #reset(stream: Stream, code: ResetCode = 'CANCEL'): void {
+    this.#isResetting = true
+    stream.reset(code)
+    this.#isResetting = false
+  }
+
+  #releaseTunnel(stream: Stream, failed: boolean): void {
+    const exchange = this.#tunnels.get(stream)
+    if (exchange === undefined) return
+    this.#tunnels.delete(stream)
+    if (this.#tunnels.size === 0) this.#carrier.unref()
+    this.#table.remove(exchange)
+    this.#listener.onStreamClosed(this, failed)
+  }
+
+  // The session
+
+  #host(): SessionHost {
+    return {
+      events: this.#sessionEvents(),
+      beginInput: () => this.#table.holdTime(),
+      endInput: () => {
+        this.#table.letTimeGo()
+        this.#cover()
+      },
+      onLost: (reason, error) => this.#onLost(reason, error),
+      onFault: this.#onFault,
+      isWaiting: () => this.#table.size > 0,
+    }
+  }
+
+  #sessionEvents(): ClientSessionEvents {
+    return {
+      onReady: () => this.#onReady(),
+      onGoaway: requestsTaken => {
+        this.#requestsTaken = requestsTaken ?? this.#requestsTaken
+        this.#tellDraining('peer-closed')
+        this.#refuseWaiting()
+      },
+      onExhausted: () => {
+        this.#tellDraining('max-requests')
+        this.#refuseWaiting()
+        this.#session.drain(this.#table.now)
+      },
+      onStreamClosed: (stream, failed) => {
+        if (this.#tunnels.size > 0) this.#releaseTunnel(stream, failed && this.#loss?.fault !== 'local')
+      },
+      onPong: () => this.#ping.onPong(),
+      onUnresponsive: () => this.#onUnresponsive(),
+      onOrigins: origins => void (this.#originSet = addOrigins(this.#originSet, origins)),
+      onDefence: limit => this.#onDefence?.(limit),
+      onEnding: end => {
+        if (end.defect !== undefined) reportFault(`a session of ${this.protocol}`, end.defect)
+        this.#wasIdle = this.#table.size === 0
+        this.#loss ??= sessionFailure(end)
+        if (this.#table.size > 0) this.#tellDraining(this.#reasonOf(end))
+      },
+      onEnd: end => {
+        if (this.#isResetting) this.#heldEnd = end
+        else this.#onEnd(end)
+      },
+    }
+  }
+
+  #onReady(): void {
+    if (this.#waiting.length > 0) {
+      const waiting = this.#waiting
+      this.#waiting = []
+      for (const exchange of waiting) if (exchange.isPending) this.#openWhenReady(exchange)
+    }
+    if (this.#state === 'open') this.#listener.onCapacityChanged(this)
+  }
+
+  /** What is under way may still be answered, or not, as liveness finds out. */
+  #onUnresponsive(): void {
+    if (this.#state !== 'open') return
+    this.#tellDraining('unresponsive')
+    this.#refuseWaiting('MM_CONNECTION_CLOSED')
+    this.#session.drain(this.#table.now)
+  }
+
+  #onEnd(end: SessionEnd): void {
+    const isNobodysFault = end.cause === 'local' || (end.cause === 'idle' && this.#wasIdle)
+    this.#finish(this.#reasonOf(end), isNobodysFault ? undefined : this.#loss)
+  }
+
+  #reasonOf({ cause, isError, defect }: SessionEnd): CloseReason {
+    if (defect !== undefined) return 'internal-error'
+    if (cause === 'local') return this.#reason ?? 'peer-closed'
+    if (cause === 'timeout') return 'timeout'
+    if (cause === 'silent') return 'ping-failed'
+    if (cause === 'idle' && this.#wasIdle) return 'idle-timeout'
+    if (cause === 'network' || cause === 'idle') return 'network-error'
+    return cause === 'peer' && !isError ? 'peer-closed' : 'protocol-error'
+  }
+
+  #onDue(): void {
+    const now = this.#table.touch()
+    if (this.#session.nextTimeoutAt <= now) this.#session.onTimeout(now)
+    for (const exchange of this.#table.takeDue()) if (exchange.deadlineAt <= now) exchange.onDeadline()
+    this.#cover()
+  }
+
+  #cover(): void {
+    if (this.#state !== 'closed') this.#table.cover(this.#session.nextTimeoutAt)
+  }
+
+  // The carrier
+
+  #onLost(reason: CloseReason, error: TransportError): void {
+    if (this.#state === 'closed') return
+    this.#loss = error
+    if (this.#table.size > 0) this.#tellDraining(reason)
+    this.#session.abandon(error.message)
+    this.#finish(reason, error)
+  }
+
+  // What must not happen
+
+  /** Whoever threw may have left anything behind: neither the session nor the pool can keep the exchanges from their errors. */
+  readonly #onFault = (error: TransportError): void => {
+    if (this.#state === 'closed') return
+    this.#table.letTimeGo()
+    this.#loss = error
+    guarded(ENDING, () => this.#tellDraining('internal-error'))
+    guarded(ENDING, () => this.#session.abandon(error.message))
+    this.#finish('internal-error', error)
+  }
+
+  /** The exchange that has ended hears of it whatever becomes of the pool. */
+  #tellStreamClosed(failed: boolean): void {
+    try {
+      this.#listener.onStreamClosed(this, failed)
+    } catch (error) {
+      containFault('the end of an exchange', error, this.#onFault)
+    }
+  }
+
+  // The end
+
+  /** From now on nothing is opened. */
+  #tellDraining(reason: CloseReason): void {
+    if (this.#state === 'open') this.#state = 'draining'
+    this.#reason ??= reason
+    if (this.#isDrainingTold) return
+    this.#isDrainingTold = true
+    this.#listener.onDraining(this, reason)
+  }
+
+  /** What was not given to the session yet never will be. */
+  #refuseWaiting(code: ErrorCode = 'MM_REFUSED'): void {
+    const waiting = [...this.#waiting, ...this.#doubtful]
+    this.#waiting = []
+    this.#doubtful.clear()
+    for (const exchange of waiting) {
+      exchange.fall(new TransportError(code, 'the connection takes no more requests', { processed: 'no' }))
+    }
+  }
+
+  /** Reports what has fallen while others go on. */
+  #settleFallen(): void {
+    const fallen = this.#fallen
+    this.#fallen = []
+    for (const exchange of fallen) {
+      this.#tellStreamClosed(false)
+      exchange.settle()
+    }
+  }
+
+  /** The one place that leaves for `closed`. */
+  #finish(reason: CloseReason, error: TransportError | undefined): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#table.dispose()
+    // Those that the session does not know: they wait for its SETTINGS, or their handler is just hearing of the start.
+    this.#loss ??= new TransportError('MM_CONNECTION_CLOSED', 'the connection has ended')
+    const loss = this.#loss
+    for (const exchange of this.#table.all()) guarded(ENDING, () => exchange.fall(loss))
+    const fallen = this.#fallen
+    this.#fallen = []
+    guarded(ENDING, () => {
+      for (const exchange of fallen) this.#listener.onStreamClosed(this, exchange.hasFailed)
+    })
+    guarded(ENDING, () => this.#carrier.finish())
+    guarded(ENDING, () => this.#listener.onClosed(this, reason, error))
+    this.#ping.fail(new TransportError('MM_PING_FAILED', `${this.toString()} ended before it answered`))
+    for (const exchange of fallen) guarded(ENDING, () => exchange.settle())
+  }
+}

@@ -1,0 +1,54 @@
+import type { HeaderList } from '../../../base/http/headers.ts'
+import type { OutgoingRequest } from '../client-session.ts'
+import { checkOutgoingRequest } from './outgoing-rules.ts'
+
+/** What HPACK and QPACK encoders have in common. Both throw MM_INVALID_ARGUMENT for what must not be on the wire. */
+export interface FieldEncoder {
+  add(name: string, value: string): void
+  addAll(headers: HeaderList): void
+}
+
+/** Gives the fields of heads to an encoder, in the order in which HTTP/2 and HTTP/3 want them. */
+export class HeadFields {
+  /** What the last request was checked for: many that follow are the same in it. Not the request, whose fields may be secret. */
+  #method = ''
+  #scheme = ''
+  #authority = ''
+  #path = ''
+
+  /** Throws MM_INVALID_ARGUMENT for a request that cannot be written. */
+  check(request: OutgoingRequest): void {
+    const { method, scheme, authority, path } = request
+    const isSame =
+      path === this.#path &&
+      authority === this.#authority &&
+      method === this.#method &&
+      scheme === this.#scheme &&
+      request.protocol === undefined
+    if (isSame) return
+    checkOutgoingRequest(request)
+    this.#method = method
+    this.#scheme = scheme
+    this.#authority = authority
+    this.#path = path
+  }
+
+  addRequest(encoder: FieldEncoder, request: OutgoingRequest): void {
+    const { method, protocol } = request
+    encoder.add(':method', method)
+    // CONNECT has neither, extended CONNECT has both (RFC 9113 8.5, RFC 9114 4.4, RFC 8441 4).
+    if (method !== 'CONNECT' || protocol !== undefined) {
+      encoder.add(':scheme', request.scheme)
+      encoder.add(':path', request.path)
+    }
+    if (request.authority !== '') encoder.add(':authority', request.authority)
+    if (protocol !== undefined) encoder.add(':protocol', protocol)
+    encoder.addAll(request.headers)
+    if (request.acceptsTrailers === true) encoder.add('te', 'trailers')
+  }
+
+  addResponse(encoder: FieldEncoder, status: number, headers: HeaderList): void {
+    encoder.add(':status', String(status))
+    encoder.addAll(headers)
+  }
+}

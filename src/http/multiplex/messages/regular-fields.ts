@@ -1,0 +1,118 @@
+import { COLON } from '../../../base/http/char-tables.ts'
+import { isForbiddenTrailer } from '../../../base/http/forbidden-trailer.ts'
+import type { HeaderList } from '../../../base/http/headers.ts'
+import { NO_HEADERS } from '../../../base/http/headers.ts'
+import {
+  CONNECTION_SPECIFIC,
+  CONTENT_LENGTH,
+  COOKIE,
+  checkName,
+  checkValue,
+  HOST,
+  malformed,
+  meaningOf,
+  ORDINARY,
+  readContentLength,
+  TE,
+} from './field-rules.ts'
+
+/** Where a field section stands in a message. */
+export type Section = 'request' | 'response' | 'trailers'
+
+/** A section without its pseudo-fields. */
+export interface RegularFields {
+  /** End-to-end fields only. */
+  readonly headers: HeaderList
+  readonly host: string | undefined
+  readonly contentLength: number | undefined
+  /** Of a request: a name has an underscore. */
+  readonly hasUnderscore: boolean
+}
+
+/**
+ * Checks the fields from index `from` on, where the pseudo-fields have ended, and takes out what is not end-to-end:
+ *  1. A pseudo-field must not come after another field, nor in trailers (RFC 9113 8.3).
+ *  2. Names and values have legal characters only (8.2.1).
+ *  3. Fields of the connection must not be there, but for `te: trailers` in a request (8.2.2).
+ *  4. Host comes once. 5. Crumbs of Cookie are joined (8.2.3).
+ *  6. Content-Length is one number, or the same one several times (RFC 9110 8.6). 7. In trailers, what must not be there is left out.
+ *
+ * The list that is returned is a slice of `fields` as long as nothing has to be taken out.
+ */
+export function readRegularFields(fields: HeaderList, from: number, section: Section): RegularFields {
+  let kept: string[] | undefined
+  let host: string | undefined
+  let length: string | undefined
+  let cookieAt = -1
+  let hasUnderscore = false
+  for (let i = from; i < fields.length; i += 2) {
+    const name = fields[i] as string // even indexes are names
+    const value = fields[i + 1] as string // odd indexes are values
+    if (name.charCodeAt(0) === COLON) throw misplaced(name, section)
+    checkName(name)
+    checkValue(value, name)
+    const meaning = meaningOf(name)
+    let isKept = true
+    if (meaning === ORDINARY) {
+      if (section === 'trailers') isKept = !isForbiddenTrailer(name)
+      else if (section === 'request' && !hasUnderscore) hasUnderscore = name.includes('_')
+    } else if (meaning === CONNECTION_SPECIFIC) throw connectionSpecific(name)
+    else if (meaning === TE) {
+      if (section !== 'request' || (value !== 'trailers' && value.toLowerCase() !== 'trailers')) {
+        throw connectionSpecific(name)
+      }
+      isKept = false
+    } else if (section === 'trailers') {
+      // Cookie is no trailer. Content-Length and Host would be dangerous in HTTP/1.1 and frame and route nothing here.
+      isKept = false
+    } else if (meaning === COOKIE) {
+      if (cookieAt >= 0) {
+        kept ??= fields.slice(from, i)
+        kept[cookieAt] += `; ${value}`
+        continue
+      }
+      cookieAt = (kept?.length ?? i - from) + 1
+    } else if (meaning === CONTENT_LENGTH) {
+      if (length !== undefined && length !== value) throw malformed('given twice with different values', name)
+      isKept = length === undefined
+      length = value
+    } else {
+      if (meaning === HOST) {
+        if (host !== undefined) throw malformed('given twice', name)
+        host = value
+      }
+      isKept = false
+    }
+    if (!isKept) kept ??= fields.slice(from, i)
+    else kept?.push(name, value)
+  }
+  const headers = kept ?? (from === 0 ? fields : fields.slice(from))
+  return {
+    headers: headers.length === 0 ? NO_HEADERS : headers,
+    host,
+    contentLength: length === undefined ? undefined : readContentLength(length),
+    hasUnderscore,
+  }
+}
+
+/**
+ * For a message that can have no content: a Content-Length of 0 is harmless and left out, any other is a trap for whoever believes it.
+ */
+export function withoutLength(fields: RegularFields, rule: string): RegularFields {
+  const { headers, host, contentLength, hasUnderscore } = fields
+  if (contentLength === undefined) return fields
+  if (contentLength !== 0) throw malformed(rule, 'content-length')
+  const kept = headers.toSpliced(headers.indexOf('content-length'), 2)
+  return { headers: kept.length === 0 ? NO_HEADERS : kept, host, contentLength: undefined, hasUnderscore }
+}
+
+function misplaced(name: string, section: Section): Error {
+  return malformed(
+    section === 'trailers' ? 'a pseudo-field in trailers' : 'a pseudo-field after another field',
+    name,
+  )
+}
+
+function connectionSpecific(name: string): Error {
+  return malformed('a field that belongs to a connection of HTTP/1.1', name)
+}

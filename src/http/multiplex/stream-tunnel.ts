@@ -1,0 +1,87 @@
+import { Duplex } from 'node:stream'
+import { containFault } from '../../base/guard.ts'
+import { NO_HEADERS } from '../../base/http/headers.ts'
+import type { Stream } from './stream.ts'
+import { keepAsItIs } from './stream-writer.ts'
+
+/**
+ * A stream that became a tunnel (CONNECT, or RFC 8441 and RFC 9220), as a Duplex: DATA frames are its bytes, the end of the stream is the FIN
+ * of either side, and a destroy is the reset that RFC 9113 8.5 and RFC 9114 4.4 ask for. A reader that sleeps holds back its own stream only.
+ */
+export class StreamTunnel {
+  readonly duplex: Duplex
+  readonly #stream: Stream
+  readonly #keep: (chunk: Buffer) => Buffer
+  #whenWritable: (() => void) | undefined
+  #hasSentEnd = false
+  #hasReceivedEnd = false
+  /** The peer has said everything and wants to hear no more: what is written goes nowhere. */
+  #isUnwanted = false
+
+  /** `onReset`: its holder, or an error, broke it off before both sides had said everything. */
+  constructor(stream: Stream, keep: (chunk: Buffer) => Buffer, onReset: () => void) {
+    this.#stream = stream
+    this.#keep = keep
+    this.duplex = new Duplex({
+      read: () => stream.resume(),
+      write: (chunk: Buffer, _encoding, callback) => {
+        let isTaken = this.#isUnwanted
+        try {
+          isTaken ||= stream.write(chunk, keepAsItIs)
+        } catch (error) {
+          // Node would let it through to whoever feeds the tunnel, mostly an event of another socket.
+          containFault('writing to a tunnel', error, callback)
+          return
+        }
+        if (isTaken) callback()
+        else this.#whenWritable = callback
+      },
+      final: callback => {
+        this.#hasSentEnd = true
+        if (!this.#isUnwanted) stream.end(NO_HEADERS)
+        callback()
+      },
+      destroy: (error, callback) => {
+        // When both sides have said everything, what still waits for a window must not be thrown away.
+        if (!this.#hasSentEnd || !this.#hasReceivedEnd) {
+          stream.reset('CANCEL')
+          onReset()
+        }
+        callback(error)
+      },
+    })
+  }
+
+  /** `chunk` is borrowed, unless the stream says that it is not. */
+  receiveData(chunk: Buffer): void {
+    const kept = this.#stream.isDeliveringOwned ? chunk : this.#keep(chunk)
+    if (!this.duplex.push(kept)) this.#stream.pause()
+  }
+
+  receiveEnd(): void {
+    this.#hasReceivedEnd = true
+    this.duplex.push(null)
+  }
+
+  /**
+   * Who has said everything and then resets without an error only does not want to hear more, and what he said must not be thrown away
+   * (RFC 9113 8.1): the tunnel stays until its reader has had it, which is no more than lies in its buffer now.
+   */
+  receiveReset(error: Error, isError: boolean): void {
+    const { duplex } = this
+    if (isError || !this.#hasReceivedEnd) {
+      duplex.destroy(error)
+      return
+    }
+    this.#isUnwanted = true
+    this.onWritable()
+    if (duplex.readableEnded) duplex.destroy()
+    else duplex.once('end', () => duplex.destroy())
+  }
+
+  onWritable(): void {
+    const whenWritable = this.#whenWritable
+    this.#whenWritable = undefined
+    whenWritable?.()
+  }
+}

@@ -1,0 +1,47 @@
+import type { TransportError } from '../../base/errors.ts'
+import type { IngressLimits } from '../ingress-limits.ts'
+
+/** The two ends of a connection, as its exchanges tell them. */
+export interface ConnectionEnds {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+}
+
+/** What an exchange needs of its session. */
+export interface StreamExchangeHost<Exchange> {
+  readonly limits: IngressLimits
+  readonly proxyName: string
+  /** `2`, `3`. */
+  readonly httpVersion: string
+  readonly scheme: 'http' | 'https'
+  /** Read each time: a client of QUIC may move. */
+  readonly ends: ConnectionEnds
+  /** When the read came that is being worked on. */
+  readonly readAtMs: number
+  /** Why the connection ended, where that was not the session's doing. */
+  readonly endError: TransportError | undefined
+  /** Readers that sleep hold so much that all streams of the connection may have to wait. */
+  readonly isHoldingBack: boolean
+  /** The memory of a read is written to no more, so that what is done with soon need not be copied. */
+  readonly ownsReads: boolean
+  /** Monotonic milliseconds. */
+  now(): number
+  /** A version of a chunk of a read that may be kept for long. */
+  keep(chunk: Buffer): Buffer
+  /** Opens the exchange with the next flush. */
+  hold(exchange: Exchange): void
+  /** Calls checkDeadlines at this time, if not before. */
+  watch(exchange: Exchange, deadlineMs: number): void
+  /** Whether its request body waits for a reader. */
+  setSleeping(exchange: Exchange, isSleeping: boolean): void
+  /** It is over: nothing of it is watched any more. */
+  forget(exchange: Exchange): void
+  /** Calls resetIfSent until it has done so. */
+  resetWhenSent(exchange: Exchange): void
+  /** Fields of a request were left out: see `underscoredFields`. */
+  onFieldsDropped(count: number): void
+  /** A request was refused, or given up because of its client. */
+  onRefused(error: TransportError): void
+}

@@ -1,0 +1,193 @@
+import type { Clock } from '../../base/clock.ts'
+import { asTransportError, TransportError } from '../../base/errors.ts'
+import type { AttemptRecord, HandshakeInfo } from '../../base/events/connection.ts'
+import type { Endpoint } from '../../base/http/endpoint.ts'
+import type { Origin } from '../../base/http/origin.ts'
+import type { Settings } from '../../http/http3/frames/settings.ts'
+import { dialQuic } from '../../quic/dial.ts'
+import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial-request.ts'
+import type { QuicLink } from '../../quic/engine.ts'
+import type { LoadedEngine } from '../../quic/load-engine.ts'
+import type { Alternative } from '../../select/evidence/alternative.ts'
+import { peerKey } from '../../state/peer-key.ts'
+import type { TicketStore } from '../../state/ticket-store.ts'
+import type { OriginSettings } from '../origin-settings.ts'
+import { HandshakeMeter } from './handshake-meter.ts'
+import { type OfferedTicket, PeerTickets } from './peer-tickets.ts'
+import { QuicTrust } from './quic-trust.ts'
+
+export interface Http3DialerOptions {
+  readonly clock: Clock
+  readonly tickets: TicketStore
+  /** Gets the lines of an SSLKEYLOGFILE. */
+  readonly keylog?: ((line: Buffer) => void) | undefined
+  /** A connection has ended, but its link lingers for a ticket. */
+  readonly onFarewell?: ((over: Promise<void>) => void) | undefined
+  /** Called when the engine is needed, and not before. Gives the same each time. */
+  readonly loadEngine: () => LoadedEngine
+  /** Default: dialQuic. */
+  readonly dial?: typeof dialQuic
+  /** CPU that the process has used, in ms. Default: what the system says. */
+  readonly readCpuMs?: () => number
+}
+
+export interface Http3DialRequest {
+  readonly origin: Origin
+  /** Whom it is dialed at. Its certificate must cover the origin's name (RFC 7838 2.1), and tickets are its own. */
+  readonly alternative: Pick<Alternative, 'host' | 'port'>
+  readonly attempts: readonly { readonly endpoint: Endpoint; readonly because: string }[]
+  readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted'>
+  /** How long the resolver took, for the timings. */
+  readonly dnsMs: number
+  /** A request waits that may leave in early data. */
+  readonly wantsEarlyData: boolean
+  /** Hears of every attempt when the dial has ended, however it ended, in order of their start. */
+  readonly onAttempts: (attempts: readonly AttemptRecord[]) => void
+}
+
+export interface Http3Dialed {
+  readonly link: QuicLink
+  readonly endpoint: Endpoint
+  /** Kind `early_data` while its handshake is under way. */
+  readonly handshake: HandshakeInfo
+  /** Tells what the handshake has cost, when it is complete. */
+  readonly meter: HandshakeMeter
+  readonly offeredTicket: boolean
+  /** Came with the ticket that was offered. */
+  readonly rememberedSettings: Settings | undefined
+  /** Undefined: nothing is resumed from it. */
+  readonly tickets: PeerTickets | undefined
+  readonly onFarewell: ((over: Promise<void>) => void) | undefined
+}
+
+/** Connects over QUIC with the tickets of the peer. What the tcp room's Dialer is for TCP. */
+export class Http3Dialer {
+  readonly #options: Http3DialerOptions
+  readonly #dial: typeof dialQuic
+  #trust: QuicTrust | undefined
+
+  constructor(options: Http3DialerOptions) {
+    this.#options = options
+    this.#dial = options.dial ?? dialQuic
+  }
+
+  /** Why HTTP/3 cannot be spoken on this machine; undefined: it can. Loads the engine. */
+  get fault(): string | undefined {
+    const loaded = this.#options.loadEngine()
+    return 'unavailable' in loaded ? `HTTP/3 is off: ${loaded.unavailable}` : undefined
+  }
+
+  /**
+   * Rejects as dialQuic does. Resolves when the handshake is complete; or, when a request may leave early and there is a ticket that nobody
+   * has used, as soon as it can be sent.
+   */
+  async dial(request: Http3DialRequest, signal: AbortSignal): Promise<Http3Dialed> {
+    const tickets = this.#ticketsOf(request)
+    const offered = signal.aborted ? undefined : tickets?.take()
+    try {
+      return await this.#attempt(request, signal, tickets, offered)
+    } catch (cause) {
+      const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
+      if (offered === undefined) throw error
+      if (error.code === 'MM_INVALID_ARGUMENT')
+        tickets?.giveBack() // before anything left
+      else if (speaksAgainstTicket(error)) tickets?.purge()
+      // The certificate of the ticket may have run out where the server has a new one: a full handshake looks at that.
+      if (error.code !== 'MM_TLS_CERTIFICATE' || signal.aborted) throw error
+      return await this.#attempt(request, signal, tickets, undefined)
+    }
+  }
+
+  async #attempt(
+    request: Http3DialRequest,
+    signal: AbortSignal,
+    tickets: PeerTickets | undefined,
+    offered: OfferedTicket | undefined,
+  ): Promise<Http3Dialed> {
+    const { origin, attempts, settings, dnsMs, onAttempts } = request
+    const { tls, quic, timeouts, trusted } = settings
+    const loaded = this.#options.loadEngine()
+    if ('unavailable' in loaded) throw new TransportError('MM_PROTOCOL_UNAVAILABLE', loaded.unavailable)
+    const meter = new HandshakeMeter(this.#options.readCpuMs)
+    const result = await this.#dial(
+      loaded.engine,
+      {
+        origin: origin.key,
+        attempts,
+        serverName: serverNameOf(request),
+        tls,
+        quic,
+        timeouts,
+        protocols: ['h3'],
+        ticket: offered?.contents.ticket,
+        earlyData: request.wantsEarlyData && offered?.taken.isFirstUse === true,
+        allowsSecondPath: trusted,
+        keylog: this.#options.keylog,
+        onAttempts: made => onAttempts(attemptRecords(made)),
+      },
+      this.#options.clock,
+      signal,
+    )
+    if (result.handshake !== undefined) tickets?.onHandshake(result.handshake)
+    return {
+      onFarewell: this.#options.onFarewell,
+      link: result.link,
+      endpoint: result.endpoint,
+      handshake: {
+        ...handshakeInfo(result, dnsMs),
+        ...(result.handshake !== undefined && meter.read(result.link)),
+      },
+      meter,
+      offeredTicket: result.offeredTicket,
+      rememberedSettings: result.offeredTicket ? offered?.contents.settings : undefined,
+      tickets,
+    }
+  }
+
+  #ticketsOf(request: Http3DialRequest): PeerTickets | undefined {
+    const { clock, tickets: store, loadEngine } = this.#options
+    const { alternative, settings } = request
+    const loaded = loadEngine()
+    if (settings.tls.resumption === false || 'unavailable' in loaded) return undefined
+    this.#trust ??= new QuicTrust(loaded.engine.name)
+    const trust = this.#trust.of(settings.tls)
+    const peer = peerKey({
+      host: alternative.host,
+      serverName: serverNameOf(request),
+      port: alternative.port,
+      trust,
+    })
+    return new PeerTickets({ peer, store, clock, wallNow: () => Date.now() })
+  }
+}
+
+/** A dot at the end makes a name absolute in DNS; it is no part of the name in SNI (RFC 6066 section 3). */
+function serverNameOf({ origin, settings }: Http3DialRequest): string {
+  return (settings.tls.serverName ?? origin.host).replace(/\.$/, '')
+}
+
+/**
+ * A server that chokes on a stale ticket would otherwise fail every connection to come (envoyproxy/envoy #18757). Where nobody listens,
+ * nobody has seen it.
+ */
+function speaksAgainstTicket({ code }: TransportError): boolean {
+  return code.startsWith('MM_TLS_') || code === 'MM_CONNECT_TIMEOUT' || code === 'MM_ALPN_MISMATCH'
+}
+
+function handshakeInfo(result: QuicDialResult, dnsMs: number): HandshakeInfo {
+  const { handshake, handshakeMs } = result
+  return {
+    kind: handshake === undefined ? 'early_data' : handshake.isResumed ? 'resumed' : 'full',
+    earlyData: 'none',
+    tfo: 'off',
+    tlsVersion: 'TLSv1.3', // RFC 9001 4.2: at least; there is no later one
+    timings: { dnsMs, connectMs: 0, tlsMs: handshakeMs },
+    attempts: attemptRecords(result.attempts),
+  }
+}
+
+/** Times count from the start of the dial. */
+function attemptRecords(made: readonly QuicAttemptRecord[]): AttemptRecord[] {
+  const startedAt = made[0]?.startedAtMs ?? 0
+  return made.map(record => ({ protocol: 'h3', ...record, startedAtMs: record.startedAtMs - startedAt }))
+}

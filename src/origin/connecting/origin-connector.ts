@@ -1,0 +1,311 @@
+import type { Clock } from '../../base/clock.ts'
+import { asTransportError, TransportError } from '../../base/errors.ts'
+import type {
+  AttemptRecord,
+  Connection,
+  ConnectionListener,
+  Connector,
+} from '../../base/events/connection.ts'
+import type { EarlyDataOutcome } from '../../base/events/observer.ts'
+import type { PathStats } from '../../base/events/path-stats.ts'
+import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
+import type { LaneName } from '../../base/http/lane.ts'
+import type { Origin } from '../../base/http/origin.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
+import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { FastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
+import { orderAddresses } from '../../connect/tcp/address-order.ts'
+import type { Dialer } from '../../connect/tcp/dial.ts'
+import type { FastOpenWish } from '../../connect/tcp/dial-request.ts'
+import { pathOfSocket } from '../../connect/tcp/path-of-socket.ts'
+import type { SocketSettings } from '../../connect/tcp/socket-settings.ts'
+import type { QuicConnection, QuicLink } from '../../quic/engine.ts'
+import { type Alternative, alternativeKey } from '../../select/evidence/alternative.ts'
+import { offeredProtocols } from '../../select/offered-protocols.ts'
+import { type PlannedAttempt, plan } from '../../select/plan.ts'
+import type { OriginRecord } from '../../select/record/origin-record.ts'
+import type { AlternativeResolver } from '../alternative-resolver.ts'
+import { BUILT_PROTOCOLS } from '../built-protocols.ts'
+import type { OriginSettings } from '../origin-settings.ts'
+import type { DialTurns } from './dial-turns.ts'
+import { connectHttp3 } from './http3-connect.ts'
+import type { Http3Dialer } from './http3-dialer.ts'
+import { connectTcp } from './tcp-connect.ts'
+
+/** Who hears of what happens on the connections, and is asked. */
+export interface ConnectorHooks {
+  /** A limit towards the origin took effect. */
+  readonly onDefence: (limit: string) => void
+  /** A request waits that may leave in early data. */
+  readonly wantsEarlyData: () => boolean
+  /** What became of it. `connection.handshake` has been corrected. */
+  readonly onEarlyData: (connection: Connection, outcome: EarlyDataOutcome) => void
+  /** What became of TCP Fast Open where it was asked for. */
+  readonly onFastOpen: (endpoint: Endpoint, report: FastOpenReport) => void
+  /** A connection was made over TCP, maybe in early data. `socket`: what it is spoken over; `tcp`: the one below, or the same. */
+  readonly onSocket: (connection: Connection, socket: StreamSocket, tcp: StreamSocket) => void
+  /** An HTTP/3 connection was made over the link, maybe in early data. */
+  readonly onLink: (connection: Connection, link: QuicLink) => void
+  /** A dial has ended, however it ended. Times in it count from `atMs`, on the clock. */
+  readonly onAttempts: (attempts: readonly AttemptRecord[], atMs: number) => void
+  /** Something was learned that may change the choice: an advertisement, how HTTP/3 fares. */
+  readonly onEvidence: (source?: string, fact?: string) => void
+}
+
+/** What a connector works with; all but the first are the same for every lane of an origin. */
+export interface ConnectorConfig extends ConnectorHooks {
+  /** What it makes connections for. `upgrades`: HTTP/1.1 only, beside the lanes. */
+  readonly purpose: LaneName | 'upgrades'
+  readonly origin: Origin
+  readonly settings: OriginSettings
+  readonly record: OriginRecord
+  readonly resolver: Resolver
+  readonly alternativeResolver: AlternativeResolver
+  readonly dialer: Dialer
+  readonly dialTurns: DialTurns
+  readonly socketSettings: SocketSettings
+  readonly http3Dialer: Http3Dialer
+  readonly clock: Clock
+}
+
+/** One dial. */
+interface Dial {
+  /** What it begins with, once that is known. */
+  first: PlannedAttempt | undefined
+  /** What it tried, when it has ended; none where it failed before that. */
+  attempts: readonly AttemptRecord[]
+}
+
+/** What a connection has measured of its way. */
+export interface MeasuredPath {
+  readonly connection: Connection
+  readonly stats: PathStats
+}
+
+/** Makes the connections of one lane: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
+export class OriginConnector implements Connector {
+  readonly #config: ConnectorConfig
+  /** Of connections over QUIC. */
+  readonly #links = new WeakMap<Connection, { quic: QuicConnection; alternative: string }>()
+  /** What reads the figures of a connection's way, at the time of the call. */
+  readonly #paths = new WeakMap<Connection, () => PathStats | undefined>()
+  /** Of the last dial that has ended. */
+  #lastAttempts: readonly AttemptRecord[] = []
+  /** Those that are under way, in order of their start. */
+  readonly #dials = new Set<Dial>()
+
+  constructor(config: ConnectorConfig) {
+    this.#config = config
+  }
+
+  async connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+    const { record, clock, purpose } = this.#config
+    const dial: Dial = { first: undefined, attempts: [] }
+    this.#dials.add(dial)
+    try {
+      return await (purpose === 'h3'
+        ? this.#connectHttp3(dial, listener, signal)
+        : this.#connectTcp(dial, listener, signal))
+    } catch (cause) {
+      const error = asTransportError(cause, 'MM_INTERNAL', 'no')
+      if (error.fault === 'remote' && purpose !== 'upgrades') record.onConnectFailed(error, clock.now())
+      throw error
+    } finally {
+      this.#dials.delete(dial)
+      this.#lastAttempts = dial.attempts
+    }
+  }
+
+  /** What is offered over TCP, best first; `h3` for its own lane. */
+  get offered(): readonly Protocol[] {
+    const { purpose, settings, origin, record } = this.#config
+    if (purpose === 'h3') return ['h3']
+    return offeredProtocols({
+      allowed: allowedOn(purpose, settings.protocols),
+      built: BUILT_PROTOCOLS,
+      isSecure: origin.scheme === 'https',
+      known: record.protocol?.value,
+    })
+  }
+
+  /** The attempts that a connect made now would consist of, for these addresses. */
+  plan(resolution: Resolution, port: number = this.#config.origin.port): readonly PlannedAttempt[] {
+    const { settings, record, clock } = this.#config
+    const { attemptDelayMs } = settings.timeouts
+    // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC 8305 section 4).
+    const addresses =
+      resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
+    return plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
+  }
+
+  /** The alternative that HTTP/3 goes to now; where nothing else is allowed the origin itself is one. */
+  alternative(now: number): Alternative | undefined {
+    return this.#config.record.http3(now).alternative
+  }
+
+  /** Where an alternative is. */
+  resolveAlternative(alternative: Alternative, signal: AbortSignal): Promise<Resolution> {
+    const { origin, resolver, alternativeResolver } = this.#config
+    return alternativeResolver.resolve({ origin, resolver, alternative }, signal)
+  }
+
+  /** What the last dial tried; `overtaken`: it is still under way, or was given up for another lane. */
+  attemptsOf(outcome: 'failed' | 'overtaken'): readonly AttemptRecord[] {
+    if (outcome === 'failed') return this.#lastAttempts
+    const [pending] = Array.from(this.#dials, ({ first }) => first).filter(first => first !== undefined)
+    if (pending === undefined) return this.#lastAttempts
+    const { protocol, endpoint, because } = pending
+    return [{ protocol, endpoint: formatEndpoint(endpoint), startedAtMs: 0, outcome, because }]
+  }
+
+  /** What carries an HTTP/3 connection, and where it leads. */
+  linkOf(
+    connection: Connection,
+  ): { readonly quic: QuicConnection; readonly alternative: string } | undefined {
+    return this.#links.get(connection)
+  }
+
+  /** How the ways to the origin are, as far as it is measured: by QUIC, and by the kernel where native calls can be made. */
+  pathsOf(connections: Iterable<Connection>): MeasuredPath[] {
+    const paths: MeasuredPath[] = []
+    for (const connection of connections) {
+      const stats = this.#paths.get(connection)?.()
+      if (stats !== undefined) paths.push({ connection, stats })
+    }
+    return paths
+  }
+
+  async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+    const { origin, settings, record, resolver, dialer, dialTurns, clock, purpose, onEvidence } = this.#config
+    const startedAt = clock.now()
+    const resolution = await resolver.resolve(origin.host, signal)
+    const dnsMs = clock.now() - startedAt
+    record.onResolved(resolution, clock.now())
+    const attempts = this.plan(resolution)
+    if (attempts.length === 0) {
+      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
+    }
+    dial.first = attempts[0]
+    const { onFastOpen, wantsEarlyData } = this.#config
+    const dialed = await dialTurns.run(origin.key, signal, () =>
+      dialer.dial(
+        {
+          origin,
+          attempts,
+          alpnProtocols: this.offered,
+          tls: settings.tls,
+          timeouts: settings.timeouts,
+          socket: settings.socket,
+          settings: this.#config.socketSettings,
+          fastOpen: fastOpenWish(settings, record, clock.now()),
+          wantsEarlyData: settings.earlyDataOverTcp ? wantsEarlyData : undefined,
+          dnsMs,
+          onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+          onFastOpen,
+        },
+        signal,
+      ),
+    )
+    const connection = connectTcp({
+      ...this.#config,
+      dialed,
+      listener,
+      // Where it was left no choice it says nothing of what it would speak.
+      chosen: purpose === 'tcp' ? dialed.alpnProtocol : undefined,
+      onAltSvc: (about, value) => {
+        // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that coalesce.
+        if (about !== '' && about !== origin.key) return
+        record.onAltSvc(value, 'altsvc-frame', 0, clock.now())
+        onEvidence('altsvc-frame', value)
+      },
+    })
+    const { tcp } = dialed
+    this.#config.onSocket(connection, dialed.socket, tcp)
+    this.#paths.set(connection, () => pathOfSocket(tcp))
+    return connection
+  }
+
+  async #connectHttp3(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
+    const { origin, settings, record, http3Dialer, dialTurns, clock, wantsEarlyData } = this.#config
+    const startedAt = clock.now()
+    const { alternative, because } = record.http3(startedAt)
+    if (origin.scheme !== 'https') {
+      const message = `no protocol is left for ${origin.key}: QUIC has no cleartext, HTTP/3 needs an https origin`
+      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', message)
+    }
+    if (alternative === undefined) {
+      throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no HTTP/3 for ${origin.key}: ${because}`)
+    }
+    const key = alternativeKey(alternative)
+    const status = record.http3Status(key)
+    if (status.mayTry(startedAt)) status.onTrialStarted(startedAt)
+    try {
+      const resolution = await this.resolveAlternative(alternative, signal)
+      const dnsMs = clock.now() - startedAt
+      if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
+      const attempts = this.plan(resolution, alternative.port)
+      dial.first = attempts[0]
+      const dialed = await dialTurns.run(origin.key, signal, () =>
+        http3Dialer.dial(
+          {
+            origin,
+            alternative,
+            attempts,
+            settings,
+            dnsMs,
+            onAttempts: made => this.#onAttempts(dial, made, startedAt + dnsMs),
+            wantsEarlyData: wantsEarlyData() && status.mayUseEarlyData(clock.now()),
+          },
+          signal,
+        ),
+      )
+      const { connection, quic } = connectHttp3({
+        ...this.#config,
+        dialed,
+        listener,
+        altUsed: isElsewhere(alternative, origin) ? key : undefined,
+        onConnected: () => this.#onHttp3Connected(key),
+      })
+      this.#links.set(connection, { quic, alternative: key })
+      this.#paths.set(connection, () => quic.stats())
+      return connection
+    } catch (cause) {
+      const error = asTransportError(cause, 'MM_CONNECT_FAILED', 'no')
+      if (signal.aborted) status.onTrialAbandoned(clock.now())
+      else if (error.fault === 'remote') {
+        status.onHttp3Failed(error.message, clock.now())
+        this.#config.onEvidence()
+      }
+      throw error
+    }
+  }
+
+  #onHttp3Connected(alternative: string): void {
+    const { record, clock, onEvidence } = this.#config
+    record.http3Status(alternative).onHttp3Connected(clock.now())
+    onEvidence()
+  }
+
+  #onAttempts(dial: Dial, made: readonly AttemptRecord[], atMs: number): void {
+    const { record, clock, onAttempts } = this.#config
+    dial.attempts = made
+    record.onAttempts(made, clock.now())
+    onAttempts(made, atMs)
+  }
+}
+
+function allowedOn(purpose: ConnectorConfig['purpose'], allowed: readonly Protocol[]): readonly Protocol[] {
+  if (purpose === 'upgrades' || purpose === 'http/1.1') return ['http/1.1']
+  if (purpose === 'h2-spread') return ['h2']
+  return allowed
+}
+
+function fastOpenWish({ tfo }: OriginSettings, record: OriginRecord, now: number): FastOpenWish {
+  if (tfo === 'off') return { kind: 'off' }
+  if (tfo === 'on' || record.fastOpenTaken(now) !== undefined) return { kind: 'wanted' }
+  return { kind: 'held', because: 'no probe has seen the origin take data in a SYN' }
+}
+
+function isElsewhere({ host, port }: Alternative, origin: Origin): boolean {
+  return host !== origin.host || port !== origin.port
+}

@@ -1,0 +1,80 @@
+import type { Http3StatusName } from '../../base/events/observer.ts'
+import type { LaneCandidate } from '../../select/choice/lane-standing.ts'
+import { alternativeKey } from '../../select/evidence/alternative.ts'
+import type { OriginRecord } from '../../select/record/origin-record.ts'
+import type { OriginSettings } from '../origin-settings.ts'
+
+export interface CandidatesInput {
+  readonly record: OriginRecord
+  readonly settings: OriginSettings
+  /** Several requests were under way at once. */
+  readonly hasConcurrency: boolean
+  /** Why this machine speaks no HTTP/3. Loads the engine: asked only where an origin is known to speak it. */
+  readonly http3Fault: () => string | undefined
+  readonly now: number
+}
+
+export interface Candidates {
+  readonly candidates: readonly LaneCandidate[]
+  /** Undefined: nobody knows of an alternative. */
+  readonly http3: { readonly key: string; readonly name: Http3StatusName } | undefined
+  /** HTTP/3 is worth a handshake in the background: advertised and never tried, or its time to be left alone is over. */
+  readonly mayVerifyHttp3: boolean
+}
+
+/** Which lanes of an origin that is reached over TCP may carry requests, and why. The order is that of LANE_NAMES. */
+export function laneCandidates(input: CandidatesInput): Candidates {
+  const { record, settings, now } = input
+  const { alternative, status, because } = record.http3(now)
+  const key = alternative === undefined ? undefined : alternativeKey(alternative)
+  const http3 = key === undefined || status === undefined ? undefined : { key, name: status }
+  const fault = alternative === undefined ? undefined : http3Obstacle(input)
+  const isHttp3Eligible = alternative !== undefined && fault === undefined && status !== 'broken'
+  const tcp = record.tcpProtocol?.value
+  return {
+    candidates: [
+      { lane: 'h3', protocol: 'h3', isEligible: isHttp3Eligible, because: fault ?? because },
+      {
+        lane: 'tcp',
+        protocol: tcp ?? settings.protocols.find(protocol => protocol !== 'h3') ?? 'http/1.1',
+        isEligible: true,
+        because: tcp === undefined ? 'every origin is reached over TCP' : `the origin chose ${tcp} by ALPN`,
+      },
+      spread(input),
+      http1(input),
+    ],
+    http3,
+    mayVerifyHttp3:
+      isHttp3Eligible &&
+      key !== undefined &&
+      (status === 'pending' || (status === 'failedRecently' && record.http3Status(key).mayTry(now))),
+  }
+}
+
+function http3Obstacle({ settings, http3Fault }: CandidatesInput): string | undefined {
+  return settings.protocols.includes('h3') ? http3Fault() : 'not allowed by the configuration'
+}
+
+function spread({ record, settings, hasConcurrency }: CandidatesInput): LaneCandidate {
+  const { spreadConnections } = settings.select
+  const lane = { lane: 'h2-spread', protocol: 'h2' } as const
+  if (record.tcpProtocol?.value !== 'h2')
+    return { ...lane, isEligible: false, because: 'the origin speaks no h2' }
+  if (settings.pool.maxConnections === 1)
+    return { ...lane, isEligible: false, because: 'pool.maxConnections is 1' }
+  if (spreadConnections < 2) return { ...lane, isEligible: false, because: 'select.spreadConnections is 1' }
+  if (!hasConcurrency) return { ...lane, isEligible: false, because: 'there was one request at a time only' }
+  return { ...lane, isEligible: true, because: `h2 over up to ${spreadConnections} connections` }
+}
+
+function http1({ record, settings, hasConcurrency }: CandidatesInput): LaneCandidate {
+  const lane = { lane: 'http/1.1', protocol: 'http/1.1' } as const
+  if (!settings.protocols.includes('http/1.1'))
+    return { ...lane, isEligible: false, because: 'not allowed by the configuration' }
+  if (record.tcpProtocol?.value !== 'h2')
+    return { ...lane, isEligible: false, because: 'it would be no other than TCP' }
+  if (settings.pool.maxConnections === 1)
+    return { ...lane, isEligible: false, because: 'pool.maxConnections is 1' }
+  if (!hasConcurrency) return { ...lane, isEligible: false, because: 'there was one request at a time only' }
+  return { ...lane, isEligible: true, because: 'a connection for each request' }
+}

@@ -1,0 +1,147 @@
+import type { Connection } from '../../base/events/connection.ts'
+import type { Protocol } from '../../base/http/protocol.ts'
+import { AvoidedTally, sum } from './avoided-tally.ts'
+import { handshakeCost, isResumed } from './handshake-cost.ts'
+import type {
+  ConnectionHandshake,
+  HandshakeAmount,
+  HandshakeFigures,
+  HandshakeMeans,
+} from './handshake-figures.ts'
+import { HandshakePrices } from './handshake-prices.ts'
+import { SavedWindow } from './saved-window.ts'
+
+/** What the ledger looks at of a connection. */
+export type LedgerConnection = Pick<Connection, 'id' | 'protocol' | 'handshake'>
+
+/** TCP or QUIC: their handshakes have prices of their own. */
+class Carriage {
+  readonly prices = new HandshakePrices()
+  /** Exchanges on connections that had carried one, since they were added up last: all at the price of now. */
+  reuses = 0
+}
+
+/**
+ * What the handshakes with one origin cost, and what was avoided by which means:
+ * - reuse: an exchange on a connection that was there already avoids one whole handshake.
+ * - resumption: bytes and CPU, by what resumed handshakes measured less than full ones; before TLS 1.3 a round trip, too.
+ * - Fast Open and accepted early data: a round trip each; over QUIC that is all there is.
+ *
+ * Prices are those of this origin; what came before the first was measured counts, but is worth nothing. Reuse is counted on the way of each request, and priced
+ * when a price is about to change or somebody looks.
+ */
+export class HandshakeLedger {
+  readonly #tcp = new Carriage()
+  readonly #quic = new Carriage()
+  readonly #avoided: Readonly<Record<HandshakeMeans, AvoidedTally>> = {
+    reuse: new AvoidedTally(),
+    resumption: new AvoidedTally(),
+    fastOpen: new AvoidedTally(),
+    earlyData: new AvoidedTally(),
+  }
+  readonly #connections = new WeakMap<LedgerConnection, ConnectionHandshake>()
+  readonly #window: SavedWindow
+  readonly #byKind = { full: 0, resumed: 0, earlyData: 0, cleartext: 0 }
+  #paid: HandshakeAmount = { roundTrips: 0, seconds: 0, bytes: undefined, cpuMs: undefined }
+  #settledAt: number
+
+  constructor(now: number) {
+    this.#window = new SavedWindow(now)
+    this.#settledAt = now
+  }
+
+  /** A connection was made, and what became of its early data is known. */
+  onOpened(connection: LedgerConnection, now: number): void {
+    this.#settle(now)
+    const { id, handshake, protocol } = connection
+    const cost = handshakeCost(handshake, protocol)
+    const { prices } = this.#carriageOf(protocol)
+    prices.onMeasured(handshake, cost)
+
+    this.#byKind[KIND_NAMES[handshake.kind]] += 1
+    const { roundTrips, seconds, bytes, cpuMs } = cost
+    this.#paid = {
+      roundTrips: this.#paid.roundTrips + roundTrips,
+      seconds: this.#paid.seconds + seconds,
+      bytes: sum(this.#paid.bytes, bytes, 1),
+      cpuMs: sum(this.#paid.cpuMs, cpuMs, 1),
+    }
+    const avoided: Partial<Record<HandshakeMeans, HandshakeAmount>> = {}
+    if (isResumed(handshake)) {
+      const { roundTrip, resumption } = prices
+      avoided.resumption =
+        cost.avoided.resumption === 0 ? resumption : { ...resumption, ...spared(roundTrip) }
+    }
+    if (cost.avoided.fastOpen > 0) avoided.fastOpen = prices.roundTrip
+    if (cost.avoided.earlyData > 0) avoided.earlyData = prices.roundTrip
+    for (const [means, price] of Object.entries(avoided)) {
+      this.#avoided[means as HandshakeMeans].add(1, price) // a key of the record above
+      this.#window.add(price.seconds, now, now)
+    }
+    this.#connections.set(connection, { id, protocol, paid: { roundTrips, seconds, bytes, cpuMs }, avoided })
+  }
+
+  /**
+   * An exchange found a connection that had carried one before. On the hot path: one addition.
+   */
+  onReuse(protocol: Protocol): void {
+    this.#carriageOf(protocol).reuses += 1
+  }
+
+  /**
+   * What the handshake of that connection cost and avoided, and what its `reuses` did: exchanges that found it there. Undefined: it is still in early
+   * data, or not this origin's.
+   */
+  of(connection: LedgerConnection, reuses: number): ConnectionHandshake | undefined {
+    const known = this.#connections.get(connection)
+    if (known === undefined || reuses === 0) return known
+    const { whole } = this.#carriageOf(connection.protocol).prices
+    return { ...known, avoided: { ...known.avoided, reuse: times(reuses, whole) } }
+  }
+
+  /** The sums up to now. `now` is the latest time so far. */
+  figures(now: number): HandshakeFigures {
+    this.#settle(now)
+    const { reuse, resumption, fastOpen, earlyData } = this.#avoided
+    return {
+      paid: { byKind: { ...this.#byKind }, ...this.#paid },
+      avoided: {
+        reuse: reuse.figures,
+        resumption: resumption.figures,
+        fastOpen: fastOpen.figures,
+        earlyData: earlyData.figures,
+      },
+      lastDay: this.#window.read(now),
+    }
+  }
+
+  #carriageOf(protocol: Protocol): Carriage {
+    return protocol === 'h3' ? this.#quic : this.#tcp
+  }
+
+  /** Adds up what was reused since the last time. When exactly that was nobody has noted: a look at the clock would cost as much as the rest. */
+  #settle(now: number): void {
+    for (const carriage of [this.#tcp, this.#quic]) {
+      const { reuses, prices } = carriage
+      this.#avoided.reuse.add(reuses, prices.whole)
+      this.#window.add(reuses * prices.whole.seconds, this.#settledAt, now)
+      carriage.reuses = 0
+    }
+    this.#settledAt = now
+  }
+}
+
+const KIND_NAMES = { none: 'cleartext', full: 'full', resumed: 'resumed', early_data: 'earlyData' } as const
+
+function spared({ roundTrips, seconds }: HandshakeAmount): Pick<HandshakeAmount, 'roundTrips' | 'seconds'> {
+  return { roundTrips, seconds }
+}
+
+function times(count: number, { roundTrips, seconds, bytes, cpuMs }: HandshakeAmount): HandshakeAmount {
+  return {
+    roundTrips: count * roundTrips,
+    seconds: count * seconds,
+    bytes: bytes === undefined ? undefined : count * bytes,
+    cpuMs: cpuMs === undefined ? undefined : count * cpuMs,
+  }
+}

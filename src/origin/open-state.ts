@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { TransportError } from '../base/errors.ts'
+import { checkNumbers } from '../base/options/check-options.ts'
+import { DEFAULT_GLOBAL_LIMITS } from '../base/options/global-limits.ts'
+import { DEFAULT_TICKET_STORE_OPTIONS, type TicketStoreOptions } from '../base/options/options.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
+import { OriginShelf, type OriginShelfConfig } from '../state/origin-shelf.ts'
+import { FileStore } from '../state/store.ts'
+import { TicketStore } from '../state/ticket-store.ts'
+import { TicketVault } from '../state/ticket-vault.ts'
+import { runtimeTrust } from './connecting/runtime-trust.ts'
+
+/** What a transport remembers beyond its connections. */
+export interface OpenState {
+  readonly tickets: TicketStore
+  /** Undefined: nothing of origins outlives the process. */
+  readonly shelf: OriginShelf | undefined
+  /** Writes what has not been written yet. */
+  flush(): void
+}
+
+export interface OpenStateHooks {
+  readonly clock: Clock
+  /** Undefined: no records of origins are to be kept. */
+  readonly origins: Pick<OriginShelfConfig, 'collect' | 'merge' | 'onLearned'> | undefined
+  /** For people: what is kept cannot be used. */
+  readonly onFault: (message: string) => void
+}
+
+/**
+ * The memory of a transport, kept in a directory if the options name one. A directory that cannot be used is a fault and no error: the
+ * transport works, and forgets when it ends. So is a key file of the operator's: then tickets are forgotten, and origins are not. Throws
+ * MM_INVALID_ARGUMENT when one of them is no name at all.
+ */
+export function openState(
+  { tickets, state, limits }: Pick<TransportOptions, 'tickets' | 'state' | 'limits'>,
+  { clock, origins, onFault }: OpenStateHooks,
+): OpenState {
+  checkTickets({ ...DEFAULT_TICKET_STORE_OPTIONS, ...tickets })
+  const forgetful: OpenState = { tickets: new TicketStore(tickets), shelf: undefined, flush: () => {} }
+  if (state === undefined) return forgetful
+  const { directory, keyFile } = state
+  if (typeof directory !== 'string' || directory === '') {
+    throw new TransportError('MM_INVALID_ARGUMENT', 'state.directory must name a directory')
+  }
+  if (keyFile !== undefined && (typeof keyFile !== 'string' || keyFile === '')) {
+    throw new TransportError('MM_INVALID_ARGUMENT', 'state.keyFile must name a file')
+  }
+  const store = attempt(() => new FileStore(directory, keyFile), onFault, 'the state directory')
+  if (store === undefined) return forgetful
+  // An operator's key that is of no use is told now, once, and not with the first connection; what others have kept under it stays.
+  const hasKey = keyFile === undefined || attempt(() => store.key(), onFault, 'state.keyFile') !== undefined
+  const vault = new TicketVault({
+    store,
+    clock,
+    maxPeers: tickets?.maxPeers ?? DEFAULT_TICKET_STORE_OPTIONS.maxPeers,
+    context: runtimeTrust(),
+    randomBytes: count => randomBytes(count),
+    onFault,
+  })
+  const keeping = { keeper: vault, calendar: () => Date.now(), now: () => clock.now() }
+  const records =
+    origins && attempt(() => store.openOrigins(), onFault, 'the origins directory of the state directory')
+  // 0 in the limits means that there is none; a directory needs one.
+  const maxOrigins = Math.max(limits?.maxOrigins ?? 0, DEFAULT_GLOBAL_LIMITS.maxOrigins)
+  const shelf =
+    origins && records && new OriginShelf({ store: records, clock, maxOrigins, ...origins, onFault })
+  return {
+    tickets: hasKey ? new TicketStore(tickets, keeping) : forgetful.tickets,
+    shelf,
+    flush: () => {
+      vault.flush()
+      shelf?.flush()
+    },
+  }
+}
+
+function attempt<T>(open: () => T, onFault: (message: string) => void, what: string): T | undefined {
+  try {
+    return open()
+  } catch (error) {
+    onFault(`${what} cannot be used: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
+  }
+}
+
+/** No client may keep a ticket for longer (RFC 8446 4.6.1). */
+const MAX_LIFETIME_MS = 7 * 86_400_000
+
+function checkTickets(options: TicketStoreOptions): void {
+  const { maxLifetimeMs } = checkNumbers('tickets', options)
+  if (maxLifetimeMs <= MAX_LIFETIME_MS) return
+  throw new TransportError(
+    'MM_INVALID_ARGUMENT',
+    `tickets.maxLifetimeMs must be at most ${MAX_LIFETIME_MS}: no ticket lives longer than seven days`,
+  )
+}

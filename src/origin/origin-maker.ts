@@ -1,0 +1,199 @@
+import type { Clock } from '../base/clock.ts'
+import type { TransportEvent } from '../base/events/observer.ts'
+import { guarded } from '../base/guard.ts'
+import type { Origin } from '../base/http/origin.ts'
+import { checkNumbers, checkWord } from '../base/options/check-options.ts'
+import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
+import { FastOpen } from '../connect/fast-open/fast-open.ts'
+import { Dialer } from '../connect/tcp/dial.ts'
+import { SocketSettings } from '../connect/tcp/socket-settings.ts'
+import { AddressLookup } from '../dns/address-lookup.ts'
+import { AddressResolver, findBy, type Lookup } from '../dns/address-resolver.ts'
+import { DnsClient } from '../dns/client/dns-client.ts'
+import { ServiceRecordResolver } from '../dns/https-records.ts'
+import type { Pools } from '../pool/pools.ts'
+import { quicEngine } from '../quic/load-engine.ts'
+import { ProbeBudget } from '../select/probe/probe-budget.ts'
+import { OriginRecord } from '../select/record/origin-record.ts'
+import { AlternativeResolver } from './alternative-resolver.ts'
+import { DialTurns } from './connecting/dial-turns.ts'
+import { Http3Dialer } from './connecting/http3-dialer.ts'
+import { OriginConnector } from './connecting/origin-connector.ts'
+import { CpuMeter } from './lanes/cpu-meter.ts'
+import { type OpenState, openState } from './open-state.ts'
+import { OriginEntry } from './origin-entry.ts'
+import type { OriginSettings } from './origin-settings.ts'
+import { type FastOpenProbe, fastOpenProbe } from './probing/fast-open-probe.ts'
+import { quicVersions } from './probing/quic-versions.ts'
+import type { ProcessHold } from './process-hold.ts'
+
+export interface OriginMakerParts {
+  readonly options: TransportOptions
+  /** See GlobalLimits. */
+  readonly dialShare: number
+  readonly clock: Clock
+  readonly random: () => number
+  readonly lookup: Lookup | undefined
+  readonly hold: ProcessHold
+  readonly observer: (event: TransportEvent) => void
+  readonly isObserved: () => boolean
+  readonly onStateFault: (message: string) => void
+  /** A link lingers for a ticket after its connection has ended. */
+  readonly onFarewell: (over: Promise<void>) => void
+  /** The addresses that this machine has now. */
+  readonly presentAddresses: () => ReadonlySet<string>
+  /** The record of an origin, as far as it is in use. */
+  readonly entryOf: (originKey: string) => OriginEntry | undefined
+}
+
+/** What all origins of a transport share (resolvers, dialers, memory), and what makes an origin's entry of it. */
+export class OriginMaker {
+  readonly resolver: AddressResolver
+  readonly dns: DnsClient
+  readonly serviceRecords: ServiceRecordResolver
+  readonly fastOpen: FastOpen
+  readonly probeFastOpen: FastOpenProbe
+  readonly dialer: Dialer
+  readonly http3Dialer: Http3Dialer
+  readonly dialTurns: DialTurns
+  readonly state: OpenState
+  readonly clock: Clock
+  readonly #parts: OriginMakerParts
+  readonly #budget = new ProbeBudget()
+  readonly #cpuMeter = new CpuMeter()
+
+  /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
+  constructor(parts: OriginMakerParts) {
+    const { options, dialShare, clock, random, lookup, onStateFault, onFarewell } = parts
+    this.#parts = parts
+    this.clock = clock
+    const { dnsServers } = options
+    const resolverOptions = checkResolverOptions({ ...DEFAULT_RESOLVER_OPTIONS, ...options.resolver })
+    const find =
+      lookup === undefined
+        ? new AddressLookup({ clock, options: resolverOptions, servers: dnsServers }).find
+        : findBy(lookup)
+    this.resolver = new AddressResolver({ clock, options: resolverOptions, find })
+    this.dns = new DnsClient({ clock, ...(dnsServers !== undefined && { servers: dnsServers }) })
+    const maxEntries = resolverOptions.maxDnsEntries
+    this.serviceRecords = new ServiceRecordResolver({ clock, random, client: this.dns, maxEntries })
+    this.state = openState(options, {
+      clock,
+      origins: {
+        collect: key => parts.entryOf(key)?.snapshot(),
+        merge: (a, b) => OriginRecord.mergeSnapshots(a, b, Date.now()),
+        onLearned: () => {},
+      },
+      onFault: onStateFault,
+    })
+    this.fastOpen = new FastOpen({ clock })
+    this.probeFastOpen = fastOpenProbe(clock, this.fastOpen)
+    const { tickets } = this.state
+    const keylog = guardedKeylog(options.keylog)
+    this.dialer = new Dialer({ clock, tickets, keylog, fastOpen: this.fastOpen })
+    this.dialTurns = new DialTurns(clock, dialShare)
+    this.http3Dialer = new Http3Dialer({
+      clock,
+      tickets,
+      keylog,
+      loadEngine: quicEngine,
+      onFarewell,
+    })
+  }
+
+  /** `overrides`: fixed addresses of the whole transport. */
+  make(
+    origin: Origin,
+    settings: OriginSettings,
+    overrides: Readonly<Record<string, string>>,
+    pools: Pools,
+  ): OriginEntry {
+    const { clock, random, hold, observer, isObserved, options } = this.#parts
+    const { endpoints, resolve, timeouts, select } = settings
+    const { dnsMs } = timeouts
+    const record = this.#recordOf(origin, select)
+    const socketSettings = new SocketSettings(settings.socket, fault =>
+      observer({ type: 'socket-option-refused', origin, ...fault }),
+    )
+    const resolver = this.resolver.forOrigin(origin, { endpoints, overrides: resolve, dnsMs })
+    const alternativeResolver = new AlternativeResolver(this.resolver, overrides, dnsMs)
+    const world = { clock, random }
+    const isNamed = origin.ipFamily === 0 && endpoints.length === 0
+    return new OriginEntry({
+      origin,
+      settings,
+      record,
+      resolver,
+      socketSettings,
+      makeConnector: (purpose, hooks) =>
+        new OriginConnector({
+          purpose,
+          origin,
+          settings,
+          record,
+          resolver,
+          alternativeResolver,
+          dialer: this.dialer,
+          dialTurns: this.dialTurns,
+          socketSettings,
+          http3Dialer: this.http3Dialer,
+          clock,
+          ...hooks,
+        }),
+      clock,
+      observer,
+      isObserved,
+      hold,
+      dialTurns: this.dialTurns,
+      makePool: config => pools.add(origin, { ...config, ...world }),
+      makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
+      isBudgetFull: () => pools.isFull,
+      http3Fault: () => this.http3Dialer.fault,
+      cpuMeter: this.#cpuMeter,
+      discovery: {
+        // Who has a fixed address for the name may have it from no DNS at all.
+        isResolved: isNamed && (Object.keys(resolve).length === 0 || options.dnsServers !== undefined),
+        serviceRecords: (host, port, signal) => this.serviceRecords.lookup(host, port, signal),
+        quicVersions: (endpoint, timeoutMs, signal) => quicVersions(endpoint, { clock, timeoutMs }, signal),
+        fastOpen: this.probeFastOpen,
+        budget: this.#budget,
+      },
+      onRecordChanged: () => this.state.shelf?.onChanged(origin.key),
+      dnsRefreshMs: options.resolver?.dnsRefreshMs ?? DEFAULT_RESOLVER_OPTIONS.dnsRefreshMs,
+      network: {
+        present: this.#parts.presentAddresses,
+        // Where nobody looks for changes somebody tells of them, who does not tell that nothing has changed since.
+        checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
+      },
+    })
+  }
+
+  onNetworkChanged(): void {
+    this.fastOpen.onNetworkChanged()
+    this.resolver.expire()
+    this.serviceRecords.clear()
+  }
+
+  /** As it was kept, or new. */
+  #recordOf(origin: Origin, options: OriginSettings['select']): OriginRecord {
+    const kept = this.state.shelf?.read(origin.key)
+    const place = { host: origin.host, port: origin.port }
+    return kept === undefined
+      ? new OriginRecord(place, options)
+      : OriginRecord.restore(kept, place, options, this.#parts.clock.now(), Date.now())
+  }
+}
+
+/** Throws MM_INVALID_ARGUMENT with the name of what makes no sense. */
+function checkResolverOptions(options: ResolverOptions): ResolverOptions {
+  const { addresses, ...numbers } = options
+  checkWord('resolver.addresses', addresses, ['auto', 'dns', 'system'])
+  checkNumbers('resolver', numbers)
+  return options
+}
+
+/** It is called in the middle of handshakes, and may write to a disk that is full: that is no reason for them to fail. */
+function guardedKeylog(keylog: TransportOptions['keylog']): TransportOptions['keylog'] {
+  return keylog && (line => guarded('writing the key log', () => keylog(line)))
+}

@@ -1,0 +1,154 @@
+import { TransportError } from '../base/errors.ts'
+import { type Origin, parseOrigin } from '../base/http/origin.ts'
+import type { Protocol } from '../base/http/protocol.ts'
+import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
+import { checkHttp2Options } from '../base/options/http2-ranges.ts'
+import { checkHttp3Options } from '../base/options/http3-ranges.ts'
+import { checkLivenessOptions } from '../base/options/liveness-ranges.ts'
+import { checkTransportNames } from '../base/options/option-names.ts'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_POOL_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+  DEFAULT_RESPONSE_LIMITS,
+  DEFAULT_RETRY_OPTIONS,
+  DEFAULT_SOCKET_OPTIONS,
+  DEFAULT_TIMEOUTS,
+  type Http2Options,
+  type Http3Options,
+  type LivenessOptions,
+  type OriginOptions,
+  type PoolOptions,
+  type QuicOptions,
+  type ResponseLimits,
+  type RetryOptions,
+  type SocketOptions,
+  type TimeoutOptions,
+  type TlsOptions,
+} from '../base/options/options.ts'
+import { checkQuicOptions } from '../base/options/quic-ranges.ts'
+import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../base/options/select-options.ts'
+import { checkSelectOptions } from '../base/options/select-ranges.ts'
+import { checkSocketOptions } from '../base/options/socket-ranges.ts'
+import type { TransportOptions } from '../base/options/transport-options.ts'
+import { tcpTimes } from './connecting/tcp-liveness.ts'
+
+/** Everything that applies to one origin, with nothing left to default. */
+export interface OriginSettings {
+  readonly protocols: readonly Protocol[]
+  readonly select: SelectOptions
+  readonly pool: PoolOptions
+  readonly timeouts: TimeoutOptions
+  readonly retry: RetryOptions
+  readonly limits: ResponseLimits
+  readonly http2: Http2Options
+  readonly quic: QuicOptions
+  readonly http3: Http3Options
+  readonly liveness: LivenessOptions
+  readonly tls: TlsOptions
+  readonly socket: SocketOptions
+  readonly earlyData: 'off' | 'safe'
+  readonly earlyDataOverTcp: boolean
+  readonly tfo: 'off' | 'auto' | 'on'
+  readonly trusted: boolean
+  readonly endpoints: readonly string[]
+  /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
+  readonly resolve: Readonly<Record<string, string>>
+  /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
+  readonly fingerprint: string
+}
+
+/** Protocols in order of preference when the caller names none. */
+const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
+
+/** Reads a transport's options once; answers per origin. */
+export class SettingsBook {
+  readonly #defaults: OriginOptions
+  readonly #byOrigin = new Map<string, OriginOptions>()
+  readonly #resolve: Readonly<Record<string, string>>
+
+  /** Throws MM_INVALID_ARGUMENT for an origin that is no URL or a value that makes no sense. */
+  constructor(options: TransportOptions) {
+    checkTransportNames(options)
+    this.#defaults = options.defaults ?? {}
+    for (const [url, origin] of Object.entries(options.origins ?? {}))
+      this.#byOrigin.set(parseOrigin(url).key, origin)
+    this.#resolve = options.resolve ?? {}
+    mergeSettings(this.#defaults, {}, {})
+    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {})
+  }
+
+  /** It has options of its own, however few. */
+  names(origin: Origin): boolean {
+    return this.#byOrigin.has(origin.key)
+  }
+
+  settingsFor(origin: Origin): OriginSettings {
+    const host = origin.ipFamily === 6 ? `[${origin.host}]` : origin.host
+    const name = `${host}:${origin.port}`
+    const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
+    const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
+    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve)
+  }
+}
+
+function mergeSettings(
+  defaults: OriginOptions,
+  own: OriginOptions,
+  resolve: OriginSettings['resolve'],
+): OriginSettings {
+  for (const options of [defaults, own]) {
+    checkWords(options)
+  }
+  const liveness = checkLivenessOptions({
+    ...DEFAULT_LIVENESS_OPTIONS,
+    ...defaults.liveness,
+    ...own.liveness,
+  })
+  const socket = { ...defaults.socket, ...own.socket }
+  checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
+  const settings = {
+    protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
+    select: checkSelectOptions({ ...DEFAULT_SELECT_OPTIONS, ...defaults.select, ...own.select }),
+    pool: checkNumbers('pool', { ...DEFAULT_POOL_OPTIONS, ...defaults.pool, ...own.pool }),
+    timeouts: checkNumbers('timeouts', { ...DEFAULT_TIMEOUTS, ...defaults.timeouts, ...own.timeouts }),
+    retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),
+    limits: checkNumbers('limits', { ...DEFAULT_RESPONSE_LIMITS, ...defaults.limits, ...own.limits }),
+    http2: checkHttp2Options('http2', { ...DEFAULT_HTTP2_OPTIONS, ...defaults.http2, ...own.http2 }),
+    quic: checkQuicOptions('quic', { ...DEFAULT_QUIC_OPTIONS, ...defaults.quic, ...own.quic }),
+    http3: checkHttp3Options('http3', { ...DEFAULT_HTTP3_OPTIONS, ...defaults.http3, ...own.http3 }),
+    liveness,
+    tls: { ...defaults.tls, ...own.tls },
+    socket: { ...DEFAULT_SOCKET_OPTIONS, ...tcpTimes(liveness, socket) },
+    earlyData: own.earlyData ?? defaults.earlyData ?? 'off',
+    earlyDataOverTcp: own.earlyDataOverTcp ?? defaults.earlyDataOverTcp ?? false,
+    tfo: own.tfo ?? defaults.tfo ?? 'off',
+    trusted: own.trusted ?? defaults.trusted ?? false,
+    endpoints: own.endpoints ?? defaults.endpoints ?? [],
+    resolve,
+  }
+  checkProtocols(settings.protocols)
+  if (settings.pool.maxConnections < 1)
+    throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxConnections must be at least 1')
+  if (settings.pool.maxStreamsPerConnection < 1) {
+    throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
+  }
+  return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+/** What is no number and no list: callers without types may hand over anything. */
+function checkWords(options: OriginOptions): void {
+  const { earlyData = 'off', trusted = false, earlyDataOverTcp = false, tfo = 'off' } = options
+  checkWord('earlyData', earlyData, ['off', 'safe'])
+  checkWord('tfo', tfo, ['off', 'auto', 'on'])
+  checkFlag('trusted', trusted)
+  checkFlag('earlyDataOverTcp', earlyDataOverTcp)
+}
+
+function checkProtocols(protocols: readonly Protocol[]): void {
+  if (!Array.isArray(protocols) || protocols.length === 0)
+    throw new TransportError('MM_INVALID_ARGUMENT', 'protocols must name at least one protocol, in a list')
+  for (const protocol of protocols) checkWord('each of protocols', protocol, ALL_PROTOCOLS)
+}

@@ -1,0 +1,147 @@
+import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
+import type { Protocol } from '../base/http/protocol.ts'
+import type { ProtocolCounts } from '../pool/protocol-counts.ts'
+import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
+
+/**
+ * One pool as `stats()` and `GET /pools` show it.
+ *
+ * @example
+ * ```ts
+ * for (const { origin, connections, waiters, reuseRatio } of transport.stats().pools)
+ *   console.log(origin, connections.leased, connections.idle, waiters, reuseRatio)
+ * ```
+ */
+export interface PoolStats {
+  origin: string
+  /** How many are in each state. */
+  connections: { connecting: number; idle: number; leased: number; draining: number }
+  /**
+   * The open ones by what they speak, with the exchanges under way on them, and the streams that may be open at once on those that take
+   * requests. A protocol without a connection is left out.
+   */
+  byProtocol: ProtocolCounts
+  backingOff: boolean
+  waiters: number
+  /** More requests come than are served, and the newest go first: see PoolOptions.queueTargetMs. */
+  overloaded: boolean
+  streams: number
+  /** Of the connections that are leased or draining, those that do not count against `maxConnections`: see PoolOptions.maxStalledConnections. */
+  stalled: number
+  /** Counters since the pool was made. */
+  opened: { full: number; resumed: number; earlyData: number; cleartext: number }
+  closed: Readonly<Record<string, number>>
+  connectFailures: number
+  /** Requests that made room for newer ones while the pool was overloaded. */
+  shed: number
+  requests: number
+  reused: number
+  retries: number
+  /** 1 - connections opened / requests; 0 before the first request. */
+  reuseRatio: number
+  /** Round trips and seconds of handshakes that were avoided, by all means together, by what handshakes cost here: the sums of `handshakes.avoided`. */
+  handshakeRttsSaved: number
+  handshakeSecondsSaved: number
+  /** What handshakes cost, what was avoided by which means, and what that comes to in a day. */
+  handshakes: HandshakeFigures & {
+    /** The open connections, but for those that are still in early data. */
+    readonly connections: readonly ConnectionHandshake[]
+  }
+  /**
+   * How the way to the origin is, over the open connections that measure it: those of HTTP/3, and those over TCP where native calls can be made.
+   * Undefined: there is none.
+   */
+  path: PathHealth | undefined
+  /** The same for each protocol. One without such a connection is left out. */
+  pathByProtocol: PathsByProtocol
+  /** What became of connections that moved to another path, or were to. */
+  migrations: MigrationFigures
+  /** One line per connection. */
+  list: readonly string[]
+}
+
+/** Moves of an origin's HTTP/3 connections to other paths. */
+export interface MigrationFigures {
+  /** Since the pool was made. */
+  readonly outcomes: Readonly<Record<MigrationOutcome, number>>
+  /** The last few, the oldest first. */
+  readonly last: readonly { readonly connectionId: number; readonly report: MigrationReport }[]
+}
+
+/**
+ * Where connections move to: an address and a port of this machine. The system chooses what is left out.
+ *
+ * @example
+ * ```ts
+ * await transport.migrate('https://origin.example', { address: '192.0.2.7' })
+ * ```
+ */
+export interface MigrateOptions {
+  address?: string | undefined
+  /** With more than one connection to the same peer only one of them can have it. */
+  port?: number | undefined
+}
+
+/**
+ * What became of one connection that was to move.
+ *
+ * @example
+ * ```ts
+ * const results: readonly MigrationResult[] = await transport.migrate('https://origin.example')
+ * for (const { connectionId, report, because } of results)
+ *   console.log(connectionId, report?.outcome ?? 'not tried', because)
+ * ```
+ */
+export interface MigrationResult {
+  readonly connectionId: number
+  readonly protocol: Protocol
+  /** Undefined: it cannot move, and nothing was tried. */
+  readonly report: MigrationReport | undefined
+  /** One line that says why, for people. */
+  readonly because: string
+}
+
+/**
+ * How the requests to one origin stand now, over all its connections.
+ *
+ * @example
+ * ```ts
+ * const load = transport.load(parseOrigin('https://origin.example'))
+ * if (load?.isFull && load.waiters > 100) console.log('busy')
+ * ```
+ */
+export interface OriginLoad {
+  /** Requests that wait for a connection. */
+  readonly waiters: number
+  /** Requests under way. */
+  readonly streams: number
+  /** No connection can be added, and none is being made; of those whose readers stall none can be set aside. */
+  readonly isFull: boolean
+  /** Connections that were set aside: see PoolOptions.maxStalledConnections. */
+  readonly stalled: number
+}
+
+/**
+ * What the open connections of a pool have measured of their path, taken together.
+ *
+ * @example
+ * ```ts
+ * for (const { origin, path } of transport.stats().pools)
+ *   if (path !== undefined) console.log(origin, path.rttMs, path.lossRatio)
+ * ```
+ */
+export interface PathHealth {
+  connections: number
+  /** The mean of the smoothed round trips. */
+  rttMs: number
+  /** Packets of ours that were lost / packets that were sent; for TCP segments with data, as far as they were sent again and not in vain. */
+  lossRatio: number
+  /**
+   * Packets that came behind a gap / packets that came: what a receiver sees of losses. One loss makes for many of them. Undefined: it is not
+   * told (HTTP/3).
+   */
+  outOfOrderRatio: number | undefined
+}
+
+/** PathHealth for each protocol that has a connection which measures it. */
+export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>

@@ -1,0 +1,159 @@
+import type { PoolAction } from '../pool-action.ts'
+import type { PoolCore } from '../pool-core.ts'
+import type { Slot } from '../slot.ts'
+import { expiryOf, retire } from './retirement.ts'
+
+/** A connection younger than this is as good as new, if it multiplexes or was not used yet. */
+const FRESH_MS = 1_000
+
+/** The one place that gives connections to waiters. Those that had bad luck with a reused one come first. */
+export function assignWaiters<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  while (core.freshWaiters.size > 0) {
+    const slot = nextFresh(core, now)
+    if (slot === undefined) break
+    const waiter = core.freshWaiters.shift()
+    if (waiter !== undefined) lease(core, slot, waiter, actions)
+  }
+  while (core.waiters.size > 0) {
+    const slot = nextFree(core, now, actions)
+    if (slot === undefined) break
+    const waiter = core.overload.isOverloaded ? core.waiters.pop() : core.waiters.shift()
+    if (waiter !== undefined) lease(core, slot, waiter, actions)
+  }
+  if (core.waiters.size > 0) verifyIdle(core, now, actions)
+}
+
+/**
+ * The connection that carries the next exchange:
+ * 1. While fewer are busy than exchanges are to be spread over: an idle one, as in 3.
+ * 2. The least loaded of those that carry something and have room. Idle ones are left alone while these suffice, so that a second
+ *    multiplexed connection that is no longer needed ages out.
+ * 3. The one that became idle last, so that the surplus ages out at the other end.
+ * Not one that is to be verified first. What turns out to be too old on the way is retired.
+ */
+export function nextFree<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): Slot<Link> | undefined {
+  if (core.spreadOver > 1 && core.slots.count('leased') < core.spreadOver) {
+    const idle = nextIdle(core, now, actions)
+    if (idle !== undefined) return idle
+  }
+  for (let slot = core.slots.leastLoaded; slot !== undefined; slot = core.slots.leastLoaded) {
+    if (now < slot.retireAt) return slot
+    retire(core, slot, 'max-age', actions)
+  }
+  return nextIdle(core, now, actions)
+}
+
+function nextIdle<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): Slot<Link> | undefined {
+  for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
+    const since = idleSince(slot)
+    const expired = expiryOf(core, slot, since, now)
+    if (expired === undefined) return now - since >= core.verifyAfterIdleMs ? undefined : slot
+    retire(core, slot, expired, actions)
+  }
+  return undefined
+}
+
+/**
+ * Whether a newcomer would be given a connection at once. One that turns out to be too old at this very moment hides what is behind it
+ * (a newcomer's request would retire it), so that a no may be wrong; a yes never is.
+ */
+export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean {
+  if (core.mode !== 'open' || core.waiters.size > 0) return false
+  const busy = core.slots.leastLoaded
+  if (busy !== undefined && now < busy.retireAt) return true
+  const idle = core.slots.newestIdle
+  if (idle === undefined || isStale(core, idle, now)) return false
+  return expiryOf(core, idle, idleSince(idle), now) === undefined
+}
+
+/** Silent for so long that it is to show that it lives before it is used. */
+export function isStale(core: PoolCore<unknown, unknown>, slot: Slot<unknown>, now: number): boolean {
+  return now - idleSince(slot) >= core.verifyAfterIdleMs
+}
+
+/**
+ * A connection for a waiter that a reused one died under. Others that are idle may be as dead, and a request is not sent again and
+ * again, so it gets:
+ * 1. One that has just opened, and was not used yet unless it multiplexes.
+ * 2. When the pool is full, one that ended an exchange this very moment: better than to starve while others are served.
+ */
+function nextFresh<Link, Waiter>(core: PoolCore<Link, Waiter>, now: number): Slot<Link> | undefined {
+  const busy = core.slots.leastLoaded
+  if (busy !== undefined) {
+    if (isFresh(busy, now)) return busy
+    // The new one may carry more than an old one does: looked for among all, since such waiters are rare.
+    const fresh = core.slots.all().find(slot => slot.heapIndex >= 0 && isFresh(slot, now))
+    if (fresh !== undefined) return fresh
+  }
+  const idle = core.slots.newestIdle
+  if (idle === undefined || now >= idle.retireAt) return undefined
+  const isFull = core.isFull && core.slots.count('starting') === 0
+  return isFresh(idle, now) || (isFull && idleSince(idle) === now) ? idle : undefined
+}
+
+function isFresh(slot: Slot<unknown>, now: number): boolean {
+  return now - slot.openedAt < FRESH_MS && now < slot.retireAt && (slot.leases === 0 || slot.capacity > 1)
+}
+
+/** Gives the waiter a stream of the connection. */
+export function lease<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  waiter: Waiter,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const reused = slot.leases > 0
+  slot.leases += 1
+  core.requests += 1
+  if (reused) core.reused += 1
+  else core.backoff.onFirstLease()
+  core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
+  if (core.slots.usedStreams > core.peakStreams) core.peakStreams = core.slots.usedStreams
+  actions.push({ type: 'lease', slot, waiter, reused })
+  if (slot.leases >= slot.leaseLimit) retire(core, slot, 'max-requests', actions)
+}
+
+/** Asks stale idle connections for a sign of life: as many as the waiters need beyond what is on its way already. */
+function verifyIdle<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const starting = core.slots.count('starting')
+  const dialed = starting === 0 ? 0 : starting * (core.expectedStreams ?? Infinity)
+  const promised = core.slots.promisedStreams(core.expectedStreams)
+  for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
+    if (core.waiting <= dialed + promised + core.slots.verifyingStreams) return
+    const expired = expiryOf(core, slot, idleSince(slot), now)
+    if (expired === undefined) verify(core, slot, now, actions)
+    else retire(core, slot, expired, actions)
+  }
+}
+
+export function verify<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const deadline = core.options.pingTimeoutMs === 0 ? Infinity : now + core.options.pingTimeoutMs
+  core.slots.move(slot, { kind: 'verifying', deadline })
+  core.slotsDueAt = Math.min(core.slotsDueAt, deadline)
+  actions.push({ type: 'ping', slot })
+}
+
+export function idleSince(slot: Slot<unknown>): number {
+  return slot.state.kind === 'idle' ? slot.state.since : -Infinity
+}

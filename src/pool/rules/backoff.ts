@@ -1,0 +1,93 @@
+import type { TransportError } from '../../base/errors.ts'
+
+/**
+ * How long to wait after `failures` failed attempts in a row: base, 2 base, 4 base, … up to the maximum, and of that a random point
+ * in the upper half, so that many connectors do not come back in step ("equal jitter": M. Brooker, Exponential Backoff and Jitter).
+ */
+export function backoffDelayMs(
+  failures: number,
+  baseMs: number,
+  maxMs: number,
+  random: () => number,
+): number {
+  const full = Math.min(maxMs, baseMs * 2 ** (failures - 1))
+  return full * (0.5 + 0.5 * random())
+}
+
+/** Whether a pool may dial, going by how its last dials went. */
+export class Backoff {
+  readonly #baseMs: number
+  readonly #maxMs: number
+  readonly #random: () => number
+  #failures = 0
+  #stillborn = 0
+  #round = 0
+  #dueAt = -Infinity
+  /** When the last pause began. */
+  #pausedAt = -Infinity
+  #lastError: TransportError | undefined
+
+  constructor(baseMs: number, maxMs: number, random: () => number) {
+    this.#baseMs = baseMs
+    this.#maxMs = maxMs
+    this.#random = random
+  }
+
+  /** Dials of one round that fail are one failure: five that were started together say no more than one. */
+  get round(): number {
+    return this.#round
+  }
+
+  /** When the next dial may start. */
+  get dueAt(): number {
+    return this.#dueAt
+  }
+
+  get lastError(): TransportError | undefined {
+    return this.#lastError
+  }
+
+  isActive(now: number): boolean {
+    return now < this.#dueAt
+  }
+
+  /** The last dial failed: one at a time now, until one succeeds. */
+  get isFailing(): boolean {
+    return this.#failures > 0
+  }
+
+  onConnectFailed(round: number, error: TransportError, now: number): void {
+    this.#lastError = error
+    if (round !== this.#round) return
+    this.#failures += 1
+    this.#wait(this.#failures, now)
+  }
+
+  /**
+   * A connection opened and died at once, unused. Without a pause a warm level would dial such an origin in a tight loop. Those that were open when the
+   * pause began say no more than the one that began it: an origin that reloads ends all of them in one moment.
+   */
+  onStillborn(error: TransportError, openedAt: number, now: number): void {
+    this.#lastError = error
+    if (openedAt <= this.#pausedAt) return
+    this.#stillborn += 1
+    this.#failures = this.#stillborn
+    this.#wait(this.#failures, now)
+  }
+
+  onConnected(): void {
+    this.#failures = 0
+    this.#dueAt = -Infinity
+  }
+
+  /** A new connection is put to use. */
+  onFirstLease(): void {
+    this.#stillborn = 0
+  }
+
+  #wait(failures: number, now: number): void {
+    this.#round += 1
+    this.#pausedAt = now
+    this.#dueAt = now + backoffDelayMs(failures, this.#baseMs, this.#maxMs, this.#random)
+  }
+}

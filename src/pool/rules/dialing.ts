@@ -1,0 +1,123 @@
+import type { CloseReason } from '../../base/events/connection.ts'
+import type { PoolAction } from '../pool-action.ts'
+import type { PoolCore } from '../pool-core.ts'
+import { closeNow, evictLongestIdle } from './retirement.ts'
+import { connectionsForSpread } from './spread.ts'
+import { setStalledAside } from './stalled.ts'
+
+/** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
+const MAX_MUTE = 2
+
+/**
+ * How many dials the pool should start, limits and backoff aside: what is demanded and not under way yet.
+ * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each connection that is being
+ *    verified (but not for those that want a new one). As long as nobody knows what a connection carries, one dial is to find out: a
+ *    burst to an unknown origin must not become a hundred handshakes where one HTTP/2 connection would have done. An HTTP/2 connection
+ *    whose peer has not sent its SETTINGS yet counts for what it is expected to carry once they came, not for the few streams that it
+ *    takes before.
+ *    Where connections stand open that take nothing at all (SETTINGS_MAX_CONCURRENT_STREAMS of 0), a second one may find out whether
+ *    that is the mood of the first one only; more would be a storm on an origin that wants to be left alone.
+ * 2. For the warm level or a preconnect: what is missing.
+ * 3. For the spread: what is missing.
+ * 4. While dials fail: one at a time.
+ */
+export function dialsWanted<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  const starting = core.slots.count('starting')
+  let wanted = Math.max(0, dialsDemanded(core) - starting)
+  if (core.spreadOver > 1) wanted = Math.max(wanted, dialsForSpread(core) - starting)
+  return core.backoff.isFailing ? Math.min(wanted, Math.max(0, 1 - starting)) : wanted
+}
+
+/** Dials that should be under way for the waiters, the warm level and a preconnect. */
+function dialsDemanded<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  return Math.max(dialsForWaiters(core), core.targetConnections - core.slots.live)
+}
+
+/** Dials that should be under way for the spread: a luxury. */
+function dialsForSpread<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  return connectionsForSpread(core) - core.slots.live
+}
+
+function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
+  const waiting = Math.max(0, core.waiters.size - core.slots.verifyingStreams) + core.freshWaiters.size
+  if (waiting === 0) return 0
+  const perConnection = core.expectedStreams
+  const uncovered = waiting - core.slots.promisedStreams(perConnection)
+  if (uncovered <= 0) return 0
+  const dials = perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
+  return core.slots.mute === 0 ? dials : Math.min(dials, Math.max(0, MAX_MUTE - core.slots.mute))
+}
+
+/** Dials that the waiters still miss. While dials fail: one at a time. */
+export function dialsMissing(core: PoolCore<unknown, unknown>): number {
+  const missing = Math.max(0, dialsForWaiters(core) - core.slots.count('starting'))
+  return core.backoff.isFailing ? Math.min(1, missing) : missing
+}
+
+/** Starts what is wanted, as far as backoff and limits allow. */
+export function dial<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const wanted = dialsWanted(core)
+  if (wanted === 0 || core.backoff.isActive(now)) return
+  const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
+  const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
+  if (missing > 0) setStalledAside(core, missing, now)
+  for (let started = 0; started < wanted; started += 1) {
+    if (core.isFull) {
+      if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
+      return
+    }
+    if (core.budget.isFull) setStalledAside(core, dialsMissing(core), now)
+    const slot = core.slots.create(core.backoff.round)
+    if (slot === undefined) {
+      // Only a waiter is worth another pool's idle connection; a warm level or a spread is not.
+      if (core.waiting > 0 && started < essential) actions.push({ type: 'starve' })
+      return
+    }
+    actions.push({ type: 'connect', slot })
+  }
+}
+
+/** Stops the dials that nobody would start now, the youngest first. */
+export function abandonDials<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  reason: CloseReason,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const demanded = Math.max(dialsDemanded(core), dialsForSpread(core), 0)
+  const surplus = core.slots.count('starting') - demanded
+  if (surplus <= 0) return
+  const youngestFirst = core.slots
+    .all()
+    .filter(({ state }) => state.kind === 'starting')
+    .sort((a, b) => b.id - a.id)
+  for (const slot of youngestFirst.slice(0, surplus)) closeNow(core, slot, reason, actions)
+}
+
+/** The pool is full: whoever still waits on a connection whose peer is gone, as it looks, makes room for all others. False: there is none. */
+function closeUnresponsive<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  actions: PoolAction<Link, Waiter>[],
+): boolean {
+  if (core.slots.count('draining') === 0) return false
+  const slot = core.slots
+    .all()
+    .find(({ state }) => state.kind === 'draining' && state.reason === 'unresponsive')
+  if (slot === undefined) return false
+  closeNow(core, slot, 'unresponsive', actions)
+  return true
+}
+
+/** The pool is full, but not of connections that a waiter for a new one would take: idle ones give way. */
+function makeRoomForFresh<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const { slots } = core
+  while (core.freshWaiters.size > slots.count('starting') + slots.count('closing')) {
+    if (!evictLongestIdle(core, actions)) return
+  }
+}

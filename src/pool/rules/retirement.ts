@@ -1,0 +1,67 @@
+import type { CloseReason } from '../../base/events/connection.ts'
+import type { PoolAction } from '../pool-action.ts'
+import type { PoolCore } from '../pool-core.ts'
+import type { Slot } from '../slot.ts'
+
+/** Takes a connection out of the assignment and ends it: at once when it carries nothing, else when its exchanges have ended. */
+export function retire<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  reason: CloseReason,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const { state } = slot
+  if (state.kind === 'leased') {
+    core.slots.move(slot, { kind: 'draining', usedStreams: state.usedStreams, reason, by: 'pool' })
+    actions.push({ type: 'drain', slot, reason })
+  } else closeNow(core, slot, reason, actions)
+}
+
+/** Ends a connection or a dial, whatever it carries. */
+export function closeNow<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  reason: CloseReason,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  if (slot.state.kind === 'closing') return
+  core.slots.move(slot, { kind: 'closing', reason })
+  actions.push({ type: 'close', slot, reason })
+}
+
+/** Why a connection that was idle `since` must not be used any more, if so. */
+export function expiryOf<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  since: number,
+  now: number,
+): CloseReason | undefined {
+  if (now >= slot.retireAt) return 'max-age'
+  if (now >= slot.keepAliveUntil) return 'idle-timeout'
+  if (now - since >= core.idleTimeoutMs && core.slots.live > core.warm) return 'idle-timeout'
+  return undefined
+}
+
+/** While draining: what nobody waits for may go. */
+export function closeUnneeded<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  for (const slot of core.slots.all()) {
+    const { kind } = slot.state
+    if (kind === 'idle' || kind === 'verifying' || kind === 'starting') {
+      closeNow(core, slot, 'drained', actions)
+    }
+  }
+}
+
+/** Closes the connection that was idle for longest, so that another pool can have its place. False: none is idle. */
+export function evictLongestIdle<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  actions: PoolAction<Link, Waiter>[],
+): boolean {
+  const slot = core.slots.oldestIdle ?? core.slots.all().find(slot => slot.state.kind === 'idle')
+  if (slot === undefined) return false
+  closeNow(core, slot, 'evicted', actions)
+  return true
+}

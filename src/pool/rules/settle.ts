@@ -1,0 +1,104 @@
+import type { PoolAction } from '../pool-action.ts'
+import type { PoolCore } from '../pool-core.ts'
+import { assignWaiters } from './assignment.ts'
+import { dial, dialsMissing, dialsWanted } from './dialing.ts'
+import { closeUnneeded, evictLongestIdle } from './retirement.ts'
+import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
+import { STALL_MS } from './stalled.ts'
+import { canHaveSurplus, watchSurplus } from './surplus.ts'
+
+/**
+ * What follows from every event, in this order:
+ * 1. Free connections go to waiters.
+ * 2. Waiters that cannot hope are refused.
+ * 3. Dials start for those that are left, for the warm level and for the spread; for the spread, stale connections are verified.
+ * 4. What nobody needs is given up: to a drain, or to another pool that starves.
+ * 5. The next wake-up is asked for, if it is earlier than the one before.
+ */
+export function settle<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): PoolAction<Link, Waiter>[] {
+  if (core.mode !== 'closed') {
+    assignWaiters(core, now, actions)
+    refuseHopeless(core, now, actions)
+    if (core.spreadOver > 1) verifyForSpread(core, now, actions)
+    dial(core, now, actions)
+    if (core.mode === 'draining' && core.waiting === 0) closeUnneeded(core, actions)
+    while (core.budget.needsEviction && evictLongestIdle(core, actions));
+    watchSurplus(core, now)
+  }
+  schedule(core, now, actions)
+  return actions
+}
+
+/** Whether a lease from an idle or roomy connection leaves nothing else to do. */
+export function isSettledByLease(core: PoolCore<unknown, unknown>): boolean {
+  if (core.spreadOver > 1 && isSpreadUnfilled(core)) return false
+  return core.surplusCheckAt !== Infinity || !canHaveSurplus(core)
+}
+
+/** Whether a release that retired nothing leaves nothing else to do. */
+export function isSettledByRelease(core: PoolCore<unknown, unknown>): boolean {
+  return (
+    core.waiting === 0 &&
+    core.mode === 'open' &&
+    core.slotsDueAt >= core.wakeUp.armedAt &&
+    !core.budget.needsEviction
+  )
+}
+
+/** Until when a newcomer may wait. */
+export function queueDeadline(core: PoolCore<unknown, unknown>, now: number): number {
+  return core.options.queueTimeoutMs === 0 ? Infinity : now + core.options.queueTimeoutMs
+}
+
+/** When the first of those that wait has waited for long enough. */
+export function queueDueAt(core: PoolCore<unknown, unknown>): number {
+  return Math.min(core.waiters.firstDeadline, core.freshWaiters.firstDeadline)
+}
+
+/** No connection is there or on its way. */
+export function isHopeless(core: PoolCore<unknown, unknown>): boolean {
+  return core.slots.live === 0 && core.slots.count('starting') === 0
+}
+
+/** While the pool backs off and nothing is there or on its way, waiting makes sense only if the next attempt is near. */
+function refuseHopeless<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const { backoff, options } = core
+  if (core.waiting === 0 || !backoff.isActive(now) || backoff.lastError === undefined) return
+  if (backoff.dueAt - now > options.backoffWaitMs && isHopeless(core)) {
+    core.rejectAll(backoff.lastError, actions)
+  }
+}
+
+/** When to look again for readers that stall; Infinity: nobody waits for what they hold. */
+function nextStallCheckAt(core: PoolCore<unknown, unknown>, now: number): number {
+  const { budget } = core
+  if (core.waiting === 0 || core.mode === 'closed' || core.backoff.isActive(now)) return Infinity
+  // Those of other pools may hold what the budget has.
+  const mayFind = core.stalledPlaces > 0 || (budget.isFull && budget.hasStalledPlace)
+  if (!mayFind || dialsMissing(core) === 0) return Infinity
+  return core.stallCheckAt > now ? core.stallCheckAt : now + STALL_MS
+}
+
+function schedule<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  if (core.slots.size === 0) core.slotsDueAt = Infinity
+  let at = Math.min(core.slotsDueAt, queueDueAt(core), core.surplusCheckAt)
+  if (core.mode === 'open') at = Math.min(at, core.warmCheckAt)
+  if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
+    at = Math.min(at, core.backoff.dueAt)
+  }
+  at = Math.min(at, nextStallCheckAt(core, now))
+  if (at === Infinity) core.wakeUp.disarm(actions)
+  else core.wakeUp.arm(at, actions)
+}

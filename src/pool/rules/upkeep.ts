@@ -1,0 +1,139 @@
+import type { PoolAction } from '../pool-action.ts'
+import type { PoolCore } from '../pool-core.ts'
+import type { Slot } from '../slot.ts'
+import { verify } from './assignment.ts'
+import { closeNow, expiryOf, retire } from './retirement.ts'
+
+/** What the passing of time asks of the connections: a walk over all of them, but only when one of them is due. */
+export function keepUp<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  if (now >= core.warmCheckAt) checkWarm(core, now, actions)
+  if (now < core.slotsDueAt) return
+  closeExpired(core, now, actions)
+  core.slotsDueAt = Infinity
+  for (const slot of core.slots.all()) {
+    const { state } = slot
+    if (state.kind === 'verifying' && now >= state.deadline) onPingUnanswered(core, slot, now, actions)
+    else if (state.kind === 'leased' && now >= slot.retireAt) retire(core, slot, 'max-age', actions)
+    core.slotsDueAt = Math.min(core.slotsDueAt, dueAt(core, slot, now))
+  }
+}
+
+/** Another warm level. Of what it does not ask for any more, what was idle for too long goes at once. */
+export function changeWarm<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  warm: number,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const sinks = warm < core.warm
+  core.warm = warm
+  startWarmChecks(core, now)
+  if (!sinks) return
+  core.slotsDueAt = -Infinity
+  keepUp(core, now, actions)
+}
+
+export function startWarmChecks(core: PoolCore<unknown, unknown>, now: number): void {
+  const { warmCheckMs } = core.options
+  if (core.warm === 0 || warmCheckMs === 0) core.warmCheckAt = Infinity
+  else if (core.warmCheckAt === Infinity) core.warmCheckAt = now + warmCheckMs
+}
+
+/** When the slot, left alone, needs upkeep. */
+export function dueAt<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>, now: number): number {
+  const { state } = slot
+  switch (state.kind) {
+    case 'idle': {
+      const idleUntil = state.since + core.idleTimeoutMs
+      // Past its idle timeout and still here: it belongs to the warm level. Looked at again after as long.
+      const lookAgainAt = idleUntil > now ? idleUntil : now + core.idleTimeoutMs
+      return Math.min(lookAgainAt, slot.keepAliveUntil, slot.retireAt)
+    }
+    case 'verifying':
+      return state.deadline
+    case 'leased':
+      return slot.retireAt
+    default:
+      return Infinity
+  }
+}
+
+/** The longest idle first, so that what is left to keep the warm level is what was used last. */
+function closeExpired<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  for (let slot = core.slots.oldestIdle; slot !== undefined; ) {
+    const next = slot.newer
+    closeIfExpired(core, slot, now, actions)
+    slot = next
+  }
+  for (const slot of core.slots.all()) closeIfExpired(core, slot, now, actions) // idle ones without capacity stand in no order
+}
+
+function closeIfExpired<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  if (slot.state.kind !== 'idle') return
+  const expired = expiryOf(core, slot, slot.state.since, now)
+  if (expired !== undefined) closeNow(core, slot, expired, actions)
+}
+
+/** (A ping that fails at once, say on a connection that was closed meanwhile, tells nothing of the others.) */
+function onPingUnanswered<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  closeNow(core, slot, 'ping-failed', actions)
+  closeSilent(core, now, actions)
+}
+
+/**
+ * A peer was found silent, and it is the path that is dead rather than the one connection: what was idle for as long as to need a check is not worth a
+ * wait of its own, so it goes as well.
+ */
+export function closeSilent<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  for (let idle = core.slots.oldestIdle; idle !== undefined; ) {
+    const next = idle.newer
+    if (idle.state.kind === 'idle' && now - idle.state.since >= core.verifyAfterIdleMs) {
+      closeNow(core, idle, 'ping-failed', actions)
+    }
+    idle = next
+  }
+}
+
+/** Verifies the warm level's connections, the newest idle ones. One that proved itself within the period needs no check. */
+function checkWarm<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const { warm } = core
+  const { warmCheckMs } = core.options
+  core.warmCheckAt = now + warmCheckMs
+  let slot = core.slots.newestIdle
+  for (let looked = 0; looked < warm && slot !== undefined; looked += 1) {
+    const next: Slot<Link> | undefined = slot.older
+    if (slot.state.kind === 'idle') {
+      // Half the period: one that answered the check before is due again, though its answer took a moment.
+      const isSilent = now - slot.state.since >= warmCheckMs / 2
+      if (isSilent && expiryOf(core, slot, slot.state.since, now) === undefined)
+        verify(core, slot, now, actions)
+    }
+    slot = next
+  }
+}

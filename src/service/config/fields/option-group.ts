@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { shown } from '../describe-issue.ts'
+import { BYTE_SIZE_FORM, parseByteSize } from './byte-size.ts'
+import { DURATION_FORM, parseDuration } from './duration.ts'
+
+/** `idleTimeoutMs` is `idleTimeout` in a configuration, where a duration says its own unit. */
+type ConfigName<Name extends string> = Name extends `${infer Base}Ms` ? Base : Name
+
+/** A group of options as a configuration spells it; a group may hold groups. */
+export type OptionGroupInput<Options> = {
+  [Name in keyof Options & string as ConfigName<Name>]?: Name extends `${string}Ms` | `${string}Bytes`
+    ? number | string
+    : Options[Name] extends object
+      ? OptionGroupInput<Options[Name]>
+      : Options[Name]
+}
+
+/** What comes out of it: what was given, and no more. */
+export type GivenOptions<Options> = {
+  [Name in keyof Options]?: Options[Name] extends object ? GivenOptions<Options[Name]> : Options[Name]
+}
+
+interface NumberRange {
+  min?: number
+  max?: number
+  /** 0 is fine although it is below `min`. */
+  orZero?: true
+}
+
+/** By option. */
+export type OptionRanges<Options> = { readonly [Name in keyof Options & string]?: NumberRange }
+
+/**
+ * The schema of one group of options, made from its defaults, so that an option added to the module is an option of the
+ * configuration at once. The name tells the kind: `…Ms` is a duration (spelled without `Ms`), `…Bytes` a size, the rest are
+ * numbers: whole ones unless the default is a fraction. A group within the group has a schema of its own.
+ */
+export function optionGroup<Options extends object>(
+  defaults: Readonly<Options>,
+  ranges?: OptionRanges<Options>,
+  groups?: { readonly [Name in keyof Options & string]?: z.ZodType },
+): z.ZodType<GivenOptions<Options>> {
+  const shape: Record<string, z.ZodType> = {}
+  const optionNames = new Map<string, string>()
+  for (const [name, value] of Object.entries(defaults)) {
+    const configName = name.endsWith('Ms') ? name.slice(0, -2) : name
+    optionNames.set(configName, name)
+    const range = ranges?.[name as keyof Options & string] // Object.entries knows no key types
+    const group = groups?.[name as keyof Options & string] // likewise
+    shape[configName] = (group ?? fieldSchema(name, value, range ?? {})).optional()
+  }
+  const renamed = z.strictObject(shape).transform(group => {
+    const options: Record<string, unknown> = {}
+    for (const [configName, value] of Object.entries(group)) {
+      if (value !== undefined) options[optionNames.get(configName) ?? configName] = value
+    }
+    return options
+  })
+  return renamed as unknown as z.ZodType<GivenOptions<Options>> // the shape was built from `defaults`, which the type system cannot follow
+}
+
+function fieldSchema(name: string, defaultValue: unknown, range: NumberRange): z.ZodType {
+  if (name.endsWith('Ms')) return rangedDurationField(range)
+  if (name.endsWith('Bytes')) return byteSizeField(range)
+  if (typeof defaultValue === 'boolean') return z.boolean()
+  let field = z.number().min(range.min ?? 0)
+  if (range.max !== undefined) field = field.max(range.max)
+  return Number.isInteger(defaultValue) ? field.int() : field
+}
+
+/** A duration, as milliseconds. */
+export const durationField = z.unknown().transform((value, context) => {
+  const parsed = parseDuration(value)
+  if (parsed !== undefined) return parsed
+  context.addIssue({ code: 'custom', message: `must be ${DURATION_FORM}, not ${shown(value)}` })
+  return z.NEVER
+})
+
+function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY, orZero }: NumberRange) {
+  return durationField.superRefine((value, context) => {
+    if ((value >= min && value <= max) || (orZero && value === 0)) return
+    const bound = value < min ? `${orZero ? '0 or ' : ''}at least ${min} ms` : `at most ${max} ms`
+    context.addIssue({ code: 'custom', message: `must be ${bound}, not ${value} ms` })
+  })
+}
+
+/** A size, as bytes. */
+export function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
+  return z.unknown().transform((value, context) => {
+    const parsed = parseByteSize(value)
+    const issue = (message: string): never => {
+      context.addIssue({ code: 'custom', message: `${message}, not ${shown(value)}` })
+      return z.NEVER
+    }
+    if (parsed === undefined) return issue(`must be ${BYTE_SIZE_FORM}`)
+    if (parsed < min) return issue(`must be at least ${min} bytes`)
+    return parsed > max ? issue(`must be at most ${max} bytes`) : parsed
+  })
+}
+
+/** YAML reads bare `on` and `off` as booleans in its older dialect. */
+export function asWord(value: unknown): unknown {
+  if (value === true) return 'on'
+  return value === false ? 'off' : value
+}

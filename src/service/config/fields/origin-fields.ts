@@ -1,0 +1,111 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_POOL_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+  DEFAULT_RESPONSE_LIMITS,
+  DEFAULT_RETRY_OPTIONS,
+  DEFAULT_TIMEOUTS,
+  LIVENESS_RANGES,
+} from '../../../entry/options.ts'
+import { parseOrigin } from '../../../index.ts'
+import { KNOWN_PROTOCOLS } from '../built-features.ts'
+import { shown } from '../describe-issue.ts'
+import { http2Group } from './http2-group.ts'
+import { http3Group, quicGroup } from './http3-groups.ts'
+import { asWord, optionGroup } from './option-group.ts'
+import { selectGroup } from './select-group.ts'
+import { socketGroup } from './socket-group.ts'
+import { originTlsField } from './tls-fields.ts'
+
+/** What `defaults` and every origin may say. */
+export function originOptionFields(directory: string) {
+  return {
+    protocols: z.array(z.enum(KNOWN_PROTOCOLS)).min(1).optional(),
+    select: selectGroup().optional(),
+    pool: optionGroup(DEFAULT_POOL_OPTIONS, {
+      maxConnections: { min: 1 },
+      maxStreamsPerConnection: { min: 1 },
+      maxAgeJitter: { max: 1 },
+    }).optional(),
+    timeouts: optionGroup(DEFAULT_TIMEOUTS).optional(),
+    retry: optionGroup(DEFAULT_RETRY_OPTIONS).optional(),
+    limits: optionGroup(DEFAULT_RESPONSE_LIMITS).optional(),
+    http2: http2Group(DEFAULT_HTTP2_OPTIONS, { areAll: false }).optional(),
+    quic: quicGroup(DEFAULT_QUIC_OPTIONS, { areAll: false }).optional(),
+    http3: http3Group(DEFAULT_HTTP3_OPTIONS, { areAll: false }).optional(),
+    liveness: optionGroup(DEFAULT_LIVENESS_OPTIONS, LIVENESS_RANGES).optional(),
+    tls: originTlsField(directory).optional(),
+    socket: socketGroup().optional(),
+    hostHeader: hostHeaderField.optional(),
+    earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
+    earlyDataOverTcp: z.boolean().optional(),
+    trusted: z.boolean().optional(),
+    tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
+  }
+}
+
+/** What an origin says about itself. */
+export function originFields(directory: string) {
+  return {
+    url: originUrlField,
+    endpoints: z.array(endpointField).optional(),
+    hosts: z.array(hostPatternField).optional(),
+    ...originOptionFields(directory),
+  }
+}
+
+const originUrlField = z.string().transform((value, context) => {
+  try {
+    const url = new URL(value)
+    if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
+      context.addIssue({
+        code: 'custom',
+        message: `must be an origin, scheme://host:port and nothing else, not ${shown(value)}`,
+      })
+      return z.NEVER
+    }
+    return parseOrigin(url)
+  } catch {
+    context.addIssue({ code: 'custom', message: `must be an http or https URL, not ${shown(value)}` })
+    return z.NEVER
+  }
+})
+
+/** An IP address with or without a port. */
+export const endpointField = z.string().superRefine((value, context) => {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(value)
+  const [, bracketed, plain, port] = match ?? []
+  const isAddress = bracketed === undefined ? isIP(plain ?? '') === 4 : isIP(bracketed) === 6
+  if (isAddress && Number(port ?? 0) <= 65_535) return
+  context.addIssue({
+    code: 'custom',
+    message: `must be an IP address with or without a port (192.0.2.1:8443, [2001:db8::1]), not ${shown(value)}`,
+  })
+})
+
+const HOST_PATTERN =
+  /^(?:\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*)$/
+
+/** A host to route by: `shop.example`, `*.shop.example`, `*`, an IP address (IPv6 in brackets). Lower case, without a port. */
+export const hostPatternField = z.string().transform((value, context) => {
+  const host = value.toLowerCase()
+  const isAddress = host.startsWith('[') ? isIP(host.slice(1, -1)) === 6 : false
+  if (isAddress || HOST_PATTERN.test(host)) return host
+  context.addIssue({
+    code: 'custom',
+    message: `must be a host name without port or scheme, *.suffix or *, not ${shown(value)}`,
+  })
+  return z.NEVER
+})
+
+/** What Host and :authority carry towards the origin: `origin`, `preserve`, or a fixed host[:port]. */
+const hostHeaderField = z
+  .string()
+  .regex(
+    /^(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/,
+    'must be origin, preserve or a fixed host[:port]',
+  )

@@ -1,0 +1,81 @@
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { z } from 'zod'
+import type { TlsOptions } from '../../../entry/options.ts'
+import { pemField } from './pem-file.ts'
+
+/** Certificate and key of a listener, PEM. */
+export interface ListenTls {
+  cert: string
+  key: string
+}
+
+/** The `tls` group of a listener. */
+export function listenTlsField(directory: string): z.ZodType<ListenTls> {
+  return z
+    .strictObject({ cert: pemField(directory), key: pemField(directory) })
+    .superRefine((tls, context) => checkUsable(tls, context))
+}
+
+/** The `tls` group of an origin. */
+export function originTlsField(directory: string): z.ZodType<TlsOptions> {
+  const pem = pemField(directory)
+  const version = z.enum(['TLSv1.2', 'TLSv1.3']).optional()
+  const group = z
+    .strictObject({
+      ca: z.preprocess(listed, z.array(pem).min(1)).optional(),
+      cert: pem.optional(),
+      key: pem.optional(),
+      passphrase: z.string().optional(),
+      serverName: z.string().min(1).optional(),
+      rejectUnauthorized: z.boolean().optional(),
+      minVersion: version,
+      maxVersion: version,
+      ciphers: z.string().min(1).optional(),
+      groups: z.string().min(1).optional(),
+      resumption: z.boolean().optional(),
+    })
+    .superRefine((tls, context) => {
+      if ((tls.cert === undefined) !== (tls.key === undefined)) {
+        const missing = tls.cert === undefined ? 'cert' : 'key'
+        context.addIssue({
+          code: 'custom',
+          message: `missing ${missing}: a client certificate needs cert and key`,
+        })
+        return
+      }
+      checkUsable(tls, context)
+    })
+  return group as unknown as z.ZodType<TlsOptions> // zod makes absent keys `| undefined`, which exactOptionalPropertyTypes sets apart
+}
+
+/** OpenSSL's own opinion, so that a key that does not fit its certificate is found before the service starts. */
+function checkUsable(
+  tls: { [Name in 'cert' | 'key' | 'passphrase' | 'ciphers' | 'groups']?: string | undefined } & {
+    ca?: string[] | undefined
+    minVersion?: TlsOptions['minVersion'] | undefined
+    maxVersion?: TlsOptions['maxVersion'] | undefined
+  },
+  context: z.core.$RefinementCtx,
+): void {
+  try {
+    const { ca, cert, key, passphrase, ciphers, groups: ecdhCurve, minVersion, maxVersion } = tls
+    const given: SecureContextOptions = {
+      ca,
+      cert,
+      key,
+      passphrase,
+      ciphers,
+      ecdhCurve,
+      minVersion,
+      maxVersion,
+    }
+    createSecureContext(given)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    context.addIssue({ code: 'custom', message: `TLS cannot use this: ${reason}` })
+  }
+}
+
+function listed(value: unknown): unknown {
+  return typeof value === 'string' ? [value] : value
+}

@@ -1,0 +1,280 @@
+import { describe, expect, it } from 'vitest'
+import { explain, type Machine } from '../../../src/api/explain.ts'
+import { TransportError } from '../../../src/base/errors.ts'
+import type { Resolution, Resolver } from '../../../src/base/http/endpoint.ts'
+import { DEFAULT_SOCKET_OPTIONS, type OriginOptions } from '../../../src/base/options/options.ts'
+import { Dialer } from '../../../src/connect/tcp/dial.ts'
+import { SocketSettings } from '../../../src/connect/tcp/socket-settings.ts'
+import { AddressResolver, findBy } from '../../../src/dns/address-resolver.ts'
+import { AlternativeResolver } from '../../../src/origin/alternative-resolver.ts'
+import { DialTurns } from '../../../src/origin/connecting/dial-turns.ts'
+import { FastOpenNews } from '../../../src/origin/connecting/fast-open-news.ts'
+import { Http3Dialer } from '../../../src/origin/connecting/http3-dialer.ts'
+import { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
+import type { OriginEntry } from '../../../src/origin/origin-entry.ts'
+import { SettingsBook } from '../../../src/origin/origin-settings.ts'
+import type { PoolStats } from '../../../src/origin/stats.ts'
+import { TicketStore } from '../../../src/state/ticket-store.ts'
+import { FakeLanes } from '../origin/lanes/fake-lanes.ts'
+
+const HERE: Resolution = {
+  addresses: [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6, port: 8443 },
+  ],
+  source: 'system',
+}
+const FAILING: Resolver = {
+  resolve: () => Promise.reject(new TransportError('MM_DNS_FAILED', 'shop.test has no address')),
+}
+
+const MACHINE: Omit<Machine, 'http3Fault'> = {
+  fastOpen: { unavailable: 'koffi is not installed', facts: () => [] },
+  early: { unavailable: 'koffi is not installed' },
+}
+
+const SYSTEMS_OWN = { keepAliveIntervalMs: 0, keepAliveProbes: 0, userTimeoutMs: 0, retransmitMaxMs: 0 }
+
+const PATH_FACTS = [{ fact: 'HTTP/3 connections may move', evidence: 'the origin is trusted' }]
+
+/** An origin whose lanes resolve and plan in earnest, and whose pools are the test's. */
+function setUp(
+  resolver: Resolver = { resolve: () => Promise.resolve(HERE) },
+  options: OriginOptions = {},
+  machine: Omit<Machine, 'http3Fault'> = MACHINE,
+) {
+  const socketSettings = new SocketSettings(
+    { ...DEFAULT_SOCKET_OPTIONS, ...SYSTEMS_OWN, ...options.socket },
+    () => {},
+    () => ({ unavailable: 'koffi is not installed' }),
+  )
+  const pool = { origin: 'https://shop.test' } as PoolStats // only handed through
+  const tickets = new TicketStore()
+  const world = new FakeLanes(options, {
+    connectorOf: (purpose, { clock, origin, record }) =>
+      new OriginConnector({
+        purpose,
+        origin,
+        settings: new SettingsBook({ defaults: options }).settingsFor(origin),
+        record,
+        resolver,
+        alternativeResolver: new AlternativeResolver(
+          new AddressResolver({
+            clock,
+            find: findBy((_host, callback) => callback(new Error('unknown'), [])),
+          }),
+          {},
+          0,
+        ),
+        dialer: new Dialer({ clock, tickets }),
+        dialTurns: new DialTurns(clock, 0),
+        http3Dialer: new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) }),
+        clock,
+        onDefence: () => {},
+        wantsEarlyData: () => false,
+        onEarlyData: () => {},
+        onAttempts: () => {},
+        onFastOpen: () => {},
+        onSocket: () => {},
+        onLink: () => {},
+        socketSettings,
+        onEvidence: () => {},
+      }),
+  })
+  const { origin, record, lanes } = world
+  const settings = new SettingsBook({ defaults: options }).settingsFor(origin)
+  const fastOpenNews = new FastOpenNews()
+  const entry = {
+    origin,
+    settings,
+    record,
+    resolver,
+    lanes,
+    socketSettings,
+    fastOpenNews,
+    refreshRecord: () => {},
+    pathFacts: () => PATH_FACTS,
+    stats: () => pool,
+  } as unknown as OriginEntry // what explain looks at
+  const run = (http3Fault?: string) =>
+    explain(entry, { http3Fault, ...machine }, world.clock.now(), new AbortController().signal)
+  return { world, run, pool, fastOpenNews }
+}
+
+describe('explain', () => {
+  it('shows what would be tried, when, and why; connects nowhere', async () => {
+    const { world, run, pool } = setUp()
+    const explanation = await run('HTTP/3 is off: no build')
+    expect(explanation).toMatchObject({
+      origin: 'https://shop.test',
+      decision: { lane: 'tcp', rule: 'only-candidate' },
+      protocols: [
+        { protocol: 'h3', allowed: false, because: 'HTTP/3 is off: no build' },
+        { protocol: 'h2', allowed: true },
+        { protocol: 'http/1.1', allowed: true },
+      ],
+      plan: [
+        { lane: 'tcp', protocol: 'h2', endpoint: '127.0.0.1:443', startAfterMs: 0 },
+        { lane: 'tcp', protocol: 'h2', endpoint: '[::1]:8443', startAfterMs: 250 },
+      ],
+      pool,
+    })
+    expect(explanation.known).toEqual(expect.arrayContaining(PATH_FACTS))
+    for (const { because } of [...explanation.protocols, ...explanation.plan, ...explanation.unavailable]) {
+      expect(because).not.toBe('')
+    }
+    expect(explanation.unavailable.map(({ feature }) => feature)).toEqual([
+      'h3',
+      'early data over TCP',
+      'TCP Fast Open',
+    ])
+    expect(world.log).toEqual([])
+  })
+
+  it('says nothing of HTTP/3 among what is missing where it is there', async () => {
+    const { unavailable, protocols } = await setUp().run()
+    expect(unavailable.map(({ feature }) => feature)).not.toContain('h3')
+    expect(protocols[0]).toEqual({
+      protocol: 'h3',
+      allowed: false,
+      because: 'nothing says that the origin speaks it',
+    })
+  })
+
+  it('shows the race of two lanes: their delays added up, each with the reason of its lane first', async () => {
+    const { world, run } = setUp()
+    world.advertise('h3=":8443"')
+    const { plan, decision } = await run()
+    expect(decision).toMatchObject({ lane: 'h3', rule: 'unmeasured' })
+    const delayMs = plan.find(({ lane }) => lane === 'tcp')!.startAfterMs
+    expect(delayMs).toBeGreaterThan(0)
+    expect(
+      plan.map(({ lane, endpoint, startAfterMs }) => `${lane} ${endpoint} +${startAfterMs}`),
+      'the port of an alternative is not that of the origin, nor of a fixed address',
+    ).toEqual([
+      'h3 127.0.0.1:8443 +0',
+      'h3 [::1]:8443 +250',
+      `tcp 127.0.0.1:443 +${delayMs}`,
+      `tcp [::1]:8443 +${delayMs + 250}`,
+    ])
+    expect(plan[0]?.because).toContain(`${decision.because}; first of 2`)
+    expect(plan[2]?.because).toContain('if HTTP/3 is not connected after')
+  })
+
+  it('shows the plan of TCP where the addresses of an alternative cannot be found', async () => {
+    const { world, run } = setUp()
+    world.advertise('h3="alt.test:443"')
+    const { plan, known } = await run()
+    expect(plan.map(({ lane }) => lane)).toEqual(['tcp', 'tcp'])
+    expect(known).toContainEqual({
+      fact: 'the addresses of h3 cannot be found now',
+      evidence: expect.stringContaining('MM_DNS_FAILED'),
+    })
+  })
+
+  it('plans over UDP where nothing but HTTP/3 is allowed', async () => {
+    const { plan, decision, protocols } = await setUp(undefined, { protocols: ['h3'] }).run()
+    expect(plan.map(({ lane, protocol, endpoint }) => `${lane} ${protocol} ${endpoint}`)).toEqual([
+      'h3 h3 127.0.0.1:443',
+      'h3 h3 [::1]:8443',
+    ])
+    expect(decision).toMatchObject({ lane: 'h3', rule: 'only-candidate' })
+    expect(protocols[0]).toMatchObject({ allowed: true })
+  })
+
+  it('says so when the addresses cannot be found, and what is known none the less', async () => {
+    const { world, run } = setUp(FAILING)
+    world.record.onKeepAlive({ timeoutMs: 5_000 }, 0)
+    const explanation = await run()
+    expect(explanation.plan).toEqual([])
+    expect(explanation.known).toContainEqual({
+      fact: 'the addresses of tcp cannot be found now',
+      evidence: 'MM_DNS_FAILED: shop.test has no address',
+    })
+    expect(explanation.known.length).toBeGreaterThan(1)
+    expect(explanation.protocols.find(({ allowed }) => allowed)?.protocol).toBe('h2')
+  })
+
+  it('says that more requests come than the origin serves', async () => {
+    const { run, pool } = setUp(undefined, { pool: { queueTargetMs: 250 } })
+    expect((await run()).known.map(({ fact }) => fact).join()).not.toContain('more requests')
+    Object.assign(pool, { overloaded: true, waiters: 7, shed: 3 })
+    expect((await run()).known).toContainEqual({
+      fact: 'more requests come than the origin serves: the newest go first',
+      evidence:
+        'requests waited longer than pool.queueTargetMs = 250 for pool.queueIntervalMs = 100; 7 wait, 3 made room so far',
+    })
+  })
+
+  it('names everything that a machine lacks, and what each option of sockets would need', async () => {
+    const options: OriginOptions = { socket: { userTimeoutMs: 20_000, congestionControl: 'reno' } }
+    const { run } = setUp(undefined, options, {
+      fastOpen: { unavailable: 'net.ipv4.tcp_fastopen is 2', facts: () => [] },
+      early: { unavailable: 'OpenSSL lacks SSL_write_early_data' },
+    })
+    const because = 'koffi is not installed'
+    expect((await run('no build of it')).unavailable).toEqual([
+      { feature: 'h3', because: 'no build of it' },
+      { feature: 'early data over TCP', because: 'OpenSSL lacks SSL_write_early_data' },
+      { feature: 'TCP Fast Open', because: 'net.ipv4.tcp_fastopen is 2' },
+      { feature: 'socket.userTimeoutMs', because },
+      { feature: 'socket.congestionControl', because },
+    ])
+  })
+
+  it('names nothing where the machine lacks nothing', async () => {
+    const all = { fastOpen: { unavailable: undefined, facts: () => [] }, early: { unavailable: undefined } }
+    expect((await setUp(undefined, {}, all).run()).unavailable).toEqual([])
+  })
+
+  describe('of TCP Fast Open', () => {
+    const asked: (readonly string[])[] = []
+    const fact = { fact: 'TCP Fast Open is used to 127.0.0.1', evidence: 'worked 2 s ago' }
+    const machine: Omit<Machine, 'http3Fault'> = {
+      fastOpen: {
+        unavailable: undefined,
+        facts: addresses => {
+          asked.push(addresses)
+          return [fact]
+        },
+      },
+      early: { unavailable: undefined },
+    }
+    const told = async (tfo: 'off' | 'auto' | 'on', isTaken = false) => {
+      asked.length = 0
+      const { world, run, fastOpenNews } = setUp(undefined, { tfo }, machine)
+      const now = world.clock.now()
+      world.record.onResolved(HERE, now)
+      if (isTaken) world.record.onProbed({ fastOpen: { cookie: true, taken: true } }, now)
+      fastOpenNews.onReport(
+        { address: '127.0.0.1', family: 4, port: 443, transport: 'tcp' },
+        { outcome: 'used', because: 'the SYN carried 400 bytes', isSpared: true },
+        now,
+      )
+      return (await run()).known.filter(known => known.fact.includes('TCP Fast Open'))
+    }
+    const news = {
+      fact: 'TCP Fast Open to 127.0.0.1:443 was used: the SYN carried 400 bytes',
+      evidence: 'the last connect, just now',
+    }
+    const held = {
+      fact: 'TCP Fast Open is not used yet',
+      evidence: 'tfo is auto, and no probe has seen it work',
+    }
+
+    it('says nothing where nobody asked for it', async () => {
+      expect(await told('off')).toEqual([])
+      expect(asked).toEqual([])
+    })
+
+    it('says what became of it, and what is known of the addresses', async () => {
+      expect(await told('on')).toEqual([news, fact])
+      expect(asked).toEqual([['127.0.0.1', '::1']])
+    })
+
+    it('says that it waits for a probe, until one has seen it', async () => {
+      expect(await told('auto')).toEqual([held, news, fact])
+      expect(await told('auto', true)).not.toContainEqual(held)
+    })
+  })
+})

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { checkRequestNames } from '../../../../src/api/request-names.ts'
+import { checkTransportNames } from '../../../../src/base/options/option-names.ts'
+
+// Callers without types may hand over anything: each case is one of theirs.
+const checkRequest = (options: object) => () => checkRequestNames(options)
+const checkTransport = (options: object) => () => checkTransportNames(options)
+
+describe('the names of options', () => {
+  it.each([
+    ['maxRedirections', 'redirect interceptor'],
+    ['throwOnError', 'look at status'],
+    ['expectContinue', 'bodies are sent at once'],
+    ['reset', 'pool.maxRequests'],
+    ['maxResponseSize', 'take a bound'],
+    ['headersTimeout', 'say headersTimeoutMs'],
+    ['hedaers', 'there are body, bodyTimeoutMs, earlyData, headers,'],
+    ['__proto_', 'there are'],
+  ])('of a request: %s is refused, with what to do instead', (name, instead) => {
+    expect(checkRequest({ [name]: 1 })).toThrow(expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }))
+    expect(checkRequest({ [name]: 1 })).toThrow(name)
+    expect(checkRequest({ [name]: 1 })).toThrow(instead)
+    expect(checkRequest({ [name]: undefined }), 'not given').not.toThrow()
+  })
+
+  it('of a request: all that there are', () => {
+    const signal = new AbortController().signal
+    const timeouts = { headersTimeoutMs: 1, bodyTimeoutMs: 1 }
+    expect(
+      checkRequest({ method: 'GET', headers: {}, body: null, signal, earlyData: true, ...timeouts }),
+    ).not.toThrow()
+  })
+
+  it.each([
+    [{ default: {} }, 'the options has no option "default"'],
+    [
+      { limits: { maxTotalConnection: 1 } },
+      'limits has no option "maxTotalConnection": there are dialShare, maxOrigins, maxStalledConnections, maxTotal',
+    ],
+    [{ tickets: { maxPeer: 1 } }, 'tickets has no option'],
+    [{ resolver: { ttl: 1 } }, 'resolver has no option'],
+    [{ state: { dir: '/' } }, 'state has no option "dir": there are directory, keyFile'],
+    [{ defaults: { connections: 1 } }, 'defaults has no option "connections"'],
+    [{ defaults: { pool: { maxConnection: 1 } } }, 'defaults.pool has no option "maxConnection"'],
+    [{ defaults: { tls: { servername: 'a' } } }, 'defaults.tls has no option "servername"'],
+    [{ origins: { 'http://a': { http2: { window: 1 } } } }, 'origins[http://a].http2 has no option "window"'],
+  ])('of a transport: %j', (options, message) => {
+    expect(checkTransport(options)).toThrow(message)
+  })
+})

@@ -1,0 +1,446 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { main } from '../../../../src/cli/main.ts'
+import { type ExchangeInfo, TransportError } from '../../../../src/index.ts'
+import { createCertificateAuthority } from '../../../../src/testing/certificates.ts'
+import { readTrace } from '../../../support/json-sequence.ts'
+import { fakeIo, INFO, response } from '../fake-io.ts'
+
+const URL_A = 'https://a.example/x'
+const directory = mkdtempSync(join(tmpdir(), 'mm-get-'))
+
+function lines(text: string): unknown[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
+describe('get --json', () => {
+  it('prints one line per request, with every field of the contract, and a summary', async () => {
+    const { io, out, closed } = fakeIo()
+    expect(await main(['get', '--json', URL_A], io)).toBe(0)
+    expect(lines(out())).toEqual([
+      {
+        url: URL_A,
+        status: 200,
+        bytes: 5,
+        sha256: sha256('hello'),
+        protocol: 'http/1.1',
+        connectionId: 7,
+        reused: false,
+        resumed: false,
+        earlyData: 'none',
+        tfo: 'off',
+        remoteAddress: '192.0.2.1:443',
+        attempts: INFO.attempts,
+        timingsMs: { queue: 1, dns: 2, connect: 3, tls: 4, ttfb: 5, total: 12.346 },
+        trailers: { 'x-sum': '1' },
+        informational: [{ status: 103, headers: { link: '</a>' } }],
+      },
+      {
+        summary: {
+          requests: 1,
+          failed: 0,
+          newConnections: 1,
+          reuseRate: 0,
+          handshakes: { full: 1, resumed: 0, earlyData: 0, none: 0 },
+          byProtocol: { 'http/1.1': 1 },
+          migrations: [],
+        },
+      },
+    ])
+    expect(closed()).toBe(1)
+  })
+
+  it('tells of a failure in its line, and exits with 1', async () => {
+    const error = new TransportError('MM_CONNECT_REFUSED', 'refused')
+    const { io, out } = fakeIo({ onRequest: () => Promise.reject(error) })
+    expect(await main(['get', '--json', URL_A], io)).toBe(1)
+    const [line, summary] = lines(out())
+    expect(line).toMatchObject({
+      url: URL_A,
+      status: 0,
+      sha256: null,
+      protocol: null,
+      error: {
+        code: 'MM_CONNECT_REFUSED',
+        message: 'refused',
+        fault: 'remote',
+        processed: 'no',
+        retryable: true,
+      },
+    })
+    expect(summary).toMatchObject({ summary: { requests: 1, failed: 1, newConnections: 0, byProtocol: {} } })
+  })
+
+  it('has no hash for a body that broke off, but says how much came', async () => {
+    const onRequest = async () => {
+      const broken = response([])
+      async function* chunks() {
+        yield Buffer.from('half')
+        throw new TransportError('MM_CONNECTION_RESET', 'broke', { processed: 'yes' })
+      }
+      return { ...broken, body: (await import('node:stream')).Readable.from(chunks()) }
+    }
+    const { io, out } = fakeIo({ onRequest })
+    expect(await main(['get', '--json', URL_A], io)).toBe(1)
+    expect(lines(out())[0]).toMatchObject({
+      status: 200,
+      bytes: 4,
+      sha256: null,
+      protocol: 'http/1.1',
+      error: { code: 'MM_CONNECTION_RESET' },
+    })
+  })
+
+  it('counts a status of 500 as a response', async () => {
+    const { io } = fakeIo({ onRequest: async () => response([], { status: 500 }) })
+    expect(await main(['get', '--json', URL_A], io)).toBe(0)
+  })
+
+  it('prints in order of completion, with so many at once and no more', async () => {
+    let open = 0
+    let most = 0
+    let overtaken = () => {}
+    const overtakes = new Promise<void>(resolve => {
+      overtaken = resolve
+    })
+    const onRequest = async (_url: string, _options: unknown, index: number) => {
+      most = Math.max(most, ++open)
+      // The first one is overtaken by four others.
+      if (index === 5) overtaken()
+      if (index === 0) await overtakes
+      else await Promise.resolve()
+      open--
+      return response([Buffer.from(String(index))], { info: { ...INFO, reused: index > 2 } })
+    }
+    const { io, out, requests } = fakeIo({ onRequest })
+    expect(await main(['get', '--json', '-n', '5', '--concurrency', '3', URL_A, `${URL_A}/2`], io)).toBe(0)
+    expect(most).toBe(3)
+    expect(requests.map(({ url }) => url)).toEqual(
+      Array.from({ length: 5 }, () => [URL_A, `${URL_A}/2`]).flat(),
+    )
+    const printed = lines(out())
+    expect(printed).toHaveLength(11)
+    expect(printed.findIndex(line => (line as { sha256?: string }).sha256 === sha256('0'))).toBeGreaterThan(2)
+    expect(printed.at(-1)).toMatchObject({ summary: { requests: 10, newConnections: 3, reuseRate: 0.7 } })
+  })
+
+  it('hashes a large body without keeping it', async () => {
+    const chunk = Buffer.alloc(65_536, 'a')
+    function* chunks() {
+      for (let i = 0; i < 2_000; i++) yield chunk
+    }
+    const before = process.memoryUsage().arrayBuffers
+    const { io, out } = fakeIo({ onRequest: async () => response(chunks()) })
+    expect(await main(['get', '--json', URL_A], io)).toBe(0)
+    expect(lines(out())[0]).toMatchObject({ bytes: 131_072_000 })
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(30_000_000)
+  })
+})
+
+describe('the options of get', () => {
+  it('reach the transport and the request', async () => {
+    const { cert } = await createCertificateAuthority()
+    const ca = join(directory, 'ca.pem')
+    writeFileSync(ca, cert)
+    const { io, transports, requests } = fakeIo()
+    const options = ['--ca', ca, '--resolve', 'A.example:443:192.0.2.7', '--resolve', 'b:80:[2001:db8::1]']
+    const request = [
+      '--header',
+      'X-One: 1',
+      '--header',
+      'accept:text/plain',
+      '--method',
+      'PUT',
+      '--data',
+      'text',
+    ]
+    const args = [
+      ...options,
+      ...request,
+      '--timeout-ms',
+      '1500',
+      '--protocol',
+      'http/1.1',
+      '--concurrency',
+      '80',
+    ]
+    expect(await main(['get', ...args, URL_A], io)).toBe(0)
+    expect(transports[0]).toMatchObject({
+      resolve: { 'a.example:443': '192.0.2.7', 'b:80': '2001:db8::1' },
+      defaults: {
+        protocols: ['http/1.1'],
+        tls: { ca: cert },
+        timeouts: { requestMs: 1500 },
+        pool: { maxConnections: 80 },
+      },
+    })
+    expect(requests[0]?.options).toMatchObject({
+      method: 'PUT',
+      headers: ['x-one', '1', 'accept', 'text/plain', 'content-length', '4'],
+      body: Buffer.from('text'),
+    })
+  })
+
+  it('say what the choice goes by, whom to ask for HTTPS records, and where to keep what was learned', async () => {
+    const { io, transports } = fakeIo()
+    const servers = ['192.0.2.53', '192.0.2.53:5353', '2001:db8::35', '[2001:db8::35]:5353']
+    const args = servers.flatMap(server => ['--dns-server', server])
+    expect(await main(['get', ...args, '--policy', 'latency', '--state', 'kept', URL_A], io)).toBe(0)
+    expect(transports[0]).toMatchObject({
+      dnsServers: ['192.0.2.53', '192.0.2.53:5353', '[2001:db8::35]', '[2001:db8::35]:5353'],
+      defaults: { select: { policy: 'latency' } },
+      state: { directory: 'kept' },
+    })
+    const plain = fakeIo()
+    expect(await main(['get', URL_A], plain.io)).toBe(0)
+    expect(Object.keys(plain.transports[0] ?? {})).not.toContain('dnsServers')
+    expect(plain.transports[0]?.defaults).not.toHaveProperty('select')
+  })
+
+  it('turn on Fast Open, early data over any protocol, and groups of TLS, and leave them off else', async () => {
+    const { cert } = await createCertificateAuthority()
+    const ca = join(directory, 'groups-ca.pem')
+    writeFileSync(ca, cert)
+    const { io, transports, requests } = fakeIo()
+    const args = ['--tfo', '--early-data', '--groups', 'X25519:P-256', '--ca', ca]
+    expect(await main(['get', ...args, URL_A], io)).toBe(0)
+    expect(transports[0]?.defaults).toEqual({
+      tfo: 'on',
+      earlyDataOverTcp: true,
+      tls: { ca: cert, groups: 'X25519:P-256' },
+    })
+    expect(requests[0]?.options).toMatchObject({ earlyData: true })
+    const plain = fakeIo()
+    expect(await main(['get', URL_A], plain.io)).toBe(0)
+    expect(plain.transports[0]?.defaults).toEqual({})
+    expect(plain.requests[0]?.options).toMatchObject({ earlyData: false })
+  })
+
+  it('say whom to trust', async () => {
+    const { io, transports } = fakeIo()
+    expect(await main(['get', '--trusted', URL_A], io)).toBe(0)
+    expect(transports[0]?.defaults).toEqual({ trusted: true })
+  })
+
+  it('write a trace of what the transport tells', async () => {
+    const traces = join(directory, 'traces')
+    const { io, err } = fakeIo()
+    expect(await main(['get', '--qlog', traces, '-n', '2', URL_A], io)).toBe(0)
+    const [name, ...others] = readdirSync(traces)
+    expect(others).toEqual([])
+    const { events } = readTrace(readFileSync(join(traces, name!), 'utf8'))
+    expect(events.map(({ name }) => name)).toEqual([
+      'middlemile:connection_opened',
+      'middlemile:connection_opened',
+    ])
+    expect(err()).toBe('')
+  })
+
+  it('go on without a trace where none can be written, and say so', async () => {
+    const file = join(directory, 'no-directory')
+    writeFileSync(file, '')
+    const { io, err } = fakeIo()
+    expect(await main(['get', '--qlog', join(file, 'below'), URL_A], io)).toBe(0)
+    expect(err()).toMatch(/^middlemile get: warning: no qlog in .*ENOTDIR.*\n$/)
+  })
+
+  it('read a body from a file, and make POST the default with one', async () => {
+    const file = join(directory, 'body')
+    writeFileSync(file, 'from a file')
+    const { io, requests } = fakeIo()
+    expect(await main(['get', '--data', `@${file}`, URL_A], io)).toBe(0)
+    expect(requests[0]?.options).toMatchObject({ method: 'POST', body: Buffer.from('from a file') })
+  })
+
+  it('write the body to a file', async () => {
+    const file = join(directory, 'out')
+    const { io, out } = fakeIo()
+    expect(await main(['get', '--json', '--output', file, URL_A], io)).toBe(0)
+    expect(readFileSync(file, 'utf8')).toBe('hello')
+    expect(lines(out())[0]).toMatchObject({ bytes: 5, sha256: sha256('hello') })
+  })
+
+  it.each([
+    [['get'], 'get needs a URL'],
+    [['get', 'a.example'], 'not an absolute URL: "a.example"'],
+    [['get', '--concurency', '3', URL_A], 'unknown option --concurency; did you mean --concurrency?'],
+    [['get', '-n', '0', URL_A], '--count must be a whole number of at least 1, not "0"'],
+    [
+      ['get', '--concurrency', 'many', URL_A],
+      '--concurrency must be a whole number of at least 1, not "many"',
+    ],
+    [['get', '--header', 'nocolon', URL_A], '--header must be \'Name: value\', not "nocolon"'],
+    [['get', '--resolve', 'a:443', URL_A], '--resolve must be HOST:PORT:ADDR, not "a:443"'],
+    [['get', '--ca', '/absent', URL_A], '--ca: cannot read the file'],
+    [['get', '--data', '@/absent', URL_A], '--data: cannot read the file'],
+    [['get', '--output', 'x', '-n', '2', URL_A], '--output goes with one URL, fetched once'],
+    [['get', '--protocol', 'spdy', URL_A], '--protocol must be one of auto, h3, h2, http/1.1, not "spdy"'],
+    [
+      ['get', '--groups', 'X25519:P-257', URL_A],
+      '--groups must be a list that OpenSSL knows, such as X25519:P-256, not "X25519:P-257"',
+    ],
+    [
+      ['get', '--groups', '', URL_A],
+      '--groups must be a list that OpenSSL knows, such as X25519:P-256, not ""',
+    ],
+    [['get', '--state', '', URL_A], '--state needs the name of a directory'],
+    [['get', '--qlog', '', URL_A], '--qlog needs the name of a directory'],
+    [['get', '--policy', 'fast', URL_A], '--policy must be one of auto, latency, efficiency, not "fast"'],
+    [
+      ['get', '--dns-server', 'dns.example', URL_A],
+      '--dns-server must be an IP address with or without a port, not "dns.example"',
+    ],
+    [
+      ['get', '--dns-server', '192.0.2.53:70000', URL_A],
+      '--dns-server must be an IP address with or without a port, not "192.0.2.53:70000"',
+    ],
+    [
+      ['get', '--dns-server', '[192.0.2.53]:53', URL_A],
+      '--dns-server must be an IP address with or without a port, not "[192.0.2.53]:53"',
+    ],
+    [['get', '--timeout-ms'], "Option '--timeout-ms <value>' argument missing"],
+  ])('are refused with exit code 2: %j', async (args, message) => {
+    const { io, err, transports } = fakeIo()
+    expect(await main(args, io)).toBe(2)
+    expect(err()).toContain(message)
+    expect(transports, 'nothing was started').toEqual([])
+  })
+})
+
+describe('get for people', () => {
+  it('shows one request in full', async () => {
+    const { io, out } = fakeIo()
+    expect(await main(['get', URL_A], io)).toBe(0)
+    for (const text of [
+      'status',
+      '200',
+      '5 bytes',
+      sha256('hello'),
+      'http/1.1#7 new, 192.0.2.1:443',
+      'x-sum: 1',
+    ]) {
+      expect(out()).toContain(text)
+    }
+    for (const [phase, ms] of Object.entries({
+      queue: 1,
+      dns: 2,
+      connect: 3,
+      tls: 4,
+      ttfb: 5,
+      total: 12.3,
+    })) {
+      expect(out()).toMatch(new RegExp(`^ ${phase} +${ms.toFixed(1)} +ms$`, 'm'))
+    }
+  })
+
+  it('shows each attempt with its reason, and the error of one that failed', async () => {
+    const attempts: ExchangeInfo['attempts'] = [
+      {
+        protocol: 'h3',
+        endpoint: '192.0.2.1:443',
+        startedAtMs: 0,
+        outcome: 'failed',
+        because: 'an alternative says so',
+        error: 'refused',
+      },
+      {
+        protocol: 'h3',
+        endpoint: '[2001:db8::1]:443',
+        startedAtMs: 20.04,
+        outcome: 'overtaken',
+        because: 'second address',
+      },
+      {
+        protocol: 'h2',
+        endpoint: '192.0.2.1:443',
+        startedAtMs: 250.26,
+        outcome: 'connected',
+        because: 'TCP joins',
+      },
+    ]
+    const expected = [
+      'h3 192.0.2.1:443 after 0 ms: failed (refused) — because an alternative says so',
+      'h3 [2001:db8::1]:443 after 20 ms: overtaken — because second address',
+      'h2 192.0.2.1:443 after 250.3 ms: connected — because TCP joins',
+    ]
+    const onRequest = async (_url: string, _options: unknown, index: number) =>
+      response([], {
+        info: { ...INFO, attempts: index === 1 ? INFO.attempts : attempts, reused: index === 2 },
+      })
+    const one = fakeIo({ onRequest })
+    expect(await main(['get', URL_A], one.io)).toBe(0)
+    expect(
+      one
+        .out()
+        .match(/^attempt +(.*)$/gm)
+        ?.map(line => line.replace(/^attempt +/, '')),
+    ).toEqual(expected)
+    const three = fakeIo({ onRequest })
+    expect(await main(['get', '-n', '3', URL_A], three.io)).toBe(0)
+    expect(
+      three.out().match(/^ {2}\S.* — because .*$/gm),
+      'only beneath the raced request: not beneath a single attempt, nor what was reused',
+    ).toEqual(expected.map(line => `  ${line}`))
+  })
+
+  it('shows what became of Fast Open and early data, and why it fell back', async () => {
+    const infos: ExchangeInfo[] = [
+      { ...INFO, tfo: 'fallback', tfoBecause: 'the kernel had no cookie yet' },
+      { ...INFO, tfo: 'used', resumed: true, earlyData: 'accepted' },
+      { ...INFO, resumed: true, earlyData: 'rejected' },
+      { ...INFO, reused: true },
+    ]
+    const onRequest = async (_url: string, _options: unknown, index: number) =>
+      response([], { info: infos[index]! })
+    const json = fakeIo({ onRequest })
+    expect(await main(['get', '--json', '-n', '4', URL_A], json.io)).toBe(0)
+    const [fallback, used] = lines(json.out())
+    expect(fallback).toMatchObject({ tfo: 'fallback', tfoBecause: 'the kernel had no cookie yet' })
+    expect(used).toMatchObject({ tfo: 'used', earlyData: 'accepted' })
+    expect(used).not.toHaveProperty('tfoBecause')
+    const one = fakeIo({ onRequest })
+    expect(await main(['get', URL_A], one.io)).toBe(0)
+    expect(one.out()).toMatch(/^fast open +fallback — because the kernel had no cookie yet$/m)
+    expect(one.out()).not.toMatch(/^early data/m)
+    const several = fakeIo({ onRequest })
+    expect(await main(['get', '-n', '4', URL_A], several.io)).toBe(0)
+    expect(several.out().match(/^ {2}(?:fast open|early data).*$/gm)).toEqual([
+      '  fast open: fallback — because the kernel had no cookie yet',
+      '  fast open: used',
+      '  early data: accepted',
+      '  early data: rejected',
+    ])
+  })
+
+  it('shows several in a table, and the summary with percentiles', async () => {
+    const onRequest = async (_url: string, _options: unknown, index: number) =>
+      response([], {
+        info: { ...INFO, reused: index > 0, timings: { ...INFO.timings, totalMs: index + 1 } },
+      })
+    const { io, out } = fakeIo({ onRequest })
+    expect(await main(['get', '-n', '10', URL_A], io)).toBe(0)
+    expect(out().match(/http\/1\.1#7 reused/g)).toHaveLength(9)
+    expect(out()).toContain('1 new, 90.0 % of the requests found one')
+    expect(out()).toContain('min 1.0  p50 5.0  p90 9.0  p99 10.0  max 10.0 ms')
+  })
+
+  it('lists failures only when there are many', async () => {
+    const onRequest = async (_url: string, _options: unknown, index: number) => {
+      if (index === 5) throw new TransportError('MM_HEADERS_TIMEOUT', 'late')
+      return response([])
+    }
+    const { io, out } = fakeIo({ onRequest })
+    expect(await main(['get', '-n', '100', URL_A], io)).toBe(1)
+    expect(out().match(new RegExp(URL_A, 'g'))).toHaveLength(1)
+    expect(out()).toContain('MM_HEADERS_TIMEOUT: late')
+    expect(out()).toContain('100, 1 failed')
+  })
+})

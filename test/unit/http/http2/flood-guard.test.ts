@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/options.ts'
+import { FloodGuard, type FloodKind } from '../../../../src/http/http2/flood-guard.ts'
+import { ConnectionFault } from '../../../../src/http/http2/frames/http2-error.ts'
+
+const KINDS: FloodKind[] = [
+  'maxPingsPerSecond',
+  'maxSettingsPerSecond',
+  'maxResetsPerSecond',
+  'maxEmptyFramesPerSecond',
+  'maxTinyWindowUpdatesPerSecond',
+  'maxIgnoredFramesPerSecond',
+]
+
+function guard(kind: FloodKind, perSecond: number): FloodGuard {
+  return new FloodGuard({ ...DEFAULT_HTTP2_OPTIONS, [kind]: perSecond })
+}
+
+/** How many of `times` are taken at `now`. */
+function taken(guard: FloodGuard, kind: FloodKind, times: number, now: number): number {
+  for (let i = 0; i < times; i++) {
+    try {
+      guard.count(kind, now)
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConnectionFault)
+      expect(error).toMatchObject({ code: 'ENHANCE_YOUR_CALM', limit: kind })
+      expect((error as Error).message).toContain(kind)
+      return i
+    }
+  }
+  return times
+}
+
+describe.each(KINDS)('FloodGuard, %s', kind => {
+  it('takes ten seconds’ worth at once, and not one more', () => {
+    expect(taken(guard(kind, 3), kind, 100, 1000)).toBe(30)
+  })
+
+  it('takes the rate for ever', () => {
+    const one = guard(kind, 4)
+    expect(taken(one, kind, 40, 0)).toBe(40)
+    for (let second = 1; second < 100; second++) expect(taken(one, kind, 4, second * 1000)).toBe(4)
+    expect(taken(one, kind, 1, 99_000)).toBe(0)
+  })
+
+  it('forgets within ten seconds, and saves up no more than that', () => {
+    const one = guard(kind, 2)
+    expect(taken(one, kind, 20, 0)).toBe(20)
+    expect(taken(one, kind, 20, 5000)).toBe(10)
+    expect(taken(one, kind, 100, 1_000_000)).toBe(20)
+  })
+
+  it('is off at 0', () => {
+    expect(taken(guard(kind, 0), kind, 100_000, 0)).toBe(100_000)
+  })
+
+  it('does not count the others', () => {
+    const one = guard(kind, 1)
+    for (const other of KINDS) if (other !== kind) expect(taken(one, other, 20, 0)).toBe(20)
+    expect(taken(one, kind, 100, 0)).toBe(10)
+  })
+})

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { StreamFault } from '../../../../../src/http/http3/frames/http3-error.ts'
+import { SectionReader } from '../../../../../src/http/http3/frames/section-reader.ts'
+
+/** The record behind the 12 bytes that name its stream and length. */
+function sectionOf(name: string): Buffer {
+  return readFileSync(new URL(`../../vectors/qpack/errors/${name}`, import.meta.url)).subarray(12)
+}
+
+/**
+ * Ten of the twelve are errors of QPACK (test/unit/http/qpack/qpack-vectors.test.ts). These two are from drafts in which index 0 and index 62 of
+ * the static table were none; RFC 9204 has fields there, so that they decode. As the head of a message they are refused all the same.
+ */
+describe.each(['err9', 'err10'])('the vector %s', name => {
+  it.each(['request', 'response'] as const)('is refused as a %s', kind => {
+    const reader = new SectionReader({
+      maxTableBytes: 4096,
+      maxBlockedStreams: 16,
+      maxHeaderBytes: 65_536,
+      maxHeaderCount: 100,
+      allowsExtendedConnect: true,
+    })
+    const section = sectionOf(name)
+    const block = reader.decoder.decode(0, section, 0, section.length)
+    if (block === 'blocked' || block === 'too-large') throw new Error(block)
+    let fault: unknown
+    try {
+      reader[kind](block)
+    } catch (error) {
+      fault = error
+    }
+    expect(fault).toBeInstanceOf(StreamFault)
+    expect((fault as StreamFault).code).toBe('H3_MESSAGE_ERROR')
+  })
+})

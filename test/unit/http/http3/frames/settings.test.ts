@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest'
+import {
+  checkAgainstRemembered,
+  encodeSettings,
+  INITIAL_SETTINGS,
+  readSettings,
+  type Settings,
+} from '../../../../../src/http/http3/frames/settings.ts'
+import { varint } from '../../../../support/http3-wire.ts'
+import { fc } from '../../../../support/property.ts'
+
+const payload = (...pairs: readonly (readonly [number, number])[]): Buffer =>
+  Buffer.concat(pairs.flatMap(pair => pair.map(value => varint(value))))
+const codeOf = (act: () => unknown): string => {
+  try {
+    act()
+  } catch (error) {
+    return (error as { code: string }).code // every fault has one
+  }
+  return 'none'
+}
+
+describe('readSettings', () => {
+  it('nothing said is the initial values', () => {
+    expect(readSettings(Buffer.alloc(0))).toEqual(INITIAL_SETTINGS)
+  })
+
+  it('what means something, among what does not', () => {
+    const bytes = payload([0x21, 9], [1, 4096], [7, 3], [6, 70_000], [8, 1], [0x33, 1], [0xabcdef, 1])
+    expect(readSettings(bytes)).toEqual({
+      qpackMaxTableCapacity: 4096,
+      qpackBlockedStreams: 3,
+      maxFieldSectionSize: 70_000,
+      enableConnectProtocol: true,
+      h3Datagram: true,
+    })
+  })
+
+  it.each([0x00, 0x02, 0x03, 0x04, 0x05])('setting %i of HTTP/2 (RFC 9114 7.2.4.1)', id => {
+    expect(codeOf(() => readSettings(payload([id, 0])))).toBe('H3_SETTINGS_ERROR')
+  })
+
+  it.each([1, 6, 7, 8, 0x33, 0x21, 0x7777])('setting %i twice (RFC 9114 7.2.4)', id => {
+    expect(codeOf(() => readSettings(payload([id, 1], [id, 1])))).toBe('H3_SETTINGS_ERROR')
+  })
+
+  it.each([8, 0x33])('setting %i is 0 or 1 (RFC 9220 3, RFC 9297 2.1.1)', id => {
+    expect([0, 1].map(value => codeOf(() => readSettings(payload([id, value]))))).toEqual(['none', 'none'])
+    for (const value of [2, 255, 2 ** 40]) {
+      expect(codeOf(() => readSettings(payload([id, value])))).toBe('H3_SETTINGS_ERROR')
+    }
+  })
+
+  it('cut anywhere but between two', () => {
+    const bytes = payload([1, 4096], [6, 70_000], [0x33, 1])
+    const whole = new Set([0, 3, 8, 10])
+    for (let end = 0; end <= bytes.length; end++) {
+      const expected = whole.has(end) ? 'none' : 'H3_FRAME_ERROR'
+      expect([end, codeOf(() => readSettings(bytes.subarray(0, end)))]).toEqual([end, expected])
+    }
+  })
+
+  it('64 are enough, one more is H3_EXCESSIVE_LOAD', () => {
+    const many = (count: number): Buffer =>
+      payload(...Array.from({ length: count }, (_, i) => [0x21 + 0x1f * i, i] as const))
+    expect(codeOf(() => readSettings(many(64)))).toBe('none')
+    expect(codeOf(() => readSettings(many(65)))).toBe('H3_EXCESSIVE_LOAD')
+  })
+
+  it('any bytes are settings or one of three faults', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), bytes => {
+        const code = codeOf(() => readSettings(Buffer.from(bytes)))
+        expect(['none', 'H3_SETTINGS_ERROR', 'H3_FRAME_ERROR', 'H3_EXCESSIVE_LOAD']).toContain(code)
+      }),
+    )
+  })
+})
+
+const someSettings: fc.Arbitrary<Settings> = fc.record({
+  qpackMaxTableCapacity: fc.maxSafeNat(),
+  qpackBlockedStreams: fc.maxSafeNat(),
+  maxFieldSectionSize: fc.oneof(fc.maxSafeNat(), fc.constant(Number.POSITIVE_INFINITY)),
+  enableConnectProtocol: fc.boolean(),
+  h3Datagram: fc.boolean(),
+})
+
+describe('encodeSettings', () => {
+  it('is read back as it was, with and without grease', () => {
+    fc.assert(
+      fc.property(someSettings, fc.option(fc.nat(63), { nil: undefined }), (settings, n) => {
+        const bytes = encodeSettings(settings, n === undefined ? undefined : [n, n])
+        expect(readSettings(bytes)).toEqual(settings)
+      }),
+    )
+  })
+
+  it('leaves out what need not be said', () => {
+    expect(encodeSettings(INITIAL_SETTINGS)).toHaveLength(0)
+  })
+})
+
+describe('checkAgainstRemembered (RFC 9114 7.2.4.2, RFC 9204 3.2.3)', () => {
+  it('the same is right, and so is more of anything but the table', () => {
+    fc.assert(
+      fc.property(someSettings, settings => {
+        expect(codeOf(() => checkAgainstRemembered(settings, settings))).toBe('none')
+        const more: Settings = {
+          qpackMaxTableCapacity: settings.qpackMaxTableCapacity,
+          qpackBlockedStreams: settings.qpackBlockedStreams + 1,
+          maxFieldSectionSize: Number.POSITIVE_INFINITY,
+          enableConnectProtocol: true,
+          h3Datagram: true,
+        }
+        expect(codeOf(() => checkAgainstRemembered(more, settings))).toBe('none')
+      }),
+    )
+  })
+
+  const before: Settings = {
+    qpackMaxTableCapacity: 100,
+    qpackBlockedStreams: 10,
+    maxFieldSectionSize: 1000,
+    enableConnectProtocol: true,
+    h3Datagram: true,
+  }
+  it.each<[Partial<Settings>, string]>([
+    [{ qpackMaxTableCapacity: 99 }, 'QPACK_DECODER_STREAM_ERROR'],
+    [{ qpackMaxTableCapacity: 101 }, 'QPACK_DECODER_STREAM_ERROR'],
+    [{ qpackMaxTableCapacity: 0 }, 'QPACK_DECODER_STREAM_ERROR'],
+    [{ qpackBlockedStreams: 9 }, 'H3_SETTINGS_ERROR'],
+    [{ maxFieldSectionSize: 999 }, 'H3_SETTINGS_ERROR'],
+    [{ enableConnectProtocol: false }, 'H3_SETTINGS_ERROR'],
+    [{ h3Datagram: false }, 'H3_SETTINGS_ERROR'],
+  ])('%o is %s', (change, code) => {
+    expect(codeOf(() => checkAgainstRemembered({ ...before, ...change }, before))).toBe(code)
+  })
+
+  it('a table where there was none may come', () => {
+    const none = { ...before, qpackMaxTableCapacity: 0 }
+    expect(codeOf(() => checkAgainstRemembered(before, none))).toBe('none')
+  })
+
+  it('an unlimited section size that is limited now is less', () => {
+    expect(codeOf(() => checkAgainstRemembered(before, { ...before, maxFieldSectionSize: Infinity }))).toBe(
+      'H3_SETTINGS_ERROR',
+    )
+  })
+})

@@ -1,0 +1,14 @@
+import { describe, expect, it } from 'vitest'
+import { Fault } from '../../../../src/http/multiplex/fault.ts'
+import { MessageFault } from '../../../../src/http/multiplex/messages/message-fault.ts'
+
+describe('faults of peers', () => {
+  it.each([
+    ['Fault', new Fault('CODE', 'what is wrong', 'maxSomething')],
+    ['MessageFault', new MessageFault('what is wrong')],
+  ])('a %s has no stack, and leaves that of other errors alone', (name, fault) => {
+    expect(fault).toMatchObject({ name, message: 'what is wrong' })
+    expect(fault.stack).not.toContain('\n    at ')
+    expect(new Error('another').stack).toContain('\n    at ')
+  })
+})

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { decodeKeptTickets, encodeKeptTickets } from '../../../src/state/kept-tickets.ts'
+import { fc } from '../../support/property.ts'
+
+const time = fc.double({ min: -1e15, max: 1e15, noNaN: true })
+const ticket = fc.record({
+  session: fc.uint8Array({ maxLength: 300 }).map(array => Buffer.from(array)),
+  trustedUntil: time,
+  expiresAt: time,
+  isUsed: fc.boolean(),
+})
+
+describe('kept tickets as bytes', () => {
+  it('come back as they went', () => {
+    fc.assert(
+      fc.property(fc.array(ticket, { maxLength: 8 }), tickets => {
+        expect(decodeKeptTickets(encodeKeptTickets(tickets))).toEqual(tickets)
+      }),
+    )
+  })
+
+  it('are all or nothing: every cut and every byte too much is refused', () => {
+    const bytes = encodeKeptTickets([
+      { session: Buffer.from('abc'), trustedUntil: 1, expiresAt: 2, isUsed: false },
+      { session: Buffer.alloc(0), trustedUntil: 3, expiresAt: 4, isUsed: true },
+    ])
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodeKeptTickets(bytes.subarray(0, length)), `${length} bytes`).toBeUndefined()
+    }
+    expect(decodeKeptTickets(Buffer.concat([bytes, Buffer.alloc(1)]))).toBeUndefined()
+  })
+
+  it('of another version, or with what cannot be, are refused', () => {
+    const one = { session: Buffer.from('abc'), trustedUntil: 1, expiresAt: 2, isUsed: false }
+    const changed = (change: (bytes: Buffer) => void): Buffer => {
+      const bytes = encodeKeptTickets([one])
+      change(bytes)
+      return bytes
+    }
+    expect(decodeKeptTickets(changed(() => {}))).toHaveLength(1)
+    expect(decodeKeptTickets(changed(bytes => bytes.writeUInt8(2, 0)))).toBeUndefined()
+    expect(decodeKeptTickets(changed(bytes => bytes.writeUInt8(2, 19)))).toBeUndefined() // used or not
+    expect(decodeKeptTickets(changed(bytes => bytes.writeDoubleBE(Number.NaN, 3)))).toBeUndefined()
+    expect(decodeKeptTickets(changed(bytes => bytes.writeUInt32BE(0xffff_ffff, 20)))).toBeUndefined()
+    expect(decodeKeptTickets(changed(bytes => bytes.writeUInt16BE(0xffff, 1)))).toBeUndefined()
+  })
+
+  it('never throw, whatever they are', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 500 }), garbage => {
+        garbage.set([1], 0) // the version
+        expect(() => decodeKeptTickets(Buffer.from(garbage))).not.toThrow()
+      }),
+    )
+  })
+
+  it('leave out a session that no server would make', () => {
+    const session = Buffer.alloc(65_537)
+    const tickets = [{ session, trustedUntil: 1, expiresAt: 2, isUsed: false }]
+    expect(decodeKeptTickets(encodeKeptTickets(tickets))).toEqual([])
+  })
+})
