@@ -1,6 +1,6 @@
-// `npm run bench -- SCENARIO… [options]` compiles what is measured and what measures, then runs bench/run.ts; `npm run bench:micro` and `-- micro/NAME`
-// run the micro benches. Node 20 cannot run TypeScript, and a loader would measure itself along: the bench is compiled into .tmp/bench by the
-// compiler that we have.
+// `npm run bench -- SCENARIO… [options]` compiles what is measured and what measures, then runs bench/run.ts;
+// `npm run bench:micro` and `-- micro/NAME` run the micro benches. Node 20 cannot run TypeScript, and a
+// loader would measure itself along: the bench is compiled into .tmp/bench by the compiler that we have.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { bin, ensureBuilt, ensureInstalled, root, run } from './setup.mjs'

@@ -1,10 +1,10 @@
-// Who may import whom, as one table, and which files are pure. `npm run check` holds it. Without dependencies, and pure itself: it is handed
-// paths and texts.
+// Who may import whom, as one table, and which files are pure. `npm run check` holds it. Without
+// dependencies, and pure itself: it is handed paths and texts.
 import { importGraph } from './source-graph.mjs'
 
 /**
- * What the files of a folder (or one file) import beside their own folder: folders with all that is in them, and single files. The longest
- * entry that covers a file holds for it.
+ * What the files of a folder (or one file) import beside their own folder: folders with all that is in them,
+ * and single files. The longest entry that covers a file holds for it.
  */
 const MAY_IMPORT = {
   // What everybody stands on.
@@ -78,7 +78,10 @@ const MAY_IMPORT = {
 /** Packages that one file speaks to, so that nobody else depends on their shape. */
 const ONLY_IMPORTER = { 'dns-packet': 'src/dns/records/dns-message.ts' }
 
-/** No sockets, files, processes, timers, clock or randomness: `now` is an argument, and the answer is an action or a delay. */
+/**
+ * No sockets, files, processes, timers, clock or randomness: `now` is an argument, and the answer is an
+ * action or a delay.
+ */
 const PURE = [
   'src/pool',
   'src/select',
@@ -145,7 +148,10 @@ const CLOCK = /\b(?:Date\.now\(|new Date\(\)|performance\.now\(|setTimeout\(|set
 const RANDOM = /\bMath\.random\(/
 const COMMENT_LINE = /^\s*(?:\/\/|\/?\*)/
 
-/** Every line of `files`, [path, text] with `/`, that breaks a rule of these tables: `src/pool/a.ts imports src/connect/tcp/dial.ts: …`. */
+/**
+ * Every line of `files`, [path, text] with `/`, that breaks a rule of these tables: `src/pool/a.ts imports
+ * src/connect/tcp/dial.ts: …`.
+ */
 export function trespasses(files) {
   const found = []
   const graph = importGraph(files)

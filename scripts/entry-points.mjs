@@ -1,11 +1,15 @@
-// The package's entry points and the names that each exports, read from package.json and the source. Without dependencies.
+// The package's entry points and the names that each exports, read from package.json and the source. Without
+// dependencies.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** `export { a, type B } from './file.ts'`, `export type { C } from './file.ts'` */
 const REEXPORT = /^export (type )?\{([^}]*)\} from '([^']+)'$/gm
 
-/** Every subpath of the package that has types: [{ subpath, source, names: [{ name, isType, from }] }], names in order. */
+/**
+ * Every subpath of the package that has types: [{ subpath, source, names: [{ name, isType, from }] }], names
+ * in order.
+ */
 export function entryPoints(root) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return Object.entries(exports).flatMap(([subpath, target]) => {
@@ -16,7 +20,10 @@ export function entryPoints(root) {
   })
 }
 
-/** The names of an entry point's source. Throws when it has more than comments and re-exports by name: what is exported there would be missed. */
+/**
+ * The names of an entry point's source. Throws when it has more than comments and re-exports by name: what is
+ * exported there would be missed.
+ */
 export function exportedNames(text) {
   const names = []
   const rest = text.replaceAll(REEXPORT, (_statement, onlyTypes, list, from) => {

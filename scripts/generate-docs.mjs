@@ -13,7 +13,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ensureBuilt, root } from './setup.mjs'
 
-/** The groups of options: the name in a configuration, the interface with the docstrings, the constant with the defaults. */
+/**
+ * The groups of options: the name in a configuration, the interface with the docstrings, the constant with
+ * the defaults.
+ */
 const OPTION_GROUPS = [
   ['pool', 'PoolOptions', 'DEFAULT_POOL_OPTIONS'],
   ['timeouts', 'TimeoutOptions', 'DEFAULT_TIMEOUTS'],
@@ -161,7 +164,10 @@ function values(type, key) {
   return words.replaceAll("'", '`').replaceAll(' | ', ', ')
 }
 
-/** What a union of words is called, or an array of them: `type ForwardedMode = 'both' | …`, or the type of a constant's elements. */
+/**
+ * What a union of words is called, or an array of them: `type ForwardedMode = 'both' | …`, or the type of a
+ * constant's elements.
+ */
 function namedWords(type) {
   const name = type.replace(/\[\]$/, '')
   const suffix = name === type ? '' : '[]'

@@ -1,5 +1,6 @@
-// `npm run hunt -- [MINUTES]`: runs the tests with properties over and over, each time on cases that no run had before, for 10 minutes
-// by default or until one fails. The failure prints its seed; `SEED=that npm test -- FILE` repeats it.
+// `npm run hunt -- [MINUTES]`: runs the tests with properties over and over, each time on cases that no run
+// had before, for 10 minutes by default or until one fails. The failure prints its seed; `SEED=that npm test
+// -- FILE` repeats it.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

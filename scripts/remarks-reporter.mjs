@@ -1,5 +1,6 @@
-// What counts alone would hide: every skipped test with its reason, so that a missing server is seen, every test that passed only
-// at its second attempt, with what went wrong at the first, and where a long run spent its time.
+// What counts alone would hide: every skipped test with its reason, so that a missing server is seen, every
+// test that passed only at its second attempt, with what went wrong at the first, and where a long run spent
+// its time.
 const SLOWEST_FILES = 12
 const LONG_RUN_FILES = 50
 

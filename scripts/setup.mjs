@@ -1,5 +1,5 @@
-// What `npm start` and `npm test` need before they can begin, done only when it is missing or stale. Plain JavaScript without
-// dependencies, since it runs before anything is installed.
+// What `npm start` and `npm test` need before they can begin, done only when it is missing or stale. Plain
+// JavaScript without dependencies, since it runs before anything is installed.
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -39,7 +39,10 @@ export function ensureBuilt() {
   build()
 }
 
-/** Compiles src/ to dist/. Of the declarations only those stay that an entry point reaches: nobody can import the others. */
+/**
+ * Compiles src/ to dist/. Of the declarations only those stay that an entry point reaches: nobody can import
+ * the others.
+ */
 export function build() {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   run(process.execPath, [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.build.json'])

@@ -1,4 +1,5 @@
-// `npm run soak -- [options]` compiles the connector and the soak, and runs it: bench/soak/run.ts, which has the options (`--help`).
+// `npm run soak -- [options]` compiles the connector and the soak, and runs it: bench/soak/run.ts, which has
+// the options (`--help`).
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { bin, ensureBuilt, ensureInstalled, root, run } from './setup.mjs'

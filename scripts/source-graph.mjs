@@ -1,13 +1,19 @@
-// Which file imports which, types too, and where that goes in a circle. Without dependencies, and pure: it is handed paths and texts.
+// Which file imports which, types too, and where that goes in a circle. Without dependencies, and pure: it is
+// handed paths and texts.
 import { posix } from 'node:path'
 
-/** A statement at the start of a line, as the formatter leaves them: text in comments and most strings is none. */
+/**
+ * A statement at the start of a line, as the formatter leaves them: text in comments and most strings is
+ * none.
+ */
 const STATIC_IMPORT = /^(?:import|export)\b(?:[^'"`;]*?\bfrom\s*)?\s*(['"])(\.[^'"\n]*)\1/gm
 /** `import('./file.ts')`, for a value or for a type. */
 const DYNAMIC_IMPORT = /\bimport\(\s*(['"])(\.[^'"\n]*)\1/
 const COMMENT_LINE = /^\s*(?:\/\/|\/?\*)/
 
-/** The relative specifiers of a source text: imports, types among them, and re-exports. Each once, in order. */
+/**
+ * The relative specifiers of a source text: imports, types among them, and re-exports. Each once, in order.
+ */
 export function importsOf(text) {
   const found = new Set(Array.from(text.matchAll(STATIC_IMPORT), match => match[2]))
   for (const line of text.split('\n')) {
@@ -18,8 +24,8 @@ export function importsOf(text) {
 }
 
 /**
- * The graph of files given as [path, text], paths with `/`: Map of path to the paths that it imports. What is imported by the name of its
- * compiled form counts as the source; what is not among the files is left out.
+ * The graph of files given as [path, text], paths with `/`: Map of path to the paths that it imports. What is
+ * imported by the name of its compiled form counts as the source; what is not among the files is left out.
  */
 export function importGraph(files) {
   const known = new Set(Array.from(files, ([path]) => path))
@@ -35,8 +41,9 @@ export function importGraph(files) {
 }
 
 /**
- * One cycle for each group of files that reach each other (a strongly connected component), the shortest through its first file by name:
- * `['a', 'b']` says that a imports b, and b imports a. Groups are in order of their first file.
+ * One cycle for each group of files that reach each other (a strongly connected component), the shortest
+ * through its first file by name: `['a', 'b']` says that a imports b, and b imports a. Groups are in order of
+ * their first file.
  */
 export function findCycles(graph) {
   return components(graph)
@@ -50,7 +57,9 @@ function byName(a, b) {
   return a < b ? -1 : 1
 }
 
-/** Tarjan's algorithm (1972), with a stack of its own in place of recursion: chains of imports may be long. */
+/**
+ * Tarjan's algorithm (1972), with a stack of its own in place of recursion: chains of imports may be long.
+ */
 function components(graph) {
   const index = new Map()
   const low = new Map()

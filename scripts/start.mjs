@@ -1,4 +1,5 @@
-// `npm start`: the connector in front of demo origins, or with `--origin URL` (or any option of `serve`) in front of real ones.
+// `npm start`: the connector in front of demo origins, or with `--origin URL` (or any option of `serve`) in
+// front of real ones.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, root } from './setup.mjs'
@@ -11,13 +12,15 @@ const args = process.argv.slice(2)
 const script = args.length > 0 ? ['cli.js', 'serve', ...args] : ['demo/main.js']
 const [file, ...rest] = script
 const child = spawn(process.execPath, [join(root, 'dist', file), ...rest], { stdio: 'inherit' })
-// A terminal sends its signals to the whole group; the child decides how to end, and this process only waits for it.
+// A terminal sends its signals to the whole group; the child decides how to end, and this process only waits
+// for it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     if (!process.stdin.isTTY) child.kill(signal)
   })
 }
-// npm passes a signal on to the shell that it starts scripts with, and not every shell passes it on to us: then our parent is gone.
+// npm passes a signal on to the shell that it starts scripts with, and not every shell passes it on to us:
+// then our parent is gone.
 setInterval(() => {
   if (process.ppid !== parent) child.kill('SIGTERM')
 }, 500).unref()

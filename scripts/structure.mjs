@@ -1,5 +1,6 @@
-// `npm run structure`: what the layout of the source comes to. With --check it fails on an import cycle, an import or a piece of I/O that the
-// dependency rules forbid, a folder with too many files, and a README that is too long; the other figures are aims and no limits.
+// `npm run structure`: what the layout of the source comes to. With --check it fails on an import cycle, an
+// import or a piece of I/O that the dependency rules forbid, a folder with too many files, and a README that
+// is too long; the other figures are aims and no limits.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { staleRules, trespasses } from './dependency-rules.mjs'

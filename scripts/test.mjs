@@ -1,8 +1,8 @@
-// `npm test`: compiles (the command line is tested as users run it) and runs every test. Arguments go on to vitest, so that
-// `npm test -- test/unit/pool` runs a part. The last line is taken from vitest's own report.
+// `npm test`: compiles (the command line is tested as users run it) and runs every test. Arguments go on to
+// vitest, so that `npm test -- test/unit/pool` runs a part. The last line is taken from vitest's own report.
 //
-// An end-to-end test that failed beside others runs once more alone: these have real clocks and real servers, and a machine with other
-// work may starve one of them. What passes then counts as passed, and is named.
+// An end-to-end test that failed beside others runs once more alone: these have real clocks and real servers,
+// and a machine with other work may starve one of them. What passes then counts as passed, and is named.
 import { ensureBuilt, ensureInstalled, root } from './setup.mjs'
 
 const END_TO_END = 'test/e2e/'
@@ -14,7 +14,10 @@ ensureBuilt()
 const { parseCLI, startVitest } = await import('vitest/node')
 const { default: RemarksReporter } = await import('./remarks-reporter.mjs')
 
-/** Runs vitest with these arguments. Per file of tests what its tests came to, and the errors that belong to no test. */
+/**
+ * Runs vitest with these arguments. Per file of tests what its tests came to, and the errors that belong to
+ * no test.
+ */
 async function runTests(args, settings = {}) {
   const { filter, options } = parseCLI(['vitest', 'run', ...args])
   const files = new Map()
@@ -39,7 +42,10 @@ async function runTests(args, settings = {}) {
   return { files, strays: strays.length }
 }
 
-/** How many of a file's tests passed, failed and were skipped. A file that does not load has no failed test, but is a failure all the same. */
+/**
+ * How many of a file's tests passed, failed and were skipped. A file that does not load has no failed test,
+ * but is a failure all the same.
+ */
 function outcomeOf(module) {
   const outcome = { passed: 0, failed: 0, skipped: 0 }
   for (const test of module.children.allTests()) {

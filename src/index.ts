@@ -1,7 +1,8 @@
 /**
- * The entry point of the embedded module: what a program types that sends requests. The rest has entry points of its own:
- * `middlemile/options` (option groups, their defaults and ranges), `middlemile/dispatch` (push style), `middlemile/events` (what a
- * transport reports), `middlemile/service` and `middlemile/testing`. What none of them exports is not API.
+ * The entry point of the embedded module: what a program types that sends requests. The rest has entry points
+ * of its own: `middlemile/options` (option groups, their defaults and ranges), `middlemile/dispatch` (push
+ * style), `middlemile/events` (what a transport reports), `middlemile/service` and `middlemile/testing`. What
+ * none of them exports is not API.
  *
  * ```ts
  * import { createTransport } from 'middlemile'

@@ -5,13 +5,17 @@ export type ClientJob =
   /** Keep `concurrency` requests going for `seconds`, after `warmUpSeconds` that do not count. */
   | { kind: 'steady'; path: string; concurrency: number; seconds: number; warmUpSeconds: number }
   /**
-   * Keep `concurrency` requests going until `seconds` have passed or `requests` were begun, and count from the first one's start to the
-   * last one's end: no body is cut off, however large, and a number of requests is that number.
+   * Keep `concurrency` requests going until `seconds` have passed or `requests` were begun, and count from
+   * the first one's start to the last one's end: no body is cut off, however large, and a number of requests
+   * is that number.
    */
   | { kind: 'whole'; path: string; concurrency: number; seconds: number; requests: number }
   /** Make a client that knows nothing, send `requests` at once, and throw it away. */
   | { kind: 'burst'; path: string; requests: number }
-  /** Send `requests` at once through the client that is kept, which has just done the same: its connections are open. */
+  /**
+   * Send `requests` at once through the client that is kept, which has just done the same: its connections
+   * are open.
+   */
   | { kind: 'warm-burst'; path: string; requests: number }
 
 export interface ClientReport {
@@ -35,7 +39,10 @@ export interface ClientSetting {
   connections: number
   /** What a client that speaks several is held to; default: as it comes. */
   protocols?: readonly Protocol[]
-  /** Ours only: where tickets outlive a client. A client is closed when the next ticket has surely come. Default: it resumes nothing. */
+  /**
+   * Ours only: where tickets outlive a client. A client is closed when the next ticket has surely come.
+   * Default: it resumes nothing.
+   */
   stateDirectory?: string
   /** Ours only: which requests may leave in early data. Default: off. */
   earlyData?: 'off' | 'safe'

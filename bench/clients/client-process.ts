@@ -9,7 +9,10 @@ import { undiciDispatch, undiciFetch, undiciH2Dispatch, undiciRequest } from './
 
 type MakeClient = (setting: ClientSetting) => BenchClient | Promise<BenchClient>
 
-/** A program: one client library in a process of its own, so that its CPU time is its own. Arguments: client, setting as JSON. */
+/**
+ * A program: one client library in a process of its own, so that its CPU time is its own. Arguments: client,
+ * setting as JSON.
+ */
 const CLIENTS: Readonly<Record<string, MakeClient>> = {
   'undici dispatch': undiciDispatch,
   'undici request': undiciRequest,

@@ -52,7 +52,8 @@ export function driveTimed(
     const number = begun++
     send(number, error => {
       ends.push({ number, ms: now() - at, isLearning: learning, error })
-      // An end may be told from within send(): a row of those must neither overflow the stack nor starve the process.
+      // An end may be told from within send(): a row of those must neither overflow the stack nor starve the
+      // process.
       if (error === undefined) setImmediate(next)
       else setTimeout(next, 1)
     })

@@ -121,7 +121,8 @@ class Loop {
     }
     this.#failures++
     this.#firstFailure ??= error instanceof Error ? `${error.name}: ${error.message}` : JSON.stringify(error)
-    // A failure may be reported from within send(): a loop of those must not overflow the stack or starve the process.
+    // A failure may be reported from within send(): a loop of those must not overflow the stack or starve the
+    // process.
     setTimeout(this.#next, 1)
   }
 }

@@ -7,7 +7,10 @@ import type { FirstByteJob, FirstByteReport, FirstByteSetting } from './first-by
 import { loadModule } from './middlemile-client.ts'
 import { serveJobs } from './serve-jobs.ts'
 
-/** A program: one cold connection after the other, each with the time to its first byte. Arguments: setting as JSON. */
+/**
+ * A program: one cold connection after the other, each with the time to its first byte. Arguments: setting as
+ * JSON.
+ */
 const setting = JSON.parse(process.argv[2] ?? '{}') as FirstByteSetting // written by first-byte-client.ts
 const module = await loadModule()
 const transports = new Map<string, Transport>()

@@ -91,7 +91,9 @@ async function floodAsClient(job: AttackJob): Promise<FloodReport> {
   return { sentBytes, connections }
 }
 
-/** Asks the proxy for what the flooding origin has, one request after the other, until that has sent so much. */
+/**
+ * Asks the proxy for what the flooding origin has, one request after the other, until that has sent so much.
+ */
 async function floodAsOrigin(job: AttackJob): Promise<FloodReport> {
   const limits = limitsOf(job)
   attack = { flood: named(ORIGIN_FLOODS, job.flood), limits, sentBytes: 0, connections: 0, running: 0 }

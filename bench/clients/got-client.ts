@@ -6,7 +6,10 @@ import { refuseSetting } from '../../src/bench/clients/refuse-setting.ts'
 import { whereTo } from '../../src/bench/clients/where-to.ts'
 import type { BenchClient, ClientSetting, RequestWatch } from '../../src/bench/load/bench-client.ts'
 
-/** got with HTTP/1.1, through its stream: the shortest way that it has. It neither retries nor decompresses nor follows here, as nobody else does. */
+/**
+ * got with HTTP/1.1, through its stream: the shortest way that it has. It neither retries nor decompresses
+ * nor follows here, as nobody else does.
+ */
 export async function gotClient(setting: ClientSetting): Promise<BenchClient> {
   refuseSetting('got', setting, ['http/1.1'])
   const { ca, connections } = setting

@@ -6,7 +6,10 @@ import type { BenchClient, ClientSetting } from '../../src/bench/load/bench-clie
 /** Before each message (gRPC over HTTP/2, Length-Prefixed-Message). */
 const PREFIX_BYTES = 5
 
-/** The client of gRPC that is written in JavaScript, over node:http2: unary calls of as many bytes as a request uploads, prefix included. */
+/**
+ * The client of gRPC that is written in JavaScript, over node:http2: unary calls of as many bytes as a
+ * request uploads, prefix included.
+ */
 export async function grpcClient(setting: ClientSetting): Promise<BenchClient> {
   refuseSetting('grpc-js', setting, ['h2'])
   const [url = ''] = setting.origins

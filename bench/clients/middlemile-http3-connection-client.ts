@@ -1,11 +1,10 @@
 import { systemClock } from '../../src/base/clock.ts'
+import { DEFAULT_RESPONSE_LIMITS, DEFAULT_TIMEOUTS } from '../../src/base/options/options.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
-  DEFAULT_RESPONSE_LIMITS,
-  DEFAULT_TIMEOUTS,
   type QuicOptions,
-} from '../../src/base/options/options.ts'
+} from '../../src/base/options/protocol-options.ts'
 import { http3Connection } from '../../src/http/http3/connection.ts'
 import { dialQuic } from '../../src/quic/dial.ts'
 import { quicEngine } from '../../src/quic/load-engine.ts'
@@ -15,7 +14,10 @@ import { DEAF, drivenConnection, UNTOLD_HANDSHAKE } from './driven-connection.ts
 /** There is no pool behind it that would open the next connection. */
 const QUIC: QuicOptions = { ...DEFAULT_QUIC_OPTIONS, maxRequestsPerConnection: 0 }
 
-/** One HTTP/3 connection of ours, driven directly: what the transport and its pool cost is the difference to `middlemile h3`. */
+/**
+ * One HTTP/3 connection of ours, driven directly: what the transport and its pool cost is the difference to
+ * `middlemile h3`.
+ */
 export async function middlemileHttp3Connection({ origin, ca }: ClientSetting): Promise<BenchClient> {
   const { hostname, port, host } = new URL(origin)
   const loaded = quicEngine()

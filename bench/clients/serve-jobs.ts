@@ -1,4 +1,7 @@
-/** Answers each message of the parent, which is a job, with its report or with why there is none. The process lives as long as its IPC channel. */
+/**
+ * Answers each message of the parent, which is a job, with its report or with why there is none. The process
+ * lives as long as its IPC channel.
+ */
 export function serveJobs(run: (job: never) => Promise<object>): void {
   process.on('message', job => {
     run(job as never).then(

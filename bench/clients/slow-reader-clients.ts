@@ -4,7 +4,9 @@ import { undici } from '../../src/bench/clients/undici.ts'
 import type { BenchClient, MakeClient } from '../../src/bench/load/bench-client.ts'
 import type { RequestKind } from '../../src/bench/load/load-job.ts'
 
-/** Clients of which one response is read slowly all the time, beside the load: it is in none of its figures. */
+/**
+ * Clients of which one response is read slowly all the time, beside the load: it is in none of its figures.
+ */
 export const middlemileBesideSlowReader: MakeClient = besideSlowReader(middlemile)
 export const nodeHttp2BesideSlowReader: MakeClient = besideSlowReader(nodeHttp2)
 export const undiciBesideSlowReader: MakeClient = besideSlowReader(undici)

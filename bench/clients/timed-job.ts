@@ -2,7 +2,10 @@ import type { Decision } from '../../src/base/events/decision.ts'
 import type { LaneName } from '../../src/base/http/lane.ts'
 import type { Protocol } from '../../src/index.ts'
 
-/** What a timed client is made to do: requests one after another through a transport that was just made, each with its own time. */
+/**
+ * What a timed client is made to do: requests one after another through a transport that was just made, each
+ * with its own time.
+ */
 export interface TimedJob {
   /** What the transport is held to, and HTTP/2 to one connection; undefined: it chooses. */
   protocols: readonly Protocol[] | undefined
@@ -11,7 +14,10 @@ export interface TimedJob {
   bytes: number
   /** Requests that are under way at any time. */
   concurrency: number
-  /** The requests that count apart: the first so many, or those that begin within this time, whichever ends sooner. */
+  /**
+   * The requests that count apart: the first so many, or those that begin within this time, whichever ends
+   * sooner.
+   */
   learning: { requests: number; seconds: number }
   /** After the learning requests begin for so long, and are waited for. */
   seconds: number

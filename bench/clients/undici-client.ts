@@ -18,7 +18,10 @@ function makePool({ origin, ca, connections }: ClientSetting): Pool {
   })
 }
 
-/** undici 7's fastest door. It calls the older handler methods directly and wraps the newer ones, so these are the older. */
+/**
+ * undici 7's fastest door. It calls the older handler methods directly and wraps the newer ones, so these are
+ * the older.
+ */
 class CountingHandler implements Dispatcher.DispatchHandler {
   readonly #done: Done
   #bytes = 0

@@ -22,5 +22,8 @@ export type FloodReport =
   | { readonly sentBytes: number; readonly connections: number }
   | { readonly p99Ms: number; readonly requests: number; readonly failures: number }
 
-/** What the flooding origin is called, by those who ask for it. All else is the other origin's, what flooding clients ask for as well. */
+/**
+ * What the flooding origin is called, by those who ask for it. All else is the other origin's, what flooding
+ * clients ask for as well.
+ */
 export const FLOODING_HOST = 'flooding.test'

@@ -41,7 +41,9 @@ function times(count: number, one: (i: number) => Buffer): Buffer {
 }
 
 const PIECE_BYTES = 32_768
-/** Of what windows count: a proxy may leave half of a window open that it has made as narrow as this twice. */
+/**
+ * Of what windows count: a proxy may leave half of a window open that it has made as narrow as this twice.
+ */
 const COUNTED_PIECE_BYTES = 16_384
 
 /** The same frames again and again. */

@@ -19,7 +19,10 @@ export interface AttackLimits {
   readonly deadlineMs: number
 }
 
-/** Floods the other end of one connection, as far as its windows go, until it ends, the bytes are sent or the time is over. */
+/**
+ * Floods the other end of one connection, as far as its windows go, until it ends, the bytes are sent or the
+ * time is over.
+ */
 export class Http2Attacker {
   readonly #socket: Socket
   readonly #splitter = new FrameSplitter()

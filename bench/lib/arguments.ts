@@ -33,7 +33,10 @@ export const USAGE = `usage: npm run bench -- [SCENARIO...] [options]
   --seed N           what losses and arrivals are drawn from (default 1)
        npm run bench -- --compare FILE FILE   two result files, the older one first`
 
-/** The two files of `--compare FILE FILE`; undefined: nothing is to be compared. Throws an Error with a message for the user. */
+/**
+ * The two files of `--compare FILE FILE`; undefined: nothing is to be compared. Throws an Error with a
+ * message for the user.
+ */
 export function parseComparison(args: readonly string[]): readonly [string, string] | undefined {
   if (!args.includes('--compare')) return undefined
   const [a, b, ...more] = args.filter(word => word !== '--compare')
@@ -42,7 +45,9 @@ export function parseComparison(args: readonly string[]): readonly [string, stri
   return [a, b]
 }
 
-/** Throws an Error with a message for the user. `known` are the scenarios; without any all of them are meant. */
+/**
+ * Throws an Error with a message for the user. `known` are the scenarios; without any all of them are meant.
+ */
 export function parseBenchArguments(
   args: readonly string[],
   known: readonly string[],

@@ -10,7 +10,9 @@ export interface SubjectEstimate {
 
 type Rounds = ReadonlyMap<string, readonly Measurement[]>
 
-/** Every subject, the best one (of whose figure there is least) first. Those without a figure are left out. */
+/**
+ * Every subject, the best one (of whose figure there is least) first. Those without a figure are left out.
+ */
 export function rankSubjects(rounds: Rounds, metric: string): SubjectEstimate[] {
   return [...rounds]
     .map(([subject, measurements]) => ({ subject, estimate: estimateMean(figures(measurements, metric)) }))
@@ -24,15 +26,19 @@ export function contenders(ranked: readonly SubjectEstimate[], factor: number): 
   return ranked.filter(({ estimate }) => estimate.value <= factor * best).map(({ subject }) => subject)
 }
 
-/** The verdict on a subject that is to be no more than `atMost` times as slow as the best of the others, and how sure it is. */
+/**
+ * The verdict on a subject that is to be no more than `atMost` times as slow as the best of the others, and
+ * how sure it is.
+ */
 export interface BestVerdict {
   readonly aim: JudgedAim
   readonly ratio: Estimate
 }
 
 /**
- * Whoever had the least mean is the best, although luck had a hand in that: of several that are equal, the one that was lucky is compared
- * with. Requests that failed have no time: with any of them the aim is missed. Undefined when there is nobody to compare.
+ * Whoever had the least mean is the best, although luck had a hand in that: of several that are equal, the
+ * one that was lucky is compared with. Requests that failed have no time: with any of them the aim is missed.
+ * Undefined when there is nobody to compare.
  */
 export function judgeAgainstBest(
   rounds: Rounds,

@@ -1,6 +1,9 @@
 import { BODY_BYTES } from '../../test/support/body-files.ts'
 
-/** Bytes of the bodies that are measured, by the last part of their paths. `200m` is 200 million, and the bench's own. */
+/**
+ * Bytes of the bodies that are measured, by the last part of their paths. `200m` is 200 million, and the
+ * bench's own.
+ */
 export const BODY_SIZES = {
   '1k': BODY_BYTES['1k'],
   '100k': BODY_BYTES['100k'],

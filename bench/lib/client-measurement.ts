@@ -1,7 +1,10 @@
 import type { Measurement } from '../../src/bench/results/measurement.ts'
 import type { ClientReport } from '../clients/client-job.ts'
 
-/** What a client's report comes to: rates and costs are by requests that did not fail. Megabytes are millions of bytes of response bodies. */
+/**
+ * What a client's report comes to: rates and costs are by requests that did not fail. Megabytes are millions
+ * of bytes of response bodies.
+ */
 export function clientMeasurement(report: ClientReport): Measurement {
   const done = report.requests - report.failures
   return {

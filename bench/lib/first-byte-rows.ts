@@ -54,7 +54,10 @@ export interface Witnesses {
   readonly ours: Claims | undefined
 }
 
-/** The origin's answer to /first-byte tells of the session; its kernel how many connections it accepted with the data of their SYN. */
+/**
+ * The origin's answer to /first-byte tells of the session; its kernel how many connections it accepted with
+ * the data of their SYN.
+ */
 export function witnessesOf(report: FirstByteReport, acceptedWithData: number | undefined): Witnesses {
   const told = /^reused=(\S+) early=(\S*)$/m.exec(report.body)
   const { handshake } = report
@@ -71,7 +74,10 @@ export function witnessesOf(report: FirstByteReport, acceptedWithData: number | 
   }
 }
 
-/** What it was that its row does not claim, or was not that it does, and who says so; undefined: it was what it claims. */
+/**
+ * What it was that its row does not claim, or was not that it does, and who says so; undefined: it was what
+ * it claims.
+ */
 export function disproof(claims: Claims, { origin, ours }: Witnesses): string | undefined {
   const reasons: string[] = []
   for (const name of CLAIM_NAMES) {

@@ -203,8 +203,9 @@ async function load(
 }
 
 /**
- * wrk counts complete responses, whatever their status, and leaves those that its end cut off to nobody. With 64 large bodies under way that is a tenth of
- * a short run, so large ones are counted by their bytes; next to them the body of an error is nothing.
+ * wrk counts complete responses, whatever their status, and leaves those that its end cut off to nobody. With
+ * 64 large bodies under way that is a tenth of a short run, so large ones are counted by their bytes; next to
+ * them the body of an error is nothing.
  */
 export function forwardedRequests(
   { requests, badStatus, bytesRead }: Pick<WrkResult, 'requests' | 'badStatus' | 'bytesRead'>,

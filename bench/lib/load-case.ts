@@ -37,9 +37,14 @@ export interface LoadCase {
   readonly warmUpRequests?: number
   /** A measurement ends after so many requests. Default: by its time alone. */
   readonly maxRequests?: number
-  /** A measurement lasts so many times `--seconds`. Default 1; undefined `maxRequests` and time end it, whichever is first. */
+  /**
+   * A measurement lasts so many times `--seconds`. Default 1; undefined `maxRequests` and time end it,
+   * whichever is first.
+   */
   readonly timeFactor?: number
-  /** Measurements for each round of `--rounds`: of short ones it takes more. Default 1; one in a quick run. */
+  /**
+   * Measurements for each round of `--rounds`: of short ones it takes more. Default 1; one in a quick run.
+   */
   readonly repeats?: number
   /** Left out of a quick run. */
   readonly isLong?: boolean

@@ -12,7 +12,10 @@ export interface LoadPlan {
   readonly unavailable: readonly { readonly subject: string; readonly because: string }[]
 }
 
-/** `missing` says why an origin cannot run here; undefined: it can. Throws when none of the subjects is one that the command line asks for. */
+/**
+ * `missing` says why an origin cannot run here; undefined: it can. Throws when none of the subjects is one
+ * that the command line asks for.
+ */
 export function planLoad(
   definition: LoadScenario,
   settings: Pick<BenchSettings, 'subjects' | 'cases' | 'isQuick'>,

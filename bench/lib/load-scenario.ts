@@ -27,7 +27,10 @@ import type { BenchSettings, Scenario } from './scenario.ts'
 /** Between two runs, without loss: what was closed has its last packets delivered. */
 const REST_MS = 100
 
-/** Runs a table of cases through the instrument: servers at one end of the way, each client in a process of its own at the other. */
+/**
+ * Runs a table of cases through the instrument: servers at one end of the way, each client in a process of
+ * its own at the other.
+ */
 export function loadScenario(definition: LoadScenario): Scenario {
   return async settings => {
     const { name: scenario, description, columns } = definition
@@ -92,7 +95,10 @@ class ScenarioRun {
     this.#directory.remove()
   }
 
-  /** Those of a case that can do it. A process is started once, and asked once for what it is going to be asked for. */
+  /**
+   * Those of a case that can do it. A process is started once, and asked once for what it is going to be
+   * asked for.
+   */
   async #startSubjects(entry: LoadCase): Promise<RunningSubject[]> {
     const running: RunningSubject[] = []
     for (const subject of entry.subjects) {

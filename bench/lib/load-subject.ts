@@ -102,8 +102,8 @@ async function whyUnfit(
 const OURS = 'middlemile'
 
 /**
- * With whom a subject is compared: at the same origin ours with every other library, and with our own HTTP/1.1, or if that is not there our own
- * HTTP/2.
+ * With whom a subject is compared: at the same origin ours with every other library, and with our own
+ * HTTP/1.1, or if that is not there our own HTTP/2.
  */
 export function referencesOf(
   subjects: readonly { readonly name: string; readonly subject: LoadSubject }[],
@@ -122,8 +122,8 @@ export function referencesOf(
 }
 
 /**
- * Of ours over HTTP/3: ours over TCP that begin their connections in the same way, at the same origin, or where it has none of them at the
- * others.
+ * Of ours over HTTP/3: ours over TCP that begin their connections in the same way, at the same origin, or
+ * where it has none of them at the others.
  */
 export function http3RivalsOf(
   subjects: readonly { readonly name: string; readonly subject: LoadSubject }[],

@@ -11,13 +11,18 @@ import type { LoadSubject } from './load-subject.ts'
 import type { OriginPlan } from './origins/load-origin-config.ts'
 import type { CongestionControl } from './origins/lossy-way.ts'
 
-/** caddy speaks all three protocols: at it they can be compared. nginx stands beside it for the two over TCP. */
+/**
+ * caddy speaks all three protocols: at it they can be compared. nginx stands beside it for the two over TCP.
+ */
 export const BOTH_ORIGINS: Readonly<Record<string, OriginPlan>> = {
   caddy: { kind: 'caddy' },
   nginx: { kind: 'nginx' },
 }
 
-/** And our own listener beside it for QUIC, which takes up the congestion control of the way: under loss it is the sender's that is measured. */
+/**
+ * And our own listener beside it for QUIC, which takes up the congestion control of the way: under loss it is
+ * the sender's that is measured.
+ */
 export function originsUnderLoss(congestionControl: CongestionControl): Readonly<Record<string, OriginPlan>> {
   return { ...BOTH_ORIGINS, own: { kind: 'own', congestionControl } }
 }
@@ -25,8 +30,8 @@ export function originsUnderLoss(congestionControl: CongestionControl): Readonly
 const EXTRA = { isExtra: true } as const
 
 /**
- * Every client at both origins. With HTTP/1.1 each has at most so many connections, or as many as it likes: who may have fewer than there are requests
- * makes them wait.
+ * Every client at both origins. With HTTP/1.1 each has at most so many connections, or as many as it likes:
+ * who may have fewer than there are requests makes them wait.
  */
 export function everyClient(http1Connections = 0): readonly LoadSubject[] {
   const h1: SubjectTraits = { connections: http1Connections }

@@ -2,7 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { processTree } from '../../test/support/process-tree.ts'
 
-/** proc_pid_stat(5) counts in ticks; 100 a second on every Linux that we know, but it is a setting of the kernel. */
+/**
+ * proc_pid_stat(5) counts in ticks; 100 a second on every Linux that we know, but it is a setting of the
+ * kernel.
+ */
 const TICKS_PER_SECOND = readTicksPerSecond()
 
 function readTicksPerSecond(): number {
@@ -14,8 +17,9 @@ function readTicksPerSecond(): number {
 }
 
 /**
- * User and system CPU milliseconds of a process, all its threads and all its descendants. Children that ended are in their
- * parents' sums, so that the difference of two readings misses nobody. Resolution: one tick, 10 ms.
+ * User and system CPU milliseconds of a process, all its threads and all its descendants. Children that ended
+ * are in their parents' sums, so that the difference of two readings misses nobody. Resolution: one tick, 10
+ * ms.
  */
 export function cpuMs(pid: number): number {
   let ticks = 0

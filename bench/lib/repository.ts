@@ -2,7 +2,10 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Where package.json stands: the bench runs from its compiled copy, some folders further down than its source. */
+/**
+ * Where package.json stands: the bench runs from its compiled copy, some folders further down than its
+ * source.
+ */
 export const repositoryRoot: string = findRoot(dirname(fileURLToPath(import.meta.url)))
 
 function findRoot(directory: string): string {

@@ -1,6 +1,9 @@
 import { Session } from 'node:inspector/promises'
 
-/** What the heap profiler says of one node of the call tree (Chrome DevTools protocol, HeapProfiler.SamplingHeapProfileNode). */
+/**
+ * What the heap profiler says of one node of the call tree (Chrome DevTools protocol,
+ * HeapProfiler.SamplingHeapProfileNode).
+ */
 interface ProfileNode {
   callFrame: { functionName: string; url: string; lineNumber: number }
   selfSize: number
@@ -17,7 +20,10 @@ export interface Allocations {
 /** A sample every so many bytes: what allocates much is seen often enough. */
 const SAMPLE_BYTES = 8_192
 
-/** Runs `work` and says how much it allocated on the heap, by samples; what was collected meanwhile counts as well. */
+/**
+ * Runs `work` and says how much it allocated on the heap, by samples; what was collected meanwhile counts as
+ * well.
+ */
 export async function sampleAllocations(work: () => void): Promise<Allocations> {
   const session = new Session()
   session.connect()

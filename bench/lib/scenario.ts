@@ -10,7 +10,10 @@ export interface BenchSettings {
   sizes: readonly string[]
   /** Subjects to measure; empty: all. */
   subjects: readonly string[]
-  /** Cases to measure: those whose name has one of these in it; empty: all. Scenarios that are no tables of cases do not look at it. */
+  /**
+   * Cases to measure: those whose name has one of these in it; empty: all. Scenarios that are no tables of
+   * cases do not look at it.
+   */
   cases: readonly string[]
   /** Whatever is drawn by chance begins with it. */
   seed: number
@@ -21,7 +24,10 @@ export interface BenchSettings {
 
 export type Scenario = (settings: BenchSettings) => Promise<ScenarioResult>
 
-/** Those of a scenario's subjects that the command line asks for; of a quick run `quick`. None at all is a slip of the hand. */
+/**
+ * Those of a scenario's subjects that the command line asks for; of a quick run `quick`. None at all is a
+ * slip of the hand.
+ */
 export function chooseSubjects(
   all: readonly string[],
   { subjects, isQuick }: Pick<BenchSettings, 'subjects' | 'isQuick'>,

@@ -23,8 +23,8 @@ export interface ScoutedRounds {
 }
 
 /**
- * Rounds for those who could come out best: who is several times as slow as another would take most of the time of a bench that needs it
- * for telling apart those that are close.
+ * Rounds for those who could come out best: who is several times as slow as another would take most of the
+ * time of a bench that needs it for telling apart those that are close.
  */
 export async function runScoutedRounds<Subject extends { readonly name: string }>(
   options: ScoutedRoundsOptions<Subject>,

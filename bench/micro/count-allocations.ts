@@ -3,19 +3,24 @@ import { median } from '../../src/bench/results/statistics.ts'
 export interface AllocatedBytes {
   /** On V8's heap, of one call. Exact to 8 bytes, if no optimization takes place just then. */
   readonly heapBytes: number
-  /** Of Buffers and ArrayBuffers, which lie elsewhere. Those that come from Node's pool count when the pool is refilled. */
+  /**
+   * Of Buffers and ArrayBuffers, which lie elsewhere. Those that come from Node's pool count when the pool is
+   * refilled.
+   */
   readonly bufferBytes: number
 }
 
 const TRIALS = 5
-/** The least that V8 gives its young generation: with more, a collection in the midst of a trial is likely. */
+/**
+ * The least that V8 gives its young generation: with more, a collection in the midst of a trial is likely.
+ */
 const TRIAL_BYTES = 256 * 1024
 const MAX_CALLS = 100
 
 /**
- * What one call allocates: the growth of the memory in use over some calls that follow on a collection. If there is another one among
- * them, what is left is less; so it is done several times. How many objects it were Node does not tell. Undefined
- * without --expose-gc.
+ * What one call allocates: the growth of the memory in use over some calls that follow on a collection. If
+ * there is another one among them, what is left is less; so it is done several times. How many objects it
+ * were Node does not tell. Undefined without --expose-gc.
  */
 export function countAllocations(call: () => void): AllocatedBytes | undefined {
   if (globalThis.gc === undefined) return undefined

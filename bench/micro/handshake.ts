@@ -1,7 +1,7 @@
 /**
- * What a connection costs the client's CPU, by how it comes to be: its handshake, one small request and its end, over loopback. The servers run in
- * processes of their own and count for nothing here.
- * Run: npm run bench -- micro/handshake
+ * What a connection costs the client's CPU, by how it comes to be: its handshake, one small request and its
+ * end, over loopback. The servers run in processes of their own and count for nothing here. Run: npm run
+ * bench -- micro/handshake
  */
 
 import { UNDECIDING } from '../../src/bench/clients/undeciding.ts'

@@ -1,8 +1,8 @@
 import type { MachineFacts } from '../../src/bench/results/machine-facts.ts'
 
 /**
- * The name of the file that figures of such machines stand in: CPU model, cores, version of Node. Beyond that they are not compared,
- * whatever the calibration says: other caches and another compiler make other figures.
+ * The name of the file that figures of such machines stand in: CPU model, cores, version of Node. Beyond that
+ * they are not compared, whatever the calibration says: other caches and another compiler make other figures.
  */
 export function machineKind({
   cpuModel,

@@ -5,9 +5,15 @@ import { timeCalibration } from './calibration.ts'
 import { countAllocations } from './count-allocations.ts'
 import type { MicroCase } from './suite.ts'
 
-/** In ms of CPU: on a busy machine a round takes longer and does the same. A type, not an interface: settings of a result file are a record. */
+/**
+ * In ms of CPU: on a busy machine a round takes longer and does the same. A type, not an interface: settings
+ * of a result file are a record.
+ */
 export type MicroTimes = {
-  /** Of all cases together, in turns, before the first is measured: V8 compiles their common code for what all of them make of it. */
+  /**
+   * Of all cases together, in turns, before the first is measured: V8 compiles their common code for what all
+   * of them make of it.
+   */
   readonly suiteWarmUpMs: number
   /** Of each case once more, before it is measured. */
   readonly warmUpMs: number
@@ -22,8 +28,9 @@ const WARM_UP_TURNS = 2
 /** Of time that passes for each ms of CPU: beyond it a case makes do with less. */
 const MAX_WAIT = 3
 /**
- * What an operation costs is what the quickest tenth of all calls takes: on a machine that is shared, half of them may share their core. The
- * calibration is taken alike. Measured beside load of others, the ratio of the two mostly kept within 10 % where the median call spread by 100 %.
+ * What an operation costs is what the quickest tenth of all calls takes: on a machine that is shared, half of
+ * them may share their core. The calibration is taken alike. Measured beside load of others, the ratio of the
+ * two mostly kept within 10 % where the median call spread by 100 %.
  */
 const UNDISTURBED = 0.1
 

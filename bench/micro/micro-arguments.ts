@@ -11,7 +11,10 @@ export interface MicroArguments {
   readonly failsOnRegression: boolean
 }
 
-/** With so many one round that is off on either side leaves the interval alone; with 6 to 8 it is the least and the most. */
+/**
+ * With so many one round that is off on either side leaves the interval alone; with 6 to 8 it is the least
+ * and the most.
+ */
 const ROUNDS = 9
 
 export const MICRO_USAGE = `usage: npm run bench:micro -- [SUITE...] [options]

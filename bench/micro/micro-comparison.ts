@@ -20,16 +20,25 @@ export interface MicroChange {
 }
 
 export interface MicroComparison {
-  /** How long the calibration loop takes now in the quickest rounds, as a multiple of then. Above 1: the core is slower. */
+  /**
+   * How long the calibration loop takes now in the quickest rounds, as a multiple of then. Above 1: the core
+   * is slower.
+   */
   readonly calibration: number
-  /** The median of all ratios of `ns`, the calibration taken out. Far from 1: the machine has changed in a way that it does not see, or everything has. */
+  /**
+   * The median of all ratios of `ns`, the calibration taken out. Far from 1: the machine has changed in a way
+   * that it does not see, or everything has.
+   */
   readonly drift: number
   readonly changes: readonly MicroChange[]
   /** Measured now, and not in what is stored. */
   readonly isNew: readonly string[]
 }
 
-/** Undefined: the two have different calibration loops, or none, and cannot be compared. `margin` is a share, and that of the times. */
+/**
+ * Undefined: the two have different calibration loops, or none, and cannot be compared. `margin` is a share,
+ * and that of the times.
+ */
 export function compareWithStored(
   stored: ResultFile,
   now: ResultFile,
@@ -73,7 +82,10 @@ function changesOf(
   })
 }
 
-/** A run of some of the suites is no other machine: the speed is that of those which the other file has as well. */
+/**
+ * A run of some of the suites is no other machine: the speed is that of those which the other file has as
+ * well.
+ */
 function sharedWith(other: ResultFile, { results }: ResultFile): readonly ScenarioResult[] {
   return results.filter(({ scenario }) => other.results.some(result => result.scenario === scenario))
 }

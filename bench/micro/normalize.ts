@@ -14,8 +14,8 @@ const POWERS: Readonly<Record<string, number>> = {
 const UNDISTURBED = 0.1
 
 /**
- * The times of one round as they would be on a core that takes `referenceNs` for the calibration loop. A round that has no
- * calibration loses its times: they cannot be compared.
+ * The times of one round as they would be on a core that takes `referenceNs` for the calibration loop. A
+ * round that has no calibration loses its times: they cannot be compared.
  */
 export function normalizeRound(round: Measurement, referenceNs: number): Measurement {
   const factor = referenceNs / (round['calibrationNs'] ?? 0)

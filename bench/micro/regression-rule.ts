@@ -11,9 +11,9 @@ export interface Tolerance {
 }
 
 /**
- * A regression: the whole interval of the rounds lies above the stored interval, and by more than the margin: its lower end beyond the
- * stored upper end times 1 + margin, plus the slack. An improvement is the same turned round. Without an interval on both sides nothing is
- * judged.
+ * A regression: the whole interval of the rounds lies above the stored interval, and by more than the margin:
+ * its lower end beyond the stored upper end times 1 + margin, plus the slack. An improvement is the same
+ * turned round. Without an interval on both sides nothing is judged.
  */
 export function judgeChange(stored: MedianEstimate, now: MedianEstimate, tolerance: Tolerance): MicroVerdict {
   if (stored.interval === undefined || now.interval === undefined) return 'too few rounds'

@@ -9,7 +9,10 @@ const program = fileURLToPath(new URL('suite-process.js', import.meta.url))
 
 type AnswerTo<Job extends SuiteJob> = Job['type'] extends 'round' ? RoundAnswer : SitesAnswer
 
-/** Does a job in a process of its own: where its memory lies, and what V8 has made of its code, is no other round's. */
+/**
+ * Does a job in a process of its own: where its memory lies, and what V8 has made of its code, is no other
+ * round's.
+ */
 export async function runSuite<Job extends SuiteJob>(job: Job): Promise<AnswerTo<Job>> {
   const child = fork(program, [JSON.stringify(job)], {
     execArgv: ['--expose-gc'],

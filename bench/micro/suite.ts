@@ -8,7 +8,10 @@ export interface MicroSuite {
 
 export interface MicroCase {
   readonly name: string
-  /** Builds what is needed, once in a process, and returns the call that is timed. It can be made any number of times and costs the same each time. */
+  /**
+   * Builds what is needed, once in a process, and returns the call that is timed. It can be made any number
+   * of times and costs the same each time.
+   */
   prepare(): () => void
   /** What one call does. A call takes 10 microseconds or more, or the clock is measured along. */
   readonly operationsPerCall: number

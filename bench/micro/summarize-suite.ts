@@ -11,7 +11,10 @@ const LIMITS = [
   'Bytes: what became longer in memory; how many objects it were Node does not tell.',
 ]
 
-/** A suite as a scenario of the bench: its cases are the rows of one table. `failures`: rounds that came to nothing, and why. */
+/**
+ * A suite as a scenario of the bench: its cases are the rows of one table. `failures`: rounds that came to
+ * nothing, and why.
+ */
 export function summarizeSuite(
   suite: string,
   rounds: readonly RoundAnswer[],

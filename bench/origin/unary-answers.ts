@@ -11,7 +11,10 @@ ANSWER.writeUInt32BE(MESSAGE_BYTES, 1)
 const HEAD = ['content-type', 'application/grpc'] as const
 const TRAILERS = ['grpc-status', '0'] as const
 
-/** Answers as a unary method of gRPC does: when the request's body is there, with one message and its status in trailers. */
+/**
+ * Answers as a unary method of gRPC does: when the request's body is there, with one message and its status
+ * in trailers.
+ */
 export function answerUnary(exchange: IngressExchange): void {
   exchange.events = NOTHING_HELD
   const { body } = exchange

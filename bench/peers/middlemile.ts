@@ -12,7 +12,10 @@ export const middlemilePeer: Peer = middlemileWith('middlemile', 'http/1.1')
 /** We with HTTP/2 to the origin. */
 export const middlemileH2Peer: Peer = middlemileWith('middlemile h2', 'h2')
 
-/** As `middlemile serve` runs from a configuration file, with nothing left out: metrics, admin, log at info, Via, Forwarded. */
+/**
+ * As `middlemile serve` runs from a configuration file, with nothing left out: metrics, admin, log at info,
+ * Via, Forwarded.
+ */
 function middlemileWith(name: string, upstream: Protocol): Peer {
   return {
     name,

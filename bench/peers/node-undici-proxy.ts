@@ -4,9 +4,10 @@ import { type Dispatcher, Pool } from 'undici'
 import { UPSTREAM_CONNECTIONS } from './peer.ts'
 
 /**
- * A forwarding proxy on node:http and undici 7, made as strong as these two allow: dispatch() instead of request(), raw headers
- * both ways, no streams for responses, small bodies in one write with their head. It uses undici's older handler methods
- * (onHeaders and its like): undici 7 calls those directly and wraps the newer ones.
+ * A forwarding proxy on node:http and undici 7, made as strong as these two allow: dispatch() instead of
+ * request(), raw headers both ways, no streams for responses, small bodies in one write with their head. It
+ * uses undici's older handler methods (onHeaders and its like): undici 7 calls those directly and wraps the
+ * newer ones.
  *
  * Arguments: our port, the origin's port, the origin's name, the file with the authority to trust.
  */
@@ -52,7 +53,10 @@ function requestHeaders(raw: readonly string[]): string[] {
   return headers
 }
 
-/** What Buffer.toString('latin1') comes to, without its look at the arguments. Every Buffer has it; its types do not tell. */
+/**
+ * What Buffer.toString('latin1') comes to, without its look at the arguments. Every Buffer has it; its types
+ * do not tell.
+ */
 interface Latin1Sliceable {
   latin1Slice(): string
 }

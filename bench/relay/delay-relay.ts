@@ -9,7 +9,10 @@ export interface DelayRelay extends AsyncDisposable {
   readonly roundTripMs: number
 }
 
-/** Starts the relay and measures it. Rejects when the delay is not what it should be, or when bytes are lost or moved. */
+/**
+ * Starts the relay and measures it. Rejects when the delay is not what it should be, or when bytes are lost
+ * or moved.
+ */
 export async function startDelayRelay(
   targetPort: number,
   roundTripMs: number,

@@ -8,7 +8,10 @@ export interface UdpDelayRelay extends AsyncDisposable {
   readonly roundTripMs: number
 }
 
-/** Starts the relay and measures it. Rejects when the delay is not what it should be, or when a datagram is lost or changed. */
+/**
+ * Starts the relay and measures it. Rejects when the delay is not what it should be, or when a datagram is
+ * lost or changed.
+ */
 export async function startUdpDelayRelay(
   targetPort: number,
   roundTripMs: number,

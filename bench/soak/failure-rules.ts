@@ -12,8 +12,8 @@ export interface Evidence {
 }
 
 /**
- * `none`: one is too many. `all`: each is the origin's doing, as its log or the schedule shows. `share`: as many as `lostWriteShare` of the origin's requests
- * with a body.
+ * `none`: one is too many. `all`: each is the origin's doing, as its log or the schedule shows. `share`: as
+ * many as `lostWriteShare` of the origin's requests with a body.
  */
 type Allowance = 'none' | 'all' | 'share'
 

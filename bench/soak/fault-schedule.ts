@@ -16,7 +16,9 @@ export interface FaultCounts {
   silentRestarts: number
 }
 
-/** Does what befalls origins from outside, while the load runs: each in its own rhythm, drawn from the seed. */
+/**
+ * Does what befalls origins from outside, while the load runs: each in its own rhythm, drawn from the seed.
+ */
 export class FaultSchedule {
   readonly downtimes: Downtime[] = []
   readonly counts: FaultCounts = { reloads: 0, kills: 0, silentRestarts: 0 }

@@ -7,7 +7,10 @@ import { findBinary } from '../../test/support/require-binary.ts'
 
 /** A DNS server that takes questions and never answers, as the only one that a program knows. */
 export interface HangingResolver extends AsyncDisposable {
-  /** The command line that starts a program in a mount namespace of its own, where /etc/resolv.conf names this server. */
+  /**
+   * The command line that starts a program in a mount namespace of its own, where /etc/resolv.conf names this
+   * server.
+   */
   wrap(command: readonly string[]): readonly string[]
 }
 

@@ -1,8 +1,9 @@
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 
 /**
- * What an origin writes down of its requests, one line each: `P ID`: it has read a POST to its end; `F ID KIND`: it has broken off or spoiled the answer of
- * that request on purpose. nginx writes the first kind by `access_log`.
+ * What an origin writes down of its requests, one line each: `P ID`: it has read a POST to its end; `F ID
+ * KIND`: it has broken off or spoiled the answer of that request on purpose. nginx writes the first kind by
+ * `access_log`.
  */
 export class OriginLog {
   readonly #descriptor: number

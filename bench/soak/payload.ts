@@ -14,8 +14,9 @@ function makeTable(): Buffer {
 }
 
 /**
- * The body that belongs to a request: a stretch of one table that begins at an offset from the id, so that a piece that is lost, doubled, moved or another
- * request's shows. It is the table's memory: nobody writes into it.
+ * The body that belongs to a request: a stretch of one table that begins at an offset from the id, so that a
+ * piece that is lost, doubled, moved or another request's shows. It is the table's memory: nobody writes into
+ * it.
  */
 export function payload(id: string, bytes: number): Buffer {
   const start = hash(id) % 65_521

@@ -1,4 +1,7 @@
-/** The nine origins of the soak, and names that lead nowhere: which fault each has, who asks it, and what its fault may cost. */
+/**
+ * The nine origins of the soak, and names that lead nowhere: which fault each has, who asks it, and what its
+ * fault may cost.
+ */
 
 export type OriginName =
   | 'healthy'
@@ -18,7 +21,10 @@ export interface PlannedOrigin {
   readonly hosts: readonly string[]
   /** What is wrong with it, for the report. */
   readonly fault: string
-  /** Clients with a connection of HTTP/1.1 each, and streams that share connections of HTTP/2. Each makes one request at a time. */
+  /**
+   * Clients with a connection of HTTP/1.1 each, and streams that share connections of HTTP/2. Each makes one
+   * request at a time.
+   */
   readonly http1Clients: number
   readonly http2Streams: number
   /** How many of its requests carry a body: POST, and half as many PUT. */
@@ -29,8 +35,9 @@ export interface PlannedOrigin {
   /** How many of its answers are read slowly. */
   readonly slowReaderShare: number
   /**
-   * The share of requests with a body that may fail since the origin closed the connection under them: such a request is not repeated, as its body is gone
-   * and, with POST, as the origin may have acted on it. 0: it closes none without a word.
+   * The share of requests with a body that may fail since the origin closed the connection under them: such a
+   * request is not repeated, as its body is gone and, with POST, as the origin may have acted on it. 0: it
+   * closes none without a word.
    */
   readonly lostWriteShare: number
   /** Of an origin that is not there at times: how long after its return a request may still fail. */
@@ -56,7 +63,8 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
     hosts: ['closing.soak.test'],
     fault:
       'closes connections at random: idle, behind the answer, new ones without a byte, requests unanswered',
-    // 2 of 100 new connections are closed at once, and nearly each answer is followed by a close within a second.
+    // 2 of 100 new connections are closed at once, and nearly each answer is followed by a close within a
+    // second.
     lostWriteShare: 0.02,
   },
   {
@@ -66,7 +74,8 @@ export const SOAK_ORIGINS: readonly PlannedOrigin[] = [
     fault: 'closes connections that were idle for 50 ms',
     pauseShare: 0.3,
     pauseMs: 120,
-    // A bound that we set. nginx as the proxy lost 7 of 1,000 in one run beside other work, haproxy none: it repeats them.
+    // A bound that we set. nginx as the proxy lost 7 of 1,000 in one run beside other work, haproxy none: it
+    // repeats them.
     lostWriteShare: 0.002,
   },
   {

@@ -18,7 +18,10 @@ export interface WatchReport {
   readonly start: ProcessFigures
   readonly peak: ProcessFigures
   readonly end: ProcessFigures
-  /** The longest of each time between two readings of its metrics, where the proxy reports it; the longest first. */
+  /**
+   * The longest of each time between two readings of its metrics, where the proxy reports it; the longest
+   * first.
+   */
   readonly stalls: readonly Stall[]
   /** Of the process and its children, during the watch. */
   readonly cpuMs: number

@@ -1,4 +1,7 @@
-/** `/soak/ID?size=BYTES`: the id stands in the path, so that a log that leaves queries out still names the request. */
+/**
+ * `/soak/ID?size=BYTES`: the id stands in the path, so that a log that leaves queries out still names the
+ * request.
+ */
 export function requestPath(id: string, bytes: number): string {
   return `/soak/${id}?size=${bytes}`
 }

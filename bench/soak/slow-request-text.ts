@@ -17,8 +17,9 @@ export interface SlowLine {
 }
 
 /**
- * Where the time of a slow request went: before the connector dispatched it, in each of its tries, and behind the end that the connector saw. `line` is
- * undefined when the connector has none: then it was quick there, and slow between it and the client, or in the client.
+ * Where the time of a slow request went: before the connector dispatched it, in each of its tries, and behind
+ * the end that the connector saw. `line` is undefined when the connector has none: then it was quick there,
+ * and slow between it and the client, or in the client.
  */
 export function slowRequestText(slow: SlowRequest, line: SlowLine | undefined): string[] {
   const { tookMs, leftMs, isNew, origin, method, id, outcome, startedAt } = slow

@@ -2,7 +2,10 @@ import { formatEndpoint } from '../base/http/endpoint.ts'
 import type { DispatchHandle } from '../exchange/dispatch.ts'
 import type { ExchangeInfo } from './types.ts'
 
-/** How an exchange went so far. Phases of the handshake count for the exchange that had to wait for them, not for those that reuse it. */
+/**
+ * How an exchange went so far. Phases of the handshake count for the exchange that had to wait for them, not
+ * for those that reuse it.
+ */
 export function exchangeInfo(
   handle: DispatchHandle | undefined,
   informational: ExchangeInfo['informational'],

@@ -104,7 +104,10 @@ function fastOpenFacts(entry: OriginEntry, { fastOpen }: Machine, now: number): 
   return [...(isHeld ? [held] : []), ...news, ...fastOpen.facts(record.addresses?.value ?? [])]
 }
 
-/** The attempts of one lane of the race, from the start of the race. The first one bears the reason of the lane as well. */
+/**
+ * The attempts of one lane of the race, from the start of the race. The first one bears the reason of the
+ * lane as well.
+ */
 async function attemptsOf(
   entry: OriginEntry,
   { lane: name, startAfterMs, because }: RaceEntrant,

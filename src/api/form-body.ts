@@ -3,7 +3,10 @@ import { Readable } from 'node:stream'
 import type { RequestBody } from '../base/http/exchange.ts'
 import { StreamBody } from './stream-body.ts'
 
-/** A body as the exchange takes it, and the content-type that its form implies (FormData, URLSearchParams, typed Blobs). */
+/**
+ * A body as the exchange takes it, and the content-type that its form implies (FormData, URLSearchParams,
+ * typed Blobs).
+ */
 export interface PreparedBody {
   readonly body: RequestBody
   readonly contentType: string | undefined
@@ -13,8 +16,9 @@ export interface PreparedBody {
 export type FormEntry = readonly [name: string, value: string | Blob]
 
 /**
- * A form as multipart/form-data (RFC 7578, and HTML 4.10.21.8 for what is escaped). Its length is the sum of its parts, so that the request has a
- * content-length, and it can be sent again: nothing of a file is read before. Only where a file does not tell its size is the length unknown.
+ * A form as multipart/form-data (RFC 7578, and HTML 4.10.21.8 for what is escaped). Its length is the sum of
+ * its parts, so that the request has a content-length, and it can be sent again: nothing of a file is read
+ * before. Only where a file does not tell its size is the length unknown.
  */
 export function formBody(form: Iterable<FormEntry>): PreparedBody {
   const boundary = `----middlemile-${randomInt(2 ** 47).toString(36)}${randomInt(2 ** 47).toString(36)}`

@@ -3,8 +3,8 @@ const MAX_FIRST_BYTES = 1_048_576
 const MIN_BYTES = 16_384
 
 /**
- * Puts bytes together that come in borrowed pieces: each is copied once, into its place. With the length known (and true) there is one
- * allocation.
+ * Puts bytes together that come in borrowed pieces: each is copied once, into its place. With the length
+ * known (and true) there is one allocation.
  */
 export class GrowingBytes {
   #buffer: Buffer

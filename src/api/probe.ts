@@ -21,7 +21,10 @@ import { probeOrigin } from '../select/probe/probe.ts'
 import type { ProbeTools } from '../select/probe/probe-tools.ts'
 import type { Transport } from './types.ts'
 
-/** Looks at everything that an origin can do, and keeps what was found in its record. Rejects after an abort only. */
+/**
+ * Looks at everything that an origin can do, and keeps what was found in its record. Rejects after an abort
+ * only.
+ */
 export async function probe(
   entry: OriginEntry,
   maker: OriginMaker,
@@ -60,7 +63,10 @@ class TransportProbeTools implements ProbeTools {
     this.#tls = new TlsProbe({ clock: maker.clock, tls: settings.tls, serverName, timeoutMs })
   }
 
-  /** As connects find them; how long the DNS lets them be kept is asked beside, where the DNS is what they come from. */
+  /**
+   * As connects find them; how long the DNS lets them be kept is asked beside, where the DNS is what they
+   * come from.
+   */
   async resolve(host: string, signal: AbortSignal): Promise<Finding<readonly ProbedAddress[]>> {
     const { origin, resolver } = this.#entry
     const ttls = this.#timesToLive(host, signal)

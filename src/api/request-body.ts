@@ -28,8 +28,9 @@ export type BodyInput =
   | URLSearchParams
 
 /**
- * Reads what a caller gave. `declaredLength` is the caller's own content-length; it gives a stream its length. Nothing in memory is
- * no body: a GET with '' is a plain GET. Throws MM_INVALID_ARGUMENT on anything else.
+ * Reads what a caller gave. `declaredLength` is the caller's own content-length; it gives a stream its
+ * length. Nothing in memory is no body: a GET with '' is a plain GET. Throws MM_INVALID_ARGUMENT on anything
+ * else.
  */
 export function prepareBody(input: BodyInput, declaredLength: number | undefined): PreparedBody {
   if (input === null || input === undefined) return untyped(null)

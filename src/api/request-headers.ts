@@ -23,7 +23,10 @@ export interface PreparedHeaders {
   readonly authority: string | undefined
 }
 
-/** Connection-specific fields are the protocol's business (RFC 9110 7.6.1): callers' copies are dropped, Host is taken out. */
+/**
+ * Connection-specific fields are the protocol's business (RFC 9110 7.6.1): callers' copies are dropped, Host
+ * is taken out.
+ */
 const CONNECTION_FIELDS = new Set([
   'connection',
   'keep-alive',
@@ -34,7 +37,10 @@ const CONNECTION_FIELDS = new Set([
   'http2-settings',
 ])
 
-/** Names are lower-cased; whether names and values are valid is checked where they are written. Throws MM_INVALID_ARGUMENT. */
+/**
+ * Names are lower-cased; whether names and values are valid is checked where they are written. Throws
+ * MM_INVALID_ARGUMENT.
+ */
 export function prepareHeaders(input: HeaderInput): PreparedHeaders {
   const headers: string[] = []
   let authority: string | undefined

@@ -10,7 +10,10 @@ export interface PreparedMessage {
   readonly authority: string | undefined
 }
 
-/** Reads a caller's headers and body together, since each says something about the other. Throws MM_INVALID_ARGUMENT. */
+/**
+ * Reads a caller's headers and body together, since each says something about the other. Throws
+ * MM_INVALID_ARGUMENT.
+ */
 export function prepareMessage(headerInput: HeaderInput, bodyInput: BodyInput): PreparedMessage {
   const { headers, authority } = prepareHeaders(headerInput)
   const declared = headerValue(headers, 'content-length')

@@ -12,8 +12,8 @@ import type { ExchangeInfo, TransportResponse } from './types.ts'
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 
 /**
- * The handler behind transport.request(), and the response that it resolves with. What callers may not look at (header object, stream)
- * is made when they do.
+ * The handler behind transport.request(), and the response that it resolves with. What callers may not look
+ * at (header object, stream) is made when they do.
  */
 export class RequestedExchange implements ExchangeHandler, TransportResponse {
   status = 0

@@ -20,8 +20,8 @@ type Mode =
   | { name: 'discard'; resolve: () => void; reject: (error: TransportError) => void }
 
 /**
- * The body of one response, in the form that the caller asks for: a stream is made only when somebody wants a stream. It can be claimed
- * once. Until then a bounded start of it is held and the connection waits.
+ * The body of one response, in the form that the caller asks for: a stream is made only when somebody wants a
+ * stream. It can be claimed once. Until then a bounded start of it is held and the connection waits.
  */
 export class ResponseBody {
   #mode: Mode = { name: 'unclaimed' }

@@ -11,7 +11,10 @@ export class StreamBody implements BodySource {
   readonly length: number | undefined
   readonly #makeStream: () => Readable
   readonly #isRepeatable: boolean
-  /** Of the current attempt. One that cannot be made again is there from the start, so that its failure is noticed. */
+  /**
+   * Of the current attempt. One that cannot be made again is there from the start, so that its failure is
+   * noticed.
+   */
   #stream: Readable | undefined
   #sink: BodySink | undefined
   #isDone = false

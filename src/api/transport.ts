@@ -48,8 +48,9 @@ export interface TransportEnvironment {
 }
 
 /**
- * A transport: pools of connections to any number of origins behind request(), fetch(), a Dispatcher and dispatch().
- * Throws MM_INVALID_ARGUMENT for options that make no sense. Close it when it is no longer needed (`await using` does).
+ * A transport: pools of connections to any number of origins behind request(), fetch(), a Dispatcher and
+ * dispatch(). Throws MM_INVALID_ARGUMENT for options that make no sense. Close it when it is no longer needed
+ * (`await using` does).
  *
  * @example
  * ```ts
@@ -192,7 +193,8 @@ class PooledTransport implements Transport {
 
   /** Node's own fetch over our dispatcher, so that its semantics are exactly the platform's. */
   fetch(input: string | URL | Request, { earlyData, ...init }: FetchInit = {}): Promise<Response> {
-    // Node's fetch takes undici's `dispatcher`; its types come from another copy of undici, or from the web, which knows none.
+    // Node's fetch takes undici's `dispatcher`; its types come from another copy of undici, or from the web,
+    // which knows none.
     const dispatcher = this.#fetchDispatchers.get(earlyData) ?? transportDispatcher(this, { earlyData })
     this.#fetchDispatchers.set(earlyData, dispatcher)
     return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
@@ -312,7 +314,10 @@ class PooledTransport implements Transport {
     this.#entries.delete(key)
   }
 
-  /** Its pools serve who is under way, and until then the entry watches over them: second tries, paths, addresses. */
+  /**
+   * Its pools serve who is under way, and until then the entry watches over them: second tries, paths,
+   * addresses.
+   */
   #letGo(key: string): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
@@ -348,7 +353,10 @@ class PooledTransport implements Transport {
     else this.#observe({ type: 'state-fault', message })
   }
 
-  /** A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear of its end. */
+  /**
+   * A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear
+   * of its end.
+   */
   readonly #observe = (event: TransportEvent): void => {
     try {
       this.#options.observer?.(event)
@@ -358,7 +366,10 @@ class PooledTransport implements Transport {
   }
 }
 
-/** Of few descriptors connections get a third by default: dials would fail for want of them, and origins be blamed. */
+/**
+ * Of few descriptors connections get a third by default: dials would fail for want of them, and origins be
+ * blamed.
+ */
 function globalLimits(options: TransportOptions): GlobalLimits {
   const descriptors = descriptorLimit()
   const { maxTotalConnections, maxStalledConnections } = DEFAULT_GLOBAL_LIMITS

@@ -31,15 +31,19 @@ import type { HeaderInput } from './request-headers.ts'
 export interface RequestOptions {
   /** Default GET. */
   method?: string
-  /** A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority; connection-specific fields are dropped. */
+  /**
+   * A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority;
+   * connection-specific fields are dropped.
+   */
   headers?: HeaderInput
   /** Default: none. A stream is sent once; what is in memory may be sent again where that is safe. */
   body?: BodyInput
   /** Gives the request up, in whatever phase: it rejects with MM_ABORTED. Default: none. */
   signal?: AbortSignal
   /**
-   * The request may travel in early data (0-RTT), where an onlooker can replay it (RFC 8470). It does so over HTTP/3 with a ticket that
-   * nobody has used, and only if its method is safe and it has no body. Default: what `earlyData` of the origin says.
+   * The request may travel in early data (0-RTT), where an onlooker can replay it (RFC 8470). It does so over
+   * HTTP/3 with a ticket that nobody has used, and only if its method is safe and it has no body. Default:
+   * what `earlyData` of the origin says.
    */
   earlyData?: boolean
   /** Overrides of the origin's timeouts, in ms; 0 = no limit. */
@@ -64,7 +68,10 @@ export interface TransportResponse {
   readonly statusText: string
   /** Lower-case names; a name that came more than once has an array. */
   readonly headers: Record<string, string | string[]>
-  /** Made when it is first asked for. Read it to its end, dump() it or destroy it: the connection waits for that. */
+  /**
+   * Made when it is first asked for. Read it to its end, dump() it or destroy it: the connection waits for
+   * that.
+   */
   readonly body: Readable
   /** Complete when the body has ended. */
   readonly trailers: Record<string, string | string[]>
@@ -99,7 +106,10 @@ export interface ExchangeInfo {
   earlyData: 'none' | 'accepted' | 'rejected'
   /** Whether TCP Fast Open was asked for, and whether the origin took the data of the SYN. */
   tfo: 'off' | 'used' | 'fallback'
-  /** Why TCP Fast Open did not help, or how far; only of the exchange that had its connection made, and where it was asked for. */
+  /**
+   * Why TCP Fast Open did not help, or how far; only of the exchange that had its connection made, and where
+   * it was asked for.
+   */
   tfoBecause?: string | undefined
   /** The address and port that answered. */
   remoteAddress: string
@@ -216,26 +226,35 @@ export interface Transport extends AsyncDisposable {
   request(url: string | URL, options?: RequestOptions): Promise<TransportResponse>
   /** The same as fetch(): a Response, redirects followed as `redirect` says. */
   fetch(input: string | URL | Request, init?: FetchInit): Promise<Response>
-  /** The transport as an undici 7 Dispatcher. Its requests may set `earlyData` among their options; the given one is the default. */
+  /**
+   * The transport as an undici 7 Dispatcher. Its requests may set `earlyData` among their options; the given
+   * one is the default.
+   */
   dispatcher(options?: DispatcherOptions): Dispatcher
-  /** Push style, nothing allocated that was not asked for: the service's hot path. Never throws: failures go to the handler. */
+  /**
+   * Push style, nothing allocated that was not asked for: the service's hot path. Never throws: failures go
+   * to the handler.
+   */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
   /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
   preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
   /**
-   * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD request for `/`, for what its response
-   * advertises. Resolves with what was found, however little; rejects after an abort only.
+   * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD
+   * request for `/`, for what its response advertises. Resolves with what was found, however little; rejects
+   * after an abort only.
    */
   probe(origin: string | URL, options?: { signal?: AbortSignal }): Promise<ProbeReport>
   /**
-   * Moves the open connections to the origin to another local port, or to the address and port that are given (RFC 9000 9). Resolves when it is known of
-   * each what became of it; those that cannot move (TCP, an origin that is not `trusted`, a peer that forbids it) say why and go on as they are.
-   * Nothing is open: an empty list. Rejects with MM_INVALID_ARGUMENT for what is no IP address or no port.
+   * Moves the open connections to the origin to another local port, or to the address and port that are given
+   * (RFC 9000 9). Resolves when it is known of each what became of it; those that cannot move (TCP, an origin
+   * that is not `trusted`, a peer that forbids it) say why and go on as they are. Nothing is open: an empty
+   * list. Rejects with MM_INVALID_ARGUMENT for what is no IP address or no port.
    */
   migrate(origin: string | URL, to?: MigrateOptions): Promise<readonly MigrationResult[]>
   /**
-   * The network of this machine has changed: names are looked up anew, HTTP/3 may be tried where it failed before, and connections from an address that is
-   * gone move to another one, where they may. Noticed by itself as well.
+   * The network of this machine has changed: names are looked up anew, HTTP/3 may be tried where it failed
+   * before, and connections from an address that is gone move to another one, where they may. Noticed by
+   * itself as well.
    */
   networkChanged(): void
   /**
@@ -245,11 +264,14 @@ export interface Transport extends AsyncDisposable {
   explain(origin: string | URL): Promise<Explanation>
   /** Every pool with its connections, counters and handshakes, at this moment. */
   stats(): TransportStats
-  /** A few counters, cheap enough to be asked for many times a second. Undefined: the origin has no connections and never had. */
+  /**
+   * A few counters, cheap enough to be asked for many times a second. Undefined: the origin has no
+   * connections and never had.
+   */
   load(origin: Origin): OriginLoad | undefined
   /**
-   * Replaces the options. Pools of origins whose options changed, or that `origins` does not name any more, drain, and are made anew by the next request;
-   * the others keep their connections.
+   * Replaces the options. Pools of origins whose options changed, or that `origins` does not name any more,
+   * drain, and are made anew by the next request; the others keep their connections.
    */
   configure(options: TransportOptions): void
   /** Takes no more requests; resolves when every exchange has ended and every connection is closed. */

@@ -1,10 +1,16 @@
 import { Fifo } from './fifo.ts'
 
-/** The first block; later ones are as large as what waits already, so that at most half of the memory is unused. */
+/**
+ * The first block; later ones are as large as what waits already, so that at most half of the memory is
+ * unused.
+ */
 const MIN_BLOCK_BYTES = 512
 const MAX_BLOCK_BYTES = 16_384
 
-/** What a chunk costs besides its bytes: 194 bytes of heap in Node 20, and about as much for the bookkeeping of its memory. */
+/**
+ * What a chunk costs besides its bytes: 194 bytes of heap in Node 20, and about as much for the bookkeeping
+ * of its memory.
+ */
 export const CHUNK_OVERHEAD_BYTES = 384
 
 const MIN_VIEW_BYTES = 32
@@ -13,8 +19,8 @@ const MIN_VIEW_BYTES = 32
 const COPIED_BYTES = 4096
 
 /**
- * Bytes that wait, first in, first out. Small chunks are joined in blocks: a peer that sends byte by byte would otherwise make us keep a
- * Buffer of some 400 bytes for each, and hand on each alone.
+ * Bytes that wait, first in, first out. Small chunks are joined in blocks: a peer that sends byte by byte
+ * would otherwise make us keep a Buffer of some 400 bytes for each, and hand on each alone.
  */
 export class ChunkQueue {
   readonly #chunks = new Fifo<Buffer>()
@@ -29,7 +35,10 @@ export class ChunkQueue {
     return this.#bytes
   }
 
-  /** The memory that they hold: unused room in blocks, the whole of what a chunk is a part of, and what each chunk costs besides. */
+  /**
+   * The memory that they hold: unused room in blocks, the whole of what a chunk is a part of, and what each
+   * chunk costs besides.
+   */
   get memoryBytes(): number {
     return this.#memoryBytes
   }

@@ -7,7 +7,10 @@ import { guarded } from './guard.ts'
 export interface Clock {
   /** Monotonic milliseconds. Only differences mean anything. */
   now(): number
-  /** Calls `callback` once, `delayMs` from now. The timer does not keep the process alive, and what its callback throws does not end it. */
+  /**
+   * Calls `callback` once, `delayMs` from now. The timer does not keep the process alive, and what its
+   * callback throws does not end it.
+   */
   setTimer(delayMs: number, callback: () => void): Timer
 }
 

@@ -4,9 +4,9 @@ import type { Clock, Timer } from './clock.ts'
 export const NEVER = Number.POSITIVE_INFINITY
 
 /**
- * One timer for the deadlines of a connection. A deadline is a number that its owner moves as it likes; the timer is only touched when
- * it would come too late. A busy connection moves its idle deadline with every request, and the timer finds that out once in a
- * keep-alive timeout: no timer work per request.
+ * One timer for the deadlines of a connection. A deadline is a number that its owner moves as it likes; the
+ * timer is only touched when it would come too late. A busy connection moves its idle deadline with every
+ * request, and the timer finds that out once in a keep-alive timeout: no timer work per request.
  */
 export class DeadlineTimer {
   readonly #clock: Clock

@@ -4,8 +4,9 @@ import * as tls from 'node:tls'
 let roots: Buffer | undefined
 
 /**
- * The authorities that node:tls trusts when nobody says otherwise, as PEM: TCP and QUIC to one origin must agree about its certificate.
- * Node 20 cannot be asked, so they are put together as it does: its own list, and the file that NODE_EXTRA_CA_CERTS names.
+ * The authorities that node:tls trusts when nobody says otherwise, as PEM: TCP and QUIC to one origin must
+ * agree about its certificate. Node 20 cannot be asked, so they are put together as it does: its own list,
+ * and the file that NODE_EXTRA_CA_CERTS names.
  */
 export function defaultRoots(): Buffer {
   roots ??= Buffer.from(fromRuntime().join('\n'), 'latin1')

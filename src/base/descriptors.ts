@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** How the descriptors of a process are shared out, where nobody has said otherwise. */
 export interface DescriptorShares {
-  /** Kept free of connections: for what the process opens beside them (names, files, a second dial), and for what it has open anyway. */
+  /**
+   * Kept free of connections: for what the process opens beside them (names, files, a second dial), and for
+   * what it has open anyway.
+   */
   readonly reserve: number
   /** For connections to origins. */
   readonly origins: number
@@ -13,7 +16,10 @@ export interface DescriptorShares {
 /** A quarter of few descriptors, an eighth of many, and never more than this. */
 const MAX_RESERVE = 1_024
 const SMALL_RESERVE = 64
-/** A request of a client needs at most one connection to an origin, and many share one; a dial may have two sockets for a moment. */
+/**
+ * A request of a client needs at most one connection to an origin, and many share one; a dial may have two
+ * sockets for a moment.
+ */
 const ORIGINS_SHARE = 1 / 3
 
 export function shareDescriptors(limit: number): DescriptorShares {
@@ -28,8 +34,8 @@ export function shareDescriptors(limit: number): DescriptorShares {
 let known: { readonly limit: number | undefined } | undefined
 
 /**
- * How many descriptors this process may have open (RLIMIT_NOFILE; node raises its own to the hard limit when it starts). Undefined: any number, or
- * it cannot be read. Read once.
+ * How many descriptors this process may have open (RLIMIT_NOFILE; node raises its own to the hard limit when
+ * it starts). Undefined: any number, or it cannot be read. Read once.
  */
 export function descriptorLimit(): number | undefined {
   known ??= { limit: readLimit(() => readFileSync('/proc/self/limits', 'latin1')) }
@@ -46,7 +52,10 @@ export function readLimit(read: () => string): number | undefined {
   }
 }
 
-/** How many are open now, the one that finds out not among them. Undefined: it cannot be read. Takes time with each that is open. */
+/**
+ * How many are open now, the one that finds out not among them. Undefined: it cannot be read. Takes time with
+ * each that is open.
+ */
 export function openDescriptors(): number | undefined {
   try {
     return readdirSync('/proc/self/fd').length - 1

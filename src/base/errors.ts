@@ -1,7 +1,7 @@
 /**
- * The one error tree. Every failure that leaves the module is a TransportError; its `code` is API. The table below is the single
- * place that says whose fault a code is, what the service answers for it, how RFC 9209 (Proxy-Status) calls it, and what an
- * operator can do about it.
+ * The one error tree. Every failure that leaves the module is a TransportError; its `code` is API. The table
+ * below is the single place that says whose fault a code is, what the service answers for it, how RFC 9209
+ * (Proxy-Status) calls it, and what an operator can do about it.
  */
 
 /**
@@ -16,8 +16,8 @@
 export type Fault = 'local' | 'remote'
 
 /**
- * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its method.
- * `unknown`: bytes of it were sent and no answer tells. `yes`: an answer had begun.
+ * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its
+ * method. `unknown`: bytes of it were sent and no answer tells. `yes`: an answer had begun.
  *
  * @example
  * ```ts
@@ -60,8 +60,8 @@ const remote = (status: number, proxyStatus: string, hint: string): ErrorCodeInf
 })
 
 /**
- * Every error code with whose fault it is, the status that the service answers, and what to check or tune. The docstring above a code says what happened;
- * docs/errors.md is made of it.
+ * Every error code with whose fault it is, the status that the service answers, and what to check or tune.
+ * The docstring above a code says what happened; docs/errors.md is made of it.
  *
  * @example
  * ```ts
@@ -410,8 +410,8 @@ export class TransportError extends Error {
 }
 
 /**
- * An error without a stack, for what a peer or a limit of ours brings about: it says everything in its message, and a flood of them is to cost little (V8
- * takes 9 us for a stack, a fifth of a request).
+ * An error without a stack, for what a peer or a limit of ours brings about: it says everything in its
+ * message, and a flood of them is to cost little (V8 takes 9 us for a stack, a fifth of a request).
  */
 export function stacklessError(code: ErrorCode, message: string): TransportError {
   const { stackTraceLimit } = Error
@@ -442,7 +442,10 @@ export function asTransportError(
   return new TransportError(code, message, { cause: error, processed })
 }
 
-/** What an operation rejects with whose signal fired: the signal's reason if it is one of ours, else MM_ABORTED. */
+/**
+ * What an operation rejects with whose signal fired: the signal's reason if it is one of ours, else
+ * MM_ABORTED.
+ */
 export function abortError(signal: AbortSignal, what: string): TransportError {
   if (signal.reason instanceof TransportError) return signal.reason
   return new TransportError('MM_ABORTED', `${what} was given up`, { cause: signal.reason })

@@ -3,8 +3,9 @@ const MIN_SLOTS = 8
 const MAX_IDLE_SLOTS = 1024
 
 /**
- * First in, first out, in a ring that doubles: adding and taking cost the same however long the queue is. `shift()` on an array moves
- * everything that waits once the array is longer than about 16,000, which makes a flood of small pieces quadratic.
+ * First in, first out, in a ring that doubles: adding and taking cost the same however long the queue is.
+ * `shift()` on an array moves everything that waits once the array is longer than about 16,000, which makes a
+ * flood of small pieces quadratic.
  */
 export class Fifo<Item> {
   #slots: (Item | undefined)[] = []

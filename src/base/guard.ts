@@ -1,14 +1,18 @@
 import { TransportError } from './errors.ts'
 
 /**
- * The one guard over what the event loop calls. What a callback throws because of the outside (no descriptor left, a full disk, a log that
- * nobody reads) or of a defect would end the process. A guarded callback hands it to whoever listens for faults instead; where nobody does, it
- * becomes a warning of the process. What is done now and then is tried again; what was thrown in an event of a connection ends that connection.
+ * The one guard over what the event loop calls. What a callback throws because of the outside (no descriptor
+ * left, a full disk, a log that nobody reads) or of a defect would end the process. A guarded callback hands
+ * it to whoever listens for faults instead; where nobody does, it becomes a warning of the process. What is
+ * done now and then is tried again; what was thrown in an event of a connection ends that connection.
  */
 
 /** One thing that was thrown where nobody waits for an outcome. */
 export interface ContainedFault {
-  /** What was being done: `a timer`, `the addresses of this machine`. A fixed text, so that faults can be counted by it. */
+  /**
+   * What was being done: `a timer`, `the addresses of this machine`. A fixed text, so that faults can be
+   * counted by it.
+   */
   readonly during: string
   readonly error: unknown
 }
@@ -72,8 +76,8 @@ export function guardedTick(during: string, run: () => unknown): void {
 }
 
 /**
- * Reports what was thrown in an event of a connection, a dial or a query, and ends that with `end`, whose argument is the error of everything on it.
- * Never throws.
+ * Reports what was thrown in an event of a connection, a dial or a query, and ends that with `end`, whose
+ * argument is the error of everything on it. Never throws.
  */
 export function containFault(during: string, error: unknown, end: (error: TransportError) => void): void {
   reportFault(during, error)
@@ -106,8 +110,8 @@ export function guardedPromise(during: string, promise: Promise<unknown>): void 
 }
 
 /**
- * What the caller's own code threw in its last call, where it cannot be told any more: an uncaught exception, as in any other callback of a socket. It is
- * thrown out of the way of whoever called.
+ * What the caller's own code threw in its last call, where it cannot be told any more: an uncaught exception,
+ * as in any other callback of a socket. It is thrown out of the way of whoever called.
  */
 export function throwLater(error: unknown): void {
   process.nextTick(() => {

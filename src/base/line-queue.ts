@@ -8,7 +8,10 @@ export interface LineQueueLimits {
 /** So many taken lines are kept before the rest moves to the front: each is moved once at the most. */
 const COMPACT_AT = 1_024
 
-/** Lines that wait for a slow reader, in order. One that would exceed a limit is dropped and counted: what is old explains what is new. */
+/**
+ * Lines that wait for a slow reader, in order. One that would exceed a limit is dropped and counted: what is
+ * old explains what is new.
+ */
 export class LineQueue {
   readonly #limits: LineQueueLimits
   #lines: string[] = []
@@ -51,7 +54,10 @@ export class LineQueue {
     this.#dropped += lines
   }
 
-  /** The oldest lines as one piece, of at most `maxBytes` unless a single line is longer. Undefined: none waits. */
+  /**
+   * The oldest lines as one piece, of at most `maxBytes` unless a single line is longer. Undefined: none
+   * waits.
+   */
   take(maxBytes: number): { readonly bytes: Buffer; readonly lines: number } | undefined {
     let end = this.#first
     let size = 0

@@ -1,7 +1,8 @@
 /**
- * Which QUIC streams of one kind were seen, in little memory: all below a mark but those that were left out. A peer opens them in order, and
- * what overtakes on the way makes gaps for a moment. To use an id opens all below it (RFC 9000 2.1), so there are never more gaps than the
- * streams that we let the peer open (MAX_STREAMS), however long the connection lives.
+ * Which QUIC streams of one kind were seen, in little memory: all below a mark but those that were left out.
+ * A peer opens them in order, and what overtakes on the way makes gaps for a moment. To use an id opens all
+ * below it (RFC 9000 2.1), so there are never more gaps than the streams that we let the peer open
+ * (MAX_STREAMS), however long the connection lives.
  */
 export class SeenStreams {
   #next: number

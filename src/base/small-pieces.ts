@@ -1,11 +1,15 @@
 import { ChunkQueue } from './chunk-queue.ts'
 
-/** A frame or chunk of a body below this is small: it is handed on together with what comes behind it in the same read. */
+/**
+ * A frame or chunk of a body below this is small: it is handed on together with what comes behind it in the
+ * same read.
+ */
 export const SMALL_PIECE_BYTES = 1024
 
 /**
- * Joins the small pieces of a body that came in one read, so that whoever reads them is called once for many: a body that comes byte by
- * byte would else cost a call, a frame and a write downstream for each. A piece that comes alone is handed on where it lies.
+ * Joins the small pieces of a body that came in one read, so that whoever reads them is called once for many:
+ * a body that comes byte by byte would else cost a call, a frame and a write downstream for each. A piece
+ * that comes alone is handed on where it lies.
  */
 export class SmallPieces {
   readonly #deliver: (chunk: Buffer) => void

@@ -22,7 +22,10 @@ export function machineFacts(): MachineFacts {
   }
 }
 
-/** Of the undici package that is measured against, not of the one inside Node. Our own stands two folders up in the sources as well as in the build. */
+/**
+ * Of the undici package that is measured against, not of the one inside Node. Our own stands two folders up
+ * in the sources as well as in the build.
+ */
 function versionOf(manifest: string): string {
   try {
     const { version } = createRequire(import.meta.url)(manifest) as { version: string } // package.json says that it is one

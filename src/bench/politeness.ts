@@ -2,8 +2,8 @@ import type { Arrival } from './load/load-job.ts'
 import { mostWaitingForTickets, TICKET_WAIT_MS } from './ticket-wait.ts'
 
 /**
- * [P] What an origin gets that is not on this machine, unless somebody says yes to more. Of connections it is those that are open at once for one
- * subject: only one of them is at work at a time.
+ * [P] What an origin gets that is not on this machine, unless somebody says yes to more. Of connections it is
+ * those that are open at once for one subject: only one of them is at work at a time.
  */
 export const POLITE_LIMITS = { requestsPerSecond: 20, connections: 8, requests: 2_000 } as const
 
@@ -23,7 +23,10 @@ export interface ImpositionParts {
   readonly isCold: boolean
   /** It waits for a ticket before it is closed. */
   readonly isResumed: boolean
-  /** With the connections that each was given (0: as many as it likes); without a protocol it chooses, and may dial two at once. */
+  /**
+   * With the connections that each was given (0: as many as it likes); without a protocol it chooses, and may
+   * dial two at once.
+   */
   readonly subjects: readonly { readonly connections: number; readonly protocol: string | undefined }[]
 }
 

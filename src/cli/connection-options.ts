@@ -53,7 +53,10 @@ function policyOption(text: string): SelectOptions['policy'] {
   throw usageError(`--policy must be one of ${SELECT_WORDS.policy.join(', ')}, not ${JSON.stringify(text)}`)
 }
 
-/** `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::35]`, `[2001:db8::35]:53`; a bare IPv6 address gets its brackets. */
+/**
+ * `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::35]`, `[2001:db8::35]:53`; a bare IPv6 address gets its
+ * brackets.
+ */
 function dnsServerOption(text: string): string {
   if (isIP(text) === 6) return `[${text}]`
   const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? []

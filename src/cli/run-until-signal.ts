@@ -6,9 +6,10 @@ import { EXIT } from './exit-code.ts'
 const CUT_SHORT = 1
 
 /**
- * Keeps a service until SIGTERM or SIGINT, or until it gives itself up, then drains and closes it. SIGHUP reloads; the service says in its log how that
- * went. The signals are taken from the first moment, while the service still starts: a supervisor that reads "listening" in the log and
- * signals at once must not meet Node's default, which ends the process.
+ * Keeps a service until SIGTERM or SIGINT, or until it gives itself up, then drains and closes it. SIGHUP
+ * reloads; the service says in its log how that went. The signals are taken from the first moment, while the
+ * service still starts: a supervisor that reads "listening" in the log and signals at once must not meet
+ * Node's default, which ends the process.
  */
 export async function runUntilSignal(
   start: (options: StartOptions) => Promise<Service>,

@@ -82,7 +82,10 @@ async function check(file: string, io: CliIo): Promise<number> {
   return EXIT.ok
 }
 
-/** The configuration that the options stand for; the words of --log-level and --log-format are checked with it. */
+/**
+ * The configuration that the options stand for; the words of --log-level and --log-format are checked with
+ * it.
+ */
 function configOf(values: {
   origin: string
   listen?: string | undefined

@@ -11,7 +11,10 @@ const EVERY_MS = 1_000
 /** Without a terminal: at most this often, and only when something changed. */
 const LOG_EVERY_MS = 10_000
 
-/** Shows how the connector is doing: one line, rewritten every second, on a terminal; else a line now and then. */
+/**
+ * Shows how the connector is doing: one line, rewritten every second, on a terminal; else a line now and
+ * then.
+ */
 export class LiveSummary {
   readonly #output: SummaryOutput
   readonly #read: () => Summary

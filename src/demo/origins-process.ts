@@ -10,8 +10,9 @@ import {
 } from '../testing/index.ts'
 import type { OriginsReady } from './demo-origins.ts'
 
-// The demo's origins, in a process of their own so that the connector's CPU time is its own. They live as long as their parent: the
-// channel to it closes when it ends, however it ends. A Ctrl-C reaches the whole terminal group; the parent needs us for its drain.
+// The demo's origins, in a process of their own so that the connector's CPU time is its own. They live as
+// long as their parent: the channel to it closes when it ends, however it ends. A Ctrl-C reaches the whole
+// terminal group; the parent needs us for its drain.
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit(0))
 process.on('SIGTERM', () => process.exit(0))

@@ -9,7 +9,10 @@ export interface DemoConnector {
   readonly notice: string | undefined
 }
 
-/** Starts it on the wanted port, or on a free one when none is wanted or that one cannot be had: a demo always starts. */
+/**
+ * Starts it on the wanted port, or on a free one when none is wanted or that one cannot be had: a demo always
+ * starts.
+ */
 export async function startConnector(
   origins: OriginsReady,
   wantedPort: string | undefined,

@@ -27,7 +27,10 @@ export function summarize(stats: TransportStats): Summary {
   return { requests, connections: stats.totalConnections, opened, handshakeSecondsSaved, protocols }
 }
 
-/** One line: requests, connections and what they speak, reuse rate, handshake time saved. `sinceMs` ago things stood as in `before`. */
+/**
+ * One line: requests, connections and what they speak, reuse rate, handshake time saved. `sinceMs` ago things
+ * stood as in `before`.
+ */
 export function summaryLine(now: Summary, before: Summary, sinceMs: number): string {
   const perSecond = sinceMs > 0 ? ((now.requests - before.requests) * 1000) / sinceMs : 0
   const reuse = now.requests === 0 ? '-' : `${((1 - now.opened / now.requests) * 100).toFixed(1)} %`

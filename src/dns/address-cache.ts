@@ -29,9 +29,10 @@ type Entry =
     }
 
 /**
- * Answers to lookups of addresses, for as long as their times to live and the options say. What the resolver says is believed: that a name does not
- * exist (RFC 2308) takes the place of an older answer. That nobody answers does not: the answer that there was is used on, stale (RFC 8767), and where
- * there was none the failure is kept, twice as long each time (RFC 9520). Bounded; the longest unused makes room.
+ * Answers to lookups of addresses, for as long as their times to live and the options say. What the resolver
+ * says is believed: that a name does not exist (RFC 2308) takes the place of an older answer. That nobody
+ * answers does not: the answer that there was is used on, stale (RFC 8767), and where there was none the
+ * failure is kept, twice as long each time (RFC 9520). Bounded; the longest unused makes room.
  */
 export class AddressCache {
   readonly #options: ResolverOptions

@@ -29,13 +29,16 @@ const LOOPBACK: readonly ResolvedAddress[] = [
 ]
 
 /**
- * Finds the addresses of a host, without occupying libuv's threads where that can be had: getaddrinfo blocks one for as long as a name hangs, so that a few
- * dead names stop every other lookup of the process. In this order:
- * 1. by getaddrinfo: where the machine resolves names otherwise than by /etc/hosts and the DNS, or the options say so, and names that only it knows;
+ * Finds the addresses of a host, without occupying libuv's threads where that can be had: getaddrinfo blocks
+ * one for as long as a name hangs, so that a few dead names stop every other lookup of the process. In this
+ * order:
+ * 1. by getaddrinfo: where the machine resolves names otherwise than by /etc/hosts and the DNS, or the
+ *    options say so, and names that only it knows;
  * 2. /etc/hosts;
  * 3. localhost is this machine;
- * 4. the DNS, with the search domains of resolv.conf, by sockets of our own. A name that does not exist leads on to the next candidate; that nobody
- *    answers does not, since what another name has is no answer to this one.
+ * 4. the DNS, with the search domains of resolv.conf, by sockets of our own. A name that does not exist leads
+ *    on to the next candidate; that nobody answers does not, since what another name has is no answer to this
+ *    one.
  */
 export class AddressLookup {
   readonly #mode: ResolverOptions['addresses']

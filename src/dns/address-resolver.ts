@@ -24,7 +24,10 @@ export interface AddressResolverOptions {
 
 /** What name resolution did, since the start. */
 export interface ResolverCounts {
-  /** Lookups of the DNS, of /etc/hosts or of the system that ended with addresses, or with the news that there are none. */
+  /**
+   * Lookups of the DNS, of /etc/hosts or of the system that ended with addresses, or with the news that there
+   * are none.
+   */
   readonly answered: number
   /** Lookups that nobody answered. */
   readonly failed: number
@@ -40,8 +43,9 @@ interface Asker {
 }
 
 /**
- * Addresses of host names: out of the cache, or by a lookup that all who ask for the same host share. One that gives up leaves it to the others, and
- * what it brings is kept. An answer whose time is over is used when a new one does not come in `dnsStaleAnswerMs`, or fails (RFC 8767).
+ * Addresses of host names: out of the cache, or by a lookup that all who ask for the same host share. One
+ * that gives up leaves it to the others, and what it brings is kept. An answer whose time is over is used
+ * when a new one does not come in `dnsStaleAnswerMs`, or fails (RFC 8767).
  */
 export class AddressResolver {
   readonly #clock: Clock
@@ -101,7 +105,10 @@ export class AddressResolver {
     })
   }
 
-  /** The same for one origin: what is configured for it comes before the names. Throws MM_INVALID_ARGUMENT for what is no address. */
+  /**
+   * The same for one origin: what is configured for it comes before the names. Throws MM_INVALID_ARGUMENT for
+   * what is no address.
+   */
   forOrigin(origin: Origin, settings: OriginResolution): Resolver {
     const fixed = fixedAddresses(origin, settings.endpoints ?? [], settings.overrides ?? {})
     if (fixed !== undefined) return { resolve: () => Promise.resolve(fixed) }

@@ -6,8 +6,9 @@ import { type LookedUpAddress, readAddresses } from './records/address-answers.t
 import type { DnsReply, DnsType } from './records/dns-message.ts'
 
 /**
- * How long the second of two families is waited for when the first one is there. RFC 8305 section 3 has 50 ms for a connection that waits; what is found
- * here is kept, too. A server that never answers one of the types costs no more than this.
+ * How long the second of two families is waited for when the first one is there. RFC 8305 section 3 has 50 ms
+ * for a connection that waits; what is found here is kept, too. A server that never answers one of the types
+ * costs no more than this.
  */
 const FAMILY_WAIT_MS = 250
 /** What nobody says how long it may be believed: until it is asked for again. */

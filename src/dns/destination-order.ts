@@ -13,7 +13,10 @@ interface Ranked<T extends ResolvedAddress> {
   readonly index: number
 }
 
-/** The policy table of RFC 6724 section 2.1, the longest prefix first: prefix, its length in bits, precedence, label. */
+/**
+ * The policy table of RFC 6724 section 2.1, the longest prefix first: prefix, its length in bits, precedence,
+ * label.
+ */
 const POLICIES: readonly (readonly [string, number, number, number])[] = [
   ['::1', 128, 50, 0],
   ['::ffff:0:0', 96, 35, 4],
@@ -36,12 +39,16 @@ const MAPPED = bytesOf('::ffff:0:0')
 const LINK_LOCAL = 0x2
 const SITE_LOCAL = 0x5
 const GLOBAL = 0xe
-/** More says how networks are numbered rather than how near they are (Go's net/addrselect.go stops there as well). */
+/**
+ * More says how networks are numbered rather than how near they are (Go's net/addrselect.go stops there as
+ * well).
+ */
 const MAX_PREFIX_BITS = 64
 
 /**
- * The order in which destinations are tried (RFC 6724 section 6), for addresses that did not come from getaddrinfo. Left out, since nobody tells us: rules
- * 3 (deprecated addresses), 4 (home addresses), 7 (tunnels); and rule 9 for IPv4, whose servers' order is meant (round robin).
+ * The order in which destinations are tried (RFC 6724 section 6), for addresses that did not come from
+ * getaddrinfo. Left out, since nobody tells us: rules 3 (deprecated addresses), 4 (home addresses), 7
+ * (tunnels); and rule 9 for IPv4, whose servers' order is meant (round robin).
  */
 export function orderDestinations<T extends ResolvedAddress>(addresses: readonly RoutedAddress<T>[]): T[] {
   const ranked = addresses.map(({ destination, source }, index) => ({

@@ -49,7 +49,8 @@ function normalAddress(host: string): ResolvedAddress | undefined {
     return undefined
   }
   if (parsed.ipFamily === 0) return undefined
-  // The URL parser reads `127.1` and `0x7f000001` as addresses. In a configuration they are more likely a slip.
+  // The URL parser reads `127.1` and `0x7f000001` as addresses. In a configuration they are more likely a
+  // slip.
   if (!isIpv6 && parsed.host !== host) return undefined
   return { address: parsed.host, family: parsed.ipFamily }
 }

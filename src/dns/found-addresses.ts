@@ -3,7 +3,8 @@ import type { ResolvedAddress } from '../base/http/endpoint.ts'
 
 /**
  * What a lookup came to.
- * - `found`: at least one address. `source`: `system`, `dns`, `hosts`, or `dns-partial` where one of two families is unknown.
+ * - `found`: at least one address. `source`: `system`, `dns`, `hosts`, or `dns-partial` where one of two
+ *   families is unknown.
  * - `none`: it is known that there is no address.
  * - `failed`: nobody said.
  */
@@ -18,7 +19,10 @@ export type FoundAddresses =
   | { readonly kind: 'none'; readonly error: TransportError; readonly ttlMs: number }
   | { readonly kind: 'failed'; readonly error: TransportError }
 
-/** There is no address: what the DNS, or a rule about names, says. As getaddrinfo's it has a cause with Node's code, which interceptors look for. */
+/**
+ * There is no address: what the DNS, or a rule about names, says. As getaddrinfo's it has a cause with Node's
+ * code, which interceptors look for.
+ */
 export function noAddress(host: string, because: string, ttlMs: number): FoundAddresses {
   const cause = Object.assign(new Error(because), { code: 'ENOTFOUND', hostname: host })
   return { kind: 'none', error: new TransportError('MM_DNS_FAILED', because, { cause }), ttlMs }

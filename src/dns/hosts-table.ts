@@ -11,8 +11,9 @@ const MAX_ADDRESSES = 32
 export type HostsTable = ReadonlyMap<string, readonly ResolvedAddress[]>
 
 /**
- * Reads a hosts file (hosts(5)): an address and its names per line, `#` begins a comment. Addresses of a name that stands on several lines add up, as
- * they do for getaddrinfo. A line that cannot be read is passed over, and so is an address with a zone, which no other machine could be reached under.
+ * Reads a hosts file (hosts(5)): an address and its names per line, `#` begins a comment. Addresses of a name
+ * that stands on several lines add up, as they do for getaddrinfo. A line that cannot be read is passed over,
+ * and so is an address with a zone, which no other machine could be reached under.
  */
 export function parseHosts(text: string): HostsTable {
   const table = new Map<string, ResolvedAddress[]>()

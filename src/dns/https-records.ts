@@ -47,8 +47,8 @@ export class ServiceRecordResolver {
   }
 
   /**
-   * What the DNS says about `https://host:port`. A failure is an answer, too; it only rejects after an abort, with its reason. Times to live are those
-   * that are left.
+   * What the DNS says about `https://host:port`. A failure is an answer, too; it only rejects after an abort,
+   * with its reason. Times to live are those that are left.
    */
   async lookup(host: string, port: number, signal: AbortSignal): Promise<ServiceAnswer> {
     if (signal.aborted) throw abortError(signal, 'the lookup of HTTPS records')
@@ -108,7 +108,10 @@ export class ServiceRecordResolver {
   }
 }
 
-/** The same with the time to live that is left. An answer that has expired is not asked for, so that it is at least a second. */
+/**
+ * The same with the time to live that is left. An answer that has expired is not asked for, so that it is at
+ * least a second.
+ */
 function aged(answer: ServiceAnswer, seconds: number): ServiceAnswer {
   if (answer.kind === 'failed' || seconds === 0) return answer
   const ttlSeconds = answer.ttlSeconds - seconds

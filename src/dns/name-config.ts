@@ -79,8 +79,8 @@ export class NameConfig {
 }
 
 /**
- * What a small local file says. It is read without waiting: the asynchronous calls of node:fs share their threads with getaddrinfo, and a lookup must not
- * wait for another one.
+ * What a small local file says. It is read without waiting: the asynchronous calls of node:fs share their
+ * threads with getaddrinfo, and a lookup must not wait for another one.
  */
 class WatchedFile<T> {
   readonly #clock: Clock

@@ -15,8 +15,8 @@ export interface NameSystem {
 const RESOLVED = new Set(['127.0.0.53', '127.0.0.54'])
 
 /**
- * Why only getaddrinfo knows the names of this machine; undefined: /etc/hosts and the DNS are all there is. The order of the questions, and what counts
- * as all there is, are those of Go's resolver (net/conf.go).
+ * Why only getaddrinfo knows the names of this machine; undefined: /etc/hosts and the DNS are all there is.
+ * The order of the questions, and what counts as all there is, are those of Go's resolver (net/conf.go).
  */
 export function systemOnlyBecause({ platform, nsswitch, servers, variable }: NameSystem): string | undefined {
   if (platform !== 'linux') return `names are resolved otherwise on ${platform}`
@@ -36,8 +36,9 @@ export function systemOnlyBecause({ platform, nsswitch, servers, variable }: Nam
 }
 
 /**
- * Which single names only getaddrinfo knows: of the local link, by multicast, and what nss-myhostname(8) makes up. Where nsswitch.conf has nothing of the
- * kind, `.local` is a name as any other: clusters have theirs under it.
+ * Which single names only getaddrinfo knows: of the local link, by multicast, and what nss-myhostname(8)
+ * makes up. Where nsswitch.conf has nothing of the kind, `.local` is a name as any other: clusters have
+ * theirs under it.
  */
 export function isForSystem(name: string, hostname: string, nsswitch: string | undefined): boolean {
   const sources = hostSources(nsswitch ?? '') ?? []
@@ -68,7 +69,9 @@ function hostSources(text: string): string[] | undefined {
     .filter(source => source !== '')
 }
 
-/** mdns in all its forms answers for `.local` alone, as it is set up; myhostname for what isForSystem() has. */
+/**
+ * mdns in all its forms answers for `.local` alone, as it is set up; myhostname for what isForSystem() has.
+ */
 function isKnown(source: string): boolean {
   return ['files', 'dns', 'resolve', 'myhostname'].includes(source) || /^mdns[46]?(?:_minimal)?$/.test(source)
 }

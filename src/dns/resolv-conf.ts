@@ -12,13 +12,18 @@ export interface ResolvConf {
   readonly ndots: number
 }
 
-/** The limits of glibc (resolv/resolv.h: MAXNS, RES_MAXNDOTS); of search domains it has had none since 2.26. */
+/**
+ * The limits of glibc (resolv/resolv.h: MAXNS, RES_MAXNDOTS); of search domains it has had none since 2.26.
+ */
 const MAX_SERVERS = 3
 const MAX_NDOTS = 15
 /** Each is a query for every name that does not exist. */
 const MAX_SEARCH = 32
 
-/** Reads resolv.conf. `domain` and `search` exclude each other: the last one counts. `hostname` gives the search domain where the file has none. */
+/**
+ * Reads resolv.conf. `domain` and `search` exclude each other: the last one counts. `hostname` gives the
+ * search domain where the file has none.
+ */
 export function parseResolvConf(text: string, hostname: string): ResolvConf {
   const servers: string[] = []
   const dot = hostname.indexOf('.')
@@ -47,8 +52,8 @@ function searchDomains(values: readonly string[]): string[] {
 }
 
 /**
- * The names that are asked for a host, in the order of glibc's res_search: with enough dots as it is and then with the search domains, else the other
- * way round. A name that ends with a dot is absolute.
+ * The names that are asked for a host, in the order of glibc's res_search: with enough dots as it is and then
+ * with the search domains, else the other way round. A name that ends with a dot is absolute.
  */
 export function candidateNames(host: string, { search, ndots }: ResolvConf): readonly string[] {
   const name = normalName(host)

@@ -11,8 +11,8 @@ const DISCARD_PORT = 9
 const DURING = 'asking for a source address'
 
 /**
- * Addresses in the order of RFC 6724, by the routes of this machine. Of one IPv4 network nothing is asked: the order of the answer is the servers' own, who
- * share load by it.
+ * Addresses in the order of RFC 6724, by the routes of this machine. Of one IPv4 network nothing is asked:
+ * the order of the answer is the servers' own, who share load by it.
  */
 export async function orderByRoutes(
   addresses: readonly ResolvedAddress[],

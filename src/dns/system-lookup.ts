@@ -7,8 +7,9 @@ const MAX_WAITING = 1024
 const NEVER = new AbortController().signal
 
 /**
- * Asks getaddrinfo, which knows all that this machine knows. It cannot be stopped, and takes one of libuv's threads (4, of which lookups get 2) while it
- * asks; a server that does not answer holds it for 10 s and more. So there are few at a time, and of names that nobody answered for last time one less.
+ * Asks getaddrinfo, which knows all that this machine knows. It cannot be stopped, and takes one of libuv's
+ * threads (4, of which lookups get 2) while it asks; a server that does not answer holds it for 10 s and
+ * more. So there are few at a time, and of names that nobody answered for last time one less.
  */
 export class SystemLookup {
   readonly #gate: QueryGate

@@ -1,6 +1,6 @@
 /**
- * `middlemile/dispatch`: the push style on which request(), fetch() and the undici dispatcher stand. For proxies and adapters that take
- * every piece of a response as it comes, without a stream between.
+ * `middlemile/dispatch`: the push style on which request(), fetch() and the undici dispatcher stand. For
+ * proxies and adapters that take every piece of a response as it comes, without a stream between.
  *
  * ```ts
  * import { parseOrigin } from 'middlemile'

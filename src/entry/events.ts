@@ -1,6 +1,7 @@
 /**
- * `middlemile/events`: what a transport reports. The events of an observer one by one, and the parts of connections, decisions, probes and
- * statistics. Times are milliseconds on `systemClock` unless they say otherwise.
+ * `middlemile/events`: what a transport reports. The events of an observer one by one, and the parts of
+ * connections, decisions, probes and statistics. Times are milliseconds on `systemClock` unless they say
+ * otherwise.
  *
  * ```ts
  * import { createTransport } from 'middlemile'

@@ -1,6 +1,6 @@
 /**
- * `middlemile/options`: the groups of options by themselves, with their defaults and ranges, for programs that build or check
- * configurations. A name that ends in `Ms` is milliseconds, one in `Bytes` is bytes.
+ * `middlemile/options`: the groups of options by themselves, with their defaults and ranges, for programs
+ * that build or check configurations. A name that ends in `Ms` is milliseconds, one in `Bytes` is bytes.
  *
  * ```ts
  * import { DEFAULT_POOL_OPTIONS, type PoolOptions } from 'middlemile/options'
@@ -14,12 +14,7 @@ export { HTTP3_RANGES } from '../base/options/http3-ranges.ts'
 export { LIVENESS_RANGES } from '../base/options/liveness-ranges.ts'
 export type { NumberRange, OptionRanges } from '../base/options/option-ranges.ts'
 export type {
-  Http2Options,
-  Http3Options,
-  LivenessOptions,
   PoolOptions,
-  QuicCongestionControl,
-  QuicOptions,
   ResponseLimits,
   RetryOptions,
   SocketOptions,
@@ -28,18 +23,27 @@ export type {
   TlsOptions,
 } from '../base/options/options.ts'
 export {
-  DEFAULT_HTTP2_OPTIONS,
-  DEFAULT_HTTP3_OPTIONS,
-  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
-  DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
-  QUIC_CONGESTION_CONTROLS,
 } from '../base/options/options.ts'
+export type {
+  Http2Options,
+  Http3Options,
+  LivenessOptions,
+  QuicCongestionControl,
+  QuicOptions,
+} from '../base/options/protocol-options.ts'
+export {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+  QUIC_CONGESTION_CONTROLS,
+} from '../base/options/protocol-options.ts'
 export { QUIC_RANGES } from '../base/options/quic-ranges.ts'
 export { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 export { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../base/options/select-options.ts'

@@ -14,11 +14,17 @@ export interface DispatchRequest {
   /** What Host and :authority carry; default: the origin's own. */
   authority?: string | undefined
   upgrade?: string | undefined
-  /** Where the connection cannot ask for `upgrade`, the request goes without it. Default false: it fails with MM_UPGRADE_UNAVAILABLE. */
+  /**
+   * Where the connection cannot ask for `upgrade`, the request goes without it. Default false: it fails with
+   * MM_UPGRADE_UNAVAILABLE.
+   */
   isUpgradeOptional?: boolean | undefined
   /** The caller takes trailers: says `te: trailers`. Default: over HTTP/2 and HTTP/3 only. */
   acceptsTrailers?: boolean | undefined
-  /** May travel in early data (0-RTT), if its method is safe and it has no body. Default: what `earlyData` of the origin says. */
+  /**
+   * May travel in early data (0-RTT), if its method is safe and it has no body. Default: what `earlyData` of
+   * the origin says.
+   */
   earlyData?: boolean | undefined
   /** Overrides of the origin's timeouts, in ms. */
   headersTimeoutMs?: number | undefined
@@ -27,7 +33,10 @@ export interface DispatchRequest {
 
 /** The caller's hold on a dispatched request, and what became of it so far. */
 export interface DispatchHandle {
-  /** Gives up, in whatever phase. The handler gets onResponseError with this error, synchronously, unless it has ended already. */
+  /**
+   * Gives up, in whatever phase. The handler gets onResponseError with this error, synchronously, unless it
+   * has ended already.
+   */
   abort(error: TransportError): void
   /** The connection that carries it, or carried it last. */
   readonly connection: Connection | undefined
@@ -41,8 +50,9 @@ export interface DispatchHandle {
   /** From the lease to the head of the final response; 0 before. */
   readonly ttfbMs: number
   /**
-   * What was tried to get its connections, over all lanes that were asked, and by all tries of the exchange in their order: a race or a dial that failed,
-   * then what came after it. Times count from the start of each race or dial. Empty: the connection was there.
+   * What was tried to get its connections, over all lanes that were asked, and by all tries of the exchange
+   * in their order: a race or a dial that failed, then what came after it. Times count from the start of each
+   * race or dial. Empty: the connection was there.
    */
   readonly attempts: readonly AttemptRecord[]
 }

@@ -31,14 +31,15 @@ import { isPathDead, isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.
 import { withAltUsed } from './with-alt-used.ts'
 
 /**
- * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened on the connection that it is leased,
- * passes everything on to the caller's handler, and is sent again where the replay rules allow it. It is the pool's waiter and the connection's
- * handler itself, so that a request costs this object and its way (and over HTTP/3 a Rescue).
+ * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
+ * on the connection that it is leased, passes everything on to the caller's handler, and is sent again where
+ * the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a request
+ * costs this object and its way (and over HTTP/3 a Rescue).
  *
  * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
  *
- * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy beside it; the first of the two that answers
- * becomes the exchange, and whatever the other one still says is not heard.
+ * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy beside it; the
+ * first of the two that answers becomes the exchange, and whatever the other one still says is not heard.
  */
 export class DispatchedExchange
   implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange, PathUser
@@ -367,7 +368,10 @@ export class DispatchedExchange
     return true
   }
 
-  /** One that left early waits for the handshake this time: a connection that is within it keeps the request back. */
+  /**
+   * One that left early waits for the handshake this time: a connection that is within it keeps the request
+   * back.
+   */
   #sendAgain(reason: RetryReason, error: TransportError, wantsFresh: boolean): void {
     this.#retries += 1
     this.#noteTry(reason, error)
@@ -387,7 +391,10 @@ export class DispatchedExchange
     this.#earlierTries.add(reason, error, this.#way.lane.name, leased, this.#clock.now())
   }
 
-  /** What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was processed: this is no replay. */
+  /**
+   * What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was
+   * processed: this is no replay.
+   */
   #tryDetour(error: TransportError): boolean {
     if (!needsHttp1(error) || this.#isCommitted) return false
     const connection = this.#connection
@@ -405,7 +412,10 @@ export class DispatchedExchange
     return true
   }
 
-  /** Nobody can be asked for the other protocol, and the request does without. Nothing was sent: this is no replay. */
+  /**
+   * Nobody can be asked for the other protocol, and the request does without. Nothing was sent: this is no
+   * replay.
+   */
   #tryWithoutUpgrade(error: TransportError): boolean {
     const request = this.#request
     if (error.code !== 'MM_UPGRADE_UNAVAILABLE' || request.isUpgradeOptional !== true) return false
@@ -439,7 +449,8 @@ export class DispatchedExchange
     const controller = this.#controller
     const { body } = this.#request
     if (body !== null && !(body instanceof Uint8Array)) {
-      // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by its connection.)
+      // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by
+      // its connection.)
       if (this.#connection === undefined || body.isReplayable()) cancelSource(body)
     }
     this.#end(error)
@@ -463,7 +474,8 @@ export class DispatchedExchange
     this.#deadline?.cancel()
     this.#entry.hold.release()
     const { isObserved } = this.#entry
-    // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the clock.
+    // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the
+    // clock.
     const isSample = error === undefined && this.#way.isSample(this.#headAt)
     const now = isSample || isObserved ? this.#clock.now() : 0
     if (isSample) this.#sample(now - this.#headAt, false, now)
@@ -483,7 +495,10 @@ export class DispatchedExchange
     this.#entry.onExchangeEnded(event, now)
   }
 
-  /** HTTP/3 would have taken longer than this: without it, only those of its requests would count that were answered in time. */
+  /**
+   * HTTP/3 would have taken longer than this: without it, only those of its requests would count that were
+   * answered in time.
+   */
   #sampleOvertaken(): void {
     const now = this.#clock.now()
     if (!this.#way.isSample(now)) return

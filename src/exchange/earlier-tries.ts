@@ -6,7 +6,10 @@ import type { LaneName } from '../base/http/lane.ts'
 /** More tries than that are counted (`retries`), not kept. */
 const MAX_EARLIER_TRIES = 16
 
-/** The tries of one exchange that failed and were followed by another. Made with the first of them: most exchanges have one try. */
+/**
+ * The tries of one exchange that failed and were followed by another. Made with the first of them: most
+ * exchanges have one try.
+ */
 export class EarlierTries {
   readonly list: EarlierTry[] = []
   readonly #startedAt: number

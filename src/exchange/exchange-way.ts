@@ -26,8 +26,9 @@ type SampledPart = Pick<ExchangeSample, 'bodyMs' | 'responseBytes' | 'stallMs' |
 const NOTHING: readonly AttemptRecord[] = []
 
 /**
- * Where one exchange goes for its connection: which lane, which pool, or a race among several; and what was tried on the way. An exchange makes
- * several tries at times; each begins with go() or goTo() and is closed by leaveTry(), or by the end.
+ * Where one exchange goes for its connection: which lane, which pool, or a race among several; and what was
+ * tried on the way. An exchange makes several tries at times; each begins with go() or goTo() and is closed
+ * by leaveTry(), or by the end.
  */
 export class ExchangeWay {
   readonly #parts: ExchangeWayParts
@@ -81,8 +82,8 @@ export class ExchangeWay {
   }
 
   /**
-   * What all its tries have tried, in their order: the races, the dials that failed, those of connections that were made meanwhile. Times count from the start of
-   * each race or dial.
+   * What all its tries have tried, in their order: the races, the dials that failed, those of connections
+   * that were made meanwhile. Times count from the start of each race or dial.
    */
   get attempts(): readonly AttemptRecord[] {
     const last = this.#attemptsOfTry()
@@ -102,7 +103,10 @@ export class ExchangeWay {
     pool.acquire(this.#parts.traveler, false, true)
   }
 
-  /** Goes on over TCP where HTTP/3 gave no connection: nothing was sent. False: it did not fail, or there is no TCP. */
+  /**
+   * Goes on over TCP where HTTP/3 gave no connection: nothing was sent. False: it did not fail, or there is
+   * no TCP.
+   */
   goWithoutHttp3(): boolean {
     if (!this.hasOtherLane || this.#avoidsHttp3) return false
     this.#avoidsHttp3 = true
@@ -165,8 +169,8 @@ export class ExchangeWay {
   }
 
   /**
-   * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out, since spreading objects took a fifth of the CPU of a
-   * small request.
+   * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out, since
+   * spreading objects took a fifth of the CPU of a small request.
    */
   sample(exchange: DispatchHandle, what: SampledPart): ExchangeSample {
     const lane = this.#lane

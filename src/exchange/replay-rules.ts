@@ -18,7 +18,9 @@ export interface FailedTry {
   readonly isConnectionEnding: boolean
   /** The connection was ended since nothing came from the peer any more: see isPathDead. */
   readonly isPathDead: boolean
-  /** The connection had moved to another path, and the peer ended it by an error: it lost track of the paths. */
+  /**
+   * The connection had moved to another path, and the peer ended it by an error: it lost track of the paths.
+   */
   readonly isLostInMove: boolean
   /** The caller has seen something of a response (1xx included), or gave up. */
   readonly isCallerCommitted: boolean
@@ -34,8 +36,9 @@ export interface FailedTry {
 }
 
 /**
- * `free`: no budget needed. `budgeted`: only if the budget has one left. `wantsFresh`: of the connections that are there others may be as
- * dead as the one that failed, so that it takes a new one; else any that takes requests will do.
+ * `free`: no budget needed. `budgeted`: only if the budget has one left. `wantsFresh`: of the connections
+ * that are there others may be as dead as the one that failed, so that it takes a new one; else any that
+ * takes requests will do.
  */
 export type ReplayVerdict =
   | { replay: false }
@@ -43,34 +46,43 @@ export type ReplayVerdict =
 
 const NO: ReplayVerdict = { replay: false }
 
-/** An origin that reloads ends all its connections, one after the other: a request may meet several of them. */
+/**
+ * An origin that reloads ends all its connections, one after the other: a request may meet several of them.
+ */
 const MAX_ENDINGS = 16
 
 /**
  * Whether a failed request is sent again (design invariant 1). In this order:
  *
- * 1. Nothing is sent again once the caller saw a response byte or gave up, or when the body cannot be repeated.
+ * 1. Nothing is sent again once the caller saw a response byte or gave up, or when the body cannot be
+ *    repeated.
  * 2. Nothing is sent again for a fault of our own side, nor what the origin takes over HTTP/1.1 only.
- * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try, and one that ended as it opened is worth as
- *    many as in 6; names that do not resolve, certificates that do not fit and time-outs are not: they would only double the wait.
- * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options say, since it
- *    costs the origin nothing; after that under the budget. A peer that refuses is alive: any connection that it has not told to go
- *    will do. One that was found closed before anything was written says nothing good of the others. What a GOAWAY left over needs no
- *    budget the other times either, and may meet more of them: an origin that ends its connections is not an overloaded one.
- *    A caller's own time that ran out while the request was held back is not worth another try either, as in 3.
- * 5. It left in early data, and the connection broke before anything came back: in its handshake, or by a server whose limits have shrunk
- *    since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new configuration does it). Early requests are safe by their methods.
- *    Once, and not early again; free, since it can happen once per ticket only. Any connection will do: what made this one break goes with its
+ * 3. No connection could be made: the origin saw nothing. Refused and unreachable are worth another try, and
+ *    one that ended as it opened is worth as many as in 6; names that do not resolve, certificates that do
+ *    not fit and time-outs are not: they would only double the wait.
+ * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options
+ *    say, since it costs the origin nothing; after that under the budget. A peer that refuses is alive: any
+ *    connection that it has not told to go will do. One that was found closed before anything was written
+ *    says nothing good of the others. What a GOAWAY left over needs no budget the other times either, and may
+ *    meet more of them: an origin that ends its connections is not an overloaded one. A caller's own time
+ *    that ran out while the request was held back is not worth another try either, as in 3.
+ * 5. It left in early data, and the connection broke before anything came back: in its handshake, or by a
+ *    server whose limits have shrunk since the ticket (RFC 9000 7.4.1 forbids it, but a server with a new
+ *    configuration does it). Early requests are safe by their methods. Once, and not early again; free, since
+ *    it can happen once per ticket only. Any connection will do: what made this one break goes with its
  *    ticket, and the tickets like it are gone (EarlyDataWatch).
- * 6. The connection ended without an answer, and there is no other lane to the origin. Idempotent methods only, and `maxUnanswered` times at the most.
- *    A reused one was most likely closed while we wrote (RFC 9112 9.3.1): others may be as dead, so that it takes a new one. The first time is free: it
- *    can happen at most once per pooled connection, so it cannot grow into a storm. So are requests treated whose connection was ended since its path was
- *    dead, or its peer silent, whether or not it had carried one before; and those of a connection that had moved, and was then ended by an error of the
- *    peer's (ngtcp2 0.12 does it after loss, a rebinding and a move).
- *    A new one that ends (what HAProxy calls an empty response) may be all that this origin does, so that each replay takes from the budget. Any
- *    connection will do, and one that has answered before is best.
- * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there. Free, since HTTP/3 is left alone after that (h3-status.ts); one that was
- *    replayed before takes from the budget, up to `maxUnanswered` times.
+ * 6. The connection ended without an answer, and there is no other lane to the origin. Idempotent methods
+ *    only, and `maxUnanswered` times at the most. A reused one was most likely closed while we wrote (RFC
+ *    9112 9.3.1): others may be as dead, so that it takes a new one. The first time is free: it can happen at
+ *    most once per pooled connection, so it cannot grow into a storm. So are requests treated whose
+ *    connection was ended since its path was dead, or its peer silent, whether or not it had carried one
+ *    before; and those of a connection that had moved, and was then ended by an error of the peer's (ngtcp2
+ *    0.12 does it after loss, a rebinding and a move). A new one that ends (what HAProxy calls an empty
+ *    response) may be all that this origin does, so that each replay takes from the budget. Any connection
+ *    will do, and one that has answered before is best.
+ * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there. Free, since HTTP/3 is left alone
+ *    after that (h3-status.ts); one that was replayed before takes from the budget, up to `maxUnanswered`
+ *    times.
  * 8. Everything else stays failed.
  *
  * A 425 (Too Early) is no failure, and has a rule of its own: isTooEarly.
@@ -116,9 +128,10 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
 }
 
 /**
- * Whether an answer only asks to send the request again after the handshake (RFC 8470 5.2): a 425 to a request that left in early data. The
- * caller does not see it. Not so when the request came to us with `early-data: 1`: who sent it early must hear of it and decide. It is
- * free: it happens at most once per request, whose second try does not leave early.
+ * Whether an answer only asks to send the request again after the handshake (RFC 8470 5.2): a 425 to a
+ * request that left in early data. The caller does not see it. Not so when the request came to us with
+ * `early-data: 1`: who sent it early must hear of it and decide. It is free: it happens at most once per
+ * request, whose second try does not leave early.
  */
 export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderList): boolean {
   return status === 425 && wasEarly && !hasHeader(headers, 'early-data')

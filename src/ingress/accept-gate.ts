@@ -10,7 +10,9 @@ import { socketCalls } from '../connect/native/socket-calls.ts'
 export interface AcceptRoom {
   /** Connections of this listener. Infinity: as many as its own limit allows. */
   readonly maxConnections: number
-  /** Descriptors of the whole process with which nobody accepts, since what is left is kept for other things. */
+  /**
+   * Descriptors of the whole process with which nobody accepts, since what is left is kept for other things.
+   */
   readonly maxDescriptors: number
 }
 
@@ -20,7 +22,10 @@ export interface AcceptGateParts {
   readonly clock: Clock
   /** Open connections of this listener. */
   readonly open: () => number
-  /** Clients wait: so many connections that have carried requests should end when they are between two of them. */
+  /**
+   * Clients wait: so many connections that have carried requests should end when they are between two of
+   * them.
+   */
   readonly makeRoom: (connections: number) => void
   readonly onPaused: (because: string) => void
   readonly onResumed: (pausedMs: number) => void
@@ -45,8 +50,9 @@ const FREE_SHARE = 1 / 16
 const MAKE_ROOM_SHARE = 1 / 32
 
 /**
- * Stops a listener from accepting before descriptors run out, and lets it go on. Node cannot stop accepting but by closing the socket, which resets
- * whoever waits in its queue; so a second descriptor keeps the socket listening meanwhile, and clients wait as they do for any busy server.
+ * Stops a listener from accepting before descriptors run out, and lets it go on. Node cannot stop accepting
+ * but by closing the socket, which resets whoever waits in its queue; so a second descriptor keeps the socket
+ * listening meanwhile, and clients wait as they do for any busy server.
  *
  * open    connections are accepted. Valid transitions: paused, ended
  * paused  clients wait in the queue of the kernel. Valid transitions: open, ended
@@ -68,8 +74,9 @@ export class AcceptGate {
   }
 
   /**
-   * After each accept, the new connection among the open ones. False: there is no room for it, and no way to let others wait, so that it has to be closed.
-   * The kernel gives the lowest free number to a new socket: all below are taken.
+   * After each accept, the new connection among the open ones. False: there is no room for it, and no way to
+   * let others wait, so that it has to be closed. The kernel gives the lowest free number to a new socket:
+   * all below are taken.
    */
   onAccepted(socket: Socket): boolean {
     if (this.#phase !== 'open') return true
@@ -143,7 +150,10 @@ export class AcceptGate {
   }
 }
 
-/** Of a listening socket the kernel gives the length of its queue where it has the unacknowledged segments of a connection (tcp(7), TCP_INFO). */
+/**
+ * Of a listening socket the kernel gives the length of its queue where it has the unacknowledged segments of
+ * a connection (tcp(7), TCP_INFO).
+ */
 function waitingConnections(fd: number): number | undefined {
   const loaded = socketCalls()
   return 'calls' in loaded ? loaded.calls.tcpInfo(fd)?.unackedSegments : undefined

@@ -15,15 +15,19 @@ export interface AcceptPlan {
 /** What was written down, or what holds by default. */
 export interface PlannedLimits {
   readonly listeners: number
-  /** Of one listener. Undefined: nobody has said anything, and `defaultMaxConnections` is more than a small process can have. */
+  /**
+   * Of one listener. Undefined: nobody has said anything, and `defaultMaxConnections` is more than a small
+   * process can have.
+   */
   readonly maxConnections: number | undefined
   readonly defaultMaxConnections: number
   readonly maxTotalConnections: number
 }
 
 /**
- * Where listeners stop accepting so that descriptors do not run out. A number that was written down holds, be it too high: then the descriptors in use
- * alone say when to stop. Undefined: there is no limit, or it is not known.
+ * Where listeners stop accepting so that descriptors do not run out. A number that was written down holds, be
+ * it too high: then the descriptors in use alone say when to stop. Undefined: there is no limit, or it is not
+ * known.
  */
 export function planAccept(planned: PlannedLimits, limit = descriptorLimit()): AcceptPlan | undefined {
   if (limit === undefined) return undefined

@@ -1,6 +1,7 @@
 /**
- * Who a client is for limits per address: an IPv4 address by itself, an IPv6 address by its /64, which is the least that one customer gets
- * (RFC 6177). A mapped address (::ffff:192.0.2.1) is the IPv4 address that it stands for.
+ * Who a client is for limits per address: an IPv4 address by itself, an IPv6 address by its /64, which is the
+ * least that one customer gets (RFC 6177). A mapped address (::ffff:192.0.2.1) is the IPv4 address that it
+ * stands for.
  */
 export function clientNetwork(address: string): string {
   if (!address.includes(':')) return address

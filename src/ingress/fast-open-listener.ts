@@ -18,9 +18,10 @@ interface FastOpenMachine {
 }
 
 /**
- * Lets a listening server take data out of a SYN (TCP Fast Open, RFC 7413), from at most `queueLength` clients at once that have not completed the
- * three-way handshake; the kernel caps that at net.core.somaxconn, and further ones connect as always. Returns undefined, or for people why the
- * server does not: it works as ever then. Never throws.
+ * Lets a listening server take data out of a SYN (TCP Fast Open, RFC 7413), from at most `queueLength`
+ * clients at once that have not completed the three-way handshake; the kernel caps that at
+ * net.core.somaxconn, and further ones connect as always. Returns undefined, or for people why the server
+ * does not: it works as ever then. Never throws.
  */
 export function fastOpenListener(
   server: Server,

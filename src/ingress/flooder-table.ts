@@ -11,8 +11,9 @@ interface Flooder {
 const MINUTE_SECONDS = 60
 
 /**
- * Clients whose connections a defence has ended, by address: a flood that is stopped on each connection goes on when its sender connects again
- * and again. Whoever does that more often than `maxFloodsPerMinute` is refused for `floodRefusalMs`.
+ * Clients whose connections a defence has ended, by address: a flood that is stopped on each connection goes
+ * on when its sender connects again and again. Whoever does that more often than `maxFloodsPerMinute` is
+ * refused for `floodRefusalMs`.
  */
 export class FlooderTable {
   readonly #limits: FlooderLimits

@@ -3,7 +3,7 @@ import {
   DEFAULT_QUIC_OPTIONS,
   type Http3Options,
   type QuicOptions,
-} from '../base/options/options.ts'
+} from '../base/options/protocol-options.ts'
 import { type IngressLimits, ingressLimits } from './ingress-limits.ts'
 
 /** The limits of a listener on QUIC: those of all listeners, and two groups of its own. */
@@ -21,11 +21,12 @@ export type Http3IngressLimitsInput = Parameters<typeof ingressLimits>[0] & {
 }
 
 /**
- * As for HTTP/2, a client can make us hold a fraction of what an origin can: a stream begins with 64 KiB and grows, while its handler keeps up,
- * to what 200 Mbit/s at 40 ms need. What it can send without any of it reaching a reader is less too.
+ * As for HTTP/2, a client can make us hold a fraction of what an origin can: a stream begins with 64 KiB and
+ * grows, while its handler keeps up, to what 200 Mbit/s at 40 ms need. What it can send without any of it
+ * reaching a reader is less too.
  *
- * `idleTimeoutMs` stays below keepAliveTimeoutMs: a client that says nothing at all is forgotten after the former, one that only sends signs
- * of life after the latter.
+ * `idleTimeoutMs` stays below keepAliveTimeoutMs: a client that says nothing at all is forgotten after the
+ * former, one that only sends signs of life after the latter.
  */
 const DEFAULT_INGRESS_QUIC_OPTIONS: Readonly<QuicOptions> = {
   ...DEFAULT_QUIC_OPTIONS,

@@ -9,7 +9,10 @@ export type ClientEvent =
   | { type: 'request-refused'; error: TransportError; remoteAddress: string; remotePort: number }
   /** A TLS handshake failed or took too long. */
   | { type: 'handshake-failed'; error: Error; remoteAddress: string; remotePort: number }
-  /** Defences have ended more than `maxFloodsPerMinute` of its connections: new ones are refused for `floodRefusalMs`. Once for each time. */
+  /**
+   * Defences have ended more than `maxFloodsPerMinute` of its connections: new ones are refused for
+   * `floodRefusalMs`. Once for each time.
+   */
   | { type: 'flooder-refused'; remoteAddress: string; remotePort: number }
   /** `maxConnections` was reached, and a connection closed at once. */
   | { type: 'connection-refused'; remoteAddress: string; remotePort: number }
@@ -24,7 +27,10 @@ interface FastOpenUnavailable {
   readonly port: number
 }
 
-/** A listener stops accepting, since descriptors are about to run out, and goes on. Clients that connect meanwhile wait. */
+/**
+ * A listener stops accepting, since descriptors are about to run out, and goes on. Clients that connect
+ * meanwhile wait.
+ */
 export type AcceptEvent =
   | {
       readonly type: 'accept-paused'

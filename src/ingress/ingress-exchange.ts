@@ -3,14 +3,19 @@ import type { TransportError } from '../base/errors.ts'
 import type { RequestBody } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 
-/** One request that a client sent us, and the means to answer it: the same for every protocol on the listening side. */
+/**
+ * One request that a client sent us, and the means to answer it: the same for every protocol on the listening
+ * side.
+ */
 export interface IngressExchange {
   readonly method: string
   /** What the client used towards us. */
   readonly scheme: 'http' | 'https'
   /** Host or :authority, as sent; '' when HTTP/1.0 sent none. */
   readonly authority: string
-  /** Origin-form, `*`, or for CONNECT '' (the target is `authority`). An absolute-form target was taken apart. */
+  /**
+   * Origin-form, `*`, or for CONNECT '' (the target is `authority`). An absolute-form target was taken apart.
+   */
   readonly path: string
   /** End-to-end fields only: see HeaderList. */
   readonly headers: HeaderList
@@ -32,23 +37,26 @@ export interface IngressExchange {
   /** A 1xx other than 101. Does nothing when the client cannot take it (HTTP/1.0). */
   respondInformational(status: number, headers: HeaderList): void
   /**
-   * The head of the final response, once. End-to-end fields only. The framing follows from the status, the method and
-   * `content-length`; without one HTTP/1.1 is chunked and HTTP/1.0 ends with a close. Held back until the first data or the end,
-   * so that a small response leaves in one write.
+   * The head of the final response, once. End-to-end fields only. The framing follows from the status, the
+   * method and `content-length`; without one HTTP/1.1 is chunked and HTTP/1.0 ends with a close. Held back
+   * until the first data or the end, so that a small response leaves in one write.
    */
   respondStart(status: number, headers: HeaderList, statusText?: string): void
   /**
-   * A piece of the body. The chunk may be borrowed memory: what is not written at once is kept through `keep`.
-   * False: the client is slow, wait for events.onDrain.
+   * A piece of the body. The chunk may be borrowed memory: what is not written at once is kept through
+   * `keep`. False: the client is slow, wait for events.onDrain.
    */
   respondData(chunk: Buffer, keep: (chunk: Buffer) => Buffer): boolean
   respondEnd(trailers: HeaderList): void
   /**
-   * Takes back the response while no byte of it has left us. True: it was taken back, and respondStart begins another one. False: too late, or it
-   * has not begun.
+   * Takes back the response while no byte of it has left us. True: it was taken back, and respondStart begins
+   * another one. False: too late, or it has not begun.
    */
   retract(): boolean
-  /** The response cannot be completed: ends the connection or resets the stream, so that the client sees a truncated answer. */
+  /**
+   * The response cannot be completed: ends the connection or resets the stream, so that the client sees a
+   * truncated answer.
+   */
   abort(error: TransportError): void
   /** Accepts the upgrade (101, or 200 to extended CONNECT and CONNECT) and hands the raw stream over. */
   acceptUpgrade(status: number, headers: HeaderList): Duplex

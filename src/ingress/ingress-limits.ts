@@ -3,11 +3,12 @@ import {
   DEFAULT_LIVENESS_OPTIONS,
   type Http2Options,
   type LivenessOptions,
-} from '../base/options/options.ts'
+} from '../base/options/protocol-options.ts'
 import type { UnderscoreRule } from './underscored-fields.ts'
 
 /**
- * Every limit and timeout of the listening side. A duration is in milliseconds; 0 switches a timeout or an optional limit off.
+ * Every limit and timeout of the listening side. A duration is in milliseconds; 0 switches a timeout or an
+ * optional limit off.
  */
 export interface IngressLimits {
   /** The request line. A longer one is answered with 414. Default 16,384 bytes. */
@@ -17,29 +18,40 @@ export interface IngressLimits {
   /** Fields in a request head, and fields in its trailers. More are answered with 431. Default 128. */
   maxHeaderCount: number
   /**
-   * Request fields, trailers among them, with an underscore in their name. Applications behind CGI, WSGI and the like read `X_Forwarded_For` as
-   * `X-Forwarded-For`, so that a client could speak in our name. `drop`: they are left out, as nginx does; `refuse`: the request is answered with 400;
-   * `pass`: they go on as they are. Default `drop`.
+   * Request fields, trailers among them, with an underscore in their name. Applications behind CGI, WSGI and
+   * the like read `X_Forwarded_For` as `X-Forwarded-For`, so that a client could speak in our name. `drop`:
+   * they are left out, as nginx does; `refuse`: the request is answered with 400; `pass`: they go on as they
+   * are. Default `drop`.
    */
   underscoredFields: UnderscoreRule
-  /** A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it is exceeded. 0: any size. Default 0 bytes. */
+  /**
+   * A request body. A larger one is answered with 413: at once when content-length tells, else as soon as it
+   * is exceeded. 0: any size. Default 0 bytes.
+   */
   maxBodyBytes: number
   /** From the first byte of a request to the end of its head: else 408 (slow loris). Default 10,000 ms. */
   headerTimeoutMs: number
   /**
-   * The longest silence of a client within a request body that we wait for: else 408. Keep it below the `timeouts.bodyMs` of the
-   * origins, which the same silence runs into: that would be a 504, and blame the origin. Default 50,000 ms.
+   * The longest silence of a client within a request body that we wait for: else 408. Keep it below the
+   * `timeouts.bodyMs` of the origins, which the same silence runs into: that would be a 504, and blame the
+   * origin. Default 50,000 ms.
    */
   requestTimeoutMs: number
-  /** A connection is closed when no byte of a request came for this long, be it a new one or one that carried requests before. Default 75,000 ms. */
+  /**
+   * A connection is closed when no byte of a request came for this long, be it a new one or one that carried
+   * requests before. Default 75,000 ms.
+   */
   keepAliveTimeoutMs: number
-  /** The longest time for which a client may take nothing of a response that waits for it. Default 60,000 ms. */
+  /**
+   * The longest time for which a client may take nothing of a response that waits for it. Default 60,000 ms.
+   */
   writeTimeoutMs: number
   /** A connection is closed after this many requests. Default 0. */
   maxRequestsPerConnection: number
   /**
-   * Connections of one listener. One more is closed at once. Where it is not given and the process has few descriptors (`ulimit -n`, Linux), their share
-   * holds instead, and one more waits; see AcceptGate. Default 16,384.
+   * Connections of one listener. One more is closed at once. Where it is not given and the process has few
+   * descriptors (`ulimit -n`, Linux), their share holds instead, and one more waits; see AcceptGate. Default
+   * 16,384.
    */
   maxConnections: number
   /**
@@ -50,38 +62,47 @@ export interface IngressLimits {
   maxAcceptsPerTurn: number
   /** A TLS handshake. Default 10,000 ms. */
   tlsHandshakeTimeoutMs: number
-  /** What is read and thrown away of a request body that nobody wants, to keep the connection. Of a longer one it is closed. Default 65,536 bytes. */
+  /**
+   * What is read and thrown away of a request body that nobody wants, to keep the connection. Of a longer one
+   * it is closed. Default 65,536 bytes.
+   */
   maxDiscardBytes: number
   /**
-   * How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6). A connection of HTTP/2 that a defence has ended
-   * stays open for so long on our side as well, unread beyond `maxDiscardBytes`: a flooder that waits for its end does nothing else meanwhile. Default 1,000 ms.
+   * How long, after the last byte of the last response, we wait for the client to close first (RFC 9112 9.6).
+   * A connection of HTTP/2 that a defence has ended stays open for so long on our side as well, unread beyond
+   * `maxDiscardBytes`: a flooder that waits for its end does nothing else meanwhile. Default 1,000 ms.
    */
   lingerTimeoutMs: number
   /**
-   * Where every turn of the event loop is busy with requests for longer than this, for `shedIntervalMs`, the process is overloaded until one is not: what
-   * is read beyond this in a turn is answered with 503 before any work is done on it (MM_OVERLOADED). 0: never.
-   * Default 200 ms.
+   * Where every turn of the event loop is busy with requests for longer than this, for `shedIntervalMs`, the
+   * process is overloaded until one is not: what is read beyond this in a turn is answered with 503 before
+   * any work is done on it (MM_OVERLOADED). 0: never. Default 200 ms.
    */
   shedTargetMs: number
   /** See `shedTargetMs`. 0: at once. Default 500 ms. */
   shedIntervalMs: number
   /**
-   * Connections of one client address (IPv6: of one /64) that a defence may end within a minute, for a flood, before new ones from there are refused.
-   * 0: none are. Clients on loopback are not counted. Switch it off behind a proxy that hides the addresses of its clients.
-   * Default 20.
+   * Connections of one client address (IPv6: of one /64) that a defence may end within a minute, for a flood,
+   * before new ones from there are refused. 0: none are. Clients on loopback are not counted. Switch it off
+   * behind a proxy that hides the addresses of its clients. Default 20.
    */
   maxFloodsPerMinute: number
   /** For how long such an address is refused, from its last flood on. 0: it is not. Default 60,000 ms. */
   floodRefusalMs: number
-  /** Addresses that a listener remembers for that; the one whose last flood is longest ago makes room. 0: none. Default 4,096. */
+  /**
+   * Addresses that a listener remembers for that; the one whose last flood is longest ago makes room. 0:
+   * none. Default 4,096.
+   */
   maxFlooders: number
   /** HTTP/2 with clients: the options of the group `http2`. Only the defaults that differ are listed here. */
   http2: Http2Options
   /**
-   * How soon a client is found that says nothing any more. Of HTTP/2, while requests are under way: asked by PING, as origins are, by the options of the
-   * group `liveness`. Clients do not count pings, so that they are asked again after `intervalMs`. Of any protocol over TCP, tunnels included: within the sum
-   * of `intervalMs` and `timeoutMs`, by keepalive while nothing is sent, else when nothing is acknowledged. A connection without requests is left to
-   * `keepAliveTimeoutMs` as well, and one that takes nothing of a response, though its kernel answers, to `writeTimeoutMs`.
+   * How soon a client is found that says nothing any more. Of HTTP/2, while requests are under way: asked by
+   * PING, as origins are, by the options of the group `liveness`. Clients do not count pings, so that they
+   * are asked again after `intervalMs`. Of any protocol over TCP, tunnels included: within the sum of
+   * `intervalMs` and `timeoutMs`, by keepalive while nothing is sent, else when nothing is acknowledged. A
+   * connection without requests is left to `keepAliveTimeoutMs` as well, and one that takes nothing of a
+   * response, though its kernel answers, to `writeTimeoutMs`.
    */
   liveness: LivenessOptions
 }
@@ -93,10 +114,11 @@ export type IngressLimitsInput = Partial<Omit<IngressLimits, 'http2' | 'liveness
 }
 
 /**
- * Clients are many and strangers, origins are few and ours: what one connection can make us hold is 4 MiB instead of 64. A stream begins
- * with what HTTP/1.1 reads ahead of a handler; one whose handler keeps up grows with the path, up to 200 Mbit/s at 40 ms. Request
- * bodies are the only bulk in this direction; responses are bounded by the windows that the clients open. `maxBufferedBytes` lets more
- * than forty streams sleep on full windows before the others of the connection feel it.
+ * Clients are many and strangers, origins are few and ours: what one connection can make us hold is 4 MiB
+ * instead of 64. A stream begins with what HTTP/1.1 reads ahead of a handler; one whose handler keeps up
+ * grows with the path, up to 200 Mbit/s at 40 ms. Request bodies are the only bulk in this direction;
+ * responses are bounded by the windows that the clients open. `maxBufferedBytes` lets more than forty streams
+ * sleep on full windows before the others of the connection feel it.
  */
 export const DEFAULT_INGRESS_HTTP2_OPTIONS: Readonly<Http2Options> = {
   ...DEFAULT_HTTP2_OPTIONS,

@@ -18,13 +18,19 @@ export interface IngressStats {
     /** Open now. */
     open: number
     accepted: number
-    /** Closed at once, since `maxConnections` was reached. On UDP: not answered, also for packets that begin no connection of ours. */
+    /**
+     * Closed at once, since `maxConnections` was reached. On UDP: not answered, also for packets that begin
+     * no connection of ours.
+     */
     refused: number
     /** TLS handshakes that failed or took too long. */
     failedHandshakes: number
   }
   accepting: {
-    /** Whether clients wait in the queue of the kernel, since descriptors are about to run out, and how often they had to. */
+    /**
+     * Whether clients wait in the queue of the kernel, since descriptors are about to run out, and how often
+     * they had to.
+     */
     isPaused: boolean
     pauses: number
     /** Turns of the event loop in which `maxAcceptsPerTurn` were accepted, so that more may have waited. */

@@ -23,20 +23,27 @@ import { Http2Session } from './streams/http2-session.ts'
 export interface ListenOptions {
   /** Port 0: a free one. */
   address: { host: string; port: number }
-  /** PEM certificate chain and key, and whatever else node:tls takes for a secure context. Without it: plain HTTP. */
+  /**
+   * PEM certificate chain and key, and whatever else node:tls takes for a secure context. Without it: plain
+   * HTTP.
+   */
   tls?: tls.SecureContextOptions
   handler: IngressHandler
   /**
-   * What clients may speak; default: all of INGRESS_PROTOCOLS. TLS settles it by ALPN. In cleartext HTTP/2 comes by prior knowledge
-   * (RFC 9113 3.3): its preface is told from a request of HTTP/1.1. `Upgrade: h2c` is never followed.
+   * What clients may speak; default: all of INGRESS_PROTOCOLS. TLS settles it by ALPN. In cleartext HTTP/2
+   * comes by prior knowledge (RFC 9113 3.3): its preface is told from a request of HTTP/1.1. `Upgrade: h2c`
+   * is never followed.
    */
   protocols?: readonly IngressProtocol[]
   /**
-   * TCP Fast Open (RFC 7413): how many clients may wait at once whose data came with their SYN, and who spare themselves a round trip. 0 or undefined: off.
-   * Linux, with native calls, and only where net.ipv4.tcp_fastopen allows it to listeners; elsewhere the listener works without, and the observer
-   * hears why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice, and "a server that cannot accept receiving the
-   * same SYN data more than once MUST NOT enable TFO" (section 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in
-   * cleartext would be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this listener takes none over TCP.)
+   * TCP Fast Open (RFC 7413): how many clients may wait at once whose data came with their SYN, and who spare
+   * themselves a round trip. 0 or undefined: off. Linux, with native calls, and only where
+   * net.ipv4.tcp_fastopen allows it to listeners; elsewhere the listener works without, and the observer
+   * hears why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice,
+   * and "a server that cannot accept receiving the same SYN data more than once MUST NOT enable TFO" (section
+   * 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in cleartext would
+   * be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this listener takes
+   * none over TCP.)
    */
   fastOpen?: number
   limits?: IngressLimitsInput
@@ -44,7 +51,10 @@ export interface ListenOptions {
   observer?: IngressObserver
   /** What we call ourselves in Proxy-Status. Default: `middlemile`. */
   proxyName?: string
-  /** Where it stops accepting, since descriptors are about to run out, and lets clients wait. Default: nowhere. */
+  /**
+   * Where it stops accepting, since descriptors are about to run out, and lets clients wait. Default:
+   * nowhere.
+   */
   room?: AcceptRoom
 }
 
@@ -57,8 +67,8 @@ export interface IngressListener {
   readonly port: number
   readonly stats: IngressStats
   /**
-   * Accepts no more, ends idle connections, answers requests that are under way (with `Connection: close`), and resolves when the last
-   * connection has ended.
+   * Accepts no more, ends idle connections, answers requests that are under way (with `Connection: close`),
+   * and resolves when the last connection has ended.
    */
   drain(): Promise<void>
   /** Ends everything now; open exchanges hear of it. */
@@ -66,14 +76,14 @@ export interface IngressListener {
 }
 
 /**
- * How much of a response a socket takes before its exchange is asked to wait, which is what a client that stalls makes it hold. TLS takes at least one
- * read of the origin's socket, since it never writes at once.
+ * How much of a response a socket takes before its exchange is asked to wait, which is what a client that
+ * stalls makes it hold. TLS takes at least one read of the origin's socket, since it never writes at once.
  */
 const WRITE_AHEAD_BYTES = { plain: 16_384, tls: 65_536 }
 
 /**
- * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with MM_INVALID_ARGUMENT when `fastOpen` is
- * no whole number, or goes without `tls`.
+ * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with
+ * MM_INVALID_ARGUMENT when `fastOpen` is no whole number, or goes without `tls`.
  */
 export async function listen(options: ListenOptions): Promise<IngressListener> {
   const fastOpen = checkFastOpen(options)
@@ -140,7 +150,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   }
   const openSession = (socket: net.Socket): void => {
     if (options.tls === undefined && refuseFlooder(socket)) return
-    // Node only tells of an error of TLS within a session (a spoiled record, an alert), and leaves the socket open: see endBroken in tcp/.
+    // Node only tells of an error of TLS within a session (a spoiled record, an alert), and leaves the socket
+    // open: see endBroken in tcp/.
     socket.on('error', () => socket.destroy())
     const session = newSession(socket)
     sessions.add(session)
@@ -157,7 +168,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     allowHalfOpen: true,
     noDelay: true,
     highWaterMark: options.tls === undefined ? WRITE_AHEAD_BYTES.plain : WRITE_AHEAD_BYTES.tls,
-    // Finds who has vanished while nothing is sent: after an upgrade nothing else would. Half of the bound, then Node's ten probes a second apart.
+    // Finds who has vanished while nothing is sent: after an upgrade nothing else would. Half of the bound,
+    // then Node's ten probes a second apart.
     keepAlive: boundMs > 0,
     keepAliveInitialDelay: Math.max(1_000, boundMs / 2), // below a second Node leaves it to the system, which waits two hours
   }
@@ -168,7 +180,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
           {
             ...options.tls,
             ...socketOptions,
-            // Node takes the first of ours that the client offers. `http/1.0` is what `curl --http1.0` offers, and nothing else.
+            // Node takes the first of ours that the client offers. `http/1.0` is what `curl --http1.0`
+            // offers, and nothing else.
             ALPNProtocols: [...(takesHttp2 ? ['h2'] : []), ...(takesHttp1 ? ['http/1.1', 'http/1.0'] : [])],
             // 0 would end every handshake at once.
             handshakeTimeout:
@@ -267,7 +280,8 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       guardedListener('opening a listener', onListening, reject),
     )
   })
-  // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
+  // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next
+  // accept may work.
   server.on('error', () => {})
   const { address, port } = server.address() as net.AddressInfo // listening on a port, not on a path
   // Who connects before this is set does so as always.
@@ -344,7 +358,10 @@ interface RefusedSocket {
   readonly remotePort?: number | undefined
 }
 
-/** Of those that have carried a request. Who was asked comes last the next time: what it has under way may take long. */
+/**
+ * Of those that have carried a request. Who was asked comes last the next time: what it has under way may
+ * take long.
+ */
 function endOldest(sessions: Set<IngressSession>, count: number): void {
   let left = count
   const last = [...sessions].at(-1)

@@ -1,6 +1,7 @@
 /**
- * [P] Whether more requests come than this process can work off, by how long each turn of the event loop is busy with them: a request that comes now
- * waits for as long before anybody reads it. A turn may be long by chance; what lasts is an overload (as CoDel has it for queues, RFC 8289 section 3).
+ * [P] Whether more requests come than this process can work off, by how long each turn of the event loop is
+ * busy with them: a request that comes now waits for as long before anybody reads it. A turn may be long by
+ * chance; what lasts is an overload (as CoDel has it for queues, RFC 8289 section 3).
  *
  * calm        the last turn was short. Valid transitions: late
  * late        all turns were too long since then. Valid transitions: calm, overloaded
@@ -40,7 +41,10 @@ export class LoopOverload {
     if (this.#state.kind === 'late' && now - this.#state.since >= this.#intervalMs) this.#state = OVERLOADED
   }
 
-  /** Whether a request is served that was read now: in an overload those that fill the target are, and the rest of the turn is not. */
+  /**
+   * Whether a request is served that was read now: in an overload those that fill the target are, and the
+   * rest of the turn is not.
+   */
   admits(now: number): boolean {
     return this.#state !== OVERLOADED || now - this.#turnAt <= this.#targetMs
   }

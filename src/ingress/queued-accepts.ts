@@ -50,7 +50,10 @@ export class QueuedAccepts {
     this.#calls = parts.maxAcceptsPerTurn > 1 ? machine.calls() : undefined
   }
 
-  /** Node took a connection out of the queue, whatever became of it. A call from within `onSocket` does nothing. */
+  /**
+   * Node took a connection out of the queue, whatever became of it. A call from within `onSocket` does
+   * nothing.
+   */
   onAccepted(): void {
     if (this.#isAccepting || this.#calls === undefined) return
     this.#isAccepting = true

@@ -16,13 +16,22 @@ import { Http3Session, type Http3SessionContext } from './streams/http3-session.
 export interface ListenQuicOptions {
   /** An IP address. Port 0: a free one. */
   address: { host: string; port: number }
-  /** PEM certificate chain and key. 0-RTT is refused unless `earlyData` says otherwise; requests that came in it are marked (RFC 8470). */
+  /**
+   * PEM certificate chain and key. 0-RTT is refused unless `earlyData` says otherwise; requests that came in
+   * it are marked (RFC 8470).
+   */
   tls: QuicServerTls
   handler: IngressHandler
   limits?: Http3IngressLimitsInput
-  /** Whether clients have to prove their address first (Retry), which costs them a round trip. Default: under load. */
+  /**
+   * Whether clients have to prove their address first (Retry), which costs them a round trip. Default: under
+   * load.
+   */
   retry?: 'never' | 'always' | 'under-load'
-  /** Clients may move to another address. Only where all clients are yours (native-notes/quic-engine.md). Default false. */
+  /**
+   * Clients may move to another address. Only where all clients are yours (native-notes/quic-engine.md).
+   * Default false.
+   */
   allowsMigration?: boolean
   clock?: Clock
   observer?: IngressObserver
@@ -33,8 +42,8 @@ export interface ListenQuicOptions {
 }
 
 /**
- * Opens a UDP socket for HTTP/3. Rejects with Node's own error (EADDRINUSE), with MM_INVALID_ARGUMENT when the certificate and the key are no
- * pair, and with MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
+ * Opens a UDP socket for HTTP/3. Rejects with Node's own error (EADDRINUSE), with MM_INVALID_ARGUMENT when
+ * the certificate and the key are no pair, and with MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
  */
 export async function listenQuic(options: ListenQuicOptions): Promise<IngressListener> {
   const loaded = quicEngine()
@@ -126,7 +135,10 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
 /** Longer ones fire at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
-/** Connections are the endpoint's to count: most of what may go wrong with one does so before a session is made. */
+/**
+ * Connections are the endpoint's to count: most of what may go wrong with one does so before a session is
+ * made.
+ */
 function statsOf(
   endpoint: ServerEndpoint,
   own: () => { handedOn: number; failedEarly: number },

@@ -14,8 +14,8 @@ export interface Refusal {
 const RETRY_SOON = ['retry-after', '1'] as const
 
 /**
- * The status of the error's code, and a body that names the code; `name` is ours in Proxy-Status (RFC 9209). The message shows bytes that
- * the client sent, escaped; JSON keeps them harmless.
+ * The status of the error's code, and a body that names the code; `name` is ours in Proxy-Status (RFC 9209).
+ * The message shows bytes that the client sent, escaped; JSON keeps them harmless.
  */
 export function refusalOf(error: TransportError, name: string): Refusal {
   const { status, proxyStatus } = ERROR_CODES[error.code]

@@ -9,8 +9,9 @@ import { Http2Session } from './streams/http2-session.ts'
 const DURING = 'the first bytes of a client'
 
 /**
- * A connection in cleartext until its first bytes tell what it speaks. Nearly always the first read does; what came by then goes to the
- * session that takes over. A client that does not get so far is HTTP/1.1's to deal with.
+ * A connection in cleartext until its first bytes tell what it speaks. Nearly always the first read does;
+ * what came by then goes to the session that takes over. A client that does not get so far is HTTP/1.1's to
+ * deal with.
  */
 export class SessionOpening implements IngressSession {
   readonly #socket: SessionSocket

@@ -1,7 +1,10 @@
 import type { Clock } from '../base/clock.ts'
 import { type HeaderList, headerValue } from '../base/http/headers.ts'
 
-/** The same advertisement in every response is news once in this time: its lifetime counts from when it came last. */
+/**
+ * The same advertisement in every response is news once in this time: its lifetime counts from when it came
+ * last.
+ */
 const REPEAT_MS = 60_000
 
 /** Finds Alt-Svc in response heads (RFC 7838 section 3). A hundred responses a second say the same. */

@@ -26,11 +26,12 @@ export class AlternativeResolver {
   }
 
   /**
-   * 1. At the origin's own host: where the origin is, at the alternative's port. An endpoint that the operator gave a port keeps it for an
-   *    alternative at the origin's port, which is what that port stands for.
+   * 1. At the origin's own host: where the origin is, at the alternative's port. An endpoint that the
+   *    operator gave a port keeps it for an alternative at the origin's port, which is what that port stands
+   *    for.
    * 2. Elsewhere: as a fixed address or the resolver says.
-   * 3. Where that fails, the addresses that came with its HTTPS record (RFC 9460 7.3: hints are for until there is an answer).
-   * Rejects as a Resolver does.
+   * 3. Where that fails, the addresses that came with its HTTPS record (RFC 9460 7.3: hints are for until
+   *    there is an answer). Rejects as a Resolver does.
    */
   async resolve(question: AlternativeQuestion, signal: AbortSignal): Promise<Resolution> {
     const { origin, resolver, alternative } = question

@@ -32,8 +32,9 @@ export interface DiscoveryParts extends DiscoveryTools {
 const QUIC_V1 = '0x00000001'
 
 /**
- * Looks beside the first requests, and now and then after, for what an origin can do: HTTPS records at once, QUIC at the address where TCP worked, and
- * with `tfo: 'auto'` TCP Fast Open there. Nobody waits for it, and it fails in silence: what it finds is evidence, and what comes of that is a handshake.
+ * Looks beside the first requests, and now and then after, for what an origin can do: HTTPS records at once,
+ * QUIC at the address where TCP worked, and with `tfo: 'auto'` TCP Fast Open there. Nobody waits for it, and
+ * it fails in silence: what it finds is evidence, and what comes of that is a handshake.
  */
 export class Discovery {
   readonly #parts: DiscoveryParts

@@ -29,9 +29,10 @@ export interface OpenStateHooks {
 }
 
 /**
- * The memory of a transport, kept in a directory if the options name one. A directory that cannot be used is a fault and no error: the
- * transport works, and forgets when it ends. So is a key file of the operator's: then tickets are forgotten, and origins are not. Throws
- * MM_INVALID_ARGUMENT when one of them is no name at all.
+ * The memory of a transport, kept in a directory if the options name one. A directory that cannot be used is
+ * a fault and no error: the transport works, and forgets when it ends. So is a key file of the operator's:
+ * then tickets are forgotten, and origins are not. Throws MM_INVALID_ARGUMENT when one of them is no name at
+ * all.
  */
 export function openState(
   { tickets, state, limits }: Pick<TransportOptions, 'tickets' | 'state' | 'limits'>,
@@ -49,7 +50,8 @@ export function openState(
   }
   const store = attempt(() => new FileStore(directory, keyFile), onFault, 'the state directory')
   if (store === undefined) return forgetful
-  // An operator's key that is of no use is told now, once, and not with the first connection; what others have kept under it stays.
+  // An operator's key that is of no use is told now, once, and not with the first connection; what others
+  // have kept under it stays.
   const hasKey = keyFile === undefined || attempt(() => store.key(), onFault, 'state.keyFile') !== undefined
   const vault = new TicketVault({
     store,

@@ -79,7 +79,10 @@ export interface OriginEntryParts {
   readonly network: Pick<LocalAddressLossParts, 'present' | 'checkMs'>
 }
 
-/** Everything that the transport holds for one origin: its settings, its lanes with their pools, what is known of it, and what it saved. */
+/**
+ * Everything that the transport holds for one origin: its settings, its lanes with their pools, what is known
+ * of it, and what it saved.
+ */
 export class OriginEntry {
   readonly origin: Origin
   readonly settings: OriginSettings
@@ -325,7 +328,10 @@ export class OriginEntry {
     return pool === undefined ? undefined : new Lane(name, pool, connector)
   }
 
-  /** `pool.maxConnections` is for the origin: a lane beside the first, or the pool of upgrades, takes what the others leave of it, and one at the least: its waiters wait for nobody else. */
+  /**
+   * `pool.maxConnections` is for the origin: a lane beside the first, or the pool of upgrades, takes what the
+   * others leave of it, and one at the least: its waiters wait for nobody else.
+   */
   #leftFor(name: ConnectorConfig['purpose']): number {
     const { maxConnections } = this.settings.pool
     if (maxConnections === 0) return Number.POSITIVE_INFINITY

@@ -47,7 +47,9 @@ export interface OriginMakerParts {
   readonly entryOf: (originKey: string) => OriginEntry | undefined
 }
 
-/** What all origins of a transport share (resolvers, dialers, memory), and what makes an origin's entry of it. */
+/**
+ * What all origins of a transport share (resolvers, dialers, memory), and what makes an origin's entry of it.
+ */
 export class OriginMaker {
   readonly resolver: AddressResolver
   readonly dns: DnsClient
@@ -163,7 +165,8 @@ export class OriginMaker {
       dnsRefreshMs: options.resolver?.dnsRefreshMs ?? DEFAULT_RESOLVER_OPTIONS.dnsRefreshMs,
       network: {
         present: this.#parts.presentAddresses,
-        // Where nobody looks for changes somebody tells of them, who does not tell that nothing has changed since.
+        // Where nobody looks for changes somebody tells of them, who does not tell that nothing has changed
+        // since.
         checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
       },
     })
@@ -193,7 +196,10 @@ function checkResolverOptions(options: ResolverOptions): ResolverOptions {
   return options
 }
 
-/** It is called in the middle of handshakes, and may write to a disk that is full: that is no reason for them to fail. */
+/**
+ * It is called in the middle of handshakes, and may write to a disk that is full: that is no reason for them
+ * to fail.
+ */
 function guardedKeylog(keylog: TransportOptions['keylog']): TransportOptions['keylog'] {
   return keylog && (line => guarded('writing the key log', () => keylog(line)))
 }

@@ -7,27 +7,29 @@ import { checkHttp3Options } from '../base/options/http3-ranges.ts'
 import { checkLivenessOptions } from '../base/options/liveness-ranges.ts'
 import { checkTransportNames } from '../base/options/option-names.ts'
 import {
-  DEFAULT_HTTP2_OPTIONS,
-  DEFAULT_HTTP3_OPTIONS,
-  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
-  DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
-  type Http2Options,
-  type Http3Options,
-  type LivenessOptions,
   type OriginOptions,
   type PoolOptions,
-  type QuicOptions,
   type ResponseLimits,
   type RetryOptions,
   type SocketOptions,
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+  type Http2Options,
+  type Http3Options,
+  type LivenessOptions,
+  type QuicOptions,
+} from '../base/options/protocol-options.ts'
 import { checkQuicOptions } from '../base/options/quic-ranges.ts'
 import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../base/options/select-options.ts'
 import { checkSelectOptions } from '../base/options/select-ranges.ts'

@@ -7,13 +7,19 @@ export type EntryCounts = Pick<
   PoolStats,
   'retries' | 'handshakes' | 'path' | 'pathByProtocol' | 'migrations'
 > & {
-  /** Connections that were opened in early data, which the peer refused: what their handshakes turned out to be. */
+  /**
+   * Connections that were opened in early data, which the peer refused: what their handshakes turned out to
+   * be.
+   */
   readonly refusedEarly: { readonly full: number; readonly resumed: number }
 }
 
 /** One of an origin's pools. */
 export interface LabeledCounts {
-  /** What sets its connections apart in the list, as ` (LABEL)` behind each; undefined: nothing has to be said. */
+  /**
+   * What sets its connections apart in the list, as ` (LABEL)` behind each; undefined: nothing has to be
+   * said.
+   */
   readonly label: string | undefined
   readonly counts: PoolCounts
 }
@@ -35,7 +41,10 @@ const NO_COUNTS: PoolCounts = {
   list: [],
 }
 
-/** The pools of one origin as one, in the order of the list: that it has several is nothing that a reader of figures has to know. */
+/**
+ * The pools of one origin as one, in the order of the list: that it has several is nothing that a reader of
+ * figures has to know.
+ */
 export function poolStats(
   origin: string,
   pools: readonly LabeledCounts[],

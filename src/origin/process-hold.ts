@@ -2,9 +2,10 @@
 const LONGEST_MS = 2 ** 31 - 1
 
 /**
- * Keeps the process alive while anybody waits for the transport, and only then: sockets and timers of the pools are unref'd, so that a
- * program that forgot to close its transport ends when its work is done, and one that awaits a response while the pool backs off
- * (where nothing is open at all) does not end in the middle of it.
+ * Keeps the process alive while anybody waits for the transport, and only then: sockets and timers of the
+ * pools are unref'd, so that a program that forgot to close its transport ends when its work is done, and one
+ * that awaits a response while the pool backs off (where nothing is open at all) does not end in the middle
+ * of it.
  */
 export class ProcessHold {
   #holders = 0

@@ -1,8 +1,9 @@
 import type { RetryOptions } from '../base/options/options.ts'
 
 /**
- * What the balance may hold above the minimum, not for a storm: a connection that ends may leave a hundred requests unanswered at once, and the next one
- * that they go to as well. It is earned by 5,000 requests with the default ratio.
+ * What the balance may hold above the minimum, not for a storm: a connection that ends may leave a hundred
+ * requests unanswered at once, and the next one that they go to as well. It is earned by 5,000 requests with
+ * the default ratio.
  */
 const MAX_SAVED = 1_000
 /** `budgetMin` replays come back over this time. */
@@ -11,9 +12,9 @@ const REFILL_MS = 10_000
 type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetMin'>
 
 /**
- * How many replays the transport may still make: a token bucket. Each request pays `budgetRatio` in, each replay takes 1, and
- * `budgetMin` trickle in every 10 s, so that retries can multiply the load on a failing origin only by 1 + budgetRatio
- * (the idea of Finagle's RetryBudget).
+ * How many replays the transport may still make: a token bucket. Each request pays `budgetRatio` in, each
+ * replay takes 1, and `budgetMin` trickle in every 10 s, so that retries can multiply the load on a failing
+ * origin only by 1 + budgetRatio (the idea of Finagle's RetryBudget).
  */
 export class RetryBudget {
   readonly #options: BudgetOptions

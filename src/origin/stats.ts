@@ -17,8 +17,8 @@ export interface PoolStats {
   /** How many are in each state. */
   connections: { connecting: number; idle: number; leased: number; draining: number }
   /**
-   * The open ones by what they speak, with the exchanges under way on them, and the streams that may be open at once on those that take
-   * requests. A protocol without a connection is left out.
+   * The open ones by what they speak, with the exchanges under way on them, and the streams that may be open
+   * at once on those that take requests. A protocol without a connection is left out.
    */
   byProtocol: ProtocolCounts
   backingOff: boolean
@@ -26,7 +26,10 @@ export interface PoolStats {
   /** More requests come than are served, and the newest go first: see PoolOptions.queueTargetMs. */
   overloaded: boolean
   streams: number
-  /** Of the connections that are leased or draining, those that do not count against `maxConnections`: see PoolOptions.maxStalledConnections. */
+  /**
+   * Of the connections that are leased or draining, those that do not count against `maxConnections`: see
+   * PoolOptions.maxStalledConnections.
+   */
   stalled: number
   /** Counters since the pool was made. */
   opened: { full: number; resumed: number; earlyData: number; cleartext: number }
@@ -39,7 +42,10 @@ export interface PoolStats {
   retries: number
   /** 1 - connections opened / requests; 0 before the first request. */
   reuseRatio: number
-  /** Round trips and seconds of handshakes that were avoided, by all means together, by what handshakes cost here: the sums of `handshakes.avoided`. */
+  /**
+   * Round trips and seconds of handshakes that were avoided, by all means together, by what handshakes cost
+   * here: the sums of `handshakes.avoided`.
+   */
   handshakeRttsSaved: number
   handshakeSecondsSaved: number
   /** What handshakes cost, what was avoided by which means, and what that comes to in a day. */
@@ -48,8 +54,8 @@ export interface PoolStats {
     readonly connections: readonly ConnectionHandshake[]
   }
   /**
-   * How the way to the origin is, over the open connections that measure it: those of HTTP/3, and those over TCP where native calls can be made.
-   * Undefined: there is none.
+   * How the way to the origin is, over the open connections that measure it: those of HTTP/3, and those over
+   * TCP where native calls can be made. Undefined: there is none.
    */
   path: PathHealth | undefined
   /** The same for each protocol. One without such a connection is left out. */
@@ -115,7 +121,9 @@ export interface OriginLoad {
   readonly waiters: number
   /** Requests under way. */
   readonly streams: number
-  /** No connection can be added, and none is being made; of those whose readers stall none can be set aside. */
+  /**
+   * No connection can be added, and none is being made; of those whose readers stall none can be set aside.
+   */
   readonly isFull: boolean
   /** Connections that were set aside: see PoolOptions.maxStalledConnections. */
   readonly stalled: number
@@ -134,11 +142,14 @@ export interface PathHealth {
   connections: number
   /** The mean of the smoothed round trips. */
   rttMs: number
-  /** Packets of ours that were lost / packets that were sent; for TCP segments with data, as far as they were sent again and not in vain. */
+  /**
+   * Packets of ours that were lost / packets that were sent; for TCP segments with data, as far as they were
+   * sent again and not in vain.
+   */
   lossRatio: number
   /**
-   * Packets that came behind a gap / packets that came: what a receiver sees of losses. One loss makes for many of them. Undefined: it is not
-   * told (HTTP/3).
+   * Packets that came behind a gap / packets that came: what a receiver sees of losses. One loss makes for
+   * many of them. Undefined: it is not told (HTTP/3).
    */
   outOfOrderRatio: number | undefined
 }

@@ -3,7 +3,10 @@ import type { PoolOptions } from '../base/options/options.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 
-/** The options of an upgrade pool: never warm. Its tunnels are connections to the origin like all others (OriginEntry counts them together). */
+/**
+ * The options of an upgrade pool: never warm. Its tunnels are connections to the origin like all others
+ * (OriginEntry counts them together).
+ */
 export function upgradePoolOptions(options: PoolOptions): PoolOptions {
   return { ...options, warm: 0 }
 }
@@ -19,15 +22,19 @@ export interface UpgradeRouteParts {
 }
 
 /**
- * Where upgrades go. Over HTTP/2 and HTTP/3 they are extended CONNECT, which an origin may not offer (RFC 8441, RFC 9220); WebSocket servers behind one often
- * take upgrades over HTTP/1.1 only. So:
+ * Where upgrades go. Over HTTP/2 and HTTP/3 they are extended CONNECT, which an origin may not offer (RFC
+ * 8441, RFC 9220); WebSocket servers behind one often take upgrades over HTTP/1.1 only. So:
  *
- * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 or HTTP/3 connection said that it offers no extended CONNECT.
- * 2. When it finds itself on such a connection, or is one that extended CONNECT cannot say (MM_UPGRADE_UNAVAILABLE: nothing was sent), it takes the
- *    detour: a pool of the same origin that offers HTTP/1.1 only, made when it is first needed.
- * 3. So does any other request that the origin resets with HTTP_1_1_REQUIRED (RFC 9113 7; MM_HTTP11_REQUIRED).
- * 4. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with MM_UPGRADE_UNAVAILABLE, the other with its error. One
- *    that is optional goes where all requests go, as if nobody had asked (RFC 9110 7.8).
+ * 1. An upgrade goes where all requests go, unless the origin's last HTTP/2 or HTTP/3 connection said that it
+ *    offers no extended CONNECT.
+ * 2. When it finds itself on such a connection, or is one that extended CONNECT cannot say
+ *    (MM_UPGRADE_UNAVAILABLE: nothing was sent), it takes the detour: a pool of the same origin that offers
+ *    HTTP/1.1 only, made when it is first needed.
+ * 3. So does any other request that the origin resets with HTTP_1_1_REQUIRED (RFC 9113 7;
+ *    MM_HTTP11_REQUIRED).
+ * 4. Where HTTP/1.1 is not allowed, or the origin does not speak it, the upgrade fails with
+ *    MM_UPGRADE_UNAVAILABLE, the other with its error. One that is optional goes where all requests go, as if
+ *    nobody had asked (RFC 9110 7.8).
  */
 export class UpgradeRoute {
   readonly #parts: UpgradeRouteParts

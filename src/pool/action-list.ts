@@ -5,8 +5,8 @@ import type { Slot } from './slot.ts'
 const NOTHING: never[] = []
 
 /**
- * The actions that are still to be done, in order. The first list that comes is worked off as it is; what comes meanwhile goes
- * behind. Decisions that were overtaken by events can be taken out again.
+ * The actions that are still to be done, in order. The first list that comes is worked off as it is; what
+ * comes meanwhile goes behind. Decisions that were overtaken by events can be taken out again.
  */
 export class ActionList<Link, Waiter> {
   #actions: PoolAction<Link, Waiter>[] = NOTHING

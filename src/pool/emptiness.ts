@@ -6,7 +6,10 @@ interface Waiting {
   readonly reject: (error: TransportError) => void
 }
 
-/** Those who wait until nothing is left of something that may fill up again: each wait ends at the first moment of emptiness behind it. */
+/**
+ * Those who wait until nothing is left of something that may fill up again: each wait ends at the first
+ * moment of emptiness behind it.
+ */
 export class Emptiness {
   readonly #isEmpty: () => boolean
   readonly #soon: (settle: () => void) => void
@@ -23,7 +26,10 @@ export class Emptiness {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
-  /** Not at once: an exchange hears of its connection's end after the pool, and may come back to be sent again. */
+  /**
+   * Not at once: an exchange hears of its connection's end after the pool, and may come back to be sent
+   * again.
+   */
   onChange(): void {
     if (this.#waiting.length > 0 && this.#isEmpty()) this.#soon(this.#settle)
   }

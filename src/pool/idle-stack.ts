@@ -1,8 +1,9 @@
 import type { Slot } from './slot.ts'
 
 /**
- * Idle connections in the order in which they became idle, as an intrusive list: nothing is allocated and everything is O(1).
- * Leases take the newest (so that surplus ages out at the other end), evictions the oldest.
+ * Idle connections in the order in which they became idle, as an intrusive list: nothing is allocated and
+ * everything is O(1). Leases take the newest (so that surplus ages out at the other end), evictions the
+ * oldest.
  */
 export class IdleStack<Link> {
   #newest: Slot<Link> | undefined

@@ -1,8 +1,9 @@
 import type { Slot } from './slot.ts'
 
 /**
- * Connections that carry something and have room for more; the least loaded on top, the elder one among equals.
- * A binary heap whose members know their place, so that a load that changed by one is mended in O(log n).
+ * Connections that carry something and have room for more; the least loaded on top, the elder one among
+ * equals. A binary heap whose members know their place, so that a load that changed by one is mended in O(log
+ * n).
  */
 export class LoadHeap<Link> {
   readonly #slots: Slot<Link>[] = []

@@ -19,8 +19,8 @@ export type PoolAction<Link, Waiter> =
   /** Ask for a sign of life. Answer with onPinged. */
   | { readonly type: 'ping'; readonly slot: Slot<Link> }
   /**
-   * The pool gives the connection no more exchanges. For observers only: a lease may not have been opened yet, so the pool counts to
-   * zero itself and then asks for `close`.
+   * The pool gives the connection no more exchanges. For observers only: a lease may not have been opened
+   * yet, so the pool counts to zero itself and then asks for `close`.
    */
   | { readonly type: 'drain'; readonly slot: Slot<Link>; readonly reason: CloseReason }
   /** End the connection, or stop its dial. Answer with onClosed. */

@@ -17,17 +17,28 @@ export interface PoolStateConfig<Link = unknown> {
   readonly random: () => number
   /** What a connection will carry, if that is known before the first one. */
   readonly expectedCapacity: number | undefined
-  /** Multiplexed exchanges are spread over up to so many connections; see spread.ts. Default 1: as few as carry them. */
+  /**
+   * Multiplexed exchanges are spread over up to so many connections; see spread.ts. Default 1: as few as
+   * carry them.
+   */
   readonly spreadOver?: number
-  /** What others of the same origin leave of `maxConnections` just now; asked when a dial is thought of. Left out: all of them. */
+  /**
+   * What others of the same origin leave of `maxConnections` just now; asked when a dial is thought of. Left
+   * out: all of them.
+   */
   readonly ceiling?: (() => number) | undefined
   /** The same for `maxStalledConnections`. */
   readonly stalledCeiling?: (() => number) | undefined
-  /** Since when the reader of the connection's exchange has paused the response; undefined: it has not. Left out: none ever does. */
+  /**
+   * Since when the reader of the connection's exchange has paused the response; undefined: it has not. Left
+   * out: none ever does.
+   */
   pausedSince?(slot: Slot<Link>): number | undefined
 }
 
-/** What the concerns of the policy (assignment, dialing, upkeep, …) work on. Private to PoolState and these. */
+/**
+ * What the concerns of the policy (assignment, dialing, upkeep, …) work on. Private to PoolState and these.
+ */
 export class PoolCore<Link, Waiter> {
   readonly name: string
   readonly options: PoolOptions
@@ -62,7 +73,10 @@ export class PoolCore<Link, Waiter> {
   closeError: TransportError | undefined
   /** What one connection carries, going by the last one that told; undefined before the first. */
   expectedCapacity: number | undefined
-  /** Exchanges that the origin takes on one connection, as far as that was learned, and what the last one took; see request-limit.ts. */
+  /**
+   * Exchanges that the origin takes on one connection, as far as that was learned, and what the last one
+   * took; see request-limit.ts.
+   */
   requestLimit = Infinity
   lastTaken = 0
   /** Connections that a preconnect() under way wants. */

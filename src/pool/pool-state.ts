@@ -30,9 +30,10 @@ type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 /**
  * Who gets which connection: the whole policy of one pool, without a socket, a timer or a clock.
  *
- * Theory of operation. There are slots (connections, see slot.ts) and waiters. Every event changes one of them, and then `settle`
- * looks at the whole. Each event returns what the driver has to do. The events that a request costs when all is well (onAcquire with
- * a free connection, onStreamClosed without waiters) take a short cut that is O(1), or O(log n) among multiplexed connections.
+ * Theory of operation. There are slots (connections, see slot.ts) and waiters. Every event changes one of
+ * them, and then `settle` looks at the whole. Each event returns what the driver has to do. The events that a
+ * request costs when all is well (onAcquire with a free connection, onStreamClosed without waiters) take a
+ * short cut that is O(1), or O(log n) among multiplexed connections.
  *
  * There is one machine for all protocols: an HTTP/1.1 connection is one with capacity 1.
  */
@@ -50,8 +51,8 @@ export class PoolState<Link, Waiter> {
   }
 
   /**
-   * A request wants a stream; `fresh`: of a new connection, since it had bad luck with a reused one. `isReplay`: it was served before
-   * and comes back.
+   * A request wants a stream; `fresh`: of a new connection, since it had bad luck with a reused one.
+   * `isReplay`: it was served before and comes back.
    */
   onAcquire(waiter: Waiter, fresh: boolean, now: number, isReplay: boolean = fresh): Actions<Link, Waiter> {
     const core = this.#core
@@ -108,7 +109,10 @@ export class PoolState<Link, Waiter> {
     return this.#release(slot, now)
   }
 
-  /** Leases of the slot that could not be handed over, because it drained or ended first. The waiters go back to the head, in order. */
+  /**
+   * Leases of the slot that could not be handed over, because it drained or ended first. The waiters go back
+   * to the head, in order.
+   */
   onLeasesLost(slot: Slot<Link>, waiters: readonly Waiter[], now: number): Actions<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []

@@ -3,7 +3,10 @@ import type { ProtocolCounts } from './protocol-counts.ts'
 
 /** What a pool shows of itself. All of it is counted as it happens. */
 export interface PoolCounts {
-  /** How many are in each state. Those under verification count as idle, those that were told to close as draining. */
+  /**
+   * How many are in each state. Those under verification count as idle, those that were told to close as
+   * draining.
+   */
   readonly connections: {
     readonly connecting: number
     readonly idle: number
@@ -18,7 +21,10 @@ export interface PoolCounts {
   readonly overloaded: boolean
   /** Exchanges under way. */
   readonly streams: number
-  /** Of the connections that are leased or draining, those that do not count against `maxConnections`: see PoolOptions.maxStalledConnections. */
+  /**
+   * Of the connections that are leased or draining, those that do not count against `maxConnections`: see
+   * PoolOptions.maxStalledConnections.
+   */
   readonly stalled: number
   // Totals since the pool was made
   readonly opened: {

@@ -18,11 +18,15 @@ import { describeSlot, isSilence, type SlotEvents, SlotListener } from './slot-l
 
 export type { PoolCounts } from './pool-tally.ts'
 
-/** Who wants a stream. The transport's exchange is its own waiter, so that a request costs no closure. Must not throw. */
+/**
+ * Who wants a stream. The transport's exchange is its own waiter, so that a request costs no closure. Must
+ * not throw.
+ */
 export interface Waiter {
   /**
-   * The stream is the waiter's: it opens one exchange on the connection, or gives the lease back with release(). The lease ends when
-   * the connection reports the end of the exchange. May be called before acquire() returns. `reused`: it was leased before.
+   * The stream is the waiter's: it opens one exchange on the connection, or gives the lease back with
+   * release(). The lease ends when the connection reports the end of the exchange. May be called before
+   * acquire() returns. `reused`: it was leased before.
    */
   onLease(connection: Connection, reused: boolean): void
   /** There will be no lease. May be called before acquire() returns. */
@@ -40,8 +44,9 @@ export interface PoolConfig {
   /** What a connection will carry, if that is known before the first one: 1 for HTTP/1.1 without a choice. */
   readonly expectedCapacity: number | undefined
   /**
-   * Multiplexed exchanges are spread over up to so many connections: the next ones are dialed as soon as there are more exchanges than
-   * connections, beside exchanges that leave on what is open. Default 1: as few connections as carry them.
+   * Multiplexed exchanges are spread over up to so many connections: the next ones are dialed as soon as
+   * there are more exchanges than connections, beside exchanges that leave on what is open. Default 1: as few
+   * connections as carry them.
    */
   readonly spreadOver?: number
   /** See PoolStateConfig.ceiling. */
@@ -59,9 +64,9 @@ const ENDING = 'the end of a pool'
 /**
  * The connections to one origin: does what PoolState decides, and decides nothing itself.
  *
- * Actions are done one after the other. What happens meanwhile (a waiter that opens an exchange which ends at once, an observer that
- * acquires) changes the state at once and has its actions queued behind, so that the policy always sees the whole truth and the
- * order of leases is the order of decisions.
+ * Actions are done one after the other. What happens meanwhile (a waiter that opens an exchange which ends at
+ * once, an observer that acquires) changes the state at once and has its actions queued behind, so that the
+ * policy always sees the whole truth and the order of leases is the order of decisions.
  */
 export class Pool implements BudgetClient, SlotEvents {
   readonly #origin: Origin
@@ -106,8 +111,9 @@ export class Pool implements BudgetClient, SlotEvents {
   }
 
   /**
-   * Asks for a stream; `fresh`: of a new connection, since a reused one died under the last try. `isReplay`: the waiter was served
-   * before, so that a drain lets it in once more. `now`: the time, for who has just looked (a look costs as much as the rest).
+   * Asks for a stream; `fresh`: of a new connection, since a reused one died under the last try. `isReplay`:
+   * the waiter was served before, so that a drain lets it in once more. `now`: the time, for who has just
+   * looked (a look costs as much as the rest).
    */
   acquire(waiter: Waiter, fresh = false, isReplay = fresh, now: number = this.#clock.now()): void {
     this.#lastUsedAt = now
@@ -127,7 +133,9 @@ export class Pool implements BudgetClient, SlotEvents {
     if (link !== undefined) this.#run(this.#state.onReleased(link.slot, this.#clock.now()))
   }
 
-  /** Resolves when that many connections are open, or as many as the limits allow; rejects when a dial fails. */
+  /**
+   * Resolves when that many connections are open, or as many as the limits allow; rejects when a dial fails.
+   */
   preconnect(connections: number): Promise<void> {
     const now = this.#clock.now()
     this.#lastUsedAt = now
@@ -141,22 +149,25 @@ export class Pool implements BudgetClient, SlotEvents {
     return promise
   }
 
-  /** Keeps that many connections ready from now on, in place of `options.warm`. 0: none; those that are there age out. */
+  /**
+   * Keeps that many connections ready from now on, in place of `options.warm`. 0: none; those that are there
+   * age out.
+   */
   setWarm(connections: number): void {
     this.#run(this.#state.onWarm(connections, this.#clock.now()))
   }
 
   /**
-   * Stops the dials that neither a waiter nor a preconnect, the warm level or the spread needs: those of who gave up waiting, which would
-   * else go on and leave an idle connection behind.
+   * Stops the dials that neither a waiter nor a preconnect, the warm level or the spread needs: those of who
+   * gave up waiting, which would else go on and leave an idle connection behind.
    */
   abandonDials(reason: CloseReason = 'surplus'): void {
     this.#run(this.#state.onAbandonDials(reason, this.#clock.now()))
   }
 
   /**
-   * Gives the connection no more exchanges, for a reason that the pool cannot know; it closes when those that it carries have ended. Does
-   * nothing when it is on its way out already, or not of this pool.
+   * Gives the connection no more exchanges, for a reason that the pool cannot know; it closes when those that
+   * it carries have ended. Does nothing when it is on its way out already, or not of this pool.
    */
   retire(connection: Connection, reason: CloseReason): void {
     const link = this.#links.get(connection)
@@ -198,25 +209,29 @@ export class Pool implements BudgetClient, SlotEvents {
     return this.#links.keys()
   }
 
-  /** How many requests found the connection there, of those that it was leased to so far. 0 for one that is not open. */
+  /**
+   * How many requests found the connection there, of those that it was leased to so far. 0 for one that is
+   * not open.
+   */
   reusesOf(connection: Connection): number {
     const link = this.#links.get(connection)
     return link === undefined ? 0 : Math.max(0, link.slot.leases - 1)
   }
 
   /**
-   * Open connections that take requests, whatever their load: above 0, a request that comes now has a stream, or waits for an answer to
-   * a ping or for the end of another exchange, but not for a handshake (unless all of these are lost or go on being full). Not counted
-   * are those on the way out and those whose peer allows no stream at all just now. O(1).
+   * Open connections that take requests, whatever their load: above 0, a request that comes now has a stream,
+   * or waits for an answer to a ping or for the end of another exchange, but not for a handshake (unless all
+   * of these are lost or go on being full). Not counted are those on the way out and those whose peer allows
+   * no stream at all just now. O(1).
    */
   get live(): number {
     return this.#state.serving
   }
 
   /**
-   * Whether a request that comes now gets a stream at once: without a handshake, without waiting for others and without a ping first.
-   * A yes is sure. A no is wrong only for the moment in which a connection has become too old and the timer that says so is late. O(1).
-   * `now`: the time, for who has just looked.
+   * Whether a request that comes now gets a stream at once: without a handshake, without waiting for others
+   * and without a ping first. A yes is sure. A no is wrong only for the moment in which a connection has
+   * become too old and the timer that says so is late. O(1). `now`: the time, for who has just looked.
    */
   hasRoom(now: number = this.#clock.now()): boolean {
     return this.#state.hasRoom(now)
@@ -263,7 +278,10 @@ export class Pool implements BudgetClient, SlotEvents {
     return actions.length > 0
   }
 
-  /** Takes the place of a connection whose reader stalls, for another pool; see stalled.ts. False: there is none. */
+  /**
+   * Takes the place of a connection whose reader stalls, for another pool; see stalled.ts. False: there is
+   * none.
+   */
   setStalledAside(): boolean {
     return this.#state.setStalledAside(this.#clock.now())
   }
@@ -323,7 +341,10 @@ export class Pool implements BudgetClient, SlotEvents {
 
   // The driver
 
-  /** Does the actions, or queues them when it is called from within one. The event is told before the first of them. */
+  /**
+   * Does the actions, or queues them when it is called from within one. The event is told before the first of
+   * them.
+   */
   #run(actions: readonly PoolAction<Link, Waiter>[], event?: TransportEvent): void {
     const isOutermost = this.#list.isIdle
     this.#list.add(actions)
@@ -365,7 +386,8 @@ export class Pool implements BudgetClient, SlotEvents {
   #lease(slot: Slot<Link>, waiter: Waiter, reused: boolean): void {
     const connection = slot.link?.connection
     if (connection === undefined || !slot.isUsable) {
-      // Something earlier in the list ended the connection or made it drain. Its other leases that are still to come are as void.
+      // Something earlier in the list ended the connection or made it drain. Its other leases that are still
+      // to come are as void.
       const waiters = [waiter, ...this.#list.removeLeases(slot)]
       this.#run(this.#state.onLeasesLost(slot, waiters, this.#clock.now()))
       return
@@ -495,7 +517,9 @@ export class Pool implements BudgetClient, SlotEvents {
   }
 }
 
-/** A defect of the embedder's code must show, but not where some other exchange is in the middle of its work. */
+/**
+ * A defect of the embedder's code must show, but not where some other exchange is in the middle of its work.
+ */
 function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : new Error(String(error)))
 }

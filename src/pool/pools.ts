@@ -38,8 +38,8 @@ export class Pools {
   }
 
   /**
-   * Makes the first pool of an origin that has none. Throws MM_TRANSPORT_CLOSED when closed or draining, and MM_QUEUE_FULL when
-   * limits.maxOrigins is reached and none can go.
+   * Makes the first pool of an origin that has none. Throws MM_TRANSPORT_CLOSED when closed or draining, and
+   * MM_QUEUE_FULL when limits.maxOrigins is reached and none can go.
    */
   add(origin: Origin, config: OwnPoolConfig): Pool {
     if (this.#isClosed)
@@ -51,8 +51,9 @@ export class Pools {
   }
 
   /**
-   * Makes one more pool of an origin, for what the connections of the others cannot carry or are not to carry. `first` is the one that
-   * add() made; undefined when that is going away, so that its exchanges must do with what they have.
+   * Makes one more pool of an origin, for what the connections of the others cannot carry or are not to
+   * carry. `first` is the one that add() made; undefined when that is going away, so that its exchanges must
+   * do with what they have.
    */
   addBeside(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
     const pools = this.#pools.get(origin.key)
@@ -109,7 +110,10 @@ export class Pools {
     for (const pool of pools) this.#leaving.delete(pool)
   }
 
-  /** The budget is spent and somebody starves: the longest idle connection of all goes. Its end frees the place. */
+  /**
+   * The budget is spent and somebody starves: the longest idle connection of all goes. Its end frees the
+   * place.
+   */
   #makeRoom(): void {
     if (!this.#budget.needsEviction) return
     let victim: Pool | undefined
@@ -120,7 +124,10 @@ export class Pools {
     else this.#setStalledAside()
   }
 
-  /** None is idle: a reader that stalls gives up its place. Where none does, the first connection that becomes idle goes (settle.ts). */
+  /**
+   * None is idle: a reader that stalls gives up its place. Where none does, the first connection that becomes
+   * idle goes (settle.ts).
+   */
   #setStalledAside(): void {
     for (const pool of this.#all()) if (pool.setStalledAside()) return
   }
@@ -148,7 +155,10 @@ export class Pools {
   }
 }
 
-/** What leaves one pool may come back in another one of its origin (another lane, a detour): empty is when all are. */
+/**
+ * What leaves one pool may come back in another one of its origin (another lane, a detour): empty is when all
+ * are.
+ */
 async function drainTogether(pools: readonly Pool[]): Promise<void> {
   do await Promise.all(pools.map(pool => pool.drain()))
   while (!pools.every(pool => pool.isEmpty))

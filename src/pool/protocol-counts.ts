@@ -2,14 +2,19 @@ import type { Connection } from '../base/events/connection.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import type { Slot } from './slot.ts'
 
-/** The connections of a pool that speak one protocol. Those that are being made are in none: nobody knows what they will speak. */
+/**
+ * The connections of a pool that speak one protocol. Those that are being made are in none: nobody knows what
+ * they will speak.
+ */
 export interface ProtocolCount {
   idle: number
   leased: number
   draining: number
   /** Exchanges under way. */
   streams: number
-  /** Streams that may be open at once on the connections that take requests, by the peers' limits and ours. */
+  /**
+   * Streams that may be open at once on the connections that take requests, by the peers' limits and ours.
+   */
   capacity: number
 }
 

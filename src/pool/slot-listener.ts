@@ -11,8 +11,9 @@ export interface SlotEvents {
 }
 
 /**
- * Ties one connection to its slot. Each dial gets a listener of its own, so that an event finds its slot without a lookup, and so
- * that what happens between a connection's birth and the moment when the pool is told of it is not lost.
+ * Ties one connection to its slot. Each dial gets a listener of its own, so that an event finds its slot
+ * without a lookup, and so that what happens between a connection's birth and the moment when the pool is
+ * told of it is not lost.
  */
 export class SlotListener implements ConnectionListener {
   readonly slot: Slot<SlotListener>

@@ -5,11 +5,13 @@ import type { ConnectionBudget } from './rules/connection-budget.ts'
 import { CLOSED, Slot, type SlotKind, type SlotState } from './slot.ts'
 
 /**
- * All connections of a pool, with the counters and orders that keep decisions from scanning them. Whatever is not closed holds a
- * place, here and in the budget over all pools.
+ * All connections of a pool, with the counters and orders that keep decisions from scanning them. Whatever is
+ * not closed holds a place, here and in the budget over all pools.
  */
 export class SlotTable<Link> {
-  /** Idle ones that can be leased. One whose peer allows no stream at all just now is idle, but not in here. */
+  /**
+   * Idle ones that can be leased. One whose peer allows no stream at all just now is idle, but not in here.
+   */
   readonly #idle = new IdleStack<Link>()
   /** Leased ones with room for more. */
   readonly #roomy = new LoadHeap<Link>()
@@ -80,8 +82,9 @@ export class SlotTable<Link> {
   }
 
   /**
-   * What the connections whose peer has not told its capacity yet will carry beyond what they carry for now, if each one carries
-   * `expectedStreams` in the end (undefined: nobody knows, so that one may be enough for all).
+   * What the connections whose peer has not told its capacity yet will carry beyond what they carry for now,
+   * if each one carries `expectedStreams` in the end (undefined: nobody knows, so that one may be enough for
+   * all).
    */
   promisedStreams(expectedStreams: number | undefined): number {
     if (this.#provisional === 0) return 0
@@ -149,7 +152,10 @@ export class SlotTable<Link> {
     this.#place(slot)
   }
 
-  /** The peer changed how many streams it allows; it may be fewer than are in use. `isProvisional`: see Connection. */
+  /**
+   * The peer changed how many streams it allows; it may be fewer than are in use. `isProvisional`: see
+   * Connection.
+   */
   setCapacity(slot: Slot<Link>, capacity: number, isProvisional: boolean, now: number): void {
     const limit = Math.min(capacity, this.#maxStreams)
     const before = slot.streamLimit
@@ -162,7 +168,8 @@ export class SlotTable<Link> {
     slot.isProvisional = isProvisional
     if (live && isProvisional) this.#countProvisional(slot, 1)
     else if (live && capacity === 0) this.#mute += 1
-    // Back from no capacity at all it comes in as the newest, so that the stack stays in order. The news is a sign of life, too.
+    // Back from no capacity at all it comes in as the newest, so that the stack stays in order. The news is a
+    // sign of life, too.
     if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
     else this.#place(slot)
   }

@@ -4,9 +4,8 @@ import type { CloseReason } from '../base/events/connection.ts'
 /**
  * One connection's life as the pool sees it.
  *
- *     starting ──► idle ◄──► leased ──► draining ──► closing ──► closed
- *                   ▲ ▼                    ▲
- *                 verifying ───────────────┘        (closing and closed can be reached from every state before them)
+ *     starting ──► idle ◄──► leased ──► draining ──► closing ──► closed ▲ ▼ ▲ verifying ───────────────┘
+ *     (closing and closed can be reached from every state before them)
  */
 export type SlotState =
   | Starting
@@ -24,21 +23,30 @@ interface Starting {
   readonly round: number
 }
 
-/** Open and carrying nothing. Valid transitions: idle (it showed life), leased, verifying, draining, closing, closed. */
+/**
+ * Open and carrying nothing. Valid transitions: idle (it showed life), leased, verifying, draining, closing,
+ * closed.
+ */
 interface Idle {
   readonly kind: 'idle'
   /** When it last showed that it works: it opened, ended an exchange or answered a ping. */
   readonly since: number
 }
 
-/** Open, carrying nothing, and asked for a sign of life: not to be leased before it answers. Valid transitions: idle, draining, closing, closed. */
+/**
+ * Open, carrying nothing, and asked for a sign of life: not to be leased before it answers. Valid
+ * transitions: idle, draining, closing, closed.
+ */
 interface Verifying {
   readonly kind: 'verifying'
   /** No answer by then is a failure. */
   readonly deadline: number
 }
 
-/** Carries at least one exchange and may take more. Valid transitions: leased, idle, draining, closing, closed. */
+/**
+ * Carries at least one exchange and may take more. Valid transitions: leased, idle, draining, closing,
+ * closed.
+ */
 interface Leased {
   readonly kind: 'leased'
   readonly usedStreams: number
@@ -49,7 +57,10 @@ interface Draining {
   readonly kind: 'draining'
   readonly usedStreams: number
   readonly reason: CloseReason
-  /** Who decided. The pool closes only what it drains itself: a connection that drains by itself ends by itself (it may be a tunnel). */
+  /**
+   * Who decided. The pool closes only what it drains itself: a connection that drains by itself ends by
+   * itself (it may be a tunnel).
+   */
   readonly by: 'pool' | 'connection'
 }
 
@@ -119,7 +130,10 @@ export class Slot<Link> {
     return this.#state
   }
 
-  /** Whether the connection itself still takes what it is given. (The pool may have decided that it gets no more.) */
+  /**
+   * Whether the connection itself still takes what it is given. (The pool may have decided that it gets no
+   * more.)
+   */
   get isUsable(): boolean {
     const state = this.#state
     switch (state.kind) {
@@ -150,7 +164,10 @@ export class Slot<Link> {
     this.#state = next
   }
 
-  /** `#3 leased 2/100, 12 requests`; `2/100` are the streams in use and the limit. While it starts: `#3 starting`. */
+  /**
+   * `#3 leased 2/100, 12 requests`; `2/100` are the streams in use and the limit. While it starts: `#3
+   * starting`.
+   */
   toString(): string {
     const { kind } = this.#state
     if (kind === 'starting') return `#${this.id} starting`

@@ -10,8 +10,8 @@ interface Entry<Waiter> {
 }
 
 /**
- * Who waits for a connection: first in, first out, or the last first where the pool is overloaded; any of them can leave in O(1). All may wait
- * equally long, so that the head has the earliest deadline.
+ * Who waits for a connection: first in, first out, or the last first where the pool is overloaded; any of
+ * them can leave in O(1). All may wait equally long, so that the head has the earliest deadline.
  */
 export class WaiterQueue<Waiter> {
   readonly #entries = new Map<Waiter, Entry<Waiter>>()

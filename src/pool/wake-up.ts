@@ -1,9 +1,10 @@
 import type { PoolAction } from './pool-action.ts'
 
 /**
- * The one timer of a pool, kept lazily: it is moved only when something becomes due earlier. What is no longer due when it fires
- * costs one look at what is due next (OkHttp's `closeConnections` answers in the same way), so that leases and releases, which
- * only ever push deadlines into the future, need no timer at all.
+ * The one timer of a pool, kept lazily: it is moved only when something becomes due earlier. What is no
+ * longer due when it fires costs one look at what is due next (OkHttp's `closeConnections` answers in the
+ * same way), so that leases and releases, which only ever push deadlines into the future, need no timer at
+ * all.
  */
 export class WakeUp {
   #armedAt = Infinity

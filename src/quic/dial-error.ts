@@ -1,7 +1,10 @@
 import { type ErrorCode, TransportError } from '../base/errors.ts'
 import type { QuicEnd } from './engine.ts'
 
-/** What a failed attempt over QUIC says, in the words of this project, as connect/tcp/connect-error.ts does for TCP. */
+/**
+ * What a failed attempt over QUIC says, in the words of this project, as connect/tcp/connect-error.ts does
+ * for TCP.
+ */
 
 /** System errors of sockets, ICMP errors among them. */
 const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
@@ -90,7 +93,10 @@ function describe(end: QuicEnd, serverName: string): readonly [ErrorCode, string
   return ['MM_TLS_CERTIFICATE', `the certificate for ${serverName} ${certificate}`]
 }
 
-/** How near to success each code is: the nearest one names the failure of several attempts, since it says most. */
+/**
+ * How near to success each code is: the nearest one names the failure of several attempts, since it says
+ * most.
+ */
 const NEARNESS: readonly ErrorCode[] = [
   'MM_INVALID_ARGUMENT',
   'MM_OUT_OF_DESCRIPTORS',
@@ -102,7 +108,9 @@ const NEARNESS: readonly ErrorCode[] = [
   'MM_CONNECT_TIMEOUT',
 ]
 
-/** The failure of a whole dial: every attempt with its reason. Of several the causes are an AggregateError. */
+/**
+ * The failure of a whole dial: every attempt with its reason. Of several the causes are an AggregateError.
+ */
 export function quicDialError(origin: string, failures: readonly TransportError[]): TransportError {
   const codes = new Set(failures.map(({ code }) => code))
   const code = NEARNESS.find(candidate => codes.has(candidate)) ?? 'MM_CONNECT_FAILED'

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../base/http/endpoint.ts'
-import type { QuicOptions, TimeoutOptions, TlsOptions } from '../base/options/options.ts'
+import type { TimeoutOptions, TlsOptions } from '../base/options/options.ts'
+import type { QuicOptions } from '../base/options/protocol-options.ts'
 import type { QuicHandshake, QuicLink } from './engine.ts'
 
 /** What to connect to over QUIC, and how. */

@@ -7,11 +7,12 @@ import type { DrivenEngine } from './driven-connection.ts'
 import { RunningQuicDial } from './running-dial.ts'
 
 /**
- * Connects over QUIC: races the addresses as RFC 8305 does (the next one when `attemptDelayMs` have passed or one has failed), keeps the
- * first whose handshake is complete and closes the others.
+ * Connects over QUIC: races the addresses as RFC 8305 does (the next one when `attemptDelayMs` have passed or
+ * one has failed), keeps the first whose handshake is complete and closes the others.
  *
- * Rejects with a TransportError; after an abort with the signal's reason if that is one, else with MM_ABORTED. Nothing is left behind.
- * That a server does not like our client certificate, or the lack of one, comes as the end of the link later (RFC 8446 section 2).
+ * Rejects with a TransportError; after an abort with the signal's reason if that is one, else with
+ * MM_ABORTED. Nothing is left behind. That a server does not like our client certificate, or the lack of one,
+ * comes as the end of the link later (RFC 8446 section 2).
  */
 export function dialQuic(
   engine: DrivenEngine,

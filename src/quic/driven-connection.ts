@@ -12,7 +12,10 @@ import type {
 export interface DrivenEngine extends QuicEngine {
   connect(options: QuicConnectOptions): DrivenConnection
   accept(options: QuicAcceptOptions & AcceptPolicy): DrivenConnection
-  /** Throws MM_INVALID_ARGUMENT for a certificate or key that accept() could not use: better when a server starts than with its first client. */
+  /**
+   * Throws MM_INVALID_ARGUMENT for a certificate or key that accept() could not use: better when a server
+   * starts than with its first client.
+   */
   checkServer(options: ServerPolicy): void
 }
 
@@ -25,15 +28,18 @@ export interface AcceptPolicy {
 }
 
 /**
- * What a driver sees of a connection beyond the port. Looking here takes no event away from the owner, who may come later than the
- * handshake.
+ * What a driver sees of a connection beyond the port. Looking here takes no event away from the owner, who
+ * may come later than the handshake.
  */
 export interface DrivenConnection extends QuicConnection {
   /** What `established` said; undefined before. */
   readonly handshake: QuicHandshake | undefined
   /** What `ended` said, or will say. */
   readonly end: QuicEnd | undefined
-  /** It is over at once, and nobody is told: the socket is of no use any more, or nobody has answered for too long (`idle`). */
+  /**
+   * It is over at once, and nobody is told: the socket is of no use any more, or nobody has answered for too
+   * long (`idle`).
+   */
   fail(reason: string, cause?: 'unusable' | 'idle'): void
   /** What became of paths, in order; undefined: that was all. Where a second path is allowed. */
   nextPathEvent(): PathEvent | undefined
@@ -43,14 +49,18 @@ export interface DrivenConnection extends QuicConnection {
   readonly movedBytes: number
   /** Datagrams that came over the path with that local address. Costs microseconds. */
   receivedOver(local: UdpAddress): number
-  /** Sees whether the peer answers on another path (a server: one that its client has sent on); a path event follows. False: it cannot be tried. */
+  /**
+   * Sees whether the peer answers on another path (a server: one that its client has sent on); a path event
+   * follows. False: it cannot be tried.
+   */
   validatePath(local: UdpAddress, remote: UdpAddress): boolean
   /** Moves to another path. False: it cannot be done. */
   migrate(local: UdpAddress, remote: UdpAddress): boolean
   /**
-   * Moves to the path that has failed and back at once, so that what was in flight on it is sent again on this one: quiche 0.18 declares packets on a path
-   * that was left lost only when an acknowledgement tells it something new of that path, which nothing does any more. Else an upload stands still for
-   * seconds, until the timers of the dead path have doubled their way through it (measured: over 4 s, and 0.2 s with this).
+   * Moves to the path that has failed and back at once, so that what was in flight on it is sent again on
+   * this one: quiche 0.18 declares packets on a path that was left lost only when an acknowledgement tells it
+   * something new of that path, which nothing does any more. Else an upload stands still for seconds, until
+   * the timers of the dead path have doubled their way through it (measured: over 4 s, and 0.2 s with this).
    */
   nudge(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean
   /** A client's connection could use another path, if the peer had given it one more connection id. */

@@ -1,23 +1,30 @@
 import type { MigrationReport } from '../base/events/migration-report.ts'
-import type { QuicOptions, TlsOptions } from '../base/options/options.ts'
+import type { TlsOptions } from '../base/options/options.ts'
+import type { QuicOptions } from '../base/options/protocol-options.ts'
 
 /**
- * The port to a QUIC implementation: all that the rest of middlemile sees of QUIC (RFC 9000). An engine is one folder; another one is a
- * drop-in.
+ * The port to a QUIC implementation: all that the rest of middlemile sees of QUIC (RFC 9000). An engine is
+ * one folder; another one is a drop-in.
  *
- * Its shape is that of quinn-proto: no sockets and no timers. Whoever runs a connection hands it datagrams, asks when it wants to be
- * called, and sends what it puts out. One turn is: receive() for each datagram that has come, onTimeout() if it is due, nextEvent()
- * until there is none while acting on them, nextDatagram() until there is none, and then a look at nextTimeoutAt(). Nothing here throws
- * because of what a peer sent: the connection ends, and says so by an event.
+ * Its shape is that of quinn-proto: no sockets and no timers. Whoever runs a connection hands it datagrams,
+ * asks when it wants to be called, and sends what it puts out. One turn is: receive() for each datagram that
+ * has come, onTimeout() if it is due, nextEvent() until there is none while acting on them, nextDatagram()
+ * until there is none, and then a look at nextTimeoutAt(). Nothing here throws because of what a peer sent:
+ * the connection ends, and says so by an event.
  */
 export interface QuicEngine {
-  /** Name and version, for people: `quiche 0.18.0 (@matrixai/quic 2.0.9)`. Part of what a ticket is bound to. */
+  /**
+   * Name and version, for people: `quiche 0.18.0 (@matrixai/quic 2.0.9)`. Part of what a ticket is bound to.
+   */
   readonly name: string
   /** Opens a connection. Throws TransportError MM_INVALID_ARGUMENT when the TLS options cannot be used. */
   connect(options: QuicConnectOptions): QuicConnection
   /** Takes the connection that an Initial packet asks for. That packet is given to receive() next. */
   accept(options: QuicAcceptOptions): QuicConnection
-  /** What a server must know of a packet to find its connection; undefined when it is none. Does not change the datagram. */
+  /**
+   * What a server must know of a packet to find its connection; undefined when it is none. Does not change
+   * the datagram.
+   */
   readHeader(datagram: Buffer, connectionIdBytes: number): PacketHeader | undefined
   /** The answer to a version that we do not speak (RFC 9000 6). */
   negotiateVersion(header: PacketHeader): Buffer
@@ -43,7 +50,10 @@ export interface QuicConnectOptions {
   readonly quic: QuicOptions
   /** Our first connection id: 8 to 20 random bytes. */
   readonly connectionId: Buffer
-  /** What a QuicEvent of type `ticket` brought, from the same peer under the same trust. A ticket that cannot be read is not used. */
+  /**
+   * What a QuicEvent of type `ticket` brought, from the same peer under the same trust. A ticket that cannot
+   * be read is not used.
+   */
   readonly ticket?: Buffer | undefined
   /** Streams may be written before the handshake is complete (RFC 9001 4.6), if the ticket allows it. */
   readonly earlyData?: boolean
@@ -71,7 +81,10 @@ export interface QuicServerTls {
   readonly key: string
   /** PEM: client certificates are asked for, and must come from these. */
   readonly clientCa?: string | undefined
-  /** 48 bytes that tickets are sealed with: a server that has it again takes tickets of before. Default: the engine's own. */
+  /**
+   * 48 bytes that tickets are sealed with: a server that has it again takes tickets of before. Default: the
+   * engine's own.
+   */
   readonly ticketKey?: Buffer | undefined
   /** Takes 0-RTT. Default false. */
   readonly earlyData?: boolean
@@ -98,8 +111,8 @@ export interface OutgoingDatagram {
 export type StreamRead = readonly [bytes: number, isEnd: boolean]
 
 /**
- * One connection. Stream ids are those of RFC 9000 2.1: the low bit is the opener's role (0 client), the next one the direction (2
- * unidirectional).
+ * One connection. Stream ids are those of RFC 9000 2.1: the low bit is the opener's role (0 client), the next
+ * one the direction (2 unidirectional).
  */
 export interface QuicConnection {
   // Inputs
@@ -111,11 +124,13 @@ export interface QuicConnection {
   // Outputs
   /** The next datagram to send now. Undefined: there is none until something else happens. */
   nextDatagram(now: number): OutgoingDatagram | undefined
-  /** When onTimeout wants to be called; Infinity: not at all. Changes with every input, command and datagram. */
+  /**
+   * When onTimeout wants to be called; Infinity: not at all. Changes with every input, command and datagram.
+   */
   nextTimeoutAt(now: number): number
   /**
-   * What has happened since it was asked last. Undefined: that was all. Asked again in the same turn it says only what has come up since (a reset that a
-   * read found), never again what it has said.
+   * What has happened since it was asked last. Undefined: that was all. Asked again in the same turn it says
+   * only what has come up since (a reset that a read found), never again what it has said.
    */
   nextEvent(): QuicEvent | undefined
 
@@ -123,7 +138,10 @@ export interface QuicConnection {
   readonly role: 'client' | 'server'
   /** The handshake is complete. */
   readonly isEstablished: boolean
-  /** Client: the ticket lets streams be written now, before the handshake is complete. Server: what is read now was sent so. */
+  /**
+   * Client: the ticket lets streams be written now, before the handshake is complete. Server: what is read
+   * now was sent so.
+   */
   readonly isInEarlyData: boolean
   /** It is over, and nothing more will be put out: it need not be driven any further. */
   readonly isClosed: boolean
@@ -131,21 +149,31 @@ export interface QuicConnection {
   streamsLeft(direction: StreamDirection): number
   /** The longest payload of sendDatagram; 0: the peer takes none. */
   readonly maxDatagramBytes: number
-  /** Of all datagrams that were given to receive() and bear an id of ours, whatever was in them. Cheap, unlike stats(). */
+  /**
+   * Of all datagrams that were given to receive() and bear an id of ours, whatever was in them. Cheap, unlike
+   * stats().
+   */
   readonly receivedBytes: number
   stats(): QuicStats
   /** Why a client's connection cannot use another path now, for people. Undefined: it can. */
   readonly migrationRefusal: string | undefined
 
   // Commands
-  /** The id of a new stream of ours; undefined: the peer allows no more now. Nothing is put out before it is written to. */
+  /**
+   * The id of a new stream of ours; undefined: the peer allows no more now. Nothing is put out before it is
+   * written to.
+   */
   openStream(direction: StreamDirection): number | undefined
   /**
-   * Takes as many bytes as windows and congestion allow: none to all. `isLast` ends the stream, if all were taken; it must come with
-   * a byte at least, since an engine may lose an end that stands alone. After less than all a `writable` follows when there is room.
+   * Takes as many bytes as windows and congestion allow: none to all. `isLast` ends the stream, if all were
+   * taken; it must come with a byte at least, since an engine may lose an end that stands alone. After less
+   * than all a `writable` follows when there is room.
    */
   write(stream: number, bytes: Uint8Array, isLast: boolean): number
-  /** Reads in order what has come, which gives the peer credit for it. Undefined: nothing is there now, or ever will be. */
+  /**
+   * Reads in order what has come, which gives the peer credit for it. Undefined: nothing is there now, or
+   * ever will be.
+   */
   read(stream: number, into: Buffer): StreamRead | undefined
   /** Breaks off our side (RESET_STREAM). What was written and has not left is thrown away. */
   reset(stream: number, code: number): void
@@ -157,7 +185,10 @@ export interface QuicConnection {
   sendDatagram(bytes: Uint8Array): boolean
   /** Puts out something that the peer must acknowledge. */
   ping(): void
-  /** Ends the connection with an error code of the application (`isApplication`) or of QUIC. The peer is told by the next datagram. */
+  /**
+   * Ends the connection with an error code of the application (`isApplication`) or of QUIC. The peer is told
+   * by the next datagram.
+   */
   close(isApplication: boolean, code: number, reason: string): void
 }
 
@@ -166,11 +197,17 @@ export type StreamDirection = 'bidirectional' | 'unidirectional'
 /** After `ended` nothing more comes. */
 export type QuicEvent =
   | { readonly type: 'established'; readonly handshake: QuicHandshake }
-  /** Of our 0-RTT. It comes before `established`. Rejected: what was written is sent again by the engine, as 1-RTT. */
+  /**
+   * Of our 0-RTT. It comes before `established`. Rejected: what was written is sent again by the engine, as
+   * 1-RTT.
+   */
   | { readonly type: 'early-data'; readonly outcome: 'accepted' | 'rejected' }
   /** Something to resume with later: secrets, never to be logged. Comes any number of times. */
   | { readonly type: 'ticket'; readonly ticket: Buffer }
-  /** There is something to read: bytes, the end, or a reset. Of a stream that was not read to the end of what was there it comes again. */
+  /**
+   * There is something to read: bytes, the end, or a reset. Of a stream that was not read to the end of what
+   * was there it comes again.
+   */
   | { readonly type: 'readable'; readonly stream: number }
   /** After a write that took less than all: there is room. */
   | { readonly type: 'writable'; readonly stream: number }
@@ -180,9 +217,15 @@ export type QuicEvent =
   | { readonly type: 'stopped'; readonly stream: number; readonly code: number }
   /** RFC 9221. */
   | { readonly type: 'datagram'; readonly bytes: Buffer }
-  /** A limit of ours took effect: its name, e.g. `quic.maxSurplusBytes`. `ended` follows when it ends the connection. */
+  /**
+   * A limit of ours took effect: its name, e.g. `quic.maxSurplusBytes`. `ended` follows when it ends the
+   * connection.
+   */
   | { readonly type: 'defence'; readonly limit: string }
-  /** So much has come that nobody read that another connection is to take the place of this one, which goes on. At most once. */
+  /**
+   * So much has come that nobody read that another connection is to take the place of this one, which goes
+   * on. At most once.
+   */
   | { readonly type: 'worn-out' }
   | { readonly type: 'ended'; readonly end: QuicEnd }
 
@@ -190,7 +233,10 @@ export interface QuicHandshake {
   /** The protocol that ALPN agreed on. */
   readonly protocol: string
   readonly isResumed: boolean
-  /** DER, the peer's own certificate first; on a resumed connection those of the connection that the ticket came from. */
+  /**
+   * DER, the peer's own certificate first; on a resumed connection those of the connection that the ticket
+   * came from.
+   */
   readonly certificates: readonly Buffer[]
 }
 
@@ -231,7 +277,9 @@ export interface QuicLink {
   readonly remote: UdpAddress
   /** Who is told. Set it at once. */
   owner: QuicLinkOwner | undefined
-  /** How it moves to other paths; undefined: it has none to move to (a server, an origin that is not trusted). */
+  /**
+   * How it moves to other paths; undefined: it has none to move to (a server, an origin that is not trusted).
+   */
   readonly mover: LinkMover | undefined
   /** Something was put out from outside of a turn: it leaves before the loop waits. Cheap to call often. */
   schedule(): void
@@ -252,18 +300,27 @@ export interface LinkMover {
   readonly reports: readonly MigrationReport[]
   /** Why it cannot move now, for people. Undefined: it can. */
   readonly refusal: string | undefined
-  /** Moves to another local address or port, the system's choice by default. Resolves with what became of it, when that is known; never rejects. */
+  /**
+   * Moves to another local address or port, the system's choice by default. Resolves with what became of it,
+   * when that is known; never rejects.
+   */
   migrate(to?: MigrationTarget): Promise<MigrationReport>
   /** This machine has these addresses now. */
   onAddresses(present: ReadonlySet<string>): void
   /** Who hears of each move. Set it at once. */
   onReport: ((report: MigrationReport) => void) | undefined
-  /** The connection cannot move where it had to. `isPathDead`: nothing comes any more, so that it is of no use; else it goes on for what is under way. */
+  /**
+   * The connection cannot move where it had to. `isPathDead`: nothing comes any more, so that it is of no
+   * use; else it goes on for what is under way.
+   */
   onRedial: ((because: string, isPathDead: boolean) => void) | undefined
 }
 
 export interface QuicLinkOwner {
-  /** Datagrams came or time passed: take the events. What is put out from within leaves after it. `now` is that of the clock. */
+  /**
+   * Datagrams came or time passed: take the events. What is put out from within leaves after it. `now` is
+   * that of the clock.
+   */
   onTurn(now: number): void
   /** The connection is closed and the socket gone. The last call. */
   onClosed(): void

@@ -7,7 +7,10 @@ export type LoadedEngine = { readonly engine: DrivenEngine } | { readonly unavai
 
 let loaded: LoadedEngine | undefined
 
-/** The QUIC engine of this machine, or why there is none. Loaded with the first call, which takes some milliseconds; never throws. */
+/**
+ * The QUIC engine of this machine, or why there is none. Loaded with the first call, which takes some
+ * milliseconds; never throws.
+ */
 export function quicEngine(): LoadedEngine {
   loaded ??= load()
   return loaded

@@ -1,4 +1,7 @@
-/** A long header, and the version that stands for negotiation (RFC 8999 6): first byte, version, two ids with their lengths, the list. */
+/**
+ * A long header, and the version that stands for negotiation (RFC 8999 6): first byte, version, two ids with
+ * their lengths, the list.
+ */
 const LONG_HEADER = 0x80
 const VERSION_AT = 1
 const IDS_AT = 5
@@ -15,7 +18,9 @@ const DRAFT_END = 0xff000100
 export interface VersionNegotiation {
   readonly destinationId: Buffer
   readonly sourceId: Buffer
-  /** In the order of the server, without those that only test whether unknown ones are ignored (RFC 9000 15). */
+  /**
+   * In the order of the server, without those that only test whether unknown ones are ignored (RFC 9000 15).
+   */
   readonly versions: readonly number[]
 }
 
@@ -25,8 +30,8 @@ export function isVersionNegotiation(datagram: Buffer): boolean {
 }
 
 /**
- * What a Version Negotiation packet says. Undefined: it is none, or it lists nothing, or half a version, which has to be ignored (RFC 8999 6).
- * Whether it answers a packet of ours is for the engine to say.
+ * What a Version Negotiation packet says. Undefined: it is none, or it lists nothing, or half a version,
+ * which has to be ignored (RFC 8999 6). Whether it answers a packet of ours is for the engine to say.
  */
 export function readVersionNegotiation(datagram: Buffer): VersionNegotiation | undefined {
   if (!isVersionNegotiation(datagram)) return undefined

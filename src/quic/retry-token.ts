@@ -15,7 +15,10 @@ export interface RetryTokenSubject {
   readonly retryId: Buffer
 }
 
-/** A token that proves the address of a client: time(8) originalId(…) mac(16). The rest is known when it comes back. */
+/**
+ * A token that proves the address of a client: time(8) originalId(…) mac(16). The rest is known when it comes
+ * back.
+ */
 export function sealRetryToken(key: Buffer, subject: RetryTokenSubject, now: number): Buffer {
   const time = Buffer.alloc(TIME_BYTES)
   time.writeDoubleBE(now)

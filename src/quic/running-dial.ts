@@ -38,8 +38,8 @@ const VERDICTS: ReadonlySet<string> = new Set([
 
 /**
  * One dial under way. When an attempt fails:
- * 1. It had offered a ticket, and the failure is one of TLS but no verdict about the server: the ticket may be what the server choked
- *    on, and the same endpoint is tried once more without one.
+ * 1. It had offered a ticket, and the failure is one of TLS but no verdict about the server: the ticket may
+ *    be what the server choked on, and the same endpoint is tried once more without one.
  * 2. It is a verdict, or one of TLS without a ticket: the dial fails.
  * 3. Else the next endpoint is tried at once; the dial fails when none is left.
  * Early data goes with the first attempt only, since a ticket is good for it once.
@@ -202,7 +202,10 @@ export class RunningQuicDial {
     })
   }
 
-  /** Early data is there before anybody has answered: a silent address must not hold it for the whole idle timeout. */
+  /**
+   * Early data is there before anybody has answered: a silent address must not hold it for the whole idle
+   * timeout.
+   */
   #watch(attempt: Attempt, link: UdpLink): void {
     if (attempt.deadline === NEVER) return
     this.#clock.setTimer(attempt.deadline - this.#clock.now(), () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../base/clock.ts'
-import type { QuicOptions } from '../base/options/options.ts'
+import type { QuicOptions } from '../base/options/protocol-options.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
@@ -11,7 +11,10 @@ import { VisitingLink } from './udp/visiting-link.ts'
 
 /** Of the ids that we give out: short headers do not say how long they are. */
 const CONNECTION_ID_BYTES = 16
-/** RFC 9000 14.1: a client's Initial comes in a datagram of at least that, so that we can answer without amplifying. */
+/**
+ * RFC 9000 14.1: a client's Initial comes in a datagram of at least that, so that we can answer without
+ * amplifying.
+ */
 const MIN_INITIAL_BYTES = 1200
 /** Answers to versions that we do not speak: enough for clients that are honest. */
 const VERSION_ANSWERS_PER_SECOND = 100
@@ -23,19 +26,30 @@ export interface ServerEndpointOptions {
   readonly tls: QuicServerTls
   readonly protocols: readonly string[]
   readonly quic: QuicOptions
-  /** A connection whose handshake is complete, or that reads early data. Its owner has to be set before this returns. */
+  /**
+   * A connection whose handshake is complete, or that reads early data. Its owner has to be set before this
+   * returns.
+   */
   readonly onConnection: (link: QuicLink) => void
   /** New connections from this address are not answered. */
   readonly refuses?: (host: string) => boolean
-  /** Whether clients have to prove their address first, which costs them a round trip. Default `under-load`. */
+  /**
+   * Whether clients have to prove their address first, which costs them a round trip. Default `under-load`.
+   */
   readonly retry?: 'never' | 'always' | 'under-load'
   /** More are not answered. Default 10,000. */
   readonly maxConnections?: number
-  /** Handshakes under way; more are not answered, and from the half on `under-load` asks for proof. Default 1,000. */
+  /**
+   * Handshakes under way; more are not answered, and from the half on `under-load` asks for proof. Default
+   * 1,000.
+   */
   readonly maxHandshakes?: number
   /** A handshake that takes longer is given up. Default 10,000. */
   readonly handshakeTimeoutMs?: number
-  /** Clients may move to other addresses. With clients that are not yours a hostile one could hang the process. Default false. */
+  /**
+   * Clients may move to other addresses. With clients that are not yours a hostile one could hang the
+   * process. Default false.
+   */
   readonly allowsMigration?: boolean
 }
 
@@ -44,7 +58,10 @@ export interface ServerEndpointStats {
   readonly handshakes: number
   /** Since the start. */
   readonly accepted: number
-  /** Not answered: too many connections or handshakes, too small an Initial, a token that is not ours, a sender that cannot be answered. */
+  /**
+   * Not answered: too many connections or handshakes, too small an Initial, a token that is not ours, a
+   * sender that cannot be answered.
+   */
   readonly refused: number
   readonly retries: number
   readonly versionNegotiations: number
@@ -63,7 +80,9 @@ interface Member {
   isHandedOver: boolean
 }
 
-/** The listening side of QUIC: one UDP socket, and the connections on it, found by their ids (RFC 9000 5.2). */
+/**
+ * The listening side of QUIC: one UDP socket, and the connections on it, found by their ids (RFC 9000 5.2).
+ */
 export class ServerEndpoint {
   readonly #options: ServerEndpointOptions
   readonly #byId = new Map<string, Member>()
@@ -85,8 +104,8 @@ export class ServerEndpoint {
   }
 
   /**
-   * Rejects with MM_INVALID_ARGUMENT when the certificate or key cannot be used, and with the system's error when the address cannot be had. Keeps
-   * the process alive until it is closed.
+   * Rejects with MM_INVALID_ARGUMENT when the certificate or key cannot be used, and with the system's error
+   * when the address cannot be had. Keeps the process alive until it is closed.
    */
   static async listen(options: ServerEndpointOptions): Promise<ServerEndpoint> {
     const { engine, tls, quic, protocols, allowsMigration = false } = options
@@ -204,7 +223,8 @@ export class ServerEndpoint {
 
   #accept(datagram: Buffer, header: PacketHeader, from: UdpAddress, originalId: Buffer | undefined): void {
     const { engine, tls, quic, protocols, clock, allowsMigration = false } = this.#options
-    // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000 7.3).
+    // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000
+    // 7.3).
     const connectionId = originalId === undefined ? randomBytes(CONNECTION_ID_BYTES) : header.destinationId
     let connection: DrivenConnection
     try {
@@ -292,7 +312,8 @@ export class ServerEndpoint {
   }
 
   #onTurn(member: Member): void {
-    // Early data comes from anybody who says that it does: until the handshake is complete it is under way, and limited like the others.
+    // Early data comes from anybody who says that it does: until the handshake is complete it is under way,
+    // and limited like the others.
     if (member.link.connection.handshake !== undefined) this.#onHandshakeOver(member)
     if (member.visiting === undefined) return
     member.visiting.onTurn()
@@ -329,8 +350,9 @@ export class ServerEndpoint {
 }
 
 /**
- * Anybody can write port 0 as a sender's, to which nothing can be sent. A zone (`fe80::1%eth0`) is what engines do not read, as with the addresses that we
- * dial: clients at link-local addresses are served over TCP.
+ * Anybody can write port 0 as a sender's, to which nothing can be sent. A zone (`fe80::1%eth0`) is what
+ * engines do not read, as with the addresses that we dial: clients at link-local addresses are served over
+ * TCP.
  */
 function isAnswerable({ host, port }: UdpAddress): boolean {
   return port !== 0 && !host.includes('%')

@@ -1,25 +1,35 @@
-/** Answers in a row that have to lack an address before it is thought to be gone, where none has ever come back. */
+/**
+ * Answers in a row that have to lack an address before it is thought to be gone, where none has ever come
+ * back.
+ */
 export const MIN_PATIENCE = 3
-/** The same, however long an address was away before it came back: at the default of `dnsRefreshMs` ten minutes. */
+/**
+ * The same, however long an address was away before it came back: at the default of `dnsRefreshMs` ten
+ * minutes.
+ */
 export const MAX_PATIENCE = 20
 /** Who has more addresses than that answers with subsets, and is never drained from. */
 const MAX_ADDRESSES = 256
 
 export interface AddressChangesOptions {
-  /** What lies between two answers that count: one that comes sooner counts for what it has, and not for what it lacks. */
+  /**
+   * What lies between two answers that count: one that comes sooner counts for what it has, and not for what
+   * it lacks.
+   */
   readonly intervalMs: number
 }
 
 /**
- * Which addresses have left the DNS answers for one name. One answer says little: large CDNs and weighted records answer with another subset each time,
- * and connections that were drained for that would only be made again. An address has left when the last answers that counted, `patience` of them in a
- * row,
+ * Which addresses have left the DNS answers for one name. One answer says little: large CDNs and weighted
+ * records answer with another subset each time, and connections that were drained for that would only be made
+ * again. An address has left when the last answers that counted, `patience` of them in a row,
  *
  * 1. all lacked it, as did every answer since, and
  * 2. were all the same set: who answers with another subset each time never comes to rest.
  *
- * `patience` is 3, and more than twice the longest absence after which any address of the name came back, up to 20: who rotates slowly, or fails over
- * and back, is waited for from the second time on. Only answers come here: a failure or an empty answer says nothing.
+ * `patience` is 3, and more than twice the longest absence after which any address of the name came back, up
+ * to 20: who rotates slowly, or fails over and back, is waited for from the second time on. Only answers come
+ * here: a failure or an empty answer says nothing.
  */
 export class AddressChanges {
   readonly #intervalMs: number
@@ -58,7 +68,10 @@ export class AddressChanges {
     for (const address of addresses) this.#keep(address)
   }
 
-  /** Whether connections to the address are to be drained. One that no answer had so far is counted from the first time that it is asked for. */
+  /**
+   * Whether connections to the address are to be drained. One that no answer had so far is counted from the
+   * first time that it is asked for.
+   */
   hasLeft(address: string): boolean {
     const lastIn = this.#lastIn.get(address)
     if (lastIn === undefined) {

@@ -16,13 +16,19 @@ export interface DrainSituation {
   readonly cannotReplace: boolean
 }
 
-/** `drain`: so many of the leaving ones get no more requests; `replace`: first make a connection; `wait`: not now, until the next answer. */
+/**
+ * `drain`: so many of the leaving ones get no more requests; `replace`: first make a connection; `wait`: not
+ * now, until the next answer.
+ */
 export type DrainStep =
   | { readonly kind: 'drain'; readonly connections: number }
   | { readonly kind: 'replace' }
   | { readonly kind: 'wait' }
 
-/** At most this share of the open connections is drained in one step, and one at the least. A step takes a second. */
+/**
+ * At most this share of the open connections is drained in one step, and one at the least. A step takes a
+ * second.
+ */
 const SHARE_PER_STEP = 0.1
 
 /**

@@ -28,22 +28,27 @@ export interface LanePlanInput {
   readonly options: Pick<SelectOptions, 'policy' | 'joinDelayMinMs' | 'joinDelayMaxMs'>
 }
 
-/** A shorter handshake than this much is not worth a connection to a lane that is not to be used afterwards. */
+/**
+ * A shorter handshake than this much is not worth a connection to a lane that is not to be used afterwards.
+ */
 const MIN_HANDSHAKE_GAIN_MS = 10
 
 /**
  * Which lanes a request asks for a connection, in which order and when. The rules:
  *
  * 1. The chosen lane has an open connection: it alone.
- * 2. Another eligible lane has one: that one alone. Nobody waits for a handshake while a connection stands open; the chosen lane's is
- *    made beside it.
+ * 2. Another eligible lane has one: that one alone. Nobody waits for a handshake while a connection stands
+ *    open; the chosen lane's is made beside it.
  * 3. Nothing is open, and the chosen lane is the only one that is eligible: it alone.
- * 4. Nothing is open and TCP is chosen, but HTTP/3 is confirmed and its handshake is remembered as the shorter one: it goes first as rule 5 says. The next
- *    requests find what is open, and the chosen lane's connection is made beside them. (Not where our CPU is what counts.)
- * 5. HTTP/3 is chosen: it goes first, and TCP joins after twice the round trip that is remembered of it (Envoy's rule), within
- *    bounds. When it failed recently both start at once, so that a second failure costs nothing.
- * 6. TCP is chosen: it goes first, and HTTP/3, where it was confirmed, joins after the longest delay: a port that TCP cannot reach may still be
- *    reached by UDP. Where it is not known to work it stays out: its failure would say nothing.
+ * 4. Nothing is open and TCP is chosen, but HTTP/3 is confirmed and its handshake is remembered as the
+ *    shorter one: it goes first as rule 5 says. The next requests find what is open, and the chosen lane's
+ *    connection is made beside them. (Not where our CPU is what counts.)
+ * 5. HTTP/3 is chosen: it goes first, and TCP joins after twice the round trip that is remembered of it
+ *    (Envoy's rule), within bounds. When it failed recently both start at once, so that a second failure
+ *    costs nothing.
+ * 6. TCP is chosen: it goes first, and HTTP/3, where it was confirmed, joins after the longest delay: a port
+ *    that TCP cannot reach may still be reached by UDP. Where it is not known to work it stays out: its
+ *    failure would say nothing.
  */
 export function planLanes(input: LanePlanInput): readonly RaceEntrant[] {
   const { chosen, because, lanes } = input

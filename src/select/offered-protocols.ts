@@ -15,8 +15,9 @@ export interface ProtocolChoice {
  * What a connection over TCP offers, best first. Empty when nothing is left.
  *
  * 1. With TLS: whatever is allowed and built. One dial, and ALPN settles it (RFC 7301).
- * 2. In cleartext there is nothing to settle it by (RFC 9113 3.1 took `Upgrade: h2c` away), so that there is one choice: what the
- *    origin is known to speak; else HTTP/1.1; else, where that is not allowed, HTTP/2 by prior knowledge (RFC 9113 3.3).
+ * 2. In cleartext there is nothing to settle it by (RFC 9113 3.1 took `Upgrade: h2c` away), so that there is
+ *    one choice: what the origin is known to speak; else HTTP/1.1; else, where that is not allowed, HTTP/2 by
+ *    prior knowledge (RFC 9113 3.3).
  */
 export function offeredProtocols({ allowed, built, isSecure, known }: ProtocolChoice): readonly Protocol[] {
   const usable = allowed.filter(protocol => built.includes(protocol) && protocol !== 'h3') // not over TCP

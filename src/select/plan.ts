@@ -26,12 +26,14 @@ export interface PlannedAttempt {
 const DEMOTION_MS = 60_000
 
 /**
- * The attempts of one connect over one lane, in order, and why. (Which lanes are asked, and when, says lane-plan.ts.) The rules:
+ * The attempts of one connect over one lane, in order, and why. (Which lanes are asked, and when, says
+ * lane-plan.ts.) The rules:
  *
- * 1. Over TCP there is one attempt per address, whatever number of protocols it offers: ALPN settles them on one connection. The attempt
- *    bears the protocol that was negotiated last, or else the most preferred one.
- * 2. Addresses keep their order, but those that failed or were overtaken within the last minute come last: a dead address costs
- *    its delay once a minute, not once per connection (RFC 8305 section 4 lets history into the order).
+ * 1. Over TCP there is one attempt per address, whatever number of protocols it offers: ALPN settles them on
+ *    one connection. The attempt bears the protocol that was negotiated last, or else the most preferred one.
+ * 2. Addresses keep their order, but those that failed or were overtaken within the last minute come last: a
+ *    dead address costs its delay once a minute, not once per connection (RFC 8305 section 4 lets history
+ *    into the order).
  * 3. Each attempt starts `attemptDelayMs` after the one before it.
  */
 export function plan(input: PlanInput, now: number): readonly PlannedAttempt[] {

@@ -15,7 +15,10 @@ import { pruneRecords, recordPath, removeLeftover, unfinishedSuffix } from './re
 import { MAX_SIBLING_BYTES, type RecordStore, type Sibling } from './record-store.ts'
 import { hasCode, plainError } from './system-error.ts'
 
-/** A sibling's file, and where one goes that cannot be used: it stays there for people, until the next one comes. */
+/**
+ * A sibling's file, and where one goes that cannot be used: it stays there for people, until the next one
+ * comes.
+ */
 const SIBLING = /^([A-Za-z0-9_-]{1,64})\.json$/
 const DAMAGED = 'damaged'
 /** One per process that wrote at the same moment: what is beyond waits for the next writer. */
@@ -24,8 +27,9 @@ const MAX_SIBLINGS = 64
 const MAX_TRIES = 64
 
 /**
- * Records as directories, each of their siblings as a file: `origins/NAME/ID.json`. A file gets its name when it is whole and never changes
- * after that; a listing of so few names is one system call, which sees a sibling, or the one that replaced it, or both.
+ * Records as directories, each of their siblings as a file: `origins/NAME/ID.json`. A file gets its name when
+ * it is whole and never changes after that; a listing of so few names is one system call, which sees a
+ * sibling, or the one that replaced it, or both.
  */
 export class FileRecords implements RecordStore {
   readonly #directory: string

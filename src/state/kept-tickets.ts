@@ -1,4 +1,7 @@
-/** A ticket as it outlives the process: times are of the calendar, since the monotonic clock starts anew with each boot. */
+/**
+ * A ticket as it outlives the process: times are of the calendar, since the monotonic clock starts anew with
+ * each boot.
+ */
 export interface KeptTicket {
   readonly session: Buffer
   /** Milliseconds since 1970. */

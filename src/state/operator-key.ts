@@ -3,7 +3,10 @@ export const KEY_BYTES = 32
 /** As `openssl rand` writes it: `-hex 32`, or `-base64 32`. */
 const HEXADECIMAL = /^[0-9a-f]{64}$/i
 const BASE64 = /^[0-9a-z+/]{43}=$/i
-/** 32 characters of text are no 32 random bytes (one key in 10^13 is mistaken for it), but half a key in hexadecimal, or a pass phrase. */
+/**
+ * 32 characters of text are no 32 random bytes (one key in 10^13 is mistaken for it), but half a key in
+ * hexadecimal, or a pass phrase.
+ */
 const TEXT = /^[\t\n\r\x20-\x7e]*$/
 /** The longest form, with a line break of two bytes. */
 export const MAX_KEY_FILE_BYTES = 66

@@ -11,14 +11,14 @@ export interface OriginShelfConfig {
   /** What is to be kept of an origin now. Undefined: nothing, or the origin is not known any more. */
   readonly collect: (originKey: string) => unknown
   /**
-   * Puts two versions of what is kept of an origin together, fact by fact. The outcome must be the same in whatever order and however often
-   * versions meet: what was read comes back from the store beside what it went into. Either may be any JSON; a version that makes it
-   * throw is set aside as damaged.
+   * Puts two versions of what is kept of an origin together, fact by fact. The outcome must be the same in
+   * whatever order and however often versions meet: what was read comes back from the store beside what it
+   * went into. Either may be any JSON; a version that makes it throw is set aside as damaged.
    */
   readonly merge: (a: unknown, b: unknown) => unknown
   /**
-   * What other processes have kept of an origin since, found on the way of a write. It is written already: who answers with onChanged() makes
-   * processes write in turns for ever.
+   * What other processes have kept of an origin since, found on the way of a write. It is written already:
+   * who answers with onChanged() makes processes write in turns for ever.
    */
   readonly onLearned?: ((originKey: string, facts: unknown) => void) | undefined
   /** The store cannot be used, or what is in it is not ours. For people; the origins concerned start anew. */
@@ -27,10 +27,16 @@ export interface OriginShelfConfig {
 
 /** How long a change waits for others before it is written: what a crash loses. */
 const WRITE_DELAY_MS = 1000
-/** So many origins are written in one turn of the event loop, at about 0.3 ms each; the rest waits for a later one. */
+/**
+ * So many origins are written in one turn of the event loop, at about 0.3 ms each; the rest waits for a later
+ * one.
+ */
 const WRITES_PER_TURN = 16
 const NEXT_TURN_MS = 10
-/** Writing is followed by a pause that is so many times as long: one percent of the time, however many origins change. */
+/**
+ * Writing is followed by a pause that is so many times as long: one percent of the time, however many origins
+ * change.
+ */
 const PAUSE_FACTOR = 100
 /** A fault that stays is told once in so long; a directory full of them makes no list without end. */
 const FAULT_SILENCE_MS = 3_600_000
@@ -48,9 +54,10 @@ interface Gathered {
 const NOTHING: Gathered = { facts: undefined, othersFacts: undefined, ids: [] }
 
 /**
- * Origin records that outlive the process, and that several processes share: a write puts what lies there, what others have written since, and
- * what is known here together (record-store.ts says why nothing is lost on the way). It is read once per origin, written a second after
- * a change. Nothing here throws: what cannot be read or written is a fault, and the process goes on with what it knows.
+ * Origin records that outlive the process, and that several processes share: a write puts what lies there,
+ * what others have written since, and what is known here together (record-store.ts says why nothing is lost
+ * on the way). It is read once per origin, written a second after a change. Nothing here throws: what cannot
+ * be read or written is a fault, and the process goes on with what it knows.
  */
 export class OriginShelf {
   readonly #config: OriginShelfConfig

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 
 /**
- * The key of everything that is remembered about a TLS peer. Resumption skips the certificate checks (Node runs neither the chain nor
- * checkServerIdentity on a resumed connection), so whatever the checks depend on must stand in the key: with a ticket from under
- * another key a server could pass for someone whose certificate it does not have. Like curl's TLS session cache, but over the
- * contents of the CA, not its path.
+ * The key of everything that is remembered about a TLS peer. Resumption skips the certificate checks (Node
+ * runs neither the chain nor checkServerIdentity on a resumed connection), so whatever the checks depend on
+ * must stand in the key: with a ticket from under another key a server could pass for someone whose
+ * certificate it does not have. Like curl's TLS session cache, but over the contents of the CA, not its path.
  *
  * Keys are SHA-256, so that a key that ends up in a file or a log names no host.
  */
@@ -19,9 +19,15 @@ export interface TrustPolicy {
   readonly minVersion: string | undefined
   readonly maxVersion: string | undefined
   readonly ciphers: string | undefined
-  /** Of the key exchange: who asks for post-quantum groups must not go on from a session that was made without them. */
+  /**
+   * Of the key exchange: who asks for post-quantum groups must not go on from a session that was made without
+   * them.
+   */
   readonly groups: string | undefined
-  /** Name and version of the TLS library: the ticket's format is its own (OpenSSL 3.0 and 3.5 do not read each other's). */
+  /**
+   * Name and version of the TLS library: the ticket's format is its own (OpenSSL 3.0 and 3.5 do not read each
+   * other's).
+   */
   readonly tlsLibrary: string
 }
 
@@ -35,7 +41,10 @@ export interface Peer {
   readonly trust: string
 }
 
-/** The policy as a hash. It may read a whole CA bundle: make it once per configuration, not once per connection. */
+/**
+ * The policy as a hash. It may read a whole CA bundle: make it once per configuration, not once per
+ * connection.
+ */
 export function trustDigest(policy: TrustPolicy): string {
   const authorities = policy.ca === undefined ? null : [policy.ca].flat().map(digest)
   // JSON keeps the fields apart, so that no value can pass for two.

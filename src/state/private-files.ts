@@ -21,8 +21,8 @@ const READ_FLAGS = FOLLOW_FLAGS | (constants.O_NOFOLLOW ?? 0)
 const ROOT = 0
 
 /**
- * What others own, or may change, is not to be trusted with tickets. `forbidden`: permission bits that must not be set. Windows has neither
- * owners nor bits in this sense.
+ * What others own, or may change, is not to be trusted with tickets. `forbidden`: permission bits that must
+ * not be set. Windows has neither owners nor bits in this sense.
  */
 export function checkOwn(path: string, forbidden: number): void {
   const user = process.getuid?.()
@@ -55,8 +55,8 @@ export function readBounded(path: string, maxBytes: number): Buffer {
 }
 
 /**
- * The first `maxBytes` of a secret that the operator has put there for us. A link is followed: secrets that a container mounts are links.
- * Throws UnusableFile, in words for him.
+ * The first `maxBytes` of a secret that the operator has put there for us. A link is followed: secrets that a
+ * container mounts are links. Throws UnusableFile, in words for him.
  */
 export function readSecret(path: string, maxBytes: number): Buffer {
   const file = openToRead(path, FOLLOW_FLAGS)
@@ -73,8 +73,9 @@ export function readSecret(path: string, maxBytes: number): Buffer {
 }
 
 /**
- * Who else may read a secret? The rule is PostgreSQL's for its ssl_key_file: our own file is for us alone; one that root owns may be for a group
- * too, as containers and systemd hand secrets out. `user`: who we are; undefined: Windows, which has no such bits.
+ * Who else may read a secret? The rule is PostgreSQL's for its ssl_key_file: our own file is for us alone;
+ * one that root owns may be for a group too, as containers and systemd hand secrets out. `user`: who we are;
+ * undefined: Windows, which has no such bits.
  */
 export function secretObjection(
   { uid, mode }: Pick<Stats, 'uid' | 'mode'>,

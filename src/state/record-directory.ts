@@ -18,7 +18,10 @@ export function unfinishedSuffix(): string {
   return `${process.pid}-${randomBytes(6).toString('hex')}.part`
 }
 
-/** Removes what was written longest ago of what has the name of a record, until `count` are left, and leftovers. */
+/**
+ * Removes what was written longest ago of what has the name of a record, until `count` are left, and
+ * leftovers.
+ */
 export function pruneRecords(directory: string, count: number, remove: (name: string) => void): void {
   const files = listOf(directory)
   const names = files.filter(file => NAME.test(file))

@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto'
 import { MAX_SIBLING_BYTES } from './record-store.ts'
 
 /**
- * What is kept of an origin, as a file: JSON that people and their tools can read, since no secret is in it, whose first line says the version
- * and the checksum of all that comes after it:
+ * What is kept of an origin, as a file: JSON that people and their tools can read, since no secret is in it,
+ * whose first line says the version and the checksum of all that comes after it:
  *
  *     {"version":1,"sha256":"43 characters of base64url",
  *     "origin":"https://example.com",
  *     "facts":{…}}
  *
- * The checksum tells a file that was cut or damaged from a good one (no fsync is called, so that a power failure may leave an empty file).
- * It vouches for nothing: who may write into the directory may write what he likes, and the reader of the facts checks their shape.
+ * The checksum tells a file that was cut or damaged from a good one (no fsync is called, so that a power
+ * failure may leave an empty file). It vouches for nothing: who may write into the directory may write what
+ * he likes, and the reader of the facts checks their shape.
  */
 export type RecordFile =
   | { readonly kind: 'record'; readonly origin: string; readonly facts: unknown }
@@ -23,7 +24,10 @@ const VERSION = 1
 const FIRST_LINE = /^\{"version":([1-9][0-9]{0,5}),"sha256":"([\w-]{43})",\n/
 const MAX_FIRST_LINE_BYTES = 96
 
-/** Undefined when the facts are none (JSON has no undefined) or too many. Throws on what JSON cannot say at all, as a circle. */
+/**
+ * Undefined when the facts are none (JSON has no undefined) or too many. Throws on what JSON cannot say at
+ * all, as a circle.
+ */
 export function encodeRecordFile(origin: string, facts: unknown): Buffer | undefined {
   // By its type a string, but undefined for undefined, a function or a symbol.
   const text = JSON.stringify(facts, undefined, 1) as string | undefined

@@ -1,9 +1,10 @@
 /**
- * The port to records that several processes write at the same time. A record is a set of siblings, as Dynamo calls versions that nobody has put
- * together yet (DeCandia et al., SOSP 2007, 4.4): each is whole and never changes. Who reads takes all of them together as the record;
- * who writes adds one that holds everything that was read, and removes what was read. So nothing is lost, whoever comes between and wherever
- * a process dies, without a lock that could be left behind, stolen from somebody who merely slept, or waited for: a sibling goes only after
- * another one that holds what it held is there. At rest there is one.
+ * The port to records that several processes write at the same time. A record is a set of siblings, as Dynamo
+ * calls versions that nobody has put together yet (DeCandia et al., SOSP 2007, 4.4): each is whole and never
+ * changes. Who reads takes all of them together as the record; who writes adds one that holds everything that
+ * was read, and removes what was read. So nothing is lost, whoever comes between and wherever a process dies,
+ * without a lock that could be left behind, stolen from somebody who merely slept, or waited for: a sibling
+ * goes only after another one that holds what it held is there. At rest there is one.
  *
  * Calls are synchronous, rare and small. They throw plain Errors.
  */
@@ -12,7 +13,10 @@ export interface RecordStore {
   siblings(name: string): readonly Sibling[]
   /** Adds a sibling, whole or not at all, and removes then what it supersedes. */
   replace(name: string, bytes: Buffer, superseded: readonly string[]): void
-  /** Takes a sibling that cannot be used out of the record. Where it lies now, for people; undefined: somebody else did it. */
+  /**
+   * Takes a sibling that cannot be used out of the record. Where it lies now, for people; undefined: somebody
+   * else did it.
+   */
   setAside(name: string, id: string): string | undefined
   remove(name: string): void
   /** Removes the records that were written longest ago, until `count` are left. */

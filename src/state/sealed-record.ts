@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 
 /**
- * A record as it lies in a store that others may have had their hands on: AES-256-GCM under our key. The name of the record is authenticated
- * with it, so that a record that was moved to another name (the tickets of one peer to another, which would skip the check of its
- * certificate) does not open.
+ * A record as it lies in a store that others may have had their hands on: AES-256-GCM under our key. The name
+ * of the record is authenticated with it, so that a record that was moved to another name (the tickets of one
+ * peer to another, which would skip the check of its certificate) does not open.
  *
  * Layout: magic and version (4), nonce (12), ciphertext, tag (16).
  */

@@ -16,8 +16,9 @@ import type { RecordStore } from './record-store.ts'
 import { hasCode, plainError } from './system-error.ts'
 
 /**
- * The storage port: small records by name that outlive the process, and a key that seals them. Calls are synchronous, since a record must be
- * gone from the store before what is in it is used; they are rare (one per new connection) and small. They throw plain Errors.
+ * The storage port: small records by name that outlive the process, and a key that seals them. Calls are
+ * synchronous, since a record must be gone from the store before what is in it is used; they are rare (one
+ * per new connection) and small. They throw plain Errors.
  */
 export interface StateStore {
   /** 32 bytes; where nobody has given any, made with the first call that finds none. */
@@ -42,7 +43,10 @@ export class FileStore implements StateStore {
   /** Of the operator. */
   readonly #givenKeyFile: string | undefined
 
-  /** `keyFile`: made by the operator, in a form that decodeOperatorKey() takes. Undefined: `key` in the directory, which is made. */
+  /**
+   * `keyFile`: made by the operator, in a form that decodeOperatorKey() takes. Undefined: `key` in the
+   * directory, which is made.
+   */
   constructor(directory: string, keyFile?: string) {
     mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY })
     checkOwn(directory, 0o022)

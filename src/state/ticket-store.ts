@@ -1,13 +1,22 @@
 import { DEFAULT_TICKET_STORE_OPTIONS, type TicketStoreOptions } from '../base/options/options.ts'
 import type { KeptTicket } from './kept-tickets.ts'
 
-/** A ticket that was handed out. Whoever took it resumes with it, or gives it back if it never left the machine. */
+/**
+ * A ticket that was handed out. Whoever took it resumes with it, or gives it back if it never left the
+ * machine.
+ */
 export interface TakenTicket {
   /** What the TLS library serialised. It holds the resumption secret: never logged, never copied. */
   readonly session: Buffer
-  /** Nobody has used it yet. Early data may go out with such a ticket only (RFC 8446 8.1: a second use could be a replay). */
+  /**
+   * Nobody has used it yet. Early data may go out with such a ticket only (RFC 8446 8.1: a second use could
+   * be a replay).
+   */
   readonly isFirstUse: boolean
-  /** When what vouches for the peer runs out. Tickets that come over the resumed connection inherit it: see TicketLimits. */
+  /**
+   * When what vouches for the peer runs out. Tickets that come over the resumed connection inherit it: see
+   * TicketLimits.
+   */
   readonly trustedUntil: number
 }
 
@@ -15,9 +24,9 @@ export interface TicketLimits {
   /** What the server said; without it the default applies. 0 discards the ticket (RFC 8446 4.6.1). */
   readonly lifetimeMs?: number | undefined
   /**
-   * The end of the certificate that was verified, or what the ticket that was resumed with had. A resumed connection verifies
-   * nothing and may bring new tickets: without an end that they inherit, one look at a certificate would do for ever
-   * (RFC 8446 4.6.1 recommends a limit). Default: `maxLifetimeMs` from now.
+   * The end of the certificate that was verified, or what the ticket that was resumed with had. A resumed
+   * connection verifies nothing and may bring new tickets: without an end that they inherit, one look at a
+   * certificate would do for ever (RFC 8446 4.6.1 recommends a limit). Default: `maxLifetimeMs` from now.
    */
   readonly trustedUntil?: number | undefined
 }
@@ -26,7 +35,10 @@ export interface TicketLimits {
 export interface TicketKeeper {
   /** Once, before anything else. */
   onBound(holder: TicketHolder): void
-  /** Takes what is kept of a peer, oldest first, so that no other process gets it. Undefined: nobody can tell what is there. */
+  /**
+   * Takes what is kept of a peer, oldest first, so that no other process gets it. Undefined: nobody can tell
+   * what is there.
+   */
   claim(peer: string): readonly KeptTicket[] | undefined
   /** There is something else to keep of this peer. */
   onChanged(peer: string): void
@@ -36,7 +48,10 @@ export interface TicketKeeper {
 
 /** What a keeper sees of the store. */
 export interface TicketHolder {
-  /** The tickets of a peer that are to be kept, all of them, oldest first; those that are kept already are claimed for it. */
+  /**
+   * The tickets of a peer that are to be kept, all of them, oldest first; those that are kept already are
+   * claimed for it.
+   */
   collect(peer: string): readonly KeptTicket[]
   /** What was collected is kept now: it is ours only as long as it is there. */
   onKept(peer: string): void
@@ -59,7 +74,10 @@ interface Ticket {
   uses: number
   /** It lies with the keeper, and is ours only if it is still there. */
   isKept: boolean
-  /** It was handed out when it was laid with the keeper: others may have used it since, so that giving it back does not make it fresh. */
+  /**
+   * It was handed out when it was laid with the keeper: others may have used it since, so that giving it back
+   * does not make it fresh.
+   */
   isShared?: boolean
 }
 
@@ -69,14 +87,16 @@ interface Shelf {
 }
 
 /**
- * TLS tickets by peer key, strongly held (a cache of WeakRefs loses them to the collector before the next connection needs them).
+ * TLS tickets by peer key, strongly held (a cache of WeakRefs loses them to the collector before the next
+ * connection needs them).
  *
- * Tickets are TAKEN, not read: each connection uses up one, the newest first, because a ticket that is used twice lets an
- * onlooker link the connections (RFC 8446 C.4). But a node:tls server issues none on a resumed connection, so that plain
- * popping runs dry after two connections. Therefore the very last ticket of a peer stays and is handed out again, marked
- * `isFirstUse: false`, until it expires or a fresh one takes its place.
+ * Tickets are TAKEN, not read: each connection uses up one, the newest first, because a ticket that is used
+ * twice lets an onlooker link the connections (RFC 8446 C.4). But a node:tls server issues none on a resumed
+ * connection, so that plain popping runs dry after two connections. Therefore the very last ticket of a peer
+ * stays and is handed out again, marked `isFirstUse: false`, until it expires or a fresh one takes its place.
  *
- * With a keeper they outlive the process. What lies with the keeper is claimed before it is used: another process may have been there first.
+ * With a keeper they outlive the process. What lies with the keeper is claimed before it is used: another
+ * process may have been there first.
  */
 export class TicketStore {
   readonly #options: TicketStoreOptions
@@ -170,15 +190,17 @@ export class TicketStore {
   }
 
   /**
-   * Forgets a peer's tickets: a handshake that offered one failed. A server that chokes on a stale ticket would otherwise fail
-   * every connection to come (envoyproxy/envoy #18757).
+   * Forgets a peer's tickets: a handshake that offered one failed. A server that chokes on a stale ticket
+   * would otherwise fail every connection to come (envoyproxy/envoy #18757).
    */
   purge(peer: string): void {
     this.#shelves.delete(peer)
     this.#keeping?.keeper.forget(peer)
   }
 
-  /** Forgets everything, as must be done when what is trusted changes in a way that the peer keys do not show. */
+  /**
+   * Forgets everything, as must be done when what is trusted changes in a way that the peer keys do not show.
+   */
   clear(): void {
     this.#shelves.clear()
     this.#keeping?.keeper.forgetAll()
@@ -191,7 +213,10 @@ export class TicketStore {
     return `${tickets} tickets of ${this.#shelves.size} peers`
   }
 
-  /** Takes over what is kept of the peer. What was left with the keeper and is there no more, somebody else has taken. */
+  /**
+   * Takes over what is kept of the peer. What was left with the keeper and is there no more, somebody else
+   * has taken.
+   */
   #recall(peer: string, now: number): void {
     const keeping = this.#keeping
     const { maxPeers, maxTicketsPerPeer, maxLifetimeMs } = this.#options

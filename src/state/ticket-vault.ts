@@ -9,7 +9,10 @@ export interface TicketVaultConfig {
   readonly store: StateStore
   readonly clock: Clock
   readonly maxPeers: number
-  /** What the tickets depend on beside their peer, and a process keeps for its life: they are found again under the same only. */
+  /**
+   * What the tickets depend on beside their peer, and a process keeps for its life: they are found again
+   * under the same only.
+   */
   readonly context: string
   readonly randomBytes: (count: number) => Buffer
   /** The store cannot be used, or what is in it is not ours. For people; the tickets concerned are gone. */
@@ -19,12 +22,16 @@ export interface TicketVaultConfig {
 /** How long a change may wait for others before it is written: what a crash loses. */
 const WRITE_DELAY_MS = 250
 
-/** So many records may be written before those beyond the limit are looked for again: the search reads the whole directory. */
+/**
+ * So many records may be written before those beyond the limit are looked for again: the search reads the
+ * whole directory.
+ */
 const WRITES_PER_PRUNE = 256
 
 /**
- * Tickets that outlive the process: sealed records in a store, one per peer. What is in the store is the truth: a ticket that lies there is
- * taken out of it before it is used, so that of several processes one gets it, and none gets it twice.
+ * Tickets that outlive the process: sealed records in a store, one per peer. What is in the store is the
+ * truth: a ticket that lies there is taken out of it before it is used, so that of several processes one gets
+ * it, and none gets it twice.
  */
 export class TicketVault implements TicketKeeper {
   readonly #config: TicketVaultConfig

@@ -15,9 +15,10 @@ import {
 } from './der.ts'
 
 /**
- * Certificates for tests and demos, made on the spot: an authority that lives as long as the process, and leaves signed by it.
- * ECDSA on P-256 (a key takes well under a millisecond). X.509 v3 as RFC 5280 profiles it, written by der.ts; keys, hashes and
- * signatures are OpenSSL's through node:crypto. No package is needed, so that `middlemile/testing` works wherever Node does.
+ * Certificates for tests and demos, made on the spot: an authority that lives as long as the process, and
+ * leaves signed by it. ECDSA on P-256 (a key takes well under a millisecond). X.509 v3 as RFC 5280 profiles
+ * it, written by der.ts; keys, hashes and signatures are OpenSSL's through node:crypto. No package is needed,
+ * so that `middlemile/testing` works wherever Node does.
  */
 
 /** A certificate authority of a test, which only those trust who are given its certificate. */

@@ -1,6 +1,7 @@
 /**
- * Just enough of DER (ITU-T X.690) to write a certificate: definite lengths, primitive and constructed values. Nothing here reads
- * DER: Node's own X509Certificate does that, and the tests hold what we write against it.
+ * Just enough of DER (ITU-T X.690) to write a certificate: definite lengths, primitive and constructed
+ * values. Nothing here reads DER: Node's own X509Certificate does that, and the tests hold what we write
+ * against it.
  */
 
 const INTEGER = 0x02

@@ -7,7 +7,10 @@ import { patternBytes } from './origin-answers.ts'
 
 const PIECE_BYTES = 65_536
 
-/** Answers one exchange of our own ingress by the table of origin-answers.ts: the same paths, over any protocol. */
+/**
+ * Answers one exchange of our own ingress by the table of origin-answers.ts: the same paths, over any
+ * protocol.
+ */
 export class ExchangeAnswer implements IngressExchangeEvents {
   readonly #exchange: IngressExchange
   #timer: NodeJS.Timeout | undefined

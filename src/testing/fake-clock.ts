@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../base/clock.ts'
 
 /**
- * A clock that stands still until a test moves it. Timers fire in order of their time, equal ones in order of their making.
+ * A clock that stands still until a test moves it. Timers fire in order of their time, equal ones in order of
+ * their making.
  *
  * @example
  * ```ts
@@ -35,8 +36,9 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves time on. Each timer sees `now()` at its own time, and timers that are set on the way fire too when they are due by then.
-   * A timer of delay 0 never fires within setTimer: it needs an advance(0), as a real one needs a turn of the event loop.
+   * Moves time on. Each timer sees `now()` at its own time, and timers that are set on the way fire too when
+   * they are due by then. A timer of delay 0 never fires within setTimer: it needs an advance(0), as a real
+   * one needs a turn of the event loop.
    */
   advance(ms: number): void {
     if (!(ms >= 0)) throw new RangeError(`time does not go back: ${ms}`)

@@ -21,7 +21,8 @@ export interface Http2Origin extends Omit<TestOrigin, 'resumptionsSeen'> {
 }
 
 /**
- * An origin that speaks HTTP/2 (RFC 8441 included), on middlemile's own listening side; the answers are those of the other origins.
+ * An origin that speaks HTTP/2 (RFC 8441 included), on middlemile's own listening side; the answers are those
+ * of the other origins.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-import type { Http3Options, QuicOptions } from '../base/options/options.ts'
+import type { Http3Options, QuicOptions } from '../base/options/protocol-options.ts'
 import { listenQuic } from '../ingress/quic-listener.ts'
 import type { IssuedCertificate } from './certificates.ts'
 import { ExchangeAnswer } from './exchange-answers.ts'
@@ -35,8 +35,8 @@ export interface Http3Origin extends TestOrigin {
 }
 
 /**
- * An origin that speaks HTTP/3 (RFC 9220 included), on middlemile's own listening side; the answers are those of the other origins. Rejects with
- * MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
+ * An origin that speaks HTTP/3 (RFC 9220 included), on middlemile's own listening side; the answers are those
+ * of the other origins. Rejects with MM_PROTOCOL_UNAVAILABLE where there is no QUIC engine.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * `middlemile/testing`: a clock, a network, certificates and origins for tests of whatever is built on middlemile.
+ * `middlemile/testing`: a clock, a network, certificates and origins for tests of whatever is built on
+ * middlemile.
  *
  * ```ts
  * import { createTransport } from 'middlemile'

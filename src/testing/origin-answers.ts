@@ -64,7 +64,8 @@ export function answer(request: IncomingMessage, response: ServerResponse): void
       break
     case 'status':
       response.statusCode = Number(second)
-      // Neither may have a body, and 204 no length either (RFC 9110 8.6); node:http would send one all the same.
+      // Neither may have a body, and 204 no length either (RFC 9110 8.6); node:http would send one all the
+      // same.
       if (second === '204' || second === '304') response.end()
       else sendJson(response, { status: Number(second) })
       break

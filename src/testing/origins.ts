@@ -6,8 +6,8 @@ import type { IssuedCertificate } from './certificates.ts'
 import { answer, upgradeToEcho } from './origin-answers.ts'
 
 /**
- * Origins to test against, on Node's own HTTP/1.1 server: a parser that none of ours had a part in. They listen on loopback.
- * What each path answers stands in origin-answers.ts.
+ * Origins to test against, on Node's own HTTP/1.1 server: a parser that none of ours had a part in. They
+ * listen on loopback. What each path answers stands in origin-answers.ts.
  */
 export interface TestOrigin {
   /** `https://localhost:43210`, without a slash at the end. */
@@ -76,7 +76,8 @@ export function startSlowOrigin(settings: OriginSettings & { delayMs?: number } 
 }
 
 /**
- * Closes a connection that was idle for a short while, and says so beforehand in whole seconds (`Keep-Alive: timeout=`).
+ * Closes a connection that was idle for a short while, and says so beforehand in whole seconds (`Keep-Alive:
+ * timeout=`).
  *
  * @example
  * ```ts

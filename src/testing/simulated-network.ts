@@ -2,9 +2,10 @@ import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/seeded-random.ts'
 
 /**
- * A network in memory, for protocols without I/O of their own: both sides run on one FakeClock, nothing is real, and the same
- * seed gives the same run to the byte (the idea of quinn-proto's `Pair`). A pipe is what TCP offers: bytes in order, none lost. A
- * link is what UDP offers: datagrams that may be lost, doubled, delayed and overtaken.
+ * A network in memory, for protocols without I/O of their own: both sides run on one FakeClock, nothing is
+ * real, and the same seed gives the same run to the byte (the idea of quinn-proto's `Pair`). A pipe is what
+ * TCP offers: bytes in order, none lost. A link is what UDP offers: datagrams that may be lost, doubled,
+ * delayed and overtaken.
  *
  * @example
  * ```ts
@@ -29,7 +30,10 @@ export class SimulatedNetwork {
     return [one, other]
   }
 
-  /** Two ends of a datagram path. `conditions` may be changed at any time, e.g. to `lossRate: 1` for a black hole. */
+  /**
+   * Two ends of a datagram path. `conditions` may be changed at any time, e.g. to `lossRate: 1` for a black
+   * hole.
+   */
   link(conditions: LinkConditions): [DatagramEnd, DatagramEnd] {
     const one = new DatagramEnd(this.#clock, this.#random, conditions)
     const other = new DatagramEnd(this.#clock, this.#random, conditions)
@@ -167,7 +171,8 @@ export class DatagramEnd {
     const { lossRate = 0, duplicateRate = 0, reorderRate = 0, latencyMs } = this.#conditions
     const { reorderDelayMs = latencyMs, maxDatagramBytes = 65_507, bytesPerSecond } = this.#conditions
     const now = this.#clock.now()
-    // All the dice are thrown for every datagram, so that a changed rate does not shift the luck of the later ones.
+    // All the dice are thrown for every datagram, so that a changed rate does not shift the luck of the later
+    // ones.
     const isLost = this.#random() < lossRate || datagram.length > maxDatagramBytes
     const isDuplicated = this.#random() < duplicateRate
     const isReordered = this.#random() < reorderRate

@@ -42,7 +42,10 @@ export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
 }
 
-/** What each test of the contract starts with: a list of events, a listener that writes to it, and a clock that stands still. */
+/**
+ * What each test of the contract starts with: a list of events, a listener that writes to it, and a clock
+ * that stands still.
+ */
 export class ContractBench {
   readonly peer: ContractPeer
   log: string[] = []

@@ -9,7 +9,10 @@ import { callableOpenssl } from '../support/require-openssl.ts'
 
 let contexts: ClientContexts | undefined
 
-/** A connection to 127.0.0.1 with a TLS client of our own, whose handshake, a full one, has just come to its end. */
+/**
+ * A connection to 127.0.0.1 with a TLS client of our own, whose handshake, a full one, has just come to its
+ * end.
+ */
 export async function earlySocketTo(
   port: number,
   ca: string,

@@ -474,7 +474,8 @@ describe('an HTTP/1.1 connection on the wire', () => {
       const handler = open(connection, { method: 'POST', body: source })
       source.sink?.write(Buffer.from('begin'))
       while (reads === 0) await new Promise(resolve => setImmediate(resolve))
-      // The origin has answered and is gone. Nothing is read while this run of JavaScript lasts: the second write meets its reset.
+      // The origin has answered and is gone. Nothing is read while this run of JavaScript lasts: the second
+      // write meets its reset.
       for (let i = 0; i < 50; i++) source.sink?.write(Buffer.alloc(1000))
       await handler.done
       expect([handler.status, handler.body.toString(), handler.error?.code]).toEqual([413, 'big', undefined])

@@ -1,10 +1,6 @@
 import { systemClock } from '../../src/base/clock.ts'
-import {
-  DEFAULT_HTTP3_OPTIONS,
-  DEFAULT_QUIC_OPTIONS,
-  DEFAULT_RESPONSE_LIMITS,
-  DEFAULT_TIMEOUTS,
-} from '../../src/base/options/options.ts'
+import { DEFAULT_RESPONSE_LIMITS, DEFAULT_TIMEOUTS } from '../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS, DEFAULT_QUIC_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { http3Connection } from '../../src/http/http3/connection.ts'
 import type { MultiplexedConnection } from '../../src/http/multiplex/connection.ts'
 import { dialQuic } from '../../src/quic/dial.ts'
@@ -30,8 +26,9 @@ async function issue(): Promise<{ tls: QuicServerTls; client: { ca: string } }> 
 }
 
 /**
- * HTTP/3 under the contract, over real QUIC on loopback: no other implementation in Node speaks it, so that the origin is our own session
- * of the server role (peers that are not ours are met in test/e2e). QUIC runs on the system's clock, the connection on the test's.
+ * HTTP/3 under the contract, over real QUIC on loopback: no other implementation in Node speaks it, so that
+ * the origin is our own session of the server role (peers that are not ours are met in test/e2e). QUIC runs
+ * on the system's clock, the connection on the test's.
  */
 export function http3Peer(): Http3ContractPeer {
   const endpoints: ServerEndpoint[] = []

@@ -3,7 +3,10 @@ import type { BodySink, BodySource } from '../../src/base/http/exchange.ts'
 import type { HeaderList } from '../../src/base/http/headers.ts'
 import { NO_HEADERS } from '../../src/base/http/headers.ts'
 
-/** A request body that a test hands out piece by piece, or a number of equal chunks as fast as the sink takes them. */
+/**
+ * A request body that a test hands out piece by piece, or a number of equal chunks as fast as the sink takes
+ * them.
+ */
 export class ScriptedSource implements BodySource {
   readonly length: number | undefined
   sink: BodySink | undefined

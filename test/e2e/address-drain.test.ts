@@ -70,7 +70,10 @@ async function setUp(
     after,
     transport,
     pool: () => transport.stats().pools[0],
-    /** Requests, so many at once, until they are stopped: at the latest with the world, since a closed transport would refuse them without end. */
+    /**
+     * Requests, so many at once, until they are stopped: at the latest with the world, since a closed
+     * transport would refuse them without end.
+     */
     run(concurrency: number) {
       const running = load(transport, url, { concurrency, until: stop.signal })
       return async () => {
@@ -111,7 +114,8 @@ describe.each(['http/1.1', 'h2', 'h3'] as const)(
 
 describe('the connections of an origin', () => {
   it('stay while lookups fail, and while the new address has nobody to answer', async () => {
-    // A pool that carries nothing for one interval is out of use, and a busy machine may have the load stand still for a moment.
+    // A pool that carries nothing for one interval is out of use, and a busy machine may have the load stand
+    // still for a moment.
     await using world = await setUp('h2', { defaults: { pool: { backoffMaxMs: 100 } } }, 5 * REFRESH_MS)
     const { run, names, before, after, pool } = world
     await after.close()

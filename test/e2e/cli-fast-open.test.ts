@@ -27,7 +27,9 @@ beforeAll(async () => {
 })
 afterAll(() => directory.remove())
 
-/** A process of its own each time: only the kernel, and what is in a state directory, knows of the last one. */
+/**
+ * A process of its own each time: only the kernel, and what is in a state directory, knows of the last one.
+ */
 const get = (...args: string[]): Promise<CliResult> => runCli(['get', '--ca', files.caFile, ...args])
 
 describe.skipIf(missing !== undefined)(`get --tfo ${missing ?? ''}`, () => {

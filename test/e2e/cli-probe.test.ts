@@ -7,7 +7,10 @@ import { requireQuic } from '../support/require-quic.ts'
 import { runCli } from '../support/spawn-cli.ts'
 import { freeDualPort, openUdpSocket } from '../support/udp-port.ts'
 
-/** `middlemile probe` as people run it: a process of its own, over its own transport. Nothing asks a DNS server outside of this machine. */
+/**
+ * `middlemile probe` as people run it: a process of its own, over its own transport. Nothing asks a DNS
+ * server outside of this machine.
+ */
 
 let authority: CertificateAuthority
 beforeAll(async () => {

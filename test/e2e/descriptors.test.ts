@@ -35,8 +35,8 @@ async function metrics({ adminUrl }: UnreadConnector): Promise<MetricsPage> {
 }
 
 /**
- * Keeps a connection busy with one request after the other, and makes a new one when it ends. Answers counts those with status 200; `failures` is how connections ended
- * that never had an answer.
+ * Keeps a connection busy with one request after the other, and makes a new one when it ends. Answers counts
+ * those with status 200; `failures` is how connections ended that never had an answer.
  */
 class PersistentClient {
   answers = 0

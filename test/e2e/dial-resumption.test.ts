@@ -29,7 +29,10 @@ beforeAll(async () => {
   tls = { ca: authority.cert }
 })
 
-/** Dials, and closes when the server has ended too: by then its tickets have come. Answers with how the handshake went. */
+/**
+ * Dials, and closes when the server has ended too: by then its tickets have come. Answers with how the
+ * handshake went.
+ */
 async function visit(dialer: TestDialer, url: string, options: DialToOptions = {}): Promise<string> {
   const { socket, handshake } = await dialer.dial(url, { tls, ...options })
   const closed = once(socket, 'close')

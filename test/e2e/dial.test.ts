@@ -76,12 +76,14 @@ describe('a dial over TCP', () => {
     const rows = readFileSync('/proc/net/tcp', 'latin1')
       .split('\n')
       .map(row => row.trim().split(/\s+/))
-    // Both ports: another test's connection may have had the same local one a moment ago, and be in TIME-WAIT still.
+    // Both ports: another test's connection may have had the same local one a moment ago, and be in TIME-WAIT
+    // still.
     const row = rows.find(
       ([, local, peer]) =>
         local?.endsWith(hex((socket as Socket).localPort)) && peer?.endsWith(hex(server.port)),
     )
-    // The sixth column is timer:expiry in hundredths of a second; timer 2 is keepalive (Documentation/networking/proc_net_tcp).
+    // The sixth column is timer:expiry in hundredths of a second; timer 2 is keepalive
+    // (Documentation/networking/proc_net_tcp).
     const [timer, expires] = (row?.[5] ?? '').split(':')
     expect(timer).toBe('02')
     const asked = DEFAULT_SOCKET_OPTIONS.keepAliveDelayMs / 10

@@ -12,7 +12,10 @@ import { until } from '../support/until.ts'
 
 /** `tfo: 'auto'`: a look beside the first connect finds out whether the origin takes data with a SYN. */
 
-/** HTTP/1.1 over TLS, with Fast Open unless `queue` is 0; ends each connection after its answer, so that each request needs one. */
+/**
+ * HTTP/1.1 over TLS, with Fast Open unless `queue` is 0; ends each connection after its answer, so that each
+ * request needs one.
+ */
 async function startOrigin(authority: CertificateAuthority, queue: number) {
   const certificate = await authority.issue({ names: ['origin.test'] })
   const server = createServer(certificate, (_request, response) => {

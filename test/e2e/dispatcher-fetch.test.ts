@@ -12,7 +12,10 @@ import { until, untilSteady } from '../support/until.ts'
 
 type Fetch = (url: string, init?: object) => Promise<Response>
 
-/** What both fetches must do on our dispatcher: Node's own, whose undici is older than ours, and the undici package's. */
+/**
+ * What both fetches must do on our dispatcher: Node's own, whose undici is older than ours, and the undici
+ * package's.
+ */
 describe.each([
   ["Node's fetch", globalThis.fetch as Fetch, globalThis.FormData],
   // The two Response classes differ in nothing that is looked at here.

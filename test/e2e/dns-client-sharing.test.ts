@@ -148,7 +148,8 @@ describe('a process', () => {
     const options = { tryTimeoutMs: 10_000 }
     const gone = [server, quiet].map(at => errorOf(clientOf([at], options).query(WWW, controller.signal)))
     await until(() => server.connections === 1 && quiet.asked.length === 1, 'both are asked')
-    // The servers' own: a UDP socket each, and one end of the connection. Ports that were tried before may take a moment to be given back.
+    // The servers' own: a UDP socket each, and one end of the connection. Ports that were tried before may
+    // take a moment to be given back.
     const isServersOnly = () => holding('UDPWrap') === 2 && holding('TCPSocketWrap') === 1
     await until(isServersOnly, 'nothing but the servers keeps the process alive')
     controller.abort()

@@ -21,7 +21,10 @@ import {
 import { freeDualPort } from '../support/udp-port.ts'
 import { until } from '../support/until.ts'
 
-/** HTTPS records from the question to the answer, over a real server; what is kept goes by a clock that the test moves. */
+/**
+ * HTTPS records from the question to the answer, over a real server; what is kept goes by a clock that the
+ * test moves.
+ */
 
 const servers: DnsServer[] = []
 const never = new AbortController().signal

@@ -54,7 +54,8 @@ describe.skipIf(noCaddy !== undefined)(
     it(
       'every module runs to its end',
       async () => {
-        // Inside the project, so that `middlemile` is found by its own name, as a program that has it installed finds it.
+        // Inside the project, so that `middlemile` is found by its own name, as a program that has it
+        // installed finds it.
         mkdirSync(join(ROOT, '.tmp'), { recursive: true })
         const directory = mkdtempSync(join(ROOT, '.tmp', 'modules-'))
         try {

@@ -13,7 +13,10 @@ const missing = requireOpenssl()
 const CONNECTIONS = 4000
 const AT_ONCE = 20
 const WARM_UP = 2000
-/** For what the counts below cannot see. V8 grows in steps of 16 MB; with node:tls the process of this test grows as well. */
+/**
+ * For what the counts below cannot see. V8 grows in steps of 16 MB; with node:tls the process of this test
+ * grows as well.
+ */
 const MAX_GROWTH_MIB = 60
 
 describe.skipIf(missing !== undefined)(`many early sockets (${missing ?? 'OpenSSL'})`, () => {

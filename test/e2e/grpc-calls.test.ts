@@ -17,8 +17,8 @@ import { startConnector, type TestConnector } from '../support/start-connector.t
 import { until } from '../support/until.ts'
 
 /**
- * grpc-js as the client through the ingress, and as the server behind it: trailers, streams that both sides use at once, and resets that
- * must arrive are what gRPC wants of an HTTP/2 proxy.
+ * grpc-js as the client through the ingress, and as the server behind it: trailers, streams that both sides
+ * use at once, and resets that must arrive are what gRPC wants of an HTTP/2 proxy.
  */
 describe.each(['h2c', 'TLS'] as const)('gRPC through the connector over %s', security => {
   let server: GrpcEchoServer

@@ -11,8 +11,8 @@ import type { CliProcess } from '../support/spawn-cli.ts'
 import { readPool } from '../support/start-connector.ts'
 
 /**
- * Requests of each test. The full proof is 100,000 in all, some of them at a pace: `CHURN_REQUESTS=30000 npx vitest run
- * test/e2e/http2-churn.test.ts`.
+ * Requests of each test. The full proof is 100,000 in all, some of them at a pace: `CHURN_REQUESTS=30000 npx
+ * vitest run test/e2e/http2-churn.test.ts`.
  */
 const REQUESTS = Number(process.env['CHURN_REQUESTS'] ?? 8_000)
 const TIMEOUT = { timeout: 30_000 + REQUESTS * 10 }
@@ -94,7 +94,10 @@ function ask(session: ClientHttp2Session, path: string): Promise<string | undefi
   })
 }
 
-/** Every connection carried as many as nginx allows, but for those that a reload cut short; and nothing is left over. */
+/**
+ * Every connection carried as many as nginx allows, but for those that a reload cut short; and nothing is
+ * left over.
+ */
 function expectChurn(pool: PoolStats, requests: number, reloads: number): void {
   expect(pool.requests).toBe(requests + pool.retries)
   expect(openedIn(pool)).toBeGreaterThanOrEqual(Math.floor(requests / KEEPALIVE_REQUESTS))
@@ -134,7 +137,8 @@ describe('none of many requests fails over HTTP/2 while nginx ends each connecti
 
   it.for([
     [`at ${PER_SECOND} a second`, 0],
-    // What waits meanwhile comes in one go: more than one connection takes, and more than its windows let through at once.
+    // What waits meanwhile comes in one go: more than one connection takes, and more than its windows let
+    // through at once.
     [`at ${PER_SECOND} a second, though it is stopped again and again`, 300],
   ] as const)('through the connector, %s', TIMEOUT, async ([, stopMs], ctx) => {
     ctx.skip(missing !== undefined, missing)

@@ -24,7 +24,10 @@ import {
 import { readProcessMemory } from '../support/process-memory.ts'
 import { until } from '../support/until.ts'
 
-/** What a connector may grow by under one attack, in MiB: far below what each of them would take if nothing held it. */
+/**
+ * What a connector may grow by under one attack, in MiB: far below what each of them would take if nothing
+ * held it.
+ */
 const ALLOWED_GROWTH_MIB = 100
 
 describe('a hostile HTTP/2 client', () => {
@@ -72,7 +75,8 @@ describe('a hostile HTTP/2 client', () => {
 
   it.for(FLOODS.map(flood => [flood.name, flood] as const))(
     'that sends a flood of %s is sent away, and it is counted',
-    // Again on a machine that is very busy: what still comes when we stop reading makes TCP send a reset, which destroys the GOAWAY that was not read yet.
+    // Again on a machine that is very busy: what still comes when we stop reading makes TCP send a reset,
+    // which destroys the GOAWAY that was not read yet.
     { timeout: 30_000, retry: 2 },
     async ([, { run, answer, limit = '' }]) => {
       const before = (await defences())[limit] ?? 0
@@ -225,7 +229,8 @@ describe('a hostile HTTP/2 client that does not read', () => {
     const origin = await startQuickOrigin()
     const high = 1_000_000_000
     await using connector = await startConfiguredConnector({
-      // No rate stands in the way: what ends this is what waits for the peer. Its farewell waits as well, where the kernel has no room left for it.
+      // No rate stands in the way: what ends this is what waits for the peer. Its farewell waits as well,
+      // where the kernel has no room left for it.
       ingress: { writeTimeout: '2s', http2: { maxPingsPerSecond: high, maxSettingsPerSecond: high } },
       origins: { quick: { url: origin.url } },
     })

@@ -91,7 +91,9 @@ interface Answer {
   isCut: boolean
 }
 
-/** One request on a connection of its own. Of the answer's body nothing is read before `reads` is fulfilled. */
+/**
+ * One request on a connection of its own. Of the answer's body nothing is read before `reads` is fulfilled.
+ */
 function ask(port: number, host: string, body?: Buffer, reads?: Promise<unknown>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -192,7 +194,8 @@ describe('a hostile HTTP/2 origin', () => {
       attack.isReadLate === true ? isTold() : undefined,
     )
     if (attack.answer === 'cut') {
-      // When the answer broke within the read that it began in, its head had not left yet: then it is a 502 of our own.
+      // When the answer broke within the read that it began in, its head had not left yet: then it is a 502
+      // of our own.
       expect([0, 200, 502]).toContain(answer.status)
       expect(answer.isCut).toBe(answer.status !== 502)
     } else {

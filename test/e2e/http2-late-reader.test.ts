@@ -32,8 +32,8 @@ const LEAVINGS = [
 ] as const
 
 /**
- * nginx does so after keepalive_requests: it answers everything, says GOAWAY and closes. What has come whole is whole, however late its
- * reader is.
+ * nginx does so after keepalive_requests: it answers everything, says GOAWAY and closes. What has come whole
+ * is whole, however late its reader is.
  */
 describe('an answer that came whole before its connection ended', () => {
   it.for(LEAVINGS)('by %s is read to its end by a reader who slept', async ([, leave]) => {

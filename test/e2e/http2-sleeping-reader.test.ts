@@ -75,7 +75,8 @@ describe.each([
       const before = process.memoryUsage.rss()
       const startedAt = performance.now()
       expect(new Set(await all(url, '/1m', STREAMS - 1))).toEqual(new Set([ONE_MB]))
-      // 99 MB over loopback with two copies and TLS take well below a second each on an idle machine; who is held up waits until the timeouts.
+      // 99 MB over loopback with two copies and TLS take well below a second each on an idle machine; who is
+      // held up waits until the timeouts.
       expect(performance.now() - startedAt).toBeLessThan(40_000)
       expect(process.memoryUsage.rss() - before).toBeLessThan(80 * MB)
       // Again and again: nothing of the window that the sleeper holds is lost to the others.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../src/base/http/headers.ts'
-import { DEFAULT_HTTP3_OPTIONS } from '../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http3/create-session.ts'
 import type { Session, SessionEvents } from '../../src/http/http3/session.ts'
 import type { Stream } from '../../src/http/multiplex/stream.ts'

@@ -43,7 +43,10 @@ describe.skipIf(missing !== undefined)('forged datagrams into a live connection'
   const random = seededRandom(4711)
   const below = (limit: number): number => Math.floor(random() * limit)
 
-  /** Of any length, with the header of a real one or without; or a real one that was changed, cut, or made longer. */
+  /**
+   * Of any length, with the header of a real one or without; or a real one that was changed, cut, or made
+   * longer.
+   */
   const forge = (direction: RelayDirection): Buffer => {
     const real = Buffer.from(samples[direction][below(samples[direction].length)] ?? Buffer.alloc(100))
     const noise = Buffer.from(Array.from({ length: below(200) }, () => below(256)))

@@ -116,7 +116,8 @@ describe('twenty objects at once, 40 ms away, and one packet that is lost', () =
         direction === 'to-server' || datagram.length < FULL_BYTES || --left !== 0
     })
     expect(relay.counts['to-client'].dropped).toBe(RUNS)
-    // A stream that waited for the lost packet would be late by a round trip at least: half of one is room for a busy machine.
+    // A stream that waited for the lost packet would be late by a round trip at least: half of one is room
+    // for a busy machine.
     expect(seen.othersMs, JSON.stringify(seen)).toBeLessThan(seen.losslessMs + DELAY_MS)
     expect(seen.lastMs).toBeGreaterThan(seen.losslessMs + DELAY_MS)
     expect(seen.late).toBe(1)

@@ -6,7 +6,10 @@ import { requireQuic } from '../support/require-quic.ts'
 
 const REQUESTS = 600
 
-/** The pool hands out streams by what the connection says that it carries; the origin gives credit for them when it likes. */
+/**
+ * The pool hands out streams by what the connection says that it carries; the origin gives credit for them
+ * when it likes.
+ */
 describe('an origin that allows few streams at a time', () => {
   it.for([
     [1, 8, 8],

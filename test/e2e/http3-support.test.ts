@@ -19,7 +19,10 @@ import { openUdpSocket } from '../support/udp-port.ts'
 import { startUdpRelay } from '../support/udp-relay.ts'
 import { until, untilSteady } from '../support/until.ts'
 
-/** What the HTTP/3 tests stand on: servers of others asked by a client of others, over relays and links that lose. */
+/**
+ * What the HTTP/3 tests stand on: servers of others asked by a client of others, over relays and links that
+ * lose.
+ */
 describe('the real HTTP/3 servers', () => {
   it.for([
     ['caddy', () => startCaddy({ http3: true })],

@@ -42,7 +42,10 @@ const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-/** Every rule of RFC 9114 and RFC 9204 whose breach ends the connection, with the code that it has to end with. */
+/**
+ * Every rule of RFC 9114 and RFC 9204 whose breach ends the connection, with the code that it has to end
+ * with.
+ */
 describe.skipIf(missing !== undefined)('our client', () => {
   it.for(ORIGIN_FAULTS.map(fault => [fault.name, fault] as const))('is sent %s', async ([, fault]) => {
     await using origin = await startHttp3PeerOrigin({

@@ -63,7 +63,10 @@ async function serve(fastOpen: number, host = '127.0.0.1') {
   return { listener, events }
 }
 
-/** A client that nobody here wrote: one connection, whose ClientHello goes with the SYN where the kernel has a cookie. */
+/**
+ * A client that nobody here wrote: one connection, whose ClientHello goes with the SYN where the kernel has a
+ * cookie.
+ */
 async function getWithFastOpen(url: string, ...args: string[]): Promise<CurlResult> {
   return await curl(['--tcp-fastopen', '--cacert', files.caFile, ...args, url])
 }
@@ -128,7 +131,10 @@ describe.skipIf(missing !== undefined)(`a listener with Fast Open ${missing ?? '
   )
 })
 
-/** A worker of node:cluster that listens and tells of the events; plain JavaScript, since Node 20 runs no TypeScript. */
+/**
+ * A worker of node:cluster that listens and tells of the events; plain JavaScript, since Node 20 runs no
+ * TypeScript.
+ */
 const CLUSTER = `
 import cluster from 'node:cluster'
 import { execFile } from 'node:child_process'

@@ -37,7 +37,10 @@ async function setUp(options: Partial<ListenOptions> = {}) {
   return { listener: opened, events }
 }
 
-/** Connects so many clients at once. On loopback they are in the queue when the connect(2) of each has returned. */
+/**
+ * Connects so many clients at once. On loopback they are in the queue when the connect(2) of each has
+ * returned.
+ */
 function connectAll(port: number, count: number): Socket[] {
   const made = Array.from({ length: count }, () => connect({ port, host: '127.0.0.1', noDelay: true }))
   for (const socket of made) socket.on('error', () => {}) // a reset is an end as well
@@ -45,7 +48,10 @@ function connectAll(port: number, count: number): Socket[] {
   return made
 }
 
-/** Holds the event loop up in each of its turns until `isOver`, and answers how many connections were dealt with in each turn that had some. */
+/**
+ * Holds the event loop up in each of its turns until `isOver`, and answers how many connections were dealt
+ * with in each turn that had some.
+ */
 async function busyTurns({ stats }: IngressListener, isOver: () => boolean): Promise<number[]> {
   const perTurn: number[] = []
   let before = 0

@@ -14,7 +14,10 @@ import { until } from '../support/until.ts'
 
 const INTERVAL_MS = 200
 const TIMEOUT_MS = 400
-/** The looks at HTTP/3 are a quarter of an interval apart; the rest is a busy machine, beside what Lateness tells of it. */
+/**
+ * The looks at HTTP/3 are a quarter of an interval apart; the rest is a busy machine, beside what Lateness
+ * tells of it.
+ */
 const SLACK_MS = INTERVAL_MS / 4 + 350
 
 /** An origin behind a way that can fall silent, with a transport to it. */

@@ -22,7 +22,10 @@ afterAll(async () => {
   directory.remove()
 })
 
-/** A pipe without a reader of its own: what we read from it, and what the connector gets as its standard output. */
+/**
+ * A pipe without a reader of its own: what we read from it, and what the connector gets as its standard
+ * output.
+ */
 function unreadPipe(): { readFd: number; writeFd: number } {
   const path = join(directory.path, `pipe-${++pipes}`)
   execFileSync(findBinary('mkfifo') ?? '', [path])

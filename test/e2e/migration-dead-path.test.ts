@@ -13,8 +13,8 @@ const PATIENCE_MS = 20_000
 const STALL_MS = 6_000
 
 /**
- * What the server had is acknowledged before the other direction dies as well: an acknowledgement that is late and comes over the new path would tell quiche
- * by itself that what was sent before is lost.
+ * What the server had is acknowledged before the other direction dies as well: an acknowledgement that is
+ * late and comes over the new path would tell quiche by itself that what was sent before is lost.
  */
 async function silence({ relay }: MovingClient): Promise<void> {
   relay.silence(undefined, 'to-server')
@@ -22,7 +22,10 @@ async function silence({ relay }: MovingClient): Promise<void> {
   relay.silence(relay.clients[0])
 }
 
-/** quiche 0.18 by itself never sends again what was in flight on a path that was left dead: see DrivenConnection.nudge. */
+/**
+ * quiche 0.18 by itself never sends again what was in flight on a path that was left dead: see
+ * DrivenConnection.nudge.
+ */
 describe('an upload whose path dies in both directions', () => {
   afterEach(() => {
     vi.restoreAllMocks()

@@ -15,17 +15,28 @@ const CONNECTIONS = Number(process.env['MM_SOAK_CONNECTIONS'] ?? 12)
 const AT_ONCE = Math.min(20, Math.ceil(CONNECTIONS / 2))
 /** Of one connection. */
 const LIFE_MS = 1_500
-/** What a life may take beside the others on a machine that is busy: servers are started, paths are found dead, handshakes repeated. */
+/**
+ * What a life may take beside the others on a machine that is busy: servers are started, paths are found
+ * dead, handshakes repeated.
+ */
 const SLOW_LIFE_MS = 10_000
-/** The idle timeout, after which nothing is left of a connection whatever became of its peer, and as much again for a busy machine. */
+/**
+ * The idle timeout, after which nothing is left of a connection whatever became of its peer, and as much
+ * again for a busy machine.
+ */
 const DRAINED_MS = 60_000
 /** Above what the first wave has left, with its compiled code. */
 const MAX_GROWTH_MIB = 200
 
-/** Whoever stands still for so long has been forgotten: the worst seen on an idle machine was 6 s. A handshake that meets a dead path begins anew after 5 s. */
+/**
+ * Whoever stands still for so long has been forgotten: the worst seen on an idle machine was 6 s. A handshake
+ * that meets a dead path begins anew after 5 s.
+ */
 const PATIENCE_MS = 30_000
 const PATIENCE = { timeouts: { headersMs: PATIENCE_MS, bodyMs: PATIENCE_MS } }
-/** Of one life, to the server: some 15 a request. Without the bound on what follows a close it was thousands. */
+/**
+ * Of one life, to the server: some 15 a request. Without the bound on what follows a close it was thousands.
+ */
 const datagramsFor = (requests: number): number => 1000 + 50 * requests
 
 const BODY_BYTES = 20_000
@@ -68,8 +79,9 @@ interface Life {
   /** That went to the server. */
   readonly datagrams: number
   /**
-   * Its server has ended by itself, which says nothing of us: ngtcp2 0.12 aborts (`ngtcp2_conn_track_retired_dcid_seq: Unreachable`) after some rebindings that
-   * are followed by moves. What failed then is not counted.
+   * Its server has ended by itself, which says nothing of us: ngtcp2 0.12 aborts
+   * (`ngtcp2_conn_track_retired_dcid_seq: Unreachable`) after some rebindings that are followed by moves.
+   * What failed then is not counted.
    */
   readonly isServerGone: boolean
 }
@@ -80,7 +92,8 @@ describe('connections whose paths have faults at random', () => {
     timeout: 180_000 + Math.ceil(CONNECTIONS / AT_ONCE) * (PATIENCE_MS + SLOW_LIFE_MS),
   }, async ctx => {
     ctx.skip(missing !== undefined, missing)
-    // One for each life of a wave, so that one that ends by itself takes no other life with it. One after the other: a busy machine starts no twenty at once.
+    // One for each life of a wave, so that one that ends by itself takes no other life with it. One after the
+    // other: a busy machine starts no twenty at once.
     await using servers = new Servers()
     while (servers.all.length < AT_ONCE) await servers.start()
     const wave = (from: number, count: number): Promise<Life[]> =>
@@ -113,8 +126,9 @@ describe('connections whose paths have faults at random', () => {
 })
 
 /**
- * All of its requests waited until their timeouts, and nothing else befell them. Seen in 4 of 600 lives: the server acknowledges our pings, has bytes in flight
- * and sends none of them again (its qlog, three times), which looks the same from here as an origin that thinks. native-notes/migration.md, what is known.
+ * All of its requests waited until their timeouts, and nothing else befell them. Seen in 4 of 600 lives: the
+ * server acknowledges our pings, has bytes in flight and sends none of them again (its qlog, three times),
+ * which looks the same from here as an origin that thinks. native-notes/migration.md, what is known.
  */
 function hasStoodStill({ failures }: Life): boolean {
   const isTimeout = (code: string): boolean => code === 'MM_HEADERS_TIMEOUT' || code === 'MM_BODY_TIMEOUT'
@@ -188,7 +202,9 @@ function standing({ transport }: MovingClient): boolean {
   )
 }
 
-/** One that may be sent again. False: it broke off behind the head of its response because its path was dead. */
+/**
+ * One that may be sent again. False: it broke off behind the head of its response because its path was dead.
+ */
 async function exchange({ transport, url }: MovingClient, index: number): Promise<boolean> {
   const upload = { method: 'PUT', body: bodyOf(BODY_BYTES) }
   const response = await transport.request(
@@ -205,7 +221,10 @@ async function exchange({ transport, url }: MovingClient, index: number): Promis
   return true
 }
 
-/** What is there when nothing is under way: once the closed connections have drained, or have given up (`atMost`: how many there were before). */
+/**
+ * What is there when nothing is under way: once the closed connections have drained, or have given up
+ * (`atMost`: how many there were before).
+ */
 async function leftovers(atMost = 0): Promise<{ sockets: number; timers: number; memoryMib: number }> {
   const count = (): number => readdirSync('/proc/self/fd').length
   const endsAt = performance.now() + (atMost === 0 ? 0 : DRAINED_MS)

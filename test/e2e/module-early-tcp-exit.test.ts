@@ -12,7 +12,10 @@ import { startSwitchedPort } from '../support/switched-port.ts'
 const missing = requireOpenssl() ?? requireBinary('nginx')
 const index = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
 
-/** Connections whose TLS is ours keep the process alive no longer than those of node:tls: as long as somebody waits. */
+/**
+ * Connections whose TLS is ours keep the process alive no longer than those of node:tls: as long as somebody
+ * waits.
+ */
 describe.skipIf(missing !== undefined).each(['http/1.1', 'h2'] as const)(
   `a program with early data over TCP, %s${missing === undefined ? '' : ` (${missing})`}`,
   protocol => {

@@ -13,7 +13,10 @@ import { makeTicketKey } from '../support/ticket-key.ts'
 
 const missing = requireOpenssl() ?? requireBinary('nginx')
 
-/** What becomes of requests in early data that the origin does not take, or that meet another origin than the one the ticket is of. */
+/**
+ * What becomes of requests in early data that the origin does not take, or that meet another origin than the
+ * one the ticket is of.
+ */
 describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   `refused early data over TCP by %s${missing === undefined ? '' : ` (${missing})`}`,
   protocol => {

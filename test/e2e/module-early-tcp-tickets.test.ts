@@ -8,7 +8,10 @@ import { makeTemporaryDirectory, type TemporaryDirectory } from '../support/temp
 
 const missing = requireOpenssl() ?? requireBinary('nginx')
 
-/** Whoever sends early data twice with one ticket makes a replay of it (RFC 8446 8): nginx would take it, since it keeps no book of tickets. */
+/**
+ * Whoever sends early data twice with one ticket makes a replay of it (RFC 8446 8): nginx would take it,
+ * since it keeps no book of tickets.
+ */
 describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
   `tickets that have carried early data over TCP, %s${missing === undefined ? '' : ` (${missing})`}`,
   protocol => {

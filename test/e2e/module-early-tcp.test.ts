@@ -24,7 +24,10 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     const isHttp2 = protocol === 'h2'
     const home = useEarlyWorld(protocol)
 
-    /** There is a ticket that nobody has used, and no connection. The way is long enough from now on for what is early to be answered early. */
+    /**
+     * There is a ticket that nobody has used, and no connection. The way is long enough from now on for what
+     * is early to be answered early.
+     */
     const warmUp = async (path = '/early'): Promise<void> => {
       expect((await home.world.ask(path)).info).toMatchObject({ resumed: false, earlyData: 'none' })
       await home.world.untilIdleIsClosed()

@@ -8,7 +8,10 @@ import { requireQuic } from '../support/require-quic.ts'
 import { ok, startScriptedOrigin } from '../support/scripted-origin.ts'
 import { scriptedRun } from '../support/scripted-run.ts'
 
-/** An origin that ends some of its new connections when the first request has come, without a byte of an answer. */
+/**
+ * An origin that ends some of its new connections when the first request has come, without a byte of an
+ * answer.
+ */
 interface Fickle extends AsyncDisposable {
   readonly url: string
   readonly options: OriginOptions

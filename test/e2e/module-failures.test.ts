@@ -9,7 +9,10 @@ import { ok } from '../support/scripted-origin.ts'
 import { scriptedRun } from '../support/scripted-run.ts'
 import { until } from '../support/until.ts'
 
-/** Which code each failure has, whether the origin may have acted, and that the next request is none the worse for it. */
+/**
+ * Which code each failure has, whether the origin may have acted, and that the next request is none the worse
+ * for it.
+ */
 describe('failures', () => {
   const { toClose, transportWith, scripted, failure, textOf } = scriptedRun()
 

@@ -13,7 +13,10 @@ import { type Switching, startSwitchedPort } from '../support/switched-port.ts'
 import { hookSyn, type SynHook } from '../support/syn-hook.ts'
 import { until } from '../support/until.ts'
 
-/** Connects that Fast Open has put off, and that nobody wants any more: in each phase nothing stays behind, and nobody is blamed. */
+/**
+ * Connects that Fast Open has put off, and that nobody wants any more: in each phase nothing stays behind,
+ * and nobody is blamed.
+ */
 
 const hook = vi.hoisted<SynHook>(() => ({ onSynWaits: undefined }))
 
@@ -37,7 +40,10 @@ interface Way {
 /** When it is given up: `now` does it. The server goes on after that. */
 type Phase = (now: () => void, way: Way, upstream: number) => void
 
-/** Calls back when the first flight has come, and when `answerBytes` of the answer have gone out; then passes everything on. */
+/**
+ * Calls back when the first flight has come, and when `answerBytes` of the answer have gone out; then passes
+ * everything on.
+ */
 function pause(way: Way, upstreamPort: number, answerBytes: number, onPaused: () => void): void {
   way.leadsTo = client => {
     way.leadsTo = upstreamPort
@@ -110,7 +116,8 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
           phase(() => abort.abort(), way, nginx.tlsPort)
           const given = world.ask('/early', { signal: abort.signal })
           await expect(given).rejects.toMatchObject({ code: 'MM_ABORTED' })
-          // Its connect goes on, and is of use to the next one, but over HTTP/1.1 where the request had left already.
+          // Its connect goes on, and is of use to the next one, but over HTTP/1.1 where the request had left
+          // already.
           const { status, info } = await world.ask('/early')
           expect([status, info.retries]).toEqual([200, 0])
           await world.untilIdleIsClosed()

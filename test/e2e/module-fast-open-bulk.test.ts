@@ -10,7 +10,10 @@ import { type Nginx, startNginx } from '../support/nginx.ts'
 import { requireBinary } from '../support/require-binary.ts'
 import { until } from '../support/until.ts'
 
-/** Large bodies over connections that were made with Fast Open, which Node reads by events and not into a buffer of ours (see AttemptSocket). */
+/**
+ * Large bodies over connections that were made with Fast Open, which Node reads by events and not into a
+ * buffer of ours (see AttemptSocket).
+ */
 
 const missing = requireFastOpenNamespace() ?? requireBinary('nginx')
 const MB = 1_048_576

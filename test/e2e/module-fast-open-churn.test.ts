@@ -17,7 +17,10 @@ import { requireBinary } from '../support/require-binary.ts'
 import { freePort } from '../support/tcp-port.ts'
 import { until } from '../support/until.ts'
 
-/** Ten thousand connects with Fast Open, half of them refused. A process of its own: what is counted is what they leave. */
+/**
+ * Ten thousand connects with Fast Open, half of them refused. A process of its own: what is counted is what
+ * they leave.
+ */
 
 const missing = requireFastOpenNamespace() ?? requireBinary('nginx')
 const WARM_UP = 2_000

@@ -159,7 +159,10 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
     describe.skipIf(missingForEarly !== undefined).each([false, true])(
       `early data: %s ${missingForEarly ?? ''}`,
       early => {
-        /** A port that leads to nginx, and elsewhere when a test says so; every listener has Fast Open. A ticket and a cookie are there. */
+        /**
+         * A port that leads to nginx, and elsewhere when a test says so; every listener has Fast Open. A
+         * ticket and a cookie are there.
+         */
         async function setUp() {
           const namespace = enterFastOpenNamespace(3)
           giveFastOpenToAll()

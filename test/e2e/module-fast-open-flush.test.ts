@@ -31,7 +31,10 @@ afterEach(() => {
   hook.onSynWaits = undefined
 })
 
-/** The next connect that has a cookie loses it before it has written anything. Answers whether that has come about. */
+/**
+ * The next connect that has a cookie loses it before it has written anything. Answers whether that has come
+ * about.
+ */
 function loseCookie(): () => boolean {
   let isLost = false
   hook.onSynWaits = () => {

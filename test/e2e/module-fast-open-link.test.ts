@@ -193,7 +193,8 @@ describe.skipIf(missing !== undefined)(`TCP Fast Open over a link ${missing ?? '
           await link.filter('all')
           const { ms, status, info } = await timed(here.ask('/early'))
           expect([status, info.remoteAddress]).toEqual([200, `127.0.0.1:${near.tlsPort}`])
-          // A connect with early data is in use before anybody has answered: it takes no part in a race, and has `fastOpenMs`.
+          // A connect with early data is in use before anybody has answered: it takes no part in a race, and
+          // has `fastOpenMs`.
           expect(ms).toBeGreaterThan(early ? 600 + 240 : 240)
           expect(ms, 'long before the connect is given up').toBeLessThan(4_500)
           expect(here.retries()).toEqual(early ? ['early-data-lost'] : [])

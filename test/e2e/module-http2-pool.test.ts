@@ -151,7 +151,8 @@ describe('the pool over HTTP/2', () => {
       const { connections, requests } = await nginx.counters()
       expect(requests).toBe(5_000)
       expect(connections).toBe(50)
-      // After two of them the pool knows how many requests a connection is good for, and nothing is refused any more.
+      // After two of them the pool knows how many requests a connection is good for, and nothing is refused
+      // any more.
       expect(transport.stats().pools[0]?.retries).toBeLessThan(300)
     },
   )

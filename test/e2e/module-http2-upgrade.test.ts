@@ -152,7 +152,9 @@ describe('an upgrade', () => {
   })
 })
 
-/** RFC 9113 7, HTTP_1_1_REQUIRED: some things an origin does over HTTP/1.1 only (client certificates, NTLM). */
+/**
+ * RFC 9113 7, HTTP_1_1_REQUIRED: some things an origin does over HTTP/1.1 only (client certificates, NTLM).
+ */
 describe('a request that the origin wants in HTTP/1.1', () => {
   const picky = (): Promise<NodeHttp2> =>
     startNodeHttp2({

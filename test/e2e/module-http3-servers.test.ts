@@ -80,7 +80,8 @@ describe.each(SERVERS)('HTTP/3 to %s', (name, start, greeting) => {
       defaults: { protocols: ['h3'], tls: { ca: server.certificates.ca } },
     })
     const burst = await load(cold, `${server.url}/1k`, { requests: 90, concurrency: 90 })
-    // Both allow 100 at once. A place that became free is known a round trip later, so that fewer are in use here.
+    // Both allow 100 at once. A place that became free is known a round trip later, so that fewer are in use
+    // here.
     const steady = await load(cold, `${server.url}/1k`, { requests: 2_000, concurrency: 50 })
     expect([...burst.failures, ...steady.failures]).toEqual([])
     expect([...burst.perConnection.values(), ...steady.perConnection.values()]).toEqual([90, 2_000])

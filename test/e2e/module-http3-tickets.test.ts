@@ -31,7 +31,10 @@ const transportTo = (ca: string, options: OriginOptions = {}): Transport =>
     },
   })
 
-/** The connection waits for the next ticket behind the answer, and is closed then; not for ever, where none comes. */
+/**
+ * The connection waits for the next ticket behind the answer, and is closed then; not for ever, where none
+ * comes.
+ */
 async function untilTicket(transport: Transport): Promise<void> {
   await until(() => transport.stats().totalConnections === 0, 'the end of the connection')
 }
@@ -41,14 +44,16 @@ async function ask(transport: Transport, url: string, options: RequestOptions = 
   const response = await transport.request(url, options)
   await response.dump()
   const { resumed, earlyData } = response.info
-  // The next ticket comes behind the answer: the connection waits for it, and who asks again at once does not.
+  // The next ticket comes behind the answer: the connection waits for it, and who asks again at once does
+  // not.
   if (resumed || earlyData !== 'none') await untilTicket(transport)
   return `${response.status} ${resumed ? 'resumed' : 'full'} ${earlyData}`
 }
 
 /**
- * Asks until it is answered like this, a few times at the most. On a busy machine a handshake may be complete before the request is
- * written, which then is no early one; and a ticket may come later than the connection waits for it.
+ * Asks until it is answered like this, a few times at the most. On a busy machine a handshake may be complete
+ * before the request is written, which then is no early one; and a ticket may come later than the connection
+ * waits for it.
  */
 async function askUntil(expected: string, transport: Transport, url: string, options: RequestOptions) {
   const seen: string[] = []

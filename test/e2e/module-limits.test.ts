@@ -113,7 +113,8 @@ describe('limits of the module', () => {
     await until(() => scripted.open() === 2, 'two warm connections to the other')
     for (let round = 1; round <= 3; round++) {
       await sleep(100)
-      // They die young and unused, which counts as a failed dial: the backoff holds the next ones for a moment.
+      // They die young and unused, which counts as a failed dial: the backoff holds the next ones for a
+      // moment.
       for (const socket of scripted.sockets) socket.end()
       await until(
         () => scripted.accepted() >= 2 + 2 * round && scripted.open() === 2,

@@ -8,10 +8,16 @@ import { type Nginx, startNginx } from '../support/nginx.ts'
 import { requireBinary } from '../support/require-binary.ts'
 
 const MB = 1024 * 1024
-/** How much the process may grow: a few buffers per connection, and what the collector leaves lying for a while. */
+/**
+ * How much the process may grow: a few buffers per connection, and what the collector leaves lying for a
+ * while.
+ */
 const ALLOWED_GROWTH = 80 * MB
 
-/** 1 GB both ways in constant memory. A file of its own has a process of its own, so that its memory is only what happens here. */
+/**
+ * 1 GB both ways in constant memory. A file of its own has a process of its own, so that its memory is only
+ * what happens here.
+ */
 describe('memory', () => {
   let transport: Transport
   beforeAll(async () => {

@@ -211,7 +211,8 @@ describe.skipIf(missing !== undefined)('the module and an nginx that recycles co
     // 5 requests each; the last 16 connections may be left in the middle of theirs.
     expect(connections).toBeGreaterThanOrEqual(400)
     expect(connections).toBeLessThanOrEqual(400 + 16)
-    // A dial that the last waiter no longer needed may be under way: nginx has counted it, and we will in a moment.
+    // A dial that the last waiter no longer needed may be under way: nginx has counted it, and we will in a
+    // moment.
     await expect.poll(async () => (await nginx.counters()).connections - opened(transport)).toBe(0)
     expect(pool?.reuseRatio).toBeGreaterThan(0.79)
   })
@@ -256,7 +257,8 @@ describe.skipIf(missing !== undefined)('the module and an nginx that recycles co
     await expect.poll(() => pool()?.closed['peer-closed']).toBe(8)
     const startedAt = performance.now()
     expect(await (await transport.request(`${nginx.url}/204`)).bytes()).toHaveLength(0)
-    // Eight failures one after the other would have been a pause of 6 to 10 s, and requests that fail at once.
+    // Eight failures one after the other would have been a pause of 6 to 10 s, and requests that fail at
+    // once.
     expect(performance.now() - startedAt).toBeLessThan(5_000)
   })
 
@@ -270,7 +272,8 @@ describe.skipIf(missing !== undefined)('the module and an nginx that recycles co
     await sleep(300)
     stop.abort()
     const result = await running
-    // While nobody listens there is nobody to send it to; what a fresh connection broke under is not sent again (rule 5).
+    // While nobody listens there is nobody to send it to; what a fresh connection broke under is not sent
+    // again (rule 5).
     const allowed = new Set([
       'MM_CONNECT_REFUSED',
       'MM_CONNECT_FAILED',

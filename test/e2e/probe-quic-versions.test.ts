@@ -29,7 +29,9 @@ function probe(port: number, timeoutMs = 2000, address = '127.0.0.1'): Promise<Q
   )
 }
 
-/** Answers as a server would that knows version 1: ids the other way round, and what is given in their place. */
+/**
+ * Answers as a server would that knows version 1: ids the other way round, and what is given in their place.
+ */
 function negotiation(probe: Buffer, versions: readonly number[], ids = probe): Buffer {
   const list = Buffer.alloc(4 * versions.length)
   versions.forEach((version, i) => list.writeUInt32BE(version, 4 * i))

@@ -231,7 +231,8 @@ describe('the tickets of a probe', () => {
   it('count where they stand for what the server keeps itself', async ctx => {
     const missing = requireBinary('openssl')
     ctx.skip(missing !== undefined, missing)
-    // OpenSSL takes -no_ticket to mean that it keeps the sessions: TLS 1.3 still sends (stateful) tickets, TLS 1.2 an id.
+    // OpenSSL takes -no_ticket to mean that it keeps the sessions: TLS 1.3 still sends (stateful) tickets,
+    // TLS 1.2 an id.
     await using server = await openssl('-no_ticket')
     expect(await tickets(server.port)).toMatchObject({ issued: 2 })
     expect(await tickets(server.port, 'TLSv1.2')).toMatchObject({ issued: 1, lifetimeSeconds: undefined })

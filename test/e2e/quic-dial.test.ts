@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
-import { DEFAULT_QUIC_OPTIONS } from '../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { dialQuic } from '../../src/quic/dial.ts'
 import type { QuicAttemptRecord, QuicDialRequest, QuicDialResult } from '../../src/quic/dial-request.ts'
 import type { QuicEvent, QuicLink, QuicServerTls, UdpAddress } from '../../src/quic/engine.ts'

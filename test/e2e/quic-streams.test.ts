@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { QuicCongestionControl } from '../../src/base/options/options.ts'
+import type { QuicCongestionControl } from '../../src/base/options/protocol-options.ts'
 import type { DrivenConnection, PathEvent } from '../../src/quic/driven-connection.ts'
 import type { QuicServerTls } from '../../src/quic/engine.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../src/testing/certificates.ts'

@@ -9,7 +9,10 @@ import { startUdpRelay } from '../support/udp-relay.ts'
 
 const BYTES = 10_000_000
 const PATH = `/bytes/${BYTES}`
-/** With so many quiche follows the thief for a round trip. One who goes on until the path to it has failed, after about a second, can stop a transfer. */
+/**
+ * With so many quiche follows the thief for a round trip. One who goes on until the path to it has failed,
+ * after about a second, can stop a transfer.
+ */
 const COPIES = 5
 /** One after the other: what is in flight at that instant is another matter each time. */
 const TIMES = 5
@@ -25,7 +28,10 @@ const FATES: readonly Fate[] = [
   { name: 'to another address, and to yet another', hosts: ['127.0.0.3', '127.0.0.4'] },
 ]
 
-/** A NAT that forgets has lost what is on its way to the old mapping: without visits (path-visits.ts) all of these stand still for good. */
+/**
+ * A NAT that forgets has lost what is on its way to the old mapping: without visits (path-visits.ts) all of
+ * these stand still for good.
+ */
 describe.skipIf(OWN_SERVER.missing !== undefined)('a download from our own server role', () => {
   let server: MovableServer
   beforeAll(async () => {

@@ -15,7 +15,9 @@ const missing = requireBinary('caddy') ?? requireQuic()
 /** What an alternative is told of itself (RFC 7838 section 5), and where the request thinks that it is. */
 const TELLS_ALT_USED = 'respond /hello "{http.request.proto} {header.Alt-Used} {host}"'
 
-/** A caddy at another name and port, which speaks HTTP/3, and one that sends requests for origin.test there. */
+/**
+ * A caddy at another name and port, which speaks HTTP/3, and one that sends requests for origin.test there.
+ */
 async function startPair(coveredNames: readonly string[]) {
   const authority = await createCertificateAuthority()
   const elsewhere = await startCaddy({

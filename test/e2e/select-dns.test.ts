@@ -11,7 +11,10 @@ import type { SelectionLog } from '../support/selection-log.ts'
 
 const missing = requireBinary('caddy') ?? requireQuic()
 
-/** HTTPS records through the transport: what they say is tried, and whatever is wrong with them costs nobody anything. */
+/**
+ * HTTPS records through the transport: what they say is tried, and whatever is wrong with them costs nobody
+ * anything.
+ */
 describe.skipIf(missing !== undefined)(
   `HTTPS records${missing === undefined ? '' : ` (${missing})`}`,
   MACHINE_IS_SHARED,

@@ -8,7 +8,10 @@ import { SelectionLog } from '../support/selection-log.ts'
 
 const missing = requireBinary('caddy') ?? requireQuic()
 
-/** Each way, over TCP and over UDP: a lost datagram then costs more than HTTP/3 is waited for before a second copy goes over TCP. */
+/**
+ * Each way, over TCP and over UDP: a lost datagram then costs more than HTTP/3 is waited for before a second
+ * copy goes over TCP.
+ */
 const LATENCY_MS = 50
 const LOSS_RATE = 0.2
 const AT_ONCE = 4

@@ -16,7 +16,10 @@ import { untilOverHttp3 } from '../support/until-over-http3.ts'
 
 const missing = requireBinary('caddy') ?? requireQuic()
 
-/** caddy over TCP, and at the UDP port of the same number HTTP/3 that acknowledges everything and never answers. */
+/**
+ * caddy over TCP, and at the UDP port of the same number HTTP/3 that acknowledges everything and never
+ * answers.
+ */
 async function startMute(tcpDelayMs: number) {
   const authority = await createCertificateAuthority()
   const caddy = await startCaddy({ authority, http2: true, extraSite: ALT_SVC_HERE })
@@ -80,7 +83,8 @@ describe.skipIf(missing !== undefined)(
         const plainMs = times.toSorted((a, b) => a - b)[30]!
         const late = times.slice(1).filter(ms => ms > plainMs + 30)
         expect(Math.max(0, ...late)).toBeLessThan(plainMs + 300)
-        // Where TCP is as slow as HTTP/3 was waited for, which it is on a busy machine too, one request may still mean that the origin is slow.
+        // Where TCP is as slow as HTTP/3 was waited for, which it is on a busy machine too, one request may
+        // still mean that the origin is slow.
         const failures = log.statuses.filter(status => status === 'broken').length
         const retries = log.of('exchange-retried').length
         expect([retries >= failures, retries <= 2 * failures]).toEqual([true, true])

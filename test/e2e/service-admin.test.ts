@@ -424,7 +424,8 @@ describe('POST /drain', () => {
     const post = () => fetch(`http://127.0.0.1:${port}/drain`, { method: 'POST' })
     await using service = await startService(
       {
-        // Each name is looked up, in a turn of the event loop or more: the admin server answers long before the last one listens.
+        // Each name is looked up, in a turn of the event loop or more: the admin server answers long before
+        // the last one listens.
         listen: Array.from({ length: 200 }, () => ({ address: 'localhost:0' })),
         admin: { address: `127.0.0.1:${port}` },
         shutdown: { keepAdmin: true },

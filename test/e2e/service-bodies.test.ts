@@ -23,7 +23,10 @@ import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** Of a connector that has carried a few small requests, with room for the garbage between two collections. MiB. */
+/**
+ * Of a connector that has carried a few small requests, with room for the garbage between two collections.
+ * MiB.
+ */
 const PEAK_LIMIT = 200
 const GROWTH_LIMIT = 100
 

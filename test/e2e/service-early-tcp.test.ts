@@ -59,7 +59,8 @@ describe.skipIf(missing !== undefined).each(['http/1.1', 'h2'] as const)(
     it('sends what is safe in it, and marks nothing that the client sent behind its handshake', async () => {
       await using connector = await startConnector(config())
       await warmUp(connector)
-      // RFC 8470 5.1: Early-Data is for what came before the client's handshake was complete. Nothing comes so over TCP.
+      // RFC 8470 5.1: Early-Data is for what came before the client's handshake was complete. Nothing comes
+      // so over TCP.
       expect(await ask(connector)).toEqual({ status: '200', early: '1', reused: 'r', marked: '' })
       await untilClosed(connector)
       const [safe, posted] = await Promise.all([

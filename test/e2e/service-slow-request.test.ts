@@ -6,7 +6,8 @@ import { until } from '../support/until.ts'
 
 it('gives a request that took long a line with the try that failed before, and a quick one none', async () => {
   const sockets: Socket[] = []
-  // The first connection answers one request, and is closed when it brings the next; the second one thinks for longer than the bound.
+  // The first connection answers one request, and is closed when it brings the next; the second one thinks
+  // for longer than the bound.
   const origin = createServer(socket => {
     const number = sockets.push(socket)
     let requests = 0

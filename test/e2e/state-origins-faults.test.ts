@@ -136,7 +136,8 @@ describe('origin records on a disk that is not as it should be', () => {
       const shelf = openShelf()
       for (let i = 0; i < 3; i++) put(shelf, 'b', i)
       say(JSON.stringify({ faults, kept: shelf.read(ORIGIN) }))`
-    // A limit on the size of files fails a write where a full disk does; the signal that comes with it would end the process.
+    // A limit on the size of files fails a write where a full disk does; the signal that comes with it would
+    // end the process.
     const { ended, lines } = startShelfProcess(temporary.path, 1, body, "trap '' XFSZ; ulimit -f 0")
     expect(await ended).toBe(0)
     const origins = join(temporary.path, 'origins')

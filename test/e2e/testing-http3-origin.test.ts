@@ -86,7 +86,8 @@ describe.skipIf(missing !== undefined)(
       )
       expect(new Set(texts).size).toBe(300)
       expect(origin.requestsSeen()).toBe(before + 300)
-      // A connection carries a hundred at once (pool.maxStreamsPerConnection), and fewer while the origin's credit for new streams lags.
+      // A connection carries a hundred at once (pool.maxStreamsPerConnection), and fewer while the origin's
+      // credit for new streams lags.
       expect(origin.connectionsSeen()).toBeLessThanOrEqual(6)
       expect([origin.resumptionsSeen(), origin.earlyRequestsSeen()]).toEqual([expect.any(Number), 0])
     })

@@ -51,9 +51,9 @@ async function withLibrary<T>(version: string, work: () => Promise<T>): Promise<
 }
 
 /**
- * Resumption skips every check of the certificate. Each of these connects with trust first, so that a ticket is there, and then in a way in
- * which it must not be used. (That node:tls itself would resume in each of these cases, and call the connection authorized, was measured with
- * Node 20 and 24.)
+ * Resumption skips every check of the certificate. Each of these connects with trust first, so that a ticket
+ * is there, and then in a way in which it must not be used. (That node:tls itself would resume in each of
+ * these cases, and call the connection authorized, was measured with Node 20 and 24.)
  */
 describe.each<[string, () => Visit]>([
   ['in memory', visitsOfOneDialer],

@@ -83,7 +83,10 @@ describe('AddressChanges', () => {
     )
   })
 
-  /** Connections are made to what an answer has, and drained where their address has left: how many, over a day of answers. */
+  /**
+   * Connections are made to what an answer has, and drained where their address has left: how many, over a
+   * day of answers.
+   */
   const drainedInADay = (answers: () => readonly string[]): number => {
     const changes = new AddressChanges({ intervalMs: EVERY })
     const connected = new Set<string>()

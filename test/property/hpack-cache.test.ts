@@ -6,8 +6,9 @@ import type { Literal } from '../unit/http/field-compression/blocks.ts'
 import { bytesOf, indexed, literal, sizeUpdate, tableOf } from '../unit/http/field-compression/blocks.ts'
 
 /**
- * The decoder with its caches beside a model that has none: a plain list for a table. Few blocks in random order, so that they come
- * again, while others insert, resize and evict; the decoder must say the same as the model, and have the same table.
+ * The decoder with its caches beside a model that has none: a plain list for a table. Few blocks in random
+ * order, so that they come again, while others insert, resize and evict; the decoder must say the same as the
+ * model, and have the same table.
  */
 // A longer look: RUNS=50000 SEED=7 npx vitest run test/property/hpack-cache.test.ts
 const RUNS = Number(process.env['RUNS'] ?? 500)

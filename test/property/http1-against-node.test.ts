@@ -7,13 +7,15 @@ import { mutations, request, response } from './http1-messages.ts'
 import { nodeReadsRequests, nodeReadsResponse } from './node-parser.ts'
 
 /**
- * Our parser against Node's, over well-formed messages and faulty ones. Where the two disagree ours must be the stricter: what we
- * read as a complete message Node has read as the same one. That Node reads more than we do is fine, and counted.
+ * Our parser against Node's, over well-formed messages and faulty ones. Where the two disagree ours must be
+ * the stricter: what we read as a complete message Node has read as the same one. That Node reads more than
+ * we do is fine, and counted.
  *
  * Where we accept what Node refuses, on purpose:
- *  1. A method that is a token but not on Node's list. RFC 9110 9.1 lets methods be added; a proxy passes them on.
- *  2. What follows a request with `Upgrade: h2c`. We do as if that field were not there (RFC 9110 7.8 lets any upgrade be
- *     ignored); Node's parser stops behind any request that asks for an upgrade.
+ *  1. A method that is a token but not on Node's list. RFC 9110 9.1 lets methods be added; a proxy passes
+ *     them on.
+ *  2. What follows a request with `Upgrade: h2c`. We do as if that field were not there (RFC 9110 7.8 lets
+ *     any upgrade be ignored); Node's parser stops behind any request that asks for an upgrade.
  */
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/http1-against-node.test.ts
 const RUNS = Number(process.env['RUNS'] ?? 4000)
@@ -68,7 +70,8 @@ describe('the HTTP/1.1 parser beside that of Node', () => {
       }),
       { numRuns: RUNS },
     )
-    // The comparison is worth something only if much was accepted, and if there was something to be stricter about.
+    // The comparison is worth something only if much was accepted, and if there was something to be stricter
+    // about.
     expect(accepted).toBeGreaterThan(RUNS / 4)
     expect(stricter).toBeGreaterThan(RUNS / 40)
   }, 120_000)

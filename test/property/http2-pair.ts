@@ -1,6 +1,6 @@
 import { TransportError } from '../../src/base/errors.ts'
 import type { HeaderList } from '../../src/base/http/headers.ts'
-import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http2/create-session.ts'
 import type { Session } from '../../src/http/http2/session.ts'
 import type { SessionEnd } from '../../src/http/multiplex/client-session.ts'
@@ -150,7 +150,10 @@ interface Writing {
   isDone: boolean
 }
 
-/** Our client session and our server session, with a wire between them that delivers what and when the test says. */
+/**
+ * Our client session and our server session, with a wire between them that delivers what and when the test
+ * says.
+ */
 export class Pair {
   readonly client: Side
   readonly server: Side
@@ -339,8 +342,9 @@ export class Pair {
 }
 
 /**
- * Watches what one side sends: its DATA against the credit that it was given (RFC 9113 6.9), as a referee between the two would. A smaller
- * SETTINGS_INITIAL_WINDOW_SIZE holds from its acknowledgement on: what was framed before SETTINGS came leaves ahead of that.
+ * Watches what one side sends: its DATA against the credit that it was given (RFC 9113 6.9), as a referee
+ * between the two would. A smaller SETTINGS_INITIAL_WINDOW_SIZE holds from its acknowledgement on: what was
+ * framed before SETTINGS came leaves ahead of that.
  */
 class WindowWatch {
   readonly #pair: Pair

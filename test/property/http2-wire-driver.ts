@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { HeaderList } from '../../src/base/http/headers.ts'
-import { DEFAULT_HTTP2_OPTIONS } from '../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http2/create-session.ts'
 import type { Session } from '../../src/http/http2/session.ts'
 import type { SessionEvents } from '../../src/http/http2/session-events.ts'

@@ -136,7 +136,8 @@ class Peer {
   play({ what, stream: name, bytes: piece, isLast, amount }: Step): void {
     const { rig } = this
     const { quic } = rig
-    // A critical stream that is broken off is one row of a table in the unit tests, and would end most runs here.
+    // A critical stream that is broken off is one row of a table in the unit tests, and would end most runs
+    // here.
     if ((what === 'reset' || what === 'stop') && typeof name === 'string' && amount > 1000) return
     const id = idOf(rig, name)
     const stream = rig.streams.get(id)
@@ -176,7 +177,10 @@ class Peer {
   }
 }
 
-/** What a listener may hear of each stream: at most one end, and nothing after the last event; and at most one end of the session, the last. */
+/**
+ * What a listener may hear of each stream: at most one end, and nothing after the last event; and at most one
+ * end of the session, the last.
+ */
 function checkLog(log: readonly string[]): void {
   const over = log.findIndex(line => line.startsWith('over'))
   if (over >= 0) expect(log.slice(over + 1)).toEqual([])

@@ -13,7 +13,10 @@ const MAX_MIGRATIONS = 5
 const FIRST: UdpAddress = { host: '127.0.0.1', port: 1 }
 const key = ({ host, port }: UdpAddress): string => `${host}:${port}`
 
-/** `which` picks a socket, open or gone, or a request. What a peer and a system would do is common, so that moves get far. */
+/**
+ * `which` picks a socket, open or gone, or a request. What a peer and a system would do is common, so that
+ * moves get far.
+ */
 const input = fc.record({
   afterMs: fc.oneof(fc.constantFrom(0, 1, 40, 100, 300, 5000), fc.nat(400)),
   which: fc.nat(9),

@@ -13,7 +13,9 @@ import { startTamperingRelay, type Tampering, UNTOUCHED } from '../support/tampe
 const missing = requireOpenssl()
 const IDLE_MS = 60
 
-/** The first flight of a server with one certificate is some 1,000 bytes; what follows are tickets and data. */
+/**
+ * The first flight of a server with one certificate is some 1,000 bytes; what follows are tickets and data.
+ */
 const tampering: fc.Arbitrary<Tampering> = fc.record({
   kind: fc.constantFrom('flip', 'cut', 'reset', 'insert', 'drop', 'repeat'),
   offset: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 2500 })),

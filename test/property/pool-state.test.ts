@@ -19,7 +19,10 @@ interface ModelConnection {
   pausedAt: number | undefined
 }
 
-/** The world around a PoolState: it obeys the actions, remembers what it was told, and holds every action against that. */
+/**
+ * The world around a PoolState: it obeys the actions, remembers what it was told, and holds every action
+ * against that.
+ */
 class World {
   readonly state: PoolState<undefined, number>
   readonly budget: ConnectionBudget

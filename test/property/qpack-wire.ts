@@ -7,7 +7,10 @@ interface Sent {
   readonly fields: readonly string[]
 }
 
-/** An encoder and the decoder of its peer, with all that is on its way between them: it arrives when the test says so. */
+/**
+ * An encoder and the decoder of its peer, with all that is on its way between them: it arrives when the test
+ * says so.
+ */
 export class QpackWire {
   readonly encoder: QpackEncoder
   readonly decoder: QpackDecoder
@@ -39,7 +42,10 @@ export class QpackWire {
     else sections.push({ bytes, fields })
   }
 
-  /** Lets the next section of a stream arrive, unless it is blocked. Throws when it does not say what was sent. */
+  /**
+   * Lets the next section of a stream arrive, unless it is blocked. Throws when it does not say what was
+   * sent.
+   */
   deliver(streamId: number): void {
     const sections = this.#sections.get(streamId)
     const next = sections?.[0]

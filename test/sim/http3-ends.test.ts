@@ -47,7 +47,8 @@ describe('GOAWAY', () => {
       else ready(request)
     }
     await rig.until(() => rig.server.requests.length === 1)
-    // Whatever carries the server's control stream is lost for half a second, in which the last GOAWAY is sent too.
+    // Whatever carries the server's control stream is lost for half a second, in which the last GOAWAY is
+    // sent too.
     const start = rig.pair.now
     rig.pair.drop(
       (from, { frames }) =>

@@ -3,10 +3,16 @@ import { dropByte } from '../support/simulated-quic/drop-rules.ts'
 import { SimulatedEngine } from '../support/simulated-quic/simulated-engine.ts'
 import { Http3Rig, type Http3RigOptions } from './http3-rig.ts'
 
-/** One stream a packet, as quiche does it, and a window that does not move: nothing but the loss makes a difference. */
+/**
+ * One stream a packet, as quiche does it, and a window that does not move: nothing but the loss makes a
+ * difference.
+ */
 const quicheLike = () => new SimulatedEngine({ streamsPerPacket: 1, congestionWindowBytes: 2_000_000 })
 
-/** 20 objects at once over a link with a round trip of 40 ms. `hurt`: the request whose answer loses the packet with this byte. */
+/**
+ * 20 objects at once over a link with a round trip of 40 ms. `hurt`: the request whose answer loses the
+ * packet with this byte.
+ */
 async function objects(bytes: number, options: Http3RigOptions, hurt?: { index: number; byte: number }) {
   const rig = await Http3Rig.start({ conditions: { latencyMs: 20, maxDatagramBytes: 1200 }, ...options })
   rig.server.onRequest = request => request.answer({ body: Buffer.alloc(bytes, 7) })

@@ -2,13 +2,13 @@ import type { TransportError } from '../../src/base/errors.ts'
 import type { CloseReason, Connection, ConnectionListener } from '../../src/base/events/connection.ts'
 import type { ExchangeRequest } from '../../src/base/http/exchange.ts'
 import { NO_HEADERS } from '../../src/base/http/headers.ts'
+import { DEFAULT_RESPONSE_LIMITS } from '../../src/base/options/options.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
-  DEFAULT_RESPONSE_LIMITS,
   type Http3Options,
-} from '../../src/base/options/options.ts'
+} from '../../src/base/options/protocol-options.ts'
 import { http3Connection } from '../../src/http/http3/connection.ts'
 import { decodeTicket, type Http3Ticket } from '../../src/http/http3/frames/ticket.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
@@ -30,7 +30,10 @@ export interface Http3RigOptions extends Omit<SimulatedQuicPairOptions, 'client'
 
 let nextId = 1
 
-/** A connection as the pool holds it, against a server session, over the simulated engine. It is ready for requests when it is made. */
+/**
+ * A connection as the pool holds it, against a server session, over the simulated engine. It is ready for
+ * requests when it is made.
+ */
 export class Http3Rig implements ConnectionListener {
   readonly pair: SimulatedQuicPair
   /** What timers are to be set with. */

@@ -5,7 +5,7 @@ import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   type Http3Options,
-} from '../../src/base/options/options.ts'
+} from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http3/create-session.ts'
 import type { Session, SessionEvents } from '../../src/http/http3/session.ts'
 import type { SessionEnd } from '../../src/http/multiplex/client-session.ts'
@@ -98,7 +98,10 @@ export class ServedRequest implements StreamEvents {
   }
 }
 
-/** A server of HTTP/3 on a simulated link: the session of the server role, driven as an ingress drives it, with a handler that tests set. */
+/**
+ * A server of HTTP/3 on a simulated link: the session of the server role, driven as an ingress drives it,
+ * with a handler that tests set.
+ */
 export class Http3Server implements QuicLinkOwner {
   readonly session: Session
   /** In order of their heads. */

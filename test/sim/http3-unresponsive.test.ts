@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_LIVENESS_OPTIONS, DEFAULT_QUIC_OPTIONS } from '../../src/base/options/options.ts'
+import { DEFAULT_LIVENESS_OPTIONS, DEFAULT_QUIC_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { Http3Rig } from './http3-rig.ts'
 
 const LATENCY_MS = 20
@@ -11,7 +11,10 @@ const DEAD_MS = DEFAULT_LIVENESS_OPTIONS.intervalMs + DEFAULT_LIVENESS_OPTIONS.t
 
 type Quic = NonNullable<Parameters<typeof Http3Rig.start>[0]>['clientQuic']
 
-/** A connection that is idle, whose server answers at once; and then is gone without a word, as one that was killed and started again. */
+/**
+ * A connection that is idle, whose server answers at once; and then is gone without a word, as one that was
+ * killed and started again.
+ */
 async function idleRig(clientQuic: Quic = {}, lossRate = 0, seed = 1) {
   const conditions = { latencyMs: LATENCY_MS, lossRate, maxDatagramBytes: 1200 }
   const rig = await Http3Rig.start({ conditions, clientQuic, seed })

@@ -274,7 +274,8 @@ describe('exploring', () => {
       tcp: { ...h2, exchange: around(60, 0.2) },
       h3: { ...h3, exchange: until(40_000, around(100, 0.2), around(40, 0.2)) },
     }
-    // Requests before: 670. A lane that takes 1.7 times as long is looked at every 840 requests, and must show it twice.
+    // Requests before: 670. A lane that takes 1.7 times as long is looked at every 840 requests, and must
+    // show it twice.
     const all = worlds(3_500, { lanes, options: latency })
     expect(new Set(lastLanes(all))).toEqual(new Set(['h3']))
     expect(meanOf(all, world => world.meanMs(2_500))).toBeLessThan(40 * 1.05)

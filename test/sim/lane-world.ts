@@ -54,7 +54,10 @@ export interface Carried {
   readonly isTrial: boolean
 }
 
-/** A caller with so many requests at a time, an origin with so many lanes, and a chooser between them; time is made up. */
+/**
+ * A caller with so many requests at a time, an origin with so many lanes, and a chooser between them; time is
+ * made up.
+ */
 export class LaneWorld {
   readonly chooser: LaneChooser
   readonly carried: Carried[] = []

@@ -3,7 +3,7 @@ import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   type LivenessOptions,
-} from '../../src/base/options/options.ts'
+} from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http2/create-session.ts'
 import type { Session } from '../../src/http/http2/session.ts'
 import type { SessionEvents } from '../../src/http/http2/session-events.ts'

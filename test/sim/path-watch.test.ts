@@ -35,8 +35,8 @@ describe('a path of 40 ms', () => {
     }
   })
 
-  // A probe timeout is about 95 ms here, and 145 ms for who only downloads and has measured nothing. What lasts longer than two of them, less a round trip,
-  // cannot be told from death within three.
+  // A probe timeout is about 95 ms here, and 145 ms for who only downloads and has measured nothing. What
+  // lasts longer than two of them, less a round trip, cannot be told from death within three.
   it.each<[Traffic, number]>([
     ['exchanges', 80],
     ['download', 200],
@@ -70,7 +70,8 @@ describe('a path of 40 ms', () => {
     },
   )
 
-  // From the last packet that came; the third has a server think, and nothing of its client's is under way: that is asked once a second.
+  // From the last packet that came; the third has a server think, and nothing of its client's is under way:
+  // that is asked once a second.
   it.each<[Traffic, number, number]>([
     ['download', 3, 0],
     ['upload', 3, 0],

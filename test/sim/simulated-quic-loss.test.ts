@@ -72,7 +72,10 @@ describe('the simulated engine on a bad link', () => {
   })
 })
 
-/** `count` requests at once, each answered with `bytes` bytes. Returns when each answer was whole, by stream, from the request on. */
+/**
+ * `count` requests at once, each answered with `bytes` bytes. Returns when each answer was whole, by stream,
+ * from the request on.
+ */
 function fetchAll(pair: SimulatedQuicPair, count: number, bytes: number): Map<number, number> {
   const [client, server] = [new StreamCollector(pair.client), new StreamCollector(pair.server)]
   server.onEvent = event => {
@@ -87,7 +90,10 @@ function fetchAll(pair: SimulatedQuicPair, count: number, bytes: number): Map<nu
   return new Map(streams.map(stream => [stream, client.collected(stream).endedAtMs - start]))
 }
 
-/** One stream a packet, as quiche does it, and a window that does not move, so that nothing but the loss makes a difference. */
+/**
+ * One stream a packet, as quiche does it, and a window that does not move, so that nothing but the loss makes
+ * a difference.
+ */
 const quicheLike = () => new SimulatedEngine({ streamsPerPacket: 1, congestionWindowBytes: 200_000 })
 
 describe('a lost packet', () => {
@@ -157,7 +163,8 @@ describe('a lost packet', () => {
     pair.drop(dropNth('server', 0))
     pair.establish()
     expect(pair.trace.filter(line => line.endsWith('(dropped)'))).toHaveLength(2)
-    // Nothing is known of the way yet: RFC 9002 6.2.2 makes that 333 ms, thrice, and the 25 of an acknowledgement.
+    // Nothing is known of the way yet: RFC 9002 6.2.2 makes that 333 ms, thrice, and the 25 of an
+    // acknowledgement.
     expect(pair.trace.find(line => line.includes('client initial #1'))).toMatch(/^1024 /)
   })
 

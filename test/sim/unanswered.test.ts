@@ -13,11 +13,17 @@ interface Origin {
   readonly atOnce: number
   /** How likely a connection ends before it has answered what it carries. */
   readonly closes: number
-  /** The share of connections that have carried requests before; of multiplexed ones only the first request finds a new one. */
+  /**
+   * The share of connections that have carried requests before; of multiplexed ones only the first request
+   * finds a new one.
+   */
   readonly reused: number
 }
 
-/** The rules and the budget with their defaults, against connections that end by chance: how many of a million GETs fail, and how many copies leave. */
+/**
+ * The rules and the budget with their defaults, against connections that end by chance: how many of a million
+ * GETs fail, and how many copies leave.
+ */
 function run({ atOnce, closes, reused }: Origin, seed: number): { failed: number; copies: number } {
   const random = seededRandom(seed)
   const budget = new RetryBudget(DEFAULT_RETRY_OPTIONS, 0)

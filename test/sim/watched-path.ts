@@ -24,9 +24,10 @@ const ACK_DELAY_MS = 25
 const RESPONSE_PACKETS = 8
 
 /**
- * A client whose path is watched, on a virtual clock. Its loss recovery is that of RFC 9002 6 in small: round trips and their variation, packets that are
- * lost when a later one was acknowledged and 9/8 of a round trip have passed, and a doubling probe timeout that sends two. The server acknowledges within
- * 25 ms, thinks up to 300 ms, and sends what is lost of its data again after a doubling time-out of its own.
+ * A client whose path is watched, on a virtual clock. Its loss recovery is that of RFC 9002 6 in small: round
+ * trips and their variation, packets that are lost when a later one was acknowledged and 9/8 of a round trip
+ * have passed, and a doubling probe timeout that sends two. The server acknowledges within 25 ms, thinks up
+ * to 300 ms, and sends what is lost of its data again after a doubling time-out of its own.
  */
 export class WatchedPath {
   now = 0

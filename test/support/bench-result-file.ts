@@ -29,7 +29,10 @@ const SUBJECTS: readonly SyntheticSubject[] = [
   { subject: 'undici', ms: 61 },
 ]
 
-/** A result that was never measured: drawn from a seed, with all that a chart can be made of. For tests of reports only. */
+/**
+ * A result that was never measured: drawn from a seed, with all that a chart can be made of. For tests of
+ * reports only.
+ */
 export function syntheticResultFile({
   subjects = SUBJECTS,
   rounds = 7,

@@ -18,7 +18,10 @@ export function writeBodyFiles(directory: string): string {
   return www
 }
 
-/** The same bytes every time, and no two places alike, so that a piece that is lost, doubled or moved shows (xorshift32). */
+/**
+ * The same bytes every time, and no two places alike, so that a piece that is lost, doubled or moved shows
+ * (xorshift32).
+ */
 export function bodyOf(bytes: number): Buffer {
   const words = new Uint32Array(Math.ceil(bytes / 4))
   let state = 0x9e3779b9

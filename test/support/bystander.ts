@@ -13,8 +13,8 @@ export interface BystanderReport {
 }
 
 /**
- * An innocent HTTP/2 client (node:http2) that asks again and again on one connection of its own, while others on other connections
- * misbehave. It tells what they cost it.
+ * An innocent HTTP/2 client (node:http2) that asks again and again on one connection of its own, while others
+ * on other connections misbehave. It tells what they cost it.
  */
 export class Bystander implements AsyncDisposable {
   readonly #session: ClientHttp2Session

@@ -25,8 +25,8 @@ export interface CaddyOptions {
 }
 
 /**
- * caddy as an origin, on a TLS port and a cleartext port: the files of writeBodyFiles; /reflect, one `name: value` a line;
- * /hello a short text; /204 /503.
+ * caddy as an origin, on a TLS port and a cleartext port: the files of writeBodyFiles; /reflect, one `name:
+ * value` a line; /hello a short text; /204 /503.
  */
 export interface Caddy extends AsyncDisposable {
   /** The process that serves now. */
@@ -36,7 +36,10 @@ export interface Caddy extends AsyncDisposable {
   readonly url: string
   readonly plainUrl: string
   readonly certificates: CertificateFiles
-  /** Takes the same configuration anew, as `caddy reload` does: the old listeners end gracefully, new ones take their place. */
+  /**
+   * Takes the same configuration anew, as `caddy reload` does: the old listeners end gracefully, new ones
+   * take their place.
+   */
   reload(): Promise<void>
   /** Another process in its place, on the same ports, with the same certificate, and another ticket key. */
   restart(signal?: NodeJS.Signals): Promise<void>

@@ -1,6 +1,7 @@
 /**
- * What must not outlive this process, whatever ends it: servers and their directories. Registered work runs, newest first, when
- * the process exits; a process that is killed outright is covered by the death signal that real-server.ts asks the kernel for.
+ * What must not outlive this process, whatever ends it: servers and their directories. Registered work runs,
+ * newest first, when the process exits; a process that is killed outright is covered by the death signal that
+ * real-server.ts asks the kernel for.
  */
 const pending = new Set<() => void>()
 let installed = false

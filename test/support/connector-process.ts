@@ -4,7 +4,10 @@ import type { ServiceConfig } from '../../src/service/index.ts'
 import { type CliProcess, spawnCli } from './spawn-cli.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
-/** `middlemile serve` as a child of this process: for signals, for memory, and to leave the load an event loop of its own. */
+/**
+ * `middlemile serve` as a child of this process: for signals, for memory, and to leave the load an event loop
+ * of its own.
+ */
 export interface ConnectorProcess extends AsyncDisposable {
   readonly cli: CliProcess
   readonly port: number
@@ -35,7 +38,10 @@ export async function startConnectorProcess(
   }
 }
 
-/** The same with a configuration of its own, on free ports unless it says otherwise. Where it listens is a line of level `info`. */
+/**
+ * The same with a configuration of its own, on free ports unless it says otherwise. Where it listens is a
+ * line of level `info`.
+ */
 export async function startConfiguredConnector(
   config: Partial<ServiceConfig> & Pick<ServiceConfig, 'origins'>,
 ): Promise<ConnectorProcess> {

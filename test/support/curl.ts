@@ -28,7 +28,10 @@ export interface CurlOptions {
 
 const MARK = '\n--- curl write-out ---\n'
 
-/** Runs curl with `args` (one URL among them) and reads what it says of the exchange. Never rejects for an HTTP or network failure. */
+/**
+ * Runs curl with `args` (one URL among them) and reads what it says of the exchange. Never rejects for an
+ * HTTP or network failure.
+ */
 export async function curl(args: readonly string[], options: CurlOptions = {}): Promise<CurlResult> {
   const path = findBinary('curl')
   if (path === undefined) throw new Error(requireBinary('curl'))

@@ -1,6 +1,9 @@
 import { parsePrometheusText } from './prometheus-text.ts'
 
-/** How often limits took effect, by their names: what `GET /metrics` shows, of one origin or (`ingress`) of clients. */
+/**
+ * How often limits took effect, by their names: what `GET /metrics` shows, of one origin or (`ingress`) of
+ * clients.
+ */
 export async function readDefences(
   adminUrl: string,
   of: { origin: string } | 'ingress',

@@ -18,8 +18,8 @@ export interface AskedQuestion {
 }
 
 /**
- * Bytes of one answer, or of several that are sent one after the other. Over TCP, each piece of `raw` goes as it is, without a length in front, a
- * moment after the one before, and then the connection ends.
+ * Bytes of one answer, or of several that are sent one after the other. Over TCP, each piece of `raw` goes as
+ * it is, without a length in front, a moment after the one before, and then the connection ends.
  */
 export type Answer = Buffer | readonly Buffer[] | { readonly raw: readonly Buffer[] } | undefined
 
@@ -140,7 +140,10 @@ async function sendPieces(connection: Socket, pieces: readonly Buffer[]): Promis
   connection.end()
 }
 
-/** Answers as a recursive resolver that knows these records: CNAME records are followed, what is not there comes with an SOA record. */
+/**
+ * Answers as a recursive resolver that knows these records: CNAME records are followed, what is not there
+ * comes with an SOA record.
+ */
 export function fromZone(records: readonly WireRecord[], negativeTtl = 60): Answering {
   return asked => wireReply(asked.query, zoneReply(records, asked, negativeTtl))
 }

@@ -1,4 +1,7 @@
-/** DNS messages byte by byte (RFC 1035 section 4, RFC 9460 section 2.2), written without the library that reads them. */
+/**
+ * DNS messages byte by byte (RFC 1035 section 4, RFC 9460 section 2.2), written without the library that
+ * reads them.
+ */
 
 export const WIRE_TYPES = { A: 1, CNAME: 5, SOA: 6, TXT: 16, AAAA: 28, OPT: 41, SVCB: 64, HTTPS: 65 } as const
 type WireType = keyof typeof WIRE_TYPES

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** What users read: README.md, ARCHITECTURE.md, and the pages of docs/ with its decisions. Paths are relative to the project. */
+/**
+ * What users read: README.md, ARCHITECTURE.md, and the pages of docs/ with its decisions. Paths are relative
+ * to the project.
+ */
 export const DOCUMENTS: readonly string[] = [
   'README.md',
   'ARCHITECTURE.md',
@@ -12,10 +15,10 @@ export const DOCUMENTS: readonly string[] = [
 ]
 
 /**
- * Languages of code blocks, and what a test does with each:
- * console: commands behind `$ ` with their output, run, and the output compared line by line; sh: commands, run;
- * yaml: a configuration, read as `serve --check` reads it; ts: a module, type-checked and run; json: parsed;
- * text: a drawing or a part of a log, which nothing can be done with.
+ * Languages of code blocks, and what a test does with each: console: commands behind `$ ` with their output,
+ * run, and the output compared line by line; sh: commands, run; yaml: a configuration, read as `serve
+ * --check` reads it; ts: a module, type-checked and run; json: parsed; text: a drawing or a part of a log,
+ * which nothing can be done with.
  */
 export const LANGUAGES = ['console', 'sh', 'yaml', 'ts', 'json', 'text'] as const
 

@@ -3,7 +3,10 @@ import { CLEARTEXT } from '../contract/http1-peer.ts'
 import { RecordingListener } from '../contract/recorder.ts'
 import { FakeEarlyGate, FakeStreamSocket } from './fake-early-gate.ts'
 
-/** What a connection of either protocol is made of when its handshake is under way, and what the test holds of it. */
+/**
+ * What a connection of either protocol is made of when its handshake is under way, and what the test holds of
+ * it.
+ */
 export function earlyConnectionParts() {
   const log: string[] = []
   const clock = new FakeClock()

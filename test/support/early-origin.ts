@@ -22,7 +22,8 @@ export function useEarlyOrigin(): EarlyOrigin {
   beforeEach(async () => {
     way = await startSwitchedPort(nginx?.tlsPort ?? 0)
   })
-  // Before the hooks of the block itself, since vitest takes these from the last to the first: what uses the way ends before it.
+  // Before the hooks of the block itself, since vitest takes these from the last to the first: what uses the
+  // way ends before it.
   afterEach(() => way?.[Symbol.asyncDispose]())
   afterAll(() => nginx?.stop())
   return {

@@ -24,7 +24,10 @@ interface EarlyAnswer {
   readonly info: ExchangeInfo
 }
 
-/** A transport that sends early data over TCP to one port, and ends its idle connections at once: what comes then dials with a ticket. */
+/**
+ * A transport that sends early data over TCP to one port, and ends its idle connections at once: what comes
+ * then dials with a ticket.
+ */
 export interface EarlyWorld extends AsyncDisposable {
   readonly transport: Transport
   readonly events: readonly TransportEvent[]
@@ -78,7 +81,9 @@ export function earlyWorld(options: EarlyWorldOptions): EarlyWorld {
   })
 }
 
-/** For `server { }` of nginx: it takes early data, and says at /early what came in it. /too-early wants none. */
+/**
+ * For `server { }` of nginx: it takes early data, and says at /early what came in it. /too-early wants none.
+ */
 export const NGINX_EARLY = `ssl_early_data on;
     location = /early { default_type text/plain; return 200 "early: $ssl_early_data\\nreused: $ssl_session_reused\\nmarked: $http_early_data\\n"; }
     location = /too-early { default_type text/plain; if ($ssl_early_data) { return 425; } return 200 "early: $ssl_early_data\\nmarked: $http_early_data\\n"; }

@@ -17,7 +17,10 @@ const HANDSHAKE: HandshakeInfo = {
   attempts: [],
 }
 
-/** A connection without a network. The test ends its exchanges and its life; it checks that it is not overfilled or used when dead. */
+/**
+ * A connection without a network. The test ends its exchanges and its life; it checks that it is not
+ * overfilled or used when dead.
+ */
 export class FakeConnection implements Connection {
   readonly id: number
   readonly protocol = 'h2'

@@ -6,7 +6,10 @@ import type { TcpInfo } from '../../src/connect/native/tcp-info.ts'
 
 const QUEUE = 16
 
-/** A plain TCP server that sends back what it gets, and asks for Fast Open. Whether it has it is a matter of its namespace's sysctl. */
+/**
+ * A plain TCP server that sends back what it gets, and asks for Fast Open. Whether it has it is a matter of
+ * its namespace's sysctl.
+ */
 export interface FastOpenEcho extends AsyncDisposable {
   readonly port: number
 }
@@ -30,8 +33,9 @@ export async function startFastOpenEcho(host = '127.0.0.1'): Promise<FastOpenEch
 }
 
 /**
- * One connection of the kernel's Fast Open with nothing of ours around it: what is written first goes with the SYN when there is a cookie.
- * Answers when it came back; the errno is that of the socket option, and the connection is a plain one if it is not 0.
+ * One connection of the kernel's Fast Open with nothing of ours around it: what is written first goes with
+ * the SYN when there is a cookie. Answers when it came back; the errno is that of the socket option, and the
+ * connection is a plain one if it is not 0.
  */
 export async function echoWithFastOpen(
   port: number,

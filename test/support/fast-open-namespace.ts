@@ -7,7 +7,10 @@ import { readTcpCounters, type TcpCounters } from './tcp-counters.ts'
 /** net.ipv4.tcp_fastopen: bit 0 lets clients use Fast Open, bit 1 lets listeners that ask for it. */
 export type FastOpenSysctl = 0 | 1 | 2 | 3
 
-/** A network namespace of this process with nothing but loopback, where Fast Open is what a test wants it to be. */
+/**
+ * A network namespace of this process with nothing but loopback, where Fast Open is what a test wants it to
+ * be.
+ */
 export interface FastOpenNamespace extends Disposable {
   /** For `nsenter --net=PATH`. Children that are started meanwhile are in it by themselves. */
   readonly path: string
@@ -24,8 +27,8 @@ export function requireFastOpenNamespace(): string | undefined {
 }
 
 /**
- * The process lives in a new namespace until that is disposed of: what it opens and starts from now on is there (see network-namespace.ts for
- * what is not). To be called in beforeAll or at the start of a test.
+ * The process lives in a new namespace until that is disposed of: what it opens and starts from now on is
+ * there (see network-namespace.ts for what is not). To be called in beforeAll or at the start of a test.
  */
 export function enterFastOpenNamespace(tcpFastOpen: FastOpenSysctl): FastOpenNamespace {
   const stay = enterNewNamespace()

@@ -14,7 +14,10 @@ export interface FastOpenWorldOptions extends EarlyWorldOptions {
   readonly early?: boolean
 }
 
-/** A transport that connects to one port with Fast Open, and ends its idle connections at once: what comes then connects anew. */
+/**
+ * A transport that connects to one port with Fast Open, and ends its idle connections at once: what comes
+ * then connects anew.
+ */
 export interface FastOpenWorld extends EarlyWorld {
   /** What became of it at each connect, in order: `used`, or why not. */
   fastOpens(): string[]
@@ -98,7 +101,10 @@ export async function startFastOpenOrigin(options: FastOpenOriginOptions): Promi
   }
 }
 
-/** In the namespace that this process is in every listener that is made from now on has Fast Open, whether it asks for it or not (0x400). */
+/**
+ * In the namespace that this process is in every listener that is made from now on has Fast Open, whether it
+ * asks for it or not (0x400).
+ */
 export function giveFastOpenToAll(): void {
   writeFileSync('/proc/sys/net/ipv4/tcp_fastopen', String(0x403))
 }

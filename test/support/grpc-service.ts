@@ -38,8 +38,9 @@ const ECHO = {
 } as const satisfies ServiceDefinition
 
 /**
- * What the metadata of a call asks of the server: `x-hang` never answers; `x-fail: NAME` fails with that status, the details of `x-details`
- * and trailing metadata; `x-start` (server streams) sends one message and hangs then.
+ * What the metadata of a call asks of the server: `x-hang` never answers; `x-fail: NAME` fails with that
+ * status, the details of `x-details` and trailing metadata; `x-start` (server streams) sends one message and
+ * hangs then.
  */
 export interface GrpcEchoServer extends AsyncDisposable {
   readonly port: number

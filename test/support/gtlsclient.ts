@@ -7,11 +7,16 @@ export interface GtlsclientOptions {
   method?: string
   /** The body of every request. */
   body?: Buffer
-  /** The paths are asked for one after the other, and again from the first, until there were so many requests. */
+  /**
+   * The paths are asked for one after the other, and again from the first, until there were so many requests.
+   */
   requests?: number
   /** Keeps the bodies of the answers by their paths, which must end in different names and have no query. */
   download?: boolean
-  /** A directory of the caller's: what is learned there (TLS session, transport parameters) is used the next time. */
+  /**
+   * A directory of the caller's: what is learned there (TLS session, transport parameters) is used the next
+   * time.
+   */
   memory?: string
   /** Writes no trace, which costs more than the transfer: only bodies and the exit code are known then. */
   isQuiet?: boolean
@@ -43,8 +48,9 @@ export interface GtlsclientResult {
 }
 
 /**
- * Runs gtlsclient, the example client of ngtcp2 and nghttp3 (with GnuTLS), and reads its trace. It checks no certificates and ends when all
- * streams are closed. Never rejects for a failure of QUIC or HTTP: an answer that is missing is missing in `responses`.
+ * Runs gtlsclient, the example client of ngtcp2 and nghttp3 (with GnuTLS), and reads its trace. It checks no
+ * certificates and ends when all streams are closed. Never rejects for a failure of QUIC or HTTP: an answer
+ * that is missing is missing in `responses`.
  */
 export async function runGtlsclient(
   port: number,

@@ -23,7 +23,10 @@ export interface H2loadOptions {
 }
 
 export interface H2loadResult {
-  /** As h2load counts: `failed` has those that it could not send or that broke (`errored`), and those with a status of 400 and above. */
+  /**
+   * As h2load counts: `failed` has those that it could not send or that broke (`errored`), and those with a
+   * status of 400 and above.
+   */
   requests: {
     total: number
     started: number
@@ -41,7 +44,9 @@ export interface H2loadResult {
   protocol: string | undefined
 }
 
-/** Runs h2load, which does not check certificates, and reads its report. Rejects when it could not run at all. */
+/**
+ * Runs h2load, which does not check certificates, and reads its report. Rejects when it could not run at all.
+ */
 export async function runH2load(options: H2loadOptions): Promise<H2loadResult> {
   const { url, requests = 1, seconds, clients = 1, streams = 1, threads = 1, headers = {} } = options
   const { exitCode, output } = await runTool(

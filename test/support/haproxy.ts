@@ -26,9 +26,10 @@ export interface HaproxyOptions {
 }
 
 /**
- * haproxy as an origin, on a TLS port and a cleartext port, and with `http2` on a third one that speaks cleartext HTTP/2 only: it answers by itself, out of `http-request return`.
- * /1k (see bodyOf); /reflect, one `name: value` a line; /close answers `connection: close`; /204 /503; /sink waits for the request
- * body (up to haproxy's buffer, 16 KB) and answers with its size. All else is 404.
+ * haproxy as an origin, on a TLS port and a cleartext port, and with `http2` on a third one that speaks
+ * cleartext HTTP/2 only: it answers by itself, out of `http-request return`. /1k (see bodyOf); /reflect, one
+ * `name: value` a line; /close answers `connection: close`; /204 /503; /sink waits for the request body (up
+ * to haproxy's buffer, 16 KB) and answers with its size. All else is 404.
  */
 export interface Haproxy extends AsyncDisposable {
   readonly server: RealServer
@@ -98,7 +99,10 @@ export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haprox
   }
 }
 
-/** Starts haproxy in the foreground. `-db` forbids the background that a `daemon` in the configuration would ask for. */
+/**
+ * Starts haproxy in the foreground. `-db` forbids the background that a `daemon` in the configuration would
+ * ask for.
+ */
 export function startHaproxyProcess(
   directory: string,
   config: string,

@@ -11,8 +11,8 @@ const VOID = new Set(['meta', 'link', 'br', 'hr', 'img', 'input'])
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
 
 /**
- * Reads a page more strictly than any browser: every element closed in its order, every attribute quoted and given once, no bare `<` or
- * `&`. Throws where a browser would have to guess.
+ * Reads a page more strictly than any browser: every element closed in its order, every attribute quoted and
+ * given once, no bare `<` or `&`. Throws where a browser would have to guess.
  */
 export function parseStrictHtml(page: string): readonly HtmlElement[] {
   const elements: HtmlElement[] = []

@@ -32,7 +32,10 @@ export const ask = (streamId: number, path = '/', extra: readonly WireField[] = 
 export const post = (streamId: number, extra: readonly WireField[] = []): Buffer =>
   headers(streamId, requestBlock('/inspect', extra, 'POST'))
 
-/** Things that a client may do, but not so often or so much. Each is a flood that goes on until the connector ends the connection. */
+/**
+ * Things that a client may do, but not so often or so much. Each is a flood that goes on until the connector
+ * ends the connection.
+ */
 export const FLOODS: readonly Attack[] = [
   {
     name: 'CONTINUATION without end (CVE-2024-27316)',
@@ -252,7 +255,10 @@ export const CONNECTION_FAULTS: readonly Attack[] = [
   },
 ]
 
-/** Messages that are no HTTP (RFC 9113 8.1.1). The stream ends, the connection goes on, and the origin sees nothing of it. */
+/**
+ * Messages that are no HTTP (RFC 9113 8.1.1). The stream ends, the connection goes on, and the origin sees
+ * nothing of it.
+ */
 export const MALFORMED: readonly (readonly [name: string, frames: readonly Buffer[]])[] = [
   ['CR LF in a value', [ask(1, '/', [['x-a', 'b\r\nset-cookie: c']])]],
   ['NUL in a value', [ask(1, '/', [['x-a', 'b\0c']])]],

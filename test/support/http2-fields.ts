@@ -1,6 +1,6 @@
 /**
- * HPACK (RFC 7541) as far as a peer needs it that is no friend: literals without Huffman coding, whatever they say, and the index of
- * what was put into the dynamic table. Written for the tests alone.
+ * HPACK (RFC 7541) as far as a peer needs it that is no friend: literals without Huffman coding, whatever
+ * they say, and the index of what was put into the dynamic table. Written for the tests alone.
  */
 export type WireField = readonly [name: string, value: string]
 
@@ -41,8 +41,8 @@ export function responseBlock(status = 200, extra: readonly WireField[] = []): B
 }
 
 /**
- * The status of a response head, where it is the first field and not in the dynamic table: the peer said that it keeps none
- * (SETTINGS_HEADER_TABLE_SIZE 0).
+ * The status of a response head, where it is the first field and not in the dynamic table: the peer said that
+ * it keeps none (SETTINGS_HEADER_TABLE_SIZE 0).
  */
 export function statusOf(block: Buffer): number | undefined {
   let at = 0

@@ -26,14 +26,18 @@ export interface OriginAttack {
   /** The request has a body of so many bytes. */
   readonly bodyBytes?: number
   /**
-   * What the client gets: the status and code of an answer of the connector's own; or `cut`, when an answer of the origin had begun.
+   * What the client gets: the status and code of an answer of the connector's own; or `cut`, when an answer
+   * of the origin had begun.
    */
   readonly answer: readonly [status: number, code: string | RegExp] | 'cut'
   /** The frame that tells the origin. Undefined: there is no need to tell it. */
   readonly told?: RegExp
   /** The limit that took effect. */
   readonly limit?: string
-  /** The client reads nothing of the answer until the origin has been told, so that no credit comes back for what it would read. */
+  /**
+   * The client reads nothing of the answer until the origin has been told, so that no credit comes back for
+   * what it would read.
+   */
   readonly isReadLate?: true
 }
 
@@ -44,7 +48,9 @@ const FLOODED: OriginAttack['answer'] = [502, 'MM_EXCESSIVE_LOAD']
 const LARGE: OriginAttack['answer'] = [502, 'MM_HEADER_LIMIT']
 const CALM = /^GOAWAY 0 ENHANCE_YOUR_CALM$/
 
-/** `times` copies of the frame in one piece, sent until `pieces` of them have left or the connector has gone. */
+/**
+ * `times` copies of the frame in one piece, sent until `pieces` of them have left or the connector has gone.
+ */
 function floodOf(one: Buffer, times = 1_000, pieces = 600): (peer: Http2Peer) => Promise<number> {
   const many = Buffer.concat(Array.from({ length: times }, () => one))
   return peer => peer.flood(index => (index < pieces ? many : undefined))

@@ -29,7 +29,10 @@ const PATIENCE_MS = 10_000
 /** The other side floods as well, with acknowledgements: of those only the first are kept. */
 const KEPT_FRAMES = 20_000
 
-/** One end of an HTTP/2 connection that does what its test says, frame by frame, and keeps every frame that comes. */
+/**
+ * One end of an HTTP/2 connection that does what its test says, frame by frame, and keeps every frame that
+ * comes.
+ */
 export class Http2Peer implements Disposable {
   readonly socket: Socket
   readonly frames: WireFrame[] = []
@@ -75,8 +78,9 @@ export class Http2Peer implements Disposable {
   }
 
   /**
-   * Sends the pieces that `make` gives, as fast as they are taken, until the other side closes or `make` gives no more.
-   * Resolves with how many were sent. A client reads between them: what the other side said last is lost once a write has met its reset.
+   * Sends the pieces that `make` gives, as fast as they are taken, until the other side closes or `make`
+   * gives no more. Resolves with how many were sent. A client reads between them: what the other side said
+   * last is lost once a write has met its reset.
    */
   async flood(make: (index: number) => Uint8Array | undefined): Promise<number> {
     for (let index = 0; ; index++) {
@@ -102,7 +106,9 @@ export class Http2Peer implements Disposable {
     return this.frames.map(describeFrame)
   }
 
-  /** The first frame whose description matches. Waits for it; rejects when the connection closes without it. */
+  /**
+   * The first frame whose description matches. Waits for it; rejects when the connection closes without it.
+   */
   async untilFrame(pattern: RegExp, timeoutMs = PATIENCE_MS): Promise<WireFrame> {
     const find = (): WireFrame | undefined => this.frames.find(frame => pattern.test(describeFrame(frame)))
     await this.until(() => this.isClosed || find() !== undefined, `${pattern}`, timeoutMs)
@@ -217,7 +223,10 @@ export async function startHttp2PeerOrigin(options: Http2PeerOriginOptions = {})
   }
 }
 
-/** A client on a connection to 127.0.0.1. Unless it is silent, both sides have sent their SETTINGS, and nothing is due of them. */
+/**
+ * A client on a connection to 127.0.0.1. Unless it is silent, both sides have sent their SETTINGS, and
+ * nothing is due of them.
+ */
 export async function connectHttp2Peer(
   port: number,
   options: Http2PeerOptions & { tls?: { ca: string; alpn?: string } } = {},

@@ -1,6 +1,6 @@
 /**
- * The frames of RFC 9113 section 4 and 6, written anew for the tests: nothing of it comes from src/http2, so that a mistake there is not
- * repeated here. It writes whatever it is told to, right or wrong.
+ * The frames of RFC 9113 section 4 and 6, written anew for the tests: nothing of it comes from src/http2, so
+ * that a mistake there is not repeated here. It writes whatever it is told to, right or wrong.
  */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 

@@ -18,8 +18,9 @@ import {
 } from './http3-wire.ts'
 
 /**
- * What breaks RFC 9114 or RFC 9204 in a way that ends the connection, one by one, with the code that the other side must close it with.
- * `stream` is that of a request: the peer has got it (origin role), or opens it itself (client role; undefined).
+ * What breaks RFC 9114 or RFC 9204 in a way that ends the connection, one by one, with the code that the
+ * other side must close it with. `stream` is that of a request: the peer has got it (origin role), or opens
+ * it itself (client role; undefined).
  */
 export interface ConnectionFaultCase {
   readonly name: string
@@ -297,7 +298,10 @@ function inAnswer(name: string, code: CodeName, bytes: Buffer): ConnectionFaultC
   return { name, code, run: (peer, stream) => peer.send(stream, Buffer.concat([responseHeaders(), bytes])) }
 }
 
-/** A message that is malformed (RFC 9114 4.1.2), and stays without an end: its stream is broken off, and nothing else. */
+/**
+ * A message that is malformed (RFC 9114 4.1.2), and stays without an end: its stream is broken off, and
+ * nothing else.
+ */
 export interface MessageFaultCase {
   readonly name: string
   readonly bytes: Buffer

@@ -12,7 +12,10 @@ import {
   varint,
 } from './http3-wire.ts'
 
-/** What the default QPACK table of ours can hold at the most: 4096 bytes in entries of 32 (RFC 9204 3.2.1, 4.5.1.1). */
+/**
+ * What the default QPACK table of ours can hold at the most: 4096 bytes in entries of 32 (RFC 9204 3.2.1,
+ * 4.5.1.1).
+ */
 const TABLE_BYTES = 4_096
 const MAX_ENTRIES = 128
 /** What lies in the queue of a peer that floods before it waits. */
@@ -47,7 +50,9 @@ const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 export const times = (bytes: Buffer, count: number): Buffer =>
   Buffer.concat(Array.from({ length: count }, () => bytes))
 
-/** A table with one large entry, and a section that names it as often as fits: 60 bytes that mean a megabyte. */
+/**
+ * A table with one large entry, and a section that names it as often as fits: 60 bytes that mean a megabyte.
+ */
 export function qpackBomb(peer: Http3Peer, stream: number, head: readonly Buffer[] = []): void {
   const entry = insertLiteral('x-bomb', 'y'.repeat(TABLE_BYTES - 64))
   peer.openUnidirectional(Buffer.concat([varint(STREAM_TYPE.QPACK_ENCODER), setCapacity(TABLE_BYTES), entry]))
@@ -63,7 +68,9 @@ export interface OriginFloodCase {
   run(peer: Http3Peer, stream: number): unknown
   /** Of the error that the caller gets. */
   readonly code: string
-  /** The name of the limit that took effect. maxHeaderBytes stands for maxHeaderCount as well, as on HTTP/2. */
+  /**
+   * The name of the limit that took effect. maxHeaderBytes stands for maxHeaderCount as well, as on HTTP/2.
+   */
   readonly limit?: string
   /** The code of CONNECTION_CLOSE; undefined: the connection lives. */
   readonly closedWith?: 'H3_EXCESSIVE_LOAD'

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/base/clock.ts'
-import { DEFAULT_QUIC_OPTIONS, type QuicOptions } from '../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS, type QuicOptions } from '../../src/base/options/protocol-options.ts'
 import type { DrivenEngine } from '../../src/quic/driven-connection.ts'
 import { quicEngine } from '../../src/quic/load-engine.ts'
 import { ServerEndpoint } from '../../src/quic/server-endpoint.ts'

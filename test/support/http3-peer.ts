@@ -107,7 +107,9 @@ export class Http3Peer implements QuicLinkOwner, AsyncDisposable {
     this.link.schedule()
   }
 
-  /** The frames of a stream of requests or control so far; `behind` cuts off the type of a unidirectional one. */
+  /**
+   * The frames of a stream of requests or control so far; `behind` cuts off the type of a unidirectional one.
+   */
   framesOf(stream: number, behind = 0): WireFrame[] {
     return splitFrames(this.streams.get(stream)?.bytes.subarray(behind) ?? Buffer.alloc(0))
   }

@@ -1,8 +1,8 @@
 import type { WireField } from './http2-fields.ts'
 
 /**
- * HTTP/3 (RFC 9114) and QPACK (RFC 9204) as far as a peer needs them that is no friend: frames that say whatever they are told to, and
- * field sections of literals. Written for the tests alone.
+ * HTTP/3 (RFC 9114) and QPACK (RFC 9204) as far as a peer needs them that is no friend: frames that say
+ * whatever they are told to, and field sections of literals. Written for the tests alone.
  */
 export const FRAME = {
   DATA: 0x00,
@@ -74,7 +74,9 @@ export function settings(values: readonly (readonly [id: number, value: number])
   return frame(FRAME.SETTINGS, Buffer.concat(values.flatMap(([id, value]) => [varint(id), varint(value)])))
 }
 
-/** Literals with literal names (RFC 9204 4.5.6), without Huffman coding, behind a prefix that needs no table. */
+/**
+ * Literals with literal names (RFC 9204 4.5.6), without Huffman coding, behind a prefix that needs no table.
+ */
 export function fieldSection(...fields: readonly WireField[]): Buffer {
   return Buffer.concat([
     Buffer.of(0, 0),
@@ -131,7 +133,10 @@ export const insertLiteral = (name: string, value: string): Buffer =>
   ])
 export const setCapacity = (bytes: number): Buffer => integer(0x20, 5, bytes)
 
-/** A section that refers to `count` insertions: entry `relative`, `times` over (RFC 9204 4.5.1, 4.5.2). `maxEntries`: of the table. */
+/**
+ * A section that refers to `count` insertions: entry `relative`, `times` over (RFC 9204 4.5.1, 4.5.2).
+ * `maxEntries`: of the table.
+ */
 export function dynamicSection(count: number, maxEntries: number, relative: number, times: number): Buffer {
   const prefix = Buffer.concat([integer(0, 8, (count % (2 * maxEntries)) + 1), Buffer.of(0)])
   return Buffer.concat([prefix, ...Array.from({ length: times }, () => integer(0x80, 6, relative))])

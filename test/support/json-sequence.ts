@@ -1,4 +1,7 @@
-/** The records of a JSON text sequence (RFC 7464), read strictly: each begins with RS, ends with LF and is whole. */
+/**
+ * The records of a JSON text sequence (RFC 7464), read strictly: each begins with RS, ends with LF and is
+ * whole.
+ */
 export function readJsonSequence(text: string): unknown[] {
   if (text === '') return []
   const [before, ...records] = text.split('\u001e')

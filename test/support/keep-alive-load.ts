@@ -26,8 +26,9 @@ export interface KeepAliveLoadResult {
 }
 
 /**
- * Sends a fixed number of requests over keep-alive connections, one at a time on each, and misses nothing: wrk counts time, not
- * requests, and replaces a connection that the server closed without a word. It reads HTTP just as far as it must (content-length).
+ * Sends a fixed number of requests over keep-alive connections, one at a time on each, and misses nothing:
+ * wrk counts time, not requests, and replaces a connection that the server closed without a word. It reads
+ * HTTP just as far as it must (content-length).
  */
 export async function runKeepAliveLoad(options: KeepAliveLoadOptions): Promise<KeepAliveLoadResult> {
   const result: KeepAliveLoadResult = { statuses: {}, failures: [], wrongBodies: 0, connections: 0 }

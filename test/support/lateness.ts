@@ -1,6 +1,9 @@
 const TICK_MS = 5
 
-/** How much this process has been late since it was made: the sum over a timer that fires again and again. To be allowed for in upper bounds. */
+/**
+ * How much this process has been late since it was made: the sum over a timer that fires again and again. To
+ * be allowed for in upper bounds.
+ */
 export class Lateness implements Disposable {
   readonly #timer: NodeJS.Timeout
   #lastAt = performance.now()

@@ -50,7 +50,10 @@ function sendSome() {
 }
 socket.bind(0, '${LINK_ADDRESSES.client}', sendSome)`
 
-/** Sends that many numbered datagrams from the client's end of the link to the server's, where each is sent back. */
+/**
+ * Sends that many numbered datagrams from the client's end of the link to the server's, where each is sent
+ * back.
+ */
 export async function echoOver(link: LossyLink, count: number): Promise<Echoes> {
   await using server = startAtEnd(link, 'server', SERVER)
   await server.message()

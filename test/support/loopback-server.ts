@@ -86,7 +86,10 @@ export async function startLoopbackServer(options: LoopbackOptions = {}): Promis
   }
 }
 
-/** Listens, and lets the event loop sleep for ever: whatever the kernel has no room to queue gets no answer to its SYN. */
+/**
+ * Listens, and lets the event loop sleep for ever: whatever the kernel has no room to queue gets no answer to
+ * its SYN.
+ */
 const SLEEPER = `
   const server = require('node:net').createServer()
   const [port, address] = process.argv.slice(1)

@@ -43,31 +43,45 @@ export type LinkEnd = keyof typeof LINK_ADDRESSES
 export interface LossyLink extends AsyncDisposable {
   /** The port on 127.0.0.1 of a way over the link to that port of 127.0.0.1. */
   open(serverPort: number): Promise<number>
-  /** Loses the nth packet of at least `minBytes` (headers of IP and TCP included) that comes from now on. 1 is the next one. */
+  /**
+   * Loses the nth packet of at least `minBytes` (headers of IP and TCP included) that comes from now on. 1 is
+   * the next one.
+   */
   dropNth(direction: 'to-server' | 'to-client', nth: number, minBytes: number): Promise<void>
   /**
-   * Loses that share (0 to 1) of the packets from now on, in each direction by itself. Which ones is a matter of the seed (a whole number)
-   * and of how many have come since: the same traffic loses the same packets again.
+   * Loses that share (0 to 1) of the packets from now on, in each direction by itself. Which ones is a matter
+   * of the seed (a whole number) and of how many have come since: the same traffic loses the same packets
+   * again.
    */
   lose(share: number, seed: number): Promise<void>
   /** One way, for packets that come from now on. */
   delay(delayMs: number): Promise<void>
-  /** Stands before a command line and makes it run at that end, as the only process that it starts: its id and its signals are the program's. */
+  /**
+   * Stands before a command line and makes it run at that end, as the only process that it starts: its id and
+   * its signals are the program's.
+   */
   prefix(end: LinkEnd): readonly string[]
   counts(): Promise<LinkCounts>
   /** Of all packets since the start, with their IP headers, those that were lost included. */
   bytes(): Promise<{ readonly toServer: number; readonly toClient: number }>
-  /** Loses all packets of that kind, beside those that are lost by number or by chance, until another filter is set. */
+  /**
+   * Loses all packets of that kind, beside those that are lost by number or by chance, until another filter
+   * is set.
+   */
   filter(what: LinkFilter): Promise<void>
   syns(): Promise<SynCounts>
-  /** net.ipv4.tcp_fastopen at both ends, or at one. Without it the ends have the kernel's own, which lets clients use Fast Open. */
+  /**
+   * net.ipv4.tcp_fastopen at both ends, or at one. Without it the ends have the kernel's own, which lets
+   * clients use Fast Open.
+   */
   setFastOpen(value: FastOpenSysctl, end?: LinkEnd): Promise<void>
   /** The client's kernel forgets every cookie. */
   flushCookies(): void
   tcpCounters(end: LinkEnd): TcpCounters
   /**
-   * This process itself lives at that end until the stay is disposed of: for tests that drive the transport over the link, with the servers
-   * started during a stay at the other end (they remain there). Takes what requireNamespaces() asks for.
+   * This process itself lives at that end until the stay is disposed of: for tests that drive the transport
+   * over the link, with the servers started during a stay at the other end (they remain there). Takes what
+   * requireNamespaces() asks for.
    */
   enter(end: LinkEnd): Stay
 }
@@ -84,7 +98,10 @@ export function requireLossyLink(): string | undefined {
   return requireBinary('cc', 'nsenter')
 }
 
-/** Compiles the helper and starts it. Packets take `delayMs` one way. `source` is for who runs from a compiled copy of this file. */
+/**
+ * Compiles the helper and starts it. Packets take `delayMs` one way. `source` is for who runs from a compiled
+ * copy of this file.
+ */
 export async function startLossyLink(delayMs: number, source: string = SOURCE): Promise<LossyLink> {
   const directory = makeTemporaryDirectory('lossy-link')
   try {

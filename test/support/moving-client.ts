@@ -27,7 +27,10 @@ export interface MovingClient extends AsyncDisposable {
   readonly reports: readonly MigrationReport[]
   /** Reads a body to its end. Incidents happen while it comes. */
   download(path: string, ...incidents: readonly Incident[]): Promise<Transfer>
-  /** Sends bodyOf(bytes). Incidents happen when the connection has taken so many. `sha256` is what the origin's /inspect says, else empty. */
+  /**
+   * Sends bodyOf(bytes). Incidents happen when the connection has taken so many. `sha256` is what the
+   * origin's /inspect says, else empty.
+   */
   upload(path: string, bytes: number, ...incidents: readonly Incident[]): Promise<Transfer>
   /** Sends GET requests, some at a time, until `act` is over. Resolves with what became of them. */
   loadDuring(path: string, concurrency: number, act: () => Promise<unknown>): Promise<LoadResult>
@@ -106,7 +109,8 @@ export async function startMovingClient(
       try {
         await act()
       } finally {
-        // A load that nobody ends would go on with a transport that is closed, and let nobody else have the loop.
+        // A load that nobody ends would go on with a transport that is closed, and let nobody else have the
+        // loop.
         ended.abort()
       }
       return await loading

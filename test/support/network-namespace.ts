@@ -5,15 +5,18 @@ import { loadFfi } from '../../src/connect/native/load-ffi.ts'
 import { findBinary, requireBinary } from './require-binary.ts'
 
 /**
- * Makes this process live in another network namespace, so that ordinary tests have a network of their own: setns(2) and unshare(2) through
- * koffi, on the main thread. The namespace is one of the thread, and a socket belongs for ever to the one in which it was made:
+ * Makes this process live in another network namespace, so that ordinary tests have a network of their own:
+ * setns(2) and unshare(2) through koffi, on the main thread. The namespace is one of the thread, and a socket
+ * belongs for ever to the one in which it was made:
  *
- * - Node makes its sockets on the main thread, and starts children from it: both are in the namespace that the process is in at that moment.
- *   Listeners and connections made before stay where they are. What is accepted is where the listener is.
- * - The thread pool stays outside: dns.lookup() of a name (not of an address) asks in the namespace of old, and so does what reads
- *   /proc/sys/net with a callback or a promise. readFileSync is fine.
+ * - Node makes its sockets on the main thread, and starts children from it: both are in the namespace that
+ *   the process is in at that moment. Listeners and connections made before stay where they are. What is
+ *   accepted is where the listener is.
+ * - The thread pool stays outside: dns.lookup() of a name (not of an address) asks in the namespace of old,
+ *   and so does what reads /proc/sys/net with a callback or a promise. readFileSync is fine.
  *
- * Vitest gives each test file a process of its own (pool: forks, with isolation, which is its default): nobody else notices.
+ * Vitest gives each test file a process of its own (pool: forks, with isolation, which is its default):
+ * nobody else notices.
  */
 export interface Stay extends Disposable {
   /** For `nsenter --net=PATH`, `enterNamespace`; good as long as this process and this stay last. */

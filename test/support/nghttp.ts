@@ -13,8 +13,9 @@ export interface NghttpResult {
 }
 
 /**
- * Runs nghttp, the client of the reference implementation, and reads its trace. Cleartext is by prior knowledge. It does not check
- * certificates. Never rejects for a failure of HTTP or the network: an answer that is missing is missing in `responses`.
+ * Runs nghttp, the client of the reference implementation, and reads its trace. Cleartext is by prior
+ * knowledge. It does not check certificates. Never rejects for a failure of HTTP or the network: an answer
+ * that is missing is missing in `responses`.
  */
 export async function runNghttp(url: string, args: readonly string[] = []): Promise<NghttpResult> {
   const { exitCode, output } = await runTool('nghttp', [
@@ -27,7 +28,10 @@ export async function runNghttp(url: string, args: readonly string[] = []): Prom
   return { exitCode, ...parseNghttpTrace(output), trace: output }
 }
 
-/** `[  0.000] recv (stream_id=13) :status: 200` and `[  0.000] recv DATA frame <length=3, flags=0x01, stream_id=13>`. */
+/**
+ * `[ 0.000] recv (stream_id=13) :status: 200` and `[ 0.000] recv DATA frame <length=3, flags=0x01,
+ * stream_id=13>`.
+ */
 function parseNghttpTrace(text: string): Pick<NghttpResult, 'responses' | 'received' | 'dataBytes'> {
   const responses: NghttpResult['responses'] = []
   const received: string[] = []

@@ -26,8 +26,8 @@ export interface NghttpdOptions {
 }
 
 /**
- * nghttpd as an origin: the reference implementation of HTTP/2 (nghttp2), which speaks nothing else. On a TLS port and a cleartext
- * port: the files of writeBodyFiles, /hello, and 404.
+ * nghttpd as an origin: the reference implementation of HTTP/2 (nghttp2), which speaks nothing else. On a TLS
+ * port and a cleartext port: the files of writeBodyFiles, /hello, and 404.
  */
 export interface Nghttpd extends AsyncDisposable {
   readonly tlsServer: RealServer

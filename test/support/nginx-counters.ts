@@ -9,7 +9,10 @@ export interface NginxCounters {
   active: number
 }
 
-/** Reads nginx' stub_status and takes off what the reading itself costs: one connection and one request each time. */
+/**
+ * Reads nginx' stub_status and takes off what the reading itself costs: one connection and one request each
+ * time.
+ */
 export function nginxCounters(plainPort: number): {
   read(): Promise<NginxCounters>
   /** Counts from zero again. */

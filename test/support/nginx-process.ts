@@ -6,7 +6,9 @@ import { type RealServer, startRealServer } from './real-server.ts'
 export interface NginxProcess {
   /** For pids, output and stopping. It changes with restart(). */
   readonly server: RealServer
-  /** SIGHUP; resolves when new workers run. Old ones finish what they have and close their idle connections. */
+  /**
+   * SIGHUP; resolves when new workers run. Old ones finish what they have and close their idle connections.
+   */
   reload(): Promise<void>
   /** Stops it and starts it again on the same ports: every connection breaks. */
   restart(): Promise<void>
@@ -22,7 +24,9 @@ export interface NginxProcessOptions {
   cpu?: number | undefined
 }
 
-/** Starts nginx in the foreground with everything it writes inside `directory`, as root or as anybody else. */
+/**
+ * Starts nginx in the foreground with everything it writes inside `directory`, as root or as anybody else.
+ */
 export async function startNginxProcess(options: NginxProcessOptions): Promise<NginxProcess> {
   const { directory, ports, cpu } = options
   const config = join(directory, 'nginx.conf')
@@ -53,8 +57,8 @@ export async function startNginxProcess(options: NginxProcessOptions): Promise<N
 }
 
 function nginxConfig({ directory, http, workers = 1 }: NginxProcessOptions): string {
-  // As root, workers would change to the user that nginx was built with, who may not enter our directory (mode 0700). Anybody
-  // else may not change user at all, and nginx warns when it is asked to.
+  // As root, workers would change to the user that nginx was built with, who may not enter our directory
+  // (mode 0700). Anybody else may not change user at all, and nginx warns when it is asked to.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map(kind => `${kind}_temp_path ${directory}/tmp/${kind};`)

@@ -35,8 +35,8 @@ export interface Ngtcp2ServerOptions {
 }
 
 /**
- * gtlsserver as an origin: the example server of ngtcp2 and nghttp3 (with GnuTLS), which speaks HTTP/3 and nothing else. It serves the
- * files of writeBodyFiles, /hello, /N with N bytes of its own, and 404.
+ * gtlsserver as an origin: the example server of ngtcp2 and nghttp3 (with GnuTLS), which speaks HTTP/3 and
+ * nothing else. It serves the files of writeBodyFiles, /hello, /N with N bytes of its own, and 404.
  */
 export interface Ngtcp2Server extends AsyncDisposable {
   readonly server: RealServer

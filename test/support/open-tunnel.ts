@@ -2,7 +2,10 @@ import type { Duplex } from 'node:stream'
 import { parseOrigin } from '../../src/base/http/origin.ts'
 import type { Transport } from '../../src/index.ts'
 
-/** The tunnel of an upgrade, and the status that came with it. Rejects when the answer is an ordinary one, or none. */
+/**
+ * The tunnel of an upgrade, and the status that came with it. Rejects when the answer is an ordinary one, or
+ * none.
+ */
 export function openTunnel(
   transport: Transport,
   url: string,

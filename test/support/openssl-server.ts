@@ -11,7 +11,10 @@ export interface OpensslServerOptions {
   switches?: readonly string[]
 }
 
-/** `openssl s_server`, which does handshakes, one connection after the other, and sends every line back to front. */
+/**
+ * `openssl s_server`, which does handshakes, one connection after the other, and sends every line back to
+ * front.
+ */
 export interface OpensslServer extends AsyncDisposable {
   readonly server: RealServer
   readonly port: number

@@ -5,7 +5,9 @@ import { SelectionLog } from './selection-log.ts'
 /** The bounds of the issue: what a request may take longer than it does over plain TCP. */
 const FIRST_MS = 300
 const SECOND_MS = 5
-/** A shared machine is late now and then: what counts is the median of a round, and a round may be repeated. */
+/**
+ * A shared machine is late now and then: what counts is the median of a round, and a round may be repeated.
+ */
 const REPETITIONS = 5
 const ROUNDS = 3
 
@@ -16,7 +18,10 @@ export interface OverheadOptions {
   readonly url: string
   /** Of a new transport. The plain one gets the same, but for its protocols. */
   readonly options: TransportOptions | ((isSubject: boolean) => TransportOptions)
-  /** Brings a transport to where the first request counts. Done with the plain one, too, whose log is undefined. */
+  /**
+   * Brings a transport to where the first request counts. Done with the plain one, too, whose log is
+   * undefined.
+   */
   readonly before?: (transport: Transport, log: SelectionLog | undefined) => Promise<void>
   /** Looks at what happened, after both requests and `later` more. */
   readonly after?: (transport: Transport, log: SelectionLog) => Promise<void> | void

@@ -38,7 +38,9 @@ export function openExchange(connection: Connection): void {
   connection.open(undefined as never, undefined as never)
 }
 
-/** A pool on a fake clock and a fake connector, with a log of what waiters hear and the kinds of the events. */
+/**
+ * A pool on a fake clock and a fake connector, with a log of what waiters hear and the kinds of the events.
+ */
 export function drivenPool(options: Partial<PoolOptions> = {}, config: Partial<PoolConfig> = {}) {
   const clock = new FakeClock()
   const connector = new FakeConnector()

@@ -16,8 +16,9 @@ interface ScriptOptions extends Partial<PoolOptions> {
 }
 
 /**
- * Plays events to a PoolState and shows its answers as lines (`connect #1`, `lease #1 to a`, …), so that a test reads as a script.
- * Time is `now`; the timer fires while advance() passes it. After every event the state is checked for consistency.
+ * Plays events to a PoolState and shows its answers as lines (`connect #1`, `lease #1 to a`, …), so that a
+ * test reads as a script. Time is `now`; the timer fires while advance() passes it. After every event the
+ * state is checked for consistency.
  */
 export class PoolScript {
   readonly state: PoolState<string, string>

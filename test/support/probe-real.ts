@@ -5,7 +5,7 @@ import type { Finding, ProbedAlternative, ProbeReport } from '../../src/base/eve
 import type { ResolvedAddress } from '../../src/base/http/endpoint.ts'
 import { parseOrigin } from '../../src/base/http/origin.ts'
 import type { Protocol } from '../../src/base/http/protocol.ts'
-import { DEFAULT_QUIC_OPTIONS } from '../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { FastOpen } from '../../src/connect/fast-open/fast-open.ts'
 import { AddressResolver, findBy } from '../../src/dns/address-resolver.ts'
 import { probeFastOpen } from '../../src/origin/probing/fast-open.ts'
@@ -28,7 +28,10 @@ export interface RealProbeOptions {
   serviceRecords?: ProbeTools['serviceRecords']
 }
 
-/** A probe over real sockets. What a transport hands in is made of the same parts here; only names stay on this machine. */
+/**
+ * A probe over real sockets. What a transport hands in is made of the same parts here; only names stay on
+ * this machine.
+ */
 export async function probeReal(url: string, options: RealProbeOptions): Promise<ProbeReport> {
   const origin = parseOrigin(url)
   const { allowed = ['h3', 'h2', 'http/1.1'], timeoutMs = 5000 } = options

@@ -26,7 +26,10 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
   return parseProcessStat(text)
 }
 
-/** The name stands in parentheses and may itself hold spaces and parentheses: fields are counted from the last one. */
+/**
+ * The name stands in parentheses and may itself hold spaces and parentheses: fields are counted from the last
+ * one.
+ */
 export function parseProcessStat(text: string): ProcessStat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   // Index 0 is field 3 of proc_pid_stat(5), the state.

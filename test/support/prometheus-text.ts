@@ -13,7 +13,10 @@ export interface MetricsPage {
   sum(name: string, labels?: Readonly<Record<string, string>>): number
 }
 
-/** Parses strictly: a line that the format does not allow, a sample without its TYPE, or one series twice throws. */
+/**
+ * Parses strictly: a line that the format does not allow, a sample without its TYPE, or one series twice
+ * throws.
+ */
 export function parsePrometheusText(text: string): MetricsPage {
   const types = new Map<string, string>()
   const helps = new Set<string>()

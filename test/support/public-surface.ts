@@ -1,4 +1,7 @@
-/** The public names, by entry point. A name that comes or goes is a change of the API: CHANGELOG.md has a line for it. */
+/**
+ * The public names, by entry point. A name that comes or goes is a change of the API: CHANGELOG.md has a line
+ * for it.
+ */
 export const PUBLIC_SURFACE: Readonly<
   Record<string, { readonly values: readonly string[]; readonly types: readonly string[] }>
 > = {

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { DEFAULT_QUIC_OPTIONS, type QuicOptions, type TlsOptions } from '../../src/base/options/options.ts'
+import { type TlsOptions } from '../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS, type QuicOptions } from '../../src/base/options/protocol-options.ts'
 import type { DrivenConnection, DrivenEngine } from '../../src/quic/driven-connection.ts'
 import type { QuicConnectOptions, QuicEvent, QuicServerTls, UdpAddress } from '../../src/quic/engine.ts'
 
-/** A client and a server of the real engine, whose datagrams are carried by hand: no sockets, and no waiting but for the engine's clock. */
+/**
+ * A client and a server of the real engine, whose datagrams are carried by hand: no sockets, and no waiting
+ * but for the engine's clock.
+ */
 
 export const CLIENT: UdpAddress = { host: '127.0.0.1', port: 40_001 }
 export const SERVER: UdpAddress = { host: '127.0.0.1', port: 40_002 }

@@ -37,7 +37,9 @@ export interface RealServer extends AsyncDisposable {
 
 const KEPT_OUTPUT = 32 * 1024
 
-/** Starts the program and waits until it accepts. Rejects, with what it wrote, when it exits or stays silent. */
+/**
+ * Starts the program and waits until it accepts. Rejects, with what it wrote, when it exits or stays silent.
+ */
 export async function startRealServer(options: RealServerOptions): Promise<RealServer> {
   const server = new SpawnedServer(options)
   const deadline = performance.now() + (options.startTimeoutMs ?? 10_000)
@@ -101,7 +103,8 @@ class SpawnedServer implements RealServer {
   }
 
   async stop(signal: NodeJS.Signals = this.#stopSignal): Promise<void> {
-    // Taken before the signal: when a master dies first its workers have another parent and are found no more.
+    // Taken before the signal: when a master dies first its workers have another parent and are found no
+    // more.
     const processes = this.processes()
     if (!this.hasExited()) this.signal(signal)
     const deadline = performance.now() + this.#stopTimeoutMs
@@ -130,8 +133,8 @@ function killAll(processes: readonly ProcessStat[]): void {
 }
 
 /**
- * PR_SET_PDEATHSIG (prctl(2)): the kernel ends the server when we are killed and no exit handler runs. It is SIGTERM because
- * a master that is killed outright would leave its workers behind.
+ * PR_SET_PDEATHSIG (prctl(2)): the kernel ends the server when we are killed and no exit handler runs. It is
+ * SIGTERM because a master that is killed outright would leave its workers behind.
  */
 export function deathSignalPrefix(): string[] {
   const setpriv = findBinary('setpriv')

@@ -3,7 +3,10 @@ import { startTcpRelay, type TcpRelay } from './tcp-relay.ts'
 import { freeDualPort, openUdpSocket } from './udp-port.ts'
 import { UdpRelay } from './udp-relay.ts'
 
-/** An origin of caddy whose TCP port and UDP port are relays of ours. It advertises HTTP/3 at its own port, as caddy does. */
+/**
+ * An origin of caddy whose TCP port and UDP port are relays of ours. It advertises HTTP/3 at its own port, as
+ * caddy does.
+ */
 export interface RelayedCaddy extends AsyncDisposable {
   readonly port: number
   readonly tcp: TcpRelay
@@ -16,7 +19,10 @@ export interface RelayedCaddy extends AsyncDisposable {
   restart(signal?: NodeJS.Signals): Promise<void>
 }
 
-/** `tcpDelayMs`: what TCP takes longer in each direction, so that HTTP/3 is the better choice. `extraSite`: see CaddyOptions. */
+/**
+ * `tcpDelayMs`: what TCP takes longer in each direction, so that HTTP/3 is the better choice. `extraSite`:
+ * see CaddyOptions.
+ */
 export async function startRelayedCaddy(
   options: { tcpDelayMs?: number; extraSite?: string } = {},
 ): Promise<RelayedCaddy> {

@@ -33,9 +33,9 @@ export function findBinary(name: string): string | undefined {
 }
 
 /**
- * Undefined when all the programs are there, else the reason to skip, which names what to install. A test says it in the report:
- * `it('…', ctx => { const missing = requireBinary('nginx'); ctx.skip(missing !== undefined, missing); … })`, a suite with
- * `describe.skipIf(missing !== undefined)(…)`.
+ * Undefined when all the programs are there, else the reason to skip, which names what to install. A test
+ * says it in the report: `it('…', ctx => { const missing = requireBinary('nginx'); ctx.skip(missing !==
+ * undefined, missing); … })`, a suite with `describe.skipIf(missing !== undefined)(…)`.
  */
 export function requireBinary(...names: readonly string[]): string | undefined {
   const packages = new Set(

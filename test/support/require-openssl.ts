@@ -28,7 +28,10 @@ const PAIRS: readonly (readonly [made: keyof OpenSsl, freed: keyof OpenSsl])[] =
 /** A pointer, as what it is freed by. */
 const nameOf = (freed: string, pointer: unknown): string => `${freed} ${pointer as bigint}` // as: koffi has no other pointers
 
-/** The same functions, with a record of what is alive. What is freed and was not alive throws. (The BIOs of a connection go with it.) */
+/**
+ * The same functions, with a record of what is alive. What is freed and was not alive throws. (The BIOs of a
+ * connection go with it.)
+ */
 export function countingOpenssl(): { openssl: OpenSsl; alive: (made: keyof OpenSsl) => number } {
   const openssl: OpenSsl = { ...callableOpenssl() }
   const functions = openssl as unknown as Record<string, (...args: unknown[]) => unknown> // as: that is what it is

@@ -31,7 +31,10 @@ export interface ScriptedOrigin extends AsyncDisposable {
   readonly sockets: ReadonlySet<Socket>
 }
 
-/** The script is called when the head of a request is there; the next request on a connection is read when its body is complete. */
+/**
+ * The script is called when the head of a request is there; the next request on a connection is read when its
+ * body is complete.
+ */
 export async function startScriptedOrigin(script: (request: SeenRequest) => void): Promise<ScriptedOrigin> {
   const sockets = new Set<Socket>()
   const requests: string[] = []

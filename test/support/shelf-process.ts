@@ -7,8 +7,9 @@ export const SHELF_ORIGIN = 'https://shop.test'
 const compiled = (path: string): string => JSON.stringify(new URL(`../../dist/${path}`, import.meta.url).href)
 
 /**
- * What `body` may use: `put(fact, value)` writes one fact, and nothing else that this process knows, so that what is lost once stays lost;
- * `shelf`; `faults`; `say(text)`, which is out when it returns; `dropRights()`, after which a superuser is none.
+ * What `body` may use: `put(fact, value)` writes one fact, and nothing else that this process knows, so that
+ * what is lost once stays lost; `shelf`; `faults`; `say(text)`, which is out when it returns; `dropRights()`,
+ * after which a superuser is none.
  */
 const PRELUDE = `
 import { writeSync } from 'node:fs'

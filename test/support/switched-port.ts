@@ -6,7 +6,10 @@ import { type OfferedTicket, offeredTicket } from './offered-ticket.ts'
 /** Where a connection leads: to a port on 127.0.0.1, or whatever the test does with it. */
 export type Switching = number | ((client: Socket) => void)
 
-/** A TCP port on 127.0.0.1 whose connections lead elsewhere when the test says so, as if the origin had become another one. */
+/**
+ * A TCP port on 127.0.0.1 whose connections lead elsewhere when the test says so, as if the origin had become
+ * another one.
+ */
 export interface SwitchedPort extends AsyncDisposable {
   readonly port: number
   /** Of connections from now on. */

@@ -9,8 +9,9 @@ export interface SynHook {
 }
 
 /**
- * The calls of this machine with a way in between connect() and the first write: the core looks at TCP_INFO when Node says 'connect', and writes after that,
- * in the same turn. For `vi.mock('…/native/socket-calls.ts')`.
+ * The calls of this machine with a way in between connect() and the first write: the core looks at TCP_INFO
+ * when Node says 'connect', and writes after that, in the same turn. For
+ * `vi.mock('…/native/socket-calls.ts')`.
  */
 export function hookSyn(loaded: LoadedSocketCalls, hook: SynHook): LoadedSocketCalls {
   if ('unavailable' in loaded) return loaded

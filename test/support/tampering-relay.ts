@@ -11,7 +11,10 @@ export interface Tampering {
   readonly pieceBytes: number
 }
 
-/** A TCP port on 127.0.0.1 before a server that tampers with what the server says. Whoever is silent for `idleMs` is cut off: a length that was changed makes peers wait. */
+/**
+ * A TCP port on 127.0.0.1 before a server that tampers with what the server says. Whoever is silent for
+ * `idleMs` is cut off: a length that was changed makes peers wait.
+ */
 export interface TamperingRelay extends AsyncDisposable {
   readonly port: number
   tampering: Tampering

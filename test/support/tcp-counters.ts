@@ -6,7 +6,10 @@ import { findBinary } from './require-binary.ts'
 export type TcpCounters = Readonly<Record<(typeof NAMES)[number], number>>
 
 const NAMES = [
-  /** Connections whose SYN carried data that the peer acknowledged (or, counted by clients only, a part of it). */
+  /**
+   * Connections whose SYN carried data that the peer acknowledged (or, counted by clients only, a part of
+   * it).
+   */
   'TCPFastOpenActive',
   /** Data in a SYN was not acknowledged, or the SYN had to be sent again. */
   'TCPFastOpenActiveFail',

@@ -2,8 +2,8 @@ import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Ports are drawn from below Linux' ephemeral range (32768 and up): one from inside it can be taken by any outgoing connection
- * between our look and the server's bind, and a load generator makes thousands of those.
+ * Ports are drawn from below Linux' ephemeral range (32768 and up): one from inside it can be taken by any
+ * outgoing connection between our look and the server's bind, and a load generator makes thousands of those.
  */
 const FIRST = 20_000
 const LAST = 32_000
@@ -29,7 +29,10 @@ function canListen(port: number): Promise<boolean> {
   })
 }
 
-/** Resolves when something accepts on the port; false when it did not until the deadline or `isHopeless` said so. */
+/**
+ * Resolves when something accepts on the port; false when it did not until the deadline or `isHopeless` said
+ * so.
+ */
 export async function waitUntilAccepts(
   port: number,
   timeoutMs: number,

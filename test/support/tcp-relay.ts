@@ -8,8 +8,8 @@ export interface TcpRelay extends AsyncDisposable {
   /** May be changed at any time. */
   delayMs: number
   /**
-   * From now on nothing passes on the connections that there are, in either direction: their ends live on and take what is sent, and say nothing. New
-   * connections are good.
+   * From now on nothing passes on the connections that there are, in either direction: their ends live on and
+   * take what is sent, and say nothing. New connections are good.
    */
   silence(): void
 }

@@ -52,7 +52,9 @@ export function visitsOfOneDialer(): Visit {
   }
 }
 
-/** Every visit by a transport of its own, as if by a process of its own: tickets lie in the state directory. */
+/**
+ * Every visit by a transport of its own, as if by a process of its own: tickets lie in the state directory.
+ */
 export function visitsOfTransports(
   state: NonNullable<TransportOptions['state']>,
   onFault: (message: string) => void = () => {},

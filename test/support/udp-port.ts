@@ -19,7 +19,10 @@ export async function freeDualPort(): Promise<number> {
   throw new Error('no port that is free for UDP')
 }
 
-/** A socket on a loopback address, on a port that the system chooses. ICMP errors of what it sends are none of a test's business. */
+/**
+ * A socket on a loopback address, on a port that the system chooses. ICMP errors of what it sends are none of
+ * a test's business.
+ */
 export async function openUdpSocket(port = 0, host = '127.0.0.1'): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 4_194_304, sendBufferSize: 4_194_304 })
   socket.on('error', () => {})
@@ -28,7 +31,10 @@ export async function openUdpSocket(port = 0, host = '127.0.0.1'): Promise<Socke
   return socket
 }
 
-/** Resolves when a QUIC server answers on the port; false when none did until the deadline or `isHopeless` said so. */
+/**
+ * Resolves when a QUIC server answers on the port; false when none did until the deadline or `isHopeless`
+ * said so.
+ */
 export async function waitUntilSpeaksQuic(
   port: number,
   timeoutMs: number,
@@ -53,7 +59,10 @@ export async function waitUntilSpeaksQuic(
   }
 }
 
-/** A long header of a version that is reserved for such questions (RFC 9000 15), in a datagram that is long enough to be answered. */
+/**
+ * A long header of a version that is reserved for such questions (RFC 9000 15), in a datagram that is long
+ * enough to be answered.
+ */
 function unknownVersionPacket(): Buffer {
   const packet = Buffer.alloc(1200)
   packet[0] = 0xc0

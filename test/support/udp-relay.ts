@@ -11,14 +11,17 @@ import { openUdpSocket } from './udp-port.ts'
 export type RelayDirection = 'to-server' | 'to-client'
 
 export interface RelayOptions {
-  /** Of both directions: read for each datagram, so that they may be changed at any time. Default: nothing is lost or delayed. */
+  /**
+   * Of both directions: read for each datagram, so that they may be changed at any time. Default: nothing is
+   * lost or delayed.
+   */
   conditions?: LinkConditions
   /** The other way round from `conditions`, where they differ. */
   toClient?: LinkConditions
   seed?: number
   /**
-   * Looks at each datagram before the conditions do. `index` counts those of its direction, from 0 on, over all clients. False drops it;
-   * other bytes travel in its place.
+   * Looks at each datagram before the conditions do. `index` counts those of its direction, from 0 on, over
+   * all clients. False drops it; other bytes travel in its place.
    */
   filter?: RelayFilter
 }
@@ -44,9 +47,10 @@ export interface RelayCounts {
 const MAX_FLOWS = 2_000
 
 /**
- * A UDP relay on 127.0.0.1 before a server: the link of the simulated network (delay, rate, seeded loss, duplicates, reordering) between real
- * sockets, on the real clock. Each client address has a socket of its own towards the server, as behind a NAT: a path, which can be silenced by itself.
- * Clients may come from any loopback address (Linux has all of 127.0.0.0/8).
+ * A UDP relay on 127.0.0.1 before a server: the link of the simulated network (delay, rate, seeded loss,
+ * duplicates, reordering) between real sockets, on the real clock. Each client address has a socket of its
+ * own towards the server, as behind a NAT: a path, which can be silenced by itself. Clients may come from any
+ * loopback address (Linux has all of 127.0.0.0/8).
  */
 export class UdpRelay implements AsyncDisposable {
   readonly port: number
@@ -58,7 +62,10 @@ export class UdpRelay implements AsyncDisposable {
   filter: RelayFilter | undefined
   readonly #socket: Socket
   #serverPort: number
-  /** One for each direction, each with dice of its own: what goes one way does not change the luck of what goes the other. */
+  /**
+   * One for each direction, each with dice of its own: what goes one way does not change the luck of what
+   * goes the other.
+   */
   readonly #networks: Readonly<Record<RelayDirection, SimulatedNetwork>>
   readonly #flows = new Map<string, Flow>()
   readonly #leaving = new Map<Socket, Timer>()
@@ -84,7 +91,10 @@ export class UdpRelay implements AsyncDisposable {
     for (const conditions of Object.values(this.conditions)) conditions.lossRate = value ? 1 : 0
   }
 
-  /** Another server has the port from now on, as after a reload of one whose processes share it: it knows nothing of the connections of the one before. */
+  /**
+   * Another server has the port from now on, as after a reload of one whose processes share it: it knows
+   * nothing of the connections of the one before.
+   */
   set leadsTo(serverPort: number) {
     this.#serverPort = serverPort
   }
@@ -100,8 +110,8 @@ export class UdpRelay implements AsyncDisposable {
   }
 
   /**
-   * Makes the path of that client, or those of all clients that there are, lose everything one way or both ways. Others, new ones included, go on. What has
-   * passed the relay's door still arrives.
+   * Makes the path of that client, or those of all clients that there are, lose everything one way or both
+   * ways. Others, new ones included, go on. What has passed the relay's door still arrives.
    */
   silence(client?: UdpAddress, ...directions: readonly RelayDirection[]): void {
     const ways = directions.length === 0 ? BOTH_WAYS : directions
@@ -114,8 +124,9 @@ export class UdpRelay implements AsyncDisposable {
   }
 
   /**
-   * As a NAT that forgot: every client has another address at the server from now on: another port, of another loopback address if one is given. What comes
-   * to the old ones is lost, or still passes for `keepsOldMs`.
+   * As a NAT that forgot: every client has another address at the server from now on: another port, of
+   * another loopback address if one is given. What comes to the old ones is lost, or still passes for
+   * `keepsOldMs`.
    */
   async rebind(host = LOOPBACK, keepsOldMs = 0): Promise<void> {
     for (const flow of this.#flows.values()) {
@@ -127,7 +138,10 @@ export class UdpRelay implements AsyncDisposable {
     }
   }
 
-  /** Sends bytes of our own to a client, from the address that it takes for the server's; or to the server, as if that client had. */
+  /**
+   * Sends bytes of our own to a client, from the address that it takes for the server's; or to the server, as
+   * if that client had.
+   */
   inject(direction: RelayDirection, bytes: Uint8Array, clientPort: number): void {
     const flow = [...this.#flows.values()].find(({ client }) => client.port === clientPort)
     if (direction === 'to-server') this.#toServer(bytes, flow)

@@ -5,8 +5,8 @@ import type { SelectionLog } from './selection-log.ts'
 const MAX_REQUESTS = 150
 
 /**
- * Asks, one after the other, until HTTP/3 was measured to be faster and carries everything: TCP must be much slower for that. `log` undefined: a
- * transport without HTTP/3, which is only warmed up.
+ * Asks, one after the other, until HTTP/3 was measured to be faster and carries everything: TCP must be much
+ * slower for that. `log` undefined: a transport without HTTP/3, which is only warmed up.
  */
 export async function untilOverHttp3(
   transport: Transport,

@@ -1,6 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** The next message of a child with an IPC channel; rejects when it ends instead. `Answer` is what its program sends. */
+/**
+ * The next message of a child with an IPC channel; rejects when it ends instead. `Answer` is what its program
+ * sends.
+ */
 export function answerOf<Answer>(child: ChildProcess): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const settle = (work: () => void): void => {

@@ -40,7 +40,9 @@ export async function startSubject(
   return { name, client: await startMeasuredClient(client, setting, cpu) }
 }
 
-/** Why a subject cannot be measured: it gets one body first, which must be the right one. Undefined: it can. */
+/**
+ * Why a subject cannot be measured: it gets one body first, which must be the right one. Undefined: it can.
+ */
 async function whyNotMeasurable(
   subject: ClientSubject,
   origin: SubjectOrigin,

@@ -20,9 +20,10 @@ export interface ClientWork {
   size: BodySize
   concurrency: number
   /**
-   * Where the origin runs. `together`: on the client's CPU, so that the two take turns and what waits for one has gathered when its turn
-   * comes, as it does for a busy process. `apart`: on another CPU; over loopback the two then hand each other one or two requests at a time, and
-   * the figure is that of waking a neighbor. Half of its cost can be that.
+   * Where the origin runs. `together`: on the client's CPU, so that the two take turns and what waits for one
+   * has gathered when its turn comes, as it does for a busy process. `apart`: on another CPU; over loopback
+   * the two then hand each other one or two requests at a time, and the figure is that of waking a neighbor.
+   * Half of its cost can be that.
    */
   placement: 'together' | 'apart'
   /** The figure that counts. */
@@ -47,7 +48,10 @@ export interface ClientWorkOptions {
   cpu: number | undefined
 }
 
-/** The process counts its own CPU time by the microsecond: rounds need not be as long as where /proc counts it in ticks. */
+/**
+ * The process counts its own CPU time by the microsecond: rounds need not be as long as where /proc counts it
+ * in ticks.
+ */
 const MAX_SECONDS = 3
 
 export const CLIENT_WORK_METRICS: readonly Metric[] = [
@@ -117,7 +121,10 @@ export async function measureClientWork(
   }
 }
 
-/** Small bodies in the middle of a loop that runs; large ones whole, since a window of time would cut the first and the last. */
+/**
+ * Small bodies in the middle of a loop that runs; large ones whole, since a window of time would cut the
+ * first and the last.
+ */
 function jobFor({ size, concurrency }: ClientWork, seconds: number, warmUpSeconds: number): ClientJob {
   const path = `/${size}`
   if (size === '200m') return { kind: 'whole', path, concurrency, seconds, requests: Number.MAX_SAFE_INTEGER }

@@ -21,7 +21,10 @@ export type ColdResult = { readonly measurement: Measurement } | { readonly beca
 const WARM_UP_REST_MS = 20
 const START_TIMEOUT_MS = 10_000
 
-/** So many connections that do not count. Also waits for the origin, which may need a moment. Answers why the subject cannot be measured; undefined: it can. */
+/**
+ * So many connections that do not count. Also waits for the origin, which may need a moment. Answers why the
+ * subject cannot be measured; undefined: it can.
+ */
 export async function warmUpCold(
   { job }: ColdSubject,
   connections: number,

@@ -26,8 +26,8 @@ const NO_STATS: QuicStats = {
 }
 
 /**
- * One end of a QUIC connection without QUIC: what is written at one end can be read at the other at once. It has all the room in the world, and
- * nothing is lost, so that what is measured over it is HTTP/3 alone.
+ * One end of a QUIC connection without QUIC: what is written at one end can be read at the other at once. It
+ * has all the room in the world, and nothing is lost, so that what is measured over it is HTTP/3 alone.
  */
 export class MemoryQuic implements QuicConnection {
   readonly role: 'client' | 'server'

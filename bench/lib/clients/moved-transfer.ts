@@ -55,7 +55,10 @@ const INCIDENT_AT = 0.4
 /** Stream data come in such datagrams, acknowledgements in shorter ones. */
 const DATA_DATAGRAM_BYTES = 1_000
 
-/** One transfer over a connection of its own, with the longest time in which no byte of it came to its receiver since the incident. */
+/**
+ * One transfer over a connection of its own, with the longest time in which no byte of it came to its
+ * receiver since the incident.
+ */
 export async function measureMovedTransfer(
   server: { readonly port: number; readonly ca: string },
   work: TransferWork,

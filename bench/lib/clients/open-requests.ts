@@ -14,8 +14,9 @@ export interface OpenRequests {
 const CONNECTIONS = 4_096
 
 /**
- * GETs that begin at a rate, whatever became of those before. A latency counts from when a request was due, so that a client that is late hides
- * nothing. What ended in the first `warmUpSeconds`, or after the last second, is in no figure.
+ * GETs that begin at a rate, whatever became of those before. A latency counts from when a request was due,
+ * so that a client that is late hides nothing. What ended in the first `warmUpSeconds`, or after the last
+ * second, is in no figure.
  */
 export async function openRequests(
   url: string,

@@ -4,14 +4,18 @@ import { connect, type Socket } from 'node:net'
 /** Clients that ask and, after the first bytes of the answer, read no more. */
 export interface UnreadResponses {
   /**
-   * Those that were answered with 200 and are still connected. A socket that is not read does not notice a reset: the kernel is asked. An end in good order
-   * waits behind the data that nobody reads, and is not seen.
+   * Those that were answered with 200 and are still connected. A socket that is not read does not notice a
+   * reset: the kernel is asked. An end in good order waits behind the data that nobody reads, and is not
+   * seen.
    */
   open(): number
   close(): void
 }
 
-/** Opens them all at once. Resolves when each has its first bytes or has failed, at the latest after `timeoutMs`. */
+/**
+ * Opens them all at once. Resolves when each has its first bytes or has failed, at the latest after
+ * `timeoutMs`.
+ */
 export async function openUnreadResponses(
   port: number,
   path: string,

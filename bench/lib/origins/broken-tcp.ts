@@ -47,8 +47,9 @@ async function startMortalRelay(serverPort: number, delayMs: number): Promise<Mo
 }
 
 /**
- * A download over HTTP/2 whose path turns silent: from the last byte until the first one of the same request over a new connection, which whoever asked makes
- * when the old one fails. With the defaults: it is the HTTP/2 PING that finds it out, since a relay's kernel goes on to acknowledge.
+ * A download over HTTP/2 whose path turns silent: from the last byte until the first one of the same request
+ * over a new connection, which whoever asked makes when the old one fails. With the defaults: it is the
+ * HTTP/2 PING that finds it out, since a relay's kernel goes on to acknowledge.
  */
 export async function measureBrokenTcp(
   origin: { readonly tlsPort: number; readonly ca: string },

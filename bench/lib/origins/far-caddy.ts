@@ -6,7 +6,10 @@ import { LINK_ADDRESSES, type LossyLink } from '../../../test/support/lossy-link
 import { type RealServer, startRealServer } from '../../../test/support/real-server.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 
-/** caddy at the server's end of a link: HTTP/1.1, HTTP/2 and HTTP/3 on one port number, and Alt-Svc in its answers. */
+/**
+ * caddy at the server's end of a link: HTTP/1.1, HTTP/2 and HTTP/3 on one port number, and Alt-Svc in its
+ * answers.
+ */
 export interface FarCaddy extends AsyncDisposable {
   readonly url: string
   /** PEM. */

@@ -3,7 +3,10 @@ import { LINK_ADDRESSES, type LossyLink } from '../../../test/support/lossy-link
 import { startNginxProcess } from '../../../test/support/nginx-process.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 
-/** nginx at the server's end of a link: HTTP/1.1 and HTTP/2, TLS 1.3 with early data, Fast Open. `/first-byte` tells how the session came to be. */
+/**
+ * nginx at the server's end of a link: HTTP/1.1 and HTTP/2, TLS 1.3 with early data, Fast Open. `/first-byte`
+ * tells how the session came to be.
+ */
 export interface FarNginx extends AsyncDisposable {
   readonly name: string
   readonly address: string
@@ -15,7 +18,10 @@ export interface FarNginx extends AsyncDisposable {
 const PORT = 443
 const NAME = 'origin.test'
 
-/** Whether Fast Open is used is a matter of the namespace's sysctl. Connections are closed by the client, or else here after a second. */
+/**
+ * Whether Fast Open is used is a matter of the namespace's sysctl. Connections are closed by the client, or
+ * else here after a second.
+ */
 export async function startFarNginx(link: LossyLink, cpu: number | undefined): Promise<FarNginx> {
   const directory = makeTemporaryDirectory('far-nginx')
   // It is waited for on 127.0.0.1 of that end.

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { QuicCongestionControl } from '../../../src/base/options/options.ts'
+import type { QuicCongestionControl } from '../../../src/base/options/protocol-options.ts'
 import type { CertificateFiles } from '../../../test/support/certificate-files.ts'
 import { cpuPrefix, deathSignalPrefix } from '../../../test/support/real-server.ts'
 
@@ -22,7 +22,10 @@ export interface Http3BenchOrigin extends AsyncDisposable {
   counters(): Promise<Http3OriginCounters>
 }
 
-/** Where this process lives. With port 0 on a free one; with that of a TCP server on the same number, so that one URL leads to both. Rejects when it does not start. */
+/**
+ * Where this process lives. With port 0 on a free one; with that of a TCP server on the same number, so that
+ * one URL leads to both. Rejects when it does not start.
+ */
 export async function startHttp3BenchOrigin(
   address: string,
   port: number,

@@ -1,10 +1,11 @@
-import type { QuicCongestionControl } from '../../../src/base/options/options.ts'
+import type { QuicCongestionControl } from '../../../src/base/options/protocol-options.ts'
 import type { CertificateFiles } from '../../../test/support/certificate-files.ts'
 
 /**
- * A server that a scenario wants. All serve /1k /10k /100k /1m /10m; a request to /sink is answered when the whole of its body is there. nginx
- * speaks HTTP/1.1 and HTTP/2 and takes early data over TCP, caddy speaks HTTP/3 as well and takes it over QUIC, `unary` is ours: short calls with
- * trailers over HTTP/2 and HTTP/3; `own` is our HTTP/3 listener with the same bodies, and nothing else.
+ * A server that a scenario wants. All serve /1k /10k /100k /1m /10m; a request to /sink is answered when the
+ * whole of its body is there. nginx speaks HTTP/1.1 and HTTP/2 and takes early data over TCP, caddy speaks
+ * HTTP/3 as well and takes it over QUIC, `unary` is ours: short calls with trailers over HTTP/2 and HTTP/3;
+ * `own` is our HTTP/3 listener with the same bodies, and nothing else.
  */
 export type OriginPlan =
   | {

@@ -23,7 +23,10 @@ export interface LoadWay extends AsyncDisposable {
   impair(conditions: LinkConditions, seed: number): Promise<void>
   /** What relays make of it; undefined: it meets the packets of all protocols alike. */
   relayed(conditions: LinkConditions): WayConditions | undefined
-  /** What has passed so far: packets of a link with their IP headers, payloads of relays. Undefined: nobody counts. */
+  /**
+   * What has passed so far: packets of a link with their IP headers, payloads of relays. Undefined: nobody
+   * counts.
+   */
   passed(): Promise<WireBytes | undefined>
 }
 
@@ -59,8 +62,8 @@ export function nearWay(): LoadWay {
 }
 
 /**
- * A way that delays and loses: packets where this machine lets us (root), else what goes through relays in user space, which know of no congestion
- * control.
+ * A way that delays and loses: packets where this machine lets us (root), else what goes through relays in
+ * user space, which know of no congestion control.
  */
 export async function openLossyWay(
   congestionControl: CongestionControl,

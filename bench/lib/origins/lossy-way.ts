@@ -21,8 +21,8 @@ export function requireLossyWay(): string | undefined {
 }
 
 /**
- * A lossy link whose TCP has that congestion control at both ends. It is an attribute of the route: the default of a namespace can only be set
- * to what the whole machine allows its users.
+ * A lossy link whose TCP has that congestion control at both ends. It is an attribute of the route: the
+ * default of a namespace can only be set to what the whole machine allows its users.
  */
 export async function startLossyWay(
   delayMs: number,

@@ -1,4 +1,7 @@
-/** What the suites of HPACK and QPACK both encode: a response of ten fields (a file) and a request as a proxy sends it, without pseudo fields. */
+/**
+ * What the suites of HPACK and QPACK both encode: a response of ten fields (a file) and a request as a proxy
+ * sends it, without pseudo fields.
+ */
 export const RESPONSE_FIELDS: readonly string[] = [
   ['server', 'nginx/1.26.2'],
   ['date', 'Tue, 04 Mar 2025 10:12:13 GMT'],

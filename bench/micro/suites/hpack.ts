@@ -1,4 +1,7 @@
-/** What one field block costs, encoded and decoded: a response as nginx writes it and as caddy does, and a request as a proxy sends it. */
+/**
+ * What one field block costs, encoded and decoded: a response as nginx writes it and as caddy does, and a
+ * request as a proxy sends it.
+ */
 
 import { STATIC_BY_NAME } from '../../../src/http/field-compression/hpack-static-table.ts'
 import { huffmanBits, writeHuffman } from '../../../src/http/field-compression/huffman-encoder.ts'
@@ -29,7 +32,10 @@ function encodeRequest(encoder: HpackEncoder, path: string, list: readonly strin
   return encoder.end()
 }
 
-/** A block as nginx writes it: the name by its static index, the value Huffman coded, everything inserted into the table. */
+/**
+ * A block as nginx writes it: the name by its static index, the value Huffman coded, everything inserted into
+ * the table.
+ */
 function nginxBlock(fields: readonly string[]): Buffer {
   const out = Buffer.alloc(4096)
   let at = 0

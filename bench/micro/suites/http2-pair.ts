@@ -1,6 +1,6 @@
 /** A client session and a server session of HTTP/2 that hand each other their output, in memory. */
 import { NO_HEADERS } from '../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP2_OPTIONS } from '../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../src/base/options/protocol-options.ts'
 import { createSession } from '../../../src/http/http2/create-session.ts'
 import type { Session, SessionOptions } from '../../../src/http/http2/session.ts'
 import type { SessionEvents } from '../../../src/http/http2/session-events.ts'

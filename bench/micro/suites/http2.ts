@@ -1,4 +1,7 @@
-/** What HTTP/2 costs without sockets. Both roles together: one request here is more than a client's or a proxy's half of it. For regressions, not for proof. */
+/**
+ * What HTTP/2 costs without sockets. Both roles together: one request here is more than a client's or a
+ * proxy's half of it. For regressions, not for proof.
+ */
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
 import type { MicroSuite } from '../suite.ts'
 import { Http2Pair } from './http2-pair.ts'

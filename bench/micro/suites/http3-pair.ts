@@ -1,6 +1,6 @@
 /** A client session and a server session of HTTP/3 whose streams are memory. */
 import { NO_HEADERS } from '../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/protocol-options.ts'
 import { createSession } from '../../../src/http/http3/create-session.ts'
 import type { Session, SessionEvents } from '../../../src/http/http3/session.ts'
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'

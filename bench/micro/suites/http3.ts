@@ -1,4 +1,7 @@
-/** What HTTP/3 costs without QUIC, both roles together. What QUIC, N-API and the kernel add is the difference to client-h3: nearly all of it. */
+/**
+ * What HTTP/3 costs without QUIC, both roles together. What QUIC, N-API and the kernel add is the difference
+ * to client-h3: nearly all of it.
+ */
 import type { MicroSuite } from '../suite.ts'
 import { Http3Pair } from './http3-pair.ts'
 

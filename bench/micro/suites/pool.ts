@@ -1,4 +1,7 @@
-/** What the pool costs a request: acquire() and the end of the exchange, through the driver, with connections that are there. */
+/**
+ * What the pool costs a request: acquire() and the end of the exchange, through the driver, with connections
+ * that are there.
+ */
 import { systemClock } from '../../../src/base/clock.ts'
 import type { Connection, ConnectionListener, Connector } from '../../../src/base/events/connection.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'

@@ -1,4 +1,7 @@
-/** What one field section costs, encoded and decoded. The decoder's answers reach the encoder with every section, as they do on a connection. */
+/**
+ * What one field section costs, encoded and decoded. The decoder's answers reach the encoder with every
+ * section, as they do on a connection.
+ */
 import { writePrefixInteger } from '../../../src/http/field-compression/prefix-integer.ts'
 import { QpackDecoder } from '../../../src/http/qpack/qpack-decoder.ts'
 import { QpackEncoder } from '../../../src/http/qpack/qpack-encoder.ts'

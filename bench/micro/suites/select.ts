@@ -1,4 +1,7 @@
-/** What the choice of a lane costs a request: which lane it takes, and what its end teaches, with a record that is fresh. */
+/**
+ * What the choice of a lane costs a request: which lane it takes, and what its end teaches, with a record
+ * that is fresh.
+ */
 import { LANE_NAMES, type LaneName } from '../../../src/base/http/lane.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import type { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
@@ -16,7 +19,10 @@ const AIM_NS = 2_000
 /** A timer cannot see a single request, and what is done ten times a second has to fall on many. */
 const REQUESTS = 1_000
 
-/** The lanes of an origin as the transport has them, all with an open connection, with what one exchange asks of them. */
+/**
+ * The lanes of an origin as the transport has them, all with an open connection, with what one exchange asks
+ * of them.
+ */
 function routedExchange(): () => void {
   let now = 1_000
   const origin = parseOrigin('https://origin.test')
@@ -69,7 +75,8 @@ function casesOf(lanes: readonly LaneName[]): MicroCase[] {
       const { chooser, now } = settled(lanes)
       return () => chooser.next(false, now)
     }),
-    // Trials and the look at all figures, ten times a second, fall on all requests: the slower they come, the more on each.
+    // Trials and the look at all figures, ten times a second, fall on all requests: the slower they come, the
+    // more on each.
     ...[20_000, 1_000, 100].map(perSecond =>
       requests(`${title}: which lane, and its sample, at ${perSecond} requests/s`, () => {
         const origin = settled(lanes)

@@ -31,7 +31,9 @@ const WORKS: readonly ClientWork[] = [
   { size: '200m', concurrency: 1, placement: 'apart', metric: MEGABYTES, aims: MANY_BYTES },
 ]
 
-/** Every one as its users would drive it at this concurrency: HTTP/1.1 on as many connections, HTTP/2 on one. */
+/**
+ * Every one as its users would drive it at this concurrency: HTTP/1.1 on as many connections, HTTP/2 on one.
+ */
 function subjectsAt(concurrency: number): readonly ClientSubject[] {
   return [
     { name: 'node:http2', client: 'node:http2', connections: 1 },

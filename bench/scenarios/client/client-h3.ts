@@ -34,7 +34,10 @@ const WORKS: readonly ClientWork[] = [
   { size: '200m', concurrency: 1, placement: 'apart', metric: MEGABYTES, aims: MANY_BYTES },
 ]
 
-/** Every one as its users would drive it at this concurrency: HTTP/1.1 on as many connections, the others on one. */
+/**
+ * Every one as its users would drive it at this concurrency: HTTP/1.1 on as many connections, the others on
+ * one.
+ */
 function subjectsAt(concurrency: number): readonly ClientSubject[] {
   return [
     { name: 'node:http2', client: 'node:http2', connections: 1 },
@@ -79,7 +82,10 @@ export async function clientH3(settings: BenchSettings): Promise<ScenarioResult>
   }
 }
 
-/** nginx and, on the UDP port of the same number, our HTTP/3 origin with the same certificate: one URL leads to both. */
+/**
+ * nginx and, on the UDP port of the same number, our HTTP/3 origin with the same certificate: one URL leads
+ * to both.
+ */
 class BothOrigins implements WorkOrigin, AsyncDisposable {
   readonly #nginx: Nginx
   readonly #http3: Http3BenchOrigin

@@ -24,7 +24,10 @@ const METRICS: readonly Metric[] = [
   { key: 'failures', title: 'failed', better: 'less' },
 ]
 
-/** Requests per second of the client's own CPU time, without any ingress: each door beside the same door of undici. */
+/**
+ * Requests per second of the client's own CPU time, without any ingress: each door beside the same door of
+ * undici.
+ */
 export async function client(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)

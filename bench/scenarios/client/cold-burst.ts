@@ -28,7 +28,10 @@ const METRICS: readonly Metric[] = [
   { key: 'failures', title: 'failed', better: 'less' },
 ]
 
-/** 100 requests at once to an origin that nobody has talked to: how many connections, how long for all of them. */
+/**
+ * 100 requests at once to an origin that nobody has talked to: how many connections, how long for all of
+ * them.
+ */
 export async function coldBurst(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)

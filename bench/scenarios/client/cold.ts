@@ -48,7 +48,10 @@ const CASE: Pick<LoadCase, 'subjects' | 'requests' | 'arrival' | 'client'> = {
   client: 'each',
 }
 
-/** What a request costs whose connection is not there yet, by protocol and by what is left over from the connection before. */
+/**
+ * What a request costs whose connection is not there yet, by protocol and by what is left over from the
+ * connection before.
+ */
 export const cold: Scenario = loadScenario({
   name: 'cold',
   description:

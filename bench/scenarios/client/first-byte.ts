@@ -62,7 +62,10 @@ const AIMS: readonly Aim[] = [TFO_EARLY_HTTP1, TFO_EARLY_HTTP2].map(subject => (
 /** Why a connection was not what its subject is called, in the order in which they came. */
 type Disproofs = Map<string, string[]>
 
-/** How long is the way to the first byte of the first response? Over a long way that is a matter of round trips and of nothing else. */
+/**
+ * How long is the way to the first byte of the first response? Over a long way that is a matter of round
+ * trips and of nothing else.
+ */
 export async function firstByte(settings: BenchSettings): Promise<ScenarioResult> {
   const missing =
     requireLossyWay() ??
@@ -180,7 +183,8 @@ async function measureAll(setting: Setting): Promise<Pick<ScenarioResult, 'cases
 
 /** Beside the medians the spread: what a single connection took. */
 function summarize(rows: ReadonlyMap<string, readonly Measurement[]>, notes: readonly string[]): CaseResult {
-  // The link is a program, and timers are late: how long a round trip really is tells the kernel that waits for one.
+  // The link is a program, and timers are late: how long a round trip really is tells the kernel that waits
+  // for one.
   const roundTripMs = median((rows.get(ROUND_TRIP) ?? []).map(({ firstByteMs = Number.NaN }) => firstByteMs))
   const compared = new Map(
     [...rows].map(([name, measurements]) => [

@@ -46,7 +46,10 @@ function caseOf(lossRate: number, isWarm: boolean): LoadCase {
   }
 }
 
-/** 20 objects at once: what is one lost packet to the others? Bulk over TCP under loss measures the sender's congestion control: there is a scenario for each. */
+/**
+ * 20 objects at once: what is one lost packet to the others? Bulk over TCP under loss measures the sender's
+ * congestion control: there is a scenario for each.
+ */
 export function objects(congestionControl: CongestionControl): Scenario {
   return loadScenario({
     name: congestionControl === 'cubic' ? 'objects' : `objects-${congestionControl}`,

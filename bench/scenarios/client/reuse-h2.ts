@@ -40,7 +40,9 @@ const AIMS: readonly Aim[] = [
   { subject: OURS, metric: 'reuseRatio', atLeast: 0.999 },
 ]
 
-/** 20,000 requests, 64 at a time, through a client that knows nothing yet: how many connections did that take? */
+/**
+ * 20,000 requests, 64 at a time, through a client that knows nothing yet: how many connections did that take?
+ */
 export async function reuseH2(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)

@@ -50,7 +50,10 @@ const AIMS: readonly Aim[] = MANY_CONNECTIONS.map(to => ({
   atMost: 1.5,
 }))
 
-/** A page's worth of objects over a long way: do the windows of one connection let as much through as twenty connections do? */
+/**
+ * A page's worth of objects over a long way: do the windows of one connection let as much through as twenty
+ * connections do?
+ */
 export async function rttH2(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)

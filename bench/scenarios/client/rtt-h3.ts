@@ -45,7 +45,10 @@ const AIMS: readonly Aim[] = [
 const WARM_UPS = 5
 const QUICK_WARM_UPS = 2
 
-/** How long does the first request of a new client take over a long way? That is a matter of handshakes and of nothing else. */
+/**
+ * How long does the first request of a new client take over a long way? That is a matter of handshakes and of
+ * nothing else.
+ */
 export async function rttH3(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)
@@ -118,7 +121,10 @@ function subjectsIn(directory: string): readonly ClientSubject[] {
   ]
 }
 
-/** Throws when the handshake was another one than the subject is named for: its figure would be somebody else's. */
+/**
+ * Throws when the handshake was another one than the subject is named for: its figure would be somebody
+ * else's.
+ */
 async function measure(
   { name, client }: StartedSubject,
   http3: Http3BenchOrigin,

@@ -32,7 +32,10 @@ const LOSSES = [0, 0.01, 0.02, 0.05] as const
 /** Of a quick run: whether the bench works. */
 const QUICK_LOSSES = [0.02] as const
 
-/** `share` of `--seconds` is how long one run measures. Of large bodies there are fewer, and their times vary more. */
+/**
+ * `share` of `--seconds` is how long one run measures. Of large bodies there are fewer, and their times vary
+ * more.
+ */
 const WORKS = [
   { size: '1k', concurrency: 5, share: 1 / 3 },
   { size: '100k', concurrency: 10, share: 1 / 2 },
@@ -80,8 +83,9 @@ interface Cell {
 }
 
 /**
- * Does the transport that chooses for itself keep up with the best of those that are held to one protocol, whatever the way loses? Which one is
- * the best depends on the way, on the bodies and on the origin's TCP, of which there is a scenario each.
+ * Does the transport that chooses for itself keep up with the best of those that are held to one protocol,
+ * whatever the way loses? Which one is the best depends on the way, on the bodies and on the origin's TCP, of
+ * which there is a scenario each.
  */
 export function selectLoss(congestionControl: CongestionControl): Scenario {
   return async settings => {
@@ -140,7 +144,10 @@ function cellsOf({ isQuick, seconds, sizes }: BenchSettings): Cell[] {
   )
 }
 
-/** Also waits for the origin, which accepts when it is ready, and refuses to measure a protocol that it does not speak. */
+/**
+ * Also waits for the origin, which accepts when it is ready, and refuses to measure a protocol that it does
+ * not speak.
+ */
 async function warmUp({ name, client }: Subject, origin: FarCaddy): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS
   for (;;) {

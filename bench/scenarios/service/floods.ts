@@ -43,7 +43,10 @@ interface World extends AsyncDisposable {
   readonly caFile: string
 }
 
-/** What floods of HTTP/2 cost a proxy, from its clients and from its origins, and what its other clients notice. */
+/**
+ * What floods of HTTP/2 cost a proxy, from its clients and from its origins, and what its other clients
+ * notice.
+ */
 export const floods: Scenario = async settings => {
   const names = chooseSubjects(
     FLOOD_SUBJECTS.map(({ name }) => name),

@@ -44,7 +44,10 @@ const CASES: readonly Pick<ForwardCase, 'name' | 'size' | 'ingress' | 'aims'>[] 
   { name: '1k, h2 clients', size: '1k', ingress: 'h2', aims: [] },
 ]
 
-/** CPU time per forwarded request with HTTP/2 to the origin, beside proxies that speak it and proxies that do not. */
+/**
+ * CPU time per forwarded request with HTTP/2 to the origin, beside proxies that speak it and proxies that do
+ * not.
+ */
 export async function forwardH2(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx', 'wrk', 'h2load', 'curl')
   if (missing !== undefined) throw new Error(missing)

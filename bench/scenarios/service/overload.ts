@@ -22,7 +22,10 @@ import { type RunningPeer, UPSTREAM_CONNECTIONS } from '../../peers/peer.ts'
 const PEERS = [nginxPeer, haproxyPeer, middlemilePeer]
 const REFERENCES = [nginxPeer.name, haproxyPeer.name]
 
-/** 160 requests a second: what overloads it leaves the processors free, so that nothing but the policy is measured. */
+/**
+ * 160 requests a second: what overloads it leaves the processors free, so that nothing but the policy is
+ * measured.
+ */
 const SERVICE_MS = 400
 const CAPACITY_PER_SECOND = (UPSTREAM_CONNECTIONS * 1_000) / SERVICE_MS
 
@@ -45,7 +48,10 @@ interface Subject extends RunningPeer {
   readonly url: string
 }
 
-/** More requests than an origin serves, at a rate that does not care: how many are served, how late, and what the others get. */
+/**
+ * More requests than an origin serves, at a rate that does not care: how many are served, how late, and what
+ * the others get.
+ */
 export async function overload(settings: BenchSettings): Promise<ScenarioResult> {
   const names = chooseSubjects(
     PEERS.map(peer => peer.name),

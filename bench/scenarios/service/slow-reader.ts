@@ -13,7 +13,10 @@ import type { ClientModule, LoadSubject } from '../../lib/load-subject.ts'
 import { BOTH_ORIGINS, COMMON_COLUMNS } from '../../lib/load-tables.ts'
 import type { Scenario } from '../../lib/scenario.ts'
 
-/** The same client with and without its slow reader. With HTTP/1.1 there is a connection for each request, and one for the reader. */
+/**
+ * The same client with and without its slow reader. With HTTP/1.1 there is a connection for each request, and
+ * one for the reader.
+ */
 function pair(
   library: string,
   client: ClientModule,

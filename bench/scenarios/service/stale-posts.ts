@@ -22,7 +22,10 @@ import type { Peer, RunningPeer } from '../../peers/peer.ts'
 
 const CLIENTS = 128
 const KEEP_ALIVE_MS = 50
-/** On both sides of what the origin bears: a client's pause, and by it that of a connection of the proxy's, is drawn from 0 to this. */
+/**
+ * On both sides of what the origin bears: a client's pause, and by it that of a connection of the proxy's, is
+ * drawn from 0 to this.
+ */
 const MAX_PAUSE_MS = 100
 const REQUESTS = 30_000
 const QUICK_REQUESTS = 3_000
@@ -42,7 +45,10 @@ interface Subject {
   readonly running: RunningPeer
 }
 
-/** POSTs through proxies to an origin that closes idle connections all the time: how many meet one that is closed already? */
+/**
+ * POSTs through proxies to an origin that closes idle connections all the time: how many meet one that is
+ * closed already?
+ */
 export async function stalePosts(settings: BenchSettings): Promise<ScenarioResult> {
   const missing = requireBinary('nginx')
   if (missing !== undefined) throw new Error(missing)

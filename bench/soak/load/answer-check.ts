@@ -3,7 +3,10 @@ import type { SoakRequest } from './soak-request.ts'
 /** What came of a request, as its client saw it. */
 export type Outcome =
   | { readonly kind: 'answered' }
-  /** An answer of another status than 200; `code` and `message` out of the connector's JSON, where there is one. */
+  /**
+   * An answer of another status than 200; `code` and `message` out of the connector's JSON, where there is
+   * one.
+   */
   | { readonly kind: 'status'; readonly status: number; readonly code: string; readonly message: string }
   /** It began well and was cut off. */
   | { readonly kind: 'truncated'; readonly message: string }

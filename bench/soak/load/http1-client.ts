@@ -5,7 +5,10 @@ import { AnswerCheck, type Outcome } from './answer-check.ts'
 import type { ClientAnswer, SoakClient } from './soak-client.ts'
 import type { SoakRequest } from './soak-request.ts'
 
-/** One client with a connection of HTTP/1.1: undici's, which repeats nothing, and makes a new connection after each HEAD. */
+/**
+ * One client with a connection of HTTP/1.1: undici's, which repeats nothing, and makes a new connection after
+ * each HEAD.
+ */
 export class Http1Client implements SoakClient {
   readonly #client: Client
   #connections = 0

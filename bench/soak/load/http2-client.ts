@@ -7,7 +7,10 @@ import type { SoakRequest } from './soak-request.ts'
 const SESSION_WINDOW_BYTES = 33_554_432
 const STREAM_WINDOW_BYTES = 262_144
 
-/** A connection of HTTP/2 that several clients share: node:http2, in cleartext by prior knowledge. A new one takes the place of one that ended. */
+/**
+ * A connection of HTTP/2 that several clients share: node:http2, in cleartext by prior knowledge. A new one
+ * takes the place of one that ended.
+ */
 export class Http2Client implements SoakClient {
   readonly #port: number
   readonly #timeoutMs: number

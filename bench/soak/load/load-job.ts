@@ -79,7 +79,10 @@ export interface LoadReport {
   /** The longest first, slow readers and names without an answer left out. */
   readonly slowest: readonly SlowRequest[]
   readonly cpuMs: number
-  /** When the load process itself stood still, the longest first: what is slow then need not be the proxy's fault. */
+  /**
+   * When the load process itself stood still, the longest first: what is slow then need not be the proxy's
+   * fault.
+   */
   readonly stalls: readonly Stall[]
 }
 

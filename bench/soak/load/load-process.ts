@@ -12,8 +12,8 @@ import { drawRequest } from './soak-request.ts'
 import { StallWatch } from './stall-watch.ts'
 
 /**
- * A program: the clients of the soak, in a process of their own. Its first message is the SoakJob; it reports its progress once a second, and at the end a
- * LoadReport. The message `stop` ends it early.
+ * A program: the clients of the soak, in a process of their own. Its first message is the SoakJob; it reports
+ * its progress once a second, and at the end a LoadReport. The message `stop` ends it early.
  */
 process.once('message', (job: SoakJob) => void run(job))
 process.once('disconnect', () => process.exit(0))

@@ -8,7 +8,9 @@ export type OriginProgram = 'origin-process' | 'http3-origin-process' | 'droppin
 
 const START_TIMEOUT_MS = 30_000
 
-/** One of the programs of this folder as a child: it can be killed, and started again with the same argument. */
+/**
+ * One of the programs of this folder as a child: it can be killed, and started again with the same argument.
+ */
 export class ChildOrigin implements AsyncDisposable {
   readonly #program: string
   readonly #argument: string

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 
 /**
- * A program: an endpoint that listens and never accepts. With its short queue full the kernel drops further SYNs, as a firewall does that swallows them.
- * Its argument is the port.
+ * A program: an endpoint that listens and never accepts. With its short queue full the kernel drops further
+ * SYNs, as a firewall does that swallows them. Its argument is the port.
  */
 const server = createServer()
 server.listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: 1 }, () => {

@@ -10,8 +10,9 @@ import { parseRequestPath } from '../request-target.ts'
 import type { OriginJob } from './origin-process.ts'
 
 /**
- * A program: the origin of the soak that speaks HTTP/3, and over TCP on the same port HTTP/1.1 for proxies without QUIC. What becomes of it is done from
- * outside: it is killed and started again. It has no key for stateless resets, so that its clients are not notified.
+ * A program: the origin of the soak that speaks HTTP/3, and over TCP on the same port HTTP/1.1 for proxies
+ * without QUIC. What becomes of it is done from outside: it is killed and started again. It has no key for
+ * stateless resets, so that its clients are not notified.
  */
 const job = JSON.parse(process.argv[2] ?? '{}') as OriginJob // start-origins.ts writes it
 const log = new OriginLog(job.logFile)

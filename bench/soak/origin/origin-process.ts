@@ -9,8 +9,8 @@ import type { OriginName } from '../plan.ts'
 import { parseRequestPath } from '../request-target.ts'
 
 /**
- * A program: one origin of the soak over HTTP/1.1, on node:http, with the fault of its name. Its only argument is OriginJob as JSON; it sends `ready` when it
- * listens, and lives until its parent goes.
+ * A program: one origin of the soak over HTTP/1.1, on node:http, with the fault of its name. Its only
+ * argument is OriginJob as JSON; it sends `ready` when it listens, and lives until its parent goes.
  */
 export interface OriginJob {
   readonly name: OriginName
@@ -83,8 +83,8 @@ function onAnswered(socket: Socket): void {
 }
 
 /**
- * Closes it unless a request has come by then. Node's timers run before what has arrived is read, and would close on it: servers like nginx read first, and so
- * does this one.
+ * Closes it unless a request has come by then. Node's timers run before what has arrived is read, and would
+ * close on it: servers like nginx read first, and so does this one.
  */
 function closeLater(socket: Socket, afterMs: number): void {
   const close = (): void => {

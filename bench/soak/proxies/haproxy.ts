@@ -5,7 +5,10 @@ import { freePort } from '../../../test/support/tcp-port.ts'
 import { plannedOrigin } from '../plan.ts'
 import type { SoakProxy, SoakProxyParts } from './soak-proxy.ts'
 
-/** haproxy in the connector's place: one thread, what safely can be repeated is (`retry-on`), HTTP/2 to the origin that is reloaded. */
+/**
+ * haproxy in the connector's place: one thread, what safely can be repeated is (`retry-on`), HTTP/2 to the
+ * origin that is reloaded.
+ */
 export async function startHaproxyProxy({
   directory,
   addresses,

@@ -10,7 +10,10 @@ import type { SoakProxy, SoakProxyParts } from './soak-proxy.ts'
 /** Requests that took longer have a line in the log. */
 const SLOW_REQUEST = '500ms'
 
-/** `middlemile serve` with a configuration file, with metrics, admin and log, and everything that the faults do not concern at its default. */
+/**
+ * `middlemile serve` with a configuration file, with metrics, admin and log, and everything that the faults
+ * do not concern at its default.
+ */
 export async function startMiddlemile({
   directory,
   addresses,

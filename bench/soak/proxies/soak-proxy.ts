@@ -6,7 +6,10 @@ export interface SoakProxyParts {
   readonly directory: string
   readonly addresses: readonly OriginAddress[]
   readonly certificates: CertificateFiles
-  /** Where names hang: the connector also gets names that only this server could know. Undefined: it gets none. */
+  /**
+   * Where names hang: the connector also gets names that only this server could know. Undefined: it gets
+   * none.
+   */
   readonly resolver: HangingResolver | undefined
 }
 

@@ -27,10 +27,12 @@ interface AttemptTarget {
 }
 
 /**
- * A dial as a session of draft-kuehlewind-happy-qlog: each attempt with its start and its outcome, the one that was taken, the sum.
- * `endedAt` and `beganAt` count from the beginning of the trace. Fields of ours in the draft's events: `because`, `lane`, `error_message`.
+ * A dial as a session of draft-kuehlewind-happy-qlog: each attempt with its start and its outcome, the one
+ * that was taken, the sum. `endedAt` and `beganAt` count from the beginning of the trace. Fields of ours in
+ * the draft's events: `because`, `lane`, `error_message`.
  *
- * Left out of the draft: candidates and timers, since a record of a dial holds what was done and not what was thought of.
+ * Left out of the draft: candidates and timers, since a record of a dial holds what was done and not what was
+ * thought of.
  */
 export function dialEvents(
   session: string,

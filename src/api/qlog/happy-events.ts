@@ -4,14 +4,18 @@ import { ownEvent } from './own-events.ts'
 import { type QlogEvent, roundedMs } from './qlog-event.ts'
 
 /**
- * What the transport tells as qlog events. A dial is a session of draft-kuehlewind-happy-qlog (`hev3:…`); decisions, races between lanes,
- * evidence and the life of connections are ours (`middlemile:…`, see own-events.ts). Numbers sessions, hence a class.
+ * What the transport tells as qlog events. A dial is a session of draft-kuehlewind-happy-qlog (`hev3:…`);
+ * decisions, races between lanes, evidence and the life of connections are ours (`middlemile:…`, see
+ * own-events.ts). Numbers sessions, hence a class.
  */
 export class HappyEvents {
   readonly #beganAt: number
   #sessions = 0
 
-  /** `beganAt`: the beginning of the trace on the clock that also gives `now`, which must be that of the transport. */
+  /**
+   * `beganAt`: the beginning of the trace on the clock that also gives `now`, which must be that of the
+   * transport.
+   */
   constructor(beganAt: number) {
     this.#beganAt = beganAt
   }

@@ -10,9 +10,11 @@ export interface OwnEvent {
 }
 
 /**
- * What draft-kuehlewind-happy-qlog has no words for, in a namespace of our own (`middlemile:`): `decision`, `race_ended`, `http3_status`,
- * `evidence`, `connection_opened`, `connection_closed`, `connect_failed`, `exchange_retried`, `exchange_ended`, `migration`, and `path_sampled`, whose names are those
- * of `recovery:metrics_updated` where that has them. Undefined: not for a trace. Nothing of a request but its method and path without the query, which may carry secrets.
+ * What draft-kuehlewind-happy-qlog has no words for, in a namespace of our own (`middlemile:`): `decision`,
+ * `race_ended`, `http3_status`, `evidence`, `connection_opened`, `connection_closed`, `connect_failed`,
+ * `exchange_retried`, `exchange_ended`, `migration`, and `path_sampled`, whose names are those of
+ * `recovery:metrics_updated` where that has them. Undefined: not for a trace. Nothing of a request but its
+ * method and path without the query, which may carry secrets.
  */
 export function ownEvent(event: TransportEvent): OwnEvent | undefined {
   switch (event.type) {

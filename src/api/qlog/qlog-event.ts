@@ -1,6 +1,12 @@
-/** One event of a trace (draft-ietf-quic-qlog-main-schema, section 7). Field names are lower case in JSON text sequences (its section 11.2). */
+/**
+ * One event of a trace (draft-ietf-quic-qlog-main-schema, section 7). Field names are lower case in JSON text
+ * sequences (its section 11.2).
+ */
 export interface QlogEvent {
-  /** Milliseconds since the trace began. Attempts are told of when their dial has ended, so that times may go back: tools sort by them. */
+  /**
+   * Milliseconds since the trace began. Attempts are told of when their dial has ended, so that times may go
+   * back: tools sort by them.
+   */
   readonly time: number
   /** `namespace:event`. */
   readonly name: `hev3:${string}` | `middlemile:${string}` | `loglevel:${string}`

@@ -28,13 +28,12 @@ export interface QlogFileOptions {
 }
 
 /**
- * A trace as a JSON text sequence (RFC 7464), `middlemile-TIME-PID.sqlog`, for its owner's eyes only (0600): it names origins and paths.
- * Never throws. A thread writes, a few large blocks one after the other, so that a slow disk stops nobody; whatever ended the program, all but the
- * last seconds is there.
+ * A trace as a JSON text sequence (RFC 7464), `middlemile-TIME-PID.sqlog`, for its owner's eyes only (0600):
+ * it names origins and paths. Never throws. A thread writes, a few large blocks one after the other, so that
+ * a slow disk stops nobody; whatever ended the program, all but the last seconds is there.
  *
- * open     takes events. Valid transitions: closing, closed
- * closing  by close(), or because it is full: everything was handed over, and a block is still being written. Valid transitions: closed
- * closed   Final
+ * open takes events. Valid transitions: closing, closed closing by close(), or because it is full: everything
+ * was handed over, and a block is still being written. Valid transitions: closed closed Final
  */
 export class QlogFile {
   readonly #options: QlogFileOptions
@@ -82,7 +81,10 @@ export class QlogFile {
     this.#schedule()
   }
 
-  /** Writes what is queued, at once since the program may end, and closes the file. Calling it again does nothing. */
+  /**
+   * Writes what is queued, at once since the program may end, and closes the file. Calling it again does
+   * nothing.
+   */
   close(): void {
     if (this.#phase !== 'open') return
     this.#phase = 'closing'

@@ -8,7 +8,10 @@ const MAX_FILE_BYTES = 268_435_456
 
 /** Where a trace goes, and how much of it. */
 export interface QlogOptions {
-  /** Where the file goes; made when it is not there. Its name has the time and the process in it, and ends in `.sqlog`. */
+  /**
+   * Where the file goes; made when it is not there. Its name has the time and the process in it, and ends in
+   * `.sqlog`.
+   */
   readonly directory: string
   /** Once, when the file cannot be made or written, or is full. Requests go on, without a trace. */
   readonly onFault: (message: string) => void
@@ -31,8 +34,9 @@ export interface QlogObserver {
 }
 
 /**
- * Writes how protocols and connections were chosen as qlog: a JSON text sequence with the events of draft-kuehlewind-happy-qlog, and some
- * of our own. Nothing in it is a secret of a request but its path, and that only with `exchanges`.
+ * Writes how protocols and connections were chosen as qlog: a JSON text sequence with the events of
+ * draft-kuehlewind-happy-qlog, and some of our own. Nothing in it is a secret of a request but its path, and
+ * that only with `exchanges`.
  *
  * @example
  * ```ts

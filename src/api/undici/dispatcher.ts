@@ -13,8 +13,9 @@ type GivenOptions = { [Name in keyof DispatcherOptions]: DispatcherOptions[Name]
 let loadedClass: DispatcherClass | undefined
 
 /**
- * A transport as an undici 7 Dispatcher: `fetch(url, { dispatcher })`, `undici.request`, `setGlobalDispatcher` and the interceptors
- * run on its pools. Closing it ends what was dispatched through it; the transport lives on.
+ * A transport as an undici 7 Dispatcher: `fetch(url, { dispatcher })`, `undici.request`,
+ * `setGlobalDispatcher` and the interceptors run on its pools. Closing it ends what was dispatched through
+ * it; the transport lives on.
  */
 export function transportDispatcher(transport: Transport, options: GivenOptions): Dispatcher {
   loadedClass ??= dispatcherClass(undici())

@@ -25,8 +25,9 @@ export type UndiciAgentOptions = Pick<
 
 /**
  * The options of an undici Agent as options for origins, so that `new Agent(options)` becomes
- * `createTransport({ defaults: fromUndiciAgentOptions(options) }).dispatcher()`. What is left out stays at our default, but `allowH2`
- * means what it means there: HTTP/2 only where it is true. `connect` counts as far as it is an object.
+ * `createTransport({ defaults: fromUndiciAgentOptions(options) }).dispatcher()`. What is left out stays at
+ * our default, but `allowH2` means what it means there: HTTP/2 only where it is true. `connect` counts as far
+ * as it is an object.
  *
  * @example
  * ```ts

@@ -2,7 +2,9 @@ import type { errors as UndiciErrors } from 'undici'
 import { type ErrorCode, TransportError } from '../../base/errors.ts'
 import { undici } from './undici-module.ts'
 
-/** The undici errors that its interceptors and users test for. What has no counterpart stays a TransportError. */
+/**
+ * The undici errors that its interceptors and users test for. What has no counterpart stays a TransportError.
+ */
 const COUNTERPARTS: Partial<Record<ErrorCode, (message: string, errors: typeof UndiciErrors) => Error>> = {
   MM_ABORTED: (message, errors) => new errors.RequestAbortedError(message),
   MM_CONNECTION_CLOSED: (message, errors) => new errors.SocketError(message),
@@ -18,7 +20,10 @@ const COUNTERPARTS: Partial<Record<ErrorCode, (message: string, errors: typeof U
   MM_TRANSPORT_CLOSED: (message, errors) => new errors.ClientClosedError(message),
 }
 
-/** Codes behind which stands an error of Node's with a code of its own (ECONNREFUSED, ENOTFOUND, …), which retry interceptors look for. */
+/**
+ * Codes behind which stands an error of Node's with a code of its own (ECONNREFUSED, ENOTFOUND, …), which
+ * retry interceptors look for.
+ */
 const SYSTEM_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'MM_CONNECT_REFUSED',
   'MM_CONNECT_FAILED',
@@ -38,7 +43,8 @@ export function toUndiciError(error: TransportError): Error {
     const { code, errno, syscall } = system
     return Object.assign(new Error(message, { cause: error }), { code, errno, syscall })
   }
-  // Our own lookup has no error of Node's behind it; getaddrinfo says this where the resolver gives no answer.
+  // Our own lookup has no error of Node's behind it; getaddrinfo says this where the resolver gives no
+  // answer.
   if (code === 'MM_DNS_FAILED')
     return Object.assign(new Error(message, { cause: error }), { code: 'EAI_AGAIN' })
   const make = COUNTERPARTS[code]
@@ -48,7 +54,9 @@ export function toUndiciError(error: TransportError): Error {
   return counterpart
 }
 
-/** The first error of Node's among what an error stands for: with several addresses that is one per attempt. */
+/**
+ * The first error of Node's among what an error stands for: with several addresses that is one per attempt.
+ */
 function systemError(
   cause: unknown,
 ): (Error & { code: unknown; errno?: unknown; syscall?: unknown }) | undefined {

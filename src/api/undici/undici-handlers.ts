@@ -7,8 +7,8 @@ import type { DispatchHandle } from '../../exchange/dispatch.ts'
 import { toUndiciError } from './undici-errors.ts'
 
 /**
- * Speaks to an undici 7 DispatchHandler. The handler gets ONE controller, at once, which stays the same over replays, so that it can
- * abort or pause while the request still waits for a connection.
+ * Speaks to an undici 7 DispatchHandler. The handler gets ONE controller, at once, which stays the same over
+ * replays, so that it can abort or pause while the request still waits for a connection.
  */
 export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchController {
   rawHeaders: string[] | null = null
@@ -69,8 +69,8 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
   }
 
   /**
-   * Takes effect with the head of the final response, as in undici: fetch answers a 1xx with a pause that it takes back only when the
-   * final response is there.
+   * Takes effect with the head of the final response, as in undici: fetch answers a 1xx with a pause that it
+   * takes back only when the final response is there.
    */
   pause(): void {
     this.paused = true
@@ -123,7 +123,8 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
   }
 
   onUpgrade(_controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
-    // Fields of the connection are not in the list. undici's WebSocket wants to see them; that they fit was checked.
+    // Fields of the connection are not in the list. undici's WebSocket wants to see them; that they fit was
+    // checked.
     const shown =
       status === 101 ? [...headers, 'connection', 'upgrade', 'upgrade', this.upgrade ?? ''] : headers
     this.rawHeaders = [...shown]

@@ -8,7 +8,10 @@ import type { HeaderInput } from '../request-headers.ts'
 import { prepareMessage } from '../request-message.ts'
 import type { DispatcherOptions } from '../types.ts'
 
-/** What undici's callers pass to dispatch(), as a request of ours. `earlyData` holds where they say nothing of it. Throws MM_INVALID_ARGUMENT. */
+/**
+ * What undici's callers pass to dispatch(), as a request of ours. `earlyData` holds where they say nothing of
+ * it. Throws MM_INVALID_ARGUMENT.
+ */
 export function fromUndiciOptions(
   options: Dispatcher.DispatchOptions & DispatcherOptions,
   earlyData?: boolean,
@@ -17,7 +20,8 @@ export function fromUndiciOptions(
   // undici's types are wider and narrower in places; the shapes are checked one by one in there.
   const message = prepareMessage(options.headers as HeaderInput, options.body as BodyInput) // see above
   const path = withQuery(options.path, options.query)
-  // The path of undici's connect() is where the tunnel leads, which is the authority of the request (RFC 9110 9.3.6).
+  // The path of undici's connect() is where the tunnel leads, which is the authority of the request (RFC 9110
+  // 9.3.6).
   const target = options.method === 'CONNECT' ? { path: '', authority: path } : { path }
   return {
     ...message,
@@ -31,8 +35,9 @@ export function fromUndiciOptions(
 }
 
 /**
- * What undici 7 and its interceptors pass along: options that mean something here, those that undici has handled by now (`signal`, `opaque`), those
- * of interceptors, which go down to whoever is below them, and hints about pipelining, which we do not do.
+ * What undici 7 and its interceptors pass along: options that mean something here, those that undici has
+ * handled by now (`signal`, `opaque`), those of interceptors, which go down to whoever is below them, and
+ * hints about pipelining, which we do not do.
  */
 const KNOWN = new Set([
   'origin',
@@ -71,7 +76,10 @@ const KNOWN = new Set([
   'idempotent',
 ])
 
-/** What undici has, and we do not do: refused where it asks for something, as undici itself refuses the first two. */
+/**
+ * What undici has, and we do not do: refused where it asks for something, as undici itself refuses the first
+ * two.
+ */
 const REFUSED: Readonly<Record<string, string>> = {
   maxRedirections: "compose undici's redirect interceptor",
   throwOnError: "compose undici's responseError interceptor",

@@ -3,7 +3,9 @@ import type { Endpoint } from '../http/endpoint.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../http/exchange.ts'
 import type { Protocol } from '../http/protocol.ts'
 
-/** Why a connection stopped taking requests or ended. The word is a metric label: add to it, do not rename. */
+/**
+ * Why a connection stopped taking requests or ended. The word is a metric label: add to it, do not rename.
+ */
 export type CloseReason =
   | 'idle-timeout' // nobody used it for `idleTimeoutMs`, or the origin's Keep-Alive hint was about to run out
   | 'max-age' // older than `maxAgeMs`
@@ -31,17 +33,26 @@ export interface HandshakeInfo {
   /** `none`: cleartext. Early data implies a resumed session. */
   kind: 'none' | 'full' | 'resumed' | 'early_data'
   earlyData: 'none' | 'accepted' | 'rejected'
-  /** `used`: our SYN carried data, and the peer took it. `fallback`: Fast Open was asked for, and the connect was made as always. */
+  /**
+   * `used`: our SYN carried data, and the peer took it. `fallback`: Fast Open was asked for, and the connect
+   * was made as always.
+   */
   tfo: 'off' | 'used' | 'fallback'
   /** Why Fast Open did not help, or how far; undefined where it was not asked for. */
   tfoBecause?: string | undefined
   /** All of the first flight went with the SYN. Left out: it was not asked for. */
   tfoSparedRoundTrip?: boolean
-  /** What left before the peer had said anything: ClientHello and early data, in bytes. Undefined: not measured. */
+  /**
+   * What left before the peer had said anything: ClientHello and early data, in bytes. Undefined: not
+   * measured.
+   */
   firstFlightBytes?: number | undefined
   /** Bytes that were sent and received until the handshake was complete. Undefined: not measured. */
   bytes?: number | undefined
-  /** CPU that the process used between the start of the handshake and its end: an upper bound, since other work runs beside it. Undefined: not measured. */
+  /**
+   * CPU that the process used between the start of the handshake and its end: an upper bound, since other
+   * work runs beside it. Undefined: not measured.
+   */
   cpuMs?: number | undefined
   /** The negotiated TLS version, e.g. `TLSv1.3`; undefined for cleartext. */
   tlsVersion: string | undefined
@@ -73,8 +84,8 @@ export interface AttemptRecord {
 }
 
 /**
- * One connection to an origin, whatever it speaks. The pool leases its streams; the transport opens exchanges on them.
- * A connection is born connected and with its listener, so that no event is lost.
+ * One connection to an origin, whatever it speaks. The pool leases its streams; the transport opens exchanges
+ * on them. A connection is born connected and with its listener, so that no event is lost.
  */
 export interface Connection {
   /** Unique in the process. */
@@ -85,33 +96,44 @@ export interface Connection {
   /** How many streams may be open at once, as the peer allows it now. HTTP/1.1: 1. */
   readonly capacity: number
   /**
-   * `capacity` is a first helping: the peer has not told yet what it allows (HTTP/2 before its SETTINGS). onCapacityChanged follows when
-   * it has, whether or not that is another number. Left out: never.
+   * `capacity` is a first helping: the peer has not told yet what it allows (HTTP/2 before its SETTINGS).
+   * onCapacityChanged follows when it has, whether or not that is another number. Left out: never.
    */
   readonly isCapacityProvisional?: boolean
   /**
-   * Starts an exchange on a leased stream. Never throws: every failure goes to the handler, and if the handler is called at all
-   * its last call is onResponseEnd, onUpgrade or onResponseError. May call the handler before it returns.
+   * Starts an exchange on a leased stream. Never throws: every failure goes to the handler, and if the
+   * handler is called at all its last call is onResponseEnd, onUpgrade or onResponseError. May call the
+   * handler before it returns.
    */
   open(request: ExchangeRequest, handler: ExchangeHandler): void
   /**
-   * Verifies that the connection still works. HTTP/2 and HTTP/3 send a PING; HTTP/1.1 has none and lets the event loop read once,
-   * so that a close or stray bytes that wait in the kernel are seen. Rejects with a TransportError.
+   * Verifies that the connection still works. HTTP/2 and HTTP/3 send a PING; HTTP/1.1 has none and lets the
+   * event loop read once, so that a close or stray bytes that wait in the kernel are seen. Rejects with a
+   * TransportError.
    */
   ping(signal?: AbortSignal): Promise<void>
   /** Takes no more exchanges; closes when the last one ended. */
   drain(reason: CloseReason): void
   /** Ends now; open exchanges fail. Calling it again does nothing. */
   close(reason: CloseReason): void
-  /** What the peer said about how long it keeps the connection (HTTP/1.1 `Keep-Alive`), read after each exchange. */
+  /**
+   * What the peer said about how long it keeps the connection (HTTP/1.1 `Keep-Alive`), read after each
+   * exchange.
+   */
   readonly keepAlive: KeepAliveHint | undefined
-  /** `host:port` of the alternative (RFC 7838) that it goes to, where that is not the origin itself: requests say it as `alt-used`. */
+  /**
+   * `host:port` of the alternative (RFC 7838) that it goes to, where that is not the origin itself: requests
+   * say it as `alt-used`.
+   */
   readonly altUsed?: string | undefined
-  /** How many requests the peer has taken when it said that it takes no more (GOAWAY). Undefined: it has not, or not said how many. */
+  /**
+   * How many requests the peer has taken when it said that it takes no more (GOAWAY). Undefined: it has not,
+   * or not said how many.
+   */
   readonly requestsTaken?: number | undefined
   /**
-   * Since when the handler of its exchange has paused the response that came, so that the connection stands still for it. Undefined: it has not, or other
-   * exchanges go on beside it. Left out: it never stands still.
+   * Since when the handler of its exchange has paused the response that came, so that the connection stands
+   * still for it. Undefined: it has not, or other exchanges go on beside it. Left out: it never stands still.
    */
   readonly pausedSince?: number | undefined
   /** Why it takes no more requests, or has ended. Undefined: it takes them, or the protocol cannot tell. */
@@ -132,12 +154,14 @@ export interface ConnectionListener {
   /** `connection.capacity` changed, or is provisional no more. */
   onCapacityChanged(connection: Connection): void
   /**
-   * An exchange left the connection and its stream is free again. `failed` says that it ended with an error that speaks
-   * against the connection or its peer (not with the caller's own abort). Called before the handler hears of the end, so that
-   * a request made from there can use the stream.
+   * An exchange left the connection and its stream is free again. `failed` says that it ended with an error
+   * that speaks against the connection or its peer (not with the caller's own abort). Called before the
+   * handler hears of the end, so that a request made from there can use the stream.
    */
   onStreamClosed(connection: Connection, failed: boolean): void
-  /** No new exchanges: the peer or the connection itself said so. onClosed follows when the open ones ended. */
+  /**
+   * No new exchanges: the peer or the connection itself said so. onClosed follows when the open ones ended.
+   */
   onDraining(connection: Connection, reason: CloseReason): void
   /** It is gone. The last call. */
   onClosed(connection: Connection, reason: CloseReason, error?: TransportError): void

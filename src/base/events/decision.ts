@@ -2,7 +2,8 @@ import type { LaneName } from '../http/lane.ts'
 import type { Protocol } from '../http/protocol.ts'
 
 /**
- * Which rule decided (select/choice.ts has them in order). The word is API and a metric label: add to it, do not rename.
+ * Which rule decided (select/choice.ts has them in order). The word is API and a metric label: add to it, do
+ * not rename.
  * - `only-candidate`: nothing else is allowed, built or known to work
  * - `unmeasured`: nothing was measured yet: the preferred candidate by evidence
  * - `cheaper`: nothing is faster by more than the bound, so that what costs less CPU carries

@@ -3,8 +3,8 @@
  * - `forced`: it was asked for
  * - `address-gone`: the local address has vanished from this machine
  * - `socket-error`: the system can send no more from there (EADDRNOTAVAIL, ENETUNREACH, EINVAL)
- * - `timeouts`, `slow`, `silent`: what the watch of its path has found: loss timeouts that nothing answered, round trips that have grown, silence where
- *   data flowed
+ * - `timeouts`, `slow`, `silent`: what the watch of its path has found: loss timeouts that nothing answered,
+ *   round trips that have grown, silence where data flowed
  */
 export type MigrationCause = 'forced' | 'address-gone' | 'socket-error' | 'timeouts' | 'slow' | 'silent'
 
@@ -40,8 +40,8 @@ export interface MigrationReport {
   /** Undefined: there was no other socket yet. */
   readonly to: PathEnd | undefined
   /**
-   * The longest time in which no byte of any stream moved, from the last one before the move to the first one after it, in ms. Undefined: nothing was
-   * waited for.
+   * The longest time in which no byte of any stream moved, from the last one before the move to the first one
+   * after it, in ms. Undefined: nothing was waited for.
    */
   readonly gapMs: number | undefined
   /** One line that says why, for people. */

@@ -9,8 +9,9 @@ import type { MigrationReport } from './migration-report.ts'
 import type { PathStats } from './path-stats.ts'
 
 /**
- * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's life is
- * connect-started, then connection-opened or connect-failed; after connection-opened exactly one connection-closed.
+ * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's
+ * life is connect-started, then connection-opened or connect-failed; after connection-opened exactly one
+ * connection-closed.
  *
  * @example
  * ```ts
@@ -31,10 +32,15 @@ export type TransportEvent =
     }
   | { type: 'connection-draining'; origin: Origin; connection: Connection; reason: CloseReason }
   | ConnectionClosed
-  /** A peer did too much of something on a connection to the origin, and the limit of that name took effect. */
+  /**
+   * A peer did too much of something on a connection to the origin, and the limit of that name took effect.
+   */
   | { type: 'defence'; origin: Origin; limit: string }
   | { type: 'exchange-retried'; origin: Origin; reason: RetryReason; error: TransportError }
-  /** What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its final words now. */
+  /**
+   * What became of early data (0-RTT) on a connection that was opened with it. `connection.handshake` has its
+   * final words now.
+   */
   | { type: 'early-data'; origin: Origin; connection: Connection; outcome: EarlyDataOutcome }
   /** What became of TCP Fast Open in a connect that was to use it. `endpoint`: `address:port`. */
   | { type: 'fast-open'; origin: Origin; endpoint: string; outcome: 'used' | 'fallback'; because: string }
@@ -45,7 +51,10 @@ export type TransportEvent =
   | SelectionEvent
   | StateFault
 
-/** `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or was too large for the ticket. */
+/**
+ * `unused`: the handshake began with an offer of early data, and none was sent: the request had gone, or was
+ * too large for the ticket.
+ */
 export type EarlyDataOutcome = 'accepted' | 'rejected' | 'unused'
 
 /** How a protocol was found out and chosen. */
@@ -54,14 +63,20 @@ export type SelectionEvent =
   | { type: 'decision'; origin: Origin; decision: Decision }
   /** A request needed a connection, and more than one lane was asked. `winner` undefined: none gave one. */
   | { type: 'race-ended'; origin: Origin; race: readonly RaceEvent[]; winner: LaneName | undefined }
-  /** The dial of a connection ended. Attempts are in order of their start, which counts from `atMs`, on the transport's clock. */
+  /**
+   * The dial of a connection ended. Attempts are in order of their start, which counts from `atMs`, on the
+   * transport's clock.
+   */
   | { type: 'dial-ended'; origin: Origin; lane: LaneName; attempts: readonly AttemptRecord[]; atMs: number }
   /** HTTP/3 to one alternative of the origin is thought of differently. `alternative`: `host:port`. */
   | { type: 'http3-status'; origin: Origin; alternative: string; status: Http3StatusName; because: string }
   /** Something was learned of what the origin can do: an advertisement, a DNS record, a probe. */
   | { type: 'evidence'; origin: Origin; source: string; fact: string }
 
-/** pending: not tried; confirmed: worked last; failedRecently: failed, and may be tried again; broken: left alone for some time. */
+/**
+ * pending: not tried; confirmed: worked last; failedRecently: failed, and may be tried again; broken: left
+ * alone for some time.
+ */
 export type Http3StatusName = 'pending' | 'confirmed' | 'failedRecently' | 'broken'
 
 /** What happened in a race between lanes, in order. */
@@ -70,8 +85,9 @@ export interface RaceEvent {
   readonly atMs: number
   readonly lane: LaneName
   /**
-   * `started`: a connection was asked for; `won`: it gave one first; `failed`: it gave none; `overtaken`: another one won while it was asked;
-   * what it still makes is kept for later requests, or stopped when nobody needs it.
+   * `started`: a connection was asked for; `won`: it gave one first; `failed`: it gave none; `overtaken`:
+   * another one won while it was asked; what it still makes is kept for later requests, or stopped when
+   * nobody needs it.
    */
   readonly event: 'started' | 'won' | 'failed' | 'overtaken'
   readonly because: string
@@ -97,7 +113,10 @@ export interface ConnectionMigrated {
   report: MigrationReport
 }
 
-/** What a connection has measured of its way: read with every 16th exchange of a lane, from the connection that sent most since. */
+/**
+ * What a connection has measured of its way: read with every 16th exchange of a lane, from the connection
+ * that sent most since.
+ */
 export interface PathSampled {
   type: 'path-sampled'
   origin: Origin
@@ -105,11 +124,17 @@ export interface PathSampled {
   connection: Connection
   /** Since the connection was made. */
   stats: PathStats
-  /** Of the packets since the last reading, over the connections of the lane that were read. Undefined: none was sent. */
+  /**
+   * Of the packets since the last reading, over the connections of the lane that were read. Undefined: none
+   * was sent.
+   */
   lossRatio: number | undefined
 }
 
-/** An option of TCP sockets towards the origin does not take effect, for a reason that was not met before; connections do without. */
+/**
+ * An option of TCP sockets towards the origin does not take effect, for a reason that was not met before;
+ * connections do without.
+ */
 export interface SocketOptionRefused {
   type: 'socket-option-refused'
   origin: Origin
@@ -117,7 +142,10 @@ export interface SocketOptionRefused {
   because: string
 }
 
-/** What is kept on disk could not be read or written; the transport goes on without it. It belongs to no origin. */
+/**
+ * What is kept on disk could not be read or written; the transport goes on without it. It belongs to no
+ * origin.
+ */
 export interface StateFault {
   type: 'state-fault'
   origin?: undefined
@@ -125,9 +153,10 @@ export interface StateFault {
 }
 
 /**
- * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data; `early-data-lost`: the connection broke
- * with requests on it that had left in early data; `http3-failed`: HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended
- * before a byte of an answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer.
+ * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data;
+ * `early-data-lost`: the connection broke with requests on it that had left in early data; `http3-failed`:
+ * HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended before a byte of an
+ * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer.
  */
 export type RetryReason =
   | 'stale-connection'
@@ -180,7 +209,10 @@ export interface ExchangeEnded {
   responseBytes: number
   /** What became of the early data that it left in; `none`: it did not. */
   earlyData: 'none' | 'accepted' | 'rejected'
-  /** For which received data of the response sat behind a gap that a loss had left. Undefined: the protocol cannot tell. */
+  /**
+   * For which received data of the response sat behind a gap that a loss had left. Undefined: the protocol
+   * cannot tell.
+   */
   stallMs: number | undefined
   /** Waiting for connections, in all its tries. */
   queueMs: number

@@ -20,7 +20,8 @@ export interface ProbeFault {
 }
 
 /**
- * Everything that a capability probe found out about an origin. At most one request is sent: a HEAD, for its Alt-Svc.
+ * Everything that a capability probe found out about an origin. At most one request is sent: a HEAD, for its
+ * Alt-Svc.
  *
  * @example
  * ```ts
@@ -56,9 +57,9 @@ export interface ProbeReport {
   /** A whole handshake, where something answers in QUIC or HTTP/3 is advertised. */
   readonly http3: readonly (ProbedTarget & { readonly handshake: Finding<ProbedHandshake> })[]
   /**
-   * The shortest by what measured it, in ms: `tcp` a connect, `tls` the handshake behind it (its work included, two round trips before TLS
-   * 1.3), `quic` a Version Negotiation, `h3` a whole QUIC handshake. Upper bounds: a process that is busy hears of an answer late. One that
-   * nothing measured is left out.
+   * The shortest by what measured it, in ms: `tcp` a connect, `tls` the handshake behind it (its work
+   * included, two round trips before TLS 1.3), `quic` a Version Negotiation, `h3` a whole QUIC handshake.
+   * Upper bounds: a process that is busy hears of an answer late. One that nothing measured is left out.
    */
   readonly roundTripMs: Readonly<Partial<Record<'tcp' | 'tls' | 'quic' | 'h3', number>>>
 }
@@ -98,7 +99,10 @@ export interface ProbedCertificate {
 export interface ProbedTickets {
   /** Which handshake they came with: the newest version that worked. */
   readonly version: 'TLSv1.2' | 'TLSv1.3'
-  /** Within a moment after the handshake. Before TLS 1.3 a session that the server keeps itself (an id and no ticket) counts, too. */
+  /**
+   * Within a moment after the handshake. Before TLS 1.3 a session that the server keeps itself (an id and no
+   * ticket) counts, too.
+   */
   readonly issued: number
   /** Of the last one. Undefined: the server gave no hint. */
   readonly lifetimeSeconds: number | undefined
@@ -139,7 +143,10 @@ export interface ProbedServiceRecord {
   readonly addressHints: readonly string[]
 }
 
-/** What a UDP port made of a QUIC packet. A fault without `why` says nothing of the port: there was no time, or no socket. */
+/**
+ * What a UDP port made of a QUIC packet. A fault without `why` says nothing of the port: there was no time,
+ * or no socket.
+ */
 export type QuicFinding =
   | { readonly found: ProbedQuic }
   | (ProbeFault & { readonly why?: QuicFault })
@@ -154,7 +161,10 @@ export type QuicFault = 'refused' | 'silent' | 'unreachable'
 
 /** What answered in QUIC at a UDP port. */
 export interface ProbedQuic {
-  /** What Version Negotiation listed (RFC 9000 section 6), as `0x00000001`; versions that are reserved for greasing are left out. */
+  /**
+   * What Version Negotiation listed (RFC 9000 section 6), as `0x00000001`; versions that are reserved for
+   * greasing are left out.
+   */
   readonly versions: readonly string[]
   readonly ms: number
 }

@@ -4,8 +4,9 @@ const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
 
 /**
- * Whether the text is `host[:port]` that can be connected to: a registered name or IPv4 address of unreserved characters, or an IPv6
- * literal in brackets; a port, if there is a colon, of 1 to 65535. No userinfo (RFC 9110 4.2.4).
+ * Whether the text is `host[:port]` that can be connected to: a registered name or IPv4 address of unreserved
+ * characters, or an IPv6 literal in brackets; a port, if there is a colon, of 1 to 65535. No userinfo (RFC
+ * 9110 4.2.4).
  */
 export function isAuthority(text: string): boolean {
   let pos = 0

@@ -16,13 +16,16 @@ export interface UploadOwner {
 export interface BodyWriter {
   /** Takes a piece of at least one byte, which stays as it is. False: wait for BodyUpload.onWritable. */
   write(chunk: Uint8Array): boolean
-  /** The body is complete. Throws TransportError, before anything was written, when the trailers cannot be. */
+  /**
+   * The body is complete. Throws TransportError, before anything was written, when the trailers cannot be.
+   */
   end(trailers: HeaderList): void
 }
 
 /**
- * Sends a body that is produced while it is sent, as the sink of its source, and holds it to its announced length: what would break
- * the framing never reaches the writer, and a body that is too short is never ended, so that it cannot look complete to the origin.
+ * Sends a body that is produced while it is sent, as the sink of its source, and holds it to its announced
+ * length: what would break the framing never reaches the writer, and a body that is too short is never ended,
+ * so that it cannot look complete to the origin.
  */
 export class BodyUpload implements BodySink {
   readonly #writer: BodyWriter
@@ -114,7 +117,10 @@ export class BodyUpload implements BodySink {
     this.#owner.onUploadFailed(new TransportError('MM_BODY_LENGTH', message))
   }
 
-  /** A defect of the source: its own exchange fails. Further up it would be the end of all that its connection carries. */
+  /**
+   * A defect of the source: its own exchange fails. Further up it would be the end of all that its connection
+   * carries.
+   */
   #onSourceThrew(error: unknown): void {
     if (this.#isOver) return
     this.cancel()
@@ -122,7 +128,10 @@ export class BodyUpload implements BodySink {
   }
 }
 
-/** Who gives a body up has an end to tell of, which must be told whatever the source makes of it: what it throws now is lost. */
+/**
+ * Who gives a body up has an end to tell of, which must be told whatever the source makes of it: what it
+ * throws now is lost.
+ */
 export function cancelSource(source: BodySource): void {
   try {
     source.cancel()

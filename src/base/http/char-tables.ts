@@ -31,17 +31,18 @@ export const VALUE = new Uint8Array(256).map((_, byte) =>
 )
 
 /**
- * A request target: visible ASCII without `#`. RFC 3986 has fewer characters, but browsers send `|`, `"` and their like raw in
- * queries and every server takes them. A fragment never belongs on the wire, and servers disagree on where it starts
- * (CVE-2023-45539), so that one is refused.
+ * A request target: visible ASCII without `#`. RFC 3986 has fewer characters, but browsers send `|`, `"` and
+ * their like raw in queries and every server takes them. A fragment never belongs on the wire, and servers
+ * disagree on where it starts (CVE-2023-45539), so that one is refused.
  */
 export const TARGET = new Uint8Array(256).map((_, byte) =>
   byte > 0x20 && byte < 0x7f && byte !== 0x23 ? 1 : 0,
 )
 
 /**
- * What a registered name in an authority may have: the unreserved characters of RFC 3986 2.3. Its sub-delims and percent-encoding
- * are legal too, but no resolver takes them and `,` or `;` in a Host is how caches are confused.
+ * What a registered name in an authority may have: the unreserved characters of RFC 3986 2.3. Its sub-delims
+ * and percent-encoding are legal too, but no resolver takes them and `,` or `;` in a Host is how caches are
+ * confused.
  */
 export const HOST_NAME = tableOf(`${ALPHA}${ALPHA.toUpperCase()}${DIGIT}-._~`)
 

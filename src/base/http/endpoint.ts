@@ -32,8 +32,8 @@ export interface Resolver {
 export interface Resolution {
   readonly addresses: readonly ResolvedAddress[]
   /**
-   * Where it came from: `literal`, `endpoints`, `override`, `hints`, `cache`, `stale` (a cached answer whose time is over), `system`, `hosts`, `dns`,
-   * `dns-partial` (one of two families is unknown).
+   * Where it came from: `literal`, `endpoints`, `override`, `hints`, `cache`, `stale` (a cached answer whose
+   * time is over), `system`, `hosts`, `dns`, `dns-partial` (one of two families is unknown).
    */
   readonly source: string
 }

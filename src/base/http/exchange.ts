@@ -15,18 +15,29 @@ export interface ExchangeRequest {
   /** End-to-end fields only: see HeaderList. */
   readonly headers: HeaderList
   readonly body: RequestBody
-  /** Asks to switch to this protocol (`websocket`): Upgrade in HTTP/1.1, extended CONNECT in HTTP/2 and HTTP/3. */
+  /**
+   * Asks to switch to this protocol (`websocket`): Upgrade in HTTP/1.1, extended CONNECT in HTTP/2 and
+   * HTTP/3.
+   */
   readonly upgrade?: string | undefined
-  /** It goes without `upgrade` where it cannot ask for it, since a server may ignore that (RFC 9110 7.8). Default false: it fails. */
+  /**
+   * It goes without `upgrade` where it cannot ask for it, since a server may ignore that (RFC 9110 7.8).
+   * Default false: it fails.
+   */
   readonly isUpgradeOptional?: boolean
-  /** Whether it says `te: trailers` (RFC 9110 6.5.1). Left out: over HTTP/2 and HTTP/3 it does, over HTTP/1.1 it does not. */
+  /**
+   * Whether it says `te: trailers` (RFC 9110 6.5.1). Left out: over HTTP/2 and HTTP/3 it does, over HTTP/1.1
+   * it does not.
+   */
   readonly acceptsTrailers?: boolean | undefined
   /**
-   * It may travel in early data, where an onlooker can replay it: its caller or its route has opted in, its method is safe and it has no body
-   * (RFC 8470 3). Default false.
+   * It may travel in early data, where an onlooker can replay it: its caller or its route has opted in, its
+   * method is safe and it has no body (RFC 8470 3). Default false.
    */
   readonly mayBeEarly?: boolean
-  /** The answer may take this long to begin, from the last byte of the request. Milliseconds, 0 = no limit. */
+  /**
+   * The answer may take this long to begin, from the last byte of the request. Milliseconds, 0 = no limit.
+   */
   readonly headersTimeoutMs: number
   /** The longest silence within a body, in either direction. Milliseconds, 0 = no limit. */
   readonly bodyTimeoutMs: number
@@ -36,14 +47,18 @@ export interface ExchangeRequest {
 export type RequestBody = null | Uint8Array | BodySource
 
 /**
- * A request body that is produced while it is sent. The connection attaches a sink; the source writes until the sink says stop and
- * goes on when it is resumed. It ends with exactly one of sink.end and sink.fail, unless it was cancelled. One that throws from attach()
- * or resume() has failed (MM_BODY_FAILED) and is cancelled; what it throws from cancel() is lost.
+ * A request body that is produced while it is sent. The connection attaches a sink; the source writes until
+ * the sink says stop and goes on when it is resumed. It ends with exactly one of sink.end and sink.fail,
+ * unless it was cancelled. One that throws from attach() or resume() has failed (MM_BODY_FAILED) and is
+ * cancelled; what it throws from cancel() is lost.
  */
 export interface BodySource {
   /** Bytes, when known before. The connection holds the source to it. */
   readonly length: number | undefined
-  /** Whether attach() may be called (again) and yields the whole body: nothing was consumed yet, or it can be made again. */
+  /**
+   * Whether attach() may be called (again) and yields the whole body: nothing was consumed yet, or it can be
+   * made again.
+   */
   isReplayable(): boolean
   /** Starts it. The source may write before attach() returns. */
   attach(sink: BodySink): void
@@ -64,9 +79,9 @@ export interface BodySink {
 }
 
 /**
- * Hears of one exchange, in this order: onRequestStart, onInformational*, then either onUpgrade, or onResponseStart,
- * onResponseData*, onResponseEnd; onResponseError ends it from anywhere. Push style like undici 7's DispatchHandler,
- * so that nobody pays for a stream that nobody asked for.
+ * Hears of one exchange, in this order: onRequestStart, onInformational*, then either onUpgrade, or
+ * onResponseStart, onResponseData*, onResponseEnd; onResponseError ends it from anywhere. Push style like
+ * undici 7's DispatchHandler, so that nobody pays for a stream that nobody asked for.
  */
 export interface ExchangeHandler {
   /** The exchange has its connection. Called once per connection that it is tried on. */
@@ -80,8 +95,9 @@ export interface ExchangeHandler {
     statusText: string,
   ): void
   /**
-   * A piece of the body. The chunk is borrowed: its memory is used again once the call returned. What must outlive the call goes
-   * through `controller.keep(chunk)`. None comes while the exchange is paused, and neither does its end.
+   * A piece of the body. The chunk is borrowed: its memory is used again once the call returned. What must
+   * outlive the call goes through `controller.keep(chunk)`. None comes while the exchange is paused, and
+   * neither does its end.
    */
   onResponseData(controller: ExchangeController, chunk: Buffer): void
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void
@@ -94,21 +110,30 @@ export interface ExchangeHandler {
 export interface ExchangeController {
   /** What the connection speaks. */
   readonly protocol: Protocol
-  /** The request left in early data: 425 is to be answered by sending it again after the handshake (RFC 8470 5.2). */
+  /**
+   * The request left in early data: 425 is to be answered by sending it again after the handshake (RFC 8470
+   * 5.2).
+   */
   readonly wasEarly?: boolean
-  /** Milliseconds for which received data of the response sat behind a gap that a loss had left. Undefined: the protocol cannot tell. */
+  /**
+   * Milliseconds for which received data of the response sat behind a gap that a loss had left. Undefined:
+   * the protocol cannot tell.
+   */
   readonly stallMs?: number | undefined
   readonly paused: boolean
   readonly aborted: boolean
   /**
-   * Stops the body, its trailers and its end until resume(), what was read already among them; a head that is still to come comes. On HTTP/2 and
-   * HTTP/3 other exchanges go on.
+   * Stops the body, its trailers and its end until resume(), what was read already among them; a head that is
+   * still to come comes. On HTTP/2 and HTTP/3 other exchanges go on.
    */
   pause(): void
   resume(): void
   /** Gives up. The handler gets onResponseError with this error, synchronously. */
   abort(error: TransportError): void
-  /** A version of a borrowed chunk that may be kept: a copy if that is cheap, else the memory itself. Call it within onResponseData. */
+  /**
+   * A version of a borrowed chunk that may be kept: a copy if that is cheap, else the memory itself. Call it
+   * within onResponseData.
+   */
   keep(chunk: Buffer): Buffer
 }
 

@@ -1,6 +1,7 @@
 /**
- * Fields that must not be sent as trailers (RFC 9110 6.5.1): they route the message, say who asks, or tell how to read a content that
- * has been read by now. Nothing behind us may merge them into the head, so they are left out.
+ * Fields that must not be sent as trailers (RFC 9110 6.5.1): they route the message, say who asks, or tell
+ * how to read a content that has been read by now. Nothing behind us may merge them into the head, so they
+ * are left out.
  */
 const DROPPED = new Set([
   'age',

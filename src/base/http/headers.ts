@@ -1,12 +1,14 @@
 /**
- * A field section as a flat list: name, value, name, value, … in the order of the wire. Names are lower case everywhere inside
- * middlemile (HTTP/2 and HTTP/3 demand it, RFC 9113 8.2; HTTP/1.1 does not care, RFC 9110 5.1), so that comparing is `===`.
- * Values are latin1 strings: one character is one byte. A list is never changed once it was handed over.
+ * A field section as a flat list: name, value, name, value, … in the order of the wire. Names are lower case
+ * everywhere inside middlemile (HTTP/2 and HTTP/3 demand it, RFC 9113 8.2; HTTP/1.1 does not care, RFC 9110
+ * 5.1), so that comparing is `===`. Values are latin1 strings: one character is one byte. A list is never
+ * changed once it was handed over.
  *
- * Lists between the layers hold END-TO-END fields only. What belongs to one connection (`connection`, `keep-alive`,
- * `transfer-encoding`, `te`, `upgrade`, `proxy-connection`, `host` and what `Connection` names) is taken off by the
- * protocol that reads it and put on by the protocol that writes it. `content-length` is an end-to-end field and stays; `upgrade` stays in a
- * final response, where it is an offer (RFC 9110 7.8): HTTP/1.1 writes it, HTTP/2 and HTTP/3 leave it out.
+ * Lists between the layers hold END-TO-END fields only. What belongs to one connection (`connection`,
+ * `keep-alive`, `transfer-encoding`, `te`, `upgrade`, `proxy-connection`, `host` and what `Connection` names)
+ * is taken off by the protocol that reads it and put on by the protocol that writes it. `content-length` is
+ * an end-to-end field and stays; `upgrade` stays in a final response, where it is an offer (RFC 9110 7.8):
+ * HTTP/1.1 writes it, HTTP/2 and HTTP/3 leave it out.
  */
 export type HeaderList = readonly string[]
 

@@ -5,8 +5,8 @@ import { NO_HEADERS } from './headers.ts'
 const PIECE_BYTES = 262_144
 
 /**
- * A large body that is in memory, as a source. Handed to the socket as a whole it would count as sent at once, and the time that the
- * network needs for it would be taken for the origin's silence.
+ * A large body that is in memory, as a source. Handed to the socket as a whole it would count as sent at
+ * once, and the time that the network needs for it would be taken for the origin's silence.
  */
 export class MemorySource implements BodySource {
   readonly #body: Uint8Array

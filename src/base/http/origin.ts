@@ -25,7 +25,8 @@ export interface Origin {
 const DEFAULT_PORTS = { http: 80, https: 443 } as const
 
 /**
- * Reads the origin out of an absolute URL. Throws MM_INVALID_ARGUMENT on another scheme or on what URL refuses.
+ * Reads the origin out of an absolute URL. Throws MM_INVALID_ARGUMENT on another scheme or on what URL
+ * refuses.
  *
  * @example
  * ```ts
@@ -52,7 +53,8 @@ export function parseOrigin(url: string | URL): Origin {
   }
   if (parsed.hostname === '') throw new TransportError('MM_INVALID_ARGUMENT', 'the URL has no host')
   const host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname
-  // The URL parser has normalised every spelling of an IPv4 address (WHATWG URL 3.5), so that this test is enough.
+  // The URL parser has normalised every spelling of an IPv4 address (WHATWG URL 3.5), so that this test is
+  // enough.
   const ipFamily = parsed.hostname.startsWith('[') ? 6 : /^\d+\.\d+\.\d+\.\d+$/.test(host) ? 4 : 0
   const port = parsed.port === '' ? DEFAULT_PORTS[scheme] : Number(parsed.port)
   const authority = parsed.host // URL leaves the default port out and lower-cases the host

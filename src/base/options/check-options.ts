@@ -1,6 +1,9 @@
 import { TransportError } from '../errors.ts'
 
-/** Callers without types may hand over anything: each check throws MM_INVALID_ARGUMENT with the name of what it does not like. */
+/**
+ * Callers without types may hand over anything: each check throws MM_INVALID_ARGUMENT with the name of what
+ * it does not like.
+ */
 export function checkNumber(name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value
   throw new TransportError(

@@ -1,5 +1,5 @@
 import { checkNotBelow, checkRanges, type OptionRanges } from './option-ranges.ts'
-import type { Http2Options } from './options.ts'
+import type { Http2Options } from './protocol-options.ts'
 
 /** A window is at most this (RFC 9113 6.9.1). */
 const MAX_WINDOW = 2 ** 31 - 1

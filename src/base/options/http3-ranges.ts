@@ -1,5 +1,5 @@
 import { checkRanges, type OptionRanges } from './option-ranges.ts'
-import type { Http3Options } from './options.ts'
+import type { Http3Options } from './protocol-options.ts'
 
 /** The dynamic table is counted in 32 bits here (RFC 9204 allows 62). */
 const MAX_UINT32 = 2 ** 32 - 1

@@ -1,5 +1,5 @@
 import { checkRanges, type OptionRanges } from './option-ranges.ts'
-import type { LivenessOptions } from './options.ts'
+import type { LivenessOptions } from './protocol-options.ts'
 
 /** Node's timers overflow above it. */
 const MAX_MS = 2 ** 31 - 1

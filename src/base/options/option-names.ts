@@ -1,11 +1,7 @@
 import { TransportError } from '../errors.ts'
 import { DEFAULT_GLOBAL_LIMITS } from './global-limits.ts'
 import {
-  DEFAULT_HTTP2_OPTIONS,
-  DEFAULT_HTTP3_OPTIONS,
-  DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_POOL_OPTIONS,
-  DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_SOCKET_OPTIONS,
@@ -14,6 +10,12 @@ import {
   type OriginOptions,
   type TlsOptions,
 } from './options.ts'
+import {
+  DEFAULT_HTTP2_OPTIONS,
+  DEFAULT_HTTP3_OPTIONS,
+  DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_QUIC_OPTIONS,
+} from './protocol-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from './resolver-options.ts'
 import { DEFAULT_SELECT_OPTIONS } from './select-options.ts'
 import type { StateOptions, TransportOptions } from './transport-options.ts'

@@ -1,6 +1,6 @@
 import { TransportError } from '../errors.ts'
 import { checkNotBelow, checkRanges, type OptionRanges } from './option-ranges.ts'
-import { QUIC_CONGESTION_CONTROLS, type QuicOptions } from './options.ts'
+import { QUIC_CONGESTION_CONTROLS, type QuicOptions } from './protocol-options.ts'
 
 /** Varints carry more (RFC 9000 16); nobody means more than 4 GB. */
 const MAX_WINDOW = 2 ** 32 - 1

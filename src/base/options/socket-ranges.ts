@@ -18,7 +18,10 @@ export const SOCKET_RANGES: Required<OptionRanges<NumericSocketOptions>> = {
   notSentLowWaterBytes: { min: 0, max: MAX_INT },
 }
 
-/** What a name of a congestion control is made of: 15 characters and a zero are TCP_CA_NAME_MAX. Empty: the system's. */
+/**
+ * What a name of a congestion control is made of: 15 characters and a zero are TCP_CA_NAME_MAX. Empty: the
+ * system's.
+ */
 export const CONGESTION_CONTROL_NAME = /^[a-z0-9_-]{0,15}$/
 
 /** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `socket.FIELD`. */

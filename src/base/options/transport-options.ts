@@ -30,15 +30,19 @@ export interface TransportOptions {
   /** Name resolution. Read when the transport is made, not by configure(). */
   resolver?: Partial<ResolverOptions>
   /**
-   * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records, and for addresses unless `resolver.addresses` is
-   * `system`. Default: those of the system. Read when the transport is made, not by configure().
+   * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records, and for
+   * addresses unless `resolver.addresses` is `system`. Default: those of the system. Read when the transport
+   * is made, not by configure().
    */
   dnsServers?: readonly string[]
   /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
   resolve?: Readonly<Record<string, string>>
   /** Called with every event, synchronously. Default: none. */
   observer?: Observer
-  /** Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the traffic. */
+  /**
+   * Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the
+   * traffic.
+   */
   keylog?: ((line: Buffer) => void) | undefined
 }
 
@@ -52,15 +56,18 @@ export interface TransportOptions {
  */
 export interface StateOptions {
   /**
-   * A directory of our own, made when it is not there (mode 0700). TLS tickets are kept in it, sealed by a key that lies beside them
-   * (mode 0600): who can read the directory can resume our sessions. Several processes may share it; each ticket goes to one of them. What is known of
-   * origins lies beside them, as readable JSON, and is put together from what all of them learned.
+   * A directory of our own, made when it is not there (mode 0700). TLS tickets are kept in it, sealed by a
+   * key that lies beside them (mode 0600): who can read the directory can resume our sessions. Several
+   * processes may share it; each ticket goes to one of them. What is known of origins lies beside them, as
+   * readable JSON, and is put together from what all of them learned.
    */
   directory: string
   /**
-   * A file with the key that seals the tickets, instead of one that is made in the directory: 32 random bytes, plain, in hexadecimal
-   * (`openssl rand -hex 32`) or in base64, with or without a line break. Nobody but us may read it; a file that root owns may be readable by a group.
-   * Read when the transport is made. One that is missing, too short or open to others gives a `state-fault`, and tickets that end with the transport.
+   * A file with the key that seals the tickets, instead of one that is made in the directory: 32 random
+   * bytes, plain, in hexadecimal (`openssl rand -hex 32`) or in base64, with or without a line break. Nobody
+   * but us may read it; a file that root owns may be readable by a group. Read when the transport is made.
+   * One that is missing, too short or open to others gives a `state-fault`, and tickets that end with the
+   * transport.
    */
   keyFile?: string | undefined
 }

@@ -4,7 +4,10 @@ import type { StreamSocket } from './stream-socket.ts'
 
 /** Who reads what arrives on a socket. */
 export interface ReadReceiver {
-  /** `buffer[start, end)` arrived. It is borrowed until the call returns. False: no more until the socket is resumed. */
+  /**
+   * `buffer[start, end)` arrived. It is borrowed until the call returns. False: no more until the socket is
+   * resumed.
+   */
   onRead(buffer: Buffer, start: number, end: number): boolean
   /** onRead has thrown, which was reported: ends what is spoken on the socket, and the socket. */
   onFault(error: TransportError): void
@@ -22,32 +25,34 @@ export interface OnReadOptions {
 const READ_BUFFER_BYTES = 65_536
 
 /**
- * Up to this size `keep` copies: giving 64 KB away for less would hold more than four times the memory. A read of TLS is one
- * record, so it always copies; bulk on a plain socket comes in larger pieces.
+ * Up to this size `keep` copies: giving 64 KB away for less would hold more than four times the memory. A
+ * read of TLS is one record, so it always copies; bulk on a plain socket comes in larger pieces.
  */
 const COPIED_BYTES = READ_BUFFER_BYTES / 4
 
 /**
- * The buffer that every socket reads into. One is enough, since whoever receives is done with the bytes, or has kept them, when the
- * callback returns. Reading into memory of our own spares an allocation per read: 24 % of the CPU of a 200 MB download.
+ * The buffer that every socket reads into. One is enough, since whoever receives is done with the bytes, or
+ * has kept them, when the callback returns. Reading into memory of our own spares an allocation per read: 24
+ * % of the CPU of a 200 MB download.
  */
 const sharedBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
 
 /**
- * Stands between a socket and its reader, because Node wants the `onread` option when the socket is made, which is before
- * anybody knows what will be spoken on it:
+ * Stands between a socket and its reader, because Node wants the `onread` option when the socket is made,
+ * which is before anybody knows what will be spoken on it:
  *
- *     const port = new ReadPort()
- *     const socket = tls.connect({ host, port: 443, onread: port.onread })   // or net.connect; not with `socket:`, see below
- *     // ... secureConnect ...
- *     new Http1Connection({ socket, port, ... })                             // attaches itself
+ *     const port = new ReadPort() const socket = tls.connect({ host, port: 443, onread: port.onread }) // or
+ *     net.connect; not with `socket:`, see below // ... secureConnect ... new Http1Connection({ socket, port,
+ *     ... }) // attaches itself
  *
- * `tls.connect({ socket })` and accepted sockets cannot have the option: `ReadPort.over(socket)` reads those by 'data' events. End
- * and errors are not the port's: they come as the socket's 'end', 'error' and 'close' either way.
+ * `tls.connect({ socket })` and accepted sockets cannot have the option: `ReadPort.over(socket)` reads those
+ * by 'data' events. End and errors are not the port's: they come as the socket's 'end', 'error' and 'close'
+ * either way.
  *
- * Memory. All ports read into one shared buffer, which can never be given away: Node already holds it as the destination of the next
- * read of every other socket. A port whose reader keeps large chunks (it is slower than the origin) therefore gets a buffer
- * of its own, which is given away without a copy and replaced; it goes back to the shared one with the first small read.
+ * Memory. All ports read into one shared buffer, which can never be given away: Node already holds it as the
+ * destination of the next read of every other socket. A port whose reader keeps large chunks (it is slower
+ * than the origin) therefore gets a buffer of its own, which is given away without a copy and replaced; it
+ * goes back to the shared one with the first small read.
  */
 export class ReadPort {
   readonly onread: OnReadOptions
@@ -79,8 +84,8 @@ export class ReadPort {
   }
 
   /**
-   * From now on `receiver` gets what arrives. What came before is waiting in takeEarly(), and then the socket stands still until it
-   * is resumed.
+   * From now on `receiver` gets what arrives. What came before is waiting in takeEarly(), and then the socket
+   * stands still until it is resumed.
    */
   attach(receiver: ReadReceiver): void {
     this.#receiver = receiver
@@ -93,7 +98,10 @@ export class ReadPort {
     return early === undefined ? undefined : Buffer.concat(early)
   }
 
-  /** A version of a borrowed chunk that may outlive the call in which it was received. Call it within that call. */
+  /**
+   * A version of a borrowed chunk that may outlive the call in which it was received. Call it within that
+   * call.
+   */
   keep(chunk: Buffer): Buffer {
     if (this.#givenAway) return chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk
     if (chunk.length <= COPIED_BYTES) return Buffer.from(chunk)

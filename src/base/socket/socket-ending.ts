@@ -6,8 +6,8 @@ import type { StreamSocket } from './stream-socket.ts'
 const LINGER_MS = 1000
 
 /**
- * Ends a connection that carries nothing: FIN (and close_notify), then a bounded wait for the peer's. Closing at once would answer
- * anything that is still on its way with a reset, which origins log as a failure.
+ * Ends a connection that carries nothing: FIN (and close_notify), then a bounded wait for the peer's. Closing
+ * at once would answer anything that is still on its way with a reset, which origins log as a failure.
  */
 export function endSocket(socket: StreamSocket, port: ReadPort, clock: Clock): void {
   if (socket.destroyed) return
@@ -15,7 +15,10 @@ export function endSocket(socket: StreamSocket, port: ReadPort, clock: Clock): v
   socket.end()
 }
 
-/** The same for a socket that has something to write yet: from now on its time runs. The caller ends it when that is written. */
+/**
+ * The same for a socket that has something to write yet: from now on its time runs. The caller ends it when
+ * that is written.
+ */
 export function startLingering(socket: StreamSocket, port: ReadPort, clock: Clock): void {
   port.attach({ onRead: () => true, onFault: () => socket.destroy() })
   socket.resume()

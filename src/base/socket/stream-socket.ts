@@ -8,12 +8,15 @@ export interface StreamSocket extends Duplex {
   unref(): unknown
 }
 
-/** Whether something has come that nobody has read: bytes, the peer's end, a reset. Undefined: nobody can tell. */
+/**
+ * Whether something has come that nobody has read: bytes, the peer's end, a reset. Undefined: nobody can
+ * tell.
+ */
 export type UnreadProbe = () => boolean | undefined
 
 /**
- * The descriptor of a socket or a listening server of Node's at this moment; undefined when it has none (any more). Another socket gets the number when
- * this one is closed.
+ * The descriptor of a socket or a listening server of Node's at this moment; undefined when it has none (any
+ * more). Another socket gets the number when this one is closed.
  */
 export function descriptorOf(socket: Duplex | Server): number | undefined {
   // There is no documented way to it; _handle has been there since the first version of Node.

@@ -15,7 +15,10 @@ const PROTOCOL_FLAGS: Readonly<Record<string, string>> = {
 }
 const PROTOCOL_NAMES: Readonly<Record<string, string>> = { '1.1': 'http/1.1', '2': 'h2', '3': 'h3' }
 
-/** What `--write-out %{json}` says; times in seconds from the start of the transfer, 0 for what did not take place. */
+/**
+ * What `--write-out %{json}` says; times in seconds from the start of the transfer, 0 for what did not take
+ * place.
+ */
 interface CurlOutcome {
   readonly http_code: number
   readonly http_version: string
@@ -36,8 +39,8 @@ process.once('exit', () => {
 })
 
 /**
- * The curl program: a process for each request, so that every request is cold, and its time has the start of the process in it. Its head cannot be
- * timed from outside.
+ * The curl program: a process for each request, so that every request is cold, and its time has the start of
+ * the process in it. Its head cannot be timed from outside.
  */
 export async function curl(setting: ClientSetting): Promise<BenchClient> {
   refuseSetting('curl', setting, curlProtocols())

@@ -20,7 +20,10 @@ import { UNDECIDING } from './undeciding.ts'
 const MAX_WAITERS = 1_000_000
 const QUEUE_MS = 60_000
 
-/** An alternative at another port or host would lead past the endpoint. What speaks HTTP/3 at the endpoint itself is found by a probe. */
+/**
+ * An alternative at another port or host would lead past the endpoint. What speaks HTTP/3 at the endpoint
+ * itself is found by a probe.
+ */
 const ENDPOINT_ONLY = { altSvc: 'off' } as const
 
 /** Our own transport, through its lowest door. */
@@ -59,8 +62,8 @@ export async function middlemile(setting: ClientSetting): Promise<BenchClient> {
 }
 
 /**
- * A pool opens a second connection of HTTP/2 or HTTP/3 only when the first is full. Several are had exactly by as many pools of one connection each,
- * asked in turns.
+ * A pool opens a second connection of HTTP/2 or HTTP/3 only when the first is full. Several are had exactly
+ * by as many pools of one connection each, asked in turns.
  */
 function transportsOf({ protocols, connections }: ClientSetting): number {
   return isMultiplexed(protocols) ? Math.max(1, connections) : 1

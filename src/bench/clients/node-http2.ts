@@ -13,7 +13,10 @@ import { whereTo } from './where-to.ts'
 const STREAM_WINDOW_BYTES = 8_388_608
 const CONNECTION_WINDOW_BYTES = 16_777_216
 
-/** Node's own HTTP/2, driven directly: as many sessions to each origin as the setting says (0: one), asked in turns. One that has ended is made anew. */
+/**
+ * Node's own HTTP/2, driven directly: as many sessions to each origin as the setting says (0: one), asked in
+ * turns. One that has ended is made anew.
+ */
 export async function nodeHttp2(setting: ClientSetting): Promise<BenchClient> {
   refuseSetting('node:http2', setting, ['h2'])
   const counts = new SocketCounts()

@@ -1,6 +1,9 @@
 import type { Phase } from '../results/subject-detail.ts'
 
-/** What is known of one exchange over our transport. All in ms; `handshake` undefined: it found its connection. */
+/**
+ * What is known of one exchange over our transport. All in ms; `handshake` undefined: it found its
+ * connection.
+ */
 export interface ExchangeTimes {
   /** Until it had the connection that answered it: tries that failed before are part of this. */
   readonly queueMs: number
@@ -12,8 +15,8 @@ export interface ExchangeTimes {
 }
 
 /**
- * [P] What its time went to, in order. The handshake stands at the end of the wait for a connection; what of it was over before the request came, or
- * ran beside it (early data), is cut off.
+ * [P] What its time went to, in order. The handshake stands at the end of the wait for a connection; what of
+ * it was over before the request came, or ran beside it (early data), is cut off.
  */
 export function phasesOf({ queueMs, ttfbMs, totalMs, handshake }: ExchangeTimes): readonly Phase[] {
   const { dnsMs = 0, connectMs = 0, tlsMs = 0 } = handshake ?? {}

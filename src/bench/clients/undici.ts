@@ -9,7 +9,10 @@ import { refuseSetting } from './refuse-setting.ts'
 import { SocketCounts } from './socket-counts.ts'
 import { whereTo } from './where-to.ts'
 
-/** Its streams on one connection of HTTP/2, and windows as large as ours, so that bulk compares the code and not a setting. */
+/**
+ * Its streams on one connection of HTTP/2, and windows as large as ours, so that bulk compares the code and
+ * not a setting.
+ */
 const STREAMS = 128
 const STREAM_WINDOW_BYTES = 8_388_608
 const CONNECTION_WINDOW_BYTES = 16_777_216
@@ -45,7 +48,10 @@ export async function undici(setting: ClientSetting): Promise<BenchClient> {
   }
 }
 
-/** What the connections of an origin speak, as its newest one has it: with HTTP/2 allowed it is the origin that chooses. */
+/**
+ * What the connections of an origin speak, as its newest one has it: with HTTP/2 allowed it is the origin
+ * that chooses.
+ */
 interface Spoken {
   protocol: string | undefined
 }

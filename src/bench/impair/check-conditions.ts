@@ -1,6 +1,9 @@
 import type { Conditions } from './conditions.ts'
 
-/** Throws a RangeError that names the first field which no path can have: a wrong figure would make a wrong result, and say nothing. */
+/**
+ * Throws a RangeError that names the first field which no path can have: a wrong figure would make a wrong
+ * result, and say nothing.
+ */
 export function checkConditions(conditions: Conditions): void {
   const { bursts } = conditions
   const shares = {

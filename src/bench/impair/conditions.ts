@@ -1,4 +1,7 @@
-/** What one direction of a path does to what passes it. Everything random is drawn from a seed: the same traffic meets the same fate again. */
+/**
+ * What one direction of a path does to what passes it. Everything random is drawn from a seed: the same
+ * traffic meets the same fate again.
+ */
 export interface Conditions {
   /** One way. Default 0. */
   readonly delayMs?: number
@@ -6,13 +9,22 @@ export interface Conditions {
   readonly jitterMs?: number
   /** Default: no limit. */
   readonly bytesPerSecond?: number
-  /** What may wait for its turn at that rate; more is lost (UDP), or held back from its sender (TCP). Default 256 KiB. */
+  /**
+   * What may wait for its turn at that rate; more is lost (UDP), or held back from its sender (TCP). Default
+   * 256 KiB.
+   */
   readonly queueBytes?: number
   /** Share of packets, 0 to 1, each by itself. Default 0. */
   readonly lossRate?: number
-  /** Losses in clumps (Gilbert, 1960; Elliott, 1963): a good and a bad state, what is lost in each, and how often each is left. */
+  /**
+   * Losses in clumps (Gilbert, 1960; Elliott, 1963): a good and a bad state, what is lost in each, and how
+   * often each is left.
+   */
   readonly bursts?: LossBursts
-  /** Share of datagrams that are held back by `reorderDelayMs` (default: twice the delay), so that later ones overtake them. UDP only. */
+  /**
+   * Share of datagrams that are held back by `reorderDelayMs` (default: twice the delay), so that later ones
+   * overtake them. UDP only.
+   */
   readonly reorderRate?: number
   readonly reorderDelayMs?: number
   /** Share of datagrams that come twice. UDP only. */

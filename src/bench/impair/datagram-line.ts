@@ -24,7 +24,10 @@ export interface DatagramCounts {
   doubled: number
 }
 
-/** What may be under way in one direction without a rate that says so: 100 ms at 640 MB/s. Beyond it datagrams overflow, as everywhere. */
+/**
+ * What may be under way in one direction without a rate that says so: 100 ms at 640 MB/s. Beyond it datagrams
+ * overflow, as everywhere.
+ */
 const MAX_UNDER_WAY_BYTES = 67_108_864
 
 interface Traveler<T> {
@@ -33,12 +36,14 @@ interface Traveler<T> {
 }
 
 /**
- * One direction of a path of datagrams: what is put in comes out later, in another order, twice or never. It has no clock. What happens to a datagram, in turn:
+ * One direction of a path of datagrams: what is put in comes out later, in another order, twice or never. It
+ * has no clock. What happens to a datagram, in turn:
  * 1. a black hole swallows it;
  * 2. the queue before the narrow place has no room for it;
  * 3. it passes the narrow place at its rate (what is lost behind it has taken its time there as well);
  * 4. chance loses it;
- * 5. it travels for the delay and its jitter, never past what went before it, unless it is one of those that are held back; its copy comes right behind it.
+ * 5. it travels for the delay and its jitter, never past what went before it, unless it is one of those that
+ *    are held back; its copy comes right behind it.
  */
 export class DatagramLine<T> {
   readonly counts: DatagramCounts = emptyCounts()

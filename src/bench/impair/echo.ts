@@ -38,8 +38,8 @@ export async function startEchoes(): Promise<Echoes> {
 }
 
 /**
- * One connection: a byte there and back, which with the handshake takes two round trips; another byte, which takes one; then a megabyte, which must come
- * back as it was.
+ * One connection: a byte there and back, which with the handshake takes two round trips; another byte, which
+ * takes one; then a megabyte, which must come back as it was.
  */
 export async function timeTcp(port: number): Promise<{ firstMs: number; nextMs: number }> {
   const socket = connect({ port, host: HOST, noDelay: true })

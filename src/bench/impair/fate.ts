@@ -2,7 +2,8 @@ import { seededRandom } from '../../base/seeded-random.ts'
 import type { Conditions, Direction } from './conditions.ts'
 
 /**
- * What chance does to one packet. `jitterMs` is what it is late by beyond the delay of the path; `isLate`: it is held back, so that others overtake it.
+ * What chance does to one packet. `jitterMs` is what it is late by beyond the delay of the path; `isLate`: it
+ * is held back, so that others overtake it.
  */
 export type Fate =
   | { readonly kind: 'lost'; readonly because: 'chance' | 'burst' }
@@ -14,8 +15,9 @@ export type Fate =
     }
 
 /**
- * The fates of the packets of one direction, one after the other. Each kind of chance has dice of its own and all of them are thrown for every packet, so that
- * a fate is a matter of the seed and of the packet's number alone: a changed rate does not shift the luck of others, and jitter does not change who is lost.
+ * The fates of the packets of one direction, one after the other. Each kind of chance has dice of its own and
+ * all of them are thrown for every packet, so that a fate is a matter of the seed and of the packet's number
+ * alone: a changed rate does not shift the luck of others, and jitter does not change who is lost.
  */
 export class FateStream {
   readonly #chance: () => number
@@ -53,22 +55,32 @@ export class FateStream {
     return { kind: 'passes', jitterMs: jitter, isLate, isDoubled }
   }
 
-  /** Whether what is sent again, some time after its loss, is lost once more. It meets the average of the path. */
+  /**
+   * Whether what is sent again, some time after its loss, is lost once more. It meets the average of the
+   * path.
+   */
   isLostAgain(conditions: Conditions): boolean {
     return this.#again() < averageLoss(conditions)
   }
 }
 
-/** The share of packets that these conditions lose in the long run: those of bursts, and by chance those that no burst takes. */
+/**
+ * The share of packets that these conditions lose in the long run: those of bursts, and by chance those that
+ * no burst takes.
+ */
 export function averageLoss({ lossRate = 0, bursts }: Conditions): number {
   if (bursts === undefined || bursts.enterRate === 0) return lossRate
-  // How much of its packets a chain of two states spends in one of them: Gilbert, "Capacity of a Burst-Noise Channel", 1960.
+  // How much of its packets a chain of two states spends in one of them: Gilbert, "Capacity of a Burst-Noise
+  // Channel", 1960.
   const inBurst = bursts.enterRate / (bursts.enterRate + bursts.leaveRate)
   const byBursts = inBurst * (bursts.lossRate ?? 1)
   return byBursts + (1 - byBursts) * lossRate
 }
 
-/** The seed of one direction, and there of the nth connection: what goes one way does not change the luck of what goes another. */
+/**
+ * The seed of one direction, and there of the nth connection: what goes one way does not change the luck of
+ * what goes another.
+ */
 export function fateSeed(seed: number, direction: Direction, connection = 0): number {
   return mixSeeds(mixSeeds(seed, direction === 'toServer' ? 1 : 2), connection)
 }

@@ -1,13 +1,17 @@
 import type { ImpairAnswer, ImpairAsk, ImpairQuestion, OpenedWay, WayCounts } from './impair-messages.ts'
 import { type OpenWay, openWay } from './open-way.ts'
 
-/** A program: relays under conditions, in a process of their own, so that their work and their timers are nobody else's. It ends with its parent. */
+/**
+ * A program: relays under conditions, in a process of their own, so that their work and their timers are
+ * nobody else's. It ends with its parent.
+ */
 
 const ways = new Map<number, OpenWay>()
 let opened = 0
 
 process.once('disconnect', () => process.exit(0))
-// Whoever interrupts a run interrupts its process group. The parent ends its work first, and with it ends this.
+// Whoever interrupts a run interrupts its process group. The parent ends its work first, and with it ends
+// this.
 process.on('SIGINT', () => undefined)
 process.on('message', (message: ImpairQuestion) => void reply(message)) // impaired-way.ts sends nothing else
 

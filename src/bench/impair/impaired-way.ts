@@ -5,13 +5,19 @@ import { measureWay, type WayMeasurement, type WayTolerances } from './measure-w
 import type { WayTarget } from './open-way.ts'
 
 export interface ImpairedWayOptions extends WayTarget {
-  /** Stands before the command line of the relays' process: taskset, say. It has to stay in this network namespace. Default: nothing. */
+  /**
+   * Stands before the command line of the relays' process: taskset, say. It has to stay in this network
+   * namespace. Default: nothing.
+   */
   readonly prefix?: readonly string[]
   /** impair-process.ts, compiled. Default: beside this file. */
   readonly program?: URL
 }
 
-/** The way to a server over TCP, and over UDP on the same port number, impaired by relays in a process of their own. limits() says what it does not show. */
+/**
+ * The way to a server over TCP, and over UDP on the same port number, impaired by relays in a process of
+ * their own. limits() says what it does not show.
+ */
 export interface ImpairedWay extends AsyncDisposable {
   readonly host: string
   readonly port: number
@@ -24,8 +30,8 @@ export interface ImpairedWay extends AsyncDisposable {
   /** Nothing passes any more for the UDP clients that there are; new ones go on. */
   silence(): Promise<void>
   /**
-   * Measures the delay with echoes behind a second pair of relays in the same process: same delays, nothing left to chance. Rejects when it is not what
-   * it should be, or when something comes back changed.
+   * Measures the delay with echoes behind a second pair of relays in the same process: same delays, nothing
+   * left to chance. Rejects when it is not what it should be, or when something comes back changed.
    */
   measureWay(tolerances?: WayTolerances): Promise<WayMeasurement>
 }

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * How many datagrams the kernel threw away before the sockets on these local UDP ports read them, since they were opened: a relay that is too slow loses what no
- * condition asked for. Undefined where it cannot be told (/proc/net/udp, Linux). Of other sockets on the same ports it counts those too.
+ * How many datagrams the kernel threw away before the sockets on these local UDP ports read them, since they
+ * were opened: a relay that is too slow loses what no condition asked for. Undefined where it cannot be told
+ * (/proc/net/udp, Linux). Of other sockets on the same ports it counts those too.
  */
 export function kernelDrops(ports: ReadonlySet<number>): number | undefined {
   try {
@@ -21,7 +22,10 @@ function readUdp6(): string {
   }
 }
 
-/** Of the table in proc(5): a line a socket, the second field its address and port in hexadecimal, the last one the drops. */
+/**
+ * Of the table in proc(5): a line a socket, the second field its address and port in hexadecimal, the last
+ * one the drops.
+ */
 export function countDrops(table: string, ports: ReadonlySet<number>): number {
   let drops = 0
   for (const line of table.split('\n').slice(1)) {

@@ -1,6 +1,8 @@
 import { MIN_RTO_MS } from './retransmission.ts'
 
-/** What a figure over an impaired way does not show, a sentence each: reports print them beside the figure. */
+/**
+ * What a figure over an impaired way does not show, a sentence each: reports print them beside the figure.
+ */
 export function limits(): readonly string[] {
   return [
     'the impairment is a relay in user space between two local sockets, not a network: it costs CPU, timers are up to a millisecond late, and packets between kernel and relay are those of the local path',

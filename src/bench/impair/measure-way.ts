@@ -3,7 +3,10 @@ import { startEchoes, timeTcp, timeUdp } from './echo.ts'
 import type { OpenedWay } from './impair-messages.ts'
 import type { WayTarget } from './open-way.ts'
 
-/** How far above the wanted round trip a measured one may be: that share of it and so many milliseconds. It may never be below. */
+/**
+ * How far above the wanted round trip a measured one may be: that share of it and so many milliseconds. It
+ * may never be below.
+ */
 interface WayTolerance {
   readonly share: number
   readonly ms: number
@@ -11,7 +14,10 @@ interface WayTolerance {
 
 export type WayTolerances = Readonly<Record<'tcp' | 'udp', WayTolerance>>
 
-/** Medians. `connectMs` is what a first answer takes longer than a later one: a difference of two medians, and never checked by itself. */
+/**
+ * Medians. `connectMs` is what a first answer takes longer than a later one: a difference of two medians, and
+ * never checked by itself.
+ */
 export interface WayMeasurement {
   readonly tcp: { readonly connectMs: number; readonly roundTripMs: number }
   /** Undefined: no datagrams pass. */

@@ -55,7 +55,10 @@ export class NatFlow {
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(Buffer.from(datagram))
   }
 
-  /** From another port (of another local address) from now on. What comes to the old one is lost, or still passes for `keepsOldMs`. */
+  /**
+   * From another port (of another local address) from now on. What comes to the old one is lost, or still
+   * passes for `keepsOldMs`.
+   */
   async rebind(host: string | undefined, keepsOldMs: number, clock: Clock): Promise<void> {
     await this.#isReady
     // Opened while the old one is open, so that it cannot get the same port.
@@ -100,10 +103,16 @@ export class NatFlow {
   }
 }
 
-/** As large as the system allows: what does not fit while the relay is busy is lost, and looks like the path's doing. */
+/**
+ * As large as the system allows: what does not fit while the relay is busy is lost, and looks like the path's
+ * doing.
+ */
 const SOCKET_BUFFER_BYTES = 4_194_304
 
-/** Resolves when it is bound. What ICMP says of datagrams sent is none of a relay's business. Rejects when the address is not to be had. */
+/**
+ * Resolves when it is bound. What ICMP says of datagrams sent is none of a relay's business. Rejects when the
+ * address is not to be had.
+ */
 export async function openSocket(
   port: number,
   host: string | undefined,

@@ -22,7 +22,10 @@ export interface OpenWay extends AsyncDisposable {
 
 const ATTEMPTS = 20
 
-/** Both relays, on one port number of 127.0.0.1, as a client expects it that learns of HTTP/3 over TCP. They share the narrow place. */
+/**
+ * Both relays, on one port number of 127.0.0.1, as a client expects it that learns of HTTP/3 over TCP. They
+ * share the narrow place.
+ */
 export async function openWay({ host, tcpPort, udpPort, conditions, seed }: WayTarget): Promise<OpenWay> {
   const narrow = { toServer: new RateQueue(), toClient: new RateQueue() }
   for (let attempt = 1; ; attempt++) {

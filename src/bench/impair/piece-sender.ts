@@ -13,12 +13,18 @@ export interface SentPiece {
 
 /** A path's MTU of 1,500 without the headers of IPv4 and TCP. */
 const PIECE_BYTES = 1460
-/** What is written so soon after the last fills up its packet, as it does in a kernel's send buffer more often than not. */
+/**
+ * What is written so soon after the last fills up its packet, as it does in a kernel's send buffer more often
+ * than not.
+ */
 const SAME_PIECE_MS = 1
 /** Beyond it a connection has been given up long ago (net.ipv4.tcp_retries2 is 15). */
 const MAX_LOSSES_AGAIN = 15
 
-/** Sends a byte stream piece by piece over a path: each has its fate, its turn at the narrow place, and a time when it arrives. */
+/**
+ * Sends a byte stream piece by piece over a path: each has its fate, its turn at the narrow place, and a time
+ * when it arrives.
+ */
 export class PieceSender {
   readonly #fates: FateStream
   readonly #narrow: RateQueue
@@ -42,14 +48,18 @@ export class PieceSender {
     this.#lastWriteAt = now
   }
 
-  /** Sends the first of `left` bytes: the rest of the piece begun last, or a new piece. An end that is written alone is a piece without bytes. */
+  /**
+   * Sends the first of `left` bytes: the rest of the piece begun last, or a new piece. An end that is written
+   * alone is a piece without bytes.
+   */
   send(left: number, now: number, conditions: Conditions, roundTripMs: number): SentPiece {
     const fate = this.#room === 0 ? this.#fates.next(conditions) : undefined
     if (this.#room === 0) this.#room = PIECE_BYTES
     const bytes = Math.min(left, this.#room)
     this.#room -= bytes
     const isLost = fate?.kind === 'lost'
-    // What is sent twice takes its time at the narrow place twice. It does so at once, since nothing can be put in there for later.
+    // What is sent twice takes its time at the narrow place twice. It does so at once, since nothing can be
+    // put in there for later.
     const leavesAt = this.#narrow.put(isLost ? 2 * bytes : bytes, now, conditions.bytesPerSecond)
     const sentAt = Math.max(leavesAt, this.#opensAt)
     const previousSentAt = this.#lastSentAt

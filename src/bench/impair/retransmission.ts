@@ -1,4 +1,7 @@
-/** Linux lets no retransmission timer run shorter than the round trip and this (net.ipv4.tcp_rto_min_us; RFC 6298 says a second). */
+/**
+ * Linux lets no retransmission timer run shorter than the round trip and this (net.ipv4.tcp_rto_min_us; RFC
+ * 6298 says a second).
+ */
 export const MIN_RTO_MS = 200
 
 /** From so many packets behind a loss on, TCP waits for no reordering (RFC 5681 3.2, RFC 8985 6.2). */
@@ -16,14 +19,18 @@ export interface LostPiece {
 }
 
 /**
- * When a piece of a byte stream that was lost comes after all, as the kernel's TCP would see to it. The earliest of
+ * When a piece of a byte stream that was lost comes after all, as the kernel's TCP would see to it. The
+ * earliest of
  * 1. three pieces behind it: the third one's acknowledgment has it sent again (a round trip after that one);
- * 2. one piece behind it: a quarter of a round trip is waited in addition, for it might only be late (RFC 8985 6.2, RACK);
- * 3. nothing behind it: the retransmission timer, round trip + 200 ms, which the last acknowledgment from before the loss has restarted.
- * A retransmission that is lost costs a timer each time, which doubles (RFC 6298 5.5).
+ * 2. one piece behind it: a quarter of a round trip is waited in addition, for it might only be late (RFC
+ *    8985 6.2, RACK);
+ * 3. nothing behind it: the retransmission timer, round trip + 200 ms, which the last acknowledgment from
+ *    before the loss has restarted. A retransmission that is lost costs a timer each time, which doubles (RFC
+ *    6298 5.5).
  *
- * Linux 6.18, with one packet lost by number of one write over 40 ms of round trip (test/support/lossy-link, BBR): 286 ms late with nothing behind it, 58
- * with one behind it, 62 with two, 44 with three or more; here 280, 50, 50, 40. The rest is its pacing.
+ * Linux 6.18, with one packet lost by number of one write over 40 ms of round trip (test/support/lossy-link,
+ * BBR): 286 ms late with nothing behind it, 58 with one behind it, 62 with two, 44 with three or more; here
+ * 280, 50, 50, 40. The rest is its pacing.
  */
 export class Retransmission {
   #dueAt: number

@@ -11,13 +11,21 @@ export interface StreamCounts {
   /** Came to the path, and came out at its other end. */
   bytes: number
   delivered: number
-  /** Lost pieces of at most 1,460 bytes, each of which held back all behind it. The kernel's own packets are others, and are not seen here. */
+  /**
+   * Lost pieces of at most 1,460 bytes, each of which held back all behind it. The kernel's own packets are
+   * others, and are not seen here.
+   */
   stalls: number
 }
 
-/** Pieces that are due so close to each other leave together: timers are no finer, and each write costs CPU. */
+/**
+ * Pieces that are due so close to each other leave together: timers are no finer, and each write costs CPU.
+ */
 const TOGETHER_MS = 0.5
-/** What one direction of one connection may hold: 32 MiB, at 20 ms 1.6 GB/s. Beyond it the sender waits, as for a full window. */
+/**
+ * What one direction of one connection may hold: 32 MiB, at 20 ms 1.6 GB/s. Beyond it the sender waits, as
+ * for a full window.
+ */
 const MAX_HELD_BYTES = 33_554_432
 
 interface Waiting {
@@ -26,10 +34,12 @@ interface Waiting {
 }
 
 /**
- * One direction of one connection over a path that impairs it: what is put in comes out whole and in order, later. It has no clock.
+ * One direction of one connection over a path that impairs it: what is put in comes out whole and in order,
+ * later. It has no clock.
  *
- * Bytes of a stream cannot be lost, and the TCP that would send them again is not below this but before and behind it. What a loss means is therefore computed: a lost
- * piece comes when TCP would have sent it again (Retransmission), and all behind it waits for it: head-of-line blocking.
+ * Bytes of a stream cannot be lost, and the TCP that would send them again is not below this but before and
+ * behind it. What a loss means is therefore computed: a lost piece comes when TCP would have sent it again
+ * (Retransmission), and all behind it waits for it: head-of-line blocking.
  */
 export class StreamLine {
   readonly #sender: PieceSender
@@ -38,7 +48,10 @@ export class StreamLine {
   #head = 0
   #heldBytes = 0
 
-  /** Whatever is put in before `opensAt` travels from then on: the handshake of a long way is not over. `counts` may be shared. */
+  /**
+   * Whatever is put in before `opensAt` travels from then on: the handshake of a long way is not over.
+   * `counts` may be shared.
+   */
   constructor(seed: number, narrow: RateQueue, counts: StreamCounts, opensAt: number) {
     this.#sender = new PieceSender(seed, narrow, opensAt)
     this.#counts = counts

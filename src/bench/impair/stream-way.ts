@@ -15,15 +15,19 @@ export interface StreamWayOptions {
 }
 
 /**
- * Passes on what arrives on one socket to another as a StreamLine says; the other direction is another StreamWay. It reads no more than the line, the narrow place and
- * the receiver take, so that the sender is held back by its own kernel, and in a black hole it reads nothing.
+ * Passes on what arrives on one socket to another as a StreamLine says; the other direction is another
+ * StreamWay. It reads no more than the line, the narrow place and the receiver take, so that the sender is
+ * held back by its own kernel, and in a black hole it reads nothing.
  */
 export class StreamWay {
   readonly #options: StreamWayOptions
   #timer: Timer | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #isBlocked = false
-  /** A reset is under way: it overtakes bytes that wait for a retransmission, and what is under way when it arrives is lost. */
+  /**
+   * A reset is under way: it overtakes bytes that wait for a retransmission, and what is under way when it
+   * arrives is lost.
+   */
   #resetAt = Number.POSITIVE_INFINITY
   #isOver = false
 
@@ -120,7 +124,8 @@ export class StreamWay {
     this.#timer?.cancel()
     this.#wakesAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    // Node's timers count whole milliseconds and are up to one late. One that is early finds nothing and sets another.
+    // Node's timers count whole milliseconds and are up to one late. One that is early finds nothing and sets
+    // another.
     this.#timer = this.#options.clock.setTimer(Math.ceil(at - now), () => {
       this.#wakesAt = Number.POSITIVE_INFINITY
       this.#turn()

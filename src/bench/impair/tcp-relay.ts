@@ -27,7 +27,10 @@ export interface ImpairedTcp extends AsyncDisposable {
   counts(): Readonly<Record<Direction, StreamCounts>>
 }
 
-/** Starts a relay. Each connection to it becomes one to the target: bytes in order, half-closes and resets passed on. */
+/**
+ * Starts a relay. Each connection to it becomes one to the target: bytes in order, half-closes and resets
+ * passed on.
+ */
 export async function impairTcp(options: ImpairOptions): Promise<ImpairedTcp> {
   const relay = new TcpRelay(options)
   await relay.listen(options.port ?? 0, options.host ?? '127.0.0.1')
@@ -88,8 +91,8 @@ class TcpRelay implements ImpairedTcp {
     const number = this.#accepted++
     const server = connect({ ...this.#options.target, allowHalfOpen: true, noDelay: true })
     const now = this.#clock.now()
-    // The kernel has shaken hands with the client already. Over a long way that takes one round trip before the first byte can be sent, and the server accepts
-    // when the client's acknowledgment has come.
+    // The kernel has shaken hands with the client already. Over a long way that takes one round trip before
+    // the first byte can be sent, and the server accepts when the client's acknowledgment has come.
     const clientOpensAt = now + this.#roundTripMs()
     const serverOpensAt = clientOpensAt + (this.#conditions.toServer.delayMs ?? 0)
     const ways = [

@@ -11,11 +11,17 @@ import { RateQueue } from './rate-queue.ts'
 import type { ImpairOptions } from './tcp-relay.ts'
 
 export interface UdpCounts extends Readonly<Record<Direction, Readonly<DatagramCounts>>> {
-  /** Lost before the relay saw them, which no condition asked for; of the sockets that are open. Undefined: it cannot be told here. */
+  /**
+   * Lost before the relay saw them, which no condition asked for; of the sockets that are open. Undefined: it
+   * cannot be told here.
+   */
   readonly unseen: number | undefined
 }
 
-/** Looks at each datagram before the conditions do; `index` counts those of its direction. False drops it; other bytes travel in its place. */
+/**
+ * Looks at each datagram before the conditions do; `index` counts those of its direction. False drops it;
+ * other bytes travel in its place.
+ */
 export type DatagramFilter = (
   datagram: Buffer,
   direction: Direction,
@@ -23,7 +29,10 @@ export type DatagramFilter = (
   client: UdpEnd,
 ) => boolean | Buffer
 
-/** At most so many clients have a socket; then the one that was silent for the longest loses its own, as in any NAT. */
+/**
+ * At most so many clients have a socket; then the one that was silent for the longest loses its own, as in
+ * any NAT.
+ */
 const MAX_FLOWS = 1_000
 
 interface Passenger {
@@ -31,7 +40,10 @@ interface Passenger {
   readonly flow: NatFlow
 }
 
-/** A UDP relay before a server, under conditions. Each client address has a socket of its own towards the server, as behind a NAT. */
+/**
+ * A UDP relay before a server, under conditions. Each client address has a socket of its own towards the
+ * server, as behind a NAT.
+ */
 export class ImpairedUdp implements AsyncDisposable {
   readonly port: number
   filter: DatagramFilter | undefined
@@ -84,16 +96,16 @@ export class ImpairedUdp implements AsyncDisposable {
   }
 
   /**
-   * As a NAT that forgot: every client has another port at the server from now on, of another local address if one is given. What comes to the old ones
-   * is lost, or still passes for `keepsOldMs`.
+   * As a NAT that forgot: every client has another port at the server from now on, of another local address
+   * if one is given. What comes to the old ones is lost, or still passes for `keepsOldMs`.
    */
   async rebind(host?: string, keepsOldMs = 0): Promise<void> {
     await Promise.all(Array.from(this.#flows.values(), flow => flow.rebind(host, keepsOldMs, this.#clock)))
   }
 
   /**
-   * Nothing passes any more, one way or both ways (no direction given), for that client, or for all that there are. Others, new ones included, go on. What is under
-   * way still arrives.
+   * Nothing passes any more, one way or both ways (no direction given), for that client, or for all that
+   * there are. Others, new ones included, go on. What is under way still arrives.
    */
   silence(client?: UdpEnd, ...directions: readonly Direction[]): void {
     const silent = directions.length === 0 ? BOTH : directions
@@ -105,7 +117,10 @@ export class ImpairedUdp implements AsyncDisposable {
     for (const flow of this.#flowsOf(client)) flow.silent.clear()
   }
 
-  /** Sends bytes of our own at once: to a client, as if the server had; or to the server, as if that client had. */
+  /**
+   * Sends bytes of our own at once: to a client, as if the server had; or to the server, as if that client
+   * had.
+   */
   inject(direction: Direction, bytes: Uint8Array, client: UdpEnd): void {
     if (direction === 'toServer') for (const flow of this.#flowsOf(client)) flow.send(bytes)
     else this.#socket.send(bytes, client.port, client.host)
@@ -180,7 +195,8 @@ export class ImpairedUdp implements AsyncDisposable {
       this.#timers[direction] = undefined
       return
     }
-    // Node's timers count whole milliseconds and are up to one late. One that is early finds nothing and sets another.
+    // Node's timers count whole milliseconds and are up to one late. One that is early finds nothing and sets
+    // another.
     const timer = this.#clock.setTimer(Math.ceil(at - now), () => {
       this.#timers[direction] = undefined
       this.#deliver(direction)
@@ -198,7 +214,8 @@ function keyOf({ host, port }: UdpEnd): string {
 /** Starts a relay. */
 export async function impairUdp(options: ImpairOptions): Promise<ImpairedUdp> {
   for (const conditions of [options.toServer, options.toClient]) checkConditions(conditions)
-  // One address, and no race over several as TCP has: the older protocol first, since a server that has both answers on both.
+  // One address, and no race over several as TCP has: the older protocol first, since a server that has both
+  // answers on both.
   const { address } = await lookup(options.target.host, { verbatim: false })
   const { host = '127.0.0.1', port = 0 } = options
   const socket = await openSocket(port, host, host.includes(':') ? 'udp6' : 'udp4')

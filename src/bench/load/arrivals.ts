@@ -1,11 +1,15 @@
 import type { Arrival } from './load-job.ts'
 
 /**
- * [P] When requests begin. It is asked after everything that happens: `next()` until it says undefined, then `nextAt()` for when to ask again without
- * an end. Nothing under way, nothing to begin and no time to ask again: that was all.
+ * [P] When requests begin. It is asked after everything that happens: `next()` until it says undefined, then
+ * `nextAt()` for when to ask again without an end. Nothing under way, nothing to begin and no time to ask
+ * again: that was all.
  */
 export interface Arrivals {
-  /** When the request was due that begins now; undefined: none does. Each other answer is one request under way. */
+  /**
+   * When the request was due that begins now; undefined: none does. Each other answer is one request under
+   * way.
+   */
   next(now: number): number | undefined
   /** When to ask again if nothing ends before; undefined: only after an end. */
   nextAt(): number | undefined
@@ -45,7 +49,10 @@ export function arrivalsOf(
 
 const NEVER_LATE = { mostWaiting: 0, longestMs: 0 }
 
-/** A request is due when the one before it has ended, so that none is ever late: whoever would have come meanwhile is not asked. */
+/**
+ * A request is due when the one before it has ended, so that none is ever late: whoever would have come
+ * meanwhile is not asked.
+ */
 class ClosedArrivals implements Arrivals {
   readonly waiting = 0
   readonly late = NEVER_LATE
@@ -80,7 +87,10 @@ class ClosedArrivals implements Arrivals {
   }
 }
 
-/** So many begin at once before those behind them are held to the pace of a catch-up: at random times some come close together anyway. */
+/**
+ * So many begin at once before those behind them are held to the pace of a catch-up: at random times some
+ * come close together anyway.
+ */
 const CATCH_UP_BURST = 5
 
 /** Due times are a matter of the rate alone. Those that were due before the end begin, however late. */

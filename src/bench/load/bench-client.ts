@@ -5,8 +5,8 @@ import type { HandshakeCounts } from './load-report.ts'
 /** One client of one library, ready to be driven. */
 export interface BenchClient {
   /**
-   * Sends one request to `origins[origin]` and reads its response to the end. `watch.onEnd` comes exactly once. Failures go there: it
-   * does not throw.
+   * Sends one request to `origins[origin]` and reads its response to the end. `watch.onEnd` comes exactly
+   * once. Failures go there: it does not throw.
    */
   send(request: RequestKind, origin: number, watch: RequestWatch): void
   /** What it knows of its connections so far. */
@@ -47,7 +47,10 @@ export interface ClientSetting {
   readonly ca?: string | undefined
   /** `HOST:PORT` to IP. */
   readonly resolve?: Readonly<Record<string, string>>
-  /** `ADDRESS:PORT`: connects there, over TCP and UDP, whatever the URL says; names and certificates stay those of the URL. */
+  /**
+   * `ADDRESS:PORT`: connects there, over TCP and UDP, whatever the URL says; names and certificates stay
+   * those of the URL.
+   */
   readonly endpoint?: string | undefined
   /** At most so many connections to an origin; 0: as many as the client likes. */
   readonly connections: number

@@ -15,8 +15,8 @@ export type ToClient =
   | { readonly kind: 'measure' }
 
 /**
- * Its answers. `ready` comes once by itself, for the channel, and once for `start`; `warm` before the report of a job that has a warm-up, when that has
- * ended.
+ * Its answers. `ready` comes once by itself, for the channel, and once for `start`; `warm` before the report
+ * of a job that has a warm-up, when that has ended.
  */
 export type FromClient =
   | { readonly kind: 'ready' }

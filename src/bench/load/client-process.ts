@@ -6,7 +6,10 @@ import type { MakeOnShelf } from './each-client.ts'
 import { processCpuMs, rssMiB } from './own-usage.ts'
 import { JobRunner } from './run-job.ts'
 
-/** A program: one library's client in a process of its own, so that its CPU time is its own. It lives as long as its IPC channel. */
+/**
+ * A program: one library's client in a process of its own, so that its CPU time is its own. It lives as long
+ * as its IPC channel.
+ */
 let runner: JobRunner | undefined
 let measure: () => void = () => {}
 
@@ -18,7 +21,8 @@ process.on('message', (message: unknown) => {
 process.once('disconnect', () => process.exit(0))
 // What clients have to leave in order, they do at the exit, which a signal alone would pass over.
 process.on('SIGTERM', () => process.exit(143))
-// A terminal's Ctrl-C reaches every process of the group. Whoever started us decides what becomes of the round.
+// A terminal's Ctrl-C reaches every process of the group. Whoever started us decides what becomes of the
+// round.
 process.on('SIGINT', () => {})
 say({ kind: 'ready' })
 
@@ -56,7 +60,10 @@ async function start({ module, make, setting }: Extract<ToClient, { kind: 'start
   return new JobRunner(makeOnShelf, surroundings, setting.stateDirectory !== undefined)
 }
 
-/** Who takes the tickets of a directory has all of them until it ends: clients that live at the same time need one each. */
+/**
+ * Who takes the tickets of a directory has all of them until it ends: clients that live at the same time need
+ * one each.
+ */
 function onShelf(setting: ClientSetting, shelf: number): ClientSetting {
   const { stateDirectory } = setting
   if (stateDirectory === undefined) return setting

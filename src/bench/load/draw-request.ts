@@ -3,7 +3,10 @@ import type { RequestKind } from './load-job.ts'
 /** [P] What is asked for next, and of which origin. */
 export type DrawRequest = () => { readonly request: RequestKind; readonly origin: number }
 
-/** Kinds by their weights; origins in turns, but for kinds that name theirs. `random` is asked only where there is something to draw. */
+/**
+ * Kinds by their weights; origins in turns, but for kinds that name theirs. `random` is asked only where
+ * there is something to draw.
+ */
 export function requestDraw(
   requests: readonly RequestKind[],
   origins: number,

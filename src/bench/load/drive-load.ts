@@ -15,14 +15,20 @@ export interface LoadSurroundings {
   /** Of the client's process, since it began. */
   cpuMs(): number
   rssMiB(): number
-  /** A warm-up has ended: what is counted elsewhere is read now, and the measurement begins when this resolves. */
+  /**
+   * A warm-up has ended: what is counted elsewhere is read now, and the measurement begins when this
+   * resolves.
+   */
   onWarm?(): Promise<void>
 }
 
 /** How often it is looked how many connections are open. */
 const LOOK_MS = 10
 
-/** [D] Warm-up and measurement of one job through a client. Rejects never: what goes wrong with requests is in the report. */
+/**
+ * [D] Warm-up and measurement of one job through a client. Rejects never: what goes wrong with requests is in
+ * the report.
+ */
 export async function driveLoad(
   job: LoadJob,
   client: DrivenClient,

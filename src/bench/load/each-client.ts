@@ -1,7 +1,10 @@
 import type { BenchClient, ClientFacts, RequestEnd } from './bench-client.ts'
 import type { DrivenClient } from './load-loop.ts'
 
-/** Makes a client that finds what the one before it on the same shelf has left behind (tickets on disk). No two that live have the same one. */
+/**
+ * Makes a client that finds what the one before it on the same shelf has left behind (tickets on disk). No
+ * two that live have the same one.
+ */
 export type MakeOnShelf = (shelf: number) => Promise<BenchClient>
 
 /** A client for each request: made when it is due, and closed when it has ended. */

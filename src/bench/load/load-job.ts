@@ -1,6 +1,6 @@
 /**
- * What a client process is made to do in one round. The same job serves every subject: what differs between them is the client
- * (BenchClient), never the load.
+ * What a client process is made to do in one round. The same job serves every subject: what differs between
+ * them is the client (BenchClient), never the load.
  */
 export interface LoadJob {
   /** What is asked for, in turns by weight (drawn from the seed). At least one. */
@@ -10,7 +10,10 @@ export interface LoadJob {
   readonly warmUp: { readonly requests: number; readonly seconds: number }
   /** Requests begin until so many were begun or so many seconds have passed, and are waited for. */
   readonly measure: { readonly requests: number; readonly seconds: number }
-  /** `kept`: one client for all rounds; `fresh`: one for this job; `each`: one for each request, so that every connection is cold. */
+  /**
+   * `kept`: one client for all rounds; `fresh`: one for this job; `each`: one for each request, so that every
+   * connection is cold.
+   */
   readonly client: 'kept' | 'fresh' | 'each'
   /** What has not ended by then, from the start, has failed. */
   readonly deadlineSeconds: number
@@ -18,12 +21,16 @@ export interface LoadJob {
 }
 
 export type Arrival =
-  /** Each of `concurrency` requests is followed by the next one when it has ended. Its latencies leave out whoever would have come meanwhile. */
+  /**
+   * Each of `concurrency` requests is followed by the next one when it has ended. Its latencies leave out
+   * whoever would have come meanwhile.
+   */
   | { readonly kind: 'closed'; readonly concurrency: number }
   /**
-   * Requests are due at their times, whatever became of those before, and latency counts from when one was due: no coordinated omission.
-   * With `maxInFlight` under way the next ones wait, and that counts too. `catchUpPerSecond`: those that had to wait begin no faster than that, but for a
-   * few; undefined: all at once.
+   * Requests are due at their times, whatever became of those before, and latency counts from when one was
+   * due: no coordinated omission. With `maxInFlight` under way the next ones wait, and that counts too.
+   * `catchUpPerSecond`: those that had to wait begin no faster than that, but for a few; undefined: all at
+   * once.
    */
   | {
       readonly kind: 'open'

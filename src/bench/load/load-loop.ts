@@ -57,7 +57,10 @@ export class LoadLoop {
     this.#finish()
   }
 
-  /** An end may be told from within send(): the loop that is running goes on then, and none begins on top of it. */
+  /**
+   * An end may be told from within send(): the loop that is running goes on then, and none begins on top of
+   * it.
+   */
   #pump(): void {
     if (this.#isPumping || this.#hasEnded) return
     this.#isPumping = true

@@ -1,7 +1,10 @@
 import type { HistogramRecord } from '../results/histogram-record.ts'
 import type { ConnectionsAt, ObjectTime, Phase } from '../results/subject-detail.ts'
 
-/** What one round of load came to, as the client's process tells it. Warm-up is in nothing but `opened`, and in `usable` what it left open. */
+/**
+ * What one round of load came to, as the client's process tells it. Warm-up is in nothing but `opened`, and
+ * in `usable` what it left open.
+ */
 export interface LoadReport {
   readonly requests: number
   readonly failures: number
@@ -20,11 +23,20 @@ export interface LoadReport {
   /** User and system time of the client's process meanwhile. */
   readonly cpuMs: number
   readonly rssMiB: number
-  /** The most requests that were due and not begun, and the longest that one of them waited: an open loop that falls behind. */
+  /**
+   * The most requests that were due and not begun, and the longest that one of them waited: an open loop that
+   * falls behind.
+   */
   readonly late: { readonly mostWaiting: number; readonly longestMs: number }
-  /** By its client since that was made: of a client that is kept, in the rounds before as well, since it is those that it uses. */
+  /**
+   * By its client since that was made: of a client that is kept, in the rounds before as well, since it is
+   * those that it uses.
+   */
   readonly opened: HandshakeCounts | undefined
-  /** Connections that were open at the start of this round, and those that were opened in it. Undefined: its client cannot tell. */
+  /**
+   * Connections that were open at the start of this round, and those that were opened in it. Undefined: its
+   * client cannot tell.
+   */
   readonly usable?: number | undefined
   readonly byProtocol: Readonly<Record<string, number>>
   /** In order of their ends; the first MAX_OBJECTS. */

@@ -10,8 +10,9 @@ export interface RoundsOptions<Subject> {
 }
 
 /**
- * Interleaved: every subject once, then every subject again. On a shared machine a disturbance that lasts then falls on all of
- * them. Each round starts with another subject, so that none always runs in the wake of the same neighbor.
+ * Interleaved: every subject once, then every subject again. On a shared machine a disturbance that lasts
+ * then falls on all of them. Each round starts with another subject, so that none always runs in the wake of
+ * the same neighbor.
  */
 export async function runRounds<Subject>(
   options: RoundsOptions<Subject>,

@@ -36,7 +36,10 @@ export class JobRunner {
     if (client !== undefined) await closeSoon(client)
   }
 
-  /** Whoever comes at a rate does not ask whether those before have their tickets: waiting for a place would be in the latency. */
+  /**
+   * Whoever comes at a rate does not ask whether those before have their tickets: waiting for a place would
+   * be in the latency.
+   */
   #eachClient({ arrival }: LoadJob): EachClient {
     const isFree = this.#keepsTickets && arrival.kind === 'open'
     return new EachClient(this.#make, isFree ? mostWaitingForTickets(arrival.perSecond) : 0)

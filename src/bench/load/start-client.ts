@@ -21,8 +21,8 @@ export interface StartClientOptions {
 export interface StartedClient extends AsyncDisposable {
   readonly pid: number
   /**
-   * Rejects when the process fails or ends, and when it says nothing long after the job's deadline. `onWarm`: the job's warm-up has ended, and its
-   * measurement begins when that resolves.
+   * Rejects when the process fails or ends, and when it says nothing long after the job's deadline. `onWarm`:
+   * the job's warm-up has ended, and its measurement begins when that resolves.
    */
   run(job: LoadJob, onWarm?: () => Promise<void>): Promise<LoadReport>
 }

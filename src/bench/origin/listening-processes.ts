@@ -8,7 +8,10 @@ const TABLES: readonly (readonly [path: string, state: string])[] = [
   ['/proc/net/udp6', '07'],
 ]
 
-/** The processes of this machine that listen on that port, as far as we may look into them. On other systems than Linux: none. */
+/**
+ * The processes of this machine that listen on that port, as far as we may look into them. On other systems
+ * than Linux: none.
+ */
 export function listeningProcesses(port: number): readonly number[] {
   const inodes = new Set(TABLES.flatMap(([path, state]) => listeningInodes(readOr(path), port, state)))
   if (inodes.size === 0) return []
@@ -17,7 +20,9 @@ export function listeningProcesses(port: number): readonly number[] {
     .filter(pid => Number.isInteger(pid) && holdsOne(pid, inodes))
 }
 
-/** [P] Of one such table: `sl local_address rem_address st …`, the inode tenth, addresses and ports in hex. */
+/**
+ * [P] Of one such table: `sl local_address rem_address st …`, the inode tenth, addresses and ports in hex.
+ */
 export function listeningInodes(table: string, port: number, state: string): readonly string[] {
   const inodes: string[] = []
   for (const line of table.split('\n').slice(1)) {

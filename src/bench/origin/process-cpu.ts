@@ -11,7 +11,10 @@ export interface ProcessTimes {
   readonly cpuMs: number
 }
 
-/** The name stands in parentheses and may itself hold spaces and parentheses: fields are counted from the last one, which ends field 2. */
+/**
+ * The name stands in parentheses and may itself hold spaces and parentheses: fields are counted from the last
+ * one, which ends field 2.
+ */
 export function parseProcessTimes(text: string): ProcessTimes {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const field = (number: number): number => Number(fields[number - 3])
@@ -23,9 +26,9 @@ export function parseProcessTimes(text: string): ProcessTimes {
 }
 
 /**
- * User and system time of these processes and all their descendants, each counted once, without this process and its own: an origin may have started
- * us. Resolution: a tick, 10 ms. A process that ended is in its parent's sum, so that the difference of two readings misses nobody whose parent is
- * among them.
+ * User and system time of these processes and all their descendants, each counted once, without this process
+ * and its own: an origin may have started us. Resolution: a tick, 10 ms. A process that ended is in its
+ * parent's sum, so that the difference of two readings misses nobody whose parent is among them.
  */
 export function cpuMsOf(roots: readonly number[]): number {
   const all = readdirSync('/proc').flatMap(name => {

@@ -21,7 +21,10 @@ function isDifferent(a: MedianEstimate, b: MedianEstimate): boolean {
   return (a.max < b.min || b.max < a.min) && luckOfSeparation(a.rounds, b.rounds) <= 1 - CONFIDENCE + 1e-9
 }
 
-/** Of all orders in which n and m values that differ in nothing can come, the share of the two that keep them apart (Mann & Whitney, 1947). */
+/**
+ * Of all orders in which n and m values that differ in nothing can come, the share of the two that keep them
+ * apart (Mann & Whitney, 1947).
+ */
 function luckOfSeparation(n: number, m: number): number {
   let orders = 1
   for (let i = 1; i <= n; i++) orders = (orders * (m + i)) / i

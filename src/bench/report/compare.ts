@@ -55,7 +55,10 @@ function compareSubjects(a: CaseResult, b: CaseResult, metrics: readonly Metric[
   })
 }
 
-/** The pairs that either file was summarized with: what a machine did to both runs' subjects alike is not in them. */
+/**
+ * The pairs that either file was summarized with: what a machine did to both runs' subjects alike is not in
+ * them.
+ */
 function compareRatios(a: CaseResult, b: CaseResult, metrics: readonly Metric[]): ComparedFigure[] {
   const pairs = new Map(
     [...a.ratios, ...b.ratios].map(({ subject, to, metric }) => [

@@ -16,7 +16,10 @@ import { verdictsTable } from './html/tables/verdicts-table.ts'
 /** What the page may do: be styled by itself. A script in it, or a request of it, is an attack. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-/** A result file as one page that needs nothing else: no script, no request, to be read on screen and on paper. */
+/**
+ * A result file as one page that needs nothing else: no script, no request, to be read on screen and on
+ * paper.
+ */
 export function renderHtml(file: ResultFile): string {
   const looks = assignLooks(file)
   const name = file.results.map(({ scenario }) => scenario).join(', ')

@@ -3,7 +3,10 @@ import { ratioInterval } from '../results/ratio-interval.ts'
 import type { CaseResult, Metric, RatioResult } from '../results/scenario-result.ts'
 import { formatTable, formatTimes } from './table.ts'
 
-/** A table for each figure that subjects were compared by. `n/a`: too few pairs for an interval, which then shows nothing either. */
+/**
+ * A table for each figure that subjects were compared by. `n/a`: too few pairs for an interval, which then
+ * shows nothing either.
+ */
 export function formatRatios(result: CaseResult, metrics: readonly Metric[]): string[] {
   const { name, ratios } = result
   return [...new Set(ratios.map(({ metric }) => metric))].map(key => {

@@ -2,8 +2,9 @@
 const WIDTH = 120
 
 /**
- * A table for a terminal: the first column to the left, the others to the right. Columns for which the line is too short go into further
- * tables, each with the first column again. A row of which there is nothing in a table but its first cell is left out there.
+ * A table for a terminal: the first column to the left, the others to the right. Columns for which the line
+ * is too short go into further tables, each with the first column again. A row of which there is nothing in a
+ * table but its first cell is left out there.
  */
 export function formatTable(
   header: readonly string[],

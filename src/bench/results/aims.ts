@@ -1,6 +1,9 @@
 import type { Measurement } from './measurement.ts'
 
-/** What a figure of one subject is meant to reach: by itself, or as a multiple of another subject's, round by round. */
+/**
+ * What a figure of one subject is meant to reach: by itself, or as a multiple of another subject's, round by
+ * round.
+ */
 export interface Aim {
   subject: string
   metric: string

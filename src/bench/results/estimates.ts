@@ -2,7 +2,10 @@ import { median } from './statistics.ts'
 
 /** How sure an interval has to be. */
 export const CONFIDENCE = 0.95
-/** With fewer, not even the least and the most of them hold the true median so surely (5 rounds: 93.75 %): there is no interval. */
+/**
+ * With fewer, not even the least and the most of them hold the true median so surely (5 rounds: 93.75 %):
+ * there is no interval.
+ */
 export const MIN_ROUNDS_FOR_INTERVAL = 6
 
 /** Between two of the values that were measured. */
@@ -57,8 +60,8 @@ export function pairwise(
 }
 
 /**
- * The median of a/b, round by round: the two were measured within seconds of each other, so that what the machine did to one it did to
- * the other as well. Undefined when there is no pair.
+ * The median of a/b, round by round: the two were measured within seconds of each other, so that what the
+ * machine did to one it did to the other as well. Undefined when there is no pair.
  */
 export function pairedRatio(
   a: readonly (number | undefined)[],
@@ -76,9 +79,9 @@ export function isShown({ interval }: Pick<Ratio, 'interval'>): boolean {
 }
 
 /**
- * Free of any distribution: so many of n values lie below the true median as heads fall in n throws of a coin, so that the k-th value from
- * below and the k-th from above hold it unless fewer than k throws are heads, or tails (Thompson, 1936). The narrowest one that is sure
- * enough; undefined where none is.
+ * Free of any distribution: so many of n values lie below the true median as heads fall in n throws of a
+ * coin, so that the k-th value from below and the k-th from above hold it unless fewer than k throws are
+ * heads, or tails (Thompson, 1936). The narrowest one that is sure enough; undefined where none is.
  */
 function medianInterval(sorted: readonly number[]): Interval | undefined {
   const n = sorted.length

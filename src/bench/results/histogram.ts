@@ -14,8 +14,8 @@ const BUCKETS_PER_OCTAVE = 1 << BUCKET_BITS
 const LENGTH = indexOf(MAX_RECORDED_US) + 1
 
 /**
- * Counts durations in fixed memory (180 KiB). What it tells is in ms; a duration is known to a microsecond (a fraction counts as a whole
- * one) or to 0.1 %, whichever is more.
+ * Counts durations in fixed memory (180 KiB). What it tells is in ms; a duration is known to a microsecond (a
+ * fraction counts as a whole one) or to 0.1 %, whichever is more.
  */
 export class Histogram {
   readonly #counts = new Float64Array(LENGTH)
@@ -56,8 +56,8 @@ export class Histogram {
   }
 
   /**
-   * In ms: that share (0 to 1) of all is no longer. The upper edge of a bucket: at most a microsecond or 0.1 % above the exact value,
-   * never below. NaN of none.
+   * In ms: that share (0 to 1) of all is no longer. The upper edge of a bucket: at most a microsecond or 0.1
+   * % above the exact value, never below. NaN of none.
    */
   quantile(share: number): number {
     if (this.#count === 0) return Number.NaN
@@ -83,7 +83,10 @@ export class Histogram {
     return this.#count === 0 ? Number.NaN : this.#maxUs / 1000
   }
 
-  /** Exact of what was recorded here; what was added counts as the middle of its bucket (0.05 %, and the microsecond it was rounded up to). NaN of none. */
+  /**
+   * Exact of what was recorded here; what was added counts as the middle of its bucket (0.05 %, and the
+   * microsecond it was rounded up to). NaN of none.
+   */
   get meanMs(): number {
     return this.#count === 0 ? Number.NaN : this.#sumUs / this.#count / 1000
   }

@@ -20,5 +20,7 @@ export type Http3Outcome =
   | 'loses'
   /** There is a difference, and it matters to nobody: less than EVEN_WITHIN. */
   | 'even'
-  /** The interval has 1 in it, there are too few rounds for one, or whoever looks better has more failures. */
+  /**
+   * The interval has 1 in it, there are too few rounds for one, or whoever looks better has more failures.
+   */
   | 'not-shown'

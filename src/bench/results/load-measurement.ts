@@ -9,13 +9,18 @@ import type { WireBytes } from './wire-bytes.ts'
 export interface LoadRound {
   readonly job: Pick<LoadJob, 'arrival' | 'measure'>
   readonly report: LoadReport
-  /** User and system time of the origin's processes meanwhile, as all of this without the warm-up; undefined: not ours to see. */
+  /**
+   * User and system time of the origin's processes meanwhile, as all of this without the warm-up; undefined:
+   * not ours to see.
+   */
   readonly originCpuMs?: number | undefined
   /** What passed the way meanwhile, counted there; undefined: nobody counts. */
   readonly wire?: WireBytes | undefined
 }
 
-/** The columns of a load, of which a table has those that somebody can fill. Megabytes are millions of bytes. */
+/**
+ * The columns of a load, of which a table has those that somebody can fill. Megabytes are millions of bytes.
+ */
 export const LOAD_METRICS: readonly Metric[] = [
   { key: 'p50Ms', title: 'p50 ms', better: 'less' },
   { key: 'p90Ms', title: 'p90 ms', better: 'less' },
@@ -51,8 +56,8 @@ export const LOAD_METRICS: readonly Metric[] = [
 ]
 
 /**
- * What a round comes to. Latencies are those of requests that did not fail; rates and costs are by those as well. What it cannot tell is
- * left out.
+ * What a round comes to. Latencies are those of requests that did not fail; rates and costs are by those as
+ * well. What it cannot tell is left out.
  */
 export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): Measurement {
   const latency = Histogram.fromRecord(report.latency)
@@ -100,7 +105,10 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
   })
 }
 
-/** A share above which not a single value lies is nothing but the longest one: the 99th percentile needs 100 of them. */
+/**
+ * A share above which not a single value lies is nothing but the longest one: the 99th percentile needs 100
+ * of them.
+ */
 function tellable(histogram: Histogram, share: number): number | undefined {
   const isTold = share <= 0.5 || histogram.count * (1 - share) >= 1 - 1e-9
   return isTold ? histogram.quantile(share) : undefined

@@ -2,7 +2,10 @@ import type { LoadRound } from './load-measurement.ts'
 
 type Counts = Readonly<Record<string, number>>
 
-/** What no column says of a subject: what failed and why, which rounds ended before their time, who carried its requests. */
+/**
+ * What no column says of a subject: what failed and why, which rounds ended before their time, who carried
+ * its requests.
+ */
 export function loadNotes(subject: string, rounds: readonly LoadRound[]): string[] {
   const reports = rounds.map(({ report }) => report)
   const notes: string[] = []

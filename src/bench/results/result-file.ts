@@ -12,13 +12,19 @@ export interface ResultFile {
   results: readonly ScenarioResult[]
 }
 
-/** Of the files that are written; those without one are of the same shape, and older. It grows when old readers would misread new files. */
+/**
+ * Of the files that are written; those without one are of the same shape, and older. It grows when old
+ * readers would misread new files.
+ */
 export const RESULT_FORMAT = 1
 
 /** A name of more than 255 bytes is none. */
 const MAX_NAME = 120
 
-/** Writes `DATE-TIME-scenarios.json` into the directory; of very many scenarios their number. Returns its path. */
+/**
+ * Writes `DATE-TIME-scenarios.json` into the directory; of very many scenarios their number. Returns its
+ * path.
+ */
 export function writeResultFile(directory: string, file: ResultFile): string {
   mkdirSync(directory, { recursive: true })
   const when = file.startedAt.slice(0, 16).replace('T', '-').replace(':', '')
@@ -29,7 +35,10 @@ export function writeResultFile(directory: string, file: ResultFile): string {
   return path
 }
 
-/** The document that readResultFile reads: a line for each figure, and one for all the material of a subject's charts, of which there is much. */
+/**
+ * The document that readResultFile reads: a line for each figure, and one for all the material of a subject's
+ * charts, of which there is much.
+ */
 export function resultText(file: ResultFile): string {
   return `${indented({ format: RESULT_FORMAT, ...file }, '')}\n`
 }

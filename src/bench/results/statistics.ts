@@ -19,12 +19,18 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[rankOf(share, sorted.length) - 1] ?? Number.NaN
 }
 
-/** Which of `count` sorted values, from 1, is the quantile. The dust of floating point does not lift it: 0.07 x 100 is 7.000000000000001. */
+/**
+ * Which of `count` sorted values, from 1, is the quantile. The dust of floating point does not lift it: 0.07
+ * x 100 is 7.000000000000001.
+ */
 export function rankOf(share: number, count: number): number {
   return Math.max(1, Math.ceil(share * count * (1 - Number.EPSILON * 2)))
 }
 
-/** Half the width of an interval around an estimate that holds the truth 95 times out of 100, if its errors are normal. */
+/**
+ * Half the width of an interval around an estimate that holds the truth 95 times out of 100, if its errors
+ * are normal.
+ */
 export interface Estimate {
   value: number
   /** Infinite for a single value, which tells nothing of its error. */
@@ -39,7 +45,10 @@ function student(values: number): number {
   return values < 2 ? Number.POSITIVE_INFINITY : (STUDENT[values - 2] ?? STUDENT_BEYOND)
 }
 
-/** The mean of values that are independent of each other, as whole rounds are and the requests of a round are not. */
+/**
+ * The mean of values that are independent of each other, as whole rounds are and the requests of a round are
+ * not.
+ */
 export function estimateMean(values: readonly number[]): Estimate {
   return { value: mean(values), plusMinus: student(values.length) * standardError(values) }
 }

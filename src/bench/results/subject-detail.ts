@@ -1,6 +1,9 @@
 import type { HistogramRecord } from './histogram-record.ts'
 
-/** What of a subject does not fit into a row: the material of charts. Over all rounds, where it does not say otherwise. */
+/**
+ * What of a subject does not fit into a row: the material of charts. Over all rounds, where it does not say
+ * otherwise.
+ */
 export interface SubjectDetail {
   /** From when a request was due (open loop) or begun (closed loop) to its last byte. */
   readonly latency?: HistogramRecord

@@ -2,7 +2,10 @@ import { estimateMedian, pairedRatio } from './estimates.ts'
 import type { Measurement } from './measurement.ts'
 import type { CaseResult, RatioResult, SubjectResult } from './scenario-result.ts'
 
-/** Medians and ratios of one case. `references` says with whom a subject is compared, `metric` (one or several) for which figures. */
+/**
+ * Medians and ratios of one case. `references` says with whom a subject is compared, `metric` (one or
+ * several) for which figures.
+ */
 export function summarizeCase(
   name: string,
   measurements: ReadonlyMap<string, readonly Measurement[]>,
@@ -28,7 +31,10 @@ export function summarizeCase(
   return { name, subjects, ratios }
 }
 
-/** Each metric's own median, over the rounds that have it: the values of one row may stem from different rounds. */
+/**
+ * Each metric's own median, over the rounds that have it: the values of one row may stem from different
+ * rounds.
+ */
 function medianMeasurement(rounds: readonly Measurement[]): Measurement {
   const keys = new Set(rounds.flatMap(round => Object.keys(round)))
   const medians: Record<string, number> = {}

@@ -12,7 +12,10 @@ export interface LoadSummaryOptions {
   readonly compared: readonly string[]
   /** With whom a subject is compared. */
   readonly references: (subject: string) => readonly string[]
-  /** Of one that goes over HTTP/3: with whom over TCP it is to be compared. Of others: nobody. Default: nobody at all. */
+  /**
+   * Of one that goes over HTTP/3: with whom over TCP it is to be compared. Of others: nobody. Default: nobody
+   * at all.
+   */
   readonly rivals?: (subject: string) => readonly string[]
 }
 

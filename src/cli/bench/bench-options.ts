@@ -79,8 +79,8 @@ const COLD_IN_FLIGHT = 4
 const MAX_IN_FLIGHT = 256
 
 /**
- * What was late, since all that may be under way hung for a while, an origin elsewhere gets at no more than this times the rate. Once the rate: none would ever
- * catch up, and waiting for that is in the latency.
+ * What was late, since all that may be under way hung for a while, an origin elsewhere gets at no more than
+ * this times the rate. Once the rate: none would ever catch up, and waiting for that is in the latency.
  */
 const CATCH_UP = 2
 
@@ -152,7 +152,10 @@ export function urlOption(text: string): URL {
   return url
 }
 
-/** What would take as many connections as it likes takes no more than the limit. Of HTTP/2 and HTTP/3 that is one. */
+/**
+ * What would take as many connections as it likes takes no more than the limit. Of HTTP/2 and HTTP/3 that is
+ * one.
+ */
 function polite(subject: UrlSubject): UrlSubject {
   const { protocol, connections } = subject
   if (connections > 0 || protocol === 'h2' || protocol === 'h3') return subject
@@ -168,7 +171,10 @@ function mostOption(name: string, most: number, value: number | undefined): numb
   throw usageError(`--${name} must be at most ${most}`)
 }
 
-/** An entry for another host or port may be for an alternative of the origin, but one of them has to be for the URL. */
+/**
+ * An entry for another host or port may be for an alternative of the origin, but one of them has to be for
+ * the URL.
+ */
 function checkResolve(resolve: UrlPlan['resolve'], url: URL): void {
   const name = `${hostOf(url)}:${portOf(url)}`
   const entries = Object.entries(resolve)

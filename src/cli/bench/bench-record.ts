@@ -1,6 +1,9 @@
 import { describePlan, type UrlPlan } from '../../bench/url-plan.ts'
 
-/** [P] Command-line arguments as a result file may show them: without the values of header fields and bodies, which may be secrets. */
+/**
+ * [P] Command-line arguments as a result file may show them: without the values of header fields and bodies,
+ * which may be secrets.
+ */
 export function publicArguments(args: readonly string[]): readonly string[] {
   const shown: string[] = []
   for (let i = 0; i < args.length; i++) {

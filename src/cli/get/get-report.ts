@@ -13,7 +13,10 @@ export interface GetReportOptions {
 /** Above this only failures get a line; the summary tells of the rest. */
 const MAX_TABLE_ROWS = 20
 
-/** Prints records as they come and a summary at the end, as JSON lines or for people. Keeps numbers only, whatever their count. */
+/**
+ * Prints records as they come and a summary at the end, as JSON lines or for people. Keeps numbers only,
+ * whatever their count.
+ */
 export class GetReport {
   readonly #options: GetReportOptions
   readonly #totalsMs: number[] = []

@@ -29,7 +29,9 @@ export function recordLine(record: GetRecord): string {
   return `${columns.join(' ')}${error}\n${raceLines(record)}${shortcutLines(record)}`
 }
 
-/** Beneath a request of several: only what says more than the line itself, a race or a way around a failure. */
+/**
+ * Beneath a request of several: only what says more than the line itself, a race or a way around a failure.
+ */
 function raceLines({ reused, attempts }: GetRecord): string {
   if (reused || attempts.length < 2) return ''
   return attempts.map(attempt => `  ${attemptText(attempt)}\n`).join('')
@@ -94,7 +96,10 @@ export function totalsText(summary: GetSummary, totalsMs: readonly number[]): st
   return `\n${textTable(rows)}`
 }
 
-/** What connections did meanwhile: behind everything else, since a move belongs to all requests on its connection. */
+/**
+ * What connections did meanwhile: behind everything else, since a move belongs to all requests on its
+ * connection.
+ */
 export function migrationLines(migrations: readonly MigrationRecord[]): string {
   return `\n${textTable(migrations.map(migration => ['migration', migrationText(migration)]))}`
 }

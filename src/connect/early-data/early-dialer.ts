@@ -32,7 +32,10 @@ export class EarlyDialer {
     return 'unavailable' in loaded ? loaded.unavailable : undefined
   }
 
-  /** Reads what it needs beside a handshake that is under way, once: Node's list of authorities alone takes 40 ms. */
+  /**
+   * Reads what it needs beside a handshake that is under way, once: Node's list of authorities alone takes 40
+   * ms.
+   */
   prepare(tls: TlsOptions): void {
     this.#contextFor(tls)
   }

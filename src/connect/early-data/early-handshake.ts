@@ -83,7 +83,10 @@ export class EarlyHandshakeWatch implements EarlyHandshaking {
     for (const listener of listeners) listener()
   }
 
-  /** A first flight that cannot leave, since the kernel has lost its cookie meanwhile, would be waited for in vain. */
+  /**
+   * A first flight that cannot leave, since the kernel has lost its cookie meanwhile, would be waited for in
+   * vain.
+   */
   #watchDeparture(turns: number): void {
     guardedImmediate('the first flight of a dial', () => {
       const { socket, readInfo } = this.#parts

@@ -12,8 +12,9 @@ import { PendingWrite } from '../openssl/pending-write.ts'
 
 export interface EarlySocketOptions {
   /**
-   * Connected, or its connect is put off by Fast Open so that its first write goes with the SYN; 'connect' has fired in either case. Read by 'data'
-   * events, by nobody else, and not yet. The early socket's own from now on.
+   * Connected, or its connect is put off by Fast Open so that its first write goes with the SYN; 'connect'
+   * has fired in either case. Read by 'data' events, by nobody else, and not yet. The early socket's own from
+   * now on.
    */
   readonly raw: Socket
   readonly context: ClientContext
@@ -22,7 +23,10 @@ export interface EarlySocketOptions {
   readonly rejectUnauthorized: boolean
   /** The protocol of the ticket, the only one that is offered. Undefined: no ALPN. */
   readonly alpn: string | undefined
-  /** DER, without the name that newer releases of Node put in front (bareSession). What cannot be read is left aside. */
+  /**
+   * DER, without the name that newer releases of Node put in front (bareSession). What cannot be read is left
+   * aside.
+   */
   readonly session: Buffer
   /** Hears the lines of SSLKEYLOGFILE, each with its end of line, as from node:tls. */
   readonly keylog: ((line: Buffer) => void) | undefined
@@ -34,14 +38,20 @@ export interface EarlyHandshake {
   readonly isResumed: boolean
   /** `TLSv1.3`. */
   readonly tlsVersion: string
-  /** How long the certificate is still valid that this handshake has verified; undefined when it was not looked at. */
+  /**
+   * How long the certificate is still valid that this handshake has verified; undefined when it was not
+   * looked at.
+   */
   readonly certificateEndsInMs: number | undefined
 }
 
 export interface EarlySocket {
   /** Plaintext. Errors come as 'error' and then 'close', like those of a TLSSocket. */
   readonly socket: StreamSocket
-  /** While `collecting`, what is written is copied, to leave with the ClientHello; while `handshaking` it waits. */
+  /**
+   * While `collecting`, what is written is copied, to leave with the ClientHello; while `handshaking` it
+   * waits.
+   */
   readonly phase: EarlyPhase
   /** ClientHello and early data, with the framing of TLS; undefined while collecting. */
   readonly firstFlightBytes: number | undefined
@@ -53,7 +63,10 @@ export interface EarlySocket {
 
 const DURING = 'an event of a TLS connection with early data'
 
-/** Turns of the event loop in which the first write is waited for: what a new connection has to say comes in the first or second. */
+/**
+ * Turns of the event loop in which the first write is waited for: what a new connection has to say comes in
+ * the first or second.
+ */
 const COLLECTING_TURNS = 3
 /** What one call encrypts and one write carries. */
 const SLICE_BYTES = 65_536
@@ -67,10 +80,11 @@ const READ_BYTES = 65_536
 const plaintext = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /**
- * TLS 1.3 with early data over a TCP connection: what node:tls has no call for. What is written first leaves together with the ClientHello, in one write,
- * so that Fast Open puts it into the SYN; when the server does not take it early it is sent again behind the handshake. Only what may be sent twice,
- * and may be replayed by others (RFC 8446 8), must be written before the phase is `open`.
- * Throws when OpenSSL cannot use the options; `raw` is still the caller's then.
+ * TLS 1.3 with early data over a TCP connection: what node:tls has no call for. What is written first leaves
+ * together with the ClientHello, in one write, so that Fast Open puts it into the SYN; when the server does
+ * not take it early it is sent again behind the handshake. Only what may be sent twice, and may be replayed
+ * by others (RFC 8446 8), must be written before the phase is `open`. Throws when OpenSSL cannot use the
+ * options; `raw` is still the caller's then.
  */
 export function openEarlySocket(options: EarlySocketOptions): EarlySocket {
   return new OpenEarlySocket(options)
@@ -84,7 +98,10 @@ class OpenEarlySocket implements EarlySocket {
   readonly #options: EarlySocketOptions
   readonly #raw: Socket
   readonly #duplex: Duplex
-  /** As it was made: connections put off the destroy() that follows a failed write (hearLastWords), and that is done on `raw` already. */
+  /**
+   * As it was made: connections put off the destroy() that follows a failed write (hearLastWords), and that
+   * is done on `raw` already.
+   */
   readonly #destroy: (error?: Error) => unknown
   #machine: ClientMachine
   #phase: EarlyPhase = 'collecting'
@@ -165,7 +182,9 @@ class OpenEarlySocket implements EarlySocket {
     }
   }
 
-  /** What was begun in this turn is to come along: HTTP/2 writes in a turn's end what was put out in the turn. */
+  /**
+   * What was begun in this turn is to come along: HTTP/2 writes in a turn's end what was put out in the turn.
+   */
   #leaveSoon(): void {
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turnsLeft = 1
@@ -306,7 +325,10 @@ class OpenEarlySocket implements EarlySocket {
     return false
   }
 
-  /** A FIN without close_notify is an end as well, as for node:tls: HTTP knows by itself whether a message is complete. */
+  /**
+   * A FIN without close_notify is an end as well, as for node:tls: HTTP knows by itself whether a message is
+   * complete.
+   */
   #tellEnd(): void {
     if (this.#isEndTold) return
     this.#isEndTold = true
@@ -357,7 +379,8 @@ class OpenEarlySocket implements EarlySocket {
     for (;;) {
       const pending = this.#pending
       if (pending === undefined || !this.#isOpen()) return
-      // 'drain' goes on. What the kernel took at once counts for nothing, though 'drain' is still to come for it.
+      // 'drain' goes on. What the kernel took at once counts for nothing, though 'drain' is still to come for
+      // it.
       if (this.#raw.writableLength > 0 && this.#raw.writableNeedDrain) return
       if (pending.isEmpty) {
         this.#pending = undefined
@@ -431,7 +454,10 @@ class OpenEarlySocket implements EarlySocket {
     if (this.#phase !== 'closed') this.#destroy(error)
   }
 
-  /** The one place that frees. Nothing of OpenSSL's is on the stack: its calls return before anybody is called here. */
+  /**
+   * The one place that frees. Nothing of OpenSSL's is on the stack: its calls return before anybody is called
+   * here.
+   */
   #onDestroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#phase = 'closed'
     if (this.#turn !== undefined) clearImmediate(this.#turn)

@@ -5,15 +5,17 @@ export interface FastOpenVerdict {
 }
 
 /**
- * What became of it: `used`: the peer took the data of the SYN; `no-cookie`: the kernel had none and asked for one; `not-taken`: the peer took the
- * connection and not the data; `syn-resent`: the kernel had to send the SYN again, without data; `stuck`: nothing came until the connect was made without.
+ * What became of it: `used`: the peer took the data of the SYN; `no-cookie`: the kernel had none and asked
+ * for one; `not-taken`: the peer took the connection and not the data; `syn-resent`: the kernel had to send
+ * the SYN again, without data; `stuck`: nothing came until the connect was made without.
  */
 export type FastOpenOutcome = 'used' | 'no-cookie' | 'not-taken' | 'syn-resent' | 'stuck'
 
 /**
- * Where TCP Fast Open has worked, and where it is left alone: a breaker for each IP address, since that is what the kernel keeps cookies by, and
- * where a middlebox stands in the way. The kernel itself never learns: behind a box that drops a SYN with the option, every connect waits
- * for the second SYN, a second each time, whatever net.ipv4.tcp_fastopen_blackhole_timeout_sec says (measured with Linux 6.18).
+ * Where TCP Fast Open has worked, and where it is left alone: a breaker for each IP address, since that is
+ * what the kernel keeps cookies by, and where a middlebox stands in the way. The kernel itself never learns:
+ * behind a box that drops a SYN with the option, every connect waits for the second SYN, a second each time,
+ * whatever net.ipv4.tcp_fastopen_blackhole_timeout_sec says (measured with Linux 6.18).
  *
  *     (unknown) ──► open ──► leftAlone ──(until)──► onTrial ──► open, leftAlone
  *
@@ -29,13 +31,19 @@ interface Open {
   readonly workedAt: number | undefined
 }
 
-/** Not used until then. Valid transitions: onTrial (the time is over and somebody asked), open (one that began before worked). */
+/**
+ * Not used until then. Valid transitions: onTrial (the time is over and somebody asked), open (one that began
+ * before worked).
+ */
 interface LeftAlone extends Failures {
   readonly kind: 'leftAlone'
   readonly until: number
 }
 
-/** The time was over, and a single connect may use it. Valid transitions: onTrial (the last came to nothing), open (worked), leftAlone (failed). */
+/**
+ * The time was over, and a single connect may use it. Valid transitions: onTrial (the last came to nothing),
+ * open (worked), leftAlone (failed).
+ */
 interface OnTrial extends Failures {
   readonly kind: 'onTrial'
   /** When that connect began; undefined: it said nothing, and the next one may. */
@@ -56,7 +64,10 @@ const VALID_TRANSITIONS: Readonly<Record<AddressState['kind'], readonly AddressS
 }
 
 const UNKNOWN: Open = { kind: 'open', misses: 0, workedAt: undefined }
-/** One address of several behind a balancer may lack the key that the cookie was made with: a miss costs nothing, since the data goes again with the ACK. */
+/**
+ * One address of several behind a balancer may lack the key that the cookie was made with: a miss costs
+ * nothing, since the data goes again with the ACK.
+ */
 const MAX_MISSES = 3
 const FIRST_TIME_MS = 60_000
 const LONGEST_TIME_MS = 3_600_000
@@ -81,7 +92,10 @@ export class FastOpenBook {
     return this.#addresses.size
   }
 
-  /** For a connect that begins now: after a failure it is the trial, once at a time, so that who asks and does not connect delays the next one. */
+  /**
+   * For a connect that begins now: after a failure it is the trial, once at a time, so that who asks and does
+   * not connect delays the next one.
+   */
   take(address: string, now: number): FastOpenVerdict {
     const state = this.#addresses.get(address)
     if (state === undefined) return { use: true, because: 'not tried there yet' }

@@ -5,7 +5,9 @@ import type { FastOpenOutcome } from './fast-open-book.ts'
 export type SeenFastOpenOutcome = Exclude<FastOpenOutcome, 'stuck'>
 
 /**
- * What became of Fast Open, by what the kernel says any time after the handshake of TCP. Undefined: it was not tried. */
+ * What became of Fast Open, by what the kernel says any time after the handshake of TCP. Undefined: it was
+ * not tried.
+ */
 export function fastOpenOutcome({
   isSynDataAcked,
   fastOpenFailure,
@@ -16,7 +18,7 @@ export function fastOpenOutcome({
   if (fastOpenFailure === 2) return 'not-taken'
   if (fastOpenFailure === 3) return 'syn-resent'
   if (fastOpenFailure === 0) return undefined
-  // Something may drop the SYNs that ask for a cookie: then each connect waits for the second SYN, a second each time, and the kernel blames the lack of
-  // a cookie. What was sent again and had no bytes was the SYN.
+  // Something may drop the SYNs that ask for a cookie: then each connect waits for the second SYN, a second
+  // each time, and the kernel blames the lack of a cookie. What was sent again and had no bytes was the SYN.
   return retransmittedSegments > 0 && retransmittedBytes === 0 ? 'syn-resent' : 'no-cookie'
 }

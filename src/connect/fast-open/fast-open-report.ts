@@ -20,8 +20,8 @@ export interface SynFacts {
 /** Beside the headers and a cookie, where the path carries 1500 bytes. */
 const USUAL_SYN_BYTES = { 4: 1420, 6: 1400 } as const
 /**
- * The kernel leaves 40 bytes of the MSS to options in a SYN with data, whatever it uses of them; segments later on leave 12 to their timestamps (measured
- * with Linux 6.18).
+ * The kernel leaves 40 bytes of the MSS to options in a SYN with data, whatever it uses of them; segments
+ * later on leave 12 to their timestamps (measured with Linux 6.18).
  */
 const SYN_OPTION_BYTES = 40 - 12
 

@@ -9,11 +9,17 @@ export interface FastOpenOptions {
   readonly clock: Clock
   /** Default: those of this machine, looked up with the first use. */
   readonly calls?: LoadedSocketCalls
-  /** net.ipv4.tcp_fastopen, read once with the first use; undefined: it cannot be read. Default: as the kernel has it. */
+  /**
+   * net.ipv4.tcp_fastopen, read once with the first use; undefined: it cannot be read. Default: as the kernel
+   * has it.
+   */
   readonly setting?: () => number | undefined
 }
 
-/** When connects use TCP Fast Open (RFC 7413): where this machine can, and nothing on the way to the address speaks against it. */
+/**
+ * When connects use TCP Fast Open (RFC 7413): where this machine can, and nothing on the way to the address
+ * speaks against it.
+ */
 export class FastOpen {
   readonly #options: FastOpenOptions
   readonly #book = new FastOpenBook()
@@ -23,7 +29,10 @@ export class FastOpen {
     this.#options = options
   }
 
-  /** Why no connect of this machine can use it, for people: no native calls, or the kernel forbids it. Undefined: it can. */
+  /**
+   * Why no connect of this machine can use it, for people: no native calls, or the kernel forbids it.
+   * Undefined: it can.
+   */
   get unavailable(): string | undefined {
     const machine = this.#machine()
     return 'unavailable' in machine ? machine.unavailable : undefined
@@ -36,8 +45,9 @@ export class FastOpen {
   }
 
   /**
-   * For a connect to this IP address that begins now; onOutcome() belongs to it. After a failure one connect at a time is let through, so that
-   * who asks for any other reason keeps Fast Open from being used: facts() is for people.
+   * For a connect to this IP address that begins now; onOutcome() belongs to it. After a failure one connect
+   * at a time is let through, so that who asks for any other reason keeps Fast Open from being used: facts()
+   * is for people.
    */
   verdict(address: string): FastOpenVerdict {
     const { unavailable } = this

@@ -7,7 +7,10 @@ const LOWEST = 3
 
 /** Two names for one open socket. */
 export interface DescriptorCalls {
-  /** Another descriptor of the same open file, not inherited by child processes. Undefined: there is none left. */
+  /**
+   * Another descriptor of the same open file, not inherited by child processes. Undefined: there is none
+   * left.
+   */
   duplicate(fd: number): number | undefined
   close(fd: number): void
 }
@@ -25,7 +28,8 @@ function bind(): DescriptorCalls | undefined {
   if ('unavailable' in found) return undefined
   try {
     const libc = found.ffi.load(null)
-    // Its third argument is variadic in C; an int is passed in the same register either way on what koffi is built for.
+    // Its third argument is variadic in C; an int is passed in the same register either way on what koffi is
+    // built for.
     const fcntl = libc.func('int fcntl(int fd, int command, int argument)')
     const close = libc.func('int close(int fd)')
     return {

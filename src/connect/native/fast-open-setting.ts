@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 
 const FILE = '/proc/sys/net/ipv4/tcp_fastopen'
 
-/** Bits of net.ipv4.tcp_fastopen (Linux, Documentation/networking/ip-sysctl.rst), by which IPv6 goes as well. */
+/**
+ * Bits of net.ipv4.tcp_fastopen (Linux, Documentation/networking/ip-sysctl.rst), by which IPv6 goes as well.
+ */
 export const FAST_OPEN_BITS = {
   /** Connects may send data, and ask for cookies. */
   client: 1,
@@ -11,8 +13,8 @@ export const FAST_OPEN_BITS = {
 } as const
 
 /**
- * net.ipv4.tcp_fastopen of the network namespace that this process is in; undefined when it cannot be read. A file of procfs is made when it is read:
- * nothing is waited for.
+ * net.ipv4.tcp_fastopen of the network namespace that this process is in; undefined when it cannot be read. A
+ * file of procfs is made when it is read: nothing is waited for.
  */
 export function fastOpenSetting(): number | undefined {
   try {

@@ -1,8 +1,14 @@
 import { createRequire } from 'node:module'
 
-/** As much of koffi as we use. Its pointers are numbers that nobody checks: see the rooms that call through it. */
+/**
+ * As much of koffi as we use. Its pointers are numbers that nobody checks: see the rooms that call through
+ * it.
+ */
 export interface Ffi {
-  /** `null`: what is mapped into the process already, libc among it, and in the binaries of nodejs.org OpenSSL. */
+  /**
+   * `null`: what is mapped into the process already, libc among it, and in the binaries of nodejs.org
+   * OpenSSL.
+   */
   load(path: null): FfiLibrary
   /** Of the last call. */
   errno(): number
@@ -23,7 +29,10 @@ const MAX_REASON_LENGTH = 200
 
 let loaded: LoadedFfi | undefined
 
-/** The bridge to native functions, or why there is none. Loaded with the first call, which takes some 14 ms; never throws. */
+/**
+ * The bridge to native functions, or why there is none. Loaded with the first call, which takes some 14 ms;
+ * never throws.
+ */
 export function loadFfi(): LoadedFfi {
   loaded ??= load(createRequire(import.meta.url), process.platform)
   return loaded
@@ -31,7 +40,8 @@ export function loadFfi(): LoadedFfi {
 
 /** For tests, which hand in another `require` and another system. */
 export function load(require: (id: string) => unknown, platform: string): LoadedFfi {
-  // What is called through it (socket options by number, symbols of the node binary) was looked up for Linux only.
+  // What is called through it (socket options by number, symbols of the node binary) was looked up for Linux
+  // only.
   if (platform !== 'linux') return { unavailable: `native calls are made on Linux only, not on ${platform}` }
   try {
     const ffi = require('koffi')

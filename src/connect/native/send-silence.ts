@@ -7,16 +7,22 @@ export type SendState = Pick<TcpInfo, 'unackedSegments' | 'unansweredProbes' | '
 const JIFFY_MS = 10
 
 /**
- * [P] Since when the peer of one TCP connection owes an acknowledgement and says nothing, by looks at TCP_INFO now and then.
+ * [P] Since when the peer of one TCP connection owes an acknowledgement and says nothing, by looks at
+ * TCP_INFO now and then.
  *
- * Theory of operation. Something is outstanding while segments are unacknowledged, or a probe is: a peer with a closed window answers each probe, so that
- * none is out between them, however long it takes nothing. Only looks count: the last sign of life of a connection that was idle is old when its next
- * request has just left. So the silence begins with the first look that finds something outstanding, and anew with each one that finds that the peer
- * was heard since: that is, heard later than it had been then, by more than the kernel's clock is coarse. It is never overstated where signs of life are
- * further apart than that, as probes are (200 ms at least), and understated by one pause between looks at the most.
+ * Theory of operation. Something is outstanding while segments are unacknowledged, or a probe is: a peer with
+ * a closed window answers each probe, so that none is out between them, however long it takes nothing. Only
+ * looks count: the last sign of life of a connection that was idle is old when its next request has just
+ * left. So the silence begins with the first look that finds something outstanding, and anew with each one
+ * that finds that the peer was heard since: that is, heard later than it had been then, by more than the
+ * kernel's clock is coarse. It is never overstated where signs of life are further apart than that, as probes
+ * are (200 ms at least), and understated by one pause between looks at the most.
  */
 export class SendSilence {
-  /** Undefined: nothing was outstanding at the last look. `heardAt`: when the peer had been heard last, seen from there. */
+  /**
+   * Undefined: nothing was outstanding at the last look. `heardAt`: when the peer had been heard last, seen
+   * from there.
+   */
   #begun: { readonly at: number; readonly heardAt: number } | undefined
 
   /** How long it has lasted, in ms; 0: it has not begun, or just so. */

@@ -27,9 +27,10 @@ const LOOKS = 8
 const MAX_PER_TURN = 64
 
 /**
- * Ends TCP connections whose peer acknowledges nothing of what was sent, tunnels included: at `boundMs` of silence, or up to a quarter earlier. One whose
- * peer answers lives, whether it takes anything or not; TCP_USER_TIMEOUT would end that as well. There is one timer for all sockets, and none when
- * there is no socket. Without native calls nobody looks.
+ * Ends TCP connections whose peer acknowledges nothing of what was sent, tunnels included: at `boundMs` of
+ * silence, or up to a quarter earlier. One whose peer answers lives, whether it takes anything or not;
+ * TCP_USER_TIMEOUT would end that as well. There is one timer for all sockets, and none when there is no
+ * socket. Without native calls nobody looks.
  */
 export class SilenceWatch {
   readonly #clock: Clock
@@ -89,7 +90,8 @@ export class SilenceWatch {
       return
     }
     const now = this.#clock.now()
-    // Those at the front, not rounds over all: short connections may come faster than they are looked at, and such a round would never end.
+    // Those at the front, not rounds over all: short connections may come faster than they are looked at, and
+    // such a round would never end.
     let looksLeft = Math.ceil(this.#watched.size / this.#turns)
     for (const watched of this.#watched) {
       if (looksLeft === 0) return
@@ -100,7 +102,10 @@ export class SilenceWatch {
     }
   }
 
-  /** A look that throws says nothing of the peer: its socket goes on as it would without native calls, and the others are looked at. */
+  /**
+   * A look that throws says nothing of the peer: its socket goes on as it would without native calls, and the
+   * others are looked at.
+   */
   #lookContained(watched: Watched, loaded: Extract<LoadedSocketCalls, { calls: object }>, now: number): void {
     try {
       this.#look(watched, loaded, now)
@@ -119,7 +124,8 @@ export class SilenceWatch {
     const info = fd === undefined ? undefined : calls.tcpInfo(fd)
     if (info === undefined) return
     const silentMs = silence.look(info, now)
-    // The silence began up to one pause before it was seen, and timers are late: a whole bound would be found a pause too late.
+    // The silence began up to one pause before it was seen, and timers are late: a whole bound would be found
+    // a pause too late.
     if (silentMs >= this.#boundMs - 1.5 * this.#pauseMs) socket.destroy(new SilentPeerError(silentMs))
   }
 }

@@ -24,7 +24,10 @@ const TCP_INFO = 11
 const TCP_CONGESTION = 13
 const AF_INET = 2
 const AF_INET6 = 10
-/** SOCK_NONBLOCK | SOCK_CLOEXEC, on every architecture but MIPS, SPARC, Alpha and PA-RISC, which Node has no builds for. */
+/**
+ * SOCK_NONBLOCK | SOCK_CLOEXEC, on every architecture but MIPS, SPARC, Alpha and PA-RISC, which Node has no
+ * builds for.
+ */
 const AS_LIBUV = 0o4000 | 0o2_000_000
 const SOCK_STREAM = 1
 const TCP_INFO_BYTES = 512
@@ -35,15 +38,15 @@ const MAX_NAME_BYTES = 16
 const POLLIN = 1
 
 /**
- * System calls on sockets. Numbers are errno values, 0 for success. A descriptor is to be read off its socket for each call: the number of a
- * closed one is given to the next socket that is opened.
+ * System calls on sockets. Numbers are errno values, 0 for success. A descriptor is to be read off its socket
+ * for each call: the number of a closed one is given to the next socket that is opened.
  */
 export interface SocketCalls {
   /** A stream socket as libuv makes them: it does not block, and is not inherited. */
   openStream(family: 4 | 6): { readonly fd: number } | { readonly errno: number }
   /**
-   * The next connection in the queue of a listening socket that does not block. Undefined: none waits, or there
-   * is no descriptor left.
+   * The next connection in the queue of a listening socket that does not block. Undefined: none waits, or
+   * there is no descriptor left.
    */
   accept(listening: number): number | undefined
   close(fd: number): void

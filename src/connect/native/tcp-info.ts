@@ -1,4 +1,7 @@
-/** What the kernel knows of a TCP connection: `struct tcp_info` of linux/tcp.h, in our units. Fields that an old kernel leaves out are 0. */
+/**
+ * What the kernel knows of a TCP connection: `struct tcp_info` of linux/tcp.h, in our units. Fields that an
+ * old kernel leaves out are 0.
+ */
 export interface TcpInfo {
   /** TCP_ESTABLISHED is 1, TCP_SYN_SENT 2. */
   readonly state: number
@@ -34,7 +37,10 @@ export interface TcpInfo {
   readonly sinceHeardMs: number
 }
 
-/** enum tcp_fastopen_client_fail: none; 1 no cookie was at hand, one is asked for; 2 the data was not taken; 3 the SYN had to be sent again. */
+/**
+ * enum tcp_fastopen_client_fail: none; 1 no cookie was at hand, one is asked for; 2 the data was not taken; 3
+ * the SYN had to be sent again.
+ */
 type FastOpenFailure = 0 | 1 | 2 | 3
 
 /** Reads as far as the kernel wrote. Undefined when these bytes are too few to be it. */
@@ -61,7 +67,8 @@ export function parseTcpInfo(bytes: Buffer): TcpInfo | undefined {
     outOfOrderSegments: u32(224),
     unackedSegments: u32(24),
     unansweredProbes: bytes.readUInt8(3),
-    // The last data and the last acknowledgement: the fast path of Linux leaves the time of the latter alone when data comes that acknowledges nothing new.
+    // The last data and the last acknowledgement: the fast path of Linux leaves the time of the latter alone
+    // when data comes that acknowledges nothing new.
     sinceHeardMs: Math.min(u32(52), u32(56)),
   }
 }

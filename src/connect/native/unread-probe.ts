@@ -2,7 +2,10 @@ import type { Duplex } from 'node:stream'
 import { descriptorOf, type UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { type LoadedSocketCalls, socketCalls } from './socket-calls.ts'
 
-/** Looks below the event loop, at what the kernel has for a TCP socket (0.6 us). Without native calls it does not know. */
+/**
+ * Looks below the event loop, at what the kernel has for a TCP socket (0.6 us). Without native calls it does
+ * not know.
+ */
 export function unreadProbe(tcp: Duplex, load: () => LoadedSocketCalls = socketCalls): UnreadProbe {
   return () => {
     const loaded = load()

@@ -11,11 +11,17 @@ export interface ClientContext {
   readonly openssl: OpenSsl
   /** Undefined: this process cannot have its keys logged (key-log.ts). */
   readonly keyLog: KeyLog | undefined
-  /** A new connection, the caller's to free. Throws MM_INVALID_ARGUMENT when OpenSSL cannot use the settings (any more). */
+  /**
+   * A new connection, the caller's to free. Throws MM_INVALID_ARGUMENT when OpenSSL cannot use the settings
+   * (any more).
+   */
   newSsl(logsKeys: boolean): SslPointer
 }
 
-/** The settings of origins as OpenSSL wants them. What they are made into is shared by all of this process that have equal ones. */
+/**
+ * The settings of origins as OpenSSL wants them. What they are made into is shared by all of this process
+ * that have equal ones.
+ */
 export class ClientContexts {
   readonly #openssl: OpenSsl
   readonly #cache: ContextCache
@@ -28,8 +34,8 @@ export class ClientContexts {
   }
 
   /**
-   * The options are read once: who wants other settings hands over another object. Throws MM_INVALID_ARGUMENT when OpenSSL cannot use them, or when
-   * they exclude TLS 1.3.
+   * The options are read once: who wants other settings hands over another object. Throws MM_INVALID_ARGUMENT
+   * when OpenSSL cannot use them, or when they exclude TLS 1.3.
    */
   get(tls: TlsOptions): ClientContext {
     const known = this.#byOptions.get(tls)

@@ -10,7 +10,9 @@ export interface ClientMachineOptions {
   /** Whether the chain of the server's certificate must be good. */
   readonly rejectUnauthorized: boolean
   readonly alpn: string | undefined
-  /** DER. What cannot be read, or was made without checking the peer where it must be checked, is left aside. */
+  /**
+   * DER. What cannot be read, or was made without checking the peer where it must be checked, is left aside.
+   */
   readonly session: Buffer | undefined
   readonly logsKeys: boolean
 }
@@ -41,11 +43,13 @@ const MAX_TICKETS_PER_READ = 8
 const MAX_ALPN_BYTES = 255
 
 /**
- * The client side of one TLS 1.3 connection over memory: bytes from the peer go into receive(), bytes for it come out of takeOutput(), and in between
- * is OpenSSL with two memory BIOs. No sockets, no timers, and nobody is called back.
+ * The client side of one TLS 1.3 connection over memory: bytes from the peer go into receive(), bytes for it
+ * come out of takeOutput(), and in between is OpenSSL with two memory BIOs. No sockets, no timers, and nobody
+ * is called back.
  *
- * It owns its SSL (with the BIOs) from the constructor to free(), after which every method is a no-op or says that there is nothing. A failure is thrown
- * as the error that node:tls would report; an alert for the peer may be in the output then, and nothing works any more but takeOutput() and free().
+ * It owns its SSL (with the BIOs) from the constructor to free(), after which every method is a no-op or says
+ * that there is nothing. A failure is thrown as the error that node:tls would report; an alert for the peer
+ * may be in the output then, and nothing works any more but takeOutput() and free().
  */
 export class ClientMachine {
   /** What may go early: 0 without a session that allows it. */
@@ -112,8 +116,8 @@ export class ClientMachine {
   }
 
   /**
-   * Begins the handshake with a ClientHello and these bytes behind it. False: OpenSSL will not send them early (the session is for another name or
-   * protocol, say), and this machine is of no use.
+   * Begins the handshake with a ClientHello and these bytes behind it. False: OpenSSL will not send them
+   * early (the session is for another name or protocol, say), and this machine is of no use.
    */
   startWithEarlyData(bytes: Buffer): boolean {
     const ssl = this.#ssl
@@ -175,8 +179,9 @@ export class ClientMachine {
   }
 
   /**
-   * Decrypts what was received into `into`, as much as it holds, and answers how many bytes that are. 0: nothing more for now, or for ever (isInputOver).
-   * What `into` has no room for stays. Tickets that came are in takeTickets().
+   * Decrypts what was received into `into`, as much as it holds, and answers how many bytes that are. 0:
+   * nothing more for now, or for ever (isInputOver). What `into` has no room for stays. Tickets that came are
+   * in takeTickets().
    */
   read(into: Buffer): number {
     let end = 0
@@ -293,7 +298,10 @@ export class ClientMachine {
     }
   }
 
-  /** OpenSSL makes a new session of each ticket while it still has the last one: another address is another ticket. */
+  /**
+   * OpenSSL makes a new session of each ticket while it still has the last one: another address is another
+   * ticket.
+   */
   #noteTicket(ssl: SslPointer): boolean {
     const session = this.#openssl.SSL_get_session(ssl)
     if (session === this.#session) return false

@@ -7,8 +7,9 @@ const DEFAULT_MAX_CONTEXTS = 64
 export type ContextMaker = () => ContextPointer
 
 /**
- * The SSL_CTX objects of this process, the longest unused first. One that is put out is freed at once: connections hold references of their own
- * (SSL_new(3)), and who asks for another connection with those settings has it made again. So nobody ever holds a pointer that was freed.
+ * The SSL_CTX objects of this process, the longest unused first. One that is put out is freed at once:
+ * connections hold references of their own (SSL_new(3)), and who asks for another connection with those
+ * settings has it made again. So nobody ever holds a pointer that was freed.
  */
 export class ContextCache {
   readonly #openssl: OpenSsl

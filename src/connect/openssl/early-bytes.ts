@@ -1,4 +1,7 @@
-/** More is not held back for early data, whatever the ticket allows: servers allow 16 KB as a rule, and a SYN has room for one. */
+/**
+ * More is not held back for early data, whatever the ticket allows: servers allow 16 KB as a rule, and a SYN
+ * has room for one.
+ */
 const MAX_COLLECTED_BYTES = 65_536
 
 /** What was written before the ClientHello leaves. It is copied: whoever wrote it goes on with its memory. */

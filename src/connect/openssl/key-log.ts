@@ -5,9 +5,10 @@ import type { CallbackPointer, OpenSsl, SslPointer } from './openssl.ts'
 const MAX_LINES = 64
 
 /**
- * The lines of SSLKEYLOGFILE come by a callback from C, and by nothing else of OpenSSL's. It is the only one here, it is set for contexts of those who
- * asked for it, and all it does is to put a string into an array: it runs within a call of ours on this thread (SSL_do_handshake, SSL_read,
- * SSL_write_early_data), never by itself, and must neither throw nor call OpenSSL.
+ * The lines of SSLKEYLOGFILE come by a callback from C, and by nothing else of OpenSSL's. It is the only one
+ * here, it is set for contexts of those who asked for it, and all it does is to put a string into an array:
+ * it runs within a call of ours on this thread (SSL_do_handshake, SSL_read, SSL_write_early_data), never by
+ * itself, and must neither throw nor call OpenSSL.
  */
 export interface KeyLog {
   readonly callback: CallbackPointer

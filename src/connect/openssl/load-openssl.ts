@@ -6,7 +6,10 @@ export type LoadedOpenSsl = { readonly openssl: OpenSsl } | { readonly unavailab
 
 let loaded: LoadedOpenSsl | undefined
 
-/** The OpenSSL that this process runs on, or why it cannot be called. Looked up with the first call; never throws. */
+/**
+ * The OpenSSL that this process runs on, or why it cannot be called. Looked up with the first call; never
+ * throws.
+ */
 export function openSsl(): LoadedOpenSsl {
   loaded ??= bindOpenSsl(loadFfi, process.versions['openssl'])
   return loaded
@@ -14,7 +17,8 @@ export function openSsl(): LoadedOpenSsl {
 
 /** For tests, which say what is there. Never throws. */
 export function bindOpenSsl(ffiOf: () => LoadedFfi, version: string | undefined): LoadedOpenSsl {
-  // What BoringSSL puts behind the same names (Electron) looks the same and is not: it says 0.0.0, or nothing.
+  // What BoringSSL puts behind the same names (Electron) looks the same and is not: it says 0.0.0, or
+  // nothing.
   const [major, minor] = (version ?? '').split(/[.+-]/).map(Number)
   if (major !== 3 || minor === undefined || !Number.isInteger(minor))
     return { unavailable: `early data over TCP needs OpenSSL 3, and this is ${version ?? 'another library'}` }
@@ -29,8 +33,8 @@ export function bindOpenSsl(ffiOf: () => LoadedFfi, version: string | undefined)
     return { unavailable: `the binary of Node does not export what is needed of OpenSSL: ${reason}` }
   }
   const openssl = functions as unknown as OpenSsl // as: PROTOTYPES has every function of it, with the types that it has in C
-  // OPENSSL_VERSION_NUMBER: 0xMNN00PP0. Another library in the process could have been found instead, which would not read Node's sessions. Patches
-  // may differ: a shared library is renewed without Node.
+  // OPENSSL_VERSION_NUMBER: 0xMNN00PP0. Another library in the process could have been found instead, which
+  // would not read Node's sessions. Patches may differ: a shared library is renewed without Node.
   if (openssl.OpenSSL_version_num() >>> 20 !== ((major << 8) | minor))
     return { unavailable: `the OpenSSL that was found is not ${version}, which Node uses` }
   return { openssl }

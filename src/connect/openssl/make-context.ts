@@ -16,14 +16,18 @@ const SET_MAX_VERSION = 124
 
 const TLS_1_3 = 0x304
 const SESSION_CACHE_OFF = 0
-/** SSL_read(3) returns after each message behind the handshake, so that each ticket is seen without a callback from C. */
+/**
+ * SSL_read(3) returns after each message behind the handshake, so that each ticket is seen without a callback
+ * from C.
+ */
 const AUTO_RETRY = 4
 /** Gives read and write buffers back while a connection is idle, as node:tls does: 34 KB each. */
 const RELEASE_BUFFERS = 16
 
 /**
- * An SSL_CTX for clients that speak TLS 1.3 and nothing else, with the settings that `tls` gives to node:tls. Whether certificates must be good is said
- * for each connection. Throws what OpenSSL has against the settings; what was made until then is freed.
+ * An SSL_CTX for clients that speak TLS 1.3 and nothing else, with the settings that `tls` gives to node:tls.
+ * Whether certificates must be good is said for each connection. Throws what OpenSSL has against the
+ * settings; what was made until then is freed.
  */
 export function makeContext(
   openssl: OpenSsl,
@@ -57,7 +61,10 @@ export function makeContext(
   }
 }
 
-/** As node:tls takes the list apart: suites of TLS 1.3 begin with TLS_, the rest is for versions below, but may hold `@SECLEVEL`, which is for all. */
+/**
+ * As node:tls takes the list apart: suites of TLS 1.3 begin with TLS_, the rest is for versions below, but
+ * may hold `@SECLEVEL`, which is for all.
+ */
 function setCiphers(openssl: OpenSsl, context: ContextPointer, ciphers: string): void {
   const names = ciphers.split(':').filter(name => name !== '')
   const suites = names.filter(name => name.startsWith('TLS_'))

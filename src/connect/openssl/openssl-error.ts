@@ -9,7 +9,8 @@ export interface OpenSslError extends Error {
 }
 
 /**
- * The oldest error in the queue of this thread as node:tls would report it; the queue is empty afterwards. `what` is said when there is none.
+ * The oldest error in the queue of this thread as node:tls would report it; the queue is empty afterwards.
+ * `what` is said when there is none.
  */
 export function takeError(openssl: OpenSsl, what: string): OpenSslError {
   const number = openssl.ERR_get_error()

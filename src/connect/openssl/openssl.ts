@@ -1,10 +1,11 @@
 /**
- * The part of OpenSSL's public interface that a TLS 1.3 client over memory needs, as the binaries of nodejs.org export it. Names and arguments are those
- * of the manual pages (SSL_new(3) and so on).
+ * The part of OpenSSL's public interface that a TLS 1.3 client over memory needs, as the binaries of
+ * nodejs.org export it. Names and arguments are those of the manual pages (SSL_new(3) and so on).
  *
- * Nobody checks a pointer: a wrong one, or one that was freed, ends the process. Hence a type for each kind, which only these functions hand out, and
- * one owner for each pointer: ContextCache has the contexts, ClientMachine has the rest, and everything else goes through those two.
- * Nothing here calls back into JavaScript, but the key log where it was asked for (key-log.ts).
+ * Nobody checks a pointer: a wrong one, or one that was freed, ends the process. Hence a type for each kind,
+ * which only these functions hand out, and one owner for each pointer: ContextCache has the contexts,
+ * ClientMachine has the rest, and everything else goes through those two. Nothing here calls back into
+ * JavaScript, but the key log where it was asked for (key-log.ts).
  */
 export interface OpenSsl {
   OpenSSL_version_num(): number
@@ -109,7 +110,10 @@ export type StorePointer = Pointer<'X509_STORE'>
 export type KeyPointer = Pointer<'EVP_PKEY'>
 export type CallbackPointer = Pointer<'callback'>
 
-/** How each of them looks in C. The arguments named `pp` are moved on by the callee; what is handed over for them is a copy of the address. */
+/**
+ * How each of them looks in C. The arguments named `pp` are moved on by the callee; what is handed over for
+ * them is a copy of the address.
+ */
 export const PROTOTYPES: Readonly<Record<keyof OpenSsl, string>> = {
   OpenSSL_version_num: 'ulong OpenSSL_version_num()',
 

@@ -26,7 +26,8 @@ export function handshakeError(machine: ClientMachine, failure: Error, verifyTex
 type VerifyText = (code: number) => string
 
 /**
- * Whether the peer of a complete handshake may get anything of ours. Throws what node:tls would report. The rules, in this order:
+ * Whether the peer of a complete handshake may get anything of ours. Throws what node:tls would report. The
+ * rules, in this order:
  *  1. It speaks the protocol that was offered. One that does not know ALPN speaks HTTP/1.1.
  *  2. Without rejectUnauthorized everybody will do.
  *  3. The chain was found good: now, or when the session was made that has been resumed.

@@ -1,7 +1,10 @@
 import type { BioPointer, CertificatePointer, KeyPointer, OpenSsl } from './openssl.ts'
 import { takeError } from './openssl-error.ts'
 
-/** Calls `use` with each certificate of a PEM text, in its order. They are freed afterwards: who keeps one takes a reference. */
+/**
+ * Calls `use` with each certificate of a PEM text, in its order. They are freed afterwards: who keeps one
+ * takes a reference.
+ */
 export function eachCertificate(
   openssl: OpenSsl,
   pem: string,

@@ -15,7 +15,10 @@ export class PendingWrite {
     return this.#index === this.#chunks.length
   }
 
-  /** The next bytes, `maxBytes` at the most: what is left of a chunk, or several small ones put together, so that they share records. */
+  /**
+   * The next bytes, `maxBytes` at the most: what is left of a chunk, or several small ones put together, so
+   * that they share records.
+   */
   next(maxBytes: number): Buffer {
     const first = this.#take(maxBytes)
     if (first.length === maxBytes || this.isEmpty) return first

@@ -1,6 +1,6 @@
 /**
- * The X509_V_ERR_ numbers of openssl/x509_vfy.h under the names that node:tls gives them (GetVerifyErrorCode of its source). They are part of OpenSSL's
- * interface: a number never changes its meaning within version 3.
+ * The X509_V_ERR_ numbers of openssl/x509_vfy.h under the names that node:tls gives them (GetVerifyErrorCode
+ * of its source). They are part of OpenSSL's interface: a number never changes its meaning within version 3.
  */
 const NAMES: Readonly<Record<number, string>> = {
   2: 'UNABLE_TO_GET_ISSUER_CERT',

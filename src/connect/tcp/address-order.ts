@@ -8,9 +8,10 @@ export interface AddressOrderOptions {
 }
 
 /**
- * The order in which addresses are tried (RFC 8305 section 4): the families alternate, so that one family that does not work
- * costs one delay and not one per address. Within a family the resolver's order stays: getaddrinfo has sorted by
- * RFC 6724 already, with the machine's own routes and policy table, which we could only imitate. Repeated addresses are dropped.
+ * The order in which addresses are tried (RFC 8305 section 4): the families alternate, so that one family
+ * that does not work costs one delay and not one per address. Within a family the resolver's order stays:
+ * getaddrinfo has sorted by RFC 6724 already, with the machine's own routes and policy table, which we could
+ * only imitate. Repeated addresses are dropped.
  */
 export function orderAddresses<T extends ResolvedAddress>(
   addresses: readonly T[],

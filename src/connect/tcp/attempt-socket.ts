@@ -20,13 +20,19 @@ export interface AttemptOptions {
   readonly settings?: SocketSettings | undefined
   /** Undefined: cleartext. `later`: TLS is spoken by who takes the socket over, and reads it by events. */
   readonly secure: SecureAttemptOptions | 'later' | undefined
-  /** Connects with Fast Open: its SYN waits for the first write, where the kernel has a cookie. Only for who writes as soon as he hears of it. */
+  /**
+   * Connects with Fast Open: its SYN waits for the first write, where the kernel has a cookie. Only for who
+   * writes as soon as he hears of it.
+   */
   readonly fastOpen?: SocketCalls | undefined
 }
 
 interface SecureAttemptOptions {
   readonly context: SecureContext
-  /** Sent as SNI unless it is an IP address (RFC 6066 section 3), and checked against the certificate in any case. */
+  /**
+   * Sent as SNI unless it is an IP address (RFC 6066 section 3), and checked against the certificate in any
+   * case.
+   */
   readonly serverName: string
   readonly alpnProtocols: readonly Protocol[]
   readonly rejectUnauthorized: boolean
@@ -39,7 +45,10 @@ interface SecureAttemptOptions {
 export interface AttemptListener {
   /** TCP stands; with TLS the handshake begins when this returns. */
   onConnected(): void
-  /** Instead: the SYN will go with what is written first. With TLS that is the ClientHello, which is made when this returns. */
+  /**
+   * Instead: the SYN will go with what is written first. With TLS that is the ClientHello, which is made when
+   * this returns.
+   */
   onPutOff?(): void
   onSecured(): void
   onFailed(error: unknown): void
@@ -105,8 +114,8 @@ export class AttemptSocket {
   }
 
   /**
-   * The caller's own from now on. `keepTicket` hears of every ticket for as long as the connection lives; Node emits the first after
-   * secureConnect. (getSession() has none yet at that time over TLS 1.3.)
+   * The caller's own from now on. `keepTicket` hears of every ticket for as long as the connection lives;
+   * Node emits the first after secureConnect. (getSession() has none yet at that time over TLS 1.3.)
    */
   handOver(keepTicket: ((session: Buffer) => void) | undefined): Socket {
     this.#detach()
@@ -114,7 +123,10 @@ export class AttemptSocket {
     return this.socket
   }
 
-  /** How long the certificate is still valid that this handshake has verified; undefined when it was not looked at. */
+  /**
+   * How long the certificate is still valid that this handshake has verified; undefined when it was not
+   * looked at.
+   */
   certificateEndsInMs(): number | undefined {
     const { socket } = this
     if (!(socket instanceof TLSSocket) || socket.isSessionReused() || !socket.authorized) return undefined
@@ -152,7 +164,8 @@ export class AttemptSocket {
   }
 
   #prepare(): void {
-    // After the connect, since libuv sets its own delay of 60 s when it opens a socket with keepalive asked for before.
+    // After the connect, since libuv sets its own delay of 60 s when it opens a socket with keepalive asked
+    // for before.
     this.socket.setNoDelay(true)
     if (this.#keepAliveDelayMs > 0) this.socket.setKeepAlive(true, this.#keepAliveDelayMs)
     this.#settings?.apply(this.raw)
@@ -211,15 +224,17 @@ export class AttemptSocket {
     for (const socket of new Set([this.socket, this.raw])) {
       socket.removeListener('error', this.#onFailed)
       socket.removeListener('close', this.#onClosed)
-      // An error between now and the next owner's own listener must not end the process; `socket.destroyed` tells of it. It stays for good.
+      // An error between now and the next owner's own listener must not end the process; `socket.destroyed`
+      // tells of it. It stays for good.
       socket.on('error', endBroken)
     }
   }
 }
 
 /**
- * The kernel had lost its cookie between connect() and the first write: that write has failed with EINPROGRESS, and a SYN without it has left, so that the
- * connection may well stand by now; but what was to go with it is nowhere. Asked when something was written.
+ * The kernel had lost its cookie between connect() and the first write: that write has failed with
+ * EINPROGRESS, and a SYN without it has left, so that the connection may well stand by now; but what was to
+ * go with it is nowhere. Asked when something was written.
  */
 export function isCookieLost(info: TcpInfo | undefined): boolean {
   return info !== undefined && info.sentDataSegments === 0
@@ -271,14 +286,18 @@ function isLater(secure: AttemptOptions['secure']): secure is 'later' | undefine
   return secure === 'later' || secure === undefined
 }
 
-/** The context is shared, so that whatever concerns trust stands in it and in these options, never in Node's defaults. */
+/**
+ * The context is shared, so that whatever concerns trust stands in it and in these options, never in Node's
+ * defaults.
+ */
 function tlsOptions(secure: SecureAttemptOptions) {
   const { context, serverName, alpnProtocols, rejectUnauthorized, session } = secure
   return {
     secureContext: context,
     ALPNProtocols: [...alpnProtocols],
     rejectUnauthorized,
-    // Node would check `servername` or else `host`, which is where we connect to and not who must answer there.
+    // Node would check `servername` or else `host`, which is where we connect to and not who must answer
+    // there.
     checkServerIdentity: (_host: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(serverName, certificate),
     ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
@@ -287,8 +306,9 @@ function tlsOptions(secure: SecureAttemptOptions) {
 }
 
 /**
- * Every other error destroys its socket by itself. One of TLS within an established session (a record that was tampered with, an alert)
- * is only told (TLSSocket.prototype._emitTLSError), and the socket would stay open for ever.
+ * Every other error destroys its socket by itself. One of TLS within an established session (a record that
+ * was tampered with, an alert) is only told (TLSSocket.prototype._emitTLSError), and the socket would stay
+ * open for ever.
  */
 function endBroken(this: Socket): void {
   this.destroy()

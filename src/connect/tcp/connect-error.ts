@@ -54,8 +54,9 @@ const CERTIFICATE_ERRORS: Readonly<Record<string, string>> = {
 }
 
 /**
- * TLS alerts and what OpenSSL finds by itself. OpenSSL names the same alert in several ways (`ERR_SSL_SSLV3_ALERT_…`, `ERR_SSL_TLSV1_…`,
- * `ERR_SSL_SSL/TLS_ALERT_…`), and Node reports some as EPROTO with the name in the message only: the middle of the name decides.
+ * TLS alerts and what OpenSSL finds by itself. OpenSSL names the same alert in several ways
+ * (`ERR_SSL_SSLV3_ALERT_…`, `ERR_SSL_TLSV1_…`, `ERR_SSL_SSL/TLS_ALERT_…`), and Node reports some as EPROTO
+ * with the name in the message only: the middle of the name decides.
  */
 const TLS_ERRORS: readonly (readonly [string, ErrorCode, string])[] = [
   ['NO_APPLICATION_PROTOCOL', 'MM_ALPN_MISMATCH', 'speaks none of the protocols that we offered'],
@@ -108,7 +109,10 @@ export function attemptError(
   return new TransportError('MM_TLS_FAILED', `${endpoint} TLS failed: ${message}`, { cause })
 }
 
-/** How near to success each code is: the nearest one names the failure of several attempts, since it says most. */
+/**
+ * How near to success each code is: the nearest one names the failure of several attempts, since it says
+ * most.
+ */
 const NEARNESS: readonly ErrorCode[] = [
   'MM_OUT_OF_DESCRIPTORS', // says nothing of the origin, and neither do the others then
   'MM_TLS_CERTIFICATE',
@@ -120,7 +124,9 @@ const NEARNESS: readonly ErrorCode[] = [
   'MM_CONNECT_FAILED',
 ]
 
-/** The failure of a whole dial: every attempt with its reason. Of several the causes are an AggregateError. */
+/**
+ * The failure of a whole dial: every attempt with its reason. Of several the causes are an AggregateError.
+ */
 export function dialError(origin: string, failures: readonly TransportError[]): TransportError {
   const codes = new Set(failures.map(({ code }) => code))
   const code = NEARNESS.find(candidate => codes.has(candidate)) ?? failures[0]?.code ?? 'MM_CONNECT_FAILED'

@@ -3,22 +3,28 @@ import { TransportError } from '../../base/errors.ts'
 /**
  * The staggered race of one dial (RFC 8305 section 5), as a state machine. Theory of operation:
  *
- * Endpoints wait in order. The first is tried at once; the next one when `attemptDelayMs` have passed or an attempt has failed,
- * whichever comes first. Attempts race on TCP connect only: the first that is connected stops the others, and it alone does the TLS
- * handshake (OkHttp's fast fallback), so that an origin sees one handshake per dial.
+ * Endpoints wait in order. The first is tried at once; the next one when `attemptDelayMs` have passed or an
+ * attempt has failed, whichever comes first. Attempts race on TCP connect only: the first that is connected
+ * stops the others, and it alone does the TLS handshake (OkHttp's fast fallback), so that an origin sees one
+ * handshake per dial.
  *
  * When the handshake of the winner fails:
- * 1. It had offered a ticket, and the failure is not about the certificate: the ticket may be what the server choked on. The tickets
- *    of the peer are purged and the same endpoint is tried once more without one, once per dial.
+ * 1. It had offered a ticket, and the failure is not about the certificate: the ticket may be what the server
+ *    choked on. The tickets of the peer are purged and the same endpoint is tried once more without one, once
+ *    per dial.
  * 2. The path broke (reset, time-out): the other endpoints are tried, those that had lost the race included.
- * 3. The server answered and the answer was no (certificate, alert, ALPN): the dial fails. Its other addresses are the same server,
- *    and a certificate that does not fit must not send us looking for one that does.
+ * 3. The server answered and the answer was no (certificate, alert, ALPN): the dial fails. Its other
+ *    addresses are the same server, and a certificate that does not fit must not send us looking for one that
+ *    does.
  *
- * With TCP Fast Open the connect of an attempt may be put off until its ClientHello is there to go with the SYN: that it is "connected" says nothing
- * then. Such an attempt is in the race until its handshake is complete, within `fastOpenMs`. When it fails, and not by the server's verdict, the
- * same endpoint is tried once more without Fast Open, beside whatever else is under way: what has eaten the SYN would eat the next one.
+ * With TCP Fast Open the connect of an attempt may be put off until its ClientHello is there to go with the
+ * SYN: that it is "connected" says nothing then. Such an attempt is in the race until its handshake is
+ * complete, within `fastOpenMs`. When it fails, and not by the server's verdict, the same endpoint is tried
+ * once more without Fast Open, beside whatever else is under way: what has eaten the SYN would eat the next
+ * one.
  *
- * A connection that takes early data is done as soon as something can be sent on it: its handshake, and what comes of it, is its user's business.
+ * A connection that takes early data is done as soon as something can be sent on it: its handshake, and what
+ * comes of it, is its user's business.
  *
  * The machine keeps every deadline and asks for one timer. It never looks at a socket: attempts are numbers.
  */
@@ -44,8 +50,8 @@ interface RaceEndpoint {
 
 export type DialAction =
   /**
-   * Connect to `endpoints[endpoint]`. The attempt is new; `mayResume` is false after a ticket was found bad, `mayFastOpen` after Fast Open has failed
-   * there.
+   * Connect to `endpoints[endpoint]`. The attempt is new; `mayResume` is false after a ticket was found bad,
+   * `mayFastOpen` after Fast Open has failed there.
    */
   | { type: 'startAttempt'; attempt: number; endpoint: number; mayResume: boolean; mayFastOpen: boolean }
   /** Destroy its socket. Nothing of it is of interest any more. */
@@ -81,7 +87,10 @@ interface Attempt {
 type RaceState =
   /** Nothing was started. Valid transitions: racing, ended. */
   | { name: 'new' }
-  /** Attempts are connecting. `nextStartAt` is when the next endpoint is due. Valid transitions: securing, ended. */
+  /**
+   * Attempts are connecting. `nextStartAt` is when the next endpoint is due. Valid transitions: securing,
+   * ended.
+   */
   | { name: 'racing'; live: readonly Attempt[]; nextStartAt: number }
   /** The winner does its TLS handshake. Valid transitions: racing, ended. */
   | { name: 'securing'; winner: Attempt; deadline: number }
@@ -166,7 +175,9 @@ export class DialRace {
     return actions
   }
 
-  /** The TLS handshake of the winner is complete, or that of an attempt that was put off, which wins by that. */
+  /**
+   * The TLS handshake of the winner is complete, or that of an attempt that was put off, which wins by that.
+   */
   onSecured(attempt: number): DialAction[] {
     const actions: DialAction[] = []
     if (this.#state.name === 'racing') {

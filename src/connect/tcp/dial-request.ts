@@ -25,7 +25,10 @@ export interface DialRequest {
   readonly settings?: SocketSettings | undefined
   /** Whether connects use TCP Fast Open, over TLS, and why not. Default: no. */
   readonly fastOpen?: FastOpenWish
-  /** Whether a request waits that may leave in early data: a ticket that nobody has used may carry it. Undefined: none ever does. */
+  /**
+   * Whether a request waits that may leave in early data: a ticket that nobody has used may carry it.
+   * Undefined: none ever does.
+   */
   readonly wantsEarlyData?: (() => boolean) | undefined
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
@@ -43,8 +46,8 @@ export type FastOpenWish =
 
 export interface DialResult {
   /**
-   * Connected, and with TLS authenticated, unless `early` says that this is still to come. The caller's own: only the listener that keeps tickets
-   * stays on it.
+   * Connected, and with TLS authenticated, unless `early` says that this is still to come. The caller's own:
+   * only the listener that keeps tickets stays on it.
    */
   readonly socket: StreamSocket
   /** The socket of TCP below it, for what the kernel knows. */

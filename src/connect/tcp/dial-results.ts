@@ -34,7 +34,10 @@ export interface DialHistory {
   readonly startedAt: number
   /** Ends the dial, and says what it has tried. */
   readonly settle: (spoken: Protocol) => readonly AttemptRecord[]
-  /** Endpoints at which a connect that Fast Open had put off has failed, and not by an answer. By formatEndpoint. */
+  /**
+   * Endpoints at which a connect that Fast Open had put off has failed, and not by an answer. By
+   * formatEndpoint.
+   */
   readonly failedFastOpen: ReadonlyMap<string, FailedFastOpen>
 }
 
@@ -79,7 +82,10 @@ export class DialResults {
     }
   }
 
-  /** Hands the connection over before anything is known of the peer; the rest is told when its handshake is complete. Throws when there is no memory. */
+  /**
+   * Hands the connection over before anything is known of the peer; the rest is told when its handshake is
+   * complete. Throws when there is no memory.
+   */
   early(live: LiveAttempt, ticket: TakenTicket, history: DialHistory): DialResult {
     const { request, serverName, tickets, clock, fastOpen, early: dialer, keylog } = this.#parts
     const { attemptSocket, endpoint } = live
@@ -108,7 +114,8 @@ export class DialResults {
         if (!live.isPutOff) return
         const failure = live.onPutOffFailed(error)
         if (!live.hasOfferedTicket) tickets.giveBack(ticket)
-        // Whether a refusal was meant for Fast Open the next connect finds out: unlike silence it costs no time.
+        // Whether a refusal was meant for Fast Open the next connect finds out: unlike silence it costs no
+        // time.
         if (failure === undefined || isGivenUp || isRefusal(error)) {
           fastOpen.onOutcome(endpoint.address, 'no-cookie') // as good as nothing
           return
@@ -177,7 +184,10 @@ export class DialResults {
   }
 }
 
-/** The protocol that ALPN agreed on. A server that does not know ALPN speaks HTTP/1.1 (RFC 9113 3.2: h2 needs ALPN). */
+/**
+ * The protocol that ALPN agreed on. A server that does not know ALPN speaks HTTP/1.1 (RFC 9113 3.2: h2 needs
+ * ALPN).
+ */
 export function protocolOf(alpn: string | undefined, offered: readonly Protocol[]): Protocol | undefined {
   return offered.find(protocol => protocol === (alpn ?? 'http/1.1'))
 }

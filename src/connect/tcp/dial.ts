@@ -22,7 +22,9 @@ interface DialerOptions {
   readonly early?: EarlyDialer | undefined
 }
 
-/** Connects: races the addresses, does the TLS handshake, resumes sessions, saves round trips where it may. */
+/**
+ * Connects: races the addresses, does the TLS handshake, resumes sessions, saves round trips where it may.
+ */
 export class Dialer {
   readonly #clock: Clock
   readonly #tickets: TicketStore
@@ -42,11 +44,11 @@ export class Dialer {
   }
 
   /**
-   * Rejects with a TransportError; after an abort with the signal's reason if that is one, else with MM_ABORTED. Whatever was
-   * under way is destroyed before it rejects.
+   * Rejects with a TransportError; after an abort with the signal's reason if that is one, else with
+   * MM_ABORTED. Whatever was under way is destroyed before it rejects.
    *
-   * Over TLS 1.3 our side of the handshake is complete before the server has looked at our certificate (RFC 8446 section 2): that
-   * it demands one, or refuses ours, comes as an error of the socket later.
+   * Over TLS 1.3 our side of the handshake is complete before the server has looked at our certificate (RFC
+   * 8446 section 2): that it demands one, or refuses ours, comes as an error of the socket later.
    */
   dial(request: DialRequest, signal: AbortSignal): Promise<DialResult> {
     return new Promise((resolve, reject) => {
@@ -68,7 +70,10 @@ export class Dialer {
     })
   }
 
-  /** What takes long to load is loaded while the first answer is on its way: 14 ms, and 40 more for early data. */
+  /**
+   * What takes long to load is loaded while the first answer is on its way: 14 ms, and 40 more for early
+   * data.
+   */
   #prepare({ origin, wantsEarlyData, tls }: DialRequest): void {
     if (!this.#hasDialed) guardedImmediate('loading native calls', socketCalls)
     this.#hasDialed = true

@@ -78,8 +78,8 @@ export class LiveAttempt {
   }
 
   /**
-   * Answers what it says of Fast Open that an attempt that was put off has failed; undefined: nothing, since the server has answered. Asked before its
-   * ticket is seen to.
+   * Answers what it says of Fast Open that an attempt that was put off has failed; undefined: nothing, since
+   * the server has answered. Asked before its ticket is seen to.
    */
   onPutOffFailed(error: unknown): FailedFastOpen | undefined {
     this.#isCookieLost = isLostCookieError(error)
@@ -93,7 +93,10 @@ export class LiveAttempt {
     return info === undefined ? undefined : fastOpenOutcome(info)
   }
 
-  /** What became of Fast Open, if it was asked for. `failedBefore`: this attempt was made without it, since one with it had failed. */
+  /**
+   * What became of Fast Open, if it was asked for. `failedBefore`: this attempt was made without it, since
+   * one with it had failed.
+   */
   report(
     failedBefore: FailedFastOpen | undefined,
     firstFlightBytes: number | undefined,

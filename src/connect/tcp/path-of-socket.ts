@@ -4,8 +4,9 @@ import { type LoadedSocketCalls, socketCalls } from '../native/socket-calls.ts'
 import { tcpPathStats } from './tcp-path-stats.ts'
 
 /**
- * What the kernel has measured on the way of a socket of Node's, TLS or not; one system call. Undefined: native calls cannot be made here, or the
- * socket has no descriptor, since it is closed or none of Node's (hand over the one below, then).
+ * What the kernel has measured on the way of a socket of Node's, TLS or not; one system call. Undefined:
+ * native calls cannot be made here, or the socket has no descriptor, since it is closed or none of Node's
+ * (hand over the one below, then).
  */
 export function pathOfSocket(
   socket: StreamSocket,

@@ -52,7 +52,9 @@ export class RunningDial {
   readonly #caller: DialCaller
   readonly #race: DialRace
   readonly #live = new Map<number, LiveAttempt>()
-  /** Attempts that Fast Open has put off: where they led, and what it says of Fast Open if they have failed. */
+  /**
+   * Attempts that Fast Open has put off: where they led, and what it says of Fast Open if they have failed.
+   */
   readonly #putOff = new Map<number, { endpoint: string; failure: FailedFastOpen | undefined }>()
   readonly #serverName: string
   readonly #results: DialResults
@@ -197,7 +199,10 @@ export class RunningDial {
     )
   }
 
-  /** Undefined: nobody asked for it. What goes with a SYN may arrive twice, which TLS sees to and cleartext would not. */
+  /**
+   * Undefined: nobody asked for it. What goes with a SYN may arrive twice, which TLS sees to and cleartext
+   * would not.
+   */
   #fastOpenVerdict({ address }: Endpoint, mayFastOpen: boolean): FastOpenVerdict | undefined {
     const { fastOpen = { kind: 'off' } } = this.#request
     if (fastOpen.kind === 'off' || this.#shared === undefined) return undefined

@@ -24,8 +24,9 @@ type Setting = {
 }
 
 /**
- * The options of an origin's TCP sockets that Node has no call for. Connections work without them: what cannot be set stays as the system has it. That is in
- * `faults`, and told once for each option and reason, not for each connection; nor where the value is a default, since nobody has asked for it.
+ * The options of an origin's TCP sockets that Node has no call for. Connections work without them: what
+ * cannot be set stays as the system has it. That is in `faults`, and told once for each option and reason,
+ * not for each connection; nor where the value is a default, since nobody has asked for it.
  */
 export class SocketSettings {
   readonly #settings: readonly Setting[]
@@ -46,9 +47,10 @@ export class SocketSettings {
   }
 
   /**
-   * Sets what is not left to the system. After Node's setKeepAlive, which puts the interval back to a second and the probes to ten. Never throws; a
-   * socket without a descriptor is left alone. Defaults of a first connection follow in the next turn, when its first flight has left: to load native
-   * calls takes longer than a handshake on a short way.
+   * Sets what is not left to the system. After Node's setKeepAlive, which puts the interval back to a second
+   * and the probes to ten. Never throws; a socket without a descriptor is left alone. Defaults of a first
+   * connection follow in the next turn, when its first flight has left: to load native calls takes longer
+   * than a handshake on a short way.
    */
   apply(socket: StreamSocket): void {
     if (this.#settings.length === 0) return
@@ -72,7 +74,10 @@ export class SocketSettings {
     }
   }
 
-  /** What does not take effect, as far as it is known; without native calls that is known before the first connection. */
+  /**
+   * What does not take effect, as far as it is known; without native calls that is known before the first
+   * connection.
+   */
   get faults(): readonly SocketSettingFault[] {
     if (this.#settings.length === 0) return []
     const loaded = this.#load()

@@ -8,7 +8,8 @@ export function tcpPathStats(info: TcpInfo): PathStats {
     // Before the first measurement it is what no window can hold: all ones.
     minRttMs: info.minRttMs === 0 || info.minRttMs >= NEVER_MS ? undefined : info.minRttMs,
     sentPackets: info.sentDataSegments,
-    // A tail loss probe (RFC 8985 7) sends the last segment again on suspicion; where the peer had it, it says so.
+    // A tail loss probe (RFC 8985 7) sends the last segment again on suspicion; where the peer had it, it
+    // says so.
     lostPackets: Math.max(0, info.retransmittedSegments - info.duplicateSegments),
     receivedPackets: info.receivedSegments,
     outOfOrderPackets: info.outOfOrderSegments,

@@ -42,8 +42,8 @@ export class DialTickets {
   }
 
   /**
-   * Keeps what comes over a connection: good for as long as the certificate that its handshake has verified, or for as long as what vouched for the
-   * ticket that it was resumed with.
+   * Keeps what comes over a connection: good for as long as the certificate that its handshake has verified,
+   * or for as long as what vouched for the ticket that it was resumed with.
    */
   keeper(
     resumedWith: TakenTicket | undefined,

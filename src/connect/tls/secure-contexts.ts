@@ -14,8 +14,9 @@ export interface SharedContext {
 const DEFAULT_MAX_CONTEXTS = 256
 
 /**
- * One secure context for all connections with the same settings: making one costs more than half of what tls.connect does (0.35 ms
- * with Node 20, more with a large CA bundle). The key is made of the contents, so that origins with equal settings share.
+ * One secure context for all connections with the same settings: making one costs more than half of what
+ * tls.connect does (0.35 ms with Node 20, more with a large CA bundle). The key is made of the contents, so
+ * that origins with equal settings share.
  */
 export class SecureContexts {
   readonly #maxContexts: number
@@ -33,8 +34,8 @@ export class SecureContexts {
   }
 
   /**
-   * The options are read once: who wants other settings hands over another object. Throws MM_INVALID_ARGUMENT when OpenSSL
-   * cannot use them.
+   * The options are read once: who wants other settings hands over another object. Throws MM_INVALID_ARGUMENT
+   * when OpenSSL cannot use them.
    */
   get(tls: TlsOptions): SharedContext {
     const known = this.#byOptions.get(tls)

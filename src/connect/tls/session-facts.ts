@@ -1,8 +1,8 @@
 import { bareSession } from './session-forms.ts'
 
 /**
- * What stands in a TLS session. Node hands one out as the DER of OpenSSL's SSL_SESSION_ASN1 (ssl/ssl_asn1.c) and tells nothing about it.
- * Of its numbered fields these matter here; those that are left out are zero.
+ * What stands in a TLS session. Node hands one out as the DER of OpenSSL's SSL_SESSION_ASN1 (ssl/ssl_asn1.c)
+ * and tells nothing about it. Of its numbered fields these matter here; those that are left out are zero.
  */
 const SEQUENCE = 0x30
 const INTEGER = 0x02
@@ -14,7 +14,10 @@ const MAX_EARLY_DATA = 0xaf
 const ALPN_SELECTED = 0xb0
 /** 32 bits, and the zero that keeps them positive. */
 const MAX_INTEGER_BYTES = 5
-/** RFC 7301 3.1: a protocol's name has one to 255 bytes. Those that are registered and spoken here are ASCII without control characters. */
+/**
+ * RFC 7301 3.1: a protocol's name has one to 255 bytes. Those that are registered and spoken here are ASCII
+ * without control characters.
+ */
 const MAX_ALPN_BYTES = 255
 const FIRST_PRINTABLE = 0x20
 const LAST_PRINTABLE = 0x7e
@@ -27,8 +30,9 @@ export interface SessionFacts {
   /** RFC 8446 4.2.10 max_early_data_size. */
   readonly maxEarlyDataBytes: number
   /**
-   * The protocol that the full handshake chose by ALPN. Early data is good for no other one (RFC 8446 4.2.10), and what a resumed connection
-   * chooses does not change it: OpenSSL carries the first one over into the tickets to come. Undefined: there was none, or it is no plain ASCII.
+   * The protocol that the full handshake chose by ALPN. Early data is good for no other one (RFC 8446
+   * 4.2.10), and what a resumed connection chooses does not change it: OpenSSL carries the first one over
+   * into the tickets to come. Undefined: there was none, or it is no plain ASCII.
    */
   readonly alpn: string | undefined
 }

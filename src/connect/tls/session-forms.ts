@@ -1,7 +1,8 @@
 /**
- * A session has two forms. OpenSSL's own is DER (SSL_SESSION_ASN1); so node:tls hands it out, too, and takes it. Newer releases of Node (seen in 22.23
- * and 24.21) put the name in front that it was made for, and take no other form for a connection that is to be verified: DER alone is ignored without a
- * word, and the handshake is a full one. What node:tls does is not documented, so that it is learned from what comes.
+ * A session has two forms. OpenSSL's own is DER (SSL_SESSION_ASN1); so node:tls hands it out, too, and takes
+ * it. Newer releases of Node (seen in 22.23 and 24.21) put the name in front that it was made for, and take
+ * no other form for a connection that is to be verified: DER alone is ignored without a word, and the
+ * handshake is a full one. What node:tls does is not documented, so that it is learned from what comes.
  */
 const PREFIX = Buffer.from('\0nodejs:tls:session:1\0', 'latin1')
 const LENGTH_BYTES = 2
@@ -29,8 +30,9 @@ function withName(der: Buffer, name: string): Buffer {
 }
 
 /**
- * Makes sessions of node:tls and of our own TLS client interchangeable: both put theirs into one store. The name in front is no matter of trust to us,
- * since the key that a session lies under covers it (peer-key.ts); it only must be what this Node expects.
+ * Makes sessions of node:tls and of our own TLS client interchangeable: both put theirs into one store. The
+ * name in front is no matter of trust to us, since the key that a session lies under covers it (peer-key.ts);
+ * it only must be what this Node expects.
  */
 export class SessionForms {
   #nodeWantsName = false
@@ -41,8 +43,9 @@ export class SessionForms {
   }
 
   /**
-   * For tls.connect(). `name`: what node:tls takes the connection to be for, which is its `servername`, else its `host`, else `localhost`. Before
-   * node:tls has given any session, one of our own client goes as it is: then the first handshake of a process may be a full one.
+   * For tls.connect(). `name`: what node:tls takes the connection to be for, which is its `servername`, else
+   * its `host`, else `localhost`. Before node:tls has given any session, one of our own client goes as it is:
+   * then the first handshake of a process may be a full one.
    */
   forNode(session: Buffer, name: string): Buffer {
     return this.#nodeWantsName && !isNamed(session) ? withName(session, name) : session

@@ -19,8 +19,8 @@ export interface AskOptions {
 }
 
 /**
- * Asks one server after the other until one answers. Rejects with MM_DNS_FAILED, with MM_DNS_TIMEOUT when none said anything at all, or after an
- * abort with its reason.
+ * Asks one server after the other until one answers. Rejects with MM_DNS_FAILED, with MM_DNS_TIMEOUT when
+ * none said anything at all, or after an abort with its reason.
  */
 export async function askServers(
   question: DnsQuestion,

@@ -11,7 +11,10 @@ import { SharedQuery } from './shared-query.ts'
 
 export interface DnsClientOptions {
   readonly clock: Clock
-  /** `address`, `address:port` or `[v6]:port`; or what says where to ask, at each query. Default: those of the system. */
+  /**
+   * `address`, `address:port` or `[v6]:port`; or what says where to ask, at each query. Default: those of the
+   * system.
+   */
   readonly servers?: readonly string[] | (() => readonly DnsServer[])
   /** One try with one server. Default: 1000. */
   readonly tryTimeoutMs?: number
@@ -28,9 +31,10 @@ export interface DnsClientOptions {
 }
 
 /**
- * A stub resolver: asks recursive servers, over UDP and where an answer does not fit over TCP, and hands on what they say, with times to live. It is
- * there because node:dns of Node 20 has no HTTPS records and no times to live of CNAME records. Nothing is kept: who asks twice is answered twice, but
- * who asks while the same is being asked shares the query. Sockets and timers never keep the process alive.
+ * A stub resolver: asks recursive servers, over UDP and where an answer does not fit over TCP, and hands on
+ * what they say, with times to live. It is there because node:dns of Node 20 has no HTTPS records and no
+ * times to live of CNAME records. Nothing is kept: who asks twice is answered twice, but who asks while the
+ * same is being asked shares the query. Sockets and timers never keep the process alive.
  */
 export class DnsClient {
   readonly #clock: Clock
@@ -58,8 +62,9 @@ export class DnsClient {
   }
 
   /**
-   * Asks for the records of one type. That there are none is an answer. Rejects with MM_INVALID_ARGUMENT for what is no name, MM_DNS_FAILED or
-   * MM_DNS_TIMEOUT when no server answers, or after an abort with its reason.
+   * Asks for the records of one type. That there are none is an answer. Rejects with MM_INVALID_ARGUMENT for
+   * what is no name, MM_DNS_FAILED or MM_DNS_TIMEOUT when no server answers, or after an abort with its
+   * reason.
    */
   query(question: DnsQuestion, signal: AbortSignal): Promise<DnsReply> {
     if (signal.aborted) return Promise.reject(abortError(signal, 'the DNS query'))
@@ -74,8 +79,9 @@ export class DnsClient {
   }
 
   /**
-   * The addresses of a host, IPv4 before IPv6, with how long they may be kept. They are what the DNS says: /etc/hosts is not looked at. Rejects with
-   * MM_DNS_FAILED when there are none (or the DNS is never asked for such a name), MM_DNS_TIMEOUT, or after an abort with its reason.
+   * The addresses of a host, IPv4 before IPv6, with how long they may be kept. They are what the DNS says:
+   * /etc/hosts is not looked at. Rejects with MM_DNS_FAILED when there are none (or the DNS is never asked
+   * for such a name), MM_DNS_TIMEOUT, or after an abort with its reason.
    */
   async lookupAddresses(host: string, signal: AbortSignal): Promise<readonly LookedUpAddress[]> {
     const name = normalName(host)

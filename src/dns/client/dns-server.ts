@@ -33,8 +33,12 @@ export function formatDnsServer({ address, family, port }: DnsServer): string {
   return family === 6 ? `[${address}]:${port}` : `${address}:${port}`
 }
 
-/** Those of the process: /etc/resolv.conf as it was when the process started, or what dns.setServers() was given since. */
+/**
+ * Those of the process: /etc/resolv.conf as it was when the process started, or what dns.setServers() was
+ * given since.
+ */
 export function systemDnsServers(): DnsServer[] {
-  // Not imported by its name: setServers() puts another function into the module, which an imported name would not follow.
+  // Not imported by its name: setServers() puts another function into the module, which an imported name
+  // would not follow.
   return dns.getServers().map(parseDnsServer)
 }

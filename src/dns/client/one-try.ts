@@ -13,7 +13,10 @@ export interface DnsTry {
   readonly signal: AbortSignal
 }
 
-/** What became of it. `silent`: no answer came in time; `unreachable`: the system says that there is nobody, or no way. */
+/**
+ * What became of it. `silent`: no answer came in time; `unreachable`: the system says that there is nobody,
+ * or no way.
+ */
 export type DnsTryOutcome =
   | Exclude<ReadReply, { kind: 'foreign' }>
   | { readonly kind: 'silent' | 'unreachable' | 'aborted'; readonly because: string }
@@ -21,8 +24,8 @@ export type DnsTryOutcome =
 const ENDING = 'the end of a DNS query'
 
 /**
- * Runs one try to its end: what settles it first, be it an answer, the time or the signal, calls the stop that `start` returned, once. Nothing is
- * left behind then.
+ * Runs one try to its end: what settles it first, be it an answer, the time or the signal, calls the stop
+ * that `start` returned, once. Nothing is left behind then.
  */
 export function runTry(
   { clock, timeoutMs, signal }: DnsTry,

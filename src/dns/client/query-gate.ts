@@ -17,7 +17,10 @@ export class QueryGate {
     return this.#running
   }
 
-  /** Resolves when it is one's turn; leave() must follow. Rejects with MM_DNS_FAILED when the line is full, or after an abort with its reason. */
+  /**
+   * Resolves when it is one's turn; leave() must follow. Rejects with MM_DNS_FAILED when the line is full, or
+   * after an abort with its reason.
+   */
   enter(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(abortError(signal, 'the DNS query'))
     if (this.#running < this.#maxRunning) {

@@ -6,7 +6,10 @@ interface Asker<T> {
   settle(answer: { readonly value: T } | TransportError): void
 }
 
-/** A query under way that several wait for. Who gives up leaves it to the others; when nobody is left, `signal` fires. */
+/**
+ * A query under way that several wait for. Who gives up leaves it to the others; when nobody is left,
+ * `signal` fires.
+ */
 export class SharedQuery<T> {
   readonly #controller = new AbortController()
   readonly #askers = new Set<Asker<T>>()

@@ -5,14 +5,15 @@ import { lookUpLiteral } from './literal-lookup.ts'
 import { type DnsTry, type DnsTryOutcome, runTry, settleFault, unreachable } from './one-try.ts'
 
 /**
- * Datagrams that are no answer to the query, after which TCP is asked instead: somebody is guessing ids (PowerDNS stops after one,
- * `spoof-nearmiss-max`; a late answer to another query cannot come, since each has a port of its own).
+ * Datagrams that are no answer to the query, after which TCP is asked instead: somebody is guessing ids
+ * (PowerDNS stops after one, `spoof-nearmiss-max`; a late answer to another query cannot come, since each has
+ * a port of its own).
  */
 const MAX_FOREIGN = 8
 
 /**
- * One query over UDP. The socket is connected: the kernel chooses its port at random, drops what others send, and says when nobody listens (ICMP).
- * It never keeps the process alive.
+ * One query over UDP. The socket is connected: the kernel chooses its port at random, drops what others send,
+ * and says when nobody listens (ICMP). It never keeps the process alive.
  */
 export function askOverUdp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
   const { server, query } = dnsTry

@@ -12,7 +12,10 @@ export interface LookedUpAddress {
 /** CNAME records in one answer: the chains of content networks have four or five. */
 const MAX_HOPS = 8
 
-/** The addresses that one answer has for a name. A text says why it has none that could be used; an empty list: it has none. */
+/**
+ * The addresses that one answer has for a name. A text says why it has none that could be used; an empty
+ * list: it has none.
+ */
 export function readAddresses(reply: DnsReply, name: string): readonly LookedUpAddress[] | string {
   const chain = followCnames(reply, name, MAX_HOPS)
   if (typeof chain === 'string') return chain

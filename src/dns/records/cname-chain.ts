@@ -9,7 +9,10 @@ export interface CnameChain {
   readonly ttlSeconds: number
 }
 
-/** Where the CNAME records of one answer lead from a name. A text says why they lead nowhere: in circles, or too far. */
+/**
+ * Where the CNAME records of one answer lead from a name. A text says why they lead nowhere: in circles, or
+ * too far.
+ */
 export function followCnames({ answers }: DnsReply, name: string, maxHops: number): CnameChain | string {
   const targets = new Map<string, Extract<DnsAnswer, { type: 'CNAME' }>>()
   for (const answer of answers) if (answer.type === 'CNAME') targets.set(answer.name, answer)

@@ -1,11 +1,14 @@
 /**
- * What must hold before dns-packet reads a message. Its decoders of A, AAAA, SOA and many others go by what they expect to find instead of
- * by RDLENGTH, so that one wrong length shifts everything behind it; it follows as many compression pointers as fit into the message, for each
- * name anew; and it makes text of names, in which a label with a dot in it looks like two.
+ * What must hold before dns-packet reads a message. Its decoders of A, AAAA, SOA and many others go by what
+ * they expect to find instead of by RDLENGTH, so that one wrong length shifts everything behind it; it
+ * follows as many compression pointers as fit into the message, for each name anew; and it makes text of
+ * names, in which a label with a dot in it looks like two.
  */
 
 const HEADER_BYTES = 12
-/** Records of one message: an HTTPS answer has a handful. Bounds the work that 64 KiB of pointers can make. */
+/**
+ * Records of one message: an HTTPS answer has a handful. Bounds the work that 64 KiB of pointers can make.
+ */
 const MAX_RECORDS = 256
 /** RFC 1035 3.1: 127 labels fill a name. A pointer for each is more than anybody needs. */
 const MAX_POINTERS = 127
@@ -96,8 +99,8 @@ function dataFault(bytes: Buffer, type: number, at: number, end: number): string
 }
 
 /**
- * Behind the name at `at`, which must end before `limit` (what pointers lead to lies earlier). Undefined: it is malformed, or, when it is to be
- * a host's, has a byte in it that is none of printable ASCII, or is a dot.
+ * Behind the name at `at`, which must end before `limit` (what pointers lead to lies earlier). Undefined: it
+ * is malformed, or, when it is to be a host's, has a byte in it that is none of printable ASCII, or is a dot.
  */
 function nameEnd(bytes: Buffer, at: number, limit: number, isHost: boolean): number | undefined {
   let end: number | undefined
@@ -114,7 +117,8 @@ function nameEnd(bytes: Buffer, at: number, limit: number, isHost: boolean): num
       if (low === undefined || ++pointers > MAX_POINTERS) return undefined
       end ??= from + 2
       const target = (length - 0xc0) * 256 + low
-      // Only backwards, as dns-packet demands (RFC 1035 4.1.4: a prior occurrence): no name can go round in circles.
+      // Only backwards, as dns-packet demands (RFC 1035 4.1.4: a prior occurrence): no name can go round in
+      // circles.
       if (target < HEADER_BYTES || target >= at) return undefined
       at = target
       from = target

@@ -48,13 +48,16 @@ export interface DnsReply {
   readonly doesExist: boolean
   /** Of the types that can be asked for, and CNAME; others are left out. */
   readonly answers: readonly DnsAnswer[]
-  /** How long it may be believed that there is nothing (RFC 2308 section 5). Undefined: the server does not say. */
+  /**
+   * How long it may be believed that there is nothing (RFC 2308 section 5). Undefined: the server does not
+   * say.
+   */
   readonly negativeTtlSeconds: number | undefined
 }
 
 /**
- * What bytes are to a query. `foreign`: no answer to it at all; `truncated`: the answer did not fit (ask over TCP); `refused`: the server cannot or
- * will not answer; `malformed`: an answer that cannot be read.
+ * What bytes are to a query. `foreign`: no answer to it at all; `truncated`: the answer did not fit (ask over
+ * TCP); `refused`: the server cannot or will not answer; `malformed`: an answer that cannot be read.
  */
 export type ReadReply =
   | { readonly kind: 'reply'; readonly reply: DnsReply }
@@ -63,7 +66,10 @@ export type ReadReply =
   | { readonly kind: 'malformed'; readonly because: string }
   | { readonly kind: 'foreign' }
 
-/** A datagram of that size is not fragmented on any way that matters (DNS flag day 2020: IPv6's 1280 bytes without the heads). */
+/**
+ * A datagram of that size is not fragmented on any way that matters (DNS flag day 2020: IPv6's 1280 bytes
+ * without the heads).
+ */
 const UDP_PAYLOAD_BYTES = 1232
 const HEADER_BYTES = 12
 /** Type and class behind the name of a question. */
@@ -83,7 +89,10 @@ export const RCODE = {
 }
 const RCODE_TEXT: readonly string[] = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
 
-/** A query for a recursive server. `id`: 16 bits that nobody can guess. `hasEdns` false: for servers that cannot make sense of EDNS(0). */
+/**
+ * A query for a recursive server. `id`: 16 bits that nobody can guess. `hasEdns` false: for servers that
+ * cannot make sense of EDNS(0).
+ */
 export function encodeQuery({ name, type }: DnsQuestion, id: number, hasEdns = true): DnsQuery {
   const { encode, RECURSION_DESIRED } = dnsPacket()
   const bytes = encode({
@@ -140,7 +149,10 @@ function refused(rcode: number): ReadReply {
   return { kind: 'refused', rcode, because: `it answers ${RCODE_TEXT[rcode] ?? `with code ${rcode}`}` }
 }
 
-/** The question is repeated byte by byte but for the case of letters; nothing stands before it that it could be compressed with. */
+/**
+ * The question is repeated byte by byte but for the case of letters; nothing stands before it that it could
+ * be compressed with.
+ */
 function hasQuestionOf(head: Buffer, { bytes, name }: DnsQuery): boolean {
   const nameLength = name.length + 2
   const end = HEADER_BYTES + nameLength + QUESTION_TAIL_BYTES

@@ -1,9 +1,14 @@
-/** What one label may hold: printable ASCII without the dot, which would read as two labels once the name is text. */
+/**
+ * What one label may hold: printable ASCII without the dot, which would read as two labels once the name is
+ * text.
+ */
 const LABEL = /^[!-\-/-~]{1,63}$/
 /** 255 bytes on the wire (RFC 1035 3.1) are a length byte per label, and the root. */
 const MAX_NAME_CHARS = 253
 
-/** Top-level names that never reach the DNS, and who says so. `.test` may be served locally (RFC 6761 6.2). */
+/**
+ * Top-level names that never reach the DNS, and who says so. `.test` may be served locally (RFC 6761 6.2).
+ */
 const NEVER_ASKED: ReadonlyMap<string, string> = new Map([
   ['localhost', 'RFC 6761 6.3'],
   ['invalid', 'RFC 6761 6.4'],
@@ -12,7 +17,10 @@ const NEVER_ASKED: ReadonlyMap<string, string> = new Map([
   ['alt', 'RFC 9476'],
 ])
 
-/** Lower case, without the dot at the end; the root stays `../../select/dns`. Only ASCII changes its case (RFC 4343). */
+/**
+ * Lower case, without the dot at the end; the root stays `../../select/dns`. Only ASCII changes its case (RFC
+ * 4343).
+ */
 export function normalName(name: string): string {
   const lower = name.replace(/[A-Z]+/g, letters => letters.toLowerCase())
   return lower.length > 1 && lower.endsWith('../../select/dns') ? lower.slice(0, -1) : lower
@@ -33,7 +41,10 @@ export function neverAskedBecause(name: string): string | undefined {
   return isDnsName(name) ? undefined : `${JSON.stringify(name.slice(0, 80))} is no name for the DNS`
 }
 
-/** Where the HTTPS records of `https://host:port` are (RFC 9460 9.1): ports other than 443 are in front of the name. */
+/**
+ * Where the HTTPS records of `https://host:port` are (RFC 9460 9.1): ports other than 443 are in front of the
+ * name.
+ */
 export function serviceQueryName(host: string, port: number): string {
   return port === 443 ? normalName(host) : `_${port}._https.${normalName(host)}`
 }

@@ -19,7 +19,10 @@ export interface ServiceRecord {
   readonly ttlSeconds: number
 }
 
-/** What the data of one record says. `alias`: look there instead; `../../select/dns`: the service does not exist. */
+/**
+ * What the data of one record says. `alias`: look there instead; `../../select/dns`: the service does not
+ * exist.
+ */
 export type ParsedServiceRecord =
   | { readonly kind: 'alias'; readonly target: string }
   | { readonly kind: 'service'; readonly record: ServiceRecord }
@@ -27,8 +30,8 @@ export type ParsedServiceRecord =
   | { readonly kind: 'malformed'; readonly because: string }
 
 /**
- * What a set of records says. `services` has at least one, by priority; `incompatible`: there are records, but none that we can use;
- * `malformed`: one of them cannot be read, so that none counts.
+ * What a set of records says. `services` has at least one, by priority; `incompatible`: there are records,
+ * but none that we can use; `malformed`: one of them cannot be read, so that none counts.
  */
 export type ServiceRecordSet =
   | { readonly kind: 'alias'; readonly target: string; readonly ttlSeconds: number }
@@ -70,8 +73,8 @@ export function parseServiceRecord(
 }
 
 /**
- * Reads the records of one name, of which there is at least one. `random` (0 to 1) puts those of equal priority into an order of their own,
- * so that clients spread (2.4.1).
+ * Reads the records of one name, of which there is at least one. `random` (0 to 1) puts those of equal
+ * priority into an order of their own, so that clients spread (2.4.1).
  */
 export function readServiceRecords(answers: readonly HttpsAnswer[], random: () => number): ServiceRecordSet {
   const ttlSeconds = boundedTtlSeconds(...answers.map(answer => answer.ttlSeconds))
@@ -99,7 +102,10 @@ function malformed(because: string): ParsedServiceRecord {
   return { kind: 'malformed', because }
 }
 
-/** An uncompressed name (2.2), 255 bytes at most with labels of up to 63. `target` undefined: no host can be called that. */
+/**
+ * An uncompressed name (2.2), 255 bytes at most with labels of up to 63. `target` undefined: no host can be
+ * called that.
+ */
 function readTarget(rdata: Uint8Array, start: number): { target: string | undefined; end: number } | string {
   const labels: string[] = []
   for (let at = start; ; ) {

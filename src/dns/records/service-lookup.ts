@@ -20,7 +20,10 @@ export type ServiceAnswer =
       readonly kind: 'none'
       readonly because: string
       readonly ttlSeconds: number
-      /** The name that AliasMode records led to: the service is there, on the origin's port (RFC 9460 section 3). */
+      /**
+       * The name that AliasMode records led to: the service is there, on the origin's port (RFC 9460 section
+       * 3).
+       */
       readonly aliasTo: string | undefined
     }
   /** Nothing is known. What the DNS did say counts for nothing then (2.2). */
@@ -28,12 +31,16 @@ export type ServiceAnswer =
 
 /** Aliases and CNAME records in all. Resolvers stop between 8 and 16. */
 const MAX_HOPS = 8
-/** RFC 2308 section 5 would not keep a negative answer without SOA at all; but it would be asked for with each connection then. */
+/**
+ * RFC 2308 section 5 would not keep a negative answer without SOA at all; but it would be asked for with each
+ * connection then.
+ */
 const NO_SOA_TTL_SECONDS = 30
 
 /**
- * The way from an origin to its HTTPS records: CNAME records inside an answer, and from answer to answer the aliases (RFC 9460 sections 2.4.2
- * and 3). Ask for the records of `asking`, hand the answer to receive(), and do so again until that gives an answer.
+ * The way from an origin to its HTTPS records: CNAME records inside an answer, and from answer to answer the
+ * aliases (RFC 9460 sections 2.4.2 and 3). Ask for the records of `asking`, hand the answer to receive(), and
+ * do so again until that gives an answer.
  */
 export class ServiceLookup {
   readonly #random: () => number

@@ -7,7 +7,10 @@ export interface ServiceParams {
   readonly port: number | undefined
   /** IPv4 first, as their keys are ordered. */
   readonly addressHints: readonly string[]
-  /** Why the record is of no use, though there is nothing wrong with it: a key that we do not know is mandatory. */
+  /**
+   * Why the record is of no use, though there is nothing wrong with it: a key that we do not know is
+   * mandatory.
+   */
   readonly incompatible: string | undefined
 }
 
@@ -30,7 +33,9 @@ const KEY_NAMES: readonly string[] = [
 /** `ech` is not among them: whoever demands it cannot be served without Encrypted Client Hello. */
 const SUPPORTED: ReadonlySet<number> = new Set([ALPN, NO_DEFAULT_ALPN, PORT, IPV4_HINT, IPV6_HINT])
 
-/** Reads the parameters from `at` to the end. A text says why they are malformed (2.2, 2.4.3). Never throws. */
+/**
+ * Reads the parameters from `at` to the end. A text says why they are malformed (2.2, 2.4.3). Never throws.
+ */
 export function readServiceParams(rdata: Uint8Array, at: number): ServiceParams | string {
   const params = splitParams(rdata, at)
   if (typeof params === 'string') return params
@@ -53,7 +58,9 @@ export function readServiceParams(rdata: Uint8Array, at: number): ServiceParams 
   }
 }
 
-/** Key, length, value, one behind the other, keys strictly ascending: which also means that none comes twice. */
+/**
+ * Key, length, value, one behind the other, keys strictly ascending: which also means that none comes twice.
+ */
 function splitParams(rdata: Uint8Array, start: number): Map<number, Uint8Array> | string {
   const params = new Map<number, Uint8Array>()
   let last = -1

@@ -11,8 +11,8 @@ import { type AnsweredTry, SecondTry, type SecondTryJudge } from './second-try.t
 /** The exchange whose request is out: what only it can do. */
 export interface RescuedExchange extends ExchangeHandler {
   /**
-   * The second copy was answered first: its connection is the exchange's from now on. `error`: why the first copy does not count; it has ended by
-   * itself, or `isFirstOut`. False: the caller has given up over it.
+   * The second copy was answered first: its connection is the exchange's from now on. `error`: why the first
+   * copy does not count; it has ended by itself, or `isFirstOut`. False: the caller has given up over it.
    */
   onRescued(answered: AnsweredTry, error: TransportError, isFirstOut: boolean): boolean
   /** The first copy had failed with this, and the second one came to nothing as well. */
@@ -34,14 +34,18 @@ export interface RescueParts {
 }
 
 /**
- * What stands by a request over HTTP/3 until it is answered. When nothing comes in time, and the way looks as if it were to blame, it sends a second
- * copy, and says which of the two counts: the first that answers. Where the copy goes:
- * 1. Over TCP, where there is TCP and the budget allows it; where the path was blamed already that is free, as on a connection that broke (rule 7 of the replays).
- * 2. Over a new connection of HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs). The first time is free: a handshake that was answered
- *    while the path is still silent says that the origin is there and the connection is not.
+ * What stands by a request over HTTP/3 until it is answered. When nothing comes in time, and the way looks as
+ * if it were to blame, it sends a second copy, and says which of the two counts: the first that answers.
+ * Where the copy goes:
+ * 1. Over TCP, where there is TCP and the budget allows it; where the path was blamed already that is free,
+ *    as on a connection that broke (rule 7 of the replays).
+ * 2. Over a new connection of HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs). The first
+ *    time is free: a handshake that was answered while the path is still silent says that the origin is there
+ *    and the connection is not.
  *
- * `watching` -> `trying` when the second copy goes -> `over` when either has an answer, when the second one fails, or when the exchange does not
- * wait for this any more (`watching` -> `over`, too). There is one second copy at a time; of an unresponsive path it is tried again when it came to nothing.
+ * `watching` -> `trying` when the second copy goes -> `over` when either has an answer, when the second one
+ * fails, or when the exchange does not wait for this any more (`watching` -> `over`, too). There is one
+ * second copy at a time; of an unresponsive path it is tried again when it came to nothing.
  */
 export class Rescue implements AwaitedAnswer, SecondTryJudge {
   readonly #parts: RescueParts

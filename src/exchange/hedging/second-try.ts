@@ -20,7 +20,10 @@ export interface AnsweredTry {
 
 /** Who says what becomes of a second try. */
 export interface SecondTryJudge {
-  /** It has an answer. False: that comes too late, or is not wanted. After true everything goes to the exchange. */
+  /**
+   * It has an answer. False: that comes too late, or is not wanted. After true everything goes to the
+   * exchange.
+   */
   onSecondTryAnswered(answered: AnsweredTry): boolean
   /** It came to nothing. */
   onSecondTryFailed(): void
@@ -28,12 +31,16 @@ export interface SecondTryJudge {
   isSecondTryWanted(): boolean
 }
 
-/** Where it stands. `waiting` for a connection; `sent`; `adopted`: its answer is the exchange's; `over`: given up or failed. */
+/**
+ * Where it stands. `waiting` for a connection; `sent`; `adopted`: its answer is the exchange's; `over`: given
+ * up or failed.
+ */
 type Phase = 'waiting' | 'sent' | 'adopted' | 'over'
 
 /**
- * A second copy of a request that may be sent twice, over another lane or another connection, while the first one is still out. The first answer of the two is
- * the exchange's. Its body, if it has one, is in memory, and it says nothing to the caller before it has an answer.
+ * A second copy of a request that may be sent twice, over another lane or another connection, while the first
+ * one is still out. The first answer of the two is the exchange's. Its body, if it has one, is in memory, and
+ * it says nothing to the caller before it has an answer.
  */
 export class SecondTry implements Waiter, ExchangeHandler {
   readonly #judge: SecondTryJudge

@@ -13,12 +13,17 @@ const ALWAYS = -1
 
 interface CachedBlock {
   readonly hash: number
-  /** As latin1: to compare with bytes in a string takes 60 ns, as Buffer.compare does, and to keep them 1000 ns less. */
+  /**
+   * As latin1: to compare with bytes in a string takes 60 ns, as Buffer.compare does, and to keep them 1000
+   * ns less.
+   */
   readonly text: string
   readonly block: FieldBlock
   /** What the block inserts into the table: name, value, … A hit inserts it again. */
   readonly insertions: readonly string[]
-  /** The generation of the table that its references mean, or ALWAYS when it has none to the dynamic table. */
+  /**
+   * The generation of the table that its references mean, or ALWAYS when it has none to the dynamic table.
+   */
   readonly generation: number
 }
 
@@ -33,16 +38,16 @@ export interface BlockTraits {
 }
 
 /**
- * Decoded blocks by their bytes: a head that comes again costs a hash, a comparison and its insertions instead of 0.5 to 1
- * microsecond. Two kinds stay right when the table changes:
+ * Decoded blocks by their bytes: a head that comes again costs a hash, a comparison and its insertions
+ * instead of 0.5 to 1 microsecond. Two kinds stay right when the table changes:
  *
- *  1. Blocks without a reference to the dynamic table mean the same at any time. What they insert is inserted again on each hit,
- *     for the peer's encoder did so (nginx inserts every field of every response).
- *  2. Blocks with such references, which insert nothing, mean the same as long as the table has not changed at all. They are dropped
- *     when it does, so that nothing is held longer than the table holds it.
+ *  1. Blocks without a reference to the dynamic table mean the same at any time. What they insert is inserted
+ *     again on each hit, for the peer's encoder did so (nginx inserts every field of every response).
+ *  2. Blocks with such references, which insert nothing, mean the same as long as the table has not changed
+ *     at all. They are dropped when it does, so that nothing is held longer than the table holds it.
  *
- * A block is kept when its hash comes for the second time. Otherwise every block with a date or a request id would be copied in vain,
- * and connections that carry few requests would pay memory for nothing.
+ * A block is kept when its hash comes for the second time. Otherwise every block with a date or a request id
+ * would be copied in vain, and connections that carry few requests would pay memory for nothing.
  */
 export class BlockCache {
   readonly #table: DynamicTable
@@ -64,7 +69,9 @@ export class BlockCache {
     return this.#isWanted
   }
 
-  /** The block with these bytes, its insertions done; or undefined, and then offer() or settle() must follow. */
+  /**
+   * The block with these bytes, its insertions done; or undefined, and then offer() or settle() must follow.
+   */
   find(buffer: Buffer, start: number, end: number): FieldBlock | undefined {
     this.#isWanted = false
     if (end - start > MAX_BLOCK_BYTES) return undefined

@@ -12,7 +12,10 @@ export type OnEvict = (name: string, number: number) => void
 /** A table of 4096 bytes seldom has more, and never more than 128. */
 const INITIAL_SLOTS = 32
 
-/** The dynamic table (RFC 7541 2.3.2): first in, first out, bounded by bytes. A ring, so that nothing is ever moved. */
+/**
+ * The dynamic table (RFC 7541 2.3.2): first in, first out, bounded by bytes. A ring, so that nothing is ever
+ * moved.
+ */
 export class DynamicTable {
   readonly #onEvict: OnEvict | undefined
   #names: string[] = emptySlots(INITIAL_SLOTS)
@@ -61,7 +64,10 @@ export class DynamicTable {
     return this.#values[(this.#inserted - 1 - index) & this.#mask] as string // masked to the size of the ring
   }
 
-  /** Inserts an entry. One that is larger than the table empties it, and is not there afterwards (RFC 7541 4.4). */
+  /**
+   * Inserts an entry. One that is larger than the table empties it, and is not there afterwards (RFC 7541
+   * 4.4).
+   */
   insert(name: string, value: string): void {
     const bytes = entryBytes(name, value)
     this.#generation++

@@ -30,12 +30,18 @@ export interface NameRecord {
 /** Of what is not in the static table. */
 export const NO_INDEX = -1
 
-/** How many values of one name are compared with. A field with more has no repeating values, or is an attempt to make us slow. */
+/**
+ * How many values of one name are compared with. A field with more has no repeating values, or is an attempt
+ * to make us slow.
+ */
 const MAX_COMPARED_VALUES = 16
 
 const NOT_STATIC: StaticName = { nameIndex: NO_INDEX, values: [] }
 
-/** The dynamic table of an encoder (RFC 7541 2.3.2, RFC 9204 3.2) with the way back from a field to its index in either table. */
+/**
+ * The dynamic table of an encoder (RFC 7541 2.3.2, RFC 9204 3.2) with the way back from a field to its index
+ * in either table.
+ */
 export class EncoderTable {
   readonly #table: DynamicTable
   readonly #staticByName: ReadonlyMap<string, StaticName>
@@ -130,7 +136,9 @@ export class EncoderTable {
     return undefined
   }
 
-  /** The bytes of an entry and of all that were inserted after it: what is at most `maxBytes` is still there. */
+  /**
+   * The bytes of an entry and of all that were inserted after it: what is at most `maxBytes` is still there.
+   */
   ageBytes(entry: TableEntry): number {
     return this.#bytesInserted - entry.bytesBefore
   }

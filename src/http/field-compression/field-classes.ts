@@ -2,15 +2,15 @@ import { STATIC_NAMES } from './hpack-static-table.ts'
 import { QPACK_STATIC_NAMES } from './qpack-static-table.ts'
 
 /**
- * How a field is compressed. HPACK and QPACK leave it to the encoder, and it decides over speed as much as over bytes: each insertion
- * evicts something, and ends what is cached.
+ * How a field is compressed. HPACK and QPACK leave it to the encoder, and it decides over speed as much as
+ * over bytes: each insertion evicts something, and ends what is cached.
  *
  * - `stable`: few values per connection: inserted when first seen.
  * - `adaptive`: inserted when a value is seen again soon.
- * - `volatile`: nearly every message has a value of its own: never inserted for the value's sake. Where the name is in no table it is, when the name
- *   is seen again soon: it costs less to refer to than to write.
- * - `secret`: worth guessing. Sent as never-indexed literal (RFC 7541 7.1.3, RFC 9204 7.1.3) so that nobody on the way can test
- *   guesses by the length of a block, and kept out of every table and cache.
+ * - `volatile`: nearly every message has a value of its own: never inserted for the value's sake. Where the
+ *   name is in no table it is, when the name is seen again soon: it costs less to refer to than to write.
+ * - `secret`: worth guessing. Sent as never-indexed literal (RFC 7541 7.1.3, RFC 9204 7.1.3) so that nobody
+ *   on the way can test guesses by the length of a block, and kept out of every table and cache.
  * - `forbidden`: belongs to a connection (RFC 9113 8.2.2, RFC 9114 4.2): never sent.
  */
 export type FieldClass = 'stable' | 'adaptive' | 'volatile' | 'secret' | 'forbidden'
@@ -26,8 +26,9 @@ export interface FieldName {
 /**
  * Secrets by their name:
  *  1. credentials and session identifiers (authorization, cookie, set-cookie, API keys, tokens);
- *  2. what vouches for somebody (assertions, client certificates, signatures, one-time and CSRF tokens).
- * A name that is here without need costs some bytes; one that is missing can be probed by whoever shares the connection.
+ *  2. what vouches for somebody (assertions, client certificates, signatures, one-time and CSRF tokens). A
+ *     name that is here without need costs some bytes; one that is missing can be probed by whoever shares
+ *     the connection.
  */
 const SECRET = `authorization proxy-authorization cookie cookie2 set-cookie set-cookie2 authentication-info proxy-authentication-info
 x-api-key api-key apikey x-auth x-auth-key x-auth-token x-access-token x-csrf-token x-xsrf-token x-amz-security-token x-vault-token
@@ -53,8 +54,8 @@ x-permitted-cross-domain-policies x-powered-by x-robots-tag x-ua-compatible x-xs
 proxy-status cdn-loop early-data`
 
 /**
- * :path too: it varies most, and may carry what is worth guessing. Not date: one value lasts for a second, which is thousands of
- * messages or one.
+ * :path too: it varies most, and may carry what is worth guessing. Not date: one value lasts for a second,
+ * which is thousands of messages or one.
  */
 const VOLATILE = `:path age cf-connecting-ip cf-ray content-disposition content-length content-location content-digest
 content-range digest etag fastly-client-ip forwarded grpc-timeout idempotency-key if-match if-modified-since
@@ -66,8 +67,9 @@ x-ratelimit-reset x-real-ip x-request-id x-request-start x-response-time x-runti
 x-varnish`
 
 /**
- * Names with parts of the pattern that are no secrets, and those of which one value is often seen again soon: the page that asks for its parts, the
- * release that all files of a site share. To index them takes 14 % off a long set of requests (`fb-req` of the QPACK vectors, without cookies).
+ * Names with parts of the pattern that are no secrets, and those of which one value is often seen again soon:
+ * the page that asks for its parts, the release that all files of a site share. To index them takes 14 % off
+ * a long set of requests (`fb-req` of the QPACK vectors, without cookies).
  */
 const ADAPTIVE = `accept accept-language access-control-request-headers access-control-request-method allow content-md5
 content-security-policy content-security-policy-report-only date expect expires grpc-message host
@@ -87,7 +89,9 @@ for (const [names, fieldClass] of [
   for (const name of names.split(/\s+/)) known.set(name, { name, fieldClass, isListed: true })
 }
 
-/** Names of others: the pattern takes 0.1 microseconds, and an application has the same few again and again. */
+/**
+ * Names of others: the pattern takes 0.1 microseconds, and an application has the same few again and again.
+ */
 const others = new Map<string, FieldName>()
 const MAX_OTHERS = 256
 const MAX_OTHER_LENGTH = 64

@@ -5,7 +5,10 @@ import { cachedLiteral, cacheLiteral, literalSlot, MAX_CACHED_LITERAL_BYTES } fr
 /** What an integer of HPACK may be at the most. Nothing there has a use for more. */
 const MAX_INTEGER = 2 ** 31
 
-/** Up to this length a string is made from an array of char codes: 15 to 40 ns, where a slice of a Buffer takes 45 to 80. */
+/**
+ * Up to this length a string is made from an array of char codes: 15 to 40 ns, where a slice of a Buffer
+ * takes 45 to 80.
+ */
 const MAX_CHAR_CODES = 32
 const charCodes: readonly number[][] = Array.from({ length: MAX_CHAR_CODES + 1 }, (_, length) =>
   Array.from({ length }, () => 0),
@@ -15,12 +18,14 @@ const charCodes: readonly number[][] = Array.from({ length: MAX_CHAR_CODES + 1 }
 const scratch = Buffer.allocUnsafeSlow(4096)
 
 /**
- * Reads prefix integers (RFC 7541 5.1, RFC 9204 4.1.1) and string literals (RFC 7541 5.2, RFC 9204 4.1.2) one after the other. Throws
- * HpackError where they are broken.
+ * Reads prefix integers (RFC 7541 5.1, RFC 9204 4.1.1) and string literals (RFC 7541 5.2, RFC 9204 4.1.2) one
+ * after the other. Throws HpackError where they are broken.
  */
 export class FieldReader {
   readonly #maxInteger: number
-  /** Enough for the largest integer; more are zeros that waste our time (RFC 7541 5.1 demands such limits). */
+  /**
+   * Enough for the largest integer; more are zeros that waste our time (RFC 7541 5.1 demands such limits).
+   */
   readonly #maxContinuationBytes: number
   #buffer: Buffer = scratch
   #end = 0
@@ -53,8 +58,8 @@ export class FieldReader {
   }
 
   /**
-   * Reads a string literal whose first byte has `mask` for the prefix of its length, and the Huffman flag above it. `mayRemember`: it is
-   * neither a secret nor likely to come only once.
+   * Reads a string literal whose first byte has `mask` for the prefix of its length, and the Huffman flag
+   * above it. `mayRemember`: it is neither a secret nor likely to come only once.
    */
   readString(mayRemember: boolean, mask = 0x7f): string {
     if (this.position >= this.#end) throw truncated()

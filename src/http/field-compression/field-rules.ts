@@ -5,7 +5,10 @@ import { CODE_LENGTHS } from './huffman-code.ts'
 /** The Huffman bits of what may stand in a value; 0 for what may not. */
 const VALUE_BITS = VALUE.map((allowed, byte) => (allowed === 1 ? classOf(CODE_LENGTHS, byte) : 0))
 
-/** Throws unless the name, that of a pseudo-field without its colon, is a token in lower case (RFC 9113 8.2.1, RFC 9114 4.2). */
+/**
+ * Throws unless the name, that of a pseudo-field without its colon, is a token in lower case (RFC 9113 8.2.1,
+ * RFC 9114 4.2).
+ */
 export function requireName(name: string, isPseudo: boolean): void {
   const start = isPseudo ? 1 : 0
   let isValid = name.length > start
@@ -17,8 +20,9 @@ export function requireName(name: string, isPseudo: boolean): void {
 }
 
 /**
- * Throws unless the value may be sent (RFC 9113 8.2.1, RFC 9114 10.3): no control characters but HTAB, nothing above 255, no
- * whitespace around it. Returns how many bits it takes when Huffman coded: both in one pass.
+ * Throws unless the value may be sent (RFC 9113 8.2.1, RFC 9114 10.3): no control characters but HTAB,
+ * nothing above 255, no whitespace around it. Returns how many bits it takes when Huffman coded: both in one
+ * pass.
  */
 export function requireValue(name: string, value: string): number {
   const { length } = value

@@ -1,6 +1,6 @@
 /**
- * The Huffman code of RFC 7541 Appendix B. It is canonical (codes of one length count up in the order of their symbols, and longer
- * codes follow shorter ones), so that the lengths say everything.
+ * The Huffman code of RFC 7541 Appendix B. It is canonical (codes of one length count up in the order of
+ * their symbols, and longer codes follow shorter ones), so that the lengths say everything.
  */
 
 /** The end of the string. It must never stand in one; its first bits are the padding. */

@@ -2,12 +2,13 @@ import { HpackError } from './hpack-error.ts'
 import { CODE_LENGTHS, CODES, EOS } from './huffman-code.ts'
 
 /**
- * Theory of operation. The code is a binary tree with 256 inner nodes. A state is an inner node: how far into a code the bits so far
- * have led. A step takes four bits; since no code is shorter than five, it completes one symbol at most. So one table does everything:
- * TABLE[state << 4 | nibble] has the symbol that came out, the next state, and whether the string may end there.
+ * Theory of operation. The code is a binary tree with 256 inner nodes. A state is an inner node: how far into
+ * a code the bits so far have led. A step takes four bits; since no code is shorter than five, it completes
+ * one symbol at most. So one table does everything: TABLE[state << 4 | nibble] has the symbol that came out,
+ * the next state, and whether the string may end there.
  *
- * 4 ns a coded byte. A table for whole bytes takes 2.3, but has 256 KB instead of 16, and 5 ms of every start would go into building
- * it; values that come again are not decoded anyway (ValueCache).
+ * 4 ns a coded byte. A table for whole bytes takes 2.3, but has 256 KB instead of 16, and 5 ms of every start
+ * would go into building it; values that come again are not decoded anyway (ValueCache).
  */
 const SYMBOL_MASK = 0xff
 const HAS_SYMBOL = 0x100
@@ -66,8 +67,9 @@ export function maxDecodedBytes(length: number): number {
 }
 
 /**
- * Decodes `input[start, end)` to `out[0, …)`, which has room for maxDecodedBytes. Returns how many bytes came out. Throws HpackError
- * for EOS in the data, for padding longer than seven bits and for padding that is not of ones (RFC 7541 5.2).
+ * Decodes `input[start, end)` to `out[0, …)`, which has room for maxDecodedBytes. Returns how many bytes came
+ * out. Throws HpackError for EOS in the data, for padding longer than seven bits and for padding that is not
+ * of ones (RFC 7541 5.2).
  */
 export function decodeHuffman(input: Uint8Array, start: number, end: number, out: Uint8Array): number {
   let length = 0

@@ -1,6 +1,9 @@
 import { CODE_LENGTHS, CODES } from './huffman-code.ts'
 
-/** Above this a code does not fit beside up to seven bits that wait, in the 32 bits that a number is shifted in. */
+/**
+ * Above this a code does not fit beside up to seven bits that wait, in the 32 bits that a number is shifted
+ * in.
+ */
 const MAX_SINGLE_SHIFT_BITS = 24
 
 /** Bits that the text takes when Huffman coded. Characters above 255 have none: NaN comes out. */
@@ -10,7 +13,9 @@ export function huffmanBits(text: string): number {
   return bits
 }
 
-/** Writes the text, latin1 only, and its padding at `at`; the caller has made room. Returns where it ended. */
+/**
+ * Writes the text, latin1 only, and its padding at `at`; the caller has made room. Returns where it ended.
+ */
 export function writeHuffman(out: Uint8Array, at: number, text: string): number {
   let pending = 0 // the lowest `count` bits wait; what is above them was written
   let count = 0

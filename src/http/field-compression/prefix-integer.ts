@@ -1,4 +1,7 @@
-/** Prefix integers (RFC 7541 5.1, RFC 9204 4.1.1): the last bits of a byte, and more bytes with seven bits each. */
+/**
+ * Prefix integers (RFC 7541 5.1, RFC 9204 4.1.1): the last bits of a byte, and more bytes with seven bits
+ * each.
+ */
 
 /** The most bytes that writePrefixInteger writes for what fits 32 bits. */
 export const MAX_INTEGER_BYTES = 6
@@ -7,8 +10,9 @@ export const MAX_INTEGER_BYTES = 6
 export const MAX_LONG_INTEGER_BYTES = 10
 
 /**
- * Writes `value` into the lowest `prefixBits` bits of a byte whose other bits are `flags`. The caller has made room for
- * MAX_INTEGER_BYTES, or for MAX_LONG_INTEGER_BYTES where the value may be above 2^31. Returns where it ended.
+ * Writes `value` into the lowest `prefixBits` bits of a byte whose other bits are `flags`. The caller has
+ * made room for MAX_INTEGER_BYTES, or for MAX_LONG_INTEGER_BYTES where the value may be above 2^31. Returns
+ * where it ended.
  */
 export function writePrefixInteger(
   out: Uint8Array,

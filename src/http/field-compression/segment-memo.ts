@@ -1,14 +1,18 @@
 import type { HeaderList } from '../../base/http/headers.ts'
 
-/** Lists that come again: a cached response has one, and a proxy in front of a few hot ones some more. Each miss looks at all. */
+/**
+ * Lists that come again: a cached response has one, and a proxy in front of a few hot ones some more. Each
+ * miss looks at all.
+ */
 export const SEGMENT_SLOTS = 8
 
 /** A segment of references is a dozen bytes; one that is longer has literals that make the list a one-off. */
 const MAX_SEGMENT_BYTES = 256
 
 /**
- * The encoded bytes of header lists, by the identity of the list, which is never changed. A segment holds while the table has not
- * changed at all, so that every index in it means the same. At first sight only the identity is noted, at the second the bytes.
+ * The encoded bytes of header lists, by the identity of the list, which is never changed. A segment holds
+ * while the table has not changed at all, so that every index in it means the same. At first sight only the
+ * identity is noted, at the second the bytes.
  */
 export class SegmentMemo {
   readonly #lists: (HeaderList | undefined)[] = Array.from({ length: SEGMENT_SLOTS }, () => undefined)
@@ -30,7 +34,10 @@ export class SegmentMemo {
     return slot < 0 || this.#lengths[slot] === 0 ? -1 : slot
   }
 
-  /** Copies the segment that find() has found to `out` at `at`, which has MEMO_ROOM_BYTES of room. Returns where it ended. */
+  /**
+   * Copies the segment that find() has found to `out` at `at`, which has MEMO_ROOM_BYTES of room. Returns
+   * where it ended.
+   */
   copy(slot: number, out: Uint8Array, at: number): number {
     const bytes = this.#bytes
     if (bytes === undefined) return at
@@ -44,8 +51,8 @@ export class SegmentMemo {
   }
 
   /**
-   * Notes what a list was encoded to, `source[start, end)`: references and plain literals only, nothing that changed the table. Returns
-   * the slot that has the segment from now on; below 0: none has.
+   * Notes what a list was encoded to, `source[start, end)`: references and plain literals only, nothing that
+   * changed the table. Returns the slot that has the segment from now on; below 0: none has.
    */
   note(list: HeaderList, source: Uint8Array, start: number, end: number): number {
     const length = end - start

@@ -10,7 +10,10 @@ export interface StaticName {
   readonly values: readonly StaticValue[]
 }
 
-/** The way back from a name to its entries in a static table, whose columns these are; the first entry is at `first`. */
+/**
+ * The way back from a name to its entries in a static table, whose columns these are; the first entry is at
+ * `first`.
+ */
 export function staticByName(
   names: readonly string[],
   values: readonly string[],

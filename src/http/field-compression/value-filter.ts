@@ -2,8 +2,8 @@
 const MAX_HASHED_CHARS = 64
 
 /**
- * Remembers, roughly, which fields were seen lately: direct-mapped, so that a newcomer takes the place. It holds hashes only. A
- * collision makes a field look as if it had been seen.
+ * Remembers, roughly, which fields were seen lately: direct-mapped, so that a newcomer takes the place. It
+ * holds hashes only. A collision makes a field look as if it had been seen.
  */
 export class ValueFilter {
   readonly #hashes: Int32Array

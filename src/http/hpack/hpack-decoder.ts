@@ -29,8 +29,8 @@ const SIZE_UPDATE = 0x20
 const NEVER_INDEXED = 0x10
 
 /**
- * In one block, by RFC 7541 4.2: the smallest size since the last block, and the final one. Whoever sends more of them floods: a byte each, and every one
- * is worked on.
+ * In one block, by RFC 7541 4.2: the smallest size since the last block, and the final one. Whoever sends
+ * more of them floods: a byte each, and every one is worked on.
  */
 const MAX_SIZE_UPDATES = 2
 
@@ -43,9 +43,10 @@ const DEFAULT_TABLE_BYTES = 4096
 /**
  * Decodes the field blocks of one direction of a connection (RFC 7541), in the order in which they came.
  *
- * What a hostile block can cost is linear in its length: a reference of one byte adds a pointer at the most, and once the list is
- * above its limits nothing is kept of it ('too-large'). It is read to its end all the same, because the table depends on it: what is not
- * inserted is gone over, and one that goes on to insert, for another `maxFields`, is not worth that ('far-too-large').
+ * What a hostile block can cost is linear in its length: a reference of one byte adds a pointer at the most,
+ * and once the list is above its limits nothing is kept of it ('too-large'). It is read to its end all the
+ * same, because the table depends on it: what is not inserted is gone over, and one that goes on to insert,
+ * for another `maxFields`, is not worth that ('far-too-large').
  */
 export class HpackDecoder {
   readonly #options: HpackDecoderOptions
@@ -62,9 +63,9 @@ export class HpackDecoder {
   }
 
   /**
-   * Decodes one whole block `buffer[start, end)`. Throws HpackError: the connection is lost. When only the limits of the list are
-   * exceeded it reads on to the end, so that the table stays right, and returns 'too-large'. After 'far-too-large' the table is not right any
-   * more: the connection is lost.
+   * Decodes one whole block `buffer[start, end)`. Throws HpackError: the connection is lost. When only the
+   * limits of the list are exceeded it reads on to the end, so that the table stays right, and returns
+   * 'too-large'. After 'far-too-large' the table is not right any more: the connection is lost.
    */
   decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' | 'far-too-large' {
     return this.#cache.find(buffer, start, end) ?? this.#decode(buffer, start, end)
@@ -108,7 +109,8 @@ export class HpackDecoder {
           value = STATIC_VALUES[index] as string // likewise
         }
       } else {
-        // Literal field: with indexing (6.2.1), without (6.2.2), never indexed (6.2.3); the last two differ in a flag only
+        // Literal field: with indexing (6.2.1), without (6.2.2), never indexed (6.2.3); the last two differ
+        // in a flag only
         const isInserted = first >= INSERTED
         if (!isInserted && first >= SIZE_UPDATE) throw new HpackError('a size update stands behind a field')
         const index = reader.readInteger(isInserted ? 0x3f : 0x0f)

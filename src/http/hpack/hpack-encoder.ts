@@ -16,8 +16,8 @@ import { ValueFilter } from '../field-compression/value-filter.ts'
 const DEFAULT_TABLE_BYTES = 4096
 
 /**
- * About as many as a table of 4096 bytes holds entries: what comes again within so many other values would still be there when it is
- * needed, and what comes later would have been evicted for nothing.
+ * About as many as a table of 4096 bytes holds entries: what comes again within so many other values would
+ * still be there when it is needed, and what comes later would have been evicted for nothing.
  */
 const FILTER_SLOTS = 64
 
@@ -36,14 +36,16 @@ const NEVER_INDEXED = 0x10
 const NOT_INDEXED = 0x00
 
 /**
- * Encodes the field blocks of one direction of a connection (RFC 7541), in the order in which they will be sent.
+ * Encodes the field blocks of one direction of a connection (RFC 7541), in the order in which they will be
+ * sent.
  *
- * The fast path is a field that is in a table: one look-up, one comparison, one byte. Names and values are checked where a literal is
- * written, and nowhere else: what is in a table was checked when it came in. Which fields come in: see FieldClass.
+ * The fast path is a field that is in a table: one look-up, one comparison, one byte. Names and values are
+ * checked where a literal is written, and nowhere else: what is in a table was checked when it came in. Which
+ * fields come in: see FieldClass.
  *
- * Encoder and peer agree on the table only if every block that changed it arrives. One that does not (it broke off at a field that
- * must not be sent, or the caller gave it up) makes the encoder begin with an empty table: the next block says so by size updates to
- * zero and back (RFC 7541 4.2).
+ * Encoder and peer agree on the table only if every block that changed it arrives. One that does not (it
+ * broke off at a field that must not be sent, or the caller gave it up) makes the encoder begin with an empty
+ * table: the next block says so by size updates to zero and back (RFC 7541 4.2).
  */
 export class HpackEncoder {
   readonly #maxTableBytes: number
@@ -61,7 +63,8 @@ export class HpackEncoder {
   #smallestBytes: number
   /**
    * - `none`: no block since the last abort; on to `open` by begin()
-   * - `open`: between begin() and end(); on to `whole` by end(), or to `none` by abort(), or `open` again by begin(), which aborts
+   * - `open`: between begin() and end(); on to `whole` by end(), or to `none` by abort(), or `open` again by
+   *   begin(), which aborts
    * - `whole`: ended, and to be sent; on to `open` by begin(), or to `none` by abort()
    */
   #state: 'none' | 'open' | 'whole' = 'none'
@@ -103,8 +106,8 @@ export class HpackEncoder {
   }
 
   /**
-   * Adds one field; pseudo-fields are allowed. Throws TransportError MM_INVALID_ARGUMENT for a name or value that must not be on the
-   * wire; then the block is lost: begin() or abort() must follow.
+   * Adds one field; pseudo-fields are allowed. Throws TransportError MM_INVALID_ARGUMENT for a name or value
+   * that must not be on the wire; then the block is lost: begin() or abort() must follow.
    */
   add(name: string, value: string): void {
     const isPseudo = name.charCodeAt(0) === COLON
@@ -145,7 +148,10 @@ export class HpackEncoder {
     this.#announcedBytes = UNKNOWN
   }
 
-  /** For tests: every string that outlives its block, first the table's: name, value, … from the newest entry on. @internal */
+  /**
+   * For tests: every string that outlives its block, first the table's: name, value, … from the newest entry
+   * on. @internal
+   */
   keptStrings(): string[] {
     return [...this.#table.contents(), ...this.#memo.contents()]
   }

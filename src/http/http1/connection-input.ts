@@ -19,13 +19,17 @@ export interface InputOwner {
   /** The peer has switched protocols; `leftOver` is borrowed. */
   readonly onTunnel: (head: ResponseHead, leftOver: Buffer) => void
   readonly onBroken: (error: unknown, reason: CloseReason) => void
-  /** Said once more of a socket that was closed while the body was held back, now that its reader has had the rest. */
+  /**
+   * Said once more of a socket that was closed while the body was held back, now that its reader has had the
+   * rest.
+   */
   readonly onSocketClosed: () => void
 }
 
 /**
- * What a connection reads: decodes one response at a time, and holds back what follows the place where its handler paused, with the end of the connection
- * behind that. Between forget() and the next expect() no response is under way, and nothing is told.
+ * What a connection reads: decodes one response at a time, and holds back what follows the place where its
+ * handler paused, with the end of the connection behind that. Between forget() and the next expect() no
+ * response is under way, and nothing is told.
  */
 export class ConnectionInput {
   readonly #socket: StreamSocket
@@ -38,7 +42,10 @@ export class ConnectionInput {
   #tunnelHead: ResponseHead | undefined
   #isComplete = false
   #trailers: HeaderList = NO_HEADERS
-  /** What the last read had brought behind the place where the handler paused: the socket is not read meanwhile. */
+  /**
+   * What the last read had brought behind the place where the handler paused: the socket is not read
+   * meanwhile.
+   */
   readonly #held = new UnreadInput()
   /** How the connection ended behind that. */
   #heldEnd: 'peer-end' | 'closed' | undefined
@@ -102,7 +109,10 @@ export class ConnectionInput {
     if (this.#isExpected) this.#owner.onComplete(this.#trailers, false)
   }
 
-  /** The socket is closed. True: the reader has not had everything yet, and onSocketClosed follows when he has. */
+  /**
+   * The socket is closed. True: the reader has not had everything yet, and onSocketClosed follows when he
+   * has.
+   */
   holdsBackClose(): boolean {
     if (!this.#decoder.isHeld) return false
     this.#heldEnd ??= 'closed'
@@ -136,7 +146,10 @@ export class ConnectionInput {
     if (this.#socket.isPaused()) this.#socket.resume()
   }
 
-  /** The index of the first byte that was not taken: a handler that pauses gets nothing further. Undefined: the response is over. */
+  /**
+   * The index of the first byte that was not taken: a handler that pauses gets nothing further. Undefined:
+   * the response is over.
+   */
   #decode(buffer: Buffer, start: number, end: number): number | undefined {
     let next = start
     this.#isDecoding = true

@@ -8,12 +8,15 @@ import { encodeRequestHead } from './codec/request-encoder.ts'
 import { socketWriter } from './connection-writer.ts'
 import type { ExchangeControl } from './exchange-control.ts'
 
-/** Up to this size a body in memory is copied behind the head and leaves in the same write: one system call, one TLS record. */
+/**
+ * Up to this size a body in memory is copied behind the head and leaves in the same write: one system call,
+ * one TLS record.
+ */
 const COALESCED_BODY_BYTES = 16_384
 
 /**
- * Writes the request of an exchange, or begins to. Throws MM_INVALID_ARGUMENT before a byte was written when it cannot be put on
- * the wire as it is.
+ * Writes the request of an exchange, or begins to. Throws MM_INVALID_ARGUMENT before a byte was written when
+ * it cannot be put on the wire as it is.
  */
 export function sendRequest(socket: StreamSocket, exchange: ExchangeControl, owner: UploadOwner): void {
   const { request } = exchange

@@ -4,10 +4,10 @@ import type { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 
 /**
- * The raw bytes of a connection after an upgrade, as a stream; `leftOver` came behind the head of the response. The socket itself
- * cannot be handed over: its reads go to the port.
- * When the peer has ended, our side of the socket ends as well. The tunnel stays until its reader has had what the peer has said, which is no more than
- * lies in its buffers then; what is written meanwhile goes nowhere (RFC 9110 9.3.6).
+ * The raw bytes of a connection after an upgrade, as a stream; `leftOver` came behind the head of the
+ * response. The socket itself cannot be handed over: its reads go to the port. When the peer has ended, our
+ * side of the socket ends as well. The tunnel stays until its reader has had what the peer has said, which is
+ * no more than lies in its buffers then; what is written meanwhile goes nowhere (RFC 9110 9.3.6).
  */
 export function makeTunnel(socket: StreamSocket, port: ReadPort, leftOver: Buffer | undefined): Duplex {
   socket.ref() // pooled sockets do not keep the process alive; a tunnel is somebody's work

@@ -51,8 +51,10 @@ const ENDING = 'the end of an exchange'
 /**
  * Where the connection stands.
  * - `idle`: open, carries nothing. Valid transitions: active, closed.
- * - `active`: carries an exchange. Valid transitions: idle (it ended well and the connection can be used again), upgraded, closed.
- * - `upgraded`: a tunnel has the socket, and keeps its lease and its place in the pool until that closes. Valid transitions: closed.
+ * - `active`: carries an exchange. Valid transitions: idle (it ended well and the connection can be used
+ *   again), upgraded, closed.
+ * - `upgraded`: a tunnel has the socket, and keeps its lease and its place in the pool until that closes.
+ *   Valid transitions: closed.
  * - `closed`: the listener has heard onClosed; the socket is destroyed, or ending in the background. Final.
  */
 type State = 'idle' | 'active' | 'upgraded' | 'closed'
@@ -60,15 +62,18 @@ type State = 'idle' | 'active' | 'upgraded' | 'closed'
 /**
  * HTTP/1.1 towards an origin: one exchange at a time over a socket, no pipelining.
  *
- * The order in which an exchange ends matters, since a listener or handler may open the next one from within its call:
+ * The order in which an exchange ends matters, since a listener or handler may open the next one from within
+ * its call:
  *  1. The state is settled first; whatever is called below finds the connection as it will be.
- *  2. If the connection cannot be used again: listener.onDraining (unless it was told before), so that nobody leases it in 3.
+ *  2. If the connection cannot be used again: listener.onDraining (unless it was told before), so that nobody
+ *     leases it in 3.
  *  3. listener.onStreamClosed.
- *  4. If it cannot be used again: the socket is ended and listener.onClosed called, so that its place is free in 5.
- *  5. handler.onResponseEnd, onUpgrade or onResponseError.
- * A tunnel ends its exchange (onUpgrade, after listener.onDraining), but not its lease: 3 and 4 follow when the socket closes.
- * All of it is done after the decoder has seen every byte of a read: bytes behind a response mean that the connection is out of step,
- * and must never meet the next exchange.
+ *  4. If it cannot be used again: the socket is ended and listener.onClosed called, so that its place is free
+ *     in 5.
+ *  5. handler.onResponseEnd, onUpgrade or onResponseError. A tunnel ends its exchange (onUpgrade, after
+ *     listener.onDraining), but not its lease: 3 and 4 follow when the socket closes. All of it is done after
+ *     the decoder has seen every byte of a read: bytes behind a response mean that the connection is out of
+ *     step, and must never meet the next exchange.
  */
 export class Http1Connection implements Connection {
   readonly id: number
@@ -234,7 +239,10 @@ export class Http1Connection implements Connection {
     if (exchange !== undefined && !exchange.hasWritten) this.#send(exchange)
   }
 
-  /** Its end may lie unread in the kernel, and the request could not be sent again: a loop that is late would write it to nobody. */
+  /**
+   * Its end may lie unread in the kernel, and the request could not be sent again: a loop that is late would
+   * write it to nobody.
+   */
   #mayHaveEnded(request: ExchangeRequest): boolean {
     return this.#hasUnread !== undefined && !isRepeatable(request) && this.#hasUnread() !== false
   }
@@ -424,7 +432,10 @@ export class Http1Connection implements Connection {
     this.#listener.onClosed(this, reason)
   }
 
-  /** The exchange failed. Ends the connection, unless nothing of the request was written and nothing is wrong with it. */
+  /**
+   * The exchange failed. Ends the connection, unless nothing of the request was written and nothing is wrong
+   * with it.
+   */
   #fail(reason: CloseReason, error: TransportError, isPeersFault = error.fault === 'remote'): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
@@ -441,7 +452,10 @@ export class Http1Connection implements Connection {
     exchange.tellError(error)
   }
 
-  /** Something of ours has thrown when the exchange was over already: the connection ends, and the caller does not wait for ever. */
+  /**
+   * Something of ours has thrown when the exchange was over already: the connection ends, and the caller does
+   * not wait for ever.
+   */
   #endFaulty(
     exchange: ExchangeControl,
     fault = new TransportError('MM_INTERNAL', `${this.toString()} broke`),
@@ -463,14 +477,20 @@ export class Http1Connection implements Connection {
     }
   }
 
-  /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and its exchange with it. */
+  /**
+   * Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and its
+   * exchange with it.
+   */
   readonly #onFault = (error: TransportError): void => {
     if (this.#state === 'active') this.#fail('internal-error', withProcessed(error, this.#processed()))
     else this.close('internal-error')
     this.#socket.destroy()
   }
 
-  /** The connection carries nothing any more: the one place that leaves `active`. Answers with what was thrown: it ends then, whatever `state` says. */
+  /**
+   * The connection carries nothing any more: the one place that leaves `active`. Answers with what was
+   * thrown: it ends then, whatever `state` says.
+   */
   #settle(exchange: ExchangeControl, state: State): TransportError | undefined {
     this.#state = state
     this.#exchange = undefined

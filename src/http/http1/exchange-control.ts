@@ -13,8 +13,9 @@ export interface ExchangeOwner {
 }
 
 /**
- * The exchange that a connection carries, and the handler's hold on it: one object per exchange. Once the exchange is over it
- * has no owner and does nothing, so that a late call cannot touch the exchange that follows on the connection.
+ * The exchange that a connection carries, and the handler's hold on it: one object per exchange. Once the
+ * exchange is over it has no owner and does nothing, so that a late call cannot touch the exchange that
+ * follows on the connection.
  */
 export class ExchangeControl implements ExchangeController {
   readonly protocol: Protocol = 'http/1.1'
@@ -49,8 +50,8 @@ export class ExchangeControl implements ExchangeController {
   }
 
   /**
-   * How long what is waited for may take, 0 for ever: while the body is sent, its next progress; then the head of the response; then the
-   * next bytes of its body, unless the handler has paused them.
+   * How long what is waited for may take, 0 for ever: while the body is sent, its next progress; then the
+   * head of the response; then the next bytes of its body, unless the handler has paused them.
    */
   get timeoutMs(): number {
     const { headersTimeoutMs, bodyTimeoutMs } = this.request

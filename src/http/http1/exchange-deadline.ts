@@ -1,7 +1,10 @@
 import type { Clock } from '../../base/clock.ts'
 import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
 
-/** The deadline of whatever a connection waits for. It moves several times per exchange; see DeadlineTimer for why that is cheap. */
+/**
+ * The deadline of whatever a connection waits for. It moves several times per exchange; see DeadlineTimer for
+ * why that is cheap.
+ */
 export class ExchangeDeadline {
   readonly #clock: Clock
   readonly #onPassed: () => void

@@ -1,4 +1,7 @@
-/** Bytes that came and were not taken yet: a view, so that the common case, all of them taken at once, allocates nothing. */
+/**
+ * Bytes that came and were not taken yet: a view, so that the common case, all of them taken at once,
+ * allocates nothing.
+ */
 export class UnreadInput {
   #buffer: Buffer | undefined
   #start = 0
@@ -24,7 +27,10 @@ export class UnreadInput {
     }
   }
 
-  /** Hands everything to `take`, which answers with the index of the first byte that it leaves. How many it took. */
+  /**
+   * Hands everything to `take`, which answers with the index of the first byte that it leaves. How many it
+   * took.
+   */
   offer(take: (buffer: Buffer, start: number, end: number) => number): number {
     const buffer = this.#buffer
     if (buffer === undefined) return 0

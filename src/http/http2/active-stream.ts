@@ -19,7 +19,10 @@ export interface StreamHost {
 /** The length of a message's content is not known before. */
 export const UNKNOWN_LENGTH = -1
 
-/** A stream that is not idle and not closed: what the parts of the session know of it. They are the only ones who write its fields. */
+/**
+ * A stream that is not idle and not closed: what the parts of the session know of it. They are the only ones
+ * who write its fields.
+ */
 export class ActiveStream implements Stream {
   readonly id: number
   readonly #host: StreamHost

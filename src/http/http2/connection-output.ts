@@ -7,13 +7,14 @@ import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { Session } from './session.ts'
 
 /**
- * Carries the output of a session to its socket: what was put out within one turn of the event loop leaves in one write, and the next
- * one only follows when the last one has left. A session under load thus makes fewer and larger writes by itself, and its two blocks
- * of memory change places instead of being allocated.
+ * Carries the output of a session to its socket: what was put out within one turn of the event loop leaves in
+ * one write, and the next one only follows when the last one has left. A session under load thus makes fewer
+ * and larger writes by itself, and its two blocks of memory change places instead of being allocated.
  *
- * Memory that was given to socket.write() may be read until the write's callback ran. `writableLength` tells that before: it is 0
- * exactly when every write so far has left, which on a plain socket is mostly so when write() returns. The callback still comes
- * afterwards, and is skipped. TLS encrypts within write() but calls back a turn later, always.
+ * Memory that was given to socket.write() may be read until the write's callback ran. `writableLength` tells
+ * that before: it is 0 exactly when every write so far has left, which on a plain socket is mostly so when
+ * write() returns. The callback still comes afterwards, and is skipped. TLS encrypts within write() but calls
+ * back a turn later, always.
  */
 export class ConnectionOutput {
   readonly #socket: StreamSocket

@@ -19,7 +19,10 @@ export interface SocketReceiver {
 
 const DURING = 'an event of an HTTP/2 connection'
 
-/** Ties a connected socket to its receiver. Nothing is told before the call has returned: nobody can have heard of the connection yet. */
+/**
+ * Ties a connected socket to its receiver. Nothing is told before the call has returned: nobody can have
+ * heard of the connection yet.
+ */
 export function attachSocket(socket: StreamSocket, port: ReadPort, receiver: SocketReceiver): void {
   let socketError: Error | undefined
   const onFault = (error: TransportError): void => receiver.onFault(error)

@@ -4,7 +4,8 @@ import type { ConnectionListener, HandshakeInfo } from '../../base/events/connec
 import { guardedListener } from '../../base/guard.ts'
 import { type EarlyGate, isUnderWay } from '../../base/http/early-gate.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
-import type { Http2Options, LivenessOptions, ResponseLimits } from '../../base/options/options.ts'
+import type { ResponseLimits } from '../../base/options/options.ts'
+import type { Http2Options, LivenessOptions } from '../../base/options/protocol-options.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
@@ -98,7 +99,8 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
           return socket.writable
         },
         finish: () => {
-          // Nobody waits for its answers. Were the handshake to come to its end after all, what had left early could be sent again.
+          // Nobody waits for its answers. Were the handshake to come to its end after all, what had left
+          // early could be sent again.
           if (isUnderWay(options.early)) socket.destroy()
           else output.end(port, clock)
         },
@@ -119,7 +121,8 @@ function sessionEvents(
     ...events,
     onOutput,
     onSettings: () => events.onReady(),
-    // RFC 9113 6.8: the largest id is the first step of a graceful end, and counts nothing. Ours are the odd ones.
+    // RFC 9113 6.8: the largest id is the first step of a graceful end, and counts nothing. Ours are the odd
+    // ones.
     onGoaway: ({ lastStreamId }) =>
       events.onGoaway(lastStreamId < MAX_STREAM_ID ? (lastStreamId + 1) >>> 1 : undefined),
     onRequest: () => {

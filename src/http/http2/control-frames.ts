@@ -139,8 +139,9 @@ export class ControlFrames {
     const stream = this.#find(streamId, 'RST_STREAM')
     const isAnswered = stream !== undefined && stream.firstFrameAt >= 0
     if (core.role === 'server' && !isAnswered) {
-      // Requests that are begun and given up at once make a server work for nothing (rapid reset, CVE-2023-44487). What is closed is no such
-      // request: it had its whole answer, which may have crossed the reset, or was counted when it was reset before.
+      // Requests that are begun and given up at once make a server work for nothing (rapid reset,
+      // CVE-2023-44487). What is closed is no such request: it had its whole answer, which may have crossed
+      // the reset, or was counted when it was reset before.
       const isClosed = stream === undefined && core.table.stateOfAbsent(streamId) === 'closed'
       core.guard.count(isClosed ? 'maxIgnoredFramesPerSecond' : 'maxResetsPerSecond', core.now)
     }
@@ -149,8 +150,8 @@ export class ControlFrames {
       return
     }
     const code = errorCodeOf(wireCode)
-    // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request. A client says no such thing of an answer: it
-    // has given up. Only the ends of a tunnel may both say it.
+    // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request. A client
+    // says no such thing of an answer: it has given up. Only the ends of a tunnel may both say it.
     const isHalf = stream.state === 'halfClosedRemote' && !stream.hasReceivedEnd
     if (code === 'NO_ERROR' && isHalf && isAnswered && core.isOwedRest(stream)) {
       const { wantsRoom } = stream
@@ -181,7 +182,8 @@ export class ControlFrames {
     } else if (type === PRIORITY_UPDATE) {
       throw new ConnectionFault('PROTOCOL_ERROR', 'PRIORITY_UPDATE from a server') // RFC 9218 7.1
     } else if (type === PRIORITY) {
-      // Deprecated by RFC 9113 5.3.2. Its length was checked; it changes nothing, whatever the state of the stream.
+      // Deprecated by RFC 9113 5.3.2. Its length was checked; it changes nothing, whatever the state of the
+      // stream.
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Http2Options } from '../../base/options/options.ts'
+import type { Http2Options } from '../../base/options/protocol-options.ts'
 import { TinyFrameBucket } from '../multiplex/tiny-frames.ts'
 import { AVERAGED_SECONDS, TokenBucket } from '../multiplex/token-bucket.ts'
 import { ConnectionFault } from './frames/http2-error.ts'
@@ -13,12 +13,16 @@ export type FloodKind =
   | 'maxIgnoredFramesPerSecond'
 
 /**
- * What a new client may reset or make us reset at once, in seconds of the rate: two times all the streams that it may have open, and a half. Who makes a
- * connection for a flood, and another one when that is ended, has no more than this on each.
+ * What a new client may reset or make us reset at once, in seconds of the rate: two times all the streams
+ * that it may have open, and a half. Who makes a connection for a flood, and another one when that is ended,
+ * has no more than this on each.
  */
 const NEWCOMER_SECONDS = 3
 
-/** A request that breaks the rules counts for so many that are given up: browsers give up hundreds, and break no rules. */
+/**
+ * A request that breaks the rules counts for so many that are given up: browsers give up hundreds, and break
+ * no rules.
+ */
 const RESETS_PER_FAULT = 5
 
 /** Holds a peer to the rates of Http2Options: a token bucket for each. */
@@ -45,7 +49,10 @@ export class FloodGuard {
     this.#buckets.maxResetsPerSecond.begin(now, NEWCOMER_SECONDS)
   }
 
-  /** The peer broke a rule on a stream, so that we reset it. `isOfRequest`: it is a client, and none that only crossed what we say. */
+  /**
+   * The peer broke a rule on a stream, so that we reset it. `isOfRequest`: it is a client, and none that only
+   * crossed what we say.
+   */
   countStreamFault(isOfRequest: boolean, now: number): void {
     this.count('maxResetsPerSecond', now, isOfRequest ? RESETS_PER_FAULT : 1)
   }
@@ -60,7 +67,10 @@ export class FloodGuard {
     )
   }
 
-  /** Counts one at `now` (monotonic milliseconds), or as many as it costs. Throws ENHANCE_YOUR_CALM when that exceeds the rate. A limit of 0 is none. */
+  /**
+   * Counts one at `now` (monotonic milliseconds), or as many as it costs. Throws ENHANCE_YOUR_CALM when that
+   * exceeds the rate. A limit of 0 is none.
+   */
   count(kind: FloodKind, now: number, cost = 1): void {
     if (this.#buckets[kind].take(now, cost)) return
     throw new ConnectionFault(

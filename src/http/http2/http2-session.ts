@@ -32,13 +32,15 @@ const BLOCK_SLACK_BYTES = 16_384
 /**
  * HTTP/2 for both roles (RFC 9113), without sockets, timers and clock.
  *
- * What arrives goes through the frame reader to one of three: field blocks to InboundHeads, DATA to InboundData, all else to ControlFrames.
- * What leaves is put into the output queue: heads by HeadWriter, DATA by SendSide, credit by ReceiveSide. SessionCore holds these together and
- * knows how a stream or the session ends. This class is the door: the commands, the faults, and the life of the session.
+ * What arrives goes through the frame reader to one of three: field blocks to InboundHeads, DATA to
+ * InboundData, all else to ControlFrames. What leaves is put into the output queue: heads by HeadWriter, DATA
+ * by SendSide, credit by ReceiveSide. SessionCore holds these together and knows how a stream or the session
+ * ends. This class is the door: the commands, the faults, and the life of the session.
  *
- * Life: taking streams -> `#isDraining` (a GOAWAY was sent, or came from a server: no new streams) -> ended (onEnd was called).
- * A server drains in two steps (RFC 9113 6.8): GOAWAY with the highest id and a PING; when that is answered, every request that was on its way
- * has come, and a second GOAWAY names the last one that will be answered.
+ * Life: taking streams -> `#isDraining` (a GOAWAY was sent, or came from a server: no new streams) -> ended
+ * (onEnd was called). A server drains in two steps (RFC 9113 6.8): GOAWAY with the highest id and a PING;
+ * when that is answered, every request that was on its way has come, and a second GOAWAY names the last one
+ * that will be answered.
  */
 export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBlockReceiver, ControlHost {
   readonly #core: SessionCore
@@ -55,7 +57,9 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   #peerGoawayId = MAX_STREAM_ID
   /** Server role: the last id of the drain was said. */
   #isFinalGoawaySent = false
-  /** Server role: the client said GOAWAY. The session ends with the last stream, if it is not drained before. */
+  /**
+   * Server role: the client said GOAWAY. The session ends with the last stream, if it is not drained before.
+   */
   #isPeerLeaving = false
   #isOutputTold = false
   /** A head or data came in the read that is being worked on. */
@@ -382,7 +386,8 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (lastStreamId > this.#peerGoawayId)
       throw new ConnectionFault('PROTOCOL_ERROR', 'the last stream id of GOAWAY went up')
     this.#peerGoawayId = lastStreamId
-    // The id of a client's GOAWAY is about what we open, which is nothing: it means to leave, and what it still asks for is answered.
+    // The id of a client's GOAWAY is about what we open, which is nothing: it means to leave, and what it
+    // still asks for is answered.
     if (core.role === 'server') this.#isPeerLeaving = true
     else this.#isDraining = true
     core.events.onGoaway(goaway)
@@ -410,7 +415,8 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
 
   #checkLiveness(): void {
     const core = this.#core
-    // A client that takes nothing of its responses is the business of who writes them to it (writeTimeoutMs), as long as a PING cannot even leave.
+    // A client that takes nothing of its responses is the business of who writes them to it (writeTimeoutMs),
+    // as long as a PING cannot even leave.
     const isHeldUp = this.#check.takeDelay() || (core.role === 'server' && this.#check.isWaiting)
     if (isHeldUp) this.#liveness.onDelayed(core.now)
     const verdict = this.#liveness.onTimer(core.table.size > 0, core.now)

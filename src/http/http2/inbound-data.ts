@@ -7,11 +7,13 @@ import type { SessionCore } from './session-core.ts'
 import { nextStreamState } from './stream-state.ts'
 
 /**
- * DATA on its way from the frame reader to the readers of streams, and the end of what a peer says on a stream.
+ * DATA on its way from the frame reader to the readers of streams, and the end of what a peer says on a
+ * stream.
  *
- * Small frames wait for the end of the read that they came in, and go to their reader together: one at a time they would cost up to 17
- * microseconds each on their way through a proxy. The first one stays where it lies, since most come alone; more are held as for
- * a reader that is behind, stream by stream, so that streams that take turns gain nothing.
+ * Small frames wait for the end of the read that they came in, and go to their reader together: one at a time
+ * they would cost up to 17 microseconds each on their way through a proxy. The first one stays where it lies,
+ * since most come alone; more are held as for a reader that is behind, stream by stream, so that streams that
+ * take turns gain nothing.
  */
 export class InboundData {
   readonly #core: SessionCore
@@ -172,9 +174,10 @@ export class InboundData {
   }
 
   /**
-   * The connection is gone. What had come whole is whole, though its reader sleeps: it gets the rest now, as pause() allows (see
-   * ExchangeHandler.onResponseData). nginx ends a connection like that: it answers everything, says GOAWAY and closes. A request that came whole
-   * is of no use any more: nobody waits for its answer.
+   * The connection is gone. What had come whole is whole, though its reader sleeps: it gets the rest now, as
+   * pause() allows (see ExchangeHandler.onResponseData). nginx ends a connection like that: it answers
+   * everything, says GOAWAY and closes. A request that came whole is of no use any more: nobody waits for its
+   * answer.
    */
   deliverWhole(): void {
     const { role, table } = this.#core

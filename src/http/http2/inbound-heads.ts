@@ -9,7 +9,10 @@ import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
 import type { InboundData } from './inbound-data.ts'
 import type { SessionCore } from './session-core.ts'
 
-/** Field blocks on their way to what they begin, go on with or end: responses and requests, and their trailers. */
+/**
+ * Field blocks on their way to what they begin, go on with or end: responses and requests, and their
+ * trailers.
+ */
 export class InboundHeads {
   readonly #core: SessionCore
   readonly #host: StreamHost
@@ -148,7 +151,10 @@ export class InboundHeads {
     if (!endsStream) core.putReset(streamId, 'NO_ERROR')
   }
 
-  /** Before it is known whether the request is taken; the numbers that it left out are used up with it (RFC 9113 5.1.1). */
+  /**
+   * Before it is known whether the request is taken; the numbers that it left out are used up with it (RFC
+   * 9113 5.1.1).
+   */
   #takeEarlyPriority(streamId: number): string | undefined {
     if (this.#earlyPriorities.size === 0) return undefined
     const value = this.#earlyPriorities.get(streamId)

@@ -1,17 +1,18 @@
-import type { Http2Options } from '../../base/options/options.ts'
+import type { Http2Options } from '../../base/options/protocol-options.ts'
 
 /**
- * Readers stall when what is held for them is this part of what a connection may hold. While they do, the windows of those who do not may not
- * grow to more, together.
+ * Readers stall when what is held for them is this part of what a connection may hold. While they do, the
+ * windows of those who do not may not grow to more, together.
  */
 export const STALL_PARTS = 64
 /** So much must lie between a narrow window and a wide one: peers count SETTINGS, as we do. */
 const MIN_NARROW_MS = 1_000
 
 /**
- * What each stream may send before its reader has taken any of it (SETTINGS_INITIAL_WINDOW_SIZE). It is wide, so that a response of middling size
- * comes in one round trip, until readers of the connection stall: then it is narrow, for all streams, and those whose readers take what comes
- * grow back by WINDOW_UPDATE. So a thousand readers that stall hold little each, and those who do not stall lose a round trip at most.
+ * What each stream may send before its reader has taken any of it (SETTINGS_INITIAL_WINDOW_SIZE). It is wide,
+ * so that a response of middling size comes in one round trip, until readers of the connection stall: then it
+ * is narrow, for all streams, and those whose readers take what comes grow back by WINDOW_UPDATE. So a
+ * thousand readers that stall hold little each, and those who do not stall lose a round trip at most.
  *
  * wide    valid transitions: narrow, when much is held
  * narrow  valid transitions: wide, when little is held

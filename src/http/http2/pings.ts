@@ -26,8 +26,8 @@ export function purposeOfPong(buffer: Buffer, start: number): PingPurpose | unde
 }
 
 /**
- * The PING that asks whether the peer still answers: for liveness, and for who checks a connection before its use. There is one at a time, whoever asks:
- * its answer tells all of them.
+ * The PING that asks whether the peer still answers: for liveness, and for who checks a connection before its
+ * use. There is one at a time, whoever asks: its answer tells all of them.
  */
 export class CheckPing {
   readonly #output: OutputQueue
@@ -56,8 +56,9 @@ export class CheckPing {
   }
 
   /**
-   * Something has left ahead of it since it was put out or this was asked last: on a slow way it waits behind an upload of ours. (What the kernel holds
-   * is about two windows of congestion control, hence some round trips.)
+   * Something has left ahead of it since it was put out or this was asked last: on a slow way it waits behind
+   * an upload of ours. (What the kernel holds is about two windows of congestion control, hence some round
+   * trips.)
    */
   takeDelay(): boolean {
     const was = this.#wasDelayed

@@ -1,5 +1,5 @@
 import { ChunkQueue } from '../../base/chunk-queue.ts'
-import type { Http2Options } from '../../base/options/options.ts'
+import type { Http2Options } from '../../base/options/protocol-options.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
 import type { OutputQueue } from './frames/output-queue.ts'
@@ -12,8 +12,9 @@ const INITIAL_WINDOW = 65_535
 const MAX_WINDOW = 2 ** 31 - 1
 
 /**
- * What the window of a stream grows to while its reader keeps up. A WINDOW_UPDATE is a write of its own on our side and a wake-up on the
- * peer's: with a quarter of this, a 200 MB download cost up to a third more CPU.
+ * What the window of a stream grows to while its reader keeps up. A WINDOW_UPDATE is a write of its own on
+ * our side and a wake-up on the peer's: with a quarter of this, a 200 MB download cost up to a third more
+ * CPU.
  */
 const BULK_WINDOW_BYTES = 1_048_576
 
@@ -21,8 +22,8 @@ const BULK_WINDOW_BYTES = 1_048_576
 const MIN_CREDIT_BYTES = 16_384
 
 /**
- * The windows of all streams together may grow to this part of `maxBufferedBytes`: what was once given to a stream whose reader then stalls
- * cannot be taken back.
+ * The windows of all streams together may grow to this part of `maxBufferedBytes`: what was once given to a
+ * stream whose reader then stalls cannot be taken back.
  */
 const GROWTH_PARTS = 8
 
@@ -34,9 +35,11 @@ export interface ReceiveHost {
 }
 
 /**
- * The credit that we give. A stream gets back what its reader took, so that a reader who stalls stops its own stream, which holds one window
- * at the most; while many stall that is a small one (see InitialWindow). The connection gets back what arrived, taken or not, so that no sleeper stops the others: until what is held
- * and what may still come reach `maxBufferedBytes`. Then it gets back what readers take, and everybody waits: the price of a bound on memory.
+ * The credit that we give. A stream gets back what its reader took, so that a reader who stalls stops its own
+ * stream, which holds one window at the most; while many stall that is a small one (see InitialWindow). The
+ * connection gets back what arrived, taken or not, so that no sleeper stops the others: until what is held
+ * and what may still come reach `maxBufferedBytes`. Then it gets back what readers take, and everybody waits:
+ * the price of a bound on memory.
  */
 export class ReceiveSide {
   readonly #output: OutputQueue
@@ -94,8 +97,8 @@ export class ReceiveSide {
   }
 
   /**
-   * Narrows or widens the windows of all streams as what is held asks for, below zero if need be (RFC 9113 6.9.2). Answers whether they have changed, so
-   * that the peer is to be told by SETTINGS.
+   * Narrows or widens the windows of all streams as what is held asks for, below zero if need be (RFC 9113
+   * 6.9.2). Answers whether they have changed, so that the peer is to be told by SETTINGS.
    */
   adjustInitialWindow(streams: () => Iterable<ActiveStream>, now: number): boolean {
     const difference = this.#initialWindow.adjust(this.#heldMemoryBytes, now)
@@ -120,7 +123,8 @@ export class ReceiveSide {
 
   receiveOnStream(stream: ActiveStream, bytes: number): void {
     stream.receiveWindow -= bytes
-    // A frame without content is legal below zero as well (6.9.1), which is where our SETTINGS may have taken the window (6.9.2).
+    // A frame without content is legal below zero as well (6.9.1), which is where our SETTINGS may have taken
+    // the window (6.9.2).
     if (bytes > 0 && stream.receiveWindow + this.#slackBytes < 0)
       throw new StreamFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the stream')
   }
@@ -153,7 +157,10 @@ export class ReceiveSide {
     return Math.max(bytes, Math.min(maxStreamWindowBytes, Math.floor(maxBufferedBytes / parts)))
   }
 
-  /** Takes what the reader took off a window that is too large, in place of giving it back. True: there is something left to give. */
+  /**
+   * Takes what the reader took off a window that is too large, in place of giving it back. True: there is
+   * something left to give.
+   */
   #shrink(stream: ActiveStream, most: number): boolean {
     const excess = Math.min(stream.uncreditedBytes, stream.windowTarget - most)
     stream.windowTarget -= excess
@@ -162,8 +169,8 @@ export class ReceiveSide {
   }
 
   /**
-   * Copies a borrowed piece of a read. To keep it as it is would be cheaper to the processor, but it holds all of the read that it came in, which
-   * may be forty times as much.
+   * Copies a borrowed piece of a read. To keep it as it is would be cheaper to the processor, but it holds
+   * all of the read that it came in, which may be forty times as much.
    */
   hold(stream: ActiveStream, buffer: Buffer, start = 0, end: number = buffer.length): void {
     stream.held ??= new ChunkQueue()
@@ -174,7 +181,10 @@ export class ReceiveSide {
     this.#heldMemoryBytes += stream.held.memoryBytes - memoryBytes
   }
 
-  /** The first chunk that is held, taken out: small ones come joined. Its memory is the caller's. Undefined: none is. */
+  /**
+   * The first chunk that is held, taken out: small ones come joined. Its memory is the caller's. Undefined:
+   * none is.
+   */
   takeHeld(stream: ActiveStream): Buffer | undefined {
     const { held } = stream
     if (held === undefined) return undefined

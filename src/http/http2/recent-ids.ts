@@ -1,7 +1,10 @@
 /** How many streams the memory holds: more than a client has open at a server of ours. */
 const REMEMBERED = 1024
 
-/** The streams that we broke off lately: what the peer had sent before it knew is no fault of its (RFC 9113 5.1, closed). */
+/**
+ * The streams that we broke off lately: what the peer had sent before it knew is no fault of its (RFC 9113
+ * 5.1, closed).
+ */
 export class RecentIds {
   readonly #ids = new Set<number>()
   /** None above it was forgotten. */

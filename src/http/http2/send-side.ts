@@ -19,9 +19,9 @@ export interface SendHost {
 }
 
 /**
- * What we send on streams, under the windows that the peer gives: DATA goes out at once where it can; what cannot waits in its stream, and
- * the streams wait in the send queue for their turn. A stream holds what it was given while it waited: its driver is told to stop by a
- * `false`, so that this is one chunk.
+ * What we send on streams, under the windows that the peer gives: DATA goes out at once where it can; what
+ * cannot waits in its stream, and the streams wait in the send queue for their turn. A stream holds what it
+ * was given while it waited: its driver is told to stop by a `false`, so that this is one chunk.
  */
 export class SendSide {
   readonly #output: OutputQueue
@@ -83,7 +83,8 @@ export class SendSide {
         this.#sendQueued(stream)
       }
     } finally {
-      // The holder of a tunnel may throw when its stream hears of room: the others must not stand still for it.
+      // The holder of a tunnel may throw when its stream hears of room: the others must not stand still for
+      // it.
       this.#isPumping = false
     }
   }
@@ -124,7 +125,10 @@ export class SendSide {
     this.pump()
   }
 
-  /** A new SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams, below zero if need be (RFC 9113 6.9.2). */
+  /**
+   * A new SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams, below zero if need be (RFC 9113
+   * 6.9.2).
+   */
   onInitialWindow(bytes: number, streams: Iterable<ActiveStream>): void {
     const difference = bytes - this.initialWindow
     this.initialWindow = bytes

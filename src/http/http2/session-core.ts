@@ -1,6 +1,6 @@
 import { asTransportError } from '../../base/errors.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
-import type { Http2Options } from '../../base/options/options.ts'
+import type { Http2Options } from '../../base/options/protocol-options.ts'
 import { HpackEncoder } from '../hpack/hpack-encoder.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
 import type { StreamReset } from '../multiplex/stream-events.ts'
@@ -72,7 +72,10 @@ export class SessionCore {
     this.output.putFrame(SETTINGS, 0, 0, encodeInitialWindow(this.receiving.initialWindowBytes))
   }
 
-  /** A frame is about to be put out that only answers the peer: one that never reads must not make us gather them. */
+  /**
+   * A frame is about to be put out that only answers the peer: one that never reads must not make us gather
+   * them.
+   */
   countReply(): void {
     this.#queuedReplies += 1
     const { maxQueuedReplies } = this.options
@@ -103,8 +106,9 @@ export class SessionCore {
   }
 
   /**
-   * Both sides have said everything, and some of what the peer said is held for a reader that sleeps. A client gets the rest of its answer,
-   * and a tunnel is owed every byte. A server that has answered loses what it did not read: for the client the stream is over and its place free.
+   * Both sides have said everything, and some of what the peer said is held for a reader that sleeps. A
+   * client gets the rest of its answer, and a tunnel is owed every byte. A server that has answered loses
+   * what it did not read: for the client the stream is over and its place free.
    */
   isOwedRest(stream: ActiveStream): boolean {
     return this.role === 'client' || stream.isTunnel
@@ -127,7 +131,10 @@ export class SessionCore {
     this.events.onStreamClosed(stream, false)
   }
 
-  /** It broke: the listener is told, then the stream. `speaksAgainstPeer`: see ConnectionListener.onStreamClosed. */
+  /**
+   * It broke: the listener is told, then the stream. `speaksAgainstPeer`: see
+   * ConnectionListener.onStreamClosed.
+   */
   breakStream(stream: ActiveStream, reset: Broken, speaksAgainstPeer: boolean): void {
     if (stream.isOver) return
     stream.isOver = true
@@ -140,7 +147,8 @@ export class SessionCore {
   /** The peer broke a rule on a stream, which may be gone or never have been (RFC 9113 5.4.2). */
   onStreamFault(streamId: number, fault: StreamFault): void {
     const stream = this.table.get(streamId)
-    // Faults that make us reset cost us as much as resets do (CVE-2025-8671). One more request than we allow is none of the client's: it may not know yet.
+    // Faults that make us reset cost us as much as resets do (CVE-2025-8671). One more request than we allow
+    // is none of the client's: it may not know yet.
     this.guard.countStreamFault(this.role === 'server' && fault.limit === undefined, this.now)
     if (fault.limit !== undefined) this.events.onDefence(fault.limit)
     if (stream === undefined || stream.state !== 'closed') {
@@ -154,7 +162,10 @@ export class SessionCore {
 
   // How the session ends
 
-  /** Says GOAWAY and breaks all streams. `beforeBreak`: what is to be saved of them is, while nothing new is opened any more. */
+  /**
+   * Says GOAWAY and breaks all streams. `beforeBreak`: what is to be saved of them is, while nothing new is
+   * opened any more.
+   */
   end(how: Ended, limit?: string, beforeBreak?: () => void): void {
     if (this.isEnded) return
     const end: SessionEnd = { ...how, isError: how.code !== 'NO_ERROR' }
@@ -169,8 +180,9 @@ export class SessionCore {
   }
 
   /**
-   * To be called before what still leaves at the end is put out. Requests that nobody took for writing are told to be unprocessed and may be sent
-   * again at once: they must not leave after that. Their ids rise with their places, so that what was put out ahead of the first of them still leaves.
+   * To be called before what still leaves at the end is put out. Requests that nobody took for writing are
+   * told to be unprocessed and may be sent again at once: they must not leave after that. Their ids rise with
+   * their places, so that what was put out ahead of the first of them still leaves.
    */
   dropUnsent(): void {
     if (this.role !== 'client') return

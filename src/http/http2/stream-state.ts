@@ -43,9 +43,10 @@ const ended = { scope: 'stream', code: 'STREAM_CLOSED' } as const
 const gone = { scope: 'connection', code: 'STREAM_CLOSED' } as const
 
 /**
- * What the peer may send, by the state of the stream (RFC 9113 5.1). `idle` is about DATA and the like: HEADERS on an idle stream of the
- * peer's own opens it, and never comes here. `resetByUs` is a closed stream whose RST_STREAM the peer may not have seen yet; a closed one
- * that we did not reset is one that the peer itself has ended.
+ * What the peer may send, by the state of the stream (RFC 9113 5.1). `idle` is about DATA and the like:
+ * HEADERS on an idle stream of the peer's own opens it, and never comes here. `resetByUs` is a closed stream
+ * whose RST_STREAM the peer may not have seen yet; a closed one that we did not reset is one that the peer
+ * itself has ended.
  */
 export const MAY_RECEIVE: Record<
   StreamState | 'idle' | 'resetByUs',

@@ -5,15 +5,18 @@ import { type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './stream-state
 
 const MAX_STREAM_ID = 0x7fffffff
 
-/** The streams of a session by their numbers (RFC 9113 5.1.1): those that live, and what can be said of the others. */
+/**
+ * The streams of a session by their numbers (RFC 9113 5.1.1): those that live, and what can be said of the
+ * others.
+ */
 export class StreamTable {
   readonly #living = new StreamRing<ActiveStream>(1)
   readonly #resets = new RecentIds()
   readonly #isClient: boolean
   #nextOwnId: number
   /**
-   * Streams of the peer above this are not taken: we have said so by GOAWAY, so that what comes on them is as good as reset
-   * (RFC 9113 6.8).
+   * Streams of the peer above this are not taken: we have said so by GOAWAY, so that what comes on them is as
+   * good as reset (RFC 9113 6.8).
    */
   lastAcceptedId = MAX_STREAM_ID
   /** The highest number that the peer has used. */
@@ -83,8 +86,8 @@ export class StreamTable {
     const isOwn = (id & 1) === (this.#isClient ? 1 : 0)
     if (!isOwn && id > this.lastAcceptedId) return 'resetByUs'
     if (isOwn ? id >= this.#nextOwnId : id > this.#lastPeerId) return 'idle'
-    // A client frees a place as soon as it gives a request up, so that any number of answers may be on their way that nobody wants. What was
-    // forgotten of them must not be held against the server.
+    // A client frees a place as soon as it gives a request up, so that any number of answers may be on their
+    // way that nobody wants. What was forgotten of them must not be held against the server.
     const wasReset = isOwn ? this.#resets.mayHave(id) : this.#resets.has(id)
     return wasReset ? 'resetByUs' : 'closed'
   }

@@ -4,10 +4,12 @@ const MIN_INTERVAL_MS = 50
 const MAX_INTERVAL_MS = 10_000
 
 /**
- * How large the window of a stream should be. A window smaller than the bandwidth-delay product is what limits a transfer: so while bulk
- * flows, we count what arrives during the round trip of a PING. If that is more than a third of a window, the window is the limit, and is
- * doubled. (The method of gRPC's implementations, which ask for two thirds. But credit goes back in halves: a sender that waits for it has
- * half a window on its way when the PING leaves, and goes on when that is answered, so that half a window is all that a sample finds.)
+ * How large the window of a stream should be. A window smaller than the bandwidth-delay product is what
+ * limits a transfer: so while bulk flows, we count what arrives during the round trip of a PING. If that is
+ * more than a third of a window, the window is the limit, and is doubled. (The method of gRPC's
+ * implementations, which ask for two thirds. But credit goes back in halves: a sender that waits for it has
+ * half a window on its way when the PING leaves, and goes on when that is answered, so that half a window is
+ * all that a sample finds.)
  */
 export class WindowTuner {
   readonly #maxBytes: number

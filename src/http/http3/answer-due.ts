@@ -4,7 +4,10 @@ const NEVER = Number.POSITIVE_INFINITY
 const PROBE_TIMEOUTS = 3
 /** What is asked meanwhile: with 5 % of losses each way all of it is lost once in 10^5 times. */
 const MIN_ASKS = 4
-/** A timer that is late by more was held up with everything else in this process: what came meanwhile has not been read yet. */
+/**
+ * A timer that is late by more was held up with everything else in this process: what came meanwhile has not
+ * been read yet.
+ */
 const LATE_MS = 100
 
 /**
@@ -15,15 +18,19 @@ const LATE_MS = 100
 export type AnswerVerdict = 'fine' | 'ask' | 'unresponsive'
 
 /**
- * Whether the peer of a QUIC connection acknowledges what it is sent, as a peer that lives does within a round trip and its acknowledgement delay, however long it
- * thinks about the answer. One that was started again, or lost its place to another process, knows the connection no more, and says nothing at all.
+ * Whether the peer of a QUIC connection acknowledges what it is sent, as a peer that lives does within a
+ * round trip and its acknowledgement delay, however long it thinks about the answer. One that was started
+ * again, or lost its place to another process, knows the connection no more, and says nothing at all.
  *
  * Theory of operation. A silence begins with the first thing that is sent after something was heard.
- *  1. It lasts a probe timeout (RFC 9002 6.2.1): the peer is in doubt, and asked; asked again at even distances, each ping being lost with its packet.
- *  2. It lasts three of them, and `minMs` at the least, since a busy peer may stand still for a moment; and four asks were not answered: it is unresponsive.
+ *  1. It lasts a probe timeout (RFC 9002 6.2.1): the peer is in doubt, and asked; asked again at even
+ *     distances, each ping being lost with its packet.
+ *  2. It lasts three of them, and `minMs` at the least, since a busy peer may stand still for a moment; and
+ *     four asks were not answered: it is unresponsive.
  *  3. Any packet ends it.
  *
- * What ends the connection is Liveness, which waits for longer: this one only says where requests had better go meanwhile.
+ * What ends the connection is Liveness, which waits for longer: this one only says where requests had better
+ * go meanwhile.
  */
 export class AnswerDue {
   readonly #minMs: number

@@ -9,9 +9,10 @@ const GRACE_MS = 25
 const MAX_MS = 500
 
 /**
- * Keeps a QUIC connection whose session is over until a ticket has come (and SETTINGS, if they have not), for two round trips at the most, and closes it then. Who resumed, sent
- * early data and has his answer is done within a round trip, but the server hands out the next ticket only behind the handshake: without this
- * wait each second connection of a row of short ones would go without.
+ * Keeps a QUIC connection whose session is over until a ticket has come (and SETTINGS, if they have not), for
+ * two round trips at the most, and closes it then. Who resumed, sent early data and has his answer is done
+ * within a round trip, but the server hands out the next ticket only behind the handshake: without this wait
+ * each second connection of a row of short ones would go without.
  */
 export function waitForTicket(
   link: QuicLink,

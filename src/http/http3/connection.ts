@@ -3,12 +3,8 @@ import { TransportError } from '../../base/errors.ts'
 import type { ConnectionListener, HandshakeInfo } from '../../base/events/connection.ts'
 import { containFault, guardedListener } from '../../base/guard.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
-import type {
-  Http3Options,
-  LivenessOptions,
-  QuicOptions,
-  ResponseLimits,
-} from '../../base/options/options.ts'
+import type { ResponseLimits } from '../../base/options/options.ts'
+import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/options/protocol-options.ts'
 import type { QuicHandshake, QuicLink } from '../../quic/engine.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
 import type { SessionHost } from '../multiplex/session-host.ts'
@@ -50,7 +46,10 @@ export interface Http3ConnectionOptions {
   altUsed?: string | undefined
 }
 
-/** How much longer a peer may be silent where the connection can move to another path: moves are over in two seconds. */
+/**
+ * How much longer a peer may be silent where the connection can move to another path: moves are over in two
+ * seconds.
+ */
 const MOVER_FACTOR = 4
 
 /** HTTP/3 towards an origin: a client session over a QUIC connection. */

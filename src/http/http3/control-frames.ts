@@ -97,7 +97,8 @@ export class ControlFrames implements FrameSink {
   }
 
   #receiveGoaway(id: number): void {
-    // To a client it names a request stream (RFC 9114 7.2.6). What is above 2^53 is the "not yet" of a graceful end.
+    // To a client it names a request stream (RFC 9114 7.2.6). What is above 2^53 is the "not yet" of a
+    // graceful end.
     if (this.#core.role === 'client' && Number.isFinite(id) && id % 4 !== 0) {
       throw new ConnectionFault('H3_ID_ERROR', `GOAWAY names stream ${id}, which is none of a request`)
     }

@@ -1,4 +1,4 @@
-import type { Http3Options } from '../../base/options/options.ts'
+import type { Http3Options } from '../../base/options/protocol-options.ts'
 import { TinyFrameBucket } from '../multiplex/tiny-frames.ts'
 import { AVERAGED_SECONDS, TokenBucket } from '../multiplex/token-bucket.ts'
 import { ConnectionFault } from './frames/http3-error.ts'
@@ -27,7 +27,10 @@ export class FloodGuard {
     }
   }
 
-  /** A DATA frame with so much content; the first one of its stream may be all of a message. Throws H3_EXCESSIVE_LOAD when too many are tiny. */
+  /**
+   * A DATA frame with so much content; the first one of its stream may be all of a message. Throws
+   * H3_EXCESSIVE_LOAD when too many are tiny.
+   */
   receiveContent(bytes: number, isFirst: boolean, now: number): void {
     if (this.#tinyFrames.receive(bytes, !isFirst, now)) return
     throw new ConnectionFault(
@@ -37,7 +40,10 @@ export class FloodGuard {
     )
   }
 
-  /** Counts one at `now` (monotonic milliseconds), or as many as it costs. Throws H3_EXCESSIVE_LOAD when that exceeds the rate. A limit of 0 is none. */
+  /**
+   * Counts one at `now` (monotonic milliseconds), or as many as it costs. Throws H3_EXCESSIVE_LOAD when that
+   * exceeds the rate. A limit of 0 is none.
+   */
   count(kind: FloodKind, now: number, cost = 1): void {
     if (this.#buckets[kind].take(now, cost)) return
     throw new ConnectionFault(

@@ -21,7 +21,10 @@ import { SessionCore } from './session-core.ts'
 import { SessionWatch } from './session-watch.ts'
 import { StreamCredit } from './stream-credit.ts'
 
-/** Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill our memory. */
+/**
+ * Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill
+ * our memory.
+ */
 const MAX_EARLY_PRIORITIES = 256
 
 const NO_EVENTS: StreamEvents = {
@@ -33,14 +36,15 @@ const NO_EVENTS: StreamEvents = {
 }
 
 /**
- * HTTP/3 for both roles (RFC 9114), over the port to QUIC. This is the door: it takes what QUIC says apart by kind of stream, and hands it to
- * the rooms behind it.
+ * HTTP/3 for both roles (RFC 9114), over the port to QUIC. This is the door: it takes what QUIC says apart by
+ * kind of stream, and hands it to the rooms behind it.
  *
- * - Each request stream is read and written by itself; nothing here orders what QUIC delivers out of order, but that SETTINGS, GOAWAY and QPACK
- *   are read before the messages of a turn.
+ * - Each request stream is read and written by itself; nothing here orders what QUIC delivers out of order,
+ *   but that SETTINGS, GOAWAY and QPACK are read before the messages of a turn.
  * - Faults are thrown as ConnectionFault or StreamFault and become CONNECTION_CLOSE or a reset in one place.
- * - In early data nothing is sent that depends on what the peer's SETTINGS were: QPACK uses its static table until the real ones have come,
- *   so that rejected early data, which the engine sends again as it was, is as good as new.
+ * - In early data nothing is sent that depends on what the peer's SETTINGS were: QPACK uses its static table
+ *   until the real ones have come, so that rejected early data, which the engine sends again as it was, is as
+ *   good as new.
  */
 export class Http3Session implements Session, StreamHost, ControlHost, TurnHost {
   readonly #core: SessionCore

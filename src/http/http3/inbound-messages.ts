@@ -14,20 +14,29 @@ import { StallMeter } from './stall-meter.ts'
 const READ_BYTES = 65_536
 
 /**
- * All sessions read into one buffer: whoever receives is done with the bytes, or has kept them, when the call returns. A handler may wake
- * another stream from within; that one reads into a buffer of its own.
+ * All sessions read into one buffer: whoever receives is done with the bytes, or has kept them, when the call
+ * returns. A handler may wake another stream from within; that one reads into a buffer of its own.
  */
 const sharedBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 let isSharedBufferBusy = false
 
-/** Reads request streams: frames, sections and contents, and what they mean in each state of a message (RFC 9114 4.1). */
+/**
+ * Reads request streams: frames, sections and contents, and what they mean in each state of a message (RFC
+ * 9114 4.1).
+ */
 export class InboundMessages {
   readonly #core: SessionCore
   readonly #stalls = new StallMeter()
-  /** Where the bytes end that are being taken apart, to tell whether a section is the last thing of its stream. */
+  /**
+   * Where the bytes end that are being taken apart, to tell whether a section is the last thing of its
+   * stream.
+   */
   #readBuffer: Buffer | undefined
   #readEnd = 0
-  /** Small frames of the read that is being taken apart, and whose they are. Nothing waits here while a handler is called. */
+  /**
+   * Small frames of the read that is being taken apart, and whose they are. Nothing waits here while a
+   * handler is called.
+   */
   readonly #pieces = new SmallPieces(chunk => this.#deliver(chunk))
   #piecesOf: RequestStream | undefined
   /** Priorities that came before their requests (RFC 9218 7). */
@@ -80,8 +89,8 @@ export class InboundMessages {
   }
 
   /**
-   * The connection is gone. An answer that had come whole is whole, though its reader sleeps: it gets the rest now, as pause() allows (see
-   * ExchangeHandler.onResponseData).
+   * The connection is gone. An answer that had come whole is whole, though its reader sleeps: it gets the
+   * rest now, as pause() allows (see ExchangeHandler.onResponseData).
    */
   deliverWhole(): void {
     const { role, table } = this.#core

@@ -36,7 +36,10 @@ export class InboundTurn {
   #end: QuicEnd | undefined
   /** Request streams that can be read. */
   #readable = new Set<number>()
-  /** One that is over may come up once more, when somebody read it to its end after it was found readable: it is no new request. */
+  /**
+   * One that is over may come up once more, when somebody read it to its end after it was found readable: it
+   * is no new request.
+   */
   readonly #requests = new SeenStreams(FIRST_REQUEST)
 
   constructor(
@@ -55,8 +58,9 @@ export class InboundTurn {
   }
 
   /**
-   * Throws ConnectionFault. The streams of the connection are read before those of messages: they may say what becomes of these, and what
-   * is needed to read them. To read may bring up more (a reset), and the end of the connection comes when there is nothing left.
+   * Throws ConnectionFault. The streams of the connection are read before those of messages: they may say
+   * what becomes of these, and what is needed to read them. To read may bring up more (a reset), and the end
+   * of the connection comes when there is nothing left.
    */
   take(): void {
     const core = this.#core
@@ -80,7 +84,10 @@ export class InboundTurn {
     if (this.#end !== undefined) this.#onQuicEnd(this.#end)
   }
 
-  /** The session has ended and lingers: takes SETTINGS and tickets, and throws like take(). False: nothing more can come. */
+  /**
+   * The session has ended and lingers: takes SETTINGS and tickets, and throws like take(). False: nothing
+   * more can come.
+   */
   takeLate(): boolean {
     const { quic } = this.#core
     for (let event = quic.nextEvent(); event !== undefined; event = quic.nextEvent()) {

@@ -6,7 +6,10 @@ import type { OwnStreams } from './own-streams.ts'
 import { RequestStream, type StreamHost } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'
 
-/** Writes messages: heads, contents and trailers (RFC 9114 4.1). What QPACK has to say goes out before the section that may need it. */
+/**
+ * Writes messages: heads, contents and trailers (RFC 9114 4.1). What QPACK has to say goes out before the
+ * section that may need it.
+ */
 export class OutboundMessages {
   readonly #core: SessionCore
   readonly #own: OwnStreams
@@ -16,7 +19,10 @@ export class OutboundMessages {
     this.#own = own
   }
 
-  /** `id`: what QUIC will call the next stream. Throws MM_INVALID_ARGUMENT or MM_REFUSED, and then nothing has happened. */
+  /**
+   * `id`: what QUIC will call the next stream. Throws MM_INVALID_ARGUMENT or MM_REFUSED, and then nothing has
+   * happened.
+   */
   open(
     id: number,
     request: OutgoingRequest,

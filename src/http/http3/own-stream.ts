@@ -1,7 +1,9 @@
 import type { QuicConnection } from '../../quic/engine.ts'
 import { encodeVarint, varintBytes } from './frames/varint.ts'
 
-/** A unidirectional stream of ours that stays open: control, or QPACK. What QUIC does not take at once waits. */
+/**
+ * A unidirectional stream of ours that stays open: control, or QPACK. What QUIC does not take at once waits.
+ */
 export class OwnStream {
   readonly #quic: QuicConnection
   readonly #type: number

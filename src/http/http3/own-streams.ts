@@ -26,8 +26,8 @@ export class OwnStreams {
   }
 
   /**
-   * Says SETTINGS, with a reserved one, and a reserved frame behind them, so that peers keep their ability to read over what they do not know
-   * (RFC 9114 7.2.4.1, 7.2.8). `n` makes the reserved numbers vary.
+   * Says SETTINGS, with a reserved one, and a reserved frame behind them, so that peers keep their ability to
+   * read over what they do not know (RFC 9114 7.2.4.1, 7.2.8). `n` makes the reserved numbers vary.
    */
   start(settings: Settings, n: number): void {
     this.#control.put(frame(SETTINGS, encodeSettings(settings, [n, n])))
@@ -61,8 +61,8 @@ export class OwnStreams {
   }
 
   /**
-   * What QPACK has to say in both roles. Throws ConnectionFault. To be called once per turn: acknowledgements of one section each would cost a
-   * crossing each.
+   * What QPACK has to say in both roles. Throws ConnectionFault. To be called once per turn: acknowledgements
+   * of one section each would cost a crossing each.
    */
   sendQpack(): void {
     this.sendInsertions()

@@ -2,7 +2,10 @@ import { type ErrorCode, errorCodeOf } from './frames/error-codes.ts'
 import type { RequestStream } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'
 
-/** Answers that are not wanted before their requests were read: more than a client can have on its way; then the oldest makes room. */
+/**
+ * Answers that are not wanted before their requests were read: more than a client can have on its way; then
+ * the oldest makes room.
+ */
 const MAX_EARLY_STOPS = 256
 
 /** The peer breaks off its side of a request stream, or ours (RFC 9114 4.1.1). */
@@ -19,7 +22,8 @@ export class PeerBreaks {
     const core = this.#core
     const code = errorCodeOf(wireCode)
     stream.hasReadEnd = true // nothing more can come of it
-    // Requests that are begun and given up at once make a server work for nothing (rapid reset, CVE-2023-44487).
+    // Requests that are begun and given up at once make a server work for nothing (rapid reset,
+    // CVE-2023-44487).
     if (core.role === 'server' && !stream.hasResponded) core.guard.count('maxResetsPerSecond', core.now)
     this.#break(stream, code, `the peer reset the stream with ${code}`)
   }
@@ -40,14 +44,16 @@ export class PeerBreaks {
       const { wantsRoom } = stream
       stream.wantsRoom = false
       if (stream.hasReceivedEnd) core.finish(stream)
-      // RFC 9114 4.1: an answer may come without the whole request. What is still produced of it, or of a tunnel, is thrown away.
+      // RFC 9114 4.1: an answer may come without the whole request. What is still produced of it, or of a
+      // tunnel, is thrown away.
       if (wantsRoom) stream.events.onWritable()
     }
   }
 
   /**
-   * STOP_SENDING of a stream that is none (any more, or yet). It may overtake the request, or come in one turn with it, and it comes
-   * once: who did not know of it would answer into a stream that takes nothing and says nothing.
+   * STOP_SENDING of a stream that is none (any more, or yet). It may overtake the request, or come in one
+   * turn with it, and it comes once: who did not know of it would answer into a stream that takes nothing and
+   * says nothing.
    */
   onEarlyStop(id: number, wireCode: number): void {
     for (const [oldest] of this.#earlyStops) {

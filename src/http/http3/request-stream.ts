@@ -27,9 +27,11 @@ export const UNKNOWN_LENGTH = -1
 export const NO_CHUNKS: Buffer[] = Object.freeze([]) as unknown as Buffer[] // frozen: replaced, never written
 
 /**
- * A request stream (RFC 9114 4.1) that lives: what the parts of the session know of it. They are the only ones who write its fields.
+ * A request stream (RFC 9114 4.1) that lives: what the parts of the session know of it. They are the only
+ * ones who write its fields.
  *
- * It leaves the session when both sides are done: ours when QUIC has taken the last byte, the peer's when its end was delivered.
+ * It leaves the session when both sides are done: ours when QUIC has taken the last byte, the peer's when its
+ * end was delivered.
  */
 export class RequestStream implements Stream, FrameSink {
   readonly id: number

@@ -4,7 +4,10 @@ import { DATA, HEADERS } from './frames/frame-table.ts'
 import { encodeVarint, varintBytes } from './frames/varint.ts'
 import { NO_CHUNKS, type RequestStream } from './request-stream.ts'
 
-/** What is smaller goes through the cork, which saves a crossing into native code (1 microsecond); what is larger is not copied. */
+/**
+ * What is smaller goes through the cork, which saves a crossing into native code (1 microsecond); what is
+ * larger is not copied.
+ */
 const DIRECT_BYTES = 4096
 
 const CORK_BYTES = 16_384
@@ -13,11 +16,13 @@ const CORK_BYTES = 16_384
 const SLICE_BYTES = 16_384
 
 /**
- * Gives the bytes of request streams to QUIC, as it takes them; what it does not take waits here, bounded by what producers are told.
+ * Gives the bytes of request streams to QUIC, as it takes them; what it does not take waits here, bounded by
+ * what producers are told.
  *
- * The cork gathers the small pieces that one stream puts out in a row (head, a short body, the end), so that they cross into the engine
- * together, and so that the end of a stream comes with its last bytes: an end that stands alone may be lost (see QuicConnection.write). A
- * message that has nothing left to send when it ends gets an empty DATA frame to carry it.
+ * The cork gathers the small pieces that one stream puts out in a row (head, a short body, the end), so that
+ * they cross into the engine together, and so that the end of a stream comes with its last bytes: an end that
+ * stands alone may be lost (see QuicConnection.write). A message that has nothing left to send when it ends
+ * gets an empty DATA frame to carry it.
  *
  * Streams that wait are served in the order of RFC 9218: urgency first, incremental ones by turns.
  */

@@ -43,7 +43,10 @@ export class SessionCore {
   /** The time of the input or command that is being worked on. */
   now = 0
   isEnded = false
-  /** It has ended, but what the peer says of the connection as a whole is still listened to: see SessionEvents.mayCloseNow. */
+  /**
+   * It has ended, but what the peer says of the connection as a whole is still listened to: see
+   * SessionEvents.mayCloseNow.
+   */
   isLingering = false
 
   constructor(options: SessionOptions) {
@@ -80,7 +83,10 @@ export class SessionCore {
     this.finish(stream)
   }
 
-  /** It broke: the listener is told, then the stream. `speaksAgainstPeer`: see ConnectionListener.onStreamClosed. */
+  /**
+   * It broke: the listener is told, then the stream. `speaksAgainstPeer`: see
+   * ConnectionListener.onStreamClosed.
+   */
   breakStream(stream: RequestStream, reset: Broken, speaksAgainstPeer: boolean): void {
     if (stream.isOver) return
     this.#breakOff(stream, isOurDoing(reset) ? reset.code : 'H3_REQUEST_CANCELLED')
@@ -103,7 +109,10 @@ export class SessionCore {
     this.breakStream(stream, { code: fault.code, cause, message: fault.message }, true)
   }
 
-  /** 431 (RFC 6585 5) rather than a bare reset: the client learns what was wrong. Nobody was told of the request. */
+  /**
+   * 431 (RFC 6585 5) rather than a bare reset: the client learns what was wrong. Nobody was told of the
+   * request.
+   */
   #refuseLargeHead(stream: RequestStream): void {
     const length = this.sections.response(stream.id, 431, NO_HEADERS)
     if (!stream.hasReadEnd) this.quic.stop(stream.id, ERROR_CODES.H3_NO_ERROR) // RFC 9114 4.1
@@ -116,7 +125,10 @@ export class SessionCore {
 
   // How the session ends
 
-  /** Closes the QUIC connection and breaks all streams. `beforeClose`: what is to be saved of them is read, while nothing new is opened any more. */
+  /**
+   * Closes the QUIC connection and breaks all streams. `beforeClose`: what is to be saved of them is read,
+   * while nothing new is opened any more.
+   */
   end(how: Ended, limit?: string, beforeClose?: () => void): void {
     if (this.isEnded) return
     this.isEnded = true

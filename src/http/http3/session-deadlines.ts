@@ -1,8 +1,9 @@
 const NEVER = Number.POSITIVE_INFINITY
 
 /**
- * What a session waits for: the peer's SETTINGS; credit for streams; the heads of requests that have begun (`head`); and when it drains as a server, that the first GOAWAY has reached the client (`drain`), and
- * that the client has closed (`farewell`).
+ * What a session waits for: the peer's SETTINGS; credit for streams; the heads of requests that have begun
+ * (`head`); and when it drains as a server, that the first GOAWAY has reached the client (`drain`), and that
+ * the client has closed (`farewell`).
  */
 export type Awaited = 'settings' | 'credit' | 'head' | 'drain' | 'farewell'
 

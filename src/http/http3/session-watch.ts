@@ -7,7 +7,10 @@ import { SessionDeadlines } from './session-deadlines.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
-/** How often it is looked whether packets have come: so many times per interval of liveness, which is how exact that is. */
+/**
+ * How often it is looked whether packets have come: so many times per interval of liveness, which is how
+ * exact that is.
+ */
 const LOOKS_PER_INTERVAL = 4
 
 /** How long a first GOAWAY gets to reach the client, in round trips, and at the least. */
@@ -100,8 +103,9 @@ export class SessionWatch {
   }
 
   /**
-   * Everything is said, and QUIC has taken it; whether it has arrived nobody tells. To close now would cut off what was lost on its way, so the client
-   * gets time to close first, which it does when it has everything.
+   * Everything is said, and QUIC has taken it; whether it has arrived nobody tells. To close now would cut
+   * off what was lost on its way, so the client gets time to close first, which it does when it has
+   * everything.
    */
   expectFarewell(): void {
     if (this.#deadlines.isAwaited('farewell')) return
@@ -125,7 +129,8 @@ export class SessionWatch {
 
   /** A stream was opened. */
   onOpened(): void {
-    // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins again behind it.
+    // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins
+    // again behind it.
     this.#deadlines.met('farewell')
     const { quic, now } = this.#core
     if (!this.#answer.isDue) this.#expectAnswer()
@@ -137,7 +142,10 @@ export class SessionWatch {
     this.#lookAt = Math.min(this.#lookAt, now + this.#lookMs.busy)
   }
 
-  /** Server: a request has begun. One deadline serves all heads: it is set when there is none, and moved on when it has come. */
+  /**
+   * Server: a request has begun. One deadline serves all heads: it is set when there is none, and moved on
+   * when it has come.
+   */
   onAccepted(): void {
     this.onOpened()
     const { options, now } = this.#core
@@ -170,8 +178,8 @@ export class SessionWatch {
   }
 
   /**
-   * Ends the session where somebody was waited for too long. Throws ConnectionFault. Says what else is due: the last GOAWAY of a drained session, and
-   * that no credit has come.
+   * Ends the session where somebody was waited for too long. Throws ConnectionFault. Says what else is due:
+   * the last GOAWAY of a drained session, and that no credit has come.
    */
   onTimeout(): readonly ('drain' | 'credit')[] {
     const core = this.#core
@@ -199,7 +207,10 @@ export class SessionWatch {
     this.#answer.onSent(this.#probeTimeoutMs(now), now)
   }
 
-  /** The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not tell it later. */
+  /**
+   * The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not tell it
+   * later.
+   */
   #probeTimeoutMs(now: number): number {
     if (now >= this.#ptoUntil) {
       this.#ptoMs = 3 * (this.#core.quic.stats().rttMs || INITIAL_RTT_MS) + ACK_DELAY_MS

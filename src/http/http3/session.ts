@@ -1,4 +1,4 @@
-import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/options/options.ts'
+import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/options/protocol-options.ts'
 import type { QuicConnection, QuicHandshake } from '../../quic/engine.ts'
 import type { ClientSession, ClientSessionEvents } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/messages/message-head.ts'
@@ -8,7 +8,10 @@ import type { Settings } from './frames/settings.ts'
 
 export interface SessionOptions {
   readonly role: 'client' | 'server'
-  /** Fresh: nobody has taken an event from it yet, but for `established` where that is handed on by `handshake`. */
+  /**
+   * Fresh: nobody has taken an event from it yet, but for `established` where that is handed on by
+   * `handshake`.
+   */
   readonly quic: QuicConnection
   readonly options: Http3Options
   /** One field section (head or trailers) from the peer. */
@@ -16,13 +19,18 @@ export interface SessionOptions {
   readonly maxHeaderCount: number
   /** The connection is exhausted after this many requests: see QuicOptions.maxRequestsPerConnection. */
   readonly maxRequests: number
-  /** Server role: from the first byte of a request to the end of its head; a slower one is broken off. Default 0: any time. */
+  /**
+   * Server role: from the first byte of a request to the end of its head; a slower one is broken off. Default
+   * 0: any time.
+   */
   readonly headTimeoutMs?: number | undefined
   /** Server role: whether extended CONNECT is offered (RFC 9220). */
   readonly enableConnectProtocol: boolean
   /** HTTP datagrams are taken (RFC 9297), if the engine and the peer take them. */
   readonly enableDatagrams: boolean
-  /** Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2). */
+  /**
+   * Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2).
+   */
   readonly rememberedSettings?: Settings | undefined
   /** Default: nobody asks. */
   readonly liveness?: LivenessOptions | undefined
@@ -35,15 +43,22 @@ export interface SessionOptions {
 
 /** What a driver holds: HTTP/3 for both roles over a QUIC connection, without sockets, timers and clock. */
 export interface Session extends ClientSession {
-  /** Puts out the control streams and SETTINGS, or does so as soon as QUIC lets it. Once, before anything else. */
+  /**
+   * Puts out the control streams and SETTINGS, or does so as soon as QUIC lets it. Once, before anything
+   * else.
+   */
   start(now: number): void
   /** Something has happened to the QUIC connection: takes its events and acts on them. Never throws. */
   onTurn(now: number): void
   /**
-   * Instead of onTurn, when the session has ended and its driver closes later: onTicket may still come. Never throws. False: nothing more can come.
+   * Instead of onTurn, when the session has ended and its driver closes later: onTicket may still come. Never
+   * throws. False: nothing more can come.
    */
   onLateTurn(): boolean
-  /** Gives QUIC what was put out since onOutput. To be called before the link takes datagrams, if not from onTurn. */
+  /**
+   * Gives QUIC what was put out since onOutput. To be called before the link takes datagrams, if not from
+   * onTurn.
+   */
   flush(): void
   /** Client role: tells the server of a new priority (RFC 9218 7.2). */
   reprioritize(stream: Stream, priority: string): void
@@ -53,21 +68,30 @@ export interface Session extends ClientSession {
   readonly bufferedBytes: number
 }
 
-/** What a session tells its driver, from within an input or a command. The driver may call commands from within. */
+/**
+ * What a session tells its driver, from within an input or a command. The driver may call commands from
+ * within.
+ */
 export interface SessionEvents extends ClientSessionEvents {
-  /** Something was put out from outside of a turn: flush() is to be called soon, and then the link must be run. Told once until flush(). */
+  /**
+   * Something was put out from outside of a turn: flush() is to be called soon, and then the link must be
+   * run. Told once until flush().
+   */
   onOutput(): void
   onHandshake(handshake: QuicHandshake): void
   /** Of our 0-RTT. */
   onEarlyData(outcome: 'accepted' | 'rejected'): void
   /**
-   * The session ends itself, without an error: whether the QUIC connection is to be closed now. False: the driver does it later, and calls
-   * onLateTurn until then. Left out: now.
+   * The session ends itself, without an error: whether the QUIC connection is to be closed now. False: the
+   * driver does it later, and calls onLateTurn until then. Left out: now.
    */
   mayCloseNow?(): boolean
   /** Client role: a ticket to resume with later, and the SETTINGS that go with it. */
   onTicket(ticket: Buffer, settings: Settings): void
-  /** Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd follow. */
+  /**
+   * Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd
+   * follow.
+   */
   onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents
   /** RFC 9297. Borrowed. */
   onDatagram(stream: Stream, payload: Buffer): void

@@ -7,15 +7,19 @@ export interface Measured {
   hasSlept: boolean
 }
 
-/** What a datagram has that no stream sees: packet header, frame header, tag. About 40 of 1200 to 1350 bytes. */
+/**
+ * What a datagram has that no stream sees: packet header, frame header, tag. About 40 of 1200 to 1350 bytes.
+ */
 const DELIVERED_SHARE = 0.96
 
 /**
- * Estimates for how long data of a stream sat behind a gap, from outside of QUIC. Of what arrives in a turn all that is in order is read in
- * that turn; so when a stream yields more than arrived in the turn, the rest had come before and waited for the gap to be filled.
- * It waited since bytes first came that nobody could read, or since the stream was last in order, whichever is later.
+ * Estimates for how long data of a stream sat behind a gap, from outside of QUIC. Of what arrives in a turn
+ * all that is in order is read in that turn; so when a stream yields more than arrived in the turn, the rest
+ * had come before and waited for the gap to be filled. It waited since bytes first came that nobody could
+ * read, or since the stream was last in order, whichever is later.
  *
- * It is a lower bound: what had come of a stream that stood still, but is less than what arrives in the turn that fills the gap, is not seen.
+ * It is a lower bound: what had come of a stream that stood still, but is less than what arrives in the turn
+ * that fills the gap, is not seen.
  */
 export class StallMeter {
   /** Bytes that have come and that no stream has yielded. */

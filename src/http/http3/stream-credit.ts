@@ -1,8 +1,9 @@
 /**
- * How many requests of ours may be under way at once. QUIC counts otherwise: it gives credit for streams that may ever be opened, and gives one back
- * for each that ended, about a round trip later (RFC 9000 4.6). Who took what is left for the capacity would see a busy connection shrink
- * by what is on its way back, and dial another one for nothing. So the most counts that the peer ever let be under way at once; a request
- * that comes before its credit waits for it; and only when the peer keeps it back for long does the number fall.
+ * How many requests of ours may be under way at once. QUIC counts otherwise: it gives credit for streams that
+ * may ever be opened, and gives one back for each that ended, about a round trip later (RFC 9000 4.6). Who
+ * took what is left for the capacity would see a busy connection shrink by what is on its way back, and dial
+ * another one for nothing. So the most counts that the peer ever let be under way at once; a request that
+ * comes before its credit waits for it; and only when the peer keeps it back for long does the number fall.
  */
 export class StreamCredit {
   #limit = 0
@@ -29,7 +30,10 @@ export class StreamCredit {
     return isMore || hasCome
   }
 
-  /** A request finds no credit. `first`: it is the first one to wait, so that the wait must be bounded; `refused`: there is nothing to wait for. */
+  /**
+   * A request finds no credit. `first`: it is the first one to wait, so that the wait must be bounded;
+   * `refused`: there is nothing to wait for.
+   */
   onNone(): 'first' | 'later' | 'refused' {
     if (this.#isWithheld) return 'refused'
     if (this.#isWaitedFor) return 'later'

@@ -32,11 +32,14 @@ export interface ExchangeOwner {
   loss(): TransportError | undefined
   keep(chunk: Buffer): Buffer
   /**
-   * The exchange has ended, before the handler hears of it. `failed`: see ConnectionListener. Its stream is free, or still to be reset
-   * with `code`.
+   * The exchange has ended, before the handler hears of it. `failed`: see ConnectionListener. Its stream is
+   * free, or still to be reset with `code`.
    */
   onExchangeEnded(exchange: ClientExchange, failed: boolean, stream?: Stream, code?: ResetCode): void
-  /** The exchange has ended with its connection, or was not wanted: settle() is to be called once the listener knows. */
+  /**
+   * The exchange has ended with its connection, or was not wanted: settle() is to be called once the listener
+   * knows.
+   */
   onExchangeFallen(exchange: ClientExchange): void
   /** The stream has become a tunnel, whose end is told by the session. */
   onTunnelOpened(exchange: ClientExchange, stream: Stream): void
@@ -51,7 +54,8 @@ export interface ExchangeOwner {
  * - `pending`: nothing of it was given to the session. Valid transitions: open, fallen, over
  * - `open`: it has its stream. Valid transitions: tunnel, fallen, held, over
  * - `fallen`: it has failed and the handler does not know yet. Valid transitions: over
- * - `held`: the response came whole, the connection is gone, and the handler has paused: it gets the rest when it resumes. Valid transitions: over
+ * - `held`: the response came whole, the connection is gone, and the handler has paused: it gets the rest
+ *   when it resumes. Valid transitions: over
  * - `tunnel`: the handler has its stream; there is no exchange any more. Final
  * - `over`: the handler has had its last call. Final
  */
@@ -65,12 +69,15 @@ interface HeldRest {
   isDelivering: boolean
 }
 
-/** Up to this size a body in memory is handed over at once; a larger one in pieces, so that it can be seen to move. */
+/**
+ * Up to this size a body in memory is handed over at once; a larger one in pieces, so that it can be seen to
+ * move.
+ */
 const DIRECT_BODY_BYTES = 65_536
 
 /**
- * One exchange on a stream: what its session calls, and the handler's hold on it. One object per exchange, without a closure, a timer
- * or a promise.
+ * One exchange on a stream: what its session calls, and the handler's hold on it. One object per exchange,
+ * without a closure, a timer or a promise.
  */
 export class ClientExchange implements ExchangeController, StreamEvents, UploadOwner {
   readonly request: ExchangeRequest
@@ -184,8 +191,8 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   /**
-   * What is waited for: while the body is sent, the next progress; then the head of the response; then the next bytes of its
-   * body, unless the handler has paused them.
+   * What is waited for: while the body is sent, the next progress; then the head of the response; then the
+   * next bytes of its body, unless the handler has paused them.
    */
   armDeadline(): void {
     const { request } = this
@@ -325,7 +332,8 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
       upload.onWritable()
       return
     }
-    // The peer wants no more of it, and its answer comes all the same: who woke the source would have all of it produced for nothing.
+    // The peer wants no more of it, and its answer comes all the same: who woke the source would have all of
+    // it produced for nothing.
     this.#upload = undefined
     upload.cancel()
     this.armDeadline()
@@ -412,9 +420,9 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   }
 
   /**
-   * A WebSocket client of HTTP/1.1 has sent a key and waits for 101 and the answer to it, neither of which HTTP/2 has: it gets them
-   * from here, so that callers need not know what the connection speaks. A request without a key came by extended CONNECT itself
-   * and gets the status as it is.
+   * A WebSocket client of HTTP/1.1 has sent a key and waits for 101 and the answer to it, neither of which
+   * HTTP/2 has: it gets them from here, so that callers need not know what the connection speaks. A request
+   * without a key came by extended CONNECT itself and gets the status as it is.
    */
   #becomeTunnel(status: number, headers: HeaderList): void {
     const stream = this.#stream

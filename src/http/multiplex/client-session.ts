@@ -13,16 +13,17 @@ export interface OutgoingRequest {
   /** Extended CONNECT: the value of :protocol. */
   readonly protocol: string | undefined
   /**
-   * Adds `te: trailers`. By way of the list it would cost a copy, and the list its identity, by which the encoder remembers it (0.5 of the
-   * 1.7 microseconds that a request costs here).
+   * Adds `te: trailers`. By way of the list it would cost a copy, and the list its identity, by which the
+   * encoder remembers it (0.5 of the 1.7 microseconds that a request costs here).
    */
   readonly acceptsTrailers?: boolean
   readonly headers: HeaderList
 }
 
 /**
- * Whether a request can go out: `now`; `later`, when the peer has said more (onReady tells); `unavailable`: extended CONNECT, which this
- * peer does not offer (RFC 8441 3, RFC 9220); `refused`: the peer allows no stream for it, and is not about to.
+ * Whether a request can go out: `now`; `later`, when the peer has said more (onReady tells); `unavailable`:
+ * extended CONNECT, which this peer does not offer (RFC 8441 3, RFC 9220); `refused`: the peer allows no
+ * stream for it, and is not about to.
  */
 export type Readiness = 'now' | 'later' | 'unavailable' | 'refused'
 
@@ -37,20 +38,24 @@ export interface ClientSession {
   readonly openStreams: number
   /** The peer offers extended CONNECT. */
   readonly peerEnablesConnect: boolean
-  /** When onTimeout wants to be called; Infinity: not at all. Changes with every input and command, and with readiness(). */
+  /**
+   * When onTimeout wants to be called; Infinity: not at all. Changes with every input and command, and with
+   * readiness().
+   */
   readonly nextTimeoutAt: number
   /** What is opened now is sent before the handshake is complete. */
   readonly isInEarlyData: boolean
   /**
-   * The peer may be gone without our knowing: a request that cannot be sent twice is to wait for an answer to ping() first, which comes or is followed by
-   * onUnresponsive or the end. Left out: whoever carries the bytes knows.
+   * The peer may be gone without our knowing: a request that cannot be sent twice is to wait for an answer to
+   * ping() first, which comes or is followed by onUnresponsive or the end. Left out: whoever carries the
+   * bytes knows.
    */
   isInDoubt?(now: number): boolean
   /** A `later` may be bounded: see nextTimeoutAt. */
   readiness(request: ExchangeRequest, now: number): Readiness
   /**
-   * Opens a stream. Throws TransportError MM_INVALID_ARGUMENT when a field cannot be put on the wire, before anything was put out; and
-   * MM_CONNECTION_CLOSED when no stream can be opened any more.
+   * Opens a stream. Throws TransportError MM_INVALID_ARGUMENT when a field cannot be put on the wire, before
+   * anything was put out; and MM_CONNECTION_CLOSED when no stream can be opened any more.
    */
   open(request: OutgoingRequest, endsStream: boolean, events: StreamEvents, now: number): Stream
   /** Asks for a sign of life; onPong follows. */
@@ -68,14 +73,23 @@ export interface ClientSession {
 export interface ClientSessionEvents {
   /** What makes a request ready, or `capacity`, may have changed. */
   onReady(): void
-  /** The peer takes no more streams. `requestsTaken`: how many it took, if it has said. Those that it did not are told `unprocessed` next. */
+  /**
+   * The peer takes no more streams. `requestsTaken`: how many it took, if it has said. Those that it did not
+   * are told `unprocessed` next.
+   */
   onGoaway(requestsTaken: number | undefined): void
   /** The connection has carried all the streams that it can. Open ones go on. */
   onExhausted(): void
-  /** A stream is gone and its place is free. Called before the stream's own last event. `failed`: see ConnectionListener. */
+  /**
+   * A stream is gone and its place is free. Called before the stream's own last event. `failed`: see
+   * ConnectionListener.
+   */
   onStreamClosed(stream: Stream, failed: boolean): void
   onPong(): void
-  /** Nothing comes from the peer, where it owes acknowledgements: it may be gone. Streams that are open go on. Client role. */
+  /**
+   * Nothing comes from the peer, where it owes acknowledgements: it may be gone. Streams that are open go on.
+   * Client role.
+   */
   onUnresponsive?(): void
   /** ORIGIN (RFC 8336, RFC 9412): the origins that the connection is good for, as ASCII serializations. */
   onOrigins(origins: readonly string[]): void
@@ -100,7 +114,8 @@ export interface SessionEnd {
    * - `timeout`: it did not say what it had to in time
    * - `network`: the way to it is gone
    * - `silent`: it was asked for a sign of life and gave none
-   * - `idle`: nothing came for the idle timeout of the connection. Where nothing was under way that is nobody's fault
+   * - `idle`: nothing came for the idle timeout of the connection. Where nothing was under way that is
+   *   nobody's fault
    */
   readonly cause: 'local' | 'peer' | 'flood' | 'timeout' | 'network' | 'silent' | 'idle'
   /** What was thrown that must not be: a defect of ours. The driver reports it. */

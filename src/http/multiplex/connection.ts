@@ -35,13 +35,17 @@ export interface MultiplexedOptions {
   clock: Clock
   /** The version of a borrowed chunk that may be kept. */
   keep: (chunk: Buffer) => Buffer
-  /** Makes the session and starts it. The host is told nothing that needs an answer before this has returned. */
+  /**
+   * Makes the session and starts it. The host is told nothing that needs an answer before this has returned.
+   */
   start(host: SessionHost, now: number): { session: ClientSession; carrier: Carrier }
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
   /** See Connection.altUsed. */
   altUsed?: string | undefined
-  /** Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is. */
+  /**
+   * Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is.
+   */
   hasUnread?: UnreadProbe | undefined
 }
 
@@ -51,22 +55,26 @@ const ENDING = 'ending a connection'
  * Where the connection stands.
  * - `open`: takes exchanges. Valid transitions: draining, closed.
  * - `draining`: takes no more, and ends when the last one has. Valid transitions: closed.
- * - `closed`: the listener has heard onClosed, or does so now; the socket is destroyed, or ending in the background. Final.
+ * - `closed`: the listener has heard onClosed, or does so now; the socket is destroyed, or ending in the
+ *   background. Final.
  */
 type State = 'open' | 'draining' | 'closed'
 
 /**
- * A connection towards an origin that carries many exchanges at once: what is the same for HTTP/2 and HTTP/3. Its session speaks the protocol, its
- * carrier moves the bytes.
+ * A connection towards an origin that carries many exchanges at once: what is the same for HTTP/2 and HTTP/3.
+ * Its session speaks the protocol, its carrier moves the bytes.
  *
- * The order in which an exchange ends is that of Http1Connection, since a listener or handler may open the next one from within its call:
+ * The order in which an exchange ends is that of Http1Connection, since a listener or handler may open the
+ * next one from within its call:
  *  1. The state is settled first: the stream has left the session, the exchange the table.
  *  2. listener.onStreamClosed. 3. handler.onResponseEnd or onResponseError.
  * When the connection ends under its exchanges:
- *  1. The state is settled. 2. listener.onDraining (unless it was told before). 3. listener.onStreamClosed for each.
+ *  1. The state is settled. 2. listener.onDraining (unless it was told before). 3. listener.onStreamClosed
+ *     for each.
  *  4. listener.onClosed, if it has ended. 5. handler.onResponseError for each.
  *
- * A tunnel ends its exchange (onUpgrade), but not the lease of its stream: listener.onStreamClosed follows when the stream is done.
+ * A tunnel ends its exchange (onUpgrade), but not the lease of its stream: listener.onStreamClosed follows
+ * when the stream is done.
  */
 export class MultiplexedConnection implements Connection {
   readonly id: number
@@ -145,7 +153,10 @@ export class MultiplexedConnection implements Connection {
     return this.#session.hasPeerSettings ? this.#session.peerEnablesConnect : undefined
   }
 
-  /** The origins that the peer says it is good for (RFC 8336, RFC 9412), as ASCII serializations. Undefined: it has not said. */
+  /**
+   * The origins that the peer says it is good for (RFC 8336, RFC 9412), as ASCII serializations. Undefined:
+   * it has not said.
+   */
   get originSet(): readonly string[] | undefined {
     return this.#originSet
   }
@@ -172,7 +183,8 @@ export class MultiplexedConnection implements Connection {
     exchange.start()
     if (!exchange.isPending) return
     if (!this.#carrier.isWritable && this.#state === 'open') {
-      // It has failed, and its end follows. Until then what the peer said at last may come: see hearLastWords.
+      // It has failed, and its end follows. Until then what the peer said at last may come: see
+      // hearLastWords.
       this.#tellDraining('peer-closed')
       this.#refuseWaiting()
     }
@@ -220,7 +232,9 @@ export class MultiplexedConnection implements Connection {
     this.#finish(reason, undefined) // unless the session's onEnd did it from within
   }
 
-  /** `h2#7 127.0.0.1:443 active, 3 streams, 12 requests`; the state is one of idle, active, draining, closed. */
+  /**
+   * `h2#7 127.0.0.1:443 active, 3 streams, 12 requests`; the state is one of idle, active, draining, closed.
+   */
   toString(): string {
     const { size } = this.#table
     const state = this.#state === 'open' ? (size === 0 ? 'idle' : 'active') : this.#state
@@ -229,10 +243,14 @@ export class MultiplexedConnection implements Connection {
 
   // Exchanges
 
-  /** What is to be done before a request leaves that could not be sent again. Undefined: nothing speaks against the connection. */
+  /**
+   * What is to be done before a request leaves that could not be sent again. Undefined: nothing speaks
+   * against the connection.
+   */
   #doubt(): 'unanswered' | 'unread' | undefined {
     if (this.#session.isInDoubt?.(this.#table.now) === true) return 'unanswered'
-    // A loop that is late has not read the end of an idle connection. Where others are under way, something unread is what they wait for.
+    // A loop that is late has not read the end of an idle connection. Where others are under way, something
+    // unread is what they wait for.
     if (this.#hasUnread === undefined || this.#table.size > 1) return undefined
     return this.#hasUnread() === false ? undefined : 'unread'
   }
@@ -278,7 +296,8 @@ export class MultiplexedConnection implements Connection {
       session: this.#session,
       table: this.#table,
       maxInformational,
-      // Not a getter: a literal with one is a slow object, and this one is asked several times for each exchange.
+      // Not a getter: a literal with one is a slow object, and this one is asked several times for each
+      // exchange.
       loss: () => this.#loss,
       keep,
       onExchangeEnded: (exchange, failed, stream, code) => {
@@ -302,7 +321,10 @@ export class MultiplexedConnection implements Connection {
     }
   }
 
-  /** The session of a draining connection ends with its last stream: what follows from that must not overtake the end of the exchange. */
+  /**
+   * The session of a draining connection ends with its last stream: what follows from that must not overtake
+   * the end of the exchange.
+   */
   #reset(stream: Stream, code: ResetCode = 'CANCEL'): void {
     this.#isResetting = true
     stream.reset(code)
@@ -422,7 +444,10 @@ export class MultiplexedConnection implements Connection {
 
   // What must not happen
 
-  /** Whoever threw may have left anything behind: neither the session nor the pool can keep the exchanges from their errors. */
+  /**
+   * Whoever threw may have left anything behind: neither the session nor the pool can keep the exchanges from
+   * their errors.
+   */
   readonly #onFault = (error: TransportError): void => {
     if (this.#state === 'closed') return
     this.#table.letTimeGo()
@@ -477,7 +502,8 @@ export class MultiplexedConnection implements Connection {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#table.dispose()
-    // Those that the session does not know: they wait for its SETTINGS, or their handler is just hearing of the start.
+    // Those that the session does not know: they wait for its SETTINGS, or their handler is just hearing of
+    // the start.
     this.#loss ??= new TransportError('MM_CONNECTION_CLOSED', 'the connection has ended')
     const loss = this.#loss
     for (const exchange of this.#table.all()) guarded(ENDING, () => exchange.fall(loss))

@@ -3,18 +3,23 @@ import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
 
 /** Something that a DeadlineTable holds. */
 export interface Deadlined {
-  /** Milliseconds on the clock of the connection; NEVER: it waits for nothing. Moved as often as its owner likes, which costs a store. */
+  /**
+   * Milliseconds on the clock of the connection; NEVER: it waits for nothing. Moved as often as its owner
+   * likes, which costs a store.
+   */
   deadlineAt: number
   /** Its place in the table, written by the table; -1: in none. */
   tableIndex: number
 }
 
 /**
- * What is open on a connection, and the one timer for all of its deadlines: a timer per exchange would cost more than the rest of the
- * bookkeeping of an exchange together. The timer covers the earliest deadline it was told of; when it fires, whoever is due is looked
- * for, which is once per timeout and not once per exchange.
+ * What is open on a connection, and the one timer for all of its deadlines: a timer per exchange would cost
+ * more than the rest of the bookkeeping of an exchange together. The timer covers the earliest deadline it
+ * was told of; when it fires, whoever is due is looked for, which is once per timeout and not once per
+ * exchange.
  *
- * It also holds the time of the read or call that is being handled, so that the clock is read once for all that follows from it.
+ * It also holds the time of the read or call that is being handled, so that the clock is read once for all
+ * that follows from it.
  */
 export class DeadlineTable<Item extends Deadlined> {
   /** Milliseconds, as of the last `touch`. */
@@ -35,7 +40,9 @@ export class DeadlineTable<Item extends Deadlined> {
     return this.#items.length
   }
 
-  /** Reads the clock. Within one read of the socket, which is short, the time that it began at is good enough. */
+  /**
+   * Reads the clock. Within one read of the socket, which is short, the time that it began at is good enough.
+   */
   touch(): number {
     if (!this.#isHeld) this.now = this.#clock.now()
     return this.now

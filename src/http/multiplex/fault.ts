@@ -1,6 +1,7 @@
 /**
- * An error that never leaves the protocols: thrown where a peer broke a rule, and caught by the session. It has no stack, which V8 takes 9 us for: a peer
- * that breaks rules all the time made us spend half of our work on stacks that nobody read.
+ * An error that never leaves the protocols: thrown where a peer broke a rule, and caught by the session. It
+ * has no stack, which V8 takes 9 us for: a peer that breaks rules all the time made us spend half of our work
+ * on stacks that nobody read.
  */
 export class StacklessError extends Error {
   constructor(message: string) {
@@ -11,7 +12,10 @@ export class StacklessError extends Error {
   }
 }
 
-/** The peer broke a rule. HTTP/2 and HTTP/3 have their own kinds of it, with their own codes; each is thrown and caught in its own room. */
+/**
+ * The peer broke a rule. HTTP/2 and HTTP/3 have their own kinds of it, with their own codes; each is thrown
+ * and caught in its own room.
+ */
 export class Fault<Code extends string> extends StacklessError {
   readonly code: Code
   /** A limit of ours was exceeded: its name. */

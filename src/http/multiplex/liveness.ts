@@ -1,6 +1,9 @@
 const NEVER = Number.POSITIVE_INFINITY
 
-/** A timer that is late by more was held up with everything else in this process: what came meanwhile has not been read yet. */
+/**
+ * A timer that is late by more was held up with everything else in this process: what came meanwhile has not
+ * been read yet.
+ */
 const LATE_MS = 100
 
 export interface LivenessRules {
@@ -10,7 +13,10 @@ export interface LivenessRules {
   readonly timeoutMs: number
   /** Asked when nothing came for this long, whatever it owes. 0: never. */
   readonly idleIntervalMs: number
-  /** From one ask of a peer that owes to the next, where it has said nothing of its own between them. 0: it is not asked a second time. */
+  /**
+   * From one ask of a peer that owes to the next, where it has said nothing of its own between them. 0: it is
+   * not asked a second time.
+   */
   readonly quietIntervalMs: number
   /** The carrier loses what it is given: an ask without an answer is put out again every `intervalMs`. */
   readonly isLossy: boolean
@@ -34,15 +40,19 @@ export type LivenessVerdict = 'fine' | 'ask' | 'dead'
 /**
  * Whether the peer of one connection still lives, by what comes from it. Any byte is a sign of life.
  *
- * Theory of operation. A peer owes a sign of life while an exchange is under way; and after it too when nothing came since the exchange began: else
- * callers who lose patience before `intervalMs` would keep a dead connection in use for good.
- *  1. It owes, and nothing came for `intervalMs`: it is asked. So it is found dead after `intervalMs` + `timeoutMs` of silence.
- *  2. It was asked so, and has said nothing since but the answer: for rule 1 not again before `quietIntervalMs` have passed.
+ * Theory of operation. A peer owes a sign of life while an exchange is under way; and after it too when
+ * nothing came since the exchange began: else callers who lose patience before `intervalMs` would keep a dead
+ * connection in use for good.
+ *  1. It owes, and nothing came for `intervalMs`: it is asked. So it is found dead after `intervalMs` +
+ *     `timeoutMs` of silence.
+ *  2. It was asked so, and has said nothing since but the answer: for rule 1 not again before
+ *     `quietIntervalMs` have passed.
  *  3. Nothing came for `idleIntervalMs`: it is asked.
  *  4. While an ask is out there is no other one, unless the carrier is lossy.
  *  5. It was asked, and nothing came for `timeoutMs` since: it is dead.
  *
- * What comes costs a few stores: all else is worked out when the time is up, which is once per interval on a busy connection.
+ * What comes costs a few stores: all else is worked out when the time is up, which is once per interval on a
+ * busy connection.
  */
 export class Liveness {
   readonly #rules: LivenessRules

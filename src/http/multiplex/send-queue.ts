@@ -20,9 +20,9 @@ interface Rank {
 const URGENCIES = 8
 
 /**
- * The streams that have something to send and a window for it, in the order of RFC 9218 10: more urgent ones first; of equal urgency
- * the incremental ones take turns, and the others go one after the other, in the order in which they came. Each call costs the same however many streams
- * stand there.
+ * The streams that have something to send and a window for it, in the order of RFC 9218 10: more urgent ones
+ * first; of equal urgency the incremental ones take turns, and the others go one after the other, in the
+ * order in which they came. Each call costs the same however many streams stand there.
  */
 export class SendQueue<Stream extends Sender> {
   readonly #ranks: Rank[] = Array.from({ length: URGENCIES }, () => ({ first: undefined, last: undefined }))

@@ -21,7 +21,10 @@ export interface SessionHost {
   endInput(): void
   /** Nothing more comes or goes. May be told again. */
   onLost(reason: CloseReason, error: TransportError): void
-  /** Something of ours has thrown in an event of the carrier, and was reported: the connection ends at once, with all that is on it. */
+  /**
+   * Something of ours has thrown in an event of the carrier, and was reported: the connection ends at once,
+   * with all that is on it.
+   */
   readonly onFault: (error: TransportError) => void
   /** Somebody waits for an answer. */
   isWaiting(): boolean

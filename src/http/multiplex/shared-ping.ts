@@ -8,7 +8,10 @@ interface Asker {
   readonly onAbort: () => void
 }
 
-/** Those who wait for an answer to a PING. They share one: its answer says that the connection works to all of them. */
+/**
+ * Those who wait for an answer to a PING. They share one: its answer says that the connection works to all of
+ * them.
+ */
 export class SharedPing {
   #askers = new Set<Asker>()
 

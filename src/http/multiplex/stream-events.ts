@@ -5,7 +5,9 @@ import type { ResponseHead } from './messages/message-head.ts'
 export interface StreamEvents {
   /** Client role. A 1xx, or the final head. */
   onResponse(head: ResponseHead): void
-  /** Borrowed memory, unless `stream.isDeliveringOwned`. One after the other; none while the stream is paused. */
+  /**
+   * Borrowed memory, unless `stream.isDeliveringOwned`. One after the other; none while the stream is paused.
+   */
   onData(chunk: Buffer): void
   /** The peer has said everything. Trailers may be empty. */
   onEnd(trailers: HeaderList): void
@@ -22,8 +24,8 @@ export interface StreamReset {
   readonly isError: boolean
   /**
    * - `peer`: the peer has reset it
-   * - `unprocessed`: the peer said that it did nothing with it (REFUSED_STREAM, H3_REQUEST_REJECTED, above the last id of GOAWAY), or
-   *   nothing was sent
+   * - `unprocessed`: the peer said that it did nothing with it (REFUSED_STREAM, H3_REQUEST_REJECTED, above
+   *   the last id of GOAWAY), or nothing was sent
    * - `needs-http1`: the peer takes this request over HTTP/1.1 only (HTTP_1_1_REQUIRED, H3_VERSION_FALLBACK)
    * - `broken`: the peer broke a rule on this stream; we have reset it
    * - `limit`: a limit of ours was exceeded (header list size); we have reset it

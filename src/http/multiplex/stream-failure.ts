@@ -4,8 +4,8 @@ import type { StreamReset } from './stream-events.ts'
 
 /**
  * What the end of a stream means for its request. `hasResponse`: the head of the final response had come.
- *  1. The peer says that it did nothing with it: it refused the stream, or wants HTTP/1.1 for it (RFC 9113 7, 8.7, RFC 9114 8.1). It is
- *     believed only while it has not begun to answer.
+ *  1. The peer says that it did nothing with it: it refused the stream, or wants HTTP/1.1 for it (RFC 9113 7,
+ *     8.7, RFC 9114 8.1). It is believed only while it has not begun to answer.
  *  2. The peer, or a rule that it broke on this stream, or a limit of ours, has ended the stream.
  *  3. What we were to send cannot be written.
  *  4. The connection has ended: sessionFailure says more.

@@ -2,9 +2,9 @@
 const SLOTS = 256
 
 /**
- * The streams that live, by their ids. Ids only go up, so the living ones stand close to each other: they lie in a ring, each at its number. A
- * stream that lives so long that the ring has come round to it moves aside, into a map. (A map for all costs four times as much: it is rehashed
- * again and again while ids come and go.)
+ * The streams that live, by their ids. Ids only go up, so the living ones stand close to each other: they lie
+ * in a ring, each at its number. A stream that lives so long that the ring has come round to it moves aside,
+ * into a map. (A map for all costs four times as much: it is rehashed again and again while ids come and go.)
  */
 export class StreamRing<Stream extends { readonly id: number }> {
   readonly #ring: (Stream | undefined)[] = Array.from({ length: SLOTS })
@@ -12,7 +12,10 @@ export class StreamRing<Stream extends { readonly id: number }> {
   readonly #shift: number
   #size = 0
 
-  /** Only every `2 ** shift`-th id is in use: 1 where each side has every other one (HTTP/2), 2 for the requests of HTTP/3. */
+  /**
+   * Only every `2 ** shift`-th id is in use: 1 where each side has every other one (HTTP/2), 2 for the
+   * requests of HTTP/3.
+   */
   constructor(shift: number) {
     this.#shift = shift
   }

@@ -5,8 +5,9 @@ import type { Stream } from './stream.ts'
 import { keepAsItIs } from './stream-writer.ts'
 
 /**
- * A stream that became a tunnel (CONNECT, or RFC 8441 and RFC 9220), as a Duplex: DATA frames are its bytes, the end of the stream is the FIN
- * of either side, and a destroy is the reset that RFC 9113 8.5 and RFC 9114 4.4 ask for. A reader that sleeps holds back its own stream only.
+ * A stream that became a tunnel (CONNECT, or RFC 8441 and RFC 9220), as a Duplex: DATA frames are its bytes,
+ * the end of the stream is the FIN of either side, and a destroy is the reset that RFC 9113 8.5 and RFC 9114
+ * 4.4 ask for. A reader that sleeps holds back its own stream only.
  */
 export class StreamTunnel {
   readonly duplex: Duplex
@@ -64,8 +65,9 @@ export class StreamTunnel {
   }
 
   /**
-   * Who has said everything and then resets without an error only does not want to hear more, and what he said must not be thrown away
-   * (RFC 9113 8.1): the tunnel stays until its reader has had it, which is no more than lies in its buffer now.
+   * Who has said everything and then resets without an error only does not want to hear more, and what he
+   * said must not be thrown away (RFC 9113 8.1): the tunnel stays until its reader has had it, which is no
+   * more than lies in its buffer now.
    */
   receiveReset(error: Error, isError: boolean): void {
     const { duplex } = this

@@ -17,8 +17,8 @@ export interface Stream {
   /** Server role: a 1xx, or the final head. */
   respond(status: number, headers: HeaderList, endsStream: boolean): void
   /**
-   * Takes a chunk of the body. It may be borrowed: what cannot be put out at once is exchanged for `keep(chunk)`.
-   * False: wait for onWritable.
+   * Takes a chunk of the body. It may be borrowed: what cannot be put out at once is exchanged for
+   * `keep(chunk)`. False: wait for onWritable.
    */
   write(chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
   /** Our side is complete. Trailers may be empty. */

@@ -3,7 +3,10 @@ import { TokenBucket } from './token-bucket.ts'
 /** A DATA frame below this is tiny, unless it ends its stream. */
 export const TINY_FRAME_BYTES = 64
 
-/** So much content pays for a tiny frame: small messages at any rate are honest, row after row of single bytes are not. */
+/**
+ * So much content pays for a tiny frame: small messages at any rate are honest, row after row of single bytes
+ * are not.
+ */
 const BYTES_PER_TINY_FRAME = 16
 
 /** Holds a peer to a rate of tiny DATA frames, above what the content that it sends pays for. */

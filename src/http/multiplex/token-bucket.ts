@@ -9,7 +9,10 @@ export class TokenBucket {
   #left: number
   #countedAt = Number.NEGATIVE_INFINITY
 
-  /** `perSecond` 0: no limit. `averagedSeconds`: what may come at once is what the rate allows in so many seconds. */
+  /**
+   * `perSecond` 0: no limit. `averagedSeconds`: what may come at once is what the rate allows in so many
+   * seconds.
+   */
   constructor(perSecond: number, averagedSeconds: number = AVERAGED_SECONDS) {
     this.#perSecond = perSecond
     this.#burst = perSecond * averagedSeconds

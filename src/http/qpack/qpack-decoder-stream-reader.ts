@@ -14,7 +14,10 @@ const STREAM_CANCELLATION = 0x40
 /** RFC 9204 4.1.1: 62 bits. */
 const MAX_CONTINUATION_BYTES = 9
 
-/** Reads the peer's decoder stream. An instruction is one integer, so that nothing has to be kept but how far it has got. */
+/**
+ * Reads the peer's decoder stream. An instruction is one integer, so that nothing has to be kept but how far
+ * it has got.
+ */
 export class DecoderStreamReader {
   readonly #target: DecoderInstructions
   /** The first byte of the instruction that is not whole; undefined between two. */

@@ -32,7 +32,10 @@ export class DecoderStreamWriter {
     this.#write(STREAM_CANCELLATION, 6, streamId)
   }
 
-  /** What is to be sent, the insertions included that no section has acknowledged: one Insert Count Increment (4.4.3) for all of them. */
+  /**
+   * What is to be sent, the insertions included that no section has acknowledged: one Insert Count Increment
+   * (4.4.3) for all of them.
+   */
   take(inserted: number): Buffer | undefined {
     if (inserted > this.#knownReceived) {
       this.#write(INSERT_COUNT_INCREMENT, 6, inserted - this.#knownReceived)

@@ -46,8 +46,9 @@ const NONE: readonly number[] = Object.freeze([])
 /**
  * Decodes the field sections that come in on one connection (RFC 9204), in any order of their streams.
  *
- * A section that needs insertions which are still on their way is 'blocked': its bytes stay with the caller, and here only the stream's id
- * and what it waits for is kept. What hostile input can cost is linear in its length, as in HpackDecoder.
+ * A section that needs insertions which are still on their way is 'blocked': its bytes stay with the caller,
+ * and here only the stream's id and what it waits for is kept. What hostile input can cost is linear in its
+ * length, as in HpackDecoder.
  */
 export class QpackDecoder {
   readonly #options: QpackDecoderOptions
@@ -80,15 +81,16 @@ export class QpackDecoder {
   }
 
   /**
-   * What waits to be taken, in bytes. It grows with what the peer has us decode: whoever cannot send it must stop to read.
+   * What waits to be taken, in bytes. It grows with what the peer has us decode: whoever cannot send it must
+   * stop to read.
    */
   get waitingBytes(): number {
     return this.#decoderStream.waitingBytes
   }
 
   /**
-   * Reads bytes of the peer's encoder stream, in any pieces. Returns the streams whose section can be decoded now, in the order in which
-   * they were blocked. Throws QpackError 'encoder-stream': the connection is lost.
+   * Reads bytes of the peer's encoder stream, in any pieces. Returns the streams whose section can be decoded
+   * now, in the order in which they were blocked. Throws QpackError 'encoder-stream': the connection is lost.
    */
   receiveEncoderStream(buffer: Buffer, start: number, end: number): readonly number[] {
     try {
@@ -103,10 +105,13 @@ export class QpackDecoder {
   /**
    * Decodes one whole field section `buffer[start, end)`.
    *
-   * - 'blocked': insertions are missing. The caller keeps the bytes, and calls again when receiveEncoderStream() names the stream.
-   * - 'too-large': the list is above `maxListBytes` or `maxFields`. What is behind that is not read: no table depends on it.
+   * - 'blocked': insertions are missing. The caller keeps the bytes, and calls again when
+   *   receiveEncoderStream() names the stream.
+   * - 'too-large': the list is above `maxListBytes` or `maxFields`. What is behind that is not read: no table
+   *   depends on it.
    *
-   * Throws QpackError 'decompression': the connection is lost. So it is when more streams were blocked than we announced.
+   * Throws QpackError 'decompression': the connection is lost. So it is when more streams were blocked than
+   * we announced.
    */
   decode(streamId: number, buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' | 'blocked' {
     try {
@@ -116,7 +121,10 @@ export class QpackDecoder {
     }
   }
 
-  /** The stream was reset, or nobody reads it any more (RFC 9204 2.2.2.2). Not for streams that were read to their end. */
+  /**
+   * The stream was reset, or nobody reads it any more (RFC 9204 2.2.2.2). Not for streams that were read to
+   * their end.
+   */
   cancel(streamId: number): void {
     this.#blocked.delete(streamId)
     // Without a table the encoder has nothing to let go of.
@@ -128,7 +136,10 @@ export class QpackDecoder {
     return this.#decoderStream.take(this.#table.inserted)
   }
 
-  /** For tests: every string that outlives its section, first the table's: name, value, … from the newest entry on. @internal */
+  /**
+   * For tests: every string that outlives its section, first the table's: name, value, … from the newest
+   * entry on. @internal
+   */
   keptStrings(): string[] {
     return [...this.#table.contents(), ...this.#cache.contents(), ...cachedLiterals()]
   }
@@ -209,7 +220,8 @@ export class QpackDecoder {
         name = table.nameAt(index)
         value = table.valueAt(index)
       } else {
-        // Literal field line: with name reference (4.5.4), with literal name (4.5.6), with post-base name reference (4.5.5)
+        // Literal field line: with name reference (4.5.4), with literal name (4.5.6), with post-base name
+        // reference (4.5.5)
         let fieldClass: FieldClass
         let isNeverIndexed: boolean
         if (first >= LITERAL_WITH_LITERAL_NAME && first < LITERAL_WITH_NAME_REFERENCE) {
@@ -258,7 +270,10 @@ export class QpackDecoder {
     return required - delta - 1
   }
 
-  /** The index in our table of the entry with this number. That a section promises more than it needs is no error (2.2.1: MAY). */
+  /**
+   * The index in our table of the entry with this number. That a section promises more than it needs is no
+   * error (2.2.1: MAY).
+   */
   #requireNumber(number: number, required: number): number {
     const { inserted, count } = this.#table
     if (number < 0 || number >= required) {

@@ -19,8 +19,9 @@ const MAX_INTEGER = 2 ** 62
 const INITIAL_PENDING_BYTES = 128
 
 /**
- * Reads the peer's encoder stream (RFC 9204 4.3) and does to the table what it says. An instruction that is not whole is kept until
- * its end comes: never more than about four times the capacity, as one that cannot fit is refused at its length.
+ * Reads the peer's encoder stream (RFC 9204 4.3) and does to the table what it says. An instruction that is
+ * not whole is kept until its end comes: never more than about four times the capacity, as one that cannot
+ * fit is refused at its length.
  */
 export class EncoderStreamReader {
   readonly #table: DynamicTable
@@ -38,7 +39,10 @@ export class EncoderStreamReader {
     this.#maxTableBytes = maxTableBytes
   }
 
-  /** Reads a piece of the stream. Throws QpackError 'encoder-stream', or HpackError for a string that cannot be decoded. */
+  /**
+   * Reads a piece of the stream. Throws QpackError 'encoder-stream', or HpackError for a string that cannot
+   * be decoded.
+   */
   receive(buffer: Buffer, start: number, end: number): void {
     let at = this.#pendingLength === 0 ? start : this.#completePending(buffer, start, end)
     while (at < end) {
@@ -53,7 +57,10 @@ export class EncoderStreamReader {
     }
   }
 
-  /** Takes as much of the piece as the pending instruction needs, and does it if it is whole then. Returns where the rest begins. */
+  /**
+   * Takes as much of the piece as the pending instruction needs, and does it if it is whole then. Returns
+   * where the rest begins.
+   */
   #completePending(buffer: Buffer, start: number, end: number): number {
     let at = start
     for (;;) {

@@ -16,16 +16,20 @@ import { OutstandingSections } from './qpack-outstanding-sections.ts'
 import { encodeRequiredCount, maxEntriesOf } from './qpack-required-count.ts'
 import { SectionWriter } from './qpack-section-writer.ts'
 
-/** As in HpackEncoder: what comes again within so many other values would still be in the table when it is needed. */
+/**
+ * As in HpackEncoder: what comes again within so many other values would still be in the table when it is
+ * needed.
+ */
 const FILTER_SLOTS = 64
 
 export interface QpackEncoderOptions {
   /** The most of the peer's table that we use. */
   readonly maxTableBytes: number
   /**
-   * How many streams may wait for our encoder stream, if the peer allows that many: 0 unless told otherwise. It would save some hundred
-   * bytes in the first round trip after a new value, at the price of what HTTP/3 is there to avoid: a lost packet of the encoder stream
-   * would stall streams that have all of their own. With 0 a section refers to nothing that the peer has not confirmed.
+   * How many streams may wait for our encoder stream, if the peer allows that many: 0 unless told otherwise.
+   * It would save some hundred bytes in the first round trip after a new value, at the price of what HTTP/3
+   * is there to avoid: a lost packet of the encoder stream would stall streams that have all of their own.
+   * With 0 a section refers to nothing that the peer has not confirmed.
    */
   readonly maxBlockedStreams?: number
 }
@@ -33,9 +37,10 @@ export interface QpackEncoderOptions {
 /**
  * Encodes the field sections of one direction of a connection (RFC 9204).
  *
- * As in HpackEncoder the fast path is a field that is in a table, and names and values are checked where a literal is written. But
- * insertions go their own way, on the encoder stream: a section that is not sent takes nothing with it, and a new entry is of use when
- * the peer has confirmed it. Until then its field is sent as a literal.
+ * As in HpackEncoder the fast path is a field that is in a table, and names and values are checked where a
+ * literal is written. But insertions go their own way, on the encoder stream: a section that is not sent
+ * takes nothing with it, and a new entry is of use when the peer has confirmed it. Until then its field is
+ * sent as a literal.
  */
 export class QpackEncoder {
   readonly #options: QpackEncoderOptions
@@ -57,7 +62,8 @@ export class QpackEncoder {
 
   /**
    * - `none`: no section since the last abort; on to `open` by begin()
-   * - `open`: between begin() and end(); on to `whole` by end(), or to `none` by abort(), or `open` again by begin(), which aborts
+   * - `open`: between begin() and end(); on to `whole` by end(), or to `none` by abort(), or `open` again by
+   *   begin(), which aborts
    * - `whole`: ended, and to be sent; on to `open` by begin(), or to `none` by abort()
    */
   #state: 'none' | 'open' | 'whole' = 'none'
@@ -66,12 +72,17 @@ export class QpackEncoder {
   #mayRefer = true
   /** namely to entries with lower numbers. */
   #referableBelow = 0
-  /** The oldest entry that the section, or the list in it that is being encoded, refers to; and the Required Insert Count for it. */
+  /**
+   * The oldest entry that the section, or the list in it that is being encoded, refers to; and the Required
+   * Insert Count for it.
+   */
   #oldest = Infinity
   #required = 0
   /** No entry from this number on may be evicted, for the section may refer to it. */
   #heldFrom = Infinity
-  /** Since the last field that must not be remembered: a secret, or one that was or should have been inserted. */
+  /**
+   * Since the last field that must not be remembered: a secret, or one that was or should have been inserted.
+   */
   #isPlain = true
 
   constructor(options: QpackEncoderOptions) {
@@ -94,8 +105,9 @@ export class QpackEncoder {
   }
 
   /**
-   * Whether new entries may come into the table. To be set to false while the encoder stream has no credit (RFC 9204 2.1.3): what we
-   * keep of it is bounded, by what fits the peer's table, but it is of no use to anybody.
+   * Whether new entries may come into the table. To be set to false while the encoder stream has no credit
+   * (RFC 9204 2.1.3): what we keep of it is bounded, by what fits the peer's table, but it is of no use to
+   * anybody.
    */
   get mayInsert(): boolean {
     return this.#insertions.isAllowed
@@ -106,9 +118,10 @@ export class QpackEncoder {
   }
 
   /**
-   * The peer's SETTINGS_QPACK_MAX_TABLE_CAPACITY and SETTINGS_QPACK_BLOCKED_STREAMS, which are 0 until this was called. For early data
-   * once with what was remembered, and again with what came; then a capacity that was not 0 must be the same (RFC 9204 3.2.3), or
-   * QpackError 'decoder-stream' is thrown. When early data was rejected the encoder is of no use any more.
+   * The peer's SETTINGS_QPACK_MAX_TABLE_CAPACITY and SETTINGS_QPACK_BLOCKED_STREAMS, which are 0 until this
+   * was called. For early data once with what was remembered, and again with what came; then a capacity that
+   * was not 0 must be the same (RFC 9204 3.2.3), or QpackError 'decoder-stream' is thrown. When early data
+   * was rejected the encoder is of no use any more.
    */
   setPeerLimits(maxTableBytes: number, maxBlockedStreams: number): void {
     if (this.#peerTableBytes > 0 && maxTableBytes !== this.#peerTableBytes) {
@@ -143,8 +156,8 @@ export class QpackEncoder {
   }
 
   /**
-   * Adds one field; pseudo-fields are allowed. Throws TransportError MM_INVALID_ARGUMENT for a name or value that must not be on the
-   * wire; then the section is lost: begin() or abort() must follow.
+   * Adds one field; pseudo-fields are allowed. Throws TransportError MM_INVALID_ARGUMENT for a name or value
+   * that must not be on the wire; then the section is lost: begin() or abort() must follow.
    */
   add(name: string, value: string): void {
     const isPseudo = name.charCodeAt(0) === COLON
@@ -175,8 +188,8 @@ export class QpackEncoder {
       const name = headers[i] as string // even indexes are names
       this.#add(table.record(name), name, headers[i + 1] as string, false) // odd indexes are values
     }
-    // What counts from the Base must mean the same in the next section; what the peer has not confirmed is for streams only that may
-    // wait; and one that must not refer to anything is no example.
+    // What counts from the Base must mean the same in the next section; what the peer has not confirmed is
+    // for streams only that may wait; and one that must not refer to anything is no example.
     const isGeneral = this.#writer.base === table.inserted && this.#required <= knownReceived && mayRefer
     if (this.#isPlain && isGeneral) {
       const noted = memo.note(headers, this.#writer.bytes, start, this.#writer.length)
@@ -188,7 +201,10 @@ export class QpackEncoder {
     this.#hold(oldestBefore, requiredBefore)
   }
 
-  /** Ends the section. Returns its length. The instructions of takeEncoderStream() must go out before it, or with it. */
+  /**
+   * Ends the section. Returns its length. The instructions of takeEncoderStream() must go out before it, or
+   * with it.
+   */
   end(): number {
     this.#state = 'whole'
     const required = this.#required
@@ -196,7 +212,9 @@ export class QpackEncoder {
     return this.#writer.end(required, encodeRequiredCount(required, this.#maxEntries))
   }
 
-  /** The section that was begun last will not be sent, whether it was ended or not. What it inserted stays. */
+  /**
+   * The section that was begun last will not be sent, whether it was ended or not. What it inserted stays.
+   */
   abort(): void {
     if (this.#state === 'whole' && this.#required > 0) this.#sections.removeLast(this.#streamId)
     this.#state = 'none'
@@ -210,14 +228,18 @@ export class QpackEncoder {
   }
 
   /**
-   * Reads bytes of the peer's decoder stream, in any pieces. Throws QpackError 'decoder-stream': the connection is lost. When a stream
-   * of ours was reset the peer says so here; until it does, what the stream's sections refer to stays.
+   * Reads bytes of the peer's decoder stream, in any pieces. Throws QpackError 'decoder-stream': the
+   * connection is lost. When a stream of ours was reset the peer says so here; until it does, what the
+   * stream's sections refer to stays.
    */
   receiveDecoderStream(buffer: Buffer, start: number, end: number): void {
     this.#decoderStream.receive(buffer, start, end)
   }
 
-  /** For tests: every string that outlives its section, first the table's: name, value, … from the newest entry on. @internal */
+  /**
+   * For tests: every string that outlives its section, first the table's: name, value, … from the newest
+   * entry on. @internal
+   */
   keptStrings(): string[] {
     return [...this.#table.contents(), ...this.#memo.contents()]
   }

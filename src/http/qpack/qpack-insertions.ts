@@ -5,16 +5,20 @@ import { huffmanBits } from '../field-compression/huffman-encoder.ts'
 import type { EncoderStreamWriter } from './qpack-encoder-stream-writer.ts'
 import type { OutstandingSections } from './qpack-outstanding-sections.ts'
 
-/** An entry is draining when this part of the table's bytes is behind it: the ones before it are all that there is to evict. */
+/**
+ * An entry is draining when this part of the table's bytes is behind it: the ones before it are all that
+ * there is to evict.
+ */
 const DRAINING_AGE = 0.75
 
 /**
  * Changes the peer's table and our picture of it: insertions and duplicates, as far as there is room.
  *
- * Room is what may be evicted (RFC 9204 2.1.1): entries that the peer has confirmed and that no section under way refers to. Where many
- * sections are under way all the time, a popular old entry would never be free of them, and the table would never change again. So
- * draining entries are duplicated and not referred to any more (2.1.1.1), but only as far as other insertions want the room: without
- * that, a table full of popular entries would copy them round and round.
+ * Room is what may be evicted (RFC 9204 2.1.1): entries that the peer has confirmed and that no section under
+ * way refers to. Where many sections are under way all the time, a popular old entry would never be free of
+ * them, and the table would never change again. So draining entries are duplicated and not referred to any
+ * more (2.1.1.1), but only as far as other insertions want the room: without that, a table full of popular
+ * entries would copy them round and round.
  */
 export class QpackInsertions {
   readonly #table: EncoderTable
@@ -24,7 +28,9 @@ export class QpackInsertions {
   #isCapacityTold = false
   /** The bytes that new entries took or would have taken, less those that duplicates took. */
   #wantedBytes = 0
-  /** False while the encoder stream has no credit (2.1.3): what waits there would have sections wait for it. */
+  /**
+   * False while the encoder stream has no credit (2.1.3): what waits there would have sections wait for it.
+   */
   isAllowed = true
 
   constructor(table: EncoderTable, sections: OutstandingSections, stream: EncoderStreamWriter) {
@@ -34,8 +40,8 @@ export class QpackInsertions {
   }
 
   /**
-   * Inserts a field, if there is room. `heldFrom`: the section that is being encoded refers to no older entry. `valueBits`: what the
-   * value takes when Huffman coded.
+   * Inserts a field, if there is room. `heldFrom`: the section that is being encoded refers to no older
+   * entry. `valueBits`: what the value takes when Huffman coded.
    */
   insert(record: NameRecord, value: string, valueBits: number, heldFrom: number): boolean {
     if (!this.isAllowed) return false
@@ -66,7 +72,10 @@ export class QpackInsertions {
     )
   }
 
-  /** Duplicates a draining entry, if there is room. Returns whether the old one is still there, and may be referred to until then. */
+  /**
+   * Duplicates a draining entry, if there is room. Returns whether the old one is still there, and may be
+   * referred to until then.
+   */
   refresh(record: NameRecord, entry: TableEntry, heldFrom: number): boolean {
     const table = this.#table
     const bytes = entryBytes(record.name, entry.value)

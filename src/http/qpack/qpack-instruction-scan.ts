@@ -17,12 +17,13 @@ const IS_STATIC = 0x40
 const INSERT_WITH_LITERAL_NAME = 0x40
 
 /**
- * Finds the end of the instruction of an encoder that begins at `start`, which is below `end`, without reading its strings: if it is at
- * most `end`, the instruction is whole; otherwise it is how far the bytes must reach before it is worth to look again.
+ * Finds the end of the instruction of an encoder that begins at `start`, which is below `end`, without
+ * reading its strings: if it is at most `end`, the instruction is whole; otherwise it is how far the bytes
+ * must reach before it is worth to look again.
  *
- * Throws QpackError 'encoder-stream' for what cannot fit a table of `maxTableBytes` as soon as its length is there, so that nobody has to
- * keep more of an instruction than about four times the table (what a Huffman code of rare characters takes); and for a name that is
- * not in the static table.
+ * Throws QpackError 'encoder-stream' for what cannot fit a table of `maxTableBytes` as soon as its length is
+ * there, so that nobody has to keep more of an instruction than about four times the table (what a Huffman
+ * code of rare characters takes); and for a name that is not in the static table.
  */
 export function scanInstruction(buffer: Buffer, start: number, end: number, maxTableBytes: number): number {
   const room = maxTableBytes - ENTRY_OVERHEAD_BYTES

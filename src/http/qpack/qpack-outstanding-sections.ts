@@ -19,15 +19,15 @@ const MAX_SLOTS = 4096
 const MAX_SECTIONS_PER_STREAM = 8
 
 /**
- * What the peer's decoder may still have to read, and what it is known to have (RFC 9204 2.1): which entries must not be evicted, and
- * which streams may be blocked.
+ * What the peer's decoder may still have to read, and what it is known to have (RFC 9204 2.1): which entries
+ * must not be evicted, and which streams may be blocked.
  *
- * Streams lie in a ring by their number, as in HTTP/2: a map whose keys come and go is rehashed all the time. When two streams meet in a
- * slot the ring grows; at MAX_SLOTS the later one gets no references. So a peer that never acknowledges costs bounded memory, and
- * only compression.
+ * Streams lie in a ring by their number, as in HTTP/2: a map whose keys come and go is rehashed all the time.
+ * When two streams meet in a slot the ring grows; at MAX_SLOTS the later one gets no references. So a peer
+ * that never acknowledges costs bounded memory, and only compression.
  *
- * Entries are evicted from the oldest on, and what a section refers to is not older than its oldest reference. So it is enough to
- * count, for each entry, the sections whose oldest reference it is.
+ * Entries are evicted from the oldest on, and what a section refers to is not older than its oldest
+ * reference. So it is enough to count, for each entry, the sections whose oldest reference it is.
  */
 export class OutstandingSections implements DecoderInstructions {
   #slots: (Section | undefined)[] = Array.from({ length: INITIAL_SLOTS }, () => undefined)
@@ -70,7 +70,10 @@ export class OutstandingSections implements DecoderInstructions {
     return count < MAX_SECTIONS_PER_STREAM
   }
 
-  /** Whether a section of this stream may refer to entries that are not confirmed, when `maxBlocked` streams may wait for such. */
+  /**
+   * Whether a section of this stream may refer to entries that are not confirmed, when `maxBlocked` streams
+   * may wait for such.
+   */
   mayBlock(streamId: number, maxBlocked: number): boolean {
     return this.#blocking.size < maxBlocked || this.#blocking.has(streamId)
   }
@@ -122,7 +125,10 @@ export class OutstandingSections implements DecoderInstructions {
     if (section.required > this.#knownReceived) this.#raise(section.required)
   }
 
-  /** Stream Cancellation (4.4.2): nobody reads the rest. The encoder of a stream without references gets them, too. */
+  /**
+   * Stream Cancellation (4.4.2): nobody reads the rest. The encoder of a stream without references gets them,
+   * too.
+   */
   onCancellation(streamId: number): void {
     const slot = this.#slotOf(streamId)
     const first = this.#slots[slot]

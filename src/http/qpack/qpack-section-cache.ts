@@ -21,10 +21,10 @@ interface CachedSection {
 }
 
 /**
- * Decoded field sections by their bytes: a head that comes again costs a hash and a comparison. It is simpler than HPACK's BlockCache, for
- * sections change no table, and the same bytes with the same Required Insert Count refer to the same entries, whatever was inserted
- * since. So a section stays until one of its entries is evicted; it is dropped then, so that nothing is held longer than the table
- * holds it.
+ * Decoded field sections by their bytes: a head that comes again costs a hash and a comparison. It is simpler
+ * than HPACK's BlockCache, for sections change no table, and the same bytes with the same Required Insert
+ * Count refer to the same entries, whatever was inserted since. So a section stays until one of its entries
+ * is evicted; it is dropped then, so that nothing is held longer than the table holds it.
  *
  * A section is kept when its hash comes for the second time, as in BlockCache.
  */
@@ -42,7 +42,9 @@ export class SectionCache {
     this.#table = table
   }
 
-  /** The section with these bytes and this Required Insert Count; or undefined, and then offer() may follow. */
+  /**
+   * The section with these bytes and this Required Insert Count; or undefined, and then offer() may follow.
+   */
   find(buffer: Buffer, start: number, end: number, required: number): FieldBlock | undefined {
     this.#isWanted = false
     if (end - start > MAX_SECTION_BYTES) return undefined
@@ -63,7 +65,10 @@ export class SectionCache {
     return undefined
   }
 
-  /** The section that find() did not find was decoded, and has no secret literals: keeps it, if it came before. */
+  /**
+   * The section that find() did not find was decoded, and has no secret literals: keeps it, if it came
+   * before.
+   */
   offer(
     block: FieldBlock,
     required: number,

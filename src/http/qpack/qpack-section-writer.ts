@@ -19,7 +19,10 @@ const LITERAL_WITH_LITERAL_NAME = 0x20
 const LITERAL_NAME_NEVER_INDEXED = 0x10
 const LITERAL_WITH_POST_BASE_NAME = 0x00
 
-/** Required Insert Count and Base take one byte each, nearly always; where they take more, the field lines are moved. */
+/**
+ * Required Insert Count and Base take one byte each, nearly always; where they take more, the field lines are
+ * moved.
+ */
 const PREFIX_BYTES = 2
 
 const INITIAL_BYTES = 1024
@@ -27,8 +30,8 @@ const INITIAL_BYTES = 1024
 const MAX_IDLE_BYTES = 16_384
 
 /**
- * Writes the bytes of one field section after the other (RFC 9204 4.5). The Base is the number of insertions when the section begins:
- * what was there has a relative index, what comes in meanwhile a post-base one.
+ * Writes the bytes of one field section after the other (RFC 9204 4.5). The Base is the number of insertions
+ * when the section begins: what was there has a relative index, what comes in meanwhile a post-base one.
  */
 export class SectionWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
@@ -92,7 +95,10 @@ export class SectionWriter {
     this.#length = memo.copy(slot, this.#bytes, this.#length)
   }
 
-  /** Writes the prefix (4.5.1). `required`: the Required Insert Count, `encodedRequired` as it is written. Returns the length. */
+  /**
+   * Writes the prefix (4.5.1). `required`: the Required Insert Count, `encodedRequired` as it is written.
+   * Returns the length.
+   */
   end(required: number, encodedRequired: number): number {
     const isPostBase = required > this.#base
     // Without references the Base does not matter.

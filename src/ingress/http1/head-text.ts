@@ -13,8 +13,9 @@ let lastFraming: BodyFraming = 'none'
 let lastText = ''
 
 /**
- * encodeResponseHead for HTTP/1.1 with a connection that stays, remembering the last head: an origin that speaks HTTP/2 sends equal heads
- * as one and the same list, which is text already. To ask costs two comparisons. Throws like encodeResponseHead.
+ * encodeResponseHead for HTTP/1.1 with a connection that stays, remembering the last head: an origin that
+ * speaks HTTP/2 sends equal heads as one and the same list, which is text already. To ask costs two
+ * comparisons. Throws like encodeResponseHead.
  */
 export function persistentHeadText(head: Head, framing: BodyFraming): string {
   const isSame =

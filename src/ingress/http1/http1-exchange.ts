@@ -18,7 +18,10 @@ export interface ExchangeHost {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  /** Asked when the head is written: whether the connection goes on after this exchange. The session holds itself to its answer. */
+  /**
+   * Asked when the head is written: whether the connection goes on after this exchange. The session holds
+   * itself to its answer.
+   */
   decideKeepAlive(isDelimitedByClose: boolean): boolean
   /** The client has more to take than we like: it is told to the exchange when it has. */
   onBacklog(): void
@@ -33,11 +36,10 @@ export interface ExchangeHost {
 /**
  * One HTTP/1.1 request and the response to it.
  *
- * waiting   no final response yet. Valid transitions: held, ended, upgraded
- * held      respondStart was called, its head is not encoded yet. Valid transitions: open, waiting (taken back), ended
- * open      the head is on its way. Valid transitions: waiting (nothing was written yet, and it was taken back), ended
- * upgraded  the connection was handed over. Final
- * ended     answered, aborted, or the client is gone: every call does nothing. Final
+ * waiting no final response yet. Valid transitions: held, ended, upgraded held respondStart was called, its
+ * head is not encoded yet. Valid transitions: open, waiting (taken back), ended open the head is on its way.
+ * Valid transitions: waiting (nothing was written yet, and it was taken back), ended upgraded the connection
+ * was handed over. Final ended answered, aborted, or the client is gone: every call does nothing. Final
  */
 export class Http1Exchange implements IngressExchange {
   readonly body: RequestBody
@@ -110,7 +112,10 @@ export class Http1Exchange implements IngressExchange {
     return this.#head.expectContinue && !this.#saidContinue
   }
 
-  /** As far as the client is concerned, and as far as what follows can be told from this exchange: not after a CONNECT. */
+  /**
+   * As far as the client is concerned, and as far as what follows can be told from this exchange: not after a
+   * CONNECT.
+   */
   get clientKeepsAlive(): boolean {
     return this.#head.keepAlive && this.#head.method !== 'CONNECT'
   }
@@ -246,7 +251,10 @@ export class Http1Exchange implements IngressExchange {
     }
   }
 
-  /** The handler does not keep to its own content-length: only the end of the connection keeps the client from a wrong reading. */
+  /**
+   * The handler does not keep to its own content-length: only the end of the connection keeps the client from
+   * a wrong reading.
+   */
   #breakOff(what: 'longer' | 'shorter'): void {
     this.#phase = 'ended'
     this.#host.onResponseBroken(false)

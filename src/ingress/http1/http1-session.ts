@@ -13,14 +13,12 @@ import { type DeadlineEvents, SessionDeadlines } from './session-deadlines.ts'
 import { SocketOutput } from './socket-output.ts'
 
 /**
- * idle       between two requests. Valid transitions: head, closing, closed
- * head       some bytes of a request came. Valid transitions: idle (they were an empty line), body, answering, closing, closed
- * body       the head is complete, the body is not; the response may be under way, or over. Valid transitions: answering, idle,
- *            closing, closed
- * answering  the request is complete, the response is not. Valid transitions: idle, closing, upgraded, closed
- * closing    all that we say is said; what still comes is thrown away until the client closes too. Valid transitions: closed
- * upgraded   the socket belongs to somebody else. Final
- * closed     Final
+ * idle between two requests. Valid transitions: head, closing, closed head some bytes of a request came.
+ * Valid transitions: idle (they were an empty line), body, answering, closing, closed body the head is
+ * complete, the body is not; the response may be under way, or over. Valid transitions: answering, idle,
+ * closing, closed answering the request is complete, the response is not. Valid transitions: idle, closing,
+ * upgraded, closed closing all that we say is said; what still comes is thrown away until the client closes
+ * too. Valid transitions: closed upgraded the socket belongs to somebody else. Final closed Final
  */
 type Phase = 'idle' | 'head' | 'body' | 'answering' | 'closing' | 'upgraded' | 'closed'
 
@@ -30,12 +28,13 @@ const DURING = 'an event of an HTTP/1.1 client'
 const SLOW_DRAIN_MS = 50
 
 /**
- * The server side of one HTTP/1.1 connection. One request is read at a time; what a client sends ahead of its answer (a pipelined
- * request) waits, unread but for one piece, until that answer was given and taken. It ends with the connection half closed for a
- * moment (RFC 9112 9.6): a close with unread input would be a reset, which destroys the answer on its way to the client.
+ * The server side of one HTTP/1.1 connection. One request is read at a time; what a client sends ahead of its
+ * answer (a pipelined request) waits, unread but for one piece, until that answer was given and taken. It
+ * ends with the connection half closed for a moment (RFC 9112 9.6): a close with unread input would be a
+ * reset, which destroys the answer on its way to the client.
  *
- * A client that closes its side while it has an answer to come is taken as gone, as nginx, Go and Node do: a half-closed connection
- * looks the same as one that was left.
+ * A client that closes its side while it has an answer to come is taken as gone, as nginx, Go and Node do: a
+ * half-closed connection looks the same as one that was left.
  */
 export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, DeadlineEvents {
   readonly output: SocketOutput
@@ -173,7 +172,10 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     )
   }
 
-  /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and so does the exchange on it. */
+  /**
+   * Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and so does
+   * the exchange on it.
+   */
   onFault(error: TransportError): void {
     this.#isWorking = false
     try {
@@ -265,7 +267,10 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     if (this.#phase === 'body') this.#work()
   }
 
-  /** The response is over, and reading the rest of a body that nobody wants would cost more than another connection. */
+  /**
+   * The response is over, and reading the rest of a body that nobody wants would cost more than another
+   * connection.
+   */
   #closeIfUnwanted(): void {
     const isUnwanted = this.#exchange === undefined && this.#reader.source?.isCancelled === true
     if (isUnwanted && (this.#isLast || !this.#isDiscardable())) this.#startClosing()
@@ -314,7 +319,8 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     this.#exchange = undefined
     if (this.#phase === 'answering') this.#finish()
     else if (this.#phase === 'body') {
-      // A body that nobody has begun to read now is read by nobody; one that is on its way goes on to its end.
+      // A body that nobody has begun to read now is read by nobody; one that is on its way goes on to its
+      // end.
       if (this.#reader.source?.isUnattached === true) this.#reader.source.cancel()
       this.#closeIfUnwanted()
     }
@@ -324,7 +330,8 @@ export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, Dea
     this.#exchange = undefined
     this.#reader.source?.receiveFailure(new TransportError('MM_ABORTED', 'the response was aborted'))
     this.output.discard()
-    // To a client of HTTP/1.0 a proper close would be the end of the body. TLS has no way to reset; there, no close_notify is sent.
+    // To a client of HTTP/1.0 a proper close would be the end of the body. TLS has no way to reset; there, no
+    // close_notify is sent.
     if (isDelimitedByClose && this.scheme === 'http') this.#socket.resetAndDestroy()
     this.#destroy()
   }

@@ -2,12 +2,14 @@
 const ARENA_BYTES = 262_144
 
 /**
- * Memory for what is about to be written, shared by all connections of the process: a block that is handed out from its front.
+ * Memory for what is about to be written, shared by all connections of the process: a block that is handed
+ * out from its front.
  *
- * A small response is put together here and leaves in one write. On a plain socket the kernel nearly always takes it within that
- * write, and then the same bytes of the same block, still warm in the cache, serve the next response: no allocation at all. Where it
- * does not (a slow client, TLS, which always writes later), the bytes are simply not given back: the block moves on, and is left to the
- * garbage collector once it is used up. So no memory is written to while a socket may still read it.
+ * A small response is put together here and leaves in one write. On a plain socket the kernel nearly always
+ * takes it within that write, and then the same bytes of the same block, still warm in the cache, serve the
+ * next response: no allocation at all. Where it does not (a slow client, TLS, which always writes later), the
+ * bytes are simply not given back: the block moves on, and is left to the garbage collector once it is used
+ * up. So no memory is written to while a socket may still read it.
  */
 class OutputArena {
   #block = Buffer.allocUnsafeSlow(ARENA_BYTES)

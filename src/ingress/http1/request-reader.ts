@@ -7,12 +7,15 @@ import { type BodyFlow, RequestBodySource } from '../request-body-source.ts'
 import type { SessionContext } from '../session-context.ts'
 import { hasUnderscore, underscoreRefused, withoutUnderscored } from '../underscored-fields.ts'
 
-/** A body up to this size that came whole with its head is handed over in one piece, which makes the request replayable. */
+/**
+ * A body up to this size that came whole with its head is handed over in one piece, which makes the request
+ * replayable.
+ */
 const SMALL_BODY_BYTES = 65_536
 
 /**
- * Reads requests one after the other. The bytes that it is given become part of what it hands out, so that their memory must stay as it
- * is: who reads into a buffer again and again copies first.
+ * Reads requests one after the other. The bytes that it is given become part of what it hands out, so that
+ * their memory must stay as it is: who reads into a buffer again and again copies first.
  */
 export class RequestReader implements MessageEvents<RequestHead> {
   /** The head that was read last, until takeBody. Its exchange is to begin once `receive` has returned. */
@@ -46,7 +49,10 @@ export class RequestReader implements MessageEvents<RequestHead> {
     return this.#decoder.hasOnlyEmptyLine
   }
 
-  /** Takes bytes up to the end of one request; the index of the first byte that it did not take. Throws a TransportError. */
+  /**
+   * Takes bytes up to the end of one request; the index of the first byte that it did not take. Throws a
+   * TransportError.
+   */
   readonly receive = (buffer: Buffer, start: number, end: number): number =>
     this.#decoder.receive(buffer, start, end)
 

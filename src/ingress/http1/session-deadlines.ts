@@ -57,7 +57,10 @@ export class SessionDeadlines {
     this.#readDeadlineMs = NEVER
   }
 
-  /** Bytes wait for the client. Whether it took some is looked at when the time is up, so that a busy connection pays nothing. */
+  /**
+   * Bytes wait for the client. Whether it took some is looked at when the time is up, so that a busy
+   * connection pays nothing.
+   */
   watchWrites(): void {
     if (this.#writeDeadlineMs !== NEVER || this.#writeTimeoutMs === 0) return
     this.#takenBytes = this.#taken()

@@ -3,7 +3,9 @@ import { containFault } from '../../base/guard.ts'
 import { CHUNK_END, encodeChunkHead } from '../../http/http1/codec/chunk-encoder.ts'
 import { sharedArena } from './output-arena.ts'
 
-/** Up to this size a chunk is copied next to its head: 16 KB take about a microsecond, a second write several. */
+/**
+ * Up to this size a chunk is copied next to its head: 16 KB take about a microsecond, a second write several.
+ */
 const SMALL_BYTES = 16_384
 /** Up to this size a borrowed chunk is copied rather than kept, while the socket takes what it gets. */
 const COPY_BYTES = 65_536
@@ -16,19 +18,22 @@ export interface TickEndListener {
 const CRLF = Buffer.from(CHUNK_END, 'latin1')
 
 /**
- * What goes out on one connection. Pieces are gathered and leave in one write: at the latest when the current run of JavaScript is
- * over (process.nextTick), so that a head, a body and a terminator that come in one read of the origin's socket are one system call.
+ * What goes out on one connection. Pieces are gathered and leave in one write: at the latest when the current
+ * run of JavaScript is over (process.nextTick), so that a head, a body and a terminator that come in one read
+ * of the origin's socket are one system call.
  *
- * Why borrowed memory is safe here. Memory that was given to socket.write() may be read until the write's callback ran, which is
- * what `writableLength` tells: it is 0 exactly when every write so far was called back. A borrowed chunk is valid only until the caller
- * returns, and `keep` may answer with a copy, so that asking it after the write would be too late. Therefore a borrowed chunk itself is
- * never given to the socket: it is
- * - copied into the arena, when it is small, or when nothing waits in a plain socket (the write most likely ends at once, and the arena
- *   gets its memory back: a copy within the cache, no allocation), or
- * - exchanged for `keep(chunk)` before the write, when the socket is behind or encrypts, where the memory stays in use after the
- *   write: then keep's choice, to copy or to give the read buffer away, is the cheaper one.
- * What a client that stalls has not taken is never in the arena, but for what was written before it did: a few bytes would hold a whole block.
- * The arena's memory is given back only when writableLength is 0 after the write.
+ * Why borrowed memory is safe here. Memory that was given to socket.write() may be read until the write's
+ * callback ran, which is what `writableLength` tells: it is 0 exactly when every write so far was called
+ * back. A borrowed chunk is valid only until the caller returns, and `keep` may answer with a copy, so that
+ * asking it after the write would be too late. Therefore a borrowed chunk itself is never given to the
+ * socket: it is
+ * - copied into the arena, when it is small, or when nothing waits in a plain socket (the write most likely
+ *   ends at once, and the arena gets its memory back: a copy within the cache, no allocation), or
+ * - exchanged for `keep(chunk)` before the write, when the socket is behind or encrypts, where the memory
+ *   stays in use after the write: then keep's choice, to copy or to give the read buffer away, is the cheaper
+ *   one. What a client that stalls has not taken is never in the arena, but for what was written before it
+ *   did: a few bytes would hold a whole block. The arena's memory is given back only when writableLength is 0
+ *   after the write.
  */
 export class SocketOutput {
   readonly #socket: Duplex

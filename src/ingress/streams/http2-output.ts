@@ -15,12 +15,13 @@ export interface OutputEvents {
 }
 
 /**
- * Carries the output of a session to its socket: everything that was put out within one turn of the event loop leaves in one write, at
- * the end of that turn (setImmediate: behind all reads of the turn, so that the answers of many origins' sockets share it), and only
- * one write is under way at a time.
+ * Carries the output of a session to its socket: everything that was put out within one turn of the event
+ * loop leaves in one write, at the end of that turn (setImmediate: behind all reads of the turn, so that the
+ * answers of many origins' sockets share it), and only one write is under way at a time.
  *
- * `writableLength` is 0 exactly when every write so far was called back or has ended at once. On a plain socket a write mostly ends at
- * once; then the memory goes back to the session without waiting for the callback, which finds nothing to do. TLS always calls back.
+ * `writableLength` is 0 exactly when every write so far was called back or has ended at once. On a plain
+ * socket a write mostly ends at once; then the memory goes back to the session without waiting for the
+ * callback, which finds nothing to do. TLS always calls back.
  */
 export class Http2Output {
   readonly #socket: SessionSocket

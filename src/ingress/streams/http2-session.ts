@@ -17,18 +17,18 @@ import type { ConnectionEnds } from './stream-exchange-host.ts'
 import { TakeWatch } from './take-watch.ts'
 
 /**
- * open     requests come and are answered. Valid transitions: closing, closed
- * closing  the session is over; its last bytes are on their way, and what still comes is thrown away until the client closes too. Valid
- *          transitions: closed
- * closed   Final
+ * open requests come and are answered. Valid transitions: closing, closed closing the session is over; its
+ * last bytes are on their way, and what still comes is thrown away until the client closes too. Valid
+ * transitions: closed closed Final
  */
 type Phase = 'open' | 'closing' | 'closed'
 
 const DURING = 'an event of an HTTP/2 client'
 
 /**
- * The server side of one HTTP/2 connection: the driver of a session, over a socket. Besides what SessionExchanges watches, a client that
- * reads nothing at all is let go (writeTimeoutMs), and so is one whose path is dead while something is in flight (liveness).
+ * The server side of one HTTP/2 connection: the driver of a session, over a socket. Besides what
+ * SessionExchanges watches, a client that reads nothing at all is let go (writeTimeoutMs), and so is one
+ * whose path is dead while something is in flight (liveness).
  */
 export class Http2Session implements IngressSession, SessionEvents, ExchangesCarrier, OutputEvents {
   readonly protocol = 'h2'
@@ -187,8 +187,8 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
   }
 
   /**
-   * A flooder has its GOAWAY and no FIN: who waits for one before it connects again (most do nothing else) is kept busy with a connection that costs us
-   * nothing any more. It could have made us linger as well.
+   * A flooder has its GOAWAY and no FIN: who waits for one before it connects again (most do nothing else) is
+   * kept busy with a connection that costs us nothing any more. It could have made us linger as well.
    */
   onFinished(): void {
     if (this.#isFlooder) this.#startLingering()
@@ -259,7 +259,10 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
 
   // The end
 
-  /** The client was handed everything, and our side is closed, but to a flooder. It closes first, so that no reset destroys what it has not read. */
+  /**
+   * The client was handed everything, and our side is closed, but to a flooder. It closes first, so that no
+   * reset destroys what it has not read.
+   */
   #startLingering(): void {
     const { limits, clock } = this.#context
     if (this.#phase !== 'closing' || this.#lingerAtMs !== NEVER) return

@@ -33,11 +33,11 @@ export interface Http3SessionContext extends ListenerContext {
 type Phase = 'handshake' | 'open' | 'closed'
 
 /**
- * The server side of one HTTP/3 connection: the driver of a session, over a QUIC link that is established or in early data, whose requests are
- * served before the handshake is complete.
+ * The server side of one HTTP/3 connection: the driver of a session, over a QUIC link that is established or
+ * in early data, whose requests are served before the handshake is complete.
  *
- * Nothing is watched here that QUIC watches (a client that is gone, or takes nothing) or SessionExchanges does; only the handshake has a
- * deadline of its own (tlsHandshakeTimeoutMs).
+ * Nothing is watched here that QUIC watches (a client that is gone, or takes nothing) or SessionExchanges
+ * does; only the handshake has a deadline of its own (tlsHandshakeTimeoutMs).
  */
 export class Http3Session implements IngressSession, SessionEvents, ExchangesCarrier, QuicLinkOwner {
   readonly protocol = 'h3'
@@ -101,7 +101,10 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     containFault('an event of an HTTP/3 client', error, fault => this.onFault(fault))
   }
 
-  /** Something of ours has thrown, and nobody knows what it has left behind: the connection ends, with its exchanges. */
+  /**
+   * Something of ours has thrown, and nobody knows what it has left behind: the connection ends, with its
+   * exchanges.
+   */
   onFault(error: TransportError): void {
     if (this.#phase === 'closed') return
     this.#exchanges.endError = error
@@ -140,7 +143,10 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
 
   // What the session tells
 
-  /** The session gathers what is put out until its driver has said all that it has to say now, and the link runs after that. */
+  /**
+   * The session gathers what is put out until its driver has said all that it has to say now, and the link
+   * runs after that.
+   */
   onOutput(): void {
     if (this.#isTurning) return // what is put out leaves after the turn
     if (!this.#isFlushing) {
@@ -238,7 +244,10 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     return copyOf(chunk)
   }
 
-  /** At the end of the turn, as for HTTP/2. What comes of it leaves a turn later if QUIC has put out its datagrams by then. */
+  /**
+   * At the end of the turn, as for HTTP/2. What comes of it leaves a turn later if QUIC has put out its
+   * datagrams by then.
+   */
   scheduleHeld(): void {
     if (this.#isHeldScheduled) return
     this.#isHeldScheduled = true

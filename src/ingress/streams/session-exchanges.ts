@@ -43,19 +43,24 @@ export interface ExchangesCarrier {
 type Phase = 'open' | 'ended' | 'closed'
 
 /**
- * The exchanges of one connection that carries many at once, from the read that brings them to their end: what a listener does with HTTP/2 and
- * HTTP/3 alike. Requests are handed on after the read that brought them: a small body has then come with its head, and a request that was
- * taken back in the same breath (rapid reset) has cost nobody anything.
+ * The exchanges of one connection that carries many at once, from the read that brings them to their end:
+ * what a listener does with HTTP/2 and HTTP/3 alike. Requests are handed on after the read that brought them:
+ * a small body has then come with its head, and a request that was taken back in the same breath (rapid
+ * reset) has cost nobody anything.
  *
- * Time. The protocols watch what they are owed themselves. Here: the connection that carries no request (keepAliveTimeoutMs), and the single
- * exchanges that have something to be watched for (a body that does not go on, a response whose window stays shut). One timer serves all;
- * a plain GET with its answer touches neither it nor any table.
+ * Time. The protocols watch what they are owed themselves. Here: the connection that carries no request
+ * (keepAliveTimeoutMs), and the single exchanges that have something to be watched for (a body that does not
+ * go on, a response whose window stays shut). One timer serves all; a plain GET with its answer touches
+ * neither it nor any table.
  */
 export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   readonly httpVersion: string
   /** When the read came that is being worked on. */
   readAtMs: number
-  /** Why the connection ended, where that was not the session's doing. Set it before the session tells its streams. */
+  /**
+   * Why the connection ended, where that was not the session's doing. Set it before the session tells its
+   * streams.
+   */
   endError: TransportError | undefined
   readonly #carrier: ExchangesCarrier
   readonly #context: ListenerContext
@@ -153,7 +158,10 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
     countDefence(this.#context.stats, limit)
   }
 
-  /** The session is over, and its streams were told. The connection may go on for a while, which `cover` still serves. */
+  /**
+   * The session is over, and its streams were told. The connection may go on for a while, which `cover` still
+   * serves.
+   */
   onEnd(end: SessionEnd): void {
     if (end.defect !== undefined)
       reportFault(`a session of ${this.#carrier.protocol} with a client`, end.defect)

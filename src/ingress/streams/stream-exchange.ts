@@ -19,12 +19,11 @@ import { StreamUpload, type UploadOwner } from './stream-upload.ts'
 /**
  * One request of HTTP/2 or HTTP/3 and the response to it.
  *
- * arriving  within the read that brought the head: nobody was told yet. Valid transitions: waiting, ended
- * waiting   no final response yet. Valid transitions: held, open, ended, upgraded
- * held      respondStart was called, and whether a body follows is not known yet. Valid transitions: open, waiting (taken back), ended
- * open      the head is on its way. Valid transitions: ended
- * upgraded  the stream is a tunnel. Final
- * ended     answered, aborted, or the client is gone: every call does nothing. Final
+ * arriving within the read that brought the head: nobody was told yet. Valid transitions: waiting, ended
+ * waiting no final response yet. Valid transitions: held, open, ended, upgraded held respondStart was called,
+ * and whether a body follows is not known yet. Valid transitions: open, waiting (taken back), ended open the
+ * head is on its way. Valid transitions: ended upgraded the stream is a tunnel. Final ended answered,
+ * aborted, or the client is gone: every call does nothing. Final
  */
 export class StreamExchange implements IngressExchange, StreamEvents, UploadOwner {
   body: RequestBody = null
@@ -107,8 +106,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
   // What the session asks and tells
 
   /**
-   * The read is over that brought the head. False: there is nothing to hand on, because the client has taken the request back or we have
-   * refused it.
+   * The read is over that brought the head. False: there is nothing to hand on, because the client has taken
+   * the request back or we have refused it.
    */
   begin(): boolean {
     if (this.#phase !== 'arriving') return false
@@ -155,7 +154,10 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     return true
   }
 
-  /** The request cannot be handed on, or not to its end: the client is told why if it was not told anything else. */
+  /**
+   * The request cannot be handed on, or not to its end: the client is told why if it was not told anything
+   * else.
+   */
   fail(error: TransportError): void {
     const phase = this.#phase
     if (phase === 'upgraded') return
@@ -201,7 +203,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
   onReset(reset: StreamReset): void {
     this.#forget()
     if (this.#phase === 'arriving' && reset.cause !== 'broken' && reset.cause !== 'limit') {
-      // Taken back in the read that brought it: nobody is there to be told, and a rapid reset is to cost no error.
+      // Taken back in the read that brought it: nobody is there to be told, and a rapid reset is to cost no
+      // error.
       this.#phase = 'ended'
       return
     }
@@ -236,7 +239,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     if (this.#phase === 'ended') return
     if (this.#phase !== 'waiting') throw new TransportError('MM_INTERNAL', 'a second final response')
     if (this.#isTunnelWanted && status >= 200 && status <= 299) {
-      // To the client a 2xx is the tunnel (RFC 9113 8.5, RFC 8441 5); to an Upgrade it is the answer of who ignores it.
+      // To the client a 2xx is the tunnel (RFC 9113 8.5, RFC 8441 5); to an Upgrade it is the answer of who
+      // ignores it.
       const message = `the origin answered ${status} and did not switch to ${this.upgrade ?? 'a tunnel'}`
       this.#refuse(new TransportError('MM_UPGRADE_UNAVAILABLE', message))
     } else if (this.#response.start(status, headers, this.method)) {
@@ -348,7 +352,9 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     }
   }
 
-  /** The response is over. So is the exchange if its request is; else that goes on while somebody reads it. */
+  /**
+   * The response is over. So is the exchange if its request is; else that goes on while somebody reads it.
+   */
   #leave(): void {
     const upload = this.#upload
     if (this.#endsWithHead || upload?.hasEnded === true) return

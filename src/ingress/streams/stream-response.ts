@@ -9,8 +9,8 @@ import { TakeWatch } from './take-watch.ts'
 /**
  * The response on one stream: its head, the body that the head promised, and whether its client takes it.
  *
- * The head may be held back until it is known whether a body follows, since a message without one ends on its head: gRPC tells such an
- * answer from an empty body.
+ * The head may be held back until it is known whether a body follows, since a message without one ends on its
+ * head: gRPC tells such an answer from an empty body.
  */
 export class StreamResponse {
   readonly #stream: Stream
@@ -37,7 +37,10 @@ export class StreamResponse {
     return this.#watch === undefined ? NEVER : this.#watch.deadlineMs
   }
 
-  /** Takes the head. True: it is known how to open. False: whether a body follows is not known yet; it is opened by hand. */
+  /**
+   * Takes the head. True: it is known how to open. False: whether a body follows is not known yet; it is
+   * opened by hand.
+   */
   start(status: number, headers: HeaderList, method: string): boolean {
     this.#status = status
     this.#headers = hasHeader(headers, 'upgrade') ? withoutUpgrade(headers) : headers
@@ -66,7 +69,10 @@ export class StreamResponse {
     return this.#stream.write(chunk, keep) ? 'taken' : 'full'
   }
 
-  /** `shorter`: it is less than content-length said, and nothing was put out. `full`: it is complete, and some of it waits for the client. */
+  /**
+   * `shorter`: it is less than content-length said, and nothing was put out. `full`: it is complete, and some
+   * of it waits for the client.
+   */
   end(trailers: HeaderList): 'taken' | 'full' | 'shorter' {
     if (this.#isBodiless) return 'taken'
     if (this.#bytesLeft > 0 && this.#bytesLeft !== Number.POSITIVE_INFINITY) return 'shorter'

@@ -3,9 +3,10 @@ import { type HeaderList, hasHeader } from '../../base/http/headers.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 
 /**
- * The fields with which an extended CONNECT (RFC 8441, RFC 9220) goes on as the Upgrade that it stands for. HTTP/2 and HTTP/3 have no use
- * for the key of a WebSocket handshake, and an origin that speaks HTTP/1.1 refuses one without (RFC 6455 4.2.1), so it gets one of ours.
- * A connection that speaks HTTP/2 or HTTP/3 leaves it out again.
+ * The fields with which an extended CONNECT (RFC 8441, RFC 9220) goes on as the Upgrade that it stands for.
+ * HTTP/2 and HTTP/3 have no use for the key of a WebSocket handshake, and an origin that speaks HTTP/1.1
+ * refuses one without (RFC 6455 4.2.1), so it gets one of ours. A connection that speaks HTTP/2 or HTTP/3
+ * leaves it out again.
  */
 export function upgradeHeaders(head: RequestHead): HeaderList {
   const { headers } = head

@@ -6,7 +6,10 @@ import type { Stream } from '../../http/multiplex/stream.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 import { type BodyFlow, RequestBodySource } from '../request-body-source.ts'
 
-/** A body up to this size that came whole with its head is handed over in one piece, which makes the request replayable. */
+/**
+ * A body up to this size that came whole with its head is handed over in one piece, which makes the request
+ * replayable.
+ */
 const SMALL_BODY_BYTES = 65_536
 
 /** What an upload asks of its exchange. */
@@ -26,8 +29,9 @@ export interface UploadOwner {
 }
 
 /**
- * The request body of one stream. Until `begin`, it gathers what came in the same read as the head; from then on a RequestBodySource hands
- * on what comes, and the stream stands still while nobody takes it: the client's window closes, and other streams go on.
+ * The request body of one stream. Until `begin`, it gathers what came in the same read as the head; from then
+ * on a RequestBodySource hands on what comes, and the stream stands still while nobody takes it: the client's
+ * window closes, and other streams go on.
  */
 export class StreamUpload implements BodyFlow {
   readonly #stream: Stream
@@ -120,7 +124,10 @@ export class StreamUpload implements BodyFlow {
     if (this.isUnwanted) this.#owner.onUploadUnwanted()
   }
 
-  /** The stream flows exactly while somebody wants what it brings. A little of what nobody wants is read too, and thrown away. */
+  /**
+   * The stream flows exactly while somebody wants what it brings. A little of what nobody wants is read too,
+   * and thrown away.
+   */
   #updateFlow(): void {
     const source = this.#source
     if (this.hasEnded || source === undefined) return

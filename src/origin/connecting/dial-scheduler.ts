@@ -1,6 +1,7 @@
 /**
- * What a connection costs in all, over what is measured of it, its start and its handshake: tickets, its end and garbage double it (with Node 20, of full
- * handshakes and of resumed ones, by the requests that another origin lost to them).
+ * What a connection costs in all, over what is measured of it, its start and its handshake: tickets, its end
+ * and garbage double it (with Node 20, of full handshakes and of resumed ones, by the requests that another
+ * origin lost to them).
  */
 const WHOLE_OVER_MEASURED = 2
 
@@ -29,15 +30,18 @@ interface HandshakeCost {
 }
 
 /**
- * [P] When each dial begins, where dials would take the event loop. A TLS handshake costs as much as twenty requests, so that an origin
- * whose connections end all the time would slow down every other one.
+ * [P] When each dial begins, where dials would take the event loop. A TLS handshake costs as much as twenty
+ * requests, so that an origin whose connections end all the time would slow down every other one.
  *
- * 1. Dials have a share of the time (a token bucket in milliseconds). Each start takes out what the whole dial will cost; time puts in the share.
- *    What follows a start is read by Node within OpenSSL, where no clock of ours runs: the least CPU that a handshake with the origin was seen to
- *    take is near the truth, since whatever else ran meanwhile only adds to it.
- * 2. While the bucket is empty dials wait. A turn of the loop that had nothing else to do starts one all the same: no time is left unused.
+ * 1. Dials have a share of the time (a token bucket in milliseconds). Each start takes out what the whole
+ *    dial will cost; time puts in the share. What follows a start is read by Node within OpenSSL, where no
+ *    clock of ours runs: the least CPU that a handshake with the origin was seen to take is near the truth,
+ *    since whatever else ran meanwhile only adds to it.
+ * 2. While the bucket is empty dials wait. A turn of the loop that had nothing else to do starts one all the
+ *    same: no time is left unused.
  * 3. Origins whose dials wait take turns; the dials of one origin begin in order.
- * 4. Where no other origin had requests within the last second there is nobody to be fair to: all dials begin at once.
+ * 4. Where no other origin had requests within the last second there is nobody to be fair to: all dials begin
+ *    at once.
  */
 export class DialScheduler<Dial> {
   /** Of the time, above 0. */
@@ -100,7 +104,10 @@ export class DialScheduler<Dial> {
     if (queue?.delete(dial) === true && queue.size === 0) this.#waiting.delete(origin)
   }
 
-  /** A turn of the loop is over. Answers whether it had nothing to do, so that one dial may begin whatever the others had. */
+  /**
+   * A turn of the loop is over. Answers whether it had nothing to do, so that one dial may begin whatever the
+   * others had.
+   */
   onTurn(now: number): boolean {
     const isIdle = now - this.#turnAt - this.#startsMs < IDLE_TURN_MS
     this.#turnAt = now

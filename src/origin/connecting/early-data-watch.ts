@@ -8,8 +8,9 @@ export interface EarlyDataWatchEvents {
 }
 
 /**
- * Stands between a connection that offered a ticket and its pool. Such a connection may be used before the peer has said a word, so that
- * its handshake can still fail, or never end, when it is in use already; and what the ticket promised (limits) may not hold.
+ * Stands between a connection that offered a ticket and its pool. Such a connection may be used before the
+ * peer has said a word, so that its handshake can still fail, or never end, when it is in use already; and
+ * what the ticket promised (limits) may not hold.
  */
 export class EarlyDataWatch implements ConnectionListener {
   readonly #listener: ConnectionListener

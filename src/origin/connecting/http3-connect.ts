@@ -29,7 +29,10 @@ export interface Http3Connected {
   readonly quic: QuicConnection
 }
 
-/** Puts HTTP/3 over a dialed link, and learns from what comes of it: tickets, the outcome of early data, the record. */
+/**
+ * Puts HTTP/3 over a dialed link, and learns from what comes of it: tickets, the outcome of early data, the
+ * record.
+ */
 export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
   const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onConnected, onLink } =
     parts
@@ -65,7 +68,8 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     watch?.onHandshake()
     if (!isEarly) return
     tickets?.onHandshake(complete)
-    // The session has said before what became of it; a server that resumes and says nothing of early data has refused it.
+    // The session has said before what became of it; a server that resumes and says nothing of early data has
+    // refused it.
     const outcome = handshake.earlyData === 'accepted' ? 'accepted' : 'rejected'
     handshake.earlyData = outcome
     if (outcome === 'rejected') handshake.kind = complete.isResumed ? 'resumed' : 'full'

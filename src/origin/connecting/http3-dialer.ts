@@ -33,7 +33,10 @@ export interface Http3DialerOptions {
 
 export interface Http3DialRequest {
   readonly origin: Origin
-  /** Whom it is dialed at. Its certificate must cover the origin's name (RFC 7838 2.1), and tickets are its own. */
+  /**
+   * Whom it is dialed at. Its certificate must cover the origin's name (RFC 7838 2.1), and tickets are its
+   * own.
+   */
   readonly alternative: Pick<Alternative, 'host' | 'port'>
   readonly attempts: readonly { readonly endpoint: Endpoint; readonly because: string }[]
   readonly settings: Pick<OriginSettings, 'tls' | 'quic' | 'timeouts' | 'trusted'>
@@ -78,8 +81,8 @@ export class Http3Dialer {
   }
 
   /**
-   * Rejects as dialQuic does. Resolves when the handshake is complete; or, when a request may leave early and there is a ticket that nobody
-   * has used, as soon as it can be sent.
+   * Rejects as dialQuic does. Resolves when the handshake is complete; or, when a request may leave early and
+   * there is a ticket that nobody has used, as soon as it can be sent.
    */
   async dial(request: Http3DialRequest, signal: AbortSignal): Promise<Http3Dialed> {
     const tickets = this.#ticketsOf(request)
@@ -92,7 +95,8 @@ export class Http3Dialer {
       if (error.code === 'MM_INVALID_ARGUMENT')
         tickets?.giveBack() // before anything left
       else if (speaksAgainstTicket(error)) tickets?.purge()
-      // The certificate of the ticket may have run out where the server has a new one: a full handshake looks at that.
+      // The certificate of the ticket may have run out where the server has a new one: a full handshake looks
+      // at that.
       if (error.code !== 'MM_TLS_CERTIFICATE' || signal.aborted) throw error
       return await this.#attempt(request, signal, tickets, undefined)
     }
@@ -167,8 +171,8 @@ function serverNameOf({ origin, settings }: Http3DialRequest): string {
 }
 
 /**
- * A server that chokes on a stale ticket would otherwise fail every connection to come (envoyproxy/envoy #18757). Where nobody listens,
- * nobody has seen it.
+ * A server that chokes on a stale ticket would otherwise fail every connection to come (envoyproxy/envoy
+ * #18757). Where nobody listens, nobody has seen it.
  */
 function speaksAgainstTicket({ code }: TransportError): boolean {
   return code.startsWith('MM_TLS_') || code === 'MM_CONNECT_TIMEOUT' || code === 'MM_ALPN_MISMATCH'

@@ -3,7 +3,7 @@ import type { Connection, ConnectionListener, HandshakeInfo } from '../../base/e
 import type { EarlyGate } from '../../base/http/early-gate.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import type { Http2Options } from '../../base/options/options.ts'
+import type { Http2Options } from '../../base/options/protocol-options.ts'
 import type { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { Http1Connection } from '../../http/http1/connection.ts'
@@ -71,8 +71,9 @@ export function makeHttp3Connection({ settings, ...parts }: Http3Parts): Connect
 }
 
 /**
- * What is opened before the peer's SETTINGS have come: a handful, unless the origin is known, since waiting costs the rest a round trip. Where the
- * origin allows less than it did, it refuses what is too much, and that is sent again.
+ * What is opened before the peer's SETTINGS have come: a handful, unless the origin is known, since waiting
+ * costs the rest a round trip. Where the origin allows less than it did, it refuses what is too much, and
+ * that is sent again.
  */
 function earlyStreams({ streamsBeforeSettings }: Http2Options, knownStreams: number | undefined): number {
   if (streamsBeforeSettings === 0 || knownStreams === undefined) return streamsBeforeSettings

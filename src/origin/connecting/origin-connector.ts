@@ -42,7 +42,10 @@ export interface ConnectorHooks {
   readonly onEarlyData: (connection: Connection, outcome: EarlyDataOutcome) => void
   /** What became of TCP Fast Open where it was asked for. */
   readonly onFastOpen: (endpoint: Endpoint, report: FastOpenReport) => void
-  /** A connection was made over TCP, maybe in early data. `socket`: what it is spoken over; `tcp`: the one below, or the same. */
+  /**
+   * A connection was made over TCP, maybe in early data. `socket`: what it is spoken over; `tcp`: the one
+   * below, or the same.
+   */
   readonly onSocket: (connection: Connection, socket: StreamSocket, tcp: StreamSocket) => void
   /** An HTTP/3 connection was made over the link, maybe in early data. */
   readonly onLink: (connection: Connection, link: QuicLink) => void
@@ -82,7 +85,10 @@ export interface MeasuredPath {
   readonly stats: PathStats
 }
 
-/** Makes the connections of one lane: resolves, plans, dials, and puts the protocol that was agreed on over the socket. */
+/**
+ * Makes the connections of one lane: resolves, plans, dials, and puts the protocol that was agreed on over
+ * the socket.
+ */
 export class OriginConnector implements Connector {
   readonly #config: ConnectorConfig
   /** Of connections over QUIC. */
@@ -132,7 +138,8 @@ export class OriginConnector implements Connector {
   plan(resolution: Resolution, port: number = this.#config.origin.port): readonly PlannedAttempt[] {
     const { settings, record, clock } = this.#config
     const { attemptDelayMs } = settings.timeouts
-    // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC 8305 section 4).
+    // What the operator wrote down keeps its order; what a resolver says alternates between the families (RFC
+    // 8305 section 4).
     const addresses =
       resolution.source === 'endpoints' ? resolution.addresses : orderAddresses(resolution.addresses)
     return plan({ record, offered: this.offered, addresses, port, attemptDelayMs }, clock.now())
@@ -165,7 +172,10 @@ export class OriginConnector implements Connector {
     return this.#links.get(connection)
   }
 
-  /** How the ways to the origin are, as far as it is measured: by QUIC, and by the kernel where native calls can be made. */
+  /**
+   * How the ways to the origin are, as far as it is measured: by QUIC, and by the kernel where native calls
+   * can be made.
+   */
   pathsOf(connections: Iterable<Connection>): MeasuredPath[] {
     const paths: MeasuredPath[] = []
     for (const connection of connections) {
@@ -213,7 +223,8 @@ export class OriginConnector implements Connector {
       // Where it was left no choice it says nothing of what it would speak.
       chosen: purpose === 'tcp' ? dialed.alpnProtocol : undefined,
       onAltSvc: (about, value) => {
-        // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that coalesce.
+        // RFC 7838 4: '' stands for the origin of the connection. What it says of others is for those that
+        // coalesce.
         if (about !== '' && about !== origin.key) return
         record.onAltSvc(value, 'altsvc-frame', 0, clock.now())
         onEvidence('altsvc-frame', value)

@@ -50,7 +50,10 @@ export class PeerTickets {
     this.#offered = undefined
   }
 
-  /** What comes from now on was vouched for by this: on a resumed connection by what vouched for the ticket, since nobody looked again. */
+  /**
+   * What comes from now on was vouched for by this: on a resumed connection by what vouched for the ticket,
+   * since nobody looked again.
+   */
   onHandshake({ isResumed, certificates }: QuicHandshake): void {
     const { clock, wallNow } = this.#config
     this.#isVerified = true

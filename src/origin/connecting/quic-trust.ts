@@ -3,8 +3,9 @@ import type { TlsOptions } from '../../base/options/options.ts'
 import { trustDigest } from '../../state/peer-key.ts'
 
 /**
- * For peer keys: everything in the options that decides about trust, and the engine. `h3` stands in it too, so that a ticket of one transport
- * never reaches the other, even where both should come to use one TLS library.
+ * For peer keys: everything in the options that decides about trust, and the engine. `h3` stands in it too,
+ * so that a ticket of one transport never reaches the other, even where both should come to use one TLS
+ * library.
  */
 export class QuicTrust {
   readonly #engine: string
@@ -35,8 +36,9 @@ export class QuicTrust {
 }
 
 /**
- * How long the peer's own certificate is still good, in ms; undefined when it cannot be read. Negative: it is not (it was accepted all the
- * same, with rejectUnauthorized false), and nothing that it vouches for may be kept.
+ * How long the peer's own certificate is still good, in ms; undefined when it cannot be read. Negative: it is
+ * not (it was accepted all the same, with rejectUnauthorized false), and nothing that it vouches for may be
+ * kept.
  */
 export function certificateEndsInMs(certificates: readonly Buffer[], wallNow: number): number | undefined {
   const [leaf] = certificates

@@ -7,8 +7,9 @@ const PLACES = ['SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
 const FLAGS = /--use-(?:openssl|bundled|system)-ca/g
 
 /**
- * What the runtime itself trusts, as a hash. Within a process it does not change, so that peer keys leave it out; tickets that outlive the
- * process must not meet another one, in which the certificate that vouches for them would not be accepted.
+ * What the runtime itself trusts, as a hash. Within a process it does not change, so that peer keys leave it
+ * out; tickets that outlive the process must not meet another one, in which the certificate that vouches for
+ * them would not be accepted.
  */
 export function runtimeTrust(
   environment: NodeJS.ProcessEnv = process.env,
@@ -28,8 +29,8 @@ export function runtimeTrust(
 }
 
 /**
- * The list that a program may replace while it runs: tls.setDefaultCACertificates, from Node 22.19 and 24.5 on. Undefined: it cannot. What it does
- * after the transport was made is not seen.
+ * The list that a program may replace while it runs: tls.setDefaultCACertificates, from Node 22.19 and 24.5
+ * on. Undefined: it cannot. What it does after the transport was made is not seen.
  */
 function defaultAuthorities(): readonly string[] | undefined {
   // What the types of Node 20 do not know yet.

@@ -23,7 +23,10 @@ export interface TcpConnectParts {
   readonly onEarlyData: (connection: Connection, outcome: EarlyDataOutcome) => void
 }
 
-/** Puts a protocol over what was dialed over TCP, and learns from it; where it is in early data, when its handshake is complete. */
+/**
+ * Puts a protocol over what was dialed over TCP, and learns from it; where it is in early data, when its
+ * handshake is complete.
+ */
 export function connectTcp(parts: TcpConnectParts): Connection {
   const { dialed, settings, record, clock, chosen, onAltSvc, onDefence, onEarlyData } = parts
   const { alpnProtocol, endpoint, handshake, offeredTicket, early } = dialed

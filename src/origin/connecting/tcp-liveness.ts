@@ -1,8 +1,5 @@
-import {
-  DEFAULT_SOCKET_OPTIONS,
-  type LivenessOptions,
-  type SocketOptions,
-} from '../../base/options/options.ts'
+import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../base/options/options.ts'
+import { type LivenessOptions } from '../../base/options/protocol-options.ts'
 
 /** What Node sets where nothing else is asked for. */
 const NODE_PROBE_INTERVAL_MS = 1_000
@@ -19,13 +16,15 @@ type KeepAliveTimes = Pick<SocketOptions, 'keepAliveDelayMs' | 'keepAliveInterva
 type TcpTimes = KeepAliveTimes & Pick<SocketOptions, 'userTimeoutMs' | 'retransmitMaxMs'>
 
 /**
- * How soon a silent peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and HTTP/3 do.
- * 1. Two keepalive probes: the first after half of the bound, the second a quarter later, and a quarter for its answer. The kernel counts whole seconds,
- *    so that what is given is rounded to them as well.
- * 2. No TCP_USER_TIMEOUT: with it Linux ends connections whose peer takes nothing for that long, though it answers every probe of its closed window.
- *    What stays unacknowledged is SilenceWatch's to find, within `silenceBoundMs`.
- * 3. Pauses between retransmissions, and between probes of a closed window, of a quarter of that at the most, else a peer that takes nothing and then
- *    dies is not asked for up to two minutes.
+ * How soon a silent peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and HTTP/3
+ * do.
+ * 1. Two keepalive probes: the first after half of the bound, the second a quarter later, and a quarter for
+ *    its answer. The kernel counts whole seconds, so that what is given is rounded to them as well.
+ * 2. No TCP_USER_TIMEOUT: with it Linux ends connections whose peer takes nothing for that long, though it
+ *    answers every probe of its closed window. What stays unacknowledged is SilenceWatch's to find, within
+ *    `silenceBoundMs`.
+ * 3. Pauses between retransmissions, and between probes of a closed window, of a quarter of that at the most,
+ *    else a peer that takes nothing and then dies is not asked for up to two minutes.
  */
 export function tcpTimes(liveness: Bound, given: Partial<TcpTimes>): TcpTimes {
   const boundMs = boundOf(liveness)
@@ -43,8 +42,9 @@ export function tcpTimes(liveness: Bound, given: Partial<TcpTimes>): TcpTimes {
 }
 
 /**
- * How long a peer may leave unacknowledged what was sent: as long as keepalive takes to find it silent; without keepalive the bound of `liveness`.
- * 0: for ever, or as the user timeout says, which is the operator's own word.
+ * How long a peer may leave unacknowledged what was sent: as long as keepalive takes to find it silent;
+ * without keepalive the bound of `liveness`. 0: for ever, or as the user timeout says, which is the
+ * operator's own word.
  */
 export function silenceBoundMs(
   liveness: Bound,

@@ -16,9 +16,9 @@ interface Watched {
 }
 
 /**
- * Calls those who have waited for an answer for too long. One timer for all requests of a lane; who has been answered is not taken out but
- * skipped, so that a request costs one push. Delays change slowly, so that the order of arrival is nearly the order of deadlines: who stands
- * behind a later one is called with it.
+ * Calls those who have waited for an answer for too long. One timer for all requests of a lane; who has been
+ * answered is not taken out but skipped, so that a request costs one push. Delays change slowly, so that the
+ * order of arrival is nearly the order of deadlines: who stands behind a later one is called with it.
  */
 export class AnswerWatch {
   readonly #clock: Clock
@@ -30,7 +30,8 @@ export class AnswerWatch {
 
   constructor(clock: Clock) {
     this.#clock = clock
-    // A loop that stood still runs its timers before it reads what has come meanwhile: they are judged a turn later.
+    // A loop that stood still runs its timers before it reads what has come meanwhile: they are judged a turn
+    // later.
     this.#timer = new DeadlineTimer(clock, () => {
       this.#turn = clock.setTimer(0, () => this.#judge())
     })

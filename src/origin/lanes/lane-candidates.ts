@@ -18,11 +18,17 @@ export interface Candidates {
   readonly candidates: readonly LaneCandidate[]
   /** Undefined: nobody knows of an alternative. */
   readonly http3: { readonly key: string; readonly name: Http3StatusName } | undefined
-  /** HTTP/3 is worth a handshake in the background: advertised and never tried, or its time to be left alone is over. */
+  /**
+   * HTTP/3 is worth a handshake in the background: advertised and never tried, or its time to be left alone
+   * is over.
+   */
   readonly mayVerifyHttp3: boolean
 }
 
-/** Which lanes of an origin that is reached over TCP may carry requests, and why. The order is that of LANE_NAMES. */
+/**
+ * Which lanes of an origin that is reached over TCP may carry requests, and why. The order is that of
+ * LANE_NAMES.
+ */
 export function laneCandidates(input: CandidatesInput): Candidates {
   const { record, settings, now } = input
   const { alternative, status, because } = record.http3(now)

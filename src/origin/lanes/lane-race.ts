@@ -24,8 +24,9 @@ export interface LaneRaceParts {
 }
 
 /**
- * One request waits in the pools of several lanes. The first lease is its; what the others still make stays in their pools, but a TCP connection that
- * nobody waits for is not made after all: HTTP/3 that came late is worth having, a second TCP connection is not.
+ * One request waits in the pools of several lanes. The first lease is its; what the others still make stays
+ * in their pools, but a TCP connection that nobody waits for is not made after all: HTTP/3 that came late is
+ * worth having, a second TCP connection is not.
  */
 export class LaneRace implements RaceHost {
   readonly #parts: LaneRaceParts

@@ -1,7 +1,9 @@
 import { LANE_NAMES, type LaneName } from '../../base/http/lane.ts'
 import type { Lane } from './lane.ts'
 
-/** Makes a lane of the origin; `first` is the one that was made first. Undefined: its pools are going away. */
+/**
+ * Makes a lane of the origin; `first` is the one that was made first. Undefined: its pools are going away.
+ */
 export type MakeLane = (name: LaneName, first: Lane | undefined) => Lane | undefined
 
 /** The lanes of an origin that were made so far; others are made when they are asked for. */

@@ -40,15 +40,18 @@ export interface LanesParts {
   readonly onChanged: () => void
 }
 
-/** That TCP works is news again after this: much less than what h3-status takes for the same moment (BLAME_WINDOW_MS). */
+/**
+ * That TCP works is news again after this: much less than what h3-status takes for the same moment
+ * (BLAME_WINDOW_MS).
+ */
 const TCP_NEWS_MS = 1_000
 
 /** Lanes that a request without an open connection asks, in order. */
 export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntrant }[]
 
 /**
- * The lanes of one origin, and which of them a request takes: what Envoy calls a connectivity grid. LaneChooser decides among them, planLanes what
- * happens where nothing is open; here it is done.
+ * The lanes of one origin, and which of them a request takes: what Envoy calls a connectivity grid.
+ * LaneChooser decides among them, planLanes what happens where nothing is open; here it is done.
  */
 export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   /** The lane that the origin always has. */
@@ -69,7 +72,10 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   readonly #paths = new WeakMap<Connection, Http3Path>()
   #eligible: readonly LaneName[] = []
   #hasConcurrency = false
-  /** A request went, or somebody asked for a connection: before that HTTP/3 is not looked for in the background. */
+  /**
+   * A request went, or somebody asked for a connection: before that HTTP/3 is not looked for in the
+   * background.
+   */
   #isInUse = false
   /** When something that is known changes by itself: a status, an alternative. */
   #recheckAt = Number.POSITIVE_INFINITY
@@ -149,7 +155,10 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     this.onEvidence('alt-svc', news.value)
   }
 
-  /** An exchange over the lane has ended, or a try of it failed. Whether it is a sample for the choice; then onSample() follows. */
+  /**
+   * An exchange over the lane has ended, or a try of it failed. Whether it is a sample for the choice; then
+   * onSample() follows.
+   */
   isSample(lane: LaneName, now: number): boolean {
     this.#parts.cpuMeter.onEnded(this, lane, now)
     return this.#thinning.takes(this.#chooser.isTrying, now)
@@ -334,8 +343,9 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   }
 
   /**
-   * What QUIC, or the kernel, has measured of the way since it was read last. The choice takes what QUIC counts for the losses of the way; what the kernel
-   * counts says whether there are some over TCP, not how many: one loss makes for any number of segments behind a gap.
+   * What QUIC, or the kernel, has measured of the way since it was read last. The choice takes what QUIC
+   * counts for the losses of the way; what the kernel counts says whether there are some over TCP, not how
+   * many: one loss makes for any number of segments behind a gap.
    */
   #readPath(lane: LaneName, now: number): void {
     const reading = (this.#pathReaders[lane] ??= new PathReader()).onExchange(this.#lanes.get(lane), now)

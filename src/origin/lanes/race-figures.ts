@@ -2,7 +2,10 @@ import type { SelectOptions } from '../../base/options/select-options.ts'
 import { joinDelay } from '../../select/lane-plan.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 
-/** A peer that thinks acknowledges a request after up to 25 ms (max_ack_delay, RFC 9000 18.2), by a timer that may be late. */
+/**
+ * A peer that thinks acknowledges a request after up to 25 ms (max_ack_delay, RFC 9000 18.2), by a timer that
+ * may be late.
+ */
 const ACK_DELAY_MS = 35
 
 /** What the plan of a race looks at. Undefined: not measured yet. */
@@ -21,7 +24,10 @@ export function raceFigures(record: OriginRecord): RaceFigures {
   }
 }
 
-/** How long a request over HTTP/3 waits for a sign of life: as long as TCP would wait for HTTP/3, but for an acknowledgment that may come late. */
+/**
+ * How long a request over HTTP/3 waits for a sign of life: as long as TCP would wait for HTTP/3, but for an
+ * acknowledgment that may come late.
+ */
 export function answerPatienceMs(record: OriginRecord, options: SelectOptions): number {
   const { http3RoundTripMs } = record
   const { joinDelayMaxMs } = options

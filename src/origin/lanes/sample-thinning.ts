@@ -6,8 +6,9 @@ const PASSED_OVER = 7
 const FIRST = 256
 
 /**
- * Which exchanges are samples for the choice of a lane. At a hundred thousand a second looking at each of them took an eighth of the CPU of small
- * requests, and told nothing that one in eight does not tell. Those that fail are passed over alike, so that shares stay what they are.
+ * Which exchanges are samples for the choice of a lane. At a hundred thousand a second looking at each of
+ * them took an eighth of the CPU of small requests, and told nothing that one in eight does not tell. Those
+ * that fail are passed over alike, so that shares stay what they are.
  */
 export class SampleThinning {
   #seen = 0

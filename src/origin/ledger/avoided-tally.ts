@@ -1,6 +1,8 @@
 import type { HandshakeAmount, HandshakesAvoided } from './handshake-figures.ts'
 
-/** Adds up what one means avoided. Bytes and CPU are of those whose price was known: the rest is not claimed. */
+/**
+ * Adds up what one means avoided. Bytes and CPU are of those whose price was known: the rest is not claimed.
+ */
 export class AvoidedTally {
   #count = 0
   #roundTrips = 0

@@ -15,8 +15,9 @@ const QUIC_ROUND_TRIPS = 1
 const TCP_ROUND_TRIPS = 1
 
 /**
- * What a handshake cost its connection. Call it when it is known what became of early data. A HelloRetryRequest, a QUIC Retry and packets that were lost took
- * round trips that are not in `roundTrips`; they are in the seconds.
+ * What a handshake cost its connection. Call it when it is known what became of early data. A
+ * HelloRetryRequest, a QUIC Retry and packets that were lost took round trips that are not in `roundTrips`;
+ * they are in the seconds.
  */
 export function handshakeCost(handshake: HandshakeInfo, protocol: Protocol): HandshakeCost {
   const { earlyData, timings, bytes, cpuMs } = handshake
@@ -43,7 +44,10 @@ export function isResumed({ kind }: HandshakeInfo): boolean {
   return kind === 'resumed' || kind === 'early_data'
 }
 
-/** TLS 1.3 takes one (RFC 8446 section 2), whether or not it resumes; TLS 1.2 two (RFC 5246 section 7.3), of which resumption spares one. */
+/**
+ * TLS 1.3 takes one (RFC 8446 section 2), whether or not it resumes; TLS 1.2 two (RFC 5246 section 7.3), of
+ * which resumption spares one.
+ */
 function fullTlsRoundTrips({ tlsVersion }: HandshakeInfo): number {
   if (tlsVersion === undefined) return 0
   return tlsVersion === 'TLSv1.3' ? 1 : 2

@@ -10,13 +10,19 @@ export interface HandshakeAmount {
   readonly roundTrips: number
   /** For which a request had to wait. */
   readonly seconds: number
-  /** Sent and received. Undefined: nobody measured it (over TCP that takes the native calls), or it is nothing that this means spares. */
+  /**
+   * Sent and received. Undefined: nobody measured it (over TCP that takes the native calls), or it is nothing
+   * that this means spares.
+   */
   readonly bytes: number | undefined
   /** CPU of this process. Undefined as for `bytes`. */
   readonly cpuMs: number | undefined
 }
 
-/** The handshakes of an origin whose connections stood in the end; of those that failed nothing is known but their time. */
+/**
+ * The handshakes of an origin whose connections stood in the end; of those that failed nothing is known but
+ * their time.
+ */
 interface HandshakesPaid extends HandshakeAmount {
   /** By what they turned out to be. */
   readonly byKind: {
@@ -37,7 +43,9 @@ export interface SavedLately {
   readonly savedSeconds: number
   /** How long that was: 86400 at most. */
   readonly windowSeconds: number
-  /** The rate: `savedSeconds` for each day, if it went on like that. Says little while the window is short. */
+  /**
+   * The rate: `savedSeconds` for each day, if it went on like that. Says little while the window is short.
+   */
   readonly perDay: number
 }
 
@@ -46,7 +54,10 @@ export interface ConnectionHandshake {
   readonly id: number
   readonly protocol: Protocol
   readonly paid: HandshakeAmount
-  /** By the means that its own handshake had, and by its reuse until now, at the price that a handshake has now. */
+  /**
+   * By the means that its own handshake had, and by its reuse until now, at the price that a handshake has
+   * now.
+   */
   readonly avoided: Readonly<Partial<Record<HandshakeMeans, HandshakeAmount>>>
 }
 

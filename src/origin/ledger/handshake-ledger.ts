@@ -17,18 +17,21 @@ export type LedgerConnection = Pick<Connection, 'id' | 'protocol' | 'handshake'>
 /** TCP or QUIC: their handshakes have prices of their own. */
 class Carriage {
   readonly prices = new HandshakePrices()
-  /** Exchanges on connections that had carried one, since they were added up last: all at the price of now. */
+  /**
+   * Exchanges on connections that had carried one, since they were added up last: all at the price of now.
+   */
   reuses = 0
 }
 
 /**
  * What the handshakes with one origin cost, and what was avoided by which means:
  * - reuse: an exchange on a connection that was there already avoids one whole handshake.
- * - resumption: bytes and CPU, by what resumed handshakes measured less than full ones; before TLS 1.3 a round trip, too.
+ * - resumption: bytes and CPU, by what resumed handshakes measured less than full ones; before TLS 1.3 a
+ *   round trip, too.
  * - Fast Open and accepted early data: a round trip each; over QUIC that is all there is.
  *
- * Prices are those of this origin; what came before the first was measured counts, but is worth nothing. Reuse is counted on the way of each request, and priced
- * when a price is about to change or somebody looks.
+ * Prices are those of this origin; what came before the first was measured counts, but is worth nothing.
+ * Reuse is counted on the way of each request, and priced when a price is about to change or somebody looks.
  */
 export class HandshakeLedger {
   readonly #tcp = new Carriage()
@@ -89,8 +92,8 @@ export class HandshakeLedger {
   }
 
   /**
-   * What the handshake of that connection cost and avoided, and what its `reuses` did: exchanges that found it there. Undefined: it is still in early
-   * data, or not this origin's.
+   * What the handshake of that connection cost and avoided, and what its `reuses` did: exchanges that found
+   * it there. Undefined: it is still in early data, or not this origin's.
    */
   of(connection: LedgerConnection, reuses: number): ConnectionHandshake | undefined {
     const known = this.#connections.get(connection)
@@ -119,7 +122,10 @@ export class HandshakeLedger {
     return protocol === 'h3' ? this.#quic : this.#tcp
   }
 
-  /** Adds up what was reused since the last time. When exactly that was nobody has noted: a look at the clock would cost as much as the rest. */
+  /**
+   * Adds up what was reused since the last time. When exactly that was nobody has noted: a look at the clock
+   * would cost as much as the rest.
+   */
   #settle(now: number): void {
     for (const carriage of [this.#tcp, this.#quic]) {
       const { reuses, prices } = carriage

@@ -8,9 +8,10 @@ const SAMPLES = 8
 const NOTHING: HandshakeAmount = { roundTrips: 0, seconds: 0, bytes: undefined, cpuMs: undefined }
 
 /**
- * What handshakes with one origin cost, over TCP or over QUIC. A price is the lowest of the last few that were measured, not their mean: handshakes come in
- * bursts, in which each one also waits for the others, and what is claimed as saved should not be more than a handshake costs. CPU is measured for the whole
- * process, so that the lowest is the one beside which the least other work ran.
+ * What handshakes with one origin cost, over TCP or over QUIC. A price is the lowest of the last few that
+ * were measured, not their mean: handshakes come in bursts, in which each one also waits for the others, and
+ * what is claimed as saved should not be more than a handshake costs. CPU is measured for the whole process,
+ * so that the lowest is the one beside which the least other work ran.
  */
 export class HandshakePrices {
   readonly #full: HandshakeAmount[] = []
@@ -20,12 +21,18 @@ export class HandshakePrices {
   #resumption = NOTHING
   #roundTrip = NOTHING
 
-  /** The whole handshake of a fresh connection, as it is made here: with Fast Open where that is in use. Zeros: none was measured. */
+  /**
+   * The whole handshake of a fresh connection, as it is made here: with Fast Open where that is in use.
+   * Zeros: none was measured.
+   */
   get whole(): HandshakeAmount {
     return this.#whole
   }
 
-  /** What resumption spares by itself. TLS 1.3 spares bytes and CPU with it; the round trip that TLS 1.2 spares is priced as one. */
+  /**
+   * What resumption spares by itself. TLS 1.3 spares bytes and CPU with it; the round trip that TLS 1.2
+   * spares is priced as one.
+   */
   get resumption(): HandshakeAmount {
     return this.#resumption
   }
@@ -41,7 +48,8 @@ export class HandshakePrices {
     const roundTrips = cost.roundTrips + cost.avoided.earlyData
     const { elapsedSeconds: seconds, bytes, cpuMs } = cost
     keep(isFull ? this.#full : this.#resumed, { roundTrips, seconds, bytes, cpuMs })
-    // A connect that was asked for Fast Open may count as connected before anything has left: only the whole says something then.
+    // A connect that was asked for Fast Open may count as connected before anything has left: only the whole
+    // says something then.
     const { tfo, timings } = handshake
     if (tfo === 'off' && timings.connectMs > 0) keep(this.#roundTripSeconds, timings.connectMs / 1000)
     else if (roundTrips > 0) keep(this.#roundTripSeconds, seconds / roundTrips)
@@ -51,8 +59,8 @@ export class HandshakePrices {
   #set(): void {
     const full = lowest(this.#full)
     const resumed = lowest(this.#resumed)
-    // Where tickets outlived the process there may be no full handshake yet: it would not have been shorter than a resumed one. What it
-    // would have had in bytes and CPU is not known then.
+    // Where tickets outlived the process there may be no full handshake yet: it would not have been shorter
+    // than a resumed one. What it would have had in bytes and CPU is not known then.
     this.#whole = full ?? (resumed && { ...resumed, bytes: undefined, cpuMs: undefined }) ?? NOTHING
     this.#resumption = {
       ...NOTHING,
@@ -85,7 +93,10 @@ function lowestKnown(values: readonly (number | undefined)[]): number | undefine
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-/** Undefined: one of them is not known. Never below 0: a resumed handshake that happened to cost more has not avoided less than nothing. */
+/**
+ * Undefined: one of them is not known. Never below 0: a resumed handshake that happened to cost more has not
+ * avoided less than nothing.
+ */
 function difference(full: number | undefined, resumed: number | undefined): number | undefined {
   return full === undefined || resumed === undefined ? undefined : Math.max(0, full - resumed)
 }

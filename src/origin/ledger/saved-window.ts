@@ -16,7 +16,10 @@ export class SavedWindow {
     this.#startedAt = now
   }
 
-  /** Seconds that were saved between two times, nobody looked when: they are spread evenly over the time between. `to` is the latest time so far. */
+  /**
+   * Seconds that were saved between two times, nobody looked when: they are spread evenly over the time
+   * between. `to` is the latest time so far.
+   */
   add(seconds: number, from: number, to: number): void {
     this.#advance(to)
     if (from >= to) {

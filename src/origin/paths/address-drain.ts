@@ -31,9 +31,15 @@ export interface AddressDrainParts {
   readonly maxConnections: number
 }
 
-/** Between two steps: at most a tenth of the connections, and one at the least, is drained per second (drainStep). */
+/**
+ * Between two steps: at most a tenth of the connections, and one at the least, is drained per second
+ * (drainStep).
+ */
 const STEP_MS = 1_000
-/** Answers count when they are at least this share of the interval apart: timers are late, and early by a millisecond. */
+/**
+ * Answers count when they are at least this share of the interval apart: timers are late, and early by a
+ * millisecond.
+ */
 const COUNTED_SHARE = 0.5
 /** Where the operator says what the addresses are, they do not change. */
 /** What was asked for just now. */
@@ -46,8 +52,9 @@ interface Watched {
 }
 
 /**
- * Looks up the names of an origin again while its connections carry traffic, and drains those whose address has left the answers (AddressChanges says
- * when that is). Nothing is asked for an origin without connections or without requests since the last look.
+ * Looks up the names of an origin again while its connections carry traffic, and drains those whose address
+ * has left the answers (AddressChanges says when that is). Nothing is asked for an origin without connections
+ * or without requests since the last look.
  */
 export class AddressDrain {
   readonly #parts: AddressDrainParts
@@ -127,7 +134,8 @@ export class AddressDrain {
     }
     if (this.#abort.signal.aborted) return
     watched.isFixed = FIXED_SOURCES.includes(resolution.source)
-    // What comes from the cache, or from hints, is not what the DNS says now; what one family of two says is not all.
+    // What comes from the cache, or from hints, is not what the DNS says now; what one family of two says is
+    // not all.
     if (!ANSWER_SOURCES.includes(resolution.source)) return
     watched.changes.onAnswer(
       resolution.addresses.map(({ address }) => address),

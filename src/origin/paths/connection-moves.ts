@@ -35,7 +35,10 @@ const NO_SECOND_PATH = 'its QUIC engine has no second path'
 const NOT_TRUSTED =
   'the origin is not marked as trusted, and a hostile peer could hang this process once two paths exist (native-notes/quic-engine.md)'
 
-/** The moves of an origin's connections to other paths: who may, what became of them, and what follows where one cannot. */
+/**
+ * The moves of an origin's connections to other paths: who may, what became of them, and what follows where
+ * one cannot.
+ */
 export class ConnectionMoves {
   readonly #parts: ConnectionMovesParts
   readonly #links = new WeakMap<Connection, MovingLink>()
@@ -59,7 +62,8 @@ export class ConnectionMoves {
     if (mover === undefined) return
     mover.onReport = report => this.#onReport(connection, report)
     mover.onRedial = (_because, isPathDead) => {
-      // A path on which nothing comes any more would hold what is under way until its timeouts: it is lost now, and sent again where the rules allow it.
+      // A path on which nothing comes any more would hold what is under way until its timeouts: it is lost
+      // now, and sent again where the rules allow it.
       if (isPathDead) connection.close('path-failed')
       else this.#parts.retire(connection, 'path-failed')
     }
@@ -70,7 +74,9 @@ export class ConnectionMoves {
     return (this.#links.get(connection)?.mover?.reports.length ?? 0) > 0
   }
 
-  /** This machine has these addresses now: connections from another one move, or are lost where they cannot. */
+  /**
+   * This machine has these addresses now: connections from another one move, or are lost where they cannot.
+   */
   onAddresses(connections: readonly Connection[], present: ReadonlySet<string>): void {
     for (const connection of connections) {
       const link = this.#links.get(connection)

@@ -6,7 +6,10 @@ import { alternativeKey } from '../../select/evidence/alternative.ts'
 import type { Lanes } from '../lanes/lanes.ts'
 import type { DrainedName } from './address-drain.ts'
 
-/** The names that the connections of an origin were made to: its own, and that of the alternative that HTTP/3 goes to now, where that is another one. */
+/**
+ * The names that the connections of an origin were made to: its own, and that of the alternative that HTTP/3
+ * goes to now, where that is another one.
+ */
 export function drainedNames(origin: Origin, resolver: Resolver, lanes: Lanes, clock: Clock): DrainedName[] {
   const own: DrainedName = {
     name: origin.host,

@@ -18,8 +18,9 @@ export interface PathUser {
 }
 
 /**
- * The way of one HTTP/3 connection, as far as requests on it have tried it. UDP may be dropped at any time without a word: a firewall that lets the
- * handshake through, a NAT that forgets, a server that handshakes and does no more.
+ * The way of one HTTP/3 connection, as far as requests on it have tried it. UDP may be dropped at any time
+ * without a word: a firewall that lets the handshake through, a NAT that forgets, a server that handshakes
+ * and does no more.
  */
 export class Http3Path {
   readonly connection: Connection
@@ -78,7 +79,10 @@ export class Http3Path {
     return this.#unresponsiveAt === this.quic.receivedBytes
   }
 
-  /** Makes a peer that lives say something, and so tells one that thinks from a way that has died under the request. */
+  /**
+   * Makes a peer that lives say something, and so tells one that thinks from a way that has died under the
+   * request.
+   */
   check(): void {
     this.connection.ping().catch(() => {}) // whether bytes came is looked at later
   }
@@ -90,7 +94,10 @@ export class Http3Path {
     this.#host.onPathProven(this)
   }
 
-  /** It has not answered any request yet, or said nothing at all since then (a peer that lives acknowledges within a round trip). */
+  /**
+   * It has not answered any request yet, or said nothing at all since then (a peer that lives acknowledges
+   * within a round trip).
+   */
   isSuspect(receivedBytes: number): boolean {
     return !this.isProven || this.isSilent(receivedBytes)
   }
@@ -100,8 +107,9 @@ export class Http3Path {
   }
 
   /**
-   * TCP answered a request that this path had for `outMs`, in `otherMs`. It is to blame when it is silent; or when it has never answered, and TCP either
-   * needed less than half of the time or was ahead for the second time, though it began later: an origin that is slow is slow on both.
+   * TCP answered a request that this path had for `outMs`, in `otherMs`. It is to blame when it is silent; or
+   * when it has never answered, and TCP either needed less than half of the time or was ahead for the second
+   * time, though it began later: an origin that is slow is slow on both.
    */
   onOvertaken(receivedBytes: number, outMs: number, otherMs: number): void {
     this.#overtakings += 1

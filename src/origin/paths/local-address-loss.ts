@@ -16,11 +16,14 @@ export interface LocalAddressLossParts {
 }
 
 /**
- * Ends TCP connections whose local address this machine has lost: nothing comes over them any more, and nobody says so.
+ * Ends TCP connections whose local address this machine has lost: nothing comes over them any more, and
+ * nobody says so.
  * 1. They get no more exchanges, and idle ones end at once (`address-gone`).
- * 2. Those with exchanges end when the address is still away at the next look (`path-failed`), and the replay rules see to what they carried. An interface
- *    that flaps, or a lease that is renewed, takes an address away for a moment, and TCP lives through that.
- * 3. An address that this machine never listed is left alone: the kernel may route to itself what no interface has.
+ * 2. Those with exchanges end when the address is still away at the next look (`path-failed`), and the replay
+ *    rules see to what they carried. An interface that flaps, or a lease that is renewed, takes an address
+ *    away for a moment, and TCP lives through that.
+ * 3. An address that this machine never listed is left alone: the kernel may route to itself what no
+ *    interface has.
  */
 export class LocalAddressLoss {
   readonly #parts: LocalAddressLossParts

@@ -9,8 +9,8 @@ export interface MachineAddress {
 }
 
 /**
- * Notices that this machine's addresses have changed: a cable, a tunnel, another network. Node has no event for it, so that they are compared now and
- * then.
+ * Notices that this machine's addresses have changed: a cable, a tunnel, another network. Node has no event
+ * for it, so that they are compared now and then.
  */
 export class NetworkWatch {
   readonly #clock: Clock
@@ -37,7 +37,9 @@ export class NetworkWatch {
     this.#arm()
   }
 
-  /** Those that this machine has now, link-local ones included; while they cannot be read, those that it had. */
+  /**
+   * Those that this machine has now, link-local ones included; while they cannot be read, those that it had.
+   */
   present(): ReadonlySet<string> {
     return new Set(this.#read().map(({ address }) => address))
   }

@@ -5,18 +5,30 @@ import type { Lane } from '../lanes/lane.ts'
 
 /** Exchanges over a lane after which the state of its way is read again. */
 const PATH_EVERY = 16
-/** Nor is it read more often: at a hundred thousand exchanges a second the readings alone took 3 % of the CPU, and the way had not changed between them. */
+/**
+ * Nor is it read more often: at a hundred thousand exchanges a second the readings alone took 3 % of the CPU,
+ * and the way had not changed between them.
+ */
 const MIN_PAUSE_MS = 50
-/** What one reading looks at, at the most: a lane of HTTP/1.1 may have hundreds of connections, and each costs a system call. */
+/**
+ * What one reading looks at, at the most: a lane of HTTP/1.1 may have hundreds of connections, and each costs
+ * a system call.
+ */
 const MAX_CONNECTIONS = 16
 
 export interface PathReading {
   /** The one that sent most since it was read last, and what it tells. */
   readonly connection: Connection
   readonly stats: PathStats
-  /** Of the packets since the last reading, on all connections that were read, from 0 to 1; undefined: there were none. */
+  /**
+   * Of the packets since the last reading, on all connections that were read, from 0 to 1; undefined: there
+   * were none.
+   */
   readonly lossRatio: number | undefined
-  /** Likewise of what was received: the share that came behind a gap; undefined: nothing came, or it is not told. */
+  /**
+   * Likewise of what was received: the share that came behind a gap; undefined: nothing came, or it is not
+   * told.
+   */
   readonly outOfOrderRatio: number | undefined
 }
 

@@ -14,8 +14,9 @@ export interface LookBounds<T> {
 const DURING = 'the end of a probe'
 
 /**
- * Something that is looked at with a socket: `start` gets the means to answer, and returns those to clean up, which are used once, whatever
- * comes first: an answer, the end of the time, or an abort. Rejects after an abort only, or when `start` or `onTimeout` throws.
+ * Something that is looked at with a socket: `start` gets the means to answer, and returns those to clean up,
+ * which are used once, whatever comes first: an answer, the end of the time, or an abort. Rejects after an
+ * abort only, or when `start` or `onTimeout` throws.
  */
 export function boundedLook<T>(
   bounds: LookBounds<T>,
@@ -58,7 +59,9 @@ export function boundedLook<T>(
   })
 }
 
-/** Anything but an IP address would make Node ask a resolver of its own choice. Throws MM_INVALID_ARGUMENT. */
+/**
+ * Anything but an IP address would make Node ask a resolver of its own choice. Throws MM_INVALID_ARGUMENT.
+ */
 export function checkEndpoint(endpoint: Endpoint): void {
   if (isIP(endpoint.address) === endpoint.family && endpoint.port >= 1 && endpoint.port <= 65_535) return
   throw new TransportError('MM_INVALID_ARGUMENT', `not an endpoint: ${formatEndpoint(endpoint)}`)

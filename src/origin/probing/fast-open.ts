@@ -38,9 +38,10 @@ interface Sight {
 const NOT_LET: Finding<never> = { skipped: 'the kernel does not let this process use Fast Open' }
 
 /**
- * Whether a peer takes data with the SYN (TCP Fast Open, RFC 7413), by two connects that are secured, as strictly as others, and closed: the first asks for
- * a cookie, unless the kernel has one of this address, and the second sends its ClientHello with the SYN. What became of that the kernel says
- * (TCP_INFO). The breakers are told, not asked. Rejects as quicVersions does.
+ * Whether a peer takes data with the SYN (TCP Fast Open, RFC 7413), by two connects that are secured, as
+ * strictly as others, and closed: the first asks for a cookie, unless the kernel has one of this address, and
+ * the second sends its ClientHello with the SYN. What became of that the kernel says (TCP_INFO). The breakers
+ * are told, not asked. Rejects as quicVersions does.
  */
 export async function probeFastOpen(
   endpoint: Endpoint,
@@ -53,7 +54,8 @@ export async function probeFastOpen(
   const first = await connectOnce(endpoint, calls, options, signal)
   if (!('found' in first)) return first
   const { outcome } = first.found
-  // A cookie that the peer does not know any more was replaced by its answer: the second connect has the better one.
+  // A cookie that the peer does not know any more was replaced by its answer: the second connect has the
+  // better one.
   const isSettled = outcome === 'used' || outcome === 'syn-resent'
   const last = isSettled ? first : await connectOnce(endpoint, calls, options, signal)
   return 'found' in last ? { found: judge(last.found, endpoint.family) } : last
@@ -90,7 +92,9 @@ async function connectOnce(
   return sight
 }
 
-/** One connect under way. 'connect' means nothing where the SYN is still to leave: only the handshake counts. */
+/**
+ * One connect under way. 'connect' means nothing where the SYN is still to leave: only the handshake counts.
+ */
 function look(
   options: AttemptOptions,
   serverName: string,

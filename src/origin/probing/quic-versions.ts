@@ -32,8 +32,9 @@ interface Sent {
 }
 
 /**
- * Draws a stateless Version Negotiation from a UDP port. Says whether anybody answers in QUIC there; that HTTP/3 is spoken takes a handshake
- * to know. Loads no QUIC engine. Rejects after an abort only, or with MM_INVALID_ARGUMENT for what is no endpoint.
+ * Draws a stateless Version Negotiation from a UDP port. Says whether anybody answers in QUIC there; that
+ * HTTP/3 is spoken takes a handshake to know. Loads no QUIC engine. Rejects after an abort only, or with
+ * MM_INVALID_ARGUMENT for what is no endpoint.
  */
 export async function quicVersions(
   endpoint: Endpoint,
@@ -72,7 +73,8 @@ export async function quicVersions(
     const onConnected = (): void => {
       for (const delayMs of SEND_AT_MS) {
         const send = (): void => {
-          // Ids of its own each time: the answer then says which datagram it belongs to, and how long it took.
+          // Ids of its own each time: the answer then says which datagram it belongs to, and how long it
+          // took.
           const probe = versionProbe(randomBytes(VERSION_PROBE_BYTES))
           sent.push({ probe, at: clock.now() })
           socket.send(probe.packet, fail)

@@ -15,9 +15,9 @@ export interface ConnectTcpOptions {
 type Connected = Finding<{ readonly ms: number }>
 
 /**
- * How long a TCP connect takes; says nothing on the connection and closes it. It is the shorter one of two, one after the other: what else a
- * process does for the first time at that moment (loading, compiling) made 6 ms and more of a first connect that takes 0.1 ms on
- * loopback. Rejects as quicVersions does.
+ * How long a TCP connect takes; says nothing on the connection and closes it. It is the shorter one of two,
+ * one after the other: what else a process does for the first time at that moment (loading, compiling) made 6
+ * ms and more of a first connect that takes 0.1 ms on loopback. Rejects as quicVersions does.
  */
 export async function connectTcp(
   endpoint: Endpoint,

@@ -31,7 +31,10 @@ const CONTEXTS = 3
 const MAX_ISSUER_CHARS = 200
 const DURING = 'an event of a TLS probe'
 
-/** TLS handshakes with an origin, as strict as those that carry its requests. Nothing is resumed, and no ticket is kept. */
+/**
+ * TLS handshakes with an origin, as strict as those that carry its requests. Nothing is resumed, and no
+ * ticket is kept.
+ */
 export class TlsProbe {
   readonly #options: TlsProbeOptions
   readonly #contexts = new SecureContexts(CONTEXTS)
@@ -40,7 +43,10 @@ export class TlsProbe {
     this.#options = options
   }
 
-  /** Rejects after an abort, with MM_INVALID_ARGUMENT for what is no endpoint, and when OpenSSL cannot use the options. */
+  /**
+   * Rejects after an abort, with MM_INVALID_ARGUMENT for what is no endpoint, and when OpenSSL cannot use the
+   * options.
+   */
   async handshake(
     endpoint: Endpoint,
     wanted: TlsHandshakeOptions,
@@ -146,7 +152,8 @@ class HandshakeLook {
       },
       onFault,
     )
-    // TLS 1.3: that the server demands a certificate of ours comes after our side of the handshake (RFC 8446 section 2).
+    // TLS 1.3: that the server demands a certificate of ours comes after our side of the handshake (RFC 8446
+    // section 2).
     const onError = (cause: Error): void => {
       const fault = this.#fault(cause)
       answer(fault.code === 'MM_TLS_FAILED' ? fault : this.#found(done))

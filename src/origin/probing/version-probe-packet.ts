@@ -1,9 +1,11 @@
 /**
- * Asks a UDP port whether it speaks QUIC, and in which versions, without a handshake and without any state on either side: a server that
- * gets a packet of a version that it does not know answers with those that it does (RFC 9000 6.1). Versions of the form 0x?a?a?a?a are
- * never real ones, and are there for that (RFC 9000 15). Both packets are of the version-independent kind (RFC 8999 5.1 and 6):
+ * Asks a UDP port whether it speaks QUIC, and in which versions, without a handshake and without any state on
+ * either side: a server that gets a packet of a version that it does not know answers with those that it does
+ * (RFC 9000 6.1). Versions of the form 0x?a?a?a?a are never real ones, and are there for that (RFC 9000 15).
+ * Both packets are of the version-independent kind (RFC 8999 5.1 and 6):
  *
- *     first byte | version (4) | length, destination id | length, source id | the rest: 4 bytes a version, or anything at all
+ *     first byte | version (4) | length, destination id | length, source id | the rest: 4 bytes a version, or
+ *     anything at all
  */
 
 /** A server may ignore shorter first datagrams (RFC 9000 14.1), and quic-go and ngtcp2 do. */
@@ -14,7 +16,10 @@ const VERSION_AT = 1
 const DESTINATION_AT = 6
 const SOURCE_AT = DESTINATION_AT + ID_BYTES + 1
 const LONG_HEADER = 0x80
-/** RFC 9000 17.2: a server may throw away what does not have it, since others than QUIC may share the port (RFC 7983). */
+/**
+ * RFC 9000 17.2: a server may throw away what does not have it, since others than QUIC may share the port
+ * (RFC 7983).
+ */
 const FIXED_BIT = 0x40
 const VERSION_BYTES = 4
 /** More than any server has; the list comes from a stranger. */
@@ -37,8 +42,9 @@ export function versionProbe(random: Uint8Array): VersionProbe {
 }
 
 /**
- * The versions that a datagram lists, if it is the Version Negotiation packet that answers this probe, else undefined. One that nobody who
- * has not seen the probe could have made: it has to repeat both ids (RFC 9000 17.2.1).
+ * The versions that a datagram lists, if it is the Version Negotiation packet that answers this probe, else
+ * undefined. One that nobody who has not seen the probe could have made: it has to repeat both ids (RFC 9000
+ * 17.2.1).
  */
 export function versionsOf(datagram: Buffer, { packet }: VersionProbe): number[] | undefined {
   const first = datagram[0]

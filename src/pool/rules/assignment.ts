@@ -30,8 +30,8 @@ export function assignWaiters<Link, Waiter>(
 /**
  * The connection that carries the next exchange:
  * 1. While fewer are busy than exchanges are to be spread over: an idle one, as in 3.
- * 2. The least loaded of those that carry something and have room. Idle ones are left alone while these suffice, so that a second
- *    multiplexed connection that is no longer needed ages out.
+ * 2. The least loaded of those that carry something and have room. Idle ones are left alone while these
+ *    suffice, so that a second multiplexed connection that is no longer needed ages out.
  * 3. The one that became idle last, so that the surplus ages out at the other end.
  * Not one that is to be verified first. What turns out to be too old on the way is retired.
  */
@@ -66,8 +66,9 @@ function nextIdle<Link, Waiter>(
 }
 
 /**
- * Whether a newcomer would be given a connection at once. One that turns out to be too old at this very moment hides what is behind it
- * (a newcomer's request would retire it), so that a no may be wrong; a yes never is.
+ * Whether a newcomer would be given a connection at once. One that turns out to be too old at this very
+ * moment hides what is behind it (a newcomer's request would retire it), so that a no may be wrong; a yes
+ * never is.
  */
 export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean {
   if (core.mode !== 'open' || core.waiters.size > 0) return false
@@ -84,10 +85,11 @@ export function isStale(core: PoolCore<unknown, unknown>, slot: Slot<unknown>, n
 }
 
 /**
- * A connection for a waiter that a reused one died under. Others that are idle may be as dead, and a request is not sent again and
- * again, so it gets:
+ * A connection for a waiter that a reused one died under. Others that are idle may be as dead, and a request
+ * is not sent again and again, so it gets:
  * 1. One that has just opened, and was not used yet unless it multiplexes.
- * 2. When the pool is full, one that ended an exchange this very moment: better than to starve while others are served.
+ * 2. When the pool is full, one that ended an exchange this very moment: better than to starve while others
+ *    are served.
  */
 function nextFresh<Link, Waiter>(core: PoolCore<Link, Waiter>, now: number): Slot<Link> | undefined {
   const busy = core.slots.leastLoaded
@@ -125,7 +127,10 @@ export function lease<Link, Waiter>(
   if (slot.leases >= slot.leaseLimit) retire(core, slot, 'max-requests', actions)
 }
 
-/** Asks stale idle connections for a sign of life: as many as the waiters need beyond what is on its way already. */
+/**
+ * Asks stale idle connections for a sign of life: as many as the waiters need beyond what is on its way
+ * already.
+ */
 function verifyIdle<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   now: number,

@@ -1,8 +1,9 @@
 import type { TransportError } from '../../base/errors.ts'
 
 /**
- * How long to wait after `failures` failed attempts in a row: base, 2 base, 4 base, … up to the maximum, and of that a random point
- * in the upper half, so that many connectors do not come back in step ("equal jitter": M. Brooker, Exponential Backoff and Jitter).
+ * How long to wait after `failures` failed attempts in a row: base, 2 base, 4 base, … up to the maximum, and
+ * of that a random point in the upper half, so that many connectors do not come back in step ("equal jitter":
+ * M. Brooker, Exponential Backoff and Jitter).
  */
 export function backoffDelayMs(
   failures: number,
@@ -64,8 +65,9 @@ export class Backoff {
   }
 
   /**
-   * A connection opened and died at once, unused. Without a pause a warm level would dial such an origin in a tight loop. Those that were open when the
-   * pause began say no more than the one that began it: an origin that reloads ends all of them in one moment.
+   * A connection opened and died at once, unused. Without a pause a warm level would dial such an origin in a
+   * tight loop. Those that were open when the pause began say no more than the one that began it: an origin
+   * that reloads ends all of them in one moment.
    */
   onStillborn(error: TransportError, openedAt: number, now: number): void {
     this.#lastError = error

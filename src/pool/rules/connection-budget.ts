@@ -5,13 +5,20 @@ export interface BudgetClient {
 }
 
 /**
- * The limit on connections over all pools. Places are taken for dials and given back when a connection is gone. A pool that finds
- * none queues; places go to the queue first. A pool alone (an embedder's, a test's) has a budget of its own.
+ * The limit on connections over all pools. Places are taken for dials and given back when a connection is
+ * gone. A pool that finds none queues; places go to the queue first. A pool alone (an embedder's, a test's)
+ * has a budget of its own.
  */
 export class ConnectionBudget {
-  /** 0: no limit. May be changed at any time; connections above a lowered limit are not closed, but not replaced either. */
+  /**
+   * 0: no limit. May be changed at any time; connections above a lowered limit are not closed, but not
+   * replaced either.
+   */
   limit: number
-  /** Of connections that were set aside (see stalled.ts), which have no part in `limit`. May be changed as well. */
+  /**
+   * Of connections that were set aside (see stalled.ts), which have no part in `limit`. May be changed as
+   * well.
+   */
   stalledLimit: number
   /** Somebody has begun to starve: the owner of all pools evicts an idle connection while `needsEviction`. */
   onStarving: (() => void) | undefined
@@ -49,7 +56,8 @@ export class ConnectionBudget {
 
   /** More pools starve than places are free, or about to become free. */
   get needsEviction(): boolean {
-    // A place that was given back a moment ago is on its way to somebody: without it, one who starves would cost all idle ones.
+    // A place that was given back a moment ago is on its way to somebody: without it, one who starves would
+    // cost all idle ones.
     return this.#starving.size > this.#leaving + Math.max(0, this.limit - this.#inUse + this.#aside)
   }
 
@@ -87,7 +95,9 @@ export class ConnectionBudget {
     this.#starving.delete(client)
   }
 
-  /** Hands free places to those who starve, one each, in order. For drivers, when their own state is settled. */
+  /**
+   * Hands free places to those who starve, one each, in order. For drivers, when their own state is settled.
+   */
   serve(): void {
     if (this.#isServing) return // (called from onBudgetAvailable: the loop below goes on)
     this.#isServing = true

@@ -10,13 +10,14 @@ const MAX_MUTE = 2
 
 /**
  * How many dials the pool should start, limits and backoff aside: what is demanded and not under way yet.
- * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each connection that is being
- *    verified (but not for those that want a new one). As long as nobody knows what a connection carries, one dial is to find out: a
- *    burst to an unknown origin must not become a hundred handshakes where one HTTP/2 connection would have done. An HTTP/2 connection
- *    whose peer has not sent its SETTINGS yet counts for what it is expected to carry once they came, not for the few streams that it
- *    takes before.
- *    Where connections stand open that take nothing at all (SETTINGS_MAX_CONCURRENT_STREAMS of 0), a second one may find out whether
- *    that is the mood of the first one only; more would be a storm on an origin that wants to be left alone.
+ * 1. For the waiters: each dial counts for as many of them as a connection carries, and so does each
+ *    connection that is being verified (but not for those that want a new one). As long as nobody knows what
+ *    a connection carries, one dial is to find out: a burst to an unknown origin must not become a hundred
+ *    handshakes where one HTTP/2 connection would have done. An HTTP/2 connection whose peer has not sent its
+ *    SETTINGS yet counts for what it is expected to carry once they came, not for the few streams that it
+ *    takes before. Where connections stand open that take nothing at all (SETTINGS_MAX_CONCURRENT_STREAMS of
+ *    0), a second one may find out whether that is the mood of the first one only; more would be a storm on
+ *    an origin that wants to be left alone.
  * 2. For the warm level or a preconnect: what is missing.
  * 3. For the spread: what is missing.
  * 4. While dials fail: one at a time.
@@ -97,7 +98,10 @@ export function abandonDials<Link, Waiter>(
   for (const slot of youngestFirst.slice(0, surplus)) closeNow(core, slot, reason, actions)
 }
 
-/** The pool is full: whoever still waits on a connection whose peer is gone, as it looks, makes room for all others. False: there is none. */
+/**
+ * The pool is full: whoever still waits on a connection whose peer is gone, as it looks, makes room for all
+ * others. False: there is none.
+ */
 function closeUnresponsive<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   actions: PoolAction<Link, Waiter>[],

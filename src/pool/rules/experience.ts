@@ -7,8 +7,9 @@ import { queueDeadline } from './settle.ts'
 const STILLBORN_MS = 1_000
 
 /**
- * What a connection carries tells what the next one will. None at all is a passing mood of the peer and tells nothing. What it takes
- * before the peer has told tells only that an expectation below it (of an origin that spoke HTTP/1.1 so far) is out of date.
+ * What a connection carries tells what the next one will. None at all is a passing mood of the peer and tells
+ * nothing. What it takes before the peer has told tells only that an expectation below it (of an origin that
+ * spoke HTTP/1.1 so far) is out of date.
  */
 export function learnCapacity(
   core: PoolCore<unknown, unknown>,
@@ -21,7 +22,10 @@ export function learnCapacity(
   } else if (capacity > 0) core.expectedCapacity = capacity
 }
 
-/** The peer ends a connection: if nobody had used it yet and it had just opened, there is no sense in dialing the next one at once. */
+/**
+ * The peer ends a connection: if nobody had used it yet and it had just opened, there is no sense in dialing
+ * the next one at once.
+ */
 export function noteStillborn(
   core: PoolCore<unknown, unknown>,
   slot: Slot<unknown>,

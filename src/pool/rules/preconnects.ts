@@ -18,7 +18,10 @@ export class Preconnects {
     return new Promise((resolve, reject) => this.#pending.push({ target, resolve, reject }))
   }
 
-  /** `live` connections are open and `starting` more are on their way: without any, this is as many as the limits allow. */
+  /**
+   * `live` connections are open and `starting` more are on their way: without any, this is as many as the
+   * limits allow.
+   */
   settle(live: number, starting: number): void {
     const before = this.#pending
     this.#pending = starting === 0 ? [] : before.filter(({ target }) => target > live)

@@ -36,8 +36,9 @@ export function becomeIdle<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slo
 }
 
 /**
- * Takes over what the origin said with `Keep-Alive`. Its clock started when it sent the answer, ours when we read it: the margin
- * makes up for that, and is half of the timeout at the most, so that short timeouts leave something to use.
+ * Takes over what the origin said with `Keep-Alive`. Its clock started when it sent the answer, ours when we
+ * read it: the margin makes up for that, and is half of the timeout at the most, so that short timeouts leave
+ * something to use.
  */
 export function applyHint<Link, Waiter>(
   core: PoolCore<Link, Waiter>,

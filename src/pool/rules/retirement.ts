@@ -3,7 +3,10 @@ import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import type { Slot } from '../slot.ts'
 
-/** Takes a connection out of the assignment and ends it: at once when it carries nothing, else when its exchanges have ended. */
+/**
+ * Takes a connection out of the assignment and ends it: at once when it carries nothing, else when its
+ * exchanges have ended.
+ */
 export function retire<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   slot: Slot<Link>,
@@ -55,7 +58,10 @@ export function closeUnneeded<Link, Waiter>(
   }
 }
 
-/** Closes the connection that was idle for longest, so that another pool can have its place. False: none is idle. */
+/**
+ * Closes the connection that was idle for longest, so that another pool can have its place. False: none is
+ * idle.
+ */
 export function evictLongestIdle<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   actions: PoolAction<Link, Waiter>[],

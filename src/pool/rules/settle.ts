@@ -11,7 +11,8 @@ import { canHaveSurplus, watchSurplus } from './surplus.ts'
  * What follows from every event, in this order:
  * 1. Free connections go to waiters.
  * 2. Waiters that cannot hope are refused.
- * 3. Dials start for those that are left, for the warm level and for the spread; for the spread, stale connections are verified.
+ * 3. Dials start for those that are left, for the warm level and for the spread; for the spread, stale
+ *    connections are verified.
  * 4. What nobody needs is given up: to a drain, or to another pool that starves.
  * 5. The next wake-up is asked for, if it is earlier than the one before.
  */
@@ -64,7 +65,10 @@ export function isHopeless(core: PoolCore<unknown, unknown>): boolean {
   return core.slots.live === 0 && core.slots.count('starting') === 0
 }
 
-/** While the pool backs off and nothing is there or on its way, waiting makes sense only if the next attempt is near. */
+/**
+ * While the pool backs off and nothing is there or on its way, waiting makes sense only if the next attempt
+ * is near.
+ */
 function refuseHopeless<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   now: number,

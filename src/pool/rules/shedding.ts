@@ -5,8 +5,9 @@ import { MAX_SHED_PER_ARRIVAL } from './queue-overload.ts'
 import { isGrowing } from './stalled.ts'
 
 /**
- * Before somebody is to wait: where the pool is overloaded, those who have waited too long give way. (Without newcomers everybody is served in the
- * end, so that nobody is refused.) Those that a connection died under are not looked at: they are few, and were admitted before.
+ * Before somebody is to wait: where the pool is overloaded, those who have waited too long give way. (Without
+ * newcomers everybody is served in the end, so that nobody is refused.) Those that a connection died under
+ * are not looked at: they are few, and were admitted before.
  */
 export function shedLate<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
@@ -22,8 +23,8 @@ export function shedLate<Link, Waiter>(
   }
   if (!overload.isOverloaded) overload.onArrival(headSince, isFull(core, now), now)
   if (!overload.isOverloaded) return
-  // Many slow readers at once make a queue that drains as they are set aside: newcomers go first meanwhile, and nobody is refused for it
-  // while there is room to wait.
+  // Many slow readers at once make a queue that drains as they are set aside: newcomers go first meanwhile,
+  // and nobody is refused for it while there is room to wait.
   if (isGrowing(core, now) && core.waiting < core.options.maxWaiters) return
   for (let shed = 0; shed < MAX_SHED_PER_ARRIVAL; shed++) {
     const since = waiters.headSince
@@ -36,8 +37,8 @@ export function shedLate<Link, Waiter>(
 }
 
 /**
- * The connections carry requests, and no further one can be made now. Before the first one is open, whoever waits waits for a handshake: that says
- * nothing of the load.
+ * The connections carry requests, and no further one can be made now. Before the first one is open, whoever
+ * waits waits for a handshake: that says nothing of the load.
  */
 function isFull(core: PoolCore<unknown, unknown>, now: number): boolean {
   const { slots, budget, backoff } = core

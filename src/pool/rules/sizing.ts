@@ -85,7 +85,10 @@ export function sizePool(input: SizingInput): Sizing {
   }
 }
 
-/** Takes off the noise of binary fractions, which would make one connection too many: 10 x 0.3 x 1.1 is 3.3000000000000003. */
+/**
+ * Takes off the noise of binary fractions, which would make one connection too many: 10 x 0.3 x 1.1 is
+ * 3.3000000000000003.
+ */
 function roundOff(value: number): number {
   return Number(value.toPrecision(12))
 }

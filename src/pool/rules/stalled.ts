@@ -3,20 +3,25 @@ import type { PoolCore } from '../pool-core.ts'
 import type { Slot } from '../slot.ts'
 
 /**
- * A reader that stalls holds an HTTP/1.1 connection for as long as it likes, and enough of them would hold all that an origin may have. The origin is idle
- * on such a connection: its response waits in buffers of the kernel. So while requests wait for a connection and none may be added, those that stand still are
- * set aside: they have no part in `maxConnections` and in the budget over all pools any more, up to limits of their own (`maxStalledConnections` of the pool
- * and of all pools). One that was set aside stays so until its exchange has ended, since a slow reader goes on and stalls in turns. Then it takes a place
- * again if one is free, and is closed if not.
+ * A reader that stalls holds an HTTP/1.1 connection for as long as it likes, and enough of them would hold
+ * all that an origin may have. The origin is idle on such a connection: its response waits in buffers of the
+ * kernel. So while requests wait for a connection and none may be added, those that stand still are set
+ * aside: they have no part in `maxConnections` and in the budget over all pools any more, up to limits of
+ * their own (`maxStalledConnections` of the pool and of all pools). One that was set aside stays so until its
+ * exchange has ended, since a slow reader goes on and stalls in turns. Then it takes a place again if one is
+ * free, and is closed if not.
  */
 
 /**
- * Readers that keep up pause and go on all the time; one that has paused for as long as this stalls. Also how often they are looked for at the most, while
- * requests wait and none is found.
+ * Readers that keep up pause and go on all the time; one that has paused for as long as this stalls. Also how
+ * often they are looked for at the most, while requests wait and none is found.
  */
 export const STALL_MS = 100
 
-/** A pool that has set one aside within this goes on growing: who waits waits for handshakes and for further readers to stall. */
+/**
+ * A pool that has set one aside within this goes on growing: who waits waits for handshakes and for further
+ * readers to stall.
+ */
 const GROWTH_MS = 1_000
 
 export function isGrowing(core: PoolCore<unknown, unknown>, now: number): boolean {

@@ -4,7 +4,10 @@ import type { Slot } from '../slot.ts'
 import { verify } from './assignment.ts'
 import { closeNow, expiryOf, retire } from './retirement.ts'
 
-/** What the passing of time asks of the connections: a walk over all of them, but only when one of them is due. */
+/**
+ * What the passing of time asks of the connections: a walk over all of them, but only when one of them is
+ * due.
+ */
 export function keepUp<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   now: number,
@@ -87,7 +90,9 @@ function closeIfExpired<Link, Waiter>(
   if (expired !== undefined) closeNow(core, slot, expired, actions)
 }
 
-/** (A ping that fails at once, say on a connection that was closed meanwhile, tells nothing of the others.) */
+/**
+ * (A ping that fails at once, say on a connection that was closed meanwhile, tells nothing of the others.)
+ */
 function onPingUnanswered<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   slot: Slot<Link>,
@@ -99,8 +104,8 @@ function onPingUnanswered<Link, Waiter>(
 }
 
 /**
- * A peer was found silent, and it is the path that is dead rather than the one connection: what was idle for as long as to need a check is not worth a
- * wait of its own, so it goes as well.
+ * A peer was found silent, and it is the path that is dead rather than the one connection: what was idle for
+ * as long as to need a check is not worth a wait of its own, so it goes as well.
  */
 export function closeSilent<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
@@ -116,7 +121,10 @@ export function closeSilent<Link, Waiter>(
   }
 }
 
-/** Verifies the warm level's connections, the newest idle ones. One that proved itself within the period needs no check. */
+/**
+ * Verifies the warm level's connections, the newest idle ones. One that proved itself within the period needs
+ * no check.
+ */
 function checkWarm<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   now: number,

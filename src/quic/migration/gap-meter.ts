@@ -1,6 +1,6 @@
 /**
- * The longest time in which nothing moved around a migration. It is told of every turn in which stream bytes moved, and of the end of the last exchange: what
- * nobody waits for is no gap.
+ * The longest time in which nothing moved around a migration. It is told of every turn in which stream bytes
+ * moved, and of the end of the last exchange: what nobody waits for is no gap.
  */
 export class GapMeter {
   /** When bytes last moved; undefined: nobody waits for any. */
@@ -30,7 +30,9 @@ export class GapMeter {
     this.#longestMs = undefined
   }
 
-  /** The longest gap since the move began, one that still lasts included. Undefined: nothing was waited for. */
+  /**
+   * The longest gap since the move began, one that still lasts included. Undefined: nothing was waited for.
+   */
   end(now: number): number | undefined {
     this.#measure(now)
     return this.#longestMs

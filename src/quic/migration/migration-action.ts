@@ -14,7 +14,10 @@ export type MigrationAction =
   | { readonly type: 'validate'; readonly local: UdpAddress }
   /** Send everything from there. When the engine refuses: onMigrateFailed at once. */
   | { readonly type: 'migrate'; readonly local: UdpAddress }
-  /** The dead-path trick: migrate to `from` and back to `to`, with no flush between. The socket of `from` may be gone. */
+  /**
+   * The dead-path trick: migrate to `from` and back to `to`, with no flush between. The socket of `from` may
+   * be gone.
+   */
   | { readonly type: 'nudge'; readonly from: UdpAddress; readonly to: UdpAddress }
   /** Put out something that must be acknowledged, on the path in use. */
   | { readonly type: 'ping' }

@@ -28,7 +28,10 @@ export interface Move {
 export type MigrationPhase =
   /** One path. Valid transitions: opening, stuck, ended. */
   | { readonly name: 'settled'; readonly local: UdpAddress }
-  /** A socket was asked for. Valid transitions: opening, validating, moved, arriving, waiting, settled, stuck, ended. */
+  /**
+   * A socket was asked for. Valid transitions: opening, validating, moved, arriving, waiting, settled, stuck,
+   * ended.
+   */
   | {
       readonly name: 'opening'
       readonly local: UdpAddress
@@ -38,7 +41,10 @@ export type MigrationPhase =
       readonly isReopened: boolean
       readonly deadline: number
     }
-  /** A challenge is out on `to`; everything else stays on the old path. Valid transitions: moved, waiting, settled, stuck, ended. */
+  /**
+   * A challenge is out on `to`; everything else stays on the old path. Valid transitions: moved, waiting,
+   * settled, stuck, ended.
+   */
   | {
       readonly name: 'validating'
       readonly local: UdpAddress
@@ -48,7 +54,10 @@ export type MigrationPhase =
       readonly resendAt: number
       readonly deadline: number
     }
-  /** Everything is sent over the new path, and nothing has come there yet. Valid transitions: arriving, waiting, settled, stuck, ended. */
+  /**
+   * Everything is sent over the new path, and nothing has come there yet. Valid transitions: arriving,
+   * waiting, settled, stuck, ended.
+   */
   | {
       readonly name: 'moved'
       readonly local: UdpAddress
@@ -60,8 +69,8 @@ export type MigrationPhase =
       readonly deadline: number
     }
   /**
-   * Something has come over the new path; the old one is kept for stragglers. `owed`: the move is reported when stream bytes have moved as well. Valid
-   * transitions: arriving, settled, opening, stuck, ended.
+   * Something has come over the new path; the old one is kept for stragglers. `owed`: the move is reported
+   * when stream bytes have moved as well. Valid transitions: arriving, settled, opening, stuck, ended.
    */
   | {
       readonly name: 'arriving'
@@ -69,7 +78,10 @@ export type MigrationPhase =
       readonly owed: Move | undefined
       readonly until: number
     }
-  /** No path answers, which looks like the network: tried again later. Valid transitions: opening, waiting, arriving, settled, stuck, ended. */
+  /**
+   * No path answers, which looks like the network: tried again later. Valid transitions: opening, waiting,
+   * arriving, settled, stuck, ended.
+   */
   | { readonly name: 'waiting'; readonly local: UdpAddress; readonly move: Move; readonly resumeAt: number }
   /** No further move can be made. Valid transitions: stuck, ended. */
   | { readonly name: 'stuck'; readonly local: UdpAddress; readonly isPathDead: boolean }

@@ -8,20 +8,25 @@ import type { Verdict } from './path-watch.ts'
 /**
  * The paths of one client connection (RFC 9000 9), as a state machine. Theory of operation:
  *
- * A path that still works is left in the order of the book: a socket, a challenge, and when the peer has answered from there, the move. A path that is only
- * suspected gets a second one validated beside it, which is put away when it recovers. A path that is dead is left at once: no challenge is waited for,
- * since the first packet that comes over the new path says the same (RFC 9000 9.2: an acknowledgement proves that the peer is reached).
+ * A path that still works is left in the order of the book: a socket, a challenge, and when the peer has
+ * answered from there, the move. A path that is only suspected gets a second one validated beside it, which
+ * is put away when it recovers. A path that is dead is left at once: no challenge is waited for, since the
+ * first packet that comes over the new path says the same (RFC 9000 9.2: an acknowledgement proves that the
+ * peer is reached).
  *
- * 1. `moved` is not the end: a peer may answer a challenge and stay where it is (quic-go does, and its answer may come over the old path). Only a packet
- *    over the new path counts; an answer there counts as validated too, since quiche 0.18 says so only once per path, and spares are used again.
+ * 1. `moved` is not the end: a peer may answer a challenge and stay where it is (quic-go does, and its answer
+ *    may come over the old path). Only a packet over the new path counts; an answer there counts as validated
+ *    too, since quiche 0.18 says so only once per path, and spares are used again.
  * 2. Nothing has come over the new path, but over the old one: back to the old one.
- * 3. Nothing comes at all: that is the network, not the path. Other sockets are tried, later each time, and at last there is a new connection.
- * 4. What is in flight on a dead path: quiche 0.18 declares it lost only when an acknowledgement newly acknowledges something there, which never comes: an
- *    upload then trickles with one or two packets per doubling timeout (more than 4 s, where it takes 0.2 s with the trick). Hence `nudge`, once
- *    something has come over the new path.
+ * 3. Nothing comes at all: that is the network, not the path. Other sockets are tried, later each time, and
+ *    at last there is a new connection.
+ * 4. What is in flight on a dead path: quiche 0.18 declares it lost only when an acknowledgement newly
+ *    acknowledges something there, which never comes: an upload then trickles with one or two packets per
+ *    doubling timeout (more than 4 s, where it takes 0.2 s with the trick). Hence `nudge`, once something has
+ *    come over the new path.
  *
- * What comes first in a move may be lost like anything else, and quiche counts a second before it repeats anything on a path without a round trip: challenges
- * and pings are repeated here, once per probe timeout.
+ * What comes first in a move may be lost like anything else, and quiche counts a second before it repeats
+ * anything on a path without a round trip: challenges and pings are repeated here, once per probe timeout.
  *
  * A NAT's rebinding is nothing that a client sees: there is no input for it.
  *
@@ -152,7 +157,8 @@ export class MigrationState {
     } else if (phase.name === 'moved' && isSameAddress(phase.local, local)) {
       this.#core.moveFailed(phase, because, now)
     } else {
-      // A challenge that was still out when the path was in use already. quiche sends from another path now, whose socket may be gone.
+      // A challenge that was still out when the path was in use already. quiche sends from another path now,
+      // whose socket may be gone.
       this.#onDead(local, 'timeouts', 'the path in use was not validated', true, now)
     }
     return this.#finish(now)
@@ -191,7 +197,10 @@ export class MigrationState {
     return this.#finish(now)
   }
 
-  /** Stream bytes came or went, or the first exchange began. When packets came in the same turn: after onReceived. */
+  /**
+   * Stream bytes came or went, or the first exchange began. When packets came in the same turn: after
+   * onReceived.
+   */
   onProgress(now: number): MigrationAction[] {
     this.#core.gap.onProgress(now)
     return this.#isOwing() ? this.#paid(now) : []
@@ -275,7 +284,8 @@ export class MigrationState {
       const reason = known.isSpare ? { cause, because } : {}
       const move = { ...known, ...reason, isSpare: false, isDead: true, isGone: isGone || known.isGone }
       if (phase.name === 'validating') this.#core.migrate(move, phase.to, false, now)
-      // Another address may work where another port did not. Once: the next error of the same socket says nothing new.
+      // Another address may work where another port did not. Once: the next error of the same socket says
+      // nothing new.
       else if (phase.name === 'waiting' && isGone && !known.isGone) this.#core.open(move, now)
       else this.#core.transition({ ...phase, move })
     }

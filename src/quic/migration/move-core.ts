@@ -6,7 +6,10 @@ import { isSameAddress, type MigrationPhase, type Move, nextPhase } from './migr
 import { PathBudget } from './path-budget.ts'
 import { Stragglers } from './stragglers.ts'
 
-/** Of validation, of what comes first over a new path, and of stragglers: in probe timeouts (RFC 9000 8.2.4 asks for three). */
+/**
+ * Of validation, of what comes first over a new path, and of stragglers: in probe timeouts (RFC 9000 8.2.4
+ * asks for three).
+ */
 const PATIENCE_PTOS = 3
 /** However short the round trip is, loops are held up. */
 const MIN_PATIENCE_MS = 250
@@ -18,11 +21,17 @@ export interface MigrationOptions {
   readonly local: UdpAddress
   /** Probe timeout of the path in use without its doubling (see PathSample). Asked when a deadline is set. */
   readonly ptoMs: () => number
-  /** Why the connection cannot move now: the peer forbids it, is not trusted, has no connection ids. Undefined: it can. Asked when a move begins. */
+  /**
+   * Why the connection cannot move now: the peer forbids it, is not trusted, has no connection ids.
+   * Undefined: it can. Asked when a move begins.
+   */
   readonly refusal: () => string | undefined
   /** All that is missing are connection ids of the peer's, which follow the handshake. Left out: never. */
   readonly awaitsIds?: () => boolean
-  /** Paths beside the first one that may be tried, spares included: connection ids bound them. Default 7 (an active_connection_id_limit of 8). */
+  /**
+   * Paths beside the first one that may be tried, spares included: connection ids bound them. Default 7 (an
+   * active_connection_id_limit of 8).
+   */
   readonly maxMigrations?: number
   /** How often a move may fail and be tried again before there is a new connection. Default 3. */
   readonly maxRetries?: number
@@ -30,7 +39,10 @@ export interface MigrationOptions {
 
 export type PhaseOf<Name extends MigrationPhase['name']> = Extract<MigrationPhase, { name: Name }>
 
-/** What a migration consists of: MigrationState decides, from its inputs, which of these steps is due. Actions gather until take(). */
+/**
+ * What a migration consists of: MigrationState decides, from its inputs, which of these steps is due. Actions
+ * gather until take().
+ */
 export class MoveCore {
   readonly budget: PathBudget
   readonly gap = new GapMeter()
@@ -234,7 +246,8 @@ export class MoveCore {
   /** Nothing came over the new path. */
   moveFailed(phase: PhaseOf<'moved'>, because: string, now: number): void {
     const { move, isValidated, oldHeardAt } = phase
-    // Pings went out every probe timeout, and would have been answered there. Stragglers of the first moment say nothing.
+    // Pings went out every probe timeout, and would have been answered there. Stragglers of the first moment
+    // say nothing.
     const isOldAlive = oldHeardAt !== undefined && now - oldHeardAt <= 2 * this.resendMs
     if (isOldAlive && !move.isGone) {
       if (isValidated && !move.isDead) this.#notFollowed = 'the peer did not follow to another path'
@@ -319,7 +332,9 @@ export class MoveCore {
     this.put({ type: 'report', report, requests })
   }
 
-  /** That there is no second path for a suspicion is no news: it comes again and again, and mostly to nothing. */
+  /**
+   * That there is no second path for a suspicion is no news: it comes again and again, and mostly to nothing.
+   */
   #refuse(move: Move, because: string, now: number): void {
     if (move.isSpare) this.settle(move.from)
     else this.stay(move, undefined, 'refused', because, now)

@@ -12,14 +12,15 @@ const MAX_LEFT = 8
 const MAX_NUDGES = 16
 
 /**
- * When the paths that a connection has left are nudged again (see DrivenConnection.nudge). What was in flight on one counts as lost only when something that was
- * sent later has been acknowledged, which the nudge of the move may come too early for; and a path that is left for another reason may be dead as well. Where
+ * When the paths that a connection has left are nudged again (see DrivenConnection.nudge). What was in flight
+ * on one counts as lost only when something that was sent later has been acknowledged, which the nudge of the
+ * move may come too early for; and a path that is left for another reason may be dead as well. Where
  * everything was acknowledged a nudge changes nothing.
  *
- * 1. One, two, four and eight probe timeouts after a move each path that was left is nudged: those of earlier moves too, since nothing may have been acknowledged
- *    between two moves.
- * 2. After that, while somebody waits, they are nudged on in doubling intervals of 4 s at the most, sixteen times in all: a network that comes back later
- *    acknowledges later.
+ * 1. One, two, four and eight probe timeouts after a move each path that was left is nudged: those of earlier
+ *    moves too, since nothing may have been acknowledged between two moves.
+ * 2. After that, while somebody waits, they are nudged on in doubling intervals of 4 s at the most, sixteen
+ *    times in all: a network that comes back later acknowledges later.
  */
 export class NudgeSchedule {
   #left: readonly UdpAddress[] = []
@@ -30,7 +31,9 @@ export class NudgeSchedule {
   #nextAt = Number.POSITIVE_INFINITY
   #isWaiting = false
 
-  /** The connection sends from `to` now, and not from `from` any more. `ptoMs`: the probe timeout of `from`. */
+  /**
+   * The connection sends from `to` now, and not from `from` any more. `ptoMs`: the probe timeout of `from`.
+   */
   onMoved(from: UdpAddress, to: UdpAddress, ptoMs: number, now: number): void {
     const others = this.#left.filter(local => !isSameAddress(local, from) && !isSameAddress(local, to))
     this.#left = [...others, from].slice(-MAX_LEFT)

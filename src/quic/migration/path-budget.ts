@@ -4,9 +4,11 @@ const FIRST_SPARE_INTERVAL_MS = 1000
 const MAX_SPARE_INTERVAL_MS = 64_000
 
 /**
- * The paths that a connection may still try. quiche 0.18 gives each pair of addresses a connection id for good, a path that was only validated included, so
- * that a limit of 8 ids leaves 7 paths beside the first. On a lossy path one exchange in ten makes a suspicion: spares are therefore opened rarely
- * (1 s apart, doubling to 64 s while suspicions go on), and one that was put away is opened again at the same port, which costs no further id.
+ * The paths that a connection may still try. quiche 0.18 gives each pair of addresses a connection id for
+ * good, a path that was only validated included, so that a limit of 8 ids leaves 7 paths beside the first. On
+ * a lossy path one exchange in ten makes a suspicion: spares are therefore opened rarely (1 s apart, doubling
+ * to 64 s while suspicions go on), and one that was put away is opened again at the same port, which costs no
+ * further id.
  */
 export class PathBudget {
   readonly max: number
@@ -20,7 +22,10 @@ export class PathBudget {
     this.#seen.add(keyOf(first))
   }
 
-  /** Where the next socket goes; undefined: there is no path left. What was asked for comes first, then a spare that was put away. */
+  /**
+   * Where the next socket goes; undefined: there is no path left. What was asked for comes first, then a
+   * spare that was put away.
+   */
   choose(asked: MigrationTarget): MigrationTarget | undefined {
     const { address, port } = asked
     if (address === undefined && port === undefined && this.#spare !== undefined) {

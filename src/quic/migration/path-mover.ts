@@ -37,8 +37,9 @@ const MIN_FLOW_MS = 100
 const LOST_PLACE = new Set(['EADDRNOTAVAIL', 'ENETUNREACH', 'ENETDOWN', 'EHOSTUNREACH', 'EINVAL'])
 
 /**
- * Watches the path of a client's connection and moves it: a switch over the actions of its rules (migration/). It gets its turn between that of the owner
- * and sending, so that what it puts out leaves with the rest.
+ * Watches the path of a client's connection and moves it: a switch over the actions of its rules
+ * (migration/). It gets its turn between that of the owner and sending, so that what it puts out leaves with
+ * the rest.
  */
 export class PathMover implements LinkMover {
   readonly #options: PathMoverOptions

@@ -3,18 +3,22 @@ import { ShortestRoundTrip } from './shortest-round-trip.ts'
 /**
  * Is the path in use failing? Theory of operation:
  *
- * A path is silent when an answer is due and none comes. While data flows, one probe timeout of silence is worth a question (a ping); while the peer thinks,
- * a second of it is; a loss timeout (RFC 9002 6.2) is an answer that was due already. From then on questions go out four times per probe timeout, and any packet ends it all.
+ * A path is silent when an answer is due and none comes. While data flows, one probe timeout of silence is
+ * worth a question (a ping); while the peer thinks, a second of it is; a loss timeout (RFC 9002 6.2) is an
+ * answer that was due already. From then on questions go out four times per probe timeout, and any packet
+ * ends it all.
  *
  * 1. a loss timeout, or a question that was not answered for a probe timeout: suspect
- * 2. a second loss timeout, or two probe timeouts since the first question, and five questions unanswered: failed
+ * 2. a second loss timeout, or two probe timeouts since the first question, and five questions unanswered:
+ *    failed
  *
- * Both of 2 are needed since neither tells a dead path from a lossy one. With 5 % loss each way, every tenth exchange has a timeout and every tenth of
- * those a second one, which would be a false alarm every few seconds; five more questions, each lost with 10 %, make it one in 10^5 of those. And a
- * process that was held up for a second finds its deadlines past with the answers still in its socket: it has yet to ask.
+ * Both of 2 are needed since neither tells a dead path from a lossy one. With 5 % loss each way, every tenth
+ * exchange has a timeout and every tenth of those a second one, which would be a false alarm every few
+ * seconds; five more questions, each lost with 10 %, make it one in 10^5 of those. And a process that was
+ * held up for a second finds its deadlines past with the answers still in its socket: it has yet to ask.
  *
- * A path is slow when its round trips are four times the shortest of the last minutes and 200 ms more, eight times in a row (a queue that fills, a detour).
- * That is never a failure by itself: it delivers.
+ * A path is slow when its round trips are four times the shortest of the last minutes and 200 ms more, eight
+ * times in a row (a queue that fills, a detour). That is never a failure by itself: it delivers.
  */
 
 const QUESTIONS_PER_TIMEOUT = 4
@@ -27,7 +31,10 @@ const SLOW_FACTOR = 4
 const SLOW_BY_MS = 200
 const SLOW_SAMPLES = 8
 
-/** What is wrong with a path: loss timeouts that nothing answered, round trips that have grown, or silence where data flowed. */
+/**
+ * What is wrong with a path: loss timeouts that nothing answered, round trips that have grown, or silence
+ * where data flowed.
+ */
 export type PathFault = 'timeouts' | 'slow' | 'silent'
 
 /** The path in use, now. */
@@ -38,7 +45,10 @@ export interface PathSample {
   readonly timeoutsInARow: number
   /** The smoothed round trip; 0: there is none yet. */
   readonly rttMs: number
-  /** The probe timeout of RFC 9002 6.2.1 without its doubling: the smoothed round trip, four variations, and the peer's acknowledgement delay. */
+  /**
+   * The probe timeout of RFC 9002 6.2.1 without its doubling: the smoothed round trip, four variations, and
+   * the peer's acknowledgement delay.
+   */
   readonly ptoMs: number
   /** An exchange is under way. */
   readonly isWaiting: boolean
@@ -70,9 +80,14 @@ export class PathWatch {
   #heardAt = Number.NEGATIVE_INFINITY
   /** Since when somebody waits. */
   #waitsSince: number | undefined
-  /** Since when silence counts, as stream bytes flow; undefined: they have not since something was last heard. */
+  /**
+   * Since when silence counts, as stream bytes flow; undefined: they have not since something was last heard.
+   */
   #flowsSince: number | undefined
-  /** Loss timeouts of before: of another path, or of what nobody waited for. Undefined: there was no sample yet. */
+  /**
+   * Loss timeouts of before: of another path, or of what nobody waited for. Undefined: there was no sample
+   * yet.
+   */
   #timeoutsBefore: number | undefined
   #doubt: Doubt | undefined
   #slowSamples = 0
@@ -80,8 +95,8 @@ export class PathWatch {
   #nextAt = Number.POSITIVE_INFINITY
 
   /**
-   * Call at nextAt, and after each loss timeout of the engine; oftener is harmless. The verdict says what holds now: the same one comes again while it
-   * does, but questions only when they are due.
+   * Call at nextAt, and after each loss timeout of the engine; oftener is harmless. The verdict says what
+   * holds now: the same one comes again while it does, but questions only when they are due.
    */
   onSample(sample: PathSample, now: number): Verdict {
     const ptoMs = Math.max(sample.ptoMs, MIN_PTO_MS)
@@ -107,7 +122,8 @@ export class PathWatch {
     this.#waitsSince ??= now
     const timeouts = sample.timeoutsInARow - this.#timeoutsBefore
     if (this.#doubt === undefined) {
-      // The engine's timer may be one that ends a round trip after an acknowledgement, or the moment before the answer was read.
+      // The engine's timer may be one that ends a round trip after an acknowledgement, or the moment before
+      // the answer was read.
       const quietAt = Math.max(this.#heardAt, this.#waitsSince) + Math.max(QUIET_MS, 4 * ptoMs)
       const flowAt = (this.#flowsSince ?? Number.POSITIVE_INFINITY) + ptoMs
       const dueAt = timeouts > 0 ? this.#heardAt + ptoMs / 2 : Math.min(quietAt, flowAt)

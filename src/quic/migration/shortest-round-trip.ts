@@ -1,6 +1,9 @@
 const WINDOW_MS = 120_000
 
-/** The shortest round trip of the last two to four minutes: a path that has become longer for good is the new measure after that. */
+/**
+ * The shortest round trip of the last two to four minutes: a path that has become longer for good is the new
+ * measure after that.
+ */
 export class ShortestRoundTrip {
   #windowAt = Number.NEGATIVE_INFINITY
   #beforeMs = Number.POSITIVE_INFINITY

@@ -5,7 +5,10 @@ interface Straggler {
   readonly until: number
 }
 
-/** Sockets of paths that were left: kept for what was under way to them (RFC 9000 9.3 has the peer send there until it hears from the new one). */
+/**
+ * Sockets of paths that were left: kept for what was under way to them (RFC 9000 9.3 has the peer send there
+ * until it hears from the new one).
+ */
 export class Stragglers {
   #kept: readonly Straggler[] = []
 

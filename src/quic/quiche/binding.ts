@@ -1,11 +1,11 @@
 /**
- * The native half of `@matrixai/quic` 2.0.9 (quiche 0.18.0 behind N-API), as far as it is used here. Read off the binding at run time:
- * its own declarations name methods that do not exist (`maxActiveSourceCids`), leave out the event `FailedValidation`, and say
- * `undefined` where null comes.
+ * The native half of `@matrixai/quic` 2.0.9 (quiche 0.18.0 behind N-API), as far as it is used here. Read off
+ * the binding at run time: its own declarations name methods that do not exist (`maxActiveSourceCids`), leave
+ * out the event `FailedValidation`, and say `undefined` where null comes.
  *
- * Natives throw an Error whose message is the name of quiche's error, such as `StreamReset(268)`. A Rust panic ends the process
- * (SIGABRT) and cannot be caught: never hand over an empty array of keys or certificates, and never call setSession after the first
- * send.
+ * Natives throw an Error whose message is the name of quiche's error, such as `StreamReset(268)`. A Rust
+ * panic ends the process (SIGABRT) and cannot be caught: never hand over an empty array of keys or
+ * certificates, and never call setSession after the first send.
  */
 export interface QuicheBinding {
   readonly Config: {
@@ -80,7 +80,10 @@ export interface NativeConfig {
   enableDgram(enabled: boolean, receiveQueue: number, sendQueue: number): void
 }
 
-/** Costs in microseconds stand beside what is called often (measured on a shared vCPU; half of it is the crossing). */
+/**
+ * Costs in microseconds stand beside what is called often (measured on a shared vCPU; half of it is the
+ * crossing).
+ */
 export interface NativeConnection {
   /** Creates the file. */
   setKeylog(path: string): void

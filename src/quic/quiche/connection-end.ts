@@ -3,7 +3,9 @@ import type { NativeConnection, NativeConnectionError } from './binding.ts'
 
 const MAX_REASON_LENGTH = 200
 
-/** Why a connection that is closed or draining is so, in the order in which quiche's answers mean something. */
+/**
+ * Why a connection that is closed or draining is so, in the order in which quiche's answers mean something.
+ */
 export function connectionEnd(
   native: Pick<NativeConnection, 'peerError' | 'localError' | 'isTimedOut'>,
 ): QuicEnd {

@@ -9,7 +9,10 @@ import { sealTicket, type TicketBinding } from './ticket-envelope.ts'
 const BAD_CERTIFICATE = 0x12a
 const NO_APPLICATION_PROTOCOL = 0x178
 
-/** Turns after the handshake in which tickets are looked for: servers send theirs at once, some in a packet of its own. */
+/**
+ * Turns after the handshake in which tickets are looked for: servers send theirs at once, some in a packet of
+ * its own.
+ */
 const EAGER_TICKET_TURNS = 16
 
 export interface HandshakeOptions {
@@ -85,7 +88,8 @@ export class Handshake {
       if (outcome !== undefined) {
         this.#isEarlyDataOpen = false
         events.push({ type: 'early-data', outcome })
-        // quiche sends rejected data again when it is lost, after a timeout; an acknowledgement makes that one round trip.
+        // quiche sends rejected data again when it is lost, after a timeout; an acknowledgement makes that
+        // one round trip.
         if (outcome === 'rejected') native.sendAckEliciting()
       }
     }
@@ -96,7 +100,10 @@ export class Handshake {
     return this.#options.native.isEstablished() ? this.#complete() : undefined
   }
 
-  /** Tickets come when the server likes: at first they are looked for in each turn, later when `isDue` says so. 2 us a look. */
+  /**
+   * Tickets come when the server likes: at first they are looked for in each turn, later when `isDue` says
+   * so. 2 us a look.
+   */
   pollTicket(isDue: boolean): void {
     const { client, native, events } = this.#options
     if (client === undefined || this.#result === undefined) return

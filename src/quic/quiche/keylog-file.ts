@@ -7,9 +7,10 @@ const READ_BYTES = 4096
 const MAX_LINE_BYTES = 4096
 
 /**
- * The secrets of one connection, line by line. The binding writes them into a file that it creates itself and nowhere else, so it gets
- * one in a directory that nobody else can enter. Where the system allows it the name is gone before the first secret is written: both
- * ends live on as open files, and a crash leaves nothing behind.
+ * The secrets of one connection, line by line. The binding writes them into a file that it creates itself and
+ * nowhere else, so it gets one in a directory that nobody else can enter. Where the system allows it the name
+ * is gone before the first secret is written: both ends live on as open files, and a crash leaves nothing
+ * behind.
  */
 export class KeylogFile {
   readonly #directory: string

@@ -19,15 +19,18 @@ export type LoadedBinding =
   | { readonly unavailable: string }
 
 export interface BindingSource {
-  /** Of a package or file, as seen from where the source stands. Throws an error with the code MODULE_NOT_FOUND. */
+  /**
+   * Of a package or file, as seen from where the source stands. Throws an error with the code
+   * MODULE_NOT_FOUND.
+   */
   require(id: string): unknown
   /** The same, seen from a file of a package: optional builds may lie below `@matrixai/quic` only. */
   from(id: string): BindingSource
 }
 
 /**
- * Loads the native half without the JavaScript of `@matrixai/quic`, which brings a dozen packages that nobody here needs. Never throws:
- * without it everything but HTTP/3 works.
+ * Loads the native half without the JavaScript of `@matrixai/quic`, which brings a dozen packages that nobody
+ * here needs. Never throws: without it everything but HTTP/3 works.
  */
 export function loadBinding(
   source: BindingSource = nodeSource(import.meta.url),

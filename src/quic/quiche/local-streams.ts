@@ -3,8 +3,8 @@ import type { NativeConnection } from './binding.ts'
 import { firstStream, type Role, sequenceOf } from './stream-ids.ts'
 
 /**
- * Numbers the streams of one direction that we open. quiche creates a stream with its first write, and counts only then: an id that is
- * handed out but not written yet has to be counted here.
+ * Numbers the streams of one direction that we open. quiche creates a stream with its first write, and counts
+ * only then: an id that is handed out but not written yet has to be counted here.
  */
 export class LocalStreams {
   readonly #native: NativeConnection
@@ -16,7 +16,10 @@ export class LocalStreams {
   #created = 0
   /** How many the peer allows in all, as known last. */
   #limit = 0
-  /** The limit may be another than it was when quiche was asked. A connection is asked for every exchange, and a crossing costs 0.3 us. */
+  /**
+   * The limit may be another than it was when quiche was asked. A connection is asked for every exchange, and
+   * a crossing costs 0.3 us.
+   */
   #isStale = true
 
   constructor(native: NativeConnection, role: Role, direction: StreamDirection) {

@@ -12,8 +12,9 @@ const OUTCOMES = {
 
 const CONNECTION_ID_BYTES = 16
 /**
- * Ids that a connection gives out in its life. A peer that retires each as soon as it has it would be given one after the other, a datagram for a datagram; one
- * that has used up so many can move no more, and its connection is replaced.
+ * Ids that a connection gives out in its life. A peer that retires each as soon as it has it would be given
+ * one after the other, a datagram for a datagram; one that has used up so many can move no more, and its
+ * connection is replaced.
  */
 const MAX_IDS = 64
 /** What refuses a move and may pass: ids come behind the handshake. */
@@ -32,11 +33,13 @@ export interface PathsOptions {
 }
 
 /**
- * The addresses of a connection. Unless a second path is allowed there is one, and what comes from elsewhere never reaches quiche: with
- * two paths a hostile peer can make its send() loop for ever (CVE-2025-7054), and fill its queue of path events.
+ * The addresses of a connection. Unless a second path is allowed there is one, and what comes from elsewhere
+ * never reaches quiche: with two paths a hostile peer can make its send() loop for ever (CVE-2025-7054), and
+ * fill its queue of path events.
  *
- * With it, a client gives the server ids for its own new paths by itself (its socket needs none to find it); a server's endpoint does
- * that, since it must know them. retire_destination_cid is never called: that is the other way into CVE-2025-7054.
+ * With it, a client gives the server ids for its own new paths by itself (its socket needs none to find it);
+ * a server's endpoint does that, since it must know them. retire_destination_cid is never called: that is the
+ * other way into CVE-2025-7054.
  */
 export class Paths {
   readonly #options: PathsOptions
@@ -57,8 +60,9 @@ export class Paths {
   }
 
   /**
-   * Whether it bears one of our ids. A stateless reset does not (RFC 9000 10.3): a server that knows the connection no more answers everything with those, which
-   * are worth nothing unless quiche knows their token.
+   * Whether it bears one of our ids. A stateless reset does not (RFC 9000 10.3): a server that knows the
+   * connection no more answers everything with those, which are worth nothing unless quiche knows their
+   * token.
    */
   isAddressed(datagram: Buffer): boolean {
     if (this.#ids.length === 0 || isLongHeader(datagram)) return true
@@ -141,7 +145,8 @@ export class Paths {
     const { native, role, allowsSecondPath } = this.#options
     if (!allowsSecondPath || role !== 'client') return false
     const hasLeft = this.#try(() => native.migrate(left, remote))
-    // A path whose validation has failed cannot be left again, so that nothing of it is declared lost by that: an answer to a challenge there does it.
+    // A path whose validation has failed cannot be left again, so that nothing of it is declared lost by
+    // that: an answer to a challenge there does it.
     const isUsable = hasLeft && this.ping()
     const isBack = this.#try(() => native.migrate(current, remote))
     return isUsable ? isBack : isBack && this.#try(() => native.probePath(left, remote))

@@ -2,11 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 
 /**
- * Looks at the certificate of a server: is it for that name, and is it valid now? Undefined: yes; else what is wrong, for people.
+ * Looks at the certificate of a server: is it for that name, and is it valid now? Undefined: yes; else what
+ * is wrong, for people.
  *
- * BoringSSL checks the chain, and the name where it is a DNS name, but neither of them on a resumed connection, and an IP address never
- * (it takes it for a DNS name). So we look at every handshake. Wildcards are matched as OpenSSL does; the subject's common name is no
- * name (RFC 9110 4.3.4).
+ * BoringSSL checks the chain, and the name where it is a DNS name, but neither of them on a resumed
+ * connection, and an IP address never (it takes it for a DNS name). So we look at every handshake. Wildcards
+ * are matched as OpenSSL does; the subject's common name is no name (RFC 9110 4.3.4).
  */
 export function peerIdentity(
   leaf: Uint8Array | undefined,

@@ -1,11 +1,17 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { TransportError } from '../../base/errors.ts'
 
-/** The binding takes PEM unseen and fails the handshake later without a reason: what is handed to it is looked at here. */
+/**
+ * The binding takes PEM unseen and fails the handshake later without a reason: what is handed to it is looked
+ * at here.
+ */
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 
-/** The certificates of a PEM text, clean and joined. Throws MM_INVALID_ARGUMENT; `what` is the name of the option. */
+/**
+ * The certificates of a PEM text, clean and joined. Throws MM_INVALID_ARGUMENT; `what` is the name of the
+ * option.
+ */
 export function certificatePem(pem: string | readonly string[], what: string): Buffer {
   const blocks = [pem].flat().flatMap(text => text.match(CERTIFICATE) ?? [])
   if (blocks.length === 0) throw unusable(`${what} has no PEM certificate`)

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { defaultRoots } from '../../base/default-roots.ts'
 import { TransportError } from '../../base/errors.ts'
-import type { QuicOptions, TlsOptions } from '../../base/options/options.ts'
+import type { TlsOptions } from '../../base/options/options.ts'
+import type { QuicOptions } from '../../base/options/protocol-options.ts'
 import type { QuicServerTls } from '../engine.ts'
 import type { NativeConfig, QuicheBinding } from './binding.ts'
 import { nativeError } from './native-error.ts'
@@ -15,7 +16,10 @@ export interface ConfigVariant {
   readonly keylog: boolean
 }
 
-/** With a second path: how many ids, and so how many paths (quiche counts 4-tuples by them), a connection may have in its life. */
+/**
+ * With a second path: how many ids, and so how many paths (quiche counts 4-tuples by them), a connection may
+ * have in its life.
+ */
 const SECOND_PATH_IDS = 8
 
 /** RFC 9000 14: no QUIC below it. Above the other one quiche does not go. */
@@ -34,8 +38,8 @@ export interface ClientConfig {
 }
 
 /**
- * Native configurations, one for all connections with the same options objects: with Node's list of authorities one costs 6 ms (144
- * certificates), with one authority 0.04 ms.
+ * Native configurations, one for all connections with the same options objects: with Node's list of
+ * authorities one costs 6 ms (144 certificates), with one authority 0.04 ms.
  */
 export class QuicheConfigs {
   readonly #binding: QuicheBinding
@@ -63,7 +67,10 @@ export class QuicheConfigs {
     return cached(this.#servers, tls, quic, variant, () => this.#makeServer(tls, quic, variant))
   }
 
-  /** BoringSSL refuses what OpenSSL takes, e.g. the certificate of an authority as that of a server (its key may not sign handshakes). */
+  /**
+   * BoringSSL refuses what OpenSSL takes, e.g. the certificate of an authority as that of a server (its key
+   * may not sign handshakes).
+   */
   #make(
     verify: boolean,
     ca: Buffer | null,

@@ -1,5 +1,5 @@
 import { Fifo } from '../../base/fifo.ts'
-import type { QuicOptions } from '../../base/options/options.ts'
+import type { QuicOptions } from '../../base/options/protocol-options.ts'
 import type { DrivenConnection, PathEvent } from '../driven-connection.ts'
 import type {
   OutgoingDatagram,
@@ -27,11 +27,15 @@ import { VersionDoubt } from './version-doubt.ts'
 
 /** Datagrams between two looks of the watchdog: a flood gets that much further at the most. */
 const CHECK_EVERY_PACKETS = 64
-/** H3_EXCESSIVE_LOAD (RFC 9114 8.1): QUIC has no code of its own for this, and one that HTTP/3 peers know says most. */
+/**
+ * H3_EXCESSIVE_LOAD (RFC 9114 8.1): QUIC has no code of its own for this, and one that HTTP/3 peers know says
+ * most.
+ */
 const EXCESSIVE_LOAD = 0x107
 /**
- * Datagrams that may leave behind our close. One does it, but quiche 0.18 never comes to say it while the server has yet to acknowledge the end of the handshake
- * and a loss timer has run out: it makes bare acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
+ * Datagrams that may leave behind our close. One does it, but quiche 0.18 never comes to say it while the
+ * server has yet to acknowledge the end of the handshake and a loss timer has run out: it makes bare
+ * acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
  */
 const MAX_FAREWELLS = 8
 
@@ -50,13 +54,15 @@ export interface QuicheConnectionOptions {
 }
 
 /**
- * One connection of quiche behind the port. Concerns have files of their own: handshake.ts, send-streams.ts, receive-streams.ts,
- * paths.ts; here is the order in which they get their turn.
+ * One connection of quiche behind the port. Concerns have files of their own: handshake.ts, send-streams.ts,
+ * receive-streams.ts, paths.ts; here is the order in which they get their turn.
  *
- * quiche reads the clock of the system itself: `now` is for our own budgets, and for saying when quiche wants to be called.
+ * quiche reads the clock of the system itself: `now` is for our own budgets, and for saying when quiche wants
+ * to be called.
  *
- * nextEvent() asks quiche once per turn (its lists cost 10 us each), and hands out what it found in this order: handshake and tickets,
- * streams that can be read, streams that can be written, and the end last, so that what came before it is read.
+ * nextEvent() asks quiche once per turn (its lists cost 10 us each), and hands out what it found in this
+ * order: handshake and tickets, streams that can be read, streams that can be written, and the end last, so
+ * that what came before it is read.
  */
 export class QuicheConnection implements DrivenConnection {
   readonly role: 'client' | 'server'
@@ -141,7 +147,8 @@ export class QuicheConnection implements DrivenConnection {
     try {
       this.#native.recv(datagram, info)
     } catch {
-      // What is not of this connection, or cannot be decrypted, is thrown away; what broke the protocol has closed the connection.
+      // What is not of this connection, or cannot be decrypted, is thrown away; what broke the protocol has
+      // closed the connection.
       if (this.#native.localError() !== null) this.#onEnd(connectionEnd(this.#native))
     }
     if (!handshake.isOver && this.#end === undefined) this.#refuse(handshake.afterReceive())
@@ -382,7 +389,10 @@ export class QuicheConnection implements DrivenConnection {
     return id === null ? undefined : Buffer.from(id)
   }
 
-  /** A client's streams would be held until the handshake is complete, under limits that the server may not keep. */
+  /**
+   * A client's streams would be held until the handshake is complete, under limits that the server may not
+   * keep.
+   */
   get #canSendStreams(): boolean {
     if (this.#end !== undefined) return false
     return this.role === 'server' || this.isEstablished || this.#handshake.isInEarlyData
@@ -423,7 +433,8 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#end !== undefined || this.#isDead) return
     this.#handshake.pollTicket(true)
     const unreadStreams = this.#native.isReadable() ? [...this.#native.readable()].length : 0
-    // quiche counts what it could decrypt: anybody can send datagrams with our peer's address as their sender.
+    // quiche counts what it could decrypt: anybody can send datagrams with our peer's address as their
+    // sender.
     const { recv, recvBytes, sentBytes } = this.#native.stats()
     const traffic = { receivedPackets: recv, receivedBytes: recvBytes, sentBytes, unreadStreams }
     const verdict = this.#watchdog.onTraffic(traffic)

@@ -36,7 +36,8 @@ export class QuicheEngine implements DrivenEngine {
     const hasKeylog = options.keylog !== undefined
     const variant = { protocols, earlyData: wantsEarlyData, allowsSecondPath, keylog: hasKeylog }
     const { config, trust } = this.#configs.client(tls, quic, variant)
-    // Null is a name that quiche does not check, which suits an address: it would be taken for a DNS name. peer-identity.ts checks it.
+    // Null is a name that quiche does not check, which suits an address: it would be taken for a DNS name.
+    // peer-identity.ts checks it.
     const nativeName = isIP(serverName) === 0 ? serverName : null
     const native = this.#binding.Connection.connect(nativeName, connectionId, local, remote, config)
     const keylog =
@@ -128,7 +129,8 @@ function resume(native: NativeConnection, session: Buffer): boolean {
     native.setSession(session)
     return true
   } catch (error) {
-    // TlsFail: written by another BoringSSL. BufferTooShort. The connection can be used, and makes a full handshake.
+    // TlsFail: written by another BoringSSL. BufferTooShort. The connection can be used, and makes a full
+    // handshake.
     return nativeError(error).name === 'Done'
   }
 }

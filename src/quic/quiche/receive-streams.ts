@@ -25,19 +25,22 @@ interface Discard {
 /**
  * The peer's sides of streams.
  *
- * Stopping has a trap in quiche 0.18: a stream that was stopped is forgotten when an acknowledgement finds both sides complete, but
- * nothing looks again when the peer's RESET_STREAM comes after our side is complete. Such a stream stays for ever, and if the peer
- * opened it, its credit (MAX_STREAMS) with it: 100 early answers and a server takes no more requests (measured). And when the peer's
- * end comes by FIN after all, it is never complete. So:
- * - Streams that the peer opened are read over to their end, which quiche forgets as it should; only one that goes on for more than
- *   MAX_DISCARDED_BYTES is stopped.
- * - Streams that we opened are stopped at once, since the peer may be producing for hours, and costs no credit.
- * - When the peer's side of a stopped stream is complete and quiche still knows it, it is made to look again by a RESET_STREAM, which
- *   the peer ignores after the end (RFC 9000 3.2): for our own streams at once, since nobody wants them any more; for others when the
- *   end of our answer has surely been acknowledged.
+ * Stopping has a trap in quiche 0.18: a stream that was stopped is forgotten when an acknowledgement finds
+ * both sides complete, but nothing looks again when the peer's RESET_STREAM comes after our side is complete.
+ * Such a stream stays for ever, and if the peer opened it, its credit (MAX_STREAMS) with it: 100 early
+ * answers and a server takes no more requests (measured). And when the peer's end comes by FIN after all, it
+ * is never complete. So:
+ * - Streams that the peer opened are read over to their end, which quiche forgets as it should; only one that
+ *   goes on for more than MAX_DISCARDED_BYTES is stopped.
+ * - Streams that we opened are stopped at once, since the peer may be producing for hours, and costs no
+ *   credit.
+ * - When the peer's side of a stopped stream is complete and quiche still knows it, it is made to look again
+ *   by a RESET_STREAM, which the peer ignores after the end (RFC 9000 3.2): for our own streams at once,
+ *   since nobody wants them any more; for others when the end of our answer has surely been acknowledged.
  *
- * A stream that the peer has reset has the same trap the other way round: quiche looks again when it is read, which nobody does who has heard of the
- * reset. So such streams are read once more when something has come, until quiche says that it does not know them.
+ * A stream that the peer has reset has the same trap the other way round: quiche looks again when it is read,
+ * which nobody does who has heard of the reset. So such streams are read once more when something has come,
+ * until quiche says that it does not know them.
  */
 export class ReceiveStreams {
   readonly #native: NativeConnection

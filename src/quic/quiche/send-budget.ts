@@ -8,11 +8,11 @@ export interface SendBudgetOptions {
 const NEVER = Number.POSITIVE_INFINITY
 
 /**
- * How much may leave now, whatever the congestion window says: a peer that acknowledges what it never got opens that window as far as
- * it likes (CVE-2025-4820, CVE-2025-4821), and this quiche has no pacing.
+ * How much may leave now, whatever the congestion window says: a peer that acknowledges what it never got
+ * opens that window as far as it likes (CVE-2025-4820, CVE-2025-4821), and this quiche has no pacing.
  *
- * A turn is a run of datagrams until there is none, or until the budget says stop; the next run has a new burst. The rate is a token
- * bucket that holds one burst.
+ * A turn is a run of datagrams until there is none, or until the budget says stop; the next run has a new
+ * burst. The rate is a token bucket that holds one burst.
  */
 export class SendBudget {
   readonly #burst: number
@@ -29,7 +29,10 @@ export class SendBudget {
     this.#tokens = options.maxBurstBytes
   }
 
-  /** Whether one more datagram may leave. No: the turn is over, and `resumeAt` says when the next one may begin. */
+  /**
+   * Whether one more datagram may leave. No: the turn is over, and `resumeAt` says when the next one may
+   * begin.
+   */
   allows(now: number): boolean {
     if (this.#spentInTurn >= this.#burst) {
       this.#spentInTurn = 0

@@ -9,7 +9,10 @@ import { isUnidirectional } from './stream-ids.ts'
 const MAX_LOOKS_PER_TURN = 512
 /** Stopped streams whose writer may not know it yet. */
 const MAX_STOPPED_KEPT = 1024
-/** quiche's default, and what 3 of RFC 9218 is to it: streams without a priority of their own lie between the urgencies 3 and 4. */
+/**
+ * quiche's default, and what 3 of RFC 9218 is to it: streams without a priority of their own lie between the
+ * urgencies 3 and 4.
+ */
 const URGENCY_OFFSET = 124
 const DEFAULT_URGENCY = 127
 
@@ -17,12 +20,14 @@ const DEFAULT_URGENCY = 127
  * Our sides of streams. A side is
  * - unwritten: its id was handed out, quiche does not know it. Next: open, finished, gone.
  * - open: something was written (or the peer opened it), its end was not. Next: finished, gone.
- * - finished: its end was taken. It is forgotten here, and so is one that is gone: reset by us or stopped by the peer.
+ * - finished: its end was taken. It is forgotten here, and so is one that is gone: reset by us or stopped by
+ *   the peer.
  *
- * quiche tells of a STOP_SENDING only who writes. One who waits (for its producer, or for room) would never hear of it, so the open
- * sides are looked at in each turn in which something came: streamCapacity() throws StreamStopped. The look comes before anything
- * is sent, and quiche forgets a stopped stream only when its RESET_STREAM was acknowledged, so that the code is still there; where it
- * is not (a stream beyond MAX_LOOKS_PER_TURN) it is 0.
+ * quiche tells of a STOP_SENDING only who writes. One who waits (for its producer, or for room) would never
+ * hear of it, so the open sides are looked at in each turn in which something came: streamCapacity() throws
+ * StreamStopped. The look comes before anything is sent, and quiche forgets a stopped stream only when its
+ * RESET_STREAM was acknowledged, so that the code is still there; where it is not (a stream beyond
+ * MAX_LOOKS_PER_TURN) it is 0.
  */
 export class SendStreams {
   readonly #native: NativeConnection
@@ -72,7 +77,8 @@ export class SendStreams {
       throw new Error(`stream ${stream} takes no writes: it was finished or reset, or is not ours to write`)
     }
     if (bytes.length === 0) {
-      // quiche 0.18 forgets an end that stands alone when the data before it is acknowledged first (cloudflare/quiche 2525).
+      // quiche 0.18 forgets an end that stands alone when the data before it is acknowledged first
+      // (cloudflare/quiche 2525).
       if (isLast) throw new Error(`the end of stream ${stream} must come with a byte`)
       return 0
     }
@@ -90,10 +96,14 @@ export class SendStreams {
     return written
   }
 
-  /** See QuicConnection.reset. Bytes of a finished side that have not left yet still leave: at most a congestion window. */
+  /**
+   * See QuicConnection.reset. Bytes of a finished side that have not left yet still leave: at most a
+   * congestion window.
+   */
   reset(stream: number, code: number): void {
     if (this.#unwritten.has(stream)) {
-      // The peer will count it as open once a higher one comes: it has to see that it is over. A priority makes quiche know it.
+      // The peer will count it as open once a higher one comes: it has to see that it is over. A priority
+      // makes quiche know it.
       this.#native.streamPriority(stream, DEFAULT_URGENCY, true)
       this.#onCreated(stream)
     }
@@ -152,8 +162,8 @@ export class SendStreams {
   }
 
   /**
-   * The next stream that has room after a short write, most urgent first. Each is asked when its turn comes: the first ones may take
-   * all the room that there is.
+   * The next stream that has room after a short write, most urgent first. Each is asked when its turn comes:
+   * the first ones may take all the room that there is.
    */
   nextWritable(): number | undefined {
     while (this.#writable !== undefined) {
@@ -191,7 +201,10 @@ export class SendStreams {
     }
   }
 
-  /** Whatever quiche says, it may be the peer's doing: the stream is over for its writer, who must not be thrown at. */
+  /**
+   * Whatever quiche says, it may be the peer's doing: the stream is over for its writer, who must not be
+   * thrown at.
+   */
   #onRefused(stream: number, error: unknown): void {
     const { name, code } = nativeError(error)
     this.#onStopped(stream, name === 'StreamStopped' ? code : 0)

@@ -12,5 +12,8 @@ export const isOpenedBy = (role: Role, stream: number): boolean =>
 export const firstStream = (role: Role, direction: StreamDirection): number =>
   (role === 'server' ? 1 : 0) + (direction === 'unidirectional' ? 2 : 0)
 
-/** Ids above 2^31 do not survive bit operations, but no connection comes that far: quiche keeps 40 bytes for each that ever was. */
+/**
+ * Ids above 2^31 do not survive bit operations, but no connection comes that far: quiche keeps 40 bytes for
+ * each that ever was.
+ */
 export const sequenceOf = (stream: number): number => Math.floor(stream / 4)

@@ -6,11 +6,20 @@ interface Overhead {
   readonly partOfSent: number
 }
 
-/** A packet may hold the headers of its frames, an acknowledgement and a window; one read delivers what one frame or many have brought. */
+/**
+ * A packet may hold the headers of its frames, an acknowledgement and a window; one read delivers what one
+ * frame or many have brought.
+ */
 const EXPLAINED: Overhead = { perPacket: 80, perDelivery: 12, partOfDelivered: 1 / 8, partOfSent: 1 / 16 }
-/** What it cannot be without: header and seal, the header of a small frame. A download has 15 bytes of headers in a packet of 1200. */
+/**
+ * What it cannot be without: header and seal, the header of a small frame. A download has 15 bytes of headers
+ * in a packet of 1200.
+ */
 const NEEDED: Overhead = { perPacket: 34, perDelivery: 8, partOfDelivered: 1 / 32, partOfSent: 1 / 32 }
-/** Unread bytes of stopped streams that may still be on their way, in windows: no peer has more under way at once than its congestion window. */
+/**
+ * Unread bytes of stopped streams that may still be on their way, in windows: no peer has more under way at
+ * once than its congestion window.
+ */
 const MAX_STOPPED_WINDOWS = 4
 /** A connection is worn out when this many times maxSurplusBytes came that nobody read. */
 const WORN_OUT_SURPLUSES = 2
@@ -33,15 +42,17 @@ export interface Traffic {
 }
 
 /**
- * Watches what came against what reached a reader. quiche 0.18 keeps lists without a bound that a peer fills with frames that nobody
- * reads: PATH_CHALLENGE (CVE-2023-6193), NEW_CONNECTION_ID (CVE-2024-1410), CRYPTO (CVE-2024-1765), and streams of single bytes with
- * holes between them. Honest traffic has a surplus of 3 to 5 %.
+ * Watches what came against what reached a reader. quiche 0.18 keeps lists without a bound that a peer fills
+ * with frames that nobody reads: PATH_CHALLENGE (CVE-2023-6193), NEW_CONNECTION_ID (CVE-2024-1410), CRYPTO
+ * (CVE-2024-1765), and streams of single bytes with holes between them. Honest traffic has a surplus of 3 to
+ * 5 %.
  *
- * Explained is what was delivered with its overhead, acknowledgements by what we sent, and a window for each stream whose reader sleeps or that we have
- * stopped. The rest is surplus, and a flood when it is too much.
+ * Explained is what was delivered with its overhead, acknowledgements by what we sent, and a window for each
+ * stream whose reader sleeps or that we have stopped. The rest is surplus, and a flood when it is too much.
  *
- * What is explained need not be honest: a peer can fill small packets with such frames. So what came beyond the overhead that is needed is summed up too,
- * whatever explains it, and a connection that has taken too much of it is worn out: another one is to take its place.
+ * What is explained need not be honest: a peer can fill small packets with such frames. So what came beyond
+ * the overhead that is needed is summed up too, whatever explains it, and a connection that has taken too
+ * much of it is worn out: another one is to take its place.
  */
 export class SurplusWatchdog {
   readonly #limits: SurplusLimits
@@ -60,7 +71,10 @@ export class SurplusWatchdog {
     this.#deliveries += 1
   }
 
-  /** We want no more of a stream that we have opened: what lies unread in it, and what is on its way, is no fault of the peer's. */
+  /**
+   * We want no more of a stream that we have opened: what lies unread in it, and what is on its way, is no
+   * fault of the peer's.
+   */
   onStopped(): void {
     this.#stoppedBytes += this.#limits.streamWindowBytes
   }
@@ -69,7 +83,8 @@ export class SurplusWatchdog {
   onTraffic(traffic: Traffic): 'fine' | 'worn-out' | 'flood' {
     const { maxSurplusBytes, streamWindowBytes } = this.#limits
     const surplus = this.#beyond(EXPLAINED, traffic)
-    // What nothing has come for is not kept: whoever makes us stop one stream after the other would save it up.
+    // What nothing has come for is not kept: whoever makes us stop one stream after the other would save it
+    // up.
     const mostStopped = Math.max(0, surplus) + MAX_STOPPED_WINDOWS * streamWindowBytes
     this.#stoppedBytes = Math.min(this.#stoppedBytes, mostStopped)
     if (surplus - this.#stoppedBytes > maxSurplusBytes) return 'flood'

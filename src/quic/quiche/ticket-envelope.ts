@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto'
 
 /**
- * What we hand out as a ticket: quiche's session bytes in an envelope that says for whom they are good. quiche takes session bytes
- * unseen (of 300 with a flipped bit it took 238), and a resumed handshake skips every check of the certificate: a ticket for one name
- * was accepted for another, one of an unverified connection for a verified one. So the bytes reach the native code only when the
- * envelope is whole and was made under the same name and trust.
+ * What we hand out as a ticket: quiche's session bytes in an envelope that says for whom they are good.
+ * quiche takes session bytes unseen (of 300 with a flipped bit it took 238), and a resumed handshake skips
+ * every check of the certificate: a ticket for one name was accepted for another, one of an unverified
+ * connection for a verified one. So the bytes reach the native code only when the envelope is whole and was
+ * made under the same name and trust.
  *
  *     "mmQ" version(1) binding(32) checksum(8) session(…)
  *
- * The checksum finds damage, not forgery: whoever can write tickets is trusted with them, as with private keys.
+ * The checksum finds damage, not forgery: whoever can write tickets is trusted with them, as with private
+ * keys.
  */
 const MAGIC = Buffer.of(0x6d, 0x6d, 0x51, 1)
 const BINDING_BYTES = 32

@@ -4,15 +4,16 @@ import type { NativeConnection } from './binding.ts'
 /** The only one that quiche 0.18 of this binding speaks (RFC 9000). */
 const OUR_VERSION = 1
 /**
- * How long the server's own answer may come behind a Version Negotiation packet: the round trip of a satellite, and less than the second
- * after which an Initial is sent again.
+ * How long the server's own answer may come behind a Version Negotiation packet: the round trip of a
+ * satellite, and less than the second after which an Initial is sent again.
  */
 export const VERSION_GRACE_MS = 750
 
 /**
- * What a client makes of Version Negotiation packets. They bear no proof: anybody who sees our Initial can send one, before the server does.
- * So the first only raises a doubt, and the handshake goes on. A packet that was processed means that it was forged (RFC 9000 6.2);
- * without one the server is believed when the grace is over.
+ * What a client makes of Version Negotiation packets. They bear no proof: anybody who sees our Initial can
+ * send one, before the server does. So the first only raises a doubt, and the handshake goes on. A packet
+ * that was processed means that it was forged (RFC 9000 6.2); without one the server is believed when the
+ * grace is over.
  *
  * quiche never gets to see them: it closes the connection at once, and then nothing helps it any more.
  */

@@ -8,8 +8,8 @@ export interface LinkSocketsListener {
 }
 
 /**
- * The UDP sockets of one client connection: one, and while it moves the one that it came from beside. Each is connected to the peer, so that nobody else
- * is heard and ICMP errors come.
+ * The UDP sockets of one client connection: one, and while it moves the one that it came from beside. Each is
+ * connected to the peer, so that nobody else is heard and ICMP errors come.
  */
 export class LinkSockets implements LinkSocket {
   readonly #remote: UdpAddress
@@ -66,8 +66,9 @@ export class LinkSockets implements LinkSocket {
   }
 
   /**
-   * The connection sends from there now, and has left where it sent from before. What the engine still has to say of a path that was left goes the way that works:
-   * the peer's answer to it is all that tells the engine that what was in flight there is lost.
+   * The connection sends from there now, and has left where it sent from before. What the engine still has to
+   * say of a path that was left goes the way that works: the peer's answer to it is all that tells the engine
+   * that what was in flight there is lost.
    */
   use(local: UdpAddress, before: UdpAddress): void {
     this.#inUse = local
@@ -81,7 +82,9 @@ export class LinkSockets implements LinkSocket {
     socket?.close()
   }
 
-  /** What is sent from a socket that was closed without having been in use is lost, as on a path that is gone. */
+  /**
+   * What is sent from a socket that was closed without having been in use is lost, as on a path that is gone.
+   */
   send({ bytes, from }: OutgoingDatagram): void {
     const [first] = this.#all
     const socket =

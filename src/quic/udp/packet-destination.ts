@@ -3,9 +3,9 @@ const LONG_HEADER = 0x80
 const LONG_ID_AT = 6
 
 /**
- * The destination connection id of a datagram's first packet, as latin1 text for look-ups, or undefined when it is too short to have
- * one. A short header does not say how long the id is: those that we give out have `idBytes`. The engine's own parser costs a crossing
- * and three copies per packet.
+ * The destination connection id of a datagram's first packet, as latin1 text for look-ups, or undefined when
+ * it is too short to have one. A short header does not say how long the id is: those that we give out have
+ * `idBytes`. The engine's own parser costs a crossing and three copies per packet.
  */
 export function destinationId(datagram: Buffer, idBytes: number): string | undefined {
   const first = datagram[0]

@@ -2,20 +2,28 @@ import type { PathEvent } from '../driven-connection.ts'
 import type { UdpAddress } from '../engine.ts'
 
 /**
- * When an address that the client has left is visited, from the move on. The first visit is enough where something that was sent to the new address has been
- * acknowledged by then; the others are for moves under loss.
+ * When an address that the client has left is visited, from the move on. The first visit is enough where
+ * something that was sent to the new address has been acknowledged by then; the others are for moves under
+ * loss.
  */
 const VISIT_LEFT_AFTER_MS = [0, 100, 500, 2500]
 /**
- * The same for an address that somebody has sent from while the client stayed where it is: a probe, or copies of its datagrams that overtook them (9.3.3). Soon,
- * while what the client acknowledges makes it send, and before quiche gives that path up.
+ * The same for an address that somebody has sent from while the client stayed where it is: a probe, or copies
+ * of its datagrams that overtook them (9.3.3). Soon, while what the client acknowledges makes it send, and
+ * before quiche gives that path up.
  */
 const VISIT_PASSER_AFTER_MS = [20, 100, 300, 700]
-/** A datagram waits so long for the one behind it: the way there and back, and what a client may delay an acknowledgement by (25 ms, RFC 9000 18.2). */
+/**
+ * A datagram waits so long for the one behind it: the way there and back, and what a client may delay an
+ * acknowledgement by (25 ms, RFC 9000 18.2).
+ */
 const HOLD_MS = 100
 /** A client that sends one datagram at a time is not held up for ever. */
 const MAX_TRIES = 4
-/** A datagram adds three times its length to what quiche may send to an address that is not validated: only a small one is told to have come from there. */
+/**
+ * A datagram adds three times its length to what quiche may send to an address that is not validated: only a
+ * small one is told to have come from there.
+ */
 const MAX_UNPROVEN_BYTES = 100
 /** quiche has 8 paths; who makes it close some and open others gets no more of us. */
 const MAX_PLACES = 16
@@ -41,8 +49,8 @@ interface Place {
 /**
  * - `settled`: the client has not moved, or all that it left is seen to. Valid transitions: waiting.
  * - `waiting`: visits are to be made, in order of their time. Valid transitions: holding, waiting.
- * - `holding`: a datagram is kept back until another one comes, so that a visit begins and ends with nothing sent in between. Valid transitions: holding,
- *   waiting, settled.
+ * - `holding`: a datagram is kept back until another one comes, so that a visit begins and ends with nothing
+ *   sent in between. Valid transitions: holding, waiting, settled.
  */
 type State =
   | { readonly name: 'settled' }
@@ -58,14 +66,17 @@ type State =
 /**
  * What a server does for a client that has left an address with data on its way there.
  *
- * quiche 0.18 declares packets that were sent to an address that was left lost in two cases only: an acknowledgement tells something new of that very path
- * (which nothing does when all of them were lost), or that path is left (once more). A server cannot choose its path, but it follows its client: the newest
- * packet that is more than a probe says where the client is (RFC 9000 9.3). So of two datagrams in a row from where the client is now, quiche is told that the
- * first one came from the address that was left. It goes there and back, and on leaving declares lost what it had sent there. Between the two nothing is
- * sent, so that nothing goes there.
+ * quiche 0.18 declares packets that were sent to an address that was left lost in two cases only: an
+ * acknowledgement tells something new of that very path (which nothing does when all of them were lost), or
+ * that path is left (once more). A server cannot choose its path, but it follows its client: the newest
+ * packet that is more than a probe says where the client is (RFC 9000 9.3). So of two datagrams in a row from
+ * where the client is now, quiche is told that the first one came from the address that was left. It goes
+ * there and back, and on leaving declares lost what it had sent there. Between the two nothing is sent, so
+ * that nothing goes there.
  *
- * Who decides where the client is, with path validation (8.2), the limit of what is sent before that (8.1), and a congestion window that begins anew (9.4), is
- * quiche alone: visits are planned when it has validated where the client is now, and each datagram that is told to have come from elsewhere came from there.
+ * Who decides where the client is, with path validation (8.2), the limit of what is sent before that (8.1),
+ * and a congestion window that begins anew (9.4), is quiche alone: visits are planned when it has validated
+ * where the client is now, and each datagram that is told to have come from elsewhere came from there.
  */
 export class PathVisits {
   /** Where the client is, as far as that is validated. */
@@ -114,7 +125,10 @@ export class PathVisits {
     }
   }
 
-  /** What the engine is to be told now, in this order. Nothing: the datagram is kept back, and the client should be asked for another one. */
+  /**
+   * What the engine is to be told now, in this order. Nothing: the datagram is kept back, and the client
+   * should be asked for another one.
+   */
   onDatagram(datagram: Buffer, from: UdpAddress, now: number): readonly Told[] {
     const state = this.#state
     const told = { datagram, from }

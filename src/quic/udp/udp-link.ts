@@ -33,11 +33,12 @@ export interface UdpLinkOptions {
 }
 
 /**
- * Runs one connection. All that a poll of the loop brings is given to the engine at once; setImmediate, which comes after the poll,
- * then lets the owner act and sends what there is: one flush for many datagrams (160 instead of 41 MB per CPU second of download, and
- * one acknowledgement for many packets).
+ * Runs one connection. All that a poll of the loop brings is given to the engine at once; setImmediate, which
+ * comes after the poll, then lets the owner act and sends what there is: one flush for many datagrams (160
+ * instead of 41 MB per CPU second of download, and one acknowledgement for many packets).
  *
- * The timer is lazy: it is armed when a deadline comes closer, and finds out when it fires whether that was moved.
+ * The timer is lazy: it is armed when a deadline comes closer, and finds out when it fires whether that was
+ * moved.
  */
 export class UdpLink implements QuicLink {
   readonly connection: DrivenConnection
@@ -112,8 +113,8 @@ export class UdpLink implements QuicLink {
   }
 
   /**
-   * The socket has an error: ICMP says that nobody listens there (any more), or before the handshake that the peer cannot be reached.
-   * Later only the former counts: routes come back, and the peer may do so too.
+   * The socket has an error: ICMP says that nobody listens there (any more), or before the handshake that the
+   * peer cannot be reached. Later only the former counts: routes come back, and the peer may do so too.
    */
   onSocketError(error: Error): void {
     const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined

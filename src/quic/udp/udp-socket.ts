@@ -3,7 +3,10 @@ import { isIPv6 } from 'node:net'
 import { guardedListener } from '../../base/guard.ts'
 import type { UdpAddress } from '../engine.ts'
 
-/** Room in the kernel for what comes while the loop is busy: a burst of a full window. The system may grant less. */
+/**
+ * Room in the kernel for what comes while the loop is busy: a burst of a full window. The system may grant
+ * less.
+ */
 const BUFFER_BYTES = 2 * 1024 * 1024
 
 /** Where a socket is to be on this machine; the system chooses what is left out. */
@@ -20,12 +23,14 @@ export interface UdpSocketListener {
 }
 
 /**
- * A bound UDP socket. Sending never waits: Node 20 tries at once, without a tick in between, when the socket is connected or its
- * lookup calls back at once, as ours does; only when the kernel has no room does it keep the datagram, and then `isFull`
- * says so. Until then the sender must leave the bytes alone, since Node keeps no copy.
+ * A bound UDP socket. Sending never waits: Node 20 tries at once, without a tick in between, when the socket
+ * is connected or its lookup calls back at once, as ours does; only when the kernel has no room does it keep
+ * the datagram, and then `isFull` says so. Until then the sender must leave the bytes alone, since Node keeps
+ * no copy.
  *
- * An ICMP error reaches a connected socket with the next system call. That of the last datagram of a turn always comes as an event;
- * one that hits a later send is lost, since a send without a callback (which would cost a tick each) drops its errors.
+ * An ICMP error reaches a connected socket with the next system call. That of the last datagram of a turn
+ * always comes as an event; one that hits a later send is lost, since a send without a callback (which would
+ * cost a tick each) drops its errors.
  */
 export class UdpSocket {
   readonly local: UdpAddress
@@ -37,7 +42,8 @@ export class UdpSocket {
     this.#socket = socket
     const { address, port } = socket.address()
     this.local = { host: address, port }
-    // A connection that cannot go on ends itself (UdpLink): what is thrown here is about a datagram of nobody.
+    // A connection that cannot go on ends itself (UdpLink): what is thrown here is about a datagram of
+    // nobody.
     const onDatagram = (datagram: Buffer, { address, port }: RemoteInfo): void => {
       if (this.#isOpen) listener.onDatagram(datagram, { host: address, port })
     }
@@ -54,7 +60,10 @@ export class UdpSocket {
     }
   }
 
-  /** Connected: nobody else is heard, and ICMP errors come. Rejects with the system's error. Does not keep the process alive. */
+  /**
+   * Connected: nobody else is heard, and ICMP errors come. Rejects with the system's error. Does not keep the
+   * process alive.
+   */
   static connect(
     remote: UdpAddress,
     listener: UdpSocketListener,
@@ -140,7 +149,10 @@ const NOTHING = (): void => undefined
 
 type LookupDone = (error: NodeJS.ErrnoException | null, address: string, family: number) => void
 
-/** Addresses are all that comes here. Node's own lookup would answer a tick later, and each datagram would wait for it. */
+/**
+ * Addresses are all that comes here. Node's own lookup would answer a tick later, and each datagram would
+ * wait for it.
+ */
 function lookupLiteral(host: string, options: unknown, callback?: LookupDone): void {
   // dgram passes the family as the second argument, or leaves it out.
   const done = typeof options === 'function' ? (options as LookupDone) : callback // as: dgram's own callback

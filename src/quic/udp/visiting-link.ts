@@ -6,7 +6,10 @@ import { ChallengePace } from './challenge-pace.ts'
 import { PathVisits, type Told } from './path-visits.ts'
 import type { UdpLink } from './udp-link.ts'
 
-/** Gives a server's connection the datagrams of a client that may move: runs PathVisits, between the socket and the link. */
+/**
+ * Gives a server's connection the datagrams of a client that may move: runs PathVisits, between the socket
+ * and the link.
+ */
 export class VisitingLink {
   readonly #link: UdpLink
   readonly #clock: Clock
@@ -45,8 +48,10 @@ export class VisitingLink {
   #onElsewhere(from: UdpAddress): void {
     const { connection, local } = this.#link
     if (this.#pace.onDatagram(from, this.#clock.now())) connection.validatePath(local, from)
-    // quiche goes to an address whose validation has failed when its client speaks up from there, and has no path at all until it has sent a new challenge: with
-    // the next datagram it would end the connection (InvalidState; seen under loss). Where a congestion window has no room for the challenge this does not help.
+    // quiche goes to an address whose validation has failed when its client speaks up from there, and has no
+    // path at all until it has sent a new challenge: with the next datagram it would end the connection
+    // (InvalidState; seen under loss). Where a congestion window has no room for the challenge this does not
+    // help.
     this.#link.flush()
   }
 

@@ -8,11 +8,12 @@ interface Challenge {
 }
 
 /**
- * Which lanes look better than the one that carries, and since when. A lane that carries nothing is measured by its trials only: what they
- * said stays as it is while the incumbent's figures move on. So a challenger must
+ * Which lanes look better than the one that carries, and since when. A lane that carries nothing is measured
+ * by its trials only: what they said stays as it is while the incumbent's figures move on. So a challenger
+ * must
  * - look better for `sustainMs` without a break,
- * - and show it once more: `confirmations` samples that came after it began to look better. One lucky trial, or an origin that was slow for
- *   a while whatever carried, then change nothing.
+ * - and show it once more: `confirmations` samples that came after it began to look better. One lucky trial,
+ *   or an origin that was slow for a while whatever carried, then change nothing.
  */
 export class Challengers {
   readonly #sustainMs: number

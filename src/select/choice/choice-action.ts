@@ -12,8 +12,8 @@ export interface ChooserConfig {
 }
 
 /**
- * - `prepareTrial`: make so many connections of the lane in the background and say onTrialReady, or onTrialUnavailable when none is to be had.
- *   When they are open already, say so at once.
+ * - `prepareTrial`: make so many connections of the lane in the background and say onTrialReady, or
+ *   onTrialUnavailable when none is to be had. When they are open already, say so at once.
  * - `decided`: another lane carries from now on, or the same for another reason.
  */
 export type ChoiceAction =

@@ -14,7 +14,9 @@ import { Workload } from './workload.ts'
 const EVALUATE_EVERY_MS = 100
 /** While learning, each request counts. */
 const LEARN_EVERY_MS = 10
-/** Unless so many looks led to nothing: an origin whose other lanes are not worth a trial goes on learning. */
+/**
+ * Unless so many looks led to nothing: an origin whose other lanes are not worth a trial goes on learning.
+ */
 const PATIENT_EVALUATIONS = 32
 /** An origin that was not asked for so long is got to know anew. */
 const RELEARN_AFTER_MS = 1_800_000
@@ -22,12 +24,14 @@ const RELEARN_AFTER_MS = 1_800_000
 const NOTHING: readonly ChoiceAction[] = []
 
 /**
- * Which lane carries each request of one origin: by evidence first, by measurement as soon as there is some. What its life is:
+ * Which lane carries each request of one origin: by evidence first, by measurement as soon as there is some.
+ * What its life is:
  * - The first request goes where preference says. The lane that carries is measured with every request.
- * - Learning: as soon as that one is known, each other candidate gets a trial (lane-trials.ts); those that come out too close get more, within
- *   a fixed number of requests. Then the policy's best is taken.
- * - Settled: a small share of requests keeps measuring the others; a change takes a gain that is large enough, lasts, and was shown twice.
- * The order of all rules is in decide-lane.ts, the model of times in lane-score.ts, which trial comes next in trial-plan.ts.
+ * - Learning: as soon as that one is known, each other candidate gets a trial (lane-trials.ts); those that
+ *   come out too close get more, within a fixed number of requests. Then the policy's best is taken.
+ * - Settled: a small share of requests keeps measuring the others; a change takes a gain that is large
+ *   enough, lasts, and was shown twice. The order of all rules is in decide-lane.ts, the model of times in
+ *   lane-score.ts, which trial comes next in trial-plan.ts.
  */
 export class LaneChooser {
   readonly #estimates: Readonly<Record<LaneName, LaneEstimates>> = {
@@ -53,7 +57,10 @@ export class LaneChooser {
     this.#lane = this.#deliberation.lane
   }
 
-  /** Which lane carries, and why, as of when that changed. Its figures are of that time; `describe` has those of now. */
+  /**
+   * Which lane carries, and why, as of when that changed. Its figures are of that time; `describe` has those
+   * of now.
+   */
   get decision(): Decision {
     return this.#deliberation.decision
   }
@@ -78,8 +85,8 @@ export class LaneChooser {
   }
 
   /**
-   * The lane of a request that goes now; always one that may carry, or `tcp` when none may. `mayTry`: it may go over a lane that is being
-   * tried: safe, no body.
+   * The lane of a request that goes now; always one that may carry, or `tcp` when none may. `mayTry`: it may
+   * go over a lane that is being tried: safe, no body.
    */
   next(mayTry: boolean, now: number): LaneName {
     return this.#trials.next(mayTry, now) ?? this.#lane
@@ -110,7 +117,10 @@ export class LaneChooser {
     this.#estimates[lane].handshake.add(handshakeMs, now)
   }
 
-  /** What the kernel has counted on TCP connections of the lane since the last call: the share of segments that show a loss, from 0 to 1. */
+  /**
+   * What the kernel has counted on TCP connections of the lane since the last call: the share of segments
+   * that show a loss, from 0 to 1.
+   */
   onSegments(
     lane: LaneName,
     path: { readonly rttMs: number; readonly lossRatio: number },
@@ -120,7 +130,10 @@ export class LaneChooser {
     if (isFigure(path.lossRatio)) this.#estimates[lane].segmentLoss.add(Math.min(1, path.lossRatio), now)
   }
 
-  /** What QUIC connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last call. */
+  /**
+   * What QUIC connections of the lane say of the way: `lossRatio` from 0 to 1, of the packets since the last
+   * call.
+   */
   onPath(lane: LaneName, path: { readonly rttMs: number; readonly lossRatio: number }, now: number): void {
     this.#estimates[lane].rtt.add(path.rttMs, now)
     if (!isFigure(path.lossRatio)) return
@@ -164,7 +177,10 @@ export class LaneChooser {
     return chooserSnapshot(parts, this.#deliberation.chosen, now, wallNow)
   }
 
-  /** Takes a snapshot that another process made; best before setCandidates. Whatever it is given, it throws nothing. */
+  /**
+   * Takes a snapshot that another process made; best before setCandidates. Whatever it is given, it throws
+   * nothing.
+   */
   restore(value: unknown, now: number, wallNow: number): void {
     const parts = { estimates: this.#estimates, workload: this.#workload }
     this.#deliberation.onRestored(restoreChooser(value, parts, now, wallNow), now)

@@ -3,7 +3,10 @@ import type { LaneEstimates } from './lane-estimates.ts'
 import type { Workload } from './workload.ts'
 
 const VERSION = 1
-/** What is older is not looked at: figures have faded long before, and the lane that was right then is a guess. */
+/**
+ * What is older is not looked at: figures have faded long before, and the lane that was right then is a
+ * guess.
+ */
 const MAX_AGE_MS = 86_400_000
 
 /** The parts of a chooser that outlive a process. */
@@ -12,7 +15,10 @@ export interface ChooserParts {
   readonly workload: Workload
 }
 
-/** As JSON below 4 KiB. `savedAt` is wall time: monotonic clocks do not outlive a process. `lane`: what carried; undefined: none by measurement. */
+/**
+ * As JSON below 4 KiB. `savedAt` is wall time: monotonic clocks do not outlive a process. `lane`: what
+ * carried; undefined: none by measurement.
+ */
 export function chooserSnapshot(
   { estimates, workload }: ChooserParts,
   lane: LaneName | undefined,
@@ -28,8 +34,8 @@ export function chooserSnapshot(
 }
 
 /**
- * Takes what is whole of a snapshot; throws nothing. Returns the lane that carried then, if that was said. A wall clock that was set back makes
- * figures look as young as when they were kept.
+ * Takes what is whole of a snapshot; throws nothing. Returns the lane that carried then, if that was said. A
+ * wall clock that was set back makes figures look as young as when they were kept.
  */
 export function restoreChooser(
   value: unknown,

@@ -12,16 +12,16 @@ export interface CpuShare {
 }
 
 /**
- * Whose the CPU of a process was: it is known only as a whole, so that only windows count in which one lane had nearly all exchanges.
- * Feed it a reading every second or so. All work of the process is in the figure, the caller's own too: it is good for comparing
- * lanes of the same caller, no more.
+ * Whose the CPU of a process was: it is known only as a whole, so that only windows count in which one lane
+ * had nearly all exchanges. Feed it a reading every second or so. All work of the process is in the figure,
+ * the caller's own too: it is good for comparing lanes of the same caller, no more.
  */
 export class CpuShares {
   #lastCpuMs: number | undefined
 
   /**
-   * `processCpuMs`: user and system time since the process began. `ended`: exchanges of each lane, of all origins, that ended since the
-   * last reading. Undefined: the window says nothing of any lane.
+   * `processCpuMs`: user and system time since the process began. `ended`: exchanges of each lane, of all
+   * origins, that ended since the last reading. Undefined: the window says nothing of any lane.
    */
   onReading(processCpuMs: number, ended: Readonly<Partial<Record<LaneName, number>>>): CpuShare | undefined {
     const last = this.#lastCpuMs

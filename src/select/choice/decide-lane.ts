@@ -26,7 +26,9 @@ export interface Ballot {
    * - `settled`: a change takes a gain that lasts.
    */
   readonly phase: 'learning' | 'first-choice' | 'settled'
-  /** A connection of what carries has been opened: requests go over it, though none has told yet how it was. */
+  /**
+   * A connection of what carries has been opened: requests go over it, though none has told yet how it was.
+   */
   readonly isCarrying: boolean
   /** A trial of this lane is under way: the first few of its requests look conclusive too often. */
   readonly tried: LaneName | undefined
@@ -36,7 +38,10 @@ export interface Ballot {
   readonly holds: (lane: LaneName) => string | undefined
 }
 
-/** The lane that every origin has: where requests go when none may carry them, so that they fail with a reason. */
+/**
+ * The lane that every origin has: where requests go when none may carry them, so that they fail with a
+ * reason.
+ */
 export const LAST_RESORT: LaneName = 'tcp'
 
 /**
@@ -45,10 +50,12 @@ export const LAST_RESORT: LaneName = 'tcp'
  * 2. the one that carries fails, and another one does not;
  * 3. none was measured: what carries goes on, once it has a connection; before that the first by preference;
  * 4. the one that carried may not any more: the policy's best of those that were measured;
- * 5. the one that carries was not measured yet, or is the only one that was: it goes on. A lane without figures never takes the place of one
- *    with figures before its trial;
+ * 5. the one that carries was not measured yet, or is the only one that was: it goes on. A lane without
+ *    figures never takes the place of one with figures before its trial;
  * 6. learning is over just now: the policy's best;
- * 7. a better one: while learning, not in the middle of its trial unless it is plain, by twice the standard error, and measured in turns (turns.ts); later by the bound, beyond chance, for long enough, and shown twice;
+ * 7. a better one: while learning, not in the middle of its trial unless it is plain, by twice the standard
+ *    error, and measured in turns (turns.ts); later by the bound, beyond chance, for long enough, and shown
+ *    twice;
  * 8. else what carries goes on.
  */
 export function decideLane(ballot: Ballot): Verdict {

@@ -33,12 +33,15 @@ import type { Workload } from './workload.ts'
 const NOTHING: readonly ChoiceAction[] = []
 
 /**
- * Of a trial's requests: so many the lane that carries must have had before another one is tried. It gets more while connections for trials
- * are made, so that all of learning takes 50 requests with trials of 10.
+ * Of a trial's requests: so many the lane that carries must have had before another one is tried. It gets
+ * more while connections for trials are made, so that all of learning takes 50 requests with trials of 10.
  */
 const FIRST_SHARE = 0.7
 
-/** Looks at all figures together, decides, and says what is to be tried. Called when something changed, and every so often, not per request. */
+/**
+ * Looks at all figures together, decides, and says what is to be tried. Called when something changed, and
+ * every so often, not per request.
+ */
 export class Deliberation {
   readonly #config: ChooserConfig
   readonly #taste: Taste
@@ -162,7 +165,10 @@ export class Deliberation {
     this.#risk.onLoss(loss)
   }
 
-  /** `lane`: what carried where the figures come from; a better guess than any order while nothing newer is known. */
+  /**
+   * `lane`: what carried where the figures come from; a better guess than any order while nothing newer is
+   * known.
+   */
   onRestored(lane: LaneName | undefined, now: number): void {
     if (lane !== undefined) this.#preference = [lane, ...this.#preference.filter(other => other !== lane)]
     for (const [name, estimates] of Object.entries(this.#estimates))
@@ -213,7 +219,10 @@ export class Deliberation {
     }
   }
 
-  /** Learning ends when nothing is left to be learned, or nothing left to pay it with. A candidate that is new begins it again. */
+  /**
+   * Learning ends when nothing is left to be learned, or nothing left to pay it with. A candidate that is new
+   * begins it again.
+   */
   #phase(standings: readonly LaneStanding[], now: number): 'learning' | 'first-choice' | 'settled' {
     const situation = this.#situation(standings)
     if (situation === undefined) return this.#isLearning ? 'learning' : 'settled'

@@ -4,7 +4,10 @@ const DEFAULT_MEMORY = 32
 export const HALF_LIFE_MS = 300_000
 /** Decay is not worth computing for less: it is below half a percent. */
 const DECAY_FROM_MS = 2_000
-/** Where few samples vary little by chance, the truth may vary by this share of the mean; counted as two samples. */
+/**
+ * Where few samples vary little by chance, the truth may vary by this share of the mean; counted as two
+ * samples.
+ */
 const PRIOR_SHARE = 0.25
 const PRIOR_WEIGHT = 2
 /** Samples lie on one side of the mean, by about a deviation each: the mean tells of what was. */
@@ -36,12 +39,15 @@ export type EstimateRecord = readonly [
 /**
  * The mean of a figure that changes over time, how much it varies, and how many samples stand behind it.
  *
- * RFC 6298 gives each new round-trip time a weight of 1/8. That follows changes at once, but stands for 15 samples only (variance of such a mean:
- * g / (2 - g)), and where losses make one request in ten take five times as long, lanes that differ by a third cannot be told apart by 15
- * samples. So the gain here falls to 1/32, and changes are looked for separately: when samples keep lying on one side (an EWMA with 1/8 of their
- * distance in deviations, each cut off at 2, so that single outliers are none), what was learned before counts for one sample only.
+ * RFC 6298 gives each new round-trip time a weight of 1/8. That follows changes at once, but stands for 15
+ * samples only (variance of such a mean: g / (2 - g)), and where losses make one request in ten take five
+ * times as long, lanes that differ by a third cannot be told apart by 15 samples. So the gain here falls to
+ * 1/32, and changes are looked for separately: when samples keep lying on one side (an EWMA with 1/8 of their
+ * distance in deviations, each cut off at 2, so that single outliers are none), what was learned before
+ * counts for one sample only.
  *
- * Weight is the number of samples, less what age took off: it fades by half in each half-life, so that new samples outweigh old ones soon.
+ * Weight is the number of samples, less what age took off: it fades by half in each half-life, so that new
+ * samples outweigh old ones soon.
  */
 export class Estimate {
   readonly #minGain: number

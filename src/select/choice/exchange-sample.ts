@@ -8,7 +8,9 @@ export interface ExchangeSample {
   /** From the head of the response to its last byte. */
   readonly bodyMs: number
   readonly responseBytes: number
-  /** Exchanges that were under way on the lane, itself included: the mean of when it began and when it ended. */
+  /**
+   * Exchanges that were under way on the lane, itself included: the mean of when it began and when it ended.
+   */
   readonly laneStreams: number
   /** Open connections of the lane. */
   readonly laneConnections: number
@@ -16,6 +18,9 @@ export interface ExchangeSample {
   readonly stallMs: number | undefined
   /** It was the first one of its connection, whose windows were still small. */
   readonly isFirst: boolean
-  /** It ended with an error that speaks against the lane (not with the caller's own abort). Then times mean nothing. */
+  /**
+   * It ended with an error that speaks against the lane (not with the caller's own abort). Then times mean
+   * nothing.
+   */
   readonly failed: boolean
 }

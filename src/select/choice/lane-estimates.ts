@@ -2,13 +2,17 @@ import { Estimate, type EstimateRecord, HALF_LIFE_MS, isFigure } from './estimat
 import type { ExchangeSample } from './exchange-sample.ts'
 
 /**
- * A response below this fits into what a sender may send at once (RFC 6928, RFC 9002 section 7.2: ten packets, some 14 KB), so that its body comes with
- * its head. What lies above takes round trips, bandwidth and its turn among other streams.
+ * A response below this fits into what a sender may send at once (RFC 6928, RFC 9002 section 7.2: ten
+ * packets, some 14 KB), so that its body comes with its head. What lies above takes round trips, bandwidth
+ * and its turn among other streams.
  */
 export const LARGE_BYTES = 16_384
 /** A cold exchange counts for less, and not at all once there are others. */
 const COLD_SHARE = 0.25
-/** Code that runs for the first time is slow whatever it does: on loopback the first exchange of a process took twenty times as long as the thirtieth. */
+/**
+ * Code that runs for the first time is slow whatever it does: on loopback the first exchange of a process
+ * took twenty times as long as the thirtieth.
+ */
 const REHEARSALS = 3
 /** With so much behind it a lane can be compared: two samples that are not old, or some more cold ones. */
 const MEASURED_WEIGHT = 1.5
@@ -35,7 +39,8 @@ const SNAPSHOT = [
 ] as const
 
 /**
- * Everything that was measured of one lane. What an exchange took is true of the lane at its speed only if it was not cold:
+ * Everything that was measured of one lane. What an exchange took is true of the lane at its speed only if it
+ * was not cold:
  * - the first one of its connection, whose windows were small;
  * - a large one that shared a connection with that one, and began before that one ended;
  * - one of the first few that this process ever sent over the lane.
@@ -47,7 +52,9 @@ export class LaneEstimates {
   #isWarm = false
   /** Large exchanges that began before this were cold. */
   #coldUntil = -Infinity
-  /** The next exchange that begins after this is as cold as the first one of a connection. Infinity: none is. */
+  /**
+   * The next exchange that begins after this is as cold as the first one of a connection. Infinity: none is.
+   */
   #resumedAt = Infinity
   /** To the head of a response, in ms. */
   readonly ttfb = new Estimate()
@@ -65,7 +72,9 @@ export class LaneEstimates {
   readonly rtt = new Estimate()
   /** Of the packets that QUIC sent, 0 to 1. */
   readonly loss = new Estimate()
-  /** What the kernel shows of losses over TCP, 0 to 1: segments that were sent again, or came behind a gap. */
+  /**
+   * What the kernel shows of losses over TCP, 0 to 1: segments that were sent again, or came behind a gap.
+   */
   readonly segmentLoss = new Estimate()
   /** Of this process, per request, in ms. */
   readonly cpu = new Estimate({ halfLifeMs: CPU_HALF_LIFE_MS })
@@ -98,7 +107,10 @@ export class LaneEstimates {
     return this.#isWarm
   }
 
-  /** The lane had nothing to do for a while, and carries again: its connections' windows may have shrunk (RFC 5681 section 4.1). */
+  /**
+   * The lane had nothing to do for a while, and carries again: its connections' windows may have shrunk (RFC
+   * 5681 section 4.1).
+   */
   onResumed(now: number): void {
     this.#resumedAt = now
   }

@@ -4,7 +4,10 @@ import type { MeasuredStanding } from './lane-standing.ts'
 
 export type Taste = Pick<SelectOptions, 'policy' | 'minGain'>
 
-/** What one lane costs beside another. Small differences are none; a risk is worth more than CPU, as long as only time is thought of first. */
+/**
+ * What one lane costs beside another. Small differences are none; a risk is worth more than CPU, as long as
+ * only time is thought of first.
+ */
 export type CostRelation = 'cheaper' | 'same' | 'dearer'
 
 /** `efficiency` takes what is cheaper while requests take no more than this many times as long. */
@@ -13,20 +16,32 @@ const EFFICIENT_TIMES = 2
 const NOISE_ERRORS = 1
 /** And for what is surely cheaper, and only must not be much slower. */
 const CHEAP_NOISE_ERRORS = 1
-/** What stands losses gives way to what does not when that is faster for sure: a few slow requests over QUIC mean losses, which TCP would not like better. */
+/**
+ * What stands losses gives way to what does not when that is faster for sure: a few slow requests over QUIC
+ * mean losses, which TCP would not like better.
+ */
 const SAFE_ERRORS = 3
-/** Fewer have a standard error that means nothing: a process that has just begun is slow with its first requests, whatever carries them. */
+/**
+ * Fewer have a standard error that means nothing: a process that has just begun is slow with its first
+ * requests, whatever carries them.
+ */
 const CONCLUSIVE_SAMPLES = 6
 /** Two figures so many standard errors apart need no more measuring. */
 const CONCLUSIVE_ERRORS = 2
 
-/** A lane that is slower than this by three samples or more, and slow start on top of that, need not be tried to the end, nor again. */
+/**
+ * A lane that is slower than this by three samples or more, and slow start on top of that, need not be tried
+ * to the end, nor again.
+ */
 const HOPELESS_TIMES = 1.5
 const HOPELESS_SAMPLES = 3
 /** From ten packets on a window grows to a megabyte in so many round trips. */
 const SLOW_START_ROUNDS = 7
 
-/** Small windows, and what was predicted from them, explain this much: a lane that had no others yet is not judged by less. */
+/**
+ * Small windows, and what was predicted from them, explain this much: a lane that had no others yet is not
+ * judged by less.
+ */
 const COLD_TIMES = 4
 
 interface Costs {
@@ -43,8 +58,10 @@ export function costRelation(of: Costs, beside: Costs, { policy }: Pick<Taste, '
 /**
  * Of all measured lanes, the one that the policy likes best. Ordered rules:
  * 1. `latency`: the fastest;
- * 2. `auto`, where packets may get lost: those that stand it, if one of them is not slower than the fastest by minGain and beyond chance;
- * 3. the cheapest among those that are not much slower than the fastest (`auto`: by minGain; `efficiency`: twice);
+ * 2. `auto`, where packets may get lost: those that stand it, if one of them is not slower than the fastest
+ *    by minGain and beyond chance;
+ * 3. the cheapest among those that are not much slower than the fastest (`auto`: by minGain; `efficiency`:
+ *    twice);
  * 4. where several cost the same: `incumbent`, if it is one of them, else the fastest of them.
  */
 export function policyBest(
@@ -81,7 +98,10 @@ export function fastestOf(standings: readonly [MeasuredStanding, ...MeasuredStan
   return standings.reduce((best, next) => (next.prediction.ms < best.prediction.ms ? next : best))
 }
 
-/** Times the incumbent's time: what a lane must stay below to be liked better, had none of them carried before. */
+/**
+ * Times the incumbent's time: what a lane must stay below to be liked better, had none of them carried
+ * before.
+ */
 function choiceFactor(relation: CostRelation, { policy, minGain }: Taste): number {
   if (policy === 'latency' || relation === 'same') return 1
   if (policy === 'auto') return relation === 'dearer' ? 1 - minGain : 1 / (1 - minGain)
@@ -89,8 +109,9 @@ function choiceFactor(relation: CostRelation, { policy, minGain }: Taste): numbe
 }
 
 /**
- * The same for taking the place of a lane that carries. What is dearer must gain more than the bound before it is taken, and is left when
- * less than half of that is left, so that a lane at the bound is not taken and left in turns.
+ * The same for taking the place of a lane that carries. What is dearer must gain more than the bound before
+ * it is taken, and is left when less than half of that is left, so that a lane at the bound is not taken and
+ * left in turns.
  */
 export function changeFactor(relation: CostRelation, taste: Taste): number {
   const { policy, minGain } = taste

@@ -7,22 +7,26 @@ import type { Workload } from './workload.ts'
 /**
  * How long a request of the origin would take over a lane.
  *
- *     ms = (ttfb + smallShare * smallBody + largeShare * largeBytes * msPerByte * load + unseen) / (1 - errors)
+ *     ms = (ttfb + smallShare * smallBody + largeShare * largeBytes * msPerByte * load + unseen) / (1 -
+ *     errors)
  *
- * ttfb, smallBody and msPerByte are the lane's; the shares, largeBytes and the concurrency are the origin's, the same for all lanes. `load` is
- * how many streams would share a connection: the concurrency over the connections that the lane would use. A large body is measured as if it
- * had had the connection for itself (its time divided by the streams beside it), since a trial puts less on a lane than it would have to carry.
+ * ttfb, smallBody and msPerByte are the lane's; the shares, largeBytes and the concurrency are the origin's,
+ * the same for all lanes. `load` is how many streams would share a connection: the concurrency over the
+ * connections that the lane would use. A large body is measured as if it had had the connection for itself
+ * (its time divided by the streams beside it), since a trial puts less on a lane than it would have to carry.
  *
- * `unseen` is what losses that QUIC counts do to small responses over TCP (lossStall), less what the samples show themselves: one trial of ten that met
- * none of them says little of a lane on which one request in twenty takes six times as long.
+ * `unseen` is what losses that QUIC counts do to small responses over TCP (lossStall), less what the samples
+ * show themselves: one trial of ten that met none of them says little of a lane on which one request in
+ * twenty takes six times as long.
  *
  * What it leaves out:
- * - A connection is taken for the bottleneck, which is true where losses or windows hold it back. Where the way itself is full, a lane that is
- *   tried beside another gets half of it and looks slower than it is. That errs on the side of the lane that carries, and costs nothing: on a
- *   full way all lanes are equally fast.
- * - The time to the first byte is taken as it was measured. Heads that wait behind others' data make it grow with the load, so that a
- *   lane in a trial looks somewhat better than it is when bodies are large and many.
- * - Slow start makes a body's time grow by steps, not by bytes: lanes are compared at the sizes that they carried.
+ * - A connection is taken for the bottleneck, which is true where losses or windows hold it back. Where the
+ *   way itself is full, a lane that is tried beside another gets half of it and looks slower than it is. That
+ *   errs on the side of the lane that carries, and costs nothing: on a full way all lanes are equally fast.
+ * - The time to the first byte is taken as it was measured. Heads that wait behind others' data make it grow
+ *   with the load, so that a lane in a trial looks somewhat better than it is when bodies are large and many.
+ * - Slow start makes a body's time grow by steps, not by bytes: lanes are compared at the sizes that they
+ *   carried.
  * - A failed request is counted as made once more; what else it costs its caller is not known here.
  */
 export interface Prediction {
@@ -44,14 +48,18 @@ const STALL_PRIOR = 30
 const LEAST_TIMEOUT_MS = 200
 
 /**
- * What losses cost a small request over TCP, on average: the packet of the request or that of the response is lost, and no later one makes
- * the receiver tell. Over QUIC a probe comes after a few round trips (RFC 9002 section 6.2); what that takes is small enough to be left to measuring.
+ * What losses cost a small request over TCP, on average: the packet of the request or that of the response is
+ * lost, and no later one makes the receiver tell. Over QUIC a probe comes after a few round trips (RFC 9002
+ * section 6.2); what that takes is small enough to be left to measuring.
  */
 export function lossStall(lossRatio: number, rttMs: number): number {
   return 2 * Math.min(0.5, lossRatio) * (LEAST_TIMEOUT_MS + rttMs)
 }
 
-/** What a small request takes over TCP at the least, as far as round trips and losses were counted; 0 where they were not. */
+/**
+ * What a small request takes over TCP at the least, as far as round trips and losses were counted; 0 where
+ * they were not.
+ */
 export function leastTcpMs(lanes: readonly { readonly estimates: LaneEstimates }[]): number {
   const counting = lanes.find(({ estimates }) => estimates.loss.samples > 0)?.estimates
   if (counting === undefined) return 0

@@ -5,12 +5,15 @@ import type { LaneEstimates } from './lane-estimates.ts'
 import { borrow, connectionsFor, lossStall, type Prediction, predict } from './lane-score.ts'
 import { MOSTLY, type Workload } from './workload.ts'
 
-/** Origins that answer sooner are in the same building, where packets are lost for want of room rather than on the way: nothing is presumed. */
+/**
+ * Origins that answer sooner are in the same building, where packets are lost for want of room rather than on
+ * the way: nothing is presumed.
+ */
 const FAR_MS = 5
 
 /**
- * Readings of the kernel's count, of 16 exchanges each, times the share that QUIC lost: from here, the chance that as many were lost over TCP and none
- * was met is one in a hundred ((1 - p) ^ 16n for small p).
+ * Readings of the kernel's count, of 16 exchanges each, times the share that QUIC lost: from here, the chance
+ * that as many were lost over TCP and none was met is one in a hundred ((1 - p) ^ 16n for small p).
  */
 const READINGS_BY_LOSS = 0.3
 /** Of QUIC's share: what TCP loses below that, it does not lose to what QUIC does. */
@@ -101,7 +104,10 @@ export function laneStandings(
   })
 }
 
-/** What QUIC loses is presumed of TCP as well, until the kernel has counted otherwise: some networks throw UDP away, and nothing else. */
+/**
+ * What QUIC loses is presumed of TCP as well, until the kernel has counted otherwise: some networks throw UDP
+ * away, and nothing else.
+ */
 function isSpared({ segmentLoss }: LaneEstimates, { loss }: LaneEstimates): boolean {
   return segmentLoss.samples * loss.mean >= READINGS_BY_LOSS && segmentLoss.mean < loss.mean * FEWER
 }

@@ -12,15 +12,22 @@ const MAX_FAILURES = 2
 /** A lane whose trial failed is left alone for this long, twice as long each time. */
 const BACKOFF_MS = 60_000
 const MAX_BACKOFF_MS = 3_600_000
-/** Trials in all, in blocks, that learning may take beside the requests of the lane that carries: 50 requests with blocks of 10. */
+/**
+ * Trials in all, in blocks, that learning may take beside the requests of the lane that carries: 50 requests
+ * with blocks of 10.
+ */
 const LEARNING_BLOCKS = 4
-/** A lane that takes this many times as long is tried that much less often, and no lane less often than that. */
+/**
+ * A lane that takes this many times as long is tried that much less often, and no lane less often than that.
+ */
 const MAX_RATIO = 100
 
 /**
- * Valid transitions: none -> preparing -> steering -> none; preparing -> none when the lane cannot be had, or may not be used any more.
+ * Valid transitions: none -> preparing -> steering -> none; preparing -> none when the lane cannot be had, or
+ * may not be used any more.
  * - preparing: connections are made in the background; no request knows of it.
- * - steering: the next `left` requests that may be sent twice go over the lane; it ends when all of them told how it was.
+ * - steering: the next `left` requests that may be sent twice go over the lane; it ends when all of them told
+ *   how it was.
  */
 type TrialState =
   | { readonly name: 'none' }
@@ -54,9 +61,11 @@ const NONE: TrialState = { name: 'none' }
 
 /**
  * One trial at a time, and what trials may cost. Two purses:
- * - learning: blocks of requests that find out which lane is best at all, spent once (and again after the network changed);
- * - exploring: each request adds `exploreShare` of a request. A lane that takes three times as long pays three for each request, so that the
- *   share holds for the time of all requests, too. One block stays in reserve for a lane that looks better and must show it again.
+ * - learning: blocks of requests that find out which lane is best at all, spent once (and again after the
+ *   network changed);
+ * - exploring: each request adds `exploreShare` of a request. A lane that takes three times as long pays
+ *   three for each request, so that the share holds for the time of all requests, too. One block stays in
+ *   reserve for a lane that looks better and must show it again.
  */
 export class LaneTrials {
   readonly #share: number
@@ -128,8 +137,8 @@ export class LaneTrials {
   }
 
   /**
-   * True: the trial ended with this, one way or another. `isCrowded`: others wait for their trial; then a quarter of the requests have to tell before
-   * the next one is prepared, and the rest tell while it is.
+   * True: the trial ended with this, one way or another. `isCrowded`: others wait for their trial; then a
+   * quarter of the requests have to tell before the next one is prepared, and the rest tell while it is.
    */
   onSample(sample: ExchangeSample, isCrowded: boolean, now: number): boolean {
     const state = this.#state
@@ -160,8 +169,8 @@ export class LaneTrials {
   }
 
   /**
-   * Never before the lane that carries is measured itself. `ratio`: times the incumbent's time that a request takes, as far as known. `warmUp`:
-   * requests beside the block whose times will say little.
+   * Never before the lane that carries is measured itself. `ratio`: times the incumbent's time that a request
+   * takes, as far as known. `warmUp`: requests beside the block whose times will say little.
    */
   begin(lane: LaneName, purse: 'learning' | 'exploring', ratio: number, now: number, warmUp = 0): void {
     if (this.#state.name !== 'none') throw new Error('a trial begins while another one is under way')

@@ -4,8 +4,8 @@ import type { DecisionRule } from '../../base/events/decision.ts'
 const COMPARING: readonly DecisionRule[] = ['faster', 'cheaper', 'safer', 'kept']
 
 /**
- * Whether another reason for the same lane is worth telling. Figures near a bound make comparing rules alternate: another one of those is
- * news when it has held for `holdMs`. All other rules are at once.
+ * Whether another reason for the same lane is worth telling. Figures near a bound make comparing rules
+ * alternate: another one of those is news when it has held for `holdMs`. All other rules are at once.
  */
 export class RuleWatch {
   readonly #holdMs: number

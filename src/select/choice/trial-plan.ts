@@ -30,7 +30,10 @@ export interface TrialSituation {
   readonly challengers: Challengers
 }
 
-/** Lanes that learning still has to look at: unmeasured ones by preference first, then those that are too close to what carries. */
+/**
+ * Lanes that learning still has to look at: unmeasured ones by preference first, then those that are too
+ * close to what carries.
+ */
 export function lanesToLearn(situation: TrialSituation, now: number): readonly LaneStanding[] {
   const { current, taste, learned, turns, trials } = situation
   const open = triable(situation, now).filter(standing => {
@@ -89,8 +92,8 @@ export function trialConnections({ lane, protocol, connections }: LaneStanding, 
 }
 
 /**
- * Requests of a trial that come before those that tell how the lane is. Small responses fit into any window; the first round of large ones finds
- * windows as small as they are after a pause, whatever the lane.
+ * Requests of a trial that come before those that tell how the lane is. Small responses fit into any window;
+ * the first round of large ones finds windows as small as they are after a pause, whatever the lane.
  */
 export function trialWarmUp({ concurrency, largeShare }: Workload, trialRequests: number): number {
   return largeShare.mean < MOSTLY ? 0 : Math.min(trialRequests, Math.round(Math.max(1, concurrency.mean)))

@@ -4,7 +4,10 @@ import { leastTcpMs, MIN_MS_PER_BYTE } from './lane-score.ts'
 import type { LaneStanding } from './lane-standing.ts'
 import { MOSTLY, type Workload } from './workload.ts'
 
-/** A single TCP connection stops for a round trip or more with each loss; from about here it shows in the times of requests. */
+/**
+ * A single TCP connection stops for a round trip or more with each loss; from about here it shows in the
+ * times of requests.
+ */
 const LOSS_RATIO = 0.003
 /** Fewer readings of a connection show no share. */
 const SEGMENT_READINGS = 4
@@ -13,7 +16,10 @@ const SHARED_STREAMS = 2
 /** How many times as long a byte takes, alone on its connection, as over the best lane. */
 const SLOW_TIMES = 3
 
-/** What stands losses is worth this in times: chance alone makes a few requests differ by as much where packets are lost. */
+/**
+ * What stands losses is worth this in times: chance alone makes a few requests differ by as much where
+ * packets are lost.
+ */
 const SAFE_TIMES = 1.5
 
 /** Bodies that take less than this, in first bytes' times, would not be much faster anywhere. */
@@ -28,15 +34,18 @@ export interface TrialWorth {
 const ALWAYS: TrialWorth = { isWorth: true, because: () => 'another protocol' }
 
 /**
- * Whether trying a lane can bring anything. HTTP/3, and whatever ALPN agrees on, are always worth it. Several connections instead of one are
- * not: they cost handshakes, memory and a start with small windows, and can only be faster where one connection makes its streams
- * wait for each other. `current` carries; where requests are small, and no connection over TCP could be faster, or HTTP/3 stands
- * losses better in any case, a trial would only cost time. Signs of such waiting, in this order:
+ * Whether trying a lane can bring anything. HTTP/3, and whatever ALPN agrees on, are always worth it. Several
+ * connections instead of one are not: they cost handshakes, memory and a start with small windows, and can
+ * only be faster where one connection makes its streams wait for each other. `current` carries; where
+ * requests are small, and no connection over TCP could be faster, or HTTP/3 stands losses better in any case,
+ * a trial would only cost time. Signs of such waiting, in this order:
  * 1. packets are lost on the way to the origin, as QUIC counts them;
- * 2. the kernel sees losses on a TCP connection that several streams share. Only what is counted tells: round trips, of PING as well, and times to a first
- *    byte vary with how busy either machine is;
- * 3. a byte of a large body takes much longer over the shared connection that carries than over the best lane;
- * 4. large bodies share that connection, its window is open as far as it goes, and they take a good part of the time.
+ * 2. the kernel sees losses on a TCP connection that several streams share. Only what is counted tells: round
+ *    trips, of PING as well, and times to a first byte vary with how busy either machine is;
+ * 3. a byte of a large body takes much longer over the shared connection that carries than over the best
+ *    lane;
+ * 4. large bodies share that connection, its window is open as far as it goes, and they take a good part of
+ *    the time.
  */
 export function trialWorth(
   lane: LaneName,

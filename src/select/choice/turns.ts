@@ -5,12 +5,16 @@ import type { MeasuredStanding } from './lane-standing.ts'
 const WARM_BLOCKS = 3
 /** All of learning, what carries included: 50 requests with blocks of 10. */
 const LEARNING_BLOCKS = 5
-/** A process that has just begun is slow by milliseconds, at worst some tens of them; a greater difference has other causes. */
+/**
+ * A process that has just begun is slow by milliseconds, at worst some tens of them; a greater difference has
+ * other causes.
+ */
 const WARMING_UP_MS = 50
 
 /**
- * Who was measured after whom. The first requests of a process are slow whatever carries them, and a way changes while it is measured: a lane that
- * carried before a trial, and looks worse after it, carries another block before it loses (A B A).
+ * Who was measured after whom. The first requests of a process are slow whatever carries them, and a way
+ * changes while it is measured: a lane that carried before a trial, and looks worse after it, carries another
+ * block before it loses (A B A).
  */
 export class Turns {
   readonly #block: number
@@ -65,7 +69,10 @@ export class Turns {
     return this.#carried - at < this.#block
   }
 
-  /** What it took so far gives way to its next block. Times that vary by more than warming up explains are those of a way that loses packets: they stay. */
+  /**
+   * What it took so far gives way to its next block. Times that vary by more than warming up explains are
+   * those of a way that loses packets: they stay.
+   */
   isWarmingUp({ estimates }: MeasuredStanding): boolean {
     return estimates.ttfb.deviation < WARMING_UP_MS / 2
   }

@@ -7,7 +7,10 @@ export const MOSTLY = 0.5
 
 const PARTS = ['concurrency', 'largeShare', 'largeBytes', 'streamsPerConnection'] as const
 
-/** What an origin is asked for, whichever lane carries it: predictions of lanes can be compared because all are for this. */
+/**
+ * What an origin is asked for, whichever lane carries it: predictions of lanes can be compared because all
+ * are for this.
+ */
 export class Workload {
   /** Exchanges that are under way at the same time. */
   readonly concurrency = new Estimate()

@@ -7,9 +7,10 @@ import { parseOrigin } from '../../base/http/origin.ts'
  *
  *     h3=":443"; ma=86400; persist=1, h2="alt.example:8443"
  *
- * A list is cut at its commas first, minding quoted strings, so that an entry that is wrong costs nobody but itself. Where a quoted string has no
- * end nobody can tell where the entries begin, and the value as a whole is refused. Chromium refuses the whole value in both cases; here the sender
- * is an origin that somebody runs on purpose, and the wrong entry is usually for a protocol that we do not speak.
+ * A list is cut at its commas first, minding quoted strings, so that an entry that is wrong costs nobody but
+ * itself. Where a quoted string has no end nobody can tell where the entries begin, and the value as a whole
+ * is refused. Chromium refuses the whole value in both cases; here the sender is an origin that somebody runs
+ * on purpose, and the wrong entry is usually for a protocol that we do not speak.
  */
 export type AltSvcHeader =
   /** All alternatives of the origin are void. */
@@ -41,8 +42,8 @@ const MAX_MAX_AGE_SECONDS = 30 * 86_400
 const MAX_HOST_CHARS = 253
 
 /**
- * Reads the value of an Alt-Svc field or frame; several field lines come joined by commas. Undefined: it says nothing that can be used, and what was
- * advertised before stands. Never throws.
+ * Reads the value of an Alt-Svc field or frame; several field lines come joined by commas. Undefined: it says
+ * nothing that can be used, and what was advertised before stands. Never throws.
  */
 export function parseAltSvc(value: string): AltSvcHeader | undefined {
   if (value.length > MAX_ALT_SVC_CHARS) return undefined
@@ -50,7 +51,8 @@ export function parseAltSvc(value: string): AltSvcHeader | undefined {
   if (members === undefined) return undefined
   // Empty members are legal and mean nothing (RFC 9110 5.6.1.2).
   const written = members.map(trim).filter(member => member !== '')
-  // Case-sensitive (RFC 7838 section 3). Twice is what two field lines make of it; beside others it is an entry that is wrong.
+  // Case-sensitive (RFC 7838 section 3). Twice is what two field lines make of it; beside others it is an
+  // entry that is wrong.
   if (written.length > 0 && written.every(member => member === 'clear')) return { clears: true }
   const alternatives = written
     .slice(0, MAX_ALT_SVC_ENTRIES)
@@ -113,7 +115,8 @@ function readAuthority(text: string): { host: string; port: number } | undefined
   const port = Number(text.slice(text.lastIndexOf(':') + 1))
   if (isOwnHost) return { host: '', port }
   try {
-    // As every origin is normalised: an IPv4 address in one spelling, IPv6 shortened. Throws for what is no address after all.
+    // As every origin is normalised: an IPv4 address in one spelling, IPv6 shortened. Throws for what is no
+    // address after all.
     const host = parseOrigin(`https://${full}`).host.replace(/\.$/, '')
     return host === '' || host.length > MAX_HOST_CHARS ? undefined : { host, port }
   } catch {

@@ -25,7 +25,10 @@ export interface UnusedAlternative {
   readonly expiresAt: number
 }
 
-/** What an Alt-Svc value leaves. `host` is the origin's own, `ageSeconds` what its response spent in caches (RFC 7838 3.1). */
+/**
+ * What an Alt-Svc value leaves. `host` is the origin's own, `ageSeconds` what its response spent in caches
+ * (RFC 7838 3.1).
+ */
 export function advertised(
   entries: readonly AltSvcEntry[],
   {
@@ -84,8 +87,8 @@ export function persistent(set: AlternativeSet): AlternativeSet {
 }
 
 /**
- * All sets as one list, in their order and without what has expired. A place that several name stands where the first of them has it, is good for as
- * long as the longest, and has all that they hint at.
+ * All sets as one list, in their order and without what has expired. A place that several name stands where
+ * the first of them has it, is good for as long as the longest, and has all that they hint at.
  */
 export function merge(sets: readonly AlternativeSet[], now: number): readonly Alternative[] {
   const places = new Map<string, Alternative>()

@@ -4,8 +4,8 @@ import type { Protocol } from '../../base/http/protocol.ts'
 export type AlternativeSource = 'alt-svc' | 'altsvc-frame' | 'https-record' | 'probe' | 'configuration'
 
 /**
- * Another way to reach an origin (RFC 7838 section 2): a protocol at a host and a port. Its certificate must cover the ORIGIN's name, whatever its own
- * host is called.
+ * Another way to reach an origin (RFC 7838 section 2): a protocol at a host and a port. Its certificate must
+ * cover the ORIGIN's name, whatever its own host is called.
  */
 export interface Alternative {
   readonly protocol: Extract<Protocol, 'h3'>
@@ -18,7 +18,9 @@ export interface Alternative {
   readonly expiresAt: number
   /** Survives a change of the network (RFC 7838 3.1 `persist=1`). */
   readonly persists: boolean
-  /** Addresses that came with it (ipv4hint, ipv6hint of RFC 9460), for when its host has not been resolved. */
+  /**
+   * Addresses that came with it (ipv4hint, ipv6hint of RFC 9460), for when its host has not been resolved.
+   */
   readonly addressHints: readonly string[]
 }
 

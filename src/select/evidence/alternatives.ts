@@ -15,7 +15,10 @@ import {
 } from './alternative-sets.ts'
 import { brief } from './evidence.ts'
 
-/** Where HTTP/3 would go, and what is thought of it there. `alternative` and `status` are undefined together: nothing says that it is spoken. */
+/**
+ * Where HTTP/3 would go, and what is thought of it there. `alternative` and `status` are undefined together:
+ * nothing says that it is spoken.
+ */
 export interface Http3Prospect {
   readonly alternative: Alternative | undefined
   readonly status: Http3StatusName | undefined
@@ -52,14 +55,18 @@ const RANKS: Readonly<Record<Http3StatusName, number>> = {
 const SET_NAMES = ['configured', 'advertised', 'serviceRecords', 'probed'] as const
 export type SetName = (typeof SET_NAMES)[number]
 
-/** More than there can be alternatives, so that one that went away and comes again finds what was thought of it. */
+/**
+ * More than there can be alternatives, so that one that went away and comes again finds what was thought of
+ * it.
+ */
 export const MAX_STATUSES = 16
 /** The same value again within this changes nothing that matters: most origins send it with each response. */
 const REPEAT_MS = 1000
 
 /**
- * The ways to reach an origin over HTTP/3. Each source replaces what it said before; what is thought of HTTP/3 to a place (Http3Status) outlives
- * the advertisement, as in Chromium: a broken one is not tried again because a header names it once more.
+ * The ways to reach an origin over HTTP/3. Each source replaces what it said before; what is thought of
+ * HTTP/3 to a place (Http3Status) outlives the advertisement, as in Chromium: a broken one is not tried again
+ * because a header names it once more.
  */
 export class Alternatives {
   readonly #options: AlternativesOptions
@@ -75,7 +82,9 @@ export class Alternatives {
   #lastAt = Number.NEGATIVE_INFINITY
   /** By alternativeKey, the oldest first. */
   readonly #statuses = new Map<string, Http3Status>()
-  /** A place that is advertised by the first response was reached over TCP before anything was known of it. */
+  /**
+   * A place that is advertised by the first response was reached over TCP before anything was known of it.
+   */
   #tcpWorkedAt = Number.NEGATIVE_INFINITY
   /** All sets in one, with their statuses; good until the first of them expires. */
   #merged: readonly Ranked[] = []
@@ -123,7 +132,10 @@ export class Alternatives {
     return status
   }
 
-  /** Where the next connection over HTTP/3 would go: the first of those that are thought of best (RANKS). It may be a broken one. */
+  /**
+   * Where the next connection over HTTP/3 would go: the first of those that are thought of best (RANKS). It
+   * may be a broken one.
+   */
   http3(now: number): Http3Prospect {
     this.#refresh(now)
     let best: Ranked | undefined
@@ -141,7 +153,10 @@ export class Alternatives {
     return { alternative, status: status.name(now), because: status.because(now) }
   }
 
-  /** When http3() may say something else though nothing happens: something expires, or is not broken any more. Infinity: never. */
+  /**
+   * When http3() may say something else though nothing happens: something expires, or is not broken any more.
+   * Infinity: never.
+   */
   changesAt(now: number): number {
     this.#refresh(now)
     let at = this.#mergedUntil
@@ -157,8 +172,8 @@ export class Alternatives {
   }
 
   /**
-   * A response (`ageSeconds`: its Age field, else 0) or an ALTSVC frame had this value. What it says replaces all that Alt-Svc said before; a value
-   * that says nothing is kept for `rejected`.
+   * A response (`ageSeconds`: its Age field, else 0) or an ALTSVC frame had this value. What it says replaces
+   * all that Alt-Svc said before; a value that says nothing is kept for `rejected`.
    *
    * @returns whether the places that are advertised are others than before
    */
@@ -186,7 +201,10 @@ export class Alternatives {
     return this.#replace('serviceRecords', recorded(records, { port: this.#options.port, ttlSeconds, now }))
   }
 
-  /** A probe found that HTTP/3 is spoken there: everything that the last probe found, or nothing. Returns as onAltSvc. */
+  /**
+   * A probe found that HTTP/3 is spoken there: everything that the last probe found, or nothing. Returns as
+   * onAltSvc.
+   */
   onProbed(places: readonly Pick<Alternative, 'host' | 'port'>[], now: number): boolean {
     return this.#replace('probed', known(places, 'probe', now))
   }
@@ -196,7 +214,10 @@ export class Alternatives {
     return this.#replace('configured', known(places, 'configuration', now))
   }
 
-  /** Alternatives stay only where they persist (RFC 7838 2.2), and everything that was thought of HTTP/3 is void. */
+  /**
+   * Alternatives stay only where they persist (RFC 7838 2.2), and everything that was thought of HTTP/3 is
+   * void.
+   */
   onNetworkChanged(now: number): void {
     this.#lastValue = undefined
     this.#tcpWorkedAt = Number.NEGATIVE_INFINITY
@@ -204,7 +225,10 @@ export class Alternatives {
     for (const status of this.#statuses.values()) status.onNetworkChanged(now)
   }
 
-  /** What was kept, in the order in which it was learned. It goes behind nothing: call it on a new object only. */
+  /**
+   * What was kept, in the order in which it was learned. It goes behind nothing: call it on a new object
+   * only.
+   */
   restore(
     sets: Partial<Record<SetName, AlternativeSet>>,
     statuses: Iterable<readonly [string, Http3Status]>,

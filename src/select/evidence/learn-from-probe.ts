@@ -2,8 +2,8 @@ import type { Finding, ProbeReport } from '../../base/events/probe-report.ts'
 import type { OriginRecord } from '../record/origin-record.ts'
 
 /**
- * Takes what a capability probe found into the record of its origin. What it found to be so is a fact; that something went wrong is none, except
- * where a UDP port said so.
+ * Takes what a capability probe found into the record of its origin. What it found to be so is a fact; that
+ * something went wrong is none, except where a UDP port said so.
  */
 export function learnFromProbe(record: OriginRecord, report: ProbeReport, now: number): void {
   const tickets = found(report.tickets)

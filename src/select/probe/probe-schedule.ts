@@ -1,7 +1,8 @@
 import type { ProbeBudget } from './probe-budget.ts'
 
 /**
- * What a probe came to: `found` something that was worth looking for, `nothing`, or it was `given-up` before it could tell.
+ * What a probe came to: `found` something that was worth looking for, `nothing`, or it was `given-up` before
+ * it could tell.
  */
 export type ProbeOutcome = 'found' | 'nothing' | 'given-up'
 
@@ -24,9 +25,10 @@ export interface ProbeScheduleSnapshot {
 }
 
 /**
- * - `waiting`: the next probe may start at `dueAt`. The first state, with `dueAt` in the past. Valid transitions: waiting (with another
- *   `dueAt`, by new evidence or another network), running
- * - `running`: a probe is under way; `isStale`: the network has changed since it started. Valid transitions: running (stale), waiting
+ * - `waiting`: the next probe may start at `dueAt`. The first state, with `dueAt` in the past. Valid
+ *   transitions: waiting (with another `dueAt`, by new evidence or another network), running
+ * - `running`: a probe is under way; `isStale`: the network has changed since it started. Valid transitions:
+ *   running (stale), waiting
  */
 type State =
   | { readonly name: 'waiting'; readonly dueAt: number }
@@ -36,12 +38,15 @@ type State =
 const MAX_BACKOFF_MS = 86_400_000
 /** A probe that was given up says nothing, but is not begun again in the same breath. */
 const GIVEN_UP_MS = 1_000
-/** New evidence does not start a probe so soon after another: a peer may write new evidence into every response. */
+/**
+ * New evidence does not start a probe so soon after another: a peer may write new evidence into every
+ * response.
+ */
 const EVIDENCE_GAP_MS = 10_000
 
 /**
- * When the background probe of one origin may start: one at a time, within the budget that all origins share, `intervalMs` after the last
- * one, and twice as long after each further one that found nothing, up to a day.
+ * When the background probe of one origin may start: one at a time, within the budget that all origins share,
+ * `intervalMs` after the last one, and twice as long after each further one that found nothing, up to a day.
  */
 export class ProbeSchedule {
   readonly #intervalMs: number
@@ -57,7 +62,8 @@ export class ProbeSchedule {
     const { emptyInRow, dueInMs } = snapshot
     if (!Number.isSafeInteger(emptyInRow) || emptyInRow < 0 || !Number.isFinite(dueInMs)) return
     this.#emptyInRow = emptyInRow
-    // A clock that jumped, or an interval that is shorter now, must not silence the probe for longer than it would wait by itself.
+    // A clock that jumped, or an interval that is shorter now, must not silence the probe for longer than it
+    // would wait by itself.
     this.#wait(snapshotAt + Math.min(dueInMs, this.#delayMs()))
   }
 
@@ -96,7 +102,10 @@ export class ProbeSchedule {
     else this.#wait(now)
   }
 
-  /** Something new speaks for a look. A probe that is under way may be where it comes from: then no other follows at once. */
+  /**
+   * Something new speaks for a look. A probe that is under way may be where it comes from: then no other
+   * follows at once.
+   */
   onEvidence(now: number): void {
     this.#emptyInRow = 0
     if (this.#state.name !== 'waiting') return

@@ -12,7 +12,10 @@ const TCP_PROTOCOLS = ['h2', 'http/1.1'] as const
 
 type TlsLook = Pick<ProbeReport, 'tls' | 'certificate' | 'alpn' | 'tickets'>
 
-/** A handshake for each version, and one for each protocol that is offered alone. `endpoint` undefined: TCP reached none. */
+/**
+ * A handshake for each version, and one for each protocol that is offered alone. `endpoint` undefined: TCP
+ * reached none.
+ */
 export async function lookAtTls(context: ProbeContext, endpoint: Endpoint | undefined): Promise<TlsLook> {
   const obstacle = tlsObstacle(context, endpoint)
   if (endpoint === undefined || obstacle !== undefined) return unsecured(obstacle ?? UNREACHED)

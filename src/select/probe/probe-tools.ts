@@ -28,8 +28,8 @@ export interface TlsHandshakeOptions {
 }
 
 /**
- * What a probe looks with; whoever has sockets hands them in. Each bounds its own time and resolves whatever happens; one that rejects
- * (after an abort, say) is taken for a fault.
+ * What a probe looks with; whoever has sockets hands them in. Each bounds its own time and resolves whatever
+ * happens; one that rejects (after an abort, say) is taken for a fault.
  */
 export interface ProbeTools {
   /** Takes IP literals, too. */

@@ -12,8 +12,9 @@ interface ProbeTurnsOptions {
 }
 
 /**
- * The budget of one probe: how much it does at once, and how long in all. A task that fails is a fault of that task; when time is up, or the
- * caller gives up, every task ends, also one that does not listen to its signal. `end()` when the probe is over.
+ * The budget of one probe: how much it does at once, and how long in all. A task that fails is a fault of
+ * that task; when time is up, or the caller gives up, every task ends, also one that does not listen to its
+ * signal. `end()` when the probe is over.
  */
 export class ProbeTurns {
   readonly #options: ProbeTurnsOptions

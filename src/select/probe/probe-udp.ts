@@ -45,7 +45,8 @@ export async function alternativeTargets(
     alternativePlaces(origin, places).map(async ({ host, port, source }) => {
       const addresses = await turns.run(signal => tools.resolve(host, signal))
       if (!('found' in addresses)) return []
-      // An address may bring a port of its own where the configuration says so; the advertised one is meant here.
+      // An address may bring a port of its own where the configuration says so; the advertised one is meant
+      // here.
       const bare = addresses.found.map(({ address, family }) => ({ address, family }))
       return udpTargets(probedEndpoints(bare, port, ALTERNATIVE_ADDRESSES), host, source)
     }),
@@ -63,7 +64,8 @@ async function handshakeHttp3(
   if ('found' in answer && !answer.found.versions.includes(QUIC_V1)) {
     return { skipped: 'QUIC version 1, which is the one spoken here, is not among its versions' }
   }
-  // 2. It did not answer: no server has to (RFC 9000 6.1), so that an advertisement counts for more than silence. A refusal does not.
+  // 2. It did not answer: no server has to (RFC 9000 6.1), so that an advertisement counts for more than
+  // silence. A refusal does not.
   if ('fault' in answer) {
     if (answer.why === undefined) return { skipped: 'nothing is known of the UDP port' }
     if (answer.why !== 'silent') return { skipped: 'the UDP port cannot be reached' }

@@ -21,7 +21,9 @@ export interface ProbeSettings {
   readonly clock: Clock
 }
 
-/** Room for a TCP connect and a QUIC packet to each of four addresses; a silent UDP port must not hold up TLS. */
+/**
+ * Room for a TCP connect and a QUIC packet to each of four addresses; a silent UDP port must not hold up TLS.
+ */
 const MAX_PARALLEL = 8
 /** Of one name. */
 const OWN_ADDRESSES = 4
@@ -29,8 +31,9 @@ const OWN_ADDRESSES = 4
 const NO_REQUEST = 'no request was to be sent'
 
 /**
- * Finds out what an origin can do, without a request but the HEAD that `tools.altSvc` stands for. Everything that can go on at the same
- * time does, within a budget; what fails is a fault of its own in the report. Rejects after an abort only.
+ * Finds out what an origin can do, without a request but the HEAD that `tools.altSvc` stands for. Everything
+ * that can go on at the same time does, within a budget; what fails is a fault of its own in the report.
+ * Rejects after an abort only.
  */
 export async function probeOrigin(
   tools: ProbeTools,

@@ -3,13 +3,16 @@ import type { RaceEvent } from '../../base/events/observer.ts'
 import type { LaneName } from '../../base/http/lane.ts'
 
 /**
- * The race of lanes for one request that met no open connection (Happy Eyeballs v3 in spirit: draft-ietf-happy-happyeyeballs-v3 races protocols and
- * addresses; here each lane races its addresses by itself). Theory of operation:
+ * The race of lanes for one request that met no open connection (Happy Eyeballs v3 in spirit:
+ * draft-ietf-happy-happyeyeballs-v3 races protocols and addresses; here each lane races its addresses by
+ * itself). Theory of operation:
  *
  * 1. Entrants start in order, each at its own delay after the start of the race.
  * 2. When nothing is under way any more (all that started have failed), the next one starts at once.
- * 3. The first that gets a connection wins. The others are withdrawn: what they still make stays with their lanes.
- * 4. When all have failed the race is lost, with the error of the lane that every origin has (`tcp`), or else of the first.
+ * 3. The first that gets a connection wins. The others are withdrawn: what they still make stays with their
+ *    lanes.
+ * 4. When all have failed the race is lost, with the error of the lane that every origin has (`tcp`), or else
+ *    of the first.
  */
 export interface RaceEntrant {
   readonly lane: LaneName

@@ -61,8 +61,8 @@ export class Race {
   )
 
   /**
-   * A lane that answers within ask() has its actions done before the rest of those that asked it: a timer of theirs may be set after the
-   * one that cleared it.
+   * A lane that answers within ask() has its actions done before the rest of those that asked it: a timer of
+   * theirs may be set after the one that cleared it.
    */
   #forgetTimer(): void {
     this.#timer?.cancel()

@@ -2,7 +2,9 @@ import type { AttemptRecord } from '../../base/events/connection.ts'
 import { average, brief, type Evidence } from '../evidence/evidence.ts'
 import { ENDPOINT_LIFETIMES_MS } from './lifetimes.ts'
 
-/** How the last attempt at an endpoint went. `overtaken`: one that was started later was connected before it. */
+/**
+ * How the last attempt at an endpoint went. `overtaken`: one that was started later was connected before it.
+ */
 export interface EndpointMemory {
   readonly outcome: 'connected' | 'failed' | 'overtaken'
   readonly at: number
@@ -10,8 +12,9 @@ export interface EndpointMemory {
 }
 
 /**
- * What an endpoint made of a datagram that asks for QUIC. `versions`: it listed them (RFC 9000 section 6), as hex; `refused`: an ICMP message said that
- * nobody listens; `silent`: nothing came, as where a firewall swallows UDP.
+ * What an endpoint made of a datagram that asks for QUIC. `versions`: it listed them (RFC 9000 section 6), as
+ * hex; `refused`: an ICMP message said that nobody listens; `silent`: nothing came, as where a firewall
+ * swallows UDP.
  */
 export type QuicReach =
   | { readonly kind: 'versions'; readonly versions: readonly string[] }
@@ -63,7 +66,8 @@ export class EndpointMemories {
       if (outcome !== 'cancelled')
         this.#attempted(endpoint, { outcome, error: error === undefined ? error : brief(error) }, now)
       else if (index < winner) this.#attempted(endpoint, { outcome: 'overtaken', error: undefined }, now)
-      // A cancelled attempt that had started last, or whose dial was given up, says nothing about its endpoint.
+      // A cancelled attempt that had started last, or whose dial was given up, says nothing about its
+      // endpoint.
     })
   }
 

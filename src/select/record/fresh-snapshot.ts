@@ -6,8 +6,9 @@ import type { KeptSet, OriginSnapshot } from './origin-snapshot.ts'
 const MAX_AHEAD_MS = 60_000
 
 /**
- * What of a snapshot still holds: without what has expired, what comes from the future (a clock was wrong, and it would win against everything that is
- * learned from now on), and what was seen on the network before this one.
+ * What of a snapshot still holds: without what has expired, what comes from the future (a clock was wrong,
+ * and it would win against everything that is learned from now on), and what was seen on the network before
+ * this one.
  *
  * @param wallNow ms since 1970
  */

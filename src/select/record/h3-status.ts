@@ -24,7 +24,10 @@ export type Http3StatusSnapshot =
 /** Failures are counted so far: 2 ** 64 times any base is beyond any cap. */
 export const MAX_FAILURES = 64
 
-/** HTTP/3 to one alternative of an origin: told what happened, asked what may be done. h3-state.ts has the states and the reasons. */
+/**
+ * HTTP/3 to one alternative of an origin: told what happened, asked what may be done. h3-state.ts has the
+ * states and the reasons.
+ */
 export class Http3Status {
   readonly #options: Http3StatusOptions
   #state: Http3State = { kind: 'pending' }
@@ -41,8 +44,8 @@ export class Http3Status {
   }
 
   /**
-   * Goes on from what was kept. `offsetMs` is what the snapshot's clock is ahead of the caller's. However long it was broken for, from now on
-   * it is for no longer than `brokenMaxMs`.
+   * Goes on from what was kept. `offsetMs` is what the snapshot's clock is ahead of the caller's. However
+   * long it was broken for, from now on it is for no longer than `brokenMaxMs`.
    */
   static restore(
     options: Http3StatusOptions,
@@ -91,14 +94,20 @@ export class Http3Status {
     return state.kind !== 'failedRecently' || !hasTrial(state, now)
   }
 
-  /** Early data goes where HTTP/3 worked last, and nothing since speaks against it: what is lost in a black hole is lost for a whole time-out. */
+  /**
+   * Early data goes where HTTP/3 worked last, and nothing since speaks against it: what is lost in a black
+   * hole is lost for a whole time-out.
+   */
   mayUseEarlyData(now: number): boolean {
     const state = this.#state
     if (state.kind !== 'confirmed' || state.failures > 0) return false
     return this.#openFailure === undefined || now - this.#openFailure.at > BLAME_WINDOW_MS
   }
 
-  /** A handshake over HTTP/3 was done. It is used again, but the failures before still count until a response comes: see Confirmed. */
+  /**
+   * A handshake over HTTP/3 was done. It is used again, but the failures before still count until a response
+   * comes: see Confirmed.
+   */
   onHttp3Connected(now: number): void {
     this.#onWorked(now, this.#state.kind === 'pending' ? 0 : this.#state.failures)
   }
@@ -126,7 +135,10 @@ export class Http3Status {
     this.#judge(now)
   }
 
-  /** Throws MM_INTERNAL when it is broken, or when a trial is under way; see mayTry. Before the first failure nothing is a trial. */
+  /**
+   * Throws MM_INTERNAL when it is broken, or when a trial is under way; see mayTry. Before the first failure
+   * nothing is a trial.
+   */
   onTrialStarted(now: number): void {
     this.#settle(now)
     const state = this.#state
@@ -142,7 +154,10 @@ export class Http3Status {
     if (this.#state.kind === 'failedRecently') this.#move({ ...this.#state, trialSince: undefined })
   }
 
-  /** Chromium's OnDefaultNetworkChanged: what was broken is not, and the count begins anew. What worked has to show it again. */
+  /**
+   * Chromium's OnDefaultNetworkChanged: what was broken is not, and the count begins anew. What worked has to
+   * show it again.
+   */
   onNetworkChanged(now: number): void {
     this.#openFailure = undefined
     this.#tcpWorkedAt = Number.NEGATIVE_INFINITY
@@ -174,7 +189,10 @@ export class Http3Status {
     return `${next} after ${times}, the last ${age(now - failedAt)}: ${reason}`
   }
 
-  /** What is to be kept. `offsetMs` is what the snapshot's clock is ahead of the caller's. Undefined: nothing is known. */
+  /**
+   * What is to be kept. `offsetMs` is what the snapshot's clock is ahead of the caller's. Undefined: nothing
+   * is known.
+   */
   snapshot(offsetMs: number, now: number): Http3StatusSnapshot | undefined {
     const state = this.#state
     const at = Math.round(this.#at + offsetMs)

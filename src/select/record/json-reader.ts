@@ -1,6 +1,6 @@
 /**
- * Reads values that come from a file which anyone may have damaged. Each gives what is right, or undefined; none throws, and none looks at more
- * of a list or an object than it may.
+ * Reads values that come from a file which anyone may have damaged. Each gives what is right, or undefined;
+ * none throws, and none looks at more of a list or an object than it may.
  */
 
 /** A time in ms since 1970 beyond the year 9999 is none, and neither is one before 1970. */
@@ -11,7 +11,10 @@ export function readObject(json: unknown): Readonly<Record<string, unknown>> | u
   return json as Readonly<Record<string, unknown>> // an object that is no array
 }
 
-/** The members of an object as pairs, no more than `max`. Nothing but a list of pairs is safe from a member named `__proto__`. */
+/**
+ * The members of an object as pairs, no more than `max`. Nothing but a list of pairs is safe from a member
+ * named `__proto__`.
+ */
 export function readMembers(json: unknown, max: number): readonly (readonly [string, unknown])[] {
   const object = readObject(json)
   return object === undefined ? [] : Object.entries(object).slice(0, max)

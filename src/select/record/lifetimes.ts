@@ -4,11 +4,12 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 /**
- * How long each fact is believed after it was seen last. What expired is unknown: the next connection finds it out, at the cost of one round trip
- * or one probe; too long a belief costs a wrong choice.
+ * How long each fact is believed after it was seen last. What expired is unknown: the next connection finds
+ * it out, at the cost of one round trip or one probe; too long a belief costs a wrong choice.
  */
 export const FACT_LIFETIMES_MS = {
-  // What an origin's software does changes when somebody deploys. Each connection says it again, so that a busy origin's never expires.
+  // What an origin's software does changes when somebody deploys. Each connection says it again, so that a
+  // busy origin's never expires.
   protocol: 7 * DAY,
   tcpProtocol: 7 * DAY,
   tlsVersion: 7 * DAY,
@@ -52,14 +53,17 @@ export const ENDPOINT_LIFETIMES_MS = {
 export const ALTERNATIVE_LIFETIMES_MS = {
   // Nobody promised that it stays. A connection over it brings Alt-Svc, as a rule, and a probe repeats it.
   probed: DAY,
-  // A record is evidence that HTTP/3 is spoken, which stays true for longer than the seconds for which balancers let addresses live: else it
-  // would come and go between two requests.
+  // A record is evidence that HTTP/3 is spoken, which stays true for longer than the seconds for which
+  // balancers let addresses live: else it would come and go between two requests.
   serviceRecordsMin: MINUTE,
   // No source is believed for longer; alt-svc.ts has the same bound.
   max: 30 * DAY,
 } as const
 
-/** A status of HTTP/3 of which nothing was heard for so long is none. Longer than `select.brokenMaxMs` can be by default (two days). */
+/**
+ * A status of HTTP/3 of which nothing was heard for so long is none. Longer than `select.brokenMaxMs` can be
+ * by default (two days).
+ */
 export const STATUS_LIFETIME_MS = 30 * DAY
 /** Estimates of lanes say how old they are; this is only when they leave the file. */
 export const ESTIMATES_LIFETIME_MS = 7 * DAY

@@ -22,7 +22,10 @@ export interface SnapshotParts {
   readonly estimates: KeptEstimates | undefined
 }
 
-/** What is to be kept of a record: what has not expired, with times in ms since 1970. `offsetMs`: what those are ahead of the record's clock. */
+/**
+ * What is to be kept of a record: what has not expired, with times in ms since 1970. `offsetMs`: what those
+ * are ahead of the record's clock.
+ */
 export function makeSnapshot(parts: SnapshotParts, offsetMs: number, now: number): OriginSnapshot {
   const { facts, endpoints, alternatives, networkChangedAt, estimates } = parts
   const toWall = (at: number): number => Math.round(at + offsetMs)

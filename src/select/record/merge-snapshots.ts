@@ -3,9 +3,10 @@ import { MAX_ENDPOINTS } from './endpoint-memories.ts'
 import { KEPT_SET_NAMES, type OriginSnapshot, SNAPSHOT_VERSION } from './origin-snapshot.ts'
 
 /**
- * What two processes know together: of each thing the newest. What both learned at the same time is settled by the text of it, so that the order in
- * which processes write never matters: merging is commutative, associative and idempotent (a join of lattices, as in state-based CRDTs: Shapiro et
- * al., 2011). Bounds hold: of a map with too many members the newest stay.
+ * What two processes know together: of each thing the newest. What both learned at the same time is settled
+ * by the text of it, so that the order in which processes write never matters: merging is commutative,
+ * associative and idempotent (a join of lattices, as in state-based CRDTs: Shapiro et al., 2011). Bounds
+ * hold: of a map with too many members the newest stay.
  */
 export function mergeSnapshots(a: OriginSnapshot, b: OriginSnapshot): OriginSnapshot {
   const networkChangedAt = Math.max(a.networkChangedAt ?? 0, b.networkChangedAt ?? 0)
@@ -34,7 +35,8 @@ function mergeMaps<T extends Dated>(
 ): Record<string, T> {
   const merged = new Map<string, T>(Object.entries(a))
   for (const [key, member] of Object.entries(b)) merged.set(key, newer(merged.get(key) ?? member, member))
-  // By age and then by name: a member only moves up when it gets newer, so that it makes no difference when it is cut off.
+  // By age and then by name: a member only moves up when it gets newer, so that it makes no difference when
+  // it is cut off.
   const entries = [...merged].sort(
     ([nameA, { at: atA }], [nameB, { at: atB }]) => atB - atA || compare(nameA, nameB),
   )

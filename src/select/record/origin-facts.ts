@@ -15,14 +15,19 @@ export interface FactValues {
   /** Concurrent streams that the origin allowed on its last connection. */
   capacity: number
   keepAlive: KeepAliveHint
-  /** Whether it offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said. */
+  /**
+   * Whether it offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said.
+   */
   extendedConnect: boolean
   /** The origins that the peer says its connection is good for (ORIGIN, RFC 8336). Evidence, not acted on. */
   originSet: readonly string[]
   addresses: readonly string[]
   /** Of a whole connect, not of one address. Unknown again when a connect succeeded. */
   lastFailure: ErrorCode
-  /** Averages, weighted towards the present: of TCP's connect, of TLS over TCP, and of QUIC's handshake, which is both. */
+  /**
+   * Averages, weighted towards the present: of TCP's connect, of TLS over TCP, and of QUIC's handshake, which
+   * is both.
+   */
   connectMs: number
   tlsMs: number
   quicMs: number

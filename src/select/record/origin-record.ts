@@ -35,10 +35,12 @@ const MAX_ORIGINS = 64
 const NOWHERE = { host: '', port: 443 }
 
 /**
- * What is known of one origin, each fact with its evidence and its expiry (lifetimes.ts). It is told what happened and never asks; plan.ts and the
- * lanes read it. It holds no trust: nothing here makes a certificate acceptable.
+ * What is known of one origin, each fact with its evidence and its expiry (lifetimes.ts). It is told what
+ * happened and never asks; plan.ts and the lanes read it. It holds no trust: nothing here makes a certificate
+ * acceptable.
  *
- * Getters take no time: they answer as of the last time that the record was told of, by whatever call. onTime() tells it without news.
+ * Getters take no time: they answer as of the last time that the record was told of, by whatever call.
+ * onTime() tells it without news.
  */
 export class OriginRecord {
   readonly #facts = new FactStore()
@@ -61,8 +63,8 @@ export class OriginRecord {
   }
 
   /**
-   * From what was kept: any JSON, since anyone may have damaged it. What is not right, has expired, comes from the future or from another network is left
-   * out. Never throws.
+   * From what was kept: any JSON, since anyone may have damaged it. What is not right, has expired, comes
+   * from the future or from another network is left out. Never throws.
    *
    * @param wallNow ms since 1970; `now` on the clock of all other calls
    */
@@ -93,9 +95,11 @@ export class OriginRecord {
   }
 
   /**
-   * What two processes know together; see merge-snapshots.ts. Throws MM_INVALID_ARGUMENT when one of them is no snapshot of a version that we know.
+   * What two processes know together; see merge-snapshots.ts. Throws MM_INVALID_ARGUMENT when one of them is
+   * no snapshot of a version that we know.
    *
-   * @param wallNow ms since 1970: what has expired, or comes from the future, is left out. Without it everything stays.
+   * @param wallNow ms since 1970: what has expired, or comes from the future, is left out. Without it
+   * everything stays.
    */
   static mergeSnapshots(a: unknown, b: unknown, wallNow?: number): OriginSnapshot {
     const [ofA, ofB] = [readSnapshot(a), readSnapshot(b)]
@@ -124,7 +128,10 @@ export class OriginRecord {
   get keepAlive(): Evidence<KeepAliveHint> | undefined {
     return this.#get('keepAlive')
   }
-  /** Whether the origin offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said. */
+  /**
+   * Whether the origin offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection
+   * said.
+   */
   get extendedConnect(): Evidence<boolean> | undefined {
     return this.#get('extendedConnect')
   }
@@ -150,7 +157,9 @@ export class OriginRecord {
   get resumption(): Evidence<'accepted' | 'refused'> | undefined {
     return this.#get('resumption')
   }
-  /** The smoothed round trip of QUIC; where none was measured, its handshake, which takes one and some work. */
+  /**
+   * The smoothed round trip of QUIC; where none was measured, its handshake, which takes one and some work.
+   */
   get http3RoundTripMs(): number | undefined {
     return (this.#get('quicRoundTripMs') ?? this.#get('quicMs'))?.value
   }
@@ -307,7 +316,10 @@ export class OriginRecord {
     this.onTime(now)
   }
 
-  /** What `address:port` made of a packet that asks for QUIC. Faults that say nothing of the port change nothing. */
+  /**
+   * What `address:port` made of a packet that asks for QUIC. Faults that say nothing of the port change
+   * nothing.
+   */
   onQuicProbed(endpoint: string, finding: QuicFinding, now: number): void {
     this.onTime(now)
     if ('found' in finding) {
@@ -356,7 +368,10 @@ export class OriginRecord {
     this.#endpoints.onConnectMs(endpoint, ms, 'probe', now)
   }
 
-  /** The origin was reached over TCP: what failed over HTTP/3 just now, or does in a moment, is HTTP/3's fault. */
+  /**
+   * The origin was reached over TCP: what failed over HTTP/3 just now, or does in a moment, is HTTP/3's
+   * fault.
+   */
   onTcpWorked(now: number): void {
     this.onTime(now)
     this.#alternatives.onTcpWorked(now)
@@ -371,7 +386,9 @@ export class OriginRecord {
     this.#alternatives.onNetworkChanged(now)
   }
 
-  /** What the choice of lanes wants to be kept; opaque here. More than 4 KiB of JSON, or none, is not taken. */
+  /**
+   * What the choice of lanes wants to be kept; opaque here. More than 4 KiB of JSON, or none, is not taken.
+   */
   onEstimates(value: unknown, now: number): void {
     const kept = boundedJson(value)
     if (kept !== undefined) this.#estimates = { at: now, value: kept }

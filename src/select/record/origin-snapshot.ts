@@ -5,8 +5,9 @@ import type { Http3StatusSnapshot } from './h3-status.ts'
 import type { FactName } from './origin-facts.ts'
 
 /**
- * What is known of one origin as plain JSON, for a file that several processes share. All times are ms since 1970: the monotonic clock of a process
- * means nothing to another. snapshot-reader.ts reads one, merge-snapshots.ts makes one of two.
+ * What is known of one origin as plain JSON, for a file that several processes share. All times are ms since
+ * 1970: the monotonic clock of a process means nothing to another. snapshot-reader.ts reads one,
+ * merge-snapshots.ts makes one of two.
  */
 export interface OriginSnapshot {
   readonly version: typeof SNAPSHOT_VERSION

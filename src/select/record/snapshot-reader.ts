@@ -15,8 +15,9 @@ const MAX_CONNECT_MS = 86_400_000
 const SOURCES = ['alt-svc', 'altsvc-frame', 'https-record', 'probe'] as const
 
 /**
- * Reads what may come from a damaged file: everything that is right, bounded like the record itself. Whether it still holds is another question
- * (fresh-snapshot.ts). Undefined: it is no snapshot of a version that we know. Never throws.
+ * Reads what may come from a damaged file: everything that is right, bounded like the record itself. Whether
+ * it still holds is another question (fresh-snapshot.ts). Undefined: it is no snapshot of a version that we
+ * know. Never throws.
  */
 export function readSnapshot(value: unknown): shape.OriginSnapshot | undefined {
   const object = json.readObject(value)

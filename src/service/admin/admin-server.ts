@@ -33,13 +33,15 @@ export async function startAdminServer(address: ListenAddress, actions: AdminAct
       guardedListener('starting the admin server', onListening, reject),
     )
   })
-  // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next accept may work.
+  // An accept may fail later, when the process has no file descriptor left. The server lives on, and the next
+  // accept may work.
   server.on('error', () => {})
   const { address: host, port } = server.address() as AddressInfo // it listens on TCP
   const closed = new Promise<void>(resolve => {
     server.once('close', resolve)
   })
-  // http's own close() would end connections that are idle between two requests, though whoever polls readiness over one is to read "draining" there.
+  // http's own close() would end connections that are idle between two requests, though whoever polls
+  // readiness over one is to read "draining" there.
   const release = (): void => {
     if (server.listening) Server.prototype.close.call(server)
   }

@@ -13,12 +13,14 @@ export interface AskedBy {
 const ANSWERED_TO_ANY_NAME: ReadonlySet<string> = new Set(['/metrics', '/healthz', '/readyz'])
 
 /**
- * Why a request may come from a page of another site, in a browser that reaches us; undefined: it does not. `ownHost` is the host of `admin.address`.
+ * Why a request may come from a page of another site, in a browser that reaches us; undefined: it does not.
+ * `ownHost` is the host of `admin.address`.
  *
- * 1. No CORS check applies to a plain POST. Browsers name the page's origin with it, and `null` where they hide that. Fetch Metadata tell the same, but
- *    go to https and to loopback only. Other clients send neither.
- * 2. A page may have its own name point to our address (DNS rebinding), and is of the same origin then. What it cannot have is an address, localhost, or
- *    a name that is the operator's.
+ * 1. No CORS check applies to a plain POST. Browsers name the page's origin with it, and `null` where they
+ *    hide that. Fetch Metadata tell the same, but go to https and to loopback only. Other clients send
+ *    neither.
+ * 2. A page may have its own name point to our address (DNS rebinding), and is of the same origin then. What
+ *    it cannot have is an address, localhost, or a name that is the operator's.
  */
 export function foreignBecause(
   { method, path, host, origin, site }: AskedBy,

@@ -8,8 +8,8 @@ export type Migrate = (
 ) => Promise<readonly MigrationResult[] | undefined>
 
 /**
- * Moves the connections to an origin. `address` and `port` come in the query or in a JSON body; the system chooses what is left out. 200: at least one
- * has moved. 409: none has, with the reason of each.
+ * Moves the connections to an origin. `address` and `port` come in the query or in a JSON body; the system
+ * chooses what is left out. 200: at least one has moved. 409: none has, with the reason of each.
  */
 export async function answerMigrate(
   migrate: Migrate,

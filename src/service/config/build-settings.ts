@@ -99,7 +99,10 @@ function adminSettings(address: 'off' | AdminSettings['address']): AdminSettings
   return { address: address ?? DEFAULT_ADMIN_ADDRESS, isExplicit: address !== undefined }
 }
 
-/** An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to send it. */
+/**
+ * An origin's hosts are routes. One origin without any route takes everything: there is nowhere else to send
+ * it.
+ */
 function collectRoutes(config: ParsedConfig, warnings: string[]): RouteSettings[] {
   const routes: RouteSettings[] = []
   for (const [name, origin] of Object.entries(config.origins)) {

@@ -133,7 +133,8 @@ const addressField = z.string().transform((value, context) => {
 const adminAddressField = z.string().transform((value, context) => {
   if (value === 'off') return 'off' as const
   const address = parseListenAddress(value)
-  // `:9901` means loopback here: the admin routes can stop the service, so other addresses must be written out.
+  // `:9901` means loopback here: the admin routes can stop the service, so other addresses must be written
+  // out.
   if (address !== undefined) return value.startsWith(':') ? { ...address, host: '127.0.0.1' } : address
   context.addIssue({
     code: 'custom',

@@ -17,7 +17,10 @@ export type ReadConfig =
   | { readonly ok: true; readonly settings: ServiceSettings }
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
-/** Reads a configuration out of YAML or JSON text (JSON is YAML, YAML 1.2 section 1.2), each fault with its line and column. */
+/**
+ * Reads a configuration out of YAML or JSON text (JSON is YAML, YAML 1.2 section 1.2), each fault with its
+ * line and column.
+ */
 export function readConfigText(text: string, directory: string): ReadConfig {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })

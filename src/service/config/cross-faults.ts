@@ -3,8 +3,9 @@ import { nearestName } from './nearest-name.ts'
 import { selectFaults } from './select-faults.ts'
 
 /**
- * Faults between parts of a configuration that are right by themselves: a route to an origin that is not there, one host and path
- * twice, one URL under two names, a most below its least. Reads the unvalidated value, so that they are found together with the faults of single values.
+ * Faults between parts of a configuration that are right by themselves: a route to an origin that is not
+ * there, one host and path twice, one URL under two names, a most below its least. Reads the unvalidated
+ * value, so that they are found together with the faults of single values.
  */
 export function crossFaults(config: unknown): UnplacedFault[] {
   const origins = mapping(mapping(config)?.['origins'])

@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 
-/** The keys that a mapping at `path` may have, as far as the schema names them: what a suggestion is drawn from. */
+/**
+ * The keys that a mapping at `path` may have, as far as the schema names them: what a suggestion is drawn
+ * from.
+ */
 export function knownKeys(schema: z.ZodType, path: readonly string[]): readonly string[] {
   const current = unwrap(schema)
   const definition = current.def as SchemaDefinition // zod's `def` is typed per class; these are the parts of it read here
@@ -20,7 +23,10 @@ interface SchemaDefinition {
   out?: z.ZodType
 }
 
-/** Off with what stands around a mapping: optional, preprocess (a pipe out of a transform), transform (a pipe into one). */
+/**
+ * Off with what stands around a mapping: optional, preprocess (a pipe out of a transform), transform (a pipe
+ * into one).
+ */
 function unwrap(schema: z.ZodType): z.ZodType {
   const definition = schema.def as SchemaDefinition // as above
   if (definition.innerType !== undefined) return unwrap(definition.innerType)

@@ -1,6 +1,6 @@
 /**
- * The candidate that `word` was most likely meant to be, or undefined when none is near. Near: at most one edit for every three
- * letters (insert, delete, change, swap of neighbors), letter case ignored.
+ * The candidate that `word` was most likely meant to be, or undefined when none is near. Near: at most one
+ * edit for every three letters (insert, delete, change, swap of neighbors), letter case ignored.
  */
 export function nearestName(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase()

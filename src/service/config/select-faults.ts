@@ -17,9 +17,9 @@ export interface SelectPlace {
 }
 
 /**
- * Faults between the options of `select`. An origin's are laid over those of `defaults` and these over the built-in ones, so that a value may
- * be wrong only together with one from elsewhere: the fault stands at what the group itself says. Values that are no durations have a fault
- * of their own already.
+ * Faults between the options of `select`. An origin's are laid over those of `defaults` and these over the
+ * built-in ones, so that a value may be wrong only together with one from elsewhere: the fault stands at what
+ * the group itself says. Values that are no durations have a fault of their own already.
  */
 export function selectFaults(defaults: SelectPlace, origins: readonly SelectPlace[]): UnplacedFault[] {
   const builtIn = Object.fromEntries(ORDER.flat().map(name => [name, DEFAULT_SELECT_OPTIONS[`${name}Ms`]]))

@@ -22,15 +22,19 @@ import type { OptionGroupInput } from './fields/option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
 
 /**
- * The configuration as it is written, in a file or by a program. A duration is a number of milliseconds or a string such as `30s`, a
- * size a number of bytes or a string such as `64KiB`. Whatever names a PEM file may hold the PEM itself.
+ * The configuration as it is written, in a file or by a program. A duration is a number of milliseconds or a
+ * string such as `30s`, a size a number of bytes or a string such as `64KiB`. Whatever names a PEM file may
+ * hold the PEM itself.
  */
 export interface ServiceConfig {
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
   /** Limits of the listening side, for all listeners. */
   ingress?: OptionGroupInput<IngressLimits>
-  /** Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that is taken. */
+  /**
+   * Where the admin routes and metrics are. Default: 127.0.0.1:9901, or a free port of the loopback when that
+   * is taken.
+   */
   admin?: 'off' | { address: string }
   /** What is logged, to standard output. */
   log?: {
@@ -38,11 +42,16 @@ export interface ServiceConfig {
     level?: LogLevel
     /** Default `text`. */
     format?: 'text' | 'json'
-    /** What waits for a slow reader of the log at the most; what is more is dropped and counted. Default 1MiB. */
+    /**
+     * What waits for a slow reader of the log at the most; what is more is dropped and counted. Default 1MiB.
+     */
     maxQueuedBytes?: number | string
     /** The same in lines. Default 10000. */
     maxQueuedLines?: number
-    /** Requests that took this long or longer have a line of their own, with their tries and waits. Default 0: none has. */
+    /**
+     * Requests that took this long or longer have a line of their own, with their tries and waits. Default 0:
+     * none has.
+     */
     slowRequest?: number | string
   }
   /** How requests are passed on. */
@@ -64,20 +73,28 @@ export interface ServiceConfig {
   shutdown?: {
     /** How long a drain waits before it closes what is left. Default 30s. */
     drainTimeout?: number | string
-    /** Keeps the admin port while a drain lasts, to watch it; a successor on the same port then has to wait. Default false. */
+    /**
+     * Keeps the admin port while a drain lasts, to watch it; a successor on the same port then has to wait.
+     * Default false.
+     */
     keepAdmin?: boolean
-    /** Defects that nobody caught, within `faultWindow`, with which the process drains and ends. 0: it never does. Default 10. */
+    /**
+     * Defects that nobody caught, within `faultWindow`, with which the process drains and ends. 0: it never
+     * does. Default 10.
+     */
     maxFaults?: number
     /** The time within which `maxFaults` are counted. Default 60s. */
     faultWindow?: number | string
   }
   /** What is kept from one run to the next. Several processes may share it. */
   state?: {
-    /** Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere. */
+    /**
+     * Where tickets (sealed) and what is known of origins are kept, relative to the file. Default: nowhere.
+     */
     directory: string
     /**
-     * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a file that only its owner can read.
-     * Default: one that is made in the directory on first use.
+     * The key that seals the tickets: 32 random bytes, also as `openssl rand -hex 32` writes them, in a file
+     * that only its owner can read. Default: one that is made in the directory on first use.
      */
     keyFile?: string
   }
@@ -92,13 +109,25 @@ export interface ServiceConfig {
   resolver?: OptionGroupInput<ResolverOptions>
   /** Fixed addresses: `HOST:PORT` to IP. */
   resolve?: Record<string, string>
-  /** Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those of the system. */
+  /**
+   * Addresses, with or without a port, of the DNS servers that are asked for HTTPS records. Default: those of
+   * the system.
+   */
   dnsServers?: string[]
-  /** What holds for every origin that does not say otherwise: the same keys as an origin's, from `protocols` on. */
+  /**
+   * What holds for every origin that does not say otherwise: the same keys as an origin's, from `protocols`
+   * on.
+   */
   defaults?: OriginOptionsConfig
-  /** By name; the name is the metric label. No origin can be called `none` or `removed`: metrics count under these what belongs to no origin. */
+  /**
+   * By name; the name is the metric label. No origin can be called `none` or `removed`: metrics count under
+   * these what belongs to no origin.
+   */
   origins: Record<string, OriginConfig>
-  /** Which origin gets a request. An origin's `hosts` are routes too; a single origin without any takes every request. */
+  /**
+   * Which origin gets a request. An origin's `hosts` are routes too; a single origin without any takes every
+   * request.
+   */
   routes?: RouteConfig[]
 }
 
@@ -106,7 +135,10 @@ export interface ServiceConfig {
 interface RouteConfig {
   /** A name, `*.suffix`, or `*`. Default: every host. */
   host?: string
-  /** The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came. Default: every path. */
+  /**
+   * The beginning of the raw path, by whole segments; it is not normalized, and goes on as it came. Default:
+   * every path.
+   */
   path?: string
   /** The name of the origin. */
   origin: string
@@ -121,15 +153,19 @@ export interface ListenConfig {
   /** What clients may speak. Default: h2 and http/1.1; with TLS by ALPN, without it h2 by prior knowledge. */
   protocols?: IngressProtocol[]
   /**
-   * TCP Fast Open: how many clients may wait at once whose data came with their SYN, e.g. 256. Default 0: off. Only with `tls`. Where the kernel does not
-   * allow it (net.ipv4.tcp_fastopen without 0x2) or native calls are missing, a warning says so, and the listener works without.
+   * TCP Fast Open: how many clients may wait at once whose data came with their SYN, e.g. 256. Default 0:
+   * off. Only with `tls`. Where the kernel does not allow it (net.ipv4.tcp_fastopen without 0x2) or native
+   * calls are missing, a warning says so, and the listener works without.
    */
   fastOpen?: number
 }
 
 /** What may differ from origin to origin, as it is written in a configuration: see OriginOptions. */
 export interface OriginOptionsConfig {
-  /** The protocols that may be spoken to the origin, best first. Default: all of them; an origin without TLS: `http/1.1`. */
+  /**
+   * The protocols that may be spoken to the origin, best first. Default: all of them; an origin without TLS:
+   * `http/1.1`.
+   */
   protocols?: Protocol[]
   /** How the protocol is chosen. */
   select?: OptionGroupInput<SelectOptions>
@@ -149,19 +185,34 @@ export interface OriginOptionsConfig {
   http3?: OptionGroupInput<Http3Options>
   /** How an unresponsive peer is found. */
   liveness?: OptionGroupInput<LivenessOptions>
-  /** Trust and identity towards the origin. Default: Node's own list of authorities, and certificates are verified. */
+  /**
+   * Trust and identity towards the origin. Default: Node's own list of authorities, and certificates are
+   * verified.
+   */
   tls?: Omit<TlsOptions, 'ca'> & { ca?: string | string[] }
   /** Options of the kernel for TCP connections. */
   socket?: OptionGroupInput<SocketOptions>
-  /** Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed host[:port]. */
+  /**
+   * Host towards the origin: `origin` (its own authority, the default), `preserve` (the client's), or a fixed
+   * host[:port].
+   */
   hostHeader?: string
-  /** Which requests may travel in early data (0-RTT): none, or those with a safe method and no body. Default `off`. */
+  /**
+   * Which requests may travel in early data (0-RTT): none, or those with a safe method and no body. Default
+   * `off`.
+   */
   earlyData?: 'off' | 'safe'
-  /** Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Needs Linux and koffi. Default false. */
+  /**
+   * Experimental: such requests leave early over TCP as well, by HTTP/1.1 and HTTP/2. Needs Linux and koffi.
+   * Default false.
+   */
   earlyDataOverTcp?: boolean
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean
-  /** TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in a SYN. Default `off`. */
+  /**
+   * TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in
+   * a SYN. Default `off`.
+   */
   tfo?: 'off' | 'auto' | 'on'
 }
 

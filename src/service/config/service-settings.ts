@@ -41,7 +41,10 @@ interface ListenSettings {
 export interface AdminSettings {
   /** Undefined: no admin server. */
   readonly address: ListenAddress | undefined
-  /** It was written down. A default address that is taken is replaced by a free one, a written one is an error. */
+  /**
+   * It was written down. A default address that is taken is replaced by a free one, a written one is an
+   * error.
+   */
   readonly isExplicit: boolean
 }
 
@@ -61,7 +64,10 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export interface LogSettings {
   readonly level: LogLevel
   readonly format: 'text' | 'json'
-  /** What waits for a slow reader of the log at the most, in bytes and in lines; what is more is dropped and counted. */
+  /**
+   * What waits for a slow reader of the log at the most, in bytes and in lines; what is more is dropped and
+   * counted.
+   */
   readonly maxQueuedBytes: number
   readonly maxQueuedLines: number
   /** A request that took this long or longer has a line of its own. 0: none has. */

@@ -1,4 +1,7 @@
-/** The memory that all buffered responses of the process share. A response takes it by the block, filled or not. */
+/**
+ * The memory that all buffered responses of the process share. A response takes it by the block, filled or
+ * not.
+ */
 export class BufferBudget {
   #usedBytes = 0
   limitBytes: number

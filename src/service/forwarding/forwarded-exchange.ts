@@ -33,13 +33,14 @@ export interface ForwardedRequest {
 }
 
 /**
- * One request on its way through: hears of the origin's answer and of the client, and passes each on to the other. It is the only
- * object that forwarding makes per exchange; there is no stream, promise or timer in between, and no buffer unless the client stalls.
+ * One request on its way through: hears of the origin's answer and of the client, and passes each on to the
+ * other. It is the only object that forwarding makes per exchange; there is no stream, promise or timer in
+ * between, and no buffer unless the client stalls.
  *
- * waiting     the origin has not answered. Valid transitions: responding, ended
- * responding  the head of the final response went to the client. Valid transitions: delivering, ended
- * delivering  the origin has sent everything, and some of it is buffered for the client. Valid transitions: ended
- * ended       nothing more will be passed on: answered, aborted by either side, or handed over to a tunnel
+ * waiting the origin has not answered. Valid transitions: responding, ended responding the head of the final
+ * response went to the client. Valid transitions: delivering, ended delivering the origin has sent
+ * everything, and some of it is buffered for the client. Valid transitions: ended ended nothing more will be
+ * passed on: answered, aborted by either side, or handed over to a tunnel
  */
 export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents, StalledExchange {
   readonly origin: Origin
@@ -150,7 +151,8 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     const phase = this.#phase
     if (phase === 'ended') return
     this.#leave()
-    // Nobody hears an answer who has gone. A head that has left us cannot be taken back: the client sees a truncated response.
+    // Nobody hears an answer who has gone. A head that has left us cannot be taken back: the client sees a
+    // truncated response.
     const isTooLate = phase === 'responding' && !this.#client.retract()
     if (isTooLate || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
     else sendOwnResponse(this.#client, ownResponse(error, this.#context.name, this.#context.dateHeader()))
@@ -180,7 +182,8 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
 
   startBuffering(): boolean {
     const controller = this.#controller
-    // A stream of a connection that others share is no reason to move its body elsewhere: the origin's window bounds what it holds.
+    // A stream of a connection that others share is no reason to move its body elsewhere: the origin's window
+    // bounds what it holds.
     if (controller?.protocol !== 'http/1.1' || this.#phase !== 'responding' || this.#buffer !== undefined)
       return false
     this.#buffer = this.#context.stalledReaders.makeBuffer(this.#bytesLeft())
@@ -241,16 +244,16 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
 }
 
 /**
- * A server may ignore Upgrade and answer the request (RFC 9110 7.8), but not an extended CONNECT; and a client of WebSocket can do nothing with such an
- * answer (RFC 6455 4.1).
+ * A server may ignore Upgrade and answer the request (RFC 9110 7.8), but not an extended CONNECT; and a
+ * client of WebSocket can do nothing with such an answer (RFC 6455 4.1).
  */
 function isUpgradeOptional({ upgrade, method, httpVersion }: IngressExchange): boolean {
   return upgrade !== undefined && httpVersion === '1.1' && !(upgrade === 'websocket' && method === 'GET')
 }
 
 /**
- * The exchange whose chunk is being passed on. `keep` may be called within respondData only, so one variable and one function serve
- * every exchange, where a closure of its own would be made for each.
+ * The exchange whose chunk is being passed on. `keep` may be called within respondData only, so one variable
+ * and one function serve every exchange, where a closure of its own would be made for each.
  */
 let delivering: ExchangeController | undefined
 

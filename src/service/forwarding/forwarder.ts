@@ -39,7 +39,10 @@ export interface ForwarderOptions {
 /** What the connector answers to OPTIONS in person (Max-Forwards: 0). */
 const OWN_ALLOW = 'GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS'
 
-/** Takes exchanges from the listeners and sends each on its way. A reload replaces the routes between two requests. */
+/**
+ * Takes exchanges from the listeners and sends each on its way. A reload replaces the routes between two
+ * requests.
+ */
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #stalledReaders: StalledReaders
@@ -100,7 +103,9 @@ export class Forwarder {
     sendOwnResponse(exchange, ownResponse(error, state.name, state.dateHeader()))
   }
 
-  /** RFC 9110 7.6.2: with Max-Forwards 0 the connector is the recipient. It does not echo what TRACE carries. */
+  /**
+   * RFC 9110 7.6.2: with Max-Forwards 0 the connector is the recipient. It does not echo what TRACE carries.
+   */
   #answerAsLastHop(state: ForwardingState, exchange: IngressExchange): void {
     if (exchange.method !== 'OPTIONS') {
       const error = new TransportError(

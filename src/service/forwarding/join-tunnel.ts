@@ -2,20 +2,25 @@ import { type Duplex, pipeline } from 'node:stream'
 import { guardedListener } from '../../base/guard.ts'
 import { systemClock } from '../../entry/events.ts'
 
-/** How long a client that has all of a tunnel that is over may take to end it, too. To close at once could cost it what it has not read yet. */
+/**
+ * How long a client that has all of a tunnel that is over may take to end it, too. To close at once could
+ * cost it what it has not read yet.
+ */
 const LINGER_MS = 10_000
 
 /**
- * Carries bytes both ways until both sides have ended, or one of them broke: that destroys the other one as well, and needs no further report, since
- * both peers see the end of their connection. An end is passed on as an end, and the other direction may still flow; but an origin that is reached by
- * HTTP/1.1 closes with its end. Then its last words are the client's, and what the client still says goes nowhere (RFC 9110 9.3.6).
+ * Carries bytes both ways until both sides have ended, or one of them broke: that destroys the other one as
+ * well, and needs no further report, since both peers see the end of their connection. An end is passed on as
+ * an end, and the other direction may still flow; but an origin that is reached by HTTP/1.1 closes with its
+ * end. Then its last words are the client's, and what the client still says goes nowhere (RFC 9110 9.3.6).
  */
 export function joinTunnel(client: Duplex, origin: Duplex): void {
   // A side may break once more after its pipeline has ended and listens no longer.
   client.on('error', ignoreEnd)
   origin.on('error', ignoreEnd)
   pipeline(origin, client, ignoreEnd)
-  // No pipeline: it would destroy the client with the close of the origin, whose last words are still on their way.
+  // No pipeline: it would destroy the client with the close of the origin, whose last words are still on
+  // their way.
   client.pipe(origin)
   const guard = (listener: () => void) =>
     guardedListener('an event of a tunnel', listener, () => {

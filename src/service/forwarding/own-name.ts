@@ -3,8 +3,8 @@ export class OwnName {
   /** In Proxy-Status: a token, or a string where the pseudonym is not one (RFC 9209 2, RFC 8941 3.3). */
   readonly proxyStatus: string
   /**
-   * Ends each Via entry of ours. The comment tells instances apart: two connectors in a row are a chain, the same one twice is a loop
-   * (RFC 9110 7.6.3 lets an intermediary add a comment).
+   * Ends each Via entry of ours. The comment tells instances apart: two connectors in a row are a chain, the
+   * same one twice is a loop (RFC 9110 7.6.3 lets an intermediary add a comment).
    */
   readonly viaEntry: string
 

@@ -13,7 +13,10 @@ export interface OwnResponse {
 /** What limits us for the moment (RFC 9110 10.2.3). In seconds; there is no less. */
 const RETRY_SOON = ['retry-after', '1'] as const
 
-/** The answer for an error: its status, Proxy-Status (RFC 9209) and a JSON body. `dateHeader` is an IMF-fixdate. */
+/**
+ * The answer for an error: its status, Proxy-Status (RFC 9209) and a JSON body. `dateHeader` is an
+ * IMF-fixdate.
+ */
 export function ownResponse(error: TransportError, name: OwnName, dateHeader: string): OwnResponse {
   const { status, proxyStatus } = ERROR_CODES[error.code]
   const body = Buffer.from(JSON.stringify({ error: { code: error.code, message: error.message } }))
@@ -48,7 +51,10 @@ export function keepOwned(chunk: Buffer): Buffer {
   return chunk
 }
 
-/** A string of RFC 8941 3.3.3: printable ASCII, quotes and backslashes escaped; anything else becomes a question mark. */
+/**
+ * A string of RFC 8941 3.3.3: printable ASCII, quotes and backslashes escaped; anything else becomes a
+ * question mark.
+ */
 function structuredString(text: string): string {
   const printable = text.slice(0, 300).replace(/[^\x20-\x7e]/g, '?')
   return `"${printable.replace(/["\\]/g, '\\$&')}"`

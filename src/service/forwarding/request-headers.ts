@@ -25,13 +25,14 @@ export type ForwardingStop =
   | 'last-hop' // Max-Forwards is 0 (RFC 9110 7.6.2)
 
 /**
- * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client, Max-Forwards of OPTIONS
- * and TRACE counts down. All else passes as it is.
+ * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client,
+ * Max-Forwards of OPTIONS and TRACE counts down. All else passes as it is.
  *
- * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long runs of requests in which
- * these are the same, so the last list is kept, and a common request costs four comparisons and one concatenation. The last result is
- * kept, too: a client that speaks HTTP/2 and sends the same head again comes with the same list, and the encoder towards the origin
- * knows a list that it has written before.
+ * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long
+ * runs of requests in which these are the same, so the last list is kept, and a common request costs four
+ * comparisons and one concatenation. The last result is kept, too: a client that speaks HTTP/2 and sends the
+ * same head again comes with the same list, and the encoder towards the origin knows a list that it has
+ * written before.
  */
 export class RequestHeaders {
   readonly #policy: RequestHeaderPolicy
@@ -182,7 +183,10 @@ function isForwardedName(name: string): boolean {
   return name === 'forwarded' || name.startsWith('x-forwarded-')
 }
 
-/** Undefined: this is the last hop. What is no number passes as it is: RFC 9110 7.6.2 says nothing of it, and it ends no forwarding. */
+/**
+ * Undefined: this is the last hop. What is no number passes as it is: RFC 9110 7.6.2 says nothing of it, and
+ * it ends no forwarding.
+ */
 function countDown(value: string): string | undefined {
   if (!/^\d{1,9}$/.test(value)) return value
   return Number(value) === 0 ? undefined : String(Number(value) - 1)

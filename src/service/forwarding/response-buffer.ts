@@ -12,8 +12,9 @@ interface Block {
 }
 
 /**
- * What an origin has sent of a body and its client has not taken. Chunks are copied into blocks of its own, so that what is counted is what is held:
- * neither a trickle of tiny chunks nor a view of a large read costs more. It keeps to its limit once its owner stops the origin: see `isFull`.
+ * What an origin has sent of a body and its client has not taken. Chunks are copied into blocks of its own,
+ * so that what is counted is what is held: neither a trickle of tiny chunks nor a view of a large read costs
+ * more. It keeps to its limit once its owner stops the origin: see `isFull`.
  */
 export class ResponseBuffer {
   readonly #budget: BufferBudget
@@ -32,7 +33,10 @@ export class ResponseBuffer {
     budget.take(reservedBytes)
   }
 
-  /** For a body of which `bytesLeft` are to come, or nobody knows how many. Undefined: it does not fit, and had better stay where it is. */
+  /**
+   * For a body of which `bytesLeft` are to come, or nobody knows how many. Undefined: it does not fit, and
+   * had better stay where it is.
+   */
   static admit(
     budget: BufferBudget,
     maxBytes: number,

@@ -3,12 +3,12 @@ import type { Protocol } from '../../index.ts'
 import type { OwnName } from './own-name.ts'
 
 /**
- * Appends the Via field that every forwarded response gains, by what the origin spoke (RFC 9110 7.6.3: each entry names the protocol in
- * which the message was received; HTTP/2 and HTTP/3 have no minor version). An origin's own Via stays in front of it, as another line of
- * the same list.
+ * Appends the Via field that every forwarded response gains, by what the origin spoke (RFC 9110 7.6.3: each
+ * entry names the protocol in which the message was received; HTTP/2 and HTTP/3 have no minor version). An
+ * origin's own Via stays in front of it, as another line of the same list.
  *
- * A connection that speaks HTTP/2 hands out the same list for the same head again, and encoders remember what they wrote for a list. So
- * the last answer is kept: equal heads in a row stay one list all the way.
+ * A connection that speaks HTTP/2 hands out the same list for the same head again, and encoders remember what
+ * they wrote for a list. So the last answer is kept: equal heads in a row stay one list all the way.
  */
 export class ResponseVia {
   readonly #fields: Readonly<Record<Protocol, HeaderList>>

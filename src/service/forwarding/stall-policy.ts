@@ -8,13 +8,16 @@ interface OriginPressure {
   readonly streams: number
   /** Those of them whose clients stall. */
   readonly stalledReaders: number
-  /** Connections that stalled readers hold without a part in the limits. The end of one helps only if another one takes its place. */
+  /**
+   * Connections that stalled readers hold without a part in the limits. The end of one helps only if another
+   * one takes its place.
+   */
   readonly stalled: number
 }
 
 /**
- * How many of the stalled are to make room. None while a connection can still be made: who waits then waits for a handshake, which the end of a
- * stalled one would not shorten.
+ * How many of the stalled are to make room. None while a connection can still be made: who waits then waits
+ * for a handshake, which the end of a stalled one would not shorten.
  */
 export function stalledToEnd(
   { isFull, waiters, streams, stalledReaders, stalled }: OriginPressure,

@@ -24,7 +24,10 @@ export interface StallStats {
   endedReaders: number
 }
 
-/** What a stalled reader holds outside the buffers, at most: measured 100 KiB over HTTP/2, and what the sockets on both sides have. */
+/**
+ * What a stalled reader holds outside the buffers, at most: measured 100 KiB over HTTP/2, and what the
+ * sockets on both sides have.
+ */
 const HELD_PER_STALLED_READER_BYTES = 131_072
 
 /** At most what is held for readers that stall. */
@@ -38,14 +41,16 @@ export interface StalledReadersParts {
 }
 
 /**
- * Readers that keep up stop and go on all the time: one that goes on within this never costs a buffer. It is also how often stalled readers are
- * looked at, and so how long a request waits at the least before one of them is ended for it.
+ * Readers that keep up stop and go on all the time: one that goes on within this never costs a buffer. It is
+ * also how often stalled readers are looked at, and so how long a request waits at the least before one of
+ * them is ended for it.
  */
 export const STALL_CHECK_MS = 100
 
 /**
- * All exchanges whose origins were stopped for their clients. A reader that has stalled for a moment has its response buffered, if that frees an
- * HTTP/1.1 connection and there is memory; the others hold what they have, until requests wait for it that an origin has no more connections for.
+ * All exchanges whose origins were stopped for their clients. A reader that has stalled for a moment has its
+ * response buffered, if that frees an HTTP/1.1 connection and there is memory; the others hold what they
+ * have, until requests wait for it that an origin has no more connections for.
  */
 export class StalledReaders {
   readonly budget: BufferBudget

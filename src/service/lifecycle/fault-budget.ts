@@ -6,8 +6,8 @@ export interface FaultBudgetOptions {
 }
 
 /**
- * Whether a process that has met a defect goes on. One may have broken a single exchange; many in a short time say that more is broken than can be
- * seen, and then a new process is better than this one.
+ * Whether a process that has met a defect goes on. One may have broken a single exchange; many in a short
+ * time say that more is broken than can be seen, and then a new process is better than this one.
  */
 export class FaultBudget {
   /** When the latest ones came, the oldest first; `maxFaults` at the most. */

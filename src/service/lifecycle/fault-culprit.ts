@@ -6,9 +6,10 @@ interface Destroyable {
 }
 
 /**
- * Ends the socket in whose event something was thrown that nobody caught. While `uncaughtException` is emitted the failed callback is still the one
- * that Node executes, so that its resource (the handle of libuv) is at hand; the handle has its socket under a symbol of Node's. There is no
- * documented way from one to the other: where it is not found, which is so for timers and promises too, the answer is undefined.
+ * Ends the socket in whose event something was thrown that nobody caught. While `uncaughtException` is
+ * emitted the failed callback is still the one that Node executes, so that its resource (the handle of libuv)
+ * is at hand; the handle has its socket under a symbol of Node's. There is no documented way from one to the
+ * other: where it is not found, which is so for timers and promises too, the answer is undefined.
  */
 export function endCulprit(resource: object = executionAsyncResource()): string | undefined {
   const owner = ownerOf(resource)

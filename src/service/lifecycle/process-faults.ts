@@ -12,15 +12,18 @@ export interface ProcessFaultsParts {
   /** One more fault, for the metrics. */
   readonly count: (kind: FaultKind, cause: FaultCause) => void
   /**
-   * Defects have come too often: called once, and the process should drain and end. Giving it makes us take `uncaughtException`, which is the
-   * whole process's: without it only what the transport contains is logged and counted.
+   * Defects have come too often: called once, and the process should drain and end. Giving it makes us take
+   * `uncaughtException`, which is the whole process's: without it only what the transport contains is logged
+   * and counted.
    */
   readonly onTooMany: (() => void) | undefined
 }
 
 /** `contained`: by the guard of a timer or a task, which goes on; `uncaught`: by nobody but us. */
 export type FaultKind = 'contained' | 'uncaught'
-/** `system`: the system said no (descriptors, disk, permissions), which passes; `defect`: the code is wrong. */
+/**
+ * `system`: the system said no (descriptors, disk, permissions), which passes; `defect`: the code is wrong.
+ */
 export type FaultCause = 'system' | 'defect'
 
 /** A fault that stays is logged once in so long. */
@@ -28,8 +31,9 @@ const SILENCE_MS = 60_000
 const MAX_REMEMBERED = 256
 
 /**
- * The last resort of a service: what nobody caught is logged and counted, the connection in whose event it was thrown is ended, and the process
- * goes on. That is safe for what the system said; what a defect leaves behind nobody knows, so that only a few of those are lived through.
+ * The last resort of a service: what nobody caught is logged and counted, the connection in whose event it
+ * was thrown is ended, and the process goes on. That is safe for what the system said; what a defect leaves
+ * behind nobody knows, so that only a few of those are lived through.
  */
 export class ProcessFaults {
   readonly #parts: ProcessFaultsParts

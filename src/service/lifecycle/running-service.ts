@@ -175,8 +175,8 @@ export class RunningService implements Service {
     if (!result.ok) return this.#refuseReload(result.faults)
     const { settings } = result
     const warnings = [...settings.warnings, ...restartWarnings(this.#startedWith, settings)]
-    // No await from here on: requests see the old configuration or the new one, never half of each. The transport comes first,
-    // since it alone can still refuse.
+    // No await from here on: requests see the old configuration or the new one, never half of each. The
+    // transport comes first, since it alone can still refuse.
     try {
       this.transport.configure({ ...withServiceDefaults(settings.transport), observer: this.#observer })
     } catch (error) {

@@ -12,9 +12,15 @@ export interface Service extends AsyncDisposable {
   /** The transport behind it, to send requests of one's own through the same pools. */
   readonly transport: Transport
   stats(): TransportStats
-  /** Takes another configuration; without one, reads the file again that the service was started from. A bad one changes nothing. */
+  /**
+   * Takes another configuration; without one, reads the file again that the service was started from. A bad
+   * one changes nothing.
+   */
   reload(config?: ServiceConfig): Promise<ReloadResult>
-  /** Takes no more requests; resolves when the open ones have ended, or the drain timeout has passed and they were cut. */
+  /**
+   * Takes no more requests; resolves when the open ones have ended, or the drain timeout has passed and they
+   * were cut.
+   */
   drain(): Promise<void>
   /** Ends everything now. */
   close(): Promise<void>

@@ -1,8 +1,9 @@
 import type { TransportOptions } from '../../index.ts'
 
 /**
- * Requests of strangers come at a rate that is not ours to set: what waits in vain is to make room for what still has somebody waiting for it. Who embeds the
- * module has its own requests in hand, and none of them is refused for others of its own.
+ * Requests of strangers come at a rate that is not ours to set: what waits in vain is to make room for what
+ * still has somebody waiting for it. Who embeds the module has its own requests in hand, and none of them is
+ * refused for others of its own.
  */
 const SERVICE_QUEUE_TARGET_MS = 500
 /** So are slow readers: the connections that they hold are not to be all that an origin has. */

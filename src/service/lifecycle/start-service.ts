@@ -10,16 +10,23 @@ import type { Service } from './service-api.ts'
 
 /** What the program around a service gives it. */
 export interface StartOptions {
-  /** Where relative file names of the configuration start. Default: the working directory, or that of the file. */
+  /**
+   * Where relative file names of the configuration start. Default: the working directory, or that of the
+   * file.
+   */
   directory?: string
   /** Where log lines go. Default: standard output, which is never waited for. */
   logTo?: DestinationStream
   /**
-   * Makes the service the last resort of the process: what nobody caught (`uncaughtException`, and rejections that nobody handled) is logged and
-   * counted, and the process goes on. Called once, when defects have come too often (`shutdown.maxFaults`): drain, close and exit then.
+   * Makes the service the last resort of the process: what nobody caught (`uncaughtException`, and rejections
+   * that nobody handled) is logged and counted, and the process goes on. Called once, when defects have come
+   * too often (`shutdown.maxFaults`): drain, close and exit then.
    */
   onTooManyFaults?: () => void
-  /** The service has the process to itself, and may return memory for it (`memory.maxUnusedBytes`). Default false. */
+  /**
+   * The service has the process to itself, and may return memory for it (`memory.maxUnusedBytes`). Default
+   * false.
+   */
   returnsMemory?: boolean
 }
 

@@ -1,9 +1,9 @@
 /** What becomes of memory that the process needs no more. */
 export interface MemoryOptions {
   /**
-   * What the process may keep of memory that nothing uses any more, for what comes next. What is more goes back to the kernel, preferably while little
-   * is going on. Only `middlemile serve` does it, with glibc and native calls. 0: all of it is kept.
-   * Default 67,108,864 bytes.
+   * What the process may keep of memory that nothing uses any more, for what comes next. What is more goes
+   * back to the kernel, preferably while little is going on. Only `middlemile serve` does it, with glibc and
+   * native calls. 0: all of it is kept. Default 67,108,864 bytes.
    */
   maxUnusedBytes: number
 }
@@ -32,9 +32,10 @@ const LOOKS = 2
 const BUSY_LOOKS = 30
 
 /**
- * Decides when memory is returned. It goes in two steps, as it is held twice. Buffers that slow readers left behind are old, and V8 collects old ones only
- * when many new ones come: without traffic that may be never. And glibc keeps the pages of what was freed, since somewhere behind them stands
- * something that lives on. Neither part is known, only how much more there is of it than there once was.
+ * Decides when memory is returned. It goes in two steps, as it is held twice. Buffers that slow readers left
+ * behind are old, and V8 collects old ones only when many new ones come: without traffic that may be never.
+ * And glibc keeps the pages of what was freed, since somewhere behind them stands something that lives on.
+ * Neither part is known, only how much more there is of it than there once was.
  */
 export class UnusedMemory {
   readonly #garbage = new Excess()

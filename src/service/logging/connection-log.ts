@@ -12,14 +12,15 @@ export type OriginNames = (origin: Origin) => string
 /**
  * Logs the life of connections, one line per event, with what each phase took:
  *
- *   shop http/1.1#7 192.0.2.1:443: tcp.connect 42ms, tls.handshake 85ms (TLSv1.3, full), pool: connection added
- *   shop http/1.1#7: ttfb 110ms, first exchange 200 after 243ms
- *   shop http/1.1#7 192.0.2.1:443: pool: connection removed (idle-timeout) after 93s, 120 requests
+ *   shop http/1.1#7 192.0.2.1:443: tcp.connect 42ms, tls.handshake 85ms (TLSv1.3, full), pool: connection
+ *   added shop http/1.1#7: ttfb 110ms, first exchange 200 after 243ms shop http/1.1#7 192.0.2.1:443: pool:
+ *   connection removed (idle-timeout) after 93s, 120 requests
  *
  * and how protocols are chosen (selection-log.ts), and how connections move (migration-log.ts).
  *
- * The first exchange has a line of its own, since its end may be far away. Requests are logged at debug only: the level is read once,
- * and without it an exchange on a reused connection costs one comparison. Fields of requests are never logged, nor are queries.
+ * The first exchange has a line of its own, since its end may be far away. Requests are logged at debug only:
+ * the level is read once, and without it an exchange on a reused connection costs one comparison. Fields of
+ * requests are never logged, nor are queries.
  */
 export function connectionLog(logger: Logger, originName: OriginNames): Observer {
   const logsRequests = logger.isLevelEnabled('debug')

@@ -7,8 +7,8 @@ import { formatListenAddress } from '../config/fields/listen-address.ts'
 const PAUSE_SILENCE_MS = 10_000
 
 /**
- * Logs what clients of a listener did wrong: at debug only, since strangers decide how often it happens. The metrics count all of it. What the listener
- * itself cannot do is a warning. One for each listener.
+ * Logs what clients of a listener did wrong: at debug only, since strangers decide how often it happens. The
+ * metrics count all of it. What the listener itself cannot do is a warning. One for each listener.
  */
 export function ingressLog(logger: Logger, clock: Pick<Clock, 'now'> = systemClock): IngressObserver {
   const onAccept = acceptLog(logger, clock)

@@ -16,13 +16,17 @@ const FAULT_RETRY_MS = 1_000
 export interface LogDestinationOptions extends LineQueueLimits {
   readonly sink: LogSink
   readonly clock: Clock
-  /** It flows again, and so many lines were dropped meanwhile. What is logged from within comes after what waited. */
+  /**
+   * It flows again, and so many lines were dropped meanwhile. What is logged from within comes after what
+   * waited.
+   */
   readonly onResumed: (dropped: number) => void
 }
 
 /**
- * Takes log lines at once and writes them when the sink takes them, so that a log that nobody reads, or that has no room, stops neither requests nor
- * the end of the process. What does not fit into the queue is dropped and counted.
+ * Takes log lines at once and writes them when the sink takes them, so that a log that nobody reads, or that
+ * has no room, stops neither requests nor the end of the process. What does not fit into the queue is dropped
+ * and counted.
  *
  * idle     nothing waits. Valid transitions: writing
  * writing  the sink has a block. Valid transitions: idle, writing, waiting
@@ -75,7 +79,10 @@ export class LogDestination implements DestinationStream {
     })
   }
 
-  /** For the `exit` of a process: writes as much as is taken without waiting. What a callback is still to come for is left to the system. */
+  /**
+   * For the `exit` of a process: writes as much as is taken without waiting. What a callback is still to come
+   * for is left to the system.
+   */
   flushAtExit(): void {
     if (this.#phase === 'writing' || this.#phase === 'closed') return
     try {

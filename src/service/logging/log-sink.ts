@@ -12,10 +12,12 @@ export interface LogSink {
 }
 
 /**
- * A sink for a descriptor of this process. What can be full for ever must be written without waiting, in the loop as well as in a thread: a thread of
- * libuv that hangs in write(2) is missing for DNS and files, and node waits for it when it exits.
+ * A sink for a descriptor of this process. What can be full for ever must be written without waiting, in the
+ * loop as well as in a thread: a thread of libuv that hangs in write(2) is missing for DNS and files, and
+ * node waits for it when it exits.
  *
- * 1. A pipe or a terminal is opened once more (Linux: /proc/self/fd): O_NONBLOCK belongs to the open file, which other programs share with us.
+ * 1. A pipe or a terminal is opened once more (Linux: /proc/self/fd): O_NONBLOCK belongs to the open file,
+ *    which other programs share with us.
  * 2. A socket cannot be opened like that; Node's own stream makes it non-blocking.
  * 3. A file takes what the disk takes, in a thread.
  */
@@ -29,7 +31,9 @@ export function logSink(fd: number, stream: () => NodeJS.WriteStream): LogSink {
   return new StreamSink(fd, stream())
 }
 
-/** Undefined: it cannot be, since the pipe is another user's, has no reader any more, or there is no /proc. */
+/**
+ * Undefined: it cannot be, since the pipe is another user's, has no reader any more, or there is no /proc.
+ */
 function openedOnceMore(fd: number): number | undefined {
   try {
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)

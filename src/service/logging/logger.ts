@@ -3,8 +3,8 @@ import type { LogSettings } from '../config/service-settings.ts'
 import { textLine } from './text-line.ts'
 
 /**
- * The service's logger. `json` is pino as it comes, `text` one line for people. Lines are few (connections, not requests), so that
- * text is made from the JSON line instead of a second way through the logger.
+ * The service's logger. `json` is pino as it comes, `text` one line for people. Lines are few (connections,
+ * not requests), so that text is made from the JSON line instead of a second way through the logger.
  */
 export function createLogger(settings: LogSettings, destination: DestinationStream): Logger {
   const sink: DestinationStream =

@@ -3,10 +3,12 @@ import { type ConnectionMigrated, formatPathEnd } from '../../entry/events.ts'
 import { duration } from './duration-text.ts'
 
 /**
- * Logs what became of a connection that moved to another path, or was to: a move at info, everything else as a warning.
+ * Logs what became of a connection that moved to another path, or was to: a move at info, everything else as
+ * a warning.
  *
- *   shop h3#7: moved from 192.0.2.7:50123 to 192.0.2.8:50124 (silent), gap 180ms: nothing came for 120 ms while data flowed
- *   shop h3#7: not moved from 192.0.2.7:50123 (timeouts), redial: the peer forbids migration
+ *   shop h3#7: moved from 192.0.2.7:50123 to 192.0.2.8:50124 (silent), gap 180ms: nothing came for 120 ms
+ *   while data flowed shop h3#7: not moved from 192.0.2.7:50123 (timeouts), redial: the peer forbids
+ *   migration
  */
 export function logMigration(logger: Logger, event: ConnectionMigrated, origin: string): void {
   const { connection, report } = event

@@ -5,8 +5,8 @@ import type { SelectionEvent } from '../../entry/events.ts'
 type Logged = Exclude<SelectionEvent, { type: 'dial-ended' }>
 
 /**
- * Logs how protocols are chosen: what carries requests from now on and what is thought of HTTP/3 at info, since these are few; races and
- * evidence at debug.
+ * Logs how protocols are chosen: what carries requests from now on and what is thought of HTTP/3 at info,
+ * since these are few; races and evidence at debug.
  *
  *   shop: requests go over h3 (faster): predicted to be 21 % faster than tcp
  *   shop: HTTP/3 at origin.example:443 is broken: no answer over UDP while TCP worked

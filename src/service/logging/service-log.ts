@@ -30,7 +30,8 @@ export function logToStandardOutput(settings: LogSettings): ServiceLog {
   const limits: LineQueueLimits = { maxBytes: maxQueuedBytes, maxLines: maxQueuedLines }
   const destination = new LogDestination({
     ...limits,
-    // A getter of Node's that opens the stream with its first use: it is not needed where the log is a pipe or a file.
+    // A getter of Node's that opens the stream with its first use: it is not needed where the log is a pipe
+    // or a file.
     sink: logSink(STANDARD_OUTPUT, () => process.stdout),
     clock: systemClock,
     onResumed: dropped =>

@@ -11,7 +11,8 @@ const MAX_SHOWN = 8
 /**
  * Logs each request that took `slowRequestMs` or longer, with what it waited for: one line of level warn.
  *
- *   shop GET /cart: slow request: 200 after 13.9s: queue 13.5s, ttfb 120ms; sent again 1 time: stale-connection after 40ms on http/1.1#7 (MM_CONNECTION_RESET)
+ *   shop GET /cart: slow request: 200 after 13.9s: queue 13.5s, ttfb 120ms; sent again 1 time:
+ *   stale-connection after 40ms on http/1.1#7 (MM_CONNECTION_RESET)
  *
  * Undefined: no line can come of it.
  */

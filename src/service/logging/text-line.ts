@@ -6,7 +6,10 @@ interface LogLine {
   hint?: string
 }
 
-/** A JSON log line as text: `2026-03-01T12:00:00.000Z info  shop http/1.1#7 192.0.2.1:443: pool: connection added`. */
+/**
+ * A JSON log line as text: `2026-03-01T12:00:00.000Z info shop http/1.1#7 192.0.2.1:443: pool: connection
+ * added`.
+ */
 export function textLine(json: string): string {
   const { time, level, msg, hint }: LogLine = JSON.parse(json)
   const advice = hint === undefined ? '' : ` (${hint})`

@@ -1,6 +1,6 @@
 /**
- * Counters that differ in one word (a status class, a reason). The words are few and known to the code, so that the set is bounded by
- * itself.
+ * Counters that differ in one word (a status class, a reason). The words are few and known to the code, so
+ * that the set is bounded by itself.
  */
 export class CounterSet<Word extends string> {
   readonly #counts = new Map<Word, number>()

@@ -1,11 +1,17 @@
-/** Upper bounds in seconds: half a millisecond on a loopback to a minute of a slow origin, each about twice the last. */
+/**
+ * Upper bounds in seconds: half a millisecond on a loopback to a minute of a slow origin, each about twice
+ * the last.
+ */
 export const DURATION_BUCKETS_SECONDS: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ]
 
 const BOUNDS_MS: Float64Array = Float64Array.from(DURATION_BUCKETS_SECONDS, seconds => seconds * 1000)
 
-/** A histogram with fixed buckets. Observing is a short search and two additions; sums and text are made when it is scraped. */
+/**
+ * A histogram with fixed buckets. Observing is a short search and two additions; sums and text are made when
+ * it is scraped.
+ */
 export class DurationHistogram {
   /** How many fell into each bucket and in no lower one; the last one has no upper bound. */
   readonly #counts = new Float64Array(BOUNDS_MS.length + 1)

@@ -15,7 +15,10 @@ const MEANS: readonly (readonly [Means, string])[] = [
   ['earlyData', 'early_data'],
 ]
 
-/** What handshakes cost and what was avoided. `configured` names each origin key. A figure that nobody measured has no sample. */
+/**
+ * What handshakes cost and what was avoided. `configured` names each origin key. A figure that nobody
+ * measured has no sample.
+ */
 export function registerHandshakeMetrics(
   registry: Registry,
   configured: () => readonly { key: string; name: string }[],

@@ -3,7 +3,10 @@ import type { OriginMetrics } from './origin-metrics.ts'
 import { registerScraped, type Sample } from './scraped-metric.ts'
 import { HTTP3_STATUSES, type SelectionMetrics } from './selection-metrics.ts'
 
-/** How protocols were chosen. `configured`: the origins that are there now; `all`: those of before, too, whose counters go on. */
+/**
+ * How protocols were chosen. `configured`: the origins that are there now; `all`: those of before, too, whose
+ * counters go on.
+ */
 export function registerSelectionMetrics(
   registry: Registry,
   { configured, all }: { configured: () => readonly OriginMetrics[]; all: () => readonly OriginMetrics[] },

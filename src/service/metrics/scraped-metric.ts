@@ -10,8 +10,9 @@ export interface Sample {
 }
 
 /**
- * Registers a metric whose values are made when it is scraped. prom-client's own Counter and Gauge hash their labels on each
- * increment; here the counting is done elsewhere by plain numbers, and the registry sees the part of their interface that it reads.
+ * Registers a metric whose values are made when it is scraped. prom-client's own Counter and Gauge hash their
+ * labels on each increment; here the counting is done elsewhere by plain numbers, and the registry sees the
+ * part of their interface that it reads.
  */
 export function registerScraped(
   registry: Registry,

@@ -14,8 +14,8 @@ const MAX_ALTERNATIVES = 32
 const OTHER_SOURCE = 'other'
 
 /**
- * Where evidence comes from, as labels. A source is text for people that begins with such a word (`ALTSVC frame`, `handshake with 192.0.2.1:443`),
- * and a label must not be what somebody else may write.
+ * Where evidence comes from, as labels. A source is text for people that begins with such a word (`ALTSVC
+ * frame`, `handshake with 192.0.2.1:443`), and a label must not be what somebody else may write.
  */
 const SOURCES = [
   'alt-svc',

@@ -24,7 +24,10 @@ export interface MetricSources {
   dropped(): Readonly<Record<'log' | 'qlog', number>>
 }
 
-/** Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is bounded. */
+/**
+ * Everything that `GET /metrics` shows. The origin label takes the configured names only, so that it is
+ * bounded.
+ */
 export class ServiceMetrics {
   readonly registry = new Registry()
   /** What was thrown where nobody waits for an outcome. */

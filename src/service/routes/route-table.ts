@@ -2,7 +2,10 @@
 export interface RouteDefinition<Target> {
   /** `shop.example`, `*.example`, or `*` for every host. Lower case, without a port. */
   host: string
-  /** `/`, or a prefix that matches at segment boundaries: `/api` takes `/api`, `/api/x`, `/api?x`, not `/apix`. */
+  /**
+   * `/`, or a prefix that matches at segment boundaries: `/api` takes `/api`, `/api/x`, `/api?x`, not
+   * `/apix`.
+   */
   path: string
   target: Target
 }
@@ -16,13 +19,17 @@ interface PrefixRoute<Target> {
 /** Longest prefix first. */
 type HostRoutes<Target> = readonly PrefixRoute<Target>[]
 
-/** Spellings of hosts that are remembered; beyond that the memory starts anew, so that strange hosts cannot fill it. */
+/**
+ * Spellings of hosts that are remembered; beyond that the memory starts anew, so that strange hosts cannot
+ * fill it.
+ */
 const MAX_REMEMBERED = 1024
 
 /**
- * Decides by host, then by path, as nginx and Envoy do: (1) the exact host, (2) the longest `*.suffix`, (3) `*`; within the host
- * that matched the longest path prefix. A host that matched decides alone: where none of its prefixes fits, nothing does.
- * Compiled once; a look-up is one Map access for a spelling of the host that was seen before.
+ * Decides by host, then by path, as nginx and Envoy do: (1) the exact host, (2) the longest `*.suffix`, (3)
+ * `*`; within the host that matched the longest path prefix. A host that matched decides alone: where none of
+ * its prefixes fits, nothing does. Compiled once; a look-up is one Map access for a spelling of the host that
+ * was seen before.
  */
 export class RouteTable<Target> {
   readonly #exact = new Map<string, HostRoutes<Target>>()

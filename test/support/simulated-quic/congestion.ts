@@ -1,6 +1,6 @@
 /**
- * NewReno (RFC 9002 7 and its appendix B), without pacing, ECN and persistent congestion. A window of fixed size instead, for tests that
- * look at something else.
+ * NewReno (RFC 9002 7 and its appendix B), without pacing, ECN and persistent congestion. A window of fixed
+ * size instead, for tests that look at something else.
  */
 export class Congestion {
   readonly #maxDatagramBytes: number

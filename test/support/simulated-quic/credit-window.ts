@@ -1,6 +1,7 @@
 /**
- * What a receiver allows its peer to send (RFC 9000 4.1). Credit is given when the reader took half of the window, and the window doubles
- * when that takes less than two round trips, up to its most (the rule of quiche, s2n-quic and others).
+ * What a receiver allows its peer to send (RFC 9000 4.1). Credit is given when the reader took half of the
+ * window, and the window doubles when that takes less than two round trips, up to its most (the rule of
+ * quiche, s2n-quic and others).
  */
 export class CreditWindow {
   readonly #maxBytes: number

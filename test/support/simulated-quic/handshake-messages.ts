@@ -1,8 +1,8 @@
 import type { TransportParameters } from './transport-parameters.ts'
 
 /**
- * What goes through the HANDSHAKE frames: JSON behind its length. There is no cryptography: the server's certificate is shown and not
- * verified, and a ticket is sealed with nothing but the name of its key.
+ * What goes through the HANDSHAKE frames: JSON behind its length. There is no cryptography: the server's
+ * certificate is shown and not verified, and a ticket is sealed with nothing but the name of its key.
  */
 export type HandshakeMessage =
   | {

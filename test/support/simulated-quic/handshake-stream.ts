@@ -5,7 +5,10 @@ import { SendStream } from './send-stream.ts'
 
 type HandshakeFrame = Extract<Frame, { type: 'handshake' }>
 
-/** The messages of the handshake, in order and sent again when lost: like a stream, but outside of flow control (RFC 9000 7.5). */
+/**
+ * The messages of the handshake, in order and sent again when lost: like a stream, but outside of flow
+ * control (RFC 9000 7.5).
+ */
 export class HandshakeStream {
   readonly #send = new SendStream(-1)
   readonly #receive = new ReceiveStream()

@@ -39,8 +39,9 @@ export interface HandshakeHost {
 export type Keys = 'now' | 'later' | 'never'
 
 /**
- * One round trip: the client's hello, the server's hello, Finished, and a ticket for the next time. A ticket brings 0-RTT with it: the
- * client sends by the limits that it remembers, and the server's hello says whether that was read (RFC 9001 4.6).
+ * One round trip: the client's hello, the server's hello, Finished, and a ticket for the next time. A ticket
+ * brings 0-RTT with it: the client sends by the limits that it remembers, and the server's hello says whether
+ * that was read (RFC 9001 4.6).
  *
  * The client is complete with the server's hello, the server with Finished. Early data is
  * - `none`: not offered
@@ -102,7 +103,10 @@ export class Handshake {
     for (const message of this.stream.receive(frame, now)) this.#onMessage(message)
   }
 
-  /** RFC 9001 5.7: 1-RTT packets wait for the end of the handshake, 0-RTT packets for the hello that tells what they are. */
+  /**
+   * RFC 9001 5.7: 1-RTT packets wait for the end of the handshake, 0-RTT packets for the hello that tells
+   * what they are.
+   */
   keysFor(kind: PacketKind): Keys {
     if (kind === 'one-rtt') return this.#isComplete ? 'now' : 'later'
     if (kind !== 'zero-rtt') return 'now'

@@ -30,8 +30,8 @@ export interface Packet extends PacketHead {
 }
 
 /**
- * Writes one packet, which is one datagram here: packets are not coalesced. The checksum at the end stands for the AEAD tag:
- * what was changed on the way is dropped like a packet that cannot be decrypted.
+ * Writes one packet, which is one datagram here: packets are not coalesced. The checksum at the end stands
+ * for the AEAD tag: what was changed on the way is dropped like a packet that cannot be decrypted.
  */
 export function encodePacket(head: PacketHead, frames: readonly Frame[], into: Buffer, padTo = 0): Buffer {
   const writer = new ByteWriter(into)
@@ -56,7 +56,10 @@ export function frameBytes(frame: Frame): number {
   return writer.at
 }
 
-/** Reads the head alone. Undefined: it is none. `idBytes`: the length of our ids, which a short header does not tell. */
+/**
+ * Reads the head alone. Undefined: it is none. `idBytes`: the length of our ids, which a short header does
+ * not tell.
+ */
 export function readHead(datagram: Buffer, idBytes: number): PacketHead | undefined {
   try {
     return head(new ByteReader(datagram), idBytes)

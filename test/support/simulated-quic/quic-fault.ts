@@ -1,4 +1,7 @@
-/** Transport error codes (RFC 9000 20.1) that the simulated engine finds. 0x178: CRYPTO_ERROR with no_application_protocol. */
+/**
+ * Transport error codes (RFC 9000 20.1) that the simulated engine finds. 0x178: CRYPTO_ERROR with
+ * no_application_protocol.
+ */
 const CODES = {
   'stream-limit': 0x04,
   'flow-control': 0x03,

@@ -1,4 +1,6 @@
-/** Half-open ranges of numbers, ascending, disjoint and not touching: bytes of a stream, or packet numbers. */
+/**
+ * Half-open ranges of numbers, ascending, disjoint and not touching: bytes of a stream, or packet numbers.
+ */
 export class RangeSet {
   readonly #ranges: [start: number, end: number][] = []
 

@@ -64,7 +64,10 @@ export class ReceiveStream {
     this.#watchGap(now)
   }
 
-  /** True: the reader has to be told. Everything that came whole already stays readable (RFC 9000 3.2, "Data Recvd"). */
+  /**
+   * True: the reader has to be told. Everything that came whole already stays readable (RFC 9000 3.2, "Data
+   * Recvd").
+   */
   reset(finalBytes: number, now: number): boolean {
     if (finalBytes < this.#highest) throw new QuicFault('final-size', 'a reset before what has come')
     const hadEnd = this.#finalBytes !== undefined

@@ -1,7 +1,10 @@
 import type { PacketRange } from './frame.ts'
 import { RangeSet } from './range-set.ts'
 
-/** More ranges are forgotten from below: what is older counts as received, and its sender finds out that it has to send it again. */
+/**
+ * More ranges are forgotten from below: what is older counts as received, and its sender finds out that it
+ * has to send it again.
+ */
 const MAX_RANGES = 32
 
 /** Which packet numbers have come, and whether the peer waits to hear of it. */

@@ -17,8 +17,8 @@ const PACKET_THRESHOLD = 3
 const SLACK_MS = 1e-6
 
 /**
- * Which packets arrived and which are lost (RFC 9002), in one packet number space. Whoever sends asks for what became of them and
- * sends frames of lost ones again.
+ * Which packets arrived and which are lost (RFC 9002), in one packet number space. Whoever sends asks for
+ * what became of them and sends frames of lost ones again.
  */
 export class Recovery {
   readonly roundTrip = new RoundTrip()

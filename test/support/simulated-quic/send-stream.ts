@@ -2,7 +2,8 @@ import type { StreamFrame } from './frame.ts'
 import { RangeSet } from './range-set.ts'
 
 /**
- * The sending side of a stream: what was written and is not acknowledged, and which of it has to leave (again).
+ * The sending side of a stream: what was written and is not acknowledged, and which of it has to leave
+ * (again).
  *
  * - `open`: takes writes
  * - `ending`: the last byte is written; lost pieces are still sent again

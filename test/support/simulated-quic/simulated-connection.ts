@@ -1,4 +1,4 @@
-import type { QuicOptions } from '../../../src/base/options/options.ts'
+import type { QuicOptions } from '../../../src/base/options/protocol-options.ts'
 import type {
   OutgoingDatagram,
   QuicConnection,
@@ -47,9 +47,10 @@ const MIN_INITIAL_BYTES = 1200
 const SLACK_MS = 1e-6
 
 /**
- * One connection of the simulated engine: the semantics of RFC 9000, 9001, 9002, 9218 and 9221 on a wire format of its own, without
- * cryptography. What it leaves out: packet number spaces (there is one), coalesced packets, address validation limits, delayed
- * acknowledgements, key updates, stateless resets, a second path, and the guards of the real engine against hostile peers.
+ * One connection of the simulated engine: the semantics of RFC 9000, 9001, 9002, 9218 and 9221 on a wire
+ * format of its own, without cryptography. What it leaves out: packet number spaces (there is one), coalesced
+ * packets, address validation limits, delayed acknowledgements, key updates, stateless resets, a second path,
+ * and the guards of the real engine against hostile peers.
  *
  * - `open`: from its first datagram on, before and after the handshake is complete
  * - `closing`: we ended it; CONNECTION_CLOSE answers what still comes, for three probe timeouts
@@ -228,7 +229,10 @@ export class SimulatedConnection implements QuicConnection {
     return this.#outgoing(bytes)
   }
 
-  /** Like the real engine it looks once a turn, that is after an input, at what can be read and written. The end comes last. */
+  /**
+   * Like the real engine it looks once a turn, that is after an input, at what can be read and written. The
+   * end comes last.
+   */
   nextEvent(): QuicEvent | undefined {
     const event = this.#events.shift()
     if (event !== undefined) return event
@@ -367,7 +371,10 @@ export class SimulatedConnection implements QuicConnection {
     this.#streams.setPeerParameters(parameters)
   }
 
-  /** Retry: begin again with the token (RFC 9000 17.2.5). Version negotiation: there is nothing else that we speak. */
+  /**
+   * Retry: begin again with the token (RFC 9000 17.2.5). Version negotiation: there is nothing else that we
+   * speak.
+   */
   #onServerRefusal({ kind, token, sourceId }: Packet): void {
     if (this.role === 'server' || this.#handshake.isComplete) return
     if (kind === 'version-negotiation') {

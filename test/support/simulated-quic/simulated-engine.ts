@@ -11,8 +11,9 @@ import { encodePacket, readHead, SIMULATED_VERSION } from './packet-codec.ts'
 import { SimulatedConnection } from './simulated-connection.ts'
 
 /**
- * A second engine behind the port of src/quic/engine.ts, for tests on a virtual clock: quiche looks at the clock of the operating system,
- * so that nothing above it could run on another. It has no clock, no randomness and no sockets: the same calls give the same bytes.
+ * A second engine behind the port of src/quic/engine.ts, for tests on a virtual clock: quiche looks at the
+ * clock of the operating system, so that nothing above it could run on another. It has no clock, no
+ * randomness and no sockets: the same calls give the same bytes.
  */
 export class SimulatedEngine implements QuicEngine {
   readonly #traits: EngineTraits

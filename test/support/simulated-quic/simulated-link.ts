@@ -3,8 +3,9 @@ import type { QuicLink, QuicLinkOwner, UdpAddress } from '../../../src/quic/engi
 import type { SimulatedConnection } from './simulated-connection.ts'
 
 /**
- * A connection on a clock and a wire, driven as the port wants it: what comes at one moment is one turn, and what a turn puts out leaves
- * at its end. Like a real driver it calls the owner only when datagrams came or time passed, not because something was scheduled.
+ * A connection on a clock and a wire, driven as the port wants it: what comes at one moment is one turn, and
+ * what a turn puts out leaves at its end. Like a real driver it calls the owner only when datagrams came or
+ * time passed, not because something was scheduled.
  */
 export class SimulatedLink implements QuicLink {
   readonly connection: SimulatedConnection

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../src/base/clock.ts'
-import { DEFAULT_QUIC_OPTIONS, type QuicOptions, type TlsOptions } from '../../../src/base/options/options.ts'
+import { type TlsOptions } from '../../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS, type QuicOptions } from '../../../src/base/options/protocol-options.ts'
 import type { QuicServerTls } from '../../../src/quic/engine.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import {
@@ -42,8 +43,9 @@ const SERVER = { host: '192.0.2.2', port: 443 }
 const HOUR_MS = 3_600_000
 
 /**
- * A client and a server of the simulated engine, joined by a simulated network on a fake clock (the idea of quinn-proto's `Pair`). Set the
- * owners of both links, call schedule() on the client's, and move time by until().
+ * A client and a server of the simulated engine, joined by a simulated network on a fake clock (the idea of
+ * quinn-proto's `Pair`). Set the owners of both links, call schedule() on the client's, and move time by
+ * until().
  */
 export class SimulatedQuicPair {
   readonly clock: FakeClock
@@ -51,7 +53,10 @@ export class SimulatedQuicPair {
   readonly engine: SimulatedEngine
   readonly client: SimulatedLink
   readonly server: SimulatedLink
-  /** One line per datagram: when, who, what, and whether it was dropped by a rule. The same seed gives the same lines. */
+  /**
+   * One line per datagram: when, who, what, and whether it was dropped by a rule. The same seed gives the
+   * same lines.
+   */
   readonly trace: string[] = []
   readonly #rules: DropRule[] = []
   readonly #sent: Record<Side, number> = { client: 0, server: 0 }
@@ -91,7 +96,8 @@ export class SimulatedQuicPair {
     this.server = new SimulatedLink(serverConnection, toClient, timers, datagram =>
       this.#send('server', datagram, serverEnd),
     )
-    // The network hands the same bytes to both copies of a doubled datagram, and a connection is given what it gets.
+    // The network hands the same bytes to both copies of a doubled datagram, and a connection is given what
+    // it gets.
     clientEnd.onDatagram = datagram => this.client.receive(Buffer.from(datagram))
     serverEnd.onDatagram = datagram => this.server.receive(Buffer.from(datagram))
   }
@@ -105,7 +111,10 @@ export class SimulatedQuicPair {
     this.#rules.push(rule)
   }
 
-  /** Moves time from timer to timer until the condition holds. Throws when it does not within `limitMs`, or nothing is left to happen. */
+  /**
+   * Moves time from timer to timer until the condition holds. Throws when it does not within `limitMs`, or
+   * nothing is left to happen.
+   */
   until(condition: () => boolean, limitMs = HOUR_MS): void {
     const deadline = this.now + limitMs
     while (!condition()) {

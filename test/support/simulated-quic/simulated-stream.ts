@@ -2,7 +2,10 @@ import { CreditWindow } from './credit-window.ts'
 import type { ReceiveStream } from './receive-stream.ts'
 import type { SendStream } from './send-stream.ts'
 
-/** One stream with its sides (a unidirectional one has only one of them), what each side may still send, and its priority. */
+/**
+ * One stream with its sides (a unidirectional one has only one of them), what each side may still send, and
+ * its priority.
+ */
 export class SimulatedStream {
   readonly id: number
   readonly send: SendStream | undefined
@@ -51,7 +54,10 @@ export class SimulatedStream {
     return this.receive?.isOpen === true && !this.receive.isFinalSizeKnown && this.window.isDue
   }
 
-  /** RFC 9218 10: lower urgency first; within one, streams in order of their ids, and after them incremental ones in turns. */
+  /**
+   * RFC 9218 10: lower urgency first; within one, streams in order of their ids, and after them incremental
+   * ones in turns.
+   */
   isBefore(other: SimulatedStream): boolean {
     if (this.urgency !== other.urgency) return this.urgency < other.urgency
     if (this.isIncremental !== other.isIncremental) return !this.isIncremental

@@ -8,7 +8,10 @@ export interface CollectedStream {
   readonly endedAtMs: number
 }
 
-/** An owner of a link that notes all events, reads everything unless told otherwise, and writes what it is given as room comes. */
+/**
+ * An owner of a link that notes all events, reads everything unless told otherwise, and writes what it is
+ * given as room comes.
+ */
 export class StreamCollector implements QuicLinkOwner {
   readonly link: QuicLink
   readonly events: QuicEvent[] = []

@@ -1,4 +1,4 @@
-import type { QuicOptions } from '../../../src/base/options/options.ts'
+import type { QuicOptions } from '../../../src/base/options/protocol-options.ts'
 import type { QuicEvent, StreamDirection, StreamRead } from '../../../src/quic/engine.ts'
 import { CreditWindow } from './credit-window.ts'
 import type { Frame, StreamFrame } from './frame.ts'
@@ -20,7 +20,9 @@ interface StreamCount {
   limit: number
 }
 
-/** All streams of a connection: which may be opened, what may be sent on them, what has come, and who is next. */
+/**
+ * All streams of a connection: which may be opened, what may be sent on them, what has come, and who is next.
+ */
 export class StreamTable {
   readonly #role: 'client' | 'server'
   readonly #quic: QuicOptions
@@ -273,7 +275,10 @@ export class StreamTable {
     if (this.#receivedBytes > this.#window.limit) throw new QuicFault('flow-control', `stream ${stream.id}`)
   }
 
-  /** Gives the connection back what this stream will not hold any more, and forgets the stream when it is over. */
+  /**
+   * Gives the connection back what this stream will not hold any more, and forgets the stream when it is
+   * over.
+   */
   #settle(stream: SimulatedStream): void {
     const { receive } = stream
     if (receive !== undefined) {
@@ -294,7 +299,10 @@ export class StreamTable {
     this.#control.push({ type: 'max-streams', isBidirectional, count })
   }
 
-  /** The stream of a frame; undefined when it is over already. RFC 9000 3.2: a stream opens all of its type before it. */
+  /**
+   * The stream of a frame; undefined when it is over already. RFC 9000 3.2: a stream opens all of its type
+   * before it.
+   */
   #find(id: number, side: 'send' | 'receive'): SimulatedStream | undefined {
     const direction: StreamDirection = (id & 2) === 0 ? 'bidirectional' : 'unidirectional'
     const index = Math.floor(id / 4)

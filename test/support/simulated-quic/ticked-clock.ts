@@ -2,8 +2,9 @@ import type { Clock, Timer } from '../../../src/base/clock.ts'
 import type { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 /**
- * A fake clock for drivers that put work off to the end of the turn of the event loop (process.nextTick), as real ones do: one timer a turn, and
- * what was put off is done before the next one, though that is due at the same moment.
+ * A fake clock for drivers that put work off to the end of the turn of the event loop (process.nextTick), as
+ * real ones do: one timer a turn, and what was put off is done before the next one, though that is due at the
+ * same moment.
  */
 export class TickedClock implements Clock {
   readonly #clock: FakeClock

@@ -1,4 +1,4 @@
-import type { QuicOptions } from '../../../src/base/options/options.ts'
+import type { QuicOptions } from '../../../src/base/options/protocol-options.ts'
 
 /** The transport parameters (RFC 9000 18.2) that the simulated engine has. Times in milliseconds. */
 export interface TransportParameters {
@@ -23,7 +23,10 @@ export function transportParameters(role: 'client' | 'server', quic: QuicOptions
   }
 }
 
-/** Whether what a server allows now is as much as what a client remembers: else it may not accept 0-RTT (RFC 9000 7.4.1). */
+/**
+ * Whether what a server allows now is as much as what a client remembers: else it may not accept 0-RTT (RFC
+ * 9000 7.4.1).
+ */
 export function coversRemembered(now: TransportParameters, remembered: TransportParameters): boolean {
   return (
     now.dataBytes >= remembered.dataBytes &&

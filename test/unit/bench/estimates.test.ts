@@ -12,7 +12,8 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) =
 
 describe('estimateMedian', () => {
   it('has the order statistics that tables of the sign test give', () => {
-    // Ranks and coverage as in Hollander & Wolfe, Nonparametric Statistical Methods: 2 and 9 of 10, 4 and 12 of 15, 6 and 15 of 20.
+    // Ranks and coverage as in Hollander & Wolfe, Nonparametric Statistical Methods: 2 and 9 of 10, 4 and 12
+    // of 15, 6 and 15 of 20.
     const intervals = [6, 10, 15, 20].map(count => estimateMedian(upTo(count))?.interval)
     expect(intervals.map(interval => [interval?.low, interval?.high])).toEqual([
       [1, 6],

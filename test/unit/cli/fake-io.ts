@@ -64,7 +64,10 @@ export interface FakeOutside {
   confirms?: boolean
 }
 
-/** A command line without an outside. It tells the observer of one new connection per response that is not reused. */
+/**
+ * A command line without an outside. It tells the observer of one new connection per response that is not
+ * reused.
+ */
 export function fakeIo(outside: FakeOutside = {}) {
   const out: string[] = []
   const err: string[] = []

@@ -115,7 +115,8 @@ describe('the documents', () => {
   })
 
   it('blocks of TypeScript have the types that they say', () => {
-    // Inside the project, so that `middlemile` is found by its own name, as a program that has it installed finds it.
+    // Inside the project, so that `middlemile` is found by its own name, as a program that has it installed
+    // finds it.
     mkdirSync(join(ROOT, '.tmp'), { recursive: true })
     const directory = mkdtempSync(join(ROOT, '.tmp', 'documents-'))
     try {

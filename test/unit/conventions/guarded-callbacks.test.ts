@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
 /**
- * Nothing that the event loop calls of ours may end the process: each callback that is given to it passes through guard.ts, or stands here with the
- * reason why it need not. (Timers of a Clock are guarded by the clock; rejections by the rule no-floating-promises of the linter, and by guardedPromise.)
+ * Nothing that the event loop calls of ours may end the process: each callback that is given to it passes
+ * through guard.ts, or stands here with the reason why it need not. (Timers of a Clock are guarded by the
+ * clock; rejections by the rule no-floating-promises of the linter, and by guardedPromise.)
  */
 
 const src = fileURLToPath(new URL('../../../src', import.meta.url))

@@ -9,7 +9,10 @@ import { DEFAULT_INGRESS_LIMITS, type IngressLimits } from '../../../src/ingress
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
-/** The server's end of a connection: what is written can be looked at, and held up as by a client that does not read. */
+/**
+ * The server's end of a connection: what is written can be looked at, and held up as by a client that does
+ * not read.
+ */
 export class FakeSocket extends Duplex {
   readonly remoteAddress = '192.0.2.1'
   readonly remotePort = 4711

@@ -1,6 +1,6 @@
 import type { TransportError } from '../../../src/base/errors.ts'
 import type { HeaderList } from '../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/protocol-options.ts'
 import { createSession } from '../../../src/http/http3/create-session.ts'
 import type { Session } from '../../../src/http/http3/session.ts'
 import type { SessionEnd } from '../../../src/http/multiplex/client-session.ts'
@@ -68,7 +68,9 @@ export interface FakeHttp3ClientOptions extends SimulatedQuicPairOptions {
   handler?: (exchange: IngressExchange) => void
 }
 
-/** A client of one HTTP/3 session of the ingress: our client role, over the simulated engine on a fake clock. */
+/**
+ * A client of one HTTP/3 session of the ingress: our client role, over the simulated engine on a fake clock.
+ */
 export class FakeHttp3Client {
   readonly pair: SimulatedQuicPair
   readonly stats = newIngressStats()

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
+import { DEFAULT_POOL_OPTIONS } from '../../../src/base/options/options.ts'
 import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
-  DEFAULT_POOL_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
-} from '../../../src/base/options/options.ts'
+} from '../../../src/base/options/protocol-options.ts'
 import { SettingsBook } from '../../../src/origin/origin-settings.ts'
 
 const shop = parseOrigin('https://shop.example')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_QUIC_OPTIONS } from '../../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS } from '../../../src/base/options/protocol-options.ts'
 import type { QuicEvent } from '../../../src/quic/engine.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { dropNth } from '../../support/simulated-quic/drop-rules.ts'

@@ -15,7 +15,10 @@ function established() {
 
 type Rig = ReturnType<typeof established>
 
-/** A frame that is lost the first time, what makes a side say it, and what shows that the other side has heard it all the same. */
+/**
+ * A frame that is lost the first time, what makes a side say it, and what shows that the other side has heard
+ * it all the same.
+ */
 const CASES: [type: Frame['type'], act: (rig: Rig) => void, isHeard: (rig: Rig) => boolean][] = [
   [
     'max-data',

@@ -2,8 +2,8 @@ import { coordinate } from './coordinate.ts'
 import { type Markup, markup, type Part } from './markup.ts'
 
 /**
- * The width of every chart, in units that are pixels on a narrow screen. Charts stand beside each other on a wide one: none has to be
- * shrunk for a phone.
+ * The width of every chart, in units that are pixels on a narrow screen. Charts stand beside each other on a
+ * wide one: none has to be shrunk for a phone.
  */
 export const CHART_WIDTH = 344
 

@@ -1,8 +1,8 @@
 import { formatNumber } from '../table.ts'
 
 /**
- * Whether it can be shown and drawn. What was not measured is missing or NaN (null, once it has been through JSON); beyond 1e15 a
- * figure is an accident, and scales are not made for it.
+ * Whether it can be shown and drawn. What was not measured is missing or NaN (null, once it has been through
+ * JSON); beyond 1e15 a figure is an accident, and scales are not made for it.
  */
 export function isFigure(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) < 1e15
@@ -37,7 +37,10 @@ export function timesRangeText(low: number, high: number): string {
   return `${ratioDigits(low)}\u2013${ratioDigits(high)}\u2009\u00d7`
 }
 
-/** Digits behind the point as they matter: three close to 1, so that 0.997 does not pass for 1; two near it; three significant ones far off. */
+/**
+ * Digits behind the point as they matter: three close to 1, so that 0.997 does not pass for 1; two near it;
+ * three significant ones far off.
+ */
 function ratioDigits(value: number): string {
   const size = Math.abs(value)
   if (size < 0.1 || size >= 100) return figureText(value)

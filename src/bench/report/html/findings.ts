@@ -36,8 +36,8 @@ export type Evidence =
   | { readonly kind: 'unpaired' }
 
 /**
- * Of the figures of a case that can be better or worse, in the order of the columns. Where no metric says which way it is to go (as in
- * old files), the one that the case's ratios are made of, lowest first.
+ * Of the figures of a case that can be better or worse, in the order of the columns. Where no metric says
+ * which way it is to go (as in old files), the one that the case's ratios are made of, lowest first.
  */
 export function findingsOf({ metrics }: ScenarioResult, result: CaseResult): readonly Finding[] {
   const judged = metrics.filter(({ better }) => better !== undefined)

@@ -13,7 +13,10 @@ class Markup {
 
 export type { Markup }
 
-/** What may stand in a template: markup as it is, text and numbers escaped, lists in order, nothing for undefined. */
+/**
+ * What may stand in a template: markup as it is, text and numbers escaped, lists in order, nothing for
+ * undefined.
+ */
 export type Part = Markup | string | number | undefined | readonly Part[]
 
 /** Markup with data in it: markup`<b>${name}</b>`. Attributes are to be quoted. */
@@ -39,8 +42,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 }
 
 /**
- * What no page may hold (HTML, 13.2.3.5: controls, halves of surrogate pairs, noncharacters), and what would turn the text behind it
- * around: shown as U+FFFD, so that it is seen.
+ * What no page may hold (HTML, 13.2.3.5: controls, halves of surrogate pairs, noncharacters), and what would
+ * turn the text behind it around: shown as U+FFFD, so that it is seen.
  */
 const UNFIT = /[\p{Noncharacter_Code_Point}\p{Surrogate}\p{Bidi_Control}]|(?![\t\n])\p{Cc}/gu
 

@@ -8,9 +8,9 @@ export interface CurvePoint {
 }
 
 /**
- * The curve of a histogram from its smallest value to the share at which a single value is left: what lies beyond was not seen. The
- * last bucket's own share is 1, which a scale of tails has no place for. At most one point in a 500th of a nine, so that a page stays
- * small.
+ * The curve of a histogram from its smallest value to the share at which a single value is left: what lies
+ * beyond was not seen. The last bucket's own share is 1, which a scale of tails has no place for. At most one
+ * point in a 500th of a nine, so that a page stays small.
  */
 export function percentileCurve(record: HistogramRecord): readonly CurvePoint[] {
   const { buckets, total } = soundBuckets(record)
@@ -31,7 +31,10 @@ export function percentileCurve(record: HistogramRecord): readonly CurvePoint[] 
   return points.sort((a, b) => a.share - b.share || a.ms - b.ms)
 }
 
-/** The value that so large a share is not above, in ms. Undefined when not a single value lies beyond it: it would be the slowest one. */
+/**
+ * The value that so large a share is not above, in ms. Undefined when not a single value lies beyond it: it
+ * would be the slowest one.
+ */
 export function recordedQuantile(record: HistogramRecord, share: number): number | undefined {
   const { buckets, total } = soundBuckets(record)
   if (total * (1 - share) < LEAST_BEYOND - 1e-9) return undefined

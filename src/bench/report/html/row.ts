@@ -23,8 +23,8 @@ export function rowPlaces(
 }
 
 /**
- * A subject's name to the left and its figure to the right, above what is drawn at `top`. The name gives way, not the figure; grid lines
- * give way to both.
+ * A subject's name to the left and its figure to the right, above what is drawn at `top`. The name gives way,
+ * not the figure; grid lines give way to both.
  */
 export function drawLabel(look: SubjectLook, top: number, figure: string, name = look.subject): Markup {
   const baseline = top - 5

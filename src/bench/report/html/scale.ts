@@ -51,7 +51,10 @@ export function linearScale([low, high]: readonly [number, number], span: Span, 
   return { place, ticks: evenTicks(first, last, step, place, span) }
 }
 
-/** Every multiple of the step, or every second, third ... until none touches the next: gaps among them would look like an error. */
+/**
+ * Every multiple of the step, or every second, third ... until none touches the next: gaps among them would
+ * look like an error.
+ */
 function evenTicks(
   first: number,
   last: number,
@@ -110,8 +113,8 @@ export function ratioScale([low, high]: readonly [number, number], span: Span): 
 }
 
 /**
- * Shares of all requests as tails are shown: each nine takes as much room as the one before. `deepest` is the last share below 1
- * that is to be on it.
+ * Shares of all requests as tails are shown: each nine takes as much room as the one before. `deepest` is the
+ * last share below 1 that is to be on it.
  */
 export function shareScale(deepest: number, span: Span): Scale {
   const nines = (share: number): number => -Math.log10(Math.max(1 - share, 1e-9))

@@ -3,7 +3,10 @@ import type { ResultFile } from '../../results/result-file.ts'
 /** Told apart by outline alone. */
 export type MarkerShape = 'circle' | 'square' | 'triangle' | 'diamond' | 'cross' | 'wedge' | 'plus' | 'bar'
 
-/** How a subject is drawn, everywhere on a page alike. Each part by itself tells neighbors apart, in case the others cannot be seen. */
+/**
+ * How a subject is drawn, everywhere on a page alike. Each part by itself tells neighbors apart, in case the
+ * others cannot be seen.
+ */
 export interface SubjectLook {
   readonly subject: string
   /** Class of its color (style.ts). */
@@ -13,7 +16,10 @@ export interface SubjectLook {
   readonly shape: MarkerShape
 }
 
-/** On white and on near-black: each with a contrast of at least 3 to 1 (WCAG 2.2, 1.4.11), ordered so that neighbors differ most. */
+/**
+ * On white and on near-black: each with a contrast of at least 3 to 1 (WCAG 2.2, 1.4.11), ordered so that
+ * neighbors differ most.
+ */
 export const SUBJECT_COLORS: readonly { readonly light: string; readonly dark: string }[] = [
   { light: '#0b5fa5', dark: '#6db3f2' },
   { light: '#c2410c', dark: '#ff9b63' },
@@ -39,8 +45,8 @@ const SHAPES: readonly MarkerShape[] = [
 ]
 
 /**
- * In the order in which a file names them. Colors and shapes come again after eight subjects, dashes after seven, so that 56 have a look
- * of their own.
+ * In the order in which a file names them. Colors and shapes come again after eight subjects, dashes after
+ * seven, so that 56 have a look of their own.
  */
 export function assignLooks(file: Pick<ResultFile, 'results'>): ReadonlyMap<string, SubjectLook> {
   const looks = new Map<string, SubjectLook>()

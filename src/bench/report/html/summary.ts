@@ -13,7 +13,10 @@ const MAX_OTHERS = 4
 
 type Looks = ReadonlyMap<string, SubjectLook>
 
-/** Who was first at what, by how much, and where nothing was shown: a sentence for each case, made of its figures. */
+/**
+ * Who was first at what, by how much, and where nothing was shown: a sentence for each case, made of its
+ * figures.
+ */
 export function summarySection(file: ResultFile, looks: Looks): Markup {
   const warnings = warningsOf(file)
   return markup`<section class="summary" aria-labelledby="summary"><h2 id="summary">Summary</h2>

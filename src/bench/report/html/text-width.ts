@@ -1,9 +1,14 @@
-/** Shares of the font size in the widest common sans-serif (DejaVu Sans): a narrower one leaves a little room. */
+/**
+ * Shares of the font size in the widest common sans-serif (DejaVu Sans): a narrower one leaves a little room.
+ */
 const NARROW_EM = 0.64
 const CAPITAL_EM = 0.8
 const WIDE_EM = 1.05
 
-/** About how wide the text is at that font size, in the units of the font size. There is nothing here that could measure it. */
+/**
+ * About how wide the text is at that font size, in the units of the font size. There is nothing here that
+ * could measure it.
+ */
 export function textWidth(text: string, fontSize: number): number {
   let ems = 0
   for (const character of text) ems += characterEms(character)

@@ -1,10 +1,16 @@
 import type { ResultFile } from '../../results/result-file.ts'
 import { figureText, isFigure } from './figure-text.ts'
 
-/** With more of the machine in use before a run has begun, its figures are not only its own. Share of one core. */
+/**
+ * With more of the machine in use before a run has begun, its figures are not only its own. Share of one
+ * core.
+ */
 const BUSY_LOAD = 0.5
 
-/** What a reader has to know before believing the figures: aims missed, failures, subjects that are missing, a busy machine. */
+/**
+ * What a reader has to know before believing the figures: aims missed, failures, subjects that are missing, a
+ * busy machine.
+ */
 export function warningsOf({ results, machine }: ResultFile): readonly string[] {
   const aims = results.flatMap(({ cases }) => cases.flatMap(({ aims = [] }) => aims))
   const met = aims.filter(aim => aim.met).length

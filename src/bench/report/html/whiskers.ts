@@ -3,7 +3,10 @@ import { coordinate } from './coordinate.ts'
 import { type Markup, markup } from './markup.ts'
 import type { Scale } from './scale.ts'
 
-/** Between all rounds a thin line with ends; where there are enough of them for a 95 % interval, that as a thick one upon it. */
+/**
+ * Between all rounds a thin line with ends; where there are enough of them for a 95 % interval, that as a
+ * thick one upon it.
+ */
 export function drawWhiskers(
   { min, max, interval }: { readonly min: number; readonly max: number; readonly interval?: Interval },
   y: number,

@@ -65,7 +65,10 @@ export class BodyReader {
     this.#chunks?.release()
   }
 
-  /** Takes bytes up to the end of the body, or to where it was held; the index behind them. Not to be called while it is held. */
+  /**
+   * Takes bytes up to the end of the body, or to where it was held; the index behind them. Not to be called
+   * while it is held.
+   */
   receive(buffer: Buffer, start: number, end: number): number {
     if (this.#kind === CHUNKED && this.#chunks !== undefined) {
       const next = this.#chunks.receive(buffer, start, end)

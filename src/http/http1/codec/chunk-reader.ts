@@ -22,8 +22,8 @@ import { collectTrailers } from './trailer-rules.ts'
  *     SIZE -> (EXTENSION) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE ...
  *                                    -> TRAILERS -> DONE          after the chunk of size 0
  *
- * A line ends with CRLF only, no whitespace is allowed in it, and a size has at most 13 digits: that is below 2^52, which a
- * double holds exactly, so no size can overflow into a smaller one.
+ * A line ends with CRLF only, no whitespace is allowed in it, and a size has at most 13 digits: that is below
+ * 2^52, which a double holds exactly, so no size can overflow into a smaller one.
  */
 const SIZE = 0
 const EXTENSION = 1
@@ -116,7 +116,10 @@ export class ChunkReader implements SectionParser {
     return pos
   }
 
-  /** Reads what there is of a trailer section, so that the peer's close reports its fault and not only the close. */
+  /**
+   * Reads what there is of a trailer section, so that the peer's close reports its fault and not only the
+   * close.
+   */
   checkPart(): void {
     if (this.#trailerSection?.hasPart === true) this.#trailerSection.parseRest()
   }

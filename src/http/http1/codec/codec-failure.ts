@@ -59,7 +59,10 @@ export function bytesAround(buffer: Buffer, at: number, start: number, end: numb
   return buffer.toString('latin1', from, Math.min(end, from + EXCERPT_BYTES))
 }
 
-/** Latin1 text in quotes, everything but visible ASCII escaped, cut to EXCERPT_BYTES characters of the original. */
+/**
+ * Latin1 text in quotes, everything but visible ASCII escaped, cut to EXCERPT_BYTES characters of the
+ * original.
+ */
 function excerpt(text: string): string {
   let out = '"'
   for (let i = 0; i < text.length && i < EXCERPT_BYTES; i++) {

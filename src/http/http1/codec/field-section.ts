@@ -20,14 +20,18 @@ import { INCOMPLETE } from './section-buffer.ts'
 const SPAN = 5
 
 /**
- * Reads the field lines of a head or a trailer section: `scan` checks every byte and notes where things are, `collect` makes strings
- * of them once the section is known to be whole. In between it owns nothing, so one instance serves all decoders.
+ * Reads the field lines of a head or a trailer section: `scan` checks every byte and notes where things are,
+ * `collect` makes strings of them once the section is known to be whole. In between it owns nothing, so one
+ * instance serves all decoders.
  *
- * Rules (RFC 9112 5, RFC 9110 5.5). What is refused here is what two parsers have been seen to read differently:
+ * Rules (RFC 9112 5, RFC 9110 5.5). What is refused here is what two parsers have been seen to read
+ * differently:
  *  1. A line ends with CRLF. A bare CR or LF is refused, also where RFC 9112 2.2 lets a recipient accept LF.
  *  2. A name is a token, directly followed by the colon (5.1).
- *  3. A line does not begin with whitespace: no obs-fold (5.2), and no whitespace before the first field (2.2).
- *  4. A value has HTAB, SP, visible ASCII and obs-text only; the SP and HTAB around it (RFC 9110 5.6.3) are not part of it.
+ *  3. A line does not begin with whitespace: no obs-fold (5.2), and no whitespace before the first field
+ *     (2.2).
+ *  4. A value has HTAB, SP, visible ASCII and obs-text only; the SP and HTAB around it (RFC 9110 5.6.3) are
+ *     not part of it.
  */
 export class FieldSection {
   #count = 0
@@ -48,8 +52,9 @@ export class FieldSection {
   hasUnderscore = false
 
   /**
-   * Reads `buffer[start, end)` from the beginning of a line to behind the empty line. INCOMPLETE when the empty line is missing;
-   * fails when there are more than `maxCount` fields or the section does not end at or before `limit`.
+   * Reads `buffer[start, end)` from the beginning of a line to behind the empty line. INCOMPLETE when the
+   * empty line is missing; fails when there are more than `maxCount` fields or the section does not end at or
+   * before `limit`.
    */
   scan(buffer: Buffer, start: number, end: number, limit: number, maxCount: number, role: CodecRole): number {
     const stop = end < limit ? end : limit
@@ -107,7 +112,10 @@ export class FieldSection {
     return INCOMPLETE
   }
 
-  /** The fields of the last scan as a list, but for those that belong to the connection. `text` is the latin1 text from `base` on. */
+  /**
+   * The fields of the last scan as a list, but for those that belong to the connection. `text` is the latin1
+   * text from `base` on.
+   */
   collect(text: string, base: number): string[] {
     this.host = undefined
     this.contentLength = undefined

@@ -1,8 +1,9 @@
 import { byteAt, classOf, TOKEN_LOWER } from '../../../base/http/char-tables.ts'
 
 /**
- * Field names that are read without an allocation: their bytes are looked up, and a hit gives the one string that everybody
- * compares with. Names that the codec itself acts on come first, so that their number is their meaning.
+ * Field names that are read without an allocation: their bytes are looked up, and a hit gives the one string
+ * that everybody compares with. Names that the codec itself acts on come first, so that their number is their
+ * meaning.
  */
 const SPECIAL_NAMES = [
   'host',
@@ -58,7 +59,9 @@ x-xss-protection`.split(/\s+/)
 
 const NAMES: readonly string[] = [...SPECIAL_NAMES, ...COMMON_NAMES]
 
-/** Open addressing with room to spare: nearly every name is found, or known to be missing, at the first look. */
+/**
+ * Open addressing with room to spare: nearly every name is found, or known to be missing, at the first look.
+ */
 const TABLE_SIZE = 2048
 const table = new Int16Array(TABLE_SIZE).fill(UNKNOWN_NAME)
 

@@ -11,19 +11,23 @@ export const OPTION_UPGRADE = 4
 /** It names fields that must be dropped: see dropNominated. */
 export const OPTION_NOMINATES = 8
 
-/** Options that are no nomination of a field that could still be in a list: the codec consumes these anyway. */
+/**
+ * Options that are no nomination of a field that could still be in a list: the codec consumes these anyway.
+ */
 const CONSUMED = new Set(['te', 'http2-settings', 'proxy-connection', 'connection'])
 
 /** What delimits a message and names its host: no nomination takes it off. */
 const FRAMING = new Set(['host', 'content-length', 'transfer-encoding'])
 
 /**
- * Fields that are for the whole path (RFC 9110 7.6.1: "a sender MUST NOT send a connection option corresponding to a field that is
- * intended for all recipients"). Nominating one is how a client makes a proxy strip what the next hop relies on: the framing, who
- * is asking, or for whom. A request that does so is refused.
+ * Fields that are for the whole path (RFC 9110 7.6.1: "a sender MUST NOT send a connection option
+ * corresponding to a field that is intended for all recipients"). Nominating one is how a client makes a
+ * proxy strip what the next hop relies on: the framing, who is asking, or for whom. A request that does so is
+ * refused.
  *
- * A response that does so is the origin's mistake, and only its own: the field is taken off, as 7.6.1 demands of an intermediary. Not the framing,
- * which was read before and is written anew for the next hop: without its length a response to HEAD would say something else.
+ * A response that does so is the origin's mistake, and only its own: the field is taken off, as 7.6.1 demands
+ * of an intermediary. Not the framing, which was read before and is written anew for the next hop: without
+ * its length a response to HEAD would say something else.
  */
 const NEVER_NOMINATED = new Set([
   'host',
@@ -85,8 +89,8 @@ export function dropNominated(headers: readonly string[], connection: string): s
 }
 
 /**
- * The protocol that Upgrade asks for: its first, lower case. `h2c` does not count: it would carry requests past every check that a
- * proxy makes, and RFC 9113 3.1 has withdrawn it.
+ * The protocol that Upgrade asks for: its first, lower case. `h2c` does not count: it would carry requests
+ * past every check that a proxy makes, and RFC 9113 3.1 has withdrawn it.
  */
 export function upgradeProtocol(value: string | undefined, role: CodecRole): string | undefined {
   if (value === undefined) return undefined
@@ -100,8 +104,9 @@ export function upgradeProtocol(value: string | undefined, role: CodecRole): str
 }
 
 /**
- * What a final response offers to switch to (RFC 9110 7.8: a 426 must, others may). `h2` and `h2c` are left out: the origin offers them on its own
- * connection, and we would not do them on ours. Undefined: nothing is left, or it is malformed, and an offer is no more than advice.
+ * What a final response offers to switch to (RFC 9110 7.8: a 426 must, others may). `h2` and `h2c` are left
+ * out: the origin offers them on its own connection, and we would not do them on ours. Undefined: nothing is
+ * left, or it is malformed, and an offer is no more than advice.
  */
 export function upgradeOffer(value: string): string | undefined {
   const offered: string[] = []

@@ -4,7 +4,10 @@ import type { HeaderList } from '../../../base/http/headers.ts'
 /** What a decoder tells, in this order for each message: onHead, onData*, onEnd. */
 export interface MessageEvents<Head> {
   onHead(head: Head): void
-  /** A piece of the body, a view into the bytes that were handed to `receive`: borrowed until the call returns. */
+  /**
+   * A piece of the body, a view into the bytes that were handed to `receive`: borrowed until the call
+   * returns.
+   */
   onData(chunk: Buffer): void
   /** The message is complete. */
   onEnd(trailers: HeaderList): void
@@ -13,7 +16,9 @@ export interface MessageEvents<Head> {
 /** A request as the listening side reads it. */
 export interface RequestHead {
   readonly method: string
-  /** Host, or the authority of an absolute-form or CONNECT target (they agree); '' when HTTP/1.0 sent none. */
+  /**
+   * Host, or the authority of an absolute-form or CONNECT target (they agree); '' when HTTP/1.0 sent none.
+   */
   readonly authority: string
   /** Only an absolute-form target tells it. */
   readonly scheme: 'http' | 'https' | undefined
@@ -29,7 +34,10 @@ export interface RequestHead {
   readonly isChunked: boolean
   /** The client will send more requests on this connection. */
   readonly keepAlive: boolean
-  /** The protocol that the client asks to switch to, lower case. Never `h2c`: it would tunnel requests past us. */
+  /**
+   * The protocol that the client asks to switch to, lower case. Never `h2c`: it would tunnel requests past
+   * us.
+   */
   readonly upgrade: string | undefined
   /** The client waits for a 100 before it sends the body. `expect` stays in `headers`. */
   readonly expectContinue: boolean
@@ -44,7 +52,9 @@ export interface ResponseHead {
   readonly minorVersion: 0 | 1
   /** End-to-end fields, names in lower case. */
   readonly headers: HeaderList
-  /** The length of the body that follows: undefined for the answer to HEAD, whatever its content-length says. */
+  /**
+   * The length of the body that follows: undefined for the answer to HEAD, whatever its content-length says.
+   */
   readonly bodyLength: number | undefined
   readonly isChunked: boolean
   /** The body ends with the connection. */

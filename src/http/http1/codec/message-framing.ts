@@ -13,9 +13,11 @@ export interface FramingFields {
 
 /**
  * The length of a request body (RFC 9112 6.3):
- *  1. Transfer-Encoding is `chunked`, once and alone, in HTTP/1.1, without Content-Length: chunks. Any other use is refused (6.1
- *     allows that for both together and demands it for HTTP/1.0), other codings before a last `chunked` with 501.
- *  2. Content-Length is one decimal number: that many bytes. Rule 5 of 6.3 lets a recipient repair a list of equal numbers; we do not.
+ *  1. Transfer-Encoding is `chunked`, once and alone, in HTTP/1.1, without Content-Length: chunks. Any other
+ *     use is refused (6.1 allows that for both together and demands it for HTTP/1.0), other codings before a
+ *     last `chunked` with 501.
+ *  2. Content-Length is one decimal number: that many bytes. Rule 5 of 6.3 lets a recipient repair a list of
+ *     equal numbers; we do not.
  *  3. Neither: there is none.
  * CONNECT has no body (RFC 9110 9.3.6): what follows belongs to the tunnel, so that a length there is a trap.
  */
@@ -39,10 +41,11 @@ export function requestFraming(
 
 /**
  * The length of a response body (RFC 9112 6.3):
- *  1. 2xx to CONNECT: none, and both fields are ignored (rule 2 there). 1xx and 204: none, and neither field may be sent (RFC 9110
- *     8.6, RFC 9112 6.1). We refuse them, since a sender that means the length would go on with bytes that we take for the next
- *     response; `Content-Length: 0` is harmless, and common on 204.
- *  2. The fields must be valid even if they are not used: a faulty pair speaks for a sender that is not to be trusted.
+ *  1. 2xx to CONNECT: none, and both fields are ignored (rule 2 there). 1xx and 204: none, and neither field
+ *     may be sent (RFC 9110 8.6, RFC 9112 6.1). We refuse them, since a sender that means the length would go
+ *     on with bytes that we take for the next response; `Content-Length: 0` is harmless, and common on 204.
+ *  2. The fields must be valid even if they are not used: a faulty pair speaks for a sender that is not to be
+ *     trusted.
  *  3. The answer to HEAD, and 304: none, whatever the fields say.
  *  4. Transfer-Encoding: as for requests. 5. Content-Length: likewise.
  *  6. Neither: until the connection ends.

@@ -31,9 +31,10 @@ const HTTP_1_BYTES = HTTP_1.length
 const VERSION_BYTES = HTTP_1_BYTES + 3
 
 /**
- * Reads the requests of one connection, strictly (RFC 9112): whatever two recipients could read differently is refused. It stops
- * behind each message, and is called again when the next one is wanted: what it did not take may be a pipelined request, or, once
- * an upgrade or CONNECT was accepted, the first bytes of the tunnel. After an error it takes nothing more.
+ * Reads the requests of one connection, strictly (RFC 9112): whatever two recipients could read differently
+ * is refused. It stops behind each message, and is called again when the next one is wanted: what it did not
+ * take may be a pipelined request, or, once an upgrade or CONNECT was accepted, the first bytes of the
+ * tunnel. After an error it takes nothing more.
  */
 export class RequestDecoder implements SectionParser {
   readonly #limits: CodecLimits
@@ -55,7 +56,10 @@ export class RequestDecoder implements SectionParser {
     return this.#state === HEAD && !this.#headBuffer.hasPart
   }
 
-  /** Between two messages, and an empty line was taken: an old client may have ended the last one with it (RFC 9112 2.2). */
+  /**
+   * Between two messages, and an empty line was taken: an old client may have ended the last one with it (RFC
+   * 9112 2.2).
+   */
   get hasOnlyEmptyLine(): boolean {
     return this.#state === HEAD && this.#headBuffer.hasOnlyEmptyLine
   }
@@ -117,7 +121,8 @@ export class RequestDecoder implements SectionParser {
 
   parseSection(buffer: Buffer, start: number, end: number): number {
     let lineStart = start
-    // RFC 9112 2.2: at least one empty line before a request should be ignored, for old clients that end a POST with one. One is.
+    // RFC 9112 2.2: at least one empty line before a request should be ignored, for old clients that end a
+    // POST with one. One is.
     if (byteAt(buffer, start) === CR) {
       if (end - start < 2) return INCOMPLETE
       if (byteAt(buffer, start + 1) !== LF) throw badLine(buffer, start, start, end)

@@ -12,8 +12,9 @@ export type RequestLike = Pick<
 >
 
 /**
- * The head of a request in origin-form, as latin1 text. Throws MM_INVALID_ARGUMENT when any part of it could be read as something
- * else than itself. HTTP/1.1 connections persist by default, so that Connection is only written for an upgrade and for TE (RFC 9110 10.1.4).
+ * The head of a request in origin-form, as latin1 text. Throws MM_INVALID_ARGUMENT when any part of it could
+ * be read as something else than itself. HTTP/1.1 connections persist by default, so that Connection is only
+ * written for an upgrade and for TE (RFC 9110 10.1.4).
  */
 export function encodeRequestHead(
   request: RequestLike,
@@ -36,7 +37,8 @@ export function encodeRequestHead(
 function lengthFor(method: string, framing: BodyFraming, request: RequestLike): BodyFraming {
   if (framing !== 'none') return framing
   if (method === 'POST' || method === 'PUT' || method === 'PATCH') return 0
-  // A list that says content-length: 0 has it written; one that says more has no body to show for it and is refused.
+  // A list that says content-length: 0 has it written; one that says more has no body to show for it and is
+  // refused.
   return request.headers.includes('content-length') ? 0 : 'none'
 }
 

@@ -10,8 +10,8 @@ export interface RequestTarget {
 }
 
 /**
- * Reads a target that is not in origin-form (RFC 9112 3.2), and holds it against Host. By 3.2.2 the authority of an absolute-form
- * beats Host; a recipient behind us may think otherwise, so that the two must agree.
+ * Reads a target that is not in origin-form (RFC 9112 3.2), and holds it against Host. By 3.2.2 the authority
+ * of an absolute-form beats Host; a recipient behind us may think otherwise, so that the two must agree.
  *  1. CONNECT: authority-form with a port, and nothing else.
  *  2. `*`: OPTIONS only.
  *  3. absolute-form: http or https. An empty path is `/`, or `*` for OPTIONS without a query (3.2.4).

@@ -38,9 +38,9 @@ const HTTP_1_BYTES = HTTP_1.length
 const STATUS_BYTES = HTTP_1_BYTES + 5
 
 /**
- * Reads the responses of one connection, strictly (RFC 9112). It takes bytes only while a response is expected: what follows one is
- * left alone, since a client without pipelining must not see anything there. 1xx heads repeat until the final one. After an error it
- * takes nothing more.
+ * Reads the responses of one connection, strictly (RFC 9112). It takes bytes only while a response is
+ * expected: what follows one is left alone, since a client without pipelining must not see anything there.
+ * 1xx heads repeat until the final one. After an error it takes nothing more.
  */
 export class ResponseDecoder implements SectionParser {
   readonly #limits: CodecLimits
@@ -92,7 +92,10 @@ export class ResponseDecoder implements SectionParser {
     this.#body.release()
   }
 
-  /** Takes bytes up to the end of the response, of a tunnel's head or to a hold(); the index of the first byte that it did not take. */
+  /**
+   * Takes bytes up to the end of the response, of a tunnel's head or to a hold(); the index of the first byte
+   * that it did not take.
+   */
   receive(buffer: Buffer, start: number, end: number): number {
     let pos = start
     try {
@@ -167,7 +170,8 @@ export class ResponseDecoder implements SectionParser {
         )
       }
     }
-    // The space before an empty reason is missing from some origins (RFC 9112 4 demands it); nothing is unclear without it.
+    // The space before an empty reason is missing from some origins (RFC 9112 4 demands it); nothing is
+    // unclear without it.
     let pos = start + STATUS_BYTES
     if (pos < stop && byteAt(buffer, pos) !== SP && byteAt(buffer, pos) !== CR) {
       throw codecFailure(
@@ -207,7 +211,8 @@ export class ResponseDecoder implements SectionParser {
     const options = connectionOptions(connection, ROLE)
     if ((options & OPTION_NOMINATES) !== 0 && connection !== undefined)
       headers = dropNominated(headers, connection)
-    // Each of them says that nothing follows, and then the final response does. HTTP/1.0 has no 1xx at all (RFC 9110 15.2).
+    // Each of them says that nothing follows, and then the final response does. HTTP/1.0 has no 1xx at all
+    // (RFC 9110 15.2).
     if (status < 200 && (minorVersion === 0 || (options & OPTION_CLOSE) !== 0)) {
       throw codecFailure(ROLE, 'broken', 'an informational response of HTTP/1.0, or with Connection: close')
     }
@@ -257,8 +262,8 @@ export class ResponseDecoder implements SectionParser {
 }
 
 /**
- * `HTTP/1.x SP` and a status from 100 to 999. Those above 599 are not valid (RFC 9110 15), but some origins send them (999 is the best
- * known), and the client behind us knows better than we do what to make of them.
+ * `HTTP/1.x SP` and a status from 100 to 999. Those above 599 are not valid (RFC 9110 15), but some origins
+ * send them (999 is the best known), and the client behind us knows better than we do what to make of them.
  */
 function isStatusByte(byte: number, index: number): boolean {
   if (index < HTTP_1_BYTES) return byte === HTTP_1[index]

@@ -23,9 +23,9 @@ export interface ResponseConnection {
 }
 
 /**
- * The head of a response, as latin1 text; also of a 1xx, with framing `none`. Throws MM_INVALID_ARGUMENT when any part of it could
- * be read as something else than itself. With framing `none` a content-length in the list is passed on, as HEAD and 304 want it, but
- * left out where none may be sent (1xx, 204: RFC 9110 8.6).
+ * The head of a response, as latin1 text; also of a 1xx, with framing `none`. Throws MM_INVALID_ARGUMENT when
+ * any part of it could be read as something else than itself. With framing `none` a content-length in the
+ * list is passed on, as HEAD and 304 want it, but left out where none may be sent (1xx, 204: RFC 9110 8.6).
  */
 export function encodeResponseHead(
   response: ResponseLike,

@@ -6,8 +6,8 @@ export const INCOMPLETE = -1
 /** Reads a head or a trailer section that ends with an empty line. */
 export interface SectionParser {
   /**
-   * The index behind the section, or INCOMPLETE. Throws on the first byte that breaks a rule or a limit, and must throw if there
-   * are as many bytes as the limits allow. Has no effect unless the section is complete.
+   * The index behind the section, or INCOMPLETE. Throws on the first byte that breaks a rule or a limit, and
+   * must throw if there are as many bytes as the limits allow. Has no effect unless the section is complete.
    */
   parseSection(buffer: Buffer, start: number, end: number): number
 }
@@ -16,9 +16,9 @@ const NOTHING: Buffer = Buffer.alloc(0)
 const FIRST_CAPACITY = 1024
 
 /**
- * Makes a section whole. Nearly all arrive whole and are parsed where they lie. One that comes in pieces is collected here, up to a
- * bound, and parsed once more when its empty line is there: each byte is copied once and looked at three times at the most, however
- * small the pieces are.
+ * Makes a section whole. Nearly all arrive whole and are parsed where they lie. One that comes in pieces is
+ * collected here, up to a bound, and parsed once more when its empty line is there: each byte is copied once
+ * and looked at three times at the most, however small the pieces are.
  */
 export class SectionBuffer {
   readonly #parser: SectionParser
@@ -59,7 +59,10 @@ export class SectionBuffer {
     return next
   }
 
-  /** Parses what is there: it is complete, or at its limit, or has a bare CR or LF, or the peer closed. Throws on any fault. */
+  /**
+   * Parses what is there: it is complete, or at its limit, or has a bare CR or LF, or the peer closed. Throws
+   * on any fault.
+   */
   parseRest(): number {
     const parsed = this.#parser.parseSection(this.#bytes, 0, this.#length)
     this.#length = 0

@@ -6,8 +6,9 @@ import { codecFailure } from './codec-failure.ts'
 import type { FieldSection } from './field-section.ts'
 
 /**
- * The trailers of a scanned section: fields of the connection are left out as in a head, forbidden ones are left out, and a field that
- * would frame or route the message (host, content-length, transfer-encoding) is refused: it has no honest use there.
+ * The trailers of a scanned section: fields of the connection are left out as in a head, forbidden ones are
+ * left out, and a field that would frame or route the message (host, content-length, transfer-encoding) is
+ * refused: it has no honest use there.
  */
 export function collectTrailers(
   section: FieldSection,

@@ -7,9 +7,9 @@ const MAX_VALUE_BYTES = 4096
 const LENGTH_BYTES = 2
 
 /**
- * Reads the payload `buffer[start, end)` of an ALTSVC frame (RFC 7838 4). Undefined: it must be ignored, because on stream 0 it names
- * no origin, or on another one it does, or because it is malformed. `origin` is '' for a frame on a stream: it is about the origin
- * of that stream's request.
+ * Reads the payload `buffer[start, end)` of an ALTSVC frame (RFC 7838 4). Undefined: it must be ignored,
+ * because on stream 0 it names no origin, or on another one it does, or because it is malformed. `origin` is
+ * '' for a frame on a stream: it is about the origin of that stream's request.
  */
 export function readAltSvc(
   buffer: Buffer,

@@ -7,8 +7,8 @@ export interface FieldBlockReceiver {
 }
 
 /**
- * Puts HEADERS and its CONTINUATION frames together. A block that comes in one frame, as nearly all do, is read where it lies.
- * That no other frame comes in between is the frame reader's to see.
+ * Puts HEADERS and its CONTINUATION frames together. A block that comes in one frame, as nearly all do, is
+ * read where it lies. That no other frame comes in between is the frame reader's to see.
  */
 export class FieldBlockAssembler {
   readonly #receiver: FieldBlockReceiver

@@ -14,7 +14,10 @@ import { ConnectionFault } from './http2-error.ts'
 export interface FrameReceiver {
   /** A frame that is not DATA, with its whole payload buffer[start, end). */
   onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void
-  /** A DATA frame begins. `bytes` is its payload with padding, as flow control counts it; `paddingBytes` of that is padding. */
+  /**
+   * A DATA frame begins. `bytes` is its payload with padding, as flow control counts it; `paddingBytes` of
+   * that is padding.
+   */
   onDataStart(streamId: number, flags: number, bytes: number, paddingBytes: number): void
   /** Some of its data. */
   onDataChunk(buffer: Buffer, start: number, end: number): void
@@ -26,8 +29,8 @@ export const CLIENT_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1')
 
 /**
- * Cuts what arrives into frames. DATA is passed on as it comes and is never gathered; other frames are read where they lie, and copied
- * only when a read ends within one: `maxFrameBytes` is the most that it holds.
+ * Cuts what arrives into frames. DATA is passed on as it comes and is never gathered; other frames are read
+ * where they lie, and copied only when a read ends within one: `maxFrameBytes` is the most that it holds.
  *
  * preface  the client's preface is awaited (server role). Valid transitions: header
  * header   the 9 bytes of a frame header. Valid transitions: payload, padLength, data

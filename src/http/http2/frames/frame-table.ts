@@ -43,7 +43,9 @@ const rule = (
   multipleOf = 1,
 ): FrameRule => ({ name, place, minBytes, maxBytes, multipleOf })
 
-/** Indexed by type; what is not in it is an extension that we do not know, and ignored (RFC 9113 4.1, 5.5). */
+/**
+ * Indexed by type; what is not in it is an extension that we do not know, and ignored (RFC 9113 4.1, 5.5).
+ */
 const FRAME_RULES: readonly (FrameRule | undefined)[] = [
   rule('DATA', 'stream'), // 6.1
   rule('HEADERS', 'stream'), // 6.2

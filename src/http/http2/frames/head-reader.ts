@@ -17,7 +17,10 @@ export interface HeadReaderOptions {
   readonly onSizeUpdate?: () => void
 }
 
-/** Decodes field blocks and reads them as what they stand for. What a block means is kept with it: equal ones are judged once. */
+/**
+ * Decodes field blocks and reads them as what they stand for. What a block means is kept with it: equal ones
+ * are judged once.
+ */
 export class HeadReader {
   readonly #decoder: HpackDecoder
   readonly #options: HeadReaderOptions
@@ -37,7 +40,10 @@ export class HeadReader {
     this.#decoder.onSettingsAcknowledged()
   }
 
-  /** Must be called for every block of the connection, in order, whatever becomes of it: it keeps the table in step. */
+  /**
+   * Must be called for every block of the connection, in order, whatever becomes of it: it keeps the table in
+   * step.
+   */
   decode(buffer: Buffer, start: number, end: number): FieldBlock | 'too-large' {
     let block: FieldBlock | 'too-large' | 'far-too-large'
     try {

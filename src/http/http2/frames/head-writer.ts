@@ -6,8 +6,8 @@ import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts
 import type { OutputQueue } from './output-queue.ts'
 
 /**
- * Writes field sections as HEADERS and CONTINUATION. Everything that cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT
- * before a byte of it is in the output.
+ * Writes field sections as HEADERS and CONTINUATION. Everything that cannot be put on the wire throws
+ * TransportError MM_INVALID_ARGUMENT before a byte of it is in the output.
  */
 export class HeadWriter {
   readonly #encoder: HpackEncoder

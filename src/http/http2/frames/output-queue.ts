@@ -6,10 +6,11 @@ const MIN_BLOCK_BYTES = 4096
 const MAX_BLOCK_BYTES = 262_144
 
 /**
- * The frames that wait to be written. They are put together in one of two blocks, which change places: while one is being written the
- * other is filled, so that a connection allocates nothing while it runs.
+ * The frames that wait to be written. They are put together in one of two blocks, which change places: while
+ * one is being written the other is filled, so that a connection allocates nothing while it runs.
  *
- * Positions count the bytes that were ever put in, so that whoever remembers the position of a frame can tell whether it was taken.
+ * Positions count the bytes that were ever put in, so that whoever remembers the position of a frame can tell
+ * whether it was taken.
  */
 export class OutputQueue {
   #block: Buffer = Buffer.allocUnsafeSlow(MIN_BLOCK_BYTES)
@@ -77,7 +78,10 @@ export class OutputQueue {
     this.#block.set(payload, at)
   }
 
-  /** Copies chunk[start, end) behind a header: bytes that leave in one write with others are cheaper than a piece of their own. */
+  /**
+   * Copies chunk[start, end) behind a header: bytes that leave in one write with others are cheaper than a
+   * piece of their own.
+   */
   putData(streamId: number, flags: number, chunk: Uint8Array, start: number, end: number): void {
     const at = this.startFrame(end - start, DATA, flags, streamId)
     if (start === 0 && end === chunk.length) this.#block.set(chunk, at)
@@ -125,7 +129,10 @@ export class OutputQueue {
     this.#inFlightBlock = undefined
   }
 
-  /** Takes back what stands at this position, which nobody has taken, and all that follows it: it never leaves. */
+  /**
+   * Takes back what stands at this position, which nobody has taken, and all that follows it: it never
+   * leaves.
+   */
   dropFrom(position: number): void {
     let excess = this.#position - position
     const inBlock = Math.min(excess, this.#end - this.#start)

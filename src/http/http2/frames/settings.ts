@@ -34,7 +34,8 @@ interface Setting {
 }
 
 /**
- * Every setting that we know: RFC 9113 6.5.2, RFC 8441 3, RFC 9218 2.1. Where every value is legal the error cannot occur.
+ * Every setting that we know: RFC 9113 6.5.2, RFC 8441 3, RFC 9218 2.1. Where every value is legal the error
+ * cannot occur.
  */
 export const SETTINGS: readonly Setting[] = [
   { id: 0x1, name: 'headerTableBytes', initial: 4096, min: 0, max: MAX_UINT32, error: 'PROTOCOL_ERROR' },
@@ -96,9 +97,9 @@ const BY_ID: readonly (Setting | undefined)[] = Array.from({ length: 10 }, (_, i
 )
 
 /**
- * Applies the SETTINGS payload `buffer[start, end)`, whose length is a multiple of six, on top of `current`, which is INITIAL_SETTINGS
- * itself for the first frame. The values count in their order, and an unknown id not at all (RFC 9113 6.5.3, 6.5.2). Throws a
- * ConnectionFault:
+ * Applies the SETTINGS payload `buffer[start, end)`, whose length is a multiple of six, on top of `current`,
+ * which is INITIAL_SETTINGS itself for the first frame. The values count in their order, and an unknown id
+ * not at all (RFC 9113 6.5.3, 6.5.2). Throws a ConnectionFault:
  *  1. A value outside of its range: the error of the table.
  *  2. A server must not allow push to itself (RFC 9113 6.5.2).
  *  3. Extended CONNECT must not be taken back (RFC 8441 3).

@@ -1,6 +1,9 @@
 import { readVarint, type VarintCursor } from './varint.ts'
 
-/** What becomes of a frame's payload: handed on in pieces as it comes, gathered and handed on whole, or read over. */
+/**
+ * What becomes of a frame's payload: handed on in pieces as it comes, gathered and handed on whole, or read
+ * over.
+ */
 export type FrameTreatment = 'deliver' | 'gather' | 'skip'
 
 export interface FrameSink {

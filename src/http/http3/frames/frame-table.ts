@@ -24,10 +24,15 @@ const RESERVED: ReadonlySet<number> = new Set([0x02, 0x06, 0x08, 0x09])
  */
 export type ReadState = 'head' | 'body' | 'tunnel' | 'trailers'
 
-/** What a frame meets: it is taken; it is one of an extension, to be read over; or it is a connection error. */
+/**
+ * What a frame meets: it is taken; it is one of an extension, to be read over; or it is a connection error.
+ */
 export type FrameVerdict = 'take' | 'ignore' | ErrorCode
 
-/** RFC 9114 4.1, 7.2: what may come on a request stream, by where it stands. What is not in here is refused or ignored below. */
+/**
+ * RFC 9114 4.1, 7.2: what may come on a request stream, by where it stands. What is not in here is refused or
+ * ignored below.
+ */
 const ON_REQUEST_STREAM: Readonly<Record<ReadState, ReadonlySet<number>>> = {
   head: new Set([HEADERS]),
   body: new Set([DATA, HEADERS]),
@@ -35,7 +40,10 @@ const ON_REQUEST_STREAM: Readonly<Record<ReadState, ReadonlySet<number>>> = {
   trailers: new Set(),
 }
 
-/** Known frames that no request stream has (RFC 9114 7.2, RFC 9218 7.2). ORIGIN there is read over (RFC 9412 2). */
+/**
+ * Known frames that no request stream has (RFC 9114 7.2, RFC 9218 7.2). ORIGIN there is read over (RFC 9412
+ * 2).
+ */
 const NOT_ON_REQUEST_STREAM: ReadonlySet<number> = new Set([
   DATA, // where the state does not take it
   HEADERS, // likewise
@@ -55,7 +63,8 @@ export function judgeOnRequestStream(
   // Nearly all frames are these two.
   if (type === DATA && (state === 'body' || state === 'tunnel')) return 'take'
   if (ON_REQUEST_STREAM[state].has(type)) return 'take'
-  // We never allow a push, so that every push id is above what we allowed (RFC 9114 7.2.5). A client must not push at all.
+  // We never allow a push, so that every push id is above what we allowed (RFC 9114 7.2.5). A client must not
+  // push at all.
   if (type === PUSH_PROMISE) return role === 'client' ? 'H3_ID_ERROR' : 'H3_FRAME_UNEXPECTED'
   if (NOT_ON_REQUEST_STREAM.has(type) || RESERVED.has(type)) return 'H3_FRAME_UNEXPECTED'
   return 'ignore'

@@ -17,12 +17,16 @@ export interface SectionReaderOptions {
 }
 
 /**
- * Acknowledgements wait until there are so many bytes of them, a dozen: one for each section would be a packet of its own for each exchange,
- * in either direction. All that they do is to let the peer evict what the sections referred to.
+ * Acknowledgements wait until there are so many bytes of them, a dozen: one for each section would be a
+ * packet of its own for each exchange, in either direction. All that they do is to let the peer evict what
+ * the sections referred to.
  */
 const MAX_LAZY_BYTES = 32
 
-/** Decodes field sections and reads them as what they stand for. What a section means is kept with it: equal ones are judged once. */
+/**
+ * Decodes field sections and reads them as what they stand for. What a section means is kept with it: equal
+ * ones are judged once.
+ */
 export class SectionReader {
   readonly decoder: QpackDecoder
   readonly #options: SectionReaderOptions

@@ -4,9 +4,9 @@ import { HeadFields } from '../../multiplex/messages/head-fields.ts'
 import { QpackEncoder } from '../../qpack/qpack-encoder.ts'
 
 /**
- * Encodes heads and trailers. What cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT, and then nothing has happened. Each
- * returns the length of the section, which is at the beginning of `bytes` until the next one. What the encoder stream has to say goes
- * out before it.
+ * Encodes heads and trailers. What cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT, and
+ * then nothing has happened. Each returns the length of the section, which is at the beginning of `bytes`
+ * until the next one. What the encoder stream has to say goes out before it.
  */
 export class SectionWriter {
   readonly encoder: QpackEncoder

@@ -1,7 +1,9 @@
 import { ConnectionFault } from './http3-error.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './varint.ts'
 
-/** The peer's SETTINGS that mean something here (RFC 9114 7.2.4.1, RFC 9204 5, RFC 9220 3, RFC 9297 2.1.1). */
+/**
+ * The peer's SETTINGS that mean something here (RFC 9114 7.2.4.1, RFC 9204 5, RFC 9220 3, RFC 9297 2.1.1).
+ */
 export interface Settings {
   /** 0: the peer takes no dynamic table. */
   readonly qpackMaxTableCapacity: number
@@ -33,7 +35,10 @@ const IDS = {
 /** RFC 9114 7.2.4.1: they mean something in HTTP/2 and must not be used here. */
 const RESERVED: ReadonlySet<number> = new Set([0x00, 0x02, 0x03, 0x04, 0x05])
 
-/** So many settings are more than there are; what is above is not worth remembering for the check of duplicates. */
+/**
+ * So many settings are more than there are; what is above is not worth remembering for the check of
+ * duplicates.
+ */
 const MAX_SETTINGS = 64
 
 /** Reads the payload of a SETTINGS frame. Throws a ConnectionFault. */
@@ -68,8 +73,8 @@ function flag(values: ReadonlyMap<number, number>, id: number, name: string): bo
 }
 
 /**
- * Holds the real SETTINGS to the remembered ones that early data was sent by (RFC 9114 7.2.4.2): none may be less, and with accepted
- * early data none may be gone. Throws a ConnectionFault.
+ * Holds the real SETTINGS to the remembered ones that early data was sent by (RFC 9114 7.2.4.2): none may be
+ * less, and with accepted early data none may be gone. Throws a ConnectionFault.
  */
 export function checkAgainstRemembered(real: Settings, remembered: Settings): void {
   // RFC 9204 3.2.3: what our encoder may have relied on stays as it was, unless it was nothing.
@@ -86,12 +91,18 @@ export function checkAgainstRemembered(real: Settings, remembered: Settings): vo
   if (isLess) throw settingsFault('the settings are less than those that the early data was sent by')
 }
 
-/** A limit as a ticket holds it, in 32 bits of which one value is taken: above 4 GB it is none, and all such are the same. */
+/**
+ * A limit as a ticket holds it, in 32 bits of which one value is taken: above 4 GB it is none, and all such
+ * are the same.
+ */
 export function rememberable(limit: number): number {
   return Math.min(limit, 0xffff_fffe)
 }
 
-/** Our SETTINGS as the payload of their frame. `grease` is a reserved setting (RFC 9114 7.2.4.1): its N, and a value. */
+/**
+ * Our SETTINGS as the payload of their frame. `grease` is a reserved setting (RFC 9114 7.2.4.1): its N, and a
+ * value.
+ */
 export function encodeSettings(settings: Settings, grease?: readonly [n: number, value: number]): Buffer {
   const pairs: [id: number, value: number][] = []
   if (settings.qpackMaxTableCapacity > 0)

@@ -1,8 +1,9 @@
 import { rememberable, type Settings } from './settings.ts'
 
 /**
- * What is kept for the next connection to a peer: the engine's ticket (TLS session and transport parameters), the SETTINGS that it goes
- * with (RFC 9114 7.2.4.2), and an address-validation token (RFC 9000 8.1.3) where the engine hands one out.
+ * What is kept for the next connection to a peer: the engine's ticket (TLS session and transport parameters),
+ * the SETTINGS that it goes with (RFC 9114 7.2.4.2), and an address-validation token (RFC 9000 8.1.3) where
+ * the engine hands one out.
  */
 export interface Http3Ticket {
   readonly ticket: Buffer

@@ -11,8 +11,8 @@ export interface VarintCursor {
 const MAX_EXACT = Number.MAX_SAFE_INTEGER
 
 /**
- * Reads one and moves the cursor behind it; undefined, and not moved, when it is not there to its end. Values above 2^53 - 1 come as
- * Infinity, which no limit admits.
+ * Reads one and moves the cursor behind it; undefined, and not moved, when it is not there to its end. Values
+ * above 2^53 - 1 come as Infinity, which no limit admits.
  */
 export function readVarint(cursor: VarintCursor): number | undefined {
   const { buffer, at, end } = cursor

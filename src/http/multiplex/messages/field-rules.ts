@@ -12,7 +12,9 @@ export const CONNECTION_SPECIFIC = 5
 /** It means nothing here and is not passed on. */
 const LEFT_OUT = 6
 
-/** What a name means. By its length first: most names end there, which costs a tenth of a hash of the name. */
+/**
+ * What a name means. By its length first: most names end there, which costs a tenth of a hash of the name.
+ */
 export function meaningOf(name: string): number {
   switch (name.length) {
     case 2:
@@ -37,8 +39,8 @@ export function meaningOf(name: string): number {
 }
 
 /**
- * A name is a token without upper case. RFC 9113 8.2.1 demands a little less, and says that a message with a name that is no token
- * must not be passed on as HTTP/1.1 (10.3), where it could end a line.
+ * A name is a token without upper case. RFC 9113 8.2.1 demands a little less, and says that a message with a
+ * name that is no token must not be passed on as HTTP/1.1 (10.3), where it could end a line.
  */
 export function checkName(name: string): void {
   const { length } = name
@@ -49,9 +51,9 @@ export function checkName(name: string): void {
 }
 
 /**
- * A value has HTAB, SP, visible ASCII and obs-text, and no whitespace at its ends; nothing above 255 is in the table. RFC 9113 8.2.1
- * demands that NUL, CR and LF are refused, which would split a message of HTTP/1.1; RFC 9110 5.5 has no other control character
- * either.
+ * A value has HTAB, SP, visible ASCII and obs-text, and no whitespace at its ends; nothing above 255 is in
+ * the table. RFC 9113 8.2.1 demands that NUL, CR and LF are refused, which would split a message of HTTP/1.1;
+ * RFC 9110 5.5 has no other control character either.
  */
 export function checkValue(value: string, name: string): void {
   const { length } = value
@@ -60,7 +62,8 @@ export function checkValue(value: string, name: string): void {
     throw malformed('a field value has whitespace at its ends', name)
   }
   let i = 0
-  // Four at a time: a head is mostly values, and this takes a tenth off the 0.4 microseconds that one costs here.
+  // Four at a time: a head is mostly values, and this takes a tenth off the 0.4 microseconds that one costs
+  // here.
   while (
     i + 4 <= length &&
     VALUE[value.charCodeAt(i)] === 1 &&

@@ -2,7 +2,10 @@ import type { HeaderList } from '../../../base/http/headers.ts'
 import type { OutgoingRequest } from '../client-session.ts'
 import { checkOutgoingRequest } from './outgoing-rules.ts'
 
-/** What HPACK and QPACK encoders have in common. Both throw MM_INVALID_ARGUMENT for what must not be on the wire. */
+/**
+ * What HPACK and QPACK encoders have in common. Both throw MM_INVALID_ARGUMENT for what must not be on the
+ * wire.
+ */
 export interface FieldEncoder {
   add(name: string, value: string): void
   addAll(headers: HeaderList): void
@@ -10,7 +13,10 @@ export interface FieldEncoder {
 
 /** Gives the fields of heads to an encoder, in the order in which HTTP/2 and HTTP/3 want them. */
 export class HeadFields {
-  /** What the last request was checked for: many that follow are the same in it. Not the request, whose fields may be secret. */
+  /**
+   * What the last request was checked for: many that follow are the same in it. Not the request, whose fields
+   * may be secret.
+   */
   #method = ''
   #scheme = ''
   #authority = ''

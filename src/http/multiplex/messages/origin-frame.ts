@@ -1,13 +1,16 @@
 import { isSerializedOrigin } from './serialized-origin.ts'
 
-/** Origins that we read out of one frame, and that a set may have. A certificate with more names is rarer than an attack. */
+/**
+ * Origins that we read out of one frame, and that a set may have. A certificate with more names is rarer than
+ * an attack.
+ */
 const MAX_ORIGINS = 256
 
 const LENGTH_BYTES = 2
 
 /**
- * Reads the payload `buffer[start, end)` of an ORIGIN frame (RFC 8336 2, RFC 9412 2). An entry that is no origin is skipped (2.3), and so is one
- * that the frame ends within.
+ * Reads the payload `buffer[start, end)` of an ORIGIN frame (RFC 8336 2, RFC 9412 2). An entry that is no
+ * origin is skipped (2.3), and so is one that the frame ends within.
  */
 export function readOrigins(buffer: Buffer, start: number, end: number): string[] {
   const origins: string[] = []

@@ -10,14 +10,15 @@ export interface PreparedRequest extends OutgoingRequest {
 }
 
 /**
- * Puts a request into the words of HTTP/2. Throws MM_INVALID_ARGUMENT when its body and its content-length disagree; whether names and
- * values are valid is for the session to say, which writes them.
+ * Puts a request into the words of HTTP/2. Throws MM_INVALID_ARGUMENT when its body and its content-length
+ * disagree; whether names and values are valid is for the session to say, which writes them.
  *
- * - `te: trailers` goes with every request whose trailers reach its caller: a server may withhold them from who does not say it (RFC 9110 6.5.1),
- *   and servers of gRPC refuse such a client.
- * - content-length is added where the length is known: END_STREAM would do, but origins and what stands in front of them answer 411
- *   without it, and it lets them refuse a body before they read it.
- * - A request that asks for another protocol becomes an extended CONNECT (RFC 8441 4): what HTTP/1.1 asks with GET and Upgrade.
+ * - `te: trailers` goes with every request whose trailers reach its caller: a server may withhold them from
+ *   who does not say it (RFC 9110 6.5.1), and servers of gRPC refuse such a client.
+ * - content-length is added where the length is known: END_STREAM would do, but origins and what stands in
+ *   front of them answer 411 without it, and it lets them refuse a body before they read it.
+ * - A request that asks for another protocol becomes an extended CONNECT (RFC 8441 4): what HTTP/1.1 asks
+ *   with GET and Upgrade.
  */
 export function prepareRequest(request: ExchangeRequest): PreparedRequest {
   const { method, scheme, authority, path, headers, upgrade } = request
@@ -41,8 +42,9 @@ export function prepareRequest(request: ExchangeRequest): PreparedRequest {
 }
 
 /**
- * Whether it asks for no other protocol, or in a way that extended CONNECT can say: that stands for a GET (RFC 8441 5), and its stream carries the
- * tunnel and no body. A protocol with a version (`TLS/1.2`, `SPDY/3.1`) is one of the whole connection, and never a `:protocol`.
+ * Whether it asks for no other protocol, or in a way that extended CONNECT can say: that stands for a GET
+ * (RFC 8441 5), and its stream carries the tunnel and no body. A protocol with a version (`TLS/1.2`,
+ * `SPDY/3.1`) is one of the whole connection, and never a `:protocol`.
  */
 export function fitsExtendedConnect({ upgrade, method, body }: ExchangeRequest): boolean {
   if (upgrade === undefined) return true
@@ -50,8 +52,8 @@ export function fitsExtendedConnect({ upgrade, method, body }: ExchangeRequest):
 }
 
 /**
- * CONNECT, plain (RFC 9113 8.5) or extended (RFC 8441). What is sent on its stream is the tunnel's, so that it has no body and no
- * content-length; the key of a WebSocket handshake is not used (RFC 8441 5).
+ * CONNECT, plain (RFC 9113 8.5) or extended (RFC 8441). What is sent on its stream is the tunnel's, so that
+ * it has no body and no content-length; the key of a WebSocket handshake is not used (RFC 8441 5).
  */
 function prepareTunnel(request: ExchangeRequest): PreparedRequest {
   const { method, scheme, authority, path, headers, upgrade, body } = request

@@ -5,9 +5,9 @@ import type { OutgoingRequest } from '../client-session.ts'
 import { isPath, isProtocol, isScheme } from './pseudo-fields.ts'
 
 /**
- * Holds a request of ours to what we hold those of others to (RFC 9113 8.3.1, 8.5, RFC 8441 4): whoever is behind the peer may read it as
- * HTTP/1.1, where a space in a path begins something else. Throws MM_INVALID_ARGUMENT. Its other fields are checked as they are
- * encoded.
+ * Holds a request of ours to what we hold those of others to (RFC 9113 8.3.1, 8.5, RFC 8441 4): whoever is
+ * behind the peer may read it as HTTP/1.1, where a space in a path begins something else. Throws
+ * MM_INVALID_ARGUMENT. Its other fields are checked as they are encoded.
  */
 export function checkOutgoingRequest(request: OutgoingRequest): void {
   const { method, scheme, authority, path, protocol } = request

@@ -14,8 +14,9 @@ export const DEFAULT_PRIORITY: Priority = Object.freeze({ urgency: 3, incrementa
 export const MAX_PRIORITY_CHARS = 256
 
 /**
- * Reads the value of a Priority field or of PRIORITY_UPDATE: a structured-field dictionary (RFC 9651 4.2.2). A member that is unknown,
- * of another type or out of range does not count (RFC 9218 4), and nothing counts when the dictionary is malformed: it is a hint.
+ * Reads the value of a Priority field or of PRIORITY_UPDATE: a structured-field dictionary (RFC 9651 4.2.2).
+ * A member that is unknown, of another type or out of range does not count (RFC 9218 4), and nothing counts
+ * when the dictionary is malformed: it is a hint.
  */
 export function parsePriority(value: string | undefined): Priority {
   if (value === undefined || value.length > MAX_PRIORITY_CHARS) return DEFAULT_PRIORITY
@@ -96,7 +97,10 @@ function endOfValue(text: string, pos: number): number {
     : endOfItem(text, pos + 1)
 }
 
-/** Strings are skipped as such, since they may have commas in them; of the other items only where they end matters. */
+/**
+ * Strings are skipped as such, since they may have commas in them; of the other items only where they end
+ * matters.
+ */
 function endOfItem(text: string, start: number): number {
   let pos = start
   if (text.charCodeAt(pos) !== QUOTE) {

@@ -1,6 +1,9 @@
 import { isToken, TARGET } from '../../../base/http/char-tables.ts'
 
-/** RFC 3986 3.1: a letter, then letters, digits, `+`, `-` and `../../../multiplex`. Other schemes than ours are legal (RFC 9113 8.3.1). */
+/**
+ * RFC 3986 3.1: a letter, then letters, digits, `+`, `-` and `../../../multiplex`. Other schemes than ours
+ * are legal (RFC 9113 8.3.1).
+ */
 export function isScheme(text: string): boolean {
   return text === 'https' || text === 'http' || /^[a-z][a-z0-9+.-]*$/i.test(text)
 }
@@ -8,8 +11,8 @@ export function isScheme(text: string): boolean {
 const SLASH = 0x2f
 
 /**
- * What :path may be: origin-form, or `*` for OPTIONS (RFC 9113 8.3.1). A space in it would be harmless here and end the request line of
- * HTTP/1.1, to which so many hops translate.
+ * What :path may be: origin-form, or `*` for OPTIONS (RFC 9113 8.3.1). A space in it would be harmless here
+ * and end the request line of HTTP/1.1, to which so many hops translate.
  */
 export function isPath(text: string, method: string): boolean {
   if (text.charCodeAt(0) !== SLASH) return text === '*' && method === 'OPTIONS'

@@ -30,12 +30,14 @@ export interface RegularFields {
 }
 
 /**
- * Checks the fields from index `from` on, where the pseudo-fields have ended, and takes out what is not end-to-end:
+ * Checks the fields from index `from` on, where the pseudo-fields have ended, and takes out what is not
+ * end-to-end:
  *  1. A pseudo-field must not come after another field, nor in trailers (RFC 9113 8.3).
  *  2. Names and values have legal characters only (8.2.1).
  *  3. Fields of the connection must not be there, but for `te: trailers` in a request (8.2.2).
  *  4. Host comes once. 5. Crumbs of Cookie are joined (8.2.3).
- *  6. Content-Length is one number, or the same one several times (RFC 9110 8.6). 7. In trailers, what must not be there is left out.
+ *  6. Content-Length is one number, or the same one several times (RFC 9110 8.6). 7. In trailers, what must
+ *     not be there is left out.
  *
  * The list that is returned is a slice of `fields` as long as nothing has to be taken out.
  */
@@ -63,7 +65,8 @@ export function readRegularFields(fields: HeaderList, from: number, section: Sec
       }
       isKept = false
     } else if (section === 'trailers') {
-      // Cookie is no trailer. Content-Length and Host would be dangerous in HTTP/1.1 and frame and route nothing here.
+      // Cookie is no trailer. Content-Length and Host would be dangerous in HTTP/1.1 and frame and route
+      // nothing here.
       isKept = false
     } else if (meaning === COOKIE) {
       if (cookieAt >= 0) {
@@ -96,7 +99,8 @@ export function readRegularFields(fields: HeaderList, from: number, section: Sec
 }
 
 /**
- * For a message that can have no content: a Content-Length of 0 is harmless and left out, any other is a trap for whoever believes it.
+ * For a message that can have no content: a Content-Length of 0 is harmless and left out, any other is a trap
+ * for whoever believes it.
  */
 export function withoutLength(fields: RegularFields, rule: string): RegularFields {
   const { headers, host, contentLength, hasUnderscore } = fields

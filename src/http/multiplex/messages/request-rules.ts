@@ -8,8 +8,9 @@ import type { RegularFields } from './regular-fields.ts'
 import { readRegularFields, withoutLength } from './regular-fields.ts'
 
 /**
- * Reads the fields of a request head. Throws a MessageFault for a malformed one (RFC 9113 8.1.1). `allowsExtendedConnect`: we have
- * offered it (RFC 8441 3); without that `:protocol` is as unknown as any other pseudo-field.
+ * Reads the fields of a request head. Throws a MessageFault for a malformed one (RFC 9113 8.1.1).
+ * `allowsExtendedConnect`: we have offered it (RFC 8441 3); without that `:protocol` is as unknown as any
+ * other pseudo-field.
  */
 export function readRequestHead(fields: HeaderList, allowsExtendedConnect: boolean): RequestHead {
   let method: string | undefined

@@ -5,7 +5,8 @@ import type { ResponseHead } from './message-head.ts'
 import { readRegularFields, withoutLength } from './regular-fields.ts'
 
 /**
- * Reads the fields of a response head, informational or final. Throws a MessageFault for a malformed one (RFC 9113 8.1.1):
+ * Reads the fields of a response head, informational or final. Throws a MessageFault for a malformed one (RFC
+ * 9113 8.1.1):
  *  1. `:status` is the only pseudo-field; it is there, once, and has three digits (8.3.2).
  *  2. 101 does not exist here (8.6).
  *  3. 1xx and 204 have no Content-Length (RFC 9110 8.6). `0` is common on 204 and harmless: it is left out.

@@ -5,8 +5,8 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const ACCEPT = 'sec-websocket-accept'
 
 /**
- * The fields of a 101 that accepts the WebSocket of a client of HTTP/1.1: with the answer to its key (RFC 6455 4.2.2), which HTTP/2 does
- * not have (RFC 8441 5).
+ * The fields of a 101 that accepts the WebSocket of a client of HTTP/1.1: with the answer to its key (RFC
+ * 6455 4.2.2), which HTTP/2 does not have (RFC 8441 5).
  */
 export function acceptWebsocket(headers: HeaderList, key: string): HeaderList {
   const accepted: string[] = []

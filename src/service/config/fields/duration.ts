@@ -10,8 +10,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Milliseconds of `250`, `250ms`, `1.5s`, `1m30s`. Undefined when it is none of these: a bare number in quotes is refused too,
- * since nothing says which unit its author had in mind.
+ * Milliseconds of `250`, `250ms`, `1.5s`, `1m30s`. Undefined when it is none of these: a bare number in
+ * quotes is refused too, since nothing says which unit its author had in mind.
  */
 export function parseDuration(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined

@@ -9,7 +9,9 @@ export interface ListenAddress {
 
 export const LISTEN_ADDRESS_FORM = 'HOST:PORT such as 127.0.0.1:8080, [::1]:8080, or :8080 for every address'
 
-/** `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`, `:8080` (every address). Undefined when it is none of these. */
+/**
+ * `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`, `:8080` (every address). Undefined when it is none of these.
+ */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s/]*)):(\d{1,5})$/.exec(text)
   if (match === null) return undefined

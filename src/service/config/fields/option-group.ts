@@ -31,9 +31,10 @@ interface NumberRange {
 export type OptionRanges<Options> = { readonly [Name in keyof Options & string]?: NumberRange }
 
 /**
- * The schema of one group of options, made from its defaults, so that an option added to the module is an option of the
- * configuration at once. The name tells the kind: `…Ms` is a duration (spelled without `Ms`), `…Bytes` a size, the rest are
- * numbers: whole ones unless the default is a fraction. A group within the group has a schema of its own.
+ * The schema of one group of options, made from its defaults, so that an option added to the module is an
+ * option of the configuration at once. The name tells the kind: `…Ms` is a duration (spelled without `Ms`),
+ * `…Bytes` a size, the rest are numbers: whole ones unless the default is a fraction. A group within the
+ * group has a schema of its own.
  */
 export function optionGroup<Options extends object>(
   defaults: Readonly<Options>,

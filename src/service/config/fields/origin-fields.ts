@@ -90,7 +90,10 @@ export const endpointField = z.string().superRefine((value, context) => {
 const HOST_PATTERN =
   /^(?:\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*)$/
 
-/** A host to route by: `shop.example`, `*.shop.example`, `*`, an IP address (IPv6 in brackets). Lower case, without a port. */
+/**
+ * A host to route by: `shop.example`, `*.shop.example`, `*`, an IP address (IPv6 in brackets). Lower case,
+ * without a port.
+ */
 export const hostPatternField = z.string().transform((value, context) => {
   const host = value.toLowerCase()
   const isAddress = host.startsWith('[') ? isIP(host.slice(1, -1)) === 6 : false

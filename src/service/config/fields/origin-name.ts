@@ -1,6 +1,9 @@
 import { z } from 'zod'
 
-/** What metrics call the origin of requests that came to none, and origins that a reload removed while they still had exchanges. */
+/**
+ * What metrics call the origin of requests that came to none, and origins that a reload removed while they
+ * still had exchanges.
+ */
 export const NO_ORIGIN = 'none'
 export const REMOVED_ORIGIN = 'removed'
 

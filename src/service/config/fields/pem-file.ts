@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 
 /**
- * A file with PEM blocks, named relative to the configuration; its contents are the value. A value that holds a PEM block itself
- * is taken as it is, for configurations that are made by a program.
+ * A file with PEM blocks, named relative to the configuration; its contents are the value. A value that holds
+ * a PEM block itself is taken as it is, for configurations that are made by a program.
  */
 export function pemField(directory: string) {
   return z.string().transform((value, context) => {

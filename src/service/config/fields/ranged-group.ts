@@ -13,7 +13,10 @@ interface RangedGroupRules<Options> {
   readonly fields?: { readonly [Name in keyof Options & string]?: z.ZodType }
 }
 
-/** A group, of whole numbers but for `fields`, whose ranges the module knows; here a fault gets its place in the file. */
+/**
+ * A group, of whole numbers but for `fields`, whose ranges the module knows; here a fault gets its place in
+ * the file.
+ */
 export function rangedGroup<Options extends object>(
   defaults: Readonly<Options>,
   { ranges, order, areAll, fields }: RangedGroupRules<Options>,

@@ -7,7 +7,9 @@ import {
 } from '../../../entry/options.ts'
 import { asWord, type GivenOptions, optionGroup } from './option-group.ts'
 
-/** The `select` group. That a least does not exceed its most is checked over all groups: see select-faults.ts. */
+/**
+ * The `select` group. That a least does not exceed its most is checked over all groups: see select-faults.ts.
+ */
 export function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
   return optionGroup(DEFAULT_SELECT_OPTIONS, SELECT_RANGES, {
     policy: z.enum(SELECT_WORDS.policy),

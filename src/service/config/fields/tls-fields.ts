@@ -48,7 +48,9 @@ export function originTlsField(directory: string): z.ZodType<TlsOptions> {
   return group as unknown as z.ZodType<TlsOptions> // zod makes absent keys `| undefined`, which exactOptionalPropertyTypes sets apart
 }
 
-/** OpenSSL's own opinion, so that a key that does not fit its certificate is found before the service starts. */
+/**
+ * OpenSSL's own opinion, so that a key that does not fit its certificate is found before the service starts.
+ */
 function checkUsable(
   tls: { [Name in 'cert' | 'key' | 'passphrase' | 'ciphers' | 'groups']?: string | undefined } & {
     ca?: string[] | undefined

@@ -7,7 +7,9 @@ const timedOut = new TransportError('MM_CONNECTION_RESET', 'the connection broke
   cause: Object.assign(new Error('read ETIMEDOUT'), { code: 'ETIMEDOUT' }),
 })
 
-/** Two idle connections, one of them for longer than `verifyAfterIdleMs`, and one with an exchange under way. */
+/**
+ * Two idle connections, one of them for longer than `verifyAfterIdleMs`, and one with an exchange under way.
+ */
 async function setUp() {
   const driven = drivenPool({ verifyAfterIdleMs: 1_000 })
   const { acquire, clock, connector, pool } = driven

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/protocol-options.ts'
 import { indexedLiteral, requestBlock, responseBlock, tableSize } from '../../../support/http2-fields.ts'
 import {
   continuation,

@@ -77,7 +77,8 @@ describe('a server that drains', () => {
     expect(rig.verdict(12)).toBe('stream 12 H3_REQUEST_REJECTED')
     expect(rig.log()).toEqual(['request 8 GET / end'])
     rig.stream(8).respond(200, NO_HEADERS, true)
-    // The client may not have got it all: it is the one who closes, or does not within ten round trips and a second.
+    // The client may not have got it all: it is the one who closes, or does not within ten round trips and a
+    // second.
     expect(rig.log()).toEqual(['closed 8'])
     rig.pass(999)
     expect(rig.quic.closed).toBeUndefined()

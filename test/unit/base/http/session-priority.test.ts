@@ -7,7 +7,10 @@ const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
 const update = (id: number, value: string): Buffer =>
   frame(FRAME.PRIORITY_UPDATE, Buffer.concat([varint(id), Buffer.from(value)]))
 
-/** A server with requests on streams 0, 4, …, each of which has a body of its own waiting, since QUIC takes nothing. */
+/**
+ * A server with requests on streams 0, 4, …, each of which has a body of its own waiting, since QUIC takes
+ * nothing.
+ */
 function blocked(...priorities: readonly string[]): SessionRig {
   const rig = new SessionRig('server')
   rig.quic.room = 0

@@ -140,7 +140,10 @@ describe('what our encoder says', () => {
   ] as const
   const request = { ...GET, headers: ['x-again', 'the same value'] }
 
-  /** Whether the section of a request refers to the table: its Required Insert Count is not 0 (RFC 9204 4.5.1). */
+  /**
+   * Whether the section of a request refers to the table: its Required Insert Count is not 0 (RFC 9204
+   * 4.5.1).
+   */
   const refers = (rig: SessionRig, id: number): boolean => rig.quic.stream(id).written[2] !== 0
 
   it('is referred to when the peer has confirmed it, and not before: no stream of ours waits for another', () => {
@@ -181,7 +184,10 @@ describe('what our encoder says', () => {
   })
 })
 
-/** What the peer gets whose head is too large: a client's answer is broken off, and a server says 431 and wants no more of it. */
+/**
+ * What the peer gets whose head is too large: a client's answer is broken off, and a server says 431 and
+ * wants no more of it.
+ */
 function expectRefused(rig: SessionRig): void {
   const { resetCode, stopCode } = rig.quic.stream(0)
   if (rig.role === 'client') {

@@ -15,8 +15,8 @@ const TRAILERS = literals(['x-sum', '1'])
 const keep = (chunk: Buffer): Buffer => chunk
 
 /**
- * The states of RFC 9113 5.1, seen from us. A closed stream is one that both sides ended, that we have reset, or that the peer has; the
- * reserved ones do not occur without push.
+ * The states of RFC 9113 5.1, seen from us. A closed stream is one that both sides ended, that we have reset,
+ * or that the peer has; the reserved ones do not occur without push.
  */
 type State = 'idle' | 'open' | 'halfClosedLocal' | 'halfClosedRemote' | 'ended' | 'resetByUs' | 'resetByPeer'
 
@@ -51,9 +51,9 @@ const FRAMES = {
 type FrameName = keyof typeof FRAMES
 
 /**
- * What the peer may send in which state: `taken` (it has an effect), `ignored`, an error of the stream (`s:`), or of the connection (`c:`).
- * 5.1 lets us choose between the two for a stream that the peer itself has closed, and treat frames that may have been on their
- * way as if they had never come.
+ * What the peer may send in which state: `taken` (it has an effect), `ignored`, an error of the stream
+ * (`s:`), or of the connection (`c:`). 5.1 lets us choose between the two for a stream that the peer itself
+ * has closed, and treat frames that may have been on their way as if they had never come.
  */
 const TABLE: Record<FrameName, Record<State, string>> = {
   // prettier-ignore

@@ -19,7 +19,10 @@ const ENDS: [how: string, end: (rig: SessionRig) => void, lastWords: string[]][]
   ['is lost, though it may still write', rig => rig.session.abandon('the peer has ended'), []],
 ]
 
-/** Whoever hears that a request was not processed sends it again at once: its first copy must not leave as well. */
+/**
+ * Whoever hears that a request was not processed sends it again at once: its first copy must not leave as
+ * well.
+ */
 describe.each(ENDS)('a client session that %s', (_, end, lastWords) => {
   it('takes back the requests that it tells to be unprocessed', () => {
     const rig = new SessionRig('client')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_LIVENESS_OPTIONS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_LIVENESS_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { FLAG, ping, TYPE } from '../../../support/http2-wire.ts'
 import { answerOk } from '../../ingress/fake-client.ts'
 import { FakeHttp2Client } from '../../ingress/fake-http2-client.ts'

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { checkLivenessOptions, LIVENESS_RANGES } from '../../../../src/base/options/liveness-ranges.ts'
-import { DEFAULT_LIVENESS_OPTIONS, type LivenessOptions } from '../../../../src/base/options/options.ts'
+import {
+  DEFAULT_LIVENESS_OPTIONS,
+  type LivenessOptions,
+} from '../../../../src/base/options/protocol-options.ts'
 
 describe('checkLivenessOptions', () => {
   const check = (options: Partial<LivenessOptions>) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LivenessOptions } from '../../../../src/base/options/options.ts'
+import type { LivenessOptions } from '../../../../src/base/options/protocol-options.ts'
 import { responseBlock } from '../../../support/http2-fields.ts'
 import { data, FLAG, frame, headers, ping, TYPE, windowUpdate } from '../../../support/http2-wire.ts'
 import { POST, SessionRig } from '../../http/http2/session-rig.ts'

@@ -5,7 +5,9 @@ import type { TransportError } from '../../../../src/base/errors.ts'
 import { ReadPort } from '../../../../src/base/socket/read-port.ts'
 import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
 
-/** Does what Node does for one read: fills the buffer that it holds, calls back, and asks for the next one. */
+/**
+ * Does what Node does for one read: fills the buffer that it holds, calls back, and asks for the next one.
+ */
 class NodeReads {
   readonly port: ReadPort
   held: Buffer

@@ -126,7 +126,8 @@ describe('StreamLine', () => {
     })
     const path = new Path({ delayMs: 20, lossRate: 0.2 }, { seed: seed ?? -1 })
     for (let i = 0; i < 6; i++) path.put('x'.repeat(1_460), 2 * i)
-    // The third piece behind the one of 2 ms was sent at 8: again at 48, there at 68. The one behind it at 4: again at 54, had there not been two more.
+    // The third piece behind the one of 2 ms was sent at 8: again at 48, there at 68. The one behind it at 4:
+    // again at 54, had there not been two more.
     expect(path.takeUntil().arrivals.map(({ at }) => at)).toEqual([20, 68, 68, 68, 68, 68])
   })
 

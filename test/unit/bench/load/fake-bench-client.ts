@@ -46,7 +46,9 @@ export class FakeBenchClient implements BenchClient {
   }
 }
 
-/** A server that serves one after the other, each in a millisecond, and does nothing between `from` and `to`. */
+/**
+ * A server that serves one after the other, each in a millisecond, and does nothing between `from` and `to`.
+ */
 export function stallingClient(clock: FakeClock, from: number, to: number): FakeBenchClient {
   let freeAt = 0
   return new FakeBenchClient(watch => {

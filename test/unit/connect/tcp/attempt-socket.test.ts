@@ -23,7 +23,10 @@ import { until } from '../../../support/until.ts'
 
 const missing = requireNative()
 
-/** The calls of this machine, whose kernel says of every connect what a test wants it to say, and uses no Fast Open. */
+/**
+ * The calls of this machine, whose kernel says of every connect what a test wants it to say, and uses no Fast
+ * Open.
+ */
 function tellingCalls(info: Partial<TcpInfo>, changes: Partial<SocketCalls> = {}): SocketCalls {
   const loaded = socketCalls()
   if ('unavailable' in loaded) throw new Error(loaded.unavailable)

@@ -13,7 +13,8 @@ function stats(fields: { u32?: Record<number, number>; u64?: Record<number, numb
 
 describe('the figures of TCP', () => {
   it('are those of the kernel in our units', () => {
-    // tcpi_snd_mss, tcpi_rtt, tcpi_snd_cwnd, tcpi_total_retrans, tcpi_segs_in, tcpi_min_rtt, tcpi_data_segs_out, tcpi_dsack_dups, tcpi_rcv_ooopack
+    // tcpi_snd_mss, tcpi_rtt, tcpi_snd_cwnd, tcpi_total_retrans, tcpi_segs_in, tcpi_min_rtt,
+    // tcpi_data_segs_out, tcpi_dsack_dups, tcpi_rcv_ooopack
     const u32 = { 16: 1448, 68: 41_346, 80: 880, 100: 50, 140: 700, 148: 39_226, 156: 1_088, 216: 2, 224: 9 }
     // tcpi_bytes_received, tcpi_delivery_rate, tcpi_bytes_sent
     const u64 = { 128: 2 ** 40, 160: 1_000_000, 200: 1_575_819 }

@@ -66,7 +66,8 @@ describe('RFC 7541 Appendix C', () => {
   it('C.6.1 and C.6.2 are what our encoder writes, but for what it waits to see again', () => {
     const encoder = new HpackEncoder(256)
     const [first, second] = HUFFMAN_RESPONSES
-    // The date is inserted when seen again, and the location never is. In front stands the size update to 256.
+    // The date is inserted when seen again, and the location never is. In front stands the size update to
+    // 256.
     const hex = `3fe1014882640258 85aec3771a4b 0f12 96d07abe941054d444a8200595040b8166e082a62d1bff
       0f1f 919d29ad171863c78f0b97c8e9ae82ae43d3`
     expect(encode(encoder, first!.fields).toString('hex')).toBe(hex.replaceAll(/\s/g, ''))

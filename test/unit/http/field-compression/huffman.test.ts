@@ -26,7 +26,8 @@ function bytesOf(bits: string): Buffer {
 
 describe('the Huffman code', () => {
   it('has the codes of RFC 7541 Appendix B', () => {
-    // The first and last of each block that the appendix is set in, and those that stand at the turns of the code lengths.
+    // The first and last of each block that the appendix is set in, and those that stand at the turns of the
+    // code lengths.
     const samples: [symbol: number, code: number, bits: number][] = [
       [0, 0x1ff8, 13],
       [1, 0x7fffd8, 23],

@@ -38,7 +38,10 @@ export function pair({ ours = 4096, peers = 4096, mayBlock = 0, letsBlock = 100 
     hold()
     return bytes
   }
-  /** Sends a list, its insertions first, and lets the answer arrive. Checks that both tables agree. Returns the section. */
+  /**
+   * Sends a list, its insertions first, and lets the answer arrive. Checks that both tables agree. Returns
+   * the section.
+   */
   const send = (fields: readonly string[]): Buffer => {
     const streamId = (nextStream += 4)
     const bytes = put(fields, streamId)

@@ -80,7 +80,9 @@ export function tableOf(decoder: QpackDecoder): string[] {
   return decoder.keptStrings().slice(0, 2 * decoder.tableEntries)
 }
 
-/** The same list comes again as the same list, also without its pseudo-fields: the encoder remembers lists. */
+/**
+ * The same list comes again as the same list, also without its pseudo-fields: the encoder remembers lists.
+ */
 const regulars = new WeakMap<readonly string[], readonly string[]>()
 
 function regularOf(fields: readonly string[], start: number): readonly string[] {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_RESPONSE_LIMITS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { http2Connection } from '../../../../src/http/http2/connection.ts'
 import { requestOf } from '../../../contract/contract-bench.ts'
 import { RecordingHandler } from '../../../contract/recorder.ts'

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
-import { DEFAULT_HTTP2_OPTIONS, DEFAULT_RESPONSE_LIMITS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_RESPONSE_LIMITS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { http2Connection } from '../../../../src/http/http2/connection.ts'
 import type { MultiplexedConnection } from '../../../../src/http/multiplex/connection.ts'
 import type { FakeClock } from '../../../../src/testing/fake-clock.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { InitialWindow } from '../../../../src/http/http2/initial-window.ts'
 import { describeFrame, frame, SETTINGS_ACK, TYPE } from '../../../support/http2-wire.ts'
 import { SessionRig } from './session-rig.ts'
@@ -92,7 +92,8 @@ describe('a session whose readers stall', () => {
     rig.stream(1).resume()
     expect(rig.bodies.get(1)).not.toHaveLength(0)
     const credit = rig.wire().find(({ streamId, type }) => type === TYPE.WINDOW_UPDATE && streamId === 1)
-    // 16 of its 64 KiB came, of which 56 were taken back: what it may send is what the peer has to forget first.
+    // 16 of its 64 KiB came, of which 56 were taken back: what it may send is what the peer has to forget
+    // first.
     expect(credit?.payload.readUInt32BE(0)).toBe(16_384)
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/protocol-options.ts'
 import { ActiveStream, type StreamHost } from '../../../../src/http/http2/active-stream.ts'
 import { OutputQueue } from '../../../../src/http/http2/frames/output-queue.ts'
 import { ReceiveSide } from '../../../../src/http/http2/receive-side.ts'
@@ -47,7 +47,8 @@ describe('ReceiveSide', () => {
       side.onTaken(stream, 8 * KIB, 0)
       for (const [id, bytes] of credit()) taken.push([id, bytes / KIB])
     }
-    // Half of 256 KiB, and the window doubled; half of 512 KiB, and the window doubled; from then on half of 1 MiB.
+    // Half of 256 KiB, and the window doubled; half of 512 KiB, and the window doubled; from then on half of
+    // 1 MiB.
     expect(taken.slice(0, 4)).toEqual([
       [1, 128 + 256],
       [1, 256 + 512],

@@ -1,5 +1,5 @@
 import type { HeaderList } from '../../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/protocol-options.ts'
 import { createSession } from '../../../../src/http/http2/create-session.ts'
 import type { Session, SessionOptions } from '../../../../src/http/http2/session.ts'
 import type { SessionEvents } from '../../../../src/http/http2/session-events.ts'
@@ -37,7 +37,9 @@ export const GET: OutgoingRequest = {
 }
 export const POST: OutgoingRequest = { ...GET, method: 'POST' }
 
-/** A session whose peer is the test: bytes go in, frames come out, and every event becomes a line of the log. */
+/**
+ * A session whose peer is the test: bytes go in, frames come out, and every event becomes a line of the log.
+ */
 export class SessionRig {
   readonly role: Role
   readonly session: Session

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { HandshakeInfo } from '../../../../src/base/events/connection.ts'
 import type { ExchangeRequest } from '../../../../src/base/http/exchange.ts'
+import { DEFAULT_RESPONSE_LIMITS } from '../../../../src/base/options/options.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
-  DEFAULT_RESPONSE_LIMITS,
   type QuicOptions,
-} from '../../../../src/base/options/options.ts'
+} from '../../../../src/base/options/protocol-options.ts'
 import { type Http3ConnectionOptions, http3Connection } from '../../../../src/http/http3/connection.ts'
 import { INITIAL_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
 import { decodeTicket } from '../../../../src/http/http3/frames/ticket.ts'

@@ -28,8 +28,9 @@ interface FakeStream {
 const HANDSHAKE = { protocol: 'h3', isResumed: false, certificates: [] }
 
 /**
- * A QUIC connection whose network is the test: what the peer says is put in, what the session says is looked at, and a stream takes as many
- * bytes as the test allows. It is as strict as the strictest engine: a bare end, and a write behind the end, throw.
+ * A QUIC connection whose network is the test: what the peer says is put in, what the session says is looked
+ * at, and a stream takes as many bytes as the test allows. It is as strict as the strictest engine: a bare
+ * end, and a write behind the end, throw.
  */
 export class FakeQuic implements QuicConnection {
   readonly role: 'client' | 'server'
@@ -145,7 +146,9 @@ export class FakeQuic implements QuicConnection {
     return [...this.#streams.keys()].sort((a, b) => a - b)
   }
 
-  /** What was written to the stream since it was asked last; `skip`: so many bytes of a stream type before. */
+  /**
+   * What was written to the stream since it was asked last; `skip`: so many bytes of a stream type before.
+   */
   frames(id: number, skip = 0): WireFrame[] {
     const stream = this.stream(id)
     const bytes = stream.written.subarray(stream.taken + (stream.taken === 0 ? skip : 0))

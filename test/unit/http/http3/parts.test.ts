@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_HTTP3_OPTIONS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { FloodGuard } from '../../../../src/http/http3/flood-guard.ts'
 import { encodeDatagram, readDatagram } from '../../../../src/http/http3/frames/datagrams.ts'
 import { ERROR_CODES, errorCodeOf } from '../../../../src/http/http3/frames/error-codes.ts'

@@ -1,5 +1,5 @@
 import type { HeaderList } from '../../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../../../src/base/options/protocol-options.ts'
 import { createSession } from '../../../../src/http/http3/create-session.ts'
 import { ERROR_CODES } from '../../../../src/http/http3/frames/error-codes.ts'
 import type { Session, SessionEvents, SessionOptions } from '../../../../src/http/http3/session.ts'

@@ -63,7 +63,9 @@ function qpackBytes(lists: readonly Fields[], maxBlockedStreams = 0): number {
   return bytes
 }
 
-/** What another encoder made of the same lists, with streams that may block: its records without their heads. */
+/**
+ * What another encoder made of the same lists, with streams that may block: its records without their heads.
+ */
 function referenceBytes(encoder: string, name: string): number {
   const file = readFileSync(new URL(`encoded/${encoder}/${name}.out.4096.100.1`, VECTORS))
   let bytes = 0
@@ -95,13 +97,17 @@ function edgeRequests(count: number): Fields[] {
   ])
 }
 
-/** An annotation of the test: `npm test -- --reporter=verbose` prints it, so that a change can be judged by more than its bound. */
+/**
+ * An annotation of the test: `npm test -- --reporter=verbose` prints it, so that a change can be judged by
+ * more than its bound.
+ */
 function ratioOf(bytes: number, reference: number, of: string): string {
   return `${bytes} bytes, ${of} ${reference}: ${(bytes / reference).toFixed(2)}`
 }
 
 describe('the size of long sets of fields', () => {
-  // nghttp2 in Node 20.20.2: the payloads of its HEADERS and CONTINUATION for the same requests, one connection, a table of 4096 bytes.
+  // nghttp2 in Node 20.20.2: the payloads of its HEADERS and CONTINUATION for the same requests, one
+  // connection, a table of 4096 bytes.
   it.for([
     ['fb-req', 45_618, 1.03],
     ['netbsd', 802, 1.15],
@@ -134,7 +140,8 @@ describe('the size of long sets of fields', () => {
     const nameless = lists.map(fields =>
       fields.map(([name, value]) => [name.startsWith(':') ? name : 'x', value] as const),
     )
-    // Each name costs an index, and in QPACK, where unacknowledged entries do not count, now and then itself again.
+    // Each name costs an index, and in QPACK, where unacknowledged entries do not count, now and then itself
+    // again.
     expect(hpackBytes(lists)).toBeLessThan(hpackBytes(nameless) + 1000 * 2)
     expect(qpackBytes(lists)).toBeLessThan(qpackBytes(nameless) + 1000 * 14)
   })

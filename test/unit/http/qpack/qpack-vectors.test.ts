@@ -37,7 +37,9 @@ function qif(name: string): string[][] {
     )
 }
 
-/** Decodes records one after the other, and blocked sections when they are named; gives the lists by stream. */
+/**
+ * Decodes records one after the other, and blocked sections when they are named; gives the lists by stream.
+ */
 class Reader {
   readonly decoder: QpackDecoder
   readonly lists = new Map<number, readonly string[]>()
@@ -114,7 +116,8 @@ describe('sections of other encoders', () => {
     const [, qifName, table, blocked] = /\/([\w-]+)\.out\.(\d+)\.(\d+)\.[01]$/.exec(file)!
     const records = recordsOf(`encoded/${file}`)
     const reader = new Reader(Number(table), Number(blocked))
-    // What an encoder was told to have arrived must not be late: with acknowledgments only what came just before may be.
+    // What an encoder was told to have arrived must not be late: with acknowledgments only what came just
+    // before may be.
     const lag = file.endsWith('.1') ? 1 : 20
     const late: VectorRecord[] = []
     for (const record of records) {
@@ -161,8 +164,9 @@ describe('the input that must be refused', () => {
   })
 
   /**
-   * When these were made QPACK had HPACK's static table, with nothing at 0 and at 62 (quicwg/base-drafts#1726 quotes the draft). That of RFC
-   * 9204 has both, so that they are sections like others; that no message may consist of such a field is for HTTP/3 to say.
+   * When these were made QPACK had HPACK's static table, with nothing at 0 and at 62 (quicwg/base-drafts#1726
+   * quotes the draft). That of RFC 9204 has both, so that they are sections like others; that no message may
+   * consist of such a field is for HTTP/3 to say.
    */
   it.each([
     ['err9', [':authority', '']],

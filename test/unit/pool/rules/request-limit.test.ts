@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { names, PoolScript } from '../../../support/pool-script.ts'
 
-/** An HTTP/2 origin ends a connection after 20 requests: it says so when the 20th came, and refuses what came after. */
+/**
+ * An HTTP/2 origin ends a connection after 20 requests: it says so when the 20th came, and refuses what came
+ * after.
+ */
 function connectionThatEnds(pool: PoolScript, id: number, taken = 20): void {
   pool.acquire(...names(30, id * 100))
   pool.connected(id, 100)

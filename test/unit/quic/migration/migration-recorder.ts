@@ -9,7 +9,10 @@ import type { PathFault } from '../../../../src/quic/migration/path-watch.ts'
 const at = (name: string): UdpAddress => ({ host: '127.0.0.1', port: name.charCodeAt(0) - 64 })
 const nameOf = ({ port }: UdpAddress): string => String.fromCharCode(64 + port)
 
-/** Runs the machine with a probe timeout of 100 ms, and writes down what it asks for as a test can read it: `open 1`, `migrate B`, `timer 300`. */
+/**
+ * Runs the machine with a probe timeout of 100 ms, and writes down what it asks for as a test can read it:
+ * `open 1`, `migrate B`, `timer 300`.
+ */
 export class MigrationRecorder {
   readonly state: MigrationState
   readonly reports: MigrationReport[] = []

@@ -29,7 +29,10 @@ describe('the connection ids that a peer is given', () => {
   })
 })
 
-/** Paths by their ports. quiche takes one whose validation has failed as well, and then has none that it sends from. */
+/**
+ * Paths by their ports. quiche takes one whose validation has failed as well, and then has none that it sends
+ * from.
+ */
 class ScriptedPaths {
   readonly calls: string[] = []
   readonly failed = new Set<number>()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_QUIC_OPTIONS, type QuicOptions } from '../../../../src/base/options/options.ts'
+import { DEFAULT_QUIC_OPTIONS, type QuicOptions } from '../../../../src/base/options/protocol-options.ts'
 import type { QuicEvent } from '../../../../src/quic/engine.ts'
 import type { NativeConnection } from '../../../../src/quic/quiche/binding.ts'
 import { QuicheConnection } from '../../../../src/quic/quiche/quiche-connection.ts'

@@ -27,7 +27,10 @@ function movedAt(now: number, ...places: readonly UdpAddress[]): PathVisits {
   return visits
 }
 
-/** Two datagrams in a row from there: where the first one is told to have come from; undefined: it was not kept back. */
+/**
+ * Two datagrams in a row from there: where the first one is told to have come from; undefined: it was not
+ * kept back.
+ */
 function visitedAt(visits: PathVisits, now: number, from = SECOND): UdpAddress | undefined {
   if (visits.onDatagram(small('a'), from, now).length > 0) return undefined
   const [first, second] = visits.onDatagram(small('b'), from, now)

@@ -5,7 +5,10 @@ import { trialWorth } from '../../../../src/select/choice/trial-worth.ts'
 import { Workload } from '../../../../src/select/choice/workload.ts'
 import { sampleOf, standingOf } from '../../../support/lane-figures.ts'
 
-/** An origin that was asked over `tcp`, four at a time, by ten exchanges of which the `index`th is `but(index)`. */
+/**
+ * An origin that was asked over `tcp`, four at a time, by ten exchanges of which the `index`th is
+ * `but(index)`.
+ */
 function origin(but: (index: number) => Partial<ExchangeSample> = () => ({}), laneStreams = 4) {
   const standings = [standingOf('tcp', 40), standingOf('h3', 40), standingOf('h2-spread', 40)]
   const workload = new Workload()
@@ -89,7 +92,8 @@ describe('whether a lane is worth a trial', () => {
       'several large responses share a connection, and its window',
     ])
     expect(origin(() => ({ ...large, laneConnections: 4 })).judge('http/1.1')[0]).toBe(false)
-    // Bodies that come with their heads gain nothing from more windows; those of a cold connection tell nothing.
+    // Bodies that come with their heads gain nothing from more windows; those of a cold connection tell
+    // nothing.
     expect(origin(() => large).judge('http/1.1', 50)[0]).toBe(false)
     expect(origin(() => large).judge('http/1.1', 51)[0]).toBe(true)
     expect(origin(() => ({ ...large, isFirst: true })).judge('http/1.1')[0]).toBe(false)

@@ -25,7 +25,10 @@ const place = ({ address, port, transport }: Endpoint): string => `${address}:${
 const offer = ({ version, alpn, ticketsForMs }: TlsHandshakeOptions): string =>
   [version ?? 'any', alpn.join('+'), ...(ticketsForMs > 0 ? [`tickets for ${ticketsForMs}`] : [])].join(' ')
 
-/** Tools of an origin that has everything, at 192.0.2.1, but for what is given. They write down what they are asked. */
+/**
+ * Tools of an origin that has everything, at 192.0.2.1, but for what is given. They write down what they are
+ * asked.
+ */
 export function fakeTools(changes: Partial<ProbeTools> = {}): {
   tools: ProbeTools
   calls: Call[]

@@ -4,7 +4,9 @@ import { Http3Status } from '../../../../src/select/record/h3-status.ts'
 const OPTIONS = { brokenBaseMs: 1000, brokenMaxMs: 10_000 }
 const fresh = () => new Http3Status(OPTIONS)
 
-/** HTTP/3 failed and TCP worked, so many times in a row, as soon as it may; returns when the last happened. */
+/**
+ * HTTP/3 failed and TCP worked, so many times in a row, as soon as it may; returns when the last happened.
+ */
 function fail(status: Http3Status, times: number, from = 0): number {
   let now = from
   for (let i = 0; i < times; i++) {

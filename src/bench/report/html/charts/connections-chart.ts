@@ -15,7 +15,10 @@ export interface ConnectionSeries {
 
 const STRIP = 30
 
-/** How many connections were open when, a strip for each subject, all to the same scale. Undefined: nobody told. */
+/**
+ * How many connections were open when, a strip for each subject, all to the same scale. Undefined: nobody
+ * told.
+ */
 export function connectionsChart(id: string, series: readonly ConnectionSeries[]): Chart | undefined {
   const rows = series
     .map(({ look, connections }) => ({ look, connections: inOrder(connections) }))

@@ -28,8 +28,8 @@ const WHISKERS_AT = 5.5
 const DOTS_AT = 12
 
 /**
- * The medians of one figure as bars, with every round as a dot. Undefined when there is nothing to see: no figure, or the same one
- * everywhere.
+ * The medians of one figure as bars, with every round as a dot. Undefined when there is nothing to see: no
+ * figure, or the same one everywhere.
  */
 export function metricChart(id: string, metric: Metric, series: readonly MetricSeries[]): Chart | undefined {
   const rows = series.flatMap(({ look, rounds }): Row[] => {

@@ -21,12 +21,18 @@ interface Curve extends PercentileSeries {
 const LEFT = 42
 const TOP = 20
 const BOTTOM = 196
-/** Times that reach so many times as far as the shortest one are drawn by multiples: the tail would press all else to the floor. */
+/**
+ * Times that reach so many times as far as the shortest one are drawn by multiples: the tail would press all
+ * else to the floor.
+ */
 const LOG_FROM = 8
 /** Where a curve carries its subject's marker. */
 const MARKED = [0.5, 0.9, 0.99, 0.999, 0.9999]
 
-/** Which share of all requests took how long; each nine as wide as the one before (HdrHistogram's way). Undefined: nothing to draw. */
+/**
+ * Which share of all requests took how long; each nine as wide as the one before (HdrHistogram's way).
+ * Undefined: nothing to draw.
+ */
 export function percentileChart(
   identity: Pick<Chart, 'kind' | 'id' | 'title'>,
   series: readonly PercentileSeries[],

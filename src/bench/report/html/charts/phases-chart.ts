@@ -25,7 +25,10 @@ const PHASE_NAMES: Readonly<Record<Phase['name'], string>> = {
   body: 'body',
 }
 
-/** What the time of the request with the median latency went to, a bar for each subject. Undefined: nobody told. */
+/**
+ * What the time of the request with the median latency went to, a bar for each subject. Undefined: nobody
+ * told.
+ */
 export function phasesChart(id: string, series: readonly PhaseSeries[]): Chart | undefined {
   const rows = series
     .map(({ look, phases }) => ({ look, phases: phases.filter(isSound) }))

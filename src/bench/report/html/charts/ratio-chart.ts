@@ -13,7 +13,10 @@ import { drawWhiskers } from '../whiskers.ts'
 
 const BAND = 13
 
-/** How many times another subject's figure, round by round, around a line at 1: a forest plot. Undefined: nothing to compare. */
+/**
+ * How many times another subject's figure, round by round, around a line at 1: a forest plot. Undefined:
+ * nothing to compare.
+ */
 export function ratioChart(
   id: string,
   title: string,

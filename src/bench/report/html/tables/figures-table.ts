@@ -7,7 +7,9 @@ import { type Markup, markup } from '../markup.ts'
 import { lookOf, type SubjectLook } from '../subject-look.ts'
 import { drawTable } from './table.ts'
 
-/** Every median of a case, with what lies around it. The longer list goes down the page: subjects, or figures. */
+/**
+ * Every median of a case, with what lies around it. The longer list goes down the page: subjects, or figures.
+ */
 export function figuresTable(
   scenario: ScenarioResult,
   entry: CaseResult,

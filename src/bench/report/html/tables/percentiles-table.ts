@@ -7,7 +7,10 @@ import { drawTable } from './table.ts'
 
 const SHARES = [0.5, 0.9, 0.99, 0.999]
 
-/** The figures of a percentile chart, in ms; of all rounds together, which is why they need not be the medians over rounds. */
+/**
+ * The figures of a percentile chart, in ms; of all rounds together, which is why they need not be the medians
+ * over rounds.
+ */
 export function percentilesTable(of: string, title: string, series: readonly PercentileSeries[]): Markup {
   return drawTable(
     `${title}, all rounds together, ms`,

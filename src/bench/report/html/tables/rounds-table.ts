@@ -3,8 +3,8 @@ import { figureText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 
 /**
- * Every figure of every round, a line for each figure of each subject: rounds run on within their cell, so that no number of them is too
- * wide for a page.
+ * Every figure of every round, a line for each figure of each subject: rounds run on within their cell, so
+ * that no number of them is too wide for a page.
  */
 export function roundsTable({ name, subjects }: CaseResult, metrics: readonly Metric[]): Markup {
   const groups = subjects.map(({ subject, rounds }) => {

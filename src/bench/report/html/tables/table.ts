@@ -12,7 +12,10 @@ export interface TableRow {
   readonly cells: readonly Part[]
 }
 
-/** A table that scrolls within its own frame where it is wider than the page. `of` is what it belongs to, `corner` heads the first column. */
+/**
+ * A table that scrolls within its own frame where it is wider than the page. `of` is what it belongs to,
+ * `corner` heads the first column.
+ */
 export function drawTable(
   caption: string,
   of: string,

@@ -6,8 +6,8 @@ const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
 const chunkedWith = (lines: string): string => `${HEAD}Transfer-Encoding: chunked\r\n\r\n${lines}`
 
 /**
- * The shapes by which one parser has been led to see a request that another took for a body (CL.TE, TE.CL, TE.TE, CL.0, 0.CL and their
- * relatives). Each must be refused, not repaired.
+ * The shapes by which one parser has been led to see a request that another took for a body (CL.TE, TE.CL,
+ * TE.TE, CL.0, 0.CL and their relatives). Each must be refused, not repaired.
  */
 const REFUSED: [shape: string, bytes: string][] = [
   // Two lengths

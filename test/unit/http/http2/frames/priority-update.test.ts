@@ -58,7 +58,10 @@ describe('a PRIORITY_UPDATE that comes before its request (RFC 9218 7.1)', () =>
     Array.from({ length: 200 }, (_, i) => [`x-${i}`, 'a'] as const),
   )
 
-  /** Requests on 9 and 11, of which 11 was said to be urgent: who is served first when both wait for the window of the connection. */
+  /**
+   * Requests on 9 and 11, of which 11 was said to be urgent: who is served first when both wait for the
+   * window of the connection.
+   */
   function firstServed(before: readonly Buffer[]): string | undefined {
     const peerSettings = { [SETTING.INITIAL_WINDOW_SIZE]: 1_000_000 }
     const rig = new SessionRig('server', { peerSettings, options: { maxConcurrentStreams: 4 } })

@@ -10,7 +10,10 @@ const BAD = 'H3_FRAME_UNEXPECTED'
 const NONE = 'H3_MISSING_SETTINGS'
 const HTTP2 = [0x02, 0x06, 0x08, 0x09]
 
-/** RFC 9114 7.2, table 1, cell by cell: head, body, tunnel, trailers. A string is for all four, and for both roles if there is one. */
+/**
+ * RFC 9114 7.2, table 1, cell by cell: head, body, tunnel, trailers. A string is for all four, and for both
+ * roles if there is one.
+ */
 const ON_REQUEST: readonly [type: number, client: string, server?: string][] = [
   [0x00, `${BAD} take take ${BAD}`],
   [0x01, `take take ${BAD} ${BAD}`],

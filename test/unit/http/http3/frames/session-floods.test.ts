@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../../../src/base/http/headers.ts'
-import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../../../../src/base/options/options.ts'
+import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../../../../src/base/options/protocol-options.ts'
 import { encodeDatagram } from '../../../../../src/http/http3/frames/datagrams.ts'
 import {
   data,
