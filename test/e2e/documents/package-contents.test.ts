@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { ENTRY_POINTS } from '../../support/entry-points.ts'
+import { PUBLIC_SURFACE } from '../../support/public-surface.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** 2.9 MB when it was set. */
+const MAX_UNPACKED_BYTES = 4_000_000
+
+interface Packed {
+  readonly unpackedSize: number
+  readonly files: readonly { readonly path: string }[]
+}
+
+async function pack(): Promise<Packed> {
+  const { stdout } = await promisify(execFile)(
+    'npm',
+    ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'],
+    { cwd: root, maxBuffer: 64 * 1024 * 1024 },
+  )
+  const [packed] = JSON.parse(stdout) as [Packed] // as npm documents it
+  return packed
+}
+
+describe('the package', () => {
+  it('has under its own name the values of every entry point, and no others', async () => {
+    const program = `
+      const names = {}
+      for (const subpath of ${JSON.stringify(Object.keys(PUBLIC_SURFACE))})
+        names[subpath] = Object.keys(await import(subpath.replace('..', 'middlemile')))
+      console.log(JSON.stringify(names))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: root,
+    })
+    const expected = Object.entries(PUBLIC_SURFACE).map(([subpath, { values }]) => [subpath, values])
+    expect(JSON.parse(stdout)).toEqual(Object.fromEntries(expected))
+  })
+
+  it('has every entry point with its declarations, and neither source maps nor the demo', async () => {
+    const { files, unpackedSize } = await pack()
+    const paths = files.map(({ path }) => path)
+    for (const { source } of ENTRY_POINTS) {
+      const compiled = source.replace(/^src\//, 'dist/').replace(/\.ts$/, '')
+      expect(paths).toEqual(expect.arrayContaining([`${compiled}.js`, `${compiled}.d.ts`]))
+    }
+    expect(paths.filter(path => path.endsWith('.map') || path.startsWith('dist/demo/'))).toEqual([])
+    expect(unpackedSize).toBeLessThan(MAX_UNPACKED_BYTES)
+  })
+
+  it('has declarations of what an entry point reaches, and of nothing else', async () => {
+    const paths = (await pack()).files.map(({ path }) => path)
+    expect(paths).toContain('dist/pool/rules/sizing.d.ts')
+    expect(paths).not.toContain('dist/pool/pool.d.ts')
+  })
+})
