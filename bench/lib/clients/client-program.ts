@@ -25,7 +25,7 @@ export async function startClientProgram<Job extends object, Report>(
 ): Promise<ClientProgram<Job, Report>> {
   const { program, args, prefix = [], cpu } = options
   // The compiled program beside this file's folder.
-  const path = fileURLToPath(new URL(`../clients/${program}.js`, import.meta.url))
+  const path = fileURLToPath(new URL(`../../clients/${program}.js`, import.meta.url))
   const line = [...deathSignalPrefix(), ...cpuPrefix(cpu), ...prefix, process.execPath, path, ...args]
   const child = spawn(line[0] ?? '', line.slice(1), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

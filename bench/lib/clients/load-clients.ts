@@ -58,9 +58,9 @@ function subjectOf(name: string, client: ClientModule, origin: string, traits: S
 }
 
 function published(file: string, make: string): ClientModule {
-  return { module: new URL(`../../src/bench/clients/${file}.js`, import.meta.url).href, make }
+  return { module: new URL(`../../../src/bench/clients/${file}.js`, import.meta.url).href, make }
 }
 
 function own(file: string, make: string): ClientModule {
-  return { module: new URL(`../clients/${file}.js`, import.meta.url).href, make }
+  return { module: new URL(`../../clients/${file}.js`, import.meta.url).href, make }
 }

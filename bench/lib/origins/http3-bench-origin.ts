@@ -34,7 +34,7 @@ export async function startHttp3BenchOrigin(
   { congestionControl = 'cubic' }: { readonly congestionControl?: QuicCongestionControl } = {},
 ): Promise<Http3BenchOrigin> {
   // The compiled program beside this file's folder.
-  const program = fileURLToPath(new URL('../origin/http3-origin-process.js', import.meta.url))
+  const program = fileURLToPath(new URL('../../origin/http3-origin-process.js', import.meta.url))
   const line = [
     ...deathSignalPrefix(),
     ...cpuPrefix(cpu),

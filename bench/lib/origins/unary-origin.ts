@@ -16,7 +16,7 @@ export async function startUnaryOrigin(
   cpu: number | undefined,
 ): Promise<UnaryOrigin> {
   // The compiled program beside this file's folder.
-  const program = fileURLToPath(new URL('../origin/unary-origin-process.js', import.meta.url))
+  const program = fileURLToPath(new URL('../../origin/unary-origin-process.js', import.meta.url))
   const line = [...deathSignalPrefix(), ...cpuPrefix(cpu), process.execPath, program]
   const child = spawn(line[0] ?? '', [...line.slice(1), address, String(port), certFile, keyFile], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -107,7 +107,7 @@ export function encodeQuery({ name, type }: DnsQuestion, id: number, hasEdns = t
 
 const EDNS: Answer = {
   type: 'OPT',
-  name: '../../select/dns',
+  name: '.',
   udpPayloadSize: UDP_PAYLOAD_BYTES,
   extendedRcode: 0,
   ednsVersion: 0,

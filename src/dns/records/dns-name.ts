@@ -18,22 +18,22 @@ const NEVER_ASKED: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Lower case, without the dot at the end; the root stays `../../select/dns`. Only ASCII changes its case (RFC
+ * Lower case, without the dot at the end; the root stays `.`. Only ASCII changes its case (RFC
  * 4343).
  */
 export function normalName(name: string): string {
   const lower = name.replace(/[A-Z]+/g, letters => letters.toLowerCase())
-  return lower.length > 1 && lower.endsWith('../../select/dns') ? lower.slice(0, -1) : lower
+  return lower.length > 1 && lower.endsWith('.') ? lower.slice(0, -1) : lower
 }
 
 /** Whether a normal name fits into a DNS message and means there what it means here. Not the root. */
 export function isDnsName(name: string): boolean {
-  return name.length <= MAX_NAME_CHARS && name.split('../../select/dns').every(label => LABEL.test(label))
+  return name.length <= MAX_NAME_CHARS && name.split('.').every(label => LABEL.test(label))
 }
 
 /** Why the DNS is not asked about a normal name, or undefined. */
 export function neverAskedBecause(name: string): string | undefined {
-  const last = name.slice(name.lastIndexOf('../../select/dns') + 1)
+  const last = name.slice(name.lastIndexOf('.') + 1)
   // A host whose last label is a number is an IPv4 address or nothing (WHATWG URL 3.5).
   if (name.includes(':') || /^\d+$/.test(last)) return `${name} is an address`
   const rule = NEVER_ASKED.get(last)

@@ -20,7 +20,7 @@ export interface ServiceRecord {
 }
 
 /**
- * What the data of one record says. `alias`: look there instead; `../../select/dns`: the service does not
+ * What the data of one record says. `alias`: look there instead; `.`: the service does not
  * exist.
  */
 export type ParsedServiceRecord =
@@ -67,7 +67,7 @@ export function parseServiceRecord(
   if (incompatible !== undefined) return { kind: 'incompatible', because: incompatible }
   if (target === undefined) return { kind: 'incompatible', because: 'its target is no name of a host' }
   // 2.5.2: in ServiceMode the root stands for the record's own name.
-  const effective = target === '../../select/dns' ? normalName(owner) : target
+  const effective = target === '.' ? normalName(owner) : target
   const record = { priority, target: effective, ...usable, ttlSeconds: boundedTtlSeconds(ttlSeconds) }
   return { kind: 'service', record }
 }
@@ -123,9 +123,9 @@ function readTarget(rdata: Uint8Array, start: number): { target: string | undefi
 }
 
 function targetName(labels: readonly string[]): string | undefined {
-  if (labels.length === 0) return '../../select/dns'
-  if (labels.some(label => label.includes('../../select/dns'))) return undefined
-  const name = normalName(labels.join('../../select/dns'))
+  if (labels.length === 0) return '.'
+  if (labels.some(label => label.includes('.'))) return undefined
+  const name = normalName(labels.join('.'))
   return isDnsName(name) ? name : undefined
 }
 

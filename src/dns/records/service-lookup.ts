@@ -91,8 +91,7 @@ export class ServiceLookup {
 
   #follow(owner: string, target: string, ttlSeconds: number): ServiceAnswer | undefined {
     // 2.5.1: "the service is not available or does not exist".
-    if (target === '../../select/dns')
-      return this.#none(`${owner} says that there is no such service`, ttlSeconds)
+    if (target === '.') return this.#none(`${owner} says that there is no such service`, ttlSeconds)
     if (this.#seen.has(target)) return failed(circles(target))
     if (this.#hops === MAX_HOPS) return failed(`${owner} leads over too many names`)
     const never = neverAskedBecause(target)

@@ -147,7 +147,7 @@ function readHints(size: 4 | 16, value: Uint8Array = new Uint8Array()): string[]
   const hints: string[] = []
   for (let at = 0; at < value.length; at += size) {
     const bytes = value.subarray(at, at + size)
-    hints.push(size === 4 ? bytes.join('../../select/dns') : ipv6Text(bytes))
+    hints.push(size === 4 ? bytes.join('.') : ipv6Text(bytes))
   }
   return hints
 }

@@ -9,7 +9,9 @@ import { requireBinary } from '../../support/require-binary.ts'
 const missing = requireBinary('chromium')
 
 const stored = (name: string): ResultFile =>
-  JSON.parse(readFileSync(new URL(`../../bench/results/${name}.json`, import.meta.url), 'utf8')) as ResultFile // written by this repository
+  JSON.parse(
+    readFileSync(new URL(`../../../bench/results/${name}.json`, import.meta.url), 'utf8'),
+  ) as ResultFile // written by this repository
 
 /** A desk's and a phone's. */
 const WIDTHS = [1_200, 360]

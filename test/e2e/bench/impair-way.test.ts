@@ -14,7 +14,7 @@ import { openUdpSocket } from '../../support/udp-port.ts'
 const LOOSE = { tcp: { share: 1, ms: 200 }, udp: { share: 1, ms: 200 } }
 const PATIENT = { timeout: 10_000 }
 
-const compiled = (name: string): URL => new URL(`../../dist/bench/impair/${name}`, import.meta.url)
+const compiled = (name: string): URL => new URL(`../../../dist/bench/impair/${name}`, import.meta.url)
 
 const optionsFor = (tcpPort: number, udpPort: number): ImpairedWayOptions => ({
   host: '127.0.0.1',

@@ -88,7 +88,7 @@ function calls(): SocketCalls {
 }
 
 /** Linux knows TCP_RTO_MAX_MS since 6.15. */
-const [major = 0, minor = 0] = release().split('..').map(Number)
+const [major = 0, minor = 0] = release().split('.').map(Number)
 const hasRetransmitMax = major > 6 || (major === 6 && minor >= 15)
 const retransmitMax = (ms: number): number | undefined => (hasRetransmitMax ? ms : undefined)
 const tooOld = (option: string): unknown[] =>

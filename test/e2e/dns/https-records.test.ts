@@ -47,7 +47,7 @@ async function resolverOf(
   return { server, clock, client, resolver, lookup }
 }
 
-const h3 = serviceRdata(1, '..', [alpn('h3', 'h2')])
+const h3 = serviceRdata(1, '.', [alpn('h3', 'h2')])
 
 function targets(answer: ServiceAnswer): string[] {
   if (answer.kind !== 'found') throw new Error(JSON.stringify(answer))
@@ -62,8 +62,8 @@ describe('HTTPS records', () => {
         serviceRdata(2, 'b.example', [alpn('h2'), [2, Buffer.alloc(0)], port(8443), ipv4('192.0.2.1')]),
         120,
       ),
-      https('a.example', serviceRdata(1, '..', [alpn('h3')]), 120),
-      https('a.example', serviceRdata(3, '..', [mandatory(77), [77, Buffer.alloc(0)]]), 120),
+      https('a.example', serviceRdata(1, '.', [alpn('h3')]), 120),
+      https('a.example', serviceRdata(3, '.', [mandatory(77), [77, Buffer.alloc(0)]]), 120),
     ])
     expect(await lookup('A.Example.')).toEqual({
       kind: 'found',
@@ -148,7 +148,7 @@ describe('HTTPS records', () => {
   })
 
   it('of which one has a wrong length count for nothing', async () => {
-    const broken = serviceRdata(1, '..', [[3, Buffer.from([1])]])
+    const broken = serviceRdata(1, '.', [[3, Buffer.from([1])]])
     const { lookup } = await resolverOf([https('a.example', h3), https('a.example', broken)])
     expect(await lookup('a.example')).toEqual({
       kind: 'failed',

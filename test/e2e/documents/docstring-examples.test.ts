@@ -17,7 +17,7 @@ const OTHERS: Readonly<Record<string, string>> = {
 
 const moduleOf = new Map(
   ENTRY_POINTS.flatMap(({ subpath, names }) =>
-    names.map(({ name }): [string, string] => [name, subpath.replace('..', 'middlemile')]),
+    names.map(({ name }): [string, string] => [name, subpath.replace('.', 'middlemile')]),
   ),
 )
 
@@ -64,7 +64,7 @@ describe('the examples in docstrings', () => {
     mkdirSync(join(root, '.tmp'), { recursive: true })
     directory = mkdtempSync(join(root, '.tmp', 'examples-'))
     const paths = Object.fromEntries(
-      ENTRY_POINTS.map(({ subpath, source }) => [subpath.replace('..', 'middlemile'), [join(root, source)]]),
+      ENTRY_POINTS.map(({ subpath, source }) => [subpath.replace('.', 'middlemile'), [join(root, source)]]),
     )
     const options = { paths, verbatimModuleSyntax: false, noUnusedLocals: false, declaration: false }
     writeFileSync(

@@ -30,7 +30,7 @@ describe('the package', () => {
     const program = `
       const names = {}
       for (const subpath of ${JSON.stringify(Object.keys(PUBLIC_SURFACE))})
-        names[subpath] = Object.keys(await import(subpath.replace('..', 'middlemile')))
+        names[subpath] = Object.keys(await import(subpath.replace('.', 'middlemile')))
       console.log(JSON.stringify(names))`
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
       cwd: root,

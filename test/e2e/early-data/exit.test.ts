@@ -10,7 +10,7 @@ import { requireOpenssl } from '../../support/require-openssl.ts'
 import { startSwitchedPort } from '../../support/switched-port.ts'
 
 const missing = requireOpenssl() ?? requireBinary('nginx')
-const index = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
+const index = fileURLToPath(new URL('../../../dist/index.js', import.meta.url))
 
 /**
  * Connections whose TLS is ours keep the process alive no longer than those of node:tls: as long as somebody

@@ -161,7 +161,7 @@ describe.skipIf(missing !== undefined)(`a worker of node:cluster with Fast Open 
   ])('has it only where it accepts by itself: scheduling %s', async (policy, events) => {
     const program = join(directory.path, 'cluster.mjs')
     writeFileSync(program, CLUSTER)
-    const entry = new URL('../../dist/ingress/listener.js', import.meta.url).href
+    const entry = new URL('../../../dist/ingress/listener.js', import.meta.url).href
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [program, entry, files.certFile, files.keyFile],

@@ -203,7 +203,7 @@ describe.each(['http', 'https'])('keepalive towards clients of %s', scheme => {
       const { output } = await runTool('ss', ['-tnoH', 'state', 'established', `sport = :${port}`])
       if (output.includes('timer:(on')) return undefined // what was sent is not acknowledged yet
       const [, seconds, ms] = /timer:\(keepalive,(?:(\d+)sec|([\d.]+)ms)/.exec(output) ?? []
-      return seconds === undefined ? Number(ms?.replace('..', '') ?? 0) : Number(seconds) * 1000
+      return seconds === undefined ? Number(ms?.replace('.', '') ?? 0) : Number(seconds) * 1000
     }
     let found = await timerMs()
     while (found === undefined) found = await timerMs()

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
 
 const dist = (file: string): string =>
-  JSON.stringify(fileURLToPath(new URL(`../../dist/${file}`, import.meta.url)))
+  JSON.stringify(fileURLToPath(new URL(`../../../dist/${file}`, import.meta.url)))
 
 it('a program that uses the module survives a defect in an event of a socket', async () => {
   const origin = await startQuickOrigin()

@@ -154,7 +154,7 @@ describe('a probe of an origin', () => {
     await using stranger = await startCaddy({ authority: foreign, http3: true })
     const record = (port: number) => ({
       priority: 1,
-      target: '..',
+      target: '.',
       ttlSeconds: 60,
       alpn: ['h3'],
       port,

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
 
-const index = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
+const index = fileURLToPath(new URL('../../../dist/index.js', import.meta.url))
 
 /** Runs a program that uses the module and never closes its transport. */
 async function runProgram(body: string): Promise<{ code: number; stdout: string }> {

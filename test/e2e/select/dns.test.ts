@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined)(
       https(owner, serviceRdata(0, 'a.test')),
       https('a.test', serviceRdata(0, 'b.test')),
       https('b.test', serviceRdata(0, 'end.test')),
-      https('end.test', offer('..')),
+      https('end.test', offer('.')),
     ]
 
     const ask = async (answering: Answering, after: (log: SelectionLog) => void) => {

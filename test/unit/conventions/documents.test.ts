@@ -148,7 +148,7 @@ describe('the documents', () => {
   it('docs/configuration.md has every key that a configuration may have', () => {
     const page = readDocument('docs/configuration.md')
     const missing = schemaPaths().filter(path => {
-      const key = path.split('../house').at(-1) ?? ''
+      const key = path.split('.').at(-1) ?? ''
       return !new RegExp(`[.\`]${key}(?:Ms)?\``).test(page)
     })
     expect(missing).toEqual([])
@@ -182,7 +182,7 @@ function schemaPaths(): string[] {
   const under = (path: readonly string[]): string[] =>
     knownKeys(schema, path).flatMap(key => {
       const inner = [...path, key]
-      return [inner.join('../house'), ...under(inner), ...under([...inner, '*'])]
+      return [inner.join('.'), ...under(inner), ...under([...inner, '*'])]
     })
   return under([])
 }

@@ -32,8 +32,8 @@ describe('the docstrings of the public surface', () => {
     expect(exports.filter(({ docstring }) => docstring === undefined || docstring === '')).toEqual([])
   })
 
-  it('have an example for every name of "../house"', () => {
-    const names = exports.filter(({ subpath }) => subpath === '../house')
+  it('have an example for every name of "."', () => {
+    const names = exports.filter(({ subpath }) => subpath === '.')
     expect(names.filter(({ docstring = '' }) => exampleOf(docstring) === undefined)).toEqual([])
   })
 

@@ -1,7 +1,7 @@
 import { isToken, TARGET } from '../../../base/http/char-tables.ts'
 
 /**
- * RFC 3986 3.1: a letter, then letters, digits, `+`, `-` and `../../../multiplex`. Other schemes than ours
+ * RFC 3986 3.1: a letter, then letters, digits, `+`, `-` and `.`. Other schemes than ours
  * are legal (RFC 9113 8.3.1).
  */
 export function isScheme(text: string): boolean {

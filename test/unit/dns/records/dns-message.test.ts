@@ -45,7 +45,7 @@ describe('encodeQuery', () => {
 
 describe('readReply', () => {
   it('reads addresses, CNAME and HTTPS records, and leaves others out', () => {
-    const rdata = serviceRdata(1, '../../select/dns')
+    const rdata = serviceRdata(1, '.')
     const answers: WireRecord[] = [
       cname('www.example.com', 'Edge.Example.NET', 60),
       a('edge.example.net', '192.0.2.1', 20),

@@ -9,7 +9,7 @@ import {
 describe('normalName', () => {
   it('lowers ASCII letters and takes the dot from the end', () => {
     expect(normalName('WWW.Example.COM.')).toBe('www.example.com')
-    expect(normalName('../../select/dns')).toBe('../../select/dns')
+    expect(normalName('.')).toBe('.')
     // The Kelvin sign is a k in lower case, but not in the DNS.
     expect(normalName('\u212a.example')).toBe('\u212a.example')
   })
@@ -23,7 +23,7 @@ describe('isDnsName', () => {
     expect(isDnsName(`${label}a.example`)).toBe(false)
   })
 
-  it.each(['', '../../select/dns', 'a..b', '.a', 'a b', 'ü.example', 'a\0b'])('refuses %j', name => {
+  it.each(['', '.', 'a..b', '.a', 'a b', 'ü.example', 'a\0b'])('refuses %j', name => {
     expect(isDnsName(name)).toBe(false)
   })
 

@@ -5,7 +5,7 @@ import { parseServiceRecord, readServiceRecords } from '../../../../src/dns/reco
 import { alpn, ipv4, mandatory, port, serviceRdata, type WireParam } from '../../../support/dns-wire.ts'
 
 const parse = (rdata: Uint8Array) => parseServiceRecord(rdata, 'www.example.com', 300)
-const parseParams = (...params: WireParam[]) => parse(serviceRdata(1, '../../select/dns', params))
+const parseParams = (...params: WireParam[]) => parse(serviceRdata(1, '.', params))
 const ipv6 = (hex: string): WireParam => [6, Buffer.from(hex, 'hex')]
 const noDefaultAlpn: WireParam = [2, Buffer.alloc(0)]
 
@@ -104,8 +104,8 @@ describe('parseServiceRecord reads', () => {
   })
 
   it('the root as the owner in ServiceMode, and as "no such service" in AliasMode', () => {
-    expect(parse(serviceRdata(1, '../../select/dns'))).toEqual({ kind: 'service', record })
-    expect(parse(serviceRdata(0, '../../select/dns'))).toEqual({ kind: 'alias', target: '../../select/dns' })
+    expect(parse(serviceRdata(1, '.'))).toEqual({ kind: 'service', record })
+    expect(parse(serviceRdata(0, '.'))).toEqual({ kind: 'alias', target: '.' })
   })
 
   it('over parameters of an alias, malformed ones included', () => {
@@ -125,7 +125,7 @@ describe('parseServiceRecord reads', () => {
 
   it('times to live within bounds', () => {
     const ttlOf = (seconds: number) => {
-      const parsed = parseServiceRecord(serviceRdata(1, '../../select/dns'), 'a', seconds)
+      const parsed = parseServiceRecord(serviceRdata(1, '.'), 'a', seconds)
       return parsed.kind === 'service' ? parsed.record.ttlSeconds : undefined
     }
     expect([ttlOf(0), ttlOf(60), ttlOf(604_800)]).toEqual([1, 60, 86_400])
@@ -146,71 +146,43 @@ describe('parseServiceRecord finds malformed', () => {
     ],
     [
       'half a head',
-      Buffer.concat([serviceRdata(1, '../../select/dns'), Buffer.from('000100', 'hex')]),
+      Buffer.concat([serviceRdata(1, '.'), Buffer.from('000100', 'hex')]),
       'the head of a parameter',
     ],
     [
       'half a value',
-      Buffer.concat([serviceRdata(1, '../../select/dns'), Buffer.from('0003000400', 'hex')]),
+      Buffer.concat([serviceRdata(1, '.'), Buffer.from('0003000400', 'hex')]),
       'the value of port',
     ],
-    [
-      'keys out of order',
-      serviceRdata(1, '../../select/dns', [port(1), alpn('h2')]),
-      'alpn stands behind port',
-    ],
-    ['a key twice', serviceRdata(1, '../../select/dns', [port(1), port(1)]), 'port stands behind port'],
-    [
-      'an empty alpn',
-      serviceRdata(1, '../../select/dns', [[1, Buffer.alloc(0)]]),
-      'alpn: it names no protocol',
-    ],
-    ['an empty name in alpn', serviceRdata(1, '../../select/dns', [[1, Buffer.from([0])]]), 'alpn: an empty'],
-    [
-      'half a name in alpn',
-      serviceRdata(1, '../../select/dns', [[1, Buffer.from([3, 0x68])]]),
-      'alpn: it ends within',
-    ],
+    ['keys out of order', serviceRdata(1, '.', [port(1), alpn('h2')]), 'alpn stands behind port'],
+    ['a key twice', serviceRdata(1, '.', [port(1), port(1)]), 'port stands behind port'],
+    ['an empty alpn', serviceRdata(1, '.', [[1, Buffer.alloc(0)]]), 'alpn: it names no protocol'],
+    ['an empty name in alpn', serviceRdata(1, '.', [[1, Buffer.from([0])]]), 'alpn: an empty'],
+    ['half a name in alpn', serviceRdata(1, '.', [[1, Buffer.from([3, 0x68])]]), 'alpn: it ends within'],
     [
       'a value of no-default-alpn',
-      serviceRdata(1, '../../select/dns', [alpn('h2'), [2, Buffer.from([1])]]),
+      serviceRdata(1, '.', [alpn('h2'), [2, Buffer.from([1])]]),
       'it has a value',
     ],
-    [
-      'no-default-alpn alone',
-      serviceRdata(1, '../../select/dns', [noDefaultAlpn]),
-      'no-default-alpn without alpn',
-    ],
-    [
-      'a short port',
-      serviceRdata(1, '../../select/dns', [[3, Buffer.from([1])]]),
-      'port: no port in 1 bytes',
-    ],
-    [
-      'a long port',
-      serviceRdata(1, '../../select/dns', [[3, Buffer.alloc(3, 1)]]),
-      'port: no port in 3 bytes',
-    ],
-    ['an empty ipv4hint', serviceRdata(1, '../../select/dns', [[4, Buffer.alloc(0)]]), 'ipv4hint: no list'],
-    ['a crooked ipv4hint', serviceRdata(1, '../../select/dns', [[4, Buffer.alloc(6)]]), 'ipv4hint: no list'],
-    ['a crooked ech', serviceRdata(1, '../../select/dns', [[5, Buffer.from([0, 3, 1, 1])]]), 'ech: no list'],
-    ['an empty ipv6hint', serviceRdata(1, '../../select/dns', [[6, Buffer.alloc(0)]]), 'ipv6hint: no list'],
-    ['a crooked ipv6hint', serviceRdata(1, '../../select/dns', [[6, Buffer.alloc(18)]]), 'ipv6hint: no list'],
-    ['an empty mandatory', serviceRdata(1, '../../select/dns', [[0, Buffer.alloc(0)]]), 'mandatory: no list'],
-    [
-      'half a key in mandatory',
-      serviceRdata(1, '../../select/dns', [[0, Buffer.alloc(3, 1)]]),
-      'mandatory: no list',
-    ],
-    ['mandatory in mandatory', serviceRdata(1, '../../select/dns', [mandatory(0)]), 'it names itself'],
+    ['no-default-alpn alone', serviceRdata(1, '.', [noDefaultAlpn]), 'no-default-alpn without alpn'],
+    ['a short port', serviceRdata(1, '.', [[3, Buffer.from([1])]]), 'port: no port in 1 bytes'],
+    ['a long port', serviceRdata(1, '.', [[3, Buffer.alloc(3, 1)]]), 'port: no port in 3 bytes'],
+    ['an empty ipv4hint', serviceRdata(1, '.', [[4, Buffer.alloc(0)]]), 'ipv4hint: no list'],
+    ['a crooked ipv4hint', serviceRdata(1, '.', [[4, Buffer.alloc(6)]]), 'ipv4hint: no list'],
+    ['a crooked ech', serviceRdata(1, '.', [[5, Buffer.from([0, 3, 1, 1])]]), 'ech: no list'],
+    ['an empty ipv6hint', serviceRdata(1, '.', [[6, Buffer.alloc(0)]]), 'ipv6hint: no list'],
+    ['a crooked ipv6hint', serviceRdata(1, '.', [[6, Buffer.alloc(18)]]), 'ipv6hint: no list'],
+    ['an empty mandatory', serviceRdata(1, '.', [[0, Buffer.alloc(0)]]), 'mandatory: no list'],
+    ['half a key in mandatory', serviceRdata(1, '.', [[0, Buffer.alloc(3, 1)]]), 'mandatory: no list'],
+    ['mandatory in mandatory', serviceRdata(1, '.', [mandatory(0)]), 'it names itself'],
     [
       'mandatory keys out of order',
-      serviceRdata(1, '../../select/dns', [mandatory(3, 1), alpn('h2'), port(1)]),
+      serviceRdata(1, '.', [mandatory(3, 1), alpn('h2'), port(1)]),
       'not in order',
     ],
     [
       'a mandatory key that is missing',
-      serviceRdata(1, '../../select/dns', [mandatory(1, 3), alpn('h2')]),
+      serviceRdata(1, '.', [mandatory(1, 3), alpn('h2')]),
       'port is missing',
     ],
   ])('%s', (_name, rdata, because) => {
@@ -230,15 +202,11 @@ describe('parseServiceRecord finds incompatible', () => {
   it.each<[string, Uint8Array, string]>([
     [
       'a mandatory key that nobody knows',
-      serviceRdata(1, '../../select/dns', [mandatory(667), [667, Buffer.from('x')]]),
+      serviceRdata(1, '.', [mandatory(667), [667, Buffer.from('x')]]),
       'it demands key667',
     ],
-    [
-      'mandatory ech',
-      serviceRdata(1, '../../select/dns', [mandatory(5), [5, Buffer.from([0, 2, 1, 1])]]),
-      'it demands ech',
-    ],
-    ['port 0', serviceRdata(1, '../../select/dns', [port(0)]), 'its port is 0'],
+    ['mandatory ech', serviceRdata(1, '.', [mandatory(5), [5, Buffer.from([0, 2, 1, 1])]]), 'it demands ech'],
+    ['port 0', serviceRdata(1, '.', [port(0)]), 'its port is 0'],
     ['a target with a dot in a label', Buffer.from('000103612e6200', 'hex'), 'no name of a host'],
     ['an alias to a name with a space', serviceRdata(0, 'a b.example'), 'no name of a host'],
   ])('%s', (_name, rdata, because) => {
@@ -294,7 +262,7 @@ describe('readServiceRecords', () => {
 
   it('lets an alias win over ServiceMode, and picks one of several', () => {
     const answers = [
-      answer(serviceRdata(1, '../../select/dns')),
+      answer(serviceRdata(1, '.')),
       answer(serviceRdata(0, 'a.example')),
       answer(serviceRdata(0, 'b.example')),
     ]
@@ -308,15 +276,15 @@ describe('readServiceRecords', () => {
   })
 
   it('rejects all when one is malformed, whatever the others are', () => {
-    const bad = answer(serviceRdata(1, '../../select/dns', [[3, Buffer.from([1])]]))
-    for (const good of [answer(serviceRdata(0, 'a.example')), answer(serviceRdata(1, '../../select/dns'))]) {
+    const bad = answer(serviceRdata(1, '.', [[3, Buffer.from([1])]]))
+    for (const good of [answer(serviceRdata(0, 'a.example')), answer(serviceRdata(1, '.'))]) {
       expect(readServiceRecords([good, bad], () => 0).kind).toBe('malformed')
       expect(readServiceRecords([bad, good], () => 0).kind).toBe('malformed')
     }
   })
 
   it('says why none is of use', () => {
-    const set = readServiceRecords([answer(serviceRdata(1, '../../select/dns', [port(0)]))], () => 0)
+    const set = readServiceRecords([answer(serviceRdata(1, '.', [port(0)]))], () => 0)
     expect(set).toEqual({ kind: 'incompatible', because: 'its port is 0', ttlSeconds: 300 })
   })
 })

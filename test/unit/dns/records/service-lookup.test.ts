@@ -22,7 +22,7 @@ const reply = (...answers: DnsAnswer[]): DnsReply => ({
   negativeTtlSeconds: undefined,
 })
 const alias = (name: string, target: string, ttl?: number) => reply(https(name, serviceRdata(0, target), ttl))
-const h3 = (name: string, ttl?: number) => https(name, serviceRdata(1, '../../select/dns', [alpn('h3')]), ttl)
+const h3 = (name: string, ttl?: number) => https(name, serviceRdata(1, '.', [alpn('h3')]), ttl)
 
 /** Answers by name until there is an answer. */
 function follow(replies: Record<string, DnsReply>, host = 'a.example', hostPort = 443) {
@@ -121,7 +121,7 @@ describe('a lookup of HTTPS records', () => {
   })
 
   it('takes an alias to the root for "no such service"', () => {
-    const { answer } = follow({ 'a.example': alias('a.example', '../../select/dns', 50) })
+    const { answer } = follow({ 'a.example': alias('a.example', '.', 50) })
     expect(answer).toEqual({
       kind: 'none',
       because: 'a.example says that there is no such service',
@@ -136,9 +136,7 @@ describe('a lookup of HTTPS records', () => {
   })
 
   it('has none when none is of use, and fails when one is malformed', () => {
-    const useless = follow({
-      'a.example': reply(https('a.example', serviceRdata(1, '../../select/dns', [port(0)]))),
-    })
+    const useless = follow({ 'a.example': reply(https('a.example', serviceRdata(1, '.', [port(0)]))) })
     expect(useless.answer).toMatchObject({ kind: 'none', because: expect.stringContaining('its port is 0') })
     const broken = follow({ 'a.example': reply(h3('a.example'), https('a.example', Buffer.alloc(4, 1))) })
     expect(broken.answer).toMatchObject({ kind: 'failed', because: expect.stringContaining('malformed') })

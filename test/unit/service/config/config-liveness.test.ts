@@ -7,13 +7,13 @@ import { DEFAULT_MEMORY_OPTIONS } from '../../../../src/service/lifecycle/unused
 const REST = 'listen: [{ address: :80 }]\norigins: { a: { url: http://a } }\n'
 
 function settingsOf(text: string) {
-  const read = readConfigText(REST + text, '..')
+  const read = readConfigText(REST + text, '.')
   if (!read.ok) throw new Error(read.faults.map(fault => formatFault(fault)).join('\n'))
   return read.settings
 }
 
 function faults(text: string): string[] {
-  const read = readConfigText(REST + text, '..')
+  const read = readConfigText(REST + text, '.')
   return read.ok ? [] : read.faults.map(fault => formatFault(fault))
 }
 

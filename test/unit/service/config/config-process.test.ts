@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 
 const parse = (config: object) =>
-  parseConfig({ listen: [{ address: ':0' }], origins: { a: { url: 'http://a.test' } }, ...config }, '..')
+  parseConfig({ listen: [{ address: ':0' }], origins: { a: { url: 'http://a.test' } }, ...config }, '.')
 
 function faultsOf(config: object): string[] {
   const read = parse(config)
-  return read.ok ? [] : read.faults.map(({ path, message }) => `${path.join('..')}: ${message}`)
+  return read.ok ? [] : read.faults.map(({ path, message }) => `${path.join('.')}: ${message}`)
 }
 
 describe('shutdown and log', () => {

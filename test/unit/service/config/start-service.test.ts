@@ -48,7 +48,7 @@ describe('reloads that come together', () => {
     const origins = Object.fromEntries(
       names.map(name => [name, { url: `http://${name}.test`, hosts: [name] }]),
     )
-    const parsed = parseConfig({ listen: [{ address: '127.0.0.1:0' }], admin: 'off', origins }, '..')
+    const parsed = parseConfig({ listen: [{ address: '127.0.0.1:0' }], admin: 'off', origins }, '.')
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
     return parsed
   }

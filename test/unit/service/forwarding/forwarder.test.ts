@@ -21,7 +21,7 @@ function settingsOf(changes: Partial<ServiceConfig> = {}) {
       origins: { shop: { url: 'https://origin.example', hosts: ['shop.example'] } },
       ...changes,
     },
-    '..',
+    '.',
   )
   if (!parsed.ok)
     throw new Error(parsed.faults.map(({ path, message }) => `${formatPath(path)} ${message}`).join())

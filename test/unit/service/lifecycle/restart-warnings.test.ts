@@ -5,7 +5,7 @@ import { restartWarnings } from '../../../../src/service/lifecycle/restart-warni
 function settings(changes: object = {}) {
   const parsed = parseConfig(
     { listen: [{ address: ':80' }], origins: { a: { url: 'http://a' } }, ...changes },
-    '..',
+    '.',
   )
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults))
   return parsed.settings

@@ -86,7 +86,7 @@ describe('RouteTable', () => {
 })
 
 function plainSearch(routes: { host: string; path: string; target: string }[], host: string, path: string) {
-  const suffixes = host.split('..').map((_, index, labels) => `*.${labels.slice(index + 1).join('..')}`)
+  const suffixes = host.split('.').map((_, index, labels) => `*.${labels.slice(index + 1).join('.')}`)
   const winner = [host, ...suffixes, '*'].find(pattern => routes.some(route => route.host === pattern))
   return routes
     .filter(route => route.host === winner)

@@ -5,7 +5,7 @@ import { SectionReader } from '../../../../../src/http/http3/frames/section-read
 
 /** The record behind the 12 bytes that name its stream and length. */
 function sectionOf(name: string): Buffer {
-  return readFileSync(new URL(`../../vectors/qpack/errors/${name}`, import.meta.url)).subarray(12)
+  return readFileSync(new URL(`../../../../vectors/qpack/errors/${name}`, import.meta.url)).subarray(12)
 }
 
 /**
