@@ -28,17 +28,17 @@ const HARMLESS = [
 
 /** `file: callback` and why it needs no guard. */
 const ALLOWED: Readonly<Record<string, string>> = {
-  'after-poll.ts: guardedImmediate': 'is a guard',
+  'base/after-poll.ts: guardedImmediate': 'is a guard',
   'cli.ts: () => {}': 'keeps the process alive',
-  'cli/bench.ts: interrupt': 'a signal of an operator, to an instrument',
+  'cli/bench/bench.ts: interrupt': 'a signal of an operator, to an instrument',
   'cli/process-io.ts: onOutputFailed': 'a command that nobody reads ends',
   'cli/run-until-signal.ts: onSignal': 'ends the process, which is what it is for',
   'cli/run-until-signal.ts: () => { starting.then(service => service.reload()).catch(reject) }':
     'its rejection is caught',
-  'clock.ts: guarded': 'is the guard of every timer of a Clock',
-  'guard.ts: () => void guarded(during, run)': 'is the guard',
-  'guard.ts: guarded': 'is the guard',
-  'guard.ts: () => { throw error }': 'throwLater: the error is of the caller, who is to see it',
+  'base/clock.ts: guarded': 'is the guard of every timer of a Clock',
+  'base/guard.ts: () => void guarded(during, run)': 'is the guard',
+  'base/guard.ts: guarded': 'is the guard',
+  'base/guard.ts: () => { throw error }': 'throwLater: the error is of the caller, who is to see it',
   'ingress/streams/http2-output.ts: flushAtTurnEnd': 'catches within: #guardedFlush',
   'ingress/streams/http3-session.ts: flushSession': 'catches within',
   'ingress/streams/http3-session.ts: openHeldAtTurnEnd': 'catches within',
@@ -49,7 +49,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'ingress/listener.ts: reject': 'of a promise',
   'ingress/session-opening.ts: this.#onClose': 'cancels a timer',
   'http/multiplex/shared-ping.ts: asker.onAbort': 'was made by guardedListener()',
-  'read-port.ts: (chunk: Buffer) => { port.#givenAway = true if (!port.#deliver(chunk, 0, chunk.length)) socket.pause() }':
+  'base/socket/read-port.ts: (chunk: Buffer) => { port.#givenAway = true if (!port.#deliver(chunk, 0, chunk.length)) socket.pause() }':
     'catches within: #deliver',
   'service/admin/admin-server.ts: reject': 'of a promise',
   'service/admin/admin-server.ts: resolve': 'of a promise',
