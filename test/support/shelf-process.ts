@@ -13,7 +13,7 @@ const compiled = (path: string): string => JSON.stringify(new URL(`../../dist/${
  */
 const PRELUDE = `
 import { writeSync } from 'node:fs'
-import { systemClock } from ${compiled('clock.js')}
+import { systemClock } from ${compiled('base/clock.js')}
 import { OriginShelf } from ${compiled('state/origin-shelf.js')}
 import { FileStore } from ${compiled('state/store.js')}
 const [directory, number] = process.argv.slice(1)

@@ -75,7 +75,7 @@ describe.skipIf(noCaddy !== undefined)(
             target: 'es2022',
           }
           const include = ['*.ts']
-          const config = { extends: '../../../tsconfig.json', compilerOptions, include }
+          const config = { extends: '../../tsconfig.json', compilerOptions, include }
           writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config))
           const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
           expect(await reader.run(`${process.execPath} ${compiler} -p ${directory}`)).toEqual({

@@ -12,7 +12,7 @@ it('a program that uses the module survives a defect in an event of a socket', a
   // Stands for a defect: the first read of the process is not understood.
   const program = `
     import { createTransport } from ${dist('index.js')}
-    import { ReadPort } from ${dist('read-port.js')}
+    import { ReadPort } from ${dist('base/socket/read-port.js')}
     const { attach } = ReadPort.prototype
     let isBroken = true
     ReadPort.prototype.attach = function (receiver) {
