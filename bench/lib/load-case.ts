@@ -1,8 +1,8 @@
 import type { Arrival, LoadJob, RequestKind } from '../../src/bench/load/load-job.ts'
 import type { LoadSubject } from './load-subject.ts'
 import type { OriginPlan } from './origins/load-origin-config.ts'
-import type { LinkConditions } from './origins/load-way.ts'
-import type { CongestionControl } from './origins/lossy-way.ts'
+import type { LinkConditions } from './origins/load-path.ts'
+import type { CongestionControl } from './origins/lossy-path.ts'
 import type { BenchSettings } from './scenario.ts'
 
 /** What is measured, as data: load-scenario.ts does it. */
@@ -19,7 +19,7 @@ export interface LoadScenario {
   readonly columns: readonly string[]
   /** Those of them that subjects are compared by, round by round. */
   readonly compared: readonly string[]
-  /** What its figures do not show, a line each, beside what its way does not. */
+  /** What its figures do not show, a line each, beside what its path does not. */
   readonly limits?: readonly string[]
 }
 

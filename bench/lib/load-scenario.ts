@@ -21,14 +21,14 @@ import {
   startSubjectClient,
 } from './load-subject.ts'
 import { type LoadOrigins, startLoadOrigins } from './origins/load-origins.ts'
-import { type LoadWay, nearWay, openLossyWay } from './origins/load-way.ts'
+import { type LoadPath, nearPath, openLossyPath } from './origins/load-path.ts'
 import type { BenchSettings, Scenario } from './scenario.ts'
 
 /** Between two runs, without loss: what was closed has its last packets delivered. */
 const REST_MS = 100
 
 /**
- * Runs a table of cases through the instrument: servers at one end of the way, each client in a process of
+ * Runs a table of cases through the instrument: servers at one end of the path, each client in a process of
  * its own at the other.
  */
 export function loadScenario(definition: LoadScenario): Scenario {
@@ -39,7 +39,7 @@ export function loadScenario(definition: LoadScenario): Scenario {
     const { unavailable } = plan
     const nothing: ScenarioResult = { scenario, description, metrics, cases: [], unavailable }
     if (plan.cases.length === 0) return nothing
-    const opened = definition.way === undefined ? { way: nearWay() } : await openLossyWay(definition.way)
+    const opened = definition.way === undefined ? { way: nearPath() } : await openLossyPath(definition.way)
     if ('unavailable' in opened)
       return { ...nothing, unavailable: [{ subject: 'all', because: opened.unavailable }] }
     await using way = opened.way
@@ -62,7 +62,7 @@ class ScenarioRun {
   readonly #plan: LoadPlan
   readonly #compared: readonly string[]
   readonly #settings: BenchSettings
-  readonly #way: LoadWay
+  readonly #way: LoadPath
   readonly #origins: LoadOrigins
   readonly #directory = makeTemporaryDirectory('load-clients')
   readonly #running = new Map<string, RunningSubject>()
@@ -71,7 +71,7 @@ class ScenarioRun {
     plan: LoadPlan,
     compared: readonly string[],
     settings: BenchSettings,
-    way: LoadWay,
+    way: LoadPath,
     origins: LoadOrigins,
   ) {
     this.#plan = plan

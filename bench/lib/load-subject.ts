@@ -70,7 +70,7 @@ export async function startSubjectClient(subject: LoadSubject, place: SubjectPla
   }
 }
 
-/** No trial takes longer: one request of each kind on a way without delay. */
+/** No trial takes longer: one request of each kind on a path without delay. */
 const TRIAL_SECONDS = 15
 
 async function whyUnfit(

@@ -9,7 +9,7 @@ import {
 } from './clients/load-clients.ts'
 import type { LoadSubject } from './load-subject.ts'
 import type { OriginPlan } from './origins/load-origin-config.ts'
-import type { CongestionControl } from './origins/lossy-way.ts'
+import type { CongestionControl } from './origins/lossy-path.ts'
 
 /**
  * caddy speaks all three protocols: at it they can be compared. nginx stands beside it for the two over TCP.
@@ -20,7 +20,7 @@ export const BOTH_ORIGINS: Readonly<Record<string, OriginPlan>> = {
 }
 
 /**
- * And our own listener beside it for QUIC, which takes up the congestion control of the way: under loss it is
+ * And our own listener beside it for QUIC, which takes up the congestion control of the path: under loss it is
  * the sender's that is measured.
  */
 export function originsUnderLoss(congestionControl: CongestionControl): Readonly<Record<string, OriginPlan>> {

@@ -45,7 +45,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'first-byte': firstByte,
   'rtt-h2': rttH2,
   'rtt-h3': rttH3,
-  // What the way, the origin and the others do to a request.
+  // What the path, the origin and the others do to a request.
   mixed,
   upload: uploads,
   'slow-reader': slowReader,

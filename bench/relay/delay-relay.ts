@@ -1,4 +1,4 @@
-import { startDelayedWay } from './delayed-way.ts'
+import { startDelayedPath } from './delayed-path.ts'
 
 /** The way to `targetPort` made longer, by a relay in a process of its own. */
 export interface DelayRelay extends AsyncDisposable {
@@ -18,7 +18,7 @@ export async function startDelayRelay(
   roundTripMs: number,
   cpu: number | undefined,
 ): Promise<DelayRelay> {
-  const { way, measured } = await startDelayedWay({
+  const { way, measured } = await startDelayedPath({
     tcpPort: targetPort,
     roundTripMs,
     cpu,

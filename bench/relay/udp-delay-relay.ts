@@ -1,4 +1,4 @@
-import { startDelayedWay } from './delayed-way.ts'
+import { startDelayedPath } from './delayed-path.ts'
 
 /** The way of datagrams to `targetPort` made longer, by a relay in a process of its own. */
 export interface UdpDelayRelay extends AsyncDisposable {
@@ -17,7 +17,7 @@ export async function startUdpDelayRelay(
   roundTripMs: number,
   cpu: number | undefined,
 ): Promise<UdpDelayRelay> {
-  const { way, measured } = await startDelayedWay({
+  const { way, measured } = await startDelayedPath({
     tcpPort: targetPort,
     udpPort: targetPort,
     roundTripMs,

@@ -15,12 +15,12 @@ import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
+import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
 import { SettingsBook } from '../origin/origin-settings.ts'
 import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
-import { ProcessHold } from '../origin/process-hold.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
 import { explain } from './explain.ts'
@@ -75,9 +75,9 @@ class PooledTransport implements Transport {
   readonly #pools: Pools
   readonly #maker: OriginMaker
   readonly #networkWatch: NetworkWatch
-  readonly #hold = new ProcessHold()
+  readonly #hold = new EventLoopReference()
   /** Links of connections that have ended, and wait for a ticket. */
-  readonly #farewells = new Set<Promise<void>>()
+  readonly #lingers = new Set<Promise<void>>()
   readonly #entries = new Map<string, OriginEntry>()
   /** Those that were replaced, while their exchanges end. */
   readonly #leaving = new Set<OriginEntry>()
@@ -102,11 +102,11 @@ class PooledTransport implements Transport {
       observer: this.#observe,
       isObserved: this.#isObserved,
       onStateFault: this.#onStateFault,
-      onFarewell: over => {
-        this.#farewells.add(over)
+      onLinger: over => {
+        this.#lingers.add(over)
         guardedPromise(
           'the end of a connection',
-          over.then(() => this.#farewells.delete(over)),
+          over.then(() => this.#lingers.delete(over)),
         )
       },
       presentAddresses: () => this.#networkWatch.present(),
@@ -280,7 +280,7 @@ class PooledTransport implements Transport {
   /** What connections leave behind comes after them. */
   async #end(pools: Promise<void>): Promise<void> {
     await this.#hold.during(pools)
-    await this.#hold.during(Promise.all(this.#farewells))
+    await this.#hold.during(Promise.all(this.#lingers))
     this.#networkWatch.close()
     for (const entry of this.#entries.values()) entry.close()
     this.#maker.state.flush()

@@ -1,5 +1,5 @@
 import type { LoadRound } from './results/load-measurement.ts'
-import type { Conditions, WayConditions } from './url-plan.ts'
+import type { Conditions, PathConditions } from './url-plan.ts'
 
 /**
  * Ten segments of 1,460 bytes: what a sender may have under way before it has heard of anything (RFC 6928 2,
@@ -18,7 +18,7 @@ type Opponents = (subject: string) => readonly string[]
  * `conditions`: there are no relays.
  */
 export function fairOpponents(
-  conditions: WayConditions | undefined,
+  conditions: PathConditions | undefined,
   rounds: Rounds,
   opponents: Opponents,
 ): Opponents {
@@ -27,7 +27,7 @@ export function fairOpponents(
 
 /** A line for each pair that is left out by that, for whoever misses it. */
 export function unfairNotes(
-  conditions: WayConditions | undefined,
+  conditions: PathConditions | undefined,
   rounds: Rounds,
   opponents: Opponents,
 ): readonly string[] {
@@ -47,7 +47,7 @@ export function unfairNotes(
 }
 
 function whyUnfair(
-  conditions: WayConditions | undefined,
+  conditions: PathConditions | undefined,
   rounds: Rounds,
   subject: string,
   to: string,
@@ -63,7 +63,7 @@ function whyUnfair(
   const larger = `these bodies are larger than ${FIRST_WINDOW_BYTES} bytes`
   // 4. Losses, a full queue's among them, slow QUIC down for good; of TCP bytes are held back, and no more.
   if (ways.some(isLossy)) return `losses slow QUIC down, and not TCP over this relay, and ${larger}`
-  // 5. QUIC opens its window by the round trips of the whole way, TCP by those of its local halves.
+  // 5. QUIC opens its window by the round trips of the whole path, TCP by those of its local halves.
   if (ways.some(isDelayed))
     return `QUIC has a slow start over the delay, and TCP has none over this relay, and ${larger}`
   return undefined

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import type { WayConditions } from './impair/conditions.ts'
-import { type ImpairedWay, startImpairedWay } from './impair/impaired-way.ts'
+import type { PathConditions } from './impair/conditions.ts'
+import { type ImpairedPath, startImpairedPath } from './impair/impaired-path.ts'
 import type { LoadJob } from './load/load-job.ts'
 import type { LoadReport } from './load/load-report.ts'
 import { runRounds } from './load/rounds.ts'
@@ -39,16 +39,16 @@ const PATIENCE_SECONDS = 15
 
 const NOTHING: LoadJob['warmUp'] = { requests: 0, seconds: 0 }
 
-/** [D] Measures every subject at a URL, in interleaved rounds. Rejects only when the way cannot be made. */
+/** [D] Measures every subject at a URL, in interleaved rounds. Rejects only when the path cannot be made. */
 export async function runUrl(plan: UrlPlan, hooks: UrlHooks): Promise<UrlOutcome> {
   if (plan.conditions === undefined) return await runOver(undefined, plan, hooks)
-  await using way = await startWay(plan, plan.conditions)
-  return await runOver(way, plan, hooks)
+  await using path = await startPath(plan, plan.conditions)
+  return await runOver(path, plan, hooks)
 }
 
-async function runOver(way: ImpairedWay | undefined, plan: UrlPlan, hooks: UrlHooks): Promise<UrlOutcome> {
+async function runOver(path: ImpairedPath | undefined, plan: UrlPlan, hooks: UrlHooks): Promise<UrlOutcome> {
   const { signal, isLocal } = hooks
-  const endpoint = way === undefined ? undefined : `${way.host}:${way.port}`
+  const endpoint = path === undefined ? undefined : `${path.host}:${path.port}`
   const running: RunningSubject[] = []
   const unavailable: { subject: string; because: string }[] = []
   const rounds = new Map<string, LoadRound[]>()
@@ -70,7 +70,7 @@ async function runOver(way: ImpairedWay | undefined, plan: UrlPlan, hooks: UrlHo
         hooks.log(`${subject.name}: not measured: ${because}`)
       }
     }
-    await measureAll(plan, hooks, way, running, rounds)
+    await measureAll(plan, hooks, path, running, rounds)
   } catch (error) {
     brokenOff = reasonOf(error)
   } finally {
@@ -90,7 +90,7 @@ async function runOver(way: ImpairedWay | undefined, plan: UrlPlan, hooks: UrlHo
 async function measureAll(
   plan: UrlPlan,
   { signal, isLocal, log }: UrlHooks,
-  way: ImpairedWay | undefined,
+  path: ImpairedPath | undefined,
   subjects: readonly RunningSubject[],
   rounds: Map<string, LoadRound[]>,
 ): Promise<void> {
@@ -109,10 +109,10 @@ async function measureAll(
     async measure(subject, round): Promise<Measurement> {
       const job = jobOf(plan, plan.measure, round + 1)
       const before = originCpuMs()
-      const passedBefore = way && wireOf(await way.counts())
+      const passedBefore = path && wireOf(await path.counts())
       const report = await run(subject, job)
       const after = originCpuMs()
-      const passedAfter = way && wireOf(await way.counts())
+      const passedAfter = path && wireOf(await path.counts())
       const measured: LoadRound = {
         job,
         report,
@@ -145,10 +145,10 @@ function jobOf(plan: UrlPlan, measure: LoadJob['measure'], number: number): Load
   }
 }
 
-async function startWay({ url, resolve, seed }: UrlPlan, conditions: WayConditions): Promise<ImpairedWay> {
+async function startPath({ url, resolve, seed }: UrlPlan, conditions: PathConditions): Promise<ImpairedPath> {
   const port = portOf(url)
   const host = resolve[`${hostOf(url)}:${port}`] ?? (await lookup(hostOf(url))).address
-  return await startImpairedWay({
+  return await startImpairedPath({
     host,
     tcpPort: port,
     ...(url.protocol === 'https:' && { udpPort: port }),

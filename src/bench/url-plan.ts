@@ -1,8 +1,8 @@
-import type { WayConditions } from './impair/conditions.ts'
+import type { PathConditions } from './impair/conditions.ts'
 import type { Arrival, LoadJob, RequestKind } from './load/load-job.ts'
 import type { UrlSubject } from './subjects.ts'
 
-export type { Conditions, LossBursts, WayConditions } from './impair/conditions.ts'
+export type { Conditions, LossBursts, PathConditions } from './impair/conditions.ts'
 
 /** What is measured at one URL. */
 export interface UrlPlan {
@@ -26,8 +26,8 @@ export interface UrlPlan {
   readonly ca: string | undefined
   /** `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
-  /** Relays stand on the way; undefined: it is as it is. */
-  readonly conditions: WayConditions | undefined
+  /** Relays stand on the path; undefined: it is as it is. */
+  readonly conditions: PathConditions | undefined
 }
 
 /** 443 or 80 where the URL has none. */

@@ -23,10 +23,10 @@ import type { Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './dispatch.ts'
 import { EarlierTries } from './earlier-tries.ts'
 import { exchangeEnded } from './exchange-ended.ts'
-import { ExchangeWay } from './exchange-way.ts'
+import { ExchangeRoute } from './exchange-route.ts'
 import { speaksAgainstLane } from './failure-blame.ts'
-import { Rescue, type RescuedExchange } from './hedging/rescue.ts'
-import type { AnsweredTry } from './hedging/second-try.ts'
+import { type HedgedExchange, HedgedRequest } from './hedging/hedged-request.ts'
+import type { AnsweredCopy } from './hedging/second-copy.ts'
 import { isPathDead, isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.ts'
 import { withAltUsed } from './with-alt-used.ts'
 
@@ -34,29 +34,29 @@ import { withAltUsed } from './with-alt-used.ts'
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
  * on the connection that it is leased, passes everything on to the caller's handler, and is sent again where
  * the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a request
- * costs this object and its way (and over HTTP/3 a Rescue).
+ * costs this object and its way (and over HTTP/3 a HedgedRequest).
  *
  * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
  *
- * While it is active over HTTP/3 and nothing comes back, its Rescue may send a second copy beside it; the
+ * While it is active over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it; the
  * first of the two that answers becomes the exchange, and whatever the other one still says is not heard.
  */
 export class DispatchedExchange
-  implements Waiter, ExchangeHandler, DispatchHandle, Racer, RescuedExchange, PathUser
+  implements Waiter, ExchangeHandler, DispatchHandle, Racer, HedgedExchange, PathUser
 {
   readonly #entry: OriginEntry
   /** Changes when it is sent again: it does not leave in early data twice. */
   #request: ExchangeRequest
   readonly #handler: ExchangeHandler
   readonly #clock: Clock
-  readonly #way: ExchangeWay
+  readonly #route: ExchangeRoute
 
   #phase: 'waiting' | 'active' | 'done' = 'waiting'
   #connection: Connection | undefined
   #controller: ExchangeController | undefined
   #path: Http3Path | undefined
   /** Of a request over HTTP/3 that has somewhere else to go. */
-  #rescue: Rescue | undefined
+  #hedge: HedgedRequest | undefined
   #reused = false
   #retries = 0
   /** Within start(): a lease that comes now was not waited for, and the time need not be looked up again. */
@@ -85,7 +85,7 @@ export class DispatchedExchange
     this.#clock = clock
     const isUpgrade = request.upgrade !== undefined
     const isHarmless = request.body === null && !isUpgrade && isSafeMethod(request.method)
-    this.#way = new ExchangeWay({ entry, clock, traveler: this, isHarmless, isUpgrade })
+    this.#route = new ExchangeRoute({ entry, clock, waiter: this, isHarmless, isUpgrade })
     this.#startedAt = clock.now()
     this.#waitingSince = this.#startedAt
   }
@@ -105,8 +105,8 @@ export class DispatchedExchange
     this.#entry.retryBudget.deposit()
     this.#entry.onRequest(this.#startedAt)
     this.#isStarting = true
-    this.#way.noteEarlyWaiter(this.#request.mayBeEarly === true)
-    this.#way.go(false, false, this.#startedAt)
+    this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
+    this.#route.go(false, false, this.#startedAt)
     this.#isStarting = false
   }
 
@@ -114,12 +114,12 @@ export class DispatchedExchange
 
   abort(error: TransportError): void {
     if (this.#phase === 'waiting') {
-      this.#way.cancel()
+      this.#route.cancel()
       this.#fail(error)
     } else if (this.#phase === 'active') {
       this.#isCommitted = true // nothing of it is sent again
       this.#givenUp = error
-      const isOut = this.#rescue?.hasOnlySecond !== true
+      const isOut = this.#hedge?.hasOnlySecond !== true
       this.#dropRescue()
       if (isOut) this.#controller?.abort(error)
       else this.#fail(error)
@@ -153,43 +153,43 @@ export class DispatchedExchange
   }
 
   get attempts(): readonly AttemptRecord[] {
-    return this.#way.attempts
+    return this.#route.attempts
   }
 
   // The pool's side: Waiter
 
   onLease(connection: Connection, reused: boolean): void {
     this.#phase = 'active'
-    this.#way.noteEarlyWaiter(false)
+    this.#route.noteEarlyWaiter(false)
     this.#connection = connection
     this.#reused = reused
     this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
     this.#waitedMs += this.#leasedAt - this.#waitingSince
     if (reused) this.#entry.ledger.onReuse(connection.protocol)
-    this.#way.onLease(connection, reused)
-    if (this.#way.lane.name === 'h3') this.#onHttp3Lease(connection)
+    this.#route.onLease(connection, reused)
+    if (this.#route.lane.name === 'h3') this.#onHttp3Lease(connection)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
   }
 
   onLeaseFailed(error: TransportError): void {
     if (this.#phase !== 'waiting') return
-    this.#way.onLeaseFailed(error)
-    if (this.#way.goWithoutHttp3() || this.#tryReplay(error, true)) return
+    this.#route.onLeaseFailed(error)
+    if (this.#route.goWithoutHttp3() || this.#tryReplay(error, true)) return
     const { upgrade } = this.#request
-    const failure = upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#way.pool)
+    const failure = upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#route.pool)
     if (!this.#tryWithoutUpgrade(failure)) this.#fail(failure)
   }
 
   // The race's side: Racer
 
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void {
-    this.#way.onRaceWon(lane)
+    this.#route.onRaceWon(lane)
     this.onLease(connection, reused)
   }
 
   onRaceLost(error: TransportError): void {
-    this.#way.onRaceLost()
+    this.#route.onRaceLost()
     this.onLeaseFailed(error)
   }
 
@@ -245,22 +245,22 @@ export class DispatchedExchange
 
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
     if (this.#phase !== 'active' || controller !== this.#controller) return
-    if (this.#rescue?.holdsBack(error) === true) return
+    if (this.#hedge?.holdsBack(error) === true) return
     this.#dropRescue()
     this.#onTryFailed(error)
   }
 
-  // The rescue's side: RescuedExchange
+  // For the hedged request: HedgedExchange
 
-  onRescued(answered: AnsweredTry, error: TransportError, isFirstOut: boolean): boolean {
+  onHedgeAnswered(answered: AnsweredCopy, error: TransportError, isFirstOut: boolean): boolean {
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = this.#controller
     this.#noteTry('http3-failed', error)
     this.#sampleOvertaken()
-    this.#way.onMoved(lane, connection, reused)
+    this.#route.onMoved(lane, connection, reused)
     this.#path?.leave(this)
     this.#path = this.#entry.lanes.pathOf(connection)
-    this.#rescue = undefined
+    this.#hedge = undefined
     this.#controller = controller
     this.#connection = connection
     this.#reused = reused
@@ -274,8 +274,8 @@ export class DispatchedExchange
     return this.#phase === 'active' // the handler may have aborted it
   }
 
-  onRescueFailed(error: TransportError): void {
-    this.#rescue = undefined
+  onHedgeFailed(error: TransportError): void {
+    this.#hedge = undefined
     this.#onTryFailed(error)
   }
 
@@ -286,9 +286,9 @@ export class DispatchedExchange
     const path = lanes.pathOf(connection)
     this.#path = path
     path?.join(this)
-    if (path === undefined || !this.#way.isHarmless || lanes.fallback === undefined) return
-    this.#rescue = this.#makeRescue(path)
-    this.#rescue.start()
+    if (path === undefined || !this.#route.isHarmless || lanes.fallback === undefined) return
+    this.#hedge = this.#makeRescue(path)
+    this.#hedge.start()
   }
 
   /** Whoever can be sent twice is, over another connection; the others wait for what becomes of this one. */
@@ -297,19 +297,19 @@ export class DispatchedExchange
     const path = this.#path
     if (path === undefined || this.#phase !== 'active' || this.#isCommitted || upgrade !== undefined) return
     if (!isRepeatable(this.#request) || (body !== null && !(body instanceof Uint8Array))) return
-    this.#rescue ??= this.#makeRescue(path)
-    this.#rescue.onPathUnresponsive()
+    this.#hedge ??= this.#makeRescue(path)
+    this.#hedge.onPathUnresponsive()
   }
 
-  #makeRescue(path: Http3Path): Rescue {
-    return new Rescue({
+  #makeRescue(path: Http3Path): HedgedRequest {
+    return new HedgedRequest({
       exchange: this,
       entry: this.#entry,
       clock: this.#clock,
       request: this.#request,
       path,
       leasedAt: this.#leasedAt,
-      lane: this.#way.lane,
+      lane: this.#route.lane,
       fallback: this.#entry.lanes.fallback,
     })
   }
@@ -323,8 +323,8 @@ export class DispatchedExchange
   }
 
   #dropRescue(): void {
-    this.#rescue?.end()
-    this.#rescue = undefined
+    this.#hedge?.end()
+    this.#hedge = undefined
   }
 
   // Replays and the end
@@ -332,8 +332,8 @@ export class DispatchedExchange
   #onTryFailed(error: TransportError): void {
     this.#path?.leave(this)
     const now = this.#clock.now()
-    if (speaksAgainstLane(error) && this.#way.isSample(now)) this.#sample(0, true, now)
-    this.#way.leaveLane()
+    if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
+    this.#route.leaveLane()
     const tooEarly = this.#tooEarly
     this.#tooEarly = undefined
     if (tooEarly !== undefined) this.#sendAgain('too-early', tooEarly, false)
@@ -357,13 +357,13 @@ export class DispatchedExchange
       maxRetries: retry.maxRetries,
       maxUnanswered: retry.maxUnanswered,
       wasEarly: this.wasEarly,
-      hasOtherLane: this.#way.hasOtherLane,
+      hasOtherLane: this.#route.hasOtherLane,
     })
     if (!verdict.replay) return false
     if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
     if (verdict.reason === 'unanswered' && connection !== undefined)
       this.#entry.onUnanswered(connection, error)
-    if (!beforeLease) this.#way.onBroken(verdict.reason === 'http3-failed')
+    if (!beforeLease) this.#route.onBroken(verdict.reason === 'http3-failed')
     this.#sendAgain(verdict.reason, error, verdict.wantsFresh)
     return true
   }
@@ -381,14 +381,14 @@ export class DispatchedExchange
     if (this.#phase === 'done') return
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     this.#restart()
-    this.#way.go(wantsFresh, true)
+    this.#route.go(wantsFresh, true)
   }
 
   #noteTry(reason: RetryReason, error: TransportError): void {
     const connection = this.#phase === 'active' ? this.#connection : undefined
     const leased = connection && { connection, at: this.#leasedAt, reused: this.#reused }
     this.#earlierTries ??= new EarlierTries(this.#startedAt)
-    this.#earlierTries.add(reason, error, this.#way.lane.name, leased, this.#clock.now())
+    this.#earlierTries.add(reason, error, this.#route.lane.name, leased, this.#clock.now())
   }
 
   /**
@@ -404,11 +404,11 @@ export class DispatchedExchange
     if (isUpgrade && isTold && fitsExtendedConnect(this.#request)) {
       this.#entry.record.onExtendedConnect(false, this.#clock.now())
     }
-    const pool = this.#entry.upgrades.next(this.#way.pool)
+    const pool = this.#entry.upgrades.next(this.#route.pool)
     if (pool === undefined) return this.#tryWithoutUpgrade(error)
     if (!isReplayableBody(this.#request.body)) return false
     this.#restart()
-    this.#way.goTo(pool)
+    this.#route.goTo(pool)
     return true
   }
 
@@ -422,17 +422,17 @@ export class DispatchedExchange
     if (request.upgrade === undefined || !isReplayableBody(request.body)) return false
     this.#request = { ...request, upgrade: undefined }
     this.#restart()
-    this.#way.goTo(this.#entry.lanes.primary.pool)
+    this.#route.goTo(this.#entry.lanes.primary.pool)
     return true
   }
 
   #restart(): void {
-    this.#way.leaveTry()
+    this.#route.leaveTry()
     if (this.#phase !== 'waiting') this.#waitingSince = this.#clock.now()
     this.#phase = 'waiting'
     this.#controller = undefined
     this.#path = undefined
-    this.#way.noteEarlyWaiter(this.#request.mayBeEarly === true)
+    this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
   }
 
   #onDeadline(requestMs: number): void {
@@ -470,22 +470,22 @@ export class DispatchedExchange
 
   #release(error: TransportError | undefined): void {
     this.#path?.leave(this)
-    this.#way.noteEarlyWaiter(false)
+    this.#route.noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#entry.hold.release()
     const { isObserved } = this.#entry
     // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the
     // clock.
-    const isSample = error === undefined && this.#way.isSample(this.#headAt)
+    const isSample = error === undefined && this.#route.isSample(this.#headAt)
     const now = isSample || isObserved ? this.#clock.now() : 0
     if (isSample) this.#sample(now - this.#headAt, false, now)
-    this.#way.leaveLane()
+    this.#route.leaveLane()
     if (!isObserved) return
     const event = exchangeEnded(this, {
       origin: this.#entry.origin,
       request: this.#request,
       status: this.#status,
-      lane: this.#way.lane.name,
+      lane: this.#route.lane.name,
       responseBytes: this.#responseBytes,
       stallMs: this.#controller?.stallMs,
       totalMs: now - this.#startedAt,
@@ -501,7 +501,7 @@ export class DispatchedExchange
    */
   #sampleOvertaken(): void {
     const now = this.#clock.now()
-    if (!this.#way.isSample(now)) return
+    if (!this.#route.isSample(now)) return
     this.#headAt = now
     this.#sample(0, false, now)
   }
@@ -509,6 +509,6 @@ export class DispatchedExchange
   #sample(bodyMs: number, failed: boolean, now: number): void {
     const responseBytes = this.#responseBytes
     const stallMs = this.#controller?.stallMs
-    this.#entry.lanes.onSample(this.#way.sample(this, { bodyMs, responseBytes, stallMs, failed }), now)
+    this.#entry.lanes.onSample(this.#route.sample(this, { bodyMs, responseBytes, stallMs, failed }), now)
   }
 }

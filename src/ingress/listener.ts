@@ -3,7 +3,7 @@ import tls from 'node:tls'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import { containFault, guarded, guardedListener } from '../base/guard.ts'
-import { SilenceWatch } from '../connect/native/silence-watch.ts'
+import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-limits.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
 import { FAST_OPEN_NEEDS_TLS, fastOpenListener, MAX_FAST_OPEN_QUEUE } from './fast-open-listener.ts'
@@ -108,7 +108,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
       maxTrailerBytes: Math.min(limits.maxHeaderBytes, DEFAULT_CODEC_LIMITS.maxTrailerBytes),
     },
     clock,
-    silence: new SilenceWatch({ clock, boundMs }),
+    silence: new DeadPeerDetector({ clock, boundMs }),
     stats,
     observer,
     flooders: new FlooderTable(limits),

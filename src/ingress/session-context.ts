@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
-import type { SilenceWatch } from '../connect/native/silence-watch.ts'
+import type { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
 import type { CodecLimits } from '../http/http1/codec/codec-limits.ts'
 import type { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
@@ -36,5 +36,5 @@ export interface ListenerContext {
 export interface SessionContext extends ListenerContext {
   readonly codecLimits: CodecLimits
   /** Finds clients that acknowledge nothing of what was sent. */
-  readonly silence: Pick<SilenceWatch, 'add'>
+  readonly silence: Pick<DeadPeerDetector, 'add'>
 }

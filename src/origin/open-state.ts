@@ -5,17 +5,17 @@ import { checkNumbers } from '../base/options/check-options.ts'
 import { DEFAULT_GLOBAL_LIMITS } from '../base/options/global-limits.ts'
 import { DEFAULT_TICKET_STORE_OPTIONS, type TicketStoreOptions } from '../base/options/options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
-import { OriginShelf, type OriginShelfConfig } from '../state/origin-shelf.ts'
+import { OriginRecordStore, type OriginShelfConfig } from '../state/origin-record-store.ts'
+import { SealedTicketStore } from '../state/sealed-ticket-store.ts'
 import { FileStore } from '../state/store.ts'
 import { TicketStore } from '../state/ticket-store.ts'
-import { TicketVault } from '../state/ticket-vault.ts'
 import { runtimeTrust } from './connecting/runtime-trust.ts'
 
 /** What a transport remembers beyond its connections. */
 export interface OpenState {
   readonly tickets: TicketStore
   /** Undefined: nothing of origins outlives the process. */
-  readonly shelf: OriginShelf | undefined
+  readonly shelf: OriginRecordStore | undefined
   /** Writes what has not been written yet. */
   flush(): void
 }
@@ -53,7 +53,7 @@ export function openState(
   // An operator's key that is of no use is told now, once, and not with the first connection; what others
   // have kept under it stays.
   const hasKey = keyFile === undefined || attempt(() => store.key(), onFault, 'state.keyFile') !== undefined
-  const vault = new TicketVault({
+  const vault = new SealedTicketStore({
     store,
     clock,
     maxPeers: tickets?.maxPeers ?? DEFAULT_TICKET_STORE_OPTIONS.maxPeers,
@@ -67,7 +67,7 @@ export function openState(
   // 0 in the limits means that there is none; a directory needs one.
   const maxOrigins = Math.max(limits?.maxOrigins ?? 0, DEFAULT_GLOBAL_LIMITS.maxOrigins)
   const shelf =
-    origins && records && new OriginShelf({ store: records, clock, maxOrigins, ...origins, onFault })
+    origins && records && new OriginRecordStore({ store: records, clock, maxOrigins, ...origins, onFault })
   return {
     tickets: hasKey ? new TicketStore(tickets, keeping) : forgetful.tickets,
     shelf,

@@ -6,7 +6,7 @@ import { formatEndpoint, type Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/lane.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { StreamSocket } from '../base/socket/stream-socket.ts'
-import { SilenceWatch } from '../connect/native/silence-watch.ts'
+import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
 import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
 import type { Pool, PoolCounts } from '../pool/pool.ts'
@@ -19,6 +19,7 @@ import { FastOpenNews } from './connecting/fast-open-news.ts'
 import type { ConnectorConfig, ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
 import { silenceBoundMs } from './connecting/tcp-liveness.ts'
 import { Discovery, type DiscoveryTools } from './discovery.ts'
+import type { EventLoopReference } from './event-loop-reference.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
 import { Lane } from './lanes/lane.ts'
 import { Lanes } from './lanes/lanes.ts'
@@ -31,7 +32,6 @@ import { drainedNames } from './paths/drained-names.ts'
 import { LocalAddressLoss, type LocalAddressLossParts } from './paths/local-address-loss.ts'
 import { pathHealth, pathsByProtocol } from './paths/path-health.ts'
 import { poolStats } from './pool-stats.ts'
-import type { ProcessHold } from './process-hold.ts'
 import { RetryBudget } from './retry-budget.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from './stats.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
@@ -61,7 +61,7 @@ export interface OriginEntryParts {
   readonly observer: Observer
   /** Whether anybody listens to the observer just now. */
   readonly isObserved: () => boolean
-  readonly hold: ProcessHold
+  readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
   readonly makePool: (config: EntryPoolConfig) => Pool
   /** Undefined: the origin's pools are going away. */
@@ -92,7 +92,7 @@ export class OriginEntry {
   readonly retryBudget: RetryBudget
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
-  readonly hold: ProcessHold
+  readonly hold: EventLoopReference
   readonly discovery: Discovery
   readonly socketSettings: SocketSettings
   readonly fastOpenNews = new FastOpenNews()
@@ -100,7 +100,7 @@ export class OriginEntry {
   readonly #addressDrain: AddressDrain
   readonly #addressLoss: LocalAddressLoss
   /** It goes on when the entry is closed, as long as there are sockets: tunnels take their time. */
-  readonly #silenceWatch: SilenceWatch
+  readonly #deadPeerDetector: DeadPeerDetector
   readonly #parts: OriginEntryParts
   #retries = 0
   /** Requests that wait for a connection and may leave early. */
@@ -141,7 +141,7 @@ export class OriginEntry {
       },
     })
     const boundMs = silenceBoundMs(settings.liveness, settings.socket)
-    this.#silenceWatch = new SilenceWatch({ clock, boundMs })
+    this.#deadPeerDetector = new DeadPeerDetector({ clock, boundMs })
     this.discovery = new Discovery({
       ...parts.discovery,
       origin,
@@ -392,7 +392,7 @@ export class OriginEntry {
       },
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
       onSocket: (connection, socket, tcp) => {
-        this.#silenceWatch.add(socket, tcp)
+        this.#deadPeerDetector.add(socket, tcp)
         this.#addressLoss.onConnected(connection, localAddressOf(tcp))
       },
       onLink: (connection, link) => this.#moves.onConnected(connection, link),

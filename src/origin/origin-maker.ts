@@ -20,13 +20,13 @@ import { AlternativeResolver } from './alternative-resolver.ts'
 import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
+import type { EventLoopReference } from './event-loop-reference.ts'
 import { CpuMeter } from './lanes/cpu-meter.ts'
 import { type OpenState, openState } from './open-state.ts'
 import { OriginEntry } from './origin-entry.ts'
 import type { OriginSettings } from './origin-settings.ts'
 import { type FastOpenProbe, fastOpenProbe } from './probing/fast-open-probe.ts'
 import { quicVersions } from './probing/quic-versions.ts'
-import type { ProcessHold } from './process-hold.ts'
 
 export interface OriginMakerParts {
   readonly options: TransportOptions
@@ -35,12 +35,12 @@ export interface OriginMakerParts {
   readonly clock: Clock
   readonly random: () => number
   readonly lookup: Lookup | undefined
-  readonly hold: ProcessHold
+  readonly hold: EventLoopReference
   readonly observer: (event: TransportEvent) => void
   readonly isObserved: () => boolean
   readonly onStateFault: (message: string) => void
   /** A link lingers for a ticket after its connection has ended. */
-  readonly onFarewell: (over: Promise<void>) => void
+  readonly onLinger: (over: Promise<void>) => void
   /** The addresses that this machine has now. */
   readonly presentAddresses: () => ReadonlySet<string>
   /** The record of an origin, as far as it is in use. */
@@ -67,7 +67,7 @@ export class OriginMaker {
 
   /** Throws MM_INVALID_ARGUMENT for options that make no sense. */
   constructor(parts: OriginMakerParts) {
-    const { options, dialShare, clock, random, lookup, onStateFault, onFarewell } = parts
+    const { options, dialShare, clock, random, lookup, onStateFault, onLinger } = parts
     this.#parts = parts
     this.clock = clock
     const { dnsServers } = options
@@ -100,7 +100,7 @@ export class OriginMaker {
       tickets,
       keylog,
       loadEngine: quicEngine,
-      onFarewell,
+      onLinger,
     })
   }
 

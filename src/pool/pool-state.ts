@@ -5,7 +5,7 @@ import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
 import { hasRoom, lease, nextFree } from './rules/assignment.ts'
 import { abandonDials } from './rules/dialing.ts'
-import { learnCapacity, noteStillborn, takeWhatIsThere } from './rules/experience.ts'
+import { learnCapacity, onClosedOnOpen, takeWhatIsThere } from './rules/learned-capacity.ts'
 import { poolClosedError, queueFullError, queueTimeoutError } from './rules/queue-errors.ts'
 import { applyHint, becomeIdle, releaseStream } from './rules/release.ts'
 import { doubtRequestLimit, learnRequestLimit } from './rules/request-limit.ts'
@@ -182,7 +182,7 @@ export class PoolState<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'starting' || kind === 'closing' || kind === 'closed') return NO_ACTIONS
     const core = this.#core
-    noteStillborn(core, slot, undefined, now)
+    onClosedOnOpen(core, slot, undefined, now)
     learnRequestLimit(core, slot, taken)
     core.slots.move(slot, {
       kind: 'draining',
@@ -203,7 +203,7 @@ export class PoolState<Link, Waiter> {
     if (slot.state.kind === 'closed') return NO_ACTIONS
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
-    noteStillborn(core, slot, error, now)
+    onClosedOnOpen(core, slot, error, now)
     core.slots.remove(slot)
     if (wasSilent) closeSilent(core, now, actions)
     return settle(core, now, actions)

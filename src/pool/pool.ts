@@ -6,7 +6,7 @@ import { guardedMicrotask, guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { PoolOptions } from '../base/options/options.ts'
 import { ActionList } from './action-list.ts'
-import { Emptiness } from './emptiness.ts'
+import { DrainWaiters } from './drain-waiters.ts'
 import type { PoolAction } from './pool-action.ts'
 import { type PoolLoad, PoolState } from './pool-state.ts'
 import { type PoolCounts, PoolTally } from './pool-tally.ts'
@@ -81,7 +81,7 @@ export class Pool implements BudgetClient, SlotEvents {
   readonly #links = new Map<Connection, Link>()
   readonly #list = new ActionList<Link, Waiter>()
   #timer: Timer | undefined
-  readonly #emptiness = new Emptiness(
+  readonly #drainWaiters = new DrainWaiters(
     () => this.isEmpty,
     settle => guardedMicrotask(ENDING, settle),
   )
@@ -179,14 +179,14 @@ export class Pool implements BudgetClient, SlotEvents {
     const actions = this.#state.onDrain(this.#clock.now())
     this.#preconnects.reject(this.#state.closedError)
     this.#run(actions)
-    return this.#emptiness.wait()
+    return this.#drainWaiters.wait()
   }
 
   /** Ends everything now: waiters are refused with the error. Resolves when every connection is closed. */
   close(error: TransportError): Promise<void> {
     this.#preconnects.reject(error)
     this.#run(this.#state.onClose(error, this.#clock.now()))
-    return this.#emptiness.wait()
+    return this.#drainWaiters.wait()
   }
 
   stats(): PoolCounts {
@@ -500,7 +500,7 @@ export class Pool implements BudgetClient, SlotEvents {
       this.#budget.serve()
     }
     if (this.#preconnects.size > 0) this.#settlePreconnects()
-    this.#emptiness.onChange()
+    this.#drainWaiters.onChange()
   }
 
   #settlePreconnects(): void {

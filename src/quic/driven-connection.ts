@@ -62,7 +62,7 @@ export interface DrivenConnection extends QuicConnection {
    * something new of that path, which nothing does any more. Else an upload stands still for seconds, until
    * the timers of the dead path have doubled their way through it (measured: over 4 s, and 0.2 s with this).
    */
-  nudge(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean
+  bounce(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean
   /** A client's connection could use another path, if the peer had given it one more connection id. */
   readonly awaitsConnectionIds: boolean
   /** How many more connection ids the peer could be given. 0: it may not move. */

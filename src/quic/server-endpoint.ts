@@ -4,10 +4,10 @@ import type { QuicOptions } from '../base/options/protocol-options.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
+import { VisitingLink } from './udp/bouncing-link.ts'
 import { destinationId } from './udp/packet-destination.ts'
 import { UdpLink } from './udp/udp-link.ts'
 import { UdpSocket } from './udp/udp-socket.ts'
-import { VisitingLink } from './udp/visiting-link.ts'
 
 /** Of the ids that we give out: short headers do not say how long they are. */
 const CONNECTION_ID_BYTES = 16

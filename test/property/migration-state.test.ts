@@ -80,7 +80,7 @@ class World {
       expect(this.open.has(key(action.local))).toBe(true)
       this.old = this.inUse
       this.inUse = action.local
-    } else if (action.type === 'nudge') {
+    } else if (action.type === 'bounce') {
       expect(key(action.to)).toBe(key(this.inUse))
       expect(key(action.from)).not.toBe(key(action.to))
     } else if (action.type === 'setTimer') {
@@ -107,7 +107,7 @@ class World {
     expect(this.tuples.size - 1).toBeLessThanOrEqual(MAX_MIGRATIONS)
     const awaits = ['opening', 'validating', 'moved', 'arriving', 'waiting'].includes(name)
     if (awaits) expect(this.timerAt).not.toBe(Number.POSITIVE_INFINITY)
-    // Who neither waits for anything nor keeps stragglers needs no timer.
+    // Who neither waits for anything nor keeps retiredPaths needs no timer.
     if (this.timerAt === Number.POSITIVE_INFINITY) expect(this.open.size).toBe(1)
     if (name === 'settled' || name === 'stuck') expect(this.asked.size).toBe(0)
   }

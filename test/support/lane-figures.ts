@@ -2,7 +2,7 @@ import type { LaneName } from '../../src/base/http/lane.ts'
 import type { Protocol } from '../../src/base/http/protocol.ts'
 import type { ExchangeSample } from '../../src/select/choice/exchange-sample.ts'
 import { LaneEstimates } from '../../src/select/choice/lane-estimates.ts'
-import type { LaneCandidate, MeasuredStanding } from '../../src/select/choice/lane-standing.ts'
+import type { LaneCandidate, MeasuredSnapshot } from '../../src/select/choice/lane-snapshot.ts'
 
 const PROTOCOLS: Readonly<Record<LaneName, Protocol>> = {
   h3: 'h3',
@@ -42,8 +42,8 @@ export function warmEstimates(ms: number, samples: number, at = 0): LaneEstimate
 export function standingOf(
   lane: LaneName,
   ms: number,
-  but: Partial<MeasuredStanding> = {},
-): MeasuredStanding {
+  but: Partial<MeasuredSnapshot> = {},
+): MeasuredSnapshot {
   return {
     ...candidateOf(lane),
     estimates: new LaneEstimates(),

@@ -41,7 +41,7 @@ export type LinkEnd = keyof typeof LINK_ADDRESSES
 
 /** A link between two network namespaces that loses the packets that it is told to: see lossy-link.c. */
 export interface LossyLink extends AsyncDisposable {
-  /** The port on 127.0.0.1 of a way over the link to that port of 127.0.0.1. */
+  /** The port on 127.0.0.1 of a path over the link to that port of 127.0.0.1. */
   open(serverPort: number): Promise<number>
   /**
    * Loses the nth packet of at least `minBytes` (headers of IP and TCP included) that comes from now on. 1 is

@@ -100,7 +100,7 @@ export class PoolScript {
   pause = (...ids: number[]): void => ids.forEach(id => this.#pausedAt.set(id, this.now))
   resume = (id: number): void => void this.#pausedAt.delete(id)
 
-  /** Lets time pass; the timer fires on its way. */
+  /** Lets time pass; the timer fires on its path. */
   advance(ms: number): string[] {
     const until = this.now + ms
     const lines: string[] = []

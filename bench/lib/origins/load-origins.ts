@@ -16,7 +16,7 @@ import {
   type OriginPlan,
   sinkConfig,
 } from './load-origin-config.ts'
-import type { LoadWay } from './load-way.ts'
+import type { LoadPath } from './load-path.ts'
 import { startUnaryOrigin } from './unary-origin.ts'
 
 /** A server of a scenario as its clients know it. */
@@ -39,10 +39,10 @@ const NAME = 'origin.test'
 /** `/10k` is the bench's own. */
 const BODY_10K = 10_240
 
-/** Starts them at the servers' end of the way. Rejects, with what it said, when one does not start. */
+/** Starts them at the servers' end of the path. Rejects, with what it said, when one does not start. */
 export async function startLoadOrigins(
   plans: Readonly<Record<string, OriginPlan>>,
-  way: LoadWay,
+  way: LoadPath,
   cpu: number | undefined,
 ): Promise<LoadOrigins> {
   const directory = makeTemporaryDirectory('load-origins')
@@ -162,7 +162,7 @@ async function startCaddy(place: OriginPlace, cpu: number | undefined): Promise<
 async function reachOrigin(
   ports: readonly number[],
   { pids, hasUdp }: OriginServer,
-  way: LoadWay,
+  way: LoadPath,
 ): Promise<LoadOrigin> {
   const origins: string[] = []
   const resolve: Record<string, string> = {}

@@ -47,7 +47,7 @@ function routedExchange(): () => void {
   let turn = 0
   return () => {
     now += 0.05
-    const lane = lanes.wayOf(true, now)
+    const lane = lanes.selectLane(true, now)
     if (!(lane instanceof Lane)) throw new Error('a race beside open connections')
     turn += 1
     lanes.onSample(sampleOf(lane.name, turn), now)

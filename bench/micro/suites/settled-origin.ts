@@ -3,7 +3,7 @@ import { DEFAULT_SELECT_OPTIONS } from '../../../src/base/options/select-options
 import { LaneChooser } from '../../../src/select/choice/choice.ts'
 import type { ChoiceAction } from '../../../src/select/choice/choice-action.ts'
 import type { ExchangeSample } from '../../../src/select/choice/exchange-sample.ts'
-import type { LaneCandidate } from '../../../src/select/choice/lane-standing.ts'
+import type { LaneCandidate } from '../../../src/select/choice/lane-snapshot.ts'
 
 const PROTOCOLS = { h3: 'h3', tcp: 'h2', 'h2-spread': 'h2', 'http/1.1': 'http/1.1' } as const
 /** So far apart that nothing but the end of a trial changes the decision. */

@@ -25,7 +25,7 @@ import {
 import { COLD_PROXIES, startColdProxies } from '../../lib/origins/cold-proxies.ts'
 import { type FarCaddy, startFarCaddy } from '../../lib/origins/far-caddy.ts'
 import { type FarNginx, startFarNginx } from '../../lib/origins/far-nginx.ts'
-import { LINK_SOURCE, requireLossyWay } from '../../lib/origins/lossy-way.ts'
+import { LINK_SOURCE, requireLossyPath } from '../../lib/origins/lossy-path.ts'
 import { builtFile, NOT_BUILT } from '../../lib/repository.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
 
@@ -68,7 +68,7 @@ type Disproofs = Map<string, string[]>
  */
 export async function firstByte(settings: BenchSettings): Promise<ScenarioResult> {
   const missing =
-    requireLossyWay() ??
+    requireLossyPath() ??
     requireNamespaces() ??
     requireBinary('nginx', 'haproxy') ??
     (builtFile('index.js') === undefined ? NOT_BUILT : undefined)

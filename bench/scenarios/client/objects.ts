@@ -4,7 +4,7 @@ import { get } from '../../lib/load-requests.ts'
 import { loadScenario } from '../../lib/load-scenario.ts'
 import type { LoadSubject } from '../../lib/load-subject.ts'
 import { originsUnderLoss } from '../../lib/load-tables.ts'
-import type { CongestionControl } from '../../lib/origins/lossy-way.ts'
+import type { CongestionControl } from '../../lib/origins/lossy-path.ts'
 import type { Scenario } from '../../lib/scenario.ts'
 
 const OBJECTS = 20
@@ -37,7 +37,7 @@ function caseOf(lossRate: number, isWarm: boolean): LoadCase {
     requests: [get('100k')],
     arrival: { kind: 'bursts', requests: OBJECTS, pauseMs: 0 },
     client: 'fresh',
-    // The same before: its connections are open, and have seen the way.
+    // The same before: its connections are open, and have seen the path.
     warmUpRequests: isWarm ? OBJECTS : 0,
     maxRequests: OBJECTS,
     timeFactor: 5,

@@ -12,7 +12,7 @@ import { BODY_SIZES } from '../../lib/body-sizes.ts'
 import { startTimedClient, type TimedClient } from '../../lib/clients/timed-client.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import { type FarCaddy, startFarCaddy } from '../../lib/origins/far-caddy.ts'
-import { type CongestionControl, requireLossyWay, startLossyWay } from '../../lib/origins/lossy-way.ts'
+import { type CongestionControl, requireLossyPath, startLossyPath } from '../../lib/origins/lossy-path.ts'
 import { builtFile, NOT_BUILT } from '../../lib/repository.ts'
 import { type BenchSettings, chooseSubjects, type Scenario } from '../../lib/scenario.ts'
 import { runScoutedRounds, type ScoutedRounds } from '../../lib/scouted-rounds.ts'
@@ -84,12 +84,12 @@ interface Cell {
 
 /**
  * Does the transport that chooses for itself keep up with the best of those that are held to one protocol,
- * whatever the way loses? Which one is the best depends on the way, on the bodies and on the origin's TCP, of
+ * whatever the path loses? Which one is the best depends on the path, on the bodies and on the origin's TCP, of
  * which there is a scenario each.
  */
 export function selectLoss(congestionControl: CongestionControl): Scenario {
   return async settings => {
-    const missing = requireLossyWay() ?? (builtFile('index.js') === undefined ? NOT_BUILT : undefined)
+    const missing = requireLossyPath() ?? (builtFile('index.js') === undefined ? NOT_BUILT : undefined)
     const empty: ScenarioResult = {
       scenario: congestionControl === 'cubic' ? 'select-loss' : `select-loss-${congestionControl}`,
       description: `our client and caddy (HTTP/1.1, HTTP/2, HTTP/3) in two network namespaces, ${ROUND_TRIP_MS} ms of round trip, a share of all packets lost in either direction, no limit of bandwidth; TCP with ${congestionControl} at both ends, QUIC with what caddy has; a new transport for each round, whose first ${LEARNING_REQUESTS} requests count apart`,
@@ -100,7 +100,7 @@ export function selectLoss(congestionControl: CongestionControl): Scenario {
     if (missing !== undefined) return { ...empty, unavailable: [{ subject: 'all', because: missing }] }
     const names = chooseSubjects(Object.keys(SUBJECTS), settings, ['h2', 'h3', AUTO])
     const cpus = planCpus()
-    await using link = await startLossyWay(0, congestionControl)
+    await using link = await startLossyPath(0, congestionControl)
     await using origin = await startFarCaddy(link, cpus.origin)
     const { url, ca, resolve } = origin
     const subjects: Subject[] = []

@@ -2,7 +2,7 @@ import { ours } from '../../lib/clients/load-clients.ts'
 import { get } from '../../lib/load-requests.ts'
 import { loadScenario } from '../../lib/load-scenario.ts'
 import { COMMON_COLUMNS, everyClient, originsUnderLoss } from '../../lib/load-tables.ts'
-import type { CongestionControl } from '../../lib/origins/lossy-way.ts'
+import type { CongestionControl } from '../../lib/origins/lossy-path.ts'
 import type { Scenario } from '../../lib/scenario.ts'
 
 const ROUND_TRIP_MS = 40

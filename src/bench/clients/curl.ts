@@ -104,7 +104,7 @@ function commonArguments(setting: ClientSetting, directory: string): string[] {
   const { protocols = [], ca, endpoint, resolve = {} } = setting
   const line = [
     '--disable', // comes first: no curlrc
-    '--noproxy', // of the environment: no other client heeds it, and an impaired way would be left out
+    '--noproxy', // of the environment: no other client heeds it, and an impaired path would be left out
     '*',
     '--silent',
     '--output',

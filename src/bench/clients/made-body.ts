@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { BodySink, BodySource } from '../../entry/dispatch.ts'
 import type { RequestKind } from '../load/load-job.ts'
 
-/** What uploads are cut from: nothing on the way can compress it. */
+/** What uploads are cut from: nothing on the path can compress it. */
 const BLOCK = randomBytes(65_536)
 
 /** How many bytes a request's body has; undefined: it has none. */

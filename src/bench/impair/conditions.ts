@@ -33,11 +33,11 @@ export interface Conditions {
   readonly isBlackHole?: boolean
 }
 
-/** Which way something travels. */
+/** Which direction something travels in. */
 export type Direction = 'toServer' | 'toClient'
 
 /** What both directions of a path do; most paths do not do the same in both. */
-export type WayConditions = Readonly<Record<Direction, Conditions>>
+export type PathConditions = Readonly<Record<Direction, Conditions>>
 
 export const DEFAULT_QUEUE_BYTES = 262_144
 

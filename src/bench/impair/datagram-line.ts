@@ -1,6 +1,6 @@
 import { type Conditions, DEFAULT_QUEUE_BYTES } from './conditions.ts'
 import { DueQueue } from './due-queue.ts'
-import { FateStream } from './fate.ts'
+import { PacketLossModel } from './packet-loss-model.ts'
 import type { RateQueue } from './rate-queue.ts'
 
 /** What became of the datagrams of one direction. */
@@ -30,7 +30,7 @@ export interface DatagramCounts {
  */
 const MAX_UNDER_WAY_BYTES = 67_108_864
 
-interface Traveler<T> {
+interface InFlight<T> {
   readonly item: T
   readonly bytes: number
 }
@@ -47,14 +47,14 @@ interface Traveler<T> {
  */
 export class DatagramLine<T> {
   readonly counts: DatagramCounts = emptyCounts()
-  readonly #fates: FateStream
+  readonly #fates: PacketLossModel
   readonly #narrow: RateQueue
-  readonly #underWay = new DueQueue<Traveler<T>>()
+  readonly #underWay = new DueQueue<InFlight<T>>()
   #bytesUnderWay = 0
   #lastDueAt = Number.NEGATIVE_INFINITY
 
   constructor(seed: number, narrow: RateQueue) {
-    this.#fates = new FateStream(seed)
+    this.#fates = new PacketLossModel(seed)
     this.#narrow = narrow
   }
 

@@ -56,7 +56,7 @@ export async function timeTcp(port: number): Promise<{ firstMs: number; nextMs: 
   }
 }
 
-/** A datagram there and back, in ms, after one that opens the way for it. */
+/** A datagram there and back, in ms, after one that opens the path for it. */
 export async function timeUdp(port: number): Promise<number> {
   const socket = createSocket('udp4')
   try {

@@ -1,19 +1,19 @@
-import type { ImpairAnswer, ImpairAsk, ImpairQuestion, OpenedWay, WayCounts } from './impair-messages.ts'
-import { type OpenWay, openWay } from './open-way.ts'
+import type { ImpairAnswer, ImpairAsk, ImpairQuestion, OpenedPath, PathCounts } from './impair-messages.ts'
+import { type OpenPath, openPath } from './open-path.ts'
 
 /**
  * A program: relays under conditions, in a process of their own, so that their work and their timers are
  * nobody else's. It ends with its parent.
  */
 
-const ways = new Map<number, OpenWay>()
+const paths = new Map<number, OpenPath>()
 let opened = 0
 
 process.once('disconnect', () => process.exit(0))
 // Whoever interrupts a run interrupts its process group. The parent ends its work first, and with it ends
 // this.
 process.on('SIGINT', () => undefined)
-process.on('message', (message: ImpairQuestion) => void reply(message)) // impaired-way.ts sends nothing else
+process.on('message', (message: ImpairQuestion) => void reply(message)) // impaired-path.ts sends nothing else
 
 async function reply({ id, ask }: ImpairQuestion): Promise<void> {
   let answer: ImpairAnswer
@@ -25,30 +25,30 @@ async function reply({ id, ask }: ImpairQuestion): Promise<void> {
   if (process.connected) process.send?.(answer)
 }
 
-async function answerTo(ask: ImpairAsk): Promise<OpenedWay | WayCounts | undefined> {
+async function answerTo(ask: ImpairAsk): Promise<OpenedPath | PathCounts | undefined> {
   if (ask.kind === 'open') {
-    const way = await openWay(ask.target)
+    const path = await openPath(ask.target)
     const number = opened++
-    ways.set(number, way)
-    return { way: number, port: way.tcp.port }
+    paths.set(number, path)
+    return { path: number, port: path.tcp.port }
   }
-  const way = ways.get(ask.way)
-  if (way === undefined) throw new Error(`there is no way ${ask.way}`)
-  if (ask.kind === 'counts') return { tcp: way.tcp.counts(), udp: way.udp?.counts() }
+  const path = paths.get(ask.path)
+  if (path === undefined) throw new Error(`there is no path ${ask.path}`)
+  if (ask.kind === 'counts') return { tcp: path.tcp.counts(), udp: path.udp?.counts() }
   switch (ask.kind) {
     case 'close':
-      ways.delete(ask.way)
-      await way[Symbol.asyncDispose]()
+      paths.delete(ask.path)
+      await path[Symbol.asyncDispose]()
       break
     case 'setConditions':
-      way.tcp.setConditions(ask.direction, ask.conditions)
-      way.udp?.setConditions(ask.direction, ask.conditions)
+      path.tcp.setConditions(ask.direction, ask.conditions)
+      path.udp?.setConditions(ask.direction, ask.conditions)
       break
     case 'rebind':
-      await way.udp?.rebind(ask.host, ask.keepsOldMs)
+      await path.udp?.rebind(ask.host, ask.keepsOldMs)
       break
     case 'silence':
-      way.udp?.silence()
+      path.udp?.silence()
       break
   }
   return undefined

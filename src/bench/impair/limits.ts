@@ -1,7 +1,7 @@
 import { MIN_RTO_MS } from './retransmission.ts'
 
 /**
- * What a figure over an impaired way does not show, a sentence each: reports print them beside the figure.
+ * What a figure over an impaired path does not show, a sentence each: reports print them beside the figure.
  */
 export function limits(): readonly string[] {
   return [

@@ -1,5 +1,5 @@
 import type { Conditions } from './conditions.ts'
-import { FateStream } from './fate.ts'
+import { PacketLossModel } from './packet-loss-model.ts'
 import type { RateQueue } from './rate-queue.ts'
 import { Retransmission } from './retransmission.ts'
 
@@ -26,7 +26,7 @@ const MAX_LOSSES_AGAIN = 15
  * when it arrives.
  */
 export class PieceSender {
-  readonly #fates: FateStream
+  readonly #fates: PacketLossModel
   readonly #narrow: RateQueue
   readonly #opensAt: number
   /** Bytes that the piece begun last still has room for. */
@@ -37,7 +37,7 @@ export class PieceSender {
   #recovering: Retransmission[] = []
 
   constructor(seed: number, narrow: RateQueue, opensAt: number) {
-    this.#fates = new FateStream(seed)
+    this.#fates = new PacketLossModel(seed)
     this.#narrow = narrow
     this.#opensAt = opensAt
   }

@@ -49,7 +49,7 @@ export class StreamLine {
   #heldBytes = 0
 
   /**
-   * Whatever is put in before `opensAt` travels from then on: the handshake of a long way is not over.
+   * Whatever is put in before `opensAt` travels from then on: the handshake of a long path is not over.
    * `counts` may be shared.
    */
   constructor(seed: number, narrow: RateQueue, counts: StreamCounts, opensAt: number) {

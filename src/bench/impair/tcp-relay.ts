@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { checkConditions } from './check-conditions.ts'
-import type { Conditions, Direction, WayConditions } from './conditions.ts'
-import { fateSeed } from './fate.ts'
+import type { Conditions, Direction, PathConditions } from './conditions.ts'
+import { fateSeed } from './packet-loss-model.ts'
 import { RateQueue } from './rate-queue.ts'
 import { type StreamCounts, StreamLine } from './stream-line.ts'
-import { StreamWay } from './stream-way.ts'
+import { StreamPath } from './stream-path.ts'
 
-export interface ImpairOptions extends WayConditions {
+export interface ImpairOptions extends PathConditions {
   readonly target: { readonly host: string; readonly port: number }
   readonly seed: number
   /** Where to listen. Default 127.0.0.1, on a port that the system chooses. */
@@ -48,7 +48,7 @@ class TcpRelay implements ImpairedTcp {
     toClient: { connections: 0, bytes: 0, delivered: 0, stalls: 0 },
   }
   readonly #sockets = new Set<Socket>()
-  readonly #ways = new Set<StreamWay>()
+  readonly #paths = new Set<StreamPath>()
   #accepted = 0
 
   constructor(options: ImpairOptions) {
@@ -73,7 +73,7 @@ class TcpRelay implements ImpairedTcp {
   setConditions(direction: Direction, conditions: Conditions): void {
     checkConditions(conditions)
     this.#conditions[direction] = conditions
-    for (const way of this.#ways) way.onConditions()
+    for (const path of this.#paths) path.onConditions()
   }
 
   counts(): Readonly<Record<Direction, StreamCounts>> {
@@ -91,11 +91,11 @@ class TcpRelay implements ImpairedTcp {
     const number = this.#accepted++
     const server = connect({ ...this.#options.target, allowHalfOpen: true, noDelay: true })
     const now = this.#clock.now()
-    // The kernel has shaken hands with the client already. Over a long way that takes one round trip before
+    // The kernel has shaken hands with the client already. Over a long path that takes one round trip before
     // the first byte can be sent, and the server accepts when the client's acknowledgment has come.
     const clientOpensAt = now + this.#roundTripMs()
     const serverOpensAt = clientOpensAt + (this.#conditions.toServer.delayMs ?? 0)
-    const ways = [
+    const paths = [
       this.#join(client, server, 'toServer', number, clientOpensAt),
       this.#join(server, client, 'toClient', number, serverOpensAt),
     ]
@@ -104,20 +104,20 @@ class TcpRelay implements ImpairedTcp {
       this.#sockets.add(socket)
       socket.on('close', () => {
         this.#sockets.delete(socket)
-        if (--open === 0) for (const way of ways) this.#ways.delete(way)
+        if (--open === 0) for (const path of paths) this.#paths.delete(path)
       })
     }
   }
 
-  #join(from: Socket, to: Socket, direction: Direction, number: number, opensAt: number): StreamWay {
+  #join(from: Socket, to: Socket, direction: Direction, number: number, opensAt: number): StreamPath {
     const counts = this.#counts[direction]
     counts.connections++
     const narrow = this.#narrow[direction]
     const line = new StreamLine(fateSeed(this.#options.seed, direction, number), narrow, counts, opensAt)
     const path = () => ({ conditions: this.#conditions[direction], roundTripMs: this.#roundTripMs() })
-    const way = new StreamWay({ from, to, line, narrow, clock: this.#clock, path })
-    this.#ways.add(way)
-    return way
+    const stream = new StreamPath({ from, to, line, narrow, clock: this.#clock, path })
+    this.#paths.add(stream)
+    return stream
   }
 
   /** As TCP would measure it where nothing waits. */

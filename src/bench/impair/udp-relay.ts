@@ -4,9 +4,9 @@ import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
 import { checkConditions } from './check-conditions.ts'
 import type { Conditions, Direction } from './conditions.ts'
 import { type DatagramCounts, DatagramLine } from './datagram-line.ts'
-import { fateSeed } from './fate.ts'
 import { kernelDrops } from './kernel-drops.ts'
 import { NatFlow, openSocket, type UdpEnd } from './nat-flow.ts'
+import { fateSeed } from './packet-loss-model.ts'
 import { RateQueue } from './rate-queue.ts'
 import type { ImpairOptions } from './tcp-relay.ts'
 
@@ -104,7 +104,7 @@ export class ImpairedUdp implements AsyncDisposable {
   }
 
   /**
-   * Nothing passes any more, one way or both ways (no direction given), for that client, or for all that
+   * Nothing passes any more, one way or both paths (no direction given), for that client, or for all that
    * there are. Others, new ones included, go on. What is under way still arrives.
    */
   silence(client?: UdpEnd, ...directions: readonly Direction[]): void {

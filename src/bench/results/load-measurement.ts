@@ -14,7 +14,7 @@ export interface LoadRound {
    * not ours to see.
    */
   readonly originCpuMs?: number | undefined
-  /** What passed the way meanwhile, counted there; undefined: nobody counts. */
+  /** What passed the path meanwhile, counted there; undefined: nobody counts. */
   readonly wire?: WireBytes | undefined
 }
 

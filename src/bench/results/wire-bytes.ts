@@ -1,4 +1,4 @@
-/** What passed a way, towards the server and back. */
+/** What passed a path, towards the server and back. */
 export interface WireBytes {
   readonly sentBytes: number
   readonly receivedBytes: number

@@ -1,7 +1,7 @@
-import type { Conditions, LossBursts, WayConditions } from '../../bench/url-plan.ts'
+import type { Conditions, LossBursts, PathConditions } from '../../bench/url-plan.ts'
 import { usageError } from '../usage-error.ts'
 
-/** Options that put relays on the way; spread into the command's own. */
+/** Options that put relays on the path; spread into the command's own. */
 export const CONDITION_OPTIONS = {
   'delay-ms': { type: 'string' },
   'jitter-ms': { type: 'string' },
@@ -14,7 +14,7 @@ export const CONDITION_OPTIONS = {
 export type ConditionValues = { [Name in keyof typeof CONDITION_OPTIONS]?: string | undefined }
 
 /** What they come to, the same in both directions. Undefined: none of them was given. */
-export function conditionsOption(values: ConditionValues): WayConditions | undefined {
+export function conditionsOption(values: ConditionValues): PathConditions | undefined {
   const delayMs = millisecondsOption('delay-ms', values['delay-ms'])
   const jitterMs = millisecondsOption('jitter-ms', values['jitter-ms'])
   const lossRate = shareOption('loss', values.loss)

@@ -44,7 +44,7 @@ How:
   --resolve HOST:PORT:ADDR
                         connect to ADDR for that host and port; may be given several times
 
-An impaired way, by relays on this machine, the same in both directions (TLS passes through them):
+An impaired path, by relays on this machine, the same in both directions (TLS passes through them):
   --delay-ms D          one way                  --jitter-ms J   up to so much more
   --loss P              share of packets, 1%     --burst-loss ENTER,LEAVE[,LOSS]  in clumps (Gilbert-Elliott)
   --rate-limit MBIT     megabits per second      --reorder P     share of datagrams, HTTP/3 only; with a delay or jitter

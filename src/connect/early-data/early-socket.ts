@@ -2,7 +2,7 @@ import { isIP, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { containFault, guardedListener, guardedTick } from '../../base/guard.ts'
 import type { EarlyPhase } from '../../base/http/early-gate.ts'
-import { hearLastWords } from '../../base/socket/last-words.ts'
+import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { ClientContext } from '../openssl/client-contexts.ts'
 import { type AgreedHandshake, ClientMachine } from '../openssl/client-machine.ts'
@@ -99,7 +99,7 @@ class OpenEarlySocket implements EarlySocket {
   readonly #raw: Socket
   readonly #duplex: Duplex
   /**
-   * As it was made: connections put off the destroy() that follows a failed write (hearLastWords), and that
+   * As it was made: connections put off the destroy() that follows a failed write (drainOnEpipe), and that
    * is done on `raw` already.
    */
   readonly #destroy: (error?: Error) => unknown
@@ -147,7 +147,7 @@ class OpenEarlySocket implements EarlySocket {
     // Where descriptorOf() looks: the options and the figures of the connection are those of `raw`.
     Object.defineProperty(this.#duplex, '_handle', { get: () => ('_handle' in raw ? raw._handle : null) })
     // A write that fails must not keep an answer from being read that lies in the kernel.
-    hearLastWords(raw, () => true)
+    drainOnEpipe(raw, () => true)
     const guard = (listener: () => void) => guardedListener(DURING, listener, this.#onFault)
     const onEnd = guard(() => this.#onRawEnd())
     const onClose = guard(() => this.#onRawClosed())

@@ -1,5 +1,5 @@
 import type { TcpInfo } from '../native/tcp-info.ts'
-import type { FastOpenOutcome } from './fast-open-book.ts'
+import type { FastOpenOutcome } from './fast-open-breakers.ts'
 
 /** What the kernel tells of. `stuck` is for who waited. */
 export type SeenFastOpenOutcome = Exclude<FastOpenOutcome, 'stuck'>

@@ -1,4 +1,4 @@
-import type { FastOpenOutcome } from './fast-open-book.ts'
+import type { FastOpenOutcome } from './fast-open-breakers.ts'
 
 /** What became of Fast Open, for people and for HandshakeInfo. */
 export interface FastOpenReport {

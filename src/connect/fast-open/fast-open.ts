@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { FAST_OPEN_BITS, fastOpenSetting } from '../native/fast-open-setting.ts'
 import { type LoadedSocketCalls, type SocketCalls, socketCalls } from '../native/socket-calls.ts'
-import { FastOpenBook, type FastOpenOutcome, type FastOpenVerdict } from './fast-open-book.ts'
+import { FastOpenBreakers, type FastOpenOutcome, type FastOpenVerdict } from './fast-open-breakers.ts'
 
 export type { FastOpenOutcome, FastOpenVerdict }
 
@@ -22,7 +22,7 @@ export interface FastOpenOptions {
  */
 export class FastOpen {
   readonly #options: FastOpenOptions
-  readonly #book = new FastOpenBook()
+  readonly #book = new FastOpenBreakers()
   #loaded: LoadedSocketCalls | undefined
 
   constructor(options: FastOpenOptions) {

@@ -16,7 +16,7 @@ import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../../
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { ResponseLimits } from '../../base/options/options.ts'
-import { hearLastWords } from '../../base/socket/last-words.ts'
+import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
 import { endSocket } from '../../base/socket/socket-ending.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
@@ -146,7 +146,7 @@ export class Http1Connection implements Connection {
     const onDrain = guard(() => this.#exchange?.upload?.onWritable())
     socket.on('error', error => void (this.#socketError = error))
     socket.on('end', onEnd).on('close', onClose).on('drain', onDrain)
-    hearLastWords(socket, () => this.#state === 'active')
+    drainOnEpipe(socket, () => this.#state === 'active')
     // Nobody can have heard of this connection yet, so it does not end before this call has returned.
     if (this.#port.takeEarly() !== undefined) guardedImmediate(DURING, () => this.close('unexpected-data'))
     else if (socket.destroyed || socket.readableEnded)

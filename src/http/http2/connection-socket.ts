@@ -1,7 +1,7 @@
 import { TransportError } from '../../base/errors.ts'
 import type { CloseReason } from '../../base/events/connection.ts'
 import { guardedListener } from '../../base/guard.ts'
-import { hearLastWords } from '../../base/socket/last-words.ts'
+import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import type { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 
@@ -45,7 +45,7 @@ export function attachSocket(socket: StreamSocket, port: ReadPort, receiver: Soc
   )
   socket.on('error', error => void (socketError = error))
   socket.on('close', onClosed)
-  hearLastWords(socket, () => receiver.isWaiting())
+  drainOnEpipe(socket, () => receiver.isWaiting())
   const early = port.takeEarly()
   const isEnded = socket.destroyed || socket.readableEnded
   if (early === undefined && !isEnded) return

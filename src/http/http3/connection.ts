@@ -8,7 +8,7 @@ import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/opti
 import type { QuicHandshake, QuicLink } from '../../quic/engine.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
 import type { SessionHost } from '../multiplex/session-host.ts'
-import { waitForTicket } from './connection-farewell.ts'
+import { waitForTicket } from './connection-linger.ts'
 import { createSession } from './create-session.ts'
 import { ERROR_CODES } from './frames/error-codes.ts'
 import type { Settings } from './frames/settings.ts'
@@ -39,7 +39,7 @@ export interface Http3ConnectionOptions {
   /**
    * The connection has ended, but its link lingers for a ticket: see waitForTicket. Left out: it never does.
    */
-  onFarewell?: ((over: Promise<void>) => void) | undefined
+  onLinger?: ((over: Promise<void>) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
   /** See Connection.altUsed. */
@@ -158,7 +158,7 @@ function sessionEvents(
   onOutput: () => void,
   session: () => Session,
 ): SessionEvents {
-  const { link, clock, handshake, rememberedSettings, onHandshake, onTicket, onFarewell } = options
+  const { link, clock, handshake, rememberedSettings, onHandshake, onTicket, onLinger } = options
   let hasTicket = false
   const keepTicket = (ticket: Buffer, settings: Settings): void => {
     hasTicket = true
@@ -175,8 +175,8 @@ function sessionEvents(
     mayCloseNow: () => {
       // Only who has used up a ticket, and would get another one, has to wait.
       const isWaiting = rememberedSettings !== undefined && !hasTicket && link.connection.isEstablished
-      if (!isWaiting || onFarewell === undefined) return true
-      onFarewell(waitForTicket(link, session(), clock, () => hasTicket))
+      if (!isWaiting || onLinger === undefined) return true
+      onLinger(waitForTicket(link, session(), clock, () => hasTicket))
       return false
     },
     onRequest: () => {

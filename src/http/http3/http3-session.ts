@@ -467,7 +467,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     const core = this.#core
     if (!this.#isDraining || core.isEnded || core.table.size > 0) return
     if (core.role === 'client') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
-    else if (this.#ownGoawayId !== Number.POSITIVE_INFINITY) this.#watch.expectFarewell()
+    else if (this.#ownGoawayId !== Number.POSITIVE_INFINITY) this.#watch.expectLinger()
   }
 
   /** Within a turn nobody needs to be told: what is put out leaves behind it. */

@@ -136,8 +136,8 @@ export class SessionCore {
     const end: SessionEnd = { ...how, isError: how.code !== 'H3_NO_ERROR' }
     this.events.onEnding(end)
     beforeClose?.()
-    const isFarewell = how.cause === 'local' && how.code === 'H3_NO_ERROR'
-    this.isLingering = isFarewell && this.events.mayCloseNow?.() === false
+    const isGracefulEnd = how.cause === 'local' && how.code === 'H3_NO_ERROR'
+    this.isLingering = isGracefulEnd && this.events.mayCloseNow?.() === false
     if (!this.isLingering) {
       this.quic.close(true, ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
     }

@@ -3,9 +3,9 @@ const NEVER = Number.POSITIVE_INFINITY
 /**
  * What a session waits for: the peer's SETTINGS; credit for streams; the heads of requests that have begun
  * (`head`); and when it drains as a server, that the first GOAWAY has reached the client (`drain`), and that
- * the client has closed (`farewell`).
+ * the client has closed (`linger`).
  */
-export type Awaited = 'settings' | 'credit' | 'head' | 'drain' | 'farewell'
+export type Awaited = 'settings' | 'credit' | 'head' | 'drain' | 'linger'
 
 /** The deadlines of a session but for Liveness. It sets no timer: its driver asks for the next one. */
 export class SessionDeadlines {
@@ -14,12 +14,12 @@ export class SessionDeadlines {
     credit: NEVER,
     head: NEVER,
     drain: NEVER,
-    farewell: NEVER,
+    linger: NEVER,
   }
 
   get nextAt(): number {
-    const { settings, credit, head, drain, farewell } = this.#at
-    return Math.min(settings, credit, head, drain, farewell)
+    const { settings, credit, head, drain, linger } = this.#at
+    return Math.min(settings, credit, head, drain, linger)
   }
 
   /** `timeoutMs` 0: no limit. */
@@ -37,7 +37,7 @@ export class SessionDeadlines {
 
   /** What was waited for long enough; it counts as met from now on. */
   takeOverdue(now: number): Awaited | undefined {
-    for (const what of ['settings', 'credit', 'head', 'drain', 'farewell'] as const) {
+    for (const what of ['settings', 'credit', 'head', 'drain', 'linger'] as const) {
       if (this.#at[what] > now) continue
       this.met(what)
       return what

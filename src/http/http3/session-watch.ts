@@ -107,11 +107,11 @@ export class SessionWatch {
    * off what was lost on its way, so the client gets time to close first, which it does when it has
    * everything.
    */
-  expectFarewell(): void {
-    if (this.#deadlines.isAwaited('farewell')) return
+  expectLinger(): void {
+    if (this.#deadlines.isAwaited('linger')) return
     const { now, quic } = this.#core
     this.#deadlines.expect(
-      'farewell',
+      'linger',
       now,
       Math.max(quic.stats().rttMs * FAREWELL_ROUND_TRIPS, MIN_FAREWELL_MS),
     )
@@ -131,7 +131,7 @@ export class SessionWatch {
   onOpened(): void {
     // A request that was late, below the last id of GOAWAY: it is served like the others, and the wait begins
     // again behind it.
-    this.#deadlines.met('farewell')
+    this.#deadlines.met('linger')
     const { quic, now } = this.#core
     if (!this.#answer.isDue) this.#expectAnswer()
     if (this.#lookMs.busy === NEVER || this.#isBusy) return
@@ -189,7 +189,7 @@ export class SessionWatch {
       if (overdue === undefined) break
       if (overdue === 'drain' || overdue === 'credit') due.push(overdue)
       else if (overdue === 'head') this.#breakSlowHeads()
-      else if (overdue === 'farewell') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
+      else if (overdue === 'linger') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
       else core.end({ code: 'H3_MISSING_SETTINGS', message: 'the peer sent no SETTINGS', cause: 'timeout' })
     }
     if (!core.isEnded && Math.min(this.#liveness.nextAt, this.#lookAt) <= core.now) this.#checkLiveness()

@@ -184,7 +184,7 @@ export class MultiplexedConnection implements Connection {
     if (!exchange.isPending) return
     if (!this.#carrier.isWritable && this.#state === 'open') {
       // It has failed, and its end follows. Until then what the peer said at last may come: see
-      // hearLastWords.
+      // drainOnEpipe.
       this.#tellDraining('peer-closed')
       this.#refuseWaiting()
     }

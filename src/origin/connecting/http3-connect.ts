@@ -36,7 +36,7 @@ export interface Http3Connected {
 export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
   const { dialed, listener, settings, record, clock, onDefence, onEarlyData, altUsed, onConnected, onLink } =
     parts
-  const { link, endpoint, handshake, meter, offeredTicket, tickets, rememberedSettings, onFarewell } = dialed
+  const { link, endpoint, handshake, meter, offeredTicket, tickets, rememberedSettings, onLinger } = dialed
   const at = formatEndpoint(endpoint)
   const startedAt = clock.now() - handshake.timings.tlsMs
   const learn = (): void => {
@@ -89,7 +89,7 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     rememberedSettings,
     onHandshake,
     onTicket: ticket => tickets?.put(ticket),
-    onFarewell: tickets === undefined ? undefined : onFarewell,
+    onLinger: tickets === undefined ? undefined : onLinger,
     onDefence,
     altUsed,
   })

@@ -22,7 +22,7 @@ export interface Http3DialerOptions {
   /** Gets the lines of an SSLKEYLOGFILE. */
   readonly keylog?: ((line: Buffer) => void) | undefined
   /** A connection has ended, but its link lingers for a ticket. */
-  readonly onFarewell?: ((over: Promise<void>) => void) | undefined
+  readonly onLinger?: ((over: Promise<void>) => void) | undefined
   /** Called when the engine is needed, and not before. Gives the same each time. */
   readonly loadEngine: () => LoadedEngine
   /** Default: dialQuic. */
@@ -60,7 +60,7 @@ export interface Http3Dialed {
   readonly rememberedSettings: Settings | undefined
   /** Undefined: nothing is resumed from it. */
   readonly tickets: PeerTickets | undefined
-  readonly onFarewell: ((over: Promise<void>) => void) | undefined
+  readonly onLinger: ((over: Promise<void>) => void) | undefined
 }
 
 /** Connects over QUIC with the tickets of the peer. What the tcp room's Dialer is for TCP. */
@@ -134,7 +134,7 @@ export class Http3Dialer {
     )
     if (result.handshake !== undefined) tickets?.onHandshake(result.handshake)
     return {
-      onFarewell: this.#options.onFarewell,
+      onLinger: this.#options.onLinger,
       link: result.link,
       endpoint: result.endpoint,
       handshake: {

@@ -47,7 +47,7 @@ export function connectTcp(parts: TcpConnectParts): Connection {
       onEarlyData(connection, early.outcome)
     })
   }
-  dialed.socket.unref() // see ProcessHold
+  dialed.socket.unref() // see EventLoopReference
   const connection = makeConnection(alpnProtocol, {
     socket: dialed.socket,
     port: dialed.readPort,

@@ -17,13 +17,13 @@ import { Http3Path, type Http3PathHost } from '../paths/http3-paths.ts'
 import { PathReader } from '../paths/path-reader.ts'
 import { AnswerWatch } from './answer-watch.ts'
 import type { CpuMeter, CpuPayer } from './cpu-meter.ts'
+import { hedgeDelayMs, raceFigures } from './hedge-delay.ts'
 import { Http3StatusNews } from './http3-status-news.ts'
 import type { Lane } from './lane.ts'
 import { laneCandidates } from './lane-candidates.ts'
 import { LanePreparation, type TrialHost } from './lane-preparation.ts'
 import { LaneRace, type Racer } from './lane-race.ts'
 import { LaneSet, type MakeLane } from './lane-set.ts'
-import { answerPatienceMs, raceFigures } from './race-figures.ts'
 import { SampleThinning } from './sample-thinning.ts'
 
 export interface LanesParts {
@@ -47,7 +47,7 @@ export interface LanesParts {
 const TCP_NEWS_MS = 1_000
 
 /** Lanes that a request without an open connection asks, in order. */
-export type RaceWay = readonly { readonly lane: Lane; readonly entrant: RaceEntrant }[]
+export type RaceLanes = readonly { readonly lane: Lane; readonly entrant: RaceEntrant }[]
 
 /**
  * The lanes of one origin, and which of them a request takes: what Envoy calls a connectivity grid.
@@ -124,12 +124,12 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   // On the way of every request
 
   /** The lane of a request; or, where none has an open connection, those that race for it. */
-  wayOf(isHarmless: boolean, now: number): Lane | RaceWay {
+  selectLane(isHarmless: boolean, now: number): Lane | RaceLanes {
     if (!this.isChoosing) return this.primary
     if (now >= this.#recheckAt || !this.#isInUse) this.#use(now)
     if (this.#eligible.length < 2) return this.primary
     const chosen = this.named(this.#chooser.next(isHarmless, now))
-    return chosen.pool.live > 0 ? chosen : this.#coldWay(chosen)
+    return chosen.pool.live > 0 ? chosen : this.#planColdStart(chosen)
   }
 
   /** For requests that HTTP/3 has failed. */
@@ -187,7 +187,7 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
 
   // Races
 
-  race(way: RaceWay, racer: Racer, isReplay: boolean): LaneRace {
+  race(way: RaceLanes, racer: Racer, isReplay: boolean): LaneRace {
     const { clock, origin, observer } = this.#parts
     return new LaneRace({
       entrants: way,
@@ -255,7 +255,7 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   // Http3PathHost
 
   patienceMs(): number {
-    return answerPatienceMs(this.#parts.record, this.#parts.settings.select)
+    return hedgeDelayMs(this.#parts.record, this.#parts.settings.select)
   }
 
   onPathProven(path: Http3Path): void {
@@ -368,7 +368,7 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     observer({ type: 'path-sampled', origin, lane, connection, stats, lossRatio })
   }
 
-  #coldWay(chosen: Lane): Lane | RaceWay {
+  #planColdStart(chosen: Lane): Lane | RaceLanes {
     const now = this.#parts.clock.now()
     const entrants = this.#plan(chosen, true, now)
     const way = entrants.map(entrant => ({ lane: this.named(entrant.lane), entrant }))

@@ -10,7 +10,7 @@ import type { SocketCalls } from '../../connect/native/socket-calls.ts'
 import { type AttemptOptions, AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { attemptError } from '../../connect/tcp/connect-error.ts'
 import { SecureContexts } from '../../connect/tls/secure-contexts.ts'
-import { boundedLook, checkEndpoint } from './bounded-look.ts'
+import { checkEndpoint, probeWithTimeout } from './probe-with-timeout.ts'
 
 export interface FastOpenProbeOptions {
   readonly clock: Clock
@@ -85,7 +85,7 @@ async function connectOnce(
     session: undefined,
     keylog: undefined,
   }
-  const sight = await boundedLook<Finding<Sight>>(bounds, signal, answer =>
+  const sight = await probeWithTimeout<Finding<Sight>>(bounds, signal, answer =>
     look({ endpoint, keepAliveDelayMs: 0, secure, fastOpen: calls }, serverName, answer),
   )
   if ('found' in sight) fastOpen.onOutcome(endpoint.address, sight.found.outcome)

@@ -5,7 +5,7 @@ import type { QuicFinding } from '../../base/events/probe-report.ts'
 import { guardedListener } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import { socketFailure } from '../../quic/dial-error.ts'
-import { boundedLook, checkEndpoint } from './bounded-look.ts'
+import { checkEndpoint, probeWithTimeout } from './probe-with-timeout.ts'
 import {
   formatVersion,
   VERSION_PROBE_BYTES,
@@ -44,7 +44,7 @@ export async function quicVersions(
   checkEndpoint(endpoint)
   const silent = `${formatEndpoint(endpoint)} no answer: a firewall drops UDP, or nothing speaks QUIC there`
   const onTimeout = (): QuicFinding => ({ fault: silent, why: 'silent', code: 'MM_CONNECT_TIMEOUT' })
-  return await boundedLook<QuicFinding>({ clock, timeoutMs, onTimeout }, signal, answer => {
+  return await probeWithTimeout<QuicFinding>({ clock, timeoutMs, onTimeout }, signal, answer => {
     const sent: Sent[] = []
     const timers: Timer[] = []
     const fail = (error: Error | null): void => {

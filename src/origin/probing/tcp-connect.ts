@@ -4,7 +4,7 @@ import { guardedTick } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import { AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { attemptError } from '../../connect/tcp/connect-error.ts'
-import { boundedLook, checkEndpoint } from './bounded-look.ts'
+import { checkEndpoint, probeWithTimeout } from './probe-with-timeout.ts'
 
 export interface ConnectTcpOptions {
   readonly clock: Clock
@@ -43,7 +43,7 @@ async function connectOnce(
     onTimeout: () =>
       ({ fault: `${at} did not answer within ${timeoutMs} ms`, code: 'MM_CONNECT_TIMEOUT' }) as const,
   }
-  return await boundedLook<Connected>(bounds, signal, answer => {
+  return await probeWithTimeout<Connected>(bounds, signal, answer => {
     let startedAt = clock.now()
     const attempt = new AttemptSocket(
       { endpoint, keepAliveDelayMs: 0, secure: undefined },

@@ -11,7 +11,7 @@ import { type AttemptPhase, attemptError } from '../../connect/tcp/connect-error
 import { SecureContexts } from '../../connect/tls/secure-contexts.ts'
 import { sessionFacts } from '../../connect/tls/session-facts.ts'
 import type { TlsHandshake, TlsHandshakeOptions } from '../../select/probe/probe-tools.ts'
-import { boundedLook, checkEndpoint } from './bounded-look.ts'
+import { checkEndpoint, probeWithTimeout } from './probe-with-timeout.ts'
 
 export interface TlsProbeOptions {
   readonly clock: Clock
@@ -61,8 +61,10 @@ export class TlsProbe {
     const settings = version === undefined ? tls : { ...tls, minVersion: version, maxVersion: version }
     const { context } = this.#contexts.get(settings)
     const look = new HandshakeLook(endpoint, wanted, this.#options)
-    return await boundedLook({ clock, timeoutMs, onTimeout: () => look.timeoutAnswer() }, signal, answer =>
-      look.start(context, answer),
+    return await probeWithTimeout(
+      { clock, timeoutMs, onTimeout: () => look.timeoutAnswer() },
+      signal,
+      answer => look.start(context, answer),
     )
   }
 }

@@ -69,7 +69,7 @@ export class Backoff {
    * tight loop. Those that were open when the pause began say no more than the one that began it: an origin
    * that reloads ends all of them in one moment.
    */
-  onStillborn(error: TransportError, openedAt: number, now: number): void {
+  onClosedOnOpen(error: TransportError, openedAt: number, now: number): void {
     this.#lastError = error
     if (openedAt <= this.#pausedAt) return
     this.#stillborn += 1

@@ -18,7 +18,7 @@ export type MigrationAction =
    * The dead-path trick: migrate to `from` and back to `to`, with no flush between. The socket of `from` may
    * be gone.
    */
-  | { readonly type: 'nudge'; readonly from: UdpAddress; readonly to: UdpAddress }
+  | { readonly type: 'bounce'; readonly from: UdpAddress; readonly to: UdpAddress }
   /** Put out something that must be acknowledged, on the path in use. */
   | { readonly type: 'ping' }
   | { readonly type: 'closeSocket'; readonly local: UdpAddress }

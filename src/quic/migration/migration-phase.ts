@@ -69,7 +69,7 @@ export type MigrationPhase =
       readonly deadline: number
     }
   /**
-   * Something has come over the new path; the old one is kept for stragglers. `owed`: the move is reported
+   * Something has come over the new path; the old one is kept for late packets. `owed`: the move is reported
    * when stream bytes have moved as well. Valid transitions: arriving, settled, opening, stuck, ended.
    */
   | {

@@ -22,7 +22,7 @@ import type { Verdict } from './path-watch.ts'
  *    at last there is a new connection.
  * 4. What is in flight on a dead path: quiche 0.18 declares it lost only when an acknowledgement newly
  *    acknowledges something there, which never comes: an upload then trickles with one or two packets per
- *    doubling timeout (more than 4 s, where it takes 0.2 s with the trick). Hence `nudge`, once something has
+ *    doubling timeout (more than 4 s, where it takes 0.2 s with the trick). Hence `bounce`, once something has
  *    come over the new path.
  *
  * What comes first in a move may be lost like anything else, and quiche counts a second before it repeats
@@ -233,7 +233,7 @@ export class MigrationState {
     } else if (phase.name === 'waiting' && phase.resumeAt <= now) {
       this.#core.open(phase.move, now)
     }
-    for (const local of this.#core.stragglers.takeDue(now)) this.#core.put({ type: 'closeSocket', local })
+    for (const local of this.#core.retiredPaths.takeDue(now)) this.#core.put({ type: 'closeSocket', local })
     return this.#finish(now)
   }
 
@@ -241,10 +241,10 @@ export class MigrationState {
   onAbandoned(now: number): MigrationAction[] {
     if (this.name === 'ended') return []
     this.#core.payReport(now)
-    const { phase, locals, stragglers } = this.#core
+    const { phase, locals, retiredPaths } = this.#core
     const others = locals.filter(local => !isSameAddress(local, phase.local))
     for (const local of others) this.#core.put({ type: 'closeSocket', local })
-    stragglers.takeDue(Number.POSITIVE_INFINITY)
+    retiredPaths.takeDue(Number.POSITIVE_INFINITY)
     if ('move' in phase && !phase.move.isSpare) {
       const to = phase.name === 'validating' ? phase.to : phase.name === 'moved' ? phase.local : undefined
       this.#core.report(phase.move, to, 'ended', 'the connection has ended', now)

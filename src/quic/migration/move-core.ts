@@ -4,10 +4,10 @@ import { GapMeter } from './gap-meter.ts'
 import type { MigrationAction } from './migration-action.ts'
 import { isSameAddress, type MigrationPhase, type Move, nextPhase } from './migration-phase.ts'
 import { PathBudget } from './path-budget.ts'
-import { Stragglers } from './stragglers.ts'
+import { RetiredPaths } from './retired-paths.ts'
 
 /**
- * Of validation, of what comes first over a new path, and of stragglers: in probe timeouts (RFC 9000 8.2.4
+ * Of validation, of what comes first over a new path, and of late packets: in probe timeouts (RFC 9000 8.2.4
  * asks for three).
  */
 const PATIENCE_PTOS = 3
@@ -46,7 +46,7 @@ export type PhaseOf<Name extends MigrationPhase['name']> = Extract<MigrationPhas
 export class MoveCore {
   readonly budget: PathBudget
   readonly gap = new GapMeter()
-  readonly stragglers = new Stragglers()
+  readonly retiredPaths = new RetiredPaths()
   readonly #options: MigrationOptions
   readonly #maxRetries: number
   #phase: MigrationPhase
@@ -75,7 +75,7 @@ export class MoveCore {
   /** Every socket that is open, without those that are only asked for. */
   get locals(): readonly UdpAddress[] {
     const phase = this.#phase
-    const locals = [phase.local, ...this.stragglers.locals]
+    const locals = [phase.local, ...this.retiredPaths.locals]
     if ('move' in phase && !isSameAddress(phase.move.from, phase.local)) locals.push(phase.move.from)
     if (phase.name === 'validating') locals.push(phase.to)
     return locals
@@ -108,7 +108,7 @@ export class MoveCore {
 
   /** What is to be done, the timer included. `alsoAt`: what else is waited for. */
   take(now: number, alsoAt = Number.POSITIVE_INFINITY): MigrationAction[] {
-    const at = Math.min(nextAtOf(this.#phase), this.stragglers.nextAt, alsoAt)
+    const at = Math.min(nextAtOf(this.#phase), this.retiredPaths.nextAt, alsoAt)
     if (at !== this.#timerAt) {
       this.#timerAt = at
       this.put(
@@ -226,11 +226,11 @@ export class MoveCore {
     const { local } = this.#phase
     // A path that is only slow still delivers: what is in flight there need not be sent again.
     if (move.isDead || move.cause === 'timeouts' || move.cause === 'silent') {
-      this.put({ type: 'nudge', from: move.from, to: local })
+      this.put({ type: 'bounce', from: move.from, to: local })
     }
-    for (const from of move.deadEnds) this.put({ type: 'nudge', from, to: local })
+    for (const from of move.deadEnds) this.put({ type: 'bounce', from, to: local })
     const until = now + this.patienceMs
-    this.stragglers.add(move.from, until)
+    this.retiredPaths.add(move.from, until)
     this.transition({ name: 'arriving', local, owed: move, until })
     if (!this.gap.isWaitedFor) this.payReport(now)
   }
@@ -246,7 +246,7 @@ export class MoveCore {
   /** Nothing came over the new path. */
   moveFailed(phase: PhaseOf<'moved'>, because: string, now: number): void {
     const { move, isValidated, oldHeardAt } = phase
-    // Pings went out every probe timeout, and would have been answered there. Stragglers of the first moment
+    // Pings went out every probe timeout, and would have been answered there. RetiredPaths of the first moment
     // say nothing.
     const isOldAlive = oldHeardAt !== undefined && now - oldHeardAt <= 2 * this.resendMs
     if (isOldAlive && !move.isGone) {
@@ -260,7 +260,7 @@ export class MoveCore {
     const { local } = this.#phase
     this.put({ type: 'migrate', local: move.from })
     this.put({ type: 'ping' })
-    for (const from of [...move.deadEnds, local]) this.put({ type: 'nudge', from, to: move.from })
+    for (const from of [...move.deadEnds, local]) this.put({ type: 'bounce', from, to: move.from })
     this.put({ type: 'closeSocket', local })
     this.stay(move, local, outcome, because, now)
   }
@@ -314,7 +314,7 @@ export class MoveCore {
   }
 
   settle(local: UdpAddress): void {
-    // A move that was refused at once has left nothing: not the stragglers of the one before either.
+    // A move that was refused at once has left nothing: not the retired paths of the one before either.
     if (this.#phase.name !== 'settled' && this.#phase.name !== 'arriving')
       this.transition({ name: 'settled', local })
   }

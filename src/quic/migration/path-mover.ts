@@ -7,9 +7,9 @@ import { isHere } from '../../base/local-addresses.ts'
 import type { DrivenConnection } from '../driven-connection.ts'
 import type { LinkMover, MigrationTarget, UdpAddress } from '../engine.ts'
 import type { LinkSockets } from '../udp/link-sockets.ts'
+import { BounceSchedule } from './bounce-schedule.ts'
 import type { MigrationAction } from './migration-action.ts'
 import { MigrationState } from './migration-state.ts'
-import { NudgeSchedule } from './nudge-schedule.ts'
 import { PathWatch } from './path-watch.ts'
 import { RoundTrips } from './round-trips.ts'
 
@@ -64,8 +64,8 @@ export class PathMover implements LinkMover {
   #isOver = false
   /** What the engine sends from. */
   #inUse: UdpAddress
-  readonly #nudges = new NudgeSchedule()
-  readonly #nudgeTimer: DeadlineTimer
+  readonly #bounces = new BounceSchedule()
+  readonly #bounceTimer: DeadlineTimer
   onReport: LinkMover['onReport']
   onRedial: LinkMover['onRedial']
 
@@ -73,7 +73,7 @@ export class PathMover implements LinkMover {
     this.#options = options
     this.#heardAt = options.clock.now()
     this.#inUse = options.local
-    this.#nudgeTimer = new DeadlineTimer(options.clock, options.schedule)
+    this.#bounceTimer = new DeadlineTimer(options.clock, options.schedule)
     this.#rules = new MigrationState({
       local: options.local,
       ptoMs: () => this.#roundTrips.ptoMs,
@@ -128,7 +128,7 @@ export class PathMover implements LinkMover {
     this.#look(now)
     this.#followProgress(now)
     this.#judge(now)
-    this.#nudge(now)
+    this.#bounce(now)
   }
 
   /** The link is over. */
@@ -138,7 +138,7 @@ export class PathMover implements LinkMover {
     this.#isOver = true
     this.#rulesTimer?.cancel()
     this.#watchTimer?.cancel()
-    this.#nudgeTimer.cancel()
+    this.#bounceTimer.cancel()
   }
 
   #takePathEvents(now: number): void {
@@ -174,7 +174,7 @@ export class PathMover implements LinkMover {
     if (waits && (hasMoved || !this.#wasWaiting)) this.#run(this.#rules.onProgress(now))
     else if (!waits && this.#wasWaiting) this.#run(this.#rules.onIdle(now))
     this.#wasWaiting = waits
-    this.#nudges.onTurn(waits)
+    this.#bounces.onTurn(waits)
   }
 
   #judge(now: number): void {
@@ -242,8 +242,8 @@ export class PathMover implements LinkMover {
           )
         else this.#onMoved(action.local)
         break
-      case 'nudge':
-        connection.nudge(action.from, action.to, remote)
+      case 'bounce':
+        connection.bounce(action.from, action.to, remote)
         break
       case 'ping':
         connection.ping()
@@ -284,7 +284,7 @@ export class PathMover implements LinkMover {
   /** The new path starts with a clean slate. */
   #onMoved(local: UdpAddress): void {
     const now = this.#now()
-    this.#nudges.onMoved(this.#inUse, local, this.#roundTrips.ptoMs, now)
+    this.#bounces.onMoved(this.#inUse, local, this.#roundTrips.ptoMs, now)
     this.#options.sockets.use(local, this.#inUse)
     this.#inUse = local
     this.#watch.reset(now)
@@ -292,10 +292,10 @@ export class PathMover implements LinkMover {
   }
 
   /** In a turn, so that what counts as lost by it leaves with the rest. */
-  #nudge(now: number): void {
+  #bounce(now: number): void {
     const { connection, remote } = this.#options
-    for (const left of this.#nudges.takeDue(now)) connection.nudge(left, this.#inUse, remote)
-    this.#nudgeTimer.cover(this.#nudges.nextAt)
+    for (const left of this.#bounces.takeDue(now)) connection.bounce(left, this.#inUse, remote)
+    this.#bounceTimer.cover(this.#bounces.nextAt)
   }
 
   async #open(opening: number, choice: MigrationTarget): Promise<void> {

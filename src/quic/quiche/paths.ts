@@ -141,7 +141,7 @@ export class Paths {
     return this.#try(() => this.#options.native.sendAckEliciting())
   }
 
-  nudge(left: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean {
+  bounce(left: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean {
     const { native, role, allowsSecondPath } = this.#options
     if (!allowsSecondPath || role !== 'client') return false
     const hasLeft = this.#try(() => native.migrate(left, remote))

@@ -22,7 +22,7 @@ import { udpPayloadBytes } from './quiche-config.ts'
 import { ReceiveStreams } from './receive-streams.ts'
 import { SendBudget } from './send-budget.ts'
 import { SendStreams } from './send-streams.ts'
-import { SurplusWatchdog } from './surplus-watchdog.ts'
+import { UnreadDataGuard } from './unread-data-guard.ts'
 import { VersionDoubt } from './version-doubt.ts'
 
 /** Datagrams between two looks of the watchdog: a flood gets that much further at the most. */
@@ -76,7 +76,7 @@ export class QuicheConnection implements DrivenConnection {
   readonly #sends: SendStreams
   readonly #receives: ReceiveStreams
   readonly #budget: SendBudget
-  readonly #watchdog: SurplusWatchdog
+  readonly #watchdog: UnreadDataGuard
   readonly #keylog: KeylogFile | undefined
   /** Of a client. */
   readonly #versionDoubt: VersionDoubt | undefined
@@ -93,7 +93,7 @@ export class QuicheConnection implements DrivenConnection {
   #timeoutsInARow = 0
   #movedBytes = 0
   #nextCheckAt = CHECK_EVERY_PACKETS
-  #farewells = 0
+  #lingers = 0
 
   constructor(options: QuicheConnectionOptions) {
     const { native, shutdown, role, quic, protocols, client } = options
@@ -108,7 +108,7 @@ export class QuicheConnection implements DrivenConnection {
     this.#bidirectional = new LocalStreams(native, role, 'bidirectional')
     this.#unidirectional = new LocalStreams(native, role, 'unidirectional')
     const local = { bidirectional: this.#bidirectional, unidirectional: this.#unidirectional }
-    this.#watchdog = new SurplusWatchdog({
+    this.#watchdog = new UnreadDataGuard({
       maxSurplusBytes: quic.maxSurplusBytes,
       streamWindowBytes: Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes),
     })
@@ -181,7 +181,7 @@ export class QuicheConnection implements DrivenConnection {
         return undefined
       }
       const [bytes, { from, to }] = sent
-      if (this.#end !== undefined && ++this.#farewells >= MAX_FAREWELLS) this.#die()
+      if (this.#end !== undefined && ++this.#lingers >= MAX_FAREWELLS) this.#die()
       this.#budget.onSent(bytes)
       return { bytes: this.#out.subarray(0, bytes), from, to }
     } catch (error) {
@@ -348,8 +348,8 @@ export class QuicheConnection implements DrivenConnection {
     return this.#end === undefined && this.#paths.validate(local, remote)
   }
 
-  nudge(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean {
-    return this.#end === undefined && this.#paths.nudge(failed, current, remote)
+  bounce(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean {
+    return this.#end === undefined && this.#paths.bounce(failed, current, remote)
   }
 
   migrate(local: UdpAddress, remote: UdpAddress): boolean {

@@ -5,7 +5,7 @@ import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { nativeError } from './native-error.ts'
 import type { SendStreams } from './send-streams.ts'
 import { firstStream, isOpenedBy, isUnidirectional, type Role } from './stream-ids.ts'
-import type { SurplusWatchdog } from './surplus-watchdog.ts'
+import type { UnreadDataGuard } from './unread-data-guard.ts'
 
 /** What is read over of a stream of the peer's that we want no more of, before STOP_SENDING is sent. */
 const MAX_DISCARDED_BYTES = 262_144
@@ -48,7 +48,7 @@ export class ReceiveStreams {
   readonly #role: Role
   readonly #events: Fifo<QuicEvent>
   readonly #sends: SendStreams
-  readonly #watchdog: SurplusWatchdog
+  readonly #watchdog: UnreadDataGuard
   readonly #seen: SeenStreams
   readonly #discarding = new Map<number, Discard>()
   /** Stopped streams that quiche may keep for ever: since when they are stopped. */
@@ -66,7 +66,7 @@ export class ReceiveStreams {
     readonly role: Role
     readonly events: Fifo<QuicEvent>
     readonly sends: SendStreams
-    readonly watchdog: SurplusWatchdog
+    readonly watchdog: UnreadDataGuard
   }) {
     this.#native = options.native
     this.#shutdown = options.shutdown

@@ -2,12 +2,12 @@ import type { Decision } from '../../base/events/decision.ts'
 import type { LaneName } from '../../base/http/lane.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { chooserSnapshot, restoreChooser } from './chooser-memory.ts'
-import { Deliberation } from './deliberation.ts'
 import { isFigure } from './estimate.ts'
 import type { ExchangeSample } from './exchange-sample.ts'
 import { LaneEstimates, streamsPerConnection } from './lane-estimates.ts'
-import type { LaneCandidate } from './lane-standing.ts'
+import type { LaneCandidate } from './lane-snapshot.ts'
 import { LaneTrials } from './lane-trials.ts'
+import { SelectionPolicy } from './selection-policy.ts'
 import { Workload } from './workload.ts'
 
 /** Looking at all figures takes some microseconds, which at this rate are nothing. */
@@ -42,7 +42,7 @@ export class LaneChooser {
   }
   readonly #workload = new Workload()
   readonly #trials: LaneTrials
-  readonly #deliberation: Deliberation
+  readonly #deliberation: SelectionPolicy
   /** Of the deliberation: what requests take that are not steered elsewhere. */
   #lane: LaneName
   #evaluateAt = -Infinity
@@ -53,7 +53,7 @@ export class LaneChooser {
 
   constructor(config: ChooserConfig, now: number) {
     this.#trials = new LaneTrials(config.options.exploreShare, config.options.trialRequests)
-    this.#deliberation = new Deliberation(config, this.#estimates, this.#workload, this.#trials, now)
+    this.#deliberation = new SelectionPolicy(config, this.#estimates, this.#workload, this.#trials, now)
     this.#lane = this.#deliberation.lane
   }
 

@@ -2,8 +2,8 @@ import type { DecisionRule } from '../../base/events/decision.ts'
 import type { LaneName } from '../../base/http/lane.ts'
 import { percent } from './decision-figures.ts'
 import { choiceReason, takingReason } from './decision-reason.ts'
-import { contends, isConclusive, isHopeless, policyBest, type Taste } from './lane-preference.ts'
-import { isComparable, type LaneStanding, type MeasuredStanding } from './lane-standing.ts'
+import { contends, isConclusive, isHopeless, type PolicyOptions, policyBest } from './lane-preference.ts'
+import { isComparable, type LaneSnapshot, type MeasuredSnapshot } from './lane-snapshot.ts'
 
 export interface Verdict {
   readonly lane: LaneName
@@ -12,13 +12,13 @@ export interface Verdict {
   readonly because: () => string
 }
 
-export interface Ballot {
-  readonly standings: readonly LaneStanding[]
+export interface DecisionInput {
+  readonly snapshots: readonly LaneSnapshot[]
   /** What carries now. Undefined: nothing was decided yet. */
   readonly incumbent: LaneName | undefined
   /** The order while nothing is measured. */
   readonly preference: readonly LaneName[]
-  readonly taste: Taste
+  readonly policyOptions: PolicyOptions
   readonly sustainMs: number
   /**
    * - `learning`: trials are to come; only what is beyond doubt is taken before.
@@ -33,7 +33,7 @@ export interface Ballot {
   /** A trial of this lane is under way: the first few of its requests look conclusive too often. */
   readonly tried: LaneName | undefined
   /** While learning: what carries was not measured since this one was, which looks better. */
-  readonly mustWait: (rival: MeasuredStanding, current: MeasuredStanding) => boolean
+  readonly mustWait: (rival: MeasuredSnapshot, current: MeasuredSnapshot) => boolean
   /** What keeps a challenger from being taken; undefined: nothing. Asked when settled. */
   readonly holds: (lane: LaneName) => string | undefined
 }
@@ -58,31 +58,33 @@ export const LAST_RESORT: LaneName = 'tcp'
  *    twice;
  * 8. else what carries goes on.
  */
-export function decideLane(ballot: Ballot): Verdict {
-  const { standings, taste, preference, phase } = ballot
-  const eligible = standings.filter(({ isEligible }) => isEligible)
+export function decideLane(input: DecisionInput): Verdict {
+  const { snapshots, policyOptions, preference, phase } = input
+  const eligible = snapshots.filter(({ isEligible }) => isEligible)
   const [only] = eligible
-  if (only === undefined || eligible.length === 1) return onlyCandidate(only, standings) // 1
-  const current = eligible.find(({ lane }) => lane === ballot.incumbent)
+  if (only === undefined || eligible.length === 1) return onlyCandidate(only, snapshots) // 1
+  const current = eligible.find(({ lane }) => lane === input.incumbent)
   const healthy = eligible.filter(({ isFailing }) => !isFailing)
   const [first, ...others] = healthy.filter(isComparable)
   if (current?.isFailing === true) {
     const next =
-      first === undefined ? preferred(healthy, preference) : policyBest([first, ...others], undefined, taste)
+      first === undefined
+        ? preferred(healthy, preference)
+        : policyBest([first, ...others], undefined, policyOptions)
     if (next === undefined) return verdict(current, 'kept', () => `${failing(current)}, and so does the rest`)
     return verdict(next, 'failing', () => `${failing(current)}; ${next.lane} is healthy`) // 2
   }
   if (first === undefined) {
-    if (current !== undefined && ballot.isCarrying)
+    if (current !== undefined && input.isCarrying)
       return verdict(current, 'unmeasured', () => `nothing was measured yet, and ${current.lane} carries`) // 3
     const next = preferred(healthy, preference) ?? only
     return verdict(next, 'unmeasured', () => `nothing was measured yet, and ${next.lane} comes first`) // 3
   }
   const measured = [first, ...others] as const
   if (current === undefined) {
-    const next = policyBest(measured, undefined, taste)
-    const { rule, because } = choiceReason(next, measured, undefined, ballot)
-    return verdict(next, rule, () => `${gone(ballot)}${because()}`) // 4
+    const next = policyBest(measured, undefined, policyOptions)
+    const { rule, because } = choiceReason(next, measured, undefined, input)
+    return verdict(next, rule, () => `${gone(input)}${because()}`) // 4
   }
   if (!isComparable(current))
     return verdict(
@@ -93,34 +95,34 @@ export function decideLane(ballot: Ballot): Verdict {
   const rivals = measured.filter(({ lane }) => lane !== current.lane)
   if (rivals.length === 0) return alone(current, eligible) // 5
   if (phase === 'first-choice') {
-    const next = policyBest(measured, current, taste)
-    return { lane: next.lane, ...choiceReason(next, measured, current, ballot) } // 6
+    const next = policyBest(measured, current, policyOptions)
+    return { lane: next.lane, ...choiceReason(next, measured, current, input) } // 6
   }
   const [winner, ...winners] = rivals.filter(rival =>
     phase === 'learning'
-      ? (rival.lane !== ballot.tried || isHopeless(current, rival)) &&
-        isConclusive(rival, current, taste) &&
-        !ballot.mustWait(rival, current) &&
-        policyBest([current, rival], current, taste) === rival &&
-        policyBest(measured, undefined, taste) === rival
-      : contends(rival, current, taste) && ballot.holds(rival.lane) === undefined,
+      ? (rival.lane !== input.tried || isHopeless(current, rival)) &&
+        isConclusive(rival, current, policyOptions) &&
+        !input.mustWait(rival, current) &&
+        policyBest([current, rival], current, policyOptions) === rival &&
+        policyBest(measured, undefined, policyOptions) === rival
+      : contends(rival, current, policyOptions) && input.holds(rival.lane) === undefined,
   )
   if (winner !== undefined) {
-    const next = policyBest([winner, ...winners], undefined, taste)
-    return { lane: next.lane, ...takingReason(next, current, ballot) } // 7
+    const next = policyBest([winner, ...winners], undefined, policyOptions)
+    return { lane: next.lane, ...takingReason(next, current, input) } // 7
   }
-  return { lane: current.lane, ...choiceReason(current, measured, current, ballot) } // 8
+  return { lane: current.lane, ...choiceReason(current, measured, current, input) } // 8
 }
 
-function verdict({ lane }: LaneStanding, rule: DecisionRule, because: () => string): Verdict {
+function verdict({ lane }: LaneSnapshot, rule: DecisionRule, because: () => string): Verdict {
   return { lane, rule, because }
 }
 
-function onlyCandidate(only: LaneStanding | undefined, standings: readonly LaneStanding[]): Verdict {
+function onlyCandidate(only: LaneSnapshot | undefined, snapshots: readonly LaneSnapshot[]): Verdict {
   const lane = only?.lane ?? LAST_RESORT
   const what = only === undefined ? 'no lane may carry requests' : 'no other lane may carry requests'
   const because = (): string => {
-    const others = standings.filter(({ lane }) => lane !== only?.lane)
+    const others = snapshots.filter(({ lane }) => lane !== only?.lane)
     const reasons = others.map(({ lane, because }) => `${lane}: ${because}`).join('; ')
     return reasons === '' ? what : `${what} (${reasons})`
   }
@@ -128,30 +130,30 @@ function onlyCandidate(only: LaneStanding | undefined, standings: readonly LaneS
 }
 
 /** The one that carries is the only one with figures, or the only healthy one of them. */
-function alone(current: MeasuredStanding, eligible: readonly LaneStanding[]): Verdict {
+function alone(current: MeasuredSnapshot, eligible: readonly LaneSnapshot[]): Verdict {
   const failed = eligible.find(({ isFailing }) => isFailing)
   if (failed !== undefined)
     return verdict(current, 'failing', () => `${failing(failed)}; ${current.lane} is healthy`)
   return verdict(current, 'unmeasured', () => 'no other lane was measured yet')
 }
 
-function gone({ incumbent, standings }: Ballot): string {
+function gone({ incumbent, snapshots }: DecisionInput): string {
   if (incumbent === undefined) return ''
-  const because = standings.find(({ lane }) => lane === incumbent)?.because ?? 'no candidate any more'
+  const because = snapshots.find(({ lane }) => lane === incumbent)?.because ?? 'no candidate any more'
   return `${incumbent} may not carry (${because}); `
 }
 
-function failing({ lane, estimates }: LaneStanding): string {
+function failing({ lane, estimates }: LaneSnapshot): string {
   return `${percent(estimates.errors.mean)} of requests over ${lane} failed`
 }
 
 function preferred(
-  standings: readonly LaneStanding[],
+  snapshots: readonly LaneSnapshot[],
   preference: readonly LaneName[],
-): LaneStanding | undefined {
+): LaneSnapshot | undefined {
   for (const lane of preference) {
-    const found = standings.find(standing => standing.lane === lane)
+    const found = snapshots.find(snapshot => snapshot.lane === lane)
     if (found !== undefined) return found
   }
-  return standings[0]
+  return snapshots[0]
 }

@@ -2,9 +2,9 @@ import type { Decision, DecisionCandidate } from '../../base/events/decision.ts'
 import type { Verdict } from './decide-lane.ts'
 import { age, ms, percent, rate, times } from './decision-figures.ts'
 import { isCpuMeasured, priorCost } from './lane-cost.ts'
-import { changeFactor, costRelation, type Taste } from './lane-preference.ts'
+import { changeFactor, costRelation, type PolicyOptions } from './lane-preference.ts'
 import { goodput, LARGE_TEXT } from './lane-score.ts'
-import { isComparable, type LaneStanding } from './lane-standing.ts'
+import { isComparable, type LaneSnapshot } from './lane-snapshot.ts'
 import type { TrialWorth } from './trial-worth.ts'
 
 /** What the trials of a lane have to say of it. */
@@ -23,39 +23,39 @@ export interface TrialNote {
 /** A verdict with everything that it was based on, in words. */
 export function decisionOf(
   { lane, rule, because }: Verdict,
-  standings: readonly LaneStanding[],
-  noteOf: (standing: LaneStanding) => TrialNote,
-  taste: Taste,
+  snapshots: readonly LaneSnapshot[],
+  noteOf: (snapshot: LaneSnapshot) => TrialNote,
+  policyOptions: PolicyOptions,
   now: number,
 ): Decision {
-  const current = standings.find(standing => standing.lane === lane)
+  const current = snapshots.find(snapshot => snapshot.lane === lane)
   return {
     at: now,
     lane,
     rule,
     because: because(),
-    candidates: standings.map(standing => decisionCandidate(standing, noteOf(standing), now)),
-    wouldChange: current === undefined ? [] : wouldChange(current, standings, noteOf, taste),
+    candidates: snapshots.map(snapshot => decisionCandidate(snapshot, noteOf(snapshot), now)),
+    wouldChange: current === undefined ? [] : wouldChange(current, snapshots, noteOf, policyOptions),
   }
 }
 
 /** A candidate with everything that speaks for or against it, in words. */
-function decisionCandidate(standing: LaneStanding, note: TrialNote, now: number): DecisionCandidate {
-  const { lane, protocol, isEligible, because, estimates, prediction } = standing
+function decisionCandidate(snapshot: LaneSnapshot, note: TrialNote, now: number): DecisionCandidate {
+  const { lane, protocol, isEligible, because, estimates, prediction } = snapshot
   return {
     lane,
     protocol,
     isEligible,
     because,
-    evidence: evidence(standing, note, now),
+    evidence: evidence(snapshot, note, now),
     predictedMs: prediction?.ms,
     cpuMs: isCpuMeasured(estimates, now) ? estimates.cpu.mean : undefined,
   }
 }
 
 /** Most telling first. */
-function evidence(standing: LaneStanding, note: TrialNote, now: number): readonly string[] {
-  const { estimates, prediction, lane, protocol } = standing
+function evidence(snapshot: LaneSnapshot, note: TrialNote, now: number): readonly string[] {
+  const { estimates, prediction, lane, protocol } = snapshot
   const { ttfb, errors, stallShare, handshake, rtt, loss, cpu } = estimates
   const lines: string[] = []
   const counted = (samples: number, at: number): string =>
@@ -88,41 +88,42 @@ function evidence(standing: LaneStanding, note: TrialNote, now: number): readonl
 
 /** What would make another lane carry. Figures are those of now. */
 function wouldChange(
-  current: LaneStanding,
-  standings: readonly LaneStanding[],
-  noteOf: (standing: LaneStanding) => TrialNote,
-  taste: Taste,
+  current: LaneSnapshot,
+  snapshots: readonly LaneSnapshot[],
+  noteOf: (snapshot: LaneSnapshot) => TrialNote,
+  policyOptions: PolicyOptions,
 ): readonly string[] {
   const lines: string[] = []
-  for (const standing of standings) {
-    if (standing.lane === current.lane) continue
-    lines.push(...oneChange(standing, current, noteOf(standing), taste))
+  for (const snapshot of snapshots) {
+    if (snapshot.lane === current.lane) continue
+    lines.push(...oneChange(snapshot, current, noteOf(snapshot), policyOptions))
   }
   return lines
 }
 
 function oneChange(
-  standing: LaneStanding,
-  current: LaneStanding,
+  snapshot: LaneSnapshot,
+  current: LaneSnapshot,
   note: TrialNote,
-  taste: Taste,
+  policyOptions: PolicyOptions,
 ): readonly string[] {
-  const { lane, because, isEligible, isFailing, estimates } = standing
+  const { lane, because, isEligible, isFailing, estimates } = snapshot
   if (!isEligible) return [`${lane} would be a candidate if it might carry requests: ${because}`]
   if (isFailing)
     return [
       `${lane} would be thought of again after a trial that goes well: ${percent(estimates.errors.mean)} failed`,
     ]
-  if (!isComparable(standing)) {
+  if (!isComparable(snapshot)) {
     const what =
-      standing.estimates.ttfb.samples === 0
+      snapshot.estimates.ttfb.samples === 0
         ? `no request went over ${lane} yet`
         : `too little is known of ${lane}`
     return [`a measurement: ${what}${hindrance(note)}`]
   }
   if (!isComparable(current)) return [`a measurement of ${current.lane}, which ${lane} can be compared with`]
-  const boundMs = current.prediction.ms * changeFactor(costRelation(standing, current, taste), taste)
-  const nowMs = standing.prediction.ms
+  const boundMs =
+    current.prediction.ms * changeFactor(costRelation(snapshot, current, policyOptions), policyOptions)
+  const nowMs = snapshot.prediction.ms
   if (nowMs > boundMs)
     return [`${lane} would be taken if its requests took less than ${ms(boundMs)} (${ms(nowMs)} now)`]
   return [

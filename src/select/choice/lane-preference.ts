@@ -1,8 +1,8 @@
 import type { SelectOptions } from '../../base/options/select-options.ts'
 import { COST_TIE } from './lane-cost.ts'
-import type { MeasuredStanding } from './lane-standing.ts'
+import type { MeasuredSnapshot } from './lane-snapshot.ts'
 
-export type Taste = Pick<SelectOptions, 'policy' | 'minGain'>
+export type PolicyOptions = Pick<SelectOptions, 'policy' | 'minGain'>
 
 /**
  * What one lane costs beside another. Small differences are none; a risk is worth more than CPU, as long as
@@ -49,7 +49,11 @@ interface Costs {
   readonly isRisky: boolean
 }
 
-export function costRelation(of: Costs, beside: Costs, { policy }: Pick<Taste, 'policy'>): CostRelation {
+export function costRelation(
+  of: Costs,
+  beside: Costs,
+  { policy }: Pick<PolicyOptions, 'policy'>,
+): CostRelation {
   if (policy === 'auto' && of.isRisky !== beside.isRisky) return of.isRisky ? 'dearer' : 'cheaper'
   if (of.cost * COST_TIE < beside.cost) return 'cheaper'
   return of.cost > beside.cost * COST_TIE ? 'dearer' : 'same'
@@ -65,25 +69,25 @@ export function costRelation(of: Costs, beside: Costs, { policy }: Pick<Taste, '
  * 4. where several cost the same: `incumbent`, if it is one of them, else the fastest of them.
  */
 export function policyBest(
-  standings: readonly [MeasuredStanding, ...MeasuredStanding[]],
-  incumbent: MeasuredStanding | undefined,
-  taste: Taste,
-): MeasuredStanding {
-  const { policy, minGain } = taste
-  const fastest = fastestOf(standings)
+  snapshots: readonly [MeasuredSnapshot, ...MeasuredSnapshot[]],
+  incumbent: MeasuredSnapshot | undefined,
+  policyOptions: PolicyOptions,
+): MeasuredSnapshot {
+  const { policy, minGain } = policyOptions
+  const fastest = fastestOf(snapshots)
   if (policy === 'latency') return fastest // 1
   if (policy === 'auto' && fastest.isRisky) {
-    const [safe, ...others] = standings.filter(
+    const [safe, ...others] = snapshots.filter(
       one =>
         !one.isRisky &&
         one.prediction.ms * (1 - minGain) - fastest.prediction.ms <=
           SAFE_ERRORS * combinedError(one, fastest),
     )
-    if (safe !== undefined) return policyBest([safe, ...others], incumbent, taste) // 2
+    if (safe !== undefined) return policyBest([safe, ...others], incumbent, policyOptions) // 2
   }
   const slowestMs =
     policy === 'auto' ? fastest.prediction.ms / (1 - minGain) : fastest.prediction.ms * EFFICIENT_TIMES
-  const near = standings.filter(
+  const near = snapshots.filter(
     ({ prediction, isRisky }) =>
       prediction.ms <= slowestMs && (policy !== 'auto' || !isRisky || fastest.isRisky),
   )
@@ -94,15 +98,15 @@ export function policyBest(
   return first === undefined ? fastest : fastestOf([first, ...others])
 }
 
-export function fastestOf(standings: readonly [MeasuredStanding, ...MeasuredStanding[]]): MeasuredStanding {
-  return standings.reduce((best, next) => (next.prediction.ms < best.prediction.ms ? next : best))
+export function fastestOf(snapshots: readonly [MeasuredSnapshot, ...MeasuredSnapshot[]]): MeasuredSnapshot {
+  return snapshots.reduce((best, next) => (next.prediction.ms < best.prediction.ms ? next : best))
 }
 
 /**
  * Times the incumbent's time: what a lane must stay below to be liked better, had none of them carried
  * before.
  */
-function choiceFactor(relation: CostRelation, { policy, minGain }: Taste): number {
+function choiceFactor(relation: CostRelation, { policy, minGain }: PolicyOptions): number {
   if (policy === 'latency' || relation === 'same') return 1
   if (policy === 'auto') return relation === 'dearer' ? 1 - minGain : 1 / (1 - minGain)
   return relation === 'dearer' ? 1 / EFFICIENT_TIMES : EFFICIENT_TIMES
@@ -113,44 +117,54 @@ function choiceFactor(relation: CostRelation, { policy, minGain }: Taste): numbe
  * it is taken, and is left when less than half of that is left, so that a lane at the bound is not taken and
  * left in turns.
  */
-export function changeFactor(relation: CostRelation, taste: Taste): number {
-  const { policy, minGain } = taste
+export function changeFactor(relation: CostRelation, policyOptions: PolicyOptions): number {
+  const { policy, minGain } = policyOptions
   if (policy === 'latency' || relation === 'same') return 1 - minGain
   if (policy === 'auto') return relation === 'dearer' ? 1 - minGain : 1 / (1 - minGain / 2)
-  return choiceFactor(relation, taste) * (relation === 'dearer' ? 1 - minGain : 1 - minGain / 2)
+  return choiceFactor(relation, policyOptions) * (relation === 'dearer' ? 1 - minGain : 1 - minGain / 2)
 }
 
 /** `challenger` is better than what carries by more than the bound, and by more than chance explains. */
-export function contends(challenger: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
-  const relation = costRelation(challenger, incumbent, taste)
+export function contends(
+  challenger: MeasuredSnapshot,
+  incumbent: MeasuredSnapshot,
+  policyOptions: PolicyOptions,
+): boolean {
+  const relation = costRelation(challenger, incumbent, policyOptions)
   const { ms } = challenger.prediction
-  if (ms > incumbent.prediction.ms * changeFactor(relation, taste)) return false
-  const isCheap = relation === 'cheaper' && taste.policy !== 'latency'
+  if (ms > incumbent.prediction.ms * changeFactor(relation, policyOptions)) return false
+  const isCheap = relation === 'cheaper' && policyOptions.policy !== 'latency'
   // A gain of a tenth is the bound for people; chance must not explain that there is one at all.
-  const anchor = taste.policy === 'auto' && relation === 'dearer' ? 1 : choiceFactor(relation, taste)
-  const isRisk = taste.policy === 'auto' && challenger.isRisky && !incumbent.isRisky
+  const anchor =
+    policyOptions.policy === 'auto' && relation === 'dearer' ? 1 : choiceFactor(relation, policyOptions)
+  const isRisk = policyOptions.policy === 'auto' && challenger.isRisky && !incumbent.isRisky
   const errors = isCheap ? CHEAP_NOISE_ERRORS : isRisk ? SAFE_ERRORS : NOISE_ERRORS
   return incumbent.prediction.ms * anchor - ms >= errors * combinedError(challenger, incumbent)
 }
 
 /** More measuring would hardly change which of the two is liked better. */
-export function isConclusive(one: MeasuredStanding, incumbent: MeasuredStanding, taste: Taste): boolean {
+export function isConclusive(
+  one: MeasuredSnapshot,
+  incumbent: MeasuredSnapshot,
+  policyOptions: PolicyOptions,
+): boolean {
   const samples = Math.min(one.estimates.ttfb.samples, incumbent.estimates.ttfb.samples)
   if (samples < CONCLUSIVE_SAMPLES) return false
   if (!incumbent.estimates.isWarm && incumbent.prediction.ms < one.prediction.ms * COLD_TIMES) return false
-  const bound = incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent, taste), taste)
+  const bound =
+    incumbent.prediction.ms * choiceFactor(costRelation(one, incumbent, policyOptions), policyOptions)
   const errors = one.isRisky === incumbent.isRisky ? CONCLUSIVE_ERRORS : SAFE_ERRORS
   return Math.abs(bound - one.prediction.ms) >= errors * combinedError(one, incumbent)
 }
 
 /** It is so much slower that no small windows and no chance explain it. */
-export function isHopeless(one: MeasuredStanding, incumbent: MeasuredStanding): boolean {
+export function isHopeless(one: MeasuredSnapshot, incumbent: MeasuredSnapshot): boolean {
   const [mine, theirs] = [one.estimates.ttfb, incumbent.estimates.ttfb]
   if (mine.samples < HOPELESS_SAMPLES) return false
   const roundTripMs = Math.min(mine.mean, theirs.mean)
   return one.prediction.ms > incumbent.prediction.ms * HOPELESS_TIMES + SLOW_START_ROUNDS * roundTripMs
 }
 
-function combinedError(one: MeasuredStanding, other: MeasuredStanding): number {
+function combinedError(one: MeasuredSnapshot, other: MeasuredSnapshot): number {
   return Math.hypot(one.prediction.errorMs, other.prediction.errorMs)
 }

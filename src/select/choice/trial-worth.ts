@@ -1,7 +1,7 @@
 import type { LaneName } from '../../base/http/lane.ts'
 import { ms, percent } from './decision-figures.ts'
 import { leastTcpMs, MIN_MS_PER_BYTE } from './lane-score.ts'
-import type { LaneStanding } from './lane-standing.ts'
+import type { LaneSnapshot } from './lane-snapshot.ts'
 import { MOSTLY, type Workload } from './workload.ts'
 
 /**
@@ -49,14 +49,14 @@ const ALWAYS: TrialWorth = { isWorth: true, because: () => 'another protocol' }
  */
 export function trialWorth(
   lane: LaneName,
-  standings: readonly LaneStanding[],
+  snapshots: readonly LaneSnapshot[],
   workload: Workload,
-  current: LaneStanding | undefined,
+  current: LaneSnapshot | undefined,
 ): TrialWorth {
   if (lane === 'h3' || lane === 'tcp') return ALWAYS
   if (workload.concurrency.mean < SHARED_STREAMS)
     return { isWorth: false, because: () => 'not worth a trial: hardly two requests are under way at once' }
-  const leastMs = workload.largeShare.mean < MOSTLY ? leastTcpMs(standings) : 0
+  const leastMs = workload.largeShare.mean < MOSTLY ? leastTcpMs(snapshots) : 0
   const currentMs = current?.prediction?.ms ?? Infinity
   if (currentMs <= leastMs)
     return {
@@ -64,22 +64,22 @@ export function trialWorth(
       because: () =>
         `not worth a trial: with the losses that there are it would take ${ms(leastMs)} at the least`,
     }
-  const safe = saferLane(lane, standings)
+  const safe = saferLane(lane, snapshots)
   if (safe !== undefined)
     return {
       isWorth: false,
       because: () => `not worth a trial: ${safe} waits less for what is lost, if anything is`,
     }
-  const loss = Math.max(0, ...standings.map(({ estimates }) => estimates.loss.mean))
+  const loss = Math.max(0, ...snapshots.map(({ estimates }) => estimates.loss.mean))
   if (loss >= LOSS_RATIO) return { isWorth: true, because: () => `${percent(loss)} of packets are lost` } // 1
-  const shared = standings.filter(({ lane, protocol }) => protocol !== 'http/1.1' && lane !== 'h2-spread')
+  const shared = snapshots.filter(({ lane, protocol }) => protocol !== 'http/1.1' && lane !== 'h2-spread')
   const isShared = workload.streamsPerConnection.mean >= SHARED_STREAMS
   for (const { lane, estimates } of shared) {
     const { mean, samples } = estimates.segmentLoss
     if (!isShared || samples < SEGMENT_READINGS || mean < LOSS_RATIO) continue
     return { isWorth: true, because: () => `${percent(mean)} of segments over ${lane} show a loss` } // 2
   }
-  const perByte = standings
+  const perByte = snapshots
     .map(({ estimates }) => estimates.msPerByte.mean)
     .filter(each => each > MIN_MS_PER_BYTE)
   const best = Math.min(...perByte)
@@ -103,9 +103,9 @@ export function trialWorth(
 }
 
 /** One that stands losses better than any connection over TCP, and carries about as fast without them. */
-function saferLane(lane: LaneName, standings: readonly LaneStanding[]): LaneName | undefined {
-  if (standings.find(standing => standing.lane === lane)?.isRisky !== true) return undefined
-  const measured = standings.filter(({ isMeasured, prediction }) => isMeasured && prediction !== undefined)
+function saferLane(lane: LaneName, snapshots: readonly LaneSnapshot[]): LaneName | undefined {
+  if (snapshots.find(snapshot => snapshot.lane === lane)?.isRisky !== true) return undefined
+  const measured = snapshots.filter(({ isMeasured, prediction }) => isMeasured && prediction !== undefined)
   const riskyMs = Math.min(
     ...measured.map(({ isRisky, prediction }) => (isRisky ? (prediction?.ms ?? 0) : Infinity)),
   )

@@ -1,5 +1,5 @@
 import type { LaneName } from '../../base/http/lane.ts'
-import type { MeasuredStanding } from './lane-standing.ts'
+import type { MeasuredSnapshot } from './lane-snapshot.ts'
 
 /** Blocks that a lane has carried before its figures are those of a process that has warmed up. */
 const WARM_BLOCKS = 3
@@ -57,7 +57,7 @@ export class Turns {
   }
 
   /** What carries has to carry another block before it is compared with this lane, which looks better. */
-  mustWait(rival: MeasuredStanding, current: MeasuredStanding, spent: number): boolean {
+  mustWait(rival: MeasuredSnapshot, current: MeasuredSnapshot, spent: number): boolean {
     const at = this.#atTrial.get(rival.lane)
     if (
       at === undefined ||
@@ -73,7 +73,7 @@ export class Turns {
    * What it took so far gives way to its next block. Times that vary by more than warming up explains are
    * those of a way that loses packets: they stay.
    */
-  isWarmingUp({ estimates }: MeasuredStanding): boolean {
+  isWarmingUp({ estimates }: MeasuredSnapshot): boolean {
     return estimates.ttfb.deviation < WARMING_UP_MS / 2
   }
 

@@ -9,7 +9,7 @@ import { freePort } from '../../support/tcp-port.ts'
 
 const PATIENT = { interval: 5, timeout: 10_000 }
 
-const bothWays = (conditions: Conditions) => ({ toServer: conditions, toClient: conditions })
+const bothDirections = (conditions: Conditions) => ({ toServer: conditions, toClient: conditions })
 
 const noise = (bytes: number): Buffer => {
   const random = seededRandom(bytes)
@@ -75,7 +75,7 @@ describe('an impaired TCP way', () => {
     await using relay = await impairTcp({
       target: { host: '127.0.0.1', port: server.port },
       seed: 3,
-      ...bothWays(conditions),
+      ...bothDirections(conditions),
     })
     const client = dial(relay.port)
     client.end(there)
@@ -138,7 +138,7 @@ describe('an impaired TCP way', () => {
       // What one direction may hold, the last chunk, and what buffers of sockets take.
       [{ delayMs: 1 }, 33_554_432 + 16_777_216],
     ] as const) {
-      await using relay = await impairTcp({ target, seed: 1, ...bothWays(conditions) })
+      await using relay = await impairTcp({ target, seed: 1, ...bothDirections(conditions) })
       const since = performance.now()
       const client = dial(relay.port)
       const chunk = Buffer.alloc(1_048_576)
@@ -169,7 +169,7 @@ describe('an impaired TCP way', () => {
     await using relay = await impairTcp({
       target: { host: '127.0.0.1', port: server.port },
       seed: 1,
-      ...bothWays({ delayMs: 20 }),
+      ...bothDirections({ delayMs: 20 }),
     })
     const victim = dial(relay.port)
     const since = performance.now()
@@ -189,7 +189,7 @@ describe('an impaired TCP way', () => {
     await using relay = await impairTcp({
       target: { host: '127.0.0.1', port },
       seed: 1,
-      ...bothWays({ delayMs: 5 }),
+      ...bothDirections({ delayMs: 5 }),
     })
     expect(await codeOf(dial(relay.port))).toBe('ECONNRESET')
   })
@@ -219,8 +219,10 @@ describe('an impaired TCP way', () => {
 
   it('refuses conditions that no path has', async () => {
     const target = { host: '127.0.0.1', port: 1 }
-    await expect(impairTcp({ target, seed: 1, ...bothWays({ lossRate: 5 }) })).rejects.toThrow('lossRate')
-    await using relay = await impairTcp({ target, seed: 1, ...bothWays({}) })
+    await expect(impairTcp({ target, seed: 1, ...bothDirections({ lossRate: 5 }) })).rejects.toThrow(
+      'lossRate',
+    )
+    await using relay = await impairTcp({ target, seed: 1, ...bothDirections({}) })
     expect(() => relay.setConditions('toClient', { delayMs: -1 })).toThrow('delayMs')
   })
 })

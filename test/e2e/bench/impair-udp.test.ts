@@ -2,13 +2,13 @@ import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { Conditions, WayConditions } from '../../../src/bench/impair/conditions.ts'
-import { FateStream, fateSeed } from '../../../src/bench/impair/fate.ts'
+import type { Conditions, PathConditions } from '../../../src/bench/impair/conditions.ts'
+import { fateSeed, PacketLossModel } from '../../../src/bench/impair/packet-loss-model.ts'
 import { type ImpairedUdp, impairUdp } from '../../../src/bench/impair/udp-relay.ts'
 import { openUdpSocket } from '../../support/udp-port.ts'
 
 const PATIENT = { interval: 2, timeout: 10_000 }
-const NO_CONDITIONS: WayConditions = { toServer: {}, toClient: {} }
+const NO_CONDITIONS: PathConditions = { toServer: {}, toClient: {} }
 
 /** A server that notes what came and from where, and the relay before it. */
 class World implements AsyncDisposable {
@@ -24,7 +24,7 @@ class World implements AsyncDisposable {
     )
   }
 
-  static async open(conditions: WayConditions = NO_CONDITIONS, seed = 1): Promise<World> {
+  static async open(conditions: PathConditions = NO_CONDITIONS, seed = 1): Promise<World> {
     const server = await openUdpSocket()
     const target = { host: '127.0.0.1', port: server.address().port }
     return new World(server, await impairUdp({ target, seed, ...conditions }))
@@ -63,7 +63,7 @@ const textOf = async (socket: Socket): Promise<string> => String((await once(soc
 describe('an impaired UDP way', () => {
   it('loses of 10,000 datagrams at 5 % exactly those that the seed tells', async () => {
     const conditions: Conditions = { lossRate: 0.05 }
-    const fates = new FateStream(fateSeed(11, 'toServer'))
+    const fates = new PacketLossModel(fateSeed(11, 'toServer'))
     const expected = Array.from({ length: 10_000 }, (_, i) => String(i)).filter(
       () => fates.next(conditions).kind === 'passes',
     )
@@ -85,7 +85,7 @@ describe('an impaired UDP way', () => {
     if (process.platform === 'linux') expect(unseen).toBe(0)
   })
 
-  it('delays each way by its own time, reorders and doubles', async () => {
+  it('delays each path by its own time, reorders and doubles', async () => {
     await using world = await World.open({
       toServer: { delayMs: 20, reorderRate: 0.3, reorderDelayMs: 30, duplicateRate: 0.2 },
       toClient: { delayMs: 10 },

@@ -2,8 +2,8 @@ import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DialRace } from '../../../src/connect/tcp/dial-race.ts'
 import { UdpSocket } from '../../../src/quic/udp/udp-socket.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 import { TestDialer } from '../../support/dial-to.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
 import { startLoopbackServer } from '../../support/loopback-server.ts'
 import { until } from '../../support/until.ts'
 
@@ -11,7 +11,7 @@ afterEach(() => vi.restoreAllMocks())
 
 describe('a defect in an event of a dial', () => {
   it('over TCP (its timer) ends the dial with MM_INTERNAL, and its connections', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     await using server = await startLoopbackServer() // accepts, and says nothing of TLS
     const controller = new AbortController()
     vi.spyOn(DialRace.prototype, 'onTimer').mockImplementation(fail)
@@ -26,7 +26,7 @@ describe('a defect in an event of a dial', () => {
   })
 
   it('over TCP (the abort) ends the dial as well', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     await using server = await startLoopbackServer()
     const controller = new AbortController()
     vi.spyOn(DialRace.prototype, 'onAbort').mockImplementation(fail)
@@ -41,7 +41,7 @@ describe('a defect in an event of a dial', () => {
   })
 
   it('over UDP (the socket is ready) rejects', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { Socket } = await import('node:dgram')
     vi.spyOn(Socket.prototype, 'address').mockImplementation(fail)
     const listener = { onDatagram: () => {}, onError: () => {} }

@@ -8,10 +8,10 @@ import { formatDnsServer, systemDnsServers } from '../../../src/dns/client/dns-s
 import { askOverTcp } from '../../../src/dns/client/tcp-try.ts'
 import { askOverUdp } from '../../../src/dns/client/udp-try.ts'
 import { encodeQuery } from '../../../src/dns/records/dns-message.ts'
+import { collectFaults, fail } from '../../support/collected-faults.ts'
 import { clientOf, dnsServers, errorOf, openSockets, silent, WWW, ZONE } from '../../support/dns-asking.ts'
 import { type Answering, fromZone } from '../../support/dns-server.ts'
 import { a, https, questionOf, serviceRdata, wireReply } from '../../support/dns-wire.ts'
-import { fail, hearFaults } from '../../support/heard-faults.ts'
 import { freeDualPort } from '../../support/udp-port.ts'
 import { until } from '../../support/until.ts'
 
@@ -339,7 +339,7 @@ function headOnly(query: Buffer, rcode: number): Buffer {
 it.each([askOverUdp, askOverTcp])(
   'a defect in what reads an answer ends that query only: $name',
   async ask => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const server = await serve(ZONE)
     const good = encodeQuery(WWW, 1)
     const [, port] = server.address.split(':')

@@ -1,7 +1,7 @@
 import { Socket } from 'node:dgram'
 import { afterEach, expect, it, vi } from 'vitest'
 import { orderByRoutes } from '../../../src/dns/source-address.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 
 const LOOPBACK = [
   { address: '127.0.0.1', family: 4 },
@@ -16,7 +16,7 @@ it('orders addresses by the routes of this machine', async () => {
 })
 
 it('a defect in the event that tells a source costs the order, and not the addresses or the process', async () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   vi.spyOn(Socket.prototype, 'address').mockImplementation(fail)
   expect(await orderByRoutes(LOOPBACK)).toHaveLength(2)
   // A machine without IPv6 has no source for it, and no event.

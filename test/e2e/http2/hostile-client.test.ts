@@ -229,7 +229,7 @@ describe('a hostile HTTP/2 client that does not read', () => {
     const origin = await startQuickOrigin()
     const high = 1_000_000_000
     await using connector = await startConfiguredConnector({
-      // No rate stands in the way: what ends this is what waits for the peer. Its farewell waits as well,
+      // No rate stands in the way: what ends this is what waits for the peer. Its linger waits as well,
       // where the kernel has no room left for it.
       ingress: { writeTimeout: '2s', http2: { maxPingsPerSecond: high, maxSettingsPerSecond: high } },
       origins: { quick: { url: origin.url } },

@@ -39,7 +39,7 @@ async function start(protocol: Protocol, options: OriginOptions): Promise<World>
   }[protocol]
   const origin = await make()
   const closed: World['closed'] = []
-  const way = await (protocol === 'h3' ? udpWay(origin.port) : tcpWay(origin.port))
+  const way = await (protocol === 'h3' ? udpPath(origin.port) : tcpPath(origin.port))
   const transport = createTransport({
     defaults: { protocols: [protocol], tls: { ca: authority.cert }, ...options },
     observer: event => {
@@ -61,13 +61,13 @@ async function start(protocol: Protocol, options: OriginOptions): Promise<World>
   }
 }
 
-async function udpWay(port: number) {
+async function udpPath(port: number) {
   const relay = await startUdpRelay(port)
   const set = (isBlackHole: boolean): void => void (relay.isBlackHole = isBlackHole)
   return { relay, fallSilent: () => set(true), heal: () => set(false) }
 }
 
-async function tcpWay(port: number) {
+async function tcpPath(port: number) {
   const relay = await startTcpRelay(port)
   return { relay, fallSilent: () => relay.silence(), heal: () => {} }
 }

@@ -24,7 +24,7 @@ async function silence({ relay }: MovingClient): Promise<void> {
 
 /**
  * quiche 0.18 by itself never sends again what was in flight on a path that was left dead: see
- * DrivenConnection.nudge.
+ * DrivenConnection.bounce.
  */
 describe('an upload whose path dies in both directions', () => {
   afterEach(() => {
@@ -54,9 +54,9 @@ describe('an upload whose path dies in both directions', () => {
     ctx.skip(NGTCP2.missing !== undefined, NGTCP2.missing)
     await using server = await NGTCP2.start()
     await using client = await startMovingClient(server)
-    const nudge = vi.spyOn(Paths.prototype, 'nudge')
+    const bounce = vi.spyOn(Paths.prototype, 'bounce')
     expect(await upload(client, server.uploadPath, PATIENCE_MS)).toBe('done')
-    expect(nudge.mock.results.map(({ value }) => value)).toContain(true)
+    expect(bounce.mock.results.map(({ value }) => value)).toContain(true)
     expect(client.reports.at(-1)).toMatchObject({ outcome: 'moved' })
   })
 
@@ -64,7 +64,7 @@ describe('an upload whose path dies in both directions', () => {
     ctx.skip(NGTCP2.missing !== undefined, NGTCP2.missing)
     await using server = await NGTCP2.start()
     await using client = await startMovingClient(server)
-    vi.spyOn(Paths.prototype, 'nudge').mockReturnValue(true)
+    vi.spyOn(Paths.prototype, 'bounce').mockReturnValue(true)
     expect(await upload(client, server.uploadPath, STALL_MS)).toBe('standing still')
     expect(client.reports.map(({ outcome }) => outcome)).toContain('moved')
   })

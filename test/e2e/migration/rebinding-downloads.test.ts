@@ -29,7 +29,7 @@ const FATES: readonly Fate[] = [
 ]
 
 /**
- * A NAT that forgets has lost what is on its way to the old mapping: without visits (path-visits.ts) all of
+ * A NAT that forgets has lost what is on its way to the old mapping: without visits (path-bounces.ts) all of
  * these stand still for good.
  */
 describe.skipIf(OWN_SERVER.missing !== undefined)('a download from our own server role', () => {

@@ -3,7 +3,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { TlsProbe } from '../../../src/origin/probing/tls-probe.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startHttp2Origin } from '../../../src/testing/http2-origin.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 
 // It is called when the wait for tickets is over.
 vi.mock('../../../src/connect/tls/session-facts.ts', async original => ({
@@ -12,7 +12,7 @@ vi.mock('../../../src/connect/tls/session-facts.ts', async original => ({
 }))
 
 it('a defect in an event of a TLS probe is its answer', async () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const authority = await createCertificateAuthority()
   const origin = await startHttp2Origin({ tls: await authority.issue({ names: ['localhost'] }) })
   const probe = new TlsProbe({

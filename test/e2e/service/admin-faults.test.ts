@@ -2,12 +2,12 @@ import { ServerResponse } from 'node:http'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { AdminActions } from '../../../src/service/admin/admin-routes.ts'
 import { startAdminServer } from '../../../src/service/admin/admin-server.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
 it('a defect in a request to the admin server ends its connection, and the next one is answered', async () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const actions = { notReadyBecause: () => undefined } as AdminActions // what is used of them
   const server = await startAdminServer({ host: '127.0.0.1', port: 0 }, actions)
   const url = `http://127.0.0.1:${server.address.port}/readyz`

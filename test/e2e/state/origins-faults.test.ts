@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type OpenState, openState } from '../../../src/origin/open-state.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { SHELF_ORIGIN, startShelfProcess } from '../../support/shelf-process.ts'
+import { SHELF_ORIGIN, startShelfProcess } from '../../support/record-store-process.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/temporary-directory.ts'
 
 const NOBODY = 65_534

@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { OriginShelf } from '../../../src/state/origin-shelf.ts'
+import { OriginRecordStore } from '../../../src/state/origin-record-store.ts'
 import { FileStore } from '../../../src/state/store.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { SHELF_ORIGIN, type ShelfProcess, startShelfProcess } from '../../support/shelf-process.ts'
+import { SHELF_ORIGIN, type ShelfProcess, startShelfProcess } from '../../support/record-store-process.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** The files of the one record in the directory. */
@@ -17,7 +17,7 @@ describe('an origin record that several processes write at the same time', () =>
   let temporary: TemporaryDirectory
   let faults: string[]
   const read = (): Record<string, number> => {
-    const shelf = new OriginShelf({
+    const shelf = new OriginRecordStore({
       store: new FileStore(temporary.path).openOrigins(),
       clock: new FakeClock(),
       maxOrigins: 8,

@@ -2,7 +2,7 @@ import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FileStore } from '../../../src/state/store.ts'
-import { startShelfProcess } from '../../support/shelf-process.ts'
+import { startShelfProcess } from '../../support/record-store-process.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/temporary-directory.ts'
 
 const PROCESSES = 4

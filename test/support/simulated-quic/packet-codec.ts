@@ -31,7 +31,7 @@ export interface Packet extends PacketHead {
 
 /**
  * Writes one packet, which is one datagram here: packets are not coalesced. The checksum at the end stands
- * for the AEAD tag: what was changed on the way is dropped like a packet that cannot be decrypted.
+ * for the AEAD tag: what was changed on the path is dropped like a packet that cannot be decrypted.
  */
 export function encodePacket(head: PacketHead, frames: readonly Frame[], into: Buffer, padTo = 0): Buffer {
   const writer = new ByteWriter(into)

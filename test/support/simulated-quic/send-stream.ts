@@ -7,7 +7,7 @@ import { RangeSet } from './range-set.ts'
  *
  * - `open`: takes writes
  * - `ending`: the last byte is written; lost pieces are still sent again
- * - `reset`: RESET_STREAM is on its way; nothing else is sent
+ * - `reset`: RESET_STREAM is on its path; nothing else is sent
  * - `done`: everything, or the reset, is acknowledged
  *
  * Valid transitions: open -> ending | reset; ending -> reset | done; reset -> done.

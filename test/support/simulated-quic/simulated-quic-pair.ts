@@ -18,7 +18,7 @@ export type Side = 'client' | 'server'
 export type DropRule = (from: Side, packet: Packet, index: number) => boolean
 
 export interface SimulatedQuicPairOptions {
-  /** Default: 20 ms each way, and nothing else. May be changed while the test runs, if it is kept. */
+  /** Default: 20 ms each path, and nothing else. May be changed while the test runs, if it is kept. */
   conditions?: LinkConditions
   seed?: number
   /** What sets timers, if not the clock itself. */

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { StreamBody } from '../../../src/api/stream-body.ts'
 import type { TransportError } from '../../../src/base/errors.ts'
 import type { BodySink } from '../../../src/base/http/exchange.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 
 describe('a stream as a request body', () => {
   it.each(['write', 'end'] as const)(
     'a defect in the %s of its taker fails the body, and nothing else',
     async method => {
-      const heard = hearFaults()
+      const heard = collectFaults()
       const stream = Readable.from([Buffer.from('a'), Buffer.from('b')])
       const failed = new Promise<TransportError>(resolve => {
         const sink: BodySink = { write: () => true, end: () => {}, fail: resolve, [method]: fail }

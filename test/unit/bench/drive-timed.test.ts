@@ -77,7 +77,7 @@ describe('driveTimed', () => {
     expect((await drive.ended).length).toBe(3)
   })
 
-  it('neither overflows the stack nor loses its way when requests end within the call', async () => {
+  it('neither overflows the stack nor loses its path when requests end within the call', async () => {
     let sent = 0
     const send: SendTimed = (_number, done) => {
       sent++

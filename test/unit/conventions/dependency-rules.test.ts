@@ -53,7 +53,7 @@ describe('an import is refused', () => {
     ['src/cli/main.ts', 'src/api/transport.ts'],
     ['src/bench/load/rounds.ts', 'src/service/index.ts'],
     ['src/bench/report/html/charts/chart.ts', 'src/base/clock.ts'],
-    ['src/bench/impair/fate.ts', 'src/index.ts'],
+    ['src/bench/impair/packet-loss-model.ts', 'src/index.ts'],
   ])('from %s to %s', (path, target) => {
     expect(trespasses(importing(path, target))).toEqual([
       expect.stringContaining(`${path} imports ${target}`),

@@ -123,7 +123,7 @@ export class FakeExchangeWorld {
           return fallback()
         },
         withoutHttp3: tcp,
-        wayOf: () => (this.way === 'race' ? [] : this.way === 'h3' ? http3 : tcp),
+        selectLane: () => (this.way === 'race' ? [] : this.way === 'h3' ? http3 : tcp),
         pathOf: (connection: Connection) => this.#paths.get(connection),
         race: (_way: unknown, _racer: unknown, isReplay: boolean) => this.#race(isReplay),
         onResponseHead: (status: number) => {

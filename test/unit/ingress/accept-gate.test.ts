@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { DescriptorCalls } from '../../../src/connect/native/duplicate-descriptor.ts'
 import { AcceptGate, type AcceptRoom } from '../../../src/ingress/accept-gate.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 
 const LISTENING_FD = 10
 const COPY = 77
@@ -134,7 +134,7 @@ describe('the gate of a listener', () => {
 
 describe('a defect while the gate is closed', () => {
   it.each(['open descriptors', 'listen'] as const)('(%s) is not its last look', where => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { server, clock, events, state, accept } = setUp()
     state.open = 31
     accept()

@@ -7,7 +7,7 @@ import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ing
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import { SessionOpening } from '../../../src/ingress/session-opening.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
-import { DEFECT, fail, hearFaults } from '../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 import { requestBlock } from '../../support/http2-fields.ts'
 import { FLAG, headers, PREFACE, settings } from '../../support/http2-wire.ts'
 import { answerOk, FakeSocket, GET, OK, tick } from './fake-client.ts'
@@ -110,7 +110,7 @@ describe('SessionOpening', () => {
 })
 
 it('a defect in the deadline of a client that has said nothing yet ends its connection', () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { clock, socket } = open({ keepAliveTimeoutMs: 1_000 })
   vi.spyOn(Http1Session.prototype, 'onReadTimeout').mockImplementationOnce(fail)
   clock.advance(1_000)

@@ -3,7 +3,7 @@ import type { CaseResult, Metric, RatioResult, ScenarioResult } from '../../resu
 import { isFigure } from './figure-text.ts'
 
 /** One subject's median, with the subject behind it. */
-export interface Standing {
+export interface Snapshot {
   readonly subject: string
   readonly median: number
 }
@@ -11,14 +11,14 @@ export interface Standing {
 /** What a case says of one figure: who was first, and how far the next one is behind. */
 export interface Finding {
   readonly metric: Metric
-  readonly first: Standing
+  readonly first: Snapshot
   /** Undefined: nobody else has the figure. */
   readonly next: Rival | undefined
   /** Last of all; undefined if there is nobody behind the next one. */
   readonly last: Rival | undefined
 }
 
-export interface Rival extends Standing {
+export interface Rival extends Snapshot {
   /** The first one's figure as a multiple of this one's, round by round. */
   readonly ratio: Ratio | undefined
   readonly evidence: Evidence
@@ -61,7 +61,7 @@ export function chiefMetric(
 
 function findingOf(metric: Metric, { subjects }: CaseResult): Finding | undefined {
   const sign = metric.better === 'more' ? -1 : 1
-  const standings = subjects
+  const snapshots = subjects
     .flatMap(({ subject, median, rounds }) => {
       const value = median[metric.key]
       return isFigure(value)
@@ -69,7 +69,7 @@ function findingOf(metric: Metric, { subjects }: CaseResult): Finding | undefine
         : []
     })
     .sort((a, b) => sign * (a.median - b.median))
-  const [first, next, ...others] = standings
+  const [first, next, ...others] = snapshots
   if (first === undefined) return undefined
   const rival = (other: typeof first | undefined): Rival | undefined => {
     if (other === undefined) return undefined

@@ -2,7 +2,7 @@ import { MIN_ROUNDS_FOR_INTERVAL } from '../../results/estimates.ts'
 import type { ResultFile } from '../../results/result-file.ts'
 import type { CaseResult, ScenarioResult } from '../../results/scenario-result.ts'
 import { figureText, timesRangeText, timesText } from './figure-text.ts'
-import { chiefMetric, type Finding, findingsOf, type Rival, type Standing } from './findings.ts'
+import { chiefMetric, type Finding, findingsOf, type Rival, type Snapshot } from './findings.ts'
 import { caseId, scenarioId } from './ids.ts'
 import { drawBadge } from './marker.ts'
 import { type Markup, markup } from './markup.ts'
@@ -66,7 +66,7 @@ function drawFinding({ metric, first, next, last }: Finding, looks: Looks): Mark
 }
 
 /** Nothing says which way the figure is to go: nobody is best. */
-function drawSpread(what: Markup, lowest: Standing, highest: Rival | undefined, looks: Looks): Markup {
+function drawSpread(what: Markup, lowest: Snapshot, highest: Rival | undefined, looks: Looks): Markup {
   const opening = markup`${what}, lowest: ${drawName(lowest.subject, looks)} with ${figureText(lowest.median)}`
   if (highest === undefined) return markup`${opening}.`
   return markup`${opening}; highest: ${drawName(highest.subject, looks)} with ${figureText(highest.median)}${lastText(highest)}.`

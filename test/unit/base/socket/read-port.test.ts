@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { TransportError } from '../../../../src/base/errors.ts'
 import { ReadPort } from '../../../../src/base/socket/read-port.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 /**
  * Does what Node does for one read: fills the buffer that it holds, calls back, and asks for the next one.
@@ -118,7 +118,7 @@ describe('ReadPort', () => {
   })
 
   it('ends its reader when that throws, and reports it', () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const port = new ReadPort()
     const ended: TransportError[] = []
     port.attach({ onRead: fail, onFault: error => void ended.push(error) })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Conditions } from '../../../../src/bench/impair/conditions.ts'
 import { DatagramLine } from '../../../../src/bench/impair/datagram-line.ts'
-import { FateStream } from '../../../../src/bench/impair/fate.ts'
+import { PacketLossModel } from '../../../../src/bench/impair/packet-loss-model.ts'
 import { RateQueue } from '../../../../src/bench/impair/rate-queue.ts'
 
 interface Arrival {
@@ -50,7 +50,7 @@ describe('DatagramLine', () => {
 
   it('loses of 10,000 datagrams exactly those that the fates of its seed tell', () => {
     const conditions = { lossRate: 0.05, delayMs: 5 }
-    const fates = new FateStream(42)
+    const fates = new PacketLossModel(42)
     const survivors = upTo(10_000).filter(() => fates.next(conditions).kind === 'passes')
     const { items, counts } = travel(conditions, 10_000, { seed: 42 })
     expect(items).toEqual(survivors)
@@ -119,7 +119,7 @@ describe('DatagramLine', () => {
   it('swallows everything in a black hole, and what is under way arrives; the fates go on', () => {
     const line = new DatagramLine<number>(3, new RateQueue())
     const conditions = { delayMs: 10, lossRate: 0.3 }
-    const fates = new FateStream(3)
+    const fates = new PacketLossModel(3)
     const passes = upTo(300).filter(() => fates.next(conditions).kind === 'passes')
     const items: number[] = []
     for (let i = 0; i < 300; i++) {

@@ -70,7 +70,7 @@ describe('StreamLine', () => {
     expect(path.line.nextDueAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('counts what was put in before the way is open from its opening', () => {
+  it('counts what was put in before the path is open from its opening', () => {
     const path = new Path({ delayMs: 20 }, { opensAt: 140 })
     path.put('a', 100)
     path.put('b', 150)

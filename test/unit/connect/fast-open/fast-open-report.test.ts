@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { FastOpenOutcome } from '../../../../src/connect/fast-open/fast-open-book.ts'
+import type { FastOpenOutcome } from '../../../../src/connect/fast-open/fast-open-breakers.ts'
 import { fastOpenReport, type SynFacts } from '../../../../src/connect/fast-open/fast-open-report.ts'
 import { fc } from '../../../support/property.ts'
 

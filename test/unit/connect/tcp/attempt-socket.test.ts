@@ -15,7 +15,7 @@ import {
   type CertificateAuthority,
   createCertificateAuthority,
 } from '../../../../src/testing/certificates.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 import { type LoopbackServer, startLoopbackServer } from '../../../support/loopback-server.ts'
 import { requireNative } from '../../../support/require-native.ts'
 import { freePort } from '../../../support/tcp-port.ts'
@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
   })
 
   it('fails by a defect in one of its events, which is reported', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const settings = { apply: fail } as unknown as AttemptOptions['settings'] // as: what is called when it is connected
     const made = attempt(tellingCalls(ESTABLISHED), { settings })
     await made.until('failed')

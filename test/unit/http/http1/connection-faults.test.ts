@@ -5,9 +5,9 @@ import { Http1Connection } from '../../../../src/http/http1/connection.ts'
 import { ExchangeControl } from '../../../../src/http/http1/exchange-control.ts'
 import { requestOf } from '../../../contract/contract-bench.ts'
 import { RecordingHandler } from '../../../contract/recorder.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 import { earlyConnectionParts } from '../../../support/early-connection-parts.ts'
 import { turns } from '../../../support/fake-early-gate.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 const THROWN = String(DEFECT)
@@ -26,7 +26,7 @@ function connect() {
 
 describe('a defect in an event of an HTTP/1.1 connection', () => {
   it('ends the connection that was read, and is reported once', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket } = connect()
     vi.spyOn(listener, 'onDraining').mockImplementation(fail)
     vi.spyOn(listener, 'onClosed').mockImplementation(fail)
@@ -37,7 +37,7 @@ describe('a defect in an event of an HTTP/1.1 connection', () => {
   })
 
   it('fails its exchange with MM_INTERNAL', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, clock, connection } = connect()
     let isBroken = false
     const handler = new RecordingHandler()
@@ -64,7 +64,7 @@ describe('a defect in an event of an HTTP/1.1 connection', () => {
   })
 
   it('of the pool does not keep the answer from its caller', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, open } = connect()
     listener.onFree = fail
     const { done } = open()
@@ -75,7 +75,7 @@ describe('a defect in an event of an HTTP/1.1 connection', () => {
   })
 
   it('is not what a handler throws in its last call: that stays an uncaught exception', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { socket, open } = connect()
     const others = process.listeners('uncaughtException')
     process.removeAllListeners('uncaughtException')
@@ -101,7 +101,7 @@ describe('a defect in the end of an exchange over HTTP/1.1', () => {
   const ENDING = `the end of an exchange: ${THROWN}`
 
   it('that is complete ends it with MM_INTERNAL, and the connection', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, connection, open } = connect()
     const { done } = open()
     breakEnd()
@@ -117,7 +117,7 @@ describe('a defect in the end of an exchange over HTTP/1.1', () => {
   })
 
   it('that fails ends it with what it failed of', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, open } = connect()
     const { done } = open()
     breakEnd()
@@ -127,7 +127,7 @@ describe('a defect in the end of an exchange over HTTP/1.1', () => {
   })
 
   it.each(['release', 'ref'] as const)('that becomes a tunnel ends it with MM_INTERNAL (%s)', async where => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, connection } = connect()
     const handler = new RecordingHandler()
     connection.open({ ...requestOf(), upgrade: 'chat' }, handler)
@@ -139,7 +139,7 @@ describe('a defect in the end of an exchange over HTTP/1.1', () => {
   })
 
   it('of a handshake with early data fails what was held back', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { gate, socket, options } = earlyConnectionParts()
     let isBroken = false
     const connection = new Http1Connection({ ...options, limits: DEFAULT_RESPONSE_LIMITS })

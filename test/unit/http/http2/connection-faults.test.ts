@@ -4,9 +4,9 @@ import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-opt
 import { http2Connection } from '../../../../src/http/http2/connection.ts'
 import { requestOf } from '../../../contract/contract-bench.ts'
 import { RecordingHandler } from '../../../contract/recorder.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 import { earlyConnectionParts } from '../../../support/early-connection-parts.ts'
 import { turns } from '../../../support/fake-early-gate.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
 import { FLAG, headers, SETTINGS_ACK, settings } from '../../../support/http2-wire.ts'
 
 /** `:status: 200` in the static table of HPACK. */
@@ -37,7 +37,7 @@ function connect() {
 
 describe('a defect in an event of an HTTP/2 connection', () => {
   it('while it writes fails what is on it with MM_INTERNAL, and others go on', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, open, begin } = connect()
     const other = connect()
     await begin()
@@ -55,7 +55,7 @@ describe('a defect in an event of an HTTP/2 connection', () => {
   })
 
   it('of the pool does not keep the answer from its caller, and ends the connection', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, open, begin } = connect()
     await begin()
     const [first, second] = [open(), open()]
@@ -69,7 +69,7 @@ describe('a defect in an event of an HTTP/2 connection', () => {
   })
 
   it('within its session is reported too', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { listener, socket, open, begin } = connect()
     vi.spyOn(listener, 'onCapacityChanged').mockImplementation(fail)
     const { done } = open()
@@ -83,7 +83,7 @@ describe('a defect in an event of an HTTP/2 connection', () => {
 })
 
 it('a defect in the end of a handshake with early data fails what was held back, over HTTP/2', async () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { gate, listener, socket, options } = earlyConnectionParts()
   const connection = http2Connection({
     ...options,

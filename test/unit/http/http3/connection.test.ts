@@ -357,16 +357,16 @@ describe('a tunnel', () => {
   })
 })
 
-describe('the farewell of a connection that used up a ticket', () => {
+describe('the linger of a connection that used up a ticket', () => {
   const settingsBefore = { ...INITIAL_SETTINGS }
-  const farewells = (): { bench: Bench; overs: Promise<void>[] } => {
+  const lingers = (): { bench: Bench; overs: Promise<void>[] } => {
     const overs: Promise<void>[] = []
-    const bench = new Bench({ rememberedSettings: settingsBefore, onFarewell: over => void overs.push(over) })
+    const bench = new Bench({ rememberedSettings: settingsBefore, onLinger: over => void overs.push(over) })
     return { bench, overs }
   }
 
   it('waits for the next one, and closes with it', async () => {
-    const { bench, overs } = farewells()
+    const { bench, overs } = lingers()
     bench.connection.close('shutdown')
     expect([bench.story, bench.quic.closed, bench.link.isHeld]).toEqual([
       ['closed shutdown'],
@@ -386,7 +386,7 @@ describe('the farewell of a connection that used up a ticket', () => {
     const bench = new Bench({
       isEarly: true,
       rememberedSettings: settingsBefore,
-      onFarewell: over => void overs.push(over),
+      onLinger: over => void overs.push(over),
     })
     bench.quic.isInEarlyData = false
     bench.quic.isEstablished = true
@@ -403,7 +403,7 @@ describe('the farewell of a connection that used up a ticket', () => {
   })
 
   it('is over when the peer breaks a rule meanwhile', async () => {
-    const { bench, overs } = farewells()
+    const { bench, overs } = lingers()
     bench.connection.close('shutdown')
     bench.deliver(3, settings([]))
     await Promise.all(overs)
@@ -411,7 +411,7 @@ describe('the farewell of a connection that used up a ticket', () => {
   })
 
   it('is over after two round trips and a little', async () => {
-    const { bench, overs } = farewells()
+    const { bench, overs } = lingers()
     bench.connection.close('shutdown')
     bench.clock.advance(1000)
     await Promise.all(overs)
@@ -419,7 +419,7 @@ describe('the farewell of a connection that used up a ticket', () => {
   })
 
   it('is over when the link is', async () => {
-    const { bench, overs } = farewells()
+    const { bench, overs } = lingers()
     bench.connection.close('shutdown')
     bench.link.owner?.onClosed()
     await Promise.all(overs)
@@ -431,7 +431,7 @@ describe('the farewell of a connection that used up a ticket', () => {
     ['who used none', {}, false],
   ])('%s closes at once', (_who, options, hasTicket) => {
     const overs: Promise<void>[] = []
-    const bench = new Bench({ ...options, onFarewell: over => void overs.push(over) })
+    const bench = new Bench({ ...options, onLinger: over => void overs.push(over) })
     if (hasTicket) {
       bench.quic.tell({ type: 'ticket', ticket: Buffer.from('next') })
       bench.turn()

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { Stream } from '../../../../src/http/multiplex/stream.ts'
 import { StreamTunnel } from '../../../../src/http/multiplex/stream-tunnel.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 /** A stream that writes down what is asked of it. */
 class FakeStream implements Stream {
@@ -157,7 +157,7 @@ describe('StreamTunnel', () => {
 })
 
 it('a tunnel whose stream throws breaks, and not who feeds it', async () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { stream, tunnel } = bench()
   stream.write = fail
   const broken = once(tunnel.duplex, 'error')

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Http1Session } from '../../../../src/ingress/http1/http1-session.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../../../src/ingress/ingress-limits.ts'
 import { Http2Session } from '../../../../src/ingress/streams/http2-session.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 import { requestBlock } from '../../../support/http2-fields.ts'
 import { FLAG, headers } from '../../../support/http2-wire.ts'
 import { answerOk, FakeClient, GET, OK, tick } from '../fake-client.ts'
@@ -15,7 +15,7 @@ const breakCounting = (stats: { requests: number }): void =>
 
 describe('a defect in an event of a client', () => {
   it('over HTTP/1.1 ends that connection, and others go on', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeClient()
     const other = new FakeClient({}, exchange => answerOk(exchange))
     breakCounting(client.stats.protocols['http/1.1'])
@@ -29,7 +29,7 @@ describe('a defect in an event of a client', () => {
   })
 
   it('over HTTP/1.1 aborts the exchange that is under way', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeClient()
     client.send(GET)
     vi.spyOn(client.clock, 'now').mockImplementationOnce(fail)
@@ -39,7 +39,7 @@ describe('a defect in an event of a client', () => {
   })
 
   it('over HTTP/1.1 while it writes aborts the exchange', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeClient()
     client.send(GET)
     vi.spyOn(client.socket, 'write').mockImplementationOnce(fail)
@@ -51,7 +51,7 @@ describe('a defect in an event of a client', () => {
   })
 
   it('over HTTP/2 ends the session, and is reported', () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeHttp2Client()
     breakCounting(client.stats.protocols.h2)
     client.send(request(1))
@@ -59,7 +59,7 @@ describe('a defect in an event of a client', () => {
   })
 
   it('over HTTP/2 while it writes aborts all exchanges', async () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeHttp2Client()
     client.send(request(1), request(3))
     await tick()
@@ -75,7 +75,7 @@ describe('a defect in an event of a client', () => {
 
 describe('a defect in a deadline of a client', () => {
   it('over HTTP/1.1 ends that connection, and the exchange on it', () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeClient({ writeTimeoutMs: 1_000 })
     client.send(GET)
     client.socket.isStalled = true
@@ -89,7 +89,7 @@ describe('a defect in a deadline of a client', () => {
   })
 
   it('over HTTP/1.1 between two requests ends that connection', () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeClient()
     vi.spyOn(client.socket, 'end').mockImplementationOnce(fail)
     client.clock.advance(DEFAULT_INGRESS_LIMITS.keepAliveTimeoutMs)
@@ -98,7 +98,7 @@ describe('a defect in a deadline of a client', () => {
   })
 
   it('over HTTP/2 ends that connection', () => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const client = new FakeHttp2Client()
     vi.spyOn(Http2Session.prototype, 'drain').mockImplementationOnce(fail)
     client.clock.advance(DEFAULT_INGRESS_LIMITS.keepAliveTimeoutMs)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AnswerWatch, type AwaitedAnswer } from '../../../../src/origin/lanes/answer-watch.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 function setUp() {
   const clock = new FakeClock()
@@ -66,7 +66,7 @@ describe('the watch over answers', () => {
 })
 
 it('a second try that throws keeps nobody behind it waiting', () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { clock, watch, overdue, add } = setUp()
   watch.add({ isAwaited: true, onOverdue: fail }, clock.now() + 100)
   add('a', 100)

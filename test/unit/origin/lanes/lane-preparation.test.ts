@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LaneName } from '../../../../src/base/http/lane.ts'
 import { LanePreparation } from '../../../../src/origin/lanes/lane-preparation.ts'
 import type { LaneSet } from '../../../../src/origin/lanes/lane-set.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 function setUp(parts: { live?: () => number; onTrialReady?: (lane: LaneName) => void } = {}) {
   const told: string[] = []
@@ -43,7 +43,7 @@ describe('the connections for a trial', () => {
     ['of the pool', { live: fail }],
     ['of who waits for them', { onTrialReady: fail }],
   ])('a defect %s ends the trial, and is reported', async (_whose, parts) => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const { preparation, told } = setUp(parts)
     preparation.makeForTrial('h3', 1)
     await settled()

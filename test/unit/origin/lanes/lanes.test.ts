@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
 import type { LaneName } from '../../../../src/base/http/lane.ts'
 import { Lane } from '../../../../src/origin/lanes/lane.ts'
-import type { RaceWay } from '../../../../src/origin/lanes/lanes.ts'
+import type { RaceLanes } from '../../../../src/origin/lanes/lanes.ts'
 import { FakeLanes, QUIC } from './fake-lanes.ts'
 
 const KEY = 'shop.test:443'
 
 /** Which lanes a request takes or asks, with their delays: `tcp`, or `h3 +0, tcp +250`. */
 const way = (world: FakeLanes, isHarmless = true): string => {
-  const taken: Lane | RaceWay = world.lanes.wayOf(isHarmless, world.clock.now())
+  const taken: Lane | RaceLanes = world.lanes.selectLane(isHarmless, world.clock.now())
   if (taken instanceof Lane) return taken.name
   return taken.map(({ lane, entrant }) => `${lane.name} +${entrant.startAfterMs}`).join(', ')
 }
@@ -137,7 +137,7 @@ describe('the lanes of an origin', () => {
     it('tell who won, and what happened, once', () => {
       const world = new FakeLanes()
       world.advertise()
-      const taken = world.lanes.wayOf(true, world.clock.now())
+      const taken = world.lanes.selectLane(true, world.clock.now())
       if (taken instanceof Lane) throw new Error('no race')
       const won: string[] = []
       const race = world.lanes.race(
@@ -451,7 +451,7 @@ describe('the lanes of an origin', () => {
   it('fail as races do when none gives a connection', () => {
     const world = new FakeLanes()
     world.advertise()
-    const taken = world.lanes.wayOf(true, world.clock.now())
+    const taken = world.lanes.selectLane(true, world.clock.now())
     if (taken instanceof Lane) throw new Error('no race')
     const lost: string[] = []
     const racer = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../../../src/base/events/connection.ts'
 import { LocalAddressLoss } from '../../../../src/origin/paths/local-address-loss.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 const CHECK_MS = 5_000
 
@@ -132,7 +132,7 @@ describe('LocalAddressLoss', () => {
 })
 
 it('a connection that cannot be ended keeps no other one open', () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { clock, machine, loss, log, connect } = setUp()
   const spoiled = connect('192.0.2.1')
   connect('192.0.2.1')

@@ -74,8 +74,8 @@ export class MigrationRecorder {
           return `${action.type} ${nameOf(action.local)}`
         case 'closeSocket':
           return `close ${nameOf(action.local)}`
-        case 'nudge':
-          return `nudge ${nameOf(action.from)}>${nameOf(action.to)}`
+        case 'bounce':
+          return `bounce ${nameOf(action.from)}>${nameOf(action.to)}`
         case 'report': {
           const { cause, outcome, from, to, gapMs } = action.report
           this.reports.push(action.report)

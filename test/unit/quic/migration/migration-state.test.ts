@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { MigrationRecorder } from './migration-recorder.ts'
 
 describe('a forced move from a path that lives', () => {
-  it('validates, moves, keeps the old socket for stragglers, and closes it', () => {
+  it('validates, moves, keeps the old socket for retiredPaths, and closes it', () => {
     const run = new MigrationRecorder()
     expect(run.forced(0)).toEqual(['open 1', 'timer 1000'])
     expect(run.opened(1, 'B', 1)).toEqual(['validate B', 'timer 100'])
@@ -28,7 +28,7 @@ describe('a forced move from a path that lives', () => {
     expect(run.progress(300)).toEqual([])
   })
 
-  it('reports without bytes when the last exchange ends, or at the end of the time for stragglers', () => {
+  it('reports without bytes when the last exchange ends, or at the end of the time for retiredPaths', () => {
     for (const [ending, actions] of [
       [(run: MigrationRecorder) => run.idle(100), ['report forced moved A>B gap 100 for 1']],
       [(run: MigrationRecorder) => run.timer(390), ['report forced moved A>B gap 390 for 1', 'close A']],
@@ -115,7 +115,7 @@ describe('a peer that answers the challenge and stays where it is', () => {
     expect(run.timer(340)).toEqual([
       'migrate A',
       'ping',
-      'nudge B>A',
+      'bounce B>A',
       'close B',
       'report forced refused A>B for 1',
     ])
@@ -125,7 +125,7 @@ describe('a peer that answers the challenge and stays where it is', () => {
     expect(run.failed(500)).toEqual(['report timeouts redial A>-', 'redial dead'])
   })
 
-  it('is not seen in stragglers of the first moment: then nothing answers', () => {
+  it('is not seen in retiredPaths of the first moment: then nothing answers', () => {
     const run = moved()
     run.received('A', 60)
     expect(run.timer(340)).toEqual(['timer 300'])
@@ -156,13 +156,13 @@ describe('a path that is dead', () => {
     ['socket-error', (run: MigrationRecorder) => run.gone('A', 0, 'socket-error')],
     ['timeouts', (run: MigrationRecorder) => run.failed(0)],
     ['silent', (run: MigrationRecorder) => run.failed(0, 'silent')],
-  ])('is left at once, and nudged when something came over the new one: %s', (cause, begin) => {
+  ])('is left at once, and bounced when something came over the new one: %s', (cause, begin) => {
     const run = new MigrationRecorder()
     expect(begin(run)).toEqual(['open 1', 'timer 1000'])
     expect(begin(run)).toEqual([])
     expect(run.opened(1, 'B', 2)).toEqual(['migrate B', 'ping', 'timer 100'])
     expect(run.validated('B', 41)).toEqual([])
-    expect(run.received('B', 42)).toEqual(['nudge A>B', `report ${cause} moved A>B`, 'timer 300'])
+    expect(run.received('B', 42)).toEqual(['bounce A>B', `report ${cause} moved A>B`, 'timer 300'])
     expect(run.timer(342)).toEqual(['close A'])
   })
 
@@ -180,13 +180,13 @@ describe('a path that is dead', () => {
     opening.forced(0)
     expect(opening.gone('A', 1)).toEqual([])
     expect(opening.opened(1, 'B', 2)).toEqual(['migrate B', 'ping', 'timer 100'])
-    expect(opening.received('B', 42)).toEqual(['nudge A>B', 'report forced moved A>B for 1', 'timer 300'])
+    expect(opening.received('B', 42)).toEqual(['bounce A>B', 'report forced moved A>B for 1', 'timer 300'])
 
     const validating = new MigrationRecorder()
     validating.forced(0)
     validating.opened(1, 'B', 2)
     expect(validating.failed(10)).toEqual(['migrate B', 'ping', 'timer 100'])
-    expect(validating.received('B', 52)).toEqual(['nudge A>B', 'report forced moved A>B for 1', 'timer 300'])
+    expect(validating.received('B', 52)).toEqual(['bounce A>B', 'report forced moved A>B for 1', 'timer 300'])
   })
 
   it('stays in use when it answers before there is a socket', () => {
@@ -269,11 +269,11 @@ describe('a network that is down', () => {
     return run
   }
 
-  it('comes back on the new path: every dead end is nudged', () => {
+  it('comes back on the new path: every dead end is bounced', () => {
     const run = waiting()
     expect(run.received('C', 1000)).toEqual([
-      'nudge A>C',
-      'nudge B>C',
+      'bounce A>C',
+      'bounce B>C',
       'report timeouts moved A>C',
       'timer 300',
     ])
@@ -284,8 +284,8 @@ describe('a network that is down', () => {
     expect(run.received('A', 1000)).toEqual([
       'migrate A',
       'ping',
-      'nudge B>A',
-      'nudge C>A',
+      'bounce B>A',
+      'bounce C>A',
       'close C',
       'report timeouts validation-failed A>C',
       'no timer',
@@ -324,7 +324,7 @@ describe('a path in use whose validation fails after all', () => {
     expect(run.at).toBe('arriving B')
     expect(run.invalid('B', 30)).toContain('open 2')
     expect(run.opened(2, 'C', 31)).toContain('migrate C')
-    expect(run.received('C', 50)).toContain('nudge B>C')
+    expect(run.received('C', 50)).toContain('bounce B>C')
   })
 })
 

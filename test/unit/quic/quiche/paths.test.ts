@@ -70,13 +70,13 @@ describe('a path whose validation has failed', () => {
     expect(native.inUse).toBe(HERE.port)
   })
 
-  it('is challenged when it is nudged, since leaving it declares nothing lost', () => {
+  it('is challenged when it is bounced, since leaving it declares nothing lost', () => {
     const { native, paths } = scripted()
-    expect(paths.nudge(elsewhere, HERE, THERE)).toBe(true)
+    expect(paths.bounce(elsewhere, HERE, THERE)).toBe(true)
     expect(native.calls).toEqual(['migrate 5001', 'migrate 5000', 'probe 5001'])
     native.failed.clear()
     native.calls.length = 0
-    expect(paths.nudge(elsewhere, HERE, THERE)).toBe(true)
+    expect(paths.bounce(elsewhere, HERE, THERE)).toBe(true)
     expect(native.calls).toEqual(['migrate 5001', 'migrate 5000'])
   })
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { DrivenConnection } from '../../../../src/quic/driven-connection.ts'
 import { UdpLink } from '../../../../src/quic/udp/udp-link.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 const LOCAL = { host: '192.0.2.1', port: 443 }
 const REMOTE = { host: '192.0.2.2', port: 4711 }
@@ -33,7 +33,7 @@ function linkOver(connection: Partial<DrivenConnection>) {
 }
 
 it.each(['datagram', 'turn'] as const)('a defect in a %s ends that QUIC connection', async event => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { link, log } = linkOver(
     event === 'datagram' ? { receive: fail } : { receive: () => {}, nextDatagram: fail },
   )
@@ -44,7 +44,7 @@ it.each(['datagram', 'turn'] as const)('a defect in a %s ends that QUIC connecti
 })
 
 it('an owner that throws to the last still hears that its connection is closed', async () => {
-  const heard = hearFaults()
+  const heard = collectFaults()
   const { link, log } = linkOver({ receive: () => {} })
   link.owner = { onTurn: fail, onClosed: () => void log.push('closed') }
   await expect.poll(() => log).toEqual(['fail a defect', 'release', 'closed'])

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { type Ballot, decideLane } from '../../../../src/select/choice/decide-lane.ts'
+import { type DecisionInput, decideLane } from '../../../../src/select/choice/decide-lane.ts'
 import { LaneEstimates } from '../../../../src/select/choice/lane-estimates.ts'
 import { candidateOf, sampleOf, standingOf, warmEstimates } from '../../../support/lane-figures.ts'
 
-function decide(but: Partial<Ballot>): [lane: string, rule: string, because: string] {
+function decide(but: Partial<DecisionInput>): [lane: string, rule: string, because: string] {
   const { lane, rule, because } = decideLane({
-    standings: [],
+    snapshots: [],
     incumbent: 'tcp',
     preference: ['h3', 'tcp', 'h2-spread', 'http/1.1'],
-    taste: { policy: 'auto', minGain: 0.1 },
+    policyOptions: { policy: 'auto', minGain: 0.1 },
     sustainMs: 5_000,
     phase: 'settled',
     isCarrying: false,
@@ -35,29 +35,29 @@ describe('the rules of a decision', () => {
   it('1. none may carry, or only one', () => {
     expect(decide({})).toEqual(['tcp', 'only-candidate', 'no lane may carry requests'])
     const h3 = standingOf('h3', 1, blocked('it is broken for 8 s'))
-    expect(decide({ standings: [h3, standingOf('tcp', 40)] })).toEqual([
+    expect(decide({ snapshots: [h3, standingOf('tcp', 40)] })).toEqual([
       'tcp',
       'only-candidate',
       'no other lane may carry requests (h3: it is broken for 8 s)',
     ])
-    expect(decide({ standings: [standingOf('h3', 40)] })[0]).toBe('h3')
+    expect(decide({ snapshots: [standingOf('h3', 40)] })[0]).toBe('h3')
   })
 
   it('2. what carries fails, and another one does not', () => {
     const tcp = standingOf('tcp', 20, { isFailing: true, estimates: failingEstimates() })
-    expect(decide({ standings: [tcp, standingOf('h3', 400)] })).toEqual([
+    expect(decide({ snapshots: [tcp, standingOf('h3', 400)] })).toEqual([
       'h3',
       'failing',
       '40 % of requests over tcp failed; h3 is healthy',
     ])
-    expect(decide({ standings: [tcp, { ...standingOf('h3', 1), ...unmeasured }] })[0]).toBe('h3')
-    expect(decide({ standings: [tcp, standingOf('h3', 1, { isFailing: true })] })).toEqual([
+    expect(decide({ snapshots: [tcp, { ...standingOf('h3', 1), ...unmeasured }] })[0]).toBe('h3')
+    expect(decide({ snapshots: [tcp, standingOf('h3', 1, { isFailing: true })] })).toEqual([
       'tcp',
       'kept',
       '40 % of requests over tcp failed, and so does the rest',
     ])
     // What failed is not taken for being fast, and says why it is not.
-    expect(decide({ standings: [tcp, standingOf('h3', 400)], incumbent: 'h3' })).toEqual([
+    expect(decide({ snapshots: [tcp, standingOf('h3', 400)], incumbent: 'h3' })).toEqual([
       'h3',
       'failing',
       '40 % of requests over tcp failed; h3 is healthy',
@@ -65,63 +65,63 @@ describe('the rules of a decision', () => {
   })
 
   it('3. nothing was measured: preference', () => {
-    const standings = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
-    expect(decide({ standings })).toEqual([
+    const snapshots = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
+    expect(decide({ snapshots })).toEqual([
       'h3',
       'unmeasured',
       'nothing was measured yet, and h3 comes first',
     ])
-    expect(decide({ standings, preference: ['http/1.1', 'tcp'] })[0]).toBe('tcp')
+    expect(decide({ snapshots, preference: ['http/1.1', 'tcp'] })[0]).toBe('tcp')
   })
 
   it('3. nothing was measured: what has a connection goes on, whatever comes first', () => {
-    const standings = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
-    expect(decide({ standings, isCarrying: true })).toEqual([
+    const snapshots = [standingOf('tcp', 1), standingOf('h3', 1)].map(one => ({ ...one, ...unmeasured }))
+    expect(decide({ snapshots, isCarrying: true })).toEqual([
       'tcp',
       'unmeasured',
       'nothing was measured yet, and tcp carries',
     ])
-    expect(decide({ standings, isCarrying: true, incumbent: undefined })[0]).toBe('h3')
+    expect(decide({ snapshots, isCarrying: true, incumbent: undefined })[0]).toBe('h3')
   })
 
   it('4. what carried may not any more: the policy’s best of the rest', () => {
-    const standings = [
+    const snapshots = [
       standingOf('h3', 20, blocked('UDP is blocked')),
       standingOf('tcp', 40),
       standingOf('h2-spread', 30),
     ]
-    expect(decide({ standings, incumbent: 'h3' })).toEqual([
+    expect(decide({ snapshots, incumbent: 'h3' })).toEqual([
       'h2-spread',
       'faster',
       'h3 may not carry (UDP is blocked); h2-spread takes 30.0 ms, 25 % less than tcp (40.0 ms)',
     ])
-    expect(decide({ standings, incumbent: undefined })[2]).toMatch(/^h2-spread takes/)
+    expect(decide({ snapshots, incumbent: undefined })[2]).toMatch(/^h2-spread takes/)
   })
 
   it('5. what carries goes on while there is nothing to compare it with', () => {
     const h3 = { ...standingOf('h3', 1), ...unmeasured }
-    expect(decide({ standings: [standingOf('tcp', 400), h3] })).toEqual([
+    expect(decide({ snapshots: [standingOf('tcp', 400), h3] })).toEqual([
       'tcp',
       'unmeasured',
       'no other lane was measured yet',
     ])
-    expect(decide({ standings: [standingOf('tcp', 400), h3], incumbent: 'h3' }).slice(0, 2)).toEqual([
+    expect(decide({ snapshots: [standingOf('tcp', 400), h3], incumbent: 'h3' }).slice(0, 2)).toEqual([
       'h3',
       'unmeasured',
     ])
   })
 
   it('6. learning is over: the policy’s best, without more ado', () => {
-    const standings = [standingOf('tcp', 40), standingOf('h3', 35.9)]
-    const over = { standings, phase: 'first-choice', holds: () => 'not now' } as const
+    const snapshots = [standingOf('tcp', 40), standingOf('h3', 35.9)]
+    const over = { snapshots, phase: 'first-choice', holds: () => 'not now' } as const
     expect(decide(over)).toEqual(['h3', 'faster', 'h3 takes 35.9 ms, 10 % less than tcp (40.0 ms)'])
-    expect(decide({ ...over, taste: { policy: 'efficiency', minGain: 0.1 } })).toEqual([
+    expect(decide({ ...over, policyOptions: { policy: 'efficiency', minGain: 0.1 } })).toEqual([
       'tcp',
       'cheaper',
       'h3 costs 5.0 times the CPU of tcp; tcp takes 40.0 ms, 11 % more than h3 (35.9 ms)',
     ])
     expect(
-      decide({ ...over, incumbent: 'h3', standings: [standingOf('tcp', 40), standingOf('h3', 39)] }),
+      decide({ ...over, incumbent: 'h3', snapshots: [standingOf('tcp', 40), standingOf('h3', 39)] }),
     ).toEqual([
       'tcp',
       'cheaper',
@@ -130,13 +130,13 @@ describe('the rules of a decision', () => {
   })
 
   it('6. learning is over: what stands losses, and says so', () => {
-    const standings = [standingOf('tcp', 40, { isRisky: true }), standingOf('h3', 41)]
-    expect(decide({ standings, phase: 'first-choice' })).toEqual([
+    const snapshots = [standingOf('tcp', 40, { isRisky: true }), standingOf('h3', 41)]
+    expect(decide({ snapshots, phase: 'first-choice' })).toEqual([
       'h3',
       'safer',
       'nothing says that no packets are lost, for which small responses over tcp would wait longer; h3 takes 41.0 ms, 2.5 % more than tcp (40.0 ms)',
     ])
-    expect(decide({ standings, incumbent: 'h3' })[1]).toBe('safer')
+    expect(decide({ snapshots, incumbent: 'h3' })[1]).toBe('safer')
   })
 
   it('7. while learning: what is beyond doubt, but not in the middle of a trial', () => {
@@ -144,22 +144,22 @@ describe('the rules of a decision', () => {
     const tcp = standingOf('tcp', 40, { estimates: known })
     const h3 = (errorMs: number) =>
       standingOf('h3', 30, { prediction: { ms: 30, errorMs, isBorrowed: false }, estimates: known })
-    const standings = [tcp, h3(2)]
+    const snapshots = [tcp, h3(2)]
     const holds = (): string => 'not asked for'
-    expect(decide({ standings, phase: 'learning', holds })).toEqual([
+    expect(decide({ snapshots, phase: 'learning', holds })).toEqual([
       'h3',
       'faster',
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms)',
     ])
-    expect(decide({ standings, phase: 'learning', tried: 'h3' })[0]).toBe('tcp')
-    expect(decide({ standings, phase: 'learning', tried: 'http/1.1' })[0]).toBe('h3')
+    expect(decide({ snapshots, phase: 'learning', tried: 'h3' })[0]).toBe('tcp')
+    expect(decide({ snapshots, phase: 'learning', tried: 'http/1.1' })[0]).toBe('h3')
     // 30 ms, half as much again, and seven round trips.
     const slow = standingOf('tcp', 330, { estimates: known })
-    expect(decide({ standings: [slow, h3(2)], phase: 'learning', tried: 'h3' })[0]).toBe('h3')
+    expect(decide({ snapshots: [slow, h3(2)], phase: 'learning', tried: 'h3' })[0]).toBe('h3')
     const lessSlow = standingOf('tcp', 320, { estimates: known })
-    expect(decide({ standings: [lessSlow, h3(2)], phase: 'learning', tried: 'h3' })[0]).toBe('tcp')
-    expect(decide({ standings, phase: 'learning', mustWait: () => true })[0]).toBe('tcp')
-    expect(decide({ standings: [tcp, h3(4)], phase: 'learning' })).toEqual([
+    expect(decide({ snapshots: [lessSlow, h3(2)], phase: 'learning', tried: 'h3' })[0]).toBe('tcp')
+    expect(decide({ snapshots, phase: 'learning', mustWait: () => true })[0]).toBe('tcp')
+    expect(decide({ snapshots: [tcp, h3(4)], phase: 'learning' })).toEqual([
       'tcp',
       'kept',
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms), but more requests have to show it first',
@@ -167,18 +167,18 @@ describe('the rules of a decision', () => {
   })
 
   it('7. later: what is better, and is not held', () => {
-    const standings = [standingOf('tcp', 40), standingOf('h3', 30)]
-    expect(decide({ standings })).toEqual([
+    const snapshots = [standingOf('tcp', 40), standingOf('h3', 30)]
+    expect(decide({ snapshots })).toEqual([
       'h3',
       'faster',
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms), for at least 5.0 s',
     ])
-    expect(decide({ standings, holds: () => 'it must stay better for 5.0 s, and has for 1.0 s' })).toEqual([
+    expect(decide({ snapshots, holds: () => 'it must stay better for 5.0 s, and has for 1.0 s' })).toEqual([
       'tcp',
       'kept',
       'h3 takes 30.0 ms, 25 % less than tcp (40.0 ms), but it must stay better for 5.0 s, and has for 1.0 s',
     ])
-    expect(decide({ standings: [standingOf('tcp', 40), standingOf('h3', 39)], incumbent: 'h3' })).toEqual([
+    expect(decide({ snapshots: [standingOf('tcp', 40), standingOf('h3', 39)], incumbent: 'h3' })).toEqual([
       'tcp',
       'cheaper',
       'h3 costs 5.0 times the CPU of tcp; tcp takes 40.0 ms, 2.6 % more than h3 (39.0 ms), for at least 5.0 s',
@@ -187,19 +187,19 @@ describe('the rules of a decision', () => {
 
   it('8. else what carries goes on, and says why', () => {
     const tcp = standingOf('tcp', 40)
-    expect(decide({ standings: [tcp, standingOf('h3', 50)] }).slice(0, 2)).toEqual(['tcp', 'faster'])
-    expect(decide({ standings: [tcp, standingOf('h3', 38)] }).slice(0, 2)).toEqual(['tcp', 'cheaper'])
-    expect(decide({ standings: [tcp, standingOf('h2-spread', 38)] })).toEqual([
+    expect(decide({ snapshots: [tcp, standingOf('h3', 50)] }).slice(0, 2)).toEqual(['tcp', 'faster'])
+    expect(decide({ snapshots: [tcp, standingOf('h3', 38)] }).slice(0, 2)).toEqual(['tcp', 'cheaper'])
+    expect(decide({ snapshots: [tcp, standingOf('h2-spread', 38)] })).toEqual([
       'tcp',
       'kept',
       'nothing is better by more than 10 % and by more than chance: h2-spread takes 38.0 ms, 5.0 % less than tcp (40.0 ms)',
     ])
     const latency = { policy: 'latency', minGain: 0.1 } as const
-    expect(decide({ standings: [tcp, standingOf('h3', 38)], taste: latency }).slice(0, 2)).toEqual([
+    expect(decide({ snapshots: [tcp, standingOf('h3', 38)], policyOptions: latency }).slice(0, 2)).toEqual([
       'tcp',
       'kept',
     ])
-    expect(decide({ standings: [tcp, standingOf('h3', 41)], taste: latency })).toEqual([
+    expect(decide({ snapshots: [tcp, standingOf('h3', 41)], policyOptions: latency })).toEqual([
       'tcp',
       'faster',
       'tcp takes 40.0 ms, 2.4 % less than h3 (41.0 ms)',

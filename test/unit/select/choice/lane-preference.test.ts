@@ -6,14 +6,14 @@ import {
   costRelation,
   isConclusive,
   isHopeless,
+  type PolicyOptions,
   policyBest,
-  type Taste,
 } from '../../../../src/select/choice/lane-preference.ts'
 import { standingOf, warmEstimates } from '../../../support/lane-figures.ts'
 
-const auto: Taste = { policy: 'auto', minGain: 0.1 }
-const latency: Taste = { policy: 'latency', minGain: 0.1 }
-const efficiency: Taste = { policy: 'efficiency', minGain: 0.1 }
+const auto: PolicyOptions = { policy: 'auto', minGain: 0.1 }
+const latency: PolicyOptions = { policy: 'latency', minGain: 0.1 }
+const efficiency: PolicyOptions = { policy: 'efficiency', minGain: 0.1 }
 
 const noisy = (lane: 'h3' | 'tcp', ms: number, errorMs: number, samples = 6) => {
   const estimates = warmEstimates(ms, samples)
@@ -28,10 +28,10 @@ describe('the policy’s best', () => {
     [auto, 40, 35.9, 'h3'],
     [efficiency, 40, 20.1, 'tcp'],
     [efficiency, 40, 19.9, 'h3'],
-  ] as const)('of %j with tcp %d ms and h3 %d ms is %s', (taste, tcpMs, h3Ms, best) => {
+  ] as const)('of %j with tcp %d ms and h3 %d ms is %s', (policyOptions, tcpMs, h3Ms, best) => {
     const tcp = standingOf('tcp', tcpMs)
-    expect(policyBest([tcp, standingOf('h3', h3Ms)], tcp, taste).lane).toBe(best)
-    expect(policyBest([standingOf('h3', h3Ms), tcp], undefined, taste).lane).toBe(best)
+    expect(policyBest([tcp, standingOf('h3', h3Ms)], tcp, policyOptions).lane).toBe(best)
+    expect(policyBest([standingOf('h3', h3Ms), tcp], undefined, policyOptions).lane).toBe(best)
   })
 
   it('is what carries, where others cost the same and are as fast; else the fastest of those', () => {
@@ -55,8 +55,8 @@ describe('taking the place of what carries', () => {
     [auto, 'h3', 36.1, false],
     [efficiency, 'h3', 17.9, true],
     [efficiency, 'h3', 18.1, false],
-  ] as const)('%j: %s at %d ms in place of tcp at 40: %s', (taste, lane, ms, isTaken) => {
-    expect(contends(standingOf(lane, ms), standingOf('tcp', 40), taste)).toBe(isTaken)
+  ] as const)('%j: %s at %d ms in place of tcp at 40: %s', (policyOptions, lane, ms, isTaken) => {
+    expect(contends(standingOf(lane, ms), standingOf('tcp', 40), policyOptions)).toBe(isTaken)
   })
 
   it('is easier for what is cheaper, but not at the bound at which it was left', () => {
@@ -76,8 +76,8 @@ describe('taking the place of what carries', () => {
   })
 
   it('leaves room between being taken and being left, under each policy', () => {
-    for (const taste of [auto, latency, efficiency])
-      expect(changeFactor('dearer', taste) * changeFactor('cheaper', taste)).toBeLessThan(1)
+    for (const policyOptions of [auto, latency, efficiency])
+      expect(changeFactor('dearer', policyOptions) * changeFactor('cheaper', policyOptions)).toBeLessThan(1)
   })
 })
 

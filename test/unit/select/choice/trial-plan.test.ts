@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LaneName } from '../../../../src/base/http/lane.ts'
 import { Challengers } from '../../../../src/select/choice/challengers.ts'
-import type { LaneStanding } from '../../../../src/select/choice/lane-standing.ts'
+import type { LaneSnapshot } from '../../../../src/select/choice/lane-snapshot.ts'
 import { LaneTrials } from '../../../../src/select/choice/lane-trials.ts'
 import {
   planExploring,
@@ -17,11 +17,11 @@ import { sampleOf, standingOf, warmEstimates } from '../../../support/lane-figur
 function situation(but: Partial<TrialSituation> = {}): TrialSituation {
   const current = standingOf('tcp', 40)
   return {
-    standings: [current],
+    snapshots: [current],
     current,
     workload: new Workload(),
     preference: ['tcp', 'h3', 'h2-spread', 'http/1.1'],
-    taste: { policy: 'latency', minGain: 0.1 },
+    policyOptions: { policy: 'latency', minGain: 0.1 },
     learned: new Set(),
     trials: new LaneTrials(0.02, 10),
     turns: new Turns(10),
@@ -51,8 +51,8 @@ describe('the next trial of learning', () => {
   const all = { current: tcp, workload: lossy() }
 
   it('is that of an unmeasured lane, by preference', () => {
-    const standings = [http1, spread, tcp, heardAt('h3', 3, 40)]
-    expect(planLearning(situation({ ...all, standings }), 10)).toEqual({
+    const snapshots = [http1, spread, tcp, heardAt('h3', 3, 40)]
+    expect(planLearning(situation({ ...all, snapshots }), 10)).toEqual({
       lane: 'h2-spread',
       purse: 'learning',
       ratio: 1,
@@ -64,27 +64,27 @@ describe('the next trial of learning', () => {
     workload.onSample(sampleOf('tcp', { laneStreams: 10, responseBytes: 100_000 }), 10, true, 0)
     const plan = (connections: number) => {
       const many = { ...http1, connections }
-      const standings = [many, { ...spread, connections: 6 }, tcp]
-      return planLearning(situation({ ...all, workload, standings }), 10)?.lane
+      const snapshots = [many, { ...spread, connections: 6 }, tcp]
+      return planLearning(situation({ ...all, workload, snapshots }), 10)?.lane
     }
     expect([plan(10), plan(6), plan(2)]).toEqual(['http/1.1', 'h2-spread', 'h2-spread'])
     const h3 = { ...standingOf('h3', 1), isMeasured: false }
     const first = planLearning(
-      situation({ ...all, workload, standings: [h3, { ...http1, connections: 10 }, tcp] }),
+      situation({ ...all, workload, snapshots: [h3, { ...http1, connections: 10 }, tcp] }),
       10,
     )
     expect(first?.lane).toBe('h3')
   })
 
   it('is then that of a lane that is too close', () => {
-    expect(planLearning(situation({ ...all, standings: [tcp, heardAt('h3', 3, 41)] }), 10)?.lane).toBe('h3')
-    expect(planLearning(situation({ ...all, standings: [tcp, heardAt('h3', 3, 50)] }), 10)).toBeUndefined()
+    expect(planLearning(situation({ ...all, snapshots: [tcp, heardAt('h3', 3, 41)] }), 10)?.lane).toBe('h3')
+    expect(planLearning(situation({ ...all, snapshots: [tcp, heardAt('h3', 3, 50)] }), 10)).toBeUndefined()
   })
 
   it('waits for half a block of what carries between two trials of the same lane', () => {
     const turns = new Turns(10)
     const plan = () =>
-      planLearning(situation({ ...all, turns, standings: [tcp, heardAt('h3', 3, 41)] }), 10)?.lane
+      planLearning(situation({ ...all, turns, snapshots: [tcp, heardAt('h3', 3, 41)] }), 10)?.lane
     turns.onTried('h3')
     for (let index = 0; index < 5; index += 1) {
       expect(plan()).toBeUndefined()
@@ -92,7 +92,7 @@ describe('the next trial of learning', () => {
     }
     expect(plan()).toBe('h3')
     // Nor is one tried again whose requests have not told yet.
-    const unmeasured = () => planLearning(situation({ ...all, turns, standings: [tcp, http1] }), 10)?.lane
+    const unmeasured = () => planLearning(situation({ ...all, turns, snapshots: [tcp, http1] }), 10)?.lane
     expect(unmeasured()).toBe('http/1.1')
     turns.onTried('http/1.1')
     expect(unmeasured()).toBeUndefined()
@@ -100,8 +100,8 @@ describe('the next trial of learning', () => {
 
   it('is none for a lane that is too close, when all of learning would take more than five blocks', () => {
     const turns = new Turns(10)
-    const plan = (standing: LaneStanding) =>
-      planLearning(situation({ ...all, turns, standings: [tcp, standing] }), 10)?.lane
+    const plan = (snapshot: LaneSnapshot) =>
+      planLearning(situation({ ...all, turns, snapshots: [tcp, snapshot] }), 10)?.lane
     for (let index = 0; index < 40; index += 1) turns.onCarried()
     expect(plan(heardAt('h3', 3, 41))).toBe('h3')
     turns.onCarried()
@@ -111,12 +111,12 @@ describe('the next trial of learning', () => {
   it('leaves out what was learned, may not carry, is left alone, or is not worth it', () => {
     const h3 = heardAt('h3', 3, 41)
     const plan = (but: Partial<TrialSituation>) => planLearning(situation({ ...all, ...but }), 10)
-    expect(plan({ standings: [tcp, h3], learned: new Set<LaneName>(['h3']) })).toBeUndefined()
-    expect(plan({ standings: [tcp, { ...h3, isEligible: false }] })).toBeUndefined()
+    expect(plan({ snapshots: [tcp, h3], learned: new Set<LaneName>(['h3']) })).toBeUndefined()
+    expect(plan({ snapshots: [tcp, { ...h3, isEligible: false }] })).toBeUndefined()
     const trials = new LaneTrials(0.02, 10)
     trials.leaveAlone('h3', 'refused', 0)
-    expect(plan({ standings: [tcp, h3], trials })).toBeUndefined()
-    expect(plan({ standings: [tcp, spread], workload: new Workload() })).toBeUndefined()
+    expect(plan({ snapshots: [tcp, h3], trials })).toBeUndefined()
+    expect(plan({ snapshots: [tcp, spread], workload: new Workload() })).toBeUndefined()
   })
 })
 
@@ -127,8 +127,8 @@ describe('the next trial after learning', () => {
   it('1. is that of a challenger that has to show it again', () => {
     const challengers = new Challengers(5_000, 5)
     challengers.onJudged('h3', true, 6, 50)
-    const standings = [tcp, heardAt('h2-spread', 1, 60), heardAt('h3', 50, 30)]
-    expect(planExploring(situation({ standings, current: tcp, challengers }), 100)).toEqual({
+    const snapshots = [tcp, heardAt('h2-spread', 1, 60), heardAt('h3', 50, 30)]
+    expect(planExploring(situation({ snapshots, current: tcp, challengers }), 100)).toEqual({
       lane: 'h3',
       purse: 'exploring',
       ratio: 1,
@@ -137,8 +137,8 @@ describe('the next trial after learning', () => {
 
   it('2. is that of the lane that was not heard of for longest, at the price of its time', () => {
     const trials = new LaneTrials(0.02, 10)
-    const standings = [tcp, heardAt('h3', 50, 30), heardAt('h2-spread', 1, 60)]
-    const now = situation({ standings, current: tcp, trials, workload: lossy() })
+    const snapshots = [tcp, heardAt('h3', 50, 30), heardAt('h2-spread', 1, 60)]
+    const now = situation({ snapshots, current: tcp, trials, workload: lossy() })
     expect(planExploring(now, 100)).toBeUndefined()
     for (let index = 0; index < 760; index += 1) trials.next(true, 100)
     expect(planExploring(now, 100)).toEqual({ lane: 'h2-spread', purse: 'exploring', ratio: 1.5 })

@@ -10,20 +10,20 @@ import { sampleOf, standingOf } from '../../../support/lane-figures.ts'
  * `but(index)`.
  */
 function origin(but: (index: number) => Partial<ExchangeSample> = () => ({}), laneStreams = 4) {
-  const standings = [standingOf('tcp', 40), standingOf('h3', 40), standingOf('h2-spread', 40)]
+  const snapshots = [standingOf('tcp', 40), standingOf('h3', 40), standingOf('h2-spread', 40)]
   const workload = new Workload()
   for (let index = 0; index < 10; index += 1) {
     const sample = sampleOf('tcp', { laneStreams, ...but(index) })
     workload.onSample(sample, streamsPerConnection(sample), true, index)
-    standings[0]!.estimates.onSample(sample, workload.meanLargeBytes, index)
+    snapshots[0]!.estimates.onSample(sample, workload.meanLargeBytes, index)
   }
   const judge = (lane: 'h3' | 'tcp' | 'h2-spread' | 'http/1.1', ms = 440) => {
-    const current = { ...standings[0]!, prediction: { ms, errorMs: 0, isBorrowed: false } }
-    const all = [current, ...standings.slice(1)]
+    const current = { ...snapshots[0]!, prediction: { ms, errorMs: 0, isBorrowed: false } }
+    const all = [current, ...snapshots.slice(1)]
     const { isWorth, because } = trialWorth(lane, all, workload, current)
     return [isWorth, because()] as const
   }
-  return { standings, judge }
+  return { snapshots, judge }
 }
 
 const late = (index: number): Partial<ExchangeSample> => (index % 5 === 4 ? { ttfbMs: 200 } : {})
@@ -43,10 +43,10 @@ describe('whether a lane is worth a trial', () => {
   })
 
   it('1. is answered with yes when packets are lost, whoever counted them', () => {
-    const { standings, judge } = origin()
-    standings[1]!.estimates.loss.add(0.002, 10)
+    const { snapshots, judge } = origin()
+    snapshots[1]!.estimates.loss.add(0.002, 10)
     expect(judge('h2-spread')[0]).toBe(false)
-    standings[1]!.estimates.loss.add(0.02, 11)
+    snapshots[1]!.estimates.loss.add(0.02, 11)
     expect(judge('h2-spread')).toEqual([true, '1.1 % of packets are lost'])
     expect(judge('http/1.1')[0]).toBe(true)
   })
@@ -54,7 +54,7 @@ describe('whether a lane is worth a trial', () => {
   it('2. is answered with yes when the kernel sees losses on a shared connection', () => {
     const counted = (ratios: readonly number[], laneStreams?: number) => {
       const made = origin(undefined, laneStreams)
-      for (const ratio of ratios) made.standings[0]!.estimates.segmentLoss.add(ratio, 10)
+      for (const ratio of ratios) made.snapshots[0]!.estimates.segmentLoss.add(ratio, 10)
       return made.judge('h2-spread')
     }
     expect(counted([0, 0.02, 0, 0.02])).toEqual([true, '1.0 % of segments over tcp show a loss'])
@@ -64,8 +64,8 @@ describe('whether a lane is worth a trial', () => {
   })
 
   it('2. is not answered by round trips, which vary with how busy a machine is', () => {
-    const { standings, judge } = origin()
-    for (const rtt of [1, 31, 1, 310, 1]) standings[0]!.estimates.rtt.add(rtt, 10)
+    const { snapshots, judge } = origin()
+    for (const rtt of [1, 31, 1, 310, 1]) snapshots[0]!.estimates.rtt.add(rtt, 10)
     expect(judge('h2-spread')[0]).toBe(false)
   })
 
@@ -74,11 +74,11 @@ describe('whether a lane is worth a trial', () => {
   })
 
   it('3. is answered with yes when a byte takes much longer than over the best lane', () => {
-    const { standings, judge } = origin(index =>
+    const { snapshots, judge } = origin(index =>
       index % 3 === 0 ? { responseBytes: 100_000, bodyMs: 400 } : {},
     )
     expect(judge('h2-spread')[0]).toBe(false)
-    standings[1]!.estimates.msPerByte.add(0.0002, 10)
+    snapshots[1]!.estimates.msPerByte.add(0.0002, 10)
     expect(judge('h2-spread')).toEqual([
       true,
       'a byte over tcp takes 5.0 times as long as over the best lane',
@@ -101,9 +101,9 @@ describe('whether a lane is worth a trial', () => {
 
   it('is answered with no for small responses that no connection over TCP could carry faster', () => {
     const lossy = (but?: (index: number) => Partial<ExchangeSample>) => {
-      const { standings, judge } = origin(but)
-      standings[1]!.estimates.loss.add(0.02, 10)
-      standings[1]!.estimates.rtt.add(40, 10)
+      const { snapshots, judge } = origin(but)
+      snapshots[1]!.estimates.loss.add(0.02, 10)
+      snapshots[1]!.estimates.rtt.add(40, 10)
       return judge
     }
     // A round trip of 40 ms, and in one request of 25 a time-out of 240 ms.
@@ -117,15 +117,15 @@ describe('whether a lane is worth a trial', () => {
 
   it('is answered with no where another lane stands losses better, and is about as fast', () => {
     const risky = (h3Ms: number) => {
-      const standings = [
+      const snapshots = [
         standingOf('tcp', 40, { isRisky: true }),
         standingOf('h3', h3Ms),
         standingOf('h2-spread', 40, { isRisky: true, isMeasured: false }),
       ]
-      standings[0]!.estimates.loss.add(0.02, 0)
+      snapshots[0]!.estimates.loss.add(0.02, 0)
       const workload = new Workload()
       workload.onSample(sampleOf('tcp', { laneStreams: 4 }), 4, true, 0)
-      const { isWorth, because } = trialWorth('h2-spread', standings, workload, standings[0])
+      const { isWorth, because } = trialWorth('h2-spread', snapshots, workload, snapshots[0])
       return [isWorth, because()]
     }
     expect(risky(60)).toEqual([false, 'not worth a trial: h3 waits less for what is lost, if anything is'])
@@ -133,8 +133,8 @@ describe('whether a lane is worth a trial', () => {
   })
 
   it('is answered with no when there is nobody to be stalled', () => {
-    const { standings, judge } = origin(late, 1)
-    standings[0]!.estimates.loss.add(0.05, 10)
+    const { snapshots, judge } = origin(late, 1)
+    snapshots[0]!.estimates.loss.add(0.05, 10)
     expect(judge('h2-spread')).toEqual([
       false,
       'not worth a trial: hardly two requests are under way at once',

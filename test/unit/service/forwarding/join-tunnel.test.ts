@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { joinTunnel } from '../../../../src/service/forwarding/join-tunnel.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 /** One side, whose peer takes a chunk when a test says so. */
 class FakeSide extends Duplex {
@@ -122,7 +122,7 @@ describe('joinTunnel', () => {
 
 describe('a defect in an event of a tunnel', () => {
   it.each(['client', 'origin'] as const)('ends both sides (the close of the %s)', async breaks => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const sides = { client: new FakeSide(), origin: new FakeSide() }
     joinTunnel(sides.client, sides.origin)
     Object.defineProperty(sides[breaks], 'readableEnded', { get: fail })

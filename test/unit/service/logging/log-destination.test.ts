@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LogDestination } from '../../../../src/service/logging/log-destination.ts'
 import type { LogSink } from '../../../../src/service/logging/log-sink.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
-import { DEFECT, fail, hearFaults } from '../../../support/heard-faults.ts'
+import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 /** Takes so many bytes; then it is full. */
 class FakeSink implements LogSink {
@@ -126,7 +126,7 @@ describe('a log destination', () => {
 it.each(['write', 'resumed'] as const)(
   'a log destination lives through a defect in its sink or its owner (%s)',
   async where => {
-    const heard = hearFaults()
+    const heard = collectFaults()
     const sink = new FakeSink()
     const clock = new FakeClock(0)
     let isBroken = true

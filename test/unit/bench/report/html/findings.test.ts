@@ -32,7 +32,7 @@ describe('findingsOf', () => {
     })
   })
 
-  it('shows none when a round goes the other way and there are six', () => {
+  it('shows none when a round goes the other path and there are six', () => {
     const finding = findingOf(scenario({ a: [10, 10, 10, 10, 10, 30], b: [20, 20, 20, 20, 20, 20] }))
     expect(finding?.next?.evidence).toEqual({ kind: 'crosses', pairs: 6 })
   })

@@ -1,0 +1,225 @@
+import type { Clock } from '../base/clock.ts'
+import type { TransportError } from '../base/errors.ts'
+import type { AttemptRecord, Connection } from '../base/events/connection.ts'
+import { Lane } from '../origin/lanes/lane.ts'
+import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
+import type { OriginEntry } from '../origin/origin-entry.ts'
+import type { Pool, Waiter } from '../pool/pool.ts'
+import type { ExchangeSample } from '../select/choice/exchange-sample.ts'
+import type { DispatchHandle } from './dispatch.ts'
+
+/** What one exchange needs to find its lane and connection. */
+export interface ExchangeRouteParts {
+  readonly entry: OriginEntry
+  readonly clock: Clock
+  /** Who gets the connection. */
+  readonly waiter: Waiter & Racer
+  /** Its request is safe and without a body: it may be sent twice, and be part of a trial. */
+  readonly isHarmless: boolean
+  /** It goes where upgrades go, and has no part in the lanes. */
+  readonly isUpgrade: boolean
+}
+
+/** What the way does not know of a sample. */
+type SampledPart = Pick<ExchangeSample, 'bodyMs' | 'responseBytes' | 'stallMs' | 'failed'>
+
+const NOTHING: readonly AttemptRecord[] = []
+
+/**
+ * Where one exchange goes for its connection: which lane, which pool, or a race among several; and what was
+ * tried on the way. An exchange makes several tries at times; each begins with go() or goTo() and is closed
+ * by leaveTry(), or by the end.
+ */
+export class ExchangeRoute {
+  readonly #parts: ExchangeRouteParts
+  #lane: Lane
+  #pool: Pool
+  /** Of this try: over when it has a winner. */
+  #race: LaneRace | undefined
+  #isRacing = false
+  /** HTTP/3 has failed it. */
+  #avoidsHttp3 = false
+  /** The connection of this try, if it was made meanwhile: what that took is part of the story. */
+  #newConnection: Connection | undefined
+  /** What the tries before this one have tried. */
+  #earlierAttempts = NOTHING
+  /** Counted by its lane as under way, with so many. */
+  #streams = 0
+  /** Counted by the entry as a waiter that would leave in early data. */
+  #isEarlyWaiter = false
+
+  constructor(parts: ExchangeRouteParts) {
+    const { entry, isUpgrade } = parts
+    this.#parts = parts
+    this.#lane = entry.lanes.primary
+    this.#pool = isUpgrade ? entry.upgrades.first() : this.#lane.pool
+  }
+
+  /** Where it goes, or went last. */
+  get lane(): Lane {
+    return this.#lane
+  }
+
+  /** Where it waits, or comes from: the lane's, or that of upgrades. */
+  get pool(): Pool {
+    return this.#pool
+  }
+
+  /** See ExchangeRouteParts. */
+  get isHarmless(): boolean {
+    return this.#parts.isHarmless
+  }
+
+  /** It went over HTTP/3, and there is TCP. */
+  get hasOtherLane(): boolean {
+    return this.#lane.name === 'h3' && this.#parts.entry.lanes.fallback !== undefined
+  }
+
+  /** It is under way on its lane, and what becomes of it says something for the choice. */
+  isSample(now: number): boolean {
+    const { lanes } = this.#parts.entry
+    return lanes.isChoosing && this.#streams > 0 && lanes.isSample(this.#lane.name, now)
+  }
+
+  /**
+   * What all its tries have tried, in their order: the races, the dials that failed, those of connections
+   * that were made meanwhile. Times count from the start of each race or dial.
+   */
+  get attempts(): readonly AttemptRecord[] {
+    const last = this.#attemptsOfTry()
+    return this.#earlierAttempts.length === 0 ? last : [...this.#earlierAttempts, ...last]
+  }
+
+  /** Waits, wherever a request like this goes now; one that has left the lanes stays beside them. */
+  go(wantsFresh: boolean, isReplay: boolean, now: number = this.#parts.clock.now()): void {
+    if (this.#parts.isUpgrade || this.#pool !== this.#lane.pool)
+      this.#pool.acquire(this.#parts.waiter, wantsFresh, isReplay, now)
+    else this.#goToLane(wantsFresh, isReplay, now)
+  }
+
+  /** Waits in a pool beside the lanes. */
+  goTo(pool: Pool): void {
+    this.#pool = pool
+    pool.acquire(this.#parts.waiter, false, true)
+  }
+
+  /**
+   * Goes on over TCP where HTTP/3 gave no connection: nothing was sent. False: it did not fail, or there is
+   * no TCP.
+   */
+  goWithoutHttp3(): boolean {
+    if (!this.hasOtherLane || this.#avoidsHttp3) return false
+    this.#avoidsHttp3 = true
+    this.#goToLane(false, true, this.#parts.clock.now())
+    return true
+  }
+
+  /** It is sent again, since its connection broke or refused it. `isHttp3s`: HTTP/3 is to blame for that. */
+  onBroken(isHttp3s: boolean): void {
+    if (this.#lane.name === 'h3') this.#avoidsHttp3 = isHttp3s
+  }
+
+  /** A waiter whose request may leave early makes the next dial offer it. */
+  noteEarlyWaiter(waits: boolean): void {
+    if (waits === this.#isEarlyWaiter) return
+    this.#isEarlyWaiter = waits
+    this.#parts.entry.onEarlyWaiter(waits ? 1 : -1)
+  }
+
+  /** It does not wait any more. */
+  cancel(): void {
+    if (this.#isRacing) this.#race?.abort()
+    else this.#pool.cancel(this.#parts.waiter)
+  }
+
+  onLease(connection: Connection, reused: boolean): void {
+    if (!reused) this.#newConnection = connection
+    if (!this.#parts.isUpgrade) this.#streams = this.#lane.streams += 1
+  }
+
+  onLeaseFailed(error: TransportError): void {
+    this.#leaveTryWith(this.#race?.attempts() ?? this.#failedDial(error))
+  }
+
+  onRaceWon(lane: Lane): void {
+    this.#isRacing = false
+    this.#lane = lane
+    this.#pool = lane.pool
+  }
+
+  onRaceLost(): void {
+    this.#isRacing = false
+    this.#avoidsHttp3 = true
+  }
+
+  /** It goes on over another connection that it has already. */
+  onMoved(lane: Lane, connection: Connection, reused: boolean): void {
+    this.leaveTry()
+    this.leaveLane()
+    this.#lane = lane
+    this.#pool = lane.pool
+    this.onLease(connection, reused)
+  }
+
+  /** Not under way on its lane any more. */
+  leaveLane(): void {
+    if (this.#streams === 0) return
+    this.#streams = 0
+    this.#lane.streams -= 1
+  }
+
+  /**
+   * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out, since
+   * spreading objects took a fifth of the CPU of a small request.
+   */
+  sample(exchange: DispatchHandle, what: SampledPart): ExchangeSample {
+    const lane = this.#lane
+    return {
+      lane: lane.name,
+      ttfbMs: exchange.ttfbMs,
+      bodyMs: what.bodyMs,
+      responseBytes: what.responseBytes,
+      laneStreams: (this.#streams + lane.streams) / 2,
+      laneConnections: lane.pool.live,
+      stallMs: what.stallMs,
+      isFirst: !exchange.reused,
+      failed: what.failed,
+    }
+  }
+
+  /** There will be another try. */
+  leaveTry(): void {
+    this.#leaveTryWith(this.#attemptsOfTry())
+  }
+
+  #goToLane(wantsFresh: boolean, isReplay: boolean, now: number): void {
+    const { entry, waiter, isHarmless } = this.#parts
+    const { lanes } = entry
+    const selected = this.#avoidsHttp3 ? lanes.withoutHttp3 : lanes.selectLane(isHarmless, now)
+    if (selected instanceof Lane) {
+      this.#lane = selected
+      this.#pool = selected.pool
+      selected.pool.acquire(waiter, wantsFresh, isReplay, now)
+      return
+    }
+    this.#race = lanes.race(selected, waiter, isReplay)
+    this.#isRacing = true
+    this.#race.start()
+  }
+
+  #leaveTryWith(attempts: readonly AttemptRecord[]): void {
+    if (attempts.length > 0) this.#earlierAttempts = [...this.#earlierAttempts, ...attempts]
+    this.#race = undefined
+    this.#newConnection = undefined
+  }
+
+  #attemptsOfTry(): readonly AttemptRecord[] {
+    return this.#race?.attempts() ?? this.#newConnection?.handshake.attempts ?? NOTHING
+  }
+
+  /** What a dial tried that gave no connection. Whom the pool itself turned away had none. */
+  #failedDial(error: TransportError): readonly AttemptRecord[] {
+    const { pool, connector } = this.#lane
+    return error.fault === 'local' || this.#pool !== pool ? NOTHING : connector.attemptsOf('failed')
+  }
+}

@@ -1,0 +1,168 @@
+import type { Clock } from '../../base/clock.ts'
+import { TransportError } from '../../base/errors.ts'
+import type { ExchangeHandler, ExchangeRequest } from '../../base/http/exchange.ts'
+import type { AwaitedAnswer } from '../../origin/lanes/answer-watch.ts'
+import type { Lane } from '../../origin/lanes/lane.ts'
+import type { OriginEntry } from '../../origin/origin-entry.ts'
+import type { Http3Path } from '../../origin/paths/http3-paths.ts'
+import { isOfCaller } from '../failure-blame.ts'
+import { type AnsweredCopy, SecondCopy, type SecondCopyOwner } from './second-copy.ts'
+
+/** The exchange whose request is out: what only it can do. */
+export interface HedgedExchange extends ExchangeHandler {
+  /**
+   * The second copy was answered first: its connection is the exchange's from now on. `error`: why the first
+   * copy does not count; it has ended by itself, or `isFirstOut`. False: the caller has given up over it.
+   */
+  onHedgeAnswered(answered: AnsweredCopy, error: TransportError, isFirstOut: boolean): boolean
+  /** The first copy had failed with this, and the second one came to nothing as well. */
+  onHedgeFailed(error: TransportError): void
+}
+
+export interface HedgedRequestParts {
+  readonly exchange: HedgedExchange
+  readonly entry: OriginEntry
+  readonly clock: Clock
+  /** What was sent over `path`, at `leasedAt`: it may be sent twice, and its body is in memory. */
+  readonly request: ExchangeRequest
+  readonly path: Http3Path
+  readonly leasedAt: number
+  /** The lane of the path. */
+  readonly lane: Lane
+  /** TCP, where the second copy goes first. Undefined: there is none. */
+  readonly fallback: Lane | undefined
+}
+
+/**
+ * What stands by a request over HTTP/3 until it is answered. When nothing comes in time, and the way looks as
+ * if it were to blame, it sends a second copy, and says which of the two counts: the first that answers.
+ * Where the copy goes:
+ * 1. Over TCP, where there is TCP and the budget allows it; where the path was blamed already that is free,
+ *    as on a connection that broke (rule 7 of the replays).
+ * 2. Over a new connection of HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs). The first
+ *    time is free: a handshake that was answered while the path is still silent says that the origin is there
+ *    and the connection is not.
+ *
+ * `watching` -> `trying` when the second copy goes -> `over` when either has an answer, when the second one
+ * fails, or when the exchange does not wait for this any more (`watching` -> `over`, too). There is one
+ * second copy at a time; of an unresponsive path it is tried again when it came to nothing.
+ */
+export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
+  readonly #parts: HedgedRequestParts
+  #phase: 'watching' | 'trying' | 'over' = 'watching'
+  /** What had come over the path when the request left, or when it was looked at last. */
+  #receivedBytes: number
+  #second: SecondCopy | undefined
+  /** Of the first copy, which has failed while the second one is out. */
+  #firstError: TransportError | undefined
+  #tries = 0
+  /** Rule 2. */
+  #isFresh = false
+
+  constructor(parts: HedgedRequestParts) {
+    this.#parts = parts
+    this.#receivedBytes = parts.path.receivedBytes
+  }
+
+  start(): void {
+    const { entry, path, leasedAt } = this.#parts
+    entry.lanes.answers.add(this, leasedAt + path.patienceMs)
+  }
+
+  /** The path is unresponsive. */
+  onPathUnresponsive(): void {
+    if (this.#phase === 'watching') this.#sendAgain(this.#parts.clock.now())
+  }
+
+  /** The first copy is over, and the second one decides. */
+  get hasOnlySecond(): boolean {
+    return this.#phase === 'trying' && this.#firstError !== undefined
+  }
+
+  /** The first copy failed. True: nothing follows from that before the second one has ended. */
+  holdsBack(error: TransportError): boolean {
+    if (this.#phase !== 'trying' || isOfCaller(error)) return false
+    this.#firstError = error
+    return true
+  }
+
+  /** The exchange has its answer, or does not wait for this one any more. */
+  end(): void {
+    this.#phase = 'over'
+    this.#second?.cancel()
+    this.#second = undefined
+  }
+
+  // The watch's side: AwaitedAnswer
+
+  get isAwaited(): boolean {
+    return this.#phase === 'watching'
+  }
+
+  onOverdue(): void {
+    const { entry, clock, path } = this.#parts
+    const now = clock.now()
+    if (path.isSuspect(this.#receivedBytes)) {
+      if (this.#sendAgain(now)) return
+    } else {
+      this.#receivedBytes = path.receivedBytes
+      path.check()
+    }
+    entry.lanes.answers.add(this, now + path.patienceMs)
+  }
+
+  #sendAgain(now: number): boolean {
+    const { entry, path, lane, fallback } = this.#parts
+    const { retryBudget } = entry
+    if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now)))
+      this.#send(fallback, false) // 1
+    else if (path.isUnresponsive && (this.#tries === 0 || retryBudget.withdraw(now)))
+      this.#send(lane, true) // 2
+    else return false
+    return true
+  }
+
+  #send(lane: Lane, fresh: boolean): void {
+    const { exchange, clock, request } = this.#parts
+    this.#phase = 'trying'
+    this.#tries += 1
+    this.#isFresh = fresh
+    const copy = request.mayBeEarly === true ? { ...request, mayBeEarly: false } : request
+    this.#second = new SecondCopy(this, exchange, lane, copy, () => clock.now())
+    this.#second.start(fresh)
+  }
+
+  // The second try's side: SecondCopyOwner
+
+  onCopyAnswered(answered: AnsweredCopy): boolean {
+    if (this.#phase !== 'trying') return false
+    this.#phase = 'over'
+    this.#second = undefined // it is the exchange now
+    const { exchange, clock, path, leasedAt } = this.#parts
+    const now = clock.now()
+    if (!this.#isFresh) path.onOvertaken(this.#receivedBytes, now - leasedAt, now - answered.leasedAt)
+    if (this.#firstError !== undefined) return exchange.onHedgeAnswered(answered, this.#firstError, false)
+    const message = this.#isFresh
+      ? 'the connection gave no answer, and a new one did'
+      : 'HTTP/3 gave no answer, and TCP did'
+    const error = new TransportError('MM_HEADERS_TIMEOUT', message, { processed: 'unknown' })
+    return exchange.onHedgeAnswered(answered, error, true)
+  }
+
+  onCopyFailed(): void {
+    if (this.#phase !== 'trying') return
+    this.#second = undefined
+    const { exchange, entry, clock, path } = this.#parts
+    if (this.#firstError === undefined && path.isUnresponsive) {
+      this.#phase = 'watching'
+      entry.lanes.answers.add(this, clock.now() + path.patienceMs)
+      return
+    }
+    this.#phase = 'over'
+    if (this.#firstError !== undefined) exchange.onHedgeFailed(this.#firstError)
+  }
+
+  isCopyWanted(): boolean {
+    return !this.#isFresh || this.#firstError !== undefined || this.#parts.path.isUnresponsive
+  }
+}

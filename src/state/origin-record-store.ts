@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto'
+import type { Clock, Timer } from '../base/clock.ts'
+import { decodeRecordFile, encodeRecordFile, type RecordFile } from './record-file.ts'
+import type { RecordStore, Sibling } from './record-store.ts'
+
+export interface OriginShelfConfig {
+  readonly store: RecordStore
+  readonly clock: Clock
+  /** So many origins are kept; those that were written longest ago go. */
+  readonly maxOrigins: number
+  /** What is to be kept of an origin now. Undefined: nothing, or the origin is not known any more. */
+  readonly collect: (originKey: string) => unknown
+  /**
+   * Puts two versions of what is kept of an origin together, fact by fact. The outcome must be the same in
+   * whatever order and however often versions meet: what was read comes back from the store beside what it
+   * went into. Either may be any JSON; a version that makes it throw is set aside as damaged.
+   */
+  readonly merge: (a: unknown, b: unknown) => unknown
+  /**
+   * What other processes have kept of an origin since, found on the way of a write. It is written already:
+   * who answers with onChanged() makes processes write in turns for ever.
+   */
+  readonly onLearned?: ((originKey: string, facts: unknown) => void) | undefined
+  /** The store cannot be used, or what is in it is not ours. For people; the origins concerned start anew. */
+  readonly onFault: (message: string) => void
+}
+
+/** How long a change waits for others before it is written: what a crash loses. */
+const WRITE_DELAY_MS = 1000
+/**
+ * So many origins are written in one turn of the event loop, at about 0.3 ms each; the rest waits for a later
+ * one.
+ */
+const WRITES_PER_TURN = 16
+const NEXT_TURN_MS = 10
+/**
+ * Writing is followed by a pause that is so many times as long: one percent of the time, however many origins
+ * change.
+ */
+const PAUSE_FACTOR = 100
+/** A fault that stays is told once in so long; a directory full of them makes no list without end. */
+const FAULT_SILENCE_MS = 3_600_000
+const MAX_FAULTS_TOLD = 256
+
+/** What is there of an origin, put together. */
+interface Gathered {
+  /** Undefined: nothing. */
+  readonly facts: unknown
+  /** The part of it that other processes wrote. */
+  readonly othersFacts: unknown
+  readonly ids: readonly string[]
+}
+
+const NOTHING: Gathered = { facts: undefined, othersFacts: undefined, ids: [] }
+
+/**
+ * Origin records that outlive the process, and that several processes share: a write puts what lies there,
+ * what others have written since, and what is known here together (record-store.ts says why nothing is lost
+ * on the way). It is read once per origin, written a second after a change. Nothing here throws: what cannot
+ * be read or written is a fault, and the process goes on with what it knows.
+ */
+export class OriginRecordStore {
+  readonly #config: OriginShelfConfig
+  readonly #changed = new Set<string>()
+  /** When each fault was told. */
+  readonly #told = new Map<string, number>()
+  #timer: Timer | undefined
+  #restsUntil = Number.NEGATIVE_INFINITY
+
+  constructor(config: OriginShelfConfig) {
+    this.#config = config
+  }
+
+  /** What is kept of an origin; undefined when that is nothing. */
+  read(originKey: string): unknown {
+    return this.#try('read', () => this.#gather(originKey))?.facts
+  }
+
+  /** There is something else to keep of this origin: it is collected and written soon. */
+  onChanged(originKey: string): void {
+    this.#changed.add(originKey)
+    this.#setTimer(WRITE_DELAY_MS)
+  }
+
+  forget(originKey: string): void {
+    this.#changed.delete(originKey)
+    this.#try('written', () => this.#config.store.remove(nameOf(originKey)))
+  }
+
+  /** Writes what has changed: of one origin, before it is forgotten in memory, or of all. */
+  flush(originKey?: string): void {
+    this.#writeSome(originKey === undefined ? [...this.#changed] : [originKey])
+    if (this.#changed.size > 0) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #setTimer(delayMs: number): void {
+    const { clock } = this.#config
+    this.#timer ??= clock.setTimer(Math.max(delayMs, this.#restsUntil - clock.now()), () => {
+      this.#timer = undefined
+      const turn = [...this.#changed]
+      this.#writeSome(turn.slice(0, WRITES_PER_TURN))
+      if (turn.length > WRITES_PER_TURN) this.#setTimer(NEXT_TURN_MS)
+    })
+  }
+
+  #writeSome(originKeys: readonly string[]): void {
+    const { clock, store, maxOrigins } = this.#config
+    const startedAt = clock.now()
+    let hasNew = false
+    const failed: string[] = []
+    for (const originKey of originKeys) {
+      if (!this.#changed.delete(originKey)) continue
+      const outcome = this.#write(originKey)
+      if (outcome === 'new') hasNew = true
+      if (outcome === 'failed') failed.push(originKey)
+    }
+    for (const originKey of failed) this.#changed.add(originKey) // goes with the next change of any origin
+    if (hasNew) this.#try('written', () => store.prune(maxOrigins))
+    const endedAt = clock.now()
+    this.#restsUntil = endedAt + (endedAt - startedAt) * PAUSE_FACTOR
+  }
+
+  #write(originKey: string): 'new' | 'written' | 'nothing' | 'failed' {
+    const { store, collect, merge, onLearned } = this.#config
+    const outcome = this.#try('written', () => {
+      const own = collect(originKey)
+      if (own === undefined) return 'nothing'
+      const { facts, othersFacts, ids } = this.#gather(originKey)
+      const bytes = encodeRecordFile(originKey, facts === undefined ? own : merge(facts, own))
+      if (bytes === undefined) {
+        this.#tell(`the record of ${originKey} is too large to be kept`)
+        return 'nothing'
+      }
+      store.replace(nameOf(originKey), bytes, ids)
+      if (othersFacts !== undefined) onLearned?.(originKey, othersFacts)
+      return facts === undefined ? 'new' : 'written'
+    })
+    return outcome ?? 'failed'
+  }
+
+  #gather(originKey: string): Gathered {
+    const name = nameOf(originKey)
+    let gathered = NOTHING
+    for (const sibling of this.#config.store.siblings(name)) {
+      const file = contentOf(sibling, originKey)
+      if (file.kind === 'foreign') continue // a newer or older program that shares the directory keeps its own
+      const next = file.kind === 'damaged' ? file.because : this.#add(gathered, sibling, file.facts)
+      if (typeof next === 'string') this.#setAside(originKey, sibling.id, next)
+      else gathered = next
+    }
+    return gathered
+  }
+
+  /** Or why it cannot be added. */
+  #add(to: Gathered, { id, isOwn }: Sibling, facts: unknown): Gathered | string {
+    const { merge } = this.#config
+    // A first one meets itself: what merge cannot take must show before it stands in the way of every write.
+    const put = (before: unknown): unknown => merge(before ?? facts, facts)
+    try {
+      return {
+        facts: put(to.facts),
+        othersFacts: isOwn ? to.othersFacts : put(to.othersFacts),
+        ids: [...to.ids, id],
+      }
+    } catch (error) {
+      return `its facts are not to be understood: ${reasonOf(error)}`
+    }
+  }
+
+  #setAside(originKey: string, id: string, because: string): void {
+    const aside = this.#config.store.setAside(nameOf(originKey), id)
+    if (aside === undefined) return
+    this.#config.onFault(
+      `the record of ${originKey} is not used and starts anew: ${because}; it lies in ${aside} now`,
+    )
+  }
+
+  #try<T>(verb: 'read' | 'written', work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      this.#tell(`origin records cannot be ${verb}: ${reasonOf(error)}`)
+      return undefined
+    }
+  }
+
+  #tell(fault: string): void {
+    const now = this.#config.clock.now()
+    const toldAt = this.#told.get(fault)
+    if (toldAt !== undefined && now - toldAt < FAULT_SILENCE_MS) return
+    if (this.#told.size >= MAX_FAULTS_TOLD) this.#told.clear()
+    this.#told.set(fault, now)
+    this.#config.onFault(fault)
+  }
+}
+
+/** A key is as long as its host: a file's name is not. */
+function nameOf(originKey: string): string {
+  return createHash('sha256').update(originKey).digest('base64url')
+}
+
+function contentOf({ content }: Sibling, originKey: string): RecordFile {
+  if (typeof content === 'string') return { kind: 'damaged', because: content }
+  const file = decodeRecordFile(content)
+  if (file.kind !== 'record' || file.origin === originKey) return file
+  return { kind: 'damaged', because: `it is of ${JSON.stringify(file.origin.slice(0, 200))}` }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

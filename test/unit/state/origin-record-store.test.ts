@@ -1,0 +1,303 @@
+import { createHash } from 'node:crypto'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { OriginRecordStore } from '../../../src/state/origin-record-store.ts'
+import { decodeRecordFile, encodeRecordFile } from '../../../src/state/record-file.ts'
+import { FakeClock } from '../../../src/testing/fake-clock.ts'
+import { fc } from '../../support/property.ts'
+import { MemoryRecordStore } from './memory-record-store.ts'
+
+const SHOP = 'https://shop.test'
+const nameOf = (originKey: string): string => createHash('sha256').update(originKey).digest('base64url')
+
+type Facts = Record<string, number>
+
+/** The larger value of each fact. Throws on what is no object of ours, as a careful merge may. */
+function merge(a: unknown, b: unknown): Facts {
+  const merged: Facts = {}
+  for (const facts of [a, b]) {
+    if (typeof facts !== 'object' || facts === null) throw new Error('no facts')
+    for (const [fact, value] of Object.entries(facts as Facts))
+      merged[fact] = Math.max(merged[fact] ?? 0, value)
+  }
+  return merged
+}
+
+/** A process: what it knows of origins, and its shelf over the shared records. */
+class Process {
+  readonly clock = new FakeClock()
+  /** Time that has passed while nobody could set a timer. */
+  busyMs = 0
+  readonly known = new Map<string, Facts>()
+  readonly faults: string[] = []
+  readonly learned: [string, unknown][] = []
+  readonly store: MemoryRecordStore
+  readonly shelf: OriginRecordStore
+
+  constructor(records: MemoryRecordStore['records'], maxOrigins = 8) {
+    this.store = new MemoryRecordStore(records)
+    this.shelf = new OriginRecordStore({
+      store: this.store,
+      clock: {
+        now: () => this.clock.now() + this.busyMs,
+        setTimer: (delayMs, callback) => this.clock.setTimer(delayMs, callback),
+      },
+      maxOrigins,
+      collect: originKey => this.known.get(originKey),
+      merge,
+      onLearned: (originKey, facts) => void this.learned.push([originKey, facts]),
+      onFault: message => void this.faults.push(message),
+    })
+  }
+
+  learn(originKey: string, facts: Facts): void {
+    this.known.set(originKey, { ...this.known.get(originKey), ...facts })
+    this.shelf.onChanged(originKey)
+  }
+  writes(): number {
+    return this.store.log.filter(call => call === 'replace').length
+  }
+}
+
+describe('origin records on the shelf', () => {
+  let records: MemoryRecordStore['records']
+  const start = (maxOrigins?: number): Process => new Process(records, maxOrigins)
+  beforeEach(() => {
+    records = new Map()
+  })
+
+  it('outlive the process', () => {
+    const first = start()
+    first.learn(SHOP, { tls: 13 })
+    first.learn('https://other.test', { tls: 12 })
+    first.shelf.flush()
+    const second = start()
+    expect([SHOP, 'https://other.test', 'https://third.test'].map(key => second.shelf.read(key))).toEqual([
+      { tls: 13 },
+      { tls: 12 },
+      undefined,
+    ])
+    expect(second.faults).toEqual([])
+  })
+
+  it('are written a second after a change, once for all that changed', () => {
+    const one = start()
+    one.learn(SHOP, { a: 1 })
+    one.clock.advance(500)
+    one.learn(SHOP, { b: 2 })
+    one.clock.advance(499)
+    expect(one.writes()).toBe(0)
+    one.clock.advance(1)
+    expect(one.writes()).toBe(1)
+    one.clock.advance(60_000)
+    expect([one.writes(), one.clock.pendingTimers()]).toEqual([1, 0])
+    expect(start().shelf.read(SHOP)).toEqual({ a: 1, b: 2 })
+  })
+
+  it('are put together with what others wrote, which is told', () => {
+    const [one, other] = [start(), start()]
+    one.learn(SHOP, { a: 1, both: 1 })
+    one.shelf.flush()
+    other.learn(SHOP, { b: 2, both: 2 })
+    other.shelf.flush()
+    expect(other.learned).toEqual([[SHOP, { a: 1, both: 1 }]])
+    one.learn(SHOP, { c: 3 })
+    one.shelf.flush()
+    expect(one.learned).toEqual([[SHOP, { a: 1, b: 2, both: 2 }]])
+    one.learn(SHOP, { c: 4 })
+    one.shelf.flush()
+    expect(one.learned).toHaveLength(1) // what lay there was its own
+    expect(start().shelf.read(SHOP)).toEqual({ a: 1, b: 2, both: 2, c: 4 })
+    expect(records.get(nameOf(SHOP))).toHaveLength(1)
+  })
+
+  it('lose nothing when somebody writes between the reading and the writing', () => {
+    const [one, other] = [start(), start()]
+    one.learn(SHOP, { a: 1 })
+    one.shelf.flush()
+    one.learn(SHOP, { a: 2 })
+    other.learn(SHOP, { b: 1 })
+    one.store.onBetween = () => other.shelf.flush()
+    one.shelf.flush()
+    expect(records.get(nameOf(SHOP))).toHaveLength(2)
+    const third = start()
+    expect(third.shelf.read(SHOP)).toEqual({ a: 2, b: 1 })
+    third.learn(SHOP, { c: 1 })
+    third.shelf.flush()
+    expect(records.get(nameOf(SHOP))).toHaveLength(1)
+    expect(start().shelf.read(SHOP)).toEqual({ a: 2, b: 1, c: 1 })
+  })
+
+  it('that are damaged are set aside and told once, and start anew', () => {
+    const one = start()
+    one.learn(SHOP, { a: 1 })
+    one.shelf.flush()
+    const [kept] = records.get(nameOf(SHOP))!
+    kept!.content = (kept!.content as Buffer).subarray(0, 100)
+    const second = start()
+    expect([second.shelf.read(SHOP), second.shelf.read(SHOP)]).toEqual([undefined, undefined])
+    expect(second.faults).toEqual([
+      `the record of ${SHOP} is not used and starts anew: cut or changed: the checksum does not fit; it lies in elsewhere now`,
+    ])
+    second.learn(SHOP, { b: 2 })
+    second.shelf.flush()
+    expect(start().shelf.read(SHOP)).toEqual({ b: 2 })
+  })
+
+  it('leave good siblings in use when one is damaged, unreadable, of another origin, or not to be merged', () => {
+    const one = start()
+    one.learn(SHOP, { a: 1 })
+    one.shelf.flush()
+    one.store.put(nameOf(SHOP), Buffer.from('garbage'))
+    one.store.put(nameOf(SHOP), 'it is a directory')
+    one.store.put(nameOf(SHOP), encodeRecordFile('https://evil.test', { a: 7 })!)
+    one.store.put(nameOf(SHOP), encodeRecordFile(SHOP, 'no object')!)
+    const second = start()
+    expect(second.shelf.read(SHOP)).toEqual({ a: 1 })
+    expect(second.faults).toEqual(
+      [
+        'not a record of ours',
+        'it is a directory',
+        'it is of "https://evil.test"',
+        'its facts are not to be understood: no facts',
+      ].map(because => expect.stringContaining(because)),
+    )
+    expect(records.get(nameOf(SHOP))).toHaveLength(1)
+  })
+
+  it('that merge cannot take do not stand in the way of writing', () => {
+    const one = start()
+    one.store.put(nameOf(SHOP), encodeRecordFile(SHOP, 'no object')!)
+    one.learn(SHOP, { a: 1 })
+    one.shelf.flush()
+    expect(one.faults).toEqual([expect.stringContaining('its facts are not to be understood: no facts')])
+    expect(start().shelf.read(SHOP)).toEqual({ a: 1 })
+  })
+
+  it('are never made of garbage, whatever it is, and are written over it', () => {
+    const garbage = fc.uint8Array({ maxLength: 500 }).map(bytes => Buffer.from(bytes))
+    fc.assert(
+      fc.property(fc.array(fc.oneof(garbage, fc.string()), { minLength: 1, maxLength: 4 }), contents => {
+        records.clear()
+        const one = start()
+        for (const content of contents) one.store.put(nameOf(SHOP), content)
+        expect(one.shelf.read(SHOP)).toBeUndefined()
+        expect(one.faults).toHaveLength(contents.length)
+        one.learn(SHOP, { a: 1 })
+        one.shelf.flush()
+        expect(start().shelf.read(SHOP)).toEqual({ a: 1 })
+      }),
+    )
+  })
+
+  it('of another version stay where they are', () => {
+    const one = start()
+    const rest = '"what":"ever"}'
+    const sum = createHash('sha256').update(`2\n${rest}`).digest('base64url')
+    one.store.put(nameOf(SHOP), Buffer.from(`{"version":2,"sha256":"${sum}",\n${rest}`))
+    one.learn(SHOP, { a: 1 })
+    one.shelf.flush()
+    expect([one.shelf.read(SHOP), one.faults]).toEqual([{ a: 1 }, []])
+    const kinds = records.get(nameOf(SHOP))!.map(({ content }) => decodeRecordFile(content as Buffer).kind)
+    expect(kinds).toEqual(['foreign', 'record'])
+  })
+
+  it('are so many at the most, the newest', () => {
+    const one = start(3)
+    for (const letter of ['a', 'b', 'c', 'd', 'e']) one.learn(`https://${letter}.test`, { x: 1 })
+    one.shelf.flush()
+    expect([...records.keys()]).toEqual(['c', 'd', 'e'].map(letter => nameOf(`https://${letter}.test`)))
+    one.learn('https://c.test', { x: 2 })
+    one.shelf.flush()
+    expect(one.store.log.filter(call => call === 'prune 3')).toHaveLength(1) // no new one came
+  })
+
+  it('are written a few in a turn, and never for long', () => {
+    const one = start(100)
+    for (let i = 0; i < 40; i++) one.learn(`https://${i}.test`, { x: 1 })
+    one.clock.advance(1_000)
+    expect(one.writes()).toBe(16)
+    one.clock.advance(10)
+    expect(one.writes()).toBe(32)
+    one.clock.advance(10)
+    expect([one.writes(), one.clock.pendingTimers()]).toEqual([40, 0])
+  })
+
+  it('are followed by a pause that is a hundred times as long as their writing', () => {
+    const one = start()
+    one.store.onBetween = () => {
+      one.busyMs += 50 // a slow disk
+    }
+    one.learn(SHOP, { a: 1 })
+    one.clock.advance(1_000)
+    expect(one.writes()).toBe(1)
+    one.learn(SHOP, { a: 2 })
+    one.clock.advance(4_999)
+    expect(one.writes()).toBe(1)
+    one.clock.advance(1)
+    expect(one.writes()).toBe(2)
+  })
+
+  it('are written one by one on demand, and wait for nothing then', () => {
+    const one = start()
+    one.learn(SHOP, { a: 1 })
+    one.learn('https://other.test', { a: 1 })
+    one.shelf.flush(SHOP)
+    one.shelf.flush('https://never.heard.of')
+    expect([one.writes(), one.clock.pendingTimers()]).toEqual([1, 1])
+    one.shelf.flush()
+    expect([one.writes(), one.clock.pendingTimers()]).toEqual([2, 0])
+  })
+
+  it('are forgotten, with what was to be written', () => {
+    const one = start()
+    one.learn(SHOP, { a: 1 })
+    one.shelf.flush()
+    one.learn(SHOP, { b: 1 })
+    one.shelf.forget(SHOP)
+    one.shelf.flush()
+    expect([records.size, one.shelf.read(SHOP)]).toEqual([0, undefined])
+  })
+
+  it('are not written when nothing is to be kept, or too much', () => {
+    const one = start()
+    one.shelf.onChanged(SHOP)
+    one.learn('https://large.test', Object.fromEntries(Array.from({ length: 9_000 }, (_, i) => [`f${i}`, i])))
+    one.shelf.flush()
+    expect([records.size, one.faults]).toEqual([
+      0,
+      ['the record of https://large.test is too large to be kept'],
+    ])
+  })
+
+  it('are a matter of memory alone while the store fails, which is told once an hour; they are written after that', () => {
+    const one = start()
+    one.store.fault = new Error('the disk is full')
+    for (let i = 0; i < 10; i++) {
+      one.learn(SHOP, { a: i })
+      one.clock.advance(1_000)
+      expect(one.shelf.read(SHOP)).toBeUndefined()
+    }
+    one.shelf.forget('https://other.test')
+    expect(one.faults).toEqual([
+      'origin records cannot be written: the disk is full',
+      'origin records cannot be read: the disk is full',
+    ])
+    one.clock.advance(3_600_000)
+    one.shelf.read(SHOP)
+    expect(one.faults).toHaveLength(3)
+    one.store.fault = undefined
+    one.learn('https://other.test', { b: 1 })
+    one.clock.advance(1_000)
+    expect(one.shelf.read(SHOP)).toEqual({ a: 9 })
+  })
+
+  it('hold off what their owner throws', () => {
+    const one = start()
+    one.known.set(SHOP, 7 as unknown as Facts)
+    one.store.put(nameOf(SHOP), encodeRecordFile(SHOP, { a: 1 })!)
+    one.shelf.onChanged(SHOP)
+    one.shelf.flush()
+    expect(one.faults).toEqual(['origin records cannot be written: no facts'])
+    expect(one.shelf.read(SHOP)).toEqual({ a: 1 })
+  })
+})
