@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     setupFiles: ['test/support/contained-faults.ts'],
-    // Servers and children are started by many files: two workers keep a two-core machine honest.
+    // Servers and children are started by many files: few workers keep a two-core machine honest.
     maxWorkers: 2,
     pool: 'forks',
     projects: [
@@ -43,6 +43,8 @@ export default defineConfig({
           hookTimeout: 90_000,
           expect: { poll: { timeout: 15_000 } },
           retry: 1,
+          // Much of their time is waiting: a third worker uses what two leave.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },

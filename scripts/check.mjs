@@ -1,4 +1,4 @@
-// `npm run check`: types, lint, layout and dependency rules, format, dead code, package. All of them run, so
+// `npm run check`: types, lint, layout and dependency rules, words, format, dead code, package. All of them run, so
 // that one run shows everything.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ const steps = [
   ['types', bin('typescript', 'bin/tsc'), '--noEmit', '-p', 'tsconfig.json'],
   ['lint', bin('oxlint', 'bin/oxlint'), '--type-aware', '--deny-warnings'],
   ['structure', join(root, 'scripts/structure.mjs'), '--check'],
+  ['words', join(root, 'scripts/glossary.mjs')],
   ['format', bin('@biomejs/biome', 'bin/biome'), 'check', '.'],
   ['dead code', bin('knip', 'bin/knip.js')],
   ['package', bin('publint', 'src/cli.js'), '--strict'],

@@ -315,7 +315,7 @@ class PooledTransport implements Transport {
   }
 
   /**
-   * Its pools serve who is under way, and until then the entry watches over them: second tries, paths,
+   * Its pools serve who is under way, and until then the entry watches over them: second copies, paths,
    * addresses.
    */
   #letGo(key: string): void {

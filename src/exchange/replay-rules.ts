@@ -131,7 +131,7 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
  * Whether an answer only asks to send the request again after the handshake (RFC 8470 5.2): a 425 to a
  * request that left in early data. The caller does not see it. Not so when the request came to us with
  * `early-data: 1`: who sent it early must hear of it and decide. It is free: it happens at most once per
- * request, whose second try does not leave early.
+ * request, whose second copy does not leave early.
  */
 export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderList): boolean {
   return status === 425 && wasEarly && !hasHeader(headers, 'early-data')

@@ -26,7 +26,7 @@ export type Http3IngressLimitsInput = Parameters<typeof ingressLimits>[0] & {
  * reaching a reader is less too.
  *
  * `idleTimeoutMs` stays below keepAliveTimeoutMs: a client that says nothing at all is forgotten after the
- * former, one that only sends signs of life after the latter.
+ * former, one that only sends proofs of liveness after the latter.
  */
 const DEFAULT_INGRESS_QUIC_OPTIONS: Readonly<QuicOptions> = {
   ...DEFAULT_QUIC_OPTIONS,

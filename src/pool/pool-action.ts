@@ -16,7 +16,7 @@ export type PoolAction<Link, Waiter> =
     }
   /** The waiter gets nothing. */
   | { readonly type: 'reject'; readonly waiter: Waiter; readonly error: TransportError }
-  /** Ask for a sign of life. Answer with onPinged. */
+  /** Send a liveness probe. Answer with onPinged. */
   | { readonly type: 'ping'; readonly slot: Slot<Link> }
   /**
    * The pool gives the connection no more exchanges. For observers only: a lease may not have been opened

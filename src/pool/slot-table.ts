@@ -169,7 +169,7 @@ export class SlotTable<Link> {
     if (live && isProvisional) this.#countProvisional(slot, 1)
     else if (live && capacity === 0) this.#mute += 1
     // Back from no capacity at all it comes in as the newest, so that the stack stays in order. The news is a
-    // sign of life, too.
+    // proof of liveness, too.
     if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
     else this.#place(slot)
   }

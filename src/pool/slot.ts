@@ -34,7 +34,7 @@ interface Idle {
 }
 
 /**
- * Open, carrying nothing, and asked for a sign of life: not to be leased before it answers. Valid
+ * Open, carrying nothing, and sent a liveness probe: not to be leased before it answers. Valid
  * transitions: idle, draining, closing, closed.
  */
 interface Verifying {

@@ -50,31 +50,31 @@ for (const scheme of ['http', 'https'] as const) {
 
     it('leave the others alone when one is paused, and it is held back at its origin', async () => {
       const chunk = Buffer.alloc(16_384, 'e')
-      let sleeperSent = 0
+      let stalledSent = 0
       const connection = await bench.connect(async exchange => {
         exchange.respond(200)
-        for (let i = 0; i < (exchange.path === '/sleeper' ? 4000 : 64); i++) {
-          if (exchange.path === '/sleeper') sleeperSent += chunk.length
+        for (let i = 0; i < (exchange.path === '/stalled' ? 4000 : 64); i++) {
+          if (exchange.path === '/stalled') stalledSent += chunk.length
           if (!exchange.write(chunk)) await exchange.drained()
         }
         exchange.end()
       })
       await known(bench)
-      const sleeper = new RecordingHandler()
-      sleeper.onChunk = controller => controller.pause()
-      connection.open(requestOf({ path: '/sleeper' }), sleeper)
-      await sleeper.started
+      const stalled = new RecordingHandler()
+      stalled.onChunk = controller => controller.pause()
+      connection.open(requestOf({ path: '/stalled' }), stalled)
+      await stalled.started
       const others = Array.from({ length: 40 }, () => bench.open(connection))
       for (const other of await Promise.all(others.map(handler => handler.done))) {
         expect(other.bytes).toBe(64 * 16_384)
       }
       // The window of a stream, what the origin holds itself, and the reads that were under way.
-      expect(sleeperSent).toBeLessThan(1_000_000)
-      expect(sleeper.bytes).toBeLessThan(200_000)
-      sleeper.onChunk = () => undefined
-      sleeper.controller?.resume()
-      await sleeper.done
-      expect(sleeper.bytes).toBe(4000 * 16_384)
+      expect(stalledSent).toBeLessThan(1_000_000)
+      expect(stalled.bytes).toBeLessThan(200_000)
+      stalled.onChunk = () => undefined
+      stalled.controller?.resume()
+      await stalled.done
+      expect(stalled.bytes).toBe(4000 * 16_384)
     })
 
     it('leave the others alone when one is given up, or one handler throws', async () => {

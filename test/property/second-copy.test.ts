@@ -82,7 +82,7 @@ const TWO_ARE_OUT = [
   { do: 'lease', who: 0, early: true },
 ] as const
 
-describe('an exchange with a second try', () => {
+describe('an exchange with a second copy', () => {
   it('has one answer and one end, and leaves nothing behind, whatever its copies do in whatever order', () => {
     fc.assert(
       fc.property(

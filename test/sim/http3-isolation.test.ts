@@ -103,7 +103,7 @@ describe('a slow reader', () => {
       request.answer({ body: Buffer.alloc(request.head.path === '/big' ? big : 20_000, 1) })
     }
     await rig.settle()
-    const sleeper = rig.fetch('/big', {}, true)
+    const stalled = rig.fetch('/big', {}, true)
     await rig.pass(5000)
     const held = rig.pair.client.connection.stats().receivedBytes
     // Its window of 256 KiB, and what a megabyte of packets carries around it.
@@ -115,11 +115,11 @@ describe('a slow reader', () => {
       expect(bytes).toBe(20_000)
       expect(tookMs).toBeLessThanOrEqual(60)
     }
-    expect(sleeper.isDone).toBe(false)
-    sleeper.controller!.resume()
-    await rig.finish([sleeper])
-    expect(sleeper.bytes).toBe(big)
+    expect(stalled.isDone).toBe(false)
+    stalled.controller!.resume()
+    await rig.finish([stalled])
+    expect(stalled.bytes).toBe(big)
     // Sleeping is not a stall.
-    expect(sleeper.stallMs).toBe(0)
+    expect(stalled.stallMs).toBe(0)
   })
 })

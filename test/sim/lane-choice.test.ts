@@ -62,7 +62,7 @@ describe('learning', () => {
       segmentLossRatio: 0.02,
       options: { exploreShare: 1e-9 },
     })) {
-      // With next to nothing for exploring, only learning's purse and the reserve of one block are there.
+      // With next to nothing for exploring, only learning's budget and the reserve of one block are there.
       expect(world.trialRequests).toBeLessThanOrEqual(50)
       expect(world.trialRequests).toBeGreaterThanOrEqual(10)
       expect(new Set(world.prepared.map(({ lane }) => lane)).size).toBeGreaterThan(1)

@@ -90,7 +90,7 @@ export async function startLoopbackServer(options: LoopbackOptions = {}): Promis
  * Listens, and lets the event loop sleep for ever: whatever the kernel has no room to queue gets no answer to
  * its SYN.
  */
-const SLEEPER = `
+const UNACCEPTING_SERVER = `
   const server = require('node:net').createServer()
   const [port, address] = process.argv.slice(1)
   server.listen({ port: Number(port), host: address, backlog: 1 }, () => {
@@ -104,7 +104,7 @@ export interface BlackHole extends AsyncDisposable {
 }
 
 export async function startBlackHole(address: string, port = 0): Promise<BlackHole> {
-  const child: ChildProcess = spawn(process.execPath, ['-e', SLEEPER, String(port), address], {
+  const child: ChildProcess = spawn(process.execPath, ['-e', UNACCEPTING_SERVER, String(port), address], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   if (child.stdout === null) throw new Error('the child has a pipe for its output')

@@ -72,7 +72,7 @@ async function timesOf(options: OverheadOptions, log: SelectionLog | undefined):
       : { ...made, observer: log.observer },
   )
   await before?.(transport, log)
-  await sleep(1) // what was put off until the end of the turn is no cost of the request
+  await sleep(1) // what was deferred until the end of the turn is no cost of the request
   const firstMs = await timeOf(transport, url)
   const secondMs = await timeOf(transport, url)
   const others: number[] = []

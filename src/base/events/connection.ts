@@ -96,7 +96,7 @@ export interface Connection {
   /** How many streams may be open at once, as the peer allows it now. HTTP/1.1: 1. */
   readonly capacity: number
   /**
-   * `capacity` is a first helping: the peer has not told yet what it allows (HTTP/2 before its SETTINGS).
+   * `capacity` is provisional: the peer has not told yet what it allows (HTTP/2 before its SETTINGS).
    * onCapacityChanged follows when it has, whether or not that is another number. Left out: never.
    */
   readonly isCapacityProvisional?: boolean

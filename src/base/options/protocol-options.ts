@@ -277,7 +277,7 @@ export const DEFAULT_HTTP3_OPTIONS: Readonly<Http3Options> = {
  */
 export interface LivenessOptions {
   /**
-   * Exchanges are under way and nothing came for this long: the peer is asked for a sign of life (PING). 0:
+   * Exchanges are under way and nothing came for this long: the peer is sent a liveness probe (PING). 0:
    * never. Default 5,000 ms.
    */
   intervalMs: number

@@ -15,7 +15,7 @@ export interface DatagramCounts {
   lost: number
   /** Of those: in bursts. */
   lostInBursts: number
-  /** Found the queue of the narrow place full. */
+  /** Found the queue of the bottleneck full. */
   overflowed: number
   /** Black hole, silence or filter. */
   swallowed: number
@@ -39,8 +39,8 @@ interface InFlight<T> {
  * One direction of a path of datagrams: what is put in comes out later, in another order, twice or never. It
  * has no clock. What happens to a datagram, in turn:
  * 1. a black hole swallows it;
- * 2. the queue before the narrow place has no room for it;
- * 3. it passes the narrow place at its rate (what is lost behind it has taken its time there as well);
+ * 2. the queue before the bottleneck has no room for it;
+ * 3. it passes the bottleneck at its rate (what is lost behind it has taken its time there as well);
  * 4. chance loses it;
  * 5. it travels for the delay and its jitter, never past what went before it, unless it is one of those that
  *    are held back; its copy comes right behind it.
@@ -98,12 +98,12 @@ export class DatagramLine<T> {
 
   /** What comes out next, when its time has come. */
   take(now: number): T | undefined {
-    const traveler = this.#underWay.take(now)
-    if (traveler === undefined) return undefined
-    this.#bytesUnderWay -= traveler.bytes
+    const item = this.#underWay.take(now)
+    if (item === undefined) return undefined
+    this.#bytesUnderWay -= item.bytes
     this.counts.delivered++
-    this.counts.deliveredBytes += traveler.bytes
-    return traveler.item
+    this.counts.deliveredBytes += item.bytes
+    return item.item
   }
 }
 

@@ -24,7 +24,7 @@ const ATTEMPTS = 20
 
 /**
  * Both relays, on one port number of 127.0.0.1, as a client expects it that learns of HTTP/3 over TCP. They
- * share the narrow place.
+ * share the bottleneck.
  */
 export async function openPath({ host, tcpPort, udpPort, conditions, seed }: PathTarget): Promise<OpenPath> {
   const narrow = { toServer: new RateQueue(), toClient: new RateQueue() }

@@ -22,7 +22,7 @@ const SAME_PIECE_MS = 1
 const MAX_LOSSES_AGAIN = 15
 
 /**
- * Sends a byte stream piece by piece over a path: each has its fate, its turn at the narrow place, and a time
+ * Sends a byte stream piece by piece over a path: each has its fate, its turn at the bottleneck, and a time
  * when it arrives.
  */
 export class PieceSender {
@@ -58,7 +58,7 @@ export class PieceSender {
     const bytes = Math.min(left, this.#room)
     this.#room -= bytes
     const isLost = fate?.kind === 'lost'
-    // What is sent twice takes its time at the narrow place twice. It does so at once, since nothing can be
+    // What is sent twice takes its time at the bottleneck twice. It does so at once, since nothing can be
     // put in there for later.
     const leavesAt = this.#narrow.put(isLost ? 2 * bytes : bytes, now, conditions.bytesPerSecond)
     const sentAt = Math.max(leavesAt, this.#opensAt)

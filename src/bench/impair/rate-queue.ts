@@ -4,7 +4,7 @@ interface Waiting {
 }
 
 /**
- * The narrow place of a path, for one direction: whatever is put in leaves in order, each when all before it
+ * The bottleneck of a path, for one direction: whatever is put in leaves in order, each when all before it
  * has left and its own bytes have taken their time at the rate. Who feeds it asks first whether there is
  * room. What waits when the rate is changed leaves as it was told.
  */

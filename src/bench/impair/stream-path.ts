@@ -16,7 +16,7 @@ export interface StreamPathOptions {
 
 /**
  * Passes on what arrives on one socket to another as a StreamLine says; the other direction is another
- * StreamPath. It reads no more than the line, the narrow place and the receiver take, so that the sender is
+ * StreamPath. It reads no more than the line, the bottleneck and the receiver take, so that the sender is
  * held back by its own kernel, and in a black hole it reads nothing.
  */
 export class StreamPath {

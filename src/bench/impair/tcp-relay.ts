@@ -14,7 +14,7 @@ export interface ImpairOptions extends PathConditions {
   /** Where to listen. Default 127.0.0.1, on a port that the system chooses. */
   readonly host?: string
   readonly port?: number
-  /** The narrow places, for relays that share them. Default: its own, which all of its connections share. */
+  /** The bottlenecks, for relays that share them. Default: its own, which all of its connections share. */
   readonly narrow?: Readonly<Record<Direction, RateQueue>>
   readonly clock?: Clock
 }

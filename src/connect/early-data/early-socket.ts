@@ -12,7 +12,7 @@ import { PendingWrite } from '../openssl/pending-write.ts'
 
 export interface EarlySocketOptions {
   /**
-   * Connected, or its connect is put off by Fast Open so that its first write goes with the SYN; 'connect'
+   * Connected, or its connect is deferred by Fast Open so that its first write goes with the SYN; 'connect'
    * has fired in either case. Read by 'data' events, by nobody else, and not yet. The early socket's own from
    * now on.
    */
@@ -99,7 +99,7 @@ class OpenEarlySocket implements EarlySocket {
   readonly #raw: Socket
   readonly #duplex: Duplex
   /**
-   * As it was made: connections put off the destroy() that follows a failed write (drainOnEpipe), and that
+   * As it was made: connections deferred the destroy() that follows a failed write (drainOnEpipe), and that
    * is done on `raw` already.
    */
   readonly #destroy: (error?: Error) => unknown

@@ -110,7 +110,7 @@ export class DeadPeerDetector {
     try {
       this.#look(watched, loaded, now)
     } catch (error) {
-      containFault('looking for a silent peer', error, () => this.#watched.delete(watched))
+      containFault('looking for an unresponsive peer', error, () => this.#watched.delete(watched))
     }
   }
 

@@ -31,7 +31,7 @@ export interface TcpInfo {
   readonly outOfOrderSegments: number
   /** Sent, and not acknowledged yet. */
   readonly unackedSegments: number
-  /** Probes since the last sign of life: of a closed window, or of keepalive. */
+  /** Probes since the last proof of liveness: of a closed window, or of keepalive. */
   readonly unansweredProbes: number
   /** How long ago the last segment came, with data or without; in jiffies, so that it is some ms off. */
   readonly sinceHeardMs: number

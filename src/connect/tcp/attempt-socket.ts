@@ -49,7 +49,7 @@ export interface AttemptListener {
    * Instead: the SYN will go with what is written first. With TLS that is the ClientHello, which is made when
    * this returns.
    */
-  onPutOff?(): void
+  onDeferred?(): void
   onSecured(): void
   onFailed(error: unknown): void
 }
@@ -144,7 +144,7 @@ export class AttemptSocket {
     }
   }
 
-  /** What went with the SYN, or right behind it, in bytes. Undefined: the connect was not put off. */
+  /** What went with the SYN, or right behind it, in bytes. Undefined: the connect was not deferred. */
   get firstFlightBytes(): number | undefined {
     return this.#firstFlightBytes
   }
@@ -173,7 +173,7 @@ export class AttemptSocket {
       this.#listener?.onConnected()
       return
     }
-    this.#listener?.onPutOff?.()
+    this.#listener?.onDeferred?.()
     // By then the ClientHello was written.
     guardedImmediate('the first flight of a dial', () => this.#checkDeparture())
   }
@@ -249,7 +249,7 @@ export function lostCookieError(): Error {
   })
 }
 
-/** Whether an attempt that was put off failed for that. */
+/** Whether an attempt that was deferred failed for that. */
 export function isLostCookieError(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && error.errno === -EINPROGRESS
 }

@@ -17,7 +17,7 @@ import { TransportError } from '../../base/errors.ts'
  *    addresses are the same server, and a certificate that does not fit must not send us looking for one that
  *    does.
  *
- * With TCP Fast Open the connect of an attempt may be put off until its ClientHello is there to go with the
+ * With TCP Fast Open the connect of an attempt may be deferred until its ClientHello is there to go with the
  * SYN: that it is "connected" says nothing then. Such an attempt is in the race until its handshake is
  * complete, within `fastOpenMs`. When it fails, and not by the server's verdict, the same endpoint is tried
  * once more without Fast Open, beside whatever else is under way: what has eaten the SYN would eat the next
@@ -139,8 +139,8 @@ export class DialRace {
     return actions
   }
 
-  /** Fast Open: the connect of an attempt was put off; its handshake begins, and the SYN goes with it. */
-  onPutOff(attempt: number, now: number): DialAction[] {
+  /** Fast Open: the connect of an attempt was deferred; its handshake begins, and the SYN goes with it. */
+  onDeferred(attempt: number, now: number): DialAction[] {
     const actions: DialAction[] = []
     if (this.#state.name !== 'racing') return actions
     const live = this.#state.live.map(other =>
@@ -176,7 +176,7 @@ export class DialRace {
   }
 
   /**
-   * The TLS handshake of the winner is complete, or that of an attempt that was put off, which wins by that.
+   * The TLS handshake of the winner is complete, or that of an attempt that was deferred, which wins by that.
    */
   onSecured(attempt: number): DialAction[] {
     const actions: DialAction[] = []
@@ -211,7 +211,7 @@ export class DialRace {
     return actions
   }
 
-  /** `offeredTicket` speaks of the winner, or of the attempts that were put off. */
+  /** `offeredTicket` speaks of the winner, or of the attempts that were deferred. */
   onTimer(now: number, offeredTicket: boolean): DialAction[] {
     const actions: DialAction[] = []
     this.#timerAt = Number.POSITIVE_INFINITY

@@ -35,7 +35,7 @@ export interface DialHistory {
   /** Ends the dial, and says what it has tried. */
   readonly settle: (spoken: Protocol) => readonly AttemptRecord[]
   /**
-   * Endpoints at which a connect that Fast Open had put off has failed, and not by an answer. By
+   * Endpoints at which a connect that Fast Open had deferred has failed, and not by an answer. By
    * formatEndpoint.
    */
   readonly failedFastOpen: ReadonlyMap<string, FailedFastOpen>
@@ -151,7 +151,7 @@ export class DialResults {
     now: number,
   ): HandshakeInfo {
     const { request, isSecure } = this.#parts
-    // What was put off connects with its handshake.
+    // What was deferred connects with its handshake.
     const begunAt = live.isPutOff ? startedAt : (live.handshakeAt ?? now)
     return {
       kind: 'early_data',

@@ -51,7 +51,7 @@ export class LiveAttempt {
     return this.#socket
   }
 
-  /** When TCP stood, or when it was put off. Undefined: not yet. */
+  /** When TCP stood, or when it was deferred. Undefined: not yet. */
   get handshakeAt(): number | undefined {
     return this.#handshakeAt
   }
@@ -78,7 +78,7 @@ export class LiveAttempt {
   }
 
   /**
-   * Answers what it says of Fast Open that an attempt that was put off has failed; undefined: nothing, since
+   * Answers what it says of Fast Open that an attempt that was deferred has failed; undefined: nothing, since
    * the server has answered. Asked before its ticket is seen to.
    */
   onPutOffFailed(error: unknown): FailedFastOpen | undefined {

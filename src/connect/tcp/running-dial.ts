@@ -53,7 +53,7 @@ export class RunningDial {
   readonly #race: DialRace
   readonly #live = new Map<number, LiveAttempt>()
   /**
-   * Attempts that Fast Open has put off: where they led, and what it says of Fast Open if they have failed.
+   * Attempts that Fast Open has deferred: where they led, and what it says of Fast Open if they have failed.
    */
   readonly #putOff = new Map<number, { endpoint: string; failure: FailedFastOpen | undefined }>()
   readonly #serverName: string
@@ -192,7 +192,7 @@ export class RunningDial {
       },
       {
         onConnected: () => this.#onConnected(attempt, false),
-        onPutOff: () => this.#onConnected(attempt, true),
+        onDeferred: () => this.#onConnected(attempt, true),
         onSecured: () => this.#onSecured(attempt),
         onFailed: error => this.#onFailed(attempt, error),
       },
@@ -217,7 +217,7 @@ export class RunningDial {
     live.onHandshakeBegun(now, isPutOff)
     if (isPutOff) this.#putOff.set(attempt, { endpoint: formatEndpoint(live.endpoint), failure: 'stuck' })
     if (live.early !== undefined) this.#run(this.#race.onUsable(attempt))
-    else if (isPutOff) this.#run(this.#race.onPutOff(attempt, now))
+    else if (isPutOff) this.#run(this.#race.onDeferred(attempt, now))
     else this.#run(this.#race.onConnected(attempt, now))
   }
 

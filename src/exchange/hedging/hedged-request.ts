@@ -34,9 +34,9 @@ export interface HedgedRequestParts {
 }
 
 /**
- * What stands by a request over HTTP/3 until it is answered. When nothing comes in time, and the way looks as
- * if it were to blame, it sends a second copy, and says which of the two counts: the first that answers.
- * Where the copy goes:
+ * A hedged request (Dean and Barroso, "The Tail at Scale", 2013): watches a request over HTTP/3 until it is
+ * answered. When nothing comes within the hedge delay, and the path looks as if it were to blame, it sends a
+ * second copy. The first copy that is answered counts. Where the second one goes:
  * 1. Over TCP, where there is TCP and the budget allows it; where the path was blamed already that is free,
  *    as on a connection that broke (rule 7 of the replays).
  * 2. Over a new connection of HTTP/3, when the path is unresponsive (QuicOptions.unresponsiveMs). The first
@@ -132,7 +132,7 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
     this.#second.start(fresh)
   }
 
-  // The second try's side: SecondCopyOwner
+  // For the second copy: SecondCopyOwner
 
   onCopyAnswered(answered: AnsweredCopy): boolean {
     if (this.#phase !== 'trying') return false

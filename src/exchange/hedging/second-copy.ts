@@ -7,7 +7,7 @@ import type { Lane } from '../../origin/lanes/lane.ts'
 import type { Waiter } from '../../pool/pool.ts'
 import { withAltUsed } from '../with-alt-used.ts'
 
-/** A second try with an answer. */
+/** A second copy with an answer. */
 export interface AnsweredCopy {
   readonly lane: Lane
   readonly connection: Connection
@@ -18,7 +18,7 @@ export interface AnsweredCopy {
   readonly queueMs: number
 }
 
-/** Who says what becomes of a second try. */
+/** Who says what becomes of a second copy. */
 export interface SecondCopyOwner {
   /**
    * It has an answer. False: that comes too late, or is not wanted. After true everything goes to the
@@ -43,7 +43,7 @@ type Phase = 'waiting' | 'sent' | 'adopted' | 'over'
  * it says nothing to the caller before it has an answer.
  */
 export class SecondCopy implements Waiter, ExchangeHandler {
-  readonly #judge: SecondCopyOwner
+  readonly #owner: SecondCopyOwner
   readonly #exchange: ExchangeHandler
   readonly #lane: Lane
   readonly #request: ExchangeRequest
@@ -57,13 +57,13 @@ export class SecondCopy implements Waiter, ExchangeHandler {
 
   /** `exchange`: who hears the answer, if it is taken. */
   constructor(
-    judge: SecondCopyOwner,
+    owner: SecondCopyOwner,
     exchange: ExchangeHandler,
     lane: Lane,
     request: ExchangeRequest,
     now: () => number,
   ) {
-    this.#judge = judge
+    this.#owner = owner
     this.#exchange = exchange
     this.#lane = lane
     this.#request = request
@@ -87,7 +87,7 @@ export class SecondCopy implements Waiter, ExchangeHandler {
   }
 
   onLease(connection: Connection, reused: boolean): void {
-    if (!this.#judge.isCopyWanted()) {
+    if (!this.#owner.isCopyWanted()) {
       this.#lane.pool.release(connection)
       this.#fail()
       return
@@ -157,7 +157,7 @@ export class SecondCopy implements Waiter, ExchangeHandler {
       leasedAt: this.#leasedAt,
       queueMs: this.#leasedAt - this.#startedAt,
     }
-    if (this.#judge.onCopyAnswered(answered)) return true
+    if (this.#owner.onCopyAnswered(answered)) return true
     this.#phase = 'over'
     controller.abort(new TransportError('MM_ABORTED', 'the first copy of the request was answered'))
     return false
@@ -166,6 +166,6 @@ export class SecondCopy implements Waiter, ExchangeHandler {
   #fail(): void {
     if (this.#phase === 'over') return
     this.#phase = 'over'
-    this.#judge.onCopyFailed()
+    this.#owner.onCopyFailed()
   }
 }

@@ -22,8 +22,8 @@ const CREDIT_ROUND_TRIPS = 8
 const MIN_CREDIT_MS = 2_000
 
 /** How long a client has to close after the last answer: enough for a few losses in a row. */
-const FAREWELL_ROUND_TRIPS = 10
-const MIN_FAREWELL_MS = 1_000
+const LINGER_ROUND_TRIPS = 10
+const MIN_LINGER_MS = 1_000
 
 /** Round trips change slowly, and asking for one costs 20 us. */
 const ROUND_TRIP_EVERY_MS = 1_000
@@ -32,7 +32,7 @@ const INITIAL_RTT_MS = 333
 /** Of the peer, unless it says otherwise (RFC 9000 18.2, max_ack_delay). */
 const ACK_DELAY_MS = 25
 
-/** What a session waits for, and asks for: SETTINGS in time, signs of life, answers to pings. */
+/** What a session waits for, and asks for: SETTINGS in time, proofs of liveness, answers to pings. */
 export class SessionWatch {
   readonly #core: SessionCore
   readonly #messages: InboundMessages
@@ -110,11 +110,7 @@ export class SessionWatch {
   expectLinger(): void {
     if (this.#deadlines.isAwaited('linger')) return
     const { now, quic } = this.#core
-    this.#deadlines.expect(
-      'linger',
-      now,
-      Math.max(quic.stats().rttMs * FAREWELL_ROUND_TRIPS, MIN_FAREWELL_MS),
-    )
+    this.#deadlines.expect('linger', now, Math.max(quic.stats().rttMs * LINGER_ROUND_TRIPS, MIN_LINGER_MS))
   }
 
   /** A request waits for credit that should be on its way. */

@@ -33,7 +33,7 @@ export interface ClientSession {
   readonly hasPeerSettings: boolean
   /** Streams that we may have open at once, as the peer says now; 0 once it takes none any more. */
   readonly capacity: number
-  /** `capacity` is a first helping: see Connection. */
+  /** `capacity` is provisional: see Connection. */
   readonly isCapacityProvisional: boolean
   readonly openStreams: number
   /** The peer offers extended CONNECT. */
@@ -58,7 +58,7 @@ export interface ClientSession {
    * anything was put out; and MM_CONNECTION_CLOSED when no stream can be opened any more.
    */
   open(request: OutgoingRequest, endsStream: boolean, events: StreamEvents, now: number): Stream
-  /** Asks for a sign of life; onPong follows. */
+  /** Sends a liveness probe; onPong follows. */
   ping(): void
   onTimeout(now: number): void
   /** Takes no new streams; onEnd follows when the last one is done. */
@@ -113,7 +113,7 @@ export interface SessionEnd {
    * - `flood`: a defence ended it
    * - `timeout`: it did not say what it had to in time
    * - `network`: the way to it is gone
-   * - `silent`: it was asked for a sign of life and gave none
+   * - `silent`: it was sent a liveness probe and gave none
    * - `idle`: nothing came for the idle timeout of the connection. Where nothing was under way that is
    *   nobody's fault
    */

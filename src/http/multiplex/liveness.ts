@@ -7,7 +7,7 @@ const NEVER = Number.POSITIVE_INFINITY
 const LATE_MS = 100
 
 export interface LivenessRules {
-  /** A peer that owes a sign of life gets this long before it is asked for one. 0: it never is. */
+  /** A peer that owes a proof of liveness gets this long before it is asked for one. 0: it never is. */
   readonly intervalMs: number
   /** Asked and nothing came: given up. 0: never. */
   readonly timeoutMs: number
@@ -38,9 +38,9 @@ export const NO_LIVENESS: Readonly<Omit<LivenessRules, 'isLossy'>> = {
 export type LivenessVerdict = 'fine' | 'ask' | 'dead'
 
 /**
- * Whether the peer of one connection still lives, by what comes from it. Any byte is a sign of life.
+ * Whether the peer of one connection still lives, by what comes from it. Any byte is a proof of liveness.
  *
- * Theory of operation. A peer owes a sign of life while an exchange is under way; and after it too when
+ * Theory of operation. A peer owes a proof of liveness while an exchange is under way; and after it too when
  * nothing came since the exchange began: else callers who lose patience before `intervalMs` would keep a dead
  * connection in use for good.
  *  1. It owes, and nothing came for `intervalMs`: it is asked. So it is found dead after `intervalMs` +
@@ -84,7 +84,7 @@ export class Liveness {
 
   /** What `dead` means, for people. */
   get deathMessage(): string {
-    return `the peer was asked for a sign of life and said nothing for liveness.timeoutMs (${this.#rules.timeoutMs})`
+    return `the peer was sent a liveness probe and said nothing for liveness.timeoutMs (${this.#rules.timeoutMs})`
   }
 
   /** The connection is there. */

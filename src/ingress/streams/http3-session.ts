@@ -223,7 +223,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     }
   }
 
-  /** What sleepers hold lies in QUIC, each in the window of its own stream. */
+  /** What stalled readers hold lies in QUIC, each in the window of its own stream. */
   get isHoldingBack(): boolean {
     return false
   }

@@ -145,7 +145,7 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   }
 
   /** Request bodies whose reader sleeps, so that what comes of them is held. */
-  get sleepers(): number {
+  get stalledReaders(): number {
     return this.#sleeping.size
   }
 

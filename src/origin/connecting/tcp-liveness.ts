@@ -16,7 +16,7 @@ type KeepAliveTimes = Pick<SocketOptions, 'keepAliveDelayMs' | 'keepAliveInterva
 type TcpTimes = KeepAliveTimes & Pick<SocketOptions, 'userTimeoutMs' | 'retransmitMaxMs'>
 
 /**
- * How soon a silent peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and HTTP/3
+ * How soon an unresponsive peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and HTTP/3
  * do.
  * 1. Two keepalive probes: the first after half of the bound, the second a quarter later, and a quarter for
  *    its answer. The kernel counts whole seconds, so that what is given is rounded to them as well.
@@ -62,7 +62,7 @@ function wholeSeconds(ms: number): number {
   return ms === 0 ? 0 : Math.min(MAX_KEEPALIVE_MS, Math.max(1, Math.round(ms / 1000)) * 1000)
 }
 
-/** From the last sign of life to the end by keepalive. */
+/** From the last proof of liveness to the end by keepalive. */
 function spanOf(
   liveness: Bound,
   { keepAliveDelayMs, keepAliveIntervalMs, keepAliveProbes }: KeepAliveTimes,

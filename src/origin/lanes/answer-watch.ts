@@ -62,7 +62,7 @@ export class AnswerWatch {
       if (!next.answer.isAwaited) continue
       const { answer } = next
       // One that fails waits for its first try as before; the others must not wait for ever.
-      guarded('a second try', () => answer.onOverdue())
+      guarded('a second copy', () => answer.onOverdue())
     }
     this.#compact()
     this.#timer.cover(this.#queue[this.#head]?.dueAt ?? NEVER)

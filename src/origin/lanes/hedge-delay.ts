@@ -25,7 +25,7 @@ export function raceFigures(record: OriginRecord): RaceFigures {
 }
 
 /**
- * How long a request over HTTP/3 waits for a sign of life: as long as TCP would wait for HTTP/3, but for an
+ * How long a request over HTTP/3 waits for a proof of liveness: as long as TCP would wait for HTTP/3, but for an
  * acknowledgment that may come late.
  */
 export function hedgeDelayMs(record: OriginRecord, options: SelectOptions): number {

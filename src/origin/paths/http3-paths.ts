@@ -3,7 +3,7 @@ import type { QuicConnection } from '../../quic/engine.ts'
 
 /** What is judged by an HTTP/3 connection that TCP has overtaken. */
 export interface Http3PathHost {
-  /** How long a request over a path waits for a sign of life. */
+  /** How long a request over a path waits for a proof of liveness. */
   patienceMs(): number
   /** The first response has come over it. */
   onPathProven(path: Http3Path): void

@@ -103,7 +103,7 @@ function look(
   let hadCookie = false
   const attempt = new AttemptSocket(options, {
     onConnected() {},
-    onPutOff() {
+    onDeferred() {
       hadCookie = true
     },
     onSecured() {
@@ -115,7 +115,7 @@ function look(
       answer({ found: { outcome, hadCookie, firstFlightBytes, segmentBytes } })
     },
     onFailed(cause) {
-      // Of a SYN that was put off, a read tells what connect(2) would have said.
+      // Of a SYN that was deferred, a read tells what connect(2) would have said.
       const hasSpoken = attempt.socket.bytesRead > 0 || !isOfSystem(cause)
       const phase = hasSpoken ? 'tls' : 'connect'
       const { message, code } = attemptError(cause, phase, formatEndpoint(options.endpoint), serverName)

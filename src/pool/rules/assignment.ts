@@ -128,7 +128,7 @@ export function lease<Link, Waiter>(
 }
 
 /**
- * Asks stale idle connections for a sign of life: as many as the waiters need beyond what is on its way
+ * Sends stale idle connections a liveness probe: as many as the waiters need beyond what is on its way
  * already.
  */
 function verifyIdle<Link, Waiter>(

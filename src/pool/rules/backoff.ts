@@ -21,7 +21,7 @@ export class Backoff {
   readonly #maxMs: number
   readonly #random: () => number
   #failures = 0
-  #stillborn = 0
+  #closedOnOpen = 0
   #round = 0
   #dueAt = -Infinity
   /** When the last pause began. */
@@ -72,8 +72,8 @@ export class Backoff {
   onClosedOnOpen(error: TransportError, openedAt: number, now: number): void {
     this.#lastError = error
     if (openedAt <= this.#pausedAt) return
-    this.#stillborn += 1
-    this.#failures = this.#stillborn
+    this.#closedOnOpen += 1
+    this.#failures = this.#closedOnOpen
     this.#wait(this.#failures, now)
   }
 
@@ -84,7 +84,7 @@ export class Backoff {
 
   /** A new connection is put to use. */
   onFirstLease(): void {
-    this.#stillborn = 0
+    this.#closedOnOpen = 0
   }
 
   #wait(failures: number, now: number): void {

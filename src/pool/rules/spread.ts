@@ -31,7 +31,7 @@ export function isSpreadUnfilled(core: PoolCore<unknown, unknown>): boolean {
 
 /**
  * Idle connections that were silent for too long are passed over while a busy one has room. Those that the
- * spread has a use for are asked for a sign of life, so that the next exchange finds them good.
+ * spread has a use for are sent a liveness probe, so that the next exchange finds them good.
  */
 export function verifyForSpread<Link, Waiter>(
   core: PoolCore<Link, Waiter>,

@@ -9,7 +9,7 @@ const MAX_INTERVAL_MS = 4000
 const MAX_LEFT = 8
 
 /** Since the last move. What has not been acknowledged on the new path by then is not going to be. */
-const MAX_NUDGES = 16
+const MAX_BOUNCES = 16
 
 /**
  * When the paths that a connection has left are bounced again (see DrivenConnection.bounce). What was in flight
@@ -62,7 +62,7 @@ export class BounceSchedule {
 
   /** When takeDue wants to be called; Infinity: not before something changes. */
   get nextAt(): number {
-    const goesOn = this.#bounces < AFTER_PTOS.length || (this.#isWaiting && this.#bounces < MAX_NUDGES)
+    const goesOn = this.#bounces < AFTER_PTOS.length || (this.#isWaiting && this.#bounces < MAX_BOUNCES)
     return goesOn ? this.#nextAt : Number.POSITIVE_INFINITY
   }
 }

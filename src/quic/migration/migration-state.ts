@@ -301,7 +301,7 @@ export class MigrationState {
     return this.#finish(now)
   }
 
-  /** Begins what was put off, and says what is to be done. */
+  /** Begins what was deferred, and says what is to be done. */
   #finish(now: number): MigrationAction[] {
     const { name } = this
     const next = this.#next

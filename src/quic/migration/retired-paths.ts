@@ -1,6 +1,6 @@
 import type { UdpAddress } from '../engine.ts'
 
-interface Straggler {
+interface RetiredPath {
   readonly local: UdpAddress
   readonly until: number
 }
@@ -10,7 +10,7 @@ interface Straggler {
  * until it hears from the new one).
  */
 export class RetiredPaths {
-  #kept: readonly Straggler[] = []
+  #kept: readonly RetiredPath[] = []
 
   get locals(): readonly UdpAddress[] {
     return this.#kept.map(({ local }) => local)

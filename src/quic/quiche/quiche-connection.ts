@@ -37,7 +37,7 @@ const EXCESSIVE_LOAD = 0x107
  * server has yet to acknowledge the end of the handshake and a loss timer has run out: it makes bare
  * acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
  */
-const MAX_FAREWELLS = 8
+const MAX_LINGERS = 8
 
 export interface QuicheConnectionOptions {
   readonly native: NativeConnection
@@ -181,7 +181,7 @@ export class QuicheConnection implements DrivenConnection {
         return undefined
       }
       const [bytes, { from, to }] = sent
-      if (this.#end !== undefined && ++this.#lingers >= MAX_FAREWELLS) this.#die()
+      if (this.#end !== undefined && ++this.#lingers >= MAX_LINGERS) this.#die()
       this.#budget.onSent(bytes)
       return { bytes: this.#out.subarray(0, bytes), from, to }
     } catch (error) {

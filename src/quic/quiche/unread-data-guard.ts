@@ -21,7 +21,7 @@ const NEEDED: Overhead = { perPacket: 34, perDelivery: 8, partOfDelivered: 1 / 3
  * once than its congestion window.
  */
 const MAX_STOPPED_WINDOWS = 4
-/** A connection is worn out when this many times maxSurplusBytes came that nobody read. */
+/** A connection is retired when this many times maxSurplusBytes came that nobody read. */
 const WORN_OUT_SURPLUSES = 2
 
 export interface SurplusLimits {
@@ -52,7 +52,7 @@ export interface Traffic {
  *
  * What is explained need not be honest: a peer can fill small packets with such frames. So what came beyond
  * the overhead that is needed is summed up too, whatever explains it, and a connection that has taken too
- * much of it is worn out: another one is to take its place.
+ * much of it is retired: another one is to take its place.
  */
 export class UnreadDataGuard {
   readonly #limits: SurplusLimits

@@ -42,8 +42,8 @@ export class LaneChooser {
   }
   readonly #workload = new Workload()
   readonly #trials: LaneTrials
-  readonly #deliberation: SelectionPolicy
-  /** Of the deliberation: what requests take that are not steered elsewhere. */
+  readonly #policy: SelectionPolicy
+  /** Of the policy: what requests take that are not steered elsewhere. */
   #lane: LaneName
   #evaluateAt = -Infinity
   /** In a row, that led to nothing. */
@@ -53,8 +53,8 @@ export class LaneChooser {
 
   constructor(config: ChooserConfig, now: number) {
     this.#trials = new LaneTrials(config.options.exploreShare, config.options.trialRequests)
-    this.#deliberation = new SelectionPolicy(config, this.#estimates, this.#workload, this.#trials, now)
-    this.#lane = this.#deliberation.lane
+    this.#policy = new SelectionPolicy(config, this.#estimates, this.#workload, this.#trials, now)
+    this.#lane = this.#policy.lane
   }
 
   /**
@@ -62,7 +62,7 @@ export class LaneChooser {
    * of now.
    */
   get decision(): Decision {
-    return this.#deliberation.decision
+    return this.#policy.decision
   }
 
   /** A trial steers requests, or waits for the last of them. */
@@ -72,12 +72,12 @@ export class LaneChooser {
 
   /** Trials of a learning phase are to come, or wait for a lane to be tried. */
   get isLearning(): boolean {
-    return this.#deliberation.isLearning
+    return this.#policy.isLearning
   }
 
   /** Evidence changed. All lanes that there are or could be; those that are not named may not carry. */
   setCandidates(candidates: readonly LaneCandidate[], now: number): readonly ChoiceAction[] {
-    this.#deliberation.setCandidates(candidates)
+    this.#policy.setCandidates(candidates)
     const eligible = candidates.reduce((count, { isEligible }) => count + Number(isEligible), 0)
     if (eligible !== this.#eligible) this.#idleEvaluations = 0
     this.#eligible = eligible
@@ -99,8 +99,8 @@ export class LaneChooser {
     const isCarrier = lane === this.#lane
     if (isCarrier) {
       if (now - estimates.errors.at > RELEARN_AFTER_MS && estimates.errors.samples > 0)
-        this.#deliberation.learnAnew()
-      this.#deliberation.onCarried()
+        this.#policy.learnAnew()
+      this.#policy.onCarried()
     }
     const carriesAll = isCarrier && !this.#trials.isSteering
     this.#workload.onSample(sample, streamsPerConnection(sample), carriesAll, now)
@@ -113,7 +113,7 @@ export class LaneChooser {
 
   /** A connection of the lane was made in so many ms. */
   onHandshake(lane: LaneName, handshakeMs: number, now: number): void {
-    this.#deliberation.onOpened(lane)
+    this.#policy.onOpened(lane)
     this.#estimates[lane].handshake.add(handshakeMs, now)
   }
 
@@ -139,7 +139,7 @@ export class LaneChooser {
     if (!isFigure(path.lossRatio)) return
     const { loss } = this.#estimates[lane]
     loss.add(Math.min(1, path.lossRatio), now)
-    this.#deliberation.onLoss(loss)
+    this.#policy.onLoss(loss)
   }
 
   /** What a request over the lane cost this process (cpu-share.ts). */
@@ -162,19 +162,19 @@ export class LaneChooser {
   /** What was measured was measured on another way. */
   onNetworkChanged(now: number): readonly ChoiceAction[] {
     for (const estimates of Object.values(this.#estimates)) estimates.onNetworkChanged()
-    this.#deliberation.learnAnew()
+    this.#policy.learnAnew()
     return this.#evaluate(now)
   }
 
   /** The decision with the figures of now. */
   describe(now: number): Decision {
-    return this.#deliberation.describe(now)
+    return this.#policy.describe(now)
   }
 
   /** What is worth keeping, below 4 KiB as JSON. `wallNow`: ms since 1970. */
   snapshot(now: number, wallNow: number): unknown {
     const parts = { estimates: this.#estimates, workload: this.#workload }
-    return chooserSnapshot(parts, this.#deliberation.chosen, now, wallNow)
+    return chooserSnapshot(parts, this.#policy.chosen, now, wallNow)
   }
 
   /**
@@ -183,25 +183,25 @@ export class LaneChooser {
    */
   restore(value: unknown, now: number, wallNow: number): void {
     const parts = { estimates: this.#estimates, workload: this.#workload }
-    this.#deliberation.onRestored(restoreChooser(value, parts, now, wallNow), now)
+    this.#policy.onRestored(restoreChooser(value, parts, now, wallNow), now)
     this.#evaluateAt = -Infinity
   }
 
   #onSampleOfTrial(sample: ExchangeSample, now: number): boolean {
     const { lane } = this.#trials
     if (lane === undefined) return false
-    if (sample.lane === lane && this.#deliberation.isHopeless(lane, now)) this.#trials.cut()
-    const hasEnded = this.#trials.onSample(sample, this.#deliberation.isCrowded(lane, now), now)
-    if (hasEnded) this.#deliberation.onTried(lane, now)
+    if (sample.lane === lane && this.#policy.isHopeless(lane, now)) this.#trials.cut()
+    const hasEnded = this.#trials.onSample(sample, this.#policy.isCrowded(lane, now), now)
+    if (hasEnded) this.#policy.onTried(lane, now)
     return hasEnded
   }
 
   #evaluate(now: number): readonly ChoiceAction[] {
-    const actions = this.#deliberation.evaluate(now)
-    this.#lane = this.#deliberation.lane
+    const actions = this.#policy.evaluate(now)
+    this.#lane = this.#policy.lane
     const isBusy = actions.length > 0 || this.#trials.lane !== undefined
     this.#idleEvaluations = isBusy ? 0 : this.#idleEvaluations + 1
-    const isSoon = this.#deliberation.isLearning && this.#idleEvaluations < PATIENT_EVALUATIONS
+    const isSoon = this.#policy.isLearning && this.#idleEvaluations < PATIENT_EVALUATIONS
     this.#evaluateAt = now + (isSoon ? LEARN_EVERY_MS : EVALUATE_EVERY_MS)
     return actions
   }

@@ -60,7 +60,7 @@ interface LaneRecord {
 const NONE: TrialState = { name: 'none' }
 
 /**
- * One trial at a time, and what trials may cost. Two purses:
+ * One trial at a time, and what trials may cost. Two budgets:
  * - learning: blocks of requests that find out which lane is best at all, spent once (and again after the
  *   network changed);
  * - exploring: each request adds `exploreShare` of a request. A lane that takes three times as long pays
@@ -72,16 +72,16 @@ export class LaneTrials {
   readonly #block: number
   #state: TrialState = NONE
   #requests = 0
-  #purse: number
+  #budget: number
   #learning: number
-  /** What each request of the trial under way takes from the exploring purse; 0: it is learning's. */
+  /** What each request of the trial under way takes from the exploring budget; 0: it is learning's. */
   #price = 0
   readonly #records = new Map<LaneName, LaneRecord>()
 
   constructor(exploreShare: number, trialRequests: number) {
     this.#share = exploreShare
     this.#block = trialRequests
-    this.#purse = trialRequests
+    this.#budget = trialRequests
     this.#learning = LEARNING_BLOCKS * trialRequests
   }
 
@@ -118,12 +118,12 @@ export class LaneTrials {
   next(mayTry: boolean, now: number): LaneName | undefined {
     this.#requests += 1
     const most = (1 + MAX_RATIO) * this.#block
-    this.#purse = this.#purse + this.#share < most ? this.#purse + this.#share : most
+    this.#budget = this.#budget + this.#share < most ? this.#budget + this.#share : most
     const state = this.#state
     if (state.name !== 'steering' || !mayTry || state.left === 0) return undefined
     if (tick(state, now) > TRIAL_MS) return undefined
     state.left -= 1
-    this.#purse -= this.#price
+    this.#budget -= this.#price
     if (this.#price === 0) this.#learning -= 1
     return state.lane
   }
@@ -172,9 +172,9 @@ export class LaneTrials {
    * Never before the lane that carries is measured itself. `ratio`: times the incumbent's time that a request
    * takes, as far as known. `warmUp`: requests beside the block whose times will say little.
    */
-  begin(lane: LaneName, purse: 'learning' | 'exploring', ratio: number, now: number, warmUp = 0): void {
+  begin(lane: LaneName, budget: 'learning' | 'exploring', ratio: number, now: number, warmUp = 0): void {
     if (this.#state.name !== 'none') throw new Error('a trial begins while another one is under way')
-    this.#price = purse === 'learning' ? 0 : clampRatio(ratio)
+    this.#price = budget === 'learning' ? 0 : clampRatio(ratio)
     this.#state = { name: 'preparing', lane, requests: this.#block + warmUp, activeMs: 0, lastAt: now }
     this.#recordOf(lane).triedAtRequest = this.#requests
   }
@@ -219,14 +219,14 @@ export class LaneTrials {
 
   /** A challenger may show once more that it is better. */
   mayVerify(ratio: number): boolean {
-    return this.#purse >= this.#block * clampRatio(ratio)
+    return this.#budget >= this.#block * clampRatio(ratio)
   }
 
   /** A lane may be looked at again, though nothing speaks for it. */
   mayExplore(lane: LaneName, ratio: number): boolean {
     const price = this.#block * clampRatio(ratio)
     const since = this.#requests - this.#recordOf(lane).triedAtRequest
-    return this.#purse >= price + this.#block && since * this.#share >= price
+    return this.#budget >= price + this.#block && since * this.#share >= price
   }
 
   /** It is not tried for some time, twice as long with each call in a row. */

@@ -298,7 +298,7 @@ export class SelectionPolicy {
     const plan = this.#isLearning ? planLearning(situation, now) : planExploring(situation, now)
     const snapshot = snapshots.find(({ lane }) => lane === plan?.lane)
     if (plan === undefined || snapshot === undefined) return undefined
-    this.#trials.begin(plan.lane, plan.purse, plan.ratio, now, trialWarmUp(this.#workload, trialRequests))
+    this.#trials.begin(plan.lane, plan.budget, plan.ratio, now, trialWarmUp(this.#workload, trialRequests))
     return {
       type: 'prepareTrial',
       lane: plan.lane,

@@ -10,10 +10,10 @@ import { MOSTLY, type Workload } from './workload.ts'
 /** An HTTP/1.1 lane is tried with no more connections than that at once. */
 const MAX_HTTP1_CONNECTIONS = 16
 
-/** A lane to be tried next, and from which purse. */
+/** A lane to be tried next, and from which budget. */
 export interface TrialPlan {
   readonly lane: LaneName
-  readonly purse: 'learning' | 'exploring'
+  readonly budget: 'learning' | 'exploring'
   readonly ratio: number
 }
 
@@ -62,7 +62,7 @@ export function lanesToLearn(situation: TrialSituation, now: number): readonly L
 export function planLearning(situation: TrialSituation, now: number): TrialPlan | undefined {
   if (situation.trials.learningBlocks === 0) return undefined
   const next = lanesToLearn(situation, now).find(({ lane }) => situation.turns.mayTryAgain(lane))
-  return next === undefined ? undefined : { lane: next.lane, purse: 'learning', ratio: 1 }
+  return next === undefined ? undefined : { lane: next.lane, budget: 'learning', ratio: 1 }
 }
 
 /**
@@ -76,12 +76,12 @@ export function planExploring(situation: TrialSituation, now: number): TrialPlan
   for (const snapshot of all) {
     const ratio = timeRatio(snapshot, current)
     if (!challengers.needsTrial(snapshot.lane, snapshot.estimates.ttfb.samples)) continue
-    if (trials.mayVerify(ratio)) return { lane: snapshot.lane, purse: 'exploring', ratio } // 1
+    if (trials.mayVerify(ratio)) return { lane: snapshot.lane, budget: 'exploring', ratio } // 1
   }
   const payable = all.filter(snapshot => trials.mayExplore(snapshot.lane, timeRatio(snapshot, current)))
   const stalest = stalestFirst(payable).find(snapshot => isWorth(snapshot, situation))
   if (stalest === undefined) return undefined
-  return { lane: stalest.lane, purse: 'exploring', ratio: timeRatio(stalest, current) } // 2
+  return { lane: stalest.lane, budget: 'exploring', ratio: timeRatio(stalest, current) } // 2
 }
 
 /** How many connections a trial needs so that its requests find the lane as it would be. */

@@ -245,7 +245,7 @@ export class OriginRecord {
     }
     this.#facts.drop('lastFailure')
     const source = `average, last with ${endpoint}`
-    // QUIC connects and secures in one, and so does a connect that Fast Open has put off.
+    // QUIC connects and secures in one, and so does a connect that Fast Open has deferred.
     const isInOne = timings.connectMs === 0
     if (!isInOne) {
       this.#facts.sample('connectMs', timings.connectMs, source, now)

@@ -126,9 +126,9 @@ describe('socket options towards an origin', () => {
   })
 
   it('end a connection whose peer takes nothing for userTimeoutMs, though its kernel answers', async () => {
-    const sleeper = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
-    await once(sleeper, 'listening')
-    const { port } = sleeper.address() as AddressInfo // a server on a port has an AddressInfo
+    const stalled = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
+    await once(stalled, 'listening')
+    const { port } = stalled.address() as AddressInfo // a server on a port has an AddressInfo
     await using transport = createTransport({ defaults: { socket: { userTimeoutMs: 1_000 } } })
     const startedAt = performance.now()
     const body = Buffer.alloc(16_000_000)
@@ -136,7 +136,7 @@ describe('socket options towards an origin', () => {
       /ETIMEDOUT/,
     )
     expect(performance.now() - startedAt).toBeLessThan(6_000)
-    sleeper.close()
+    stalled.close()
   })
 
   it('may be the classic ones, which nothing cuts short', async () => {

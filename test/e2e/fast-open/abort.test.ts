@@ -14,7 +14,7 @@ import { hookSyn, type SynHook } from '../../support/syn-hook.ts'
 import { until } from '../../support/until.ts'
 
 /**
- * Connects that Fast Open has put off, and that nobody wants any more: in each phase nothing stays behind,
+ * Connects that Fast Open has deferred, and that nobody wants any more: in each phase nothing stays behind,
  * and nobody is blamed.
  */
 
@@ -77,7 +77,7 @@ const PHASES: readonly (readonly [string, Phase])[] = [
 ]
 
 describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
-  `a connect that was put off and is given up, by %s ${missing ?? ''}`,
+  `a connect that was deferred and is given up, by %s ${missing ?? ''}`,
   protocol => {
     describe.each([false, true])('early data: %s', early => {
       /** A ticket and a cookie are there. */

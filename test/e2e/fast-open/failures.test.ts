@@ -19,7 +19,7 @@ import { requireOpenssl } from '../../support/require-openssl.ts'
 import { startSwitchedPort } from '../../support/switched-port.ts'
 import { freePort } from '../../support/tcp-port.ts'
 
-/** Connects that Fast Open has put off, and that fail: by the server's word, or for want of one. */
+/** Connects that Fast Open has deferred, and that fail: by the server's word, or for want of one. */
 
 const missing = requireFastOpenNamespace()
 const STUCK = 'nothing came until the connect was made without it'
@@ -38,7 +38,7 @@ async function getCookie(): Promise<void> {
 }
 
 describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
-  `a connect that was put off, by %s ${missing ?? ''}`,
+  `a connect that was deferred, by %s ${missing ?? ''}`,
   protocol => {
     const protocols = [protocol]
 

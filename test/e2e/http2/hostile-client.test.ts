@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { answer } from '../../../src/testing/origin-answers.ts'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
-import { Bystander } from '../../support/bystander.ts'
 import { type ConnectorProcess, startConfiguredConnector } from '../../support/connector-process.ts'
+import { ControlClient } from '../../support/control-client.ts'
 import { readDefences } from '../../support/defences.ts'
 import { type HttpServer, startHttpServer } from '../../support/http-server.ts'
 import { ask, CONNECTION_FAULTS, ENDS, FLOODS, MALFORMED, post } from '../../support/http2-client-attacks.ts'
@@ -32,22 +32,22 @@ const ALLOWED_GROWTH_MIB = 100
 
 describe('a hostile HTTP/2 client', () => {
   let origin: HttpServer
-  /** What it was asked for, the bystander's requests left out. */
+  /** What it was asked for, the control client's requests left out. */
   let seen: string[] = []
   let connector: ConnectorProcess
-  let bystander: Bystander
+  let control: ControlClient
   let memoryBefore: number
 
   beforeAll(async () => {
     origin = await startHttpServer((request, response) => {
-      if (request.url !== '/bystander') seen.push(`${request.method} ${request.url}`)
+      if (request.url !== '/control') seen.push(`${request.method} ${request.url}`)
       if (request.url === '/stuck') request.socket.pause()
       else answer(request, response)
     })
     connector = await startConfiguredConnector({
       origins: { quick: { url: origin.url, pool: { maxConnections: 256 } } },
     })
-    bystander = new Bystander(connector.url, 'shop.test', '/bystander')
+    control = new ControlClient(connector.url, 'shop.test', '/control')
     // What grows once (code, compiled code) is not growth under attack.
     for (let round = 0; round < 30; round++) {
       using peer = await connectHttp2Peer(connector.port)
@@ -57,13 +57,13 @@ describe('a hostile HTTP/2 client', () => {
     memoryBefore = readProcessMemory(connector.cli.pid).now
   }, 60_000)
   afterAll(async () => {
-    await bystander?.[Symbol.asyncDispose]()
+    await control?.[Symbol.asyncDispose]()
     await connector?.[Symbol.asyncDispose]()
     await origin?.[Symbol.asyncDispose]()
   })
   // Whatever it was: the process is alive, others have noticed nothing, and memory is where it was.
   afterEach(async () => {
-    const { statuses, failures, slowestMs } = await bystander.report()
+    const { statuses, failures, slowestMs } = await control.report()
     expect(failures).toEqual([])
     expect(Object.keys(statuses)).toEqual(['200'])
     expect(slowestMs).toBeLessThan(3_000)
@@ -179,7 +179,7 @@ describe('a hostile HTTP/2 client', () => {
     await peer.untilFrame(/^HEADERS 199$/)
     await new Promise(resolve => setTimeout(resolve, 500))
     expect(peer.log.filter(line => line.startsWith('DATA'))).toEqual([])
-    const { statuses, failures, slowestMs } = await bystander.report()
+    const { statuses, failures, slowestMs } = await control.report()
     expect([failures, Object.keys(statuses)]).toEqual([[], ['200']])
     expect(slowestMs).toBeLessThan(3_000)
     expect(readProcessMemory(connector.cli.pid).now - memoryBefore).toBeLessThan(ALLOWED_GROWTH_MIB)
@@ -234,7 +234,7 @@ describe('a hostile HTTP/2 client that does not read', () => {
       ingress: { writeTimeout: '2s', http2: { maxPingsPerSecond: high, maxSettingsPerSecond: high } },
       origins: { quick: { url: origin.url } },
     })
-    await using bystander = new Bystander(connector.url, 'shop.test')
+    await using control = new ControlClient(connector.url, 'shop.test')
     for (const one of [ping(), settings({ [SETTING.MAX_CONCURRENT_STREAMS]: 7 })]) {
       using peer = await connectHttp2Peer(connector.port)
       peer.socket.pause()
@@ -246,7 +246,7 @@ describe('a hostile HTTP/2 client that does not read', () => {
       expect(readProcessMemory(connector.cli.pid).now - memory).toBeLessThan(ALLOWED_GROWTH_MIB)
     }
     expect(await readDefences(connector.adminUrl, 'ingress')).toMatchObject({ maxQueuedReplies: 2 })
-    expect((await bystander.report()).failures).toEqual([])
+    expect((await control.report()).failures).toEqual([])
     await origin.close()
   })
 

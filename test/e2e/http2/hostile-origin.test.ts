@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { DEFAULT_RETRY_OPTIONS } from '../../../src/entry/options.ts'
 import type { OriginConfig } from '../../../src/service/index.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
-import { Bystander } from '../../support/bystander.ts'
 import { type ConnectorProcess, startConfiguredConnector } from '../../support/connector-process.ts'
+import { ControlClient } from '../../support/control-client.ts'
 import { readDefences } from '../../support/defences.ts'
 import { responseBlock } from '../../support/http2-fields.ts'
 import {
@@ -135,7 +135,7 @@ describe('a hostile HTTP/2 origin', () => {
   const origins: Http2PeerOrigin[] = []
   let innocent: TestOrigin
   let connector: ConnectorProcess
-  let bystander: Bystander
+  let control: ControlClient
   let memoryBefore: number
 
   beforeAll(async () => {
@@ -158,18 +158,18 @@ describe('a hostile HTTP/2 origin', () => {
         ),
       },
     })
-    bystander = new Bystander(connector.url, 'innocent.test')
+    control = new ControlClient(connector.url, 'innocent.test')
     for (let i = 0; i < 500; i++) await ask(connector.port, 'innocent.test')
     memoryBefore = readProcessMemory(connector.cli.pid).now
   }, 60_000)
   afterAll(async () => {
-    await bystander?.[Symbol.asyncDispose]()
+    await control?.[Symbol.asyncDispose]()
     await connector?.[Symbol.asyncDispose]()
     await innocent?.close()
     for (const origin of origins) await origin[Symbol.asyncDispose]()
   })
   afterEach(async () => {
-    const { statuses, failures, slowestMs } = await bystander.report()
+    const { statuses, failures, slowestMs } = await control.report()
     expect(failures).toEqual([])
     expect(Object.keys(statuses)).toEqual(['200'])
     expect(slowestMs).toBeLessThan(3_000)

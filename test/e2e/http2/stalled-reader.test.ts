@@ -63,9 +63,9 @@ describe.each([
     async ([, readBefore], ctx) => {
       ctx.skip(missing !== undefined, missing)
       const { url = '' } = server ?? {}
-      const sleeper = await get(url, '/10m')
+      const stalled = await get(url, '/10m')
       const hash = createHash('sha256')
-      const iterator = sleeper.body[Symbol.asyncIterator]()
+      const iterator = stalled.body[Symbol.asyncIterator]()
       let read = 0
       while (read < readBefore) {
         const { value } = (await iterator.next()) as { value: Buffer } // no encoding was set, and there is more
@@ -79,7 +79,7 @@ describe.each([
       // held up waits until the timeouts.
       expect(performance.now() - startedAt).toBeLessThan(40_000)
       expect(process.memoryUsage.rss() - before).toBeLessThan(80 * MB)
-      // Again and again: nothing of the window that the sleeper holds is lost to the others.
+      // Again and again: nothing of the window that the stalled reader holds is lost to the others.
       for (let round = 0; round < 3; round++)
         expect(new Set(await all(url, '/1m', STREAMS - 1))).toEqual(new Set([ONE_MB]))
 
@@ -92,14 +92,16 @@ describe.each([
     },
   )
 
-  it('can have ten sleepers at a time, which all get theirs in the end', { timeout: 60_000 }, async ctx => {
+  it('can have ten stalled readers at a time, which all get theirs in the end', {
+    timeout: 60_000,
+  }, async ctx => {
     ctx.skip(missing !== undefined, missing)
     const { url = '' } = server ?? {}
     const before = process.memoryUsage.rss()
-    const sleepers = await Promise.all(Array.from({ length: 10 }, () => get(url, '/10m')))
+    const stalledReaders = await Promise.all(Array.from({ length: 10 }, () => get(url, '/10m')))
     expect(new Set(await all(url, '/1m', STREAMS - 10))).toEqual(new Set([ONE_MB]))
     expect(process.memoryUsage.rss() - before).toBeLessThan(120 * MB)
-    expect(new Set(await Promise.all(sleepers.map(hashOf)))).toEqual(new Set([TEN_MB]))
+    expect(new Set(await Promise.all(stalledReaders.map(hashOf)))).toEqual(new Set([TEN_MB]))
     expect(transport.stats().pools[0]?.opened).toMatchObject({ full: 1, resumed: 0 })
   })
 })

@@ -106,7 +106,7 @@ function endless(exchange: IngressExchange): void {
 describe.skipIf(missing !== undefined)('a hostile HTTP/3 client', () => {
   let listener: IngressListener
   let ca: string
-  let bystander: Transport
+  let control: Transport
   let defencesBefore: Readonly<Record<string, number>> = {}
   let memoryBefore = 0
   beforeAll(async () => {
@@ -121,20 +121,20 @@ describe.skipIf(missing !== undefined)('a hostile HTTP/3 client', () => {
         else void new ExchangeAnswer(exchange, 0)
       },
     })
-    bystander = createTransport({ defaults: { protocols: ['h3'], tls: { ca } } })
-    await load(bystander, `https://localhost:${listener.port}/bytes/1000`, { requests: 500, concurrency: 20 })
+    control = createTransport({ defaults: { protocols: ['h3'], tls: { ca } } })
+    await load(control, `https://localhost:${listener.port}/bytes/1000`, { requests: 500, concurrency: 20 })
     memoryBefore = readProcessMemory(process.pid).now
   })
   // Whatever it was: who is on another connection has noticed nothing, and memory is where it was.
   afterEach(async () => {
     const url = `https://localhost:${listener.port}/bytes/1000`
-    const { failures } = await load(bystander, url, { requests: 20, concurrency: 5 })
+    const { failures } = await load(control, url, { requests: 20, concurrency: 5 })
     expect(failures).toEqual([])
-    expect(bystander.stats().pools[0]).toMatchObject({ opened: { full: 1 }, retries: 0 })
+    expect(control.stats().pools[0]).toMatchObject({ opened: { full: 1 }, retries: 0 })
     expect(readProcessMemory(process.pid).now - memoryBefore).toBeLessThan(150)
   })
   afterAll(async () => {
-    await bystander?.close()
+    await control?.close()
     await listener?.close()
   })
   const connect = async (options: Partial<Http3PeerClientOptions> = {}): Promise<Http3Peer> => {

@@ -166,18 +166,15 @@ describe.skipIf(missing !== undefined)('our server', () => {
     connectHttp3Peer(origin.port, { ca, ...options })
 
   it.for(CLIENT_FAULTS.map(fault => [fault.name, fault] as const))('is sent %s', async ([, fault]) => {
-    await using bystander = await connect()
+    await using control = await connect()
     await using peer = await connect({ isSilent: fault.isSilent === true })
     // The handshake is complete for both when something has come.
     await peer.until(() => peer.streams.size > 0, 'its control stream')
     fault.run(peer, 0)
     const end = await peer.untilClosedByPeer()
     expect([end.isApplication, codeName(end.code)]).toEqual([true, fault.code])
-    const other = bystander.openRequest(requestHeaders('/bytes/5'))
-    await bystander.until(
-      () => bystander.streams.get(other)?.isEnded === true,
-      'an answer of another connection',
-    )
+    const other = control.openRequest(requestHeaders('/bytes/5'))
+    await control.until(() => control.streams.get(other)?.isEnded === true, 'an answer of another connection')
   })
 
   it.for(MALFORMED_REQUESTS.map(fault => [fault.name, fault] as const))(

@@ -60,7 +60,7 @@ it('a client of HTTP/2 that falls silent is found while its request is under way
   const patient = await ask()
   await expect.poll(() => aborted.length, { timeout: 5_000, interval: 20 }).toBe(1)
   expect(aborted[0]?.error).toMatchObject({ code: 'MM_CLIENT_GONE' })
-  expect(aborted[0]?.error.message).toContain('asked for a sign of life')
+  expect(aborted[0]?.error.message).toContain('sent a liveness probe')
   expect(aborted[0]!.at - since).toBeGreaterThan(LIVENESS.intervalMs + LIVENESS.timeoutMs - 50)
   expect(aborted[0]!.at - silentAt).toBeLessThan(2_500 + lateness.ms)
   await expect.poll(() => patient.pings.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(5)

@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)(`early data${missing === undefined ? '' :
     expect(await ask({ earlyData: true })).toMatchObject({ resumed: false, earlyData: 'none' })
   })
 
-  it('into a hole that closes in time reaches the origin by that second try', async () => {
+  it('into a hole that closes in time reaches the origin by that second copy', async () => {
     connect({ timeouts: { connectMs: 400 } })
     await ask()
     await untilIdleIsClosed()

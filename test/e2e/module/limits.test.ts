@@ -346,16 +346,16 @@ describe('limits of the module', () => {
 
     it('connects elsewhere when only the address of an origin changed', async () => {
       const [one, other] = [await origin(startQuickOrigin()), await origin(startQuickOrigin())]
-      const bystander = await origin(startQuickOrigin())
+      const control = await origin(startQuickOrigin())
       const to = (port: number): TransportOptions => ({ resolve: { 'shop.test:80': `127.0.0.1:${port}` } })
       const transport = createTransport(to(one.port))
       toClose.push(() => transport.close())
       await get(transport, 'http://shop.test/')
-      const by = await get(transport, bystander.url)
+      const by = await get(transport, control.url)
       transport.configure(to(other.port))
       await get(transport, 'http://shop.test/')
       expect([one.requestsSeen(), other.requestsSeen()]).toEqual([1, 1])
-      expect((await get(transport, bystander.url)).connectionId).toBe(by.connectionId)
+      expect((await get(transport, control.url)).connectionId).toBe(by.connectionId)
     })
   })
 

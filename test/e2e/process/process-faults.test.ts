@@ -61,9 +61,9 @@ describe('what nobody caught', () => {
   it('ends the connection in whose event it was thrown, is logged and counted, and the process goes on', async () => {
     const { connector, log } = await start({})
     await using _ended = connector
-    using bystander = rawClient(connector.port)
-    bystander.send(request('a.test'))
-    await bystander.until(/\}\n$/)
+    using control = rawClient(connector.port)
+    control.send(request('a.test'))
+    await control.until(/\}\n$/)
     using culprit = rawClient(connector.port)
     culprit.send(request('event.test'))
     await culprit.untilClosed()
@@ -80,9 +80,9 @@ describe('what nobody caught', () => {
     expect(log()).toMatch(
       /error a rejection that nobody handled; nothing was ended for it: TypeError: a defect in a promise\n/,
     )
-    const before = bystander.received.length
-    bystander.send(request('a.test'))
-    await bystander.until(new RegExp(`^[^]{${before}}[^]*\\}\\n$`))
+    const before = control.received.length
+    control.send(request('a.test'))
+    await control.until(new RegExp(`^[^]{${before}}[^]*\\}\\n$`))
     process.kill(connector.pid, 'SIGTERM')
     expect([await connector.exited, connector.stderr]).toEqual([0, ''])
   })

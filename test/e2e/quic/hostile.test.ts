@@ -158,10 +158,10 @@ describe.skipIf(noQuic !== undefined)('a long life', () => {
   it('downloads that are given up do not end the connection, which asks for another one in the end', () => {
     const pair = newPair()
     pair.run()
-    const bystander = pair.client.openStream('bidirectional')!
-    pair.client.write(bystander, Buffer.alloc(50), true)
+    const control = pair.client.openStream('bidirectional')!
+    pair.client.write(control, Buffer.alloc(50), true)
     pair.run()
-    readAll(pair.server, bystander)
+    readAll(pair.server, control)
     for (let i = 0; i < 60; i += 1) {
       const stream = pair.client.openStream('bidirectional')!
       pair.client.write(stream, Buffer.alloc(50), true)
@@ -178,9 +178,9 @@ describe.skipIf(noQuic !== undefined)('a long life', () => {
       expect(pair.client.end).toBeUndefined()
     }
     expect(pair.clientEvents.filter(({ type }) => type === 'worn-out').length).toBe(1)
-    pair.server.write(bystander, Buffer.alloc(100), true)
+    pair.server.write(control, Buffer.alloc(100), true)
     pair.run()
-    expect(readAll(pair.client, bystander)).toEqual({ bytes: Buffer.alloc(100), isEnd: true })
+    expect(readAll(pair.client, control)).toEqual({ bytes: Buffer.alloc(100), isEnd: true })
   })
 
   it('many small messages are no flood', () => {

@@ -132,7 +132,7 @@ describe.skipIf(missing !== undefined)(
       await using caddy = await startRelayedCaddy(SLOW_TCP)
       const log = new SelectionLog()
       const options = {
-        // Without a second try over TCP it would wait for as long as this.
+        // Without a second copy over TCP it would wait for as long as this.
         defaults: {
           tls: { ca: caddy.ca },
           timeouts: { headersMs: 20_000 },
@@ -182,7 +182,7 @@ describe.skipIf(missing !== undefined)(
         Math.max(...(await Promise.all(Array.from({ length: 20 }, () => timeOf(transport, url)))))
       const log = new SelectionLog()
       await using transport = createTransport({
-        // Less than there are requests: on a way that is known to have failed a second try costs no budget.
+        // Less than there are requests: on a way that is known to have failed a second copy costs no budget.
         defaults: { tls: { ca: caddy.ca }, retry: { maxRetries: 2, budgetMin: 5, budgetRatio: 0 } },
         observer: log.observer,
       })

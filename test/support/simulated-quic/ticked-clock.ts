@@ -3,7 +3,7 @@ import type { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 /**
  * A fake clock for drivers that put work off to the end of the turn of the event loop (process.nextTick), as
- * real ones do: one timer a turn, and what was put off is done before the next one, though that is due at the
+ * real ones do: one timer a turn, and what was deferred is done before the next one, though that is due at the
  * same moment.
  */
 export class TickedClock implements Clock {

@@ -42,7 +42,7 @@ function source(body: RequestBody): BodySource {
 
 const bodyOf = (input: BodyInput): BodySource => source(prepareBody(input, undefined).body)
 
-/** Lets streams do what they put off. */
+/** Lets streams do what they deferred. */
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 async function read(body: BodySource): Promise<FakeSink> {

@@ -109,7 +109,7 @@ describe('a system error', () => {
   })
 })
 
-describe('what is put off', () => {
+describe('what is deferred', () => {
   it.each([
     ['a microtask', guardedMicrotask],
     ['a tick', guardedTick],

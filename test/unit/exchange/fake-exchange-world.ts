@@ -32,7 +32,7 @@ interface LeaseOptions {
   attempts?: readonly AttemptRecord[]
 }
 
-/** How long a request over HTTP/3 waits for a sign of life. */
+/** How long a request over HTTP/3 waits for a proof of liveness. */
 export const PATIENCE_MS = 100
 
 export const died = (

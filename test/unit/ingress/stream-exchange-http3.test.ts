@@ -103,7 +103,7 @@ describe('StreamExchange over HTTP/3: request bodies', () => {
     expect(client.stats.badRequests).toEqual({ MM_CLIENT_TIMEOUT: 1 })
   })
 
-  it('are not blamed for what sleepers of the same connection keep from coming', async () => {
+  it('are not blamed for what stalled readers of the same connection keep from coming', async () => {
     const client = FakeHttp3Client.established({
       limits: {
         requestTimeoutMs: 1000,

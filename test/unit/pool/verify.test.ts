@@ -4,7 +4,7 @@ import { PoolScript } from '../../support/pool-script.ts'
 const OPTIONS = { verifyAfterIdleMs: 1000, pingTimeoutMs: 200 }
 
 describe.each([1, 100])('verifying before reuse, with connections of capacity %i', capacity => {
-  it('asks a connection that was idle for long for a sign of life, and leases it then', () => {
+  it('sends a liveness probe to a connection that was idle for long, and leases it then', () => {
     const pool = new PoolScript(OPTIONS).open(1, capacity)
     pool.advance(1000)
     expect(pool.acquire('a')).toEqual(['ping #1'])

@@ -66,7 +66,7 @@ describe('a client whose stream the peer breaks off (RFC 9114 4.1.1)', () => {
     expect(rig.session.bufferedBytes).toBe(0)
   })
 
-  it('by STOP_SENDING behind the whole answer, which a sleeper has not read: nothing of it is lost', () => {
+  it('by STOP_SENDING behind the whole answer, which a stalled reader has not read: nothing of it is lost', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.pause()

@@ -46,7 +46,7 @@ describe('the QUIC connection ends', () => {
     ])
   })
 
-  it('an answer that had come whole reaches its sleeper, one that had not is told so', () => {
+  it('an answer that had come whole reaches its stalled reader, one that had not is told so', () => {
     const rig = new SessionRig('client')
     for (const id of [0, 4, 8]) {
       rig.open().pause()
@@ -81,7 +81,7 @@ describe('the QUIC connection ends', () => {
     expect(rig.bodies.get(0)).toBe(body.toString('latin1'))
   })
 
-  it('what a sleeper was sent may be wrong in any way: everybody hears of the end', () => {
+  it('what a stalled reader was sent may be wrong in any way: everybody hears of the end', () => {
     for (const wrong of [
       frame(FRAME.DATA, Buffer.from('x'), 10),
       frame(FRAME.SETTINGS),
@@ -229,7 +229,7 @@ describe('what a session waits for', () => {
 
   const liveness = { intervalMs: 1000, timeoutMs: 2500, idleIntervalMs: 0, quietIntervalMs: 0 }
 
-  it('signs of life while streams are open: asks once per interval, gives up after the timeout', () => {
+  it('proofs of liveness while streams are open: asks once per interval, gives up after the timeout', () => {
     const rig = new SessionRig('client', { liveness })
     expect(rig.session.nextTimeoutAt).toBe(Number.POSITIVE_INFINITY)
     rig.open()
@@ -249,7 +249,7 @@ describe('what a session waits for', () => {
     ])
   })
 
-  it('and what had come whole reaches its sleeper before QUIC is closed', () => {
+  it('and what had come whole reaches its stalled reader before QUIC is closed', () => {
     const rig = new SessionRig('client', { liveness })
     for (const id of [0, 4]) {
       rig.open().pause()

@@ -398,15 +398,15 @@ describe('messages that are right', () => {
 
   it('a reader may wake another from within its call: each keeps its own bytes', () => {
     const rig = new SessionRig('client')
-    const sleeper = rig.open()
+    const stalled = rig.open()
     rig.open()
-    sleeper.pause()
-    rig.receive(0, Buffer.concat([responseHeaders(), data('sleeper'.repeat(500))]), true)
+    stalled.pause()
+    rig.receive(0, Buffer.concat([responseHeaders(), data('stalled'.repeat(500))]), true)
     rig.onData = stream => {
-      if (stream.id === 4) sleeper.resume()
+      if (stream.id === 4) stalled.resume()
     }
     rig.receive(4, Buffer.concat([responseHeaders(), data('waker'), data('again')]), true)
-    expect(rig.bodies.get(0)).toBe('sleeper'.repeat(500))
+    expect(rig.bodies.get(0)).toBe('stalled'.repeat(500))
     expect(rig.bodies.get(4)).toBe('wakeragain')
   })
 
@@ -422,7 +422,7 @@ describe('messages that are right', () => {
       if (stream.id === 4) rig.stream(8).resume()
     }
     rig.quic.deliver(4, data('waker'))
-    rig.quic.deliver(8, data('sleeper'), true)
+    rig.quic.deliver(8, data('stalled'), true)
     rig.turn()
     expect(rig.log()).toEqual(['data 4 5', 'data 8 7', 'closed 8', 'end 8'])
     expect(rig.session.openStreams).toBe(2)

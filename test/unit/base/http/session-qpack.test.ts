@@ -101,7 +101,7 @@ describe('a section that waits for the dynamic table (RFC 9204 2.1.2)', () => {
     expect(rig.quic.stream(rig.ownDecoder).written.subarray(1)).toEqual(Buffer.of(0x44))
   })
 
-  it('of a sleeper is decoded, since the table moves on, and told when it wakes', () => {
+  it('of a stalled reader is decoded, since the table moves on, and told when it wakes', () => {
     const rig = new SessionRig('client')
     const stream = rig.open()
     rig.receive(0, Buffer.concat([blockedHead(1), data('late')]), true)

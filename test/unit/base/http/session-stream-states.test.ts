@@ -248,7 +248,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.frames()).toEqual(['HEADERS 1'])
   })
 
-  it('RST_STREAM with NO_ERROR behind a complete answer, which a sleeper has not read, wakes who waits for room', () => {
+  it('RST_STREAM with NO_ERROR behind a complete answer, which a stalled reader has not read, wakes who waits for room', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     stream.pause()

@@ -24,7 +24,7 @@ describe('Http2Session: a client that falls silent', () => {
     client.clock.advance(timeoutMs - 1)
     expect(client.aborted).toEqual([])
     client.clock.advance(1)
-    expect(client.aborted).toEqual([expect.stringMatching(/^MM_CLIENT_GONE .*sign of life/)])
+    expect(client.aborted).toEqual([expect.stringMatching(/^MM_CLIENT_GONE .*liveness probe/)])
     expect([client.socket.destroyed, client.clock.pendingTimers()]).toEqual([true, 0])
   })
 

@@ -94,7 +94,7 @@ describe('DatagramLine', () => {
     expect(copies).toHaveLength(counts.doubled)
   })
 
-  it('passes the narrow place at its rate, with a queue before it', () => {
+  it('passes the bottleneck at its rate, with a queue before it', () => {
     const { arrivals } = travel({ delayMs: 10, bytesPerSecond: 120_000 }, 50, { everyMs: 0 })
     expect(arrivals.map(({ at }) => at)).toEqual(upTo(50).map(i => (i + 1) * 10 + 10))
   })
@@ -110,7 +110,7 @@ describe('DatagramLine', () => {
     expect(steady.counts.lost).toBe(0)
   })
 
-  it('lets what is lost behind the narrow place take its time there', () => {
+  it('lets what is lost behind the bottleneck take its time there', () => {
     const conditions = { lossRate: 0.5, bytesPerSecond: 120_000 }
     const { arrivals } = travel(conditions, 20, { everyMs: 0 })
     for (const { item, at } of arrivals) expect(at).toBe((item + 1) * 10)

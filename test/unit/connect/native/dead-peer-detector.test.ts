@@ -182,7 +182,7 @@ describe('a look that throws', () => {
     Object.defineProperty(spoiled, '_handle', { get: fail })
     silent.unackedSegments = 1
     clock.advance(60_000)
-    expect(heard()).toEqual([`looking for a silent peer: ${String(DEFECT)}`])
+    expect(heard()).toEqual([`looking for an unresponsive peer: ${String(DEFECT)}`])
     expect([spoiled.destroyed, silent.destroyed]).toEqual([false, true])
     expect(watch.size).toBe(0) // nobody looks at the one that cannot be looked at
     const before = looks.length

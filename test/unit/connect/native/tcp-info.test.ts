@@ -52,7 +52,7 @@ describe('parseTcpInfo', () => {
     })
   })
 
-  it('takes data for a sign of life, whatever it acknowledges', () => {
+  it('takes data for a proof of liveness, whatever it acknowledges', () => {
     const bytes = Buffer.alloc(FULL_BYTES)
     bytes.writeUInt32LE(4, 52) // tcpi_last_data_recv
     bytes.writeUInt32LE(9_000, 56) // tcpi_last_ack_recv

@@ -80,7 +80,7 @@ function attempt(
     },
     {
       onConnected: () => log.push('connected'),
-      onPutOff: () => log.push('put off'),
+      onDeferred: () => log.push('deferred'),
       onSecured: () => log.push('secured'),
       onFailed: error => {
         log.push('failed')
@@ -112,10 +112,10 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     expect(made.socket.socket.destroyed).toBe(true)
   })
 
-  it('tells of one that was put off, and how large its ClientHello was', async () => {
+  it('tells of one that was deferred, and how large its ClientHello was', async () => {
     const made = attempt(tellingCalls(SYN_WITH_DATA))
     await made.until('secured')
-    expect(made.log).toEqual(['put off', 'secured'])
+    expect(made.log).toEqual(['deferred', 'secured'])
     expect(made.socket.firstFlightBytes).toBeGreaterThan(200)
     expect(made.socket.firstFlightBytes).toBeLessThan(made.socket.raw.bytesWritten)
   })
@@ -125,7 +125,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     const calls = tellingCalls({}, { tcpInfo: () => (looks++ === 0 ? SYN_WITH_DATA : later) as TcpInfo })
     const made = attempt(calls)
     await made.until('failed')
-    expect(made.log[0]).toBe('put off')
+    expect(made.log[0]).toBe('deferred')
     expect(isLostCookieError(made.errors[0])).toBe(true)
     expect(made.socket.firstFlightBytes).toBeGreaterThan(200)
   })
@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     await once(made.socket.raw, 'connect')
     made.socket.destroy()
     await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
-    expect([looks, made.log]).toEqual([1, ['put off']])
+    expect([looks, made.log]).toEqual([1, ['deferred']])
   })
 
   it('connects as always where there is no descriptor, or the option is not taken', async () => {
@@ -164,13 +164,13 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
 
   it('leaves TLS to who takes it over, and has read nothing', async () => {
     const made = attempt(tellingCalls(SYN_WITH_DATA), { secure: 'later' })
-    await made.until('put off')
+    await made.until('deferred')
     const socket = made.socket.handOver(undefined)
     expect(socket).toBe(made.socket.raw)
     expect([socket.bytesWritten, socket.bytesRead, socket.isPaused()]).toEqual([0, 0, false])
     socket.destroy()
     await until(() => socket.closed, 'it is closed')
-    expect(made.log).toEqual(['put off'])
+    expect(made.log).toEqual(['deferred'])
   })
 
   it('tells nobody after it was given up, and closes what it had opened', async () => {

@@ -25,7 +25,7 @@ class Recorder {
 
   start = (now = 0) => this.#words(this.race.onStart(now))
   connected = (attempt: number, now: number) => this.#words(this.race.onConnected(attempt, now))
-  putOff = (attempt: number, now: number) => this.#words(this.race.onPutOff(attempt, now))
+  putOff = (attempt: number, now: number) => this.#words(this.race.onDeferred(attempt, now))
   usable = (attempt: number) => this.#words(this.race.onUsable(attempt))
   secured = (attempt: number) => this.#words(this.race.onSecured(attempt))
   failed = (attempt: number, now: number, error = refused('x'), offeredTicket = false) =>
@@ -260,7 +260,7 @@ describe('the race of a dial: TLS', () => {
 })
 
 describe('the race of a dial: Fast Open', () => {
-  it('lets an attempt whose connect was put off win by its handshake', () => {
+  it('lets an attempt whose connect was deferred win by its handshake', () => {
     const run = new Recorder()
     run.start()
     expect(run.putOff(1, 0)).toEqual([])
@@ -279,7 +279,7 @@ describe('the race of a dial: Fast Open', () => {
     expect(run.secured(2)).toEqual(['no timer', 'done 2'])
   })
 
-  it('takes no handshake for a victory of an attempt that was not put off', () => {
+  it('takes no handshake for a victory of an attempt that was not deferred', () => {
     const run = new Recorder()
     run.start()
     expect(run.secured(1)).toEqual([])
@@ -402,7 +402,7 @@ describe('the race of a dial, whatever happens', () => {
           now += afterMs
           const attempt = [...live][pick % live.size] ?? 0
           if (what === 'connected') apply(race.onConnected(attempt, now))
-          if (what === 'putOff') apply(race.onPutOff(attempt, now))
+          if (what === 'putOff') apply(race.onDeferred(attempt, now))
           if (what === 'usable') apply(race.onUsable(attempt))
           if (what === 'secured') apply(race.onSecured(attempt))
           if (what === 'failed') {

@@ -9,7 +9,7 @@ import { died, FakeExchangeWorld, PATIENCE_MS } from '../fake-exchange-world.ts'
 
 const TRIED = ['acquire h3', 'acquire second again']
 
-describe('a second try', () => {
+describe('a second copy', () => {
   let world: FakeExchangeWorld
   beforeEach(() => {
     world = new FakeExchangeWorld()

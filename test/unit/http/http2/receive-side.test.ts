@@ -67,7 +67,7 @@ describe('ReceiveSide', () => {
     expect(stream.windowTarget).toBe(300 * KIB)
   })
 
-  it('gives no credit for what a sleeper holds, but lets the connection go on', () => {
+  it('gives no credit for what a stalled reader holds, but lets the connection go on', () => {
     const { side, stream, credit } = make({ connectionWindowBytes: 100 * KIB })
     side.start()
     credit()

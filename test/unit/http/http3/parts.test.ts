@@ -168,14 +168,14 @@ describe('StallMeter', () => {
     expect(stuck.stallMs).toBe(40)
   })
 
-  it('a sleeper’s bytes waited for the sleeper', () => {
+  it('a stalled reader’s bytes waited for the stalled reader', () => {
     const meter = new StallMeter()
-    const sleeper = stream()
+    const stalled = stream()
     meter.onTurn(6250, 20)
-    sleeper.hasSlept = true
+    stalled.hasSlept = true
     meter.onTurn(0, 500)
-    meter.onRead(sleeper, 6000, 500)
-    expect([sleeper.stallMs, sleeper.hasSlept]).toEqual([0, false])
+    meter.onRead(stalled, 6000, 500)
+    expect([stalled.stallMs, stalled.hasSlept]).toEqual([0, false])
   })
 
   it('less than a datagram that nobody reads is acknowledgements', () => {

@@ -153,7 +153,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(String(asked)).toBe('200 "ok"')
   })
 
-  it('is drained when it was asked for nothing for too long, though the client sends signs of life', async () => {
+  it('is drained when it was asked for nothing for too long, though the client sends proofs of liveness', async () => {
     const client = FakeHttp3Client.established({ limits: { keepAliveTimeoutMs: 1000 }, handler: answer })
     await client.pass(700)
     const asked = client.ask()

@@ -65,13 +65,13 @@ describe('the watch over answers', () => {
   })
 })
 
-it('a second try that throws keeps nobody behind it waiting', () => {
+it('a second copy that throws keeps nobody behind it waiting', () => {
   const heard = collectFaults()
   const { clock, watch, overdue, add } = setUp()
   watch.add({ isAwaited: true, onOverdue: fail }, clock.now() + 100)
   add('a', 100)
   add('b', 200)
   clock.advance(300)
-  expect(heard()).toEqual([`a second try: ${String(DEFECT)}`])
+  expect(heard()).toEqual([`a second copy: ${String(DEFECT)}`])
   expect(overdue.map(line => line.charAt(0))).toEqual(['a', 'b'])
 })

@@ -179,7 +179,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     expect(pool.acquire('f')).toEqual(['lease #2 to f'])
   })
 
-  it('asks stale idle ones for a sign of life beside the requests', () => {
+  it('sends stale idle ones a liveness probe beside the requests', () => {
     const pool = new PoolScript({ spreadOver: 3, verifyAfterIdleMs: 1000, idleTimeoutMs: 0 }).open(3, 100)
     pool.advance(1000)
     expect(pool.acquire('a')).toEqual(['ping #3']) // nothing else is there to leave on

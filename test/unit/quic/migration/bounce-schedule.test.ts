@@ -24,7 +24,7 @@ describe('bounces of paths that were left', () => {
     expect(schedule.nextAt).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('are not put off by a turn that comes late, and not made up for', () => {
+  it('are not deferred by a turn that comes late, and not made up for', () => {
     const schedule = new BounceSchedule()
     schedule.onMoved(A, B, 100, 0)
     expect(schedule.takeDue(1000)).toEqual([A])

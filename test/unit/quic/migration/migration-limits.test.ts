@@ -191,7 +191,7 @@ describe('one after the other', () => {
     expect(run.timer(461)).toEqual(['close B'])
   })
 
-  it('does the one that was put off when the first has failed', () => {
+  it('does the one that was deferred when the first has failed', () => {
     const run = new MigrationRecorder()
     run.forced(0, 1)
     run.forced(1, 2)
@@ -252,7 +252,7 @@ describe('a connection that ends', () => {
       ['close A', 'report timeouts ended A>-', 'no timer'],
     ],
     [
-      'with one put off',
+      'with one deferred',
       run => [run.forced(0), run.forced(0, 2)],
       ['report forced ended A>- for 1', 'report forced ended A>- for 2', 'no timer'],
     ],

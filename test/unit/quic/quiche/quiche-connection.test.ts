@@ -110,7 +110,7 @@ function turn(connection: QuicheConnection, read = true): QuicEvent[] {
   return events
 }
 
-describe('the surplus watchdog of a connection', () => {
+describe('the unread data guard of a connection', () => {
   const limits = {
     maxSurplusBytes: 100_000,
     streamWindowBytes: 200_000,

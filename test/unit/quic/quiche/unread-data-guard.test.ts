@@ -57,7 +57,7 @@ describe('UnreadDataGuard', () => {
     expect(watchdog.onTraffic(traffic(3_700_000, 185, { sentBytes: 1_000_000 }))).toBe('flood')
   })
 
-  it('says once that a connection is worn out by what small packets hide', () => {
+  it('says once that a connection is retired by what small packets hide', () => {
     const watchdog = new UnreadDataGuard(limits)
     expect(watchdog.onTraffic(traffic(3_400_000, 80))).toBe('fine')
     expect(watchdog.onTraffic(traffic(3_600_000, 80))).toBe('worn-out')

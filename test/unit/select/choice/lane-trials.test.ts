@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { LaneTrials } from '../../../../src/select/choice/lane-trials.ts'
 import { sampleOf } from '../../../support/lane-figures.ts'
 
-function steering(block = 10, purse: 'learning' | 'exploring' = 'learning', ratio = 1): LaneTrials {
+function steering(block = 10, budget: 'learning' | 'exploring' = 'learning', ratio = 1): LaneTrials {
   const trials = new LaneTrials(0.02, block)
-  trials.begin('h3', purse, ratio, 0)
+  trials.begin('h3', budget, ratio, 0)
   trials.onReady('h3', 0)
   return trials
 }

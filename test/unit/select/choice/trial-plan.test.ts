@@ -54,7 +54,7 @@ describe('the next trial of learning', () => {
     const snapshots = [http1, spread, tcp, heardAt('h3', 3, 40)]
     expect(planLearning(situation({ ...all, snapshots }), 10)).toEqual({
       lane: 'h2-spread',
-      purse: 'learning',
+      budget: 'learning',
       ratio: 1,
     })
   })
@@ -130,7 +130,7 @@ describe('the next trial after learning', () => {
     const snapshots = [tcp, heardAt('h2-spread', 1, 60), heardAt('h3', 50, 30)]
     expect(planExploring(situation({ snapshots, current: tcp, challengers }), 100)).toEqual({
       lane: 'h3',
-      purse: 'exploring',
+      budget: 'exploring',
       ratio: 1,
     })
   })
@@ -141,7 +141,7 @@ describe('the next trial after learning', () => {
     const now = situation({ snapshots, current: tcp, trials, workload: lossy() })
     expect(planExploring(now, 100)).toBeUndefined()
     for (let index = 0; index < 760; index += 1) trials.next(true, 100)
-    expect(planExploring(now, 100)).toEqual({ lane: 'h2-spread', purse: 'exploring', ratio: 1.5 })
+    expect(planExploring(now, 100)).toEqual({ lane: 'h2-spread', budget: 'exploring', ratio: 1.5 })
     expect(planExploring({ ...now, workload: new Workload() }, 100)?.lane).toBe('h3')
   })
 })

@@ -98,7 +98,7 @@ describe('the schedule of background probes', () => {
     expect(probes.nextAt).toBe(HOUR / 2 + 10_000)
   })
 
-  it('does not put off a probe for new evidence, and starts none for what may come from the one under way', () => {
+  it('does not deferred a probe for new evidence, and starts none for what may come from the one under way', () => {
     const probes = schedule()
     probes.onEvidence(50)
     expect(probes.mayStart(0)).toBe(true)

@@ -16,7 +16,7 @@ export interface BystanderReport {
  * An innocent HTTP/2 client (node:http2) that asks again and again on one connection of its own, while others
  * on other connections misbehave. It tells what they cost it.
  */
-export class Bystander implements AsyncDisposable {
+export class ControlClient implements AsyncDisposable {
   readonly #session: ClientHttp2Session
   readonly #authority: string
   readonly #running: Promise<void>
