@@ -136,7 +136,6 @@ const DRIVERS = [
   'src/http/http2/connection.ts',
   'src/http/http2/connection-*.ts',
   'src/http/http3/connection.ts',
-  'src/http/http3/connection-*.ts',
   'src/http/multiplex/connection.ts',
   'src/quic/migration/path-mover.ts',
   'src/api/qlog/qlog-file.ts',

@@ -1,12 +1,49 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
+import { formatEndpoint } from '../base/http/endpoint.ts'
 import type { ExchangeController, ExchangeHandler } from '../base/http/exchange.ts'
 import { type HeaderList, headersToRecord, headerValue, NO_HEADERS } from '../base/http/headers.ts'
 import type { DispatchHandle } from '../exchange/dispatch.ts'
-import { exchangeInfo } from './exchange-info.ts'
 import { ResponseBody } from './response-body.ts'
 import type { ExchangeInfo, TransportResponse } from './types.ts'
+
+/**
+ * How an exchange went so far. Phases of the handshake count for the exchange that had to wait for them, not
+ * for those that reuse it.
+ */
+export function exchangeInfo(
+  handle: DispatchHandle | undefined,
+  informational: ExchangeInfo['informational'],
+  totalMs: number,
+): ExchangeInfo {
+  const connection = handle?.connection
+  const handshake = connection?.handshake
+  const isFirst = handle?.reused === false
+  const wasEarly = handle?.wasEarly === true
+  return {
+    protocol: connection?.protocol ?? 'http/1.1',
+    connectionId: connection?.id ?? 0,
+    reused: handle?.reused ?? false,
+    resumed: handshake?.kind === 'resumed' || handshake?.kind === 'early_data',
+    earlyData: wasEarly ? (handshake?.earlyData ?? 'none') : 'none',
+    tfo: isFirst ? (handshake?.tfo ?? 'off') : 'off',
+    ...(isFirst && handshake?.tfoBecause !== undefined && { tfoBecause: handshake.tfoBecause }),
+    remoteAddress: connection === undefined ? '' : formatEndpoint(connection.endpoint),
+    attempts: handle?.attempts ?? [],
+    retries: handle?.retries ?? 0,
+    informational,
+    timings: {
+      queueMs: handle?.queueMs ?? 0,
+      dnsMs: isFirst ? (handshake?.timings.dnsMs ?? 0) : 0,
+      connectMs: isFirst ? (handshake?.timings.connectMs ?? 0) : 0,
+      // Who left in early data did not wait for the handshake.
+      tlsMs: isFirst && !wasEarly ? (handshake?.timings.tlsMs ?? 0) : 0,
+      ttfbMs: handle?.ttfbMs ?? 0,
+      totalMs,
+    },
+  }
+}
 
 /** What bytes(), text() and json() take when the caller sets no bound. */
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024

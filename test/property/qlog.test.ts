@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { HappyEvents } from '../../src/api/qlog/happy-events.ts'
-import { jsonTextRecord } from '../../src/api/qlog/json-text-record.ts'
+import { jsonTextRecord } from '../../src/api/qlog/qlog-file.ts'
+import { HappyEvents } from '../../src/api/qlog/qlog-observer.ts'
 import type { AttemptRecord } from '../../src/base/events/connection.ts'
 import type { TransportEvent } from '../../src/base/events/observer.ts'
 import { LANE_NAMES } from '../../src/base/http/lane.ts'

@@ -5,11 +5,41 @@ import { hash, payload } from '../payload.ts'
 import { type PlannedOrigin, plannedOrigin } from '../plan.ts'
 import { Http1Client } from './http1-client.ts'
 import { Http2Client } from './http2-client.ts'
-import type { LoadMessage, LoadReport, SoakJob } from './load-job.ts'
+import type { LoadMessage, LoadReport, SoakJob, Stall } from './load-job.ts'
 import { LoadTally } from './load-tally.ts'
 import type { SoakClient } from './soak-client.ts'
 import { drawRequest } from './soak-request.ts'
-import { StallWatch } from './stall-watch.ts'
+
+const PERIOD_MS = 20
+/** A timer that is less late is usual. */
+const LEAST_STALL_MS = 100
+const MAX_STALLS = 10
+
+/** Notices when this process stands still, by a timer that is late. */
+export class StallWatch {
+  /** The longest first. */
+  readonly stalls: Stall[] = []
+  readonly #timer: NodeJS.Timeout
+  #lastAt = performance.now()
+
+  constructor() {
+    this.#timer = setInterval(() => this.#check(), PERIOD_MS)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #check(): void {
+    const now = performance.now()
+    const ms = now - this.#lastAt - PERIOD_MS
+    this.#lastAt = now
+    if (ms < LEAST_STALL_MS) return
+    this.stalls.push({ endedAt: Date.now(), ms })
+    this.stalls.sort((a, b) => b.ms - a.ms)
+    if (this.stalls.length > MAX_STALLS) this.stalls.pop()
+  }
+}
 
 /**
  * A program: the clients of the soak, in a process of their own. Its first message is the SoakJob; it reports

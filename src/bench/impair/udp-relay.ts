@@ -1,14 +1,50 @@
 import type { Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
 import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
 import { checkConditions } from './check-conditions.ts'
 import type { Conditions, Direction } from './conditions.ts'
 import { type DatagramCounts, DatagramLine } from './datagram-line.ts'
-import { kernelDrops } from './kernel-drops.ts'
 import { NatFlow, openSocket, type UdpEnd } from './nat-flow.ts'
 import { fateSeed } from './packet-loss-model.ts'
 import { RateQueue } from './rate-queue.ts'
 import type { ImpairOptions } from './tcp-relay.ts'
+
+/**
+ * How many datagrams the kernel threw away before the sockets on these local UDP ports read them, since they
+ * were opened: a relay that is too slow loses what no condition asked for. Undefined where it cannot be told
+ * (/proc/net/udp, Linux). Of other sockets on the same ports it counts those too.
+ */
+function kernelDrops(ports: ReadonlySet<number>): number | undefined {
+  try {
+    return countDrops(readFileSync('/proc/net/udp', 'latin1'), ports) + countDrops(readUdp6(), ports)
+  } catch {
+    return undefined
+  }
+}
+
+/** A kernel without IPv6 has no such file. */
+function readUdp6(): string {
+  try {
+    return readFileSync('/proc/net/udp6', 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+/**
+ * Of the table in proc(5): a line a socket, the second field its address and port in hexadecimal, the last
+ * one the drops.
+ */
+export function countDrops(table: string, ports: ReadonlySet<number>): number {
+  let drops = 0
+  for (const line of table.split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/)
+    const port = Number.parseInt(fields[1]?.split(':')[1] ?? '', 16)
+    if (ports.has(port)) drops += Number(fields.at(-1))
+  }
+  return drops
+}
 
 export interface UdpCounts extends Readonly<Record<Direction, Readonly<DatagramCounts>>> {
   /**

@@ -1,11 +1,93 @@
 import type { JudgedAim } from '../results/aims.ts'
+import {
+  CONFIDENCE,
+  estimateMedian,
+  type Interval,
+  isShown,
+  MIN_ROUNDS_FOR_INTERVAL,
+} from '../results/estimates.ts'
+import { ratioInterval } from '../results/ratio-interval.ts'
 import type { ResultFile } from '../results/result-file.ts'
-import type { CaseResult, Metric, ScenarioResult } from '../results/scenario-result.ts'
-import { formatFigures } from './figures-text.ts'
+import type {
+  CaseResult,
+  Metric,
+  RatioResult,
+  ScenarioResult,
+  SubjectResult,
+} from '../results/scenario-result.ts'
 import { formatMachine } from './machine-text.ts'
-import { formatRatios } from './ratios-text.ts'
-import { formatNumber } from './table.ts'
+import { formatNumber, formatTable, formatTimes } from './table.ts'
 import { formatVerdicts } from './verdicts-text.ts'
+
+/**
+ * A table for each figure that subjects were compared by. `n/a`: too few pairs for an interval, which then
+ * shows nothing either.
+ */
+function formatRatios(result: CaseResult, metrics: readonly Metric[]): string[] {
+  const { name, ratios } = result
+  return [...new Set(ratios.map(({ metric }) => metric))].map(key => {
+    const title = metrics.find(metric => metric.key === key)?.title ?? key
+    const rows = ratios
+      .filter(({ metric }) => metric === key)
+      .map(ratio => formatRatio(ratio, ratioInterval(result, ratio)))
+    const header = ['subject / to', 'median', `${100 * CONFIDENCE} %`, 'min', 'max', 'pairs', 'shown']
+    return `[${name}] ${title}, round by round\n${formatTable(header, rows)}`
+  })
+}
+
+function formatRatio(
+  { subject, to, median, min, max, pairs }: RatioResult,
+  interval: Interval | undefined,
+): string[] {
+  const none = pairs < MIN_ROUNDS_FOR_INTERVAL ? 'n/a' : '-'
+  return [
+    `${subject} / ${to}`,
+    formatTimes(median),
+    interval === undefined ? none : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`,
+    formatTimes(min),
+    formatTimes(max),
+    String(pairs),
+    interval === undefined ? none : verdict(interval),
+  ]
+}
+
+function verdict(interval: Interval): string {
+  if (!isShown({ interval })) return 'no difference'
+  return interval.high < 1 ? 'less' : 'more'
+}
+
+/** Each subject's medians, and beneath them between what they may lie. */
+function formatFigures({ name, subjects }: CaseResult, metrics: readonly Metric[]): string {
+  const rows = subjects.flatMap(subject => {
+    const medians = [subject.subject, ...metrics.map(({ key }) => formatNumber(subject.median[key]))]
+    return [medians, [spreadTitle(subject), ...metrics.map(({ key }) => formatSpread(subject, key))]]
+  })
+  return `[${name}] medians\n${formatTable(['subject', ...metrics.map(({ title }) => title)], rows)}`
+}
+
+function hasInterval({ rounds }: SubjectResult): boolean {
+  return rounds.length >= MIN_ROUNDS_FOR_INTERVAL
+}
+
+function spreadTitle(subject: SubjectResult): string {
+  const what = hasInterval(subject) ? `${100 * CONFIDENCE} %` : 'min..max'
+  return `  ${what} of ${subject.rounds.length} rounds`
+}
+
+/** Nothing where all rounds were the same, or where too few of them have the figure. */
+function formatSpread(subject: SubjectResult, key: string): string {
+  const estimate = estimateMedian(subject.rounds.map(round => round[key]))
+  if (estimate === undefined) return ''
+  if (!hasInterval(subject)) return formatRange(estimate.min, estimate.max)
+  const { interval } = estimate
+  return interval === undefined ? '' : formatRange(interval.low, interval.high)
+}
+
+/** Nothing where the two are told by the same digits. */
+function formatRange(low: number, high: number): string {
+  const [from, to] = [formatNumber(low), formatNumber(high)]
+  return from === to ? '' : `${from}..${to}`
+}
 
 /** A whole file for a terminal: when and on what it was measured, and every table. */
 export function formatFile({ startedAt, arguments: args, machine, results }: ResultFile): string {

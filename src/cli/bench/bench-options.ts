@@ -1,3 +1,4 @@
+import { readFile, stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { POLITE_LIMITS } from '../../bench/politeness.ts'
 import { otherSubjects, protocolSubjects, type UrlSubject } from '../../bench/subjects.ts'
@@ -8,8 +9,24 @@ import { headerOption } from '../header-option.ts'
 import { isToken } from '../is-token.ts'
 import { countOption, positiveOption } from '../parse-options.ts'
 import { usageError } from '../usage-error.ts'
-import { readBenchBody } from './bench-body.ts'
 import { CONDITION_OPTIONS, type ConditionValues, conditionsOption } from './bench-conditions.ts'
+
+/** Every client process has it in memory. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024
+
+/** `--data`: text, or `@FILE`. */
+async function readBenchBody(data: string | undefined): Promise<Uint8Array | undefined> {
+  if (data === undefined) return undefined
+  if (!data.startsWith('@')) return Buffer.from(data, 'utf8')
+  const file = data.slice(1)
+  try {
+    const { size } = await stat(file)
+    if (size > MAX_BODY_BYTES) throw new Error(`${size} bytes; the limit is ${MAX_BODY_BYTES}`)
+    return await readFile(file)
+  } catch (error) {
+    throw usageError(`--data: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
 
 export const BENCH_OPTIONS = {
   protocols: { type: 'string' },

@@ -3,7 +3,7 @@ import { isLoopbackHost } from '../../bench/origin/is-loopback.ts'
 import { impolite, impositionOf, POLITE_LIMITS } from '../../bench/politeness.ts'
 import type { ResultFile } from '../../bench/results/result-file.ts'
 import { runUrl } from '../../bench/run-url.ts'
-import { hostOf, portOf, type UrlPlan } from '../../bench/url-plan.ts'
+import { describePlan, hostOf, portOf, type UrlPlan } from '../../bench/url-plan.ts'
 import type { CliIo } from '../cli-io.ts'
 import type { Command } from '../command.ts'
 import { connectionOptions } from '../connection-options.ts'
@@ -12,7 +12,47 @@ import { parseOptions } from '../parse-options.ts'
 import { usageError } from '../usage-error.ts'
 import { BENCH_OPTIONS, planOf, urlOption } from './bench-options.ts'
 import { checkOutputs, compareFiles, writeResults } from './bench-output.ts'
-import { planSettings, publicArguments } from './bench-record.ts'
+
+/**
+ * [P] Command-line arguments as a result file may show them: without the values of header fields and bodies,
+ * which may be secrets.
+ */
+export function publicArguments(args: readonly string[]): readonly string[] {
+  const shown: string[] = []
+  for (let i = 0; i < args.length; i++) {
+    const [, option, inline] = /^(--(?:header|data))(?:=(.*))?$/s.exec(args[i] ?? '') ?? []
+    if (option === undefined) {
+      shown.push(args[i] ?? '')
+      continue
+    }
+    const value = inline ?? args[++i] ?? ''
+    shown.push(option, option === '--header' ? `${value.split(':', 1).join('')}: …` : '…')
+  }
+  return shown
+}
+
+/** [P] What was measured, for whoever reads the file. */
+export function planSettings(plan: UrlPlan): Readonly<Record<string, unknown>> {
+  const { request, arrival, warmUp, measure, rounds, seed, conditions } = plan
+  return {
+    what: describePlan(plan),
+    url: plan.url.href,
+    method: request.method,
+    headers: (request.headers ?? []).filter((_, i) => i % 2 === 0),
+    bodyBytes: request.body?.byteLength ?? 0,
+    subjects: plan.subjects.map(({ name }) => name),
+    arrival,
+    warmUpSeconds: warmUp.seconds,
+    seconds: measure.seconds,
+    ...(Number.isFinite(measure.requests) && { requests: measure.requests }),
+    rounds,
+    seed,
+    isCold: plan.isCold,
+    isResumed: plan.isResumed,
+    isEarly: plan.isEarly,
+    ...(conditions !== undefined && { conditions }),
+  }
+}
 
 const HELP = `Usage: middlemile bench [options] URL
        middlemile bench --compare A.json B.json

@@ -1,4 +1,5 @@
-import { appendFileSync, createWriteStream } from 'node:fs'
+import { appendFileSync, createReadStream, createWriteStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import { qlogObserver } from '../../entry/events.ts'
 import { type Observer, parseOrigin } from '../../index.ts'
@@ -12,8 +13,30 @@ import { usageError } from '../usage-error.ts'
 import { ConnectionTally } from './connection-tally.ts'
 import { GetReport } from './get-report.ts'
 import { MigrationTally } from './migration-record.ts'
-import { readRequestBody } from './request-body-option.ts'
-import { type GetPlan, runGets } from './run-gets.ts'
+import { type GetPlan, type RequestBodySource, runGets } from './run-gets.ts'
+
+/** Up to this size a file is read once and kept: it can be sent again on another connection. */
+const KEPT_BYTES = 1024 * 1024
+
+/** `--data`: text, or `@FILE`. A large file is read anew for each request, never as a whole. */
+async function readRequestBody(data: string | undefined): Promise<RequestBodySource | undefined> {
+  if (data === undefined) return undefined
+  if (!data.startsWith('@')) return kept(Buffer.from(data, 'utf8'))
+  const file = data.slice(1)
+  try {
+    const { size } = await stat(file)
+    if (size <= KEPT_BYTES) return kept(await readFile(file))
+    return { length: size, open: () => createReadStream(file) }
+  } catch (error) {
+    throw usageError(
+      `--data: cannot read the file: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
+
+function kept(body: Buffer): RequestBodySource {
+  return { length: body.length, open: () => body }
+}
 
 const HELP = `Usage: middlemile get [options] URL...
 

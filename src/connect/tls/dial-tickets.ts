@@ -1,7 +1,16 @@
 import type { Clock } from '../../base/clock.ts'
 import type { TakenTicket, TicketStore } from '../../state/ticket-store.ts'
+import { sessionFacts } from './session-facts.ts'
 import type { SessionForms } from './session-forms.ts'
-import { sessionLifetimeMs } from './session-lifetime.ts'
+
+/**
+ * How long the server said that its ticket lives. Milliseconds, or undefined when there is no hint or the
+ * bytes are not what we know.
+ */
+export function sessionLifetimeMs(session: Uint8Array): number | undefined {
+  const { lifetimeSeconds } = sessionFacts(session)
+  return lifetimeSeconds === undefined ? undefined : lifetimeSeconds * 1000
+}
 
 export interface DialTicketsParts {
   /** From peerKey(). Undefined: nothing is resumed. */

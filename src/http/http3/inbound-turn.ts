@@ -1,16 +1,35 @@
 import { SeenStreams } from '../../base/seen-streams.ts'
 import type { QuicEnd, QuicEvent, QuicHandshake } from '../../quic/engine.ts'
+import type { SessionEnd } from '../multiplex/client-session.ts'
 import type { ControlFrames } from './control-frames.ts'
 import { readDatagram } from './frames/datagrams.ts'
 import { ERROR_CODES, errorCodeOf } from './frames/error-codes.ts'
 import { ConnectionFault } from './frames/http3-error.ts'
-import { quicFailure } from './frames/quic-failure.ts'
 import type { InboundMessages } from './inbound-messages.ts'
 import type { OwnStreams } from './own-streams.ts'
 import { PeerBreaks } from './peer-breaks.ts'
 import type { RequestStream } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'
 import { UnidirectionalStreams } from './unidirectional-streams.ts'
+
+/** Why the QUIC connection under a session has ended, in the session's words. */
+export function quicFailure(end: QuicEnd): SessionEnd {
+  const { cause, isApplication, code, reason } = end
+  const name = isApplication ? errorCodeOf(code) : `QUIC error ${code}`
+  const because = reason === '' ? '' : `: ${reason}`
+  if (cause === 'idle') return gone('idle', 'nothing came from the peer within the idle timeout')
+  if (cause === 'reset')
+    return gone('network', 'the peer does not know the connection any more (stateless reset)')
+  if (cause === 'unusable' || cause === 'version')
+    return gone('network', `the connection cannot go on${because}`)
+  const isError = isApplication ? name !== 'H3_NO_ERROR' : code !== 0
+  const what = cause === 'peer' ? 'the peer closed the connection' : 'refused what the peer sent'
+  return { code: name, isError, cause: 'peer', message: `${what} (${name})${because}` }
+}
+
+function gone(cause: 'network' | 'idle', message: string): SessionEnd {
+  return { code: 'H3_NO_ERROR', isError: false, cause, message }
+}
 
 /** Client-initiated, bidirectional: every fourth id from here on (RFC 9000 2.1). */
 const FIRST_REQUEST = 0

@@ -1,18 +1,60 @@
+import type { HeaderList } from '../../base/http/headers.ts'
 import { NO_HEADERS } from '../../base/http/headers.ts'
 import type { QuicConnection } from '../../quic/engine.ts'
-import type { SessionEnd } from '../multiplex/client-session.ts'
+import type { OutgoingRequest, SessionEnd } from '../multiplex/client-session.ts'
+import { HeadFields } from '../multiplex/messages/head-fields.ts'
 import type { ResetCode } from '../multiplex/reset-code.ts'
 import type { StreamReset } from '../multiplex/stream-events.ts'
 import { StreamRing } from '../multiplex/stream-ring.ts'
+import { QpackEncoder } from '../qpack/qpack-encoder.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { ERROR_CODES, type ErrorCode } from './frames/error-codes.ts'
 import type { ConnectionFault, StreamFault } from './frames/http3-error.ts'
 import { SectionReader } from './frames/section-reader.ts'
-import { SectionWriter } from './frames/section-writer.ts'
 import { INITIAL_SETTINGS, type Settings } from './frames/settings.ts'
 import type { RequestStream } from './request-stream.ts'
 import { SendSide } from './send-side.ts'
 import type { SessionEvents, SessionOptions } from './session.ts'
+
+/**
+ * Encodes heads and trailers. What cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT, and
+ * then nothing has happened. Each returns the length of the section, which is at the beginning of `bytes`
+ * until the next one. What the encoder stream has to say goes out before it.
+ */
+export class SectionWriter {
+  readonly encoder: QpackEncoder
+  readonly #fields = new HeadFields()
+
+  constructor(maxTableBytes: number) {
+    this.encoder = new QpackEncoder({ maxTableBytes })
+  }
+
+  get bytes(): Buffer {
+    return this.encoder.bytes
+  }
+
+  check(request: OutgoingRequest): void {
+    this.#fields.check(request)
+  }
+
+  request(streamId: number, request: OutgoingRequest): number {
+    this.encoder.begin(streamId)
+    this.#fields.addRequest(this.encoder, request)
+    return this.encoder.end()
+  }
+
+  response(streamId: number, status: number, headers: HeaderList): number {
+    this.encoder.begin(streamId)
+    this.#fields.addResponse(this.encoder, status, headers)
+    return this.encoder.end()
+  }
+
+  trailers(streamId: number, trailers: HeaderList): number {
+    this.encoder.begin(streamId)
+    this.encoder.addAll(trailers)
+    return this.encoder.end()
+  }
+}
 
 /** How a stream, and the session, end: in the codes of HTTP/3. */
 export type Broken = Omit<StreamReset, 'code' | 'isError'> & { readonly code: ErrorCode }

@@ -11,10 +11,18 @@ import type { StreamEvents } from '../../http/multiplex/stream-events.ts'
 import type { IngressSession } from '../ingress-session.ts'
 import type { SessionContext, SessionSocket } from '../session-context.ts'
 import { Http2Output, type OutputEvents } from './http2-output.ts'
-import { keepRead } from './read-memory.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import type { ConnectionEnds } from './stream-exchange-host.ts'
 import { TakeWatch } from './take-watch.ts'
+
+/**
+ * A version of a piece of a read that may be kept. Node allocates the memory of each read of an accepted
+ * socket for it alone, so that nobody writes to it again; but a small piece would hold all of the read, up to
+ * 64 KB for a byte.
+ */
+function keepRead(piece: Buffer): Buffer {
+  return piece.length * 4 < piece.buffer.byteLength ? Buffer.from(piece) : piece
+}
 
 /**
  * open requests come and are answered. Valid transitions: closing, closed closing the session is over; its

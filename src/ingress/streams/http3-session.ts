@@ -1,6 +1,7 @@
 import { NEVER } from '../../base/deadline-timer.ts'
 import { TransportError } from '../../base/errors.ts'
 import { containFault } from '../../base/guard.ts'
+import { hasHeader } from '../../base/http/headers.ts'
 import { createSession } from '../../http/http3/create-session.ts'
 import { ERROR_CODES } from '../../http/http3/frames/error-codes.ts'
 import type { Session, SessionEvents } from '../../http/http3/session.ts'
@@ -12,9 +13,18 @@ import type { QuicHandshake, QuicLink, QuicLinkOwner } from '../../quic/engine.t
 import type { Http3IngressLimits } from '../http3-limits.ts'
 import type { IngressSession } from '../ingress-session.ts'
 import type { ListenerContext } from '../session-context.ts'
-import { markEarlyData } from './early-data-mark.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import type { ConnectionEnds } from './stream-exchange-host.ts'
+
+/**
+ * A request that came in early data and goes on before the handshake is complete says so, that whoever acts
+ * on it knows that it may be a replay (RFC 8470 5.1). A client that said it itself is not contradicted: any
+ * value of the field means the same there.
+ */
+function markEarlyData(head: RequestHead): RequestHead {
+  if (hasHeader(head.headers, 'early-data')) return head
+  return { ...head, headers: [...head.headers, 'early-data', '1'] }
+}
 
 export interface Http3SessionContext extends ListenerContext {
   readonly limits: Http3IngressLimits

@@ -1,5 +1,5 @@
 import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
-import { asTransportError, type TransportError } from '../../base/errors.ts'
+import { asTransportError, stacklessError, type TransportError } from '../../base/errors.ts'
 import { guardedListener, reportFault } from '../../base/guard.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
@@ -7,9 +7,15 @@ import type { Stream } from '../../http/multiplex/stream.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 import { countBadRequest, countDefence, type IngressProtocolStats } from '../ingress-stats.ts'
 import type { ListenerContext } from '../session-context.ts'
-import { sessionEndError } from './session-end-error.ts'
 import { StreamExchange } from './stream-exchange.ts'
 import type { ConnectionEnds, StreamExchangeHost } from './stream-exchange-host.ts'
+
+/** What is to be counted and told of the end of a client's session; undefined: it ended as sessions do. */
+function sessionEndError({ cause, isError, message }: SessionEnd): TransportError | undefined {
+  if (cause === 'flood') return stacklessError('MM_EXCESSIVE_LOAD', message)
+  if (cause === 'timeout' || (cause === 'peer' && isError)) return stacklessError('MM_BAD_REQUEST', message)
+  return undefined
+}
 
 /** The connection that the exchanges are on: what differs from HTTP/2 to HTTP/3. */
 export interface ExchangesCarrier {

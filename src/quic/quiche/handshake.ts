@@ -1,9 +1,64 @@
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import type { Fifo } from '../../base/fifo.ts'
 import type { QuicEvent, QuicHandshake } from '../engine.ts'
 import type { NativeConnection } from './binding.ts'
-import { earlyDataVerdict } from './early-data-verdict.ts'
-import { peerIdentity } from './peer-identity.ts'
 import { sealTicket, type TicketBinding } from './ticket-envelope.ts'
+
+/**
+ * Looks at the certificate of a server: is it for that name, and is it valid now? Undefined: yes; else what
+ * is wrong, for people.
+ *
+ * BoringSSL checks the chain, and the name where it is a DNS name, but neither of them on a resumed
+ * connection, and an IP address never (it takes it for a DNS name). So we look at every handshake. Wildcards
+ * are matched as OpenSSL does; the subject's common name is no name (RFC 9110 4.3.4).
+ */
+export function peerIdentity(
+  leaf: Uint8Array | undefined,
+  serverName: string,
+  wallClockMs: number,
+): string | undefined {
+  if (leaf === undefined) return 'the server sent no certificate'
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(leaf)
+  } catch {
+    return 'the certificate cannot be read'
+  }
+  const from = Date.parse(certificate.validFrom)
+  const to = Date.parse(certificate.validTo)
+  if (!(from <= wallClockMs)) return 'the certificate is not valid yet'
+  if (!(wallClockMs <= to)) return 'the certificate has expired'
+  const isNamed =
+    isIP(serverName) === 0
+      ? certificate.checkHost(serverName, { subject: 'never' }) !== undefined
+      : certificate.checkIP(serverName) !== undefined
+  return isNamed ? undefined : `the certificate is for other names than ${serverName}`
+}
+
+/** What the engine said around one receive(), and says of resumption. */
+export interface EarlyDataSnapshot {
+  readonly wasInEarlyData: boolean
+  readonly isInEarlyData: boolean
+  readonly isEstablished: boolean
+  readonly isResumed: boolean
+}
+
+/**
+ * Whether 0-RTT was taken, which quiche 0.18 does not say. Early data ends with the flight of the server in
+ * which it is decided:
+ * 1. early data has not ended with this datagram: nothing is decided
+ * 2. it ended and the handshake is complete on a resumed session: accepted
+ * 3. it ended, and BoringSSL starts again with a full handshake (not complete, or not resumed): rejected
+ *    isResumed alone does not tell: a server with early data switched off resumes the session and rejects
+ *    (seen, as is that rule 3 then holds because the handshake completes one call later). Judged right with
+ *    caddy 2.6.2 and ngtcp2; a server that splits EncryptedExtensions and Finished over two CRYPTO frames of
+ *    one datagram and refuses 0-RTT on a resumed session would look like 2.
+ */
+export function earlyDataVerdict(seen: EarlyDataSnapshot): 'accepted' | 'rejected' | undefined {
+  if (!seen.wasInEarlyData || seen.isInEarlyData) return undefined // 1
+  return seen.isEstablished && seen.isResumed ? 'accepted' : 'rejected' // 2, 3
+}
 
 /** Alerts of TLS as QUIC errors (RFC 9001 4.8). */
 const BAD_CERTIFICATE = 0x12a

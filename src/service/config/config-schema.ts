@@ -1,6 +1,11 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { DEFAULT_GLOBAL_LIMITS, LIVENESS_RANGES } from '../../entry/options.ts'
+import {
+  DEFAULT_GLOBAL_LIMITS,
+  DEFAULT_RESOLVER_OPTIONS,
+  LIVENESS_RANGES,
+  type ResolverOptions,
+} from '../../entry/options.ts'
 import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
 import {
   DEFAULT_INGRESS_HTTP2_OPTIONS,
@@ -15,11 +20,30 @@ import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
 import { http2Group } from './fields/http2-group.ts'
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from './fields/listen-address.ts'
-import { byteSizeField, durationField, optionGroup } from './fields/option-group.ts'
+import { byteSizeField, durationField, type GivenOptions, optionGroup } from './fields/option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
 import { originNameField } from './fields/origin-name.ts'
-import { resolverGroup } from './fields/resolver-group.ts'
 import { listenTlsField } from './fields/tls-fields.ts'
+
+/** Node's timers overflow above it. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** The `resolver` group. */
+function resolverGroup(): z.ZodType<GivenOptions<ResolverOptions>> {
+  return optionGroup(
+    DEFAULT_RESOLVER_OPTIONS,
+    {
+      dnsStaleAnswerMs: { max: MAX_TIMER_MS },
+      dnsQueryMs: { max: MAX_TIMER_MS },
+      maxDnsQueries: { min: 1 },
+      maxSystemLookups: { min: 1 },
+      maxDnsEntries: { min: 1 },
+      networkCheckMs: { max: MAX_TIMER_MS },
+      dnsRefreshMs: { max: MAX_TIMER_MS },
+    },
+    { addresses: z.enum(['auto', 'dns', 'system']) },
+  )
+}
 
 /** A Via pseudonym: a token, or a host with or without a port (RFC 9110 7.6.3). */
 const PSEUDONYM = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?::\d{1,5})?$/

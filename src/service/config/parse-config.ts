@@ -1,10 +1,46 @@
+import type { z } from 'zod'
 import { buildSettings } from './build-settings.ts'
 import type { UnplacedFault } from './config-fault.ts'
 import { configSchema } from './config-schema.ts'
 import { crossFaults } from './cross-faults.ts'
 import { describeIssue } from './describe-issue.ts'
-import { knownKeys } from './known-keys.ts'
 import type { ServiceSettings } from './service-settings.ts'
+
+/**
+ * The keys that a mapping at `path` may have, as far as the schema names them: what a suggestion is drawn
+ * from.
+ */
+export function knownKeys(schema: z.ZodType, path: readonly string[]): readonly string[] {
+  const current = unwrap(schema)
+  const definition = current.def as SchemaDefinition // zod's `def` is typed per class; these are the parts of it read here
+  const [step, ...rest] = path
+  if (step === undefined) return definition.shape === undefined ? [] : Object.keys(definition.shape)
+  const next = definition.shape?.[step] ?? definition.valueType ?? definition.element
+  return next === undefined ? [] : knownKeys(next, rest)
+}
+
+interface SchemaDefinition {
+  type: string
+  shape?: Readonly<Record<string, z.ZodType>>
+  valueType?: z.ZodType
+  element?: z.ZodType
+  innerType?: z.ZodType
+  in?: z.ZodType
+  out?: z.ZodType
+}
+
+/**
+ * Off with what stands around a mapping: optional, preprocess (a pipe out of a transform), transform (a pipe
+ * into one).
+ */
+function unwrap(schema: z.ZodType): z.ZodType {
+  const definition = schema.def as SchemaDefinition // as above
+  if (definition.innerType !== undefined) return unwrap(definition.innerType)
+  if (definition.type !== 'pipe') return schema
+  const from = definition.in === undefined ? schema : unwrap(definition.in)
+  const isTransform = (from.def as SchemaDefinition).type === 'transform' // as above
+  return isTransform && definition.out !== undefined ? unwrap(definition.out) : from
+}
 
 export type ParsedConfig =
   | { readonly ok: true; readonly settings: ServiceSettings }

@@ -1,17 +1,43 @@
 import type { Logger } from 'pino'
 import { systemClock } from '../../entry/events.ts'
 import { DEFAULT_GLOBAL_LIMITS } from '../../entry/options.ts'
+import { TransportError } from '../../index.ts'
 import { type AcceptPlan, planAccept } from '../../ingress/accept-room.ts'
 import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
 import { type IngressListener, listen } from '../../ingress/listener.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
-import { formatListenAddress } from '../config/fields/listen-address.ts'
+import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { proxyStatusName } from '../forwarding/own-name.ts'
 import { ingressLog } from '../logging/ingress-log.ts'
-import { isAddressInUse, listenFailure } from './listen-failure.ts'
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use',
+  EACCES: 'permission denied',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+}
+
+/** Why a server could not be opened, with the address that it was to have. */
+export function listenFailure(what: string, address: ListenAddress, cause: unknown): TransportError {
+  const reason = REASONS[errorCode(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
+  return new TransportError(
+    'MM_LISTEN_FAILED',
+    `cannot open ${what} on ${formatListenAddress(address)}: ${reason}`,
+    {
+      cause,
+    },
+  )
+}
+
+export function isAddressInUse(error: unknown): boolean {
+  return errorCode(error) === 'EADDRINUSE'
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
 
 /** The sockets of a service. */
 export interface OpenSockets {

@@ -1,8 +1,31 @@
 import type { Logger } from 'pino'
 import { guarded } from '../../base/guard.ts'
 import { type Clock, type ContainedFault, isSystemError, onContainedFault } from '../../entry/events.ts'
-import { FaultBudget, type FaultBudgetOptions } from './fault-budget.ts'
 import { endCulprit } from './fault-culprit.ts'
+
+/** How many defects a process lives through. */
+export interface FaultBudgetOptions {
+  /** Defects within `windowMs` with which the process is given up. 0: never. */
+  readonly maxFaults: number
+  readonly windowMs: number
+}
+
+/**
+ * Whether a process that has met a defect goes on. One may have broken a single exchange; many in a short
+ * time say that more is broken than can be seen, and then a new process is better than this one.
+ */
+export class FaultBudget {
+  /** When the latest ones came, the oldest first; `maxFaults` at the most. */
+  #times: number[] = []
+
+  /** One more. True: it is one too many. */
+  spend(now: number, { maxFaults, windowMs }: FaultBudgetOptions): boolean {
+    if (maxFaults === 0) return false
+    this.#times = [...this.#times, now].slice(-maxFaults)
+    const [oldest = now] = this.#times
+    return this.#times.length === maxFaults && now - oldest <= windowMs
+  }
+}
 
 export interface ProcessFaultsParts {
   readonly logger: Logger

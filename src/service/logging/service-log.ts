@@ -1,10 +1,50 @@
-import type { DestinationStream, Logger } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import type { LineQueueLimits } from '../../base/line-queue.ts'
 import { systemClock } from '../../entry/events.ts'
 import type { LogSettings } from '../config/service-settings.ts'
 import { LogDestination } from './log-destination.ts'
 import { logSink } from './log-sink.ts'
-import { createLogger } from './logger.ts'
+
+/** What a line needs of the fields that pino wrote. */
+interface LogLine {
+  time: string
+  level: string
+  msg: string
+  hint?: string
+}
+
+/**
+ * A JSON log line as text: `2026-03-01T12:00:00.000Z info shop http/1.1#7 192.0.2.1:443: pool: connection
+ * added`.
+ */
+function textLine(json: string): string {
+  const { time, level, msg, hint }: LogLine = JSON.parse(json)
+  const advice = hint === undefined ? '' : ` (${hint})`
+  return `${time} ${level.padEnd(5)} ${oneLine(msg + advice)}\n`
+}
+
+/** Messages of peers may be part of a line, and must not begin another. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ')
+}
+
+/**
+ * The service's logger. `json` is pino as it comes, `text` one line for people. Lines are few (connections,
+ * not requests), so that text is made from the JSON line instead of a second way through the logger.
+ */
+export function createLogger(settings: LogSettings, destination: DestinationStream): Logger {
+  const sink: DestinationStream =
+    settings.format === 'json' ? destination : { write: line => destination.write(textLine(line)) }
+  return pino(
+    {
+      level: settings.level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: label => ({ level: label }) },
+    },
+    sink,
+  )
+}
 
 /** How long the end of a service waits for who reads its log. */
 const LAST_FLUSH_MS = 500

@@ -7,13 +7,75 @@ import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
 import { CounterSet } from './counter-set.ts'
 import { registerMigrationMetrics } from './migration-metrics.ts'
 import { OriginMetrics } from './origin-metrics.ts'
-import { registerForwardingMetrics } from './register-forwarding-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
-import { registerProcessMetrics } from './register-process-metrics.ts'
 import { registerResolverMetrics } from './register-resolver-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
 import { registerScraped } from './scraped-metric.ts'
+
+/** What the process has lived through. */
+function registerProcessMetrics(
+  registry: Registry,
+  faults: CounterSet<`${FaultKind} ${FaultCause}`>,
+  returnedMemoryBytes: () => number,
+  dropped: () => Readonly<Record<'log' | 'qlog', number>>,
+): void {
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_faults_total',
+    'Errors in timers, events and callbacks that did not end the process: contained by a guard or caught by nobody, of the system or a defect',
+    () =>
+      (['contained system', 'contained defect', 'uncaught system', 'uncaught defect'] as const).map(words => {
+        const [kind = '', cause = ''] = words.split(' ')
+        return { labels: { kind, cause }, value: faults.get(words) }
+      }),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_memory_returned_bytes_total',
+    'Memory that was given back to the system since nothing used it any more (memory.maxUnusedBytes), in bytes',
+    () => [{ labels: {}, value: returnedMemoryBytes() }],
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_log_dropped_total',
+    'Lines of the log, and events of the qlog trace, that were dropped, since they were read or written too slowly',
+    () => Object.entries(dropped()).map(([to, value]) => ({ labels: { to }, value })),
+  )
+}
+
+/** What slow clients cost, and what became of them. */
+export function registerForwardingMetrics(registry: Registry, stats: () => StallStats): void {
+  const register = (type: 'counter' | 'gauge', name: string, help: string, value: () => number) =>
+    registerScraped(registry, type, name, help, () => [{ labels: {}, value: value() }])
+  register(
+    'gauge',
+    'middlemile_buffered_response_bytes',
+    'Memory that holds responses for clients that stall, in bytes',
+    () => stats().bufferedBytes,
+  )
+  register(
+    'counter',
+    'middlemile_buffered_responses_total',
+    'Responses that were buffered because their client stalled',
+    () => stats().bufferedResponses,
+  )
+  register(
+    'gauge',
+    'middlemile_stalled_readers',
+    'Clients that stall now, with a response that is not buffered to its end',
+    () => stats().stalledReaders,
+  )
+  register(
+    'counter',
+    'middlemile_stalled_readers_ended_total',
+    'Clients that stalled and were ended, since others waited for their connection to the origin',
+    () => stats().endedReaders,
+  )
+}
 
 /** Where the numbers come from that are kept elsewhere. */
 export interface MetricSources {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { exchangeInfo } from '../../../src/api/exchange-info.ts'
+import { exchangeInfo } from '../../../src/api/requested-exchange.ts'
 import type { Connection, HandshakeInfo } from '../../../src/base/events/connection.ts'
 import type { DispatchHandle } from '../../../src/exchange/dispatch.ts'
 

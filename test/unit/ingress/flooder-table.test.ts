@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clientNetwork, isLoopback } from '../../../src/ingress/client-network.ts'
-import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
+import { clientNetwork, FlooderTable, isLoopback } from '../../../src/ingress/flooder-table.ts'
 
 const LIMITS = { maxFloodsPerMinute: 3, floodRefusalMs: 10_000, maxFlooders: 2 }
 const A = '192.0.2.1'

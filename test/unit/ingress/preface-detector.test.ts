@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { detectPreface, PREFACE_BYTES } from '../../../src/ingress/preface-detector.ts'
+import { detectPreface, PREFACE_BYTES } from '../../../src/ingress/session-opening.ts'
 import { PREFACE } from '../../support/http2-wire.ts'
 import { fc } from '../../support/property.ts'
 

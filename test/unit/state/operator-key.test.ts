@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeOperatorKey } from '../../../src/state/operator-key.ts'
+import { decodeOperatorKey } from '../../../src/state/store.ts'
 import { fc } from '../../support/property.ts'
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, i) => i * 8))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seal, unseal } from '../../../src/state/sealed-record.ts'
+import { seal, unseal } from '../../../src/state/sealed-ticket-store.ts'
 import { fc } from '../../support/property.ts'
 
 const KEY = Buffer.alloc(32, 1)

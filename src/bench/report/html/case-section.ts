@@ -1,19 +1,119 @@
-import type { CaseResult, RatioResult, ScenarioResult, SubjectResult } from '../../results/scenario-result.ts'
+import type { JudgedAim } from '../../results/aims.ts'
+import type {
+  CaseResult,
+  Metric,
+  RatioResult,
+  ScenarioResult,
+  SubjectResult,
+} from '../../results/scenario-result.ts'
 import type { SubjectDetail } from '../../results/subject-detail.ts'
 import { type Chart, drawChart } from './chart.ts'
 import { connectionsChart } from './charts/connections-chart.ts'
 import { metricChart } from './charts/metric-chart.ts'
 import { objectsChart } from './charts/objects-chart.ts'
-import { percentileChart } from './charts/percentile-chart.ts'
+import { type PercentileSeries, percentileChart } from './charts/percentile-chart.ts'
 import { phasesChart } from './charts/phases-chart.ts'
 import { ratioChart } from './charts/ratio-chart.ts'
-import { completeRatio } from './findings.ts'
+import { figureText, isFigure, timesRangeText, timesText } from './figure-text.ts'
+import { completeRatio, type Evidence, evidenceOf } from './findings.ts'
+import { drawSwatch } from './marker.ts'
 import { type Markup, markup } from './markup.ts'
+import { recordedQuantile } from './percentiles.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
-import { aimsTable } from './tables/aims-table.ts'
 import { figuresTable } from './tables/figures-table.ts'
-import { percentilesTable } from './tables/percentiles-table.ts'
-import { ratiosTable } from './tables/ratios-table.ts'
+import { drawTable } from './tables/table.ts'
+
+const VERDICTS: Readonly<Record<Evidence['kind'], string>> = {
+  shown: 'shown',
+  tooFew: 'in every round, of too few',
+  crosses: 'not shown',
+  unpaired: '-',
+}
+
+/** The figures of a ratio chart. */
+function ratiosTable(of: string, title: string, ratios: readonly RatioResult[]): Markup {
+  return drawTable(
+    `${title}, round by round`,
+    of,
+    'subject / to',
+    [
+      { head: 'median' },
+      { head: 'least\u2013most' },
+      { head: '95\u2009% interval' },
+      { head: 'pairs' },
+      { head: 'difference', kind: 'text' },
+    ],
+    ratios.map(ratio => ({
+      head: markup`<bdi>${ratio.subject}</bdi> / <bdi>${ratio.to}</bdi>`,
+      cells: [
+        timesText(ratio.median),
+        timesRangeText(ratio.min, ratio.max),
+        ratio.interval === undefined ? '-' : timesRangeText(ratio.interval.low, ratio.interval.high),
+        ratio.pairs,
+        VERDICTS[evidenceOf(ratio).kind],
+      ],
+    })),
+  )
+}
+
+const SHARES = [0.5, 0.9, 0.99, 0.999]
+
+/**
+ * The figures of a percentile chart, in ms; of all rounds together, which is why they need not be the medians
+ * over rounds.
+ */
+function percentilesTable(of: string, title: string, series: readonly PercentileSeries[]): Markup {
+  return drawTable(
+    `${title}, all rounds together, ms`,
+    of,
+    'subject',
+    ['requests', 'least', ...SHARES.map(share => `p${share * 100}`), 'most'].map(head => ({ head })),
+    series.map(({ look, record }) => ({
+      head: markup`${drawSwatch(look)} <bdi>${look.subject}</bdi>`,
+      cells: [
+        figureText(record.count),
+        record.count > 0 ? figureText(record.minUs / 1_000) : '-',
+        ...SHARES.map(share => figureText(recordedQuantile(record, share))),
+        record.count > 0 ? figureText(record.maxUs / 1_000) : '-',
+      ],
+    })),
+  )
+}
+
+/** What was hoped for, and whether it came true. */
+function aimsTable(of: string, aims: readonly JudgedAim[], metrics: readonly Metric[]): Markup {
+  return drawTable(
+    'Aims',
+    of,
+    'subject',
+    [
+      { head: 'figure', kind: 'text' },
+      { head: 'aim' },
+      { head: 'measured' },
+      { head: 'verdict', kind: 'text' },
+    ],
+    aims.map(aim => ({
+      head: markup`<bdi>${aim.subject}</bdi>`,
+      cells: [titleOf(aim, metrics), wantedText(aim), figureText(aim.measured), drawVerdict(aim)],
+    })),
+  )
+}
+
+function titleOf({ metric, to }: JudgedAim, metrics: readonly Metric[]): string {
+  const title = metrics.find(({ key }) => key === metric)?.title ?? metric
+  return to === undefined ? title : `${title}, times that of ${to}`
+}
+
+function wantedText({ atLeast, atMost }: JudgedAim): string {
+  const least = isFigure(atLeast) ? [`at least ${figureText(atLeast)}`] : []
+  const most = isFigure(atMost) ? [`at most ${figureText(atMost)}`] : []
+  return [...least, ...most].join(', ')
+}
+
+function drawVerdict({ measured, met }: JudgedAim): Markup {
+  if (!isFigure(measured)) return markup`not measured`
+  return met ? markup`<span class="met">\u2713 met</span>` : markup`<b class="missed">\u2717 missed</b>`
+}
 
 type Looks = ReadonlyMap<string, SubjectLook>
 

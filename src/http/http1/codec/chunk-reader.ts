@@ -1,6 +1,6 @@
 import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from '../../../base/http/char-tables.ts'
-import type { HeaderList } from '../../../base/http/headers.ts'
-import { NO_HEADERS } from '../../../base/http/headers.ts'
+import { isForbiddenTrailer } from '../../../base/http/forbidden-trailer.ts'
+import { type HeaderList, NO_HEADERS } from '../../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES, SmallPieces } from '../../../base/small-pieces.ts'
 import {
   EXTENSION_FAULT,
@@ -8,13 +8,32 @@ import {
   mayEndExtension,
   nextExtensionState,
 } from './chunk-extension.ts'
-import type { CodecRole } from './codec-failure.ts'
-import { bytesAround, codecFailure } from './codec-failure.ts'
+import { bytesAround, type CodecRole, codecFailure } from './codec-failure.ts'
 import type { CodecLimits } from './codec-limits.ts'
-import { fieldSection } from './field-section.ts'
-import type { SectionParser } from './section-buffer.ts'
-import { INCOMPLETE, SectionBuffer } from './section-buffer.ts'
-import { collectTrailers } from './trailer-rules.ts'
+import { type FieldSection, fieldSection } from './field-section.ts'
+import { INCOMPLETE, SectionBuffer, type SectionParser } from './section-buffer.ts'
+
+/**
+ * The trailers of a scanned section: fields of the connection are left out as in a head, forbidden ones are
+ * left out, and a field that would frame or route the message (host, content-length, transfer-encoding) is
+ * refused: it has no honest use there.
+ */
+function collectTrailers(section: FieldSection, text: string, base: number, role: CodecRole): HeaderList {
+  const fields = section.collect(text, base)
+  if (
+    section.host !== undefined ||
+    section.contentLength !== undefined ||
+    section.transferEncoding !== undefined
+  ) {
+    throw codecFailure(role, 'broken', 'host, content-length or transfer-encoding in the trailers', text)
+  }
+  const trailers: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string // even indexes are names
+    if (!isForbiddenTrailer(name)) trailers.push(name, fields[i + 1] as string) // odd indexes are values
+  }
+  return trailers.length === 0 ? NO_HEADERS : trailers
+}
 
 /**
  * The chunked coding (RFC 9112 7.1), byte by byte, since a chunk-size line may be cut anywhere:

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
+  CONGESTION_CONTROL_NAME,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
@@ -8,18 +9,72 @@ import {
   DEFAULT_QUIC_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
+  DEFAULT_SELECT_OPTIONS,
+  DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
+  HTTP3_RANGES,
+  type Http3Options,
   LIVENESS_RANGES,
+  QUIC_CONGESTION_CONTROLS,
+  QUIC_RANGES,
+  type QuicOptions,
+  SELECT_RANGES,
+  SELECT_WORDS,
+  type SelectOptions,
+  SOCKET_RANGES,
+  type SocketOptions,
 } from '../../../entry/options.ts'
 import { parseOrigin } from '../../../index.ts'
 import { KNOWN_PROTOCOLS } from '../built-features.ts'
 import { shown } from '../describe-issue.ts'
 import { http2Group } from './http2-group.ts'
-import { http3Group, quicGroup } from './http3-groups.ts'
-import { asWord, optionGroup } from './option-group.ts'
-import { selectGroup } from './select-group.ts'
-import { socketGroup } from './socket-group.ts'
+import { asWord, type GivenOptions, optionGroup } from './option-group.ts'
+import { rangedGroup } from './ranged-group.ts'
 import { originTlsField } from './tls-fields.ts'
+
+/** The `socket` group. */
+function socketGroup(): z.ZodType<GivenOptions<SocketOptions>> {
+  return optionGroup(DEFAULT_SOCKET_OPTIONS, SOCKET_RANGES, {
+    congestionControl: z
+      .string()
+      .regex(
+        CONGESTION_CONTROL_NAME,
+        'must be a name such as cubic, of up to 15 lower-case letters, digits, - and _',
+      ),
+  })
+}
+
+/**
+ * The `select` group. That a least does not exceed its most is checked over all groups: see select-faults.ts.
+ */
+function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
+  return optionGroup(DEFAULT_SELECT_OPTIONS, SELECT_RANGES, {
+    policy: z.enum(SELECT_WORDS.policy),
+    probe: z.preprocess(asWord, z.enum(SELECT_WORDS.probe)),
+    altSvc: z.preprocess(asWord, z.enum(SELECT_WORDS.altSvc)),
+  })
+}
+
+/** The `quic` group. `areAll`: see RangedGroupRules. */
+function quicGroup(
+  defaults: Readonly<QuicOptions>,
+  { areAll }: { areAll: boolean },
+): z.ZodType<GivenOptions<QuicOptions>> {
+  return rangedGroup(defaults, {
+    ranges: QUIC_RANGES,
+    order: [['maxStreamWindowBytes', 'streamWindowBytes']],
+    areAll,
+    fields: { congestionControl: z.enum(QUIC_CONGESTION_CONTROLS) },
+  })
+}
+
+/** The `http3` group. */
+function http3Group(
+  defaults: Readonly<Http3Options>,
+  { areAll }: { areAll: boolean },
+): z.ZodType<GivenOptions<Http3Options>> {
+  return rangedGroup(defaults, { ranges: HTTP3_RANGES, order: [], areAll })
+}
 
 /** What `defaults` and every origin may say. */
 export function originOptionFields(directory: string) {

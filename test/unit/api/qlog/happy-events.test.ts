@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HappyEvents } from '../../../../src/api/qlog/happy-events.ts'
+import { HappyEvents } from '../../../../src/api/qlog/qlog-observer.ts'
 import type { TransportEvent } from '../../../../src/base/events/observer.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import { migrationReport } from '../../../support/migration-figures.ts'

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { jsonTextRecord } from '../../../../src/api/qlog/json-text-record.ts'
-import { traceHeader } from '../../../../src/api/qlog/trace-header.ts'
+import { jsonTextRecord, traceHeader } from '../../../../src/api/qlog/qlog-file.ts'
 import { readJsonSequence } from '../../../support/json-sequence.ts'
 
 describe('the header of a trace', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { phasesOf } from '../../../../src/bench/clients/phases-of.ts'
+import { phasesOf } from '../../../../src/bench/clients/middlemile.ts'
 
 describe("what an exchange's time went to", () => {
   it('is the way to its connection, the wait for the answer, the body', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countDrops } from '../../../../src/bench/impair/kernel-drops.ts'
+import { countDrops } from '../../../../src/bench/impair/udp-relay.ts'
 
 const TABLE = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
   318: 0100007F:1F90 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 11915 2 0000000000000000 12

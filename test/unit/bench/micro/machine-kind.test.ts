@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { machineKind } from '../../../../bench/micro/machine-kind.ts'
+import { machineKind } from '../../../../bench/micro/micro-file.ts'
 
 const MACHINE = { cpuModel: 'AMD EPYC', cores: 2, versions: { node: '20.20.2' } }
 

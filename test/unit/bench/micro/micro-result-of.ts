@@ -1,6 +1,6 @@
 import { CALIBRATION_VERSION } from '../../../../bench/micro/calibration.ts'
 import type { MicroFile } from '../../../../bench/micro/micro-file.ts'
-import { summarizeSuite } from '../../../../bench/micro/summarize-suite.ts'
+import { summarizeSuite } from '../../../../bench/micro/run.ts'
 import type { Measurement } from '../../../../src/bench/results/measurement.ts'
 import type { ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { readConnectorLog } from '../../../../bench/soak/connector-log.ts'
 import { parseOriginLog } from '../../../../bench/soak/origin-log.ts'
 import { payload } from '../../../../bench/soak/payload.ts'
-import { accountForPosts } from '../../../../bench/soak/post-accounts.ts'
 import { parseRequestPath, requestPath } from '../../../../bench/soak/request-target.ts'
+import { accountForPosts } from '../../../../bench/soak/soak-subject.ts'
 
 describe('parseOriginLog', () => {
   it('counts what was processed and keeps what was done to answers', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SendSilence, type SendState } from '../../../../src/connect/native/send-silence.ts'
+import { SendSilence, type SendState } from '../../../../src/connect/native/dead-peer-detector.ts'
 import { fc } from '../../../support/property.ts'
 
 const state = (unackedSegments: number, sinceHeardMs: number, unansweredProbes = 0): SendState => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseTcpInfo } from '../../../../src/connect/native/tcp-info.ts'
-import { tcpPathStats } from '../../../../src/connect/tcp/tcp-path-stats.ts'
+import { tcpPathStats } from '../../../../src/connect/tcp/path-of-socket.ts'
 
 /** What an idle kernel would write, with these fields of `struct tcp_info` in it. */
 function stats(fields: { u32?: Record<number, number>; u64?: Record<number, number> }, length = 280) {

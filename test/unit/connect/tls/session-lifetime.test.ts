@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sessionLifetimeMs } from '../../../../src/connect/tls/session-lifetime.ts'
+import { sessionLifetimeMs } from '../../../../src/connect/tls/dial-tickets.ts'
 import { fc } from '../../../support/property.ts'
 
 const element = (tag: number, contents: Buffer): Buffer => {

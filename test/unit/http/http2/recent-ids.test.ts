@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RecentIds } from '../../../../src/http/http2/recent-ids.ts'
+import { RecentIds } from '../../../../src/http/http2/stream-table.ts'
 
 describe('RecentIds', () => {
   it('knows the last 1024, and forgets the oldest', () => {

@@ -3,7 +3,7 @@ import { DEFAULT_HTTP3_OPTIONS } from '../../../../src/base/options/protocol-opt
 import { FloodGuard } from '../../../../src/http/http3/flood-guard.ts'
 import { encodeDatagram, readDatagram } from '../../../../src/http/http3/frames/datagrams.ts'
 import { ERROR_CODES, errorCodeOf } from '../../../../src/http/http3/frames/error-codes.ts'
-import { quicFailure } from '../../../../src/http/http3/frames/quic-failure.ts'
+import { quicFailure } from '../../../../src/http/http3/inbound-turn.ts'
 import { OwnStream } from '../../../../src/http/http3/own-stream.ts'
 import { SessionDeadlines } from '../../../../src/http/http3/session-deadlines.ts'
 import { StallMeter } from '../../../../src/http/http3/stall-meter.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { earlyDataVerdict } from '../../../../src/quic/quiche/early-data-verdict.ts'
+import { earlyDataVerdict } from '../../../../src/quic/quiche/handshake.ts'
 
 const ended = { wasInEarlyData: true, isInEarlyData: false }
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { peerIdentity } from '../../../../src/quic/quiche/peer-identity.ts'
+import { peerIdentity } from '../../../../src/quic/quiche/handshake.ts'
 import {
   type CertificateAuthority,
   createCertificateAuthority,

@@ -4,11 +4,11 @@ import {
   type BufferOptions,
   DEFAULT_BUFFER_OPTIONS,
 } from '../../../../src/service/forwarding/buffer-options.ts'
-import { stalledToEnd } from '../../../../src/service/forwarding/stall-policy.ts'
 import {
   STALL_CHECK_MS,
   type StalledExchange,
   StalledReaders,
+  stalledToEnd,
 } from '../../../../src/service/forwarding/stalled-readers.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 

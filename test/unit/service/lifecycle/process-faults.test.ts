@@ -2,10 +2,9 @@ import { Socket } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { reportFault } from '../../../../src/base/guard.ts'
 import { DEFAULT_LOG } from '../../../../src/service/config/service-settings.ts'
-import { FaultBudget } from '../../../../src/service/lifecycle/fault-budget.ts'
 import { endCulprit } from '../../../../src/service/lifecycle/fault-culprit.ts'
-import { ProcessFaults } from '../../../../src/service/lifecycle/process-faults.ts'
-import { createLogger } from '../../../../src/service/logging/logger.ts'
+import { FaultBudget, ProcessFaults } from '../../../../src/service/lifecycle/process-faults.ts'
+import { createLogger } from '../../../../src/service/logging/service-log.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 
 describe('a budget of faults', () => {

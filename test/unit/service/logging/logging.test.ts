@@ -10,7 +10,7 @@ import {
 import { DEFAULT_LOG, type LogSettings } from '../../../../src/service/config/service-settings.ts'
 import { connectionLog } from '../../../../src/service/logging/connection-log.ts'
 import { ingressLog } from '../../../../src/service/logging/ingress-log.ts'
-import { createLogger } from '../../../../src/service/logging/logger.ts'
+import { createLogger } from '../../../../src/service/logging/service-log.ts'
 import { migrationReport } from '../../../support/migration-figures.ts'
 import { fakeConnection } from '../fake-connection.ts'
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { EarlierTry, ExchangeEnded } from '../../../../src/entry/events.ts'
 import { parseOrigin, TransportError } from '../../../../src/index.ts'
 import { DEFAULT_LOG, type LogSettings } from '../../../../src/service/config/service-settings.ts'
-import { createLogger } from '../../../../src/service/logging/logger.ts'
+import { createLogger } from '../../../../src/service/logging/service-log.ts'
 import { slowRequestLog } from '../../../../src/service/logging/slow-request-log.ts'
 
 const SHOP = parseOrigin('https://origin.example')

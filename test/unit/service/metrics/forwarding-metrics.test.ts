@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
-import { registerForwardingMetrics } from '../../../../src/service/metrics/register-forwarding-metrics.ts'
+import { registerForwardingMetrics } from '../../../../src/service/metrics/service-metrics.ts'
 import { parsePrometheusText } from '../../../support/prometheus-text.ts'
 
 it('a scrape shows what slow clients hold, and how many were ended', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readAltSvc } from '../../../../../src/http/http2/frames/altsvc-frame.ts'
+import { readAltSvc } from '../../../../../src/http/http2/control-frames.ts'
 import {
   addOrigins,
   encodeOrigins,

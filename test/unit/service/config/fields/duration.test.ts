@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseByteSize } from '../../../../../src/service/config/fields/byte-size.ts'
 import { parseDuration } from '../../../../../src/service/config/fields/duration.ts'
+import { parseByteSize } from '../../../../../src/service/config/fields/option-group.ts'
 import { fc } from '../../../../support/property.ts'
 
 describe('parseDuration', () => {
