@@ -109,7 +109,7 @@ const PURE = [
   'src/base/errors.ts',
   'src/service/routes',
   'src/service/lifecycle/unused-memory.ts',
-  'src/bench/impair/check-conditions.ts',
+  'src/bench/impair/conditions.ts',
   'src/bench/impair/conditions.ts',
   'src/bench/impair/datagram-line.ts',
   'src/bench/impair/due-queue.ts',

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { UNDECIDING } from '../../src/bench/clients/undeciding.ts'
+import { UNDECIDING } from '../../src/bench/clients/client-settings.ts'
 import type { DispatchHandle, ExchangeController, ExchangeHandler } from '../../src/entry/dispatch.ts'
 import type { Transport } from '../../src/index.ts'
 import type { FirstByteJob, FirstByteReport, FirstByteSetting } from './first-byte-job.ts'

@@ -1,9 +1,8 @@
 import { Agent } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { got, type Request } from 'got'
+import { refuseSetting, whereTo } from '../../src/bench/clients/client-settings.ts'
 import { bodyStream, headersOf } from '../../src/bench/clients/made-body.ts'
-import { refuseSetting } from '../../src/bench/clients/refuse-setting.ts'
-import { whereTo } from '../../src/bench/clients/where-to.ts'
 import type { BenchClient, ClientSetting, RequestWatch } from '../../src/bench/load/bench-client.ts'
 
 /**

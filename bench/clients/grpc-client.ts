@@ -1,6 +1,5 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
-import { refuseSetting } from '../../src/bench/clients/refuse-setting.ts'
-import { whereTo } from '../../src/bench/clients/where-to.ts'
+import { refuseSetting, whereTo } from '../../src/bench/clients/client-settings.ts'
 import type { BenchClient, ClientSetting } from '../../src/bench/load/bench-client.ts'
 
 /** Before each message (gRPC over HTTP/2, Length-Prefixed-Message). */

@@ -11,7 +11,7 @@ import type * as middlemile from '../../src/index.ts'
 import type { Transport } from '../../src/index.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
 import type { BenchClient, ClientSetting } from './client-job.ts'
-import { reportWhenDone } from './report-when-done.ts'
+import { reportWhenDone } from './serve-jobs.ts'
 
 export type MiddlemileModule = typeof middlemile & typeof pushStyle
 

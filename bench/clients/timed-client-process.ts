@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LaneName } from '../../src/base/http/lane.ts'
-import { UNDECIDING } from '../../src/bench/clients/undeciding.ts'
+import { UNDECIDING } from '../../src/bench/clients/client-settings.ts'
 import type { DispatchRequest } from '../../src/entry/dispatch.ts'
 import type { Protocol, TransportEvent } from '../../src/index.ts'
 import { driveTimed } from './drive-timed.ts'

@@ -1,6 +1,6 @@
 import { type Dispatcher, fetch, Pool } from 'undici'
 import type { BenchClient, ClientSetting } from './client-job.ts'
-import { reportWhenDone } from './report-when-done.ts'
+import { reportWhenDone } from './serve-jobs.ts'
 
 type Done = (bytes: number, error?: unknown) => void
 

@@ -4,7 +4,7 @@
  * bench -- micro/handshake
  */
 
-import { UNDECIDING } from '../../src/bench/clients/undeciding.ts'
+import { UNDECIDING } from '../../src/bench/clients/client-settings.ts'
 import { runRounds } from '../../src/bench/load/rounds.ts'
 import { formatNumber, formatTable } from '../../src/bench/report/table.ts'
 import { median } from '../../src/bench/results/statistics.ts'

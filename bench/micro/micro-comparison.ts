@@ -2,9 +2,14 @@ import { estimateMedian, type MedianEstimate } from '../../src/bench/results/est
 import type { ResultFile } from '../../src/bench/results/result-file.ts'
 import type { ScenarioResult, SubjectResult } from '../../src/bench/results/scenario-result.ts'
 import { median } from '../../src/bench/results/statistics.ts'
-import { MICRO_METRICS } from './micro-metrics.ts'
-import { normalizeRound, referenceOf, subjectsOf } from './normalize.ts'
-import { judgeChange, type MicroVerdict } from './regression-rule.ts'
+import {
+  judgeChange,
+  MICRO_METRICS,
+  type MicroVerdict,
+  normalizeRound,
+  referenceOf,
+  subjectsOf,
+} from './micro-metrics.ts'
 
 export interface MicroChange {
   readonly suite: string

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { MachineFacts } from '../../src/bench/results/machine-facts.ts'
 import { readResultFile } from '../../src/bench/results/read-result-file.ts'
 import { type ResultFile, resultText } from '../../src/bench/results/result-file.ts'
+import type { MachineFacts } from '../../src/bench/results/scenario-result.ts'
 import type { MicroTimes } from './measure-case.ts'
 
 /**

@@ -2,7 +2,7 @@ import { type ImpairedPath, startImpairedPath } from '../../src/bench/impair/imp
 import type { PathMeasurement } from '../../src/bench/impair/measure-path.ts'
 import { cpuPrefix, deathSignalPrefix } from '../../test/support/real-server.ts'
 
-export interface DelayedPathOptions {
+interface DelayedPathOptions {
   /** Of servers on 127.0.0.1. Undefined: no datagrams pass. */
   readonly tcpPort: number
   readonly udpPort?: number
@@ -15,7 +15,7 @@ export interface DelayedPathOptions {
 const TOLERANCES = { tcp: { share: 0.15, ms: 0 }, udp: { share: 0.05, ms: 0 } }
 
 /** A longer way, which was measured to be as long as it should be. */
-export async function startDelayedPath({
+async function startDelayedPath({
   tcpPort,
   udpPort,
   roundTripMs,
@@ -36,4 +36,57 @@ export async function startDelayedPath({
     await way[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** The way to `targetPort` made longer, by a relay in a process of its own. */
+export interface DelayRelay extends AsyncDisposable {
+  /** On 127.0.0.1. */
+  readonly port: number
+  /** What it was measured to do: the medians of a few connections and of a few round trips on each. */
+  readonly connectMs: number
+  readonly roundTripMs: number
+}
+
+/**
+ * Starts the relay and measures it. Rejects when the delay is not what it should be, or when bytes are lost
+ * or moved.
+ */
+export async function startDelayRelay(
+  targetPort: number,
+  roundTripMs: number,
+  cpu: number | undefined,
+): Promise<DelayRelay> {
+  const { way, measured } = await startDelayedPath({
+    tcpPort: targetPort,
+    roundTripMs,
+    cpu,
+  })
+  return { port: way.port, ...measured.tcp, [Symbol.asyncDispose]: () => way[Symbol.asyncDispose]() }
+}
+
+/** The way of datagrams to `targetPort` made longer, by a relay in a process of its own. */
+export interface UdpDelayRelay extends AsyncDisposable {
+  /** On 127.0.0.1. */
+  readonly port: number
+  /** What it was measured to do: the median of a few round trips. */
+  readonly roundTripMs: number
+}
+
+/**
+ * Starts the relay and measures it. Rejects when the delay is not what it should be, or when a datagram is
+ * lost or changed.
+ */
+export async function startUdpDelayRelay(
+  targetPort: number,
+  roundTripMs: number,
+  cpu: number | undefined,
+): Promise<UdpDelayRelay> {
+  const { way, measured } = await startDelayedPath({
+    tcpPort: targetPort,
+    udpPort: targetPort,
+    roundTripMs,
+    cpu,
+  })
+  const { udp = { roundTripMs: Number.NaN } } = measured // it passes datagrams, so that they were measured
+  return { port: way.port, ...udp, [Symbol.asyncDispose]: () => way[Symbol.asyncDispose]() }
 }

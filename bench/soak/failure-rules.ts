@@ -1,6 +1,6 @@
 import type { FailedRequest } from './load/load-job.ts'
-import type { OriginRecord } from './origin-log.ts'
 import { HANGING_NAMES, type OriginName, plannedOrigin } from './plan.ts'
+import type { OriginRecord } from './soak-logs.ts'
 
 /** What is known besides the failure itself. */
 export interface Evidence {

@@ -29,3 +29,16 @@ export function hash(text: string): number {
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193)
   return value >>> 0
 }
+
+/**
+ * `/soak/ID?size=BYTES`: the id stands in the path, so that a log that leaves queries out still names the
+ * request.
+ */
+export function requestPath(id: string, bytes: number): string {
+  return `/soak/${id}?size=${bytes}`
+}
+
+export function parseRequestPath(path: string): { readonly id: string; readonly bytes: number } | undefined {
+  const match = /^\/soak\/([\w-]+)\?size=(\d+)$/.exec(path)
+  return match === null ? undefined : { id: match[1] ?? '', bytes: Number(match[2]) }
+}

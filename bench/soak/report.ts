@@ -1,10 +1,10 @@
 import { Histogram } from '../../src/bench/results/histogram.ts'
-import type { ConnectorLog } from './connector-log.ts'
 import { outcomeText, type RuleCount } from './failure-rules.ts'
 import type { FailedRequest, LoadReport, Stall } from './load/load-job.ts'
 import { HANGING_NAMES, SOAK_ORIGINS } from './plan.ts'
 import type { ProcessFigures } from './process-watch.ts'
 import { slowRequestText, timeOfDay } from './slow-request-text.ts'
+import type { ConnectorLog } from './soak-logs.ts'
 import type { SoakResult } from './soak-subject.ts'
 
 /** How many of the slowest requests are shown. */

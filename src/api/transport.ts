@@ -25,7 +25,7 @@ import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stat
 import { Pools } from '../pool/pools.ts'
 import { explain } from './explain.ts'
 import { probe } from './probe.ts'
-import { prepareMessage } from './request-message.ts'
+import { prepareMessage } from './request-headers.ts'
 import { checkRequestNames } from './request-names.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
-import type { MachineFacts } from './results/machine-facts.ts'
+import type { MachineFacts } from './results/scenario-result.ts'
 
 /** What figures of this process depend on. No names of machines or people. */
 export function machineFacts(): MachineFacts {

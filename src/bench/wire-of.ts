@@ -1,5 +1,5 @@
 import type { PathCounts } from './impair/impair-messages.ts'
-import type { WireBytes } from './results/wire-bytes.ts'
+import type { WireBytes } from './results/scenario-result.ts'
 
 /**
  * What has passed relays so far: payloads of TCP and UDP, without their headers and those of IP; lost ones

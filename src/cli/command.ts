@@ -1,4 +1,5 @@
-import type { CliIo } from './cli-io.ts'
+import type { Transport, TransportOptions } from '../index.ts'
+import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
 
 /** One command of the command line. */
 export interface Command {
@@ -9,3 +10,37 @@ export interface Command {
   /** Resolves with the exit code. Rejects with MM_INVALID_ARGUMENT on bad usage. */
   run(args: readonly string[], io: CliIo): Promise<number>
 }
+
+/** What a command touches of the outside, so that tests can hand it something else. */
+export interface CliIo {
+  /** Standard output. */
+  write(text: string): void
+  /** Standard error. */
+  writeError(text: string): void
+  createTransport(options: TransportOptions): Transport
+  startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
+  startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
+  /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
+  confirm(question: string): Promise<boolean | undefined>
+  signals: SignalSource
+}
+
+export interface SignalSource {
+  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): unknown
+  /** Ends the process at once. */
+  exit(code: number): void
+}
+
+/** What the exit code says. */
+export const EXIT = {
+  /** All responses came, whatever their status. */
+  ok: 0,
+  /** Some request failed. */
+  failed: 1,
+  /** Bad usage, or a bad configuration. */
+  usage: 2,
+  /** The process could not start. */
+  cannotStart: 3,
+  /** The process has met too many defects (`shutdown.maxFaults`), and ended itself: start it again. */
+  faults: 4,
+} as const

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { SELECT_WORDS, type SelectOptions } from '../entry/options.ts'
 import type { OriginOptions, TransportOptions } from '../index.ts'
-import { protocolOption } from './protocol-option.ts'
+import { protocolOption } from './option-values.ts'
 import { usageError } from './usage-error.ts'
 
 /** The options that every command has which connects; spread into its own for parseOptions. */

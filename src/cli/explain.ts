@@ -1,7 +1,7 @@
 import { type Decision, type Explanation, parseOrigin } from '../index.ts'
 import type { Command } from './command.ts'
+import { EXIT } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
-import { EXIT } from './exit-code.ts'
 import { parseOptions } from './parse-options.ts'
 import { textTable } from './text-table.ts'
 import { usageError } from './usage-error.ts'

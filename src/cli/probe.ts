@@ -1,7 +1,7 @@
 import { parseOrigin } from '../index.ts'
 import type { Command } from './command.ts'
+import { EXIT } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
-import { EXIT } from './exit-code.ts'
 import { countOption, parseOptions } from './parse-options.ts'
 import { probeText } from './probe-text.ts'
 import { usageError } from './usage-error.ts'

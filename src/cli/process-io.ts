@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { createTransport } from '../index.ts'
 import { startService, startServiceFromFile } from '../service/index.ts'
-import type { CliIo } from './cli-io.ts'
+import type { CliIo } from './command.ts'
 
 /** The real outside. */
 export function processIo(): CliIo {

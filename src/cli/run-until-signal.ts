@@ -1,6 +1,6 @@
 import type { Service, StartOptions } from '../service/index.ts'
-import type { SignalSource } from './cli-io.ts'
-import { EXIT } from './exit-code.ts'
+import type { SignalSource } from './command.ts'
+import { EXIT } from './command.ts'
 
 /** The exit code after a second signal: something was cut. */
 const CUT_SHORT = 1

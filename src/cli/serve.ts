@@ -1,10 +1,9 @@
 import type { ServiceConfig } from '../service/index.ts'
 import { formatFault, readConfigFile } from '../service/index.ts'
-import type { CliIo } from './cli-io.ts'
-import type { Command } from './command.ts'
-import { EXIT } from './exit-code.ts'
+import type { CliIo, Command } from './command.ts'
+import { EXIT } from './command.ts'
+import { protocolOption } from './option-values.ts'
 import { parseOptions } from './parse-options.ts'
-import { protocolOption } from './protocol-option.ts'
 import { runUntilSignal } from './run-until-signal.ts'
 import { usageError } from './usage-error.ts'
 

@@ -1,8 +1,8 @@
 import { type Sizing, sizePool } from '../index.ts'
 import type { Command } from './command.ts'
-import { EXIT } from './exit-code.ts'
+import { EXIT } from './command.ts'
+import { sizingProtocolOption } from './option-values.ts'
 import { countOption, parseOptions, positiveOption } from './parse-options.ts'
-import { sizingProtocolOption } from './protocol-option.ts'
 import { textTable } from './text-table.ts'
 import { usageError } from './usage-error.ts'
 

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns'
-import { QueryGate } from './client/query-gate.ts'
+import { QueryGate } from './client/shared-query.ts'
 import { type FoundAddresses, notFound } from './found-addresses.ts'
 
 /** Who wait for their turn. */

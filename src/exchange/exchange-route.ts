@@ -5,7 +5,7 @@ import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { Pool, Waiter } from '../pool/pool.ts'
-import type { ExchangeSample } from '../select/choice/exchange-sample.ts'
+import type { ExchangeSample } from '../select/choice/choice-action.ts'
 import type { DispatchHandle } from './dispatch.ts'
 
 /** What one exchange needs to find its lane and connection. */

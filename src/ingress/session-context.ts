@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
-import type { CodecLimits } from '../http/http1/codec/codec-limits.ts'
+import type { CodecLimits } from '../http/http1/codec/codec-failure.ts'
 import type { FlooderTable } from './flooder-table.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
@@ -37,4 +37,14 @@ export interface SessionContext extends ListenerContext {
   readonly codecLimits: CodecLimits
   /** Finds clients that acknowledge nothing of what was sent. */
   readonly silence: Pick<DeadPeerDetector, 'add'>
+}
+
+/** One connection of a client, whatever it speaks, as its listener sees it. */
+export interface IngressSession {
+  /** A request has come over it. */
+  readonly hasRequests: boolean
+  /** Takes no more requests, and ends when those that are under way were answered. */
+  drain(): void
+  /** Ends at once. */
+  destroy(): void
 }

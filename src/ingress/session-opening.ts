@@ -1,8 +1,7 @@
 import { DeadlineTimer } from '../base/deadline-timer.ts'
 import { guardedListener } from '../base/guard.ts'
 import { Http1Session } from './http1/http1-session.ts'
-import type { IngressSession } from './ingress-session.ts'
-import type { SessionContext, SessionSocket } from './session-context.ts'
+import type { IngressSession, SessionContext, SessionSocket } from './session-context.ts'
 import { Http2Session } from './streams/http2-session.ts'
 
 /**

@@ -3,7 +3,7 @@ import { asTransportError } from '../base/errors.ts'
 import type { Resolution, ResolvedAddress, Resolver } from '../base/http/endpoint.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { AddressResolver } from '../dns/address-resolver.ts'
-import { type Alternative, alternativeKey } from '../select/evidence/alternative.ts'
+import { type Alternative, alternativeKey } from '../select/evidence/alternative-sets.ts'
 
 export interface AlternativeQuestion {
   readonly origin: Origin

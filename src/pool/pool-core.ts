@@ -14,7 +14,7 @@ import { WaiterQueue } from './waiters.ts'
  * same way), so that leases and releases, which only ever push deadlines into the future, need no timer at
  * all.
  */
-export class WakeUp {
+class WakeUp {
   #armedAt = Infinity
 
   get armedAt(): number {

@@ -9,11 +9,10 @@ import { learnCapacity, onClosedOnOpen, takeWhatIsThere } from './rules/learned-
 import { poolClosedError, queueFullError, queueTimeoutError } from './rules/queue-errors.ts'
 import { applyHint, becomeIdle, releaseStream } from './rules/release.ts'
 import { doubtRequestLimit, learnRequestLimit } from './rules/request-limit.ts'
-import { closeNow, evictLongestIdle, retire } from './rules/retirement.ts'
+import { closeNow, evictLongestIdle, retire, retireSurplus } from './rules/retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './rules/settle.ts'
 import { shedLate } from './rules/shedding.ts'
 import { setStalledAside } from './rules/stalled.ts'
-import { retireSurplus } from './rules/surplus.ts'
 import { changeWarm, closeSilent, keepUp, startWarmChecks } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'
 

@@ -19,6 +19,5 @@ export type {
   OriginOptionsConfig,
   ServiceConfig,
 } from './config/service-config.ts'
-export type { ReloadResult } from './lifecycle/reload-result.ts'
-export type { Service } from './lifecycle/service-api.ts'
+export type { ReloadResult, Service } from './lifecycle/service-api.ts'
 export { type StartOptions, startService, startServiceFromFile } from './lifecycle/start-service.ts'

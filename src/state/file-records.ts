@@ -3,9 +3,11 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   checkOwn,
+  hasCode,
   listOf,
   makeIfMissing,
   PRIVATE_FILE,
+  plainError,
   readBounded,
   removeTree,
   renameIfThere,
@@ -13,7 +15,6 @@ import {
 } from './private-files.ts'
 import { pruneRecords, recordPath, removeLeftover, unfinishedSuffix } from './record-directory.ts'
 import { MAX_SIBLING_BYTES, type RecordStore, type Sibling } from './record-store.ts'
-import { hasCode, plainError } from './system-error.ts'
 
 /**
  * A sibling's file, and where one goes that cannot be used: it stays there for people, until the next one

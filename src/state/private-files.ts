@@ -11,7 +11,6 @@ import {
   rmSync,
   type Stats,
 } from 'node:fs'
-import { hasCode } from './system-error.ts'
 
 export const PRIVATE_FILE = 0o600
 export const PRIVATE_DIRECTORY = 0o700
@@ -137,4 +136,17 @@ function openToRead(path: string, flags: number): number {
     if (hasCode(error, 'ENXIO')) throw new UnusableFile(`${path} is no file`) // a socket
     throw error
   }
+}
+
+/**
+ * What the system says holds the random name of a file: who tells a fault once must get the same words each
+ * time.
+ */
+export function plainError(directory: string, verb: string, cause: unknown): unknown {
+  if (!(cause instanceof Error) || !('code' in cause)) return cause
+  return new Error(`${directory} cannot be ${verb}: ${String(cause.code)}`, { cause })
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }

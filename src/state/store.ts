@@ -4,15 +4,16 @@ import { join } from 'node:path'
 import { FileRecords } from './file-records.ts'
 import {
   checkOwn,
+  hasCode,
   PRIVATE_DIRECTORY,
   PRIVATE_FILE,
+  plainError,
   readBounded,
   readSecret,
   UnusableFile,
 } from './private-files.ts'
 import { pruneRecords, recordPath, unfinishedSuffix } from './record-directory.ts'
 import type { RecordStore } from './record-store.ts'
-import { hasCode, plainError } from './system-error.ts'
 
 /** AES-256. */
 const KEY_BYTES = 32

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/base/errors.ts'
 import { HpackError } from '../../src/http/field-compression/hpack-error.ts'
-import { decodeHuffman, maxDecodedBytes } from '../../src/http/field-compression/huffman-decoder.ts'
-import { huffmanBits, writeHuffman } from '../../src/http/field-compression/huffman-encoder.ts'
+import {
+  decodeHuffman,
+  huffmanBits,
+  maxDecodedBytes,
+  writeHuffman,
+} from '../../src/http/field-compression/huffman.ts'
 import { HpackDecoder } from '../../src/http/hpack/hpack-decoder.ts'
 import { HpackEncoder } from '../../src/http/hpack/hpack-encoder.ts'
 import { fc } from '../support/property.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/base/errors.ts'
-import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http/http1/codec/chunk-encoder.ts'
+import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http/http1/codec/field-encoder.ts'
 import { encodeRequestHead } from '../../src/http/http1/codec/request-encoder.ts'
 import { encodeResponseHead } from '../../src/http/http1/codec/response-encoder.ts'
 import { fc } from '../support/property.ts'

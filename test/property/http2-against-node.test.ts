@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http2, { type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import type { StreamEvents } from '../../src/http/multiplex/stream-events.ts'
+import type { StreamEvents } from '../../src/http/multiplex/stream.ts'
 import { fc } from '../support/property.ts'
 import { driveSession, emptyObserved, type Observed, observe, pour } from './http2-wire-driver.ts'
 

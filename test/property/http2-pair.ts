@@ -4,8 +4,7 @@ import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/base/options
 import { createSession } from '../../src/http/http2/create-session.ts'
 import type { Session } from '../../src/http/http2/session.ts'
 import type { SessionEnd } from '../../src/http/multiplex/client-session.ts'
-import type { Stream } from '../../src/http/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../src/http/multiplex/stream-events.ts'
+import type { Stream, StreamEvents, StreamReset } from '../../src/http/multiplex/stream.ts'
 import { FrameSplitter, PREFACE, SETTING, TYPE, type WireFrame } from '../support/http2-wire.ts'
 
 /** One exchange, as it is meant to go. */

@@ -4,8 +4,7 @@ import { DEFAULT_HTTP2_OPTIONS } from '../../src/base/options/protocol-options.t
 import { createSession } from '../../src/http/http2/create-session.ts'
 import type { Session } from '../../src/http/http2/session.ts'
 import type { SessionEvents } from '../../src/http/http2/session-events.ts'
-import type { Stream } from '../../src/http/multiplex/stream.ts'
-import type { StreamEvents } from '../../src/http/multiplex/stream-events.ts'
+import type { Stream, StreamEvents } from '../../src/http/multiplex/stream.ts'
 
 /** Our session on a socket, as simply as it can be: one write in flight, taken when the loop turns. */
 export function driveSession(

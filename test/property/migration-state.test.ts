@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { UdpAddress } from '../../src/quic/engine.ts'
-import type { MigrationAction } from '../../src/quic/migration/migration-action.ts'
+import type { MigrationAction } from '../../src/quic/migration/migration-phase.ts'
 import { PHASE_TRANSITIONS } from '../../src/quic/migration/migration-phase.ts'
 import { MigrationState } from '../../src/quic/migration/migration-state.ts'
 import type { PathFault } from '../../src/quic/migration/path-watch.ts'

@@ -6,8 +6,8 @@ import type { CaseResult, Metric } from '../../../src/bench/results/scenario-res
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import type { ClientJob } from '../../clients/client-job.ts'
 import type { BodySize } from '../body-sizes.ts'
-import { clientMeasurement } from '../client-measurement.ts'
 import type { BenchSettings } from '../scenario.ts'
+import { clientMeasurement } from '../scenario.ts'
 import {
   type ClientSubject,
   type StartedSubject,

@@ -4,7 +4,7 @@ import type { Measurement } from '../../../src/bench/results/measurement.ts'
 import type { LossyLink } from '../../../test/support/lossy-link.ts'
 import type { FirstByteJob, FirstByteReport } from '../../clients/first-byte-job.ts'
 import { type Claims, disproof, witnessesOf } from '../first-byte-rows.ts'
-import type { FirstByteClient } from './first-byte-client.ts'
+import type { FirstByteClient } from './measured-client.ts'
 
 /** Who makes a connection over the link, and what is to have taken place then. */
 export interface ColdSubject {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import { RoundTrips } from '../../../src/quic/migration/round-trips.ts'
+import { RoundTrips } from '../../../src/quic/migration/path-watch.ts'
 import { LinkSockets } from '../../../src/quic/udp/link-sockets.ts'
 import { type MovingClient, startMovingClient } from '../../../test/support/moving-client.ts'
 

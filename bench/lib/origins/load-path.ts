@@ -1,7 +1,7 @@
 import type { PathConditions } from '../../../src/bench/impair/conditions.ts'
 import { type ImpairedPath, startImpairedPath } from '../../../src/bench/impair/impaired-path.ts'
 import { limits } from '../../../src/bench/impair/limits.ts'
-import type { WireBytes } from '../../../src/bench/results/wire-bytes.ts'
+import type { WireBytes } from '../../../src/bench/results/scenario-result.ts'
 import { wireOf } from '../../../src/bench/wire-of.ts'
 import { LINK_ADDRESSES, type LossyLink } from '../../../test/support/lossy-link.ts'
 import { requireNamespaces } from '../../../test/support/network-namespace.ts'

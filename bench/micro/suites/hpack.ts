@@ -4,8 +4,8 @@
  */
 
 import { STATIC_BY_NAME } from '../../../src/http/field-compression/hpack-static-table.ts'
-import { huffmanBits, writeHuffman } from '../../../src/http/field-compression/huffman-encoder.ts'
-import { writePrefixInteger } from '../../../src/http/field-compression/prefix-integer.ts'
+import { huffmanBits, writeHuffman } from '../../../src/http/field-compression/huffman.ts'
+import { writePrefixInteger } from '../../../src/http/field-compression/string-literal.ts'
 import { HpackDecoder } from '../../../src/http/hpack/hpack-decoder.ts'
 import { HpackEncoder } from '../../../src/http/hpack/hpack-encoder.ts'
 import { batched, type MicroSuite } from '../suite.ts'

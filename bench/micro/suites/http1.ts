@@ -2,7 +2,7 @@
  * What one HTTP/1.1 head costs, parsed and encoded. The heads are those of a browser's request and of an
  * nginx response, about ten fields each.
  */
-import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
 import { RequestDecoder } from '../../../src/http/http1/codec/request-decoder.ts'
 import { encodeRequestHead } from '../../../src/http/http1/codec/request-encoder.ts'
 import { ResponseDecoder } from '../../../src/http/http1/codec/response-decoder.ts'

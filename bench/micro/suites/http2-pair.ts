@@ -6,8 +6,7 @@ import type { Session, SessionOptions } from '../../../src/http/http2/session.ts
 import type { SessionEvents } from '../../../src/http/http2/session-events.ts'
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
-import type { Stream } from '../../../src/http/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../../src/http/multiplex/stream-events.ts'
+import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
 
 const RESPONSE_HEADERS = [
   ['server', 'nginx/1.26.2'],

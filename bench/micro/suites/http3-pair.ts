@@ -5,8 +5,7 @@ import { createSession } from '../../../src/http/http3/create-session.ts'
 import type { Session, SessionEvents } from '../../../src/http/http3/session.ts'
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
-import type { Stream } from '../../../src/http/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../../src/http/multiplex/stream-events.ts'
+import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
 import { MemoryQuic } from '../../lib/clients/memory-quic.ts'
 
 const REQUEST: OutgoingRequest = {

@@ -1,8 +1,7 @@
 import { LANE_NAMES, type LaneName } from '../../../src/base/http/lane.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../../src/base/options/select-options.ts'
 import { LaneChooser } from '../../../src/select/choice/choice.ts'
-import type { ChoiceAction } from '../../../src/select/choice/choice-action.ts'
-import type { ExchangeSample } from '../../../src/select/choice/exchange-sample.ts'
+import type { ChoiceAction, ExchangeSample } from '../../../src/select/choice/choice-action.ts'
 import type { LaneCandidate } from '../../../src/select/choice/lane-snapshot.ts'
 
 const PROTOCOLS = { h3: 'h3', tcp: 'h2', 'h2-spread': 'h2', 'http/1.1': 'http/1.1' } as const

@@ -5,12 +5,11 @@ import type { CaseResult, Metric, ScenarioResult } from '../../../src/bench/resu
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
 import { chooseSizes } from '../../lib/body-sizes.ts'
-import { clientMeasurement } from '../../lib/client-measurement.ts'
 import { type MeasuredClient, startMeasuredClient } from '../../lib/clients/measured-client.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
 import { builtFile, NOT_BUILT } from '../../lib/repository.ts'
-import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects, clientMeasurement } from '../../lib/scenario.ts'
 
 const DOORS = ['dispatch', 'request', 'fetch'] as const
 const CONCURRENCY = 50

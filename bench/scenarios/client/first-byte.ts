@@ -12,7 +12,7 @@ import { requireBinary } from '../../../test/support/require-binary.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import type { FirstByteJob } from '../../clients/first-byte-job.ts'
 import { type ColdSubject, measureCold, warmUpCold } from '../../lib/clients/cold-connection.ts'
-import { type FirstByteClient, startFirstByteClient } from '../../lib/clients/first-byte-client.ts'
+import { type FirstByteClient, startFirstByteClient } from '../../lib/clients/measured-client.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import {
   claimsOf,

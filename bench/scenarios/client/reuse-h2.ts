@@ -6,11 +6,10 @@ import type { Metric, ScenarioResult } from '../../../src/bench/results/scenario
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import type { Nginx } from '../../../test/support/nginx.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
-import { clientMeasurement } from '../../lib/client-measurement.ts'
 import { type ClientSubject, sortOutSubjects, startSubject } from '../../lib/clients/client-subjects.ts'
 import { type CpuPlan, planCpus } from '../../lib/cpus.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
-import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
+import { type BenchSettings, chooseSubjects, clientMeasurement } from '../../lib/scenario.ts'
 
 const REQUESTS = 20_000
 const QUICK_REQUESTS = 1_000

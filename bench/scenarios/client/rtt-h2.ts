@@ -14,7 +14,7 @@ import {
 import { planCpus } from '../../lib/cpus.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { startDelayRelay } from '../../relay/delay-relay.ts'
+import { startDelayRelay } from '../../relay/delayed-path.ts'
 
 const ROUND_TRIP_MS = 40
 const OBJECTS = 20

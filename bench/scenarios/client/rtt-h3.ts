@@ -17,8 +17,7 @@ import { planCpus } from '../../lib/cpus.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
 import { type Http3BenchOrigin, startHttp3BenchOrigin } from '../../lib/origins/http3-bench-origin.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { startDelayRelay } from '../../relay/delay-relay.ts'
-import { startUdpDelayRelay } from '../../relay/udp-delay-relay.ts'
+import { startDelayRelay, startUdpDelayRelay } from '../../relay/delayed-path.ts'
 
 const ROUND_TRIP_MS = 80
 /** Head and body come in one packet: when the first byte is there, all is. */

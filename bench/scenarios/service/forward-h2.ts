@@ -12,13 +12,13 @@ import {
 } from '../../lib/forwarding.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { availablePeers } from '../../peers/available-peers.ts'
 import { caddyH2Peer } from '../../peers/caddy.ts'
 import { haproxyH2Peer, haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemileH2Peer, middlemilePeer } from '../../peers/middlemile.ts'
 import { nghttpxH2Peer } from '../../peers/nghttpx.ts'
 import { nginxPeer } from '../../peers/nginx.ts'
 import type { Peer } from '../../peers/peer.ts'
+import { availablePeers } from '../../peers/peer.ts'
 
 /** Those with `h2` in their names speak it to the origin, the others HTTP/1.1: nginx has nothing else. */
 const PEERS: readonly Peer[] = [

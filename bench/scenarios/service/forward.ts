@@ -5,7 +5,6 @@ import { planCpus } from '../../lib/cpus.ts'
 import { CLIENT_REQUESTS, FORWARD_METRICS, measureForwardCase } from '../../lib/forwarding.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { availablePeers } from '../../peers/available-peers.ts'
 import { caddyPeer } from '../../peers/caddy.ts'
 import { haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemilePeer } from '../../peers/middlemile.ts'
@@ -13,6 +12,7 @@ import { nghttpxPeer } from '../../peers/nghttpx.ts'
 import { nginxPeer } from '../../peers/nginx.ts'
 import { nodeUndiciPeer } from '../../peers/node-undici.ts'
 import type { Peer } from '../../peers/peer.ts'
+import { availablePeers } from '../../peers/peer.ts'
 
 const PEERS: readonly Peer[] = [
   nginxPeer,

@@ -13,11 +13,10 @@ import { planCpus } from '../../lib/cpus.ts'
 import { startBoundedOrigin } from '../../lib/origins/bounded-origin.ts'
 import { cpuMs } from '../../lib/process-meter.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { availablePeers } from '../../peers/available-peers.ts'
 import { haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemilePeer } from '../../peers/middlemile.ts'
 import { nginxPeer } from '../../peers/nginx.ts'
-import { type RunningPeer, UPSTREAM_CONNECTIONS } from '../../peers/peer.ts'
+import { availablePeers, type RunningPeer, UPSTREAM_CONNECTIONS } from '../../peers/peer.ts'
 
 const PEERS = [nginxPeer, haproxyPeer, middlemilePeer]
 const REFERENCES = [nginxPeer.name, haproxyPeer.name]

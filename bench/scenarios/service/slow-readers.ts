@@ -16,11 +16,11 @@ import { type CpuPlan, planCpus } from '../../lib/cpus.ts'
 import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
 import { memory } from '../../lib/process-meter.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { availablePeers } from '../../peers/available-peers.ts'
 import { haproxyH2Peer, haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemileH2Peer, middlemilePeer } from '../../peers/middlemile.ts'
 import { nginxPeer } from '../../peers/nginx.ts'
 import type { Peer } from '../../peers/peer.ts'
+import { availablePeers } from '../../peers/peer.ts'
 
 const READERS = 1_000
 const QUICK_READERS = 50

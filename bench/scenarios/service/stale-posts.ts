@@ -14,11 +14,11 @@ import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { availablePeers } from '../../peers/available-peers.ts'
 import { haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemilePeer } from '../../peers/middlemile.ts'
 import { nginxPeer } from '../../peers/nginx.ts'
 import type { Peer, RunningPeer } from '../../peers/peer.ts'
+import { availablePeers } from '../../peers/peer.ts'
 
 const CLIENTS = 128
 const KEEP_ALIVE_MS = 50

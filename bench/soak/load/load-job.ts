@@ -1,4 +1,4 @@
-import type { HistogramRecord } from '../../../src/bench/results/histogram-record.ts'
+import type { HistogramRecord } from '../../../src/bench/results/histogram.ts'
 import type { OriginName } from '../plan.ts'
 
 /** What the load process is asked to do. */

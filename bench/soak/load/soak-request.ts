@@ -1,5 +1,5 @@
+import { requestPath } from '../payload.ts'
 import { ANSWER_SIZES, type PlannedOrigin, REQUEST_SIZES } from '../plan.ts'
-import { requestPath } from '../request-target.ts'
 
 /** One request of the load. */
 export interface SoakRequest {

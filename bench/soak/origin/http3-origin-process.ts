@@ -4,9 +4,8 @@ import { NO_HEADERS } from '../../../src/base/http/headers.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../../src/ingress/ingress-exchange.ts'
 import { listen } from '../../../src/ingress/listener.ts'
 import { listenQuic } from '../../../src/ingress/quic-listener.ts'
-import { OriginLog } from '../origin-log.ts'
-import { payload } from '../payload.ts'
-import { parseRequestPath } from '../request-target.ts'
+import { parseRequestPath, payload } from '../payload.ts'
+import { OriginLog } from '../soak-logs.ts'
 import type { OriginJob } from './origin-process.ts'
 
 /**

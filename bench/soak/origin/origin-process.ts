@@ -3,10 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { seededRandom } from '../../../src/base/seeded-random.ts'
-import { OriginLog } from '../origin-log.ts'
-import { payload } from '../payload.ts'
+import { parseRequestPath, payload } from '../payload.ts'
 import type { OriginName } from '../plan.ts'
-import { parseRequestPath } from '../request-target.ts'
+import { OriginLog } from '../soak-logs.ts'
 
 /**
  * A program: one origin of the soak over HTTP/1.1, on node:http, with the fault of its name. Its only

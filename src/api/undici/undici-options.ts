@@ -5,7 +5,7 @@ import { checkNumber } from '../../base/options/check-options.ts'
 import type { DispatchRequest } from '../../exchange/dispatch.ts'
 import type { BodyInput } from '../request-body.ts'
 import type { HeaderInput } from '../request-headers.ts'
-import { prepareMessage } from '../request-message.ts'
+import { prepareMessage } from '../request-headers.ts'
 import type { DispatcherOptions } from '../types.ts'
 
 /**

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import type { BenchClient, ClientSetting, RequestEnd } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
 import type { Phase } from '../results/subject-detail.ts'
+import { refuseSetting } from './client-settings.ts'
 import { bodyStream } from './made-body.ts'
-import { refuseSetting } from './refuse-setting.ts'
 
 const PROTOCOL_FLAGS: Readonly<Record<string, string>> = {
   'http/1.1': '--http1.1',

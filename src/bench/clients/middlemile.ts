@@ -11,10 +11,9 @@ import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-cli
 import type { RequestKind } from '../load/load-job.ts'
 import type { Phase } from '../results/subject-detail.ts'
 import { TICKET_WAIT_MS } from '../ticket-wait.ts'
-import { ConnectionCounts } from './connection-counts.ts'
+import { ReadingPace, UNDECIDING } from './client-settings.ts'
 import { bodyBytes, headersOf, MadeBody } from './made-body.ts'
-import { ReadingPace } from './reading-pace.ts'
-import { UNDECIDING } from './undeciding.ts'
+import { ConnectionCounts } from './socket-counts.ts'
 
 /**
  * What is known of one exchange over our transport. All in ms; `handshake` undefined: it found its

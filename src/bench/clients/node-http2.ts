@@ -3,11 +3,9 @@ import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
+import { ReadingPace, refuseSetting, whereTo } from './client-settings.ts'
 import { bodyStream, headersOf } from './made-body.ts'
-import { ReadingPace } from './reading-pace.ts'
-import { refuseSetting } from './refuse-setting.ts'
 import { SocketCounts } from './socket-counts.ts'
-import { whereTo } from './where-to.ts'
 
 /** As large as ours, so that bulk compares the code and not a setting. */
 const STREAM_WINDOW_BYTES = 8_388_608

@@ -3,11 +3,9 @@ import { TLSSocket } from 'node:tls'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
+import { ReadingPace, refuseSetting, whereTo } from './client-settings.ts'
 import { bodyStream, headersOf } from './made-body.ts'
-import { ReadingPace } from './reading-pace.ts'
-import { refuseSetting } from './refuse-setting.ts'
 import { SocketCounts } from './socket-counts.ts'
-import { whereTo } from './where-to.ts'
 
 /**
  * Its streams on one connection of HTTP/2, and windows as large as ours, so that bulk compares the code and

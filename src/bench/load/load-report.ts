@@ -1,4 +1,4 @@
-import type { HistogramRecord } from '../results/histogram-record.ts'
+import type { HistogramRecord } from '../results/histogram.ts'
 import type { ConnectionsAt, ObjectTime, Phase } from '../results/subject-detail.ts'
 
 /**

@@ -1,6 +1,5 @@
 import type { MedianEstimate } from '../results/estimates.ts'
-import type { Verdict } from './compare-rule.ts'
-import type { ComparedCase, ComparedFigure, ComparedRun, Comparison } from './comparison.ts'
+import type { ComparedCase, ComparedFigure, ComparedRun, Comparison, Verdict } from './comparison.ts'
 import { formatNumber, formatTable, formatTimes } from './table.ts'
 
 /** A comparison for a terminal. */

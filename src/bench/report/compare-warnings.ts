@@ -1,5 +1,5 @@
-import type { MachineFacts } from '../results/machine-facts.ts'
 import type { ResultFile } from '../results/result-file.ts'
+import type { MachineFacts } from '../results/scenario-result.ts'
 import type { ComparedCase } from './comparison.ts'
 
 const FACTS: readonly [keyof MachineFacts, string][] = [

@@ -2,9 +2,9 @@ import { estimateMedian, type MedianEstimate, pairwise } from '../results/estima
 import { LOAD_METRICS } from '../results/load-measurement.ts'
 import type { ResultFile } from '../results/result-file.ts'
 import type { CaseResult, Metric, ScenarioResult, SubjectResult } from '../results/scenario-result.ts'
-import { COMPARE_RULE, judge } from './compare-rule.ts'
 import { compareWarnings, driftWarnings } from './compare-warnings.ts'
 import type { ComparedCase, ComparedFigure, ComparedRun, Comparison } from './comparison.ts'
+import { COMPARE_RULE, judge } from './comparison.ts'
 
 /** What changed from A to B. */
 export function compareResults(a: ResultFile, b: ResultFile): Comparison {

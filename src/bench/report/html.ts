@@ -3,15 +3,15 @@ import type { Http3Outcome } from '../results/http3-verdict.ts'
 import type { ResultFile } from '../results/result-file.ts'
 import type { CaseResult, Metric, ScenarioResult } from '../results/scenario-result.ts'
 import { caseSection } from './html/case-section.ts'
+import { caseId, scenarioId } from './html/chart.ts'
 import { figureText, timesRangeText, timesText } from './html/figure-text.ts'
-import { caseId, scenarioId } from './html/ids.ts'
 import { type Markup, markup, type Part } from './html/markup.ts'
 import { STYLE } from './html/style.ts'
 import { assignLooks, type SubjectLook } from './html/subject-look.ts'
 import { summarySection } from './html/summary.ts'
 import { FIGURES_NOTE } from './html/tables/figures-table.ts'
 import { drawTable } from './html/tables/table.ts'
-import { countText, OUTCOME_WORDS } from './verdicts-text.ts'
+import { countText, OUTCOME_WORDS } from './text.ts'
 
 /** Where HTTP/3 wins and where it loses, over all cases of a scenario. Undefined: nothing in it says. */
 function verdictsTable({ scenario, cases, metrics }: ScenarioResult): Markup | undefined {

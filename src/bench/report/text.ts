@@ -6,18 +6,18 @@ import {
   isShown,
   MIN_ROUNDS_FOR_INTERVAL,
 } from '../results/estimates.ts'
+import type { Http3Outcome, Http3Verdict } from '../results/http3-verdict.ts'
 import { ratioInterval } from '../results/ratio-interval.ts'
 import type { ResultFile } from '../results/result-file.ts'
 import type {
   CaseResult,
+  MachineFacts,
   Metric,
   RatioResult,
   ScenarioResult,
   SubjectResult,
 } from '../results/scenario-result.ts'
-import { formatMachine } from './machine-text.ts'
 import { formatNumber, formatTable, formatTimes } from './table.ts'
-import { formatVerdicts } from './verdicts-text.ts'
 
 /**
  * A table for each figure that subjects were compared by. `n/a`: too few pairs for an interval, which then
@@ -127,4 +127,45 @@ function formatAim(
   const verdict =
     measured === undefined ? 'not measured' : `${formatNumber(measured)}: ${met ? 'met' : 'MISSED'}`
   return `[${name}] aim: ${subject} ${wanted} ${unit}: ${verdict}`
+}
+
+/** Two lines: the machine, and what ran on it. */
+export function formatMachine(machine: MachineFacts): string {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`)
+  return `${machine.cores} cores, ${machine.cpuModel}, Linux ${machine.kernel}, load ${machine.loadAtStart.toFixed(2)}\n${versions.join(', ')}; revision ${machine.revision}`
+}
+
+export const OUTCOME_WORDS: Readonly<Record<Http3Outcome, string>> = {
+  wins: 'WINS',
+  loses: 'LOSES',
+  even: 'even',
+  'not-shown': 'not shown',
+}
+
+/** Where HTTP/3 wins and where it loses, over all cases of a scenario. Undefined: nothing in it says. */
+function formatVerdicts({ cases, metrics }: ScenarioResult): string | undefined {
+  const rows = cases.flatMap(({ name, http3 = [] }) =>
+    http3.map(verdict => [`[${name}] ${pairText(verdict)}`, ...cells(verdict, metrics)]),
+  )
+  if (rows.length === 0) return undefined
+  const all = cases.flatMap(({ http3 = [] }) => http3)
+  const header = ['HTTP/3 / the same client over TCP', 'figure', 'HTTP/3', 'ratio', `${100 * CONFIDENCE} %`]
+  return `${countText(all)}\n${formatTable(header, rows)}`
+}
+
+/** How often it was the one and the other: a line. */
+export function countText(verdicts: readonly Http3Verdict[]): string {
+  const count = (wanted: Http3Outcome): number => verdicts.filter(({ outcome }) => outcome === wanted).length
+  return `Where HTTP/3 wins and where it loses, in ${verdicts.length} comparisons: ${count('wins')} won, ${count('loses')} lost, ${count('even')} even, ${count('not-shown')} not shown`
+}
+
+function pairText({ subject, to }: Http3Verdict): string {
+  return `${subject} / ${to}`
+}
+
+function cells({ metric, outcome, ratio }: Http3Verdict, metrics: readonly Metric[]): readonly string[] {
+  const { median, interval } = ratio
+  const title = metrics.find(({ key }) => key === metric)?.title ?? metric
+  const range = interval === undefined ? 'n/a' : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`
+  return [title, OUTCOME_WORDS[outcome], formatTimes(median), range]
 }

@@ -1,4 +1,3 @@
-import type { HistogramRecord } from './histogram-record.ts'
 import { rankOf } from './statistics.ts'
 
 /** 1 h. What is longer is counted as that, and told. */
@@ -149,4 +148,20 @@ function widthOf(index: number): number {
 
 function middleOf(index: number): number {
   return lowestOf(index) + (widthOf(index) >> 1)
+}
+
+/**
+ * A histogram as results keep it: [the middle of a bucket in microseconds, how many values fell into it],
+ * sparse, ascending.
+ */
+export interface HistogramRecord {
+  readonly buckets: readonly (readonly [us: number, count: number])[]
+  readonly count: number
+  /** Exact, in microseconds; 0 of none. */
+  readonly minUs: number
+  readonly maxUs: number
+  /**
+   * So many were longer than a histogram can tell (MAX_RECORDED_US) and are counted as that. Undefined: none.
+   */
+  readonly aboveMaximum?: number
 }

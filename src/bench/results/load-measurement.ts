@@ -2,8 +2,7 @@ import type { LoadJob } from '../load/load-job.ts'
 import type { LoadReport } from '../load/load-report.ts'
 import { Histogram } from './histogram.ts'
 import type { Measurement } from './measurement.ts'
-import type { Metric } from './scenario-result.ts'
-import type { WireBytes } from './wire-bytes.ts'
+import type { Metric, WireBytes } from './scenario-result.ts'
 
 /** One round of one subject: what was asked of it, and what came of that. */
 export interface LoadRound {

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { MachineFacts } from './machine-facts.ts'
-import type { ScenarioResult } from './scenario-result.ts'
+import type { MachineFacts, ScenarioResult } from './scenario-result.ts'
 
 /** Everything that a later reader needs to judge the figures. */
 export interface ResultFile {

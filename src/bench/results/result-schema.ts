@@ -1,13 +1,19 @@
 import { z } from 'zod'
 import type { JudgedAim } from './aims.ts'
 import type { Interval } from './estimates.ts'
+import type { HistogramRecord } from './histogram.ts'
 import { MAX_RECORDED_US } from './histogram.ts'
-import type { HistogramRecord } from './histogram-record.ts'
 import type { Http3Verdict } from './http3-verdict.ts'
-import type { MachineFacts } from './machine-facts.ts'
 import type { Measurement } from './measurement.ts'
 import type { ResultFile } from './result-file.ts'
-import type { CaseResult, Metric, RatioResult, ScenarioResult, SubjectResult } from './scenario-result.ts'
+import type {
+  CaseResult,
+  MachineFacts,
+  Metric,
+  RatioResult,
+  ScenarioResult,
+  SubjectResult,
+} from './scenario-result.ts'
 import type { ConnectionsAt, ObjectTime, Phase, SubjectDetail } from './subject-detail.ts'
 
 /*

@@ -1,4 +1,4 @@
-import type { HistogramRecord } from './histogram-record.ts'
+import type { HistogramRecord } from './histogram.ts'
 
 /**
  * What of a subject does not fit into a row: the material of charts. Over all rounds, where it does not say

@@ -1,5 +1,5 @@
+import type { HistogramRecord } from './histogram.ts'
 import { Histogram } from './histogram.ts'
-import type { HistogramRecord } from './histogram-record.ts'
 import { judgeHttp3 } from './judge-http3.ts'
 import { LOAD_METRICS, type LoadRound, loadMeasurement } from './load-measurement.ts'
 import { loadNotes } from './load-notes.ts'

@@ -6,9 +6,8 @@ import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { ClientContext } from '../openssl/client-contexts.ts'
 import { type AgreedHandshake, ClientMachine } from '../openssl/client-machine.ts'
-import { EarlyBytes } from '../openssl/early-bytes.ts'
 import { checkPeer, handshakeError } from '../openssl/peer-check.ts'
-import { PendingWrite } from '../openssl/pending-write.ts'
+import { EarlyBytes, PendingWrite } from '../openssl/pending-write.ts'
 
 export interface EarlySocketOptions {
   /**

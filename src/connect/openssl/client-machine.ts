@@ -1,6 +1,6 @@
 import type { ClientContext } from './client-contexts.ts'
 import type { BioPointer, OpenSsl, SessionPointer, SslPointer } from './openssl.ts'
-import { takeError } from './openssl-error.ts'
+import { takeError } from './openssl.ts'
 import { VERIFIED } from './verify-names.ts'
 
 export interface ClientMachineOptions {

@@ -2,7 +2,7 @@ import { DEFAULT_CIPHERS } from 'node:tls'
 import { defaultRoots } from '../../base/default-roots.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
 import type { CallbackPointer, ContextPointer, OpenSsl, StorePointer } from './openssl.ts'
-import { takeError } from './openssl-error.ts'
+import { takeError } from './openssl.ts'
 import { eachCertificate, withPrivateKey } from './pem.ts'
 
 // SSL_CTX_ctrl(3) by number: what the headers have macros for.

@@ -1,5 +1,5 @@
 import type { BioPointer, CertificatePointer, KeyPointer, OpenSsl } from './openssl.ts'
-import { takeError } from './openssl-error.ts'
+import { takeError } from './openssl.ts'
 
 /**
  * Calls `use` with each certificate of a PEM text, in its order. They are freed afterwards: who keeps one

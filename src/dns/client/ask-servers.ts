@@ -3,9 +3,8 @@ import type { Clock } from '../../base/clock.ts'
 import { abortError, TransportError } from '../../base/errors.ts'
 import { type DnsQuestion, type DnsReply, encodeQuery, RCODE } from '../records/dns-message.ts'
 import { type DnsServer, formatDnsServer } from './dns-server.ts'
-import type { DnsTryOutcome } from './one-try.ts'
-import { askOverTcp } from './tcp-try.ts'
-import { askOverUdp } from './udp-try.ts'
+import type { DnsTryOutcome } from './server-query.ts'
+import { askOverTcp, askOverUdp } from './server-query.ts'
 
 export interface AskOptions {
   readonly servers: readonly DnsServer[]

@@ -6,8 +6,7 @@ import type { DnsQuestion, DnsReply } from '../records/dns-message.ts'
 import { isDnsName, neverAskedBecause, normalName } from '../records/dns-name.ts'
 import { type AskOptions, askServers } from './ask-servers.ts'
 import { type DnsServer, formatDnsServer, parseDnsServer, systemDnsServers } from './dns-server.ts'
-import { QueryGate } from './query-gate.ts'
-import { SharedQuery } from './shared-query.ts'
+import { QueryGate, SharedQuery } from './shared-query.ts'
 
 export interface DnsClientOptions {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import { followCnames } from './cname-chain.ts'
+import { followCnames } from './address-answers.ts'
 import type { DnsReply, HttpsAnswer } from './dns-message.ts'
 import { neverAskedBecause, normalName, serviceQueryName } from './dns-name.ts'
 import { boundedTtlSeconds } from './dns-ttl.ts'

@@ -1,5 +1,5 @@
 import { HpackError } from './hpack-error.ts'
-import { decodeHuffman, maxDecodedBytes } from './huffman-decoder.ts'
+import { decodeHuffman, maxDecodedBytes } from './huffman.ts'
 import { cachedLiteral, cacheLiteral, literalSlot, MAX_CACHED_LITERAL_BYTES } from './literal-cache.ts'
 
 /** What an integer of HPACK may be at the most. Nothing there has a use for more. */

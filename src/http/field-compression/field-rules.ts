@@ -1,6 +1,6 @@
 import { TransportError } from '../../base/errors.ts'
 import { classOf, HTAB, SP, TOKEN_LOWER_ONLY, VALUE } from '../../base/http/char-tables.ts'
-import { CODE_LENGTHS } from './huffman-code.ts'
+import { CODE_LENGTHS } from './huffman.ts'
 
 /** The Huffman bits of what may stand in a value; 0 for what may not. */
 const VALUE_BITS = VALUE.map((allowed, byte) => (allowed === 1 ? classOf(CODE_LENGTHS, byte) : 0))

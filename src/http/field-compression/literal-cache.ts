@@ -1,4 +1,4 @@
-import { hashBytes } from './hash-bytes.ts'
+import { hashBytes } from './block-hash.ts'
 
 /** 2^9: the slot is the upper nine bits of a hash. */
 const SLOTS = 512

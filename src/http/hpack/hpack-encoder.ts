@@ -5,12 +5,14 @@ import type { NameRecord } from '../field-compression/encoder-table.ts'
 import { EncoderTable, NO_INDEX } from '../field-compression/encoder-table.ts'
 import { invalidField, requireName, requireValue } from '../field-compression/field-rules.ts'
 import { STATIC_BY_NAME, STATIC_COUNT } from '../field-compression/hpack-static-table.ts'
-import { huffmanBits } from '../field-compression/huffman-encoder.ts'
-import { wasNeverIndexed } from '../field-compression/never-indexed.ts'
-import { MAX_INTEGER_BYTES, writePrefixInteger } from '../field-compression/prefix-integer.ts'
+import { huffmanBits } from '../field-compression/huffman.ts'
+import { ValueFilter, wasNeverIndexed } from '../field-compression/never-indexed.ts'
 import { MEMO_ROOM_BYTES, SegmentMemo } from '../field-compression/segment-memo.ts'
-import { writeStringLiteral } from '../field-compression/string-literal.ts'
-import { ValueFilter } from '../field-compression/value-filter.ts'
+import {
+  MAX_INTEGER_BYTES,
+  writePrefixInteger,
+  writeStringLiteral,
+} from '../field-compression/string-literal.ts'
 
 /** RFC 9113 6.5.2: what the peer's decoder holds until its SETTINGS say otherwise. */
 const DEFAULT_TABLE_BYTES = 4096

@@ -1,7 +1,6 @@
 import { byteAt, classOf, VALUE } from '../../base/http/char-tables.ts'
-import { readOrigins } from '../multiplex/messages/origin-frame.ts'
-import { isSerializedOrigin } from '../multiplex/messages/serialized-origin.ts'
-import { type ErrorCode, errorCodeOf } from './frames/error-codes.ts'
+import { isSerializedOrigin, readOrigins } from '../multiplex/messages/origin-frame.ts'
+import { ConnectionFault, type ErrorCode, errorCodeOf, StreamFault } from './frames/error-codes.ts'
 import {
   ACK,
   ALTSVC,
@@ -16,7 +15,6 @@ import {
   WINDOW_UPDATE,
 } from './frames/frame-table.ts'
 import { readGoaway } from './frames/goaway.ts'
-import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
 import { readPriorityUpdate } from './frames/priority-update.ts'
 import { readSettings } from './frames/settings.ts'
 import type { InboundHeads } from './inbound-heads.ts'

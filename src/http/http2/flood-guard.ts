@@ -1,7 +1,6 @@
 import type { Http2Options } from '../../base/options/protocol-options.ts'
-import { TinyFrameBucket } from '../multiplex/tiny-frames.ts'
-import { AVERAGED_SECONDS, TokenBucket } from '../multiplex/token-bucket.ts'
-import { ConnectionFault } from './frames/http2-error.ts'
+import { AVERAGED_SECONDS, TinyFrameBucket, TokenBucket } from '../multiplex/token-bucket.ts'
+import { ConnectionFault } from './frames/error-codes.ts'
 
 /** What is counted, by the name of its limit in Http2Options. */
 export type FloodKind =

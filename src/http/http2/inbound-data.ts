@@ -1,8 +1,8 @@
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES } from '../../base/small-pieces.ts'
 import { type ActiveStream, UNKNOWN_LENGTH } from './active-stream.ts'
+import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import { END_STREAM } from './frames/frame-table.ts'
-import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
 import type { SessionCore } from './session-core.ts'
 import { nextStreamState } from './stream-state.ts'
 

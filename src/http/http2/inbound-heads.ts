@@ -1,11 +1,11 @@
 import { headerValue, NO_HEADERS } from '../../base/http/headers.ts'
 import type { FieldBlock } from '../hpack/hpack-decoder.ts'
 import { parsePriority } from '../multiplex/messages/priority.ts'
-import type { StreamEvents } from '../multiplex/stream-events.ts'
+import type { StreamEvents } from '../multiplex/stream.ts'
 import { ActiveStream, type StreamHost, UNKNOWN_LENGTH } from './active-stream.ts'
+import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import { END_STREAM } from './frames/frame-table.ts'
 import type { HeadReader } from './frames/head-reader.ts'
-import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
 import type { InboundData } from './inbound-data.ts'
 import type { SessionCore } from './session-core.ts'
 

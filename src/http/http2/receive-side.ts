@@ -1,7 +1,7 @@
 import { ChunkQueue } from '../../base/chunk-queue.ts'
 import type { Http2Options } from '../../base/options/protocol-options.ts'
 import type { ActiveStream } from './active-stream.ts'
-import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
+import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import type { OutputQueue } from './frames/output-queue.ts'
 import { InitialWindow, STALL_PARTS } from './initial-window.ts'
 import { WindowTuner } from './window-tuner.ts'

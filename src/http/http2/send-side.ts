@@ -2,8 +2,8 @@ import { ChunkQueue } from '../../base/chunk-queue.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import { SendQueue } from '../multiplex/send-queue.ts'
 import type { ActiveStream } from './active-stream.ts'
+import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import { DATA, END_STREAM } from './frames/frame-table.ts'
-import { ConnectionFault, StreamFault } from './frames/http2-error.ts'
 import type { OutputQueue } from './frames/output-queue.ts'
 
 /** RFC 9113 6.9.1 */

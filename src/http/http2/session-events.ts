@@ -1,7 +1,6 @@
 import type { SessionEnd } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/messages/message-head.ts'
-import type { Stream } from '../multiplex/stream.ts'
-import type { StreamEvents } from '../multiplex/stream-events.ts'
+import type { Stream, StreamEvents } from '../multiplex/stream.ts'
 import type { ErrorCode } from './frames/error-codes.ts'
 
 /**

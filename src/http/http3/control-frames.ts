@@ -1,5 +1,6 @@
 import { readOrigins } from '../multiplex/messages/origin-frame.ts'
 import { MAX_PRIORITY_CHARS } from '../multiplex/messages/priority.ts'
+import { ConnectionFault } from './frames/error-codes.ts'
 import type { FrameSink, FrameTreatment } from './frames/frame-parser.ts'
 import {
   CANCEL_PUSH,
@@ -11,7 +12,6 @@ import {
   PRIORITY_UPDATE_REQUEST,
   SETTINGS,
 } from './frames/frame-table.ts'
-import { ConnectionFault } from './frames/http3-error.ts'
 import { readSettings, type Settings } from './frames/settings.ts'
 import { readVarint, type VarintCursor } from './frames/varint.ts'
 import type { SessionCore } from './session-core.ts'

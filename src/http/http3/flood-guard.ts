@@ -1,7 +1,6 @@
 import type { Http3Options } from '../../base/options/protocol-options.ts'
-import { TinyFrameBucket } from '../multiplex/tiny-frames.ts'
-import { AVERAGED_SECONDS, TokenBucket } from '../multiplex/token-bucket.ts'
-import { ConnectionFault } from './frames/http3-error.ts'
+import { AVERAGED_SECONDS, TinyFrameBucket, TokenBucket } from '../multiplex/token-bucket.ts'
+import { ConnectionFault } from './frames/error-codes.ts'
 
 /** What is counted, by the name of its limit in Http3Options. */
 export type FloodKind =

@@ -1,7 +1,7 @@
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { OutgoingRequest } from '../multiplex/client-session.ts'
-import type { StreamEvents } from '../multiplex/stream-events.ts'
+import type { StreamEvents } from '../multiplex/stream.ts'
 import type { OwnStreams } from './own-streams.ts'
 import { RequestStream, type StreamHost } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'

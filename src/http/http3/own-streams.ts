@@ -1,5 +1,5 @@
+import { ConnectionFault } from './frames/error-codes.ts'
 import { GOAWAY, PRIORITY_UPDATE_REQUEST, SETTINGS } from './frames/frame-table.ts'
-import { ConnectionFault } from './frames/http3-error.ts'
 import { encodeSettings, type Settings } from './frames/settings.ts'
 import { encodeVarint, varintBytes } from './frames/varint.ts'
 import { OwnStream } from './own-stream.ts'

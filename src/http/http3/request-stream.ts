@@ -1,10 +1,8 @@
 import type { HeaderList } from '../../base/http/headers.ts'
 import { NO_HEADERS } from '../../base/http/headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
-import type { ResetCode } from '../multiplex/reset-code.ts'
 import type { Sender } from '../multiplex/send-queue.ts'
-import type { Stream } from '../multiplex/stream.ts'
-import type { StreamEvents } from '../multiplex/stream-events.ts'
+import type { ResetCode, Stream, StreamEvents } from '../multiplex/stream.ts'
 import { FrameParser, type FrameSink, type FrameTreatment } from './frames/frame-parser.ts'
 import type { ReadState } from './frames/frame-table.ts'
 

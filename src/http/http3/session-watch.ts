@@ -1,6 +1,6 @@
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
 import { AnswerDue } from './answer-due.ts'
-import { StreamFault } from './frames/http3-error.ts'
+import { StreamFault } from './frames/error-codes.ts'
 import type { InboundMessages } from './inbound-messages.ts'
 import type { SessionCore } from './session-core.ts'
 import { SessionDeadlines } from './session-deadlines.ts'

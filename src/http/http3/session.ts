@@ -2,8 +2,7 @@ import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/opti
 import type { QuicConnection, QuicHandshake } from '../../quic/engine.ts'
 import type { ClientSession, ClientSessionEvents } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/messages/message-head.ts'
-import type { Stream } from '../multiplex/stream.ts'
-import type { StreamEvents } from '../multiplex/stream-events.ts'
+import type { Stream, StreamEvents } from '../multiplex/stream.ts'
 import type { Settings } from './frames/settings.ts'
 
 export interface SessionOptions {

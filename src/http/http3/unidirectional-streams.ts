@@ -1,9 +1,7 @@
 import { QpackError } from '../qpack/qpack-error.ts'
 import type { ControlFrames } from './control-frames.ts'
-import { ERROR_CODES, type ErrorCode } from './frames/error-codes.ts'
+import { ConnectionFault, ERROR_CODES, type ErrorCode, qpackFault } from './frames/error-codes.ts'
 import { FrameParser } from './frames/frame-parser.ts'
-import { ConnectionFault } from './frames/http3-error.ts'
-import { qpackFault } from './frames/qpack-fault.ts'
 import { readVarint, type VarintCursor } from './frames/varint.ts'
 import type { SessionCore } from './session-core.ts'
 

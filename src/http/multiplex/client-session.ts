@@ -1,8 +1,6 @@
 import type { ExchangeRequest } from '../../base/http/exchange.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
-import type { ResetCode } from './reset-code.ts'
-import type { Stream } from './stream.ts'
-import type { StreamEvents } from './stream-events.ts'
+import type { ResetCode, Stream, StreamEvents } from './stream.ts'
 
 /** What a client sends first on a stream. */
 export interface OutgoingRequest {

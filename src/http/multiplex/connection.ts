@@ -18,10 +18,9 @@ import type { ClientSession, ClientSessionEvents, SessionEnd } from './client-se
 import { DeadlineTable } from './deadline-table.ts'
 import { addOrigins } from './messages/origin-frame.ts'
 import { fitsExtendedConnect } from './messages/outgoing-request.ts'
-import type { ResetCode } from './reset-code.ts'
 import type { Carrier, SessionHost } from './session-host.ts'
 import { SharedPing } from './shared-ping.ts'
-import type { Stream } from './stream.ts'
+import type { ResetCode, Stream } from './stream.ts'
 import { sessionFailure } from './stream-failure.ts'
 
 export interface MultiplexedOptions {

@@ -1,6 +1,6 @@
 import { type ErrorCode, type Processed, TransportError } from '../../base/errors.ts'
 import type { SessionEnd } from './client-session.ts'
-import type { StreamReset } from './stream-events.ts'
+import type { StreamReset } from './stream.ts'
 
 /**
  * What the end of a stream means for its request. `hasResponse`: the head of the final response had come.

@@ -1,4 +1,4 @@
-import { MAX_LONG_INTEGER_BYTES, writePrefixInteger } from '../field-compression/prefix-integer.ts'
+import { MAX_LONG_INTEGER_BYTES, writePrefixInteger } from '../field-compression/string-literal.ts'
 
 // The first byte of an instruction of the decoder (RFC 9204 4.4).
 const SECTION_ACKNOWLEDGMENT = 0x80

@@ -1,5 +1,8 @@
-import { MAX_INTEGER_BYTES, writePrefixInteger } from '../field-compression/prefix-integer.ts'
-import { writeStringLiteral } from '../field-compression/string-literal.ts'
+import {
+  MAX_INTEGER_BYTES,
+  writePrefixInteger,
+  writeStringLiteral,
+} from '../field-compression/string-literal.ts'
 
 // The first byte of an instruction of the encoder (RFC 9204 4.3).
 const INSERT_WITH_NAME_REFERENCE = 0x80

@@ -1,7 +1,7 @@
 import { entryBytes } from '../field-compression/dynamic-table.ts'
 import type { EncoderTable, NameRecord, TableEntry } from '../field-compression/encoder-table.ts'
 import { NO_INDEX } from '../field-compression/encoder-table.ts'
-import { huffmanBits } from '../field-compression/huffman-encoder.ts'
+import { huffmanBits } from '../field-compression/huffman.ts'
 import type { EncoderStreamWriter } from './qpack-encoder-stream-writer.ts'
 import type { OutstandingSections } from './qpack-outstanding-sections.ts'
 

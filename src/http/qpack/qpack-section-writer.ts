@@ -1,12 +1,12 @@
-import { huffmanBits } from '../field-compression/huffman-encoder.ts'
+import { huffmanBits } from '../field-compression/huffman.ts'
+import type { SegmentMemo } from '../field-compression/segment-memo.ts'
+import { MEMO_ROOM_BYTES } from '../field-compression/segment-memo.ts'
 import {
   MAX_INTEGER_BYTES,
   MAX_LONG_INTEGER_BYTES,
   writePrefixInteger,
-} from '../field-compression/prefix-integer.ts'
-import type { SegmentMemo } from '../field-compression/segment-memo.ts'
-import { MEMO_ROOM_BYTES } from '../field-compression/segment-memo.ts'
-import { writeStringLiteral } from '../field-compression/string-literal.ts'
+  writeStringLiteral,
+} from '../field-compression/string-literal.ts'
 
 // The first byte of a field line (RFC 9204 4.5).
 const INDEXED = 0x80

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { containFault } from '../../base/guard.ts'
-import { CHUNK_END, encodeChunkHead } from '../../http/http1/codec/chunk-encoder.ts'
+import { CHUNK_END, encodeChunkHead } from '../../http/http1/codec/field-encoder.ts'
 import { sharedArena } from './output-arena.ts'
 
 /**

@@ -9,7 +9,7 @@ import { dialQuic } from '../../quic/dial.ts'
 import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial-request.ts'
 import type { QuicLink } from '../../quic/engine.ts'
 import type { LoadedEngine } from '../../quic/load-engine.ts'
-import type { Alternative } from '../../select/evidence/alternative.ts'
+import type { Alternative } from '../../select/evidence/alternative-sets.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import type { OriginSettings } from '../origin-settings.ts'
@@ -23,7 +23,7 @@ import { QuicTrust } from './quic-trust.ts'
  * handshake is complete. CPU is that of the process, so that the attempts beside the one that won are in it,
  * too.
  */
-export class HandshakeMeter {
+class HandshakeMeter {
   readonly #readCpuMs: () => number
   readonly #cpuMsAtStart: number
 

@@ -1,6 +1,6 @@
 import type { Http3StatusName } from '../../base/events/observer.ts'
 import type { LaneCandidate } from '../../select/choice/lane-snapshot.ts'
-import { alternativeKey } from '../../select/evidence/alternative.ts'
+import { alternativeKey } from '../../select/evidence/alternative-sets.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 

@@ -1,6 +1,6 @@
 import { containFault, guardedPromise } from '../../base/guard.ts'
 import type { LaneName } from '../../base/http/lane.ts'
-import type { LaneSet } from './lane-set.ts'
+import type { LaneSet } from './lane.ts'
 
 /** Who hears what became of the connections for a trial. */
 export interface TrialHost {

@@ -1,4 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
+import { LANE_NAMES, type LaneName } from '../../base/http/lane.ts'
 import type { Pool } from '../../pool/pool.ts'
 import type { OriginConnector } from '../connecting/origin-connector.ts'
 
@@ -14,5 +14,48 @@ export class Lane {
     this.name = name
     this.pool = pool
     this.connector = connector
+  }
+}
+
+/**
+ * Makes a lane of the origin; `first` is the one that was made first. Undefined: its pools are going away.
+ */
+export type MakeLane = (name: LaneName, first: Lane | undefined) => Lane | undefined
+
+/** The lanes of an origin that were made so far; others are made when they are asked for. */
+export class LaneSet {
+  /** The lane that the origin always has. */
+  readonly primary: Lane
+  readonly #make: MakeLane
+  readonly #lanes = new Map<LaneName, Lane>()
+
+  constructor(primary: LaneName, make: MakeLane) {
+    const made = make(primary, undefined)
+    if (made === undefined) throw new Error('an origin without a pool') // the first one is always made
+    this.primary = made
+    this.#make = make
+    this.#lanes.set(primary, made)
+  }
+
+  /** Undefined: it was not made yet. */
+  get(name: LaneName): Lane | undefined {
+    return this.#lanes.get(name)
+  }
+
+  /** Makes it, if it is not there. The primary one when it cannot be made any more. */
+  named(name: LaneName): Lane {
+    const known = this.#lanes.get(name)
+    if (known !== undefined) return known
+    const made = this.#make(name, this.primary)
+    if (made === undefined) return this.primary
+    this.#lanes.set(name, made)
+    return made
+  }
+
+  *[Symbol.iterator](): Iterator<Lane> {
+    for (const name of LANE_NAMES) {
+      const lane = this.#lanes.get(name)
+      if (lane !== undefined) yield lane
+    }
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Connection } from '../../base/events/connection.ts'
 import type { Resolver } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
-import { alternativeKey } from '../../select/evidence/alternative.ts'
+import { alternativeKey } from '../../select/evidence/alternative-sets.ts'
 import type { Lanes } from '../lanes/lanes.ts'
 import type { DrainedName } from './address-drain.ts'
 

@@ -4,8 +4,11 @@ import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
 import type { FastOpen } from '../../connect/fast-open/fast-open.ts'
-import { fastOpenOutcome, type SeenFastOpenOutcome } from '../../connect/fast-open/fast-open-outcome.ts'
-import { fastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
+import {
+  fastOpenOutcome,
+  fastOpenReport,
+  type SeenFastOpenOutcome,
+} from '../../connect/fast-open/fast-open-report.ts'
 import type { SocketCalls } from '../../connect/native/socket-calls.ts'
 import { type AttemptOptions, AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { attemptError } from '../../connect/tcp/connect-error.ts'

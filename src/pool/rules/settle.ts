@@ -2,10 +2,9 @@ import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { assignWaiters } from './assignment.ts'
 import { dial, dialsMissing, dialsWanted } from './dialing.ts'
-import { closeUnneeded, evictLongestIdle } from './retirement.ts'
+import { canHaveSurplus, closeUnneeded, evictLongestIdle, watchSurplus } from './retirement.ts'
 import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
 import { STALL_MS } from './stalled.ts'
-import { canHaveSurplus, watchSurplus } from './surplus.ts'
 
 /**
  * What follows from every event, in this order:

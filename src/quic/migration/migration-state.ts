@@ -1,6 +1,6 @@
 import type { MigrationCause } from '../../base/events/migration-report.ts'
 import type { MigrationTarget, UdpAddress } from '../engine.ts'
-import type { MigrationAction } from './migration-action.ts'
+import type { MigrationAction } from './migration-phase.ts'
 import { isSameAddress, type MigrationPhase } from './migration-phase.ts'
 import { type MigrationOptions, MoveCore, OPEN_TIMEOUT_MS } from './move-core.ts'
 import type { Verdict } from './path-watch.ts'

@@ -1,7 +1,7 @@
 import type { MigrationOutcome } from '../../base/events/migration-report.ts'
 import type { UdpAddress } from '../engine.ts'
 import { GapMeter } from './gap-meter.ts'
-import type { MigrationAction } from './migration-action.ts'
+import type { MigrationAction } from './migration-phase.ts'
 import { isSameAddress, type MigrationPhase, type Move, nextPhase } from './migration-phase.ts'
 import { PathBudget } from './path-budget.ts'
 import { RetiredPaths } from './retired-paths.ts'

@@ -8,10 +8,9 @@ import type { DrivenConnection } from '../driven-connection.ts'
 import type { LinkMover, MigrationTarget, UdpAddress } from '../engine.ts'
 import type { LinkSockets } from '../udp/link-sockets.ts'
 import { BounceSchedule } from './bounce-schedule.ts'
-import type { MigrationAction } from './migration-action.ts'
+import type { MigrationAction } from './migration-phase.ts'
 import { MigrationState } from './migration-state.ts'
-import { PathWatch } from './path-watch.ts'
-import { RoundTrips } from './round-trips.ts'
+import { PathWatch, RoundTrips } from './path-watch.ts'
 
 export interface PathMoverOptions {
   readonly connection: DrivenConnection

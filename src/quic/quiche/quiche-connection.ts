@@ -12,11 +12,10 @@ import type {
   UdpAddress,
 } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
-import { brokenEnd, connectionEnd } from './connection-end.ts'
+import { brokenEnd, connectionEnd, nativeError } from './connection-end.ts'
 import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
 import type { KeylogFile } from './keylog-file.ts'
 import { LocalStreams } from './local-streams.ts'
-import { nativeError } from './native-error.ts'
 import { NO_ID_TO_SPARE, Paths } from './paths.ts'
 import { udpPayloadBytes } from './quiche-config.ts'
 import { ReceiveStreams } from './receive-streams.ts'

@@ -2,9 +2,9 @@ import type { Fifo } from '../../base/fifo.ts'
 import { SeenStreams } from '../../base/seen-streams.ts'
 import type { QuicEvent, StreamRead } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
-import { nativeError } from './native-error.ts'
+import { nativeError } from './connection-end.ts'
+import { firstStream, isOpenedBy, isUnidirectional, type Role } from './local-streams.ts'
 import type { SendStreams } from './send-streams.ts'
-import { firstStream, isOpenedBy, isUnidirectional, type Role } from './stream-ids.ts'
 import type { UnreadDataGuard } from './unread-data-guard.ts'
 
 /** What is read over of a stream of the peer's that we want no more of, before STOP_SENDING is sent. */

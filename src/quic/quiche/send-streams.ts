@@ -1,9 +1,9 @@
 import type { Fifo } from '../../base/fifo.ts'
 import type { QuicEvent } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
+import { nativeError } from './connection-end.ts'
 import type { LocalStreams } from './local-streams.ts'
-import { nativeError } from './native-error.ts'
-import { isUnidirectional } from './stream-ids.ts'
+import { isUnidirectional } from './local-streams.ts'
 
 /** Streams that are looked at for a STOP_SENDING in one turn: 0.1 us each. */
 const MAX_LOOKS_PER_TURN = 512

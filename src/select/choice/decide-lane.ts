@@ -1,7 +1,6 @@
 import type { DecisionRule } from '../../base/events/decision.ts'
 import type { LaneName } from '../../base/http/lane.ts'
-import { percent } from './decision-figures.ts'
-import { choiceReason, takingReason } from './decision-reason.ts'
+import { choiceReason, percent, takingReason } from './decision-reason.ts'
 import { contends, isConclusive, isHopeless, type PolicyOptions, policyBest } from './lane-preference.ts'
 import { isComparable, type LaneSnapshot, type MeasuredSnapshot } from './lane-snapshot.ts'
 

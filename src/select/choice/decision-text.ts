@@ -1,6 +1,6 @@
 import type { Decision, DecisionCandidate } from '../../base/events/decision.ts'
 import type { Verdict } from './decide-lane.ts'
-import { age, ms, percent, rate, times } from './decision-figures.ts'
+import { age, ms, percent, rate, times } from './decision-reason.ts'
 import { isCpuMeasured, priorCost } from './lane-cost.ts'
 import { changeFactor, costRelation, type PolicyOptions } from './lane-preference.ts'
 import { goodput, LARGE_TEXT } from './lane-score.ts'

@@ -1,5 +1,5 @@
+import type { ExchangeSample } from './choice-action.ts'
 import { Estimate, type EstimateRecord, HALF_LIFE_MS, isFigure } from './estimate.ts'
-import type { ExchangeSample } from './exchange-sample.ts'
 
 /**
  * A response below this fits into what a sender may send at once (RFC 6928, RFC 9002 section 7.2: ten

@@ -1,5 +1,5 @@
 import type { LaneName } from '../../base/http/lane.ts'
-import type { ExchangeSample } from './exchange-sample.ts'
+import type { ExchangeSample } from './choice-action.ts'
 
 /** Connections that are not there by then will not come. */
 const PREPARE_MS = 30_000

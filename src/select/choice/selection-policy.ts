@@ -1,6 +1,6 @@
 import type { Decision } from '../../base/events/decision.ts'
 import type { LaneName } from '../../base/http/lane.ts'
-import { Challengers } from './challengers.ts'
+import { Challengers, RuleWatch } from './challengers.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { decideLane, LAST_RESORT, type Verdict } from './decide-lane.ts'
 import { decisionOf, type TrialNote } from './decision-text.ts'
@@ -17,7 +17,6 @@ import {
 } from './lane-snapshot.ts'
 import type { LaneTrials } from './lane-trials.ts'
 import { PathRisk } from './path-risk.ts'
-import { RuleWatch } from './rule-watch.ts'
 import {
   lanesToLearn,
   planExploring,

@@ -1,5 +1,5 @@
 import type { LaneName } from '../../base/http/lane.ts'
-import { ms, percent } from './decision-figures.ts'
+import { ms, percent } from './decision-reason.ts'
 import { leastTcpMs, MIN_MS_PER_BYTE } from './lane-score.ts'
 import type { LaneSnapshot } from './lane-snapshot.ts'
 import { MOSTLY, type Workload } from './workload.ts'

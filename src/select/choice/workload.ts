@@ -1,5 +1,5 @@
+import type { ExchangeSample } from './choice-action.ts'
 import { Estimate, type EstimateRecord } from './estimate.ts'
-import type { ExchangeSample } from './exchange-sample.ts'
 import { LARGE_BYTES } from './lane-estimates.ts'
 
 /** From this share of responses on, large ones are what an origin is asked for. */

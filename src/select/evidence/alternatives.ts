@@ -2,10 +2,11 @@ import type { Http3StatusName } from '../../base/events/observer.ts'
 import type { ServiceRecord } from '../../dns/records/https-rr.ts'
 import { Http3Status, type Http3StatusOptions } from '../record/h3-status.ts'
 import { type AltSvcHeader, MAX_ALT_SVC_CHARS, parseAltSvc } from './alt-svc.ts'
-import { type Alternative, alternativeKey } from './alternative.ts'
 import {
+  type Alternative,
   type AlternativeSet,
   advertised,
+  alternativeKey,
   known,
   merge,
   NOTHING_SAID,

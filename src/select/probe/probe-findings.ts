@@ -4,8 +4,8 @@ import type {
   ProbedHandshake,
   ProbeReport,
 } from '../../base/events/probe-report.ts'
-import { NO_HANDSHAKE } from './probe-context.ts'
 import type { TlsHandshake } from './probe-tools.ts'
+import { NO_HANDSHAKE } from './probe-tools.ts'
 
 export function isFound<T>(finding: Finding<T>): finding is { readonly found: T } {
   return 'found' in finding

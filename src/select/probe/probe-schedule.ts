@@ -1,5 +1,3 @@
-import type { ProbeBudget } from './probe-budget.ts'
-
 /**
  * What a probe came to: `found` something that was worth looking for, `nothing`, or it was `given-up` before
  * it could tell.
@@ -124,5 +122,33 @@ export class ProbeSchedule {
   #delayMs(): number {
     const doubled = this.#intervalMs * 2 ** Math.max(0, this.#emptyInRow - 1)
     return Math.max(this.#intervalMs, Math.min(doubled, MAX_BACKOFF_MS))
+  }
+}
+
+/** How many background probes may run at once, over all origins. */
+export class ProbeBudget {
+  readonly #maxRunning: number
+  #running = 0
+
+  constructor(maxRunning = 4) {
+    this.#maxRunning = maxRunning
+  }
+
+  get hasRoom(): boolean {
+    return this.#running < this.#maxRunning
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  onStarted(): void {
+    if (!this.hasRoom) throw new Error(`${this.#running} probes run already`)
+    this.#running++
+  }
+
+  onEnded(): void {
+    if (this.#running === 0) throw new Error('no probe runs')
+    this.#running--
   }
 }

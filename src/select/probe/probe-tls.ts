@@ -1,9 +1,9 @@
 import type { Finding, ProbeReport } from '../../base/events/probe-report.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { CLEARTEXT, FORBIDDEN, NO_HANDSHAKE, type ProbeContext, UNREACHED } from './probe-context.ts'
 import { acceptedBy, certificateOf, isFound, withoutExtras } from './probe-findings.ts'
 import type { TlsHandshake, TlsHandshakeOptions } from './probe-tools.ts'
+import { CLEARTEXT, FORBIDDEN, NO_HANDSHAKE, type ProbeContext, UNREACHED } from './probe-tools.ts'
 
 /** Servers send tickets with, or right behind, the last flight of their handshake. */
 const TICKETS_FOR_MS = 200

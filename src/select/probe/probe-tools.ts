@@ -10,7 +10,9 @@ import type {
   QuicFinding,
 } from '../../base/events/probe-report.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
+import type { Origin } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
+import type { ProbeTurns } from './probe-turns.ts'
 
 /** A handshake over TCP, with what comes of it besides. */
 export interface TlsHandshake extends ProbedHandshake {
@@ -54,4 +56,22 @@ export interface ProbeTools {
   handshakeHttp3(endpoint: Endpoint, signal: AbortSignal): Promise<Finding<ProbedHandshake>>
   /** What the response to a HEAD request over TCP advertises. Left out where no request may be sent. */
   altSvc?: (signal: AbortSignal) => Promise<Finding<readonly ProbedAlternative[]>>
+}
+
+/** What each look of a probe needs. */
+export interface ProbeContext {
+  readonly tools: ProbeTools
+  readonly turns: ProbeTurns
+  readonly origin: Origin
+  readonly allowed: readonly Protocol[]
+}
+
+// Why nobody looked.
+export const CLEARTEXT = 'the origin is http: there is no TLS, and no QUIC'
+export const UNREACHED = 'none of its addresses took a TCP connection'
+export const FORBIDDEN = 'not allowed by the configuration'
+export const NO_HANDSHAKE = 'no TLS handshake was completed'
+
+export function skip(skipped: string): Promise<{ readonly skipped: string }> {
+  return Promise.resolve({ skipped })
 }

@@ -1,5 +1,4 @@
 import type { Finding, ProbedHandshake, QuicFinding } from '../../base/events/probe-report.ts'
-import { CLEARTEXT, FORBIDDEN, type ProbeContext } from './probe-context.ts'
 import {
   type AdvertisedPlace,
   alternativePlaces,
@@ -7,6 +6,7 @@ import {
   type UdpTarget,
   udpTargets,
 } from './probe-targets.ts'
+import { CLEARTEXT, FORBIDDEN, type ProbeContext } from './probe-tools.ts'
 
 /** QUIC v1 (RFC 9000 15), the one that is spoken here. */
 const QUIC_V1 = '0x00000001'

@@ -1,4 +1,4 @@
-import type { AlternativeSource } from '../evidence/alternative.ts'
+import type { AlternativeSource } from '../evidence/alternative-sets.ts'
 import type { SetName } from '../evidence/alternatives.ts'
 import type { QuicReach } from './endpoint-memories.ts'
 import type { Http3StatusSnapshot } from './h3-status.ts'

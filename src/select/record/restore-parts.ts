@@ -1,12 +1,11 @@
-import type { Alternative } from '../evidence/alternative.ts'
-import type { AlternativeSet } from '../evidence/alternative-sets.ts'
+import type { Alternative, AlternativeSet } from '../evidence/alternative-sets.ts'
 import type { Alternatives, SetName } from '../evidence/alternatives.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import type { EndpointMap, EndpointMemories } from './endpoint-memories.ts'
-import type { FactStore } from './fact-store.ts'
 import { Http3Status, type Http3StatusOptions } from './h3-status.ts'
 import { FACT_NAMES, FACTS, type FactName } from './origin-facts.ts'
 import { KEPT_SET_NAMES, type KeptSet, type OriginSnapshot, type Stamped } from './origin-snapshot.ts'
+import type { FactStore } from './record-facts.ts'
 
 interface RestoredParts {
   readonly facts: FactStore

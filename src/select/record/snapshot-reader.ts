@@ -1,6 +1,5 @@
 import { isAuthority } from '../../base/http/authority.ts'
-import { alternativeKey } from '../evidence/alternative.ts'
-import { MAX_ALTERNATIVES } from '../evidence/alternative-sets.ts'
+import { alternativeKey, MAX_ALTERNATIVES } from '../evidence/alternative-sets.ts'
 import { MAX_STATUSES } from '../evidence/alternatives.ts'
 import { brief } from '../evidence/evidence.ts'
 import { MAX_ENDPOINTS, MAX_QUIC_VERSIONS, type QuicReach } from './endpoint-memories.ts'

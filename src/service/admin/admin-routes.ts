@@ -1,5 +1,5 @@
 import type { Explanation } from '../../index.ts'
-import type { ReloadResult } from '../lifecycle/reload-result.ts'
+import type { ReloadResult } from '../lifecycle/service-api.ts'
 import { type AdminInput, type AdminResponse, adminError, json, text } from './admin-response.ts'
 import { answerMigrate, type Migrate } from './migrate-route.ts'
 

@@ -1,4 +1,4 @@
-import type { BufferBudget } from './buffer-budget.ts'
+import type { BufferBudget } from './buffer-options.ts'
 
 /** Of a body of unknown length the first block is small, since it may be a trickle. */
 const FIRST_BLOCK_BYTES = 16_384

@@ -1,8 +1,8 @@
 import { guarded } from '../../base/guard.ts'
 import type { Clock } from '../../entry/events.ts'
 import { type Origin, type OriginLoad, type Transport, TransportError } from '../../index.ts'
-import { BufferBudget } from './buffer-budget.ts'
 import type { BufferOptions } from './buffer-options.ts'
+import { BufferBudget } from './buffer-options.ts'
 import { ResponseBuffer } from './response-buffer.ts'
 
 /** How an origin's requests stand. */

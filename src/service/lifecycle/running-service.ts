@@ -27,9 +27,8 @@ import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
-import type { ReloadResult } from './reload-result.ts'
 import { restartWarnings } from './restart-warnings.ts'
-import type { Service } from './service-api.ts'
+import type { ReloadResult, Service } from './service-api.ts'
 import { withServiceDefaults } from './service-defaults.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */

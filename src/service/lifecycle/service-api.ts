@@ -1,7 +1,7 @@
 import type { Transport, TransportStats } from '../../index.ts'
+import type { ConfigFault } from '../config/config-fault.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
-import type { ReloadResult } from './reload-result.ts'
 
 /** A running connector. */
 export interface Service extends AsyncDisposable {
@@ -25,3 +25,8 @@ export interface Service extends AsyncDisposable {
   /** Ends everything now. */
   close(): Promise<void>
 }
+
+/** What became of a reload. A bad configuration changes nothing. */
+export type ReloadResult =
+  | { readonly ok: true; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly faults: readonly ConfigFault[] }

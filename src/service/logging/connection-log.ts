@@ -7,9 +7,8 @@ import {
   type StateFault,
 } from '../../entry/events.ts'
 import type { Observer, Origin, TransportEvent } from '../../index.ts'
-import { duration } from './duration-text.ts'
+import { duration, withoutQuery } from './log-text.ts'
 import { logSelection } from './selection-log.ts'
-import { withoutQuery } from './without-query.ts'
 
 /**
  * Logs what became of a connection that moved to another path, or was to: a move at info, everything else as

@@ -1,8 +1,14 @@
-import type { RetryReason } from '../../entry/events.ts'
+import type { Registry } from 'prom-client'
+import type {
+  CloseReason,
+  ConnectionMigrated,
+  ExchangeEnded,
+  HandshakeInfo,
+  MigrationOutcome,
+  RetryReason,
+} from '../../entry/events.ts'
 import type { ErrorCode, Protocol } from '../../index.ts'
-import { CounterSet } from './counter-set.ts'
-import { MigrationMetrics } from './migration-metrics.ts'
-import { ProtocolMetrics } from './protocol-metrics.ts'
+import { CounterSet, DurationHistogram, registerScraped, registerScrapedHistogram } from './metric-types.ts'
 import { SelectionMetrics } from './selection-metrics.ts'
 
 /** The protocol label of what came to no connection. */
@@ -43,4 +49,97 @@ export class OriginMetrics {
   protocols(): IterableIterator<[ProtocolLabel, ProtocolMetrics]> {
     return this.#protocols.entries()
   }
+}
+
+/** By index: the hundreds of the status; 0 stands for exchanges that got no response. */
+export const STATUS_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
+
+/** Nobody knows yet what becomes of its early data. */
+function isOpen({ kind, earlyData }: HandshakeInfo): boolean {
+  return kind === 'early_data' && earlyData === 'none'
+}
+
+/** What is counted for one origin over one protocol. Reporting an exchange is a handful of additions. */
+export class ProtocolMetrics {
+  readonly #statusClasses = new Float64Array(STATUS_CLASSES.length)
+  readonly requestDuration = new DurationHistogram()
+  readonly ttfb = new DurationHistogram()
+  readonly queue = new DurationHistogram()
+  /** Of the data that a loss held up, in exchanges whose protocol can tell. */
+  readonly stall = new DurationHistogram()
+  /** Requests that left in early data, by what became of it. */
+  readonly earlyData = new CounterSet<'accepted' | 'rejected'>()
+  readonly opened = new CounterSet<HandshakeInfo['kind']>()
+  readonly closed = new CounterSet<CloseReason>()
+  reused = 0
+
+  onExchangeEnded(event: ExchangeEnded): void {
+    this.countStatus(event.status)
+    if (event.reused) this.reused++
+    this.requestDuration.observe(event.totalMs)
+    this.queue.observe(event.queueMs)
+    if (event.status !== 0) this.ttfb.observe(event.ttfbMs)
+    if (event.stallMs !== undefined) this.stall.observe(event.stallMs)
+    if (event.earlyData !== 'none') this.earlyData.add(event.earlyData)
+  }
+
+  /** What was opened in early data is counted when it is known what became of it. */
+  onOpened(handshake: HandshakeInfo): void {
+    if (!isOpen(handshake)) this.opened.add(handshake.kind)
+  }
+
+  /** What never came to a handshake counts as what it was to be. */
+  onClosed(handshake: HandshakeInfo): void {
+    if (isOpen(handshake)) this.opened.add(handshake.kind)
+  }
+
+  countStatus(status: number): void {
+    // Codes above 599 are legal on the wire (RFC 9110 15: treat as 5xx).
+    const index = Math.min(Math.trunc(status / 100), STATUS_CLASSES.length - 1)
+    this.#statusClasses[index] = (this.#statusClasses[index] ?? 0) + 1
+  }
+
+  statusClassCount(statusClass: (typeof STATUS_CLASSES)[number]): number {
+    return this.#statusClasses[STATUS_CLASSES.indexOf(statusClass)] ?? 0
+  }
+}
+
+/** What is counted of connections of one origin that moved to another path, or were to. */
+export class MigrationMetrics {
+  readonly outcomes = new CounterSet<MigrationOutcome>()
+  /** Of those that moved while somebody waited for bytes. */
+  readonly gap = new DurationHistogram()
+
+  onMigration({ report: { outcome, gapMs } }: ConnectionMigrated): void {
+    this.outcomes.add(outcome)
+    if (outcome === 'moved' && gapMs !== undefined) this.gap.observe(gapMs)
+  }
+}
+
+export function registerMigrationMetrics(
+  registry: Registry,
+  origins: () => readonly { readonly name: string; readonly migrations: MigrationMetrics }[],
+): void {
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_migrations_total',
+    'HTTP/3 connections that moved to another path, or were to, by what became of it',
+    () =>
+      origins().flatMap(({ name, migrations }) =>
+        Array.from(migrations.outcomes.entries(), ([outcome, value]) => ({
+          labels: { origin: name, outcome },
+          value,
+        })),
+      ),
+  )
+  registerScrapedHistogram(
+    registry,
+    'middlemile_migration_gap_seconds',
+    'The longest silence in the streams of a connection while it moved to another path',
+    () =>
+      origins().flatMap(({ name, migrations: { gap } }) =>
+        gap.count > 0 ? [{ labels: { origin: name }, histogram: gap }] : [],
+      ),
+  )
 }

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import { guardedMicrotask } from '../../base/guard.ts'
 import type { PoolStats, TransportStats } from '../../index.ts'
-import { type Labels, registerScraped, type Sample } from './scraped-metric.ts'
+import { type Labels, registerScraped, type Sample } from './metric-types.ts'
 
 type Handshakes = PoolStats['handshakes']
 type Means = keyof Handshakes['avoided']

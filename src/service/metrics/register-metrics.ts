@@ -1,11 +1,11 @@
 import type { Registry } from 'prom-client'
 import type { CloseReason } from '../../entry/events.ts'
 import type { PathHealth, PoolStats, TransportStats } from '../../index.ts'
-import { REMOVED_ORIGIN } from '../config/fields/origin-name.ts'
-import type { DurationHistogram } from './duration-histogram.ts'
+import { REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
+import type { DurationHistogram } from './metric-types.ts'
+import { type Labels, registerScraped, registerScrapedHistogram, type Sample } from './metric-types.ts'
 import type { OriginMetrics } from './origin-metrics.ts'
-import { type ProtocolMetrics, STATUS_CLASSES } from './protocol-metrics.ts'
-import { type Labels, registerScraped, registerScrapedHistogram, type Sample } from './scraped-metric.ts'
+import { type ProtocolMetrics, STATUS_CLASSES } from './origin-metrics.ts'
 
 /** Closed while they worked, for a limit or an age of ours. */
 const EVICTION_REASONS: readonly CloseReason[] = [

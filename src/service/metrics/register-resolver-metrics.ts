@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { TransportStats } from '../../index.ts'
-import { registerScraped } from './scraped-metric.ts'
+import { registerScraped } from './metric-types.ts'
 
 /** How the names of origins were resolved. */
 export function registerResolverMetrics(registry: Registry, counts: () => TransportStats['resolver']): void {

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
+import { registerScraped, type Sample } from './metric-types.ts'
 import type { OriginMetrics } from './origin-metrics.ts'
-import { registerScraped, type Sample } from './scraped-metric.ts'
 import { HTTP3_STATUSES, type SelectionMetrics } from './selection-metrics.ts'
 
 /**

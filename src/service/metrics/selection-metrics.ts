@@ -1,6 +1,6 @@
 import type { DecisionRule, Http3StatusName, LaneName } from '../../entry/events.ts'
 import type { TransportEvent } from '../../index.ts'
-import { CounterSet } from './counter-set.ts'
+import { CounterSet } from './metric-types.ts'
 
 type Event<Type extends TransportEvent['type']> = Extract<TransportEvent, { type: Type }>
 

@@ -1,17 +1,15 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Observer, Origin, TransportStats } from '../../index.ts'
 import type { IngressProtocolStats, IngressStats } from '../../ingress/ingress-stats.ts'
-import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/fields/origin-name.ts'
+import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
 import type { StallStats } from '../forwarding/stalled-readers.ts'
 import type { FaultCause, FaultKind } from '../lifecycle/process-faults.ts'
-import { CounterSet } from './counter-set.ts'
-import { registerMigrationMetrics } from './migration-metrics.ts'
-import { OriginMetrics } from './origin-metrics.ts'
+import { CounterSet, registerScraped } from './metric-types.ts'
+import { OriginMetrics, registerMigrationMetrics } from './origin-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerResolverMetrics } from './register-resolver-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
-import { registerScraped } from './scraped-metric.ts'
 
 /** What the process has lived through. */
 function registerProcessMetrics(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { prepareMessage } from '../../../src/api/request-message.ts'
+import { prepareMessage } from '../../../src/api/request-headers.ts'
 import type { BodySource, RequestBody } from '../../../src/base/http/exchange.ts'
 
 describe('prepareMessage', () => {

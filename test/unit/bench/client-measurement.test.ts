@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { clientMeasurement } from '../../../bench/lib/client-measurement.ts'
+import { clientMeasurement } from '../../../bench/lib/scenario.ts'
 
 it('has the rates and the costs of requests that did not fail', () => {
   const report = {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { CliIo } from '../../../src/cli/cli-io.ts'
+import type { CliIo } from '../../../src/cli/command.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type {
   ExchangeInfo,

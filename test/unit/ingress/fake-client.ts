@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import type { TransportError } from '../../../src/base/errors.ts'
-import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import { Http1Session } from '../../../src/ingress/http1/http1-session.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'

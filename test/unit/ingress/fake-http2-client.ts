@@ -1,5 +1,5 @@
 import type { TransportError } from '../../../src/base/errors.ts'
-import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'

@@ -5,13 +5,15 @@ import { createSession } from '../../../src/http/http3/create-session.ts'
 import type { Session } from '../../../src/http/http3/session.ts'
 import type { SessionEnd } from '../../../src/http/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
-import type { Stream } from '../../../src/http/multiplex/stream.ts'
-import type { StreamEvents, StreamReset } from '../../../src/http/multiplex/stream-events.ts'
+import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
-import { type Http3IngressLimitsInput, http3IngressLimits } from '../../../src/ingress/http3-limits.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
-import { ingressLimits } from '../../../src/ingress/ingress-limits.ts'
+import {
+  type Http3IngressLimitsInput,
+  http3IngressLimits,
+  ingressLimits,
+} from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
 import { Http3Session } from '../../../src/ingress/streams/http3-session.ts'
 import {

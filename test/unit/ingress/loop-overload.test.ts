@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LoopOverload } from '../../../src/ingress/loop-overload.ts'
+import { LoopOverload } from '../../../src/ingress/load-shedder.ts'
 
 /** Plays turns, each with its begin and its length. */
 function play(

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
 import { Http1Session } from '../../../src/ingress/http1/http1-session.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'

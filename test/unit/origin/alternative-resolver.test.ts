@@ -4,7 +4,7 @@ import type { Resolution, Resolver } from '../../../src/base/http/endpoint.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import { AddressResolver, findBy } from '../../../src/dns/address-resolver.ts'
 import { AlternativeResolver } from '../../../src/origin/alternative-resolver.ts'
-import type { Alternative } from '../../../src/select/evidence/alternative.ts'
+import type { Alternative } from '../../../src/select/evidence/alternative-sets.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 const ORIGIN = parseOrigin('https://shop.test')

@@ -1,4 +1,4 @@
-import type { HistogramRecord } from '../../results/histogram-record.ts'
+import type { HistogramRecord } from '../../results/histogram.ts'
 import { isFigure } from './figure-text.ts'
 
 export interface CurvePoint {

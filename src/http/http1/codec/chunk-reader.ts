@@ -8,8 +8,8 @@ import {
   mayEndExtension,
   nextExtensionState,
 } from './chunk-extension.ts'
+import type { CodecLimits } from './codec-failure.ts'
 import { bytesAround, type CodecRole, codecFailure } from './codec-failure.ts'
-import type { CodecLimits } from './codec-limits.ts'
 import { type FieldSection, fieldSection } from './field-section.ts'
 import { INCOMPLETE, SectionBuffer, type SectionParser } from './section-buffer.ts'
 

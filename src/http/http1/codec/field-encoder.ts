@@ -66,7 +66,7 @@ function encodeOffer(value: string): string {
 }
 
 /** Writes the trailers; those that must not be sent as such (RFC 9110 6.5.1) are left out. */
-export function encodeTrailers(trailers: HeaderList): string {
+function encodeTrailers(trailers: HeaderList): string {
   let out = ''
   for (let i = 0; i < trailers.length; i += 2) {
     const name = trailers[i] as string // even indexes are names
@@ -111,4 +111,17 @@ function requireAgreement(value: string, framing: BodyFraming): void {
   if (length === undefined || (framing !== 'none' && framing !== length)) {
     throw invalid(`content-length does not agree with the body (${framing})`, value)
   }
+}
+
+/** Follows the bytes of each chunk. */
+export const CHUNK_END = '\r\n'
+
+/** Goes before a chunk of this many bytes. Not for 0, which would end the body. */
+export function encodeChunkHead(byteCount: number): string {
+  return `${byteCount.toString(16)}\r\n`
+}
+
+/** The end of a chunked body, with its trailers. */
+export function encodeLastChunk(trailers: HeaderList): string {
+  return trailers.length === 0 ? '0\r\n\r\n' : `0\r\n${encodeTrailers(trailers)}\r\n`
 }

@@ -2,8 +2,8 @@ import { isAuthority } from '../../../base/http/authority.ts'
 import { byteAt, CR, LF, SP, TARGET, TOKEN } from '../../../base/http/char-tables.ts'
 import { NO_HEADERS } from '../../../base/http/headers.ts'
 import { BodyReader } from './body-reader.ts'
+import type { CodecLimits } from './codec-failure.ts'
 import { bytesAround, codecFailure, READING_REQUEST as ROLE } from './codec-failure.ts'
-import type { CodecLimits } from './codec-limits.ts'
 import { fieldSection } from './field-section.ts'
 import {
   connectionOptions,

@@ -1,13 +1,13 @@
 import { byteAt, CR, LF, SP, VALUE } from '../../../base/http/char-tables.ts'
 import { NO_HEADERS } from '../../../base/http/headers.ts'
 import { BodyReader } from './body-reader.ts'
+import type { CodecLimits } from './codec-failure.ts'
 import {
   bytesAround,
   codecFailure,
   READING_RESPONSE_BODY,
   READING_RESPONSE_HEAD as ROLE,
 } from './codec-failure.ts'
-import type { CodecLimits } from './codec-limits.ts'
 import { fieldSection } from './field-section.ts'
 import {
   connectionOptions,

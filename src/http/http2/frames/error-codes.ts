@@ -1,3 +1,5 @@
+import { Fault } from '../../multiplex/fault.ts'
+
 /** The error codes of RFC 9113 section 7. */
 export const ERROR_CODES = {
   NO_ERROR: 0x0,
@@ -24,3 +26,15 @@ const NAMES = Object.keys(ERROR_CODES) as ErrorCode[] // in the order of their n
 export function errorCodeOf(wire: number): ErrorCode {
   return NAMES[wire] ?? 'INTERNAL_ERROR'
 }
+
+/**
+ * The peer broke a rule that ends the connection (RFC 9113 5.4.1). Thrown inside http2/ only; the session
+ * turns it into a GOAWAY.
+ */
+export class ConnectionFault extends Fault<ErrorCode> {}
+
+/**
+ * The peer broke a rule that ends one stream (RFC 9113 5.4.2). Thrown inside http2/ only; the session turns
+ * it into an RST_STREAM.
+ */
+export class StreamFault extends Fault<ErrorCode> {}

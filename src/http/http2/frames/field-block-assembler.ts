@@ -1,5 +1,5 @@
+import { ConnectionFault } from './error-codes.ts'
 import { END_HEADERS, HAS_PRIORITY, PADDED } from './frame-table.ts'
-import { ConnectionFault } from './http2-error.ts'
 
 /** One whole field block buffer[start, end), borrowed. */
 export interface FieldBlockReceiver {

@@ -1,3 +1,4 @@
+import { ConnectionFault } from './error-codes.ts'
 import {
   ACK,
   CONTINUATION,
@@ -8,7 +9,6 @@ import {
   PADDED,
   SETTINGS,
 } from './frame-table.ts'
-import { ConnectionFault } from './http2-error.ts'
 
 /** Hears of frames in the order of the wire. All memory is borrowed until the call returns. */
 export interface FrameReceiver {

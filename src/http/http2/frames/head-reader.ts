@@ -1,12 +1,12 @@
 import type { HeaderList } from '../../../base/http/headers.ts'
 import { HpackError } from '../../field-compression/hpack-error.ts'
 import { type FieldBlock, HpackDecoder } from '../../hpack/hpack-decoder.ts'
-import { MessageFault } from '../../multiplex/messages/message-fault.ts'
 import type { RequestHead, ResponseHead } from '../../multiplex/messages/message-head.ts'
+import { MessageFault } from '../../multiplex/messages/message-head.ts'
+import { readTrailers } from '../../multiplex/messages/regular-fields.ts'
 import { readRequestHead } from '../../multiplex/messages/request-rules.ts'
 import { readResponseHead } from '../../multiplex/messages/response-rules.ts'
-import { readTrailers } from '../../multiplex/messages/trailer-rules.ts'
-import { ConnectionFault, StreamFault } from './http2-error.ts'
+import { ConnectionFault, StreamFault } from './error-codes.ts'
 
 export interface HeadReaderOptions {
   readonly maxTableBytes: number

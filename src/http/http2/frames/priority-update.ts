@@ -1,5 +1,5 @@
 import { MAX_PRIORITY_CHARS } from '../../multiplex/messages/priority.ts'
-import { ConnectionFault } from './http2-error.ts'
+import { ConnectionFault } from './error-codes.ts'
 
 const STREAM_ID_BYTES = 4
 

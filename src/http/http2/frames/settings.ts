@@ -1,5 +1,5 @@
 import type { ErrorCode } from './error-codes.ts'
-import { ConnectionFault } from './http2-error.ts'
+import { ConnectionFault } from './error-codes.ts'
 
 /** What one side has told of itself in SETTINGS (RFC 9113 6.5). */
 export interface PeerSettings {

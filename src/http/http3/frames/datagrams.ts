@@ -1,4 +1,4 @@
-import { ConnectionFault } from './http3-error.ts'
+import { ConnectionFault } from './error-codes.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './varint.ts'
 
 /** HTTP datagrams (RFC 9297 2.1): the id of their request stream, divided by four, and a payload. */

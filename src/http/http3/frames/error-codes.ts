@@ -1,3 +1,6 @@
+import { Fault } from '../../multiplex/fault.ts'
+import type { QpackError } from '../../qpack/qpack-error.ts'
+
 /** The error codes of RFC 9114 8.1, RFC 9204 6 and RFC 9297 5.2. */
 export const ERROR_CODES = {
   H3_NO_ERROR: 0x100,
@@ -32,4 +35,27 @@ const NAMES = new Map<number, ErrorCode>(
 /** RFC 9114 9: unknown codes, and those of grease (0x1f * N + 0x21), are to be treated as H3_NO_ERROR. */
 export function errorCodeOf(wire: number): ErrorCode {
   return NAMES.get(wire) ?? 'H3_NO_ERROR'
+}
+
+/**
+ * The peer broke a rule that ends the connection (RFC 9114 8). Thrown inside http3/ only; the session turns
+ * it into CONNECTION_CLOSE.
+ */
+export class ConnectionFault extends Fault<ErrorCode> {}
+
+/**
+ * The peer broke a rule that ends one stream (RFC 9114 8). Thrown inside http3/ only; the session resets the
+ * stream.
+ */
+export class StreamFault extends Fault<ErrorCode> {}
+
+const CODES: Readonly<Record<QpackError['kind'], ErrorCode>> = {
+  decompression: 'QPACK_DECOMPRESSION_FAILED',
+  'encoder-stream': 'QPACK_ENCODER_STREAM_ERROR',
+  'decoder-stream': 'QPACK_DECODER_STREAM_ERROR',
+}
+
+/** RFC 9204 6: each of them ends the connection. */
+export function qpackFault(error: QpackError): ConnectionFault {
+  return new ConnectionFault(CODES[error.kind], error.message)
 }

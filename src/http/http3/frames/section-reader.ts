@@ -1,12 +1,12 @@
 import type { HeaderList } from '../../../base/http/headers.ts'
 import type { FieldBlock } from '../../field-compression/field-block.ts'
-import { MessageFault } from '../../multiplex/messages/message-fault.ts'
 import type { RequestHead, ResponseHead } from '../../multiplex/messages/message-head.ts'
+import { MessageFault } from '../../multiplex/messages/message-head.ts'
+import { readTrailers } from '../../multiplex/messages/regular-fields.ts'
 import { readRequestHead } from '../../multiplex/messages/request-rules.ts'
 import { readResponseHead } from '../../multiplex/messages/response-rules.ts'
-import { readTrailers } from '../../multiplex/messages/trailer-rules.ts'
 import { QpackDecoder } from '../../qpack/qpack-decoder.ts'
-import { StreamFault } from './http3-error.ts'
+import { StreamFault } from './error-codes.ts'
 
 export interface SectionReaderOptions {
   readonly maxTableBytes: number

@@ -1,4 +1,4 @@
-import { ConnectionFault } from './http3-error.ts'
+import { ConnectionFault } from './error-codes.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './varint.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { HTAB, SP, TOKEN_LOWER_ONLY, VALUE } from '../../../base/http/char-tables.ts'
-import { MessageFault } from './message-fault.ts'
+import { MessageFault } from './message-head.ts'
 
 /** What a field name means to the rules; everything else is an ordinary field. */
 export const ORDINARY = 0

@@ -3,7 +3,7 @@ import { hasPort, isAuthority } from '../../../base/http/authority.ts'
 import { isToken } from '../../../base/http/char-tables.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
 import type { OutgoingRequest } from '../client-session.ts'
-import { isPath, isProtocol, isScheme } from './pseudo-fields.ts'
+import { isPath, isProtocol, isScheme } from './regular-fields.ts'
 
 /**
  * Holds a request of ours to what we hold those of others to (RFC 9113 8.3.1, 8.5, RFC 8441 4): whoever is

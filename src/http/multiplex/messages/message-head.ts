@@ -1,4 +1,5 @@
 import type { HeaderList } from '../../../base/http/headers.ts'
+import { StacklessError } from '../fault.ts'
 
 /** The head of a request, its pseudo-fields taken out and every rule of RFC 9113 8 checked. */
 export interface RequestHead {
@@ -24,4 +25,15 @@ export interface ResponseHead {
   /** End-to-end fields only, no pseudo-fields. */
   readonly headers: HeaderList
   readonly contentLength: number | undefined
+}
+
+/**
+ * A message broke a rule that HTTP/2 and HTTP/3 share. Thrown by the rules of this folder; each session turns
+ * it into the end of the stream.
+ */
+export class MessageFault extends StacklessError {
+  constructor(message: string) {
+    super(message)
+    this.name = 'MessageFault'
+  }
 }

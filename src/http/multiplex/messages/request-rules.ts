@@ -3,9 +3,8 @@ import { COLON, isToken } from '../../../base/http/char-tables.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
 import { malformed } from './field-rules.ts'
 import type { RequestHead } from './message-head.ts'
-import { isPath, isProtocol, isScheme } from './pseudo-fields.ts'
 import type { RegularFields } from './regular-fields.ts'
-import { readRegularFields, withoutLength } from './regular-fields.ts'
+import { isPath, isProtocol, isScheme, readRegularFields, withoutLength } from './regular-fields.ts'
 
 /**
  * Reads the fields of a request head. Throws a MessageFault for a malformed one (RFC 9113 8.1.1).

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ConnectionCounts } from '../../../../src/bench/clients/connection-counts.ts'
+import { ConnectionCounts } from '../../../../src/bench/clients/socket-counts.ts'
 import type { Connection, HandshakeInfo } from '../../../../src/entry/events.ts'
 import { parseOrigin } from '../../../../src/index.ts'
 import { fakeConnection } from '../../service/fake-connection.ts'

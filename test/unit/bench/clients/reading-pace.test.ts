@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ReadingPace } from '../../../../src/bench/clients/reading-pace.ts'
+import { ReadingPace } from '../../../../src/bench/clients/client-settings.ts'
 
 describe('a reader with a pace', () => {
   it('pauses until it would have read so much', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { refuseSetting } from '../../../../src/bench/clients/refuse-setting.ts'
+import { refuseSetting } from '../../../../src/bench/clients/client-settings.ts'
 
 const SETTING = { origins: ['https://a'], connections: 1 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { whereTo } from '../../../../src/bench/clients/where-to.ts'
+import { whereTo } from '../../../../src/bench/clients/client-settings.ts'
 
 describe('where connections to an origin go', () => {
   it('is looked up where nothing is said', () => {

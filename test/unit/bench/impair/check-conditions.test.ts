@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkConditions } from '../../../../src/bench/impair/check-conditions.ts'
+import { checkConditions } from '../../../../src/bench/impair/conditions.ts'
 
 describe('checkConditions', () => {
   it('takes what a path can do', () => {

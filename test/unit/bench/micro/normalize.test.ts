@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { normalizeRound, referenceOf } from '../../../../bench/micro/normalize.ts'
+import { normalizeRound, referenceOf } from '../../../../bench/micro/micro-metrics.ts'
 import { microResult } from './micro-result-of.ts'
 
 describe('normalizeRound', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judgeChange } from '../../../../bench/micro/regression-rule.ts'
+import { judgeChange } from '../../../../bench/micro/micro-metrics.ts'
 import { estimateMedian, type MedianEstimate } from '../../../../src/bench/results/estimates.ts'
 
 const TOLERANCE = { margin: 0.1, slack: 2 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../../src/base/seeded-random.ts'
-import { judge, type Verdict } from '../../../../src/bench/report/compare-rule.ts'
+import { judge, type Verdict } from '../../../../src/bench/report/comparison.ts'
 import { estimateMedian } from '../../../../src/bench/results/estimates.ts'
 
 const verdict = (a: readonly number[], b: readonly number[], better?: 'less' | 'more'): Verdict => {

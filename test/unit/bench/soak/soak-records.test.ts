@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readConnectorLog } from '../../../../bench/soak/connector-log.ts'
-import { parseOriginLog } from '../../../../bench/soak/origin-log.ts'
-import { payload } from '../../../../bench/soak/payload.ts'
-import { parseRequestPath, requestPath } from '../../../../bench/soak/request-target.ts'
+import { parseRequestPath, payload, requestPath } from '../../../../bench/soak/payload.ts'
+import { parseOriginLog, readConnectorLog } from '../../../../bench/soak/soak-logs.ts'
 import { accountForPosts } from '../../../../bench/soak/soak-subject.ts'
 
 describe('parseOriginLog', () => {

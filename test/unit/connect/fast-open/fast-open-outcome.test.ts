@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { fastOpenOutcome } from '../../../../src/connect/fast-open/fast-open-outcome.ts'
+import { fastOpenOutcome } from '../../../../src/connect/fast-open/fast-open-report.ts'
 import { parseTcpInfo, type TcpInfo } from '../../../../src/connect/native/tcp-info.ts'
 
 const NOTHING = parseTcpInfo(Buffer.alloc(256))!

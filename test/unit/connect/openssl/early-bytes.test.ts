@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EarlyBytes } from '../../../../src/connect/openssl/early-bytes.ts'
+import { EarlyBytes } from '../../../../src/connect/openssl/pending-write.ts'
 
 describe('EarlyBytes', () => {
   it('keeps copies, in order, in one piece', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { FieldReader } from '../../../../src/http/field-compression/field-reader.ts'
-import { writePrefixInteger } from '../../../../src/http/field-compression/prefix-integer.ts'
+import { writePrefixInteger } from '../../../../src/http/field-compression/string-literal.ts'
 import { HpackEncoder } from '../../../../src/http/hpack/hpack-encoder.ts'
 import type { Example } from './appendix-c.ts'
 import {

@@ -4,7 +4,7 @@ import { HpackError } from '../../../../src/http/field-compression/hpack-error.t
 import {
   MAX_INTEGER_BYTES,
   writePrefixInteger,
-} from '../../../../src/http/field-compression/prefix-integer.ts'
+} from '../../../../src/http/field-compression/string-literal.ts'
 
 function readerOf(hex: string): FieldReader {
   const reader = new FieldReader()

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { HpackError } from '../../../../src/http/field-compression/hpack-error.ts'
-import { CODE_LENGTHS, CODES, EOS } from '../../../../src/http/field-compression/huffman-code.ts'
-import { decodeHuffman, maxDecodedBytes } from '../../../../src/http/field-compression/huffman-decoder.ts'
-import { huffmanBits, writeHuffman } from '../../../../src/http/field-compression/huffman-encoder.ts'
+import {
+  CODE_LENGTHS,
+  CODES,
+  decodeHuffman,
+  EOS,
+  huffmanBits,
+  maxDecodedBytes,
+  writeHuffman,
+} from '../../../../src/http/field-compression/huffman.ts'
 
 function coded(text: string): Buffer {
   const out = Buffer.alloc(4 * text.length + 8, 0xaa)

@@ -1,6 +1,8 @@
-import { huffmanBits } from '../../../../src/http/field-compression/huffman-encoder.ts'
-import { writePrefixInteger } from '../../../../src/http/field-compression/prefix-integer.ts'
-import { writeStringLiteral } from '../../../../src/http/field-compression/string-literal.ts'
+import { huffmanBits } from '../../../../src/http/field-compression/huffman.ts'
+import {
+  writePrefixInteger,
+  writeStringLiteral,
+} from '../../../../src/http/field-compression/string-literal.ts'
 import { QpackDecoder, type QpackDecoderOptions } from '../../../../src/http/qpack/qpack-decoder.ts'
 import type { QpackEncoder } from '../../../../src/http/qpack/qpack-encoder.ts'
 import { QpackError } from '../../../../src/http/qpack/qpack-error.ts'

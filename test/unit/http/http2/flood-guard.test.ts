@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { FloodGuard, type FloodKind } from '../../../../src/http/http2/flood-guard.ts'
-import { ConnectionFault } from '../../../../src/http/http2/frames/http2-error.ts'
+import { ConnectionFault } from '../../../../src/http/http2/frames/error-codes.ts'
 
 const KINDS: FloodKind[] = [
   'maxPingsPerSecond',

@@ -5,8 +5,7 @@ import type { Session, SessionOptions } from '../../../../src/http/http2/session
 import type { SessionEvents } from '../../../../src/http/http2/session-events.ts'
 import type { OutgoingRequest } from '../../../../src/http/multiplex/client-session.ts'
 import type { RequestHead } from '../../../../src/http/multiplex/messages/message-head.ts'
-import type { Stream } from '../../../../src/http/multiplex/stream.ts'
-import type { StreamEvents } from '../../../../src/http/multiplex/stream-events.ts'
+import type { Stream, StreamEvents } from '../../../../src/http/multiplex/stream.ts'
 import {
   describeFrame,
   FrameSplitter,

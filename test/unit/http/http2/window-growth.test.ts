@@ -3,7 +3,7 @@ import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-opt
 import { createSession } from '../../../../src/http/http2/create-session.ts'
 import type { Session } from '../../../../src/http/http2/session.ts'
 import type { SessionEvents } from '../../../../src/http/http2/session-events.ts'
-import type { StreamEvents } from '../../../../src/http/multiplex/stream-events.ts'
+import type { StreamEvents } from '../../../../src/http/multiplex/stream.ts'
 
 const ONE_WAY_MS = 20
 const MIB = 1_048_576

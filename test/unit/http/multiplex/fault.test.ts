@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Fault } from '../../../../src/http/multiplex/fault.ts'
-import { MessageFault } from '../../../../src/http/multiplex/messages/message-fault.ts'
+import { MessageFault } from '../../../../src/http/multiplex/messages/message-head.ts'
 
 describe('faults of peers', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { StreamReset } from '../../../../src/http/multiplex/stream-events.ts'
+import type { StreamReset } from '../../../../src/http/multiplex/stream.ts'
 import { sessionFailure, streamFailure } from '../../../../src/http/multiplex/stream-failure.ts'
 
 describe('the end of a stream', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TINY_FRAME_BYTES, TinyFrameBucket } from '../../../../src/http/multiplex/tiny-frames.ts'
+import { TINY_FRAME_BYTES, TinyFrameBucket } from '../../../../src/http/multiplex/token-bucket.ts'
 
 /** How many of `times` frames with so much content are taken. */
 function taken(bucket: TinyFrameBucket, bytes: number, times: number, now = 0): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { writeHuffman } from '../../../../src/http/field-compression/huffman-encoder.ts'
+import { writeHuffman } from '../../../../src/http/field-compression/huffman.ts'
 import { HpackEncoder } from '../../../../src/http/hpack/hpack-encoder.ts'
 import { encode as encodeHpack } from '../field-compression/blocks.ts'
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneSet } from '../../../../src/origin/lanes/lane.ts'
 import { LanePreparation } from '../../../../src/origin/lanes/lane-preparation.ts'
-import type { LaneSet } from '../../../../src/origin/lanes/lane-set.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 
 function setUp(parts: { live?: () => number; onTrialReady?: (lane: LaneName) => void } = {}) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Connection } from '../../../../src/base/events/connection.ts'
 import type { Resolution } from '../../../../src/base/http/endpoint.ts'
 import { drainedNames } from '../../../../src/origin/paths/drained-names.ts'
-import type { Alternative } from '../../../../src/select/evidence/alternative.ts'
+import type { Alternative } from '../../../../src/select/evidence/alternative-sets.ts'
 import { FakeLanes } from '../lanes/fake-lanes.ts'
 
 const OWN: Resolution = { addresses: [{ address: '192.0.2.1', family: 4 }], source: 'system' }

@@ -1,6 +1,6 @@
 import type { MigrationReport } from '../../../../src/base/events/migration-report.ts'
 import type { UdpAddress } from '../../../../src/quic/engine.ts'
-import type { MigrationAction } from '../../../../src/quic/migration/migration-action.ts'
+import type { MigrationAction } from '../../../../src/quic/migration/migration-phase.ts'
 import { MigrationState } from '../../../../src/quic/migration/migration-state.ts'
 import type { MigrationOptions } from '../../../../src/quic/migration/move-core.ts'
 import type { PathFault } from '../../../../src/quic/migration/path-watch.ts'

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { brokenEnd, connectionEnd } from '../../../../src/quic/quiche/connection-end.ts'
+import { brokenEnd, connectionEnd, nativeError } from '../../../../src/quic/quiche/connection-end.ts'
 import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/load-binding.ts'
-import { nativeError } from '../../../../src/quic/quiche/native-error.ts'
-import { firstStream, isOpenedBy, isUnidirectional } from '../../../../src/quic/quiche/stream-ids.ts'
+import { firstStream, isOpenedBy, isUnidirectional } from '../../../../src/quic/quiche/local-streams.ts'
 
 describe('nativeError', () => {
   it('reads names and numbers', () => {

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LaneName } from '../../../../src/base/http/lane.ts'
 import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../../../src/base/options/select-options.ts'
 import { LaneChooser } from '../../../../src/select/choice/choice.ts'
-import type { ChoiceAction } from '../../../../src/select/choice/choice-action.ts'
-import type { ExchangeSample } from '../../../../src/select/choice/exchange-sample.ts'
+import type { ChoiceAction, ExchangeSample } from '../../../../src/select/choice/choice-action.ts'
 import { candidateOf, sampleOf } from '../../../support/lane-figures.ts'
 
 /** A chooser, and the clock that its exchanges move. */

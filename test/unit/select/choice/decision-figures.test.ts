@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { age, ms, percent, rate, times } from '../../../../src/select/choice/decision-figures.ts'
+import { age, ms, percent, rate, times } from '../../../../src/select/choice/decision-reason.ts'
 
 describe('figures for people', () => {
   it.each([

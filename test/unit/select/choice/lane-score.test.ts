@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ExchangeSample } from '../../../../src/select/choice/exchange-sample.ts'
+import type { ExchangeSample } from '../../../../src/select/choice/choice-action.ts'
 import { LaneEstimates, streamsPerConnection } from '../../../../src/select/choice/lane-estimates.ts'
 import {
   borrow,

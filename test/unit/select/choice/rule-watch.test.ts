@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RuleWatch } from '../../../../src/select/choice/rule-watch.ts'
+import { RuleWatch } from '../../../../src/select/choice/challengers.ts'
 
 describe('another reason for the same lane', () => {
   it('is news at once, unless both only compare figures', () => {

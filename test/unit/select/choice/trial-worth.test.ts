@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ExchangeSample } from '../../../../src/select/choice/exchange-sample.ts'
+import type { ExchangeSample } from '../../../../src/select/choice/choice-action.ts'
 import { streamsPerConnection } from '../../../../src/select/choice/lane-estimates.ts'
 import { trialWorth } from '../../../../src/select/choice/trial-worth.ts'
 import { Workload } from '../../../../src/select/choice/workload.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { alternativeKey } from '../../../../src/select/evidence/alternative.ts'
+import { alternativeKey } from '../../../../src/select/evidence/alternative-sets.ts'
 import { Alternatives } from '../../../../src/select/evidence/alternatives.ts'
 
 const OPTIONS = { host: 'a.example', port: 443, brokenBaseMs: 1000, brokenMaxMs: 60_000 }

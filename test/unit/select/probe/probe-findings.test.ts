@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { NO_HANDSHAKE } from '../../../../src/select/probe/probe-context.ts'
 import {
   acceptedBy,
   certificateOf,
   roundTrips,
   withoutExtras,
 } from '../../../../src/select/probe/probe-findings.ts'
+import { NO_HANDSHAKE } from '../../../../src/select/probe/probe-tools.ts'
 import { HANDSHAKE } from './fake-probe-tools.ts'
 
 const FAULT = { fault: 'no TLS there', code: 'MM_TLS_FAILED' } as const

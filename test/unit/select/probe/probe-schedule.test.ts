@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ProbeBudget } from '../../../../src/select/probe/probe-budget.ts'
-import { type ProbeOutcome, ProbeSchedule } from '../../../../src/select/probe/probe-schedule.ts'
+import { ProbeBudget, type ProbeOutcome, ProbeSchedule } from '../../../../src/select/probe/probe-schedule.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

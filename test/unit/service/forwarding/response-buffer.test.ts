@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BufferBudget } from '../../../../src/service/forwarding/buffer-budget.ts'
+import { BufferBudget } from '../../../../src/service/forwarding/buffer-options.ts'
 import { ResponseBuffer } from '../../../../src/service/forwarding/response-buffer.ts'
 import { fc } from '../../../support/property.ts'
 

@@ -15,10 +15,7 @@ import {
   type TransportEvent,
 } from '../../../../src/index.ts'
 import { newIngressStats } from '../../../../src/ingress/ingress-stats.ts'
-import {
-  DURATION_BUCKETS_SECONDS,
-  DurationHistogram,
-} from '../../../../src/service/metrics/duration-histogram.ts'
+import { DURATION_BUCKETS_SECONDS, DurationHistogram } from '../../../../src/service/metrics/metric-types.ts'
 import { SelectionMetrics } from '../../../../src/service/metrics/selection-metrics.ts'
 import { ServiceMetrics } from '../../../../src/service/metrics/service-metrics.ts'
 import { handshakeFigures } from '../../../support/handshake-figures.ts'

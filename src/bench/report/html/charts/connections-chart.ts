@@ -1,10 +1,9 @@
 import type { ConnectionsAt } from '../../../results/subject-detail.ts'
 import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart } from '../chart.ts'
+import { CHART_WIDTH, type Chart, drawLabel, INSET, rowPlaces } from '../chart.ts'
 import { coordinate, dots, staircase } from '../coordinate.ts'
 import { figureText, isFigure, millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
-import { drawLabel, INSET, rowPlaces } from '../row.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'
 import type { SubjectLook } from '../subject-look.ts'
 

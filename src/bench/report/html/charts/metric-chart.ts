@@ -1,14 +1,12 @@
 import { estimateMedian, type MedianEstimate } from '../../../results/estimates.ts'
 import type { Metric } from '../../../results/scenario-result.ts'
 import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart } from '../chart.ts'
+import { CHART_WIDTH, type Chart, drawLabel, drawWhiskers, INSET, rowPlaces } from '../chart.ts'
 import { coordinate, dots } from '../coordinate.ts'
 import { figureText, isFigure, rangeText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
-import { drawLabel, INSET, rowPlaces } from '../row.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'
 import type { SubjectLook } from '../subject-look.ts'
-import { drawWhiskers } from '../whiskers.ts'
 
 export interface MetricSeries {
   readonly look: SubjectLook

@@ -1,15 +1,12 @@
 import { isShown } from '../../../results/estimates.ts'
 import type { RatioResult } from '../../../results/scenario-result.ts'
 import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart } from '../chart.ts'
+import { CHART_WIDTH, type Chart, drawLabel, drawMarker, drawWhiskers, INSET, rowPlaces } from '../chart.ts'
 import { coordinate } from '../coordinate.ts'
 import { isFigure, timesRangeText, timesText } from '../figure-text.ts'
-import { drawMarker } from '../marker.ts'
 import { type Markup, markup } from '../markup.ts'
-import { drawLabel, INSET, rowPlaces } from '../row.ts'
 import { extent, ratioScale, type Scale } from '../scale.ts'
 import { lookOf, type SubjectLook } from '../subject-look.ts'
-import { drawWhiskers } from '../whiskers.ts'
 
 const BAND = 13
 

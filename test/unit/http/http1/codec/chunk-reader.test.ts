@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ChunkReader } from '../../../../../src/http/http1/codec/chunk-reader.ts'
-import { READING_REQUEST } from '../../../../../src/http/http1/codec/codec-failure.ts'
-import { DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS, READING_REQUEST } from '../../../../../src/http/http1/codec/codec-failure.ts'
 import { decodeRequests } from './decoding.ts'
 
 const HEAD = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'

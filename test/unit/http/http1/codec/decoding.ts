@@ -1,6 +1,6 @@
 import { TransportError } from '../../../../../src/base/errors.ts'
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
-import { type CodecLimits, DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-limits.ts'
+import { type CodecLimits, DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-failure.ts'
 import type {
   MessageEvents,
   RequestHead,

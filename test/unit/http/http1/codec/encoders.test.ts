@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encodeChunkHead, encodeLastChunk } from '../../../../../src/http/http1/codec/chunk-encoder.ts'
+import { encodeChunkHead, encodeLastChunk } from '../../../../../src/http/http1/codec/field-encoder.ts'
 import { encodeRequestHead } from '../../../../../src/http/http1/codec/request-encoder.ts'
 import { encodeResponseHead } from '../../../../../src/http/http1/codec/response-encoder.ts'
 import { decodeRequests } from './decoding.ts'

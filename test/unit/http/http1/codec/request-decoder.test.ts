@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-failure.ts'
 import { RequestDecoder } from '../../../../../src/http/http1/codec/request-decoder.ts'
 import { decodeRequests } from './decoding.ts'
 

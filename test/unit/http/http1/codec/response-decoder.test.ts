@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-limits.ts'
+import { DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-failure.ts'
 import { ResponseDecoder } from '../../../../../src/http/http1/codec/response-decoder.ts'
 import { decodeResponse } from './decoding.ts'
 

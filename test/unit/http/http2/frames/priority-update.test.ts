@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../../../src/base/http/headers.ts'
-import { ConnectionFault } from '../../../../../src/http/http2/frames/http2-error.ts'
+import { ConnectionFault } from '../../../../../src/http/http2/frames/error-codes.ts'
 import {
   encodePriorityUpdate,
   readPriorityUpdate,

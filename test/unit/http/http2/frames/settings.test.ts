@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ConnectionFault } from '../../../../../src/http/http2/frames/http2-error.ts'
+import { ConnectionFault } from '../../../../../src/http/http2/frames/error-codes.ts'
 import {
   encodeSettings,
   INITIAL_SETTINGS,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { StreamFault } from '../../../../../src/http/http3/frames/http3-error.ts'
+import { StreamFault } from '../../../../../src/http/http3/frames/error-codes.ts'
 import { SectionReader } from '../../../../../src/http/http3/frames/section-reader.ts'
 
 /** The record behind the 12 bytes that name its stream and length. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
-import { MessageFault } from '../../../../../src/http/multiplex/messages/message-fault.ts'
+import { MessageFault } from '../../../../../src/http/multiplex/messages/message-head.ts'
 import { readRequestHead } from '../../../../../src/http/multiplex/messages/request-rules.ts'
 
 type Fields = readonly [name: string, value: string][]

@@ -4,3 +4,9 @@ export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)}ms`
   return ms < 10_000 ? `${Math.round(ms / 100) / 10}s` : `${Math.round(ms / 1_000)}s`
 }
+
+/** A path as the log shows it: a query may carry secrets. */
+export function withoutQuery(path: string): string {
+  const mark = path.indexOf('?')
+  return mark === -1 ? path : path.slice(0, mark)
+}
