@@ -1,5 +1,5 @@
-// `npm run check`: types, lint, layout and dependency rules, words, format, dead code, package. All of them run, so
-// that one run shows everything.
+// `npm run check`: types, lint, layout and dependency rules, words, format, dead code, package. All of them
+// run, so that one run shows everything.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { bin, ensureBuilt, ensureInstalled, root } from './setup.mjs'

@@ -1,4 +1,5 @@
-// `node scripts/glossary.mjs`: fails on words of our own where the field has a standard term. docs/glossary.md explains the terms.
+// `node scripts/glossary.mjs`: fails on words of our own where the field has a standard term.
+// docs/glossary.md explains the terms.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -56,7 +56,7 @@ async function run(
   }, job.deadlineSeconds * 1000)
   const ends = await drive.ended
   clearTimeout(deadline)
-  await nextTurn() // the observer hears of the last one behind its handler
+  await nextTurn() // the observer is notified of the last one behind its handler
   const connections = transport
     .stats()
     .pools.reduce((sum, { opened }) => sum + opened.full + opened.resumed + opened.earlyData, 0)

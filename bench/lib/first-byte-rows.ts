@@ -55,7 +55,7 @@ export interface Witnesses {
 }
 
 /**
- * The origin's answer to /first-byte tells of the session; its kernel how many connections it accepted with
+ * The origin's answer to /first-byte reports the session; its kernel how many connections it accepted with
  * the data of their SYN.
  */
 export function witnessesOf(report: FirstByteReport, acceptedWithData: number | undefined): Witnesses {

@@ -62,7 +62,7 @@ interface Load {
   p99Ms: number
 }
 
-/** One table of a forwarding scenario. Fresh processes for each, so that memory tells of that case alone. */
+/** One table of a forwarding scenario. Fresh processes for each, so that memory reports that case alone. */
 export async function measureForwardCase(
   forwardCase: ForwardCase,
   origin: Nginx,

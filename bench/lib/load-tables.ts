@@ -20,8 +20,8 @@ export const BOTH_ORIGINS: Readonly<Record<string, OriginPlan>> = {
 }
 
 /**
- * And our own listener beside it for QUIC, which takes up the congestion control of the path: under loss it is
- * the sender's that is measured.
+ * And our own listener beside it for QUIC, which takes up the congestion control of the path: under loss it
+ * is the sender's that is measured.
  */
 export function originsUnderLoss(congestionControl: CongestionControl): Readonly<Record<string, OriginPlan>> {
   return { ...BOTH_ORIGINS, own: { kind: 'own', congestionControl } }

@@ -17,7 +17,7 @@ export interface MicroMetric extends Metric {
 const BYTES = { margin: 0.02, slack: 8 }
 const TIMES = { slack: 2 }
 
-/** What a round tells of a case, per operation. */
+/** What a round reports a case, per operation. */
 export const MICRO_METRICS: readonly MicroMetric[] = [
   { key: 'ns', title: 'ns', better: 'less', tolerance: TIMES },
   { key: 'p50Ns', title: 'p50 ns', better: 'less' },

@@ -35,7 +35,7 @@ export function onContainedFault(listener: FaultListener): () => void {
   return () => void listeners.delete(listener)
 }
 
-/** Tells the listeners of a fault that was contained. Never throws. */
+/** Notifies the listeners of a fault that was contained. Never throws. */
 export function reportFault(during: string, error: unknown): void {
   if (listeners.size === 0) {
     warn(`${during}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
@@ -110,8 +110,8 @@ export function guardedPromise(during: string, promise: Promise<unknown>): void 
 }
 
 /**
- * What the caller's own code threw in its last call, where it cannot be told any more: an uncaught exception,
- * as in any other callback of a socket. It is thrown out of the way of whoever called.
+ * What the caller's own code threw in its last call, where it cannot be reported any more: an uncaught
+ * exception, as in any other callback of a socket. It is thrown out of the way of whoever called.
  */
 export function throwLater(error: unknown): void {
   process.nextTick(() => {

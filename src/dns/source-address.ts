@@ -22,7 +22,7 @@ export async function orderByRoutes(
   return [...orderDestinations(routed), ...addresses.slice(MAX_ORDERED)]
 }
 
-/** A datagram socket that is connected sends nothing, and tells which address it would send from. */
+/** A datagram socket that is connected sends nothing, and reports which address it would send from. */
 function withSource(destination: ResolvedAddress): Promise<RoutedAddress<ResolvedAddress>> {
   return new Promise(resolve => {
     const socket = createSocket({ type: destination.family === 6 ? 'udp6' : 'udp4', lookup: lookUpLiteral })

@@ -38,8 +38,8 @@ import { withAltUsed } from './with-alt-used.ts'
  *
  * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
  *
- * While it is active over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it; the
- * first of the two that answers becomes the exchange, and whatever the other one still says is not heard.
+ * While it is active over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it;
+ * the first of the two that answers becomes the exchange, and whatever the other one still says is not heard.
  */
 export class DispatchedExchange
   implements Waiter, ExchangeHandler, DispatchHandle, Racer, HedgedExchange, PathUser
@@ -457,7 +457,7 @@ export class DispatchedExchange
     this.#handler.onResponseError(controller, error)
   }
 
-  /** What it has taught is nothing to the caller, who hears of the end whatever goes wrong here. */
+  /** What it has taught is nothing to the caller, who is notified of the end whatever goes wrong here. */
   #end(error: TransportError | undefined): void {
     this.#waitedMs = this.queueMs
     this.#phase = 'done'

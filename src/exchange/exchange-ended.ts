@@ -5,7 +5,7 @@ import type { LaneName } from '../base/http/lane.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { DispatchHandle } from './dispatch.ts'
 
-/** What is told of its request. */
+/** What is notified of its request. */
 type EndedRequest = Pick<ExchangeRequest, 'method' | 'path' | 'body'>
 
 /** What the handle of an exchange does not tell. */

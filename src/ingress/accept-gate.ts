@@ -35,7 +35,7 @@ export interface AcceptGateParts {
 export interface DescriptorMachine {
   readonly calls: () => DescriptorCalls | undefined
   readonly openDescriptors: () => number | undefined
-  /** Connections that wait to be accepted from a listening socket. Undefined: it cannot be told. */
+  /** Connections that wait to be accepted from a listening socket. Undefined: it cannot be known. */
   readonly waiting: (fd: number) => number | undefined
 }
 

@@ -5,7 +5,7 @@ export type IngressEvent = ClientEvent | FastOpenUnavailable | AcceptEvent
 
 /** What a client did. */
 export type ClientEvent =
-  /** A client sent what cannot be forwarded, or too slowly, and was told so if it was not too late. */
+  /** A client sent what cannot be forwarded, or too slowly, and was notified if it was not too late. */
   | { type: 'request-refused'; error: TransportError; remoteAddress: string; remotePort: number }
   /** A TLS handshake failed or took too long. */
   | { type: 'handshake-failed'; error: Error; remoteAddress: string; remotePort: number }

@@ -149,7 +149,7 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
   }
   const openSession = (socket: net.Socket): void => {
     if (options.tls === undefined && refuseFlooder(socket)) return
-    // Node only tells of an error of TLS within a session (a spoiled record, an alert), and leaves the socket
+    // Node only reports an error of TLS within a session (a spoiled record, an alert), and leaves the socket
     // open: see endBroken in tcp/.
     socket.on('error', () => socket.destroy())
     const session = newSession(socket)

@@ -16,8 +16,8 @@ export interface BodyFlow {
  * waiting nobody attached yet. Valid transitions: flowing, cancelled, failed flowing the sink takes chunks.
  * Valid transitions: blocked, done, cancelled blocked the sink has enough for now. Valid transitions:
  * flowing, done (by a failure), cancelled failed the client broke off before anybody attached; whoever
- * attaches hears of it. Valid transitions: done cancelled nobody wants the rest; the session throws it away.
- * Final done the sink has heard of the end, or of a failure. Final
+ * attaches is notified of it. Valid transitions: done cancelled nobody wants the rest; the session throws it
+ * away. Final done the sink has heard of the end, or of a failure. Final
  */
 export class RequestBodySource implements BodySource {
   readonly length: number | undefined

@@ -165,7 +165,7 @@ export class OriginEntry {
     this.lanes.start()
   }
 
-  /** Whether anybody hears of exchanges: an event that nobody hears of need not be made. */
+  /** Whether anybody is notified of exchanges: an event that nobody is notified of need not be made. */
   get isObserved(): boolean {
     return this.#parts.isObserved()
   }

@@ -165,7 +165,7 @@ export class OriginMaker {
       dnsRefreshMs: options.resolver?.dnsRefreshMs ?? DEFAULT_RESOLVER_OPTIONS.dnsRefreshMs,
       network: {
         present: this.#parts.presentAddresses,
-        // Where nobody looks for changes somebody tells of them, who does not tell that nothing has changed
+        // Where nobody looks for changes somebody reports them, who does not tell that nothing has changed
         // since.
         checkMs: options.resolver?.networkCheckMs || DEFAULT_RESOLVER_OPTIONS.networkCheckMs,
       },

@@ -27,7 +27,7 @@ export class DrainWaiters {
   }
 
   /**
-   * Not at once: an exchange hears of its connection's end after the pool, and may come back to be sent
+   * Not at once: an exchange is notified of its connection's end after the pool, and may come back to be sent
    * again.
    */
   onChange(): void {

@@ -19,7 +19,7 @@ export class Pools {
   #maxOrigins: number
   #isClosed = false
 
-  /** `onEvicted` hears of the origin whose pools made room for another one's. */
+  /** `onEvicted` is notified of the origin whose pools made room for another one's. */
   constructor(limits: GlobalLimits, onEvicted: (key: string) => void) {
     this.#budget = new ConnectionBudget(limits.maxTotalConnections, limits.maxStalledConnections)
     this.#budget.onStarving = () => this.#makeRoom()

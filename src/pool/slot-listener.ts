@@ -2,7 +2,7 @@ import type { TransportError } from '../base/errors.ts'
 import type { CloseReason, Connection, ConnectionListener } from '../base/events/connection.ts'
 import type { Slot } from './slot.ts'
 
-/** What the pool hears of its connections. */
+/** What the pool is notified of its connections. */
 export interface SlotEvents {
   onSlotStreamClosed(link: SlotListener, failed: boolean): void
   onSlotCapacityChanged(link: SlotListener): void

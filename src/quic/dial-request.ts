@@ -20,7 +20,7 @@ export interface QuicDialRequest {
   readonly earlyData?: boolean
   readonly allowsSecondPath?: boolean
   readonly keylog?: ((line: Buffer) => void) | undefined
-  /** Hears of every attempt when the dial has ended, however it ended, in order of their start. */
+  /** Is notified of every attempt when the dial has ended, however it ended, in order of their start. */
   readonly onAttempts?: (attempts: readonly QuicAttemptRecord[]) => void
 }
 

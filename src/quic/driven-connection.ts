@@ -37,8 +37,8 @@ export interface DrivenConnection extends QuicConnection {
   /** What `ended` said, or will say. */
   readonly end: QuicEnd | undefined
   /**
-   * It is over at once, and nobody is told: the socket is of no use any more, or nobody has answered for too
-   * long (`idle`).
+   * It is over at once, and nobody is notified: the socket is of no use any more, or nobody has answered for
+   * too long (`idle`).
    */
   fail(reason: string, cause?: 'unusable' | 'idle'): void
   /** What became of paths, in order; undefined: that was all. Where a second path is allowed. */

@@ -186,8 +186,8 @@ export interface QuicConnection {
   /** Puts out something that the peer must acknowledge. */
   ping(): void
   /**
-   * Ends the connection with an error code of the application (`isApplication`) or of QUIC. The peer is told
-   * by the next datagram.
+   * Ends the connection with an error code of the application (`isApplication`) or of QUIC. The peer is
+   * notified by the next datagram.
    */
   close(isApplication: boolean, code: number, reason: string): void
 }
@@ -307,7 +307,7 @@ export interface LinkMover {
   migrate(to?: MigrationTarget): Promise<MigrationReport>
   /** This machine has these addresses now. */
   onAddresses(present: ReadonlySet<string>): void
-  /** Who hears of each move. Set it at once. */
+  /** Who is notified of each move. Set it at once. */
   onReport: ((report: MigrationReport) => void) | undefined
   /**
    * The connection cannot move where it had to. `isPathDead`: nothing comes any more, so that it is of no

@@ -173,7 +173,7 @@ export class RunningQuicDial {
       const what = `did not complete the handshake within ${this.#request.timeouts.connectMs} ms`
       const error = new TransportError('MM_CONNECT_TIMEOUT', `${formatEndpoint(attempt.endpoint)} ${what}`)
       this.#onFailed(attempt, error)
-      // After it is settled, since the link tells of its end.
+      // After it is settled, since the link reports its end.
       attempt.link?.abandon()
       if (this.#isOver) return
     }

@@ -113,7 +113,7 @@ export class ServerEndpoint {
     const endpoint = new ServerEndpoint(options)
     endpoint.#socket = await UdpSocket.bind(options.local, {
       onDatagram: (datagram, from) => endpoint.#onDatagram(datagram, from),
-      // An unconnected socket hears of nobody in particular.
+      // An unconnected socket is notified of nobody in particular.
       onError: () => undefined,
     })
     return endpoint
@@ -140,7 +140,7 @@ export class ServerEndpoint {
     this.#isAccepting = false
   }
 
-  /** Ends everything at once: each peer is told, nobody is waited for. */
+  /** Ends everything at once: each peer is notified, nobody is waited for. */
   close(): void {
     this.#isAccepting = false
     for (const { link } of this.#members) link.abandon()

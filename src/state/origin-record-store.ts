@@ -38,7 +38,7 @@ const NEXT_TURN_MS = 10
  * change.
  */
 const PAUSE_FACTOR = 100
-/** A fault that stays is told once in so long; a directory full of them makes no list without end. */
+/** A fault that stays is reported once in so long; a directory full of them makes no list without end. */
 const FAULT_SILENCE_MS = 3_600_000
 const MAX_FAULTS_TOLD = 256
 

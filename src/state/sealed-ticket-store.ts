@@ -152,7 +152,7 @@ export class SealedTicketStore implements TicketKeeper {
     return this.#key
   }
 
-  /** A fault that stays is told once, not with each connection. */
+  /** A fault that stays is reported once, not with each connection. */
   #try<T>(verb: 'read' | 'written', work: () => T): T | undefined {
     try {
       const result = work()

@@ -23,7 +23,7 @@ export function originSession(link: QuicLink, script: OriginScript): Session {
     },
     onRequest: (stream, head, endsStream) => {
       const exchange = new ScriptedExchange(stream, head)
-      // After this call, in which the session has to learn who hears of the stream.
+      // After this call, in which the session has to learn who is notified of the stream.
       queueMicrotask(() => {
         if (endsStream) exchange.onEnd(NO_HEADERS)
         void script(exchange)

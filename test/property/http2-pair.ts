@@ -91,7 +91,7 @@ export class Side {
     })
   }
 
-  /** Hears of one stream, and checks all that can be checked at once. */
+  /** Is notified of one stream, and checks all that can be checked at once. */
   listen(pair: Pair, plan: ExchangePlan, id: () => number, seen: Seen, onEnd: () => void): StreamEvents {
     const role = this.#role
     const sleepsAt = role === 'server' ? plan.serverSleepsAt : plan.clientSleepsAt

@@ -57,7 +57,7 @@ function handshake(kind: HandshakeInfo['kind'], connectMs: number, tlsMs: number
 
 type Happening = (record: OriginRecord, now: number) => void
 
-/** Everything that a record can be told. */
+/** Everything that a record can learn. */
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   fc
     .tuple(

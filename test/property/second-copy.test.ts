@@ -133,7 +133,8 @@ describe('an exchange with a second copy', () => {
               const id = copies.length + 1
               const wasEarly = mayBeEarly && action.early && id === 1
               const isOverHttp3 = pool === ' h3'
-              // Its connection takes the request as the exchange is told, and an abort may come from within.
+              // Its connection takes the request as the exchange is notified, and an abort may come from
+              // within.
               world.onOpen = (controller, ofCopy) => void copies.push(new Copy(id, controller, ofCopy))
               if (isOverHttp3) world.leaseHttp3(waiter, { id, wasEarly, isProven })
               else world.lease(waiter, { id, reused: action.early })

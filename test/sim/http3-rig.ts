@@ -40,7 +40,7 @@ export class Http3Rig implements ConnectionListener {
   readonly timers: TickedClock
   readonly connection: Connection
   readonly server: Http3Server
-  /** What the listener was told. */
+  /** What the listener was notified. */
   readonly log: string[] = []
   readonly tickets: Http3Ticket[] = []
   error: TransportError | undefined

@@ -36,7 +36,7 @@ describe('a path of 40 ms', () => {
   })
 
   // A probe timeout is about 95 ms here, and 145 ms for who only downloads and has measured nothing. What
-  // lasts longer than two of them, less a round trip, cannot be told from death within three.
+  // lasts longer than two of them, less a round trip, cannot be known from death within three.
   it.each<[Traffic, number]>([
     ['exchanges', 80],
     ['download', 200],

@@ -86,7 +86,7 @@ export function earlyClientOver(
     }
     socket.once('close', () => reject(error ?? new Error('closed before the handshake')))
   })
-  handshake.catch(() => {}) // a test that awaits it hears of it
+  handshake.catch(() => {}) // a test that awaits it is notified of it
   early.onTicket = ticket => {
     events.push('ticket')
     tickets.push(ticket)

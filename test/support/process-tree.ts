@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** What /proc/PID/stat tells of one process (proc_pid_stat(5)). Times are in clock ticks. */
+/** What /proc/PID/stat reports one process (proc_pid_stat(5)). Times are in clock ticks. */
 export interface ProcessStat {
   readonly pid: number
   readonly parent: number

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import fc from 'fast-check'
 
 /**
- * Properties draw the same cases on every run, so that a run tells of the change and not of its luck. `npm
+ * Properties draw the same cases on every run, so that a run reports the change and not of its luck. `npm
  * run fuzz` draws new ones; a failure prints its seed, and `SEED=that` repeats it.
  */
 const EVERY_RUN = 20_260_101

@@ -3,7 +3,7 @@ import type { Observer, TransportEvent } from '../../src/index.ts'
 
 type EventOf<Type extends TransportEvent['type']> = Extract<TransportEvent, { type: Type }>
 
-/** Everything that a transport tells of its choices, in order, as tests ask for it. */
+/** Everything that a transport reports its choices, in order, as tests ask for it. */
 export class SelectionLog {
   readonly events: TransportEvent[] = []
   readonly #lines: string[] = []

@@ -5,7 +5,7 @@ import { makeTemporaryDirectory } from '../../../test/support/temporary-director
 
 /**
  * nginx at the server's end of a link: HTTP/1.1 and HTTP/2, TLS 1.3 with early data, Fast Open. `/first-byte`
- * tells how the session came to be.
+ * reports how the session came to be.
  */
 export interface FarNginx extends AsyncDisposable {
   readonly name: string

@@ -84,8 +84,8 @@ interface Cell {
 
 /**
  * Does the transport that chooses for itself keep up with the best of those that are held to one protocol,
- * whatever the path loses? Which one is the best depends on the path, on the bodies and on the origin's TCP, of
- * which there is a scenario each.
+ * whatever the path loses? Which one is the best depends on the path, on the bodies and on the origin's TCP,
+ * of which there is a scenario each.
  */
 export function selectLoss(congestionControl: CongestionControl): Scenario {
   return async settings => {

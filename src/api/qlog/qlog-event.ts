@@ -4,7 +4,7 @@
  */
 export interface QlogEvent {
   /**
-   * Milliseconds since the trace began. Attempts are told of when their dial has ended, so that times may go
+   * Milliseconds since the trace began. Attempts are reported when their dial has ended, so that times may go
    * back: tools sort by them.
    */
   readonly time: number

@@ -55,7 +55,7 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
     this.#handle?.abort(this.#abortError())
   }
 
-  /** Ends it without a dispatch, or with the dispatch's own error. The handler hears of it, once. */
+  /** Ends it without a dispatch, or with the dispatch's own error. The handler is notified of it, once. */
   fail(error: Error): void {
     if (this.#isOver) return
     this.#settle()

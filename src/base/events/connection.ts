@@ -156,7 +156,7 @@ export interface ConnectionListener {
   /**
    * An exchange left the connection and its stream is free again. `failed` says that it ended with an error
    * that speaks against the connection or its peer (not with the caller's own abort). Called before the
-   * handler hears of the end, so that a request made from there can use the stream.
+   * handler is notified of the end, so that a request made from there can use the stream.
    */
   onStreamClosed(connection: Connection, failed: boolean): void
   /**

@@ -59,7 +59,8 @@ export interface ProbeReport {
   /**
    * The shortest by what measured it, in ms: `tcp` a connect, `tls` the handshake behind it (its work
    * included, two round trips before TLS 1.3), `quic` a Version Negotiation, `h3` a whole QUIC handshake.
-   * Upper bounds: a process that is busy hears of an answer late. One that nothing measured is left out.
+   * Upper bounds: a process that is busy is notified of an answer late. One that nothing measured is left
+   * out.
    */
   readonly roundTripMs: Readonly<Partial<Record<'tcp' | 'tls' | 'quic' | 'h3', number>>>
 }

@@ -79,7 +79,7 @@ export interface BodySink {
 }
 
 /**
- * Hears of one exchange, in this order: onRequestStart, onInformational*, then either onUpgrade, or
+ * Is notified of one exchange, in this order: onRequestStart, onInformational*, then either onUpgrade, or
  * onResponseStart, onResponseData*, onResponseEnd; onResponseError ends it from anywhere. Push style like
  * undici 7's DispatchHandler, so that nobody pays for a stream that nobody asked for.
  */

@@ -1,5 +1,6 @@
 /**
- * Options of one protocol, in either role, and of what HTTP/2 and HTTP/3 share. Conventions are those of options.ts.
+ * Options of one protocol, in either role, and of what HTTP/2 and HTTP/3 share. Conventions are those of
+ * options.ts.
  */
 
 /**

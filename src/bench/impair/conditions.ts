@@ -29,7 +29,7 @@ export interface Conditions {
   readonly reorderDelayMs?: number
   /** Share of datagrams that come twice. UDP only. */
   readonly duplicateRate?: number
-  /** Nothing passes, and nobody is told. */
+  /** Nothing passes, and nobody is notified. */
   readonly isBlackHole?: boolean
 }
 

@@ -12,7 +12,7 @@ import type { ImpairOptions } from './tcp-relay.ts'
 
 /**
  * How many datagrams the kernel threw away before the sockets on these local UDP ports read them, since they
- * were opened: a relay that is too slow loses what no condition asked for. Undefined where it cannot be told
+ * were opened: a relay that is too slow loses what no condition asked for. Undefined where it cannot be known
  * (/proc/net/udp, Linux). Of other sockets on the same ports it counts those too.
  */
 function kernelDrops(ports: ReadonlySet<number>): number | undefined {
@@ -49,7 +49,7 @@ export function countDrops(table: string, ports: ReadonlySet<number>): number {
 export interface UdpCounts extends Readonly<Record<Direction, Readonly<DatagramCounts>>> {
   /**
    * Lost before the relay saw them, which no condition asked for; of the sockets that are open. Undefined: it
-   * cannot be told here.
+   * cannot be known here.
    */
   readonly unseen: number | undefined
 }

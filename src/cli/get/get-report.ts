@@ -10,7 +10,7 @@ export interface GetReportOptions {
   write: (text: string) => void
 }
 
-/** Above this only failures get a line; the summary tells of the rest. */
+/** Above this only failures get a line; the summary reports the rest. */
 const MAX_TABLE_ROWS = 20
 
 /**

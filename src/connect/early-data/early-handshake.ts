@@ -37,7 +37,7 @@ export class EarlyHandshakeWatch implements EarlyHandshaking {
     this.limitMs = parts.limitMs
     const { socket } = parts
     socket.onHandshake = complete => this.#onHandshake(complete)
-    // Before the connection hears of it, and purges the tickets.
+    // Before the connection is notified of it, and purges the tickets.
     socket.socket.once('error', error => this.#end(error))
     socket.socket.once('close', () => this.#end(undefined))
     if (parts.readInfo !== undefined) this.#watchDeparture(TURNS_TO_DEPARTURE)
@@ -64,7 +64,7 @@ export class EarlyHandshakeWatch implements EarlyHandshaking {
     if (this.#isOver) return
     this.#isOver = true
     this.#listeners = []
-    // A listener of the socket: the connection hears of the end whatever goes wrong here.
+    // A listener of the socket: the connection is notified of the end whatever goes wrong here.
     guarded('the end of a handshake', () =>
       this.#parts.onFailed(error, error === undefined && !this.#isHarmed),
     )

@@ -9,7 +9,7 @@ export interface FastOpenReport {
   readonly isSpared: boolean
 }
 
-/** The data of a SYN that is to be told of. */
+/** The data of a SYN that is to be reported. */
 export interface SynFacts {
   /** Undefined: not measured. */
   readonly firstFlightBytes: number | undefined
@@ -51,7 +51,7 @@ function fallback(because: string): FastOpenReport {
   return { outcome: 'fallback', because, isSpared: false }
 }
 
-/** What the kernel tells of. `stuck` is for who waited. */
+/** What the kernel reports. `stuck` is for who waited. */
 export type SeenFastOpenOutcome = Exclude<FastOpenOutcome, 'stuck'>
 
 /**

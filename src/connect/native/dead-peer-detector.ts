@@ -20,8 +20,8 @@ const JIFFY_MS = 10
  * looks count: the last proof of liveness of a connection that was idle is old when its next request has just
  * left. So the silence begins with the first look that finds something outstanding, and anew with each one
  * that finds that the peer was heard since: that is, heard later than it had been then, by more than the
- * kernel's clock is coarse. It is never overstated where proofs of liveness are further apart than that, as probes
- * are (200 ms at least), and understated by one pause between looks at the most.
+ * kernel's clock is coarse. It is never overstated where proofs of liveness are further apart than that, as
+ * probes are (200 ms at least), and understated by one pause between looks at the most.
  */
 export class SendSilence {
   /**

@@ -22,7 +22,7 @@ export interface AttemptOptions {
   readonly secure: SecureAttemptOptions | 'later' | undefined
   /**
    * Connects with Fast Open: its SYN waits for the first write, where the kernel has a cookie. Only for who
-   * writes as soon as he hears of it.
+   * writes as soon as he is notified of it.
    */
   readonly fastOpen?: SocketCalls | undefined
 }
@@ -93,7 +93,7 @@ export class AttemptSocket {
     this.#fastOpen = opened.fastOpen
     const { secure } = options
     if (secure !== undefined && secure !== 'later') {
-      // From the start: Node tells of the ticket of TLS 1.2 only to those who listened before it came.
+      // From the start: Node reports the ticket of TLS 1.2 only to those who listened before it came.
       this.socket.on('session', this.#onTicket)
       this.socket.once('secureConnect', this.#onSecured)
       if (secure.keylog !== undefined) this.socket.on('keylog', secure.keylog)
@@ -114,8 +114,8 @@ export class AttemptSocket {
   }
 
   /**
-   * The caller's own from now on. `keepTicket` hears of every ticket for as long as the connection lives;
-   * Node emits the first after secureConnect. (getSession() has none yet at that time over TLS 1.3.)
+   * The caller's own from now on. `keepTicket` is notified of every ticket for as long as the connection
+   * lives; Node emits the first after secureConnect. (getSession() has none yet at that time over TLS 1.3.)
    */
   handOver(keepTicket: ((session: Buffer) => void) | undefined): Socket {
     this.#detach()
@@ -210,7 +210,7 @@ export class AttemptSocket {
     this.#onFailed(Object.assign(new Error('closed without a reason'), { code: 'ECONNRESET' }))
   }
 
-  /** The dial hears of it as of any other failure. */
+  /** The dial is notified of it as of any other failure. */
   readonly #onFault = (error: TransportError): void => {
     this.socket.destroy()
     this.raw.destroy()
@@ -225,7 +225,7 @@ export class AttemptSocket {
       socket.removeListener('error', this.#onFailed)
       socket.removeListener('close', this.#onClosed)
       // An error between now and the next owner's own listener must not end the process; `socket.destroyed`
-      // tells of it. It stays for good.
+      // reports it. It stays for good.
       socket.on('error', endBroken)
     }
   }
@@ -240,7 +240,7 @@ export function isCookieLost(info: TcpInfo | undefined): boolean {
   return info !== undefined && info.sentDataSegments === 0
 }
 
-/** As from the failed write, where Node tells of it: libuv has no name for the code. */
+/** As from the failed write, where Node reports it: libuv has no name for the code. */
 export function lostCookieError(): Error {
   return Object.assign(new Error('the cookie for Fast Open was gone when the SYN was to leave'), {
     code: 'EINPROGRESS',

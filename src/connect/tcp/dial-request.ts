@@ -32,7 +32,7 @@ export interface DialRequest {
   readonly wantsEarlyData?: (() => boolean) | undefined
   /** How long the resolver took, for the timings. */
   readonly dnsMs: number
-  /** Hears of every attempt when the dial has ended, however it ended, in order of their start. */
+  /** Is notified of every attempt when the dial has ended, however it ended, in order of their start. */
   readonly onAttempts?: (attempts: readonly AttemptRecord[]) => void
   /** What became of Fast Open where it was wanted; with early data after the dial has ended. */
   readonly onFastOpen?: (endpoint: Endpoint, report: FastOpenReport) => void

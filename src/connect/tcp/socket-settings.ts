@@ -35,7 +35,7 @@ export class SocketSettings {
   readonly #faults = new Map<string, SocketSettingFault>()
   #hasBegun = false
 
-  /** Cheap. `onFault` hears of each fault once, when a connection meets it first. */
+  /** Cheap. `onFault` is notified of each fault once, when a connection meets it first. */
   constructor(
     options: SocketOptions,
     onFault: (fault: SocketSettingFault) => void = () => {},

@@ -55,7 +55,7 @@ export class SecondCopy implements Waiter, ExchangeHandler {
   #leasedAt = 0
   readonly #now: () => number
 
-  /** `exchange`: who hears the answer, if it is taken. */
+  /** `exchange`: who receives the answer, if it is taken. */
   constructor(
     owner: SecondCopyOwner,
     exchange: ExchangeHandler,
@@ -148,7 +148,7 @@ export class SecondCopy implements Waiter, ExchangeHandler {
     if (this.#phase === 'adopted') return true
     const connection = this.#connection
     if (this.#phase !== 'sent' || connection === undefined) return false
-    this.#phase = 'adopted' // before the caller hears of it: an abort from there is the exchange's
+    this.#phase = 'adopted' // before the caller is notified of it: an abort from there is the exchange's
     const answered: AnsweredCopy = {
       lane: this.#lane,
       connection,

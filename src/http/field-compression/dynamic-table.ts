@@ -6,7 +6,7 @@ export function entryBytes(name: string, value: string): number {
   return name.length + value.length + ENTRY_OVERHEAD_BYTES
 }
 
-/** Hears of each entry that leaves, with its number: the first entry ever was 0. */
+/** Is notified of each entry that leaves, with its number: the first entry ever was 0. */
 export type OnEvict = (name: string, number: number) => void
 
 /** A table of 4096 bytes seldom has more, and never more than 128. */

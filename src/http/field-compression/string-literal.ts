@@ -2,7 +2,7 @@ import { writeHuffman } from './huffman.ts'
 
 /**
  * Writes a string literal (RFC 7541 5.2, RFC 9204 4.1.2), Huffman coded where that is shorter: `bits` is what
- * huffmanBits says of it. The length has a prefix of `prefixBits`; the bit above it tells of the Huffman
+ * huffmanBits says of it. The length has a prefix of `prefixBits`; the bit above it reports the Huffman
  * code; `flags` are the bits above that. The caller has made room for MAX_INTEGER_BYTES and the text. Returns
  * where it ended.
  */

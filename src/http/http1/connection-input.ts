@@ -29,7 +29,7 @@ export interface InputOwner {
 /**
  * What a connection reads: decodes one response at a time, and holds back what follows the place where its
  * handler paused, with the end of the connection behind that. Between forget() and the next expect() no
- * response is under way, and nothing is told.
+ * response is under way, and nothing is reported.
  */
 export class ConnectionInput {
   readonly #socket: StreamSocket

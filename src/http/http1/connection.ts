@@ -466,7 +466,7 @@ export class Http1Connection implements Connection {
     exchange.tellError(withProcessed(fault, exchange.processed))
   }
 
-  /** `reason`: the connection ends as well. Whatever goes wrong here, the exchange hears of its end. */
+  /** `reason`: the connection ends as well. Whatever goes wrong here, the exchange is notified of its end. */
   #tellListener(isFailed: boolean, reason: CloseReason | undefined, error: TransportError | undefined): void {
     try {
       if (reason !== undefined) this.#tellDraining(reason)

@@ -109,7 +109,7 @@ export class ExchangeControl implements ExchangeController {
     upload?.cancel()
   }
 
-  /** The handler's last call: what it throws cannot be told to it any more. */
+  /** The handler's last call: what it throws cannot be reported to it any more. */
   tellError(error: TransportError): void {
     try {
       this.handler.onResponseError(this, error)

@@ -74,7 +74,7 @@ export class ActiveStream implements Stream {
   heldEnd: HeaderList | undefined
   isDelivering = false
   hasReceivedEnd = false
-  /** It was told its last event, or its driver has reset it: nothing more is told. */
+  /** It was told its last event, or its driver has reset it: nothing more is reported. */
   isOver = false
 
   constructor(id: number, host: StreamHost, events: StreamEvents, sendWindow: number, receiveWindow: number) {

@@ -54,7 +54,7 @@ export class ConnectionOutput {
     if (!this.#isWriting && !this.#isEnding) this.#guardedFlush(false)
   }
 
-  /** One callback for all writes. A failed write is told by the socket's 'error' and 'close'. */
+  /** One callback for all writes. A failed write is reported by the socket's 'error' and 'close'. */
   readonly #onWritten = (): void => {
     if (this.#stale > 0) {
       this.#stale--

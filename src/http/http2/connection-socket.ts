@@ -5,7 +5,7 @@ import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import type { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 
-/** What a socket tells its connection. */
+/** What a socket reports to its connection. */
 export interface SocketReceiver {
   /** `buffer[start, end)` came; borrowed until the call returns. */
   onRead(buffer: Buffer, start: number, end: number): void

@@ -63,7 +63,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   #isOutputTold = false
   /** A head or data came in the read that is being worked on. */
   #hasSpoken = false
-  /** Within receive(): what is put out is told of once, at its end. */
+  /** Within receive(): what is put out is reported once, at its end. */
   #isReceiving = false
 
   constructor(sessionOptions: SessionOptions) {
@@ -457,7 +457,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     }
   }
 
-  /** The end of every input and command: tells of output, and ends a drained session. */
+  /** The end of every input and command: reports output, and ends a drained session. */
   #settle(): void {
     const core = this.#core
     if (this.#isReceiving) return

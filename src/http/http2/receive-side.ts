@@ -29,7 +29,7 @@ const GROWTH_PARTS = 8
 
 /** What the receive side needs of its session. */
 export interface ReceiveHost {
-  /** Sends the PING of a bandwidth sample; its answer is told by onSamplePong. */
+  /** Sends the PING of a bandwidth sample; its answer is reported by onSamplePong. */
   sendSample(): void
   streamCount(): number
 }
@@ -37,9 +37,9 @@ export interface ReceiveHost {
 /**
  * The credit that we give. A stream gets back what its reader took, so that a reader who stalls stops its own
  * stream, which holds one window at the most; while many stall that is a small one (see InitialWindow). The
- * connection gets back what arrived, taken or not, so that no stalled reader stops the others: until what is held
- * and what may still come reach `maxBufferedBytes`. Then it gets back what readers take, and everybody waits:
- * the price of a bound on memory.
+ * connection gets back what arrived, taken or not, so that no stalled reader stops the others: until what is
+ * held and what may still come reach `maxBufferedBytes`. Then it gets back what readers take, and everybody
+ * waits: the price of a bound on memory.
  */
 export class ReceiveSide {
   readonly #output: OutputQueue

@@ -83,8 +83,8 @@ export class SendSide {
         this.#sendQueued(stream)
       }
     } finally {
-      // The holder of a tunnel may throw when its stream hears of room: the others must not stand still for
-      // it.
+      // The holder of a tunnel may throw when its stream is notified of room: the others must not stand still
+      // for it.
       this.#isPumping = false
     }
   }

@@ -131,7 +131,7 @@ export class SessionCore {
   }
 
   /**
-   * It broke: the listener is told, then the stream. `speaksAgainstPeer`: see
+   * It broke: the listener is notified, then the stream. `speaksAgainstPeer`: see
    * ConnectionListener.onStreamClosed.
    */
   breakStream(stream: ActiveStream, reset: Broken, speaksAgainstPeer: boolean): void {
@@ -214,7 +214,7 @@ export class SessionCore {
       this.heads.putTrailers(stream.id, trailers)
       return true
     } catch (error) {
-      // It may be long since the driver gave them: this is how it hears of it.
+      // It may be long since the driver gave them: this is how it is notified of it.
       const { message } = asTransportError(error)
       this.putReset(stream.id, 'INTERNAL_ERROR')
       this.breakStream(stream, { code: 'INTERNAL_ERROR', cause: 'invalid', message }, false)

@@ -4,8 +4,8 @@ import type { Stream, StreamEvents } from '../multiplex/stream.ts'
 import type { ErrorCode } from './frames/error-codes.ts'
 
 /**
- * What a session tells its driver of the connection as a whole. Called from within receive(), onTimeout() or
- * a command. The driver may call commands from within.
+ * What a session reports to its driver of the connection as a whole. Called from within receive(),
+ * onTimeout() or a command. The driver may call commands from within.
  */
 export interface SessionEvents {
   /** There is output where there was none: take it before the loop turns. */
@@ -23,7 +23,7 @@ export interface SessionEvents {
    */
   onExhausted(): void
   /**
-   * Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd
+   * Server role: a request began. Answer with who is notified of it; with `endsStream` no onData and no onEnd
    * follow.
    */
   onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents
@@ -45,12 +45,12 @@ export interface SessionEvents {
    * stream follows by itself.
    */
   onDefence(limit: string): void
-  /** The session is about to end: `capacity` is 0, the streams are told next, then onEnd follows. */
+  /** The session is about to end: `capacity` is 0, the streams are notified next, then onEnd follows. */
   onEnding(end: SessionEnd): void
   /**
    * The session is over: by an error of the peer's (`code`, after a GOAWAY with it was put out), or because
-   * everything is done after a GOAWAY. Streams were told before. The driver writes what output is left and
-   * ends the socket. The last call.
+   * everything is done after a GOAWAY. Streams were notified before. The driver writes what output is left
+   * and ends the socket. The last call.
    */
   onEnd(end: SessionEnd): void
 }

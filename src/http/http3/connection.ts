@@ -183,7 +183,7 @@ function carrierOver(link: QuicLink): {
   unref(): void
 } {
   return {
-    // Its end is told at once.
+    // Its end is reported at once.
     isWritable: true,
     finish: () => link.schedule(),
     ref: () => link.ref(),

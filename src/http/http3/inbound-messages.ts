@@ -111,7 +111,7 @@ export class InboundMessages {
     try {
       this.read(stream)
     } catch (error) {
-      // What would end the connection finds it over: the stream is told so with the others.
+      // What would end the connection finds it over: the stream is notified with the others.
       if (!(error instanceof ConnectionFault)) throw error
     }
   }

@@ -125,7 +125,7 @@ export class SessionCore {
   }
 
   /**
-   * It broke: the listener is told, then the stream. `speaksAgainstPeer`: see
+   * It broke: the listener is notified, then the stream. `speaksAgainstPeer`: see
    * ConnectionListener.onStreamClosed.
    */
   breakStream(stream: RequestStream, reset: Broken, speaksAgainstPeer: boolean): void {
@@ -205,7 +205,7 @@ export class SessionCore {
     if (stream.hasReceivedEnd || (stream.hasReadEnd && !isOwedRest)) this.finish(stream)
   }
 
-  /** Tells the peer on both sides of the stream, as far as they are not done. */
+  /** Notifies the peer on both sides of the stream, as far as they are not done. */
   #breakOff(stream: RequestStream, code: ErrorCode): void {
     const { quic } = this
     if (!stream.hasReadEnd) quic.stop(stream.id, ERROR_CODES[code])

@@ -68,7 +68,7 @@ export interface Session extends ClientSession {
 }
 
 /**
- * What a session tells its driver, from within an input or a command. The driver may call commands from
+ * What a session reports to its driver, from within an input or a command. The driver may call commands from
  * within.
  */
 export interface SessionEvents extends ClientSessionEvents {
@@ -88,7 +88,7 @@ export interface SessionEvents extends ClientSessionEvents {
   /** Client role: a ticket to resume with later, and the SETTINGS that go with it. */
   onTicket(ticket: Buffer, settings: Settings): void
   /**
-   * Server role: a request began. Answer with who hears of it; with `endsStream` no onData and no onEnd
+   * Server role: a request began. Answer with who is notified of it; with `endsStream` no onData and no onEnd
    * follow.
    */
   onRequest(stream: Stream, head: RequestHead, endsStream: boolean): StreamEvents

@@ -30,8 +30,8 @@ export interface ExchangeOwner {
   loss(): TransportError | undefined
   keep(chunk: Buffer): Buffer
   /**
-   * The exchange has ended, before the handler hears of it. `failed`: see ConnectionListener. Its stream is
-   * free, or still to be reset with `code`.
+   * The exchange has ended, before the handler is notified of it. `failed`: see ConnectionListener. Its
+   * stream is free, or still to be reset with `code`.
    */
   onExchangeEnded(exchange: ClientExchange, failed: boolean, stream?: Stream, code?: ResetCode): void
   /**
@@ -39,11 +39,11 @@ export interface ExchangeOwner {
    * knows.
    */
   onExchangeFallen(exchange: ClientExchange): void
-  /** The stream has become a tunnel, whose end is told by the session. */
+  /** The stream has become a tunnel, whose end is reported by the session. */
   onTunnelOpened(exchange: ClientExchange, stream: Stream): void
   /** Its holder broke it off. */
   onTunnelReset(stream: Stream): void
-  /** The handler threw within its last call, where it cannot be told any more. */
+  /** The handler threw within its last call, where it cannot be reported any more. */
   onHandlerThrew(error: unknown): void
 }
 

@@ -63,11 +63,11 @@ export interface ClientSession {
   drain(now: number): void
   /** Ends now: all streams are reset. onEnd follows from within. */
   close(code: ResetCode, message: string): void
-  /** The transport below is gone: all streams are told; no onEnd. */
+  /** The transport below is gone: all streams are notified; no onEnd. */
   abandon(message: string): void
 }
 
-/** What such a session tells of the connection as a whole, from within an input or a command. */
+/** What such a session reports the connection as a whole, from within an input or a command. */
 export interface ClientSessionEvents {
   /** What makes a request ready, or `capacity`, may have changed. */
   onReady(): void
@@ -93,9 +93,9 @@ export interface ClientSessionEvents {
   onOrigins(origins: readonly string[]): void
   /** A defence took effect: the name of its limit. */
   onDefence(limit: string): void
-  /** The session is about to end: `capacity` is 0, the streams are told next, then onEnd follows. */
+  /** The session is about to end: `capacity` is 0, the streams are notified next, then onEnd follows. */
   onEnding(end: SessionEnd): void
-  /** The session is over. Streams were told before. The last call. */
+  /** The session is over. Streams were notified before. The last call. */
   onEnd(end: SessionEnd): void
 }
 

@@ -456,7 +456,7 @@ export class MultiplexedConnection implements Connection {
     this.#finish('internal-error', error)
   }
 
-  /** The exchange that has ended hears of it whatever becomes of the pool. */
+  /** The exchange that has ended is notified of it whatever becomes of the pool. */
   #tellStreamClosed(failed: boolean): void {
     try {
       this.#listener.onStreamClosed(this, failed)

@@ -4,7 +4,7 @@ import type { ClientSessionEvents } from './client-session.ts'
 
 /** What carries the bytes of a session: a socket, or a QUIC connection. */
 export interface Carrier {
-  /** False once it has failed, when its end is about to be told. */
+  /** False once it has failed, when its end is about to be reported. */
   readonly isWritable: boolean
   /** Sends what there is and then ends. */
   finish(): void
@@ -19,7 +19,7 @@ export interface SessionHost {
   /** Something has come: the time of it, which is kept to until endInput(). */
   beginInput(): number
   endInput(): void
-  /** Nothing more comes or goes. May be told again. */
+  /** Nothing more comes or goes. May be reported again. */
   onLost(reason: CloseReason, error: TransportError): void
   /**
    * Something of ours has thrown in an event of the carrier, and was reported: the connection ends at once,

@@ -30,7 +30,7 @@ export interface Stream {
   resume(): void
 }
 
-/** What a session tells of one stream. After onEnd and our own end, or after onReset, nothing more comes. */
+/** What a session reports one stream. After onEnd and our own end, or after onReset, nothing more comes. */
 export interface StreamEvents {
   /** Client role. A 1xx, or the final head. */
   onResponse(head: ResponseHead): void

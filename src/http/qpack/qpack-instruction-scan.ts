@@ -48,7 +48,7 @@ function requireStatic(index: number): void {
   throw new QpackError('encoder-stream', `an insertion refers to the static entry ${index}`)
 }
 
-/** Where the string literal ends, as far as can be told. */
+/** Where the string literal ends, as far as can be known. */
 function stringEnd(buffer: Buffer, at: number, end: number, mask: number, room: number): number {
   const lengthEnd = integerEnd(buffer, at, end, mask)
   if (lengthEnd > end) return lengthEnd

@@ -143,8 +143,8 @@ export class Http1Exchange implements IngressExchange {
   }
 
   /**
-   * As far as the client is concerned, and as far as what follows can be told from this exchange: not after a
-   * CONNECT.
+   * As far as the client is concerned, and as far as what follows can be known from this exchange: not after
+   * a CONNECT.
    */
   get clientKeepsAlive(): boolean {
     return this.#head.keepAlive && this.#head.method !== 'CONNECT'

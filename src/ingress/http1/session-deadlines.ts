@@ -3,7 +3,7 @@ import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
 import type { TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
 
-/** What of a socket tells how much of the output its client took. */
+/** What of a socket reports how much of the output its client took. */
 export interface WriteProgress {
   /** Handed to the socket so far, waiting bytes included. */
   readonly bytesWritten: number

@@ -45,7 +45,7 @@ export class Http2Output {
     setImmediate(flushAtTurnEnd, this)
   }
 
-  /** Tells when everything was handed to the socket. */
+  /** Reports when everything was handed to the socket. */
   finish(): void {
     this.#isFinishing = true
     this.schedule()
@@ -61,7 +61,7 @@ export class Http2Output {
     if (!this.#isWriting) this.#guardedFlush(false)
   }
 
-  /** One for all writes. A failed one is told by the socket's 'error' and 'close'. */
+  /** One for all writes. A failed one is reported by the socket's 'error' and 'close'. */
   readonly #onWritten = (): void => {
     if (!this.#isWriting || this.#isClosed || this.#socket.writableLength > 0) return
     this.#isWriting = false

@@ -124,7 +124,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
 
   onClosed(): void {
     if (this.#phase !== 'closed') {
-      // Its end was told before, as an event; the link knows better only when it could not be.
+      // Its end was reported before, as an event; the link knows better only when it could not be.
       const message = 'the connection to the client ended: closed'
       this.#exchanges.endError = new TransportError('MM_CLIENT_GONE', message)
       this.#session.abandon(message)

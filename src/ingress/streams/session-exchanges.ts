@@ -165,8 +165,8 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   }
 
   /**
-   * The session is over, and its streams were told. The connection may go on for a while, which `cover` still
-   * serves.
+   * The session is over, and its streams were notified. The connection may go on for a while, which `cover`
+   * still serves.
    */
   onEnd(end: SessionEnd): void {
     if (end.defect !== undefined)

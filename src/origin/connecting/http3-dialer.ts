@@ -67,7 +67,7 @@ export interface Http3DialRequest {
   readonly dnsMs: number
   /** A request waits that may leave in early data. */
   readonly wantsEarlyData: boolean
-  /** Hears of every attempt when the dial has ended, however it ended, in order of their start. */
+  /** Is notified of every attempt when the dial has ended, however it ended, in order of their start. */
   readonly onAttempts: (attempts: readonly AttemptRecord[]) => void
 }
 
@@ -76,7 +76,7 @@ export interface Http3Dialed {
   readonly endpoint: Endpoint
   /** Kind `early_data` while its handshake is under way. */
   readonly handshake: HandshakeInfo
-  /** Tells what the handshake has cost, when it is complete. */
+  /** Reports what the handshake has cost, when it is complete. */
   readonly meter: HandshakeMeter
   readonly offeredTicket: boolean
   /** Came with the ticket that was offered. */

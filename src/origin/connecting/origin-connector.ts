@@ -32,7 +32,7 @@ import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
 import { connectTcp } from './tcp-connect.ts'
 
-/** Who hears of what happens on the connections, and is asked. */
+/** Who is notified of what happens on the connections, and is asked. */
 export interface ConnectorHooks {
   /** A limit towards the origin took effect. */
   readonly onDefence: (limit: string) => void

@@ -16,13 +16,13 @@ type KeepAliveTimes = Pick<SocketOptions, 'keepAliveDelayMs' | 'keepAliveInterva
 type TcpTimes = KeepAliveTimes & Pick<SocketOptions, 'userTimeoutMs' | 'retransmitMaxMs'>
 
 /**
- * How soon an unresponsive peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and HTTP/3
- * do.
+ * How soon an unresponsive peer is found by TCP, where nobody has said it for sockets: as soon as HTTP/2 and
+ * HTTP/3 do.
  * 1. Two keepalive probes: the first after half of the bound, the second a quarter later, and a quarter for
  *    its answer. The kernel counts whole seconds, so that what is given is rounded to them as well.
  * 2. No TCP_USER_TIMEOUT: with it Linux ends connections whose peer takes nothing for that long, though it
- *    answers every probe of its closed window. What stays unacknowledged is DeadPeerDetector's to find, within
- *    `silenceBoundMs`.
+ *    answers every probe of its closed window. What stays unacknowledged is DeadPeerDetector's to find,
+ *    within `silenceBoundMs`.
  * 3. Pauses between retransmissions, and between probes of a closed window, of a quarter of that at the most,
  *    else a peer that takes nothing and then dies is not asked for up to two minutes.
  */

@@ -14,7 +14,7 @@ const MAX_WINDOW_MS = 3_000
 const MAJORITY = 0.9
 
 /**
- * Measures what requests cost this process, where that can be told: in windows in which one lane of one
+ * Measures what requests cost this process, where that can be known: in windows in which one lane of one
  * origin had nearly all of them. It looks when exchanges end, so that an idle transport has no timer.
  */
 export class CpuMeter {

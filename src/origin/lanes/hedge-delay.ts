@@ -25,8 +25,8 @@ export function raceFigures(record: OriginRecord): RaceFigures {
 }
 
 /**
- * How long a request over HTTP/3 waits for a proof of liveness: as long as TCP would wait for HTTP/3, but for an
- * acknowledgment that may come late.
+ * How long a request over HTTP/3 waits for a proof of liveness: as long as TCP would wait for HTTP/3, but for
+ * an acknowledgment that may come late.
  */
 export function hedgeDelayMs(record: OriginRecord, options: SelectOptions): number {
   const { http3RoundTripMs } = record

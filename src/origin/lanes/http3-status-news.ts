@@ -8,7 +8,7 @@ export interface Http3StatusNewsParts {
   readonly observer: Observer
 }
 
-/** Tells what is thought of the alternative that HTTP/3 goes to: once per change. */
+/** Reports what is thought of the alternative that HTTP/3 goes to: once per change. */
 export class Http3StatusNews {
   readonly #parts: Http3StatusNewsParts
   #told: { readonly key: string; readonly name: Http3StatusName } | undefined

@@ -19,7 +19,7 @@ export interface LaneRaceParts {
   readonly clock: Clock
   readonly racer: Racer
   readonly isReplay: boolean
-  /** The race is over, before the racer hears of it. `winner` undefined: lost or given up. */
+  /** The race is over, before the racer is notified of it. `winner` undefined: lost or given up. */
   readonly onEnded: (race: LaneRace, winner: Lane | undefined) => void
 }
 

@@ -17,7 +17,7 @@ import { checkEndpoint, probeWithTimeout } from './probe-with-timeout.ts'
 
 export interface FastOpenProbeOptions {
   readonly clock: Clock
-  /** What this machine can, and who hears what became of each connect. */
+  /** What this machine can, and who receives what became of each connect. */
   readonly fastOpen: Pick<FastOpen, 'unavailable' | 'calls' | 'onOutcome'>
   /** Those of the origin. */
   readonly tls: TlsOptions

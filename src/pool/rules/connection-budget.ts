@@ -84,7 +84,7 @@ export class ConnectionBudget {
     this.#leaving += change
   }
 
-  /** Queues the pool; it hears of the next free place in its turn. */
+  /** Queues the pool; it is notified of the next free place in its turn. */
   starve(client: BudgetClient): void {
     this.#starving.add(client)
     this.onStarving?.()

@@ -12,13 +12,13 @@ const MAX_LEFT = 8
 const MAX_BOUNCES = 16
 
 /**
- * When the paths that a connection has left are bounced again (see DrivenConnection.bounce). What was in flight
- * on one counts as lost only when something that was sent later has been acknowledged, which the bounce of the
- * move may come too early for; and a path that is left for another reason may be dead as well. Where
- * everything was acknowledged a bounce changes nothing.
+ * When the paths that a connection has left are bounced again (see DrivenConnection.bounce). What was in
+ * flight on one counts as lost only when something that was sent later has been acknowledged, which the
+ * bounce of the move may come too early for; and a path that is left for another reason may be dead as well.
+ * Where everything was acknowledged a bounce changes nothing.
  *
- * 1. One, two, four and eight probe timeouts after a move each path that was left is bounced: those of earlier
- *    moves too, since nothing may have been acknowledged between two moves.
+ * 1. One, two, four and eight probe timeouts after a move each path that was left is bounced: those of
+ *    earlier moves too, since nothing may have been acknowledged between two moves.
  * 2. After that, while somebody waits, they are bounced on in doubling intervals of 4 s at the most, sixteen
  *    times in all: a network that comes back later acknowledges later.
  */

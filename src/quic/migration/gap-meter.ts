@@ -1,6 +1,6 @@
 /**
- * The longest time in which nothing moved around a migration. It is told of every turn in which stream bytes
- * moved, and of the end of the last exchange: what nobody waits for is no gap.
+ * The longest time in which nothing moved around a migration. It is notified of every turn in which stream
+ * bytes moved, and of the end of the last exchange: what nobody waits for is no gap.
  */
 export class GapMeter {
   /** When bytes last moved; undefined: nobody waits for any. */

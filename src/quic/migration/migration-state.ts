@@ -22,8 +22,8 @@ import type { Verdict } from './path-watch.ts'
  *    at last there is a new connection.
  * 4. What is in flight on a dead path: quiche 0.18 declares it lost only when an acknowledgement newly
  *    acknowledges something there, which never comes: an upload then trickles with one or two packets per
- *    doubling timeout (more than 4 s, where it takes 0.2 s with the trick). Hence `bounce`, once something has
- *    come over the new path.
+ *    doubling timeout (more than 4 s, where it takes 0.2 s with the trick). Hence `bounce`, once something
+ *    has come over the new path.
  *
  * What comes first in a move may be lost like anything else, and quiche counts a second before it repeats
  * anything on a path without a round trip: challenges and pings are repeated here, once per probe timeout.

@@ -246,8 +246,8 @@ export class MoveCore {
   /** Nothing came over the new path. */
   moveFailed(phase: PhaseOf<'moved'>, because: string, now: number): void {
     const { move, isValidated, oldHeardAt } = phase
-    // Pings went out every probe timeout, and would have been answered there. RetiredPaths of the first moment
-    // say nothing.
+    // Pings went out every probe timeout, and would have been answered there. RetiredPaths of the first
+    // moment say nothing.
     const isOldAlive = oldHeardAt !== undefined && now - oldHeardAt <= 2 * this.resendMs
     if (isOldAlive && !move.isGone) {
       if (isValidated && !move.isDead) this.#notFollowed = 'the peer did not follow to another path'

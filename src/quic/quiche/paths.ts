@@ -69,7 +69,7 @@ export class Paths {
     return this.#ids.some(id => datagram.length > id.length && id.compare(datagram, 1, 1 + id.length) === 0)
   }
 
-  /** What quiche is told of a datagram; undefined: it is none of ours. */
+  /** What quiche is notified of a datagram; undefined: it is none of ours. */
   infoFor(
     from: UdpAddress,
     to: UdpAddress,

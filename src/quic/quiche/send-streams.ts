@@ -23,7 +23,7 @@ const DEFAULT_URGENCY = 127
  * - finished: its end was taken. It is forgotten here, and so is one that is gone: reset by us or stopped by
  *   the peer.
  *
- * quiche tells of a STOP_SENDING only who writes. One who waits (for its producer, or for room) would never
+ * quiche reports a STOP_SENDING only who writes. One who waits (for its producer, or for room) would never
  * hear of it, so the open sides are looked at in each turn in which something came: streamCapacity() throws
  * StreamStopped. The look comes before anything is sent, and quiche forgets a stopped stream only when its
  * RESET_STREAM was acknowledged, so that the code is still there; where it is not (a stream beyond

@@ -124,7 +124,7 @@ export class UdpLink implements QuicLink {
     this.schedule()
   }
 
-  /** Ends it without waiting for anything: the peer is told once, and nothing is left behind. */
+  /** Ends it without waiting for anything: the peer is notified once, and nothing is left behind. */
   abandon(): void {
     if (this.#isOver) return
     this.connection.close(false, 0, '')

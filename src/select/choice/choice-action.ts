@@ -20,7 +20,7 @@ export type ChoiceAction =
   | { readonly type: 'prepareTrial'; readonly lane: LaneName; readonly connections: number }
   | { readonly type: 'decided'; readonly decision: Decision }
 
-/** What one exchange tells of the lane that carried it. Times are milliseconds. */
+/** What one exchange reports the lane that carried it. Times are milliseconds. */
 export interface ExchangeSample {
   readonly lane: LaneName
   /** From its lease to the head of the response. */

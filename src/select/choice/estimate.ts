@@ -10,7 +10,7 @@ const DECAY_FROM_MS = 2_000
  */
 const PRIOR_SHARE = 0.25
 const PRIOR_WEIGHT = 2
-/** Samples lie on one side of the mean, by about a deviation each: the mean tells of what was. */
+/** Samples lie on one side of the mean, by about a deviation each: the mean reports what was. */
 const DRIFT_LIMIT = 0.8
 /** Samples, as they are counted, from which on a drift is looked for. */
 const DRIFT_FROM = 4

@@ -64,7 +64,9 @@ export interface EstimatedLane extends LaneCandidate {
   readonly estimates: LaneEstimates
 }
 
-/** `estimatedLanes`: all candidates. Field by field: spreading objects took most of the time of an evaluation. */
+/**
+ * `estimatedLanes`: all candidates. Field by field: spreading objects took most of the time of an evaluation.
+ */
 export function laneSnapshots(
   estimatedLanes: readonly EstimatedLane[],
   workload: Workload,

@@ -45,7 +45,7 @@ export class Race {
     this.#run(this.#state.onFailed(entrant, error, this.#clock.now()))
   }
 
-  /** Nobody is told anything any more. */
+  /** Nobody is notified anything any more. */
   abort(): void {
     this.#run(this.#state.onAbort(this.#clock.now()))
     this.#forgetTimer()

@@ -33,9 +33,9 @@ export interface ForwardedRequest {
 }
 
 /**
- * One request on its way through: hears of the origin's answer and of the client, and passes each on to the
- * other. It is the only object that forwarding makes per exchange; there is no stream, promise or timer in
- * between, and no buffer unless the client stalls.
+ * One request on its way through: is notified of the origin's answer and of the client, and passes each on to
+ * the other. It is the only object that forwarding makes per exchange; there is no stream, promise or timer
+ * in between, and no buffer unless the client stalls.
  *
  * waiting the origin has not answered. Valid transitions: responding, ended responding the head of the final
  * response went to the client. Valid transitions: delivering, ended delivering the origin has sent

@@ -165,7 +165,7 @@ export class RunningService implements Service {
   /** One after the other: what was asked for last stays, however long each file took to read. */
   reload(config?: ServiceConfig): Promise<ReloadResult> {
     const reloaded = this.#reloading.then(() => this.#reload(config))
-    this.#reloading = reloaded.catch(() => {}) // who asked hears of it
+    this.#reloading = reloaded.catch(() => {}) // who asked is notified of it
     return reloaded
   }
 

@@ -41,7 +41,7 @@ afterAll(() => {
   directory.remove()
 })
 
-/** Tells the client what it looks like from here. */
+/** Notifies the client what it looks like from here. */
 const tellAddress: IngressHandler = exchange => {
   exchange.events = { onDrain() {}, onAborted() {} }
   const body = Buffer.from(`${exchange.remoteAddress} ${exchange.remotePort > 0}`)
@@ -132,7 +132,7 @@ describe.skipIf(missing !== undefined)(`a listener with Fast Open ${missing ?? '
 })
 
 /**
- * A worker of node:cluster that listens and tells of the events; plain JavaScript, since Node 20 runs no
+ * A worker of node:cluster that listens and reports the events; plain JavaScript, since Node 20 runs no
  * TypeScript.
  */
 const CLUSTER = `

@@ -283,7 +283,7 @@ describe('the listener with hostile and broken clients', () => {
       body,
     ])
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-    // Head and body in one read: then nobody hears of the request at all.
+    // Head and body in one read: then nobody is notified of the request at all.
     expect(errors).toEqual(handled === 0 ? [] : ['MM_BAD_REQUEST'])
   })
 

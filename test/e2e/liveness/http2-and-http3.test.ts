@@ -16,7 +16,7 @@ const INTERVAL_MS = 200
 const TIMEOUT_MS = 400
 /**
  * The looks at HTTP/3 are a quarter of an interval apart; the rest is a busy machine, beside what Lateness
- * tells of it.
+ * reports it.
  */
 const SLACK_MS = INTERVAL_MS / 4 + 350
 

@@ -20,7 +20,7 @@ function observed(options: OriginOptions): { transport: Transport; handshakes: H
   const transport = createTransport({
     defaults: options,
     observer: event => {
-      // What was opened in early data is told of once more, when it is complete.
+      // What was opened in early data is notified of once more, when it is complete.
       if (event.type === 'connection-opened' && event.connection.handshake.kind !== 'early_data')
         handshakes.push(event.connection.handshake)
       if (event.type === 'early-data') handshakes.push(event.connection.handshake)

@@ -13,7 +13,7 @@ import { startUdpRelay, type UdpRelay } from '../../support/udp-relay.ts'
 const missing = requireQuic()
 
 /**
- * What the transport makes of early data whose handshake does not come to its end, and what it tells of it.
+ * What the transport makes of early data whose handshake does not come to its end, and what it reports it.
  */
 describe.skipIf(missing !== undefined)(`early data${missing === undefined ? '' : ` (${missing})`}`, () => {
   let authority: CertificateAuthority

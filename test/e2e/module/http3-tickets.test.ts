@@ -235,7 +235,7 @@ describe.skipIf(missing !== undefined)('tickets of an origin of ours', () => {
     await response.dump()
     expect([response.status, response.info.retries]).toEqual([200, 1])
     expect(seen.splice(0)).toEqual(['/first late', '/second early', '/second late'])
-    // Who gets it after the handshake as well is told so.
+    // Who gets it after the handshake as well is notified.
     expect(await ask(transport, `${url}/always`)).toMatch(/^425/)
     expect(seen).toEqual(['/always early', '/always late'])
   })

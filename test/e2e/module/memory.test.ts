@@ -107,7 +107,7 @@ describe('memory', () => {
   })
 })
 
-/** Samples what the process holds; end() tells how much more than at the start it was at its peak. */
+/** Samples what the process holds; end() reports how much more than at the start it was at its peak. */
 function watchGrowth(): { end(): number } {
   const before = process.memoryUsage.rss()
   let peak = before

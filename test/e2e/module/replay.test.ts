@@ -114,7 +114,7 @@ describe('replays', () => {
     await textOf(transport, origin.url)
     unsubscribe('net.client.socket', onSocket)
     expect(sockets).toHaveLength(1)
-    // Node tells of the end of a socket in a later turn: in this one the pool takes it for alive.
+    // Node reports the end of a socket in a later turn: in this one the pool takes it for alive.
     sockets[0]?.destroy()
     const response = await transport.request(origin.url, { method: 'POST', body: 'pay' })
     expect([await response.text(), response.info.retries]).toEqual(['ok', 1])

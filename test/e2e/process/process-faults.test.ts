@@ -7,7 +7,9 @@ import { rawClient } from '../../support/raw-client.ts'
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../support/temporary-directory.ts'
 import { startUnreadConnector, type UnreadConnector } from '../../support/unread-connector.ts'
 
-/** Stands for a defect: what it is told by the host of a request it does within the event that brought it. */
+/**
+ * Stands for a defect: what it is reported by the host of a request it does within the event that brought it.
+ */
 const DEFECTS = `
 import net from 'node:net'
 const emit = net.Server.prototype.emit

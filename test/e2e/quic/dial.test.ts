@@ -269,7 +269,7 @@ describe.skipIf(noQuic !== undefined)('dialing', () => {
     const result = await dial([relay.local])
     const owner = new Echo(result.link)
     await until(() => owner.events.length > 0)
-    // Nobody is told: as if the process there had died.
+    // Nobody is notified: as if the process there had died.
     relay.close()
     result.link.connection.ping()
     result.link.schedule()

@@ -264,7 +264,7 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
     await until(() => server.stats.connections === 0)
     expect(server.stats.handshakes).toBe(0)
 
-    // One who hears the answers is not given up.
+    // One who receives the answers is not given up.
     const link = await connect(server)
     link.owner = { onTurn: () => void drain(link), onClosed: () => undefined }
     await until(() => link.connection.isEstablished && server.stats.handshakes === 0)

@@ -12,7 +12,9 @@ import { SelectionLog } from '../../support/selection-log.ts'
 import { freeDualPort } from '../../support/udp-port.ts'
 
 const missing = requireBinary('caddy') ?? requireQuic()
-/** What an alternative is told of itself (RFC 7838 section 5), and where the request thinks that it is. */
+/**
+ * What an alternative is notified of itself (RFC 7838 section 5), and where the request thinks that it is.
+ */
 const TELLS_ALT_USED = 'respond /hello "{http.request.proto} {header.Alt-Used} {host}"'
 
 /**

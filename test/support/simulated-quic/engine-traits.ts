@@ -1,4 +1,4 @@
-/** In what the simulated engine can be told to differ. */
+/** In what the simulated engine can be said to differ. */
 export interface EngineTraits {
   readonly name: string
   /** A congestion window of this size instead of NewReno's. */

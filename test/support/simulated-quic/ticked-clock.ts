@@ -3,8 +3,8 @@ import type { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 /**
  * A fake clock for drivers that put work off to the end of the turn of the event loop (process.nextTick), as
- * real ones do: one timer a turn, and what was deferred is done before the next one, though that is due at the
- * same moment.
+ * real ones do: one timer a turn, and what was deferred is done before the next one, though that is due at
+ * the same moment.
  */
 export class TickedClock implements Clock {
   readonly #clock: FakeClock

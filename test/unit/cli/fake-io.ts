@@ -65,7 +65,7 @@ export interface FakeOutside {
 }
 
 /**
- * A command line without an outside. It tells the observer of one new connection per response that is not
+ * A command line without an outside. It notifies the observer of one new connection per response that is not
  * reused.
  */
 export function fakeIo(outside: FakeOutside = {}) {

@@ -84,7 +84,7 @@ export class FakeExchangeWorld {
   path: Http3Path | undefined
   /** The handler and request of the exchange that was opened last. */
   opened: { handler: ExchangeHandler; request: ExchangeRequest; controller: FakeController } | undefined
-  /** Hears of each exchange that is opened, before that hears of it. */
+  /** Is notified of each exchange that is opened, before that is notified of it. */
   onOpen: ((controller: FakeController, handler: ExchangeHandler) => void) | undefined
   /** What the last dial of a lane has tried, in vain. */
   readonly failedDials: Partial<Record<LaneName, readonly AttemptRecord[]>> = {}

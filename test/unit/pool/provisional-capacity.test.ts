@@ -105,7 +105,7 @@ describe('multiplexed connections', () => {
     const pool = new PoolScript().open(1, 100)
     pool.acquire(...names(40))
     expect(pool.draining(1)).toEqual([])
-    // Each is told by the connection that its stream is free, and comes back.
+    // Each is reported by the connection that its stream is free, and comes back.
     const actions = names(30, 11).flatMap(waiter => [...pool.streamClosed(1), ...pool.acquireAgain(waiter)])
     expect(actions).toEqual(['connect #2'])
     expect(pool.connectedEarly(2, 4)).toHaveLength(4)

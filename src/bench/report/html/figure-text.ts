@@ -8,7 +8,7 @@ export function isFigure(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) < 1e15
 }
 
-/** Three significant digits, thousands apart (narrow no-break space), `-` for what cannot be told. */
+/** Three significant digits, thousands apart (narrow no-break space), `-` for what cannot be known. */
 export function figureText(value: number | undefined): string {
   if (!isFigure(value)) return '-'
   return spaced(formatNumber(value))

@@ -20,7 +20,7 @@ export interface Span {
   readonly isUpright?: boolean
 }
 
-/** From so many figures the others between them can be told. */
+/** From so many figures the others between them can be known. */
 const ENOUGH_TICKS = 4
 
 /** Font size of everything in a chart, in its units. */

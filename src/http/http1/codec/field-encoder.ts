@@ -49,7 +49,7 @@ export function encodeFields(
       if (hasLength) throw invalid('content-length stands twice in the header list', value)
       requireAgreement(value, framing)
       hasLength = true
-      // Without a body (HEAD, 304) it tells of the body that there would be.
+      // Without a body (HEAD, 304) it reports the body that there would be.
       if (framing !== 'none') continue
     }
     requireValue(value)

@@ -10,7 +10,7 @@ import {
   SETTINGS,
 } from './frame-table.ts'
 
-/** Hears of frames in the order of the wire. All memory is borrowed until the call returns. */
+/** Is notified of frames in the order of the wire. All memory is borrowed until the call returns. */
 export interface FrameReceiver {
   /** A frame that is not DATA, with its whole payload buffer[start, end). */
   onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void

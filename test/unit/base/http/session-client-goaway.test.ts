@@ -7,7 +7,7 @@ import { SessionRig } from '../../http/http2/session-rig.ts'
 const END = FLAG.END_HEADERS | FLAG.END_STREAM
 
 describe('a client says GOAWAY (RFC 9113 6.8)', () => {
-  /** A server that answers one request when it hears of it. */
+  /** A server that answers one request when it is notified of it. */
   const left = (): SessionRig => {
     const rig = new SessionRig('server')
     rig.receive(headers(1, requestBlock(), END), goaway(0))

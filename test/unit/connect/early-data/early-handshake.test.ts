@@ -21,7 +21,7 @@ describe('EarlyHandshakeWatch', () => {
   beforeEach(() => {
     log = []
     socket = new FakeStreamSocket()
-    socket.on('error', () => {}) // who uses it hears of it
+    socket.on('error', () => {}) // who uses it is notified of it
     early = {
       socket,
       phase: 'collecting',

@@ -26,7 +26,7 @@ describe('a race of lanes', () => {
   let clock: FakeClock
   let log: string[]
   let pools: Record<'h3' | 'tcp', FakePool>
-  /** What an observer does when it hears of the end. */
+  /** What an observer does when it is notified of the end. */
   let onEnded: ((race: LaneRace) => void) | undefined
   beforeEach(() => {
     onEnded = undefined
