@@ -3,7 +3,6 @@ import { formatEndpoint, type Resolution } from '../base/http/endpoint.ts'
 import type { PoolOptions } from '../base/options/options.ts'
 import type { EarlyDialer } from '../connect/early-data/early-dialer.ts'
 import type { FastOpen } from '../connect/fast-open/fast-open.ts'
-import { BUILT_PROTOCOLS } from '../origin/built-protocols.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { PoolStats } from '../origin/stats.ts'
 import { protocolVerdicts } from '../select/protocol-verdicts.ts'
@@ -51,8 +50,6 @@ export async function explain(
     {
       record,
       allowed: settings.protocols,
-      built:
-        http3Fault === undefined ? BUILT_PROTOCOLS : BUILT_PROTOCOLS.filter(protocol => protocol !== 'h3'),
       http3Fault,
       isSecure: origin.scheme === 'https',
     },

@@ -13,7 +13,6 @@ import type { Pool, PoolCounts } from '../pool/pool.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { KnownFact } from '../select/evidence/evidence.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
-import { BUILT_PROTOCOLS } from './built-protocols.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
 import { FastOpenNews } from './connecting/fast-open-news.ts'
 import type { ConnectorConfig, ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
@@ -355,8 +354,7 @@ export class OriginEntry {
     return new UpgradeRoute({
       record,
       main: primary.pool,
-      hasDetour:
-        !isHttp1Only && settings.protocols.includes('http/1.1') && BUILT_PROTOCOLS.includes('http/1.1'),
+      hasDetour: !isHttp1Only && settings.protocols.includes('http/1.1'),
       makePool: () =>
         this.#parts.makePoolBeside(primary.pool, {
           connector: this.#parts.makeConnector('upgrades', this.#hooks('upgrades')),

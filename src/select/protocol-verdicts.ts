@@ -6,9 +6,7 @@ export interface VerdictInput {
   readonly record: OriginRecord
   /** By configuration, best first. */
   readonly allowed: readonly Protocol[]
-  /** What this build can speak. */
-  readonly built: readonly Protocol[]
-  /** Why this machine cannot speak HTTP/3, when it is not in `built`. */
+  /** Why this machine cannot speak HTTP/3. Undefined: it can. */
   readonly http3Fault?: string | undefined
   /** The origin is reached by TLS, so that ALPN settles the protocol. */
   readonly isSecure: boolean
@@ -25,14 +23,11 @@ const PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
 
 /** Every protocol that is known to us, with the reason why it is tried or not. */
 export function protocolVerdicts(input: VerdictInput, now: number): readonly ProtocolVerdict[] {
-  const { allowed, built, isSecure, record } = input
-  const offered = offeredProtocols({ allowed, built, isSecure, known: record.protocol?.value })
+  const { allowed, isSecure, record, http3Fault } = input
+  const offered = offeredProtocols({ allowed, isSecure, known: record.protocol?.value })
   return PROTOCOLS.map(protocol => {
     if (!allowed.includes(protocol)) return no(protocol, 'not allowed by the configuration')
-    if (!built.includes(protocol)) {
-      return no(protocol, (protocol === 'h3' ? input.http3Fault : undefined) ?? 'not built in this version')
-    }
-    if (protocol === 'h3') return judgeHttp3(input, now)
+    if (protocol === 'h3') return http3Fault === undefined ? judgeHttp3(input, now) : no(protocol, http3Fault)
     const place = offered.indexOf(protocol)
     if (place === -1) {
       return no(protocol, 'cleartext has no ALPN: spoken there only when it is the only one that is allowed')

@@ -25,7 +25,6 @@ import { offeredProtocols } from '../../select/offered-protocols.ts'
 import { type PlannedAttempt, plan } from '../../select/plan.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { AlternativeResolver } from '../alternative-resolver.ts'
-import { BUILT_PROTOCOLS } from '../built-protocols.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
@@ -128,7 +127,6 @@ export class OriginConnector implements Connector {
     if (purpose === 'h3') return ['h3']
     return offeredProtocols({
       allowed: allowedOn(purpose, settings.protocols),
-      built: BUILT_PROTOCOLS,
       isSecure: origin.scheme === 'https',
       known: record.protocol?.value,
     })

@@ -48,6 +48,8 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
         },
       },
       ingress: { shedTarget: '0ms' },
+      // Clients that take nothing for a while keep their connections.
+      forwarding: { buffering: { maxStalledShare: 1 } },
     })
     await curl([`${connector.url}/1k`])
   })

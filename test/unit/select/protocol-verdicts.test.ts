@@ -8,7 +8,7 @@ import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 const INPUT: VerdictInput = {
   record: new OriginRecord(),
   allowed: ['h3', 'h2', 'http/1.1'],
-  built: ['h2', 'http/1.1'],
+  http3Fault: 'HTTP/3 is off',
   isSecure: true,
 }
 const HANDSHAKE: HandshakeInfo = {
@@ -28,8 +28,8 @@ const whoSpoke = (protocol: Protocol, tlsVersion: string | undefined): OriginRec
 const verdicts = (over: Partial<VerdictInput> = {}, now = 0) => protocolVerdicts({ ...INPUT, ...over }, now)
 /** What the verdicts say that is offered over TCP must be what is. */
 const offered = (over: Partial<VerdictInput> = {}): readonly Protocol[] => {
-  const { allowed, built, isSecure, record } = { ...INPUT, ...over }
-  return offeredProtocols({ allowed, built, isSecure, known: record.protocol?.value })
+  const { allowed, isSecure, record } = { ...INPUT, ...over }
+  return offeredProtocols({ allowed, isSecure, known: record.protocol?.value })
 }
 
 describe('the verdicts on protocols', () => {
@@ -41,7 +41,7 @@ describe('the verdicts on protocols', () => {
       { protocol: 'http/1.1', isTried: true, because: choice(2) },
     ])
     expect(verdicts({ allowed: ['h3', 'h2'] })).toEqual([
-      { protocol: 'h3', isTried: false, because: 'not built in this version' },
+      { protocol: 'h3', isTried: false, because: 'HTTP/3 is off' },
       {
         protocol: 'h2',
         isTried: true,
@@ -51,7 +51,7 @@ describe('the verdicts on protocols', () => {
     ])
   })
 
-  it('follow what is offered by ALPN: allowed and built, in the order of the configuration', () => {
+  it('follow what is offered by ALPN: what is allowed, in the order of the configuration', () => {
     expect(offered()).toEqual(['h2', 'http/1.1'])
     expect(offered({ allowed: ['http/1.1', 'h2'] })).toEqual(['http/1.1', 'h2'])
     expect(verdicts({ allowed: ['http/1.1', 'h2'] }).map(({ because }) => because)).toEqual([
@@ -69,7 +69,7 @@ describe('the verdicts on protocols', () => {
     })
   })
 
-  it('try nothing when nothing that is allowed is built', () => {
+  it('try nothing when only HTTP/3 is allowed and the machine cannot speak it', () => {
     expect(verdicts({ allowed: ['h3'] }).some(({ isTried }) => isTried)).toBe(false)
     expect(offered({ allowed: ['h3'] })).toEqual([])
   })
@@ -106,8 +106,8 @@ describe('the verdicts on protocols', () => {
   })
 
   describe('on HTTP/3', () => {
-    const built: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
-    const ofHttp3 = (over: Partial<VerdictInput>, now = 0) => verdicts({ built, ...over }, now)[0]
+    const ofHttp3 = (over: Partial<VerdictInput>, now = 0) =>
+      verdicts({ http3Fault: undefined, ...over }, now)[0]
 
     it('try it where it is the only one that is allowed', () => {
       expect(ofHttp3({ allowed: ['h3'] })).toEqual({
@@ -133,7 +133,7 @@ describe('the verdicts on protocols', () => {
 
     it('say why the machine cannot speak it, and that it has no cleartext', () => {
       const off = 'HTTP/3 is off: @matrixai/quic is not installed'
-      const without = { allowed: ['h3'], built: ['h2', 'http/1.1'], http3Fault: off } as const
+      const without = { allowed: ['h3'], http3Fault: off } as const
       expect(ofHttp3(without)).toEqual({ protocol: 'h3', isTried: false, because: off })
       const cleartext = ofHttp3({ allowed: ['h3'], isSecure: false })
       expect(cleartext).toMatchObject({
