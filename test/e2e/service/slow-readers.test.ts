@@ -176,7 +176,7 @@ describe.skipIf(missing !== undefined)('an HTTP/1.1 origin whose clients stall',
     const streams = Array.from({ length: 20 }, () => session.request({ ':path': '/10m' }).pause())
     await expect
       .poll(() => metric(connector, 'middlemile_buffered_responses_total'), { timeout: 20_000 })
-      .toBe(streams.length)
+      .toBeGreaterThanOrEqual(streams.length)
     await expect.poll(() => isServed(connector), { timeout: 40_000 }).toBe(true)
     await serveNeighbors(connector)
     const [first] = streams
