@@ -13,7 +13,7 @@ type Rounds = ReadonlyMap<string, readonly LoadRound[]>
 type Opponents = (subject: string) => readonly string[]
 
 /**
- * [P] Those of a subject's opponents that it is fair to compare it with. Relays pass QUIC's packets on, and
+ * Those of a subject's opponents that it is fair to compare it with. Relays pass QUIC's packets on, and
  * end TCP: its two halves are local ones, whose senders hear of no loss and of no delay. Undefined
  * `conditions`: there are no relays.
  */

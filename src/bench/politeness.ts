@@ -2,7 +2,7 @@ import type { Arrival } from './load/load-job.ts'
 import { mostWaitingForTickets, TICKET_WAIT_MS } from './ticket-wait.ts'
 
 /**
- * [P] What an origin gets that is not on this machine, unless somebody says yes to more. Of connections it is
+ * What an origin gets that is not on this machine, unless somebody says yes to more. Of connections it is
  * those that are open at once for one subject: only one of them is at work at a time.
  */
 export const POLITE_LIMITS = { requestsPerSecond: 20, connections: 8, requests: 2_000 } as const

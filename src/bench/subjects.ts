@@ -2,7 +2,7 @@ import type { ClientSetting } from './load/bench-client.ts'
 
 type Protocol = NonNullable<ClientSetting['protocols']>[number]
 
-/** [P] Who is measured: a client library in one manner. */
+/** Who is measured: a client library in one manner. */
 export interface UrlSubject {
   /** As it was asked for, `h2x2`. */
   readonly name: string

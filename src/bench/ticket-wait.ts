@@ -5,7 +5,7 @@
 export const TICKET_WAIT_MS = 250
 
 /**
- * [P] How many clients may wait for tickets at a time in an open loop: twice as many as do so on average, and
+ * How many clients may wait for tickets at a time in an open loop: twice as many as do so on average, and
  * some, since requests come at random times. Beyond that they hold up those that are due.
  */
 export function mostWaitingForTickets(perSecond: number): number {

@@ -40,7 +40,7 @@ export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
-/** [P] One sentence: what is done. */
+/** One sentence: what is done. */
 export function describePlan(plan: UrlPlan): string {
   const { request, url, isCold, isResumed, isEarly, rounds, measure } = plan
   const how = isEarly

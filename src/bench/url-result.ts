@@ -31,7 +31,7 @@ const NOT_COLD: readonly string[] = ['requestsPerSecond']
 const COLD_COLUMNS: readonly string[] = ['fullHandshakes', 'resumedHandshakes', 'earlyDataHandshakes']
 const OPEN_COLUMNS: readonly string[] = ['lateMs']
 
-/** [P] What a run at a URL comes to. */
+/** What a run at a URL comes to. */
 export function urlResult(plan: UrlPlan, findings: UrlFindings): ScenarioResult {
   const { conditions } = plan
   const { rounds } = findings

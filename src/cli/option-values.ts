@@ -18,7 +18,7 @@ export function headerOption(text: string): [string, string] {
   return [name.toLowerCase(), value]
 }
 
-/** [P] Methods and field names (RFC 9110 5.6.2). */
+/** Methods and field names (RFC 9110 5.6.2). */
 export function isToken(text: string): boolean {
   return /^[\w!#$%&'*+.^`|~-]+$/.test(text)
 }

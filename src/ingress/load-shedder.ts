@@ -93,7 +93,7 @@ function keepOwned(chunk: Buffer): Buffer {
 }
 
 /**
- * [P] Whether more requests come than this process can work off, by how long each turn of the event loop is
+ * Whether more requests come than this process can work off, by how long each turn of the event loop is
  * busy with them: a request that comes now waits for as long before anybody reads it. A turn may be long by
  * chance; what lasts is an overload (as CoDel has it for queues, RFC 8289 section 3).
  *

@@ -45,7 +45,7 @@ function withoutBrackets(host: string): string {
  */
 export const UNDECIDING = { probe: 'off', altSvc: 'off', exploreShare: 0, spreadConnections: 1 } as const
 
-/** [P] How long a reader that takes so many bytes a second has to pause. Times in ms. */
+/** How long a reader that takes so many bytes a second has to pause. Times in ms. */
 export class ReadingPace {
   readonly #bytesPerSecond: number
   #startedAt: number | undefined

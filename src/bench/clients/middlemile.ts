@@ -30,7 +30,7 @@ export interface ExchangeTimes {
 }
 
 /**
- * [P] What its time went to, in order. The handshake stands at the end of the wait for a connection; what of
+ * What its time went to, in order. The handshake stands at the end of the wait for a connection; what of
  * it was over before the request came, or ran beside it (early data), is cut off.
  */
 export function phasesOf({ queueMs, ttfbMs, totalMs, handshake }: ExchangeTimes): readonly Phase[] {

@@ -1,7 +1,7 @@
 import type { Arrival } from './load-job.ts'
 
 /**
- * [P] When requests begin. It is asked after everything that happens: `next()` until it says undefined, then
+ * When requests begin. It is asked after everything that happens: `next()` until it says undefined, then
  * `nextAt()` for when to ask again without an end. Nothing under way, nothing to begin and no time to ask
  * again: that was all.
  */

@@ -1,6 +1,6 @@
 import type { RequestKind } from './load-job.ts'
 
-/** [P] What is asked for next, and of which origin. */
+/** What is asked for next, and of which origin. */
 export type DrawRequest = () => { readonly request: RequestKind; readonly origin: number }
 
 /**

@@ -17,7 +17,7 @@ const TOO_MANY = 0.2
 /** The code of those that were due and never begun. */
 const NOT_BEGUN = 'not-begun'
 
-/** [P] Counts the ends of one round's requests. */
+/** Counts the ends of one round's requests. */
 export class LoadTally {
   readonly #startedAt: number
   readonly #latency = new Histogram()

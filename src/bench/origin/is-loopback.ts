@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 
-/** [P] 127.0.0.0/8 and ::1, also as an IPv4-mapped address. */
+/** 127.0.0.0/8 and ::1, also as an IPv4-mapped address. */
 export function isLoopbackAddress(address: string): boolean {
   return /^(?:::ffff:)?127\./.test(address) || address === '::1'
 }

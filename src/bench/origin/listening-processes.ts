@@ -21,7 +21,7 @@ export function listeningProcesses(port: number): readonly number[] {
 }
 
 /**
- * [P] Of one such table: `sl local_address rem_address st …`, the inode tenth, addresses and ports in hex.
+ * Of one such table: `sl local_address rem_address st …`, the inode tenth, addresses and ports in hex.
  */
 export function listeningInodes(table: string, port: number, state: string): readonly string[] {
   const inodes: string[] = []

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** proc_pid_stat(5) counts in ticks; a hundred a second on every Linux that we know. */
 const TICK_MS = 10
 
-/** [P] What is needed of a line of proc_pid_stat(5). */
+/** What is needed of a line of proc_pid_stat(5). */
 export interface ProcessTimes {
   readonly pid: number
   readonly parent: number
@@ -38,7 +38,7 @@ export function cpuMsOf(roots: readonly number[]): number {
   return sumOfTrees(all, roots, process.pid)
 }
 
-/** [P] The tree of `leftOut` counts only where that is a root itself. */
+/** The tree of `leftOut` counts only where that is a root itself. */
 export function sumOfTrees(all: readonly ProcessTimes[], roots: readonly number[], leftOut?: number): number {
   const counted = new Set(roots)
   for (let before = -1; before !== counted.size; ) {

@@ -7,7 +7,7 @@ import type { Metric } from './scenario-result.ts'
 type Rounds = ReadonlyMap<string, readonly Measurement[]>
 
 /**
- * [P] Where HTTP/3 wins and where it loses. `rivals` says with whom over TCP a subject is compared; of one
+ * Where HTTP/3 wins and where it loses. `rivals` says with whom over TCP a subject is compared; of one
  * that does not go over HTTP/3 it has none. Figures that are not better one way are left out.
  */
 export function judgeHttp3(

@@ -13,7 +13,7 @@ import { BENCH_OPTIONS, planOf, urlOption } from './bench-options.ts'
 import { checkOutputs, compareFiles, writeResults } from './bench-output.ts'
 
 /**
- * [P] Command-line arguments as a result file may show them: without the values of header fields and bodies,
+ * Command-line arguments as a result file may show them: without the values of header fields and bodies,
  * which may be secrets.
  */
 export function publicArguments(args: readonly string[]): readonly string[] {
@@ -30,7 +30,7 @@ export function publicArguments(args: readonly string[]): readonly string[] {
   return shown
 }
 
-/** [P] What was measured, for whoever reads the file. */
+/** What was measured, for whoever reads the file. */
 export function planSettings(plan: UrlPlan): Readonly<Record<string, unknown>> {
   const { request, arrival, warmUp, measure, rounds, seed, conditions } = plan
   return {

@@ -12,7 +12,7 @@ export type SendState = Pick<TcpInfo, 'unackedSegments' | 'unansweredProbes' | '
 const JIFFY_MS = 10
 
 /**
- * [P] Since when the peer of one TCP connection owes an acknowledgement and says nothing, by looks at
+ * Since when the peer of one TCP connection owes an acknowledgement and says nothing, by looks at
  * TCP_INFO now and then.
  *
  * Theory of operation. Something is outstanding while segments are unacknowledged, or a probe is: a peer with

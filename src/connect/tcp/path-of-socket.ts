@@ -3,7 +3,7 @@ import { descriptorOf, type StreamSocket } from '../../base/socket/stream-socket
 import { type LoadedSocketCalls, socketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
 
-/** [P] What the kernel knows of a TCP connection, in the words that QUIC's figures have. */
+/** What the kernel knows of a TCP connection, in the words that QUIC's figures have. */
 export function tcpPathStats(info: TcpInfo): PathStats {
   return {
     rttMs: info.rttMs,

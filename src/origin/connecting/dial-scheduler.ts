@@ -30,7 +30,7 @@ interface HandshakeCost {
 }
 
 /**
- * [P] When each dial begins, where dials would take the event loop. A TLS handshake costs as much as twenty
+ * When each dial begins, where dials would take the event loop. A TLS handshake costs as much as twenty
  * requests, so that an origin whose connections end all the time would slow down every other one.
  *
  * 1. Dials have a share of the time (a token bucket in milliseconds). Each start takes out what the whole
