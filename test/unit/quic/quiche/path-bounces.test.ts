@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PathEvent } from '../../../../src/quic/driven-connection.ts'
 import type { UdpAddress } from '../../../../src/quic/engine.ts'
-import { PathBounces } from '../../../../src/quic/udp/path-bounces.ts'
+import { PathBounces } from '../../../../src/quic/quiche/path-bounces.ts'
 
 const LOCAL = { host: '192.0.2.9', port: 443 }
 const FIRST = { host: '192.0.2.1', port: 1000 }

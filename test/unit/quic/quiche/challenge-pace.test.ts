@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ChallengePace } from '../../../../src/quic/udp/challenge-pace.ts'
+import { ChallengePace } from '../../../../src/quic/quiche/followed-client.ts'
 
 const HERE = { host: '192.0.2.1', port: 1000 }
 

@@ -1,18 +1,20 @@
 import type { UdpAddress } from '../engine.ts'
-import { isSameAddress } from './migration-phase.ts'
+import { isSameAddress } from '../migration/migration-phase.ts'
 
 /** In probe timeouts since the move. */
 const AFTER_PTOS = [1, 2, 4, 8]
 /** However long the round trip: requests do not wait for ever. */
 const MAX_INTERVAL_MS = 4000
-/** Paths that are remembered: no connection has more (see PathBudget). */
+/** Paths that are remembered: no connection has more. */
 const MAX_LEFT = 8
+
+const NOTHING: readonly UdpAddress[] = []
 
 /** Since the last move. What has not been acknowledged on the new path by then is not going to be. */
 const MAX_BOUNCES = 16
 
 /**
- * When the paths that a connection has left are bounced again (see DrivenConnection.bounce). What was in
+ * When the paths that a connection has left are bounced again (see Paths.bounce). What was in
  * flight on one counts as lost only when something that was sent later has been acknowledged, which the
  * bounce of the move may come too early for; and a path that is left for another reason may be dead as well.
  * Where everything was acknowledged a bounce changes nothing.
@@ -29,7 +31,6 @@ export class BounceSchedule {
   /** Since the last move. */
   #bounces = 0
   #nextAt = Number.POSITIVE_INFINITY
-  #isWaiting = false
 
   /**
    * The connection sends from `to` now, and not from `from` any more. `ptoMs`: the probe timeout of `from`.
@@ -43,14 +44,9 @@ export class BounceSchedule {
     this.#nextAt = now + ptoMs
   }
 
-  /** Once per turn: an exchange is under way, or none. */
-  onTurn(isWaiting: boolean): void {
-    this.#isWaiting = isWaiting
-  }
-
-  /** The paths to bounce now, the oldest first. */
-  takeDue(now: number): readonly UdpAddress[] {
-    if (this.nextAt > now) return []
+  /** The paths to bounce now, the oldest first. `isWaiting`: an exchange is under way. */
+  takeDue(now: number, isWaiting: boolean): readonly UdpAddress[] {
+    if (this.nextAt(isWaiting) > now) return NOTHING
     this.#bounces += 1
     const afterPtos = AFTER_PTOS[this.#bounces]
     // The first ones count from the move, so that a turn that comes late puts nothing off.
@@ -61,8 +57,8 @@ export class BounceSchedule {
   }
 
   /** When takeDue wants to be called; Infinity: not before something changes. */
-  get nextAt(): number {
-    const goesOn = this.#bounces < AFTER_PTOS.length || (this.#isWaiting && this.#bounces < MAX_BOUNCES)
+  nextAt(isWaiting: boolean): number {
+    const goesOn = this.#bounces < AFTER_PTOS.length || (isWaiting && this.#bounces < MAX_BOUNCES)
     return goesOn ? this.#nextAt : Number.POSITIVE_INFINITY
   }
 }
