@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import type { DrivenConnection } from '../../../../src/quic/driven-connection.ts'
+import { Turns } from '../../../../src/quic/udp/turns.ts'
 import { UdpLink } from '../../../../src/quic/udp/udp-link.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
@@ -20,8 +21,11 @@ function linkOver(connection: Partial<DrivenConnection>) {
     local: LOCAL,
     remote: REMOTE,
     clock: new FakeClock(),
+    turns: new Turns(() => {}),
     socket: {
+      room: bytes => Buffer.alloc(bytes),
       send: () => {},
+      flush: () => {},
       isFull: () => false,
       ref: () => {},
       unref: () => {},
