@@ -100,7 +100,7 @@ const PURE = [
   'src/origin/ledger',
   'src/exchange/replay-rules.ts',
   'src/dns/records',
-  'src/connect/tcp/address-order.ts',
+  'src/connect/tcp/dial-race.ts',
   'src/connect/tcp/dial-race.ts',
   'src/connect/tcp/connect-error.ts',
   'src/connect/fast-open/fast-open-breakers.ts',

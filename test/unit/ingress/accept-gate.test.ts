@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import type { DescriptorCalls } from '../../../src/connect/native/duplicate-descriptor.ts'
+import type { DescriptorCalls } from '../../../src/connect/native/socket-calls.ts'
 import { AcceptGate, type AcceptRoom } from '../../../src/ingress/accept-gate.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'

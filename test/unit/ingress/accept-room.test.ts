@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { planAccept } from '../../../src/ingress/accept-room.ts'
+import { planAccept } from '../../../src/ingress/accept-gate.ts'
 
 const plan = (changes: Partial<Parameters<typeof planAccept>[0]> = {}, limit = 256) =>
   planAccept(

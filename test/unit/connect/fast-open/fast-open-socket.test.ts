@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { openFastOpenSocket } from '../../../../src/connect/fast-open/fast-open-socket.ts'
+import { openFastOpenSocket } from '../../../../src/connect/fast-open/fast-open.ts'
 import type { SocketCalls } from '../../../../src/connect/native/socket-calls.ts'
 
 const ENDPOINT = { address: '127.0.0.1', family: 4, port: 443, transport: 'tcp' } as const

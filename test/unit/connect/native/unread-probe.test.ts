@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import type { SocketCalls } from '../../../../src/connect/native/socket-calls.ts'
-import { unreadProbe } from '../../../../src/connect/native/unread-probe.ts'
+import { type SocketCalls, unreadProbe } from '../../../../src/connect/native/socket-calls.ts'
 
 const socketWith = (fd: number): Duplex => ({ _handle: { fd } }) as unknown as Duplex // all that is looked at
 

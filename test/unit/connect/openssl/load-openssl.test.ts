@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Ffi, FfiFunction } from '../../../../src/connect/native/load-ffi.ts'
-import { bindOpenSsl, openSsl } from '../../../../src/connect/openssl/load-openssl.ts'
-import { PROTOTYPES } from '../../../../src/connect/openssl/openssl.ts'
+import { bindOpenSsl, openSsl, PROTOTYPES } from '../../../../src/connect/openssl/openssl.ts'
 import { requireOpenssl } from '../../../support/require-openssl.ts'
 
 const VERSION_3_0_19 = 0x30000130

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { VERIFIED, verifyName } from '../../../../src/connect/openssl/verify-names.ts'
+import { VERIFIED, verifyName } from '../../../../src/connect/openssl/client-machine.ts'
 import { callableOpenssl, requireOpenssl } from '../../../support/require-openssl.ts'
 
 /** What OpenSSL says of each number, for people. */

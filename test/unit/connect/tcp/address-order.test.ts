@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ResolvedAddress } from '../../../../src/base/http/endpoint.ts'
-import { orderAddresses } from '../../../../src/connect/tcp/address-order.ts'
+import { orderAddresses } from '../../../../src/connect/tcp/dial-race.ts'
 import { fc } from '../../../support/property.ts'
 
 const v4 = (n: number): ResolvedAddress => ({ address: `192.0.2.${n}`, family: 4 })

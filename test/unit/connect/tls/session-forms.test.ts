@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bareSession, SessionForms } from '../../../../src/connect/tls/session-forms.ts'
+import { bareSession, SessionForms } from '../../../../src/connect/tls/session-facts.ts'
 import { fc } from '../../../support/property.ts'
 
 const DER = Buffer.from([0x30, 3, 2, 1, 1])

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
-import { InitialWindow } from '../../../../src/http/http2/initial-window.ts'
+import { InitialWindow } from '../../../../src/http/http2/window-sizes.ts'
 import { describeFrame, frame, SETTINGS_ACK, TYPE } from '../../../support/http2-wire.ts'
 import { SessionRig } from './session-rig.ts'
 

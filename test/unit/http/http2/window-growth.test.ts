@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
 import { createSession } from '../../../../src/http/http2/create-session.ts'
-import type { Session } from '../../../../src/http/http2/session.ts'
-import type { SessionEvents } from '../../../../src/http/http2/session-events.ts'
+import type { Session, SessionEvents } from '../../../../src/http/http2/session.ts'
 import type { StreamEvents } from '../../../../src/http/multiplex/stream.ts'
 
 const ONE_WAY_MS = 20

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { WindowTuner } from '../../../../src/http/http2/window-tuner.ts'
+import { WindowTuner } from '../../../../src/http/http2/window-sizes.ts'
 
 describe('WindowTuner', () => {
   it('doubles the window when a round trip fills most of it, up to the maximum', () => {

@@ -3,10 +3,10 @@ import { DEFAULT_HTTP3_OPTIONS } from '../../../../src/base/options/protocol-opt
 import { FloodGuard } from '../../../../src/http/http3/flood-guard.ts'
 import { encodeDatagram, readDatagram } from '../../../../src/http/http3/frames/datagrams.ts'
 import { ERROR_CODES, errorCodeOf } from '../../../../src/http/http3/frames/error-codes.ts'
+import { StallMeter } from '../../../../src/http/http3/inbound-messages.ts'
 import { quicFailure } from '../../../../src/http/http3/inbound-turn.ts'
-import { OwnStream } from '../../../../src/http/http3/own-stream.ts'
 import { SessionDeadlines } from '../../../../src/http/http3/session-deadlines.ts'
-import { StallMeter } from '../../../../src/http/http3/stall-meter.ts'
+import { OwnStream } from '../../../../src/http/http3/unidirectional-streams.ts'
 import { varint } from '../../../support/http3-wire.ts'
 import { FakeQuic } from './fake-quic.ts'
 

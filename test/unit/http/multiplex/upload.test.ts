@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
 import { BodyUpload, type UploadOwner } from '../../../../src/base/http/body-upload.ts'
-import type { Stream } from '../../../../src/http/multiplex/stream.ts'
-import { streamWriter } from '../../../../src/http/multiplex/stream-writer.ts'
+import { type Stream, streamWriter } from '../../../../src/http/multiplex/stream.ts'
 import { RepeatingSource, ScriptedSource } from '../../../contract/scripted-source.ts'
 
 /** A stream that takes `room` chunks and then says to wait. */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { encodeChunkHead, encodeLastChunk } from '../../../../../src/http/http1/codec/field-encoder.ts'
-import { encodeRequestHead } from '../../../../../src/http/http1/codec/request-encoder.ts'
-import { encodeResponseHead } from '../../../../../src/http/http1/codec/response-encoder.ts'
+import { encodeRequestHead, encodeResponseHead } from '../../../../../src/http/http1/codec/head-encoder.ts'
 import { decodeRequests } from './decoding.ts'
 
 const GET = { method: 'GET', authority: 'a', path: '/', headers: [] as string[] }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StreamFault } from '../../../../../src/http/http2/frames/error-codes.ts'
-import { HeadReader } from '../../../../../src/http/http2/frames/head-reader.ts'
+import { HeadReader } from '../../../../../src/http/http2/frames/head-codec.ts'
 import { requestBlock } from '../../../../support/http2-fields.ts'
 
 const newReader = (): HeadReader =>

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { checkAgainstRemembered, type Settings } from '../../../../../src/http/http3/frames/settings.ts'
-import { decodeTicket, encodeTicket } from '../../../../../src/http/http3/frames/ticket.ts'
+import {
+  checkAgainstRemembered,
+  decodeTicket,
+  encodeTicket,
+  type Settings,
+} from '../../../../../src/http/http3/frames/settings.ts'
 import { fc } from '../../../../support/property.ts'
 
 const someSettings: fc.Arbitrary<Settings> = fc.record({

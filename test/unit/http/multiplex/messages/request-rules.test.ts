@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
+import { readRequestHead } from '../../../../../src/http/multiplex/messages/head-rules.ts'
 import { MessageFault } from '../../../../../src/http/multiplex/messages/message-head.ts'
-import { readRequestHead } from '../../../../../src/http/multiplex/messages/request-rules.ts'
 
 type Fields = readonly [name: string, value: string][]
 

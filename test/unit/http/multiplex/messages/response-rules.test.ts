@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../../../src/base/http/headers.ts'
+import { readResponseHead } from '../../../../../src/http/multiplex/messages/head-rules.ts'
 import { MessageFault } from '../../../../../src/http/multiplex/messages/message-head.ts'
 import { readTrailers } from '../../../../../src/http/multiplex/messages/regular-fields.ts'
-import { readResponseHead } from '../../../../../src/http/multiplex/messages/response-rules.ts'
 
 type Rows = [section: string, what: string, names: string, fields: string[]][]
 

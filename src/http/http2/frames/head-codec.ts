@@ -1,12 +1,15 @@
 import type { HeaderList } from '../../../base/http/headers.ts'
-import { HpackError } from '../../field-compression/hpack-error.ts'
+import { HpackError } from '../../field-compression/field-block.ts'
 import { type FieldBlock, HpackDecoder } from '../../hpack/hpack-decoder.ts'
-import type { RequestHead, ResponseHead } from '../../multiplex/messages/message-head.ts'
-import { MessageFault } from '../../multiplex/messages/message-head.ts'
+import type { HpackEncoder } from '../../hpack/hpack-encoder.ts'
+import type { OutgoingRequest } from '../../multiplex/client-session.ts'
+import { HeadFields } from '../../multiplex/messages/head-fields.ts'
+import { readRequestHead, readResponseHead } from '../../multiplex/messages/head-rules.ts'
+import { MessageFault, type RequestHead, type ResponseHead } from '../../multiplex/messages/message-head.ts'
 import { readTrailers } from '../../multiplex/messages/regular-fields.ts'
-import { readRequestHead } from '../../multiplex/messages/request-rules.ts'
-import { readResponseHead } from '../../multiplex/messages/response-rules.ts'
 import { ConnectionFault, StreamFault } from './error-codes.ts'
+import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts'
+import type { OutputQueue } from './output-queue.ts'
 
 export interface HeadReaderOptions {
   readonly maxTableBytes: number
@@ -102,4 +105,66 @@ function judge<Message>(read: () => Message): Message | StreamFault {
 function unlessMalformed(meaning: unknown): unknown {
   if (meaning instanceof StreamFault) throw meaning
   return meaning
+}
+
+/**
+ * Writes field sections as HEADERS and CONTINUATION. Everything that cannot be put on the wire throws
+ * TransportError MM_INVALID_ARGUMENT before a byte of it is in the output.
+ */
+export class HeadWriter {
+  readonly #encoder: HpackEncoder
+  readonly #output: OutputQueue
+  readonly #fields = new HeadFields()
+  /** The peer's SETTINGS_MAX_FRAME_SIZE. */
+  maxFrameBytes = 16_384
+
+  constructor(encoder: HpackEncoder, output: OutputQueue) {
+    this.#encoder = encoder
+    this.#output = output
+  }
+
+  putRequest(streamId: number, request: OutgoingRequest, endsStream: boolean): void {
+    this.#fields.check(request)
+    this.#encoder.begin()
+    this.#fields.addRequest(this.#encoder, request)
+    this.#put(streamId, endsStream)
+  }
+
+  putResponse(streamId: number, status: number, headers: HeaderList, endsStream: boolean): void {
+    this.#encoder.begin()
+    this.#fields.addResponse(this.#encoder, status, headers)
+    this.#put(streamId, endsStream)
+  }
+
+  putTrailers(streamId: number, trailers: HeaderList): void {
+    this.#encoder.begin()
+    this.#encoder.addAll(trailers)
+    this.#put(streamId, true)
+  }
+
+  #put(streamId: number, endsStream: boolean): void {
+    const length = this.#encoder.end()
+    const { bytes } = this.#encoder
+    const output = this.#output
+    const endFlag = endsStream ? END_STREAM : 0
+    if (length <= this.maxFrameBytes) {
+      const at = output.startFrame(length, HEADERS, endFlag | END_HEADERS, streamId)
+      copyBlock(bytes, output.block, at, length)
+      return
+    }
+    for (let start = 0; start < length; start += this.maxFrameBytes) {
+      const end = Math.min(start + this.maxFrameBytes, length)
+      const type = start === 0 ? HEADERS : CONTINUATION
+      const flags = (start === 0 ? endFlag : 0) | (end === length ? END_HEADERS : 0)
+      output.putFrame(type, flags, streamId, bytes.subarray(start, end))
+    }
+  }
+}
+
+/** Crossing into native code costs as much as copying this many bytes one by one. */
+const SHORT_BYTES = 64
+
+function copyBlock(source: Buffer, target: Buffer, at: number, length: number): void {
+  if (length > SHORT_BYTES) source.copy(target, at, 0, length)
+  else for (let i = 0; i < length; i++) target[at + i] = source[i] as number // i < length
 }
