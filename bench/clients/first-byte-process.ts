@@ -1,10 +1,14 @@
 import { connect } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UNDECIDING } from '../../src/bench/clients/client-settings.ts'
-import type { DispatchHandle, ExchangeController, ExchangeHandler } from '../../src/entry/dispatch.ts'
-import type { Transport } from '../../src/index.ts'
+import {
+  type DispatchHandle,
+  type ExchangeController,
+  type ExchangeHandler,
+  NO_HEADERS,
+} from '../../src/entry/dispatch.ts'
+import { createTransport, parseOrigin, type Transport, TransportError } from '../../src/index.ts'
 import type { FirstByteJob, FirstByteReport, FirstByteSetting } from './first-byte-job.ts'
-import { loadModule } from './middlemile-client.ts'
 import { serveJobs } from './serve-jobs.ts'
 
 /**
@@ -12,7 +16,6 @@ import { serveJobs } from './serve-jobs.ts'
  * JSON.
  */
 const setting = JSON.parse(process.argv[2] ?? '{}') as FirstByteSetting // written by first-byte-client.ts
-const module = await loadModule()
 const transports = new Map<string, Transport>()
 
 const PATIENCE_MS = 10_000
@@ -31,15 +34,12 @@ async function overTransport(job: TransportJob): Promise<FirstByteReport> {
   const url = new URL(job.url)
   const transport = transports.get(job.name) ?? makeTransport(job)
   transports.set(job.name, transport)
-  const origin = module.parseOrigin(url.origin)
+  const origin = parseOrigin(url.origin)
   const reader = new FirstByteReader()
   const startedAt = performance.now()
-  const request = { method: 'GET', path: url.pathname, headers: module.NO_HEADERS, body: null }
+  const request = { method: 'GET', path: url.pathname, headers: NO_HEADERS, body: null }
   const handle: DispatchHandle = transport.dispatch(origin, request, reader)
-  const timer = setTimeout(
-    () => handle.abort(new module.TransportError('MM_ABORTED', 'no answer')),
-    PATIENCE_MS,
-  )
+  const timer = setTimeout(() => handle.abort(new TransportError('MM_ABORTED', 'no answer')), PATIENCE_MS)
   try {
     await reader.ended
   } finally {
@@ -55,7 +55,7 @@ async function overTransport(job: TransportJob): Promise<FirstByteReport> {
 }
 
 function makeTransport({ options, keepsTickets }: TransportJob): Transport {
-  return module.createTransport({
+  return createTransport({
     // Each request has a connection of its own.
     defaults: {
       select: UNDECIDING,

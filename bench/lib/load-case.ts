@@ -1,4 +1,7 @@
+import type { Aim } from '../../src/bench/results/aims.ts'
 import type { Arrival, LoadJob, RequestKind } from '../../src/bench/load/load-job.ts'
+import type { LoadRound } from '../../src/bench/results/load-measurement.ts'
+import type { CaseResult } from '../../src/bench/results/scenario-result.ts'
 import type { LoadSubject } from './load-subject.ts'
 import type { OriginPlan } from './origins/load-origin-config.ts'
 import type { LinkConditions } from './origins/load-path.ts'
@@ -10,8 +13,18 @@ export interface LoadScenario {
   readonly name: string
   /** One sentence: what is done. */
   readonly description: string
-  /** Over a way that delays and loses packets, TCP with that congestion control; undefined: over loopback. */
-  readonly way?: CongestionControl
+  /**
+   * Over a path that delays and loses packets, TCP with that congestion control; `relays`: that delays, with no
+   * congestion control at all, and is measured before it is used; undefined: over loopback.
+   */
+  readonly way?: CongestionControl | 'relays'
+  /** Where packets cannot be lost, nothing is measured. Default: relays stand in for it. */
+  readonly needsPackets?: boolean
+  /**
+   * Each case has processes of its own: what another one has compiled and kept in memory is in none of its
+   * figures. Default: a process lives as long as the scenario.
+   */
+  readonly hasOwnProcesses?: boolean
   /** By the names that subjects have for them. */
   readonly origins: Readonly<Record<string, OriginPlan>>
   readonly cases: readonly LoadCase[]
@@ -19,6 +32,8 @@ export interface LoadScenario {
   readonly columns: readonly string[]
   /** Those of them that subjects are compared by, round by round. */
   readonly compared: readonly string[]
+  /** With whom a subject is compared. Default: ours with the others at its origin, and with our HTTP/1.1. */
+  readonly references?: (subject: string) => readonly string[]
   /** What its figures do not show, a line each, beside what its path does not. */
   readonly limits?: readonly string[]
 }
@@ -33,8 +48,13 @@ export interface LoadCase {
   readonly arrival: Arrival
   /** See LoadJob. Default `kept`. */
   readonly client?: LoadJob['client']
-  /** Requests before each measurement that do not count. Default none. */
+  /** Before each measurement, and not counted: requests, or as many as go in that time. Default none. */
   readonly warmUpRequests?: number
+  readonly warmUpSeconds?: number
+  /** Between the warm-up and the measurement: credit and acknowledgments of the former arrive. Default 0. */
+  readonly settleMs?: number
+  /** Runs of the job before the first round, without conditions: Node compiles. Default 1. */
+  readonly warmUps?: number
   /** A measurement ends after so many requests. Default: by its time alone. */
   readonly maxRequests?: number
   /**
@@ -46,8 +66,32 @@ export interface LoadCase {
    * Measurements for each round of `--rounds`: of short ones it takes more. Default 1; one in a quick run.
    */
   readonly repeats?: number
+  /** See LoadJob: no request is timed. */
+  readonly isCountOnly?: boolean
   /** Left out of a quick run. */
   readonly isLong?: boolean
+  /** The name of its body; left out of a run whose `--sizes` has others. Undefined: never. */
+  readonly size?: string
+  /** Instead of those of the scenario. */
+  readonly compared?: readonly string[]
+  readonly aims?: readonly Aim[]
+  readonly scouting?: Scouting
+  /** The last word on the table: verdicts and notes that only this case has. */
+  readonly finish?: (result: CaseResult, rounds: ReadonlyMap<string, readonly LoadRound[]>) => CaseResult
+}
+
+/**
+ * Before the rounds a short run of each subject but one: whoever takes `factor` times as long as the best of
+ * them is measured no more.
+ */
+export interface Scouting {
+  /** Measured whatever the scouting finds. */
+  readonly always: string
+  readonly factor: number
+  /** Of `--seconds`. */
+  readonly timeFactor: number
+  /** Those that wait for the handshake, which may have been lost and would cost a second. */
+  readonly warmUpRequests: number
 }
 
 export const NO_CONDITIONS: LinkConditions = { roundTripMs: 0, lossRate: 0 }
@@ -57,15 +101,27 @@ const PATIENCE_SECONDS = 30
 
 /** A case's work in one round. */
 export function jobOf(entry: LoadCase, { seconds }: BenchSettings, seed: number): LoadJob {
-  const { requests, arrival, client = 'kept', warmUpRequests = 0, maxRequests, timeFactor = 1 } = entry
+  const {
+    requests,
+    arrival,
+    client = 'kept',
+    warmUpRequests = 0,
+    warmUpSeconds,
+    maxRequests,
+    timeFactor = 1,
+  } = entry
   const measureSeconds = seconds * timeFactor
   return {
     requests,
     arrival,
     client,
-    warmUp: { requests: warmUpRequests, seconds: PATIENCE_SECONDS },
+    warmUp:
+      warmUpSeconds === undefined
+        ? { requests: warmUpRequests, seconds: PATIENCE_SECONDS }
+        : { requests: Number.POSITIVE_INFINITY, seconds: warmUpSeconds },
     measure: { requests: maxRequests ?? Number.POSITIVE_INFINITY, seconds: measureSeconds },
     deadlineSeconds: measureSeconds + PATIENCE_SECONDS,
     seed,
+    ...(entry.isCountOnly === true && { isCountOnly: true }),
   }
 }

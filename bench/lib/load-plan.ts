@@ -18,7 +18,7 @@ export interface LoadPlan {
  */
 export function planLoad(
   definition: LoadScenario,
-  settings: Pick<BenchSettings, 'subjects' | 'cases' | 'isQuick'>,
+  settings: Pick<BenchSettings, 'subjects' | 'cases' | 'sizes' | 'isQuick'>,
   missing: (plan: OriginPlan) => string | undefined,
 ): LoadPlan {
   const { origins } = definition
@@ -32,6 +32,7 @@ export function planLoad(
   }
   const wanted = cases
     .filter(({ isLong }) => !(settings.isQuick && isLong === true))
+    .filter(({ size }) => size === undefined || settings.sizes.includes(size))
     .map(entry => ({ ...entry, subjects: entry.subjects.filter(({ name }) => names.includes(name)) }))
   const unavailable = new Map(
     wanted.flatMap(({ subjects }) => subjects).map(({ name, origin }) => [name, absent.get(origin)] as const),

@@ -1,6 +1,7 @@
 import type { RequestKind } from '../../src/bench/load/load-job.ts'
+import { BODY_SIZES } from './body-sizes.ts'
 
-const BYTES = { '1k': 1_024, '10k': 10_240, '100k': 102_400, '1m': 1_048_576 } as const
+const BYTES = { ...BODY_SIZES, '10k': 10_240, '1m': 1_048_576 } as const
 
 /** A file of every origin. `weight`: how often beside the others. */
 export function get(size: keyof typeof BYTES, weight = 1): RequestKind {

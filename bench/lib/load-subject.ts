@@ -1,6 +1,6 @@
 import type { ClientSetting } from '../../src/bench/load/bench-client.ts'
 import type { LoadJob } from '../../src/bench/load/load-job.ts'
-import type { LoadReport } from '../../src/bench/load/load-report.ts'
+import type { HandshakeCounts, LoadReport } from '../../src/bench/load/load-report.ts'
 import { type StartedClient, startClient } from '../../src/bench/load/start-client.ts'
 import type { LoadOrigin } from './origins/load-origins.ts'
 
@@ -21,6 +21,8 @@ export interface LoadSubject {
   readonly keepsTickets: boolean
   /** What carries its requests, where its client can tell; another protocol makes it unfit. */
   readonly protocol?: 'h3' | 'h2' | 'http/1.1'
+  /** How each of its connections has to begin: a figure of another one would be somebody else's. */
+  readonly handshake?: 'full' | 'resumed' | 'earlyData'
   /** Left out of a quick run. */
   readonly isExtra: boolean
 }
@@ -97,6 +99,18 @@ async function whyUnfit(
       return `${kind.label} was carried by ${carriers.join(', ')}`
   }
   return undefined
+}
+
+/** What connections began as instead of what their subject is named for; undefined: as that, or it claims nothing. */
+export function otherHandshakes(
+  { handshake }: Pick<LoadSubject, 'handshake'>,
+  opened: HandshakeCounts | undefined,
+): string | undefined {
+  if (handshake === undefined) return undefined
+  if (opened === undefined) return `its handshakes are not known to be ${handshake}`
+  const others = Object.entries(opened).filter(([kind, count]) => kind !== handshake && count > 0)
+  if (others.length === 0) return undefined
+  return `not ${handshake} but ${others.map(([kind, count]) => `${count} ${kind}`).join(', ')}`
 }
 
 const OURS = 'middlemile'

@@ -6,7 +6,9 @@ export interface ScoutedRoundsOptions<Subject extends { readonly name: string }>
   subjects: readonly Subject[]
   /** Measured in every round, whatever the scouting finds. */
   isSet(subject: Subject): boolean
-  /** A short look at one subject. */
+  /** Once for each subject, before all of that. */
+  warmUp(subject: Subject): Promise<void>
+  /** A short run of one subject. */
   scout(subject: Subject): Promise<Measurement>
   /** In the scouting: of this the least is the best, and who has more than `factor` times as much is out. */
   metric: string
@@ -29,7 +31,8 @@ export interface ScoutedRounds {
 export async function runScoutedRounds<Subject extends { readonly name: string }>(
   options: ScoutedRoundsOptions<Subject>,
 ): Promise<ScoutedRounds> {
-  const { subjects, isSet, scout, metric, factor, rounds, measure } = options
+  const { subjects, isSet, warmUp, scout, metric, factor, rounds, measure } = options
+  for (const subject of subjects) await warmUp(subject)
   const seen = new Map<string, Measurement>()
   for (const subject of subjects) if (!isSet(subject)) seen.set(subject.name, await scout(subject))
   const ranked = rankSubjects(new Map([...seen].map(([name, one]) => [name, [one]])), metric)
@@ -37,7 +40,7 @@ export async function runScoutedRounds<Subject extends { readonly name: string }
   const measured = await runRounds<Subject>({
     subjects: subjects.filter(subject => isSet(subject) || close.includes(subject.name)),
     rounds,
-    warmUp: () => Promise.resolve(), // the scouting was that
+    warmUp: () => Promise.resolve(), // they are warm
     measure,
   })
   return {

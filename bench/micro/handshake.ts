@@ -15,7 +15,7 @@ import { startCaddy } from '../../test/support/caddy.ts'
 import { startNginx } from '../../test/support/nginx.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { requireQuic } from '../../test/support/require-quic.ts'
-import { CountingHandler } from '../clients/middlemile-client.ts'
+import { CountingHandler } from '../clients/counting-handler.ts'
 import { TRANSPORT_ROWS, type TransportRow } from '../lib/first-byte-rows.ts'
 
 const ROUNDS = 7
@@ -92,7 +92,7 @@ async function connections(subject: Subject, count: number): Promise<{ cpuMs: nu
 
 function request({ transport, url }: Subject): Promise<Connection | undefined> {
   return new Promise((resolve, reject) => {
-    const handler = new CountingHandler((_bytes, error) => {
+    const handler = new CountingHandler((_status, _bytes, error) => {
       // What became of early data is written down behind the handler.
       if (error === undefined) setImmediate(() => resolve(handle.connection))
       else reject(error)

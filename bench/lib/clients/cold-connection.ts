@@ -2,9 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { formatNumber } from '../../../src/bench/report/table.ts'
 import type { Measurement } from '../../../src/bench/results/measurement.ts'
 import type { LossyLink } from '../../../test/support/lossy-link.ts'
-import type { FirstByteJob, FirstByteReport } from '../../clients/first-byte-job.ts'
+import type { FirstByteJob, FirstByteReport, FirstByteSetting } from '../../clients/first-byte-job.ts'
 import { type Claims, disproof, witnessesOf } from '../first-byte-rows.ts'
-import type { FirstByteClient } from './measured-client.ts'
+import { type ClientProgram, startClientProgram } from './client-program.ts'
+
+/** Makes one cold connection at a time. */
+export type FirstByteClient = ClientProgram<FirstByteJob, FirstByteReport>
+
+/** `prefix` stands before its command line: where it runs. */
+export function startFirstByteClient(
+  setting: FirstByteSetting,
+  prefix: readonly string[],
+  cpu: number | undefined,
+): Promise<FirstByteClient> {
+  return startClientProgram({ program: 'first-byte-process', args: [JSON.stringify(setting)], prefix, cpu })
+}
 
 /** Who makes a connection over the link, and what is to have taken place then. */
 export interface ColdSubject {

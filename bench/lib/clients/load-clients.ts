@@ -3,7 +3,17 @@ import type { ClientModule, LoadSubject } from '../load-subject.ts'
 export const MIDDLEMILE = published('middlemile', 'middlemile')
 export const UNDICI = published('undici', 'undici')
 export const NODE_HTTP2 = published('node-http2', 'nodeHttp2')
+export const NODE_HTTP2_DEFAULTS = published('node-http2', 'nodeHttp2Defaults')
 export const CURL = published('curl', 'curl')
+export const MIDDLEMILE_HTTP2_CONNECTION = own('connection-clients', 'middlemileHttp2Connection')
+export const MIDDLEMILE_HTTP3_CONNECTION = own('connection-clients', 'middlemileHttp3Connection')
+/** Above dispatch: what users of a library type. */
+export const CALLS = {
+  undiciRequest: own('call-clients', 'undiciRequest'),
+  undiciFetch: own('call-clients', 'undiciFetch'),
+  middlemileRequest: own('call-clients', 'middlemileRequest'),
+  middlemileFetch: own('call-clients', 'middlemileFetch'),
+}
 export const GOT = own('got-client', 'gotClient')
 export const GRPC_JS = own('grpc-client', 'grpcClient')
 
@@ -21,6 +31,26 @@ export interface SubjectTraits extends Partial<LoadSubject['setting']> {
   readonly words?: string
   readonly keepsTickets?: boolean
   readonly isExtra?: boolean
+}
+
+/** One under a name of its own. `protocol`: what it is held to, and has to be carried by. */
+export function subject(
+  name: string,
+  client: ClientModule,
+  origin: string,
+  {
+    protocol,
+    handshake,
+    ...traits
+  }: Omit<SubjectTraits, 'words'> & Pick<LoadSubject, 'protocol' | 'handshake'>,
+): LoadSubject {
+  const held = protocol === undefined ? traits : { protocols: [protocol], ...traits }
+  return {
+    ...subjectOf(name, client, origin, held),
+    name,
+    ...(protocol !== undefined && { protocol }),
+    ...(handshake !== undefined && { handshake }),
+  }
 }
 
 /** `middlemile h2 at caddy`: our transport, held to that protocol. */

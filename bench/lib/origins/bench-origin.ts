@@ -1,7 +1,6 @@
-import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Nginx, startNginx } from '../../../test/support/nginx.ts'
-import { BODY_SIZES } from '../body-sizes.ts'
+import { BODY_SIZES, writeZeros } from '../body-sizes.ts'
 import type { CpuPlan } from '../cpus.ts'
 
 export interface BenchOriginOptions {
@@ -18,9 +17,6 @@ export async function startBenchOrigin(cpus: CpuPlan, options: BenchOriginOption
     keepaliveTimeout: '600s',
     cpu: cpus.origin,
   })
-  // Zeros that take no space on the disk: encryption and copying do not look at what they are.
-  const file = openSync(join(origin.directory, 'www', '200m'), 'w')
-  ftruncateSync(file, BODY_SIZES['200m'])
-  closeSync(file)
+  writeZeros(join(origin.directory, 'www', '200m'), BODY_SIZES['200m'])
   return origin
 }

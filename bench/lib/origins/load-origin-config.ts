@@ -2,28 +2,42 @@ import type { QuicCongestionControl } from '../../../src/base/options/protocol-o
 import type { CertificateFiles } from '../../../test/support/certificate-files.ts'
 
 /**
- * A server that a scenario wants. All serve /1k /10k /100k /1m /10m; a request to /sink is answered when the
+ * A server that a scenario wants. All serve /1k /10k /100k /1m /10m /200m; a request to /sink is answered when the
  * whole of its body is there. nginx speaks HTTP/1.1 and HTTP/2 and takes early data over TCP, caddy speaks
  * HTTP/3 as well and takes it over QUIC, `unary` is ours: short calls with trailers over HTTP/2 and HTTP/3;
  * `own` is our HTTP/3 listener with the same bodies, and nothing else.
  */
-export type OriginPlan =
-  | {
-      readonly kind: 'nginx'
-      readonly ports?: number
-      /** It closes a connection after so many requests. Default: as good as never. */
-      readonly keepaliveRequests?: number
-      /** It closes an idle connection after so long. Default: ten minutes. */
-      readonly keepaliveTimeoutMs?: number
-    }
-  | { readonly kind: 'caddy'; readonly ports?: number }
-  | { readonly kind: 'unary'; readonly ports?: 1 }
-  | {
-      readonly kind: 'own'
-      readonly ports?: 1
-      /** Of what it sends. Default: that of `quic.congestionControl`. */
-      readonly congestionControl?: QuicCongestionControl
-    }
+export type OriginPlan = OriginTraits &
+  (
+    | {
+        readonly kind: 'nginx'
+        readonly ports?: number
+        /** It closes a connection after so many requests. Default: as good as never. */
+        readonly keepaliveRequests?: number
+        /** It closes an idle connection after so long. Default: ten minutes. */
+        readonly keepaliveTimeoutMs?: number
+        /** HTTP/1.1 is all that it offers. */
+        readonly hasHttp1Alone?: boolean
+      }
+    | { readonly kind: 'caddy'; readonly ports?: number }
+    | { readonly kind: 'unary'; readonly ports?: 1 }
+    | {
+        readonly kind: 'own'
+        readonly ports?: 1
+        /** Of what it sends. Default: that of `quic.congestionControl`. */
+        readonly congestionControl?: QuicCongestionControl
+      }
+  )
+
+interface OriginTraits {
+  /**
+   * On the CPU of the clients, so that the two take turns and what waits for one has gathered when its turn
+   * comes, as it does for a busy process. On another CPU the two hand each other one or two requests at a time
+   * over loopback, and the figure is that of waking a neighbor: half of its cost can be that. Default: on
+   * another one.
+   */
+  readonly isOnClientCpu?: boolean
+}
 
 /** Where it runs. */
 export interface OriginPlace {
@@ -46,7 +60,9 @@ type NginxPlan = Extract<OriginPlan, { kind: 'nginx' }>
 /** What stands within `http { }`. */
 export function nginxConfig(plan: NginxPlan, place: OriginPlace): string {
   const { www, name, ports, certificates } = place
-  const listens = ports.flatMap(port => addressesOf(place).map(at => `listen ${at}:${port} ssl http2;`))
+  const listens = ports.flatMap(port =>
+    addressesOf(place).map(at => `listen ${at}:${port} ssl${plan.hasHttp1Alone === true ? '' : ' http2'};`),
+  )
   return `
   sendfile on;
   default_type application/octet-stream;

@@ -7,6 +7,8 @@ import { startRealServer } from '../../../test/support/real-server.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { freeDualPort, waitUntilSpeaksQuic } from '../../../test/support/udp-port.ts'
+import { BODY_SIZES, writeZeros } from '../body-sizes.ts'
+import type { CpuPlan } from '../cpus.ts'
 import { cpuMs } from '../process-meter.ts'
 import { startHttp3BenchOrigin } from './http3-bench-origin.ts'
 import {
@@ -43,7 +45,7 @@ const BODY_10K = 10_240
 export async function startLoadOrigins(
   plans: Readonly<Record<string, OriginPlan>>,
   way: LoadPath,
-  cpu: number | undefined,
+  cpus: CpuPlan,
 ): Promise<LoadOrigins> {
   const directory = makeTemporaryDirectory('load-origins')
   const started: AsyncDisposable[] = []
@@ -55,6 +57,7 @@ export async function startLoadOrigins(
     const certificates = await writeCertificateFiles(directory.path, undefined, [NAME])
     const www = writeBodyFiles(directory.path)
     writeFileSync(join(www, '10k'), bodyOf(BODY_10K))
+    writeZeros(join(www, '200m'), BODY_SIZES['200m'])
     const servers = new Map<string, { ports: readonly number[]; server: OriginServer }>()
     {
       using _stay = way.enterServers()
@@ -70,7 +73,11 @@ export async function startLoadOrigins(
           sinkPort: await freePort(),
           certificates,
         }
-        const server = await startOrigin(plan, place, cpu)
+        const server = await startOrigin(
+          plan,
+          place,
+          plan.isOnClientCpu === true ? cpus.subject : cpus.origin,
+        )
         started.push(server)
         servers.set(name, { ports: place.ports, server })
       }

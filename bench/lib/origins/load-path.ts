@@ -1,10 +1,14 @@
 import type { PathConditions } from '../../../src/bench/impair/conditions.ts'
 import { type ImpairedPath, startImpairedPath } from '../../../src/bench/impair/impaired-path.ts'
 import { limits } from '../../../src/bench/impair/limits.ts'
+import type { PathMeasurement, PathTolerances } from '../../../src/bench/impair/measure-path.ts'
 import type { WireBytes } from '../../../src/bench/results/scenario-result.ts'
+import { mean } from '../../../src/bench/results/statistics.ts'
 import { wireOf } from '../../../src/bench/wire-of.ts'
 import { LINK_ADDRESSES, type LossyLink } from '../../../test/support/lossy-link.ts'
+import { cpuPrefix, deathSignalPrefix } from '../../../test/support/real-server.ts'
 import { requireNamespaces } from '../../../test/support/network-namespace.ts'
+import { planCpus } from '../cpus.ts'
 import { type CongestionControl, requireLossyPath, startLossyPath } from './lossy-path.ts'
 
 /** What lies between clients and servers of a scenario. */
@@ -23,6 +27,8 @@ export interface LoadPath extends AsyncDisposable {
   impair(conditions: LinkConditions, seed: number): Promise<void>
   /** What relays make of it; undefined: it meets the packets of all protocols alike. */
   relayed(conditions: LinkConditions): PathConditions | undefined
+  /** As it was measured under the conditions that it has; undefined: it was not. */
+  roundTripMs(transport: 'tcp' | 'udp'): number | undefined
   /**
    * What has passed so far: packets of a link with their IP headers, payloads of relays. Undefined: nobody
    * counts.
@@ -56,6 +62,7 @@ export function nearPath(): LoadPath {
       return Promise.reject(new Error('loopback neither delays nor loses'))
     },
     relayed: () => undefined,
+    roundTripMs: () => undefined,
     passed: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
@@ -67,12 +74,22 @@ export function nearPath(): LoadPath {
  */
 export async function openLossyPath(
   congestionControl: CongestionControl,
+  needsPackets = false,
 ): Promise<{ way: LoadPath } | { unavailable: string }> {
   const missing = requireLossyPath() ?? requireNamespaces()
   if (missing === undefined) return { way: await linkPath(congestionControl) }
   // The words are those of a test's report.
   const because = missing.replace('skipped: ', '')
-  return congestionControl === 'cubic' ? { way: relayedPath(because) } : { unavailable: because }
+  if (needsPackets || congestionControl !== 'cubic') return { unavailable: because }
+  return { way: relayedPath([`no packets are lost here (${because}), but what goes through relays:`]) }
+}
+
+/** How far from the wanted round trip the measured one may be: timers are up to a millisecond late, twice. */
+const TOLERANCES = { tcp: { share: 0.15, ms: 0 }, udp: { share: 0.05, ms: 0 } }
+
+/** A path that is longer and nothing else: what handshakes, windows and waiting cost, without slow start or loss. */
+export function delayedPath(): LoadPath {
+  return relayedPath(['the path is relays that delay, measured before they are used:'], TOLERANCES)
 }
 
 /** Two network namespaces and a link that delays and loses packets, SYNs among them: root only. */
@@ -93,6 +110,7 @@ async function linkPath(congestionControl: CongestionControl): Promise<LoadPath>
       await link.lose(lossRate, seed)
     },
     relayed: () => undefined,
+    roundTripMs: () => undefined,
     async passed() {
       const { toServer, toClient } = await link.bytes()
       return { sentBytes: toServer, receivedBytes: toClient }
@@ -106,13 +124,22 @@ function relayed({ roundTripMs, lossRate }: LinkConditions): PathConditions {
   return { toServer: conditions, toClient: conditions }
 }
 
-/** Relays before each port. Their seed is that of their start. */
-function relayedPath(because: string): LoadPath {
+/** Relays before each port. Their seed is that of their start. With tolerances each new delay is measured. */
+function relayedPath(because: readonly string[], tolerances?: PathTolerances): LoadPath {
   const address = '127.0.0.1'
   const relays: ImpairedPath[] = []
+  const measured = new Map<number, PathMeasurement[]>()
+  let current = 0
+  const measure = async (roundTripMs: number): Promise<void> => {
+    const measurements: PathMeasurement[] = []
+    for (const relay of relays) measurements.push(await relay.measurePath(tolerances))
+    measured.set(roundTripMs, measurements)
+  }
   return {
     address,
-    limits: [`no packets are lost here (${because}), but what goes through relays:`, ...limits()],
+    get limits() {
+      return [...because, ...[...measured].map(describe), ...limits()]
+    },
     clientPrefix: [],
     enterServers: () => ({ [Symbol.dispose]: () => undefined }),
     async reach(port, hasUdp) {
@@ -122,6 +149,7 @@ function relayedPath(because: string): LoadPath {
         ...(hasUdp && { udpPort: port }),
         conditions: { toServer: {}, toClient: {} },
         seed: port,
+        prefix: [...deathSignalPrefix(), ...cpuPrefix(planCpus().load)],
       })
       relays.push(relay)
       return { address: relay.host, port: relay.port }
@@ -132,8 +160,13 @@ function relayedPath(because: string): LoadPath {
         await relay.setConditions('toServer', toServer)
         await relay.setConditions('toClient', toClient)
       }
+      current = conditions.roundTripMs
+      if (tolerances !== undefined && current > 0 && !measured.has(current)) await measure(current)
     },
     relayed,
+    roundTripMs(transport) {
+      return meanOf((measured.get(current) ?? []).map(({ tcp, udp }) => (transport === 'tcp' ? tcp : udp)))
+    },
     async passed() {
       let [sentBytes, receivedBytes] = [0, 0]
       for (const relay of relays) {
@@ -147,4 +180,16 @@ function relayedPath(because: string): LoadPath {
       for (const relay of relays) await relay[Symbol.asyncDispose]()
     },
   }
+}
+
+function describe([roundTripMs, measurements]: [number, readonly PathMeasurement[]]): string {
+  const tcp = meanOf(measurements.map(one => one.tcp)) ?? Number.NaN
+  const udp = meanOf(measurements.map(one => one.udp))
+  const overUdp = udp === undefined ? '' : `, ${udp.toFixed(1)} ms over UDP`
+  return `${roundTripMs} ms of round trip were measured to be ${tcp.toFixed(1)} ms over TCP${overUdp}`
+}
+
+function meanOf(measured: readonly ({ readonly roundTripMs: number } | undefined)[]): number | undefined {
+  const figures = measured.flatMap(one => (one === undefined ? [] : [one.roundTripMs]))
+  return figures.length === 0 ? undefined : mean(figures)
 }

@@ -11,8 +11,13 @@ import type { RealServer } from '../../../test/support/real-server.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import type { FirstByteJob } from '../../clients/first-byte-job.ts'
-import { type ColdSubject, measureCold, warmUpCold } from '../../lib/clients/cold-connection.ts'
-import { type FirstByteClient, startFirstByteClient } from '../../lib/clients/measured-client.ts'
+import {
+  type ColdSubject,
+  type FirstByteClient,
+  measureCold,
+  startFirstByteClient,
+  warmUpCold,
+} from '../../lib/clients/cold-connection.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import {
   claimsOf,

@@ -155,7 +155,7 @@ function endOf(
   return {
     status: outcome.http_code,
     bytes: outcome.size_download,
-    phases: curlPhases(outcome),
+    phases: () => curlPhases(outcome),
     ...(protocol !== undefined && { protocol }),
   }
 }

@@ -27,7 +27,8 @@ export interface RequestEnd {
   readonly error?: Error | undefined
   /** What carried it: `http/1.1`, `h2`, `h3`. */
   readonly protocol?: string | undefined
-  readonly phases?: readonly Phase[]
+  /** What its time went to; asked at the end, of the few requests that are kept. */
+  readonly phases?: () => readonly Phase[]
   /** For which received data sat behind a gap that a loss had left. */
   readonly stallMs?: number | undefined
 }
@@ -37,6 +38,17 @@ export interface ClientFacts {
   readonly opened?: HandshakeCounts
   /** Open now. */
   readonly open?: number
+  /** Which protocol it took and why, in order; the first hundred changes. */
+  readonly decisions?: readonly ClientDecision[]
+}
+
+/** A client that chooses its protocol has decided. */
+export interface ClientDecision {
+  /** Requests that had ended by then. */
+  readonly afterRequests: number
+  readonly lane: string
+  readonly rule: string
+  readonly because: string
 }
 
 /** What a client is made with, by every subject alike. */

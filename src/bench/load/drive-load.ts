@@ -41,7 +41,7 @@ export async function driveLoad(
 
   const drive = async (limits: LoadJob['measure']) => {
     const startedAt = clock.now()
-    const tally = new LoadTally(startedAt)
+    const tally = new LoadTally(startedAt, job.isCountOnly)
     const arrivals = arrivalsOf(job.arrival, limits, startedAt, random)
     const loop = new LoadLoop({ client, arrivals, draw, tally, clock })
     const deadline = clock.setTimer(deadlineAt - startedAt, () => loop.abandon())
@@ -61,7 +61,7 @@ export async function driveLoad(
   const cpuMs = surroundings.cpuMs() - cpuBefore
   const seen = connections.stop()
   const report = tally.report()
-  const { opened } = client.facts()
+  const { opened, decisions } = client.facts()
   return {
     ...report,
     firstFailure: report.firstFailure ?? warmUp.tally.firstFailure,
@@ -71,6 +71,8 @@ export async function driveLoad(
     opened,
     usable: opened && (atStart.open ?? 0) + sumOf(opened) - (atStart.opened ? sumOf(atStart.opened) : 0),
     connections: seen,
+    warmUp: warmUp.tally.warmUp,
+    decisions,
     stoppedBecause: isTooLate ? `${DEADLINE_CAME} in the warm-up` : loop.stoppedBecause,
   }
 }

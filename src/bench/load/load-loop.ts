@@ -44,7 +44,7 @@ export class LoadLoop {
   }
 
   start(): void {
-    this.#pump()
+    this.#pump(this.#options.clock.now())
   }
 
   /** What has not ended has failed. */
@@ -61,12 +61,11 @@ export class LoadLoop {
    * An end may be told from within send(): the loop that is running goes on then, and none begins on top of
    * it.
    */
-  #pump(): void {
+  #pump(now: number): void {
     if (this.#isPumping || this.#hasEnded) return
     this.#isPumping = true
     const { arrivals, clock } = this.#options
-    for (;;) {
-      const now = clock.now()
+    for (; ; now = clock.now()) {
       const dueAt = arrivals.next(now)
       if (dueAt === undefined) break
       this.#begin(dueAt)
@@ -75,37 +74,39 @@ export class LoadLoop {
     this.#timer?.cancel()
     const nextAt = arrivals.nextAt()
     if (nextAt !== undefined) {
-      this.#timer = clock.setTimer(nextAt - clock.now(), () => this.#pump())
+      this.#timer = clock.setTimer(nextAt - now, () => this.#pump(clock.now()))
     } else if (this.#underWay.size === 0 && this.#settling === 0) {
       this.#finish()
     }
   }
 
   #begin(dueAt: number): void {
-    const { client, draw, clock } = this.#options
+    const { client, draw, clock, tally } = this.#options
     const { request, origin } = draw()
-    const one = new OneRequest(request, dueAt, clock, this.#onRequestEnd)
+    const headClock = tally.isCountOnly ? undefined : clock
+    const one = new OneRequest(request, dueAt, headClock, this.#onRequestEnd)
     this.#underWay.add(one)
     client.send(request, origin, one)
   }
 
-  readonly #onRequestEnd = (one: OneRequest, endedAt: number, end: RequestEnd): void => {
+  readonly #onRequestEnd = (one: OneRequest, end: RequestEnd): void => {
     if (!this.#underWay.delete(one) || this.#hasEnded) return
-    const { client, tally } = this.#options
-    tally.record(one.request, { dueAt: one.dueAt, headAt: one.headAt, endedAt }, end)
+    const { client, tally, clock } = this.#options
+    one.endedAt = clock.now()
+    tally.record(one.request, one, end)
     if (this.stoppedBecause === undefined && tally.isFailing) {
       this.stoppedBecause = TOO_MUCH_FAILED
       this.#failUnbegun()
     }
     const free = client.whenFree?.()
     if (free === undefined) {
-      this.#onFree()
+      this.#onFree(one.endedAt)
       return
     }
     this.#settling++
     void free.then(() => {
       this.#settling--
-      this.#onFree()
+      this.#onFree(this.#options.clock.now())
     })
   }
 
@@ -119,10 +120,9 @@ export class LoadLoop {
     arrivals.stop()
   }
 
-  #onFree(): void {
-    const { arrivals, clock } = this.#options
-    arrivals.onEnd(clock.now())
-    this.#pump()
+  #onFree(now: number): void {
+    this.#options.arrivals.onEnd(now)
+    this.#pump(now)
   }
 
   #finish(): void {
@@ -136,27 +136,28 @@ class OneRequest implements RequestWatch {
   readonly request: RequestKind
   readonly dueAt: number
   headAt: number | undefined
-  readonly #clock: Clock
-  readonly #onEnded: (one: OneRequest, endedAt: number, end: RequestEnd) => void
+  endedAt = Number.NaN
+  readonly #headClock: Clock | undefined
+  readonly #onEnded: (one: OneRequest, end: RequestEnd) => void
 
   constructor(
     request: RequestKind,
     dueAt: number,
-    clock: Clock,
-    onEnded: (one: OneRequest, endedAt: number, end: RequestEnd) => void,
+    headClock: Clock | undefined,
+    onEnded: (one: OneRequest, end: RequestEnd) => void,
   ) {
     this.request = request
     this.dueAt = dueAt
-    this.#clock = clock
+    this.#headClock = headClock
     this.#onEnded = onEnded
   }
 
   /** A request that was sent again has a second head: the last one counts, as it is the one that was read. */
   onHead(): void {
-    this.headAt = this.#clock.now()
+    this.headAt = this.#headClock?.now()
   }
 
   onEnd(end: RequestEnd): void {
-    this.#onEnded(this, this.#clock.now(), end)
+    this.#onEnded(this, end)
   }
 }

@@ -1,9 +1,10 @@
 import type { HistogramRecord } from '../results/histogram.ts'
 import type { ConnectionsAt, ObjectTime, Phase } from '../results/subject-detail.ts'
+import type { ClientDecision } from './bench-client.ts'
 
 /**
- * What one round of load came to, as the client's process tells it. Warm-up is in nothing but `opened`, and
- * in `usable` what it left open.
+ * What one round of load came to, as the client's process reports it. The warm-up is in nothing but `warmUp`,
+ * `opened`, `decisions`, and in `usable` what it left open.
  */
 export interface LoadReport {
   readonly requests: number
@@ -44,8 +45,19 @@ export interface LoadReport {
   /** Of the request with the median latency among those that told. */
   readonly phases: readonly Phase[]
   readonly connections: readonly ConnectionsAt[]
+  /** What the warm-up came to; undefined: there was none. */
+  readonly warmUp?: WarmUpReport | undefined
+  /** Of a client that chooses its protocol. */
+  readonly decisions?: readonly ClientDecision[] | undefined
   /** It ended before its time: too much failed, or its deadline came. */
   readonly stoppedBecause: string | undefined
+}
+
+export interface WarmUpReport {
+  readonly requests: number
+  /** Of those that did not fail. */
+  readonly meanMs: number
+  readonly byProtocol: Readonly<Record<string, number>>
 }
 
 /** Connections by how they began. */

@@ -2,7 +2,7 @@ import { Histogram } from '../results/histogram.ts'
 import type { ObjectTime, Phase } from '../results/subject-detail.ts'
 import type { RequestEnd } from './bench-client.ts'
 import type { RequestKind } from './load-job.ts'
-import { type LoadReport, MAX_OBJECTS } from './load-report.ts'
+import { type LoadReport, MAX_OBJECTS, type WarmUpReport } from './load-report.ts'
 
 /** When one request was due, had its head, and ended; on the clock of the load. */
 export interface RequestTimes {
@@ -19,6 +19,7 @@ const NOT_BEGUN = 'not-begun'
 
 /** Counts the ends of one round's requests. */
 export class LoadTally {
+  readonly isCountOnly: boolean
   readonly #startedAt: number
   readonly #latency = new Histogram()
   readonly #firstByte = new Histogram()
@@ -34,7 +35,9 @@ export class LoadTally {
   #sentBytes = 0
   #lastEndAt: number
 
-  constructor(startedAt: number) {
+  /** `isCountOnly`: see LoadJob. */
+  constructor(startedAt: number, isCountOnly = false) {
+    this.isCountOnly = isCountOnly
     this.#startedAt = startedAt
     this.#lastEndAt = startedAt
   }
@@ -48,12 +51,18 @@ export class LoadTally {
     return this.#firstFailure
   }
 
+  /** Of a warm-up; undefined: nothing was asked. */
+  get warmUp(): WarmUpReport | undefined {
+    if (this.#requests === 0) return undefined
+    return { requests: this.#requests, meanMs: this.#latency.meanMs, byProtocol: this.#byProtocol }
+  }
+
   record(request: RequestKind, times: RequestTimes, end: RequestEnd): void {
     this.#requests++
     this.#lastEndAt = Math.max(this.#lastEndAt, times.endedAt)
     if (end.protocol !== undefined) this.#byProtocol[end.protocol] = (this.#byProtocol[end.protocol] ?? 0) + 1
     const failure = failureOf(request, end)
-    this.#keepObject(request.label, times, failure !== undefined)
+    if (!this.isCountOnly) this.#keepObject(request.label, times, failure !== undefined)
     if (failure !== undefined) {
       this.#failures++
       this.#failuresByCode[failure.code] = (this.#failuresByCode[failure.code] ?? 0) + 1
@@ -62,12 +71,13 @@ export class LoadTally {
     }
     this.#receivedBytes += end.bytes
     this.#sentBytes += request.body?.byteLength ?? request.uploadBytes ?? 0
+    if (this.isCountOnly) return
     const ms = times.endedAt - times.dueAt
     this.#latency.record(ms)
     if (times.headAt !== undefined) this.#firstByte.record(times.headAt - times.dueAt)
     if (end.stallMs !== undefined) (this.#stall ??= new Histogram()).record(end.stallMs)
     if (end.phases !== undefined && this.#phases.length < MAX_OBJECTS)
-      this.#phases.push({ ms, phases: end.phases })
+      this.#phases.push({ ms, phases: end.phases() })
   }
 
   /** They were due and never begun. */

@@ -33,6 +33,11 @@ describe('jobOf', () => {
     })
   })
 
+  it('warms up for a time where that is asked for', () => {
+    const { warmUp } = jobOf({ ...CASE, warmUpSeconds: 0.2 }, SETTINGS, 1)
+    expect(warmUp).toEqual({ requests: Number.POSITIVE_INFINITY, seconds: 0.2 })
+  })
+
   it('gives what takes longer its multiple of them, and ends where all requests were begun', () => {
     const job = jobOf(
       { ...CASE, timeFactor: 2.5, maxRequests: 20, warmUpRequests: 5, client: 'fresh' },
