@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import {
-  FrameSplitter,
   frame,
+  FrameSplitter,
   PREFACE,
   settings,
   TYPE,

@@ -1,19 +1,19 @@
-import type { Aim } from '../../../src/bench/results/aims.ts'
+import type { Aim } from '../../../src/bench/results/scenario-result.ts'
+import type { Scenario } from '../../lib/scenario.ts'
+import type { LoadCase } from '../../load/load-case.ts'
+import type { OriginPlan } from '../../load/load-origin-config.ts'
+import { loadScenario } from '../../load/load-scenario.ts'
+import type { ClientModule, LoadSubject } from '../../load/load-subject.ts'
 import {
   CALLS,
+  get,
   MIDDLEMILE,
   MIDDLEMILE_HTTP2_CONNECTION,
   MIDDLEMILE_HTTP3_CONNECTION,
   NODE_HTTP2,
   subject,
   UNDICI,
-} from '../../lib/clients/load-clients.ts'
-import type { LoadCase } from '../../lib/load-case.ts'
-import { get } from '../../lib/load-requests.ts'
-import { loadScenario } from '../../lib/load-scenario.ts'
-import type { ClientModule, LoadSubject } from '../../lib/load-subject.ts'
-import type { OriginPlan } from '../../lib/origins/load-origin-config.ts'
-import type { Scenario } from '../../lib/scenario.ts'
+} from '../../load/load-tables.ts'
 
 /*
  * What a request, and a byte, costs a client, without any ingress.

@@ -1,7 +1,6 @@
-import { CALLS, MIDDLEMILE, subject, UNDICI } from '../../lib/clients/load-clients.ts'
-import { get } from '../../lib/load-requests.ts'
-import { loadScenario } from '../../lib/load-scenario.ts'
 import type { Scenario } from '../../lib/scenario.ts'
+import { loadScenario } from '../../load/load-scenario.ts'
+import { CALLS, get, MIDDLEMILE, subject, UNDICI } from '../../load/load-tables.ts'
 
 const BURST = 100
 const H1 = { protocol: 'http/1.1' } as const

@@ -1,15 +1,8 @@
-import type { Aim } from '../../../src/bench/results/aims.ts'
-import {
-  MIDDLEMILE,
-  NODE_HTTP2,
-  NODE_HTTP2_DEFAULTS,
-  subject,
-  UNDICI,
-} from '../../lib/clients/load-clients.ts'
-import type { LoadCase } from '../../lib/load-case.ts'
-import { get } from '../../lib/load-requests.ts'
-import { loadScenario } from '../../lib/load-scenario.ts'
+import type { Aim } from '../../../src/bench/results/scenario-result.ts'
 import type { Scenario } from '../../lib/scenario.ts'
+import type { LoadCase } from '../../load/load-case.ts'
+import { loadScenario } from '../../load/load-scenario.ts'
+import { get, MIDDLEMILE, NODE_HTTP2, NODE_HTTP2_DEFAULTS, subject, UNDICI } from '../../load/load-tables.ts'
 
 const OBJECTS = 20
 const OBJECTS_RTT_MS = 40

@@ -9,16 +9,16 @@ import {
   type TransportEvent,
   type TransportOptions,
 } from '../../index.ts'
-import type {
-  BenchClient,
-  ClientDecision,
-  ClientFacts,
-  ClientSetting,
-  RequestWatch,
+import {
+  type BenchClient,
+  type ClientDecision,
+  type ClientFacts,
+  type ClientSetting,
+  type RequestWatch,
+  TICKET_WAIT_MS,
 } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import type { Phase } from '../results/subject-detail.ts'
-import { TICKET_WAIT_MS } from '../ticket-wait.ts'
+import type { Phase } from '../results/scenario-result.ts'
 import { ReadingPace, UNDECIDING } from './client-settings.ts'
 import { bodyBytes, headersOf, MadeBody } from './made-body.ts'
 

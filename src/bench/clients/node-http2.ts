@@ -3,9 +3,8 @@ import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import { ReadingPace, refuseSetting, whereTo } from './client-settings.ts'
+import { ReadingPace, refuseSetting, SocketCounts, whereTo } from './client-settings.ts'
 import { bodyStream, headersOf } from './made-body.ts'
-import { SocketCounts } from './socket-counts.ts'
 
 /** As large as ours, so that bulk compares the code and not a setting. */
 const STREAM_WINDOW_BYTES = 8_388_608

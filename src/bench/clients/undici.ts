@@ -3,9 +3,8 @@ import { TLSSocket } from 'node:tls'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import { ReadingPace, refuseSetting, whereTo } from './client-settings.ts'
+import { ReadingPace, refuseSetting, SocketCounts, whereTo } from './client-settings.ts'
 import { bodyStream, headersOf } from './made-body.ts'
-import { SocketCounts } from './socket-counts.ts'
 
 /**
  * Its streams on one connection of HTTP/2, and windows as large as ours, so that bulk compares the code and

@@ -1,6 +1,5 @@
-import type { Phase } from '../results/subject-detail.ts'
+import type { Phase } from '../results/scenario-result.ts'
 import type { RequestKind } from './load-job.ts'
-import type { HandshakeCounts } from './load-report.ts'
 
 /** One client of one library, ready to be driven. */
 export interface BenchClient {
@@ -42,6 +41,14 @@ export interface ClientFacts {
   readonly decisions?: readonly ClientDecision[]
 }
 
+/** Connections by how they began. */
+export interface HandshakeCounts {
+  readonly full: number
+  readonly resumed: number
+  readonly earlyData: number
+  readonly cleartext: number
+}
+
 /** A client that chooses its protocol has decided. */
 export interface ClientDecision {
   /** Requests that had ended by then. */
@@ -77,3 +84,17 @@ export interface ClientSetting {
 }
 
 export type MakeClient = (setting: ClientSetting) => Promise<BenchClient>
+
+/**
+ * Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. So long
+ * a client waits for it before it closes.
+ */
+export const TICKET_WAIT_MS = 250
+
+/**
+ * How many clients may wait for tickets at a time in an open loop: twice as many as do so on average, and
+ * some, since requests come at random times. Beyond that they hold up those that are due.
+ */
+export function mostWaitingForTickets(perSecond: number): number {
+  return 8 + Math.ceil((2 * perSecond * TICKET_WAIT_MS) / 1000)
+}

@@ -1,8 +1,7 @@
 import type { LoadJob } from '../load/load-job.ts'
-import type { LoadReport } from '../load/load-report.ts'
+import type { LoadReport } from '../load/load-tally.ts'
 import { Histogram } from './histogram.ts'
-import type { Measurement } from './measurement.ts'
-import type { Metric, WireBytes } from './scenario-result.ts'
+import type { Measurement, Metric, WireBytes } from './scenario-result.ts'
 
 /** One round of one subject: what was asked of it, and what came of that. */
 export interface LoadRound {

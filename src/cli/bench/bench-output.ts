@@ -1,13 +1,12 @@
 import { accessSync, constants, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { compareResults } from '../../bench/report/compare.ts'
 import { formatComparison } from '../../bench/report/compare-text.ts'
+import { compareResults } from '../../bench/report/compare.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { formatFile } from '../../bench/report/text.ts'
-import { ResultFileError, readResultFile } from '../../bench/results/read-result-file.ts'
+import { readResultFile, ResultFileError } from '../../bench/results/read-result-file.ts'
 import { type ResultFile, resultText } from '../../bench/results/result-file.ts'
-import type { CliIo } from '../command.ts'
-import { EXIT } from '../command.ts'
+import { type CliIo, EXIT } from '../command.ts'
 import { usageError } from '../usage-error.ts'
 
 /** Throws a usage error for a file that could not be written after a long run. */

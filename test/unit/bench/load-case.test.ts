@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { jobOf, type LoadCase } from '../../../bench/lib/load-case.ts'
-import { get } from '../../../bench/lib/load-requests.ts'
+import { jobOf, type LoadCase } from '../../../bench/load/load-case.ts'
+import { get } from '../../../bench/load/load-tables.ts'
 
 const CASE: LoadCase = {
   name: 'case',

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ours, theirs, UNDICI } from '../../../bench/lib/clients/load-clients.ts'
-import type { LoadScenario } from '../../../bench/lib/load-case.ts'
-import { planLoad } from '../../../bench/lib/load-plan.ts'
-import { get } from '../../../bench/lib/load-requests.ts'
+import { type LoadScenario, planLoad } from '../../../bench/load/load-case.ts'
+import { get, ours, theirs, UNDICI } from '../../../bench/load/load-tables.ts'
 
 const CASE = {
   requests: [get('1k')],
@@ -60,14 +58,24 @@ describe('planLoad', () => {
   it('leaves out the cases whose body is of another size than is asked for', () => {
     const [first, second] = SCENARIO.cases
     if (first === undefined || second === undefined) throw new Error('there are two')
-    const sized = { ...SCENARIO, cases: [{ ...first, size: '1k' }, { ...second, size: '200m' }] }
+    const sized = {
+      ...SCENARIO,
+      cases: [
+        { ...first, size: '1k' },
+        { ...second, size: '200m' },
+      ],
+    }
     const settings = { subjects: [], cases: [], isQuick: false }
     expect(told(planLoad(sized, { ...settings, sizes: ['1k', '100k'] }, here))[0]).toMatch(/^short/)
     expect(told(planLoad(sized, { ...settings, sizes: ['200m'] }, here))[0]).toMatch(/^long/)
   })
 
   it('starts no origin that nobody asks', () => {
-    const plan = planLoad(SCENARIO, { subjects: ['undici h1 at nginx'], cases: [], sizes: [], isQuick: true }, here)
+    const plan = planLoad(
+      SCENARIO,
+      { subjects: ['undici h1 at nginx'], cases: [], sizes: [], isQuick: true },
+      here,
+    )
     expect(told(plan)).toEqual(['short: undici h1 at nginx'])
     expect(plan.origins).toEqual({ nginx: { kind: 'nginx' } })
   })
@@ -82,7 +90,11 @@ describe('planLoad', () => {
   })
 
   it('has nothing left where all origins are missing', () => {
-    const plan = planLoad(SCENARIO, { subjects: [], cases: [], sizes: [], isQuick: false }, () => 'install it')
+    const plan = planLoad(
+      SCENARIO,
+      { subjects: [], cases: [], sizes: [], isQuick: false },
+      () => 'install it',
+    )
     expect(plan.cases).toEqual([])
     expect(plan.unavailable).toHaveLength(3)
   })

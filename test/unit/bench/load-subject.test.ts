@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/lib/clients/load-clients.ts'
-import { http3RivalsOf, type LoadSubject, otherHandshakes, referencesOf } from '../../../bench/lib/load-subject.ts'
+import {
+  http3RivalsOf,
+  type LoadSubject,
+  otherHandshakes,
+  referencesOf,
+} from '../../../bench/load/load-subject.ts'
+import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/load/load-tables.ts'
 
 const named = (subjects: readonly LoadSubject[]) =>
   referencesOf(subjects.map(subject => ({ name: subject.name, subject })))

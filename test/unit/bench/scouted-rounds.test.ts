@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { runScoutedRounds } from '../../../bench/lib/scouted-rounds.ts'
+import { runScoutedRounds } from '../../../bench/load/best-fixed.ts'
 
 const MEANS: Readonly<Record<string, number>> = {
   slow: 500,

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RequestEnd } from '../../../../src/bench/load/bench-client.ts'
 import type { RequestKind } from '../../../../src/bench/load/load-job.ts'
-import { MAX_OBJECTS } from '../../../../src/bench/load/load-report.ts'
-import { LoadTally } from '../../../../src/bench/load/load-tally.ts'
+import { LoadTally, MAX_OBJECTS } from '../../../../src/bench/load/load-tally.ts'
 import { GOOD, REQUEST } from './fake-bench-client.ts'
 
 const STARTED_AT = 100
@@ -70,7 +69,11 @@ describe('what it counts', () => {
     const phasesOf = (endMs: number) => [{ name: 'waiting', startMs: 0, endMs }] as const
     const tally = new LoadTally(0)
     for (const ms of [9, 1, 5]) {
-      tally.record(REQUEST, { dueAt: 0, headAt: undefined, endedAt: ms }, { ...GOOD, phases: () => phasesOf(ms) })
+      tally.record(
+        REQUEST,
+        { dueAt: 0, headAt: undefined, endedAt: ms },
+        { ...GOOD, phases: () => phasesOf(ms) },
+      )
     }
     expect(tally.report().phases).toEqual(phasesOf(5))
   })
