@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { formatComparison } from '../src/bench/report/compare-text.ts'
 import { compareResults } from '../src/bench/report/compare.ts'
+import { formatComparison } from '../src/bench/report/compare-text.ts'
 import { renderHtml } from '../src/bench/report/html.ts'
 import { formatMachine, formatScenario } from '../src/bench/report/text.ts'
 import { readResultFile } from '../src/bench/results/read-result-file.ts'

@@ -8,8 +8,8 @@ import { FLAG, headers, PREFACE, settings, windowUpdate } from '../../test/suppo
 import { serveJobs } from '../lib/child-program.ts'
 import {
   CLIENT_FLOODS,
-  type Flood,
   FLOODING_HOST,
+  type Flood,
   type FloodJob,
   type FloodReport,
   ORIGIN_FLOODS,

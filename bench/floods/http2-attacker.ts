@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import {
-  frame,
   FrameSplitter,
+  frame,
   PREFACE,
   settings,
   TYPE,

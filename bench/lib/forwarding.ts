@@ -15,10 +15,10 @@ import { runH2load } from '../../test/support/h2load.ts'
 import { type Nginx, startNginx } from '../../test/support/nginx.ts'
 import { freePort } from '../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { runWrk, wrkFailures, type WrkResult } from '../../test/support/wrk.ts'
+import { runWrk, type WrkResult, wrkFailures } from '../../test/support/wrk.ts'
 import type { Peer, RunningPeer } from '../peers/peer.ts'
 import { BODY_SIZES, type BodySize, writeZeros } from './body-sizes.ts'
-import { cpuMs, type CpuPlan, memory } from './cpus.ts'
+import { type CpuPlan, cpuMs, memory } from './cpus.ts'
 import type { BenchSettings } from './scenario.ts'
 
 /** Requests that the clients of a proxy have under way at a time. */

@@ -100,7 +100,7 @@ export async function measureMovedTransfer(
 export const WINDOW_BYTES = 262_144
 
 /** The longest time between bytes since begin(), the one that begins before it included. */
-export class Gap {
+class Gap {
   longestMs = 0
   #lastAt: number | undefined
   #hasBegun = false

@@ -1,7 +1,7 @@
 import { churn } from '../scenarios/client/churn.ts'
 import { client, clientH2, clientH3 } from '../scenarios/client/client.ts'
-import { coldBurst, reuseH2 } from '../scenarios/client/cold-burst.ts'
 import { cold } from '../scenarios/client/cold.ts'
+import { coldBurst, reuseH2 } from '../scenarios/client/cold-burst.ts'
 import { firstByte } from '../scenarios/client/first-byte.ts'
 import { idleBurst, mixed, smallLoss, uploads } from '../scenarios/client/long-path.ts'
 import { migration } from '../scenarios/client/migration.ts'

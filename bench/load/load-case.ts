@@ -82,7 +82,7 @@ export interface LoadCase {
  * Before the rounds a short run of each subject but one: whoever takes `factor` times as long as the best of
  * them is measured no more.
  */
-export interface Scouting {
+interface Scouting {
   /** Measured whatever the scouting finds. */
   readonly always: string
   readonly factor: number

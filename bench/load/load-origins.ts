@@ -8,7 +8,7 @@ import { freePort } from '../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { freeDualPort, waitUntilSpeaksQuic } from '../../test/support/udp-port.ts'
 import { BODY_SIZES, writeZeros } from '../lib/body-sizes.ts'
-import { cpuMs, type CpuPlan } from '../lib/cpus.ts'
+import { type CpuPlan, cpuMs } from '../lib/cpus.ts'
 import { startHttp3BenchOrigin, startUnaryOrigin } from '../origin/own-origins.ts'
 import {
   caddyConfig,

@@ -5,7 +5,7 @@ import type { LoadJob } from '../../src/bench/load/load-job.ts'
 import { runRounds } from '../../src/bench/load/rounds.ts'
 import { fairOpponents, unfairNotes } from '../../src/bench/loss-fairness.ts'
 import { formatNumber } from '../../src/bench/report/table.ts'
-import { LOAD_METRICS, loadMeasurement, type LoadRound } from '../../src/bench/results/load-measurement.ts'
+import { LOAD_METRICS, type LoadRound, loadMeasurement } from '../../src/bench/results/load-measurement.ts'
 import {
   type CaseResult,
   judgeAims,
@@ -33,8 +33,8 @@ import {
   http3RivalsOf,
   type LoadSubject,
   otherHandshakes,
-  referencesOf,
   type RunningSubject,
+  referencesOf,
   startSubjectClient,
 } from './load-subject.ts'
 

@@ -1,7 +1,7 @@
 import type { ClientSetting, HandshakeCounts } from '../../src/bench/load/bench-client.ts'
 import type { LoadJob } from '../../src/bench/load/load-job.ts'
 import type { LoadReport } from '../../src/bench/load/load-tally.ts'
-import { startClient, type StartedClient } from '../../src/bench/load/start-client.ts'
+import { type StartedClient, startClient } from '../../src/bench/load/start-client.ts'
 import type { LoadOrigin } from './load-origins.ts'
 
 /** Where a MakeClient is: a compiled module and the name of its export. */

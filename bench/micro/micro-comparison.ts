@@ -1,6 +1,6 @@
 import type { ResultFile } from '../../src/bench/results/result-file.ts'
 import type { ScenarioResult, SubjectResult } from '../../src/bench/results/scenario-result.ts'
-import { estimateMedian, median, type MedianEstimate } from '../../src/bench/results/statistics.ts'
+import { estimateMedian, type MedianEstimate, median } from '../../src/bench/results/statistics.ts'
 import {
   judgeChange,
   MICRO_METRICS,

@@ -1,6 +1,6 @@
 import type { Measurement } from '../../src/bench/results/scenario-result.ts'
 import { type Allocations, sampleAllocations } from './allocations.ts'
-import { measureCases, type MicroTimes } from './measure-case.ts'
+import { type MicroTimes, measureCases } from './measure-case.ts'
 import type { MicroCase } from './suite.ts'
 import { loadSuite } from './suites.ts'
 

@@ -152,7 +152,7 @@ function readLines(file: string): string[] {
 }
 
 /** Runs the clients in a process of their own until their report. Rejects when that ends without one. */
-export function runLoad(
+function runLoad(
   job: SoakJob,
   onProgress: (requests: number, failures: number) => void,
   signal: AbortSignal,
@@ -187,7 +187,7 @@ export function runLoad(
 type NamedPool = PoolStats & { readonly name: string | null }
 
 /** What `/pools` shows when the load has ended. */
-export interface PoolsAtEnd {
+interface PoolsAtEnd {
   /** Nothing is leased and nobody waits. */
   readonly isIdle: boolean
   /** How long that took. */
@@ -209,7 +209,7 @@ interface PoolFigures {
 const PATIENCE_MS = 15_000
 
 /** Waits until all pools are idle, for a time. */
-export async function untilPoolsIdle(adminUrl: string): Promise<PoolsAtEnd> {
+async function untilPoolsIdle(adminUrl: string): Promise<PoolsAtEnd> {
   const from = performance.now()
   for (;;) {
     const pools = await readPools(adminUrl)

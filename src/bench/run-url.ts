@@ -8,10 +8,10 @@ import type { ClientSetting } from './load/bench-client.ts'
 import type { LoadJob } from './load/load-job.ts'
 import type { LoadReport } from './load/load-tally.ts'
 import { runRounds } from './load/rounds.ts'
-import { startClient, type StartedClient } from './load/start-client.ts'
+import { type StartedClient, startClient } from './load/start-client.ts'
 import { cpuMsOf, listeningProcesses } from './local-origin.ts'
 import { formatNumber } from './report/table.ts'
-import { loadMeasurement, type LoadRound } from './results/load-measurement.ts'
+import { type LoadRound, loadMeasurement } from './results/load-measurement.ts'
 import { type Measurement, type ScenarioResult, wireBetween, wireOf } from './results/scenario-result.ts'
 import type { UrlSubject } from './subjects.ts'
 import { hostOf, portOf, type UrlPlan } from './url-plan.ts'
@@ -165,7 +165,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** One whose process runs, and that has answered. */
-export interface RunningSubject extends AsyncDisposable {
+interface RunningSubject extends AsyncDisposable {
   readonly name: string
   readonly client: StartedClient
 }
@@ -185,7 +185,7 @@ function removeTickets(directory: string): void {
 }
 
 /** Starts its process and asks once. Rejects with the reason why it cannot be measured. */
-export async function startSubject(
+async function startSubject(
   { name, client: program, protocol, connections }: UrlSubject,
   plan: UrlPlan,
   endpoint: string | undefined,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { renderHtml } from '../../src/bench/report/html.ts'
 import { escapeText } from '../../src/bench/report/html/markup.ts'
+import { renderHtml } from '../../src/bench/report/html.ts'
 import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { syntheticResultFile } from '../support/bench-result-file.ts'
 import { parseStrictHtml } from '../support/html-tree.ts'

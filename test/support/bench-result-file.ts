@@ -1,7 +1,12 @@
 import { seededRandom } from '../../src/base/seeded-random.ts'
 import { Histogram } from '../../src/bench/results/histogram.ts'
 import type { ResultFile } from '../../src/bench/results/result-file.ts'
-import type { Measurement, Metric, ObjectTime, SubjectDetail } from '../../src/bench/results/scenario-result.ts'
+import type {
+  Measurement,
+  Metric,
+  ObjectTime,
+  SubjectDetail,
+} from '../../src/bench/results/scenario-result.ts'
 import { judgeHttp3, summarizeCase } from '../../src/bench/results/summarize-case.ts'
 
 export interface SyntheticSubject {

@@ -2,7 +2,7 @@ import type { Scenario } from '../../lib/scenario.ts'
 import type { LoadCase } from '../../load/load-case.ts'
 import { loadScenario } from '../../load/load-scenario.ts'
 import type { LoadSubject } from '../../load/load-subject.ts'
-import { COMMON_COLUMNS, get, GOT, NODE_HTTP2, ours, theirs, UNDICI } from '../../load/load-tables.ts'
+import { COMMON_COLUMNS, GOT, get, NODE_HTTP2, ours, theirs, UNDICI } from '../../load/load-tables.ts'
 
 const FEW = 'nginx of 20 requests'
 const SHORT = 'nginx of 60 ms'

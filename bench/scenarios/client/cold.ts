@@ -5,8 +5,8 @@ import type { LoadSubject } from '../../load/load-subject.ts'
 import {
   BOTH_ORIGINS,
   CURL,
-  get,
   GOT,
+  get,
   type HeldProtocol,
   NODE_HTTP2,
   ours,

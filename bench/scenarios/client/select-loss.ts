@@ -1,5 +1,5 @@
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import { loadMeasurement, type LoadRound } from '../../../src/bench/results/load-measurement.ts'
+import { type LoadRound, loadMeasurement } from '../../../src/bench/results/load-measurement.ts'
 import type { CaseResult } from '../../../src/bench/results/scenario-result.ts'
 import type { Estimate } from '../../../src/bench/results/statistics.ts'
 import type { Scenario } from '../../lib/scenario.ts'

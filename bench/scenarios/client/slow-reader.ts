@@ -3,8 +3,8 @@ import type { LoadCase } from '../../load/load-case.ts'
 import { loadScenario } from '../../load/load-scenario.ts'
 import type { ClientModule, LoadSubject } from '../../load/load-subject.ts'
 import {
-  besideSlowReader,
   BOTH_ORIGINS,
+  besideSlowReader,
   COMMON_COLUMNS,
   get,
   type HeldProtocol,

@@ -143,7 +143,7 @@ async function measure(
   }
 }
 
-export interface OpenRequests {
+interface OpenRequests {
   readonly served: Histogram
   /** Answers with a status of 400 and above, and failures. */
   readonly refused: Histogram
@@ -159,7 +159,7 @@ const CONNECTIONS = 4_096
  * so that a client that is late hides nothing. What ended in the first `warmUpSeconds`, or after the last
  * second, is in no figure.
  */
-export async function openRequests(
+async function openRequests(
   url: string,
   { perSecond, seconds, warmUpSeconds }: { perSecond: number; seconds: number; warmUpSeconds: number },
 ): Promise<OpenRequests> {
@@ -193,12 +193,12 @@ export async function openRequests(
   return { ...result, begun: count }
 }
 
-export interface BoundedOrigin extends AsyncDisposable {
+interface BoundedOrigin extends AsyncDisposable {
   readonly port: number
 }
 
 /** Serves so many requests at a time over TLS, each for so long; the others wait in it. */
-export async function startBoundedOrigin(
+async function startBoundedOrigin(
   slots: number,
   serviceMs: number,
   { certFile, keyFile }: CertificateFiles,

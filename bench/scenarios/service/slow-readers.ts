@@ -164,7 +164,7 @@ async function measure(peer: Peer, { origin, cpus, settings }: Surroundings): Pr
 }
 
 /** Clients that ask and, after the first bytes of the answer, read no more. */
-export interface UnreadResponses {
+interface UnreadResponses {
   /**
    * Those that were answered with 200 and are still connected. A socket that is not read does not notice a
    * reset: the kernel is asked. An end in good order waits behind the data that nobody reads, and is not
@@ -178,7 +178,7 @@ export interface UnreadResponses {
  * Opens them all at once. Resolves when each has its first bytes or has failed, at the latest after
  * `timeoutMs`.
  */
-export async function openUnreadResponses(
+async function openUnreadResponses(
   port: number,
   path: string,
   count: number,

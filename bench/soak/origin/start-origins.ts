@@ -148,14 +148,14 @@ async function startDroppingEndpoint(running: Closers): Promise<number> {
   return port
 }
 
-export type OriginProgram = 'origin-process' | 'http3-origin-process' | 'dropping-endpoint-process'
+type OriginProgram = 'origin-process' | 'http3-origin-process' | 'dropping-endpoint-process'
 
 const START_TIMEOUT_MS = 30_000
 
 /**
  * One of the programs of this folder as a child: it can be killed, and started again with the same argument.
  */
-export class ChildOrigin implements AsyncDisposable {
+class ChildOrigin implements AsyncDisposable {
   readonly #program: string
   readonly #argument: string
   #child: ChildProcess | undefined

@@ -110,7 +110,7 @@ interface Asked {
 }
 
 /** The relays' process, asked over its channel. */
-export class ImpairChild implements AsyncDisposable {
+class ImpairChild implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #asked = new Map<number, Asked>()
   #count = 0

@@ -146,7 +146,7 @@ export async function startEchoes(): Promise<Echoes> {
  * One connection: a byte there and back, which with the handshake takes two round trips; another byte, which
  * takes one; then a megabyte, which must come back as it was.
  */
-export async function timeTcp(port: number): Promise<{ firstMs: number; nextMs: number }> {
+async function timeTcp(port: number): Promise<{ firstMs: number; nextMs: number }> {
   const socket = connect({ port, host: HOST, noDelay: true })
   try {
     const begun = performance.now()
@@ -162,7 +162,7 @@ export async function timeTcp(port: number): Promise<{ firstMs: number; nextMs: 
 }
 
 /** A datagram there and back, in ms, after one that opens the path for it. */
-export async function timeUdp(port: number): Promise<number> {
+async function timeUdp(port: number): Promise<number> {
   const socket = createSocket('udp4')
   try {
     await sendDatagramAround(socket, port)

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
 import {
-  checkConditions,
   type Conditions,
+  checkConditions,
   DEFAULT_QUEUE_BYTES,
   type Direction,
   type PathConditions,
@@ -132,7 +132,7 @@ class TcpRelay implements ImpairedTcp {
   }
 }
 
-export interface StreamPathOptions {
+interface StreamPathOptions {
   readonly from: Socket
   readonly to: Socket
   readonly line: StreamLine
@@ -147,7 +147,7 @@ export interface StreamPathOptions {
  * StreamPath. It reads no more than the line, the bottleneck and the receiver take, so that the sender is
  * held back by its own kernel, and in a black hole it reads nothing.
  */
-export class StreamPath {
+class StreamPath {
   readonly #options: StreamPathOptions
   #timer: Timer | undefined
   #wakesAt = Number.POSITIVE_INFINITY

@@ -1,6 +1,6 @@
 import { type BenchClient, type ClientFacts, mostWaitingForTickets, type RequestEnd } from './bench-client.ts'
 import type { LoadJob } from './load-job.ts'
-import { driveLoad, type DrivenClient, type LoadSurroundings } from './load-loop.ts'
+import { type DrivenClient, driveLoad, type LoadSurroundings } from './load-loop.ts'
 import type { LoadReport } from './load-tally.ts'
 
 /** [D] Runs jobs one after another, and has the client that is kept between them. */

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../entry/events.ts'
 import type { ConnectionsAt } from '../results/scenario-result.ts'
 import { type Arrivals, arrivalsOf } from './arrivals.ts'
 import type { BenchClient, HandshakeCounts, RequestEnd, RequestWatch } from './bench-client.ts'
-import { type DrawRequest, type LoadJob, requestDraw, type RequestKind } from './load-job.ts'
+import { type DrawRequest, type LoadJob, type RequestKind, requestDraw } from './load-job.ts'
 import { type LoadReport, LoadTally, MAX_OBJECTS } from './load-tally.ts'
 
 export interface LoadSurroundings {

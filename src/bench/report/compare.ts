@@ -57,7 +57,7 @@ export interface ComparedFigure {
 export type Verdict = 'better' | 'worse' | 'different' | 'no difference shown'
 
 /** What isDifferent() holds to, for whoever reads its verdicts. */
-export const COMPARE_RULE = `A difference is shown when the two runs' ${100 * CONFIDENCE} % intervals of the median do not touch. With fewer than ${MIN_ROUNDS_FOR_INTERVAL} rounds on either side there is no such interval: then every round of one run has to lie beyond every round of the other, and the rounds have to be so many that luck brings that about at most ${formatLuck()} times in 100 (4 and 4 rounds, or 3 and 5). Rounds tell nothing of what differs between runs, as the machine's temper: a ratio within one run is surer than a figure, and two runs each, in turns, are surer than one.`
+const COMPARE_RULE = `A difference is shown when the two runs' ${100 * CONFIDENCE} % intervals of the median do not touch. With fewer than ${MIN_ROUNDS_FOR_INTERVAL} rounds on either side there is no such interval: then every round of one run has to lie beyond every round of the other, and the rounds have to be so many that luck brings that about at most ${formatLuck()} times in 100 (4 and 4 rounds, or 3 and 5). Rounds tell nothing of what differs between runs, as the machine's temper: a ratio within one run is surer than a figure, and two runs each, in turns, are surer than one.`
 
 /** What B's figure is beside A's. */
 export function judge(a: MedianEstimate, b: MedianEstimate, better: Metric['better']): Verdict {
@@ -217,7 +217,7 @@ const FACTS: readonly [keyof MachineFacts, string][] = [
 ]
 
 /** What of the two runs differs beside the code. */
-export function compareWarnings(a: ResultFile, b: ResultFile): string[] {
+function compareWarnings(a: ResultFile, b: ResultFile): string[] {
   return [
     ...FACTS.flatMap(([key, title]) => difference(title, a.machine[key], b.machine[key])),
     ...differences('version of', a.machine.versions, b.machine.versions),
@@ -255,7 +255,7 @@ function busy(file: string, { loadAtStart, cores }: MachineFacts): string[] {
 const MIN_SUBJECTS = 3
 
 /** Where every subject moved to the same side, what moved may be the machine, or what all of them share. */
-export function driftWarnings(cases: readonly ComparedCase[]): string[] {
+function driftWarnings(cases: readonly ComparedCase[]): string[] {
   return cases.flatMap(({ scenario, name, figures }) => {
     const own = figures.filter(({ to }) => to === undefined)
     return [...new Set(own.map(({ metric }) => metric))].flatMap(metric => {

@@ -217,7 +217,7 @@ const machine: z.ZodType<MachineFacts> = z.looseObject({
 })
 
 /** What writeResultFile writes. */
-export const resultFileSchema: z.ZodType<ResultFile> = z.looseObject({
+const resultFileSchema: z.ZodType<ResultFile> = z.looseObject({
   startedAt: z.string(),
   arguments: z.array(z.string()),
   settings: z.record(z.string(), z.unknown()),

@@ -1,5 +1,5 @@
 import { Histogram, type HistogramRecord } from './histogram.ts'
-import { LOAD_METRICS, loadMeasurement, type LoadRound } from './load-measurement.ts'
+import { LOAD_METRICS, type LoadRound, loadMeasurement } from './load-measurement.ts'
 import type { CaseResult, Metric, SubjectDetail } from './scenario-result.ts'
 import { judgeHttp3, summarizeCase } from './summarize-case.ts'
 
@@ -77,7 +77,7 @@ type Counts = Readonly<Record<string, number>>
  * What no column says of a subject: what failed and why, which rounds ended before their time, who carried
  * its requests.
  */
-export function loadNotes(subject: string, rounds: readonly LoadRound[]): string[] {
+function loadNotes(subject: string, rounds: readonly LoadRound[]): string[] {
   const reports = rounds.map(({ report }) => report)
   const notes: string[] = []
   const failures = sum(reports.map(report => report.failures))

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import {
   MAX_RESULT_BYTES,
   parseResultFile,
-  readResultFile,
   ResultFileError,
+  readResultFile,
 } from '../../../src/bench/results/read-result-file.ts'
 import { type ResultFile, resultText, writeResultFile } from '../../../src/bench/results/result-file.ts'
 import { summarizeLoad } from '../../../src/bench/results/summarize-load.ts'

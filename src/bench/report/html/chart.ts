@@ -1,6 +1,6 @@
 import type { Interval } from '../../results/statistics.ts'
 import { type Markup, markup, type Part } from './markup.ts'
-import { fitText, FONT_SIZE, type Scale, textWidth, type Tick } from './scale.ts'
+import { FONT_SIZE, fitText, type Scale, type Tick, textWidth } from './scale.ts'
 import type { MarkerShape, SubjectLook } from './subject-look.ts'
 
 /**

@@ -115,7 +115,7 @@ const BUSY_LOAD = 0.5
  * What a reader has to know before believing the figures: aims missed, failures, subjects that are missing, a
  * busy machine.
  */
-export function warningsOf({ results, machine }: ResultFile): readonly string[] {
+function warningsOf({ results, machine }: ResultFile): readonly string[] {
   const aims = results.flatMap(({ cases }) => cases.flatMap(({ aims = [] }) => aims))
   const met = aims.filter(aim => aim.met).length
   const untold = aims.filter(({ measured }) => !isFigure(measured)).length

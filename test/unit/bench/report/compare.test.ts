@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { formatComparison } from '../../../../src/bench/report/compare-text.ts'
 import { compareResults } from '../../../../src/bench/report/compare.ts'
+import { formatComparison } from '../../../../src/bench/report/compare-text.ts'
 import type { ResultFile } from '../../../../src/bench/results/result-file.ts'
 import type { Measurement } from '../../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'

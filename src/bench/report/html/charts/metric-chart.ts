@@ -2,8 +2,8 @@ import type { Metric } from '../../../results/scenario-result.ts'
 import { estimateMedian, type MedianEstimate } from '../../../results/statistics.ts'
 import {
   AXIS_HEIGHT,
-  type Chart,
   CHART_WIDTH,
+  type Chart,
   coordinate,
   dots,
   drawAcross,

@@ -1,7 +1,7 @@
 import type { HistogramRecord } from '../../../results/histogram.ts'
 import {
-  type Chart,
   CHART_WIDTH,
+  type Chart,
   drawAcross,
   drawMarker,
   drawSwatch,

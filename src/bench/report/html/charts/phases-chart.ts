@@ -1,8 +1,8 @@
 import type { Phase } from '../../../results/scenario-result.ts'
 import {
   AXIS_HEIGHT,
-  type Chart,
   CHART_WIDTH,
+  type Chart,
   coordinate,
   drawAcross,
   drawLabel,

@@ -2,8 +2,8 @@ import type { RatioResult } from '../../../results/scenario-result.ts'
 import { isShown } from '../../../results/statistics.ts'
 import {
   AXIS_HEIGHT,
-  type Chart,
   CHART_WIDTH,
+  type Chart,
   coordinate,
   drawAcross,
   drawLabel,
