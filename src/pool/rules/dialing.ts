@@ -55,6 +55,12 @@ export function dialsMissing(core: PoolCore<unknown, unknown>): number {
   return core.backoff.isFailing ? Math.min(1, missing) : missing
 }
 
+/** When the next dial may start, going by how the last ones went; not after `now`: at once. */
+export function dialDueAt(core: PoolCore<unknown, unknown>): number {
+  const hasNothing = core.slots.live === 0
+  return hasNothing && dialsMissing(core) > 0 ? core.backoff.requestDueAt : core.backoff.dueAt
+}
+
 /** Starts what is wanted, as far as backoff and limits allow. */
 export function dial<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
@@ -62,7 +68,7 @@ export function dial<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const wanted = dialsWanted(core)
-  if (wanted === 0 || core.backoff.isActive(now)) return
+  if (wanted === 0 || now < dialDueAt(core)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
   const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
   if (missing > 0) setStalledAside(core, missing, now)
