@@ -14,8 +14,8 @@ export { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from './socket-options.ts'
 /** One pool: the connections to one origin. */
 export interface PoolOptions {
   /**
-   * Connections to one origin, those that are being made and tunnels (WebSocket over HTTP/1.1) included.
-   * Default 64.
+   * Connections to one origin over all protocols, those that are being made or ended and tunnels (WebSocket
+   * over HTTP/1.1) included. 1: no other protocol is tried beside the first. Default 64.
    */
   maxConnections: number
   /**

@@ -80,12 +80,22 @@ export function dial<Link, Waiter>(
     if (core.budget.isFull) setStalledAside(core, dialsMissing(core), now)
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
-      // Only a waiter is worth another pool's idle connection; a warm level or a spread is not.
-      if (core.waiting > 0 && started < essential) actions.push({ type: 'starve' })
+      if (started >= essential || closeUnresponsive(core, actions)) return
+      makeRoomForFresh(core, actions)
+      if (isWorthEviction(core)) actions.push({ type: 'starve' })
       return
     }
     actions.push({ type: 'connect', slot })
   }
+}
+
+/**
+ * A waiter is worth an idle connection of another pool. So is a preconnect, if that pool is of the same origin:
+ * a lane that is to be ready would else wait for as long as others use all of `maxConnections`. A warm level or
+ * a spread is not.
+ */
+function isWorthEviction(core: PoolCore<unknown, unknown>): boolean {
+  return core.waiting > 0 || (core.preconnectTarget > core.slots.live && core.budget.isReached)
 }
 
 /** Stops the dials that nobody would start now, the youngest first. */
