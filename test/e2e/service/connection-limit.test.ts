@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import type { PoolStats } from '../../../src/index.ts'
 import { startCaddy } from '../../support/caddy.ts'
 import { startConfiguredConnector } from '../../support/connector-process.ts'
 import { requireBinary } from '../../support/require-binary.ts'
+import { runTool } from '../../support/run-tool.ts'
 import { readPool } from '../../support/start-connector.ts'
 
 const missing = requireBinary('caddy', 'ss')
@@ -11,11 +11,9 @@ const missing = requireBinary('caddy', 'ss')
 const LIMITS = [1, 2, 8]
 
 /** Open TCP connections to a port of 127.0.0.1, as the kernel counts them. */
-function openTo(port: number): number {
-  const lines = execFileSync('ss', ['-Htn', 'state', 'established', `( dport = :${port} )`], {
-    encoding: 'utf8',
-  })
-  return lines.split('\n').filter(line => line !== '').length
+async function openTo(port: number): Promise<number> {
+  const { output } = await runTool('ss', ['-Htn', 'state', 'established', `dport = :${port}`])
+  return output.split('\n').filter(line => line !== '').length
 }
 
 function sum({ connections: { connecting, idle, leased, draining } }: PoolStats): number {
@@ -54,7 +52,7 @@ describe.each(LIMITS)('pool.maxConnections: %i', maxConnections => {
           if (pool === undefined) continue // no request has come yet
           seen.pool = Math.max(seen.pool, sum(pool))
           seen.streams = Math.max(seen.streams, pool.streams)
-          seen.kernel = Math.max(seen.kernel, openTo(caddy.tlsPort))
+          seen.kernel = Math.max(seen.kernel, await openTo(caddy.tlsPort))
         }
       }
       await Promise.all([watch(), ...Array.from({ length: 30 }, client)])
