@@ -1,7 +1,7 @@
 import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
-import type { GlobalLimits } from '../base/options/global-limits.ts'
+import type { GlobalLimits } from '../base/options/transport-options.ts'
 import { Pool, type PoolConfig } from './pool.ts'
 import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
 

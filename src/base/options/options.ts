@@ -3,8 +3,6 @@ import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from '.
 import type { SelectOptions } from './select-options.ts'
 import type { SocketOptions } from './socket-options.ts'
 
-export { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from './socket-options.ts'
-
 /**
  * Every limit and timeout of the transport, with its default. The tables in docs/configuration.md are made
  * from this file (scripts/generate-docs.mjs). A duration is in milliseconds and ends in `Ms`; 0 switches a
