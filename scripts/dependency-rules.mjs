@@ -110,14 +110,10 @@ const PURE = [
   'src/service/routes',
   'src/service/lifecycle/unused-memory.ts',
   'src/bench/impair/conditions.ts',
-  'src/bench/impair/conditions.ts',
   'src/bench/impair/datagram-line.ts',
-  'src/bench/impair/due-queue.ts',
   'src/bench/impair/packet-loss-model.ts',
-  'src/bench/impair/limits.ts',
   'src/bench/impair/piece-sender.ts',
   'src/bench/impair/rate-queue.ts',
-  'src/bench/impair/retransmission.ts',
   'src/bench/impair/stream-line.ts',
 ]
 
