@@ -51,7 +51,7 @@ describe('an import is refused', () => {
     ['src/service/index.ts', 'src/pool/pool.ts'],
     ['src/service/config/parse-config.ts', 'src/base/options/options.ts'],
     ['src/cli/main.ts', 'src/api/transport.ts'],
-    ['src/bench/load/load-report.ts', 'src/service/index.ts'],
+    ['src/bench/load/load-tally.ts', 'src/service/index.ts'],
     ['src/bench/report/html/charts/chart.ts', 'src/base/clock.ts'],
     ['src/bench/impair/packet-loss-model.ts', 'src/index.ts'],
   ])('from %s to %s', (path, target) => {
