@@ -105,7 +105,7 @@ const PURE = [
   'src/origin/ledger',
   'src/exchange/replay-rules.ts',
   'src/dns/records',
-  'src/connect/tcp/address-order.ts',
+  'src/connect/tcp/dial-race.ts',
   'src/connect/tcp/dial-race.ts',
   'src/connect/tcp/connect-error.ts',
   'src/connect/fast-open/fast-open-breakers.ts',
@@ -115,14 +115,10 @@ const PURE = [
   'src/service/routes',
   'src/service/lifecycle/unused-memory.ts',
   'src/bench/impair/conditions.ts',
-  'src/bench/impair/conditions.ts',
   'src/bench/impair/datagram-line.ts',
-  'src/bench/impair/due-queue.ts',
   'src/bench/impair/packet-loss-model.ts',
-  'src/bench/impair/limits.ts',
   'src/bench/impair/piece-sender.ts',
   'src/bench/impair/rate-queue.ts',
-  'src/bench/impair/retransmission.ts',
   'src/bench/impair/stream-line.ts',
 ]
 
