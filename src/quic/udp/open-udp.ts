@@ -1,8 +1,8 @@
 import { endianness } from 'node:os'
 import type { UdpAddress } from '../engine.ts'
 import { DgramSocket } from './dgram-socket.ts'
-import { SegmentedSocket } from './segmented-socket.ts'
-import { chooseSocketKind, type SocketKind } from './socket-mode.ts'
+import { SegmentedSocket, segmentationFault } from './segmented-socket.ts'
+import { chooseSocketKind, describeFeatures, type SocketKind } from './socket-mode.ts'
 import { type UdpCalls, udpCalls } from './udp-calls.ts'
 import type { LocalChoice, UdpSocket, UdpSocketListener } from './udp-port.ts'
 
@@ -18,6 +18,17 @@ export function socketKind(): SocketKind {
     wish: process.env['MIDDLEMILE_UDP'],
   })
   return chosen
+}
+
+/**
+ * For people: how the UDP sockets of this process move datagrams, and what is in the way of better; undefined:
+ * nothing, as far as is known.
+ */
+export function udpStanding(): { readonly uses: string; readonly missing: string | undefined } {
+  const kind = socketKind()
+  if (kind.kind === 'dgram') return { uses: 'dgram, one datagram per system call', missing: kind.because }
+  const missing = segmentationFault()
+  return { uses: describeFeatures({ gso: true, gro: true }), missing }
 }
 
 /**

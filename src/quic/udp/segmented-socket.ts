@@ -30,6 +30,13 @@ const DURING = 'a look at a UDP socket'
  */
 const open = new Set<SegmentedSocket>()
 
+let lastFault: string | undefined
+
+/** Why a socket of this process went on with less, for people; undefined: none did. */
+export function segmentationFault(): string | undefined {
+  return lastFault
+}
+
 /**
  * A UDP socket of system calls (native-notes/udp-segmentation.md): what was sent in one turn leaves with one
  * call, and up to 16 messages come with one, each of them up to 64 KiB of datagrams of one sender where the
@@ -50,7 +57,7 @@ export class SegmentedSocket implements UdpSocket {
   readonly #senders = new Map<string, UdpAddress>()
   #lastLocal: UdpAddress
   readonly #hasGro: boolean
-  #gsoFault: string | undefined
+  #hasGso = true
   #isOpen = true
   #isDue = false
   #awaitsRoom = false
@@ -88,6 +95,7 @@ export class SegmentedSocket implements UdpSocket {
     calls.set(fd, 'receiveBuffer', SOCKET_BUFFER_BYTES)
     calls.set(fd, 'sendBuffer', SOCKET_BUFFER_BYTES)
     this.#hasGro = calls.set(fd, 'segmentsReceived', 1) === 0
+    if (!this.#hasGro) lastFault = 'no GRO: the kernel has none'
     calls.set(fd, 'ecnReceived4', 1)
     if (family === 6) calls.set(fd, 'ecnReceived6', 1)
     if (remote === undefined && isWildcard(local)) {
@@ -100,7 +108,9 @@ export class SegmentedSocket implements UdpSocket {
       family,
       onRefused: (errno, to) => this.#report(errno, 'send', to ?? remote ?? local),
       onUnsegmented: errno => {
-        this.#gsoFault = `no GSO: ${getSystemErrorName(-errno)}`
+        this.#hasGso = false
+        const { host } = remote ?? local
+        lastFault = `no GSO at ${host}: the system refuses segments (${getSystemErrorName(-errno)})`
       },
     })
     this.#poll = calls.poll(fd, this.#onEvent)
@@ -147,13 +157,7 @@ export class SegmentedSocket implements UdpSocket {
   }
 
   get description(): string {
-    const gro = this.#hasGro ? undefined : 'no GRO: the kernel has none'
-    const because = [this.#gsoFault, gro].filter(fault => fault !== undefined).join(', ')
-    return describeFeatures({
-      gso: this.#gsoFault === undefined,
-      gro: this.#hasGro,
-      because: because === '' ? undefined : because,
-    })
+    return describeFeatures({ gso: this.#hasGso, gro: this.#hasGro })
   }
 
   room(bytes: number): Buffer {

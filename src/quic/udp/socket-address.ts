@@ -92,15 +92,15 @@ function ipv4Bytes(host: string): Buffer | undefined {
 function ipv6Bytes(host: string): Buffer | undefined {
   const halves = host.split('::')
   if (halves.length > 2) return undefined
-  const [head, tail] = halves.map(groupBytes)
+  const [head, tail] = halves.map((half, index) => groupBytes(half, index === halves.length - 1))
   if (head === undefined || (halves.length === 2 && tail === undefined)) return undefined
   const missing = IPV6_BYTES - head.length - (tail?.length ?? 0)
   if (halves.length === 1 ? missing !== 0 : missing < 2) return undefined
   return Buffer.from([...head, ...new Array<number>(missing).fill(0), ...(tail ?? [])])
 }
 
-/** Groups without an omission; the last may be an IPv4 address. */
-function groupBytes(text: string): readonly number[] | undefined {
+/** Groups without an omission; the last of an address may be IPv4. */
+function groupBytes(text: string, isEnd: boolean): readonly number[] | undefined {
   if (text === '') return []
   const bytes: number[] = []
   const groups = text.split(':')
@@ -110,7 +110,7 @@ function groupBytes(text: string): readonly number[] | undefined {
       bytes.push(value >> 8, value & 0xff)
       continue
     }
-    const quad = index === groups.length - 1 ? ipv4Bytes(group) : undefined
+    const quad = isEnd && index === groups.length - 1 ? ipv4Bytes(group) : undefined
     if (quad === undefined) return undefined
     bytes.push(...quad)
   }

@@ -42,14 +42,11 @@ export function chooseSocketKind(machine: SocketMachine): SocketKind {
 export interface SocketFeatures {
   readonly gso: boolean
   readonly gro: boolean
-  /** Why something is off; undefined: nothing is. */
-  readonly because: string | undefined
 }
 
 /** For people: `explain` and `probe` print it. */
-export function describeFeatures({ gso, gro, because }: SocketFeatures): string {
-  const parts = [gso && 'GSO', gro && 'GRO', 'sendmmsg and recvmmsg'].filter(part => part !== false)
-  return because === undefined ? parts.join(', ') : `${parts.join(', ')} (${because})`
+export function describeFeatures({ gso, gro }: SocketFeatures): string {
+  return [...(gso ? ['GSO'] : []), ...(gro ? ['GRO'] : []), 'sendmmsg and recvmmsg'].join(', ')
 }
 
 /** Errno values after which segmentation offload is no more used on a socket. */

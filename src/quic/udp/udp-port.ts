@@ -40,7 +40,7 @@ export interface SendOptions {
  */
 export interface UdpSocket {
   readonly local: UdpAddress
-  /** For people: how it moves datagrams, and why not better. */
+  /** For people: how it moves datagrams. */
   readonly description: string
   /** Room for one datagram, to be written into and given to send() before anything else is asked for. */
   room(bytes: number): Buffer

@@ -13,6 +13,7 @@ function linkOver(connection: Partial<DrivenConnection>) {
   const link = new UdpLink({
     connection: {
       isClosed: false,
+      packetRoomBytes: 1350,
       nextDatagram: () => undefined,
       nextTimeoutAt: () => 1000,
       fail: (reason: string) => void log.push(`fail ${reason}`),
