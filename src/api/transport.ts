@@ -220,7 +220,12 @@ class PooledTransport implements Transport {
     const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
     const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
     const udp = isSpoken ? http3Dialer.udp : undefined
-    return explain(entry, { http3Fault, udp, fastOpen, early }, this.#clock.now(), new AbortController().signal)
+    return explain(
+      entry,
+      { http3Fault, udp, fastOpen, early },
+      this.#clock.now(),
+      new AbortController().signal,
+    )
   }
 
   async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {

@@ -13,13 +13,13 @@ export interface Ffi {
   /** Of the last call. */
   errno(): number
   /** Where the bytes lie: they stay there as long as somebody holds them. */
-  address?(memory: Uint8Array): bigint
+  readonly address?: (memory: Uint8Array) => bigint
   /**
    * Undocumented; hence the exact version in package.json. A handle that nobody holds is collected, and falls
    * silent. What it calls has no callback scope: promises that are resolved in there stay where they are (seen
    * with Node 26), and what it throws ends the process.
    */
-  readonly node?: { poll?(fd: number, events: PollEvents, onEvent: PollListener): PollHandle }
+  readonly node?: { readonly poll?: (fd: number, events: PollEvents, onEvent: PollListener) => PollHandle }
 }
 
 interface PollEvents {

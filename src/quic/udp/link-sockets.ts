@@ -1,6 +1,6 @@
 import type { OutgoingDatagram, UdpAddress } from '../engine.ts'
-import type { LinkSocket } from './udp-link.ts'
 import { connectUdp } from './open-udp.ts'
+import type { LinkSocket } from './udp-link.ts'
 import type { LocalChoice, UdpSocket } from './udp-port.ts'
 
 export interface LinkSocketsListener {

@@ -140,7 +140,10 @@ export class MessageArena {
   }
 
   arrivalLength(index: number): number {
-    return Math.min(MESSAGE_BYTES, this.#memory.readUInt32LE(this.#headerAt(this.#arrivals, index) + MESSAGE_LENGTH_AT))
+    return Math.min(
+      MESSAGE_BYTES,
+      this.#memory.readUInt32LE(this.#headerAt(this.#arrivals, index) + MESSAGE_LENGTH_AT),
+    )
   }
 
   /** It does not say all, or is not whole: it is lost. */
@@ -248,7 +251,15 @@ export class MessageArena {
 
   /** The one place where an address is made. */
   #addressOf(at: number, length: number): number {
-    if (!(Number.isInteger(at) && Number.isInteger(length) && at >= 0 && length >= 0 && at + length <= this.#memory.length))
+    if (
+      !(
+        Number.isInteger(at) &&
+        Number.isInteger(length) &&
+        at >= 0 &&
+        length >= 0 &&
+        at + length <= this.#memory.length
+      )
+    )
       throw new RangeError(`${length} bytes at ${at} are not within the memory of UDP messages`)
     return this.#base + at
   }

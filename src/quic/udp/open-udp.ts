@@ -1,4 +1,5 @@
 import { endianness } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
 import type { UdpAddress } from '../engine.ts'
 import { DgramSocket } from './dgram-socket.ts'
 import { SegmentedSocket, segmentationFault } from './segmented-socket.ts'
@@ -14,6 +15,7 @@ export function socketKind(): SocketKind {
     platform: process.platform,
     arch: process.arch,
     endianness: endianness(),
+    isMainThread,
     missing: missingCalls(),
     wish: process.env['MIDDLEMILE_UDP'],
   })
@@ -62,7 +64,8 @@ function segmentedCalls(): UdpCalls | undefined {
 
 function missingCalls(): string | undefined {
   // Not loaded where they would not be used: koffi takes 14 ms.
-  if (process.env['MIDDLEMILE_UDP'] === 'dgram' || process.platform !== 'linux') return undefined
+  if (process.env['MIDDLEMILE_UDP'] === 'dgram' || process.platform !== 'linux' || !isMainThread)
+    return undefined
   const loaded = udpCalls()
   return 'unavailable' in loaded ? loaded.unavailable : undefined
 }

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import { guardedImmediate, reportFault } from '../../base/guard.ts'
+import { guarded, guardedImmediate, reportFault } from '../../base/guard.ts'
 import type { PollHandle } from '../../connect/native/load-ffi.ts'
 import type { UdpAddress } from '../engine.ts'
 import type { Arrival } from './control-messages.ts'
@@ -29,6 +29,22 @@ const DURING = 'a look at a UDP socket'
  * (Node's own handles are held by the loop).
  */
 const open = new Set<SegmentedSocket>()
+let watchesExit = false
+
+/**
+ * While Node takes itself down it runs the loop once more, for handles that close. A poll handle that is still
+ * there would call into JavaScript, which cannot run any more, and that ends the process by a signal.
+ */
+function closeAtExit(socket: SegmentedSocket): void {
+  open.add(socket)
+  if (watchesExit) return
+  watchesExit = true
+  process.once('exit', closeAll)
+}
+
+function closeAll(): void {
+  for (const socket of open) guarded('the end of the process', () => socket.close())
+}
 
 let lastFault: string | undefined
 
@@ -114,7 +130,7 @@ export class SegmentedSocket implements UdpSocket {
       },
     })
     this.#poll = calls.poll(fd, this.#onEvent)
-    open.add(this)
+    closeAtExit(this)
   }
 
   /** See connectUdp(). Throws the system's error. */

@@ -79,7 +79,9 @@ export function ipv6Text(bytes: Buffer, at: number): string {
     group = Math.max(group, end - 1)
   }
   const text = (part: readonly number[]): string => part.map(value => value.toString(16)).join(':')
-  return runAt < 0 ? text(groups) : `${text(groups.slice(0, runAt))}::${text(groups.slice(runAt + runLength))}`
+  return runAt < 0
+    ? text(groups)
+    : `${text(groups.slice(0, runAt))}::${text(groups.slice(runAt + runLength))}`
 }
 
 function ipv4Bytes(host: string): Buffer | undefined {
@@ -96,7 +98,7 @@ function ipv6Bytes(host: string): Buffer | undefined {
   if (head === undefined || (halves.length === 2 && tail === undefined)) return undefined
   const missing = IPV6_BYTES - head.length - (tail?.length ?? 0)
   if (halves.length === 1 ? missing !== 0 : missing < 2) return undefined
-  return Buffer.from([...head, ...new Array<number>(missing).fill(0), ...(tail ?? [])])
+  return Buffer.concat([Buffer.from(head), Buffer.alloc(missing), Buffer.from(tail ?? [])])
 }
 
 /** Groups without an omission; the last of an address may be IPv4. */

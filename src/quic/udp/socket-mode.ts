@@ -9,6 +9,7 @@ export interface SocketMachine {
   readonly platform: string
   readonly arch: string
   readonly endianness: 'LE' | 'BE'
+  readonly isMainThread: boolean
   /** Why the native calls cannot be made; undefined: they can. */
   readonly missing: string | undefined
   /** What the operator wants: the value of MIDDLEMILE_UDP, if it is set. */
@@ -23,11 +24,14 @@ const KNOWN_ARCHITECTURES = new Set(['x64', 'arm64', 'riscv64', 'loong64'])
 
 /** In this order: what the operator wants, what the machine is, what is installed. */
 export function chooseSocketKind(machine: SocketMachine): SocketKind {
-  const { platform, arch, endianness, missing, wish } = machine
+  const { platform, arch, endianness, isMainThread, missing, wish } = machine
   if (wish === 'dgram') return { kind: 'dgram', because: 'MIDDLEMILE_UDP is dgram' }
   if (platform !== 'linux') return { kind: 'dgram', because: `UDP in batches is for Linux, not ${platform}` }
   if (endianness !== 'LE' || !KNOWN_ARCHITECTURES.has(arch))
     return { kind: 'dgram', because: `the layout of socket structures is not known for ${arch}` }
+  // A worker that is terminated runs its loop once more without an exit event: a poll handle that is left then
+  // ends the process.
+  if (!isMainThread) return { kind: 'dgram', because: 'UDP in batches is for the main thread' }
   if (missing !== undefined) return { kind: 'dgram', because: missing }
   return { kind: 'segmented' }
 }
@@ -57,8 +61,8 @@ const ENOPROTOOPT = 92
 const EMSGSIZE = 90
 
 /**
- * Whether a message that failed so fails because it was to be cut up: EIO where the interface computes no
- * checksums, EINVAL (since Linux 6.14 EMSGSIZE) where a segment is longer than the path takes, or where the
+ * Whether a message that failed so may have failed because it was to be cut up: EIO where the interface
+ * computes no checksums, EINVAL or EMSGSIZE where a segment is longer than the path takes, the others where the
  * kernel knows no segmentation.
  */
 export function refusesSegments(errno: number): boolean {

@@ -1,14 +1,26 @@
 import { endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
-import { type Ffi, type FfiFunction, type LoadedFfi, loadFfi, type PollHandle } from '../../connect/native/load-ffi.ts'
+import {
+  type Ffi,
+  type FfiFunction,
+  type LoadedFfi,
+  loadFfi,
+  type PollHandle,
+} from '../../connect/native/load-ffi.ts'
 import type { UdpAddress } from '../engine.ts'
 import { MAX_ARRIVALS, MessageArena } from './message-arena.ts'
-import { addressBytes, AF_INET, AF_INET6, readSocketAddress, SOCKADDR_IN6_BYTES, writeSocketAddress } from './socket-address.ts'
+import {
+  AF_INET,
+  AF_INET6,
+  addressBytes,
+  readSocketAddress,
+  SOCKADDR_IN6_BYTES,
+  writeSocketAddress,
+} from './socket-address.ts'
 
 /** SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC. */
 const DATAGRAM_TYPE = 2 | 0o4000 | 0o2_000_000
 const MSG_DONTWAIT = 0x40
-const EBADF = 9
 /** The same on all architectures that we know (see socket-mode.ts). */
 const OPTIONS = {
   receiveBuffer: [1, 8],
@@ -23,7 +35,7 @@ const OPTIONS = {
   onlyIpv6: [41, 26],
 } as const
 
-export type UdpOption = keyof typeof OPTIONS
+type UdpOption = keyof typeof OPTIONS
 
 /**
  * System calls on UDP sockets. Numbers below 0 are errno values. A descriptor must not be used behind close():
@@ -56,7 +68,7 @@ export function udpCalls(): LoadedUdpCalls {
 }
 
 /** Never throws. */
-export function bindUdpCalls(found: LoadedFfi): LoadedUdpCalls {
+function bindUdpCalls(found: LoadedFfi): LoadedUdpCalls {
   if ('unavailable' in found) return found
   if (endianness() !== 'LE') return { unavailable: 'socket structures are known for little-endian machines' }
   try {
@@ -139,6 +151,3 @@ export function systemError(errno: number, syscall: string, { host, port }: UdpA
   const error = new Error(`${syscall} ${code} ${host.includes(':') ? `[${host}]` : host}:${port}`)
   return Object.assign(error, { code, errno: -errno, syscall, address: host, port })
 }
-
-/** What a call says whose descriptor is not open. */
-export const NOT_OPEN = -EBADF

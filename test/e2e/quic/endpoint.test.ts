@@ -6,9 +6,9 @@ import { DEFAULT_QUIC_OPTIONS } from '../../../src/base/options/protocol-options
 import { openClientLink } from '../../../src/quic/client-link.ts'
 import type { QuicEvent, QuicLink, QuicServerTls } from '../../../src/quic/engine.ts'
 import { ServerEndpoint, type ServerEndpointOptions } from '../../../src/quic/server-endpoint.ts'
-import type { UdpLink } from '../../../src/quic/udp/udp-link.ts'
 import { DgramSocket } from '../../../src/quic/udp/dgram-socket.ts'
 import { SegmentedSocket } from '../../../src/quic/udp/segmented-socket.ts'
+import type { UdpLink } from '../../../src/quic/udp/udp-link.ts'
 import type { UdpSocketListener } from '../../../src/quic/udp/udp-port.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { noQuic, theEngine } from '../../support/quic-engine.ts'
@@ -161,7 +161,8 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
   ])('does not answer %s, which cannot be answered, and goes on', async (_what, from) => {
     for (const retry of ['always', 'never'] as const) {
       const { server, listener } = await listenTo({ retry })
-      for (const version of [1, 0x1a2a3a4a]) listener.onDatagram(initial(version, 1200), from, server.local, 0)
+      for (const version of [1, 0x1a2a3a4a])
+        listener.onDatagram(initial(version, 1200), from, server.local, 0)
       expect(server.stats).toMatchObject({ refused: 2, accepted: 0, retries: 0, versionNegotiations: 0 })
     }
   })

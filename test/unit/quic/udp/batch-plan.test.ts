@@ -47,8 +47,12 @@ describe('datagrams that leave together', () => {
   })
 
   it('are as many as the kernel cuts up at once, and as much as an IP packet can say', () => {
-    expect(counts(plan(queue(new Array<number>(130).fill(100))))).toEqual([MAX_SEGMENTS, MAX_SEGMENTS, 2])
-    const big = plan(queue(new Array<number>(60).fill(1452)))
+    expect(counts(plan(queue(Array.from({ length: 130 }, () => 100))))).toEqual([
+      MAX_SEGMENTS,
+      MAX_SEGMENTS,
+      2,
+    ])
+    const big = plan(queue(Array.from({ length: 60 }, () => 1452)))
     expect(big[0]?.bytes).toBeLessThanOrEqual(MAX_MESSAGE_BYTES)
     expect(counts(big)).toEqual([44, 16])
   })

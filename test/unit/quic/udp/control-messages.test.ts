@@ -82,7 +82,11 @@ describe('what is said of datagrams that came', () => {
   })
 
   it('is segments, mark and local address, in whatever order', () => {
-    const parts = [message(17, 104, int(1350)), message(0, 1, Buffer.of(0b1011)), message(0, 8, Buffer.alloc(12))]
+    const parts = [
+      message(17, 104, int(1350)),
+      message(0, 1, Buffer.of(0b1011)),
+      message(0, 8, Buffer.alloc(12)),
+    ]
     expect(read(...parts)).toMatchObject({ segmentBytes: 1350, ecn: 3, localBytes: 4 })
     expect(read(...parts.toReversed())).toMatchObject({ segmentBytes: 1350, ecn: 3, localBytes: 4 })
     expect(read(message(41, 67, int(2)), message(41, 50, Buffer.alloc(20)))).toEqual({

@@ -171,7 +171,7 @@ describe('a kernel without room', () => {
   it('is given no more than a bound, and what is beyond is lost', () => {
     const { kernel, outbox } = sending()
     const text = 'x'.repeat(1350)
-    kernel.script = new Array<number>(10).fill(-EAGAIN)
+    kernel.script = Array.from({ length: 10 }, () => -EAGAIN)
     for (let index = 0; index < 1000; index += 1) put(outbox, text)
     outbox.flush()
     kernel.script = []
@@ -201,7 +201,7 @@ describe('an error of the system', () => {
 
   it('for ever is no loop', () => {
     const { kernel, outbox } = sending('a', 'bb', 'ccc')
-    kernel.script = new Array<number>(100).fill(-ENETUNREACH)
+    kernel.script = Array.from({ length: 100 }, () => -ENETUNREACH)
     outbox.flush()
     expect(kernel.calls).toBe(6)
     expect([kernel.taken, outbox.isFull]).toEqual([[], false])

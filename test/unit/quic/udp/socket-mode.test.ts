@@ -10,6 +10,7 @@ const MACHINE: SocketMachine = {
   platform: 'linux',
   arch: 'x64',
   endianness: 'LE',
+  isMainThread: true,
   missing: undefined,
   wish: undefined,
 }
@@ -25,6 +26,7 @@ describe('the kind of a UDP socket', () => {
     ['the layout of socket structures is not known for s390x', { arch: 's390x', endianness: 'BE' as const }],
     ['the layout of socket structures is not known for arm', { arch: 'arm' }],
     ['the layout of socket structures is not known for arm64', { arch: 'arm64', endianness: 'BE' as const }],
+    ['UDP in batches is for the main thread', { isMainThread: false }],
     ['koffi is not installed', { missing: 'koffi is not installed' }],
   ])('is that of Node, because %s', (because, machine) => {
     expect(chooseSocketKind({ ...MACHINE, ...machine })).toEqual({ kind: 'dgram', because })
