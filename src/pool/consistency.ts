@@ -1,7 +1,7 @@
 import { TransportError } from '../base/errors.ts'
 import type { PoolCore } from './pool-core.ts'
+import { connectionsForSpread } from './rules/dialing.ts'
 import { queueDueAt } from './rules/settle.ts'
-import { connectionsForSpread } from './rules/spread.ts'
 import type { Slot } from './slot.ts'
 
 /** Throws unless every counter and every order is what a recount says, and nobody waits for what is there. */

@@ -49,7 +49,7 @@ export interface PoolStateConfig<Link = unknown> {
   /** What a connection will carry, if that is known before the first one. */
   readonly expectedCapacity: number | undefined
   /**
-   * Multiplexed exchanges are spread over up to so many connections; see spread.ts. Default 1: as few as
+   * Multiplexed exchanges are spread over up to so many connections; see dialing.ts. Default 1: as few as
    * carry them.
    */
   readonly spreadOver?: number
@@ -106,7 +106,7 @@ export class PoolCore<Link, Waiter> {
   expectedCapacity: number | undefined
   /**
    * Exchanges that the origin takes on one connection, as far as that was learned, and what the last one
-   * took; see request-limit.ts.
+   * took; see learned-limits.ts.
    */
   requestLimit = Infinity
   lastTaken = 0

@@ -5,13 +5,17 @@ import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
 import { hasRoom, lease, nextFree } from './rules/assignment.ts'
 import { abandonDials } from './rules/dialing.ts'
-import { learnCapacity, onClosedOnOpen, takeWhatIsThere } from './rules/learned-capacity.ts'
-import { poolClosedError, queueFullError, queueTimeoutError } from './rules/queue-errors.ts'
+import {
+  doubtRequestLimit,
+  learnCapacity,
+  learnRequestLimit,
+  onClosedOnOpen,
+  takeWhatIsThere,
+} from './rules/learned-limits.ts'
+import { poolClosedError, queueFullError, queueTimeoutError, shedLate } from './rules/queue-refusals.ts'
 import { applyHint, becomeIdle, releaseStream } from './rules/release.ts'
-import { doubtRequestLimit, learnRequestLimit } from './rules/request-limit.ts'
 import { closeNow, evictLongestIdle, retire, retireSurplus } from './rules/retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './rules/settle.ts'
-import { shedLate } from './rules/shedding.ts'
 import { setStalledAside } from './rules/stalled.ts'
 import { changeWarm, closeSilent, keepUp, startWarmChecks } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'

@@ -1,9 +1,8 @@
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { assignWaiters } from './assignment.ts'
-import { dial, dialsMissing, dialsWanted } from './dialing.ts'
+import { dial, dialsMissing, dialsWanted, isSpreadUnfilled, verifyForSpread } from './dialing.ts'
 import { canHaveSurplus, closeUnneeded, evictLongestIdle, watchSurplus } from './retirement.ts'
-import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
 import { STALL_MS } from './stalled.ts'
 
 /**
