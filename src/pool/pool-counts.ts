@@ -68,6 +68,43 @@ export class PoolTally {
   }
 }
 
+/** Counts leases, and requests and dials that came to nothing. */
+export class RequestTally {
+  #requests = 0
+  #reused = 0
+  #shed = 0
+  #connectFailures = 0
+
+  /** `reused`: the connection was leased before. */
+  onLeased(reused: boolean): void {
+    this.#requests += 1
+    if (reused) this.#reused += 1
+  }
+
+  /** A lease came to nothing. */
+  onLeaseUndone(reused: boolean): void {
+    this.#requests -= 1
+    if (reused) this.#reused -= 1
+  }
+
+  onShed(): void {
+    this.#shed += 1
+  }
+
+  onConnectFailed(): void {
+    this.#connectFailures += 1
+  }
+
+  get counts(): Pick<PoolCounts, 'requests' | 'reused' | 'shed' | 'connectFailures'> {
+    return {
+      requests: this.#requests,
+      reused: this.#reused,
+      shed: this.#shed,
+      connectFailures: this.#connectFailures,
+    }
+  }
+}
+
 /**
  * The connections of a pool that speak one protocol. Those that are being made are in none: nobody knows what
  * they will speak.

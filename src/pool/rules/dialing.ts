@@ -4,7 +4,6 @@ import type { PoolCore } from '../pool-core.ts'
 import type { Slot } from '../slot.ts'
 import { idleSince, isStale, verify } from './assignment.ts'
 import { closeNow, evictLongestIdle, expiryOf } from './retirement.ts'
-import { setStalledAside } from './stalled.ts'
 
 /** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
 const MAX_MUTE = 2
@@ -41,9 +40,9 @@ function dialsForSpread<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
 }
 
 function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
-  const waiting = Math.max(0, core.waiters.size - core.slots.verifyingStreams) + core.freshWaiters.size
+  const waiting = Math.max(0, core.waiters.any.size - core.slots.verifyingStreams) + core.waiters.fresh.size
   if (waiting === 0) return 0
-  const perConnection = core.expectedStreams
+  const perConnection = core.limits.streams
   const uncovered = waiting - core.slots.promisedStreams(perConnection)
   if (uncovered <= 0) return 0
   const dials = perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
@@ -66,17 +65,17 @@ export function dial<Link, Waiter>(
   if (wanted === 0 || core.backoff.isActive(now)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
   const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
-  if (missing > 0) setStalledAside(core, missing, now)
+  if (missing > 0) core.stalled.setAside(missing, now)
   for (let started = 0; started < wanted; started += 1) {
     if (core.isFull) {
       if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
       return
     }
-    if (core.budget.isFull) setStalledAside(core, dialsMissing(core), now)
+    if (core.budget.isFull) core.stalled.setAside(dialsMissing(core), now)
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
       // Only a waiter is worth another pool's idle connection; a warm level or a spread is not.
-      if (core.waiting > 0 && started < essential) actions.push({ type: 'starve' })
+      if (core.waiters.size > 0 && started < essential) actions.push({ type: 'starve' })
       return
     }
     actions.push({ type: 'connect', slot })
@@ -122,7 +121,7 @@ function makeRoomForFresh<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const { slots } = core
-  while (core.freshWaiters.size > slots.count('starting') + slots.count('closing')) {
+  while (core.waiters.fresh.size > slots.count('starting') + slots.count('closing')) {
     if (!evictLongestIdle(core, actions)) return
   }
 }
@@ -140,7 +139,7 @@ function makeRoomForFresh<Link, Waiter>(
 export function connectionsForSpread(core: PoolCore<unknown, unknown>): number {
   if (core.spreadOver === 1 || core.mode !== 'open') return 0
   if (core.slots.mute > 0) return 0 // the origin wants to be left alone
-  return Math.min(core.spreadOver, core.slots.liveStreams + core.waiting)
+  return Math.min(core.spreadOver, core.slots.liveStreams + core.waiters.size)
 }
 
 /**
@@ -149,7 +148,7 @@ export function connectionsForSpread(core: PoolCore<unknown, unknown>): number {
  */
 export function isSpreadUnfilled(core: PoolCore<unknown, unknown>): boolean {
   const leased = core.slots.count('leased')
-  return leased < core.spreadOver && leased < core.slots.usedStreams + core.waiting
+  return leased < core.spreadOver && leased < core.slots.usedStreams + core.waiters.size
 }
 
 /**

@@ -1,8 +1,7 @@
-import { stacklessError, TransportError } from '../../base/errors.ts'
+import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { MAX_SHED_PER_ARRIVAL } from './queue-overload.ts'
-import { isGrowing } from './stalled.ts'
 
 /**
  * Before somebody is to wait: where the pool is overloaded, those who have waited too long give way. (Without
@@ -14,8 +13,9 @@ export function shedLate<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const { overload, waiters } = core
-  const headSince = waiters.headSince
+  const { overload } = core
+  const { any } = core.waiters
+  const { headSince } = any
   if (overload.targetMs === 0) return
   if (headSince === undefined) {
     overload.onEmpty()
@@ -25,13 +25,13 @@ export function shedLate<Link, Waiter>(
   if (!overload.isOverloaded) return
   // Many slow readers at once make a queue that drains as they are set aside: newcomers go first meanwhile,
   // and nobody is refused for it while there is room to wait.
-  if (isGrowing(core, now) && core.waiting < core.options.maxWaiters) return
+  if (core.stalled.isGrowing(now) && core.waiters.size < core.options.maxWaiters) return
   for (let shed = 0; shed < MAX_SHED_PER_ARRIVAL; shed++) {
-    const since = waiters.headSince
+    const since = any.headSince
     if (since === undefined || now - since <= overload.targetMs) return
-    const waiter = waiters.shift()
+    const waiter = any.shift()
     if (waiter === undefined) return
-    core.shed += 1
+    core.tally.onShed()
     actions.push({ type: 'reject', waiter, error: queueOverloadedError(core) })
   }
 }
@@ -74,12 +74,6 @@ function queueOverloadedError(core: PoolCore<unknown, unknown>): TransportError 
   )
 }
 
-/** The refusal of requests to a pool that is going away. */
-export function poolClosedError(core: PoolCore<unknown, unknown>): TransportError {
-  const what = core.mode === 'draining' ? 'draining' : 'closed'
-  return core.closeError ?? new TransportError('MM_TRANSPORT_CLOSED', `${core.name}: the pool is ${what}`)
-}
-
 function describeUse(core: PoolCore<unknown, unknown>): string {
   const { slots } = core
   const limit = core.options.maxConnections === 0 ? 'any number' : core.options.maxConnections
@@ -93,7 +87,7 @@ function describeUse(core: PoolCore<unknown, unknown>): string {
 
 function advice(core: PoolCore<unknown, unknown>): string {
   const { slots, budget } = core
-  if (slots.aside > 0 && core.stalledPlaces === 0) {
+  if (slots.aside > 0 && core.stalled.places === 0) {
     return 'clients that stall hold what they may: raise pool.maxStalledConnections and limits.maxStalledConnections'
   }
   if (core.isFull && slots.count('starting') === 0) {
