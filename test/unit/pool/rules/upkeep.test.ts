@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { PoolScript } from '../../support/pool-script.ts'
+import { PoolScript } from '../../../support/pool-script.ts'
 
 const OPTIONS = { verifyAfterIdleMs: 1000, pingTimeoutMs: 200 }
 
