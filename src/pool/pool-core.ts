@@ -114,13 +114,6 @@ export interface PoolStateConfig<Link = unknown> {
    */
   readonly spreadOver?: number
   /**
-   * What others of the same origin leave of `maxConnections` just now; asked when a dial is thought of. Left
-   * out: all of them.
-   */
-  readonly ceiling?: (() => number) | undefined
-  /** The same for `maxStalledConnections`. */
-  readonly stalledCeiling?: (() => number) | undefined
-  /**
    * Since when the reader of the connection's exchange has paused the response; undefined: it has not. Left
    * out: none ever does.
    */
@@ -148,8 +141,7 @@ export class PoolCore<Link, Waiter> {
   readonly tally = new RequestTally()
 
   // Options with "off" spelled out
-  readonly #maxConnections: number
-  readonly #ceiling: (() => number) | undefined
+  readonly maxConnections: number
   readonly maxRequests: number
   readonly maxErrors: number
   readonly idleTimeoutMs: number
@@ -162,15 +154,14 @@ export class PoolCore<Link, Waiter> {
     this.name = config.name
     this.options = options
     this.budget = budget
-    this.#maxConnections = orInfinity(options.maxConnections)
-    this.#ceiling = config.ceiling
+    this.maxConnections = orInfinity(options.maxConnections)
     const maxStreams = orInfinity(options.maxStreamsPerConnection)
     this.maxRequests = orInfinity(options.maxRequests)
     this.maxErrors = orInfinity(options.maxErrors)
     this.idleTimeoutMs = orInfinity(options.idleTimeoutMs)
     // Verifying means waiting; where nobody may wait, a stale connection is used as it is.
     this.verifyAfterIdleMs = options.maxWaiters === 0 ? Infinity : orInfinity(options.verifyAfterIdleMs)
-    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.#maxConnections))
+    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.maxConnections))
     this.slots = new SlotTable(maxStreams, budget)
     this.waiters = new Waiters(options.queueTimeoutMs)
     this.overload = new QueueOverload(options.queueTargetMs, options.queueIntervalMs)
@@ -182,7 +173,6 @@ export class PoolCore<Link, Waiter> {
       budget,
       limits: this.limits,
       maxStalled: options.maxStalledConnections,
-      ceiling: config.stalledCeiling,
       isFull: () => this.isFull,
       links: config,
     })
@@ -197,13 +187,6 @@ export class PoolCore<Link, Waiter> {
 
   get mode(): 'open' | 'draining' | 'closed' {
     return this.life.mode
-  }
-
-  /** How many there may be now. */
-  get maxConnections(): number {
-    return this.#ceiling === undefined
-      ? this.#maxConnections
-      : Math.min(this.#maxConnections, this.#ceiling())
   }
 
   /** No further connection that counts may be made. */

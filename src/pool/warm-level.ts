@@ -24,6 +24,11 @@ export class WarmLevel {
     return Math.max(this.#connections, this.#preconnect)
   }
 
+  /** Connections that a preconnect() under way wants. */
+  get preconnects(): number {
+    return this.#preconnect
+  }
+
   get checkMs(): number {
     return this.#checkMs
   }

@@ -1,7 +1,7 @@
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { assignWaiters } from './assignment.ts'
-import { dial, dialsMissing, dialsWanted, isSpreadUnfilled, verifyForSpread } from './dialing.ts'
+import { dial, dialDueAt, dialsMissing, dialsWanted, isSpreadUnfilled, verifyForSpread } from './dialing.ts'
 import { closeUnneeded, evictLongestIdle } from './retirement.ts'
 
 /**
@@ -62,8 +62,9 @@ function refuseHopeless<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const { backoff, options } = core
-  if (core.waiters.size === 0 || !backoff.isActive(now) || backoff.lastError === undefined) return
-  if (backoff.dueAt - now > options.backoffWaitMs && isHopeless(core)) {
+  if (core.waiters.size === 0 || backoff.lastError === undefined) return
+  const waitMs = backoff.requestDueAt - now
+  if (waitMs > 0 && waitMs > options.backoffWaitMs && isHopeless(core)) {
     core.rejectAll(backoff.lastError, actions)
   }
 }
@@ -87,7 +88,7 @@ function schedule<Link, Waiter>(
   let at = Math.min(core.schedule.slotsDueAt, core.waiters.dueAt, core.surplus.checkAt)
   if (core.mode === 'open') at = Math.min(at, core.warm.checkAt)
   if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
-    at = Math.min(at, core.backoff.dueAt)
+    at = Math.min(at, Math.max(now, dialDueAt(core)))
   }
   core.schedule.arm(Math.min(at, nextStallCheckAt(core, now)), actions)
 }

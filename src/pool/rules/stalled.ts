@@ -22,8 +22,6 @@ interface StalledReadersParts<Link> {
   readonly budget: ConnectionBudget
   readonly limits: LearnedLimits
   readonly maxStalled: number
-  /** What others of the same origin leave of that; undefined: all of it. */
-  readonly ceiling: (() => number) | undefined
   /** No further connection that counts may be made. */
   readonly isFull: () => boolean
   /** See PoolStateConfig. */
@@ -52,10 +50,9 @@ export class StalledReaders<Link> {
 
   /** How many more connections may be set aside. */
   get places(): number {
-    const { slots, budget, limits, maxStalled, ceiling } = this.#parts
+    const { slots, budget, limits, maxStalled } = this.#parts
     if (limits.streams !== 1 || !budget.hasStalledPlace) return 0
-    const limit = ceiling === undefined ? maxStalled : Math.min(maxStalled, ceiling())
-    return Math.max(0, limit - slots.aside)
+    return Math.max(0, Math.min(maxStalled - slots.aside, budget.stalledPlaces))
   }
 
   isGrowing(now: number): boolean {

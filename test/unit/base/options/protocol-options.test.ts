@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { checkLivenessOptions, LIVENESS_RANGES } from '../../../../src/base/options/liveness-ranges.ts'
 import {
+  checkLivenessOptions,
   DEFAULT_LIVENESS_OPTIONS,
+  LIVENESS_RANGES,
   type LivenessOptions,
 } from '../../../../src/base/options/protocol-options.ts'
 

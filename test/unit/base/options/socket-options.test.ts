@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../../../src/base/options/options.ts'
-import { checkSocketOptions, SOCKET_RANGES } from '../../../../src/base/options/socket-ranges.ts'
+import {
+  checkSocketOptions,
+  DEFAULT_SOCKET_OPTIONS,
+  SOCKET_RANGES,
+  type SocketOptions,
+} from '../../../../src/base/options/socket-options.ts'
 
 const fault = (options: Partial<SocketOptions>): string | undefined => {
   try {

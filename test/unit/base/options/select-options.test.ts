@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../../../src/base/options/select-options.ts'
 import {
   checkSelectOptions,
+  DEFAULT_SELECT_OPTIONS,
   SELECT_RANGES,
   SELECT_WORDS,
-} from '../../../../src/base/options/select-ranges.ts'
+  type SelectOptions,
+} from '../../../../src/base/options/select-options.ts'
 
 type Numeric = keyof typeof SELECT_RANGES
 
