@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { decodeHuffman, maxDecodedBytes } from '../../../../src/http/field-compression/huffman.ts'
-import { QPACK_STATIC_NAMES } from '../../../../src/http/field-compression/qpack-static-table.ts'
+import { QPACK_STATIC_NAMES } from '../../../../src/http/field-compression/static-tables.ts'
 
 const ENCODED = new URL('../../../vectors/qpack/encoded/', import.meta.url)
 const TABLE_BYTES = 4096
