@@ -8,7 +8,7 @@ import { ResultFileError, readResultFile } from '../../bench/results/read-result
 import { type ResultFile, resultText } from '../../bench/results/result-file.ts'
 import type { CliIo } from '../command.ts'
 import { EXIT } from '../command.ts'
-import { usageError } from '../usage-error.ts'
+import { usageError } from '../parse-options.ts'
 
 /** Throws a usage error for a file that could not be written after a long run. */
 export function checkOutputs({ json, html }: { json: string | undefined; html: string | undefined }): void {

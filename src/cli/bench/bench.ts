@@ -7,8 +7,7 @@ import { describePlan, hostOf, portOf, type UrlPlan } from '../../bench/url-plan
 import type { CliIo, Command } from '../command.ts'
 import { EXIT } from '../command.ts'
 import { connectionOptions } from '../connection-options.ts'
-import { parseOptions } from '../parse-options.ts'
-import { usageError } from '../usage-error.ts'
+import { parseOptions, usageError } from '../parse-options.ts'
 import { BENCH_OPTIONS, planOf, urlOption } from './bench-options.ts'
 import { checkOutputs, compareFiles, writeResults } from './bench-output.ts'
 
