@@ -1,5 +1,5 @@
 import type { Conditions, LossBursts, PathConditions } from '../../bench/url-plan.ts'
-import { usageError } from '../usage-error.ts'
+import { usageError } from '../parse-options.ts'
 
 /** Options that put relays on the path; spread into the command's own. */
 export const CONDITION_OPTIONS = {
