@@ -30,6 +30,7 @@ h3{font-size:1.2rem;margin:2.5rem 0 .75rem}
 h4{font-size:1rem;margin:1.5rem 0 .25rem}
 .kicker,.facts-line{font:.85rem/1.5 var(--sans);color:var(--soft);margin:0}
 .kicker{letter-spacing:.08em;text-transform:uppercase;font-size:.75rem}
+.verdict{font-size:1.25rem;line-height:1.4;max-width:46rem;margin:.4rem 0 1rem}
 .lead{max-width:46rem;margin:.5rem 0 1rem}
 .note,.hint,.also,.notes{color:var(--soft)}
 .note,.notes{font:.85rem/1.5 var(--sans);max-width:52rem}

@@ -1,6 +1,6 @@
-import type { CaseResult, Metric, RatioResult, ScenarioResult } from '../../results/scenario-result.ts'
-import { type Interval, isShown, pairedRatio, type Ratio } from '../../results/statistics.ts'
-import { isFigure } from './figure-text.ts'
+import type { CaseResult, Metric, RatioResult, ScenarioResult } from '../results/scenario-result.ts'
+import { type Interval, isShown, pairedRatio, type Ratio } from '../results/statistics.ts'
+import { isFigure } from './table.ts'
 
 /** One subject's median, with the subject behind it. */
 export interface Snapshot {
