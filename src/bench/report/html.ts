@@ -13,6 +13,7 @@ import {
   CAVEATS,
   countText,
   hasFigures,
+  headingOf,
   NOT_MEASURED,
   OUTCOME_WORDS,
   TOO_FEW_ROUNDS,
@@ -181,7 +182,7 @@ function drawHeader(file: ResultFile, target: string): Markup {
   const { startedAt, machine } = file
   const when = startedAt.slice(0, 16).replace('T', ' ')
   return markup`<header><p class="kicker">middlemile bench</p>
-<h1><bdi>${target}</bdi></h1>
+<h1 class="target"><bdi>${target}</bdi></h1>
 <p class="verdict">${verdictText(file)}</p>
 <p class="facts-line">${when} UTC \u00b7 revision ${machine.revision} \u00b7 ${machine.cpuModel}, ${machine.cores} cores \u00b7 ${machine.distribution}, kernel ${machine.kernel}</p></header>`
 }
@@ -191,10 +192,10 @@ function drawScenario(
   index: number,
   looks: ReadonlyMap<string, SubjectLook>,
 ): Markup {
-  const { scenario, description, cases, unavailable } = result
+  const { description, cases, unavailable } = result
   const measured = cases.map((entry, i) => ({ entry, id: caseId(index, i) }))
   const tables = measured.filter(({ entry }) => hasFigures(entry))
-  return markup`<section class="scenario" aria-labelledby="${scenarioId(index)}"><h2 id="${scenarioId(index)}">${scenario}</h2>
+  return markup`<section class="scenario" aria-labelledby="${scenarioId(index)}"><h2 id="${scenarioId(index)}">${headingOf(result)}</h2>
 <p class="lead">${description}</p>
 ${verdictsTable(result)}
 ${tables.length === 0 ? undefined : markup`<p class="note">${FIGURES_NOTE}</p>`}

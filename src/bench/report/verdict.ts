@@ -48,6 +48,11 @@ export function targetOf({ results, settings }: Pick<ResultFile, 'results' | 'se
   return names.length === 1 && names[0] === 'url' && typeof url === 'string' ? url : names.join(', ')
 }
 
+/** Of the part of a report that has a scenario's figures: a run at a URL has no name but its URL. */
+export function headingOf({ scenario }: Pick<ScenarioResult, 'scenario'>): string {
+  return scenario === 'url' ? 'Figures' : scenario
+}
+
 /** The figures that a verdict is likely to be about, as a sentence has them. */
 const PLAIN_NAMES: Readonly<Record<string, readonly [name: string, unit: string]>> = {
   p50Ms: ['median time of a request', ' ms'],
@@ -116,17 +121,16 @@ function sentenceOf(finding: Finding | undefined): string {
 }
 
 function distanceText({ subject, median, ratio, evidence }: Rival, unit: string): string {
-  const beside = `${formatNumber(median)}${unit} of ${subject}`
-  const times = isFigure(ratio?.median) ? `${formatTimes(ratio.median)} ` : ''
+  const next = `; next is ${subject} with ${formatNumber(median)}${unit}`
   switch (evidence.kind) {
     case 'shown':
-      return `, ${times}the ${beside}, which is next`
+      return `${next} (${ratio === undefined ? '' : formatTimes(ratio.median)}, round by round)`
     case 'tooFew':
-      return `, before the ${beside}, in ${TOO_FEW_ROUNDS} to show a difference (${evidence.pairs} of ${MIN_ROUNDS_FOR_INTERVAL})`
+      return `${next}, in ${TOO_FEW_ROUNDS} to show a difference (${evidence.pairs} of ${MIN_ROUNDS_FOR_INTERVAL})`
     case 'crosses':
-      return `, and ${NO_DIFFERENCE} to the ${beside}`
+      return `${next}, and ${NO_DIFFERENCE} between the two`
     case 'unpaired':
-      return `, before the ${beside}`
+      return next
   }
 }
 

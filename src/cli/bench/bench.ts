@@ -89,14 +89,14 @@ An impaired path, by relays on this machine, the same in both directions (TLS pa
 
 What comes of it:
   --json FILE|-         the result file: every round, histograms, the machine
-  --html FILE           one page with charts
-  --compare             two result files, figure by figure
+  --html FILE           one page: the verdict, the figures, charts, and what they do not show
+  --compare             two result files: what changed, and how many figures did not
 
 An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s on average over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
   --yes                 you may do this to it
 
-At a terminal it shows how far it is, and colors unless NO_COLOR is set. Ctrl-C ends a run and shows what was measured. Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad
-usage, 3 the process could not start.
+At a terminal it shows how far it is, in colors unless NO_COLOR is set; in a pipe neither. Ctrl-C ends a run and shows what was measured.
+Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad usage, 3 the process could not start.
 `
 
 export const benchCommand: Command = {

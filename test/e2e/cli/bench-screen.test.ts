@@ -92,7 +92,7 @@ describe.skipIf(requireBinary('nginx'))('middlemile bench where somebody looks',
     await runCli([...options(), '--html', html, `${nginx.url}/1k`])
     const page = readFileSync(html, 'utf8')
     const places = [
-      `<h1><bdi>${nginx.url}/1k</bdi></h1>`,
+      `<h1 class="target"><bdi>${nginx.url}/1k</bdi></h1>`,
       '<p class="verdict">',
       '<caption>Medians over rounds</caption>',
       '<h2 id="caveats">What the figures do not show</h2>',

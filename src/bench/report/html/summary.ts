@@ -3,7 +3,7 @@ import type { CaseResult, ScenarioResult } from '../../results/scenario-result.t
 import { MIN_ROUNDS_FOR_INTERVAL } from '../../results/statistics.ts'
 import { chiefMetric, type Finding, findingsOf, type Rival, type Snapshot } from '../findings.ts'
 import { isFigure } from '../table.ts'
-import { hasFigures, NO_DIFFERENCE, NOT_MEASURED } from '../verdict.ts'
+import { hasFigures, headingOf, NO_DIFFERENCE, NOT_MEASURED } from '../verdict.ts'
 import { caseId, drawBadge, scenarioId } from './chart.ts'
 import { figureText, timesRangeText, timesText } from './figure-text.ts'
 import { type Markup, markup } from './markup.ts'
@@ -29,7 +29,7 @@ function drawScenario(result: ScenarioResult, index: number, looks: Looks): Mark
     (entry, i) =>
       markup`<dt><a href="#${caseId(index, i)}">${entry.name}</a></dt><dd>${drawCase(result, entry, looks)}</dd>`,
   )
-  return markup`<h3><a href="#${scenarioId(index)}">${result.scenario}</a></h3>
+  return markup`<h3><a href="#${scenarioId(index)}">${headingOf(result)}</a></h3>
 <dl class="findings">${cases}</dl>
 `
 }

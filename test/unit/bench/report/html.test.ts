@@ -93,7 +93,7 @@ describe('renderHtml', () => {
     const header = headerOf(atUrl)
     expect(header).toContain('https://origin.example/a')
     expect(header).toMatch(
-      /fast had the lowest median time of a request: [\d.]+ ms, 0\.\d\dx the [\d.]+ ms of slow, which is next\./,
+      /fast had the lowest median time of a request: [\d.]+ ms; next is slow with [\d.]+ ms \(0\.\d\dx, round by round\)\./,
     )
     expect(headerOf(file)).toContain('synthetic')
   })

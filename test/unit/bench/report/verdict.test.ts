@@ -25,13 +25,15 @@ const twice = SIX.map(ms => 2 * ms)
 describe('verdictText', () => {
   it('says in plain words who was first, and by how much', () => {
     expect(verdictText({ results: [scenarioOf({ h2: twice, h3: SIX })] })).toBe(
-      'h3 had the lowest time for 99 of 100 requests: 12.5 ms, 0.50x the 25 ms of h2, which is next.',
+      'h3 had the lowest time for 99 of 100 requests: 12.5 ms; next is h2 with 25 ms (0.50x, round by round).',
     )
   })
 
   it('does not call shown what is not', () => {
     const mixed = [20, 5, 20, 5, 20, 5]
-    expect(verdictText({ results: [scenarioOf({ h2: mixed, h3: SIX })] })).toContain('no difference shown to')
+    expect(verdictText({ results: [scenarioOf({ h2: mixed, h3: SIX })] })).toContain(
+      'no difference shown between',
+    )
     expect(verdictText({ results: [scenarioOf({ h2: [20], h3: [10] })] })).toContain(
       'in too few rounds to show a difference (1 of 6)',
     )
