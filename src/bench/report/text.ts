@@ -27,7 +27,7 @@ import {
 export interface ReportScreen {
   /** Undefined: no terminal. Tables are as wide as a report's, and lines of prose are not broken. */
   readonly columns?: number | undefined
-  paint(style: 'bold' | 'red' | 'green' | 'yellow', text: string): string
+  readonly paint: (style: 'bold' | 'red' | 'green' | 'yellow', text: string) => string
 }
 
 const PLAIN: ReportScreen = { paint: (_, text) => text }

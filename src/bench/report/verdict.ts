@@ -129,7 +129,7 @@ function distanceText({ subject, median, ratio, evidence }: Rival, unit: string)
       return `${next}, in ${TOO_FEW_ROUNDS} to show a difference (${evidence.pairs} of ${MIN_ROUNDS_FOR_INTERVAL})`
     case 'crosses':
       return `${next}, and ${NO_DIFFERENCE} between the two`
-    case 'unpaired':
+    default: // 'unpaired'
       return next
   }
 }

@@ -38,7 +38,7 @@ export function writeResults(
 
 /** In a pipe lines are as long as they are, for whoever searches them. */
 function reportScreen({ screen }: CliIo): ReportScreen {
-  return { columns: screen.isTerminal ? screen.columns : undefined, paint: screen.paint }
+  return { columns: screen.isTerminal ? screen.columns : undefined, paint: (style, text) => screen.paint(style, text) }
 }
 
 /** `--compare A.json B.json`. */
