@@ -38,7 +38,10 @@ export function writeResults(
 
 /** In a pipe lines are as long as they are, for whoever searches them. */
 function reportScreen({ screen }: CliIo): ReportScreen {
-  return { columns: screen.isTerminal ? screen.columns : undefined, paint: (style, text) => screen.paint(style, text) }
+  return {
+    columns: screen.isTerminal ? screen.columns : undefined,
+    paint: (style, text) => screen.paint(style, text),
+  }
 }
 
 /** `--compare A.json B.json`. */
