@@ -147,7 +147,7 @@ describe('formatFile', () => {
     const file = resultFileOf({ ...tableOf([1], [1]), aims })
     const text = formatFile(file, { columns: 60, paint })
     expect(text).toContain(
-      '<bold>ours and theirs had the lowest median time of a request, 1 and\n1 ms: no difference shown.</>',
+      '<bold>ours and theirs had the lowest median time of a request, 1\nand 1 ms: no difference shown. Aims:',
     )
     expect(text).toContain('1: <red>MISSED</>')
     expect(formatFile(file)).not.toContain('<')
