@@ -52,7 +52,6 @@ export function poolStats(
 ): PoolStats {
   const counts = pools.reduce(addCounts, NO_COUNTS)
   const { full, resumed, earlyData, cleartext } = counts.opened
-  const opened = full + resumed + earlyData + cleartext
   const avoided = Object.values(entry.handshakes.avoided)
   return {
     origin,
@@ -66,7 +65,7 @@ export function poolStats(
     ...entry,
     handshakeRttsSaved: avoided.reduce((sum, { roundTrips }) => sum + roundTrips, 0),
     handshakeSecondsSaved: avoided.reduce((sum, { seconds }) => sum + seconds, 0),
-    reuseRatio: counts.requests === 0 ? 0 : Math.max(0, 1 - opened / counts.requests),
+    reuseRatio: counts.requests === 0 ? 0 : counts.reused / counts.requests,
   }
 }
 

@@ -40,7 +40,10 @@ export interface PoolStats {
   requests: number
   reused: number
   retries: number
-  /** 1 - connections opened / requests; 0 before the first request. */
+  /**
+   * Requests on a connection that had carried one before / requests; 0 before the first. Connections that no
+   * request opened (warm ones, those of races and probes) have no part in it.
+   */
   reuseRatio: number
   /**
    * Round trips and seconds of handshakes that were avoided, by all means together, by what handshakes cost

@@ -1,5 +1,7 @@
 import { X509Certificate } from 'node:crypto'
+import type { HandshakeInfo } from '../../base/events/connection.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import type { QuicHandshake } from '../../quic/engine.ts'
 import { trustDigest } from '../../state/peer-key.ts'
 
 /**
@@ -33,6 +35,15 @@ export class QuicTrust {
     this.#byOptions.set(tls, trust)
     return trust
   }
+}
+
+/** When it expires, for who watches it; nothing where this handshake did not look at it. */
+export function certificateExpiry(
+  handshake: QuicHandshake | undefined,
+): Pick<HandshakeInfo, 'certificateExpiresAt'> {
+  if (handshake === undefined || handshake.isResumed) return {}
+  const endsInMs = certificateEndsInMs(handshake.certificates, 0)
+  return endsInMs === undefined ? {} : { certificateExpiresAt: endsInMs }
 }
 
 /**

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import { basename, dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { readConfigFile } from '../../../src/service/config/config-file.ts'
+import { readConfigFile } from '../../../src/service/config/read-config.ts'
 import { configSchema } from '../../../src/service/config/config-schema.ts'
 import { knownKeys } from '../../../src/service/config/parse-config.ts'
 import { writeCertificateFiles } from '../../support/certificate-files.ts'
