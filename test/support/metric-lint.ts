@@ -1,6 +1,6 @@
 import type { MetricsPage } from './prometheus-text.ts'
 
-const ABBREVIATED = /(?:^|_)(?:ms|msecs?|secs?|kb|mb|kib|mib|us|ns|min|hr)(?:_|$)/
+const ABBREVIATED = /(?:^|_)(?:s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d)(?:_|$)/
 const NOT_BASE = /(?:^|_)(?:milliseconds|minutes|hours|days|kilobytes|megabytes|kibibytes|percent)(?:_|$)/
 const TYPE_IN_NAME = /(?:^|_)(?:counter|gauge|histogram|summary)(?:_|$)/
 

@@ -184,9 +184,10 @@ describe('a reload', () => {
     const get = async () => {
       const exchange = request(connector.url, { agent }).end()
       const [response] = await once(exchange, 'response')
+      const { localPort } = response.socket
       response.resume()
       await once(response, 'end')
-      return { status: response.statusCode, port: response.socket.localPort }
+      return { status: response.statusCode, localPort }
     }
     const before = await get()
     const certificate = await write(next)
