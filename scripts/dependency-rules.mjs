@@ -35,7 +35,7 @@ const MAY_IMPORT = {
   'src/dns': ['src/base'],
 
   // Which protocol, which connection. Both are handed what they need.
-  'src/select': ['src/base', 'src/dns/records', 'src/dns/fixed-addresses.ts'],
+  'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
 
   // One origin put together; one request on its way; the public calls.
@@ -88,11 +88,11 @@ const PURE = [
   'src/state',
   'src/http',
   'src/quic/migration',
-  'src/quic/negotiated-versions.ts',
+  'src/quic/invariant-header.ts',
   'src/quic/retry-token.ts',
-  'src/quic/udp/challenge-pace.ts',
-  'src/quic/udp/packet-destination.ts',
-  'src/quic/udp/path-bounces.ts',
+  'src/quic/quiche/bounce-schedule.ts',
+  'src/quic/quiche/followed-client.ts',
+  'src/quic/quiche/path-bounces.ts',
   'src/api/qlog',
   'src/origin/probing/version-probe-packet.ts',
   'src/origin/retry-budget.ts',
@@ -100,7 +100,7 @@ const PURE = [
   'src/origin/ledger',
   'src/exchange/replay-rules.ts',
   'src/dns/records',
-  'src/connect/tcp/address-order.ts',
+  'src/connect/tcp/dial-race.ts',
   'src/connect/tcp/dial-race.ts',
   'src/connect/tcp/connect-error.ts',
   'src/connect/fast-open/fast-open-breakers.ts',
@@ -110,14 +110,10 @@ const PURE = [
   'src/service/routes',
   'src/service/lifecycle/unused-memory.ts',
   'src/bench/impair/conditions.ts',
-  'src/bench/impair/conditions.ts',
   'src/bench/impair/datagram-line.ts',
-  'src/bench/impair/due-queue.ts',
   'src/bench/impair/packet-loss-model.ts',
-  'src/bench/impair/limits.ts',
   'src/bench/impair/piece-sender.ts',
   'src/bench/impair/rate-queue.ts',
-  'src/bench/impair/retransmission.ts',
   'src/bench/impair/stream-line.ts',
 ]
 
@@ -130,7 +126,7 @@ const DRIVERS = [
   'src/state/store.ts',
   'src/state/file-records.ts',
   'src/state/private-files.ts',
-  'src/state/record-directory.ts',
+  'src/state/file-records.ts',
   'src/http/http1/connection.ts',
   'src/http/http1/connection-*.ts',
   'src/http/http2/connection.ts',

@@ -1,28 +1,39 @@
 import { lookup } from 'node:dns/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { PathConditions } from './impair/conditions.ts'
 import { type ImpairedPath, startImpairedPath } from './impair/impaired-path.ts'
+import type { ClientSetting } from './load/bench-client.ts'
 import type { LoadJob } from './load/load-job.ts'
-import type { LoadReport } from './load/load-report.ts'
+import type { LoadReport } from './load/load-tally.ts'
 import { runRounds } from './load/rounds.ts'
-import { listeningProcesses } from './origin/listening-processes.ts'
-import { cpuMsOf } from './origin/process-cpu.ts'
-import { formatNumber } from './report/table.ts'
+import { type StartedClient, startClient } from './load/start-client.ts'
+import { cpuMsOf, listeningProcesses } from './local-origin.ts'
 import { type LoadRound, loadMeasurement } from './results/load-measurement.ts'
-import type { Measurement } from './results/measurement.ts'
-import type { ScenarioResult } from './results/scenario-result.ts'
-import { wireBetween } from './results/scenario-result.ts'
-import { type RunningSubject, startSubject } from './url-clients.ts'
+import { type Measurement, type ScenarioResult, wireBetween, wireOf } from './results/scenario-result.ts'
+import type { UrlSubject } from './subjects.ts'
 import { hostOf, portOf, type UrlPlan } from './url-plan.ts'
 import { urlResult } from './url-result.ts'
-import { wireOf } from './wire-of.ts'
 
 export interface UrlHooks {
   /** Ends the run; what was measured so far is the result. */
   readonly signal: AbortSignal
   /** The origin is on this machine, so that its CPU may be seen. */
   readonly isLocal: boolean
-  /** A line about how far it is. */
+  /** Something that a user has to know, in a line. */
   readonly log: (line: string) => void
+  /** What begins now. */
+  readonly onStep?: (step: RunStep) => void
+}
+
+/** One run of one subject: a warm-up, or its measurement in a round. */
+export interface RunStep {
+  readonly subject: string
+  readonly what: string
+  /** Of `total` steps so many are over. */
+  readonly done: number
+  readonly total: number
 }
 
 export interface UrlOutcome {
@@ -61,6 +72,12 @@ async function runOver(path: ImpairedPath | undefined, plan: UrlPlan, hooks: Url
   try {
     for (const subject of plan.subjects) {
       if (signal.aborted) break
+      hooks.onStep?.({
+        subject: subject.name,
+        what: 'one request',
+        done: 0,
+        total: stepsOf(plan, plan.subjects.length),
+      })
       try {
         running.push(await startSubject(subject, plan, endpoint, signal))
       } catch (error) {
@@ -89,28 +106,33 @@ async function runOver(path: ImpairedPath | undefined, plan: UrlPlan, hooks: Url
 
 async function measureAll(
   plan: UrlPlan,
-  { signal, isLocal, log }: UrlHooks,
+  { signal, isLocal, onStep }: UrlHooks,
   path: ImpairedPath | undefined,
   subjects: readonly RunningSubject[],
   rounds: Map<string, LoadRound[]>,
 ): Promise<void> {
   const origin = isLocal ? listeningProcesses(portOf(plan.url)) : []
   const originCpuMs = (): number | undefined => (origin.length === 0 ? undefined : cpuMsOf(origin))
-  const run = async ({ client }: RunningSubject, job: LoadJob): Promise<LoadReport> => {
+  const total = stepsOf(plan, subjects.length)
+  let done = 0
+  const run = async ({ name, client }: RunningSubject, what: string, job: LoadJob): Promise<LoadReport> => {
     signal.throwIfAborted()
-    return await client.run(job)
+    onStep?.({ subject: name, what, done, total })
+    const report = await client.run(job)
+    done++
+    return report
   }
   await runRounds<RunningSubject>({
     subjects,
     rounds: plan.rounds,
     async warmUp(subject) {
-      if (plan.warmUp.requests > 0 && plan.warmUp.seconds > 0) await run(subject, jobOf(plan, plan.warmUp, 0))
+      if (hasWarmUp(plan)) await run(subject, 'warm-up', jobOf(plan, plan.warmUp, 0))
     },
     async measure(subject, round): Promise<Measurement> {
       const job = jobOf(plan, plan.measure, round + 1)
       const before = originCpuMs()
       const passedBefore = path && wireOf(await path.counts())
-      const report = await run(subject, job)
+      const report = await run(subject, `round ${round + 1} of ${plan.rounds}`, job)
       const after = originCpuMs()
       const passedAfter = path && wireOf(await path.counts())
       const measured: LoadRound = {
@@ -124,12 +146,16 @@ async function measureAll(
       else own.push(measured)
       return loadMeasurement(measured)
     },
-    onMeasured({ name }, round, { p50Ms, requestsPerSecond, failures }) {
-      log(
-        `round ${round + 1} of ${plan.rounds}: ${name}: p50 ${formatNumber(p50Ms)} ms, ${formatNumber(requestsPerSecond)} req/s, ${failures} failed`,
-      )
-    },
   })
+}
+
+function hasWarmUp({ warmUp }: UrlPlan): boolean {
+  return warmUp.requests > 0 && warmUp.seconds > 0
+}
+
+/** Of so many subjects: their warm-ups and rounds. */
+function stepsOf(plan: UrlPlan, subjects: number): number {
+  return subjects * (plan.rounds + (hasWarmUp(plan) ? 1 : 0))
 }
 
 /** Rounds differ in their seeds, subjects of a round do not. */
@@ -161,4 +187,95 @@ async function startPath({ url, resolve, seed }: UrlPlan, conditions: PathCondit
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return text.split('\n', 1).join('')
+}
+
+/** One whose process runs, and that has answered. */
+interface RunningSubject extends AsyncDisposable {
+  readonly name: string
+  readonly client: StartedClient
+}
+
+/** Longer than a connect and its handshake may take. */
+const TRIAL_SECONDS = 20
+
+/** Of those that run: who interrupts a second time does not wait until they have ended. */
+const ticketDirectories = new Set<string>()
+process.once('exit', () => {
+  for (const directory of ticketDirectories) removeTickets(directory)
+})
+
+function removeTickets(directory: string): void {
+  rmSync(directory, { recursive: true, force: true })
+  ticketDirectories.delete(directory)
+}
+
+/** Starts its process and asks once. Rejects with the reason why it cannot be measured. */
+async function startSubject(
+  { name, client: program, protocol, connections }: UrlSubject,
+  plan: UrlPlan,
+  endpoint: string | undefined,
+  signal: AbortSignal,
+): Promise<RunningSubject> {
+  if (program.isColdOnly === true && !plan.isCold)
+    throw new Error(
+      'it is a process for each request, so that each of them is cold: measured with --cold only',
+    )
+  const stateDirectory = plan.isResumed ? mkdtempSync(join(tmpdir(), 'middlemile-bench-')) : undefined
+  if (stateDirectory !== undefined) ticketDirectories.add(stateDirectory)
+  const forget = (): void => {
+    if (stateDirectory !== undefined) removeTickets(stateDirectory)
+  }
+  const setting: ClientSetting = {
+    origins: [plan.url.origin],
+    ca: plan.ca,
+    resolve: plan.resolve,
+    endpoint,
+    connections,
+    ...(protocol !== undefined && { protocols: [protocol] }),
+    stateDirectory,
+    earlyData: plan.isEarly,
+  }
+  try {
+    const module = new URL(`./clients/${program.file}.js`, import.meta.url).href
+    const client = await startClient({ module, make: program.make, setting })
+    const stop = (): void => void client[Symbol.asyncDispose]()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      signal.throwIfAborted()
+      await askOnce(client, plan, protocol)
+    } catch (error) {
+      await client[Symbol.asyncDispose]()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+    return {
+      name,
+      client,
+      async [Symbol.asyncDispose]() {
+        await client[Symbol.asyncDispose]()
+        forget()
+      },
+    }
+  } catch (error) {
+    forget()
+    throw error
+  }
+}
+
+async function askOnce(client: StartedClient, plan: UrlPlan, protocol: string | undefined): Promise<void> {
+  const once: LoadJob = {
+    requests: [plan.request],
+    arrival: { kind: 'closed', concurrency: 1 },
+    warmUp: { requests: 0, seconds: 0 },
+    measure: { requests: 1, seconds: TRIAL_SECONDS },
+    client: 'fresh',
+    deadlineSeconds: TRIAL_SECONDS,
+    seed: plan.seed,
+  }
+  const { failures, firstFailure, byProtocol } = await client.run(once)
+  if (failures > 0) throw new Error(firstFailure ?? 'its request failed')
+  const [carrier] = Object.keys(byProtocol)
+  if (protocol !== undefined && carrier !== undefined && carrier !== protocol)
+    throw new Error(`it was asked for ${protocol}, and ${carrier} carried the request`)
 }

@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { seededRandom } from '../../../src/base/seeded-random.ts'
 import { runRounds } from '../../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import { judgeAims } from '../../../src/bench/results/aims.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
+import {
+  judgeAims,
+  type Measurement,
+  type Metric,
+  type ScenarioResult,
+} from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import { runKeepAliveLoad } from '../../../test/support/keep-alive-load.ts'
 import { startNginx } from '../../../test/support/nginx.ts'
@@ -14,11 +17,9 @@ import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemilePeer } from '../../peers/middlemile.ts'
-import { nginxPeer } from '../../peers/nginx.ts'
-import type { Peer, RunningPeer } from '../../peers/peer.ts'
-import { availablePeers } from '../../peers/peer.ts'
+import { haproxyPeer, nginxPeer } from '../../peers/other-peers.ts'
+import { availablePeers, type Peer, type RunningPeer } from '../../peers/peer.ts'
 
 const CLIENTS = 128
 const KEEP_ALIVE_MS = 50
@@ -35,6 +36,7 @@ const PEERS: readonly Peer[] = [nginxPeer, haproxyPeer, middlemilePeer]
 const METRICS: readonly Metric[] = [
   { key: 'failedPerMille', title: 'failed ‰', better: 'less' },
   { key: 'failures', title: 'failed', better: 'less' },
+  { key: 'refused', title: 'refused', better: 'less' },
   { key: 'requests', title: 'requests' },
   { key: 'upstreamConnections', title: 'connections' },
 ]
@@ -74,11 +76,14 @@ export async function stalePosts(settings: BenchSettings): Promise<ScenarioResul
       body: Buffer.from('ok\n'),
     })
     const after = await origin.counters()
-    const failed = count - (statuses[200] ?? 0)
+    // Who is refused for an overload has met no connection.
+    const refused = statuses[503] ?? 0
+    const failed = count - (statuses[200] ?? 0) - refused
     if (failures.length > 0) settings.log(`  ${failures.length} clients were cut off: ${failures[0]}`)
     return {
       failedPerMille: (1000 * failed) / count,
       failures: failed,
+      refused,
       requests: count,
       upstreamConnections: after.connections - before.connections,
     }
@@ -101,9 +106,9 @@ export async function stalePosts(settings: BenchSettings): Promise<ScenarioResul
       rounds: settings.rounds,
       warmUp: async subject => void (await measure(subject, -1, QUICK_REQUESTS)),
       measure: (subject, round) => measure(subject, round, requests),
-      onMeasured({ name }, round, { failedPerMille, failures }) {
+      onMeasured({ name }, round, { failedPerMille, failures, refused }) {
         settings.log(
-          `  round ${round + 1} ${name}: ${failures} of ${requests} failed (${formatNumber(failedPerMille)} ‰)`,
+          `  round ${round + 1} ${name}: ${failures} of ${requests} failed (${formatNumber(failedPerMille)} ‰), ${refused} refused`,
         )
       },
     })

@@ -7,7 +7,7 @@ import type { OriginSettings } from '../origin-settings.ts'
 import { EarlyDataWatch } from './early-data-watch.ts'
 import type { Http3Dialed } from './http3-dialer.ts'
 import { makeHttp3Connection } from './make-connection.ts'
-import { certificateExpiry } from './quic-trust.ts'
+import { certificateExpiry } from './peer-tickets.ts'
 
 export interface Http3ConnectParts {
   readonly dialed: Http3Dialed

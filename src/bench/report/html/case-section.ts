@@ -1,33 +1,26 @@
-import type { JudgedAim } from '../../results/aims.ts'
 import type {
   CaseResult,
+  JudgedAim,
   Metric,
   RatioResult,
   ScenarioResult,
+  SubjectDetail,
   SubjectResult,
 } from '../../results/scenario-result.ts'
-import type { SubjectDetail } from '../../results/subject-detail.ts'
+import { completeRatio } from '../findings.ts'
+import { isFigure } from '../table.ts'
+import { differenceText, NOT_MEASURED } from '../verdict.ts'
 import { type Chart, drawChart, drawSwatch } from './chart.ts'
 import { connectionsChart } from './charts/connections-chart.ts'
 import { metricChart } from './charts/metric-chart.ts'
 import { objectsChart } from './charts/objects-chart.ts'
-import { type PercentileSeries, percentileChart } from './charts/percentile-chart.ts'
+import { type PercentileSeries, percentileChart, recordedQuantile } from './charts/percentile-chart.ts'
 import { phasesChart } from './charts/phases-chart.ts'
 import { ratioChart } from './charts/ratio-chart.ts'
-import { figureText, isFigure, timesRangeText, timesText } from './figure-text.ts'
-import { completeRatio, type Evidence, evidenceOf } from './findings.ts'
+import { figureText, timesRangeText, timesText } from './figure-text.ts'
+import { drawTable, figuresTable } from './figures-table.ts'
 import { type Markup, markup } from './markup.ts'
-import { recordedQuantile } from './percentiles.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
-import { figuresTable } from './tables/figures-table.ts'
-import { drawTable } from './tables/table.ts'
-
-const VERDICTS: Readonly<Record<Evidence['kind'], string>> = {
-  shown: 'shown',
-  tooFew: 'in every round, of too few',
-  crosses: 'not shown',
-  unpaired: '-',
-}
 
 /** The figures of a ratio chart. */
 function ratiosTable(of: string, title: string, ratios: readonly RatioResult[]): Markup {
@@ -49,7 +42,7 @@ function ratiosTable(of: string, title: string, ratios: readonly RatioResult[]):
         timesRangeText(ratio.min, ratio.max),
         ratio.interval === undefined ? '-' : timesRangeText(ratio.interval.low, ratio.interval.high),
         ratio.pairs,
-        VERDICTS[evidenceOf(ratio).kind],
+        differenceText(ratio),
       ],
     })),
   )
@@ -110,7 +103,7 @@ function wantedText({ atLeast, atMost }: JudgedAim): string {
 }
 
 function drawVerdict({ measured, met }: JudgedAim): Markup {
-  if (!isFigure(measured)) return markup`not measured`
+  if (!isFigure(measured)) return markup`${NOT_MEASURED}`
   return met ? markup`<span class="met">\u2713 met</span>` : markup`<b class="missed">\u2717 missed</b>`
 }
 
