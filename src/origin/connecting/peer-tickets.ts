@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
-import { decodeTicket, type Http3Ticket } from '../../http/http3/frames/ticket.ts'
+import { decodeTicket, type Http3Ticket } from '../../http/http3/frames/settings.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
 import { trustDigest } from '../../state/peer-key.ts'
 import type { TakenTicket, TicketStore } from '../../state/ticket-store.ts'
