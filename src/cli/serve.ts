@@ -2,10 +2,8 @@ import type { ServiceConfig } from '../service/index.ts'
 import { formatFault, readConfigFile } from '../service/index.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
-import { protocolOption } from './option-values.ts'
-import { parseOptions } from './parse-options.ts'
+import { parseOptions, protocolOption, usageError } from './parse-options.ts'
 import { runUntilSignal } from './run-until-signal.ts'
-import { usageError } from './usage-error.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
        middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE] [--admin ADDR|off]

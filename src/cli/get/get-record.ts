@@ -1,5 +1,5 @@
 import type { ErrorCode, ExchangeInfo, Fault, Processed, TransportError } from '../../index.ts'
-import type { MigrationRecord } from './migration-record.ts'
+import type { MigrationRecord } from './tallies.ts'
 
 /** What became of one request: a line of `get --json`. */
 export interface GetRecord {

@@ -1,7 +1,6 @@
-import type { ConnectionTally } from './connection-tally.ts'
 import type { GetRecord, GetSummary } from './get-record.ts'
 import { migrationLines, recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
-import type { MigrationRecord } from './migration-record.ts'
+import type { ConnectionTally, MigrationRecord } from './tallies.ts'
 
 export interface GetReportOptions {
   json: boolean

@@ -1,6 +1,6 @@
-import { textTable } from '../text-table.ts'
+import { textTable } from '../terminal.ts'
 import type { GetRecord, GetSummary } from './get-record.ts'
-import { type MigrationRecord, migrationText } from './migration-record.ts'
+import { type MigrationRecord, migrationText } from './tallies.ts'
 
 type Attempt = GetRecord['attempts'][number]
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { ConnectionTally } from '../../../../src/cli/get/connection-tally.ts'
+import { ConnectionTally } from '../../../../src/cli/get/tallies.ts'
 import type { Connection } from '../../../../src/entry/events.ts'
 import { parseOrigin, TransportError } from '../../../../src/index.ts'
 import { fakeConnection } from '../../service/fake-connection.ts'

@@ -1,6 +1,6 @@
-import type { CaseResult, Metric, RatioResult, ScenarioResult } from '../../results/scenario-result.ts'
-import { type Interval, isShown, pairedRatio, type Ratio } from '../../results/statistics.ts'
-import { isFigure } from './figure-text.ts'
+import type { CaseResult, Metric, RatioResult, ScenarioResult } from '../results/scenario-result.ts'
+import { type Interval, isShown, pairedRatio, type Ratio } from '../results/statistics.ts'
+import { isFigure } from './table.ts'
 
 /** One subject's median, with the subject behind it. */
 export interface Snapshot {
@@ -25,7 +25,7 @@ export interface Rival extends Snapshot {
 }
 
 /** What the rounds say of a difference. */
-export type Evidence =
+type Evidence =
   /** The interval leaves 1 out. */
   | { readonly kind: 'shown'; readonly interval: Interval }
   /** Every round points the same way, but there are too few of them for an interval. */
@@ -84,7 +84,7 @@ function findingOf(metric: Metric, { subjects }: CaseResult): Finding | undefine
   }
 }
 
-export function evidenceOf(ratio: Ratio | undefined): Evidence {
+function evidenceOf(ratio: Ratio | undefined): Evidence {
   if (ratio === undefined) return { kind: 'unpaired' }
   const { interval, min, max, pairs } = ratio
   if (interval !== undefined) return isShown(ratio) ? { kind: 'shown', interval } : { kind: 'crosses', pairs }
