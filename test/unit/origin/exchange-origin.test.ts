@@ -32,7 +32,7 @@ function setUp() {
     isObserved: () => true,
     hasMoved: () => false,
   })
-  return { ...world, world, exchanges, ledger, dials, clock, record }
+  return { world, exchanges, dials, clock, record }
 }
 
 describe('the exchanges of an origin', () => {
