@@ -16,7 +16,7 @@ import { RetryBudget } from './retry-budget.ts'
 import type { UpgradeRoute } from './upgrade-route.ts'
 
 /** The lanes of an origin as its exchanges use them. */
-export type ExchangeLanes = Pick<
+type ExchangeLanes = Pick<
   Lanes,
   | 'primary'
   | 'fallback'

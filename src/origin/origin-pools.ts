@@ -13,7 +13,7 @@ import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 export type PoolPurpose = ConnectorConfig['purpose']
 
 /** What differs between the pools of an origin; the transport adds the rest. */
-export type OriginPoolConfig = Pick<
+type OriginPoolConfig = Pick<
   OwnPoolConfig,
   'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
 >
