@@ -13,6 +13,8 @@ import type { Explanation } from './types.ts'
 export interface Machine {
   /** Why there is no HTTP/3. */
   readonly http3Fault: string | undefined
+  /** How the datagrams of HTTP/3 are moved, and what is missing; undefined: HTTP/3 is not spoken. */
+  readonly udp?: { readonly uses: string; readonly missing: string | undefined } | undefined
   readonly fastOpen: Pick<FastOpen, 'unavailable' | 'facts'>
   readonly early: Pick<EarlyDialer, 'unavailable'>
 }
@@ -47,6 +49,7 @@ export async function explain(
     ...record.facts(now),
     ...fastOpenFacts(entry, machine, now),
     ...entry.paths.facts(now),
+    ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
   ]
   const plan: Explanation['plan'][number][] = []
@@ -98,6 +101,7 @@ function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Exp
     because === undefined ? [] : [{ feature, because }]
   return [
     ...missing('h3', http3Fault),
+    ...missing('UDP in batches', machine.udp?.missing),
     ...missing('early data over TCP', early.unavailable),
     ...missing('TCP Fast Open', fastOpen.unavailable),
     ...socketSettings.faults.flatMap(({ option, because }) => missing(`socket.${option}`, because)),

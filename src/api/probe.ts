@@ -143,7 +143,9 @@ class TransportProbeTools implements ProbeTools {
       const { link, handshake } = dialed
       link.connection.close(true, 0x100, 'probed') // H3_NO_ERROR
       link.schedule()
-      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined } }
+      const { uses, missing } = http3Dialer.udp
+      const udp = missing === undefined ? uses : `${uses} (${missing})`
+      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined, udp } }
     } catch (cause) {
       return faultOf(cause)
     }

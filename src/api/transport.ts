@@ -218,7 +218,14 @@ class PooledTransport implements Transport {
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
     const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
-    return explain(entry, { http3Fault, fastOpen, early }, this.#clock.now(), new AbortController().signal)
+    const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
+    const udp = isSpoken ? http3Dialer.udp : undefined
+    return explain(
+      entry,
+      { http3Fault, udp, fastOpen, early },
+      this.#clock.now(),
+      new AbortController().signal,
+    )
   }
 
   async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
