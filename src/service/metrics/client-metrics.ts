@@ -3,8 +3,13 @@ import { ERROR_CODES, type ErrorCode, type Protocol } from '../../index.ts'
 import type { IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN } from '../config/fields/listen-address.ts'
 import type { ClientAnswer } from '../forwarding/forwarded-exchange.ts'
-import { DurationHistogram, registerScraped, registerScrapedHistogram, type Sample } from './metric-types.ts'
-import type { ProtocolLabel } from './origin-metrics.ts'
+import {
+  DurationHistogram,
+  type ProtocolLabel,
+  registerScraped,
+  registerScrapedHistogram,
+  type Sample,
+} from './metric-types.ts'
 
 /** By index: the hundreds of the status; 0 stands for clients that went away before they got one. */
 const STATUS_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const

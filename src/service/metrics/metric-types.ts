@@ -1,4 +1,8 @@
 import type { Metric, Registry } from 'prom-client'
+import type { Protocol } from '../../index.ts'
+
+/** The protocol of an origin; none: it came to no connection. */
+export type ProtocolLabel = Protocol | 'none'
 
 export type Labels = Readonly<Record<string, string>>
 

@@ -7,13 +7,16 @@ import type {
   MigrationOutcome,
   RetryReason,
 } from '../../entry/events.ts'
-import type { ErrorCode, Protocol } from '../../index.ts'
+import type { ErrorCode } from '../../index.ts'
 import { ClientMetrics } from './client-metrics.ts'
-import { CounterSet, DurationHistogram, registerScraped, registerScrapedHistogram } from './metric-types.ts'
+import {
+  CounterSet,
+  DurationHistogram,
+  type ProtocolLabel,
+  registerScraped,
+  registerScrapedHistogram,
+} from './metric-types.ts'
 import { SelectionMetrics } from './selection-metrics.ts'
-
-/** The protocol label of what came to no connection. */
-export type ProtocolLabel = Protocol | 'none'
 
 /** What is counted for one origin. */
 export class OriginMetrics {
