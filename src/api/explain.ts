@@ -19,9 +19,24 @@ export interface Machine {
   readonly early: Pick<EarlyDialer, 'unavailable'>
 }
 
+/** What is explained of an origin. */
+export type ExplainedOrigin = Pick<
+  OriginEntry,
+  | 'origin'
+  | 'settings'
+  | 'record'
+  | 'resolver'
+  | 'lanes'
+  | 'paths'
+  | 'socketSettings'
+  | 'fastOpenNews'
+  | 'refreshRecord'
+  | 'stats'
+>
+
 /** What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere. */
 export async function explain(
-  entry: OriginEntry,
+  entry: ExplainedOrigin,
   machine: Machine,
   now: number,
   signal: AbortSignal,
@@ -33,7 +48,7 @@ export async function explain(
   const known = [
     ...record.facts(now),
     ...fastOpenFacts(entry, machine, now),
-    ...entry.pathFacts(now),
+    ...entry.paths.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
   ]
@@ -80,7 +95,7 @@ function overloadFacts(
   return [{ fact: 'more requests come than the origin serves: the newest go first', evidence }]
 }
 
-function unavailable({ socketSettings }: OriginEntry, machine: Machine): Explanation['unavailable'] {
+function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {
   const { http3Fault, fastOpen, early } = machine
   const missing = (feature: string, because: string | undefined): Explanation['unavailable'] =>
     because === undefined ? [] : [{ feature, because }]
@@ -93,7 +108,7 @@ function unavailable({ socketSettings }: OriginEntry, machine: Machine): Explana
   ]
 }
 
-function fastOpenFacts(entry: OriginEntry, { fastOpen }: Machine, now: number): Explanation['known'] {
+function fastOpenFacts(entry: ExplainedOrigin, { fastOpen }: Machine, now: number): Explanation['known'] {
   const { settings, record, fastOpenNews } = entry
   if (settings.tfo === 'off') return []
   const isHeld = settings.tfo === 'auto' && record.fastOpenTaken(now) === undefined
@@ -110,7 +125,7 @@ function fastOpenFacts(entry: OriginEntry, { fastOpen }: Machine, now: number): 
  * lane as well.
  */
 async function attemptsOf(
-  entry: OriginEntry,
+  entry: ExplainedOrigin,
   { lane: name, startAfterMs, because }: RaceEntrant,
   now: number,
   signal: AbortSignal,

@@ -131,7 +131,7 @@ class PooledTransport implements Transport {
     const wantsEarly = request.earlyData ?? earlyData === 'safe'
     entry.discovery.onRequest()
     const exchange = new DispatchedExchange(
-      entry,
+      entry.exchanges,
       {
         method: request.method,
         scheme: origin.scheme,
@@ -237,7 +237,7 @@ class PooledTransport implements Transport {
   async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
     checkMigrationTarget(to)
     const entry = this.#entries.get(parseOrigin(origin).key)
-    return entry === undefined ? [] : await this.#hold.during(entry.migrate(to))
+    return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))
   }
 
   networkChanged(): void {
@@ -255,7 +255,7 @@ class PooledTransport implements Transport {
   }
 
   load({ key }: Origin): OriginLoad | undefined {
-    return this.#entries.get(key)?.load
+    return this.#entries.get(key)?.pools.load
   }
 
   configure(options: TransportOptions): void {

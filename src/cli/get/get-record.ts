@@ -29,8 +29,11 @@ export interface GetRecord {
 export interface GetSummary {
   requests: number
   failed: number
+  /** Those that requests opened. */
   newConnections: number
-  /** 1 - newConnections / requests */
+  /** Those of races and trials, which no request needed first. */
+  backgroundConnections: number
+  /** The share of the requests that found a connection: 1 - newConnections / requests, when none failed. */
   reuseRate: number
   /** `none`: cleartext connections. */
   handshakes: { full: number; resumed: number; earlyData: number; none: number }

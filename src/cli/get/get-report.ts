@@ -21,6 +21,8 @@ export class GetReport {
   readonly #totalsMs: number[] = []
   readonly #byProtocol: Record<string, number> = {}
   #requests = 0
+  #reused = 0
+  #newConnections = 0
   failed = 0
 
   constructor(options: GetReportOptions) {
@@ -31,6 +33,8 @@ export class GetReport {
     this.#requests++
     if (record.error === undefined) this.#totalsMs.push(record.timingsMs.total)
     else this.failed++
+    if (record.reused) this.#reused++
+    else if (record.connectionId !== null) this.#newConnections++
     if (record.protocol !== null)
       this.#byProtocol[record.protocol] = (this.#byProtocol[record.protocol] ?? 0) + 1
     this.#print(record)
@@ -60,11 +64,12 @@ export class GetReport {
 
   #summary(tally: ConnectionTally, migrations: readonly MigrationRecord[]): GetSummary {
     const { none, full, resumed, early_data: earlyData } = tally.handshakes
-    const reuseRate = this.#requests === 0 ? 0 : 1 - tally.newConnections / this.#requests
+    const reuseRate = this.#requests === 0 ? 0 : this.#reused / this.#requests
     return {
       requests: this.#requests,
       failed: this.failed,
-      newConnections: tally.newConnections,
+      newConnections: this.#newConnections,
+      backgroundConnections: Math.max(0, tally.newConnections - this.#newConnections),
       reuseRate: Math.round(reuseRate * 1e6) / 1e6,
       handshakes: { full, resumed, earlyData, none },
       byProtocol: this.#byProtocol,
