@@ -33,7 +33,7 @@ export interface GetSummary {
   newConnections: number
   /** Those of races and trials, which no request needed first. */
   backgroundConnections: number
-  /** The share of the requests that found a connection: 1 - newConnections / requests, when none failed. */
+  /** 1 - newConnections / requests: the share of those that found a connection, where none failed. */
   reuseRate: number
   /** `none`: cleartext connections. */
   handshakes: { full: number; resumed: number; earlyData: number; none: number }

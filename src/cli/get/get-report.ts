@@ -21,7 +21,6 @@ export class GetReport {
   readonly #totalsMs: number[] = []
   readonly #byProtocol: Record<string, number> = {}
   #requests = 0
-  #reused = 0
   #newConnections = 0
   failed = 0
 
@@ -33,8 +32,7 @@ export class GetReport {
     this.#requests++
     if (record.error === undefined) this.#totalsMs.push(record.timingsMs.total)
     else this.failed++
-    if (record.reused) this.#reused++
-    else if (record.connectionId !== null) this.#newConnections++
+    if (!record.reused && record.connectionId !== null) this.#newConnections++
     if (record.protocol !== null)
       this.#byProtocol[record.protocol] = (this.#byProtocol[record.protocol] ?? 0) + 1
     this.#print(record)
@@ -64,7 +62,7 @@ export class GetReport {
 
   #summary(tally: ConnectionTally, migrations: readonly MigrationRecord[]): GetSummary {
     const { none, full, resumed, early_data: earlyData } = tally.handshakes
-    const reuseRate = this.#requests === 0 ? 0 : this.#reused / this.#requests
+    const reuseRate = this.#requests === 0 ? 0 : 1 - this.#newConnections / this.#requests
     return {
       requests: this.#requests,
       failed: this.failed,
