@@ -15,8 +15,8 @@ describe('the rows that a terminal shows', () => {
 describe.skipIf(missing !== undefined)(`a program at a pseudo-terminal ${missing ?? ''}`, () => {
   it('finds the size, is notified of another one, gets Ctrl-C, and ends with its own code', async () => {
     const program = `
-      console.log(`${process.stdout.isTTY} ${process.stdout.columns}`)
-      process.stdout.on('resize', () => console.log(`now ${process.stdout.columns}`))
+      console.log(process.stdout.isTTY + ' ' + process.stdout.columns)
+      process.stdout.on('resize', () => console.log('now ' + process.stdout.columns))
       process.on('SIGINT', () => process.exit(7))
       setInterval(() => {}, 1000)`
     await using session = atTerminal([process.execPath, '-e', program], { columns: 120 })
