@@ -1,11 +1,11 @@
+import type { Writable } from 'node:stream'
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
+import type { Rehearsal } from './rehearsal.ts'
+import type { Screen } from './terminal.ts'
 
 /** One command of the command line. */
 export interface Command {
-  readonly name: string
-  /** One line for the list of commands. */
-  readonly summary: string
   readonly help: string
   /** Resolves with the exit code. Rejects with MM_INVALID_ARGUMENT on bad usage. */
   run(args: readonly string[], io: CliIo): Promise<number>
@@ -17,11 +17,17 @@ export interface CliIo {
   write(text: string): void
   /** Standard error. */
   writeError(text: string): void
+  /** Standard output, for bytes as they are. Ending it leaves standard output open. */
+  openOutput(): Writable
+  /** What standard output can show. */
+  readonly screen: Screen
   createTransport(options: TransportOptions): Transport
   startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
   /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
   confirm(question: string): Promise<boolean | undefined>
+  /** Does once what is measured next: see rehearsal.ts. */
+  rehearse(rehearsal: Rehearsal): Promise<void>
   signals: SignalSource
 }
 

@@ -26,8 +26,6 @@ drains and exits with 4.
 `
 
 export const serveCommand: Command = {
-  name: 'serve',
-  summary: 'runs the connector',
   help: HELP,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, {

@@ -100,8 +100,6 @@ usage, 3 the process could not start.
 `
 
 export const benchCommand: Command = {
-  name: 'bench',
-  summary: 'compares protocols on an origin, also under delay and loss',
   help: HELP,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, BENCH_OPTIONS)

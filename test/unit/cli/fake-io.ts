@@ -1,5 +1,7 @@
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import type { CliIo } from '../../../src/cli/command.ts'
+import type { Rehearsal } from '../../../src/cli/rehearsal.ts'
+import { screenOf } from '../../../src/cli/terminal.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type {
   ExchangeInfo,
@@ -62,6 +64,8 @@ export interface FakeOutside {
   service?: Service
   /** What somebody at the terminal says; default: nobody is there. */
   confirms?: boolean
+  /** Standard output is a terminal of so many columns; default: a pipe. */
+  columns?: number
 }
 
 /**
@@ -76,6 +80,7 @@ export function fakeIo(outside: FakeOutside = {}) {
   const services: (ServiceConfig | string)[] = []
   const signals = new Map<string, () => void>()
   const exits: number[] = []
+  const rehearsals: Rehearsal[] = []
   let closed = 0
 
   const createTransport = (options: TransportOptions): Transport => {
@@ -108,6 +113,17 @@ export function fakeIo(outside: FakeOutside = {}) {
   const io: CliIo = {
     write: text => void out.push(text),
     writeError: text => void err.push(text),
+    openOutput: () =>
+      new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          out.push(chunk.toString())
+          done()
+        },
+      }),
+    screen: screenOf({ isTTY: outside.columns !== undefined, columns: outside.columns }, {}),
+    async rehearse(rehearsal) {
+      rehearsals.push(rehearsal)
+    },
     createTransport,
     startService: start,
     startServiceFromFile: start,
@@ -124,6 +140,7 @@ export function fakeIo(outside: FakeOutside = {}) {
     services,
     signals,
     exits,
+    rehearsals,
     out: () => out.join(''),
     err: () => err.join(''),
     closed: () => closed,
