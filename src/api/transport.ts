@@ -8,9 +8,12 @@ import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type ExchangeHandler, isSafeMethod } from '../base/http/exchange.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import { checkNumber, checkNumbers } from '../base/options/check-options.ts'
-import { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/global-limits.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from '../base/options/resolver-options.ts'
-import type { TransportOptions } from '../base/options/transport-options.ts'
+import {
+  DEFAULT_GLOBAL_LIMITS,
+  type GlobalLimits,
+  type TransportOptions,
+} from '../base/options/transport-options.ts'
 import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'

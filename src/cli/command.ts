@@ -26,8 +26,11 @@ export interface CliIo {
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
   /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
   confirm(question: string): Promise<boolean | undefined>
-  /** Does once what is measured next: see rehearsal.ts. */
-  rehearse(rehearsal: Rehearsal): Promise<void>
+  /**
+   * Does once what is measured next (see rehearsal.ts), and resolves with the highest number that a
+   * connection of it had.
+   */
+  rehearse(rehearsal: Rehearsal): Promise<number>
   signals: SignalSource
 }
 

@@ -1,6 +1,11 @@
 import { lookup } from 'node:dns/promises'
-import type { OriginOptions, Protocol, Transport, TransportOptions } from '../index.ts'
-import { createTransport } from '../index.ts'
+import {
+  createTransport,
+  type Observer,
+  type OriginOptions,
+  type Protocol,
+  type Transport,
+} from '../index.ts'
 import { createCertificateAuthority, startHttp2Origin, startHttp3Origin } from '../testing/index.ts'
 
 /** What is to be rehearsed before it is measured. */
@@ -19,18 +24,23 @@ const ALL: readonly Protocol[] = ['h2', 'http/1.1', 'h3']
  * Does once, with an origin in this process, what is measured next: modules are loaded, native parts are
  * found and code is compiled before the clock starts. The first request of a process takes some 200 ms of CPU
  * time that are no part of the network's. A rehearsal that fails is no fault: the command itself says what
- * does not work.
+ * does not work. Resolves with the highest number that a connection had, or 0.
  */
-export async function rehearse(rehearsal: Rehearsal): Promise<void> {
+export async function rehearse(rehearsal: Rehearsal): Promise<number> {
+  let lastConnectionId = 0
+  const observer: Observer = event => {
+    if (event.type === 'connection-opened') lastConnectionId = Math.max(lastConnectionId, event.connection.id)
+  }
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
     timer = setTimeout(resolve, LIMIT_MS)
   })
-  await Promise.race([play(rehearsal).catch(() => undefined), late])
+  await Promise.race([play(rehearsal, observer).catch(() => undefined), late])
   clearTimeout(timer)
+  return lastConnectionId
 }
 
-async function play({ kind, isSecure, defaults }: Rehearsal): Promise<void> {
+async function play({ kind, isSecure, defaults }: Rehearsal, observer: Observer): Promise<void> {
   const authority = await createCertificateAuthority('middlemile rehearsal')
   const tls = await authority.issue({ names: ['localhost'] })
   const protocols = (defaults.protocols ?? ALL).filter(protocol => isSecure || protocol !== 'h3')
@@ -44,9 +54,12 @@ async function play({ kind, isSecure, defaults }: Rehearsal): Promise<void> {
     options: OriginOptions,
     work: (transport: Transport) => Promise<unknown>,
   ): Promise<void> => {
-    const transport = createTransport(
-      optionsOf(url, { ...defaults, ...options, tls: { ...defaults.tls, ca: authority.cert } }),
-    )
+    const transport = createTransport({
+      defaults: { ...defaults, ...options, tls: { ...defaults.tls, ca: authority.cert } },
+      // The address is given: nobody else's name server is asked for what only this process knows.
+      origins: { [url]: { endpoints: ['127.0.0.1'] } },
+      observer,
+    })
     await work(transport).catch(() => undefined)
     await transport.close()
   }
@@ -62,9 +75,4 @@ async function play({ kind, isSecure, defaults }: Rehearsal): Promise<void> {
           .map(protocol => run({ protocols: [protocol] }, request))
   await Promise.all([lookup('localhost'), ...runs])
   await Promise.all([origin.close(), http3?.close()])
-}
-
-/** The address is given: nobody else's name server is asked for what only this process knows. */
-function optionsOf(url: string, defaults: OriginOptions): TransportOptions {
-  return { defaults, origins: { [url]: { endpoints: ['127.0.0.1'] } } }
 }

@@ -8,16 +8,11 @@
  * ```
  */
 
-export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/global-limits.ts'
-export { HTTP2_RANGES } from '../base/options/http2-ranges.ts'
-export { HTTP3_RANGES } from '../base/options/http3-ranges.ts'
-export { LIVENESS_RANGES } from '../base/options/liveness-ranges.ts'
-export type { NumberRange, OptionRanges } from '../base/options/option-ranges.ts'
+export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export type {
   PoolOptions,
   ResponseLimits,
   RetryOptions,
-  SocketOptions,
   TicketStoreOptions,
   TimeoutOptions,
   TlsOptions,
@@ -26,7 +21,6 @@ export {
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
-  DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
 } from '../base/options/options.ts'
@@ -42,11 +36,24 @@ export {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
+  HTTP2_RANGES,
+  HTTP3_RANGES,
+  LIVENESS_RANGES,
   QUIC_CONGESTION_CONTROLS,
+  QUIC_RANGES,
 } from '../base/options/protocol-options.ts'
-export { QUIC_RANGES } from '../base/options/quic-ranges.ts'
 export { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
-export { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../base/options/select-options.ts'
-export { SELECT_RANGES, SELECT_WORDS } from '../base/options/select-ranges.ts'
-export { CONGESTION_CONTROL_NAME, SOCKET_RANGES } from '../base/options/socket-ranges.ts'
+export {
+  DEFAULT_SELECT_OPTIONS,
+  SELECT_RANGES,
+  SELECT_WORDS,
+  type SelectOptions,
+} from '../base/options/select-options.ts'
+export type { SocketOptions } from '../base/options/socket-options.ts'
+export {
+  CONGESTION_CONTROL_NAME,
+  DEFAULT_SOCKET_OPTIONS,
+  SOCKET_RANGES,
+} from '../base/options/socket-options.ts'
+export { DEFAULT_GLOBAL_LIMITS, type GlobalLimits } from '../base/options/transport-options.ts'
 export { DEFAULT_HEADROOM } from '../pool/rules/sizing.ts'

@@ -2,25 +2,24 @@ import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
-import { checkHttp2Options } from '../base/options/http2-ranges.ts'
-import { checkHttp3Options } from '../base/options/http3-ranges.ts'
-import { checkLivenessOptions } from '../base/options/liveness-ranges.ts'
 import { checkTransportNames } from '../base/options/option-names.ts'
 import {
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
-  DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TIMEOUTS,
   type OriginOptions,
   type PoolOptions,
   type ResponseLimits,
   type RetryOptions,
-  type SocketOptions,
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
 import {
+  checkHttp2Options,
+  checkHttp3Options,
+  checkLivenessOptions,
+  checkQuicOptions,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
@@ -30,10 +29,16 @@ import {
   type LivenessOptions,
   type QuicOptions,
 } from '../base/options/protocol-options.ts'
-import { checkQuicOptions } from '../base/options/quic-ranges.ts'
-import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../base/options/select-options.ts'
-import { checkSelectOptions } from '../base/options/select-ranges.ts'
-import { checkSocketOptions } from '../base/options/socket-ranges.ts'
+import {
+  checkSelectOptions,
+  DEFAULT_SELECT_OPTIONS,
+  type SelectOptions,
+} from '../base/options/select-options.ts'
+import {
+  checkSocketOptions,
+  DEFAULT_SOCKET_OPTIONS,
+  type SocketOptions,
+} from '../base/options/socket-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { tcpTimes } from './connecting/tcp-liveness.ts'
 

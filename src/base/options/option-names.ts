@@ -1,10 +1,8 @@
 import { TransportError } from '../errors.ts'
-import { DEFAULT_GLOBAL_LIMITS } from './global-limits.ts'
 import {
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
-  DEFAULT_SOCKET_OPTIONS,
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
   type OriginOptions,
@@ -18,7 +16,8 @@ import {
 } from './protocol-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from './resolver-options.ts'
 import { DEFAULT_SELECT_OPTIONS } from './select-options.ts'
-import type { StateOptions, TransportOptions } from './transport-options.ts'
+import { DEFAULT_SOCKET_OPTIONS } from './socket-options.ts'
+import { DEFAULT_GLOBAL_LIMITS, type StateOptions, type TransportOptions } from './transport-options.ts'
 
 /** Every name that a group of options has; the type sees to it that none is missing. */
 export type Names<Options> = Readonly<Record<keyof Options & string, unknown>>

@@ -1,7 +1,21 @@
+import { TransportError } from '../errors.ts'
+import { checkNotBelow, checkRanges, type OptionRanges } from './check-options.ts'
+
 /**
- * Options of one protocol, in either role, and of what HTTP/2 and HTTP/3 share. Conventions are those of
- * options.ts.
+ * Options of one protocol, in either role, and of what HTTP/2 and HTTP/3 share: fields, defaults and ranges.
+ * Conventions are those of options.ts.
  */
+
+/** An HTTP/2 window is at most this (RFC 9113 6.9.1). */
+const MAX_HTTP2_WINDOW = 2 ** 31 - 1
+/** Varints carry more (RFC 9000 16); nobody means more than 4 GB. */
+const MAX_QUIC_WINDOW = 2 ** 32 - 1
+/** Fields of 32 bits; the dynamic tables of HTTP/3 are counted in as many here (RFC 9204 allows 62). */
+const MAX_UINT32 = 2 ** 32 - 1
+/** Node's timers overflow above it. */
+const MAX_MS = 2 ** 31 - 1
+/** RFC 9000 4.6. */
+const MAX_QUIC_STREAMS = 2 ** 60
 
 /**
  * HTTP/2, in either role: towards origins (`http2` of an origin), and towards clients (`http2` of a
@@ -121,6 +135,29 @@ export const DEFAULT_HTTP2_OPTIONS: Readonly<Http2Options> = {
   maxIgnoredFramesPerSecond: 1_000,
 }
 
+/** What each HTTP/2 option may be; all are whole numbers. What is not in here is at least 1. */
+export const HTTP2_RANGES: OptionRanges<Http2Options> = {
+  maxConcurrentStreams: { min: 1, max: MAX_HTTP2_WINDOW }, // stream ids are 31 bits
+  streamWindowBytes: { min: 1, max: MAX_HTTP2_WINDOW },
+  maxStreamWindowBytes: { min: 1, max: MAX_HTTP2_WINDOW },
+  stalledWindowBytes: { min: 0, max: MAX_HTTP2_WINDOW },
+  connectionWindowBytes: { min: 65_535, max: MAX_HTTP2_WINDOW }, // it starts there and can only be raised (RFC 9113 6.9.2)
+  maxFrameBytes: { min: 16_384, max: 16_777_215 }, // RFC 9113 6.5.2
+  headerTableBytes: { min: 0, max: MAX_UINT32 },
+  encoderTableBytes: { min: 0, max: MAX_UINT32 },
+  streamsBeforeSettings: { min: 0, max: MAX_HTTP2_WINDOW },
+  settingsTimeoutMs: { min: 0, max: MAX_MS },
+  fieldBlockTimeoutMs: { min: 0, max: MAX_MS },
+  maxContinuations: { min: 0, max: Number.MAX_SAFE_INTEGER },
+}
+
+/** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `GROUP.FIELD`. */
+export function checkHttp2Options(group: string, options: Http2Options): Http2Options {
+  checkRanges(group, options, HTTP2_RANGES)
+  checkNotBelow(group, options, 'maxStreamWindowBytes', 'streamWindowBytes')
+  return options
+}
+
 /** Who says how much may be under way (RFC 9002 7, RFC 9438, draft-cardwell-iccrg-bbr-congestion-control). */
 export type QuicCongestionControl = (typeof QUIC_CONGESTION_CONTROLS)[number]
 
@@ -223,6 +260,38 @@ export const DEFAULT_QUIC_OPTIONS: Readonly<QuicOptions> = {
   maxQueuedDatagrams: 64,
 }
 
+type NumericQuicOptions = Omit<QuicOptions, 'congestionControl'>
+
+/** What each numeric QUIC option may be; all are whole numbers. What is not in here is at least 1. */
+export const QUIC_RANGES: OptionRanges<NumericQuicOptions> = {
+  idleTimeoutMs: { min: 0, max: MAX_MS }, // 0: none (RFC 9000 10.1)
+  streamWindowBytes: { min: 1, max: MAX_QUIC_WINDOW },
+  maxStreamWindowBytes: { min: 1, max: MAX_QUIC_WINDOW },
+  connectionWindowBytes: { min: 1, max: Number.MAX_SAFE_INTEGER },
+  maxConcurrentStreams: { min: 1, max: Math.min(MAX_QUIC_STREAMS, Number.MAX_SAFE_INTEGER) },
+  maxUnidirectionalStreams: { min: 3, max: Math.min(MAX_QUIC_STREAMS, Number.MAX_SAFE_INTEGER) }, // RFC 9114 6.2: the three of HTTP/3
+  maxUdpPayloadBytes: { min: 1200, max: 16_383 }, // RFC 9000 14.1; the engine cuts what is above
+  maxBurstBytes: { min: 16_384, max: MAX_QUIC_WINDOW }, // below, an initial window would not leave at once (RFC 9002 7.2)
+  maxSendBytesPerSecond: { min: 0, max: Number.MAX_SAFE_INTEGER },
+  unresponsiveMs: { min: 0, max: MAX_MS },
+  doubtMs: { min: 0, max: MAX_MS },
+  maxQueuedDatagrams: { min: 0, max: 65_536 },
+}
+
+/** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `GROUP.FIELD`. */
+export function checkQuicOptions(group: string, options: QuicOptions): QuicOptions {
+  const { congestionControl, ...numbers } = options
+  checkRanges(group, numbers, QUIC_RANGES)
+  if (!QUIC_CONGESTION_CONTROLS.includes(congestionControl)) {
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `${group}.congestionControl must be one of ${QUIC_CONGESTION_CONTROLS.join(', ')}, not ${congestionControl}`,
+    )
+  }
+  checkNotBelow(group, options, 'maxStreamWindowBytes', 'streamWindowBytes')
+  return options
+}
+
 /**
  * HTTP/3, in either role. `PerSecond` is as in Http2Options, and ends the connection with H3_EXCESSIVE_LOAD.
  */
@@ -271,6 +340,19 @@ export const DEFAULT_HTTP3_OPTIONS: Readonly<Http3Options> = {
   maxStrayDatagramsPerSecond: 1_000,
 }
 
+/** What each HTTP/3 option may be; all are whole numbers. What is not in here is at least 1. */
+export const HTTP3_RANGES: OptionRanges<Http3Options> = {
+  qpackTableBytes: { min: 0, max: MAX_UINT32 },
+  qpackBlockedStreams: { min: 0, max: 65_535 },
+  encoderTableBytes: { min: 0, max: MAX_UINT32 },
+  settingsTimeoutMs: { min: 0, max: MAX_MS },
+}
+
+/** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `GROUP.FIELD`. */
+export function checkHttp3Options(group: string, options: Http3Options): Http3Options {
+  return checkRanges(group, options, HTTP3_RANGES)
+}
+
 /**
  * How soon a peer is found that says nothing any more, on HTTP/2 and HTTP/3: after `intervalMs` + `timeoutMs`
  * where exchanges are under way. On TCP the kernel watches beside it, and for HTTP/1.1 alone: see `socket`
@@ -304,4 +386,17 @@ export const DEFAULT_LIVENESS_OPTIONS: Readonly<LivenessOptions> = {
   timeoutMs: 15_000,
   idleIntervalMs: 0,
   quietIntervalMs: 310_000,
+}
+
+/** What each `liveness` option may be; all are whole numbers. */
+export const LIVENESS_RANGES: Required<OptionRanges<LivenessOptions>> = {
+  intervalMs: { min: 0, max: MAX_MS },
+  timeoutMs: { min: 0, max: MAX_MS },
+  idleIntervalMs: { min: 0, max: MAX_MS },
+  quietIntervalMs: { min: 0, max: MAX_MS },
+}
+
+/** The options as they are. Throws MM_INVALID_ARGUMENT, naming the field as `liveness.FIELD`. */
+export function checkLivenessOptions(options: LivenessOptions): LivenessOptions {
+  return checkRanges('liveness', options, LIVENESS_RANGES)
 }

@@ -76,8 +76,12 @@ export interface Fetched {
   readonly elapsedMs: number
 }
 
-/** The record of a request. */
-export function getRecord({ url, response, error, elapsedMs }: Fetched, hasHeaders: boolean): GetRecord {
+/** The record of a request. `firstConnection` is the id of the connection that is called 1. */
+export function getRecord(
+  { url, response, error, elapsedMs }: Fetched,
+  hasHeaders: boolean,
+  firstConnection: number,
+): GetRecord {
   const info = response?.info
   const timings = info?.timings
   const isWhole = error === undefined && timings !== undefined && timings.totalMs > 0
@@ -88,7 +92,7 @@ export function getRecord({ url, response, error, elapsedMs }: Fetched, hasHeade
     bytes: response?.bytes ?? 0,
     sha256: response?.sha256 ?? null,
     protocol: info?.protocol ?? null,
-    connectionId: info?.connectionId ?? null,
+    connectionId: info === undefined ? null : info.connectionId - firstConnection + 1,
     reused: info?.reused ?? false,
     resumed: info?.resumed ?? false,
     earlyData: info?.earlyData ?? 'none',

@@ -37,6 +37,8 @@ export class GetReport {
   failed = 0
   /** Some request failed since its origin's certificate was not accepted. */
   wasUntrusted = false
+  /** The connection that is called 1. */
+  firstConnection = 1
 
   constructor(options: GetReportOptions) {
     this.#options = options
@@ -44,7 +46,7 @@ export class GetReport {
   }
 
   add(fetched: Fetched): void {
-    const record = getRecord(fetched, this.#options.showsHead)
+    const record = getRecord(fetched, this.#options.showsHead, this.firstConnection)
     const { error, protocol, timingsMs } = record
     this.#requests++
     if (error?.code === 'MM_TLS_CERTIFICATE') this.wasUntrusted = true
@@ -54,7 +56,11 @@ export class GetReport {
     this.#print(record, fetched.response)
   }
 
-  finish(tally: ConnectionTally, migrations: readonly MigrationRecord[] = []): void {
+  finish(tally: ConnectionTally, moves: readonly MigrationRecord[] = []): void {
+    const migrations = moves.map(move => ({
+      ...move,
+      connectionId: move.connectionId - this.firstConnection + 1,
+    }))
     const summary = this.#summary(tally, migrations)
     const { format, total, write } = this.#options
     if (format === 'json') {

@@ -8,6 +8,7 @@ type Attempt = GetRecord['attempts'][number]
 const COLUMNS = [...PHASES, 'total'] as const
 /** Columns have fixed widths, since rows are printed as they come; all of them fit 80 columns. */
 const NUMBER_WIDTH = 7
+const HEADS: Readonly<Record<string, string>> = { connect: 'conn' }
 const BYTES_WIDTH = 9
 const CONNECTION_WIDTH = 17
 /** Of a phase in the diagram of one request. */
@@ -28,7 +29,7 @@ export class GetText {
 
   tableHead(): string {
     const cells = ['status', 'bytes'.padStart(BYTES_WIDTH), 'connection'.padEnd(CONNECTION_WIDTH)]
-    const phases = COLUMNS.map(column => column.padStart(NUMBER_WIDTH)).join('')
+    const phases = COLUMNS.map(column => (HEADS[column] ?? column).padStart(NUMBER_WIDTH)).join('')
     return `${this.#paint('bold', `${cells.join(' ')}${phases}${this.#hasUrls ? '  url' : ''}`)}\n`
   }
 

@@ -183,7 +183,9 @@ async function get(job: GetJob, io: CliIo): Promise<number> {
   const keylog =
     keylogFile === undefined ? undefined : (line: Buffer) => appendFileSync(keylogFile, line, { mode: 0o600 })
   const isSecure = plan.urls.some(url => parseOrigin(url).scheme === 'https')
-  await io.rehearse({ kind: 'request', isSecure, defaults: connection.defaults })
+  const lastConnectionId = await io.rehearse({ kind: 'request', isSecure, defaults: connection.defaults })
+  // A trace has the numbers of the process: they stay there.
+  if (qlogDirectory === undefined) report.firstConnection = lastConnectionId + 1
   const transport = io.createTransport({ ...connection, observer, keylog })
   try {
     await runGets(transport, plan, fetched => report.add(fetched))

@@ -1,6 +1,6 @@
 import { getSystemErrorName } from 'node:util'
 import { guardedImmediate } from '../../base/guard.ts'
-import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../base/options/options.ts'
+import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../base/options/socket-options.ts'
 import { descriptorOf, type StreamSocket } from '../../base/socket/stream-socket.ts'
 import {
   type LoadedSocketCalls,

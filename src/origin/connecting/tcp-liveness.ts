@@ -1,5 +1,5 @@
-import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../base/options/options.ts'
 import { type LivenessOptions } from '../../base/options/protocol-options.ts'
+import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../base/options/socket-options.ts'
 
 /** What Node sets where nothing else is asked for. */
 const NODE_PROBE_INTERVAL_MS = 1_000

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_SOCKET_OPTIONS } from '../../../src/base/options/options.ts'
+import { DEFAULT_SOCKET_OPTIONS } from '../../../src/base/options/socket-options.ts'
 import { TestDialer } from '../../support/dial-to.ts'
 import { startBlackHole, startLoopbackServer } from '../../support/loopback-server.ts'
 import { until } from '../../support/until.ts'

@@ -293,8 +293,7 @@ describe('serve', () => {
       'h2',
     ]
     const running = main(['serve', ...args], io)
-    await Promise.resolve()
-    await Promise.resolve()
+    await vi.waitFor(() => expect(services).not.toEqual([]), PATIENT)
     expect(services).toEqual([
       {
         listen: [{ address: '127.0.0.1:8080' }],
@@ -313,6 +312,7 @@ describe('serve', () => {
     const { calls, service: fake, drained } = service()
     const { io, signals } = fakeIo({ service: fake })
     const running = main(['serve', '-c', 'file.yaml'], io)
+    await vi.waitFor(() => expect(signals.get('SIGTERM')).toBeDefined(), PATIENT)
     signals.get('SIGHUP')?.()
     signals.get('SIGTERM')?.()
     expect(calls).toEqual([])
@@ -329,8 +329,7 @@ describe('serve', () => {
       const { calls, service: fake, drained } = service()
       const { io, signals, exits, services } = fakeIo({ service: fake })
       const running = main(['serve', '-c', 'file.yaml'], io)
-      await Promise.resolve()
-      await Promise.resolve()
+      await vi.waitFor(() => expect(services).not.toEqual([]), PATIENT)
       expect(services).toEqual(['file.yaml'])
       signals.get('SIGHUP')?.()
       await vi.waitFor(() => expect(calls).toEqual(['reload']), PATIENT)

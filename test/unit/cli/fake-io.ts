@@ -33,7 +33,7 @@ export const INFO: ExchangeInfo = {
   ],
   retries: 0,
   informational: [{ status: 103, headers: { link: '</a>' } }],
-  timings: { queueMs: 1, dnsMs: 2, connectMs: 3, tlsMs: 4, ttfbMs: 5, totalMs: 12.34567 },
+  timings: { queueMs: 1, dnsMs: 2, connectMs: 3, tlsMs: 4, ttfbMs: 5, totalMs: 20.34567 },
 }
 
 export function response(
@@ -123,6 +123,7 @@ export function fakeIo(outside: FakeOutside = {}) {
     screen: screenOf({ isTTY: outside.columns !== undefined, columns: outside.columns }, {}),
     async rehearse(rehearsal) {
       rehearsals.push(rehearsal)
+      return 0
     },
     createTransport,
     startService: start,

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../../../src/base/options/options.ts'
+import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../../../src/base/options/socket-options.ts'
 import type { StreamSocket } from '../../../../src/base/socket/stream-socket.ts'
 import type { LoadedSocketCalls, SocketCalls } from '../../../../src/connect/native/socket-calls.ts'
 import { type SocketSettingFault, SocketSettings } from '../../../../src/connect/tcp/socket-settings.ts'

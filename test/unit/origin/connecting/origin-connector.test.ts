@@ -4,7 +4,7 @@ import type { AttemptRecord, ConnectionListener } from '../../../../src/base/eve
 import type { Resolution, Resolver } from '../../../../src/base/http/endpoint.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import type { Protocol } from '../../../../src/base/http/protocol.ts'
-import { DEFAULT_SOCKET_OPTIONS } from '../../../../src/base/options/options.ts'
+import { DEFAULT_SOCKET_OPTIONS } from '../../../../src/base/options/socket-options.ts'
 import type { Dialer } from '../../../../src/connect/tcp/dial.ts'
 import type { DialRequest } from '../../../../src/connect/tcp/dial-request.ts'
 import { SocketSettings } from '../../../../src/connect/tcp/socket-settings.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
-import { DEFAULT_SOCKET_OPTIONS } from '../../../../src/base/options/options.ts'
 import { DEFAULT_LIVENESS_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
+import { DEFAULT_SOCKET_OPTIONS } from '../../../../src/base/options/socket-options.ts'
 import { silenceBoundMs, tcpTimes } from '../../../../src/origin/connecting/tcp-liveness.ts'
 import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
 

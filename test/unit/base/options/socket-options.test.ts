@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import {
+  checkSocketOptions,
+  DEFAULT_SOCKET_OPTIONS,
+  SOCKET_RANGES,
+  type SocketOptions,
+} from '../../../../src/base/options/socket-options.ts'
+
+const fault = (options: Partial<SocketOptions>): string | undefined => {
+  try {
+    checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...options })
+    return undefined
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'MM_INVALID_ARGUMENT' })
+    return (error as Error).message
+  }
+}
+
+describe('the socket options', () => {
+  it('are fine as they come, and given back as they are', () => {
+    expect(checkSocketOptions(DEFAULT_SOCKET_OPTIONS)).toBe(DEFAULT_SOCKET_OPTIONS)
+  })
+
+  it('all have a range, but for the name', () => {
+    expect([...Object.keys(SOCKET_RANGES), 'congestionControl'].sort()).toEqual(
+      Object.keys(DEFAULT_SOCKET_OPTIONS).sort(),
+    )
+  })
+
+  describe.each(Object.entries(SOCKET_RANGES))('%s', (name, { min, max, orZero = false }) => {
+    it('may be both its ends', () => {
+      expect([fault({ [name]: min }), fault({ [name]: max })]).toEqual([undefined, undefined])
+    })
+
+    it.each([min - 1, max + 1, min + 0.5, Number.NaN, '1', null])(
+      'may not be %j, and the error names it with its range',
+      value => {
+        expect(fault({ [name]: value })).toBe(
+          `socket.${name} must be ${orZero ? '0 or ' : ''}a whole number from ${min} to ${max}, not ${String(value)}`,
+        )
+      },
+    )
+
+    it('may be left to the system', () => {
+      expect(fault({ [name]: 0 })).toBeUndefined()
+    })
+  })
+
+  it.each([1, 500, 999])('have no pause between retransmissions of %i ms, which the kernel refuses', ms => {
+    expect(fault({ retransmitMaxMs: ms })).toBe(
+      `socket.retransmitMaxMs must be 0 or a whole number from 1000 to 120000, not ${ms}`,
+    )
+  })
+
+  it.each(['', 'cubic', 'bbr', 'bbr2', 'tcp-prague', 'a'.repeat(15)])('may name %j', name => {
+    expect(fault({ congestionControl: name })).toBeUndefined()
+  })
+
+  it.each(['Cubic', 'a b', 'a'.repeat(16), 'cubic\0', 'reno\n', 'ü', undefined, 1])(
+    'may not name %j',
+    name => {
+      expect(fault({ congestionControl: name as string })).toContain(
+        'socket.congestionControl must be a name such as cubic',
+      )
+    },
+  )
+})
