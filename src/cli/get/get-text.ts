@@ -7,7 +7,7 @@ type Attempt = GetRecord['attempts'][number]
 
 const COLUMNS = [...PHASES, 'total'] as const
 /** Columns have fixed widths, since rows are printed as they come; all of them fit 80 columns. */
-const NUMBER_WIDTH = 7
+const NUMBER_WIDTH = 6
 const HEADS: Readonly<Record<string, string>> = { connect: 'conn' }
 const BYTES_WIDTH = 9
 const CONNECTION_WIDTH = 17
@@ -111,8 +111,8 @@ export class GetText {
     return [
       ` ${names.join(' ')}`.trimEnd(),
       `[${bars.join('|')}]`,
-      ` ${ticks.slice(1)}`,
-      ` ${ends.join('').slice(1)} ms in all`,
+      ` ${ticks}`,
+      ` ${ends.join('')} ms in all`,
       '',
     ].join('\n')
   }

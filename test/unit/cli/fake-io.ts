@@ -33,7 +33,7 @@ export const INFO: ExchangeInfo = {
   ],
   retries: 0,
   informational: [{ status: 103, headers: { link: '</a>' } }],
-  timings: { queueMs: 1, dnsMs: 2, connectMs: 3, tlsMs: 4, ttfbMs: 5, totalMs: 20.34567 },
+  timings: { queueMs: 1, dnsMs: 2, connectMs: 3, tlsMs: 4, ttfbMs: 5, totalMs: 920.34567 },
 }
 
 export function response(
