@@ -31,12 +31,12 @@ export async function rehearse(rehearsal: Rehearsal): Promise<number> {
   const observer: Observer = event => {
     if (event.type === 'connection-opened') lastConnectionId = Math.max(lastConnectionId, event.connection.id)
   }
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, LIMIT_MS)
+    timer = systemClock.setTimer(LIMIT_MS, resolve)
   })
   await Promise.race([play(rehearsal, observer).catch(() => undefined), late])
-  clearTimeout(timer)
+  timer?.cancel()
   return lastConnectionId
 }
 
