@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises'
+import { systemClock, type Timer } from '../entry/events.ts'
 import {
   createTransport,
   type Observer,
