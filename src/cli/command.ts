@@ -19,8 +19,9 @@ export interface CliIo {
   writeError(text: string): void
   /** Standard output, for bytes as they are. Ending it leaves standard output open. */
   openOutput(): Writable
-  /** What standard output can show. */
+  /** What standard output and standard error can show. */
   readonly screen: Screen
+  readonly errorScreen: Screen
   createTransport(options: TransportOptions): Transport
   startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>

@@ -25,6 +25,7 @@ export function processIo(): CliIo {
       })
     },
     screen: screenOf(process.stdout),
+    errorScreen: screenOf(process.stderr),
     createTransport,
     startService: async (...args) => (await import('../service/index.ts')).startService(...args),
     startServiceFromFile: async (...args) =>

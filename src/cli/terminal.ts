@@ -9,6 +9,8 @@ export interface Screen {
   readonly isTerminal: boolean
   /** As wide as it is now; 80 where nobody knows. */
   readonly columns: number
+  /** A line can be written over: not where a terminal calls itself dumb. */
+  readonly canRewrite: boolean
   /** Puts text into a style, where there are colors. */
   paint(style: Style, text: string): string
 }
@@ -29,6 +31,7 @@ export function screenOf(stream: OutputStream, env: NodeJS.ProcessEnv = process.
   const isColored = isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
   return {
     isTerminal,
+    canRewrite: isTerminal && env['TERM'] !== 'dumb',
     get columns() {
       // A pseudo-terminal that nobody gave a size says 0.
       return isTerminal && stream.columns ? stream.columns : DEFAULT_COLUMNS
@@ -39,6 +42,32 @@ export function screenOf(stream: OutputStream, env: NodeJS.ProcessEnv = process.
 
 /** For what is not shown on a terminal. */
 export const PLAIN_SCREEN: Screen = screenOf({}, {})
+
+/** One line at the end of a terminal that says how far a command is. Elsewhere it writes nothing. */
+export class ProgressLine {
+  readonly #screen: Screen
+  readonly #write: (text: string) => void
+  #isShown = false
+
+  constructor(screen: Screen, write: (text: string) => void) {
+    this.#screen = screen
+    this.#write = write
+  }
+
+  /** In place of what it said before, cut where the line ends. */
+  show(text: string): void {
+    if (!this.#screen.canRewrite) return
+    this.#isShown = true
+    // The last column stays free: some terminals begin a new line when it is filled.
+    this.#write(`\r${this.#screen.paint('dim', harmless(text).slice(0, this.#screen.columns - 1))}\x1b[K`)
+  }
+
+  /** Before anything else is written. */
+  clear(): void {
+    if (this.#isShown) this.#write('\r\x1b[K')
+    this.#isShown = false
+  }
+}
 
 /** Rows of cells as aligned text; columns in `right` (by index) are aligned to the right. */
 export function textTable(

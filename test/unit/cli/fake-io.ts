@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 import type { CliIo } from '../../../src/cli/command.ts'
 import type { Rehearsal } from '../../../src/cli/rehearsal.ts'
-import { screenOf } from '../../../src/cli/terminal.ts'
+import { PLAIN_SCREEN, type Screen } from '../../../src/cli/terminal.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type {
   ExchangeInfo,
@@ -64,8 +64,8 @@ export interface FakeOutside {
   service?: Service
   /** What somebody at the terminal says; default: nobody is there. */
   confirms?: boolean
-  /** Standard output is a terminal of so many columns; default: a pipe. */
-  columns?: number
+  /** What both outputs can show; default: nothing but text, as a pipe. */
+  screen?: Screen
 }
 
 /**
@@ -120,11 +120,12 @@ export function fakeIo(outside: FakeOutside = {}) {
           done()
         },
       }),
-    screen: screenOf({ isTTY: outside.columns !== undefined, columns: outside.columns }, {}),
     async rehearse(rehearsal) {
       rehearsals.push(rehearsal)
       return 0
     },
+    screen: outside.screen ?? PLAIN_SCREEN,
+    errorScreen: outside.screen ?? PLAIN_SCREEN,
     createTransport,
     startService: start,
     startServiceFromFile: start,

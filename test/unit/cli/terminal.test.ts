@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { harmless, PLAIN_SCREEN, screenOf, textTable } from '../../../src/cli/terminal.ts'
+import { harmless, PLAIN_SCREEN, ProgressLine, screenOf, textTable } from '../../../src/cli/terminal.ts'
 
 describe('a screen', () => {
   it('has colors on a terminal, and none in a pipe, with NO_COLOR, or where the terminal is dumb', () => {
@@ -40,5 +40,27 @@ describe('a text table', () => {
 describe('what comes from strangers', () => {
   it('has no control characters when it is shown', () => {
     expect(harmless('a\x1b[2Jb\x07\u009b')).toBe('a?[2Jb??')
+  })
+})
+
+describe('a line of progress', () => {
+  const shown = (screen: ReturnType<typeof screenOf>): string => {
+    const written: string[] = []
+    const line = new ProgressLine(screen, text => written.push(text))
+    line.show('1 of 2')
+    line.show('a name\x1b[2J that is too long for it')
+    line.clear()
+    line.clear()
+    return written.join('|')
+  }
+
+  it('writes over itself, within the terminal, and leaves nothing behind', () => {
+    const screen = screenOf({ isTTY: true, columns: 20 }, { NO_COLOR: '1' })
+    expect(shown(screen)).toBe('\r1 of 2\x1b[K|\ra name?[2J that is \x1b[K|\r\x1b[K')
+  })
+
+  it('is not there in a pipe, nor where nothing can be written over', () => {
+    expect(shown(PLAIN_SCREEN)).toBe('')
+    expect(shown(screenOf({ isTTY: true }, { TERM: 'dumb' }))).toBe('')
   })
 })
