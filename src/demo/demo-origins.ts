@@ -14,11 +14,14 @@ export const DEMO_ORIGINS = {
 
 export type DemoOriginName = keyof typeof DEMO_ORIGINS
 
+/** What lies between the connector and its origins: half a continent. */
+export const ROUND_TRIP_MS = 40
+
 /** What the process with the origins tells its parent, once. */
 export interface OriginsReady {
   /** The certificate of the authority that vouches for all of them, PEM. */
   ca: string
-  /** Of those that run. */
+  /** Of those that run: where their relays listen. */
   ports: Readonly<Partial<Record<DemoOriginName, number>>>
   /** Why there is no HTTP/3, if there is none. */
   withoutHttp3: string | undefined

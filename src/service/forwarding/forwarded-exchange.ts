@@ -16,12 +16,16 @@ import type { ResponseBuffer } from './response-buffer.ts'
 import type { ResponseVia } from './response-headers.ts'
 import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
 
+/** What carried a response, and fields to say so with. */
+export type ResponseFields = (carrier: Pick<DispatchHandle, 'connection' | 'reused'>) => HeaderList
+
 /** What all exchanges of one configuration share. */
 export interface ForwardingContext {
   readonly transport: Transport
   readonly name: OwnName
   readonly responseVia: ResponseVia
   readonly stalledReaders: StalledReaders
+  readonly responseFields: ResponseFields | undefined
   /** The time as an IMF-fixdate. */
   dateHeader(): string
 }
@@ -105,7 +109,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     if (this.#phase !== 'waiting') return
     this.#phase = 'responding'
     this.#responseHeaders = headers
-    this.#client.respondStart(status, this.#withVia(controller, headers), statusText)
+    this.#client.respondStart(status, this.#withOwnFields(controller, headers), statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -156,6 +160,13 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     const isTooLate = phase === 'responding' && !this.#client.retract()
     if (isTooLate || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
     else sendOwnResponse(this.#client, ownResponse(error, this.#context.name, this.#context.dateHeader()))
+  }
+
+  #withOwnFields(controller: ExchangeController, headers: HeaderList): HeaderList {
+    const withVia = this.#withVia(controller, headers)
+    const { responseFields } = this.#context
+    if (responseFields === undefined || this.#handle === undefined) return withVia
+    return withVia.concat(responseFields(this.#handle))
   }
 
   #withVia(controller: ExchangeController, headers: HeaderList): HeaderList {

@@ -4,7 +4,7 @@ import { ERROR_CODES, type Origin, type Transport, TransportError } from '../../
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
-import { ForwardedExchange, type ForwardingContext } from './forwarded-exchange.ts'
+import { ForwardedExchange, type ForwardingContext, type ResponseFields } from './forwarded-exchange.ts'
 import { OwnName } from './own-name.ts'
 import { ownResponse, sendOwnResponse } from './own-response.ts'
 import { RequestHeaders } from './request-headers.ts'
@@ -32,6 +32,8 @@ export interface ForwarderOptions {
   dateHeader(): string
   /** Told of each request that was answered without an origin. */
   onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void
+  /** See StartOptions. */
+  readonly responseFields?: ResponseFields | undefined
   /** Default: the system's. */
   readonly clock?: Clock
 }
@@ -153,6 +155,7 @@ function prepare(
     name,
     responseVia: new ResponseVia(name),
     stalledReaders,
+    responseFields: options.responseFields,
     dateHeader: () => options.dateHeader(),
   }
 }
