@@ -72,6 +72,12 @@ async function runOver(path: ImpairedPath | undefined, plan: UrlPlan, hooks: Url
   try {
     for (const subject of plan.subjects) {
       if (signal.aborted) break
+      hooks.onStep?.({
+        subject: subject.name,
+        what: 'one request',
+        done: 0,
+        total: stepsOf(plan, plan.subjects.length),
+      })
       try {
         running.push(await startSubject(subject, plan, endpoint, signal))
       } catch (error) {
@@ -107,8 +113,7 @@ async function measureAll(
 ): Promise<void> {
   const origin = isLocal ? listeningProcesses(portOf(plan.url)) : []
   const originCpuMs = (): number | undefined => (origin.length === 0 ? undefined : cpuMsOf(origin))
-  const hasWarmUp = plan.warmUp.requests > 0 && plan.warmUp.seconds > 0
-  const total = subjects.length * (plan.rounds + (hasWarmUp ? 1 : 0))
+  const total = stepsOf(plan, subjects.length)
   let done = 0
   const run = async ({ name, client }: RunningSubject, what: string, job: LoadJob): Promise<LoadReport> => {
     signal.throwIfAborted()
@@ -121,7 +126,7 @@ async function measureAll(
     subjects,
     rounds: plan.rounds,
     async warmUp(subject) {
-      if (hasWarmUp) await run(subject, 'warm-up', jobOf(plan, plan.warmUp, 0))
+      if (hasWarmUp(plan)) await run(subject, 'warm-up', jobOf(plan, plan.warmUp, 0))
     },
     async measure(subject, round): Promise<Measurement> {
       const job = jobOf(plan, plan.measure, round + 1)
@@ -142,6 +147,15 @@ async function measureAll(
       return loadMeasurement(measured)
     },
   })
+}
+
+function hasWarmUp({ warmUp }: UrlPlan): boolean {
+  return warmUp.requests > 0 && warmUp.seconds > 0
+}
+
+/** Of so many subjects: their warm-ups and rounds. */
+function stepsOf(plan: UrlPlan, subjects: number): number {
+  return subjects * (plan.rounds + (hasWarmUp(plan) ? 1 : 0))
 }
 
 /** Rounds differ in their seeds, subjects of a round do not. */

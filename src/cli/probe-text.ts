@@ -81,10 +81,13 @@ function tlsRows({ tls, certificate, alpn, tickets, tcp }: ProbeReport): Row[] {
   ]
 }
 
-function handshakeText({ ms: took, protocol, cipher }: ProbedHandshake): string {
-  return [`handshake in ${ms(took)}`, protocol ?? 'no ALPN', ...(cipher === undefined ? [] : [cipher])].join(
-    ', ',
-  )
+function handshakeText({ ms: took, protocol, cipher, udp }: ProbedHandshake): string {
+  return [
+    `handshake in ${ms(took)}`,
+    protocol ?? 'no ALPN',
+    ...(cipher === undefined ? [] : [cipher]),
+    ...(udp === undefined ? [] : [`UDP by ${udp}`]),
+  ].join(', ')
 }
 
 function ticketsText({ version, issued, lifetimeSeconds, maxEarlyDataBytes }: ProbedTickets): string {

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url'
 export const DEMO_ORIGINS = {
   quick: 'answers at once',
   slow: 'takes 300 ms for each answer',
-  idle: 'closes connections that were idle for a second',
-  recycling: 'closes each connection after 100 requests',
-  multiplexed: 'speaks HTTP/2: one connection for everything',
-  quic: 'speaks HTTP/3: no stream waits for the lost packets of another',
+  idle: 'closes a connection after an idle second',
+  recycling: 'closes a connection after 100 requests',
+  multiplexed: 'HTTP/2: one connection for everything',
+  quic: 'HTTP/3: a lost packet stalls one stream alone',
 } as const
 
 export type DemoOriginName = keyof typeof DEMO_ORIGINS

@@ -68,7 +68,7 @@ async function startDemo(): Promise<Show> {
     'Origins:',
   ]
   for (const { name, port } of running) {
-    lines.push(`  ${name.padEnd(12)}https://localhost:${port}, ${DEMO_ORIGINS[name]}`)
+    lines.push(`  ${name.padEnd(12)}localhost:${port}, ${DEMO_ORIGINS[name]}`)
     lines.push(`              curl -i -H 'Host: ${hostOf(name)}' ${url}/`)
   }
   if (origins.withoutHttp3 !== undefined) lines.push(`  quic        left out: ${origins.withoutHttp3}`)

@@ -168,7 +168,7 @@ type EntryCounts = Pick<PoolStats, 'retries' | 'handshakes' | 'path' | 'pathByPr
 }
 
 /** One of an origin's pools. */
-interface LabeledCounts {
+export interface LabeledCounts {
   /**
    * What sets its connections apart in the list, as ` (LABEL)` behind each; undefined: nothing has to be
    * said.

@@ -15,6 +15,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   taskset: 'util-linux',
   setpriv: 'util-linux',
   ss: 'iproute2',
+  tc: 'iproute2',
 }
 
 /** The path of a program, or undefined. Servers live in /usr/sbin, which a user's PATH often leaves out. */

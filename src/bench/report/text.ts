@@ -114,7 +114,7 @@ export function formatScenario(result: ScenarioResult, screen: ReportScreen = PL
       `\n${wrapText(`  ${NOT_MEASURED}: ${subject}: ${because}`, screen.columns, '    ')}`,
   )
   const what = wrapText(`${result.scenario}: ${result.description}`, screen.columns)
-  const parts = [`${what}${screen.paint('yellow', missing.join(''))}`]
+  const parts = [missing.length === 0 ? what : `${what}${screen.paint('yellow', missing.join(''))}`]
   for (const entry of result.cases) parts.push(...formatCase(entry, result.metrics, screen))
   const verdicts = formatVerdicts(result, screen)
   if (verdicts !== undefined) parts.push(verdicts)

@@ -116,6 +116,9 @@ function sentenceOf(finding: Finding | undefined): string {
   const { metric, first, next } = finding
   const [name, unit] = plainName(metric)
   const place = { less: 'the lowest', more: 'the most', none: 'the lowest' }[metric.better ?? 'none']
+  // Who is first where nothing is shown is luck.
+  if (next?.evidence.kind === 'crosses')
+    return `${first.subject} and ${next.subject} had ${place} ${name}, ${formatNumber(first.median)} and ${formatNumber(next.median)}${unit}: ${NO_DIFFERENCE}.`
   const opening = `${first.subject} had ${place} ${name}: ${formatNumber(first.median)}${unit}`
   return `${opening}${next === undefined ? '; there is nobody to compare it with' : distanceText(next, unit)}.`
 }
@@ -127,9 +130,7 @@ function distanceText({ subject, median, ratio, evidence }: Rival, unit: string)
       return `${next} (${ratio === undefined ? '' : formatTimes(ratio.median)}, round by round)`
     case 'tooFew':
       return `${next}, in ${TOO_FEW_ROUNDS} to show a difference (${evidence.pairs} of ${MIN_ROUNDS_FOR_INTERVAL})`
-    case 'crosses':
-      return `${next}, and ${NO_DIFFERENCE} between the two`
-    default: // 'unpaired'
+    default: // 'unpaired'; 'crosses' has a sentence of its own
       return next
   }
 }

@@ -9,6 +9,7 @@ import { dialQuic } from '../../quic/dial.ts'
 import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial-request.ts'
 import type { QuicLink } from '../../quic/engine.ts'
 import type { LoadedEngine } from '../../quic/load-engine.ts'
+import { udpStanding } from '../../quic/udp/open-udp.ts'
 import type { Alternative } from '../../select/evidence/alternative-sets.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
@@ -100,6 +101,11 @@ export class Http3Dialer {
   get fault(): string | undefined {
     const loaded = this.#options.loadEngine()
     return 'unavailable' in loaded ? `HTTP/3 is off: ${loaded.unavailable}` : undefined
+  }
+
+  /** How its sockets move datagrams, for people. */
+  get udp(): ReturnType<typeof udpStanding> {
+    return udpStanding()
   }
 
   /**

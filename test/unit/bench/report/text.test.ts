@@ -135,7 +135,7 @@ describe('formatFile', () => {
       '2 cores, Some CPU, Linux 6.18.44, load 0.34',
       'node 20.20.2, nginx 1.22.1; revision bcc4bf2',
       '',
-      'ours had the lowest median time of a request: 1 ms; next is theirs with 1 ms, and no difference shown between the two.',
+      'ours and theirs had the lowest median time of a request, 1 and 1 ms: no difference shown.',
       '',
       'load: a load',
     ])
@@ -146,7 +146,9 @@ describe('formatFile', () => {
     const aims = [{ subject: 'ours', metric: 'p50Ms', atMost: 0, measured: 1, met: false }]
     const file = resultFileOf({ ...tableOf([1], [1]), aims })
     const text = formatFile(file, { columns: 60, paint })
-    expect(text).toContain('<bold>ours had the lowest median time of a request: 1 ms; next is\ntheirs with')
+    expect(text).toContain(
+      '<bold>ours and theirs had the lowest median time of a request, 1\nand 1 ms: no difference shown. Aims:',
+    )
     expect(text).toContain('1: <red>MISSED</>')
     expect(formatFile(file)).not.toContain('<')
   })

@@ -2,50 +2,34 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { guardedListener } from '../../base/guard.ts'
 import type { UdpAddress } from '../engine.ts'
+import { type LocalChoice, SOCKET_BUFFER_BYTES, type UdpSocket, type UdpSocketListener } from './udp-port.ts'
 
 /**
- * Room in the kernel for what comes while the loop is busy: a burst of a full window. The system may grant
- * less.
- */
-const BUFFER_BYTES = 2 * 1024 * 1024
-
-/** Where a socket is to be on this machine; the system chooses what is left out. */
-export interface LocalChoice {
-  readonly address?: string | undefined
-  readonly port?: number | undefined
-}
-
-export interface UdpSocketListener {
-  /** `from` as text that equals what the socket was given. */
-  onDatagram(datagram: Buffer, from: UdpAddress): void
-  /** ICMP errors of a connected socket, and whatever else the system has to say. The socket lives on. */
-  onError(error: Error): void
-}
-
-/**
- * A bound UDP socket. Sending never waits: Node 20 tries at once, without a tick in between, when the socket
- * is connected or its lookup calls back at once, as ours does; only when the kernel has no room does it keep
- * the datagram, and then `isFull` says so. Until then the sender must leave the bytes alone, since Node keeps
- * no copy.
+ * A UDP socket of Node's: one datagram per system call. Sending never waits: Node 20 tries at once, without a
+ * tick in between, when the socket is connected or its lookup calls back at once, as ours does; only when the
+ * kernel has no room does it keep the datagram. Until then its bytes must be left alone, since Node keeps no
+ * copy: another room is made.
  *
  * An ICMP error reaches a connected socket with the next system call. That of the last datagram of a turn
  * always comes as an event; one that hits a later send is lost, since a send without a callback (which would
  * cost a tick each) drops its errors.
  */
-export class UdpSocket {
+export class DgramSocket implements UdpSocket {
   readonly local: UdpAddress
+  readonly description = 'dgram, one datagram per system call'
   readonly #socket: Socket
+  #room: Buffer | undefined
   #isOpen = true
 
-  /** Takes over a socket that is bound; connect() and bind() make one. */
-  constructor(socket: Socket, listener: UdpSocketListener) {
+  /** Takes over a socket that is bound. */
+  private constructor(socket: Socket, listener: UdpSocketListener) {
     this.#socket = socket
     const { address, port } = socket.address()
     this.local = { host: address, port }
     // A connection that cannot go on ends itself (UdpLink): what is thrown here is about a datagram of
     // nobody.
     const onDatagram = (datagram: Buffer, { address, port }: RemoteInfo): void => {
-      if (this.#isOpen) listener.onDatagram(datagram, { host: address, port })
+      if (this.#isOpen) listener.onDatagram(datagram, { host: address, port }, this.local, 0)
     }
     const onError = (error: Error): void => {
       if (this.#isOpen) listener.onError(error)
@@ -53,55 +37,58 @@ export class UdpSocket {
     socket.on('message', guardedListener('a datagram', onDatagram, NOTHING))
     socket.on('error', guardedListener('an error of a UDP socket', onError, NOTHING))
     try {
-      socket.setRecvBufferSize(BUFFER_BYTES)
-      socket.setSendBufferSize(BUFFER_BYTES)
+      socket.setRecvBufferSize(SOCKET_BUFFER_BYTES)
+      socket.setSendBufferSize(SOCKET_BUFFER_BYTES)
     } catch {
       // Some systems refuse more than they allow instead of giving that.
     }
   }
 
-  /**
-   * Connected: nobody else is heard, and ICMP errors come. Rejects with the system's error. Does not keep the
-   * process alive.
-   */
+  /** See connectUdp(). */
   static connect(
     remote: UdpAddress,
     listener: UdpSocketListener,
-    { address, port }: LocalChoice = {},
-  ): Promise<UdpSocket> {
-    // Node would bind to what is left of the number in 16 bits.
-    if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
-      return Promise.reject(new RangeError(`not a port: ${port}`))
-    return open(remote, listener, (socket, onReady, guard) => {
+    { address, port }: LocalChoice,
+  ): Promise<DgramSocket> {
+    return open(remote, start, socket => new DgramSocket(socket, listener))
+
+    function start(socket: Socket, onReady: () => void, guard: Guard): void {
       socket.once('connect', onReady)
       const connect = guard(() => socket.connect(remote.port, remote.host))
       if (address === undefined && port === undefined) return connect()
       socket.once('listening', connect)
       socket.bind({ port: port ?? 0, exclusive: true, ...(address === undefined ? {} : { address }) })
-    })
+    }
   }
 
-  /** For any number of peers. Rejects with the system's error. Keeps the process alive. */
-  static async bind(local: UdpAddress, listener: UdpSocketListener): Promise<UdpSocket> {
-    const socket = await open(local, listener, (socket, onReady) => {
+  /** See bindUdp(). */
+  static async bind(local: UdpAddress, listener: UdpSocketListener): Promise<DgramSocket> {
+    const start = (socket: Socket, onReady: () => void): void => {
       socket.once('listening', onReady)
       socket.bind({ address: local.host, port: local.port, exclusive: true })
-    })
+    }
+    const socket = await open(local, start, bound => new DgramSocket(bound, listener))
     socket.ref()
     return socket
   }
 
-  /** To the address that it is connected to. */
-  send(bytes: Buffer): void {
-    if (this.#isOpen) this.#socket.send(bytes)
+  room(bytes: number): Buffer {
+    if (this.#room === undefined || this.#room.length < bytes) this.#room = Buffer.allocUnsafeSlow(bytes)
+    return this.#room
   }
 
-  sendTo(bytes: Buffer, to: UdpAddress): void {
-    if (this.#isOpen) this.#socket.send(bytes, to.port, to.host)
+  send(datagram: Buffer, to?: UdpAddress): void {
+    if (!this.#isOpen) return
+    if (to === undefined) this.#socket.send(datagram)
+    else this.#socket.send(datagram, to.port, to.host)
+    if (this.isFull()) this.#room = undefined
   }
 
-  /** The kernel has no room: bytes that were given to it are in use, and more would queue up. */
-  get isFull(): boolean {
+  flush(): void {
+    // Each has left with send().
+  }
+
+  isFull(): boolean {
     return this.#isOpen && this.#socket.getSendQueueCount() > 0
   }
 
@@ -120,11 +107,13 @@ export class UdpSocket {
   }
 }
 
+type Guard = <Args extends readonly unknown[]>(run: (...args: Args) => void) => (...args: Args) => void
+
 function open(
   address: UdpAddress,
-  listener: UdpSocketListener,
-  start: (socket: Socket, onReady: () => void, guard: (run: () => void) => () => void) => void,
-): Promise<UdpSocket> {
+  start: (socket: Socket, onReady: () => void, guard: Guard) => void,
+  wrap: (socket: Socket) => DgramSocket,
+): Promise<DgramSocket> {
   return new Promise((resolve, reject) => {
     const type = isIPv6(address.host) ? 'udp6' : 'udp4'
     const socket = createSocket({ type, lookup: lookupLiteral })
@@ -133,12 +122,11 @@ function open(
       reject(error)
       socket.close()
     }
-    const guard = <Args extends readonly unknown[]>(run: (...args: Args) => void) =>
-      guardedListener('opening a UDP socket', run, fail)
+    const guard: Guard = run => guardedListener('opening a UDP socket', run, fail)
     const onError = guard(fail)
     socket.once('error', onError)
     const onReady = guard(() => {
-      resolve(new UdpSocket(socket, listener))
+      resolve(wrap(socket))
       socket.removeListener('error', onError)
     })
     start(socket, onReady, guard)

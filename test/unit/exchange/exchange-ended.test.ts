@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
-import { EarlierTries } from '../../../src/exchange/earlier-tries.ts'
+import { EarlierTries } from '../../../src/exchange/exchange-ended.ts'
 
 it('keeps the first 16 tries', () => {
   const tries = new EarlierTries(1_000)
