@@ -2,7 +2,7 @@ import type { ExchangeInfo } from '../../index.ts'
 
 /** The phases of an exchange, in their order. They add up to its total. */
 export const PHASES = ['queue', 'dns', 'connect', 'tls', 'ttfb', 'body'] as const
-export type Phase = (typeof PHASES)[number]
+type Phase = (typeof PHASES)[number]
 
 /**
  * Where the time of one exchange went, in ms:
