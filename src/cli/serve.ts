@@ -91,10 +91,9 @@ async function serveFile(file: string, io: CliIo): Promise<number> {
 
 async function check(file: string, io: CliIo): Promise<number> {
   const read = await readConfigFile(file)
-  if (!read.ok) {
-    for (const fault of read.faults) io.writeError(`${formatFault(fault, file)}\n`)
-    return EXIT.usage
-  }
+  const faults = read.ok ? read.doubts : read.faults
+  for (const fault of faults) io.writeError(`${formatFault(fault, file)}\n`)
+  if (!read.ok || faults.length > 0) return EXIT.usage
   const { origins, routes, warnings } = read.settings
   for (const warning of warnings) io.writeError(`${file}: warning: ${warning}\n`)
   io.write(`${file}: good, ${origins.length} origins, ${routes.length} routes\n`)

@@ -1,7 +1,7 @@
 import type { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
 import type { EarlierTry, ExchangeEnded, RetryReason } from '../base/events/observer.ts'
-import type { ExchangeRequest } from '../base/http/exchange.ts'
+import type { ExchangeRequest, RequestBody } from '../base/http/exchange.ts'
 import type { LaneName } from '../base/http/lane.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { DispatchHandle } from './dispatch.ts'
@@ -38,7 +38,7 @@ export function exchangeEnded(exchange: DispatchHandle, end: ExchangeEnd): Excha
     reused,
     retries,
     attempts,
-    requestBytes: body === null ? 0 : body.length,
+    requestBytes: bodyBytes(body),
     earlyData: wasEarly ? (connection?.handshake.earlyData ?? 'none') : 'none',
     queueMs,
     ttfbMs,
@@ -63,6 +63,11 @@ export function refusedExchange(
     earlierTries: undefined,
     error,
   })
+}
+
+function bodyBytes(body: RequestBody): number | undefined {
+  if (body === null) return 0
+  return body instanceof Uint8Array ? body.length : (body.writtenBytes ?? body.length)
 }
 
 /** More tries than that are counted (`retries`), not kept. */

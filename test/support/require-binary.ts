@@ -13,6 +13,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   nghttpx: 'nghttp2-proxy',
   nsenter: 'util-linux',
   taskset: 'util-linux',
+  promtool: 'prometheus',
   setpriv: 'util-linux',
   ss: 'iproute2',
   tc: 'iproute2',

@@ -40,8 +40,11 @@ export interface GetRecord {
 export interface GetSummary {
   requests: number
   failed: number
+  /** Those that requests opened. */
   newConnections: number
-  /** 1 - newConnections / requests */
+  /** Those of races and trials, which no request needed first. */
+  backgroundConnections: number
+  /** 1 - newConnections / requests: the share of those that found a connection, where none failed. */
   reuseRate: number
   /** `none`: cleartext connections. */
   handshakes: { full: number; resumed: number; earlyData: number; none: number }

@@ -34,6 +34,7 @@ export class GetReport {
   readonly #totalsMs: number[] = []
   readonly #byProtocol: Record<string, number> = {}
   #requests = 0
+  #newConnections = 0
   failed = 0
   /** Some request failed since its origin's certificate was not accepted. */
   wasUntrusted = false
@@ -52,6 +53,7 @@ export class GetReport {
     if (error?.code === 'MM_TLS_CERTIFICATE') this.wasUntrusted = true
     if (error === undefined) this.#totalsMs.push(timingsMs.total)
     else this.failed++
+    if (!record.reused && record.connectionId !== null) this.#newConnections++
     if (protocol !== null) this.#byProtocol[protocol] = (this.#byProtocol[protocol] ?? 0) + 1
     this.#print(record, fetched.response)
   }
@@ -91,11 +93,12 @@ export class GetReport {
 
   #summary(tally: ConnectionTally, migrations: readonly MigrationRecord[]): GetSummary {
     const { none, full, resumed, early_data: earlyData } = tally.handshakes
-    const reuseRate = this.#requests === 0 ? 0 : 1 - tally.newConnections / this.#requests
+    const reuseRate = this.#requests === 0 ? 0 : 1 - this.#newConnections / this.#requests
     return {
       requests: this.#requests,
       failed: this.failed,
-      newConnections: tally.newConnections,
+      newConnections: this.#newConnections,
+      backgroundConnections: Math.max(0, tally.newConnections - this.#newConnections),
       reuseRate: Math.round(reuseRate * 1e6) / 1e6,
       handshakes: { full, resumed, earlyData, none },
       byProtocol: this.#byProtocol,

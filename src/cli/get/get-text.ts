@@ -75,14 +75,19 @@ export class GetText {
 
   /** What many requests come to. */
   totals(summary: GetSummary, totalsMs: readonly number[]): string {
-    const { requests, failed, newConnections, reuseRate, handshakes, byProtocol } = summary
+    const { requests, failed, newConnections, backgroundConnections, reuseRate, handshakes, byProtocol } =
+      summary
+    const background = backgroundConnections === 0 ? '' : `, ${backgroundConnections} in the background`
     const protocols = Object.entries(byProtocol).map(([protocol, count]) => `${protocol} ${count}`)
     const kinds = Object.entries(handshakes).filter(([, count]) => count > 0)
     const failures = `${failed} failed`
     const rows = [
       ['requests', `${requests}, ${failed > 0 ? this.#paint('red', failures) : failures}`],
       ['protocols', protocols.join(', ')],
-      ['connections', `${newConnections} new, ${(reuseRate * 100).toFixed(1)} % of the requests found one`],
+      [
+        'connections',
+        `${newConnections} new, ${(reuseRate * 100).toFixed(1)} % of the requests found one${background}`,
+      ],
       ['handshakes', kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')],
     ]
     if (totalsMs.length > 0) rows.push(['total', percentilesText(totalsMs)])

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import {
   type Document,
   isAlias,
@@ -14,7 +16,12 @@ import { parseConfig } from './parse-config.ts'
 import type { ServiceSettings } from './service-settings.ts'
 
 export type ReadConfig =
-  | { readonly ok: true; readonly settings: ServiceSettings }
+  | {
+      readonly ok: true
+      readonly settings: ServiceSettings
+      /** What a service can start with, but will not work as it is written: `--check` refuses it. */
+      readonly doubts: readonly ConfigFault[]
+    }
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
 /**
@@ -38,13 +45,16 @@ export function readConfigText(text: string, directory: string): ReadConfig {
     return { ok: false, faults: [{ path: '', message, line: 1, column: 1 }] }
   }
   const parsed = parseConfig(value, directory)
-  if (parsed.ok) return parsed
-  const faults = parsed.faults.map(fault => ({
-    path: formatPath(fault.path),
-    message: fault.message,
-    ...position(lines, offsetOf(document, fault)),
-  }))
-  return { ok: false, faults: faults.sort((a, b) => a.line - b.line || a.column - b.column) }
+  const placed = (faults: readonly UnplacedFault[]): ConfigFault[] =>
+    faults
+      .map(fault => ({
+        path: formatPath(fault.path),
+        message: fault.message,
+        ...position(lines, offsetOf(document, fault)),
+      }))
+      .sort((a, b) => a.line - b.line || a.column - b.column)
+  if (parsed.ok) return { ok: true, settings: parsed.settings, doubts: placed(parsed.doubts) }
+  return { ok: false, faults: placed(parsed.faults) }
 }
 
 function position(lines: LineCounter, offset: number): { line: number; column: number } {
@@ -95,4 +105,24 @@ function resolved(document: Document, node: unknown): unknown {
 function startOf(node: unknown): number | undefined {
   const range = (node as Node | null | undefined)?.range // null for an empty value, else a node: yaml types `contents` so loosely
   return range?.[0]
+}
+
+/**
+ * Reads and validates a configuration file. A file that cannot be read is a fault like any other.
+ *
+ * @example
+ * ```ts
+ * const read = await readConfigFile('middlemile.yaml')
+ * console.log(read.ok ? 'good' : read.faults[0]?.message)
+ * ```
+ */
+export async function readConfigFile(file: string): Promise<ReadConfig> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { ok: false, faults: [{ path: '', message: `cannot read the configuration: ${message}` }] }
+  }
+  return readConfigText(text, dirname(resolve(file)))
 }
