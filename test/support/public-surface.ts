@@ -220,6 +220,7 @@ export const PUBLIC_SURFACE: Readonly<
       'OriginSettings',
       'PathConditions',
       'PipeEnd',
+      'SeenRequest',
       'TestOrigin',
     ],
   },
