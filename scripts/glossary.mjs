@@ -19,6 +19,8 @@ const STANDARD_TERMS = [
   ['fate ?stream', 'packet loss model'],
   ['first helpings?', 'provisional'],
   ['lane ?(?:seat|standing)s?', 'lane snapshot'],
+  ['hears', 'is notified, receives'],
+  ['last words', 'last bytes, linger, drain on EPIPE'],
   ['narrow places?', 'bottleneck'],
   ['nudge[ds]?', 'path-bounce workaround'],
   ['origin ?shelf', 'origin record store'],

@@ -22,7 +22,7 @@ export type FaultListener = (fault: ContainedFault) => void
 const listeners = new Set<FaultListener>()
 
 /**
- * Hears, for the whole process, of what was thrown where nobody waits for an outcome. Returns what ends it.
+ * Called, for the whole process, with what was thrown where nobody waits for an outcome. Returns what ends it.
  * Without a listener it becomes a warning of the process.
  *
  * @example

@@ -42,7 +42,7 @@ export interface ListenOptions {
    * TCP Fast Open (RFC 7413): how many clients may wait at once whose data came with their SYN, and who spare
    * themselves a round trip. 0 or undefined: off. Linux, with native calls, and only where
    * net.ipv4.tcp_fastopen allows it to listeners; elsewhere the listener works without, and the observer
-   * hears why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice,
+   * is notified why (`fast-open-unavailable`). Only with `tls`: the network may deliver the data of a SYN twice,
    * and "a server that cannot accept receiving the same SYN data more than once MUST NOT enable TFO" (section
    * 6.1). A ClientHello that comes twice is a handshake that nobody completes; a request in cleartext would
    * be made twice, an unsafe one among them. (Early data of TLS could be sent again too: this listener takes

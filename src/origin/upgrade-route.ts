@@ -65,7 +65,7 @@ export class UpgradeRoute {
     return this.#parts.hasDetour && pool !== this.#pool ? this.#detour() : undefined // 2, 3
   }
 
-  /** What the caller hears when it waited in `pool` and got no connection. */
+  /** What the caller gets when it waited in `pool` and got no connection. */
   failure(error: TransportError, pool: Pool): TransportError {
     if (pool === this.#parts.main || error.code !== 'MM_ALPN_MISMATCH') return error
     const message = `the origin offers no extended CONNECT over h2, and does not speak http/1.1: ${error.message}`

@@ -359,7 +359,7 @@ export class PoolState<Link, Waiter> {
 
   /** Those of all whose peer takes requests, whatever their load. */
   get serving(): number {
-    return this.#core.slots.live - this.#core.slots.mute
+    return this.#core.slots.live - this.#core.slots.zeroCapacity
   }
 
   /** Whether a newcomer would be given a stream at once. A yes is sure; see assignment.ts. */

@@ -46,7 +46,7 @@ export interface PoolConfig {
    * connections as carry them.
    */
   readonly spreadOver?: number
-  /** Hears when a peer has told what it allows, and when it changed that. */
+  /** Called when a peer has said what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
 }
 

@@ -33,7 +33,7 @@ export class SlotTable<Link> {
   #provisional = 0
   #provisionalStreams = 0
   /** Live ones that carry nothing and whose peer said so. */
-  #mute = 0
+  #zeroCapacity = 0
   #lastId = 0
 
   /** `maxStreams` is our own cap per connection. */
@@ -92,8 +92,8 @@ export class SlotTable<Link> {
   }
 
   /** Connections that stand open and take nothing: their peers allow no stream at all for now. */
-  get mute(): number {
-    return this.#mute
+  get zeroCapacity(): number {
+    return this.#zeroCapacity
   }
 
   get leastLoaded(): Slot<Link> | undefined {
@@ -138,7 +138,7 @@ export class SlotTable<Link> {
       if (isLive(before.kind) !== isLive(next.kind)) {
         const change = isLive(next.kind) ? 1 : -1
         if (slot.isProvisional) this.#countProvisional(slot, change)
-        else if (slot.capacity === 0) this.#mute += change
+        else if (slot.capacity === 0) this.#zeroCapacity += change
       }
       this.#counts[before.kind] -= 1
       this.#counts[next.kind] += 1
@@ -161,12 +161,12 @@ export class SlotTable<Link> {
     const live = isLive(slot.state.kind)
     if (slot.state.kind === 'verifying') this.#verifyingStreams += limit - before
     if (live && slot.isProvisional) this.#countProvisional(slot, -1)
-    else if (live && slot.capacity === 0) this.#mute -= 1
+    else if (live && slot.capacity === 0) this.#zeroCapacity -= 1
     slot.capacity = capacity
     slot.streamLimit = limit
     slot.isProvisional = isProvisional
     if (live && isProvisional) this.#countProvisional(slot, 1)
-    else if (live && capacity === 0) this.#mute += 1
+    else if (live && capacity === 0) this.#zeroCapacity += 1
     // Back from no capacity at all it comes in as the newest, so that the stack stays in order. The news is a
     // proof of liveness, too.
     if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
@@ -215,7 +215,7 @@ export class SlotTable<Link> {
     let roomy = 0
     let provisional = 0
     let provisionalStreams = 0
-    let mute = 0
+    let zeroCapacity = 0
     this.#slots.forEach((slot, index) => {
       const { state } = slot
       counts[state.kind] += 1
@@ -228,7 +228,7 @@ export class SlotTable<Link> {
         provisional += 1
         provisionalStreams += slot.streamLimit
       }
-      if (isLive(state.kind) && !slot.isProvisional && slot.capacity === 0) mute += 1
+      if (isLive(state.kind) && !slot.isProvisional && slot.capacity === 0) zeroCapacity += 1
       if (slot.heapIndex >= 0) roomy += 1
       check(slot.index === index, `${slot.toString()} is not at its place`)
       check(
@@ -259,7 +259,10 @@ export class SlotTable<Link> {
       provisional === this.#provisional && provisionalStreams === this.#provisionalStreams,
       `${provisional} provisional with ${provisionalStreams} streams, counted ${this.#provisional} with ${this.#provisionalStreams}`,
     )
-    check(mute === this.#mute, `${mute} mute, counted ${this.#mute}`)
+    check(
+      zeroCapacity === this.#zeroCapacity,
+      `${zeroCapacity} of zero capacity, counted ${this.#zeroCapacity}`,
+    )
     check(roomy === this.#roomy.size, `${roomy} with room, ${this.#roomy.size} in the heap`)
     check(stacked === this.#idle.size, `${stacked} stacked, ${this.#idle.size} in the stack`)
     this.#assertStackOrdered(stacked)

@@ -8,7 +8,7 @@ import { RecordingHandler } from './recorder.ts'
 /** Exchanges that go well, and requests that cannot be sent. */
 export function describeExchanges(bench: ContractBench): void {
   describe('an exchange', () => {
-    it('reports the response, and frees its stream before the handler hears of the end', async () => {
+    it('reports the response, and frees its stream before the handler is notified of the end', async () => {
       const connection = await bench.connect(hello)
       const exchange = await bench.open(connection).done
       expect(exchange.status).toBe(200)

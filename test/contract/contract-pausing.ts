@@ -116,7 +116,7 @@ export function describePausing(bench: ContractBench): void {
       expect([handler.text, handler.trailers]).toEqual([PIECES, ['x-sum', '20']])
     })
 
-    it('and aborts then hears of that at once, and of nothing else', async () => {
+    it('and aborts then is notified at once, and of nothing else', async () => {
       const { connection, handler } = await open(pieces, made => void (made.onHead = pause))
       await turns(50)
       handler.controller?.abort(new TransportError('MM_ABORTED', 'enough'))
@@ -127,7 +127,7 @@ export function describePausing(bench: ContractBench): void {
       if (connection.capacity > 1) expect((await bench.open(connection).done).status).toBe(200)
     })
 
-    it('and aborts from within the call that follows hears nothing else', async () => {
+    it('and aborts from within the call that follows receives nothing else', async () => {
       const { handler } = await open(pieces, made => void (made.onHead = pause))
       await turns(50)
       handler.onChunk = controller => controller.abort(new TransportError('MM_ABORTED', 'enough'))

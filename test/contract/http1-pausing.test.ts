@@ -121,7 +121,7 @@ describe('over HTTP/1.1, a handler that has paused', () => {
     expect([handler.bytes, handler.error]).toEqual([0x1000000, undefined])
   })
 
-  it('hears of a fault behind its pause when it resumes', async () => {
+  it('is notified of a fault behind its pause when it resumes', async () => {
     const connection = await start(`${HEAD}2\r\nok\r\nnonsense\r\n`)
     const handler = pauseAtHead(connection)
     await handler.started

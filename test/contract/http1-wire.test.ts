@@ -181,7 +181,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
   })
 
   describe('ends', () => {
-    it('after a response that says so: draining with its head, closed before the handler hears of the end', async () => {
+    it('after a response that says so: draining with its head, closed before the handler is notified of the end', async () => {
       const connection = await start(['HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok'])
       const handler = await open(connection).done
       expect(handler.body.toString()).toBe('ok')
@@ -399,7 +399,7 @@ describe('an HTTP/1.1 connection on the wire', () => {
     })
   })
 
-  describe('hears', () => {
+  describe('receives', () => {
     it('what the origin says about keep-alive', async () => {
       const connection = await start([
         'HTTP/1.1 200 OK\r\nkeep-alive: timeout=5, max=99\r\ncontent-length: 0\r\n\r\n',

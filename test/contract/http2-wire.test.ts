@@ -147,7 +147,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
       const { tunnel } = await open(connection, { method: 'CONNECT', authority: 'b:443', path: '' }).done
       await connection.ping() // everything was read
       await turns(10)
-      tunnel!.write('nobody hears this')
+      tunnel!.write('nobody reads this')
       const chunks: Buffer[] = []
       for await (const chunk of tunnel!) chunks.push(chunk as Buffer)
       expect(Buffer.concat(chunks).toString()).toBe(`${'a'.repeat(10_000)}b`)
@@ -166,7 +166,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
       expect((await sound.done).body.toString()).toBe('ok')
     })
 
-    it('on the connection fails all of its exchanges, of which the listener hears first', async () => {
+    it('on the connection fails all of its exchanges, of which the listener is notified first', async () => {
       const connection = await start({ onRequest: (peer, id) => void (id === 3 && peer.send(data(0, 'x'))) })
       const first = open(connection, {}, 'first')
       const second = open(connection, {}, 'second')
@@ -350,7 +350,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
       await expect(check).rejects.toMatchObject({ code: 'MM_PING_FAILED' })
     })
 
-    it('hears the last words of an origin that closed while we wrote', async () => {
+    it('reads the last bytes of an origin that closed while we wrote', async () => {
       const connection = await start({
         onRequest: (peer, id) => {
           if (id !== 1) return

@@ -12,7 +12,7 @@ export interface PathStats {
   readonly minRttMs?: number | undefined
   /**
    * QUIC: every packet. TCP: segments with data, those that were sent again among them; of an acknowledgement
-   * nobody hears whether it was lost.
+   * nobody learns whether it was lost.
    */
   readonly sentPackets: number
   /** Of what we sent. QUIC: declared lost. TCP: sent again, and not in vain as far as the peer tells. */

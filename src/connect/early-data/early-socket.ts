@@ -27,7 +27,7 @@ export interface EarlySocketOptions {
    * aside.
    */
   readonly session: Buffer
-  /** Hears the lines of SSLKEYLOGFILE, each with its end of line, as from node:tls. */
+  /** Receives the lines of SSLKEYLOGFILE, each with its end of line, as from node:tls. */
   readonly keylog: ((line: Buffer) => void) | undefined
 }
 

@@ -120,7 +120,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
 
   // The connection's side
 
-  /** The handler hears that it has its connection. */
+  /** The handler is notified that it has its connection. */
   start(): void {
     this.armDeadline()
     try {
@@ -173,7 +173,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
     return this.#error !== undefined && speaksAgainstPeer(this.#error)
   }
 
-  /** The handler hears that it has fallen. */
+  /** The handler is notified that it has fallen. */
   settle(): void {
     const error = this.#error
     if (this.#phase !== 'fallen' || error === undefined) return

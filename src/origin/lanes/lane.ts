@@ -61,7 +61,7 @@ export class LaneSet {
   }
 }
 
-/** Who hears what became of the connections for a trial. */
+/** Who is notified of what became of the connections for a trial. */
 export interface TrialHost {
   onTrialReady(lane: LaneName): void
   /** `because` is for people. */

@@ -6,7 +6,7 @@ import { idleSince, isStale, verify } from './assignment.ts'
 import { closeNow, evictLongestIdle, expiryOf } from './retirement.ts'
 
 /** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
-const MAX_MUTE = 2
+const MAX_ZERO_CAPACITY = 2
 
 /**
  * How many dials the pool should start, limits and backoff aside: what is demanded and not under way yet.
@@ -46,7 +46,9 @@ function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
   const uncovered = waiting - core.slots.promisedStreams(perConnection)
   if (uncovered <= 0) return 0
   const dials = perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
-  return core.slots.mute === 0 ? dials : Math.min(dials, Math.max(0, MAX_MUTE - core.slots.mute))
+  return core.slots.zeroCapacity === 0
+    ? dials
+    : Math.min(dials, Math.max(0, MAX_ZERO_CAPACITY - core.slots.zeroCapacity))
 }
 
 /** Dials that the waiters still miss. While dials fail: one at a time. */
@@ -154,7 +156,7 @@ function makeRoomForFresh<Link, Waiter>(
  */
 export function connectionsForSpread(core: PoolCore<unknown, unknown>): number {
   if (core.spreadOver === 1 || core.mode !== 'open') return 0
-  if (core.slots.mute > 0) return 0 // the origin wants to be left alone
+  if (core.slots.zeroCapacity > 0) return 0 // the origin wants to be left alone
   return Math.min(core.spreadOver, core.slots.liveStreams + core.waiters.size)
 }
 

@@ -8,7 +8,7 @@ export interface Move {
   /** Those who have asked for it. */
   readonly requests: readonly number[]
   readonly target: MigrationTarget
-  /** The path that the peer knows: where it sends to until it hears from another one. */
+  /** The path that the peer knows: where it sends to until something comes from another one. */
   readonly from: UdpAddress
   /** It is only suspected: the new path is opened beside it, and put away when it recovers. */
   readonly isSpare: boolean

@@ -353,7 +353,7 @@ interface RetiredPath {
 
 /**
  * Sockets of paths that were left: kept for what was under way to them (RFC 9000 9.3 has the peer send there
- * until it hears from the new one).
+ * until something comes from the new one).
  */
 class RetiredPaths {
   #kept: readonly RetiredPath[] = []

@@ -193,7 +193,7 @@ export class ForwardedExchange
     const phase = this.#phase
     if (phase === 'ended') return
     this.#leave()
-    // Nobody hears an answer who has gone. A head that has left us cannot be taken back: the client sees a
+    // A client that has gone reads no answer. A head that has left us cannot be taken back: the client sees a
     // truncated response.
     const isTooLate = phase === 'responding' && !this.#client.retract()
     if (isTooLate || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)

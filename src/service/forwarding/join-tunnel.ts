@@ -12,14 +12,14 @@ const LINGER_MS = 10_000
  * Carries bytes both ways until both sides have ended, or one of them broke: that destroys the other one as
  * well, and needs no further report, since both peers see the end of their connection. An end is passed on as
  * an end, and the other direction may still flow; but an origin that is reached by HTTP/1.1 closes with its
- * end. Then its last words are the client's, and what the client still says goes nowhere (RFC 9110 9.3.6).
+ * end. Then its last bytes are the client's, and what the client still says goes nowhere (RFC 9110 9.3.6).
  */
 export function joinTunnel(client: Duplex, origin: Duplex): void {
   // A side may break once more after its pipeline has ended and listens no longer.
   client.on('error', ignoreEnd)
   origin.on('error', ignoreEnd)
   pipeline(origin, client, ignoreEnd)
-  // No pipeline: it would destroy the client with the close of the origin, whose last words are still on
+  // No pipeline: it would destroy the client with the close of the origin, whose last bytes are still on
   // their way.
   client.pipe(origin)
   const guard = (listener: () => void) =>

@@ -104,7 +104,7 @@ describe("undici's API on our dispatcher", () => {
       expect(process.memoryUsage().rss - before).toBeLessThan(60_000_000)
     })
 
-    it('hears of 1xx through onInfo', async () => {
+    it('is notified of 1xx through onInfo', async () => {
       const infos: unknown[] = []
       const { body } = await request(`${origin.url}/informational`, {
         dispatcher,

@@ -22,7 +22,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       await home.world.ask('/early')
       await home.world.untilIdleIsClosed()
     }
-    /** The next connection is taken, and hears nothing. */
+    /** The next connection is taken, and receives nothing. */
     const fallSilent = (): void => {
       home.way.leadsTo = client => void client.resume()
     }

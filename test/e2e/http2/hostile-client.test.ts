@@ -97,7 +97,7 @@ describe('a hostile HTTP/2 client', () => {
   )
 
   it.for(MALFORMED)(
-    'that sends %s: its stream ends, its connection goes on, the origin hears nothing',
+    'that sends %s: its stream ends, its connection goes on, the origin receives nothing',
     async ([, frames]) => {
       using peer = await connectHttp2Peer(connector.port, { settings: { [SETTING.HEADER_TABLE_SIZE]: 0 } })
       const marker = `/marker-${Math.random()}`

@@ -331,7 +331,7 @@ describe.skipIf(missing !== undefined)(
       socket.close()
     })
 
-    it('closes under requests: the handler hears of it, and so does the client', async () => {
+    it('closes under requests: the handler is notified, and so is the client', async () => {
       const aborted: string[] = []
       const listener = await serve(exchange => {
         exchange.events = { onDrain() {}, onAborted: error => aborted.push(error.code) }

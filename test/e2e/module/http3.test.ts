@@ -85,7 +85,7 @@ describe.skipIf(missing !== undefined)('the module and an origin of ours over HT
     expect([head.headers['content-length'], (await head.bytes()).length]).toEqual(['5000', 0])
   })
 
-  it('gives up requests in every phase, and the origin hears of it', async () => {
+  it('gives up requests in every phase, and the origin is notified', async () => {
     const streams = (): number => transport.stats().pools[0]?.streams ?? 0
     const failure = { code: 'MM_ABORTED' }
     const others = Array.from({ length: 5 }, async () =>
@@ -116,7 +116,7 @@ describe.skipIf(missing !== undefined)('the module and an origin of ours over HT
     expect(transport.stats().pools[0]?.opened).toMatchObject({ full: 1 })
   })
 
-  it('hears when the origin gives up, while others go on', async () => {
+  it('is notified when the origin gives up, while others go on', async () => {
     // What came before a RESET_STREAM may never be delivered (RFC 9000 19.4): the head, for one.
     const broken = transport.request(`${origin.url}/abort`).then(response => response.bytes())
     await expect(broken).rejects.toMatchObject({ code: 'MM_STREAM_RESET' })

@@ -158,7 +158,7 @@ describe('a version probe', () => {
     if ('found' in finding) expect(finding.found.ms).toBeGreaterThan(390)
   })
 
-  it('hears nobody but the port that it asked', async () => {
+  it('listens to nobody but the port that it asked', async () => {
     const other = await openUdpSocket()
     using asked = await answering((_socket, datagram, port) => {
       other.send(negotiation(datagram, [1]), port, '127.0.0.1')

@@ -264,7 +264,7 @@ describe.skipIf(noQuic !== undefined)('the end of a connection', () => {
   it('comes after what was there to read', () => {
     const other = connected()
     const words = other.client.openStream('bidirectional')!
-    other.client.write(words, text('last words'), true)
+    other.client.write(words, text('last bytes'), true)
     const datagrams: Buffer[] = []
     for (let out = other.client.nextDatagram(0); out !== undefined; out = other.client.nextDatagram(0)) {
       datagrams.push(Buffer.from(out.bytes))
@@ -276,7 +276,7 @@ describe.skipIf(noQuic !== undefined)('the end of a connection', () => {
     const types: string[] = []
     for (let event = other.server.nextEvent(); event !== undefined; event = other.server.nextEvent()) {
       types.push(event.type)
-      if (event.type === 'readable') expect(readAll(other.server, words).bytes).toEqual(text('last words'))
+      if (event.type === 'readable') expect(readAll(other.server, words).bytes).toEqual(text('last bytes'))
     }
     expect(types).toEqual(['readable', 'ended'])
   })

@@ -33,7 +33,7 @@ describe('claimsOf', () => {
 })
 
 describe('witnessesOf', () => {
-  it('hears the origin, its kernel and our handshake', () => {
+  it('listens to the origin, its kernel and our handshake', () => {
     expect(witnessesOf(EARLY, 1)).toEqual({ origin: ALL, ours: ALL })
     const full = { ...EARLY, body: 'reused=. early=\n', handshake: undefined }
     expect(witnessesOf(full, 0)).toEqual({ origin: claimsOf(''), ours: undefined })

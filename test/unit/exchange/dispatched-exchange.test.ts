@@ -62,7 +62,7 @@ describe('DispatchedExchange', () => {
   describe('aborted', () => {
     const gone = new TransportError('MM_CLIENT_GONE', 'gone')
 
-    it('while it waits: leaves the pool, and hears of it synchronously', () => {
+    it('while it waits: leaves the pool, and its handler is notified synchronously', () => {
       const { exchange, handler } = world.exchange()
       exchange.abort(gone)
       expect(world.log).toEqual(['acquire', 'cancel'])
@@ -117,7 +117,7 @@ describe('DispatchedExchange', () => {
   })
 
   describe('sent again', () => {
-    it('after a stale connection, on a new one; its handler hears of a second start only', () => {
+    it('after a stale connection, on a new one; its handler is notified of a second start only', () => {
       const { exchange, handler } = world.exchange()
       const first = world.lease(exchange, { id: 1, reused: true })
       exchange.onResponseError(first, died())
@@ -364,7 +364,7 @@ describe('DispatchedExchange', () => {
       expect(world.earlyWaiters).toBe(0)
     })
 
-    it('is sent again once after a 425, not early, and the caller hears of the last answer only', () => {
+    it('is sent again once after a 425, not early, and the caller is notified of the last answer only', () => {
       const { exchange, handler } = world.exchange(early, { maxRetries: 0, budgetMin: 0 })
       const first = world.lease(exchange, { wasEarly: true, earlyData: 'accepted' })
       exchange.onResponseStart(first, 425, [], '')

@@ -161,7 +161,7 @@ describe('a second copy', () => {
   })
 
   describe('when it answers', () => {
-    it('becomes the exchange: the caller hears of a second start, and the first copy is aborted', () => {
+    it('becomes the exchange: the caller is notified of a second start, and the first copy is aborted', () => {
       const { exchange, handler, first } = waited()
       world.clock.advance(10)
       const second = sent()
@@ -224,7 +224,7 @@ describe('a second copy', () => {
       expect([second.log, handler.error?.code]).toEqual([['abort MM_CLIENT_GONE'], 'MM_CLIENT_GONE'])
     })
 
-    it('goes no further when the caller aborts as it hears of it', () => {
+    it('goes no further when the caller aborts from within that notice', () => {
       const { handler } = waited()
       handler.onStart = controller => controller.abort(died('no', 'MM_ABORTED'))
       const second = sent()
@@ -332,7 +332,7 @@ describe('a second copy', () => {
     })
 
     it.each(['waiting', 'sent'] as const)(
-      'after the first copy has failed, while it is %s: goes, and the caller hears of it synchronously',
+      'after the first copy has failed, while it is %s: goes, and the caller is notified synchronously',
       state => {
         const { exchange, handler, first } = waited()
         const second = state === 'sent' ? sent() : undefined

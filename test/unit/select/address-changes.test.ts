@@ -82,7 +82,7 @@ describe('AddressChanges', () => {
     expect(changes.patience).toBe(MAX_PATIENCE)
   })
 
-  it('takes answers that come too soon for one, but hears what they have', () => {
+  it('takes answers that come too soon for one, but keeps what they have', () => {
     const { changes, answer, answerAgain } = setUp()
     answer('ab', 'b')
     for (let i = 0; i < 10; i++) answerAgain('b')

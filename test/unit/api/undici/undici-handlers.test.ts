@@ -6,7 +6,7 @@ import { TransportError } from '../../../../src/base/errors.ts'
 import type { DispatchHandle } from '../../../../src/exchange/dispatch.ts'
 import { FakeController } from '../fake-controller.ts'
 
-/** Writes down what undici's handler hears. */
+/** Writes down what undici's handler receives. */
 function recorder(log: string[], over: Dispatcher.DispatchHandler = {}): Dispatcher.DispatchHandler {
   return {
     onRequestStart: () => void log.push('start'),
@@ -184,7 +184,7 @@ describe('UndiciExchange', () => {
       expect(log.at(-1)).toBe('error broken')
     })
 
-    it('in onResponseEnd hears of its own error, as in undici', () => {
+    it('in onResponseEnd is notified of its own error, as in undici', () => {
       const { log, exchange, controller, settled } = make({ onResponseEnd: broken })
       exchange.onResponseEnd(controller, [])
       expect([log, settled.length]).toEqual([['error broken'], 1])

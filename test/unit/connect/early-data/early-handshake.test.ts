@@ -66,7 +66,7 @@ describe('EarlyHandshakeWatch', () => {
     expect(log).toEqual(['purge'])
   })
 
-  it('corrects what is known of the handshake before anybody hears of it, in the order in which they asked', () => {
+  it('corrects what is known of the handshake before anybody is notified, in the order in which they asked', () => {
     start()
     watch.onOpen(() => log.push(`first ${watch.outcome} ${handshake.earlyData}`))
     watch.onOpen(() => log.push('second'))

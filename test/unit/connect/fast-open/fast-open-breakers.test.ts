@@ -100,7 +100,7 @@ describe('the breaker of Fast Open', () => {
     })
   })
 
-  it('does not count what began before it was left alone, but hears when that worked', () => {
+  it('does not count what began before it was left alone, but is notified when that worked', () => {
     const book = bookAfter('stuck', 'stuck', 'syn-resent')
     expect(book.take(A, 0).because).toContain('another 60 s after 1 failure: nothing came')
     book.onOutcome(A, 'used', 0)

@@ -179,7 +179,7 @@ describe('an HTTP/1.1 connection whose handshake is under way', () => {
     expect(socket.text).toContain('POST')
   })
 
-  it('hears of the end of the handshake with nothing to send', () => {
+  it('is notified of the end of the handshake with nothing to send', () => {
     gate.open()
     expect([socket.text, log]).toEqual(['', []])
     expect(clock.pendingTimers()).toBe(0)

@@ -15,7 +15,7 @@ const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n'
 const LIMITS = { maxHeaderBytes: 1000, maxHeaderCount: 10, maxInformational: 2 }
 
 /**
- * An owner that forgets the exchange as soon as its response is over, and notes what it hears. `onBytes` is
+ * An owner that forgets the exchange as soon as its response is over, and notes what it receives. `onBytes` is
  * called within onData.
  */
 function setUp(onBytes: (input: ConnectionInput) => void = () => {}) {

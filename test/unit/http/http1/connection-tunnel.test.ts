@@ -56,7 +56,7 @@ describe('the tunnel over the socket of a connection', () => {
 
   it('gives a reader that comes late all that came before the end', async () => {
     const { socket, tunnel, events, read, text } = setUp()
-    socket.push('last words')
+    socket.push('last bytes')
     socket.push(null)
     await once(socket, 'close')
     expect([tunnel.destroyed, events]).toEqual([false, []])
@@ -64,20 +64,20 @@ describe('the tunnel over the socket of a connection', () => {
     expect([tunnel.destroyed, socket.written]).toEqual([false, []])
     read()
     await once(tunnel, 'close')
-    expect([text(), events]).toEqual(['last words', ['end', 'close']])
+    expect([text(), events]).toEqual(['last bytes', ['end', 'close']])
   })
 
   it('does so too where a write fails because the peer has closed', async () => {
     const { socket, tunnel, events, read, text } = setUp(true)
     tunnel.write('half of it')
-    socket.push('last words')
+    socket.push('last bytes')
     socket.push(null)
     await once(socket, 'end')
     socket.fail(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
     await new Promise(resolve => socket.once('close', resolve))
     read()
     await once(tunnel, 'close')
-    expect([text(), events]).toEqual(['last words', ['end', 'close']])
+    expect([text(), events]).toEqual(['last bytes', ['end', 'close']])
   })
 
   it('breaks with a socket that breaks, or closes, before the end', async () => {
@@ -92,7 +92,7 @@ describe('the tunnel over the socket of a connection', () => {
 
   it('can be ended by who does not read it', async () => {
     const { socket, tunnel, events } = setUp()
-    socket.push('last words')
+    socket.push('last bytes')
     socket.push(null)
     await once(socket, 'close')
     tunnel.destroy()

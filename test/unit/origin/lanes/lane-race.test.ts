@@ -111,7 +111,7 @@ describe('a race of lanes', () => {
     expect(log.slice(ended)).toEqual(['h3: release'])
   })
 
-  it('is won by nobody when who hears of its end aborts it: the lease goes back', () => {
+  it('is won by nobody when a listener aborts it at its end: the lease goes back', () => {
     onEnded = race => race.abort()
     start()
     lease('h3')

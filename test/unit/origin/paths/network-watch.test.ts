@@ -63,7 +63,7 @@ describe('NetworkWatch', () => {
     expect(changes).toHaveLength(1)
   })
 
-  it('looks once each interval, and goes on when who hears of it throws', () => {
+  it('looks once each interval, and goes on when a listener throws', () => {
     const clock = new FakeClock()
     let looks = 0
     const watch = new NetworkWatch(
@@ -126,7 +126,7 @@ describe('NetworkWatch', () => {
     expect([changes, machine.looks, clock.pendingTimers()]).toEqual([[], 1, 0])
   })
 
-  it('stops when it is closed by who hears of a change', () => {
+  it('stops when a listener closes it on a change', () => {
     const clock = new FakeClock()
     let addresses = 'eth0 a'
     const watch: NetworkWatch = new NetworkWatch(

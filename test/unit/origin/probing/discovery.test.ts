@@ -323,7 +323,7 @@ describe('discovery', () => {
       expect(world.asked).toHaveLength(2)
     })
 
-    it('hears nothing after it was closed', async () => {
+    it('receives nothing after it was closed', async () => {
       world.fastOpen = undefined
       const discovery = world.discover({ options })
       discovery.onTcpConnected(TCP)

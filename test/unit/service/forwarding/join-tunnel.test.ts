@@ -61,7 +61,7 @@ describe('joinTunnel', () => {
     expect([client.closed, origin.closed, vi.getTimerCount()]).toEqual([true, true, 0])
   })
 
-  it('gives a client that is blocked the last words of an origin that closes with its end', async () => {
+  it('gives a client that is blocked the last bytes of an origin that closes with its end', async () => {
     const client = new FakeSide({ isBlocked: true })
     const origin = new FakeSide({ allowHalfOpen: false })
     joinTunnel(client, origin)

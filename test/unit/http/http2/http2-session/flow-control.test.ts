@@ -216,7 +216,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(written).toBe(before + 1)
   })
 
-  it('lets no producer that throws when it hears of room stop the others', () => {
+  it('lets no producer that throws when it is notified of room stop the others', () => {
     const rig = sending(role, { options: { writeAheadBytes: 20_000 } }, 2)
     for (const id of [1, 3]) expect(rig.stream(id).write(Buffer.alloc(20_000), keep)).toBe(false)
     rig.onWritable = () => {
@@ -403,7 +403,7 @@ describe.each(ROLES)('content for a %s (RFC 9113 6.9)', role => {
     expect(rig.log().length).toBeLessThan(12)
   })
 
-  it('a reader that resets its stream from within hears nothing more of it', () => {
+  it('a reader that resets its stream from within receives nothing more of it', () => {
     const rig = receiving(role, small)
     const stream = rig.stream(1)
     stream.pause()

@@ -20,7 +20,7 @@ const ENDS: [how: string, end: (rig: SessionRig) => void, lastWords: string[]][]
 ]
 
 /**
- * Whoever hears that a request was not processed sends it again at once: its first copy must not leave as
+ * Whoever is notified that a request was not processed sends it again at once: its first copy must not leave as
  * well.
  */
 describe.each(ENDS)('a client session that %s', (_, end, lastWords) => {

@@ -170,7 +170,7 @@ describe('a server whose stream the peer breaks off', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('by RESET_STREAM before the head was whole: nobody hears of a request', () => {
+  it('by RESET_STREAM before the head was whole: nobody is notified of a request', () => {
     const rig = new SessionRig('server')
     rig.receive(0, requestHeaders().subarray(0, 5))
     rig.quic.peerResets(0, CODE.H3_REQUEST_CANCELLED)

@@ -165,7 +165,7 @@ describe('the control stream', () => {
     if (role === 'client') expect(rig.log()).toContain('goaway 0')
   })
 
-  it('a client hears of the origins (RFC 9412), a server reads over them', () => {
+  it('a client is notified of the origins (RFC 9412), a server reads over them', () => {
     const payload = Buffer.from('\0\x12https://origin.test', 'latin1')
     payload[1] = payload.length - 2
     for (const role of ROLES) {

@@ -40,7 +40,7 @@ describe('the QUIC connection ends', () => {
   it('what came in the same turn is read first', () => {
     const rig = new SessionRig('client')
     rig.open()
-    rig.quic.deliver(0, Buffer.concat([responseHeaders(), data('last words')]), true)
+    rig.quic.deliver(0, Buffer.concat([responseHeaders(), data('last bytes')]), true)
     rig.quic.ends({})
     rig.turn()
     expect(rig.log()).toEqual([
@@ -88,7 +88,7 @@ describe('the QUIC connection ends', () => {
     expect(rig.bodies.get(0)).toBe(body.toString('latin1'))
   })
 
-  it('what a stalled reader was sent may be wrong in any way: everybody hears of the end', () => {
+  it('what a stalled reader was sent may be wrong in any way: everybody is notified of the end', () => {
     for (const wrong of [
       frame(FRAME.DATA, Buffer.from('x'), 10),
       frame(FRAME.SETTINGS),
