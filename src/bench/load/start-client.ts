@@ -15,6 +15,8 @@ export interface StartClientOptions {
   readonly prefix?: readonly string[]
   /** It is pinned to that CPU, by taskset(1). */
   readonly cpu?: number | undefined
+  /** client-process.ts, compiled. Default: beside this file. */
+  readonly program?: URL
 }
 
 /** One library's client in a process of its own, which does one job at a time and ends with us. */
@@ -34,7 +36,7 @@ const MARGIN_MS = 30_000
 /** Resolves when its module is loaded. It runs from the build only, since Node 20 cannot run TypeScript. */
 export async function startClient(options: StartClientOptions): Promise<StartedClient> {
   const { module, make, setting, prefix = [], cpu } = options
-  const program = fileURLToPath(new URL('./client-process.js', import.meta.url))
+  const program = fileURLToPath(options.program ?? new URL('./client-process.js', import.meta.url))
   const pinned = cpu === undefined ? [] : ['taskset', '-c', String(cpu)]
   const [command, ...args] = [...pinned, ...prefix, process.execPath, program]
   const child = spawn(command, args, {
