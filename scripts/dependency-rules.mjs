@@ -35,7 +35,7 @@ const MAY_IMPORT = {
   'src/dns': ['src/base'],
 
   // Which protocol, which connection. Both are handed what they need.
-  'src/select': ['src/base', 'src/dns/records', 'src/dns/fixed-addresses.ts'],
+  'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
 
   // One origin put together; one request on its way; the public calls.
@@ -126,7 +126,7 @@ const DRIVERS = [
   'src/state/store.ts',
   'src/state/file-records.ts',
   'src/state/private-files.ts',
-  'src/state/record-directory.ts',
+  'src/state/file-records.ts',
   'src/http/http1/connection.ts',
   'src/http/http1/connection-*.ts',
   'src/http/http2/connection.ts',

@@ -24,11 +24,8 @@ import type { DispatchHandle } from './dispatch.ts'
 import { EarlierTries } from './earlier-tries.ts'
 import { exchangeEnded } from './exchange-ended.ts'
 import { ExchangeRoute } from './exchange-route.ts'
-import { speaksAgainstLane } from './failure-blame.ts'
-import { type HedgedExchange, HedgedRequest } from './hedging/hedged-request.ts'
-import type { AnsweredCopy } from './hedging/second-copy.ts'
-import { isPathDead, isTooEarly, judgeReplay, needsHttp1 } from './replay-rules.ts'
-import { withAltUsed } from './with-alt-used.ts'
+import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } from './hedged-request.ts'
+import { isPathDead, isTooEarly, judgeReplay, needsHttp1, speaksAgainstLane } from './replay-rules.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened

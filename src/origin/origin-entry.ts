@@ -14,10 +14,8 @@ import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { KnownFact } from '../select/evidence/evidence.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
-import { FastOpenNews } from './connecting/fast-open-news.ts'
 import type { ConnectorConfig, ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
 import { silenceBoundMs } from './connecting/tcp-liveness.ts'
-import { Discovery, type DiscoveryTools } from './discovery.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
 import { Lane } from './lanes/lane.ts'
@@ -25,14 +23,20 @@ import { Lanes } from './lanes/lanes.ts'
 import type { ConnectionHandshake } from './ledger/handshake-figures.ts'
 import { HandshakeLedger } from './ledger/handshake-ledger.ts'
 import type { OriginSettings } from './origin-settings.ts'
-import { AddressDrain } from './paths/address-drain.ts'
+import { AddressDrain, drainedNames } from './paths/address-drain.ts'
 import { ConnectionMoves } from './paths/connection-moves.ts'
-import { drainedNames } from './paths/drained-names.ts'
 import { LocalAddressLoss, type LocalAddressLossParts } from './paths/local-address-loss.ts'
 import { pathHealth, pathsByProtocol } from './paths/path-health.ts'
-import { poolStats } from './pool-stats.ts'
+import { Discovery, type DiscoveryTools } from './probing/discovery.ts'
+import { FastOpenNews } from './probing/fast-open.ts'
 import { RetryBudget } from './retry-budget.ts'
-import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from './stats.ts'
+import {
+  type MigrateOptions,
+  type MigrationResult,
+  type OriginLoad,
+  type PoolStats,
+  poolStats,
+} from './stats.ts'
 import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 
 /** What differs between the pools of an entry; the transport adds the rest. */

@@ -13,8 +13,7 @@ import type { Alternative } from '../../select/evidence/alternative-sets.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import type { OriginSettings } from '../origin-settings.ts'
-import { type OfferedTicket, PeerTickets } from './peer-tickets.ts'
-import { QuicTrust } from './quic-trust.ts'
+import { type OfferedTicket, PeerTickets, QuicTrust } from './peer-tickets.ts'
 
 /**
  * Measures what a QUIC handshake costs, from when it is made until it is asked. Bytes are those of packets,
