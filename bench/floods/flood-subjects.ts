@@ -7,7 +7,7 @@ import { requireBinary } from '../../test/support/require-binary.ts'
 import { freePort } from '../../test/support/tcp-port.ts'
 import { builtFile, NOT_BUILT } from '../lib/repository.ts'
 import type { RunningPeer } from '../peers/peer.ts'
-import { FLOODING_HOST } from './flood-job.ts'
+import { FLOODING_HOST } from './floods.ts'
 
 interface FloodSetting {
   readonly directory: string

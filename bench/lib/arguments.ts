@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { MIN_ROUNDS_FOR_INTERVAL } from '../../src/bench/results/estimates.ts'
+import { MIN_ROUNDS_FOR_INTERVAL } from '../../src/bench/results/statistics.ts'
 import { BODY_SIZES } from './body-sizes.ts'
 
 export interface BenchArguments {

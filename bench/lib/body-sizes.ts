@@ -1,3 +1,4 @@
+import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { BODY_BYTES } from '../../test/support/body-files.ts'
 
 /**
@@ -15,4 +16,11 @@ export type BodySize = keyof typeof BODY_SIZES
 /** What is not in here takes longer than it teaches, except where a scenario is about it. */
 export function chooseSizes(wanted: readonly string[], measurable: readonly BodySize[]): readonly BodySize[] {
   return measurable.filter(size => wanted.includes(size))
+}
+
+/** A file of zeros that takes no space on the disk: encryption and copying do not look at what they are. */
+export function writeZeros(path: string, bytes: number): void {
+  const file = openSync(path, 'w')
+  ftruncateSync(file, bytes)
+  closeSync(file)
 }

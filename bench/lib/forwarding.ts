@@ -2,20 +2,23 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { runRounds } from '../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../src/bench/report/table.ts'
-import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
-import type { Measurement } from '../../src/bench/results/measurement.ts'
-import type { CaseResult, Metric } from '../../src/bench/results/scenario-result.ts'
+import {
+  type Aim,
+  type CaseResult,
+  judgeAims,
+  type Measurement,
+  type Metric,
+} from '../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
 import { curl } from '../../test/support/curl.ts'
 import { runH2load } from '../../test/support/h2load.ts'
-import type { Nginx } from '../../test/support/nginx.ts'
+import { type Nginx, startNginx } from '../../test/support/nginx.ts'
 import { freePort } from '../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { runWrk, type WrkResult, wrkFailures } from '../../test/support/wrk.ts'
 import type { Peer, RunningPeer } from '../peers/peer.ts'
-import { BODY_SIZES, type BodySize } from './body-sizes.ts'
-import type { CpuPlan } from './cpus.ts'
-import { cpuMs, memory } from './process-meter.ts'
+import { BODY_SIZES, type BodySize, writeZeros } from './body-sizes.ts'
+import { type CpuPlan, cpuMs, memory } from './cpus.ts'
 import type { BenchSettings } from './scenario.ts'
 
 /** Requests that the clients of a proxy have under way at a time. */
@@ -212,4 +215,22 @@ export function forwardedRequests(
   bodyBytes: number,
 ): number {
   return bodyBytes < 1_000_000 ? requests - badStatus : bytesRead / bodyBytes
+}
+
+export interface BenchOriginOptions {
+  /** Offers HTTP/2 beside HTTP/1.1 on the TLS port; ALPN decides. Default false. */
+  http2?: boolean
+}
+
+/** The origin of every scenario: nginx, TLS 1.3 only, connections that live as long as the run. */
+export async function startBenchOrigin(cpus: CpuPlan, options: BenchOriginOptions = {}): Promise<Nginx> {
+  const origin = await startNginx({
+    tlsProtocols: ['TLSv1.3'],
+    http2: options.http2 ?? false,
+    keepaliveRequests: 1_000_000_000,
+    keepaliveTimeout: '600s',
+    cpu: cpus.origin,
+  })
+  writeZeros(join(origin.directory, 'www', '200m'), BODY_SIZES['200m'])
+  return origin
 }

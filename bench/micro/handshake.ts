@@ -1,9 +1,3 @@
-/**
- * What a connection costs the client's CPU, by how it comes to be: its handshake, one small request and its
- * end, over loopback. The servers run in processes of their own and count for nothing here. Run: npm run
- * bench -- micro/handshake
- */
-
 import { UNDECIDING } from '../../src/bench/clients/client-settings.ts'
 import { runRounds } from '../../src/bench/load/rounds.ts'
 import { formatNumber, formatTable } from '../../src/bench/report/table.ts'
@@ -15,8 +9,14 @@ import { startCaddy } from '../../test/support/caddy.ts'
 import { startNginx } from '../../test/support/nginx.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { requireQuic } from '../../test/support/require-quic.ts'
-import { CountingHandler } from '../clients/middlemile-client.ts'
-import { TRANSPORT_ROWS, type TransportRow } from '../lib/first-byte-rows.ts'
+import { CountingHandler } from '../clients/counting-handler.ts'
+import { TRANSPORT_ROWS, type TransportRow } from '../first-byte/first-byte-rows.ts'
+
+/**
+ * What a connection costs the client's CPU, by how it comes to be: its handshake, one small request and its
+ * end, over loopback. The servers run in processes of their own and count for nothing here. Run: npm run
+ * bench -- micro/handshake
+ */
 
 const ROUNDS = 7
 const CONNECTIONS = 150
@@ -92,7 +92,7 @@ async function connections(subject: Subject, count: number): Promise<{ cpuMs: nu
 
 function request({ transport, url }: Subject): Promise<Connection | undefined> {
   return new Promise((resolve, reject) => {
-    const handler = new CountingHandler((_bytes, error) => {
+    const handler = new CountingHandler((_status, _bytes, error) => {
       // What became of early data is written down behind the handler.
       if (error === undefined) setImmediate(() => resolve(handle.connection))
       else reject(error)

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
-import type { Measurement } from '../../src/bench/results/measurement.ts'
+import type { Measurement } from '../../src/bench/results/scenario-result.ts'
 import { quantile } from '../../src/bench/results/statistics.ts'
+import { countAllocations } from './allocations.ts'
 import { timeCalibration } from './calibration.ts'
-import { countAllocations } from './count-allocations.ts'
 import type { MicroCase } from './suite.ts'
 
 /**

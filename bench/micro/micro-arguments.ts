@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { MIN_ROUNDS_FOR_INTERVAL } from '../../src/bench/results/estimates.ts'
+import { MIN_ROUNDS_FOR_INTERVAL } from '../../src/bench/results/statistics.ts'
 
 export interface MicroArguments {
   readonly suites: readonly string[]

@@ -1,7 +1,6 @@
-import { estimateMedian, type MedianEstimate } from '../../src/bench/results/estimates.ts'
 import type { ResultFile } from '../../src/bench/results/result-file.ts'
 import type { ScenarioResult, SubjectResult } from '../../src/bench/results/scenario-result.ts'
-import { median } from '../../src/bench/results/statistics.ts'
+import { estimateMedian, type MedianEstimate, median } from '../../src/bench/results/statistics.ts'
 import {
   judgeChange,
   MICRO_METRICS,

@@ -1,7 +1,10 @@
-import type { MedianEstimate } from '../../src/bench/results/estimates.ts'
-import type { Measurement } from '../../src/bench/results/measurement.ts'
-import type { Metric, ScenarioResult, SubjectResult } from '../../src/bench/results/scenario-result.ts'
-import { quantile } from '../../src/bench/results/statistics.ts'
+import type {
+  Measurement,
+  Metric,
+  ScenarioResult,
+  SubjectResult,
+} from '../../src/bench/results/scenario-result.ts'
+import { type MedianEstimate, quantile } from '../../src/bench/results/statistics.ts'
 
 export interface MicroMetric extends Metric {
   /** Undefined: shown, and never judged. */

@@ -1,9 +1,8 @@
 import { formatNumber, formatTable, formatTimes } from '../../src/bench/report/table.ts'
-import { estimateMedian, type MedianEstimate } from '../../src/bench/results/estimates.ts'
 import type { CaseResult, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import { estimateMedian, type MedianEstimate } from '../../src/bench/results/statistics.ts'
 import type { MicroChange, MicroComparison } from './micro-comparison.ts'
-import type { MicroVerdict } from './micro-metrics.ts'
-import { MICRO_METRICS, normalizeRound, referenceOf } from './micro-metrics.ts'
+import { MICRO_METRICS, type MicroVerdict, normalizeRound, referenceOf } from './micro-metrics.ts'
 
 /** The speed of the core stands above the tables, and is taken out of the times in them. */
 const COLUMNS = MICRO_METRICS.filter(({ key }) => key !== 'calibrationNs')

@@ -1,9 +1,16 @@
+import { fork } from 'node:child_process'
 import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { formatNumber } from '../../src/bench/report/table.ts'
-import { type Aim, judgeAims } from '../../src/bench/results/aims.ts'
-import type { Measurement } from '../../src/bench/results/measurement.ts'
-import type { MachineFacts, ScenarioResult } from '../../src/bench/results/scenario-result.ts'
+import {
+  type Aim,
+  judgeAims,
+  type MachineFacts,
+  type Measurement,
+  type ScenarioResult,
+} from '../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import { answerOf, stopChild } from '../lib/child-program.ts'
 import { machineFacts } from '../lib/cpus.ts'
 import { repositoryRoot } from '../lib/repository.ts'
 import { CALIBRATION_VERSION } from './calibration.ts'
@@ -12,8 +19,7 @@ import { compareWithStored } from './micro-comparison.ts'
 import { type MicroFile, microPath, noteOf, readStored, storeMicroFile } from './micro-file.ts'
 import { MICRO_METRICS } from './micro-metrics.ts'
 import { formatMicroComparison, formatSuites } from './micro-text.ts'
-import { runSuite } from './run-suite.ts'
-import type { RoundAnswer } from './suite-process.ts'
+import type { RoundAnswer, SitesAnswer, SuiteJob } from './suite-process.ts'
 import { SUITES } from './suites.ts'
 
 const LIMITS = [
@@ -144,4 +150,27 @@ function compare(file: MicroFile, { margin, failsOnRegression }: MicroArguments)
   console.log(formatMicroComparison(comparison, margin))
   if (failsOnRegression && comparison.changes.some(({ verdict }) => verdict === 'regression'))
     process.exitCode = 1
+}
+
+/** A child that takes longer hangs. */
+const MAX_MS = 60_000
+const program = fileURLToPath(new URL('suite-process.js', import.meta.url))
+
+type AnswerTo<Job extends SuiteJob> = Job['type'] extends 'round' ? RoundAnswer : SitesAnswer
+
+/**
+ * Does a job in a process of its own: where its memory lies, and what V8 has made of its code, is no other
+ * round's.
+ */
+export async function runSuite<Job extends SuiteJob>(job: Job): Promise<AnswerTo<Job>> {
+  const child = fork(program, [JSON.stringify(job)], {
+    execArgv: ['--expose-gc'],
+    timeout: MAX_MS,
+    killSignal: 'SIGKILL',
+  })
+  try {
+    return await answerOf<AnswerTo<Job>>(child)
+  } finally {
+    await stopChild(child)
+  }
 }

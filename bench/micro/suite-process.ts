@@ -1,5 +1,5 @@
-import type { Measurement } from '../../src/bench/results/measurement.ts'
-import { type Allocations, sampleAllocations } from '../lib/sample-allocations.ts'
+import type { Measurement } from '../../src/bench/results/scenario-result.ts'
+import { type Allocations, sampleAllocations } from './allocations.ts'
 import { type MicroTimes, measureCases } from './measure-case.ts'
 import type { MicroCase } from './suite.ts'
 import { loadSuite } from './suites.ts'

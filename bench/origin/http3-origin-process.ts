@@ -4,7 +4,7 @@ import {
   type QuicCongestionControl,
 } from '../../src/base/options/protocol-options.ts'
 import { listenQuic } from '../../src/ingress/quic-listener.ts'
-import { answer, counters } from './http3-answers.ts'
+import { answer, counters } from './answers.ts'
 
 /**
  * A program: our own HTTP/3 origin, in a process of its own. Arguments: the address, the UDP port, the files

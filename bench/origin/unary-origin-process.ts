@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { listen } from '../../src/ingress/listener.ts'
 import { listenQuic } from '../../src/ingress/quic-listener.ts'
-import { answerUnary } from './unary-answers.ts'
+import { answerUnary } from './answers.ts'
 
 /**
  * A program: an origin of short calls over HTTP/2 and HTTP/3, on TCP and UDP of the same port number.

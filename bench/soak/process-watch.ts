@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { processTree } from '../../test/support/process-tree.ts'
 import { type MetricsPage, parsePrometheusText } from '../../test/support/prometheus-text.ts'
-import { cpuMs, memory } from '../lib/process-meter.ts'
+import { cpuMs, memory } from '../lib/cpus.ts'
 import type { Stall } from './load/load-job.ts'
 
 /** What the proxy's process held at a moment. */

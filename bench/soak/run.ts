@@ -5,10 +5,13 @@ import { makeTemporaryDirectory } from '../../test/support/temporary-directory.t
 import { machineFacts } from '../lib/cpus.ts'
 import { parseSoakArguments, type SoakArguments, USAGE } from './arguments.ts'
 import { hangingResolverFault } from './hanging-resolver.ts'
-import { startHaproxyProxy } from './proxies/haproxy.ts'
-import { startMiddlemile } from './proxies/middlemile.ts'
-import { startNginxProxy } from './proxies/nginx.ts'
-import type { SoakProxy, SoakProxyParts } from './proxies/soak-proxy.ts'
+import {
+  type SoakProxy,
+  type SoakProxyParts,
+  startHaproxyProxy,
+  startMiddlemile,
+  startNginxProxy,
+} from './proxies.ts'
 import { formatComparison, formatSoak, violations } from './report.ts'
 import { type SoakResult, soakSubject } from './soak-subject.ts'
 

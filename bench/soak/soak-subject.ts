@@ -1,17 +1,21 @@
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { PoolStats } from '../../src/index.ts'
+import { onProcessExit } from '../../test/support/cleanup.ts'
+import { deathSignalPrefix } from '../../test/support/real-server.ts'
 import type { SoakArguments } from './arguments.ts'
 import { Closers } from './closers.ts'
 import { type Evidence, judgeFailures, type RuleCount } from './failure-rules.ts'
 import { type FaultCounts, FaultSchedule } from './fault-schedule.ts'
 import { startHangingResolver } from './hanging-resolver.ts'
-import type { LoadReport } from './load/load-job.ts'
+import type { LoadMessage, LoadReport, SoakJob } from './load/load-job.ts'
 import { NGINX_ORIGINS, startOrigins } from './origin/start-origins.ts'
 import { HANGING_NAMES, type OriginName, SOAK_ORIGINS } from './plan.ts'
-import { type PoolsAtEnd, untilPoolsIdle } from './pools-page.ts'
 import { ProcessWatch, type WatchReport } from './process-watch.ts'
-import type { SoakProxy, SoakProxyParts } from './proxies/soak-proxy.ts'
-import { runLoad } from './run-load.ts'
+import type { SoakProxy, SoakProxyParts } from './proxies.ts'
 import { type ConnectorLog, type OriginRecord, readConnectorLog, readOriginLog } from './soak-logs.ts'
 
 /** What became of the POSTs, by their ids. */
@@ -145,4 +149,91 @@ function readLines(file: string): string[] {
   return readFileSync(file, 'latin1')
     .split('\n')
     .filter(line => line !== '')
+}
+
+/** Runs the clients in a process of their own until their report. Rejects when that ends without one. */
+function runLoad(
+  job: SoakJob,
+  onProgress: (requests: number, failures: number) => void,
+  signal: AbortSignal,
+): Promise<LoadReport> {
+  const program = fileURLToPath(new URL('./load/load-process.js', import.meta.url))
+  const line = [...deathSignalPrefix(), process.execPath, program]
+  const child = spawn(line[0] ?? '', line.slice(1), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  })
+  const forget = onProcessExit(() => child.kill('SIGKILL'))
+  const stop = (): void => void child.send('stop')
+  signal.addEventListener('abort', stop, { once: true })
+  return new Promise((resolve, reject) => {
+    child.on('message', (message: LoadMessage) => {
+      if (message.type === 'progress') onProgress(message.requests, message.failures)
+      else {
+        resolve(message.report)
+        child.disconnect() // it ends with that
+      }
+    })
+    child.once('error', reject)
+    child.once('exit', (code, killedBy) => {
+      forget()
+      signal.removeEventListener('abort', stop)
+      reject(new Error(`the clients ended with ${code ?? killedBy}`)) // too late when they have reported
+    })
+    child.send(job)
+  })
+}
+
+type NamedPool = PoolStats & { readonly name: string | null }
+
+/** What `/pools` shows when the load has ended. */
+interface PoolsAtEnd {
+  /** Nothing is leased and nobody waits. */
+  readonly isIdle: boolean
+  /** How long that took. */
+  readonly idleAfterMs: number
+  readonly pools: readonly PoolFigures[]
+}
+
+interface PoolFigures {
+  readonly name: string
+  readonly opened: number
+  readonly connectFailures: number
+  readonly requests: number
+  readonly retries: number
+  readonly open: number
+  readonly leased: number
+  readonly waiters: number
+}
+
+const PATIENCE_MS = 15_000
+
+/** Waits until all pools are idle, for a time. */
+async function untilPoolsIdle(adminUrl: string): Promise<PoolsAtEnd> {
+  const from = performance.now()
+  for (;;) {
+    const pools = await readPools(adminUrl)
+    const isIdle = pools.every(({ leased, waiters }) => leased === 0 && waiters === 0)
+    const idleAfterMs = performance.now() - from
+    if (isIdle || idleAfterMs > PATIENCE_MS) return { isIdle, idleAfterMs, pools }
+    await sleep(100)
+  }
+}
+
+async function readPools(adminUrl: string): Promise<PoolFigures[]> {
+  const response = await fetch(`${adminUrl}/pools`, { signal: AbortSignal.timeout(10_000) })
+  const { pools } = (await response.json()) as { pools: readonly NamedPool[] } // the page is ours
+  return pools.map(({ name, origin, opened, connections, connectFailures, requests, retries, waiters }) => {
+    const { full, resumed, earlyData, cleartext } = opened
+    return {
+      name: name ?? origin,
+      opened: full + resumed + earlyData + cleartext,
+      connectFailures,
+      requests,
+      retries,
+      open: connections.idle + connections.leased + connections.draining,
+      leased: connections.leased,
+      waiters,
+    }
+  })
 }

@@ -1,5 +1,5 @@
+import { mostWaitingForTickets, TICKET_WAIT_MS } from './load/bench-client.ts'
 import type { Arrival } from './load/load-job.ts'
-import { mostWaitingForTickets, TICKET_WAIT_MS } from './ticket-wait.ts'
 
 /**
  * What an origin gets that is not on this machine, unless somebody says yes to more. Of connections it is

@@ -1,4 +1,4 @@
-import { limits } from './impair/limits.ts'
+import { limits } from './impair/impaired-path.ts'
 import { fairOpponents, unfairNotes } from './loss-fairness.ts'
 import type { LoadRound } from './results/load-measurement.ts'
 import type { Metric, ScenarioResult } from './results/scenario-result.ts'

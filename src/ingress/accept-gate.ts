@@ -1,10 +1,9 @@
 import type { Server, Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
-import { openDescriptors } from '../base/descriptors.ts'
+import { descriptorLimit, openDescriptors, shareDescriptors } from '../base/descriptors.ts'
 import { guardedListener } from '../base/guard.ts'
 import { descriptorOf } from '../base/socket/stream-socket.ts'
-import { type DescriptorCalls, descriptorCalls } from '../connect/native/duplicate-descriptor.ts'
-import { socketCalls } from '../connect/native/socket-calls.ts'
+import { type DescriptorCalls, descriptorCalls, socketCalls } from '../connect/native/socket-calls.ts'
 
 /** What a listener may take of the descriptors of the process. */
 export interface AcceptRoom {
@@ -157,4 +156,49 @@ export class AcceptGate {
 function waitingConnections(fd: number): number | undefined {
   const loaded = socketCalls()
   return 'calls' in loaded ? loaded.calls.tcpInfo(fd)?.unackedSegments : undefined
+}
+
+/** How the descriptors of a process go round between its listeners and its connections to origins. */
+export interface AcceptPlan {
+  /** Of this process. */
+  readonly limit: number
+  /** For each listener. */
+  readonly room: AcceptRoom
+  /** What all clients may have, and all origins; undefined: their own limits are lower. */
+  readonly clients: number | undefined
+  readonly origins: number | undefined
+}
+
+/** What was written down, or what holds by default. */
+export interface PlannedLimits {
+  readonly listeners: number
+  /**
+   * Of one listener. Undefined: nobody has said anything, and `defaultMaxConnections` is more than a small
+   * process can have.
+   */
+  readonly maxConnections: number | undefined
+  readonly defaultMaxConnections: number
+  readonly maxTotalConnections: number
+}
+
+/**
+ * Where listeners stop accepting so that descriptors do not run out. A number that was written down holds, be
+ * it too high: then the descriptors in use alone say when to stop. Undefined: there is no limit, or it is not
+ * known.
+ */
+export function planAccept(planned: PlannedLimits, limit = descriptorLimit()): AcceptPlan | undefined {
+  if (limit === undefined) return undefined
+  const { listeners, maxConnections, defaultMaxConnections, maxTotalConnections } = planned
+  const { reserve, clients, origins } = shareDescriptors(limit)
+  const share = Math.max(1, Math.floor(clients / Math.max(1, listeners)))
+  const isShort = maxConnections === undefined && share < defaultMaxConnections
+  return {
+    limit,
+    room: {
+      maxConnections: isShort ? share : Number.POSITIVE_INFINITY,
+      maxDescriptors: limit - Math.floor(reserve / 2),
+    },
+    clients: isShort ? clients : undefined,
+    origins: origins <= maxTotalConnections ? origins : undefined,
+  }
 }

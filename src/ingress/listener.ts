@@ -1,12 +1,16 @@
+import type { Server } from 'node:net'
 import net from 'node:net'
 import tls from 'node:tls'
+import { getSystemErrorName } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import { containFault, guarded, guardedListener } from '../base/guard.ts'
+import { descriptorOf } from '../base/socket/stream-socket.ts'
 import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
+import { FAST_OPEN_BITS, fastOpenSetting } from '../connect/native/fast-open-setting.ts'
+import { type LoadedSocketCalls, socketCalls } from '../connect/native/socket-calls.ts'
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-failure.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
-import { FAST_OPEN_NEEDS_TLS, fastOpenListener, MAX_FAST_OPEN_QUEUE } from './fast-open-listener.ts'
 import { FlooderTable } from './flooder-table.ts'
 import { Http1Session } from './http1/http1-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
@@ -376,3 +380,40 @@ function endOldest(sessions: Set<IngressSession>, count: number): void {
 }
 
 function ignoreEvent(): void {}
+
+/** The most that `fastOpen` may be. */
+export const MAX_FAST_OPEN_QUEUE = 65_535
+/** Why `fastOpen` is refused without `tls`. */
+export const FAST_OPEN_NEEDS_TLS =
+  'needs tls: the data of a SYN can be delivered twice, and without tls that is a request made twice (RFC 7413 section 6.1)'
+
+/** What there is to do it with; tests have other ones. */
+interface FastOpenMachine {
+  readonly loaded: LoadedSocketCalls
+  /** net.ipv4.tcp_fastopen; undefined: it cannot be read. */
+  readonly setting: () => number | undefined
+}
+
+/**
+ * Lets a listening server take data out of a SYN (TCP Fast Open, RFC 7413), from at most `queueLength`
+ * clients at once that have not completed the three-way handshake; the kernel caps that at
+ * net.core.somaxconn, and further ones connect as always. Returns undefined, or for people why the server
+ * does not: it works as ever then. Never throws.
+ */
+export function fastOpenListener(
+  server: Server,
+  queueLength: number,
+  { loaded, setting }: FastOpenMachine = { loaded: socketCalls(), setting: fastOpenSetting },
+): string | undefined {
+  if ('unavailable' in loaded) return loaded.unavailable
+  // Without that bit setsockopt succeeds, and nothing comes of it.
+  const value = setting()
+  if (value === undefined) return 'net.ipv4.tcp_fastopen cannot be read'
+  if ((value & FAST_OPEN_BITS.listener) === 0)
+    return `net.ipv4.tcp_fastopen is ${value}, which forbids Fast Open to listeners (0x2 is not set)`
+  const fd = descriptorOf(server)
+  if (fd === undefined)
+    return 'the socket is not of this process: a worker of node:cluster has its primary accept'
+  const errno = loaded.calls.set(fd, 'fastOpenQueue', queueLength)
+  return errno === 0 ? undefined : `the kernel refuses it: ${getSystemErrorName(-errno)}`
+}

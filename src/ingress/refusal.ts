@@ -1,6 +1,6 @@
 import { ERROR_CODES, type TransportError } from '../base/errors.ts'
 import type { HeaderList } from '../base/http/headers.ts'
-import { encodeResponseHead } from '../http/http1/codec/response-encoder.ts'
+import { encodeResponseHead } from '../http/http1/codec/head-encoder.ts'
 
 /** The answer to a request that goes no further than its session. */
 export interface Refusal {

@@ -38,14 +38,7 @@ import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
 /** What differs between the pools of an entry; the transport adds the rest. */
 type EntryPoolConfig = Pick<
   OwnPoolConfig,
-  | 'connector'
-  | 'observer'
-  | 'options'
-  | 'expectedCapacity'
-  | 'onCapacity'
-  | 'spreadOver'
-  | 'ceiling'
-  | 'stalledCeiling'
+  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
 >
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
@@ -317,34 +310,12 @@ export class OriginEntry {
       options: first === undefined ? options : { ...options, warm: 0 },
       expectedCapacity: isHttp1Only ? 1 : undefined,
       spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
-      ceiling: first === undefined ? undefined : () => this.#leftFor(name),
-      stalledCeiling: () => this.#stalledLeftFor(name),
       observer: event => this.#observe(event, name),
       onCapacity: connection => this.#onCapacity(connection, name),
     }
     const pool =
       first === undefined ? this.#parts.makePool(config) : this.#parts.makePoolBeside(first.pool, config)
     return pool === undefined ? undefined : new Lane(name, pool, connector)
-  }
-
-  /**
-   * `pool.maxConnections` is for the origin: a lane beside the first, or the pool of upgrades, takes what the
-   * others leave of it, and one at the least: its waiters wait for nobody else.
-   */
-  #leftFor(name: ConnectorConfig['purpose']): number {
-    const { maxConnections } = this.settings.pool
-    if (maxConnections === 0) return Number.POSITIVE_INFINITY
-    return Math.max(1, maxConnections - this.#sumOfOthers(name, 'counted'))
-  }
-
-  #stalledLeftFor(name: ConnectorConfig['purpose']): number {
-    return this.settings.pool.maxStalledConnections - this.#sumOfOthers(name, 'aside')
-  }
-
-  #sumOfOthers(name: ConnectorConfig['purpose'], count: 'counted' | 'aside'): number {
-    let others = name === 'upgrades' ? 0 : (this.upgrades.pool?.[count] ?? 0)
-    for (const lane of this.lanes) if (lane.name !== name) others += lane.pool[count]
-    return others
   }
 
   #upgradeRoute(): UpgradeRoute {
@@ -360,8 +331,6 @@ export class OriginEntry {
           connector: this.#parts.makeConnector('upgrades', this.#hooks('upgrades')),
           options: upgradePoolOptions(settings.pool),
           expectedCapacity: 1,
-          ceiling: () => this.#leftFor('upgrades'),
-          stalledCeiling: () => this.#stalledLeftFor('upgrades'),
           observer: event => this.#observe(event, 'upgrades'),
           onCapacity: () => {},
         }),

@@ -4,11 +4,13 @@ import type { Pool } from '../pool/pool.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 
 /**
- * The options of an upgrade pool: never warm. Its tunnels are connections to the origin like all others
- * (OriginEntry counts them together).
+ * The options of an upgrade pool: never warm. Its tunnels are connections to the origin like all others, and
+ * all pools of the origin share `maxConnections`. Tunnels last, so that one connection is not for them where
+ * there may be more than one: requests would else wait until a tunnel ends.
  */
 export function upgradePoolOptions(options: PoolOptions): PoolOptions {
-  return { ...options, warm: 0 }
+  const { maxConnections } = options
+  return { ...options, warm: 0, maxConnections: maxConnections > 1 ? maxConnections - 1 : maxConnections }
 }
 
 export interface UpgradeRouteParts {

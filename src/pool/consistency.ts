@@ -11,7 +11,6 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
   core.freshWaiters.assertConsistent()
   const free = core.slots.leastLoaded
   const isWaitedFor = core.waiters.size > 0
-  // (A ceiling may have come down since they were made.)
   expect(
     core.slots.counted <= orInfinity(core.options.maxConnections),
     'more connections than maxConnections',
@@ -32,7 +31,7 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
 function mayStayCrowded<Link, Waiter>(core: PoolCore<Link, Waiter>): boolean {
   const { slots, budget } = core
   if (connectionsForSpread(core) <= slots.live + slots.count('starting')) return true
-  return core.backoff.isFailing || core.isFull || budget.limit > 0 || budget.starving > 0
+  return core.backoff.isFailing || core.isFull || budget.isLimited || budget.starving > 0
 }
 
 /** When the slot must have been looked at, whatever the idle timeout says. */

@@ -54,13 +54,6 @@ export interface PoolStateConfig<Link = unknown> {
    */
   readonly spreadOver?: number
   /**
-   * What others of the same origin leave of `maxConnections` just now; asked when a dial is thought of. Left
-   * out: all of them.
-   */
-  readonly ceiling?: (() => number) | undefined
-  /** The same for `maxStalledConnections`. */
-  readonly stalledCeiling?: (() => number) | undefined
-  /**
    * Since when the reader of the connection's exchange has paused the response; undefined: it has not. Left
    * out: none ever does.
    */
@@ -85,9 +78,7 @@ export class PoolCore<Link, Waiter> {
   readonly wakeUp = new WakeUp()
 
   // Options with "off" spelled out
-  readonly #maxConnections: number
-  readonly #ceiling: (() => number) | undefined
-  readonly #stalledCeiling: (() => number) | undefined
+  readonly maxConnections: number
   readonly #links: Pick<PoolStateConfig<Link>, 'pausedSince'>
   readonly maxStreams: number
   readonly maxRequests: number
@@ -137,9 +128,7 @@ export class PoolCore<Link, Waiter> {
     this.budget = config.budget
     this.random = config.random
     this.expectedCapacity = config.expectedCapacity
-    this.#maxConnections = orInfinity(options.maxConnections)
-    this.#ceiling = config.ceiling
-    this.#stalledCeiling = config.stalledCeiling
+    this.maxConnections = orInfinity(options.maxConnections)
     this.#links = config
     this.maxStreams = orInfinity(options.maxStreamsPerConnection)
     this.maxRequests = orInfinity(options.maxRequests)
@@ -147,18 +136,11 @@ export class PoolCore<Link, Waiter> {
     this.idleTimeoutMs = orInfinity(options.idleTimeoutMs)
     // Verifying means waiting; where nobody may wait, a stale connection is used as it is.
     this.verifyAfterIdleMs = options.maxWaiters === 0 ? Infinity : orInfinity(options.verifyAfterIdleMs)
-    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.#maxConnections))
+    this.spreadOver = Math.max(1, Math.min(config.spreadOver ?? 1, this.maxConnections))
     this.warm = options.warm
     this.slots = new SlotTable(this.maxStreams, config.budget)
     this.overload = new QueueOverload(options.queueTargetMs, options.queueIntervalMs)
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
-  }
-
-  /** How many there may be now. */
-  get maxConnections(): number {
-    return this.#ceiling === undefined
-      ? this.#maxConnections
-      : Math.min(this.#maxConnections, this.#ceiling())
   }
 
   pausedSince(slot: Slot<Link>): number | undefined {
@@ -173,12 +155,8 @@ export class PoolCore<Link, Waiter> {
   /** How many more of its connections may be set aside; see stalled.ts. */
   get stalledPlaces(): number {
     if (this.expectedStreams !== 1 || !this.budget.hasStalledPlace) return 0
-    const { maxStalledConnections } = this.options
-    const limit =
-      this.#stalledCeiling === undefined
-        ? maxStalledConnections
-        : Math.min(maxStalledConnections, this.#stalledCeiling())
-    return Math.max(0, limit - this.slots.aside)
+    const ownPlaces = this.options.maxStalledConnections - this.slots.aside
+    return Math.max(0, Math.min(ownPlaces, this.budget.stalledPlaces))
   }
 
   /** Exchanges that one new connection is expected to carry, under our own cap; undefined: not known yet. */

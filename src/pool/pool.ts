@@ -49,10 +49,6 @@ export interface PoolConfig {
    * connections as carry them.
    */
   readonly spreadOver?: number
-  /** See PoolStateConfig.ceiling. */
-  readonly ceiling?: (() => number) | undefined
-  /** See PoolStateConfig.stalledCeiling. */
-  readonly stalledCeiling?: (() => number) | undefined
   /** Hears when a peer has told what it allows, and when it changed that. */
   readonly onCapacity?: (connection: Connection) => void
 }
@@ -102,8 +98,6 @@ export class Pool implements BudgetClient, SlotEvents {
       random: config.random,
       expectedCapacity: config.expectedCapacity,
       spreadOver: config.spreadOver ?? 1,
-      ceiling: config.ceiling,
-      stalledCeiling: config.stalledCeiling,
       pausedSince: slot => slot.link?.connection?.pausedSince,
     })
     this.#lastUsedAt = config.clock.now()

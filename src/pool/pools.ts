@@ -3,15 +3,21 @@ import { guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
 import { Pool, type PoolConfig } from './pool.ts'
-import { ConnectionBudget } from './rules/connection-budget.ts'
+import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */
 export type OwnPoolConfig = Omit<PoolConfig, 'origin' | 'budget'>
 
+/** The pools of one origin: the one that add() made, and behind it those beside it, which go when it goes. */
+interface OriginPools {
+  readonly pools: Pool[]
+  /** `maxConnections` of the origin is one limit for all of them. */
+  readonly budget: ConnectionBudget
+}
+
 /** All pools, any number for each origin, under the limits that they share. */
 export class Pools {
-  /** Those of each origin: the one that add() made, and behind it those beside it, which go when it goes. */
-  readonly #pools = new Map<string, Pool[]>()
+  readonly #origins = new Map<string, OriginPools>()
   /** Taken out of use, and not empty yet. */
   readonly #leaving = new Set<Pool>()
   readonly #budget: ConnectionBudget
@@ -45,8 +51,13 @@ export class Pools {
     if (this.#isClosed)
       throw new TransportError('MM_TRANSPORT_CLOSED', 'the transport was closed or is draining')
     this.#makeRoomForOrigin(origin)
-    const pool = new Pool({ ...config, origin, budget: this.#budget })
-    this.#pools.set(origin.key, [pool])
+    const { maxConnections, maxStalledConnections } = config.options
+    const budget = new ConnectionBudget(maxConnections, maxStalledConnections, this.#budget)
+    const pools: Pool[] = []
+    budget.onStarving = client => makeRoomWithin(pools, budget, client)
+    const pool = new Pool({ ...config, origin, budget })
+    pools.push(pool)
+    this.#origins.set(origin.key, { pools, budget })
     return pool
   }
 
@@ -56,10 +67,10 @@ export class Pools {
    * do with what they have.
    */
   addBeside(first: Pool, origin: Origin, config: OwnPoolConfig): Pool | undefined {
-    const pools = this.#pools.get(origin.key)
-    if (this.#isClosed || pools?.[0] !== first) return undefined
-    const pool = new Pool({ ...config, origin, budget: this.#budget })
-    pools.push(pool)
+    const known = this.#origins.get(origin.key)
+    if (this.#isClosed || known?.pools[0] !== first) return undefined
+    const pool = new Pool({ ...config, origin, budget: known.budget })
+    known.pools.push(pool)
     return pool
   }
 
@@ -93,14 +104,14 @@ export class Pools {
   }
 
   *#all(): Iterable<Pool> {
-    for (const pools of this.#pools.values()) yield* pools
+    for (const { pools } of this.#origins.values()) yield* pools
     yield* this.#leaving
   }
 
   /** The pools of an origin, which are its pools no more. */
   #take(key: string): Pool[] {
-    const pools = this.#pools.get(key) ?? []
-    this.#pools.delete(key)
+    const pools = this.#origins.get(key)?.pools ?? []
+    this.#origins.delete(key)
     return pools
   }
 
@@ -115,28 +126,14 @@ export class Pools {
    * place.
    */
   #makeRoom(): void {
-    if (!this.#budget.needsEviction) return
-    let victim: Pool | undefined
-    for (const pool of this.#all()) {
-      if (pool.idleSince < (victim?.idleSince ?? Infinity)) victim = pool
-    }
-    if (victim !== undefined) victim.evictIdle()
-    else this.#setStalledAside()
-  }
-
-  /**
-   * None is idle: a reader that stalls gives up its place. Where none does, the first connection that becomes
-   * idle goes (settle.ts).
-   */
-  #setStalledAside(): void {
-    for (const pool of this.#all()) if (pool.setStalledAside()) return
+    if (this.#budget.mustEvict) makeRoom(this.#all())
   }
 
   #makeRoomForOrigin(origin: Origin): void {
-    if (this.#maxOrigins === 0 || this.#pools.size < this.#maxOrigins) return
+    if (this.#maxOrigins === 0 || this.#origins.size < this.#maxOrigins) return
     let victim: string | undefined
     let victimUsedAt = Infinity
-    for (const [key, pools] of this.#pools) {
+    for (const [key, { pools }] of this.#origins) {
       if (!pools.every(pool => pool.isUnused)) continue
       const usedAt = Math.max(...pools.map(pool => pool.lastUsedAt))
       if (usedAt >= victimUsedAt) continue
@@ -146,13 +143,29 @@ export class Pools {
     if (victim === undefined) {
       throw new TransportError(
         'MM_QUEUE_FULL',
-        `${origin.key}: every one of ${this.#pools.size} origins is busy (limits.maxOrigins = ${this.#maxOrigins}); raise limits.maxOrigins`,
+        `${origin.key}: every one of ${this.#origins.size} origins is busy (limits.maxOrigins = ${this.#maxOrigins}); raise limits.maxOrigins`,
       )
     }
     const pools = this.#take(victim)
     this.#onEvicted(victim)
     guardedPromise('the end of a pool', this.#retire(pools))
   }
+}
+
+/**
+ * The pool that was idle for longest gives up a connection. None is idle: a reader that stalls gives up its
+ * place. Where none does, the first connection that becomes idle goes (settle.ts).
+ */
+function makeRoom(pools: Iterable<Pool>): void {
+  const all = [...pools]
+  const idle = all.filter(pool => pool.idleSince < Infinity)
+  if (idle.length > 0) idle.reduce((a, b) => (b.idleSince < a.idleSince ? b : a)).evictIdle()
+  else all.some(pool => pool.setStalledAside())
+}
+
+/** `maxConnections` of an origin is reached: its other pools give what they can spare. */
+function makeRoomWithin(pools: readonly Pool[], budget: ConnectionBudget, client: BudgetClient): void {
+  if (budget.mustEvict) makeRoom(pools.filter(pool => pool !== client))
 }
 
 /**

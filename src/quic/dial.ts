@@ -1,10 +1,14 @@
 import { isIP } from 'node:net'
 import type { Clock } from '../base/clock.ts'
+import { DeadlineTimer, NEVER } from '../base/deadline-timer.ts'
 import { abortError, TransportError } from '../base/errors.ts'
+import { guardedListener, guardedPromise } from '../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
-import type { QuicDialRequest, QuicDialResult } from './dial-request.ts'
+import { openClientLink } from './client-link.ts'
+import { handshakeFailure, quicDialError, socketFailure } from './dial-error.ts'
+import type { QuicAttemptRecord, QuicDialRequest, QuicDialResult } from './dial-request.ts'
 import type { DrivenEngine } from './driven-connection.ts'
-import { RunningQuicDial } from './running-dial.ts'
+import type { UdpLink } from './udp/udp-link.ts'
 
 /**
  * Connects over QUIC: races the addresses as RFC 8305 does (the next one when `attemptDelayMs` have passed or
@@ -25,6 +29,247 @@ export function dialQuic(
     for (const { endpoint } of request.attempts) checkEndpoint(endpoint)
     new RunningQuicDial(engine, request, clock, { signal, resolve, reject }).start()
   })
+}
+
+interface DialEnd {
+  readonly signal: AbortSignal
+  readonly resolve: (result: QuicDialResult) => void
+  readonly reject: (error: TransportError) => void
+}
+
+interface Attempt {
+  readonly endpoint: Endpoint
+  readonly because: string
+  readonly startedAt: number
+  readonly deadline: number
+  readonly ticket: Buffer | undefined
+  link: UdpLink | undefined
+  outcome: QuicAttemptRecord['outcome'] | 'running'
+  error: TransportError | undefined
+}
+
+/** The server answered, and the answer was no: its other addresses are the same server. */
+const DURING = 'an event of a QUIC dial'
+
+const VERDICTS: ReadonlySet<string> = new Set([
+  'MM_TLS_CERTIFICATE',
+  'MM_ALPN_MISMATCH',
+  'MM_QUIC_VERSION',
+  'MM_INVALID_ARGUMENT',
+])
+
+/**
+ * One dial under way. When an attempt fails:
+ * 1. It had offered a ticket, and the failure is one of TLS but no verdict about the server: the ticket may
+ *    be what the server choked on, and the same endpoint is tried once more without one.
+ * 2. It is a verdict, or one of TLS without a ticket: the dial fails.
+ * 3. Else the next endpoint is tried at once; the dial fails when none is left.
+ * Early data goes with the first attempt only, since a ticket is good for it once.
+ */
+class RunningQuicDial {
+  readonly #engine: DrivenEngine
+  readonly #request: QuicDialRequest
+  readonly #clock: Clock
+  readonly #end: DialEnd
+  readonly #timer: DeadlineTimer
+  readonly #attempts: Attempt[] = []
+  #nextEndpoint = 0
+  #nextStartAt = NEVER
+  #mayResume = true
+  #isOver = false
+  readonly #onFault = (error: TransportError): void => {
+    this.#end.reject(error)
+    if (!this.#isOver) this.#finish()
+  }
+  readonly #onAbort = guardedListener(
+    DURING,
+    () => this.#fail(abortError(this.#end.signal, 'the connect')),
+    this.#onFault,
+  )
+
+  constructor(engine: DrivenEngine, request: QuicDialRequest, clock: Clock, end: DialEnd) {
+    this.#engine = engine
+    this.#request = request
+    this.#clock = clock
+    this.#end = end
+    this.#timer = new DeadlineTimer(
+      clock,
+      guardedListener(DURING, () => this.#onDue(), this.#onFault),
+    )
+  }
+
+  start(): void {
+    this.#end.signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.#startNext()
+  }
+
+  #startNext(): void {
+    const next = this.#request.attempts[this.#nextEndpoint]
+    if (next === undefined) {
+      this.#nextStartAt = NEVER
+      if (this.#running().length === 0) this.#failWithAll()
+      else this.#armTimer()
+      return
+    }
+    this.#nextEndpoint += 1
+    this.#start(next.endpoint, next.because)
+  }
+
+  #start(endpoint: Endpoint, because: string): void {
+    const { timeouts, attempts, ticket, earlyData } = this.#request
+    const now = this.#clock.now()
+    const attempt: Attempt = {
+      endpoint,
+      because,
+      startedAt: now,
+      deadline: timeouts.connectMs === 0 ? NEVER : now + timeouts.connectMs,
+      ticket: this.#mayResume ? ticket : undefined,
+      link: undefined,
+      outcome: 'running',
+      error: undefined,
+    }
+    const isFirst = this.#attempts.length === 0
+    this.#attempts.push(attempt)
+    this.#nextStartAt = this.#nextEndpoint < attempts.length ? now + timeouts.attemptDelayMs : NEVER
+    this.#armTimer()
+    guardedPromise('an attempt of a dial', this.#open(attempt, isFirst && earlyData === true))
+  }
+
+  async #open(attempt: Attempt, earlyData: boolean): Promise<void> {
+    const { endpoint, ticket } = attempt
+    const remote = { host: endpoint.address, port: endpoint.port }
+    try {
+      const link = await openClientLink(this.#engine, {
+        ...this.#request,
+        ticket,
+        earlyData,
+        remote,
+        clock: this.#clock,
+      })
+      attempt.link = link
+      if (attempt.outcome !== 'running') return link.abandon()
+      link.owner = { onTurn: () => this.#look(attempt, link), onClosed: () => this.#look(attempt, link) }
+      this.#look(attempt, link)
+    } catch (error) {
+      this.#onFailed(attempt, socketFailure(error, formatEndpoint(endpoint)))
+    }
+  }
+
+  /** Takes no events: they are for the owner to come. */
+  #look(attempt: Attempt, link: UdpLink): void {
+    if (attempt.outcome !== 'running') return
+    const { end, handshake, isInEarlyData } = link.connection
+    if (end !== undefined) {
+      const name = formatEndpoint(attempt.endpoint)
+      const error =
+        link.socketError === undefined
+          ? handshakeFailure(end, name, this.#request.serverName)
+          : socketFailure(link.socketError, name)
+      this.#onFailed(attempt, error)
+    } else if (handshake !== undefined || isInEarlyData) {
+      this.#win(attempt, link)
+    }
+  }
+
+  #onFailed(attempt: Attempt, error: TransportError): void {
+    if (attempt.outcome !== 'running' || this.#isOver) return
+    attempt.outcome = 'failed'
+    attempt.error = error
+    // A peer that gave a reason gets ours; it is driven to its end by itself.
+    if (attempt.link !== undefined) attempt.link.owner = undefined
+    const isTls = error.code === 'MM_TLS_FAILED'
+    if (isTls && attempt.ticket !== undefined && this.#mayResume) {
+      this.#mayResume = false
+      this.#start(attempt.endpoint, 'once more without the ticket') // 1
+    } else if (isTls || VERDICTS.has(error.code)) {
+      this.#failWithAll() // 2
+    } else {
+      this.#startNext() // 3
+    }
+  }
+
+  #onDue(): void {
+    const now = this.#clock.now()
+    for (const attempt of this.#running()) {
+      if (attempt.deadline > now) continue
+      const what = `did not complete the handshake within ${this.#request.timeouts.connectMs} ms`
+      const error = new TransportError('MM_CONNECT_TIMEOUT', `${formatEndpoint(attempt.endpoint)} ${what}`)
+      this.#onFailed(attempt, error)
+      // After it is settled, since the link reports its end.
+      attempt.link?.abandon()
+      if (this.#isOver) return
+    }
+    if (this.#nextStartAt <= now) this.#startNext()
+    this.#armTimer()
+  }
+
+  #armTimer(): void {
+    if (!this.#isOver) {
+      this.#timer.cover(Math.min(this.#nextStartAt, ...this.#running().map(({ deadline }) => deadline)))
+    }
+  }
+
+  #win(attempt: Attempt, link: UdpLink): void {
+    attempt.outcome = 'connected'
+    link.owner = undefined
+    this.#finish()
+    if (link.connection.handshake === undefined) this.#watch(attempt, link)
+    this.#end.resolve({
+      link,
+      endpoint: attempt.endpoint,
+      handshake: link.connection.handshake,
+      offeredTicket: attempt.ticket !== undefined,
+      attempts: this.#records(),
+      handshakeMs: this.#clock.now() - attempt.startedAt,
+    })
+  }
+
+  /**
+   * Early data is there before anybody has answered: a silent address must not hold it for the whole idle
+   * timeout.
+   */
+  #watch(attempt: Attempt, link: UdpLink): void {
+    if (attempt.deadline === NEVER) return
+    this.#clock.setTimer(attempt.deadline - this.#clock.now(), () => {
+      if (link.isOver || link.connection.isEstablished || link.connection.end !== undefined) return
+      link.connection.fail(`no handshake within ${this.#request.timeouts.connectMs} ms`, 'idle')
+      link.schedule()
+    })
+  }
+
+  #failWithAll(): void {
+    const failures = this.#attempts.flatMap(({ error }) => (error === undefined ? [] : [error]))
+    this.#fail(quicDialError(this.#request.origin, failures))
+  }
+
+  #fail(error: TransportError): void {
+    if (this.#isOver) return
+    this.#finish()
+    this.#end.reject(error)
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    this.#timer.cancel()
+    this.#end.signal.removeEventListener('abort', this.#onAbort)
+    for (const attempt of this.#running()) {
+      attempt.outcome = 'cancelled'
+      attempt.link?.abandon()
+    }
+    this.#request.onAttempts?.(this.#records())
+  }
+
+  #running(): Attempt[] {
+    return this.#attempts.filter(({ outcome }) => outcome === 'running')
+  }
+
+  #records(): QuicAttemptRecord[] {
+    return this.#attempts.flatMap(({ endpoint, because, startedAt, outcome, error }) => {
+      if (outcome === 'running') return []
+      const record = { endpoint: formatEndpoint(endpoint), startedAtMs: startedAt, outcome, because }
+      return [error === undefined ? record : { ...record, error: error.message }]
+    })
+  }
 }
 
 function checkEndpoint(endpoint: Endpoint): void {

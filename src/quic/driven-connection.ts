@@ -55,14 +55,11 @@ export interface DrivenConnection extends QuicConnection {
    */
   validatePath(local: UdpAddress, remote: UdpAddress): boolean
   /** Moves to another path. False: it cannot be done. */
-  migrate(local: UdpAddress, remote: UdpAddress): boolean
-  /**
-   * Moves to the path that has failed and back at once, so that what was in flight on it is sent again on
-   * this one: quiche 0.18 declares packets on a path that was left lost only when an acknowledgement tells it
-   * something new of that path, which nothing does any more. Else an upload stands still for seconds, until
-   * the timers of the dead path have doubled their way through it (measured: over 4 s, and 0.2 s with this).
-   */
-  bounce(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean
+  migrate(local: UdpAddress, remote: UdpAddress, now: number): boolean
+  /** What was in flight on a path that was left counts as lost: it is sent again on the one in use. */
+  resendFrom(left: UdpAddress): void
+  /** Paths beside the first one that a connection may try in its life: connection ids bound them. */
+  readonly maxOtherPaths: number
   /** A client's connection could use another path, if the peer had given it one more connection id. */
   readonly awaitsConnectionIds: boolean
   /** How many more connection ids the peer could be given. 0: it may not move. */

@@ -3,9 +3,8 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { QuicOptions } from '../base/options/protocol-options.ts'
 import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
+import { destinationId } from './invariant-header.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
-import { VisitingLink } from './udp/bouncing-link.ts'
-import { destinationId } from './udp/packet-destination.ts'
 import { UdpLink } from './udp/udp-link.ts'
 import { UdpSocket } from './udp/udp-socket.ts'
 
@@ -71,8 +70,6 @@ export interface ServerEndpointStats {
 
 interface Member {
   readonly link: UdpLink
-  /** Of a client that may move. */
-  readonly visiting: VisitingLink | undefined
   readonly ids: Set<string>
   /** Until the handshake is complete, which proves the client's address. */
   handshakeTimer: Timer | undefined
@@ -154,7 +151,7 @@ export class ServerEndpoint {
     }
     const id = destinationId(datagram, CONNECTION_ID_BYTES)
     const member = id === undefined ? undefined : this.#byId.get(id)
-    if (member !== undefined) (member.visiting ?? member.link).receive(datagram, from)
+    if (member !== undefined) member.link.receive(datagram, from)
     else this.#onStranger(datagram, from)
   }
 
@@ -251,7 +248,6 @@ export class ServerEndpoint {
     )
     const member: Member = {
       link,
-      visiting: allowsMigration ? new VisitingLink(link, clock) : undefined,
       ids: new Set(),
       handshakeTimer: undefined,
       isHandedOver: false,
@@ -315,9 +311,7 @@ export class ServerEndpoint {
     // Early data comes from anybody who says that it does: until the handshake is complete it is under way,
     // and limited like the others.
     if (member.link.connection.handshake !== undefined) this.#onHandshakeOver(member)
-    if (member.visiting === undefined) return
-    member.visiting.onTurn()
-    this.#giveIds(member)
+    if (this.#options.allowsMigration === true) this.#giveIds(member)
   }
 
   /** Only a client that may move has use for more than one id. */
@@ -343,7 +337,6 @@ export class ServerEndpoint {
 
   #release(member: Member): void {
     this.#onHandshakeOver(member)
-    member.visiting?.end()
     this.#members.delete(member)
     for (const id of member.ids) this.#byId.delete(id)
   }

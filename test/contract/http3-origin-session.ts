@@ -1,5 +1,4 @@
-import type { HeaderList } from '../../src/base/http/headers.ts'
-import { NO_HEADERS } from '../../src/base/http/headers.ts'
+import { type HeaderList, NO_HEADERS } from '../../src/base/http/headers.ts'
 import { DEFAULT_HTTP3_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http3/create-session.ts'
 import type { Session, SessionEvents } from '../../src/http/http3/session.ts'

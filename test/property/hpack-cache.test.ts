@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { STATIC_NAMES, STATIC_VALUES } from '../../src/http/field-compression/hpack-static-table.ts'
+import { STATIC_NAMES, STATIC_VALUES } from '../../src/http/field-compression/static-tables.ts'
 import { HpackDecoder } from '../../src/http/hpack/hpack-decoder.ts'
 import { fc } from '../support/property.ts'
-import type { Literal } from '../unit/http/field-compression/blocks.ts'
-import { bytesOf, indexed, literal, sizeUpdate, tableOf } from '../unit/http/field-compression/blocks.ts'
+import {
+  bytesOf,
+  indexed,
+  type Literal,
+  literal,
+  sizeUpdate,
+  tableOf,
+} from '../unit/http/field-compression/blocks.ts'
 
 /**
  * The decoder with its caches beside a model that has none: a plain list for a table. Few blocks in random

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/base/errors.ts'
-import { HpackError } from '../../src/http/field-compression/hpack-error.ts'
+import { HpackError } from '../../src/http/field-compression/field-block.ts'
 import {
   decodeHuffman,
   huffmanBits,

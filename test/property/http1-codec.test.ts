@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../src/base/errors.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from '../../src/http/http1/codec/field-encoder.ts'
-import { encodeRequestHead } from '../../src/http/http1/codec/request-encoder.ts'
-import { encodeResponseHead } from '../../src/http/http1/codec/response-encoder.ts'
+import { encodeRequestHead, encodeResponseHead } from '../../src/http/http1/codec/head-encoder.ts'
 import { fc } from '../support/property.ts'
 import { type Decoding, decodeRequests, decodeResponse } from '../unit/http/http1/codec/decoding.ts'
 import {

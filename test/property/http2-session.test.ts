@@ -12,7 +12,7 @@ import {
   windowUpdate,
 } from '../support/http2-wire.ts'
 import { fc } from '../support/property.ts'
-import { GET, SessionRig } from '../unit/http/http2/session-rig.ts'
+import { GET, SessionRig } from '../unit/http/http2/http2-session/session-rig.ts'
 import { type ExchangePlan, Pair } from './http2-pair.ts'
 
 const never = fc.constant(Number.POSITIVE_INFINITY)

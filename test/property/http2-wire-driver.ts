@@ -2,8 +2,7 @@ import type { Socket } from 'node:net'
 import type { HeaderList } from '../../src/base/http/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS } from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http2/create-session.ts'
-import type { Session } from '../../src/http/http2/session.ts'
-import type { SessionEvents } from '../../src/http/http2/session-events.ts'
+import type { Session, SessionEvents } from '../../src/http/http2/session.ts'
 import type { Stream, StreamEvents } from '../../src/http/multiplex/stream.ts'
 
 /** Our session on a socket, as simply as it can be: one write in flight, taken when the loop turns. */

@@ -14,7 +14,7 @@ import {
   varint,
 } from '../support/http3-wire.ts'
 import { fc } from '../support/property.ts'
-import { POST, ROLES, type Role, SessionRig } from '../unit/http/http3/session-rig.ts'
+import { POST, ROLES, type Role, SessionRig } from '../unit/http/http3/http3-session/session-rig.ts'
 
 /** What may stand where, so that most runs get far into a session: it is changed, cut and put together. */
 const ON_REQUESTS: readonly Buffer[] = [

@@ -80,7 +80,7 @@ class World {
       expect(this.open.has(key(action.local))).toBe(true)
       this.old = this.inUse
       this.inUse = action.local
-    } else if (action.type === 'bounce') {
+    } else if (action.type === 'resend') {
       expect(key(action.to)).toBe(key(this.inUse))
       expect(key(action.from)).not.toBe(key(action.to))
     } else if (action.type === 'setTimer') {

@@ -10,7 +10,7 @@ import {
   type Http3Options,
 } from '../../src/base/options/protocol-options.ts'
 import { http3Connection } from '../../src/http/http3/connection.ts'
-import { decodeTicket, type Http3Ticket } from '../../src/http/http3/frames/ticket.ts'
+import { decodeTicket, type Http3Ticket } from '../../src/http/http3/frames/settings.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import {
   SimulatedQuicPair,

@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../src/base/clock.ts'
-import type { HeaderList } from '../../src/base/http/headers.ts'
-import { NO_HEADERS } from '../../src/base/http/headers.ts'
+import { type HeaderList, NO_HEADERS } from '../../src/base/http/headers.ts'
 import {
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,

@@ -5,8 +5,7 @@ import {
   type LivenessOptions,
 } from '../../src/base/options/protocol-options.ts'
 import { createSession } from '../../src/http/http2/create-session.ts'
-import type { Session } from '../../src/http/http2/session.ts'
-import type { SessionEvents } from '../../src/http/http2/session-events.ts'
+import type { Session, SessionEvents } from '../../src/http/http2/session.ts'
 import type { Stream, StreamEvents } from '../../src/http/multiplex/stream.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { FrameSplitter, PREFACE, TYPE } from '../support/http2-wire.ts'

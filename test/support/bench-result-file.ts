@@ -1,11 +1,13 @@
 import { seededRandom } from '../../src/base/seeded-random.ts'
 import { Histogram } from '../../src/bench/results/histogram.ts'
-import { judgeHttp3 } from '../../src/bench/results/judge-http3.ts'
-import type { Measurement } from '../../src/bench/results/measurement.ts'
 import type { ResultFile } from '../../src/bench/results/result-file.ts'
-import type { Metric } from '../../src/bench/results/scenario-result.ts'
-import type { ObjectTime, SubjectDetail } from '../../src/bench/results/subject-detail.ts'
-import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import type {
+  Measurement,
+  Metric,
+  ObjectTime,
+  SubjectDetail,
+} from '../../src/bench/results/scenario-result.ts'
+import { judgeHttp3, summarizeCase } from '../../src/bench/results/summarize-case.ts'
 
 export interface SyntheticSubject {
   readonly subject: string

@@ -8,7 +8,7 @@ import {
   openEarlySocket,
 } from '../../src/connect/early-data/early-socket.ts'
 import { ClientContexts } from '../../src/connect/openssl/client-contexts.ts'
-import { bareSession } from '../../src/connect/tls/session-forms.ts'
+import { bareSession } from '../../src/connect/tls/session-facts.ts'
 import { callableOpenssl } from './require-openssl.ts'
 
 export interface EarlyClientOptions {

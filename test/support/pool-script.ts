@@ -9,8 +9,6 @@ import type { Slot } from '../../src/pool/slot.ts'
 interface ScriptOptions extends Partial<PoolOptions> {
   expectedCapacity?: number | undefined
   spreadOver?: number
-  ceiling?: () => number
-  stalledCeiling?: () => number
   budget?: ConnectionBudget
   random?: () => number
 }
@@ -33,8 +31,6 @@ export class PoolScript {
     const {
       expectedCapacity,
       spreadOver = 1,
-      ceiling,
-      stalledCeiling,
       budget = new ConnectionBudget(0),
       random = () => 0,
       ...rest
@@ -46,8 +42,6 @@ export class PoolScript {
       random,
       expectedCapacity,
       spreadOver,
-      ceiling,
-      stalledCeiling,
       pausedSince: slot => this.#pausedAt.get(slot.id),
     })
   }

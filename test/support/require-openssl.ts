@@ -1,5 +1,4 @@
-import { openSsl } from '../../src/connect/openssl/load-openssl.ts'
-import type { OpenSsl } from '../../src/connect/openssl/openssl.ts'
+import { type OpenSsl, openSsl } from '../../src/connect/openssl/openssl.ts'
 
 /** Undefined where OpenSSL can be called, else the reason to skip. */
 export function requireOpenssl(): string | undefined {

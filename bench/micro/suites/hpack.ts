@@ -3,9 +3,9 @@
  * request as a proxy sends it.
  */
 
-import { STATIC_BY_NAME } from '../../../src/http/field-compression/hpack-static-table.ts'
+import { writePrefixInteger } from '../../../src/http/field-compression/field-writer.ts'
 import { huffmanBits, writeHuffman } from '../../../src/http/field-compression/huffman.ts'
-import { writePrefixInteger } from '../../../src/http/field-compression/string-literal.ts'
+import { STATIC_BY_NAME } from '../../../src/http/field-compression/static-tables.ts'
 import { HpackDecoder } from '../../../src/http/hpack/hpack-decoder.ts'
 import { HpackEncoder } from '../../../src/http/hpack/hpack-encoder.ts'
 import { batched, type MicroSuite } from '../suite.ts'

@@ -3,10 +3,9 @@
  * nginx response, about ten fields each.
  */
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
+import { encodeRequestHead, encodeResponseHead } from '../../../src/http/http1/codec/head-encoder.ts'
 import { RequestDecoder } from '../../../src/http/http1/codec/request-decoder.ts'
-import { encodeRequestHead } from '../../../src/http/http1/codec/request-encoder.ts'
 import { ResponseDecoder } from '../../../src/http/http1/codec/response-decoder.ts'
-import { encodeResponseHead } from '../../../src/http/http1/codec/response-encoder.ts'
 import { batched, type MicroSuite } from '../suite.ts'
 
 const requestBytes = Buffer.from(

@@ -2,7 +2,7 @@
  * What one field section costs, encoded and decoded. The decoder's answers reach the encoder with every
  * section, as they do on a connection.
  */
-import { writePrefixInteger } from '../../../src/http/field-compression/string-literal.ts'
+import { writePrefixInteger } from '../../../src/http/field-compression/field-writer.ts'
 import { QpackDecoder } from '../../../src/http/qpack/qpack-decoder.ts'
 import { QpackEncoder } from '../../../src/http/qpack/qpack-encoder.ts'
 import { batched, type MicroCase, type MicroSuite } from '../suite.ts'

@@ -1,109 +1,71 @@
-import { runRounds } from '../../../src/bench/load/rounds.ts'
-import { formatNumber } from '../../../src/bench/report/table.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
-import type { Nginx } from '../../../test/support/nginx.ts'
-import { requireBinary } from '../../../test/support/require-binary.ts'
-import { type MeasuredClient, startMeasuredClient } from '../../lib/clients/measured-client.ts'
-import { planCpus } from '../../lib/cpus.ts'
-import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
-import { builtFile, NOT_BUILT } from '../../lib/repository.ts'
-import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
+import type { Scenario } from '../../lib/scenario.ts'
+import { loadScenario } from '../../load/load-scenario.ts'
+import { CALLS, get, MIDDLEMILE, subject, UNDICI } from '../../load/load-tables.ts'
 
-const REQUESTS = 100
-/** Bursts are short: one that a neighbor on the machine disturbed must not decide. */
-const BURSTS_PER_ROUND = 5
+const BURST = 100
+const H1 = { protocol: 'http/1.1' } as const
 
-const SUBJECTS = [
-  { name: 'undici', client: 'undici request', connections: 0 },
-  { name: 'undici-64', client: 'undici request', connections: 64 },
-  { name: 'middlemile', client: 'middlemile request', connections: 0 },
-] as const
-
-const METRICS: readonly Metric[] = [
-  { key: 'connections', title: 'connections' },
-  { key: 'wallMs', title: 'ms for all', better: 'less' },
-  { key: 'cpuMs', title: 'CPU ms', better: 'less' },
-  { key: 'failures', title: 'failed', better: 'less' },
-]
-
-/**
- * 100 requests at once to an origin that nobody has talked to: how many connections, how long for all of
- * them.
- */
-export async function coldBurst(settings: BenchSettings): Promise<ScenarioResult> {
-  const missing = requireBinary('nginx')
-  if (missing !== undefined) throw new Error(missing)
-  const cpus = planCpus()
-  const bursts = settings.isQuick ? 1 : BURSTS_PER_ROUND
-  await using origin = await startBenchOrigin(cpus)
-  const isBuilt = builtFile('index.js') !== undefined
-  const chosen = chooseSubjects(
-    SUBJECTS.map(subject => subject.name),
-    settings,
-    ['undici', 'middlemile'],
-  )
-  const wanted = SUBJECTS.filter(subject => chosen.includes(subject.name))
-  const subjects = wanted.filter(({ client }) => isBuilt || !client.startsWith('middlemile'))
-  const started: { name: string; client: MeasuredClient }[] = []
-  try {
-    for (const { name, client, connections } of subjects) {
-      const setting = {
-        origin: `https://127.0.0.1:${origin.tlsPort}`,
-        ca: origin.certificates.ca,
-        connections,
-      }
-      started.push({ name, client: await startMeasuredClient(client, setting, cpus.subject) })
-    }
-    const measurements = await runRounds({
-      subjects: started,
-      rounds: settings.rounds,
-      async warmUp({ client }) {
-        await measure(client, origin, bursts) // compiles the code: what is cold is the connections
-      },
-      measure: ({ client }) => measure(client, origin, bursts),
-      onMeasured({ name }, round, { connections, wallMs }) {
-        settings.log(`  round ${round + 1} ${name}: ${connections} connections, ${formatNumber(wallMs)} ms`)
-      },
-    })
-    const byName = new Map([...measurements].map(([subject, rounds]) => [subject.name, rounds]))
-    return {
-      scenario: 'cold-burst',
-      description: `${REQUESTS} requests of 1 KB at once through a new client to an nginx origin over TLS 1.3; means of ${bursts} bursts; undici and middlemile as they come, undici-64 held to 64 connections`,
-      metrics: METRICS,
-      cases: [
-        summarizeCase('1k', byName, 'wallMs', subject =>
-          subject.startsWith('middlemile')
-            ? [...byName.keys()].filter(name => name.startsWith('undici'))
-            : [],
-        ),
+/** 100 requests at once to an origin that nobody has talked to: how many connections, how long for all of them. */
+export const coldBurst: Scenario = loadScenario({
+  name: 'cold-burst',
+  description: `${BURST} requests of 1 KB at once through a new client to an nginx origin over TLS 1.3; undici and middlemile as they come, undici-64 held to 64 connections`,
+  origins: { nginx: { kind: 'nginx', hasHttp1Alone: true } },
+  cases: [
+    {
+      name: '1k',
+      subjects: [
+        subject('undici', CALLS.undiciRequest, 'nginx', H1),
+        subject('undici-64', CALLS.undiciRequest, 'nginx', { ...H1, connections: 64, isExtra: true }),
+        subject('middlemile', CALLS.middlemileRequest, 'nginx', H1),
       ],
-      unavailable: wanted
-        .filter(subject => !subjects.includes(subject))
-        .map(({ name }) => ({ subject: name, because: NOT_BUILT })),
-    }
-  } finally {
-    for (const { client } of started) await client[Symbol.asyncDispose]()
-  }
-}
+      requests: [get('1k')],
+      arrival: { kind: 'bursts', requests: BURST, pauseMs: 0 },
+      client: 'fresh',
+      maxRequests: BURST,
+      timeFactor: 5,
+      // Bursts are short: one that a neighbor on the machine disturbed must not decide.
+      repeats: 5,
+      warmUps: 5,
+    },
+  ],
+  columns: ['connections', 'wallMs', 'cpuSeconds', 'failures'],
+  compared: ['wallMs'],
+  references: name => (name.startsWith('middlemile') ? ['undici', 'undici-64'] : []),
+})
 
-async function measure(client: MeasuredClient, origin: Nginx, bursts: number): Promise<Measurement> {
-  const before = await origin.counters()
-  let wallMs = 0
-  let cpuMs = 0
-  let failures = 0
-  for (let i = 0; i < bursts; i++) {
-    const report = await client.run({ kind: 'burst', path: '/1k', requests: REQUESTS })
-    wallMs += report.wallMs
-    cpuMs += report.cpuMs
-    failures += report.failures
-  }
-  const after = await origin.counters()
-  return {
-    connections: (after.connections - before.connections) / bursts,
-    wallMs: wallMs / bursts,
-    cpuMs: cpuMs / bursts,
-    failures,
-  }
-}
+const REQUESTS = 20_000
+const CONCURRENCY = 64
+const OURS = 'middlemile h2'
+
+/** 20,000 requests, 64 at a time, through a client that knows nothing yet: how many connections did that take? */
+export const reuseH2: Scenario = loadScenario({
+  name: 'reuse-h2',
+  description: `${REQUESTS} requests of 1 KB, ${CONCURRENCY} at a time, each round through a new client, to one nginx origin over TLS 1.3`,
+  origins: { nginx: { kind: 'nginx' } },
+  cases: [
+    {
+      name: '1k',
+      subjects: [
+        subject('undici h2', UNDICI, 'nginx', { protocol: 'h2', connections: 1, isExtra: true }),
+        subject('undici h1', UNDICI, 'nginx', { ...H1, connections: CONCURRENCY }),
+        subject('middlemile h1', MIDDLEMILE, 'nginx', { ...H1, isExtra: true }),
+        subject(OURS, MIDDLEMILE, 'nginx', { protocol: 'h2' }),
+      ],
+      requests: [get('1k')],
+      arrival: { kind: 'closed', concurrency: CONCURRENCY },
+      client: 'fresh',
+      maxRequests: REQUESTS,
+      // Far more than it takes: a subject that hangs must not hang the bench.
+      timeFactor: 10,
+      // Nothing to warm: it is the start that is looked at, and counted are connections.
+      warmUps: 0,
+      aims: [
+        { subject: OURS, metric: 'connections', atMost: 2 },
+        { subject: OURS, metric: 'reuseRatio', atLeast: 0.999 },
+      ],
+    },
+  ],
+  columns: ['connections', 'reuseRatio', 'requests', 'failures', 'requestsPerSecond'],
+  compared: ['connections'],
+  references: () => [],
+})

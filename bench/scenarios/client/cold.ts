@@ -1,18 +1,18 @@
+import type { Scenario } from '../../lib/scenario.ts'
+import type { LoadCase } from '../../load/load-case.ts'
+import { loadScenario } from '../../load/load-scenario.ts'
+import type { LoadSubject } from '../../load/load-subject.ts'
 import {
+  BOTH_ORIGINS,
   CURL,
   GOT,
+  get,
   type HeldProtocol,
   NODE_HTTP2,
   ours,
   theirs,
   UNDICI,
-} from '../../lib/clients/load-clients.ts'
-import type { LoadCase } from '../../lib/load-case.ts'
-import { get } from '../../lib/load-requests.ts'
-import { loadScenario } from '../../lib/load-scenario.ts'
-import type { LoadSubject } from '../../lib/load-subject.ts'
-import { BOTH_ORIGINS } from '../../lib/load-tables.ts'
-import type { Scenario } from '../../lib/scenario.ts'
+} from '../../load/load-tables.ts'
 
 const EXTRA = { isExtra: true } as const
 

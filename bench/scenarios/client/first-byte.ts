@@ -1,8 +1,13 @@
 import { runRounds } from '../../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import { type Aim, judgeAims } from '../../../src/bench/results/aims.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { CaseResult, Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
+import {
+  type Aim,
+  type CaseResult,
+  judgeAims,
+  type Measurement,
+  type Metric,
+  type ScenarioResult,
+} from '../../../src/bench/results/scenario-result.ts'
 import { median } from '../../../src/bench/results/statistics.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import { type LossyLink, startLossyLink } from '../../../test/support/lossy-link.ts'
@@ -10,24 +15,28 @@ import { requireNamespaces } from '../../../test/support/network-namespace.ts'
 import type { RealServer } from '../../../test/support/real-server.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
-import type { FirstByteJob } from '../../clients/first-byte-job.ts'
-import { type ColdSubject, measureCold, warmUpCold } from '../../lib/clients/cold-connection.ts'
-import { type FirstByteClient, startFirstByteClient } from '../../lib/clients/measured-client.ts'
-import { planCpus } from '../../lib/cpus.ts'
+import {
+  type ColdSubject,
+  type FirstByteClient,
+  measureCold,
+  startFirstByteClient,
+  warmUpCold,
+} from '../../first-byte/cold-connection.ts'
+import { COLD_PROXIES, startColdProxies } from '../../first-byte/cold-proxies.ts'
+import { type FarCaddy, type FarNginx, startFarCaddy, startFarNginx } from '../../first-byte/far-servers.ts'
 import {
   claimsOf,
+  type FirstByteJob,
   PLAIN,
   QUIC_EARLY,
   TFO_EARLY_HTTP1,
   TFO_EARLY_HTTP2,
   TRANSPORT_ROWS,
-} from '../../lib/first-byte-rows.ts'
-import { COLD_PROXIES, startColdProxies } from '../../lib/origins/cold-proxies.ts'
-import { type FarCaddy, startFarCaddy } from '../../lib/origins/far-caddy.ts'
-import { type FarNginx, startFarNginx } from '../../lib/origins/far-nginx.ts'
-import { LINK_SOURCE, requireLossyPath } from '../../lib/origins/lossy-path.ts'
+} from '../../first-byte/first-byte-rows.ts'
+import { planCpus } from '../../lib/cpus.ts'
 import { builtFile, NOT_BUILT } from '../../lib/repository.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
+import { LINK_SOURCE, requireLossyPath } from '../../load/load-path.ts'
 
 const ROUND_TRIP_MS = 80
 /** A connection takes a third of a second: each round has that many of every subject, interleaved. */

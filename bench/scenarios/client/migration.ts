@@ -1,14 +1,21 @@
 import { runRounds } from '../../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import { type Aim, judgeAims } from '../../../src/bench/results/aims.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { CaseResult, Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
+import {
+  type Aim,
+  type CaseResult,
+  judgeAims,
+  type Measurement,
+  type Metric,
+  type ScenarioResult,
+} from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import { startCaddy } from '../../../test/support/caddy.ts'
 import { startNgtcp2Server } from '../../../test/support/ngtcp2-server.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
 import { requireQuic } from '../../../test/support/require-quic.ts'
+import { planCpus } from '../../lib/cpus.ts'
 import {
+  measureBrokenTcp,
   measureMovedTransfer,
   OTHER_ADDRESS,
   OTHER_PORT,
@@ -17,9 +24,7 @@ import {
   type TransferWork,
   UNDISTURBED,
   WINDOW_BYTES,
-} from '../../lib/clients/moved-transfer.ts'
-import { planCpus } from '../../lib/cpus.ts'
-import { measureBrokenTcp } from '../../lib/origins/broken-tcp.ts'
+} from '../../lib/moved-transfer.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
 
 const ROUND_TRIP_MS = 40

@@ -1,11 +1,9 @@
-import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../lib/clients/load-clients.ts'
-import type { LoadCase } from '../../lib/load-case.ts'
-import { get } from '../../lib/load-requests.ts'
-import { loadScenario } from '../../lib/load-scenario.ts'
-import type { LoadSubject } from '../../lib/load-subject.ts'
-import { originsUnderLoss } from '../../lib/load-tables.ts'
-import type { CongestionControl } from '../../lib/origins/lossy-path.ts'
 import type { Scenario } from '../../lib/scenario.ts'
+import type { LoadCase } from '../../load/load-case.ts'
+import type { CongestionControl } from '../../load/load-path.ts'
+import { loadScenario } from '../../load/load-scenario.ts'
+import type { LoadSubject } from '../../load/load-subject.ts'
+import { get, NODE_HTTP2, originsUnderLoss, ours, oursAuto, theirs, UNDICI } from '../../load/load-tables.ts'
 
 const OBJECTS = 20
 const ROUND_TRIP_MS = 40

@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { CaseResult, Metric } from '../../../src/bench/results/scenario-result.ts'
+import type { CaseResult, Measurement, Metric } from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import { writeCertificateFiles } from '../../../test/support/certificate-files.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
-import type { FloodJob, FloodReport } from '../../floods/flood-job.ts'
 import { FLOOD_SUBJECTS, type FloodSubject } from '../../floods/flood-subjects.ts'
-import { CLIENT_FLOODS, type Flood, ORIGIN_FLOODS } from '../../floods/floods.ts'
-import { type ClientProgram, startClientProgram } from '../../lib/clients/client-program.ts'
-import { planCpus } from '../../lib/cpus.ts'
-import { cpuMs, memory } from '../../lib/process-meter.ts'
+import {
+  CLIENT_FLOODS,
+  type Flood,
+  type FloodJob,
+  type FloodReport,
+  ORIGIN_FLOODS,
+} from '../../floods/floods.ts'
+import { type ClientProgram, startClientProgram } from '../../lib/child-program.ts'
+import { cpuMs, memory, planCpus } from '../../lib/cpus.ts'
 import { type BenchSettings, chooseSubjects, type Scenario } from '../../lib/scenario.ts'
 import type { RunningPeer } from '../../peers/peer.ts'
 
@@ -169,7 +172,7 @@ async function startWorld(): Promise<World> {
   const [cert, key] = [certFile, keyFile].map(file => readFileSync(file, 'utf8')) as [string, string] // of two files
   const { load, origin } = planCpus()
   const program = (cpu: number | undefined): Promise<Program> =>
-    startClientProgram<FloodJob, FloodReport>({ program: 'flood-process', args: [], cpu })
+    startClientProgram<FloodJob, FloodReport>({ program: 'floods/flood-process', args: [], cpu })
   const server = await program(origin)
   const attacker = await program(load)
   const neighbor = await program(load)

@@ -1,21 +1,28 @@
-import { mkdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, request } from 'undici'
 import { runRounds } from '../../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { CaseResult, Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
+import { Histogram } from '../../../src/bench/results/histogram.ts'
+import type {
+  CaseResult,
+  Measurement,
+  Metric,
+  ScenarioResult,
+} from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
-import { writeCertificateFiles } from '../../../test/support/certificate-files.ts'
+import { type CertificateFiles, writeCertificateFiles } from '../../../test/support/certificate-files.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
-import { openRequests } from '../../lib/clients/open-requests.ts'
-import { planCpus } from '../../lib/cpus.ts'
-import { startBoundedOrigin } from '../../lib/origins/bounded-origin.ts'
-import { cpuMs } from '../../lib/process-meter.ts'
+import { cpuMs, planCpus } from '../../lib/cpus.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemilePeer } from '../../peers/middlemile.ts'
-import { nginxPeer } from '../../peers/nginx.ts'
+import { haproxyPeer, nginxPeer } from '../../peers/other-peers.ts'
 import { availablePeers, type RunningPeer, UPSTREAM_CONNECTIONS } from '../../peers/peer.ts'
 
 const PEERS = [nginxPeer, haproxyPeer, middlemilePeer]
@@ -133,5 +140,97 @@ async function measure(
     refusedP50Ms: refused.quantile(0.5),
     cpuMsPerRequest: (cpuMs(pid) - cpuBefore) / begun,
     requests: begun,
+  }
+}
+
+interface OpenRequests {
+  readonly served: Histogram
+  /** Answers with a status of 400 and above, and failures. */
+  readonly refused: Histogram
+  /** All of them, those of the warm-up included. */
+  readonly begun: number
+}
+
+/** More than are ever under way: nobody who comes waits for a connection of ours. */
+const CONNECTIONS = 4_096
+
+/**
+ * GETs that begin at a rate, whatever became of those before. A latency counts from when a request was due,
+ * so that a client that is late hides nothing. What ended in the first `warmUpSeconds`, or after the last
+ * second, is in no figure.
+ */
+async function openRequests(
+  url: string,
+  { perSecond, seconds, warmUpSeconds }: { perSecond: number; seconds: number; warmUpSeconds: number },
+): Promise<OpenRequests> {
+  const agent = new Agent({ connections: CONNECTIONS, headersTimeout: 30_000 })
+  const result = { served: new Histogram(), refused: new Histogram() }
+  const startedAt = performance.now()
+  const get = async (dueMs: number): Promise<void> => {
+    let isServed = false
+    try {
+      const { statusCode, body } = await request(url, { dispatcher: agent })
+      await body.dump()
+      isServed = statusCode < 400
+    } catch {
+      // Counted below.
+    }
+    const endedMs = performance.now() - startedAt
+    if (endedMs >= warmUpSeconds * 1_000 && endedMs < (warmUpSeconds + seconds) * 1_000)
+      (isServed ? result.served : result.refused).record(endedMs - dueMs)
+  }
+  const open: Promise<void>[] = []
+  const count = Math.ceil(perSecond * (warmUpSeconds + seconds))
+  for (let begun = 0; begun < count; ) {
+    const elapsedMs = performance.now() - startedAt
+    for (; begun < count && (begun * 1_000) / perSecond <= elapsedMs; begun++) {
+      open.push(get((begun * 1_000) / perSecond))
+    }
+    await sleep(1)
+  }
+  await Promise.all(open)
+  await agent.destroy()
+  return { ...result, begun: count }
+}
+
+interface BoundedOrigin extends AsyncDisposable {
+  readonly port: number
+}
+
+/** Serves so many requests at a time over TLS, each for so long; the others wait in it. */
+async function startBoundedOrigin(
+  slots: number,
+  serviceMs: number,
+  { certFile, keyFile }: CertificateFiles,
+): Promise<BoundedOrigin> {
+  const waiting = new Set<ServerResponse>()
+  let busy = 0
+  const serve = (response: ServerResponse): void => {
+    busy++
+    setTimeout(() => {
+      busy--
+      response.end('done')
+      for (const next of waiting) {
+        waiting.delete(next)
+        serve(next)
+        return
+      }
+    }, serviceMs)
+  }
+  const identity = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
+  const server = createServer({ ...identity, keepAliveTimeout: 300_000 }, (_request, response) => {
+    response.once('close', () => waiting.delete(response))
+    if (busy < slots) serve(response)
+    else waiting.add(response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port, // listening on a port, not on a path
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
   }
 }

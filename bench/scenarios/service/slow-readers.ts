@@ -1,26 +1,27 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { runRounds } from '../../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { CaseResult, Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
+import type {
+  CaseResult,
+  Measurement,
+  Metric,
+  ScenarioResult,
+} from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import type { Nginx } from '../../../test/support/nginx.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { runWrk, wrkFailures } from '../../../test/support/wrk.ts'
-import { openUnreadResponses } from '../../lib/clients/unread-responses.ts'
-import { type CpuPlan, planCpus } from '../../lib/cpus.ts'
-import { startBenchOrigin } from '../../lib/origins/bench-origin.ts'
-import { memory } from '../../lib/process-meter.ts'
+import { type CpuPlan, memory, planCpus } from '../../lib/cpus.ts'
+import { startBenchOrigin } from '../../lib/forwarding.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { haproxyH2Peer, haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemileH2Peer, middlemilePeer } from '../../peers/middlemile.ts'
-import { nginxPeer } from '../../peers/nginx.ts'
-import type { Peer } from '../../peers/peer.ts'
-import { availablePeers } from '../../peers/peer.ts'
+import { haproxyH2Peer, haproxyPeer, nginxPeer } from '../../peers/other-peers.ts'
+import { availablePeers, type Peer } from '../../peers/peer.ts'
 
 const READERS = 1_000
 const QUICK_READERS = 50
@@ -160,4 +161,81 @@ async function measure(peer: Peer, { origin, cpus, settings }: Surroundings): Pr
   } finally {
     await running.stop()
   }
+}
+
+/** Clients that ask and, after the first bytes of the answer, read no more. */
+interface UnreadResponses {
+  /**
+   * Those that were answered with 200 and are still connected. A socket that is not read does not notice a
+   * reset: the kernel is asked. An end in good order waits behind the data that nobody reads, and is not
+   * seen.
+   */
+  open(): number
+  close(): void
+}
+
+/**
+ * Opens them all at once. Resolves when each has its first bytes or has failed, at the latest after
+ * `timeoutMs`.
+ */
+async function openUnreadResponses(
+  port: number,
+  path: string,
+  count: number,
+  timeoutMs: number,
+): Promise<UnreadResponses> {
+  const sockets: Socket[] = []
+  const open = new Set<Socket>()
+  const begun = Array.from(
+    { length: count },
+    () =>
+      new Promise<void>(resolve => {
+        const socket = connect({ port, host: '127.0.0.1' })
+        sockets.push(socket)
+        socket.on('error', () => {}) // 'close' follows
+        socket.once('close', () => {
+          open.delete(socket)
+          resolve()
+        })
+        socket.once('data', (chunk: Buffer) => {
+          socket.pause()
+          if (chunk.toString('latin1', 9, 12) === '200') open.add(socket)
+          resolve()
+        })
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
+      }),
+  )
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, timeoutMs)
+  })
+  await Promise.race([Promise.all(begun), late])
+  clearTimeout(timer)
+  return {
+    open() {
+      const established = establishedPorts(port)
+      return [...open].filter(({ localPort }) => localPort !== undefined && established.has(localPort)).length
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+/** TCP_ESTABLISHED in /proc/net/tcp. */
+const ESTABLISHED = '01'
+
+/** The local ports of the IPv4 connections to a port that neither side has ended. */
+function establishedPorts(remotePort: number): Set<number> {
+  const ports = new Set<number>()
+  for (const line of readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1)) {
+    const [, local, remote, state] = line.trim().split(/\s+/)
+    if (state === ESTABLISHED && portOf(remote) === remotePort) ports.add(portOf(local))
+  }
+  return ports
+}
+
+/** `0100007F:1F90`: both in hexadecimal. */
+function portOf(address = ''): number {
+  return Number.parseInt(address.slice(address.indexOf(':') + 1), 16)
 }

@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { seededRandom } from '../../../src/base/seeded-random.ts'
 import { runRounds } from '../../../src/bench/load/rounds.ts'
 import { formatNumber } from '../../../src/bench/report/table.ts'
-import { judgeAims } from '../../../src/bench/results/aims.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { Metric, ScenarioResult } from '../../../src/bench/results/scenario-result.ts'
+import {
+  judgeAims,
+  type Measurement,
+  type Metric,
+  type ScenarioResult,
+} from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 import { runKeepAliveLoad } from '../../../test/support/keep-alive-load.ts'
 import { startNginx } from '../../../test/support/nginx.ts'
@@ -14,11 +17,9 @@ import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { planCpus } from '../../lib/cpus.ts'
 import { type BenchSettings, chooseSubjects } from '../../lib/scenario.ts'
-import { haproxyPeer } from '../../peers/haproxy.ts'
 import { middlemilePeer } from '../../peers/middlemile.ts'
-import { nginxPeer } from '../../peers/nginx.ts'
-import type { Peer, RunningPeer } from '../../peers/peer.ts'
-import { availablePeers } from '../../peers/peer.ts'
+import { haproxyPeer, nginxPeer } from '../../peers/other-peers.ts'
+import { availablePeers, type Peer, type RunningPeer } from '../../peers/peer.ts'
 
 const CLIENTS = 128
 const KEEP_ALIVE_MS = 50

@@ -1,4 +1,4 @@
-import type { SoakRequest } from './soak-request.ts'
+import type { SoakRequest } from './load-job.ts'
 
 /** What came of a request, as its client saw it. */
 export type Outcome =

@@ -3,12 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../../src/base/seeded-random.ts'
 import { hash, payload } from '../payload.ts'
 import { type PlannedOrigin, plannedOrigin } from '../plan.ts'
-import { Http1Client } from './http1-client.ts'
-import { Http2Client } from './http2-client.ts'
-import type { LoadMessage, LoadReport, SoakJob, Stall } from './load-job.ts'
+import { drawRequest, type LoadMessage, type LoadReport, type SoakJob, type Stall } from './load-job.ts'
 import { LoadTally } from './load-tally.ts'
-import type { SoakClient } from './soak-client.ts'
-import { drawRequest } from './soak-request.ts'
+import { Http1Client, Http2Client, type SoakClient } from './soak-clients.ts'
 
 const PERIOD_MS = 20
 /** A timer that is less late is usual. */

@@ -7,8 +7,8 @@ import {
   MAX_SLOWEST,
   type OriginLoad,
   type SlowRequest,
+  type SoakRequest,
 } from './load-job.ts'
-import type { SoakRequest } from './soak-request.ts'
 
 /** Where and when a request was made. */
 export interface SentRequest {

@@ -12,8 +12,8 @@ import type { SocketOptions } from './socket-options.ts'
 /** One pool: the connections to one origin. */
 export interface PoolOptions {
   /**
-   * Connections to one origin, those that are being made and tunnels (WebSocket over HTTP/1.1) included.
-   * Default 64.
+   * Connections to one origin over all protocols, those that are being made or ended and tunnels (WebSocket
+   * over HTTP/1.1) included. 1: no other protocol is tried beside the first. Default 64.
    */
   maxConnections: number
   /**
@@ -72,13 +72,14 @@ export interface PoolOptions {
   keepAliveMarginMs: number
   /**
    * After failed connects: the first delay; it doubles for each failure in a row, and the real one is drawn
-   * from its upper half. Default 100 ms.
+   * from its upper half. A request that finds no connection waits for the first one only and tries then, one
+   * connect at a time, so that an origin is back with the first request after its outage. Default 100 ms.
    */
   backoffBaseMs: number
   /** The longest such delay. Default 10,000 ms. */
   backoffMaxMs: number
   /**
-   * A request that comes while the pool backs off and has no connection waits for the next attempt if that is
+   * A request that comes within that first delay and finds no connection waits for the next attempt if that is
    * due within this; else it fails at once with the error of the last one. 0: it always fails at once.
    * Default 1,000 ms.
    */

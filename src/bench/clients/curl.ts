@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BenchClient, ClientSetting, RequestEnd } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import type { Phase } from '../results/subject-detail.ts'
+import type { Phase } from '../results/scenario-result.ts'
 import { refuseSetting } from './client-settings.ts'
 import { bodyStream } from './made-body.ts'
 
@@ -155,7 +155,7 @@ function endOf(
   return {
     status: outcome.http_code,
     bytes: outcome.size_download,
-    phases: curlPhases(outcome),
+    phases: () => curlPhases(outcome),
     ...(protocol !== undefined && { protocol }),
   }
 }

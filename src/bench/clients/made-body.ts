@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { BodySink, BodySource } from '../../entry/dispatch.ts'
+import { type BodySink, type BodySource, NO_HEADERS } from '../../entry/dispatch.ts'
 import type { RequestKind } from '../load/load-job.ts'
 
 /** What uploads are cut from: nothing on the path can compress it. */
@@ -15,7 +15,7 @@ export function bodyBytes({ body, uploadBytes = 0 }: RequestKind): number | unde
 /** The request's own header fields, and the length of its body. */
 export function headersOf(request: RequestKind): readonly string[] {
   const bytes = bodyBytes(request)
-  const headers = request.headers ?? []
+  const headers = request.headers ?? NO_HEADERS
   return bytes === undefined ? headers : [...headers, 'content-length', String(bytes)]
 }
 

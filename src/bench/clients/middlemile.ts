@@ -4,16 +4,23 @@ import {
   createTransport,
   type OriginOptions,
   parseOrigin,
+  type Transport,
   type TransportError,
+  type TransportEvent,
   type TransportOptions,
 } from '../../index.ts'
-import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
+import {
+  type BenchClient,
+  type ClientDecision,
+  type ClientFacts,
+  type ClientSetting,
+  type RequestWatch,
+  TICKET_WAIT_MS,
+} from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import type { Phase } from '../results/subject-detail.ts'
-import { TICKET_WAIT_MS } from '../ticket-wait.ts'
+import type { Phase } from '../results/scenario-result.ts'
 import { ReadingPace, UNDECIDING } from './client-settings.ts'
 import { bodyBytes, headersOf, MadeBody } from './made-body.ts'
-import { ConnectionCounts } from './socket-counts.ts'
 
 /**
  * What is known of one exchange over our transport. All in ms; `handshake` undefined: it found its
@@ -62,11 +69,14 @@ const ENDPOINT_ONLY = { altSvc: 'off' } as const
 
 /** Our own transport, through its lowest door. */
 export async function middlemile(setting: ClientSetting): Promise<BenchClient> {
-  const counts = new ConnectionCounts()
-  const options = transportOptions(setting)
-  const transports = Array.from({ length: transportsOf(setting) }, () =>
-    createTransport({ ...options, observer: counts.observe }),
-  )
+  // An observer costs an object for each request: only one that has something to report is made.
+  const decisions = setting.protocols === undefined ? new DecisionLog() : undefined
+  const options: TransportOptions = {
+    ...transportOptions(setting),
+    ...(decisions !== undefined && { observer: decisions.observe }),
+  }
+  const transports = Array.from({ length: transportsOf(setting) }, () => createTransport(options))
+  let last: ClientFacts | undefined
   const origins = setting.origins.map(url => parseOrigin(url))
   let turn = 0
   return {
@@ -87,9 +97,10 @@ export async function middlemile(setting: ClientSetting): Promise<BenchClient> {
         handler,
       )
     },
-    facts: () => counts.facts(),
+    facts: () => last ?? { ...connectionFacts(transports), ...decisions?.facts() },
     async close() {
       if (setting.stateDirectory !== undefined) await sleep(TICKET_WAIT_MS)
+      last = { ...connectionFacts(transports), ...decisions?.facts(), open: 0 }
       await Promise.all(transports.map(transport => transport.close()))
     },
   }
@@ -107,7 +118,7 @@ function isMultiplexed(protocols: ClientSetting['protocols']): boolean {
   return protocols?.length === 1 && protocols[0] !== 'http/1.1'
 }
 
-function transportOptions(setting: ClientSetting): TransportOptions {
+export function transportOptions(setting: ClientSetting): TransportOptions {
   const { protocols, connections, ca, endpoint, idleTimeoutMs, stateDirectory, resolve } = setting
   const most = isMultiplexed(protocols) ? Math.min(1, connections) : connections
   const defaults: OriginOptions = {
@@ -128,6 +139,44 @@ function transportOptions(setting: ClientSetting): TransportOptions {
     defaults,
     ...(resolve !== undefined && { resolve }),
     ...(stateDirectory !== undefined && { state: { directory: stateDirectory } }),
+  }
+}
+
+/** Connections of all its transports, by what their pools counted. */
+export function connectionFacts(
+  transports: readonly Transport[],
+): Required<Pick<ClientFacts, 'opened' | 'open'>> {
+  const total = { full: 0, resumed: 0, earlyData: 0, cleartext: 0 }
+  let open = 0
+  for (const transport of transports) {
+    const { pools, leaving } = transport.stats()
+    for (const { opened, connections } of [...pools, ...leaving]) {
+      total.full += opened.full
+      total.resumed += opened.resumed
+      total.earlyData += opened.earlyData
+      total.cleartext += opened.cleartext
+      open += connections.idle + connections.leased + connections.draining
+    }
+  }
+  return { opened: total, open }
+}
+
+const MAX_DECISIONS = 100
+
+/** What a transport decided that may choose its protocol. */
+class DecisionLog {
+  readonly #decisions: ClientDecision[] = []
+  #ended = 0
+
+  readonly observe = (event: TransportEvent): void => {
+    if (event.type === 'exchange-ended') this.#ended++
+    if (event.type !== 'decision' || this.#decisions.length >= MAX_DECISIONS) return
+    const { lane, rule, because } = event.decision
+    this.#decisions.push({ afterRequests: this.#ended, lane, rule, because })
+  }
+
+  facts(): Pick<ClientFacts, 'decisions'> {
+    return { decisions: [...this.#decisions] }
   }
 }
 
@@ -176,7 +225,7 @@ class MeasuredExchange implements ExchangeHandler {
       bytes: this.#bytes,
       protocol,
       stallMs,
-      phases: this.#phases(),
+      phases: this.#phases,
     })
   }
 
@@ -188,7 +237,7 @@ class MeasuredExchange implements ExchangeHandler {
     this.#watch.onEnd({ status: this.#status, bytes: this.#bytes, protocol: controller?.protocol, error })
   }
 
-  #phases() {
+  readonly #phases = (): readonly Phase[] => {
     const { handle } = this
     if (handle === undefined) return []
     const { retries, queueMs, ttfbMs } = handle

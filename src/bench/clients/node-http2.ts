@@ -3,9 +3,8 @@ import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import { ReadingPace, refuseSetting, whereTo } from './client-settings.ts'
+import { ReadingPace, refuseSetting, SocketCounts, whereTo } from './client-settings.ts'
 import { bodyStream, headersOf } from './made-body.ts'
-import { SocketCounts } from './socket-counts.ts'
 
 /** As large as ours, so that bulk compares the code and not a setting. */
 const STREAM_WINDOW_BYTES = 8_388_608
@@ -15,7 +14,16 @@ const CONNECTION_WINDOW_BYTES = 16_777_216
  * Node's own HTTP/2, driven directly: as many sessions to each origin as the setting says (0: one), asked in
  * turns. One that has ended is made anew.
  */
-export async function nodeHttp2(setting: ClientSetting): Promise<BenchClient> {
+export function nodeHttp2(setting: ClientSetting): Promise<BenchClient> {
+  return start(setting, true)
+}
+
+/** The same with the windows that it has by itself: 65,535 bytes for each stream and for all of them together. */
+export function nodeHttp2Defaults(setting: ClientSetting): Promise<BenchClient> {
+  return start(setting, false)
+}
+
+async function start(setting: ClientSetting, hasLargeWindows: boolean): Promise<BenchClient> {
   refuseSetting('node:http2', setting, ['h2'])
   const counts = new SocketCounts()
   const perOrigin = Math.max(1, setting.connections)
@@ -28,7 +36,7 @@ export async function nodeHttp2(setting: ClientSetting): Promise<BenchClient> {
       const index = turn++ % perOrigin
       let session = own[index]
       if (session === undefined || session.closed || session.destroyed) {
-        session = openSession(url, setting, counts)
+        session = openSession(url, setting, counts, hasLargeWindows)
         own[index] = session
       }
       sendOn(session, request, watch)
@@ -40,7 +48,12 @@ export async function nodeHttp2(setting: ClientSetting): Promise<BenchClient> {
   }
 }
 
-function openSession(origin: string, setting: ClientSetting, counts: SocketCounts): ClientHttp2Session {
+function openSession(
+  origin: string,
+  setting: ClientSetting,
+  counts: SocketCounts,
+  hasLargeWindows: boolean,
+): ClientHttp2Session {
   const { protocol, hostname, port } = new URL(origin)
   const to = whereTo(origin, setting) ?? {
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -59,11 +72,11 @@ function openSession(origin: string, setting: ClientSetting, counts: SocketCount
   socket.setNoDelay(true)
   const session = connect(origin, {
     createConnection: () => socket,
-    settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+    settings: { enablePush: false, ...(hasLargeWindows && { initialWindowSize: STREAM_WINDOW_BYTES }) },
   })
   session.once('connect', () => {
     // Before the connection stands there is nothing to set it on.
-    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
+    if (hasLargeWindows) session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     counts.add(socket)
   })
   // Every request reports it too.

@@ -3,9 +3,8 @@ import { TLSSocket } from 'node:tls'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { BenchClient, ClientSetting, RequestWatch } from '../load/bench-client.ts'
 import type { RequestKind } from '../load/load-job.ts'
-import { ReadingPace, refuseSetting, whereTo } from './client-settings.ts'
+import { ReadingPace, refuseSetting, SocketCounts, whereTo } from './client-settings.ts'
 import { bodyStream, headersOf } from './made-body.ts'
-import { SocketCounts } from './socket-counts.ts'
 
 /**
  * Its streams on one connection of HTTP/2, and windows as large as ours, so that bulk compares the code and
@@ -19,11 +18,7 @@ const CONNECTION_WINDOW_BYTES = 16_777_216
 export async function undici(setting: ClientSetting): Promise<BenchClient> {
   refuseSetting('undici', setting, ['h2', 'http/1.1'])
   const counts = new SocketCounts()
-  const isHttp2 = setting.protocols?.[0] === 'h2'
-  const pools = setting.origins.map(origin => {
-    const spoken: Spoken = { protocol: undefined }
-    return { pool: makePool(origin, setting, isHttp2, counts, spoken), spoken }
-  })
+  const pools = setting.origins.map(origin => openPool(origin, setting, counts))
   return {
     send(request, origin, watch) {
       const own = pools[origin % pools.length]
@@ -54,15 +49,16 @@ interface Spoken {
   protocol: string | undefined
 }
 
-function makePool(
+/** Its pool for one origin, whose sockets are counted. */
+export function openPool(
   origin: string,
   setting: ClientSetting,
-  isHttp2: boolean,
-  counts: SocketCounts,
-  spoken: Spoken,
-): Pool {
-  const { ca, connections, idleTimeoutMs } = setting
-  return new Pool(origin, {
+  counts = new SocketCounts(),
+): { readonly pool: Pool; readonly counts: SocketCounts; readonly spoken: Spoken } {
+  const { ca, connections, idleTimeoutMs, protocols } = setting
+  const isHttp2 = protocols?.[0] === 'h2'
+  const spoken: Spoken = { protocol: undefined }
+  const pool = new Pool(origin, {
     connections: connections === 0 ? (isHttp2 ? 1 : null) : connections,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -82,6 +78,7 @@ function makePool(
       spoken.protocol = protocolOf(socket)
     }),
   })
+  return { pool, counts, spoken }
 }
 
 /** As undici itself tells: HTTP/2 only where ALPN has chosen it. */

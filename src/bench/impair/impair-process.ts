@@ -1,5 +1,12 @@
-import type { ImpairAnswer, ImpairAsk, ImpairQuestion, OpenedPath, PathCounts } from './impair-messages.ts'
-import { type OpenPath, openPath } from './open-path.ts'
+import {
+  type ImpairAnswer,
+  type ImpairAsk,
+  type ImpairQuestion,
+  type OpenedPath,
+  type OpenPath,
+  openPath,
+  type PathCounts,
+} from './open-path.ts'
 
 /**
  * A program: relays under conditions, in a process of their own, so that their work and their timers are

@@ -1,8 +1,17 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import type { Conditions, Direction } from './conditions.ts'
-import { ImpairChild } from './impair-child.ts'
-import type { OpenedPath, PathCounts } from './impair-messages.ts'
 import { measurePath, type PathMeasurement, type PathTolerances } from './measure-path.ts'
-import type { PathTarget } from './open-path.ts'
+import type {
+  ImpairAnswer,
+  ImpairAsk,
+  ImpairQuestion,
+  OpenedPath,
+  PathCounts,
+  PathTarget,
+} from './open-path.ts'
+import { MIN_RTO_MS } from './piece-sender.ts'
 
 export interface ImpairedPathOptions extends PathTarget {
   /**
@@ -75,5 +84,82 @@ export async function startImpairedPath(options: ImpairedPathOptions): Promise<I
   } catch (error) {
     await child[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/**
+ * What a figure over an impaired path does not show, a sentence each: reports print them beside the figure.
+ */
+export function limits(): readonly string[] {
+  return [
+    'the impairment is a relay in user space between two local sockets, not a network: it costs CPU, timers are up to a millisecond late, and packets between kernel and relay are those of the local path',
+    'TCP: a loss is a computed stall: the stream is cut into pieces of 1,460 bytes, and a lost one holds back all behind it until TCP would have sent it again ' +
+      `(a round trip after the third piece behind it, 1.25 after the first, else a timer of the round trip and ${MIN_RTO_MS} ms)`,
+    'TCP: this shows head-of-line blocking and no congestion control: no slow start, and a loss does not slow the sender down afterwards, as it would; QUIC over the UDP relay does slow down',
+    'TCP: no SYN is lost, the handshake costs one round trip and nothing more, a server that refuses is seen as one that accepts and resets, Fast Open saves nothing, and a black hole still accepts connections',
+    "TCP: there are no packet counts, and TCP_INFO, keepalives and user timeouts of either end tell of the relay's kernel, which acknowledges at once",
+    'TCP: after a black hole bytes go on at once, where a sender would wait for its next retransmission',
+    'UDP: reordering is of datagrams alone, and makes QUIC wait and take them for lost; bytes of TCP are never overtaken',
+    'UDP: no MTU, no ECN and no ICMP: nothing is told of what is lost',
+  ]
+}
+
+interface Asked {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+/** The relays' process, asked over its channel. */
+class ImpairChild implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #asked = new Map<number, Asked>()
+  #count = 0
+
+  /** `program`: impair-process.ts, compiled. `prefix` stands before its command line (taskset). */
+  constructor(program: URL, prefix: readonly string[]) {
+    const line = [...prefix, process.execPath, fileURLToPath(program)]
+    this.#child = spawn(line[0] ?? process.execPath, line.slice(1), {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.#child.on('message', message => this.#onAnswer(message as ImpairAnswer)) // impair-process.ts sends nothing else
+    this.#child.on('error', error => this.#onGone(error.message))
+    this.#child.on('exit', (code, signal) => this.#onGone(`code ${code}, signal ${signal}`))
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1
+  }
+
+  /** Resolves with the answer, whose type the question determines: see impair-process.ts. */
+  ask(ask: ImpairAsk): Promise<unknown> {
+    if (!this.#child.connected) return Promise.reject(new Error("the relays' process has ended"))
+    const id = this.#count++
+    const question: ImpairQuestion = { id, ask }
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject })
+      this.#child.send(question, error => {
+        if (error !== null) this.#onGone(error.message)
+      })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { exitCode, signalCode, pid } = this.#child
+    if (exitCode !== null || signalCode !== null || pid === undefined) return
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await exited
+  }
+
+  #onAnswer(answer: ImpairAnswer): void {
+    const asked = this.#asked.get(answer.id)
+    this.#asked.delete(answer.id)
+    if (answer.kind === 'done') asked?.resolve(answer.value)
+    else asked?.reject(new Error(answer.error))
+  }
+
+  #onGone(why: string): void {
+    for (const { reject } of this.#asked.values()) reject(new Error(`the relays' process has ended: ${why}`))
+    this.#asked.clear()
   }
 }

@@ -1,7 +1,8 @@
-import type { PathConditions } from './conditions.ts'
+import type { Conditions, Direction, PathConditions } from './conditions.ts'
 import { RateQueue } from './rate-queue.ts'
+import type { StreamCounts } from './stream-line.ts'
 import { type ImpairedTcp, impairTcp } from './tcp-relay.ts'
-import { type ImpairedUdp, impairUdp } from './udp-relay.ts'
+import { type ImpairedUdp, impairUdp, type UdpCounts } from './udp-relay.ts'
 
 /** A server, and what lies before it. */
 export interface PathTarget {
@@ -49,4 +50,38 @@ export async function openPath({ host, tcpPort, udpPort, conditions, seed }: Pat
       if (!isTaken || attempt === ATTEMPTS) throw error
     }
   }
+}
+
+/** What the relays' process is asked. A path is named by the number that `open` answered. */
+export type ImpairAsk =
+  | { readonly kind: 'open'; readonly target: PathTarget }
+  | { readonly kind: 'close'; readonly path: number }
+  | {
+      readonly kind: 'setConditions'
+      readonly path: number
+      readonly direction: Direction
+      readonly conditions: Conditions
+    }
+  | { readonly kind: 'counts'; readonly path: number }
+  | { readonly kind: 'rebind'; readonly path: number; readonly host?: string; readonly keepsOldMs: number }
+  | { readonly kind: 'silence'; readonly path: number }
+
+export interface ImpairQuestion {
+  readonly id: number
+  readonly ask: ImpairAsk
+}
+
+export type ImpairAnswer =
+  | { readonly id: number; readonly kind: 'done'; readonly value: unknown }
+  | { readonly id: number; readonly kind: 'failed'; readonly error: string }
+
+export interface OpenedPath {
+  readonly path: number
+  readonly port: number
+}
+
+export interface PathCounts {
+  readonly tcp: Readonly<Record<Direction, StreamCounts>>
+  /** Undefined: no datagrams pass. */
+  readonly udp: UdpCounts | undefined
 }

@@ -1,6 +1,5 @@
-import type { Phase } from '../results/subject-detail.ts'
+import type { Phase } from '../results/scenario-result.ts'
 import type { RequestKind } from './load-job.ts'
-import type { HandshakeCounts } from './load-report.ts'
 
 /** One client of one library, ready to be driven. */
 export interface BenchClient {
@@ -27,7 +26,8 @@ export interface RequestEnd {
   readonly error?: Error | undefined
   /** What carried it: `http/1.1`, `h2`, `h3`. */
   readonly protocol?: string | undefined
-  readonly phases?: readonly Phase[]
+  /** What its time went to; asked at the end, of the few requests that are kept. */
+  readonly phases?: () => readonly Phase[]
   /** For which received data sat behind a gap that a loss had left. */
   readonly stallMs?: number | undefined
 }
@@ -37,6 +37,25 @@ export interface ClientFacts {
   readonly opened?: HandshakeCounts
   /** Open now. */
   readonly open?: number
+  /** Which protocol it took and why, in order; the first hundred changes. */
+  readonly decisions?: readonly ClientDecision[]
+}
+
+/** Connections by how they began. */
+export interface HandshakeCounts {
+  readonly full: number
+  readonly resumed: number
+  readonly earlyData: number
+  readonly cleartext: number
+}
+
+/** A client that chooses its protocol has decided. */
+export interface ClientDecision {
+  /** Requests that had ended by then. */
+  readonly afterRequests: number
+  readonly lane: string
+  readonly rule: string
+  readonly because: string
 }
 
 /** What a client is made with, by every subject alike. */
@@ -65,3 +84,17 @@ export interface ClientSetting {
 }
 
 export type MakeClient = (setting: ClientSetting) => Promise<BenchClient>
+
+/**
+ * Servers send a ticket behind the handshake: a few round trips of the longest way that is measured. So long
+ * a client waits for it before it closes.
+ */
+export const TICKET_WAIT_MS = 250
+
+/**
+ * How many clients may wait for tickets at a time in an open loop: twice as many as do so on average, and
+ * some, since requests come at random times. Beyond that they hold up those that are due.
+ */
+export function mostWaitingForTickets(perSecond: number): number {
+  return 8 + Math.ceil((2 * perSecond * TICKET_WAIT_MS) / 1000)
+}

@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../entry/events.ts'
 import type { ClientSetting, MakeClient } from './bench-client.ts'
-import { type FromClient, parseToClient, type ToClient } from './client-message.ts'
-import type { MakeOnShelf } from './each-client.ts'
-import { JobRunner } from './run-job.ts'
+import { JobRunner, type MakeOnShelf } from './job-runner.ts'
+import { type FromClient, parseToClient, type ToClient } from './start-client.ts'
 
 /** proc_pid_stat(5) counts in ticks; a hundred a second on every Linux that we know. */
 const TICK_MS = 10

@@ -1,9 +1,114 @@
+import { seededRandom } from '../../base/seeded-random.ts'
 import type { Clock, Timer } from '../../entry/events.ts'
-import type { Arrivals } from './arrivals.ts'
-import type { BenchClient, RequestEnd, RequestWatch } from './bench-client.ts'
-import type { DrawRequest } from './draw-request.ts'
-import type { RequestKind } from './load-job.ts'
-import type { LoadTally } from './load-tally.ts'
+import type { ConnectionsAt } from '../results/scenario-result.ts'
+import { type Arrivals, arrivalsOf } from './arrivals.ts'
+import type { BenchClient, HandshakeCounts, RequestEnd, RequestWatch } from './bench-client.ts'
+import { type DrawRequest, type LoadJob, type RequestKind, requestDraw } from './load-job.ts'
+import { type LoadReport, LoadTally, MAX_OBJECTS } from './load-tally.ts'
+
+export interface LoadSurroundings {
+  readonly clock: Clock
+  /** How many origins the client was made with. */
+  readonly origins: number
+  /** Of the client's process, since it began. */
+  cpuMs(): number
+  rssMiB(): number
+  /**
+   * A warm-up has ended: what is counted elsewhere is read now, and the measurement begins when this
+   * resolves.
+   */
+  onWarm?(): Promise<void>
+}
+
+/** How often it is looked how many connections are open. */
+const LOOK_MS = 10
+
+/**
+ * [D] Warm-up and measurement of one job through a client. Rejects never: what goes wrong with requests is in
+ * the report.
+ */
+export async function driveLoad(
+  job: LoadJob,
+  client: DrivenClient,
+  surroundings: LoadSurroundings,
+): Promise<LoadReport> {
+  const { clock } = surroundings
+  const random = seededRandom(job.seed)
+  const draw = requestDraw(job.requests, surroundings.origins, random)
+  const deadlineAt = clock.now() + job.deadlineSeconds * 1000
+
+  const drive = async (limits: LoadJob['measure']) => {
+    const startedAt = clock.now()
+    const tally = new LoadTally(startedAt, job.isCountOnly)
+    const arrivals = arrivalsOf(job.arrival, limits, startedAt, random)
+    const loop = new LoadLoop({ client, arrivals, draw, tally, clock })
+    const deadline = clock.setTimer(deadlineAt - startedAt, () => loop.abandon())
+    loop.start()
+    await loop.ended
+    deadline.cancel()
+    return { tally, arrivals, loop }
+  }
+
+  const warmUp = await drive(job.warmUp)
+  const isTooLate = warmUp.loop.stoppedBecause === DEADLINE_CAME
+  if (!isTooLate && job.warmUp.requests > 0 && job.warmUp.seconds > 0) await surroundings.onWarm?.()
+  const connections = new ConnectionWatch(client, clock)
+  const atStart = client.facts()
+  const cpuBefore = surroundings.cpuMs()
+  const { tally, arrivals, loop } = await drive(isTooLate ? { requests: 0, seconds: 0 } : job.measure)
+  const cpuMs = surroundings.cpuMs() - cpuBefore
+  const seen = connections.stop()
+  const report = tally.report()
+  const { opened, decisions } = client.facts()
+  return {
+    ...report,
+    firstFailure: report.firstFailure ?? warmUp.tally.firstFailure,
+    cpuMs,
+    rssMiB: surroundings.rssMiB(),
+    late: arrivals.late,
+    opened,
+    usable: opened && (atStart.open ?? 0) + sumOf(opened) - (atStart.opened ? sumOf(atStart.opened) : 0),
+    connections: seen,
+    warmUp: warmUp.tally.warmUp,
+    decisions,
+    stoppedBecause: isTooLate ? `${DEADLINE_CAME} in the warm-up` : loop.stoppedBecause,
+  }
+}
+
+function sumOf({ full, resumed, earlyData, cleartext }: HandshakeCounts): number {
+  return full + resumed + earlyData + cleartext
+}
+
+/** Looks at the number of open connections, and keeps when it was seen to be another one. */
+class ConnectionWatch {
+  readonly #client: DrivenClient
+  readonly #clock: Clock
+  readonly #startedAt: number
+  readonly #seen: ConnectionsAt[] = []
+  #isStopped = false
+
+  constructor(client: DrivenClient, clock: Clock) {
+    this.#client = client
+    this.#clock = clock
+    this.#startedAt = clock.now()
+    this.#look()
+  }
+
+  stop(): readonly ConnectionsAt[] {
+    if (!this.#isStopped) this.#look()
+    this.#isStopped = true
+    return this.#seen
+  }
+
+  #look(): void {
+    if (this.#isStopped) return
+    const { open } = this.#client.facts()
+    if (this.#seen.length >= MAX_OBJECTS) return
+    if (open !== undefined && this.#seen.at(-1)?.open !== open)
+      this.#seen.push({ atMs: this.#clock.now() - this.#startedAt, open })
+    this.#clock.setTimer(LOOK_MS, () => this.#look())
+  }
+}
 
 /** A client that the loop can drive. */
 export interface DrivenClient extends BenchClient {
@@ -44,7 +149,7 @@ export class LoadLoop {
   }
 
   start(): void {
-    this.#pump()
+    this.#pump(this.#options.clock.now())
   }
 
   /** What has not ended has failed. */
@@ -61,12 +166,11 @@ export class LoadLoop {
    * An end may be told from within send(): the loop that is running goes on then, and none begins on top of
    * it.
    */
-  #pump(): void {
+  #pump(now: number): void {
     if (this.#isPumping || this.#hasEnded) return
     this.#isPumping = true
     const { arrivals, clock } = this.#options
-    for (;;) {
-      const now = clock.now()
+    for (; ; now = clock.now()) {
       const dueAt = arrivals.next(now)
       if (dueAt === undefined) break
       this.#begin(dueAt)
@@ -75,37 +179,39 @@ export class LoadLoop {
     this.#timer?.cancel()
     const nextAt = arrivals.nextAt()
     if (nextAt !== undefined) {
-      this.#timer = clock.setTimer(nextAt - clock.now(), () => this.#pump())
+      this.#timer = clock.setTimer(nextAt - now, () => this.#pump(clock.now()))
     } else if (this.#underWay.size === 0 && this.#settling === 0) {
       this.#finish()
     }
   }
 
   #begin(dueAt: number): void {
-    const { client, draw, clock } = this.#options
+    const { client, draw, clock, tally } = this.#options
     const { request, origin } = draw()
-    const one = new OneRequest(request, dueAt, clock, this.#onRequestEnd)
+    const headClock = tally.isCountOnly ? undefined : clock
+    const one = new OneRequest(request, dueAt, headClock, this.#onRequestEnd)
     this.#underWay.add(one)
     client.send(request, origin, one)
   }
 
-  readonly #onRequestEnd = (one: OneRequest, endedAt: number, end: RequestEnd): void => {
+  readonly #onRequestEnd = (one: OneRequest, end: RequestEnd): void => {
     if (!this.#underWay.delete(one) || this.#hasEnded) return
-    const { client, tally } = this.#options
-    tally.record(one.request, { dueAt: one.dueAt, headAt: one.headAt, endedAt }, end)
+    const { client, tally, clock } = this.#options
+    one.endedAt = clock.now()
+    tally.record(one.request, one, end)
     if (this.stoppedBecause === undefined && tally.isFailing) {
       this.stoppedBecause = TOO_MUCH_FAILED
       this.#failUnbegun()
     }
     const free = client.whenFree?.()
     if (free === undefined) {
-      this.#onFree()
+      this.#onFree(one.endedAt)
       return
     }
     this.#settling++
     void free.then(() => {
       this.#settling--
-      this.#onFree()
+      this.#onFree(this.#options.clock.now())
     })
   }
 
@@ -119,10 +225,9 @@ export class LoadLoop {
     arrivals.stop()
   }
 
-  #onFree(): void {
-    const { arrivals, clock } = this.#options
-    arrivals.onEnd(clock.now())
-    this.#pump()
+  #onFree(now: number): void {
+    this.#options.arrivals.onEnd(now)
+    this.#pump(now)
   }
 
   #finish(): void {
@@ -136,27 +241,28 @@ class OneRequest implements RequestWatch {
   readonly request: RequestKind
   readonly dueAt: number
   headAt: number | undefined
-  readonly #clock: Clock
-  readonly #onEnded: (one: OneRequest, endedAt: number, end: RequestEnd) => void
+  endedAt = Number.NaN
+  readonly #headClock: Clock | undefined
+  readonly #onEnded: (one: OneRequest, end: RequestEnd) => void
 
   constructor(
     request: RequestKind,
     dueAt: number,
-    clock: Clock,
-    onEnded: (one: OneRequest, endedAt: number, end: RequestEnd) => void,
+    headClock: Clock | undefined,
+    onEnded: (one: OneRequest, end: RequestEnd) => void,
   ) {
     this.request = request
     this.dueAt = dueAt
-    this.#clock = clock
+    this.#headClock = headClock
     this.#onEnded = onEnded
   }
 
   /** A request that was sent again has a second head: the last one counts, as it is the one that was read. */
   onHead(): void {
-    this.headAt = this.#clock.now()
+    this.headAt = this.#headClock?.now()
   }
 
   onEnd(end: RequestEnd): void {
-    this.#onEnded(this, this.#clock.now(), end)
+    this.#onEnded(this, end)
   }
 }

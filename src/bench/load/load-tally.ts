@@ -1,8 +1,67 @@
-import { Histogram } from '../results/histogram.ts'
-import type { ObjectTime, Phase } from '../results/subject-detail.ts'
-import type { RequestEnd } from './bench-client.ts'
+import { Histogram, type HistogramRecord } from '../results/histogram.ts'
+import type { ConnectionsAt, ObjectTime, Phase } from '../results/scenario-result.ts'
+import type { ClientDecision, HandshakeCounts, RequestEnd } from './bench-client.ts'
 import type { RequestKind } from './load-job.ts'
-import { type LoadReport, MAX_OBJECTS } from './load-report.ts'
+
+/**
+ * What one round of load came to, as the client's process reports it. The warm-up is in nothing but `warmUp`,
+ * `opened`, `decisions`, and in `usable` what it left open.
+ */
+export interface LoadReport {
+  readonly requests: number
+  readonly failures: number
+  /** By what the errors say of themselves: a code or a status. */
+  readonly failuresByCode: Readonly<Record<string, number>>
+  readonly firstFailure: string | undefined
+  readonly latency: HistogramRecord
+  readonly firstByte: HistogramRecord
+  /** For how long received data was stalled behind losses, of each request; undefined: nobody told. */
+  readonly stall: HistogramRecord | undefined
+  /** Of bodies that came whole, and of bodies that were sent. */
+  readonly receivedBytes: number
+  readonly sentBytes: number
+  /** From the start of the load to its last end. */
+  readonly wallMs: number
+  /** User and system time of the client's process meanwhile. */
+  readonly cpuMs: number
+  readonly rssMiB: number
+  /**
+   * The most requests that were due and not begun, and the longest that one of them waited: an open loop that
+   * falls behind.
+   */
+  readonly late: { readonly mostWaiting: number; readonly longestMs: number }
+  /**
+   * By its client since that was made: of a client that is kept, in the rounds before as well, since it is
+   * those that it uses.
+   */
+  readonly opened: HandshakeCounts | undefined
+  /**
+   * Connections that were open at the start of this round, and those that were opened in it. Undefined: its
+   * client cannot tell.
+   */
+  readonly usable?: number | undefined
+  readonly byProtocol: Readonly<Record<string, number>>
+  /** In order of their ends; the first MAX_OBJECTS. */
+  readonly objects: readonly ObjectTime[]
+  /** Of the request with the median latency among those that told. */
+  readonly phases: readonly Phase[]
+  readonly connections: readonly ConnectionsAt[]
+  /** What the warm-up came to; undefined: there was none. */
+  readonly warmUp?: WarmUpReport | undefined
+  /** Of a client that chooses its protocol. */
+  readonly decisions?: readonly ClientDecision[] | undefined
+  /** It ended before its time: too much failed, or its deadline came. */
+  readonly stoppedBecause: string | undefined
+}
+
+export interface WarmUpReport {
+  readonly requests: number
+  /** Of those that did not fail. */
+  readonly meanMs: number
+  readonly byProtocol: Readonly<Record<string, number>>
+}
+
+export const MAX_OBJECTS = 500
 
 /** When one request was due, had its head, and ended; on the clock of the load. */
 export interface RequestTimes {
@@ -19,6 +78,7 @@ const NOT_BEGUN = 'not-begun'
 
 /** Counts the ends of one round's requests. */
 export class LoadTally {
+  readonly isCountOnly: boolean
   readonly #startedAt: number
   readonly #latency = new Histogram()
   readonly #firstByte = new Histogram()
@@ -34,7 +94,9 @@ export class LoadTally {
   #sentBytes = 0
   #lastEndAt: number
 
-  constructor(startedAt: number) {
+  /** `isCountOnly`: see LoadJob. */
+  constructor(startedAt: number, isCountOnly = false) {
+    this.isCountOnly = isCountOnly
     this.#startedAt = startedAt
     this.#lastEndAt = startedAt
   }
@@ -48,12 +110,18 @@ export class LoadTally {
     return this.#firstFailure
   }
 
+  /** Of a warm-up; undefined: nothing was asked. */
+  get warmUp(): WarmUpReport | undefined {
+    if (this.#requests === 0) return undefined
+    return { requests: this.#requests, meanMs: this.#latency.meanMs, byProtocol: this.#byProtocol }
+  }
+
   record(request: RequestKind, times: RequestTimes, end: RequestEnd): void {
     this.#requests++
     this.#lastEndAt = Math.max(this.#lastEndAt, times.endedAt)
     if (end.protocol !== undefined) this.#byProtocol[end.protocol] = (this.#byProtocol[end.protocol] ?? 0) + 1
     const failure = failureOf(request, end)
-    this.#keepObject(request.label, times, failure !== undefined)
+    if (!this.isCountOnly) this.#keepObject(request.label, times, failure !== undefined)
     if (failure !== undefined) {
       this.#failures++
       this.#failuresByCode[failure.code] = (this.#failuresByCode[failure.code] ?? 0) + 1
@@ -62,12 +130,13 @@ export class LoadTally {
     }
     this.#receivedBytes += end.bytes
     this.#sentBytes += request.body?.byteLength ?? request.uploadBytes ?? 0
+    if (this.isCountOnly) return
     const ms = times.endedAt - times.dueAt
     this.#latency.record(ms)
     if (times.headAt !== undefined) this.#firstByte.record(times.headAt - times.dueAt)
     if (end.stallMs !== undefined) (this.#stall ??= new Histogram()).record(end.stallMs)
     if (end.phases !== undefined && this.#phases.length < MAX_OBJECTS)
-      this.#phases.push({ ms, phases: end.phases })
+      this.#phases.push({ ms, phases: end.phases() })
   }
 
   /** They were due and never begun. */

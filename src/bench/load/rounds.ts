@@ -1,4 +1,4 @@
-import type { Measurement } from '../results/measurement.ts'
+import type { Measurement } from '../results/scenario-result.ts'
 
 export interface RoundsOptions<Subject> {
   subjects: readonly Subject[]

@@ -1,5 +1,5 @@
-import type { MedianEstimate } from '../results/estimates.ts'
-import type { ComparedCase, ComparedFigure, ComparedRun, Comparison, Verdict } from './comparison.ts'
+import type { MedianEstimate } from '../results/statistics.ts'
+import type { ComparedCase, ComparedFigure, ComparedRun, Comparison, Verdict } from './compare.ts'
 import { formatNumber, formatTable, formatTimes } from './table.ts'
 
 /** A comparison for a terminal. */

@@ -1,22 +1,23 @@
-import type { JudgedAim } from '../results/aims.ts'
-import {
-  CONFIDENCE,
-  estimateMedian,
-  type Interval,
-  isShown,
-  MIN_ROUNDS_FOR_INTERVAL,
-} from '../results/estimates.ts'
-import type { Http3Outcome, Http3Verdict } from '../results/http3-verdict.ts'
-import { ratioInterval } from '../results/ratio-interval.ts'
 import type { ResultFile } from '../results/result-file.ts'
 import type {
   CaseResult,
+  Http3Outcome,
+  Http3Verdict,
+  JudgedAim,
   MachineFacts,
   Metric,
   RatioResult,
   ScenarioResult,
   SubjectResult,
 } from '../results/scenario-result.ts'
+import {
+  CONFIDENCE,
+  estimateMedian,
+  type Interval,
+  isShown,
+  MIN_ROUNDS_FOR_INTERVAL,
+} from '../results/statistics.ts'
+import { ratioInterval } from '../results/summarize-case.ts'
 import { formatNumber, formatTable, formatTimes } from './table.ts'
 
 /**

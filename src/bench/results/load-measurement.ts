@@ -1,8 +1,7 @@
 import type { LoadJob } from '../load/load-job.ts'
-import type { LoadReport } from '../load/load-report.ts'
+import type { LoadReport } from '../load/load-tally.ts'
 import { Histogram } from './histogram.ts'
-import type { Measurement } from './measurement.ts'
-import type { Metric, WireBytes } from './scenario-result.ts'
+import type { Measurement, Metric, WireBytes } from './scenario-result.ts'
 
 /** One round of one subject: what was asked of it, and what came of that. */
 export interface LoadRound {
@@ -15,6 +14,8 @@ export interface LoadRound {
   readonly originCpuMs?: number | undefined
   /** What passed the path meanwhile, counted there; undefined: nobody counts. */
   readonly wire?: WireBytes | undefined
+  /** Of the path, as it was measured; undefined: it was not. */
+  readonly roundTripMs?: number | undefined
 }
 
 /**
@@ -23,6 +24,7 @@ export interface LoadRound {
 export const LOAD_METRICS: readonly Metric[] = [
   { key: 'p50Ms', title: 'p50 ms', better: 'less' },
   { key: 'p90Ms', title: 'p90 ms', better: 'less' },
+  { key: 'p95Ms', title: 'p95 ms', better: 'less' },
   { key: 'p99Ms', title: 'p99 ms', better: 'less' },
   { key: 'p999Ms', title: 'p99.9 ms', better: 'less' },
   { key: 'maxMs', title: 'max ms', better: 'less' },
@@ -30,7 +32,11 @@ export const LOAD_METRICS: readonly Metric[] = [
   { key: 'firstByteP50Ms', title: 'first byte p50 ms', better: 'less' },
   { key: 'firstByteP90Ms', title: 'first byte p90 ms', better: 'less' },
   { key: 'firstByteP99Ms', title: 'first byte p99 ms', better: 'less' },
+  { key: 'learningMeanMs', title: 'first: mean ms', better: 'less' },
   { key: 'wallMs', title: 'ms for all', better: 'less' },
+  { key: 'roundTrips', title: 'round trips', better: 'less' },
+  { key: 'requestsPerCpuSecond', title: 'req/CPU-s', better: 'more' },
+  { key: 'megabytesPerCpuSecond', title: 'MB/CPU-s', better: 'more' },
   { key: 'requestsPerSecond', title: 'req/s', better: 'more' },
   { key: 'goodputMegabytesPerSecond', title: 'goodput MB/s', better: 'more' },
   { key: 'requests', title: 'requests' },
@@ -39,8 +45,13 @@ export const LOAD_METRICS: readonly Metric[] = [
   { key: 'originCpuMsPerRequest', title: 'origin CPU ms/req', better: 'less' },
   { key: 'cpuSeconds', title: 'CPU s', better: 'less' },
   { key: 'originCpuSeconds', title: 'origin CPU s', better: 'less' },
+  { key: 'cpuShare', title: 'CPU share' },
   { key: 'rssMiB', title: 'RSS MiB', better: 'less' },
+  { key: 'http1Percent', title: '% h1' },
+  { key: 'h2Percent', title: '% h2' },
+  { key: 'h3Percent', title: '% h3' },
   { key: 'connections', title: 'connections' },
+  { key: 'reuseRatio', title: 'reuse ratio', better: 'more' },
   { key: 'fullHandshakes', title: 'full handshakes' },
   { key: 'resumedHandshakes', title: 'resumed' },
   { key: 'earlyDataHandshakes', title: 'early data' },
@@ -58,7 +69,7 @@ export const LOAD_METRICS: readonly Metric[] = [
  * What a round comes to. Latencies are those of requests that did not fail; rates and costs are by those as
  * well. What it cannot tell is left out.
  */
-export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): Measurement {
+export function loadMeasurement({ job, report, originCpuMs, wire, roundTripMs }: LoadRound): Measurement {
   const latency = Histogram.fromRecord(report.latency)
   const firstByte = Histogram.fromRecord(report.firstByte)
   const stall = report.stall && Histogram.fromRecord(report.stall)
@@ -72,6 +83,7 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
   return told({
     p50Ms: tellable(latency, 0.5),
     p90Ms: tellable(latency, 0.9),
+    p95Ms: tellable(latency, 0.95),
     p99Ms: tellable(latency, 0.99),
     p999Ms: tellable(latency, 0.999),
     maxMs: latency.maxMs,
@@ -79,7 +91,11 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
     firstByteP50Ms: tellable(firstByte, 0.5),
     firstByteP90Ms: tellable(firstByte, 0.9),
     firstByteP99Ms: tellable(firstByte, 0.99),
+    learningMeanMs: report.warmUp?.meanMs,
     wallMs: isComplete ? report.wallMs : undefined,
+    roundTrips: isComplete && roundTripMs !== undefined ? report.wallMs / roundTripMs : undefined,
+    requestsPerCpuSecond: (done * 1000) / report.cpuMs,
+    megabytesPerCpuSecond: bodyBytes === 0 ? undefined : bodyBytes / 1000 / report.cpuMs,
     requestsPerSecond: (done * 1000) / report.wallMs,
     goodputMegabytesPerSecond: bodyBytes === 0 ? undefined : bodyBytes / 1000 / report.wallMs,
     requests: report.requests,
@@ -88,8 +104,13 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
     originCpuMsPerRequest: originCpuMs === undefined ? undefined : originCpuMs / done,
     cpuSeconds: report.cpuMs / 1000,
     originCpuSeconds: originCpuMs === undefined ? undefined : originCpuMs / 1000,
+    cpuShare: report.cpuMs / report.wallMs,
     rssMiB: report.rssMiB,
+    http1Percent: percentOf('http/1.1', report.byProtocol),
+    h2Percent: percentOf('h2', report.byProtocol),
+    h3Percent: percentOf('h3', report.byProtocol),
     connections: report.usable,
+    reuseRatio: report.usable === undefined ? undefined : 1 - report.usable / report.requests,
     fullHandshakes: opened?.full,
     resumedHandshakes: opened?.resumed,
     earlyDataHandshakes: opened?.earlyData,
@@ -102,6 +123,12 @@ export function loadMeasurement({ job, report, originCpuMs, wire }: LoadRound): 
     lateRequests: late?.mostWaiting,
     lateMs: late?.longestMs,
   })
+}
+
+/** Of those that told who carried them. */
+function percentOf(protocol: string, byProtocol: LoadReport['byProtocol']): number | undefined {
+  const total = Object.values(byProtocol).reduce((sum, count) => sum + count, 0)
+  return total === 0 ? undefined : (100 * (byProtocol[protocol] ?? 0)) / total
 }
 
 /**

@@ -6,8 +6,7 @@ import { renderHtml } from '../../bench/report/html.ts'
 import { formatFile } from '../../bench/report/text.ts'
 import { ResultFileError, readResultFile } from '../../bench/results/read-result-file.ts'
 import { type ResultFile, resultText } from '../../bench/results/result-file.ts'
-import type { CliIo } from '../command.ts'
-import { EXIT } from '../command.ts'
+import { type CliIo, EXIT } from '../command.ts'
 import { usageError } from '../usage-error.ts'
 
 /** Throws a usage error for a file that could not be written after a long run. */

@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { checkServerIdentity } from 'node:tls'
-import type { AgreedHandshake, ClientMachine } from './client-machine.ts'
+import { type AgreedHandshake, type ClientMachine, VERIFIED, verifyName } from './client-machine.ts'
 import { makeError } from './openssl.ts'
-import { VERIFIED, verifyName } from './verify-names.ts'
 
 export interface PeerPolicy {
   readonly serverName: string

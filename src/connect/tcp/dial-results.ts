@@ -9,7 +9,7 @@ import { EarlyHandshakeWatch } from '../early-data/early-handshake.ts'
 import type { FastOpen } from '../fast-open/fast-open.ts'
 import type { FastOpenReport } from '../fast-open/fast-open-report.ts'
 import type { DialTickets } from '../tls/dial-tickets.ts'
-import { bareSession } from '../tls/session-forms.ts'
+import { bareSession } from '../tls/session-facts.ts'
 import type { DialRequest, DialResult } from './dial-request.ts'
 import type { FailedFastOpen, LiveAttempt } from './live-attempt.ts'
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { TakenTicket, TicketStore } from '../../state/ticket-store.ts'
-import { sessionFacts } from './session-facts.ts'
-import type { SessionForms } from './session-forms.ts'
+import { type SessionForms, sessionFacts } from './session-facts.ts'
 
 /**
  * How long the server said that its ticket lives. Milliseconds, or undefined when there is no hint or the

@@ -1,7 +1,6 @@
 import { DynamicTable, entryBytes } from './dynamic-table.ts'
-import type { FieldClass } from './field-classes.ts'
-import { fieldName } from './field-classes.ts'
-import type { StaticName, StaticValue } from './static-by-name.ts'
+import { type FieldClass, fieldName } from './field-classes.ts'
+import type { StaticName, StaticValue } from './static-tables.ts'
 
 /** One entry of the dynamic table, in the list of those with its name. */
 export interface TableEntry {

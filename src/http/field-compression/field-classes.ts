@@ -1,5 +1,4 @@
-import { STATIC_NAMES } from './hpack-static-table.ts'
-import { QPACK_STATIC_NAMES } from './qpack-static-table.ts'
+import { QPACK_STATIC_NAMES, STATIC_NAMES } from './static-tables.ts'
 
 /**
  * How a field is compressed. HPACK and QPACK leave it to the encoder, and it decides over speed as much as

@@ -1,4 +1,4 @@
-import { HpackError } from './hpack-error.ts'
+import { HpackError } from './field-block.ts'
 
 /**
  * The Huffman code of RFC 7541 Appendix B. It is canonical (codes of one length count up in the order of

@@ -1,13 +1,10 @@
 import { BlockCache } from '../field-compression/block-cache.ts'
 import { DynamicTable, entryBytes } from '../field-compression/dynamic-table.ts'
-import type { FieldBlock } from '../field-compression/field-block.ts'
-import type { FieldClass } from '../field-compression/field-classes.ts'
-import { fieldName, STATIC_CLASSES } from '../field-compression/field-classes.ts'
-import { FieldReader } from '../field-compression/field-reader.ts'
-import { HpackError } from '../field-compression/hpack-error.ts'
-import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES } from '../field-compression/hpack-static-table.ts'
-import { cachedLiterals } from '../field-compression/literal-cache.ts'
+import { type FieldBlock, HpackError } from '../field-compression/field-block.ts'
+import { type FieldClass, fieldName, STATIC_CLASSES } from '../field-compression/field-classes.ts'
+import { cachedLiterals, FieldReader } from '../field-compression/field-reader.ts'
 import { rememberNeverIndexed } from '../field-compression/never-indexed.ts'
+import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES } from '../field-compression/static-tables.ts'
 
 export type { FieldBlock } from '../field-compression/field-block.ts'
 

@@ -1,18 +1,19 @@
 import { COLON } from '../../base/http/char-tables.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import { entryBytes } from '../field-compression/dynamic-table.ts'
-import type { NameRecord } from '../field-compression/encoder-table.ts'
-import { EncoderTable, NO_INDEX } from '../field-compression/encoder-table.ts'
-import { invalidField, requireName, requireValue } from '../field-compression/field-rules.ts'
-import { STATIC_BY_NAME, STATIC_COUNT } from '../field-compression/hpack-static-table.ts'
+import { EncoderTable, type NameRecord, NO_INDEX } from '../field-compression/encoder-table.ts'
+import {
+  invalidField,
+  MAX_INTEGER_BYTES,
+  requireName,
+  requireValue,
+  writePrefixInteger,
+  writeStringLiteral,
+} from '../field-compression/field-writer.ts'
 import { huffmanBits } from '../field-compression/huffman.ts'
 import { ValueFilter, wasNeverIndexed } from '../field-compression/never-indexed.ts'
 import { MEMO_ROOM_BYTES, SegmentMemo } from '../field-compression/segment-memo.ts'
-import {
-  MAX_INTEGER_BYTES,
-  writePrefixInteger,
-  writeStringLiteral,
-} from '../field-compression/string-literal.ts'
+import { STATIC_BY_NAME, STATIC_COUNT } from '../field-compression/static-tables.ts'
 
 /** RFC 9113 6.5.2: what the peer's decoder holds until its SETTINGS say otherwise. */
 const DEFAULT_TABLE_BYTES = 4096

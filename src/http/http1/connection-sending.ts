@@ -4,8 +4,8 @@ import { headerValue } from '../../base/http/headers.ts'
 import { MemorySource } from '../../base/http/memory-source.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from './codec/field-encoder.ts'
+import { encodeRequestHead } from './codec/head-encoder.ts'
 import { decimalOf } from './codec/message-framing.ts'
-import { encodeRequestHead } from './codec/request-encoder.ts'
 import type { ExchangeControl } from './exchange-control.ts'
 
 /**

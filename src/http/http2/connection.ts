@@ -8,12 +8,11 @@ import type { ResponseLimits } from '../../base/options/options.ts'
 import type { Http2Options, LivenessOptions } from '../../base/options/protocol-options.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
+import type { SessionHost } from '../multiplex/client-session.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
-import type { SessionHost } from '../multiplex/session-host.ts'
-import { ConnectionOutput } from './connection-output.ts'
-import { attachSocket } from './connection-socket.ts'
+import { attachSocket, ConnectionOutput } from './connection-output.ts'
 import { createSession } from './create-session.ts'
-import type { SessionEvents } from './session-events.ts'
+import type { SessionEvents } from './session.ts'
 
 export interface Http2ConnectionOptions {
   /** Unique in the process. */

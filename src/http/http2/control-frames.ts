@@ -1,5 +1,6 @@
 import { byteAt, classOf, VALUE } from '../../base/http/char-tables.ts'
 import { isSerializedOrigin, readOrigins } from '../multiplex/messages/origin-frame.ts'
+import { nextStreamState, type StreamFrame } from './active-stream.ts'
 import { ConnectionFault, type ErrorCode, errorCodeOf, StreamFault } from './frames/error-codes.ts'
 import {
   ACK,
@@ -19,9 +20,8 @@ import { readPriorityUpdate } from './frames/priority-update.ts'
 import { readSettings } from './frames/settings.ts'
 import type { InboundHeads } from './inbound-heads.ts'
 import { type PingPurpose, purposeOfPong, putPong } from './pings.ts'
+import type { Goaway } from './session.ts'
 import type { SessionCore } from './session-core.ts'
-import type { Goaway } from './session-events.ts'
-import { nextStreamState, type StreamFrame } from './stream-state.ts'
 
 /** What we read of one field value. An alternative has about 30 characters. */
 const MAX_VALUE_BYTES = 4096

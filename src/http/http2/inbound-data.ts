@@ -1,10 +1,9 @@
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES } from '../../base/small-pieces.ts'
-import { type ActiveStream, UNKNOWN_LENGTH } from './active-stream.ts'
+import { type ActiveStream, nextStreamState, UNKNOWN_LENGTH } from './active-stream.ts'
 import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import { END_STREAM } from './frames/frame-table.ts'
 import type { SessionCore } from './session-core.ts'
-import { nextStreamState } from './stream-state.ts'
 
 /**
  * DATA on its way from the frame reader to the readers of streams, and the end of what a peer says on a

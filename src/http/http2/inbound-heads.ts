@@ -5,7 +5,7 @@ import type { StreamEvents } from '../multiplex/stream.ts'
 import { ActiveStream, type StreamHost, UNKNOWN_LENGTH } from './active-stream.ts'
 import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import { END_STREAM } from './frames/frame-table.ts'
-import type { HeadReader } from './frames/head-reader.ts'
+import type { HeadReader } from './frames/head-codec.ts'
 import type { InboundData } from './inbound-data.ts'
 import type { SessionCore } from './session-core.ts'
 

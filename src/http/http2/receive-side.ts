@@ -3,8 +3,7 @@ import type { Http2Options } from '../../base/options/protocol-options.ts'
 import type { ActiveStream } from './active-stream.ts'
 import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
 import type { OutputQueue } from './frames/output-queue.ts'
-import { InitialWindow, STALL_PARTS } from './initial-window.ts'
-import { WindowTuner } from './window-tuner.ts'
+import { InitialWindow, STALL_PARTS, WindowTuner } from './window-sizes.ts'
 
 /** RFC 9113 6.9.2: the window of a connection, and that of a stream until our SETTINGS are known. */
 const INITIAL_WINDOW = 65_535

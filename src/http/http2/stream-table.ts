@@ -1,6 +1,5 @@
 import { StreamRing } from '../multiplex/stream-ring.ts'
-import type { ActiveStream } from './active-stream.ts'
-import { type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './stream-state.ts'
+import { type ActiveStream, type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './active-stream.ts'
 
 /** How many streams the memory holds: more than a client has open at a server of ours. */
 const REMEMBERED = 1024

@@ -12,12 +12,12 @@ import { checkAgainstRemembered, type Settings } from './frames/settings.ts'
 import { InboundMessages } from './inbound-messages.ts'
 import { InboundTurn, type TurnHost } from './inbound-turn.ts'
 import { OutboundMessages } from './outbound-messages.ts'
-import { OwnStreams } from './own-streams.ts'
 import { RequestStream, type StreamHost } from './request-stream.ts'
 import type { Session, SessionOptions } from './session.ts'
 import { SessionCore } from './session-core.ts'
 import { SessionWatch } from './session-watch.ts'
 import { StreamCredit } from './stream-credit.ts'
+import { OwnStreams } from './unidirectional-streams.ts'
 
 /**
  * Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill

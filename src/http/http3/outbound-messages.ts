@@ -2,9 +2,9 @@ import { asTransportError, TransportError } from '../../base/errors.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { OutgoingRequest } from '../multiplex/client-session.ts'
 import type { StreamEvents } from '../multiplex/stream.ts'
-import type { OwnStreams } from './own-streams.ts'
 import { RequestStream, type StreamHost } from './request-stream.ts'
 import type { SessionCore } from './session-core.ts'
+import type { OwnStreams } from './unidirectional-streams.ts'
 
 /**
  * Writes messages: heads, contents and trailers (RFC 9114 4.1). What QPACK has to say goes out before the

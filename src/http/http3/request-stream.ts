@@ -1,5 +1,4 @@
-import type { HeaderList } from '../../base/http/headers.ts'
-import { NO_HEADERS } from '../../base/http/headers.ts'
+import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
 import type { Sender } from '../multiplex/send-queue.ts'
 import type { ResetCode, Stream, StreamEvents } from '../multiplex/stream.ts'

@@ -1,15 +1,18 @@
+import type { QuicConnection } from '../../quic/engine.ts'
 import { QpackError } from '../qpack/qpack-error.ts'
 import type { ControlFrames } from './control-frames.ts'
 import { ConnectionFault, ERROR_CODES, type ErrorCode, qpackFault } from './frames/error-codes.ts'
 import { FrameParser } from './frames/frame-parser.ts'
-import { readVarint, type VarintCursor } from './frames/varint.ts'
+import { GOAWAY, PRIORITY_UPDATE_REQUEST, SETTINGS } from './frames/frame-table.ts'
+import { encodeSettings, type Settings } from './frames/settings.ts'
+import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './frames/varint.ts'
 import type { SessionCore } from './session-core.ts'
 
 /** The stream types of RFC 9114 6.2 and RFC 9204 4.2. */
-export const CONTROL = 0x00
+const CONTROL = 0x00
 const PUSH = 0x01
-export const QPACK_ENCODER = 0x02
-export const QPACK_DECODER = 0x03
+const QPACK_ENCODER = 0x02
+const QPACK_DECODER = 0x03
 
 /**
  * What a unidirectional stream of the peer is:
@@ -132,4 +135,158 @@ export class UnidirectionalStreams {
     if (stream.kind === 'unknown' || stream.kind === 'ignored') return
     throw new ConnectionFault('H3_CLOSED_CRITICAL_STREAM', `the peer closed its ${stream.kind} stream`)
   }
+}
+
+/**
+ * A unidirectional stream of ours that stays open: control, or QPACK. What QUIC does not take at once waits.
+ */
+export class OwnStream {
+  readonly #quic: QuicConnection
+  readonly #type: number
+  #id: number | undefined
+  #queue: Buffer[] = []
+
+  /** `type`: RFC 9114 6.2, RFC 9204 4.2. It is the first thing that the stream says. */
+  constructor(quic: QuicConnection, type: number) {
+    this.#quic = quic
+    this.#type = type
+  }
+
+  /** Undefined: the peer has not allowed it yet. */
+  get id(): number | undefined {
+    return this.#id
+  }
+
+  /** Nothing waits. */
+  get isClear(): boolean {
+    return this.#id !== undefined && this.#queue.length === 0
+  }
+
+  /** Opens it, if the peer lets us. */
+  open(): void {
+    if (this.#id !== undefined) return
+    this.#id = this.#quic.openStream('unidirectional')
+    if (this.#id === undefined) return
+    const prefix = Buffer.alloc(varintBytes(this.#type))
+    encodeVarint(prefix, 0, this.#type)
+    this.#queue.unshift(prefix)
+    this.pump()
+  }
+
+  /** Takes bytes that nobody changes any more. */
+  put(bytes: Buffer): void {
+    this.#queue.push(bytes)
+    this.pump()
+  }
+
+  /** Goes on with what waits. */
+  pump(): void {
+    if (this.#id === undefined || this.#queue.length === 0) return
+    const bytes =
+      this.#queue.length === 1 ? (this.#queue[0] as Buffer) /* length is 1 */ : Buffer.concat(this.#queue)
+    const taken = this.#quic.write(this.#id, bytes, false)
+    this.#queue = taken === bytes.length ? [] : [bytes.subarray(taken)]
+  }
+}
+
+/** What waits of ours to be said about sections, when the peer does not let us say it. */
+const MAX_WAITING_BYTES = 65_536
+
+const NO_LIMIT_YET = Buffer.from('fffffffffffffffc', 'hex') // 2^62 - 4, the last id of a request stream
+
+/** Our control stream and QPACK streams (RFC 9114 6.2.1, RFC 9204 4.2). */
+export class OwnStreams {
+  readonly #core: SessionCore
+  readonly #control: OwnStream
+  readonly #encoder: OwnStream
+  readonly #decoder: OwnStream
+
+  constructor(core: SessionCore) {
+    this.#core = core
+    this.#control = new OwnStream(core.quic, CONTROL)
+    this.#encoder = new OwnStream(core.quic, QPACK_ENCODER)
+    this.#decoder = new OwnStream(core.quic, QPACK_DECODER)
+  }
+
+  /**
+   * Says SETTINGS, with a reserved one, and a reserved frame behind them, so that peers keep their ability to
+   * read over what they do not know (RFC 9114 7.2.4.1, 7.2.8). `n` makes the reserved numbers vary.
+   */
+  start(settings: Settings, n: number): void {
+    this.#control.put(frame(SETTINGS, encodeSettings(settings, [n, n])))
+    this.#control.put(frame(0x1f * n + 0x21, Buffer.alloc(n % 8)))
+    this.openMissing()
+  }
+
+  /** A peer should let us open three at once, but need not (RFC 9114 6.2). */
+  openMissing(): void {
+    this.#control.open()
+    this.#encoder.open()
+    this.#decoder.open()
+  }
+
+  get isOpen(): boolean {
+    return this.#decoder.id !== undefined
+  }
+
+  has(id: number): boolean {
+    return id === this.#control.id || id === this.#encoder.id || id === this.#decoder.id
+  }
+
+  /** What our encoder has to say, as far as QUIC takes it. To be called before the section that needs it. */
+  sendInsertions(): void {
+    const { encoder } = this.#core.sections
+    if (this.#encoder.isClear) {
+      const instructions = encoder.takeEncoderStream()
+      if (instructions !== undefined) this.#encoder.put(instructions)
+    }
+    encoder.mayInsert = this.#encoder.isClear
+  }
+
+  /**
+   * What QPACK has to say in both roles. Throws ConnectionFault. To be called once per turn: acknowledgements
+   * of one section each would cost a crossing each.
+   */
+  sendQpack(): void {
+    this.sendInsertions()
+    if (this.#decoder.isClear) {
+      const instructions = this.#core.reader.takeDecoderStream()
+      if (instructions !== undefined) this.#decoder.put(instructions)
+    } else if (this.#core.reader.decoder.waitingBytes > MAX_WAITING_BYTES) {
+      throw new ConnectionFault('H3_EXCESSIVE_LOAD', 'the peer takes nothing on our QPACK decoder stream')
+    }
+  }
+
+  /** Goes on with what waits. */
+  pump(): void {
+    this.#control.pump()
+    this.#encoder.pump()
+    this.#decoder.pump()
+  }
+
+  /** `id` undefined: the graceful "not yet" (RFC 9114 5.2). */
+  sendGoaway(id: number | undefined): void {
+    if (id === undefined) {
+      this.#control.put(frame(GOAWAY, NO_LIMIT_YET))
+      return
+    }
+    const payload = Buffer.alloc(varintBytes(id))
+    encodeVarint(payload, 0, id)
+    this.#control.put(frame(GOAWAY, payload))
+  }
+
+  /** RFC 9218 7.2. */
+  sendPriorityUpdate(streamId: number, value: string): void {
+    const idBytes = varintBytes(streamId)
+    const payload = Buffer.alloc(idBytes + value.length)
+    encodeVarint(payload, 0, streamId)
+    payload.write(value, idBytes, 'latin1')
+    this.#control.put(frame(PRIORITY_UPDATE_REQUEST, payload))
+  }
+}
+
+function frame(type: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(varintBytes(type) + varintBytes(payload.length))
+  encodeVarint(header, encodeVarint(header, 0, type), payload.length)
+  return Buffer.concat([header, payload])
 }

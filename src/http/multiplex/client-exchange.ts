@@ -15,10 +15,16 @@ import type { DeadlineTable } from './deadline-table.ts'
 import type { ResponseHead } from './messages/message-head.ts'
 import { prepareRequest } from './messages/outgoing-request.ts'
 import { acceptWebsocket } from './messages/websocket-accept.ts'
-import type { ResetCode, Stream, StreamEvents, StreamReset } from './stream.ts'
+import {
+  keepAsItIs,
+  type ResetCode,
+  type Stream,
+  type StreamEvents,
+  type StreamReset,
+  streamWriter,
+} from './stream.ts'
 import { speaksAgainstPeer, streamFailure } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
-import { keepAsItIs, streamWriter } from './stream-writer.ts'
 
 /** What an exchange asks of its connection. */
 export interface ExchangeOwner {

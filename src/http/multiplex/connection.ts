@@ -14,11 +14,16 @@ import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../../
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
 import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
-import type { ClientSession, ClientSessionEvents, SessionEnd } from './client-session.ts'
+import type {
+  Carrier,
+  ClientSession,
+  ClientSessionEvents,
+  SessionEnd,
+  SessionHost,
+} from './client-session.ts'
 import { DeadlineTable } from './deadline-table.ts'
 import { addOrigins } from './messages/origin-frame.ts'
 import { fitsExtendedConnect } from './messages/outgoing-request.ts'
-import type { Carrier, SessionHost } from './session-host.ts'
 import { SharedPing } from './shared-ping.ts'
 import type { ResetCode, Stream } from './stream.ts'
 import { sessionFailure } from './stream-failure.ts'

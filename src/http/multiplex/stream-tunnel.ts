@@ -1,8 +1,7 @@
 import { Duplex } from 'node:stream'
 import { containFault } from '../../base/guard.ts'
 import { NO_HEADERS } from '../../base/http/headers.ts'
-import type { Stream } from './stream.ts'
-import { keepAsItIs } from './stream-writer.ts'
+import { keepAsItIs, type Stream } from './stream.ts'
 
 /**
  * A stream that became a tunnel (CONNECT, or RFC 8441 and RFC 9220), as a Duplex: DATA frames are its bytes,

@@ -1,3 +1,4 @@
+import type { BodyWriter } from '../../base/http/body-upload.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { ResponseHead } from './messages/message-head.ts'
 
@@ -70,3 +71,16 @@ export interface StreamReset {
  * NO_ERROR, CANCEL and H3_REQUEST_CANCELLED, INTERNAL_ERROR, ENHANCE_YOUR_CALM and H3_EXCESSIVE_LOAD.
  */
 export type ResetCode = 'NO_ERROR' | 'CANCEL' | 'INTERNAL_ERROR' | 'ENHANCE_YOUR_CALM'
+
+/** What a source writes stays as it is (BodySink.write), and may be kept without a copy. */
+export function keepAsItIs(chunk: Buffer): Buffer {
+  return chunk
+}
+
+/** The body of a request as DATA frames of its stream. */
+export function streamWriter(stream: Stream): BodyWriter {
+  return {
+    write: chunk => stream.write(chunk, keepAsItIs),
+    end: trailers => stream.end(trailers),
+  }
+}

@@ -1,14 +1,18 @@
 import { COLON } from '../../base/http/char-tables.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import { entryBytes } from '../field-compression/dynamic-table.ts'
-import type { NameRecord, TableEntry } from '../field-compression/encoder-table.ts'
-import { EncoderTable, NO_INDEX } from '../field-compression/encoder-table.ts'
-import { invalidField, requireName, requireValue } from '../field-compression/field-rules.ts'
+import {
+  EncoderTable,
+  type NameRecord,
+  NO_INDEX,
+  type TableEntry,
+} from '../field-compression/encoder-table.ts'
+import { invalidField, requireName, requireValue } from '../field-compression/field-writer.ts'
 import { ValueFilter, wasNeverIndexed } from '../field-compression/never-indexed.ts'
-import { QPACK_STATIC_BY_NAME } from '../field-compression/qpack-static-table.ts'
 import { SEGMENT_SLOTS, SegmentMemo } from '../field-compression/segment-memo.ts'
-import { DecoderStreamReader } from './qpack-decoder-stream-reader.ts'
-import { EncoderStreamWriter } from './qpack-encoder-stream-writer.ts'
+import { QPACK_STATIC_BY_NAME } from '../field-compression/static-tables.ts'
+import { DecoderStreamReader } from './qpack-decoder-stream.ts'
+import { EncoderStreamWriter } from './qpack-encoder-stream.ts'
 import { QpackError } from './qpack-error.ts'
 import { QpackInsertions } from './qpack-insertions.ts'
 import { OutstandingSections } from './qpack-outstanding-sections.ts'

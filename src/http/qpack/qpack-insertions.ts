@@ -1,8 +1,12 @@
 import { entryBytes } from '../field-compression/dynamic-table.ts'
-import type { EncoderTable, NameRecord, TableEntry } from '../field-compression/encoder-table.ts'
-import { NO_INDEX } from '../field-compression/encoder-table.ts'
+import {
+  type EncoderTable,
+  type NameRecord,
+  NO_INDEX,
+  type TableEntry,
+} from '../field-compression/encoder-table.ts'
 import { huffmanBits } from '../field-compression/huffman.ts'
-import type { EncoderStreamWriter } from './qpack-encoder-stream-writer.ts'
+import type { EncoderStreamWriter } from './qpack-encoder-stream.ts'
 import type { OutstandingSections } from './qpack-outstanding-sections.ts'
 
 /**

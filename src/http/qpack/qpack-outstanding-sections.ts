@@ -1,4 +1,4 @@
-import type { DecoderInstructions } from './qpack-decoder-stream-reader.ts'
+import type { DecoderInstructions } from './qpack-decoder-stream.ts'
 import { QpackError } from './qpack-error.ts'
 
 /** A section with references that the peer has not acknowledged. */

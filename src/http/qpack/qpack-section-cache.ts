@@ -1,4 +1,4 @@
-import { blockHash } from '../field-compression/block-hash.ts'
+import { blockHash } from '../field-compression/block-cache.ts'
 import type { DynamicTable } from '../field-compression/dynamic-table.ts'
 import type { FieldBlock } from '../field-compression/field-block.ts'
 

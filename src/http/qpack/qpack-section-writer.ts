@@ -1,12 +1,11 @@
-import { huffmanBits } from '../field-compression/huffman.ts'
-import type { SegmentMemo } from '../field-compression/segment-memo.ts'
-import { MEMO_ROOM_BYTES } from '../field-compression/segment-memo.ts'
 import {
   MAX_INTEGER_BYTES,
   MAX_LONG_INTEGER_BYTES,
   writePrefixInteger,
   writeStringLiteral,
-} from '../field-compression/string-literal.ts'
+} from '../field-compression/field-writer.ts'
+import { huffmanBits } from '../field-compression/huffman.ts'
+import { MEMO_ROOM_BYTES, type SegmentMemo } from '../field-compression/segment-memo.ts'
 
 // The first byte of a field line (RFC 9204 4.5).
 const INDEXED = 0x80

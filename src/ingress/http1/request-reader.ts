@@ -3,9 +3,9 @@ import type { RequestBody } from '../../base/http/exchange.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { MessageEvents, RequestHead } from '../../http/http1/codec/message-events.ts'
 import { RequestDecoder } from '../../http/http1/codec/request-decoder.ts'
+import { hasUnderscore, underscoreRefused, withoutUnderscored } from '../ingress-limits.ts'
 import { type BodyFlow, RequestBodySource } from '../request-body-source.ts'
 import type { SessionContext } from '../session-context.ts'
-import { hasUnderscore, underscoreRefused, withoutUnderscored } from '../underscored-fields.ts'
 
 /**
  * A body up to this size that came whole with its head is handed over in one piece, which makes the request

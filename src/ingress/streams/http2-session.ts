@@ -2,16 +2,14 @@ import { NEVER } from '../../base/deadline-timer.ts'
 import { TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
 import { createSession } from '../../http/http2/create-session.ts'
-import type { Session } from '../../http/http2/session.ts'
-import type { SessionEvents } from '../../http/http2/session-events.ts'
+import type { Session, SessionEvents } from '../../http/http2/session.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
 import type { IngressSession, SessionContext, SessionSocket } from '../session-context.ts'
 import { Http2Output, type OutputEvents } from './http2-output.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
-import type { ConnectionEnds } from './stream-exchange-host.ts'
-import { TakeWatch } from './take-watch.ts'
+import { type ConnectionEnds, TakeWatch } from './stream-exchange-host.ts'
 
 /**
  * A version of a piece of a read that may be kept. Node allocates the memory of each read of an accepted

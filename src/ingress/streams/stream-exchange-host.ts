@@ -1,3 +1,4 @@
+import { NEVER } from '../../base/deadline-timer.ts'
 import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { StreamReset } from '../../http/multiplex/stream.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
@@ -55,4 +56,29 @@ export function streamResetError({ cause, code, message }: StreamReset): Transpo
   const what =
     cause === 'session' ? 'the connection to the client ended' : `the client reset the stream (${code})`
   return stacklessError('MM_CLIENT_GONE', message === '' ? what : `${what}: ${message}`)
+}
+
+/**
+ * Whether a client takes what waits for it. Whether it took some is looked at when the time is up and not
+ * before, so that one that takes it costs nothing.
+ */
+export class TakeWatch {
+  /** When the client must have taken some; NEVER while nothing waits for it. */
+  deadlineMs = NEVER
+  #takenBytes = 0
+
+  /**
+   * Something waits for it, of which it took `takenBytes` so far. Does nothing when it is watched already.
+   */
+  begin(takenBytes: number, deadlineMs: number): void {
+    if (this.deadlineMs !== NEVER) return
+    this.#takenBytes = takenBytes
+    this.deadlineMs = deadlineMs
+  }
+
+  /** Time is up: whether it took some since. Watch on with `begin`. */
+  end(takenBytes: number): boolean {
+    this.deadlineMs = NEVER
+    return takenBytes !== this.#takenBytes
+  }
 }

@@ -1,10 +1,9 @@
 import { NEVER } from '../../base/deadline-timer.ts'
 import type { TransportError } from '../../base/errors.ts'
 import { type HeaderList, hasHeader, headerValue, NO_HEADERS } from '../../base/http/headers.ts'
-import type { Stream } from '../../http/multiplex/stream.ts'
-import { keepAsItIs } from '../../http/multiplex/stream-writer.ts'
+import { keepAsItIs, type Stream } from '../../http/multiplex/stream.ts'
 import { refusalOf } from '../refusal.ts'
-import { TakeWatch } from './take-watch.ts'
+import { TakeWatch } from './stream-exchange-host.ts'
 
 /**
  * The response on one stream: its head, the body that the head promised, and whether its client takes it.

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { decodeTicket, type Http3Ticket } from '../../http/http3/frames/ticket.ts'
+import { decodeTicket, type Http3Ticket } from '../../http/http3/frames/settings.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
 import type { TakenTicket, TicketStore } from '../../state/ticket-store.ts'
 import { certificateEndsInMs } from './quic-trust.ts'

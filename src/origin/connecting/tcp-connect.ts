@@ -3,7 +3,7 @@ import type { Connection, ConnectionListener } from '../../base/events/connectio
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
 import { formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { unreadProbe } from '../../connect/native/unread-probe.ts'
+import { unreadProbe } from '../../connect/native/socket-calls.ts'
 import type { DialResult } from '../../connect/tcp/dial-request.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { OriginSettings } from '../origin-settings.ts'

@@ -91,8 +91,12 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     this.#lanes = new LaneSet(isHttp3Only ? 'h3' : 'tcp', parts.makeLane)
     this.#preparation = new LanePreparation(this.#lanes, this)
     this.primary = this.#lanes.primary
+    // Where there may be one connection, another lane would have to end the first one's to be tried.
     this.isChoosing =
-      isSecure && this.primary.name === 'tcp' && protocols.some(protocol => protocol !== 'http/1.1')
+      isSecure &&
+      settings.pool.maxConnections !== 1 &&
+      this.primary.name === 'tcp' &&
+      protocols.some(protocol => protocol !== 'http/1.1')
     this.readsAltSvc = isSecure && select.altSvc === 'on' && protocols.includes('h3')
     this.answers = new AnswerWatch(clock)
     this.#statusNews = new Http3StatusNews(parts)

@@ -15,7 +15,14 @@ export function backoffDelayMs(
   return full * (0.5 + 0.5 * random())
 }
 
-/** Whether a pool may dial, going by how its last dials went. */
+/**
+ * Whether a pool may dial, going by how its last dials went. After a failure two things may dial again:
+ * 1. A request without any connection waits for the first step of the pause only, however many dials have
+ *    failed: it is the request that finds out that the origin is back, as with nginx. One dial at a time
+ *    (dialing.ts), ten or twenty in a second by default, hammer no origin that is dead.
+ * 2. Everything else (the warm level, a preconnect, further connections beside those that are open) waits for
+ *    the pause, which grows.
+ */
 export class Backoff {
   readonly #baseMs: number
   readonly #maxMs: number
@@ -24,6 +31,7 @@ export class Backoff {
   #closedOnOpen = 0
   #round = 0
   #dueAt = -Infinity
+  #requestDueAt = -Infinity
   /** When the last pause began. */
   #pausedAt = -Infinity
   #lastError: TransportError | undefined
@@ -42,6 +50,11 @@ export class Backoff {
   /** When the next dial may start. */
   get dueAt(): number {
     return this.#dueAt
+  }
+
+  /** The same for one that a request waits for without any connection; never after `dueAt`. */
+  get requestDueAt(): number {
+    return this.#requestDueAt
   }
 
   get lastError(): TransportError | undefined {
@@ -80,6 +93,7 @@ export class Backoff {
   onConnected(): void {
     this.#failures = 0
     this.#dueAt = -Infinity
+    this.#requestDueAt = -Infinity
   }
 
   /** A new connection is put to use. */
@@ -90,6 +104,8 @@ export class Backoff {
   #wait(failures: number, now: number): void {
     this.#round += 1
     this.#pausedAt = now
-    this.#dueAt = now + backoffDelayMs(failures, this.#baseMs, this.#maxMs, this.#random)
+    const delayMs = backoffDelayMs(failures, this.#baseMs, this.#maxMs, this.#random)
+    this.#dueAt = now + delayMs
+    this.#requestDueAt = now + Math.min(delayMs, this.#baseMs)
   }
 }

@@ -5,9 +5,9 @@ export interface BudgetClient {
 }
 
 /**
- * The limit on connections over all pools. Places are taken for dials and given back when a connection is
- * gone. A pool that finds none queues; places go to the queue first. A pool alone (an embedder's, a test's)
- * has a budget of its own.
+ * A limit on the connections of several pools: `maxConnections` over the pools of one origin, and within
+ * `parent`, if there is one, `limits.maxTotalConnections` over those of all origins. Places are taken for
+ * dials and given back when a connection is gone. A pool that finds none queues; places go to the queue first.
  */
 export class ConnectionBudget {
   /**
@@ -20,8 +20,9 @@ export class ConnectionBudget {
    * well.
    */
   stalledLimit: number
-  /** Somebody has begun to starve: the owner of all pools evicts an idle connection while `needsEviction`. */
-  onStarving: (() => void) | undefined
+  /** Somebody has begun to starve: the owner of the pools evicts an idle connection while `needsEviction`. */
+  onStarving: ((client: BudgetClient) => void) | undefined
+  readonly #parent: ConnectionBudget | undefined
   readonly #starving = new Set<BudgetClient>()
   #inUse = 0
   #aside = 0
@@ -29,10 +30,11 @@ export class ConnectionBudget {
   #reserved = false
   #isServing = false
 
-  constructor(limit: number, stalledLimit = Infinity) {
+  constructor(limit: number, stalledLimit = Infinity, parent?: ConnectionBudget) {
     this.limit = limit
     this.stalledLimit = stalledLimit
     this.onStarving = undefined
+    this.#parent = parent
   }
 
   /** All connections, those that were set aside included. */
@@ -40,22 +42,43 @@ export class ConnectionBudget {
     return this.#inUse
   }
 
+  /** This limit alone leaves no place for one that counts. */
+  get isReached(): boolean {
+    return this.limit > 0 && this.#inUse - this.#aside >= this.limit
+  }
+
   /** No place is left for one that counts. */
   get isFull(): boolean {
-    return this.limit > 0 && this.#inUse - this.#aside >= this.limit
+    return this.isReached || this.#parent?.isFull === true
+  }
+
+  /** What it gives depends on what others have. */
+  get isLimited(): boolean {
+    return this.limit > 0 || this.#parent?.isLimited === true
   }
 
   /** One more may be set aside. */
   get hasStalledPlace(): boolean {
-    return this.#aside < this.stalledLimit
+    return this.#aside < this.stalledLimit && this.#parent?.hasStalledPlace !== false
   }
 
+  /** Pools that wait for a place, here and above. */
   get starving(): number {
-    return this.#starving.size
+    return this.#starving.size + (this.#parent?.starving ?? 0)
   }
 
-  /** More pools starve than places are free, or about to become free. */
+  /** How many more connections may be set aside, as far as this limit goes. */
+  get stalledPlaces(): number {
+    return Math.max(0, this.stalledLimit - this.#aside)
+  }
+
+  /** A place in one of the limits is wanted by others than those who have it. */
   get needsEviction(): boolean {
+    return this.mustEvict || this.#parent?.needsEviction === true
+  }
+
+  /** Of this limit alone: more pools starve than places are free, or about to become free. */
+  get mustEvict(): boolean {
     // A place that was given back a moment ago is on its way to somebody: without it, one who starves would
     // cost all idle ones.
     return this.#starving.size > this.#leaving + Math.max(0, this.limit - this.#inUse + this.#aside)
@@ -63,36 +86,43 @@ export class ConnectionBudget {
 
   /** Takes a place. False: none is free, or those that are belong to pools that wait for longer. */
   tryTake(): boolean {
-    if (this.isFull) return false
-    if (this.#reserved) this.#reserved = false
-    else if (this.#starving.size > 0) return false
+    if (!this.#mayTake || this.#parent?.tryTake() === false) return false
+    this.#reserved = false
     this.#inUse += 1
     return true
   }
 
   release(): void {
     this.#inUse -= 1
+    this.#parent?.release()
   }
 
   /** A connection that has a place is set aside (1), or counts again (-1). */
   addAside(change: 1 | -1): void {
     this.#aside += change
+    this.#parent?.addAside(change)
   }
 
   /** Counts places that are about to be released: connections that are closing. */
   addLeaving(change: 1 | -1): void {
     this.#leaving += change
+    this.#parent?.addLeaving(change)
   }
 
-  /** Queues the pool; it is notified of the next free place in its turn. */
+  /** Queues the pool where it found no place; it is notified of the next free one in its turn. */
   starve(client: BudgetClient): void {
+    if (this.#parent !== undefined && this.#mayTake) {
+      this.#parent.starve(client)
+      return
+    }
     this.#starving.add(client)
-    this.onStarving?.()
+    this.onStarving?.(client)
   }
 
   /** The pool needs no place any more. */
   forget(client: BudgetClient): void {
     this.#starving.delete(client)
+    this.#parent?.forget(client)
   }
 
   /**
@@ -102,7 +132,7 @@ export class ConnectionBudget {
     if (this.#isServing) return // (called from onBudgetAvailable: the loop below goes on)
     this.#isServing = true
     try {
-      while (!this.isFull) {
+      while (!this.isReached) {
         const [client] = this.#starving
         if (client === undefined) break
         this.#starving.delete(client)
@@ -114,5 +144,11 @@ export class ConnectionBudget {
       this.#reserved = false
       this.#isServing = false
     }
+    this.#parent?.serve()
+  }
+
+  /** As far as this limit goes, and those who wait for it. */
+  get #mayTake(): boolean {
+    return !this.isReached && (this.#reserved || this.#starving.size === 0)
   }
 }

@@ -55,6 +55,12 @@ export function dialsMissing(core: PoolCore<unknown, unknown>): number {
   return core.backoff.isFailing ? Math.min(1, missing) : missing
 }
 
+/** When the next dial may start, going by how the last ones went; not after `now`: at once. */
+export function dialDueAt(core: PoolCore<unknown, unknown>): number {
+  const hasNothing = core.slots.live === 0
+  return hasNothing && dialsMissing(core) > 0 ? core.backoff.requestDueAt : core.backoff.dueAt
+}
+
 /** Starts what is wanted, as far as backoff and limits allow. */
 export function dial<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
@@ -62,7 +68,7 @@ export function dial<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const wanted = dialsWanted(core)
-  if (wanted === 0 || core.backoff.isActive(now)) return
+  if (wanted === 0 || now < dialDueAt(core)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
   const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
   if (missing > 0) setStalledAside(core, missing, now)
@@ -74,12 +80,22 @@ export function dial<Link, Waiter>(
     if (core.budget.isFull) setStalledAside(core, dialsMissing(core), now)
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
-      // Only a waiter is worth another pool's idle connection; a warm level or a spread is not.
-      if (core.waiting > 0 && started < essential) actions.push({ type: 'starve' })
+      if (started >= essential || closeUnresponsive(core, actions)) return
+      makeRoomForFresh(core, actions)
+      if (isWorthEviction(core)) actions.push({ type: 'starve' })
       return
     }
     actions.push({ type: 'connect', slot })
   }
+}
+
+/**
+ * A waiter is worth an idle connection of another pool. So is a preconnect, if that pool is of the same origin:
+ * a lane that is to be ready would else wait for as long as others use all of `maxConnections`. A warm level or
+ * a spread is not.
+ */
+function isWorthEviction(core: PoolCore<unknown, unknown>): boolean {
+  return core.waiting > 0 || (core.preconnectTarget > core.slots.live && core.budget.isReached)
 }
 
 /** Stops the dials that nobody would start now, the youngest first. */

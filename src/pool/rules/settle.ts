@@ -1,7 +1,7 @@
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { assignWaiters } from './assignment.ts'
-import { dial, dialsMissing, dialsWanted } from './dialing.ts'
+import { dial, dialDueAt, dialsMissing, dialsWanted } from './dialing.ts'
 import { canHaveSurplus, closeUnneeded, evictLongestIdle, watchSurplus } from './retirement.ts'
 import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
 import { STALL_MS } from './stalled.ts'
@@ -74,8 +74,9 @@ function refuseHopeless<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const { backoff, options } = core
-  if (core.waiting === 0 || !backoff.isActive(now) || backoff.lastError === undefined) return
-  if (backoff.dueAt - now > options.backoffWaitMs && isHopeless(core)) {
+  if (core.waiting === 0 || backoff.lastError === undefined) return
+  const waitMs = backoff.requestDueAt - now
+  if (waitMs > 0 && waitMs > options.backoffWaitMs && isHopeless(core)) {
     core.rejectAll(backoff.lastError, actions)
   }
 }
@@ -99,7 +100,7 @@ function schedule<Link, Waiter>(
   let at = Math.min(core.slotsDueAt, queueDueAt(core), core.surplusCheckAt)
   if (core.mode === 'open') at = Math.min(at, core.warmCheckAt)
   if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
-    at = Math.min(at, core.backoff.dueAt)
+    at = Math.min(at, Math.max(now, dialDueAt(core)))
   }
   at = Math.min(at, nextStallCheckAt(core, now))
   if (at === Infinity) core.wakeUp.disarm(actions)

@@ -126,11 +126,8 @@ export type MigrationAction =
   | { readonly type: 'validate'; readonly local: UdpAddress }
   /** Send everything from there. When the engine refuses: onMigrateFailed at once. */
   | { readonly type: 'migrate'; readonly local: UdpAddress }
-  /**
-   * The dead-path trick: migrate to `from` and back to `to`, with no flush between. The socket of `from` may
-   * be gone.
-   */
-  | { readonly type: 'bounce'; readonly from: UdpAddress; readonly to: UdpAddress }
+  /** What is in flight on `from` is lost, and goes again over `to`. The socket of `from` may be gone. */
+  | { readonly type: 'resend'; readonly from: UdpAddress; readonly to: UdpAddress }
   /** Put out something that must be acknowledged, on the path in use. */
   | { readonly type: 'ping' }
   | { readonly type: 'closeSocket'; readonly local: UdpAddress }

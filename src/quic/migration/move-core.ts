@@ -4,7 +4,6 @@ import { GapMeter } from './gap-meter.ts'
 import type { MigrationAction } from './migration-phase.ts'
 import { isSameAddress, type MigrationPhase, type Move, nextPhase } from './migration-phase.ts'
 import { PathBudget } from './path-budget.ts'
-import { RetiredPaths } from './retired-paths.ts'
 
 /**
  * Of validation, of what comes first over a new path, and of late packets: in probe timeouts (RFC 9000 8.2.4
@@ -29,10 +28,9 @@ export interface MigrationOptions {
   /** All that is missing are connection ids of the peer's, which follow the handshake. Left out: never. */
   readonly awaitsIds?: () => boolean
   /**
-   * Paths beside the first one that may be tried, spares included: connection ids bound them. Default 7 (an
-   * active_connection_id_limit of 8).
+   * Paths beside the first one that may be tried, spares included: connection ids bound them.
    */
-  readonly maxMigrations?: number
+  readonly maxMigrations: number
   /** How often a move may fail and be tried again before there is a new connection. Default 3. */
   readonly maxRetries?: number
 }
@@ -60,7 +58,7 @@ export class MoveCore {
   constructor(options: MigrationOptions) {
     this.#options = options
     this.#maxRetries = options.maxRetries ?? 3
-    this.budget = new PathBudget(options.local, options.maxMigrations ?? 7)
+    this.budget = new PathBudget(options.local, options.maxMigrations)
     this.#phase = { name: 'settled', local: options.local }
   }
 
@@ -226,9 +224,9 @@ export class MoveCore {
     const { local } = this.#phase
     // A path that is only slow still delivers: what is in flight there need not be sent again.
     if (move.isDead || move.cause === 'timeouts' || move.cause === 'silent') {
-      this.put({ type: 'bounce', from: move.from, to: local })
+      this.put({ type: 'resend', from: move.from, to: local })
     }
-    for (const from of move.deadEnds) this.put({ type: 'bounce', from, to: local })
+    for (const from of move.deadEnds) this.put({ type: 'resend', from, to: local })
     const until = now + this.patienceMs
     this.retiredPaths.add(move.from, until)
     this.transition({ name: 'arriving', local, owed: move, until })
@@ -260,7 +258,7 @@ export class MoveCore {
     const { local } = this.#phase
     this.put({ type: 'migrate', local: move.from })
     this.put({ type: 'ping' })
-    for (const from of [...move.deadEnds, local]) this.put({ type: 'bounce', from, to: move.from })
+    for (const from of [...move.deadEnds, local]) this.put({ type: 'resend', from, to: move.from })
     this.put({ type: 'closeSocket', local })
     this.stay(move, local, outcome, because, now)
   }
@@ -346,4 +344,37 @@ function nextAtOf(phase: MigrationPhase): number {
   if (phase.name === 'validating' || phase.name === 'moved') return Math.min(phase.resendAt, phase.deadline)
   if (phase.name === 'arriving') return phase.until
   return phase.name === 'waiting' ? phase.resumeAt : Number.POSITIVE_INFINITY
+}
+
+interface RetiredPath {
+  readonly local: UdpAddress
+  readonly until: number
+}
+
+/**
+ * Sockets of paths that were left: kept for what was under way to them (RFC 9000 9.3 has the peer send there
+ * until it hears from the new one).
+ */
+class RetiredPaths {
+  #kept: readonly RetiredPath[] = []
+
+  get locals(): readonly UdpAddress[] {
+    return this.#kept.map(({ local }) => local)
+  }
+
+  /** Infinity: there is none. */
+  get nextAt(): number {
+    return this.#kept.reduce((at, { until }) => Math.min(at, until), Number.POSITIVE_INFINITY)
+  }
+
+  add(local: UdpAddress, until: number): void {
+    this.#kept = [...this.#kept, { local, until }]
+  }
+
+  /** Those whose time has come, which are forgotten. */
+  takeDue(now: number): readonly UdpAddress[] {
+    const due = this.#kept.filter(({ until }) => until <= now)
+    if (due.length > 0) this.#kept = this.#kept.filter(({ until }) => until > now)
+    return due.map(({ local }) => local)
+  }
 }

@@ -1,5 +1,4 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { DeadlineTimer } from '../../base/deadline-timer.ts'
 import type { MigrationReport } from '../../base/events/migration-report.ts'
 import { Fifo } from '../../base/fifo.ts'
 import { guardedListener, guardedPromise } from '../../base/guard.ts'
@@ -7,7 +6,6 @@ import { isHere } from '../../base/local-addresses.ts'
 import type { DrivenConnection } from '../driven-connection.ts'
 import type { LinkMover, MigrationTarget, UdpAddress } from '../engine.ts'
 import type { LinkSockets } from '../udp/link-sockets.ts'
-import { BounceSchedule } from './bounce-schedule.ts'
 import type { MigrationAction } from './migration-phase.ts'
 import { MigrationState } from './migration-state.ts'
 import { PathWatch, RoundTrips } from './path-watch.ts'
@@ -63,8 +61,6 @@ export class PathMover implements LinkMover {
   #isOver = false
   /** What the engine sends from. */
   #inUse: UdpAddress
-  readonly #bounces = new BounceSchedule()
-  readonly #bounceTimer: DeadlineTimer
   onReport: LinkMover['onReport']
   onRedial: LinkMover['onRedial']
 
@@ -72,11 +68,11 @@ export class PathMover implements LinkMover {
     this.#options = options
     this.#heardAt = options.clock.now()
     this.#inUse = options.local
-    this.#bounceTimer = new DeadlineTimer(options.clock, options.schedule)
     this.#rules = new MigrationState({
       local: options.local,
       ptoMs: () => this.#roundTrips.ptoMs,
       refusal: () => options.connection.migrationRefusal,
+      maxMigrations: options.connection.maxOtherPaths,
       awaitsIds: () => options.connection.awaitsConnectionIds,
     })
   }
@@ -127,7 +123,6 @@ export class PathMover implements LinkMover {
     this.#look(now)
     this.#followProgress(now)
     this.#judge(now)
-    this.#bounce(now)
   }
 
   /** The link is over. */
@@ -137,7 +132,6 @@ export class PathMover implements LinkMover {
     this.#isOver = true
     this.#rulesTimer?.cancel()
     this.#watchTimer?.cancel()
-    this.#bounceTimer.cancel()
   }
 
   #takePathEvents(now: number): void {
@@ -173,7 +167,6 @@ export class PathMover implements LinkMover {
     if (waits && (hasMoved || !this.#wasWaiting)) this.#run(this.#rules.onProgress(now))
     else if (!waits && this.#wasWaiting) this.#run(this.#rules.onIdle(now))
     this.#wasWaiting = waits
-    this.#bounces.onTurn(waits)
   }
 
   #judge(now: number): void {
@@ -235,14 +228,14 @@ export class PathMover implements LinkMover {
           this.#run(this.#rules.onValidationFailed(action.local, this.#now()))
         break
       case 'migrate':
-        if (!connection.migrate(action.local, remote))
+        if (!connection.migrate(action.local, remote, this.#now()))
           this.#run(
             this.#rules.onMigrateFailed(action.local, this.refusal ?? 'the engine refuses', this.#now()),
           )
         else this.#onMoved(action.local)
         break
-      case 'bounce':
-        connection.bounce(action.from, action.to, remote)
+      case 'resend':
+        connection.resendFrom(action.from)
         break
       case 'ping':
         connection.ping()
@@ -283,18 +276,10 @@ export class PathMover implements LinkMover {
   /** The new path starts with a clean slate. */
   #onMoved(local: UdpAddress): void {
     const now = this.#now()
-    this.#bounces.onMoved(this.#inUse, local, this.#roundTrips.ptoMs, now)
     this.#options.sockets.use(local, this.#inUse)
     this.#inUse = local
     this.#watch.reset(now)
     this.#heardAt = now
-  }
-
-  /** In a turn, so that what counts as lost by it leaves with the rest. */
-  #bounce(now: number): void {
-    const { connection, remote } = this.#options
-    for (const left of this.#bounces.takeDue(now)) connection.bounce(left, this.#inUse, remote)
-    this.#bounceTimer.cover(this.#bounces.nextAt)
   }
 
   async #open(opening: number, choice: MigrationTarget): Promise<void> {

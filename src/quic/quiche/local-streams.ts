@@ -34,6 +34,11 @@ export class LocalStreams {
     return stream
   }
 
+  /** Ids that were handed out. */
+  get opened(): number {
+    return this.#opened
+  }
+
   left(): number {
     if (this.#isStale) {
       this.#isStale = false

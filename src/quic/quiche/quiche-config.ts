@@ -19,7 +19,7 @@ export interface ConfigVariant {
  * With a second path: how many ids, and so how many paths (quiche counts 4-tuples by them), a connection may
  * have in its life.
  */
-const SECOND_PATH_IDS = 8
+export const SECOND_PATH_IDS = 8
 
 /** RFC 9000 14: no QUIC below it. Above the other one quiche does not go. */
 const MIN_UDP_PAYLOAD_BYTES = 1200

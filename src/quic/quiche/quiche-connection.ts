@@ -13,11 +13,12 @@ import type {
 } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { brokenEnd, connectionEnd, nativeError } from './connection-end.ts'
+import { FollowedClient } from './followed-client.ts'
 import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
 import type { KeylogFile } from './keylog-file.ts'
 import { LocalStreams } from './local-streams.ts'
 import { NO_ID_TO_SPARE, Paths } from './paths.ts'
-import { udpPayloadBytes } from './quiche-config.ts'
+import { SECOND_PATH_IDS, udpPayloadBytes } from './quiche-config.ts'
 import { ReceiveStreams } from './receive-streams.ts'
 import { SendBudget } from './send-budget.ts'
 import { SendStreams } from './send-streams.ts'
@@ -37,6 +38,8 @@ const EXCESSIVE_LOAD = 0x107
  * acknowledgements instead, as many as it is asked for (214,437 were seen in 5 s).
  */
 const MAX_LINGERS = 8
+/** Made before their turn, for a client that has moved; no more than a first flight. */
+const MAX_AHEAD = 10
 
 export interface QuicheConnectionOptions {
   readonly native: NativeConnection
@@ -80,6 +83,9 @@ export class QuicheConnection implements DrivenConnection {
   /** Of a client. */
   readonly #versionDoubt: VersionDoubt | undefined
   readonly #out: Buffer
+  /** Of a server whose client may move. */
+  readonly #client: FollowedClient | undefined
+  readonly #ahead = new Fifo<OutgoingDatagram>()
   #end: QuicEnd | undefined
   #isEndTold = false
   /** quiche must not be called any more. */
@@ -106,12 +112,12 @@ export class QuicheConnection implements DrivenConnection {
     this.#paths = new Paths(options)
     this.#bidirectional = new LocalStreams(native, role, 'bidirectional')
     this.#unidirectional = new LocalStreams(native, role, 'unidirectional')
-    const local = { bidirectional: this.#bidirectional, unidirectional: this.#unidirectional }
+    const streams = { bidirectional: this.#bidirectional, unidirectional: this.#unidirectional }
     this.#watchdog = new UnreadDataGuard({
       maxSurplusBytes: quic.maxSurplusBytes,
       streamWindowBytes: Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes),
     })
-    this.#sends = new SendStreams(native, shutdown, events, local)
+    this.#sends = new SendStreams(native, shutdown, events, streams)
     this.#receives = new ReceiveStreams({
       native,
       shutdown,
@@ -119,6 +125,7 @@ export class QuicheConnection implements DrivenConnection {
       events,
       sends: this.#sends,
       watchdog: this.#watchdog,
+      local: this.#bidirectional,
     })
     this.#budget = new SendBudget({
       maxBurstBytes: quic.maxBurstBytes,
@@ -126,11 +133,25 @@ export class QuicheConnection implements DrivenConnection {
     })
     // Its own, since a socket that is full keeps what it could not send.
     this.#out = Buffer.allocUnsafeSlow(udpPayloadBytes(quic))
+    const { local, remote, allowsSecondPath } = options
+    if (role === 'client' || !allowsSecondPath) return
+    this.#client = new FollowedClient(remote, {
+      deliver: (datagram, from, now) => this.#deliver(datagram, from, local, now),
+      challenge: address => this.validatePath(local, address),
+      ping: () => this.ping(),
+      sendAhead: now => this.#sendAhead(now),
+    })
   }
 
   receive(datagram: Buffer, from: UdpAddress, to: UdpAddress, now: number): void {
     // quiche takes an empty one for an error.
     if (this.#isDead || datagram.length === 0) return
+    if (this.#client === undefined) this.#deliver(datagram, from, to, now)
+    else this.#client.receive(datagram, from, now)
+  }
+
+  #deliver(datagram: Buffer, from: UdpAddress, to: UdpAddress, now: number): void {
+    if (this.#isDead) return
     if (this.#paths.isAddressed(datagram)) this.#receivedBytes += datagram.length
     const info = this.#paths.infoFor(from, to)
     if (info === undefined) return
@@ -157,6 +178,8 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#isDead) return
     this.#now = now
     this.#isDirty = true
+    this.#client?.onTimer(now)
+    this.#paths.onTimer(now, this.#receives.awaitsPeer)
     const mismatch = this.#versionDoubt?.verdict(now)
     // Without a word to the server: it does not speak what we would say it in.
     if (mismatch !== undefined) return this.fail(mismatch, 'version')
@@ -167,6 +190,18 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   nextDatagram(now: number): OutgoingDatagram | undefined {
+    return this.#ahead.shift() ?? this.#makeDatagram(now)
+  }
+
+  #sendAhead(now: number): void {
+    while (this.#ahead.length < MAX_AHEAD) {
+      const datagram = this.#makeDatagram(now)
+      if (datagram === undefined) return
+      this.#ahead.push({ ...datagram, bytes: Buffer.from(datagram.bytes) })
+    }
+  }
+
+  #makeDatagram(now: number): OutgoingDatagram | undefined {
     if (this.#isDead || !this.#budget.allows(now)) return undefined
     try {
       const sent = this.#native.send(this.#out)
@@ -196,7 +231,13 @@ export class QuicheConnection implements DrivenConnection {
     const timeout = this.#native.timeout()
     // Whole milliseconds, rounded down: a millisecond early it would do nothing.
     const nativeAt = timeout === null ? Number.POSITIVE_INFINITY : now + timeout + 1
-    return Math.min(nativeAt, this.#budget.resumeAt, this.#versionDoubt?.dueAt ?? Number.POSITIVE_INFINITY)
+    return Math.min(
+      nativeAt,
+      this.#budget.resumeAt,
+      this.#versionDoubt?.dueAt ?? Number.POSITIVE_INFINITY,
+      this.#client?.nextAt ?? Number.POSITIVE_INFINITY,
+      this.#paths.nextAt(this.#receives.awaitsPeer),
+    )
   }
 
   nextEvent(): QuicEvent | undefined {
@@ -347,12 +388,16 @@ export class QuicheConnection implements DrivenConnection {
     return this.#end === undefined && this.#paths.validate(local, remote)
   }
 
-  bounce(failed: UdpAddress, current: UdpAddress, remote: UdpAddress): boolean {
-    return this.#end === undefined && this.#paths.bounce(failed, current, remote)
+  get maxOtherPaths(): number {
+    return SECOND_PATH_IDS - 1
   }
 
-  migrate(local: UdpAddress, remote: UdpAddress): boolean {
-    return this.#end === undefined && this.#paths.migrate(local, remote)
+  resendFrom(left: UdpAddress): void {
+    if (this.#end === undefined) this.#paths.bounce(left)
+  }
+
+  migrate(local: UdpAddress, remote: UdpAddress, now: number): boolean {
+    return this.#end === undefined && this.#paths.migrate(local, remote, now)
   }
 
   close(isApplication: boolean, code: number, reason: string): void {
@@ -408,7 +453,8 @@ export class QuicheConnection implements DrivenConnection {
     this.#pollDatagrams()
     this.#findEnd()
     if (this.#end !== undefined) return
-    this.#paths.poll()
+    const pathEvents = this.#paths.poll()
+    this.#client?.onPathEvents(pathEvents, this.#now)
     this.#sends.poll()
     this.#handshake.pollTicket(false)
   }

@@ -3,7 +3,7 @@ import { SeenStreams } from '../../base/seen-streams.ts'
 import type { QuicEvent, StreamRead } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { nativeError } from './connection-end.ts'
-import { firstStream, isOpenedBy, isUnidirectional, type Role } from './local-streams.ts'
+import { firstStream, isOpenedBy, isUnidirectional, type LocalStreams, type Role } from './local-streams.ts'
 import type { SendStreams } from './send-streams.ts'
 import type { UnreadDataGuard } from './unread-data-guard.ts'
 
@@ -49,6 +49,7 @@ export class ReceiveStreams {
   readonly #events: Fifo<QuicEvent>
   readonly #sends: SendStreams
   readonly #watchdog: UnreadDataGuard
+  readonly #local: LocalStreams
   readonly #seen: SeenStreams
   readonly #discarding = new Map<number, Discard>()
   /** Stopped streams that quiche may keep for ever: since when they are stopped. */
@@ -59,6 +60,8 @@ export class ReceiveStreams {
   #nextReadable = 0
   #filledBuffer = false
   #now = 0
+  /** Streams of ours whose answers have ended, in whatever way. */
+  #ended = 0
 
   constructor(options: {
     readonly native: NativeConnection
@@ -67,6 +70,8 @@ export class ReceiveStreams {
     readonly events: Fifo<QuicEvent>
     readonly sends: SendStreams
     readonly watchdog: UnreadDataGuard
+    /** Those that we open for answers. */
+    readonly local: LocalStreams
   }) {
     this.#native = options.native
     this.#shutdown = options.shutdown
@@ -74,6 +79,7 @@ export class ReceiveStreams {
     this.#events = options.events
     this.#sends = options.sends
     this.#watchdog = options.watchdog
+    this.#local = options.local
     this.#seen = new SeenStreams(firstStream(this.#role === 'client' ? 'server' : 'client', 'bidirectional'))
   }
 
@@ -90,6 +96,11 @@ export class ReceiveStreams {
   /** The last read took all that the buffer could hold: there may be more, though nothing comes. */
   get hasMore(): boolean {
     return this.#filledBuffer
+  }
+
+  /** There are streams of ours whose answers have not come to their end. */
+  get awaitsPeer(): boolean {
+    return this.#local.opened > this.#ended
   }
 
   nextReadable(): number | undefined {
@@ -114,7 +125,8 @@ export class ReceiveStreams {
       const read = this.#native.streamRecv(stream, into)
       if (read === null) return undefined
       this.#watchdog.onDelivered(read[0])
-      if (read[0] === into.length && !read[1]) this.#filledBuffer = true
+      if (read[1]) this.#onEnded(stream)
+      else if (read[0] === into.length) this.#filledBuffer = true
       return read
     } catch (error) {
       const { name, code } = nativeError(error)
@@ -136,7 +148,12 @@ export class ReceiveStreams {
 
   #onReset(stream: number, code: number): void {
     this.#events.push({ type: 'reset', stream, code })
+    this.#onEnded(stream)
     if (!isOpenedBy(this.#role, stream) && !isUnidirectional(stream)) this.#reset.add(stream)
+  }
+
+  #onEnded(stream: number): void {
+    if (isOpenedBy(this.#role, stream) && !isUnidirectional(stream)) this.#ended += 1
   }
 
   #sweepReset(): void {
@@ -192,6 +209,7 @@ export class ReceiveStreams {
       return false
     }
     this.#stopped.set(stream, this.#now)
+    this.#onEnded(stream)
     return true
   }
 

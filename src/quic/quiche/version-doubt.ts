@@ -1,4 +1,4 @@
-import { isVersionNegotiation, readVersionNegotiation, versionMismatch } from '../negotiated-versions.ts'
+import { isVersionNegotiation, readVersionNegotiation, versionMismatch } from '../invariant-header.ts'
 import type { NativeConnection } from './binding.ts'
 
 /** The only one that quiche 0.18 of this binding speaks (RFC 9000). */

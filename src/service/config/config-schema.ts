@@ -6,14 +6,13 @@ import {
   LIVENESS_RANGES,
   type ResolverOptions,
 } from '../../entry/options.ts'
-import { FAST_OPEN_NEEDS_TLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/fast-open-listener.ts'
 import {
   DEFAULT_INGRESS_HTTP2_OPTIONS,
   DEFAULT_INGRESS_LIMITS,
   DEFAULT_INGRESS_LIVENESS_OPTIONS,
+  UNDERSCORE_RULES,
 } from '../../ingress/ingress-limits.ts'
-import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
-import { UNDERSCORE_RULES } from '../../ingress/underscored-fields.ts'
+import { FAST_OPEN_NEEDS_TLS, INGRESS_PROTOCOLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/listener.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'

@@ -85,7 +85,8 @@ function logEvent(
     case 'connect-failed': {
       const { code, message, hint } = event.error
       const took = duration(event.durationMs)
-      const next = event.retryAfterMs > 0 ? `, next attempt in ${duration(event.retryAfterMs)}` : ''
+      const next =
+        event.retryAfterMs > 0 ? `, next attempt with a request, or in ${duration(event.retryAfterMs)}` : ''
       logger.warn(
         { origin, code, hint, durationMs: event.durationMs, retryAfterMs: event.retryAfterMs },
         `${origin}: connect failed after ${took}: ${code} ${message}${next}`,

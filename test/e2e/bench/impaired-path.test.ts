@@ -3,9 +3,12 @@ import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { startEchoes } from '../../../src/bench/impair/echo.ts'
-import { type ImpairedPathOptions, startImpairedPath } from '../../../src/bench/impair/impaired-path.ts'
-import { limits } from '../../../src/bench/impair/limits.ts'
+import {
+  type ImpairedPathOptions,
+  limits,
+  startImpairedPath,
+} from '../../../src/bench/impair/impaired-path.ts'
+import { startEchoes } from '../../../src/bench/impair/measure-path.ts'
 import { onProcessExit } from '../../support/cleanup.ts'
 import { compileSources } from '../../support/compiled-sources.ts'
 import { isRunning, readProcessStat } from '../../support/process-tree.ts'

@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type CongestionControl,
-  requireLossyPath,
-  startLossyPath,
-} from '../../../bench/lib/origins/lossy-path.ts'
+import { type CongestionControl, requireLossyPath, startLossyPath } from '../../../bench/load/load-path.ts'
 import { startAtEnd } from '../../support/link-process.ts'
 import { LINK_ADDRESSES } from '../../support/lossy-link.ts'
 import { requireBinary } from '../../support/require-binary.ts'

@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ClientContexts } from '../../../src/connect/openssl/client-contexts.ts'
-import { ContextCache } from '../../../src/connect/openssl/context-cache.ts'
+import { ClientContexts, ContextCache } from '../../../src/connect/openssl/client-contexts.ts'
 import { openEarlyClient, sessionOfNode } from '../../support/early-client.ts'
 import { startNginx } from '../../support/nginx.ts'
 import { readProcessMemory } from '../../support/process-memory.ts'

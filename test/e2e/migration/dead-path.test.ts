@@ -24,7 +24,7 @@ async function silence({ relay }: MovingClient): Promise<void> {
 
 /**
  * quiche 0.18 by itself never sends again what was in flight on a path that was left dead: see
- * DrivenConnection.bounce.
+ * Paths.bounce.
  */
 describe('an upload whose path dies in both directions', () => {
   afterEach(() => {

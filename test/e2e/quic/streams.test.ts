@@ -373,7 +373,7 @@ describe.skipIf(noQuic !== undefined)('datagrams and paths', () => {
     const elsewhere = { host: '127.0.0.1', port: 50_000 }
     expect(pair.client.migrationRefusal).toBe('the origin is not trusted with a second path')
     expect(pair.client.validatePath(elsewhere, SERVER)).toBe(false)
-    expect(pair.client.migrate(elsewhere, SERVER)).toBe(false)
+    expect(pair.client.migrate(elsewhere, SERVER, 0)).toBe(false)
     expect(pair.server.connectionIdsLeft()).toBe(0)
     pair.client.ping()
     const out = pair.client.nextDatagram(0)!
@@ -391,7 +391,7 @@ describe.skipIf(noQuic !== undefined)('datagrams and paths', () => {
     expect(pair.client.validatePath(elsewhere, SERVER)).toBe(true)
     pair.run()
     expect(pathEvents(pair.client)).toContainEqual({ outcome: 'validated', local: elsewhere, remote: SERVER })
-    expect(pair.client.migrate(elsewhere, SERVER)).toBe(true)
+    expect(pair.client.migrate(elsewhere, SERVER, 0)).toBe(true)
     pair.run()
     expect(pathEvents(pair.server)).toContainEqual({
       outcome: 'peer-migrated',

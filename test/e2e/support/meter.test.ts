@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { cpuMs, memory } from '../../../bench/lib/process-meter.ts'
+import { cpuMs, memory } from '../../../bench/lib/cpus.ts'
 import { startRealServer } from '../../support/real-server.ts'
 
 /** 300 ms of user time, with few looks at the clock: those are system time. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judgeAims } from '../../../src/bench/results/aims.ts'
+import { judgeAims } from '../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
 
 const result = summarizeCase(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { contenders, judgeAgainstBest, rankSubjects } from '../../../bench/lib/best-fixed.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
+import { contenders, judgeAgainstBest, rankSubjects } from '../../../bench/load/best-fixed.ts'
+import type { Measurement } from '../../../src/bench/results/scenario-result.ts'
 
 const round = (meanMs: number, failures = 0): Measurement => ({ meanMs, failures })
 const ROUNDS = new Map([

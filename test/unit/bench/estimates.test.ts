@@ -6,7 +6,7 @@ import {
   isShown,
   MIN_ROUNDS_FOR_INTERVAL,
   pairedRatio,
-} from '../../../src/bench/results/estimates.ts'
+} from '../../../src/bench/results/statistics.ts'
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 

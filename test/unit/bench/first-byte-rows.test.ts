@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { FirstByteReport } from '../../../bench/clients/first-byte-job.ts'
 import {
   claimsOf,
   disproof,
+  type FirstByteReport,
   TFO_EARLY_HTTP1,
   TFO_EARLY_HTTP2,
   TRANSPORT_ROWS,
   witnessesOf,
-} from '../../../bench/lib/first-byte-rows.ts'
+} from '../../../bench/first-byte/first-byte-rows.ts'
 
 const HANDSHAKE = {
   kind: 'early_data',

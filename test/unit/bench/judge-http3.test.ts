@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { judgeHttp3 } from '../../../src/bench/results/judge-http3.ts'
-import type { Measurement } from '../../../src/bench/results/measurement.ts'
-import type { Metric } from '../../../src/bench/results/scenario-result.ts'
+import type { Measurement, Metric } from '../../../src/bench/results/scenario-result.ts'
+import { judgeHttp3 } from '../../../src/bench/results/summarize-case.ts'
 
 const METRICS: readonly Metric[] = [
   { key: 'p50Ms', title: 'p50 ms', better: 'less' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { jobOf, type LoadCase } from '../../../bench/lib/load-case.ts'
-import { get } from '../../../bench/lib/load-requests.ts'
+import { jobOf, type LoadCase } from '../../../bench/load/load-case.ts'
+import { get } from '../../../bench/load/load-tables.ts'
 
 const CASE: LoadCase = {
   name: 'case',
@@ -31,6 +31,11 @@ describe('jobOf', () => {
       deadlineSeconds: 34,
       seed: 9,
     })
+  })
+
+  it('warms up for a time where that is asked for', () => {
+    const { warmUp } = jobOf({ ...CASE, warmUpSeconds: 0.2 }, SETTINGS, 1)
+    expect(warmUp).toEqual({ requests: Number.POSITIVE_INFINITY, seconds: 0.2 })
   })
 
   it('gives what takes longer its multiple of them, and ends where all requests were begun', () => {

@@ -8,6 +8,7 @@ describe('loadMeasurement', () => {
     expect(loadMeasurement(roundOf(upTo(1000)))).toEqual({
       p50Ms: expect.closeTo(500, 0),
       p90Ms: expect.closeTo(900, 0),
+      p95Ms: expect.closeTo(950, 0),
       p99Ms: expect.closeTo(990, 0),
       p999Ms: expect.closeTo(999, 0),
       maxMs: 1000,
@@ -17,6 +18,12 @@ describe('loadMeasurement', () => {
       firstByteP99Ms: expect.closeTo(495, 0),
       wallMs: 500_500,
       requestsPerSecond: expect.closeTo(1000 / 500.5, 9),
+      requestsPerCpuSecond: 10_000,
+      megabytesPerCpuSecond: 10,
+      cpuShare: expect.closeTo(0.1 / 500.5, 9),
+      http1Percent: 0,
+      h2Percent: 100,
+      h3Percent: 0,
       goodputMegabytesPerSecond: expect.closeTo(1 / 500.5, 9),
       requests: 1000,
       failures: 0,
@@ -33,13 +40,16 @@ describe('loadMeasurement', () => {
         {
           opened: { full: 1, resumed: 2, earlyData: 3, cleartext: 4 },
           usable: 4,
+          warmUp: { requests: 2, meanMs: 7, byProtocol: { h2: 2 } },
           stall: recordOf([0, 1]),
         },
         { arrival: { kind: 'open', perSecond: 10, spacing: 'even', maxInFlight: 5 } },
       ),
       originCpuMs: 5,
       wire: { sentBytes: 1, receivedBytes: 2 },
+      roundTripMs: 40,
     })
+    expect(everything).toMatchObject({ roundTrips: 500_500 / 40, learningMeanMs: 7, reuseRatio: 0.996 })
     expect(Object.keys(everything).toSorted()).toEqual(LOAD_METRICS.map(({ key }) => key).toSorted())
     expect(new Set(LOAD_METRICS.map(({ title }) => title)).size).toBe(LOAD_METRICS.length)
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { get } from '../../../bench/lib/load-requests.ts'
-import { caddyConfig, nginxConfig, type OriginPlace } from '../../../bench/lib/origins/load-origin-config.ts'
+import { caddyConfig, nginxConfig, type OriginPlace } from '../../../bench/load/load-origin-config.ts'
+import { get } from '../../../bench/load/load-tables.ts'
 import { BODY_BYTES } from '../../support/body-files.ts'
 
 const PLACE: OriginPlace = {

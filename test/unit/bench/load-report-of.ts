@@ -1,6 +1,5 @@
-import type { LoadReport } from '../../../src/bench/load/load-report.ts'
-import type { HistogramRecord } from '../../../src/bench/results/histogram.ts'
-import { Histogram } from '../../../src/bench/results/histogram.ts'
+import type { LoadReport } from '../../../src/bench/load/load-tally.ts'
+import { Histogram, type HistogramRecord } from '../../../src/bench/results/histogram.ts'
 import type { LoadRound } from '../../../src/bench/results/load-measurement.ts'
 
 /** A round of one request after the other on one connection, which took so long each. */

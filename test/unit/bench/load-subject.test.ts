@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/lib/clients/load-clients.ts'
-import { http3RivalsOf, type LoadSubject, referencesOf } from '../../../bench/lib/load-subject.ts'
+import {
+  http3RivalsOf,
+  type LoadSubject,
+  otherHandshakes,
+  referencesOf,
+} from '../../../bench/load/load-subject.ts'
+import { NODE_HTTP2, ours, oursAuto, theirs, UNDICI } from '../../../bench/load/load-tables.ts'
 
 const named = (subjects: readonly LoadSubject[]) =>
   referencesOf(subjects.map(subject => ({ name: subject.name, subject })))
@@ -20,6 +25,22 @@ describe('the subjects of a load', () => {
     expect(oursAuto('caddy').setting).toEqual({ connections: 0 })
     // The command line separates names by commas.
     expect(subject.name).not.toContain(',')
+  })
+})
+
+describe('otherHandshakes', () => {
+  const opened = { full: 0, resumed: 2, earlyData: 0, cleartext: 0 }
+
+  it('finds none where connections began as their subject is named for, or where it claims nothing', () => {
+    expect(otherHandshakes({ handshake: 'resumed' }, opened)).toBeUndefined()
+    expect(otherHandshakes({}, undefined)).toBeUndefined()
+  })
+
+  it('says how they began instead', () => {
+    expect(otherHandshakes({ handshake: 'earlyData' }, { ...opened, full: 1 })).toBe(
+      'not earlyData but 1 full, 2 resumed',
+    )
+    expect(otherHandshakes({ handshake: 'full' }, undefined)).toContain('not known')
   })
 })
 

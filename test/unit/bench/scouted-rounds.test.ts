@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { runScoutedRounds } from '../../../bench/lib/scouted-rounds.ts'
+import { runScoutedRounds } from '../../../bench/load/best-fixed.ts'
 
 const MEANS: Readonly<Record<string, number>> = {
   slow: 500,
@@ -16,6 +16,10 @@ async function run(factor: number) {
   const result = await runScoutedRounds({
     subjects,
     isSet: ({ name }) => name === 'auto',
+    warmUp({ name }) {
+      events.push(`warm ${name}`)
+      return Promise.resolve()
+    },
     scout: ({ name }) => {
       events.push(`look ${name}`)
       return Promise.resolve(figure(name))
@@ -35,6 +39,11 @@ describe('runScoutedRounds', () => {
   it('looks at all but those that are set, and then measures these and whoever is close to the best', async () => {
     const { events, rounds, dismissed } = await run(1.3)
     expect(events).toEqual([
+      'warm slow',
+      'warm best',
+      'warm close',
+      'warm auto',
+      'warm dead',
       'look slow',
       'look best',
       'look close',

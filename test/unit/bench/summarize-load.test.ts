@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LoadReport } from '../../../src/bench/load/load-report.ts'
+import type { LoadReport } from '../../../src/bench/load/load-tally.ts'
 import { loadMetricsOf, summarizeLoad } from '../../../src/bench/results/summarize-load.ts'
 import { recordOf, roundOf } from './load-report-of.ts'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { answerUnary } from '../../../bench/origin/unary-answers.ts'
+import { answerUnary } from '../../../bench/origin/answers.ts'
 import type { BodySink, BodySource } from '../../../src/base/http/exchange.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 

@@ -39,7 +39,7 @@ describe('an import is refused', () => {
     ['src/quic/dial.ts', 'src/http/http3/session.ts'],
     ['src/quic/quiche/paths.ts', 'src/origin/origin-entry.ts'],
     ['src/connect/native/tcp-info.ts', 'src/connect/tcp/dial.ts'],
-    ['src/connect/openssl/pem.ts', 'src/connect/tcp/dial.ts'],
+    ['src/connect/openssl/client-contexts.ts', 'src/connect/tcp/dial.ts'],
     ['src/connect/tcp/dial.ts', 'src/http/http1/connection.ts'],
     ['src/dns/address-cache.ts', 'src/select/plan.ts'],
     ['src/api/qlog/qlog-observer.ts', 'src/api/transport.ts'],
@@ -51,7 +51,7 @@ describe('an import is refused', () => {
     ['src/service/index.ts', 'src/pool/pool.ts'],
     ['src/service/config/parse-config.ts', 'src/base/options/options.ts'],
     ['src/cli/main.ts', 'src/api/transport.ts'],
-    ['src/bench/load/load-report.ts', 'src/service/index.ts'],
+    ['src/bench/load/load-tally.ts', 'src/service/index.ts'],
     ['src/bench/report/html/charts/chart.ts', 'src/base/clock.ts'],
     ['src/bench/impair/packet-loss-model.ts', 'src/index.ts'],
   ])('from %s to %s', (path, target) => {
@@ -114,7 +114,7 @@ describe('a pure file', () => {
     ['a type of a module with I/O', 'src/pool/slot.ts', "import type { Socket } from 'node:net'"],
     ['a word in a comment', 'src/pool/slot.ts', '// Date.now() is for drivers.'],
     ['a driver', 'src/pool/pool.ts', 'export const at = Date.now()'],
-    ['one of several drivers', 'src/http/http2/connection-socket.ts', "import { x } from 'node:net'"],
+    ['one of several drivers', 'src/http/http2/connection-output.ts', "import { x } from 'node:net'"],
     ['a file that is no part of it', 'src/connect/tcp/dial.ts', "import { x } from 'node:net'"],
   ])('may be %s', (_, path, text) => {
     expect(trespasses([[path, text]])).toEqual([])

@@ -5,12 +5,59 @@ import { Http1Session } from '../../../src/ingress/http1/http1-session.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
-import { SessionOpening } from '../../../src/ingress/session-opening.ts'
+import { detectPreface, PREFACE_BYTES, SessionOpening } from '../../../src/ingress/session-opening.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 import { requestBlock } from '../../support/http2-fields.ts'
 import { FLAG, headers, PREFACE, settings } from '../../support/http2-wire.ts'
+import { fc } from '../../support/property.ts'
 import { answerOk, FakeSocket, GET, OK, tick } from './fake-client.ts'
+
+const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
+
+describe('detectPreface', () => {
+  it('knows the preface, whole and with more behind it', () => {
+    expect(PREFACE_BYTES).toBe(24)
+    expect(detectPreface(PREFACE)).toBe('h2')
+    expect(detectPreface(Buffer.concat([PREFACE, latin1('\0\0\0\x04')]))).toBe('h2')
+  })
+
+  it('waits while nothing but a part of it came', () => {
+    for (let bytes = 0; bytes < PREFACE.length; bytes++)
+      expect(detectPreface(PREFACE.subarray(0, bytes))).toBe('undecided')
+  })
+
+  it.each([
+    'GET / HTTP/1.1\r\n',
+    'P',
+    'PRI * HTTP/1.1\r\n',
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\t',
+    '\x16\x03',
+    '\r\n',
+  ])('takes %j for HTTP/1.1, as soon as it differs', text => {
+    const expected = PREFACE.subarray(0, text.length).equals(latin1(text)) ? 'undecided' : 'http/1.1'
+    expect(detectPreface(latin1(text))).toBe(expected)
+  })
+
+  it('says the same however the bytes come, and never takes back what it said', () => {
+    const almost = fc
+      .tuple(fc.nat(PREFACE.length), fc.uint8Array({ maxLength: 30 }))
+      .map(([kept, rest]) => Buffer.concat([PREFACE.subarray(0, kept), rest]))
+    fc.assert(
+      fc.property(almost, bytes => {
+        const whole = detectPreface(bytes)
+        let decided: string | undefined
+        for (let end = 0; end <= bytes.length; end++) {
+          const verdict = detectPreface(bytes.subarray(0, end))
+          if (decided !== undefined) expect(verdict).toBe(decided)
+          else if (verdict !== 'undecided') decided = verdict
+        }
+        expect(decided ?? 'undecided').toBe(whole)
+        expect(whole === 'h2').toBe(bytes.subarray(0, 24).equals(PREFACE))
+      }),
+    )
+  })
+})
 
 function open(limits: IngressLimitsInput = {}) {
   const clock = new FakeClock()

@@ -93,10 +93,15 @@ describe('UpgradeRoute', () => {
     expect(route().failure(refused, detour)).toBe(refused)
   })
 
-  it('is never warm', () => {
-    expect(upgradePoolOptions({ ...DEFAULT_POOL_OPTIONS, warm: 3 })).toEqual({
+  it('is never warm, and leaves a connection to requests where there may be two', () => {
+    expect(upgradePoolOptions({ ...DEFAULT_POOL_OPTIONS, warm: 3, maxConnections: 8 })).toEqual({
       ...DEFAULT_POOL_OPTIONS,
       warm: 0,
+      maxConnections: 7,
     })
+    for (const most of [0, 1]) {
+      const { maxConnections } = upgradePoolOptions({ ...DEFAULT_POOL_OPTIONS, maxConnections: most })
+      expect(maxConnections).toBe(most)
+    }
   })
 })

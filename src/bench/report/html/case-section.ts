@@ -1,26 +1,24 @@
-import type { JudgedAim } from '../../results/aims.ts'
 import type {
   CaseResult,
+  JudgedAim,
   Metric,
   RatioResult,
   ScenarioResult,
+  SubjectDetail,
   SubjectResult,
 } from '../../results/scenario-result.ts'
-import type { SubjectDetail } from '../../results/subject-detail.ts'
 import { type Chart, drawChart, drawSwatch } from './chart.ts'
 import { connectionsChart } from './charts/connections-chart.ts'
 import { metricChart } from './charts/metric-chart.ts'
 import { objectsChart } from './charts/objects-chart.ts'
-import { type PercentileSeries, percentileChart } from './charts/percentile-chart.ts'
+import { type PercentileSeries, percentileChart, recordedQuantile } from './charts/percentile-chart.ts'
 import { phasesChart } from './charts/phases-chart.ts'
 import { ratioChart } from './charts/ratio-chart.ts'
 import { figureText, isFigure, timesRangeText, timesText } from './figure-text.ts'
+import { drawTable, figuresTable } from './figures-table.ts'
 import { completeRatio, type Evidence, evidenceOf } from './findings.ts'
 import { type Markup, markup } from './markup.ts'
-import { recordedQuantile } from './percentiles.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
-import { figuresTable } from './tables/figures-table.ts'
-import { drawTable } from './tables/table.ts'
 
 const VERDICTS: Readonly<Record<Evidence['kind'], string>> = {
   shown: 'shown',

@@ -1,9 +1,7 @@
-import type { Interval } from '../../results/estimates.ts'
-import { coordinate } from './coordinate.ts'
+import type { Interval } from '../../results/statistics.ts'
 import { type Markup, markup, type Part } from './markup.ts'
-import { FONT_SIZE, type Scale } from './scale.ts'
+import { FONT_SIZE, fitText, type Scale, type Tick, textWidth } from './scale.ts'
 import type { MarkerShape, SubjectLook } from './subject-look.ts'
-import { fitText, textWidth } from './text-width.ts'
 
 /**
  * The width of every chart, in units that are pixels on a narrow screen. Charts stand beside each other on a
@@ -121,4 +119,56 @@ export function drawWhiskers(
     interval &&
     markup`<path class="interval" d="M${coordinate(scale.place(interval.low))} ${coordinate(y)}H${coordinate(scale.place(interval.high))}"/>`
   return markup`<path class="whisker" d="M${left} ${coordinate(y - 4)}v8M${left} ${coordinate(y)}H${right}M${right} ${coordinate(y - 4)}v8"/>${sure}`
+}
+
+/** What an axis needs below the drawing. */
+export const AXIS_HEIGHT = 18
+
+/** Grid lines from top to bottom with their figures below, kept within the chart at its edges. */
+export function drawAcross(scale: Scale, top: number, bottom: number): Markup {
+  return markup`<g class="axis">${scale.ticks.map(tick => drawTick(tick, scale.place(tick.value), top, bottom))}</g>`
+}
+
+function drawTick({ label }: Tick, x: number, top: number, bottom: number): Markup {
+  const half = textWidth(label, FONT_SIZE) / 2
+  const at = Math.min(Math.max(x, half), CHART_WIDTH - half)
+  return markup`<path class="grid" d="M${coordinate(x)} ${coordinate(top)}V${coordinate(bottom)}"/><text x="${coordinate(at)}" y="${coordinate(bottom + 13)}" text-anchor="middle">${label}</text>`
+}
+
+/** Grid lines from left to right with their figures before them. */
+export function drawUpright(scale: Scale, left: number, right: number): Markup {
+  const lines = scale.ticks.map(({ value, label }) => {
+    const y = scale.place(value)
+    return markup`<path class="grid" d="M${coordinate(left)} ${coordinate(y)}H${coordinate(right)}"/><text x="${coordinate(left - 5)}" y="${coordinate(y + 3.8)}" text-anchor="end">${label}</text>`
+  })
+  return markup`<g class="axis">${lines}</g>`
+}
+
+/**
+ * A place in a chart: two digits are finer than any screen. What is no number is a mistake in here, not in
+ * the data.
+ */
+export function coordinate(value: number): string {
+  if (!Number.isFinite(value)) throw new RangeError(`a chart has no place for ${value}`)
+  return String(Math.round(value * 100) / 100)
+}
+
+/** `x y` within a path. */
+export function point(x: number, y: number): string {
+  return `${coordinate(x)} ${coordinate(y)}`
+}
+
+/**
+ * A path that goes straight across to each point, and only there up or down: a value that holds until the
+ * next one.
+ */
+export function staircase(points: readonly (readonly [x: number, y: number])[]): string {
+  return points
+    .map(([x, y], i) => (i === 0 ? `M${point(x, y)}` : `H${coordinate(x)}V${coordinate(y)}`))
+    .join('')
+}
+
+/** Dots, as lines of no length with round ends: a tenth of the size of circles. */
+export function dots(points: readonly (readonly [x: number, y: number])[]): string {
+  return points.map(([x, y]) => `M${point(x, y)}h0`).join('')
 }

@@ -1,5 +1,5 @@
-import { type Interval, isShown, pairedRatio, type Ratio } from '../../results/estimates.ts'
 import type { CaseResult, Metric, RatioResult, ScenarioResult } from '../../results/scenario-result.ts'
+import { type Interval, isShown, pairedRatio, type Ratio } from '../../results/statistics.ts'
 import { isFigure } from './figure-text.ts'
 
 /** One subject's median, with the subject behind it. */

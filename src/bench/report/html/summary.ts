@@ -1,12 +1,11 @@
-import { MIN_ROUNDS_FOR_INTERVAL } from '../../results/estimates.ts'
 import type { ResultFile } from '../../results/result-file.ts'
 import type { CaseResult, ScenarioResult } from '../../results/scenario-result.ts'
+import { MIN_ROUNDS_FOR_INTERVAL } from '../../results/statistics.ts'
 import { caseId, drawBadge, scenarioId } from './chart.ts'
-import { figureText, timesRangeText, timesText } from './figure-text.ts'
+import { figureText, isFigure, timesRangeText, timesText } from './figure-text.ts'
 import { chiefMetric, type Finding, findingsOf, type Rival, type Snapshot } from './findings.ts'
 import { type Markup, markup } from './markup.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
-import { warningsOf } from './warnings.ts'
 
 const MAX_OTHERS = 4
 
@@ -104,4 +103,49 @@ function drawShort({ metric, first, next }: Finding, looks: Looks, isFurther: bo
 
 function drawName(subject: string, looks: Looks): Markup {
   return markup`<span class="subject">${drawBadge(lookOf(looks, subject))}<bdi>${subject}</bdi></span>`
+}
+
+/**
+ * With more of the machine in use before a run has begun, its figures are not only its own. Share of one
+ * core.
+ */
+const BUSY_LOAD = 0.5
+
+/**
+ * What a reader has to know before believing the figures: aims missed, failures, subjects that are missing, a
+ * busy machine.
+ */
+function warningsOf({ results, machine }: ResultFile): readonly string[] {
+  const aims = results.flatMap(({ cases }) => cases.flatMap(({ aims = [] }) => aims))
+  const met = aims.filter(aim => aim.met).length
+  const untold = aims.filter(({ measured }) => !isFigure(measured)).length
+  const missing = results.flatMap(({ unavailable }) => unavailable)
+  const failing = results.flatMap(({ scenario, cases }) =>
+    cases.flatMap(({ name, subjects }) =>
+      subjects
+        .map(({ subject, rounds }) => ({ subject, failures: sum(rounds.map(({ failures }) => failures)) }))
+        .filter(({ failures }) => failures > 0)
+        .map(({ subject, failures }) => `${subject} (${scenario}, ${name}): ${figureText(failures)}`),
+    ),
+  )
+  const lines: string[] = []
+  if (aims.length > 0) {
+    const rest = aims.length - met - untold
+    lines.push(`Aims: ${met} met, ${rest} missed, ${untold} not measured.`)
+  }
+  if (failing.length > 0)
+    lines.push(`Failures, whose subjects may look faster than they are: ${failing.join('; ')}.`)
+  if (missing.length > 0) {
+    lines.push(
+      `Not measured: ${missing.map(({ subject }) => subject).join('; ')}. The reasons stand with the scenario.`,
+    )
+  }
+  if (machine.loadAtStart > BUSY_LOAD) {
+    lines.push(`The machine was in use when the run began (load ${figureText(machine.loadAtStart)}).`)
+  }
+  return lines
+}
+
+function sum(values: readonly (number | undefined)[]): number {
+  return values.filter(isFigure).reduce((total, value) => total + value, 0)
 }

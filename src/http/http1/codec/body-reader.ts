@@ -1,8 +1,6 @@
-import type { HeaderList } from '../../../base/http/headers.ts'
-import { NO_HEADERS } from '../../../base/http/headers.ts'
+import { type HeaderList, NO_HEADERS } from '../../../base/http/headers.ts'
 import { ChunkReader } from './chunk-reader.ts'
-import type { CodecLimits, CodecRole } from './codec-failure.ts'
-import { codecFailure } from './codec-failure.ts'
+import { type CodecLimits, type CodecRole, codecFailure } from './codec-failure.ts'
 import type { BodyFraming } from './message-framing.ts'
 
 const NONE = 0

@@ -1,15 +1,18 @@
-import { byteAt, CR, classOf, HEX_PLUS_ONE, LF, SEMICOLON } from '../../../base/http/char-tables.ts'
+import {
+  byteAt,
+  CR,
+  classOf,
+  HEX_PLUS_ONE,
+  HTAB,
+  LF,
+  SEMICOLON,
+  SP,
+  TOKEN,
+} from '../../../base/http/char-tables.ts'
 import { isForbiddenTrailer } from '../../../base/http/forbidden-trailer.ts'
 import { type HeaderList, NO_HEADERS } from '../../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES, SmallPieces } from '../../../base/small-pieces.ts'
-import {
-  EXTENSION_FAULT,
-  EXTENSION_NAME_START,
-  mayEndExtension,
-  nextExtensionState,
-} from './chunk-extension.ts'
-import type { CodecLimits } from './codec-failure.ts'
-import { bytesAround, type CodecRole, codecFailure } from './codec-failure.ts'
+import { bytesAround, type CodecLimits, type CodecRole, codecFailure } from './codec-failure.ts'
 import { type FieldSection, fieldSection } from './field-section.ts'
 import { INCOMPLETE, SectionBuffer, type SectionParser } from './section-buffer.ts'
 
@@ -226,4 +229,51 @@ export class ChunkReader implements SectionParser {
   #fault(rule: string, buffer: Buffer, at: number, start: number, end: number): Error {
     return codecFailure(this.#role, 'broken', rule, bytesAround(buffer, at, start, end))
   }
+}
+
+/**
+ * Chunk extensions (RFC 9112 7.1.1) are read by nobody and dropped, but where one ends must be beyond doubt:
+ *
+ *     chunk-ext = *( ";" chunk-ext-name [ "=" ( token | quoted-string ) ] )
+ *
+ * The grammar also has "bad whitespace" around `;` and `=`, which only ever served attacks; it is refused.
+ */
+const EXTENSION_NAME_START = 1
+const NAME = 2
+const VALUE_START = 3
+const TOKEN_VALUE = 4
+const QUOTED = 5
+const QUOTED_PAIR = 6
+const QUOTED_END = 7
+
+/** The byte cannot stand here. */
+const EXTENSION_FAULT = 0
+
+/** Row: state. The state after one more byte that is neither CR nor LF. */
+function nextExtensionState(state: number, byte: number): number {
+  const isTokenByte = classOf(TOKEN, byte) !== 0
+  const isText = (byte >= SP && byte < 0x7f) || byte === HTAB
+  switch (state) {
+    case EXTENSION_NAME_START:
+      return isTokenByte ? NAME : EXTENSION_FAULT
+    case NAME:
+      if (byte === 0x3d) return VALUE_START
+      return isTokenByte ? NAME : byte === SEMICOLON ? EXTENSION_NAME_START : EXTENSION_FAULT
+    case VALUE_START:
+      return isTokenByte ? TOKEN_VALUE : byte === 0x22 ? QUOTED : EXTENSION_FAULT
+    case TOKEN_VALUE:
+      return isTokenByte ? TOKEN_VALUE : byte === SEMICOLON ? EXTENSION_NAME_START : EXTENSION_FAULT
+    case QUOTED:
+      if (byte === 0x22) return QUOTED_END
+      return byte === 0x5c ? QUOTED_PAIR : isText ? QUOTED : EXTENSION_FAULT
+    case QUOTED_PAIR:
+      return isText ? QUOTED : EXTENSION_FAULT
+    default: // QUOTED_END
+      return byte === SEMICOLON ? EXTENSION_NAME_START : EXTENSION_FAULT
+  }
+}
+
+/** Whether the line may end here. */
+function mayEndExtension(state: number): boolean {
+  return state === NAME || state === TOKEN_VALUE || state === QUOTED_END
 }

@@ -1,6 +1,5 @@
-import type { Goaway } from '../session-events.ts'
-import type { ErrorCode } from './error-codes.ts'
-import { ERROR_CODES, errorCodeOf } from './error-codes.ts'
+import type { Goaway } from '../session.ts'
+import { ERROR_CODES, type ErrorCode, errorCodeOf } from './error-codes.ts'
 
 /** Debug data is for a log line. */
 const MAX_DEBUG_BYTES = 128

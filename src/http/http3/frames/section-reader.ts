@@ -1,10 +1,8 @@
 import type { HeaderList } from '../../../base/http/headers.ts'
 import type { FieldBlock } from '../../field-compression/field-block.ts'
-import type { RequestHead, ResponseHead } from '../../multiplex/messages/message-head.ts'
-import { MessageFault } from '../../multiplex/messages/message-head.ts'
+import { readRequestHead, readResponseHead } from '../../multiplex/messages/head-rules.ts'
+import { MessageFault, type RequestHead, type ResponseHead } from '../../multiplex/messages/message-head.ts'
 import { readTrailers } from '../../multiplex/messages/regular-fields.ts'
-import { readRequestHead } from '../../multiplex/messages/request-rules.ts'
-import { readResponseHead } from '../../multiplex/messages/response-rules.ts'
 import { QpackDecoder } from '../../qpack/qpack-decoder.ts'
 import { StreamFault } from './error-codes.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DueQueue } from '../../../../src/bench/impair/due-queue.ts'
+import { DueQueue } from '../../../../src/bench/impair/datagram-line.ts'
 import { fc } from '../../../support/property.ts'
 
 describe('DueQueue', () => {

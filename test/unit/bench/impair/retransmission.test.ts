@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type LostPiece, Retransmission } from '../../../../src/bench/impair/retransmission.ts'
+import { type LostPiece, Retransmission } from '../../../../src/bench/impair/piece-sender.ts'
 
 const lost = (changed: Partial<LostPiece> = {}): Retransmission =>
   new Retransmission({

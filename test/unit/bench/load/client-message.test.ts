@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseFromClient, parseToClient } from '../../../../src/bench/load/client-message.ts'
+import { parseFromClient, parseToClient } from '../../../../src/bench/load/start-client.ts'
 import { JOB } from './fake-bench-client.ts'
 
 const START = {

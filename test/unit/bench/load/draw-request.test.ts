@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../../src/base/seeded-random.ts'
-import { requestDraw } from '../../../../src/bench/load/draw-request.ts'
+import { requestDraw } from '../../../../src/bench/load/load-job.ts'
 import { REQUEST } from './fake-bench-client.ts'
 
 describe('what is asked for next', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RequestEnd, RequestWatch } from '../../../../src/bench/load/bench-client.ts'
-import { EachClient } from '../../../../src/bench/load/each-client.ts'
+import { EachClient } from '../../../../src/bench/load/job-runner.ts'
 import { FakeBenchClient, GOOD, REQUEST } from './fake-bench-client.ts'
 
 const COUNTS = { full: 1, resumed: 0, earlyData: 0, cleartext: 0 }

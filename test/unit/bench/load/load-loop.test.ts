@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type ArrivalLimits, arrivalsOf } from '../../../../src/bench/load/arrivals.ts'
-import { requestDraw } from '../../../../src/bench/load/draw-request.ts'
-import type { Arrival } from '../../../../src/bench/load/load-job.ts'
+import { type Arrival, requestDraw } from '../../../../src/bench/load/load-job.ts'
 import {
   DEADLINE_CAME,
   type DrivenClient,

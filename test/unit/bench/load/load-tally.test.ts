@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RequestEnd } from '../../../../src/bench/load/bench-client.ts'
 import type { RequestKind } from '../../../../src/bench/load/load-job.ts'
-import { MAX_OBJECTS } from '../../../../src/bench/load/load-report.ts'
-import { LoadTally } from '../../../../src/bench/load/load-tally.ts'
+import { LoadTally, MAX_OBJECTS } from '../../../../src/bench/load/load-tally.ts'
 import { GOOD, REQUEST } from './fake-bench-client.ts'
 
 const STARTED_AT = 100
@@ -70,9 +69,29 @@ describe('what it counts', () => {
     const phasesOf = (endMs: number) => [{ name: 'waiting', startMs: 0, endMs }] as const
     const tally = new LoadTally(0)
     for (const ms of [9, 1, 5]) {
-      tally.record(REQUEST, { dueAt: 0, headAt: undefined, endedAt: ms }, { ...GOOD, phases: phasesOf(ms) })
+      tally.record(
+        REQUEST,
+        { dueAt: 0, headAt: undefined, endedAt: ms },
+        { ...GOOD, phases: () => phasesOf(ms) },
+      )
     }
     expect(tally.report().phases).toEqual(phasesOf(5))
+  })
+
+  it('what a warm-up was, if anything was asked in it', () => {
+    const tally = new LoadTally(0)
+    expect(tally.warmUp).toBeUndefined()
+    for (const ms of [4, 6]) tally.record(REQUEST, { dueAt: 0, headAt: 1, endedAt: ms }, GOOD)
+    expect(tally.warmUp).toEqual({ requests: 2, meanMs: 5, byProtocol: { h2: 2 } })
+  })
+
+  it('no times where nothing but counts are asked for', () => {
+    const tally = new LoadTally(0, true)
+    tally.record(REQUEST, { dueAt: 0, headAt: undefined, endedAt: 4 }, GOOD)
+    tally.record(REQUEST, { dueAt: 0, headAt: undefined, endedAt: 5 }, { ...GOOD, status: 500 })
+    const report = tally.report()
+    expect(report).toMatchObject({ requests: 2, failures: 1, receivedBytes: 10, wallMs: 5, objects: [] })
+    expect([report.latency.count, report.firstByte.count]).toEqual([0, 0])
   })
 
   it('no more objects than it may', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { JobRunner } from '../../../../src/bench/load/job-runner.ts'
 import type { Arrival } from '../../../../src/bench/load/load-job.ts'
-import { JobRunner } from '../../../../src/bench/load/run-job.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { FakeBenchClient, GOOD, JOB } from './fake-bench-client.ts'
 

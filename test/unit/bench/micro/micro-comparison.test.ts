@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { compareWithStored } from '../../../../bench/micro/micro-comparison.ts'
 import { formatMicroComparison } from '../../../../bench/micro/micro-text.ts'
-import type { Measurement } from '../../../../src/bench/results/measurement.ts'
+import type { Measurement } from '../../../../src/bench/results/scenario-result.ts'
 import { microFile } from './micro-result-of.ts'
 
 /** Six rounds about these figures, the least 2 % below and the most 3 % above. */

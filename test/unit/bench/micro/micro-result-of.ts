@@ -1,8 +1,7 @@
 import { CALIBRATION_VERSION } from '../../../../bench/micro/calibration.ts'
 import type { MicroFile } from '../../../../bench/micro/micro-file.ts'
 import { summarizeSuite } from '../../../../bench/micro/run.ts'
-import type { Measurement } from '../../../../src/bench/results/measurement.ts'
-import type { ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
+import type { Measurement, ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
 
 type RoundsByCase = Readonly<Record<string, readonly Measurement[]>>
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { judgeChange } from '../../../../bench/micro/micro-metrics.ts'
-import { estimateMedian, type MedianEstimate } from '../../../../src/bench/results/estimates.ts'
+import { estimateMedian, type MedianEstimate } from '../../../../src/bench/results/statistics.ts'
 
 const TOLERANCE = { margin: 0.1, slack: 2 }
 

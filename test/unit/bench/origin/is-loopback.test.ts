@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isLoopbackAddress, isLoopbackHost } from '../../../../src/bench/origin/is-loopback.ts'
+import { isLoopbackAddress, isLoopbackHost } from '../../../../src/bench/local-origin.ts'
 
 describe('what is on this machine', () => {
   it.each(['127.0.0.1', '127.255.0.3', '::1', '::ffff:127.0.0.1'])('%s', address => {

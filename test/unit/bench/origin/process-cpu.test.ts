@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cpuMsOf, parseProcessTimes, sumOfTrees } from '../../../../src/bench/origin/process-cpu.ts'
+import { cpuMsOf, parseProcessTimes, sumOfTrees } from '../../../../src/bench/local-origin.ts'
 
 const STAT =
   '42 (a (very) odd name) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 0 0 18446744073709551615 0 0 0 0 0'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../../src/base/seeded-random.ts'
-import { judge, type Verdict } from '../../../../src/bench/report/comparison.ts'
-import { estimateMedian } from '../../../../src/bench/results/estimates.ts'
+import { judge, type Verdict } from '../../../../src/bench/report/compare.ts'
+import { estimateMedian } from '../../../../src/bench/results/statistics.ts'
 
 const verdict = (a: readonly number[], b: readonly number[], better?: 'less' | 'more'): Verdict => {
   const [one, other] = [estimateMedian(a), estimateMedian(b)]

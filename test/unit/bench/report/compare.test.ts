@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { compareResults } from '../../../../src/bench/report/compare.ts'
 import { formatComparison } from '../../../../src/bench/report/compare-text.ts'
-import type { Measurement } from '../../../../src/bench/results/measurement.ts'
 import type { ResultFile } from '../../../../src/bench/results/result-file.ts'
+import type { Measurement } from '../../../../src/bench/results/scenario-result.ts'
 import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
 import { resultFileOf } from '../result-file-of.ts'
 

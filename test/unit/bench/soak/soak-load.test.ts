@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { AnswerCheck } from '../../../../bench/soak/load/answer-check.ts'
-import { MAX_FAILURES, MAX_SLOWEST } from '../../../../bench/soak/load/load-job.ts'
+import {
+  drawRequest,
+  MAX_FAILURES,
+  MAX_SLOWEST,
+  type SoakRequest,
+} from '../../../../bench/soak/load/load-job.ts'
 import { LoadTally, type SentRequest } from '../../../../bench/soak/load/load-tally.ts'
-import { drawRequest, type SoakRequest } from '../../../../bench/soak/load/soak-request.ts'
 import { ANSWER_SIZES, plannedOrigin, REQUEST_SIZES } from '../../../../bench/soak/plan.ts'
 import { seededRandom } from '../../../../src/base/seeded-random.ts'
 

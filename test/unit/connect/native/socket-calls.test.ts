@@ -1,9 +1,11 @@
+import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { LoadedFfi } from '../../../../src/connect/native/load-ffi.ts'
 import {
   bindSocketCalls,
   type SocketCalls,
   socketCalls,
+  unreadProbe,
 } from '../../../../src/connect/native/socket-calls.ts'
 import { fc } from '../../../support/property.ts'
 
@@ -177,5 +179,29 @@ describe('bindSocketCalls', () => {
 describe('socketCalls', () => {
   it('looks once', () => {
     expect(socketCalls()).toBe(socketCalls())
+  })
+})
+
+const socketWith = (fd: number): Duplex => ({ _handle: { fd } }) as unknown as Duplex // all that is looked at
+
+describe('unreadProbe', () => {
+  it('asks for the descriptor that the socket has at that moment', () => {
+    const asked: number[] = []
+    const hasUnread = (fd: number): boolean => {
+      asked.push(fd)
+      return fd === 8
+    }
+    const calls = { hasUnread } as unknown as SocketCalls // all that is called
+    const handle = { fd: 7 }
+    const probe = unreadProbe({ _handle: handle } as unknown as Duplex, () => ({ calls })) // all that is looked at
+    expect(probe()).toBe(false)
+    handle.fd = 8
+    expect([probe(), asked]).toEqual([true, [7, 8]])
+  })
+
+  it('knows nothing of a closed socket, nor without native calls', () => {
+    const calls = {} as unknown as SocketCalls // must not be called
+    expect(unreadProbe(socketWith(-1), () => ({ calls }))()).toBeUndefined()
+    expect(unreadProbe(socketWith(7), () => ({ unavailable: 'x' }))()).toBeUndefined()
   })
 })

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TlsOptions } from '../../../../src/base/options/options.ts'
-import { ClientContexts } from '../../../../src/connect/openssl/client-contexts.ts'
-import { ContextCache } from '../../../../src/connect/openssl/context-cache.ts'
+import { ClientContexts, ContextCache } from '../../../../src/connect/openssl/client-contexts.ts'
 import { createCertificateAuthority } from '../../../../src/testing/certificates.ts'
 import { callableOpenssl, countingOpenssl, requireOpenssl } from '../../../support/require-openssl.ts'
 

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { createSecureContext } from 'node:tls'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { SocketCalls } from '../../../../src/connect/native/socket-calls.ts'
-import { socketCalls } from '../../../../src/connect/native/socket-calls.ts'
+import { type SocketCalls, socketCalls } from '../../../../src/connect/native/socket-calls.ts'
 import type { TcpInfo } from '../../../../src/connect/native/tcp-info.ts'
 import {
   type AttemptOptions,

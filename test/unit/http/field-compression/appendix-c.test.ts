@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { FieldReader } from '../../../../src/http/field-compression/field-reader.ts'
-import { writePrefixInteger } from '../../../../src/http/field-compression/string-literal.ts'
+import { writePrefixInteger } from '../../../../src/http/field-compression/field-writer.ts'
 import { HpackEncoder } from '../../../../src/http/hpack/hpack-encoder.ts'
-import type { Example } from './appendix-c.ts'
 import {
+  type Example,
   HUFFMAN_REQUESTS,
   HUFFMAN_RESPONSES,
   PLAIN_REQUESTS,

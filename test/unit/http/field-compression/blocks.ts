@@ -1,6 +1,6 @@
-import { HpackError } from '../../../../src/http/field-compression/hpack-error.ts'
+import { HpackError } from '../../../../src/http/field-compression/field-block.ts'
+import { writePrefixInteger } from '../../../../src/http/field-compression/field-writer.ts'
 import { huffmanBits, writeHuffman } from '../../../../src/http/field-compression/huffman.ts'
-import { writePrefixInteger } from '../../../../src/http/field-compression/string-literal.ts'
 import { HpackDecoder, type HpackDecoderOptions } from '../../../../src/http/hpack/hpack-decoder.ts'
 import type { HpackEncoder } from '../../../../src/http/hpack/hpack-encoder.ts'
 

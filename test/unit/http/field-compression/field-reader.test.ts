@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { HpackError } from '../../../../src/http/field-compression/field-block.ts'
 import { FieldReader } from '../../../../src/http/field-compression/field-reader.ts'
-import { HpackError } from '../../../../src/http/field-compression/hpack-error.ts'
-import {
-  MAX_INTEGER_BYTES,
-  writePrefixInteger,
-} from '../../../../src/http/field-compression/string-literal.ts'
+import { MAX_INTEGER_BYTES, writePrefixInteger } from '../../../../src/http/field-compression/field-writer.ts'
 
 function readerOf(hex: string): FieldReader {
   const reader = new FieldReader()

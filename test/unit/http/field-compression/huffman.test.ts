@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HpackError } from '../../../../src/http/field-compression/hpack-error.ts'
+import { HpackError } from '../../../../src/http/field-compression/field-block.ts'
 import {
   CODE_LENGTHS,
   CODES,

@@ -1,8 +1,8 @@
-import { huffmanBits } from '../../../../src/http/field-compression/huffman.ts'
 import {
   writePrefixInteger,
   writeStringLiteral,
-} from '../../../../src/http/field-compression/string-literal.ts'
+} from '../../../../src/http/field-compression/field-writer.ts'
+import { huffmanBits } from '../../../../src/http/field-compression/huffman.ts'
 import { QpackDecoder, type QpackDecoderOptions } from '../../../../src/http/qpack/qpack-decoder.ts'
 import type { QpackEncoder } from '../../../../src/http/qpack/qpack-encoder.ts'
 import { QpackError } from '../../../../src/http/qpack/qpack-error.ts'

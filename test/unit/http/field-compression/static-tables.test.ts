@@ -3,15 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { TOKEN_LOWER_ONLY } from '../../../../src/base/http/char-tables.ts'
 import { fieldName } from '../../../../src/http/field-compression/field-classes.ts'
 import {
+  QPACK_STATIC_NAMES,
+  QPACK_STATIC_VALUES,
   STATIC_BY_NAME,
   STATIC_COUNT,
   STATIC_NAMES,
   STATIC_VALUES,
-} from '../../../../src/http/field-compression/hpack-static-table.ts'
-import {
-  QPACK_STATIC_NAMES,
-  QPACK_STATIC_VALUES,
-} from '../../../../src/http/field-compression/qpack-static-table.ts'
+} from '../../../../src/http/field-compression/static-tables.ts'
 
 function lines(names: readonly string[], values: readonly string[], first: number): string[] {
   return names.slice(first).map((name, i) => `${i + first} ${name} ${values[i + first]}`)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HpackError } from '../../../../src/http/field-compression/hpack-error.ts'
+import { HpackError } from '../../../../src/http/field-compression/field-block.ts'
 import type { FieldBlock, HpackDecoder } from '../../../../src/http/hpack/hpack-decoder.ts'
 import {
   decode,

@@ -8,8 +8,7 @@ import {
   type QuicOptions,
 } from '../../../../src/base/options/protocol-options.ts'
 import { type Http3ConnectionOptions, http3Connection } from '../../../../src/http/http3/connection.ts'
-import { INITIAL_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
-import { decodeTicket } from '../../../../src/http/http3/frames/ticket.ts'
+import { decodeTicket, INITIAL_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
 import type { MultiplexedConnection } from '../../../../src/http/multiplex/connection.ts'
 import type { QuicLink, QuicLinkOwner } from '../../../../src/quic/engine.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'

@@ -4,7 +4,7 @@ import { SendSide } from '../../../../src/http/http3/send-side.ts'
 import { FRAME } from '../../../support/http3-wire.ts'
 import { fc } from '../../../support/property.ts'
 import { FakeQuic } from './fake-quic.ts'
-import { describeFrame } from './session-rig.ts'
+import { describeFrame } from './http3-session/session-rig.ts'
 
 const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
 const SECTION = Buffer.from('a section')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DecoderStreamReader } from '../../../../src/http/qpack/qpack-decoder-stream-reader.ts'
-import { EncoderStreamWriter } from '../../../../src/http/qpack/qpack-encoder-stream-writer.ts'
+import { DecoderStreamReader } from '../../../../src/http/qpack/qpack-decoder-stream.ts'
+import { EncoderStreamWriter } from '../../../../src/http/qpack/qpack-encoder-stream.ts'
 import { OutstandingSections } from '../../../../src/http/qpack/qpack-outstanding-sections.ts'
 import { encodeRequiredCount } from '../../../../src/http/qpack/qpack-required-count.ts'
 import { SectionWriter } from '../../../../src/http/qpack/qpack-section-writer.ts'

@@ -28,6 +28,15 @@ describe('backoff', () => {
     expect(backoff.dueAt).toBe(300)
   })
 
+  it('lets what a request waits for begin after the first step, however many have failed', () => {
+    const backoff = make()
+    expect(backoff.requestDueAt).toBe(-Infinity)
+    for (let now = 0; now < 5_000; now += 1_000) backoff.onConnectFailed(backoff.round, ERROR, now)
+    expect([backoff.requestDueAt, backoff.dueAt]).toEqual([4_100, 5_000])
+    backoff.onConnected()
+    expect(backoff.requestDueAt).toBe(-Infinity)
+  })
+
   it('takes failures of one round for one failure', () => {
     const backoff = make()
     const { round } = backoff

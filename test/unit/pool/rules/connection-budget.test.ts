@@ -95,3 +95,77 @@ describe('the budget', () => {
     expect(budget.needsEviction).toBe(false)
   })
 })
+
+describe('the budget of an origin within the one of all', () => {
+  const nested = (ofOrigin: number, ofAll: number) => {
+    const all = new ConnectionBudget(ofAll, 1)
+    return { all, origin: new ConnectionBudget(ofOrigin, 5, all) }
+  }
+
+  it('gives a place where both have one, and takes it from both', () => {
+    const { all, origin } = nested(2, 3)
+    expect([origin.tryTake(), origin.tryTake(), origin.tryTake()]).toEqual([true, true, false])
+    expect([all.inUse, origin.isReached, all.isFull]).toEqual([2, true, false])
+    all.tryTake()
+    origin.release()
+    expect([origin.isReached, origin.isFull, all.inUse]).toEqual([false, false, 2])
+    all.tryTake()
+    expect([origin.isReached, origin.isFull, origin.tryTake()]).toEqual([false, true, false])
+    expect([all.inUse, origin.inUse]).toEqual([3, 1])
+  })
+
+  it('lets a pool starve where the place is missing', () => {
+    const { all, origin } = nested(1, 2)
+    const starving: string[] = []
+    all.onStarving = () => starving.push('all')
+    origin.onStarving = () => starving.push('origin')
+    origin.tryTake()
+    origin.starve(new Client(origin))
+    expect([starving, origin.mustEvict, all.mustEvict, origin.needsEviction]).toEqual([
+      ['origin'],
+      true,
+      false,
+      true,
+    ])
+    const other = new ConnectionBudget(9, 9, all)
+    other.tryTake()
+    other.starve(new Client(other))
+    expect([starving, other.mustEvict, all.mustEvict, other.needsEviction]).toEqual([
+      ['origin', 'all'],
+      false,
+      true,
+      true,
+    ])
+  })
+
+  it('serves who starves for the origin, and then who starves for all', () => {
+    const { all, origin } = nested(1, 2)
+    const other = new ConnectionBudget(9, 9, all)
+    const [sibling, stranger] = [new Client(origin), new Client(other)]
+    origin.tryTake()
+    all.tryTake()
+    origin.starve(sibling)
+    other.starve(stranger)
+    origin.release()
+    origin.serve()
+    // The origin has room, but others have waited for the place in all.
+    expect([sibling.taken, stranger.taken, all.inUse]).toEqual([0, 1, 2])
+  })
+
+  it('counts connections that are closing and those set aside in both', () => {
+    const { all, origin } = nested(1, 1)
+    origin.tryTake()
+    expect([origin.hasStalledPlace, origin.stalledPlaces]).toEqual([true, 5])
+    origin.addAside(1)
+    expect([origin.isFull, all.isFull, origin.hasStalledPlace, origin.stalledPlaces]).toEqual([
+      false,
+      false,
+      false,
+      4,
+    ])
+    origin.addAside(-1)
+    origin.starve(new Client(origin))
+    origin.addLeaving(1)
+    expect([origin.needsEviction, all.needsEviction]).toEqual([false, false])
+  })
+})

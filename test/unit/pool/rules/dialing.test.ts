@@ -46,17 +46,53 @@ describe.each([1, 100])('failed dials, with connections of capacity %i', capacit
   })
 
   it('let a newcomer wait when the next attempt is near, and refuse it at once when not', () => {
-    const pool = new PoolScript({ ...BACKOFF, backoffWaitMs: 150 })
+    const pool = new PoolScript({ ...BACKOFF, backoffWaitMs: 50 })
     pool.acquire('a')
     pool.connectFailed(1)
-    expect(pool.acquire('b')).toEqual([])
-    expect(pool.advance(100)).toEqual(['connect #2'])
-    expect(pool.connectFailed(2)).toEqual(['reject b: MM_CONNECT_REFUSED'])
-    expect(pool.acquire('c')).toEqual(['reject c: MM_CONNECT_REFUSED']) // due in 200
+    expect(pool.acquire('b')).toEqual(['reject b: MM_CONNECT_REFUSED']) // due in 100
     pool.advance(60)
-    expect(pool.acquire('d')).toEqual([])
-    expect(pool.advance(140)).toEqual(['connect #3'])
-    expect(pool.connected(3, capacity)).toEqual(['lease #3 to d'])
+    expect(pool.acquire('c')).toEqual([])
+    expect(pool.advance(40)).toEqual(['connect #2'])
+    expect(pool.connected(2, capacity)).toEqual(['lease #2 to c'])
+  })
+
+  it('let the request that comes after an outage try at once, however long that was', () => {
+    const pool = new PoolScript(BACKOFF)
+    pool.acquire('a')
+    for (let id = 1; id <= 8; id += 1) {
+      pool.connectFailed(id)
+      pool.advance(100)
+      expect(pool.acquire(`w${id}`)).toEqual([`connect #${id + 1}`])
+    }
+    expect(pool.state.isBackingOff(pool.now)).toBe(true)
+    expect(pool.connected(9, capacity)).toEqual(['lease #9 to w8'])
+    expect(pool.state.isBackingOff(pool.now)).toBe(false)
+  })
+
+  it('are no more than one for each first step of the pause, however many requests come', () => {
+    const pool = new PoolScript(BACKOFF)
+    const dials: string[] = pool.acquire('first')
+    for (let ms = 0; ms < 1000; ms += 10) {
+      const actions = [...pool.acquire(`at ${ms}`), ...pool.advance(10)]
+      dials.push(...actions.filter(line => line.startsWith('connect')))
+      if (actions.some(line => line.startsWith('connect'))) pool.connectFailed(dials.length)
+      if (ms === 0) pool.connectFailed(1)
+    }
+    expect(dials.length).toBeGreaterThan(5)
+    expect(dials.length).toBeLessThanOrEqual(11)
+  })
+
+  it('let nothing but requests try during the pause', () => {
+    const pool = new PoolScript({ ...BACKOFF, warm: 1, warmCheckMs: 0 })
+    pool.start()
+    pool.connectFailed(1)
+    expect(pool.advance(100)).toEqual(['connect #2'])
+    pool.connectFailed(2)
+    expect(pool.advance(150)).toEqual([])
+    expect(pool.acquire('a')).toEqual(['connect #3'])
+    pool.connectFailed(3)
+    expect(pool.advance(399)).toEqual([])
+    expect(pool.advance(1)).toEqual(['connect #4'])
   })
 
   it('refuse those that wait when the last connection ends and the next attempt is far', () => {

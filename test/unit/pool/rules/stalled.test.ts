@@ -110,8 +110,11 @@ describe('connections whose readers stall', () => {
     expect(pool.state.counts).toMatchObject({ stalled: 3, waiters: 1 })
   })
 
-  it('are no more than others of the origin leave', () => {
-    const pool = stalledPair({ maxStalledConnections: 9, stalledCeiling: () => 1 })
+  it('are no more than other pools of the origin leave', () => {
+    const ofOrigin = new ConnectionBudget(0, 3)
+    ofOrigin.addAside(1)
+    ofOrigin.addAside(1)
+    const pool = stalledPair({ maxStalledConnections: 9, budget: ofOrigin })
     pool.advance(STALL_MS)
     expect(pool.acquire('a', 'b')).toEqual(['connect #3'])
   })

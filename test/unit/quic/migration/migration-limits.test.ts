@@ -24,7 +24,7 @@ describe('a path that is suspected', () => {
     run.suspect(0, 'silent')
     run.opened(1, 'B', 0)
     expect(run.validated('B', 40)).toEqual(['migrate B', 'ping', 'timer 100'])
-    expect(run.received('B', 80)).toEqual(['bounce A>B', 'report silent moved A>B', 'timer 300'])
+    expect(run.received('B', 80)).toEqual(['resend A>B', 'report silent moved A>B', 'timer 300'])
   })
 
   it('is left at once when it fails before', () => {
@@ -32,7 +32,7 @@ describe('a path that is suspected', () => {
     run.suspect(0)
     run.opened(1, 'B', 0)
     expect(run.failed(20)).toEqual(['migrate B', 'ping', 'timer 100'])
-    expect(run.received('B', 60)).toEqual(['bounce A>B', 'report timeouts moved A>B', 'timer 300'])
+    expect(run.received('B', 60)).toEqual(['resend A>B', 'report timeouts moved A>B', 'timer 300'])
   })
 
   it('is left at once when its address vanishes, which is the cause then', () => {
@@ -94,7 +94,7 @@ describe('a path that is suspected', () => {
     expect(run.openFailed(2, 31)).toEqual(['open 3', 'timer 1000'])
   })
 
-  it('keeps a slow path when the spare is no better, and does not bounce what still delivers', () => {
+  it('keeps a slow path when the spare is no better, and does not resend what still delivers', () => {
     const run = new MigrationRecorder()
     run.suspect(0, 'slow', false, 400)
     run.opened(1, 'B', 0)
@@ -207,7 +207,7 @@ describe('one after the other', () => {
     expect(run.failed(640)).toEqual(['report timeouts moved A>B gap 640', 'open 2'])
     expect(run.timer(640)).toEqual(['close A', 'timer 1000'])
     run.opened(2, 'C', 641)
-    expect(run.received('C', 681)).toEqual(['bounce B>C', 'timer 300'])
+    expect(run.received('C', 681)).toEqual(['resend B>C', 'timer 300'])
     expect(run.progress(690)).toEqual(['report timeouts moved B>C gap 690'])
   })
 

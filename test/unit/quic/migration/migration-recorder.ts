@@ -24,6 +24,7 @@ export class MigrationRecorder {
       local: at('A'),
       ptoMs: () => this.ptoMs,
       refusal: () => this.refusal,
+      maxMigrations: 7,
       ...options,
     })
   }
@@ -74,8 +75,8 @@ export class MigrationRecorder {
           return `${action.type} ${nameOf(action.local)}`
         case 'closeSocket':
           return `close ${nameOf(action.local)}`
-        case 'bounce':
-          return `bounce ${nameOf(action.from)}>${nameOf(action.to)}`
+        case 'resend':
+          return `resend ${nameOf(action.from)}>${nameOf(action.to)}`
         case 'report': {
           const { cause, outcome, from, to, gapMs } = action.report
           this.reports.push(action.report)

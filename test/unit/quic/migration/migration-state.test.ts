@@ -115,7 +115,7 @@ describe('a peer that answers the challenge and stays where it is', () => {
     expect(run.timer(340)).toEqual([
       'migrate A',
       'ping',
-      'bounce B>A',
+      'resend B>A',
       'close B',
       'report forced refused A>B for 1',
     ])
@@ -162,7 +162,7 @@ describe('a path that is dead', () => {
     expect(begin(run)).toEqual([])
     expect(run.opened(1, 'B', 2)).toEqual(['migrate B', 'ping', 'timer 100'])
     expect(run.validated('B', 41)).toEqual([])
-    expect(run.received('B', 42)).toEqual(['bounce A>B', `report ${cause} moved A>B`, 'timer 300'])
+    expect(run.received('B', 42)).toEqual(['resend A>B', `report ${cause} moved A>B`, 'timer 300'])
     expect(run.timer(342)).toEqual(['close A'])
   })
 
@@ -180,13 +180,13 @@ describe('a path that is dead', () => {
     opening.forced(0)
     expect(opening.gone('A', 1)).toEqual([])
     expect(opening.opened(1, 'B', 2)).toEqual(['migrate B', 'ping', 'timer 100'])
-    expect(opening.received('B', 42)).toEqual(['bounce A>B', 'report forced moved A>B for 1', 'timer 300'])
+    expect(opening.received('B', 42)).toEqual(['resend A>B', 'report forced moved A>B for 1', 'timer 300'])
 
     const validating = new MigrationRecorder()
     validating.forced(0)
     validating.opened(1, 'B', 2)
     expect(validating.failed(10)).toEqual(['migrate B', 'ping', 'timer 100'])
-    expect(validating.received('B', 52)).toEqual(['bounce A>B', 'report forced moved A>B for 1', 'timer 300'])
+    expect(validating.received('B', 52)).toEqual(['resend A>B', 'report forced moved A>B for 1', 'timer 300'])
   })
 
   it('stays in use when it answers before there is a socket', () => {
@@ -272,8 +272,8 @@ describe('a network that is down', () => {
   it('comes back on the new path: every dead end is bounced', () => {
     const run = waiting()
     expect(run.received('C', 1000)).toEqual([
-      'bounce A>C',
-      'bounce B>C',
+      'resend A>C',
+      'resend B>C',
       'report timeouts moved A>C',
       'timer 300',
     ])
@@ -284,8 +284,8 @@ describe('a network that is down', () => {
     expect(run.received('A', 1000)).toEqual([
       'migrate A',
       'ping',
-      'bounce B>A',
-      'bounce C>A',
+      'resend B>A',
+      'resend C>A',
       'close C',
       'report timeouts validation-failed A>C',
       'no timer',
@@ -324,7 +324,7 @@ describe('a path in use whose validation fails after all', () => {
     expect(run.at).toBe('arriving B')
     expect(run.invalid('B', 30)).toContain('open 2')
     expect(run.opened(2, 'C', 31)).toContain('migrate C')
-    expect(run.received('C', 50)).toContain('bounce B>C')
+    expect(run.received('C', 50)).toContain('resend B>C')
   })
 })
 

@@ -34,6 +34,7 @@ describe('the connection ids that a peer is given', () => {
  * from.
  */
 class ScriptedPaths {
+  pathStats = (): readonly { active: boolean; rtt: number }[] => [{ active: true, rtt: 20 }]
   readonly calls: string[] = []
   readonly failed = new Set<number>()
   inUse = HERE.port
@@ -66,17 +67,17 @@ describe('a path whose validation has failed', () => {
 
   it('is not moved to, and the one before stays in use', () => {
     const { native, paths } = scripted()
-    expect(paths.migrate(elsewhere, THERE)).toBe(false)
+    expect(paths.migrate(elsewhere, THERE, 0)).toBe(false)
     expect(native.inUse).toBe(HERE.port)
   })
 
   it('is challenged when it is bounced, since leaving it declares nothing lost', () => {
     const { native, paths } = scripted()
-    expect(paths.bounce(elsewhere, HERE, THERE)).toBe(true)
+    expect(paths.bounce(elsewhere)).toBe(true)
     expect(native.calls).toEqual(['migrate 5001', 'migrate 5000', 'probe 5001'])
     native.failed.clear()
     native.calls.length = 0
-    expect(paths.bounce(elsewhere, HERE, THERE)).toBe(true)
+    expect(paths.bounce(elsewhere)).toBe(true)
     expect(native.calls).toEqual(['migrate 5001', 'migrate 5000'])
   })
 

@@ -156,7 +156,7 @@ describe('the connection log', () => {
     const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
     observe({ type: 'connect-failed', origin: SHOP, error, durationMs: 3, retryAfterMs: 150 })
     expect(text()).toEqual([
-      'warn  shop: connect failed after 3ms: MM_CONNECT_REFUSED 192.0.2.1:443 refused, next attempt in 150ms (check that the origin listens on that port)',
+      'warn  shop: connect failed after 3ms: MM_CONNECT_REFUSED 192.0.2.1:443 refused, next attempt with a request, or in 150ms (check that the origin listens on that port)',
     ])
   })
 

@@ -1,7 +1,16 @@
-import type { ConnectionsAt } from '../../../results/subject-detail.ts'
-import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart, drawLabel, INSET, rowPlaces } from '../chart.ts'
-import { coordinate, dots, staircase } from '../coordinate.ts'
+import type { ConnectionsAt } from '../../../results/scenario-result.ts'
+import {
+  AXIS_HEIGHT,
+  CHART_WIDTH,
+  type Chart,
+  coordinate,
+  dots,
+  drawAcross,
+  drawLabel,
+  INSET,
+  rowPlaces,
+  staircase,
+} from '../chart.ts'
 import { figureText, isFigure, millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'

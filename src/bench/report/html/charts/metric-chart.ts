@@ -1,8 +1,17 @@
-import { estimateMedian, type MedianEstimate } from '../../../results/estimates.ts'
 import type { Metric } from '../../../results/scenario-result.ts'
-import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart, drawLabel, drawWhiskers, INSET, rowPlaces } from '../chart.ts'
-import { coordinate, dots } from '../coordinate.ts'
+import { estimateMedian, type MedianEstimate } from '../../../results/statistics.ts'
+import {
+  AXIS_HEIGHT,
+  CHART_WIDTH,
+  type Chart,
+  coordinate,
+  dots,
+  drawAcross,
+  drawLabel,
+  drawWhiskers,
+  INSET,
+  rowPlaces,
+} from '../chart.ts'
 import { figureText, isFigure, rangeText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'

@@ -1,7 +1,15 @@
-import type { ObjectTime } from '../../../results/subject-detail.ts'
-import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart, drawLabel, INSET, rowPlaces } from '../chart.ts'
-import { dots, point } from '../coordinate.ts'
+import type { ObjectTime } from '../../../results/scenario-result.ts'
+import {
+  AXIS_HEIGHT,
+  CHART_WIDTH,
+  type Chart,
+  dots,
+  drawAcross,
+  drawLabel,
+  INSET,
+  point,
+  rowPlaces,
+} from '../chart.ts'
 import { isFigure, millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'

@@ -1,7 +1,14 @@
-import type { Phase } from '../../../results/subject-detail.ts'
-import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart, drawLabel, INSET, rowPlaces } from '../chart.ts'
-import { coordinate } from '../coordinate.ts'
+import type { Phase } from '../../../results/scenario-result.ts'
+import {
+  AXIS_HEIGHT,
+  CHART_WIDTH,
+  type Chart,
+  coordinate,
+  drawAcross,
+  drawLabel,
+  INSET,
+  rowPlaces,
+} from '../chart.ts'
 import { isFigure, millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'

@@ -1,8 +1,17 @@
-import { isShown } from '../../../results/estimates.ts'
 import type { RatioResult } from '../../../results/scenario-result.ts'
-import { AXIS_HEIGHT, drawAcross } from '../axis.ts'
-import { CHART_WIDTH, type Chart, drawLabel, drawMarker, drawWhiskers, INSET, rowPlaces } from '../chart.ts'
-import { coordinate } from '../coordinate.ts'
+import { isShown } from '../../../results/statistics.ts'
+import {
+  AXIS_HEIGHT,
+  CHART_WIDTH,
+  type Chart,
+  coordinate,
+  drawAcross,
+  drawLabel,
+  drawMarker,
+  drawWhiskers,
+  INSET,
+  rowPlaces,
+} from '../chart.ts'
 import { isFigure, timesRangeText, timesText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, ratioScale, type Scale } from '../scale.ts'

@@ -8,7 +8,7 @@ import { phasesChart } from '../../../../../src/bench/report/html/charts/phases-
 import { ratioChart } from '../../../../../src/bench/report/html/charts/ratio-chart.ts'
 import { lookOf } from '../../../../../src/bench/report/html/subject-look.ts'
 import { Histogram } from '../../../../../src/bench/results/histogram.ts'
-import type { ObjectTime } from '../../../../../src/bench/results/subject-detail.ts'
+import type { ObjectTime } from '../../../../../src/bench/results/scenario-result.ts'
 
 const look = lookOf(new Map(), 'h3')
 const METRIC = { key: 'ms', title: 'p50 ms', better: 'less' } as const

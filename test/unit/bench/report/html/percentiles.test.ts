@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { percentileCurve, recordedQuantile } from '../../../../../src/bench/report/html/percentiles.ts'
+import {
+  percentileCurve,
+  recordedQuantile,
+} from '../../../../../src/bench/report/html/charts/percentile-chart.ts'
 import { Histogram } from '../../../../../src/bench/results/histogram.ts'
 import { fc } from '../../../../support/property.ts'
 

@@ -5,8 +5,8 @@ import {
   logScale,
   ratioScale,
   shareScale,
+  textWidth,
 } from '../../../../../src/bench/report/html/scale.ts'
-import { textWidth } from '../../../../../src/bench/report/html/text-width.ts'
 import { fc } from '../../../../support/property.ts'
 
 const SPAN = { from: 6, to: 338 }

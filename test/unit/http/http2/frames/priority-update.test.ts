@@ -8,7 +8,7 @@ import {
 import { DEFAULT_PRIORITY, parsePriority } from '../../../../../src/http/multiplex/messages/priority.ts'
 import { requestBlock } from '../../../../support/http2-fields.ts'
 import { FLAG, frame, headers, SETTING, uint32, windowUpdate } from '../../../../support/http2-wire.ts'
-import { SessionRig } from '../session-rig.ts'
+import { SessionRig } from '../http2-session/session-rig.ts'
 
 describe('PRIORITY_UPDATE', () => {
   const faultOf = (payload: Buffer): string => {

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { SessionDeadlines } from '../../../../src/http/http3/session-deadlines.ts'
+
+describe('SessionDeadlines', () => {
+  it('tells what is overdue, each once', () => {
+    const deadlines = new SessionDeadlines()
+    expect([deadlines.nextAt, deadlines.takeOverdue(1e12)]).toEqual([Infinity, undefined])
+    deadlines.expect('settings', 0, 100)
+    deadlines.expect('drain', 0, 50)
+    expect([deadlines.nextAt, deadlines.takeOverdue(49)]).toEqual([50, undefined])
+    expect([deadlines.takeOverdue(50), deadlines.takeOverdue(50), deadlines.nextAt]).toEqual([
+      'drain',
+      undefined,
+      100,
+    ])
+    deadlines.met('settings')
+    expect(deadlines.takeOverdue(1e12)).toBeUndefined()
+    deadlines.expect('settings', 0, 0)
+    expect(deadlines.nextAt).toBe(Infinity)
+  })
+})
