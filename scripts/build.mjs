@@ -36,9 +36,9 @@ function isOf(id, name) {
 const lazyModules = {
   name: 'lazy modules',
   transform: {
-    filter: { code: 'lazyModule(' },
+    filter: { code: /lazyModule(<\w+>)?\(/ },
     handler: code => ({
-      code: code.replaceAll(/lazyModule\(\s*require\s*=>/g, 'lazyModule(() =>'),
+      code: code.replaceAll(/lazyModule(<\w+>)?\(\s*require\s*=>/g, 'lazyModule$1(() =>'),
       map: null,
     }),
   },

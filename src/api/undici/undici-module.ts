@@ -12,11 +12,8 @@ interface UndiciParts {
  * What of undici a dispatcher is made of, a tenth of undici: programs that use neither dispatcher() nor
  * fetch() never load it.
  */
-export const undici = lazyModule(
-  require =>
-    ({
-      Dispatcher: require('undici/lib/dispatcher/dispatcher.js'),
-      errors: require('undici/lib/core/errors.js'),
-      api: require('undici/lib/api/index.js'),
-    }) as UndiciParts, // what they export
-)
+export const undici = lazyModule<UndiciParts>(require => ({
+  Dispatcher: require('undici/lib/dispatcher/dispatcher.js'),
+  errors: require('undici/lib/core/errors.js'),
+  api: require('undici/lib/api/index.js'),
+}))
