@@ -21,6 +21,7 @@ export type {
   FetchInit,
   RequestOptions,
   Transport,
+  TransportDispatcher,
   TransportResponse,
   TransportStats,
 } from './api/types.ts'

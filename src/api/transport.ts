@@ -37,6 +37,7 @@ import type {
   FetchInit,
   RequestOptions,
   Transport,
+  TransportDispatcher,
   TransportResponse,
   TransportStats,
 } from './types.ts'
@@ -203,11 +204,11 @@ class PooledTransport implements Transport {
     return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
   }
 
-  dispatcher(options: DispatcherOptions = {}): Dispatcher {
-    return transportDispatcher(this, options)
+  dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
+    return transportDispatcher(this, options) as TransportDispatcher // one class, which two copies of types describe
   }
 
-  async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
+  async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
     const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
     await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
@@ -221,12 +222,13 @@ class PooledTransport implements Transport {
     return explain(entry, { http3Fault, fastOpen, early }, this.#clock.now(), new AbortController().signal)
   }
 
-  async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
+  async probe(
+    origin: string | URL,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ProbeReport> {
     const entry = this.#entryFor(parseOrigin(origin))
     try {
-      return await this.#hold.during(
-        probe(entry, this.#maker, this, signal ?? new AbortController().signal),
-      )
+      return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
     } catch (error) {
       throw callersError(asTransportError(error, 'MM_INTERNAL', 'no'))
     }

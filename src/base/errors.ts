@@ -102,7 +102,11 @@ export const ERROR_CODES = {
     'choose a protocol that this build carries',
   ),
   /** The stream that gives the request body failed or closed before its end. The request was cut off. */
-  MM_BODY_FAILED: local(400, 'http_request_error', 'look at the stream that gives the request body: it failed or closed before its end'),
+  MM_BODY_FAILED: local(
+    400,
+    'http_request_error',
+    'look at the stream that gives the request body: it failed or closed before its end',
+  ),
   /**
    * The request announced a content-length, and its body turned out longer or shorter. Sending it would
    * have confused the origin about where the next request begins.
@@ -127,53 +131,55 @@ export const ERROR_CODES = {
    * Every connection to the origin was busy, no more were allowed, and `pool.maxWaiters` requests were
    * waiting already. The request was refused at once.
    */
-  MM_QUEUE_FULL: passing(local(
-    503,
-    'connection_limit_reached',
-    'raise pool.maxWaiters or pool.maxConnections, or send less',
-  )),
+  MM_QUEUE_FULL: passing(
+    local(503, 'connection_limit_reached', 'raise pool.maxWaiters or pool.maxConnections, or send less'),
+  ),
   /** The request waited for a connection for `pool.queueTimeoutMs`, and none came free or could be made. */
-  MM_QUEUE_TIMEOUT: passing(local(
-    503,
-    'connection_limit_reached',
-    'raise pool.maxConnections or pool.queueTimeoutMs',
-  )),
+  MM_QUEUE_TIMEOUT: passing(
+    local(503, 'connection_limit_reached', 'raise pool.maxConnections or pool.queueTimeoutMs'),
+  ),
   /**
    * Requests have been waiting for longer than `pool.queueTargetMs` for a while, so that the pool serves
    * the newest first and ends the longest waits. This request was one of those.
    */
-  MM_QUEUE_OVERLOADED: passing(local(
-    503,
-    'connection_limit_reached',
-    'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
-  )),
+  MM_QUEUE_OVERLOADED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
+    ),
+  ),
   /** The process has no file descriptor left for another socket. */
-  MM_OUT_OF_DESCRIPTORS: passing(local(
-    503,
-    'connection_limit_reached',
-    'give the process more descriptors (LimitNOFILE, ulimit -n), or lower ingress.maxConnections and limits.maxTotalConnections',
-  )),
+  MM_OUT_OF_DESCRIPTORS: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'give the process more descriptors (LimitNOFILE, ulimit -n), or lower ingress.maxConnections and limits.maxTotalConnections',
+    ),
+  ),
   // Getting there
   /** The host name has no address, or every DNS server answered with an error. */
   MM_DNS_FAILED: passing(remote(502, 'dns_error', 'check the resolver and the servers that it asks')),
   /** No DNS server answered in time, and no older answer was at hand. */
   MM_DNS_TIMEOUT: passing(remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs')),
   /** The machine answered that nothing listens on that port. */
-  MM_CONNECT_REFUSED: passing(remote(502, 'connection_refused', 'check that the origin listens on that port')),
+  MM_CONNECT_REFUSED: passing(
+    remote(502, 'connection_refused', 'check that the origin listens on that port'),
+  ),
   /**
    * The connection could not be made, for another reason than a refusal or silence: no route, no local
    * port, a firewall that forbids it, a peer that closed during the handshake.
    */
-  MM_CONNECT_FAILED: passing(remote(502, 'destination_unavailable', 'check routes and firewalls to the origin')),
+  MM_CONNECT_FAILED: passing(
+    remote(502, 'destination_unavailable', 'check routes and firewalls to the origin'),
+  ),
   /**
    * Nothing came back from any address within `timeouts.connectMs`: mostly a firewall that drops
    * packets, or a machine that is down.
    */
-  MM_CONNECT_TIMEOUT: passing(remote(
-    504,
-    'connection_timeout',
-    'check the path to the origin, or raise timeouts.connectMs',
-  )),
+  MM_CONNECT_TIMEOUT: passing(
+    remote(504, 'connection_timeout', 'check the path to the origin, or raise timeouts.connectMs'),
+  ),
   /**
    * Both sides reached each other and could not agree on TLS. The message says what the peer objected
    * to.
@@ -200,55 +206,71 @@ export const ERROR_CODES = {
    * The request was sent, and no response began within `timeouts.headersMs`. The origin may have acted
    * on it.
    */
-  MM_HEADERS_TIMEOUT: passing(remote(
-    504,
-    'http_response_timeout',
-    'the origin did not answer: raise timeouts.headersMs or look at the origin',
-  )),
+  MM_HEADERS_TIMEOUT: passing(
+    remote(
+      504,
+      'http_response_timeout',
+      'the origin did not answer: raise timeouts.headersMs or look at the origin',
+    ),
+  ),
   /** A body stood still, in either direction, for `timeouts.bodyMs`. */
-  MM_BODY_TIMEOUT: passing(remote(
-    504,
-    'http_response_timeout',
-    'the flow of a body stopped: raise timeouts.bodyMs or look at the peer',
-  )),
+  MM_BODY_TIMEOUT: passing(
+    remote(
+      504,
+      'http_response_timeout',
+      'the flow of a body stopped: raise timeouts.bodyMs or look at the peer',
+    ),
+  ),
   /** The whole exchange, waiting and replays included, took longer than `timeouts.requestMs`. */
-  MM_REQUEST_TIMEOUT: passing(remote(
-    504,
-    'http_response_timeout',
-    'the whole exchange took too long: raise timeouts.requestMs',
-  )),
+  MM_REQUEST_TIMEOUT: passing(
+    remote(504, 'http_response_timeout', 'the whole exchange took too long: raise timeouts.requestMs'),
+  ),
   /**
    * The peer closed the connection in order, but before the exchange was complete. Requests that may be
    * sent again have been, as often as `retry` allows.
    */
-  MM_CONNECTION_CLOSED: passing(remote(
-    502,
-    'connection_terminated',
-    'look at the log of the peer: it closed the connection before the exchange was complete',
-  )),
+  MM_CONNECTION_CLOSED: passing(
+    remote(
+      502,
+      'connection_terminated',
+      'look at the log of the peer: it closed the connection before the exchange was complete',
+    ),
+  ),
   /** The connection broke: a reset, a network error, or a peer that answered nothing any more. */
-  MM_CONNECTION_RESET: passing(remote(
-    502,
-    'connection_terminated',
-    'look at the peer and at the path to it: the connection broke before the exchange was complete',
-  )),
+  MM_CONNECTION_RESET: passing(
+    remote(
+      502,
+      'connection_terminated',
+      'look at the peer and at the path to it: the connection broke before the exchange was complete',
+    ),
+  ),
   /** An idle connection was checked before its reuse, and did not answer or had ended. */
-  MM_PING_FAILED: passing(remote(
-    502,
-    'connection_terminated',
-    'look at the peer and at the path to it, or lower pool.idleTimeoutMs: it did not answer the check before reuse',
-  )),
+  MM_PING_FAILED: passing(
+    remote(
+      502,
+      'connection_terminated',
+      'look at the peer and at the path to it, or lower pool.idleTimeoutMs: it did not answer the check before reuse',
+    ),
+  ),
   /**
    * The origin said that it did not process the request (GOAWAY, REFUSED_STREAM, H3_REQUEST_REJECTED),
    * and the replays that `retry` allows met the same.
    */
-  MM_REFUSED: passing(remote(502, 'connection_terminated', 'look at the load and at the restarts of the origin: it refused the request unprocessed')),
+  MM_REFUSED: passing(
+    remote(
+      502,
+      'connection_terminated',
+      'look at the load and at the restarts of the origin: it refused the request unprocessed',
+    ),
+  ),
   /** The peer ended this one exchange with an error code; the connection lives on. */
-  MM_STREAM_RESET: passing(remote(
-    502,
-    'connection_terminated',
-    'the peer reset the stream of this exchange: look at its log for the error that the message names',
-  )),
+  MM_STREAM_RESET: passing(
+    remote(
+      502,
+      'connection_terminated',
+      'the peer reset the stream of this exchange: look at its log for the error that the message names',
+    ),
+  ),
   /**
    * A WebSocket or another upgrade was asked for, and neither extended CONNECT nor HTTP/1.1 can carry it
    * to this origin.
@@ -289,7 +311,11 @@ export const ERROR_CODES = {
    * A client's request was malformed, or could be read in two ways, which is how requests are smuggled.
    * It was answered with 400, and its connection closed.
    */
-  MM_BAD_REQUEST: remote(400, 'http_request_error', 'look at the client: it sent a malformed or ambiguous request'),
+  MM_BAD_REQUEST: remote(
+    400,
+    'http_request_error',
+    'look at the client: it sent a malformed or ambiguous request',
+  ),
   /** A client's request has a transfer coding other than `chunked`. */
   MM_TRANSFER_CODING: remote(
     501,
@@ -307,13 +333,19 @@ export const ERROR_CODES = {
   /** A client's request body is larger than `ingress.maxBodyBytes`. */
   MM_REQUEST_BODY_LIMIT: remote(413, 'http_request_error', 'raise ingress.maxBodyBytes'),
   /** A client began a request and did not send the rest in time. */
-  MM_CLIENT_TIMEOUT: passing(remote(
-    408,
-    'http_request_error',
-    'the client sent its request too slowly: raise ingress.requestTimeoutMs',
-  )),
+  MM_CLIENT_TIMEOUT: passing(
+    remote(
+      408,
+      'http_request_error',
+      'the client sent its request too slowly: raise ingress.requestTimeoutMs',
+    ),
+  ),
   /** The client closed its connection, or reset the stream, before it had its response. */
-  MM_CLIENT_GONE: remote(499, 'http_request_error', 'nothing to do, unless it is often: then answer sooner, or look at the timeout of the client'),
+  MM_CLIENT_GONE: remote(
+    499,
+    'http_request_error',
+    'nothing to do, unless it is often: then answer sooner, or look at the timeout of the client',
+  ),
   /**
    * A client read nothing of its response while other requests waited for the connection that it held,
    * and was ended for them.
@@ -324,16 +356,22 @@ export const ERROR_CODES = {
     'the client held a connection that others waited for: raise pool.maxStalledConnections, pool.maxConnections or forwarding.buffering',
   ),
   /** The client used a method that is not forwarded, CONNECT among them. */
-  MM_METHOD_REFUSED: remote(405, 'http_request_denied', 'use a method that the connector forwards: all but CONNECT and TRACE'),
+  MM_METHOD_REFUSED: remote(
+    405,
+    'http_request_denied',
+    'use a method that the connector forwards: all but CONNECT and TRACE',
+  ),
   /**
    * The event loop has been busy with requests for longer than `ingress.shedTargetMs`, turn after turn.
    * The request was refused before any work was done on it.
    */
-  MM_OVERLOADED: passing(local(
-    503,
-    'http_request_denied',
-    'more requests come than this process can work off: give it more CPU, or raise ingress.shedTargetMs',
-  )),
+  MM_OVERLOADED: passing(
+    local(
+      503,
+      'http_request_denied',
+      'more requests come than this process can work off: give it more CPU, or raise ingress.shedTargetMs',
+    ),
+  ),
   /** No origin and no route matches the host and path of the request. */
   MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
   /** The request carries our own name in `Via`: it has passed through this connector before. */

@@ -4,7 +4,8 @@
  */
 export const TLS_HINTS = {
   notTls: 'use http:// for this port, or the port where the origin speaks TLS',
-  version: 'allow a version that both sides speak (tls.minVersion, tls.maxVersion), or enable a newer one there',
+  version:
+    'allow a version that both sides speak (tls.minVersion, tls.maxVersion), or enable a newer one there',
   cipher: 'allow a cipher, group or signature that both sides have (tls.ciphers, tls.groups)',
   clientCertificate: 'give a client certificate that the origin accepts: tls.cert and tls.key',
   access: 'ask the operator of the origin who may connect',

@@ -35,7 +35,10 @@ const CERTIFICATE_ERRORS: Readonly<Record<string, readonly [string, TlsHint]>> =
   SELF_SIGNED_CERT_IN_CHAIN: ['comes from an authority that is not trusted', 'untrusted'],
   UNABLE_TO_GET_ISSUER_CERT: ['comes from an authority that is not trusted', 'untrusted'],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['comes from an authority that is not trusted', 'untrusted'],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['comes from an authority that is not trusted, or the server leaves out the chain', 'untrusted'],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
+    'comes from an authority that is not trusted, or the server leaves out the chain',
+    'untrusted',
+  ],
   CERT_UNTRUSTED: ['is not trusted', 'untrusted'],
   CERT_REJECTED: ['was rejected by the trust settings', 'untrusted'],
   CERT_REVOKED: ['was revoked', 'revoked'],
@@ -64,7 +67,12 @@ const TLS_ERRORS: readonly (readonly [string, ErrorCode, string, TlsHint?])[] = 
   ['ALERT_BAD_CERTIFICATE', 'MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
   ['ALERT_UNSUPPORTED_CERTIFICATE', 'MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
   ['ALERT_CERTIFICATE_', 'MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
-  ['ALERT_UNKNOWN_CA', 'MM_TLS_FAILED', 'does not trust the authority of our client certificate', 'clientCertificate'],
+  [
+    'ALERT_UNKNOWN_CA',
+    'MM_TLS_FAILED',
+    'does not trust the authority of our client certificate',
+    'clientCertificate',
+  ],
   ['ALERT_ACCESS_DENIED', 'MM_TLS_FAILED', 'denied us access', 'access'],
   ['UNRECOGNIZED_NAME', 'MM_TLS_FAILED', 'does not know the server name', 'serverName'],
   ['PROTOCOL_VERSION', 'MM_TLS_FAILED', 'has no TLS version in common with us', 'version'],
@@ -107,7 +115,10 @@ export function attemptError(
   const alert = TLS_ERRORS.find(([part]) => name.includes(part))
   if (alert !== undefined) {
     const [, known, what, hint] = alert
-    return new TransportError(known, `${endpoint} ${what} (${code})`, { cause, hint: hint && TLS_HINTS[hint] })
+    return new TransportError(known, `${endpoint} ${what} (${code})`, {
+      cause,
+      hint: hint && TLS_HINTS[hint],
+    })
   }
   return new TransportError('MM_TLS_FAILED', `${endpoint} TLS failed: ${message}`, { cause })
 }
