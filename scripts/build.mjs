@@ -66,6 +66,7 @@ async function write(input, plugins, external) {
     input,
     plugins,
     external,
+    checks: { pluginTimings: false }, // a slow machine is no fault of the build
     onLog(level, log, report) {
       if (level === 'warn') throw new Error(`build: ${log.message}`)
       report(level, log)

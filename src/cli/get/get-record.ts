@@ -1,4 +1,4 @@
-import type { ErrorCode, ExchangeInfo, Fault, Processed, TransportError } from '../../index.ts'
+import type { ExchangeInfo, TransportError } from '../../index.ts'
 import type { MigrationRecord } from './migration-record.ts'
 
 /** What became of one request: a line of `get --json`. */
@@ -22,7 +22,7 @@ export interface GetRecord {
   timingsMs: { queue: number; dns: number; connect: number; tls: number; ttfb: number; total: number }
   trailers: Record<string, string | string[]>
   informational: ExchangeInfo['informational']
-  error?: { code: ErrorCode; message: string; fault: Fault; processed: Processed; retryable: boolean }
+  error?: ReturnType<TransportError['toJSON']>
 }
 
 /** The last line of `get --json`. */

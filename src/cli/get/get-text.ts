@@ -66,8 +66,10 @@ export function recordBlock(record: GetRecord): string {
     rows.push(['error', `${error.code}: ${error.message}`])
     rows.push([
       '',
-      `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}`,
+      `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}, ` +
+        `resendable: ${error.resendable ? 'yes' : 'no'}`,
     ])
+    rows.push(['hint', error.hint])
   }
   if (status !== 0) rows.push(['status', String(status)], ['size', `${bytes} bytes`])
   if (sha256 !== null) rows.push(['sha256', sha256])

@@ -263,7 +263,7 @@ describe('get --json', () => {
     expect(result.exitCode).toBe(1)
     const { records, summary } = parseJson(result)
     expect(records[0]).toMatchObject({ status: 200, bytes: 500, sha256: null })
-    expect(records[0]?.error).toMatchObject({ fault: 'remote', processed: 'yes', retryable: false })
+    expect(records[0]?.error).toMatchObject({ fault: 'remote', processed: 'yes', resendable: false })
     expect(records[1]).toMatchObject({ status: 200 })
     expect(summary).toMatchObject({ requests: 2, failed: 1 })
   })
