@@ -25,7 +25,7 @@ const MAY_IMPORT = {
     'src/http/qpack',
     'src/quic/engine.ts',
   ],
-  'src/quic': ['src/base', 'src/state'],
+  'src/quic': ['src/base', 'src/state', 'src/connect/native/load-ffi.ts'],
 
   // Names to addresses, addresses to connections.
   'src/connect': ['src/base', 'src/state'],
@@ -35,7 +35,7 @@ const MAY_IMPORT = {
   'src/dns': ['src/base'],
 
   // Which protocol, which connection. Both are handed what they need.
-  'src/select': ['src/base', 'src/dns/records', 'src/dns/fixed-addresses.ts'],
+  'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
 
   // One origin put together; one request on its way; the public calls.
@@ -90,6 +90,11 @@ const PURE = [
   'src/quic/migration',
   'src/quic/invariant-header.ts',
   'src/quic/retry-token.ts',
+  'src/quic/udp/batch-plan.ts',
+  'src/quic/udp/control-messages.ts',
+  'src/quic/udp/outbox.ts',
+  'src/quic/udp/socket-address.ts',
+  'src/quic/udp/socket-mode.ts',
   'src/quic/quiche/bounce-schedule.ts',
   'src/quic/quiche/followed-client.ts',
   'src/quic/quiche/path-bounces.ts',
@@ -126,7 +131,7 @@ const DRIVERS = [
   'src/state/store.ts',
   'src/state/file-records.ts',
   'src/state/private-files.ts',
-  'src/state/record-directory.ts',
+  'src/state/file-records.ts',
   'src/http/http1/connection.ts',
   'src/http/http1/connection-*.ts',
   'src/http/http2/connection.ts',

@@ -136,6 +136,7 @@ function values(type, key) {
     'number | string': key.endsWith('Bytes') ? 'size' : 'duration',
     'string[]': 'list',
     'readonly string[]': 'list',
+    'boolean | string[]': '`true`, `false`, list',
     'ListenConfig[]': 'list',
     'RouteConfig[]': 'list',
     'Record<string, string>': 'mapping',

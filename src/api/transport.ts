@@ -132,7 +132,7 @@ class PooledTransport implements Transport {
     const wantsEarly = request.earlyData ?? earlyData === 'safe'
     entry.discovery.onRequest()
     const exchange = new DispatchedExchange(
-      entry,
+      entry.exchanges,
       {
         method: request.method,
         scheme: origin.scheme,
@@ -219,7 +219,14 @@ class PooledTransport implements Transport {
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
     const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
-    return explain(entry, { http3Fault, fastOpen, early }, this.#clock.now(), new AbortController().signal)
+    const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
+    const udp = isSpoken ? http3Dialer.udp : undefined
+    return explain(
+      entry,
+      { http3Fault, udp, fastOpen, early },
+      this.#clock.now(),
+      new AbortController().signal,
+    )
   }
 
   async probe(
@@ -237,7 +244,7 @@ class PooledTransport implements Transport {
   async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
     checkMigrationTarget(to)
     const entry = this.#entries.get(parseOrigin(origin).key)
-    return entry === undefined ? [] : await this.#hold.during(entry.migrate(to))
+    return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))
   }
 
   networkChanged(): void {
@@ -255,7 +262,7 @@ class PooledTransport implements Transport {
   }
 
   load({ key }: Origin): OriginLoad | undefined {
-    return this.#entries.get(key)?.load
+    return this.#entries.get(key)?.pools.load
   }
 
   configure(options: TransportOptions): void {

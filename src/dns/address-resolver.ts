@@ -6,8 +6,7 @@ import type { Origin } from '../base/http/origin.ts'
 import { DEFAULT_TIMEOUTS } from '../base/options/options.ts'
 import { DEFAULT_RESOLVER_OPTIONS, type ResolverOptions } from '../base/options/resolver-options.ts'
 import { AddressCache } from './address-cache.ts'
-import { fixedAddresses } from './fixed-addresses.ts'
-import { type FoundAddresses, notFound } from './found-addresses.ts'
+import { type FoundAddresses, fixedAddresses, notFound } from './addresses.ts'
 
 /** Asks once. Calls back with what dns.lookup would: an embedder's own resolver. */
 export type Lookup = (

@@ -1,7 +1,10 @@
+import { createSocket } from 'node:dgram'
+import { guardedListener } from '../base/guard.ts'
 import type { ResolvedAddress } from '../base/http/endpoint.ts'
+import { lookUpLiteral } from './addresses.ts'
 
 /** A destination with the address that this machine would send from; undefined: it has no route. */
-export interface RoutedAddress<T extends ResolvedAddress> {
+interface RoutedAddress<T extends ResolvedAddress> {
   readonly destination: T
   readonly source: string | undefined
 }
@@ -140,4 +143,44 @@ function bytesOf(text: string): Uint8Array {
 
 function group(high = '0', low = '0'): string {
   return (Number(high) * 256 + Number(low)).toString(16)
+}
+
+/** Beyond that nobody tries them all; they stay where they are. */
+const MAX_ORDERED = 16
+/** The port does not matter: nothing is sent. */
+const DISCARD_PORT = 9
+const DURING = 'asking for a source address'
+
+/**
+ * Addresses in the order of RFC 6724, by the routes of this machine. Of one IPv4 network nothing is asked:
+ * the order of the answer is the servers' own, who share load by it.
+ */
+export async function orderByRoutes(
+  addresses: readonly ResolvedAddress[],
+): Promise<readonly ResolvedAddress[]> {
+  if (addresses.length < 2 || addresses.every(({ family }) => family === 4)) return addresses
+  const routed = await Promise.all(addresses.slice(0, MAX_ORDERED).map(withSource))
+  return [...orderDestinations(routed), ...addresses.slice(MAX_ORDERED)]
+}
+
+/** A datagram socket that is connected sends nothing, and reports which address it would send from. */
+function withSource(destination: ResolvedAddress): Promise<RoutedAddress<ResolvedAddress>> {
+  return new Promise(resolve => {
+    const socket = createSocket({ type: destination.family === 6 ? 'udp6' : 'udp4', lookup: lookUpLiteral })
+    socket.unref()
+    let isOver = false
+    const settle = (source: string | undefined): void => {
+      if (isOver) return
+      isOver = true
+      resolve({ destination, source })
+      socket.close()
+    }
+    const settleUnknown = (): void => settle(undefined)
+    const onConnected = (error?: Error | null): void => {
+      // A zone is part of a link-local address.
+      settle(error === undefined || error === null ? socket.address().address.replace(/%.*$/, '') : undefined)
+    }
+    socket.on('error', guardedListener(DURING, settleUnknown, settleUnknown))
+    socket.connect(DISCARD_PORT, destination.address, guardedListener(DURING, onConnected, settleUnknown))
+  })
 }

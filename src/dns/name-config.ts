@@ -3,9 +3,14 @@ import { readFileSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import { type DnsServer, parseDnsServer } from './client/dns-server.ts'
-import { type HostsTable, parseHosts } from './hosts-table.ts'
-import { isForSystem, systemOnlyBecause } from './name-sources.ts'
-import { parseResolvConf, type ResolvConf } from './resolv-conf.ts'
+import {
+  type HostsTable,
+  isForSystem,
+  parseHosts,
+  parseResolvConf,
+  type ResolvConf,
+  systemOnlyBecause,
+} from './name-files.ts'
 
 /** Files of this machine that say how names are resolved. */
 export interface NameFiles {

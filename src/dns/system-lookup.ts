@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns'
+import { type FoundAddresses, notFound } from './addresses.ts'
 import { QueryGate } from './client/shared-query.ts'
-import { type FoundAddresses, notFound } from './found-addresses.ts'
 
 /** Who wait for their turn. */
 const MAX_WAITING = 1024

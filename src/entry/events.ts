@@ -55,4 +55,4 @@ export type {
   HandshakeFigures,
 } from '../origin/ledger/handshake-figures.ts'
 export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
-export type { ProtocolCount, ProtocolCounts } from '../pool/protocol-counts.ts'
+export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'

@@ -1,4 +1,4 @@
-import type { TransportError } from '../base/errors.ts'
+import { ERROR_CODES, type TransportError } from '../base/errors.ts'
 import type { CloseReason } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
 import { isIdempotentMethod } from '../base/http/exchange.ts'
@@ -40,7 +40,7 @@ export interface FailedTry {
  * that are there others may be as dead as the one that failed, so that it takes a new one; else any that
  * takes requests will do.
  */
-export type ReplayVerdict =
+type ReplayVerdict =
   | { replay: false }
   | { replay: true; reason: RetryReason; cost: 'free' | 'budgeted'; wantsFresh: boolean }
 
@@ -154,4 +154,17 @@ function isLostConnection(error: TransportError): boolean {
 
 function isClose(error: TransportError): boolean {
   return error.code === 'MM_CONNECTION_CLOSED' || error.code === 'MM_CONNECTION_RESET'
+}
+
+/**
+ * This side failed, or whoever the request comes from: a service's client is remote as well, and what it does
+ * wrong is answered with 4xx.
+ */
+export function isOfCaller({ fault, code }: TransportError): boolean {
+  return fault === 'local' || ERROR_CODES[code].status < 500
+}
+
+/** The peer or the way to it failed. */
+export function speaksAgainstLane(error: TransportError): boolean {
+  return !isOfCaller(error) && error.code !== 'MM_REFUSED'
 }

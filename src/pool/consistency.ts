@@ -1,30 +1,28 @@
 import { TransportError } from '../base/errors.ts'
 import type { PoolCore } from './pool-core.ts'
-import { queueDueAt } from './rules/settle.ts'
-import { connectionsForSpread } from './rules/spread.ts'
+import { connectionsForSpread } from './rules/dialing.ts'
 import type { Slot } from './slot.ts'
 
 /** Throws unless every counter and every order is what a recount says, and nobody waits for what is there. */
 export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): void {
   core.slots.assertConsistent()
   core.waiters.assertConsistent()
-  core.freshWaiters.assertConsistent()
   const free = core.slots.leastLoaded
-  const isWaitedFor = core.waiters.size > 0
+  const isWaitedFor = core.waiters.any.size > 0
   expect(
     core.slots.counted <= orInfinity(core.options.maxConnections),
     'more connections than maxConnections',
   )
   expect(core.slots.aside <= core.options.maxStalledConnections, 'more connections aside than may be')
-  expect(core.mode !== 'closed' || core.waiting === 0, 'somebody waits for a closed pool')
+  expect(core.mode !== 'closed' || core.waiters.size === 0, 'somebody waits for a closed pool')
   expect(!isWaitedFor || free === undefined, 'somebody waits while a connection has room')
-  expect(core.warm > 0 || core.warmCheckAt === Infinity, 'checks for a warm level of 0')
+  expect(core.warm.connections > 0 || core.warm.checkAt === Infinity, 'checks for a warm level of 0')
   for (const slot of core.slots.all()) {
-    expect(latestUpkeep(slot) >= core.slotsDueAt, `${slot.toString()} is due before the upkeep`)
+    expect(latestUpkeep(slot) >= core.schedule.slotsDueAt, `${slot.toString()} is due before the upkeep`)
   }
   expect(mayStayCrowded(core), 'exchanges crowd on fewer connections than they are to be spread over')
-  const dueAt = Math.min(core.slotsDueAt, queueDueAt(core))
-  expect(dueAt >= core.wakeUp.armedAt, 'something is due before the timer')
+  const dueAt = Math.min(core.schedule.slotsDueAt, core.waiters.dueAt)
+  expect(dueAt >= core.schedule.armedAt, 'something is due before the timer')
 }
 
 /** Connections are missing for the spread only where something stands against another dial. */

@@ -1,19 +1,14 @@
-import type { TransportError } from '../base/errors.ts'
+import { TransportError } from '../base/errors.ts'
 import type { CloseReason, KeepAliveHint } from '../base/events/connection.ts'
 import { assertConsistent } from './consistency.ts'
 import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
-import { hasRoom, lease, nextFree } from './rules/assignment.ts'
+import { becomeIdle, hasRoom, lease, nextFree, releaseStream } from './rules/assignment.ts'
 import { abandonDials } from './rules/dialing.ts'
-import { learnCapacity, onClosedOnOpen, takeWhatIsThere } from './rules/learned-capacity.ts'
-import { poolClosedError, queueFullError, queueTimeoutError } from './rules/queue-errors.ts'
-import { applyHint, becomeIdle, releaseStream } from './rules/release.ts'
-import { doubtRequestLimit, learnRequestLimit } from './rules/request-limit.ts'
-import { closeNow, evictLongestIdle, retire, retireSurplus } from './rules/retirement.ts'
-import { isHopeless, isSettledByLease, isSettledByRelease, queueDeadline, settle } from './rules/settle.ts'
-import { shedLate } from './rules/shedding.ts'
-import { setStalledAside } from './rules/stalled.ts'
-import { changeWarm, closeSilent, keepUp, startWarmChecks } from './rules/upkeep.ts'
+import { queueFullError, queueTimeoutError, shedLate } from './rules/queue-refusals.ts'
+import { closeNow, evictLongestIdle, retire } from './rules/retirement.ts'
+import { isHopeless, isSettledByLease, isSettledByRelease, settle } from './rules/settle.ts'
+import { changeWarm, closeSilent, keepUp } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'
 
 export interface PoolLoad {
@@ -23,6 +18,9 @@ export interface PoolLoad {
   /** How many more connections may be set aside; see stalled.ts. */
   readonly stalledPlaces: number
 }
+
+/** A connection that dies unused and as young as this counts as a failed connect. */
+const CLOSED_ON_OPEN_MS = 1_000
 
 type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 
@@ -38,14 +36,16 @@ type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
  */
 export class PoolState<Link, Waiter> {
   readonly #core: PoolCore<Link, Waiter>
+  readonly #random: () => number
 
   constructor(config: PoolStateConfig<Link>) {
+    this.#random = config.random
     this.#core = new PoolCore(config)
   }
 
   /** Makes the warm level. */
   onStart(now: number): Actions<Link, Waiter> {
-    startWarmChecks(this.#core, now)
+    this.#core.warm.startChecks(now)
     return settle(this.#core, now, [])
   }
 
@@ -58,10 +58,10 @@ export class PoolState<Link, Waiter> {
     const actions: PoolAction<Link, Waiter>[] = []
     // Who was served before the drain and had bad luck is no newcomer: a drain lets exchanges finish.
     if (core.mode === 'closed' || (core.mode === 'draining' && !isReplay)) {
-      actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
+      actions.push({ type: 'reject', waiter, error: core.life.refusal(core.name) })
       return actions
     }
-    if (core.waiters.size === 0 && !fresh) {
+    if (core.waiters.any.size === 0 && !fresh) {
       const slot = nextFree(core, now, actions)
       if (slot !== undefined) {
         lease(core, slot, waiter, actions)
@@ -69,19 +69,16 @@ export class PoolState<Link, Waiter> {
       }
     }
     shedLate(core, now, actions)
-    if (core.waiting >= core.options.maxWaiters) {
+    if (core.waiters.size >= core.options.maxWaiters) {
       actions.push({ type: 'reject', waiter, error: queueFullError(core) })
-    } else {
-      const queue = fresh ? core.freshWaiters : core.waiters
-      queue.push(waiter, now, queueDeadline(core, now))
-    }
+    } else core.waiters.push(waiter, fresh, now)
     return settle(core, now, actions)
   }
 
   /** The waiter gave up. Nothing happens when it does not wait. */
   onCancel(waiter: Waiter, now: number): Actions<Link, Waiter> {
     const core = this.#core
-    if (!core.waiters.remove(waiter) && !core.freshWaiters.remove(waiter)) return NO_ACTIONS
+    if (!core.waiters.remove(waiter)) return NO_ACTIONS
     return settle(core, now, [])
   }
 
@@ -94,9 +91,11 @@ export class PoolState<Link, Waiter> {
   ): Actions<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'closing' || kind === 'closed') return NO_ACTIONS // its streams end with it
-    if (failed) slot.errors += 1
-    else if (slot.errors > 0) slot.errors = 0
-    if (hint !== undefined || slot.keepAliveUntil !== Infinity) applyHint(this.#core, slot, hint, now)
+    slot.onExchangeEnded(failed)
+    if (hint !== undefined || slot.keepAliveUntil !== Infinity) {
+      const { options, maxRequests } = this.#core
+      slot.applyHint(hint, options.keepAliveMarginMs, maxRequests, now)
+    }
     return this.#release(slot, now)
   }
 
@@ -104,7 +103,7 @@ export class PoolState<Link, Waiter> {
   onReleased(slot: Slot<Link>, now: number): Actions<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'closing' || kind === 'closed') return NO_ACTIONS
-    slot.leases -= 1
+    slot.onLeaseUndone()
     return this.#release(slot, now)
   }
 
@@ -116,12 +115,11 @@ export class PoolState<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
     for (const waiter of waiters.toReversed()) {
-      core.requests -= 1
-      slot.leases -= 1
-      if (slot.leases > 0) core.reused -= 1
+      core.tally.onLeaseUndone(slot.onLeaseUndone())
       if (slot.state.kind === 'draining') releaseStream(core, slot, now)
-      if (core.mode === 'closed') actions.push({ type: 'reject', waiter, error: poolClosedError(core) })
-      else core.waiters.pushFront(waiter, now, queueDeadline(core, now))
+      if (core.mode === 'closed')
+        actions.push({ type: 'reject', waiter, error: core.life.refusal(core.name) })
+      else core.waiters.pushFront(waiter, now)
     }
     return settle(core, now, actions)
   }
@@ -135,13 +133,12 @@ export class PoolState<Link, Waiter> {
   ): Actions<Link, Waiter> {
     const core = this.#core
     const { maxAgeMs, maxAgeJitter } = core.options
-    slot.openedAt = now
-    slot.retireAt = maxAgeMs === 0 ? Infinity : now + maxAgeMs * (1 - maxAgeJitter * core.random())
-    slot.leaseLimit = Math.min(core.maxRequests, core.requestLimit)
+    const retireAt = maxAgeMs === 0 ? Infinity : now + maxAgeMs * (1 - maxAgeJitter * this.#random())
+    slot.onOpened(now, retireAt, core.limits.leases)
     core.backoff.onConnected()
     core.slots.setCapacity(slot, capacity, isProvisional, now)
     becomeIdle(core, slot, now)
-    learnCapacity(core, capacity, isProvisional)
+    core.limits.onCapacity(capacity, isProvisional)
     return settle(core, now, [])
   }
 
@@ -152,11 +149,11 @@ export class PoolState<Link, Waiter> {
     core.slots.remove(slot)
     // A dial that we stopped ourselves says nothing about the origin.
     if (state.kind === 'starting') {
-      core.connectFailures += 1
-      core.preconnectTarget = 0
+      core.tally.onConnectFailed()
+      core.warm.endPreconnect()
       core.backoff.onConnectFailed(state.round, error, now)
       if (isHopeless(core)) core.rejectAll(error, actions)
-      else takeWhatIsThere(core, now)
+      else core.waiters.takeWhatIsThere(now)
     }
     return settle(core, now, actions)
   }
@@ -172,7 +169,7 @@ export class PoolState<Link, Waiter> {
     if (kind !== 'idle' && kind !== 'verifying' && kind !== 'leased') return NO_ACTIONS
     const core = this.#core
     core.slots.setCapacity(slot, capacity, isProvisional, now)
-    learnCapacity(core, capacity, isProvisional)
+    core.limits.onCapacity(capacity, isProvisional)
     return settle(core, now, [])
   }
 
@@ -181,8 +178,8 @@ export class PoolState<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'starting' || kind === 'closing' || kind === 'closed') return NO_ACTIONS
     const core = this.#core
-    onClosedOnOpen(core, slot, undefined, now)
-    learnRequestLimit(core, slot, taken)
+    this.#noteClosedOnOpen(slot, undefined, now)
+    core.limits.onDraining(slot, taken, core.slots.all())
     core.slots.move(slot, {
       kind: 'draining',
       usedStreams: slot.usedStreams,
@@ -202,7 +199,7 @@ export class PoolState<Link, Waiter> {
     if (slot.state.kind === 'closed') return NO_ACTIONS
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
-    onClosedOnOpen(core, slot, error, now)
+    this.#noteClosedOnOpen(slot, error, now)
     core.slots.remove(slot)
     if (wasSilent) closeSilent(core, now, actions)
     return settle(core, now, actions)
@@ -221,25 +218,25 @@ export class PoolState<Link, Waiter> {
   onTimer(now: number): Actions<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
-    core.wakeUp.onFired()
+    const { waiters } = core
+    core.schedule.onFired()
     keepUp(core, now, actions)
-    retireSurplus(core, now, actions)
-    for (const queue of [core.freshWaiters, core.waiters]) {
-      for (let waiter = queue.shiftExpired(now); waiter !== undefined; waiter = queue.shiftExpired(now)) {
-        actions.push({ type: 'reject', waiter, error: queueTimeoutError(core) })
-      }
+    const surplus = core.surplus.take(now)
+    if (surplus !== undefined) retire(core, surplus, 'surplus', actions)
+    for (let waiter = waiters.shiftExpired(now); waiter !== undefined; waiter = waiters.shiftExpired(now)) {
+      actions.push({ type: 'reject', waiter, error: queueTimeoutError(core) })
     }
     return settle(core, now, actions)
   }
 
   /** `connections` are to be there, waiters or not, until onPreconnectSettled. */
   onPreconnect(connections: number, now: number): Actions<Link, Waiter> {
-    this.#core.preconnectTarget = Math.max(this.#core.preconnectTarget, connections)
+    this.#core.warm.preconnect(connections)
     return settle(this.#core, now, [])
   }
 
   onPreconnectSettled(): void {
-    this.#core.preconnectTarget = 0
+    this.#core.warm.endPreconnect()
   }
 
   /** The connection gets no more exchanges, and ends with those that it carries. */
@@ -254,7 +251,7 @@ export class PoolState<Link, Waiter> {
   /** Another warm level: what is missing is made, what is too much ages out. */
   onWarm(connections: number, now: number): Actions<Link, Waiter> {
     const core = this.#core
-    if (connections === core.warm) return NO_ACTIONS
+    if (connections === core.warm.connections) return NO_ACTIONS
     const actions: PoolAction<Link, Waiter>[] = []
     changeWarm(core, connections, now, actions)
     return settle(core, now, actions)
@@ -280,12 +277,12 @@ export class PoolState<Link, Waiter> {
 
   /** Another pool needs a place: a stalled reader gives up its own. False: there is none. */
   setStalledAside(now: number): boolean {
-    return setStalledAside(this.#core, 1, now) > 0
+    return this.#core.stalled.setAside(1, now) > 0
   }
 
   /** No new waiters; those that wait are still served; connections close as they become free. */
   onDrain(now: number): Actions<Link, Waiter> {
-    if (this.#core.mode === 'open') this.#core.mode = 'draining'
+    this.#core.life.drain()
     return settle(this.#core, now, [])
   }
 
@@ -293,9 +290,8 @@ export class PoolState<Link, Waiter> {
   onClose(error: TransportError, now: number): Actions<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
-    core.mode = 'closed'
-    core.closeError ??= error
-    core.surplusCheckAt = Infinity
+    core.life.close(error)
+    core.surplus.end()
     core.rejectAll(error, actions)
     for (const slot of core.slots.all()) closeNow(core, slot, 'shutdown', actions)
     return settle(core, now, actions)
@@ -303,7 +299,7 @@ export class PoolState<Link, Waiter> {
 
   /** What stats() shows. */
   get counts() {
-    const { slots, waiting, overload, shed, requests, reused, connectFailures } = this.#core
+    const { slots, waiters, overload, tally } = this.#core
     return {
       connections: {
         connecting: slots.count('starting'),
@@ -311,24 +307,21 @@ export class PoolState<Link, Waiter> {
         leased: slots.count('leased'),
         draining: slots.count('draining') + slots.count('closing'),
       },
-      waiters: waiting,
-      overloaded: overload.isOverloaded && waiting > 0,
-      shed,
+      waiters: waiters.size,
+      overloaded: overload.isOverloaded && waiters.size > 0,
       streams: slots.usedStreams,
       stalled: slots.aside,
-      connectFailures,
-      requests,
-      reused,
+      ...tally.counts,
     }
   }
 
   get load(): PoolLoad {
-    const { slots, waiting, stalledPlaces } = this.#core
+    const { slots, waiters, stalled } = this.#core
     return {
-      waiters: waiting,
+      waiters: waiters.size,
       streams: slots.usedStreams,
       starting: slots.count('starting'),
-      stalledPlaces,
+      stalledPlaces: stalled.places,
     }
   }
 
@@ -338,7 +331,7 @@ export class PoolState<Link, Waiter> {
 
   /** What newcomers hear when the mode is not `open`. */
   get closedError(): TransportError {
-    return poolClosedError(this.#core)
+    return this.#core.life.refusal(this.#core.name)
   }
 
   get slots(): readonly Slot<Link>[] {
@@ -379,18 +372,18 @@ export class PoolState<Link, Waiter> {
   }
 
   get hasWaiters(): boolean {
-    return this.#core.waiting > 0
+    return this.#core.waiters.size > 0
   }
 
   /** Neither a connection nor a waiter. */
   get isEmpty(): boolean {
-    return this.#core.slots.size === 0 && this.#core.waiting === 0
+    return this.#core.slots.size === 0 && this.#core.waiters.size === 0
   }
 
   /** No waiter, and nothing but idle connections. */
   get isUnused(): boolean {
-    const { slots, waiting } = this.#core
-    return waiting === 0 && slots.size === slots.count('idle')
+    const { slots, waiters } = this.#core
+    return waiters.size === 0 && slots.size === slots.count('idle')
   }
 
   /** Since when its longest idle connection is idle; Infinity when none is. */
@@ -400,7 +393,7 @@ export class PoolState<Link, Waiter> {
   }
 
   get expectedCapacity(): number | undefined {
-    return this.#core.expectedCapacity
+    return this.#core.limits.capacity
   }
 
   get lastConnectError(): TransportError | undefined {
@@ -435,8 +428,21 @@ export class PoolState<Link, Waiter> {
     const reason = releaseStream(core, slot, now)
     if (reason === undefined && isSettledByRelease(core)) return NO_ACTIONS
     const actions: PoolAction<Link, Waiter>[] = []
-    if (reason === 'max-requests' && slot.state.kind === 'draining') doubtRequestLimit(core, slot)
+    if (reason === 'max-requests' && slot.state.kind === 'draining') core.limits.onLimitKept(slot)
     if (reason !== undefined) retire(core, slot, reason, actions)
     return settle(core, now, actions)
+  }
+
+  /**
+   * The peer ends a connection: if nobody had used it yet and it had just opened, there is no sense in dialing
+   * the next one at once.
+   */
+  #noteClosedOnOpen(slot: Slot<Link>, error: TransportError | undefined, now: number): void {
+    const { kind } = slot.state
+    if (kind !== 'idle' && kind !== 'verifying') return
+    if (slot.leases > 0 || now - slot.openedAt >= CLOSED_ON_OPEN_MS) return
+    const { name, backoff } = this.#core
+    const message = `${name}: the origin ended a new connection at once`
+    backoff.onClosedOnOpen(error ?? new TransportError('MM_CONNECTION_CLOSED', message), slot.openedAt, now)
   }
 }

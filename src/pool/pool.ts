@@ -5,18 +5,15 @@ import type { Observer, TransportEvent } from '../base/events/observer.ts'
 import { guardedMicrotask, guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { PoolOptions } from '../base/options/options.ts'
-import { DrainWaiters } from './drain-waiters.ts'
-import type { PoolAction } from './pool-action.ts'
-import { ActionList } from './pool-action.ts'
+import { DrainWaiters, Preconnects } from './driver-promises.ts'
+import { ActionList, type PoolAction } from './pool-action.ts'
+import { countByProtocol, type PoolCounts, PoolTally } from './pool-counts.ts'
 import { type PoolLoad, PoolState } from './pool-state.ts'
-import { type PoolCounts, PoolTally } from './pool-tally.ts'
-import { countByProtocol } from './protocol-counts.ts'
 import type { BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
-import { Preconnects } from './rules/preconnects.ts'
 import type { Slot } from './slot.ts'
 import { describeSlot, isSilence, type SlotEvents, SlotListener } from './slot-listener.ts'
 
-export type { PoolCounts } from './pool-tally.ts'
+export type { PoolCounts } from './pool-counts.ts'
 
 /**
  * Who wants a stream. The transport's exchange is its own waiter, so that a request costs no closure. Must

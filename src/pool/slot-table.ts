@@ -1,8 +1,7 @@
 import { TransportError } from '../base/errors.ts'
-import { IdleStack } from './idle-stack.ts'
-import { LoadHeap } from './load-heap.ts'
 import type { ConnectionBudget } from './rules/connection-budget.ts'
 import { CLOSED, Slot, type SlotKind, type SlotState } from './slot.ts'
+import { IdleStack, LoadHeap } from './slot-orders.ts'
 
 /**
  * All connections of a pool, with the counters and orders that keep decisions from scanning them. Whatever is

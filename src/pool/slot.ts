@@ -1,5 +1,5 @@
 import { TransportError } from '../base/errors.ts'
-import type { CloseReason } from '../base/events/connection.ts'
+import type { CloseReason, KeepAliveHint } from '../base/events/connection.ts'
 
 /**
  * One connection's life as the pool sees it.
@@ -95,17 +95,6 @@ export class Slot<Link> {
   streamLimit = 0
   /** The peer has not told its capacity yet; see Connection. Written by SlotTable. */
   isProvisional = false
-  openedAt = 0
-  /** From then on it takes no new exchanges (maximum age, jitter included). */
-  retireAt = Infinity
-  /** From then on the origin may close it for idleness, going by its Keep-Alive hint. */
-  keepAliveUntil = Infinity
-  /** Exchanges that it was leased for. */
-  leases = 0
-  /** The lease with this number is its last. */
-  leaseLimit = Infinity
-  /** Failed exchanges in a row. */
-  errors = 0
   /** It does not count against the limits of connections: see stalled.ts. Written by SlotTable. */
   isAside = false
 
@@ -117,6 +106,12 @@ export class Slot<Link> {
   newer: Slot<Link> | undefined
 
   #state: SlotState
+  #openedAt = 0
+  #retireAt = Infinity
+  #keepAliveUntil = Infinity
+  #leases = 0
+  #leaseLimit = Infinity
+  #errors = 0
 
   constructor(id: number, round: number) {
     this.id = id
@@ -128,6 +123,78 @@ export class Slot<Link> {
 
   get state(): SlotState {
     return this.#state
+  }
+
+  get openedAt(): number {
+    return this.#openedAt
+  }
+
+  /** From then on it takes no new exchanges (maximum age, jitter included). */
+  get retireAt(): number {
+    return this.#retireAt
+  }
+
+  /** From then on the origin may close it for idleness, going by its Keep-Alive hint. */
+  get keepAliveUntil(): number {
+    return this.#keepAliveUntil
+  }
+
+  /** Exchanges that it was leased for. */
+  get leases(): number {
+    return this.#leases
+  }
+
+  /** It has had its last lease. */
+  get hasReachedLeaseLimit(): boolean {
+    return this.#leases >= this.#leaseLimit
+  }
+
+  /** Failed exchanges in a row. */
+  get errors(): number {
+    return this.#errors
+  }
+
+  /** The dial succeeded. `leaseLimit`: the lease with this number is its last. */
+  onOpened(now: number, retireAt: number, leaseLimit: number): void {
+    this.#openedAt = now
+    this.#retireAt = retireAt
+    this.#leaseLimit = leaseLimit
+  }
+
+  /** One more lease. Answers whether it was leased before. */
+  onLeased(): boolean {
+    this.#leases += 1
+    return this.#leases > 1
+  }
+
+  /** The last lease came to nothing. Answers whether it was leased before that. */
+  onLeaseUndone(): boolean {
+    this.#leases -= 1
+    return this.#leases > 0
+  }
+
+  onExchangeEnded(failed: boolean): void {
+    if (failed) this.#errors += 1
+    else if (this.#errors > 0) this.#errors = 0
+  }
+
+  /** No lease after the one with this number; a limit below stays. */
+  limitLeases(leases: number): void {
+    if (leases < this.#leaseLimit) this.#leaseLimit = leases
+  }
+
+  /**
+   * Takes over what the origin said with `Keep-Alive`; undefined: nothing. Its clock started when it sent the
+   * answer, ours when we read it: the margin makes up for that, and is half of the timeout at the most, so
+   * that short timeouts leave something to use. `maxRequests`: our own limit.
+   */
+  applyHint(hint: KeepAliveHint | undefined, marginMs: number, maxRequests: number, now: number): void {
+    const timeoutMs = hint?.timeoutMs
+    if (timeoutMs === undefined) this.#keepAliveUntil = Infinity
+    else this.#keepAliveUntil = now + timeoutMs - Math.min(marginMs, timeoutMs / 2)
+    if (hint?.maxRequests !== undefined) {
+      this.#leaseLimit = Math.min(maxRequests, this.#leases + hint.maxRequests)
+    }
   }
 
   /**
@@ -169,8 +236,11 @@ export class Slot<Link> {
    * starting`.
    */
   toString(): string {
-    const { kind } = this.#state
-    if (kind === 'starting') return `#${this.id} starting`
-    return `#${this.id} ${kind} ${this.usedStreams}/${this.streamLimit}, ${this.leases} requests`
+    return `#${this.id} ${this.#state.kind === 'starting' ? 'starting' : this.stateText}`
+  }
+
+  /** The same without its number in the pool, for an open one. */
+  get stateText(): string {
+    return `${this.#state.kind} ${this.usedStreams}/${this.streamLimit}, ${this.#leases} requests`
   }
 }

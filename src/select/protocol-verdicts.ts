@@ -1,5 +1,5 @@
 import type { Protocol } from '../base/http/protocol.ts'
-import { offeredProtocols } from './offered-protocols.ts'
+import { offeredProtocols } from './plan.ts'
 import type { OriginRecord } from './record/origin-record.ts'
 
 export interface VerdictInput {

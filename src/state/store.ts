@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FileRecords } from './file-records.ts'
+import { FileRecords, pruneRecords, recordPath, unfinishedSuffix } from './file-records.ts'
 import {
   checkOwn,
   hasCode,
@@ -12,7 +12,6 @@ import {
   readSecret,
   UnusableFile,
 } from './private-files.ts'
-import { pruneRecords, recordPath, unfinishedSuffix } from './record-directory.ts'
 import type { RecordStore } from './record-store.ts'
 
 /** AES-256. */

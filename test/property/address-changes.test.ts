@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/seeded-random.ts'
-import { AddressChanges, MAX_PATIENCE, MIN_PATIENCE } from '../../src/select/address-changes.ts'
-import { drainStep } from '../../src/select/drain-step.ts'
+import { AddressChanges, drainStep, MAX_PATIENCE, MIN_PATIENCE } from '../../src/select/address-changes.ts'
 import { fc } from '../support/property.ts'
 
 // A longer look: RUNS=100000 SEED=7 npx vitest run test/property/address-changes.test.ts

@@ -203,7 +203,7 @@ export interface ExchangeEnded {
   earlierTries?: readonly EarlierTry[] | undefined
   /** The connects that it waited for, as of `DispatchHandle.attempts`. */
   attempts?: readonly AttemptRecord[]
-  /** Of the body; undefined when its length was not known before. */
+  /** Of the body; undefined for a stream whose bytes nobody counted. */
   requestBytes: number | undefined
   /** Of the body. */
   responseBytes: number

@@ -1,5 +1,5 @@
 import type { ExchangeInfo, TransportError } from '../../index.ts'
-import type { MigrationRecord } from './migration-record.ts'
+import type { MigrationRecord } from './tallies.ts'
 
 /** What became of one request: a line of `get --json`. */
 export interface GetRecord {
@@ -29,8 +29,11 @@ export interface GetRecord {
 export interface GetSummary {
   requests: number
   failed: number
+  /** Those that requests opened. */
   newConnections: number
-  /** 1 - newConnections / requests */
+  /** Those of races and trials, which no request needed first. */
+  backgroundConnections: number
+  /** 1 - newConnections / requests: the share of those that found a connection, where none failed. */
   reuseRate: number
   /** `none`: cleartext connections. */
   handshakes: { full: number; resumed: number; earlyData: number; none: number }

@@ -2,9 +2,9 @@ import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import { guarded, guardedListener } from '../../base/guard.ts'
+import { lookUpLiteral } from '../addresses.ts'
 import { type DnsQuery, type ReadReply, readReply } from '../records/dns-message.ts'
 import type { DnsServer } from './dns-server.ts'
-import { lookUpLiteral } from './literal-lookup.ts'
 
 /** One query to one server. */
 export interface DnsTry {

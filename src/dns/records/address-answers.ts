@@ -1,5 +1,4 @@
-import type { DnsAnswer, DnsReply } from './dns-message.ts'
-import { boundedTtlSeconds } from './dns-ttl.ts'
+import { boundedTtlSeconds, type DnsAnswer, type DnsReply } from './dns-message.ts'
 
 /** An address from the DNS itself, with how long it may be kept. */
 export interface LookedUpAddress {

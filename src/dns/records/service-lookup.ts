@@ -1,7 +1,6 @@
 import { followCnames } from './address-answers.ts'
-import type { DnsReply, HttpsAnswer } from './dns-message.ts'
+import { boundedTtlSeconds, type DnsReply, type HttpsAnswer } from './dns-message.ts'
 import { neverAskedBecause, normalName, serviceQueryName } from './dns-name.ts'
-import { boundedTtlSeconds } from './dns-ttl.ts'
 import { readServiceRecords, type ServiceRecord } from './https-rr.ts'
 
 /** What the DNS says about the HTTPS service of an origin. */

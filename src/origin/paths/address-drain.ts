@@ -1,11 +1,13 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Connection } from '../../base/events/connection.ts'
 import { guardedPromise } from '../../base/guard.ts'
-import type { Resolution } from '../../base/http/endpoint.ts'
+import type { Resolution, Resolver } from '../../base/http/endpoint.ts'
+import type { Origin } from '../../base/http/origin.ts'
 import type { Pool } from '../../pool/pool.ts'
-import { AddressChanges } from '../../select/address-changes.ts'
-import { drainStep } from '../../select/drain-step.ts'
+import { AddressChanges, drainStep } from '../../select/address-changes.ts'
+import { alternativeKey } from '../../select/evidence/alternative-sets.ts'
 import type { KnownFact } from '../../select/evidence/evidence.ts'
+import type { Lanes } from '../lanes/lanes.ts'
 
 /** A name that connections of the origin were made to. */
 export interface DrainedName {
@@ -21,7 +23,7 @@ export type DrainedPool = Pick<
   'connections' | 'live' | 'size' | 'counted' | 'lastUsedAt' | 'retire' | 'preconnect' | 'stats'
 >
 
-export interface AddressDrainParts {
+interface AddressDrainParts {
   readonly clock: Clock
   /** How often names are looked up while there is traffic; 0: never. */
   readonly refreshMs: number
@@ -209,4 +211,32 @@ export class AddressDrain {
       () => replacements.set(pool, 'failed'),
     )
   }
+}
+
+/**
+ * The names that the connections of an origin were made to: its own, and that of the alternative that HTTP/3
+ * goes to now, where that is another one.
+ */
+export function drainedNames(origin: Origin, resolver: Resolver, lanes: Lanes, clock: Clock): DrainedName[] {
+  const own: DrainedName = {
+    name: origin.host,
+    resolve: signal => resolver.resolve(origin.host, signal),
+    has: connection => hostOf(connection, origin) === origin.host,
+  }
+  const http3 = Array.from(lanes).find(({ name }) => name === 'h3')
+  const alternative = http3?.connector.alternative(clock.now())
+  if (http3 === undefined || alternative === undefined || alternative.host === origin.host) return [own]
+  const key = alternativeKey(alternative)
+  return [
+    own,
+    {
+      name: key,
+      resolve: signal => http3.connector.resolveAlternative(alternative, signal),
+      has: connection => connection.altUsed === key,
+    },
+  ]
+}
+
+function hostOf({ altUsed }: Connection, origin: Origin): string {
+  return altUsed === undefined ? origin.host : altUsed.slice(0, altUsed.lastIndexOf(':'))
 }

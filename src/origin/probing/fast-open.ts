@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Finding, ProbedFastOpen } from '../../base/events/probe-report.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
+import type { Origin } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
 import type { FastOpen } from '../../connect/fast-open/fast-open.ts'
 import {
+  type FastOpenReport,
   fastOpenOutcome,
   fastOpenReport,
   type SeenFastOpenOutcome,
@@ -13,7 +15,26 @@ import type { SocketCalls } from '../../connect/native/socket-calls.ts'
 import { type AttemptOptions, AttemptSocket } from '../../connect/tcp/attempt-socket.ts'
 import { attemptError } from '../../connect/tcp/connect-error.ts'
 import { SecureContexts } from '../../connect/tls/secure-contexts.ts'
+import { age, type KnownFact } from '../../select/evidence/evidence.ts'
+import type { OriginSettings } from '../origin-settings.ts'
 import { checkEndpoint, probeWithTimeout } from './probe-with-timeout.ts'
+
+/** Looks for TCP Fast Open at an address of an origin. Rejects as probeFastOpen does. */
+export type FastOpenProbe = (
+  endpoint: Endpoint,
+  origin: Origin,
+  settings: OriginSettings,
+  signal: AbortSignal,
+) => Promise<Finding<ProbedFastOpen>>
+
+/** In the origin's name, with its trust, and within its time for a connect. */
+export function fastOpenProbe(clock: Clock, fastOpen: FastOpen): FastOpenProbe {
+  return (endpoint, origin, { tls, protocols, timeouts }, signal) => {
+    const serverName = (tls.serverName ?? origin.host).replace(/\.$/, '')
+    const timeoutMs = timeouts.connectMs + timeouts.tlsMs
+    return probeFastOpen(endpoint, { clock, fastOpen, tls, serverName, protocols, timeoutMs }, signal)
+  }
+}
 
 export interface FastOpenProbeOptions {
   readonly clock: Clock
@@ -141,4 +162,29 @@ function judge({ outcome, hadCookie, firstFlightBytes, segmentBytes }: Sight, fa
 
 function isOfSystem(cause: unknown): boolean {
   return cause instanceof Error && 'errno' in cause
+}
+
+/** An origin has a handful. */
+const MAX_ENDPOINTS = 32
+
+/** What became of TCP Fast Open to an origin, the last time at each endpoint. */
+export class FastOpenNews {
+  readonly #last = new Map<string, FastOpenReport & { readonly at: number }>()
+
+  onReport(endpoint: Endpoint, report: FastOpenReport, now: number): void {
+    const key = formatEndpoint(endpoint)
+    this.#last.delete(key)
+    this.#last.set(key, { ...report, at: now })
+    if (this.#last.size <= MAX_ENDPOINTS) return
+    const first = this.#last.keys().next()
+    if (first.done !== true) this.#last.delete(first.value)
+  }
+
+  /** For `explain`. */
+  facts(now: number): KnownFact[] {
+    return Array.from(this.#last, ([endpoint, { outcome, because, at }]) => ({
+      fact: `TCP Fast Open to ${endpoint} was ${outcome === 'used' ? 'used' : 'asked for and not used'}: ${because}`,
+      evidence: `the last connect, ${age(now - at)}`,
+    }))
+  }
 }

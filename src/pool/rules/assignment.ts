@@ -1,7 +1,9 @@
+import { TransportError } from '../../base/errors.ts'
+import type { CloseReason } from '../../base/events/connection.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import type { Slot } from '../slot.ts'
-import { expiryOf, retire } from './retirement.ts'
+import { dueAt, expiryOf, retire } from './retirement.ts'
 
 /** A connection younger than this is as good as new, if it multiplexes or was not used yet. */
 const FRESH_MS = 1_000
@@ -12,19 +14,19 @@ export function assignWaiters<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  while (core.freshWaiters.size > 0) {
+  while (core.waiters.fresh.size > 0) {
     const slot = nextFresh(core, now)
     if (slot === undefined) break
-    const waiter = core.freshWaiters.shift()
+    const waiter = core.waiters.fresh.shift()
     if (waiter !== undefined) lease(core, slot, waiter, actions)
   }
-  while (core.waiters.size > 0) {
+  while (core.waiters.any.size > 0) {
     const slot = nextFree(core, now, actions)
     if (slot === undefined) break
-    const waiter = core.overload.isOverloaded ? core.waiters.pop() : core.waiters.shift()
+    const waiter = core.overload.isOverloaded ? core.waiters.any.pop() : core.waiters.any.shift()
     if (waiter !== undefined) lease(core, slot, waiter, actions)
   }
-  if (core.waiters.size > 0) verifyIdle(core, now, actions)
+  if (core.waiters.any.size > 0) verifyIdle(core, now, actions)
 }
 
 /**
@@ -71,7 +73,7 @@ function nextIdle<Link, Waiter>(
  * never is.
  */
 export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean {
-  if (core.mode !== 'open' || core.waiters.size > 0) return false
+  if (core.mode !== 'open' || core.waiters.any.size > 0) return false
   const busy = core.slots.leastLoaded
   if (busy !== undefined && now < busy.retireAt) return true
   const idle = core.slots.newestIdle
@@ -116,15 +118,41 @@ export function lease<Link, Waiter>(
   waiter: Waiter,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const reused = slot.leases > 0
-  slot.leases += 1
-  core.requests += 1
-  if (reused) core.reused += 1
-  else core.backoff.onFirstLease()
+  const reused = slot.onLeased()
+  core.tally.onLeased(reused)
+  if (!reused) core.backoff.onFirstLease()
   core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
-  if (core.slots.usedStreams > core.peakStreams) core.peakStreams = core.slots.usedStreams
+  core.surplus.onLease(core.slots.usedStreams)
   actions.push({ type: 'lease', slot, waiter, reused })
-  if (slot.leases >= slot.leaseLimit) retire(core, slot, 'max-requests', actions)
+  if (slot.hasReachedLeaseLimit) retire(core, slot, 'max-requests', actions)
+}
+
+/** Takes one exchange off the connection. Answers why it must go, if it must. */
+export function releaseStream<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  now: number,
+): CloseReason | undefined {
+  const { state } = slot
+  if (state.kind === 'leased') {
+    if (state.usedStreams > 1) {
+      core.slots.move(slot, { kind: 'leased', usedStreams: state.usedStreams - 1 })
+    } else becomeIdle(core, slot, now)
+    if (slot.errors >= core.maxErrors) return 'errors'
+    if (slot.hasReachedLeaseLimit) return 'max-requests' // the limit sank by a hint
+    if (slot.state.kind !== 'idle') return undefined
+    return expiryOf(core, slot, now, now) ?? core.stalled.takeBack(slot)
+  }
+  if (state.kind === 'draining' && state.usedStreams > 0) {
+    core.slots.move(slot, { ...state, usedStreams: state.usedStreams - 1 })
+    return state.by === 'pool' && slot.usedStreams === 0 ? state.reason : undefined
+  }
+  throw new TransportError('MM_INTERNAL', `pool: an exchange ended on ${slot.toString()}, which carried none`)
+}
+
+export function becomeIdle<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>, now: number): void {
+  core.slots.move(slot, { kind: 'idle', since: now })
+  core.schedule.coverSlot(dueAt(core, slot, now))
 }
 
 /**
@@ -137,10 +165,10 @@ function verifyIdle<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const starting = core.slots.count('starting')
-  const dialed = starting === 0 ? 0 : starting * (core.expectedStreams ?? Infinity)
-  const promised = core.slots.promisedStreams(core.expectedStreams)
+  const dialed = starting === 0 ? 0 : starting * (core.limits.streams ?? Infinity)
+  const promised = core.slots.promisedStreams(core.limits.streams)
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
-    if (core.waiting <= dialed + promised + core.slots.verifyingStreams) return
+    if (core.waiters.size <= dialed + promised + core.slots.verifyingStreams) return
     const expired = expiryOf(core, slot, idleSince(slot), now)
     if (expired === undefined) verify(core, slot, now, actions)
     else retire(core, slot, expired, actions)
@@ -155,7 +183,7 @@ export function verify<Link, Waiter>(
 ): void {
   const deadline = core.options.pingTimeoutMs === 0 ? Infinity : now + core.options.pingTimeoutMs
   core.slots.move(slot, { kind: 'verifying', deadline })
-  core.slotsDueAt = Math.min(core.slotsDueAt, deadline)
+  core.schedule.coverSlot(deadline)
   actions.push({ type: 'ping', slot })
 }
 

@@ -1,9 +1,9 @@
 import type { CloseReason } from '../../base/events/connection.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
-import { closeNow, evictLongestIdle } from './retirement.ts'
-import { connectionsForSpread } from './spread.ts'
-import { setStalledAside } from './stalled.ts'
+import type { Slot } from '../slot.ts'
+import { idleSince, isStale, verify } from './assignment.ts'
+import { closeNow, evictLongestIdle, expiryOf } from './retirement.ts'
 
 /** Connections that take nothing, beyond which waiters wait for them instead of for further ones. */
 const MAX_MUTE = 2
@@ -40,9 +40,9 @@ function dialsForSpread<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
 }
 
 function dialsForWaiters<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
-  const waiting = Math.max(0, core.waiters.size - core.slots.verifyingStreams) + core.freshWaiters.size
+  const waiting = Math.max(0, core.waiters.any.size - core.slots.verifyingStreams) + core.waiters.fresh.size
   if (waiting === 0) return 0
-  const perConnection = core.expectedStreams
+  const perConnection = core.limits.streams
   const uncovered = waiting - core.slots.promisedStreams(perConnection)
   if (uncovered <= 0) return 0
   const dials = perConnection === undefined ? 1 : Math.max(1, Math.ceil(uncovered / perConnection))
@@ -71,13 +71,13 @@ export function dial<Link, Waiter>(
   if (wanted === 0 || now < dialDueAt(core)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
   const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
-  if (missing > 0) setStalledAside(core, missing, now)
+  if (missing > 0) core.stalled.setAside(missing, now)
   for (let started = 0; started < wanted; started += 1) {
     if (core.isFull) {
       if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
       return
     }
-    if (core.budget.isFull) setStalledAside(core, dialsMissing(core), now)
+    if (core.budget.isFull) core.stalled.setAside(dialsMissing(core), now)
     const slot = core.slots.create(core.backoff.round)
     if (slot === undefined) {
       if (started >= essential || closeUnresponsive(core, actions)) return
@@ -95,7 +95,7 @@ export function dial<Link, Waiter>(
  * a spread is not.
  */
 function isWorthEviction(core: PoolCore<unknown, unknown>): boolean {
-  return core.waiting > 0 || (core.preconnectTarget > core.slots.live && core.budget.isReached)
+  return core.waiters.size > 0 || (core.warm.preconnects > core.slots.live && core.budget.isReached)
 }
 
 /** Stops the dials that nobody would start now, the youngest first. */
@@ -137,7 +137,54 @@ function makeRoomForFresh<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const { slots } = core
-  while (core.freshWaiters.size > slots.count('starting') + slots.count('closing')) {
+  while (core.waiters.fresh.size > slots.count('starting') + slots.count('closing')) {
     if (!evictLongestIdle(core, actions)) return
+  }
+}
+
+/**
+ * Exchanges that one multiplexed connection could carry, spread over several (`spreadOver`): a lost segment
+ * then holds up those on its own connection only, and congestion control has as many windows. Nobody waits
+ * for it: a request leaves on what is open, and what the spread wants is dialed or verified beside that.
+ */
+
+/**
+ * Connections that the exchanges of now should be spread over: as many as there are exchanges, up to
+ * `spreadOver`. 0: nothing to spread.
+ */
+export function connectionsForSpread(core: PoolCore<unknown, unknown>): number {
+  if (core.spreadOver === 1 || core.mode !== 'open') return 0
+  if (core.slots.mute > 0) return 0 // the origin wants to be left alone
+  return Math.min(core.spreadOver, core.slots.liveStreams + core.waiters.size)
+}
+
+/**
+ * Whether a lease may leave something to be dialed or verified for the spread. Asked at every lease of a pool
+ * that spreads.
+ */
+export function isSpreadUnfilled(core: PoolCore<unknown, unknown>): boolean {
+  const leased = core.slots.count('leased')
+  return leased < core.spreadOver && leased < core.slots.usedStreams + core.waiters.size
+}
+
+/**
+ * Idle connections that were silent for too long are passed over while a busy one has room. Those that the
+ * spread has a use for are sent a liveness probe, so that the next exchange finds them good.
+ */
+export function verifyForSpread<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  if (!isSpreadUnfilled(core)) return
+  let missing = connectionsForSpread(core) - core.slots.count('leased') - core.slots.count('verifying')
+  for (let slot = core.slots.newestIdle; slot !== undefined && missing > 0; ) {
+    const next: Slot<Link> | undefined = slot.older
+    // What is too old goes by the timer.
+    if (expiryOf(core, slot, idleSince(slot), now) === undefined) {
+      missing -= 1
+      if (isStale(core, slot, now)) verify(core, slot, now, actions)
+    }
+    slot = next
   }
 }

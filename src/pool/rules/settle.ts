@@ -1,10 +1,8 @@
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import { assignWaiters } from './assignment.ts'
-import { dial, dialDueAt, dialsMissing, dialsWanted } from './dialing.ts'
-import { canHaveSurplus, closeUnneeded, evictLongestIdle, watchSurplus } from './retirement.ts'
-import { isSpreadUnfilled, verifyForSpread } from './spread.ts'
-import { STALL_MS } from './stalled.ts'
+import { dial, dialDueAt, dialsMissing, dialsWanted, isSpreadUnfilled, verifyForSpread } from './dialing.ts'
+import { closeUnneeded, evictLongestIdle } from './retirement.ts'
 
 /**
  * What follows from every event, in this order:
@@ -25,9 +23,9 @@ export function settle<Link, Waiter>(
     refuseHopeless(core, now, actions)
     if (core.spreadOver > 1) verifyForSpread(core, now, actions)
     dial(core, now, actions)
-    if (core.mode === 'draining' && core.waiting === 0) closeUnneeded(core, actions)
+    if (core.mode === 'draining' && core.waiters.size === 0) closeUnneeded(core, actions)
     while (core.budget.needsEviction && evictLongestIdle(core, actions));
-    watchSurplus(core, now)
+    core.surplus.watch(now)
   }
   schedule(core, now, actions)
   return actions
@@ -36,27 +34,17 @@ export function settle<Link, Waiter>(
 /** Whether a lease from an idle or roomy connection leaves nothing else to do. */
 export function isSettledByLease(core: PoolCore<unknown, unknown>): boolean {
   if (core.spreadOver > 1 && isSpreadUnfilled(core)) return false
-  return core.surplusCheckAt !== Infinity || !canHaveSurplus(core)
+  return core.surplus.isSettled
 }
 
 /** Whether a release that retired nothing leaves nothing else to do. */
 export function isSettledByRelease(core: PoolCore<unknown, unknown>): boolean {
   return (
-    core.waiting === 0 &&
+    core.waiters.size === 0 &&
     core.mode === 'open' &&
-    core.slotsDueAt >= core.wakeUp.armedAt &&
+    core.schedule.slotsDueAt >= core.schedule.armedAt &&
     !core.budget.needsEviction
   )
-}
-
-/** Until when a newcomer may wait. */
-export function queueDeadline(core: PoolCore<unknown, unknown>, now: number): number {
-  return core.options.queueTimeoutMs === 0 ? Infinity : now + core.options.queueTimeoutMs
-}
-
-/** When the first of those that wait has waited for long enough. */
-export function queueDueAt(core: PoolCore<unknown, unknown>): number {
-  return Math.min(core.waiters.firstDeadline, core.freshWaiters.firstDeadline)
 }
 
 /** No connection is there or on its way. */
@@ -74,7 +62,7 @@ function refuseHopeless<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const { backoff, options } = core
-  if (core.waiting === 0 || backoff.lastError === undefined) return
+  if (core.waiters.size === 0 || backoff.lastError === undefined) return
   const waitMs = backoff.requestDueAt - now
   if (waitMs > 0 && waitMs > options.backoffWaitMs && isHopeless(core)) {
     core.rejectAll(backoff.lastError, actions)
@@ -84,11 +72,11 @@ function refuseHopeless<Link, Waiter>(
 /** When to look again for readers that stall; Infinity: nobody waits for what they hold. */
 function nextStallCheckAt(core: PoolCore<unknown, unknown>, now: number): number {
   const { budget } = core
-  if (core.waiting === 0 || core.mode === 'closed' || core.backoff.isActive(now)) return Infinity
+  if (core.waiters.size === 0 || core.mode === 'closed' || core.backoff.isActive(now)) return Infinity
   // Those of other pools may hold what the budget has.
-  const mayFind = core.stalledPlaces > 0 || (budget.isFull && budget.hasStalledPlace)
+  const mayFind = core.stalled.places > 0 || (budget.isFull && budget.hasStalledPlace)
   if (!mayFind || dialsMissing(core) === 0) return Infinity
-  return core.stallCheckAt > now ? core.stallCheckAt : now + STALL_MS
+  return core.stalled.nextCheckAt(now)
 }
 
 function schedule<Link, Waiter>(
@@ -96,13 +84,11 @@ function schedule<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  if (core.slots.size === 0) core.slotsDueAt = Infinity
-  let at = Math.min(core.slotsDueAt, queueDueAt(core), core.surplusCheckAt)
-  if (core.mode === 'open') at = Math.min(at, core.warmCheckAt)
+  if (core.slots.size === 0) core.schedule.forgetSlots()
+  let at = Math.min(core.schedule.slotsDueAt, core.waiters.dueAt, core.surplus.checkAt)
+  if (core.mode === 'open') at = Math.min(at, core.warm.checkAt)
   if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
     at = Math.min(at, Math.max(now, dialDueAt(core)))
   }
-  at = Math.min(at, nextStallCheckAt(core, now))
-  if (at === Infinity) core.wakeUp.disarm(actions)
-  else core.wakeUp.arm(at, actions)
+  core.schedule.arm(Math.min(at, nextStallCheckAt(core, now)), actions)
 }

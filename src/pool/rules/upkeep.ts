@@ -2,7 +2,7 @@ import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import type { Slot } from '../slot.ts'
 import { verify } from './assignment.ts'
-import { closeNow, expiryOf, retire } from './retirement.ts'
+import { closeNow, dueAt, expiryOf, retire } from './retirement.ts'
 
 /**
  * What the passing of time asks of the connections: a walk over all of them, but only when one of them is
@@ -13,15 +13,22 @@ export function keepUp<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  if (now >= core.warmCheckAt) checkWarm(core, now, actions)
-  if (now < core.slotsDueAt) return
+  if (core.warm.takeCheck(now)) checkWarm(core, now, actions)
+  if (now >= core.schedule.slotsDueAt) keepUpSlots(core, now, actions)
+}
+
+function keepUpSlots<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
   closeExpired(core, now, actions)
-  core.slotsDueAt = Infinity
+  core.schedule.forgetSlots()
   for (const slot of core.slots.all()) {
     const { state } = slot
     if (state.kind === 'verifying' && now >= state.deadline) onPingUnanswered(core, slot, now, actions)
     else if (state.kind === 'leased' && now >= slot.retireAt) retire(core, slot, 'max-age', actions)
-    core.slotsDueAt = Math.min(core.slotsDueAt, dueAt(core, slot, now))
+    core.schedule.coverSlot(dueAt(core, slot, now))
   }
 }
 
@@ -32,37 +39,9 @@ export function changeWarm<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const sinks = warm < core.warm
-  core.warm = warm
-  startWarmChecks(core, now)
-  if (!sinks) return
-  core.slotsDueAt = -Infinity
-  keepUp(core, now, actions)
-}
-
-export function startWarmChecks(core: PoolCore<unknown, unknown>, now: number): void {
-  const { warmCheckMs } = core.options
-  if (core.warm === 0 || warmCheckMs === 0) core.warmCheckAt = Infinity
-  else if (core.warmCheckAt === Infinity) core.warmCheckAt = now + warmCheckMs
-}
-
-/** When the slot, left alone, needs upkeep. */
-export function dueAt<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>, now: number): number {
-  const { state } = slot
-  switch (state.kind) {
-    case 'idle': {
-      const idleUntil = state.since + core.idleTimeoutMs
-      // Past its idle timeout and still here: it belongs to the warm level. Looked at again after as long.
-      const lookAgainAt = idleUntil > now ? idleUntil : now + core.idleTimeoutMs
-      return Math.min(lookAgainAt, slot.keepAliveUntil, slot.retireAt)
-    }
-    case 'verifying':
-      return state.deadline
-    case 'leased':
-      return slot.retireAt
-    default:
-      return Infinity
-  }
+  if (!core.warm.change(warm, now)) return
+  if (core.warm.takeCheck(now)) checkWarm(core, now, actions)
+  keepUpSlots(core, now, actions)
 }
 
 /** The longest idle first, so that what is left to keep the warm level is what was used last. */
@@ -130,15 +109,13 @@ function checkWarm<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const { warm } = core
-  const { warmCheckMs } = core.options
-  core.warmCheckAt = now + warmCheckMs
+  const { connections, checkMs } = core.warm
   let slot = core.slots.newestIdle
-  for (let looked = 0; looked < warm && slot !== undefined; looked += 1) {
+  for (let looked = 0; looked < connections && slot !== undefined; looked += 1) {
     const next: Slot<Link> | undefined = slot.older
     if (slot.state.kind === 'idle') {
       // Half the period: one that answered the check before is due again, though its answer took a moment.
-      const isSilent = now - slot.state.since >= warmCheckMs / 2
+      const isSilent = now - slot.state.since >= checkMs / 2
       if (isSilent && expiryOf(core, slot, slot.state.since, now) === undefined)
         verify(core, slot, now, actions)
     }

@@ -1,11 +1,10 @@
 import type { Decision, DecisionCandidate } from '../../base/events/decision.ts'
 import type { Verdict } from './decide-lane.ts'
 import { age, ms, percent, rate, times } from './decision-reason.ts'
-import { isCpuMeasured, priorCost } from './lane-cost.ts'
 import { changeFactor, costRelation, type PolicyOptions } from './lane-preference.ts'
-import { goodput, LARGE_TEXT } from './lane-score.ts'
+import { goodput, isCpuMeasured, LARGE_TEXT, priorCost } from './lane-score.ts'
 import { isComparable, type LaneSnapshot } from './lane-snapshot.ts'
-import type { TrialWorth } from './trial-worth.ts'
+import type { TrialWorth } from './trial-plan.ts'
 
 /** What the trials of a lane have to say of it. */
 export interface TrialNote {

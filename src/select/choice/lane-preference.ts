@@ -1,5 +1,5 @@
 import type { SelectOptions } from '../../base/options/select-options.ts'
-import { COST_TIE } from './lane-cost.ts'
+import { COST_TIE } from './lane-score.ts'
 import type { MeasuredSnapshot } from './lane-snapshot.ts'
 
 export type PolicyOptions = Pick<SelectOptions, 'policy' | 'minGain'>

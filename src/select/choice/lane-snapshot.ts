@@ -1,9 +1,7 @@
 import type { LaneName } from '../../base/http/lane.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { laneCost } from './lane-cost.ts'
-import type { LaneEstimates } from './lane-estimates.ts'
-import { borrow, connectionsFor, lossStall, type Prediction, predict } from './lane-score.ts'
-import { MOSTLY, type Workload } from './workload.ts'
+import { type LaneEstimates, MOSTLY, type Workload } from './lane-estimates.ts'
+import { borrow, connectionsFor, laneCost, lossStall, type Prediction, predict } from './lane-score.ts'
 
 /**
  * Origins that answer sooner are in the same building, where packets are lost for want of room rather than on

@@ -1,7 +1,7 @@
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { ServiceRecord } from '../../dns/records/https-rr.ts'
-import { ALTERNATIVE_LIFETIMES_MS } from '../record/lifetimes.ts'
 import type { AltSvcEntry } from './alt-svc.ts'
+import { ALTERNATIVE_LIFETIMES_MS } from './evidence.ts'
 
 /** What one kind of source says now. A newer one replaces all that it said before (RFC 7838 section 3). */
 export interface AlternativeSet {

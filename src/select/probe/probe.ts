@@ -1,16 +1,28 @@
 import type { Clock } from '../../base/clock.ts'
 import { abortError } from '../../base/errors.ts'
-import type { ProbeReport } from '../../base/events/probe-report.ts'
+import type { Finding, ProbeReport } from '../../base/events/probe-report.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { isFound, roundTrips } from './probe-findings.ts'
-import { advertisedPlaces, probedEndpoints, udpTargets } from './probe-targets.ts'
-import { lookAtTls, tlsObstacle } from './probe-tls.ts'
-import type { ProbeTools } from './probe-tools.ts'
-import { CLEARTEXT, type ProbeContext, skip, UNREACHED } from './probe-tools.ts'
+import type { OriginRecord } from '../record/origin-record.ts'
+import {
+  acceptedBy,
+  CLEARTEXT,
+  certificateOf,
+  FORBIDDEN,
+  isFound,
+  NO_HANDSHAKE,
+  type ProbeContext,
+  type ProbeTools,
+  roundTrips,
+  skip,
+  type TlsHandshake,
+  type TlsHandshakeOptions,
+  UNREACHED,
+  withoutExtras,
+} from './probe-tools.ts'
 import { ProbeTurns } from './probe-turns.ts'
-import { alternativeTargets, lookAtUdp } from './probe-udp.ts'
+import { advertisedPlaces, alternativeTargets, lookAtUdp, probedEndpoints, udpTargets } from './probe-udp.ts'
 
 export interface ProbeSettings {
   readonly origin: Origin
@@ -158,4 +170,104 @@ async function firstReached(
     return endpoints[i]
   })
   return await Promise.any(reaching).catch(() => undefined)
+}
+
+/** Servers send tickets with, or right behind, the last flight of their handshake. */
+const TICKETS_FOR_MS = 200
+const TLS_VERSIONS = ['TLSv1.3', 'TLSv1.2'] as const
+const TCP_PROTOCOLS = ['h2', 'http/1.1'] as const
+
+type TlsLook = Pick<ProbeReport, 'tls' | 'certificate' | 'alpn' | 'tickets'>
+
+/**
+ * A handshake for each version, and one for each protocol that is offered alone. `endpoint` undefined: TCP
+ * reached none.
+ */
+async function lookAtTls(context: ProbeContext, endpoint: Endpoint | undefined): Promise<TlsLook> {
+  const obstacle = tlsObstacle(context, endpoint)
+  if (endpoint === undefined || obstacle !== undefined) return unsecured(obstacle ?? UNREACHED)
+  const offered = tcpProtocols(context)
+  const handshake = (options: Omit<TlsHandshakeOptions, 'ticketsForMs'>): Promise<Finding<TlsHandshake>> => {
+    const ticketsForMs = options.version === undefined ? 0 : TICKETS_FOR_MS
+    return context.turns.run(signal =>
+      context.tools.handshakeTls(endpoint, { ...options, ticketsForMs }, signal),
+    )
+  }
+  const [handshakes, alpn] = await Promise.all([
+    Promise.all(TLS_VERSIONS.map(version => handshake({ version, alpn: offered }))),
+    Promise.all(
+      TCP_PROTOCOLS.map(async protocol => ({
+        protocol,
+        accepted: offered.includes(protocol)
+          ? acceptedBy(protocol, await handshake({ alpn: [protocol] }))
+          : { skipped: FORBIDDEN },
+      })),
+    ),
+  ])
+  const done = handshakes.find(isFound)?.found
+  return {
+    tls: TLS_VERSIONS.map((version, i) => ({
+      version,
+      handshake: withoutExtras(handshakes[i] ?? { skipped: UNREACHED }),
+    })),
+    certificate: certificateOf(handshakes),
+    alpn,
+    tickets: done === undefined ? { skipped: NO_HANDSHAKE } : { found: done.tickets },
+  }
+}
+
+/** Why no TLS is looked at; undefined: it is. */
+function tlsObstacle(context: ProbeContext, endpoint: Endpoint | undefined): string | undefined {
+  if (context.origin.scheme !== 'https') return CLEARTEXT
+  if (endpoint === undefined) return UNREACHED
+  return tcpProtocols(context).length === 0 ? 'the configuration allows no protocol over TCP' : undefined
+}
+
+function tcpProtocols({ allowed }: ProbeContext): readonly Protocol[] {
+  return TCP_PROTOCOLS.filter(protocol => allowed.includes(protocol))
+}
+
+function unsecured(skipped: string): TlsLook {
+  return {
+    tls: TLS_VERSIONS.map(version => ({ version, handshake: { skipped } })),
+    certificate: { skipped },
+    alpn: TCP_PROTOCOLS.map(protocol => ({ protocol, accepted: { skipped } })),
+    tickets: { skipped },
+  }
+}
+
+/**
+ * Takes what a capability probe found into the record of its origin. What it found to be so is a fact; that
+ * something went wrong is none, except where a UDP port said so.
+ */
+export function learnFromProbe(record: OriginRecord, report: ProbeReport, now: number): void {
+  const tickets = found(report.tickets)
+  const fastOpen = found(report.fastOpen)
+  const tlsVersions = report.tls.filter(({ handshake }) => found(handshake) !== undefined)
+  // Where none worked something is wrong with the way, or with the probe.
+  if (tlsVersions.length > 0) {
+    record.onProbed(
+      {
+        tlsVersions: tlsVersions.map(({ version }) => version),
+        alpn: report.alpn.filter(({ accepted }) => found(accepted) === true).map(({ protocol }) => protocol),
+        ...(tickets === undefined ? {} : { tickets }),
+        ...(fastOpen === undefined ? {} : { fastOpen }),
+      },
+      now,
+    )
+  }
+  for (const { endpoint, connect } of report.tcp) {
+    const ms = found(connect)?.ms
+    if (ms !== undefined) record.onConnectProbed(endpoint, ms, now)
+  }
+  for (const { endpoint, answer } of report.quic) record.onQuicProbed(endpoint, answer, now)
+  for (const { host, endpoint, handshake } of report.http3) {
+    if (found(handshake) === undefined) continue
+    record.onHttp3Found(host, Number(endpoint.slice(endpoint.lastIndexOf(':') + 1)), now)
+    break // One place is enough; the others have been advertised, and come from there.
+  }
+}
+
+function found<T>(finding: Finding<T>): T | undefined {
+  return 'found' in finding ? finding.found : undefined
 }

@@ -1,6 +1,5 @@
 import type { AttemptRecord } from '../../base/events/connection.ts'
-import { average, brief, type Evidence } from '../evidence/evidence.ts'
-import { ENDPOINT_LIFETIMES_MS } from './lifetimes.ts'
+import { average, brief, ENDPOINT_LIFETIMES_MS, type Evidence } from '../evidence/evidence.ts'
 
 /**
  * How the last attempt at an endpoint went. `overtaken`: one that was started later was connected before it.

@@ -1,7 +1,6 @@
 import { TransportError } from '../../base/errors.ts'
 import type { Http3StatusName } from '../../base/events/observer.ts'
 import { age, brief, span } from '../evidence/evidence.ts'
-import { BLAME_WINDOW_MS, type Http3State, hasTrial, VALID_TRANSITIONS } from './h3-state.ts'
 
 export interface Http3StatusOptions {
   readonly brokenBaseMs: number
@@ -25,7 +24,7 @@ export type Http3StatusSnapshot =
 export const MAX_FAILURES = 64
 
 /**
- * HTTP/3 to one alternative of an origin: told what happened, asked what may be done. h3-state.ts has the
+ * HTTP/3 to one alternative of an origin: told what happened, asked what may be done. Http3State has the
  * states and the reasons.
  */
 export class Http3Status {
@@ -248,4 +247,82 @@ export class Http3Status {
     }
     this.#state = next
   }
+}
+
+/**
+ * What is thought of HTTP/3 to one alternative of an origin.
+ *
+ *     pending ──► confirmed ──► broken ──(until)──► failedRecently ──► confirmed, broken
+ *        └──────────────────────▲
+ *
+ * The models are Envoy's http3_status_tracker and Chromium's broken_alternative_services. HTTP/3 is blamed
+ * only when it failed AND TCP worked: a failure is held open until TCP is heard of, in either order, as long
+ * as both lie within BLAME_WINDOW_MS. An origin that is down altogether is no reason to leave HTTP/3 alone. A
+ * change of the network voids everything, as in Chromium: UDP may be let through here and swallowed there.
+ */
+type Http3State = Pending | Confirmed | Broken | FailedRecently
+
+/** Not tried on this network, or tried without a verdict. Valid transitions: pending, confirmed, broken. */
+interface Pending {
+  readonly kind: 'pending'
+}
+
+/** Worked last. Valid transitions: pending (the network changed), broken, confirmed (a response came). */
+interface Confirmed {
+  readonly kind: 'confirmed'
+  /**
+   * In a row, before the last handshake; a response takes them back. A way that lets handshakes through and
+   * nothing else would otherwise be tried every `brokenBaseMs` for ever.
+   */
+  readonly failures: number
+}
+
+/**
+ * Left alone. Valid transitions: failedRecently (`until` passed), confirmed (a connection came late), pending
+ * (the network changed).
+ */
+interface Broken extends Failures {
+  readonly kind: 'broken'
+  readonly until: number
+}
+
+/**
+ * It failed, and may be tried again: once at a time. Valid transitions: failedRecently (a trial began or
+ * ended), confirmed, broken, pending.
+ */
+interface FailedRecently extends Failures {
+  readonly kind: 'failedRecently'
+  /** When the trial that is under way began. */
+  readonly trialSince: number | undefined
+}
+
+interface Failures {
+  /** In a row. */
+  readonly failures: number
+  /** Of the last one. */
+  readonly reason: string
+  readonly failedAt: number
+}
+
+/** What is not in it is a defect of ours. */
+const VALID_TRANSITIONS: Readonly<Record<Http3StatusName, readonly Http3StatusName[]>> = {
+  pending: ['pending', 'confirmed', 'broken'],
+  confirmed: ['confirmed', 'pending', 'broken'],
+  broken: ['failedRecently', 'confirmed', 'pending'],
+  failedRecently: ['failedRecently', 'confirmed', 'broken', 'pending'],
+}
+
+/**
+ * A failure of HTTP/3 and a success of TCP speak of the same moment when no more than this lies between them.
+ */
+const BLAME_WINDOW_MS = 10_000
+/**
+ * A trial of which nothing was heard for so long is given up for lost, so that no mistake of a caller leaves
+ * HTTP/3 alone for ever.
+ */
+const TRIAL_MAX_MS = 60_000
+
+/** Whether a trial is under way. */
+function hasTrial({ trialSince }: FailedRecently, now: number): boolean {
+  return trialSince !== undefined && now - trialSince < TRIAL_MAX_MS
 }

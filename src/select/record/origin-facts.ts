@@ -2,8 +2,8 @@ import type { ErrorCode } from '../../base/errors.ts'
 import type { KeepAliveHint } from '../../base/events/connection.ts'
 import type { ProbedTickets } from '../../base/events/probe-report.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
+import { FACT_LIFETIMES_MS } from '../evidence/evidence.ts'
 import { readInteger, readNumber, readObject, readOneOf, readText, readTexts } from './json-reader.ts'
-import { FACT_LIFETIMES_MS } from './lifetimes.ts'
 
 /** What can be known of an origin as such. Endpoints and alternatives have records of their own. */
 export interface FactValues {
@@ -69,7 +69,7 @@ const readFlag = (json: unknown): boolean | undefined => (typeof json === 'boole
 const readCount = (json: unknown): number | undefined => readInteger(json, 0, Number.MAX_SAFE_INTEGER)
 const readNames = (json: unknown): readonly string[] | undefined => readTexts(json, 16, MAX_PROTOCOL_CHARS)
 
-/** What is done with each fact. Its lifetime is in lifetimes.ts. */
+/** What is done with each fact. Its lifetime is in evidence.ts. */
 export const FACTS: { readonly [Name in FactName]: FactRule<FactValues[Name]> } = {
   protocol: { isOfPath: false, read: json => readOneOf(json, PROTOCOLS) },
   tcpProtocol: { isOfPath: false, read: json => readOneOf(json, PROTOCOLS) },

@@ -11,11 +11,9 @@ import { age, type Evidence, type KnownFact } from '../evidence/evidence.ts'
 import { EndpointMemories, type EndpointMemory, endpointKey } from './endpoint-memories.ts'
 import type { Http3Status, Http3StatusOptions } from './h3-status.ts'
 import type { FactName, FactValues } from './origin-facts.ts'
-import type { KeptEstimates, OriginSnapshot } from './origin-snapshot.ts'
+import { boundedJson, type KeptEstimates, type OriginSnapshot, readSnapshot } from './origin-snapshot.ts'
 import { FactStore, recordFacts } from './record-facts.ts'
-import { restoreParts } from './restore-parts.ts'
-import { boundedJson, readSnapshot } from './snapshot-reader.ts'
-import { freshSnapshot, makeSnapshot, mergeSnapshots } from './snapshot-writer.ts'
+import { freshSnapshot, makeSnapshot, mergeSnapshots, restoreParts } from './snapshot-parts.ts'
 
 /** A connection that was made. */
 export interface ConnectedEvidence {
@@ -32,7 +30,7 @@ const MAX_ORIGINS = 64
 const NOWHERE = { host: '', port: 443 }
 
 /**
- * What is known of one origin, each fact with its evidence and its expiry (lifetimes.ts). It is told what
+ * What is known of one origin, each fact with its evidence and its expiry (evidence.ts). It is told what
  * happened and never asks; plan.ts and the lanes read it. It holds no trust: nothing here makes a certificate
  * acceptable.
  *
@@ -92,7 +90,7 @@ export class OriginRecord {
   }
 
   /**
-   * What two processes know together; see merge-snapshots.ts. Throws MM_INVALID_ARGUMENT when one of them is
+   * What two processes know together; see snapshot-parts.ts. Throws MM_INVALID_ARGUMENT when one of them is
    * no snapshot of a version that we know.
    *
    * @param wallNow ms since 1970: what has expired, or comes from the future, is left out. Without it

@@ -1,8 +1,15 @@
 import { type AlternativeSource, alternativeKey } from '../evidence/alternative-sets.ts'
 import type { Alternatives } from '../evidence/alternatives.ts'
-import { age, average, brief, type Evidence, type KnownFact, span } from '../evidence/evidence.ts'
+import {
+  age,
+  average,
+  brief,
+  type Evidence,
+  FACT_LIFETIMES_MS,
+  type KnownFact,
+  span,
+} from '../evidence/evidence.ts'
 import type { EndpointMemories, QuicReach } from './endpoint-memories.ts'
-import { FACT_LIFETIMES_MS } from './lifetimes.ts'
 import { FACT_NAMES, FACTS, type FactName, type FactValues } from './origin-facts.ts'
 
 export interface RecordParts {

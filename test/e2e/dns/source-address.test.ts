@@ -1,6 +1,6 @@
 import { Socket } from 'node:dgram'
 import { afterEach, expect, it, vi } from 'vitest'
-import { orderByRoutes } from '../../../src/dns/source-address.ts'
+import { orderByRoutes } from '../../../src/dns/destination-order.ts'
 import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 
 const LOOPBACK = [

@@ -100,7 +100,9 @@ describe.each([
       const without = await run(url, 'h3')
       expect(without).toMatchObject({ status: 'MM_PROTOCOL_UNAVAILABLE' })
       expect(without).toMatchObject({
-        unavailable: expect.arrayContaining([{ feature: 'h3', because: '@matrixai/quic is not installed' }]),
+        unavailable: expect.arrayContaining([
+          { feature: 'h3', because: 'HTTP/3 is off: @matrixai/quic is not installed' },
+        ]),
       })
       for (const name of ['koffi', '@matrixai/quic']) linkModule(folder.path, name)
       expect(await run(url, 'h3')).toMatchObject({ status: 200, protocol: 'h3', web: 10, dispatched: 10 })

@@ -26,7 +26,7 @@ describe('an import is refused', () => {
     ['src/base/errors.ts', 'src/pool/pool.ts'],
     ['src/pool/slot.ts', 'src/http/http1/connection.ts'],
     ['src/pool/pool.ts', 'src/connect/tcp/dial.ts'],
-    ['src/pool/rules/spread.ts', 'src/api/transport.ts'],
+    ['src/pool/rules/dialing.ts', 'src/api/transport.ts'],
     ['src/select/plan.ts', 'src/pool/pool.ts'],
     ['src/select/choice/choice.ts', 'src/pool/pool.ts'],
     ['src/select/probe/probe.ts', 'src/origin/probing/tls-probe.ts'],
@@ -82,7 +82,7 @@ describe('an import is refused', () => {
 describe('an import is allowed', () => {
   it.each([
     ['src/pool/pool.ts', 'src/base/events/connection.ts'],
-    ['src/pool/rules/spread.ts', 'src/pool/slot.ts'],
+    ['src/pool/rules/dialing.ts', 'src/pool/slot.ts'],
     ['src/connect/tcp/dial.ts', 'src/state/ticket-store.ts'],
     ['src/service/routes/route-table.ts', 'src/entry/events.ts'],
     ['src/service/lifecycle/process-faults.ts', 'src/base/guard.ts'],

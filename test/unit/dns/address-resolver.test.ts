@@ -7,7 +7,7 @@ import {
   findBy,
   type Lookup,
 } from '../../../src/dns/address-resolver.ts'
-import type { FoundAddresses } from '../../../src/dns/found-addresses.ts'
+import type { FoundAddresses } from '../../../src/dns/addresses.ts'
 import { SystemLookup } from '../../../src/dns/system-lookup.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 

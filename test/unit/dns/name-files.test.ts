@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { parseHosts } from '../../../src/dns/hosts-table.ts'
-import { isForSystem, isLoopbackName, systemOnlyBecause } from '../../../src/dns/name-sources.ts'
-import { candidateNames, parseResolvConf } from '../../../src/dns/resolv-conf.ts'
+import {
+  candidateNames,
+  isForSystem,
+  isLoopbackName,
+  parseHosts,
+  parseResolvConf,
+  systemOnlyBecause,
+} from '../../../src/dns/name-files.ts'
 
 describe('parseHosts', () => {
   it('reads names and aliases, adds up the addresses of a name, and passes over the rest', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
-import type { FoundAddresses } from '../../../src/dns/found-addresses.ts'
+import type { FoundAddresses } from '../../../src/dns/addresses.ts'
 import { SystemLookup } from '../../../src/dns/system-lookup.ts'
 
 const FOUND: FoundAddresses = {

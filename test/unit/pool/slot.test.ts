@@ -68,7 +68,7 @@ describe('a slot', () => {
   it('shows itself in a line', () => {
     expect(slotIn('starting').toString()).toBe('#1 starting')
     const slot = slotIn('leased')
-    slot.leases = 12
+    for (let lease = 0; lease < 12; lease += 1) slot.onLeased()
     slot.streamLimit = 100
     expect(slot.toString()).toBe('#1 leased 1/100, 12 requests')
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HandshakeInfo } from '../../../src/base/events/connection.ts'
 import type { Protocol } from '../../../src/base/http/protocol.ts'
-import { offeredProtocols } from '../../../src/select/offered-protocols.ts'
+import { offeredProtocols } from '../../../src/select/plan.ts'
 import { protocolVerdicts, type VerdictInput } from '../../../src/select/protocol-verdicts.ts'
 import { OriginRecord } from '../../../src/select/record/origin-record.ts'
 
