@@ -1,4 +1,5 @@
-import { type ErrorCode, TransportError } from '../base/errors.ts'
+import type { ErrorCode } from '../base/error-codes.ts'
+import { TransportError } from '../base/errors.ts'
 import { TLS_HINTS, type TlsHint } from '../base/tls-hints.ts'
 import type { QuicEnd } from './engine.ts'
 

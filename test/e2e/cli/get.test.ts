@@ -248,6 +248,8 @@ describe('get --json', () => {
       fault: 'remote',
       processed: 'no',
       retryable: true,
+      resendable: true,
+      hint: 'check that the origin listens on that port',
     })
     expect(summary).toEqual({
       requests: 1,

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { ERROR_CODES, type ErrorCode } from '../../../src/base/error-codes.ts'
 import {
   abortError,
   asTransportError,
   callersError,
-  ERROR_CODES,
-  type ErrorCode,
   TransportError,
   withProcessed,
 } from '../../../src/base/errors.ts'
