@@ -1,7 +1,7 @@
 // `npm run build`: src/ to dist/, as the package has it and as tests and demo run it. Code is bundled: one file for
 // each entry point and some that they share, since loading 700 files takes three times as long as loading undici.
 // Declarations are rolled up likewise; `--no-types` leaves them out.
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
@@ -66,6 +66,7 @@ async function write(input, plugins, external) {
     input,
     plugins,
     external,
+    checks: { pluginTimings: false }, // a slow machine is no fault of the build
     onLog(level, log, report) {
       if (level === 'warn') throw new Error(`build: ${log.message}`)
       report(level, log)
@@ -89,6 +90,18 @@ async function rollUpDeclarations() {
   ])
   const plugin = dts({ dtsInput: true, tsconfig: false })
   await write(Object.fromEntries(input), [plugin], id => !id.startsWith('.') && !id.startsWith('/'))
+  // What a CommonJS file imports has to be declared as CommonJS, though it is one and the same module when it runs.
+  for (const file of readdirSync(STAGE).filter(name => name.endsWith('.d.ts'))) {
+    const text = readFileSync(join(STAGE, file), 'utf8')
+    const imports = text.replaceAll(/(from ["']\.\/[^"']+)\.js(["'])/g, '$1.cjs$2')
+    writeFileSync(join(STAGE, file.replace(/\.ts$/, '.cts')), imports)
+  }
+}
+
+/** require() gets the ES module (Node 20.19 and later), so that a program has one copy, however it asks. */
+function writeForRequire() {
+  for (const name of Object.keys(MODULES))
+    writeFileSync(join(STAGE, `${name}.cjs`), `module.exports = require('./${name}.js')\n`)
 }
 
 /** Licenses of what is inlined ask to be passed on with it. */
@@ -108,6 +121,7 @@ rmSync(STAGE, { recursive: true, force: true })
 mkdirSync(STAGE, { recursive: true })
 await write({ ...MODULES, ...PROGRAMS }, [lazyModules, builtinModules], isExternal)
 writeLicenses()
+writeForRequire()
 chmodSync(join(STAGE, 'cli.js'), 0o755) // what npx runs
 writeFileSync(join(STAGE, CODE_STAMP), '')
 if (!process.argv.includes('--no-types')) {

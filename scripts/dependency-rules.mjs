@@ -25,7 +25,7 @@ const MAY_IMPORT = {
     'src/http/qpack',
     'src/quic/engine.ts',
   ],
-  'src/quic': ['src/base', 'src/state'],
+  'src/quic': ['src/base', 'src/state', 'src/connect/native/load-ffi.ts'],
 
   // Names to addresses, addresses to connections.
   'src/connect': ['src/base', 'src/state'],
@@ -90,6 +90,11 @@ const PURE = [
   'src/quic/migration',
   'src/quic/invariant-header.ts',
   'src/quic/retry-token.ts',
+  'src/quic/udp/batch-plan.ts',
+  'src/quic/udp/control-messages.ts',
+  'src/quic/udp/outbox.ts',
+  'src/quic/udp/socket-address.ts',
+  'src/quic/udp/socket-mode.ts',
   'src/quic/quiche/bounce-schedule.ts',
   'src/quic/quiche/followed-client.ts',
   'src/quic/quiche/path-bounces.ts',
@@ -106,6 +111,7 @@ const PURE = [
   'src/connect/fast-open/fast-open-breakers.ts',
   'src/base/http',
   'src/base/options',
+  'src/base/error-codes.ts',
   'src/base/errors.ts',
   'src/service/routes',
   'src/service/lifecycle/unused-memory.ts',

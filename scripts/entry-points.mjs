@@ -39,7 +39,7 @@ export function entryPoints(root) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return Object.entries(exports).flatMap(([subpath, target]) => {
     if (typeof target === 'string') return []
-    const source = MODULES[/^\.\/dist\/(\w+)\.d\.ts$/.exec(target.types)?.[1]]
+    const source = MODULES[/^\.\/dist\/(\w+)\.d\.ts$/.exec(target.import.types)?.[1]]
     const names = exportedNames(readFileSync(join(root, source), 'utf8'))
     return [{ subpath, source, names }]
   })

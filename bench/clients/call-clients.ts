@@ -2,11 +2,13 @@ import { fetch } from 'undici'
 import { connectionFacts, transportOptions } from '../../src/bench/clients/middlemile.ts'
 import { openPool } from '../../src/bench/clients/undici.ts'
 import type { BenchClient, ClientSetting } from '../../src/bench/load/bench-client.ts'
-import { createTransport } from '../../src/index.ts'
+import { NO_HEADERS } from '../../src/entry/dispatch.ts'
+import { createTransport, parseOrigin } from '../../src/index.ts'
+import { CountingHandler } from './counting-handler.ts'
 
 /*
- * `request()` and `fetch()` of undici and of our transport: what their users type, above the dispatch that the
- * other clients measure. GETs of one origin over HTTP/1.1.
+ * Calls that users of a library type, as they are: no request is timed within. GETs of one origin; `request()`
+ * and `fetch()` over HTTP/1.1.
  */
 
 export async function undiciRequest(setting: ClientSetting): Promise<BenchClient> {
@@ -34,6 +36,24 @@ export async function undiciFetch(setting: ClientSetting): Promise<BenchClient> 
       }),
     facts: () => counts.facts(),
     close: () => pool.destroy(),
+  }
+}
+
+/** Dispatch with a handler that counts and times nothing, for what a request costs the library itself. */
+export async function middlemileDispatch(setting: ClientSetting): Promise<BenchClient> {
+  const [url = ''] = setting.origins
+  const origin = parseOrigin(url)
+  const transport = createTransport(transportOptions(setting))
+  const [protocol] = setting.protocols ?? []
+  return {
+    send({ path }, _origin, watch) {
+      const handler = new CountingHandler((status, bytes, error) =>
+        watch.onEnd({ status, bytes, protocol, error }),
+      )
+      transport.dispatch(origin, { method: 'GET', path, headers: NO_HEADERS, body: null }, handler)
+    },
+    facts: () => connectionFacts([transport]),
+    close: () => transport.close(),
   }
 }
 

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Measurement } from '../../src/bench/results/scenario-result.ts'
 import { createTransport } from '../../src/index.ts'
 import { RoundTrips } from '../../src/quic/migration/path-watch.ts'
 import { LinkSockets } from '../../src/quic/udp/link-sockets.ts'
 import { type MovingClient, startMovingClient } from '../../test/support/moving-client.ts'
+import { startTcpRelay } from '../../test/support/tcp-relay.ts'
 
 /** What befalls a transfer of HTTP/3 in its midst. */
 export interface PathIncident {
@@ -136,47 +135,6 @@ function spyOnLinks(): { sockets: LinkSockets | undefined; roundTrips: RoundTrip
   return seen
 }
 
-/** A TCP relay whose connections can be made to lose everything; new ones work. */
-interface MortalRelay extends AsyncDisposable {
-  readonly port: number
-  silence(): void
-}
-
-async function startMortalRelay(serverPort: number, delayMs: number): Promise<MortalRelay> {
-  const sockets = new Set<Socket>()
-  const silent = new Set<Socket>()
-  const pass = (from: Socket, to: Socket): void => {
-    sockets.add(from)
-    from.setNoDelay(true)
-    from.on('error', () => to.destroy())
-    from.on('close', () => {
-      sockets.delete(from)
-      if (!silent.has(from)) to.destroy()
-    })
-    from.on('data', (chunk: Buffer) => {
-      if (!silent.has(from)) void sleep(delayMs).then(() => to.write(chunk))
-    })
-  }
-  const server = createServer(client => {
-    const upstream = connect(serverPort, '127.0.0.1')
-    pass(client, upstream)
-    pass(upstream, client)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port, // a server on a port has an AddressInfo
-    silence() {
-      for (const socket of sockets) silent.add(socket)
-    },
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
 /**
  * A download over HTTP/2 whose path turns silent: from the last byte until the first one of the same request
  * over a new connection, which whoever asked makes when the old one fails. With the defaults: it is the
@@ -187,7 +145,7 @@ export async function measureBrokenTcp(
   path: string,
   roundTripMs: number,
 ): Promise<Measurement> {
-  await using relay = await startMortalRelay(origin.tlsPort, roundTripMs / 2)
+  await using relay = await startTcpRelay(origin.tlsPort, { delayMs: roundTripMs / 2 })
   await using transport = createTransport({ defaults: { protocols: ['h2'], tls: { ca: origin.ca } } })
   const url = `https://localhost:${relay.port}${path}`
   const gap = new Gap()

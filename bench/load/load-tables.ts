@@ -88,10 +88,11 @@ export const NODE_HTTP2_DEFAULTS = published('node-http2', 'nodeHttp2Defaults')
 export const CURL = published('curl', 'curl')
 export const MIDDLEMILE_HTTP2_CONNECTION = own('connection-clients', 'middlemileHttp2Connection')
 export const MIDDLEMILE_HTTP3_CONNECTION = own('connection-clients', 'middlemileHttp3Connection')
-/** Above dispatch: what users of a library type. */
+/** What users of a library type, without the times that the instrument's own clients keep. */
 export const CALLS = {
   undiciRequest: own('call-clients', 'undiciRequest'),
   undiciFetch: own('call-clients', 'undiciFetch'),
+  middlemileDispatch: own('call-clients', 'middlemileDispatch'),
   middlemileRequest: own('call-clients', 'middlemileRequest'),
   middlemileFetch: own('call-clients', 'middlemileFetch'),
 }

@@ -13,13 +13,30 @@ import type { Explanation } from './types.ts'
 export interface Machine {
   /** Why there is no HTTP/3. */
   readonly http3Fault: string | undefined
+  /** How the datagrams of HTTP/3 are moved, and what is missing; undefined: HTTP/3 is not spoken. */
+  readonly udp?: { readonly uses: string; readonly missing: string | undefined } | undefined
   readonly fastOpen: Pick<FastOpen, 'unavailable' | 'facts'>
   readonly early: Pick<EarlyDialer, 'unavailable'>
 }
 
+/** What is explained of an origin. */
+export type ExplainedOrigin = Pick<
+  OriginEntry,
+  | 'origin'
+  | 'settings'
+  | 'record'
+  | 'resolver'
+  | 'lanes'
+  | 'paths'
+  | 'socketSettings'
+  | 'fastOpenNews'
+  | 'refreshRecord'
+  | 'stats'
+>
+
 /** What is known of an origin, and what a connect made now would try. Resolves the host, connects nowhere. */
 export async function explain(
-  entry: OriginEntry,
+  entry: ExplainedOrigin,
   machine: Machine,
   now: number,
   signal: AbortSignal,
@@ -31,7 +48,8 @@ export async function explain(
   const known = [
     ...record.facts(now),
     ...fastOpenFacts(entry, machine, now),
-    ...entry.pathFacts(now),
+    ...entry.paths.facts(now),
+    ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
   ]
   const plan: Explanation['plan'][number][] = []
@@ -77,19 +95,20 @@ function overloadFacts(
   return [{ fact: 'more requests come than the origin serves: the newest go first', evidence }]
 }
 
-function unavailable({ socketSettings }: OriginEntry, machine: Machine): Explanation['unavailable'] {
+function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {
   const { http3Fault, fastOpen, early } = machine
   const missing = (feature: string, because: string | undefined): Explanation['unavailable'] =>
     because === undefined ? [] : [{ feature, because }]
   return [
     ...missing('h3', http3Fault),
+    ...missing('UDP in batches', machine.udp?.missing),
     ...missing('early data over TCP', early.unavailable),
     ...missing('TCP Fast Open', fastOpen.unavailable),
     ...socketSettings.faults.flatMap(({ option, because }) => missing(`socket.${option}`, because)),
   ]
 }
 
-function fastOpenFacts(entry: OriginEntry, { fastOpen }: Machine, now: number): Explanation['known'] {
+function fastOpenFacts(entry: ExplainedOrigin, { fastOpen }: Machine, now: number): Explanation['known'] {
   const { settings, record, fastOpenNews } = entry
   if (settings.tfo === 'off') return []
   const isHeld = settings.tfo === 'auto' && record.fastOpenTaken(now) === undefined
@@ -106,7 +125,7 @@ function fastOpenFacts(entry: OriginEntry, { fastOpen }: Machine, now: number): 
  * lane as well.
  */
 async function attemptsOf(
-  entry: OriginEntry,
+  entry: ExplainedOrigin,
   { lane: name, startAfterMs, because }: RaceEntrant,
   now: number,
   signal: AbortSignal,

@@ -20,12 +20,15 @@ import { learnFromProbe, probeOrigin } from '../select/probe/probe.ts'
 import type { ProbeTools } from '../select/probe/probe-tools.ts'
 import type { Transport } from './types.ts'
 
+/** What is probed of an origin. */
+type ProbedOrigin = Pick<OriginEntry, 'origin' | 'settings' | 'record' | 'resolver' | 'lanes' | 'discovery'>
+
 /**
  * Looks at everything that an origin can do, and keeps what was found in its record. Rejects after an abort
  * only.
  */
 export async function probe(
-  entry: OriginEntry,
+  entry: ProbedOrigin,
   maker: OriginMaker,
   transport: Pick<Transport, 'request'>,
   signal: AbortSignal,
@@ -46,12 +49,12 @@ const DNS_SOURCES: readonly string[] = ['system', 'cache', 'stale', 'dns', 'dns-
 
 /** The looks of a probe, made of what the transport has. */
 class TransportProbeTools implements ProbeTools {
-  readonly #entry: OriginEntry
+  readonly #entry: ProbedOrigin
   readonly #maker: OriginMaker
   readonly #transport: Pick<Transport, 'request'>
   readonly #tls: TlsProbe
 
-  constructor(entry: OriginEntry, maker: OriginMaker, transport: Pick<Transport, 'request'>) {
+  constructor(entry: ProbedOrigin, maker: OriginMaker, transport: Pick<Transport, 'request'>) {
     const { origin, settings } = entry
     this.#entry = entry
     this.#maker = maker
@@ -140,7 +143,9 @@ class TransportProbeTools implements ProbeTools {
       const { link, handshake } = dialed
       link.connection.close(true, 0x100, 'probed') // H3_NO_ERROR
       link.schedule()
-      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined } }
+      const { uses, missing } = http3Dialer.udp
+      const udp = missing === undefined ? uses : `${uses} (${missing})`
+      return { found: { ms: handshake.timings.tlsMs, protocol: 'h3', cipher: undefined, udp } }
     } catch (cause) {
       return faultOf(cause)
     }

@@ -10,7 +10,6 @@ import type { LoadReport } from './load/load-tally.ts'
 import { runRounds } from './load/rounds.ts'
 import { type StartedClient, startClient } from './load/start-client.ts'
 import { cpuMsOf, listeningProcesses } from './local-origin.ts'
-import { formatNumber } from './report/table.ts'
 import { type LoadRound, loadMeasurement } from './results/load-measurement.ts'
 import { type Measurement, type ScenarioResult, wireBetween, wireOf } from './results/scenario-result.ts'
 import type { UrlSubject } from './subjects.ts'
@@ -22,8 +21,19 @@ export interface UrlHooks {
   readonly signal: AbortSignal
   /** The origin is on this machine, so that its CPU may be seen. */
   readonly isLocal: boolean
-  /** A line about how far it is. */
+  /** Something that a user has to know, in a line. */
   readonly log: (line: string) => void
+  /** What begins now. */
+  readonly onStep?: (step: RunStep) => void
+}
+
+/** One run of one subject: a warm-up, or its measurement in a round. */
+export interface RunStep {
+  readonly subject: string
+  readonly what: string
+  /** Of `total` steps so many are over. */
+  readonly done: number
+  readonly total: number
 }
 
 export interface UrlOutcome {
@@ -62,6 +72,12 @@ async function runOver(path: ImpairedPath | undefined, plan: UrlPlan, hooks: Url
   try {
     for (const subject of plan.subjects) {
       if (signal.aborted) break
+      hooks.onStep?.({
+        subject: subject.name,
+        what: 'one request',
+        done: 0,
+        total: stepsOf(plan, plan.subjects.length),
+      })
       try {
         running.push(await startSubject(subject, plan, endpoint, signal))
       } catch (error) {
@@ -90,28 +106,33 @@ async function runOver(path: ImpairedPath | undefined, plan: UrlPlan, hooks: Url
 
 async function measureAll(
   plan: UrlPlan,
-  { signal, isLocal, log }: UrlHooks,
+  { signal, isLocal, onStep }: UrlHooks,
   path: ImpairedPath | undefined,
   subjects: readonly RunningSubject[],
   rounds: Map<string, LoadRound[]>,
 ): Promise<void> {
   const origin = isLocal ? listeningProcesses(portOf(plan.url)) : []
   const originCpuMs = (): number | undefined => (origin.length === 0 ? undefined : cpuMsOf(origin))
-  const run = async ({ client }: RunningSubject, job: LoadJob): Promise<LoadReport> => {
+  const total = stepsOf(plan, subjects.length)
+  let done = 0
+  const run = async ({ name, client }: RunningSubject, what: string, job: LoadJob): Promise<LoadReport> => {
     signal.throwIfAborted()
-    return await client.run(job)
+    onStep?.({ subject: name, what, done, total })
+    const report = await client.run(job)
+    done++
+    return report
   }
   await runRounds<RunningSubject>({
     subjects,
     rounds: plan.rounds,
     async warmUp(subject) {
-      if (plan.warmUp.requests > 0 && plan.warmUp.seconds > 0) await run(subject, jobOf(plan, plan.warmUp, 0))
+      if (hasWarmUp(plan)) await run(subject, 'warm-up', jobOf(plan, plan.warmUp, 0))
     },
     async measure(subject, round): Promise<Measurement> {
       const job = jobOf(plan, plan.measure, round + 1)
       const before = originCpuMs()
       const passedBefore = path && wireOf(await path.counts())
-      const report = await run(subject, job)
+      const report = await run(subject, `round ${round + 1} of ${plan.rounds}`, job)
       const after = originCpuMs()
       const passedAfter = path && wireOf(await path.counts())
       const measured: LoadRound = {
@@ -125,12 +146,16 @@ async function measureAll(
       else own.push(measured)
       return loadMeasurement(measured)
     },
-    onMeasured({ name }, round, { p50Ms, requestsPerSecond, failures }) {
-      log(
-        `round ${round + 1} of ${plan.rounds}: ${name}: p50 ${formatNumber(p50Ms)} ms, ${formatNumber(requestsPerSecond)} req/s, ${failures} failed`,
-      )
-    },
   })
+}
+
+function hasWarmUp({ warmUp }: UrlPlan): boolean {
+  return warmUp.requests > 0 && warmUp.seconds > 0
+}
+
+/** Of so many subjects: their warm-ups and rounds. */
+function stepsOf(plan: UrlPlan, subjects: number): number {
+  return subjects * (plan.rounds + (hasWarmUp(plan) ? 1 : 0))
 }
 
 /** Rounds differ in their seeds, subjects of a round do not. */

@@ -1,5 +1,6 @@
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
+import type { Screen } from './terminal.ts'
 
 /** One command of the command line. */
 export interface Command {
@@ -17,6 +18,9 @@ export interface CliIo {
   write(text: string): void
   /** Standard error. */
   writeError(text: string): void
+  /** What standard output and standard error can show. */
+  readonly screen: Screen
+  readonly errorScreen: Screen
   createTransport(options: TransportOptions): Transport
   startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { SELECT_WORDS, type SelectOptions } from '../entry/options.ts'
 import type { OriginOptions, TransportOptions } from '../index.ts'
-import { protocolOption } from './option-values.ts'
-import { usageError } from './usage-error.ts'
+import { protocolOption, usageError } from './parse-options.ts'
 
 /** The options that every command has which connects; spread into its own for parseOptions. */
 export const CONNECTION_OPTIONS = {

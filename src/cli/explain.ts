@@ -2,9 +2,8 @@ import { type Decision, type Explanation, parseOrigin } from '../index.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
-import { parseOptions } from './parse-options.ts'
-import { textTable } from './text-table.ts'
-import { usageError } from './usage-error.ts'
+import { parseOptions, usageError } from './parse-options.ts'
+import { textTable } from './terminal.ts'
 
 const HELP = `Usage: middlemile explain [options] URL
 

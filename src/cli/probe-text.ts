@@ -8,7 +8,7 @@ import type {
   QuicFinding,
 } from '../entry/events.ts'
 import type { Finding, ProbeReport } from '../index.ts'
-import { textTable } from './text-table.ts'
+import { harmless, textTable } from './terminal.ts'
 
 /** RFC 9000 and RFC 9369. */
 const QUIC_VERSIONS: Readonly<Record<string, string>> = { '0x00000001': 'v1', '0x6b3343cf': 'v2' }
@@ -81,10 +81,13 @@ function tlsRows({ tls, certificate, alpn, tickets, tcp }: ProbeReport): Row[] {
   ]
 }
 
-function handshakeText({ ms: took, protocol, cipher }: ProbedHandshake): string {
-  return [`handshake in ${ms(took)}`, protocol ?? 'no ALPN', ...(cipher === undefined ? [] : [cipher])].join(
-    ', ',
-  )
+function handshakeText({ ms: took, protocol, cipher, udp }: ProbedHandshake): string {
+  return [
+    `handshake in ${ms(took)}`,
+    protocol ?? 'no ALPN',
+    ...(cipher === undefined ? [] : [cipher]),
+    ...(udp === undefined ? [] : [`UDP by ${udp}`]),
+  ].join(', ')
 }
 
 function ticketsText({ version, issued, lifetimeSeconds, maxEarlyDataBytes }: ProbedTickets): string {
@@ -197,9 +200,4 @@ function section(title: string, rows: readonly Row[]): string {
   if (rows.length === 0) return ''
   const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
   return `${title}\n${textTable(cells)}`
-}
-
-/** Names and reasons come from strangers: none of them moves the cursor of a terminal. */
-function harmless(cell: string): string {
-  return cell.replaceAll(/\p{Cc}/gu, '?')
 }

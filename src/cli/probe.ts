@@ -2,9 +2,8 @@ import { parseOrigin } from '../index.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
-import { countOption, parseOptions } from './parse-options.ts'
+import { countOption, parseOptions, usageError } from './parse-options.ts'
 import { probeText } from './probe-text.ts'
-import { usageError } from './usage-error.ts'
 
 const HELP = `Usage: middlemile probe [options] URL
 

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { createTransport } from '../index.ts'
 import { startService, startServiceFromFile } from '../service/index.ts'
 import type { CliIo } from './command.ts'
+import { screenOf } from './terminal.ts'
 
 /** The real outside. */
 export function processIo(): CliIo {
@@ -14,6 +15,8 @@ export function processIo(): CliIo {
       process.stdout.write(text)
     },
     writeError: text => void process.stderr.write(text),
+    screen: screenOf(process.stdout),
+    errorScreen: screenOf(process.stderr),
     createTransport,
     startService,
     startServiceFromFile,

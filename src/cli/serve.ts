@@ -2,10 +2,8 @@ import type { ServiceConfig } from '../service/index.ts'
 import { formatFault, readConfigFile } from '../service/index.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
-import { protocolOption } from './option-values.ts'
-import { parseOptions } from './parse-options.ts'
+import { parseOptions, protocolOption, usageError } from './parse-options.ts'
 import { runUntilSignal } from './run-until-signal.ts'
-import { usageError } from './usage-error.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
        middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE] [--admin ADDR|off]
@@ -71,10 +69,9 @@ async function serveFile(file: string, io: CliIo): Promise<number> {
 
 async function check(file: string, io: CliIo): Promise<number> {
   const read = await readConfigFile(file)
-  if (!read.ok) {
-    for (const fault of read.faults) io.writeError(`${formatFault(fault, file)}\n`)
-    return EXIT.usage
-  }
+  const faults = read.ok ? read.doubts : read.faults
+  for (const fault of faults) io.writeError(`${formatFault(fault, file)}\n`)
+  if (!read.ok || faults.length > 0) return EXIT.usage
   const { origins, routes, warnings } = read.settings
   for (const warning of warnings) io.writeError(`${file}: warning: ${warning}\n`)
   io.write(`${file}: good, ${origins.length} origins, ${routes.length} routes\n`)

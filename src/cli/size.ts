@@ -1,10 +1,14 @@
 import { type Sizing, sizePool } from '../index.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
-import { sizingProtocolOption } from './option-values.ts'
-import { countOption, parseOptions, positiveOption } from './parse-options.ts'
-import { textTable } from './text-table.ts'
-import { usageError } from './usage-error.ts'
+import {
+  countOption,
+  parseOptions,
+  positiveOption,
+  sizingProtocolOption,
+  usageError,
+} from './parse-options.ts'
+import { textTable } from './terminal.ts'
 
 const HELP = `Usage: middlemile size --rps R --latency-ms L [options]
 

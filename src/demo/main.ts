@@ -1,8 +1,7 @@
 import { formatListenAddress } from '../service/index.ts'
-import { DEMO_ORIGINS, runningOrigins } from './demo-origins.ts'
+import { DEMO_ORIGINS, runningOrigins, startOrigins } from './demo-origins.ts'
 import { LiveSummary } from './live-summary.ts'
 import { hostOf, startConnector } from './start-connector.ts'
-import { startOrigins } from './start-origins.ts'
 import { summarize } from './summary-line.ts'
 
 // `npm start`: the connector in front of a handful of origins that live in a process beside it.

@@ -15,15 +15,22 @@ import {
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 import { fitsExtendedConnect } from '../http/multiplex/messages/outgoing-request.ts'
+import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
-import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
 import type { Waiter } from '../pool/pool.ts'
 import type { DispatchHandle } from './dispatch.ts'
-import { EarlierTries } from './earlier-tries.ts'
-import { exchangeEnded } from './exchange-ended.ts'
+import { EarlierTries, exchangeEnded } from './exchange-ended.ts'
 import { ExchangeRoute } from './exchange-route.ts'
+import {
+  controllerOf,
+  currentTry,
+  type ExchangeState,
+  isCommitted,
+  Try,
+  transition,
+} from './exchange-state.ts'
 import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } from './hedged-request.ts'
 import { isPathDead, isTooEarly, judgeReplay, needsHttp1, speaksAgainstLane } from './replay-rules.ts'
 
@@ -31,104 +38,92 @@ import { isPathDead, isTooEarly, judgeReplay, needsHttp1, speaksAgainstLane } fr
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
  * on the connection that it is leased, passes everything on to the caller's handler, and is sent again where
  * the replay rules allow it. It is the pool's waiter and the connection's handler itself, so that a request
- * costs this object and its way (and over HTTP/3 a HedgedRequest).
+ * costs this object with its states, and its route (and over HTTP/3 a HedgedRequest).
  *
- * `waiting` -> `active` on a lease; back to `waiting` for a replay; `done` from anywhere, once.
- *
- * While it is active over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it;
- * the first of the two that answers becomes the exchange, and whatever the other one still says is not heard.
+ * While it is sent over HTTP/3 and nothing comes back, its HedgedRequest may send a second copy beside it; the
+ * first of the two that answers becomes the exchange, and whatever the other one still says is not heard.
  */
 export class DispatchedExchange
   implements Waiter, ExchangeHandler, DispatchHandle, Racer, HedgedExchange, PathUser
 {
-  readonly #entry: OriginEntry
+  readonly #origin: ExchangeOrigin
   /** Changes when it is sent again: it does not leave in early data twice. */
   #request: ExchangeRequest
   readonly #handler: ExchangeHandler
   readonly #clock: Clock
   readonly #route: ExchangeRoute
-
-  #phase: 'waiting' | 'active' | 'done' = 'waiting'
-  #connection: Connection | undefined
-  #controller: ExchangeController | undefined
-  #path: Http3Path | undefined
-  /** Of a request over HTTP/3 that has somewhere else to go. */
-  #hedge: HedgedRequest | undefined
-  #reused = false
-  #retries = 0
-  /** Within start(): a lease that comes now was not waited for, and the time need not be looked up again. */
-  #isStarting = false
-  /** The caller saw something of an answer. */
-  #isCommitted = false
-  /** Why it was aborted while it was active: an observer of its own events may do so between two tries. */
-  #givenUp: TransportError | undefined
-  /** The answer is thrown away, since it only asks to send again. */
-  #tooEarly: TransportError | undefined
-  #status = 0
-  #earlierTries: EarlierTries | undefined
-  #responseBytes = 0
-  #deadline: Timer | undefined
   readonly #startedAt: number
-  /** Since when it waits, while it does; and what the waits before this one took. */
-  #waitingSince: number
-  #waitedMs = 0
-  #leasedAt = 0
-  #headAt = 0
+  #state: ExchangeState
+  #deadline: Timer | undefined
 
-  constructor(entry: OriginEntry, request: ExchangeRequest, handler: ExchangeHandler, clock: Clock) {
-    this.#entry = entry
+  // What is counted of it
+  #retries = 0
+  #earlierTries: EarlierTries | undefined
+  /** What the waits before this one took. */
+  #waitedMs = 0
+  /** 0: there is no final answer. */
+  #status = 0
+  #headAt = 0
+  #responseBytes = 0
+
+  constructor(origin: ExchangeOrigin, request: ExchangeRequest, handler: ExchangeHandler, clock: Clock) {
+    this.#origin = origin
     this.#request = request
     this.#handler = handler
     this.#clock = clock
     const isUpgrade = request.upgrade !== undefined
     const isHarmless = request.body === null && !isUpgrade && isSafeMethod(request.method)
-    this.#route = new ExchangeRoute({ entry, clock, waiter: this, isHarmless, isUpgrade })
+    this.#route = new ExchangeRoute({ origin, clock, waiter: this, isHarmless, isUpgrade })
     this.#startedAt = clock.now()
-    this.#waitingSince = this.#startedAt
+    this.#state = { kind: 'starting', since: this.#startedAt, tried: undefined }
+    this.#deadline = undefined
+    this.#earlierTries = undefined
   }
 
   /** Goes to the pool. */
   start(): void {
-    const { requestMs } = this.#entry.settings.timeouts
+    const { requestMs } = this.#origin.settings.timeouts
     if (requestMs > 0) {
       const onDue = guardedListener(
         'the deadline of a request',
         () => this.#onDeadline(requestMs),
-        fault => this.#failOnce(fault),
+        fault => {
+          if (!this.#isDone) this.#fail(fault)
+        },
       )
       this.#deadline = this.#clock.setTimer(requestMs, onDue)
     }
-    this.#entry.hold.take()
-    this.#entry.retryBudget.deposit()
-    this.#entry.onRequest(this.#startedAt)
-    this.#isStarting = true
+    this.#origin.onStarted(this.#startedAt)
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
     this.#route.go(false, false, this.#startedAt)
-    this.#isStarting = false
+    if (this.#state.kind === 'starting')
+      this.#enter({ kind: 'waiting', since: this.#startedAt, tried: undefined })
   }
 
   // The caller's side: DispatchHandle
 
   abort(error: TransportError): void {
-    if (this.#phase === 'waiting') {
+    const { kind } = this.#state
+    if (kind === 'done') return
+    const tried = currentTry(this.#state)
+    if (tried === undefined) {
       this.#route.cancel()
       this.#fail(error)
-    } else if (this.#phase === 'active') {
-      this.#isCommitted = true // nothing of it is sent again
-      this.#givenUp = error
-      const isOut = this.#hedge?.hasOnlySecond !== true
-      this.#dropRescue()
-      if (isOut) this.#controller?.abort(error)
-      else this.#fail(error)
+      return
     }
+    const isOut = tried.hedge?.hasOnlySecond !== true
+    if (kind !== 'aborted') this.#enter({ kind: 'aborted', tried, error })
+    tried.endHedge()
+    if (isOut) tried.controller?.abort(error)
+    else this.#fail(error)
   }
 
   get connection(): Connection | undefined {
-    return this.#connection
+    return this.#state.tried?.connection
   }
 
   get reused(): boolean {
-    return this.#reused
+    return this.#state.tried?.reused === true
   }
 
   get retries(): number {
@@ -136,17 +131,17 @@ export class DispatchedExchange
   }
 
   get wasEarly(): boolean {
-    return this.#controller?.wasEarly === true
+    return controllerOf(this.#state)?.wasEarly === true
   }
 
   get queueMs(): number {
-    return this.#phase === 'waiting'
-      ? this.#waitedMs + this.#clock.now() - this.#waitingSince
-      : this.#waitedMs
+    const state = this.#state
+    const isWaiting = state.kind === 'starting' || state.kind === 'waiting'
+    return isWaiting ? this.#waitedMs + this.#clock.now() - state.since : this.#waitedMs
   }
 
   get ttfbMs(): number {
-    return this.#headAt === 0 ? 0 : this.#headAt - this.#leasedAt
+    return this.#headAt === 0 ? 0 : this.#headAt - (this.#state.tried?.leasedAt ?? 0)
   }
 
   get attempts(): readonly AttemptRecord[] {
@@ -156,25 +151,27 @@ export class DispatchedExchange
   // The pool's side: Waiter
 
   onLease(connection: Connection, reused: boolean): void {
-    this.#phase = 'active'
+    const state = this.#state
+    const isStarting = state.kind === 'starting'
+    const leasedAt = isStarting ? this.#startedAt : this.#clock.now()
+    if (isStarting || state.kind === 'waiting') this.#waitedMs += leasedAt - state.since
+    const tried = new Try(connection, reused, leasedAt)
+    this.#enter({ kind: 'sent', tried })
     this.#route.noteEarlyWaiter(false)
-    this.#connection = connection
-    this.#reused = reused
-    this.#leasedAt = this.#isStarting ? this.#startedAt : this.#clock.now()
-    this.#waitedMs += this.#leasedAt - this.#waitingSince
-    if (reused) this.#entry.ledger.onReuse(connection.protocol)
+    if (reused) this.#origin.onReuse(connection.protocol)
     this.#route.onLease(connection, reused)
-    if (this.#route.lane.name === 'h3') this.#onHttp3Lease(connection)
+    if (this.#route.lane.name === 'h3') this.#onHttp3Lease(tried)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
   }
 
   onLeaseFailed(error: TransportError): void {
-    if (this.#phase !== 'waiting') return
+    const { kind } = this.#state
+    if (kind !== 'starting' && kind !== 'waiting') return
     this.#route.onLeaseFailed(error)
     if (this.#route.goWithoutHttp3() || this.#tryReplay(error, true)) return
     const { upgrade } = this.#request
-    const failure = upgrade === undefined ? error : this.#entry.upgrades.failure(error, this.#route.pool)
+    const failure = upgrade === undefined ? error : this.#origin.upgrades.failure(error, this.#route.pool)
     if (!this.#tryWithoutUpgrade(failure)) this.#fail(failure)
   }
 
@@ -193,12 +190,13 @@ export class DispatchedExchange
   // The connection's side: ExchangeHandler
 
   onRequestStart(controller: ExchangeController): void {
-    this.#controller = controller
+    const tried = currentTry(this.#state)
+    if (tried !== undefined) tried.controller = controller
     this.#handler.onRequestStart(controller)
   }
 
   onInformational(controller: ExchangeController, status: number, headers: HeaderList): void {
-    if (controller !== this.#controller) return
+    if (controller !== controllerOf(this.#state)) return
     this.#commit()
     this.#handler.onInformational(controller, status, headers)
   }
@@ -209,17 +207,20 @@ export class DispatchedExchange
     headers: HeaderList,
     statusText: string,
   ): void {
-    if (controller !== this.#controller) return
-    if (!this.#isCommitted && isTooEarly(status, this.wasEarly, this.#request.headers)) {
-      this.#tooEarly = new TransportError('MM_REFUSED', 'the origin answered 425 (Too Early) to early data')
-      controller.abort(this.#tooEarly) // onResponseError follows from within
+    if (controller !== controllerOf(this.#state)) return
+    const state = this.#state
+    if (state.kind === 'sent' && isTooEarly(status, controller.wasEarly === true, this.#request.headers)) {
+      const error = new TransportError('MM_REFUSED', 'the origin answered 425 (Too Early) to early data')
+      this.#enter({ kind: 'tooEarly', tried: state.tried, error })
+      controller.abort(error) // onResponseError follows from within
       return
     }
     this.#commit()
     this.#status = status
     this.#headAt = this.#clock.now()
-    if (this.#entry.lanes.readsAltSvc) this.#entry.lanes.onResponseHead(status, headers)
-    if (this.#phase === 'done') return
+    const { lanes } = this.#origin
+    if (lanes.readsAltSvc) lanes.onResponseHead(status, headers)
+    if (this.#isDone) return
     this.#handler.onResponseStart(controller, status, headers, statusText)
   }
 
@@ -241,9 +242,10 @@ export class DispatchedExchange
   }
 
   onResponseError(controller: ExchangeController | undefined, error: TransportError): void {
-    if (this.#phase !== 'active' || controller !== this.#controller) return
-    if (this.#hedge?.holdsBack(error) === true) return
-    this.#dropRescue()
+    const tried = currentTry(this.#state)
+    if (tried === undefined || controller !== tried.controller) return
+    if (tried.hedge?.holdsBack(error) === true) return
+    tried.endHedge()
     this.#onTryFailed(error)
   }
 
@@ -251,105 +253,102 @@ export class DispatchedExchange
 
   onHedgeAnswered(answered: AnsweredCopy, error: TransportError, isFirstOut: boolean): boolean {
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
-    const first = this.#controller
+    const first = currentTry(this.#state)
     this.#noteTry('http3-failed', error)
     this.#sampleOvertaken()
     this.#route.onMoved(lane, connection, reused)
-    this.#path?.leave(this)
-    this.#path = this.#entry.lanes.pathOf(connection)
-    this.#hedge = undefined
-    this.#controller = controller
-    this.#connection = connection
-    this.#reused = reused
-    this.#leasedAt = leasedAt
+    first?.path?.leave(this)
+    const second = new Try(connection, reused, leasedAt)
+    second.path = this.#origin.lanes.pathOf(connection)
+    second.controller = controller
+    this.#enter({ kind: 'sent', tried: second })
     this.#waitedMs += queueMs
     this.#retries += 1
-    this.#entry.onRetry(lane.name === 'h3' ? 'unresponsive' : 'http3-failed', error)
-    this.#tooEarly = undefined
-    if (isFirstOut) first?.abort(error)
+    this.#origin.onRetry(lane.name === 'h3' ? 'unresponsive' : 'http3-failed', error)
+    if (isFirstOut) first?.controller?.abort(error)
     this.#handler.onRequestStart(controller)
-    return this.#phase === 'active' // the handler may have aborted it
+    return currentTry(this.#state) !== undefined // the handler may have aborted it
   }
 
   onHedgeFailed(error: TransportError): void {
-    this.#hedge = undefined
+    const tried = currentTry(this.#state)
+    if (tried !== undefined) tried.hedge = undefined
     this.#onTryFailed(error)
   }
 
   // What is sent over HTTP/3
 
-  #onHttp3Lease(connection: Connection): void {
-    const { lanes } = this.#entry
-    const path = lanes.pathOf(connection)
-    this.#path = path
+  #onHttp3Lease(tried: Try): void {
+    const { lanes } = this.#origin
+    const path = lanes.pathOf(tried.connection)
+    tried.path = path
     path?.join(this)
     if (path === undefined || !this.#route.isHarmless || lanes.fallback === undefined) return
-    this.#hedge = this.#makeRescue(path)
-    this.#hedge.start()
+    tried.hedge = this.#makeHedge(tried, path)
+    tried.hedge.start()
   }
 
   /** Whoever can be sent twice is, over another connection; the others wait for what becomes of this one. */
   onPathUnresponsive(): void {
+    const state = this.#state
+    if (state.kind !== 'sent' && state.kind !== 'tooEarly') return
     const { body, upgrade } = this.#request
-    const path = this.#path
-    if (path === undefined || this.#phase !== 'active' || this.#isCommitted || upgrade !== undefined) return
+    const { tried } = state
+    if (tried.path === undefined || upgrade !== undefined) return
     if (!isRepeatable(this.#request) || (body !== null && !(body instanceof Uint8Array))) return
-    this.#hedge ??= this.#makeRescue(path)
-    this.#hedge.onPathUnresponsive()
+    tried.hedge ??= this.#makeHedge(tried, tried.path)
+    tried.hedge.onPathUnresponsive()
   }
 
-  #makeRescue(path: Http3Path): HedgedRequest {
+  #makeHedge({ leasedAt }: Try, path: Http3Path): HedgedRequest {
     return new HedgedRequest({
       exchange: this,
-      entry: this.#entry,
+      origin: this.#origin,
       clock: this.#clock,
       request: this.#request,
       path,
-      leasedAt: this.#leasedAt,
+      leasedAt,
       lane: this.#route.lane,
-      fallback: this.#entry.lanes.fallback,
+      fallback: this.#origin.lanes.fallback,
     })
   }
 
+  /** The caller sees something of an answer. */
   #commit(): void {
-    if (this.#isCommitted) return
-    this.#isCommitted = true
-    this.#path?.leave(this)
-    this.#path?.onAnswered()
-    this.#dropRescue()
-  }
-
-  #dropRescue(): void {
-    this.#hedge?.end()
-    this.#hedge = undefined
+    const state = this.#state
+    if (state.kind !== 'sent' && state.kind !== 'tooEarly') return
+    const { tried } = state
+    this.#enter({ kind: 'answering', tried })
+    tried.path?.leave(this)
+    tried.path?.onAnswered()
+    tried.endHedge()
   }
 
   // Replays and the end
 
   #onTryFailed(error: TransportError): void {
-    this.#path?.leave(this)
+    const state = this.#state
+    state.tried?.path?.leave(this)
     const now = this.#clock.now()
     if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
     this.#route.leaveLane()
-    const tooEarly = this.#tooEarly
-    this.#tooEarly = undefined
-    if (tooEarly !== undefined) this.#sendAgain('too-early', tooEarly, false)
+    if (state.kind === 'tooEarly') this.#sendAgain('too-early', state.error, false)
     else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
   }
 
   #tryReplay(error: TransportError, beforeLease: boolean): boolean {
-    const { retry } = this.#entry.settings
-    const connection = this.#connection
+    const { retry } = this.#origin.settings
+    const { connection, reused } = this
     const verdict = judgeReplay({
       error,
       method: this.#request.method,
       isBodyReplayable: isReplayableBody(this.#request.body),
       beforeLease,
-      reused: this.#reused,
+      reused,
       isConnectionEnding: connection?.requestsTaken !== undefined,
       isPathDead: isPathDead(connection?.endedBy),
-      isLostInMove: connection?.endedBy === 'protocol-error' && this.#entry.hasMoved(connection),
-      isCallerCommitted: this.#isCommitted,
+      isLostInMove: connection?.endedBy === 'protocol-error' && this.#origin.hasMoved(connection),
+      isCallerCommitted: isCommitted(this.#state),
       retries: this.#retries,
       maxRetries: retry.maxRetries,
       maxUnanswered: retry.maxUnanswered,
@@ -357,9 +356,9 @@ export class DispatchedExchange
       hasOtherLane: this.#route.hasOtherLane,
     })
     if (!verdict.replay) return false
-    if (verdict.cost === 'budgeted' && !this.#entry.retryBudget.withdraw(this.#clock.now())) return false
+    if (verdict.cost === 'budgeted' && !this.#origin.retryBudget.withdraw(this.#clock.now())) return false
     if (verdict.reason === 'unanswered' && connection !== undefined)
-      this.#entry.onUnanswered(connection, error)
+      this.#origin.onUnanswered(connection, error)
     if (!beforeLease) this.#route.onBroken(verdict.reason === 'http3-failed')
     this.#sendAgain(verdict.reason, error, verdict.wantsFresh)
     return true
@@ -372,20 +371,19 @@ export class DispatchedExchange
   #sendAgain(reason: RetryReason, error: TransportError, wantsFresh: boolean): void {
     this.#retries += 1
     this.#noteTry(reason, error)
-    this.#entry.onRetry(reason, error)
-    // An observer of what was just told may have aborted it.
-    if (this.#phase !== 'done' && this.#givenUp !== undefined) this.#fail(this.#givenUp)
-    if (this.#phase === 'done') return
+    this.#origin.onRetry(reason, error)
+    // An observer of that event may have aborted it.
+    if (this.#state.kind === 'aborted') this.#fail(this.#state.error)
+    if (this.#isDone) return
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     this.#restart()
     this.#route.go(wantsFresh, true)
   }
 
   #noteTry(reason: RetryReason, error: TransportError): void {
-    const connection = this.#phase === 'active' ? this.#connection : undefined
-    const leased = connection && { connection, at: this.#leasedAt, reused: this.#reused }
+    const tried = currentTry(this.#state)
     this.#earlierTries ??= new EarlierTries(this.#startedAt)
-    this.#earlierTries.add(reason, error, this.#route.lane.name, leased, this.#clock.now())
+    this.#earlierTries.add(reason, error, this.#route.lane.name, tried, this.#clock.now())
   }
 
   /**
@@ -393,15 +391,15 @@ export class DispatchedExchange
    * processed: this is no replay.
    */
   #tryDetour(error: TransportError): boolean {
-    if (!needsHttp1(error) || this.#isCommitted) return false
-    const connection = this.#connection
+    if (!needsHttp1(error) || isCommitted(this.#state)) return false
+    const { connection } = this
     const isUpgrade = error.code === 'MM_UPGRADE_UNAVAILABLE'
     // Before the peer's SETTINGS nobody knows what it offers.
     const isTold = connection !== undefined && connection.isCapacityProvisional !== true
     if (isUpgrade && isTold && fitsExtendedConnect(this.#request)) {
-      this.#entry.record.onExtendedConnect(false, this.#clock.now())
+      this.#origin.onExtendedConnectMissing(this.#clock.now())
     }
-    const pool = this.#entry.upgrades.next(this.#route.pool)
+    const pool = this.#origin.upgrades.next(this.#route.pool)
     if (pool === undefined) return this.#tryWithoutUpgrade(error)
     if (!isReplayableBody(this.#request.body)) return false
     this.#restart()
@@ -419,36 +417,32 @@ export class DispatchedExchange
     if (request.upgrade === undefined || !isReplayableBody(request.body)) return false
     this.#request = { ...request, upgrade: undefined }
     this.#restart()
-    this.#route.goTo(this.#entry.lanes.primary.pool)
+    this.#route.goTo(this.#origin.lanes.primary.pool)
     return true
   }
 
   #restart(): void {
     this.#route.leaveTry()
-    if (this.#phase !== 'waiting') this.#waitingSince = this.#clock.now()
-    this.#phase = 'waiting'
-    this.#controller = undefined
-    this.#path = undefined
+    const { kind, tried } = this.#state
+    if (kind !== 'starting' && kind !== 'waiting')
+      this.#enter({ kind: 'waiting', since: this.#clock.now(), tried })
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
   }
 
   #onDeadline(requestMs: number): void {
-    const processed = this.#phase === 'waiting' ? 'no' : this.#status === 0 ? 'unknown' : 'yes'
+    const isOut = currentTry(this.#state) !== undefined
+    const processed = !isOut ? 'no' : this.#status === 0 ? 'unknown' : 'yes'
     const message = `the exchange did not end within ${requestMs} ms`
     this.abort(new TransportError('MM_REQUEST_TIMEOUT', message, { processed }))
   }
 
-  #failOnce(error: TransportError): void {
-    if (this.#phase !== 'done') this.#fail(error)
-  }
-
   #fail(error: TransportError): void {
-    const controller = this.#controller
+    const controller = controllerOf(this.#state)
     const { body } = this.#request
     if (body !== null && !(body instanceof Uint8Array)) {
       // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by
       // its connection.)
-      if (this.#connection === undefined || body.isReplayable()) cancelSource(body)
+      if (this.connection === undefined || body.isReplayable()) cancelSource(body)
     }
     this.#end(error)
     this.#handler.onResponseError(controller, error)
@@ -457,7 +451,8 @@ export class DispatchedExchange
   /** What it has taught is nothing to the caller, who is notified of the end whatever goes wrong here. */
   #end(error: TransportError | undefined): void {
     this.#waitedMs = this.queueMs
-    this.#phase = 'done'
+    const { tried } = this.#state
+    this.#enter({ kind: 'done', tried, wasOut: currentTry(this.#state) !== undefined })
     try {
       this.#release(error)
     } catch (fault) {
@@ -466,11 +461,11 @@ export class DispatchedExchange
   }
 
   #release(error: TransportError | undefined): void {
-    this.#path?.leave(this)
+    this.#state.tried?.path?.leave(this)
     this.#route.noteEarlyWaiter(false)
     this.#deadline?.cancel()
-    this.#entry.hold.release()
-    const { isObserved } = this.#entry
+    this.#origin.onFinished()
+    const { isObserved } = this.#origin
     // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the
     // clock.
     const isSample = error === undefined && this.#route.isSample(this.#headAt)
@@ -479,17 +474,17 @@ export class DispatchedExchange
     this.#route.leaveLane()
     if (!isObserved) return
     const event = exchangeEnded(this, {
-      origin: this.#entry.origin,
+      origin: this.#origin.origin,
       request: this.#request,
       status: this.#status,
       lane: this.#route.lane.name,
       responseBytes: this.#responseBytes,
-      stallMs: this.#controller?.stallMs,
+      stallMs: controllerOf(this.#state)?.stallMs,
       totalMs: now - this.#startedAt,
       earlierTries: this.#earlierTries?.list,
       error,
     })
-    this.#entry.onExchangeEnded(event, now)
+    this.#origin.onEnded(event, now)
   }
 
   /**
@@ -504,8 +499,19 @@ export class DispatchedExchange
   }
 
   #sample(bodyMs: number, failed: boolean, now: number): void {
-    const responseBytes = this.#responseBytes
-    const stallMs = this.#controller?.stallMs
-    this.#entry.lanes.onSample(this.#route.sample(this, { bodyMs, responseBytes, stallMs, failed }), now)
+    const stallMs = controllerOf(this.#state)?.stallMs
+    const sample = this.#route.sample(this, bodyMs, this.#responseBytes, stallMs, failed)
+    this.#origin.lanes.onSample(sample, now)
+  }
+
+  // The state
+
+  /** The one writer of the state. */
+  #enter(next: ExchangeState): void {
+    this.#state = transition(this.#state, next)
+  }
+
+  get #isDone(): boolean {
+    return this.#state.kind === 'done'
   }
 }

@@ -1,6 +1,7 @@
 import type { TransportError } from '../base/errors.ts'
-import type { EarlierTry, ExchangeEnded } from '../base/events/observer.ts'
-import type { ExchangeRequest } from '../base/http/exchange.ts'
+import type { Connection } from '../base/events/connection.ts'
+import type { EarlierTry, ExchangeEnded, RetryReason } from '../base/events/observer.ts'
+import type { ExchangeRequest, RequestBody } from '../base/http/exchange.ts'
 import type { LaneName } from '../base/http/lane.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { DispatchHandle } from './dispatch.ts'
@@ -9,7 +10,7 @@ import type { DispatchHandle } from './dispatch.ts'
 type EndedRequest = Pick<ExchangeRequest, 'method' | 'path' | 'body'>
 
 /** What the handle of an exchange does not tell. */
-export interface ExchangeEnd {
+interface ExchangeEnd {
   readonly origin: Origin
   readonly request: EndedRequest
   /** 0: there was no answer. */
@@ -37,7 +38,7 @@ export function exchangeEnded(exchange: DispatchHandle, end: ExchangeEnd): Excha
     reused,
     retries,
     attempts,
-    requestBytes: body === null ? 0 : body.length,
+    requestBytes: bodyBytes(body),
     earlyData: wasEarly ? (connection?.handshake.earlyData ?? 'none') : 'none',
     queueMs,
     ttfbMs,
@@ -62,4 +63,49 @@ export function refusedExchange(
     earlierTries: undefined,
     error,
   })
+}
+
+function bodyBytes(body: RequestBody): number | undefined {
+  if (body === null) return 0
+  return body instanceof Uint8Array ? body.length : (body.writtenBytes ?? body.length)
+}
+
+/** More tries than that are counted (`retries`), not kept. */
+const MAX_EARLIER_TRIES = 16
+
+/**
+ * The tries of one exchange that failed and were followed by another. Made with the first of them: most
+ * exchanges have one try.
+ */
+export class EarlierTries {
+  readonly list: EarlierTry[] = []
+  readonly #startedAt: number
+
+  /** `startedAt`: when the exchange was dispatched, on the clock of the times below. */
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt
+  }
+
+  /** `leased`: the connection that it failed on; undefined: it got none. */
+  add(
+    reason: RetryReason,
+    error: TransportError,
+    lane: LaneName,
+    leased:
+      | { readonly connection: Connection; readonly leasedAt: number; readonly reused: boolean }
+      | undefined,
+    now: number,
+  ): void {
+    if (this.list.length === MAX_EARLIER_TRIES) return
+    this.list.push({
+      leasedAtMs: leased && leased.leasedAt - this.#startedAt,
+      failedAtMs: now - this.#startedAt,
+      lane,
+      protocol: leased?.connection.protocol,
+      connectionId: leased?.connection.id ?? 0,
+      reused: leased?.reused ?? false,
+      code: error.code,
+      reason,
+    })
+  }
 }

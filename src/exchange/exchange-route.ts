@@ -1,16 +1,16 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
+import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
-import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { Pool, Waiter } from '../pool/pool.ts'
 import type { ExchangeSample } from '../select/choice/choice-action.ts'
 import type { DispatchHandle } from './dispatch.ts'
 
 /** What one exchange needs to find its lane and connection. */
 export interface ExchangeRouteParts {
-  readonly entry: OriginEntry
+  readonly origin: ExchangeOrigin
   readonly clock: Clock
   /** Who gets the connection. */
   readonly waiter: Waiter & Racer
@@ -19,9 +19,6 @@ export interface ExchangeRouteParts {
   /** It goes where upgrades go, and has no part in the lanes. */
   readonly isUpgrade: boolean
 }
-
-/** What the way does not know of a sample. */
-type SampledPart = Pick<ExchangeSample, 'bodyMs' | 'responseBytes' | 'stallMs' | 'failed'>
 
 const NOTHING: readonly AttemptRecord[] = []
 
@@ -45,14 +42,14 @@ export class ExchangeRoute {
   #earlierAttempts = NOTHING
   /** Counted by its lane as under way, with so many. */
   #streams = 0
-  /** Counted by the entry as a waiter that would leave in early data. */
+  /** Counted by the origin as a waiter that would leave in early data. */
   #isEarlyWaiter = false
 
   constructor(parts: ExchangeRouteParts) {
-    const { entry, isUpgrade } = parts
+    const { origin, isUpgrade } = parts
     this.#parts = parts
-    this.#lane = entry.lanes.primary
-    this.#pool = isUpgrade ? entry.upgrades.first() : this.#lane.pool
+    this.#lane = origin.lanes.primary
+    this.#pool = isUpgrade ? origin.upgrades.first() : this.#lane.pool
   }
 
   /** Where it goes, or went last. */
@@ -72,12 +69,12 @@ export class ExchangeRoute {
 
   /** It went over HTTP/3, and there is TCP. */
   get hasOtherLane(): boolean {
-    return this.#lane.name === 'h3' && this.#parts.entry.lanes.fallback !== undefined
+    return this.#lane.name === 'h3' && this.#parts.origin.lanes.fallback !== undefined
   }
 
   /** It is under way on its lane, and what becomes of it says something for the choice. */
   isSample(now: number): boolean {
-    const { lanes } = this.#parts.entry
+    const { lanes } = this.#parts.origin
     return lanes.isChoosing && this.#streams > 0 && lanes.isSample(this.#lane.name, now)
   }
 
@@ -123,7 +120,7 @@ export class ExchangeRoute {
   noteEarlyWaiter(waits: boolean): void {
     if (waits === this.#isEarlyWaiter) return
     this.#isEarlyWaiter = waits
-    this.#parts.entry.onEarlyWaiter(waits ? 1 : -1)
+    this.#parts.origin.onEarlyWaiter(waits ? 1 : -1)
   }
 
   /** It does not wait any more. */
@@ -172,18 +169,24 @@ export class ExchangeRoute {
    * What an exchange that has ended, or this try of it, says of its lane. On the hot path: written out, since
    * spreading objects took a fifth of the CPU of a small request.
    */
-  sample(exchange: DispatchHandle, what: SampledPart): ExchangeSample {
+  sample(
+    exchange: DispatchHandle,
+    bodyMs: number,
+    responseBytes: number,
+    stallMs: number | undefined,
+    failed: boolean,
+  ): ExchangeSample {
     const lane = this.#lane
     return {
       lane: lane.name,
       ttfbMs: exchange.ttfbMs,
-      bodyMs: what.bodyMs,
-      responseBytes: what.responseBytes,
+      bodyMs,
+      responseBytes,
       laneStreams: (this.#streams + lane.streams) / 2,
       laneConnections: lane.pool.live,
-      stallMs: what.stallMs,
+      stallMs,
       isFirst: !exchange.reused,
-      failed: what.failed,
+      failed,
     }
   }
 
@@ -193,8 +196,8 @@ export class ExchangeRoute {
   }
 
   #goToLane(wantsFresh: boolean, isReplay: boolean, now: number): void {
-    const { entry, waiter, isHarmless } = this.#parts
-    const { lanes } = entry
+    const { origin, waiter, isHarmless } = this.#parts
+    const { lanes } = origin
     const selected = this.#avoidsHttp3 ? lanes.withoutHttp3 : lanes.selectLane(isHarmless, now)
     if (selected instanceof Lane) {
       this.#lane = selected

@@ -4,9 +4,9 @@ import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { AwaitedAnswer } from '../origin/lanes/answer-watch.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
-import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { Http3Path } from '../origin/paths/http3-paths.ts'
 import type { Waiter } from '../pool/pool.ts'
 import { isOfCaller } from './replay-rules.ts'
@@ -24,7 +24,7 @@ export interface HedgedExchange extends ExchangeHandler {
 
 interface HedgedRequestParts {
   readonly exchange: HedgedExchange
-  readonly entry: OriginEntry
+  readonly origin: Pick<ExchangeOrigin, 'answers' | 'retryBudget'>
   readonly clock: Clock
   /** What was sent over `path`, at `leasedAt`: it may be sent twice, and its body is in memory. */
   readonly request: ExchangeRequest
@@ -68,8 +68,8 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
   }
 
   start(): void {
-    const { entry, path, leasedAt } = this.#parts
-    entry.lanes.answers.add(this, leasedAt + path.patienceMs)
+    const { origin, path, leasedAt } = this.#parts
+    origin.answers.add(this, leasedAt + path.patienceMs)
   }
 
   /** The path is unresponsive. */
@@ -103,7 +103,7 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
   }
 
   onOverdue(): void {
-    const { entry, clock, path } = this.#parts
+    const { origin, clock, path } = this.#parts
     const now = clock.now()
     if (path.isSuspect(this.#receivedBytes)) {
       if (this.#sendAgain(now)) return
@@ -111,12 +111,12 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
       this.#receivedBytes = path.receivedBytes
       path.check()
     }
-    entry.lanes.answers.add(this, now + path.patienceMs)
+    origin.answers.add(this, now + path.patienceMs)
   }
 
   #sendAgain(now: number): boolean {
-    const { entry, path, lane, fallback } = this.#parts
-    const { retryBudget } = entry
+    const { origin, path, lane, fallback } = this.#parts
+    const { retryBudget } = origin
     if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now)))
       this.#send(fallback, false) // 1
     else if (path.isUnresponsive && (this.#tries === 0 || retryBudget.withdraw(now)))
@@ -155,10 +155,10 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
   onCopyFailed(): void {
     if (this.#phase !== 'trying') return
     this.#second = undefined
-    const { exchange, entry, clock, path } = this.#parts
+    const { exchange, origin, clock, path } = this.#parts
     if (this.#firstError === undefined && path.isUnresponsive) {
       this.#phase = 'watching'
-      entry.lanes.answers.add(this, clock.now() + path.patienceMs)
+      origin.answers.add(this, clock.now() + path.patienceMs)
       return
     }
     this.#phase = 'over'

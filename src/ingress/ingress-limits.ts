@@ -81,7 +81,8 @@ export interface IngressLimits {
   /**
    * Where every turn of the event loop is busy with requests for longer than this, for `shedIntervalMs`, the
    * process is overloaded until one is not: what is read beyond this in a turn is answered with 503 before
-   * any work is done on it (MM_OVERLOADED). 0: never. Default 200 ms.
+   * any work is done on it (MM_OVERLOADED). Busy is CPU time: a process that is put aside is not overloaded.
+   * 0: never. Default 200 ms.
    */
   shedTargetMs: number
   /** See `shedTargetMs`. 0: at once. Default 500 ms. */

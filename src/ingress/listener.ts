@@ -1,7 +1,7 @@
 import type { Server } from 'node:net'
 import net from 'node:net'
 import tls from 'node:tls'
-import { getSystemErrorName } from 'node:util'
+import { getSystemErrorName, isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import { containFault, guarded, guardedListener } from '../base/guard.ts'
@@ -78,6 +78,17 @@ export interface IngressListener {
   close(): Promise<void>
 }
 
+/** A listener on TCP. */
+export interface TcpListener extends IngressListener {
+  /** The chain that handshakes show now, PEM. Undefined: plain HTTP. */
+  readonly certificate: string | undefined
+  /**
+   * Other certificates for handshakes from now on; connections stay as they are. False: they are what it has
+   * already, or it speaks plain HTTP.
+   */
+  renewTls(tls: tls.SecureContextOptions): boolean
+}
+
 /**
  * How much of a response a socket takes before its exchange is asked to wait, which is what a client that
  * stalls makes it hold. TLS takes at least one read of the origin's socket, since it never writes at once.
@@ -88,7 +99,7 @@ const WRITE_AHEAD_BYTES = { plain: 16_384, tls: 65_536 }
  * Opens a listening socket for HTTP/1.1 and HTTP/2. Rejects with Node's own error, e.g. EADDRINUSE, and with
  * MM_INVALID_ARGUMENT when `fastOpen` is no whole number, or goes without `tls`.
  */
-export async function listen(options: ListenOptions): Promise<IngressListener> {
+export async function listen(options: ListenOptions): Promise<TcpListener> {
   const fastOpen = checkFastOpen(options)
   const limits = ingressLimits(options.limits)
   const protocols = options.protocols ?? INGRESS_PROTOCOLS
@@ -307,10 +318,21 @@ export async function listen(options: ListenOptions): Promise<IngressListener> {
     settleIfClosed()
   }
 
+  let shownTls = options.tls
   return {
     address,
     port,
     stats,
+    get certificate() {
+      return shownTls?.cert?.toString()
+    },
+    renewTls(next) {
+      if (!(server instanceof tls.Server) || shownTls === undefined) return false
+      if (isDeepStrictEqual(next, shownTls)) return false
+      shownTls = next
+      server.setSecureContext(next)
+      return true
+    },
     drain() {
       isDraining = true
       stopAccepting()

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { TransportError } from '../base/errors.ts'
 import { guardedImmediate } from '../base/guard.ts'
 import { type HeaderList, NO_HEADERS } from '../base/http/headers.ts'
+import { processCpuMs } from '../base/process-cpu.ts'
 import type { IngressExchange, IngressHandler } from './ingress-exchange.ts'
 import type { IngressStats } from './ingress-stats.ts'
 import { refusalOf } from './refusal.ts'
@@ -13,6 +14,8 @@ export interface LoadShedderParts {
   readonly clock: Clock
   readonly stats: IngressStats
   readonly proxyName: string
+  /** See LoopOverload. */
+  readonly readCpuMs?: () => number
 }
 
 interface Answer {
@@ -34,7 +37,8 @@ class LoadShedder {
 
   constructor(parts: LoadShedderParts) {
     this.#parts = parts
-    this.#overload = new LoopOverload(parts.limits.shedTargetMs, parts.limits.shedIntervalMs)
+    const { shedTargetMs, shedIntervalMs } = parts.limits
+    this.#overload = new LoopOverload(shedTargetMs, shedIntervalMs, parts.readCpuMs ?? processCpuMs)
   }
 
   /** In the place of the handler. */
@@ -97,9 +101,14 @@ function keepOwned(chunk: Buffer): Buffer {
  * busy with them: a request that comes now waits for as long before anybody reads it. A turn may be long by
  * chance; what lasts is an overload (as CoDel has it for queues, RFC 8289 section 3).
  *
+ * A turn is also long when the process is put aside: by a cgroup's quota, or by others on the machine. That
+ * is no work that refusing requests would save, so that a long turn counts where the process has used its
+ * CPU for as long. To read that in each turn would cost a fiftieth of a small request; so it is read once
+ * turns are long.
+ *
  * calm        the last turn was short. Valid transitions: late
- * late        all turns were too long since then. Valid transitions: calm, overloaded
- * overloaded  so it was for the interval. Valid transitions: calm, by a short turn
+ * late        all turns were long since then, and all but the first busy. Valid transitions: calm, overloaded
+ * overloaded  so it was for the interval. Valid transitions: calm, by a turn that was short, or not busy
  */
 type State =
   | { readonly kind: 'calm' }
@@ -112,12 +121,17 @@ const OVERLOADED: State = { kind: 'overloaded' }
 export class LoopOverload {
   readonly #targetMs: number
   readonly #intervalMs: number
+  readonly #readCpuMs: () => number
   #state: State = CALM
   #turnAt = 0
+  /** At the begin of the turn, unless the state is calm. */
+  #turnCpuMs = 0
 
-  constructor(targetMs: number, intervalMs: number) {
+  /** `readCpuMs`: what the process has used so far. */
+  constructor(targetMs: number, intervalMs: number, readCpuMs: () => number) {
     this.#targetMs = targetMs
     this.#intervalMs = intervalMs
+    this.#readCpuMs = readCpuMs
   }
 
   get isOverloaded(): boolean {
@@ -127,12 +141,15 @@ export class LoopOverload {
   /** The first request of a turn was read. */
   onTurnBegan(now: number): void {
     this.#turnAt = now
+    if (this.#state !== CALM) this.#turnCpuMs = this.#readCpuMs()
   }
 
   onTurnEnded(now: number): void {
+    const state = this.#state
     if (now - this.#turnAt <= this.#targetMs) this.#state = CALM
-    else if (this.#state.kind === 'calm') this.#state = { kind: 'late', since: this.#turnAt }
-    if (this.#state.kind === 'late' && now - this.#state.since >= this.#intervalMs) this.#state = OVERLOADED
+    else if (state === CALM) this.#state = { kind: 'late', since: this.#turnAt }
+    else if (!this.#isBusy) this.#state = CALM
+    else if (state.kind === 'late' && now - state.since >= this.#intervalMs) this.#state = OVERLOADED
   }
 
   /**
@@ -140,6 +157,10 @@ export class LoopOverload {
    * rest of the turn is not.
    */
   admits(now: number): boolean {
-    return this.#state !== OVERLOADED || now - this.#turnAt <= this.#targetMs
+    return this.#state !== OVERLOADED || now - this.#turnAt <= this.#targetMs || !this.#isBusy
+  }
+
+  get #isBusy(): boolean {
+    return this.#readCpuMs() - this.#turnCpuMs > this.#targetMs
   }
 }

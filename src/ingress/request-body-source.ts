@@ -25,6 +25,7 @@ export class RequestBodySource implements BodySource {
   #state: 'waiting' | 'flowing' | 'blocked' | 'failed' | 'cancelled' | 'done' = 'waiting'
   /** Most bodies flow straight through. */
   #queue: ChunkQueue | undefined
+  writtenBytes = 0
   #trailers: HeaderList | undefined
   #error: TransportError | undefined
   #sink: BodySink | undefined
@@ -121,6 +122,7 @@ export class RequestBodySource implements BodySource {
   }
 
   #write(chunk: Buffer): void {
+    this.writtenBytes += chunk.length
     const takesMore = this.#sink?.write(chunk) ?? false
     // The sink may have cancelled within the call.
     if (!takesMore && this.#state === 'flowing') this.#state = 'blocked'

@@ -1,143 +1,82 @@
 import type { Clock } from '../base/clock.ts'
-import type { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
-import type { ExchangeEnded, Observer, RetryReason, TransportEvent } from '../base/events/observer.ts'
+import type { Observer, TransportEvent } from '../base/events/observer.ts'
 import { formatEndpoint, type Resolver } from '../base/http/endpoint.ts'
 import type { LaneName } from '../base/http/lane.ts'
 import type { Origin } from '../base/http/origin.ts'
-import type { StreamSocket } from '../base/socket/stream-socket.ts'
-import { DeadPeerDetector } from '../connect/native/dead-peer-detector.ts'
 import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
-import type { Pool, PoolCounts } from '../pool/pool.ts'
-import type { OwnPoolConfig } from '../pool/pools.ts'
-import type { KnownFact } from '../select/evidence/evidence.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
-import type { ConnectorConfig, ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
-import { silenceBoundMs } from './connecting/tcp-liveness.ts'
+import type { ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
+import { OriginExchanges } from './exchange-origin.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
-import { Lane } from './lanes/lane.ts'
-import { Lanes } from './lanes/lanes.ts'
+import type { Lanes } from './lanes/lanes.ts'
 import type { ConnectionHandshake } from './ledger/handshake-figures.ts'
 import { HandshakeLedger } from './ledger/handshake-ledger.ts'
+import { OriginPools, type OriginPoolsParts, type PoolPurpose } from './origin-pools.ts'
 import type { OriginSettings } from './origin-settings.ts'
-import { AddressDrain, drainedNames } from './paths/address-drain.ts'
-import { ConnectionMoves } from './paths/connection-moves.ts'
-import { LocalAddressLoss, type LocalAddressLossParts } from './paths/local-address-loss.ts'
+import { OriginPaths, type OriginPathsParts } from './paths/origin-paths.ts'
 import { pathHealth, pathsByProtocol } from './paths/path-health.ts'
 import { Discovery, type DiscoveryTools } from './probing/discovery.ts'
 import { FastOpenNews } from './probing/fast-open.ts'
-import { RetryBudget } from './retry-budget.ts'
-import {
-  type MigrateOptions,
-  type MigrationResult,
-  type OriginLoad,
-  type PoolStats,
-  poolStats,
-} from './stats.ts'
-import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
-
-/** What differs between the pools of an entry; the transport adds the rest. */
-type EntryPoolConfig = Pick<
-  OwnPoolConfig,
-  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
->
+import { type PoolStats, poolStats } from './stats.ts'
 
 /** What an entry is made of. Its pools are made for it, with its own observer. */
-export interface OriginEntryParts {
+export interface OriginEntryParts
+  extends Pick<OriginPoolsParts, 'makePool' | 'makePoolBeside' | 'isBudgetFull'>,
+    Pick<OriginPathsParts, 'dnsRefreshMs' | 'network'> {
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
   readonly socketSettings: SocketSettings
-  readonly makeConnector: (purpose: ConnectorConfig['purpose'], hooks: ConnectorHooks) => OriginConnector
+  readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
   readonly observer: Observer
   /** Whether anybody listens to the observer just now. */
   readonly isObserved: () => boolean
   readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
-  readonly makePool: (config: EntryPoolConfig) => Pool
-  /** Undefined: the origin's pools are going away. */
-  readonly makePoolBeside: (first: Pool, config: EntryPoolConfig) => Pool | undefined
-  /** No connection can be added to any origin. */
-  readonly isBudgetFull: () => boolean
   readonly http3Fault: () => string | undefined
   readonly cpuMeter: CpuMeter
   readonly discovery: DiscoveryTools & { readonly isResolved: boolean }
   /** The record has changed: it is to be kept. */
   readonly onRecordChanged: () => void
-  /** See ResolverOptions. */
-  readonly dnsRefreshMs: number
-  /** The addresses of this machine, and how soon after a change they are looked at again. */
-  readonly network: Pick<LocalAddressLossParts, 'present' | 'checkMs'>
 }
 
 /**
- * Everything that the transport holds for one origin: its settings, its lanes with their pools, what is known
- * of it, and what it saved.
+ * One origin put together: its pools and lanes, its exchanges, the paths of its connections, and what is known
+ * of it. Puts what happens on its connections to where it belongs, and answers for the whole. Whoever needs one
+ * part is handed that part.
  */
 export class OriginEntry {
   readonly origin: Origin
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
-  readonly ledger: HandshakeLedger
-  readonly retryBudget: RetryBudget
+  readonly pools: OriginPools
   readonly lanes: Lanes
-  readonly upgrades: UpgradeRoute
-  readonly hold: EventLoopReference
+  readonly exchanges: OriginExchanges
+  readonly paths: OriginPaths
   readonly discovery: Discovery
   readonly socketSettings: SocketSettings
   readonly fastOpenNews = new FastOpenNews()
-  readonly #moves: ConnectionMoves
-  readonly #addressDrain: AddressDrain
-  readonly #addressLoss: LocalAddressLoss
-  /** It goes on when the entry is closed, as long as there are sockets: tunnels take their time. */
-  readonly #deadPeerDetector: DeadPeerDetector
+  readonly #ledger: HandshakeLedger
   readonly #parts: OriginEntryParts
-  #retries = 0
-  /** Requests that wait for a connection and may leave early. */
-  #earlyWaiters = 0
+  /** Handshakes whose early data the peer refused. */
   readonly #refusedEarly = { full: 0, resumed: 0 }
 
   constructor(parts: OriginEntryParts) {
-    const { origin, settings, record, clock, observer } = parts
+    const { origin, settings, record, resolver, clock, observer } = parts
     this.#parts = parts
     this.origin = origin
     this.settings = settings
     this.record = record
-    this.resolver = parts.resolver
+    this.resolver = resolver
     this.socketSettings = parts.socketSettings
-    this.retryBudget = new RetryBudget(settings.retry, clock.now())
-    this.ledger = new HandshakeLedger(clock.now())
-    this.hold = parts.hold
-    this.#moves = new ConnectionMoves({
-      origin,
-      isTrusted: settings.trusted,
-      clock,
-      observer,
-      retire: (connection, reason) => this.lanes.retire(connection, reason),
-    })
-    this.#addressDrain = new AddressDrain({
-      clock,
-      refreshMs: parts.dnsRefreshMs,
-      names: () => drainedNames(origin, this.resolver, this.lanes, clock),
-      pools: () => this.#pools(),
-      maxConnections: settings.pool.maxConnections,
-    })
-    this.#addressLoss = new LocalAddressLoss({
-      ...parts.network,
-      clock,
-      connections: () => this.#connections(),
-      retire: (connection, reason) => {
-        for (const pool of this.#pools()) pool.retire(connection, reason)
-      },
-    })
-    const boundMs = silenceBoundMs(settings.liveness, settings.socket)
-    this.#deadPeerDetector = new DeadPeerDetector({ clock, boundMs })
+    this.#ledger = new HandshakeLedger(clock.now())
     this.discovery = new Discovery({
       ...parts.discovery,
       origin,
@@ -146,119 +85,75 @@ export class OriginEntry {
       clock,
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
     })
-    this.lanes = new Lanes({
+    this.pools = new OriginPools({
+      lanes: {
+        origin,
+        settings,
+        record,
+        clock,
+        observer,
+        http3Fault: parts.http3Fault,
+        cpuMeter: parts.cpuMeter,
+        onChanged: parts.onRecordChanged,
+      },
+      makeConnector: purpose => parts.makeConnector(purpose, this.#hooks(purpose)),
+      makePool: parts.makePool,
+      makePoolBeside: parts.makePoolBeside,
+      isBudgetFull: parts.isBudgetFull,
+      observe: (event, purpose) => this.#observe(event, purpose),
+      onCapacity: (connection, lane) => this.#onCapacity(connection, lane),
+    })
+    const { pools } = this
+    this.lanes = pools.lanes
+    const { dnsRefreshMs, network } = parts
+    this.paths = new OriginPaths({
+      origin,
+      settings,
+      resolver,
+      pools,
+      clock,
+      observer,
+      dnsRefreshMs,
+      network,
+    })
+    this.exchanges = new OriginExchanges({
       origin,
       settings,
       record,
+      lanes: pools.lanes,
+      upgrades: pools.upgrades,
+      ledger: this.#ledger,
+      hold: parts.hold,
+      dialTurns: parts.dialTurns,
       clock,
       observer,
-      makeLane: (name, first) => this.#makeLane(name, first),
-      http3Fault: parts.http3Fault,
-      cpuMeter: parts.cpuMeter,
-      onChanged: parts.onRecordChanged,
+      isObserved: parts.isObserved,
+      hasMoved: connection => this.paths.hasMoved(connection),
     })
-    this.upgrades = this.#upgradeRoute()
     this.lanes.start()
-  }
-
-  /** Whether anybody is notified of exchanges: an event that nobody is notified of need not be made. */
-  get isObserved(): boolean {
-    return this.#parts.isObserved()
-  }
-
-  onEarlyWaiter(change: 1 | -1): void {
-    this.#earlyWaiters += change
-  }
-
-  onRetry(reason: RetryReason, error: TransportError): void {
-    this.#retries += 1
-    this.#parts.observer({ type: 'exchange-retried', origin: this.origin, reason, error })
-  }
-
-  /** A request begins. */
-  onRequest(now: number): void {
-    this.#parts.dialTurns.onRequest(this.origin.key, now)
-  }
-
-  /** A new connection ended without an answer: other endpoints of the origin come first for a while. */
-  onUnanswered({ protocol, endpoint }: Connection, error: TransportError): void {
-    const failed = {
-      protocol,
-      endpoint: formatEndpoint(endpoint),
-      startedAtMs: 0,
-      outcome: 'failed',
-    } as const
-    const attempt = { ...failed, because: 'a new connection', error: error.message }
-    this.record.onAttempts([attempt], this.#parts.clock.now())
-  }
-
-  onExchangeEnded(event: ExchangeEnded, now: number): void {
-    this.#parts.observer(event)
-    this.lanes.onObserved(event.lane, now)
   }
 
   /** `present`: the addresses that this machine has now. */
   onNetworkChanged(now: number, present: ReadonlySet<string>): void {
     this.discovery.onNetworkChanged(now)
     this.lanes.onNetworkChanged(now)
-    this.#addressDrain.onNetworkChanged()
-    this.#moves.onAddresses(this.#connections(), present)
-    this.#addressLoss.onAddresses(present)
-  }
-
-  /** Moves the open connections to another path, where they can. */
-  migrate(to: MigrateOptions): Promise<readonly MigrationResult[]> {
-    return this.#moves.migrate(this.#connections(), to)
-  }
-
-  /** It has left its first path, or tried to. */
-  hasMoved(connection: Connection): boolean {
-    return this.#moves.hasMoved(connection)
-  }
-
-  /** What is known of the ways of its open connections, for `explain`. */
-  pathFacts(now: number): KnownFact[] {
-    const { protocols } = this.settings
-    const mayMove = this.origin.scheme === 'https' && protocols.includes('h3')
-    return [...(mayMove ? this.#moves.facts(this.#connections(), now) : []), ...this.#addressDrain.facts()]
-  }
-
-  get load(): OriginLoad {
-    let [waiters, streams, connections, starting, stalled, stalledPlaces] = [0, 0, 0, 0, 0, 0]
-    for (const pool of this.#pools()) {
-      const { load } = pool
-      waiters += load.waiters
-      streams += load.streams
-      starting += load.starting
-      connections += pool.counted
-      stalled += pool.aside
-      stalledPlaces = Math.max(stalledPlaces, load.stalledPlaces)
-    }
-    const { maxConnections } = this.settings.pool
-    const hasReached = (maxConnections > 0 && connections >= maxConnections) || this.#parts.isBudgetFull()
-    return { waiters, streams, stalled, isFull: hasReached && starting === 0 && stalledPlaces === 0 }
+    this.paths.onNetworkChanged(present)
   }
 
   stats(): PoolStats {
-    const pools: { label: string | undefined; counts: PoolCounts }[] = Array.from(this.lanes, lane => ({
-      label: lane === this.lanes.primary ? undefined : lane.name,
-      counts: lane.pool.stats(),
-    }))
-    const upgrades = this.upgrades.pool?.stats()
-    if (upgrades !== undefined) pools.push({ label: 'for upgrades', counts: upgrades })
     const paths = Array.from(this.lanes, ({ connector, pool }) =>
       connector.pathsOf(pool.connections()),
     ).flat()
-    return poolStats(this.origin.key, pools, {
-      retries: this.#retries,
+    return poolStats(this.origin.key, this.pools.counts(), {
+      retries: this.exchanges.retries,
       handshakes: {
-        ...this.ledger.figures(this.#parts.clock.now()),
+        ...this.#ledger.figures(this.#parts.clock.now()),
         connections: this.#openHandshakes(),
       },
       refusedEarly: this.#refusedEarly,
       path: pathHealth(paths),
       pathByProtocol: pathsByProtocol(paths),
-      migrations: this.#moves.figures,
+      migrations: this.paths.migrations,
     })
   }
 
@@ -280,76 +175,29 @@ export class OriginEntry {
   /** Its pools are going away. */
   close(): void {
     this.discovery.close()
-    this.lanes.close()
-    this.#addressDrain.close()
-    this.#addressLoss.close()
-  }
-
-  #pools(): Pool[] {
-    const pools = Array.from(this.lanes, ({ pool }) => pool)
-    return this.upgrades.pool === undefined ? pools : [...pools, this.upgrades.pool]
-  }
-
-  #connections(): Connection[] {
-    return this.#pools().flatMap(pool => [...pool.connections()])
+    this.exchanges.close()
+    this.paths.close()
   }
 
   /** Of the open connections, those that still shake hands left out. */
   #openHandshakes(): ConnectionHandshake[] {
-    return this.#pools()
+    return this.pools
+      .all()
       .flatMap(pool =>
         Array.from(pool.connections(), connection => ({ connection, reuses: pool.reusesOf(connection) })),
       )
-      .flatMap(({ connection, reuses }) => this.ledger.of(connection, reuses) ?? [])
+      .flatMap(({ connection, reuses }) => this.#ledger.of(connection, reuses) ?? [])
   }
 
-  #makeLane(name: LaneName, first: Lane | undefined): Lane | undefined {
-    const connector = this.#parts.makeConnector(name, this.#hooks(name))
-    // One protocol that carries one request at a time: nothing has to be found out before the second dial.
-    const isHttp1Only = connector.offered.every(protocol => protocol === 'http/1.1')
-    const { pool: options, select } = this.settings
-    const config: EntryPoolConfig = {
-      connector,
-      // A lane that is not in use needs no warm connections: Lanes says when it is.
-      options: first === undefined ? options : { ...options, warm: 0 },
-      expectedCapacity: isHttp1Only ? 1 : undefined,
-      spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
-      observer: event => this.#observe(event, name),
-      onCapacity: connection => this.#onCapacity(connection, name),
-    }
-    const pool =
-      first === undefined ? this.#parts.makePool(config) : this.#parts.makePoolBeside(first.pool, config)
-    return pool === undefined ? undefined : new Lane(name, pool, connector)
-  }
-
-  #upgradeRoute(): UpgradeRoute {
-    const { settings, record, lanes } = this
-    const { primary } = lanes
-    const isHttp1Only = primary.connector.offered.every(protocol => protocol === 'http/1.1')
-    return new UpgradeRoute({
-      record,
-      main: primary.pool,
-      hasDetour: !isHttp1Only && settings.protocols.includes('http/1.1'),
-      makePool: () =>
-        this.#parts.makePoolBeside(primary.pool, {
-          connector: this.#parts.makeConnector('upgrades', this.#hooks('upgrades')),
-          options: upgradePoolOptions(settings.pool),
-          expectedCapacity: 1,
-          observer: event => this.#observe(event, 'upgrades'),
-          onCapacity: () => {},
-        }),
-    })
-  }
-
-  #hooks(purpose: ConnectorConfig['purpose']): ConnectorHooks {
+  #hooks(purpose: PoolPurpose): ConnectorHooks {
     const { observer } = this.#parts
     const { origin } = this
     return {
       onDefence: limit => observer({ type: 'defence', origin, limit }),
-      wantsEarlyData: () => this.#earlyWaiters > 0,
+      wantsEarlyData: () => this.exchanges.wantsEarlyData,
       onEarlyData: (connection, outcome) => {
         const { handshake } = connection
-        this.ledger.onOpened(connection, this.#parts.clock.now())
+        this.#ledger.onOpened(connection, this.#parts.clock.now())
         if (handshake.kind === 'full' || handshake.kind === 'resumed') this.#refusedEarly[handshake.kind] += 1
         observer({ type: 'early-data', origin, connection, outcome })
       },
@@ -362,11 +210,8 @@ export class OriginEntry {
         if (purpose !== 'upgrades') observer({ type: 'dial-ended', origin, lane: purpose, attempts, atMs })
       },
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
-      onSocket: (connection, socket, tcp) => {
-        this.#deadPeerDetector.add(socket, tcp)
-        this.#addressLoss.onConnected(connection, localAddressOf(tcp))
-      },
-      onLink: (connection, link) => this.#moves.onConnected(connection, link),
+      onSocket: (connection, socket, tcp) => this.paths.onSocket(connection, socket, tcp),
+      onLink: (connection, link) => this.paths.onLink(connection, link),
     }
   }
 
@@ -380,14 +225,14 @@ export class OriginEntry {
     }
   }
 
-  #observe(event: TransportEvent, purpose: ConnectorConfig['purpose']): void {
+  #observe(event: TransportEvent, purpose: PoolPurpose): void {
     if (event.type === 'connection-opened') {
       const { connection } = event
       const { handshake } = connection
       // What was opened in early data is counted when it is known what became of it.
       if (handshake.kind !== 'early_data' || handshake.earlyData !== 'none')
-        this.ledger.onOpened(connection, this.#parts.clock.now())
-      this.#addressDrain.onConnected()
+        this.#ledger.onOpened(connection, this.#parts.clock.now())
+      this.paths.onOpened()
       this.#onOpened(connection, purpose)
     }
     if (event.type === 'connection-closed') {
@@ -401,7 +246,7 @@ export class OriginEntry {
       this.lanes.onUnresponsive(event.connection)
   }
 
-  #onOpened(connection: Connection, purpose: ConnectorConfig['purpose']): void {
+  #onOpened(connection: Connection, purpose: PoolPurpose): void {
     const lane = Array.from(this.lanes).find(({ name }) => name === purpose)
     if (lane === undefined) return
     this.lanes.onConnected(lane, connection)
@@ -414,8 +259,4 @@ export class OriginEntry {
     const { originSet } = connection
     if (originSet !== undefined) this.record.onOriginSet([...originSet], this.#parts.clock.now())
   }
-}
-
-function localAddressOf(socket: StreamSocket): string | undefined {
-  return 'localAddress' in socket && typeof socket.localAddress === 'string' ? socket.localAddress : undefined
 }

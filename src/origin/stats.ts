@@ -41,7 +41,10 @@ export interface PoolStats {
   requests: number
   reused: number
   retries: number
-  /** 1 - connections opened / requests; 0 before the first request. */
+  /**
+   * Requests on a connection that had carried one before / requests; 0 before the first. Connections that no
+   * request opened (warm ones, those of races and probes) have no part in it.
+   */
   reuseRatio: number
   /**
    * Round trips and seconds of handshakes that were avoided, by all means together, by what handshakes cost
@@ -168,7 +171,7 @@ type EntryCounts = Pick<PoolStats, 'retries' | 'handshakes' | 'path' | 'pathByPr
 }
 
 /** One of an origin's pools. */
-interface LabeledCounts {
+export interface LabeledCounts {
   /**
    * What sets its connections apart in the list, as ` (LABEL)` behind each; undefined: nothing has to be
    * said.
@@ -205,7 +208,6 @@ export function poolStats(
 ): PoolStats {
   const counts = pools.reduce(addCounts, NO_COUNTS)
   const { full, resumed, earlyData, cleartext } = counts.opened
-  const opened = full + resumed + earlyData + cleartext
   const avoided = Object.values(entry.handshakes.avoided)
   return {
     origin,
@@ -219,7 +221,7 @@ export function poolStats(
     ...entry,
     handshakeRttsSaved: avoided.reduce((sum, { roundTrips }) => sum + roundTrips, 0),
     handshakeSecondsSaved: avoided.reduce((sum, { seconds }) => sum + seconds, 0),
-    reuseRatio: counts.requests === 0 ? 0 : Math.max(0, 1 - opened / counts.requests),
+    reuseRatio: counts.requests === 0 ? 0 : counts.reused / counts.requests,
   }
 }
 

@@ -65,5 +65,5 @@ export function isSilence(reason: CloseReason, error: TransportError | undefined
 /** `#3 leased 2/100, 12 requests: ` and the connection's own line. */
 export function describeSlot(slot: Slot<SlotListener>): string {
   const connection = slot.link?.connection
-  return connection === undefined ? slot.toString() : `${slot.toString()}: ${connection.toString()}`
+  return connection === undefined ? 'connecting' : `${connection.toString()}: ${slot.stateText}`
 }

@@ -236,8 +236,11 @@ export class Slot<Link> {
    * starting`.
    */
   toString(): string {
-    const { kind } = this.#state
-    if (kind === 'starting') return `#${this.id} starting`
-    return `#${this.id} ${kind} ${this.usedStreams}/${this.streamLimit}, ${this.#leases} requests`
+    return `#${this.id} ${this.#state.kind === 'starting' ? 'starting' : this.stateText}`
+  }
+
+  /** The same without its number in the pool, for an open one. */
+  get stateText(): string {
+    return `${this.#state.kind} ${this.usedStreams}/${this.streamLimit}, ${this.#leases} requests`
   }
 }

@@ -4,6 +4,7 @@ import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { QuicConnectOptions, UdpAddress } from './engine.ts'
 import { PathMover } from './migration/path-mover.ts'
 import { LinkSockets, type LinkSocketsListener } from './udp/link-sockets.ts'
+import { Turns } from './udp/turns.ts'
 import { UdpLink } from './udp/udp-link.ts'
 
 const CONNECTION_ID_BYTES = 16
@@ -18,8 +19,9 @@ export type ClientLinkOptions = Omit<QuicConnectOptions, 'local' | 'connectionId
  */
 export async function openClientLink(engine: DrivenEngine, options: ClientLinkOptions): Promise<UdpLink> {
   const { remote, clock, allowsSecondPath = false } = options
-  const listener = new LinkListener(remote)
-  const sockets = await LinkSockets.open(remote, listener)
+  const turns = new Turns(() => sockets.flush())
+  const listener = new LinkListener(remote, turns)
+  const sockets: LinkSockets = await LinkSockets.open(remote, listener)
   const [local] = sockets.locals
   let connection: DrivenConnection
   try {
@@ -36,6 +38,7 @@ export async function openClientLink(engine: DrivenEngine, options: ClientLinkOp
     local,
     remote,
     clock,
+    turns,
     socket: sockets,
     beforeSending: allowsSecondPath ? () => mover?.onTurn() : undefined,
     onOver: () => mover?.end(),
@@ -57,9 +60,19 @@ class LinkListener implements LinkSocketsListener {
   link: UdpLink | undefined
   mover: PathMover | undefined
   readonly #remote: UdpAddress
+  readonly #turns: Turns
 
-  constructor(remote: UdpAddress) {
+  constructor(remote: UdpAddress, turns: Turns) {
     this.#remote = remote
+    this.#turns = turns
+  }
+
+  onBatchBegin(): void {
+    this.#turns.begin()
+  }
+
+  onBatchEnd(): void {
+    this.#turns.end()
   }
 
   onDatagram(datagram: Buffer, local: UdpAddress): void {

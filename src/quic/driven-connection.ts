@@ -32,6 +32,8 @@ export interface AcceptPolicy {
  * may come later than the handshake.
  */
 export interface DrivenConnection extends QuicConnection {
+  /** What nextDatagram() may write at the most. */
+  readonly packetRoomBytes: number
   /** What `established` said; undefined before. */
   readonly handshake: QuicHandshake | undefined
   /** What `ended` said, or will say. */

@@ -116,14 +116,18 @@ export type StreamRead = readonly [bytes: number, isEnd: boolean]
  */
 export interface QuicConnection {
   // Inputs
-  /** A datagram came. It is given away: it is decrypted where it lies. An empty one is nothing. */
+  /** A datagram came. It is lent until this returns, and decrypted where it lies. An empty one is nothing. */
   receive(datagram: Buffer, from: UdpAddress, to: UdpAddress, now: number): void
   /** Call when nextTimeoutAt has come. */
   onTimeout(now: number): void
 
   // Outputs
-  /** The next datagram to send now. Undefined: there is none until something else happens. */
-  nextDatagram(now: number): OutgoingDatagram | undefined
+  /**
+   * The next datagram to send now, at the beginning of `into` if that is given: a packet's room at
+   * the least.
+   * Undefined: there is none until something else happens.
+   */
+  nextDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined
   /**
    * When onTimeout wants to be called; Infinity: not at all. Changes with every input, command and datagram.
    */

@@ -5,8 +5,10 @@ import type { DrivenConnection, DrivenEngine } from './driven-connection.ts'
 import type { PacketHeader, QuicLink, QuicServerTls, UdpAddress } from './engine.ts'
 import { destinationId } from './invariant-header.ts'
 import { openRetryToken, sealRetryToken } from './retry-token.ts'
+import { bindUdp } from './udp/open-udp.ts'
+import { Turns } from './udp/turns.ts'
 import { UdpLink } from './udp/udp-link.ts'
-import { UdpSocket } from './udp/udp-socket.ts'
+import type { SendOptions, UdpSocket } from './udp/udp-port.ts'
 
 /** Of the ids that we give out: short headers do not say how long they are. */
 const CONNECTION_ID_BYTES = 16
@@ -86,6 +88,7 @@ export class ServerEndpoint {
   readonly #members = new Set<Member>()
   readonly #tokenKey = randomBytes(32)
   #socket: UdpSocket | undefined
+  readonly #turns = new Turns(() => this.#socket?.flush())
   #isAccepting = true
   #handshakes = 0
   #accepted = 0
@@ -108,8 +111,10 @@ export class ServerEndpoint {
     const { engine, tls, quic, protocols, allowsMigration = false } = options
     engine.checkServer({ tls, quic, protocols, allowsSecondPath: allowsMigration })
     const endpoint = new ServerEndpoint(options)
-    endpoint.#socket = await UdpSocket.bind(options.local, {
-      onDatagram: (datagram, from) => endpoint.#onDatagram(datagram, from),
+    endpoint.#socket = await bindUdp(options.local, {
+      onDatagram: (datagram, from, to) => endpoint.#onDatagram(datagram, from, to),
+      onBatchBegin: () => endpoint.#turns.begin(),
+      onBatchEnd: () => endpoint.#turns.end(),
       // An unconnected socket is notified of nobody in particular.
       onError: () => undefined,
     })
@@ -144,7 +149,7 @@ export class ServerEndpoint {
     this.#socket?.close()
   }
 
-  #onDatagram(datagram: Buffer, from: UdpAddress): void {
+  #onDatagram(datagram: Buffer, from: UdpAddress, to: UdpAddress): void {
     if (!isAnswerable(from)) {
       this.#refused += 1
       return
@@ -152,10 +157,10 @@ export class ServerEndpoint {
     const id = destinationId(datagram, CONNECTION_ID_BYTES)
     const member = id === undefined ? undefined : this.#byId.get(id)
     if (member !== undefined) member.link.receive(datagram, from)
-    else this.#onStranger(datagram, from)
+    else this.#onStranger(datagram, from, to)
   }
 
-  #onStranger(datagram: Buffer, from: UdpAddress): void {
+  #onStranger(datagram: Buffer, from: UdpAddress, to: UdpAddress): void {
     const {
       engine,
       clock,
@@ -173,7 +178,7 @@ export class ServerEndpoint {
       this.#refused += 1
       return
     }
-    if (!header.isVersionSupported) return this.#negotiate(header, from)
+    if (!header.isVersionSupported) return this.#negotiate(header, from, to)
     if (!header.isInitial) {
       this.#strays += 1
       return
@@ -191,14 +196,14 @@ export class ServerEndpoint {
     if (header.token !== undefined) {
       const originalId = openRetryToken(this.#tokenKey, header.token, from, header.destinationId, clock.now())
       // Tokens of NEW_TOKEN frames are not ours: we send none.
-      if (originalId !== undefined) return this.#accept(datagram, header, from, originalId)
+      if (originalId !== undefined) return this.#accept(datagram, header, from, to, originalId)
     }
     const isLoaded = this.#handshakes >= maxHandshakes / 2
-    if (retry === 'always' || (retry === 'under-load' && isLoaded)) return this.#retry(header, from)
-    this.#accept(datagram, header, from, undefined)
+    if (retry === 'always' || (retry === 'under-load' && isLoaded)) return this.#retry(header, from, to)
+    this.#accept(datagram, header, from, to, undefined)
   }
 
-  #negotiate(header: PacketHeader, from: UdpAddress): void {
+  #negotiate(header: PacketHeader, from: UdpAddress, to: UdpAddress): void {
     const now = this.#options.clock.now()
     if (now - this.#versionAnswersAt >= 1000) {
       this.#versionAnswersAt = now
@@ -207,18 +212,29 @@ export class ServerEndpoint {
     if (this.#versionAnswersLeft === 0) return
     this.#versionAnswersLeft -= 1
     this.#versionNegotiations += 1
-    this.#socket?.sendTo(this.#options.engine.negotiateVersion(header), from)
+    this.#socket?.send(this.#options.engine.negotiateVersion(header), from, this.#sendOptions(to))
   }
 
-  #retry(header: PacketHeader, from: UdpAddress): void {
+  #retry(header: PacketHeader, from: UdpAddress, to: UdpAddress): void {
     const retryId = randomBytes(CONNECTION_ID_BYTES)
     const subject = { address: from, originalId: header.destinationId, retryId }
     const token = sealRetryToken(this.#tokenKey, subject, this.#options.clock.now())
     this.#retries += 1
-    this.#socket?.sendTo(this.#options.engine.retry(header, retryId, token), from)
+    this.#socket?.send(this.#options.engine.retry(header, retryId, token), from, this.#sendOptions(to))
   }
 
-  #accept(datagram: Buffer, header: PacketHeader, from: UdpAddress, originalId: Buffer | undefined): void {
+  /** What comes to one of several addresses of this machine is answered from there. */
+  #sendOptions(to: UdpAddress): SendOptions | undefined {
+    return to === this.local ? undefined : { from: to }
+  }
+
+  #accept(
+    datagram: Buffer,
+    header: PacketHeader,
+    from: UdpAddress,
+    to: UdpAddress,
+    originalId: Buffer | undefined,
+  ): void {
     const { engine, tls, quic, protocols, clock, allowsMigration = false } = this.#options
     // After a Retry the client speaks to the id that it was given there, and the engine checks that (RFC 9000
     // 7.3).
@@ -243,6 +259,7 @@ export class ServerEndpoint {
     const link = this.#linkFor(
       connection,
       from,
+      this.#sendOptions(to),
       () => this.#release(member),
       () => this.#onTurn(member),
     )
@@ -268,6 +285,7 @@ export class ServerEndpoint {
   #linkFor(
     connection: DrivenConnection,
     remote: UdpAddress,
+    options: SendOptions | undefined,
     release: () => void,
     beforeSending: () => void,
   ): UdpLink {
@@ -277,10 +295,15 @@ export class ServerEndpoint {
       local: this.local,
       remote,
       clock: this.#options.clock,
+      turns: this.#turns,
       beforeSending,
       socket: {
-        send: ({ bytes, to }) => socket?.sendTo(bytes, to),
-        isFull: () => socket?.isFull ?? false,
+        room: bytes => socket?.room(bytes) ?? Buffer.allocUnsafe(bytes),
+        send: ({ bytes, to }) => socket?.send(bytes, to, options),
+        flush: () => {
+          if (!this.#turns.isRunning) socket?.flush()
+        },
+        isFull: () => socket?.isFull() ?? false,
         // The endpoint's socket is for all.
         ref: () => undefined,
         unref: () => undefined,

@@ -11,8 +11,8 @@
  */
 
 export { type ConfigFault, formatFault } from './config/config-fault.ts'
-export { readConfigFile } from './config/config-file.ts'
 export { formatListenAddress, type ListenAddress } from './config/fields/listen-address.ts'
+export { readConfigFile } from './config/read-config.ts'
 export type {
   ListenConfig,
   OriginConfig,

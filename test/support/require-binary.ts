@@ -13,8 +13,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   nghttpx: 'nghttp2-proxy',
   nsenter: 'util-linux',
   taskset: 'util-linux',
+  promtool: 'prometheus',
   setpriv: 'util-linux',
   ss: 'iproute2',
+  tc: 'iproute2',
 }
 
 /** The path of a program, or undefined. Servers live in /usr/sbin, which a user's PATH often leaves out. */

@@ -7,7 +7,6 @@ import type { ClientModule, LoadSubject } from '../../load/load-subject.ts'
 import {
   CALLS,
   get,
-  MIDDLEMILE,
   MIDDLEMILE_HTTP2_CONNECTION,
   MIDDLEMILE_HTTP3_CONNECTION,
   NODE_HTTP2,
@@ -40,7 +39,7 @@ const START_SECONDS = 0.2
 const CONCURRENCY = 50
 const DOORS: Readonly<Record<string, ClientModule>> = {
   'undici dispatch': UNDICI,
-  'middlemile dispatch': MIDDLEMILE,
+  'middlemile dispatch': CALLS.middlemileDispatch,
   'undici request': CALLS.undiciRequest,
   'middlemile request': CALLS.middlemileRequest,
   'undici fetch': CALLS.undiciFetch,
@@ -131,10 +130,14 @@ const http2SubjectsAt: SubjectsAt = (concurrency, placement) => {
     subject('node:http2', NODE_HTTP2, nginx, { ...h2, connections: 1 }),
     subject('undici h2', UNDICI, nginx, { ...h2, connections: 1, isExtra: true }),
     subject('undici h1', UNDICI, nginx, { ...h1, connections: concurrency, isExtra: true }),
-    subject('middlemile h1', MIDDLEMILE, nginx, { ...h1, connections: concurrency, isExtra: true }),
+    subject('middlemile h1', CALLS.middlemileDispatch, nginx, {
+      ...h1,
+      connections: concurrency,
+      isExtra: true,
+    }),
     subject('middlemile h2 connection', MIDDLEMILE_HTTP2_CONNECTION, nginx, { ...h2, isExtra: true }),
     // Connections as it likes: that it takes one is part of what is measured.
-    subject(OURS_H2, MIDDLEMILE, nginx, h2),
+    subject(OURS_H2, CALLS.middlemileDispatch, nginx, h2),
   ]
 }
 
@@ -179,10 +182,10 @@ const http3SubjectsAt: SubjectsAt = (concurrency, placement) => {
     subject('node:http2', NODE_HTTP2, nginx, { ...h2, connections: 1 }),
     subject('undici h2', UNDICI, nginx, { ...h2, connections: 1, isExtra: true }),
     subject('undici h1', UNDICI, nginx, h1),
-    subject('middlemile h2', MIDDLEMILE, nginx, { ...h2, isExtra: true }),
+    subject('middlemile h2', CALLS.middlemileDispatch, nginx, { ...h2, isExtra: true }),
     subject('middlemile h3 connection', MIDDLEMILE_HTTP3_CONNECTION, own, { ...h3, isExtra: true }),
     // Connections as it likes: that it takes one at a time is part of what is measured.
-    subject(OURS_H3, MIDDLEMILE, own, h3),
+    subject(OURS_H3, CALLS.middlemileDispatch, own, h3),
   ]
 }
 

@@ -36,6 +36,7 @@ const PEERS: readonly Peer[] = [nginxPeer, haproxyPeer, middlemilePeer]
 const METRICS: readonly Metric[] = [
   { key: 'failedPerMille', title: 'failed ‰', better: 'less' },
   { key: 'failures', title: 'failed', better: 'less' },
+  { key: 'refused', title: 'refused', better: 'less' },
   { key: 'requests', title: 'requests' },
   { key: 'upstreamConnections', title: 'connections' },
 ]
@@ -75,11 +76,14 @@ export async function stalePosts(settings: BenchSettings): Promise<ScenarioResul
       body: Buffer.from('ok\n'),
     })
     const after = await origin.counters()
-    const failed = count - (statuses[200] ?? 0)
+    // Who is refused for an overload has met no connection.
+    const refused = statuses[503] ?? 0
+    const failed = count - (statuses[200] ?? 0) - refused
     if (failures.length > 0) settings.log(`  ${failures.length} clients were cut off: ${failures[0]}`)
     return {
       failedPerMille: (1000 * failed) / count,
       failures: failed,
+      refused,
       requests: count,
       upstreamConnections: after.connections - before.connections,
     }
@@ -102,9 +106,9 @@ export async function stalePosts(settings: BenchSettings): Promise<ScenarioResul
       rounds: settings.rounds,
       warmUp: async subject => void (await measure(subject, -1, QUICK_REQUESTS)),
       measure: (subject, round) => measure(subject, round, requests),
-      onMeasured({ name }, round, { failedPerMille, failures }) {
+      onMeasured({ name }, round, { failedPerMille, failures, refused }) {
         settings.log(
-          `  round ${round + 1} ${name}: ${failures} of ${requests} failed (${formatNumber(failedPerMille)} ‰)`,
+          `  round ${round + 1} ${name}: ${failures} of ${requests} failed (${formatNumber(failedPerMille)} ‰), ${refused} refused`,
         )
       },
     })

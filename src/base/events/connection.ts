@@ -56,6 +56,11 @@ export interface HandshakeInfo {
   cpuMs?: number | undefined
   /** The negotiated TLS version, e.g. `TLSv1.3`; undefined for cleartext. */
   tlsVersion: string | undefined
+  /**
+   * When the certificate expires that a full handshake has verified, in ms since 1970. Left out: none was
+   * looked at.
+   */
+  certificateExpiresAt?: number | undefined
   /** Milliseconds that each phase took; 0 when it did not take place. */
   timings: { dnsMs: number; connectMs: number; tlsMs: number }
   /** Every attempt of the dial, the winner among them, in order of their start. */

@@ -1,4 +1,5 @@
-import type { ErrorCode, TransportError } from '../errors.ts'
+import type { ErrorCode } from '../error-codes.ts'
+import type { TransportError } from '../errors.ts'
 import type { LaneName } from '../http/lane.ts'
 import type { Origin } from '../http/origin.ts'
 import type { Protocol } from '../http/protocol.ts'
@@ -203,7 +204,7 @@ export interface ExchangeEnded {
   earlierTries?: readonly EarlierTry[] | undefined
   /** The connects that it waited for, as of `DispatchHandle.attempts`. */
   attempts?: readonly AttemptRecord[]
-  /** Of the body; undefined when its length was not known before. */
+  /** Of the body; undefined for a stream whose bytes nobody counted. */
   requestBytes: number | undefined
   /** Of the body. */
   responseBytes: number

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { ResolvedAddress } from '../http/endpoint.ts'
 
 /**
@@ -86,6 +86,8 @@ export interface ProbedHandshake {
   /** What ALPN agreed on. Undefined: the peer did not answer to it. */
   readonly protocol: string | undefined
   readonly cipher: string | undefined
+  /** HTTP/3: how this machine moves the datagrams, and what is in the way of better. */
+  readonly udp?: string
 }
 
 /** The certificate that the origin showed, as far as operators ask for it. */

@@ -55,6 +55,8 @@ export type RequestBody = null | Uint8Array | BodySource
 export interface BodySource {
   /** Bytes, when known before. The connection holds the source to it. */
   readonly length: number | undefined
+  /** Bytes that went to sinks so far, for who counts them. Left out: nobody counted. */
+  readonly writtenBytes?: number
   /**
    * Whether attach() may be called (again) and yields the whole body: nothing was consumed yet, or it can be
    * made again.

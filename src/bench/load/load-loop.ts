@@ -52,7 +52,7 @@ export async function driveLoad(
   const warmUp = await drive(job.warmUp)
   const isTooLate = warmUp.loop.stoppedBecause === DEADLINE_CAME
   if (!isTooLate && job.warmUp.requests > 0 && job.warmUp.seconds > 0) await surroundings.onWarm?.()
-  const connections = new ConnectionWatch(client, clock)
+  const connections = new ConnectionWatch(client, clock, job.isCountOnly)
   const atStart = client.facts()
   const cpuBefore = surroundings.cpuMs()
   const { tally, arrivals, loop } = await drive(isTooLate ? { requests: 0, seconds: 0 } : job.measure)
@@ -85,11 +85,14 @@ class ConnectionWatch {
   readonly #clock: Clock
   readonly #startedAt: number
   readonly #seen: ConnectionsAt[] = []
+  readonly #isCountOnly: boolean
   #isStopped = false
 
-  constructor(client: DrivenClient, clock: Clock) {
+  /** `isCountOnly`: it looks at the start and at the end, since each look costs the client. */
+  constructor(client: DrivenClient, clock: Clock, isCountOnly = false) {
     this.#client = client
     this.#clock = clock
+    this.#isCountOnly = isCountOnly
     this.#startedAt = clock.now()
     this.#look()
   }
@@ -106,7 +109,7 @@ class ConnectionWatch {
     if (this.#seen.length >= MAX_OBJECTS) return
     if (open !== undefined && this.#seen.at(-1)?.open !== open)
       this.#seen.push({ atMs: this.#clock.now() - this.#startedAt, open })
-    this.#clock.setTimer(LOOK_MS, () => this.#look())
+    if (!this.#isCountOnly) this.#clock.setTimer(LOOK_MS, () => this.#look())
   }
 }
 

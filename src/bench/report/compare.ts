@@ -14,6 +14,7 @@ import {
   MIN_ROUNDS_FOR_INTERVAL,
   pairwise,
 } from '../results/statistics.ts'
+import { NO_DIFFERENCE } from './verdict.ts'
 
 /** Two result files side by side. Plain data: its JSON is the comparison for programs. */
 export interface Comparison {
@@ -54,14 +55,14 @@ export interface ComparedFigure {
 }
 
 /** `different`: a difference is shown, and nobody says which way is better. */
-export type Verdict = 'better' | 'worse' | 'different' | 'no difference shown'
+export type Verdict = 'better' | 'worse' | 'different' | typeof NO_DIFFERENCE
 
 /** What isDifferent() holds to, for whoever reads its verdicts. */
 const COMPARE_RULE = `A difference is shown when the two runs' ${100 * CONFIDENCE} % intervals of the median do not touch. With fewer than ${MIN_ROUNDS_FOR_INTERVAL} rounds on either side there is no such interval: then every round of one run has to lie beyond every round of the other, and the rounds have to be so many that luck brings that about at most ${formatLuck()} times in 100 (4 and 4 rounds, or 3 and 5). Rounds tell nothing of what differs between runs, as the machine's temper: a ratio within one run is surer than a figure, and two runs each, in turns, are surer than one.`
 
 /** What B's figure is beside A's. */
 export function judge(a: MedianEstimate, b: MedianEstimate, better: Metric['better']): Verdict {
-  if (!isDifferent(a, b)) return 'no difference shown'
+  if (!isDifferent(a, b)) return NO_DIFFERENCE
   if (better === undefined) return 'different'
   return b.median < a.median === (better === 'less') ? 'better' : 'worse'
 }
@@ -261,9 +262,7 @@ function driftWarnings(cases: readonly ComparedCase[]): string[] {
     return [...new Set(own.map(({ metric }) => metric))].flatMap(metric => {
       const all = own.filter(figure => figure.metric === metric)
       const sides = new Set(
-        all.map(({ a, b, verdict }) =>
-          verdict === 'no difference shown' ? 0 : Math.sign(b.median - a.median),
-        ),
+        all.map(({ a, b, verdict }) => (verdict === NO_DIFFERENCE ? 0 : Math.sign(b.median - a.median))),
       )
       if (all.length < MIN_SUBJECTS || sides.size !== 1 || sides.has(0)) return []
       const way = sides.has(1) ? 'more' : 'less'

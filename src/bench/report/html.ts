@@ -8,8 +8,18 @@ import { drawTable, FIGURES_NOTE } from './html/figures-table.ts'
 import { type Markup, markup, type Part } from './html/markup.ts'
 import { STYLE } from './html/style.ts'
 import { assignLooks, type SubjectLook } from './html/subject-look.ts'
-import { summarySection } from './html/summary.ts'
-import { countText, OUTCOME_WORDS } from './text.ts'
+import { summarySection, warningsOf } from './html/summary.ts'
+import {
+  CAVEATS,
+  countText,
+  hasFigures,
+  headingOf,
+  NOT_MEASURED,
+  OUTCOME_WORDS,
+  TOO_FEW_ROUNDS,
+  targetOf,
+  verdictText,
+} from './verdict.ts'
 
 /** Where HTTP/3 wins and where it loses, over all cases of a scenario. Undefined: nothing in it says. */
 function verdictsTable({ scenario, cases, metrics }: ScenarioResult): Markup | undefined {
@@ -33,7 +43,7 @@ function verdictsTable({ scenario, cases, metrics }: ScenarioResult): Markup | u
         metrics.find(({ key }) => key === metric)?.title ?? metric,
         drawOutcome(outcome),
         timesText(median),
-        interval === undefined ? '-' : timesRangeText(interval.low, interval.high),
+        interval === undefined ? TOO_FEW_ROUNDS : timesRangeText(interval.low, interval.high),
       ],
     })),
   )
@@ -135,7 +145,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
  */
 export function renderHtml(file: ResultFile): string {
   const looks = assignLooks(file)
-  const name = file.results.map(({ scenario }) => scenario).join(', ')
+  const target = targetOf(file)
   const page = markup`<!doctype html>
 <html lang="en">
 <head>
@@ -143,18 +153,19 @@ export function renderHtml(file: ResultFile): string {
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>middlemile bench: ${name}</title>
+<title>middlemile bench: ${target}</title>
 <link rel="icon" href="data:,">
 ${STYLE}
 </head>
 <body>
 ${PHASE_PATTERNS}
 <main>
-${drawHeader(file, name)}
+${drawHeader(file, target)}
 ${summarySection(file, looks)}
 ${file.results.map((result, i) => drawScenario(result, i, looks))}
+${caveatsSection(file)}
 <section class="appendix" aria-labelledby="rounds"><h2 id="rounds">Every round</h2>
-${file.results.map(({ scenario, cases, metrics }) => markup`<h3>${scenario}</h3><div class="all">${cases.map(entry => roundsTable(entry, metrics))}</div>`)}
+${file.results.map(({ scenario, cases, metrics }) => markup`<h3>${scenario}</h3><div class="all">${cases.filter(hasFigures).map(entry => roundsTable(entry, metrics))}</div>`)}
 </section>
 <section class="appendix" aria-labelledby="facts"><h2 id="facts">What it was measured on</h2>
 ${factsTables(file)}
@@ -167,10 +178,12 @@ ${READING}
   return page.text
 }
 
-function drawHeader({ startedAt, machine }: ResultFile, name: string): Markup {
+function drawHeader(file: ResultFile, target: string): Markup {
+  const { startedAt, machine } = file
   const when = startedAt.slice(0, 16).replace('T', ' ')
   return markup`<header><p class="kicker">middlemile bench</p>
-<h1>${name}</h1>
+<h1 class="target"><bdi>${target}</bdi></h1>
+<p class="verdict">${verdictText(file)}</p>
 <p class="facts-line">${when} UTC \u00b7 revision ${machine.revision} \u00b7 ${machine.cpuModel}, ${machine.cores} cores \u00b7 ${machine.distribution}, kernel ${machine.kernel}</p></header>`
 }
 
@@ -179,14 +192,40 @@ function drawScenario(
   index: number,
   looks: ReadonlyMap<string, SubjectLook>,
 ): Markup {
-  const { scenario, description, cases, unavailable, limits = [] } = result
-  return markup`<section class="scenario" aria-labelledby="${scenarioId(index)}"><h2 id="${scenarioId(index)}">${scenario}</h2>
+  const { description, cases, unavailable } = result
+  const measured = cases.map((entry, i) => ({ entry, id: caseId(index, i) }))
+  const tables = measured.filter(({ entry }) => hasFigures(entry))
+  return markup`<section class="scenario" aria-labelledby="${scenarioId(index)}"><h2 id="${scenarioId(index)}">${headingOf(result)}</h2>
 <p class="lead">${description}</p>
-${unavailable.length === 0 ? undefined : markup`<h4>Not measured</h4><ul class="notes">${unavailable.map(({ subject, because }) => markup`<li><bdi>${subject}</bdi>: ${because}</li>`)}</ul>`}
-${limits.length === 0 ? undefined : markup`<h4>What the figures do not show</h4><ul class="notes">${limits.map(limit => markup`<li>${limit}</li>`)}</ul>`}
 ${verdictsTable(result)}
-<p class="note">${FIGURES_NOTE}</p>
-${cases.map((entry, i) => caseSection(result, entry, caseId(index, i), looks))}
+${tables.length === 0 ? undefined : markup`<p class="note">${FIGURES_NOTE}</p>`}
+${measured.map(({ entry, id }) => (hasFigures(entry) ? caseSection(result, entry, id, looks) : emptyCase(entry, id)))}
+${unavailable.length === 0 ? undefined : markup`<h4>${capitalized(NOT_MEASURED)}</h4><ul class="notes">${unavailable.map(({ subject, because }) => markup`<li><bdi>${subject}</bdi>: ${because}</li>`)}</ul>`}
 </section>
 `
+}
+
+/** Of a case without a figure there is no table: what it says of itself is why. */
+function emptyCase({ name, notes = [] }: CaseResult, id: string): Markup {
+  return markup`<section class="case" aria-labelledby="${id}"><h3 id="${id}">${name}</h3>
+<p class="lead">Nothing was measured.</p>
+${notes.length === 0 ? undefined : markup`<ul class="notes">${notes.map(note => markup`<li>${note}</li>`)}</ul>`}
+</section>
+`
+}
+
+/** Behind the figures: what a reader has to know before relying on them. */
+function caveatsSection(file: ResultFile): Markup | undefined {
+  const warnings = warningsOf(file)
+  const limits = [...new Set(file.results.flatMap(result => result.limits ?? []))]
+  if (warnings.length === 0 && limits.length === 0) return undefined
+  return markup`<section class="appendix" aria-labelledby="caveats"><h2 id="caveats">${CAVEATS}</h2>
+${warnings.length > 0 ? markup`<ul class="warnings">${warnings.map(text => markup`<li>${text}</li>`)}</ul>` : undefined}
+${limits.length > 0 ? markup`<ul class="notes">${limits.map(limit => markup`<li>${limit}</li>`)}</ul>` : undefined}
+</section>
+`
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -11,7 +11,9 @@ export function formatTable(
   rows: readonly (readonly string[])[],
   width = WIDTH,
 ): string {
-  const widths = header.map((title, i) => Math.max(title.length, ...rows.map(row => (row[i] ?? '').length)))
+  const widths = header.map((title, i) =>
+    Math.max(...[title, ...rows.map(row => row[i] ?? '')].map(visibleWidth)),
+  )
   return foldColumns(widths, width)
     .map(columns => formatColumns(columns, widths, header, rows))
     .join('\n\n')
@@ -25,14 +27,40 @@ function formatColumns(
 ): string {
   const line = (cells: readonly string[]): string =>
     columns
-      .map(i =>
-        i === 0 ? (cells[i] ?? '').padEnd(widths[i] ?? 0) : (cells[i] ?? '').padStart(widths[i] ?? 0),
-      )
+      .map(i => (i === 0 ? padded(cells[i], widths[i], 'end') : padded(cells[i], widths[i], 'start')))
       .join('  ')
       .trimEnd()
   const isFilled = (row: readonly string[]): boolean => columns.some(i => i > 0 && (row[i] ?? '') !== '')
   const rule = columns.map(i => '-'.repeat(widths[i] ?? 0)).join('  ')
   return [line(header), rule, ...rows.filter(isFilled).map(line)].join('\n')
+}
+
+const STYLE_CODES = /\p{Cc}\[[\d;]*m/gu
+
+/** Without the codes of colors. */
+function visibleWidth(text: string): number {
+  return text.replaceAll(STYLE_CODES, '').length
+}
+
+function padded(cell = '', width = 0, side: 'start' | 'end'): string {
+  const padding = ' '.repeat(Math.max(0, width - visibleWidth(cell)))
+  return side === 'start' ? padding + cell : cell + padding
+}
+
+/** Broken between words where it is longer than that; `indent` stands before the lines behind the first one. */
+export function wrapText(text: string, width?: number, indent = ''): string {
+  if (width === undefined) return text
+  const lines: string[] = []
+  const [, lead = '', rest = ''] = /^( *)(.*)$/s.exec(text) ?? []
+  let line = lead
+  for (const word of rest.split(' ')) {
+    const isFirst = line.trim() === ''
+    if (!isFirst && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = indent + word
+    } else line += isFirst ? word : ` ${word}`
+  }
+  return [...lines, line].join('\n')
 }
 
 /** Which columns stand in which table. */
@@ -52,6 +80,14 @@ function foldColumns(widths: readonly number[], width: number): number[][] {
     used += 2 + own
   }
   return tables
+}
+
+/**
+ * Whether it can be shown and drawn. What was not measured is missing or NaN (null, once it has been through
+ * JSON); beyond 1e15 a figure is an accident, and scales are not made for it.
+ */
+export function isFigure(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) < 1e15
 }
 
 /** Three significant digits; whole numbers in full. */

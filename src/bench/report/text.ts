@@ -1,7 +1,6 @@
 import type { ResultFile } from '../results/result-file.ts'
 import type {
   CaseResult,
-  Http3Outcome,
   Http3Verdict,
   JudgedAim,
   MachineFacts,
@@ -10,29 +9,39 @@ import type {
   ScenarioResult,
   SubjectResult,
 } from '../results/scenario-result.ts'
-import {
-  CONFIDENCE,
-  estimateMedian,
-  type Interval,
-  isShown,
-  MIN_ROUNDS_FOR_INTERVAL,
-} from '../results/statistics.ts'
+import { CONFIDENCE, estimateMedian, type Interval, MIN_ROUNDS_FOR_INTERVAL } from '../results/statistics.ts'
 import { ratioInterval } from '../results/summarize-case.ts'
-import { formatNumber, formatTable, formatTimes } from './table.ts'
+import { formatNumber, formatTable, formatTimes, wrapText } from './table.ts'
+import {
+  CAVEATS,
+  countText,
+  differenceText,
+  hasFigures,
+  NOT_MEASURED,
+  OUTCOME_WORDS,
+  TOO_FEW_ROUNDS,
+  verdictText,
+} from './verdict.ts'
 
-/**
- * A table for each figure that subjects were compared by. `n/a`: too few pairs for an interval, which then
- * shows nothing either.
- */
-function formatRatios(result: CaseResult, metrics: readonly Metric[]): string[] {
+/** Where a report is shown; a terminal has a width and colors. */
+export interface ReportScreen {
+  /** Undefined: no terminal. Tables are as wide as a report's, and lines of prose are not broken. */
+  readonly columns?: number | undefined
+  readonly paint: (style: 'bold' | 'red' | 'green' | 'yellow', text: string) => string
+}
+
+const PLAIN: ReportScreen = { paint: (_, text) => text }
+
+/** A table for each figure that subjects were compared by. */
+function formatRatios(result: CaseResult, metrics: readonly Metric[], screen: ReportScreen): string[] {
   const { name, ratios } = result
   return [...new Set(ratios.map(({ metric }) => metric))].map(key => {
     const title = metrics.find(metric => metric.key === key)?.title ?? key
     const rows = ratios
       .filter(({ metric }) => metric === key)
       .map(ratio => formatRatio(ratio, ratioInterval(result, ratio)))
-    const header = ['subject / to', 'median', `${100 * CONFIDENCE} %`, 'min', 'max', 'pairs', 'shown']
-    return `[${name}] ${title}, round by round\n${formatTable(header, rows)}`
+    const header = ['subject / to', 'median', `${100 * CONFIDENCE} %`, 'min', 'max', 'pairs', 'difference']
+    return `[${name}] ${title}, round by round\n${formatTable(header, rows, screen.columns)}`
   })
 }
 
@@ -40,30 +49,28 @@ function formatRatio(
   { subject, to, median, min, max, pairs }: RatioResult,
   interval: Interval | undefined,
 ): string[] {
-  const none = pairs < MIN_ROUNDS_FOR_INTERVAL ? 'n/a' : '-'
   return [
     `${subject} / ${to}`,
     formatTimes(median),
-    interval === undefined ? none : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`,
+    interval === undefined ? '-' : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`,
     formatTimes(min),
     formatTimes(max),
     String(pairs),
-    interval === undefined ? none : verdict(interval),
+    differenceText({ pairs, ...(interval !== undefined && { interval }) }),
   ]
 }
 
-function verdict(interval: Interval): string {
-  if (!isShown({ interval })) return 'no difference'
-  return interval.high < 1 ? 'less' : 'more'
-}
-
 /** Each subject's medians, and beneath them between what they may lie. */
-function formatFigures({ name, subjects }: CaseResult, metrics: readonly Metric[]): string {
+function formatFigures(
+  { name, subjects }: CaseResult,
+  metrics: readonly Metric[],
+  screen: ReportScreen,
+): string {
   const rows = subjects.flatMap(subject => {
     const medians = [subject.subject, ...metrics.map(({ key }) => formatNumber(subject.median[key]))]
     return [medians, [spreadTitle(subject), ...metrics.map(({ key }) => formatSpread(subject, key))]]
   })
-  return `[${name}] medians\n${formatTable(['subject', ...metrics.map(({ title }) => title)], rows)}`
+  return `[${name}] medians\n${formatTable(['subject', ...metrics.map(({ title }) => title)], rows, screen.columns)}`
 }
 
 function hasInterval({ rounds }: SubjectResult): boolean {
@@ -90,43 +97,58 @@ function formatRange(low: number, high: number): string {
   return from === to ? '' : `${from}..${to}`
 }
 
-/** A whole file for a terminal: when and on what it was measured, and every table. */
-export function formatFile({ startedAt, arguments: args, machine, results }: ResultFile): string {
+/** A whole file for a terminal: when and on what it was measured, what it comes to, and every table. */
+export function formatFile(
+  { startedAt, arguments: args, machine, results }: ResultFile,
+  screen: ReportScreen = PLAIN,
+): string {
   const head = `measured ${startedAt}: ${args.join(' ')}\n${formatMachine(machine)}`
-  return [head, ...results.map(formatScenario)].join('\n\n')
+  const verdict = screen.paint('bold', wrapText(verdictText({ results }), screen.columns))
+  return [head, verdict, ...results.map(result => formatScenario(result, screen))].join('\n\n')
 }
 
 /** A scenario's tables for a terminal. */
-export function formatScenario(result: ScenarioResult): string {
-  const missing = result.unavailable.map(({ subject, because }) => `\n  not measured: ${subject}: ${because}`)
-  const parts = [`${result.scenario}: ${result.description}${missing.join('')}`]
-  for (const entry of result.cases) parts.push(formatCase(entry, result.metrics))
-  const verdicts = formatVerdicts(result)
+export function formatScenario(result: ScenarioResult, screen: ReportScreen = PLAIN): string {
+  const missing = result.unavailable.map(
+    ({ subject, because }) =>
+      `\n${wrapText(`  ${NOT_MEASURED}: ${subject}: ${because}`, screen.columns, '    ')}`,
+  )
+  const what = wrapText(`${result.scenario}: ${result.description}`, screen.columns)
+  const parts = [missing.length === 0 ? what : `${what}${screen.paint('yellow', missing.join(''))}`]
+  for (const entry of result.cases) parts.push(...formatCase(entry, result.metrics, screen))
+  const verdicts = formatVerdicts(result, screen)
   if (verdicts !== undefined) parts.push(verdicts)
   const { limits = [] } = result
-  if (limits.length > 0)
-    parts.push(`What these figures do not show:\n${limits.map(limit => `  ${limit}`).join('\n')}`)
+  if (limits.length > 0 && result.cases.some(hasFigures))
+    parts.push(
+      `${CAVEATS}:\n${limits.map(limit => wrapText(`  ${limit}`, screen.columns, '    ')).join('\n')}`,
+    )
   return parts.join('\n\n')
 }
 
-function formatCase(result: CaseResult, metrics: readonly Metric[]): string {
+/** Of a case without a figure there is no table: what it says of itself is why. */
+function formatCase(result: CaseResult, metrics: readonly Metric[], screen: ReportScreen): string[] {
   const { name, notes = [], aims = [] } = result
-  const parts = [formatFigures(result, metrics), ...formatRatios(result, metrics)]
-  if (notes.length > 0) parts.push(notes.map(note => `[${name}] ${note}`).join('\n'))
-  if (aims.length > 0) parts.push(aims.map(aim => formatAim(name, aim, metrics)).join('\n'))
-  return parts.join('\n\n')
+  const said = notes.map(note => wrapText(`[${name}] ${note}`, screen.columns, '  '))
+  if (!hasFigures(result)) return said.length === 0 ? [] : [said.join('\n')]
+  const parts = [formatFigures(result, metrics, screen), ...formatRatios(result, metrics, screen)]
+  if (said.length > 0) parts.push(said.join('\n'))
+  if (aims.length > 0) parts.push(aims.map(aim => formatAim(name, aim, metrics, screen)).join('\n'))
+  return parts
 }
 
 function formatAim(
   name: string,
   { subject, metric, to, atLeast, atMost, measured, met }: JudgedAim,
   metrics: readonly Metric[],
+  { paint }: ReportScreen,
 ): string {
   const title = metrics.find(({ key }) => key === metric)?.title ?? metric
   const unit = to === undefined ? title : `x ${to}`
   const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`
+  const word = met ? paint('green', 'met') : paint('red', 'MISSED')
   const verdict =
-    measured === undefined ? 'not measured' : `${formatNumber(measured)}: ${met ? 'met' : 'MISSED'}`
+    measured === undefined ? paint('yellow', NOT_MEASURED) : `${formatNumber(measured)}: ${word}`
   return `[${name}] aim: ${subject} ${wanted} ${unit}: ${verdict}`
 }
 
@@ -136,37 +158,31 @@ export function formatMachine(machine: MachineFacts): string {
   return `${machine.cores} cores, ${machine.cpuModel}, Linux ${machine.kernel}, load ${machine.loadAtStart.toFixed(2)}\n${versions.join(', ')}; revision ${machine.revision}`
 }
 
-export const OUTCOME_WORDS: Readonly<Record<Http3Outcome, string>> = {
-  wins: 'WINS',
-  loses: 'LOSES',
-  even: 'even',
-  'not-shown': 'not shown',
-}
-
 /** Where HTTP/3 wins and where it loses, over all cases of a scenario. Undefined: nothing in it says. */
-function formatVerdicts({ cases, metrics }: ScenarioResult): string | undefined {
+function formatVerdicts({ cases, metrics }: ScenarioResult, screen: ReportScreen): string | undefined {
   const rows = cases.flatMap(({ name, http3 = [] }) =>
-    http3.map(verdict => [`[${name}] ${pairText(verdict)}`, ...cells(verdict, metrics)]),
+    http3.map(verdict => [`[${name}] ${pairText(verdict)}`, ...cells(verdict, metrics, screen)]),
   )
   if (rows.length === 0) return undefined
   const all = cases.flatMap(({ http3 = [] }) => http3)
   const header = ['HTTP/3 / the same client over TCP', 'figure', 'HTTP/3', 'ratio', `${100 * CONFIDENCE} %`]
-  return `${countText(all)}\n${formatTable(header, rows)}`
-}
-
-/** How often it was the one and the other: a line. */
-export function countText(verdicts: readonly Http3Verdict[]): string {
-  const count = (wanted: Http3Outcome): number => verdicts.filter(({ outcome }) => outcome === wanted).length
-  return `Where HTTP/3 wins and where it loses, in ${verdicts.length} comparisons: ${count('wins')} won, ${count('loses')} lost, ${count('even')} even, ${count('not-shown')} not shown`
+  return `${wrapText(countText(all), screen.columns)}\n${formatTable(header, rows, screen.columns)}`
 }
 
 function pairText({ subject, to }: Http3Verdict): string {
   return `${subject} / ${to}`
 }
 
-function cells({ metric, outcome, ratio }: Http3Verdict, metrics: readonly Metric[]): readonly string[] {
+function cells(
+  { metric, outcome, ratio }: Http3Verdict,
+  metrics: readonly Metric[],
+  { paint }: ReportScreen,
+): readonly string[] {
   const { median, interval } = ratio
   const title = metrics.find(({ key }) => key === metric)?.title ?? metric
-  const range = interval === undefined ? 'n/a' : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`
-  return [title, OUTCOME_WORDS[outcome], formatTimes(median), range]
+  const range =
+    interval === undefined ? TOO_FEW_ROUNDS : `${formatTimes(interval.low)}..${formatTimes(interval.high)}`
+  const word = OUTCOME_WORDS[outcome]
+  const colored = outcome === 'wins' ? paint('green', word) : outcome === 'loses' ? paint('red', word) : word
+  return [title, colored, formatTimes(median), range]
 }

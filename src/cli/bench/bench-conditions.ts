@@ -1,5 +1,5 @@
 import type { Conditions, LossBursts, PathConditions } from '../../bench/url-plan.ts'
-import { usageError } from '../usage-error.ts'
+import { usageError } from '../parse-options.ts'
 
 /** Options that put relays on the path; spread into the command's own. */
 export const CONDITION_OPTIONS = {
@@ -47,20 +47,37 @@ function shareOption(name: string, text: string | undefined): number | undefined
   if (text === undefined) return undefined
   const share = shareOf(text)
   if (share !== undefined) return share
-  throw usageError(`--${name} must be a share such as 1% or 0.01, not ${JSON.stringify(text)}`)
+  throw usageError(
+    isAmbiguous(text)
+      ? `--${name} ${text}: ${percentQuestion(text)}`
+      : `--${name} must be a share such as 1% or 0.01, not ${JSON.stringify(text)}`,
+  )
 }
 
 function shareOf(text: string): number | undefined {
   const [, figure, percent] = /^(\d+(?:\.\d+)?|\.\d+)(%)?$/.exec(text) ?? []
   if (figure === undefined) return undefined
   const share = Number(figure) / (percent === undefined ? 1 : 100)
-  return share <= 1 ? share : undefined
+  return share <= 1 && !isAmbiguous(text) ? share : undefined
+}
+
+/** Tools disagree on a bare 1: a percent, as with tc-netem(8), or all of them. */
+function isAmbiguous(text: string): boolean {
+  return /^\d+(?:\.\d+)?$/.test(text) && Number(text) >= 1 && Number(text) <= 100
+}
+
+function percentQuestion(text: string): string {
+  const share = Number(text) / 100
+  return `${text} % or ${share}? Write ${text}% or ${share}${Number(text) === 1 ? ', and 100% for all of them' : ''}`
 }
 
 /** `ENTER,LEAVE` or `ENTER,LEAVE,LOSS`. */
 function burstsOption(text: string | undefined): LossBursts | undefined {
   if (text === undefined) return undefined
-  const shares = text.split(',').map(shareOf)
+  const words = text.split(',')
+  const ambiguous = words.find(isAmbiguous)
+  if (ambiguous !== undefined) throw usageError(`--burst-loss ${text}: ${percentQuestion(ambiguous)}`)
+  const shares = words.map(shareOf)
   const [enterRate, leaveRate, lossRate] = shares
   if (enterRate !== undefined && leaveRate !== undefined && shares.length <= 3 && !shares.includes(undefined))
     return { enterRate, leaveRate, ...(lossRate !== undefined && { lossRate }) }

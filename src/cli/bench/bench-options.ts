@@ -5,9 +5,7 @@ import { otherSubjects, protocolSubjects, type UrlSubject } from '../../bench/su
 import { hostOf, portOf, type UrlPlan } from '../../bench/url-plan.ts'
 import { parseOrigin } from '../../index.ts'
 import { connectionOptions } from '../connection-options.ts'
-import { headerOption, isToken } from '../option-values.ts'
-import { countOption, positiveOption } from '../parse-options.ts'
-import { usageError } from '../usage-error.ts'
+import { countOption, headerOption, isToken, positiveOption, usageError } from '../parse-options.ts'
 import { CONDITION_OPTIONS, type ConditionValues, conditionsOption } from './bench-conditions.ts'
 
 /** Every client process has it in memory. */

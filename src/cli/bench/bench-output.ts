@@ -3,11 +3,11 @@ import { dirname } from 'node:path'
 import { compareResults } from '../../bench/report/compare.ts'
 import { formatComparison } from '../../bench/report/compare-text.ts'
 import { renderHtml } from '../../bench/report/html.ts'
-import { formatFile } from '../../bench/report/text.ts'
+import { formatFile, type ReportScreen } from '../../bench/report/text.ts'
 import { ResultFileError, readResultFile } from '../../bench/results/read-result-file.ts'
 import { type ResultFile, resultText } from '../../bench/results/result-file.ts'
 import { type CliIo, EXIT } from '../command.ts'
-import { usageError } from '../usage-error.ts'
+import { usageError } from '../parse-options.ts'
 
 /** Throws a usage error for a file that could not be written after a long run. */
 export function checkOutputs({ json, html }: { json: string | undefined; html: string | undefined }): void {
@@ -31,9 +31,17 @@ export function writeResults(
   io: CliIo,
 ): void {
   if (json === '-') io.write(resultText(file))
-  else io.write(`${formatFile(file)}\n`)
+  else io.write(`${formatFile(file, reportScreen(io))}\n`)
   if (json !== undefined && json !== '-') writeFileSync(json, resultText(file))
   if (html !== undefined) writeFileSync(html, renderHtml(file))
+}
+
+/** In a pipe lines are as long as they are, for whoever searches them. */
+function reportScreen({ screen }: CliIo): ReportScreen {
+  return {
+    columns: screen.isTerminal ? screen.columns : undefined,
+    paint: (style, text) => screen.paint(style, text),
+  }
 }
 
 /** `--compare A.json B.json`. */
@@ -42,7 +50,8 @@ export function compareFiles(paths: readonly string[], io: CliIo): number {
   if (a === undefined || b === undefined || paths.length > 2)
     throw usageError('--compare needs two result files and no URL')
   try {
-    io.write(`${formatComparison(compareResults(readResultFile(a), readResultFile(b)))}\n`)
+    const comparison = compareResults(readResultFile(a), readResultFile(b))
+    io.write(`${formatComparison(comparison, reportScreen(io))}\n`)
   } catch (error) {
     if (error instanceof ResultFileError) throw usageError(error.message)
     throw error

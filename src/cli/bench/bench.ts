@@ -2,12 +2,12 @@ import { isLoopbackHost } from '../../bench/local-origin.ts'
 import { machineFacts } from '../../bench/machine.ts'
 import { impolite, impositionOf, POLITE_LIMITS } from '../../bench/politeness.ts'
 import type { ResultFile } from '../../bench/results/result-file.ts'
-import { runUrl } from '../../bench/run-url.ts'
+import { type RunStep, runUrl } from '../../bench/run-url.ts'
 import { describePlan, hostOf, portOf, type UrlPlan } from '../../bench/url-plan.ts'
 import { type CliIo, type Command, EXIT } from '../command.ts'
 import { connectionOptions } from '../connection-options.ts'
-import { parseOptions } from '../parse-options.ts'
-import { usageError } from '../usage-error.ts'
+import { parseOptions, usageError } from '../parse-options.ts'
+import { ProgressLine } from '../terminal.ts'
 import { BENCH_OPTIONS, planOf, urlOption } from './bench-options.ts'
 import { checkOutputs, compareFiles, writeResults } from './bench-output.ts'
 
@@ -89,14 +89,14 @@ An impaired path, by relays on this machine, the same in both directions (TLS pa
 
 What comes of it:
   --json FILE|-         the result file: every round, histograms, the machine
-  --html FILE           one page with charts
-  --compare             two result files, figure by figure
+  --html FILE           one page: the verdict, the figures, charts, and what they do not show
+  --compare             two result files: what changed, and how many figures did not
 
 An origin that is not on this machine gets at most ${POLITE_LIMITS.requestsPerSecond} requests/s on average over ${POLITE_LIMITS.connections} connections, and ${POLITE_LIMITS.requests} requests in all; for more you are asked, or say
   --yes                 you may do this to it
 
-Ctrl-C ends a run and shows what was measured. Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad
-usage, 3 the process could not start.
+At a terminal it shows how far it is, in colors unless NO_COLOR is set; in a pipe neither. Ctrl-C ends a run and shows what was measured.
+Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it was broken off, 2 bad usage, 3 the process could not start.
 `
 
 export const benchCommand: Command = {
@@ -131,7 +131,7 @@ async function measure(plan: UrlPlan, { args, isLocal, json, html }: BenchRun, i
   const machine = machineFacts()
   if (machine.loadAtStart > machine.cores / 2)
     io.writeError(
-      'middlemile bench: the machine is busy: trust ratios of several rounds, and no absolute figure\n',
+      `middlemile bench: ${io.errorScreen.paint('yellow', 'the machine is busy')}: trust ratios of several rounds, and no absolute figure\n`,
     )
   const interruption = new AbortController()
   const interrupt = (): void => {
@@ -140,11 +140,18 @@ async function measure(plan: UrlPlan, { args, isLocal, json, html }: BenchRun, i
   }
   io.signals.on('SIGINT', interrupt)
   io.signals.on('SIGTERM', interrupt)
+  const progress = new ProgressLine(io.errorScreen, text => io.writeError(text))
+  const beganAt = performance.now()
   const { result, failures, measured, brokenOff } = await runUrl(plan, {
     signal: interruption.signal,
     isLocal,
-    log: line => io.writeError(`${line}\n`),
+    log(line) {
+      progress.clear()
+      io.writeError(`${line}\n`)
+    },
+    onStep: step => progress.show(stepText(step, performance.now() - beganAt)),
   })
+  progress.clear()
   const file: ResultFile = {
     startedAt,
     arguments: publicArguments(args),
@@ -155,6 +162,16 @@ async function measure(plan: UrlPlan, { args, isLocal, json, html }: BenchRun, i
   writeResults(file, { json, html }, io)
   return failures === 0 && measured > 0 && brokenOff === undefined ? EXIT.ok : EXIT.failed
 }
+
+/** `[######----]  12 of 24  h2, round 3 of 6, 35 s left`. */
+function stepText({ subject, what, done, total }: RunStep, elapsedMs: number): string {
+  const filled = Math.round((BAR_WIDTH * done) / total)
+  const bar = `${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}`
+  const left = done === 0 ? '' : `, ${Math.ceil(((elapsedMs / done) * (total - done)) / 1000)} s left`
+  return `[${bar}]  ${done} of ${total}  ${subject}, ${what}${left}`
+}
+
+const BAR_WIDTH = 20
 
 /** Throws a usage error unless somebody at the terminal says yes. */
 async function askLeave(plan: UrlPlan, io: CliIo): Promise<void> {

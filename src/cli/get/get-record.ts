@@ -1,5 +1,5 @@
-import type { ErrorCode, ExchangeInfo, Fault, Processed, TransportError } from '../../index.ts'
-import type { MigrationRecord } from './migration-record.ts'
+import type { ExchangeInfo, TransportError } from '../../index.ts'
+import type { MigrationRecord } from './tallies.ts'
 
 /** What became of one request: a line of `get --json`. */
 export interface GetRecord {
@@ -22,15 +22,18 @@ export interface GetRecord {
   timingsMs: { queue: number; dns: number; connect: number; tls: number; ttfb: number; total: number }
   trailers: Record<string, string | string[]>
   informational: ExchangeInfo['informational']
-  error?: { code: ErrorCode; message: string; fault: Fault; processed: Processed; retryable: boolean }
+  error?: ReturnType<TransportError['toJSON']>
 }
 
 /** The last line of `get --json`. */
 export interface GetSummary {
   requests: number
   failed: number
+  /** Those that requests opened. */
   newConnections: number
-  /** 1 - newConnections / requests */
+  /** Those of races and trials, which no request needed first. */
+  backgroundConnections: number
+  /** 1 - newConnections / requests: the share of those that found a connection, where none failed. */
   reuseRate: number
   /** `none`: cleartext connections. */
   handshakes: { full: number; resumed: number; earlyData: number; none: number }

@@ -1,7 +1,6 @@
-import type { ConnectionTally } from './connection-tally.ts'
 import type { GetRecord, GetSummary } from './get-record.ts'
 import { migrationLines, recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
-import type { MigrationRecord } from './migration-record.ts'
+import type { ConnectionTally, MigrationRecord } from './tallies.ts'
 
 export interface GetReportOptions {
   json: boolean
@@ -22,6 +21,7 @@ export class GetReport {
   readonly #totalsMs: number[] = []
   readonly #byProtocol: Record<string, number> = {}
   #requests = 0
+  #newConnections = 0
   failed = 0
 
   constructor(options: GetReportOptions) {
@@ -32,6 +32,7 @@ export class GetReport {
     this.#requests++
     if (record.error === undefined) this.#totalsMs.push(record.timingsMs.total)
     else this.failed++
+    if (!record.reused && record.connectionId !== null) this.#newConnections++
     if (record.protocol !== null)
       this.#byProtocol[record.protocol] = (this.#byProtocol[record.protocol] ?? 0) + 1
     this.#print(record)
@@ -61,11 +62,12 @@ export class GetReport {
 
   #summary(tally: ConnectionTally, migrations: readonly MigrationRecord[]): GetSummary {
     const { none, full, resumed, early_data: earlyData } = tally.handshakes
-    const reuseRate = this.#requests === 0 ? 0 : 1 - tally.newConnections / this.#requests
+    const reuseRate = this.#requests === 0 ? 0 : 1 - this.#newConnections / this.#requests
     return {
       requests: this.#requests,
       failed: this.failed,
-      newConnections: tally.newConnections,
+      newConnections: this.#newConnections,
+      backgroundConnections: Math.max(0, tally.newConnections - this.#newConnections),
       reuseRate: Math.round(reuseRate * 1e6) / 1e6,
       handshakes: { full, resumed, earlyData, none },
       byProtocol: this.#byProtocol,

@@ -1,6 +1,6 @@
-import { textTable } from '../text-table.ts'
+import { textTable } from '../terminal.ts'
 import type { GetRecord, GetSummary } from './get-record.ts'
-import { type MigrationRecord, migrationText } from './migration-record.ts'
+import { type MigrationRecord, migrationText } from './tallies.ts'
 
 type Attempt = GetRecord['attempts'][number]
 
@@ -66,8 +66,10 @@ export function recordBlock(record: GetRecord): string {
     rows.push(['error', `${error.code}: ${error.message}`])
     rows.push([
       '',
-      `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}`,
+      `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}, ` +
+        `resendable: ${error.resendable ? 'yes' : 'no'}`,
     ])
+    rows.push(['hint', error.hint])
   }
   if (status !== 0) rows.push(['status', String(status)], ['size', `${bytes} bytes`])
   if (sha256 !== null) rows.push(['sha256', sha256])
@@ -83,13 +85,18 @@ export function recordBlock(record: GetRecord): string {
 
 /** What many requests come to. */
 export function totalsText(summary: GetSummary, totalsMs: readonly number[]): string {
-  const { requests, failed, newConnections, reuseRate, handshakes, byProtocol } = summary
+  const { requests, failed, newConnections, backgroundConnections, reuseRate, handshakes, byProtocol } =
+    summary
   const protocols = Object.entries(byProtocol).map(([protocol, count]) => `${protocol} ${count}`)
   const kinds = Object.entries(handshakes).filter(([, count]) => count > 0)
+  const background = backgroundConnections === 0 ? '' : `, ${backgroundConnections} in the background`
   const rows = [
     ['requests', `${requests}, ${failed} failed`],
     ['protocols', protocols.join(', ')],
-    ['connections', `${newConnections} new, ${(reuseRate * 100).toFixed(1)} % of the requests found one`],
+    [
+      'connections',
+      `${newConnections} new, ${(reuseRate * 100).toFixed(1)} % of the requests found one${background}`,
+    ],
     ['handshakes', kinds.map(([kind, count]) => `${kind} ${count}`).join(', ')],
   ]
   if (totalsMs.length > 0) rows.push(['total', percentilesText(totalsMs)])

@@ -6,13 +6,10 @@ import { type Observer, parseOrigin } from '../../index.ts'
 import type { CliIo, Command } from '../command.ts'
 import { EXIT } from '../command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from '../connection-options.ts'
-import { headerOption } from '../option-values.ts'
-import { countOption, parseOptions } from '../parse-options.ts'
-import { usageError } from '../usage-error.ts'
-import { ConnectionTally } from './connection-tally.ts'
+import { countOption, headerOption, parseOptions, usageError } from '../parse-options.ts'
 import { GetReport } from './get-report.ts'
-import { MigrationTally } from './migration-record.ts'
 import { type GetPlan, type RequestBodySource, runGets } from './run-gets.ts'
+import { ConnectionTally, MigrationTally } from './tallies.ts'
 
 /** Up to this size a file is read once and kept: it can be sent again on another connection. */
 const KEPT_BYTES = 1024 * 1024

@@ -12,6 +12,31 @@ export interface Ffi {
   load(path: null): FfiLibrary
   /** Of the last call. */
   errno(): number
+  /** Where the bytes lie: they stay there as long as somebody holds them. */
+  readonly address?: (memory: Uint8Array) => bigint
+  /**
+   * Undocumented; hence the exact version in package.json. A handle that nobody holds is collected, and falls
+   * silent. What it calls has no callback scope: promises that are resolved in there stay where they are (seen
+   * with Node 26), and what it throws ends the process.
+   */
+  readonly node?: { readonly poll?: (fd: number, events: PollEvents, onEvent: PollListener) => PollHandle }
+}
+
+interface PollEvents {
+  readonly readable: boolean
+  readonly writable: boolean
+}
+
+/** `status` below 0: an error of the descriptor has stopped it. */
+type PollListener = (status: number) => void
+
+/** None of these may be called behind close(): they would follow a null pointer. */
+export interface PollHandle {
+  /** Also to change what is waited for, and to go on after an error. */
+  start(events: PollEvents, onEvent: PollListener): void
+  ref(): void
+  unref(): void
+  close(): void
 }
 
 interface FfiLibrary {

@@ -60,9 +60,8 @@ export class DialResults {
     const alpnProtocol = spoken ?? 'http/1.1'
     const { socket, raw, readPort, firstFlightBytes } = attemptSocket
     const report = this.#settleFastOpen(live, firstFlightBytes, history)
-    attemptSocket.handOver(
-      tickets.keeper(isResumed ? ticket : undefined, attemptSocket.certificateEndsInMs()),
-    )
+    const certificateEndsInMs = attemptSocket.certificateEndsInMs()
+    attemptSocket.handOver(tickets.keeper(isResumed ? ticket : undefined, certificateEndsInMs))
     return {
       socket,
       tcp: raw,
@@ -76,6 +75,7 @@ export class DialResults {
         kind: !isSecure ? 'none' : isResumed ? 'resumed' : 'full',
         tlsVersion,
         firstFlightBytes,
+        ...expiry(certificateEndsInMs),
         ...fastOpenFields(report),
         ...live.costs(),
       },
@@ -107,7 +107,7 @@ export class DialResults {
         handshake.firstFlightBytes = firstFlightBytes
         handshake.timings.tlsMs = now - (live.isPutOff ? history.startedAt : (live.handshakeAt ?? now))
         const report = this.#settleFastOpen(live, firstFlightBytes, history)
-        Object.assign(handshake, fastOpenFields(report), live.costs())
+        Object.assign(handshake, expiry(certificateEndsInMs), fastOpenFields(report), live.costs())
         early.onTicket = tickets.keeper(isResumed ? ticket : undefined, certificateEndsInMs)
       },
       onFailed: (error, isGivenUp) => {
@@ -202,4 +202,8 @@ function fastOpenFields(
   if (report === undefined) return { tfo: 'off' }
   const { outcome, because, isSpared } = report
   return { tfo: outcome, tfoBecause: because, tfoSparedRoundTrip: isSpared }
+}
+
+function expiry(certificateEndsInMs: number | undefined): Pick<HandshakeInfo, 'certificateExpiresAt'> {
+  return certificateEndsInMs === undefined ? {} : { certificateExpiresAt: Date.now() + certificateEndsInMs }
 }

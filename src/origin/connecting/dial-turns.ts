@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { abortError } from '../../base/errors.ts'
 import type { HandshakeInfo } from '../../base/events/connection.ts'
 import { guarded, guardedImmediate, guardedListener } from '../../base/guard.ts'
+import { processCpuMs } from '../../base/process-cpu.ts'
 
 /** Begins one dial that waited. */
 type Start = () => void
@@ -15,13 +16,15 @@ interface Dialed {
 /** [D] Starts the dials of all origins, at once or in turns of the event loop: see DialScheduler. */
 export class DialTurns {
   readonly #clock: Clock
+  readonly #readCpuMs: () => number
   readonly #scheduler: DialScheduler<Start>
   #isArmed = false
   #deferred = 0
 
   /** `share`: see GlobalLimits.dialShare. */
-  constructor(clock: Clock, share: number) {
+  constructor(clock: Clock, share: number, readCpuMs: () => number = processCpuMs) {
     this.#clock = clock
+    this.#readCpuMs = readCpuMs
     this.#scheduler = new DialScheduler(share, clock.now())
   }
 
@@ -68,8 +71,9 @@ export class DialTurns {
 
   async #start<Result extends Dialed>(origin: string, dial: () => Promise<Result>): Promise<Result> {
     const startedAt = this.#clock.now()
+    const startedCpuMs = this.#readCpuMs()
     const dialing = dial()
-    this.#scheduler.onStarted(origin, this.#clock.now() - startedAt)
+    this.#scheduler.onStarted(origin, this.#clock.now() - startedAt, this.#readCpuMs() - startedCpuMs)
     const dialed = await dialing
     const { kind, cpuMs } = dialed.handshake
     if (cpuMs !== undefined) this.#scheduler.onHandshake(origin, kind, cpuMs)
@@ -106,7 +110,7 @@ export class DialTurns {
  */
 const WHOLE_OVER_MEASURED = 2
 
-/** Of a dial during which the process was put aside. */
+/** Of one dial, whatever else ran meanwhile. */
 const MOST_COST_MS = 20
 
 /** Dials that may begin at once after a pause, as the time that they cost. */
@@ -231,11 +235,14 @@ export class DialScheduler<Dial> {
     return undefined
   }
 
-  /** A dial has begun, which took `startMs`. */
-  onStarted(origin: string, startMs: number): void {
+  /**
+   * A dial has begun, which took `startMs` of the turn, and `cpuMs`: less where the process was put aside
+   * meanwhile, which is nothing that it took from other origins.
+   */
+  onStarted(origin: string, startMs: number, cpuMs = startMs): void {
     this.#startsMs += startMs
-    const handshakeMs = this.#handshakes.get(origin)?.leastMs ?? startMs
-    const costMs = Math.min((startMs + handshakeMs) * WHOLE_OVER_MEASURED, MOST_COST_MS)
+    const handshakeMs = this.#handshakes.get(origin)?.leastMs ?? cpuMs
+    const costMs = Math.min((cpuMs + handshakeMs) * WHOLE_OVER_MEASURED, MOST_COST_MS)
     this.#creditMs = Math.max(this.#creditMs - costMs, -MAX_DEBT_MS)
   }
 

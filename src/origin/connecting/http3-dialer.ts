@@ -9,11 +9,12 @@ import { dialQuic } from '../../quic/dial.ts'
 import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial-request.ts'
 import type { QuicLink } from '../../quic/engine.ts'
 import type { LoadedEngine } from '../../quic/load-engine.ts'
+import { udpStanding } from '../../quic/udp/open-udp.ts'
 import type { Alternative } from '../../select/evidence/alternative-sets.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import type { OriginSettings } from '../origin-settings.ts'
-import { type OfferedTicket, PeerTickets, QuicTrust } from './peer-tickets.ts'
+import { certificateExpiry, type OfferedTicket, PeerTickets, QuicTrust } from './peer-tickets.ts'
 
 /**
  * Measures what a QUIC handshake costs, from when it is made until it is asked. Bytes are those of packets,
@@ -102,6 +103,11 @@ export class Http3Dialer {
     return 'unavailable' in loaded ? `HTTP/3 is off: ${loaded.unavailable}` : undefined
   }
 
+  /** How its sockets move datagrams, for people. */
+  get udp(): ReturnType<typeof udpStanding> {
+    return udpStanding()
+  }
+
   /**
    * Rejects as dialQuic does. Resolves when the handshake is complete; or, when a request may leave early and
    * there is a ticket that nobody has used, as soon as it can be sent.
@@ -161,6 +167,7 @@ export class Http3Dialer {
       endpoint: result.endpoint,
       handshake: {
         ...handshakeInfo(result, dnsMs),
+        ...certificateExpiry(result.handshake),
         ...(result.handshake !== undefined && meter.read(result.link)),
       },
       meter,

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
+import type { HandshakeInfo } from '../../base/events/connection.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
 import { decodeTicket, type Http3Ticket } from '../../http/http3/frames/settings.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
@@ -122,4 +123,13 @@ function certificateEndsInMs(certificates: readonly Buffer[], wallNow: number): 
   } catch {
     return undefined
   }
+}
+
+/** When it expires, for who watches it; nothing where this handshake did not look at it. */
+export function certificateExpiry(
+  handshake: QuicHandshake | undefined,
+): Pick<HandshakeInfo, 'certificateExpiresAt'> {
+  if (handshake === undefined || handshake.isResumed) return {}
+  const endsInMs = certificateEndsInMs(handshake.certificates, 0)
+  return endsInMs === undefined ? {} : { certificateExpiresAt: endsInMs }
 }

@@ -13,7 +13,6 @@ import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import { Http3Path, type Http3PathHost } from '../paths/http3-paths.ts'
 import { PathReader } from '../paths/path-health.ts'
-import { AnswerWatch } from './answer-watch.ts'
 import type { CpuMeter, CpuPayer } from './cpu-meter.ts'
 import { type Lane, LanePreparation, LaneSet, type MakeLane, type TrialHost } from './lane.ts'
 import { hedgeDelayMs, laneCandidates, raceFigures } from './lane-candidates.ts'
@@ -50,7 +49,6 @@ export type RaceLanes = readonly { readonly lane: Lane; readonly entrant: RaceEn
 export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   /** The lane that the origin always has. */
   readonly primary: Lane
-  readonly answers: AnswerWatch
   /** Whether responses may advertise anything that would be followed. */
   readonly readsAltSvc: boolean
   /** Whether there is, or may be, a choice, so that what exchanges take is worth knowing. */
@@ -93,7 +91,6 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
       this.primary.name === 'tcp' &&
       protocols.some(protocol => protocol !== 'http/1.1')
     this.readsAltSvc = isSecure && select.altSvc === 'on' && protocols.includes('h3')
-    this.answers = new AnswerWatch(clock)
     this.#statusNews = new Http3StatusNews(parts)
     this.#altSvc = new AltSvcReader()
     const firstPreference: readonly LaneName[] =
@@ -302,10 +299,6 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
   /** What is to be kept of the measurements. */
   snapshotEstimates(now: number, wallNow: number): unknown {
     return this.#chooser.snapshot(now, wallNow)
-  }
-
-  close(): void {
-    this.answers.close()
   }
 
   /** Makes it, if it is not there. The primary one when it cannot be made any more. */

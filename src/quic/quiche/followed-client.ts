@@ -31,7 +31,8 @@ export class FollowedClient {
   receive(datagram: Buffer, from: UdpAddress, now: number): void {
     const bounces = this.#bounces
     if (bounces.name === 'settled') this.#calls.deliver(datagram, from, now)
-    else this.#tell(bounces.onDatagram(datagram, from, now), now)
+    // It may be held until another one comes.
+    else this.#tell(bounces.onDatagram(Buffer.from(datagram), from, now), now)
     if (!bounces.isCurrent(from)) this.#onElsewhere(from, now)
     // The client has to acknowledge a ping, unless it has something to say already.
     else if (bounces.name === 'holding') this.#calls.ping()

@@ -68,6 +68,7 @@ export interface QuicheConnectionOptions {
  */
 export class QuicheConnection implements DrivenConnection {
   readonly role: 'client' | 'server'
+  readonly packetRoomBytes: number
   readonly #native: NativeConnection
   readonly #quic: QuicOptions
   readonly #events = new Fifo<QuicEvent>()
@@ -82,7 +83,8 @@ export class QuicheConnection implements DrivenConnection {
   readonly #keylog: KeylogFile | undefined
   /** Of a client. */
   readonly #versionDoubt: VersionDoubt | undefined
-  readonly #out: Buffer
+  /** Where nobody gives it a place. */
+  #out: Buffer | undefined
   /** Of a server whose client may move. */
   readonly #client: FollowedClient | undefined
   readonly #ahead = new Fifo<OutgoingDatagram>()
@@ -131,8 +133,7 @@ export class QuicheConnection implements DrivenConnection {
       maxBurstBytes: quic.maxBurstBytes,
       maxBytesPerSecond: quic.maxSendBytesPerSecond,
     })
-    // Its own, since a socket that is full keeps what it could not send.
-    this.#out = Buffer.allocUnsafeSlow(udpPayloadBytes(quic))
+    this.packetRoomBytes = udpPayloadBytes(quic)
     const { local, remote, allowsSecondPath } = options
     if (role === 'client' || !allowsSecondPath) return
     this.#client = new FollowedClient(remote, {
@@ -189,8 +190,8 @@ export class QuicheConnection implements DrivenConnection {
     if (this.#native.isClosed()) this.#onEnd(connectionEnd(this.#native))
   }
 
-  nextDatagram(now: number): OutgoingDatagram | undefined {
-    return this.#ahead.shift() ?? this.#makeDatagram(now)
+  nextDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
+    return this.#ahead.shift() ?? this.#makeDatagram(now, into)
   }
 
   #sendAhead(now: number): void {
@@ -201,10 +202,11 @@ export class QuicheConnection implements DrivenConnection {
     }
   }
 
-  #makeDatagram(now: number): OutgoingDatagram | undefined {
+  #makeDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
     if (this.#isDead || !this.#budget.allows(now)) return undefined
+    const out = into ?? (this.#out ??= Buffer.allocUnsafeSlow(this.packetRoomBytes))
     try {
-      const sent = this.#native.send(this.#out)
+      const sent = this.#native.send(out)
       if (!this.#handshake.isOver && this.#end === undefined) {
         // After rejected early data the peer's limits come to count within send().
         this.#onLimitsMoved()
@@ -217,7 +219,7 @@ export class QuicheConnection implements DrivenConnection {
       const [bytes, { from, to }] = sent
       if (this.#end !== undefined && ++this.#lingers >= MAX_LINGERS) this.#die()
       this.#budget.onSent(bytes)
-      return { bytes: this.#out.subarray(0, bytes), from, to }
+      return { bytes: out.subarray(0, bytes), from, to }
     } catch (error) {
       // Seen: InvalidState, when the server retires our connection id and gives no other.
       this.fail(`quiche cannot send: ${nativeError(error).name}`)

@@ -1,9 +1,12 @@
 import type { OutgoingDatagram, UdpAddress } from '../engine.ts'
+import { connectUdp } from './open-udp.ts'
 import type { LinkSocket } from './udp-link.ts'
-import { type LocalChoice, UdpSocket } from './udp-socket.ts'
+import type { LocalChoice, UdpSocket } from './udp-port.ts'
 
 export interface LinkSocketsListener {
   onDatagram(datagram: Buffer, local: UdpAddress): void
+  onBatchBegin(): void
+  onBatchEnd(): void
   onError(error: Error, local: UdpAddress): void
 }
 
@@ -21,6 +24,8 @@ export class LinkSockets implements LinkSocket {
   /** Whoever was asked for is kept as alive as the others. */
   #isHeld = false
   #isOver = false
+  /** Whose room was given out last. */
+  #roomOwner: UdpSocket | undefined
 
   private constructor(remote: UdpAddress, listener: LinkSocketsListener) {
     this.#remote = remote
@@ -42,13 +47,15 @@ export class LinkSockets implements LinkSocket {
   /** One more. Rejects with the system's error, and when everything is over. */
   async add(choice: LocalChoice): Promise<UdpAddress> {
     const slot: { local: UdpAddress | undefined } = { local: undefined }
-    const socket = await UdpSocket.connect(
+    const socket = await connectUdp(
       this.#remote,
       {
         // The kernel has compared the sender; its text need not be that which we were given (`::1` has many).
         onDatagram: datagram => {
           if (slot.local !== undefined) this.#listener.onDatagram(datagram, slot.local)
         },
+        onBatchBegin: () => this.#listener.onBatchBegin(),
+        onBatchEnd: () => this.#listener.onBatchEnd(),
         onError: error => {
           if (slot.local !== undefined) this.#listener.onError(error, slot.local)
         },
@@ -91,11 +98,27 @@ export class LinkSockets implements LinkSocket {
       this.#all.length === 1 && first !== undefined && isSame(first.local, from)
         ? first
         : this.#find(this.#isLeft(from) && this.#inUse !== undefined ? this.#inUse : from)
-    socket?.send(bytes)
+    // Another one's room: it may be written to again before this one has sent it.
+    socket?.send(socket === this.#roomOwner ? bytes : Buffer.from(bytes))
+  }
+
+  room(bytes: number): Buffer {
+    const inUse = this.#inUse === undefined ? undefined : this.#find(this.#inUse)
+    this.#roomOwner = inUse ?? this.#all[0]
+    return this.#roomOwner?.room(bytes) ?? Buffer.allocUnsafe(bytes)
+  }
+
+  flush(): void {
+    for (const socket of this.#all) socket.flush()
+  }
+
+  /** For people: how datagrams are moved. */
+  get description(): string | undefined {
+    return this.#all[0]?.description
   }
 
   isFull(): boolean {
-    for (const socket of this.#all) if (socket.isFull) return true
+    for (const socket of this.#all) if (socket.isFull()) return true
     return false
   }
 

@@ -50,6 +50,7 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       by: config.forwarding?.by === 'off' ? undefined : config.forwarding?.by,
       buffering: { ...DEFAULT_BUFFER_OPTIONS, ...config.forwarding?.buffering },
     },
+    errors: config.errors ?? 'brief',
     memory: { ...DEFAULT_MEMORY_OPTIONS, ...config.memory },
     shutdown: {
       drainTimeoutMs: config.shutdown?.drainTimeout ?? DEFAULT_SHUTDOWN.drainTimeoutMs,

@@ -14,6 +14,7 @@ import {
 } from '../../ingress/ingress-limits.ts'
 import { FAST_OPEN_NEEDS_TLS, INGRESS_PROTOCOLS, MAX_FAST_OPEN_QUEUE } from '../../ingress/listener.ts'
 import { type BufferOptions, DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
+import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
@@ -95,7 +96,7 @@ export function configSchema(directory: string) {
       .strictObject({
         via: z.string().regex(PSEUDONYM, 'must be a token or host[:port]').optional(),
         forwarded: z.enum(['rfc7239', 'x-forwarded', 'both', 'off']).optional(),
-        trustForwarded: z.boolean().optional(),
+        trustForwarded: z.union([z.boolean(), z.array(networkField).min(1)], TRUSTED_FORM).optional(),
         by: z
           .string()
           .regex(/^(?:_[A-Za-z0-9._-]+|off)$/, 'must be _name (RFC 7239 6.3) or off')
@@ -105,6 +106,7 @@ export function configSchema(directory: string) {
         }).optional(),
       })
       .optional(),
+    errors: z.enum(['brief', 'detail']).optional(),
     memory: optionGroup(DEFAULT_MEMORY_OPTIONS).optional(),
     shutdown: z
       .strictObject({
@@ -144,6 +146,12 @@ export function configSchema(directory: string) {
       .optional(),
   })
 }
+
+const TRUSTED_FORM = 'must be true, false, or a list of addresses and networks such as [10.0.0.0/8]'
+
+const networkField = z
+  .string()
+  .refine(text => parseNetwork(text) !== undefined, 'must be an IP address or a network such as 10.0.0.0/8')
 
 const addressField = z.string().transform((value, context) => {
   const address = parseListenAddress(value)

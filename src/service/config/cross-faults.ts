@@ -1,6 +1,8 @@
+import { DEFAULT_SELECT_OPTIONS } from '../../entry/options.ts'
 import type { UnplacedFault } from './config-fault.ts'
+import { parseDuration } from './fields/duration.ts'
+import { formatListenAddress, type ListenAddress, parseListenAddress } from './fields/listen-address.ts'
 import { nearestName } from './nearest-name.ts'
-import { selectFaults } from './select-faults.ts'
 
 /**
  * Faults between parts of a configuration that are right by themselves: a route to an origin that is not
@@ -11,6 +13,7 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   const origins = mapping(mapping(config)?.['origins'])
   const faults: UnplacedFault[] = []
   if (origins !== undefined) duplicateUrls(origins, faults)
+  faults.push(...listenerFaults(mapping(config)))
   faults.push(
     ...selectFaults(
       { path: ['defaults', 'select'], group: mapping(mapping(mapping(config)?.['defaults'])?.['select']) },
@@ -49,6 +52,41 @@ export function crossFaults(config: unknown): UnplacedFault[] {
   return faults
 }
 
+/** Two listeners, or a listener and the admin server, cannot have one address. */
+function listenerFaults(config: Mapping | undefined): UnplacedFault[] {
+  const known: { readonly address: ListenAddress; readonly what: string }[] = []
+  const faults: UnplacedFault[] = []
+  const claimAddress = (
+    value: unknown,
+    path: UnplacedFault['path'],
+    what: string,
+    isAdmin: boolean,
+  ): void => {
+    const parsed = typeof value === 'string' ? parseListenAddress(value) : undefined
+    if (parsed === undefined || parsed.port === 0) return
+    const address = isAdmin && parsed.host === '' ? { ...parsed, host: '127.0.0.1' } : parsed
+    const other = known.find(one => overlap(one.address, address))
+    if (other === undefined) known.push({ address, what })
+    else {
+      const taken = formatListenAddress(other.address)
+      faults.push({
+        path,
+        message: `${other.what} has ${taken} already; give this one another port or address`,
+      })
+    }
+  }
+  for (const [index, entry] of list(config?.['listen']).entries())
+    claimAddress(mapping(entry)?.['address'], ['listen', index, 'address'], `listen[${index}]`, false)
+  claimAddress(mapping(config?.['admin'])?.['address'], ['admin', 'address'], 'the admin server', true)
+  return faults
+}
+
+const EVERY_ADDRESS: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+
+function overlap(a: ListenAddress, b: ListenAddress): boolean {
+  return a.port === b.port && (a.host === b.host || EVERY_ADDRESS.has(a.host) || EVERY_ADDRESS.has(b.host))
+}
+
 function duplicateUrls(origins: Readonly<Record<string, unknown>>, faults: UnplacedFault[]): void {
   const names = new Map<string, string>()
   for (const [name, origin] of Object.entries(origins)) {
@@ -83,11 +121,55 @@ function claim(
   }
 }
 
-function mapping(value: unknown): Readonly<Record<string, unknown>> | undefined {
+export type Mapping = Readonly<Record<string, unknown>>
+
+export function mapping(value: unknown): Mapping | undefined {
   const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isMapping ? (value as Readonly<Record<string, unknown>>) : undefined // checked on the line above
+  return isMapping ? (value as Mapping) : undefined // checked on the line above
 }
 
-function list(value: unknown): readonly unknown[] {
+export function list(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
+}
+
+/** Durations that must not exceed others, as a configuration spells them: [the smaller, the larger one]. */
+const ORDER = [
+  ['joinDelayMin', 'joinDelayMax'],
+  ['brokenBase', 'brokenMax'],
+] as const
+
+/** Where a `select` group stands, as it was written. */
+interface SelectPlace {
+  readonly path: UnplacedFault['path']
+  readonly group: Mapping | undefined
+}
+
+/**
+ * Faults between the options of `select`. An origin's are laid over those of `defaults` and these over the
+ * built-in ones, so that a value may be wrong only together with one from elsewhere: the fault stands at what
+ * the group itself says. Values that are no durations have a fault of their own already.
+ */
+function selectFaults(defaults: SelectPlace, origins: readonly SelectPlace[]): UnplacedFault[] {
+  const builtIn = Object.fromEntries(ORDER.flat().map(name => [name, DEFAULT_SELECT_OPTIONS[`${name}Ms`]]))
+  const common = { ...builtIn, ...defaults.group }
+  return [
+    ...faultsOf(defaults, common),
+    ...origins.flatMap(origin => faultsOf(origin, { ...common, ...origin.group })),
+  ]
+}
+
+function faultsOf({ path, group }: SelectPlace, values: Mapping): UnplacedFault[] {
+  if (group === undefined) return []
+  return ORDER.flatMap(([smaller, larger]): UnplacedFault[] => {
+    const own = [larger, smaller].find(name => group[name] !== undefined)
+    const least = parseDuration(values[smaller])
+    const most = parseDuration(values[larger])
+    if (own === undefined || least === undefined || most === undefined || least <= most) return []
+    return [
+      {
+        path: [...path, own],
+        message: `${larger} (${most} ms) must not be below ${smaller} (${least} ms)`,
+      },
+    ]
+  })
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { buildSettings } from './build-settings.ts'
-import type { UnplacedFault } from './config-fault.ts'
+import { configDoubts } from './config-doubts.ts'
+import { formatPath, type UnplacedFault } from './config-fault.ts'
 import { configSchema } from './config-schema.ts'
 import { crossFaults } from './cross-faults.ts'
 import { describeIssue } from './describe-issue.ts'
@@ -43,7 +44,12 @@ function unwrap(schema: z.ZodType): z.ZodType {
 }
 
 export type ParsedConfig =
-  | { readonly ok: true; readonly settings: ServiceSettings }
+  | {
+      readonly ok: true
+      readonly settings: ServiceSettings
+      /** What will not work as it is written: see configDoubts. */
+      readonly doubts: readonly UnplacedFault[]
+    }
   | { readonly ok: false; readonly faults: readonly UnplacedFault[] }
 
 /** Validates a configuration as a value; every fault is reported, not only the first. */
@@ -54,6 +60,11 @@ export function parseConfig(value: unknown, directory: string): ParsedConfig {
     ? []
     : result.error.issues.flatMap(issue => describeIssue(issue, path => knownKeys(schema, path)))
   faults.push(...crossFaults(value))
-  if (result.success && faults.length === 0) return { ok: true, settings: buildSettings(result.data) }
+  if (result.success && faults.length === 0) {
+    const settings = buildSettings(result.data)
+    const doubts = configDoubts(value, settings, Date.now())
+    const warnings = doubts.map(({ path, message }) => `${formatPath(path)}: ${message}`)
+    return { ok: true, settings: { ...settings, warnings: [...settings.warnings, ...warnings] }, doubts }
+  }
   return { ok: false, faults }
 }

@@ -17,6 +17,7 @@ import type { Protocol } from '../../index.ts'
 import type { IngressLimits } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
+import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { OptionGroupInput } from './fields/option-group.ts'
 import type { ForwardedMode, LogLevel } from './service-settings.ts'
@@ -60,13 +61,23 @@ export interface ServiceConfig {
     via?: string
     /** Which fields tell an origin about the client. Default `both`. */
     forwarded?: ForwardedMode
-    /** Believe and extend what clients send of them, instead of dropping it. Default false. */
-    trustForwarded?: boolean
+    /**
+     * Whose Forwarded and X-Forwarded-* are believed and extended, instead of dropped: addresses and networks of
+     * the proxies in front, such as `[10.0.0.0/8, "2001:db8::/32"]`; true: everybody's. Both families then say
+     * the same; where they disagree X-Forwarded-For counts. Default false: nobody's.
+     */
+    trustForwarded?: boolean | string[]
     /** The `by` of Forwarded: `_name` or `off`. Default `off`. */
     by?: string
     /** How much of responses is buffered for slow clients, and when such a client is ended. */
     buffering?: OptionGroupInput<BufferOptions>
   }
+  /**
+   * What clients are told of errors, in bodies and `Proxy-Status`. `brief`: the code and its name. `detail`: the
+   * message too, which may name addresses and limits behind the connector; the log has it always. Default
+   * `brief`.
+   */
+  errors?: ErrorDetail
   /** What becomes of memory that is needed no more. */
   memory?: OptionGroupInput<MemoryOptions>
   /** How a drain goes, and what ends the process. */

@@ -3,6 +3,8 @@ import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
 import type { IngressProtocol } from '../../ingress/ingress-stats.ts'
 import type { BufferOptions } from '../forwarding/buffer-options.ts'
+import type { TrustedPeers } from '../forwarding/forwarded-chain.ts'
+import type { ErrorDetail } from '../forwarding/own-response.ts'
 import type { MemoryOptions } from '../lifecycle/unused-memory.ts'
 import type { ListenAddress } from './fields/listen-address.ts'
 import type { ListenTls } from './fields/tls-fields.ts'
@@ -14,6 +16,8 @@ export interface ServiceSettings {
   readonly admin: AdminSettings
   readonly log: LogSettings
   readonly forwarding: ForwardingSettings
+  /** What clients are told of errors. */
+  readonly errors: ErrorDetail
   readonly memory: MemoryOptions
   readonly shutdown: ShutdownSettings
   readonly transport: TransportOptions
@@ -30,7 +34,7 @@ export interface ServiceSettings {
   readonly warnings: readonly string[]
 }
 
-interface ListenSettings {
+export interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
   readonly protocols: readonly IngressProtocol[]
@@ -81,8 +85,8 @@ export interface ForwardingSettings {
   /** Our name in Via and Proxy-Status. */
   readonly pseudonym: string
   readonly forwarded: ForwardedMode
-  /** Whether Forwarded and X-Forwarded-* of clients are believed and added to, instead of dropped. */
-  readonly trustForwarded: boolean
+  /** Whose Forwarded and X-Forwarded-* are believed and added to, instead of dropped. */
+  readonly trustForwarded: TrustedPeers
   /** The `by` of Forwarded. */
   readonly by: string | undefined
   /** What slow clients may hold. */

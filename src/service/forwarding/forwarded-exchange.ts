@@ -7,23 +7,41 @@ import {
   headerValue,
   NO_HEADERS,
 } from '../../entry/dispatch.ts'
-import type { Origin, Transport, TransportError } from '../../index.ts'
+import type { Clock } from '../../entry/events.ts'
+import type { Origin, Protocol, Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
 import { joinTunnel } from './join-tunnel.ts'
-import type { OwnName } from './own-name.ts'
-import { keepOwned, ownResponse, sendOwnResponse } from './own-response.ts'
+import { type ErrorDetail, keepOwned, type OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import type { ResponseBuffer } from './response-buffer.ts'
-import type { ResponseVia } from './response-headers.ts'
+import { type ResponseHeaders, withoutAltSvc } from './response-headers.ts'
 import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
 
 /** What all exchanges of one configuration share. */
 export interface ForwardingContext {
   readonly transport: Transport
   readonly name: OwnName
-  readonly responseVia: ResponseVia
+  /** What clients are told of errors. */
+  readonly detail: ErrorDetail
+  readonly responseHeaders: ResponseHeaders
   readonly stalledReaders: StalledReaders
+  readonly clock: Pick<Clock, 'now'>
   /** The time as an IMF-fixdate. */
   dateHeader(): string
+  /** Is notified of what a client got, once. */
+  onAnswered(answer: ClientAnswer): void
+}
+
+/** What a client got for its request, when nothing more comes of it. */
+export interface ClientAnswer {
+  /** Undefined: it was answered without an origin. */
+  readonly origin: Origin | undefined
+  /** What the origin spoke; undefined: the answer is ours. */
+  readonly originProtocol: Protocol | undefined
+  readonly clientProtocol: Protocol
+  /** 0: none, since the client went away before. */
+  readonly status: number
+  /** From the head of the request to the end of the response. */
+  readonly durationMs: number
 }
 
 /** How one request goes on. */
@@ -42,10 +60,15 @@ export interface ForwardedRequest {
  * everything, and some of it is buffered for the client. Valid transitions: ended ended nothing more will be
  * passed on: answered, aborted by either side, or handed over to a tunnel
  */
-export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents, StalledExchange {
+export class ForwardedExchange
+  implements ExchangeHandler, IngressExchangeEvents, StalledExchange, ClientAnswer
+{
   readonly origin: Origin
+  status = 0
+  originProtocol: Protocol | undefined
   readonly #context: ForwardingContext
   readonly #client: IngressExchange
+  readonly #startedAt: number
   #phase: 'waiting' | 'responding' | 'delivering' | 'ended' = 'waiting'
   #handle: DispatchHandle | undefined
   #controller: ExchangeController | undefined
@@ -63,7 +86,16 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
   constructor(context: ForwardingContext, client: IngressExchange, origin: Origin) {
     this.#context = context
     this.#client = client
+    this.#startedAt = context.clock.now()
     this.origin = origin
+  }
+
+  get clientProtocol(): Protocol {
+    return protocolOf(this.#client)
+  }
+
+  get durationMs(): number {
+    return this.#context.clock.now() - this.#startedAt
   }
 
   start(request: ForwardedRequest): void {
@@ -93,7 +125,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
   }
 
   onInformational(_controller: ExchangeController, status: number, headers: HeaderList): void {
-    if (this.#phase === 'waiting') this.#client.respondInformational(status, headers)
+    if (this.#phase === 'waiting') this.#client.respondInformational(status, withoutAltSvc(headers))
   }
 
   onResponseStart(
@@ -105,7 +137,9 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     if (this.#phase !== 'waiting') return
     this.#phase = 'responding'
     this.#responseHeaders = headers
-    this.#client.respondStart(status, this.#withVia(controller, headers), statusText)
+    this.status = status
+    this.originProtocol = controller.protocol
+    this.#client.respondStart(status, this.#rewritten(controller, headers), statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -136,6 +170,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     }
     this.#leave()
     this.#client.respondEnd(trailers)
+    this.#context.onAnswered(this)
   }
 
   onUpgrade(controller: ExchangeController, status: number, headers: HeaderList, tunnel: Duplex): void {
@@ -144,7 +179,10 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
       return
     }
     this.#leave()
-    joinTunnel(this.#client.acceptUpgrade(status, this.#withVia(controller, headers)), tunnel)
+    this.status = status
+    this.originProtocol = controller.protocol
+    joinTunnel(this.#client.acceptUpgrade(status, this.#rewritten(controller, headers)), tunnel)
+    this.#context.onAnswered(this)
   }
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
@@ -155,11 +193,20 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     // truncated response.
     const isTooLate = phase === 'responding' && !this.#client.retract()
     if (isTooLate || error.code === 'MM_CLIENT_GONE') this.#client.abort(error)
-    else sendOwnResponse(this.#client, ownResponse(error, this.#context.name, this.#context.dateHeader()))
+    else this.#answerItself(error)
+    this.#context.onAnswered(this)
   }
 
-  #withVia(controller: ExchangeController, headers: HeaderList): HeaderList {
-    return this.#context.responseVia.append(headers, controller.protocol)
+  #answerItself(error: TransportError): void {
+    const { name, detail } = this.#context
+    const response = ownResponse(error, { name, detail, dateHeader: this.#context.dateHeader() })
+    this.status = response.status
+    this.originProtocol = undefined
+    sendOwnResponse(this.#client, response)
+  }
+
+  #rewritten(controller: ExchangeController, headers: HeaderList): HeaderList {
+    return this.#context.responseHeaders.rewrite(headers, controller.protocol)
   }
 
   // From the client
@@ -176,6 +223,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     this.#leave()
     this.#clientError = error
     if (phase !== 'delivering') this.#handle?.abort(error)
+    this.#context.onAnswered(this)
   }
 
   // A client that does not keep up: StalledExchange
@@ -207,6 +255,7 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     if (this.#phase === 'delivering') {
       this.#leave()
       this.#client.respondEnd(this.#trailers)
+      this.#context.onAnswered(this)
     } else if (this.#phase === 'responding') {
       buffer.clear()
       this.#buffer = undefined
@@ -241,6 +290,12 @@ export class ForwardedExchange implements ExchangeHandler, IngressExchangeEvents
     const length = headerValue(this.#responseHeaders, 'content-length')
     return length === undefined ? undefined : Math.max(0, Number(length) - this.#receivedBytes)
   }
+}
+
+const PROTOCOLS: Readonly<Record<string, Protocol>> = { '2': 'h2', '3': 'h3' }
+
+export function protocolOf({ httpVersion }: IngressExchange): Protocol {
+  return PROTOCOLS[httpVersion] ?? 'http/1.1'
 }
 
 /**

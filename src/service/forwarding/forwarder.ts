@@ -4,11 +4,15 @@ import { ERROR_CODES, type Origin, type Transport, TransportError } from '../../
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
-import { ForwardedExchange, type ForwardingContext } from './forwarded-exchange.ts'
-import { OwnName } from './own-name.ts'
-import { ownResponse, sendOwnResponse } from './own-response.ts'
+import {
+  type ClientAnswer,
+  ForwardedExchange,
+  type ForwardingContext,
+  protocolOf,
+} from './forwarded-exchange.ts'
+import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import { RequestHeaders } from './request-headers.ts'
-import { ResponseVia } from './response-headers.ts'
+import { ResponseHeaders } from './response-headers.ts'
 import { StalledReaders, type StallStats } from './stalled-readers.ts'
 
 /** Where a route leads, with everything prepared that does not depend on the request. */
@@ -30,8 +34,10 @@ export interface ForwarderOptions {
   /** Differs between processes; see OwnName. */
   readonly instanceId: string
   dateHeader(): string
-  /** Told of each request that was answered without an origin. */
+  /** Is notified of each request that was answered without an origin. */
   onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void
+  /** Is notified of what each client got. */
+  onAnswered(answer: ClientAnswer): void
   /** Default: the system's. */
   readonly clock?: Clock
 }
@@ -99,8 +105,14 @@ export class Forwarder {
 
   #refuse(state: ForwardingState, exchange: IngressExchange, error: TransportError): void {
     exchange.events = IGNORED_EVENTS
-    this.#options.onRefused(exchange, ERROR_CODES[error.code].status, error)
-    sendOwnResponse(exchange, ownResponse(error, state.name, state.dateHeader()))
+    const { status } = ERROR_CODES[error.code]
+    this.#options.onRefused(exchange, status, error)
+    // Its message is about the request, and names nothing that the client does not know.
+    sendOwnResponse(
+      exchange,
+      ownResponse(error, { name: state.name, detail: 'detail', dateHeader: state.dateHeader() }),
+    )
+    this.#options.onAnswered(unroutedAnswer(exchange, status))
   }
 
   /**
@@ -119,6 +131,18 @@ export class Forwarder {
     this.#options.onRefused(exchange, 204, undefined)
     exchange.respondStart(204, ['allow', OWN_ALLOW, 'date', state.dateHeader()])
     exchange.respondEnd(NO_HEADERS)
+    this.#options.onAnswered(unroutedAnswer(exchange, 204))
+  }
+}
+
+/** An answer that was given at once, without an origin. */
+function unroutedAnswer(exchange: IngressExchange, status: number): ClientAnswer {
+  return {
+    origin: undefined,
+    originProtocol: undefined,
+    clientProtocol: protocolOf(exchange),
+    status,
+    durationMs: 0,
   }
 }
 
@@ -151,8 +175,11 @@ function prepare(
     routes: new RouteTable(definitions),
     transport: options.transport,
     name,
-    responseVia: new ResponseVia(name),
+    detail: settings.errors,
+    responseHeaders: new ResponseHeaders(name),
     stalledReaders,
+    clock: options.clock ?? systemClock,
     dateHeader: () => options.dateHeader(),
+    onAnswered: answer => options.onAnswered(answer),
   }
 }

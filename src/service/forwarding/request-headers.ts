@@ -1,6 +1,15 @@
 import { combinedHeaderValue, type HeaderList } from '../../entry/dispatch.ts'
 import type { ForwardedMode } from '../config/service-settings.ts'
-import type { OwnName } from './own-name.ts'
+import {
+  type ForwardedChain,
+  forwardedElements,
+  NO_HOPS,
+  quotedUnlessToken,
+  readChain,
+  type TrustedPeers,
+  trustOf,
+} from './forwarded-chain.ts'
+import type { OwnName } from './own-response.ts'
 
 /** What of a request decides about its fields. */
 export interface ForwardableRequest {
@@ -15,7 +24,7 @@ export interface ForwardableRequest {
 export interface RequestHeaderPolicy {
   readonly name: OwnName
   readonly forwarded: ForwardedMode
-  readonly trustForwarded: boolean
+  readonly trustForwarded: TrustedPeers
   readonly by: string | undefined
 }
 
@@ -25,8 +34,9 @@ export type ForwardingStop =
   | 'last-hop' // Max-Forwards is 0 (RFC 9110 7.6.2)
 
 /**
- * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client,
- * Max-Forwards of OPTIONS and TRACE counts down. All else passes as it is.
+ * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client and
+ * of the hops before us, both the same, and Max-Forwards of OPTIONS and TRACE counts down. All else passes as it
+ * is.
  *
  * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long
  * runs of requests in which these are the same, so the last list is kept, and a common request costs four
@@ -36,7 +46,7 @@ export type ForwardingStop =
  */
 export class RequestHeaders {
   readonly #policy: RequestHeaderPolicy
-  readonly #dropsForwarded: boolean
+  readonly #isTrusted: (address: string) => boolean
   #lastAddress = ''
   #lastAuthority = ''
   #lastVersion = ''
@@ -47,7 +57,7 @@ export class RequestHeaders {
 
   constructor(policy: RequestHeaderPolicy) {
     this.#policy = policy
-    this.#dropsForwarded = !policy.trustForwarded
+    this.#isTrusted = trustOf(policy.trustForwarded)
   }
 
   rewrite(request: ForwardableRequest): HeaderList | ForwardingStop {
@@ -77,7 +87,7 @@ export class RequestHeaders {
       this.#lastAuthority = authority
       this.#lastVersion = httpVersion
       this.#lastScheme = scheme
-      this.#lastAppended = this.#ownFields(request, NOTHING_BEFORE)
+      this.#lastAppended = this.#ownFields(request, undefined, NO_HOPS)
     }
     return this.#lastAppended
   }
@@ -85,6 +95,7 @@ export class RequestHeaders {
   /** The long way, for a request that has some of the fields that we write. */
   #rewriteFields(request: ForwardableRequest): HeaderList | ForwardingStop {
     const { headers, method } = request
+    const isTrusted = this.#isTrusted(unmapped(request.remoteAddress))
     const countsForwards = method === 'OPTIONS' || method === 'TRACE'
     const kept: string[] = []
     for (let i = 0; i < headers.length; i += 2) {
@@ -97,46 +108,35 @@ export class RequestHeaders {
         kept.push(name, left)
         continue
       }
-      if (isForwardedName(name) && (this.#dropsForwarded || this.#isReplaced(name))) continue
+      if (isForwardedName(name) && (!isTrusted || this.#isReplaced(name))) continue
       kept.push(name, value)
     }
-    const before: FieldsBefore = {
-      via: combinedHeaderValue(headers, 'via'),
-      forwarded: this.#trusted(headers, 'forwarded'),
-      for: this.#trusted(headers, 'x-forwarded-for'),
-      proto: this.#trusted(headers, 'x-forwarded-proto'),
-      host: this.#trusted(headers, 'x-forwarded-host'),
-    }
-    if (before.via?.includes(this.#policy.name.viaEntry) === true) return 'loop'
-    return kept.concat(this.#ownFields(request, before))
+    const via = combinedHeaderValue(headers, 'via')
+    if (via?.includes(this.#policy.name.viaEntry) === true) return 'loop'
+    return kept.concat(this.#ownFields(request, via, isTrusted ? readChain(headers) : NO_HOPS))
   }
 
-  #trusted(headers: HeaderList, name: string): string | undefined {
-    return this.#dropsForwarded ? undefined : combinedHeaderValue(headers, name)
-  }
-
-  /** Whether #ownFields writes this field anew, with its trusted value in front. */
+  /**
+   * Whether #ownFields tells the same: where it writes one family, the other one would go on telling of the hops
+   * before us alone.
+   */
   #isReplaced(name: string): boolean {
-    const { forwarded } = this.#policy
-    if (name === 'forwarded') return forwarded === 'rfc7239' || forwarded === 'both'
-    const isWritten =
-      name === 'x-forwarded-for' || name === 'x-forwarded-proto' || name === 'x-forwarded-host'
-    return isWritten && (forwarded === 'x-forwarded' || forwarded === 'both')
+    return this.#policy.forwarded !== 'off' && REPLACED.has(name)
   }
 
-  #ownFields(request: ForwardableRequest, before: FieldsBefore): HeaderList {
+  #ownFields(request: ForwardableRequest, via: string | undefined, before: ForwardedChain): HeaderList {
     const { name, forwarded, by } = this.#policy
     const { authority, scheme } = request
     const client = unmapped(request.remoteAddress)
-    const fields = ['via', joined(before.via, `${request.httpVersion} ${name.viaEntry}`)]
+    const fields = ['via', joined(via, `${request.httpVersion} ${name.viaEntry}`)]
     if (forwarded === 'rfc7239' || forwarded === 'both') {
       let element = `for=${client.includes(':') ? `"[${client}]"` : client}`
       if (by !== undefined) element += `;by=${by}`
       if (authority !== '') element += `;host=${quotedUnlessToken(authority)}`
-      fields.push('forwarded', joined(before.forwarded, `${element};proto=${scheme}`))
+      fields.push('forwarded', joined(forwardedElements(before), `${element};proto=${scheme}`))
     }
     if (forwarded === 'x-forwarded' || forwarded === 'both') {
-      fields.push('x-forwarded-for', joined(before.for, client))
+      fields.push('x-forwarded-for', [...before.nodes, client].join(', '))
       // The first hop's view is the one that counts: it spoke with the client.
       fields.push('x-forwarded-proto', before.proto ?? scheme)
       const host = before.host ?? authority
@@ -146,22 +146,12 @@ export class RequestHeaders {
   }
 }
 
-/** The values that a request brought for fields that we write. */
-interface FieldsBefore {
-  via: string | undefined
-  forwarded: string | undefined
-  for: string | undefined
-  proto: string | undefined
-  host: string | undefined
-}
-
-const NOTHING_BEFORE: FieldsBefore = {
-  via: undefined,
-  forwarded: undefined,
-  for: undefined,
-  proto: undefined,
-  host: undefined,
-}
+const REPLACED: ReadonlySet<string> = new Set([
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+])
 
 /** By first letter, since nearly every field of nearly every request is none of these. */
 function isOfInterest(name: string): boolean {
@@ -199,10 +189,4 @@ function joined(before: string | undefined, own: string): string {
 /** An IPv4 client of a dual-stack socket is `::ffff:192.0.2.1` in Node. */
 function unmapped(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
-}
-
-/** RFC 7239 section 4: a value is a token or a quoted-string; a port makes it the latter. */
-function quotedUnlessToken(value: string): string {
-  if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value)) return value
-  return `"${value.replace(/["\\]/g, '\\$&')}"`
 }

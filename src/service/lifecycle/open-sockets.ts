@@ -5,12 +5,12 @@ import { TransportError } from '../../index.ts'
 import { type AcceptPlan, planAccept } from '../../ingress/accept-gate.ts'
 import type { IngressHandler } from '../../ingress/ingress-exchange.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
-import { type IngressListener, listen } from '../../ingress/listener.ts'
+import { listen, type TcpListener } from '../../ingress/listener.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
-import { proxyStatusName } from '../forwarding/own-name.ts'
+import { proxyStatusName } from '../forwarding/own-response.ts'
 import { ingressLog } from '../logging/ingress-log.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ function errorCode(error: unknown): string {
 
 /** The sockets of a service. */
 export interface OpenSockets {
-  readonly listeners: readonly IngressListener[]
+  readonly listeners: readonly TcpListener[]
   readonly admin: AdminServer | undefined
 }
 
@@ -52,7 +52,7 @@ export async function openSockets(
   actions: AdminActions,
   logger: Logger,
 ): Promise<OpenSockets> {
-  const listeners: IngressListener[] = []
+  const listeners: TcpListener[] = []
   const plan = acceptPlan(settings, logger)
   let admin: AdminServer | undefined
   try {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
@@ -15,7 +16,7 @@ import {
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
 import { type ConfigFault, formatFault } from '../config/config-fault.ts'
-import type { ListenAddress } from '../config/fields/listen-address.ts'
+import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
@@ -24,10 +25,11 @@ import { connectionLog } from '../logging/connection-log.ts'
 import type { ServiceLog } from '../logging/service-log.ts'
 import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
+import { certificateExpiries } from './certificate-expiries.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
-import { restartWarnings } from './restart-warnings.ts'
+import { isSameListener, restartWarnings } from './restart-warnings.ts'
 import type { ReloadResult, Service } from './service-api.ts'
 import { withServiceDefaults } from './service-defaults.ts'
 
@@ -89,6 +91,11 @@ export class RunningService implements Service {
       ingressStats: () => this.#sockets.listeners.map(listener => listener.stats),
       stallStats: () => this.#forwarder.stallStats,
       dropped: () => ({ log: log.dropped(), qlog: this.#qlog?.dropped ?? 0 }),
+      certificates: () =>
+        certificateExpiries(this.#settings, this.#sockets.listeners, origin =>
+          this.#metrics.certificateExpiresAt(origin),
+        ),
+      version: packageVersion(),
     })
     this.#faults = new ProcessFaults({
       logger,
@@ -126,6 +133,7 @@ export class RunningService implements Service {
       instanceId: randomBytes(4).toString('hex'),
       dateHeader: () => new Date().toUTCString(),
       onRefused: (exchange, status, error) => this.#onRefused(exchange, status, error),
+      onAnswered: answer => this.#metrics.onAnswered(answer),
     })
     if (outside.returnsMemory) this.#memoryReturn = this.#returnMemory()
   }
@@ -187,6 +195,8 @@ export class RunningService implements Service {
     this.#originNames = originNames(settings)
     this.#forwarder.configure(settings)
     this.#settings = settings
+    this.#renewCertificates(settings)
+    this.#metrics.onReloaded(true)
     this.#logger.info(
       `configuration reloaded: ${settings.origins.length} origins, ${settings.routes.length} routes`,
     )
@@ -223,6 +233,7 @@ export class RunningService implements Service {
 
   #refuseReload(faults: readonly ConfigFault[]): ReloadResult {
     const lines = faults.map(fault => formatFault(fault)).join('; ')
+    this.#metrics.onReloaded(false)
     this.#logger.error(`reload refused, the old configuration stays: ${lines}`)
     return { ok: false, faults }
   }
@@ -245,6 +256,18 @@ export class RunningService implements Service {
     }
     this.#logger.warn(`drain timeout (${drainTimeoutMs}ms): closing what is still open`)
     await Promise.all([...listeners.map(listener => listener.close()), this.transport.close()])
+  }
+
+  /** Connections that are open keep the certificate that they began with. */
+  #renewCertificates({ listen }: ServiceSettings): void {
+    for (const [index, listener] of this.#sockets.listeners.entries()) {
+      const tls = listen[index]?.tls
+      if (tls === undefined || !isSameListener(this.#startedWith.listen[index], listen[index])) continue
+      if (listener.renewTls(tls)) {
+        const address = formatListenAddress({ host: listener.address, port: listener.port })
+        this.#logger.info(`listener ${address}: new handshakes get the certificate that was read just now`)
+      }
+    }
   }
 
   /** Pools are made on first use; those with a warm level are wanted at once. */
@@ -273,7 +296,6 @@ export class RunningService implements Service {
   }
 
   #onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void {
-    this.#metrics.countUnrouted(status)
     if (!this.#logger.isLevelEnabled('debug')) return
     const because = error === undefined ? '' : `: ${error.code} ${error.message}`
     this.#logger.debug({ status, code: error?.code }, `${exchange.method} answered here, ${status}${because}`)
@@ -310,6 +332,13 @@ export class RunningService implements Service {
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
     return { totalConnections, pools: pools.map(named), leaving: leaving.map(named) }
   }
+}
+
+/** Of this package, as its manifest says beside the compiled files and beside the sources. */
+function packageVersion(): string {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  const { version }: { version: string } = JSON.parse(manifest)
+  return version
 }
 
 async function finishesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {

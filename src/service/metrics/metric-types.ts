@@ -1,6 +1,33 @@
 import type { Metric, Registry } from 'prom-client'
+import type { Protocol } from '../../index.ts'
+
+/** The protocol of an origin; none: it came to no connection. */
+export type ProtocolLabel = Protocol | 'none'
 
 export type Labels = Readonly<Record<string, string>>
+
+/**
+ * A word of ours as a label value: snake_case (`idle_timeout`, `failed_recently`), as `early_data` is. Names that
+ * have a home elsewhere stay as they are: protocols (`http/1.1`), error codes, options of the configuration.
+ */
+function labelWord(word: string): string {
+  return word
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('-', '_')
+    .toLowerCase()
+}
+
+/** Labels whose values are words of ours. */
+const WORD_LABELS = ['reason', 'outcome', 'handshake', 'status', 'lane', 'rule', 'winner', 'source'] as const
+
+function styled(sample: Sample): Sample {
+  const words: Record<string, string> = {}
+  for (const label of WORD_LABELS) {
+    const word = sample.labels[label]
+    if (word !== undefined) words[label] = labelWord(word)
+  }
+  return { labels: { ...sample.labels, ...words }, value: sample.value }
+}
 
 /** One line of a scrape. */
 export interface Sample {
@@ -25,7 +52,7 @@ export function registerScraped(
     help,
     type,
     aggregator: 'sum',
-    get: async () => ({ name, help, type, values: [...collect()] }),
+    get: async () => ({ name, help, type, values: Array.from(collect(), styled) }),
   })
 }
 

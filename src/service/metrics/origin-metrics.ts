@@ -7,12 +7,16 @@ import type {
   MigrationOutcome,
   RetryReason,
 } from '../../entry/events.ts'
-import type { ErrorCode, Protocol } from '../../index.ts'
-import { CounterSet, DurationHistogram, registerScraped, registerScrapedHistogram } from './metric-types.ts'
+import type { ErrorCode } from '../../index.ts'
+import { ClientMetrics } from './client-metrics.ts'
+import {
+  CounterSet,
+  DurationHistogram,
+  type ProtocolLabel,
+  registerScraped,
+  registerScrapedHistogram,
+} from './metric-types.ts'
 import { SelectionMetrics } from './selection-metrics.ts'
-
-/** The protocol label of what came to no connection. */
-export type ProtocolLabel = Protocol | 'none'
 
 /** What is counted for one origin. */
 export class OriginMetrics {
@@ -25,12 +29,19 @@ export class OriginMetrics {
   readonly fastOpen = new CounterSet<'used' | 'fallback'>()
   readonly migrations = new MigrationMetrics()
   readonly selection = new SelectionMetrics()
+  readonly clients = new ClientMetrics()
+  /** When the origin's certificate expires, as the last full handshake saw it, in ms since 1970. */
+  certificateExpiresAt: number | undefined
   readonly #protocols = new Map<ProtocolLabel, ProtocolMetrics>()
   #lastLabel: ProtocolLabel | undefined
   #lastMetrics: ProtocolMetrics | undefined
 
   constructor(name: string) {
     this.name = name
+  }
+
+  onHandshake({ certificateExpiresAt }: HandshakeInfo): void {
+    if (certificateExpiresAt !== undefined) this.certificateExpiresAt = certificateExpiresAt
   }
 
   /** An origin rarely changes its protocol, so that the last one is kept at hand. */
@@ -51,9 +62,6 @@ export class OriginMetrics {
   }
 }
 
-/** By index: the hundreds of the status; 0 stands for exchanges that got no response. */
-export const STATUS_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
-
 /** Nobody knows yet what becomes of its early data. */
 function isOpen({ kind, earlyData }: HandshakeInfo): boolean {
   return kind === 'early_data' && earlyData === 'none'
@@ -61,7 +69,6 @@ function isOpen({ kind, earlyData }: HandshakeInfo): boolean {
 
 /** What is counted for one origin over one protocol. Reporting an exchange is a handful of additions. */
 export class ProtocolMetrics {
-  readonly #statusClasses = new Float64Array(STATUS_CLASSES.length)
   readonly requestDuration = new DurationHistogram()
   readonly ttfb = new DurationHistogram()
   readonly queue = new DurationHistogram()
@@ -72,10 +79,14 @@ export class ProtocolMetrics {
   readonly opened = new CounterSet<HandshakeInfo['kind']>()
   readonly closed = new CounterSet<CloseReason>()
   reused = 0
+  /** Of bodies. */
+  requestBytes = 0
+  responseBytes = 0
 
   onExchangeEnded(event: ExchangeEnded): void {
-    this.countStatus(event.status)
     if (event.reused) this.reused++
+    this.requestBytes += event.requestBytes ?? 0
+    this.responseBytes += event.responseBytes
     this.requestDuration.observe(event.totalMs)
     this.queue.observe(event.queueMs)
     if (event.status !== 0) this.ttfb.observe(event.ttfbMs)
@@ -91,16 +102,6 @@ export class ProtocolMetrics {
   /** What never came to a handshake counts as what it was to be. */
   onClosed(handshake: HandshakeInfo): void {
     if (isOpen(handshake)) this.opened.add(handshake.kind)
-  }
-
-  countStatus(status: number): void {
-    // Codes above 599 are legal on the wire (RFC 9110 15: treat as 5xx).
-    const index = Math.min(Math.trunc(status / 100), STATUS_CLASSES.length - 1)
-    this.#statusClasses[index] = (this.#statusClasses[index] ?? 0) + 1
-  }
-
-  statusClassCount(statusClass: (typeof STATUS_CLASSES)[number]): number {
-    return this.#statusClasses[STATUS_CLASSES.indexOf(statusClass)] ?? 0
   }
 }
 

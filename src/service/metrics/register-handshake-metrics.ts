@@ -72,13 +72,13 @@ export function registerHandshakeMetrics(
   perOrigin(
     'gauge',
     'saved_seconds_per_day',
-    'The rate at which seconds of handshakes were avoided, over a day or saved_window_seconds',
+    'Deprecated: sum by (origin) (increase(middlemile_handshake_avoided_seconds_total[1d]))',
     ({ lastDay }, labels) => sample(labels, lastDay.perDay),
   )
   perOrigin(
     'gauge',
     'saved_window_seconds',
-    'Over which saved_seconds_per_day was measured: a day, or less when the origin is not known for so long',
+    'Deprecated, with saved_seconds_per_day: over which that was measured, a day at most',
     ({ lastDay }, labels) => sample(labels, lastDay.windowSeconds),
   )
 }

@@ -4,8 +4,7 @@ import type { PathHealth, PoolStats, TransportStats } from '../../index.ts'
 import { REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
 import type { DurationHistogram } from './metric-types.ts'
 import { type Labels, registerScraped, registerScrapedHistogram, type Sample } from './metric-types.ts'
-import type { OriginMetrics } from './origin-metrics.ts'
-import { type ProtocolMetrics, STATUS_CLASSES } from './origin-metrics.ts'
+import type { OriginMetrics, ProtocolMetrics } from './origin-metrics.ts'
 
 /** Closed while they worked, for a limit or an age of ours. */
 const EVICTION_REASONS: readonly CloseReason[] = [
@@ -32,11 +31,15 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
       ),
     )
 
-  counter('middlemile_requests_total', 'Requests by the class of their status', (metrics, labels) =>
-    STATUS_CLASSES.map(word => ({
-      labels: { ...labels, status_class: word },
-      value: metrics.statusClassCount(word),
-    })).filter(({ value }) => value > 0),
+  counter(
+    'middlemile_request_body_bytes_total',
+    'Bytes of request bodies that went to origins, those of retries included',
+    (metrics, labels) => [{ labels, value: metrics.requestBytes }],
+  )
+  counter(
+    'middlemile_response_body_bytes_total',
+    'Bytes of response bodies that came from origins',
+    (metrics, labels) => [{ labels, value: metrics.responseBytes }],
   )
   histogram(
     'middlemile_request_duration_seconds',
@@ -86,7 +89,7 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
   )
   counter(
     'middlemile_evictions_total',
-    'Connections closed for a limit or an age of ours',
+    'Deprecated: middlemile_connections_closed_total with reason=~"idle_timeout|max_age|max_requests|evicted|surplus"',
     (metrics, labels) =>
       EVICTION_REASONS.map(reason => ({
         labels: { ...labels, reason },
@@ -242,6 +245,12 @@ export function registerPoolMetrics(
     { labels, value: overloaded ? 1 : 0 },
   ])
   perPool(
+    'gauge',
+    'middlemile_backing_off',
+    '1 while connects to an origin fail and the next one waits, 0 else',
+    ({ backingOff }, labels) => [{ labels, value: backingOff ? 1 : 0 }],
+  )
+  perPool(
     'counter',
     'middlemile_queue_shed_total',
     'Requests that waited too long and made room for newer ones',
@@ -250,19 +259,19 @@ export function registerPoolMetrics(
   perPool(
     'gauge',
     'middlemile_reuse_ratio',
-    '1 - connections opened / requests',
+    'Deprecated: middlemile_requests_reused_total / middlemile_request_duration_seconds_count',
     ({ reuseRatio }, labels) => [{ labels, value: reuseRatio }],
   )
   perPool(
     'counter',
     'middlemile_handshake_rtts_saved_total',
-    'Round trips of handshakes that were avoided, by all means together',
+    'Deprecated: sum by (origin) (middlemile_handshake_avoided_round_trips_total)',
     ({ handshakeRttsSaved }, labels) => [{ labels, value: handshakeRttsSaved }],
   )
   perPool(
     'counter',
     'middlemile_handshake_seconds_saved_total',
-    'Seconds of handshakes that were avoided, by all means together',
+    'Deprecated: sum by (origin) (middlemile_handshake_avoided_seconds_total)',
     ({ handshakeSecondsSaved }, labels) => [{ labels, value: handshakeSecondsSaved }],
   )
   registerScraped(

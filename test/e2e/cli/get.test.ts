@@ -101,6 +101,7 @@ describe('get --json', () => {
         requests: 100,
         failed: 0,
         newConnections: 1,
+        backgroundConnections: 0,
         reuseRate: 0.99,
         handshakes: { full: 1, resumed: 0, earlyData: 0, none: 0 },
         byProtocol: { h2: 100 },
@@ -161,6 +162,7 @@ describe('get --json', () => {
       requests: 200,
       failed: 0,
       newConnections,
+      backgroundConnections: 0,
       reuseRate: 1 - newConnections / 200,
       handshakes: { full: expect.any(Number), resumed: expect.any(Number), earlyData: 0, none: 0 },
       byProtocol: { 'http/1.1': 200 },
@@ -246,11 +248,14 @@ describe('get --json', () => {
       fault: 'remote',
       processed: 'no',
       retryable: true,
+      resendable: true,
+      hint: 'check that the origin listens on that port',
     })
     expect(summary).toEqual({
       requests: 1,
       failed: 1,
       newConnections: 0,
+      backgroundConnections: 0,
       reuseRate: 1,
       handshakes: { full: 0, resumed: 0, earlyData: 0, none: 0 },
       byProtocol: {},
@@ -263,7 +268,7 @@ describe('get --json', () => {
     expect(result.exitCode).toBe(1)
     const { records, summary } = parseJson(result)
     expect(records[0]).toMatchObject({ status: 200, bytes: 500, sha256: null })
-    expect(records[0]?.error).toMatchObject({ fault: 'remote', processed: 'yes', retryable: false })
+    expect(records[0]?.error).toMatchObject({ fault: 'remote', processed: 'yes', resendable: false })
     expect(records[1]).toMatchObject({ status: 200 })
     expect(summary).toMatchObject({ requests: 2, failed: 1 })
   })

@@ -49,7 +49,7 @@ describe('middlemile probe', () => {
     expect(text.exitCode).toBe(0)
     expect(text.stdout).toMatch(/\n ALPN h2 +accepted\n/)
     expect(text.stdout).toMatch(/\n UDP port \d+ +127\.0\.0\.1 +speaks QUIC \(v1\b.*\), [\d.]+ ms\n/)
-    expect(text.stdout).toMatch(/\n +HTTP\/3 +handshake in [\d.]+ ms, h3\n/)
+    expect(text.stdout).toMatch(/\n +HTTP\/3 +handshake in [\d.]+ ms, h3, UDP by .+\n/)
   })
 
   it('names what is wrong with a certificate, and exits with 0 since something answered', async ctx => {

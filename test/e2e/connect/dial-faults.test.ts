@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DialRace } from '../../../src/connect/tcp/dial-race.ts'
-import { UdpSocket } from '../../../src/quic/udp/udp-socket.ts'
+import { DgramSocket } from '../../../src/quic/udp/dgram-socket.ts'
 import { collectFaults, DEFECT, fail } from '../../support/collected-faults.ts'
 import { TestDialer } from '../../support/dial-to.ts'
 import { startLoopbackServer } from '../../support/loopback-server.ts'
@@ -45,7 +45,7 @@ describe('a defect in an event of a dial', () => {
     const { Socket } = await import('node:dgram')
     vi.spyOn(Socket.prototype, 'address').mockImplementation(fail)
     const listener = { onDatagram: () => {}, onError: () => {} }
-    await expect(UdpSocket.connect({ host: '127.0.0.1', port: 9 }, listener)).rejects.toMatchObject({
+    await expect(DgramSocket.connect({ host: '127.0.0.1', port: 9 }, listener, {})).rejects.toMatchObject({
       code: 'MM_INTERNAL',
       cause: DEFECT,
     })

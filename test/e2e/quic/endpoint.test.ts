@@ -6,8 +6,10 @@ import { DEFAULT_QUIC_OPTIONS } from '../../../src/base/options/protocol-options
 import { openClientLink } from '../../../src/quic/client-link.ts'
 import type { QuicEvent, QuicLink, QuicServerTls } from '../../../src/quic/engine.ts'
 import { ServerEndpoint, type ServerEndpointOptions } from '../../../src/quic/server-endpoint.ts'
+import { DgramSocket } from '../../../src/quic/udp/dgram-socket.ts'
+import { SegmentedSocket } from '../../../src/quic/udp/segmented-socket.ts'
 import type { UdpLink } from '../../../src/quic/udp/udp-link.ts'
-import { UdpSocket, type UdpSocketListener } from '../../../src/quic/udp/udp-socket.ts'
+import type { UdpSocketListener } from '../../../src/quic/udp/udp-port.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { noQuic, theEngine } from '../../support/quic-engine.ts'
 import { QuicPair } from '../../support/quic-pair.ts'
@@ -88,10 +90,10 @@ async function rawSocket(): Promise<{ socket: Socket; answers: Buffer[] }> {
 async function listenTo(
   options: Partial<ServerEndpointOptions> = {},
 ): Promise<{ server: ServerEndpoint; listener: UdpSocketListener }> {
-  const bind = vi.spyOn(UdpSocket, 'bind')
+  const binds = [vi.spyOn(DgramSocket, 'bind'), vi.spyOn(SegmentedSocket, 'bind')] as const
   const server = await listen(options)
-  const listener = bind.mock.lastCall?.[1]
-  bind.mockRestore()
+  const listener = binds[0].mock.lastCall?.[1] ?? binds[1].mock.lastCall?.[2]
+  for (const bind of binds) bind.mockRestore()
   if (listener === undefined) throw new Error('nothing was bound')
   return { server, listener }
 }
@@ -159,7 +161,8 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
   ])('does not answer %s, which cannot be answered, and goes on', async (_what, from) => {
     for (const retry of ['always', 'never'] as const) {
       const { server, listener } = await listenTo({ retry })
-      for (const version of [1, 0x1a2a3a4a]) listener.onDatagram(initial(version, 1200), from)
+      for (const version of [1, 0x1a2a3a4a])
+        listener.onDatagram(initial(version, 1200), from, server.local, 0)
       expect(server.stats).toMatchObject({ refused: 2, accepted: 0, retries: 0, versionNegotiations: 0 })
     }
   })
@@ -179,7 +182,7 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
         retry: (header, newId, token) => engine.retry(header, newId, token),
       },
     })
-    listener.onDatagram(initial(1, 1200), { host: '127.0.0.1', port: 4433 })
+    listener.onDatagram(initial(1, 1200), { host: '127.0.0.1', port: 4433 }, server.local, 0)
     expect(server.stats).toMatchObject({ refused: 1, accepted: 0, connections: 0, handshakes: 0 })
   })
 

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { LinkSockets } from '../../../src/quic/udp/link-sockets.ts'
 import { openUdpSocket } from '../../support/udp-port.ts'
 
-const NOBODY = { onDatagram: () => {}, onError: () => {} }
+const NOBODY = { onDatagram: () => {}, onBatchBegin: () => {}, onBatchEnd: () => {}, onError: () => {} }
 
 describe('the sockets of a link that has moved', () => {
   const open: { close(): void }[] = []
@@ -24,6 +24,7 @@ describe('the sockets of a link that has moved', () => {
     const portOf = async (from: typeof first): Promise<number> => {
       const came = once(peer, 'message')
       sockets.send({ bytes: Buffer.from('x'), from, to: remote })
+      sockets.flush()
       const [, { port }] = await came
       return port
     }

@@ -87,6 +87,16 @@ describe('GET /healthz and /readyz', () => {
 /** The names of contracts.md that this version builds, each with its type and the labels of its samples. */
 const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
   middlemile_requests_total: ['counter', ['origin', 'protocol', 'status_class']],
+  middlemile_client_responses_total: ['counter', ['origin', 'protocol', 'status']],
+  middlemile_client_duration_seconds: ['histogram', ['origin', 'protocol']],
+  middlemile_request_body_bytes_total: ['counter', ['origin', 'protocol']],
+  middlemile_response_body_bytes_total: ['counter', ['origin', 'protocol']],
+  middlemile_backing_off: ['gauge', ['origin']],
+  middlemile_build_info: ['gauge', ['node', 'openssl', 'version']],
+  middlemile_config_reloads_total: ['counter', ['outcome']],
+  middlemile_config_last_reload_successful: ['gauge', []],
+  middlemile_config_last_reload_success_timestamp_seconds: ['gauge', []],
+  middlemile_certificate_expiry_timestamp_seconds: ['gauge', ['name', 'of']],
   middlemile_request_duration_seconds: ['histogram', ['origin', 'protocol']],
   middlemile_ttfb_seconds: ['histogram', ['origin', 'protocol']],
   middlemile_connections: ['gauge', ['origin', 'protocol', 'state']],
@@ -149,7 +159,7 @@ describe('GET /metrics', () => {
     expect(requests({ origin: 'shop', protocol: 'http/1.1', status_class: '2xx' })).toBe(10)
     expect(requests({ origin: 'shop', protocol: 'http/1.1', status_class: '4xx' })).toBe(2)
     expect(requests({ origin: 'recycling', status_class: '2xx' })).toBe(5)
-    expect(requests({ origin: 'dead', protocol: 'none', status_class: 'none' })).toBe(1)
+    expect(requests({ origin: 'dead', protocol: 'none', status_class: '5xx' })).toBe(1)
     expect(requests({ origin: 'none', protocol: 'none', status_class: '4xx' })).toBe(3)
     expect(requests({})).toBe(21)
 
@@ -168,7 +178,7 @@ describe('GET /metrics', () => {
     expect(opened({ origin: 'shop', handshake: 'full' })).toBe(1)
     expect(opened({ origin: 'recycling', handshake: 'none' })).toBe(3)
     expect(
-      page.sum('middlemile_connections_closed_total', { origin: 'recycling', reason: 'peer-closed' }),
+      page.sum('middlemile_connections_closed_total', { origin: 'recycling', reason: 'peer_closed' }),
     ).toBe(2)
     expect(page.sum('middlemile_requests_reused_total', { origin: 'shop' })).toBe(11)
     expect(page.sum('middlemile_requests_reused_total', { origin: 'recycling' })).toBe(2)

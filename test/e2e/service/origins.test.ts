@@ -227,7 +227,7 @@ describe.skipIf(noCurl !== undefined)('what the connector changes and what it le
     await using trusting = await start({}, { trustForwarded: true, by: '_here', via: 'edge-1' })
     expect(Object.fromEntries(await inspect(trusting, ...args))).toMatchObject({
       via: expect.stringMatching(/^1\.1 edge, 1\.1 edge-1 \(/),
-      forwarded: `for=192.0.2.9, for=127.0.0.1;by=_here;host="127.0.0.1:${trusting.port}";proto=http`,
+      forwarded: `for=192.0.2.9;host=shop.example;proto=https, for=127.0.0.1;by=_here;host="127.0.0.1:${trusting.port}";proto=http`,
       'x-forwarded-for': '192.0.2.9, 127.0.0.1',
       'x-forwarded-proto': 'https',
       'x-forwarded-host': 'shop.example',

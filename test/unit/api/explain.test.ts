@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { explain, type Machine } from '../../../src/api/explain.ts'
+import { type ExplainedOrigin, explain, type Machine } from '../../../src/api/explain.ts'
 import { TransportError } from '../../../src/base/errors.ts'
 import type { Resolution, Resolver } from '../../../src/base/http/endpoint.ts'
 import { type OriginOptions } from '../../../src/base/options/options.ts'
@@ -11,7 +11,6 @@ import { AlternativeResolver } from '../../../src/dns/alternative-resolver.ts'
 import { DialTurns } from '../../../src/origin/connecting/dial-turns.ts'
 import { Http3Dialer } from '../../../src/origin/connecting/http3-dialer.ts'
 import { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
-import type { OriginEntry } from '../../../src/origin/origin-entry.ts'
 import { SettingsBook } from '../../../src/origin/origin-settings.ts'
 import { FastOpenNews } from '../../../src/origin/probing/fast-open.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
@@ -94,9 +93,9 @@ function setUp(
     socketSettings,
     fastOpenNews,
     refreshRecord: () => {},
-    pathFacts: () => PATH_FACTS,
+    paths: { facts: () => PATH_FACTS },
     stats: () => pool,
-  } as unknown as OriginEntry // what explain looks at
+  } as unknown as ExplainedOrigin // what explain looks at
   const run = (http3Fault?: string) =>
     explain(entry, { http3Fault, ...machine }, world.clock.now(), new AbortController().signal)
   return { world, run, pool, fastOpenNews }

@@ -72,6 +72,8 @@ describe('loadMeasurement', () => {
     const none = roundOf([], { requests: 3, failures: 3, wallMs: 5, cpuMs: 1 })
     expect(loadMeasurement(none)).toEqual({
       requestsPerSecond: 0,
+      requestsPerCpuSecond: 0,
+      cpuShare: 0.2,
       requests: 3,
       failures: 3,
       cpuSeconds: 0.001,

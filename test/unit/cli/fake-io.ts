@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { CliIo } from '../../../src/cli/command.ts'
+import { PLAIN_SCREEN, type Screen } from '../../../src/cli/terminal.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type {
   ExchangeInfo,
@@ -62,6 +63,8 @@ export interface FakeOutside {
   service?: Service
   /** What somebody at the terminal says; default: nobody is there. */
   confirms?: boolean
+  /** What both outputs can show; default: nothing but text, as a pipe. */
+  screen?: Screen
 }
 
 /**
@@ -108,6 +111,8 @@ export function fakeIo(outside: FakeOutside = {}) {
   const io: CliIo = {
     write: text => void out.push(text),
     writeError: text => void err.push(text),
+    screen: outside.screen ?? PLAIN_SCREEN,
+    errorScreen: outside.screen ?? PLAIN_SCREEN,
     createTransport,
     startService: start,
     startServiceFromFile: start,

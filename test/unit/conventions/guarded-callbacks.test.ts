@@ -64,7 +64,10 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'connect/early-data/early-socket.ts: this.#onTurn': 'catches within',
   'connect/early-data/early-socket.ts: this.#onSendTurn': 'catches within',
   'connect/early-data/early-socket.ts: () => callback(error)': 'is of Node, which emits a tick later',
-  'quic/udp/udp-link.ts: this.#onImmediate': 'catches within: #guardedTurn',
+  'quic/udp/segmented-socket.ts: closeAll': 'guards each',
+  'quic/udp/segmented-socket.ts: this.#onImmediate': 'catches within',
+  'quic/udp/turns.ts: this.#onImmediate':
+    'turns catch within: UdpLink.#guardedTurn; what flushes does not throw',
   'service/lifecycle/process-faults.ts: this.#onUncaught': 'catches within: it is the last resort',
 }
 

@@ -1,4 +1,5 @@
-import { type ErrorCode, type Processed, TransportError } from '../../../src/base/errors.ts'
+import type { ErrorCode, Processed } from '../../../src/base/error-codes.ts'
+import { TransportError } from '../../../src/base/errors.ts'
 import type { AttemptRecord, Connection } from '../../../src/base/events/connection.ts'
 import type { ExchangeEnded } from '../../../src/base/events/observer.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../../../src/base/http/exchange.ts'
@@ -6,10 +7,10 @@ import type { LaneName } from '../../../src/base/http/lane.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import { DispatchedExchange } from '../../../src/exchange/dispatched-exchange.ts'
 import type { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
+import type { ExchangeOrigin } from '../../../src/origin/exchange-origin.ts'
 import { AnswerWatch } from '../../../src/origin/lanes/answer-watch.ts'
 import { Lane } from '../../../src/origin/lanes/lane.ts'
 import type { LaneRace } from '../../../src/origin/lanes/lane-race.ts'
-import type { OriginEntry } from '../../../src/origin/origin-entry.ts'
 import { SettingsBook } from '../../../src/origin/origin-settings.ts'
 import { Http3Path } from '../../../src/origin/paths/http3-paths.ts'
 import { RetryBudget } from '../../../src/origin/retry-budget.ts'
@@ -40,7 +41,7 @@ export const died = (
   code: ErrorCode = 'MM_CONNECTION_CLOSED',
 ): TransportError => new TransportError(code, 'it died', { processed })
 
-/** An entry whose lanes, pools and connections are the test's own hands. */
+/** An origin whose lanes, pools and connections are the test's own hands. */
 export class FakeExchangeWorld {
   readonly clock = new FakeClock(1_000)
   readonly log: string[] = []
@@ -105,16 +106,16 @@ export class FakeExchangeWorld {
     const isChoosing = (): boolean => this.isChoosing
     const isObserved = (): boolean => this.isObserved
     const fallback = (): Lane | undefined => (this.hasFallback ? tcp : undefined)
-    const entry = {
+    const origin = {
       origin: this.#origin,
       settings,
       retryBudget: new RetryBudget(settings.retry, this.clock.now()),
-      ledger: { onReuse: () => void this.reuses++ },
-      hold: { take: () => void this.holders++, release: () => void this.holders-- },
-      onRequest: () => {},
+      answers: this.answers,
+      onReuse: () => void this.reuses++,
+      onStarted: () => void this.holders++,
+      onFinished: () => void this.holders--,
       lanes: {
         primary: tcp,
-        answers: this.answers,
         readsAltSvc: this.readsAltSvc,
         get isChoosing() {
           return isChoosing()
@@ -139,15 +140,16 @@ export class FakeExchangeWorld {
         failure: (error: TransportError, from: unknown) =>
           from === detour ? new TransportError('MM_UPGRADE_UNAVAILABLE', 'neither', { cause: error }) : error,
       },
-      record: { onExtendedConnect: (isOffered: boolean) => void this.extendedConnect.push(isOffered) },
+      hasMoved: () => false,
+      onExtendedConnectMissing: () => void this.extendedConnect.push(false),
       get isObserved() {
         return isObserved()
       },
       onEarlyWaiter: (change: number) => void (this.earlyWaiters += change),
       onRetry: (reason: string) => void this.log.push(`retry ${reason}`),
       onUnanswered: (connection: Connection) => void this.unanswered.push(connection.id),
-      onExchangeEnded: (event: ExchangeEnded) => void this.ended.push(event),
-    } as unknown as OriginEntry // what an exchange looks at
+      onEnded: (event: ExchangeEnded) => void this.ended.push(event),
+    } as unknown as ExchangeOrigin // what an exchange looks at
     const handler = new RecordingHandler()
     const request: ExchangeRequest = {
       method: 'GET',
@@ -160,7 +162,7 @@ export class FakeExchangeWorld {
       bodyTimeoutMs: 0,
       ...over,
     }
-    const exchange = new DispatchedExchange(entry, request, handler, this.clock)
+    const exchange = new DispatchedExchange(origin, request, handler, this.clock)
     this.lanes = { tcp, http3 }
     exchange.start()
     return { exchange, handler }

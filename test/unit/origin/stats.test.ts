@@ -117,7 +117,7 @@ describe('the stats of an origin', () => {
       backingOff: true,
       requests: 200,
       list: ['#1 (tcp)', '#2 (tcp)', '#1', '#1 (h3)'],
-      reuseRatio: 0.97,
+      reuseRatio: 0.98,
     })
     const none = poolStats('https://a', [], ENTRY)
     expect(none).toMatchObject({ requests: 0, list: [], byProtocol: {}, closed: {}, reuseRatio: 0 })

@@ -414,10 +414,10 @@ describe('what a pool shows', () => {
       requests: 5,
       reused: 1,
       list: [
-        `#1 leased 1/1, 2 requests: fake#${first.id}`,
-        `#2 draining 1/1, 1 requests: fake#${second.id}`,
-        `#3 leased 1/1, 1 requests: fake#${second.id + 1}`,
-        `#4 leased 1/1, 1 requests: fake#${second.id + 2}`,
+        `fake#${first.id}: leased 1/1, 2 requests`,
+        `fake#${second.id}: draining 1/1, 1 requests`,
+        `fake#${second.id + 1}: leased 1/1, 1 requests`,
+        `fake#${second.id + 2}: leased 1/1, 1 requests`,
       ],
     })
     expect(pool.toString()).toBe(

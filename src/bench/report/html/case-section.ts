@@ -7,6 +7,9 @@ import type {
   SubjectDetail,
   SubjectResult,
 } from '../../results/scenario-result.ts'
+import { completeRatio } from '../findings.ts'
+import { isFigure } from '../table.ts'
+import { differenceText, NOT_MEASURED } from '../verdict.ts'
 import { type Chart, drawChart, drawSwatch } from './chart.ts'
 import { connectionsChart } from './charts/connections-chart.ts'
 import { metricChart } from './charts/metric-chart.ts'
@@ -14,18 +17,10 @@ import { objectsChart } from './charts/objects-chart.ts'
 import { type PercentileSeries, percentileChart, recordedQuantile } from './charts/percentile-chart.ts'
 import { phasesChart } from './charts/phases-chart.ts'
 import { ratioChart } from './charts/ratio-chart.ts'
-import { figureText, isFigure, timesRangeText, timesText } from './figure-text.ts'
+import { figureText, timesRangeText, timesText } from './figure-text.ts'
 import { drawTable, figuresTable } from './figures-table.ts'
-import { completeRatio, type Evidence, evidenceOf } from './findings.ts'
 import { type Markup, markup } from './markup.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
-
-const VERDICTS: Readonly<Record<Evidence['kind'], string>> = {
-  shown: 'shown',
-  tooFew: 'in every round, of too few',
-  crosses: 'not shown',
-  unpaired: '-',
-}
 
 /** The figures of a ratio chart. */
 function ratiosTable(of: string, title: string, ratios: readonly RatioResult[]): Markup {
@@ -47,7 +42,7 @@ function ratiosTable(of: string, title: string, ratios: readonly RatioResult[]):
         timesRangeText(ratio.min, ratio.max),
         ratio.interval === undefined ? '-' : timesRangeText(ratio.interval.low, ratio.interval.high),
         ratio.pairs,
-        VERDICTS[evidenceOf(ratio).kind],
+        differenceText(ratio),
       ],
     })),
   )
@@ -108,7 +103,7 @@ function wantedText({ atLeast, atMost }: JudgedAim): string {
 }
 
 function drawVerdict({ measured, met }: JudgedAim): Markup {
-  if (!isFigure(measured)) return markup`not measured`
+  if (!isFigure(measured)) return markup`${NOT_MEASURED}`
   return met ? markup`<span class="met">\u2713 met</span>` : markup`<b class="missed">\u2717 missed</b>`
 }
 

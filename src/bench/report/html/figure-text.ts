@@ -1,12 +1,4 @@
-import { formatNumber } from '../table.ts'
-
-/**
- * Whether it can be shown and drawn. What was not measured is missing or NaN (null, once it has been through
- * JSON); beyond 1e15 a figure is an accident, and scales are not made for it.
- */
-export function isFigure(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) < 1e15
-}
+import { formatNumber, isFigure } from '../table.ts'
 
 /** Three significant digits, thousands apart (narrow no-break space), `-` for what cannot be known. */
 export function figureText(value: number | undefined): string {

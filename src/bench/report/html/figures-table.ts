@@ -1,8 +1,9 @@
 import type { CaseResult, Metric, ScenarioResult, SubjectResult } from '../../results/scenario-result.ts'
 import { estimateMedian, MIN_ROUNDS_FOR_INTERVAL } from '../../results/statistics.ts'
+import { findingsOf } from '../findings.ts'
+import { isFigure } from '../table.ts'
 import { drawSwatch } from './chart.ts'
-import { figureText, isFigure, rangeText } from './figure-text.ts'
-import { findingsOf } from './findings.ts'
+import { figureText, rangeText } from './figure-text.ts'
 import { type Markup, markup, type Part } from './markup.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
 

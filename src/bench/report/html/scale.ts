@@ -1,4 +1,5 @@
-import { isFigure, tickText } from './figure-text.ts'
+import { isFigure } from '../table.ts'
+import { tickText } from './figure-text.ts'
 
 /** From figures to places on paper. */
 export interface Scale {

@@ -30,6 +30,8 @@ h3{font-size:1.2rem;margin:2.5rem 0 .75rem}
 h4{font-size:1rem;margin:1.5rem 0 .25rem}
 .kicker,.facts-line{font:.85rem/1.5 var(--sans);color:var(--soft);margin:0}
 .kicker{letter-spacing:.08em;text-transform:uppercase;font-size:.75rem}
+.target{font-size:clamp(1.25rem,4.4vw,2.2rem)}
+.verdict{font-size:1.25rem;line-height:1.4;max-width:46rem;margin:.4rem 0 1rem}
 .lead{max-width:46rem;margin:.5rem 0 1rem}
 .note,.hint,.also,.notes{color:var(--soft)}
 .note,.notes{font:.85rem/1.5 var(--sans);max-width:52rem}
@@ -105,6 +107,7 @@ svg text{font:11px var(--sans);fill:var(--ink);font-variant-numeric:tabular-nums
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1.5rem 2rem;align-items:start}
 .facts th{min-width:6rem;color:var(--soft)}
 @media (max-width:40rem){
+.scroller caption{max-width:calc(100vw - 1.5rem)}
 .findings{display:block}
 .findings dt{margin-top:.7rem}
 .scroller{margin-right:-.75rem;max-width:none;padding-right:.75rem}

@@ -1,9 +1,11 @@
 import type { ResultFile } from '../../results/result-file.ts'
 import type { CaseResult, ScenarioResult } from '../../results/scenario-result.ts'
 import { MIN_ROUNDS_FOR_INTERVAL } from '../../results/statistics.ts'
+import { chiefMetric, type Finding, findingsOf, type Rival, type Snapshot } from '../findings.ts'
+import { isFigure } from '../table.ts'
+import { hasFigures, headingOf, NO_DIFFERENCE, NOT_MEASURED } from '../verdict.ts'
 import { caseId, drawBadge, scenarioId } from './chart.ts'
-import { figureText, isFigure, timesRangeText, timesText } from './figure-text.ts'
-import { chiefMetric, type Finding, findingsOf, type Rival, type Snapshot } from './findings.ts'
+import { figureText, timesRangeText, timesText } from './figure-text.ts'
 import { type Markup, markup } from './markup.ts'
 import { lookOf, type SubjectLook } from './subject-look.ts'
 
@@ -16,10 +18,8 @@ type Looks = ReadonlyMap<string, SubjectLook>
  * figures.
  */
 export function summarySection(file: ResultFile, looks: Looks): Markup {
-  const warnings = warningsOf(file)
   return markup`<section class="summary" aria-labelledby="summary"><h2 id="summary">Summary</h2>
 ${file.results.map((result, i) => drawScenario(result, i, looks))}
-${warnings.length > 0 ? markup`<ul class="warnings">${warnings.map(text => markup`<li>${text}</li>`)}</ul>` : undefined}
 </section>
 `
 }
@@ -29,7 +29,7 @@ function drawScenario(result: ScenarioResult, index: number, looks: Looks): Mark
     (entry, i) =>
       markup`<dt><a href="#${caseId(index, i)}">${entry.name}</a></dt><dd>${drawCase(result, entry, looks)}</dd>`,
   )
-  return markup`<h3><a href="#${scenarioId(index)}">${result.scenario}</a></h3>
+  return markup`<h3><a href="#${scenarioId(index)}">${headingOf(result)}</a></h3>
 <dl class="findings">${cases}</dl>
 `
 }
@@ -38,7 +38,7 @@ function drawCase(result: ScenarioResult, entry: CaseResult, looks: Looks): Mark
   const chief = chiefMetric(result.metrics, entry)
   const all = findingsOf(result, entry)
   const finding = all.find(({ metric }) => metric === chief) ?? all[0]
-  if (finding === undefined) return markup`Nothing was measured.`
+  if (finding === undefined || !hasFigures(entry)) return markup`Nothing was measured.`
   const others = all.filter(other => other !== finding && other.next?.evidence.kind === 'shown')
   return markup`${drawFinding(finding, looks)}${drawOthers(others, looks)}`
 }
@@ -81,7 +81,7 @@ function drawDistance({ subject, median, ratio, evidence }: Rival, looks: Looks)
     case 'tooFew':
       return markup`${times} that of ${name}, the next, and to the same side ${roundsText(evidence.pairs)} (an interval needs ${MIN_ROUNDS_FOR_INTERVAL})`
     default:
-      return markup`${name} with ${figureText(median)}: <em>no difference shown</em> between these two (${times}${ratio && markup`, ${timesRangeText(ratio.min, ratio.max)}`})`
+      return markup`${name} with ${figureText(median)}: <em>${NO_DIFFERENCE}</em> between these two (${times}${ratio && markup`, ${timesRangeText(ratio.min, ratio.max)}`})`
   }
 }
 
@@ -89,7 +89,7 @@ function drawDistance({ subject, median, ratio, evidence }: Rival, looks: Looks)
 function lastText({ ratio, evidence }: Rival): string {
   if (ratio === undefined) return ''
   const few = `, ${roundsText(ratio.pairs)}`
-  return ` (${timesText(ratio.median)}${{ shown: '', tooFew: few, crosses: ', not shown', unpaired: '' }[evidence.kind]})`
+  return ` (${timesText(ratio.median)}${{ shown: '', tooFew: few, crosses: `, ${NO_DIFFERENCE}`, unpaired: '' }[evidence.kind]})`
 }
 
 function roundsText(rounds: number): string {
@@ -112,13 +112,9 @@ function drawName(subject: string, looks: Looks): Markup {
 const BUSY_LOAD = 0.5
 
 /**
- * What a reader has to know before believing the figures: aims missed, failures, subjects that are missing, a
- * busy machine.
+ * What a reader has to know before believing the figures: failures, subjects that are missing, a busy machine.
  */
-function warningsOf({ results, machine }: ResultFile): readonly string[] {
-  const aims = results.flatMap(({ cases }) => cases.flatMap(({ aims = [] }) => aims))
-  const met = aims.filter(aim => aim.met).length
-  const untold = aims.filter(({ measured }) => !isFigure(measured)).length
+export function warningsOf({ results, machine }: ResultFile): readonly string[] {
   const missing = results.flatMap(({ unavailable }) => unavailable)
   const failing = results.flatMap(({ scenario, cases }) =>
     cases.flatMap(({ name, subjects }) =>
@@ -129,15 +125,11 @@ function warningsOf({ results, machine }: ResultFile): readonly string[] {
     ),
   )
   const lines: string[] = []
-  if (aims.length > 0) {
-    const rest = aims.length - met - untold
-    lines.push(`Aims: ${met} met, ${rest} missed, ${untold} not measured.`)
-  }
   if (failing.length > 0)
     lines.push(`Failures, whose subjects may look faster than they are: ${failing.join('; ')}.`)
   if (missing.length > 0) {
     lines.push(
-      `Not measured: ${missing.map(({ subject }) => subject).join('; ')}. The reasons stand with the scenario.`,
+      `${NOT_MEASURED.charAt(0).toUpperCase()}${NOT_MEASURED.slice(1)}: ${missing.map(({ subject }) => subject).join('; ')}. The reasons stand with the scenario.`,
     )
   }
   if (machine.loadAtStart > BUSY_LOAD) {

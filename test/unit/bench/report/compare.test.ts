@@ -130,7 +130,7 @@ describe('formatComparison', () => {
     { startedAt: '2026-11-23T01:02:03.000Z', settings: { rounds: 7, seed: 2 } },
   )
 
-  it('is a table of what is not the same throughout, with what speaks against it and the rule', () => {
+  it('lists what changed, counts the rest, and says what speaks against it and the rule', () => {
     const { rule } = compareResults(a, b)
     expect(
       formatComparison(compareResults(a, b)),
@@ -138,22 +138,37 @@ describe('formatComparison', () => {
 B: 2026-11-23T01:02:03.000Z, revision bcc4bf2: load --rounds 7
 warning: setting seed: 1 in A, 2 in B
 
+2 changed: 2 better, 0 worse, 0 different. No difference shown in 2 of 4 figures, which are not listed. In parentheses: the least and the most of too few rounds for an interval.
+
 [load / warm]
-figure                    A     between      B       between    B/A              verdict
----------------------  ----  ----------  -----  ------------  -----  -------------------
-ours: p50 ms           10.3    10..10.6   5.30       5..5.60  0.51x               better
-theirs: p50 ms         10.1  (10..10.2)   10.3      10..10.6  1.02x  no difference shown
-ours / theirs: p50 ms     1      (1..1)  0.515  0.500..0.528  0.51x               better
+figure                    A   between      B       between    B/A  verdict
+---------------------  ----  --------  -----  ------------  -----  -------
+ours: p50 ms           10.3  10..10.6   5.30       5..5.60  0.51x   better
+ours / theirs: p50 ms     1    (1..1)  0.515  0.500..0.528  0.51x   better
 
 only in A: load / warm / gone
-
-4 figures compared: 2 better, 0 worse, 0 different, 2 no difference shown. Not listed: 1 that were the same in every round of both. In parentheses: the least and the most of too few rounds for an interval.
 
 ${rule}`)
   })
 
+  it('colors verdicts where there are colors, and counts beyond a dozen what one file lacks', () => {
+    const paint = (style: string, text: string): string => `<${style}>${text}</>`
+    expect(formatComparison(compareResults(a, b), { columns: 200, paint })).toContain('<green>better</>')
+    expect(formatComparison(compareResults(b, a), { columns: 200, paint })).toContain('<red>worse</>')
+    const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`s${i}`, rounds(1)]))
+    const text = formatComparison(compareResults(fileOf({ x: rounds(1), ...many }), fileOf({ x: rounds(1) })))
+    expect(text.match(/^only in A:/gm)).toHaveLength(13)
+    expect(text).toContain('only in A: and 8 more')
+  })
+
   it('leaves out tables in which nothing moved', () => {
     const same = fileOf({ ours: [{ failures: 0 }] })
-    expect(formatComparison(compareResults(same, same))).not.toContain('[load / warm]')
+    const text = formatComparison(compareResults(same, same))
+    expect(text).not.toContain('[load / warm]')
+    expect(text).toContain('have no figure in common')
+    const equal = fileOf({ ours: rounds(1) })
+    expect(formatComparison(compareResults(equal, equal))).toContain(
+      'Nothing changed. No difference shown in 1 of 1 figures, which are not listed.',
+    )
   })
 })

@@ -60,8 +60,8 @@ describe('renderHtml', () => {
     expect(summary).toMatch(
       /p50 ms, least: h\d with 4\d\.\d, h\d with 4\d\.\d: no difference shown between these two/,
     )
-    expect(summary).toContain('Aims: 1 met, 1 missed, 1 not measured.')
-    expect(summary).toContain('Not measured: curl.')
+    expect(headerOf(syntheticResultFile())).toContain('Aims: 1 met, 1 missed, 1 not measured.')
+    expect(caveatsOf(syntheticResultFile())).toContain('Not measured: curl.')
     const apart = syntheticResultFile({
       subjects: [
         { subject: 'slow', ms: 100 },
@@ -76,6 +76,54 @@ describe('renderHtml', () => {
     )
   })
 
+  it('begins with what was measured and what came of it, in words', () => {
+    const file = syntheticResultFile({
+      subjects: [
+        { subject: 'slow', ms: 100 },
+        { subject: 'fast', ms: 50 },
+      ],
+    })
+    const [scenario] = file.results
+    if (scenario === undefined) throw new Error('there is one')
+    const atUrl = {
+      ...file,
+      settings: { url: 'https://origin.example/a' },
+      results: [{ ...scenario, scenario: 'url' }],
+    }
+    const header = headerOf(atUrl)
+    expect(header).toContain('https://origin.example/a')
+    expect(header).toMatch(
+      /fast had the lowest median time of a request: [\d.]+ ms; next is slow with [\d.]+ ms \(0\.\d\dx, round by round\)\./,
+    )
+    expect(headerOf(file)).toContain('synthetic')
+  })
+
+  it('has its caveats behind the figures', () => {
+    const page = renderHtml(syntheticResultFile())
+    expect(page.indexOf('Medians over rounds')).toBeLessThan(page.indexOf('What the figures do not show'))
+    expect(summaryOf(syntheticResultFile())).not.toContain('Not measured')
+  })
+
+  it('says of a case without a figure why, and has no table of it', () => {
+    const file = syntheticResultFile()
+    const [scenario] = file.results
+    const [entry] = scenario?.cases ?? []
+    if (scenario === undefined || entry === undefined) throw new Error('there is one')
+    const empty = {
+      ...entry,
+      subjects: [],
+      ratios: [],
+      http3: [],
+      aims: [],
+      notes: ['broken off: it was interrupted'],
+    }
+    const page = renderHtml({ ...file, results: [{ ...scenario, cases: [empty] }] })
+    expectSound(page)
+    expect(page).toContain('Nothing was measured: curl: ')
+    expect(page).toContain('<li>broken off: it was interrupted</li>')
+    expect(page).not.toContain('Medians over rounds')
+  })
+
   it('has a table of where HTTP/3 wins and where it loses', () => {
     const page = renderHtml(
       syntheticResultFile({
@@ -88,7 +136,7 @@ describe('renderHtml', () => {
     )
     expectSound(page)
     expect(page).toMatch(
-      /<caption>Where HTTP\/3 wins and where it loses, in \d+ comparisons: \d+ won, \d+ lost, \d+ even, \d+ not shown<\/caption>/,
+      /<caption>Where HTTP\/3 wins and where it loses, in \d+ comparisons: \d+ won, \d+ lost, \d+ even, no difference shown in \d+<\/caption>/,
     )
     const row = (to: string, outcome: string) =>
       new RegExp(
@@ -117,13 +165,13 @@ describe('renderHtml', () => {
       ...entry,
       subjects: entry.subjects.map(subject => ({ ...subject, rounds: [{ failures: 3 }] })),
     }
-    const summary = summaryOf({
+    const caveats = caveatsOf({
       ...file,
       machine: { ...file.machine, loadAtStart: 1.5 },
       results: [{ ...file.results[0]!, cases: [failing] }],
     })
-    expect(summary).toContain('h2 (synthetic, GET /100k, 40 ms, 1 % loss): 3')
-    expect(summary).toContain('The machine was in use when the run began (load 1.50).')
+    expect(caveats).toContain('h2 (synthetic, GET /100k, 40 ms, 1 % loss): 3')
+    expect(caveats).toContain('The machine was in use when the run began (load 1.50).')
   })
 
   it('gives a subject the same color in every chart', () => {
@@ -164,6 +212,17 @@ describe('renderHtml', () => {
     expect(charts(elements).length).toBeGreaterThanOrEqual(cases.length)
   })
 })
+
+/** The text that begins a page. */
+function headerOf(file: ResultFile): string {
+  return named(parseStrictHtml(renderHtml(file)), 'header')[0]?.text ?? ''
+}
+
+/** What stands behind the figures. */
+function caveatsOf(file: ResultFile): string {
+  const sections = named(parseStrictHtml(renderHtml(file)), 'section')
+  return sections.find(({ attributes }) => attributes.get('aria-labelledby') === 'caveats')?.text ?? ''
+}
 
 function summaryOf(file: ResultFile): string {
   const [summary] = parseStrictHtml(renderHtml(file)).filter(

@@ -38,7 +38,7 @@ describe('formatScenario', () => {
     const metrics = [{ key: 'p50Ms', title: 'p50 ms', better: 'less' }] as const
     const http3 = judgeHttp3(rounds, metrics, subject => (subject === 'h3' ? ['h2', 'x6'] : []))
     expect(formatScenario(scenarioOf({ ...table, http3 }))).toContain(
-      `Where HTTP/3 wins and where it loses, in 2 comparisons: 1 won, 1 lost, 0 even, 0 not shown
+      `Where HTTP/3 wins and where it loses, in 2 comparisons: 1 won, 1 lost, 0 even, no difference shown in 0
 HTTP/3 / the same client over TCP  figure  HTTP/3  ratio          95 %
 ---------------------------------  ------  ------  -----  ------------
 [lossy] h3 / h2                    p50 ms    WINS  0.50x  0.50x..0.50x
@@ -59,9 +59,9 @@ theirs                   8       -
   95 % of 7 rounds   2..14
 
 [warm] p50 ms, round by round
-subject / to   median          95 %    min    max  pairs  shown
--------------  ------  ------------  -----  -----  -----  -----
-ours / theirs   0.50x  0.50x..0.50x  0.50x  0.50x      7   less`)
+subject / to   median          95 %    min    max  pairs  difference
+-------------  ------  ------------  -----  -----  -----  ----------
+ours / theirs   0.50x  0.50x..0.50x  0.50x  0.50x      7        less`)
   })
 
   it('has the least and the most of fewer rounds, and calls nothing shown', () => {
@@ -76,9 +76,9 @@ ours                         3       0
 theirs                       1       -
 
 [warm] p50 ms, round by round
-subject / to   median  95 %    min    max  pairs  shown
--------------  ------  ----  -----  -----  -----  -----
-ours / theirs   3.00x   n/a  1.00x  5.00x      5    n/a`)
+subject / to   median  95 %    min    max  pairs      difference
+-------------  ------  ----  -----  -----  -----  --------------
+ours / theirs   3.00x     -  1.00x  5.00x      5  too few rounds`)
   })
 
   it('finds in the rounds the interval that a ratio was stored without', () => {
@@ -93,7 +93,7 @@ ours / theirs   3.00x   n/a  1.00x  5.00x      5    n/a`)
       pairs,
     }))
     expect(formatScenario(scenarioOf({ ...table, ratios }))).toBe(formatScenario(scenarioOf(table)))
-    expect(formatScenario(scenarioOf(table))).toContain('no difference')
+    expect(formatScenario(scenarioOf(table))).toContain('no difference shown')
     const withoutRounds = formatScenario(scenarioOf({ ...table, subjects: [], ratios }))
     expect(withoutRounds).toMatch(/ours \/ theirs +1\.25x +- .* -$/m)
   })
@@ -121,21 +121,56 @@ ours / theirs   3.00x   n/a  1.00x  5.00x      5    n/a`)
 
 [warm] aim: ours at most 2 p50 ms: 1: met
 
-What these figures do not show:
+What the figures do not show:
   loopback has no loss
   one machine`)
   })
 })
 
 describe('formatFile', () => {
-  it('begins with when, how and on what it was measured', () => {
-    const [first, second, third, fourth, fifth] = formatFile(resultFileOf(tableOf([1], [1]))).split('\n')
-    expect([first, second, third, fourth, fifth]).toEqual([
+  it('begins with when, how and on what it was measured, and what came of it', () => {
+    const lines = formatFile(resultFileOf(tableOf([1], [1]))).split('\n')
+    expect(lines.slice(0, 7)).toEqual([
       'measured 2026-11-22T17:34:21.154Z: load --rounds 7',
       '2 cores, Some CPU, Linux 6.18.44, load 0.34',
       'node 20.20.2, nginx 1.22.1; revision bcc4bf2',
       '',
+      'ours and theirs had the lowest median time of a request, 1 and 1 ms: no difference shown.',
+      '',
       'load: a load',
     ])
+  })
+
+  it('has words in colors and lines of its width at a terminal, and neither elsewhere', () => {
+    const paint = (style: string, text: string): string => `<${style}>${text}</>`
+    const aims = [{ subject: 'ours', metric: 'p50Ms', atMost: 0, measured: 1, met: false }]
+    const file = resultFileOf({ ...tableOf([1], [1]), aims })
+    const text = formatFile(file, { columns: 60, paint })
+    expect(text).toContain(
+      '<bold>ours and theirs had the lowest median time of a request, 1\nand 1 ms: no difference shown. Aims:',
+    )
+    expect(text).toContain('1: <red>MISSED</>')
+    expect(formatFile(file)).not.toContain('<')
+  })
+
+  it('says why nothing was measured, and has no table then', () => {
+    const nothing = summarizeCase('GET /', new Map(), 'p50Ms', () => [])
+    const failed = summarizeCase(
+      'GET /',
+      new Map([['h2', [{ requests: 5, failures: 5 }]]]),
+      'p50Ms',
+      () => [],
+    )
+    const file = resultFileOf(nothing)
+    const because = 'ECONNREFUSED'
+    const [scenario] = file.results
+    if (scenario === undefined) throw new Error('there is one')
+    const unavailable = ['h2', 'h3'].map(subject => ({ subject, because }))
+    const refused = formatFile({ ...file, results: [{ ...scenario, unavailable, limits: ['loopback'] }] })
+    expect(refused).toContain('Nothing was measured: h2, h3: ECONNREFUSED.')
+    expect(refused).not.toMatch(/medians|loopback/)
+    const text = formatFile(resultFileOf({ ...failed, notes: ['h2: 5 of 5 failed: status-500'] }))
+    expect(text).toContain('Nothing was measured: h2: 5 of 5 failed: status-500.')
+    expect(text).not.toContain('medians')
   })
 })

@@ -48,6 +48,7 @@ describe('get --json', () => {
           requests: 1,
           failed: 0,
           newConnections: 1,
+          backgroundConnections: 0,
           reuseRate: 0,
           handshakes: { full: 1, resumed: 0, earlyData: 0, none: 0 },
           byProtocol: { 'http/1.1': 1 },

@@ -7,9 +7,9 @@ const HANDSHAKE = { kind: 'full', cpuMs: 1 } as HandshakeInfo // what the turns 
 const never = new AbortController().signal
 
 /** Dials that take 5 ms of the loop each to begin. */
-function setUp(share: number) {
+function setUp(share: number, cpuShare = 1) {
   const clock = new FakeClock()
-  const turns = new DialTurns(clock, share)
+  const turns = new DialTurns(clock, share, () => clock.now() * cpuShare)
   turns.onRequest('neighbor', clock.now())
   const begun: string[] = []
   const dial = (name: string, signal = never) =>
@@ -29,6 +29,12 @@ describe('dials in turns', () => {
     expect(turns.deferred).toBe(3)
     expect((await dialed).map(({ name }) => name)).toEqual(['a1', 'a2', 'a3', 'b1'])
     expect(begun).toEqual(['a1', 'a2', 'b1', 'a3'])
+  })
+
+  it('lets none wait for the time in which the process was put aside', async () => {
+    const { turns, dial } = setUp(0.5, 0.01)
+    await Promise.all(['a1', 'a2', 'a3', 'b1'].map(name => dial(name)))
+    expect(turns.deferred).toBe(0)
   })
 
   it('begins all at once where the share is 0', async () => {
@@ -153,7 +159,7 @@ describe('when a dial begins', () => {
     expect(scheduler.next(BUSY)).toBe('one')
   })
 
-  it('takes a handshake for what the least of them has cost, and a start in which the process stood still for 20 ms', () => {
+  it('takes a handshake for what the least of them has cost, and a start for 20 ms at the most', () => {
     const scheduler = spent(1)
     scheduler.onHandshake('shop', 'full', 9)
     scheduler.onHandshake('shop', 'full', 3)

@@ -135,6 +135,7 @@ describe('Http3Dialer', () => {
       earlyData: 'none',
       tfo: 'off',
       tlsVersion: 'TLSv1.3',
+      certificateExpiresAt: expect.any(Number),
       timings: { dnsMs: 3, connectMs: 0, tlsMs: 40 },
       bytes: 6100,
       cpuMs: 4,

@@ -464,11 +464,4 @@ describe('the lanes of an origin', () => {
     expect(lost).toEqual(['of TCP'])
     expect(world.take('race-ended')).toMatchObject([{ winner: undefined }])
   })
-
-  it('wait for nobody after their close', () => {
-    const world = new FakeLanes()
-    world.lanes.answers.add({ isAwaited: true, onOverdue: () => {} }, 2_000)
-    world.lanes.close()
-    expect(world.clock.pendingTimers()).toBe(0)
-  })
 })

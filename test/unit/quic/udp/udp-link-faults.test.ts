@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import type { DrivenConnection } from '../../../../src/quic/driven-connection.ts'
+import { Turns } from '../../../../src/quic/udp/turns.ts'
 import { UdpLink } from '../../../../src/quic/udp/udp-link.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
@@ -12,6 +13,7 @@ function linkOver(connection: Partial<DrivenConnection>) {
   const link = new UdpLink({
     connection: {
       isClosed: false,
+      packetRoomBytes: 1350,
       nextDatagram: () => undefined,
       nextTimeoutAt: () => 1000,
       fail: (reason: string) => void log.push(`fail ${reason}`),
@@ -20,8 +22,11 @@ function linkOver(connection: Partial<DrivenConnection>) {
     local: LOCAL,
     remote: REMOTE,
     clock: new FakeClock(),
+    turns: new Turns(() => {}),
     socket: {
+      room: bytes => Buffer.alloc(bytes),
       send: () => {},
+      flush: () => {},
       isFull: () => false,
       ref: () => {},
       unref: () => {},

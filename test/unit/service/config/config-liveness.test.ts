@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatFault } from '../../../../src/service/config/config-fault.ts'
-import { readConfigText } from '../../../../src/service/config/config-text.ts'
+import { readConfigText } from '../../../../src/service/config/read-config.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../../../../src/service/forwarding/buffer-options.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../../../../src/service/lifecycle/unused-memory.ts'
 

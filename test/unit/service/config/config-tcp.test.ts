@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { formatFault } from '../../../../src/service/config/config-fault.ts'
-import { readConfigText } from '../../../../src/service/config/config-text.ts'
+import { readConfigText } from '../../../../src/service/config/read-config.ts'
 import { createCertificateAuthority } from '../../../../src/testing/certificates.ts'
 
 let directory: string

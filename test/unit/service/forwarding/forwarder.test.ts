@@ -5,6 +5,7 @@ import { TransportError } from '../../../../src/index.ts'
 import { formatPath } from '../../../../src/service/config/config-fault.ts'
 import { parseConfig } from '../../../../src/service/config/parse-config.ts'
 import type { ServiceConfig } from '../../../../src/service/config/service-config.ts'
+import type { ClientAnswer } from '../../../../src/service/forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../../../../src/service/forwarding/forwarder.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 import { duplexPair, FakeIngressExchange } from '../fake-ingress-exchange.ts'
@@ -38,6 +39,7 @@ function dataOf(client: FakeIngressExchange): string {
 function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: FakeDispatch) => void) {
   const { transport, dispatches } = fakeTransport(onDispatch)
   const refused: number[] = []
+  const answers: Partial<ClientAnswer>[] = []
   const clock = new FakeClock()
   const forwarder = new Forwarder(settingsOf(changes), {
     transport,
@@ -45,19 +47,21 @@ function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: Fak
     instanceId: 'id',
     dateHeader: () => 'now',
     onRefused: (_exchange, status) => refused.push(status),
+    onAnswered: ({ status, originProtocol, clientProtocol, durationMs }) =>
+      answers.push({ status, originProtocol, clientProtocol, durationMs }),
   })
-  return { forwarder, dispatches, refused, clock }
+  return { forwarder, dispatches, refused, answers, clock }
 }
 
 /** An exchange that has reached its origin. */
 function forwarded(client = new FakeIngressExchange(), changes: Partial<ServiceConfig> = {}) {
-  const { forwarder, dispatches, clock } = setUp(changes)
+  const { forwarder, dispatches, answers, clock } = setUp(changes)
   forwarder.handle(client)
   const [dispatch] = dispatches
   if (dispatch === undefined) throw new Error('nothing was dispatched')
   const { handler } = dispatch
   handler.onRequestStart(dispatch)
-  return { client, dispatch, handler, forwarder, clock }
+  return { client, dispatch, handler, forwarder, answers, clock }
 }
 
 describe('a forwarded request', () => {
@@ -269,13 +273,42 @@ describe('a response whose client stalls', () => {
 })
 
 describe('an origin that fails', () => {
+  it('tells nothing of the network behind it unless errors is detail', () => {
+    const { client, dispatch, handler } = forwarded(undefined, { errors: 'detail' })
+    handler.onResponseError(dispatch, reset)
+    expect(JSON.parse(client.responseText)).toEqual({
+      error: { code: 'MM_CONNECTION_RESET', message: 'the origin broke' },
+    })
+  })
+
+  it('counts as what the client got: an own 5xx, an own answer without an origin, nothing', () => {
+    const failed = forwarded()
+    failed.clock.advance(30)
+    failed.handler.onResponseError(failed.dispatch, reset)
+    expect(failed.answers).toEqual([
+      { status: 502, originProtocol: undefined, clientProtocol: 'http/1.1', durationMs: 30 },
+    ])
+    const left = forwarded()
+    left.client.events?.onAborted(gone)
+    left.handler.onResponseError(left.dispatch, gone)
+    expect(left.answers).toMatchObject([{ status: 0, originProtocol: undefined }])
+    const done = forwarded()
+    done.handler.onResponseStart(done.dispatch, 404, [], '')
+    expect(done.answers).toEqual([])
+    done.handler.onResponseEnd(done.dispatch, [])
+    expect(done.answers).toMatchObject([{ status: 404, originProtocol: done.dispatch.protocol }])
+    const { forwarder, answers } = setUp()
+    forwarder.handle(new FakeIngressExchange({ authority: 'nowhere.example' }))
+    expect(answers).toMatchObject([{ status: 404, originProtocol: undefined, durationMs: 0 }])
+  })
+
   it('before the head: the client gets an own response', () => {
     const { client, dispatch, handler } = forwarded()
     handler.onResponseError(dispatch, reset)
     expect(client.log[0]).toBe('start 502')
     expect(client.log.at(-1)).toBe('end')
     expect(JSON.parse(client.responseText)).toEqual({
-      error: { code: 'MM_CONNECTION_RESET', message: 'the origin broke' },
+      error: { code: 'MM_CONNECTION_RESET', message: 'connection terminated' },
     })
     expect(headerValue(client.responseHeaders, 'proxy-status')).toMatch(
       /^middlemile; error=connection_terminated/,

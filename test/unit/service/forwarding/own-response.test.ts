@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { headerValue } from '../../../../src/entry/dispatch.ts'
 import { ERROR_CODES, type ErrorCode, TransportError } from '../../../../src/index.ts'
-import { OwnName } from '../../../../src/service/forwarding/own-name.ts'
-import { ownResponse } from '../../../../src/service/forwarding/own-response.ts'
+import { OwnName, ownResponse } from '../../../../src/service/forwarding/own-response.ts'
 
 const DATE = 'Sun, 01 Mar 2026 12:00:00 GMT'
 const NAME = new OwnName('middlemile', 'id')
 
+const detailed = (error: TransportError, name = NAME) =>
+  ownResponse(error, { name, detail: 'detail', dateHeader: DATE })
+
 describe('an own response', () => {
   it('says what failed in status, Proxy-Status and body', () => {
     const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
-    const { status, headers, body } = ownResponse(error, NAME, DATE)
+    const { status, headers, body } = detailed(error)
     expect(status).toBe(502)
     expect(JSON.parse(body.toString())).toEqual({
       error: { code: 'MM_CONNECT_REFUSED', message: '192.0.2.1:443 refused' },
@@ -24,6 +26,17 @@ describe('an own response', () => {
     expect(headerValue(headers, 'date')).toBe(DATE)
   })
 
+  it('names no address unless it is to tell details', () => {
+    const error = new TransportError('MM_CONNECT_REFUSED', '192.0.2.1:443 refused')
+    const { headers, body } = ownResponse(error, { name: NAME, detail: 'brief', dateHeader: DATE })
+    expect(JSON.parse(body.toString())).toEqual({
+      error: { code: 'MM_CONNECT_REFUSED', message: 'connection refused' },
+    })
+    expect(headerValue(headers, 'proxy-status')).toBe(
+      'middlemile; error=connection_refused; details="MM_CONNECT_REFUSED"',
+    )
+  })
+
   it.each([
     ['MM_HEADERS_TIMEOUT', 504, 'http_response_timeout'],
     ['MM_CONNECT_TIMEOUT', 504, 'connection_timeout'],
@@ -32,7 +45,7 @@ describe('an own response', () => {
     ['MM_NO_ROUTE', 404, 'destination_not_found'],
     ['MM_LOOP_DETECTED', 502, 'proxy_loop_detected'],
   ] as const)('answers %s with %d and %s', (code, status, type) => {
-    const response = ownResponse(new TransportError(code, 'x'), NAME, DATE)
+    const response = detailed(new TransportError(code, 'x'))
     expect(response.status).toBe(status)
     expect(headerValue(response.headers, 'proxy-status')).toContain(`; error=${type};`)
   })
@@ -43,13 +56,13 @@ describe('an own response', () => {
     ['MM_QUEUE_OVERLOADED', '1'],
     ['MM_CONNECT_REFUSED', undefined],
   ] as const)('says of %s when to come back: %s', (code, seconds) => {
-    const { headers } = ownResponse(new TransportError(code, 'x'), NAME, DATE)
+    const { headers } = detailed(new TransportError(code, 'x'))
     expect(headerValue(headers, 'retry-after')).toBe(seconds)
   })
 
   it('keeps every code within what RFC 9209 and a header field allow', () => {
     for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
-      const { headers } = ownResponse(new TransportError(code, 'a "quoted" \\ ü\r\nx: y'), NAME, DATE)
+      const { headers } = detailed(new TransportError(code, 'a "quoted" \\ ü\r\nx: y'))
       const value = headerValue(headers, 'proxy-status')
       expect(value).toMatch(/^middlemile; error=[a-z_]+; details="[\x20-\x7e]*"$/)
       expect(value).toContain(String.raw`a \"quoted\" \\ ???x: y`)
@@ -57,7 +70,7 @@ describe('an own response', () => {
   })
 
   it('quotes a name that is no token', () => {
-    const { headers } = ownResponse(new TransportError('MM_INTERNAL', 'x'), new OwnName('1st', 'id'), DATE)
+    const { headers } = detailed(new TransportError('MM_INTERNAL', 'x'), new OwnName('1st', 'id'))
     expect(headerValue(headers, 'proxy-status')).toMatch(/^"1st"; error=/)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { OwnName } from '../../../../src/service/forwarding/own-name.ts'
+import { OwnName } from '../../../../src/service/forwarding/own-response.ts'
 import {
   type ForwardableRequest,
   type RequestHeaderPolicy,
@@ -160,7 +160,7 @@ describe('fields that a client sent about earlier hops', () => {
       'via',
       VIA,
       'forwarded',
-      'for=10.0.0.1, for=192.0.2.1;host=shop.example;proto=http',
+      'for=10.0.0.1;host=evil.example;proto=https, for=192.0.2.1;host=shop.example;proto=http',
       'x-forwarded-for',
       '10.0.0.1, 192.0.2.1',
       'x-forwarded-proto',
@@ -172,6 +172,63 @@ describe('fields that a client sent about earlier hops', () => {
 
   it('pass as they are when they are trusted and we write none', () => {
     expect(rewrite(SPOOFED, { trustForwarded: true, forwarded: 'off' })).toEqual([...SPOOFED, 'via', VIA])
+  })
+
+  it.each([
+    [
+      [
+        'x-forwarded-for',
+        '10.0.0.1, 2001:db8::1',
+        'x-forwarded-proto',
+        'https',
+        'x-forwarded-host',
+        'a.example:8443',
+      ],
+    ],
+    [['forwarded', 'for=10.0.0.1;proto=https;host="a.example:8443", for="[2001:db8::1]"']],
+    [
+      [
+        'forwarded',
+        'for=10.0.0.1;proto=https;host="a.example:8443"',
+        'forwarded',
+        'For="[2001:db8::1]";by=_x',
+      ],
+    ],
+  ])('say the same in both families, whichever came: %j', before => {
+    const headers = rewrite(before, { trustForwarded: true })
+    expect(headers.slice(2)).toEqual([
+      'forwarded',
+      'for=10.0.0.1;host="a.example:8443";proto=https, for="[2001:db8::1]", for=192.0.2.1;host=shop.example;proto=http',
+      'x-forwarded-for',
+      '10.0.0.1, 2001:db8::1, 192.0.2.1',
+      'x-forwarded-proto',
+      'https',
+      'x-forwarded-host',
+      'a.example:8443',
+    ])
+  })
+
+  it('are what a proxy in front wrote that knows X-Forwarded-For alone, and not what its client did', () => {
+    const before = ['forwarded', 'for=6.6.6.6', 'x-forwarded-for', '198.51.100.7']
+    const headers = rewrite(before, { trustForwarded: true })
+    expect(String(headers)).not.toContain('6.6.6.6')
+    expect(headers).toContain('198.51.100.7, 192.0.2.1')
+  })
+
+  it.each([
+    ['192.0.2.1', ['192.0.2.0/24'], true],
+    ['::ffff:192.0.2.1', ['192.0.2.1'], true],
+    ['192.0.3.1', ['192.0.2.0/24', '10.0.0.0/8'], false],
+    ['2001:db8::7', ['2001:db8::/32'], true],
+    ['2001:db9::7', ['2001:db8::/32'], false],
+  ])('are believed of %s where %j is trusted: %s', (remoteAddress, trustForwarded, isBelieved) => {
+    const headers = rewrite(['x-forwarded-for', '203.0.113.9'], { trustForwarded }, { remoteAddress })
+    expect(String(headers).includes('203.0.113.9')).toBe(isBelieved)
+  })
+
+  it('are read as far as they make sense', () => {
+    for (const value of ['', ';;,', 'for', 'for="', '"', 'for=a\\"b', ',for=_x;for=_y', '='.repeat(500)])
+      expect(rewrite(['forwarded', value], { trustForwarded: true })).toContain('x-forwarded-for')
   })
 
   it('join lists that came in several lines', () => {

@@ -15,6 +15,7 @@ import {
   type TransportEvent,
 } from '../../../../src/index.ts'
 import { newIngressStats } from '../../../../src/ingress/ingress-stats.ts'
+import type { ClientAnswer } from '../../../../src/service/forwarding/forwarded-exchange.ts'
 import { DURATION_BUCKETS_SECONDS, DurationHistogram } from '../../../../src/service/metrics/metric-types.ts'
 import { SelectionMetrics } from '../../../../src/service/metrics/selection-metrics.ts'
 import { ServiceMetrics } from '../../../../src/service/metrics/service-metrics.ts'
@@ -81,6 +82,17 @@ async function scrape(metrics: ServiceMetrics): Promise<Map<string, number>> {
   return samples
 }
 
+function answer(changes: Partial<ClientAnswer> = {}): ClientAnswer {
+  return {
+    origin: SHOP,
+    originProtocol: 'http/1.1',
+    clientProtocol: 'h2',
+    status: 200,
+    durationMs: 2,
+    ...changes,
+  }
+}
+
 function setUp(pool: Partial<PoolStats> = {}) {
   const ingress = newIngressStats()
   const resolver = { answered: 0, failed: 0, stale: 0 }
@@ -95,25 +107,34 @@ function setUp(pool: Partial<PoolStats> = {}) {
     ingressStats: () => [ingress],
     stallStats: () => ({ bufferedBytes: 0, bufferedResponses: 0, stalledReaders: 0, endedReaders: 0 }),
     dropped: () => ({ log: 3, qlog: 4 }),
+    certificates: () => [],
+    version: '1.2.3',
   })
   metrics.configure([{ name: 'shop', origin: SHOP }])
   return { metrics, ingress }
 }
 
 describe('a scrape', () => {
-  it('counts requests by status class, and those without a response apart', async () => {
+  it('counts requests by the class that clients got, own answers and clients that went away apart', async () => {
     const { metrics } = setUp()
-    for (const status of [200, 204, 301, 404, 503, 599, 700]) metrics.observe(exchange({ status }))
-    metrics.observe(exchange({ status: 0, protocol: undefined }))
+    for (const status of [200, 204, 301, 404, 503, 599, 700]) metrics.onAnswered(answer({ status }))
+    metrics.onAnswered(answer({ status: 0, originProtocol: undefined }))
+    metrics.onAnswered(answer({ status: 502, originProtocol: undefined }))
     const samples = await scrape(metrics)
     const labels = 'origin="shop",protocol="http/1.1"'
     expect(samples.get(`middlemile_requests_total{${labels},status_class="2xx"}`)).toBe(2)
     expect(samples.get(`middlemile_requests_total{${labels},status_class="3xx"}`)).toBe(1)
     expect(samples.get(`middlemile_requests_total{${labels},status_class="4xx"}`)).toBe(1)
     expect(samples.get(`middlemile_requests_total{${labels},status_class="5xx"}`)).toBe(3)
-    expect(samples.get('middlemile_requests_total{origin="shop",protocol="none",status_class="none"}')).toBe(
-      1,
-    )
+    const own = 'middlemile_requests_total{origin="shop",protocol="none"'
+    expect(samples.get(`${own},status_class="none"}`)).toBe(1)
+    expect(samples.get(`${own},status_class="5xx"}`)).toBe(1)
+    const client = 'origin="shop",protocol="h2"'
+    expect(samples.get(`middlemile_client_responses_total{${client},status="200"}`)).toBe(1)
+    expect(samples.get(`middlemile_client_responses_total{${client},status="502"}`)).toBe(1)
+    expect(samples.get(`middlemile_client_responses_total{${client},status="none"}`)).toBe(2) // 0 and 700
+    expect(samples.get(`middlemile_client_duration_seconds_count{${client}}`)).toBe(9)
+    expect(samples.get(`middlemile_client_duration_seconds_bucket{${client},le="0.0025"}`)).toBe(9)
   })
 
   it('counts reuse, connections by handshake and reason, evictions, retries and failed connects', async () => {
@@ -132,10 +153,10 @@ describe('a scrape', () => {
     expect(samples.get(`middlemile_connections_opened_total{${labels},handshake="full"}`)).toBe(2)
     expect(samples.get(`middlemile_connections_opened_total{${labels},handshake="resumed"}`)).toBe(1)
     expect(samples.get(`middlemile_connections_opened_total{${labels},handshake="none"}`)).toBe(1)
-    expect(samples.get(`middlemile_connections_closed_total{${labels},reason="peer-closed"}`)).toBe(1)
-    expect(samples.get(`middlemile_evictions_total{${labels},reason="idle-timeout"}`)).toBe(1)
-    expect(samples.has(`middlemile_evictions_total{${labels},reason="peer-closed"}`)).toBe(false)
-    expect(samples.get('middlemile_retries_total{origin="shop",reason="stale-connection"}')).toBe(1)
+    expect(samples.get(`middlemile_connections_closed_total{${labels},reason="peer_closed"}`)).toBe(1)
+    expect(samples.get(`middlemile_evictions_total{${labels},reason="idle_timeout"}`)).toBe(1)
+    expect(samples.has(`middlemile_evictions_total{${labels},reason="peer_closed"}`)).toBe(false)
+    expect(samples.get('middlemile_retries_total{origin="shop",reason="stale_connection"}')).toBe(1)
     expect(samples.get('middlemile_connect_failures_total{origin="shop",code="MM_CONNECT_REFUSED"}')).toBe(1)
   })
 
@@ -165,7 +186,7 @@ describe('a scrape', () => {
     moved({ outcome: 'validation-failed', gapMs: 900 })
     const samples = await scrape(metrics)
     expect(samples.get('middlemile_migrations_total{origin="shop",outcome="moved"}')).toBe(3)
-    expect(samples.get('middlemile_migrations_total{origin="shop",outcome="validation-failed"}')).toBe(1)
+    expect(samples.get('middlemile_migrations_total{origin="shop",outcome="validation_failed"}')).toBe(1)
     expect(samples.get('middlemile_migration_gap_seconds_count{origin="shop"}')).toBe(2)
     expect(samples.get('middlemile_migration_gap_seconds_sum{origin="shop"}')).toBeCloseTo(0.1)
     expect(samples.get('middlemile_migration_gap_seconds_bucket{origin="shop",le="0.05"}')).toBe(1)
@@ -349,7 +370,7 @@ describe('a scrape', () => {
   it('has no other origin label than the configured names, none and removed', async () => {
     const { metrics } = setUp()
     metrics.observe(exchange({ origin: OTHER }))
-    metrics.countUnrouted(404)
+    metrics.onAnswered(answer({ origin: undefined, originProtocol: undefined, status: 404 }))
     const names = new Set(
       [...(await scrape(metrics)).keys()].flatMap(name => /origin="([^"]*)"/.exec(name)?.[1] ?? []),
     )
@@ -358,13 +379,13 @@ describe('a scrape', () => {
 
   it('keeps the counters of an origin that a reload did not touch', async () => {
     const { metrics } = setUp()
-    metrics.observe(exchange())
+    metrics.onAnswered(answer())
     metrics.configure([
       { name: 'shop', origin: SHOP },
       { name: 'other', origin: OTHER },
     ])
-    metrics.observe(exchange())
-    metrics.observe(exchange({ origin: OTHER }))
+    metrics.onAnswered(answer())
+    metrics.onAnswered(answer({ origin: OTHER }))
     const samples = await scrape(metrics)
     expect(
       samples.get('middlemile_requests_total{origin="shop",protocol="http/1.1",status_class="2xx"}'),
@@ -376,9 +397,9 @@ describe('a scrape', () => {
 
   it('counts what an origin still does after a reload removed it as removed', async () => {
     const { metrics } = setUp()
-    metrics.observe(exchange())
+    metrics.onAnswered(answer())
     metrics.configure([{ name: 'other', origin: OTHER }])
-    metrics.observe(exchange())
+    metrics.onAnswered(answer())
     const samples = await scrape(metrics)
     expect(
       samples.get('middlemile_requests_total{origin="removed",protocol="http/1.1",status_class="2xx"}'),
@@ -399,14 +420,14 @@ describe('a scrape', () => {
       metrics.observe({ type: 'http3-status', origin: SHOP, alternative, status, because: 'x' })
     expect(await statuses(), 'without an alternative there is none').toEqual({})
     observe('a:443', 'pending')
-    expect(await statuses()).toEqual({ confirmed: 0, pending: 1, failedRecently: 0, broken: 0 })
+    expect(await statuses()).toEqual({ confirmed: 0, pending: 1, failed_recently: 0, broken: 0 })
     observe('a:443', 'broken')
     observe('b:443', 'failedRecently')
-    expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failedRecently: 1, broken: 0 })
+    expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failed_recently: 1, broken: 0 })
     observe('b:443', 'broken')
-    expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failedRecently: 0, broken: 1 })
+    expect(await statuses()).toEqual({ confirmed: 0, pending: 0, failed_recently: 0, broken: 1 })
     observe('a:443', 'confirmed')
-    expect(await statuses()).toEqual({ confirmed: 1, pending: 0, failedRecently: 0, broken: 0 })
+    expect(await statuses()).toEqual({ confirmed: 1, pending: 0, failed_recently: 0, broken: 0 })
     metrics.configure([{ name: 'other', origin: OTHER }])
     observe('a:443', 'confirmed')
     expect(await statuses(), 'the origin is gone').toEqual({})
@@ -458,8 +479,8 @@ describe('a scrape', () => {
     expect(of('races_total')).toEqual({ 'winner=h3': 2, 'winner=none': 1 })
     expect(of('lane_requests_total')).toEqual({ 'lane=h3': 1, 'lane=tcp': 2 })
     expect(of('evidence_total')).toEqual({
-      'source=alt-svc': 1,
-      'source=altsvc-frame': 1,
+      'source=alt_svc': 1,
+      'source=altsvc_frame': 1,
       'source=alpn': 1,
       'source=handshake': 2,
       'source=other': 2,

@@ -1,4 +1,5 @@
 import type { ConnectionsAt } from '../../../results/scenario-result.ts'
+import { isFigure } from '../../table.ts'
 import {
   AXIS_HEIGHT,
   CHART_WIDTH,
@@ -11,7 +12,7 @@ import {
   rowPlaces,
   staircase,
 } from '../chart.ts'
-import { figureText, isFigure, millisecondsText } from '../figure-text.ts'
+import { figureText, millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'
 import type { SubjectLook } from '../subject-look.ts'
@@ -25,7 +26,7 @@ const STRIP = 30
 
 /**
  * How many connections were open when, a strip for each subject, all to the same scale. Undefined: nobody
- * told.
+ * told, or nothing changed: the figures say how many there were.
  */
 export function connectionsChart(id: string, series: readonly ConnectionSeries[]): Chart | undefined {
   const rows = series
@@ -33,7 +34,7 @@ export function connectionsChart(id: string, series: readonly ConnectionSeries[]
     .filter(({ connections }) => connections.length > 0)
   const all = rows.flatMap(({ connections }) => connections)
   const span = extent(all.map(({ atMs }) => atMs))
-  if (span === undefined) return undefined
+  if (span === undefined || rows.every(isFlat)) return undefined
   const most = Math.max(1, peak(all))
   const { top, bottom } = rowPlaces(rows.length, STRIP)
   const scale = linearScale(span, { from: INSET, to: CHART_WIDTH - INSET })
@@ -47,6 +48,11 @@ export function connectionsChart(id: string, series: readonly ConnectionSeries[]
     height: bottom + AXIS_HEIGHT,
     drawing: [drawAcross(scale, 0, bottom), rows.map((row, i) => drawRow(row, top(i), scale, heightOf))],
   }
+}
+
+/** From the start to the end the same number. */
+function isFlat({ connections }: ConnectionSeries): boolean {
+  return connections.every(({ open }) => open === connections[0]?.open)
 }
 
 function inOrder(connections: readonly ConnectionsAt[]): readonly ConnectionsAt[] {

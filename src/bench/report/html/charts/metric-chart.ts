@@ -1,5 +1,6 @@
 import type { Metric } from '../../../results/scenario-result.ts'
 import { estimateMedian, type MedianEstimate } from '../../../results/statistics.ts'
+import { isFigure } from '../../table.ts'
 import {
   AXIS_HEIGHT,
   CHART_WIDTH,
@@ -12,7 +13,7 @@ import {
   INSET,
   rowPlaces,
 } from '../chart.ts'
-import { figureText, isFigure, rangeText } from '../figure-text.ts'
+import { figureText, rangeText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'
 import type { SubjectLook } from '../subject-look.ts'
@@ -36,7 +37,7 @@ const DOTS_AT = 12
 
 /**
  * The medians of one figure as bars, with every round as a dot. Undefined when there is nothing to see: no
- * figure, or the same one everywhere.
+ * figure, or the same one everywhere, as far as its digits go.
  */
 export function metricChart(id: string, metric: Metric, series: readonly MetricSeries[]): Chart | undefined {
   const rows = series.flatMap(({ look, rounds }): Row[] => {
@@ -45,7 +46,7 @@ export function metricChart(id: string, metric: Metric, series: readonly MetricS
     return estimate === undefined ? [] : [{ look, estimate, values }]
   })
   const span = extent(rows.flatMap(({ values }) => values))
-  if (span === undefined || span[0] === span[1]) return undefined
+  if (span === undefined || figureText(span[0]) === figureText(span[1])) return undefined
   const { top, bottom } = rowPlaces(rows.length, BAR)
   const scale = linearScale(span, { from: INSET, to: CHART_WIDTH - INSET })
   return {

@@ -1,4 +1,5 @@
 import type { ObjectTime } from '../../../results/scenario-result.ts'
+import { isFigure } from '../../table.ts'
 import {
   AXIS_HEIGHT,
   CHART_WIDTH,
@@ -10,7 +11,7 @@ import {
   point,
   rowPlaces,
 } from '../chart.ts'
-import { isFigure, millisecondsText } from '../figure-text.ts'
+import { millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, type Scale } from '../scale.ts'
 import type { SubjectLook } from '../subject-look.ts'

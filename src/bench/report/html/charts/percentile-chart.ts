@@ -1,4 +1,5 @@
 import type { HistogramRecord } from '../../../results/histogram.ts'
+import { isFigure } from '../../table.ts'
 import {
   CHART_WIDTH,
   type Chart,
@@ -8,7 +9,7 @@ import {
   drawUpright,
   staircase,
 } from '../chart.ts'
-import { isFigure, millisecondsText } from '../figure-text.ts'
+import { millisecondsText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linearScale, logScale, type Scale, shareScale } from '../scale.ts'
 import type { SubjectLook } from '../subject-look.ts'

@@ -1,5 +1,7 @@
 import type { RatioResult } from '../../../results/scenario-result.ts'
 import { isShown } from '../../../results/statistics.ts'
+import { isFigure } from '../../table.ts'
+import { NO_DIFFERENCE } from '../../verdict.ts'
 import {
   AXIS_HEIGHT,
   CHART_WIDTH,
@@ -12,7 +14,7 @@ import {
   INSET,
   rowPlaces,
 } from '../chart.ts'
-import { isFigure, timesRangeText, timesText } from '../figure-text.ts'
+import { timesRangeText, timesText } from '../figure-text.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, ratioScale, type Scale } from '../scale.ts'
 import { lookOf, type SubjectLook } from '../subject-look.ts'
@@ -31,7 +33,8 @@ export function ratioChart(
 ): Chart | undefined {
   const rows = ratios.filter(({ median, min, max }) => [median, min, max].every(v => isFigure(v) && v > 0))
   const span = extent(rows.flatMap(({ min, max }) => [min, max]))
-  if (span === undefined) return undefined
+  // All at 1: the table says that in a word.
+  if (span === undefined || (span[0] === 1 && span[1] === 1)) return undefined
   const { top, bottom } = rowPlaces(rows.length, BAND)
   const scale = ratioScale(span, { from: INSET, to: CHART_WIDTH - INSET })
   const one = coordinate(scale.place(1))
@@ -39,7 +42,7 @@ export function ratioChart(
     kind: 'ratio',
     id,
     title: `${title}: how many times the other’s`,
-    hint: 'Round by round (log scale). Filled: the 95 % interval leaves 1 out. Hollow: no difference is shown.',
+    hint: 'Round by round (log scale). Filled: the 95 % interval leaves 1 out. Hollow: no difference shown.',
     description: rows.map(describe).join(' '),
     height: bottom + AXIS_HEIGHT,
     drawing: [
@@ -57,6 +60,6 @@ function drawRow(row: RatioResult, top: number, scale: Scale, look: SubjectLook)
 }
 
 function describe(row: RatioResult): string {
-  const verdict = isShown(row) ? 'a difference is shown' : 'no difference is shown'
+  const verdict = isShown(row) ? 'a difference is shown' : NO_DIFFERENCE
   return `${row.subject} to ${row.to}: ${timesText(row.median)}, ${timesRangeText(row.min, row.max)} over ${row.pairs} pairs, ${verdict}.`
 }

@@ -35,6 +35,56 @@ describe('ChunkReader', () => {
     expect(pieces).toEqual([2])
   })
 
+  it.each([
+    '1\r\nx\r\nfff\r\n' + 'y'.repeat(0xfff) + '\r\n1000\r\n' + 'z'.repeat(0x1000) + '\r\n0\r\n\r\n',
+    '01\r\nx\r\n000\r\nx-sum: 1\r\n\r\n',
+    '1\r\nx\r\n00000000000001\r\nx\r\n0\r\n\r\n',
+    '1\r\nx\r\n2\r\nx\r\n0\r\n\r\n',
+    '1\r\nx\r\n1\nx\r\n0\r\n\r\n',
+    '1\r\nx\r\n1\rx\r\n0\r\n\r\n',
+    '1\r\nx\r\n1\r\nx\n\r\n0\r\n\r\n',
+    '1\r\nx\r\n\r\n\r\nx\r\n',
+    '1\r\nx\r\n1 \r\nx\r\n0\r\n\r\n',
+    '1\r\nx\r\n1;a=b\r\nx\r\n0\r\n\r\n',
+  ])('takes chunks that lie whole in a read for what they are byte by byte: %j', body => {
+    const outcomeOf = (pieceBytes: number): unknown[] => {
+      let data = ''
+      const reader = new ChunkReader(DEFAULT_CODEC_LIMITS, READING_REQUEST, chunk => {
+        data += chunk.toString('latin1')
+      })
+      reader.begin()
+      try {
+        for (let at = 0; at < body.length; at += pieceBytes) {
+          const piece = Buffer.from(body.slice(at, at + pieceBytes))
+          reader.receive(piece, 0, piece.length)
+        }
+      } catch (error) {
+        return [data, error instanceof Error && error.message.replace(/: .*/, '')]
+      }
+      return [data, reader.isDone, reader.trailers]
+    }
+    expect(outcomeOf(body.length)).toEqual(outcomeOf(1))
+    expect(outcomeOf(7)).toEqual(outcomeOf(1))
+  })
+
+  it('takes nothing behind a chunk whose reader holds it back, until it is released', () => {
+    const pieces: string[] = []
+    const reader: ChunkReader = new ChunkReader(DEFAULT_CODEC_LIMITS, READING_REQUEST, chunk => {
+      pieces.push(chunk.toString())
+      reader.hold()
+    })
+    const large = 'x'.repeat(2_000)
+    const body = Buffer.from(`7d0\r\n${large}\r\n`.repeat(2) + '0\r\n\r\n')
+    reader.begin()
+    const taken = reader.receive(body, 0, body.length)
+    expect([pieces.length, reader.isDone]).toEqual([1, false])
+    reader.release()
+    const next = reader.receive(body, taken, body.length)
+    expect(pieces).toEqual([large, large])
+    reader.release()
+    expect([reader.receive(body, next, body.length), reader.isDone]).toEqual([body.length, true])
+  })
+
   it('takes data for data, whatever it looks like', () => {
     const data = '0\r\n\r\nGET / HTTP/1.1\r\n\r\n'
     expect(read(`${data.length.toString(16)}\r\n${data}\r\n0\r\n\r\n`).messages[0]?.body).toBe(data)

@@ -1,0 +1,124 @@
+import type { CloseReason, Connection } from '../base/events/connection.ts'
+import type { TransportEvent } from '../base/events/observer.ts'
+import type { LaneName } from '../base/http/lane.ts'
+import type { Pool } from '../pool/pool.ts'
+import type { OwnPoolConfig } from '../pool/pools.ts'
+import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
+import { Lane } from './lanes/lane.ts'
+import { Lanes, type LanesParts } from './lanes/lanes.ts'
+import type { LabeledCounts, OriginLoad } from './stats.ts'
+import { UpgradeRoute, upgradePoolOptions } from './upgrade-route.ts'
+
+/** What the connections of a pool are for: a lane, or upgrades beside the lanes. */
+export type PoolPurpose = ConnectorConfig['purpose']
+
+/** What differs between the pools of an origin; the transport adds the rest. */
+type OriginPoolConfig = Pick<
+  OwnPoolConfig,
+  'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
+>
+
+export interface OriginPoolsParts {
+  readonly lanes: Omit<LanesParts, 'makeLane'>
+  readonly makeConnector: (purpose: PoolPurpose) => OriginConnector
+  readonly makePool: (config: OriginPoolConfig) => Pool
+  /** Undefined: the origin's pools are going away. */
+  readonly makePoolBeside: (first: Pool, config: OriginPoolConfig) => Pool | undefined
+  /** No connection can be added to any origin. */
+  readonly isBudgetFull: () => boolean
+  readonly observe: (event: TransportEvent, purpose: PoolPurpose) => void
+  /** The peer has told what it allows: for HTTP/2 its SETTINGS came. */
+  readonly onCapacity: (connection: Connection, lane: LaneName) => void
+}
+
+/** The pools of one origin: one for each of its lanes, and one for upgrades that go beside them. */
+export class OriginPools {
+  readonly lanes: Lanes
+  readonly upgrades: UpgradeRoute
+  readonly #parts: OriginPoolsParts
+
+  constructor(parts: OriginPoolsParts) {
+    this.#parts = parts
+    this.lanes = new Lanes({ ...parts.lanes, makeLane: (name, first) => this.#makeLane(name, first) })
+    this.upgrades = this.#upgradeRoute()
+  }
+
+  all(): Pool[] {
+    const pools = Array.from(this.lanes, ({ pool }) => pool)
+    return this.upgrades.pool === undefined ? pools : [...pools, this.upgrades.pool]
+  }
+
+  /** The open ones. */
+  connections(): Connection[] {
+    return this.all().flatMap(pool => [...pool.connections()])
+  }
+
+  /** Gives the connection no more exchanges, whichever pool has it. */
+  retire(connection: Connection, reason: CloseReason): void {
+    for (const pool of this.all()) pool.retire(connection, reason)
+  }
+
+  get load(): OriginLoad {
+    let [waiters, streams, connections, starting, stalled, stalledPlaces] = [0, 0, 0, 0, 0, 0]
+    for (const pool of this.all()) {
+      const { load } = pool
+      waiters += load.waiters
+      streams += load.streams
+      starting += load.starting
+      connections += pool.counted
+      stalled += pool.aside
+      stalledPlaces = Math.max(stalledPlaces, load.stalledPlaces)
+    }
+    const { maxConnections } = this.#parts.lanes.settings.pool
+    const hasReached = (maxConnections > 0 && connections >= maxConnections) || this.#parts.isBudgetFull()
+    return { waiters, streams, stalled, isFull: hasReached && starting === 0 && stalledPlaces === 0 }
+  }
+
+  counts(): LabeledCounts[] {
+    const counts: LabeledCounts[] = Array.from(this.lanes, lane => ({
+      label: lane === this.lanes.primary ? undefined : lane.name,
+      counts: lane.pool.stats(),
+    }))
+    const upgrades = this.upgrades.pool?.stats()
+    return upgrades === undefined ? counts : [...counts, { label: 'for upgrades', counts: upgrades }]
+  }
+
+  #makeLane(name: LaneName, first: Lane | undefined): Lane | undefined {
+    const { makeConnector, makePool, makePoolBeside, observe, onCapacity, lanes } = this.#parts
+    const connector = makeConnector(name)
+    // One protocol that carries one request at a time: nothing has to be found out before the second dial.
+    const isHttp1Only = connector.offered.every(protocol => protocol === 'http/1.1')
+    const { pool: options, select } = lanes.settings
+    const config: OriginPoolConfig = {
+      connector,
+      // A lane that is not in use needs no warm connections: Lanes says when it is.
+      options: first === undefined ? options : { ...options, warm: 0 },
+      expectedCapacity: isHttp1Only ? 1 : undefined,
+      spreadOver: name === 'h2-spread' ? select.spreadConnections : 1,
+      observer: event => observe(event, name),
+      onCapacity: connection => onCapacity(connection, name),
+    }
+    const pool = first === undefined ? makePool(config) : makePoolBeside(first.pool, config)
+    return pool === undefined ? undefined : new Lane(name, pool, connector)
+  }
+
+  #upgradeRoute(): UpgradeRoute {
+    const { makeConnector, makePoolBeside, observe, lanes } = this.#parts
+    const { settings, record } = lanes
+    const { primary } = this.lanes
+    const isHttp1Only = primary.connector.offered.every(protocol => protocol === 'http/1.1')
+    return new UpgradeRoute({
+      record,
+      main: primary.pool,
+      hasDetour: !isHttp1Only && settings.protocols.includes('http/1.1'),
+      makePool: () =>
+        makePoolBeside(primary.pool, {
+          connector: makeConnector('upgrades'),
+          options: upgradePoolOptions(settings.pool),
+          expectedCapacity: 1,
+          observer: event => observe(event, 'upgrades'),
+          onCapacity: () => {},
+        }),
+    })
+  }
+}

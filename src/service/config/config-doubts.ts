@@ -1,0 +1,163 @@
+import { X509Certificate } from 'node:crypto'
+import {
+  DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_POOL_OPTIONS,
+  DEFAULT_RESOLVER_OPTIONS,
+  DEFAULT_RETRY_OPTIONS,
+  DEFAULT_SELECT_OPTIONS,
+  DEFAULT_TIMEOUTS,
+} from '../../entry/options.ts'
+import { DEFAULT_INGRESS_LIMITS } from '../../ingress/ingress-limits.ts'
+import type { UnplacedFault } from './config-fault.ts'
+import { list, type Mapping, mapping } from './cross-faults.ts'
+import { DEFAULT_SHUTDOWN, type ServiceSettings } from './service-settings.ts'
+
+type Path = UnplacedFault['path']
+
+/**
+ * What a configuration says that cannot work, or not as its author thinks, though a service can start with it:
+ * `--check` refuses it, and a service says it in its log and goes on, since a restart must not fail for a
+ * certificate that has expired meanwhile. In the order of:
+ * 1. HTTP/3 to an origin without TLS
+ * 2. more warm connections than there may be
+ * 3. certificates that are not valid now
+ * 4. numbers of milliseconds that look like seconds
+ */
+export function configDoubts(config: unknown, settings: ServiceSettings, wallNow: number): UnplacedFault[] {
+  const whole = mapping(config) ?? {}
+  const places = optionPlaces(whole)
+  return [
+    ...places.flatMap(({ path, group }) => http3Doubts(path, group, mapping(whole['defaults']))), // 1
+    ...places.flatMap(({ path, group }) => warmDoubts(path, group, mapping(whole['defaults']))), // 2
+    ...certificateDoubts(settings, wallNow), // 3
+    ...secondsDoubts(['ingress'], mapping(whole['ingress']), DEFAULT_INGRESS_LIMITS), // 4
+    ...secondsDoubts(['resolver'], mapping(whole['resolver']), DEFAULT_RESOLVER_OPTIONS),
+    ...secondsDoubts(['shutdown'], mapping(whole['shutdown']), DEFAULT_SHUTDOWN),
+    ...places.flatMap(({ path, group }) =>
+      Object.entries(DURATION_GROUPS).flatMap(([name, defaults]) =>
+        secondsDoubts([...path, name], mapping(group[name]), defaults),
+      ),
+    ),
+  ]
+}
+
+const DURATION_GROUPS: Readonly<Record<string, object>> = {
+  pool: DEFAULT_POOL_OPTIONS,
+  timeouts: DEFAULT_TIMEOUTS,
+  retry: DEFAULT_RETRY_OPTIONS,
+  select: DEFAULT_SELECT_OPTIONS,
+  liveness: DEFAULT_LIVENESS_OPTIONS,
+}
+
+/** `defaults`, and each origin. */
+function optionPlaces(config: Mapping): { readonly path: Path; readonly group: Mapping }[] {
+  const defaults = mapping(config['defaults'])
+  const origins = Object.entries(mapping(config['origins']) ?? {})
+  return [
+    ...(defaults === undefined ? [] : [{ path: ['defaults'], group: defaults }]),
+    ...origins.map(([name, origin]) => ({ path: ['origins', name], group: mapping(origin) ?? {} })),
+  ]
+}
+
+function http3Doubts(path: Path, group: Mapping, defaults: Mapping | undefined): UnplacedFault[] {
+  const { url } = group
+  if (typeof url !== 'string' || !/^http:/i.test(url)) return []
+  const own = list(group['protocols'])
+  const message =
+    'HTTP/3 needs TLS, and this origin is http://; write https:// in its url, or leave h3 out of protocols'
+  const at = own.indexOf('h3')
+  if (at !== -1) return [{ path: [...path, 'protocols', at], message }]
+  const common = list(defaults?.['protocols'])
+  const isOnly = own.length === 0 && common.length > 0 && common.every(protocol => protocol === 'h3')
+  return isOnly ? [{ path: [...path, 'url'], message }] : []
+}
+
+function warmDoubts(path: Path, group: Mapping, defaults: Mapping | undefined): UnplacedFault[] {
+  const own = mapping(group['pool'])
+  const values = { ...DEFAULT_POOL_OPTIONS, ...mapping(defaults?.['pool']), ...own }
+  const { warm, maxConnections } = values
+  const at = (['warm', 'maxConnections'] as const).find(name => own?.[name] !== undefined)
+  if (at === undefined || maxConnections === 0 || warm <= maxConnections) return []
+  return [
+    {
+      path: [...path, 'pool', at],
+      message: `warm (${warm}) is above maxConnections (${maxConnections}): no more than ${maxConnections} will be kept ready; raise maxConnections or lower warm`,
+    },
+  ]
+}
+
+function certificateDoubts(
+  { listen, transport, origins }: ServiceSettings,
+  wallNow: number,
+): UnplacedFault[] {
+  const doubts: UnplacedFault[] = []
+  for (const [index, { tls }] of listen.entries())
+    doubts.push(...validityDoubts(['listen', index, 'tls', 'cert'], tls?.cert, wallNow))
+  const places: [Path, { cert?: unknown; ca?: unknown } | undefined][] = [
+    [['defaults', 'tls'], transport.defaults?.tls],
+    ...origins.map(({ name, origin }): [Path, { cert?: unknown; ca?: unknown } | undefined] => [
+      ['origins', name, 'tls'],
+      transport.origins?.[origin.key]?.tls,
+    ]),
+  ]
+  for (const [path, tls] of places) {
+    doubts.push(...validityDoubts([...path, 'cert'], tls?.cert, wallNow))
+    for (const ca of Array.isArray(tls?.ca) ? tls.ca : [tls?.ca])
+      doubts.push(...validityDoubts([...path, 'ca'], ca, wallNow, 'authority'))
+  }
+  return doubts
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
+
+/** Of a chain the first one counts; of a bundle of authorities one that is valid is enough. */
+function validityDoubts(
+  path: Path,
+  pem: unknown,
+  wallNow: number,
+  of: 'chain' | 'authority' = 'chain',
+): UnplacedFault[] {
+  if (typeof pem !== 'string') return []
+  const all = (pem.match(PEM_CERTIFICATE) ?? []).flatMap(text => parsed(text) ?? [])
+  const looked = of === 'chain' ? all.slice(0, 1) : all
+  const faults = looked.flatMap(certificate => validityFault(certificate, wallNow) ?? [])
+  const [message] = faults
+  return message === undefined || faults.length < looked.length ? [] : [{ path, message }]
+}
+
+function parsed(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem)
+  } catch {
+    return undefined // OpenSSL has said so already
+  }
+}
+
+function validityFault(
+  { validFrom, validTo, subject }: X509Certificate,
+  wallNow: number,
+): string | undefined {
+  const name = subject.replaceAll('\n', ', ')
+  if (Date.parse(validTo) < wallNow)
+    return `the certificate of ${name} expired on ${day(validTo)}; put a new one here`
+  if (Date.parse(validFrom) > wallNow)
+    return `the certificate of ${name} is not valid before ${day(validFrom)}; look at the clock of this machine`
+  return undefined
+}
+
+function day(time: string): string {
+  return new Date(time).toISOString().slice(0, 10)
+}
+
+/** A bare number so far below the default is more often meant as seconds. */
+const FAR_BELOW = 50
+
+function secondsDoubts(path: Path, group: Mapping | undefined, defaults: object): UnplacedFault[] {
+  return Object.entries(group ?? {}).flatMap(([name, value]): UnplacedFault[] => {
+    const usual: unknown = Reflect.get(defaults, `${name}Ms`)
+    if (typeof value !== 'number' || typeof usual !== 'number') return []
+    if (value <= 0 || usual < 1_000 || value * FAR_BELOW >= usual) return []
+    const message = `${value} is ${value} milliseconds; write ${value}s for seconds, or ${value}ms if that is meant`
+    return [{ path: [...path, name], message }]
+  })
+}

@@ -1,0 +1,44 @@
+import { X509Certificate } from 'node:crypto'
+import type { Origin } from '../../index.ts'
+import { formatListenAddress } from '../config/fields/listen-address.ts'
+import type { ServiceSettings } from '../config/service-settings.ts'
+import type { CertificateExpiry } from '../metrics/process-metrics.ts'
+
+/** A listener as it is open. */
+interface OpenListener {
+  readonly address: string
+  readonly port: number
+  /** PEM; undefined: plain HTTP. */
+  readonly certificate: string | undefined
+}
+
+/** Until when the certificates are good that are in use now. `shownBy`: what origins showed, ms since 1970. */
+export function certificateExpiries(
+  { origins, transport: { origins: options } }: ServiceSettings,
+  listeners: readonly OpenListener[],
+  shownBy: (origin: Origin) => number | undefined,
+): CertificateExpiry[] {
+  const expiries: CertificateExpiry[] = []
+  const add = (of: CertificateExpiry['of'], name: string, expiresAtSeconds: number | undefined): void => {
+    if (expiresAtSeconds !== undefined) expiries.push({ of, name, expiresAtSeconds })
+  }
+  for (const { address: host, port, certificate } of listeners) {
+    add('listener', formatListenAddress({ host, port }), expiryOf(certificate))
+  }
+  for (const { name, origin } of origins) {
+    const expiresAt = shownBy(origin)
+    add('origin', name, expiresAt === undefined ? undefined : expiresAt / 1000)
+    add('origin_client', name, expiryOf(options?.[origin.key]?.tls?.cert))
+  }
+  return expiries
+}
+
+/** Of the first certificate in a PEM, the one of the chain that is ours. */
+function expiryOf(pem: string | Buffer | undefined): number | undefined {
+  if (pem === undefined) return undefined
+  try {
+    return Date.parse(new X509Certificate(pem).validTo) / 1000
+  } catch {
+    return undefined // checked when it was read
+  }
+}
