@@ -5,7 +5,7 @@ import type { LoadJob } from './load-job.ts'
 import type { LoadReport } from './load-tally.ts'
 
 export interface StartClientOptions {
-  /** URL of the compiled module that has the client: `new URL('./x.js', import.meta.url).href`. */
+  /** URL of the compiled module that has the client. */
   readonly module: string
   /** Its export that is a MakeClient. */
   readonly make: string
