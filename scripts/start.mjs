@@ -9,7 +9,9 @@ ensureInstalled()
 ensureBuilt()
 
 const args = process.argv.slice(2)
-const script = args.length > 0 ? ['cli.js', 'serve', ...args] : ['demo/main.js']
+// A file has a command of its own; the demo shows what one origin gains.
+const isDemo = args.length === 0 || args.some(arg => arg === '--origin' || arg.startsWith('--origin='))
+const script = isDemo ? ['demo/main.js', ...args] : ['cli.js', 'serve', ...args]
 const [file, ...rest] = script
 const child = spawn(process.execPath, [join(root, 'dist', file), ...rest], { stdio: 'inherit' })
 // A terminal sends its signals to the whole group; the child decides how to end, and this process only waits

@@ -1,12 +1,11 @@
+import type { Writable } from 'node:stream'
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
+import type { Rehearsal } from './rehearsal.ts'
 import type { Screen } from './terminal.ts'
 
 /** One command of the command line. */
 export interface Command {
-  readonly name: string
-  /** One line for the list of commands. */
-  readonly summary: string
   readonly help: string
   /** Resolves with the exit code. Rejects with MM_INVALID_ARGUMENT on bad usage. */
   run(args: readonly string[], io: CliIo): Promise<number>
@@ -18,6 +17,8 @@ export interface CliIo {
   write(text: string): void
   /** Standard error. */
   writeError(text: string): void
+  /** Standard output, for bytes as they are. Ending it leaves standard output open. */
+  openOutput(): Writable
   /** What standard output and standard error can show. */
   readonly screen: Screen
   readonly errorScreen: Screen
@@ -26,6 +27,11 @@ export interface CliIo {
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
   /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
   confirm(question: string): Promise<boolean | undefined>
+  /**
+   * Does once what is measured next (see rehearsal.ts), and resolves with the highest number that a
+   * connection of it had.
+   */
+  rehearse(rehearsal: Rehearsal): Promise<number>
   signals: SignalSource
 }
 

@@ -8,6 +8,7 @@ import { protocolOption, usageError } from './parse-options.ts'
 export const CONNECTION_OPTIONS = {
   protocol: { type: 'string' },
   ca: { type: 'string' },
+  insecure: { type: 'boolean', short: 'k' },
   resolve: { type: 'string', multiple: true },
   policy: { type: 'string' },
   'dns-server': { type: 'string', multiple: true },
@@ -16,6 +17,7 @@ export const CONNECTION_OPTIONS = {
 
 export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1; auto lets the origin choose (ALPN)
   --ca FILE             PEM certificates to trust instead of the usual ones
+  -k, --insecure        goes on whatever certificate comes: whoever sits on the way can read and change everything
   --resolve HOST:PORT:ADDR
                         connect to ADDR for that host and port; may be given several times
   --policy P            auto, latency or efficiency: what the choice of a protocol goes by
@@ -23,10 +25,19 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
   --state DIR           what is learned of origins, and TLS tickets (sealed), is kept in this private directory for the next time
 `
 
+/** To be said once, before anything else: nobody should leave this on by accident. */
+export const INSECURE_WARNING =
+  'certificates are not checked (--insecure): whoever sits on the way can read and change everything'
+
+/** The way out for a certificate that is not trusted, in the options of every command that connects. */
+export const UNTRUSTED_HINT =
+  'if it is yours: --ca FILE trusts the PEM certificates in FILE; --insecure (-k) does without the check'
+
 /** What these options mean to a transport. */
 export function connectionOptions(values: {
   protocol?: string | undefined
   ca?: string | undefined
+  insecure?: boolean | undefined
   resolve?: string[] | undefined
   policy?: string | undefined
   'dns-server'?: string[] | undefined
@@ -35,7 +46,10 @@ export function connectionOptions(values: {
   const protocol = protocolOption(values.protocol)
   const defaults: OriginOptions = {}
   if (protocol !== undefined) defaults.protocols = [protocol]
+  if (values.ca !== undefined && values.insecure === true)
+    throw usageError('--ca says whom to trust, and --insecure to trust everybody: give one of them')
   if (values.ca !== undefined) defaults.tls = { ca: readPem(values.ca) }
+  if (values.insecure === true) defaults.tls = { rejectUnauthorized: false }
   if (values.policy !== undefined) defaults.select = { policy: policyOption(values.policy) }
   if (values.state === '') throw usageError('--state needs the name of a directory')
   return {

@@ -14,8 +14,6 @@ ${CONNECTION_HELP}  --json                the same as JSON
 `
 
 export const explainCommand: Command = {
-  name: 'explain',
-  summary: 'what would be tried for an origin, and why',
   help: HELP,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, {

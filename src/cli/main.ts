@@ -1,23 +1,38 @@
 import { createRequire } from 'node:module'
 import { TransportError } from '../index.ts'
 import { nearestName } from '../service/config/nearest-name.ts'
-import { benchCommand } from './bench/bench.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
-import { explainCommand } from './explain.ts'
-import { getCommand } from './get/get.ts'
-import { probeCommand } from './probe.ts'
-import { serveCommand } from './serve.ts'
-import { sizeCommand } from './size.ts'
 
-const COMMANDS: readonly Command[] = [
-  serveCommand,
-  getCommand,
-  explainCommand,
-  probeCommand,
-  benchCommand,
-  sizeCommand,
-]
+/** Each loads what it needs when it runs: `size` has no use for a configuration's parser. */
+const COMMANDS: Readonly<
+  Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>
+> = {
+  serve: {
+    summary: 'runs the connector',
+    load: async () => (await import('./serve.ts')).serveCommand,
+  },
+  get: {
+    summary: 'fetches through a pool and shows where the time went',
+    load: async () => (await import('./get/get.ts')).getCommand,
+  },
+  explain: {
+    summary: 'what would be tried for an origin, and why',
+    load: async () => (await import('./explain.ts')).explainCommand,
+  },
+  probe: {
+    summary: 'what an origin can do: TLS, ALPN, tickets, QUIC, HTTP/3',
+    load: async () => (await import('./probe.ts')).probeCommand,
+  },
+  bench: {
+    summary: 'compares protocols on an origin, also under delay and loss',
+    load: async () => (await import('./bench/bench.ts')).benchCommand,
+  },
+  size: {
+    summary: "connections needed, by Little's law",
+    load: async () => (await import('./size.ts')).sizeCommand,
+  },
+}
 
 /** Runs one command line (without node and script) and resolves with the exit code. */
 export async function main(args: readonly string[], io: CliIo): Promise<number> {
@@ -25,26 +40,24 @@ export async function main(args: readonly string[], io: CliIo): Promise<number> 
   if (name === '--version' || name === '-V') return say(io, `middlemile ${version()}\n`)
   if (name === '--help' || name === '-h' || name === 'help') return say(io, overview())
   if (name === undefined) return complain(io, overview())
-  const command = COMMANDS.find(command => command.name === name)
-  if (command === undefined) {
-    const nearest = nearestName(
-      name,
-      COMMANDS.map(({ name }) => name),
-    )
+  const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (known === undefined) {
+    const nearest = nearestName(name, Object.keys(COMMANDS))
     const hint = nearest === undefined ? 'see middlemile --help' : `did you mean ${nearest}?`
     return complain(io, `middlemile: unknown command ${JSON.stringify(name)}; ${hint}\n`)
   }
   const options = beforeTerminator(rest)
-  if (options.includes('--help') || options.includes('-h')) return say(io, command.help)
   if (options.includes('--version')) return say(io, `middlemile ${version()}\n`)
-  return run(command, rest, io)
+  const command = await known.load()
+  if (options.includes('--help') || options.includes('-h')) return say(io, command.help)
+  return run(name, command, rest, io)
 }
 
-async function run(command: Command, args: readonly string[], io: CliIo): Promise<number> {
+async function run(name: string, command: Command, args: readonly string[], io: CliIo): Promise<number> {
   try {
     return await command.run(args, io)
   } catch (error) {
-    io.writeError(`middlemile ${command.name}: ${error instanceof Error ? error.message : String(error)}\n`)
+    io.writeError(`middlemile ${name}: ${error instanceof Error ? error.message : String(error)}\n`)
     const code = error instanceof TransportError ? error.code : undefined
     return code === 'MM_INVALID_ARGUMENT' || code === 'MM_CONFIG_INVALID' ? EXIT.usage : EXIT.cannotStart
   }
@@ -66,7 +79,7 @@ function beforeTerminator(args: readonly string[]): readonly string[] {
 }
 
 function overview(): string {
-  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`)
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
   return [
     'middlemile carries HTTP from the edge to origins.',
     '',

@@ -15,8 +15,6 @@ ${CONNECTION_HELP}  --timeout-ms N        for the probe as a whole; default 5000
 `
 
 export const probeCommand: Command = {
-  name: 'probe',
-  summary: 'what an origin can do: TLS, ALPN, tickets, QUIC, HTTP/3',
   help: HELP,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, {

@@ -1,12 +1,14 @@
-import type { ServiceConfig } from '../service/index.ts'
+import { asTransportError } from '../index.ts'
+import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
 import { formatFault, readConfigFile } from '../service/index.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
+import { INSECURE_WARNING, UNTRUSTED_HINT } from './connection-options.ts'
 import { parseOptions, protocolOption, usageError } from './parse-options.ts'
 import { runUntilSignal } from './run-until-signal.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
-       middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE] [--admin ADDR|off]
+       middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE|--insecure] [--admin ADDR|off]
 
 Runs the connector: takes requests and sends them on to origins through pooled connections.
 
@@ -16,6 +18,7 @@ Runs the connector: takes requests and sends them on to origins through pooled c
   --protocol P          what to speak to the origin: auto, h3, h2 or http/1.1; auto lets it choose (ALPN)
   --listen ADDR         HOST:PORT or PORT; default 127.0.0.1:8080
   --ca FILE             PEM certificates to trust for the origin
+  -k, --insecure        goes on whatever certificate the origin has: whoever sits on the way can read and change everything
   --admin ADDR          where the admin routes are, or off; default 127.0.0.1:9901, or a free port when that is taken
   --log-level L         debug, info, warn, error or silent
   --log-format F        text or json
@@ -25,31 +28,50 @@ old configuration when the new one is bad. What nobody caught is logged and live
 drains and exits with 4.
 `
 
+/** What stands in a file where there is one. */
+const FILE_OPTIONS = [
+  'origin',
+  'listen',
+  'protocol',
+  'ca',
+  'insecure',
+  'admin',
+  'log-level',
+  'log-format',
+] as const
+
+export const SERVE_OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  check: { type: 'boolean' },
+  origin: { type: 'string' },
+  listen: { type: 'string' },
+  protocol: { type: 'string' },
+  ca: { type: 'string' },
+  insecure: { type: 'boolean', short: 'k' },
+  admin: { type: 'string' },
+  'log-level': { type: 'string' },
+  'log-format': { type: 'string' },
+} as const
+
 export const serveCommand: Command = {
-  name: 'serve',
-  summary: 'runs the connector',
   help: HELP,
   async run(args, io) {
-    const { values, positionals } = parseOptions(args, {
-      config: { type: 'string', short: 'c' },
-      check: { type: 'boolean' },
-      origin: { type: 'string' },
-      listen: { type: 'string' },
-      protocol: { type: 'string' },
-      ca: { type: 'string' },
-      admin: { type: 'string' },
-      'log-level': { type: 'string' },
-      'log-format': { type: 'string' },
-    })
+    const { values, positionals } = parseOptions(args, SERVE_OPTIONS)
     if (positionals.length > 0) throw usageError(`serve takes no argument ${JSON.stringify(positionals[0])}`)
     const { config: file, origin } = values
     if (file === undefined) {
       if (values.check) throw usageError('--check needs -c FILE')
       if (origin === undefined) throw usageError('serve needs -c FILE or --origin URL')
-      const config = configOf({ ...values, origin })
-      return exit(await runUntilSignal(options => io.startService(config, options), io.signals), io)
+      const config = originConfig({ ...values, origin })
+      const warn = (text: string): void => io.writeError(`middlemile serve: ${text}\n`)
+      const start = async (options: StartOptions): Promise<Service> => {
+        const service = await io.startService(config, options)
+        checkCertificate(service, origin, values.insecure === true, warn)
+        return service
+      }
+      return exit(await runUntilSignal(start, io.signals), io)
     }
-    for (const name of ['origin', 'listen', 'protocol', 'ca', 'admin', 'log-level', 'log-format'] as const) {
+    for (const name of FILE_OPTIONS) {
       if (values[name] !== undefined)
         throw usageError(`--${name} does not go with -c FILE: write it into the file`)
     }
@@ -82,16 +104,19 @@ async function check(file: string, io: CliIo): Promise<number> {
  * The configuration that the options stand for; the words of --log-level and --log-format are checked with
  * it.
  */
-function configOf(values: {
+export function originConfig(values: {
   origin: string
   listen?: string | undefined
   protocol?: string | undefined
   ca?: string | undefined
+  insecure?: boolean | undefined
   admin?: string | undefined
   'log-level'?: string | undefined
   'log-format'?: string | undefined
 }): ServiceConfig {
   const protocol = protocolOption(values.protocol)
+  if (values.ca !== undefined && values.insecure === true)
+    throw usageError('--ca says whom to trust, and --insecure to trust everybody: give one of them')
   const log = { level: values['log-level'], format: values['log-format'] }
   const config = {
     listen: [{ address: listenAddress(values.listen ?? '127.0.0.1:8080') }],
@@ -100,6 +125,7 @@ function configOf(values: {
         url: values.origin,
         ...(protocol !== undefined && { protocols: [protocol] }),
         ...(values.ca !== undefined && { tls: { ca: values.ca } }),
+        ...(values.insecure === true && { tls: { rejectUnauthorized: false } }),
       },
     },
     ...(values.admin !== undefined && { admin: { address: listenAddress(values.admin) } }),
@@ -111,4 +137,21 @@ function configOf(values: {
 /** A bare port means the loopback. */
 function listenAddress(text: string): string {
   return /^\d+$/.test(text) ? `127.0.0.1:${text}` : text
+}
+
+/**
+ * Connects to the origin once, so that a certificate that is not trusted is answered with the way out before
+ * the first request fails. Other failures are the log's.
+ */
+export function checkCertificate(
+  service: Pick<Service, 'transport'>,
+  origin: string,
+  isInsecure: boolean,
+  warn: (text: string) => void,
+): void {
+  if (isInsecure) return warn(`warning: ${INSECURE_WARNING}`)
+  service.transport.preconnect(origin, { connections: 1 }).catch((error: unknown) => {
+    const { code, message } = asTransportError(error)
+    if (code === 'MM_TLS_CERTIFICATE') warn(`${message}; ${UNTRUSTED_HINT}`)
+  })
 }

@@ -24,8 +24,6 @@ How many connections an origin needs by Little's law: what is under way at once 
 `
 
 export const sizeCommand: Command = {
-  name: 'size',
-  summary: "connections needed, by Little's law",
   help: HELP,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, {

@@ -17,7 +17,7 @@ export interface Screen {
 
 /** Codes of ECMA-48, Select Graphic Rendition. */
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
-type Style = keyof typeof STYLES
+export type Style = keyof typeof STYLES
 
 const DEFAULT_COLUMNS = 80
 const STYLE_CODES = /\p{Cc}\[[\d;]*m/gu

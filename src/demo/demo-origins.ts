@@ -6,19 +6,22 @@ import { fileURLToPath } from 'node:url'
 export const DEMO_ORIGINS = {
   quick: 'answers at once',
   slow: 'takes 300 ms for each answer',
-  idle: 'closes connections that were idle for a second',
-  recycling: 'closes each connection after 100 requests',
-  multiplexed: 'speaks HTTP/2: one connection for everything',
-  quic: 'speaks HTTP/3: no stream waits for the lost packets of another',
+  idle: 'closes a connection after an idle second',
+  recycling: 'closes a connection after 100 requests',
+  multiplexed: 'HTTP/2: one connection for everything',
+  quic: 'HTTP/3: a lost packet stalls one stream alone',
 } as const
 
 export type DemoOriginName = keyof typeof DEMO_ORIGINS
+
+/** What lies between the connector and its origins: half a continent. */
+export const ROUND_TRIP_MS = 40
 
 /** What the process with the origins tells its parent, once. */
 export interface OriginsReady {
   /** The certificate of the authority that vouches for all of them, PEM. */
   ca: string
-  /** Of those that run. */
+  /** Of those that run: where their relays listen. */
   ports: Readonly<Partial<Record<DemoOriginName, number>>>
   /** Why there is no HTTP/3, if there is none. */
   withoutHttp3: string | undefined

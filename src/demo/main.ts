@@ -1,56 +1,133 @@
-import { formatListenAddress } from '../service/index.ts'
-import { DEMO_ORIGINS, runningOrigins, startOrigins } from './demo-origins.ts'
-import { LiveSummary } from './live-summary.ts'
+import { parseOptions, usageError } from '../cli/parse-options.ts'
+import { checkCertificate, originConfig, SERVE_OPTIONS } from '../cli/serve.ts'
+import { asTransportError } from '../index.ts'
+import { formatListenAddress, type Service, startService } from '../service/index.ts'
+import { carrierField } from './carrier-field.ts'
+import { DEMO_ORIGINS, ROUND_TRIP_MS, runningOrigins, startOrigins } from './demo-origins.ts'
+import { LiveSummary, summarize } from './live-summary.ts'
+import { makeRequests } from './own-requests.ts'
 import { hostOf, startConnector } from './start-connector.ts'
-import { summarize } from './summary-line.ts'
 
-// `npm start`: the connector in front of a handful of origins that live in a process beside it.
-
-const origins = await startOrigins()
-const { service, notice } = await startConnector(origins, process.env['PORT'])
-const [address = { host: '127.0.0.1', port: 0 }] = service.addresses
-const url = `http://${formatListenAddress(address)}`
-
-const running = runningOrigins(origins)
-const lines = [
-  `middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of ${running.length} origins over TLS:`,
-  '',
-]
-for (const { name, port } of running) {
-  lines.push(`  ${name.padEnd(11)} https://localhost:${port}, ${DEMO_ORIGINS[name]}`)
-  lines.push(`              curl -i -H 'Host: ${hostOf(name)}' ${url}/`)
+/** What is shown, and how it ends. */
+interface Show {
+  readonly service: Service
+  /** Makes some requests after so long without any; undefined: never. */
+  readonly ownRequests: (() => Promise<string>) | undefined
+  readonly end: () => Promise<void>
 }
-if (origins.withoutHttp3 !== undefined) lines.push(`  quic        left out: ${origins.withoutHttp3}`)
-lines.push('', `  more paths: /bytes/1000000 /echo /trailers /informational /drip /status/404`)
-if (service.adminAddress !== undefined) {
-  lines.push(
-    `  admin:      curl http://${formatListenAddress(service.adminAddress)}/pools  (also /metrics, /healthz)`,
+
+const WAIT_MS = 10_000
+
+/**
+ * `npm start`: the connector in front of a handful of origins that live in a process of their own, each 40 ms
+ * away. `npm start -- --origin URL`: in front of a real one.
+ */
+async function main(args: readonly string[]): Promise<void> {
+  const show = args.length === 0 ? await startDemo() : await startInFront(args)
+  const { service } = show
+  const summary = new LiveSummary(process.stdout, () => summarize(service.stats()))
+  const timer = setTimeout(() => {
+    if (show.ownRequests === undefined || summarize(service.stats()).requests > 0) return
+    show.ownRequests().then(
+      text => summary.say(text),
+      (error: unknown) => summary.say(`the demo's own requests failed: ${asTransportError(error).message}`),
+    )
+  }, WAIT_MS)
+  let isStopping = false
+  const stop = async (): Promise<void> => {
+    // Whoever asks twice does not want to wait.
+    if (isStopping) process.exit(1)
+    isStopping = true
+    clearTimeout(timer)
+    summary.stop()
+    process.stdout.write('draining: open requests end, new ones are refused\n')
+    await service.drain()
+    const { requests } = summarize(service.stats())
+    await service.close()
+    await show.end()
+    process.stdout.write(`drained after ${requests} ${requests === 1 ? 'request' : 'requests'}\n`)
+    process.exit(0)
+  }
+  process.on('SIGINT', () => void stop())
+  process.on('SIGTERM', () => void stop())
+}
+
+async function startDemo(): Promise<Show> {
+  const origins = await startOrigins()
+  const { service, notice } = await startConnector(origins, process.env['PORT'])
+  const url = urlOf(service)
+  const running = runningOrigins(origins)
+  const lines = [
+    ...(notice === undefined ? [] : [notice]),
+    `middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of`,
+    `${running.length} origins over TLS, each a round trip of ${ROUND_TRIP_MS} ms away.`,
+    '',
+    'Run this twice: the second answer comes without a handshake, and says so.',
+    `  curl -i -w '%{time_total} s\\n' -H 'Host: ${hostOf('quick')}' ${url}/`,
+    '',
+    'Origins:',
+  ]
+  for (const { name, port } of running) {
+    lines.push(`  ${name.padEnd(12)}localhost:${port}, ${DEMO_ORIGINS[name]}`)
+    lines.push(`              curl -i -H 'Host: ${hostOf(name)}' ${url}/`)
+  }
+  if (origins.withoutHttp3 !== undefined) lines.push(`  quic        left out: ${origins.withoutHttp3}`)
+  lines.push('', 'More paths: /bytes/1000000 /echo /trailers /informational /drip /status/404')
+  write([...lines, ...hints(service)])
+  const onOriginsEnded = (): void => {
+    process.stderr.write('the demo origins ended\n')
+    process.exit(1)
+  }
+  origins.child.once('exit', onOriginsEnded)
+  return {
+    service,
+    ownRequests: () => makeRequests(url, hostOf('quick')),
+    async end() {
+      origins.child.off('exit', onOriginsEnded)
+      await origins.stop()
+    },
+  }
+}
+
+/** A stranger's origin gets no requests but those that somebody makes. */
+async function startInFront(args: readonly string[]): Promise<Show> {
+  const { values } = parseOptions(args, SERVE_OPTIONS)
+  const { origin } = values
+  if (origin === undefined) throw usageError('npm start takes --origin URL')
+  const config = originConfig({ 'log-level': 'warn', ...values, origin })
+  const service = await startService(config, { responseFields: carrierField })
+  const url = urlOf(service)
+  write([
+    `middlemile listens on ${url}, HTTP/1.1 or HTTP/2, in front of ${origin}`,
+    '',
+    'Run this twice: the second answer comes without a handshake, and says so (proxy-status).',
+    `  curl -i -w '%{time_total} s\\n' ${url}/`,
+    ...hints(service),
+  ])
+  checkCertificate(service, origin, values.insecure === true, text =>
+    process.stderr.write(`npm start: ${text}\n`),
   )
-}
-lines.push('', 'Ctrl-C drains and ends.', '')
-if (notice !== undefined) lines.unshift(notice)
-process.stdout.write(`${lines.join('\n')}\n`)
-
-const summary = new LiveSummary(process.stdout, () => summarize(service.stats()))
-
-let isStopping = false
-async function stop(exitCode: number): Promise<void> {
-  // Whoever asks twice does not want to wait.
-  if (isStopping) process.exit(1)
-  isStopping = true
-  summary.stop()
-  origins.child.off('exit', onOriginsEnded)
-  await service.drain()
-  await service.close()
-  await origins.stop()
-  process.exit(exitCode)
+  return { service, ownRequests: undefined, end: async () => {} }
 }
 
-function onOriginsEnded(): void {
-  process.stderr.write('the demo origins ended\n')
-  void stop(1)
+function hints({ adminAddress }: Service): string[] {
+  const admin =
+    adminAddress === undefined
+      ? []
+      : [`Admin:      curl http://${formatListenAddress(adminAddress)}/pools  (also /metrics, /healthz)`]
+  return [...admin, '', 'Ctrl-C drains and ends.', '']
 }
 
-origins.child.once('exit', onOriginsEnded)
-process.on('SIGINT', () => void stop(0))
-process.on('SIGTERM', () => void stop(0))
+function urlOf({ addresses: [address = { host: '127.0.0.1', port: 0 }] }: Service): string {
+  return `http://${formatListenAddress(address)}`
+}
+
+function write(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+await main(process.argv.slice(2)).catch((error: unknown) => {
+  const { code, message } = asTransportError(error)
+  process.stderr.write(`npm start: ${message}\n`)
+  process.exit(code === 'MM_INVALID_ARGUMENT' || code === 'MM_CONFIG_INVALID' ? 2 : 3)
+})

@@ -1,6 +1,10 @@
 import { asTransportError } from '../index.ts'
-import { type Service, type ServiceConfig, startService } from '../service/index.ts'
+import { type Service, type ServiceConfig, type StartOptions, startService } from '../service/index.ts'
+import { carrierField } from './carrier-field.ts'
 import { type DemoOriginName, type OriginsReady, runningOrigins } from './demo-origins.ts'
+
+/** Each answer says what carried it. */
+const OPTIONS: StartOptions = { responseFields: carrierField }
 
 /** A connector in front of the demo's origins, and what there is to say about its address. */
 export interface DemoConnector {
@@ -18,19 +22,22 @@ export async function startConnector(
   wantedPort: string | undefined,
 ): Promise<DemoConnector> {
   if (wantedPort === undefined || wantedPort === '') {
-    return { service: await startService(demoConfig(origins, 0)), notice: undefined }
+    return { service: await startService(demoConfig(origins, 0), OPTIONS), notice: undefined }
   }
   let notice: string
   if (/^\d{1,5}$/.test(wantedPort) && Number(wantedPort) <= 65_535) {
     try {
-      return { service: await startService(demoConfig(origins, Number(wantedPort))), notice: undefined }
+      return {
+        service: await startService(demoConfig(origins, Number(wantedPort)), OPTIONS),
+        notice: undefined,
+      }
     } catch (error) {
       const failure = asTransportError(error)
       if (failure.code !== 'MM_LISTEN_FAILED') throw error
       notice = `${failure.message}; taking a free port`
     }
   } else notice = `PORT=${wantedPort} is no port; taking a free one`
-  return { service: await startService(demoConfig(origins, 0)), notice }
+  return { service: await startService(demoConfig(origins, 0), OPTIONS), notice }
 }
 
 /** The demo's configuration: what is said here could stand in a YAML file. */

@@ -3,7 +3,7 @@ import { TransportError } from '../base/errors.ts'
 import type { BodySink } from '../base/http/exchange.ts'
 import { type HeaderList, headersToRecord, headerValue, NO_HEADERS } from '../base/http/headers.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../ingress/ingress-exchange.ts'
-import { patternBytes } from './origin-answers.ts'
+import { patternBytes, type SeenRequest } from './origin-answers.ts'
 
 const PIECE_BYTES = 65_536
 
@@ -13,14 +13,16 @@ const PIECE_BYTES = 65_536
  */
 export class ExchangeAnswer implements IngressExchangeEvents {
   readonly #exchange: IngressExchange
+  readonly #describe: ((seen: SeenRequest) => string) | undefined
   #timer: NodeJS.Timeout | undefined
   /** What goes on when the client takes more. */
   #more: (() => void) | undefined
   #isOver = false
 
-  /** Answers after `delayMs`. */
-  constructor(exchange: IngressExchange, delayMs: number) {
+  /** Answers after `delayMs`. `describe` as in OriginSettings. */
+  constructor(exchange: IngressExchange, delayMs: number, describe?: (seen: SeenRequest) => string) {
     this.#exchange = exchange
+    this.#describe = describe
     this.#timer = undefined
     this.#more = undefined
     exchange.events = this
@@ -91,18 +93,18 @@ export class ExchangeAnswer implements IngressExchangeEvents {
       case 'silent':
         return
       default:
-        this.#json({ method, path })
+        if (this.#describe === undefined) this.#json({ method, path })
+        else this.#text(this.#describe(this.#exchange))
     }
   }
 
   #json(value: unknown, status = 200): void {
-    const body = Buffer.from(`${JSON.stringify(value)}\n`)
-    this.#exchange.respondStart(status, [
-      'content-type',
-      'application/json',
-      'content-length',
-      String(body.length),
-    ])
+    this.#text(`${JSON.stringify(value)}\n`, 'application/json', status)
+  }
+
+  #text(text: string, type = 'text/plain; charset=utf-8', status = 200): void {
+    const body = Buffer.from(text)
+    this.#exchange.respondStart(status, ['content-type', type, 'content-length', String(body.length)])
     if (this.#exchange.method !== 'HEAD') this.#data(body)
     this.#exchange.respondEnd(NO_HEADERS)
   }

@@ -40,7 +40,7 @@ export async function startHttp2Origin(settings: Http2OriginSettings = {}): Prom
     ...(tls !== undefined && { tls }),
     protocols,
     ...(maxConcurrentStreams !== undefined && { limits: { http2: { maxConcurrentStreams } } }),
-    handler: exchange => void new ExchangeAnswer(exchange, delayMs),
+    handler: exchange => void new ExchangeAnswer(exchange, delayMs, settings.describe),
   })
   const { port, stats } = listener
   return {

@@ -64,7 +64,7 @@ export async function startHttp3Origin(settings: Http3OriginSettings): Promise<H
     },
     handler: exchange => {
       if (exchange.headers.includes('early-data')) earlyRequests++
-      void new ExchangeAnswer(exchange, delayMs)
+      void new ExchangeAnswer(exchange, delayMs, settings.describe)
     },
   })
   const { port, stats } = listener

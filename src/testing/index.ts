@@ -20,6 +20,7 @@ export {
 export { FakeClock } from './fake-clock.ts'
 export { type Http2Origin, type Http2OriginSettings, startHttp2Origin } from './http2-origin.ts'
 export { type Http3Origin, type Http3OriginSettings, startHttp3Origin } from './http3-origin.ts'
+export type { SeenRequest } from './origin-answers.ts'
 export {
   type OriginSettings,
   startIdleClosingOrigin,

@@ -4,6 +4,24 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
 /**
+ * A request as an origin sees it.
+ *
+ * @example
+ * ```ts
+ * const describe = ({ method, path }: SeenRequest): string => `${method} ${path}`
+ * const origin = await startQuickOrigin({ describe })
+ * ```
+ */
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  /** `1.1`, `2`, `3`. */
+  readonly httpVersion: string
+  /** Of the client: another one for each connection. */
+  readonly remotePort: number
+}
+
+/**
  * What a test origin answers:
  *
  * | path | answer |
@@ -22,7 +40,11 @@ import { TLSSocket } from 'node:tls'
  * | `/abort` | a body that breaks off half-way, in cleartext with a reset |
  * | `/silent` | nothing, ever |
  */
-export function answer(request: IncomingMessage, response: ServerResponse): void {
+export function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  describe?: (seen: SeenRequest) => string,
+): void {
   const url = new URL(request.url ?? '/', 'http://origin')
   const [, first = '', second = ''] = url.pathname.split('/')
   const number = (name: string, fallback: number): number => Number(url.searchParams.get(name) ?? fallback)
@@ -80,7 +102,16 @@ export function answer(request: IncomingMessage, response: ServerResponse): void
     case 'silent':
       break
     default:
-      sendJson(response, { method: request.method, path: request.url })
+      if (describe === undefined) sendJson(response, { method: request.method, path: request.url })
+      else {
+        const { method = '', url: path = '', httpVersion } = request
+        const body = Buffer.from(
+          describe({ method, path, httpVersion, remotePort: request.socket.remotePort ?? 0 }),
+        )
+        response
+          .writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'content-length': body.length })
+          .end(body)
+      }
   }
   request.resume()
 }

@@ -3,7 +3,7 @@ import https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { IssuedCertificate } from './certificates.ts'
-import { answer, upgradeToEcho } from './origin-answers.ts'
+import { answer, type SeenRequest, upgradeToEcho } from './origin-answers.ts'
 
 /**
  * Origins to test against, on Node's own HTTP/1.1 server: a parser that none of ours had a part in. They
@@ -34,6 +34,8 @@ export interface OriginSettings {
   port?: number
   /** Default 127.0.0.1. */
   address?: string
+  /** The text of its answer where the table has no path. Default: JSON with method and path. */
+  describe?: (request: SeenRequest) => string
 }
 
 interface Behavior {
@@ -122,8 +124,8 @@ async function startOrigin(settings: OriginSettings, behavior: Behavior): Promis
     const onConnection = (requestsOf.get(request.socket) ?? 0) + 1
     requestsOf.set(request.socket, onConnection)
     if (onConnection === behavior.maxRequestsPerConnection) response.shouldKeepAlive = false
-    if (behavior.delayMs === 0) answer(request, response)
-    else setTimeout(answer, behavior.delayMs, request, response).unref()
+    if (behavior.delayMs === 0) answer(request, response, settings.describe)
+    else setTimeout(answer, behavior.delayMs, request, response, settings.describe).unref()
   }
   const options = {
     keepAliveTimeout: behavior.keepAliveTimeoutMs,

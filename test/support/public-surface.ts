@@ -221,6 +221,7 @@ export const PUBLIC_SURFACE: Readonly<
       'OriginSettings',
       'PathConditions',
       'PipeEnd',
+      'SeenRequest',
       'TestOrigin',
     ],
   },

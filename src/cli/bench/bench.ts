@@ -100,8 +100,6 @@ Exit codes: 0 measured, 1 some request failed, nothing could be measured, or it 
 `
 
 export const benchCommand: Command = {
-  name: 'bench',
-  summary: 'compares protocols on an origin, also under delay and loss',
   help: HELP,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, BENCH_OPTIONS)

@@ -1,4 +1,5 @@
-import type { ExchangeInfo, TransportError } from '../../index.ts'
+import type { ExchangeInfo, TransportError, TransportResponse } from '../../index.ts'
+import { type Phases, phasesOf, roundedPhases } from './phases.ts'
 import type { MigrationRecord } from './tallies.ts'
 
 /** What became of one request: a line of `get --json`. */
@@ -19,9 +20,12 @@ export interface GetRecord {
   tfoBecause?: string
   remoteAddress: string | null
   attempts: ExchangeInfo['attempts']
-  timingsMs: { queue: number; dns: number; connect: number; tls: number; ttfb: number; total: number }
+  /** Phases, and what they add up to. */
+  timingsMs: Phases & { readonly total: number }
   trailers: Record<string, string | string[]>
   informational: ExchangeInfo['informational']
+  /** With `--include` only. */
+  headers?: TransportResponse['headers']
   error?: ReturnType<TransportError['toJSON']>
 }
 
@@ -46,30 +50,45 @@ export interface GetSummary {
 /** A response and its body, as far as they came. */
 export interface FetchedResponse {
   status: number
+  statusText: string
+  headers: TransportResponse['headers']
   info: ExchangeInfo
+  /** From the head to the end of the body. */
+  bodyMs: number
   bytes: number
   sha256: string | null
   trailers: Record<string, string | string[]>
+  /** The beginning of the body, where it is to be shown. */
+  preview: Buffer | undefined
 }
 
-/** The record of a request. `elapsedMs` is the total where the exchange did not come to its own. */
+/** One request and what became of it. */
+export interface Fetched {
+  readonly url: string
+  /** Undefined when none came. */
+  readonly response: FetchedResponse | undefined
+  readonly error: TransportError | undefined
+  /** The total where the exchange did not come to its own. */
+  readonly elapsedMs: number
+}
+
+/** The record of a request. `firstConnection` is the id of the connection that is called 1. */
 export function getRecord(
-  url: string,
-  response: FetchedResponse | undefined,
-  error: TransportError | undefined,
-  elapsedMs: number,
+  { url, response, error, elapsedMs }: Fetched,
+  hasHeaders: boolean,
+  firstConnection: number,
 ): GetRecord {
   const info = response?.info
   const timings = info?.timings
-  const total =
-    error === undefined && timings !== undefined && timings.totalMs > 0 ? timings.totalMs : elapsedMs
+  const isWhole = error === undefined && timings !== undefined && timings.totalMs > 0
+  const phases = phasesOf(timings, isWhole ? timings.totalMs : elapsedMs, response?.bodyMs ?? 0)
   return {
     url,
     status: response?.status ?? 0,
     bytes: response?.bytes ?? 0,
     sha256: response?.sha256 ?? null,
     protocol: info?.protocol ?? null,
-    connectionId: info?.connectionId ?? null,
+    connectionId: info === undefined ? null : info.connectionId - firstConnection + 1,
     reused: info?.reused ?? false,
     resumed: info?.resumed ?? false,
     earlyData: info?.earlyData ?? 'none',
@@ -77,21 +96,11 @@ export function getRecord(
     ...(info?.tfoBecause !== undefined && { tfoBecause: info.tfoBecause }),
     remoteAddress: info?.remoteAddress ?? null,
     attempts: info?.attempts ?? [],
-    timingsMs: {
-      queue: rounded(timings?.queueMs ?? 0),
-      dns: rounded(timings?.dnsMs ?? 0),
-      connect: rounded(timings?.connectMs ?? 0),
-      tls: rounded(timings?.tlsMs ?? 0),
-      ttfb: rounded(timings?.ttfbMs ?? 0),
-      total: rounded(total),
-    },
+    // Microseconds are as fine as the clock means anything.
+    timingsMs: roundedPhases(phases, 0.001),
     trailers: response?.trailers ?? {},
     informational: info?.informational ?? [],
+    ...(hasHeaders && { headers: response?.headers ?? {} }),
     ...(error !== undefined && { error: error.toJSON() }),
   }
-}
-
-/** Microseconds are as fine as the clock means anything. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000
 }

@@ -1,62 +1,93 @@
-import type { GetRecord, GetSummary } from './get-record.ts'
-import { migrationLines, recordBlock, recordLine, TABLE_HEAD, totalsText } from './get-text.ts'
+import type { Screen } from '../terminal.ts'
+import {
+  type Fetched,
+  type FetchedResponse,
+  type GetRecord,
+  type GetSummary,
+  getRecord,
+} from './get-record.ts'
+import { bodyText, GetText, headText } from './get-text.ts'
 import type { ConnectionTally, MigrationRecord } from './tallies.ts'
 
 export interface GetReportOptions {
-  json: boolean
-  /** How many records there will be. */
-  total: number
-  write: (text: string) => void
+  readonly format: 'text' | 'json'
+  /** Shows the head of each response: `-i`. */
+  readonly showsHead: boolean
+  /** The URLs, each once. */
+  readonly urls: readonly string[]
+  /** How many requests there will be. */
+  readonly total: number
+  readonly screen: Screen
+  readonly write: (text: string) => void
 }
 
 /** Above this only failures get a line; the summary reports the rest. */
 const MAX_TABLE_ROWS = 20
 
 /**
- * Prints records as they come and a summary at the end, as JSON lines or for people. Keeps numbers only,
- * whatever their count.
+ * Prints what became of each request as it ends and a summary at the end, as JSON lines or for people. Keeps
+ * numbers only, whatever their count.
  */
 export class GetReport {
   readonly #options: GetReportOptions
+  readonly #text: GetText
   readonly #totalsMs: number[] = []
   readonly #byProtocol: Record<string, number> = {}
   #requests = 0
   #newConnections = 0
   failed = 0
+  /** Some request failed since its origin's certificate was not accepted. */
+  wasUntrusted = false
+  /** The connection that is called 1. */
+  firstConnection = 1
 
   constructor(options: GetReportOptions) {
     this.#options = options
+    this.#text = new GetText(options.screen, options.urls.length > 1)
   }
 
-  add(record: GetRecord): void {
+  add(fetched: Fetched): void {
+    const record = getRecord(fetched, this.#options.showsHead, this.firstConnection)
+    const { error, protocol, timingsMs } = record
     this.#requests++
-    if (record.error === undefined) this.#totalsMs.push(record.timingsMs.total)
+    if (error?.code === 'MM_TLS_CERTIFICATE') this.wasUntrusted = true
+    if (error === undefined) this.#totalsMs.push(timingsMs.total)
     else this.failed++
     if (!record.reused && record.connectionId !== null) this.#newConnections++
-    if (record.protocol !== null)
-      this.#byProtocol[record.protocol] = (this.#byProtocol[record.protocol] ?? 0) + 1
-    this.#print(record)
+    if (protocol !== null) this.#byProtocol[protocol] = (this.#byProtocol[protocol] ?? 0) + 1
+    this.#print(record, fetched.response)
   }
 
-  finish(tally: ConnectionTally, migrations: readonly MigrationRecord[] = []): void {
+  finish(tally: ConnectionTally, moves: readonly MigrationRecord[] = []): void {
+    const migrations = moves.map(move => ({
+      ...move,
+      connectionId: move.connectionId - this.firstConnection + 1,
+    }))
     const summary = this.#summary(tally, migrations)
-    const { json, total, write } = this.#options
-    if (json) {
+    const { format, total, write } = this.#options
+    if (format === 'json') {
       write(`${JSON.stringify({ summary })}\n`)
       return
     }
-    if (total > 1) write(totalsText(summary, this.#totalsMs))
-    if (migrations.length > 0) write(migrationLines(migrations))
+    if (total > 1) write(this.#text.totals(summary, this.#totalsMs))
+    if (migrations.length > 0) write(this.#text.migrations(migrations))
   }
 
-  #print(record: GetRecord): void {
-    const { json, total, write } = this.#options
-    if (json) write(`${JSON.stringify(record)}\n`)
-    else if (total === 1) write(recordBlock(record))
+  #print(record: GetRecord, response: FetchedResponse | undefined): void {
+    const { format, total, write, showsHead, screen } = this.#options
+    if (format === 'json') {
+      write(`${JSON.stringify(record)}\n`)
+      return
+    }
+    if (response !== undefined) {
+      if (showsHead) write(`${headText(response, screen)}\n`)
+      if (response.preview !== undefined) write(`${bodyText(response.preview, response.bytes)}\n`)
+    }
+    if (total === 1) write(this.#text.block(record))
     else {
       const isShown = total <= MAX_TABLE_ROWS
-      if (isShown && this.#requests === 1) write(TABLE_HEAD)
-      if (isShown || record.error !== undefined) write(recordLine(record))
+      if (isShown && this.#requests === 1) write(this.#text.tableHead())
+      if (isShown || record.error !== undefined) write(this.#text.line(record))
     }
   }
 

@@ -5,11 +5,21 @@ import { qlogObserver } from '../../entry/events.ts'
 import { type Observer, parseOrigin } from '../../index.ts'
 import type { CliIo, Command } from '../command.ts'
 import { EXIT } from '../command.ts'
-import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from '../connection-options.ts'
+import {
+  CONNECTION_HELP,
+  CONNECTION_OPTIONS,
+  connectionOptions,
+  INSECURE_WARNING,
+  UNTRUSTED_HINT,
+} from '../connection-options.ts'
 import { countOption, headerOption, parseOptions, usageError } from '../parse-options.ts'
+import { PLAIN_SCREEN } from '../terminal.ts'
 import { GetReport } from './get-report.ts'
 import { type GetPlan, type RequestBodySource, runGets } from './run-gets.ts'
 import { ConnectionTally, MigrationTally } from './tallies.ts'
+
+/** Of a body that is shown. */
+const PREVIEW_BYTES = 64 * 1024
 
 /** Up to this size a file is read once and kept: it can be sent again on another connection. */
 const KEPT_BYTES = 1024 * 1024
@@ -36,14 +46,19 @@ function kept(body: Buffer): RequestBodySource {
 
 const HELP = `Usage: middlemile get [options] URL...
 
-Fetches through a pool, as a program would that embeds it, and shows where the time went.
+Fetches through a pool, as a program would that embeds it, and shows where the time went: in queue (for a connection or a stream, and for
+tries that failed), dns, connect, tls, ttfb (until the head of the response) and body. A rehearsal comes before, with an origin in this
+process, so that the figures are the network's and not those of a program that loads.
 
   -n, --count COUNT     fetches each URL so many times; default 1
   --concurrency C       so many at once; default 1
   --method M            default GET, or POST with --data
   --header 'K: V'       may be given several times
   --data @FILE|TEXT     the request body
-  --output FILE         where the response body goes (one URL, once)
+  -i, --include         shows the head of each response
+  -I, --head            asks for heads only (HEAD), and shows them
+  --body                shows the body too, its first 64 KiB, if it is text
+  --output FILE|-       where the response body goes (one URL, once); with - it goes to standard output, and the figures to standard error
   --timeout-ms N        for each exchange as a whole
   --early-data          requests with a safe method may leave in early data (0-RTT), over QUIC and, as an experiment, over TCP: an
                         onlooker can replay them
@@ -66,6 +81,9 @@ const OPTIONS = {
   method: { type: 'string' },
   header: { type: 'string', multiple: true },
   data: { type: 'string' },
+  include: { type: 'boolean', short: 'i' },
+  head: { type: 'boolean', short: 'I' },
+  body: { type: 'boolean' },
   output: { type: 'string' },
   'timeout-ms': { type: 'string' },
   json: { type: 'boolean' },
@@ -81,8 +99,6 @@ const OPTIONS = {
 const POOL_MAX_CONNECTIONS = 64
 
 export const getCommand: Command = {
-  name: 'get',
-  summary: 'fetches through a pool and shows where the time went',
   help: HELP,
   async run(args, io) {
     const { values, positionals: urls } = parseOptions(args, OPTIONS)
@@ -94,6 +110,10 @@ export const getCommand: Command = {
     const output = values.output
     if (output !== undefined && urls.length * count > 1)
       throw usageError('--output goes with one URL, fetched once')
+    if (values.body === true && values.json === true)
+      throw usageError('--body is for people: --output FILE keeps the body beside --json')
+    if (values.head === true && (values.method !== undefined || values.data !== undefined))
+      throw usageError('--head is a method of its own: it goes neither with --method nor with --data')
     if (values.qlog === '') throw usageError('--qlog needs the name of a directory')
     const connection = connectionOptions(values)
     if (values.tfo === true) connection.defaults.tfo = 'on'
@@ -106,27 +126,46 @@ export const getCommand: Command = {
     const plan: GetPlan = {
       urls: Array.from({ length: count }, () => urls).flat(),
       concurrency,
-      method: values.method ?? (values.data === undefined ? 'GET' : 'POST'),
+      method: values.head === true ? 'HEAD' : (values.method ?? (values.data === undefined ? 'GET' : 'POST')),
       earlyData: values['early-data'] === true,
       headers: (values.header ?? []).flatMap(headerOption),
       body: await readRequestBody(values.data),
-      output: output === undefined ? undefined : () => createWriteStream(output),
+      output:
+        output === undefined
+          ? undefined
+          : () => (output === '-' ? io.openOutput() : createWriteStream(output)),
+      previewBytes: values.body === true ? PREVIEW_BYTES : 0,
     }
-    const isJson = values.json === true
-    return await get({ plan, connection, isJson, keylogFile: values.keylog, qlogDirectory: values.qlog }, io)
+    if (values.insecure === true) io.writeError(`middlemile get: warning: ${INSECURE_WARNING}\n`)
+    const job: GetJob = {
+      plan,
+      connection,
+      keylogFile: values.keylog,
+      qlogDirectory: values.qlog,
+      report: new GetReport({
+        format: values.json === true ? 'json' : 'text',
+        showsHead: values.include === true || values.head === true,
+        urls,
+        total: plan.urls.length,
+        // Standard output is the body's then.
+        screen: output === '-' ? PLAIN_SCREEN : io.screen,
+        write: text => (output === '-' ? io.writeError(text) : io.write(text)),
+      }),
+    }
+    return await get(job, io)
   },
 }
 
 interface GetJob {
   readonly plan: GetPlan
   readonly connection: ReturnType<typeof connectionOptions>
-  readonly isJson: boolean
+  readonly report: GetReport
   readonly keylogFile: string | undefined
   readonly qlogDirectory: string | undefined
 }
 
 async function get(job: GetJob, io: CliIo): Promise<number> {
-  const { plan, connection, isJson, keylogFile, qlogDirectory } = job
+  const { plan, connection, report, keylogFile, qlogDirectory } = job
   const tally = new ConnectionTally()
   const migrations = new MigrationTally()
   const warn = (message: string) => io.writeError(`middlemile get: warning: ${message}\n`)
@@ -143,15 +182,19 @@ async function get(job: GetJob, io: CliIo): Promise<number> {
   // Lines are few and must survive whatever ends the process: written at once, for the owner's eyes only.
   const keylog =
     keylogFile === undefined ? undefined : (line: Buffer) => appendFileSync(keylogFile, line, { mode: 0o600 })
+  const isSecure = plan.urls.some(url => parseOrigin(url).scheme === 'https')
+  const lastConnectionId = await io.rehearse({ kind: 'request', isSecure, defaults: connection.defaults })
+  // A trace has the numbers of the process: they stay there.
+  if (qlogDirectory === undefined) report.firstConnection = lastConnectionId + 1
   const transport = io.createTransport({ ...connection, observer, keylog })
-  const report = new GetReport({ json: isJson, total: plan.urls.length, write: text => io.write(text) })
   try {
-    await runGets(transport, plan, record => report.add(record))
+    await runGets(transport, plan, fetched => report.add(fetched))
   } finally {
     await transport.close()
     qlog?.close()
   }
   report.finish(tally, migrations.records)
+  if (report.wasUntrusted) io.writeError(`middlemile get: ${UNTRUSTED_HINT}\n`)
   return report.failed === 0 ? EXIT.ok : EXIT.failed
 }
 

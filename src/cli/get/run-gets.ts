@@ -1,9 +1,9 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { systemClock } from '../../entry/events.ts'
-import { asTransportError, type RequestOptions, type Transport } from '../../index.ts'
-import { type FetchedResponse, type GetRecord, getRecord } from './get-record.ts'
+import { asTransportError, type RequestOptions, type Transport, type TransportError } from '../../index.ts'
+import type { Fetched, FetchedResponse } from './get-record.ts'
 
 /** A request body that can be opened for each request. */
 export interface RequestBodySource {
@@ -22,37 +22,57 @@ export interface GetPlan {
   /** They may leave in early data. */
   earlyData: boolean
   body: RequestBodySource | undefined
-  /** Opens the file for the response body. */
+  /** Opens what the response body goes to. */
   output: (() => Writable) | undefined
+  /** So much of each body is kept to be shown. */
+  previewBytes: number
 }
 
-/** Makes all the requests, `concurrency` at once, and hands over each record as its request ends. */
+/** Makes all the requests, `concurrency` at once, and hands over what became of each as it ends. */
 export async function runGets(
   transport: Transport,
   plan: GetPlan,
-  onRecord: (record: GetRecord) => void,
+  onFetched: (fetched: Fetched) => void,
 ): Promise<void> {
   const urls = plan.urls.values()
   const worker = async () => {
-    for (const url of urls) onRecord(await getOne(transport, plan, url)) // the workers share one iterator
+    for (const url of urls) onFetched(await getOne(transport, plan, url)) // the workers share one iterator
   }
   await Promise.all(Array.from({ length: Math.min(plan.concurrency, plan.urls.length) }, worker))
 }
 
-async function getOne(transport: Transport, plan: GetPlan, url: string): Promise<GetRecord> {
-  const startedAtMs = systemClock.now()
-  let fetched: FetchedResponse | undefined
+async function getOne(transport: Transport, plan: GetPlan, url: string): Promise<Fetched> {
+  const startedAt = systemClock.now()
+  let response: FetchedResponse | undefined
+  let error: TransportError | undefined
   try {
-    const response = await transport.request(url, requestOptions(plan))
-    fetched = { status: response.status, info: response.info, bytes: 0, sha256: null, trailers: {} }
-    const hash = createHash('sha256')
-    await receiveBody(response.body, hash, fetched, plan.output?.())
-    fetched.sha256 = hash.digest('hex')
-    fetched.trailers = response.trailers
-    return getRecord(url, fetched, undefined, systemClock.now() - startedAtMs)
-  } catch (error) {
-    return getRecord(url, fetched, asTransportError(error), systemClock.now() - startedAtMs)
+    const answer = await transport.request(url, requestOptions(plan))
+    const headAt = systemClock.now()
+    const { status, statusText, headers, info } = answer
+    response = {
+      status,
+      statusText,
+      headers,
+      info,
+      bodyMs: 0,
+      bytes: 0,
+      sha256: null,
+      trailers: {},
+      preview: undefined,
+    }
+    const received = new ReceivedBody(response, plan.previewBytes)
+    try {
+      await receive(answer.body, received, plan.output?.())
+      response.sha256 = received.sha256()
+      response.trailers = answer.trailers
+    } finally {
+      response.bodyMs = systemClock.now() - headAt
+      response.info = answer.info // by now the total is known, and what became of early data
+    }
+  } catch (cause) {
+    error = asTransportError(cause)
   }
+  return { url, response, error, elapsedMs: systemClock.now() - startedAt }
 }
 
 function requestOptions(plan: GetPlan): RequestOptions {
@@ -61,30 +81,46 @@ function requestOptions(plan: GetPlan): RequestOptions {
   return { method, headers: [...headers, 'content-length', String(body.length)], body: body.open() }
 }
 
-/** Hashes and counts the body as it comes; it is never held as a whole. */
-async function receiveBody(
-  body: Readable,
-  hash: Hash,
-  fetched: FetchedResponse,
-  output: Writable | undefined,
-): Promise<void> {
+/** Hashes and counts a body as it comes, and keeps its beginning; never the whole. */
+class ReceivedBody {
+  readonly #response: FetchedResponse
+  readonly #hash = createHash('sha256')
+  #previewBytesLeft: number
+
+  constructor(response: FetchedResponse, previewBytes: number) {
+    this.#response = response
+    this.#previewBytesLeft = previewBytes
+    if (previewBytes > 0) response.preview = Buffer.alloc(0)
+  }
+
+  add(chunk: Buffer): void {
+    this.#hash.update(chunk)
+    this.#response.bytes += chunk.length
+    const { preview } = this.#response
+    if (preview === undefined || this.#previewBytesLeft === 0) return
+    const shown = chunk.subarray(0, this.#previewBytesLeft)
+    this.#previewBytesLeft -= shown.length
+    this.#response.preview = Buffer.concat([preview, shown])
+  }
+
+  sha256(): string {
+    return this.#hash.digest('hex')
+  }
+}
+
+async function receive(body: Readable, received: ReceivedBody, output: Writable | undefined): Promise<void> {
   if (output === undefined) {
-    for await (const chunk of body) measure(chunk as Buffer, hash, fetched) // a body without an encoding yields Buffers
+    for await (const chunk of body) received.add(chunk as Buffer) // a body without an encoding yields Buffers
     return
   }
   await pipeline(
     body,
     async function* (chunks: AsyncIterable<Buffer>) {
       for await (const chunk of chunks) {
-        measure(chunk, hash, fetched)
+        received.add(chunk)
         yield chunk
       }
     },
     output,
   )
-}
-
-function measure(chunk: Buffer, hash: Hash, fetched: FetchedResponse): void {
-  hash.update(chunk)
-  fetched.bytes += chunk.length
 }

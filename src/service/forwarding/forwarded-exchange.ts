@@ -16,6 +16,9 @@ import type { ResponseBuffer } from './response-buffer.ts'
 import { type ResponseHeaders, withoutAltSvc } from './response-headers.ts'
 import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
 
+/** What carried a response, and fields to say so with. */
+export type ResponseFields = (carrier: Pick<DispatchHandle, 'connection' | 'reused'>) => HeaderList
+
 /** What all exchanges of one configuration share. */
 export interface ForwardingContext {
   readonly transport: Transport
@@ -24,6 +27,7 @@ export interface ForwardingContext {
   readonly detail: ErrorDetail
   readonly responseHeaders: ResponseHeaders
   readonly stalledReaders: StalledReaders
+  readonly responseFields: ResponseFields | undefined
   readonly clock: Pick<Clock, 'now'>
   /** The time as an IMF-fixdate. */
   dateHeader(): string
@@ -139,7 +143,7 @@ export class ForwardedExchange
     this.#responseHeaders = headers
     this.status = status
     this.originProtocol = controller.protocol
-    this.#client.respondStart(status, this.#rewritten(controller, headers), statusText)
+    this.#client.respondStart(status, this.#withOwnFields(controller, headers), statusText)
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
@@ -207,6 +211,13 @@ export class ForwardedExchange
 
   #rewritten(controller: ExchangeController, headers: HeaderList): HeaderList {
     return this.#context.responseHeaders.rewrite(headers, controller.protocol)
+  }
+
+  #withOwnFields(controller: ExchangeController, headers: HeaderList): HeaderList {
+    const rewritten = this.#rewritten(controller, headers)
+    const { responseFields } = this.#context
+    if (responseFields === undefined || this.#handle === undefined) return rewritten
+    return rewritten.concat(responseFields(this.#handle))
   }
 
   // From the client

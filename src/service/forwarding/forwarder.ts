@@ -9,6 +9,7 @@ import {
   ForwardedExchange,
   type ForwardingContext,
   protocolOf,
+  type ResponseFields,
 } from './forwarded-exchange.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import { RequestHeaders } from './request-headers.ts'
@@ -36,6 +37,8 @@ export interface ForwarderOptions {
   dateHeader(): string
   /** Is notified of each request that was answered without an origin. */
   onRefused(exchange: IngressExchange, status: number, error: TransportError | undefined): void
+  /** See StartOptions. */
+  readonly responseFields?: ResponseFields | undefined
   /** Is notified of what each client got. */
   onAnswered(answer: ClientAnswer): void
   /** Default: the system's. */
@@ -178,6 +181,7 @@ function prepare(
     detail: settings.errors,
     responseHeaders: new ResponseHeaders(name),
     stalledReaders,
+    responseFields: options.responseFields,
     clock: options.clock ?? systemClock,
     dateHeader: () => options.dateHeader(),
     onAnswered: answer => options.onAnswered(answer),

@@ -19,6 +19,7 @@ import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
+import type { ResponseFields } from '../forwarding/forwarded-exchange.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { heldForSlowReaders } from '../forwarding/stalled-readers.ts'
 import { connectionLog } from '../logging/connection-log.ts'
@@ -42,6 +43,7 @@ export interface ServiceOutside {
   /** See StartOptions. */
   readonly onTooManyFaults: (() => void) | undefined
   readonly returnsMemory: boolean
+  readonly responseFields?: ResponseFields | undefined
 }
 
 export type SettingsResult =
@@ -132,6 +134,7 @@ export class RunningService implements Service {
       transport: this.transport,
       instanceId: randomBytes(4).toString('hex'),
       dateHeader: () => new Date().toUTCString(),
+      responseFields: outside.responseFields,
       onRefused: (exchange, status, error) => this.#onRefused(exchange, status, error),
       onAnswered: answer => this.#metrics.onAnswered(answer),
     })

@@ -4,6 +4,7 @@ import { formatFault, formatPath } from '../config/config-fault.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import { readConfigFile } from '../config/read-config.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
+import type { ResponseFields } from '../forwarding/forwarded-exchange.ts'
 import { logTo, logToStandardOutput } from '../logging/service-log.ts'
 import { type ConfigReader, RunningService, type SettingsResult } from './running-service.ts'
 import type { Service } from './service-api.ts'
@@ -28,6 +29,11 @@ export interface StartOptions {
    * false.
    */
   returnsMemory?: boolean
+  /**
+   * Fields that each response of an origin gains on its way to the client, by what carried it. Called for
+   * every response. Default: none.
+   */
+  responseFields?: ResponseFields
 }
 
 /**
@@ -78,6 +84,7 @@ async function start(read: ConfigReader, options: StartOptions, file?: string): 
     read,
     onTooManyFaults: options.onTooManyFaults,
     returnsMemory: options.returnsMemory ?? false,
+    responseFields: options.responseFields,
   })
 }
 

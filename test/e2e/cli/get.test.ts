@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { patternBytes } from '../../../src/testing/origin-answers.ts'
@@ -9,6 +10,7 @@ import { bodyOf } from '../../support/body-files.ts'
 import { startCaddy } from '../../support/caddy.ts'
 import { startNghttpd } from '../../support/nghttpd.ts'
 import { startNginx } from '../../support/nginx.ts'
+import { atTerminal, requirePseudoTerminal } from '../../support/pseudo-terminal.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { type CliResult, runCli } from '../../support/spawn-cli.ts'
 import { freePort } from '../../support/tcp-port.ts'
@@ -197,6 +199,7 @@ describe('get --json', () => {
           connect: expect.any(Number),
           tls: expect.any(Number),
           ttfb: expect.any(Number),
+          body: expect.any(Number),
           total: expect.any(Number),
         },
         trailers: {},
@@ -211,10 +214,10 @@ describe('get --json', () => {
       outcome: 'connected',
       because: expect.any(String),
     })
-    const { connect = 0, tls = 0, ttfb = 0, total = 0 } = timingsMs
-    expect(connect).toBeGreaterThan(0)
-    expect(tls).toBeGreaterThan(0)
-    expect(total).toBeGreaterThan(connect + tls + ttfb - 0.1)
+    const { total = 0, ...phases } = timingsMs
+    expect(phases['connect']).toBeGreaterThan(0)
+    expect(phases['tls']).toBeGreaterThan(0)
+    expect(Object.values(phases).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(total, 6)
     expect(summary).toMatchObject({ requests: 1, newConnections: 1, reuseRate: 0, handshakes: { full: 1 } })
   })
 
@@ -372,7 +375,7 @@ describe('the options of get', () => {
     expect(one.stdout).toMatch(
       /^url +https:[^]*\nstatus +200\n[^]*\nconnection +http\/1\.1#\d+ new, 127\.0\.0\.1/,
     )
-    expect(one.stdout).toMatch(/\n tls +\d+\.\d +ms\n/)
+    expect(one.stdout).toMatch(/\n\[(?: +\d+\.\d ms +\|){5} +\d+\.\d ms +\]\n/)
     const many = await get('-n', '5', `${origin.url}/`)
     expect(many.stdout.match(/^200 /gm)).toHaveLength(5)
     expect(many.stdout).toMatch(/\nrequests +5, 0 failed\n[^]*\nconnections +1 new, 80\.0 % /)
@@ -400,5 +403,73 @@ describe('bad usage of get: exit code 2, a line that says why, nothing sent', ()
 
   it('without a URL', async () => {
     expect(await runCli(['get'])).toMatchObject({ exitCode: 2, stderr: 'middlemile get: get needs a URL\n' })
+  })
+})
+
+describe('get at a terminal', () => {
+  const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url))
+  const missing = requirePseudoTerminal()
+
+  it('draws where the time went within 80 columns, in colors', async ctx => {
+    ctx.skip(missing !== undefined, missing)
+    const line = [process.execPath, CLI, 'get', '--ca', caFile]
+    await using one = atTerminal([...line, `${origin.url}/bytes/1000`], { columns: 80 })
+    expect(await one.exited).toBe(0)
+    const rows = one.screen()
+    expect(one.output).toContain('\x1b[32m200\x1b[0m')
+    const at = rows.findIndex(row => row.startsWith('['))
+    expect(rows[at - 1]).toBe('   queue       dns      connect      tls        ttfb       body')
+    const shown = (rows[at] ?? '')
+      .slice(1, -1)
+      .split('|')
+      .map(cell => Number.parseFloat(cell))
+    const total = Number(/([\d.]+) ms in all$/.exec(rows[at + 2] ?? '')?.[1])
+    expect(shown.reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(total, 5)
+    await using several = atTerminal([...line, '-n', '3', `${origin.url}/bytes/1000`], { columns: 80 })
+    expect(await several.exited).toBe(0)
+    expect(several.screen()[0]).toMatch(/^status .* total$/)
+    expect(several.screen().slice(1, 4).join('\n')).toMatch(/#1 new .*\n.*#1 reused .*\n.*#1 reused /)
+  })
+
+  it('has no colors with NO_COLOR, and none in a pipe', async ctx => {
+    ctx.skip(missing !== undefined, missing)
+    const args = ['get', '--ca', caFile, `${origin.url}/`]
+    await using plain = atTerminal(
+      [process.execPath, CLI, ...args],
+      { columns: 120 },
+      { env: { NO_COLOR: '1' } },
+    )
+    expect(await plain.exited).toBe(0)
+    expect(plain.output).not.toContain('\x1b[')
+    expect((await runCli(args)).stdout).not.toContain('\x1b[')
+  })
+})
+
+describe('what get does with a body and a certificate', () => {
+  it('writes the body alone to standard output, byte by byte', async () => {
+    const { exitCode, stdout, stderr } = await get('--output', '-', '-i', `${origin.url}/`)
+    expect([exitCode, stdout]).toEqual([0, '{"method":"GET","path":"/"}\n'])
+    expect(stderr).toMatch(/^HTTP\/1\.1 200 OK$/m)
+    const large = await get('--output', '-', `${origin.url}/bytes/3000000`)
+    expect(large.exitCode).toBe(0)
+    expect(large.stdout.length).toBeGreaterThan(1_000_000)
+  })
+
+  it('asks for a head with -I, and shows it', async () => {
+    const { exitCode, stdout } = await get('-I', `${origin.url}/bytes/1000`)
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\n(?:.+\n)*content-length: 1000\n/)
+    expect(stdout).toMatch(/^size +0 bytes$/m)
+  })
+
+  it('names the options for a certificate that is not trusted, and does without the check when it is asked to', async () => {
+    const strict = await runCli(['get', `${origin.url}/`])
+    expect(strict.exitCode).toBe(1)
+    expect(strict.stdout).toContain('MM_TLS_CERTIFICATE')
+    expect(strict.stderr).toMatch(/--ca FILE .*--insecure \(-k\)/)
+    const loose = await runCli(['get', '-k', '--body', `${origin.url}/`])
+    expect(loose.exitCode).toBe(0)
+    expect(loose.stdout).toContain('{"method":"GET","path":"/"}\n')
+    expect(loose.stderr).toMatch(/^middlemile get: warning: certificates are not checked/)
   })
 })

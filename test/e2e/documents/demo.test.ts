@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
 import { curl } from '../../support/curl.ts'
 import { processTree } from '../../support/process-tree.ts'
+import { atTerminal, requirePseudoTerminal } from '../../support/pseudo-terminal.ts'
 import { deathSignalPrefix } from '../../support/real-server.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { requireQuic } from '../../support/require-quic.ts'
@@ -40,8 +42,8 @@ function spawnCommand(line: readonly string[], env: Record<string, string>) {
 async function startDemo(env: Record<string, string>, line: readonly string[] = [process.execPath, MAIN]) {
   const { child, text } = spawnCommand(line, env)
   await expect.poll(text, { timeout: 15_000 }).toContain('Ctrl-C')
-  const url = /middlemile listens on (http:\S+),/.exec(text())?.[1] ?? ''
-  const ports = [...text().matchAll(/https:\/\/localhost:(\d+),/g)].map(match => Number(match[1]))
+  const url = /middlemile listens on (http:[^\s,]+)/.exec(text())?.[1] ?? ''
+  const ports = [...text().matchAll(/ localhost:(\d+),/g)].map(match => Number(match[1]))
   return { child, url, ports, text }
 }
 
@@ -78,20 +80,24 @@ describe.skipIf(noCurl !== undefined)('npm start', () => {
     const demo = await startDemo({}, ['npm', 'start'])
     const lines = [...demo.text().matchAll(/\bcurl .*?(?=$|  )/gm)].map(match => match[0])
     const hosts = lines.map(line => /Host: (\w+)\.demo/.exec(line)?.[1])
-    expect(hosts).toEqual([...ORIGINS, undefined]) // the admin line
-    for (const [index, line] of lines.slice(0, ORIGINS.length).entries()) {
+    expect(hosts).toEqual(['quick', ...ORIGINS, undefined]) // the first thing to try, and the admin line
+    for (const [index, line] of lines.slice(1, ORIGINS.length + 1).entries()) {
       const { exitCode, output } = await shell(line)
       expect([line, exitCode]).toEqual([line, 0])
       expect(output).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
       expect(output).toContain(`\r\nvia: ${VIA[ORIGINS[index] ?? ''] ?? '1.1'} middlemile `)
-      expect(output).toMatch(/\r\n\r\n\{"method":"GET","path":"\/"\}\n$/)
+      const spoken = { '1.1': 'http/1.1', '2': 'h2', '3': 'h3' }[VIA[ORIGINS[index] ?? ''] ?? '1.1']
+      expect(output).toContain(`\r\nproxy-status: middlemile; next-protocol=${spoken}; details="connection `)
+      expect(output).toMatch(
+        /\r\n\r\n\w+ got GET \/ over HTTP\/[\d.]+, on its connection 1, as request 1 there\.\n/,
+      )
     }
     const pools = await shell(lines.at(-1) ?? '')
     expect(pools.exitCode).toBe(0)
     const names = (JSON.parse(pools.output) as { pools: { name: string }[] }).pools.map(({ name }) => name)
     expect(names).toEqual(ORIGINS)
     // The paths that it names besides.
-    for (const path of /more paths: (.*)/.exec(demo.text())?.[1]?.split(' ') ?? []) {
+    for (const path of /More paths: (.*)/.exec(demo.text())?.[1]?.split(' ') ?? []) {
       const { exitCode, status } = await curl([`${demo.url}${path}`])
       expect([path, exitCode, status]).toEqual([path, 0, path === '/status/404' ? 404 : 200])
     }
@@ -100,6 +106,39 @@ describe.skipIf(noCurl !== undefined)('npm start', () => {
     await once(demo.child, 'exit')
     for (const port of demo.ports) await expect.poll(() => isListening(port)).toBe(false)
     expect(await isListening(Number(new URL(demo.url).port))).toBe(false)
+  })
+
+  it('answers the second time without a handshake: by two round trips of 40 ms sooner, and says so', async () => {
+    const demo = await startDemo({})
+    const line = /curl -i -w .*/.exec(demo.text())?.[0] ?? ''
+    const [first, second] = [await shell(line), await shell(line)]
+    expect(first.output).toMatch(/details="connection \d+, new: it cost a handshake of \d+ ms"/)
+    expect(first.output).toContain('A new connection: its handshake cost 2 round trips of 40 ms')
+    expect(second.output).toMatch(/details="connection \d+, reused: it spared a handshake of \d+ ms"/)
+    expect(second.output).toContain('Reused: a new connection would have cost 2 round trips of 40 ms')
+    const seconds = [first, second].map(({ output }) => Number(/([\d.]+) s\n$/.exec(output)?.[1]))
+    expect(seconds[0]).toBeGreaterThan(0.12) // two round trips for the handshake, one for the request
+    expect(seconds[1]).toBeGreaterThan(0.04)
+  })
+
+  it('shows a summary that fits 80 columns, follows the window, makes requests when nobody does, and drains on Ctrl-C', async ctx => {
+    const missing = requirePseudoTerminal()
+    ctx.skip(missing !== undefined, missing)
+    await using demo = atTerminal([process.execPath, MAIN], { columns: 80 }, { env: { PORT: '' } })
+    await demo.untilOutput(/0 requests \(0\/s\)/, 60_000)
+    for (const row of demo.screen()) expect(row.length).toBeLessThan(80)
+    await demo.untilOutput(/Nobody asked for 10 s: 5 requests to quick\.demo were made, and took \d+, \d+, /)
+    demo.resize({ columns: 120 })
+    await demo.untilOutput(
+      /5 requests \(\d+\/s\) \| 1 of 1 connections open: 1 http\/1\.1 \| reuse 80\.0 % \| saved /,
+    )
+    expect(
+      demo.screen().filter(row => / requests \(\d+\/s\)/.test(row)),
+      'one line, rewritten',
+    ).toHaveLength(1)
+    demo.type('\x03')
+    expect(await demo.exited).toBe(0)
+    expect(demo.screen().join('\n')).toMatch(/\ndraining: .*\ndrained after 5 requests\n/)
   })
 
   it('exits with 0 on SIGTERM', async () => {
@@ -113,13 +152,33 @@ describe.skipIf(noCurl !== undefined)('npm start', () => {
     const origin = await startQuickOrigin()
     const options = ['--origin', origin.url, '--listen', '127.0.0.1:0', '--admin', 'off']
     const { child, text } = spawnCommand(['npm', 'start', '--', ...options], {})
-    await expect.poll(text, { timeout: 15_000 }).toMatch(/listening on http:\S+/)
-    const url = /listening on (http:\S+)/.exec(text())?.[1] ?? ''
-    expect((await curl([`${url}/x`])).body.toString()).toBe('{"method":"GET","path":"/x"}\n')
+    await expect.poll(text, { timeout: 15_000 }).toContain('Ctrl-C drains and ends.')
+    const url = /listens on (http:[^\s,]+)/.exec(text())?.[1] ?? ''
+    const answer = await curl([`${url}/x`])
+    expect(answer.body.toString()).toBe('{"method":"GET","path":"/x"}\n')
+    expect(answer.headers['proxy-status']?.[0]).toMatch(
+      /^middlemile; next-protocol=http\/1\.1; details="connection 1, /,
+    )
+    expect(text()).toContain(`curl -i -w '%{time_total} s\\n' ${url}/`)
     expect(origin.requestsSeen()).toBe(1)
     child.kill('SIGTERM')
     await once(child, 'exit')
     await expect.poll(() => isListening(Number(new URL(url).port))).toBe(false)
+    await origin.close()
+  })
+
+  it('answers a certificate that is not trusted with the options, before anybody asks', async () => {
+    const authority = await createCertificateAuthority()
+    const origin = await startQuickOrigin({ tls: await authority.issue({ names: ['localhost'] }) })
+    const options = ['--origin', origin.url, '--listen', '127.0.0.1:0', '--admin', 'off']
+    const strict = spawnCommand(['npm', 'start', '--', ...options], {})
+    await expect
+      .poll(strict.text, { timeout: 15_000 })
+      .toMatch(/npm start: .*certificate for localhost .*--ca FILE .*--insecure \(-k\)/)
+    const loose = spawnCommand(['npm', 'start', '--', ...options, '--insecure'], {})
+    await expect.poll(loose.text, { timeout: 15_000 }).toContain('warning: certificates are not checked')
+    const url = /listens on (http:[^\s,]+)/.exec(loose.text())?.[1] ?? ''
+    expect((await curl([`${url}/x`])).status).toBe(200)
     await origin.close()
   })
 

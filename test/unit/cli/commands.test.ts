@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { main } from '../../../src/cli/main.ts'
-import type { Explanation } from '../../../src/index.ts'
+import { type Explanation, type Transport, TransportError } from '../../../src/index.ts'
 import type { Service } from '../../../src/service/index.ts'
 import { fakeIo } from './fake-io.ts'
 
@@ -258,10 +258,12 @@ describe('size', () => {
 })
 
 describe('serve', () => {
-  function service() {
+  function service(preconnect: () => Promise<void> = async () => {}) {
     const calls: string[] = []
+    const transport: Pick<Transport, 'preconnect'> = { preconnect }
     let drained = () => {}
-    const fake: Pick<Service, 'drain' | 'close' | 'reload'> = {
+    const fake: Pick<Service, 'drain' | 'close' | 'reload' | 'transport'> = {
+      transport: transport as Transport, // serve connects once, and no more
       drain: () => {
         calls.push('drain')
         return new Promise(resolve => {
@@ -274,7 +276,7 @@ describe('serve', () => {
         return { ok: true, warnings: [] }
       },
     }
-    return { calls, service: fake as Service, drained: () => drained() } // serve uses these three
+    return { calls, service: fake as Service, drained: () => drained() } // serve uses these
   }
 
   it('--origin starts one origin, on the loopback, with the options that were given', async () => {
@@ -293,8 +295,7 @@ describe('serve', () => {
       'h2',
     ]
     const running = main(['serve', ...args], io)
-    await Promise.resolve()
-    await Promise.resolve()
+    await vi.waitFor(() => expect(services).not.toEqual([]), PATIENT)
     expect(services).toEqual([
       {
         listen: [{ address: '127.0.0.1:8080' }],
@@ -309,10 +310,35 @@ describe('serve', () => {
     expect(await running).toBe(0)
   })
 
+  it('answers a certificate that is not trusted with the options, and goes on; --insecure warns instead', async () => {
+    const untrusted = new TransportError('MM_TLS_CERTIFICATE', 'the certificate is self-signed')
+    const strict = service(() => Promise.reject(untrusted))
+    const { io, err, signals } = fakeIo({ service: strict.service })
+    const running = main(['serve', '--origin', 'https://a.example'], io)
+    await vi.waitFor(
+      () => expect(err()).toMatch(/the certificate is self-signed; .*--ca FILE .*--insecure/),
+      PATIENT,
+    )
+    signals.get('SIGTERM')?.()
+    await vi.waitFor(() => expect(strict.calls).toEqual(['drain']), PATIENT)
+    strict.drained()
+    expect(await running).toBe(0)
+    const loose = service()
+    const second = fakeIo({ service: loose.service })
+    const runningToo = main(['serve', '--origin', 'https://a.example', '-k'], second.io)
+    await vi.waitFor(() => expect(second.err()).toContain('warning: certificates are not checked'), PATIENT)
+    expect(second.services[0]).toMatchObject({ origins: { origin: { tls: { rejectUnauthorized: false } } } })
+    second.signals.get('SIGTERM')?.()
+    await vi.waitFor(() => expect(loose.calls).toEqual(['drain']), PATIENT)
+    loose.drained()
+    expect(await runningToo).toBe(0)
+  })
+
   it('minds signals that come while it starts', async () => {
     const { calls, service: fake, drained } = service()
     const { io, signals } = fakeIo({ service: fake })
     const running = main(['serve', '-c', 'file.yaml'], io)
+    await vi.waitFor(() => expect(signals.get('SIGTERM')).toBeDefined(), PATIENT)
     signals.get('SIGHUP')?.()
     signals.get('SIGTERM')?.()
     expect(calls).toEqual([])
@@ -329,8 +355,7 @@ describe('serve', () => {
       const { calls, service: fake, drained } = service()
       const { io, signals, exits, services } = fakeIo({ service: fake })
       const running = main(['serve', '-c', 'file.yaml'], io)
-      await Promise.resolve()
-      await Promise.resolve()
+      await vi.waitFor(() => expect(services).not.toEqual([]), PATIENT)
       expect(services).toEqual(['file.yaml'])
       signals.get('SIGHUP')?.()
       await vi.waitFor(() => expect(calls).toEqual(['reload']), PATIENT)

@@ -1,5 +1,6 @@
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import type { CliIo } from '../../../src/cli/command.ts'
+import type { Rehearsal } from '../../../src/cli/rehearsal.ts'
 import { PLAIN_SCREEN, type Screen } from '../../../src/cli/terminal.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type {
@@ -32,7 +33,7 @@ export const INFO: ExchangeInfo = {
   ],
   retries: 0,
   informational: [{ status: 103, headers: { link: '</a>' } }],
-  timings: { queueMs: 1, dnsMs: 2, connectMs: 3, tlsMs: 4, ttfbMs: 5, totalMs: 12.34567 },
+  timings: { queueMs: 1, dnsMs: 2, connectMs: 3, tlsMs: 4, ttfbMs: 5, totalMs: 920.34567 },
 }
 
 export function response(
@@ -79,6 +80,7 @@ export function fakeIo(outside: FakeOutside = {}) {
   const services: (ServiceConfig | string)[] = []
   const signals = new Map<string, () => void>()
   const exits: number[] = []
+  const rehearsals: Rehearsal[] = []
   let closed = 0
 
   const createTransport = (options: TransportOptions): Transport => {
@@ -111,6 +113,17 @@ export function fakeIo(outside: FakeOutside = {}) {
   const io: CliIo = {
     write: text => void out.push(text),
     writeError: text => void err.push(text),
+    openOutput: () =>
+      new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          out.push(chunk.toString())
+          done()
+        },
+      }),
+    async rehearse(rehearsal) {
+      rehearsals.push(rehearsal)
+      return 0
+    },
     screen: outside.screen ?? PLAIN_SCREEN,
     errorScreen: outside.screen ?? PLAIN_SCREEN,
     createTransport,
@@ -129,6 +142,7 @@ export function fakeIo(outside: FakeOutside = {}) {
     services,
     signals,
     exits,
+    rehearsals,
     out: () => out.join(''),
     err: () => err.join(''),
     closed: () => closed,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { LiveSummary } from '../../../src/demo/live-summary.ts'
-import { type Summary, summarize, summaryLine } from '../../../src/demo/summary-line.ts'
+import { carrierField } from '../../../src/demo/carrier-field.ts'
+import { LiveSummary, type Summary, summarize, summaryLine } from '../../../src/demo/live-summary.ts'
+import type { Connection } from '../../../src/entry/events.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
 
 const nothing: Summary = { requests: 0, connections: 0, opened: 0, handshakeSecondsSaved: 0, protocols: {} }
@@ -35,14 +36,19 @@ describe('the summary of the demo', () => {
     })
   })
 
-  it('says it in one line', () => {
-    expect(summaryLine(some, { ...nothing, requests: 100 }, 2000)).toBe(
-      'requests 200 (50/s) | connections 4 (5 opened, 1 h2, 3 http/1.1) | reuse rate 97.5 % | handshake time saved 250 ms',
+  it('says it in one line, and leaves out what does not fit', () => {
+    const before = { ...nothing, requests: 100 }
+    expect(summaryLine(some, before, 2000, 119)).toBe(
+      '200 requests (50/s) | 4 of 5 connections open: 1 h2, 3 http/1.1 | reuse 97.5 % | saved 250 ms of handshakes',
     )
-    expect(summaryLine(nothing, nothing, 0)).toBe(
-      'requests 0 (0/s) | connections 0 (0 opened) | reuse rate - | handshake time saved 0 ms',
+    expect(summaryLine(some, before, 2000, 79)).toBe(
+      '200 requests (50/s) | reuse 97.5 % | saved 250 ms of handshakes',
     )
-    expect(summaryLine({ ...some, handshakeSecondsSaved: 12.34 }, some, 1000)).toContain('saved 12.3 s')
+    expect(summaryLine(some, before, 2000, 30)).toBe('saved 250 ms of handshakes')
+    expect(summaryLine(nothing, nothing, 0, 119)).toBe(
+      '0 requests (0/s) | 0 of 0 connections open | reuse - | saved 0 ms of handshakes',
+    )
+    expect(summaryLine({ ...some, handshakeSecondsSaved: 12.34 }, some, 1000, 79)).toContain('saved 12.3 s')
   })
 
   it('is rewritten in place on a terminal, every second, and never wraps', () => {
@@ -52,11 +58,29 @@ describe('the summary of the demo', () => {
     vi.advanceTimersByTime(2000)
     live.stop()
     vi.advanceTimersByTime(2000)
-    const line = `\r\x1b[2K${summaryLine(some, some, 1000).slice(0, 39)}`
-    expect(written).toEqual([line, line, line, '\n'])
+    const line = summaryLine(some, some, 1000, 39)
+    expect(line.length).toBeLessThan(40)
+    expect(written).toEqual([line, `\r\x1b[J${line}`, `\r\x1b[J${line}`, '\n'])
   })
 
-  it('is a line every ten seconds elsewhere, only when something changed', () => {
+  it('is drawn anew when the window gets another size, and the rows that the old line wrapped into go', () => {
+    vi.useFakeTimers()
+    const written: string[] = []
+    const listeners: (() => void)[] = []
+    const output = {
+      isTTY: true,
+      columns: 80,
+      write: (text: string) => written.push(text),
+      on: (_event: 'resize', listener: () => void) => listeners.push(listener),
+    }
+    const live = new LiveSummary(output, () => some)
+    output.columns = 30
+    for (const listener of listeners) listener()
+    live.stop()
+    expect(written[1]).toBe(`\x1b[2A\r\x1b[J${summaryLine(some, some, 0, 29)}`)
+  })
+
+  it('is a line every five seconds elsewhere, only when something changed', () => {
     vi.useFakeTimers()
     const written: string[] = []
     let now = nothing
@@ -64,13 +88,26 @@ describe('the summary of the demo', () => {
     vi.advanceTimersByTime(30_000)
     expect(written.length).toBe(1)
     now = some
-    vi.advanceTimersByTime(9_999)
+    vi.advanceTimersByTime(4_999)
     expect(written.length).toBe(1)
     vi.advanceTimersByTime(20_001)
     live.stop()
     expect(written).toEqual([
-      expect.stringContaining('requests 0 (0/s)'),
-      expect.stringContaining('requests 200 (20/s)'),
+      expect.stringContaining('0 requests (0/s)'),
+      expect.stringContaining('200 requests (40/s)'),
     ])
+  })
+})
+
+describe('the field that says what carried an answer', () => {
+  it('names the protocol, the connection, and what its handshake cost or would have cost', () => {
+    const handshake = { timings: { dnsMs: 1, connectMs: 40.2, tlsMs: 41 } }
+    const connection = { id: 3, protocol: 'h2', handshake } as unknown as Connection // what the field reads
+    expect(carrierField({ connection, reused: false })).toEqual([
+      'proxy-status',
+      'middlemile; next-protocol=h2; details="connection 3, new: it cost a handshake of 81 ms"',
+    ])
+    expect(carrierField({ connection, reused: true })[1]).toContain('reused: it spared a handshake of 81 ms')
+    expect(carrierField({ connection: undefined, reused: false })).toEqual([])
   })
 })

@@ -39,7 +39,15 @@ describe('get --json', () => {
         tfo: 'off',
         remoteAddress: '192.0.2.1:443',
         attempts: INFO.attempts,
-        timingsMs: { queue: 1, dns: 2, connect: 3, tls: 4, ttfb: 5, total: 12.346 },
+        timingsMs: {
+          queue: expect.any(Number),
+          dns: 2,
+          connect: 3,
+          tls: 4,
+          ttfb: 5,
+          body: expect.any(Number),
+          total: 920.346,
+        },
         trailers: { 'x-sum': '1' },
         informational: [{ status: 103, headers: { link: '</a>' } }],
       },
@@ -269,6 +277,59 @@ describe('the options of get', () => {
     expect(lines(out())[0]).toMatchObject({ bytes: 5, sha256: sha256('hello') })
   })
 
+  it('show the head of each response, and the body where it is text', async () => {
+    const headers = { 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=\x1b[2J'] }
+    const answers = [Buffer.from('two\tlines\nand \x07 a bell'), Buffer.from([0xff, 0xfe, 0])]
+    const onRequest = async (_url: string, _options: unknown, index: number) =>
+      response([answers[index]!], { headers, statusText: 'OK' })
+    const { io, out } = fakeIo({ onRequest })
+    expect(await main(['get', '-i', '--body', '-n', '2', URL_A], io)).toBe(0)
+    const head = 'HTTP/1.1 200 OK\ncontent-type: text/plain\nset-cookie: a=1\nset-cookie: b=?[2J\n\n'
+    expect(out()).toContain(`${head}two\tlines\nand ? a bell\n\n`)
+    expect(out()).toContain(`${head}(3 bytes that are no text: --output FILE keeps them)\n`)
+  })
+
+  it('show so much of a long body and say how much there is', async () => {
+    const { io, out } = fakeIo({ onRequest: async () => response([Buffer.alloc(70_000, 'x')]) })
+    expect(await main(['get', '--body', URL_A], io)).toBe(0)
+    expect(out().match(/x+/)?.[0]).toHaveLength(65_536)
+    expect(out()).toContain('(and 4464 bytes more: --output FILE keeps all)')
+  })
+
+  it('ask for heads alone', async () => {
+    const { io, out, requests } = fakeIo({ onRequest: async () => response([], { headers: { a: 'b' } }) })
+    expect(await main(['get', '-I', URL_A], io)).toBe(0)
+    expect(requests[0]?.options).toMatchObject({ method: 'HEAD' })
+    expect(out()).toContain('a: b\n')
+    const json = fakeIo({ onRequest: async () => response([], { headers: { a: 'b' } }) })
+    expect(await main(['get', '-I', '--json', URL_A], json.io)).toBe(0)
+    expect(lines(json.out())[0]).toMatchObject({ headers: { a: 'b' } })
+  })
+
+  it('write the body to standard output, and what else there is to say to standard error', async () => {
+    const { io, out, err } = fakeIo()
+    expect(await main(['get', '--output', '-', URL_A], io)).toBe(0)
+    expect(out()).toBe('hello')
+    expect(err()).toMatch(/^status +200$/m)
+  })
+
+  it('go on without a check of certificates, with a warning, and name that option where a check fails', async () => {
+    const loose = fakeIo()
+    expect(await main(['get', '-k', URL_A], loose.io)).toBe(0)
+    expect(loose.transports[0]?.defaults).toEqual({ tls: { rejectUnauthorized: false } })
+    expect(loose.err()).toContain('warning: certificates are not checked (--insecure)')
+    const error = new TransportError('MM_TLS_CERTIFICATE', 'self-signed')
+    const strict = fakeIo({ onRequest: () => Promise.reject(error) })
+    expect(await main(['get', '-n', '3', URL_A], strict.io)).toBe(1)
+    expect(strict.err().match(/--ca FILE .* --insecure/g), 'once').toHaveLength(1)
+  })
+
+  it('rehearse with what they say, before the first request', async () => {
+    const { io, rehearsals } = fakeIo()
+    expect(await main(['get', '--protocol', 'h3', URL_A], io)).toBe(0)
+    expect(rehearsals).toEqual([{ kind: 'request', isSecure: true, defaults: { protocols: ['h3'] } }])
+  })
+
   it.each([
     [['get'], 'get needs a URL'],
     [['get', 'a.example'], 'not an absolute URL: "a.example"'],
@@ -307,6 +368,9 @@ describe('the options of get', () => {
       ['get', '--dns-server', '[192.0.2.53]:53', URL_A],
       '--dns-server must be an IP address with or without a port, not "[192.0.2.53]:53"',
     ],
+    [['get', '--body', '--json', URL_A], '--body is for people'],
+    [['get', '-I', '--method', 'GET', URL_A], '--head is a method of its own'],
+    [['get', '-k', '--ca', 'x', URL_A], '--ca says whom to trust, and --insecure to trust everybody'],
     [['get', '--timeout-ms'], "Option '--timeout-ms <value>' argument missing"],
   ])('are refused with exit code 2: %j', async (args, message) => {
     const { io, err, transports } = fakeIo()
@@ -330,16 +394,19 @@ describe('get for people', () => {
     ]) {
       expect(out()).toContain(text)
     }
-    for (const [phase, ms] of Object.entries({
-      queue: 1,
-      dns: 2,
-      connect: 3,
-      tls: 4,
-      ttfb: 5,
-      total: 12.3,
-    })) {
-      expect(out()).toMatch(new RegExp(`^ ${phase} +${ms.toFixed(1)} +ms$`, 'm'))
-    }
+    expect(out()).toMatch(/^ {3}queue {7}dns {6}connect {6}tls {8}ttfb {7}body$/m)
+    expect(out()).toMatch(
+      /^\[ +[\d.]+ ms +\| +2.0 ms +\| +3.0 ms +\| +4.0 ms +\| +5.0 ms +\| +[\d.]+ ms +\]$/m,
+    )
+    expect(out()).toMatch(/ 920\.3 ms in all$/m)
+  })
+
+  it('adds the phases up to the total, as they are shown', async () => {
+    const { io, out } = fakeIo()
+    expect(await main(['get', URL_A], io)).toBe(0)
+    const shown = (/^\[(.*)\]$/m.exec(out())?.[1] ?? '').split('|').map(cell => Number.parseFloat(cell))
+    expect(shown).toHaveLength(6)
+    expect(shown.reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(920.3, 5)
   })
 
   it('shows each attempt with its reason, and the error of one that failed', async () => {
@@ -440,8 +507,12 @@ describe('get for people', () => {
     }
     const { io, out } = fakeIo({ onRequest })
     expect(await main(['get', '-n', '100', URL_A], io)).toBe(1)
-    expect(out().match(new RegExp(URL_A, 'g'))).toHaveLength(1)
-    expect(out()).toContain('MM_HEADERS_TIMEOUT: late')
+    expect(out().match(/^failed .*MM_HEADERS_TIMEOUT: late$/gm)).toHaveLength(1)
+    expect(
+      out()
+        .split('\n')
+        .filter(line => /^(?:failed|200) /.test(line)),
+    ).toHaveLength(1)
     expect(out()).toContain('100, 1 failed')
   })
 })
