@@ -26,10 +26,10 @@ import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
+import { checkCallNames } from './call-names.ts'
 import { explain } from './explain.ts'
 import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
-import { checkRequestNames } from './request-names.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
   DispatcherOptions,
@@ -169,7 +169,7 @@ class PooledTransport implements Transport {
           'credentials in a URL are refused: send an authorization header',
         )
       }
-      checkRequestNames(options)
+      checkCallNames('request', options)
       const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
       if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
       if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
@@ -205,10 +205,12 @@ class PooledTransport implements Transport {
   }
 
   dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
+    checkCallNames('dispatcher', options)
     return transportDispatcher(this, options) as TransportDispatcher // one class, which two copies of types describe
   }
 
   async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
+    checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
     await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
@@ -231,8 +233,10 @@ class PooledTransport implements Transport {
 
   async probe(
     origin: string | URL,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<ProbeReport> {
+    checkCallNames('probe', options)
+    const { signal } = options
     const entry = this.#entryFor(parseOrigin(origin))
     try {
       return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
@@ -242,6 +246,7 @@ class PooledTransport implements Transport {
   }
 
   async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+    checkCallNames('migrate', to)
     checkMigrationTarget(to)
     const entry = this.#entries.get(parseOrigin(origin).key)
     return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))

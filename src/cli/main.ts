@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
+import { nearestName } from '../base/nearest-name.ts'
 import { TransportError } from '../index.ts'
-import { nearestName } from '../service/config/nearest-name.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
 
