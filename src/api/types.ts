@@ -33,7 +33,7 @@ export interface RequestOptions {
   method?: string | undefined
   /**
    * A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority;
-   * connection-specific fields are dropped.
+   * connection-specific fields are dropped. Default: none.
    */
   headers?: HeaderInput
   /** Default: none. A stream is sent once; what is in memory may be sent again where that is safe. */

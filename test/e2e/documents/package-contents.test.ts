@@ -7,10 +7,10 @@ import { PUBLIC_SURFACE } from '../../support/public-surface.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** 2.2 MB when it was set. */
+/** 2.3 MB when it was set. */
 const MAX_UNPACKED_BYTES = 3_000_000
-/** 51 when it was set. */
-const MAX_FILES = 80
+/** 94 when it was set. */
+const MAX_FILES = 120
 
 interface Packed {
   readonly unpackedSize: number
