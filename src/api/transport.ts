@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
-import { abortError, asTransportError, TransportError } from '../base/errors.ts'
+import { abortError, asTransportError, callersError, TransportError } from '../base/errors.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
@@ -26,10 +26,10 @@ import { checkMigrationTarget } from '../origin/paths/connection-moves.ts'
 import { NetworkWatch } from '../origin/paths/network-watch.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad } from '../origin/stats.ts'
 import { Pools } from '../pool/pools.ts'
+import { checkCallNames } from './call-names.ts'
 import { explain } from './explain.ts'
 import { probe } from './probe.ts'
 import { prepareMessage } from './request-headers.ts'
-import { checkRequestNames } from './request-names.ts'
 import { RequestedExchange } from './requested-exchange.ts'
 import type {
   DispatcherOptions,
@@ -37,6 +37,7 @@ import type {
   FetchInit,
   RequestOptions,
   Transport,
+  TransportDispatcher,
   TransportResponse,
   TransportStats,
 } from './types.ts'
@@ -160,7 +161,7 @@ class PooledTransport implements Transport {
   request(url: string | URL, options: RequestOptions = {}): Promise<TransportResponse> {
     return new Promise((resolve, reject) => {
       const { signal } = options
-      if (signal?.aborted) throw abortError(signal, 'the request')
+      if (signal?.aborted) throw callersError(abortError(signal, 'the request'))
       const target = typeof url === 'string' ? parseUrl(url) : url
       if (target.username !== '' || target.password !== '') {
         throw new TransportError(
@@ -168,7 +169,7 @@ class PooledTransport implements Transport {
           'credentials in a URL are refused: send an authorization header',
         )
       }
-      checkRequestNames(options)
+      checkCallNames('request', options)
       const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
       if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
       if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
@@ -203,11 +204,13 @@ class PooledTransport implements Transport {
     return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
   }
 
-  dispatcher(options: DispatcherOptions = {}): Dispatcher {
-    return transportDispatcher(this, options)
+  dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
+    checkCallNames('dispatcher', options)
+    return transportDispatcher(this, options) as TransportDispatcher // one class, which two copies of types describe
   }
 
-  async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
+  async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
+    checkCallNames('preconnect', options)
     const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
     await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
@@ -228,13 +231,22 @@ class PooledTransport implements Transport {
     )
   }
 
-  async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
+  async probe(
+    origin: string | URL,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ProbeReport> {
+    checkCallNames('probe', options)
+    const { signal } = options
     const entry = this.#entryFor(parseOrigin(origin))
-    const looking = probe(entry, this.#maker, this, signal ?? new AbortController().signal)
-    return await this.#hold.during(looking)
+    try {
+      return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
+    } catch (error) {
+      throw callersError(asTransportError(error, 'MM_INTERNAL', 'no'))
+    }
   }
 
   async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {
+    checkCallNames('migrate', to)
     checkMigrationTarget(to)
     const entry = this.#entries.get(parseOrigin(origin).key)
     return entry === undefined ? [] : await this.#hold.during(entry.paths.migrate(to))

@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { nearestName } from '../base/nearest-name.ts'
 import { type Protocol, TransportError } from '../index.ts'
 import { KNOWN_PROTOCOLS } from '../service/config/built-features.ts'
-import { nearestName } from '../service/config/nearest-name.ts'
 
 type OptionSpec = NonNullable<ParseArgsConfig['options']>
 

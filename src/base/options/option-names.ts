@@ -1,4 +1,5 @@
 import { TransportError } from '../errors.ts'
+import { nearestName } from '../nearest-name.ts'
 import {
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
@@ -113,9 +114,11 @@ function checkOriginNames(where: string, options: OriginOptions | undefined): vo
 export function checkNames(where: string, options: object | undefined, known: object): void {
   for (const name in options) {
     if (Object.hasOwn(known, name) || options[name as keyof typeof options] === undefined) continue // it is a key
+    const nearest = nearestName(name, Object.keys(known))
+    const meant = nearest === undefined ? '' : `did you mean ${nearest}? `
     const instead = Object.hasOwn(INSTEAD, name)
       ? INSTEAD[name]
-      : `there are ${Object.keys(known).sort().join(', ')}`
+      : `${meant}${meant === '' ? 'there' : 'There'} are ${Object.keys(known).sort().join(', ')}`
     throw new TransportError(
       'MM_INVALID_ARGUMENT',
       `${where} has no option ${JSON.stringify(name)}: ${instead}`,

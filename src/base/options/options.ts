@@ -193,15 +193,15 @@ export const DEFAULT_RESPONSE_LIMITS: Readonly<ResponseLimits> = {
 
 /** Trust and identity towards an origin. */
 export interface TlsOptions {
-  /** PEM certificates to trust instead of Node's own list. */
+  /** PEM certificates to trust. Default: Node's own list. */
   ca?: string | readonly string[]
-  /** The client certificate with its chain, PEM. Needs `key`. */
+  /** The client certificate with its chain, PEM. Needs `key`. Default: none. */
   cert?: string
   /** The key of the client certificate, PEM. Default: none. */
   key?: string
   /** Opens `key` where that is encrypted. Default: none. */
   passphrase?: string
-  /** Sent as SNI and checked against the certificate, instead of the origin's host. */
+  /** Sent as SNI and checked against the certificate. Default: the origin's host. */
   serverName?: string
   /** Default true. False accepts any certificate; tickets of such connections stay apart. */
   rejectUnauthorized?: boolean
@@ -237,31 +237,31 @@ export interface TlsOptions {
  * ```
  */
 export interface OriginOptions {
-  /** Allowed protocols, best first. */
+  /** Allowed protocols, best first. Default: all: `h3`, `h2`, `http/1.1`. */
   protocols?: readonly Protocol[]
-  /** Which protocol carries requests, and what is done to find out. */
+  /** Which protocol carries requests, and what is done to find out. Default: `DEFAULT_SELECT_OPTIONS`. */
   select?: Partial<SelectOptions>
-  /** The connections to the origin: how many, how long, and who waits for them. */
+  /** The connections to the origin: how many, how long, and who waits. Default: `DEFAULT_POOL_OPTIONS`. */
   pool?: Partial<PoolOptions>
-  /** The longest that each phase of a connect and of an exchange may take. */
+  /** The longest that each phase of a connect and of an exchange may take. Default: `DEFAULT_TIMEOUTS`. */
   timeouts?: Partial<TimeoutOptions>
-  /** Requests that are sent again, where that is safe. */
+  /** Requests that are sent again, where that is safe. Default: `DEFAULT_RETRY_OPTIONS`. */
   retry?: Partial<RetryOptions>
-  /** What a response may cost us. */
+  /** What a response may cost us. Default: `DEFAULT_RESPONSE_LIMITS`. */
   limits?: Partial<ResponseLimits>
-  /** Windows, frames and flood limits of HTTP/2. */
+  /** Windows, frames and flood limits of HTTP/2. Default: `DEFAULT_HTTP2_OPTIONS`. */
   http2?: Partial<Http2Options>
-  /** Windows and limits of QUIC. */
+  /** Windows and limits of QUIC. Default: `DEFAULT_QUIC_OPTIONS`. */
   quic?: Partial<QuicOptions>
-  /** Tables and flood limits of HTTP/3. */
+  /** Tables and flood limits of HTTP/3. Default: `DEFAULT_HTTP3_OPTIONS`. */
   http3?: Partial<Http3Options>
-  /** How soon an unresponsive peer is found. */
+  /** How soon an unresponsive peer is found. Default: `DEFAULT_LIVENESS_OPTIONS`. */
   liveness?: Partial<LivenessOptions>
   /** Trust and identity. Default: the roots of Node, no client certificate. */
   tls?: TlsOptions
-  /** TCP sockets: keepalive, retransmission, congestion control. */
+  /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
   socket?: Partial<SocketOptions>
-  /** `address` or `address:port`: connect here instead of resolving the host. Brackets around IPv6. */
+  /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */
   endpoints?: readonly string[]
   /**
    * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470).

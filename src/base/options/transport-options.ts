@@ -18,15 +18,24 @@ import type { ResolverOptions } from './resolver-options.ts'
 export interface TransportOptions {
   /** Of every origin. Default: the defaults of each group (`middlemile/options`). */
   defaults?: OriginOptions
-  /** Keyed by origin URL (`https://origin.example`). Merged over `defaults`, group by group. */
+  /**
+   * Keyed by origin URL (`https://origin.example`). Merged over `defaults`, group by group. Default: none; an
+   * origin that is not named has `defaults`.
+   */
   origins?: Readonly<Record<string, OriginOptions>>
   /** Over all origins. Default: at most 1,024 connections, fewer where descriptors are few. */
   limits?: Partial<GlobalLimits>
-  /** TLS session tickets. Read when the transport is made, not by configure(). */
+  /**
+   * TLS session tickets. Read when the transport is made, not by configure(). Default:
+   * `DEFAULT_TICKET_STORE_OPTIONS`.
+   */
   tickets?: Partial<TicketStoreOptions>
   /** What is kept between runs. Default: nothing. Read when the transport is made, not by configure(). */
   state?: StateOptions
-  /** Name resolution. Read when the transport is made, not by configure(). */
+  /**
+   * Name resolution. Read when the transport is made, not by configure(). Default:
+   * `DEFAULT_RESOLVER_OPTIONS`.
+   */
   resolver?: Partial<ResolverOptions>
   /**
    * DNS servers (`address` or `address:port`, brackets around IPv6) that are asked for HTTPS records, and for
@@ -34,13 +43,13 @@ export interface TransportOptions {
    * is made, not by configure().
    */
   dnsServers?: readonly string[]
-  /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. */
+  /** Fixed addresses, `HOST:PORT` to IP, as curl's --resolve. Default: none. */
   resolve?: Readonly<Record<string, string>>
   /** Called with every event, synchronously. Default: none. */
   observer?: Observer
   /**
    * Gets the secrets of every TLS connection as lines of an SSLKEYLOGFILE. Whoever has them can read the
-   * traffic.
+   * traffic. Default: none.
    */
   keylog?: ((line: Buffer) => void) | undefined
 }
@@ -66,7 +75,7 @@ export interface StateOptions {
    * bytes, plain, in hexadecimal (`openssl rand -hex 32`) or in base64, with or without a line break. Nobody
    * but us may read it; a file that root owns may be readable by a group. Read when the transport is made.
    * One that is missing, too short or open to others gives a `state-fault`, and tickets that end with the
-   * transport.
+   * transport. Default: the key in the directory.
    */
   keyFile?: string | undefined
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
+import { nearestName } from '../../base/nearest-name.ts'
 import type { UnplacedFault } from './config-fault.ts'
-import { nearestName } from './nearest-name.ts'
 
 type Issue = z.core.$ZodIssue
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { checkRequestNames } from '../../../../src/api/request-names.ts'
+import { checkCallNames } from '../../../../src/api/call-names.ts'
 import { checkTransportNames } from '../../../../src/base/options/option-names.ts'
 
 // Callers without types may hand over anything: each case is one of theirs.
-const checkRequest = (options: object) => () => checkRequestNames(options)
+const checkRequest = (options: object) => () => checkCallNames('request', options)
 const checkTransport = (options: object) => () => checkTransportNames(options)
 
 describe('the names of options', () => {
@@ -14,8 +14,8 @@ describe('the names of options', () => {
     ['reset', 'pool.maxRequests'],
     ['maxResponseSize', 'take a bound'],
     ['headersTimeout', 'say headersTimeoutMs'],
-    ['hedaers', 'there are body, bodyTimeoutMs, earlyData, headers,'],
-    ['__proto_', 'there are'],
+    ['hedaers', 'did you mean headers? There are body, bodyTimeoutMs, earlyData, headers,'],
+    ['__proto_', ': there are'],
   ])('of a request: %s is refused, with what to do instead', (name, instead) => {
     expect(checkRequest({ [name]: 1 })).toThrow(expect.objectContaining({ code: 'MM_INVALID_ARGUMENT' }))
     expect(checkRequest({ [name]: 1 })).toThrow(name)
@@ -35,16 +35,35 @@ describe('the names of options', () => {
     [{ default: {} }, 'the options has no option "default"'],
     [
       { limits: { maxTotalConnection: 1 } },
-      'limits has no option "maxTotalConnection": there are dialShare, maxOrigins, maxStalledConnections, maxTotal',
+      'limits has no option "maxTotalConnection": did you mean maxTotalConnections? There are dialShare, maxOrigins, maxStalledConnections, maxTotal',
     ],
     [{ tickets: { maxPeer: 1 } }, 'tickets has no option'],
     [{ resolver: { ttl: 1 } }, 'resolver has no option'],
     [{ state: { dir: '/' } }, 'state has no option "dir": there are directory, keyFile'],
     [{ defaults: { connections: 1 } }, 'defaults has no option "connections"'],
-    [{ defaults: { pool: { maxConnection: 1 } } }, 'defaults.pool has no option "maxConnection"'],
-    [{ defaults: { tls: { servername: 'a' } } }, 'defaults.tls has no option "servername"'],
+    [
+      { defaults: { pool: { maxConnection: 1 } } },
+      'defaults.pool has no option "maxConnection": did you mean maxConnections? ',
+    ],
+    [
+      { defaults: { tls: { servername: 'a' } } },
+      'defaults.tls has no option "servername": did you mean serverName? ',
+    ],
     [{ origins: { 'http://a': { http2: { window: 1 } } } }, 'origins[http://a].http2 has no option "window"'],
   ])('of a transport: %j', (options, message) => {
     expect(checkTransport(options)).toThrow(message)
+  })
+
+  it.each([
+    ['dispatcher', 'earlydata', 'earlyData'],
+    ['preconnect', 'conections', 'connections'],
+    ['probe', 'singal', 'signal'],
+    ['migrate', 'adress', 'address'],
+  ] as const)('of %s(): %s is refused, with the nearest', (call, name, nearest) => {
+    expect(() => checkCallNames(call, { [name]: 1 })).toThrow(
+      `${call}() has no option "${name}": did you mean ${nearest}?`,
+    )
+    expect(() => checkCallNames(call, { [nearest]: 1 })).not.toThrow()
+    expect(() => checkCallNames(call, undefined)).not.toThrow()
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearestName } from '../../../../src/service/config/nearest-name.ts'
+import { nearestName } from '../../../src/base/nearest-name.ts'
 
 const NAMES = ['maxConnections', 'maxRequests', 'idleTimeout', 'warm', 'url']
 
