@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { bin, ensureBuilt, ensureInstalled, root } from './setup.mjs'
 
 ensureInstalled()
-ensureBuilt()
+ensureBuilt({ types: true })
 
 /** The lanes run at once, the steps of a lane one after the other: those of the package pack it, into the same files. */
 const lanes = [

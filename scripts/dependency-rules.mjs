@@ -113,6 +113,7 @@ const PURE = [
   'src/connect/fast-open/fast-open-breakers.ts',
   'src/base/http',
   'src/base/options',
+  'src/base/error-codes.ts',
   'src/base/errors.ts',
   'src/service/routes',
   'src/service/lifecycle/unused-memory.ts',

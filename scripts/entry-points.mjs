@@ -1,7 +1,32 @@
-// The package's entry points and the names that each exports, read from package.json and the source. Without
-// dependencies.
+// What is built, and the names that each entry point of the package exports. Without dependencies.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+
+/** What package.json exports: the name in dist/ (`.js` and `.d.ts`), and the source. */
+export const MODULES = {
+  index: 'src/index.ts',
+  options: 'src/entry/options.ts',
+  dispatch: 'src/entry/dispatch.ts',
+  events: 'src/entry/events.ts',
+  service: 'src/service/index.ts',
+  testing: 'src/testing/index.ts',
+}
+
+/**
+ * Programs, and what is loaded by its path: `new URL('./NAME.js', import.meta.url)` in a source finds dist/NAME.js,
+ * since what is shared lies in dist/ itself. demo/ is no part of the package.
+ */
+export const PROGRAMS = {
+  cli: 'src/cli.ts',
+  'client-process': 'src/bench/load/client-process.ts',
+  'impair-process': 'src/bench/impair/impair-process.ts',
+  'clients/curl': 'src/bench/clients/curl.ts',
+  'clients/middlemile': 'src/bench/clients/middlemile.ts',
+  'clients/node-http2': 'src/bench/clients/node-http2.ts',
+  'clients/undici': 'src/bench/clients/undici.ts',
+  'demo/main': 'src/demo/main.ts',
+  'demo/origins-process': 'src/demo/origins-process.ts',
+}
 
 /** `export { a, type B } from './file.ts'`, `export type { C } from './file.ts'` */
 const REEXPORT = /^export (type )?\{([^}]*)\} from '([^']+)'$/gm
@@ -14,7 +39,7 @@ export function entryPoints(root) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return Object.entries(exports).flatMap(([subpath, target]) => {
     if (typeof target === 'string') return []
-    const source = target.types.replace(/^\.\/dist\//, 'src/').replace(/\.d\.ts$/, '.ts')
+    const source = MODULES[/^\.\/dist\/(\w+)\.d\.ts$/.exec(target.import.types)?.[1]]
     const names = exportedNames(readFileSync(join(root, source), 'utf8'))
     return [{ subpath, source, names }]
   })

@@ -289,24 +289,25 @@ function literal(value) {
 function errorCodes() {
   const body = bodyAfter(declaring('const ERROR_CODES'), 'const ERROR_CODES')
   const pattern =
-    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?^ {2}(MM_\w+): (local|remote)\(\s*(\d+),\s*'(\w+)',\s*(?:'([^']*)'|"([^"]*)"),?\s*\),/gm
+    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?^ {2}(MM_\w+): (passing\(\s*)?(local|remote)\(\s*(\d+),\s*'(\w+)',\s*(?:'([^']*)'|"([^"]*)"),?\s*\),?\s*\)?,/gm
   const codes = [...body.matchAll(pattern)].map(
-    ([, doc, code, fault, status, proxyStatus, plain, quoted]) => {
+    ([, doc, code, passing, fault, status, proxyStatus, plain, quoted]) => {
       if (doc === undefined) throw new Error(`${code} has no docstring that says what happened`)
-      return { code, fault, status, proxyStatus, hint: plain ?? quoted, happened: docText(doc) }
+      const retryable = passing === undefined ? 'no' : 'yes'
+      return { code, fault, status, proxyStatus, retryable, hint: plain ?? quoted, happened: docText(doc) }
     },
   )
   const all = [...body.matchAll(/^ {2}(MM_\w+):/gm)].length
   if (codes.length !== all) throw new Error(`${all - codes.length} error codes could not be read`)
   const table = codes.map(
-    ({ code, fault, status, proxyStatus }) =>
-      `| [\`${code}\`](#${code.toLowerCase()}) | ${fault} | ${status} | \`${proxyStatus}\` |`,
+    ({ code, fault, status, retryable, proxyStatus }) =>
+      `| [\`${code}\`](#${code.toLowerCase()}) | ${fault} | ${status} | ${retryable} | \`${proxyStatus}\` |`,
   )
   const sections = codes.map(
     ({ code, happened, hint }) => `### ${code}\n${wrapped(happened)}\n\n${wrapped(`**Hint:** ${hint}.`)}`,
   )
   return [
-    ['| code | fault | status | Proxy-Status |', '|---|---|---|---|', ...table].join('\n'),
+    ['| code | fault | status | retryable | Proxy-Status |', '|---|---|---|---|---|', ...table].join('\n'),
     ...sections,
   ].join('\n\n')
 }

@@ -1,22 +1,14 @@
 // What `npm start` and `npm test` need before they can begin, done only when it is missing or stale. Plain
 // JavaScript without dependencies, since it runs before anything is installed.
 import { spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { importsOf } from './source-graph.mjs'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
-const STAMP = join(root, 'dist', '.built')
+/** In dist/: when its code, and its declarations, were built. */
+export const CODE_STAMP = '.built'
+export const TYPES_STAMP = '.typed'
 
 /** Installs from the lock file when node_modules is missing or older than it. */
 export function ensureInstalled() {
@@ -26,45 +18,24 @@ export function ensureInstalled() {
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
 
-/** Compiles when a source file is newer than the last build. */
-export function ensureBuilt() {
+/**
+ * Builds dist/ when a source file is newer than the last build; with `types` the declarations as well, which only
+ * the package and its checks need.
+ */
+export function ensureBuilt({ types = false } = {}) {
   const newest = Math.max(
     newestIn(join(root, 'src')),
+    modifiedAt(join(root, 'scripts', 'build.mjs')),
+    modifiedAt(join(root, 'scripts', 'entry-points.mjs')),
     modifiedAt(join(root, 'tsconfig.build.json')),
     modifiedAt(join(root, 'tsconfig.json')),
-    modifiedAt(join(root, 'package.json')), // its exports say which declarations stay
+    modifiedAt(join(root, 'package-lock.json')), // parts of some dependencies are in it
   )
-  if (modifiedAt(STAMP) >= newest) return
-  console.error('setup: compiling (tsc)')
-  build()
-}
-
-/**
- * Compiles src/ to dist/. Of the declarations only those stay that an entry point reaches: nobody can import
- * the others.
- */
-export function build() {
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  run(process.execPath, [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.build.json'])
-  removeUnreachableDeclarations()
-  mkdirSync(join(root, 'dist'), { recursive: true })
-  chmodSync(join(root, 'dist', 'cli.js'), 0o755) // what npx runs
-  writeFileSync(STAMP, '')
-}
-
-function removeUnreachableDeclarations() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const reachable = new Set()
-  const open = Object.values(exports).flatMap(({ types }) => (types === undefined ? [] : [join(root, types)]))
-  while (open.length > 0) {
-    const file = open.pop()
-    if (reachable.has(file)) continue
-    reachable.add(file)
-    for (const specifier of importsOf(readFileSync(file, 'utf8')))
-      open.push(join(dirname(file), specifier.replace(/\.(?:ts|js)$/, '.d.ts')))
-  }
-  for (const file of filesIn(join(root, 'dist')))
-    if (file.endsWith('.d.ts') && !reachable.has(file)) rmSync(file)
+  const isCode = modifiedAt(join(root, 'dist', CODE_STAMP)) >= newest
+  const isTypes = !types || modifiedAt(join(root, 'dist', TYPES_STAMP)) >= newest
+  if (isCode && isTypes) return
+  console.error(`setup: building${isCode ? ' declarations' : ''}`)
+  run(process.execPath, [join(root, 'scripts', 'build.mjs'), ...(types ? [] : ['--no-types'])])
 }
 
 /** The path of a dependency's script. */

@@ -9,8 +9,9 @@ const END_TO_END = 'test/e2e/'
 /** More files than this do not fail by accident. */
 const MAX_FILES_ALONE = 5
 
+const args = process.argv.slice(2)
 ensureInstalled()
-ensureBuilt()
+ensureBuilt({ types: args.length === 0 || args.some(arg => arg.includes('e2e')) }) // some pack the package
 const { parseCLI, startVitest } = await import('vitest/node')
 const { default: RemarksReporter } = await import('./remarks-reporter.mjs')
 
@@ -56,7 +57,7 @@ function outcomeOf(module) {
   return outcome
 }
 
-const { files, strays } = await runTests(process.argv.slice(2))
+const { files, strays } = await runTests(args)
 const failedFiles = [...files].filter(([, { failed }]) => failed > 0).map(([file]) => file)
 const starved = failedFiles.filter(file => file.startsWith(END_TO_END))
 if (starved.length > 0 && failedFiles.length <= MAX_FILES_ALONE) {

@@ -21,12 +21,14 @@ export type {
   FetchInit,
   RequestOptions,
   Transport,
+  TransportDispatcher,
   TransportResponse,
   TransportStats,
 } from './api/types.ts'
 export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-agent-options.ts'
-export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/errors.ts'
-export { asTransportError, ERROR_CODES, TransportError } from './base/errors.ts'
+export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/error-codes.ts'
+export { ERROR_CODES } from './base/error-codes.ts'
+export { asTransportError, TransportError } from './base/errors.ts'
 export type { AttemptRecord } from './base/events/connection.ts'
 export type { Decision } from './base/events/decision.ts'
 export type { MigrationReport } from './base/events/migration-report.ts'

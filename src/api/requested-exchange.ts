@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
-import { TransportError } from '../base/errors.ts'
+import { callersError, TransportError } from '../base/errors.ts'
 import { formatEndpoint } from '../base/http/endpoint.ts'
 import type { ExchangeController, ExchangeHandler } from '../base/http/exchange.ts'
 import { type HeaderList, headersToRecord, headerValue, NO_HEADERS } from '../base/http/headers.ts'
@@ -61,7 +61,7 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
   readonly #startedAt: number
   readonly #clock: Clock
   readonly #resolve: (response: TransportResponse) => void
-  readonly #reject: (error: TransportError) => void
+  readonly #reject: (reason: unknown) => void
   readonly #onSettled: () => void
   #body: ResponseBody | undefined
   #headerList: HeaderList = NO_HEADERS
@@ -73,7 +73,7 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
   constructor(
     clock: Clock,
     resolve: (response: TransportResponse) => void,
-    reject: (error: TransportError) => void,
+    reject: (reason: unknown) => void,
     onSettled: () => void,
   ) {
     this.#clock = clock
@@ -169,7 +169,7 @@ export class RequestedExchange implements ExchangeHandler, TransportResponse {
 
   onResponseError(_controller: ExchangeController | undefined, error: TransportError): void {
     this.#settle()
-    if (this.#body === undefined) this.#reject(error)
+    if (this.#body === undefined) this.#reject(callersError(error))
     else this.#body.onError(error)
   }
 

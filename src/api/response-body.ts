@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { TransportError } from '../base/errors.ts'
+import { callersError, TransportError } from '../base/errors.ts'
 import type { ExchangeController } from '../base/http/exchange.ts'
 
 /** What is allocated at once on the word of an origin; a body that is really longer grows from there. */
@@ -47,9 +47,9 @@ type Mode =
       /** Made when more comes than was held. */
       gathered: GrowingBytes | undefined
       resolve: (bytes: Buffer) => void
-      reject: (error: TransportError) => void
+      reject: (reason: unknown) => void
     }
-  | { name: 'discard'; resolve: () => void; reject: (error: TransportError) => void }
+  | { name: 'discard'; resolve: () => void; reject: (reason: unknown) => void }
 
 /**
  * The body of one response, in the form that the caller asks for: a stream is made only when somebody wants a
@@ -173,18 +173,24 @@ export class ResponseBody {
         return
       case 'stream':
         if (end === 'complete') mode.readable.push(null)
-        else mode.readable.destroy(end)
+        else mode.readable.destroy(streamError(end))
         return
       case 'collect':
         if (end === 'complete') mode.resolve(mode.gathered?.take() ?? joined(this.#chunks))
-        else mode.reject(end)
+        else mode.reject(callersError(end))
         return
       case 'discard':
         if (end === 'complete') mode.resolve()
-        else mode.reject(end)
+        else mode.reject(callersError(end))
         return
     }
   }
+}
+
+/** A stream fails with an error only; a reason of another kind is its cause. */
+function streamError(error: TransportError): Error {
+  const reason = callersError(error)
+  return reason instanceof Error ? reason : error
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {

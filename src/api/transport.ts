@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { descriptorLimit, shareDescriptors } from '../base/descriptors.ts'
-import { abortError, asTransportError, TransportError } from '../base/errors.ts'
+import { abortError, asTransportError, callersError, TransportError } from '../base/errors.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { ProbeReport } from '../base/events/probe-report.ts'
 import { guardedListener, guardedPromise } from '../base/guard.ts'
@@ -37,6 +37,7 @@ import type {
   FetchInit,
   RequestOptions,
   Transport,
+  TransportDispatcher,
   TransportResponse,
   TransportStats,
 } from './types.ts'
@@ -160,7 +161,7 @@ class PooledTransport implements Transport {
   request(url: string | URL, options: RequestOptions = {}): Promise<TransportResponse> {
     return new Promise((resolve, reject) => {
       const { signal } = options
-      if (signal?.aborted) throw abortError(signal, 'the request')
+      if (signal?.aborted) throw callersError(abortError(signal, 'the request'))
       const target = typeof url === 'string' ? parseUrl(url) : url
       if (target.username !== '' || target.password !== '') {
         throw new TransportError(
@@ -203,11 +204,11 @@ class PooledTransport implements Transport {
     return globalThis.fetch(input, { ...init, dispatcher } as object) // see above
   }
 
-  dispatcher(options: DispatcherOptions = {}): Dispatcher {
-    return transportDispatcher(this, options)
+  dispatcher(options: DispatcherOptions = {}): TransportDispatcher {
+    return transportDispatcher(this, options) as TransportDispatcher // one class, which two copies of types describe
   }
 
-  async preconnect(origin: string | URL, options: { connections?: number } = {}): Promise<void> {
+  async preconnect(origin: string | URL, options: { connections?: number | undefined } = {}): Promise<void> {
     const connections = checkNumber('connections', options.connections ?? 1)
     const { lanes } = this.#entryFor(parseOrigin(origin))
     await this.#hold.during(lanes.preferred(this.#clock.now()).pool.preconnect(connections))
@@ -228,10 +229,16 @@ class PooledTransport implements Transport {
     )
   }
 
-  async probe(origin: string | URL, { signal }: { signal?: AbortSignal } = {}): Promise<ProbeReport> {
+  async probe(
+    origin: string | URL,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ProbeReport> {
     const entry = this.#entryFor(parseOrigin(origin))
-    const looking = probe(entry, this.#maker, this, signal ?? new AbortController().signal)
-    return await this.#hold.during(looking)
+    try {
+      return await this.#hold.during(probe(entry, this.#maker, this, signal ?? new AbortController().signal))
+    } catch (error) {
+      throw callersError(asTransportError(error, 'MM_INTERNAL', 'no'))
+    }
   }
 
   async migrate(origin: string | URL, to: MigrateOptions = {}): Promise<readonly MigrationResult[]> {

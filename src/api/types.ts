@@ -30,7 +30,7 @@ import type { HeaderInput } from './request-headers.ts'
  */
 export interface RequestOptions {
   /** Default GET. */
-  method?: string
+  method?: string | undefined
   /**
    * A plain object, a flat list of name, value, …, or a Headers. `host` sets the authority;
    * connection-specific fields are dropped.
@@ -38,18 +38,24 @@ export interface RequestOptions {
   headers?: HeaderInput
   /** Default: none. A stream is sent once; what is in memory may be sent again where that is safe. */
   body?: BodyInput
-  /** Gives the request up, in whatever phase: it rejects with MM_ABORTED. Default: none. */
-  signal?: AbortSignal
+  /**
+   * Gives the request up, in whatever phase. request(), and whoever reads the body, then rejects with the reason of
+   * the signal itself: an AbortError, a TimeoutError, or what abort() was given. Default: none.
+   */
+  signal?: AbortSignal | undefined
   /**
    * The request may travel in early data (0-RTT), where an onlooker can replay it (RFC 8470). It does so over
    * HTTP/3 with a ticket that nobody has used, and only if its method is safe and it has no body. Default:
    * what `earlyData` of the origin says.
    */
-  earlyData?: boolean
-  /** Overrides of the origin's timeouts, in ms; 0 = no limit. */
-  headersTimeoutMs?: number
+  earlyData?: boolean | undefined
+  /**
+   * From the last byte of the request to the head of the response, in ms; 0 = no limit. Default:
+   * `timeouts.headersMs` of the origin.
+   */
+  headersTimeoutMs?: number | undefined
   /** The longest silence within a body, in ms; 0 = no limit. Default: `timeouts.bodyMs` of the origin. */
-  bodyTimeoutMs?: number
+  bodyTimeoutMs?: number | undefined
 }
 
 /**
@@ -192,7 +198,8 @@ export interface Explanation {
  * ```
  */
 export interface FetchInit extends RequestInit {
-  earlyData?: boolean
+  /** Default: what `earlyData` of the origin says. */
+  earlyData?: boolean | undefined
 }
 
 /**
@@ -204,9 +211,24 @@ export interface FetchInit extends RequestInit {
  * ```
  */
 export interface DispatcherOptions {
-  /** See RequestOptions. */
-  earlyData?: boolean
+  /** See RequestOptions. Default: what `earlyData` of the origin says. */
+  earlyData?: boolean | undefined
 }
+
+/** What the `fetch` of Node takes as a dispatcher, by the types of Node that a program compiles with. */
+type FetchDispatcher = RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown
+
+/**
+ * An undici 7 Dispatcher by the types of undici, and of the copy of them that types of Node bring: it goes
+ * into `fetch(url, { dispatcher })`, and into whatever takes a Dispatcher of undici.
+ *
+ * @example
+ * ```ts
+ * const dispatcher: TransportDispatcher = transport.dispatcher()
+ * const response = await fetch('https://origin.example/', { dispatcher })
+ * ```
+ */
+export type TransportDispatcher = Dispatcher & FetchDispatcher
 
 /**
  * Requests to any number of origins, over pools of connections that are shared by all ways of asking. Made by
@@ -230,20 +252,20 @@ export interface Transport extends AsyncDisposable {
    * The transport as an undici 7 Dispatcher. Its requests may set `earlyData` among their options; the given
    * one is the default.
    */
-  dispatcher(options?: DispatcherOptions): Dispatcher
+  dispatcher(options?: DispatcherOptions): TransportDispatcher
   /**
    * Push style, nothing allocated that was not asked for: the service's hot path. Never throws: failures go
    * to the handler.
    */
   dispatch(origin: Origin, request: DispatchRequest, handler: ExchangeHandler): DispatchHandle
   /** Makes `connections` ready. Resolves when they are, rejects when the first fails. */
-  preconnect(origin: string | URL, options?: { connections?: number }): Promise<void>
+  preconnect(origin: string | URL, options?: { connections?: number | undefined }): Promise<void>
   /**
    * Looks at everything that the origin can do, now: addresses, TCP, TLS, QUIC, HTTP/3. It sends one HEAD
    * request for `/`, for what its response advertises. Resolves with what was found, however little; rejects
    * after an abort only.
    */
-  probe(origin: string | URL, options?: { signal?: AbortSignal }): Promise<ProbeReport>
+  probe(origin: string | URL, options?: { signal?: AbortSignal | undefined }): Promise<ProbeReport>
   /**
    * Moves the open connections to the origin to another local port, or to the address and port that are given
    * (RFC 9000 9). Resolves when it is known of each what became of it; those that cannot move (TCP, an origin

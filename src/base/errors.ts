@@ -1,363 +1,15 @@
-/**
- * The one error tree. Every failure that leaves the module is a TransportError; its `code` is API. The table
- * below is the single place that says whose fault a code is, what the service answers for it, how RFC 9209
- * (Proxy-Status) calls it, and what an operator can do about it.
- */
+import { ERROR_CODES, type ErrorCode, type Fault, type Processed } from './error-codes.ts'
 
-/**
- * `local`: the caller or this process. `remote`: the peer, or the path to it.
- *
- * @example
- * ```ts
- * const whose: Fault = error.fault
- * if (whose === 'remote') console.log('look at the origin')
- * ```
- */
-export type Fault = 'local' | 'remote'
-
-/**
- * Whether the origin may have acted on the request. `no`: surely not, it can be sent again whatever its
- * method. `unknown`: bytes of it were sent and no answer tells. `yes`: an answer had begun.
- *
- * @example
- * ```ts
- * const processed: Processed = error.processed
- * if (processed === 'no') console.log('it can be sent again, whatever its method')
- * ```
- */
-export type Processed = 'no' | 'unknown' | 'yes'
-
-/**
- * What is known of an error code, whatever it was raised for.
- *
- * @example
- * ```ts
- * const { status, hint }: ErrorCodeInfo = ERROR_CODES.MM_QUEUE_FULL
- * console.log(status, hint)
- * ```
- */
-export interface ErrorCodeInfo {
-  readonly fault: Fault
-  /** What the service answers when it has not answered yet. */
-  readonly status: number
-  /** The error type of RFC 9209 section 2.3, for `Proxy-Status`. */
-  readonly proxyStatus: string
-  /** What to check or tune. */
-  readonly hint: string
-}
-
-const local = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
-  fault: 'local',
-  status,
-  proxyStatus,
-  hint,
-})
-const remote = (status: number, proxyStatus: string, hint: string): ErrorCodeInfo => ({
-  fault: 'remote',
-  status,
-  proxyStatus,
-  hint,
-})
-
-/**
- * Every error code with whose fault it is, the status that the service answers, and what to check or tune.
- * The docstring above a code says what happened; docs/errors.md is made of it.
- *
- * @example
- * ```ts
- * for (const [code, { fault, hint }] of Object.entries(ERROR_CODES)) console.log(code, fault, hint)
- * ```
- */
-export const ERROR_CODES = {
-  // The caller
-  /**
-   * A call got something that it cannot work with: a URL that is not http or https, an option out of its
-   * range, a header name with a space. Nothing was sent.
-   */
-  MM_INVALID_ARGUMENT: local(500, 'proxy_internal_error', 'correct the call'),
-  /**
-   * The caller gave the request up: its signal fired, or it destroyed the body of the response. A second
-   * copy that lost against the first one ends with it, too.
-   */
-  MM_ABORTED: local(499, 'http_request_error', 'the caller gave up'),
-  /** The request came after `close()` or `drain()`, or was under way when `close()` ended everything. */
-  MM_TRANSPORT_CLOSED: local(
-    503,
-    'proxy_internal_error',
-    'the transport was closed or is draining; make a new one',
-  ),
-  /**
-   * None of the allowed protocols can be spoken to this origin from here: mostly `protocols: [h3]` on a
-   * machine without the optional QUIC package.
-   */
-  MM_PROTOCOL_UNAVAILABLE: local(
-    502,
-    'proxy_configuration_error',
-    'choose a protocol that this build carries',
-  ),
-  /** The stream that gives the request body failed or closed before its end. The request was cut off. */
-  MM_BODY_FAILED: local(400, 'http_request_error', 'the request body could not be read to its end'),
-  /**
-   * The request announced a content-length, and its body turned out longer or shorter. Sending it would
-   * have confused the origin about where the next request begins.
-   */
-  MM_BODY_LENGTH: local(400, 'http_request_error', 'make content-length and the body agree'),
-  /**
-   * The configuration has faults. Each is listed with its line, its path and, for an unknown key, the
-   * nearest known one. A reload with faults keeps the old configuration.
-   */
-  MM_CONFIG_INVALID: local(
-    500,
-    'proxy_configuration_error',
-    'correct the configuration where the message points',
-  ),
-  /**
-   * A listener could not be opened: the address is in use, is not one of this machine's, or needs rights
-   * that the process lacks.
-   */
-  MM_LISTEN_FAILED: local(500, 'proxy_internal_error', 'choose an address that is free and ours to use'),
-  // The pool
-  /**
-   * Every connection to the origin was busy, no more were allowed, and `pool.maxWaiters` requests were
-   * waiting already. The request was refused at once.
-   */
-  MM_QUEUE_FULL: local(
-    503,
-    'connection_limit_reached',
-    'raise pool.maxWaiters or pool.maxConnections, or send less',
-  ),
-  /** The request waited for a connection for `pool.queueTimeoutMs`, and none came free or could be made. */
-  MM_QUEUE_TIMEOUT: local(
-    503,
-    'connection_limit_reached',
-    'raise pool.maxConnections or pool.queueTimeoutMs',
-  ),
-  /**
-   * Requests have been waiting for longer than `pool.queueTargetMs` for a while, so that the pool serves
-   * the newest first and ends the longest waits. This request was one of those.
-   */
-  MM_QUEUE_OVERLOADED: local(
-    503,
-    'connection_limit_reached',
-    'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
-  ),
-  /** The process has no file descriptor left for another socket. */
-  MM_OUT_OF_DESCRIPTORS: local(
-    503,
-    'connection_limit_reached',
-    'give the process more descriptors (LimitNOFILE, ulimit -n), or lower ingress.maxConnections and limits.maxTotalConnections',
-  ),
-  // Getting there
-  /** The host name has no address, or every DNS server answered with an error. */
-  MM_DNS_FAILED: remote(502, 'dns_error', 'check the host name and the resolver'),
-  /** No DNS server answered in time, and no older answer was at hand. */
-  MM_DNS_TIMEOUT: remote(504, 'dns_timeout', 'check the resolver, or raise timeouts.dnsMs'),
-  /** The machine answered that nothing listens on that port. */
-  MM_CONNECT_REFUSED: remote(502, 'connection_refused', 'check that the origin listens on that port'),
-  /**
-   * The connection could not be made, for another reason than a refusal or silence: no route, no local
-   * port, a firewall that forbids it, a peer that closed during the handshake.
-   */
-  MM_CONNECT_FAILED: remote(502, 'destination_unavailable', 'check routes and firewalls to the origin'),
-  /**
-   * Nothing came back from any address within `timeouts.connectMs`: mostly a firewall that drops
-   * packets, or a machine that is down.
-   */
-  MM_CONNECT_TIMEOUT: remote(
-    504,
-    'connection_timeout',
-    'check the path to the origin, or raise timeouts.connectMs',
-  ),
-  /**
-   * Both sides reached each other and could not agree on TLS. The message says what the peer objected
-   * to.
-   */
-  MM_TLS_FAILED: remote(502, 'tls_protocol_error', 'check TLS versions and ciphers on both sides'),
-  /** The origin's certificate is not trusted, has expired, or is for another name. */
-  MM_TLS_CERTIFICATE: remote(
-    502,
-    'tls_certificate_error',
-    "check the origin's certificate, tls.ca and tls.serverName",
-  ),
-  /** The TCP connection was made, and the TLS handshake was not complete within `timeouts.tlsMs`. */
-  MM_TLS_TIMEOUT: remote(504, 'connection_timeout', 'check the origin, or raise timeouts.tlsMs'),
-  /** The origin speaks none of the protocols that `protocols` allows. */
-  MM_ALPN_MISMATCH: remote(502, 'tls_protocol_error', 'allow a protocol that the origin offers'),
-  /** The origin speaks QUIC, but no version that we speak. */
-  MM_QUIC_VERSION: remote(
-    502,
-    'destination_unavailable',
-    'allow HTTP/2 or HTTP/1.1, or have the origin speak QUIC version 1 (RFC 9000) too',
-  ),
-  // The exchange
-  /**
-   * The request was sent, and no response began within `timeouts.headersMs`. The origin may have acted
-   * on it.
-   */
-  MM_HEADERS_TIMEOUT: remote(
-    504,
-    'http_response_timeout',
-    'the origin did not answer: raise timeouts.headersMs or look at the origin',
-  ),
-  /** A body stood still, in either direction, for `timeouts.bodyMs`. */
-  MM_BODY_TIMEOUT: remote(
-    504,
-    'http_response_timeout',
-    'the flow of a body stopped: raise timeouts.bodyMs or look at the peer',
-  ),
-  /** The whole exchange, waiting and replays included, took longer than `timeouts.requestMs`. */
-  MM_REQUEST_TIMEOUT: remote(
-    504,
-    'http_response_timeout',
-    'the whole exchange took too long: raise timeouts.requestMs',
-  ),
-  /**
-   * The peer closed the connection in order, but before the exchange was complete. Requests that may be
-   * sent again have been, as often as `retry` allows.
-   */
-  MM_CONNECTION_CLOSED: remote(
-    502,
-    'connection_terminated',
-    'the peer closed the connection before the exchange was complete',
-  ),
-  /** The connection broke: a reset, a network error, or a peer that answered nothing any more. */
-  MM_CONNECTION_RESET: remote(
-    502,
-    'connection_terminated',
-    'the connection broke before the exchange was complete',
-  ),
-  /** An idle connection was checked before its reuse, and did not answer or had ended. */
-  MM_PING_FAILED: remote(
-    502,
-    'connection_terminated',
-    'the connection did not answer the check before reuse',
-  ),
-  /**
-   * The origin said that it did not process the request (GOAWAY, REFUSED_STREAM, H3_REQUEST_REJECTED),
-   * and the replays that `retry` allows met the same.
-   */
-  MM_REFUSED: remote(502, 'connection_terminated', 'the origin refused the request unprocessed'),
-  /** The peer ended this one exchange with an error code; the connection lives on. */
-  MM_STREAM_RESET: remote(
-    502,
-    'connection_terminated',
-    'the peer reset the stream of this exchange: look at its log for the error that the message names',
-  ),
-  /**
-   * A WebSocket or another upgrade was asked for, and neither extended CONNECT nor HTTP/1.1 can carry it
-   * to this origin.
-   */
-  MM_UPGRADE_UNAVAILABLE: remote(
-    502,
-    'http_upgrade_failed',
-    'the origin offers no extended CONNECT on this connection (RFC 8441): allow http/1.1 for it',
-  ),
-  /** The origin demands HTTP/1.1 for this request, and HTTP/1.1 is not allowed for it. */
-  MM_HTTP11_REQUIRED: remote(
-    502,
-    'http_protocol_error',
-    'the origin takes this request over HTTP/1.1 only (HTTP_1_1_REQUIRED): allow http/1.1 for it',
-  ),
-  /**
-   * The peer sent more of something useless than a limit allows (resets, pings, empty frames), and the
-   * connection was ended.
-   */
-  MM_EXCESSIVE_LOAD: remote(
-    502,
-    'http_protocol_error',
-    'the peer made work that helps nobody (a flood): raise the limit that the message names, or look at the peer',
-  ),
-  /**
-   * The peer sent bytes that its protocol does not allow. The connection cannot be trusted any more, and
-   * was ended.
-   */
-  MM_PROTOCOL_ERROR: remote(502, 'http_protocol_error', 'the peer broke the protocol: look at what it sent'),
-  /** The head of a response, or its trailers, are larger than the limits allow. */
-  MM_HEADER_LIMIT: remote(
-    502,
-    'http_response_header_section_size',
-    'raise limits.maxHeaderBytes or limits.maxHeaderCount',
-  ),
-  // The ingress
-  /**
-   * A client's request was malformed, or could be read in two ways, which is how requests are smuggled.
-   * It was answered with 400, and its connection closed.
-   */
-  MM_BAD_REQUEST: remote(400, 'http_request_error', 'the client sent a malformed or ambiguous request'),
-  /** A client's request has a transfer coding other than `chunked`. */
-  MM_TRANSFER_CODING: remote(
-    501,
-    'http_request_error',
-    'the client compresses its request as a transfer coding: send Transfer-Encoding: chunked alone (RFC 9112 6.1)',
-  ),
-  /** A client's request line is longer than `ingress.maxLineBytes`. */
-  MM_URI_TOO_LONG: remote(414, 'http_request_error', 'raise ingress.maxLineBytes'),
-  /** A client's request head, or its trailers, are larger than the limits of `ingress` allow. */
-  MM_REQUEST_HEADER_LIMIT: remote(
-    431,
-    'http_request_error',
-    'raise ingress.maxHeaderBytes or ingress.maxHeaderCount',
-  ),
-  /** A client's request body is larger than `ingress.maxBodyBytes`. */
-  MM_REQUEST_BODY_LIMIT: remote(413, 'http_request_error', 'raise ingress.maxBodyBytes'),
-  /** A client began a request and did not send the rest in time. */
-  MM_CLIENT_TIMEOUT: remote(
-    408,
-    'http_request_error',
-    'the client sent its request too slowly: raise ingress.requestTimeoutMs',
-  ),
-  /** The client closed its connection, or reset the stream, before it had its response. */
-  MM_CLIENT_GONE: remote(499, 'http_request_error', 'the client went away before the exchange was complete'),
-  /**
-   * A client read nothing of its response while other requests waited for the connection that it held,
-   * and was ended for them.
-   */
-  MM_CLIENT_TOO_SLOW: remote(
-    499,
-    'http_request_error',
-    'the client held a connection that others waited for: raise pool.maxStalledConnections, pool.maxConnections or forwarding.buffering',
-  ),
-  /** The client used a method that is not forwarded, CONNECT among them. */
-  MM_METHOD_REFUSED: remote(405, 'http_request_denied', 'the connector does not forward this method'),
-  /**
-   * The event loop has been busy with requests for longer than `ingress.shedTargetMs`, turn after turn.
-   * The request was refused before any work was done on it.
-   */
-  MM_OVERLOADED: local(
-    503,
-    'http_request_denied',
-    'more requests come than this process can work off: give it more CPU, or raise ingress.shedTargetMs',
-  ),
-  /** No origin and no route matches the host and path of the request. */
-  MM_NO_ROUTE: local(404, 'destination_not_found', 'add the host to an origin or a route'),
-  /** The request carries our own name in `Via`: it has passed through this connector before. */
-  MM_LOOP_DETECTED: local(
-    502,
-    'proxy_loop_detected',
-    'the request passed through this connector before: check routes',
-  ),
-  /**
-   * A defect: something happened that the code holds to be impossible. It cost this exchange or its
-   * connection, and the process went on.
-   */
-  MM_INTERNAL: local(500, 'proxy_internal_error', 'a defect of middlemile: please report it'),
-} as const satisfies Record<string, ErrorCodeInfo>
-
-/**
- * The code of a TransportError: one of the names in ERROR_CODES.
- *
- * @example
- * ```ts
- * const retried: readonly ErrorCode[] = ['MM_CONNECT_REFUSED', 'MM_CONNECT_TIMEOUT']
- * console.log(retried.includes(error.code))
- * ```
- */
-export type ErrorCode = keyof typeof ERROR_CODES
+/** The one error tree. Every failure that leaves the module is a TransportError; its `code` is API. */
 
 export interface TransportErrorOptions {
   /** Default: `no` (most codes arise before anything was sent). */
   processed?: Processed
   cause?: unknown
+  /** Where this case is another one than its code: whether trying again may help. */
+  retryable?: boolean | undefined
+  /** Where this case has advice of its own. */
+  hint?: string | undefined
 }
 
 /**
@@ -375,37 +27,55 @@ export interface TransportErrorOptions {
 export class TransportError extends Error {
   readonly code: ErrorCode
   readonly processed: Processed
+  readonly #retryable: boolean | undefined
+  readonly #hint: string | undefined
 
   constructor(code: ErrorCode, message: string, options: TransportErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'TransportError'
     this.code = code
     this.processed = options.processed ?? 'no'
+    this.#retryable = options.retryable
+    this.#hint = options.hint
   }
 
   get fault(): Fault {
     return ERROR_CODES[this.code].fault
   }
 
-  /** Whether the same request may be sent again whatever its method (design invariant 1). */
+  /**
+   * Whether trying again may help, now or later: not where a certificate has expired or a name does not exist. It
+   * does not say that it is harmless: see `resendable`.
+   */
   get retryable(): boolean {
+    return this.#retryable ?? ERROR_CODES[this.code].retryable
+  }
+
+  /**
+   * Whether the same request may be sent again whatever its method: the origin has surely not acted on it. One with
+   * an idempotent method (GET, PUT, DELETE) may be sent again in any case.
+   */
+  get resendable(): boolean {
     return this.processed === 'no' && this.fault === 'remote'
   }
 
-  /** What to check or tune. */
+  /** What to check or tune, in this case. */
   get hint(): string {
-    return ERROR_CODES[this.code].hint
+    return this.#hint ?? ERROR_CODES[this.code].hint
   }
 
   /** As `get --json`, logs and error bodies show it. */
-  toJSON(): { code: ErrorCode; message: string; fault: Fault; processed: Processed; retryable: boolean } {
-    return {
-      code: this.code,
-      message: this.message,
-      fault: this.fault,
-      processed: this.processed,
-      retryable: this.retryable,
-    }
+  toJSON(): {
+    code: ErrorCode
+    message: string
+    fault: Fault
+    processed: Processed
+    retryable: boolean
+    resendable: boolean
+    hint: string
+  } {
+    const { code, message, fault, processed, retryable, resendable, hint } = this
+    return { code, message, fault, processed, retryable, resendable, hint }
   }
 }
 
@@ -424,7 +94,8 @@ export function stacklessError(code: ErrorCode, message: string): TransportError
 }
 
 /**
- * The error as a TransportError: itself, or wrapped in `code`.
+ * The error as a TransportError: itself; for the reason of a signal, with which calls reject after an abort, the
+ * MM_ABORTED that stands behind it; else wrapped in `code`.
  *
  * @example
  * ```ts
@@ -438,6 +109,8 @@ export function asTransportError(
   processed: Processed = 'unknown',
 ): TransportError {
   if (error instanceof TransportError) return error
+  const aborted = typeof error === 'object' && error !== null ? abortedBy.get(error) : undefined
+  if (aborted !== undefined) return aborted
   const message = error instanceof Error ? error.message : String(error)
   return new TransportError(code, message, { cause: error, processed })
 }
@@ -451,8 +124,27 @@ export function abortError(signal: AbortSignal, what: string): TransportError {
   return new TransportError('MM_ABORTED', `${what} was given up`, { cause: signal.reason })
 }
 
+/** The abort behind each reason that a call rejected with; the last one, where a signal ended several. */
+const abortedBy = new WeakMap<object, TransportError>()
+
+/**
+ * What a caller's promise rejects with: after an abort the reason of its signal itself, as in Node's own APIs
+ * (AbortError, TimeoutError, or what the caller gave). An error without a `code` gets `MM_ABORTED` as one. A
+ * DOMException has a `code` of its own, which programs look at, and keeps it: asTransportError() has ours.
+ */
+export function callersError(error: TransportError): unknown {
+  const { code, cause: reason } = error
+  if (code !== 'MM_ABORTED' || reason === undefined) return error
+  if (typeof reason !== 'object' || reason === null) return reason
+  abortedBy.set(reason, error)
+  if (reason instanceof Error && !('code' in reason) && Object.isExtensible(reason))
+    Object.defineProperty(reason, 'code', { value: code, configurable: true, writable: true })
+  return reason
+}
+
 /** The same error with another verdict. */
 export function withProcessed(error: TransportError, processed: Processed): TransportError {
   if (error.processed === processed) return error
-  return new TransportError(error.code, error.message, { cause: error.cause, processed })
+  const { code, message, cause, retryable, hint } = error
+  return new TransportError(code, message, { cause, processed, retryable, hint })
 }

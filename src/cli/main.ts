@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { TransportError } from '../index.ts'
 import { nearestName } from '../service/config/nearest-name.ts'
 import type { CliIo, Command } from './command.ts'
@@ -93,10 +93,8 @@ function overview(): string {
   ].join('\n')
 }
 
-/** Two folders up in the sources as well as in the build. */
+/** Of the package that this file is in, in the sources as well as in the build. */
 function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  )
+  const manifest = createRequire(import.meta.url)('middlemile/package.json') as { version: string } // as npm has it
   return manifest.version
 }

@@ -1,4 +1,5 @@
-import { ERROR_CODES, type TransportError } from '../base/errors.ts'
+import { ERROR_CODES } from '../base/error-codes.ts'
+import { type TransportError } from '../base/errors.ts'
 import type { CloseReason } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
 import { isIdempotentMethod } from '../base/http/exchange.ts'

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../base/errors.ts'
+import type { ErrorCode } from '../base/error-codes.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 
 /** What a listener on TCP can speak. */

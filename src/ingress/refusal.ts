@@ -1,4 +1,5 @@
-import { ERROR_CODES, type TransportError } from '../base/errors.ts'
+import { ERROR_CODES } from '../base/error-codes.ts'
+import { type TransportError } from '../base/errors.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 import { encodeResponseHead } from '../http/http1/codec/head-encoder.ts'
 

@@ -1,4 +1,6 @@
-import { type ErrorCode, TransportError } from '../base/errors.ts'
+import type { ErrorCode } from '../base/error-codes.ts'
+import { TransportError } from '../base/errors.ts'
+import { TLS_HINTS, type TlsHint } from '../base/tls-hints.ts'
 import type { QuicEnd } from './engine.ts'
 
 /**
@@ -25,27 +27,27 @@ const ALERT_BASE = 0x100
 const ALERT_END = 0x200
 
 /** Alerts that we raise: the certificate of the server is not good enough. */
-const LOCAL_CERTIFICATE_ALERTS: Readonly<Record<number, string>> = {
-  42: 'is for other names',
-  43: 'is not made for servers',
-  44: 'was revoked',
-  45: 'has expired or is not valid yet',
-  46: 'is not accepted',
-  48: 'comes from an authority that is not trusted',
+const LOCAL_CERTIFICATE_ALERTS: Readonly<Record<number, readonly [string, TlsHint]>> = {
+  42: ['is for other names', 'names'],
+  43: ['is not made for servers', 'broken'],
+  44: ['was revoked', 'revoked'],
+  45: ['has expired or is not valid yet', 'expired'],
+  46: ['is not accepted', 'untrusted'],
+  48: ['comes from an authority that is not trusted', 'untrusted'],
 }
 
 /** Alerts of the server. */
-const PEER_ALERTS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  40: ['MM_TLS_FAILED', 'has no cipher, group or signature in common with us'],
-  42: ['MM_TLS_FAILED', 'refused our client certificate'],
-  43: ['MM_TLS_FAILED', 'refused our client certificate'],
-  44: ['MM_TLS_FAILED', 'refused our client certificate'],
-  45: ['MM_TLS_FAILED', 'refused our client certificate'],
-  46: ['MM_TLS_FAILED', 'refused our client certificate'],
-  48: ['MM_TLS_FAILED', 'does not trust the authority of our client certificate'],
-  49: ['MM_TLS_FAILED', 'denied us access'],
-  112: ['MM_TLS_FAILED', 'does not know the server name'],
-  116: ['MM_TLS_FAILED', 'demands a client certificate'],
+const PEER_ALERTS: Readonly<Record<number, readonly [ErrorCode, string, TlsHint?]>> = {
+  40: ['MM_TLS_FAILED', 'has no cipher, group or signature in common with us', 'cipher'],
+  42: ['MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  43: ['MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  44: ['MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  45: ['MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  46: ['MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  48: ['MM_TLS_FAILED', 'does not trust the authority of our client certificate', 'clientCertificate'],
+  49: ['MM_TLS_FAILED', 'denied us access', 'access'],
+  112: ['MM_TLS_FAILED', 'does not know the server name', 'serverName'],
+  116: ['MM_TLS_FAILED', 'demands a client certificate', 'clientCertificate'],
   120: ['MM_ALPN_MISMATCH', 'speaks none of the protocols that we offered'],
 }
 
@@ -65,14 +67,15 @@ export function socketFailure(cause: unknown, endpoint: string): TransportError 
 
 /** A connection that ended before its handshake was complete. */
 export function handshakeFailure(end: QuicEnd, endpoint: string, serverName: string): TransportError {
-  const [code, what] = describe(end, serverName)
+  const [code, what, hint] = describe(end, serverName)
   const error = `QUIC error 0x${end.code.toString(16)}`
   const detail = end.reason === '' ? error : `${error}: ${end.reason}`
   const hasError = end.cause === 'local' || end.cause === 'peer'
-  return new TransportError(code, hasError ? `${endpoint} ${what} (${detail})` : `${endpoint} ${what}`)
+  const message = hasError ? `${endpoint} ${what} (${detail})` : `${endpoint} ${what}`
+  return new TransportError(code, message, { hint: hint && TLS_HINTS[hint] })
 }
 
-function describe(end: QuicEnd, serverName: string): readonly [ErrorCode, string] {
+function describe(end: QuicEnd, serverName: string): readonly [ErrorCode, string, TlsHint?] {
   const isAlert = !end.isApplication && end.code >= ALERT_BASE && end.code < ALERT_END
   const alert = isAlert ? end.code - ALERT_BASE : -1
   if (end.cause === 'idle') return ['MM_CONNECT_TIMEOUT', 'did not answer over UDP']
@@ -90,7 +93,7 @@ function describe(end: QuicEnd, serverName: string): readonly [ErrorCode, string
   if (end.code === NO_APPLICATION_PROTOCOL) return ['MM_ALPN_MISMATCH', 'agreed on no protocol']
   const certificate = LOCAL_CERTIFICATE_ALERTS[alert]
   if (certificate === undefined) return ['MM_TLS_FAILED', 'TLS failed']
-  return ['MM_TLS_CERTIFICATE', `the certificate for ${serverName} ${certificate}`]
+  return ['MM_TLS_CERTIFICATE', `the certificate for ${serverName} ${certificate[0]}`, certificate[1]]
 }
 
 /**
@@ -119,5 +122,6 @@ export function quicDialError(origin: string, failures: readonly TransportError[
   const message = `cannot connect to ${origin} over QUIC: ${reasons}`
   const [only] = failures
   const cause = failures.length === 1 ? (only?.cause ?? only) : new AggregateError(failures, message)
-  return new TransportError(code, message, { cause })
+  const nearest = failures.find(failure => failure.code === code)
+  return new TransportError(code, message, { cause, hint: nearest?.hint, retryable: nearest?.retryable })
 }

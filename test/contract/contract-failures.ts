@@ -70,7 +70,7 @@ export function describeFailures(bench: ContractBench): void {
     it('before it answered leaves it unknown whether the request was processed', async () => {
       const connection = await bench.connect(exchange => exchange.breakOff())
       const { error } = await bench.open(connection).done
-      expect([error?.fault, error?.processed, error?.retryable]).toEqual(['remote', 'unknown', false])
+      expect([error?.fault, error?.processed, error?.resendable]).toEqual(['remote', 'unknown', false])
       expect(bench.log).toContain('stream-failed')
       expect(bench.exchangeLog.at(-1)).toMatch(/^response-error/)
     })

@@ -39,7 +39,7 @@ export function describeLifecycle(bench: ContractBench): void {
       const connection = await bench.connect(hello)
       connection.close('idle-timeout')
       const { error } = bench.open(connection)
-      expect([error?.code, error?.processed, error?.retryable]).toEqual(['MM_CONNECTION_CLOSED', 'no', true])
+      expect([error?.code, error?.processed, error?.resendable]).toEqual(['MM_CONNECTION_CLOSED', 'no', true])
       expect(bench.log.at(-2)).toBe('closed idle-timeout')
     })
 

@@ -1,4 +1,5 @@
-import { type ErrorCode, TransportError } from '../../src/base/errors.ts'
+import type { ErrorCode } from '../../src/base/error-codes.ts'
+import { TransportError } from '../../src/base/errors.ts'
 import type { CloseReason, KeepAliveHint } from '../../src/base/events/connection.ts'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from '../../src/base/options/options.ts'
 import type { PoolAction } from '../../src/pool/pool-action.ts'

@@ -45,6 +45,7 @@ export const PUBLIC_SURFACE: Readonly<
       'SizingInput',
       'StateOptions',
       'Transport',
+      'TransportDispatcher',
       'TransportEvent',
       'TransportOptions',
       'TransportResponse',

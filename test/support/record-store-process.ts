@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { onProcessExit } from './cleanup.ts'
+import { compileSources } from './compiled-sources.ts'
 
 export const SHELF_ORIGIN = 'https://shop.test'
 
-const compiled = (path: string): string => JSON.stringify(new URL(`../../dist/${path}`, import.meta.url).href)
+const compiled = await compileSources({
+  clock: 'base/clock.ts',
+  recordStore: 'state/origin-record-store.ts',
+  store: 'state/store.ts',
+})
 
 /**
  * What `body` may use: `put(fact, value)` writes one fact, and nothing else that this process knows, so that
@@ -13,9 +18,9 @@ const compiled = (path: string): string => JSON.stringify(new URL(`../../dist/${
  */
 const PRELUDE = `
 import { writeSync } from 'node:fs'
-import { systemClock } from ${compiled('base/clock.js')}
-import { OriginRecordStore } from ${compiled('state/origin-record-store.js')}
-import { FileStore } from ${compiled('state/store.js')}
+import { systemClock } from '${compiled.clock}'
+import { OriginRecordStore } from '${compiled.recordStore}'
+import { FileStore } from '${compiled.store}'
 const [directory, number] = process.argv.slice(1)
 const ORIGIN = ${JSON.stringify(SHELF_ORIGIN)}
 const faults = []

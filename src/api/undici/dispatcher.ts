@@ -23,8 +23,8 @@ export function transportDispatcher(transport: Transport, options: GivenOptions)
 }
 
 /** A class that extends one of undici's can be made only when undici is there. */
-function dispatcherClass({ Dispatcher, errors }: ReturnType<typeof undici>): DispatcherClass {
-  return class TransportDispatcher extends Dispatcher {
+function dispatcherClass({ Dispatcher, errors, api }: ReturnType<typeof undici>): DispatcherClass {
+  class TransportDispatcher extends Dispatcher {
     readonly #transport: Transport
     readonly #earlyData: boolean | undefined
     readonly #open = new Set<UndiciExchange>()
@@ -87,6 +87,8 @@ function dispatcherClass({ Dispatcher, errors }: ReturnType<typeof undici>): Dis
       for (const resolve of waiting) resolve()
     }
   }
+  Object.assign(TransportDispatcher.prototype, api) // as undici's index does for its own
+  return TransportDispatcher
 }
 
 function takesUpgrades(handler: Dispatcher.DispatchHandler): boolean {

@@ -1,5 +1,6 @@
 import type { errors as UndiciErrors } from 'undici'
-import { type ErrorCode, TransportError } from '../../base/errors.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
+import { TransportError } from '../../base/errors.ts'
 import { undici } from './undici-module.ts'
 
 /**

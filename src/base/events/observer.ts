@@ -1,4 +1,5 @@
-import type { ErrorCode, TransportError } from '../errors.ts'
+import type { ErrorCode } from '../error-codes.ts'
+import type { TransportError } from '../errors.ts'
 import type { LaneName } from '../http/lane.ts'
 import type { Origin } from '../http/origin.ts'
 import type { Protocol } from '../http/protocol.ts'

@@ -5,7 +5,7 @@ import type { LoadJob } from './load-job.ts'
 import type { LoadReport } from './load-tally.ts'
 
 export interface StartClientOptions {
-  /** URL of the compiled module that has the client: `new URL('./x.js', import.meta.url).href`. */
+  /** URL of the compiled module that has the client. */
   readonly module: string
   /** Its export that is a MakeClient. */
   readonly make: string
@@ -14,6 +14,8 @@ export interface StartClientOptions {
   readonly prefix?: readonly string[]
   /** It is pinned to that CPU, by taskset(1). */
   readonly cpu?: number | undefined
+  /** client-process.ts, compiled. Default: beside this file. */
+  readonly program?: URL
 }
 
 /** One library's client in a process of its own, which does one job at a time and ends with us. */
@@ -33,7 +35,7 @@ const MARGIN_MS = 30_000
 /** Resolves when its module is loaded. It runs from the build only, since Node 20 cannot run TypeScript. */
 export async function startClient(options: StartClientOptions): Promise<StartedClient> {
   const { module, make, setting, prefix = [], cpu } = options
-  const program = fileURLToPath(new URL('./client-process.js', import.meta.url))
+  const program = fileURLToPath(options.program ?? new URL('./client-process.js', import.meta.url))
   const pinned = cpu === undefined ? [] : ['taskset', '-c', String(cpu)]
   const [command, ...args] = [...pinned, ...prefix, process.execPath, program]
   const child = spawn(command, args, {

@@ -1,11 +1,4 @@
-import type {
-  ErrorCode,
-  ExchangeInfo,
-  Fault,
-  Processed,
-  TransportError,
-  TransportResponse,
-} from '../../index.ts'
+import type { ExchangeInfo, TransportError, TransportResponse } from '../../index.ts'
 import { type Phases, phasesOf, roundedPhases } from './phases.ts'
 import type { MigrationRecord } from './tallies.ts'
 
@@ -33,7 +26,7 @@ export interface GetRecord {
   informational: ExchangeInfo['informational']
   /** With `--include` only. */
   headers?: TransportResponse['headers']
-  error?: { code: ErrorCode; message: string; fault: Fault; processed: Processed; retryable: boolean }
+  error?: ReturnType<TransportError['toJSON']>
 }
 
 /** The last line of `get --json`. */

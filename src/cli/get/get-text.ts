@@ -57,8 +57,10 @@ export class GetText {
       rows.push(['error', this.#paint('red', `${error.code}: ${harmless(error.message)}`)])
       rows.push([
         '',
-        `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}`,
+        `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}, ` +
+          `resendable: ${error.resendable ? 'yes' : 'no'}`,
       ])
+      rows.push(['hint', error.hint])
     }
     if (status !== 0)
       rows.push(['status', this.#paint(styleOf(status), String(status))], ['size', `${bytes} bytes`])

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { packageRequire } from '../../base/package-require.ts'
 
 /**
  * As much of koffi as we use. Its pointers are numbers that nobody checks: see the rooms that call through
@@ -59,7 +59,7 @@ let loaded: LoadedFfi | undefined
  * never throws.
  */
 export function loadFfi(): LoadedFfi {
-  loaded ??= load(createRequire(import.meta.url), process.platform)
+  loaded ??= load(packageRequire(), process.platform)
   return loaded
 }
 

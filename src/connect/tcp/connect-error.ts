@@ -1,4 +1,6 @@
-import { type ErrorCode, TransportError } from '../../base/errors.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
+import { TransportError } from '../../base/errors.ts'
+import { TLS_HINTS, type TlsHint } from '../../base/tls-hints.ts'
 
 /** What a failed attempt says, in the words of this project. Each table is searched from its top. */
 
@@ -25,32 +27,34 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 }
 
 /** Why a certificate was not accepted: Node's own code and those of X509_verify_cert(3). */
-const CERTIFICATE_ERRORS: Readonly<Record<string, string>> = {
-  ERR_TLS_CERT_ALTNAME_INVALID: 'is for other names',
-  ERR_TLS_CERT_ALTNAME_FORMAT: 'has names that cannot be read',
-  CERT_HAS_EXPIRED: 'has expired',
-  CERT_NOT_YET_VALID: 'is not valid yet',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'is self-signed and not trusted',
-  SELF_SIGNED_CERT_IN_CHAIN: 'comes from an authority that is not trusted',
-  UNABLE_TO_GET_ISSUER_CERT: 'comes from an authority that is not trusted',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'comes from an authority that is not trusted',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+const CERTIFICATE_ERRORS: Readonly<Record<string, readonly [string, TlsHint]>> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: ['is for other names', 'names'],
+  ERR_TLS_CERT_ALTNAME_FORMAT: ['has names that cannot be read', 'broken'],
+  CERT_HAS_EXPIRED: ['has expired', 'expired'],
+  CERT_NOT_YET_VALID: ['is not valid yet', 'notYetValid'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: ['is self-signed and not trusted', 'untrusted'],
+  SELF_SIGNED_CERT_IN_CHAIN: ['comes from an authority that is not trusted', 'untrusted'],
+  UNABLE_TO_GET_ISSUER_CERT: ['comes from an authority that is not trusted', 'untrusted'],
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['comes from an authority that is not trusted', 'untrusted'],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
     'comes from an authority that is not trusted, or the server leaves out the chain',
-  CERT_UNTRUSTED: 'is not trusted',
-  CERT_REJECTED: 'was rejected by the trust settings',
-  CERT_REVOKED: 'was revoked',
-  CERT_SIGNATURE_FAILURE: 'has a signature that does not fit',
-  CERT_CHAIN_TOO_LONG: 'has too long a chain',
-  PATH_LENGTH_EXCEEDED: 'has too long a chain',
-  INVALID_CA: 'was issued by a certificate that may not issue any',
-  INVALID_PURPOSE: 'is not made for servers',
-  HOSTNAME_MISMATCH: 'is for other names',
-  UNABLE_TO_DECRYPT_CERT_SIGNATURE: 'has a signature that cannot be read',
-  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: 'has an issuer whose key cannot be read',
-  ERROR_IN_CERT_NOT_BEFORE_FIELD: 'has dates that cannot be read',
-  ERROR_IN_CERT_NOT_AFTER_FIELD: 'has dates that cannot be read',
-  UNABLE_TO_GET_CRL: 'cannot be checked for revocation',
-  CRL_HAS_EXPIRED: 'cannot be checked for revocation: the list has expired',
+    'untrusted',
+  ],
+  CERT_UNTRUSTED: ['is not trusted', 'untrusted'],
+  CERT_REJECTED: ['was rejected by the trust settings', 'untrusted'],
+  CERT_REVOKED: ['was revoked', 'revoked'],
+  CERT_SIGNATURE_FAILURE: ['has a signature that does not fit', 'broken'],
+  CERT_CHAIN_TOO_LONG: ['has too long a chain', 'broken'],
+  PATH_LENGTH_EXCEEDED: ['has too long a chain', 'broken'],
+  INVALID_CA: ['was issued by a certificate that may not issue any', 'broken'],
+  INVALID_PURPOSE: ['is not made for servers', 'broken'],
+  HOSTNAME_MISMATCH: ['is for other names', 'names'],
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: ['has a signature that cannot be read', 'broken'],
+  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: ['has an issuer whose key cannot be read', 'broken'],
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: ['has dates that cannot be read', 'broken'],
+  ERROR_IN_CERT_NOT_AFTER_FIELD: ['has dates that cannot be read', 'broken'],
+  UNABLE_TO_GET_CRL: ['cannot be checked for revocation', 'revoked'],
+  CRL_HAS_EXPIRED: ['cannot be checked for revocation: the list has expired', 'revoked'],
 }
 
 /**
@@ -58,22 +62,27 @@ const CERTIFICATE_ERRORS: Readonly<Record<string, string>> = {
  * (`ERR_SSL_SSLV3_ALERT_…`, `ERR_SSL_TLSV1_…`, `ERR_SSL_SSL/TLS_ALERT_…`), and Node reports some as EPROTO
  * with the name in the message only: the middle of the name decides.
  */
-const TLS_ERRORS: readonly (readonly [string, ErrorCode, string])[] = [
+const TLS_ERRORS: readonly (readonly [string, ErrorCode, string, TlsHint?])[] = [
   ['NO_APPLICATION_PROTOCOL', 'MM_ALPN_MISMATCH', 'speaks none of the protocols that we offered'],
-  ['CERTIFICATE_REQUIRED', 'MM_TLS_FAILED', 'demands a client certificate'],
-  ['ALERT_BAD_CERTIFICATE', 'MM_TLS_FAILED', 'refused our client certificate'],
-  ['ALERT_UNSUPPORTED_CERTIFICATE', 'MM_TLS_FAILED', 'refused our client certificate'],
-  ['ALERT_CERTIFICATE_', 'MM_TLS_FAILED', 'refused our client certificate'],
-  ['ALERT_UNKNOWN_CA', 'MM_TLS_FAILED', 'does not trust the authority of our client certificate'],
-  ['ALERT_ACCESS_DENIED', 'MM_TLS_FAILED', 'denied us access'],
-  ['UNRECOGNIZED_NAME', 'MM_TLS_FAILED', 'does not know the server name'],
-  ['PROTOCOL_VERSION', 'MM_TLS_FAILED', 'has no TLS version in common with us'],
-  ['UNSUPPORTED_PROTOCOL', 'MM_TLS_FAILED', 'has no TLS version in common with us'],
-  ['HANDSHAKE_FAILURE', 'MM_TLS_FAILED', 'has no cipher, group or signature in common with us'],
-  ['INSUFFICIENT_SECURITY', 'MM_TLS_FAILED', 'wants stronger ciphers'],
-  ['WRONG_VERSION_NUMBER', 'MM_TLS_FAILED', 'does not speak TLS on this port'],
-  ['PACKET_LENGTH_TOO_LONG', 'MM_TLS_FAILED', 'does not speak TLS on this port'],
-  ['HTTP_REQUEST', 'MM_TLS_FAILED', 'does not speak TLS on this port'],
+  ['CERTIFICATE_REQUIRED', 'MM_TLS_FAILED', 'demands a client certificate', 'clientCertificate'],
+  ['ALERT_BAD_CERTIFICATE', 'MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  ['ALERT_UNSUPPORTED_CERTIFICATE', 'MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  ['ALERT_CERTIFICATE_', 'MM_TLS_FAILED', 'refused our client certificate', 'clientCertificate'],
+  [
+    'ALERT_UNKNOWN_CA',
+    'MM_TLS_FAILED',
+    'does not trust the authority of our client certificate',
+    'clientCertificate',
+  ],
+  ['ALERT_ACCESS_DENIED', 'MM_TLS_FAILED', 'denied us access', 'access'],
+  ['UNRECOGNIZED_NAME', 'MM_TLS_FAILED', 'does not know the server name', 'serverName'],
+  ['PROTOCOL_VERSION', 'MM_TLS_FAILED', 'has no TLS version in common with us', 'version'],
+  ['UNSUPPORTED_PROTOCOL', 'MM_TLS_FAILED', 'has no TLS version in common with us', 'version'],
+  ['HANDSHAKE_FAILURE', 'MM_TLS_FAILED', 'has no cipher, group or signature in common with us', 'cipher'],
+  ['INSUFFICIENT_SECURITY', 'MM_TLS_FAILED', 'wants stronger ciphers', 'cipher'],
+  ['WRONG_VERSION_NUMBER', 'MM_TLS_FAILED', 'does not speak TLS on this port', 'notTls'],
+  ['PACKET_LENGTH_TOO_LONG', 'MM_TLS_FAILED', 'does not speak TLS on this port', 'notTls'],
+  ['HTTP_REQUEST', 'MM_TLS_FAILED', 'does not speak TLS on this port', 'notTls'],
 ]
 
 /** One failed attempt as a TransportError. Its message stands by itself: endpoint, reason, code. */
@@ -99,13 +108,19 @@ export function attemptError(
     const detail = reason === '' ? code : `${code}: ${reason}`
     return new TransportError(
       'MM_TLS_CERTIFICATE',
-      `${endpoint} the certificate for ${serverName} ${certificate} (${detail})`,
-      { cause },
+      `${endpoint} the certificate for ${serverName} ${certificate[0]} (${detail})`,
+      { cause, hint: TLS_HINTS[certificate[1]] },
     )
   }
   const name = `${code} ${message}`.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')
   const alert = TLS_ERRORS.find(([part]) => name.includes(part))
-  if (alert !== undefined) return new TransportError(alert[1], `${endpoint} ${alert[2]} (${code})`, { cause })
+  if (alert !== undefined) {
+    const [, known, what, hint] = alert
+    return new TransportError(known, `${endpoint} ${what} (${code})`, {
+      cause,
+      hint: hint && TLS_HINTS[hint],
+    })
+  }
   return new TransportError('MM_TLS_FAILED', `${endpoint} TLS failed: ${message}`, { cause })
 }
 
@@ -135,7 +150,8 @@ export function dialError(origin: string, failures: readonly TransportError[]): 
   const message = `cannot connect to ${origin}: ${reasons}`
   const [only] = failures
   const cause = failures.length === 1 ? (only?.cause ?? only) : new AggregateError(failures, message)
-  return new TransportError(code, message, { cause })
+  const nearest = failures.find(failure => failure.code === code)
+  return new TransportError(code, message, { cause, hint: nearest?.hint, retryable: nearest?.retryable })
 }
 
 function describe(error: unknown): { code: string; message: string; reason: string } {

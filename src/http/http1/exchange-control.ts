@@ -1,4 +1,5 @@
-import { type Processed, TransportError } from '../../base/errors.ts'
+import type { Processed } from '../../base/error-codes.ts'
+import { TransportError } from '../../base/errors.ts'
 import { throwLater } from '../../base/guard.ts'
 import type { BodyUpload } from '../../base/http/body-upload.ts'
 import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../../base/http/exchange.ts'

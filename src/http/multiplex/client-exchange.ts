@@ -1,5 +1,6 @@
 import { NEVER } from '../../base/deadline-timer.ts'
-import { asTransportError, type Processed, TransportError, withProcessed } from '../../base/errors.ts'
+import type { Processed } from '../../base/error-codes.ts'
+import { asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import { BodyUpload, type UploadOwner } from '../../base/http/body-upload.ts'
 import type {
   ExchangeController,

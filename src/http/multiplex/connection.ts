@@ -1,6 +1,7 @@
 import { afterPoll } from '../../base/after-poll.ts'
 import type { Clock } from '../../base/clock.ts'
-import { type ErrorCode, TransportError } from '../../base/errors.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
+import { TransportError } from '../../base/errors.ts'
 import type {
   CloseReason,
   Connection,

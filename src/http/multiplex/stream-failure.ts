@@ -1,4 +1,5 @@
-import { type ErrorCode, type Processed, TransportError } from '../../base/errors.ts'
+import type { ErrorCode, Processed } from '../../base/error-codes.ts'
+import { TransportError } from '../../base/errors.ts'
 import type { SessionEnd } from './client-session.ts'
 import type { StreamReset } from './stream.ts'
 

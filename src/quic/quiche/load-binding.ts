@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { packageRequire } from '../../base/package-require.ts'
 import type { QuicheBinding } from './binding.ts'
 
 /** The line of versions that the rest was written and measured against. Another quiche has other traps. */
@@ -33,7 +34,7 @@ export interface BindingSource {
  * here needs. Never throws: without it everything but HTTP/3 works.
  */
 export function loadBinding(
-  source: BindingSource = nodeSource(import.meta.url),
+  source: BindingSource = nodeSource(packageRequire()),
   platform: string = `${process.platform}-${process.arch}`,
 ): LoadedBinding {
   let version: string
@@ -64,9 +65,8 @@ export function loadBinding(
   return { unavailable: reason || `@matrixai/quic-${builds[0]} is not installed` }
 }
 
-function nodeSource(url: string): BindingSource {
-  const require = createRequire(url)
-  return { require, from: id => nodeSource(require.resolve(id)) }
+function nodeSource(require: NodeJS.Require): BindingSource {
+  return { require, from: id => nodeSource(createRequire(require.resolve(id))) }
 }
 
 function versionOf(manifest: unknown): string {

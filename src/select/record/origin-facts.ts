@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../base/errors.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
 import type { KeepAliveHint } from '../../base/events/connection.ts'
 import type { ProbedTickets } from '../../base/events/probe-report.ts'
 import type { Protocol } from '../../base/http/protocol.ts'

@@ -1,4 +1,5 @@
-import { type ErrorCode, TransportError } from '../../base/errors.ts'
+import type { ErrorCode } from '../../base/error-codes.ts'
+import { TransportError } from '../../base/errors.ts'
 import type { AttemptRecord, HandshakeInfo, KeepAliveHint } from '../../base/events/connection.ts'
 import type { ProbedTickets, QuicFinding } from '../../base/events/probe-report.ts'
 import type { Resolution } from '../../base/http/endpoint.ts'

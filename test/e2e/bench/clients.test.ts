@@ -7,6 +7,7 @@ import type { ClientSetting } from '../../../src/bench/load/bench-client.ts'
 import type { LoadJob } from '../../../src/bench/load/load-job.ts'
 import type { LoadReport } from '../../../src/bench/load/load-tally.ts'
 import { builtBench, startBuiltClient } from '../../support/built-bench.ts'
+import { compileSources } from '../../support/compiled-sources.ts'
 import { type Nginx, startNginx } from '../../support/nginx.ts'
 import { isRunning, readProcessStat } from '../../support/process-tree.ts'
 import { findBinary, requireBinary } from '../../support/require-binary.ts'
@@ -213,7 +214,7 @@ describe.skipIf(requireBinary('nginx'))('clients in processes of their own', () 
   })
 
   it('end with whoever started them', async () => {
-    const { start, ended } = parentOf(settingOf({}))
+    const { start, ended } = await parentOf(settingOf({}))
     const pid = await start
     const client = readProcessStat(pid)
     expect(client).toBeDefined()
@@ -266,9 +267,13 @@ describe.skipIf(requireBinary('curl'))('a client that is ended while curl hangs'
 })
 
 /** A process that starts a client, tells its pid, and is killed without a chance to clean up. */
-function parentOf(setting: ClientSetting): { start: Promise<number>; ended: () => void } {
+async function parentOf(setting: ClientSetting): Promise<{ start: Promise<number>; ended: () => void }> {
+  const compiled = await compileSources({
+    'start-client': 'bench/load/start-client.ts',
+    'client-process': 'bench/load/client-process.ts',
+  })
   const script = `
-    const { startClient } = await import(${JSON.stringify(builtBench('load/start-client'))})
+    import { startClient } from '${compiled['start-client']}'
     const setting = ${JSON.stringify(setting)}
     const client = await startClient({ module: ${JSON.stringify(builtBench('clients/middlemile'))}, make: 'middlemile', setting })
     process.send(client.pid)`

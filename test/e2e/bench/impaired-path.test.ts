@@ -10,6 +10,7 @@ import {
 } from '../../../src/bench/impair/impaired-path.ts'
 import { startEchoes } from '../../../src/bench/impair/measure-path.ts'
 import { onProcessExit } from '../../support/cleanup.ts'
+import { compileSources } from '../../support/compiled-sources.ts'
 import { isRunning, readProcessStat } from '../../support/process-tree.ts'
 import { openUdpSocket } from '../../support/udp-port.ts'
 
@@ -17,7 +18,7 @@ import { openUdpSocket } from '../../support/udp-port.ts'
 const LOOSE = { tcp: { share: 1, ms: 200 }, udp: { share: 1, ms: 200 } }
 const PATIENT = { timeout: 10_000 }
 
-const compiled = (name: string): URL => new URL(`../../../dist/bench/impair/${name}`, import.meta.url)
+const PROGRAM = new URL('../../../dist/impair-process.js', import.meta.url)
 
 const optionsFor = (tcpPort: number, udpPort: number): ImpairedPathOptions => ({
   host: '127.0.0.1',
@@ -25,7 +26,7 @@ const optionsFor = (tcpPort: number, udpPort: number): ImpairedPathOptions => ({
   udpPort,
   conditions: { toServer: { delayMs: 15 }, toClient: { delayMs: 10 } },
   seed: 5,
-  program: compiled('impair-process.js'),
+  program: PROGRAM,
 })
 
 /** One byte there and back on a connection of its own. */
@@ -112,8 +113,12 @@ describe('an impaired way in a process of its own', () => {
   })
 
   it('ends when its parent is killed', async () => {
+    const compiled = await compileSources({
+      'impaired-path': 'bench/impair/impaired-path.ts',
+      'impair-process': 'bench/impair/impair-process.ts',
+    })
     const program = `
-      import { startImpairedPath } from ${JSON.stringify(compiled('impaired-path.js').href)}
+      import { startImpairedPath } from '${compiled['impaired-path']}'
       const conditions = { toServer: {}, toClient: {} }
       const way = await startImpairedPath({ host: '127.0.0.1', tcpPort: 1, conditions, seed: 1 })
       console.log(way.pid)

@@ -251,6 +251,8 @@ describe('get --json', () => {
       fault: 'remote',
       processed: 'no',
       retryable: true,
+      resendable: true,
+      hint: 'check that the origin listens on that port',
     })
     expect(summary).toEqual({
       requests: 1,
@@ -269,7 +271,7 @@ describe('get --json', () => {
     expect(result.exitCode).toBe(1)
     const { records, summary } = parseJson(result)
     expect(records[0]).toMatchObject({ status: 200, bytes: 500, sha256: null })
-    expect(records[0]?.error).toMatchObject({ fault: 'remote', processed: 'yes', retryable: false })
+    expect(records[0]?.error).toMatchObject({ fault: 'remote', processed: 'yes', resendable: false })
     expect(records[1]).toMatchObject({ status: 200 })
     expect(summary).toMatchObject({ requests: 2, failed: 1 })
   })

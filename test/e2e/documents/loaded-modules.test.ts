@@ -60,18 +60,19 @@ describe('what an embedder of the module loads', () => {
       await transport.close()`)
     await origin.close()
     expect(packages.filter(name => !name.includes('koffi'))).toEqual([])
-    expect(ours).toBeGreaterThan(100) // the recorder saw what was loaded
+    expect(ours).toBeGreaterThan(0) // the recorder saw what was loaded
+    expect(ours).toBeLessThan(20)
   })
 
-  it('is undici when a dispatcher is made, and is not what the service needs', async () => {
+  it('is no package for a dispatcher either: what it needs of undici is in the bundle', async () => {
     const { packages } = await packagesLoadedBy(
       "import { createTransport } from './dist/index.js'\nawait createTransport().dispatcher().close()",
     )
-    expect(packages).toEqual(['undici'])
+    expect(packages).toEqual([])
   })
 
   it('is what the service needs, once the service is imported', async () => {
-    const { packages } = await packagesLoadedBy("import './dist/service/index.js'")
+    const { packages } = await packagesLoadedBy("import './dist/service.js'")
     expect(packages).toEqual(expect.arrayContaining(['pino', 'prom-client', 'yaml', 'zod']))
   })
 })

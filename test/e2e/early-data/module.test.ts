@@ -157,7 +157,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect(parseReflection(await fetched.text())['early']).toBe('1')
       await home.world.untilIdleIsClosed()
       const dispatcher = home.world.transport.dispatcher({ earlyData: true })
-      const response = await fetch(`${home.world.url}/early`, { dispatcher } as object)
+      const response = await fetch(`${home.world.url}/early`, { dispatcher })
       expect(parseReflection(await response.text())['early']).toBe('1')
     })
 

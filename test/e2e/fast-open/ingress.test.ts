@@ -8,6 +8,7 @@ import type { IngressHandler } from '../../../src/ingress/ingress-exchange.ts'
 import { type IngressListener, listen } from '../../../src/ingress/listener.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { type CertificateFiles, writeCertificateFiles } from '../../support/certificate-files.ts'
+import { compileSources } from '../../support/compiled-sources.ts'
 import { type CurlResult, curl } from '../../support/curl.ts'
 import {
   enterFastOpenNamespace,
@@ -161,7 +162,7 @@ describe.skipIf(missing !== undefined)(`a worker of node:cluster with Fast Open 
   ])('has it only where it accepts by itself: scheduling %s', async (policy, events) => {
     const program = join(directory.path, 'cluster.mjs')
     writeFileSync(program, CLUSTER)
-    const entry = new URL('../../../dist/ingress/listener.js', import.meta.url).href
+    const { entry } = await compileSources({ entry: 'ingress/listener.ts' })
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [program, entry, files.certFile, files.keyFile],

@@ -2,7 +2,13 @@ import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../../src/base/seeded-random.ts'
-import { createTransport, type Transport, TransportError, type TransportOptions } from '../../../src/index.ts'
+import {
+  asTransportError,
+  createTransport,
+  type Transport,
+  TransportError,
+  type TransportOptions,
+} from '../../../src/index.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { startBlackHole } from '../../support/loopback-server.ts'
 import { ok, startScriptedOrigin } from '../../support/scripted-origin.ts'
@@ -39,16 +45,22 @@ describe('cancellation', () => {
 
   it('before anything: rejects without asking the pool', async () => {
     make()
-    const error = await promptly(
-      transport.request(origin.url, { signal: AbortSignal.abort(new Error('why')) }),
-    )
-    expect(error).toMatchObject({
-      code: 'MM_ABORTED',
-      processed: 'no',
-      fault: 'local',
-      cause: { message: 'why' },
-    })
+    const why = new Error('why')
+    const error = await promptly(transport.request(origin.url, { signal: AbortSignal.abort(why) }))
+    expect(error).toBe(why)
+    expect(error).toMatchObject({ code: 'MM_ABORTED' })
+    expect(asTransportError(error)).toMatchObject({ code: 'MM_ABORTED', processed: 'no', fault: 'local' })
     expect(transport.stats().pools).toEqual([])
+  })
+
+  it('by a timeout, with request() and fetch() alike: the TimeoutError of the signal', async () => {
+    make()
+    for (const ask of ['request', 'fetch'] as const) {
+      const signal = AbortSignal.timeout(20)
+      const error = await promptly(transport[ask](`${origin.url}/silent`, { signal }))
+      expect([ask, error]).toEqual([ask, signal.reason])
+      expect(error).toMatchObject({ name: 'TimeoutError', code: DOMException.TIMEOUT_ERR })
+    }
   })
 
   it('while it waits in the queue', async () => {
@@ -59,7 +71,8 @@ describe('cancellation', () => {
     const waiting = transport.request(origin.url, { signal: abort.signal })
     expect(pool()?.waiters).toBe(1)
     abort.abort()
-    expect(await promptly(waiting)).toMatchObject({ code: 'MM_ABORTED', processed: 'no' })
+    expect(await promptly(waiting)).toBe(abort.signal.reason)
+    expect(asTransportError(abort.signal.reason)).toMatchObject({ code: 'MM_ABORTED', processed: 'no' })
     expect(pool()?.waiters).toBe(0)
     await (await running).dump()
     expect(origin.requestsSeen()).toBe(1)
@@ -84,7 +97,7 @@ describe('cancellation', () => {
     const waiting = transport.request(`${origin.url}/silent`, { signal: abort.signal })
     await until(() => origin.requestsSeen() === 1, 'the origin has it')
     abort.abort()
-    expect(await promptly(waiting)).toMatchObject({ code: 'MM_ABORTED' })
+    expect(await promptly(waiting)).toBe(abort.signal.reason)
     expect(nothingIsHeld()).toBe(true)
     await until(() => origin.connectionsOpen() === 0, 'the origin sees it closed')
     expect(pool()?.closed).toEqual({ 'exchange-aborted': 1 })
@@ -102,7 +115,7 @@ describe('cancellation', () => {
       await sleep(25)
       abort.abort()
       const error = failed === undefined ? await promptly(response.text()) : await failed
-      expect([read, error]).toMatchObject([read, { code: 'MM_ABORTED' }])
+      expect([read, error]).toEqual([read, abort.signal.reason])
       expect(nothingIsHeld()).toBe(true)
     }
     await until(() => origin.connectionsOpen() === 0, 'the origin sees them closed')
@@ -142,7 +155,7 @@ describe('cancellation', () => {
     })
     await until(() => scripted.requests.length === 1, 'the origin has its head')
     abort.abort()
-    expect(await promptly(uploading)).toMatchObject({ code: 'MM_ABORTED' })
+    expect(await promptly(uploading)).toBe(abort.signal.reason)
     await until(() => isStopped && scripted.open() === 0, 'the source and the connection end')
   })
 
@@ -153,7 +166,8 @@ describe('cancellation', () => {
     const abort = new AbortController()
     const waiting = transport.request(origin.url, { method: 'PUT', body: web, signal: abort.signal })
     abort.abort()
-    expect(await promptly(waiting)).toMatchObject({ code: 'MM_ABORTED', processed: 'no' })
+    expect(await promptly(waiting)).toBe(abort.signal.reason)
+    expect(asTransportError(abort.signal.reason)).toMatchObject({ code: 'MM_ABORTED', processed: 'no' })
     await sleep(5)
     await expect(web.getReader().read()).resolves.toEqual({ done: true, value: undefined }) // it was cancelled
     await (await running).dump()
@@ -173,7 +187,7 @@ describe('cancellation', () => {
     })
     await (await transport.request(scripted.url)).dump()
     const error = await promptly(transport.request(scripted.url, { signal: abort.signal }))
-    expect(error).toMatchObject({ code: 'MM_ABORTED' })
+    expect(error).toBe(abort.signal.reason)
     expect(scripted.requests).toHaveLength(2)
     expect(nothingIsHeld()).toBe(true)
   })
@@ -245,7 +259,7 @@ describe('cancellation', () => {
         else for await (const chunk of response.body) void chunk
         outcomes.complete++
       } catch (error) {
-        if (error instanceof TransportError && error.code === 'MM_ABORTED') outcomes.aborted++
+        if (error === abort.signal.reason) outcomes.aborted++
         else outcomes.other.push(error)
       }
       clearTimeout(timer)
@@ -275,7 +289,7 @@ describe('cancellation', () => {
     const ready = transport.preconnect(scripted.url, { connections: 2 })
     const request = transport.request(scripted.url, { signal: abort.signal })
     abort.abort()
-    expect(await promptly(request)).toMatchObject({ code: 'MM_ABORTED' })
+    expect(await promptly(request)).toBe(abort.signal.reason)
     await ready
     expect(pool()?.connections.idle).toBe(2)
     expect(scripted.requests).toEqual([])

@@ -1,18 +1,16 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { startQuickOrigin } from '../../../src/testing/origins.ts'
-
-const dist = (file: string): string =>
-  JSON.stringify(fileURLToPath(new URL(`../../../dist/${file}`, import.meta.url)))
+import { compileSources } from '../../support/compiled-sources.ts'
 
 it('a program that uses the module survives a defect in an event of a socket', async () => {
   const origin = await startQuickOrigin()
+  const compiled = await compileSources({ index: 'index.ts', readPort: 'base/socket/read-port.ts' })
   // Stands for a defect: the first read of the process is not understood.
   const program = `
-    import { createTransport } from ${dist('index.js')}
-    import { ReadPort } from ${dist('base/socket/read-port.js')}
+    import { createTransport } from '${compiled.index}'
+    import { ReadPort } from '${compiled.readPort}'
     const { attach } = ReadPort.prototype
     let isBroken = true
     ReadPort.prototype.attach = function (receiver) {

@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined)(`early data${missing === undefined ? '' :
     await ask()
     await untilIdleIsClosed()
     const dispatcher = transport.dispatcher({ earlyData: true })
-    const response = await fetch(url(), { dispatcher } as object)
+    const response = await fetch(url(), { dispatcher })
     expect([response.status, origin.earlyRequestsSeen()]).toEqual([200, 2])
   })
 

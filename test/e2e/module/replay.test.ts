@@ -41,7 +41,7 @@ describe('replays', () => {
       const transport = transportWith()
       await textOf(transport, origin.url)
       const error = await failure(transport.request(origin.url, { method, body: 'pay' }))
-      expect(error).toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'unknown', retryable: false })
+      expect(error).toMatchObject({ code: 'MM_CONNECTION_CLOSED', processed: 'unknown', resendable: false })
       expect(origin.requests).toEqual(['GET /', `${method} /`])
     })
 

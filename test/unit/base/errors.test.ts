@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { asTransportError, ERROR_CODES, type ErrorCode, TransportError } from '../../../src/base/errors.ts'
+import { ERROR_CODES, type ErrorCode } from '../../../src/base/error-codes.ts'
+import {
+  abortError,
+  asTransportError,
+  callersError,
+  TransportError,
+  withProcessed,
+} from '../../../src/base/errors.ts'
 
 /** The registered types, RFC 9209 section 2.3. */
 const PROXY_ERROR_TYPES = new Set(
@@ -25,10 +32,39 @@ describe('the error table', () => {
 })
 
 describe('TransportError', () => {
-  it('may be sent again only when the peer failed before it could process', () => {
-    expect(new TransportError('MM_CONNECT_REFUSED', 'x').retryable).toBe(true)
-    expect(new TransportError('MM_CONNECTION_RESET', 'x', { processed: 'unknown' }).retryable).toBe(false)
-    expect(new TransportError('MM_ABORTED', 'x').retryable).toBe(false)
+  it('is resendable only when the peer failed before it could process', () => {
+    expect(new TransportError('MM_CONNECT_REFUSED', 'x').resendable).toBe(true)
+    expect(new TransportError('MM_CONNECTION_RESET', 'x', { processed: 'unknown' }).resendable).toBe(false)
+    expect(new TransportError('MM_ABORTED', 'x').resendable).toBe(false)
+  })
+
+  it('is retryable where what went wrong can pass, whether or not the request was processed', () => {
+    const retryable = (code: ErrorCode): boolean =>
+      new TransportError(code, 'x', { processed: 'unknown' }).retryable
+    expect(
+      (['MM_CONNECT_REFUSED', 'MM_CONNECTION_RESET', 'MM_QUEUE_FULL', 'MM_DNS_TIMEOUT'] as const).map(code =>
+        retryable(code),
+      ),
+    ).toEqual([true, true, true, true])
+    expect(
+      (['MM_TLS_CERTIFICATE', 'MM_INVALID_ARGUMENT', 'MM_ABORTED', 'MM_PROTOCOL_ERROR'] as const).map(code =>
+        retryable(code),
+      ),
+    ).toEqual([false, false, false, false])
+  })
+
+  it('knows better than its code where it was told so, and keeps that with another verdict', () => {
+    const error = new TransportError('MM_DNS_FAILED', 'no such name', {
+      retryable: false,
+      hint: 'check the name',
+    })
+    expect([error.retryable, error.hint]).toEqual([false, 'check the name'])
+    expect(withProcessed(error, 'unknown')).toMatchObject({
+      processed: 'unknown',
+      retryable: false,
+      hint: 'check the name',
+    })
+    expect(new TransportError('MM_DNS_FAILED', 'x')).toMatchObject({ retryable: true })
   })
 
   it('shows itself as data', () => {
@@ -37,7 +73,9 @@ describe('TransportError', () => {
       message: 'broke',
       fault: 'remote',
       processed: 'unknown',
-      retryable: false,
+      retryable: true,
+      resendable: false,
+      hint: ERROR_CODES.MM_CONNECTION_RESET.hint,
     })
   })
 
@@ -46,5 +84,41 @@ describe('TransportError', () => {
     const wrapped = asTransportError(inner, 'MM_BODY_FAILED')
     expect(wrapped).toMatchObject({ code: 'MM_BODY_FAILED', message: 'bad', cause: inner })
     expect(asTransportError(wrapped)).toBe(wrapped)
+  })
+})
+
+describe('callersError(): what a promise rejects with', () => {
+  const rejection = (reason?: unknown): unknown =>
+    callersError(abortError(AbortSignal.abort(reason), 'the request'))
+
+  it('is the reason of the signal itself, with our code on an error that has none', () => {
+    const reason = new Error('why')
+    expect(rejection(reason)).toBe(reason)
+    expect(reason).toMatchObject({ code: 'MM_ABORTED' })
+    expect(Object.keys(reason)).toEqual([])
+  })
+
+  it('leaves the code of a DOMException alone: asTransportError() has ours', () => {
+    const reason = rejection()
+    expect(reason).toBeInstanceOf(DOMException)
+    expect(reason).toMatchObject({ name: 'AbortError', code: DOMException.ABORT_ERR })
+    expect(asTransportError(reason)).toMatchObject({ code: 'MM_ABORTED', processed: 'no', cause: reason })
+  })
+
+  it.each([
+    ['a code of its own', Object.assign(new Error('x'), { code: 'MINE' }), 'MINE'],
+    ['no room', Object.freeze(new Error('x')), undefined],
+  ])('leaves an error with %s as it is', (_what, reason, code) => {
+    expect(rejection(reason)).toBe(reason)
+    expect((reason as { code?: string }).code).toBe(code)
+    expect(asTransportError(reason).code).toBe('MM_ABORTED')
+  })
+
+  it('is a reason that is no error, too, and every other error as it is', () => {
+    expect(rejection('enough')).toBe('enough')
+    const error = new TransportError('MM_CONNECT_REFUSED', 'x', { cause: new Error('y') })
+    expect(callersError(error)).toBe(error)
+    const own = new TransportError('MM_ABORTED', 'the response body was destroyed')
+    expect(callersError(own)).toBe(own)
   })
 })

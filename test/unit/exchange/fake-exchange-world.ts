@@ -1,4 +1,5 @@
-import { type ErrorCode, type Processed, TransportError } from '../../../src/base/errors.ts'
+import type { ErrorCode, Processed } from '../../../src/base/error-codes.ts'
+import { TransportError } from '../../../src/base/errors.ts'
 import type { AttemptRecord, Connection } from '../../../src/base/events/connection.ts'
 import type { ExchangeEnded } from '../../../src/base/events/observer.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../../../src/base/http/exchange.ts'

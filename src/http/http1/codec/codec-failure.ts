@@ -1,4 +1,4 @@
-import type { ErrorCode, Processed } from '../../../base/errors.ts'
+import type { ErrorCode, Processed } from '../../../base/error-codes.ts'
 import { TransportError } from '../../../base/errors.ts'
 
 /** Which codes a decoder's failures have, which depends on who reads. */

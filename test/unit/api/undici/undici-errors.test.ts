@@ -1,7 +1,8 @@
 import { errors } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { toUndiciError } from '../../../../src/api/undici/undici-errors.ts'
-import { type ErrorCode, TransportError } from '../../../../src/base/errors.ts'
+import type { ErrorCode } from '../../../../src/base/error-codes.ts'
+import { TransportError } from '../../../../src/base/errors.ts'
 
 describe('toUndiciError', () => {
   it.each<[ErrorCode, new (message?: string) => Error, string | undefined]>([

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type ErrorCode, TransportError } from '../../../../src/base/errors.ts'
+import type { ErrorCode } from '../../../../src/base/error-codes.ts'
+import { TransportError } from '../../../../src/base/errors.ts'
 import { type AttemptPhase, attemptError, dialError } from '../../../../src/connect/tcp/connect-error.ts'
 
 const systemError = (code: string, message = `connect ${code}`, extra: object = {}): Error =>

@@ -1,0 +1,10 @@
+import { createRequire } from 'node:module'
+
+/**
+ * Node's `require`, as seen from this package; in a program that was bundled, from the bundle. Bundles in
+ * CommonJS form have no `import.meta.url` (esbuild leaves it undefined), but the name of their file.
+ */
+export function packageRequire(): NodeJS.Require {
+  const url: string | undefined = import.meta.url
+  return createRequire(url ?? __filename)
+}

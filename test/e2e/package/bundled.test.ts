@@ -1,0 +1,139 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCertificateAuthority, type IssuedCertificate } from '../../../src/testing/certificates.ts'
+import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
+import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
+import { type InstalledPackage, installPackage, linkModule } from '../../support/installed-package.ts'
+import { requireQuic } from '../../support/require-quic.ts'
+import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
+
+/** Requests in each way, with a trace; what came of them as JSON. */
+const PROGRAM = `
+  import { readFileSync } from 'node:fs'
+  import { createTransport } from 'middlemile'
+  import { qlogObserver } from 'middlemile/events'
+  import { request } from 'undici'
+  async function main() {
+    const [, , url, protocol] = process.argv
+    const qlog = qlogObserver({ directory: 'qlog', onFault: console.error })
+    const transport = createTransport({
+      defaults: { protocols: [protocol], tls: { ca: readFileSync('ca.pem', 'utf8') }, tfo: 'on' },
+      observer: qlog.observer,
+    })
+    const { status, info } = await transport.request(url + '/bytes/10').then(
+      async response => (await response.dump(), response),
+      error => ({ status: error.code }),
+    )
+    const web = await transport.fetch(url + '/bytes/10').then(response => response.text(), error => error.cause.code)
+    const dispatched = await request(url + '/bytes/10', { dispatcher: transport.dispatcher() }).then(
+      ({ body }) => body.text(), error => error.cause?.code ?? error.code)
+    const { unavailable } = await transport.explain(url)
+    await transport.close()
+    qlog.close()
+    console.log(JSON.stringify({ status, protocol: info?.protocol, web: web.length, dispatched: dispatched.length, unavailable }))
+  }
+  main()`
+
+describe.each([
+  ['esm', 'mjs'],
+  ['cjs', 'cjs'],
+] as const)('a program that esbuild has put into one file, as %s', (format, extension) => {
+  let installed: InstalledPackage
+  let certificate: IssuedCertificate
+  let origin: TestOrigin
+  const folder = makeTemporaryDirectory('bundle')
+  const file = join(folder.path, `program.${extension}`)
+  beforeAll(async () => {
+    installed = await installPackage()
+    const authority = await createCertificateAuthority()
+    certificate = await authority.issue({ names: ['localhost'] })
+    origin = await startQuickOrigin({ tls: certificate })
+    writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
+    writeFileSync(join(installed.directory, 'program.mjs'), PROGRAM)
+    const { warnings } = await build({
+      entryPoints: [join(installed.directory, 'program.mjs')],
+      outfile: file,
+      bundle: true,
+      platform: 'node',
+      format,
+      // undici's own code is CommonJS, which needs this in any ES module that esbuild makes.
+      ...(format === 'esm' && {
+        banner: {
+          js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
+        },
+      }),
+      logLevel: 'silent',
+    })
+    expect(warnings).toEqual([])
+  })
+  afterAll(async () => {
+    await origin.close()
+    installed[Symbol.dispose]()
+    folder.remove()
+  })
+
+  async function run(url: string, protocol: string): Promise<unknown> {
+    const { stdout } = await promisify(execFile)(process.execPath, [file, url, protocol], {
+      cwd: folder.path,
+    })
+    return JSON.parse(stdout)
+  }
+
+  it('makes requests over TLS without any package beside it, says what is missing, and writes traces', async () => {
+    const url = origin.url.replace('127.0.0.1', 'localhost')
+    const done = await run(url, 'http/1.1')
+    expect(done).toMatchObject({ status: 200, protocol: 'http/1.1', web: 10, dispatched: 10 })
+    expect(done).toMatchObject({
+      unavailable: expect.arrayContaining([{ feature: 'TCP Fast Open', because: 'koffi is not installed' }]),
+    })
+    expect(readdirSync(join(folder.path, 'qlog')).filter(name => name.endsWith('.sqlog'))).toHaveLength(1)
+  })
+
+  it.skipIf(requireQuic())('makes requests over HTTP/3 where the native parts are beside it', async () => {
+    const http3 = await startHttp3Origin({ tls: certificate })
+    const url = http3.url.replace('127.0.0.1', 'localhost')
+    try {
+      const without = await run(url, 'h3')
+      expect(without).toMatchObject({ status: 'MM_PROTOCOL_UNAVAILABLE' })
+      expect(without).toMatchObject({
+        unavailable: expect.arrayContaining([
+          { feature: 'h3', because: 'HTTP/3 is off: @matrixai/quic is not installed' },
+        ]),
+      })
+      for (const name of ['koffi', '@matrixai/quic']) linkModule(folder.path, name)
+      expect(await run(url, 'h3')).toMatchObject({ status: 200, protocol: 'h3', web: 10, dispatched: 10 })
+    } finally {
+      await http3.close()
+    }
+  })
+})
+
+it('a program that does not use undici itself needs no banner as an ES module', async () => {
+  using installed = await installPackage()
+  const entry = join(installed.directory, 'small.mjs')
+  const file = join(installed.directory, 'out', 'small.mjs')
+  writeFileSync(
+    entry,
+    `import { createTransport } from 'middlemile'
+     const transport = createTransport()
+     const response = await transport.fetch(process.argv[2])
+     console.log(response.status, await transport.request('http://nothing.invalid/').catch(error => error.code))
+     await transport.close()`,
+  )
+  await build({
+    entryPoints: [entry],
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'silent',
+  })
+  const origin = await startQuickOrigin()
+  const { stdout } = await promisify(execFile)(process.execPath, [file, origin.url])
+  await origin.close()
+  expect(stdout.trim()).toBe('200 MM_DNS_FAILED')
+})
