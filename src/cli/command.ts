@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
+import type { PresentedCertificate } from './presented-certificate.ts'
 import type { Rehearsal } from './rehearsal.ts'
 import type { Screen } from './terminal.ts'
 
@@ -32,6 +33,8 @@ export interface CliIo {
    * connection of it had.
    */
   rehearse(rehearsal: Rehearsal): Promise<number>
+  /** What a server shows, trusted or not. */
+  presentedCertificate(endpoint: string, serverName: string): Promise<PresentedCertificate | undefined>
   signals: SignalSource
 }
 

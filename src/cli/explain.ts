@@ -31,7 +31,8 @@ export const explainCommand: Command = {
     })
     try {
       const explanation = await transport.explain(url)
-      io.write(values.json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation))
+      if (values.json) io.write(`${JSON.stringify(explanation)}\n`)
+      else io.write(explanationText(explanation, values.state === undefined ? NOTHING_KNOWN : ''))
     } finally {
       await transport.close()
     }
@@ -39,10 +40,16 @@ export const explainCommand: Command = {
   },
 }
 
-function explanationText(explanation: Explanation): string {
+/** Without a state directory nobody has looked: what follows is what would be tried all the same. */
+const NOTHING_KNOWN = `Nothing is known of this origin yet: explain sends no request, and remembers none without --state.
+middlemile get --state DIR URL learns; middlemile explain --state DIR URL says what.
+`
+
+function explanationText(explanation: Explanation, note: string): string {
   const { origin, decision, protocols, plan, known, unavailable, pool } = explanation
   const sections = [
     `${origin}\n`,
+    note,
     ...decisionSections(decision),
     section(
       'Protocols',

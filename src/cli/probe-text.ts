@@ -5,9 +5,11 @@ import type {
   ProbedServiceRecord,
   ProbedTarget,
   ProbedTickets,
+  ProbeFault,
   QuicFinding,
 } from '../entry/events.ts'
 import type { Finding, ProbeReport } from '../index.ts'
+import type { PresentedCertificate } from './presented-certificate.ts'
 import { harmless, textTable } from './terminal.ts'
 
 /** RFC 9000 and RFC 9369. */
@@ -16,12 +18,12 @@ const QUIC_VERSIONS: Readonly<Record<string, string>> = { '0x00000001': 'v1', '0
 type Row = readonly string[]
 
 /** A probe's report for people. */
-export function probeText(report: ProbeReport): string {
+export function probeText(report: ProbeReport, presented?: PresentedCertificate): string {
   const sections = [
     `${report.origin}, probed in ${ms(report.durationMs)}${report.isReachable ? '' : ': nothing answers there'}\n`,
     section('Addresses', addressRows(report)),
     section('TCP', tcpRows(report)),
-    section('TLS', tlsRows(report)),
+    section('TLS', tlsRows(report, presented)),
     section('Advertised', advertisedRows(report)),
     section('QUIC and HTTP/3', quicRows(report)),
     section('Shortest round trips', roundTripRows(report)),
@@ -44,7 +46,27 @@ function tcpRows({ tcp, fastOpen }: ProbeReport): Row[] {
   ])
   if (tcp.length === 0) return rows
   const endpoints = tcp.map(({ endpoint }) => endpoint)
-  return [...rows, ['Fast Open', show(fastOpen, fastOpenText, ...endpoints)]]
+  return [
+    ...rows,
+    ['Fast Open', isUntrusted(fastOpen) ? NOT_ACCEPTED : show(fastOpen, fastOpenText, ...endpoints)],
+  ]
+}
+
+/** The reason stands with the certificate, once. */
+const NOT_ACCEPTED = 'not looked at: the certificate is not accepted'
+
+/** Where the origin's certificate was refused; undefined: it was not, or nobody saw it. */
+export function untrustedEndpoint({ certificate, tcp }: ProbeReport): string | undefined {
+  return isUntrusted(certificate) ? tcp.find(({ connect }) => 'found' in connect)?.endpoint : undefined
+}
+
+function isUntrusted(finding: Finding<unknown>): finding is ProbeFault {
+  return 'fault' in finding && finding.code === 'MM_TLS_CERTIFICATE'
+}
+
+/** `the certificate for a.test is self-signed`: in its own row the first words are said already. */
+function reasonOf(fault: string): string {
+  return fault.replace(/^the certificate /, '')
 }
 
 function fastOpenText({ cookie, taken, because }: ProbedFastOpen): string {
@@ -52,7 +74,10 @@ function fastOpenText({ cookie, taken, because }: ProbedFastOpen): string {
   return `${cookie ? 'has a cookie, and does not work' : 'does not work'}: ${because}`
 }
 
-function tlsRows({ tls, certificate, alpn, tickets, tcp }: ProbeReport): Row[] {
+function tlsRows(
+  { tls, certificate, alpn, tickets, tcp }: ProbeReport,
+  presented: PresentedCertificate | undefined,
+): Row[] {
   const endpoints = tcp.map(({ endpoint }) => endpoint)
   const [first] = tls
   // One reason for everything: said once.
@@ -62,6 +87,12 @@ function tlsRows({ tls, certificate, alpn, tickets, tcp }: ProbeReport): Row[] {
     tls.every(({ handshake }) => 'skipped' in handshake)
   ) {
     return [[missing(first.handshake)]]
+  }
+  if (isUntrusted(certificate)) {
+    const reason = reasonOf(without(endpoints, certificate.fault))
+    const facts =
+      presented === undefined ? '' : `; from ${presented.issuer}, valid until ${presented.validUntil}`
+    return [['certificate', `not accepted: ${reason}${facts}`]]
   }
   return [
     ...tls.map(({ version, handshake }) => [version, show(handshake, handshakeText, ...endpoints)]),
@@ -105,7 +136,7 @@ function advertisedRows({ altSvc, httpsRecords }: ProbeReport): Row[] {
 }
 
 function listRows<T>(title: string, finding: Finding<readonly T[]>, text: (entry: T) => string): Row[] {
-  if (!('found' in finding)) return [[title, missing(finding)]]
+  if (!('found' in finding)) return [[title, isUntrusted(finding) ? NOT_ACCEPTED : missing(finding)]]
   if (finding.found.length === 0) return [[title, 'none']]
   return finding.found.map(entry => [title, text(entry)])
 }

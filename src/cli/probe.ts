@@ -1,9 +1,15 @@
 import { parseOrigin } from '../index.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
-import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
+import {
+  CONNECTION_HELP,
+  CONNECTION_OPTIONS,
+  connectionOptions,
+  INSECURE_WARNING,
+  UNTRUSTED_HINT,
+} from './connection-options.ts'
 import { countOption, parseOptions, usageError } from './parse-options.ts'
-import { probeText } from './probe-text.ts'
+import { probeText, untrustedEndpoint } from './probe-text.ts'
 
 const HELP = `Usage: middlemile probe [options] URL
 
@@ -24,21 +30,28 @@ export const probeCommand: Command = {
     })
     const [url, extra] = positionals
     if (url === undefined || extra !== undefined) throw usageError('probe needs exactly one URL')
-    parseOrigin(url)
+    const origin = parseOrigin(url)
     const timeoutMs = countOption('timeout-ms', values['timeout-ms'])
     const connection = connectionOptions(values)
     if (timeoutMs !== undefined) {
       connection.defaults.select = { ...connection.defaults.select, probeTimeoutMs: timeoutMs }
     }
+    // Its figures are those of the origin, and not of an engine that loads.
+    await io.rehearse({ kind: 'probe', isSecure: origin.scheme === 'https', defaults: connection.defaults })
     const transport = io.createTransport({
       ...connection,
       observer: event => {
         if (event.type === 'state-fault') io.writeError(`middlemile probe: warning: ${event.message}\n`)
       },
     })
+    if (values.insecure === true) io.writeError(`middlemile probe: warning: ${INSECURE_WARNING}\n`)
     try {
       const report = await transport.probe(url)
-      io.write(values.json ? `${JSON.stringify(report)}\n` : probeText(report))
+      const untrustedAt = values.json ? undefined : untrustedEndpoint(report)
+      const presented =
+        untrustedAt === undefined ? undefined : await io.presentedCertificate(untrustedAt, origin.host)
+      io.write(values.json ? `${JSON.stringify(report)}\n` : probeText(report, presented))
+      if (untrustedAt !== undefined) io.writeError(`middlemile probe: ${UNTRUSTED_HINT}\n`)
       return report.isReachable ? EXIT.ok : EXIT.failed
     } finally {
       await transport.close()

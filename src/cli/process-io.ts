@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { createTransport } from '../index.ts'
 import type { CliIo } from './command.ts'
+import { presentedCertificate } from './presented-certificate.ts'
 import { screenOf } from './terminal.ts'
 
 /** The real outside. */
@@ -32,6 +33,7 @@ export function processIo(): CliIo {
       (await import('../service/index.ts')).startServiceFromFile(...args),
     confirm,
     rehearse: async rehearsal => (await import('./rehearsal.ts')).rehearse(rehearsal),
+    presentedCertificate,
     signals: { on: (signal, listener) => process.on(signal, listener), exit: code => process.exit(code) },
   }
 }

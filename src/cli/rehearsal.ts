@@ -73,7 +73,7 @@ async function play({ kind, isSecure, defaults }: Rehearsal, observer: Observer)
   }
   const request = async (transport: Transport): Promise<void> => {
     const response = await transport.request(`${url}/bytes/1000`)
-    await response.bytes()
+    for await (const _chunk of response.body); // as the command reads it
   }
   const runs =
     kind === 'probe'

@@ -66,7 +66,9 @@ function http3Obstacle({ settings, http3Fault }: CandidatesInput): string | unde
 function spread({ record, settings, hasConcurrency }: CandidatesInput): LaneCandidate {
   const { spreadConnections } = settings.select
   const lane = { lane: 'h2-spread', protocol: 'h2' } as const
-  if (record.tcpProtocol?.value !== 'h2')
+  if (record.tcpProtocol === undefined)
+    return { ...lane, isEligible: false, because: 'unknown whether the origin speaks h2: nobody has looked' }
+  if (record.tcpProtocol.value !== 'h2')
     return { ...lane, isEligible: false, because: 'the origin speaks no h2' }
   if (settings.pool.maxConnections === 1)
     return { ...lane, isEligible: false, because: 'pool.maxConnections is 1' }
@@ -79,7 +81,9 @@ function http1({ record, settings, hasConcurrency }: CandidatesInput): LaneCandi
   const lane = { lane: 'http/1.1', protocol: 'http/1.1' } as const
   if (!settings.protocols.includes('http/1.1'))
     return { ...lane, isEligible: false, because: 'not allowed by the configuration' }
-  if (record.tcpProtocol?.value !== 'h2')
+  if (record.tcpProtocol === undefined)
+    return { ...lane, isEligible: false, because: 'unknown what TCP speaks: nobody has looked' }
+  if (record.tcpProtocol.value !== 'h2')
     return { ...lane, isEligible: false, because: 'it would be no other than TCP' }
   if (settings.pool.maxConnections === 1)
     return { ...lane, isEligible: false, because: 'pool.maxConnections is 1' }

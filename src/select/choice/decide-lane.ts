@@ -119,6 +119,8 @@ function verdict({ lane }: LaneSnapshot, rule: DecisionRule, because: () => stri
 
 function onlyCandidate(only: LaneSnapshot | undefined, snapshots: readonly LaneSnapshot[]): Verdict {
   const lane = only?.lane ?? LAST_RESORT
+  if (snapshots.length === 0)
+    return { lane, rule: 'only-candidate', because: () => 'nothing is known of the origin yet' }
   const what = only === undefined ? 'no lane may carry requests' : 'no other lane may carry requests'
   const because = (): string => {
     const others = snapshots.filter(({ lane }) => lane !== only?.lane)

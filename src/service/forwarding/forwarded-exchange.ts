@@ -10,14 +10,12 @@ import {
 import type { Clock } from '../../entry/events.ts'
 import type { Origin, Protocol, Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
+import type { ResponseFields } from '../lifecycle/service-api.ts'
 import { joinTunnel } from './join-tunnel.ts'
 import { type ErrorDetail, keepOwned, type OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import type { ResponseBuffer } from './response-buffer.ts'
 import { type ResponseHeaders, withoutAltSvc } from './response-headers.ts'
 import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
-
-/** What carried a response, and fields to say so with. */
-export type ResponseFields = (carrier: Pick<DispatchHandle, 'connection' | 'reused'>) => HeaderList
 
 /** What all exchanges of one configuration share. */
 export interface ForwardingContext {

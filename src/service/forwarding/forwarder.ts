@@ -3,13 +3,13 @@ import { type Clock, systemClock } from '../../entry/events.ts'
 import { ERROR_CODES, type Origin, type Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
+import type { ResponseFields } from '../lifecycle/service-api.ts'
 import { type RouteDefinition, RouteTable } from '../routes/route-table.ts'
 import {
   type ClientAnswer,
   ForwardedExchange,
   type ForwardingContext,
   protocolOf,
-  type ResponseFields,
 } from './forwarded-exchange.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import { RequestHeaders } from './request-headers.ts'

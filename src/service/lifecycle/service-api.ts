@@ -1,7 +1,11 @@
+import type { DispatchHandle, HeaderList } from '../../entry/dispatch.ts'
 import type { Transport, TransportStats } from '../../index.ts'
 import type { ConfigFault } from '../config/config-fault.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
+
+/** What carried a response, and fields to say so with. */
+export type ResponseFields = (carrier: Pick<DispatchHandle, 'connection' | 'reused'>) => HeaderList
 
 /** A running connector. */
 export interface Service extends AsyncDisposable {

@@ -4,10 +4,9 @@ import { formatFault, formatPath } from '../config/config-fault.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import { readConfigFile } from '../config/read-config.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
-import type { ResponseFields } from '../forwarding/forwarded-exchange.ts'
 import { logTo, logToStandardOutput } from '../logging/service-log.ts'
 import { type ConfigReader, RunningService, type SettingsResult } from './running-service.ts'
-import type { Service } from './service-api.ts'
+import type { ResponseFields, Service } from './service-api.ts'
 
 /** What the program around a service gives it. */
 export interface StartOptions {

@@ -46,7 +46,7 @@ export function logSelection(logger: Logger, event: Logged, origin: string): voi
 }
 
 const STATUS_WORDS = {
-  pending: 'not tried yet',
+  pending: 'to be tried',
   confirmed: 'confirmed',
   failedRecently: 'to be tried again after it failed',
   broken: 'broken',

@@ -106,9 +106,11 @@ describe('explain', () => {
     ])
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(
-      /^https:\/\/a\.test\n\nDecision\n tcp +\S[^]*\nCandidates\n[^]* tcp +h2 +eligible /,
+      /^https:\/\/a\.test\n\nNothing is known of this origin yet: .*\n.*\n\nDecision\n tcp +\S[^]*\nCandidates\n[^]* tcp +h2 +eligible /,
     )
-    expect(stdout).toMatch(/\nPlan\n after 0 ms +tcp +h2 +192\.0\.2\.7:443 +\S/)
+    expect(stdout).toMatch(
+      /\nPlan\n after 0 ms +tcp +h2 +192\.0\.2\.7:443 +nothing is known of the origin yet; first of 1\n/,
+    )
     expect(stdout).toMatch(/\n h2 +allowed +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
     expect(stdout).toMatch(/\n h3 +not allowed +(?:nothing says that the origin speaks it|HTTP\/3 is off: )/)
   })

@@ -30,7 +30,11 @@ const NOT_RUN: readonly (readonly [command: RegExp, reason: string])[] = [
 const EXIT_CODES: Readonly<Record<string, number>> = { 'npx middlemile serve -c bad.yaml --check': 2 }
 
 /** Requests with another answer than 2xx: caddy forbids its clients to migrate. */
-const STATUSES: readonly (readonly [command: RegExp, status: RegExp])[] = [[/\/migrate$/, /^http 409$/m]]
+const STATUSES: readonly (readonly [command: RegExp, status: RegExp])[] = [
+  [/\/migrate$/, /^http 409$/m],
+  // It says itself how it went.
+  [/%\{time_total\}/, /^HTTP\/1\.1 200 OK/m],
+]
 
 /** Commands whose output says what was measured just now: of it only lines without an indent are compared. */
 const MEASURED = /^middlemile explain /
@@ -135,7 +139,7 @@ class Reader implements AsyncDisposable {
   readonly #running: Running[] = []
   readonly #environment: NodeJS.ProcessEnv
   /** What stands for the addresses of the page. */
-  readonly #places: readonly (readonly [shown: string, real: string])[]
+  #places: readonly (readonly [shown: string, real: string])[]
 
   static async sitDown(caddy: Caddy): Promise<Reader> {
     return new Reader(caddy, await freePort(), await freePort(), await freePort())
@@ -193,7 +197,8 @@ class Reader implements AsyncDisposable {
       this.#running.push(running)
       await expect
         .poll(() => running.output, { timeout: 30_000 })
-        .toMatch(isOurs ? /reuse rate/ : /listening on/)
+        .toMatch(isOurs ? /requests \(/ : /listening on/)
+      if (isOurs) this.#noteAddress((shown.output ?? []).join('\n'), running.output)
     } else {
       const exitCode = await running.ended.then(({ exitCode }) => exitCode)
       const wanted = EXIT_CODES[command] ?? 0
@@ -221,6 +226,15 @@ class Reader implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const running of this.#running.splice(0)) await running.kill()
     this.#directory.remove()
+  }
+
+  /** The demo takes a free port: the commands that follow go there. */
+  #noteAddress(shown: string, real: string): void {
+    const [shownAddress, realAddress] = [shown, real].map(
+      text => /listens on http:\/\/([\d.:]+)/.exec(text)?.[1],
+    )
+    if (shownAddress !== undefined && realAddress !== undefined)
+      this.#places = [...this.#places, [shownAddress, realAddress]]
   }
 
   /** Runs what the page does not show. */

@@ -63,9 +63,15 @@ describe('middlemile', () => {
 })
 
 describe('explain', () => {
+  it('says without a state directory that nothing is known yet, and how to change that', async () => {
+    const { io, out } = fakeIo({ explanation: EXPLANATION })
+    expect(await main(['explain', 'https://a.example'], io)).toBe(0)
+    expect(out()).toMatch(/^Nothing is known of this origin yet: .*\nmiddlemile get --state DIR URL learns/m)
+  })
+
   it('prints what the transport says, for people and as JSON', async () => {
     const text = fakeIo({ explanation: EXPLANATION })
-    expect(await main(['explain', 'https://a.example'], text.io)).toBe(0)
+    expect(await main(['explain', '--state', 'kept', 'https://a.example'], text.io)).toBe(0)
     expect(text.out()).toBe(
       [
         'https://a.example',
@@ -151,7 +157,7 @@ describe('explain', () => {
         ],
       },
     })
-    expect(await main(['explain', 'https://a.example'], io)).toBe(0)
+    expect(await main(['explain', '--state', 'kept', 'https://a.example'], io)).toBe(0)
     expect(out()).toContain(
       [
         'https://a.example',

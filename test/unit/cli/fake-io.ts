@@ -126,6 +126,10 @@ export function fakeIo(outside: FakeOutside = {}) {
     },
     screen: outside.screen ?? PLAIN_SCREEN,
     errorScreen: outside.screen ?? PLAIN_SCREEN,
+    presentedCertificate: async () => ({
+      issuer: 'CN=own authority',
+      validUntil: '2030-01-02T03:04:05.000Z',
+    }),
     createTransport,
     startService: start,
     startServiceFromFile: start,

@@ -101,6 +101,22 @@ const NOTHING: ProbeReport = {
   roundTripMs: {},
 }
 
+const BAD = {
+  fault:
+    '192.0.2.1:443 the certificate for a.test is self-signed and not trusted (DEPTH_ZERO_SELF_SIGNED_CERT)',
+  code: 'MM_TLS_CERTIFICATE',
+} as const
+const UNTRUSTED: ProbeReport = {
+  ...FULL,
+  tcp: [{ endpoint: '192.0.2.1:443', connect: { found: { ms: 10 } } }],
+  tls: FULL.tls.map(({ version }) => ({ version, handshake: BAD })),
+  certificate: BAD,
+  alpn: FULL.alpn.map(({ protocol }) => ({ protocol, accepted: BAD })),
+  tickets: { skipped: 'no TLS handshake was completed' },
+  fastOpen: BAD,
+  altSvc: { ...BAD, fault: `cannot connect to https://a.test: ${BAD.fault}` },
+}
+
 /** A command line over a transport that answers every probe with this. */
 function probing(report: ProbeReport | Error) {
   const { io, ...rest } = fakeIo()
@@ -302,5 +318,18 @@ describe('the text of a probe', () => {
     expect(probeText({ ...FULL, tickets: { found: { ...tickets, issued: 0 } } })).toMatch(
       /\n tickets +none with TLSv1\.2\n/,
     )
+  })
+})
+
+describe('probe of an origin whose certificate is not trusted', () => {
+  it('says so once, with issuer and expiry, and names the way out', async () => {
+    const { io, out, err } = probing(UNTRUSTED)
+    await main(['probe', 'https://a.test'], io)
+    expect(out().match(/self-signed/g)).toHaveLength(1)
+    expect(out()).toContain(
+      ' certificate  not accepted: for a.test is self-signed and not trusted (DEPTH_ZERO_SELF_SIGNED_CERT); ' +
+        'from CN=own authority, valid until 2030-01-02T03:04:05.000Z\n',
+    )
+    expect(err()).toMatch(/--ca FILE .*--insecure/)
   })
 })

@@ -32,6 +32,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'cli.ts: () => {}': 'keeps the process alive',
   'cli/bench/bench.ts: interrupt': 'a signal of an operator, to an instrument',
   'cli/process-io.ts: onOutputFailed': 'a command that nobody reads ends',
+  'cli/presented-certificate.ts: () => undefined': 'does nothing',
   'cli/run-until-signal.ts: onSignal': 'ends the process, which is what it is for',
   'cli/run-until-signal.ts: () => { starting.then(service => service.reload()).catch(reject) }':
     'its rejection is caught',

@@ -93,6 +93,8 @@ describe('the lanes that may carry', () => {
     ['h3', { http3: failed }, 'broken for another 1 s after 1 failure: nobody answers'],
     ['tcp', {}, 'every origin is reached over TCP'],
     ['tcp', { speaks: 'h2' }, 'the origin chose h2 by ALPN'],
+    ['h2-spread', {}, 'unknown whether the origin speaks h2: nobody has looked'],
+    ['http/1.1', {}, 'unknown what TCP speaks: nobody has looked'],
     ['h2-spread', { speaks: 'http/1.1' }, 'the origin speaks no h2'],
     ['h2-spread', { speaks: 'h2' }, 'h2 over up to 6 connections'],
     ['h2-spread', { speaks: 'h2', hasConcurrency: false }, 'there was one request at a time only'],

@@ -33,7 +33,13 @@ function failingEstimates(): LaneEstimates {
 
 describe('the rules of a decision', () => {
   it('1. none may carry, or only one', () => {
-    expect(decide({})).toEqual(['tcp', 'only-candidate', 'no lane may carry requests'])
+    expect(decide({})).toEqual(['tcp', 'only-candidate', 'nothing is known of the origin yet'])
+    const none = [standingOf('h3', 1, blocked('it is broken for 8 s'))]
+    expect(decide({ snapshots: none })).toEqual([
+      'tcp',
+      'only-candidate',
+      'no lane may carry requests (h3: it is broken for 8 s)',
+    ])
     const h3 = standingOf('h3', 1, blocked('it is broken for 8 s'))
     expect(decide({ snapshots: [h3, standingOf('tcp', 40)] })).toEqual([
       'tcp',
