@@ -65,6 +65,7 @@ const MAY_IMPORT = {
     // One guard for the process, and what the service does for a process of its own.
     'src/base/guard.ts',
     'src/base/line-queue.ts',
+    'src/base/package-require.ts',
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
     'src/connect/native/malloc-trim.ts',
   ],

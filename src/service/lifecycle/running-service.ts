@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
+import { packageRequire } from '../../base/package-require.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
 import {
@@ -336,11 +336,14 @@ export class RunningService implements Service {
   }
 }
 
-/** Of this package, as its manifest says beside the compiled files and beside the sources. */
+/** Of this package; a program that was bundled with it may have no manifest of ours beside it. */
 function packageVersion(): string {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  const { version }: { version: string } = JSON.parse(manifest)
-  return version
+  try {
+    const manifest = packageRequire()('middlemile/package.json') as { version: string } // as npm has it
+    return manifest.version
+  } catch {
+    return 'unknown'
+  }
 }
 
 async function finishesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
