@@ -2,14 +2,7 @@ import { fork } from 'node:child_process'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { formatNumber } from '../../src/bench/report/table.ts'
-import {
-  type Aim,
-  judgeAims,
-  type MachineFacts,
-  type Measurement,
-  type ScenarioResult,
-} from '../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import type { MachineFacts } from '../../src/bench/results/scenario-result.ts'
 import { answerOf, stopChild } from '../lib/child-program.ts'
 import { machineFacts } from '../lib/cpus.ts'
 import { repositoryRoot } from '../lib/repository.ts'
@@ -17,50 +10,38 @@ import { CALIBRATION_VERSION } from './calibration.ts'
 import { MICRO_USAGE, type MicroArguments, parseMicroArguments } from './micro-arguments.ts'
 import { compareWithStored } from './micro-comparison.ts'
 import { type MicroFile, microPath, noteOf, readStored, storeMicroFile } from './micro-file.ts'
-import { MICRO_METRICS } from './micro-metrics.ts'
 import { formatMicroComparison, formatSuites } from './micro-text.ts'
 import type { RoundAnswer, SitesAnswer, SuiteJob } from './suite-process.ts'
 import { SUITES } from './suites.ts'
-
-const LIMITS = [
-  'ns: what the quickest tenth of the calls of a round took; what comes seldom, as garbage collection, is in CPU ns only.',
-  'CPU ns: user and system time of the whole process, V8’s own threads included, over the operations of a round.',
-  'Bytes: what became longer in memory; how many objects it were Node does not tell.',
-]
-
-/**
- * A suite as a scenario of the bench: its cases are the rows of one table. `failures`: rounds that came to
- * nothing, and why.
- */
-export function summarizeSuite(
-  suite: string,
-  rounds: readonly RoundAnswer[],
-  failures: readonly string[],
-): ScenarioResult {
-  const operation = rounds[0]?.operation ?? 'operation'
-  const measurements = new Map<string, Measurement[]>()
-  const aims = new Map<string, Aim>()
-  for (const { name, aimNs, measurement } of rounds.flatMap(({ cases }) => cases)) {
-    const ofCase = measurements.get(name) ?? []
-    ofCase.push(measurement)
-    measurements.set(name, ofCase)
-    if (aimNs !== undefined) aims.set(name, { subject: name, metric: 'cpuNs', atMost: aimNs })
-  }
-  const table = summarizeCase(`per ${operation}`, measurements, [], () => [])
-  return {
-    scenario: `micro/${suite}`,
-    description: `parts of the code in memory, figures per ${operation}`,
-    metrics: MICRO_METRICS.map(({ key, title, better }) => ({ key, title, ...(better && { better }) })),
-    cases: rounds.length === 0 ? [] : [{ ...table, aims: judgeAims(table, [...aims.values()]) }],
-    unavailable: failures.map(because => ({ subject: `a round of ${suite}`, because })),
-    limits: LIMITS,
-  }
-}
+import { summarizeSuite } from './summarize-suite.ts'
 
 /** The command line of the micro benches; scripts/bench.mjs compiles it and runs it. */
 const DIRECTORY = join(repositoryRoot, 'bench', 'results', 'micro')
 const TIMES = { suiteWarmUpMs: 400, warmUpMs: 25, measureMs: 30 }
 const MAX_SITES = 12
+
+/** A child that takes longer hangs. */
+const MAX_MS = 60_000
+const program = fileURLToPath(new URL('suite-process.js', import.meta.url))
+
+type AnswerTo<Job extends SuiteJob> = Job['type'] extends 'round' ? RoundAnswer : SitesAnswer
+
+/**
+ * Does a job in a process of its own: where its memory lies, and what V8 has made of its code, is no other
+ * round's.
+ */
+async function runSuite<Job extends SuiteJob>(job: Job): Promise<AnswerTo<Job>> {
+  const child = fork(program, [JSON.stringify(job)], {
+    execArgv: ['--expose-gc'],
+    timeout: MAX_MS,
+    killSignal: 'SIGKILL',
+  })
+  try {
+    return await answerOf<AnswerTo<Job>>(child)
+  } finally {
+    await stopChild(child)
+  }
+}
 
 const args = process.argv.slice(2)
 process.once('SIGINT', () => process.exit(130)) // exit handlers run, the default death by a signal runs none
@@ -150,27 +131,4 @@ function compare(file: MicroFile, { margin, failsOnRegression }: MicroArguments)
   console.log(formatMicroComparison(comparison, margin))
   if (failsOnRegression && comparison.changes.some(({ verdict }) => verdict === 'regression'))
     process.exitCode = 1
-}
-
-/** A child that takes longer hangs. */
-const MAX_MS = 60_000
-const program = fileURLToPath(new URL('suite-process.js', import.meta.url))
-
-type AnswerTo<Job extends SuiteJob> = Job['type'] extends 'round' ? RoundAnswer : SitesAnswer
-
-/**
- * Does a job in a process of its own: where its memory lies, and what V8 has made of its code, is no other
- * round's.
- */
-export async function runSuite<Job extends SuiteJob>(job: Job): Promise<AnswerTo<Job>> {
-  const child = fork(program, [JSON.stringify(job)], {
-    execArgv: ['--expose-gc'],
-    timeout: MAX_MS,
-    killSignal: 'SIGKILL',
-  })
-  try {
-    return await answerOf<AnswerTo<Job>>(child)
-  } finally {
-    await stopChild(child)
-  }
 }

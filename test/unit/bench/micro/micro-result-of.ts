@@ -1,6 +1,6 @@
 import { CALIBRATION_VERSION } from '../../../../bench/micro/calibration.ts'
 import type { MicroFile } from '../../../../bench/micro/micro-file.ts'
-import { summarizeSuite } from '../../../../bench/micro/run.ts'
+import { summarizeSuite } from '../../../../bench/micro/summarize-suite.ts'
 import type { Measurement, ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
 
 type RoundsByCase = Readonly<Record<string, readonly Measurement[]>>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatSuites } from '../../../../bench/micro/micro-text.ts'
-import { summarizeSuite } from '../../../../bench/micro/run.ts'
+import { summarizeSuite } from '../../../../bench/micro/summarize-suite.ts'
 
 const round = (cpuNs: number, calibrationNs: number) => ({
   operation: 'request',
