@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
+import { packageVersion } from '../../base/package-require.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
 import {
@@ -334,13 +334,6 @@ export class RunningService implements Service {
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
     return { totalConnections, pools: pools.map(named), leaving: leaving.map(named) }
   }
-}
-
-/** Of this package, as its manifest says beside the compiled files and beside the sources. */
-function packageVersion(): string {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  const { version }: { version: string } = JSON.parse(manifest)
-  return version
 }
 
 async function finishesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
