@@ -44,10 +44,11 @@ export interface RunningOrigins extends OriginsReady {
   stop(): Promise<void>
 }
 
-/** Starts the demo's origins in a process of their own. */
-export async function startOrigins(): Promise<RunningOrigins> {
-  const script = fileURLToPath(new URL('./origins-process.js', import.meta.url))
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+/** Starts the demo's origins in a process of their own: `program` is origins-process.ts, built. */
+export async function startOrigins(program: URL): Promise<RunningOrigins> {
+  const child = spawn(process.execPath, [fileURLToPath(program)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   const ready = await new Promise<OriginsReady>((resolve, reject) => {
     child.once('message', message => resolve(message as OriginsReady)) // origins-process.ts sends nothing else
     child.once('error', reject)

@@ -53,7 +53,7 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 async function startDemo(): Promise<Show> {
-  const origins = await startOrigins()
+  const origins = await startOrigins(new URL('./origins-process.js', import.meta.url))
   const { service, notice } = await startConnector(origins, process.env['PORT'])
   const url = urlOf(service)
   const running = runningOrigins(origins)
