@@ -58,6 +58,10 @@ const builtinModules = {
   },
 }
 
+function isOfDemo(id) {
+  return id.startsWith(join(root, 'src', 'demo'))
+}
+
 async function write(input, plugins, external) {
   const build = await rolldown({
     cwd: root,
@@ -75,7 +79,8 @@ async function write(input, plugins, external) {
   await build.write({
     dir: STAGE,
     format: 'esm',
-    chunkFileNames: '[name]-[hash].js',
+    // package.json leaves out what is the demo's alone.
+    chunkFileNames: ({ moduleIds }) => `${moduleIds.every(isOfDemo) ? 'demo-' : ''}[name]-[hash].js`,
     comments: { legal: true, annotation: true, jsdoc: false },
   })
   await build.close()

@@ -65,14 +65,21 @@ const MAY_IMPORT = {
     // One guard for the process, and what the service does for a process of its own.
     'src/base/guard.ts',
     'src/base/line-queue.ts',
-    'src/base/package-require.ts',
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
+    'src/base/package-require.ts',
     'src/connect/native/malloc-trim.ts',
   ],
   'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
   'src/bench/impair': ['src/base'],
   'src/cli.ts': ['src/cli'],
-  'src/cli': ['src/index.ts', 'src/entry', 'src/service', 'src/bench', 'src/base/nearest-name.ts'],
+  'src/cli': [
+    'src/index.ts',
+    'src/entry',
+    'src/service',
+    'src/bench',
+    'src/base/nearest-name.ts',
+    'src/base/package-require.ts',
+  ],
   // Its origin stands in for a real one.
   'src/cli/rehearsal.ts': ['src/index.ts', 'src/entry', 'src/testing'],
   'src/testing': ['src/index.ts', 'src/entry', 'src/base', 'src/http', 'src/ingress', 'src/quic'],

@@ -14,7 +14,7 @@ export const MODULES = {
 
 /**
  * Programs, and what is loaded by its path: `new URL('./NAME.js', import.meta.url)` in a source finds dist/NAME.js,
- * since what is shared lies in dist/ itself. demo/ is no part of the package.
+ * since all that starts something lies in dist/ itself. The demo is no part of the package.
  */
 export const PROGRAMS = {
   cli: 'src/cli.ts',
@@ -24,8 +24,8 @@ export const PROGRAMS = {
   'clients/middlemile': 'src/bench/clients/middlemile.ts',
   'clients/node-http2': 'src/bench/clients/node-http2.ts',
   'clients/undici': 'src/bench/clients/undici.ts',
-  'demo/main': 'src/demo/main.ts',
-  'demo/origins-process': 'src/demo/origins-process.ts',
+  demo: 'src/demo/main.ts',
+  'origins-process': 'src/demo/origins-process.ts',
 }
 
 /** `export { a, type B } from './file.ts'`, `export type { C } from './file.ts'` */

@@ -11,7 +11,7 @@ ensureBuilt()
 const args = process.argv.slice(2)
 // A file has a command of its own; the demo shows what one origin gains.
 const isDemo = args.length === 0 || args.some(arg => arg === '--origin' || arg.startsWith('--origin='))
-const script = isDemo ? ['demo/main.js', ...args] : ['cli.js', 'serve', ...args]
+const script = isDemo ? ['demo.js', ...args] : ['cli.js', 'serve', ...args]
 const [file, ...rest] = script
 const child = spawn(process.execPath, [join(root, 'dist', file), ...rest], { stdio: 'inherit' })
 // A terminal sends its signals to the whole group; the child decides how to end, and this process only waits

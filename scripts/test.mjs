@@ -11,7 +11,7 @@ const MAX_FILES_ALONE = 5
 
 const args = process.argv.slice(2)
 ensureInstalled()
-ensureBuilt({ types: args.length === 0 || args.some(arg => arg.includes('e2e')) }) // some pack the package
+ensureBuilt({ types: args.length === 0 || args.some(arg => /e2e|conventions/.test(arg)) }) // some compile against the package
 const { parseCLI, startVitest } = await import('vitest/node')
 const { default: RemarksReporter } = await import('./remarks-reporter.mjs')
 

@@ -8,3 +8,13 @@ export function packageRequire(): NodeJS.Require {
   const url: string | undefined = import.meta.url
   return createRequire(url ?? __filename)
 }
+
+/** The version of this package, by its own manifest; `unknown` in a bundle that has no package beside it. */
+export function packageVersion(): string {
+  try {
+    const manifest = packageRequire()('middlemile/package.json') as { version: string } // as npm has it
+    return manifest.version
+  } catch {
+    return 'unknown'
+  }
+}

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import { nearestName } from '../base/nearest-name.ts'
+import { packageVersion } from '../base/package-require.ts'
 import { TransportError } from '../index.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
@@ -37,7 +37,7 @@ const COMMANDS: Readonly<
 /** Runs one command line (without node and script) and resolves with the exit code. */
 export async function main(args: readonly string[], io: CliIo): Promise<number> {
   const [name, ...rest] = args
-  if (name === '--version' || name === '-V') return say(io, `middlemile ${version()}\n`)
+  if (name === '--version' || name === '-V') return say(io, `middlemile ${packageVersion()}\n`)
   if (name === '--help' || name === '-h' || name === 'help') return say(io, overview())
   if (name === undefined) return complain(io, overview())
   const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
@@ -47,7 +47,7 @@ export async function main(args: readonly string[], io: CliIo): Promise<number> 
     return complain(io, `middlemile: unknown command ${JSON.stringify(name)}; ${hint}\n`)
   }
   const options = beforeTerminator(rest)
-  if (options.includes('--version')) return say(io, `middlemile ${version()}\n`)
+  if (options.includes('--version')) return say(io, `middlemile ${packageVersion()}\n`)
   const command = await known.load()
   if (options.includes('--help') || options.includes('-h')) return say(io, command.help)
   return run(name, command, rest, io)
@@ -91,10 +91,4 @@ function overview(): string {
     'Exit codes: 0 all responses came, 1 some request failed, 2 bad usage, 3 the process could not start, 4 serve gave itself up.',
     '',
   ].join('\n')
-}
-
-/** Of the package that this file is in, in the sources as well as in the build. */
-function version(): string {
-  const manifest = createRequire(import.meta.url)('middlemile/package.json') as { version: string } // as npm has it
-  return manifest.version
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { guardedPromise } from '../../base/guard.ts'
-import { packageRequire } from '../../base/package-require.ts'
+import { packageVersion } from '../../base/package-require.ts'
 import { type QlogObserver, qlogObserver, systemClock, type Timer } from '../../entry/events.ts'
 import { DEFAULT_POOL_OPTIONS } from '../../entry/options.ts'
 import {
@@ -333,16 +333,6 @@ export class RunningService implements Service {
     const { pools, leaving, totalConnections } = this.transport.stats()
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
     return { totalConnections, pools: pools.map(named), leaving: leaving.map(named) }
-  }
-}
-
-/** Of this package; a program that was bundled with it may have no manifest of ours beside it. */
-function packageVersion(): string {
-  try {
-    const manifest = packageRequire()('middlemile/package.json') as { version: string } // as npm has it
-    return manifest.version
-  } catch {
-    return 'unknown'
   }
 }
 

@@ -13,7 +13,7 @@ import { requireBinary } from '../../support/require-binary.ts'
 import { requireQuic } from '../../support/require-quic.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const MAIN = fileURLToPath(new URL('../../../dist/demo/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../../dist/demo.js', import.meta.url))
 
 const running: { child: ReturnType<typeof spawn> }[] = []
 afterEach(() => {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
@@ -31,10 +31,13 @@ describe('what the build makes', () => {
     expect(found.length).toBeGreaterThan(3) // the pattern finds them
     const built = Object.keys(PROGRAMS)
     const missing = found.filter(({ path, variable }) =>
-      variable === undefined
-        ? !built.some(program => basename(program) === path)
-        : !built.some(program => program.startsWith(path)),
+      variable === undefined ? !built.includes(path) : !built.some(program => program.startsWith(path)),
     )
     expect(missing).toEqual([])
+  })
+
+  it('looks for no file above itself, since a bundle lies elsewhere than its sources', () => {
+    const above = sources.filter(({ text }) => /new URL\(\s*['`]\.\./.test(text)).map(({ name }) => name)
+    expect(above).toEqual([])
   })
 })
