@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { udpCalls } from '../../../src/quic/udp/udp-calls.ts'
+import { compileSources } from '../../support/compiled-sources.ts'
 import { nodeOfLine } from '../../support/newer-node.ts'
 import { requireQuic } from '../../support/require-quic.ts'
 
@@ -9,17 +10,16 @@ const loaded = udpCalls()
 const missing = 'unavailable' in loaded ? `skipped: ${loaded.unavailable}` : requireQuic()
 
 /**
- * In a process of its own, with the built package: sockets that nobody holds and that garbage collection has
+ * In a process of its own: sockets that nobody holds and that garbage collection has
  * passed by, an exchange over HTTP/3, 1,000 sockets opened and closed. It has to end by itself.
  */
 const PROGRAM = `
 import { readdirSync } from 'node:fs'
-const dist = process.argv[1]
-const load = name => import(dist + name)
-const { bindUdp, connectUdp, udpStanding } = await load('quic/udp/open-udp.js')
-const { createTransport } = await load('index.js')
-const { listenQuic } = await load('ingress/quic-listener.js')
-const { createCertificateAuthority } = await load('testing/certificates.js')
+const sources = JSON.parse(process.argv[1])
+const { bindUdp, connectUdp, udpStanding } = await import(sources.udp)
+const { createTransport } = await import(sources.module)
+const { listenQuic } = await import(sources.listener)
+const { createCertificateAuthority } = await import(sources.certificates)
 
 let came = 0
 let onAll
@@ -73,7 +73,12 @@ sender.send(Buffer.from('x'))
 sender.flush()
 `
 
-const dist = new URL('../../../dist/', import.meta.url).href
+const SOURCES = {
+  udp: 'quic/udp/open-udp.ts',
+  module: 'index.ts',
+  listener: 'ingress/quic-listener.ts',
+  certificates: 'testing/certificates.ts',
+}
 const run = promisify(execFile)
 
 describe.skipIf(missing !== undefined)('UDP in batches', () => {
@@ -85,7 +90,8 @@ describe.skipIf(missing !== undefined)('UDP in batches', () => {
       ctx.skip('missing' in node, 'missing' in node ? node.missing : undefined)
       if ('missing' in node) return
       const options = { timeout: 60_000, env: { ...process.env, MIDDLEMILE_UDP: '' } }
-      const args = ['--expose-gc', '--input-type=module', '-e', PROGRAM, '--', dist]
+      const sources = JSON.stringify(await compileSources(SOURCES))
+      const args = ['--expose-gc', '--input-type=module', '-e', PROGRAM, '--', sources]
       const { stdout } = await run(node.path, args, options)
       expect(JSON.parse(stdout)).toEqual({
         version: expect.stringContaining(`v${line}.`),
