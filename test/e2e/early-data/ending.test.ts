@@ -27,7 +27,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       home.way.leadsTo = client => void client.resume()
     }
     const opened = () => home.world.events.filter(({ type }) => type === 'connection-opened').length
-    const aborted = { code: 'MM_ABORTED' }
+    const aborted = { name: 'AbortError' }
 
     it('of a request that is given up before anything has left', async () => {
       home.connect()

@@ -54,11 +54,11 @@ describe.skipIf(missing !== undefined).each(['http/1.1', 'h2'] as const)(
       await using way = await startSwitchedPort(nginx.tlsPort)
       const startedAt = performance.now()
       const body = `await ask()
-        await ask({ signal: AbortSignal.timeout(1_000) }).catch(error => console.log(error.code))`
+        await ask({ signal: AbortSignal.timeout(1_000) }).catch(error => console.log(error.name))`
       // Of the connections only the first one leads to the server.
       const silent = (client: Socket): void => void client.resume()
       Object.defineProperty(way, 'leadsTo', { get: () => (way.accepted === 1 ? nginx.tlsPort : silent) })
-      expect(await run(way.port, body)).toBe('200 early:\nMM_ABORTED\n')
+      expect(await run(way.port, body)).toBe('200 early:\nTimeoutError\n')
       expect(performance.now() - startedAt).toBeLessThan(20_000)
       expect(way.offered.map(offered => offered?.isEarly)).toEqual([undefined, true])
     })

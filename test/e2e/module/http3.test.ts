@@ -87,7 +87,7 @@ describe.skipIf(missing !== undefined)('the module and an origin of ours over HT
 
   it('gives up requests in every phase, and the origin is notified', async () => {
     const streams = (): number => transport.stats().pools[0]?.streams ?? 0
-    const failure = { code: 'MM_ABORTED' }
+    const failure = { name: 'AbortError' }
     const others = Array.from({ length: 5 }, async () =>
       sha256(await (await transport.request(`${origin.url}/bytes/2000000`)).bytes()),
     )
