@@ -17,7 +17,7 @@ export const CONNECTION_OPTIONS = {
 
 export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1; auto lets the origin choose (ALPN)
   --ca FILE             PEM certificates to trust instead of the usual ones
-  -k, --insecure        goes on whatever certificate comes: whoever sits on the way can read and change everything
+  -k, --insecure        goes on whatever certificate comes: anyone on the path can read and change everything
   --resolve HOST:PORT:ADDR
                         connect to ADDR for that host and port; may be given several times
   --policy P            auto, latency or efficiency: what the choice of a protocol goes by
@@ -27,7 +27,7 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
 
 /** To be said once, before anything else: nobody should leave this on by accident. */
 export const INSECURE_WARNING =
-  'certificates are not checked (--insecure): whoever sits on the way can read and change everything'
+  'certificates are not checked (--insecure): anyone on the path can read and change everything'
 
 /** The way out for a certificate that is not trusted, in the options of every command that connects. */
 export const UNTRUSTED_HINT =

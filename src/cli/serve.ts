@@ -18,7 +18,7 @@ Runs the connector: takes requests and sends them on to origins through pooled c
   --protocol P          what to speak to the origin: auto, h3, h2 or http/1.1; auto lets it choose (ALPN)
   --listen ADDR         HOST:PORT or PORT; default 127.0.0.1:8080
   --ca FILE             PEM certificates to trust for the origin
-  -k, --insecure        goes on whatever certificate the origin has: whoever sits on the way can read and change everything
+  -k, --insecure        goes on whatever certificate the origin has: anyone on the path can read and change everything
   --admin ADDR          where the admin routes are, or off; default 127.0.0.1:9901, or a free port when that is taken
   --log-level L         debug, info, warn, error or silent
   --log-format F        text or json
