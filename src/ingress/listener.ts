@@ -12,7 +12,7 @@ import { type LoadedSocketCalls, socketCalls } from '../connect/native/socket-ca
 import { DEFAULT_CODEC_LIMITS } from '../http/http1/codec/codec-failure.ts'
 import { AcceptGate, type AcceptRoom } from './accept-gate.ts'
 import { FlooderTable } from './flooder-table.ts'
-import { Http1Session } from './http1/http1-session.ts'
+import { ServerHttp1Session } from './http1/server-http1-session.ts'
 import type { IngressObserver } from './ingress-event.ts'
 import type { IngressHandler } from './ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from './ingress-limits.ts'
@@ -21,7 +21,7 @@ import { withLoadShedding } from './load-shedder.ts'
 import { QueuedAccepts } from './queued-accepts.ts'
 import type { IngressSession, SessionContext } from './session-context.ts'
 import { SessionOpening } from './session-opening.ts'
-import { Http2Session } from './streams/http2-session.ts'
+import { ServerHttp2Session } from './streams/server-http2-session.ts'
 
 export interface ListenOptions {
   /** Port 0: a free one. */
@@ -145,13 +145,13 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
   }
 
   const newSession = (socket: net.Socket): IngressSession => {
-    if (!takesHttp2) return new Http1Session(socket, context)
+    if (!takesHttp2) return new ServerHttp1Session(socket, context)
     // Who offers no ALPN to a listener that takes nothing else is told from his first bytes whether he knew.
-    if (!takesHttp1) return new Http2Session(socket, context)
+    if (!takesHttp1) return new ServerHttp2Session(socket, context)
     if (!(socket instanceof tls.TLSSocket)) return new SessionOpening(socket, context)
     return socket.alpnProtocol === 'h2'
-      ? new Http2Session(socket, context)
-      : new Http1Session(socket, context)
+      ? new ServerHttp2Session(socket, context)
+      : new ServerHttp1Session(socket, context)
   }
   /** Whether it is of a client that new connections are refused to, and closed now. */
   const refuseFlooder = (socket: net.Socket): boolean => {

@@ -11,7 +11,7 @@ import { type Http3IngressLimitsInput, http3IngressLimits } from './ingress-limi
 import { countDefence, type IngressStats, newIngressStats } from './ingress-stats.ts'
 import type { IngressListener } from './listener.ts'
 import { withLoadShedding } from './load-shedder.ts'
-import { Http3Session, type Http3SessionContext } from './streams/http3-session.ts'
+import { ServerHttp3Session, type ServerHttp3SessionContext } from './streams/server-http3-session.ts'
 
 export interface ListenQuicOptions {
   /** An IP address. Port 0: a free one. */
@@ -53,7 +53,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   checkIdentity(options.tls)
   const limits = http3IngressLimits(options.limits)
   const { clock = systemClock, proxyName = 'middlemile' } = options
-  const sessions = new Set<Http3Session>()
+  const sessions = new Set<ServerHttp3Session>()
   // Of the handshakes that the endpoint handed on while they were under way.
   let failedEarly = 0
   let handedOn = 0
@@ -68,7 +68,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
   }
   const startSession = (link: QuicLink): void => {
     handedOn++
-    const session = new Http3Session(link, context)
+    const session = new ServerHttp3Session(link, context)
     sessions.add(session)
     if (isDraining) session.drain()
   }
@@ -95,7 +95,7 @@ export async function listenQuic(options: ListenQuicOptions): Promise<IngressLis
     onConnection: startSession,
   })
   const stats = statsOf(endpoint, () => ({ handedOn, failedEarly }))
-  const context: Http3SessionContext = {
+  const context: ServerHttp3SessionContext = {
     handler: withLoadShedding({ handler: options.handler, limits, clock, stats, proxyName }),
     limits,
     clock,

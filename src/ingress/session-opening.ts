@@ -1,8 +1,8 @@
 import { DeadlineTimer } from '../base/deadline-timer.ts'
 import { guardedListener } from '../base/guard.ts'
-import { Http1Session } from './http1/http1-session.ts'
+import { ServerHttp1Session } from './http1/server-http1-session.ts'
 import type { IngressSession, SessionContext, SessionSocket } from './session-context.ts'
-import { Http2Session } from './streams/http2-session.ts'
+import { ServerHttp2Session } from './streams/server-http2-session.ts'
 
 /**
  * What a client of HTTP/2 sends first (RFC 9113 3.4). It was chosen so that no request of HTTP/1.1 begins
@@ -78,7 +78,7 @@ export class SessionOpening implements IngressSession {
     if (verdict === 'undecided') return
     if (verdict === 'h2') {
       this.#letGo()
-      const session = new Http2Session(this.#socket, this.#context)
+      const session = new ServerHttp2Session(this.#socket, this.#context)
       this.#session = session
       session.receive(bytes, 0, bytes.length)
     } else this.#startHttp1()
@@ -98,9 +98,9 @@ export class SessionOpening implements IngressSession {
     return this.#session ?? this.#startHttp1()
   }
 
-  #startHttp1(): Http1Session {
+  #startHttp1(): ServerHttp1Session {
     this.#letGo()
-    const session = new Http1Session(this.#socket, this.#context)
+    const session = new ServerHttp1Session(this.#socket, this.#context)
     this.#session = session
     const bytes = this.#firstBytes
     if (bytes !== undefined) session.receive(bytes, 0, bytes.length)

@@ -1,7 +1,7 @@
 import { type HeaderList, NO_HEADERS } from '../../src/base/http/headers.ts'
 import { DEFAULT_HTTP3_OPTIONS } from '../../src/base/options/protocol-options.ts'
-import { createSession } from '../../src/http/http3/create-session.ts'
-import type { Session, SessionEvents } from '../../src/http/http3/session.ts'
+import { Http3Session } from '../../src/http/http3/http3-session.ts'
+import type { Http3SessionEvents } from '../../src/http/http3/session.ts'
 import type { RequestHead } from '../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../src/http/multiplex/stream.ts'
 import { StreamTunnel } from '../../src/http/multiplex/stream-tunnel.ts'
@@ -14,8 +14,8 @@ const record = (list: HeaderList): Record<string, string> =>
   Object.fromEntries(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]))
 
 /** The server side of a connection under the contract: our own session, whose requests go to a script. */
-export function originSession(link: QuicLink, script: OriginScript): Session {
-  const events: SessionEvents = {
+export function originSession(link: QuicLink, script: OriginScript): Http3Session {
+  const events: Http3SessionEvents = {
     onOutput: () => {
       process.nextTick(() => session.flush())
       link.schedule()
@@ -44,7 +44,7 @@ export function originSession(link: QuicLink, script: OriginScript): Session {
     onEnding: nothing,
     onEnd: nothing,
   }
-  const session: Session = createSession({
+  const session: Http3Session = new Http3Session({
     role: 'server',
     quic: link.connection,
     options: DEFAULT_HTTP3_OPTIONS,

@@ -1,8 +1,7 @@
 import { TransportError } from '../../src/base/errors.ts'
 import type { HeaderList } from '../../src/base/http/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../src/base/options/protocol-options.ts'
-import { createSession } from '../../src/http/http2/create-session.ts'
-import type { Session } from '../../src/http/http2/session.ts'
+import { Http2Session } from '../../src/http/http2/http2-session.ts'
 import type { SessionEnd } from '../../src/http/multiplex/client-session.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../src/http/multiplex/stream.ts'
 import { FrameSplitter, PREFACE, SETTING, TYPE, type WireFrame } from '../support/http2-wire.ts'
@@ -57,7 +56,7 @@ const UNLIMITED: Partial<Http2Options> = {
 
 /** One end of the pair, with what is on its way to it. */
 export class Side {
-  readonly session: Session
+  readonly session: Http2Session
   readonly seen = new Map<number, Seen>()
   end: SessionEnd | undefined
   inbox: Buffer = Buffer.alloc(0)
@@ -65,7 +64,7 @@ export class Side {
 
   constructor(role: 'client' | 'server', options: Partial<Http2Options>, pair: Pair) {
     this.#role = role
-    this.session = createSession({
+    this.session = new Http2Session({
       role,
       options: { ...DEFAULT_HTTP2_OPTIONS, ...options, ...UNLIMITED },
       maxHeaderBytes: 16_384,

@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net'
 import type { HeaderList } from '../../src/base/http/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS } from '../../src/base/options/protocol-options.ts'
-import { createSession } from '../../src/http/http2/create-session.ts'
-import type { Session, SessionEvents } from '../../src/http/http2/session.ts'
+import { Http2Session } from '../../src/http/http2/http2-session.ts'
+import type { Http2SessionEvents } from '../../src/http/http2/session.ts'
 import type { Stream, StreamEvents } from '../../src/http/multiplex/stream.ts'
 
 /** Our session on a socket, as simply as it can be: one write in flight, taken when the loop turns. */
 export function driveSession(
   role: 'client' | 'server',
   socket: Socket,
-  onRequest: SessionEvents['onRequest'],
-): Session {
+  onRequest: Http2SessionEvents['onRequest'],
+): Http2Session {
   let isWriting = false
   const flush = (): void => {
     if (isWriting || session.outputBytes === 0 || socket.destroyed) return
@@ -22,7 +22,7 @@ export function driveSession(
       flush()
     })
   }
-  const session = createSession({
+  const session = new Http2Session({
     role,
     options: { ...DEFAULT_HTTP2_OPTIONS, streamWindowBytes: 30_000, maxStreamWindowBytes: 100_000 },
     maxHeaderBytes: 65_536,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../src/base/http/headers.ts'
-import { ERROR_CODES } from '../../src/http/http3/frames/error-codes.ts'
+import { HTTP3_ERROR_CODES } from '../../src/http/http3/frames/error-codes.ts'
 import {
   data,
   dynamicSection,
@@ -111,7 +111,7 @@ const step = fc.constantFrom(...WHERE).chain(stream =>
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
 const LEGAL: ReadonlySet<number> = new Set(
-  Object.entries(ERROR_CODES)
+  Object.entries(HTTP3_ERROR_CODES)
     // That would be a defect of ours.
     .filter(([name]) => name !== 'H3_INTERNAL_ERROR')
     .map(([, code]) => code),

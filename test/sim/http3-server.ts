@@ -5,8 +5,8 @@ import {
   DEFAULT_LIVENESS_OPTIONS,
   type Http3Options,
 } from '../../src/base/options/protocol-options.ts'
-import { createSession } from '../../src/http/http3/create-session.ts'
-import type { Session, SessionEvents } from '../../src/http/http3/session.ts'
+import { Http3Session } from '../../src/http/http3/http3-session.ts'
+import type { Http3SessionEvents } from '../../src/http/http3/session.ts'
 import type { SessionEnd } from '../../src/http/multiplex/client-session.ts'
 import type { RequestHead } from '../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../src/http/multiplex/stream.ts'
@@ -101,7 +101,7 @@ export class ServedRequest implements StreamEvents {
  * with a handler that tests set.
  */
 export class Http3Server implements QuicLinkOwner {
-  readonly session: Session
+  readonly session: Http3Session
   /** In order of their heads. */
   readonly requests: ServedRequest[] = []
   readonly defences: string[] = []
@@ -118,7 +118,7 @@ export class Http3Server implements QuicLinkOwner {
     this.#link = link
     this.#clock = clock
     link.owner = this
-    this.session = createSession({
+    this.session = new Http3Session({
       role: 'server',
       quic: link.connection,
       options: { ...DEFAULT_HTTP3_OPTIONS, ...http3 },
@@ -160,7 +160,7 @@ export class Http3Server implements QuicLinkOwner {
     })
   }
 
-  #events(): SessionEvents {
+  #events(): Http3SessionEvents {
     const nothing = (): void => {}
     return {
       onOutput: () => {

@@ -4,8 +4,8 @@ import {
   DEFAULT_LIVENESS_OPTIONS,
   type LivenessOptions,
 } from '../../src/base/options/protocol-options.ts'
-import { createSession } from '../../src/http/http2/create-session.ts'
-import type { Session, SessionEvents } from '../../src/http/http2/session.ts'
+import { Http2Session } from '../../src/http/http2/http2-session.ts'
+import type { Http2SessionEvents } from '../../src/http/http2/session.ts'
 import type { Stream, StreamEvents } from '../../src/http/multiplex/stream.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { FrameSplitter, PREFACE, TYPE } from '../support/http2-wire.ts'
@@ -26,8 +26,8 @@ const QUIET: StreamEvents = {
 /** A client and a server of HTTP/2 on a virtual clock, with a link that may go dead. */
 class Pair {
   readonly clock = new FakeClock()
-  readonly client: Session
-  readonly server: Session
+  readonly client: Http2Session
+  readonly server: Http2Session
   readonly requests: Stream[] = []
   /** When the client put out a PING that asks. */
   readonly pings: number[] = []
@@ -37,8 +37,8 @@ class Pair {
   #prefaceLeft = PREFACE.length
 
   constructor(liveness: Partial<LivenessOptions> = {}) {
-    const make = (role: 'client' | 'server'): Session =>
-      createSession({
+    const make = (role: 'client' | 'server'): Http2Session =>
+      new Http2Session({
         role,
         // A gRPC server is less patient than this.
         options: { ...DEFAULT_HTTP2_OPTIONS, maxPingsPerSecond: 1 },
@@ -70,7 +70,7 @@ class Pair {
     }
   }
 
-  readonly #arrivals: { at: number; to: Session; bytes: Buffer }[] = []
+  readonly #arrivals: { at: number; to: Http2Session; bytes: Buffer }[] = []
 
   get #nextArrival(): number {
     return this.#arrivals[0]?.at ?? Number.POSITIVE_INFINITY
@@ -103,7 +103,7 @@ class Pair {
       if (type === TYPE.PING && flags === 0) this.pings.push(this.clock.now())
   }
 
-  #events(role: 'client' | 'server'): SessionEvents {
+  #events(role: 'client' | 'server'): Http2SessionEvents {
     return {
       onOutput() {},
       onSettings() {},

@@ -1,8 +1,8 @@
 /** A client session and a server session of HTTP/2 that hand each other their output, in memory. */
 import { NO_HEADERS } from '../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../src/http/http2/create-session.ts'
-import type { Session, SessionEvents, SessionOptions } from '../../../src/http/http2/session.ts'
+import { Http2Session } from '../../../src/http/http2/http2-session.ts'
+import type { Http2SessionEvents, Http2SessionOptions } from '../../../src/http/http2/session.ts'
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
@@ -22,7 +22,7 @@ const CHUNK = Buffer.alloc(16_384, 'x')
 const copy = (chunk: Buffer): Buffer => Buffer.from(chunk)
 
 /** What both sessions ignore or cannot meet here. */
-const QUIET: Omit<SessionEvents, 'onRequest' | 'onEnd'> = {
+const QUIET: Omit<Http2SessionEvents, 'onRequest' | 'onEnd'> = {
   onOutput: () => undefined,
   onSettings: () => undefined,
   onGoaway: () => undefined,
@@ -83,8 +83,8 @@ class Answer implements StreamEvents {
 
 /** A client and a server that know each other's settings. */
 export class Http2Pair implements StreamEvents {
-  readonly #client: Session
-  readonly #server: Session
+  readonly #client: Http2Session
+  readonly #server: Http2Session
   #answerBytes = 0
   #ended = 0
   received = 0
@@ -95,15 +95,15 @@ export class Http2Pair implements StreamEvents {
       maxHeaderBytes: 65_536,
       maxHeaderCount: 256,
     }
-    const onEnd: SessionEvents['onEnd'] = ({ message }) => fail(message)
-    const clientOptions: SessionOptions = {
+    const onEnd: Http2SessionEvents['onEnd'] = ({ message }) => fail(message)
+    const clientOptions: Http2SessionOptions = {
       ...common,
       role: 'client',
       enableConnectProtocol: false,
       events: { ...QUIET, onEnd, onRequest: () => fail('a server asked') },
     }
-    this.#client = createSession(clientOptions)
-    this.#server = createSession({
+    this.#client = new Http2Session(clientOptions)
+    this.#server = new Http2Session({
       ...common,
       role: 'server',
       enableConnectProtocol: true,
@@ -159,7 +159,7 @@ export class Http2Pair implements StreamEvents {
   }
 }
 
-function handOver(from: Session, to: Session, now: number): void {
+function handOver(from: Http2Session, to: Http2Session, now: number): void {
   if (from.outputBytes === 0) return
   for (const piece of from.takeOutput()) to.receive(piece, 0, piece.length, now)
   from.releaseOutput()

@@ -1,7 +1,7 @@
 import { NO_HEADERS } from '../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../src/http/http3/create-session.ts'
-import type { Session, SessionEvents } from '../../../src/http/http3/session.ts'
+import { Http3Session } from '../../../src/http/http3/http3-session.ts'
+import type { Http3SessionEvents } from '../../../src/http/http3/session.ts'
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
@@ -75,7 +75,7 @@ function fail(message: string): never {
 }
 
 /** What both sessions ignore or cannot meet here. */
-const QUIET: Omit<SessionEvents, 'onRequest'> = {
+const QUIET: Omit<Http3SessionEvents, 'onRequest'> = {
   onOutput: () => undefined,
   onReady: () => undefined,
   onGoaway: () => undefined,
@@ -95,8 +95,8 @@ const QUIET: Omit<SessionEvents, 'onRequest'> = {
 /** A client and a server that know each other's settings. */
 export class Http3Pair implements StreamEvents {
   readonly #quic = MemoryQuic.pair()
-  readonly #client: Session
-  readonly #server: Session
+  readonly #client: Http3Session
+  readonly #server: Http3Session
   #answerBytes = 0
   #ended = 0
 
@@ -110,14 +110,14 @@ export class Http3Pair implements StreamEvents {
       keep: copy,
     }
     const [clientQuic, serverQuic] = this.#quic
-    this.#client = createSession({
+    this.#client = new Http3Session({
       ...common,
       role: 'client',
       quic: clientQuic,
       enableConnectProtocol: false,
       events: { ...QUIET, onRequest: () => fail('a server asked') },
     })
-    this.#server = createSession({
+    this.#server = new Http3Session({
       ...common,
       role: 'server',
       quic: serverQuic,

@@ -77,7 +77,7 @@ const VALUE_BITS = VALUE.map((allowed, byte) => (allowed === 1 ? classOf(CODE_LE
  * Throws unless the name, that of a pseudo-field without its colon, is a token in lower case (RFC 9113 8.2.1,
  * RFC 9114 4.2).
  */
-export function requireName(name: string, isPseudo: boolean): void {
+export function requireSendableName(name: string, isPseudo: boolean): void {
   const start = isPseudo ? 1 : 0
   let isValid = name.length > start
   for (let i = start; i < name.length && isValid; i++) {
@@ -92,7 +92,7 @@ export function requireName(name: string, isPseudo: boolean): void {
  * nothing above 255, no whitespace around it. Returns how many bits it takes when Huffman coded: both in one
  * pass.
  */
-export function requireValue(name: string, value: string): number {
+export function requireSendableValue(name: string, value: string): number {
   const { length } = value
   let bits = 0
   for (let i = 0; i < length; i++) {

@@ -5,8 +5,8 @@ import { EncoderTable, type NameRecord, NO_INDEX } from '../field-compression/en
 import {
   invalidField,
   MAX_INTEGER_BYTES,
-  requireName,
-  requireValue,
+  requireSendableName,
+  requireSendableValue,
   writePrefixInteger,
   writeStringLiteral,
 } from '../field-compression/field-writer.ts'
@@ -173,14 +173,14 @@ export class HpackEncoder {
 
   /** A name that is in no table, and was not sent before or is in none of our lists either. */
   #describe(name: string, isPseudo: boolean): NameRecord {
-    requireName(name, isPseudo)
+    requireSendableName(name, isPseudo)
     return this.#table.describe(name)
   }
 
   #addLiteral(record: NameRecord, value: string): void {
     const { name, fieldClass } = record
     if (fieldClass === 'forbidden') throw invalidField('belongs to the connection (RFC 9113 8.2.2)', name)
-    const bits = requireValue(name, value)
+    const bits = requireSendableValue(name, value)
     const table = this.#table
     const index = this.#nameIndexOf(record)
     if (fieldClass === 'secret' || wasNeverIndexed(name, value)) {

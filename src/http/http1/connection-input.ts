@@ -5,19 +5,19 @@ import type { ResponseLimits } from '../../base/options/options.ts'
 import type { ReadPort } from '../../base/socket/read-port.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import { DEFAULT_CODEC_LIMITS } from './codec/codec-failure.ts'
-import type { ResponseHead } from './codec/message-events.ts'
+import type { Http1ResponseHead } from './codec/message-events.ts'
 import { ResponseDecoder } from './codec/response-decoder.ts'
 import { UnreadInput } from './unread-input.ts'
 
 /** Whom the responses are for. What ends one comes after the decoder has seen every byte of a read. */
 export interface InputOwner {
   /** From within a read. May throw, which breaks the response. */
-  readonly onHead: (head: ResponseHead) => void
+  readonly onHead: (head: Http1ResponseHead) => void
   readonly onData: (chunk: Buffer) => void
   /** `hasLeftOver`: bytes came behind the response. */
   readonly onComplete: (trailers: HeaderList, hasLeftOver: boolean) => void
   /** The peer has switched protocols; `leftOver` is borrowed. */
-  readonly onTunnel: (head: ResponseHead, leftOver: Buffer) => void
+  readonly onTunnel: (head: Http1ResponseHead, leftOver: Buffer) => void
   readonly onBroken: (error: unknown, reason: CloseReason) => void
   /**
    * Said once more of a socket that was closed while the body was held back, now that its reader has had the
@@ -39,7 +39,7 @@ export class ConnectionInput {
   /** A response is under way. */
   #isExpected = false
   /** What the decoder reported in the read that is being handled. */
-  #tunnelHead: ResponseHead | undefined
+  #tunnelHead: Http1ResponseHead | undefined
   #isComplete = false
   #trailers: HeaderList = NO_HEADERS
   /**

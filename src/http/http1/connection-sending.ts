@@ -3,10 +3,10 @@ import type { ExchangeRequest } from '../../base/http/exchange.ts'
 import { headerValue } from '../../base/http/headers.ts'
 import { MemorySource } from '../../base/http/memory-source.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
+import type { Http1ClientExchange } from './client-exchange.ts'
 import { CHUNK_END, encodeChunkHead, encodeLastChunk } from './codec/field-encoder.ts'
 import { encodeRequestHead } from './codec/head-encoder.ts'
 import { decimalOf } from './codec/message-framing.ts'
-import type { ExchangeControl } from './exchange-control.ts'
 
 /**
  * Up to this size a chunk is copied between its head and its end: that is cheaper than a write of three
@@ -59,7 +59,7 @@ const COALESCED_BODY_BYTES = 16_384
  * Writes the request of an exchange, or begins to. Throws MM_INVALID_ARGUMENT before a byte was written when
  * it cannot be put on the wire as it is.
  */
-export function sendRequest(socket: StreamSocket, exchange: ExchangeControl, owner: UploadOwner): void {
+export function sendRequest(socket: StreamSocket, exchange: Http1ClientExchange, owner: UploadOwner): void {
   const { request } = exchange
   const { body } = request
   if (body === null) {

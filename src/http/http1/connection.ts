@@ -21,11 +21,11 @@ import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import { ReadPort } from '../../base/socket/read-port.ts'
 import { endSocket } from '../../base/socket/socket-ending.ts'
 import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.ts'
-import type { ResponseHead } from './codec/message-events.ts'
+import { Http1ClientExchange } from './client-exchange.ts'
+import type { Http1ResponseHead } from './codec/message-events.ts'
 import { ConnectionInput } from './connection-input.ts'
 import { sendRequest } from './connection-sending.ts'
 import { makeTunnel } from './connection-tunnel.ts'
-import { ExchangeControl } from './exchange-control.ts'
 import { ExchangeDeadline } from './exchange-deadline.ts'
 
 export interface Http1ConnectionOptions {
@@ -104,7 +104,7 @@ export class Http1Connection implements Connection {
   }
 
   #state: State = 'idle'
-  #exchange: ExchangeControl | undefined
+  #exchange: Http1ClientExchange | undefined
   #requests = 0
   /** Of the last pause, whichever exchange's it was. */
   #pausedAt = 0
@@ -173,7 +173,7 @@ export class Http1Connection implements Connection {
       handler.onResponseError(undefined, error)
       return
     }
-    const exchange = new ExchangeControl(request, handler, this.#owner)
+    const exchange = new Http1ClientExchange(request, handler, this.#owner)
     this.#state = 'active'
     this.#exchange = exchange
     this.#requests++
@@ -220,7 +220,7 @@ export class Http1Connection implements Connection {
     return `http/1.1#${this.id} ${formatEndpoint(this.endpoint)} ${state}, ${this.#requests} requests`
   }
 
-  #send(exchange: ExchangeControl): void {
+  #send(exchange: Http1ClientExchange): void {
     exchange.wasEarly = this.#early?.phase === 'collecting'
     try {
       sendRequest(this.#socket, exchange, this.#owner)
@@ -248,7 +248,7 @@ export class Http1Connection implements Connection {
     return this.#hasUnread !== undefined && !isRepeatable(request) && this.#hasUnread() !== false
   }
 
-  #sendAfterPoll(exchange: ExchangeControl): void {
+  #sendAfterPoll(exchange: Http1ClientExchange): void {
     this.#armDeadline()
     afterPoll(() => {
       try {
@@ -273,7 +273,7 @@ export class Http1Connection implements Connection {
     return true
   }
 
-  #onHead(head: ResponseHead): void {
+  #onHead(head: Http1ResponseHead): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
     const { status, headers } = head
@@ -401,7 +401,7 @@ export class Http1Connection implements Connection {
     }
   }
 
-  #handOver(head: ResponseHead, leftOver: Buffer): void {
+  #handOver(head: Http1ResponseHead, leftOver: Buffer): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
     let tunnel: Duplex | undefined
@@ -458,7 +458,7 @@ export class Http1Connection implements Connection {
    * not wait for ever.
    */
   #endFaulty(
-    exchange: ExchangeControl,
+    exchange: Http1ClientExchange,
     fault = new TransportError('MM_INTERNAL', `${this.toString()} broke`),
   ): void {
     this.#state = 'closed'
@@ -492,7 +492,7 @@ export class Http1Connection implements Connection {
    * The connection carries nothing any more: the one place that leaves `active`. Answers with what was
    * thrown: it ends then, whatever `state` says.
    */
-  #settle(exchange: ExchangeControl, state: State): TransportError | undefined {
+  #settle(exchange: Http1ClientExchange, state: State): TransportError | undefined {
     this.#state = state
     this.#exchange = undefined
     let thrown: TransportError | undefined

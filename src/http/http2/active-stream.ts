@@ -2,8 +2,8 @@ import type { ChunkQueue } from '../../base/chunk-queue.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
 import type { Sender } from '../multiplex/send-queue.ts'
-import type { Stream, StreamEvents } from '../multiplex/stream.ts'
-import type { ErrorCode } from './frames/error-codes.ts'
+import { type Stream, type StreamEvents, UNKNOWN_LENGTH } from '../multiplex/stream.ts'
+import type { Http2ErrorCode } from './frames/error-codes.ts'
 
 /**
  * Where a stream stands on the wire (RFC 9113 5.1). The reserved states do not occur: push is switched off.
@@ -34,11 +34,11 @@ export function nextStreamState(state: StreamState, event: StreamEvent): StreamS
 }
 
 /** What a frame of the peer meets on a stream. */
-export type FrameVerdict =
+export type StreamFrameVerdict =
   | 'take'
   /** It may have been on its way when we ended the stream: read for its side effects and forgotten. */
   | 'ignore'
-  | { readonly scope: 'stream' | 'connection'; readonly code: ErrorCode }
+  | { readonly scope: 'stream' | 'connection'; readonly code: Http2ErrorCode }
 
 /** Kinds of frames that the peer sends on a stream. */
 export type StreamFrame = 'HEADERS' | 'DATA' | 'RST_STREAM' | 'WINDOW_UPDATE'
@@ -55,7 +55,7 @@ const gone = { scope: 'connection', code: 'STREAM_CLOSED' } as const
  */
 export const MAY_RECEIVE: Record<
   StreamState | 'idle' | 'resetByUs',
-  Readonly<Record<StreamFrame, FrameVerdict>>
+  Readonly<Record<StreamFrame, StreamFrameVerdict>>
 > = {
   idle: { HEADERS: idle, DATA: idle, RST_STREAM: idle, WINDOW_UPDATE: idle },
   open: { HEADERS: 'take', DATA: 'take', RST_STREAM: 'take', WINDOW_UPDATE: 'take' },
@@ -65,17 +65,16 @@ export const MAY_RECEIVE: Record<
   resetByUs: { HEADERS: 'ignore', DATA: 'ignore', RST_STREAM: 'ignore', WINDOW_UPDATE: 'ignore' },
 }
 
-/** What a stream asks of its session. */
-export interface StreamHost {
-  respond(stream: ActiveStream, status: number, headers: HeaderList, endsStream: boolean): void
-  write(stream: ActiveStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
-  end(stream: ActiveStream, trailers: HeaderList): void
-  reset(stream: ActiveStream, code: ErrorCode): void
-  deliverHeld(stream: ActiveStream): void
+/** The parts of a session that a stream speaks to: who sends, who receives, and who ends it. */
+export interface Http2StreamParts {
+  readonly sending: {
+    respond(stream: ActiveStream, status: number, headers: HeaderList, endsStream: boolean): void
+    write(stream: ActiveStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
+    end(stream: ActiveStream, trailers: HeaderList): void
+  }
+  readonly receiving: { resume(stream: ActiveStream): void }
+  readonly ending: { abandonStream(stream: ActiveStream, code: Http2ErrorCode): void }
 }
-
-/** The length of a message's content is not known before. */
-export const UNKNOWN_LENGTH = -1
 
 /**
  * A stream that is not idle and not closed: what the parts of the session know of it. They are the only ones
@@ -83,7 +82,7 @@ export const UNKNOWN_LENGTH = -1
  */
 export class ActiveStream implements Stream {
   readonly id: number
-  readonly #host: StreamHost
+  readonly #parts: Http2StreamParts
   events: StreamEvents
   /** On the wire. The stream leaves the session once it is closed and everything that came was delivered. */
   state: StreamState = 'open'
@@ -136,9 +135,15 @@ export class ActiveStream implements Stream {
   /** It was told its last event, or its driver has reset it: nothing more is reported. */
   isOver = false
 
-  constructor(id: number, host: StreamHost, events: StreamEvents, sendWindow: number, receiveWindow: number) {
+  constructor(
+    id: number,
+    parts: Http2StreamParts,
+    events: StreamEvents,
+    sendWindow: number,
+    receiveWindow: number,
+  ) {
     this.id = id
-    this.#host = host
+    this.#parts = parts
     this.events = events
     this.sendWindow = sendWindow
     this.receiveWindow = receiveWindow
@@ -150,19 +155,19 @@ export class ActiveStream implements Stream {
   }
 
   respond(status: number, headers: HeaderList, endsStream: boolean): void {
-    this.#host.respond(this, status, headers, endsStream)
+    this.#parts.sending.respond(this, status, headers, endsStream)
   }
 
   write(chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
-    return this.#host.write(this, chunk, keep)
+    return this.#parts.sending.write(this, chunk, keep)
   }
 
   end(trailers: HeaderList): void {
-    this.#host.end(this, trailers)
+    this.#parts.sending.end(this, trailers)
   }
 
-  reset(code: ErrorCode): void {
-    this.#host.reset(this, code)
+  reset(code: Http2ErrorCode): void {
+    this.#parts.ending.abandonStream(this, code)
   }
 
   pause(): void {
@@ -172,6 +177,6 @@ export class ActiveStream implements Stream {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    if (this.heldBytes > 0 || this.heldEnd !== undefined) this.#host.deliverHeld(this)
+    if (this.heldBytes > 0 || this.heldEnd !== undefined) this.#parts.receiving.resume(this)
   }
 }

@@ -6,7 +6,7 @@ import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import type { ReadPort } from '../../base/socket/read-port.ts'
 import { startLingering } from '../../base/socket/socket-ending.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
-import type { Session } from './session.ts'
+import type { Http2Session } from './http2-session.ts'
 
 /**
  * Carries the output of a session to its socket: what was put out within one turn of the event loop leaves in
@@ -20,7 +20,7 @@ import type { Session } from './session.ts'
  */
 export class ConnectionOutput {
   readonly #socket: StreamSocket
-  readonly #session: Session
+  readonly #session: Http2Session
   readonly #onFault: (error: TransportError) => void
   #isScheduled = false
   #isWriting = false
@@ -29,7 +29,7 @@ export class ConnectionOutput {
   #isEnding = false
 
   /** `onFault`: writing has thrown, which was reported. */
-  constructor(socket: StreamSocket, session: Session, onFault: (error: TransportError) => void) {
+  constructor(socket: StreamSocket, session: Http2Session, onFault: (error: TransportError) => void) {
     this.#socket = socket
     this.#session = session
     this.#onFault = onFault

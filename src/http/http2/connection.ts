@@ -11,8 +11,8 @@ import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.
 import type { SessionHost } from '../multiplex/client-session.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
 import { attachSocket, ConnectionOutput } from './connection-output.ts'
-import { createSession } from './create-session.ts'
-import type { SessionEvents } from './session.ts'
+import { Http2Session } from './http2-session.ts'
+import type { Http2SessionEvents } from './session.ts'
 
 export interface Http2ConnectionOptions {
   /** Unique in the process. */
@@ -61,7 +61,7 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
     onDefence: options.onDefence,
     hasUnread: options.hasUnread,
     start: (host, now) => {
-      const session = createSession({
+      const session = new Http2Session({
         role: 'client',
         options: options.http2,
         liveness: options.liveness,
@@ -115,7 +115,7 @@ function sessionEvents(
   { events }: SessionHost,
   { onAltSvc }: Http2ConnectionOptions,
   onOutput: () => void,
-): SessionEvents {
+): Http2SessionEvents {
   return {
     ...events,
     onOutput,

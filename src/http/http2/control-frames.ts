@@ -1,7 +1,12 @@
 import { byteAt, classOf, VALUE } from '../../base/http/char-tables.ts'
 import { isSerializedOrigin, readOrigins } from '../multiplex/messages/origin-frame.ts'
 import { nextStreamState, type StreamFrame } from './active-stream.ts'
-import { ConnectionFault, type ErrorCode, errorCodeOf, StreamFault } from './frames/error-codes.ts'
+import {
+  Http2ConnectionFault,
+  type Http2ErrorCode,
+  Http2StreamFault,
+  http2ErrorCodeOf,
+} from './frames/error-codes.ts'
 import {
   ACK,
   ALTSVC,
@@ -17,11 +22,10 @@ import {
 } from './frames/frame-table.ts'
 import { readGoaway } from './frames/goaway.ts'
 import { readPriorityUpdate } from './frames/priority-update.ts'
-import { readSettings } from './frames/settings.ts'
+import { readHttp2Settings } from './frames/settings.ts'
 import type { InboundHeads } from './inbound-heads.ts'
 import { type PingPurpose, purposeOfPong, putPong } from './pings.ts'
-import type { Goaway } from './session.ts'
-import type { SessionCore } from './session-core.ts'
+import type { Http2SessionCore } from './session-core.ts'
 
 /** What we read of one field value. An alternative has about 30 characters. */
 const MAX_VALUE_BYTES = 4096
@@ -57,19 +61,18 @@ const TINY_CREDIT_BYTES = 1024
 const BYTES_PER_COUNT = 256
 
 /** What the session does about control frames that concern it as a whole. */
-export interface ControlHost {
-  onGoaway(goaway: Goaway): void
+export interface Http2ControlHost {
   /** False: nobody has asked. */
   onPong(purpose: PingPurpose): boolean
 }
 
 /** Everything but HEADERS, CONTINUATION and DATA. */
-export class ControlFrames {
-  readonly #core: SessionCore
+export class Http2ControlFrames {
+  readonly #core: Http2SessionCore
   readonly #heads: InboundHeads
-  readonly #host: ControlHost
+  readonly #host: Http2ControlHost
 
-  constructor(core: SessionCore, heads: InboundHeads, host: ControlHost) {
+  constructor(core: Http2SessionCore, heads: InboundHeads, host: Http2ControlHost) {
     this.#core = core
     this.#heads = heads
     this.#host = host
@@ -87,10 +90,10 @@ export class ControlFrames {
         return this.#receiveReset(streamId, buffer.readUInt32BE(start))
       case GOAWAY:
         this.#core.guard.count('maxIgnoredFramesPerSecond', this.#core.now)
-        return this.#host.onGoaway(readGoaway(buffer, start, end))
+        return this.#core.onGoaway(readGoaway(buffer, start, end))
       case PUSH_PROMISE:
         // RFC 9113 8.4: a client cannot push, and a server must not to one that has switched it off.
-        throw new ConnectionFault('PROTOCOL_ERROR', 'PUSH_PROMISE, which we do not take')
+        throw new Http2ConnectionFault('PROTOCOL_ERROR', 'PUSH_PROMISE, which we do not take')
       default:
         return this.#receiveIgnorable(type, streamId, buffer, start, end)
     }
@@ -100,7 +103,7 @@ export class ControlFrames {
     const core = this.#core
     if ((flags & ACK) !== 0) {
       if (end > start)
-        throw new ConnectionFault('FRAME_SIZE_ERROR', 'an acknowledgement of SETTINGS with settings')
+        throw new Http2ConnectionFault('FRAME_SIZE_ERROR', 'an acknowledgement of SETTINGS with settings')
       if (core.receiving.isAcknowledged) {
         core.guard.count('maxIgnoredFramesPerSecond', core.now)
         return
@@ -112,13 +115,11 @@ export class ControlFrames {
     }
     core.guard.count('maxSettingsPerSecond', core.now)
     const from = core.role === 'client' ? 'server' : 'client'
-    const settings = readSettings(buffer, start, end, core.peerSettings, from)
-    core.peerSettings = settings
-    core.hasPeerSettings = true
+    const settings = readHttp2Settings(buffer, start, end, core.peerSettings, from)
+    core.onPeerSettings(settings)
     core.deadlines.met('settings')
     core.encoder.setPeerTableBytes(settings.headerTableBytes)
-    core.heads.maxFrameBytes = settings.maxFrameBytes
-    core.sending.maxFrameBytes = settings.maxFrameBytes
+    core.sending.onMaxFrameBytes(settings.maxFrameBytes)
     // First the acknowledgement: until it comes the peer may hold us to its old settings (RFC 9113 6.5.3).
     core.countReply()
     core.output.startFrame(0, SETTINGS, ACK, 0)
@@ -155,7 +156,7 @@ export class ControlFrames {
     try {
       core.sending.onStreamCredit(stream, increment)
     } catch (error) {
-      if (!(error instanceof StreamFault)) throw error
+      if (!(error instanceof Http2StreamFault)) throw error
       core.onStreamFault(streamId, error)
     }
   }
@@ -175,7 +176,7 @@ export class ControlFrames {
       if (core.role === 'client') core.guard.count('maxIgnoredFramesPerSecond', core.now)
       return
     }
-    const code = errorCodeOf(wireCode)
+    const code = http2ErrorCodeOf(wireCode)
     // RFC 9113 8.1: the answer is complete, and the server does not want the rest of the request. A client
     // says no such thing of an answer: it has given up. Only the ends of a tunnel may both say it.
     const isHalf = stream.state === 'halfClosedRemote' && !stream.hasReceivedEnd
@@ -206,26 +207,26 @@ export class ControlFrames {
       const alternative = readAltSvc(buffer, start, end, streamId)
       if (alternative !== undefined) core.events.onAltSvc(alternative.origin, alternative.value)
     } else if (type === PRIORITY_UPDATE) {
-      throw new ConnectionFault('PROTOCOL_ERROR', 'PRIORITY_UPDATE from a server') // RFC 9218 7.1
+      throw new Http2ConnectionFault('PROTOCOL_ERROR', 'PRIORITY_UPDATE from a server') // RFC 9218 7.1
     } else if (type === PRIORITY) {
       // Deprecated by RFC 9113 5.3.2. Its length was checked; it changes nothing, whatever the state of the
       // stream.
     }
   }
 
-  #find(streamId: number, frame: StreamFrame): ReturnType<SessionCore['table']['get']> {
+  #find(streamId: number, frame: StreamFrame): ReturnType<Http2SessionCore['table']['get']> {
     const { table } = this.#core
     const stream = table.get(streamId)
     const verdict = table.judge(frame, streamId, stream)
     if (verdict === 'take') return stream
     if (verdict !== 'ignore')
-      throw new ConnectionFault(verdict.code, `${frame} on stream ${streamId}, which nobody has opened`)
+      throw new Http2ConnectionFault(verdict.code, `${frame} on stream ${streamId}, which nobody has opened`)
     return undefined
   }
 }
 
 /** What the peer says by the code of a reset. */
-function causeOf(code: ErrorCode): 'peer' | 'unprocessed' | 'needs-http1' {
+function causeOf(code: Http2ErrorCode): 'peer' | 'unprocessed' | 'needs-http1' {
   if (code === 'REFUSED_STREAM') return 'unprocessed'
   return code === 'HTTP_1_1_REQUIRED' ? 'needs-http1' : 'peer'
 }

@@ -1,25 +1,22 @@
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import { type EarlyGate, isUnderWay, mayWrite } from '../../base/http/early-gate.ts'
 import type { ExchangeRequest } from '../../base/http/exchange.ts'
-import type { HeaderList } from '../../base/http/headers.ts'
-import type { OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
+import type { ClientSession, OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
 import type { Stream, StreamEvents } from '../multiplex/stream.ts'
-import { ActiveStream, nextStreamState, type StreamHost } from './active-stream.ts'
-import { ControlFrames, type ControlHost } from './control-frames.ts'
-import { ConnectionFault, type ErrorCode } from './frames/error-codes.ts'
+import { ActiveStream, type Http2StreamParts, nextStreamState } from './active-stream.ts'
+import { Http2ControlFrames, type Http2ControlHost } from './control-frames.ts'
+import { Http2ConnectionFault, type Http2ErrorCode } from './frames/error-codes.ts'
 import { FieldBlockAssembler, type FieldBlockReceiver } from './frames/field-block-assembler.ts'
 import { CLIENT_PREFACE, FrameReader, type FrameReceiver } from './frames/frame-reader.ts'
-import { CONTINUATION, GOAWAY, HEADERS, PRIORITY_UPDATE, RST_STREAM, SETTINGS } from './frames/frame-table.ts'
-import { encodeGoaway } from './frames/goaway.ts'
+import { CONTINUATION, GOAWAY, HEADERS, RST_STREAM, SETTINGS } from './frames/frame-table.ts'
 import { HeadReader } from './frames/head-codec.ts'
-import { encodePriorityUpdate } from './frames/priority-update.ts'
-import { encodeSettings } from './frames/settings.ts'
+import { encodeHttp2Settings } from './frames/settings.ts'
 import { InboundData } from './inbound-data.ts'
 import { InboundHeads } from './inbound-heads.ts'
-import { CheckPing, type PingPurpose, putPing } from './pings.ts'
-import type { Goaway, Session, SessionOptions } from './session.ts'
-import { SessionCore } from './session-core.ts'
+import { CheckPing, type PingPurpose } from './pings.ts'
+import type { Http2SessionOptions } from './session.ts'
+import { Http2SessionCore } from './session-core.ts'
 
 const MAX_STREAM_ID = 0x7fffffff
 /** Above the limit on the list: a block may hold size updates and fields that the list does not count. */
@@ -29,43 +26,28 @@ const BLOCK_SLACK_BYTES = 16_384
  * HTTP/2 for both roles (RFC 9113), without sockets, timers and clock.
  *
  * What arrives goes through the frame reader to one of three: field blocks to InboundHeads, DATA to
- * InboundData, all else to ControlFrames. What leaves is put into the output queue: heads by HeadWriter, DATA
- * by SendSide, credit by ReceiveSide. SessionCore holds these together and knows how a stream or the session
- * ends. This class is the door: the commands, the faults, and the life of the session.
- *
- * Life: taking streams -> `#isDraining` (a GOAWAY was sent, or came from a server: no new streams) -> ended
- * (onEnd was called). A server drains in two steps (RFC 9113 6.8): GOAWAY with the highest id and a PING;
- * when that is answered, every request that was on its way has come, and a second GOAWAY names the last one
- * that will be answered.
+ * InboundData, all else to Http2ControlFrames. What leaves is put into the output queue: heads by HeadWriter, DATA
+ * by SendSide, credit by ReceiveSide. Http2SessionCore holds these together, and the state. This class is the
+ * entry point: the commands, the faults, and liveness.
  */
-export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBlockReceiver, ControlHost {
-  readonly #core: SessionCore
+export class Http2Session implements ClientSession, FrameReceiver, FieldBlockReceiver, Http2ControlHost {
+  readonly #core: Http2SessionCore
   readonly #settings: Buffer
   readonly #reader: FrameReader
   readonly #assembler: FieldBlockAssembler
   readonly #heads: InboundHeads
   readonly #data: InboundData
-  readonly #control: ControlFrames
+  readonly #control: Http2ControlFrames
+  readonly #streamParts: Http2StreamParts
   readonly #early: EarlyGate | undefined
   readonly #liveness: Liveness
   readonly #check: CheckPing
-  #isDraining = false
-  #peerGoawayId = MAX_STREAM_ID
-  /** Server role: the last id of the drain was said. */
-  #isFinalGoawaySent = false
-  /**
-   * Server role: the client said GOAWAY. The session ends with the last stream, if it is not drained before.
-   */
-  #isPeerLeaving = false
-  #isOutputTold = false
   /** A head or data came in the read that is being worked on. */
   #hasSpoken = false
-  /** Within receive(): what is put out is reported once, at its end. */
-  #isReceiving = false
 
-  constructor(sessionOptions: SessionOptions) {
+  constructor(sessionOptions: Http2SessionOptions) {
     const { role, options, maxHeaderBytes, maxHeaderCount, enableConnectProtocol } = sessionOptions
-    const core = new SessionCore(sessionOptions)
+    const core = new Http2SessionCore(sessionOptions)
     this.#core = core
     this.#early = sessionOptions.early
     // TCP sends again by itself what was lost.
@@ -85,8 +67,9 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       onSizeUpdate: () => core.guard.count('maxIgnoredFramesPerSecond', core.now),
     })
     this.#data = new InboundData(core)
-    this.#heads = new InboundHeads(core, this, headReader, this.#data)
-    this.#control = new ControlFrames(core, this.#heads, this)
+    this.#streamParts = { sending: core.sending, receiving: this.#data, ending: core }
+    this.#heads = new InboundHeads(core, this.#streamParts, headReader, this.#data)
+    this.#control = new Http2ControlFrames(core, this.#heads, this)
     const common = {
       headerTableBytes: options.headerTableBytes,
       initialWindowBytes: options.streamWindowBytes,
@@ -94,7 +77,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       maxHeaderListBytes: maxHeaderBytes,
       noRfc7540Priorities: true,
     }
-    this.#settings = encodeSettings(
+    this.#settings = encodeHttp2Settings(
       role === 'client'
         ? { ...common, enablePush: false }
         : { ...common, enableConnectProtocol, maxConcurrentStreams: options.maxConcurrentStreams },
@@ -103,25 +86,26 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
 
   // Inputs
 
+  /** Puts out the preface (client) and SETTINGS. Once, before anything else. */
   start(now: number): void {
-    const { role, output, receiving, deadlines, options, guard } = this.#core
-    this.#core.now = now
-    if (role === 'server') guard.beginWithClient(now)
+    const { role, output, receiving, deadlines, options } = this.#core
+    this.#core.begin(now)
+    if (role === 'server') this.#core.onClient()
     else output.putBytes(Buffer.from(CLIENT_PREFACE, 'latin1'))
     output.putFrame(SETTINGS, 0, 0, this.#settings)
     receiving.start()
     this.#liveness.start(now)
     deadlines.expect('settings', now, options.settingsTimeoutMs)
     deadlines.expect('acknowledgement', now, options.settingsTimeoutMs)
-    this.#settle()
+    this.#core.settle()
   }
 
+  /** `buffer[start, end)` came; borrowed until the call returns. Never throws. */
   receive(buffer: Buffer, start: number, end: number, now: number): void {
     const core = this.#core
     if (core.isEnded) return
-    core.now = now
+    core.beginRead(now)
     const wasIdle = core.table.size === 0
-    this.#isReceiving = true
     try {
       this.#reader.receive(buffer, start, end)
       this.#data.flush()
@@ -133,18 +117,17 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     this.#liveness.onHeard(now)
     if (this.#hasSpoken) this.#liveness.onSpoken(now)
     this.#hasSpoken = false
-    this.#isReceiving = false
-    this.#settle()
+    core.endRead()
   }
 
   onTimeout(now: number): void {
     const core = this.#core
     if (core.isEnded) return
-    core.now = now
+    core.begin(now)
     for (;;) {
       const overdue = core.deadlines.takeOverdue(now)
       if (overdue === undefined) break
-      if (overdue === 'drainPong') this.#sendFinalGoaway()
+      if (overdue === 'drainPong') core.nameLastStream()
       else if (overdue === 'fieldBlock') {
         const { fieldBlockTimeoutMs } = core.options
         const message = `a field block was not complete after fieldBlockTimeoutMs (${fieldBlockTimeoutMs})`
@@ -157,36 +140,34 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       if (core.isEnded) break
     }
     if (!core.isEnded && this.#liveness.nextAt <= now) this.#checkLiveness()
-    this.#settle()
+    this.#core.settle()
   }
 
   abandon(message: string): void {
-    const core = this.#core
-    if (core.isEnded) return
-    core.isEnded = true
-    this.#data.deliverWhole()
-    // The peer may only have ended its side, and what is put out still reaches it.
-    core.dropUnsent()
-    core.breakAll('NO_ERROR', message)
+    this.#core.abandon(message, () => this.#data.deliverWhole())
   }
 
   // Outputs
 
+  /** Bytes that wait for the driver. */
   get outputBytes(): number {
     return this.#core.output.bytes
   }
 
+  /**
+   * The next bytes to write, in order; they stay as they are until releaseOutput() is called. One at a time.
+   */
   takeOutput(): readonly Buffer[] {
-    this.#isOutputTold = false
     this.#core.onOutputTaken()
     return this.#core.output.take()
   }
 
+  /** What was taken has left. */
   releaseOutput(): void {
     this.#core.output.release()
     this.#check.onReleased()
     this.#core.sending.pump()
-    this.#settle()
+    this.#core.settle()
   }
 
   get nextTimeoutAt(): number {
@@ -205,8 +186,8 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   }
 
   get capacity(): number {
-    const { hasPeerSettings, peerSettings, options, isEnded, table } = this.#core
-    if (isEnded || this.#isDraining || table.isExhausted) return 0
+    const { hasPeerSettings, peerSettings, options, life, table } = this.#core
+    if (!life.isOpen || table.isExhausted) return 0
     if (!hasPeerSettings) return options.streamsBeforeSettings
     return Math.min(peerSettings.maxConcurrentStreams, MAX_STREAM_ID)
   }
@@ -233,6 +214,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     return this.#core.peerSettings.enableConnectProtocol
   }
 
+  /** The memory that is held for stalled readers. */
   get bufferedBytes(): number {
     return this.#core.receiving.heldMemoryBytes
   }
@@ -242,9 +224,9 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
   open(request: OutgoingRequest, endsStream: boolean, events: StreamEvents, now: number): Stream {
     const core = this.#core
     const { table, output } = core
-    if (core.isEnded || this.#isDraining || table.isExhausted)
+    if (!core.life.isOpen || table.isExhausted)
       throw new TransportError('MM_CONNECTION_CLOSED', 'the session takes no more streams')
-    core.now = now
+    core.begin(now)
     if (table.size === 0) this.#liveness.onBusy(now)
     const id = table.peekOwnId()
     const firstFrameAt = output.position
@@ -252,7 +234,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     table.takeOwnId()
     const stream = new ActiveStream(
       id,
-      this,
+      this.#streamParts,
       events,
       core.sending.initialWindow,
       core.receiving.initialWindowBytes,
@@ -263,74 +245,33 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (endsStream) stream.state = nextStreamState('open', 'sendEnd')
     table.add(stream)
     if (table.isExhausted) core.events.onExhausted()
-    this.#settle()
+    this.#core.settle()
     return stream
   }
 
   ping(): void {
     if (this.#core.isEnded) return
     this.#check.put()
-    this.#settle()
+    this.#core.settle()
   }
 
-  reprioritize(stream: Stream, priority: string): void {
-    if (this.#core.isEnded || !stream.isSendOpen) return
-    this.#core.output.putFrame(PRIORITY_UPDATE, 0, 0, encodePriorityUpdate(stream.id, priority))
-    this.#settle()
-  }
-
+  /**
+   * Server role: GOAWAY in two steps (RFC 9113 6.8): 2^31-1 and a PING now, the last id when that is
+   * answered, since every request that was on its way has come then. Client role: no new streams, a GOAWAY
+   * once all are done. onEnd follows when the last stream is done.
+   */
   drain(now: number): void {
     const core = this.#core
-    if (core.isEnded || this.#isDraining) return
-    core.now = now
-    this.#isDraining = true
-    if (core.role === 'server') {
-      core.output.putFrame(GOAWAY, 0, 0, encodeGoaway(MAX_STREAM_ID, 'NO_ERROR', ''))
-      putPing(core.output, 'drain')
-      core.deadlines.expect('drainPong', now, core.options.settingsTimeoutMs)
-    }
-    this.#settle()
+    if (core.isEnded) return
+    core.begin(now)
+    core.drain()
+    core.settle()
   }
 
-  close(code: ErrorCode, message: string): void {
+  /** Ends now: GOAWAY with the code, all streams reset. onEnd follows from within. */
+  close(code: Http2ErrorCode, message: string): void {
     this.#core.end({ code, message, cause: 'local' })
-    this.#settle()
-  }
-
-  // What streams ask for: StreamHost
-
-  respond(stream: ActiveStream, status: number, headers: HeaderList, endsStream: boolean): void {
-    const core = this.#core
-    if (stream.isOver || !stream.isSendOpen) return
-    const at = core.output.position
-    core.heads.putResponse(stream.id, status, headers, endsStream)
-    stream.lastFrameAt = at
-    if (stream.firstFrameAt < 0) stream.firstFrameAt = at
-    if (endsStream) core.onSentEnd(stream)
-    this.#settle()
-  }
-
-  write(stream: ActiveStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
-    if (stream.isOver) return true
-    const wantsMore = this.#core.sending.write(stream, chunk, keep)
-    this.#settle()
-    return wantsMore
-  }
-
-  end(stream: ActiveStream, trailers: HeaderList): void {
-    if (stream.isOver) return
-    this.#core.sending.end(stream, trailers)
-    this.#settle()
-  }
-
-  reset(stream: ActiveStream, code: ErrorCode): void {
-    this.#core.abandonStream(stream, code)
-    this.#settle()
-  }
-
-  deliverHeld(stream: ActiveStream): void {
-    this.#data.deliverHeld(stream)
-    this.#settle()
+    this.#core.settle()
   }
 
   // What the reader reads: FrameReceiver, FieldBlockReceiver
@@ -350,10 +291,11 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       return
     }
     const { openStreamId } = this.#assembler
-    if (openStreamId !== 0 && this.#reader.continuationOf === 0)
+    const { isWithinBlock } = this.#reader
+    if (openStreamId !== 0 && !isWithinBlock)
       core.deadlines.expect('fieldBlock', core.now, core.options.fieldBlockTimeoutMs)
-    else if (openStreamId === 0 && this.#reader.continuationOf !== 0) core.deadlines.met('fieldBlock')
-    this.#reader.continuationOf = openStreamId
+    else if (openStreamId === 0 && isWithinBlock) core.deadlines.met('fieldBlock')
+    this.#reader.expectContinuation(openStreamId)
   }
 
   onFieldBlock(streamId: number, flags: number, buffer: Buffer, start: number, end: number): void {
@@ -373,27 +315,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     if (!this.#core.isEnded) this.#data.end()
   }
 
-  // What control frames ask for: ControlHost
-
-  onGoaway(goaway: Goaway): void {
-    const core = this.#core
-    const { lastStreamId, code } = goaway
-    // RFC 9113 6.8: it may only go down.
-    if (lastStreamId > this.#peerGoawayId)
-      throw new ConnectionFault('PROTOCOL_ERROR', 'the last stream id of GOAWAY went up')
-    this.#peerGoawayId = lastStreamId
-    // The id of a client's GOAWAY is about what we open, which is nothing: it means to leave, and what it
-    // still asks for is answered.
-    if (core.role === 'server') this.#isPeerLeaving = true
-    else this.#isDraining = true
-    core.events.onGoaway(goaway)
-    if (core.role === 'client') {
-      const message = `the peer sent GOAWAY (${code}) and did not process the stream`
-      for (const stream of core.table.all()) {
-        if (stream.id > lastStreamId) core.breakStream(stream, { code, cause: 'unprocessed', message }, false)
-      }
-    }
-  }
+  // What control frames ask for: Http2ControlHost
 
   onPong(purpose: PingPurpose): boolean {
     const core = this.#core
@@ -403,10 +325,7 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       core.events.onPong()
       return true
     }
-    if (core.role === 'client' || !this.#isDraining || this.#isFinalGoawaySent) return false
-    core.deadlines.met('drainPong')
-    this.#sendFinalGoaway()
-    return true
+    return core.nameLastStream()
   }
 
   #checkLiveness(): void {
@@ -424,18 +343,10 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
     }
   }
 
-  #sendFinalGoaway(): void {
-    if (this.#isFinalGoawaySent) return
-    const { table, output } = this.#core
-    this.#isFinalGoawaySent = true
-    table.lastAcceptedId = table.lastPeerId
-    output.putFrame(GOAWAY, 0, 0, encodeGoaway(table.lastPeerId, 'NO_ERROR', ''))
-  }
-
   #fail(error: unknown): void {
     const core = this.#core
     this.#flushBeforeEnd()
-    if (error instanceof ConnectionFault) {
+    if (error instanceof Http2ConnectionFault) {
       const cause = error.limit === undefined ? 'peer' : 'flood'
       core.end({ code: error.code, message: error.message, cause }, error.limit)
     } else {
@@ -451,21 +362,6 @@ export class Http2Session implements Session, StreamHost, FrameReceiver, FieldBl
       this.#data.flush()
     } catch {
       // The session ends for the first fault.
-    }
-  }
-
-  /** The end of every input and command: reports output, and ends a drained session. */
-  #settle(): void {
-    const core = this.#core
-    if (this.#isReceiving) return
-    if (!core.isEnded) core.adjustWindows()
-    if ((this.#isDraining || this.#isPeerLeaving) && !core.isEnded && core.table.size === 0) {
-      if (core.role === 'client' || this.#isPeerLeaving || this.#isFinalGoawaySent)
-        core.end({ code: 'NO_ERROR', message: '', cause: 'local' })
-    }
-    if (!this.#isOutputTold && core.output.bytes > 0) {
-      this.#isOutputTold = true
-      core.events.onOutput()
     }
   }
 }

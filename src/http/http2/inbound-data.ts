@@ -1,9 +1,10 @@
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES } from '../../base/small-pieces.ts'
-import { type ActiveStream, nextStreamState, UNKNOWN_LENGTH } from './active-stream.ts'
-import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
+import { UNKNOWN_LENGTH } from '../multiplex/stream.ts'
+import { type ActiveStream, nextStreamState } from './active-stream.ts'
+import { Http2ConnectionFault, Http2StreamFault } from './frames/error-codes.ts'
 import { END_STREAM } from './frames/frame-table.ts'
-import type { SessionCore } from './session-core.ts'
+import type { Http2SessionCore } from './session-core.ts'
 
 /**
  * DATA on its way from the frame reader to the readers of streams, and the end of what a peer says on a
@@ -15,7 +16,7 @@ import type { SessionCore } from './session-core.ts'
  * take turns gain nothing.
  */
 export class InboundData {
-  readonly #core: SessionCore
+  readonly #core: Http2SessionCore
   /** Where the frame that is being read goes; undefined: nowhere. */
   #stream: ActiveStream | undefined
   #endsStream = false
@@ -28,7 +29,7 @@ export class InboundData {
   /** The streams for which more of this read is held. */
   #gathering: ActiveStream[] = []
 
-  constructor(core: SessionCore) {
+  constructor(core: Http2SessionCore) {
     this.#core = core
   }
 
@@ -38,7 +39,7 @@ export class InboundData {
     this.#endsStream = (flags & END_STREAM) !== 0
     this.#stream = undefined
     this.#isSmall = !this.#endsStream && dataBytes < SMALL_PIECE_BYTES
-    if (dataBytes > 0) core.guard.receiveContent(dataBytes, this.#endsStream, core.now)
+    if (dataBytes > 0) core.guard.receiveContent(dataBytes, !this.#endsStream, core.now)
     else if (!this.#endsStream) core.guard.count('maxEmptyFramesPerSecond', core.now)
     core.receiving.receive(bytes)
     const stream = core.table.get(streamId)
@@ -47,17 +48,17 @@ export class InboundData {
     const fault =
       verdict === 'take' ? undefined : `DATA on stream ${streamId}, which the peer had ended or never opened`
     if (verdict !== 'take' && verdict.scope === 'connection')
-      throw new ConnectionFault(verdict.code, fault ?? '')
+      throw new Http2ConnectionFault(verdict.code, fault ?? '')
     try {
-      if (verdict !== 'take') throw new StreamFault(verdict.code, fault ?? '')
+      if (verdict !== 'take') throw new Http2StreamFault(verdict.code, fault ?? '')
       if (stream === undefined) return
       core.receiving.receiveOnStream(stream, bytes)
       // RFC 9113 8.1: a message begins with its head.
-      if (!stream.hasHead) throw new StreamFault('PROTOCOL_ERROR', 'DATA before the head')
+      if (!stream.hasHead) throw new Http2StreamFault('PROTOCOL_ERROR', 'DATA before the head')
       if (stream.contentLeft !== UNKNOWN_LENGTH) {
         stream.contentLeft -= dataBytes
         if (stream.contentLeft < 0)
-          throw new StreamFault('PROTOCOL_ERROR', 'more DATA than content-length says')
+          throw new Http2StreamFault('PROTOCOL_ERROR', 'more DATA than content-length says')
       }
       this.#stream = stream
       if (paddingBytes > 0) core.receiving.onTaken(stream, paddingBytes, core.now)
@@ -141,9 +142,10 @@ export class InboundData {
     }
   }
 
-  /** END_STREAM came. Throws StreamFault when something is missing. */
+  /** END_STREAM came. Throws Http2StreamFault when something is missing. */
   receiveEnd(stream: ActiveStream, trailers: HeaderList): void {
-    if (stream.contentLeft > 0) throw new StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
+    if (stream.contentLeft > 0)
+      throw new Http2StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
     stream.state = nextStreamState(stream.state, 'receiveEnd')
     const isHeld = stream.isPaused || stream.heldBytes > 0
     if (!isHeld) this.#deliverEnd(stream, trailers)
@@ -152,6 +154,12 @@ export class InboundData {
   }
 
   /** The reader has woken. */
+  resume(stream: ActiveStream): void {
+    this.deliverHeld(stream)
+    this.#core.settle()
+  }
+
+  /** What is held goes to its reader, as far as it takes it. */
   deliverHeld(stream: ActiveStream): void {
     // A reader that pauses and resumes within onData is served by the loop that called it.
     if (stream.isDelivering || stream.isOver) return
@@ -206,7 +214,7 @@ export class InboundData {
   }
 
   #break(streamId: number, error: unknown): void {
-    if (!(error instanceof StreamFault)) throw error
+    if (!(error instanceof Http2StreamFault)) throw error
     this.#stream = undefined
     this.#core.onStreamFault(streamId, error)
   }

@@ -2,28 +2,29 @@ import { headerValue, NO_HEADERS } from '../../base/http/headers.ts'
 import type { FieldBlock } from '../hpack/hpack-decoder.ts'
 import { parsePriority } from '../multiplex/messages/priority.ts'
 import type { StreamEvents } from '../multiplex/stream.ts'
-import { ActiveStream, type StreamHost, UNKNOWN_LENGTH } from './active-stream.ts'
-import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
+import { UNKNOWN_LENGTH } from '../multiplex/stream.ts'
+import { ActiveStream, type Http2StreamParts } from './active-stream.ts'
+import { Http2ConnectionFault, Http2StreamFault } from './frames/error-codes.ts'
 import { END_STREAM } from './frames/frame-table.ts'
 import type { HeadReader } from './frames/head-codec.ts'
 import type { InboundData } from './inbound-data.ts'
-import type { SessionCore } from './session-core.ts'
+import type { Http2SessionCore } from './session-core.ts'
 
 /**
  * Field blocks on their way to what they begin, go on with or end: responses and requests, and their
  * trailers.
  */
 export class InboundHeads {
-  readonly #core: SessionCore
-  readonly #host: StreamHost
+  readonly #core: Http2SessionCore
+  readonly #parts: Http2StreamParts
   readonly #reader: HeadReader
   readonly #data: InboundData
   /** PRIORITY_UPDATE came before its request (RFC 9218 7.1). */
   readonly #earlyPriorities = new Map<number, string>()
 
-  constructor(core: SessionCore, host: StreamHost, reader: HeadReader, data: InboundData) {
+  constructor(core: Http2SessionCore, parts: Http2StreamParts, reader: HeadReader, data: InboundData) {
     this.#core = core
-    this.#host = host
+    this.#parts = parts
     this.#reader = reader
     this.#data = data
   }
@@ -48,9 +49,10 @@ export class InboundHeads {
       return
     }
     const message = `HEADERS on stream ${streamId}, which the peer had ended or must not open`
-    if (verdict !== 'take' && verdict.scope === 'connection') throw new ConnectionFault(verdict.code, message)
+    if (verdict !== 'take' && verdict.scope === 'connection')
+      throw new Http2ConnectionFault(verdict.code, message)
     try {
-      if (verdict !== 'take') throw new StreamFault(verdict.code, message)
+      if (verdict !== 'take') throw new Http2StreamFault(verdict.code, message)
       if (stream === undefined) return
       if (core.role === 'client' && !stream.hasHead) this.#receiveResponse(stream, endsStream, block)
       else this.#receiveTrailers(stream, endsStream, block)
@@ -72,9 +74,9 @@ export class InboundHeads {
   }
 
   #receiveResponse(stream: ActiveStream, endsStream: boolean, block: FieldBlock | 'too-large'): void {
-    const head = this.#reader.response(block)
+    const head = this.#reader.messages.response(block)
     if (head.status < 200) {
-      if (endsStream) throw new StreamFault('PROTOCOL_ERROR', 'a 1xx response ended the stream')
+      if (endsStream) throw new Http2StreamFault('PROTOCOL_ERROR', 'a 1xx response ended the stream')
       stream.events.onResponse(head)
       return
     }
@@ -84,15 +86,15 @@ export class InboundHeads {
     else if (!stream.isTunnel || status >= 300) stream.contentLeft = head.contentLength ?? UNKNOWN_LENGTH
     // Told of in one go: a reader that resets the stream at its head is notified of no end.
     if (endsStream && stream.contentLeft > 0)
-      throw new StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
+      throw new Http2StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
     stream.events.onResponse(head)
     if (endsStream && !stream.isOver) this.#data.receiveEnd(stream, NO_HEADERS)
   }
 
   #receiveTrailers(stream: ActiveStream, endsStream: boolean, block: FieldBlock | 'too-large'): void {
     // RFC 9113 8.1
-    if (!endsStream) throw new StreamFault('PROTOCOL_ERROR', 'trailers that do not end the stream')
-    const trailers = this.#reader.trailers(block)
+    if (!endsStream) throw new Http2StreamFault('PROTOCOL_ERROR', 'trailers that do not end the stream')
+    const trailers = this.#reader.messages.trailers(block)
     this.#data.receiveEnd(stream, trailers)
   }
 
@@ -108,19 +110,19 @@ export class InboundHeads {
     try {
       if (core.table.size >= core.options.maxConcurrentStreams) {
         const message = `more than maxConcurrentStreams (${core.options.maxConcurrentStreams}) requests at once`
-        throw new StreamFault('REFUSED_STREAM', message, 'maxConcurrentStreams')
+        throw new Http2StreamFault('REFUSED_STREAM', message, 'maxConcurrentStreams')
       }
       if (block === 'too-large') {
         this.#refuseLargeHead(streamId, endsStream)
         return
       }
-      const head = this.#reader.request(block)
+      const head = this.#reader.messages.request(block)
       const contentLength = head.contentLength ?? UNKNOWN_LENGTH
       if (endsStream && contentLength > 0)
-        throw new StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
+        throw new Http2StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
       const stream = new ActiveStream(
         streamId,
-        this.#host,
+        this.#parts,
         NO_EVENTS,
         core.sending.initialWindow,
         core.receiving.initialWindowBytes,
@@ -163,7 +165,7 @@ export class InboundHeads {
   }
 
   #break(streamId: number, error: unknown): void {
-    if (!(error instanceof StreamFault)) throw error
+    if (!(error instanceof Http2StreamFault)) throw error
     this.#core.onStreamFault(streamId, error)
   }
 }

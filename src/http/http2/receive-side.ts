@@ -1,7 +1,7 @@
 import { ChunkQueue } from '../../base/chunk-queue.ts'
 import type { Http2Options } from '../../base/options/protocol-options.ts'
 import type { ActiveStream } from './active-stream.ts'
-import { ConnectionFault, StreamFault } from './frames/error-codes.ts'
+import { Http2ConnectionFault, Http2StreamFault } from './frames/error-codes.ts'
 import type { OutputQueue } from './frames/output-queue.ts'
 import { InitialWindow, STALL_PARTS, WindowTuner } from './window-sizes.ts'
 
@@ -115,7 +115,10 @@ export class ReceiveSide {
   receive(bytes: number): void {
     this.#window -= bytes
     if (this.#window < 0)
-      throw new ConnectionFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the connection')
+      throw new Http2ConnectionFault(
+        'FLOW_CONTROL_ERROR',
+        'the peer sent more than the window of the connection',
+      )
     this.#tuner.onReceived(bytes)
     this.#creditConnection(bytes)
   }
@@ -125,7 +128,7 @@ export class ReceiveSide {
     // A frame without content is legal below zero as well (6.9.1), which is where our SETTINGS may have taken
     // the window (6.9.2).
     if (bytes > 0 && stream.receiveWindow + this.#slackBytes < 0)
-      throw new StreamFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the stream')
+      throw new Http2StreamFault('FLOW_CONTROL_ERROR', 'the peer sent more than the window of the stream')
   }
 
   /** The reader took this much. */

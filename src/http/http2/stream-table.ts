@@ -1,5 +1,5 @@
 import { StreamRing } from '../multiplex/stream-ring.ts'
-import { type ActiveStream, type FrameVerdict, MAY_RECEIVE, type StreamFrame } from './active-stream.ts'
+import { type ActiveStream, MAY_RECEIVE, type StreamFrame, type StreamFrameVerdict } from './active-stream.ts'
 
 /** How many streams the memory holds: more than a client has open at a server of ours. */
 const REMEMBERED = 1024
@@ -49,7 +49,7 @@ export class StreamTable {
    * Streams of the peer above this are not taken: we have said so by GOAWAY, so that what comes on them is as
    * good as reset (RFC 9113 6.8).
    */
-  lastAcceptedId = MAX_STREAM_ID
+  #lastAcceptedId = MAX_STREAM_ID
   /** The highest number that the peer has used. */
   #lastPeerId = 0
 
@@ -91,6 +91,12 @@ export class StreamTable {
     this.#living.add(stream)
   }
 
+  /** Answers with the last stream of the peer that is taken. */
+  takeNoMore(): number {
+    this.#lastAcceptedId = this.#lastPeerId
+    return this.#lastPeerId
+  }
+
   usePeerId(id: number): void {
     this.#lastPeerId = id
   }
@@ -104,7 +110,7 @@ export class StreamTable {
   }
 
   /** What a frame of the peer meets on a stream; `stream`: the one of that number, if it lives. */
-  judge(frame: StreamFrame, id: number, stream: ActiveStream | undefined): FrameVerdict {
+  judge(frame: StreamFrame, id: number, stream: ActiveStream | undefined): StreamFrameVerdict {
     if (stream === undefined) return MAY_RECEIVE[this.stateOfAbsent(id)][frame]
     const { state } = stream
     // Nearly all frames meet these, which take them all: no look-up by name.
@@ -115,7 +121,7 @@ export class StreamTable {
   /** What a number stands for that is not among the living. */
   stateOfAbsent(id: number): 'idle' | 'closed' | 'resetByUs' {
     const isOwn = (id & 1) === (this.#isClient ? 1 : 0)
-    if (!isOwn && id > this.lastAcceptedId) return 'resetByUs'
+    if (!isOwn && id > this.#lastAcceptedId) return 'resetByUs'
     if (isOwn ? id >= this.#nextOwnId : id > this.#lastPeerId) return 'idle'
     // A client frees a place as soon as it gives a request up, so that any number of answers may be on their
     // way that nobody wants. What was forgotten of them must not be held against the server.

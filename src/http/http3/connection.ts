@@ -8,10 +8,10 @@ import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/opti
 import type { QuicHandshake, QuicLink } from '../../quic/engine.ts'
 import type { SessionHost } from '../multiplex/client-session.ts'
 import { MultiplexedConnection } from '../multiplex/connection.ts'
-import { createSession } from './create-session.ts'
-import { ERROR_CODES } from './frames/error-codes.ts'
-import { encodeTicket, type Settings } from './frames/settings.ts'
-import type { Session, SessionEvents } from './session.ts'
+import { HTTP3_ERROR_CODES } from './frames/error-codes.ts'
+import { encodeTicket, type Http3Settings } from './frames/settings.ts'
+import { Http3Session } from './http3-session.ts'
+import type { Http3SessionEvents } from './session.ts'
 
 /** Round trips that a ticket may take behind the end of the handshake, and what machines add to them. */
 const ROUND_TRIPS = 2
@@ -26,7 +26,7 @@ const MAX_MS = 500
  */
 function waitForTicket(
   link: QuicLink,
-  session: Pick<Session, 'onLateTurn'>,
+  session: Pick<Http3Session, 'onLateTurn'>,
   clock: Clock,
   hasTicket: () => boolean,
 ): Promise<void> {
@@ -35,7 +35,7 @@ function waitForTicket(
     const end = (): void => {
       resolve()
       timer.cancel()
-      connection.close(true, ERROR_CODES.H3_NO_ERROR, '')
+      connection.close(true, HTTP3_ERROR_CODES.H3_NO_ERROR, '')
       link.unref()
       link.owner = undefined
       link.schedule()
@@ -69,7 +69,7 @@ export interface Http3ConnectionOptions {
   liveness?: LivenessOptions | undefined
   clock: Clock
   /** What came with the ticket that was offered. */
-  rememberedSettings?: Settings | undefined
+  rememberedSettings?: Http3Settings | undefined
   /** The handshake is complete, if it was not before. */
   onHandshake?: ((handshake: QuicHandshake) => void) | undefined
   /** Something to resume with: for the ticket store, as encodeTicket made it. */
@@ -124,7 +124,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
         }
         link.schedule()
       }
-      const session = createSession({
+      const session = new Http3Session({
         role: 'client',
         quic: link.connection,
         options: options.http3,
@@ -151,7 +151,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
   })
 }
 
-function owner(host: SessionHost, session: Session, link: QuicLink): QuicLink['owner'] {
+function owner(host: SessionHost, session: Http3Session, link: QuicLink): QuicLink['owner'] {
   return {
     onTurn: () => {
       try {
@@ -160,7 +160,7 @@ function owner(host: SessionHost, session: Session, link: QuicLink): QuicLink['o
       } catch (error) {
         containFault('a turn of an HTTP/3 connection', error, fault => {
           host.onFault(fault)
-          link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
+          link.connection.close(true, HTTP3_ERROR_CODES.H3_INTERNAL_ERROR, '')
         })
       }
     },
@@ -194,11 +194,11 @@ function sessionEvents(
   { events }: SessionHost,
   options: Http3ConnectionOptions,
   onOutput: () => void,
-  session: () => Session,
-): SessionEvents {
+  session: () => Http3Session,
+): Http3SessionEvents {
   const { link, clock, handshake, rememberedSettings, onHandshake, onTicket, onLinger } = options
   let hasTicket = false
-  const keepTicket = (ticket: Buffer, settings: Settings): void => {
+  const keepTicket = (ticket: Buffer, settings: Http3Settings): void => {
     hasTicket = true
     onTicket?.(encodeTicket({ ticket, settings, token: undefined }))
   }

@@ -1,6 +1,6 @@
 import { readOrigins } from '../multiplex/messages/origin-frame.ts'
 import { MAX_PRIORITY_CHARS } from '../multiplex/messages/priority.ts'
-import { ConnectionFault } from './frames/error-codes.ts'
+import { Http3ConnectionFault } from './frames/error-codes.ts'
 import type { FrameSink, FrameTreatment } from './frames/frame-parser.ts'
 import {
   CANCEL_PUSH,
@@ -12,14 +12,14 @@ import {
   PRIORITY_UPDATE_REQUEST,
   SETTINGS,
 } from './frames/frame-table.ts'
-import { readSettings, type Settings } from './frames/settings.ts'
+import { type Http3Settings, readHttp3Settings } from './frames/settings.ts'
 import { readVarint, type VarintCursor } from './frames/varint.ts'
-import type { SessionCore } from './session-core.ts'
+import type { Http3SessionCore } from './session-core.ts'
 
 /** What the frames of the control stream ask for. */
-export interface ControlHost {
-  /** Throws ConnectionFault. */
-  onSettings(settings: Settings): void
+export interface Http3ControlHost {
+  /** Throws Http3ConnectionFault. */
+  onSettings(settings: Http3Settings): void
   onGoaway(id: number): void
   onPriorityUpdate(streamId: number, value: string): void
 }
@@ -31,21 +31,21 @@ const MAX_CONTROL_BYTES = 16_384
 const BYTES_PER_COUNT = 256
 
 /** Reads the peer's control stream (RFC 9114 7.2). */
-export class ControlFrames implements FrameSink {
-  readonly #core: SessionCore
-  readonly #host: ControlHost
+export class Http3ControlFrames implements FrameSink {
+  readonly #core: Http3SessionCore
+  readonly #host: Http3ControlHost
   #hasSettings = false
   /** RFC 9114 5.2: ids in GOAWAY may only go down, and 7.2.7: those in MAX_PUSH_ID only up. */
   #goawayId = Number.POSITIVE_INFINITY
   #maxPushId = -1
 
-  constructor(core: SessionCore, host: ControlHost) {
+  constructor(core: Http3SessionCore, host: Http3ControlHost) {
     this.#core = core
     this.#host = host
   }
 
   get isHeld(): boolean {
-    return this.#core.isEnded && !this.#core.isLingering
+    return this.#core.life.state.kind === 'ended'
   }
 
   onFrame(type: number, length: number): FrameTreatment {
@@ -55,14 +55,14 @@ export class ControlFrames implements FrameSink {
       const message = this.#hasSettings
         ? `${frameName(type)} on the control stream`
         : `the control stream begins with ${frameName(type)}`
-      throw new ConnectionFault(verdict, message)
+      throw new Http3ConnectionFault(verdict, message)
     }
     if (verdict === 'ignore') {
       core.guard.count('maxIgnoredFramesPerSecond', core.now)
       return 'skip'
     }
     if (length > MAX_CONTROL_BYTES) {
-      throw new ConnectionFault('H3_EXCESSIVE_LOAD', `${frameName(type)} of ${length} bytes`)
+      throw new Http3ConnectionFault('H3_EXCESSIVE_LOAD', `${frameName(type)} of ${length} bytes`)
     }
     if (type !== SETTINGS)
       core.guard.count('maxIgnoredFramesPerSecond', core.now, 1 + Math.floor(length / BYTES_PER_COUNT))
@@ -76,7 +76,7 @@ export class ControlFrames implements FrameSink {
     switch (type) {
       case SETTINGS:
         this.#hasSettings = true
-        this.#host.onSettings(readSettings(payload))
+        this.#host.onSettings(readHttp3Settings(payload))
         break
       case GOAWAY:
         this.#receiveGoaway(onlyVarint(payload, 'GOAWAY'))
@@ -90,7 +90,7 @@ export class ControlFrames implements FrameSink {
       case CANCEL_PUSH:
         onlyVarint(payload, 'CANCEL_PUSH')
         // RFC 9114 7.2.3: nothing was promised, by either side.
-        throw new ConnectionFault('H3_ID_ERROR', 'CANCEL_PUSH of a push that was never promised')
+        throw new Http3ConnectionFault('H3_ID_ERROR', 'CANCEL_PUSH of a push that was never promised')
       default:
         this.#receivePriorityUpdate(type, payload)
     }
@@ -100,15 +100,15 @@ export class ControlFrames implements FrameSink {
     // To a client it names a request stream (RFC 9114 7.2.6). What is above 2^53 is the "not yet" of a
     // graceful end.
     if (this.#core.role === 'client' && Number.isFinite(id) && id % 4 !== 0) {
-      throw new ConnectionFault('H3_ID_ERROR', `GOAWAY names stream ${id}, which is none of a request`)
+      throw new Http3ConnectionFault('H3_ID_ERROR', `GOAWAY names stream ${id}, which is none of a request`)
     }
-    if (id > this.#goawayId) throw new ConnectionFault('H3_ID_ERROR', 'the id of GOAWAY went up')
+    if (id > this.#goawayId) throw new Http3ConnectionFault('H3_ID_ERROR', 'the id of GOAWAY went up')
     this.#goawayId = id
     this.#host.onGoaway(id)
   }
 
   #receiveMaxPushId(id: number): void {
-    if (id < this.#maxPushId) throw new ConnectionFault('H3_ID_ERROR', 'MAX_PUSH_ID went down')
+    if (id < this.#maxPushId) throw new Http3ConnectionFault('H3_ID_ERROR', 'MAX_PUSH_ID went down')
     this.#maxPushId = id
   }
 
@@ -116,12 +116,15 @@ export class ControlFrames implements FrameSink {
   #receivePriorityUpdate(type: number, payload: Buffer): void {
     const cursor: VarintCursor = { buffer: payload, at: 0, end: payload.length }
     const id = readVarint(cursor)
-    if (id === undefined) throw new ConnectionFault('H3_FRAME_ERROR', 'PRIORITY_UPDATE has no id')
+    if (id === undefined) throw new Http3ConnectionFault('H3_FRAME_ERROR', 'PRIORITY_UPDATE has no id')
     if (type !== PRIORITY_UPDATE_REQUEST) {
-      throw new ConnectionFault('H3_ID_ERROR', 'PRIORITY_UPDATE of a push that was never promised')
+      throw new Http3ConnectionFault('H3_ID_ERROR', 'PRIORITY_UPDATE of a push that was never promised')
     }
     if (id % 4 !== 0)
-      throw new ConnectionFault('H3_ID_ERROR', `PRIORITY_UPDATE of stream ${id}, which is none of a request`)
+      throw new Http3ConnectionFault(
+        'H3_ID_ERROR',
+        `PRIORITY_UPDATE of stream ${id}, which is none of a request`,
+      )
     const end = Math.min(payload.length, cursor.at + MAX_PRIORITY_CHARS + 1)
     this.#host.onPriorityUpdate(id, payload.toString('latin1', cursor.at, end))
   }
@@ -132,7 +135,7 @@ function onlyVarint(payload: Buffer, name: string): number {
   const cursor: VarintCursor = { buffer: payload, at: 0, end: payload.length }
   const value = readVarint(cursor)
   if (value === undefined || cursor.at !== payload.length) {
-    throw new ConnectionFault('H3_FRAME_ERROR', `${name} is not one integer`)
+    throw new Http3ConnectionFault('H3_FRAME_ERROR', `${name} is not one integer`)
   }
   return value
 }

@@ -1,29 +1,20 @@
-import { asTransportError, TransportError } from '../../base/errors.ts'
+import { TransportError } from '../../base/errors.ts'
 import type { ExchangeRequest } from '../../base/http/exchange.ts'
-import type { HeaderList } from '../../base/http/headers.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
-import type { OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
+import type { ClientSession, OutgoingRequest, Readiness } from '../multiplex/client-session.ts'
 import type { ResetCode, Stream, StreamEvents } from '../multiplex/stream.ts'
-import { ControlFrames, type ControlHost } from './control-frames.ts'
+import { Http3ControlFrames, type Http3ControlHost } from './control-frames.ts'
 import { encodeDatagram } from './frames/datagrams.ts'
-import { ConnectionFault } from './frames/error-codes.ts'
-import type { FrameTreatment } from './frames/frame-parser.ts'
-import { checkAgainstRemembered, type Settings } from './frames/settings.ts'
+import { checkAgainstRemembered, type Http3Settings } from './frames/settings.ts'
 import { InboundMessages } from './inbound-messages.ts'
 import { InboundTurn, type TurnHost } from './inbound-turn.ts'
 import { OutboundMessages } from './outbound-messages.ts'
-import { RequestStream, type StreamHost } from './request-stream.ts'
-import type { Session, SessionOptions } from './session.ts'
-import { SessionCore } from './session-core.ts'
+import { type Http3StreamParts, RequestStream } from './request-stream.ts'
+import type { Http3SessionOptions } from './session.ts'
+import { Http3SessionCore } from './session-core.ts'
 import { SessionWatch } from './session-watch.ts'
 import { StreamCredit } from './stream-credit.ts'
 import { OwnStreams } from './unidirectional-streams.ts'
-
-/**
- * Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill
- * our memory.
- */
-const MAX_EARLY_PRIORITIES = 256
 
 const NO_EVENTS: StreamEvents = {
   onResponse() {},
@@ -44,75 +35,74 @@ const NO_EVENTS: StreamEvents = {
  *   until the real ones have come, so that rejected early data, which the engine sends again as it was, is as
  *   good as new.
  */
-export class Http3Session implements Session, StreamHost, ControlHost, TurnHost {
-  readonly #core: SessionCore
+export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
+  readonly #core: Http3SessionCore
   readonly #own: OwnStreams
   readonly #inbound: InboundMessages
   readonly #outbound: OutboundMessages
+  readonly #streamParts: Http3StreamParts
   readonly #turns: InboundTurn
   readonly #watch: SessionWatch
+  readonly #credit = new StreamCredit()
 
-  #isStarted = false
   #hasEarlyDataBeenAccepted = false
-  #isDraining = false
-  #isTurning = false
-  #isOutputTold = false
   /** Client: the next request stream. Server: above all that a client has used. */
   #nextStreamId = 0
   #requests = 0
   /** Server: requests from this id on are not taken any more. */
   #ownGoawayId = Number.POSITIVE_INFINITY
   #ticket: Buffer | undefined
-  readonly #credit = new StreamCredit()
 
-  constructor(options: SessionOptions) {
-    this.#core = new SessionCore(options)
-    this.#own = new OwnStreams(this.#core)
-    this.#inbound = new InboundMessages(this.#core)
-    this.#outbound = new OutboundMessages(this.#core, this.#own)
-    this.#turns = new InboundTurn(
-      this.#core,
-      this.#own,
-      this.#inbound,
-      this,
-      new ControlFrames(this.#core, this),
-    )
-    this.#watch = new SessionWatch(this.#core, this.#inbound)
+  constructor(options: Http3SessionOptions) {
+    const core = new Http3SessionCore(options, () => this.#endIfDrained())
+    this.#core = core
+    this.#own = new OwnStreams(core)
+    this.#inbound = new InboundMessages(core)
+    this.#outbound = new OutboundMessages(core, this.#own)
+    this.#streamParts = { inbound: this.#inbound, outbound: this.#outbound, ending: core }
+    this.#turns = new InboundTurn(core, this.#own, this.#inbound, this, new Http3ControlFrames(core, this))
+    this.#watch = new SessionWatch(core, this.#inbound)
   }
 
   // Inputs
 
+  /**
+   * Puts out the control streams and SETTINGS, or does so as soon as QUIC lets it. Once, before anything
+   * else.
+   */
   start(now: number): void {
     const { quic } = this.#core
-    this.#core.now = now
+    this.#core.begin(now)
     this.#watch.start()
     if (quic.isEstablished || quic.isInEarlyData) this.#begin()
     this.#credit.begin(0, quic.streamsLeft('bidirectional'))
   }
 
+  /** Something has happened to the QUIC connection: takes its events and acts on them. Never throws. */
   onTurn(now: number): void {
     const core = this.#core
     if (core.isEnded) return
-    core.now = now
-    this.#isTurning = true
+    core.beginTurn(now)
     this.#watch.onInput()
     try {
       this.#turns.take()
-      if (!core.isEnded && this.#isStarted) {
+      if (!core.isEnded && this.#own.isStarted) {
         if (!this.#own.isOpen) this.#own.openMissing()
         this.#own.pump()
         this.#own.sendQpack()
       }
       this.#watch.onTurn()
     } catch (error) {
-      this.#fail(error)
+      core.fail(error)
     }
-    this.#endIfDrained()
-    this.#tellCredit()
-    this.flush()
-    this.#isTurning = false
+    this.#reportCredit()
+    core.endTurn()
   }
 
+  /**
+   * Instead of onTurn, when the session has ended and its driver closes later: onTicket may still come. Never
+   * throws. False: nothing more can come.
+   */
   onLateTurn(): boolean {
     try {
       return this.#turns.takeLate()
@@ -124,30 +114,30 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   onTimeout(now: number): void {
     const core = this.#core
     if (core.isEnded) return
-    core.now = now
+    core.begin(now)
     try {
       for (const overdue of this.#watch.onTimeout()) {
         if (overdue === 'drain') this.#sendFinalGoaway()
         else this.#onCreditWithheld()
       }
     } catch (error) {
-      this.#fail(error)
+      core.fail(error)
     }
-    this.#settle()
+    core.settle()
   }
 
   abandon(message: string): void {
-    const core = this.#core
-    if (core.isEnded) return
-    core.isEnded = true
-    core.breakAll('H3_NO_ERROR', message)
+    this.#core.abandon(message)
   }
 
   // Outputs
 
+  /**
+   * Gives QUIC what was put out since onOutput. To be called before the link takes datagrams, if not from
+   * onTurn.
+   */
   flush(): void {
-    this.#isOutputTold = false
-    if (!this.#core.isEnded) this.#core.sending.flush()
+    this.#core.flush()
   }
 
   get nextTimeoutAt(): number {
@@ -170,8 +160,8 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   }
 
   get capacity(): number {
-    const { isEnded, table, options } = this.#core
-    if (isEnded || this.#isDraining) return 0
+    const { life, table, options } = this.#core
+    if (!life.isOpen) return 0
     const { limit } = this.#credit
     return options.maxRequests === 0
       ? limit
@@ -186,6 +176,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     return this.#core.peerSettings.enableConnectProtocol
   }
 
+  /** Bytes that wait for stalled readers, and for QUIC. */
   get bufferedBytes(): number {
     let bytes = 0
     for (const { rest, queuedBytes } of this.#core.table.all()) bytes += queuedBytes + (rest?.length ?? 0)
@@ -193,12 +184,12 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   }
 
   isInDoubt(now: number): boolean {
-    this.#core.now = now
+    this.#core.begin(now)
     return this.#watch.isInDoubt(now)
   }
 
   readiness(request: ExchangeRequest, now: number): Readiness {
-    this.#core.now = now
+    this.#core.begin(now)
     if (!this.#core.quic.isEstablished) {
       return request.mayBeEarly === true && this.isInEarlyData ? 'now' : 'later'
     }
@@ -213,123 +204,69 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
 
   open(request: OutgoingRequest, endsStream: boolean, events: StreamEvents, now: number): Stream {
     const core = this.#core
-    if (core.isEnded || this.#isDraining) {
+    if (!core.life.isOpen) {
       throw new TransportError('MM_CONNECTION_CLOSED', 'the session takes no more streams')
     }
-    core.now = now
-    const stream = this.#outbound.open(this.#nextStreamId, request, endsStream, this, events)
+    core.begin(now)
+    const stream = this.#outbound.open(this.#nextStreamId, request, endsStream, this.#streamParts, events)
     this.#nextStreamId = stream.id + 4
     this.#requests += 1
     this.#watch.onOpened()
     const { maxRequests } = core.options
     if (maxRequests > 0 && this.#requests >= maxRequests) core.events.onExhausted()
-    this.#settle()
+    this.#core.settle()
     return stream
   }
 
   ping(): void {
     if (this.#core.isEnded) return
     this.#watch.ping()
-    this.#tellOutput()
+    this.#core.reportOutput()
   }
 
-  reprioritize(stream: Stream, priority: string): void {
-    if (this.#core.isEnded) return
-    this.#own.sendPriorityUpdate(stream.id, priority)
-    this.#tellOutput()
-  }
-
+  /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
   sendDatagram(stream: Stream, payload: Uint8Array): boolean {
     const { quic, peerSettings, options, isEnded } = this.#core
     if (isEnded || !options.enableDatagrams || !peerSettings.h3Datagram) return false // RFC 9297 2.1.1
     const isTaken = quic.sendDatagram(encodeDatagram(stream.id, payload))
-    if (isTaken) this.#tellOutput()
+    if (isTaken) this.#core.reportOutput()
     return isTaken
   }
 
   drain(now: number): void {
     const core = this.#core
-    if (core.isEnded || this.#isDraining) return
-    core.now = now
-    this.#isDraining = true
-    if (this.#isStarted) this.#sendFirstGoaway()
-    this.#settle()
+    if (core.isEnded) return
+    core.begin(now)
+    if (core.role === 'client') core.life.close()
+    else if (core.life.announceEnd() && this.#own.isStarted) this.#sendFirstGoaway()
+    core.settle()
   }
 
   close(code: ResetCode, message: string): void {
     const codes = { NO_ERROR: 'H3_NO_ERROR', ENHANCE_YOUR_CALM: 'H3_EXCESSIVE_LOAD' } as const
     const isKnown = code === 'NO_ERROR' || code === 'ENHANCE_YOUR_CALM'
     this.#core.end({ code: isKnown ? codes[code] : 'H3_INTERNAL_ERROR', message, cause: 'local' })
-    this.#tellOutput()
+    this.#core.reportOutput()
   }
 
-  // What streams ask for: StreamHost
+  // What control frames ask for: Http3ControlHost
 
-  onFrame(stream: RequestStream, type: number, length: number): FrameTreatment {
-    return this.#inbound.onFrame(stream, type, length)
-  }
-
-  onPayload(stream: RequestStream, buffer: Buffer, start: number, end: number): void {
-    this.#inbound.onPayload(stream, buffer, start, end)
-  }
-
-  onSection(stream: RequestStream, buffer: Buffer, start: number, end: number): void {
-    this.#inbound.onSection(stream, buffer, start, end)
-  }
-
-  respond(stream: RequestStream, status: number, headers: HeaderList, endsStream: boolean): void {
-    this.#outbound.respond(stream, status, headers, endsStream)
-    this.#settle()
-  }
-
-  write(stream: RequestStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
-    const isRoom = this.#outbound.write(stream, chunk, keep)
-    this.#tellOutput()
-    return isRoom
-  }
-
-  end(stream: RequestStream, trailers: HeaderList): void {
-    this.#outbound.end(stream, trailers)
-    this.#settle()
-  }
-
-  reset(stream: RequestStream, code: ResetCode): void {
-    this.#core.abandonStream(stream, code)
-    this.#settle()
-  }
-
-  resume(stream: RequestStream): void {
-    if (this.#core.isEnded) return
-    try {
-      this.#inbound.read(stream)
-    } catch (error) {
-      this.#fail(error)
-    }
-    // What was read is credit for the peer.
-    this.#settle()
-    this.#tellOutput()
-  }
-
-  // What control frames ask for: ControlHost
-
-  onSettings(settings: Settings): void {
+  onSettings(settings: Http3Settings): void {
     const core = this.#core
     const { rememberedSettings } = core.options
     if (this.#hasEarlyDataBeenAccepted && rememberedSettings !== undefined) {
       checkAgainstRemembered(settings, rememberedSettings)
     }
-    core.hasPeerSettings = true
-    core.peerSettings = settings
-    core.sections.encoder.setPeerLimits(settings.qpackMaxTableCapacity, settings.qpackBlockedStreams)
+    core.onPeerSettings(settings)
     this.#watch.onSettings()
-    this.#tellTicket()
+    this.#reportTicket()
     core.events.onReady()
   }
 
   onGoaway(id: number): void {
     const core = this.#core
     if (core.role === 'server') return // it names a push, of which there are none
-    this.#isDraining = true
+    core.life.close()
     core.events.onGoaway(Number.isFinite(id) ? id / 4 : undefined)
     const message = 'the peer sent GOAWAY and did not process the stream'
     for (const stream of core.table.all()) {
@@ -340,24 +277,16 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
   }
 
   onPriorityUpdate(streamId: number, value: string): void {
-    const stream = this.#core.table.get(streamId)
-    if (stream !== undefined) {
-      this.#inbound.prioritize(stream, value)
-      return
-    }
-    const { earlyPriorities } = this.#inbound
-    if (streamId < this.#nextStreamId || earlyPriorities.size >= MAX_EARLY_PRIORITIES) return
-    earlyPriorities.set(streamId, value)
+    this.#inbound.reprioritize(streamId, value, streamId >= this.#nextStreamId)
   }
 
   // QUIC
 
   #begin(): void {
-    if (this.#isStarted) return
-    this.#isStarted = true
+    if (this.#own.isStarted) return
     const { options, quic, now } = this.#core
     const { options: http3, maxHeaderBytes } = options
-    const settings: Settings = {
+    const settings: Http3Settings = {
       qpackMaxTableCapacity: http3.qpackTableBytes,
       qpackBlockedStreams: http3.qpackBlockedStreams,
       maxFieldSectionSize: maxHeaderBytes,
@@ -366,7 +295,7 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     }
     this.#own.start(settings, Math.floor(now) % GREASE_NUMBERS)
     if (quic.isEstablished) this.#watch.expectSettings()
-    if (this.#isDraining) this.#sendFirstGoaway()
+    if (this.#core.life.state.kind === 'draining') this.#sendFirstGoaway()
   }
 
   // What a turn tells: TurnHost
@@ -387,14 +316,14 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
 
   onTicket(ticket: Buffer): void {
     this.#ticket = ticket
-    this.#tellTicket()
+    this.#reportTicket()
   }
 
   acceptRequest(id: number): RequestStream | undefined {
     const core = this.#core
     if (id >= this.#ownGoawayId) return undefined
     if (id >= this.#nextStreamId) this.#nextStreamId = id + 4
-    const stream = new RequestStream(id, this, NO_EVENTS, core.now)
+    const stream = new RequestStream(id, this.#streamParts, NO_EVENTS, core.now)
     this.#watch.onAccepted()
     core.table.add(stream)
     return stream
@@ -402,21 +331,20 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
 
   // The end of every input and command
 
-  /** A client has nothing to say: its end is the end of its requests. */
   #sendFirstGoaway(): void {
-    if (this.#core.role === 'client') return
     this.#own.sendGoaway(undefined)
     this.#watch.expectDrained()
-    this.#tellOutput()
+    this.#core.reportOutput()
   }
 
   #sendFinalGoaway(): void {
+    if (!this.#core.life.announceLastStream()) return
     this.#ownGoawayId = this.#nextStreamId
     this.#own.sendGoaway(this.#ownGoawayId)
-    this.#tellOutput()
+    this.#core.reportOutput()
   }
 
-  #tellTicket(): void {
+  #reportTicket(): void {
     const { hasPeerSettings, peerSettings, events, role } = this.#core
     if (this.#ticket === undefined || !hasPeerSettings || role === 'server') return
     events.onTicket(this.#ticket, peerSettings)
@@ -429,9 +357,9 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     return wait === 'refused' ? 'refused' : 'later'
   }
 
-  #tellCredit(): void {
-    const { role, isEnded, table, quic, events } = this.#core
-    if (role === 'server' || isEnded || this.#isDraining) return
+  #reportCredit(): void {
+    const { role, life, table, quic, events } = this.#core
+    if (role === 'server' || !life.isOpen) return
     if (!this.#credit.onTurn(table.size, quic.streamsLeft('bidirectional'))) return
     this.#watch.onCredit()
     events.onReady()
@@ -443,36 +371,12 @@ export class Http3Session implements Session, StreamHost, ControlHost, TurnHost 
     events.onReady()
   }
 
-  #fail(error: unknown): void {
-    const core = this.#core
-    if (error instanceof ConnectionFault) core.fail(error)
-    // A defect of ours, or of a handler.
-    else {
-      const { message } = asTransportError(error)
-      core.end({ code: 'H3_INTERNAL_ERROR', message, cause: 'local', defect: error })
-    }
-    this.#tellOutput()
-  }
-
-  #settle(): void {
-    if (this.#isTurning) return
-    this.#endIfDrained()
-    this.#tellOutput()
-  }
-
-  /** A drained session is over with its last stream. */
+  /** A session that closes is over with its last stream; a server gives the client time to close first. */
   #endIfDrained(): void {
     const core = this.#core
-    if (!this.#isDraining || core.isEnded || core.table.size > 0) return
+    if (!core.life.isClosing || core.table.size > 0) return
     if (core.role === 'client') core.end({ code: 'H3_NO_ERROR', message: '', cause: 'local' })
-    else if (this.#ownGoawayId !== Number.POSITIVE_INFINITY) this.#watch.expectLinger()
-  }
-
-  /** Within a turn nobody needs to be told: what is put out leaves behind it. */
-  #tellOutput(): void {
-    if (this.#isTurning || this.#isOutputTold) return
-    this.#isOutputTold = true
-    this.#core.events.onOutput()
+    else this.#watch.expectLinger()
   }
 }
 

@@ -1,12 +1,14 @@
 import { headerValue } from '../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES, SmallPieces } from '../../base/small-pieces.ts'
+import type { RequestHead, ResponseHead } from '../multiplex/messages/message-head.ts'
 import { parsePriority } from '../multiplex/messages/priority.ts'
+import { UNKNOWN_LENGTH } from '../multiplex/stream.ts'
 import { QpackError } from '../qpack/qpack-error.ts'
-import { ConnectionFault, qpackFault, StreamFault } from './frames/error-codes.ts'
+import { Http3ConnectionFault, Http3StreamFault, qpackFault } from './frames/error-codes.ts'
 import type { FrameTreatment } from './frames/frame-parser.ts'
 import { DATA, frameName, judgeOnRequestStream } from './frames/frame-table.ts'
-import { type RequestStream, UNKNOWN_LENGTH } from './request-stream.ts'
-import type { SessionCore } from './session-core.ts'
+import type { RequestStream } from './request-stream.ts'
+import type { Http3SessionCore } from './session-core.ts'
 
 /** As much as QUIC hands over at once. */
 const READ_BYTES = 65_536
@@ -19,11 +21,17 @@ const sharedBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 let isSharedBufferBusy = false
 
 /**
+ * Priorities of requests that have not come yet: more than a client can have on its way is an attempt to fill
+ * our memory.
+ */
+const MAX_EARLY_PRIORITIES = 256
+
+/**
  * Reads request streams: frames, sections and contents, and what they mean in each state of a message (RFC
  * 9114 4.1).
  */
 export class InboundMessages {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #stalls = new StallMeter()
   /**
    * Where the bytes end that are being taken apart, to tell whether a section is the last thing of its
@@ -38,9 +46,9 @@ export class InboundMessages {
   readonly #pieces = new SmallPieces(chunk => this.#deliver(chunk))
   #piecesOf: RequestStream | undefined
   /** Priorities that came before their requests (RFC 9218 7). */
-  readonly earlyPriorities = new Map<number, string>()
+  readonly #earlyPriorities = new Map<number, string>()
 
-  constructor(core: SessionCore) {
+  constructor(core: Http3SessionCore) {
     this.#core = core
   }
 
@@ -48,7 +56,7 @@ export class InboundMessages {
     this.#stalls.onTurn(arrivedBytes, now)
   }
 
-  /** Reads what there is, as far as the stream is not held. Throws ConnectionFault. */
+  /** Reads what there is, as far as the stream is not held. Throws Http3ConnectionFault. */
   read(stream: RequestStream): void {
     // A reader that pauses and resumes within its own call is served by the loop that called it.
     if (stream.isReading || stream.isOver) return
@@ -64,14 +72,27 @@ export class InboundMessages {
         }
       }
     } catch (error) {
-      if (!(error instanceof StreamFault)) throw error
+      if (!(error instanceof Http3StreamFault)) throw error
       this.#core.onStreamFault(stream, error)
     } finally {
       stream.isReading = false
     }
   }
 
-  /** QPACK has what the section of the stream was waiting for. Throws ConnectionFault. */
+  /** The reader has woken. */
+  resume(stream: RequestStream): void {
+    const core = this.#core
+    if (core.isEnded) return
+    try {
+      this.read(stream)
+    } catch (error) {
+      core.fail(error)
+    }
+    core.settle()
+    core.reportOutput() // what was read is credit for the peer
+  }
+
+  /** QPACK has what the section of the stream was waiting for. Throws Http3ConnectionFault. */
   unblock(stream: RequestStream): void {
     const section = stream.blockedSection
     if (section === undefined) return
@@ -79,7 +100,7 @@ export class InboundMessages {
     try {
       this.onSection(stream, section, 0, section.length)
     } catch (error) {
-      if (!(error instanceof StreamFault)) throw error
+      if (!(error instanceof Http3StreamFault)) throw error
       this.#core.onStreamFault(stream, error)
       return
     }
@@ -111,7 +132,7 @@ export class InboundMessages {
       this.read(stream)
     } catch (error) {
       // What would end the connection finds it over: the stream is notified with the others.
-      if (!(error instanceof ConnectionFault)) throw error
+      if (!(error instanceof Http3ConnectionFault)) throw error
     }
   }
 
@@ -125,13 +146,13 @@ export class InboundMessages {
       return 'skip'
     }
     if (verdict !== 'take') {
-      throw new ConnectionFault(verdict, `${frameName(type)} on a request stream (${stream.readState})`)
+      throw new Http3ConnectionFault(verdict, `${frameName(type)} on a request stream (${stream.readState})`)
     }
     if (type === DATA) {
       this.#countContent(stream, length)
       return 'deliver'
     }
-    if (length > core.options.maxHeaderBytes) throw core.reader.tooLarge()
+    if (length > core.options.maxHeaderBytes) throw core.reader.messages.tooLarge()
     return 'gather'
   }
 
@@ -159,14 +180,13 @@ export class InboundMessages {
       stream.blockedSection = Buffer.from(buffer.subarray(start, end))
       return
     }
-    if (block === 'too-large') throw reader.tooLarge()
     if (stream.readState === 'body') {
-      stream.trailers = reader.trailers(block)
+      stream.trailers = reader.messages.trailers(block)
       stream.readState = 'trailers'
-    } else if (this.#core.role === 'client') this.#receiveResponse(stream, reader.response(block))
+    } else if (this.#core.role === 'client') this.#receiveResponse(stream, reader.messages.response(block))
     else {
       const isLast = stream.hasReadEnd && buffer === this.#readBuffer && end === this.#readEnd
-      this.#receiveRequest(stream, reader.request(block), isLast)
+      this.#receiveRequest(stream, reader.messages.request(block), isLast)
     }
   }
 
@@ -213,7 +233,7 @@ export class InboundMessages {
     }
   }
 
-  #receiveResponse(stream: RequestStream, head: ReturnType<SessionCore['reader']['response']>): void {
+  #receiveResponse(stream: RequestStream, head: ResponseHead): void {
     const { status, contentLength } = head
     if (status >= 200) {
       const isTunnel = stream.isTunnel && status < 300
@@ -226,11 +246,7 @@ export class InboundMessages {
     stream.events.onResponse(head)
   }
 
-  #receiveRequest(
-    stream: RequestStream,
-    head: ReturnType<SessionCore['reader']['request']>,
-    isLast: boolean,
-  ): void {
+  #receiveRequest(stream: RequestStream, head: RequestHead, isLast: boolean): void {
     const core = this.#core
     stream.isTunnel = head.method === 'CONNECT'
     stream.readState = stream.isTunnel ? 'tunnel' : 'body'
@@ -238,15 +254,23 @@ export class InboundMessages {
     if (isLast && stream.contentLeft > 0) throw incomplete()
     stream.hasReceivedEnd = isLast
     // RFC 9218 7: what a PRIORITY_UPDATE says outdoes the field.
-    const priority = this.earlyPriorities.get(stream.id) ?? headerValue(head.headers, 'priority')
+    const priority = this.#earlyPriorities.get(stream.id) ?? headerValue(head.headers, 'priority')
     if (priority !== undefined) {
-      this.earlyPriorities.delete(stream.id)
-      this.prioritize(stream, priority)
+      this.#earlyPriorities.delete(stream.id)
+      this.#prioritize(stream, priority)
     }
     stream.events = core.events.onRequest(stream, head, isLast)
   }
 
-  prioritize(stream: RequestStream, priority: string): void {
+  /** PRIORITY_UPDATE. `isUnused`: no request has come on that stream. */
+  reprioritize(streamId: number, priority: string, isUnused: boolean): void {
+    const stream = this.#core.table.get(streamId)
+    if (stream !== undefined) this.#prioritize(stream, priority)
+    else if (isUnused && this.#earlyPriorities.size < MAX_EARLY_PRIORITIES)
+      this.#earlyPriorities.set(streamId, priority)
+  }
+
+  #prioritize(stream: RequestStream, priority: string): void {
     this.#core.sending.reprioritize(stream, parsePriority(priority))
     this.#core.quic.prioritize(stream.id, stream.priority.urgency, stream.priority.incremental)
   }
@@ -260,12 +284,12 @@ export class InboundMessages {
       stream.hasEmptyFrame = true
       return
     }
-    core.guard.receiveContent(length, !stream.hasContent, core.now)
+    core.guard.receiveContent(length, stream.hasContent, core.now)
     stream.hasContent = true
     stream.isFrameSmall = length < SMALL_PIECE_BYTES
     if (stream.contentLeft === UNKNOWN_LENGTH) return
     if (length > stream.contentLeft) {
-      throw new StreamFault(
+      throw new Http3StreamFault(
         'H3_MESSAGE_ERROR',
         'more DATA than content-length, or the kind of message, allows',
       )
@@ -277,11 +301,11 @@ export class InboundMessages {
     const core = this.#core
     if (stream.hasReceivedEnd) return
     if (stream.parser.isWithinFrame) {
-      throw new ConnectionFault('H3_FRAME_ERROR', 'a stream ended within a frame') // RFC 9114 7.1
+      throw new Http3ConnectionFault('H3_FRAME_ERROR', 'a stream ended within a frame') // RFC 9114 7.1
     }
     if (stream.readState === 'head') {
       const code = core.role === 'server' ? 'H3_REQUEST_INCOMPLETE' : 'H3_MESSAGE_ERROR'
-      throw new StreamFault(code, 'the stream ended before the head')
+      throw new Http3StreamFault(code, 'the stream ended before the head')
     }
     if (stream.contentLeft > 0 && !stream.isHead) throw incomplete()
     stream.hasReceivedEnd = true
@@ -291,8 +315,8 @@ export class InboundMessages {
   }
 }
 
-function incomplete(): StreamFault {
-  return new StreamFault('H3_MESSAGE_ERROR', 'less DATA than content-length says')
+function incomplete(): Http3StreamFault {
+  return new Http3StreamFault('H3_MESSAGE_ERROR', 'less DATA than content-length says')
 }
 
 /** What the meter knows of a stream. */

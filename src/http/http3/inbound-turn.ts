@@ -1,18 +1,23 @@
 import { SeenStreams } from '../../base/seen-streams.ts'
 import type { QuicEnd, QuicEvent, QuicHandshake } from '../../quic/engine.ts'
 import type { SessionEnd } from '../multiplex/client-session.ts'
-import type { ControlFrames } from './control-frames.ts'
+import type { Http3ControlFrames } from './control-frames.ts'
 import { readDatagram } from './frames/datagrams.ts'
-import { ConnectionFault, ERROR_CODES, type ErrorCode, errorCodeOf } from './frames/error-codes.ts'
+import {
+  HTTP3_ERROR_CODES,
+  Http3ConnectionFault,
+  type Http3ErrorCode,
+  http3ErrorCodeOf,
+} from './frames/error-codes.ts'
 import type { InboundMessages } from './inbound-messages.ts'
 import type { RequestStream } from './request-stream.ts'
-import type { SessionCore } from './session-core.ts'
+import type { Http3SessionCore } from './session-core.ts'
 import { type OwnStreams, UnidirectionalStreams } from './unidirectional-streams.ts'
 
 /** Why the QUIC connection under a session has ended, in the session's words. */
 export function quicFailure(end: QuicEnd): SessionEnd {
   const { cause, isApplication, code, reason } = end
-  const name = isApplication ? errorCodeOf(code) : `QUIC error ${code}`
+  const name = isApplication ? http3ErrorCodeOf(code) : `QUIC error ${code}`
   const because = reason === '' ? '' : `: ${reason}`
   if (cause === 'idle') return gone('idle', 'nothing came from the peer within the idle timeout')
   if (cause === 'reset')
@@ -42,7 +47,7 @@ export interface TurnHost {
 
 /** Takes what has happened to the QUIC connection, and hands it to those whom it concerns. */
 export class InboundTurn {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #own: OwnStreams
   readonly #messages: InboundMessages
   readonly #unidirectional: UnidirectionalStreams
@@ -59,11 +64,11 @@ export class InboundTurn {
   readonly #requests = new SeenStreams(FIRST_REQUEST)
 
   constructor(
-    core: SessionCore,
+    core: Http3SessionCore,
     own: OwnStreams,
     messages: InboundMessages,
     host: TurnHost,
-    control: ControlFrames,
+    control: Http3ControlFrames,
   ) {
     this.#core = core
     this.#own = own
@@ -74,7 +79,7 @@ export class InboundTurn {
   }
 
   /**
-   * Throws ConnectionFault. The streams of the connection are read before those of messages: they may say
+   * Throws Http3ConnectionFault. The streams of the connection are read before those of messages: they may say
    * what becomes of these, and what is needed to read them. To read may bring up more (a reset), and the end
    * of the connection comes when there is nothing left.
    */
@@ -168,7 +173,7 @@ export class InboundTurn {
     const isOurs = (id & 1) === (role === 'client' ? 0 : 1)
     if (isOurs) return undefined
     if (role === 'client') {
-      throw new ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream') // RFC 9114 6.1
+      throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', 'the server opened a bidirectional stream') // RFC 9114 6.1
     }
     if (!this.#requests.add(id)) return undefined
     const stream = this.#host.acceptRequest(id)
@@ -176,8 +181,8 @@ export class InboundTurn {
       this.#breaks.onAccepted(stream)
       return stream
     }
-    quic.stop(id, ERROR_CODES.H3_REQUEST_REJECTED)
-    quic.reset(id, ERROR_CODES.H3_REQUEST_REJECTED)
+    quic.stop(id, HTTP3_ERROR_CODES.H3_REQUEST_REJECTED)
+    quic.reset(id, HTTP3_ERROR_CODES.H3_REQUEST_REJECTED)
     this.#core.reader.cancel(id) // what its head refers to would stay in the client's table
     return undefined
   }
@@ -193,7 +198,10 @@ export class InboundTurn {
 
   #onStopped(id: number, code: number): void {
     if (this.#own.has(id)) {
-      throw new ConnectionFault('H3_CLOSED_CRITICAL_STREAM', 'the peer stopped a critical stream of ours') // RFC 9114 6.2.1
+      throw new Http3ConnectionFault(
+        'H3_CLOSED_CRITICAL_STREAM',
+        'the peer stopped a critical stream of ours',
+      ) // RFC 9114 6.2.1
     }
     const stream = this.#core.table.get(id)
     if (stream !== undefined) this.#breaks.onStop(stream, code)
@@ -204,7 +212,7 @@ export class InboundTurn {
     const { options, table, guard, events, now } = this.#core
     // RFC 9297 2.1.1: only who has offered them gets them.
     if (!options.enableDatagrams) {
-      throw new ConnectionFault('H3_DATAGRAM_ERROR', 'a datagram, which we have not offered')
+      throw new Http3ConnectionFault('H3_DATAGRAM_ERROR', 'a datagram, which we have not offered')
     }
     const { streamId, payload } = readDatagram(bytes)
     const stream = table.get(streamId)
@@ -213,13 +221,8 @@ export class InboundTurn {
   }
 
   #onQuicEnd(end: QuicEnd): void {
-    const core = this.#core
-    core.isEnded = true
-    const failure = quicFailure(end)
-    core.events.onEnding(failure)
-    this.#messages.deliverWhole()
-    core.breakAll(end.isApplication ? errorCodeOf(end.code) : 'H3_NO_ERROR', failure.message)
-    core.events.onEnd(failure)
+    const code = end.isApplication ? http3ErrorCodeOf(end.code) : 'H3_NO_ERROR'
+    this.#core.onQuicEnd(quicFailure(end), code, () => this.#messages.deliverWhole())
   }
 
   #unblock(streamIds: readonly number[]): void {
@@ -242,17 +245,17 @@ const MAX_EARLY_STOPS = 256
 
 /** The peer breaks off its side of a request stream, or ours (RFC 9114 4.1.1). */
 export class PeerBreaks {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #earlyStops = new Map<number, number>()
 
-  constructor(core: SessionCore) {
+  constructor(core: Http3SessionCore) {
     this.#core = core
   }
 
-  /** RESET_STREAM. Throws ConnectionFault when there are too many. */
+  /** RESET_STREAM. Throws Http3ConnectionFault when there are too many. */
   onReset(stream: RequestStream, wireCode: number): void {
     const core = this.#core
-    const code = errorCodeOf(wireCode)
+    const code = http3ErrorCodeOf(wireCode)
     stream.hasReadEnd = true // nothing more can come of it
     // Requests that are begun and given up at once make a server work for nothing (rapid reset,
     // CVE-2023-44487).
@@ -260,10 +263,10 @@ export class PeerBreaks {
     this.#break(stream, code, `the peer reset the stream with ${code}`)
   }
 
-  /** STOP_SENDING. Throws ConnectionFault when there are too many. */
+  /** STOP_SENDING. Throws Http3ConnectionFault when there are too many. */
   onStop(stream: RequestStream, wireCode: number): void {
     const core = this.#core
-    const code = errorCodeOf(wireCode)
+    const code = http3ErrorCodeOf(wireCode)
     const hadSentEnd = stream.hasSentEnd
     core.sending.forget(stream)
     stream.isSendOpen = false
@@ -295,7 +298,7 @@ export class PeerBreaks {
     this.#earlyStops.set(id, wireCode)
   }
 
-  /** A request begins. Throws ConnectionFault when there are too many whose answer is not wanted. */
+  /** A request begins. Throws Http3ConnectionFault when there are too many whose answer is not wanted. */
   onAccepted(stream: RequestStream): void {
     const wireCode = this.#earlyStops.get(stream.id)
     if (wireCode === undefined) return
@@ -303,7 +306,7 @@ export class PeerBreaks {
     this.onStop(stream, wireCode)
   }
 
-  #break(stream: RequestStream, code: ErrorCode, message: string): void {
+  #break(stream: RequestStream, code: Http3ErrorCode, message: string): void {
     const isUnprocessed = code === 'H3_REQUEST_REJECTED'
     const cause = isUnprocessed ? 'unprocessed' : code === 'H3_VERSION_FALLBACK' ? 'needs-http1' : 'peer'
     const isHarmless = isUnprocessed || code === 'H3_NO_ERROR' || code === 'H3_REQUEST_CANCELLED'

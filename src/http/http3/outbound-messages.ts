@@ -2,8 +2,8 @@ import { asTransportError, TransportError } from '../../base/errors.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { OutgoingRequest } from '../multiplex/client-session.ts'
 import type { StreamEvents } from '../multiplex/stream.ts'
-import { RequestStream, type StreamHost } from './request-stream.ts'
-import type { SessionCore } from './session-core.ts'
+import { type Http3StreamParts, RequestStream } from './request-stream.ts'
+import type { Http3SessionCore } from './session-core.ts'
 import type { OwnStreams } from './unidirectional-streams.ts'
 
 /**
@@ -11,10 +11,10 @@ import type { OwnStreams } from './unidirectional-streams.ts'
  * section that may need it.
  */
 export class OutboundMessages {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #own: OwnStreams
 
-  constructor(core: SessionCore, own: OwnStreams) {
+  constructor(core: Http3SessionCore, own: OwnStreams) {
     this.#core = core
     this.#own = own
   }
@@ -27,7 +27,7 @@ export class OutboundMessages {
     id: number,
     request: OutgoingRequest,
     endsStream: boolean,
-    host: StreamHost,
+    parts: Http3StreamParts,
     events: StreamEvents,
   ): RequestStream {
     const { quic, sections, sending, table, now } = this.#core
@@ -37,7 +37,7 @@ export class OutboundMessages {
       sections.encoder.abort()
       throw new TransportError('MM_REFUSED', 'the peer allows no further stream now')
     }
-    const stream = new RequestStream(id, host, events, now)
+    const stream = new RequestStream(id, parts, events, now)
     if (request.method === 'HEAD') stream.isHead = true
     else if (request.method === 'CONNECT') stream.isTunnel = true
     table.add(stream)
@@ -56,24 +56,28 @@ export class OutboundMessages {
     stream.hasResponded = true
     stream.isSendOpen = !endsStream
     sending.putSection(stream, sections.bytes, length, endsStream)
+    this.#core.settle()
   }
 
   /** False: enough waits; onWritable follows. */
   write(stream: RequestStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
     if (stream.isOver || !stream.isSendOpen) return true
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
-    return this.#core.sending.putData(stream, bytes, keep)
+    const hasRoom = this.#core.sending.putData(stream, bytes, keep)
+    this.#core.reportOutput()
+    return hasRoom
   }
 
   end(stream: RequestStream, trailers: HeaderList): void {
-    const core = this.#core
-    const { sections, sending } = core
     if (stream.isOver || !stream.isSendOpen) return
     stream.isSendOpen = false
-    if (trailers.length === 0) {
-      sending.putEnd(stream)
-      return
-    }
+    if (trailers.length === 0) this.#core.sending.putEnd(stream)
+    else this.#putTrailers(stream, trailers)
+    this.#core.settle()
+  }
+
+  #putTrailers(stream: RequestStream, trailers: HeaderList): void {
+    const { sections, sending } = this.#core
     try {
       const length = sections.trailers(stream.id, trailers)
       this.#own.sendInsertions()
@@ -81,7 +85,7 @@ export class OutboundMessages {
     } catch (error) {
       sections.encoder.abort()
       const { message } = asTransportError(error)
-      core.breakStream(stream, { code: 'H3_INTERNAL_ERROR', cause: 'invalid', message }, false)
+      this.#core.breakStream(stream, { code: 'H3_INTERNAL_ERROR', cause: 'invalid', message }, false)
     }
   }
 }

@@ -1,24 +1,25 @@
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import { DEFAULT_PRIORITY, type Priority } from '../multiplex/messages/priority.ts'
 import type { Sender } from '../multiplex/send-queue.ts'
-import type { ResetCode, Stream, StreamEvents } from '../multiplex/stream.ts'
+import { type ResetCode, type Stream, type StreamEvents, UNKNOWN_LENGTH } from '../multiplex/stream.ts'
 import { FrameParser, type FrameSink, type FrameTreatment } from './frames/frame-parser.ts'
 import type { ReadState } from './frames/frame-table.ts'
 
-/** What a stream asks of its session. */
-export interface StreamHost {
-  onFrame(stream: RequestStream, type: number, length: number): FrameTreatment
-  onPayload(stream: RequestStream, buffer: Buffer, start: number, end: number): void
-  onSection(stream: RequestStream, buffer: Buffer, start: number, end: number): void
-  respond(stream: RequestStream, status: number, headers: HeaderList, endsStream: boolean): void
-  write(stream: RequestStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
-  end(stream: RequestStream, trailers: HeaderList): void
-  reset(stream: RequestStream, code: ResetCode): void
-  resume(stream: RequestStream): void
+/** The parts of a session that a stream speaks to: who reads it, who writes it, and who ends it. */
+export interface Http3StreamParts {
+  readonly inbound: {
+    onFrame(stream: RequestStream, type: number, length: number): FrameTreatment
+    onPayload(stream: RequestStream, buffer: Buffer, start: number, end: number): void
+    onSection(stream: RequestStream, buffer: Buffer, start: number, end: number): void
+    resume(stream: RequestStream): void
+  }
+  readonly outbound: {
+    respond(stream: RequestStream, status: number, headers: HeaderList, endsStream: boolean): void
+    write(stream: RequestStream, chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean
+    end(stream: RequestStream, trailers: HeaderList): void
+  }
+  readonly ending: { abandonStream(stream: RequestStream, code: ResetCode): void }
 }
-
-/** The length of a message's content is not known before. */
-export const UNKNOWN_LENGTH = -1
 
 /** Nearly no stream ever queues: the array is made when one does. */
 export const NO_CHUNKS: Buffer[] = Object.freeze([]) as unknown as Buffer[] // frozen: replaced, never written
@@ -33,7 +34,7 @@ export const NO_CHUNKS: Buffer[] = Object.freeze([]) as unknown as Buffer[] // f
 export class RequestStream implements Stream, FrameSink {
   readonly id: number
   readonly openedAt: number
-  readonly #host: StreamHost
+  readonly #parts: Http3StreamParts
   events: StreamEvents
   readonly parser: FrameParser
 
@@ -94,9 +95,9 @@ export class RequestStream implements Stream, FrameSink {
   /** Its reader slept since it was read last, so that what waits did not wait for a gap. */
   hasSlept = false
 
-  constructor(id: number, host: StreamHost, events: StreamEvents, now: number) {
+  constructor(id: number, parts: Http3StreamParts, events: StreamEvents, now: number) {
     this.id = id
-    this.#host = host
+    this.#parts = parts
     this.events = events
     this.openedAt = this.lastReadAt = now
     this.parser = new FrameParser(this)
@@ -110,33 +111,33 @@ export class RequestStream implements Stream, FrameSink {
   }
 
   onFrame(type: number, length: number): FrameTreatment {
-    return this.#host.onFrame(this, type, length)
+    return this.#parts.inbound.onFrame(this, type, length)
   }
 
   onPayload(buffer: Buffer, start: number, end: number): void {
-    this.#host.onPayload(this, buffer, start, end)
+    this.#parts.inbound.onPayload(this, buffer, start, end)
   }
 
   onGathered(_type: number, buffer: Buffer, start: number, end: number): void {
-    this.#host.onSection(this, buffer, start, end)
+    this.#parts.inbound.onSection(this, buffer, start, end)
   }
 
   // Stream
 
   respond(status: number, headers: HeaderList, endsStream: boolean): void {
-    this.#host.respond(this, status, headers, endsStream)
+    this.#parts.outbound.respond(this, status, headers, endsStream)
   }
 
   write(chunk: Uint8Array, keep: (chunk: Buffer) => Buffer): boolean {
-    return this.#host.write(this, chunk, keep)
+    return this.#parts.outbound.write(this, chunk, keep)
   }
 
   end(trailers: HeaderList): void {
-    this.#host.end(this, trailers)
+    this.#parts.outbound.end(this, trailers)
   }
 
   reset(code: ResetCode): void {
-    this.#host.reset(this, code)
+    this.#parts.ending.abandonStream(this, code)
   }
 
   pause(): void {
@@ -147,6 +148,6 @@ export class RequestStream implements Stream, FrameSink {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    this.#host.resume(this)
+    this.#parts.inbound.resume(this)
   }
 }

@@ -26,7 +26,7 @@ const SLICE_BYTES = 16_384
  *
  * Streams that wait are served in the order of RFC 9218: urgency first, incremental ones by turns.
  */
-export class SendSide {
+export class Http3SendSide {
   readonly #quic: QuicConnection
   readonly #writeAheadBytes: number
   /** Everything of the stream was taken, its end included. */

@@ -1,101 +1,81 @@
-import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
+import { asTransportError } from '../../base/errors.ts'
+import { NO_HEADERS } from '../../base/http/headers.ts'
 import type { QuicConnection } from '../../quic/engine.ts'
-import type { OutgoingRequest, SessionEnd } from '../multiplex/client-session.ts'
-import { HeadFields } from '../multiplex/messages/head-fields.ts'
+import type { SessionEnd } from '../multiplex/client-session.ts'
+import { FloodGuard } from '../multiplex/flood-guard.ts'
+import { SessionLife } from '../multiplex/session-life.ts'
 import type { ResetCode, StreamReset } from '../multiplex/stream.ts'
 import { StreamRing } from '../multiplex/stream-ring.ts'
-import { QpackEncoder } from '../qpack/qpack-encoder.ts'
-import { FloodGuard } from './flood-guard.ts'
-import { type ConnectionFault, ERROR_CODES, type ErrorCode, type StreamFault } from './frames/error-codes.ts'
-import { SectionReader } from './frames/section-reader.ts'
-import { INITIAL_SETTINGS, type Settings } from './frames/settings.ts'
+import {
+  HTTP3_ERROR_CODES,
+  Http3ConnectionFault,
+  type Http3ErrorCode,
+  type Http3StreamFault,
+} from './frames/error-codes.ts'
+import { MessageWriter, SectionReader } from './frames/section-codec.ts'
+import { type Http3Settings, INITIAL_HTTP3_SETTINGS } from './frames/settings.ts'
 import type { RequestStream } from './request-stream.ts'
-import { SendSide } from './send-side.ts'
-import type { SessionEvents, SessionOptions } from './session.ts'
-
-/**
- * Encodes heads and trailers. What cannot be put on the wire throws TransportError MM_INVALID_ARGUMENT, and
- * then nothing has happened. Each returns the length of the section, which is at the beginning of `bytes`
- * until the next one. What the encoder stream has to say goes out before it.
- */
-export class SectionWriter {
-  readonly encoder: QpackEncoder
-  readonly #fields = new HeadFields()
-
-  constructor(maxTableBytes: number) {
-    this.encoder = new QpackEncoder({ maxTableBytes })
-  }
-
-  get bytes(): Buffer {
-    return this.encoder.bytes
-  }
-
-  check(request: OutgoingRequest): void {
-    this.#fields.check(request)
-  }
-
-  request(streamId: number, request: OutgoingRequest): number {
-    this.encoder.begin(streamId)
-    this.#fields.addRequest(this.encoder, request)
-    return this.encoder.end()
-  }
-
-  response(streamId: number, status: number, headers: HeaderList): number {
-    this.encoder.begin(streamId)
-    this.#fields.addResponse(this.encoder, status, headers)
-    return this.encoder.end()
-  }
-
-  trailers(streamId: number, trailers: HeaderList): number {
-    this.encoder.begin(streamId)
-    this.encoder.addAll(trailers)
-    return this.encoder.end()
-  }
-}
+import { Http3SendSide } from './send-side.ts'
+import type { Http3SessionEvents, Http3SessionOptions } from './session.ts'
 
 /** How a stream, and the session, end: in the codes of HTTP/3. */
-export type Broken = Omit<StreamReset, 'code' | 'isError'> & { readonly code: ErrorCode }
-export type Ended = Omit<SessionEnd, 'code' | 'isError'> & { readonly code: ErrorCode }
+export type Broken = Omit<StreamReset, 'code' | 'isError'> & { readonly code: Http3ErrorCode }
+export type Ended = Omit<SessionEnd, 'code' | 'isError'> & { readonly code: Http3ErrorCode }
 
 /** What our side of a stream says when it breaks it off. */
-const RESET_CODES: Readonly<Record<ResetCode, ErrorCode>> = {
+const RESET_CODES: Readonly<Record<ResetCode, Http3ErrorCode>> = {
   NO_ERROR: 'H3_NO_ERROR',
   CANCEL: 'H3_REQUEST_CANCELLED',
   INTERNAL_ERROR: 'H3_INTERNAL_ERROR',
   ENHANCE_YOUR_CALM: 'H3_EXCESSIVE_LOAD',
 }
 
-/** What all parts of a session share, and the ways in which a stream or the session ends. */
-export class SessionCore {
+/** What is counted, by the name of its limit in Http3Options. */
+const FLOOD_KINDS = [
+  'maxResetsPerSecond',
+  'maxEmptyFramesPerSecond',
+  'maxIgnoredFramesPerSecond',
+  'maxStrayDatagramsPerSecond',
+] as const
+
+/**
+ * The state of a session of HTTP/3 and the parts that hold the rest of it; how a stream, and the session,
+ * end.
+ */
+export class Http3SessionCore {
   readonly role: 'client' | 'server'
   readonly quic: QuicConnection
-  readonly options: SessionOptions
-  readonly events: SessionEvents
+  readonly options: Http3SessionOptions
+  readonly events: Http3SessionEvents
+  readonly life = new SessionLife()
   /** Request streams are every fourth id (RFC 9000 2.1). */
   readonly table = new StreamRing<RequestStream>(2)
-  readonly sections: SectionWriter
+  readonly sections: MessageWriter
   readonly reader: SectionReader
-  readonly sending: SendSide
-  readonly guard: FloodGuard
-  peerSettings: Settings = INITIAL_SETTINGS
-  hasPeerSettings = false
+  readonly sending: Http3SendSide
+  readonly guard: FloodGuard<(typeof FLOOD_KINDS)[number]>
+  readonly #onSettle: () => void
+  #peerSettings: Http3Settings | undefined
   /** The time of the input or command that is being worked on. */
-  now = 0
-  isEnded = false
-  /**
-   * It has ended, but what the peer says of the connection as a whole is still listened to: see
-   * SessionEvents.mayCloseNow.
-   */
-  isLingering = false
+  #now = 0
+  /** Within a turn: what is put out leaves behind it, and nobody needs to be notified. */
+  #isTurning = false
+  #isOutputReported = false
 
-  constructor(options: SessionOptions) {
+  /** `onSettle`: the end of every input and command, where a session that drains may end. */
+  constructor(options: Http3SessionOptions, onSettle: () => void) {
     const { role, quic, options: http3 } = options
     this.role = role
     this.quic = quic
     this.options = options
     this.events = options.events
-    this.guard = new FloodGuard(http3)
-    this.sections = new SectionWriter(http3.encoderTableBytes)
+    this.#onSettle = onSettle
+    this.guard = new FloodGuard({
+      kinds: FLOOD_KINDS,
+      rates: http3,
+      fault: (message, limit) => new Http3ConnectionFault('H3_EXCESSIVE_LOAD', message, limit),
+    })
+    this.sections = new MessageWriter(http3.encoderTableBytes)
     this.reader = new SectionReader({
       maxTableBytes: http3.qpackTableBytes,
       maxBlockedStreams: http3.qpackBlockedStreams,
@@ -103,7 +83,63 @@ export class SessionCore {
       maxHeaderCount: options.maxHeaderCount,
       allowsExtendedConnect: options.enableConnectProtocol,
     })
-    this.sending = new SendSide(quic, http3.writeAheadBytes, stream => this.#onSentEnd(stream))
+    this.sending = new Http3SendSide(quic, http3.writeAheadBytes, stream => this.#onSentEnd(stream))
+  }
+
+  get now(): number {
+    return this.#now
+  }
+
+  get isEnded(): boolean {
+    return this.life.isEnded
+  }
+
+  get hasPeerSettings(): boolean {
+    return this.#peerSettings !== undefined
+  }
+
+  get peerSettings(): Http3Settings {
+    return this.#peerSettings ?? INITIAL_HTTP3_SETTINGS
+  }
+
+  // The input or command that is being worked on
+
+  begin(now: number): void {
+    this.#now = now
+  }
+
+  beginTurn(now: number): void {
+    this.#now = now
+    this.#isTurning = true
+  }
+
+  endTurn(): void {
+    this.#onSettle()
+    this.flush()
+    this.#isTurning = false
+  }
+
+  /** Gives QUIC what was put out since it was reported. */
+  flush(): void {
+    this.#isOutputReported = false
+    if (!this.life.isEnded) this.sending.flush()
+  }
+
+  settle(): void {
+    if (this.#isTurning) return
+    this.#onSettle()
+    this.reportOutput()
+  }
+
+  reportOutput(): void {
+    if (this.#isTurning || this.#isOutputReported) return
+    this.#isOutputReported = true
+    this.events.onOutput()
+  }
+
+  onPeerSettings(settings: Http3Settings): void {
+    this.#peerSettings = settings
+    this.sections.encoder.setPeerLimits(settings.qpackMaxTableCapacity, settings.qpackBlockedStreams)
   }
 
   // How a stream ends
@@ -120,6 +156,7 @@ export class SessionCore {
     if (stream.isOver) return
     this.#breakOff(stream, RESET_CODES[code])
     this.finish(stream)
+    this.settle()
   }
 
   /**
@@ -136,9 +173,9 @@ export class SessionCore {
   }
 
   /** The peer broke a rule on a stream (RFC 9114 8). */
-  onStreamFault(stream: RequestStream, fault: StreamFault): void {
+  onStreamFault(stream: RequestStream, fault: Http3StreamFault): void {
     // Faults that make us reset cost us as much as resets do (CVE-2025-8671).
-    this.guard.count('maxResetsPerSecond', this.now)
+    this.guard.count('maxResetsPerSecond', this.#now)
     if (fault.limit !== undefined) this.events.onDefence(fault.limit)
     if (this.role === 'server' && fault.limit === 'maxHeaderBytes' && stream.readState === 'head') {
       this.#refuseLargeHead(stream)
@@ -154,7 +191,7 @@ export class SessionCore {
    */
   #refuseLargeHead(stream: RequestStream): void {
     const length = this.sections.response(stream.id, 431, NO_HEADERS)
-    if (!stream.hasReadEnd) this.quic.stop(stream.id, ERROR_CODES.H3_NO_ERROR) // RFC 9114 4.1
+    if (!stream.hasReadEnd) this.quic.stop(stream.id, HTTP3_ERROR_CODES.H3_NO_ERROR) // RFC 9114 4.1
     this.reader.cancel(stream.id)
     stream.isPaused = true
     stream.hasReceivedEnd = true
@@ -169,27 +206,50 @@ export class SessionCore {
    * while nothing new is opened any more.
    */
   end(how: Ended, limit?: string, beforeClose?: () => void): void {
-    if (this.isEnded) return
-    this.isEnded = true
+    if (this.life.isEnded) return
+    const isGraceful = how.cause === 'local' && how.code === 'H3_NO_ERROR'
+    this.life.linger()
     if (limit !== undefined) this.events.onDefence(limit)
     const end: SessionEnd = { ...how, isError: how.code !== 'H3_NO_ERROR' }
     this.events.onEnding(end)
     beforeClose?.()
-    const isGracefulEnd = how.cause === 'local' && how.code === 'H3_NO_ERROR'
-    this.isLingering = isGracefulEnd && this.events.mayCloseNow?.() === false
-    if (!this.isLingering) {
-      this.quic.close(true, ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
+    if (!isGraceful || this.events.mayCloseNow?.() !== false) {
+      this.life.end()
+      this.quic.close(true, HTTP3_ERROR_CODES[how.code], how.message.slice(0, MAX_REASON_CHARS))
     }
-    this.breakAll(how.code, how.message)
+    this.#breakAll(how.code, how.message)
     this.events.onEnd(end)
   }
 
-  fail(fault: ConnectionFault): void {
-    const cause = fault.limit === undefined ? 'peer' : 'flood'
-    this.end({ code: fault.code, message: fault.message, cause }, fault.limit)
+  /** Something threw: the peer broke a rule, or it is a defect of ours, or of a handler. */
+  fail(error: unknown): void {
+    if (error instanceof Http3ConnectionFault) {
+      const cause = error.limit === undefined ? 'peer' : 'flood'
+      this.end({ code: error.code, message: error.message, cause }, error.limit)
+    } else {
+      const { message } = asTransportError(error)
+      this.end({ code: 'H3_INTERNAL_ERROR', message, cause: 'local', defect: error })
+    }
+    this.reportOutput()
   }
 
-  breakAll(code: ErrorCode, message: string): void {
+  /** The QUIC connection has ended. `beforeBreak`: what has come whole is read. */
+  onQuicEnd(end: SessionEnd, code: Http3ErrorCode, beforeBreak: () => void): void {
+    if (this.life.isEnded) return
+    this.life.end()
+    this.events.onEnding(end)
+    beforeBreak()
+    this.#breakAll(code, end.message)
+    this.events.onEnd(end)
+  }
+
+  abandon(message: string): void {
+    if (this.life.isEnded) return
+    this.life.end()
+    this.#breakAll('H3_NO_ERROR', message)
+  }
+
+  #breakAll(code: Http3ErrorCode, message: string): void {
     for (const stream of this.table.all()) {
       this.breakStream(stream, { code, cause: 'session', message }, true)
     }
@@ -204,13 +264,13 @@ export class SessionCore {
   }
 
   /** Notifies the peer on both sides of the stream, as far as they are not done. */
-  #breakOff(stream: RequestStream, code: ErrorCode): void {
+  #breakOff(stream: RequestStream, code: Http3ErrorCode): void {
     const { quic } = this
-    if (!stream.hasReadEnd) quic.stop(stream.id, ERROR_CODES[code])
+    if (!stream.hasReadEnd) quic.stop(stream.id, HTTP3_ERROR_CODES[code])
     // An answer that was broken off must not look like a whole one, nor like one that is not wanted.
     if (!stream.hasSentEnd) {
       const isRequest = this.role === 'client' && code === 'H3_NO_ERROR'
-      quic.reset(stream.id, ERROR_CODES[isRequest ? 'H3_REQUEST_CANCELLED' : code])
+      quic.reset(stream.id, HTTP3_ERROR_CODES[isRequest ? 'H3_REQUEST_CANCELLED' : code])
     }
   }
 

@@ -1,9 +1,9 @@
+import { Deadlines } from '../multiplex/deadlines.ts'
 import { Liveness, NO_LIVENESS } from '../multiplex/liveness.ts'
 import { AnswerDue } from './answer-due.ts'
-import { StreamFault } from './frames/error-codes.ts'
+import { Http3StreamFault } from './frames/error-codes.ts'
 import type { InboundMessages } from './inbound-messages.ts'
-import type { SessionCore } from './session-core.ts'
-import { SessionDeadlines } from './session-deadlines.ts'
+import type { Http3SessionCore } from './session-core.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -34,12 +34,12 @@ const ACK_DELAY_MS = 25
 
 /** What a session waits for, and asks for: SETTINGS in time, proofs of liveness, answers to pings. */
 export class SessionWatch {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #messages: InboundMessages
   readonly #liveness: Liveness
   /** Milliseconds from one look to the next: with exchanges under way, and without. */
   readonly #lookMs: Readonly<Record<'busy' | 'idle', number>>
-  readonly #deadlines = new SessionDeadlines()
+  readonly #deadlines = new Deadlines(['settings', 'credit', 'head', 'drain', 'linger'])
   #lookAt = NEVER
   /** Those that had come at the last look. */
   #seenPackets = 0
@@ -55,7 +55,7 @@ export class SessionWatch {
   /** The packets that had come when a ping was asked for. */
   #pingedAt: number | undefined
 
-  constructor(core: SessionCore, messages: InboundMessages) {
+  constructor(core: Http3SessionCore, messages: InboundMessages) {
     this.#core = core
     this.#messages = messages
     const options = core.options.liveness ?? NO_LIVENESS
@@ -232,7 +232,7 @@ export class SessionWatch {
       if (core.now - stream.openedAt < headTimeoutMs) oldest = Math.min(oldest, stream.openedAt)
       else {
         const message = `the head of a request was not complete after headerTimeoutMs (${headTimeoutMs})`
-        core.onStreamFault(stream, new StreamFault('H3_REQUEST_INCOMPLETE', message, 'headerTimeoutMs'))
+        core.onStreamFault(stream, new Http3StreamFault('H3_REQUEST_INCOMPLETE', message, 'headerTimeoutMs'))
       }
     }
     if (Number.isFinite(oldest)) this.#deadlines.expect('head', oldest, headTimeoutMs)

@@ -1,11 +1,11 @@
 import type { Http3Options, LivenessOptions, QuicOptions } from '../../base/options/protocol-options.ts'
 import type { QuicConnection, QuicHandshake } from '../../quic/engine.ts'
-import type { ClientSession, ClientSessionEvents } from '../multiplex/client-session.ts'
+import type { ClientSessionEvents } from '../multiplex/client-session.ts'
 import type { RequestHead } from '../multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../multiplex/stream.ts'
-import type { Settings } from './frames/settings.ts'
+import type { Http3Settings } from './frames/settings.ts'
 
-export interface SessionOptions {
+export interface Http3SessionOptions {
   readonly role: 'client' | 'server'
   /**
    * Fresh: nobody has taken an event from it yet, but for `established` where that is handed on by
@@ -30,48 +30,21 @@ export interface SessionOptions {
   /**
    * Client role: what the peer's SETTINGS were on the connection that the ticket is from (RFC 9114 7.2.4.2).
    */
-  readonly rememberedSettings?: Settings | undefined
+  readonly rememberedSettings?: Http3Settings | undefined
   /** Default: nobody asks. */
   readonly liveness?: LivenessOptions | undefined
   /** Client role: see QuicOptions. Default: no peer is in doubt. */
   readonly patience?: Pick<QuicOptions, 'unresponsiveMs' | 'doubtMs'> | undefined
-  readonly events: SessionEvents
+  readonly events: Http3SessionEvents
   /** The version of a borrowed chunk that may be kept; called within onTurn(). */
   readonly keep: (chunk: Buffer) => Buffer
-}
-
-/** What a driver holds: HTTP/3 for both roles over a QUIC connection, without sockets, timers and clock. */
-export interface Session extends ClientSession {
-  /**
-   * Puts out the control streams and SETTINGS, or does so as soon as QUIC lets it. Once, before anything
-   * else.
-   */
-  start(now: number): void
-  /** Something has happened to the QUIC connection: takes its events and acts on them. Never throws. */
-  onTurn(now: number): void
-  /**
-   * Instead of onTurn, when the session has ended and its driver closes later: onTicket may still come. Never
-   * throws. False: nothing more can come.
-   */
-  onLateTurn(): boolean
-  /**
-   * Gives QUIC what was put out since onOutput. To be called before the link takes datagrams, if not from
-   * onTurn.
-   */
-  flush(): void
-  /** Client role: tells the server of a new priority (RFC 9218 7.2). */
-  reprioritize(stream: Stream, priority: string): void
-  /** RFC 9297, for a stream of a request or extended CONNECT. False: it was not taken. */
-  sendDatagram(stream: Stream, payload: Uint8Array): boolean
-  /** Bytes that wait for readers that sleep, and for QUIC. */
-  readonly bufferedBytes: number
 }
 
 /**
  * What a session reports to its driver, from within an input or a command. The driver may call commands from
  * within.
  */
-export interface SessionEvents extends ClientSessionEvents {
+export interface Http3SessionEvents extends ClientSessionEvents {
   /**
    * Something was put out from outside of a turn: flush() is to be called soon, and then the link must be
    * run. Told once until flush().
@@ -86,7 +59,7 @@ export interface SessionEvents extends ClientSessionEvents {
    */
   mayCloseNow?(): boolean
   /** Client role: a ticket to resume with later, and the SETTINGS that go with it. */
-  onTicket(ticket: Buffer, settings: Settings): void
+  onTicket(ticket: Buffer, settings: Http3Settings): void
   /**
    * Server role: a request began. Answer with who is notified of it; with `endsStream` no onData and no onEnd
    * follow.

@@ -1,12 +1,17 @@
 import type { QuicConnection } from '../../quic/engine.ts'
 import { QpackError } from '../qpack/qpack-error.ts'
-import type { ControlFrames } from './control-frames.ts'
-import { ConnectionFault, ERROR_CODES, type ErrorCode, qpackFault } from './frames/error-codes.ts'
+import type { Http3ControlFrames } from './control-frames.ts'
+import {
+  HTTP3_ERROR_CODES,
+  Http3ConnectionFault,
+  type Http3ErrorCode,
+  qpackFault,
+} from './frames/error-codes.ts'
 import { FrameParser } from './frames/frame-parser.ts'
-import { GOAWAY, PRIORITY_UPDATE_REQUEST, SETTINGS } from './frames/frame-table.ts'
-import { encodeSettings, type Settings } from './frames/settings.ts'
+import { GOAWAY, SETTINGS } from './frames/frame-table.ts'
+import { encodeHttp3Settings, type Http3Settings } from './frames/settings.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './frames/varint.ts'
-import type { SessionCore } from './session-core.ts'
+import type { Http3SessionCore } from './session-core.ts'
 
 /** The stream types of RFC 9114 6.2 and RFC 9204 4.2. */
 const CONTROL = 0x00
@@ -34,15 +39,15 @@ const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** Reads the peer's unidirectional streams (RFC 9114 6.2). */
 export class UnidirectionalStreams {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #onUnblocked: (streamIds: readonly number[]) => void
   readonly #streams = new Map<number, PeerStream>()
   readonly #seen = new Set<Kind>()
   readonly #control: FrameParser
 
   constructor(
-    core: SessionCore,
-    control: ControlFrames,
+    core: Http3SessionCore,
+    control: Http3ControlFrames,
     onUnblocked: (streamIds: readonly number[]) => void,
   ) {
     this.#core = core
@@ -50,7 +55,7 @@ export class UnidirectionalStreams {
     this.#control = new FrameParser(control)
   }
 
-  /** Reads what there is. Throws ConnectionFault. */
+  /** Reads what there is. Throws Http3ConnectionFault. */
   read(id: number): void {
     const { quic } = this.#core
     let stream = this.#streams.get(id)
@@ -60,7 +65,7 @@ export class UnidirectionalStreams {
     }
     for (;;) {
       const read = quic.read(id, buffer)
-      if (read === undefined || (this.#core.isEnded && !this.#core.isLingering)) return
+      if (read === undefined || this.#core.life.state.kind === 'ended') return
       const [bytes, isEnd] = read
       this.#receive(stream, bytes)
       if (isEnd) {
@@ -71,7 +76,7 @@ export class UnidirectionalStreams {
     }
   }
 
-  /** The peer has reset it. Throws ConnectionFault for a critical one. */
+  /** The peer has reset it. Throws Http3ConnectionFault for a critical one. */
   onReset(id: number): void {
     const stream = this.#streams.get(id)
     if (stream !== undefined) this.#end(stream)
@@ -110,20 +115,20 @@ export class UnidirectionalStreams {
     else if (type === QPACK_DECODER) this.#take(stream, 'decoder')
     else if (type === PUSH) {
       // RFC 9114 4.6, 6.2.2: we never allow one; and a client must not push.
-      const code: ErrorCode = this.#core.role === 'client' ? 'H3_ID_ERROR' : 'H3_STREAM_CREATION_ERROR'
-      throw new ConnectionFault(code, 'a push stream, which we have not allowed')
+      const code: Http3ErrorCode = this.#core.role === 'client' ? 'H3_ID_ERROR' : 'H3_STREAM_CREATION_ERROR'
+      throw new Http3ConnectionFault(code, 'a push stream, which we have not allowed')
     } else {
       const core = this.#core
       core.guard.count('maxIgnoredFramesPerSecond', core.now)
       stream.kind = 'ignored'
-      core.quic.stop(stream.id, ERROR_CODES.H3_STREAM_CREATION_ERROR)
+      core.quic.stop(stream.id, HTTP3_ERROR_CODES.H3_STREAM_CREATION_ERROR)
       this.#streams.delete(stream.id)
     }
   }
 
   #take(stream: PeerStream, kind: Kind): void {
     if (this.#seen.has(kind)) {
-      throw new ConnectionFault('H3_STREAM_CREATION_ERROR', `a second ${kind} stream`) // RFC 9114 6.2.1, RFC 9204 4.2
+      throw new Http3ConnectionFault('H3_STREAM_CREATION_ERROR', `a second ${kind} stream`) // RFC 9114 6.2.1, RFC 9204 4.2
     }
     this.#seen.add(kind)
     stream.kind = kind
@@ -133,7 +138,7 @@ export class UnidirectionalStreams {
     this.#streams.delete(stream.id)
     // RFC 9114 6.2: one may end before its type was said.
     if (stream.kind === 'unknown' || stream.kind === 'ignored') return
-    throw new ConnectionFault('H3_CLOSED_CRITICAL_STREAM', `the peer closed its ${stream.kind} stream`)
+    throw new Http3ConnectionFault('H3_CLOSED_CRITICAL_STREAM', `the peer closed its ${stream.kind} stream`)
   }
 }
 
@@ -196,24 +201,31 @@ const NO_LIMIT_YET = Buffer.from('fffffffffffffffc', 'hex') // 2^62 - 4, the las
 
 /** Our control stream and QPACK streams (RFC 9114 6.2.1, RFC 9204 4.2). */
 export class OwnStreams {
-  readonly #core: SessionCore
+  readonly #core: Http3SessionCore
   readonly #control: OwnStream
   readonly #encoder: OwnStream
   readonly #decoder: OwnStream
+  #isStarted = false
 
-  constructor(core: SessionCore) {
+  constructor(core: Http3SessionCore) {
     this.#core = core
     this.#control = new OwnStream(core.quic, CONTROL)
     this.#encoder = new OwnStream(core.quic, QPACK_ENCODER)
     this.#decoder = new OwnStream(core.quic, QPACK_DECODER)
   }
 
+  /** SETTINGS were said. */
+  get isStarted(): boolean {
+    return this.#isStarted
+  }
+
   /**
    * Says SETTINGS, with a reserved one, and a reserved frame behind them, so that peers keep their ability to
    * read over what they do not know (RFC 9114 7.2.4.1, 7.2.8). `n` makes the reserved numbers vary.
    */
-  start(settings: Settings, n: number): void {
-    this.#control.put(frame(SETTINGS, encodeSettings(settings, [n, n])))
+  start(settings: Http3Settings, n: number): void {
+    this.#isStarted = true
+    this.#control.put(frame(SETTINGS, encodeHttp3Settings(settings, [n, n])))
     this.#control.put(frame(0x1f * n + 0x21, Buffer.alloc(n % 8)))
     this.openMissing()
   }
@@ -244,7 +256,7 @@ export class OwnStreams {
   }
 
   /**
-   * What QPACK has to say in both roles. Throws ConnectionFault. To be called once per turn: acknowledgements
+   * What QPACK has to say in both roles. Throws Http3ConnectionFault. To be called once per turn: acknowledgements
    * of one section each would cost a crossing each.
    */
   sendQpack(): void {
@@ -253,7 +265,10 @@ export class OwnStreams {
       const instructions = this.#core.reader.takeDecoderStream()
       if (instructions !== undefined) this.#decoder.put(instructions)
     } else if (this.#core.reader.decoder.waitingBytes > MAX_WAITING_BYTES) {
-      throw new ConnectionFault('H3_EXCESSIVE_LOAD', 'the peer takes nothing on our QPACK decoder stream')
+      throw new Http3ConnectionFault(
+        'H3_EXCESSIVE_LOAD',
+        'the peer takes nothing on our QPACK decoder stream',
+      )
     }
   }
 
@@ -273,15 +288,6 @@ export class OwnStreams {
     const payload = Buffer.alloc(varintBytes(id))
     encodeVarint(payload, 0, id)
     this.#control.put(frame(GOAWAY, payload))
-  }
-
-  /** RFC 9218 7.2. */
-  sendPriorityUpdate(streamId: number, value: string): void {
-    const idBytes = varintBytes(streamId)
-    const payload = Buffer.alloc(idBytes + value.length)
-    encodeVarint(payload, 0, streamId)
-    payload.write(value, idBytes, 'latin1')
-    this.#control.put(frame(PRIORITY_UPDATE_REQUEST, payload))
   }
 }
 

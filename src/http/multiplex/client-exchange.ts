@@ -28,10 +28,10 @@ import { speaksAgainstPeer, streamFailure } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
 
 /** What an exchange asks of its connection. */
-export interface ExchangeOwner {
+export interface MultiplexedExchangeOwner {
   readonly protocol: Protocol
   readonly session: ClientSession
-  readonly table: DeadlineTable<ClientExchange>
+  readonly table: DeadlineTable<MultiplexedClientExchange>
   readonly maxInformational: number
   /** Why the connection is ending with everything on it. Exchanges fall with it: see onExchangeFallen. */
   loss(): TransportError | undefined
@@ -40,14 +40,19 @@ export interface ExchangeOwner {
    * The exchange has ended, before the handler is notified of it. `failed`: see ConnectionListener. Its
    * stream is free, or still to be reset with `code`.
    */
-  onExchangeEnded(exchange: ClientExchange, failed: boolean, stream?: Stream, code?: ResetCode): void
+  onExchangeEnded(
+    exchange: MultiplexedClientExchange,
+    failed: boolean,
+    stream?: Stream,
+    code?: ResetCode,
+  ): void
   /**
    * The exchange has ended with its connection, or was not wanted: settle() is to be called once the listener
    * knows.
    */
-  onExchangeFallen(exchange: ClientExchange): void
+  onExchangeFallen(exchange: MultiplexedClientExchange): void
   /** The stream has become a tunnel, whose end is reported by the session. */
-  onTunnelOpened(exchange: ClientExchange, stream: Stream): void
+  onTunnelOpened(exchange: MultiplexedClientExchange, stream: Stream): void
   /** Its holder broke it off. */
   onTunnelReset(stream: Stream): void
   /** The handler threw within its last call, where it cannot be reported any more. */
@@ -84,12 +89,12 @@ const DIRECT_BODY_BYTES = 65_536
  * One exchange on a stream: what its session calls, and the handler's hold on it. One object per exchange,
  * without a closure, a timer or a promise.
  */
-export class ClientExchange implements ExchangeController, StreamEvents, UploadOwner {
+export class MultiplexedClientExchange implements ExchangeController, StreamEvents, UploadOwner {
   readonly request: ExchangeRequest
   readonly handler: ExchangeHandler
   deadlineAt = NEVER
   tableIndex = -1
-  readonly #owner: ExchangeOwner
+  readonly #owner: MultiplexedExchangeOwner
   #phase: Phase = 'pending'
   #stream: Stream | undefined = undefined
   /** The body that is being sent, until it is complete. */
@@ -105,7 +110,7 @@ export class ClientExchange implements ExchangeController, StreamEvents, UploadO
   #informationalCount = 0
   #wasEarly = false
 
-  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: ExchangeOwner) {
+  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: MultiplexedExchangeOwner) {
     this.request = request
     this.handler = handler
     this.#owner = owner

@@ -14,7 +14,7 @@ import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../../base/http/exchange.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
-import { ClientExchange, type ExchangeOwner } from './client-exchange.ts'
+import { MultiplexedClientExchange, type MultiplexedExchangeOwner } from './client-exchange.ts'
 import type {
   Carrier,
   ClientSession,
@@ -91,8 +91,8 @@ export class MultiplexedConnection implements Connection {
   readonly #listener: ConnectionListener
   readonly #session: ClientSession
   readonly #carrier: Carrier
-  readonly #table: DeadlineTable<ClientExchange>
-  readonly #owner: ExchangeOwner
+  readonly #table: DeadlineTable<MultiplexedClientExchange>
+  readonly #owner: MultiplexedExchangeOwner
   readonly #onDefence: ((limit: string) => void) | undefined
   readonly #hasUnread: UnreadProbe | undefined
   readonly #ping = new SharedPing()
@@ -105,17 +105,17 @@ export class MultiplexedConnection implements Connection {
   /** Why the connection is ending with everything on it. */
   #loss: TransportError | undefined
   /** Exchanges that have fallen with the connection, and hear of it after the listener. */
-  #fallen: ClientExchange[] = []
+  #fallen: MultiplexedClientExchange[] = []
   #isResetting = false
   /** Nothing was under way when the session ended. */
   #wasIdle = false
   /** The session has ended while a stream was being reset. */
   #heldEnd: SessionEnd | undefined
   /** Exchanges that wait until it is known whether the peer is still there. */
-  readonly #doubtful = new Set<ClientExchange>()
+  readonly #doubtful = new Set<MultiplexedClientExchange>()
   /** Exchanges that wait until the session is ready for them. */
-  #waiting: ClientExchange[] = []
-  readonly #tunnels = new Map<Stream, ClientExchange>()
+  #waiting: MultiplexedClientExchange[] = []
+  readonly #tunnels = new Map<Stream, MultiplexedClientExchange>()
   #originSet: readonly string[] | undefined
   #requestsTaken: number | undefined
 
@@ -129,7 +129,7 @@ export class MultiplexedConnection implements Connection {
     this.#listener = listener
     this.#onDefence = options.onDefence
     this.#hasUnread = options.hasUnread
-    this.#table = new DeadlineTable<ClientExchange>(
+    this.#table = new DeadlineTable<MultiplexedClientExchange>(
       clock,
       guardedListener('a deadline of a connection', () => this.#onDue(), this.#onFault),
     )
@@ -181,7 +181,7 @@ export class MultiplexedConnection implements Connection {
       handler.onResponseError(undefined, error)
       return
     }
-    const exchange = new ClientExchange(request, handler, this.#owner)
+    const exchange = new MultiplexedClientExchange(request, handler, this.#owner)
     this.#table.touch()
     this.#table.add(exchange)
     this.#requests++
@@ -260,7 +260,7 @@ export class MultiplexedConnection implements Connection {
     return this.#hasUnread() === false ? undefined : 'unread'
   }
 
-  #openWhenSure(exchange: ClientExchange, doubt: 'unanswered' | 'unread'): void {
+  #openWhenSure(exchange: MultiplexedClientExchange, doubt: 'unanswered' | 'unread'): void {
     const open = (): void => {
       if (!this.#doubtful.delete(exchange) || !exchange.isPending) return
       this.#table.touch()
@@ -273,7 +273,7 @@ export class MultiplexedConnection implements Connection {
     this.#cover()
   }
 
-  #openWhenReady(exchange: ClientExchange): void {
+  #openWhenReady(exchange: MultiplexedClientExchange): void {
     if (!fitsExtendedConnect(exchange.request)) {
       const message =
         'extended CONNECT stands for a GET without a body that asks for a protocol without a version'
@@ -295,7 +295,7 @@ export class MultiplexedConnection implements Connection {
     }
   }
 
-  #exchangeOwner(maxInformational: number, keep: (chunk: Buffer) => Buffer): ExchangeOwner {
+  #exchangeOwner(maxInformational: number, keep: (chunk: Buffer) => Buffer): MultiplexedExchangeOwner {
     return {
       protocol: this.protocol,
       session: this.#session,

@@ -16,7 +16,7 @@ export class StacklessError extends Error {
  * The peer broke a rule. HTTP/2 and HTTP/3 have their own kinds of it, with their own codes; each is thrown
  * and caught in its own room.
  */
-export class Fault<Code extends string> extends StacklessError {
+export class ProtocolFault<Code extends string> extends StacklessError {
   readonly code: Code
   /** A limit of ours was exceeded: its name. */
   readonly limit: string | undefined

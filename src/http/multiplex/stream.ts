@@ -2,6 +2,9 @@ import type { BodyWriter } from '../../base/http/body-upload.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
 import type { ResponseHead } from './messages/message-head.ts'
 
+/** The length of a message's content is not known before. */
+export const UNKNOWN_LENGTH = -1
+
 /** One stream, as its driver holds it. */
 export interface Stream {
   readonly id: number

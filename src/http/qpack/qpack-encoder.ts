@@ -7,7 +7,7 @@ import {
   NO_INDEX,
   type TableEntry,
 } from '../field-compression/encoder-table.ts'
-import { invalidField, requireName, requireValue } from '../field-compression/field-writer.ts'
+import { invalidField, requireSendableName, requireSendableValue } from '../field-compression/field-writer.ts'
 import { ValueFilter, wasNeverIndexed } from '../field-compression/never-indexed.ts'
 import { SEGMENT_SLOTS, SegmentMemo } from '../field-compression/segment-memo.ts'
 import { QPACK_STATIC_BY_NAME } from '../field-compression/static-tables.ts'
@@ -261,7 +261,7 @@ export class QpackEncoder {
 
   /** A name that is in no table, and was not sent before or is in none of our lists either. */
   #describe(name: string, isPseudo: boolean): NameRecord {
-    requireName(name, isPseudo)
+    requireSendableName(name, isPseudo)
     return this.#table.describe(name)
   }
 
@@ -275,7 +275,7 @@ export class QpackEncoder {
       if (!this.#insertions.refresh(record, newest, this.#heldFrom)) entry = undefined
     }
     if (entry === undefined) {
-      this.#writeLiteral(record, newest.value, requireValue(record.name, newest.value), false)
+      this.#writeLiteral(record, newest.value, requireSendableValue(record.name, newest.value), false)
       return
     }
     this.#hold(entry.number, entry.number + 1)
@@ -286,7 +286,7 @@ export class QpackEncoder {
   #addNew(record: NameRecord, value: string): void {
     const { name, fieldClass } = record
     if (fieldClass === 'forbidden') throw invalidField('belongs to the connection (RFC 9114 4.2)', name)
-    const bits = requireValue(name, value)
+    const bits = requireSendableValue(name, value)
     if (fieldClass === 'secret' || wasNeverIndexed(name, value)) {
       this.#isPlain = false
       this.#writeLiteral(record, value, bits, true)

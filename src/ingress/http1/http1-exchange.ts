@@ -4,7 +4,7 @@ import type { RequestBody } from '../../base/http/exchange.ts'
 import { type HeaderList, headerValue, NO_HEADERS } from '../../base/http/headers.ts'
 import { encodeLastChunk } from '../../http/http1/codec/field-encoder.ts'
 import { encodeResponseHead } from '../../http/http1/codec/head-encoder.ts'
-import type { RequestHead } from '../../http/http1/codec/message-events.ts'
+import type { Http1RequestHead } from '../../http/http1/codec/message-events.ts'
 import type { BodyFraming } from '../../http/http1/codec/message-framing.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../ingress-exchange.ts'
 import type { SocketOutput } from './socket-output.ts'
@@ -75,7 +75,7 @@ export class Http1Exchange implements IngressExchange {
   readonly body: RequestBody
   events: IngressExchangeEvents | undefined
   readonly #host: ExchangeHost
-  readonly #head: RequestHead
+  readonly #head: Http1RequestHead
   #phase: 'waiting' | 'held' | 'open' | 'upgraded' | 'ended' = 'waiting'
   #status = 0
   #statusText: string | undefined
@@ -87,7 +87,7 @@ export class Http1Exchange implements IngressExchange {
   #wantsDrain = false
   #saidContinue = false
 
-  constructor(host: ExchangeHost, head: RequestHead, body: RequestBody) {
+  constructor(host: ExchangeHost, head: Http1RequestHead, body: RequestBody) {
     this.#host = host
     this.#head = head
     this.body = body

@@ -1,10 +1,10 @@
 import { TransportError } from '../../base/errors.ts'
 import type { RequestBody } from '../../base/http/exchange.ts'
 import type { HeaderList } from '../../base/http/headers.ts'
-import type { MessageEvents, RequestHead } from '../../http/http1/codec/message-events.ts'
+import type { Http1RequestHead, MessageEvents } from '../../http/http1/codec/message-events.ts'
 import { RequestDecoder } from '../../http/http1/codec/request-decoder.ts'
+import { type BodyFlow, IngressBodySource } from '../ingress-body-source.ts'
 import { hasUnderscore, underscoreRefused, withoutUnderscored } from '../ingress-limits.ts'
-import { type BodyFlow, RequestBodySource } from '../request-body-source.ts'
 import type { SessionContext } from '../session-context.ts'
 
 /**
@@ -17,13 +17,13 @@ const SMALL_BODY_BYTES = 65_536
  * Reads requests one after the other. The bytes that it is given become part of what it hands out, so that
  * their memory must stay as it is: who reads into a buffer again and again copies first.
  */
-export class RequestReader implements MessageEvents<RequestHead> {
+export class RequestReader implements MessageEvents<Http1RequestHead> {
   /** The head that was read last, until takeBody. Its exchange is to begin once `receive` has returned. */
-  head: RequestHead | undefined
+  head: Http1RequestHead | undefined
   /** The request that was read last is complete. */
   isComplete = true
   /** Its body, when it does not come in one piece. */
-  source: RequestBodySource | undefined
+  source: IngressBodySource | undefined
   readonly #decoder: RequestDecoder
   readonly #context: Pick<SessionContext, 'limits' | 'codecLimits' | 'stats'>
   readonly #maxBodyBytes: number
@@ -69,11 +69,11 @@ export class RequestReader implements MessageEvents<RequestHead> {
     this.#wholeBody = undefined
     if (whole !== undefined) return whole
     if (this.isComplete && this.source === undefined) return null
-    this.source ??= new RequestBodySource(this.#flow, head?.bodyLength)
+    this.source ??= new IngressBodySource(this.#flow, head?.bodyLength)
     return this.source
   }
 
-  onHead(head: RequestHead): void {
+  onHead(head: Http1RequestHead): void {
     this.head = head.hasUnderscore ? { ...head, headers: this.#admitted(head.headers) } : head
     this.isComplete = false
     this.source = undefined
@@ -91,7 +91,7 @@ export class RequestReader implements MessageEvents<RequestHead> {
         this.#wholeBody = chunk
         return
       }
-      this.source = new RequestBodySource(this.#flow, this.#length)
+      this.source = new IngressBodySource(this.#flow, this.#length)
     }
     this.source.receiveData(chunk)
   }
@@ -99,7 +99,7 @@ export class RequestReader implements MessageEvents<RequestHead> {
   onEnd(trailers: HeaderList): void {
     this.isComplete = true
     // A chunked body is a body even if it is empty, and may have trailers.
-    if (this.#length === undefined) this.source ??= new RequestBodySource(this.#flow, undefined)
+    if (this.#length === undefined) this.source ??= new IngressBodySource(this.#flow, undefined)
     this.source?.receiveEnd(hasUnderscore(trailers) ? this.#admitted(trailers) : trailers)
   }
 

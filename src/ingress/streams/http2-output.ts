@@ -1,6 +1,6 @@
 import type { TransportError } from '../../base/errors.ts'
 import { containFault } from '../../base/guard.ts'
-import type { Session } from '../../http/http2/session.ts'
+import type { Http2Session } from '../../http/http2/http2-session.ts'
 import type { SessionSocket } from '../session-context.ts'
 
 export interface OutputEvents {
@@ -25,14 +25,14 @@ export interface OutputEvents {
  */
 export class Http2Output {
   readonly #socket: SessionSocket
-  readonly #session: Session
+  readonly #session: Http2Session
   readonly #events: OutputEvents
   #isScheduled = false
   #isWriting = false
   #isFinishing = false
   #isClosed = false
 
-  constructor(socket: SessionSocket, session: Session, events: OutputEvents) {
+  constructor(socket: SessionSocket, session: Http2Session, events: OutputEvents) {
     this.#socket = socket
     this.#session = session
     this.#events = events

@@ -16,7 +16,7 @@ import {
 } from '../ingress-limits.ts'
 import { type StreamExchangeHost, streamResetError } from './stream-exchange-host.ts'
 import { StreamResponse } from './stream-response.ts'
-import { StreamUpload, type UploadOwner } from './stream-upload.ts'
+import { StreamUpload, type StreamUploadOwner } from './stream-upload.ts'
 
 /**
  * One request of HTTP/2 or HTTP/3 and the response to it.
@@ -27,7 +27,7 @@ import { StreamUpload, type UploadOwner } from './stream-upload.ts'
  * head is on its way. Valid transitions: ended upgraded the stream is a tunnel. Final ended answered,
  * aborted, or the client is gone: every call does nothing. Final
  */
-export class StreamExchange implements IngressExchange, StreamEvents, UploadOwner {
+export class StreamExchange implements IngressExchange, StreamEvents, StreamUploadOwner {
   body: RequestBody = null
   events: IngressExchangeEvents | undefined
   readonly headers: HeaderList
@@ -305,7 +305,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, UploadOwne
     return tunnel.duplex
   }
 
-  // UploadOwner
+  // StreamUploadOwner
 
   get limits(): IngressLimits {
     return this.#host.limits

@@ -3,8 +3,8 @@ import type { TransportError } from '../../base/errors.ts'
 import type { RequestBody } from '../../base/http/exchange.ts'
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import type { Stream } from '../../http/multiplex/stream.ts'
+import { type BodyFlow, IngressBodySource } from '../ingress-body-source.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
-import { type BodyFlow, RequestBodySource } from '../request-body-source.ts'
 
 /**
  * A body up to this size that came whole with its head is handed over in one piece, which makes the request
@@ -13,7 +13,7 @@ import { type BodyFlow, RequestBodySource } from '../request-body-source.ts'
 const SMALL_BODY_BYTES = 65_536
 
 /** What an upload asks of its exchange. */
-export interface UploadOwner {
+export interface StreamUploadOwner {
   readonly limits: IngressLimits
   /** See StreamExchangeHost. */
   readonly ownsReads: boolean
@@ -30,15 +30,15 @@ export interface UploadOwner {
 
 /**
  * The request body of one stream. Until `begin`, it gathers what came in the same read as the head; from then
- * on a RequestBodySource hands on what comes, and the stream stands still while nobody takes it: the client's
+ * on a IngressBodySource hands on what comes, and the stream stands still while nobody takes it: the client's
  * window closes, and other streams go on.
  */
 export class StreamUpload implements BodyFlow {
   readonly #stream: Stream
-  readonly #owner: UploadOwner
+  readonly #owner: StreamUploadOwner
   readonly #length: number | undefined
   #early: Buffer[] = []
-  #source: RequestBodySource | undefined
+  #source: IngressBodySource | undefined
   #trailers: HeaderList = NO_HEADERS
   #isPaused = false
   #discardedBytes = 0
@@ -48,7 +48,7 @@ export class StreamUpload implements BodyFlow {
   /** When more of it must have come; NEVER while the client owes nothing. */
   deadlineMs = NEVER
 
-  constructor(stream: Stream, length: number | undefined, owner: UploadOwner) {
+  constructor(stream: Stream, length: number | undefined, owner: StreamUploadOwner) {
     this.#stream = stream
     this.#length = length
     this.#owner = owner
@@ -67,7 +67,7 @@ export class StreamUpload implements BodyFlow {
       if (early.length === 0) return null
       return early.length === 1 ? (early[0] as Buffer) : Buffer.concat(early) // its length is 1
     }
-    const source = new RequestBodySource(this, this.#length)
+    const source = new IngressBodySource(this, this.#length)
     this.#source = source
     for (const chunk of early) source.receiveData(chunk)
     if (this.hasEnded) source.receiveEnd(this.#trailers)

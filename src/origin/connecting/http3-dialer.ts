@@ -4,7 +4,7 @@ import type { AttemptRecord, HandshakeInfo } from '../../base/events/connection.
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import { processCpuMs } from '../../base/process-cpu.ts'
-import type { Settings } from '../../http/http3/frames/settings.ts'
+import type { Http3Settings } from '../../http/http3/frames/settings.ts'
 import { dialQuic } from '../../quic/dial.ts'
 import type { QuicAttemptRecord, QuicDialResult } from '../../quic/dial-request.ts'
 import type { QuicLink } from '../../quic/engine.ts'
@@ -80,7 +80,7 @@ export interface Http3Dialed {
   readonly meter: HandshakeMeter
   readonly offeredTicket: boolean
   /** Came with the ticket that was offered. */
-  readonly rememberedSettings: Settings | undefined
+  readonly rememberedSettings: Http3Settings | undefined
   /** Undefined: nothing is resumed from it. */
   readonly tickets: PeerTickets | undefined
   readonly onLinger: ((over: Promise<void>) => void) | undefined

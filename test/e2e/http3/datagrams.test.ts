@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { NO_HEADERS } from '../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../src/http/http3/create-session.ts'
-import type { Session, SessionEvents } from '../../../src/http/http3/session.ts'
+import { Http3Session } from '../../../src/http/http3/http3-session.ts'
+import type { Http3SessionEvents } from '../../../src/http/http3/session.ts'
 import type { Stream } from '../../../src/http/multiplex/stream.ts'
 import type { QuicConnection } from '../../../src/quic/engine.ts'
 import { createCertificateAuthority } from '../../../src/testing/certificates.ts'
@@ -13,14 +13,14 @@ const quiet = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onRes
 
 /** A session over the real engine, and what it was told. */
 class Side {
-  readonly session: Session
+  readonly session: Http3Session
   readonly requests: Stream[] = []
   readonly datagrams: [stream: number, payload: string][] = []
   readonly ends: string[] = []
 
   constructor(role: 'client' | 'server', quic: QuicConnection, enableDatagrams: boolean) {
     const nothing = (): void => undefined
-    const events: SessionEvents = {
+    const events: Http3SessionEvents = {
       onOutput: nothing,
       onHandshake: nothing,
       onEarlyData: nothing,
@@ -40,7 +40,7 @@ class Side {
       },
       onDatagram: (stream, payload) => void this.datagrams.push([stream.id, payload.toString('latin1')]),
     }
-    this.session = createSession({
+    this.session = new Http3Session({
       role,
       quic,
       options: DEFAULT_HTTP3_OPTIONS,

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import type { TransportError } from '../../../src/base/errors.ts'
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
-import { Http1Session } from '../../../src/ingress/http1/http1-session.ts'
+import { ServerHttp1Session } from '../../../src/ingress/http1/server-http1-session.ts'
 import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { DEFAULT_INGRESS_LIMITS, type IngressLimits } from '../../../src/ingress/ingress-limits.ts'
@@ -73,14 +73,14 @@ export class FakeClient {
   readonly events: IngressEvent[] = []
   readonly exchanges: IngressExchange[] = []
   readonly aborted: TransportError[] = []
-  readonly session: Http1Session
+  readonly session: ServerHttp1Session
   /** Sockets whose silence is watched, each with the one below it. */
   readonly watched: (readonly [Duplex, Duplex])[] = []
   drains = 0
 
   constructor(limits: Partial<IngressLimits> = {}, handler?: (exchange: IngressExchange) => void) {
     const all = { ...DEFAULT_INGRESS_LIMITS, ...limits }
-    this.session = new Http1Session(this.socket, {
+    this.session = new ServerHttp1Session(this.socket, {
       limits: all,
       silence: { add: (socket, tcp) => void this.watched.push([socket, tcp]) },
       codecLimits: {

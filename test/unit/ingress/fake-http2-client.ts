@@ -5,7 +5,7 @@ import type { IngressEvent } from '../../../src/ingress/ingress-event.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
-import { Http2Session } from '../../../src/ingress/streams/http2-session.ts'
+import { ServerHttp2Session } from '../../../src/ingress/streams/server-http2-session.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 import { literals, requestBlock, statusOf, type WireField } from '../../support/http2-fields.ts'
 import {
@@ -30,7 +30,7 @@ export class FakeHttp2Client {
   readonly events: IngressEvent[] = []
   readonly exchanges: IngressExchange[] = []
   readonly aborted: string[] = []
-  readonly session: Http2Session
+  readonly session: ServerHttp2Session
   drains = 0
   readonly #splitter = new FrameSplitter()
   #seenWrites = 0
@@ -41,7 +41,7 @@ export class FakeHttp2Client {
     handler?: (exchange: IngressExchange) => void,
     peerSettings: Readonly<Record<number, number>> = {},
   ) {
-    this.session = new Http2Session(this.socket, {
+    this.session = new ServerHttp2Session(this.socket, {
       limits: ingressLimits(limits),
       codecLimits: DEFAULT_CODEC_LIMITS,
       silence: { add: () => {} },

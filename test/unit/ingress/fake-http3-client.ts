@@ -1,8 +1,7 @@
 import type { TransportError } from '../../../src/base/errors.ts'
 import type { HeaderList } from '../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP3_OPTIONS } from '../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../src/http/http3/create-session.ts'
-import type { Session } from '../../../src/http/http3/session.ts'
+import { Http3Session } from '../../../src/http/http3/http3-session.ts'
 import type { SessionEnd } from '../../../src/http/multiplex/client-session.ts'
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
@@ -15,7 +14,7 @@ import {
   ingressLimits,
 } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
-import { Http3Session } from '../../../src/ingress/streams/http3-session.ts'
+import { ServerHttp3Session } from '../../../src/ingress/streams/server-http3-session.ts'
 import {
   SimulatedQuicPair,
   type SimulatedQuicPairOptions,
@@ -80,8 +79,8 @@ export class FakeHttp3Client {
   readonly exchanges: IngressExchange[] = []
   readonly aborted: string[] = []
   readonly tickets: Buffer[] = []
-  readonly session: Http3Session
-  readonly client: Session
+  readonly session: ServerHttp3Session
+  readonly client: Http3Session
   drains = 0
   handshakes = 0
   failedHandshakes = 0
@@ -100,7 +99,7 @@ export class FakeHttp3Client {
       },
     })
     const { client, server, clock } = this.pair
-    this.session = new Http3Session(server, {
+    this.session = new ServerHttp3Session(server, {
       limits,
       clock,
       stats: this.stats,
@@ -121,7 +120,7 @@ export class FakeHttp3Client {
       onGone: () => (this.isGone = true),
     })
     const ignore = (): void => {}
-    this.client = createSession({
+    this.client = new Http3Session({
       role: 'client',
       quic: client.connection,
       options: DEFAULT_HTTP3_OPTIONS,

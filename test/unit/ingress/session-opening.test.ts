@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { DEFAULT_CODEC_LIMITS } from '../../../src/http/http1/codec/codec-failure.ts'
 import { FlooderTable } from '../../../src/ingress/flooder-table.ts'
-import { Http1Session } from '../../../src/ingress/http1/http1-session.ts'
+import { ServerHttp1Session } from '../../../src/ingress/http1/server-http1-session.ts'
 import type { IngressExchange } from '../../../src/ingress/ingress-exchange.ts'
 import { type IngressLimitsInput, ingressLimits } from '../../../src/ingress/ingress-limits.ts'
 import { newIngressStats } from '../../../src/ingress/ingress-stats.ts'
@@ -159,7 +159,7 @@ describe('SessionOpening', () => {
 it('a defect in the deadline of a client that has said nothing yet ends its connection', () => {
   const heard = collectFaults()
   const { clock, socket } = open({ keepAliveTimeoutMs: 1_000 })
-  vi.spyOn(Http1Session.prototype, 'onReadTimeout').mockImplementationOnce(fail)
+  vi.spyOn(ServerHttp1Session.prototype, 'onReadTimeout').mockImplementationOnce(fail)
   clock.advance(1_000)
   expect(heard()).toEqual([`the first bytes of a client: ${String(DEFECT)}`])
   expect(socket.destroyed).toBe(true)

@@ -53,7 +53,7 @@ const NEVER_NOMINATED = new Set([
 ])
 
 /** Reads the Connection field. */
-export function connectionOptions(value: string | undefined, role: CodecRole): number {
+export function readConnectionOptions(value: string | undefined, role: CodecRole): number {
   if (value === undefined) return 0
   // The spellings of nearly every message.
   if (value === 'keep-alive' || value === 'Keep-Alive') return OPTION_KEEP_ALIVE

@@ -14,7 +14,7 @@ export interface MessageEvents<Head> {
 }
 
 /** A request as the listening side reads it. */
-export interface RequestHead {
+export interface Http1RequestHead {
   readonly method: string
   /**
    * Host, or the authority of an absolute-form or CONNECT target (they agree); '' when HTTP/1.0 sent none.
@@ -46,7 +46,7 @@ export interface RequestHead {
 }
 
 /** A response as a client reads it. */
-export interface ResponseHead {
+export interface Http1ResponseHead {
   readonly status: number
   readonly statusText: string
   readonly minorVersion: 0 | 1

@@ -11,16 +11,16 @@ import {
 } from './codec-failure.ts'
 import { fieldSection } from './field-section.ts'
 import {
-  connectionOptions,
   dropNominated,
   hasTrailersMember,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
   OPTION_NOMINATES,
   OPTION_UPGRADE,
+  readConnectionOptions,
   upgradeProtocol,
 } from './hop-by-hop.ts'
-import type { MessageEvents, RequestHead } from './message-events.ts'
+import type { Http1RequestHead, MessageEvents } from './message-events.ts'
 import { requestFraming } from './message-framing.ts'
 import { INCOMPLETE, SectionBuffer, type SectionParser } from './section-buffer.ts'
 
@@ -41,13 +41,13 @@ const VERSION_BYTES = HTTP_1_BYTES + 3
  */
 export class RequestDecoder implements SectionParser {
   readonly #limits: CodecLimits
-  readonly #events: MessageEvents<RequestHead>
+  readonly #events: MessageEvents<Http1RequestHead>
   readonly #headBuffer: SectionBuffer
   readonly #body: BodyReader
   #state = HEAD
-  #head: RequestHead | undefined
+  #head: Http1RequestHead | undefined
 
-  constructor(limits: CodecLimits, events: MessageEvents<RequestHead>) {
+  constructor(limits: CodecLimits, events: MessageEvents<Http1RequestHead>) {
     this.#limits = limits
     this.#events = events
     this.#headBuffer = new SectionBuffer(this, limits.maxHeaderBytes + 2, false) // 2: the empty line that may come first
@@ -108,7 +108,7 @@ export class RequestDecoder implements SectionParser {
   }
 
   #beginBody(): void {
-    const head = this.#head as RequestHead // the section was complete, so parseSection has set it
+    const head = this.#head as Http1RequestHead // the section was complete, so parseSection has set it
     this.#head = undefined
     this.#state = BODY
     this.#body.begin(head.isChunked ? 'chunked' : (head.bodyLength ?? 'none'))
@@ -184,7 +184,7 @@ function readHead(
   minorVersion: 0 | 1,
   text: string,
   base: number,
-): RequestHead {
+): Http1RequestHead {
   const fields = fieldSection
   let headers = fields.collect(text, base)
   const { host, connection, expect } = fields
@@ -206,7 +206,7 @@ function readHead(
     ;({ path, authority, scheme } = parseTarget(method, target, host, ROLE))
   }
   const framing = requestFraming(method, minorVersion, fields, ROLE)
-  const options = connectionOptions(connection, ROLE)
+  const options = readConnectionOptions(connection, ROLE)
   if ((options & OPTION_NOMINATES) !== 0 && connection !== undefined)
     headers = dropNominated(headers, connection)
   return {

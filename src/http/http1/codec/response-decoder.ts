@@ -10,17 +10,17 @@ import {
 } from './codec-failure.ts'
 import { fieldSection } from './field-section.ts'
 import {
-  connectionOptions,
   dropNominated,
   OPTION_CLOSE,
   OPTION_KEEP_ALIVE,
   OPTION_NOMINATES,
   OPTION_UPGRADE,
   parseKeepAliveHint,
+  readConnectionOptions,
   upgradeOffer,
   upgradeProtocol,
 } from './hop-by-hop.ts'
-import type { MessageEvents, ResponseHead } from './message-events.ts'
+import type { Http1ResponseHead, MessageEvents } from './message-events.ts'
 import type { BodyFraming } from './message-framing.ts'
 import { responseFraming } from './message-framing.ts'
 import type { SectionParser } from './section-buffer.ts'
@@ -44,17 +44,17 @@ const STATUS_BYTES = HTTP_1_BYTES + 5
  */
 export class ResponseDecoder implements SectionParser {
   readonly #limits: CodecLimits
-  readonly #events: MessageEvents<ResponseHead>
+  readonly #events: MessageEvents<Http1ResponseHead>
   readonly #headBuffer: SectionBuffer
   readonly #body: BodyReader
   #state = IDLE
   #method = ''
   #askedUpgrade: string | undefined
-  #head: ResponseHead | undefined
+  #head: Http1ResponseHead | undefined
   #framing: BodyFraming = 'none'
   #isHeld = false
 
-  constructor(limits: CodecLimits, events: MessageEvents<ResponseHead>) {
+  constructor(limits: CodecLimits, events: MessageEvents<Http1ResponseHead>) {
     this.#limits = limits
     this.#events = events
     this.#headBuffer = new SectionBuffer(this, limits.maxHeaderBytes, false)
@@ -138,7 +138,7 @@ export class ResponseDecoder implements SectionParser {
   }
 
   #onHead(): void {
-    const head = this.#head as ResponseHead // the section was complete, so parseSection has set it
+    const head = this.#head as Http1ResponseHead // the section was complete, so parseSection has set it
     this.#head = undefined
     if (head.isTunnel) this.#state = TUNNEL
     else if (head.status >= 200) {
@@ -208,7 +208,7 @@ export class ResponseDecoder implements SectionParser {
       throw codecFailure(ROLE, 'broken', 'Content-Length or Transfer-Encoding came more than once')
     }
     const framing = responseFraming(this.#method, status, minorVersion, fields, ROLE)
-    const options = connectionOptions(connection, ROLE)
+    const options = readConnectionOptions(connection, ROLE)
     if ((options & OPTION_NOMINATES) !== 0 && connection !== undefined)
       headers = dropNominated(headers, connection)
     // Each of them says that nothing follows, and then the final response does. HTTP/1.0 has no 1xx at all

@@ -1,7 +1,7 @@
-import { Fault } from '../../multiplex/fault.ts'
+import { ProtocolFault } from '../../multiplex/fault.ts'
 
 /** The error codes of RFC 9113 section 7. */
-export const ERROR_CODES = {
+export const HTTP2_ERROR_CODES = {
   NO_ERROR: 0x0,
   PROTOCOL_ERROR: 0x1,
   INTERNAL_ERROR: 0x2,
@@ -18,12 +18,12 @@ export const ERROR_CODES = {
   HTTP_1_1_REQUIRED: 0xd,
 } as const
 
-export type ErrorCode = keyof typeof ERROR_CODES
+export type Http2ErrorCode = keyof typeof HTTP2_ERROR_CODES
 
-const NAMES = Object.keys(ERROR_CODES) as ErrorCode[] // in the order of their numbers, from 0 on
+const NAMES = Object.keys(HTTP2_ERROR_CODES) as Http2ErrorCode[] // in the order of their numbers, from 0 on
 
 /** RFC 9113 7: an unknown code must not trigger special behavior, and may be treated as INTERNAL_ERROR. */
-export function errorCodeOf(wire: number): ErrorCode {
+export function http2ErrorCodeOf(wire: number): Http2ErrorCode {
   return NAMES[wire] ?? 'INTERNAL_ERROR'
 }
 
@@ -31,10 +31,10 @@ export function errorCodeOf(wire: number): ErrorCode {
  * The peer broke a rule that ends the connection (RFC 9113 5.4.1). Thrown inside http2/ only; the session
  * turns it into a GOAWAY.
  */
-export class ConnectionFault extends Fault<ErrorCode> {}
+export class Http2ConnectionFault extends ProtocolFault<Http2ErrorCode> {}
 
 /**
  * The peer broke a rule that ends one stream (RFC 9113 5.4.2). Thrown inside http2/ only; the session turns
  * it into an RST_STREAM.
  */
-export class StreamFault extends Fault<ErrorCode> {}
+export class Http2StreamFault extends ProtocolFault<Http2ErrorCode> {}

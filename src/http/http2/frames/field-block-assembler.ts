@@ -1,4 +1,4 @@
-import { ConnectionFault } from './error-codes.ts'
+import { Http2ConnectionFault } from './error-codes.ts'
 import { END_HEADERS, HAS_PRIORITY, PADDED } from './frame-table.ts'
 
 /** One whole field block buffer[start, end), borrowed. */
@@ -36,10 +36,10 @@ export class FieldBlockAssembler {
     if ((flags & (PADDED | HAS_PRIORITY)) !== 0) {
       const needed = ((flags & PADDED) === 0 ? 0 : 1) + ((flags & HAS_PRIORITY) === 0 ? 0 : 5)
       if (end - start < needed)
-        throw new ConnectionFault('FRAME_SIZE_ERROR', 'HEADERS shorter than its flags say')
+        throw new Http2ConnectionFault('FRAME_SIZE_ERROR', 'HEADERS shorter than its flags say')
       from += needed
       if ((flags & PADDED) !== 0) to -= buffer[start] as number // needed >= 1, so the byte is there
-      if (to < from) throw new ConnectionFault('PROTOCOL_ERROR', 'more padding than payload in HEADERS')
+      if (to < from) throw new Http2ConnectionFault('PROTOCOL_ERROR', 'more padding than payload in HEADERS')
     }
     if ((flags & END_HEADERS) !== 0) {
       this.#receiver.onFieldBlock(streamId, flags, buffer, from, to)
@@ -52,7 +52,7 @@ export class FieldBlockAssembler {
 
   receiveContinuation(flags: number, buffer: Buffer, start: number, end: number): void {
     if (this.#maxContinuations > 0 && this.#pieces.length > this.#maxContinuations) {
-      throw new ConnectionFault(
+      throw new Http2ConnectionFault(
         'ENHANCE_YOUR_CALM',
         `a field block in more than maxContinuations (${this.#maxContinuations}) frames`,
         'maxContinuations',
@@ -71,7 +71,7 @@ export class FieldBlockAssembler {
   #add(buffer: Buffer, start: number, end: number): void {
     this.#bytes += end - start
     if (this.#bytes > this.#maxBlockBytes) {
-      throw new ConnectionFault(
+      throw new Http2ConnectionFault(
         'ENHANCE_YOUR_CALM',
         `a HEADERS block of more than ${this.#maxBlockBytes} bytes, compressed`,
         'maxHeaderBytes',

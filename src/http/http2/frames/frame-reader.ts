@@ -1,4 +1,4 @@
-import { ConnectionFault } from './error-codes.ts'
+import { Http2ConnectionFault } from './error-codes.ts'
 import {
   ACK,
   CONTINUATION,
@@ -43,7 +43,7 @@ export class FrameReader {
   #state: 'preface' | 'header' | 'payload' | 'padLength' | 'data' | 'padding'
   #isFirst = true
   /** A field block is open on this stream: only its CONTINUATION may follow (RFC 9113 6.10). 0: none. */
-  continuationOf = 0
+  #continuationOf = 0
 
   #type = 0
   #flags = 0
@@ -62,7 +62,16 @@ export class FrameReader {
     this.#state = expectsPreface ? 'preface' : 'header'
   }
 
-  /** Throws ConnectionFault, and what the receiver throws: nothing more may be given to it then. */
+  get isWithinBlock(): boolean {
+    return this.#continuationOf !== 0
+  }
+
+  /** A field block is open on this stream; 0: on none. */
+  expectContinuation(streamId: number): void {
+    this.#continuationOf = streamId
+  }
+
+  /** Throws Http2ConnectionFault, and what the receiver throws: nothing more may be given to it then. */
   receive(buffer: Buffer, start: number, end: number): void {
     let at = start
     while (at < end || this.#isEmptyPart()) {
@@ -105,7 +114,7 @@ export class FrameReader {
     let at = start
     while (at < end && this.#left < PREFACE.length) {
       if (buffer[at] !== PREFACE[this.#left])
-        throw new ConnectionFault('PROTOCOL_ERROR', 'the client preface is not that of HTTP/2')
+        throw new Http2ConnectionFault('PROTOCOL_ERROR', 'the client preface is not that of HTTP/2')
       at += 1
       this.#left += 1
     }
@@ -147,7 +156,7 @@ export class FrameReader {
         this.#paddingLeft = 0
         this.#startData(length, 0)
       } else if (length === 0)
-        throw new ConnectionFault('FRAME_SIZE_ERROR', 'padded DATA without a pad length')
+        throw new Http2ConnectionFault('FRAME_SIZE_ERROR', 'padded DATA without a pad length')
       else this.#state = 'padLength'
       return next
     }
@@ -167,23 +176,23 @@ export class FrameReader {
   #check(type: number, flags: number, streamId: number, length: number): void {
     if (length > this.#maxFrameBytes) {
       const message = `a frame of ${length} bytes where ${this.#maxFrameBytes} were agreed on`
-      throw new ConnectionFault('FRAME_SIZE_ERROR', message)
+      throw new Http2ConnectionFault('FRAME_SIZE_ERROR', message)
     }
     if (this.#isFirst) {
       // The preface is the peer's own SETTINGS, not its answer to ours (RFC 9113 3.4).
       if (type !== SETTINGS || (flags & ACK) !== 0)
-        throw new ConnectionFault('PROTOCOL_ERROR', 'the first frame of the peer is no SETTINGS')
+        throw new Http2ConnectionFault('PROTOCOL_ERROR', 'the first frame of the peer is no SETTINGS')
       this.#isFirst = false
     }
-    if (this.continuationOf !== 0) {
-      if (type !== CONTINUATION || streamId !== this.continuationOf)
-        throw new ConnectionFault('PROTOCOL_ERROR', 'a field block was interrupted')
+    if (this.#continuationOf !== 0) {
+      if (type !== CONTINUATION || streamId !== this.#continuationOf)
+        throw new Http2ConnectionFault('PROTOCOL_ERROR', 'a field block was interrupted')
     } else if (type === CONTINUATION)
-      throw new ConnectionFault('PROTOCOL_ERROR', 'CONTINUATION without a field block')
+      throw new Http2ConnectionFault('PROTOCOL_ERROR', 'CONTINUATION without a field block')
     // The most frequent ones need no table.
     if ((type === DATA || type === HEADERS) && streamId !== 0) return
     const fault = judgeFrameHeader(type, streamId, length)
-    if (fault !== undefined) throw new ConnectionFault(fault.code, fault.message)
+    if (fault !== undefined) throw new Http2ConnectionFault(fault.code, fault.message)
   }
 
   #readPayload(buffer: Buffer, start: number, end: number): number {
@@ -203,7 +212,7 @@ export class FrameReader {
     const left = this.#length - 1
     // RFC 9113 6.1
     if (padLength > left || padLength >= this.#length)
-      throw new ConnectionFault('PROTOCOL_ERROR', 'more padding than payload in DATA')
+      throw new Http2ConnectionFault('PROTOCOL_ERROR', 'more padding than payload in DATA')
     this.#paddingLeft = padLength
     this.#startData(left - padLength, padLength + 1)
   }

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './error-codes.ts'
+import type { Http2ErrorCode } from './error-codes.ts'
 
 /** Frame types: RFC 9113 6, ALTSVC (RFC 7838 4), ORIGIN (RFC 8336), PRIORITY_UPDATE (RFC 9218 7.1). */
 export const DATA = 0x0
@@ -71,7 +71,7 @@ export function judgeFrameHeader(
   type: number,
   streamId: number,
   bytes: number,
-): { code: ErrorCode; message: string } | undefined {
+): { code: Http2ErrorCode; message: string } | undefined {
   const rule = FRAME_RULES[type]
   if (rule === undefined) return undefined
   if (rule.place === 'stream' && streamId === 0)

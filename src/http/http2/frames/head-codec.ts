@@ -4,10 +4,8 @@ import { type FieldBlock, HpackDecoder } from '../../hpack/hpack-decoder.ts'
 import type { HpackEncoder } from '../../hpack/hpack-encoder.ts'
 import type { OutgoingRequest } from '../../multiplex/client-session.ts'
 import { HeadFields } from '../../multiplex/messages/head-fields.ts'
-import { readRequestHead, readResponseHead } from '../../multiplex/messages/head-rules.ts'
-import { MessageFault, type RequestHead, type ResponseHead } from '../../multiplex/messages/message-head.ts'
-import { readTrailers } from '../../multiplex/messages/regular-fields.ts'
-import { ConnectionFault, StreamFault } from './error-codes.ts'
+import { MessageReader } from '../../multiplex/messages/head-rules.ts'
+import { Http2ConnectionFault, Http2StreamFault } from './error-codes.ts'
 import { CONTINUATION, END_HEADERS, END_STREAM, HEADERS } from './frame-table.ts'
 import type { OutputQueue } from './output-queue.ts'
 
@@ -20,21 +18,28 @@ export interface HeadReaderOptions {
   readonly onSizeUpdate?: () => void
 }
 
-/**
- * Decodes field blocks and reads them as what they stand for. What a block means is kept with it: equal ones
- * are judged once.
- */
+/** Decodes field blocks; `messages` reads them as what they stand for. */
 export class HeadReader {
+  readonly messages: MessageReader
   readonly #decoder: HpackDecoder
-  readonly #options: HeadReaderOptions
+  readonly #maxHeaderCount: number
 
   constructor(options: HeadReaderOptions) {
-    this.#options = options
+    const { maxTableBytes, maxHeaderBytes, maxHeaderCount, allowsExtendedConnect, onSizeUpdate } = options
+    this.#maxHeaderCount = maxHeaderCount
     this.#decoder = new HpackDecoder({
-      maxTableBytes: options.maxTableBytes,
-      maxListBytes: options.maxHeaderBytes,
-      maxFields: options.maxHeaderCount,
-      onSizeUpdate: options.onSizeUpdate,
+      maxTableBytes,
+      maxListBytes: maxHeaderBytes,
+      maxFields: maxHeaderCount,
+      onSizeUpdate,
+    })
+    this.messages = new MessageReader({
+      maxHeaderBytes,
+      maxHeaderCount,
+      allowsExtendedConnect,
+      requiresAuthority: false,
+      malformed: message => new Http2StreamFault('PROTOCOL_ERROR', message), // RFC 9113 8.1.1
+      tooLarge: (message, limit) => new Http2StreamFault('ENHANCE_YOUR_CALM', message, limit),
     })
   }
 
@@ -52,59 +57,16 @@ export class HeadReader {
     try {
       block = this.#decoder.decode(buffer, start, end)
     } catch (error) {
-      if (error instanceof HpackError) throw new ConnectionFault('COMPRESSION_ERROR', error.message)
+      if (error instanceof HpackError) throw new Http2ConnectionFault('COMPRESSION_ERROR', error.message)
       throw error
     }
     if (block !== 'far-too-large') return block
-    throw new ConnectionFault(
+    throw new Http2ConnectionFault(
       'ENHANCE_YOUR_CALM',
-      `a field section far above maxHeaderCount (${this.#options.maxHeaderCount})`,
+      `a field section far above maxHeaderCount (${this.#maxHeaderCount})`,
       'maxHeaderCount',
     )
   }
-
-  response(block: FieldBlock | 'too-large'): ResponseHead {
-    const readable = this.#readable(block)
-    readable.meaning ??= judge(() => readResponseHead(readable.fields))
-    return unlessMalformed(readable.meaning) as ResponseHead // a client gets no other heads
-  }
-
-  request(block: FieldBlock): RequestHead {
-    block.meaning ??= judge(() => readRequestHead(block.fields, this.#options.allowsExtendedConnect))
-    return unlessMalformed(block.meaning) as RequestHead // a server gets no other heads
-  }
-
-  /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
-  trailers(block: FieldBlock | 'too-large'): HeaderList {
-    const { fields } = this.#readable(block)
-    return unlessMalformed(judge(() => readTrailers(fields))) as HeaderList // what readTrailers() answers
-  }
-
-  #readable(block: FieldBlock | 'too-large'): FieldBlock {
-    if (block !== 'too-large') return block
-    const { maxHeaderBytes, maxHeaderCount } = this.#options
-    throw new StreamFault(
-      'ENHANCE_YOUR_CALM',
-      `a field section above maxHeaderBytes (${maxHeaderBytes}) or maxHeaderCount (${maxHeaderCount})`,
-      'maxHeaderBytes',
-    )
-  }
-}
-
-/** What a block means; that it is malformed is remembered like everything else that it may mean. */
-function judge<Message>(read: () => Message): Message | StreamFault {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof MessageFault) return new StreamFault('PROTOCOL_ERROR', error.message)
-    throw error
-  }
-}
-
-/** A malformed message is the end of its stream (RFC 9113 8.1.1). */
-function unlessMalformed(meaning: unknown): unknown {
-  if (meaning instanceof StreamFault) throw meaning
-  return meaning
 }
 
 /**
@@ -116,11 +78,15 @@ export class HeadWriter {
   readonly #output: OutputQueue
   readonly #fields = new HeadFields()
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
-  maxFrameBytes = 16_384
+  #maxFrameBytes = 16_384
 
   constructor(encoder: HpackEncoder, output: OutputQueue) {
     this.#encoder = encoder
     this.#output = output
+  }
+
+  onMaxFrameBytes(bytes: number): void {
+    this.#maxFrameBytes = bytes
   }
 
   putRequest(streamId: number, request: OutgoingRequest, endsStream: boolean): void {
@@ -147,13 +113,13 @@ export class HeadWriter {
     const { bytes } = this.#encoder
     const output = this.#output
     const endFlag = endsStream ? END_STREAM : 0
-    if (length <= this.maxFrameBytes) {
+    if (length <= this.#maxFrameBytes) {
       const at = output.startFrame(length, HEADERS, endFlag | END_HEADERS, streamId)
       copyBlock(bytes, output.block, at, length)
       return
     }
-    for (let start = 0; start < length; start += this.maxFrameBytes) {
-      const end = Math.min(start + this.maxFrameBytes, length)
+    for (let start = 0; start < length; start += this.#maxFrameBytes) {
+      const end = Math.min(start + this.#maxFrameBytes, length)
       const type = start === 0 ? HEADERS : CONTINUATION
       const flags = (start === 0 ? endFlag : 0) | (end === length ? END_HEADERS : 0)
       output.putFrame(type, flags, streamId, bytes.subarray(start, end))

@@ -1,5 +1,5 @@
-import type { ErrorCode } from './error-codes.ts'
-import { ConnectionFault } from './error-codes.ts'
+import type { Http2ErrorCode } from './error-codes.ts'
+import { Http2ConnectionFault } from './error-codes.ts'
 
 /** What one side has told of itself in SETTINGS (RFC 9113 6.5). */
 export interface PeerSettings {
@@ -30,14 +30,14 @@ interface Setting {
   readonly min: number
   readonly max: number
   /** For a value outside of min and max. */
-  readonly error: ErrorCode
+  readonly error: Http2ErrorCode
 }
 
 /**
  * Every setting that we know: RFC 9113 6.5.2, RFC 8441 3, RFC 9218 2.1. Where every value is legal the error
  * cannot occur.
  */
-export const SETTINGS: readonly Setting[] = [
+export const SETTING_TABLE: readonly Setting[] = [
   { id: 0x1, name: 'headerTableBytes', initial: 4096, min: 0, max: MAX_UINT32, error: 'PROTOCOL_ERROR' },
   { id: 0x2, name: 'enablePush', initial: 1, min: 0, max: 1, error: 'PROTOCOL_ERROR' },
   {
@@ -77,7 +77,7 @@ export const SETTINGS: readonly Setting[] = [
 ]
 
 /** What holds until the first SETTINGS. Unlimited is Infinity. */
-export const INITIAL_SETTINGS: Readonly<PeerSettings> = Object.freeze({
+export const INITIAL_HTTP2_SETTINGS: Readonly<PeerSettings> = Object.freeze({
   headerTableBytes: 4096,
   enablePush: true,
   maxConcurrentStreams: Number.POSITIVE_INFINITY,
@@ -93,19 +93,19 @@ const SETTING_BYTES = 6
 
 /** Indexed by id; ids that nobody has defined are undefined. */
 const BY_ID: readonly (Setting | undefined)[] = Array.from({ length: 10 }, (_, id) =>
-  SETTINGS.find(setting => setting.id === id),
+  SETTING_TABLE.find(setting => setting.id === id),
 )
 
 /**
  * Applies the SETTINGS payload `buffer[start, end)`, whose length is a multiple of six, on top of `current`,
- * which is INITIAL_SETTINGS itself for the first frame. The values count in their order, and an unknown id
- * not at all (RFC 9113 6.5.3, 6.5.2). Throws a ConnectionFault:
+ * which is INITIAL_HTTP2_SETTINGS itself for the first frame. The values count in their order, and an unknown id
+ * not at all (RFC 9113 6.5.3, 6.5.2). Throws a Http2ConnectionFault:
  *  1. A value outside of its range: the error of the table.
  *  2. A server must not allow push to itself (RFC 9113 6.5.2).
  *  3. Extended CONNECT must not be taken back (RFC 8441 3).
  *  4. The priorities of RFC 7540 are switched off in the first SETTINGS or not at all (RFC 9218 2.1).
  */
-export function readSettings(
+export function readHttp2Settings(
   buffer: Buffer,
   start: number,
   end: number,
@@ -118,12 +118,12 @@ export function readSettings(
     if (setting === undefined) continue
     const value = buffer.readUInt32BE(pos + 2)
     if (value < setting.min || value > setting.max) {
-      throw new ConnectionFault(setting.error, `the setting ${setting.name} must not be ${value}`)
+      throw new Http2ConnectionFault(setting.error, `the setting ${setting.name} must not be ${value}`)
     }
     apply(next, setting.name, value, from)
   }
-  if (current !== INITIAL_SETTINGS && next.noRfc7540Priorities !== current.noRfc7540Priorities) {
-    throw new ConnectionFault('PROTOCOL_ERROR', 'noRfc7540Priorities changed after the first SETTINGS')
+  if (current !== INITIAL_HTTP2_SETTINGS && next.noRfc7540Priorities !== current.noRfc7540Priorities) {
+    throw new Http2ConnectionFault('PROTOCOL_ERROR', 'noRfc7540Priorities changed after the first SETTINGS')
   }
   return next
 }
@@ -137,13 +137,13 @@ function apply(
   switch (name) {
     case 'enablePush':
       if (value === 1 && from === 'server') {
-        throw new ConnectionFault('PROTOCOL_ERROR', 'a server must not send enablePush 1')
+        throw new Http2ConnectionFault('PROTOCOL_ERROR', 'a server must not send enablePush 1')
       }
       settings.enablePush = value === 1
       break
     case 'enableConnectProtocol':
       if (value === 0 && settings.enableConnectProtocol) {
-        throw new ConnectionFault('PROTOCOL_ERROR', 'enableConnectProtocol was taken back')
+        throw new Http2ConnectionFault('PROTOCOL_ERROR', 'enableConnectProtocol was taken back')
       }
       settings.enableConnectProtocol = value === 1
       break
@@ -156,10 +156,10 @@ function apply(
 }
 
 /** The payload of our own SETTINGS: only what differs from the initial values. */
-export function encodeSettings(settings: Partial<PeerSettings>): Buffer {
-  const payload = Buffer.alloc(SETTINGS.length * SETTING_BYTES)
+export function encodeHttp2Settings(settings: Partial<PeerSettings>): Buffer {
+  const payload = Buffer.alloc(SETTING_TABLE.length * SETTING_BYTES)
   let pos = 0
-  for (const { id, name, initial } of SETTINGS) {
+  for (const { id, name, initial } of SETTING_TABLE) {
     const value = Number(settings[name] ?? initial)
     if (value === initial) continue
     pos = payload.writeUInt16BE(id, pos)

@@ -1,8 +1,8 @@
-import { Fault } from '../../multiplex/fault.ts'
+import { ProtocolFault } from '../../multiplex/fault.ts'
 import type { QpackError } from '../../qpack/qpack-error.ts'
 
 /** The error codes of RFC 9114 8.1, RFC 9204 6 and RFC 9297 5.2. */
-export const ERROR_CODES = {
+export const HTTP3_ERROR_CODES = {
   H3_NO_ERROR: 0x100,
   H3_GENERAL_PROTOCOL_ERROR: 0x101,
   H3_INTERNAL_ERROR: 0x102,
@@ -26,14 +26,14 @@ export const ERROR_CODES = {
   QPACK_DECODER_STREAM_ERROR: 0x202,
 } as const
 
-export type ErrorCode = keyof typeof ERROR_CODES
+export type Http3ErrorCode = keyof typeof HTTP3_ERROR_CODES
 
-const NAMES = new Map<number, ErrorCode>(
-  Object.entries(ERROR_CODES).map(([name, code]) => [code, name as ErrorCode]), // its own keys
+const NAMES = new Map<number, Http3ErrorCode>(
+  Object.entries(HTTP3_ERROR_CODES).map(([name, code]) => [code, name as Http3ErrorCode]), // its own keys
 )
 
 /** RFC 9114 9: unknown codes, and those of grease (0x1f * N + 0x21), are to be treated as H3_NO_ERROR. */
-export function errorCodeOf(wire: number): ErrorCode {
+export function http3ErrorCodeOf(wire: number): Http3ErrorCode {
   return NAMES.get(wire) ?? 'H3_NO_ERROR'
 }
 
@@ -41,21 +41,21 @@ export function errorCodeOf(wire: number): ErrorCode {
  * The peer broke a rule that ends the connection (RFC 9114 8). Thrown inside http3/ only; the session turns
  * it into CONNECTION_CLOSE.
  */
-export class ConnectionFault extends Fault<ErrorCode> {}
+export class Http3ConnectionFault extends ProtocolFault<Http3ErrorCode> {}
 
 /**
  * The peer broke a rule that ends one stream (RFC 9114 8). Thrown inside http3/ only; the session resets the
  * stream.
  */
-export class StreamFault extends Fault<ErrorCode> {}
+export class Http3StreamFault extends ProtocolFault<Http3ErrorCode> {}
 
-const CODES: Readonly<Record<QpackError['kind'], ErrorCode>> = {
+const CODES: Readonly<Record<QpackError['kind'], Http3ErrorCode>> = {
   decompression: 'QPACK_DECOMPRESSION_FAILED',
   'encoder-stream': 'QPACK_ENCODER_STREAM_ERROR',
   'decoder-stream': 'QPACK_DECODER_STREAM_ERROR',
 }
 
 /** RFC 9204 6: each of them ends the connection. */
-export function qpackFault(error: QpackError): ConnectionFault {
-  return new ConnectionFault(CODES[error.kind], error.message)
+export function qpackFault(error: QpackError): Http3ConnectionFault {
+  return new Http3ConnectionFault(CODES[error.kind], error.message)
 }

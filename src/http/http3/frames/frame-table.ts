@@ -1,4 +1,4 @@
-import type { ErrorCode } from './error-codes.ts'
+import type { Http3ErrorCode } from './error-codes.ts'
 
 /** The frame types of RFC 9114 7.2, RFC 9218 7.2 and RFC 9412 2. */
 export const DATA = 0x00
@@ -27,7 +27,7 @@ export type ReadState = 'head' | 'body' | 'tunnel' | 'trailers'
 /**
  * What a frame meets: it is taken; it is one of an extension, to be read over; or it is a connection error.
  */
-export type FrameVerdict = 'take' | 'ignore' | ErrorCode
+export type FrameVerdict = 'take' | 'ignore' | Http3ErrorCode
 
 /**
  * RFC 9114 4.1, 7.2: what may come on a request stream, by where it stands. What is not in here is refused or

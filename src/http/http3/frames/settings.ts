@@ -1,10 +1,10 @@
-import { ConnectionFault } from './error-codes.ts'
+import { Http3ConnectionFault } from './error-codes.ts'
 import { encodeVarint, readVarint, type VarintCursor, varintBytes } from './varint.ts'
 
 /**
  * The peer's SETTINGS that mean something here (RFC 9114 7.2.4.1, RFC 9204 5, RFC 9220 3, RFC 9297 2.1.1).
  */
-export interface Settings {
+export interface Http3Settings {
   /** 0: the peer takes no dynamic table. */
   readonly qpackMaxTableCapacity: number
   readonly qpackBlockedStreams: number
@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 /** What holds until the peer has said something. */
-export const INITIAL_SETTINGS: Settings = Object.freeze({
+export const INITIAL_HTTP3_SETTINGS: Http3Settings = Object.freeze({
   qpackMaxTableCapacity: 0,
   qpackBlockedStreams: 0,
   maxFieldSectionSize: Number.POSITIVE_INFINITY,
@@ -41,19 +41,19 @@ const RESERVED: ReadonlySet<number> = new Set([0x00, 0x02, 0x03, 0x04, 0x05])
  */
 const MAX_SETTINGS = 64
 
-/** Reads the payload of a SETTINGS frame. Throws a ConnectionFault. */
-export function readSettings(payload: Buffer): Settings {
+/** Reads the payload of a SETTINGS frame. Throws a Http3ConnectionFault. */
+export function readHttp3Settings(payload: Buffer): Http3Settings {
   const cursor: VarintCursor = { buffer: payload, at: 0, end: payload.length }
   const values = new Map<number, number>()
   while (cursor.at < cursor.end) {
     const id = readVarint(cursor)
     const value = id === undefined ? undefined : readVarint(cursor)
     if (id === undefined || value === undefined) {
-      throw new ConnectionFault('H3_FRAME_ERROR', 'SETTINGS end within a setting')
+      throw new Http3ConnectionFault('H3_FRAME_ERROR', 'SETTINGS end within a setting')
     }
     if (RESERVED.has(id)) throw settingsFault(`setting 0x${id.toString(16)} belongs to HTTP/2`)
     if (values.has(id)) throw settingsFault(`setting 0x${id.toString(16)} stands twice`)
-    if (values.size >= MAX_SETTINGS) throw new ConnectionFault('H3_EXCESSIVE_LOAD', 'too many settings')
+    if (values.size >= MAX_SETTINGS) throw new Http3ConnectionFault('H3_EXCESSIVE_LOAD', 'too many settings')
     values.set(id, value)
   }
   return {
@@ -74,14 +74,14 @@ function flag(values: ReadonlyMap<number, number>, id: number, name: string): bo
 
 /**
  * Holds the real SETTINGS to the remembered ones that early data was sent by (RFC 9114 7.2.4.2): none may be
- * less, and with accepted early data none may be gone. Throws a ConnectionFault.
+ * less, and with accepted early data none may be gone. Throws a Http3ConnectionFault.
  */
-export function checkAgainstRemembered(real: Settings, remembered: Settings): void {
+export function checkAgainstRemembered(real: Http3Settings, remembered: Http3Settings): void {
   // RFC 9204 3.2.3: what our encoder may have relied on stays as it was, unless it was nothing.
   const capacity = rememberable(remembered.qpackMaxTableCapacity)
   if (capacity > 0 && rememberable(real.qpackMaxTableCapacity) !== capacity) {
     const message = 'the table of QPACK is not as large as the early data was sent by'
-    throw new ConnectionFault('QPACK_DECODER_STREAM_ERROR', message)
+    throw new Http3ConnectionFault('QPACK_DECODER_STREAM_ERROR', message)
   }
   const isLess =
     real.qpackBlockedStreams < remembered.qpackBlockedStreams ||
@@ -103,7 +103,10 @@ function rememberable(limit: number): number {
  * Our SETTINGS as the payload of their frame. `grease` is a reserved setting (RFC 9114 7.2.4.1): its N, and a
  * value.
  */
-export function encodeSettings(settings: Settings, grease?: readonly [n: number, value: number]): Buffer {
+export function encodeHttp3Settings(
+  settings: Http3Settings,
+  grease?: readonly [n: number, value: number],
+): Buffer {
   const pairs: [id: number, value: number][] = []
   if (settings.qpackMaxTableCapacity > 0)
     pairs.push([IDS.qpackMaxTableCapacity, settings.qpackMaxTableCapacity])
@@ -122,8 +125,8 @@ export function encodeSettings(settings: Settings, grease?: readonly [n: number,
   return payload
 }
 
-function settingsFault(message: string): ConnectionFault {
-  return new ConnectionFault('H3_SETTINGS_ERROR', message)
+function settingsFault(message: string): Http3ConnectionFault {
+  return new Http3ConnectionFault('H3_SETTINGS_ERROR', message)
 }
 
 /**
@@ -133,7 +136,7 @@ function settingsFault(message: string): ConnectionFault {
  */
 export interface Http3Ticket {
   readonly ticket: Buffer
-  readonly settings: Settings
+  readonly settings: Http3Settings
   readonly token: Buffer | undefined
 }
 

@@ -1,7 +1,7 @@
 import { hasPort, isAuthority, isSameAuthority } from '../../../base/http/authority.ts'
 import { COLON, isToken } from '../../../base/http/char-tables.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
-import type { RequestHead, ResponseHead } from './message-head.ts'
+import { MessageFault, type RequestHead, type ResponseHead } from './message-head.ts'
 import {
   isPath,
   isProtocol,
@@ -9,6 +9,7 @@ import {
   malformed,
   type RegularFields,
   readRegularFields,
+  readTrailers,
   withoutLength,
 } from './regular-fields.ts'
 
@@ -149,4 +150,85 @@ function readStatus(value: string): number {
     }
   }
   throw malformed('not three digits', ':status')
+}
+
+/** A field section as its decoder hands it on, which keeps what was made of it. */
+interface DecodedSection {
+  readonly fields: HeaderList
+  meaning: unknown
+}
+
+export interface MessageReaderOptions {
+  readonly maxHeaderBytes: number
+  readonly maxHeaderCount: number
+  readonly allowsExtendedConnect: boolean
+  /** A request is malformed without :authority or host (RFC 9114 4.3.1; RFC 9113 8.3.1 only recommends it). */
+  readonly requiresAuthority: boolean
+  /** The fault, which is the end of a stream, for a message that is malformed. */
+  readonly malformed: (message: string) => Error
+  /** Likewise for a section above the limits. */
+  readonly tooLarge: (message: string, limit: string) => Error
+}
+
+/**
+ * Reads field sections as the messages that they stand for. What a section means, be it malformed, is kept
+ * with it: equal ones are judged once.
+ */
+export class MessageReader {
+  readonly #options: MessageReaderOptions
+
+  constructor(options: MessageReaderOptions) {
+    this.#options = options
+  }
+
+  response(section: DecodedSection | 'too-large'): ResponseHead {
+    const readable = this.#readable(section)
+    readable.meaning ??= this.#judge(() => readResponseHead(readable.fields))
+    return unlessMalformed(readable.meaning) as ResponseHead // a client gets no other heads
+  }
+
+  request(section: DecodedSection | 'too-large'): RequestHead {
+    const readable = this.#readable(section)
+    readable.meaning ??= this.#judge(() => {
+      const head = readRequestHead(readable.fields, this.#options.allowsExtendedConnect)
+      // Schemes without an authority are none of ours.
+      if (this.#options.requiresAuthority && head.authority === '')
+        throw new MessageFault('neither :authority nor host')
+      return head
+    })
+    return unlessMalformed(readable.meaning) as RequestHead // a server gets no other heads
+  }
+
+  /** Trailers are rare, and equal bytes may be a head elsewhere: they are read each time. */
+  trailers(section: DecodedSection | 'too-large'): HeaderList {
+    const { fields } = this.#readable(section)
+    return unlessMalformed(this.#judge(() => readTrailers(fields))) as HeaderList // what readTrailers() answers
+  }
+
+  tooLarge(): Error {
+    const { maxHeaderBytes, maxHeaderCount, tooLarge } = this.#options
+    return tooLarge(
+      `a field section above maxHeaderBytes (${maxHeaderBytes}) or maxHeaderCount (${maxHeaderCount})`,
+      'maxHeaderBytes',
+    )
+  }
+
+  #readable(section: DecodedSection | 'too-large'): DecodedSection {
+    if (section === 'too-large') throw this.tooLarge()
+    return section
+  }
+
+  #judge(read: () => unknown): unknown {
+    try {
+      return read()
+    } catch (error) {
+      if (error instanceof MessageFault) return this.#options.malformed(error.message)
+      throw error
+    }
+  }
+}
+
+function unlessMalformed(meaning: unknown): unknown {
+  if (meaning instanceof Error) throw meaning
+  return meaning
 }

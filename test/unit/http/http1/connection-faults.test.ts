@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { describe, expect, it, vi } from 'vitest'
 import { DEFAULT_RESPONSE_LIMITS } from '../../../../src/base/options/options.ts'
+import { Http1ClientExchange } from '../../../../src/http/http1/client-exchange.ts'
 import { Http1Connection } from '../../../../src/http/http1/connection.ts'
-import { ExchangeControl } from '../../../../src/http/http1/exchange-control.ts'
 import { requestOf } from '../../../contract/contract-bench.ts'
 import { RecordingHandler } from '../../../contract/recorder.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
@@ -97,7 +97,7 @@ describe('a defect in an event of an HTTP/1.1 connection', () => {
 
 describe('a defect in the end of an exchange over HTTP/1.1', () => {
   const breakEnd = (): void =>
-    void vi.spyOn(ExchangeControl.prototype, 'release').mockImplementationOnce(fail)
+    void vi.spyOn(Http1ClientExchange.prototype, 'release').mockImplementationOnce(fail)
   const ENDING = `the end of an exchange: ${THROWN}`
 
   it('that is complete ends it with MM_INTERNAL, and the connection', async () => {

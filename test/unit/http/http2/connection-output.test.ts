@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { ReadPort } from '../../../../src/base/socket/read-port.ts'
 import { ConnectionOutput } from '../../../../src/http/http2/connection-output.ts'
-import type { Session } from '../../../../src/http/http2/session.ts'
+import type { Http2Session } from '../../../../src/http/http2/http2-session.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 
 /** The output of a session: what it gives out is filled with rubbish as soon as it is released. */
@@ -85,7 +85,7 @@ function start(): { socket: FakeSocket; session: FakeOutput; output: ConnectionO
   const socket = new FakeSocket()
   const session = new FakeOutput()
   // The parts of both that are used.
-  const output = new ConnectionOutput(socket as unknown as Socket, session as unknown as Session, () =>
+  const output = new ConnectionOutput(socket as unknown as Socket, session as unknown as Http2Session, () =>
     socket.destroy(),
   )
   return { socket, session, output }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../src/base/options/protocol-options.ts'
-import { ActiveStream, type StreamHost } from '../../../../src/http/http2/active-stream.ts'
+import { ActiveStream, type Http2StreamParts } from '../../../../src/http/http2/active-stream.ts'
 import { OutputQueue } from '../../../../src/http/http2/frames/output-queue.ts'
 import { ReceiveSide } from '../../../../src/http/http2/receive-side.ts'
 
-const host = {} as StreamHost // no stream asks for anything here
+const parts = {} as Http2StreamParts // no stream asks for anything here
 const events = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onReset() {} }
 const KIB = 1024
 
@@ -19,7 +19,7 @@ function make(options: Partial<Http2Options> = {}): {
   const side = new ReceiveSide(output, all, { sendSample() {}, streamCount: () => 1 })
   return {
     side,
-    stream: new ActiveStream(1, host, events, 65_535, all.streamWindowBytes),
+    stream: new ActiveStream(1, parts, events, 65_535, all.streamWindowBytes),
     credit() {
       const bytes = Buffer.concat(output.take())
       output.release()
@@ -125,7 +125,7 @@ describe('ReceiveSide', () => {
     // 400 streams with a byte each hold more than the bound, for 400 bytes.
     for (let id = 1; id < 800; id += 2) {
       side.receive(1)
-      side.hold(new ActiveStream(id, host, events, 65_535, 65_535), Buffer.from('x'))
+      side.hold(new ActiveStream(id, parts, events, 65_535, 65_535), Buffer.from('x'))
     }
     expect(side.heldMemoryBytes).toBeGreaterThan(150 * KIB)
     side.receive(99 * KIB)

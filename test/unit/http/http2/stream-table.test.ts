@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { ActiveStream, type StreamHost } from '../../../../src/http/http2/active-stream.ts'
+import { ActiveStream, type Http2StreamParts } from '../../../../src/http/http2/active-stream.ts'
 import { RecentIds, StreamTable } from '../../../../src/http/http2/stream-table.ts'
 
-const host = {} as StreamHost // no stream asks for anything here
+const parts = {} as Http2StreamParts // no stream asks for anything here
 const events = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onReset() {} }
-const streamOf = (id: number): ActiveStream => new ActiveStream(id, host, events, 65_535, 65_535)
+const streamOf = (id: number): ActiveStream => new ActiveStream(id, parts, events, 65_535, 65_535)
 
 describe('StreamTable', () => {
   it('finds what lives, however many numbers went by', () => {

@@ -8,7 +8,7 @@ import {
   type QuicOptions,
 } from '../../../../src/base/options/protocol-options.ts'
 import { type Http3ConnectionOptions, http3Connection } from '../../../../src/http/http3/connection.ts'
-import { decodeTicket, INITIAL_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
+import { decodeTicket, INITIAL_HTTP3_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
 import type { MultiplexedConnection } from '../../../../src/http/multiplex/connection.ts'
 import type { QuicLink, QuicLinkOwner } from '../../../../src/quic/engine.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'
@@ -357,7 +357,7 @@ describe('a tunnel', () => {
 })
 
 describe('the linger of a connection that used up a ticket', () => {
-  const settingsBefore = { ...INITIAL_SETTINGS }
+  const settingsBefore = { ...INITIAL_HTTP3_SETTINGS }
   const lingers = (): { bench: Bench; overs: Promise<void>[] } => {
     const overs: Promise<void>[] = []
     const bench = new Bench({ rememberedSettings: settingsBefore, onLinger: over => void overs.push(over) })

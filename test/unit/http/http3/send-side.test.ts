@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { RequestStream, type StreamHost } from '../../../../src/http/http3/request-stream.ts'
-import { SendSide } from '../../../../src/http/http3/send-side.ts'
+import { type Http3StreamParts, RequestStream } from '../../../../src/http/http3/request-stream.ts'
+import { Http3SendSide } from '../../../../src/http/http3/send-side.ts'
 import { FRAME } from '../../../support/http3-wire.ts'
 import { fc } from '../../../support/property.ts'
 import { FakeQuic } from './fake-quic.ts'
@@ -15,10 +15,10 @@ class Bench {
   readonly ended: number[] = []
   readonly writable: number[] = []
   onWritable: ((stream: RequestStream) => void) | undefined
-  readonly side: SendSide
+  readonly side: Http3SendSide
 
   constructor(writeAheadBytes = 20_000) {
-    this.side = new SendSide(this.quic, writeAheadBytes, ({ id }) => void this.ended.push(id))
+    this.side = new Http3SendSide(this.quic, writeAheadBytes, ({ id }) => void this.ended.push(id))
   }
 
   stream(id: number, room = Number.POSITIVE_INFINITY): RequestStream {
@@ -32,7 +32,7 @@ class Bench {
         this.onWritable?.(stream)
       },
     }
-    const stream = new RequestStream(id, {} as StreamHost, events, 0) // it asks nothing of its host here
+    const stream = new RequestStream(id, {} as Http3StreamParts, events, 0) // it asks nothing of its session here
     this.quic.stream(id).room = room
     return stream
   }

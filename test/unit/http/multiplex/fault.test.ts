@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Fault } from '../../../../src/http/multiplex/fault.ts'
+import { ProtocolFault } from '../../../../src/http/multiplex/fault.ts'
 import { MessageFault } from '../../../../src/http/multiplex/messages/message-head.ts'
 
 describe('faults of peers', () => {
   it.each([
-    ['Fault', new Fault('CODE', 'what is wrong', 'maxSomething')],
+    ['ProtocolFault', new ProtocolFault('CODE', 'what is wrong', 'maxSomething')],
     ['MessageFault', new MessageFault('what is wrong')],
   ])('a %s has no stack, and leaves that of other errors alone', (name, fault) => {
     expect(fault).toMatchObject({ name, message: 'what is wrong' })

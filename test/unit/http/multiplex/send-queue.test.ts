@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { ActiveStream, type StreamHost } from '../../../../src/http/http2/active-stream.ts'
+import { ActiveStream, type Http2StreamParts } from '../../../../src/http/http2/active-stream.ts'
 import { SendQueue } from '../../../../src/http/multiplex/send-queue.ts'
 
-const host = {} as StreamHost // no stream asks for anything here
+const parts = {} as Http2StreamParts // no stream asks for anything here
 const events = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onReset() {} }
 
 function streamOf(id: number, urgency = 3, incremental = false): ActiveStream {
-  const stream = new ActiveStream(id, host, events, 65_535, 65_535)
+  const stream = new ActiveStream(id, parts, events, 65_535, 65_535)
   stream.priority = { urgency, incremental }
   return stream
 }

@@ -4,7 +4,7 @@ import { TransportError } from '../../../../src/base/errors.ts'
 import type { AttemptRecord } from '../../../../src/base/events/connection.ts'
 import { parseOrigin } from '../../../../src/base/http/origin.ts'
 import type { OriginOptions } from '../../../../src/base/options/options.ts'
-import { encodeTicket, INITIAL_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
+import { encodeTicket, INITIAL_HTTP3_SETTINGS } from '../../../../src/http/http3/frames/settings.ts'
 import { type Http3Dialed, Http3Dialer } from '../../../../src/origin/connecting/http3-dialer.ts'
 import { SettingsBook } from '../../../../src/origin/origin-settings.ts'
 import type { QuicDialRequest, QuicDialResult } from '../../../../src/quic/dial-request.ts'
@@ -17,7 +17,7 @@ import { FakeClock } from '../../../../src/testing/fake-clock.ts'
 /** Handed through, but for what is measured on it. */
 const LINK = { connection: { stats: () => ({ sentBytes: 2400, receivedBytes: 3700 }) } } as QuicLink
 const ENDPOINT = { address: '192.0.2.1', family: 4, port: 443, transport: 'udp' } as const
-const SETTINGS = { ...INITIAL_SETTINGS, qpackMaxTableCapacity: 4096 }
+const SETTINGS = { ...INITIAL_HTTP3_SETTINGS, qpackMaxTableCapacity: 4096 }
 const stored = (name: string): Buffer =>
   encodeTicket({ ticket: Buffer.from(name), settings: SETTINGS, token: undefined })
 

@@ -2,9 +2,9 @@ import { TransportError } from '../../../../../src/base/errors.ts'
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
 import { type CodecLimits, DEFAULT_CODEC_LIMITS } from '../../../../../src/http/http1/codec/codec-failure.ts'
 import type {
+  Http1RequestHead,
+  Http1ResponseHead,
   MessageEvents,
-  RequestHead,
-  ResponseHead,
 } from '../../../../../src/http/http1/codec/message-events.ts'
 import { RequestDecoder } from '../../../../../src/http/http1/codec/request-decoder.ts'
 import { ResponseDecoder } from '../../../../../src/http/http1/codec/response-decoder.ts'
@@ -38,7 +38,10 @@ interface Decoder {
 }
 
 /** Decodes requests one after the other until the bytes are used up or one says that it is the last. */
-export function decodeRequests(input: string | Buffer, options: DecodingOptions = {}): Decoding<RequestHead> {
+export function decodeRequests(
+  input: string | Buffer,
+  options: DecodingOptions = {},
+): Decoding<Http1RequestHead> {
   return decode(input, options, (limits, events) => new RequestDecoder(limits, events), isLastRequest)
 }
 
@@ -46,7 +49,7 @@ export function decodeRequests(input: string | Buffer, options: DecodingOptions 
 export function decodeResponse(
   input: string | Buffer,
   options: DecodingOptions & { method?: string; upgrade?: string } = {},
-): Decoding<ResponseHead> {
+): Decoding<Http1ResponseHead> {
   return decode(
     input,
     options,
@@ -60,7 +63,7 @@ export function decodeResponse(
 }
 
 /** Behind it comes no request: the connection ends, or becomes something else. */
-function isLastRequest(head: RequestHead): boolean {
+function isLastRequest(head: Http1RequestHead): boolean {
   return !head.keepAlive || head.method === 'CONNECT' || head.upgrade !== undefined
 }
 

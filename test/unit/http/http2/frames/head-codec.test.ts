@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { StreamFault } from '../../../../../src/http/http2/frames/error-codes.ts'
+import { Http2StreamFault } from '../../../../../src/http/http2/frames/error-codes.ts'
 import { HeadReader } from '../../../../../src/http/http2/frames/head-codec.ts'
 import { requestBlock } from '../../../../support/http2-fields.ts'
 
@@ -17,7 +17,7 @@ function read(reader: HeadReader, bytes: Buffer, times: number): unknown[] {
     const block = reader.decode(bytes, 0, bytes.length)
     if (block === 'too-large') return block
     try {
-      return reader.request(block)
+      return reader.messages.request(block)
     } catch (error) {
       return error
     }
@@ -33,7 +33,7 @@ describe('HeadReader', () => {
         code: 'PROTOCOL_ERROR',
         message: expect.stringContaining(':path') as unknown,
       })
-    expect(malformed[0]).toBeInstanceOf(StreamFault)
+    expect(malformed[0]).toBeInstanceOf(Http2StreamFault)
     // The first two are no repetition yet, as far as the decoder knows.
     expect(new Set(malformed).size).toBeLessThan(5)
     const good = read(reader, requestBlock('/good'), 20)

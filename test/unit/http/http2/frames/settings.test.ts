@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { ConnectionFault } from '../../../../../src/http/http2/frames/error-codes.ts'
+import { Http2ConnectionFault } from '../../../../../src/http/http2/frames/error-codes.ts'
 import {
-  encodeSettings,
-  INITIAL_SETTINGS,
-  readSettings,
-  SETTINGS,
+  encodeHttp2Settings,
+  INITIAL_HTTP2_SETTINGS,
+  readHttp2Settings,
+  SETTING_TABLE,
 } from '../../../../../src/http/http2/frames/settings.ts'
 import { SETTING, settings } from '../../../../support/http2-wire.ts'
 
@@ -16,20 +16,20 @@ function payloadOf(entries: readonly Entry[]): Buffer {
 
 const read = (
   entries: readonly Entry[],
-  current = INITIAL_SETTINGS,
+  current = INITIAL_HTTP2_SETTINGS,
   from: 'client' | 'server' = 'client',
 ) => {
   const payload = payloadOf(entries)
   // In the middle of a larger read.
   const buffer = Buffer.concat([Buffer.alloc(3, 0xff), payload, Buffer.alloc(3, 0xff)])
-  return readSettings(buffer, 3, 3 + payload.length, current, from)
+  return readHttp2Settings(buffer, 3, 3 + payload.length, current, from)
 }
 
 const faultOf = (act: () => unknown): string => {
   try {
     act()
   } catch (error) {
-    if (error instanceof ConnectionFault) return error.code
+    if (error instanceof Http2ConnectionFault) return error.code
     throw error
   }
   return 'none'
@@ -58,7 +58,7 @@ describe('readSettings', () => {
     [[10, 7], {}],
     [[0xffff, 2 ** 32 - 1], {}],
   ])('reads %j', (entry, changed) => {
-    expect(read([entry])).toEqual({ ...INITIAL_SETTINGS, ...changed })
+    expect(read([entry])).toEqual({ ...INITIAL_HTTP2_SETTINGS, ...changed })
   })
 
   it.each<[section: string, code: string, from: 'client' | 'server', Entry]>([
@@ -74,7 +74,7 @@ describe('readSettings', () => {
     ['RFC 8441 3', 'PROTOCOL_ERROR', 'server', [SETTING.ENABLE_CONNECT_PROTOCOL, 2]],
     ['RFC 9218 2.1', 'PROTOCOL_ERROR', 'client', [NO_PRIORITIES, 2]],
   ])('%s: %s from a %s for %j', (_, code, from, entry) => {
-    expect(faultOf(() => read([entry], INITIAL_SETTINGS, from))).toBe(code)
+    expect(faultOf(() => read([entry], INITIAL_HTTP2_SETTINGS, from))).toBe(code)
   })
 
   it('applies the values in their order, so that the last one counts (RFC 9113 6.5.3)', () => {
@@ -103,7 +103,7 @@ describe('readSettings', () => {
     expect(read([[SETTING.ENABLE_CONNECT_PROTOCOL, 0]], read([])).enableConnectProtocol).toBe(false)
   })
 
-  it('takes the end of the RFC 7540 priorities in the first SETTINGS only (RFC 9218 2.1)', () => {
+  it('takes the end of the RFC 7540 priorities in the first SETTING_TABLE only (RFC 9218 2.1)', () => {
     const empty = read([])
     expect(faultOf(() => read([[NO_PRIORITIES, 1]], empty))).toBe('PROTOCOL_ERROR')
     expect(read([[NO_PRIORITIES, 0]], empty).noRfc7540Priorities).toBe(false)
@@ -115,7 +115,7 @@ describe('readSettings', () => {
 
 describe('encodeSettings', () => {
   it('writes what differs from the initial values, in the order of the ids', () => {
-    const payload = encodeSettings({
+    const payload = encodeHttp2Settings({
       noRfc7540Priorities: true,
       enablePush: false,
       maxConcurrentStreams: 0,
@@ -127,11 +127,11 @@ describe('encodeSettings', () => {
   })
 
   it('writes nothing for the initial values', () => {
-    expect(encodeSettings(INITIAL_SETTINGS)).toHaveLength(0)
-    expect(encodeSettings({})).toHaveLength(0)
+    expect(encodeHttp2Settings(INITIAL_HTTP2_SETTINGS)).toHaveLength(0)
+    expect(encodeHttp2Settings({})).toHaveLength(0)
   })
 
-  it('writes what readSettings reads', () => {
+  it('writes what readHttp2Settings reads', () => {
     const all = {
       headerTableBytes: 1,
       enablePush: false,
@@ -142,12 +142,12 @@ describe('encodeSettings', () => {
       enableConnectProtocol: true,
       noRfc7540Priorities: true,
     }
-    const payload = encodeSettings(all)
-    expect(payload).toHaveLength(SETTINGS.length * 6)
-    expect(readSettings(payload, 0, payload.length, INITIAL_SETTINGS, 'server')).toEqual(all)
+    const payload = encodeHttp2Settings(all)
+    expect(payload).toHaveLength(SETTING_TABLE.length * 6)
+    expect(readHttp2Settings(payload, 0, payload.length, INITIAL_HTTP2_SETTINGS, 'server')).toEqual(all)
   })
 
   it('agrees with the table about the initial values', () => {
-    for (const { name, initial } of SETTINGS) expect(Number(INITIAL_SETTINGS[name])).toBe(initial)
+    for (const { name, initial } of SETTING_TABLE) expect(Number(INITIAL_HTTP2_SETTINGS[name])).toBe(initial)
   })
 })

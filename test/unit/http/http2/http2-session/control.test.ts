@@ -16,7 +16,7 @@ import {
   uint32,
   windowUpdate,
 } from '../../../../support/http2-wire.ts'
-import { GET, isAlive, POST, type Role, SessionRig, verdictOn } from './session-rig.ts'
+import { isAlive, POST, type Role, SessionRig, verdictOn } from './session-rig.ts'
 
 const ROLES: Role[] = ['client', 'server']
 const END = FLAG.END_HEADERS | FLAG.END_STREAM
@@ -459,15 +459,5 @@ describe('extensions', () => {
     expect(verdictOn(new SessionRig('server'), frame(0x10, 0, 0, uint32(0)))).toBe(
       'connection PROTOCOL_ERROR',
     )
-  })
-
-  it('a client can change its mind about a priority', () => {
-    const rig = new SessionRig('client')
-    const stream = rig.open(GET, false)
-    rig.frames()
-    rig.session.reprioritize(stream, 'u=1, i')
-    const [update] = rig.wire()
-    expect(update).toMatchObject({ type: 0x10, flags: 0, streamId: 0 })
-    expect(update?.payload).toEqual(Buffer.concat([uint32(1), Buffer.from('u=1, i')]))
   })
 })

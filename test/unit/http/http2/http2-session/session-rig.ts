@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS, type Http2Options } from '../../../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../../../src/http/http2/create-session.ts'
-import type { Session, SessionEvents, SessionOptions } from '../../../../../src/http/http2/session.ts'
+import { Http2Session } from '../../../../../src/http/http2/http2-session.ts'
+import type { Http2SessionEvents, Http2SessionOptions } from '../../../../../src/http/http2/session.ts'
 import type { OutgoingRequest } from '../../../../../src/http/multiplex/client-session.ts'
 import type { RequestHead } from '../../../../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../../../../src/http/multiplex/stream.ts'
@@ -17,7 +17,8 @@ import {
 
 export type Role = 'client' | 'server'
 
-export interface RigOptions extends Partial<Omit<SessionOptions, 'role' | 'options' | 'events' | 'keep'>> {
+export interface RigOptions
+  extends Partial<Omit<Http2SessionOptions, 'role' | 'options' | 'events' | 'keep'>> {
   options?: Partial<Http2Options>
   /** What the peer's first SETTINGS say, by number. */
   peerSettings?: Readonly<Record<number, number>>
@@ -40,7 +41,7 @@ export const POST: OutgoingRequest = { ...GET, method: 'POST' }
  */
 export class SessionRig {
   readonly role: Role
-  readonly session: Session
+  readonly session: Http2Session
   readonly streams = new Map<number, Stream>()
   readonly heads = new Map<number, RequestHead>()
   /** Content that was delivered, by stream. */
@@ -59,7 +60,7 @@ export class SessionRig {
     const { options, peerSettings, handshake = true, ...rest } = rigOptions
     this.role = role
     this.#prefaceLeft = role === 'client' ? PREFACE.length : 0
-    this.session = createSession({
+    this.session = new Http2Session({
       role,
       options: { ...DEFAULT_HTTP2_OPTIONS, ...options },
       maxHeaderBytes: 16_384,
@@ -131,7 +132,7 @@ export class SessionRig {
     this.#log.push(line)
   }
 
-  #sessionEvents(): SessionEvents {
+  #sessionEvents(): Http2SessionEvents {
     return {
       onOutput: () => undefined,
       onSettings: () => this.#note('settings'),

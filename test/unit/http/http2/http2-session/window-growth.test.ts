@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../../../src/http/http2/create-session.ts'
-import type { Session, SessionEvents } from '../../../../../src/http/http2/session.ts'
+import { Http2Session } from '../../../../../src/http/http2/http2-session.ts'
+import type { Http2SessionEvents } from '../../../../../src/http/http2/session.ts'
 import type { StreamEvents } from '../../../../../src/http/multiplex/stream.ts'
 
 const ONE_WAY_MS = 20
 const MIB = 1_048_576
 
-const NOTHING: SessionEvents & StreamEvents = {
+const NOTHING: Http2SessionEvents & StreamEvents = {
   onOutput() {},
   onSettings() {},
   onGoaway() {},
@@ -29,8 +29,8 @@ const NOTHING: SessionEvents & StreamEvents = {
 /** How long a download takes over a way of 40 ms there and back and any bandwidth, on a virtual clock. */
 function downloadMs(bytes: number, maxStreamWindowBytes: number): number {
   const keep = (chunk: Buffer): Buffer => Buffer.from(chunk)
-  const make = (role: 'client' | 'server', events: Partial<SessionEvents>): Session =>
-    createSession({
+  const make = (role: 'client' | 'server', events: Partial<Http2SessionEvents>): Http2Session =>
+    new Http2Session({
       role,
       options: { ...DEFAULT_HTTP2_OPTIONS, maxStreamWindowBytes },
       maxHeaderBytes: 65_536,
@@ -47,10 +47,10 @@ function downloadMs(bytes: number, maxStreamWindowBytes: number): number {
     },
   })
   const client = make('client', {})
-  const onTheWay: { to: Session; dueMs: number; piece: Buffer }[] = []
+  const onTheWay: { to: Http2Session; dueMs: number; piece: Buffer }[] = []
   let nowMs = 0
   let endedMs: number | undefined
-  const flush = (from: Session, to: Session): void => {
+  const flush = (from: Http2Session, to: Http2Session): void => {
     while (from.outputBytes > 0) {
       for (const piece of from.takeOutput())
         onTheWay.push({ to, dueMs: nowMs + ONE_WAY_MS, piece: Buffer.from(piece) })

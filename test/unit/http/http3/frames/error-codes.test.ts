@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { ERROR_CODES, errorCodeOf } from '../../../../../src/http/http3/frames/error-codes.ts'
+import { HTTP3_ERROR_CODES, http3ErrorCodeOf } from '../../../../../src/http/http3/frames/error-codes.ts'
 
 describe('error codes', () => {
   it('are those of RFC 9114 8.1, RFC 9204 6 and RFC 9297 5.2', () => {
-    expect(ERROR_CODES).toEqual({
+    expect(HTTP3_ERROR_CODES).toEqual({
       H3_DATAGRAM_ERROR: 0x33,
       H3_NO_ERROR: 0x100,
       H3_GENERAL_PROTOCOL_ERROR: 0x101,
@@ -29,7 +29,7 @@ describe('error codes', () => {
   })
 
   it('unknown ones and grease mean H3_NO_ERROR (RFC 9114 9)', () => {
-    expect([0x10e, 0x21, 0x1f * 5 + 0x21, 0, 2 ** 60].map(errorCodeOf)).toEqual([
+    expect([0x10e, 0x21, 0x1f * 5 + 0x21, 0, 2 ** 60].map(http3ErrorCodeOf)).toEqual([
       'H3_MESSAGE_ERROR',
       ...Array.from({ length: 4 }, () => 'H3_NO_ERROR'),
     ])

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import {
   checkAgainstRemembered,
   decodeTicket,
-  encodeSettings,
+  encodeHttp3Settings,
   encodeTicket,
-  INITIAL_SETTINGS,
-  readSettings,
-  type Settings,
+  type Http3Settings,
+  INITIAL_HTTP3_SETTINGS,
+  readHttp3Settings,
 } from '../../../../../src/http/http3/frames/settings.ts'
 import { varint } from '../../../../support/http3-wire.ts'
 import { fc } from '../../../../support/property.ts'
@@ -24,12 +24,12 @@ const codeOf = (act: () => unknown): string => {
 
 describe('readSettings', () => {
   it('nothing said is the initial values', () => {
-    expect(readSettings(Buffer.alloc(0))).toEqual(INITIAL_SETTINGS)
+    expect(readHttp3Settings(Buffer.alloc(0))).toEqual(INITIAL_HTTP3_SETTINGS)
   })
 
   it('what means something, among what does not', () => {
     const bytes = payload([0x21, 9], [1, 4096], [7, 3], [6, 70_000], [8, 1], [0x33, 1], [0xabcdef, 1])
-    expect(readSettings(bytes)).toEqual({
+    expect(readHttp3Settings(bytes)).toEqual({
       qpackMaxTableCapacity: 4096,
       qpackBlockedStreams: 3,
       maxFieldSectionSize: 70_000,
@@ -39,17 +39,20 @@ describe('readSettings', () => {
   })
 
   it.each([0x00, 0x02, 0x03, 0x04, 0x05])('setting %i of HTTP/2 (RFC 9114 7.2.4.1)', id => {
-    expect(codeOf(() => readSettings(payload([id, 0])))).toBe('H3_SETTINGS_ERROR')
+    expect(codeOf(() => readHttp3Settings(payload([id, 0])))).toBe('H3_SETTINGS_ERROR')
   })
 
   it.each([1, 6, 7, 8, 0x33, 0x21, 0x7777])('setting %i twice (RFC 9114 7.2.4)', id => {
-    expect(codeOf(() => readSettings(payload([id, 1], [id, 1])))).toBe('H3_SETTINGS_ERROR')
+    expect(codeOf(() => readHttp3Settings(payload([id, 1], [id, 1])))).toBe('H3_SETTINGS_ERROR')
   })
 
   it.each([8, 0x33])('setting %i is 0 or 1 (RFC 9220 3, RFC 9297 2.1.1)', id => {
-    expect([0, 1].map(value => codeOf(() => readSettings(payload([id, value]))))).toEqual(['none', 'none'])
+    expect([0, 1].map(value => codeOf(() => readHttp3Settings(payload([id, value]))))).toEqual([
+      'none',
+      'none',
+    ])
     for (const value of [2, 255, 2 ** 40]) {
-      expect(codeOf(() => readSettings(payload([id, value])))).toBe('H3_SETTINGS_ERROR')
+      expect(codeOf(() => readHttp3Settings(payload([id, value])))).toBe('H3_SETTINGS_ERROR')
     }
   })
 
@@ -58,28 +61,28 @@ describe('readSettings', () => {
     const whole = new Set([0, 3, 8, 10])
     for (let end = 0; end <= bytes.length; end++) {
       const expected = whole.has(end) ? 'none' : 'H3_FRAME_ERROR'
-      expect([end, codeOf(() => readSettings(bytes.subarray(0, end)))]).toEqual([end, expected])
+      expect([end, codeOf(() => readHttp3Settings(bytes.subarray(0, end)))]).toEqual([end, expected])
     }
   })
 
   it('64 are enough, one more is H3_EXCESSIVE_LOAD', () => {
     const many = (count: number): Buffer =>
       payload(...Array.from({ length: count }, (_, i) => [0x21 + 0x1f * i, i] as const))
-    expect(codeOf(() => readSettings(many(64)))).toBe('none')
-    expect(codeOf(() => readSettings(many(65)))).toBe('H3_EXCESSIVE_LOAD')
+    expect(codeOf(() => readHttp3Settings(many(64)))).toBe('none')
+    expect(codeOf(() => readHttp3Settings(many(65)))).toBe('H3_EXCESSIVE_LOAD')
   })
 
   it('any bytes are settings or one of three faults', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), bytes => {
-        const code = codeOf(() => readSettings(Buffer.from(bytes)))
+        const code = codeOf(() => readHttp3Settings(Buffer.from(bytes)))
         expect(['none', 'H3_SETTINGS_ERROR', 'H3_FRAME_ERROR', 'H3_EXCESSIVE_LOAD']).toContain(code)
       }),
     )
   })
 })
 
-const someSettings: fc.Arbitrary<Settings> = fc.record({
+const someSettings: fc.Arbitrary<Http3Settings> = fc.record({
   qpackMaxTableCapacity: fc.maxSafeNat(),
   qpackBlockedStreams: fc.maxSafeNat(),
   maxFieldSectionSize: fc.oneof(fc.maxSafeNat(), fc.constant(Number.POSITIVE_INFINITY)),
@@ -91,14 +94,14 @@ describe('encodeSettings', () => {
   it('is read back as it was, with and without grease', () => {
     fc.assert(
       fc.property(someSettings, fc.option(fc.nat(63), { nil: undefined }), (settings, n) => {
-        const bytes = encodeSettings(settings, n === undefined ? undefined : [n, n])
-        expect(readSettings(bytes)).toEqual(settings)
+        const bytes = encodeHttp3Settings(settings, n === undefined ? undefined : [n, n])
+        expect(readHttp3Settings(bytes)).toEqual(settings)
       }),
     )
   })
 
   it('leaves out what need not be said', () => {
-    expect(encodeSettings(INITIAL_SETTINGS)).toHaveLength(0)
+    expect(encodeHttp3Settings(INITIAL_HTTP3_SETTINGS)).toHaveLength(0)
   })
 })
 
@@ -107,7 +110,7 @@ describe('checkAgainstRemembered (RFC 9114 7.2.4.2, RFC 9204 3.2.3)', () => {
     fc.assert(
       fc.property(someSettings, settings => {
         expect(codeOf(() => checkAgainstRemembered(settings, settings))).toBe('none')
-        const more: Settings = {
+        const more: Http3Settings = {
           qpackMaxTableCapacity: settings.qpackMaxTableCapacity,
           qpackBlockedStreams: settings.qpackBlockedStreams + 1,
           maxFieldSectionSize: Number.POSITIVE_INFINITY,
@@ -119,14 +122,14 @@ describe('checkAgainstRemembered (RFC 9114 7.2.4.2, RFC 9204 3.2.3)', () => {
     )
   })
 
-  const before: Settings = {
+  const before: Http3Settings = {
     qpackMaxTableCapacity: 100,
     qpackBlockedStreams: 10,
     maxFieldSectionSize: 1000,
     enableConnectProtocol: true,
     h3Datagram: true,
   }
-  it.each<[Partial<Settings>, string]>([
+  it.each<[Partial<Http3Settings>, string]>([
     [{ qpackMaxTableCapacity: 99 }, 'QPACK_DECODER_STREAM_ERROR'],
     [{ qpackMaxTableCapacity: 101 }, 'QPACK_DECODER_STREAM_ERROR'],
     [{ qpackMaxTableCapacity: 0 }, 'QPACK_DECODER_STREAM_ERROR'],
@@ -150,7 +153,7 @@ describe('checkAgainstRemembered (RFC 9114 7.2.4.2, RFC 9204 3.2.3)', () => {
   })
 })
 
-const someTicketSettings: fc.Arbitrary<Settings> = fc.record({
+const someTicketSettings: fc.Arbitrary<Http3Settings> = fc.record({
   qpackMaxTableCapacity: fc.nat(0xffff_fffe),
   qpackBlockedStreams: fc.nat(0xffff_fffe),
   maxFieldSectionSize: fc.oneof(fc.nat(0xffff_fffe), fc.constant(Number.POSITIVE_INFINITY)),
@@ -175,7 +178,7 @@ describe('tickets for the store', () => {
   })
 
   it('large limits come back as no more than they were', () => {
-    const settings: Settings = {
+    const settings: Http3Settings = {
       qpackMaxTableCapacity: 2 ** 40,
       qpackBlockedStreams: 2 ** 33,
       maxFieldSectionSize: 2 ** 50,
@@ -195,7 +198,7 @@ describe('tickets for the store', () => {
   it.each([0xffff_fffe, 0xffff_ffff, 2 ** 32, 2 ** 62])(
     'what said %i agrees with what is remembered of it',
     limit => {
-      const settings: Settings = {
+      const settings: Http3Settings = {
         qpackMaxTableCapacity: limit,
         qpackBlockedStreams: limit,
         maxFieldSectionSize: limit,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { ExchangeRequest } from '../../../../../src/base/http/exchange.ts'
-import { INITIAL_SETTINGS, type Settings } from '../../../../../src/http/http3/frames/settings.ts'
+import { type Http3Settings, INITIAL_HTTP3_SETTINGS } from '../../../../../src/http/http3/frames/settings.ts'
 import { FRAME, responseHeaders, SETTING, settings } from '../../../../support/http3-wire.ts'
 import { FakeQuic } from '../fake-quic.ts'
 import { GET, SessionRig } from './session-rig.ts'
 
-const REMEMBERED: Settings = {
+const REMEMBERED: Http3Settings = {
   qpackMaxTableCapacity: 4096,
   qpackBlockedStreams: 16,
   maxFieldSectionSize: 20_000,
@@ -33,7 +33,7 @@ const asked = (overrides: Partial<ExchangeRequest> = {}): ExchangeRequest => ({
   ...overrides,
 })
 
-function early(rememberedSettings: Settings = REMEMBERED): SessionRig {
+function early(rememberedSettings: Http3Settings = REMEMBERED): SessionRig {
   const quic = new FakeQuic('client')
   quic.isInEarlyData = true
   return new SessionRig('client', { handshake: false, quic, rememberedSettings })
@@ -123,7 +123,7 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
   )
 
   it('accepted, and everything has grown from nothing', () => {
-    const rig = early(INITIAL_SETTINGS)
+    const rig = early(INITIAL_HTTP3_SETTINGS)
     decided(rig, 'accepted')
     rig.control(settings(SAME.filter(([id]) => id !== SETTING.MAX_FIELD_SECTION_SIZE)))
     expect(rig.verdict()).toBe('none')

@@ -145,7 +145,6 @@ describe('we end it', () => {
     rig.session.drain(0)
     rig.session.flush()
     rig.session.onTimeout(1e9)
-    rig.session.reprioritize(stream, 'u=1')
     rig.receive(0, responseHeaders(), true)
     expect(rig.session.sendDatagram(stream, Buffer.alloc(1))).toBe(false)
     expect(() => rig.open()).toThrow(expect.objectContaining({ code: 'MM_CONNECTION_CLOSED' }))

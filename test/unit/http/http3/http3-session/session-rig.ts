@@ -1,8 +1,8 @@
 import type { HeaderList } from '../../../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP3_OPTIONS, type Http3Options } from '../../../../../src/base/options/protocol-options.ts'
-import { createSession } from '../../../../../src/http/http3/create-session.ts'
-import { ERROR_CODES } from '../../../../../src/http/http3/frames/error-codes.ts'
-import type { Session, SessionEvents, SessionOptions } from '../../../../../src/http/http3/session.ts'
+import { HTTP3_ERROR_CODES } from '../../../../../src/http/http3/frames/error-codes.ts'
+import { Http3Session } from '../../../../../src/http/http3/http3-session.ts'
+import type { Http3SessionEvents, Http3SessionOptions } from '../../../../../src/http/http3/session.ts'
 import type { OutgoingRequest } from '../../../../../src/http/multiplex/client-session.ts'
 import type { RequestHead } from '../../../../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../../../../src/http/multiplex/stream.ts'
@@ -12,7 +12,8 @@ import { FakeQuic } from '../fake-quic.ts'
 export type Role = 'client' | 'server'
 export const ROLES: readonly Role[] = ['client', 'server']
 
-export interface RigOptions extends Partial<Omit<SessionOptions, 'role' | 'quic' | 'options' | 'events'>> {
+export interface RigOptions
+  extends Partial<Omit<Http3SessionOptions, 'role' | 'quic' | 'options' | 'events'>> {
   options?: Partial<Http3Options>
   /** What the peer's SETTINGS say. */
   peerSettings?: readonly (readonly [id: number, value: number])[]
@@ -35,7 +36,7 @@ export const POST: OutgoingRequest = { ...GET, method: 'POST' }
 export class SessionRig {
   readonly role: Role
   readonly quic: FakeQuic
-  readonly session: Session
+  readonly session: Http3Session
   readonly streams = new Map<number, Stream>()
   readonly heads = new Map<number, RequestHead>()
   /** Content that was delivered, by stream. */
@@ -51,14 +52,16 @@ export class SessionRig {
   onWritable: ((id: number) => void) | undefined
   onData: ((stream: Stream, chunk: Buffer) => void) | undefined
   #log: string[] = []
-  readonly #names = new Map<number, string>(Object.entries(ERROR_CODES).map(([name, code]) => [code, name]))
+  readonly #names = new Map<number, string>(
+    Object.entries(HTTP3_ERROR_CODES).map(([name, code]) => [code, name]),
+  )
 
   constructor(role: Role, rigOptions: RigOptions = {}) {
     const { options, peerSettings, handshake = true, quic = new FakeQuic(role), ...rest } = rigOptions
     this.role = role
     this.quic = quic
     quic.isEstablished ||= handshake
-    this.session = createSession({
+    this.session = new Http3Session({
       role,
       quic,
       options: { ...DEFAULT_HTTP3_OPTIONS, ...options },
@@ -196,7 +199,7 @@ export class SessionRig {
     this.#log.push(line)
   }
 
-  #sessionEvents(): SessionEvents {
+  #sessionEvents(): Http3SessionEvents {
     return {
       onOutput: () => undefined,
       onHandshake: ({ protocol }) => this.#note(`handshake ${protocol}`),

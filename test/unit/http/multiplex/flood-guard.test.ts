@@ -1,28 +1,33 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../../src/base/options/protocol-options.ts'
-import { FloodGuard, type FloodKind } from '../../../../src/http/http2/flood-guard.ts'
-import { ConnectionFault } from '../../../../src/http/http2/frames/error-codes.ts'
+import { Http2ConnectionFault } from '../../../../src/http/http2/frames/error-codes.ts'
+import { FloodGuard } from '../../../../src/http/multiplex/flood-guard.ts'
 
-const KINDS: FloodKind[] = [
+const KINDS = [
   'maxPingsPerSecond',
   'maxSettingsPerSecond',
   'maxResetsPerSecond',
   'maxEmptyFramesPerSecond',
   'maxTinyWindowUpdatesPerSecond',
   'maxIgnoredFramesPerSecond',
-]
+] as const
+type FloodKind = (typeof KINDS)[number]
 
-function guard(kind: FloodKind, perSecond: number): FloodGuard {
-  return new FloodGuard({ ...DEFAULT_HTTP2_OPTIONS, [kind]: perSecond })
+function guard(kind: FloodKind, perSecond: number): FloodGuard<FloodKind> {
+  return new FloodGuard({
+    kinds: KINDS,
+    rates: { ...DEFAULT_HTTP2_OPTIONS, [kind]: perSecond },
+    fault: (message, limit) => new Http2ConnectionFault('ENHANCE_YOUR_CALM', message, limit),
+  })
 }
 
 /** How many of `times` are taken at `now`. */
-function taken(guard: FloodGuard, kind: FloodKind, times: number, now: number): number {
+function taken(guard: FloodGuard<FloodKind>, kind: FloodKind, times: number, now: number): number {
   for (let i = 0; i < times; i++) {
     try {
       guard.count(kind, now)
     } catch (error) {
-      expect(error).toBeInstanceOf(ConnectionFault)
+      expect(error).toBeInstanceOf(Http2ConnectionFault)
       expect(error).toMatchObject({ code: 'ENHANCE_YOUR_CALM', limit: kind })
       expect((error as Error).message).toContain(kind)
       return i
@@ -58,5 +63,22 @@ describe.each(KINDS)('FloodGuard, %s', kind => {
     const one = guard(kind, 1)
     for (const other of KINDS) if (other !== kind) expect(taken(one, other, 20, 0)).toBe(20)
     expect(taken(one, kind, 100, 0)).toBe(10)
+  })
+})
+
+describe('FloodGuard', () => {
+  it('counts each kind for itself, and names the limit', () => {
+    const guard = new FloodGuard({
+      kinds: KINDS,
+      rates: { ...DEFAULT_HTTP2_OPTIONS, maxResetsPerSecond: 1, maxEmptyFramesPerSecond: 0 },
+      fault: (message, limit) => new Http2ConnectionFault('ENHANCE_YOUR_CALM', message, limit),
+    })
+    for (let i = 0; i < 10; i++) guard.count('maxResetsPerSecond', 0)
+    for (let i = 0; i < 1000; i++) guard.count('maxEmptyFramesPerSecond', 0)
+    guard.count('maxIgnoredFramesPerSecond', 0)
+    expect(() => guard.count('maxResetsPerSecond', 0)).toThrow(
+      expect.objectContaining({ code: 'ENHANCE_YOUR_CALM', limit: 'maxResetsPerSecond' }),
+    )
+    guard.count('maxResetsPerSecond', 1001)
   })
 })

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { SessionDeadlines } from '../../../../src/http/http3/session-deadlines.ts'
+import { Deadlines } from '../../../../src/http/multiplex/deadlines.ts'
 
-describe('SessionDeadlines', () => {
-  it('tells what is overdue, each once', () => {
-    const deadlines = new SessionDeadlines()
+describe('Deadlines', () => {
+  it('gives what is overdue, each once', () => {
+    const deadlines = new Deadlines(['settings', 'drain'])
     expect([deadlines.nextAt, deadlines.takeOverdue(1e12)]).toEqual([Infinity, undefined])
     deadlines.expect('settings', 0, 100)
     deadlines.expect('drain', 0, 50)

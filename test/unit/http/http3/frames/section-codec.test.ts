@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { StreamFault } from '../../../../../src/http/http3/frames/error-codes.ts'
-import { SectionReader } from '../../../../../src/http/http3/frames/section-reader.ts'
+import { Http3StreamFault } from '../../../../../src/http/http3/frames/error-codes.ts'
+import { SectionReader } from '../../../../../src/http/http3/frames/section-codec.ts'
 
 /** The record behind the 12 bytes that name its stream and length. */
 function sectionOf(name: string): Buffer {
@@ -27,11 +27,11 @@ describe.each(['err9', 'err10'])('the vector %s', name => {
     if (block === 'blocked' || block === 'too-large') throw new Error(block)
     let fault: unknown
     try {
-      reader[kind](block)
+      reader.messages[kind](block)
     } catch (error) {
       fault = error
     }
-    expect(fault).toBeInstanceOf(StreamFault)
-    expect((fault as StreamFault).code).toBe('H3_MESSAGE_ERROR')
+    expect(fault).toBeInstanceOf(Http3StreamFault)
+    expect((fault as Http3StreamFault).code).toBe('H3_MESSAGE_ERROR')
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
-import { Http1Session } from '../../../../src/ingress/http1/http1-session.ts'
+import { ServerHttp1Session } from '../../../../src/ingress/http1/server-http1-session.ts'
 import { DEFAULT_INGRESS_LIMITS } from '../../../../src/ingress/ingress-limits.ts'
-import { Http2Session } from '../../../../src/ingress/streams/http2-session.ts'
+import { ServerHttp2Session } from '../../../../src/ingress/streams/server-http2-session.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 import { requestBlock } from '../../../support/http2-fields.ts'
 import { FLAG, headers } from '../../../support/http2-wire.ts'
@@ -81,7 +81,7 @@ describe('a defect in a deadline of a client', () => {
     client.socket.isStalled = true
     client.exchange.respondStart(200, ['content-length', '100000'])
     client.exchange.respondData(Buffer.alloc(100_000), chunk => chunk)
-    vi.spyOn(Http1Session.prototype, 'onWriteTimeout').mockImplementationOnce(fail)
+    vi.spyOn(ServerHttp1Session.prototype, 'onWriteTimeout').mockImplementationOnce(fail)
     client.clock.advance(2_000)
     expect(heard()).toEqual([`a deadline of an HTTP/1.1 client: ${THROWN}`])
     expect(client.socket.destroyed).toBe(true)
@@ -100,7 +100,7 @@ describe('a defect in a deadline of a client', () => {
   it('over HTTP/2 ends that connection', () => {
     const heard = collectFaults()
     const client = new FakeHttp2Client()
-    vi.spyOn(Http2Session.prototype, 'drain').mockImplementationOnce(fail)
+    vi.spyOn(ServerHttp2Session.prototype, 'drain').mockImplementationOnce(fail)
     client.clock.advance(DEFAULT_INGRESS_LIMITS.keepAliveTimeoutMs)
     expect(heard()).toEqual([`a deadline of a client: ${THROWN}`])
     expect(client.socket.destroyed).toBe(true)

@@ -1,8 +1,8 @@
 import { NEVER } from '../../base/deadline-timer.ts'
 import { TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
-import { createSession } from '../../http/http2/create-session.ts'
-import type { Session, SessionEvents } from '../../http/http2/session.ts'
+import { Http2Session } from '../../http/http2/http2-session.ts'
+import type { Http2SessionEvents } from '../../http/http2/session.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
@@ -34,12 +34,14 @@ const DURING = 'an event of an HTTP/2 client'
  * SessionExchanges watches, a client that reads nothing at all is let go (writeTimeoutMs), and so is one
  * whose path is dead while something is in flight (liveness).
  */
-export class Http2Session implements IngressSession, SessionEvents, ExchangesCarrier, OutputEvents {
+export class ServerHttp2Session
+  implements IngressSession, Http2SessionEvents, ExchangesCarrier, OutputEvents
+{
   readonly protocol = 'h2'
   readonly ends: ConnectionEnds
   readonly #socket: SessionSocket
   readonly #context: SessionContext
-  readonly #session: Session
+  readonly #session: Http2Session
   readonly #exchanges: SessionExchanges
   readonly #output: Http2Output
   readonly #writeWatch = new TakeWatch()
@@ -60,7 +62,7 @@ export class Http2Session implements IngressSession, SessionEvents, ExchangesCar
       localAddress: socket.localAddress ?? '',
       localPort: socket.localPort ?? 0,
     }
-    this.#session = createSession({
+    this.#session = new Http2Session({
       role: 'server',
       options: limits.http2,
       liveness: limits.liveness,

@@ -19,7 +19,7 @@ export interface BodyFlow {
  * attaches is notified of it. Valid transitions: done cancelled nobody wants the rest; the session throws it
  * away. Final done the sink has heard of the end, or of a failure. Final
  */
-export class RequestBodySource implements BodySource {
+export class IngressBodySource implements BodySource {
   readonly length: number | undefined
   readonly #flow: BodyFlow
   #state: 'waiting' | 'flowing' | 'blocked' | 'failed' | 'cancelled' | 'done' = 'waiting'

@@ -6,7 +6,7 @@ import type { ExchangeController, ExchangeHandler, ExchangeRequest } from '../..
 import type { Protocol } from '../../base/http/protocol.ts'
 
 /** What a controller asks of its connection. */
-export interface ExchangeOwner {
+export interface Http1ExchangeOwner {
   onPause(): void
   onResume(): void
   onAbort(error: TransportError): void
@@ -18,11 +18,11 @@ export interface ExchangeOwner {
  * exchange is over it has no owner and does nothing, so that a late call cannot touch the exchange that
  * follows on the connection.
  */
-export class ExchangeControl implements ExchangeController {
+export class Http1ClientExchange implements ExchangeController {
   readonly protocol: Protocol = 'http/1.1'
   readonly request: ExchangeRequest
   readonly handler: ExchangeHandler
-  #owner: ExchangeOwner | undefined
+  #owner: Http1ExchangeOwner | undefined
   #isPaused = false
   #isAborted = false
 
@@ -40,7 +40,7 @@ export class ExchangeControl implements ExchangeController {
   isReusable = false
   informationalCount = 0
 
-  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: ExchangeOwner) {
+  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: Http1ExchangeOwner) {
     this.request = request
     this.handler = handler
     this.#owner = owner

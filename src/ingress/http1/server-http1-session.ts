@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
 import { UnreadInput } from '../../http/http1/unread-input.ts'
+import type { BodyFlow } from '../ingress-body-source.ts'
 import { countBadRequest } from '../ingress-stats.ts'
 import { encodeRefusal } from '../refusal.ts'
-import type { BodyFlow } from '../request-body-source.ts'
 import type { IngressSession, SessionContext, SessionSocket } from '../session-context.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
 import { RequestReader } from './request-reader.ts'
@@ -35,7 +35,7 @@ const SLOW_DRAIN_MS = 50
  * A client that closes its side while it has an answer to come is taken as gone, as nginx, Go and Node do: a
  * half-closed connection looks the same as one that was left.
  */
-export class Http1Session implements IngressSession, ExchangeHost, BodyFlow, DeadlineEvents {
+export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlow, DeadlineEvents {
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
   readonly remoteAddress: string

@@ -2,9 +2,9 @@ import { NEVER } from '../../base/deadline-timer.ts'
 import { TransportError } from '../../base/errors.ts'
 import { containFault } from '../../base/guard.ts'
 import { hasHeader } from '../../base/http/headers.ts'
-import { createSession } from '../../http/http3/create-session.ts'
-import { ERROR_CODES } from '../../http/http3/frames/error-codes.ts'
-import type { Session, SessionEvents } from '../../http/http3/session.ts'
+import { HTTP3_ERROR_CODES } from '../../http/http3/frames/error-codes.ts'
+import { Http3Session } from '../../http/http3/http3-session.ts'
+import type { Http3SessionEvents } from '../../http/http3/session.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
@@ -24,13 +24,13 @@ function markEarlyData(head: RequestHead): RequestHead {
   return { ...head, headers: [...head.headers, 'early-data', '1'] }
 }
 
-export interface Http3SessionContext extends ListenerContext {
+export interface ServerHttp3SessionContext extends ListenerContext {
   readonly limits: Http3IngressLimits
   onHandshake(handshake: QuicHandshake): void
   /** Of a connection that began in early data. */
   onHandshakeFailed(): void
   /** The link is closed. */
-  onGone(session: Http3Session): void
+  onGone(session: ServerHttp3Session): void
 }
 
 /**
@@ -47,11 +47,13 @@ type Phase = 'handshake' | 'open' | 'closed'
  * Nothing is watched here that QUIC watches (a client that is gone, or takes nothing) or SessionExchanges
  * does; only the handshake has a deadline of its own (tlsHandshakeTimeoutMs).
  */
-export class Http3Session implements IngressSession, SessionEvents, ExchangesCarrier, QuicLinkOwner {
+export class ServerHttp3Session
+  implements IngressSession, Http3SessionEvents, ExchangesCarrier, QuicLinkOwner
+{
   readonly protocol = 'h3'
   readonly #link: QuicLink
-  readonly #context: Http3SessionContext
-  readonly #session: Session
+  readonly #context: ServerHttp3SessionContext
+  readonly #session: Http3Session
   readonly #exchanges: SessionExchanges
   isAddressProven = false
   #phase: Phase = 'handshake'
@@ -62,11 +64,11 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
   #isTurning = false
   #isFlushing = false
 
-  constructor(link: QuicLink, context: Http3SessionContext) {
+  constructor(link: QuicLink, context: ServerHttp3SessionContext) {
     const { limits } = context
     this.#link = link
     this.#context = context
-    this.#session = createSession({
+    this.#session = new Http3Session({
       role: 'server',
       quic: link.connection,
       options: limits.http3,
@@ -118,7 +120,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
     this.#exchanges.endError = error
     this.#phase = 'closed'
     this.#session.abandon(error.message)
-    this.#link.connection.close(true, ERROR_CODES.H3_INTERNAL_ERROR, '')
+    this.#link.connection.close(true, HTTP3_ERROR_CODES.H3_INTERNAL_ERROR, '')
     this.#link.schedule()
   }
 
@@ -299,7 +301,7 @@ export class Http3Session implements IngressSession, SessionEvents, ExchangesCar
 }
 
 /** One function for all, so that a turn needs no closure; so is the next one. */
-function openHeldAtTurnEnd(session: Http3Session): void {
+function openHeldAtTurnEnd(session: ServerHttp3Session): void {
   try {
     session.onTurnEnd()
   } catch (error) {
@@ -307,7 +309,7 @@ function openHeldAtTurnEnd(session: Http3Session): void {
   }
 }
 
-function flushSession(session: Http3Session): void {
+function flushSession(session: ServerHttp3Session): void {
   try {
     session.flush()
   } catch (error) {
