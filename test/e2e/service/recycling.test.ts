@@ -12,9 +12,10 @@ import { startNginx } from '../../support/nginx.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { readPool } from '../../support/start-connector.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
+import { volume } from '../../support/volume.ts'
 import { runWrk, wrkFailures } from '../../support/wrk.ts'
 
-const REQUESTS = 20_000
+const REQUESTS = volume(4_000, 20_000)
 const CLIENTS = 32
 const GET_1K = 'GET /1k HTTP/1.1\r\nHost: a\r\n\r\n'
 
@@ -43,7 +44,7 @@ async function settledPool(adminUrl: string, requests: number): Promise<PoolStat
   return pool
 }
 
-describe('20,000 requests through the connector, none of which fails', () => {
+describe(`${REQUESTS} requests through the connector, none of which fails`, () => {
   it.for([5, 100])(
     'when nginx ends each connection after %i requests, and reloads in the middle',
     { timeout: 240_000 },
