@@ -12,7 +12,7 @@ const BAR_WIDTH = 20
 const SHOWN_OUTPUT_LINES = 20
 
 export default class ProgressReporter {
-  /** Names in the order of their first files. @type {Map<string, Project>} */
+  /** By name, in the order in which they run. @type {Map<string, Project>} */
   #projects = new Map()
   #screen
   #root
@@ -42,7 +42,8 @@ export default class ProgressReporter {
 
   onTestRunStart(specifications) {
     this.#startedAt = performance.now()
-    for (const { project, moduleId } of specifications) {
+    const inOrder = specifications.toSorted((a, b) => groupOf(a) - groupOf(b))
+    for (const { project, moduleId } of inOrder) {
       const known = this.#projects.get(project.name) ?? new Project(project.name)
       this.#projects.set(project.name, known)
       known.files.push(relative(this.#root, moduleId))
@@ -102,6 +103,10 @@ export default class ProgressReporter {
     for (const error of errors) this.#screen.print(this.#failure('outside of any test', [error], []))
   }
 
+  #padded(name) {
+    return name.padEnd(Math.max(...[...this.#projects.keys()].map(({ length }) => length)))
+  }
+
   #of(module) {
     return this.#projects.get(module.project.name)
   }
@@ -133,7 +138,7 @@ export default class ProgressReporter {
         ? inWords(performance.now() - this.#startedAt)
         : `about ${inWords(Math.max(leftMs, 1_000))} left`,
     )
-    return `${name.padEnd(5)} ${this.#screen.isTerminal ? `${bar} ` : ''}${parts.join(', ')}`
+    return `${this.#padded(name)} ${this.#screen.isTerminal ? `${bar} ` : ''}${parts.join(', ')}`
   }
 
   /** What is left of these projects by the last runs, in ms; undefined where one has no figure. */
@@ -154,7 +159,7 @@ export default class ProgressReporter {
     if (counts.failed > 0) parts.push(this.#screen.styled('red', `${counts.failed} failed`))
     if (counts.skipped > 0) parts.push(`${counts.skipped} skipped`)
     const what = `${files.length} ${files.length === 1 ? 'file' : 'files'}`
-    return `${name.padEnd(5)} ${what}: ${parts.join(', ')} in ${inWords(tookMs)}`
+    return `${this.#padded(name)} ${what}: ${parts.join(', ')} in ${inWords(tookMs)}`
   }
 
   #failure(title, errors, written) {
@@ -168,6 +173,11 @@ export default class ProgressReporter {
     if (written.length > 0) lines.push('  it wrote:', ...written.flatMap(line => indented(line, 4)))
     return lines.join('\n')
   }
+}
+
+/** Groups of projects run one after the other. */
+function groupOf({ project }) {
+  return project.config.sequence.groupOrder
 }
 
 class Project {

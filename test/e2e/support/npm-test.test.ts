@@ -81,8 +81,8 @@ describe('npm test', () => {
       expect([status, stderr]).toEqual([1, ''])
       expect(text).not.toContain(ESCAPE)
       expect(text).not.toContain('stray')
-      expect(text).toMatch(/^unit  2 files: 1 passed, 1 failed, 1 skipped in [\d.]+ s$/m)
-      expect(text).toMatch(/^e2e   1 file: 1 passed in [\d.]+ s$/m)
+      expect(text).toMatch(/^unit 2 files: 1 passed, 1 failed, 1 skipped in [\d.]+ s$/m)
+      expect(text).toMatch(/^e2e  1 file: 1 passed in [\d.]+ s$/m)
       expect(text).toContain('skipped: install a program (1)\n  is skipped')
       expect(text).toContain('passed at the second attempt (1)\n  test/e2e/late.test.ts > comes at last')
       expect(text).toMatch(/\ntests: 2 passed, 1 failed, 1 skipped\n$/)
@@ -90,7 +90,7 @@ describe('npm test', () => {
 
     it('prints a failure before the run has ended, with file, title, difference, place and what the test wrote', () => {
       const { text } = second
-      expect(text.indexOf('FAILED')).toBeLessThan(text.indexOf('e2e   1 file'))
+      expect(text.indexOf('FAILED')).toBeLessThan(text.indexOf('e2e  1 file'))
       expect(text).toContain(
         [
           'FAILED test/unit/lists.test.ts > has the same members',
@@ -121,12 +121,12 @@ describe('npm test', () => {
   describe.skipIf(requirePseudoTerminal())('at a terminal of 80 columns', () => {
     it('has one line for each project, which it writes over, in color', async () => {
       await using terminal = atTerminal(line(), { columns: 80 })
-      await terminal.untilOutput(/e2e   \[-{20}\] 0 of 1 files, 0 passed, about 1 s left/)
+      await terminal.untilOutput(/e2e  \[-{20}\] 0 of 1 files, 0 passed, about 1 s left/)
       expect(await terminal.exited).toBe(1)
       const screen = terminal.screen()
       for (const row of screen) expect(row.length).toBeLessThanOrEqual(80)
       expect(screen.filter(row => row.startsWith('e2e')).map(row => row.replace(/[\d.]+ s/, '2 s'))).toEqual([
-        'e2e   1 file: 1 passed in 2 s',
+        'e2e  1 file: 1 passed in 2 s',
       ])
       expect(screen.join('\n')).not.toContain(' left')
       expect(terminal.output).toContain(`${ESCAPE}[31mFAILED${ESCAPE}[39m`)
