@@ -4,7 +4,7 @@ import { talkUntilClosed } from '../../support/raw-client.ts'
 import { startConnector, type TestConnector } from '../../support/start-connector.ts'
 
 /** Nothing listens there, and nothing is asked of it. */
-const ORIGINS = { shop: { url: 'http://127.0.0.1:9' } }
+const ORIGINS = { shop: { url: 'http://127.0.0.1:9', hosts: ['shop.test'] } }
 
 let connector: TestConnector
 beforeAll(async () => {
