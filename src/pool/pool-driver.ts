@@ -375,7 +375,7 @@ export class Link implements ConnectionListener {
 }
 
 /** An end that was found by a ping, or by the kernel: by keepalive, or since nothing was acknowledged. */
-export function isSilence(reason: CloseReason, error: TransportError | undefined): boolean {
+function isSilence(reason: CloseReason, error: TransportError | undefined): boolean {
   if (reason === 'ping-failed') return true
   const cause = error?.cause
   return cause instanceof Error && 'code' in cause && cause.code === 'ETIMEDOUT'

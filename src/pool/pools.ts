@@ -2,8 +2,8 @@ import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
-import type { PoolConfig } from './pool-driver.ts'
 import { Pool } from './pool.ts'
+import type { PoolConfig } from './pool-driver.ts'
 import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */
