@@ -2,6 +2,7 @@
 // that says how far it is (in a terminal; a line every so often elsewhere), and failures as they come. What tests
 // and their servers write stays off the screen, but for that of a test that failed.
 import { relative } from 'node:path'
+import { isatty } from 'node:tty'
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { inWords, shareDone, usualDurations } from './test-durations.mjs'
 
@@ -203,7 +204,7 @@ export class Screen {
 
   constructor(stream = process.stdout) {
     this.#stream = stream
-    this.isTerminal = stream.isTTY === true
+    this.isTerminal = isatty(stream.fd)
     this.#hasColor = this.isTerminal && stream.hasColors() // NO_COLOR and TERM=dumb have none
     if (this.isTerminal) stream.on('resize', () => this.clear())
   }
