@@ -9,6 +9,7 @@ import type { OriginMetrics, ProtocolMetrics } from './origin-metrics.ts'
 /** Closed while they worked, for a limit or an age of ours. */
 const EVICTION_REASONS: readonly CloseReason[] = [
   'idle-timeout',
+  'keep-alive-timeout',
   'max-age',
   'max-requests',
   'evicted',
