@@ -121,6 +121,8 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_handshake_saved_seconds_per_day: ['gauge', ['origin']],
   middlemile_handshake_saved_window_seconds: ['gauge', ['origin']],
   middlemile_evictions_total: ['counter', ['origin', 'protocol', 'reason']],
+  middlemile_idle_horizon_seconds: ['gauge', ['origin']],
+  middlemile_reuse_races_total: ['counter', ['origin', 'outcome']],
   middlemile_queue_depth: ['gauge', ['origin']],
   middlemile_overloaded: ['gauge', ['origin']],
   middlemile_stalled_connections: ['gauge', ['origin']],
