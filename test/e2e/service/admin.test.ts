@@ -273,6 +273,7 @@ describe('GET /pools', () => {
           connectFailures: 0,
           requests: 3,
           reused: 2,
+          idleHorizon: { confidence: 0, closes: 0, retired: 0, racesAvoided: 0, racesLost: 0 },
           retries: 0,
           reuseRatio: expect.closeTo(2 / 3),
           handshakeRttsSaved: 4,
