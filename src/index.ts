@@ -25,7 +25,7 @@ export type {
   TransportResponse,
   TransportStats,
 } from './api/types.ts'
-export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-agent-options.ts'
+export { fromUndiciAgentOptions, type UndiciAgentOptions } from './api/undici/undici-options.ts'
 export type { ErrorCode, ErrorCodeInfo, Fault, Processed } from './base/error-codes.ts'
 export { ERROR_CODES } from './base/error-codes.ts'
 export { asTransportError, TransportError } from './base/errors.ts'

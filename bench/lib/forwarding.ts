@@ -9,7 +9,7 @@ import {
   type Measurement,
   type Metric,
 } from '../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../src/bench/results/summaries.ts'
 import { curl } from '../../test/support/curl.ts'
 import { runH2load } from '../../test/support/h2load.ts'
 import { type Nginx, startNginx } from '../../test/support/nginx.ts'

@@ -13,7 +13,7 @@ import {
   type ScenarioResult,
   wireBetween,
 } from '../../src/bench/results/scenario-result.ts'
-import { summarizeLoad } from '../../src/bench/results/summarize-load.ts'
+import { summarizeLoad } from '../../src/bench/results/summaries.ts'
 import { requireBinary } from '../../test/support/require-binary.ts'
 import { makeTemporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { planCpus } from '../lib/cpus.ts'

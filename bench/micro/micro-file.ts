@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readResultFile } from '../../src/bench/results/read-result-file.ts'
-import { type ResultFile, resultText } from '../../src/bench/results/result-file.ts'
+import { type ResultFile, readResultFile, resultText } from '../../src/bench/results/result-file.ts'
 import type { MachineFacts } from '../../src/bench/results/scenario-result.ts'
 import type { MicroTimes } from './measure-case.ts'
 

@@ -4,7 +4,7 @@ import {
   type Measurement,
   type ScenarioResult,
 } from '../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../src/bench/results/summaries.ts'
 import { MICRO_METRICS } from './micro-metrics.ts'
 import type { RoundAnswer } from './suite-process.ts'
 

@@ -2,7 +2,7 @@ import { limits } from './impair/impaired-path.ts'
 import { fairOpponents, unfairNotes } from './loss-fairness.ts'
 import type { LoadRound } from './results/load-measurement.ts'
 import type { Metric, ScenarioResult } from './results/scenario-result.ts'
-import { loadMetricsOf, summarizeLoad } from './results/summarize-load.ts'
+import { loadMetricsOf, summarizeLoad } from './results/summaries.ts'
 import type { UrlSubject } from './subjects.ts'
 import { describePlan, type UrlPlan } from './url-plan.ts'
 

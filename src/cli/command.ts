@@ -1,7 +1,6 @@
 import type { Writable } from 'node:stream'
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
-import type { PresentedCertificate } from './presented-certificate.ts'
 import type { Rehearsal } from './rehearsal.ts'
 import type { Screen } from './terminal.ts'
 
@@ -36,6 +35,13 @@ export interface CliIo {
   /** What a server shows, trusted or not. */
   presentedCertificate(endpoint: string, serverName: string): Promise<PresentedCertificate | undefined>
   signals: SignalSource
+}
+
+/** What a server shows, trusted or not. */
+export interface PresentedCertificate {
+  readonly issuer: string
+  /** As ISO 8601. */
+  readonly validUntil: string
 }
 
 export interface SignalSource {

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
+import { isIP } from 'node:net'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { connect } from 'node:tls'
 import { createTransport } from '../index.ts'
-import type { CliIo } from './command.ts'
-import { presentedCertificate } from './presented-certificate.ts'
+import type { CliIo, PresentedCertificate } from './command.ts'
 import { screenOf } from './terminal.ts'
 
 /** The real outside. */
@@ -51,5 +53,36 @@ async function confirm(question: string): Promise<boolean | undefined> {
     return /^y(es)?$/i.test((await terminal.question(question)).trim())
   } finally {
     terminal.close()
+  }
+}
+
+const LIMIT_MS = 3_000
+const MAX_ISSUER_CHARS = 200
+
+/**
+ * Shakes hands once without a check, to say of a certificate that was refused who issued it and until when it
+ * is valid. Nothing is sent but the handshake. Undefined where none comes.
+ */
+async function presentedCertificate(
+  endpoint: string,
+  serverName: string,
+): Promise<PresentedCertificate | undefined> {
+  const at = endpoint.lastIndexOf(':')
+  const socket = connect({
+    host: endpoint.slice(0, at).replace(/^\[(.*)\]$/, '$1'),
+    port: Number(endpoint.slice(at + 1)),
+    ...(isIP(serverName) === 0 && { servername: serverName }),
+    rejectUnauthorized: false,
+  })
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(LIMIT_MS) })
+    const certificate = socket.getPeerX509Certificate()
+    if (certificate === undefined) return undefined
+    const issuer = certificate.issuer.replaceAll('\n', ', ').slice(0, MAX_ISSUER_CHARS)
+    return { issuer, validUntil: new Date(certificate.validTo).toISOString() }
+  } catch {
+    return undefined // the report says already what is wrong there
+  } finally {
+    socket.on('error', () => undefined).destroy()
   }
 }

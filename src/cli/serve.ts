@@ -1,11 +1,14 @@
 import { asTransportError } from '../index.ts'
-import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
-import { formatFault, readConfigFile } from '../service/index.ts'
-import type { CliIo, Command } from './command.ts'
-import { EXIT } from './command.ts'
+import {
+  formatFault,
+  readConfigFile,
+  type Service,
+  type ServiceConfig,
+  type StartOptions,
+} from '../service/index.ts'
+import { type CliIo, type Command, EXIT, type SignalSource } from './command.ts'
 import { INSECURE_WARNING, UNTRUSTED_HINT } from './connection-options.ts'
 import { parseOptions, protocolOption, usageError } from './parse-options.ts'
-import { runUntilSignal } from './run-until-signal.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
        middlemile serve --origin URL [--listen ADDR] [--protocol P] [--ca FILE|--insecure] [--admin ADDR|off]
@@ -154,4 +157,45 @@ export function checkCertificate(
     const { code, message } = asTransportError(error)
     if (code === 'MM_TLS_CERTIFICATE') warn(`${message}; ${UNTRUSTED_HINT}`)
   })
+}
+
+/** The exit code after a second signal: something was cut. */
+const CUT_SHORT = 1
+
+/**
+ * Keeps a service until SIGTERM or SIGINT, or until it gives itself up, then drains and closes it. SIGHUP
+ * reloads; the service says in its log how that went. The signals are taken from the first moment, while the
+ * service still starts: a supervisor that reads "listening" in the log and signals at once must not meet
+ * Node's default, which ends the process.
+ */
+export async function runUntilSignal(
+  start: (options: StartOptions) => Promise<Service>,
+  signals: SignalSource,
+): Promise<number> {
+  let isStopping = false
+  let stop: (exitCode: number) => void = () => {}
+  const starting = start({ onTooManyFaults: () => stop(EXIT.faults), returnsMemory: true })
+  const ended = new Promise<number>((resolve, reject) => {
+    stop = exitCode => {
+      if (isStopping) return
+      isStopping = true
+      starting
+        .then(async service => {
+          await service.drain()
+          await service.close()
+        })
+        .then(() => resolve(exitCode), reject)
+    }
+    const onSignal = (): void => {
+      if (isStopping) signals.exit(CUT_SHORT)
+      else stop(EXIT.ok)
+    }
+    signals.on('SIGTERM', onSignal)
+    signals.on('SIGINT', onSignal)
+    signals.on('SIGHUP', () => {
+      starting.then(service => service.reload()).catch(reject)
+    })
+  })
+  await starting
+  return await ended
 }

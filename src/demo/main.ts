@@ -2,11 +2,10 @@ import { parseOptions, usageError } from '../cli/parse-options.ts'
 import { checkCertificate, originConfig, SERVE_OPTIONS } from '../cli/serve.ts'
 import { asTransportError } from '../index.ts'
 import { formatListenAddress, type Service, startService } from '../service/index.ts'
-import { carrierField } from './carrier-field.ts'
 import { DEMO_ORIGINS, ROUND_TRIP_MS, runningOrigins, startOrigins } from './demo-origins.ts'
 import { LiveSummary, summarize } from './live-summary.ts'
 import { makeRequests } from './own-requests.ts'
-import { hostOf, startConnector } from './start-connector.ts'
+import { carrierField, hostOf, startConnector } from './start-connector.ts'
 
 /** What is shown, and how it ends. */
 interface Show {

@@ -14,7 +14,13 @@
 export { type QlogObserver, type QlogOptions, qlogObserver } from '../api/qlog/qlog-observer.ts'
 export type { Clock, Timer } from '../base/clock.ts'
 export { systemClock } from '../base/clock.ts'
-export type { CloseReason, Connection, HandshakeInfo, KeepAliveHint } from '../base/events/connection.ts'
+export type {
+  CloseReason,
+  Connection,
+  HandshakeInfo,
+  KeepAliveHint,
+  PathStats,
+} from '../base/events/connection.ts'
 export type { DecisionCandidate, DecisionRule } from '../base/events/decision.ts'
 export type { MigrationCause, MigrationOutcome, PathEnd } from '../base/events/migration-report.ts'
 export { formatPathEnd } from '../base/events/migration-report.ts'
@@ -31,7 +37,6 @@ export type {
   SocketOptionRefused,
   StateFault,
 } from '../base/events/observer.ts'
-export type { PathStats } from '../base/events/path-stats.ts'
 export type {
   ProbedAddress,
   ProbedAlternative,
@@ -48,7 +53,7 @@ export type {
 } from '../base/events/probe-report.ts'
 export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
-export { LANE_NAMES, type LaneName } from '../base/http/lane.ts'
+export { LANE_NAMES, type LaneName } from '../base/http/protocol.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,

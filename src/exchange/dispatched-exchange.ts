@@ -19,7 +19,6 @@ import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
 import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
-import { type Detour, detourAfter, withoutUpgrade } from './detour.ts'
 import type { DispatchHandle } from './dispatch.ts'
 import { EarlierTries, exchangeEnded } from './exchange-ended.ts'
 import { ExchangeRoute } from './exchange-route.ts'
@@ -32,7 +31,15 @@ import {
   transition,
 } from './exchange-state.ts'
 import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } from './hedged-request.ts'
-import { isPathDead, isTooEarly, judgeReplay, speaksAgainstLane } from './replay-rules.ts'
+import {
+  type Detour,
+  detourAfter,
+  isPathDead,
+  isTooEarly,
+  judgeReplay,
+  speaksAgainstLane,
+  withoutUpgrade,
+} from './replay-rules.ts'
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened

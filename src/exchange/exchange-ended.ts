@@ -2,8 +2,8 @@ import type { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
 import type { EarlierTry, ExchangeEnded, RetryReason } from '../base/events/observer.ts'
 import type { ExchangeRequest, RequestBody } from '../base/http/exchange.ts'
-import type { LaneName } from '../base/http/lane.ts'
 import type { Origin } from '../base/http/origin.ts'
+import type { LaneName } from '../base/http/protocol.ts'
 import type { DispatchHandle } from './dispatch.ts'
 
 /** What is notified of its request. */

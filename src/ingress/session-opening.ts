@@ -1,4 +1,4 @@
-import { DeadlineTimer } from '../base/deadline-timer.ts'
+import { DeadlineTimer } from '../base/clock.ts'
 import { guardedListener } from '../base/guard.ts'
 import { ServerHttp1Session } from './http1/server-http1-session.ts'
 import type { IngressSession, SessionContext, SessionSocket } from './session-context.ts'

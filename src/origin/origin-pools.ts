@@ -1,6 +1,6 @@
 import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
-import type { LaneName } from '../base/http/lane.ts'
+import type { LaneName } from '../base/http/protocol.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'

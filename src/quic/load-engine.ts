@@ -1,5 +1,5 @@
 import type { DrivenEngine } from './driven-connection.ts'
-import { loadBinding } from './quiche/load-binding.ts'
+import { loadBinding } from './quiche/binding.ts'
 import { QuicheEngine } from './quiche/quiche-engine.ts'
 
 /** `unavailable` is for people: `explain` prints it. */

@@ -1,5 +1,5 @@
 import type { Http3StatusName } from '../base/events/observer.ts'
-import type { LaneName } from '../base/http/lane.ts'
+import type { LaneName } from '../base/http/protocol.ts'
 import type { SelectOptions } from '../base/options/select-options.ts'
 import type { RaceEntrant } from './race/race-state.ts'
 

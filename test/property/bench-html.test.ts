@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { escapeText } from '../../src/bench/report/html/markup.ts'
 import { renderHtml } from '../../src/bench/report/html.ts'
-import { summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../src/bench/results/summaries.ts'
 import { syntheticResultFile } from '../support/bench-result-file.ts'
 import { parseStrictHtml } from '../support/html-tree.ts'
 import { fc } from '../support/property.ts'

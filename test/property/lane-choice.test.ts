@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LANE_NAMES, type LaneName } from '../../src/base/http/lane.ts'
+import { LANE_NAMES, type LaneName } from '../../src/base/http/protocol.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../src/base/options/select-options.ts'
 import { LaneChooser } from '../../src/select/choice/choice.ts'
 import type { ChoiceAction } from '../../src/select/choice/choice-action.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneName } from '../../src/base/http/lane.ts'
+import type { LaneName } from '../../src/base/http/protocol.ts'
 import { around, heavyTailed, LaneWorld, ONE, type SimulatedLane, type WorldOptions } from './lane-world.ts'
 
 const h2 = { protocol: 'h2', connections: ONE } as const

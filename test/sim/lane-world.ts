@@ -1,6 +1,5 @@
 import type { Decision } from '../../src/base/events/decision.ts'
-import type { LaneName } from '../../src/base/http/lane.ts'
-import type { Protocol } from '../../src/base/http/protocol.ts'
+import type { LaneName, Protocol } from '../../src/base/http/protocol.ts'
 import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../src/base/options/select-options.ts'
 import { seededRandom } from '../../src/base/seeded-random.ts'
 import { LaneChooser } from '../../src/select/choice/choice.ts'

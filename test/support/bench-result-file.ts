@@ -7,7 +7,7 @@ import type {
   ObjectTime,
   SubjectDetail,
 } from '../../src/bench/results/scenario-result.ts'
-import { judgeHttp3, summarizeCase } from '../../src/bench/results/summarize-case.ts'
+import { judgeHttp3, summarizeCase } from '../../src/bench/results/summaries.ts'
 
 export interface SyntheticSubject {
   readonly subject: string

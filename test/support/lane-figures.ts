@@ -1,5 +1,4 @@
-import type { LaneName } from '../../src/base/http/lane.ts'
-import type { Protocol } from '../../src/base/http/protocol.ts'
+import type { LaneName, Protocol } from '../../src/base/http/protocol.ts'
 import type { ExchangeSample } from '../../src/select/choice/choice-action.ts'
 import { LaneEstimates } from '../../src/select/choice/lane-estimates.ts'
 import type { LaneCandidate, MeasuredSnapshot } from '../../src/select/choice/lane-snapshot.ts'

@@ -2,9 +2,174 @@
  * What HTTP/2 costs without sockets. Both roles together: one request here is more than a client's or a
  * proxy's half of it. For regressions, not for proof.
  */
+import { NO_HEADERS } from '../../../src/base/http/headers.ts'
+import { DEFAULT_HTTP2_OPTIONS } from '../../../src/base/options/protocol-options.ts'
+import { Http2Session } from '../../../src/http/http2/http2-session.ts'
+import type { Http2SessionEvents, Http2SessionOptions } from '../../../src/http/http2/session.ts'
 import type { OutgoingRequest } from '../../../src/http/multiplex/client-session.ts'
+import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
+import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
 import type { MicroSuite } from '../suite.ts'
-import { Http2Pair } from './http2-pair.ts'
+
+/** A client session and a server session of HTTP/2 that hand each other their output, in memory. */
+
+const RESPONSE_HEADERS = [
+  ['server', 'nginx/1.26.2'],
+  ['date', 'Tue, 04 Mar 2025 10:12:13 GMT'],
+  ['content-type', 'application/javascript'],
+  ['last-modified', 'Mon, 03 Mar 2025 08:00:00 GMT'],
+  ['etag', '"66f1a2b3-1f40"'],
+  ['cache-control', 'public, max-age=31536000, immutable'],
+  ['vary', 'Accept-Encoding'],
+  ['accept-ranges', 'bytes'],
+].flat()
+/** What one write of a body is. */
+const CHUNK = Buffer.alloc(16_384, 'x')
+const copy = (chunk: Buffer): Buffer => Buffer.from(chunk)
+
+/** What both sessions ignore or cannot meet here. */
+const QUIET: Omit<Http2SessionEvents, 'onRequest' | 'onEnd'> = {
+  onOutput: () => undefined,
+  onSettings: () => undefined,
+  onGoaway: () => undefined,
+  onExhausted: () => undefined,
+  onStreamClosed: () => undefined,
+  onPong: () => undefined,
+  onOrigins: () => undefined,
+  onAltSvc: () => undefined,
+  onDefence: limit => fail(`the defence ${limit} took effect`),
+  onEnding: () => undefined,
+}
+
+function fail(message: string): never {
+  throw new Error(message)
+}
+
+/** Answers one request with so many bytes. */
+class Answer implements StreamEvents {
+  readonly #stream: Stream
+  #left: number
+
+  constructor(stream: Stream, bytes: number) {
+    this.#stream = stream
+    this.#left = bytes
+  }
+
+  begin(): this {
+    this.#stream.respond(200, ['content-length', String(this.#left), ...RESPONSE_HEADERS], false)
+    this.onWritable()
+    return this
+  }
+
+  onWritable(): void {
+    while (this.#left > 0) {
+      const chunk = this.#left >= CHUNK.length ? CHUNK : CHUNK.subarray(0, this.#left)
+      this.#left -= chunk.length
+      if (!this.#stream.write(chunk, copy)) return
+    }
+    if (this.#stream.isSendOpen) this.#stream.end(NO_HEADERS)
+  }
+
+  onResponse(): void {
+    // a client's
+  }
+
+  onData(): void {
+    // no request here has a body
+  }
+
+  onEnd(): void {
+    // it ended with its head
+  }
+
+  onReset(reset: StreamReset): void {
+    fail(reset.message)
+  }
+}
+
+/** A client and a server that know each other's settings. */
+export class Http2Pair implements StreamEvents {
+  readonly #client: Http2Session
+  readonly #server: Http2Session
+  #answerBytes = 0
+  #ended = 0
+  received = 0
+
+  constructor() {
+    const common = {
+      options: DEFAULT_HTTP2_OPTIONS,
+      maxHeaderBytes: 65_536,
+      maxHeaderCount: 256,
+    }
+    const onEnd: Http2SessionEvents['onEnd'] = ({ message }) => fail(message)
+    const clientOptions: Http2SessionOptions = {
+      ...common,
+      role: 'client',
+      enableConnectProtocol: false,
+      events: { ...QUIET, onEnd, onRequest: () => fail('a server asked') },
+    }
+    this.#client = new Http2Session(clientOptions)
+    this.#server = new Http2Session({
+      ...common,
+      role: 'server',
+      enableConnectProtocol: true,
+      events: {
+        ...QUIET,
+        onEnd,
+        onRequest: stream => new Answer(stream, this.#answerBytes).begin(),
+      },
+    })
+    const now = performance.now()
+    this.#client.start(now)
+    this.#server.start(now)
+    this.#pump()
+  }
+
+  /** So many requests at once, until all are answered. */
+  run(request: OutgoingRequest, requests: number, answerBytes: number): void {
+    this.#answerBytes = answerBytes
+    this.#ended = 0
+    const now = performance.now()
+    for (let i = 0; i < requests; i++) this.#client.open(request, true, this, now)
+    this.#pump()
+    if (this.#ended !== requests) fail(`${this.#ended} of ${requests} were answered`)
+  }
+
+  /** Hands over what each has put out until neither has more to say. */
+  #pump(): void {
+    while (this.#client.outputBytes > 0 || this.#server.outputBytes > 0) {
+      const now = performance.now()
+      handOver(this.#client, this.#server, now)
+      handOver(this.#server, this.#client, now)
+    }
+  }
+
+  onResponse(head: ResponseHead): void {
+    if (head.status !== 200) fail(`status ${head.status}`)
+  }
+
+  onData(chunk: Buffer): void {
+    this.received += chunk.length
+  }
+
+  onEnd(): void {
+    this.#ended++
+  }
+
+  onWritable(): void {
+    // no request here has a body
+  }
+
+  onReset(reset: StreamReset): void {
+    fail(reset.message)
+  }
+}
+
+function handOver(from: Http2Session, to: Http2Session, now: number): void {
+  if (from.outputBytes === 0) return
+  for (const piece of from.takeOutput()) to.receive(piece, 0, piece.length, now)
+  from.releaseOutput()
+}
 
 /** What comes again, field for field: its block is decoded once. */
 const PLAIN: OutgoingRequest = {

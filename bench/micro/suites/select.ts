@@ -1,5 +1,5 @@
-import { LANE_NAMES, type LaneName } from '../../../src/base/http/lane.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
+import { LANE_NAMES, type LaneName } from '../../../src/base/http/protocol.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../../src/base/options/select-options.ts'
 import type { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
 import { CpuMeter } from '../../../src/origin/lanes/cpu-meter.ts'

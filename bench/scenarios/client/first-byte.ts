@@ -9,7 +9,7 @@ import {
   type ScenarioResult,
 } from '../../../src/bench/results/scenario-result.ts'
 import { median } from '../../../src/bench/results/statistics.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../src/bench/results/summaries.ts'
 import { type LossyLink, startLossyLink } from '../../../test/support/lossy-link.ts'
 import { requireNamespaces } from '../../../test/support/network-namespace.ts'
 import type { RealServer } from '../../../test/support/real-server.ts'

@@ -8,7 +8,7 @@ import {
   type Metric,
   type ScenarioResult,
 } from '../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../src/bench/results/summaries.ts'
 import { startCaddy } from '../../../test/support/caddy.ts'
 import { startNgtcp2Server } from '../../../test/support/ngtcp2-server.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CaseResult, Measurement, Metric } from '../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../src/bench/results/summaries.ts'
 import { writeCertificateFiles } from '../../../test/support/certificate-files.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'

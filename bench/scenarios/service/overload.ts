@@ -15,7 +15,7 @@ import type {
   Metric,
   ScenarioResult,
 } from '../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../src/bench/results/summaries.ts'
 import { type CertificateFiles, writeCertificateFiles } from '../../../test/support/certificate-files.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { makeTemporaryDirectory } from '../../../test/support/temporary-directory.ts'

@@ -10,7 +10,7 @@ import type {
   Metric,
   ScenarioResult,
 } from '../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../src/bench/results/summaries.ts'
 import type { Nginx } from '../../../test/support/nginx.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'

@@ -9,7 +9,7 @@ import {
   type Metric,
   type ScenarioResult,
 } from '../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../src/bench/results/summaries.ts'
 import { runKeepAliveLoad } from '../../../test/support/keep-alive-load.ts'
 import { startNginx } from '../../../test/support/nginx.ts'
 import { requireBinary } from '../../../test/support/require-binary.ts'

@@ -10,7 +10,6 @@ import { type NginxProcess, startNginxProcess } from '../../../test/support/ngin
 import { deathSignalPrefix } from '../../../test/support/real-server.ts'
 import { freePort } from '../../../test/support/tcp-port.ts'
 import { freeDualPort } from '../../../test/support/udp-port.ts'
-import { Closers } from '../closers.ts'
 import { payload } from '../payload.ts'
 import { ANSWER_SIZES, type OriginName, SOAK_ORIGINS } from '../plan.ts'
 import type { OriginJob } from './origin-process.ts'
@@ -204,5 +203,32 @@ class ChildOrigin implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.kill()
+  }
+}
+
+/** What is to be closed at the end, the last first. One that fails does not keep the others from it. */
+export class Closers implements AsyncDisposable {
+  readonly #closers: (() => unknown)[] = []
+
+  add(close: () => unknown): void {
+    this.#closers.push(close)
+  }
+
+  /** The same, for what closes itself. */
+  use<T extends AsyncDisposable>(resource: T): T {
+    this.add(() => resource[Symbol.asyncDispose]())
+    return resource
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const failures: unknown[] = []
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) {
+      try {
+        await close()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything could be closed')
   }
 }

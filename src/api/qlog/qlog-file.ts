@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, write, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { LineQueue } from '../../base/line-queue.ts'
-import { type QlogEvent, roundedMs } from './qlog-event.ts'
+import { type QlogEvent, roundedMs } from './qlog-events.ts'
 
 /**
  * One record of a JSON text sequence (RFC 7464 2.2): a record separator, the JSON text, a line feed. A reader

@@ -1,14 +1,12 @@
 import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Observer, TransportEvent } from '../../base/events/observer.ts'
-import { dialEvents } from './dial-events.ts'
-import { ownEvent } from './own-events.ts'
-import { type QlogEvent, roundedMs } from './qlog-event.ts'
+import { dialEvents, ownEvent, type QlogEvent, roundedMs } from './qlog-events.ts'
 import { QlogFile } from './qlog-file.ts'
 
 /**
  * What the transport tells as qlog events. A dial is a session of draft-kuehlewind-happy-qlog (`hev3:…`);
  * decisions, races between lanes, evidence and the life of connections are ours (`middlemile:…`, see
- * own-events.ts). Numbers sessions, hence a class.
+ * qlog-events.ts). Numbers sessions, hence a class.
  */
 export class HappyEvents {
   readonly #beganAt: number

@@ -1,5 +1,5 @@
 import type { Dispatcher, errors } from 'undici'
-import { lazyModule } from '../../base/lazy-module.ts'
+import { lazyModule } from '../../base/package-require.ts'
 
 interface UndiciParts {
   readonly Dispatcher: typeof Dispatcher

@@ -1,5 +1,4 @@
-import type { LaneName } from '../http/lane.ts'
-import type { Protocol } from '../http/protocol.ts'
+import type { LaneName, Protocol } from '../http/protocol.ts'
 
 /**
  * Which rule decided (select/choice.ts has them in order). The word is API and a metric label: add to it, do

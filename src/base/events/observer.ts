@@ -1,13 +1,11 @@
 import type { ErrorCode } from '../error-codes.ts'
 import type { TransportError } from '../errors.ts'
-import type { LaneName } from '../http/lane.ts'
 import type { Origin } from '../http/origin.ts'
-import type { Protocol } from '../http/protocol.ts'
+import type { LaneName, Protocol } from '../http/protocol.ts'
 import type { SocketOptions } from '../options/socket-options.ts'
-import type { AttemptRecord, CloseReason, Connection } from './connection.ts'
+import type { AttemptRecord, CloseReason, Connection, PathStats } from './connection.ts'
 import type { Decision } from './decision.ts'
 import type { MigrationReport } from './migration-report.ts'
-import type { PathStats } from './path-stats.ts'
 
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's

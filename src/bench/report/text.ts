@@ -10,7 +10,7 @@ import type {
   SubjectResult,
 } from '../results/scenario-result.ts'
 import { CONFIDENCE, estimateMedian, type Interval, MIN_ROUNDS_FOR_INTERVAL } from '../results/statistics.ts'
-import { ratioInterval } from '../results/summarize-case.ts'
+import { ratioInterval } from '../results/summaries.ts'
 import { formatNumber, formatTable, formatTimes, wrapText } from './table.ts'
 import {
   CAVEATS,

@@ -1,6 +1,6 @@
 import { harmless, type Screen, type Style, textTable } from '../terminal.ts'
 import type { FetchedResponse, GetRecord, GetSummary } from './get-record.ts'
-import { PHASES, roundedPhases } from './phases.ts'
+import { PHASES, roundedPhases } from './get-record.ts'
 import { type MigrationRecord, migrationText } from './tallies.ts'
 
 type Attempt = GetRecord['attempts'][number]

@@ -1,4 +1,4 @@
-import type { PathStats } from '../../base/events/path-stats.ts'
+import type { PathStats } from '../../base/events/connection.ts'
 import { descriptorOf, type StreamSocket } from '../../base/socket/stream-socket.ts'
 import { type LoadedSocketCalls, socketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'

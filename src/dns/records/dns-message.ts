@@ -1,6 +1,6 @@
 import type * as DnsPacket from 'dns-packet'
 import type { Answer, DecodedPacket, RecordType } from 'dns-packet'
-import { lazyModule } from '../../base/lazy-module.ts'
+import { lazyModule } from '../../base/package-require.ts'
 import { frameMessage } from './dns-framing.ts'
 import { normalName } from './dns-name.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
+import { DeadlineTimer, NEVER } from '../../base/clock.ts'
 
 /**
  * The deadline of whatever a connection waits for. It moves several times per exchange; see DeadlineTimer for

@@ -1,6 +1,7 @@
 import { byteAt, classOf, VALUE } from '../../base/http/char-tables.ts'
 import { isSerializedOrigin, readOrigins } from '../multiplex/messages/origin-frame.ts'
 import { nextStreamState, type StreamFrame } from './active-stream.ts'
+import { readGoaway, readPriorityUpdate } from './frames/control-payloads.ts'
 import {
   Http2ConnectionFault,
   type Http2ErrorCode,
@@ -20,8 +21,6 @@ import {
   SETTINGS,
   WINDOW_UPDATE,
 } from './frames/frame-table.ts'
-import { readGoaway } from './frames/goaway.ts'
-import { readPriorityUpdate } from './frames/priority-update.ts'
 import { readHttp2Settings } from './frames/settings.ts'
 import type { InboundHeads } from './inbound-heads.ts'
 import { type PingPurpose, purposeOfPong, putPong } from './pings.ts'

@@ -7,6 +7,7 @@ import { FloodGuard } from '../multiplex/flood-guard.ts'
 import { SessionLife } from '../multiplex/session-life.ts'
 import type { StreamReset } from '../multiplex/stream.ts'
 import { type ActiveStream, nextStreamState } from './active-stream.ts'
+import { encodeGoaway } from './frames/control-payloads.ts'
 import {
   HTTP2_ERROR_CODES,
   Http2ConnectionFault,
@@ -14,7 +15,6 @@ import {
   type Http2StreamFault,
 } from './frames/error-codes.ts'
 import { GOAWAY, RST_STREAM, SETTINGS } from './frames/frame-table.ts'
-import { encodeGoaway } from './frames/goaway.ts'
 import { HeadWriter } from './frames/head-codec.ts'
 import { OutputQueue } from './frames/output-queue.ts'
 import { encodeInitialWindow, INITIAL_HTTP2_SETTINGS, type PeerSettings } from './frames/settings.ts'

@@ -5,7 +5,7 @@ import { isRepeatable } from '../../base/http/exchange.ts'
 import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
 import type { MultiplexedClientExchange } from './client-exchange.ts'
 import type { ClientSession } from './client-session.ts'
-import type { DeadlineTable } from './deadline-table.ts'
+import type { DeadlineTable } from './deadlines.ts'
 import { fitsExtendedConnect } from './messages/outgoing-request.ts'
 
 interface AdmissionParts {

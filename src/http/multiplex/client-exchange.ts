@@ -1,4 +1,4 @@
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import type { Processed } from '../../base/error-codes.ts'
 import { asTransportError, TransportError, withProcessed } from '../../base/errors.ts'
 import { BodyUpload, type UploadOwner } from '../../base/http/body-upload.ts'
@@ -12,10 +12,9 @@ import { type HeaderList, headerValue, NO_HEADERS } from '../../base/http/header
 import { MemorySource } from '../../base/http/memory-source.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { ClientSession } from './client-session.ts'
-import type { DeadlineTable } from './deadline-table.ts'
+import type { DeadlineTable } from './deadlines.ts'
 import type { ResponseHead } from './messages/message-head.ts'
-import { prepareRequest } from './messages/outgoing-request.ts'
-import { acceptWebsocket } from './messages/websocket-accept.ts'
+import { acceptWebsocket, prepareRequest } from './messages/outgoing-request.ts'
 import {
   keepAsItIs,
   type ResetCode,

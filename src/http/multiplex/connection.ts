@@ -22,9 +22,9 @@ import type {
   SessionEnd,
   SessionHost,
 } from './client-session.ts'
-import { DeadlineTable } from './deadline-table.ts'
+import { DeadlineTable } from './deadlines.ts'
+import { SharedPing } from './liveness.ts'
 import { addOrigins } from './messages/origin-frame.ts'
-import { SharedPing } from './shared-ping.ts'
 import type { ResetCode, Stream } from './stream.ts'
 import { sessionFailure } from './stream-failure.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
+import { DeadlineTimer, NEVER } from '../../base/clock.ts'
 import type { TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
 

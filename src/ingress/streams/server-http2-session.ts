@@ -1,4 +1,4 @@
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
 import { guardedListener } from '../../base/guard.ts'
 import { Http2Session } from '../../http/http2/http2-session.ts'

@@ -1,4 +1,4 @@
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
 import { containFault } from '../../base/guard.ts'
 import { hasHeader } from '../../base/http/headers.ts'

@@ -1,4 +1,4 @@
-import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
+import { DeadlineTimer, NEVER } from '../../base/clock.ts'
 import { asTransportError, stacklessError, type TransportError } from '../../base/errors.ts'
 import { guardedListener, reportFault } from '../../base/guard.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'

@@ -1,4 +1,4 @@
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { StreamReset } from '../../http/multiplex/stream.ts'
 import type { IngressLimits } from '../ingress-limits.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import { asTransportError, TransportError } from '../../base/errors.ts'
 import type { RequestBody } from '../../base/http/exchange.ts'
 import { type HeaderList, hasHeader } from '../../base/http/headers.ts'

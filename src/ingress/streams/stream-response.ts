@@ -1,4 +1,4 @@
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import type { TransportError } from '../../base/errors.ts'
 import { type HeaderList, hasHeader, headerValue, NO_HEADERS } from '../../base/http/headers.ts'
 import { keepAsItIs, type Stream } from '../../http/multiplex/stream.ts'

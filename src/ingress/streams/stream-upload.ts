@@ -1,4 +1,4 @@
-import { NEVER } from '../../base/deadline-timer.ts'
+import { NEVER } from '../../base/clock.ts'
 import type { TransportError } from '../../base/errors.ts'
 import type { RequestBody } from '../../base/http/exchange.ts'
 import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'

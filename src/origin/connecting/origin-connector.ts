@@ -5,13 +5,12 @@ import type {
   Connection,
   ConnectionListener,
   Connector,
+  PathStats,
 } from '../../base/events/connection.ts'
 import type { EarlyDataOutcome } from '../../base/events/observer.ts'
-import type { PathStats } from '../../base/events/path-stats.ts'
 import { type Endpoint, formatEndpoint, type Resolution, type Resolver } from '../../base/http/endpoint.ts'
-import type { LaneName } from '../../base/http/lane.ts'
 import type { Origin } from '../../base/http/origin.ts'
-import type { Protocol } from '../../base/http/protocol.ts'
+import type { LaneName, Protocol } from '../../base/http/protocol.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { FastOpenReport } from '../../connect/fast-open/fast-open-report.ts'
 import type { Dialer } from '../../connect/tcp/dial.ts'

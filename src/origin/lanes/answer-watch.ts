@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { DeadlineTimer, NEVER } from '../../base/deadline-timer.ts'
+import { DeadlineTimer, NEVER } from '../../base/clock.ts'
 import { guarded } from '../../base/guard.ts'
 
 /** Who waits for an answer. */

@@ -1,4 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import { processCpuMs } from '../../base/process-cpu.ts'
 
 /** Who wants to know what its requests cost. */

@@ -1,5 +1,5 @@
 import { containFault, guardedPromise } from '../../base/guard.ts'
-import { LANE_NAMES, type LaneName } from '../../base/http/lane.ts'
+import { LANE_NAMES, type LaneName } from '../../base/http/protocol.ts'
 import type { Pool } from '../../pool/pool.ts'
 import type { OriginConnector } from '../connecting/origin-connector.ts'
 

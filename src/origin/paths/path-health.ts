@@ -1,5 +1,4 @@
-import type { Connection } from '../../base/events/connection.ts'
-import type { PathStats } from '../../base/events/path-stats.ts'
+import type { Connection, PathStats } from '../../base/events/connection.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { MeasuredPath } from '../connecting/origin-connector.ts'
 import type { Lane } from '../lanes/lane.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { PathEvent } from '../driven-connection.ts'
 import type { UdpAddress } from '../engine.ts'
 import type { NativeConnection, NativePathEvent } from './binding.ts'
-import { BounceSchedule } from './bounce-schedule.ts'
+import { BounceSchedule } from './path-bounces.ts'
 
 const OUTCOMES = {
   New: 'new',

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { DeadlineTimer } from '../../base/deadline-timer.ts'
+import { DeadlineTimer } from '../../base/clock.ts'
 import { guarded, guardedImmediate, reportFault } from '../../base/guard.ts'
 import type { DrivenConnection } from '../driven-connection.ts'
 import type { LinkMover, OutgoingDatagram, QuicLink, QuicLinkOwner, UdpAddress } from '../engine.ts'

@@ -1,5 +1,5 @@
 import type { DecisionRule } from '../../base/events/decision.ts'
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import { age } from './decision-reason.ts'
 
 interface Challenge {

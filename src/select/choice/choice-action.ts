@@ -1,5 +1,5 @@
 import type { Decision } from '../../base/events/decision.ts'
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import type { SelectOptions } from '../../base/options/select-options.ts'
 
 export interface ChooserConfig {

@@ -1,5 +1,5 @@
 import type { Decision } from '../../base/events/decision.ts'
-import { LANE_NAMES, type LaneName } from '../../base/http/lane.ts'
+import { LANE_NAMES, type LaneName } from '../../base/http/protocol.ts'
 import type { ChoiceAction, ChooserConfig, ExchangeSample } from './choice-action.ts'
 import { isFigure } from './estimate.ts'
 import { LaneEstimates, streamsPerConnection, Workload } from './lane-estimates.ts'

@@ -1,5 +1,5 @@
 import type { DecisionRule } from '../../base/events/decision.ts'
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import { choiceReason, percent, takingReason } from './decision-reason.ts'
 import { contends, isConclusive, isHopeless, type PolicyOptions, policyBest } from './lane-preference.ts'
 import { isComparable, type LaneSnapshot, type MeasuredSnapshot } from './lane-snapshot.ts'

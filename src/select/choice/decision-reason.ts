@@ -1,5 +1,5 @@
 import type { DecisionRule } from '../../base/events/decision.ts'
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import { contends, costRelation, fastestOf, type PolicyOptions } from './lane-preference.ts'
 import type { MeasuredSnapshot } from './lane-snapshot.ts'
 

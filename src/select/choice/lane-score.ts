@@ -1,5 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
-import type { Protocol } from '../../base/http/protocol.ts'
+import type { LaneName, Protocol } from '../../base/http/protocol.ts'
 import type { Estimate } from './estimate.ts'
 import { LARGE_BYTES, type LaneEstimates, type Workload } from './lane-estimates.ts'
 

@@ -1,5 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
-import type { Protocol } from '../../base/http/protocol.ts'
+import type { LaneName, Protocol } from '../../base/http/protocol.ts'
 import { type LaneEstimates, MOSTLY, type Workload } from './lane-estimates.ts'
 import { borrow, connectionsFor, laneCost, lossStall, type Prediction, predict } from './lane-score.ts'
 

@@ -1,4 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import type { ExchangeSample } from './choice-action.ts'
 
 /** Connections that are not there by then will not come. */

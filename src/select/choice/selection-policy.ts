@@ -1,5 +1,5 @@
 import type { Decision } from '../../base/events/decision.ts'
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import { Challengers, RuleWatch } from './challengers.ts'
 import type { ChoiceAction, ChooserConfig } from './choice-action.ts'
 import { decideLane, LAST_RESORT, type Verdict } from './decide-lane.ts'

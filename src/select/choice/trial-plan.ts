@@ -1,4 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import type { Challengers } from './challengers.ts'
 import { ms, percent } from './decision-reason.ts'
 import { MOSTLY, type Workload } from './lane-estimates.ts'

@@ -1,4 +1,4 @@
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 import type { MeasuredSnapshot } from './lane-snapshot.ts'
 
 /** Blocks that a lane has carried before its figures are those of a process that has warmed up. */

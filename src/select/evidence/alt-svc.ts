@@ -1,6 +1,5 @@
-import { hasPort, isAuthority } from '../../base/http/authority.ts'
 import { classOf, HEX_PLUS_ONE, HTAB, isToken, VALUE } from '../../base/http/char-tables.ts'
-import { parseOrigin } from '../../base/http/origin.ts'
+import { hasPort, isAuthority, parseOrigin } from '../../base/http/origin.ts'
 
 /**
  * Alt-Svc (RFC 7838 section 3): `clear`, or a list of alternatives.

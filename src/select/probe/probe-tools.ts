@@ -13,7 +13,7 @@ import type {
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import type { ProbeTurns } from './probe-turns.ts'
+import type { ProbeTurns } from './probe-schedule.ts'
 
 /** A handshake over TCP, with what comes of it besides. */
 export interface TlsHandshake extends ProbedHandshake {

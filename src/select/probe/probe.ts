@@ -5,6 +5,7 @@ import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { OriginRecord } from '../record/origin-record.ts'
+import { ProbeTurns } from './probe-schedule.ts'
 import {
   acceptedBy,
   CLEARTEXT,
@@ -21,7 +22,6 @@ import {
   UNREACHED,
   withoutExtras,
 } from './probe-tools.ts'
-import { ProbeTurns } from './probe-turns.ts'
 import { advertisedPlaces, alternativeTargets, lookAtUdp, probedEndpoints, udpTargets } from './probe-udp.ts'
 
 export interface ProbeSettings {

@@ -1,6 +1,6 @@
 import type { TransportError } from '../../base/errors.ts'
 import type { RaceEvent } from '../../base/events/observer.ts'
-import type { LaneName } from '../../base/http/lane.ts'
+import type { LaneName } from '../../base/http/protocol.ts'
 
 /**
  * The race of lanes for one request that met no open connection (Happy Eyeballs v3 in spirit:

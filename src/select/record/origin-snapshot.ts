@@ -1,4 +1,4 @@
-import { isAuthority } from '../../base/http/authority.ts'
+import { isAuthority } from '../../base/http/origin.ts'
 import { type AlternativeSource, alternativeKey, MAX_ALTERNATIVES } from '../evidence/alternative-sets.ts'
 import { MAX_STATUSES, type SetName } from '../evidence/alternatives.ts'
 import {

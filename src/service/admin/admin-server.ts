@@ -1,10 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AddressInfo, Server } from 'node:net'
+import { type AddressInfo, isIP, Server } from 'node:net'
 import { containFault, guardedListener } from '../../base/guard.ts'
 import type { ListenAddress } from '../config/fields/listen-address.ts'
-import { text } from './admin-response.ts'
-import { type AdminActions, answerAdmin } from './admin-routes.ts'
-import { foreignBecause } from './foreign-page.ts'
+import { type AdminActions, answerAdmin, text } from './admin-routes.ts'
 
 /** What routes take is a handful of fields. */
 const MAX_BODY_BYTES = 4_096
@@ -128,4 +126,57 @@ function targetOf(url: string): URL | undefined {
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, because: string): void {
   request.resume()
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${because}\n`)
+}
+
+/** What a browser says of a request, and of the page that made it. */
+export interface AskedBy {
+  readonly method: string
+  readonly path: string
+  readonly host: string | undefined
+  readonly origin: string | undefined
+  readonly site: string | undefined
+}
+
+/** Monitors ask for these by whatever name they know, and a page that reads them learns little. */
+const ANSWERED_TO_ANY_NAME: ReadonlySet<string> = new Set(['/metrics', '/healthz', '/readyz'])
+
+/**
+ * Why a request may come from a page of another site, in a browser that reaches us; undefined: it does not.
+ * `ownHost` is the host of `admin.address`.
+ *
+ * 1. No CORS check applies to a plain POST. Browsers name the page's origin with it, and `null` where they
+ *    hide that. Fetch Metadata tell the same, but go to https and to loopback only. Other clients send
+ *    neither.
+ * 2. A page may have its own name point to our address (DNS rebinding), and is of the same origin then. What
+ *    it cannot have is an address, localhost, or a name that is the operator's.
+ */
+export function foreignBecause(
+  { method, path, host, origin, site }: AskedBy,
+  ownHost: string,
+): string | undefined {
+  const isReading = method !== 'POST'
+  const asked = host === undefined ? undefined : parsed(`http://${host}`)
+  if (!isReading) {
+    const isOtherSite = site !== undefined && site !== 'same-origin' && site !== 'none'
+    const isOtherOrigin = origin !== undefined && (asked === undefined || parsed(origin)?.host !== asked.host)
+    if (isOtherSite || isOtherOrigin) return 'not from another site' // 1
+  }
+  // HTTP/1.0 may name no host; browsers always do.
+  if (host === undefined || (isReading && ANSWERED_TO_ANY_NAME.has(path))) return undefined
+  return asked !== undefined && isOurs(asked.hostname, ownHost)
+    ? undefined
+    : `ask by an IP address, as localhost, or by the name in admin.address, not as ${JSON.stringify(host)}` // 2
+}
+
+function isOurs(hostname: string, ownHost: string): boolean {
+  const isAddress = isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0
+  return isAddress || hostname === 'localhost' || hostname === ownHost.toLowerCase()
+}
+
+function parsed(url: string): URL | undefined {
+  try {
+    return new URL(url)
+  } catch {
+    return undefined
+  }
 }

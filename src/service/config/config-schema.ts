@@ -18,9 +18,14 @@ import { parseNetwork } from '../forwarding/forwarded-chain.ts'
 import { DEFAULT_MEMORY_OPTIONS } from '../lifecycle/unused-memory.ts'
 import { KNOWN_PROTOCOLS, NOT_BUILT } from './built-features.ts'
 import { shown } from './describe-issue.ts'
-import { http2Group } from './fields/http2-group.ts'
 import { LISTEN_ADDRESS_FORM, originNameField, parseListenAddress } from './fields/listen-address.ts'
-import { byteSizeField, durationField, type GivenOptions, optionGroup } from './fields/option-group.ts'
+import {
+  byteSizeField,
+  durationField,
+  type GivenOptions,
+  http2Group,
+  optionGroup,
+} from './fields/option-group.ts'
 import { endpointField, hostPatternField, originFields, originOptionFields } from './fields/origin-fields.ts'
 import { listenTlsField } from './fields/tls-fields.ts'
 

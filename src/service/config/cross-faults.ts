@@ -1,8 +1,8 @@
 import { nearestName } from '../../base/nearest-name.ts'
 import { DEFAULT_SELECT_OPTIONS } from '../../entry/options.ts'
 import type { UnplacedFault } from './config-fault.ts'
-import { parseDuration } from './fields/duration.ts'
 import { formatListenAddress, type ListenAddress, parseListenAddress } from './fields/listen-address.ts'
+import { parseDuration } from './fields/option-group.ts'
 
 /**
  * Faults between parts of a configuration that are right by themselves: a route to an origin that is not

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ResolverOptions } from '../../entry/options.ts'
 import type { Origin, StateOptions, TransportOptions } from '../../index.ts'
 import type { IngressLimitsInput } from '../../ingress/ingress-limits.ts'
@@ -34,7 +35,7 @@ export interface ServiceSettings {
   readonly warnings: readonly string[]
 }
 
-export interface ListenSettings {
+interface ListenSettings {
   readonly address: ListenAddress
   readonly tls: ListenTls | undefined
   readonly protocols: readonly IngressProtocol[]
@@ -53,7 +54,7 @@ export interface AdminSettings {
 }
 
 /** How a service ends. */
-export interface ShutdownSettings {
+interface ShutdownSettings {
   /** How long a drain waits for exchanges to end before it closes what is left. 0: as long as they take. */
   readonly drainTimeoutMs: number
   /** Whether the admin port is kept while a drain lasts. */
@@ -81,7 +82,7 @@ export interface LogSettings {
 /** Which fields tell an origin about the client: RFC 7239, the older X-Forwarded-*, both, or none. */
 export type ForwardedMode = 'rfc7239' | 'x-forwarded' | 'both' | 'off'
 
-export interface ForwardingSettings {
+interface ForwardingSettings {
   /** Our name in Via and Proxy-Status. */
   readonly pseudonym: string
   readonly forwarded: ForwardedMode
@@ -128,4 +129,34 @@ export const DEFAULT_FORWARDING: Omit<ForwardingSettings, 'buffering'> = {
   forwarded: 'both',
   trustForwarded: false,
   by: undefined,
+}
+
+/** Parts of a configuration that open sockets and files, and so take effect at a restart only. */
+const RESTART_ONLY: readonly (keyof ServiceSettings)[] = [
+  'ingress',
+  'admin',
+  'log',
+  'state',
+  'qlog',
+  'dnsServers',
+  'resolver',
+]
+
+/** What a reload leaves as it was when the service started, though the new configuration says otherwise. */
+export function restartWarnings(started: ServiceSettings, after: ServiceSettings): string[] {
+  const parts: string[] = RESTART_ONLY.filter(part => !isDeepStrictEqual(started[part], after[part]))
+  const isSame =
+    started.listen.length === after.listen.length &&
+    started.listen.every((listener, index) => isSameListener(listener, after.listen[index]))
+  if (!isSame) parts.unshift('listen')
+  const warnings = parts.map(part => `${part}: the change takes effect at the next start`)
+  if (started.forwarding.pseudonym !== after.forwarding.pseudonym)
+    warnings.push('forwarding.via: what a listener refuses by itself has the new name from the next start on')
+  return warnings
+}
+
+/** Whether they differ in their certificates at the most, which a running listener takes. */
+export function isSameListener(a: ListenSettings | undefined, b: ListenSettings | undefined): boolean {
+  if (a === undefined || b === undefined || (a.tls === undefined) !== (b.tls === undefined)) return false
+  return isDeepStrictEqual({ ...a, tls: undefined }, { ...b, tls: undefined })
 }

@@ -11,10 +11,10 @@ import type { Clock } from '../../entry/events.ts'
 import type { Origin, Protocol, Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../ingress/ingress-exchange.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
+import { type ResponseHeaders, withoutAltSvc } from './forwarded-headers.ts'
 import { joinTunnel } from './join-tunnel.ts'
 import { type ErrorDetail, keepOwned, type OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
 import type { ResponseBuffer } from './response-buffer.ts'
-import { type ResponseHeaders, withoutAltSvc } from './response-headers.ts'
 import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
 
 /** What all exchanges of one configuration share. */

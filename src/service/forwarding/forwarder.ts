@@ -11,9 +11,8 @@ import {
   type ForwardingContext,
   protocolOf,
 } from './forwarded-exchange.ts'
+import { RequestHeaders, ResponseHeaders } from './forwarded-headers.ts'
 import { OwnName, ownResponse, sendOwnResponse } from './own-response.ts'
-import { RequestHeaders } from './request-headers.ts'
-import { ResponseHeaders } from './response-headers.ts'
 import { StalledReaders, type StallStats } from './stalled-readers.ts'
 
 /** Where a route leads, with everything prepared that does not depend on the request. */

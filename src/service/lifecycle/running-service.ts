@@ -12,6 +12,7 @@ import {
   type PoolStats,
   type Transport,
   type TransportError,
+  type TransportOptions,
   type TransportStats,
 } from '../../index.ts'
 import type { IngressExchange } from '../../ingress/ingress-exchange.ts'
@@ -19,9 +20,10 @@ import { type ConfigFault, formatFault } from '../config/config-fault.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'
 import type { ServiceConfig } from '../config/service-config.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
+import { isSameListener, restartWarnings } from '../config/service-settings.ts'
 import { Forwarder } from '../forwarding/forwarder.ts'
 import { heldForSlowReaders } from '../forwarding/stalled-readers.ts'
-import { connectionLog } from '../logging/connection-log.ts'
+import { connectionLog } from '../logging/event-log.ts'
 import type { ServiceLog } from '../logging/service-log.ts'
 import { slowRequestLog } from '../logging/slow-request-log.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
@@ -29,14 +31,12 @@ import { certificateExpiries } from './certificate-expiries.ts'
 import { MemoryReturn, processMemoryCalls } from './memory-return.ts'
 import { type OpenSockets, openSockets } from './open-sockets.ts'
 import { ProcessFaults } from './process-faults.ts'
-import { isSameListener, restartWarnings } from './restart-warnings.ts'
 import type { ReloadResult, ResponseFields, Service } from './service-api.ts'
-import { withServiceDefaults } from './service-defaults.ts'
 
 /** Reads a configuration: the given one, or, without one, the source that the service was started from. */
 export type ConfigReader = (config?: ServiceConfig) => Promise<SettingsResult>
 /** What a service gets from who starts it. */
-export interface ServiceOutside {
+interface ServiceOutside {
   readonly log: ServiceLog
   readonly read: ConfigReader
   /** See StartOptions. */
@@ -350,4 +350,24 @@ async function finishesWithin(work: Promise<void>, timeoutMs: number): Promise<b
 
 function originNames(settings: ServiceSettings): ReadonlyMap<string, string> {
   return new Map(settings.origins.map(({ name, origin }) => [origin.key, name]))
+}
+
+/**
+ * Requests of strangers come at a rate that is not ours to set: what waits in vain is to make room for what
+ * still has somebody waiting for it. Who embeds the module has its own requests in hand, and none of them is
+ * refused for others of its own.
+ */
+const SERVICE_QUEUE_TARGET_MS = 500
+/** So are slow readers: the connections that they hold are not to be all that an origin has. */
+const SERVICE_MAX_STALLED_CONNECTIONS = 1024
+
+/** The options with the defaults that differ in a service. */
+export function withServiceDefaults(options: TransportOptions): TransportOptions {
+  const { defaults } = options
+  const pool = {
+    queueTargetMs: SERVICE_QUEUE_TARGET_MS,
+    maxStalledConnections: SERVICE_MAX_STALLED_CONNECTIONS,
+    ...defaults?.pool,
+  }
+  return { ...options, defaults: { ...defaults, pool } }
 }

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { EarlierTry, ExchangeEnded } from '../../entry/events.ts'
 import type { Observer } from '../../index.ts'
-import type { OriginNames } from './connection-log.ts'
-import { duration, withoutQuery } from './log-text.ts'
+import type { OriginNames } from './event-log.ts'
+import { duration, withoutQuery } from './event-log.ts'
 
 /** A request may have waited for many connects: a line shows the last ones. */
 const MAX_SHOWN = 8

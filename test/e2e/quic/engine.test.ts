@@ -213,7 +213,7 @@ describe.skipIf(noQuic !== undefined)('tickets and early data', () => {
 
   it('looks at the certificate of a resumed connection', async () => {
     const { QuicheEngine } = await import('../../../src/quic/quiche/quiche-engine.ts')
-    const { loadBinding } = await import('../../../src/quic/quiche/load-binding.ts')
+    const { loadBinding } = await import('../../../src/quic/quiche/binding.ts')
     const found = loadBinding()
     if (!('binding' in found)) throw new Error(found.unavailable)
     let now = Date.now()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { main } from '../../../src/cli/main.ts'
-import { probeText } from '../../../src/cli/probe-text.ts'
+import { probeText } from '../../../src/cli/probe.ts'
 import type { QuicFinding } from '../../../src/entry/events.ts'
 import type { ProbeReport, Transport, TransportOptions } from '../../../src/index.ts'
 import { fakeIo } from './fake-io.ts'

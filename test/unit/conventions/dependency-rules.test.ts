@@ -49,7 +49,7 @@ describe('an import is refused', () => {
     ['src/api/transport.ts', 'src/entry/events.ts'],
     ['src/ingress/listener.ts', 'src/pool/pool.ts'],
     ['src/service/index.ts', 'src/pool/pool.ts'],
-    ['src/service/config/parse-config.ts', 'src/base/options/options.ts'],
+    ['src/service/config/read-config.ts', 'src/base/options/options.ts'],
     ['src/cli/main.ts', 'src/api/transport.ts'],
     ['src/bench/load/load-tally.ts', 'src/service/index.ts'],
     ['src/bench/report/html/charts/chart.ts', 'src/base/clock.ts'],

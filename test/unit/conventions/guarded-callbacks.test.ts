@@ -32,9 +32,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'cli.ts: () => {}': 'keeps the process alive',
   'cli/bench/bench.ts: interrupt': 'a signal of an operator, to an instrument',
   'cli/process-io.ts: onOutputFailed': 'a command that nobody reads ends',
-  'cli/presented-certificate.ts: () => undefined': 'does nothing',
-  'cli/run-until-signal.ts: onSignal': 'ends the process, which is what it is for',
-  'cli/run-until-signal.ts: () => { starting.then(service => service.reload()).catch(reject) }':
+  'cli/process-io.ts: () => undefined': 'does nothing',
+  'cli/serve.ts: onSignal': 'ends the process, which is what it is for',
+  'cli/serve.ts: () => { starting.then(service => service.reload()).catch(reject) }':
     'its rejection is caught',
   'base/clock.ts: guarded': 'is the guard of every timer of a Clock',
   'base/guard.ts: () => void guarded(during, run)': 'is the guard',
@@ -49,7 +49,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'ingress/streams/server-http2-session.ts: this.#onError': 'keeps the error',
   'ingress/listener.ts: reject': 'of a promise',
   'ingress/session-opening.ts: this.#onClose': 'cancels a timer',
-  'http/multiplex/shared-ping.ts: asker.onAbort': 'was made by guardedListener()',
+  'http/multiplex/liveness.ts: asker.onAbort': 'was made by guardedListener()',
   'base/socket/read-port.ts: (chunk: Buffer) => { port.#givenAway = true if (!port.#deliver(chunk, 0, chunk.length)) socket.pause() }':
     'catches within: #deliver',
   'service/admin/admin-server.ts: reject': 'of a promise',

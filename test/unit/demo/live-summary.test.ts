@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { carrierField } from '../../../src/demo/carrier-field.ts'
 import { LiveSummary, type Summary, summarize, summaryLine } from '../../../src/demo/live-summary.ts'
+import { carrierField } from '../../../src/demo/start-connector.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneName } from '../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../src/base/http/protocol.ts'
 import { type LanePlanInput, planLanes } from '../../../src/select/lane-plan.ts'
 
 function input(changes: Partial<LanePlanInput> & { open?: readonly LaneName[] } = {}): LanePlanInput {

@@ -9,8 +9,7 @@ import {
   SP,
   TOKEN,
 } from '../../../base/http/char-tables.ts'
-import { isForbiddenTrailer } from '../../../base/http/forbidden-trailer.ts'
-import { type HeaderList, NO_HEADERS } from '../../../base/http/headers.ts'
+import { type HeaderList, isForbiddenTrailer, NO_HEADERS } from '../../../base/http/headers.ts'
 import { SMALL_PIECE_BYTES, SmallPieces } from '../../../base/small-pieces.ts'
 import { bytesAround, type CodecLimits, type CodecRole, codecFailure } from './codec-failure.ts'
 import { type FieldSection, fieldSection } from './field-section.ts'

@@ -1,7 +1,7 @@
 import { TransportError } from '../../../base/errors.ts'
 import { classOf, TOKEN_LOWER_ONLY } from '../../../base/http/char-tables.ts'
-import { isForbiddenTrailer } from '../../../base/http/forbidden-trailer.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
+import { isForbiddenTrailer } from '../../../base/http/headers.ts'
 import {
   CONTENT_LENGTH,
   EXPECT,

@@ -1,7 +1,7 @@
-import { isAuthority } from '../../../base/http/authority.ts'
 import { isToken } from '../../../base/http/char-tables.ts'
 import type { ExchangeRequest } from '../../../base/http/exchange.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
+import { isAuthority } from '../../../base/http/origin.ts'
 import { encodeFields, invalid, requireValue } from './field-encoder.ts'
 import { isUpgradeProtocol } from './hop-by-hop.ts'
 import type { BodyFraming } from './message-framing.ts'

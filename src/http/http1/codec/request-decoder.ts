@@ -1,6 +1,6 @@
-import { hasPort, isAuthority, isSameAuthority } from '../../../base/http/authority.ts'
 import { byteAt, CR, LF, SP, TARGET, TOKEN } from '../../../base/http/char-tables.ts'
 import { NO_HEADERS } from '../../../base/http/headers.ts'
+import { hasPort, isAuthority, isSameAuthority } from '../../../base/http/origin.ts'
 import { BodyReader } from './body-reader.ts'
 import {
   bytesAround,

@@ -1,7 +1,7 @@
 import { TransportError } from '../../../base/errors.ts'
-import { hasPort, isAuthority } from '../../../base/http/authority.ts'
 import { isToken } from '../../../base/http/char-tables.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
+import { hasPort, isAuthority } from '../../../base/http/origin.ts'
 import type { OutgoingRequest } from '../client-session.ts'
 import { isPath, isProtocol, isScheme } from './regular-fields.ts'
 

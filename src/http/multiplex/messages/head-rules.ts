@@ -1,6 +1,6 @@
-import { hasPort, isAuthority, isSameAuthority } from '../../../base/http/authority.ts'
 import { COLON, isToken } from '../../../base/http/char-tables.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
+import { hasPort, isAuthority, isSameAuthority } from '../../../base/http/origin.ts'
 import { MessageFault, type RequestHead, type ResponseHead } from './message-head.ts'
 import {
   isPath,

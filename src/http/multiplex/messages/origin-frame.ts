@@ -1,4 +1,4 @@
-import { isAuthority } from '../../../base/http/authority.ts'
+import { isAuthority } from '../../../base/http/origin.ts'
 
 /**
  * Origins that we read out of one frame, and that a set may have. A certificate with more names is rarer than

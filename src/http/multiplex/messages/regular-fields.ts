@@ -1,6 +1,5 @@
 import { COLON, HTAB, isToken, SP, TARGET, TOKEN_LOWER_ONLY, VALUE } from '../../../base/http/char-tables.ts'
-import { isForbiddenTrailer } from '../../../base/http/forbidden-trailer.ts'
-import { type HeaderList, NO_HEADERS } from '../../../base/http/headers.ts'
+import { type HeaderList, isForbiddenTrailer, NO_HEADERS } from '../../../base/http/headers.ts'
 import { MessageFault } from './message-head.ts'
 
 /** What a field name means to the rules; everything else is an ordinary field. */

@@ -1,6 +1,33 @@
 import { z } from 'zod'
+import { HTTP2_RANGES, type Http2Options, type OptionRanges } from '../../../entry/options.ts'
 import { shown } from '../describe-issue.ts'
-import { DURATION_FORM, parseDuration } from './duration.ts'
+
+/** What a duration may look like, for messages. */
+const DURATION_FORM = 'a number of milliseconds or a duration such as 250ms, 30s, 1m30s, 1h'
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/**
+ * Milliseconds of `250`, `250ms`, `1.5s`, `1m30s`. Undefined when it is none of these: a bare number in
+ * quotes is refused too, since nothing says which unit its author had in mind.
+ */
+export function parseDuration(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined
+  if (typeof value !== 'string') return undefined
+  const text = value.trim()
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(text)) return undefined
+  let totalMs = 0
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
+    totalMs += Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN)
+  }
+  return Number.isFinite(totalMs) ? Math.round(totalMs) : undefined
+}
 
 /** What a size may look like, for messages. */
 const BYTE_SIZE_FORM = 'a number of bytes or a size such as 512B, 64KiB, 1MiB, 10MB'
@@ -43,7 +70,7 @@ export type GivenOptions<Options> = {
   [Name in keyof Options]?: Options[Name] extends object ? GivenOptions<Options[Name]> : Options[Name]
 }
 
-interface NumberRange {
+interface FieldRange {
   min?: number
   max?: number
   /** 0 is fine although it is below `min`. */
@@ -51,7 +78,7 @@ interface NumberRange {
 }
 
 /** By option. */
-export type OptionRanges<Options> = { readonly [Name in keyof Options & string]?: NumberRange }
+type FieldRanges<Options> = { readonly [Name in keyof Options & string]?: FieldRange }
 
 /**
  * The schema of one group of options, made from its defaults, so that an option added to the module is an
@@ -61,7 +88,7 @@ export type OptionRanges<Options> = { readonly [Name in keyof Options & string]?
  */
 export function optionGroup<Options extends object>(
   defaults: Readonly<Options>,
-  ranges?: OptionRanges<Options>,
+  ranges?: FieldRanges<Options>,
   groups?: { readonly [Name in keyof Options & string]?: z.ZodType },
 ): z.ZodType<GivenOptions<Options>> {
   const shape: Record<string, z.ZodType> = {}
@@ -83,7 +110,7 @@ export function optionGroup<Options extends object>(
   return renamed as unknown as z.ZodType<GivenOptions<Options>> // the shape was built from `defaults`, which the type system cannot follow
 }
 
-function fieldSchema(name: string, defaultValue: unknown, range: NumberRange): z.ZodType {
+function fieldSchema(name: string, defaultValue: unknown, range: FieldRange): z.ZodType {
   if (name.endsWith('Ms')) return rangedDurationField(range)
   if (name.endsWith('Bytes')) return byteSizeField(range)
   if (typeof defaultValue === 'boolean') return z.boolean()
@@ -100,7 +127,7 @@ export const durationField = z.unknown().transform((value, context) => {
   return z.NEVER
 })
 
-function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY, orZero }: NumberRange) {
+function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY, orZero }: FieldRange) {
   return durationField.superRefine((value, context) => {
     if ((value >= min && value <= max) || (orZero && value === 0)) return
     const bound = value < min ? `${orZero ? '0 or ' : ''}at least ${min} ms` : `at most ${max} ms`
@@ -109,7 +136,7 @@ function rangedDurationField({ min = 0, max = Number.POSITIVE_INFINITY, orZero }
 }
 
 /** A size, as bytes. */
-export function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: NumberRange) {
+export function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: FieldRange) {
   return z.unknown().transform((value, context) => {
     const parsed = parseByteSize(value)
     const issue = (message: string): never => {
@@ -126,4 +153,51 @@ export function byteSizeField({ min = 0, max = Number.POSITIVE_INFINITY }: Numbe
 export function asWord(value: unknown): unknown {
   if (value === true) return 'on'
   return value === false ? 'off' : value
+}
+
+interface RangedGroupRules<Options> {
+  /** As the module has them: what is not in the table is at least 1. */
+  readonly ranges: OptionRanges<Options>
+  /** Options that must not be below others: [the larger one, the smaller one]. */
+  readonly order: readonly (readonly [larger: keyof Options & string, smaller: keyof Options & string])[]
+  /** No other group is laid over this one, so that it must agree with the defaults where it says nothing. */
+  readonly areAll: boolean
+  /** Of options that are no numbers. */
+  readonly fields?: { readonly [Name in keyof Options & string]?: z.ZodType }
+}
+
+/**
+ * A group, of whole numbers but for `fields`, whose ranges the module knows; here a fault gets its place in
+ * the file.
+ */
+export function rangedGroup<Options extends object>(
+  defaults: Readonly<Options>,
+  { ranges, order, areAll, fields }: RangedGroupRules<Options>,
+): z.ZodType<GivenOptions<Options>> {
+  const names = Object.keys(defaults) as (keyof Options & string)[] // its keys, which Object.keys widens
+  const all = Object.fromEntries(names.map(name => [name, ranges[name] ?? { min: 1 }]))
+  return optionGroup(defaults, all as OptionRanges<Options>, fields).superRefine((given, context) => {
+    for (const [larger, smaller] of order) {
+      const floor = Number(given[smaller] ?? (areAll ? defaults[smaller] : 0))
+      const value = Number(given[larger] ?? (areAll ? defaults[larger] : Number.POSITIVE_INFINITY))
+      if (value >= floor) continue
+      context.addIssue({
+        code: 'custom',
+        path: [given[larger] === undefined ? smaller : larger],
+        message: `${larger} (${value}) must not be below ${smaller} (${floor})`,
+      })
+    }
+  })
+}
+
+/** The `http2` group of an origin or of the ingress. `areAll`: see RangedGroupRules. */
+export function http2Group(
+  defaults: Readonly<Http2Options>,
+  { areAll }: { areAll: boolean },
+): z.ZodType<GivenOptions<Http2Options>> {
+  return rangedGroup(defaults, {
+    ranges: HTTP2_RANGES,
+    order: [['maxStreamWindowBytes', 'streamWindowBytes']],
+    areAll,
+  })
 }

@@ -27,9 +27,7 @@ import {
 import { parseOrigin } from '../../../index.ts'
 import { KNOWN_PROTOCOLS } from '../built-features.ts'
 import { shown } from '../describe-issue.ts'
-import { http2Group } from './http2-group.ts'
-import { asWord, type GivenOptions, optionGroup } from './option-group.ts'
-import { rangedGroup } from './ranged-group.ts'
+import { asWord, type GivenOptions, http2Group, optionGroup, rangedGroup } from './option-group.ts'
 import { originTlsField } from './tls-fields.ts'
 
 /** The `socket` group. */

@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { QlogEvent } from '../../../../src/api/qlog/qlog-event.ts'
+import type { QlogEvent } from '../../../../src/api/qlog/qlog-events.ts'
 import { QlogFile } from '../../../../src/api/qlog/qlog-file.ts'
 import { type QlogOptions, qlogObserver } from '../../../../src/api/qlog/qlog-observer.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { runRounds } from '../../../../src/bench/load/rounds.ts'
-import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../../src/bench/results/summaries.ts'
 
 describe('runRounds', () => {
   it('warms every subject up, then interleaves, each round beginning with another', async () => {

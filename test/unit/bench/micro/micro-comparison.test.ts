@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compareWithStored } from '../../../../bench/micro/micro-comparison.ts'
-import { formatMicroComparison } from '../../../../bench/micro/micro-text.ts'
+import { compareWithStored, formatMicroComparison } from '../../../../bench/micro/micro-comparison.ts'
 import type { Measurement } from '../../../../src/bench/results/scenario-result.ts'
 import { microFile } from './micro-result-of.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatSuites } from '../../../../bench/micro/micro-text.ts'
+import { formatSuites } from '../../../../bench/micro/micro-comparison.ts'
 import { summarizeSuite } from '../../../../bench/micro/summarize-suite.ts'
 
 const round = (cpuNs: number, calibrationNs: number) => ({

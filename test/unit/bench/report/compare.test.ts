@@ -3,7 +3,7 @@ import { compareResults } from '../../../../src/bench/report/compare.ts'
 import { formatComparison } from '../../../../src/bench/report/compare-text.ts'
 import type { ResultFile } from '../../../../src/bench/results/result-file.ts'
 import type { Measurement } from '../../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../../src/bench/results/summaries.ts'
 import { resultFileOf } from '../result-file-of.ts'
 
 type Rounds = Readonly<Record<string, readonly Measurement[]>>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { chiefMetric, completeRatio, findingsOf } from '../../../../src/bench/report/findings.ts'
 import type { ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../../src/bench/results/summaries.ts'
 
 const LATENCY = { key: 'ms', title: 'ms', better: 'less' } as const
 const RATE = { key: 'rate', title: 'req/s', better: 'more' } as const

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatFile, formatScenario } from '../../../../src/bench/report/text.ts'
 import type { CaseResult, ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
-import { judgeHttp3, summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { judgeHttp3, summarizeCase } from '../../../../src/bench/results/summaries.ts'
 import { resultFileOf } from '../result-file-of.ts'
 
 const scenarioOf = (...cases: CaseResult[]): ScenarioResult => ({

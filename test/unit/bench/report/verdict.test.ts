@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { differenceText, targetOf, verdictText } from '../../../../src/bench/report/verdict.ts'
 import type { ScenarioResult } from '../../../../src/bench/results/scenario-result.ts'
-import { summarizeCase } from '../../../../src/bench/results/summarize-case.ts'
+import { summarizeCase } from '../../../../src/bench/results/summaries.ts'
 
 type Figures = Readonly<Record<string, readonly number[]>>
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import { CpuMeter, type CpuPayer, CpuShares } from '../../../../src/origin/lanes/cpu-meter.ts'
 
 class Payer implements CpuPayer {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
 import type { AttemptRecord, Connection } from '../../../../src/base/events/connection.ts'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import type { OriginConnector } from '../../../../src/origin/connecting/origin-connector.ts'
 import { Lane } from '../../../../src/origin/lanes/lane.ts'
 import { LaneRace, type Racer } from '../../../../src/origin/lanes/lane-race.ts'

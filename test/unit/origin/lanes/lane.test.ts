@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import { LanePreparation, type LaneSet } from '../../../../src/origin/lanes/lane.ts'
 import { collectFaults, DEFECT, fail } from '../../../support/collected-faults.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import { Lane } from '../../../../src/origin/lanes/lane.ts'
 import type { RaceLanes } from '../../../../src/origin/lanes/lanes.ts'
 import { FakeLanes, QUIC } from './fake-lanes.ts'

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Connection } from '../../../../src/base/events/connection.ts'
-import type { PathStats } from '../../../../src/base/events/path-stats.ts'
+import type { Connection, PathStats } from '../../../../src/base/events/connection.ts'
 import type { Protocol } from '../../../../src/base/http/protocol.ts'
 import type { MeasuredPath, OriginConnector } from '../../../../src/origin/connecting/origin-connector.ts'
 import { Lane } from '../../../../src/origin/lanes/lane.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/binding.ts'
 import { brokenEnd, connectionEnd, nativeError } from '../../../../src/quic/quiche/connection-end.ts'
-import { type BindingSource, loadBinding } from '../../../../src/quic/quiche/load-binding.ts'
 import { firstStream, isOpenedBy, isUnidirectional } from '../../../../src/quic/quiche/local-streams.ts'
 
 describe('nativeError', () => {

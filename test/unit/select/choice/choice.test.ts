@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import { DEFAULT_SELECT_OPTIONS, type SelectOptions } from '../../../../src/base/options/select-options.ts'
 import { LaneChooser } from '../../../../src/select/choice/choice.ts'
 import type { ChoiceAction, ExchangeSample } from '../../../../src/select/choice/choice-action.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import { Challengers } from '../../../../src/select/choice/challengers.ts'
 import type { ExchangeSample } from '../../../../src/select/choice/choice-action.ts'
 import { streamsPerConnection, Workload } from '../../../../src/select/choice/lane-estimates.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../../src/base/errors.ts'
-import type { LaneName } from '../../../../src/base/http/lane.ts'
+import type { LaneName } from '../../../../src/base/http/protocol.ts'
 import { Race } from '../../../../src/select/race/race.ts'
 import type { RaceEntrant } from '../../../../src/select/race/race-state.ts'
 import { FakeClock } from '../../../../src/testing/fake-clock.ts'

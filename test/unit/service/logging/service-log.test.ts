@@ -8,7 +8,7 @@ import {
   type TransportEvent,
 } from '../../../../src/index.ts'
 import { DEFAULT_LOG, type LogSettings } from '../../../../src/service/config/service-settings.ts'
-import { connectionLog } from '../../../../src/service/logging/connection-log.ts'
+import { connectionLog } from '../../../../src/service/logging/event-log.ts'
 import { ingressLog } from '../../../../src/service/logging/ingress-log.ts'
 import { createLogger } from '../../../../src/service/logging/service-log.ts'
 import { migrationReport } from '../../../support/migration-figures.ts'

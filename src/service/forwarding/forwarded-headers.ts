@@ -1,0 +1,237 @@
+import { combinedHeaderValue, type HeaderList, NO_HEADERS } from '../../entry/dispatch.ts'
+import type { Protocol } from '../../index.ts'
+import type { ForwardedMode } from '../config/service-settings.ts'
+import {
+  type ForwardedChain,
+  forwardedElements,
+  NO_HOPS,
+  quotedUnlessToken,
+  readChain,
+  type TrustedPeers,
+  trustOf,
+} from './forwarded-chain.ts'
+import type { OwnName } from './own-response.ts'
+
+/** What of a request decides about its fields. */
+export interface ForwardableRequest {
+  readonly method: string
+  readonly scheme: 'http' | 'https'
+  readonly authority: string
+  readonly headers: HeaderList
+  readonly httpVersion: string
+  readonly remoteAddress: string
+}
+
+export interface RequestHeaderPolicy {
+  readonly name: OwnName
+  readonly forwarded: ForwardedMode
+  readonly trustForwarded: TrustedPeers
+  readonly by: string | undefined
+}
+
+/** Why a request goes no further. */
+type ForwardingStop =
+  | 'loop' // our own Via entry is in it
+  | 'last-hop' // Max-Forwards is 0 (RFC 9110 7.6.2)
+
+/**
+ * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client and
+ * of the hops before us, both the same, and Max-Forwards of OPTIONS and TRACE counts down. All else passes as it
+ * is.
+ *
+ * The appended fields depend on the client's address, scheme, version and authority only. An edge sends long
+ * runs of requests in which these are the same, so the last list is kept, and a common request costs four
+ * comparisons and one concatenation. The last result is kept, too: a client that speaks HTTP/2 and sends the
+ * same head again comes with the same list, and the encoder towards the origin knows a list that it has
+ * written before.
+ */
+export class RequestHeaders {
+  readonly #policy: RequestHeaderPolicy
+  readonly #isTrusted: (address: string) => boolean
+  #lastAddress = ''
+  #lastAuthority = ''
+  #lastVersion = ''
+  #lastScheme = ''
+  #lastAppended: HeaderList = []
+  #lastHeaders: HeaderList | undefined
+  #lastResult: HeaderList = []
+
+  constructor(policy: RequestHeaderPolicy) {
+    this.#policy = policy
+    this.#isTrusted = trustOf(policy.trustForwarded)
+  }
+
+  rewrite(request: ForwardableRequest): HeaderList | ForwardingStop {
+    const { headers } = request
+    if (headers === this.#lastHeaders && this.#isLastClient(request)) return this.#lastResult
+    for (let i = 0; i < headers.length; i += 2) {
+      if (isOfInterest(headers[i] as string)) return this.#rewriteFields(request) // even indexes are names
+    }
+    this.#lastResult = headers.concat(this.#appended(request))
+    this.#lastHeaders = headers
+    return this.#lastResult
+  }
+
+  #isLastClient({ remoteAddress, authority, httpVersion, scheme }: ForwardableRequest): boolean {
+    return (
+      remoteAddress === this.#lastAddress &&
+      authority === this.#lastAuthority &&
+      httpVersion === this.#lastVersion &&
+      scheme === this.#lastScheme
+    )
+  }
+
+  #appended(request: ForwardableRequest): HeaderList {
+    if (!this.#isLastClient(request)) {
+      const { remoteAddress, authority, httpVersion, scheme } = request
+      this.#lastAddress = remoteAddress
+      this.#lastAuthority = authority
+      this.#lastVersion = httpVersion
+      this.#lastScheme = scheme
+      this.#lastAppended = this.#ownFields(request, undefined, NO_HOPS)
+    }
+    return this.#lastAppended
+  }
+
+  /** The long way, for a request that has some of the fields that we write. */
+  #rewriteFields(request: ForwardableRequest): HeaderList | ForwardingStop {
+    const { headers, method } = request
+    const isTrusted = this.#isTrusted(unmapped(request.remoteAddress))
+    const countsForwards = method === 'OPTIONS' || method === 'TRACE'
+    const kept: string[] = []
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i] as string // even indexes are names
+      const value = headers[i + 1] as string // odd indexes are values
+      if (name === 'via') continue
+      if (name === 'max-forwards' && countsForwards) {
+        const left = countDown(value)
+        if (left === undefined) return 'last-hop'
+        kept.push(name, left)
+        continue
+      }
+      if (isForwardedName(name) && (!isTrusted || this.#isReplaced(name))) continue
+      kept.push(name, value)
+    }
+    const via = combinedHeaderValue(headers, 'via')
+    if (via?.includes(this.#policy.name.viaEntry) === true) return 'loop'
+    return kept.concat(this.#ownFields(request, via, isTrusted ? readChain(headers) : NO_HOPS))
+  }
+
+  /**
+   * Whether #ownFields tells the same: where it writes one family, the other one would go on telling of the hops
+   * before us alone.
+   */
+  #isReplaced(name: string): boolean {
+    return this.#policy.forwarded !== 'off' && REPLACED.has(name)
+  }
+
+  #ownFields(request: ForwardableRequest, via: string | undefined, before: ForwardedChain): HeaderList {
+    const { name, forwarded, by } = this.#policy
+    const { authority, scheme } = request
+    const client = unmapped(request.remoteAddress)
+    const fields = ['via', joined(via, `${request.httpVersion} ${name.viaEntry}`)]
+    if (forwarded === 'rfc7239' || forwarded === 'both') {
+      let element = `for=${client.includes(':') ? `"[${client}]"` : client}`
+      if (by !== undefined) element += `;by=${by}`
+      if (authority !== '') element += `;host=${quotedUnlessToken(authority)}`
+      fields.push('forwarded', joined(forwardedElements(before), `${element};proto=${scheme}`))
+    }
+    if (forwarded === 'x-forwarded' || forwarded === 'both') {
+      fields.push('x-forwarded-for', [...before.nodes, client].join(', '))
+      // The first hop's view is the one that counts: it spoke with the client.
+      fields.push('x-forwarded-proto', before.proto ?? scheme)
+      const host = before.host ?? authority
+      if (host !== '') fields.push('x-forwarded-host', host)
+    }
+    return fields
+  }
+}
+
+const REPLACED: ReadonlySet<string> = new Set([
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+])
+
+/** By first letter, since nearly every field of nearly every request is none of these. */
+function isOfInterest(name: string): boolean {
+  switch (name.charCodeAt(0)) {
+    case 0x66: // f
+      return name === 'forwarded'
+    case 0x6d: // m
+      return name === 'max-forwards'
+    case 0x76: // v
+      return name === 'via'
+    case 0x78: // x
+      return name.startsWith('x-forwarded-')
+    default:
+      return false
+  }
+}
+
+function isForwardedName(name: string): boolean {
+  return name === 'forwarded' || name.startsWith('x-forwarded-')
+}
+
+/**
+ * Undefined: this is the last hop. What is no number passes as it is: RFC 9110 7.6.2 says nothing of it, and
+ * it ends no forwarding.
+ */
+function countDown(value: string): string | undefined {
+  if (!/^\d{1,9}$/.test(value)) return value
+  return Number(value) === 0 ? undefined : String(Number(value) - 1)
+}
+
+function joined(before: string | undefined, own: string): string {
+  return before === undefined || before === '' ? own : `${before}, ${own}`
+}
+
+/** An IPv4 client of a dual-stack socket is `::ffff:192.0.2.1` in Node. */
+function unmapped(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+/**
+ * Writes the fields of a forwarded response.
+ * 1. Alt-Svc of the origin goes no further: it is about the origin's host and port, and clients would take it
+ *    for a port of ours (RFC 7838 2.1).
+ * 2. Via is appended, by what the origin spoke (RFC 9110 7.6.3: each entry names the protocol in which the
+ *    message was received; HTTP/2 and HTTP/3 have no minor version). An origin's own Via stays in front of it,
+ *    as another line of the same list.
+ *
+ * A connection that speaks HTTP/2 hands out the same list for the same head again, and encoders remember what
+ * they wrote for a list. So the last answer is kept: equal heads in a row stay one list all the way.
+ */
+export class ResponseHeaders {
+  readonly #fields: Readonly<Record<Protocol, HeaderList>>
+  #lastHeaders: HeaderList = NO_HEADERS
+  #lastProtocol: Protocol = 'http/1.1'
+  #lastResult: HeaderList
+
+  constructor(name: OwnName) {
+    this.#fields = {
+      'http/1.1': ['via', `1.1 ${name.viaEntry}`],
+      h2: ['via', `2 ${name.viaEntry}`],
+      h3: ['via', `3 ${name.viaEntry}`],
+    }
+    this.#lastResult = this.#fields['http/1.1']
+  }
+
+  rewrite(headers: HeaderList, protocol: Protocol): HeaderList {
+    if (headers !== this.#lastHeaders || protocol !== this.#lastProtocol) {
+      this.#lastHeaders = headers
+      this.#lastProtocol = protocol
+      this.#lastResult = withoutAltSvc(headers).concat(this.#fields[protocol])
+    }
+    return this.#lastResult
+  }
+}
+
+/** The same list where it names none, as most do. */
+export function withoutAltSvc(headers: HeaderList): HeaderList {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === 'alt-svc') return headers.filter((_, at) => headers[at & ~1] !== 'alt-svc')
+  }
+  return headers
+}

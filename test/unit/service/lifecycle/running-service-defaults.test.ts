@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { withServiceDefaults } from '../../../../src/service/lifecycle/running-service.ts'
+
+describe('what a service has by default', () => {
+  it('sheds requests that waited in vain, and sets stalled readers aside, where the configuration says nothing of it', () => {
+    expect(withServiceDefaults({}).defaults?.pool).toEqual({
+      queueTargetMs: 500,
+      maxStalledConnections: 1024,
+    })
+    const options = { defaults: { tfo: 'on', pool: { maxWaiters: 9 } }, limits: { maxOrigins: 3 } } as const
+    expect(withServiceDefaults(options)).toEqual({
+      defaults: { tfo: 'on', pool: { queueTargetMs: 500, maxStalledConnections: 1024, maxWaiters: 9 } },
+      limits: { maxOrigins: 3 },
+    })
+  })
+
+  it.each([0, 100])('leaves %d ms as they are written', queueTargetMs => {
+    const pool = { queueTargetMs, maxStalledConnections: 0 }
+    expect(withServiceDefaults({ defaults: { pool } }).defaults?.pool).toEqual(pool)
+  })
+})
