@@ -26,6 +26,8 @@ export type OriginPlan = OriginTraits &
         readonly ports?: 1
         /** Of what it sends. Default: that of `quic.congestionControl`. */
         readonly congestionControl?: QuicCongestionControl
+        /** Of its process, beside what ours has. */
+        readonly environment?: Readonly<Record<string, string>>
       }
   )
 

@@ -17,6 +17,8 @@ export interface LoadSubject {
   /** One of the scenario's. */
   readonly origin: string
   readonly setting: Omit<ClientSetting, 'origins' | 'ca' | 'resolve' | 'stateDirectory'>
+  /** Of its process, beside what ours has. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Its tickets outlive a client. */
   readonly keepsTickets: boolean
   /** What carries its requests, where its client can tell; another protocol makes it unfit. */
@@ -49,7 +51,7 @@ interface SubjectPlace {
 
 /** Starts its process. Rejects when the library cannot be loaded. */
 export async function startSubjectClient(subject: LoadSubject, place: SubjectPlace): Promise<RunningSubject> {
-  const { name, client: module, setting, keepsTickets } = subject
+  const { name, client: module, setting, environment, keepsTickets } = subject
   const { origin, ca, stateDirectory, prefix, cpu } = place
   const client = await startClient({
     ...module,
@@ -61,6 +63,7 @@ export async function startSubjectClient(subject: LoadSubject, place: SubjectPla
       ...(keepsTickets && { stateDirectory }),
     },
     prefix,
+    ...(environment !== undefined && { environment }),
     cpu,
   })
   return {

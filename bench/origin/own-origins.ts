@@ -32,7 +32,13 @@ export async function startHttp3BenchOrigin(
   port: number,
   { certFile, keyFile }: CertificateFiles,
   cpu: number | undefined,
-  { congestionControl = 'cubic' }: { readonly congestionControl?: QuicCongestionControl } = {},
+  {
+    congestionControl = 'cubic',
+    environment,
+  }: {
+    readonly congestionControl?: QuicCongestionControl
+    readonly environment?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<Http3BenchOrigin> {
   // Compiled, beside this file.
   const program = fileURLToPath(new URL('./http3-origin-process.js', import.meta.url))
@@ -49,7 +55,7 @@ export async function startHttp3BenchOrigin(
   ]
   const child = spawn(line[0] ?? '', line.slice(1), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, NODE_ENV: 'production' },
+    env: { ...process.env, ...environment, NODE_ENV: 'production' },
   })
   const nextMessage = async (): Promise<unknown> => {
     const ended = new AbortController()

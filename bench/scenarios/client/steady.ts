@@ -4,6 +4,7 @@ import { loadScenario } from '../../load/load-scenario.ts'
 import type { LoadSubject } from '../../load/load-subject.ts'
 import {
   BOTH_ORIGINS,
+  CALLS,
   COMMON_COLUMNS,
   everyClient,
   GOT,
@@ -11,6 +12,7 @@ import {
   get,
   NODE_HTTP2,
   ours,
+  subject,
   theirs,
   UNARY_CALL,
   UNDICI,
@@ -70,6 +72,54 @@ export const unary: Scenario = loadScenario({
   columns: COMMON_COLUMNS,
   compared: ['cpuMsPerRequest', 'p50Ms'],
   limits: ['grpc-js checks status and framing of each answer, the others its length: they do less'],
+})
+
+/** Node's own socket in place of ours, for a whole process. */
+const DGRAM = { MIDDLEMILE_UDP: 'dgram' } as const
+const H3 = { protocol: 'h3', idleTimeoutMs: 600_000 } as const
+
+const BATCHES = 'batches on both sides'
+const UDP_SUBJECTS: readonly LoadSubject[] = [
+  subject(BATCHES, CALLS.middlemileDispatch, 'batches', H3),
+  { ...subject('dgram at the client', CALLS.middlemileDispatch, 'batches', H3), environment: DGRAM },
+  subject('dgram at the server', CALLS.middlemileDispatch, 'dgram', H3),
+  { ...subject('dgram on both sides', CALLS.middlemileDispatch, 'dgram', H3), environment: DGRAM },
+]
+
+const UDP_WORK = [
+  { size: '1k', concurrency: 1 },
+  { size: '1k', concurrency: 100 },
+  { size: '10m', concurrency: 1 },
+  { size: '200m', concurrency: 1 },
+] as const
+
+/** What sending and receiving datagrams in batches saves either side. */
+export const udpSockets: Scenario = loadScenario({
+  name: 'udp-sockets',
+  description:
+    'our HTTP/3 client and listener on loopback, each on a CPU of its own, with datagrams in batches (GSO and GRO) and one by one through node:dgram (MIDDLEMILE_UDP=dgram)',
+  origins: { batches: { kind: 'own' }, dgram: { kind: 'own', environment: DGRAM } },
+  cases: UDP_WORK.map(({ size, concurrency }) => ({
+    name: `${size} x ${concurrency}`,
+    size,
+    subjects: UDP_SUBJECTS,
+    requests: [get(size)],
+    arrival: { kind: 'closed', concurrency },
+    ...(size === '1k' && { warmUpSeconds: 0.2 }),
+    isCountOnly: true,
+  })),
+  columns: [
+    'requestsPerCpuSecond',
+    'megabytesPerCpuSecond',
+    'cpuMsPerRequest',
+    'originCpuMsPerRequest',
+    'requestsPerSecond',
+    'connections',
+    'failures',
+  ],
+  compared: ['cpuMsPerRequest', 'originCpuMsPerRequest', 'requestsPerSecond'],
+  references: name =>
+    name === BATCHES ? UDP_SUBJECTS.map(one => one.name).filter(other => other !== name) : [],
 })
 
 const ORIGINS = 20

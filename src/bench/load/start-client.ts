@@ -12,6 +12,8 @@ export interface StartClientOptions {
   readonly setting: ClientSetting
   /** Stands before its command line: where it runs, or what ends it. */
   readonly prefix?: readonly string[]
+  /** Beside what this process has in its environment. */
+  readonly environment?: Readonly<Record<string, string>>
   /** It is pinned to that CPU, by taskset(1). */
   readonly cpu?: number | undefined
   /** client-process.ts, compiled. Default: beside this file. */
@@ -34,14 +36,14 @@ const MARGIN_MS = 30_000
 
 /** Resolves when its module is loaded. It runs from the build only, since Node 20 cannot run TypeScript. */
 export async function startClient(options: StartClientOptions): Promise<StartedClient> {
-  const { module, make, setting, prefix = [], cpu } = options
+  const { module, make, setting, prefix = [], environment, cpu } = options
   const program = fileURLToPath(options.program ?? new URL('./client-process.js', import.meta.url))
   const pinned = cpu === undefined ? [] : ['taskset', '-c', String(cpu)]
   const [command, ...args] = [...pinned, ...prefix, process.execPath, program]
   const child = spawn(command, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced', // JSON has neither Infinity nor bytes
-    env: { ...process.env, NODE_ENV: 'production' },
+    env: { ...process.env, ...environment, NODE_ENV: 'production' },
   })
   const ask = async (message: ToClient | undefined, timeoutMs: number): Promise<FromClient> => {
     const answer = answerOf(child, timeoutMs)

@@ -3,12 +3,15 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { createTransport } from '../../../src/index.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/testing/certificates.ts'
 import { startQuickOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
+import { startConfiguredConnector } from '../../support/connector-process.ts'
 import { ok, startScriptedOrigin } from '../../support/scripted-origin.ts'
 import { startConnector } from '../../support/start-connector.ts'
 import { until } from '../../support/until.ts'
 
 /** What comes together comes within it, on a busy machine too. */
 const TARGET_MS = 1_000
+const PAUSE_MS = 300
+const PAUSES = 20
 
 function closing(origin: TestOrigin): TestOrigin & AsyncDisposable {
   return Object.assign(origin, { [Symbol.asyncDispose]: () => origin.close() })
@@ -82,6 +85,42 @@ describe('more requests than the process can work off', () => {
     expect(new Set(statuses.keys())).toEqual(new Set([200, 503]))
     const metrics = await (await fetch(`${connector.adminUrl}/metrics`)).text()
     expect(metrics).toContain(`middlemile_ingress_shed_total ${statuses.get(503)}`)
+  })
+
+  it('is not assumed of a process that others keep from its CPU: its turns are long, and it refuses nothing', {
+    retry: 0,
+  }, async () => {
+    await using origin = closing(await startQuickOrigin())
+    await using connector = await startConfiguredConnector({
+      ingress: { shedTarget: PAUSE_MS / 3, shedInterval: 0 },
+      origins: { shop: { url: origin.url } },
+    })
+    const statuses: number[] = []
+    let isPaused = true
+    // As a cgroup's quota does it: it may run for a moment, and then for a long time it may not.
+    const pausing = (async () => {
+      try {
+        for (let round = 0; round < PAUSES; round++) {
+          process.kill(connector.cli.pid, 'SIGSTOP')
+          await sleep(PAUSE_MS)
+          process.kill(connector.cli.pid, 'SIGCONT')
+          await sleep(PAUSE_MS / 20)
+        }
+      } finally {
+        isPaused = false
+      }
+    })()
+    // More than it works off in a moment: it is put aside in the midst of a turn, time and again.
+    const asking = Array.from({ length: 200 }, async () => {
+      while (isPaused) {
+        const answer = await fetch(`${connector.url}/`)
+        statuses.push(answer.status)
+        await answer.arrayBuffer()
+      }
+    })
+    await Promise.all([pausing, ...asking])
+    expect(statuses.length).toBeGreaterThan(PAUSES)
+    expect(new Set(statuses)).toEqual(new Set([200]))
   })
 })
 
