@@ -72,8 +72,10 @@ export function dial<Link, Waiter>(
   const wanted = dialsWanted(core)
   if (wanted === 0 || now < dialDueAt(core)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
-  const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
-  if (missing > 0) core.stalled.setAside(missing, now)
+  if (core.stalled.mayFind(now)) {
+    const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
+    if (missing > 0) core.stalled.setAside(missing, now)
+  }
   for (let started = 0; started < wanted; started += 1) {
     if (core.isFull) {
       if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)
