@@ -66,8 +66,9 @@ export interface PoolOptions {
   /** A check (ping) that is not answered within this has failed. Default 2,000 ms. */
   pingTimeoutMs: number
   /**
-   * Taken off the origin's `Keep-Alive: timeout`, since its clock started before ours. Half of the timeout at
-   * the most. Default 1,000 ms.
+   * How long before the origin would end an idle connection it is used no more: taken off its
+   * `Keep-Alive: timeout`, whose clock started before ours, and off the time that was learned from the idle
+   * connections that it ended. Half of that time at the most. Default 1,000 ms.
    */
   keepAliveMarginMs: number
   /**
