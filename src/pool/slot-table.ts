@@ -29,6 +29,7 @@ export class SlotTable<Link> {
   #usedStreams = 0
   #aside = 0
   #verifyingStreams = 0
+  #expiring = 0
   /** Live ones whose capacity is provisional, and what they can carry for now. */
   #provisional = 0
   #provisionalStreams = 0
@@ -73,6 +74,11 @@ export class SlotTable<Link> {
     let draining = 0
     for (const slot of this.#slots) if (slot.state.kind === 'draining') draining += slot.usedStreams
     return this.#usedStreams - draining
+  }
+
+  /** Of the live ones, those that the origin is about to end. */
+  get expiring(): number {
+    return this.#expiring
   }
 
   /** What the connections that are being verified can carry if they prove good. */
@@ -133,6 +139,10 @@ export class SlotTable<Link> {
     const before = slot.state
     const usedBefore = slot.usedStreams
     slot.transition(next)
+    if (slot.isExpiring) {
+      slot.isExpiring = false
+      this.#expiring -= 1
+    }
     this.#usedStreams += slot.usedStreams - usedBefore
     if (next.kind !== before.kind) {
       if (isLive(before.kind) !== isLive(next.kind)) {
@@ -171,6 +181,13 @@ export class SlotTable<Link> {
     // proof of liveness, too.
     if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
     else this.#place(slot)
+  }
+
+  /** The origin is about to end the idle connection. Whatever happens to it next takes that back. */
+  markExpiring(slot: Slot<Link>): void {
+    if (slot.isExpiring) return
+    slot.isExpiring = true
+    this.#expiring += 1
   }
 
   /** Its place is free for another one, as long as its exchange takes. */
@@ -216,11 +233,14 @@ export class SlotTable<Link> {
     let provisional = 0
     let provisionalStreams = 0
     let zeroCapacity = 0
+    let expiring = 0
     this.#slots.forEach((slot, index) => {
       const { state } = slot
       counts[state.kind] += 1
       used += slot.usedStreams
       if (slot.isAside) aside += 1
+      if (slot.isExpiring) expiring += 1
+      check(!slot.isExpiring || state.kind === 'idle', `${slot.toString()} expires`)
       check(!slot.isAside || mayBeAside(state.kind), `${slot.toString()} does not count`)
       if (state.kind === 'verifying') verifying += slot.streamLimit
       if (slot.isStacked) stacked += 1
@@ -250,6 +270,7 @@ export class SlotTable<Link> {
     }
     check(counts.closed === 0, 'a closed slot was kept')
     check(aside === this.#aside, `${aside} aside, counted ${this.#aside}`)
+    check(expiring === this.#expiring, `${expiring} expire, counted ${this.#expiring}`)
     check(used === this.#usedStreams, `${used} streams, counted ${this.#usedStreams}`)
     check(
       verifying === this.#verifyingStreams,

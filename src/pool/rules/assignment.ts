@@ -61,7 +61,13 @@ function nextIdle<Link, Waiter>(
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
     const since = idleSince(slot)
     const expired = expiryOf(core, slot, since, now)
-    if (expired === undefined) return now - since >= core.verifyAfterIdleMs ? undefined : slot
+    if (expired === undefined) {
+      if (now - since >= core.verifyAfterIdleMs) return undefined
+      core.horizons.onReused(slot, now)
+      slot.onIdleEnds(now)
+      return slot
+    }
+    if (expired === 'keep-alive-timeout') core.horizons.onRaceAvoided(slot, now)
     retire(core, slot, expired, actions)
   }
   return undefined
@@ -182,6 +188,7 @@ export function verify<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const deadline = core.options.pingTimeoutMs === 0 ? Infinity : now + core.options.pingTimeoutMs
+  slot.onPing()
   core.slots.move(slot, { kind: 'verifying', deadline })
   core.schedule.coverSlot(deadline)
   actions.push({ type: 'ping', slot })
