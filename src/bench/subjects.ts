@@ -23,7 +23,7 @@ interface ClientProgram {
 
 const OURS: ClientProgram = { file: 'middlemile', make: 'middlemile' }
 
-/** Others by the names that users give them, each with what it speaks unless it is told. */
+/** Others by the names that users give them, each with what it speaks unless that is set. */
 const OTHERS: Readonly<Record<string, { readonly program: ClientProgram; readonly protocol: Protocol }>> = {
   undici: { program: { file: 'undici', make: 'undici' }, protocol: 'http/1.1' },
   'node:http2': { program: { file: 'node-http2', make: 'nodeHttp2' }, protocol: 'h2' },

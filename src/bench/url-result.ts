@@ -117,7 +117,7 @@ function limitsOf(plan: UrlPlan, { isLocal, rounds }: UrlFindings): readonly str
         ]
       : []),
     ...(names.includes('curl')
-      ? ['curl: the start of its process is in its latency, and its first byte cannot be told']
+      ? ['curl: the start of its process is in its latency, and its first byte cannot be measured']
       : []),
     ...several.map(
       ({ name, connections }) =>

@@ -125,7 +125,7 @@ describe('losses that QUIC feels and TCP does not', () => {
     expect(compared(resultOf(LOSSY))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
   })
 
-  it('are told of every pair that is not judged, once', () => {
+  it('report every pair that is not judged, once', () => {
     const subjects = protocolSubjects('http/1.1,h2,h3')
     const rounds = new Map(
       subjects.map(({ name, protocol = '' }) => [

@@ -285,7 +285,7 @@ describe('times to live', () => {
     expect(lookups()).toBe(2)
   })
 
-  it('tells a failure of the lookup itself as MM_DNS_FAILED', async () => {
+  it('reports a failure of the lookup itself as MM_DNS_FAILED', async () => {
     const find = () => Promise.reject(new Error('out of order'))
     const resolver = new AddressResolver({ clock: new FakeClock(), find })
     await expect(resolver.resolve('origin.test', never)).rejects.toMatchObject({
