@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { LoadRound } from '../../../src/bench/results/load-measurement.ts'
-import { otherSubjects, protocolSubjects } from '../../../src/bench/subjects.ts'
-import { type Conditions, describePlan, hostOf, portOf, type UrlPlan } from '../../../src/bench/url-plan.ts'
+import {
+  type Conditions,
+  describePlan,
+  hostOf,
+  otherSubjects,
+  portOf,
+  protocolSubjects,
+  type UrlPlan,
+} from '../../../src/bench/url-plan.ts'
 import { urlResult } from '../../../src/bench/url-result.ts'
 import { roundOf } from './load-report-of.ts'
 
