@@ -82,7 +82,7 @@ export function claimsOf(words: string): Claims {
   return { resumed: has('resumed'), earlyData: has('earlyData'), fastOpen: has('fastOpen') }
 }
 
-/** What one connection was: as far as the origin tells it, and as far as our own handshake does. */
+/** What one connection was: as far as the origin reports it, and as far as our own handshake does. */
 export interface Witnesses {
   readonly origin: Partial<Claims>
   readonly ours: Claims | undefined

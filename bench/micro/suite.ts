@@ -15,7 +15,7 @@ export interface MicroCase {
   prepare(): () => void
   /** What one call does. A call takes 10 microseconds or more, or the clock is measured along. */
   readonly operationsPerCall: number
-  /** Body bytes that an operation moves: its time is told as MB/s too. */
+  /** Body bytes that an operation moves: its time is shown as MB/s too. */
   readonly bytesPerOperation?: number
   /** ns of CPU that an operation may cost. */
   readonly aimNs?: number

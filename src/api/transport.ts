@@ -376,7 +376,7 @@ class PooledTransport implements Transport {
   }
 
   /**
-   * A defect of the observer must show, but not in the middle of an exchange, whose caller would never hear
+   * A defect of the observer must show, but not in the middle of an exchange, whose caller would never notice
    * of its end.
    */
   readonly #observe = (event: TransportEvent): void => {

@@ -2,7 +2,7 @@ import type { LoadRound } from './results/load-measurement.ts'
 import type { Conditions, PathConditions } from './url-plan.ts'
 
 /**
- * Ten segments of 1,460 bytes: what a sender may have under way before it has heard of anything (RFC 6928 2,
+ * Ten segments of 1,460 bytes: what a sender may have under way before anything is acknowledged (RFC 6928 2,
  * RFC 9002 7.2).
  */
 const FIRST_WINDOW_BYTES = 14_600
@@ -14,7 +14,7 @@ type Opponents = (subject: string) => readonly string[]
 
 /**
  * Those of a subject's opponents that it is fair to compare it with. Relays pass QUIC's packets on, and
- * end TCP: its two halves are local ones, whose senders hear of no loss and of no delay. Undefined
+ * end TCP: its two halves are local ones, whose senders notice no loss and no delay. Undefined
  * `conditions`: there are no relays.
  */
 export function fairOpponents(

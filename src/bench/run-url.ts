@@ -12,7 +12,7 @@ import { type StartedClient, startClient } from './load/start-client.ts'
 import { cpuMsOf, listeningProcesses } from './local-origin.ts'
 import { type LoadRound, loadMeasurement } from './results/load-measurement.ts'
 import { type Measurement, type ScenarioResult, wireBetween, wireOf } from './results/scenario-result.ts'
-import type { UrlSubject } from './subjects.ts'
+import type { UrlSubject } from './url-plan.ts'
 import { hostOf, portOf, type UrlPlan } from './url-plan.ts'
 import { urlResult } from './url-result.ts'
 

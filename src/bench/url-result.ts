@@ -3,7 +3,7 @@ import { fairOpponents, unfairNotes } from './loss-fairness.ts'
 import type { LoadRound } from './results/load-measurement.ts'
 import type { Metric, ScenarioResult } from './results/scenario-result.ts'
 import { loadMetricsOf, summarizeLoad } from './results/summaries.ts'
-import type { UrlSubject } from './subjects.ts'
+import type { UrlSubject } from './url-plan.ts'
 import { describePlan, type UrlPlan } from './url-plan.ts'
 
 interface UrlFindings {
@@ -117,7 +117,7 @@ function limitsOf(plan: UrlPlan, { isLocal, rounds }: UrlFindings): readonly str
         ]
       : []),
     ...(names.includes('curl')
-      ? ['curl: the start of its process is in its latency, and its first byte cannot be told']
+      ? ['curl: the start of its process is in its latency, and its first byte cannot be measured']
       : []),
     ...several.map(
       ({ name, connections }) =>

@@ -17,7 +17,7 @@ export type DemoOriginName = keyof typeof DEMO_ORIGINS
 /** What lies between the connector and its origins: half a continent. */
 export const ROUND_TRIP_MS = 40
 
-/** What the process with the origins tells its parent, once. */
+/** What the process with the origins reports to its parent, once. */
 export interface OriginsReady {
   /** The certificate of the authority that vouches for all of them, PEM. */
   ca: string

@@ -50,8 +50,8 @@ const MAX_PREFIX_BITS = 64
 
 /**
  * The order in which destinations are tried (RFC 6724 section 6), for addresses that did not come from
- * getaddrinfo. Left out, since nobody tells us: rules 3 (deprecated addresses), 4 (home addresses), 7
- * (tunnels); and rule 9 for IPv4, whose servers' order is meant (round robin).
+ * getaddrinfo. Left out, since nobody reports what they need: rules 3 (deprecated addresses), 4 (home
+ * addresses), 7 (tunnels); and rule 9 for IPv4, whose servers' order is meant (round robin).
  */
 export function orderDestinations<T extends ResolvedAddress>(addresses: readonly RoutedAddress<T>[]): T[] {
   const ranked = addresses.map(({ destination, source }, index) => ({

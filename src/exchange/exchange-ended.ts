@@ -9,7 +9,7 @@ import type { DispatchHandle } from './dispatch.ts'
 /** What is notified of its request. */
 type EndedRequest = Pick<ExchangeRequest, 'method' | 'path' | 'body'>
 
-/** What the handle of an exchange does not tell. */
+/** What the handle of an exchange does not report. */
 interface ExchangeEnd {
   readonly origin: Origin
   readonly request: EndedRequest

@@ -19,7 +19,7 @@ export interface FailedTry {
   readonly beforeLease: boolean
   /** The connection had carried an exchange before this one. */
   readonly reused: boolean
-  /** The peer had told the connection to end (GOAWAY). */
+  /** The peer had announced the end of the connection (GOAWAY). */
   readonly isConnectionEnding: boolean
   /** The connection was ended since nothing came from the peer any more: see isPathDead. */
   readonly isPathDead: boolean
@@ -67,7 +67,7 @@ const MAX_ENDINGS = 16
  *    not fit and time-outs are not: they would only double the wait.
  * 4. Known unprocessed (never written, REFUSED_STREAM, above GOAWAY's last id): once whatever the options
  *    say, since it costs the origin nothing; after that under the budget. A peer that refuses is alive: any
- *    connection that it has not told to go will do. One that was found closed before anything was written
+ *    connection whose end it has not announced will do. One that was found closed before anything was written
  *    says nothing good of the others. What a GOAWAY left over needs no budget the other times either, and may
  *    meet more of them: an origin that ends its connections is not an overloaded one. A caller's own time
  *    that ran out while the request was held back is not worth another try either, as in 3.
@@ -135,7 +135,7 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
 /**
  * Whether an answer only asks to send the request again after the handshake (RFC 8470 5.2): a 425 to a
  * request that left in early data. The caller does not see it. Not so when the request came to us with
- * `early-data: 1`: who sent it early must hear of it and decide. It is free: it happens at most once per
+ * `early-data: 1`: who sent it early must be notified and decide. It is free: it happens at most once per
  * request, whose second copy does not leave early.
  */
 export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderList): boolean {

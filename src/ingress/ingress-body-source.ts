@@ -3,7 +3,7 @@ import { TransportError } from '../base/errors.ts'
 import type { BodySink, BodySource } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
 
-/** Told when the source wants more or less of the socket than before. */
+/** Notified when the source wants more or less of the socket than before. */
 export interface BodyFlow {
   onBodyFlowChanged(): void
 }
@@ -17,7 +17,7 @@ export interface BodyFlow {
  * Valid transitions: blocked, done, cancelled blocked the sink has enough for now. Valid transitions:
  * flowing, done (by a failure), cancelled failed the client broke off before anybody attached; whoever
  * attaches is notified of it. Valid transitions: done cancelled nobody wants the rest; the session throws it
- * away. Final done the sink has heard of the end, or of a failure. Final
+ * away. Final done the sink has received the end, or of a failure. Final
  */
 export class IngressBodySource implements BodySource {
   readonly length: number | undefined

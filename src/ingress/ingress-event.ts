@@ -1,6 +1,6 @@
 import type { TransportError } from '../base/errors.ts'
 
-/** What an operator may want to read in a log. Successful traffic is the handler's to tell of. */
+/** What an operator may want to read in a log. Successful traffic is the handler's to report. */
 export type IngressEvent = ClientEvent | FastOpenUnavailable | AcceptEvent
 
 /** What a client did. */

@@ -74,7 +74,7 @@ export interface IngressListener {
    * and resolves when the last connection has ended.
    */
   drain(): Promise<void>
-  /** Ends everything now; open exchanges hear of it. */
+  /** Ends everything now; open exchanges are notified. */
   close(): Promise<void>
 }
 
@@ -133,7 +133,9 @@ export async function listen(options: ListenOptions): Promise<TcpListener> {
   const sockets = new Set<net.Socket>()
   let isDraining = false
   let isServerClosed = false
-  /** Handshakes that end because we closed their connection, and whose failure Node will tell: it is none. */
+  /**
+   * Handshakes that end because we closed their connection, and whose failure Node will report: it is none.
+   */
   let refusedHandshakes = 0
   let settle: () => void = () => {}
   const closed = new Promise<void>(resolve => {

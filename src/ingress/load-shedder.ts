@@ -89,7 +89,7 @@ export function withLoadShedding(parts: LoadShedderParts): IngressHandler {
   return parts.limits.shedTargetMs === 0 ? parts.handler : new LoadShedder(parts).handle
 }
 
-/** An answer that is complete at once has nothing to hear of its client. */
+/** An answer that is complete at once has nothing to receive from its client. */
 const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
 
 function keepOwned(chunk: Buffer): Buffer {

@@ -50,7 +50,7 @@ export function openState(
   }
   const store = attempt(() => new FileStore(directory, keyFile), onFault, 'the state directory')
   if (store === undefined) return forgetful
-  // An operator's key that is of no use is told now, once, and not with the first connection; what others
+  // An operator's key that is of no use is reported now, once, and not with the first connection; what others
   // have kept under it stays.
   const hasKey = keyFile === undefined || attempt(() => store.key(), onFault, 'state.keyFile') !== undefined
   const vault = new SealedTicketStore({

@@ -157,7 +157,7 @@ export class OriginEntry {
     })
   }
 
-  /** Takes into the record what the open connections have heard meanwhile and nobody was told of. */
+  /** Takes into the record what the open connections have received meanwhile and nobody was notified of. */
   refreshRecord(): void {
     for (const { pool } of this.lanes) {
       for (const connection of pool.connections()) this.#learnOrigins(connection)

@@ -156,7 +156,7 @@ export interface PathHealth {
   lossRatio: number
   /**
    * Packets that came behind a gap / packets that came: what a receiver sees of losses. One loss makes for
-   * many of them. Undefined: it is not told (HTTP/3).
+   * many of them. Undefined: it is not reported (HTTP/3).
    */
   outOfOrderRatio: number | undefined
 }

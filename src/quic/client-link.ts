@@ -12,10 +12,10 @@ const CONNECTION_ID_BYTES = 16
 export type ClientLinkOptions = Omit<QuicConnectOptions, 'local' | 'connectionId'> & { readonly clock: Clock }
 
 /**
- * A client's connection on a socket of its own, connected so that nobody else is heard. The first flight has
- * left when it resolves. With `allowsSecondPath` it moves to other sockets, when it is told to and when its
- * path fails. Rejects with the system's error, or with MM_INVALID_ARGUMENT when the TLS options cannot be
- * used.
+ * A client's connection on a socket of its own, connected so that nothing is received from others. The first
+ * flight has left when it resolves. With `allowsSecondPath` it moves to other sockets, when it is told to and
+ * when its path fails. Rejects with the system's error, or with MM_INVALID_ARGUMENT when the TLS options
+ * cannot be used.
  */
 export async function openClientLink(engine: DrivenEngine, options: ClientLinkOptions): Promise<UdpLink> {
   const { remote, clock, allowsSecondPath = false } = options

@@ -45,7 +45,7 @@ export interface QuicDialResult {
   /** Without an owner: set it at once. It gets all events, those of the handshake too. */
   readonly link: QuicLink
   readonly endpoint: Endpoint
-  /** Undefined: the link is in early data. `established`, or `ended`, tells later, within `connectMs`. */
+  /** Undefined: the link is in early data. `established`, or `ended`, follows later, within `connectMs`. */
   readonly handshake: QuicHandshake | undefined
   /** The attempt had the ticket; `handshake.isResumed` says whether the server took it. */
   readonly offeredTicket: boolean

@@ -279,7 +279,7 @@ export interface QuicLink {
   readonly connection: QuicConnection
   readonly local: UdpAddress
   readonly remote: UdpAddress
-  /** Who is told. Set it at once. */
+  /** Who is notified. Set it at once. */
   owner: QuicLinkOwner | undefined
   /**
    * How it moves to other paths; undefined: it has none to move to (a server, an origin that is not trusted).

@@ -39,7 +39,7 @@ const NEXT_TURN_MS = 10
 const PAUSE_FACTOR = 100
 /** A fault that stays is reported once in so long; a directory full of them makes no list without end. */
 const FAULT_SILENCE_MS = 3_600_000
-const MAX_FAULTS_TOLD = 256
+const MAX_FAULTS_REPORTED = 256
 
 /** What is there of an origin, put together. */
 interface Gathered {
@@ -61,8 +61,8 @@ const NOTHING: Gathered = { facts: undefined, othersFacts: undefined, ids: [] }
 export class OriginRecordStore {
   readonly #config: OriginShelfConfig
   readonly #changed = new Set<string>()
-  /** When each fault was told. */
-  readonly #told = new Map<string, number>()
+  /** When each fault was reported. */
+  readonly #reported = new Map<string, number>()
   #timer: Timer | undefined
   #restsUntil = Number.NEGATIVE_INFINITY
 
@@ -129,7 +129,7 @@ export class OriginRecordStore {
       const { facts, othersFacts, ids } = this.#gather(originKey)
       const bytes = encodeRecordFile(originKey, facts === undefined ? own : merge(facts, own))
       if (bytes === undefined) {
-        this.#tell(`the record of ${originKey} is too large to be kept`)
+        this.#report(`the record of ${originKey} is too large to be kept`)
         return 'nothing'
       }
       store.replace(nameOf(originKey), bytes, ids)
@@ -180,17 +180,17 @@ export class OriginRecordStore {
     try {
       return work()
     } catch (error) {
-      this.#tell(`origin records cannot be ${verb}: ${reasonOf(error)}`)
+      this.#report(`origin records cannot be ${verb}: ${reasonOf(error)}`)
       return undefined
     }
   }
 
-  #tell(fault: string): void {
+  #report(fault: string): void {
     const now = this.#config.clock.now()
-    const toldAt = this.#told.get(fault)
-    if (toldAt !== undefined && now - toldAt < FAULT_SILENCE_MS) return
-    if (this.#told.size >= MAX_FAULTS_TOLD) this.#told.clear()
-    this.#told.set(fault, now)
+    const reportedAt = this.#reported.get(fault)
+    if (reportedAt !== undefined && now - reportedAt < FAULT_SILENCE_MS) return
+    if (this.#reported.size >= MAX_FAULTS_REPORTED) this.#reported.clear()
+    this.#reported.set(fault, now)
     this.#config.onFault(fault)
   }
 }

@@ -139,7 +139,7 @@ function openToRead(path: string, flags: number): number {
 }
 
 /**
- * What the system says holds the random name of a file: who tells a fault once must get the same words each
+ * What the system says holds the random name of a file: who reports a fault once must get the same words each
  * time.
  */
 export function plainError(directory: string, verb: string, cause: unknown): unknown {

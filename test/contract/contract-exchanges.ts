@@ -22,7 +22,7 @@ export function describeExchanges(bench: ContractBench): void {
       ])
     })
 
-    it('tells the origin method, path, authority and end-to-end fields', async () => {
+    it('sends the origin method, path, authority and end-to-end fields', async () => {
       const connection = await bench.connect(exchange => {
         exchange.respond(200, {
           'x-seen': `${exchange.method} ${exchange.path} ${exchange.authority} ${String(exchange.headers['x-mine'])}`,

@@ -47,7 +47,7 @@ export function describeLifecycle(bench: ContractBench): void {
       const connection = await bench.connect(neverAnswers)
       const { address, port } = connection.endpoint
       const { protocol } = bench.peer
-      // Where several exchanges can be open at once, their number is told.
+      // Where several exchanges can be open at once, their number is reported.
       const shown = (state: string, streams: number, requests: number): string =>
         `${protocol}#${connection.id} ${address}:${port} ${state}, ${protocol === 'http/1.1' ? '' : `${streams} streams, `}${requests} requests`
       expect(connection.toString()).toBe(shown('idle', 0, 0))

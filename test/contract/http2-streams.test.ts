@@ -158,7 +158,7 @@ describe('a connection of HTTP/2', () => {
   const peer = http2Peer('onread')
   const bench = new ContractBench(peer)
 
-  it('tells of a new capacity', async () => {
+  it('reports a new capacity', async () => {
     const connection = await bench.connect(hello)
     await known(bench)
     bench.log.length = 0
@@ -205,7 +205,7 @@ describe('a connection of HTTP/2', () => {
     expect(pings).toBe(2)
   })
 
-  it('is told of its own origin set and of alternatives', async () => {
+  it('receives its own origin set and alternatives', async () => {
     const alternatives: string[] = []
     const telling = http2Peer('onread', {
       connection: { onAltSvc: (origin, value) => void alternatives.push(`${origin} ${value}`) },

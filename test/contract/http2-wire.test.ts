@@ -132,7 +132,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
     })
   })
 
-  describe('a tunnel whose origin has said everything, and wants to hear no more', () => {
+  describe('a tunnel whose origin has said everything, and wants to receive no more', () => {
     it('is read to its end, however late its reader comes', async () => {
       const connection = await start({
         onRequest: (peer, id) =>
@@ -231,7 +231,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
   })
 
   describe('GOAWAY', () => {
-    it('is told before the exchanges above its last id, which were not processed', async () => {
+    it('is reported before the exchanges above its last id, which were not processed', async () => {
       const connection = await start({
         onRequest: (peer, id) => {
           if (id !== 5) return
@@ -375,7 +375,7 @@ describe('a connection of HTTP/2, frame by frame', () => {
   })
 
   describe('what came before the connection was made of its socket', () => {
-    it('is read, but not before anybody can have heard of the connection', async () => {
+    it('is read, but not before anybody can have received the connection', async () => {
       const connection = await start({ onRequest: (peer, id) => peer.answer(id) }, {}, () => turns(50))
       expect([log, connection.isCapacityProvisional]).toEqual([[], true])
       await known()

@@ -178,8 +178,8 @@ class Peer {
 }
 
 /**
- * What a listener may hear of each stream: at most one end, and nothing after the last event; and at most one
- * end of the session, the last.
+ * What a listener may receive of each stream: at most one end, and nothing after the last event; and at most
+ * one end of the session, the last.
  */
 function checkLog(log: readonly string[]): void {
   const over = log.findIndex(line => line.startsWith('over'))

@@ -92,7 +92,7 @@ it('every request is answered with its own body, whatever the network loses and 
         await client.until(() => client.isGone && client.pair.client.isOver, 120_000)
         // Those of the test itself, and what is on its way to nobody.
         await client.pass(500)
-        // Each was told once at the most, and nothing is left that would go off later.
+        // Each was notified once at the most, and nothing is left that would go off later.
         expect(client.aborted.length).toBeLessThanOrEqual(asked.length - lasting.length)
         expect(client.stats.badRequests).toEqual({})
         expect(client.pair.clock.pendingTimers()).toBe(0)

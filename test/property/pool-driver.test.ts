@@ -57,7 +57,7 @@ class World {
   readonly pools: Pools
   readonly origins: Pool[]
   readonly waiting = new Map<Waiter, Pool>()
-  /** Opened minus closed, by what the observer was told. */
+  /** Opened minus closed, by what the observer received. */
   readonly told = new Set<Connection>()
   served = 0
 

@@ -20,7 +20,7 @@ interface ModelConnection {
 }
 
 /**
- * The world around a PoolState: it obeys the actions, remembers what it was told, and holds every action
+ * The world around a PoolState: it obeys the actions, remembers what it received, and holds every action
  * against that.
  */
 class World {

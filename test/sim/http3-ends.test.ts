@@ -15,7 +15,7 @@ async function echoing(options: Http3RigOptions = {}): Promise<Http3Rig> {
 }
 
 describe('GOAWAY', () => {
-  it('lets everything end that a client has begun before it heard of it', async () => {
+  it('lets everything end that a client has begun before it was notified of it', async () => {
     let told = 0
     for (let seed = 1; seed <= 20; seed++) {
       const rig = await echoing({ seed, conditions: LINK })

@@ -148,7 +148,7 @@ export class FakeConnector implements Connector {
     return connection
   }
 
-  /** The same, before the pool has heard of it. */
+  /** The same, before the pool was notified of it. */
   bear(capacity = 1, kind: HandshakeInfo['kind'] = 'full'): FakeConnection {
     const dial = this.dials.shift()
     if (dial === undefined) throw new Error('no dial is under way')

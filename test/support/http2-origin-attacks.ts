@@ -30,13 +30,13 @@ export interface OriginAttack {
    * of the origin had begun.
    */
   readonly answer: readonly [status: number, code: string | RegExp] | 'cut'
-  /** The frame that tells the origin. Undefined: there is no need to tell it. */
+  /** The frame that notifies the origin. Undefined: there is no need to. */
   readonly told?: RegExp
   /** The limit that took effect. */
   readonly limit?: string
   /**
-   * The client reads nothing of the answer until the origin has been told, so that no credit comes back for
-   * what it would read.
+   * The client reads nothing of the answer until the origin has been notified, so that no credit comes back
+   * for what it would read.
    */
   readonly isReadLate?: true
 }

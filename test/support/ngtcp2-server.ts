@@ -61,7 +61,7 @@ export async function startNgtcp2Server(options: Ngtcp2ServerOptions = {}): Prom
     const start = async (): Promise<RealServer> => {
       const started = await startRealServer({
         command: 'gtlsserver',
-        // It writes down every frame unless it is told not to.
+        // It writes down every frame unless it is set not to.
         args: [
           '--quiet',
           `--htdocs=${www}`,

@@ -8,7 +8,7 @@ import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 /**
  * `openssl s_server -early_data`, one connection after the other. It prints what it gets, and sends what it
- * is told; a line that begins with `K` makes it update its keys and ask for ours, `Q` makes it end.
+ * is given; a line that begins with `K` makes it update its keys and ask for ours, `Q` makes it end.
  */
 export interface OpensslEarlyServer extends AsyncDisposable {
   readonly port: number

@@ -86,7 +86,7 @@ export class UdpRelay implements AsyncDisposable {
     socket.on('message', (datagram, { address, port }) => this.#fromClient(datagram, { host: address, port }))
   }
 
-  /** Loses everything in both directions until it is told not to. */
+  /** Loses everything in both directions until it is set not to. */
   set isBlackHole(value: boolean) {
     for (const conditions of Object.values(this.conditions)) conditions.lossRate = value ? 1 : 0
   }

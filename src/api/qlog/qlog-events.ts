@@ -272,7 +272,7 @@ export function ownEvent(event: TransportEvent): OwnEvent | undefined {
         loss_ratio: lossRatio === undefined ? undefined : Math.round(lossRatio * 1e4) / 1e4,
       })
     }
-    // Dials are told in the draft's words; the rest says nothing of a choice.
+    // Dials are reported in the draft's words; the rest says nothing of a choice.
     default:
       return undefined
   }

@@ -4,7 +4,7 @@ import { dialEvents, ownEvent, type QlogEvent, roundedMs } from './qlog-events.t
 import { QlogFile } from './qlog-file.ts'
 
 /**
- * What the transport tells as qlog events. A dial is a session of draft-kuehlewind-happy-qlog (`hev3:…`);
+ * What the transport reports, as qlog events. A dial is a session of draft-kuehlewind-happy-qlog (`hev3:…`);
  * decisions, races between lanes, evidence and the life of connections are ours (`middlemile:…`, see
  * qlog-events.ts). Numbers sessions, hence a class.
  */

@@ -89,7 +89,7 @@ export class UndiciExchange implements ExchangeHandler, Dispatcher.DispatchContr
     if (this.aborted) controller.abort(this.#abortError())
   }
 
-  /** undici's handlers hear of 1xx through onResponseStart. */
+  /** undici's handlers receive 1xx through onResponseStart. */
   onInformational(_controller: ExchangeController, status: number, headers: HeaderList): void {
     this.#tellHead(status, headers, '')
   }

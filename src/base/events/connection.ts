@@ -102,7 +102,7 @@ export interface Connection {
   /** How many streams may be open at once, as the peer allows it now. HTTP/1.1: 1. */
   readonly capacity: number
   /**
-   * `capacity` is provisional: the peer has not told yet what it allows (HTTP/2 before its SETTINGS).
+   * `capacity` is provisional: the peer has not announced yet what it allows (HTTP/2 before its SETTINGS).
    * onCapacityChanged follows when it has, whether or not that is another number. Left out: never.
    */
   readonly isCapacityProvisional?: boolean
@@ -189,19 +189,19 @@ export interface PathStats {
    * where no answer comes sooner.
    */
   readonly rttMs: number
-  /** The shortest round trip of the last minutes: the way alone. Undefined: it is not told. */
+  /** The shortest round trip of the last minutes: the way alone. Undefined: it is not reported. */
   readonly minRttMs?: number | undefined
   /**
    * QUIC: every packet. TCP: segments with data, those that were sent again among them; of an acknowledgement
    * nobody learns whether it was lost.
    */
   readonly sentPackets: number
-  /** Of what we sent. QUIC: declared lost. TCP: sent again, and not in vain as far as the peer tells. */
+  /** Of what we sent. QUIC: declared lost. TCP: sent again, and not in vain as far as the peer reports. */
   readonly lostPackets: number
   readonly receivedPackets: number
   /**
    * Packets that came behind a gap: all that a receiver sees of losses. One loss makes for as many as were
-   * under way behind it, so that their share is not that of the losses. Undefined: it is not told.
+   * under way behind it, so that their share is not that of the losses. Undefined: it is not reported.
    */
   readonly outOfOrderPackets?: number | undefined
   readonly sentBytes: number

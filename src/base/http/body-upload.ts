@@ -129,7 +129,7 @@ export class BodyUpload implements BodySink {
 }
 
 /**
- * Who gives a body up has an end to tell of, which must be told whatever the source makes of it: what it
+ * Who gives a body up has an end to report, which it must do whatever the source makes of it: what it
  * throws now is lost.
  */
 export function cancelSource(source: BodySource): void {

@@ -11,7 +11,9 @@ export type EarlyPhase = 'collecting' | 'handshaking' | 'open' | 'closed'
 /** What a connection asks before it writes a request. */
 export interface EarlyGate {
   readonly phase: EarlyPhase
-  /** Calls back when the handshake is complete; never if it fails. Those who asked first hear of it first. */
+  /**
+   * Calls back when the handshake is complete; never if it fails. Those who asked first are notified first.
+   */
   onOpen(callback: () => void): void
 }
 

@@ -160,7 +160,7 @@ function endOf(
   }
 }
 
-/** QUIC connects and shakes hands in one: curl tells the end of both as that of the handshake. */
+/** QUIC connects and shakes hands in one: curl reports the end of both as that of the handshake. */
 function curlPhases(outcome: CurlOutcome): readonly Phase[] {
   const ends: readonly [Phase['name'], number][] = [
     ['dns', outcome.time_namelookup],

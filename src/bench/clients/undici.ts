@@ -81,7 +81,7 @@ export function openPool(
   return { pool, counts, spoken }
 }
 
-/** As undici itself tells: HTTP/2 only where ALPN has chosen it. */
+/** As undici itself reports it: HTTP/2 only where ALPN has chosen it. */
 function protocolOf(socket: Socket): string {
   return socket instanceof TLSSocket && socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1'
 }

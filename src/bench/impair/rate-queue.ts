@@ -6,7 +6,7 @@ interface Waiting {
 /**
  * The bottleneck of a path, for one direction: whatever is put in leaves in order, each when all before it
  * has left and its own bytes have taken their time at the rate. Who feeds it asks first whether there is
- * room. What waits when the rate is changed leaves as it was told.
+ * room. What waits when the rate is changed leaves as it was planned.
  */
 export class RateQueue {
   #waiting: Waiting[] = []

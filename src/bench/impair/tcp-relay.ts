@@ -26,7 +26,7 @@ export interface ImpairOptions extends PathConditions {
 /** A TCP relay before a server, under conditions: see limits() for what it does not show. */
 export interface ImpairedTcp extends AsyncDisposable {
   readonly port: number
-  /** From now on; what is under way arrives as it was told. */
+  /** From now on; what is under way arrives as it was planned. */
   setConditions(direction: Direction, conditions: Conditions): void
   counts(): Readonly<Record<Direction, StreamCounts>>
 }
@@ -173,7 +173,7 @@ class StreamPath {
       this.#isBlocked = false
       this.#turn()
     })
-    // What it is told from now on leads nowhere. If that was a fault, the other path passes it on.
+    // What it receives from now on leads nowhere. If that was a fault, the other path passes it on.
     to.on('close', () => this.#end())
     this.#turn()
   }

@@ -166,8 +166,8 @@ export class LoadLoop {
   }
 
   /**
-   * An end may be told from within send(): the loop that is running goes on then, and none begins on top of
-   * it.
+   * An end may be reported from within send(): the loop that is running goes on then, and none begins on top
+   * of it.
    */
   #pump(now: number): void {
     if (this.#isPumping || this.#hasEnded) return

@@ -15,7 +15,7 @@ export interface LoadReport {
   readonly firstFailure: string | undefined
   readonly latency: HistogramRecord
   readonly firstByte: HistogramRecord
-  /** For how long received data was stalled behind losses, of each request; undefined: nobody told. */
+  /** For how long received data was stalled behind losses, of each request; undefined: nobody reported it. */
   readonly stall: HistogramRecord | undefined
   /** Of bodies that came whole, and of bodies that were sent. */
   readonly receivedBytes: number
@@ -43,7 +43,7 @@ export interface LoadReport {
   readonly byProtocol: Readonly<Record<string, number>>
   /** In order of their ends; the first MAX_OBJECTS. */
   readonly objects: readonly ObjectTime[]
-  /** Of the request with the median latency among those that told. */
+  /** Of the request with the median latency among those that reported it. */
   readonly phases: readonly Phase[]
   readonly connections: readonly ConnectionsAt[]
   /** What the warm-up came to; undefined: there was none. */

@@ -116,7 +116,7 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-/** What a client process is told, one at a time: first `start`, then jobs. */
+/** What a client process receives, one at a time: first `start`, then jobs. */
 export type ToClient =
   | {
       readonly kind: 'start'
@@ -148,7 +148,7 @@ export function parseToClient(message: unknown): ToClient {
   }
   if (fields['kind'] === 'run' && isJob(fields['job'])) return { kind: 'run', job: fields['job'] }
   if (fields['kind'] === 'measure') return { kind: 'measure' }
-  throw new Error('the client process was told what it does not understand')
+  throw new Error('the client process received what it does not understand')
 }
 
 /** The same the other way round. */

@@ -123,7 +123,7 @@ const READING: Markup = markup`<section class="appendix reading" aria-labelledby
 <li>Ratios are taken within a round, then their median: what disturbed the machine disturbed both. Where the interval holds 1, no difference was shown; that is not the same as none.</li>
 <li>Of many comparisons, one in twenty without a difference would still show one.</li>
 <li>In bars: a dot is a round, the thin line reaches from the least to the most, the thick line is the 95\u2009% interval. A figure that is the same in all rounds of all subjects has no chart.</li>
-<li>A dash stands for what could not be told.</li>
+<li>A dash stands for what could not be measured.</li>
 </ul></section>`
 
 /**

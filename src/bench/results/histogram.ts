@@ -1,6 +1,6 @@
 import { rankOf } from './statistics.ts'
 
-/** 1 h. What is longer is counted as that, and told. */
+/** 1 h. What is longer is counted as that, and reported. */
 export const MAX_RECORDED_US = 3_600_000_000
 
 /*
@@ -13,8 +13,8 @@ const BUCKETS_PER_OCTAVE = 1 << BUCKET_BITS
 const LENGTH = indexOf(MAX_RECORDED_US) + 1
 
 /**
- * Counts durations in fixed memory (180 KiB). What it tells is in ms; a duration is known to a microsecond (a
- * fraction counts as a whole one) or to 0.1 %, whichever is more.
+ * Counts durations in fixed memory (180 KiB). What it reports is in ms; a duration is known to a microsecond
+ * (a fraction counts as a whole one) or to 0.1 %, whichever is more.
  */
 export class Histogram {
   readonly #counts = new Float64Array(LENGTH)

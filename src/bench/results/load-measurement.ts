@@ -125,7 +125,7 @@ export function loadMeasurement({ job, report, originCpuMs, wire, roundTripMs }:
   })
 }
 
-/** Of those that told who carried them. */
+/** Of those that reported who carried them. */
 function percentOf(protocol: string, byProtocol: LoadReport['byProtocol']): number | undefined {
   const total = Object.values(byProtocol).reduce((sum, count) => sum + count, 0)
   return total === 0 ? undefined : (100 * (byProtocol[protocol] ?? 0)) / total

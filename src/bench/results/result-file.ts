@@ -80,7 +80,7 @@ function roundNumber(_key: string, value: unknown): unknown {
 
 /** Charts included, a long run makes a few megabytes. */
 export const MAX_RESULT_BYTES = 64 * 1024 * 1024
-/** Of what is wrong in a file, so many are told. */
+/** Of what is wrong in a file, so many are reported. */
 const MAX_FAULTS = 3
 
 /** The file cannot be had, or is no result file that this version can read. The message says where in it. */
@@ -142,7 +142,7 @@ function readBounded(path: string): string {
 
 /*
  * The shapes of a result file, checked. The types beside them are written by hand, for their comments; tsc holds the two together. What is
- * not known here is kept: a file may tell more than this version reads.
+ * not known here is kept: a file may hold more than this version reads.
  */
 
 /** JSON has no NaN: figures of nothing stand there as null, and are left out. */

@@ -202,7 +202,7 @@ export interface SubjectDetail {
 export interface ObjectTime {
   readonly label: string
   readonly startedAtMs: number
-  /** Undefined: it is not told. */
+  /** Undefined: it is not reported. */
   readonly firstByteAtMs?: number
   readonly endedAtMs: number
   readonly hasFailed?: boolean

@@ -33,7 +33,7 @@ export function rankOf(share: number, count: number): number {
  */
 export interface Estimate {
   value: number
-  /** Infinite for a single value, which tells nothing of its error. */
+  /** Infinite for a single value, which reports nothing of its error. */
   plusMinus: number
 }
 

@@ -73,7 +73,7 @@ const FIRST_TIME_MS = 60_000
 const LONGEST_TIME_MS = 3_600_000
 /** 2 ** 6 minutes are more than an hour. */
 const MAX_FAILURES = 7
-/** A trial of which nothing was heard for so long is given up for lost: its connect was cancelled, say. */
+/** A trial of which nothing was reported for so long is given up for lost: its connect was cancelled, say. */
 const TRIAL_MAX_MS = 30_000
 const MAX_ADDRESSES = 1024
 

@@ -19,7 +19,7 @@ const JIFFY_MS = 10
  * a closed window answers each probe, so that none is out between them, however long it takes nothing. Only
  * looks count: the last proof of liveness of a connection that was idle is old when its next request has just
  * left. So the silence begins with the first look that finds something outstanding, and anew with each one
- * that finds that the peer was heard since: that is, heard later than it had been then, by more than the
+ * that finds that something was received since: that is, later than it had been then, by more than the
  * kernel's clock is coarse. It is never overstated where proofs of liveness are further apart than that, as
  * probes are (200 ms at least), and understated by one pause between looks at the most.
  */

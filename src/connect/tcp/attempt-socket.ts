@@ -178,7 +178,7 @@ export class AttemptSocket {
     guardedImmediate('the first flight of a dial', () => this.#checkDeparture())
   }
 
-  /** TLSWrap does not tell of a first write that has failed (measured with Node 20: it hangs). */
+  /** TLSWrap does not report a first write that has failed (measured with Node 20: it hangs). */
   #checkDeparture(): void {
     if (this.#listener === undefined) return
     this.#firstFlightBytes = this.raw.bytesWritten
@@ -307,8 +307,8 @@ function tlsOptions(secure: SecureAttemptOptions) {
 
 /**
  * Every other error destroys its socket by itself. One of TLS within an established session (a record that
- * was tampered with, an alert) is only told (TLSSocket.prototype._emitTLSError), and the socket would stay
- * open for ever.
+ * was tampered with, an alert) is only reported (TLSSocket.prototype._emitTLSError), and the socket would
+ * stay open for ever.
  */
 function endBroken(this: Socket): void {
   this.destroy()

@@ -83,8 +83,8 @@ export class DialResults {
   }
 
   /**
-   * Hands the connection over before anything is known of the peer; the rest is told when its handshake is
-   * complete. Throws when there is no memory.
+   * Hands the connection over before anything is known of the peer; the rest is reported when its handshake
+   * is complete. Throws when there is no memory.
    */
   early(live: LiveAttempt, ticket: TakenTicket, history: DialHistory): DialResult {
     const { request, serverName, tickets, clock, fastOpen, early: dialer, keylog } = this.#parts

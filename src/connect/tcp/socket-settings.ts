@@ -25,8 +25,8 @@ type Setting = {
 
 /**
  * The options of an origin's TCP sockets that Node has no call for. Connections work without them: what
- * cannot be set stays as the system has it. That is in `faults`, and told once for each option and reason,
- * not for each connection; nor where the value is a default, since nobody has asked for it.
+ * cannot be set stays as the system has it. That is in `faults`, and reported once for each option and
+ * reason, not for each connection; nor where the value is a default, since nobody has asked for it.
  */
 export class SocketSettings {
   readonly #settings: readonly Setting[]

@@ -1,6 +1,6 @@
 /**
  * What stands in a TLS session. Node hands one out as the DER of OpenSSL's SSL_SESSION_ASN1 (ssl/ssl_asn1.c)
- * and tells nothing about it. Of its numbered fields these matter here; those that are left out are zero.
+ * and reports nothing about it. Of its numbered fields these matter here; those that are left out are zero.
  */
 const SEQUENCE = 0x30
 const INTEGER = 0x02

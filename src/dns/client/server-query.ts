@@ -100,7 +100,7 @@ export function askOverUdp(dnsTry: DnsTry): Promise<DnsTryOutcome> {
     socket.on('message', guard(onDatagram))
     const onConnected = (error?: Error): void => {
       if (error !== undefined && error !== null) return settle(unreachable(error))
-      // Told a tick later: the try may have been given up by then.
+      // Reported a tick later: the try may have been given up by then.
       if (!isOpen) return
       socket.send(query.bytes, failure => {
         if (failure !== null) settle(unreachable(failure))

@@ -47,7 +47,7 @@ export class SharedQuery<T> {
     })
   }
 
-  /** Ends the query: what it does stops, and all who wait hear of the error. */
+  /** Ends the query: what it does stops, and all who wait are notified of the error. */
   fail(error: TransportError): void {
     this.settle(error)
     this.#controller.abort(error)

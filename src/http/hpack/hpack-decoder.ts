@@ -34,7 +34,7 @@ const MAX_SIZE_UPDATES = 2
 /** The index of the newest entry of the dynamic table. */
 const FIRST_DYNAMIC: number = STATIC_COUNT + 1
 
-/** RFC 9113 6.5.2: what the peer's encoder may use until it has heard from us. */
+/** RFC 9113 6.5.2: what the peer's encoder may use until it has received our SETTINGS. */
 const DEFAULT_TABLE_BYTES = 4096
 
 /**

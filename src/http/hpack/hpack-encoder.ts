@@ -25,7 +25,7 @@ const DEFAULT_TABLE_BYTES = 4096
 const FILTER_SLOTS = 64
 
 const INITIAL_SCRATCH_BYTES = 1024
-/** A block that told of the limit was not sent: whatever we say next is a reduction. */
+/** A block that reported the limit was not sent: whatever we say next is a reduction. */
 const UNKNOWN = Infinity
 
 /** A scratch that one huge block made larger than this is let go of. */
@@ -58,7 +58,7 @@ export class HpackEncoder {
   #bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_SCRATCH_BYTES)
   #length = 0
 
-  /** The limit that the peer's decoder was told last, or UNKNOWN. */
+  /** The limit that the peer's decoder received last, or UNKNOWN. */
   #announcedBytes = DEFAULT_TABLE_BYTES
   /** The limit from the next block on. */
   #limitBytes: number

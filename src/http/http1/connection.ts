@@ -56,7 +56,8 @@ const ENDING = 'the end of an exchange'
  *   again), upgraded, closed.
  * - `upgraded`: a tunnel has the socket, and keeps its lease and its place in the pool until that closes.
  *   Valid transitions: closed.
- * - `closed`: the listener has heard onClosed; the socket is destroyed, or ending in the background. Final.
+ * - `closed`: the listener has received onClosed; the socket is destroyed, or ending in the background.
+ *   Final.
  */
 type State = 'idle' | 'active' | 'upgraded' | 'closed'
 
@@ -66,8 +67,8 @@ type State = 'idle' | 'active' | 'upgraded' | 'closed'
  * The order in which an exchange ends matters, since a listener or handler may open the next one from within
  * its call:
  *  1. The state is settled first; whatever is called below finds the connection as it will be.
- *  2. If the connection cannot be used again: listener.onDraining (unless it was told before), so that nobody
- *     leases it in 3.
+ *  2. If the connection cannot be used again: listener.onDraining (unless it was notified before), so that
+ *     nobody leases it in 3.
  *  3. listener.onStreamClosed.
  *  4. If it cannot be used again: the socket is ended and listener.onClosed called, so that its place is free
  *     in 5.
@@ -148,7 +149,7 @@ export class Http1Connection implements Connection {
     socket.on('error', error => void (this.#socketError = error))
     socket.on('end', onEnd).on('close', onClose).on('drain', onDrain)
     drainOnEpipe(socket, () => this.#state === 'active')
-    // Nobody can have heard of this connection yet, so it does not end before this call has returned.
+    // Nobody can have received this connection yet, so it does not end before this call has returned.
     if (this.#port.takeEarly() !== undefined) guardedImmediate(DURING, () => this.close('unexpected-data'))
     else if (socket.destroyed || socket.readableEnded)
       guardedImmediate(DURING, () => this.close('peer-closed'))

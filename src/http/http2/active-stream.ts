@@ -132,7 +132,7 @@ export class ActiveStream implements Stream {
   heldEnd: HeaderList | undefined
   isDelivering = false
   hasReceivedEnd = false
-  /** It was told its last event, or its driver has reset it: nothing more is reported. */
+  /** It was notified of its last event, or its driver has reset it: nothing more is reported. */
   isOver = false
 
   constructor(

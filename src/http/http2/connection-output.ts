@@ -104,7 +104,7 @@ function write(socket: StreamSocket, buffers: readonly Buffer[], onWritten: () =
 export interface SocketReceiver {
   /** `buffer[start, end)` came; borrowed until the call returns. */
   onRead(buffer: Buffer, start: number, end: number): void
-  /** Nothing more comes or goes. Told again with every further sign of it. */
+  /** Nothing more comes or goes. Reported again with every further sign of it. */
   onLost(reason: CloseReason, error: TransportError): void
   /** Somebody waits for an answer. */
   isWaiting(): boolean
@@ -115,8 +115,8 @@ export interface SocketReceiver {
 const DURING = 'an event of an HTTP/2 connection'
 
 /**
- * Ties a connected socket to its receiver. Nothing is told before the call has returned: nobody can have
- * heard of the connection yet.
+ * Ties a connected socket to its receiver. Nothing is reported before the call has returned: nobody can have
+ * received the connection yet.
  */
 export function attachSocket(socket: StreamSocket, port: ReadPort, receiver: SocketReceiver): void {
   let socketError: Error | undefined

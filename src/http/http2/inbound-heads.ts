@@ -84,7 +84,7 @@ export class InboundHeads {
     const { status } = head
     if (stream.isHead || status === 204 || status === 304) stream.contentLeft = 0
     else if (!stream.isTunnel || status >= 300) stream.contentLeft = head.contentLength ?? UNKNOWN_LENGTH
-    // Told of in one go: a reader that resets the stream at its head is notified of no end.
+    // Reported in one go: a reader that resets the stream at its head is notified of no end.
     if (endsStream && stream.contentLeft > 0)
       throw new Http2StreamFault('PROTOCOL_ERROR', 'less DATA than content-length says')
     stream.events.onResponse(head)

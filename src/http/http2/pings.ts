@@ -27,7 +27,7 @@ export function purposeOfPong(buffer: Buffer, start: number): PingPurpose | unde
 
 /**
  * The PING that asks whether the peer still answers: for liveness, and for who checks a connection before its
- * use. There is one at a time, whoever asks: its answer tells all of them.
+ * use. There is one at a time, whoever asks: its answer notifies all of them.
  */
 export class CheckPing {
   readonly #output: OutputQueue

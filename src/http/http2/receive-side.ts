@@ -97,7 +97,7 @@ export class ReceiveSide {
 
   /**
    * Narrows or widens the windows of all streams as what is held asks for, below zero if need be (RFC 9113
-   * 6.9.2). Answers whether they have changed, so that the peer is to be told by SETTINGS.
+   * 6.9.2). Answers whether they have changed, so that the peer is to be notified by SETTINGS.
    */
   adjustInitialWindow(streams: () => Iterable<ActiveStream>, now: number): boolean {
     const difference = this.#initialWindow.adjust(this.#heldMemoryBytes, now)

@@ -24,7 +24,7 @@ export interface Http2SendHost {
 /**
  * What we send on streams, under the windows that the peer gives: DATA goes out at once where it can; what
  * cannot waits in its stream, and the streams wait in the send queue for their turn. A stream holds what it
- * was given while it waited: its driver is told to stop by a `false`, so that this is one chunk.
+ * was given while it waited: its driver is asked to stop by a `false`, so that this is one chunk.
  */
 export class Http2SendSide {
   readonly #output: OutputQueue

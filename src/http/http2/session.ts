@@ -34,7 +34,7 @@ export interface Http2SessionEvents {
   /** The peer's SETTINGS came: the first ones, or new ones. */
   onSettings(): void
   /**
-   * The peer takes no more streams. Those above lastStreamId are told `unprocessed` resets after this. It may
+   * The peer takes no more streams. Those above lastStreamId receive `unprocessed` resets after this. It may
    * come twice (RFC 9113 6.8: a graceful end says 2^31-1 first).
    */
   onGoaway(goaway: Goaway): void

@@ -98,7 +98,7 @@ export class WindowTuner {
     if (this.#isSampling) this.#sampledBytes += bytes
   }
 
-  /** A reader has taken half a window: bulk flows. True: send a PING and tell of its answer by onPong. */
+  /** A reader has taken half a window: bulk flows. True: send a PING and report its answer by onPong. */
   wantsSample(now: number): boolean {
     if (this.#isSampling || this.#targetBytes >= this.#maxBytes || now < this.#nextSampleAt) return false
     this.#isSampling = true

@@ -22,7 +22,7 @@ export type AnswerVerdict = 'fine' | 'ask' | 'unresponsive'
  * round trip and its acknowledgement delay, however long it thinks about the answer. One that was started
  * again, or lost its place to another process, knows the connection no more, and says nothing at all.
  *
- * Theory of operation. A silence begins with the first thing that is sent after something was heard.
+ * Theory of operation. A silence begins with the first thing that is sent after something was received.
  *  1. It lasts a probe timeout (RFC 9002 6.2.1): the peer is in doubt, and asked; asked again at even
  *     distances, each ping being lost with its packet.
  *  2. It lasts three of them, and `minMs` at the least, since a busy peer may stand still for a moment; and

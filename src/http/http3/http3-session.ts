@@ -298,7 +298,7 @@ export class Http3Session implements ClientSession, Http3ControlHost, TurnHost {
     if (this.#core.life.state.kind === 'draining') this.#sendFirstGoaway()
   }
 
-  // What a turn tells: TurnHost
+  // What a turn reports: TurnHost
 
   onEstablished(handshake: QuicHandshake): void {
     const { table, quic } = this.#core

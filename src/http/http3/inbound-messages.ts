@@ -136,7 +136,7 @@ export class InboundMessages {
     }
   }
 
-  // What the frame parser of a stream tells
+  // What the frame parser of a stream reports
 
   onFrame(stream: RequestStream, type: number, length: number): FrameTreatment {
     const core = this.#core

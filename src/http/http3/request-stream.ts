@@ -86,7 +86,7 @@ export class RequestStream implements Stream, FrameSink {
   trailers: HeaderList = NO_HEADERS
   isReading = false
   hasReceivedEnd = false
-  /** It was told its last event, or its driver has reset it: nothing more is reported. */
+  /** It was notified of its last event, or its driver has reset it: nothing more is reported. */
   isOver = false
 
   // The stall measure

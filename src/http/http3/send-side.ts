@@ -17,7 +17,7 @@ const SLICE_BYTES = 16_384
 
 /**
  * Gives the bytes of request streams to QUIC, as it takes them; what it does not take waits here, bounded by
- * what producers are told.
+ * what producers are notified of.
  *
  * The cork gathers the small pieces that one stream puts out in a row (head, a short body, the end), so that
  * they cross into the engine together, and so that the end of a stream comes with its last bytes: an end that

@@ -186,7 +186,7 @@ export class Http3SessionCore {
   }
 
   /**
-   * 431 (RFC 6585 5) rather than a bare reset: the client learns what was wrong. Nobody was told of the
+   * 431 (RFC 6585 5) rather than a bare reset: the client learns what was wrong. Nobody was notified of the
    * request.
    */
   #refuseLargeHead(stream: RequestStream): void {

@@ -103,7 +103,7 @@ export class SessionWatch {
   }
 
   /**
-   * Everything is said, and QUIC has taken it; whether it has arrived nobody tells. To close now would cut
+   * Everything is said, and QUIC has taken it; whether it has arrived nobody reports. To close now would cut
    * off what was lost on its way, so the client gets time to close first, which it does when it has
    * everything.
    */
@@ -204,7 +204,7 @@ export class SessionWatch {
   }
 
   /**
-   * The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not tell it
+   * The variation is at most half of a round trip at first (RFC 9002 5.3), and the engine does not report it
    * later.
    */
   #probeTimeoutMs(now: number): number {

@@ -47,7 +47,7 @@ export interface Http3SessionOptions {
 export interface Http3SessionEvents extends ClientSessionEvents {
   /**
    * Something was put out from outside of a turn: flush() is to be called soon, and then the link must be
-   * run. Told once until flush().
+   * run. Reported once until flush().
    */
   onOutput(): void
   onHandshake(handshake: QuicHandshake): void

@@ -21,9 +21,9 @@ export interface OutgoingRequest {
 }
 
 /**
- * Whether a request can go out: `now`; `later`, when the peer has said more (onReady tells); `unavailable`:
- * extended CONNECT, which this peer does not offer (RFC 8441 3, RFC 9220); `refused`: the peer allows no
- * stream for it, and is not about to.
+ * Whether a request can go out: `now`; `later`, when the peer has said more (onReady reports it);
+ * `unavailable`: extended CONNECT, which this peer does not offer (RFC 8441 3, RFC 9220); `refused`: the peer
+ * allows no stream for it, and is not about to.
  */
 export type Readiness = 'now' | 'later' | 'unavailable' | 'refused'
 
@@ -75,7 +75,7 @@ export interface ClientSessionEvents {
   onReady(): void
   /**
    * The peer takes no more streams. `requestsTaken`: how many it took, if it has said. Those that it did not
-   * are told `unprocessed` next.
+   * receive `unprocessed` next.
    */
   onGoaway(requestsTaken: number | undefined): void
   /** The connection has carried all the streams that it can. Open ones go on. */

@@ -40,7 +40,7 @@ export interface MultiplexedOptions {
   /** The version of a borrowed chunk that may be kept. */
   keep: (chunk: Buffer) => Buffer
   /**
-   * Makes the session and starts it. The host is told nothing that needs an answer before this has returned.
+   * Makes the session and starts it. The host receives nothing that needs an answer before this has returned.
    */
   start(host: SessionHost, now: number): { session: ClientSession; carrier: Carrier }
   /** A defence took effect: the name of its limit. */
@@ -59,7 +59,7 @@ const ENDING = 'ending a connection'
  * Where the connection stands.
  * - `open`: takes exchanges. Valid transitions: draining, closed.
  * - `draining`: takes no more, and ends when the last one has. Valid transitions: closed.
- * - `closed`: the listener has heard onClosed, or does so now; the socket is destroyed, or ending in the
+ * - `closed`: the listener has received onClosed, or does so now; the socket is destroyed, or ending in the
  *   background. Final.
  */
 type State = 'open' | 'draining' | 'closed'
@@ -73,8 +73,8 @@ type State = 'open' | 'draining' | 'closed'
  *  1. The state is settled first: the stream has left the session, the exchange the table.
  *  2. listener.onStreamClosed. 3. handler.onResponseEnd or onResponseError.
  * When the connection ends under its exchanges:
- *  1. The state is settled. 2. listener.onDraining (unless it was told before). 3. listener.onStreamClosed
- *     for each.
+ *  1. The state is settled. 2. listener.onDraining (unless it was notified before).
+ *  3. listener.onStreamClosed for each.
  *  4. listener.onClosed, if it has ended. 5. handler.onResponseError for each.
  *
  * A tunnel ends its exchange (onUpgrade), but not the lease of its stream: listener.onStreamClosed follows
@@ -103,7 +103,7 @@ export class MultiplexedConnection implements Connection {
   #isDrainingTold = false
   /** Why the connection is ending with everything on it. */
   #loss: TransportError | undefined
-  /** Exchanges that have fallen with the connection, and hear of it after the listener. */
+  /** Exchanges that have fallen with the connection, and are notified of it after the listener. */
   #fallen: MultiplexedClientExchange[] = []
   #isResetting = false
   /** Nothing was under way when the session ended. */

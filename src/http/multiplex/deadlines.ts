@@ -65,7 +65,7 @@ export interface Deadlined {
 /**
  * What is open on a connection, and the one timer for all of its deadlines: a timer per exchange would cost
  * more than the rest of the bookkeeping of an exchange together. The timer covers the earliest deadline it
- * was told of; when it fires, whoever is due is looked for, which is once per timeout and not once per
+ * was notified of; when it fires, whoever is due is looked for, which is once per timeout and not once per
  * exchange.
  *
  * It also holds the time of the read or call that is being handled, so that the clock is read once for all

@@ -15,7 +15,7 @@ export class StreamTunnel {
   #whenWritable: (() => void) | undefined
   #hasSentEnd = false
   #hasReceivedEnd = false
-  /** The peer has said everything and wants to hear no more: what is written goes nowhere. */
+  /** The peer has said everything and wants to receive no more: what is written goes nowhere. */
   #isUnwanted = false
 
   /** `onReset`: its holder, or an error, broke it off before both sides had said everything. */
@@ -64,7 +64,7 @@ export class StreamTunnel {
   }
 
   /**
-   * Who has said everything and then resets without an error only does not want to hear more, and what he
+   * Who has said everything and then resets without an error only does not want to receive more, and what he
    * said must not be thrown away (RFC 9113 8.1): the tunnel stays until its reader has had it, which is no
    * more than lies in its buffer now.
    */

@@ -1,7 +1,7 @@
 import { MAX_LONG_INTEGER_BYTES, writePrefixInteger } from '../field-compression/field-writer.ts'
 import { QpackError } from './qpack-error.ts'
 
-/** What the peer's decoder tells our encoder (RFC 9204 4.4). */
+/** What the peer's decoder reports to our encoder (RFC 9204 4.4). */
 export interface DecoderInstructions {
   onAcknowledgment(streamId: number): void
   onCancellation(streamId: number): void
@@ -39,7 +39,7 @@ export class DecoderStreamReader {
       if (this.#first === undefined) {
         const mask = byte >= SECTION_ACKNOWLEDGMENT ? 0x7f : 0x3f
         const value = byte & mask
-        if (value < mask) this.#tell(byte, value)
+        if (value < mask) this.#report(byte, value)
         else {
           this.#first = byte
           this.#value = value
@@ -53,14 +53,14 @@ export class DecoderStreamReader {
       if (byte < 0x80) {
         const first = this.#first
         this.#first = undefined
-        this.#tell(first, this.#value)
+        this.#report(first, this.#value)
       } else if (++this.#continuationBytes === MAX_CONTINUATION_BYTES) {
         throw new QpackError('decoder-stream', 'an integer has more than 62 bits')
       } else this.#factor *= 0x80
     }
   }
 
-  #tell(first: number, value: number): void {
+  #report(first: number, value: number): void {
     if (first >= SECTION_ACKNOWLEDGMENT) this.#target.onAcknowledgment(value)
     else if (first >= STREAM_CANCELLATION) this.#target.onCancellation(value)
     else this.#target.onIncrement(value)

@@ -53,7 +53,7 @@ export interface ExchangeHost {
    * itself to its answer.
    */
   decideKeepAlive(isDelimitedByClose: boolean): boolean
-  /** The client has more to take than we like: it is told to the exchange when it has. */
+  /** The client has more to take than we like: the exchange is notified when it has. */
   onBacklog(): void
   onResponseEnded(): void
   /** The response cannot be completed: the client must see that it is not whole. */
@@ -130,7 +130,7 @@ export class Http1Exchange implements IngressExchange {
     return this.#host.localPort
   }
 
-  // What the session asks and tells
+  // What the session asks and reports
 
   /** No byte of a final response was written or is about to be. */
   get isUnanswered(): boolean {

@@ -376,7 +376,7 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
 
   // The end
 
-  /** The request cannot be read, or answered: the client is told why if it was not told anything else. */
+  /** The request cannot be read, or answered: the client receives the reason, unless it has an answer. */
   #fail(error: TransportError): void {
     const { stats, observer } = this.#context
     const { remoteAddress, remotePort } = this
@@ -385,7 +385,7 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
     const exchange = this.#exchange
     const isUnanswered = this.#phase === 'head' || exchange?.isUnanswered === true
     this.#exchange = undefined
-    // The handler first: told of the body before, it would answer, and so do we.
+    // The handler first: were the body notified before, it would answer, and so do we.
     exchange?.receiveAbort(error)
     this.#reader.source?.receiveFailure(error)
     if (isUnanswered) this.#refuse(error, exchange?.method === 'HEAD')

@@ -139,7 +139,7 @@ export class ServerHttp2Session
     this.#end(new TransportError('MM_TRANSPORT_CLOSED', 'the listener was closed'))
   }
 
-  // What the session tells
+  // What the session reports
 
   onOutput(): void {
     this.#output.schedule()
@@ -178,7 +178,7 @@ export class ServerHttp2Session
   onOrigins(): void {}
   onAltSvc(): void {}
 
-  // What the output tells
+  // What the output reports
 
   onBeforeFlush(): void {
     this.#exchanges.openHeld()

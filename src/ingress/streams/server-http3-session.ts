@@ -36,7 +36,7 @@ export interface ServerHttp3SessionContext extends ListenerContext {
 /**
  * - `handshake`: nothing is proven yet; requests may come in early data. Valid transitions: open, closed
  * - `open`: requests come and are answered. Valid transitions: closed
- * - `closed`: the session is over. QUIC says so to the client, and the link is told when it has. Final
+ * - `closed`: the session is over. QUIC says so to the client, and the link is notified when it has. Final
  */
 type Phase = 'handshake' | 'open' | 'closed'
 
@@ -91,7 +91,7 @@ export class ServerHttp3Session
     this.#exchanges.cover(this.nextDeadlineAt)
   }
 
-  // What the link tells
+  // What the link reports
 
   onTurn(now: number): void {
     try {
@@ -151,7 +151,7 @@ export class ServerHttp3Session
     this.#end(new TransportError('MM_TRANSPORT_CLOSED', 'the listener was closed'))
   }
 
-  // What the session tells
+  // What the session reports
 
   /**
    * The session gathers what is put out until its driver has said all that it has to say now, and the link

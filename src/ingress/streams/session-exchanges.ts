@@ -10,7 +10,9 @@ import type { ListenerContext } from '../session-context.ts'
 import { StreamExchange } from './stream-exchange.ts'
 import type { ConnectionEnds, StreamExchangeHost } from './stream-exchange-host.ts'
 
-/** What is to be counted and told of the end of a client's session; undefined: it ended as sessions do. */
+/**
+ * What is to be counted and reported of the end of a client's session; undefined: it ended as sessions do.
+ */
 function sessionEndError({ cause, isError, message }: SessionEnd): TransportError | undefined {
   if (cause === 'flood') return stacklessError('MM_EXCESSIVE_LOAD', message)
   if (cause === 'timeout' || (cause === 'peer' && isError)) return stacklessError('MM_BAD_REQUEST', message)
@@ -64,7 +66,7 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
   /** When the read came that is being worked on. */
   readAtMs: number
   /**
-   * Why the connection ended, where that was not the session's doing. Set it before the session tells its
+   * Why the connection ended, where that was not the session's doing. Set it before the session reports its
    * streams.
    */
   endError: TransportError | undefined
@@ -102,7 +104,7 @@ export class SessionExchanges implements StreamExchangeHost<StreamExchange> {
     this.readAtMs = clock.now()
   }
 
-  // What the session tells
+  // What the session reports
 
   /** A read begins, at `now`. Answers with its time. */
   beginInput(now: number = this.#context.clock.now()): number {

@@ -3,7 +3,7 @@ import { stacklessError, type TransportError } from '../../base/errors.ts'
 import type { StreamReset } from '../../http/multiplex/stream.ts'
 import type { IngressLimits } from '../ingress-limits.ts'
 
-/** The two ends of a connection, as its exchanges tell them. */
+/** The two ends of a connection, as its exchanges name them. */
 export interface ConnectionEnds {
   readonly remoteAddress: string
   readonly remotePort: number

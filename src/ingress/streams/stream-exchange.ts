@@ -105,7 +105,7 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
     return this.#head.method === 'CONNECT'
   }
 
-  // What the session asks and tells
+  // What the session asks and reports
 
   /**
    * The read is over that brought the head. False: there is nothing to hand on, because the client has taken
@@ -157,15 +157,15 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   }
 
   /**
-   * The request cannot be handed on, or not to its end: the client is told why if it was not told anything
-   * else.
+   * The request cannot be handed on, or not to its end: the client receives the reason, unless it
+   * has an answer.
    */
   fail(error: TransportError): void {
     const phase = this.#phase
     if (phase === 'upgraded') return
     this.#phase = 'ended'
     this.#host.onRefused(error)
-    // The handler first: told of the body before, it would answer, and so do we.
+    // The handler first: were the body notified before, it would answer, and so do we.
     if (phase !== 'ended') this.events?.onAborted(error)
     this.#upload?.receiveFailure(error)
     if (phase === 'arriving' || phase === 'waiting') this.#answer(error)
@@ -205,8 +205,8 @@ export class StreamExchange implements IngressExchange, StreamEvents, StreamUplo
   onReset(reset: StreamReset): void {
     this.#forget()
     if (this.#phase === 'arriving' && reset.cause !== 'broken' && reset.cause !== 'limit') {
-      // Taken back in the read that brought it: nobody is there to be told, and a rapid reset is to cost no
-      // error.
+      // Taken back in the read that brought it: nobody is there to be notified, and a rapid reset is to cost
+      // no error.
       this.#phase = 'ended'
       return
     }

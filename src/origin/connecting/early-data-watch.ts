@@ -49,7 +49,7 @@ export class EarlyDataWatch implements ConnectionListener {
   }
 
   onDraining(connection: Connection, reason: CloseReason): void {
-    // Before the exchanges hear of the end: what they are sent again by must not meet the ticket.
+    // Before the exchanges are notified of the end: what they are sent again by must not meet the ticket.
     if (isBreak(reason)) this.#judge()
     this.#listener.onDraining(connection, reason)
   }

@@ -40,7 +40,7 @@ export function connectTcp(parts: TcpConnectParts): Connection {
   else {
     watch = new EarlyDataWatch(listener, { onHarm: () => early.purgeTickets() })
     listener = watch
-    // Before the connection asks to be told: what it sends then finds everything settled.
+    // Before the connection asks to be notified: what it sends then finds everything settled.
     early.onOpen(() => {
       watch?.onHandshake()
       learn()

@@ -70,7 +70,7 @@ export class Http3Path {
   /** The connection takes no new requests, since its peer owes acknowledgements and sends nothing. */
   onUnresponsive(): void {
     this.#unresponsiveAt = this.quic.receivedBytes
-    // Who leaves meanwhile is not told, and nobody joins: the connection takes no new requests.
+    // Who leaves meanwhile is not notified, and nobody joins: the connection takes no new requests.
     for (const user of this.#users) user.onPathUnresponsive()
   }
 

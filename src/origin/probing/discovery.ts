@@ -94,7 +94,7 @@ export class Discovery {
   #considerQuic(endpoint: Endpoint, now: number): void {
     const { record } = this.#parts
     if (!this.#isWanted || !this.#schedule.mayStart(now)) return
-    // Who has been told where HTTP/3 is need not look for it.
+    // Who has been notified where HTTP/3 is need not look for it.
     if (record.http3(now).alternative !== undefined) return
     if (record.knowsQuicOf(formatEndpoint(endpoint))) return
     this.#schedule.onStarted(now)

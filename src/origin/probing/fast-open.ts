@@ -65,7 +65,7 @@ const NOT_LET: Finding<never> = { skipped: 'the kernel does not let this process
  * Whether a peer takes data with the SYN (TCP Fast Open, RFC 7413), by two connects that are secured, as
  * strictly as others, and closed: the first asks for a cookie, unless the kernel has one of this address, and
  * the second sends its ClientHello with the SYN. What became of that the kernel says (TCP_INFO). The breakers
- * are told, not asked. Rejects as quicVersions does.
+ * are given, not asked for. Rejects as quicVersions does.
  */
 export async function probeFastOpen(
   endpoint: Endpoint,

@@ -244,7 +244,7 @@ export class PathMover implements LinkMover {
         sockets.close(action.local)
         break
       case 'report':
-        this.#tell(action.report, action.requests)
+        this.#report(action.report, action.requests)
         break
       case 'redial':
         this.onRedial?.(action.because, action.isPathDead)
@@ -296,7 +296,7 @@ export class PathMover implements LinkMover {
     this.#run(actions)
   }
 
-  #tell(report: MigrationReport, requests: readonly number[]): void {
+  #report(report: MigrationReport, requests: readonly number[]): void {
     this.#reports = [...this.#reports, report].slice(-MAX_REPORTS)
     this.onReport?.(report)
     for (const request of requests) {

@@ -108,7 +108,8 @@ export class PathWatch {
   /** Since when somebody waits. */
   #waitsSince: number | undefined
   /**
-   * Since when silence counts, as stream bytes flow; undefined: they have not since something was last heard.
+   * Since when silence counts, as stream bytes flow; undefined: they have not since something was last
+   * received.
    */
   #flowsSince: number | undefined
   /**
@@ -219,9 +220,9 @@ const ACK_DELAY_MS = 25
 const GRANULARITY_MS = 1
 
 /**
- * The probe timeout of a path (RFC 9002 6.2.1), from the smoothed round trip alone: the engine does not tell
- * its variation, so that the variation of what it tells stands in for it. The engine's own timers go by the
- * real one.
+ * The probe timeout of a path (RFC 9002 6.2.1), from the smoothed round trip alone: the engine does not
+ * report its variation, so that the variation of what it reports stands in for it. The engine's own timers go
+ * by the real one.
  */
 export class RoundTrips {
   #rttMs = 0

@@ -1,6 +1,6 @@
 import type { PathEvent } from '../driven-connection.ts'
 import type { UdpAddress } from '../engine.ts'
-import { PathBounces, type Told } from './path-bounces.ts'
+import { PathBounces, type ReceivedFrom } from './path-bounces.ts'
 
 /**
  * More than a PATH_RESPONSE takes to come back from nearly everywhere: a challenge that is still under way
@@ -32,7 +32,7 @@ export class FollowedClient {
     const bounces = this.#bounces
     if (bounces.name === 'settled') this.#calls.deliver(datagram, from, now)
     // It may be held until another one comes.
-    else this.#tell(bounces.onDatagram(Buffer.from(datagram), from, now), now)
+    else this.#deliver(bounces.onDatagram(Buffer.from(datagram), from, now), now)
     if (!bounces.isCurrent(from)) this.#onElsewhere(from, now)
     // The client has to acknowledge a ping, unless it has something to say already.
     else if (bounces.name === 'holding') this.#calls.ping()
@@ -49,7 +49,7 @@ export class FollowedClient {
   }
 
   onTimer(now: number): void {
-    this.#tell(this.#bounces.onTimer(now), now)
+    this.#deliver(this.#bounces.onTimer(now), now)
   }
 
   #onElsewhere(from: UdpAddress, now: number): void {
@@ -61,8 +61,8 @@ export class FollowedClient {
     this.#calls.sendAhead(now)
   }
 
-  #tell(told: readonly Told[], now: number): void {
-    for (const { datagram, from } of told) this.#calls.deliver(datagram, from, now)
+  #deliver(received: readonly ReceivedFrom[], now: number): void {
+    for (const { datagram, from } of received) this.#calls.deliver(datagram, from, now)
   }
 }
 

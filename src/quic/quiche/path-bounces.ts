@@ -93,7 +93,7 @@ const MAX_PLACES = 16
 const MAX_VISITS = 64
 
 /** A datagram, and where the engine is to believe that it came from. */
-export interface Told {
+export interface ReceivedFrom {
   readonly datagram: Buffer
   readonly from: UdpAddress
 }
@@ -122,7 +122,7 @@ type State =
       readonly name: 'holding'
       readonly visit: Visit
       readonly visits: readonly Visit[]
-      readonly held: Told
+      readonly held: ReceivedFrom
       readonly until: number
     }
 
@@ -133,9 +133,9 @@ type State =
  * acknowledgement tells something new of that very path (which nothing does when all of them were lost), or
  * that path is left (once more). A server cannot choose its path, but it follows its client: the newest
  * packet that is more than a probe says where the client is (RFC 9000 9.3). So of two datagrams in a row from
- * where the client is now, quiche is told that the first one came from the address that was left. It goes
- * there and back, and on leaving declares lost what it had sent there. Between the two nothing is sent, so
- * that nothing goes there.
+ * where the client is now, quiche receives the first one as if it came from the address that was left. It
+ * goes there and back, and on leaving declares lost what it had sent there. Between the two nothing is sent,
+ * so that nothing goes there.
  *
  * Who decides where the client is, with path validation (8.2), the limit of what is sent before that (8.1),
  * and a congestion window that begins anew (9.4), is quiche alone: visits are planned when it has validated
@@ -189,30 +189,30 @@ export class PathBounces {
   }
 
   /**
-   * What the engine is to be told now, in this order. Nothing: the datagram is kept back, and the client
+   * What the engine is to receive now, in this order. Nothing: the datagram is kept back, and the client
    * should be asked for another one.
    */
-  onDatagram(datagram: Buffer, from: UdpAddress, now: number): readonly Told[] {
+  onDatagram(datagram: Buffer, from: UdpAddress, now: number): readonly ReceivedFrom[] {
     const state = this.#state
-    const told = { datagram, from }
+    const received = { datagram, from }
     if (state.name === 'holding') {
       // RFC 9000 9.3.3: what comes from elsewhere may be a copy.
-      if (!isSame(from, state.held.from)) return [...this.#release(now), told]
+      if (!isSame(from, state.held.from)) return [...this.#release(now), received]
       this.#wait(state.visits)
       // The place may have failed since.
       const { held, visit } = state
-      return [this.#canStand(held.datagram, visit) ? { ...held, from: visit.to } : held, told]
+      return [this.#canStand(held.datagram, visit) ? { ...held, from: visit.to } : held, received]
     }
-    if (state.name === 'settled' || !this.isCurrent(from)) return [told]
+    if (state.name === 'settled' || !this.isCurrent(from)) return [received]
     const visit = state.visits.find(it => it.dueAt <= now && this.#canStand(datagram, it))
-    if (visit === undefined) return [told]
+    if (visit === undefined) return [received]
     const visits = state.visits.filter(it => it !== visit)
-    this.#state = { name: 'holding', visit, visits, held: told, until: now + HOLD_MS }
+    this.#state = { name: 'holding', visit, visits, held: received, until: now + HOLD_MS }
     return []
   }
 
   /** What was kept back for too long. */
-  onTimer(now: number): readonly Told[] {
+  onTimer(now: number): readonly ReceivedFrom[] {
     return now < this.nextAt ? [] : this.#release(now)
   }
 
@@ -224,7 +224,7 @@ export class PathBounces {
   }
 
   /** What is kept back goes as what it is: the visit does not come about this time. */
-  #release(now: number): readonly Told[] {
+  #release(now: number): readonly ReceivedFrom[] {
     if (this.#state.name !== 'holding') return []
     const { visit, visits, held } = this.#state
     const tries = visit.tries + 1

@@ -52,7 +52,7 @@ export class Paths {
   readonly #usual: { readonly from: UdpAddress; readonly to: UdpAddress }
   readonly #events: PathEvent[] = []
   readonly #bounces = new BounceSchedule()
-  /** What quiche was told last to send from. */
+  /** What quiche was given last to send from. */
   #inUse: UdpAddress
   #idsGiven = 0
   /** Those of a client. */

@@ -39,7 +39,7 @@ interface Discard {
  *   since nobody wants them any more; for others when the end of our answer has surely been acknowledged.
  *
  * A stream that the peer has reset has the same trap the other way round: quiche looks again when it is read,
- * which nobody does who has heard of the reset. So such streams are read once more when something has come,
+ * which nobody does who has received the reset. So such streams are read once more when something has come,
  * until quiche says that it does not know them.
  */
 export class ReceiveStreams {

@@ -24,9 +24,9 @@ const DEFAULT_URGENCY = 127
  *   the peer.
  *
  * quiche reports a STOP_SENDING only who writes. One who waits (for its producer, or for room) would never
- * hear of it, so the open sides are looked at in each turn in which something came: streamCapacity() throws
- * StreamStopped. The look comes before anything is sent, and quiche forgets a stopped stream only when its
- * RESET_STREAM was acknowledged, so that the code is still there; where it is not (a stream beyond
+ * are notified of it, so the open sides are looked at in each turn in which something came: streamCapacity()
+ * throws StreamStopped. The look comes before anything is sent, and quiche forgets a stopped stream only when
+ * its RESET_STREAM was acknowledged, so that the code is still there; where it is not (a stream beyond
  * MAX_LOOKS_PER_TURN) it is 0.
  */
 export class SendStreams {

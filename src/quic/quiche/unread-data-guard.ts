@@ -79,7 +79,7 @@ export class UnreadDataGuard {
     this.#stoppedBytes += this.#limits.streamWindowBytes
   }
 
-  /** `worn-out`: told once. */
+  /** `worn-out`: reported once. */
   onTraffic(traffic: Traffic): 'fine' | 'worn-out' | 'flood' {
     const { maxSurplusBytes, streamWindowBytes } = this.#limits
     const surplus = this.#beyond(EXPLAINED, traffic)

@@ -12,7 +12,7 @@ export interface LinkSocketsListener {
 
 /**
  * The UDP sockets of one client connection: one, and while it moves the one that it came from beside. Each is
- * connected to the peer, so that nobody else is heard and ICMP errors come.
+ * connected to the peer, so that nothing is received from others and ICMP errors come.
  */
 export class LinkSockets implements LinkSocket {
   readonly #remote: UdpAddress
@@ -74,7 +74,7 @@ export class LinkSockets implements LinkSocket {
 
   /**
    * The connection sends from there now, and has left where it sent from before. What the engine still has to
-   * say of a path that was left goes the way that works: the peer's answer to it is all that tells the engine
+   * say of a path that was left goes the way that works: the peer's answer to it is all that shows the engine
    * that what was in flight there is lost.
    */
   use(local: UdpAddress, before: UdpAddress): void {

@@ -175,7 +175,7 @@ export class MessageArena {
     this.#memory.copy(into, 0, at, at + SOCKADDR_IN6_BYTES)
   }
 
-  /** The kernel has written lengths and flags over what it was told: it may have message `index` again. */
+  /** The kernel has written lengths and flags over what it was given: it may have message `index` again. */
   resetArrival(index: number): void {
     const at = this.#headerAt(this.#arrivals, index)
     this.#memory.writeUInt32LE(NAME_ROOM, at + NAME_LENGTH_AT)

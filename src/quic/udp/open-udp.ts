@@ -34,8 +34,8 @@ export function udpStanding(): { readonly uses: string; readonly missing: string
 }
 
 /**
- * Connected: nobody else is heard, and ICMP errors come. Rejects with the system's error. Does not keep the
- * process alive.
+ * Connected: nothing is received from others, and ICMP errors come. Rejects with the system's error. Does not
+ * keep the process alive.
  */
 export async function connectUdp(
   remote: UdpAddress,

@@ -78,7 +78,7 @@ export class RuleWatch {
     this.#holdMs = holdMs
   }
 
-  /** `told`: the rule of the decision that was told last; it is `rule` after this, if this is news. */
+  /** `told`: the rule of the decision that was reported last; it is `rule` after this, if this is news. */
   isNews(rule: DecisionRule, told: DecisionRule, now: number): boolean {
     if (rule === told) {
       this.#other = undefined

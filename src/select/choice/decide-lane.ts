@@ -26,7 +26,8 @@ export interface DecisionInput {
    */
   readonly phase: 'learning' | 'first-choice' | 'settled'
   /**
-   * A connection of what carries has been opened: requests go over it, though none has told yet how it was.
+   * A connection of what carries has been opened: requests go over it, though none has reported yet how it
+   * was.
    */
   readonly isCarrying: boolean
   /** A trial of this lane is under way: the first few of its requests look conclusive too often. */

@@ -1,6 +1,6 @@
 /** A mean of the last samples remembers about twice as many as this; the first ones are a plain mean. */
 const DEFAULT_MEMORY = 32
-/** What is not heard of counts half as much after this, and a quarter after twice this. */
+/** What is not reported counts half as much after this, and a quarter after twice this. */
 export const HALF_LIFE_MS = 300_000
 /** Decay is not worth computing for less: it is below half a percent. */
 const DECAY_FROM_MS = 2_000

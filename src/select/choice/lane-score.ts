@@ -40,15 +40,15 @@ const MIN_MS = 0.001
 /** A terabyte a second: what is faster was not measured. */
 export const MIN_MS_PER_BYTE = 1e-9
 
-/** So many samples tell as much of stalls as the losses that were counted. */
+/** So many samples show as much of stalls as the losses that were counted. */
 const STALL_PRIOR = 30
 /** What a lost last packet waits for over TCP at least, a round trip aside: Linux' TCP_RTO_MIN. */
 const LEAST_TIMEOUT_MS = 200
 
 /**
  * What losses cost a small request over TCP, on average: the packet of the request or that of the response is
- * lost, and no later one makes the receiver tell. Over QUIC a probe comes after a few round trips (RFC 9002
- * section 6.2); what that takes is small enough to be left to measuring.
+ * lost, and no later one makes the receiver report it. Over QUIC a probe comes after a few round trips (RFC
+ * 9002 section 6.2); what that takes is small enough to be left to measuring.
  */
 export function lossStall(lossRatio: number, rttMs: number): number {
   return 2 * Math.min(0.5, lossRatio) * (LEAST_TIMEOUT_MS + rttMs)

@@ -26,8 +26,8 @@ const MAX_RATIO = 100
  * Valid transitions: none -> preparing -> steering -> none; preparing -> none when the lane cannot be had, or
  * may not be used any more.
  * - preparing: connections are made in the background; no request knows of it.
- * - steering: the next `left` requests that may be sent twice go over the lane; it ends when all of them told
- *   how it was.
+ * - steering: the next `left` requests that may be sent twice go over the lane; it ends when all of them
+ *   reported how it was.
  */
 type TrialState =
   | { readonly name: 'none' }
@@ -128,7 +128,7 @@ export class LaneTrials {
     return state.lane
   }
 
-  /** The trial under way has told enough: what it has not steered yet goes where the rest goes. */
+  /** The trial under way has reported enough: what it has not steered yet goes where the rest goes. */
   cut(): void {
     const state = this.#state
     if (state.name !== 'steering') return
@@ -138,7 +138,7 @@ export class LaneTrials {
 
   /**
    * True: the trial ended with this, one way or another. `isCrowded`: others wait for their trial; then a
-   * quarter of the requests have to tell before the next one is prepared, and the rest tell while it is.
+   * quarter of the requests have to report before the next one is prepared, and the rest report while it is.
    */
   onSample(sample: ExchangeSample, isCrowded: boolean, now: number): boolean {
     const state = this.#state

@@ -69,7 +69,7 @@ export function planLearning(situation: TrialSituation, now: number): TrialPlan 
 /**
  * What is tried after learning. Ordered rules:
  * 1. a lane that looks better must show it again;
- * 2. the lane that was not heard of for longest, of those that deserve it.
+ * 2. the lane that was not reported for longest, of those that deserve it.
  */
 export function planExploring(situation: TrialSituation, now: number): TrialPlan | undefined {
   const { current, trials, challengers } = situation

@@ -104,8 +104,8 @@ export const ALTERNATIVE_LIFETIMES_MS = {
 } as const
 
 /**
- * A status of HTTP/3 of which nothing was heard for so long is none. Longer than `select.brokenMaxMs` can be
- * by default (two days).
+ * A status of HTTP/3 of which nothing was reported for so long is none. Longer than `select.brokenMaxMs` can
+ * be by default (two days).
  */
 export const STATUS_LIFETIME_MS = 30 * DAY
 /** Estimates of lanes say how old they are; this is only when they leave the file. */

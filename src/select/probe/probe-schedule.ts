@@ -218,7 +218,7 @@ export class ProbeTurns {
     }
   }
 
-  /** Whatever still runs is told to stop. */
+  /** Whatever still runs is asked to stop. */
   end(): void {
     this.#onOver()
   }

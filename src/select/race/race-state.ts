@@ -73,7 +73,7 @@ export class RaceState {
     return actions
   }
 
-  /** The lane of an entrant has a connection for the request. Only one that was asked is heard. */
+  /** The lane of an entrant has a connection for the request. Only one that was asked counts. */
   onGot(entrant: number, now: number): RaceAction[] {
     const actions: RaceAction[] = []
     if (this.#isOver || this.#states[entrant] !== 'asked') return actions

@@ -24,8 +24,8 @@ export type Http3StatusSnapshot =
 export const MAX_FAILURES = 64
 
 /**
- * HTTP/3 to one alternative of an origin: told what happened, asked what may be done. Http3State has the
- * states and the reasons.
+ * HTTP/3 to one alternative of an origin: notified of what happened, asked what may be done. Http3State has
+ * the states and the reasons.
  */
 export class Http3Status {
   readonly #options: Http3StatusOptions
@@ -256,7 +256,7 @@ export class Http3Status {
  *        └──────────────────────▲
  *
  * The models are Envoy's http3_status_tracker and Chromium's broken_alternative_services. HTTP/3 is blamed
- * only when it failed AND TCP worked: a failure is held open until TCP is heard of, in either order, as long
+ * only when it failed AND TCP worked: a failure is held open until TCP is known, in either order, as long
  * as both lie within BLAME_WINDOW_MS. An origin that is down altogether is no reason to leave HTTP/3 alone. A
  * change of the network voids everything, as in Chromium: UDP may be let through here and swallowed there.
  */
@@ -317,8 +317,8 @@ const VALID_TRANSITIONS: Readonly<Record<Http3StatusName, readonly Http3StatusNa
  */
 const BLAME_WINDOW_MS = 10_000
 /**
- * A trial of which nothing was heard for so long is given up for lost, so that no mistake of a caller leaves
- * HTTP/3 alone for ever.
+ * A trial of which nothing was reported for so long is given up for lost, so that no mistake of a caller
+ * leaves HTTP/3 alone for ever.
  */
 const TRIAL_MAX_MS = 60_000
 

@@ -31,12 +31,12 @@ const MAX_ORIGINS = 64
 const NOWHERE = { host: '', port: 443 }
 
 /**
- * What is known of one origin, each fact with its evidence and its expiry (evidence.ts). It is told what
+ * What is known of one origin, each fact with its evidence and its expiry (evidence.ts). It receives what
  * happened and never asks; plan.ts and the lanes read it. It holds no trust: nothing here makes a certificate
  * acceptable.
  *
- * Getters take no time: they answer as of the last time that the record was told of, by whatever call.
- * onTime() tells it without news.
+ * Getters take no time: they answer as of the last time that the record was notified of, by whatever call.
+ * onTime() moves it on without news.
  */
 export class OriginRecord {
   readonly #facts = new FactStore()
@@ -46,7 +46,7 @@ export class OriginRecord {
   #networkChangedAt: number | undefined
   #estimates: KeptEstimates | undefined
   #wallOffset = 0
-  /** The latest time that it was told. */
+  /** The latest time that it received. */
   #now = Number.NEGATIVE_INFINITY
 
   /** `place`: the origin's own, for alternatives that name no other. */
@@ -170,7 +170,7 @@ export class OriginRecord {
   get wallOffset(): number {
     return this.#wallOffset
   }
-  /** The ways to HTTP/3. What is told to it directly counts as told to the record. */
+  /** The ways to HTTP/3. What it receives directly counts as received by the record. */
   get alternatives(): Alternatives {
     return this.#alternatives
   }

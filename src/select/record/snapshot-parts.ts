@@ -117,7 +117,7 @@ export function freshSnapshot(snapshot: OriginSnapshot, wallNow: number): Origin
     attempts: filter(snapshot.attempts, holdsHere),
     connectMs: filter(snapshot.connectMs, holdsHere),
     quic: filter(snapshot.quic, holdsHere),
-    // One that says nothing still tells that what others heard before is void, but not for ever.
+    // One that says nothing still shows that what others received before is void, but not for ever.
     alternatives: map(
       filter(alternatives, ({ at }) => isPast(at) && at + ALTERNATIVE_LIFETIMES_MS.max > wallNow),
       left,

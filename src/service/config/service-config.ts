@@ -73,9 +73,9 @@ export interface ServiceConfig {
     buffering?: OptionGroupInput<BufferOptions>
   }
   /**
-   * What clients are told of errors, in bodies and `Proxy-Status`. `brief`: the code and its name. `detail`: the
-   * message too, which may name addresses and limits behind the connector; the log has it always. Default
-   * `brief`.
+   * How much of an error clients receive, in bodies and `Proxy-Status`. `brief`: the code and its name.
+   * `detail`: the message too, which may name addresses and limits behind the connector; the log has it
+   * always. Default `brief`.
    */
   errors?: ErrorDetail
   /** What becomes of memory that is needed no more. */

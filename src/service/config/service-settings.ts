@@ -17,7 +17,7 @@ export interface ServiceSettings {
   readonly admin: AdminSettings
   readonly log: LogSettings
   readonly forwarding: ForwardingSettings
-  /** What clients are told of errors. */
+  /** How much of an error clients receive. */
   readonly errors: ErrorDetail
   readonly memory: MemoryOptions
   readonly shutdown: ShutdownSettings

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { combinedHeaderValue, type HeaderList } from '../../entry/dispatch.ts'
 
-/** What the hops in front of us tell of a request, as Forwarded and X-Forwarded-* both say it. */
+/** What the hops in front of us report of a request, as Forwarded and X-Forwarded-* both say it. */
 export interface ForwardedChain {
   /** One for each hop, the client's first, as `for` of Forwarded or an entry of X-Forwarded-For names it. */
   readonly nodes: readonly string[]

@@ -21,7 +21,7 @@ import type { StalledExchange, StalledReaders } from './stalled-readers.ts'
 export interface ForwardingContext {
   readonly transport: Transport
   readonly name: OwnName
-  /** What clients are told of errors. */
+  /** How much of an error clients receive. */
   readonly detail: ErrorDetail
   readonly responseHeaders: ResponseHeaders
   readonly stalledReaders: StalledReaders

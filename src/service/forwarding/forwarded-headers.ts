@@ -35,7 +35,7 @@ type ForwardingStop =
   | 'last-hop' // Max-Forwards is 0 (RFC 9110 7.6.2)
 
 /**
- * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* tell of the client and
+ * Writes the fields of a forwarded request: Via is appended, Forwarded and X-Forwarded-* name the client and
  * of the hops before us, both the same, and Max-Forwards of OPTIONS and TRACE counts down. All else passes as it
  * is.
  *
@@ -118,7 +118,7 @@ export class RequestHeaders {
   }
 
   /**
-   * Whether #ownFields tells the same: where it writes one family, the other one would go on telling of the hops
+   * Whether #ownFields tells the same: where it writes one family, the other one would go on naming the hops
    * before us alone.
    */
   #isReplaced(name: string): boolean {

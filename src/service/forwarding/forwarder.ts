@@ -148,7 +148,7 @@ function unroutedAnswer(exchange: IngressExchange, status: number): ClientAnswer
   }
 }
 
-/** An answer that is complete at once has nothing to hear of its client. */
+/** An answer that is complete at once has nothing to receive from its client. */
 const IGNORED_EVENTS = { onDrain(): void {}, onAborted(): void {} }
 
 function prepare(

@@ -35,7 +35,7 @@ export interface OwnResponse {
 const RETRY_SOON = ['retry-after', '1'] as const
 
 /**
- * How much clients are told of an error. `brief`: its code, and what RFC 9209 calls it. `detail`: also the
+ * How much of an error clients receive. `brief`: its code, and what RFC 9209 calls it. `detail`: also the
  * message, which may name addresses, ports and limits of the network behind the connector.
  */
 export type ErrorDetail = 'brief' | 'detail'

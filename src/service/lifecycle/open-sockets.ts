@@ -126,7 +126,7 @@ async function openAdmin(
   if (address === undefined) return undefined
   const admin = await startAdminServer(address, actions).catch(async (error: unknown) => {
     if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
-    // Two connectors on one machine, neither of which was told where its admin server goes.
+    // Two connectors on one machine, neither of which was given where its admin server goes.
     logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)
     return await startAdminServer({ ...address, port: 0 }, actions)
   })

@@ -36,7 +36,7 @@ export class SelectionMetrics {
   readonly races = new CounterSet<LaneName | 'none'>()
   readonly evidence = new CounterSet<SourceLabel>()
   readonly #decisions = new Map<LaneName, CounterSet<DecisionRule>>()
-  /** By alternative, the one that was heard of last at the end. */
+  /** By alternative, the one that was reported last at the end. */
   readonly #http3 = new Map<string, Http3StatusName>()
 
   onDecision({ decision: { lane, rule } }: Event<'decision'>): void {

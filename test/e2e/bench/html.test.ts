@@ -55,7 +55,7 @@ describe.skipIf(missing !== undefined)(
       },
     )
 
-    it('would hear of a script in the page, which may not run', async () => {
+    it('would notice a script in the page, which may not run', async () => {
       const page = renderHtml(syntheticResultFile()).replace(
         '</main>',
         '<script>document.title = "it ran"</script></main>',

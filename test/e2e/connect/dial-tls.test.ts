@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 
 describe('a dial with TLS', () => {
-  it('does a full handshake with the name of the origin, and tells how', async () => {
+  it('does a full handshake with the name of the origin, and reports how', async () => {
     await using server = await startLoopbackServer({ tls: { ...good, ...ALPN } })
     const result = await new TestDialer().dial(`https://origin.test:${server.port}`, {
       tls: { ca: authority.cert },

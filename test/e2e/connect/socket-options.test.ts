@@ -172,7 +172,7 @@ describe('socket options towards an origin', () => {
   })
 
   it.each(ORIGINS)(
-    'that the kernel does not know are told once, and the connection works: %s',
+    'that the kernel does not know are reported once, and the connection works: %s',
     async kind => {
       await using world = await start(kind, { congestionControl: 'nosuchthing', keepAliveProbes: 5 })
       const because = 'this kernel has none of that name (ENOENT)'

@@ -72,7 +72,7 @@ describe.each([
     expect(await (back.get('file') as File).text()).toBe('content') // it was a file
   })
 
-  it('follows redirects, unless it is told not to', async () => {
+  it('follows redirects, unless it is set not to', async () => {
     const followed = await fetch(`${origin.url}/redirect`, { dispatcher })
     expect([followed.status, followed.redirected]).toEqual([200, true])
     await followed.text()

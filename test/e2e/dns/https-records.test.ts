@@ -182,7 +182,7 @@ describe('what is never asked', () => {
 })
 
 describe('what was found', () => {
-  it('is kept as long as it may, and tells how long that still is', async () => {
+  it('is kept as long as it may, and reports how long that still is', async () => {
     const { lookup, server, clock } = await resolverOf([https('a.example', h3, 60)])
     await lookup('a.example')
     clock.advance(59_400)

@@ -120,7 +120,7 @@ describe.skipIf(missing !== undefined)(`certificates with early data (${missing 
       await server.ended()
       expect(server.received).toEqual([])
 
-      // Who does not want to know is not told.
+      // Who does not want to know is not notified.
       const anybody = { ...tls, rejectUnauthorized: false }
       await using other = await openEarlyClient({ port, tls: anybody, session, serverName, first: 'open' })
       expect(await other.handshake).toMatchObject({ isResumed: false, certificateEndsInMs: undefined })

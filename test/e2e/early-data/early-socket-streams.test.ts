@@ -172,7 +172,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     expect(client.events.at(-2)).toBe('end')
   })
 
-  it('tells of a reset, and of a peer that goes before the handshake is complete', async () => {
+  it('reports a reset, and a peer that goes before the handshake is complete', async () => {
     await using server = await startServer(socket => {
       socket.once('data', () => rawOf(socket).resetAndDestroy())
     })
@@ -267,7 +267,7 @@ describe.skipIf(missing !== undefined)(`the stream of an early socket (${missing
     }
   })
 
-  it('fails a write behind the end of a connection whose reader has not heard of it yet', async () => {
+  it('fails a write behind the end of a connection whose reader was not notified of it yet', async () => {
     await using server = await startServer(socket => void socket.end('bye'))
     await using client = await openEarlyClient({ ...server, isRaw: true })
     const { socket } = client.early

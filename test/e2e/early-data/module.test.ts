@@ -161,7 +161,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       expect(parseReflection(await response.text())['early']).toBe('1')
     })
 
-    it('is told of, and counted by what became of it', async () => {
+    it('is reported, and counted by what became of it', async () => {
       home.connect()
       await warmUp()
       await home.world.ask('/early')

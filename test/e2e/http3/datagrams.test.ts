@@ -11,7 +11,7 @@ import { QuicPair } from '../../support/quic-pair.ts'
 
 const quiet = { onResponse() {}, onData() {}, onEnd() {}, onWritable() {}, onReset() {} }
 
-/** A session over the real engine, and what it was told. */
+/** A session over the real engine, and what it received. */
 class Side {
   readonly session: Http3Session
   readonly requests: Stream[] = []

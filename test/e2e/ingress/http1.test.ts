@@ -338,7 +338,7 @@ describe('the listener with hostile and broken clients', () => {
     expect(answer).toMatch(/transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 9\r\n\r\n$/)
   })
 
-  it('tells the handler when the client aborts within its body, and frees the connection', async () => {
+  it('notifies the handler when the client aborts within its body, and frees the connection', async () => {
     let failed: TransportError | undefined
     let socket: net.Socket | undefined
     const aborted = new Promise<TransportError>(resolve => {
@@ -430,7 +430,7 @@ describe('the end of a listener', () => {
     agent.destroy()
   })
 
-  it('closes: open exchanges hear of it, handshakes and tunnels end too', async () => {
+  it('closes: open exchanges are notified, handshakes and tunnels end too', async () => {
     const errors: string[] = []
     const listener = await serve(exchange => {
       exchange.events = { onDrain() {}, onAborted: error => errors.push(error.code) }

@@ -41,7 +41,7 @@ function connect(
     maxSessionMemory: 100,
     ...options,
   })
-  session.on('error', () => {}) // streams tell of it
+  session.on('error', () => {}) // streams report it
   sessions.push(session)
   return session
 }

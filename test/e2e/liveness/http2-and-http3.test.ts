@@ -101,7 +101,7 @@ describe.each<Protocol>(['h2', 'h3'])('a peer that falls silent, over %s', proto
     expect(statsOf(world)).toMatchObject({ retries: 3, closed: { 'ping-failed': 1 } })
   })
 
-  it('is told of to a request that must not be sent again, with nothing known of it', async ctx => {
+  it('is reported to a request that must not be sent again, with nothing known of it', async ctx => {
     ctx.skip(missing !== undefined, missing)
     await using world = await start(protocol, {
       liveness: { intervalMs: INTERVAL_MS, timeoutMs: TIMEOUT_MS },

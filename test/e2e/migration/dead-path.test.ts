@@ -14,7 +14,7 @@ const STALL_MS = 6_000
 
 /**
  * What the server had is acknowledged before the other direction dies as well: an acknowledgement that is
- * late and comes over the new path would tell quiche by itself that what was sent before is lost.
+ * late and comes over the new path would show quiche by itself that what was sent before is lost.
  */
 async function silence({ relay }: MovingClient): Promise<void> {
   relay.silence(undefined, 'to-server')

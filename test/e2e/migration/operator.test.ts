@@ -41,7 +41,7 @@ interface Answer {
 }
 
 describe.skipIf(missing !== undefined)(`POST /origins/NAME/migrate${why}`, () => {
-  it('moves a connection while a response is under way, and tells of it everywhere', async () => {
+  it('moves a connection while a response is under way, and reports it everywhere', async () => {
     await using origin = await startMovableOrigin()
     await using connector = await startConnector({
       origins: {

@@ -295,7 +295,7 @@ describe('failures', () => {
   })
 
   describe('odd, but no failure', () => {
-    it('1xx responses are heard of and skipped', async () => {
+    it('1xx responses are noticed and skipped', async () => {
       const origin = await scripted(({ socket }) => {
         socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n')
         setTimeout(() => socket.write(ok('final')), 10)

@@ -14,7 +14,7 @@ beforeAll(async () => {
   authority = await createCertificateAuthority()
 })
 
-/** A transport, and the handshakes of its connections as its observer heard of them. */
+/** A transport, and the handshakes of its connections as its observer received them. */
 function observed(options: OriginOptions): { transport: Transport; handshakes: HandshakeInfo[] } {
   const handshakes: HandshakeInfo[] = []
   const transport = createTransport({

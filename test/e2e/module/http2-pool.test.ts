@@ -264,7 +264,7 @@ describe('the pool over HTTP/2', () => {
     expect(origin.peers).toHaveLength(2)
   })
 
-  it('tells its observer of what a peer overdid', async () => {
+  it('notifies its observer of what a peer overdid', async () => {
     await using server = await startNodeHttp2()
     const limits: string[] = []
     await using transport = createTransport({

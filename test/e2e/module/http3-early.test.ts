@@ -118,7 +118,7 @@ describe.skipIf(missing !== undefined)(`early data${missing === undefined ? '' :
     expect([response.status, origin.earlyRequestsSeen()]).toEqual([200, 2])
   })
 
-  it('is told of, and counted by what became of it', async () => {
+  it('is reported, and counted by what became of it', async () => {
     connect({ earlyData: 'safe' })
     await ask()
     await untilIdleIsClosed()

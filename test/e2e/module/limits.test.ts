@@ -225,7 +225,7 @@ describe('limits of the module', () => {
     await transport.close() // again does nothing
   })
 
-  it('tells its observer of a request that no pool could be made for, and tells the body', async () => {
+  it('notifies its observer of a request that no pool could be made for, and the body', async () => {
     const slow = await origin(startSlowOrigin({ delayMs: 50 }))
     const ended: ExchangeEnded[] = []
     const transport = transportWith(

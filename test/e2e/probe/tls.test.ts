@@ -79,7 +79,7 @@ describe('the TCP connect of a probe', () => {
 })
 
 describe('the TLS handshake of a probe', () => {
-  it('is done with one version at a time, and tells what was agreed on', async ctx => {
+  it('is done with one version at a time, and reports what was agreed on', async ctx => {
     const missing = requireBinary('nginx')
     ctx.skip(missing !== undefined, missing)
     await using nginx = await startNginx({ authority, http2: true })

@@ -274,7 +274,7 @@ describe.skipIf(noQuic !== undefined)('the server endpoint', () => {
     expect(server.stats.connections).toBe(1)
   })
 
-  it('tells everybody when it closes, and forgets them', async () => {
+  it('notifies everybody when it closes, and forgets them', async () => {
     const server = await listen()
     const link = await connect(server)
     const events: QuicEvent[] = []

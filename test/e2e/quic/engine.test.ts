@@ -248,7 +248,7 @@ describe.skipIf(noQuic !== undefined)('tickets and early data', () => {
 })
 
 describe.skipIf(noQuic !== undefined)('the end of a connection', () => {
-  it('is told with its code', () => {
+  it('is reported with its code', () => {
     const pair = connected()
     pair.client.close(true, 0x101, 'because')
     expect(pair.client.end).toMatchObject({ cause: 'local', isApplication: true, code: 0x101 })

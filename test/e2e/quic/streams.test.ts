@@ -94,7 +94,7 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     expect(() => pair.client.write(3, text('y'), false)).toThrow('takes no writes')
   })
 
-  it('tells a reset with its code, both ways', () => {
+  it('reports a reset with its code, both ways', () => {
     const pair = connected()
     const stream = open(pair)
     pair.client.write(stream, text('x'), false)
@@ -110,7 +110,7 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     expect(pair.clientEvents).toContainEqual({ type: 'reset', stream, code: 0x10b })
   })
 
-  it('tells a stop to one who only waits', () => {
+  it('passes a stop on to one who only waits', () => {
     const pair = connected()
     const stream = open(pair)
     pair.client.write(stream, text('x'), false)
@@ -144,7 +144,7 @@ describe.skipIf(noQuic !== undefined)('ends of streams', () => {
     },
   )
 
-  it('tells each of many stops, once', () => {
+  it('reports each of many stops, once', () => {
     const pair = connected({ serverQuic: { maxConcurrentStreams: 1500 } })
     const streams = Array.from({ length: 1200 }, () => open(pair))
     for (const stream of streams) pair.client.write(stream, text('x'), false)

@@ -17,7 +17,7 @@ afterEach(() => {
 
 function connect(connector: TestConnector): ClientHttp2Session {
   const session = http2.connect(connector.url)
-  session.on('error', () => {}) // streams tell of it
+  session.on('error', () => {}) // streams report it
   ends.push(() => session.destroy())
   return session
 }

@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined)('the metrics of a connector in front of n
   })
 })
 
-describe.skipIf(missing !== undefined)('what clients are told', () => {
+describe.skipIf(missing !== undefined)('what clients receive', () => {
   it.each([
     [{}, false],
     [{ errors: 'detail' as const }, true],

@@ -249,7 +249,7 @@ describe.skipIf(noCurl !== undefined)('what the connector changes and what it le
     expect(headers['x-forwarded-host']).toBe('shop.example:81')
   })
 
-  it('tells the origin of a TLS client, and of HTTP/1.0', async () => {
+  it('informs the origin of a TLS client, and of HTTP/1.0', async () => {
     const authority = await createCertificateAuthority()
     const { cert, key } = await authority.issue({ names: ['127.0.0.1'] })
     await using connector = await startConnector({

@@ -18,7 +18,7 @@ function closing(origin: TestOrigin): TestOrigin & AsyncDisposable {
 }
 
 describe('more requests than the origin serves', () => {
-  it('the oldest make room with 503 and say when to come back, the newest are served first, and it is told', async () => {
+  it('the oldest make room with 503 and say when to come back, the newest are served first, and it is reported', async () => {
     const held: (() => void)[] = []
     await using origin = await startScriptedOrigin(({ socket }) => held.push(() => socket.write(ok('done'))))
     await using connector = await startConnector({

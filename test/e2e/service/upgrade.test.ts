@@ -106,7 +106,7 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     await once(socket, 'close')
   })
 
-  it('tells the origin who asks, and lets the handshake fields pass', async () => {
+  it('informs the origin who asks, and lets the handshake fields pass', async () => {
     const socket = await open(`${connector.url}/who`)
     const { url, headers } = origin.accepted.at(-1)?.request ?? {}
     expect(url).toBe('/who')

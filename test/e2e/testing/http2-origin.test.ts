@@ -68,7 +68,7 @@ describe('the HTTP/2 origin', () => {
     await expect(get('/abort')).rejects.toThrow(/NGHTTP2|aborted|closed/)
   })
 
-  it('gives bodies back, and tells what it saw of them', async () => {
+  it('gives bodies back, and reports what it saw of them', async () => {
     const body = patternBytes(300_000)
     const echo = await get('/echo', 'POST', body)
     expect([echo.body.equals(body), echo.headers['content-type']]).toEqual([true, 'text/x'])

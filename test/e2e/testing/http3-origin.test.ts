@@ -65,7 +65,7 @@ describe.skipIf(missing !== undefined)(
       await expect(broken).rejects.toMatchObject({ code: 'MM_STREAM_RESET' })
     })
 
-    it('gives bodies back, and tells what it saw of them', async () => {
+    it('gives bodies back, and reports what it saw of them', async () => {
       const body = patternBytes(300_000)
       const echo = await get('/echo', 'POST', body)
       expect(echo.headers['content-type']).toBe('text/x')

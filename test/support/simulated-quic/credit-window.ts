@@ -21,7 +21,7 @@ export class CreditWindow {
     return this.#limit
   }
 
-  /** The peer should be told of more. */
+  /** The peer should be notified of more. */
   get isDue(): boolean {
     return this.#limit - this.#consumed < this.#windowBytes / 2
   }

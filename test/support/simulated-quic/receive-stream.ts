@@ -65,8 +65,8 @@ export class ReceiveStream {
   }
 
   /**
-   * True: the reader has to be told. Everything that came whole already stays readable (RFC 9000 3.2, "Data
-   * Recvd").
+   * True: the reader has to be notified. Everything that came whole already stays readable (RFC 9000 3.2,
+   * "Data Recvd").
    */
   reset(finalBytes: number, now: number): boolean {
     if (finalBytes < this.#highest) throw new QuicFault('final-size', 'a reset before what has come')

@@ -7,7 +7,7 @@ import { RangeSet } from './range-set.ts'
  */
 const MAX_RANGES = 32
 
-/** Which packet numbers have come, and whether the peer waits to hear of it. */
+/** Which packet numbers have come, and whether the peer waits to be notified of it. */
 export class ReceivedPackets {
   readonly #numbers = new RangeSet()
   #floor = 0

@@ -48,7 +48,7 @@ export class SendStream {
     return this.#state === 'done'
   }
 
-  /** RESET_STREAM would still tell the peer something. */
+  /** RESET_STREAM would still mean something to the peer. */
   get canReset(): boolean {
     return this.#state === 'open' || this.#state === 'ending'
   }

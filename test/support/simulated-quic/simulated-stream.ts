@@ -49,7 +49,7 @@ export class SimulatedStream {
     return (this.send?.isDone ?? true) && (this.receive?.isDone ?? true)
   }
 
-  /** The peer should be told that it may send more. */
+  /** The peer should be notified that it may send more. */
   get isCreditDue(): boolean {
     return this.receive?.isOpen === true && !this.receive.isFinalSizeKnown && this.window.isDue
   }

@@ -173,7 +173,7 @@ describe('prepareBody', () => {
 })
 
 describe('a stream as a request body', () => {
-  it('waits when the sink is full, and goes on when it is told', async () => {
+  it('waits when the sink is full, and goes on when it is notified', async () => {
     const body = bodyOf(Readable.from(['a', 'b', 'c']))
     const sink = new FakeSink()
     sink.takesMore = false

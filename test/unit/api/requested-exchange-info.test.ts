@@ -37,7 +37,7 @@ describe('exchangeInfo', () => {
     attempts,
   })
 
-  it('tells the first exchange of a connection what the handshake took', () => {
+  it('reports to the first exchange of a connection what the handshake took', () => {
     expect(exchangeInfo(handle(false), [{ status: 103, headers: {} }], 6)).toEqual({
       protocol: 'http/1.1',
       connectionId: 7,
@@ -53,7 +53,7 @@ describe('exchangeInfo', () => {
     })
   })
 
-  it('tells what became of early data to those that left in it, who did not wait for the handshake', () => {
+  it('reports what became of early data to those that left in it, who did not wait for the handshake', () => {
     const timings = { queueMs: 4, dnsMs: 1, connectMs: 2, tlsMs: 0 }
     expect(exchangeInfo(handle(false, true), [], 6)).toMatchObject({ earlyData: 'accepted', timings })
     expect(exchangeInfo(handle(true, true), [], 6)).toMatchObject({ earlyData: 'accepted', reused: true })

@@ -55,7 +55,7 @@ describe('the guard', () => {
     expect(warnings.mock.calls).toEqual([['reading: EMFILE', 'MiddlemileFault']])
   })
 
-  it('survives a listener that throws, and tells the others', () => {
+  it('survives a listener that throws, and notifies the others', () => {
     const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     stops.push(onContainedFault(fail))
     const faults = listen()

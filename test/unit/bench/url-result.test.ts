@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { LoadRound } from '../../../src/bench/results/load-measurement.ts'
-import { otherSubjects, protocolSubjects } from '../../../src/bench/subjects.ts'
-import { type Conditions, describePlan, hostOf, portOf, type UrlPlan } from '../../../src/bench/url-plan.ts'
+import {
+  type Conditions,
+  describePlan,
+  hostOf,
+  otherSubjects,
+  portOf,
+  protocolSubjects,
+  type UrlPlan,
+} from '../../../src/bench/url-plan.ts'
 import { urlResult } from '../../../src/bench/url-result.ts'
 import { roundOf } from './load-report-of.ts'
 
@@ -125,7 +132,7 @@ describe('losses that QUIC feels and TCP does not', () => {
     expect(compared(resultOf(LOSSY))).toEqual(['http/1.1 / h2', 'h3 / h2', 'auto / h2'])
   })
 
-  it('are told of every pair that is not judged, once', () => {
+  it('report every pair that is not judged, once', () => {
     const subjects = protocolSubjects('http/1.1,h2,h3')
     const rounds = new Map(
       subjects.map(({ name, protocol = '' }) => [

@@ -20,6 +20,9 @@ describe('the glossary', () => {
     'the connection is worn out',
     'lanes.wayOf(now)',
     'STILLBORN',
+    'the observer is told of it',
+    'tells of each move',
+    'before the pool heard of it',
   ])('refuses %s', text => {
     expect(coinedWords([['a.md', text]])).toHaveLength(1)
   })
@@ -31,6 +34,9 @@ describe('the glossary', () => {
     'purser',
     'silently',
     'a hedged request',
+    'the driver is told to stop',
+    'cannot be told apart',
+    'the first byte tells what it is',
   ])('lets %s pass', text => {
     expect(coinedWords([['a.md', text]])).toEqual([])
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
+import { SystemLookup } from '../../../src/dns/address-lookup.ts'
 import {
   AddressResolver,
   type AddressResolverOptions,
@@ -8,7 +9,6 @@ import {
   type Lookup,
 } from '../../../src/dns/address-resolver.ts'
 import type { FoundAddresses } from '../../../src/dns/addresses.ts'
-import { SystemLookup } from '../../../src/dns/system-lookup.ts'
 import { FakeClock } from '../../../src/testing/fake-clock.ts'
 
 const ADDRESSES = [
@@ -285,7 +285,7 @@ describe('times to live', () => {
     expect(lookups()).toBe(2)
   })
 
-  it('tells a failure of the lookup itself as MM_DNS_FAILED', async () => {
+  it('reports a failure of the lookup itself as MM_DNS_FAILED', async () => {
     const find = () => Promise.reject(new Error('out of order'))
     const resolver = new AddressResolver({ clock: new FakeClock(), find })
     await expect(resolver.resolve('origin.test', never)).rejects.toMatchObject({

@@ -80,7 +80,7 @@ describe('DispatchedExchange among lanes', () => {
       world.way = 'race'
     })
 
-    it('takes the connection of the lane that wins, and tells what was tried', () => {
+    it('takes the connection of the lane that wins, and reports what was tried', () => {
       const { exchange, handler } = world.exchange()
       world.clock.advance(30)
       const controller = world.winRace(exchange, 'http3', { id: 5 })
@@ -153,7 +153,7 @@ describe('DispatchedExchange among lanes', () => {
     }
   })
 
-  it('tells the attempts of its connection, unless it found that open', () => {
+  it('reports the attempts of its connection, unless it found that open', () => {
     const made = [
       { protocol: 'h2', endpoint: 'e', startedAtMs: 0, outcome: 'connected', because: 'first of 1' },
     ] as const
@@ -167,7 +167,7 @@ describe('DispatchedExchange among lanes', () => {
   })
 
   describe('as a sample', () => {
-    it('tells what it took, and how many were under way', () => {
+    it('reports what it took, and how many were under way', () => {
       const one = world.exchange()
       const controller = world.lease(one.exchange)
       const lane = world.lanes!.tcp

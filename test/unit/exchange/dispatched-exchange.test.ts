@@ -98,14 +98,14 @@ describe('DispatchedExchange', () => {
       expect([handler.log, world.ended.length]).toEqual([['request-start', 'response-end'], 1])
     })
 
-    it('with a body that nobody took: tells its source', () => {
+    it('with a body that nobody took: notifies its source', () => {
       const source = new ScriptedSource()
       const { exchange } = world.exchange({ method: 'PUT', body: source })
       exchange.abort(gone)
       expect(source.isCancelled).toBe(true)
     })
 
-    it('with a body whose source throws when it is told: ends all the same', () => {
+    it('with a body whose source throws when it is notified: ends all the same', () => {
       const source = new ScriptedSource()
       source.onCancel = () => {
         throw new Error('a defect')
@@ -155,7 +155,7 @@ describe('DispatchedExchange', () => {
       ])
     })
 
-    it('tells at its end what became of the tries before, in times since its dispatch', () => {
+    it('reports at its end what became of the tries before, in times since its dispatch', () => {
       const { exchange } = world.exchange()
       world.clock.advance(10)
       const first = world.lease(exchange, { id: 1, reused: true })
@@ -406,7 +406,7 @@ describe('DispatchedExchange', () => {
       expect(handler.log.at(-1)).toContain('MM_CONNECTION_CLOSED')
     })
 
-    it('tells what became of it, and how long losses held up the answer', () => {
+    it('reports what became of it, and how long losses held up the answer', () => {
       const { exchange } = world.exchange(early)
       const controller = world.lease(exchange, { wasEarly: true, earlyData: 'rejected' })
       controller.stallMs = 12

@@ -33,7 +33,7 @@ describe('the attempts of an exchange', () => {
     expect(story(other.exchange)).toBe('')
   })
 
-  it('tell of a connection that broke before they tell of the next one, and no less while that is waited for', () => {
+  it('report a connection that broke before they report the next one, and no less while that is waited for', () => {
     const { exchange } = world.exchange()
     exchange.onResponseError(world.lease(exchange, made('first')), died('no'))
     expect(story(exchange)).toBe('first')
@@ -49,7 +49,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('second')
   })
 
-  it('tell of the dials that failed, one after the other, also when it fails with the last of them', () => {
+  it('report the dials that failed, one after the other, also when it fails with the last of them', () => {
     const { exchange, handler } = world.exchange({}, { maxRetries: 1 })
     world.fail(exchange, died('no', 'MM_CONNECT_REFUSED'))
     world.failedDials.tcp = [attempt('failed again')]
@@ -57,7 +57,7 @@ describe('the attempts of an exchange', () => {
     expect([handler.error?.code, story(exchange)]).toEqual(['MM_CONNECT_REFUSED', 'failed tcp, failed again'])
   })
 
-  it('tell of a dial that failed after a connection broke, and of that connection once', () => {
+  it('report a dial that failed after a connection broke, and that connection once', () => {
     const { exchange } = world.exchange({}, { maxRetries: 1 })
     exchange.onResponseError(world.lease(exchange, made('first')), died('no'))
     world.fail(exchange, died('no', 'MM_CONNECT_TIMEOUT'))
@@ -77,7 +77,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('of the lane')
   })
 
-  it('tell of HTTP/3 that gave no connection before they tell of TCP', () => {
+  it('report HTTP/3 that gave no connection before they report TCP', () => {
     world.way = 'h3'
     const { exchange } = world.exchange()
     world.fail(exchange, died('no', 'MM_CONNECT_TIMEOUT'))
@@ -85,7 +85,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('failed h3, over TCP')
   })
 
-  it('tell of a race that was won, and of the connection that came after it', () => {
+  it('report a race that was won, and the connection that came after it', () => {
     world.way = 'race'
     const { exchange } = world.exchange()
     const controller = world.winRace(exchange, 'http3', made('of the winner, which the race tells'))
@@ -95,7 +95,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('of the race, over TCP')
   })
 
-  it('tell of a race that was lost, and not of its dials once more', () => {
+  it('report a race that was lost, and not its dials once more', () => {
     world.way = 'race'
     const { exchange } = world.exchange()
     exchange.onRaceLost(died('no', 'MM_CONNECT_REFUSED'))
@@ -103,7 +103,7 @@ describe('the attempts of an exchange', () => {
     expect(story(exchange)).toBe('of the race, over TCP')
   })
 
-  it('tell of both copies when the second one has answered, and of the first one alone before', () => {
+  it('report both copies when the second one has answered, and the first one alone before', () => {
     world.way = 'h3'
     const { exchange } = world.exchange()
     world.leaseHttp3(exchange, made('over HTTP/3'))

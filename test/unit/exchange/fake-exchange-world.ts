@@ -56,7 +56,7 @@ export class FakeExchangeWorld {
   isObserved = true
   /** The origin's lanes are measured. */
   isChoosing = false
-  /** What the record was told of extended CONNECT. */
+  /** What the record received about extended CONNECT. */
   readonly extendedConnect: boolean[] = []
   /** Exchanges that wait and may leave in early data. */
   earlyWaiters = 0

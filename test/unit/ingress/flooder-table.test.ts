@@ -22,7 +22,7 @@ describe('FlooderTable', () => {
     expect([table.refuses(A, 0), table.refuses(B, 0)]).toEqual([true, false])
   })
 
-  it('refuses it for the time from its last flood on, which is told once', () => {
+  it('refuses it for the time from its last flood on, which is reported once', () => {
     const table = flooded(4, A)
     expect(table.count(A, 9_000)).toBe(false)
     expect([table.refuses(A, 18_999), table.refuses(A, 19_000)]).toEqual([true, false])

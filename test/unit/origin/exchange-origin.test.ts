@@ -26,7 +26,7 @@ function setUp() {
     upgrades: {} as UpgradeRoute, // not asked here
     ledger,
     hold: new EventLoopReference(),
-    dialTurns: { onRequest: (key: string) => void dials.push(key) } as unknown as DialTurns, // what it is told
+    dialTurns: { onRequest: (key: string) => void dials.push(key) } as unknown as DialTurns, // what it receives
     clock,
     observer: event => void events.push(event),
     isObserved: () => true,

@@ -32,7 +32,7 @@ describe('DrainWaiters', () => {
     await drainWaiters.wait()
   })
 
-  it('is told once what runs is over, if nothing has come back by then', async () => {
+  it('is notified once what runs is over, if nothing has come back by then', async () => {
     const first = waiter()
     isEmpty = true
     drainWaiters.onChange()
@@ -66,7 +66,7 @@ describe('DrainWaiters', () => {
     expect(later).toEqual([])
   })
 
-  it('that cannot be told is an error to those who wait, not an end that never comes', async () => {
+  it('that cannot be reported is an error to those who wait, not an end that never comes', async () => {
     const heard = collectFaults()
     const waiting = drainWaiters.wait()
     isEmpty = true

@@ -96,7 +96,7 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
     expect(connection.streams).toBe(1)
   })
 
-  it('tells of no failure when it stops a dial itself', async () => {
+  it('reports no failure when it stops a dial itself', async () => {
     const { pool, connector, events, acquire } = drivenPool()
     pool.cancel(acquire('a'))
     await pool.drain()
@@ -108,7 +108,7 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
   it('stops dials when it is closed, and closes what arrives all the same', async () => {
     const { pool, connector, log, events, acquire } = drivenPool()
     acquire('a')
-    const late = connector.bear(capacity) // resolved, but the pool has not heard of it yet
+    const late = connector.bear(capacity) // resolved, but the pool was not notified of it yet
     const closed = pool.close(CLOSED)
     await closed
     expect(late.closedFor).toBe('shutdown')
@@ -199,7 +199,7 @@ describe('events', () => {
     })
   })
 
-  it('tell of a failed connect, how long it took and when the next may start', async () => {
+  it('report a failed connect, how long it took and when the next may start', async () => {
     const seen: TransportEvent[] = []
     const { clock, connector, acquire } = drivenPool(
       { backoffBaseMs: 100 },
@@ -293,7 +293,7 @@ describe('a pool among others of its origin', () => {
     expect(clock.pendingTimers()).toBe(0)
   })
 
-  it('stops the dial of who went elsewhere, and tells of no failure', async () => {
+  it('stops the dial of who went elsewhere, and reports no failure', async () => {
     const { pool, connector, events, acquire } = drivenPool()
     pool.cancel(acquire('a'))
     expect(connector.dials).toHaveLength(1) // as long as nobody says otherwise
@@ -308,7 +308,7 @@ describe('a pool among others of its origin', () => {
   it('closes what a stopped dial brings all the same', async () => {
     const { pool, connector, events, acquire } = drivenPool()
     pool.cancel(acquire('a'))
-    const late = connector.bear(100) // resolved, but the pool has not heard of it yet
+    const late = connector.bear(100) // resolved, but the pool was not notified of it yet
     pool.abandonDials('drained')
     await settled()
     expect(late.closedFor).toBe('drained')

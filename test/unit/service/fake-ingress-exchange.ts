@@ -3,7 +3,7 @@ import type { HeaderList, RequestBody } from '../../../src/entry/dispatch.ts'
 import type { TransportError } from '../../../src/index.ts'
 import type { IngressExchange, IngressExchangeEvents } from '../../../src/ingress/ingress-exchange.ts'
 
-/** A client's exchange without a client: it writes down what it is told. */
+/** A client's exchange without a client: it writes down what it receives. */
 export class FakeIngressExchange implements IngressExchange {
   method = 'GET'
   scheme: 'http' | 'https' = 'http'

@@ -96,7 +96,7 @@ describe('origin records on the shelf', () => {
     expect(start().shelf.read(SHOP)).toEqual({ a: 1, b: 2 })
   })
 
-  it('are put together with what others wrote, which is told', () => {
+  it('are put together with what others wrote, which is reported', () => {
     const [one, other] = [start(), start()]
     one.learn(SHOP, { a: 1, both: 1 })
     one.shelf.flush()
@@ -272,7 +272,7 @@ describe('origin records on the shelf', () => {
     ])
   })
 
-  it('are a matter of memory alone while the store fails, which is told once an hour; they are written after that', () => {
+  it('are a matter of memory alone while the store fails, which is reported once an hour; they are written after that', () => {
     const one = start()
     one.store.fault = new Error('the disk is full')
     for (let i = 0; i < 10; i++) {

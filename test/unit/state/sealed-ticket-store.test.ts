@@ -230,7 +230,7 @@ describe('kept tickets', () => {
     expect(start().take()).toBe('a')
   })
 
-  it('are a matter of memory alone while the store fails, which is told once', () => {
+  it('are a matter of memory alone while the store fails, which is reported once', () => {
     const one = start()
     state.fault = new Error('the disk is full')
     one.put('peer', 'a')

@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 describe('TicketStore', () => {
-  it('has nothing for a peer that it never heard of', () => {
+  it('has nothing for a peer that it never met', () => {
     expect(new TicketStore().take('peer', 0)).toBeUndefined()
   })
 

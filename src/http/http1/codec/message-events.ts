@@ -1,7 +1,7 @@
 import type { KeepAliveHint } from '../../../base/events/connection.ts'
 import type { HeaderList } from '../../../base/http/headers.ts'
 
-/** What a decoder tells, in this order for each message: onHead, onData*, onEnd. */
+/** What a decoder reports, in this order for each message: onHead, onData*, onEnd. */
 export interface MessageEvents<Head> {
   onHead(head: Head): void
   /**
@@ -20,7 +20,7 @@ export interface Http1RequestHead {
    * Host, or the authority of an absolute-form or CONNECT target (they agree); '' when HTTP/1.0 sent none.
    */
   readonly authority: string
-  /** Only an absolute-form target tells it. */
+  /** Only an absolute-form target names it. */
   readonly scheme: 'http' | 'https' | undefined
   /** Origin-form with the query, `*`, or '' for CONNECT. */
   readonly path: string

@@ -1,7 +1,7 @@
 import type { Http2ErrorCode } from './error-codes.ts'
 import { Http2ConnectionFault } from './error-codes.ts'
 
-/** What one side has told of itself in SETTINGS (RFC 9113 6.5). */
+/** What one side has announced in SETTINGS (RFC 9113 6.5). */
 export interface PeerSettings {
   /** The dynamic table that its decoder takes. */
   headerTableBytes: number

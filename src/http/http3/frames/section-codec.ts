@@ -25,7 +25,7 @@ const MAX_LAZY_BYTES = 32
 export class SectionReader {
   readonly decoder: QpackDecoder
   readonly messages: MessageReader
-  /** The peer's encoder can do more when it has heard: insertions came, or a section will never be read. */
+  /** The peer's encoder can do more when it is notified: insertions came, or a section will never be read. */
   #hasNews = false
 
   constructor(options: SectionReaderOptions) {

@@ -67,7 +67,7 @@ export function readRequestHead(fields: HeaderList, allowsExtendedConnect: boole
   if (authority !== undefined && !isAuthority(authority)) throw malformed('not host[:port]', ':authority')
   if (host !== undefined && host !== authority) {
     if (!isAuthority(host)) throw malformed('not host[:port]', 'host')
-    // RFC 9113 8.3.1. Who routes by the one and who reads the other must not be told different things.
+    // RFC 9113 8.3.1. Who routes by the one and who reads the other must not receive different things.
     if (authority !== undefined && !isSameAuthority(host, authority, scheme === 'http' ? '80' : '443')) {
       throw malformed('differs from :authority', 'host')
     }

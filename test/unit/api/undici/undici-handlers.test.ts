@@ -47,7 +47,7 @@ function make(over: Dispatcher.DispatchHandler = {}) {
 }
 
 describe('UndiciExchange', () => {
-  it('tells of an exchange from its start to its end', () => {
+  it('reports an exchange from its start to its end', () => {
     const { log, settled, exchange, controller, handle } = make()
     expect(exchange.announce()).toBe(true)
     exchange.attach(handle)

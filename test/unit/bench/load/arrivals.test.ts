@@ -17,7 +17,7 @@ function begun(some: Arrivals, now: number): number[] {
 }
 
 describe('a closed loop', () => {
-  it('keeps as many going as it was told, each due when there is room', () => {
+  it('keeps as many going as were asked for, each due when there is room', () => {
     const some = arrivals({ kind: 'closed', concurrency: 2 })
     expect(begun(some, START)).toEqual([START, START])
     expect(some.nextAt()).toBeUndefined()
@@ -60,7 +60,7 @@ describe('an open loop', () => {
     expect(begun(some, START + 20)).toEqual([START + 10, START + 20])
   })
 
-  it('lets those wait that do not fit, and tells how many and how long', () => {
+  it('lets those wait that do not fit, and reports how many and how long', () => {
     const some = arrivals(even)
     expect(begun(some, START + 45)).toEqual([START, START + 10, START + 20])
     expect(some.waiting).toBe(2)

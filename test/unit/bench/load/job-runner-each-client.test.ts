@@ -65,7 +65,7 @@ describe('a client for each request', () => {
     expect(shelves).toEqual([0, 1, 2, 1, 2])
   })
 
-  it('may close behind the backs of the next ones, as many as it is told', async () => {
+  it('may close behind the backs of the next ones, as many as are asked for', async () => {
     const closed: (() => void)[] = []
     const each = new EachClient(async () => {
       const client = new FakeBenchClient(watch => watch.onEnd(GOOD))

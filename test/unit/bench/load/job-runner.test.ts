@@ -107,8 +107,8 @@ describe('the report', () => {
   })
 
   it.each([
-    ['a warm-up is told of when it has ended', 4, [4]],
-    ['none is told of where there is none', 0, []],
+    ['a warm-up is reported when it has ended', 4, [4]],
+    ['none is reported where there is none', 0, []],
   ])('%s, and the measurement waits', async (_, requests, told) => {
     const client = new FakeBenchClient(watch => watch.onEnd(GOOD))
     const sent: number[] = []

@@ -18,7 +18,7 @@ const REPORT = {
   firstByte: { buckets: [] },
 }
 
-describe('what a client process is told', () => {
+describe('what a client process receives', () => {
   it.each([[START], [{ kind: 'run', job: JOB }], [{ kind: 'measure' }]])('is taken as it is: %o', message => {
     expect(parseToClient(message)).toEqual(message)
   })

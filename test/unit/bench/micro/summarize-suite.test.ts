@@ -32,7 +32,7 @@ describe('summarizeSuite', () => {
 })
 
 describe('formatSuites', () => {
-  it('shows times at the speed of the quickest rounds, and - for what is not told', () => {
+  it('shows times at the speed of the quickest rounds, and - for what is not reported', () => {
     const text = formatSuites([summarizeSuite('select', [round(1000, 10), round(1000, 20)], [])])
     expect(text).toContain('the calibration loop took 10 ns')
     expect(text.split('\n').find(line => line.startsWith('lane'))).toMatch(

@@ -35,7 +35,7 @@ a        333
 })
 
 describe('formatNumber', () => {
-  it('has three significant digits, whole numbers in full, and a dash for what is not told', () => {
+  it('has three significant digits, whole numbers in full, and a dash for what is not reported', () => {
     expect([0.0123456, 1.005, 12.34, 123.4, 1234.5, 123_456].map(formatNumber)).toEqual([
       '0.0123',
       '1.00',

@@ -109,7 +109,7 @@ ours / theirs   3.00x     -  1.00x  5.00x      5  too few rounds`)
     expect(text).toContain('[x] failed, round by round')
   })
 
-  it('tells what is not measured, notes, aims, and in the end what is not shown', () => {
+  it('reports what is not measured, notes, aims, and in the end what is not shown', () => {
     const aims = [{ subject: 'ours', metric: 'p50Ms', atMost: 2, measured: 1, met: true }]
     const text = formatScenario({
       ...scenarioOf({ ...tableOf([1], [1]), ratios: [], notes: ['ours: slow'], aims }),

@@ -17,7 +17,7 @@ const durations = fc.array(duration, { minLength: 1, maxLength: 300 })
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 
 describe('Histogram', () => {
-  it('tells quantiles that are at most a microsecond or 0.1 % above those of the sorted values, and never below', () => {
+  it('reports quantiles that are at most a microsecond or 0.1 % above those of the sorted values, and never below', () => {
     fc.assert(
       fc.property(durations, share, (values, q) => {
         const exact = quantile(values, q)
@@ -113,7 +113,7 @@ describe('Histogram', () => {
     for (const ms of [-0.001, Number.NaN]) expect(() => of([ms])).toThrow(RangeError)
   })
 
-  it('has nothing to tell of nothing', () => {
+  it('has nothing to report of nothing', () => {
     const histogram = new Histogram()
     histogram.add(new Histogram().toRecord())
     expect([

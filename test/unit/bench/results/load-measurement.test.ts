@@ -3,7 +3,7 @@ import { LOAD_METRICS, loadMeasurement } from '../../../../src/bench/results/loa
 import { recordOf, roundOf, upTo } from '../load-report-of.ts'
 
 describe('loadMeasurement', () => {
-  it('tells latencies, rates and costs of a plain round', () => {
+  it('reports latencies, rates and costs of a plain round', () => {
     // 1,000 requests of 1 to 1,000 ms, one after the other: 500.5 s, of which 100 ms were the client's CPU.
     expect(loadMeasurement(roundOf(upTo(1000)))).toEqual({
       p50Ms: expect.closeTo(500, 0),

@@ -74,7 +74,7 @@ describe('pairedRatio', () => {
     expect(pairedRatio([1, 20, 3], [2, 40, 6])).toEqual({ median: 0.5, min: 0.5, max: 0.5, pairs: 3 })
   })
 
-  it('tells the spread', () => {
+  it('reports the spread', () => {
     expect(pairedRatio([1, 2, 9], [1, 1, 3])).toEqual({ median: 2, min: 1, max: 3, pairs: 3 })
   })
 

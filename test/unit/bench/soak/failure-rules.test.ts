@@ -61,7 +61,7 @@ describe('judgeFailures', () => {
     expect(verdicts(lost, evidence({ writes: 1_500 }))).toEqual([['lost write', 6, 0]])
   })
 
-  it('takes a spoiled answer for what it is only where the origin wrote it down, and the client was told', () => {
+  it('takes a spoiled answer for what it is only where the origin wrote it down, and the client was notified', () => {
     const known = evidence({ faults: [['a-1', 'truncated']] })
     expect(verdicts([failed()], known)).toEqual([['spoiled answer', 1, 0]])
     expect(verdicts([failed({ kind: 'truncated', status: 0 })], known)).toEqual([['spoiled answer', 1, 0]])

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { impolite, impositionOf } from '../../../../src/bench/politeness.ts'
 import { planSettings, publicArguments } from '../../../../src/cli/bench/bench.ts'
-import { conditionsOption } from '../../../../src/cli/bench/bench-conditions.ts'
-import { type PlanValues, planOf, urlOption } from '../../../../src/cli/bench/bench-options.ts'
+import {
+  conditionsOption,
+  type PlanValues,
+  planOf,
+  urlOption,
+} from '../../../../src/cli/bench/bench-options.ts'
 import { main } from '../../../../src/cli/main.ts'
 import { type FakeOutside, fakeIo } from '../fake-io.ts'
 

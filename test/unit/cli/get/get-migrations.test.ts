@@ -38,7 +38,7 @@ describe('get over connections that move', () => {
     because: 'the peer forbids it',
   })
 
-  it('tells of each move at its end, for one request and for several', async () => {
+  it('reports each move at its end, for one request and for several', async () => {
     for (const args of [[], ['-n', '1']]) {
       expect((await run(args, [migrationReport(), stuck])).split('\n').slice(-3, -1)).toEqual([
         'migration  h3#7 moved from 127.0.0.1:5000 to 127.0.0.1:5001 (forced), gap 12.3 ms — because it was asked for',

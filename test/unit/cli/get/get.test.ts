@@ -67,7 +67,7 @@ describe('get --json', () => {
     expect(closed()).toBe(1)
   })
 
-  it('tells of a failure in its line, and exits with 1', async () => {
+  it('reports a failure in its line, and exits with 1', async () => {
     const error = new TransportError('MM_CONNECT_REFUSED', 'refused')
     const { io, out } = fakeIo({ onRequest: () => Promise.reject(error) })
     expect(await main(['get', '--json', URL_A], io)).toBe(1)

@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(`EarlyDialer (${missing ?? 'OpenSSL'})`, 
     expect(new EarlyDialer().unavailable).toBeUndefined()
   })
 
-  it('tells what the ticket says where it may carry early data', () => {
+  it('reports what the ticket says where it may carry early data', () => {
     expect(new EarlyDialer().facts(request(), ticket())).toMatchObject({
       maxEarlyDataBytes: 16_384,
       alpn: 'h2',

@@ -45,7 +45,7 @@ describe('FastOpen', () => {
     expect([fastOpen.verdict(A).use, fastOpen.verdict(A).use]).toEqual([true, true])
   })
 
-  it('tells what it knows of addresses, and takes no trial for it', () => {
+  it('reports what it knows of addresses, and takes no trial for it', () => {
     const { fastOpen, clock } = machine()
     fastOpen.onOutcome(A, 'syn-resent')
     fastOpen.onOutcome('2001:db8::1', 'used')

@@ -92,7 +92,7 @@ function attempt(
 }
 
 describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
-  it('tells of a connect that stands, where the kernel says so', async () => {
+  it('reports a connect that stands, where the kernel says so', async () => {
     const made = attempt(tellingCalls(ESTABLISHED))
     await made.until('secured')
     expect(made.log).toEqual(['connected', 'secured'])
@@ -111,7 +111,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     expect(made.socket.socket.destroyed).toBe(true)
   })
 
-  it('tells of one that was deferred, and how large its ClientHello was', async () => {
+  it('reports one that was deferred, and how large its ClientHello was', async () => {
     const made = attempt(tellingCalls(SYN_WITH_DATA))
     await made.until('secured')
     expect(made.log).toEqual(['deferred', 'secured'])
@@ -151,7 +151,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     }
   })
 
-  it('tells once that it was refused, with Fast Open and without', async () => {
+  it('reports once that it was refused, with Fast Open and without', async () => {
     const closed = await freePort()
     for (const calls of [tellingCalls(ESTABLISHED), undefined]) {
       const made = attempt(calls, {}, closed)
@@ -172,7 +172,7 @@ describe.skipIf(missing !== undefined)(`AttemptSocket ${missing ?? ''}`, () => {
     expect(made.log).toEqual(['deferred'])
   })
 
-  it('tells nobody after it was given up, and closes what it had opened', async () => {
+  it('notifies nobody after it was given up, and closes what it had opened', async () => {
     const made = attempt(tellingCalls(ESTABLISHED))
     made.socket.destroy()
     await until(() => made.socket.raw.closed, 'it is closed')

@@ -202,7 +202,7 @@ describe('the race of a dial: TCP', () => {
     expect(run.timer(250)).toEqual(['start 2:B', 'timer 250'])
   })
 
-  it('ignores what is told of attempts that are over', () => {
+  it('ignores what is reported of attempts that are over', () => {
     const run = new Recorder({ isSecure: false }, ['A', 'B'])
     run.start()
     run.timer(250)

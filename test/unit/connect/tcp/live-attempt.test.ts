@@ -90,7 +90,7 @@ describe('LiveAttempt', () => {
     expect(live.report('no-cookie', undefined)?.because).toMatch(/^the kernel had no cookie/)
   })
 
-  it('has cost nothing that can be told before its handshake, or without a descriptor', () => {
+  it('has cost nothing that can be measured before its handshake, or without a descriptor', () => {
     const live = attempt()
     expect(live.costs()).toEqual({ cpuMs: undefined, bytes: undefined })
     live.onHandshakeBegun(7, false)

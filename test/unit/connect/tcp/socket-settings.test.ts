@@ -81,7 +81,7 @@ describe('SocketSettings', () => {
     expect(log).toEqual([...on(8), ...on(7)])
   })
 
-  it('knows that a default cannot be set, and does not tell of what nobody has asked for', () => {
+  it('knows that a default cannot be set, and does not report what nobody has asked for', () => {
     const options = { ...DEFAULT_SOCKET_OPTIONS, userTimeoutMs: 30_000 }
     const { settings, told } = setUp(options, { unavailable: 'koffi is not installed' })
     settings.apply(socket(7))
@@ -139,7 +139,7 @@ describe('SocketSettings', () => {
     expect([log, told]).toEqual([[], []])
   })
 
-  it('tells once what cannot be set, and sets the rest', () => {
+  it('reports once what cannot be set, and sets the rest', () => {
     const { settings, log, told } = setUp(ALL, { errno: { cubic: ENOENT, userTimeoutMs: EINVAL } })
     for (let fd = 3; fd < 10; fd += 1) settings.apply(socket(fd))
     expect(told).toEqual([
@@ -159,7 +159,7 @@ describe('SocketSettings', () => {
     expect(faults).toEqual([{ option: 'retransmitMaxMs', because: 'it takes Linux 6.15 (ENOPROTOOPT)' }])
   })
 
-  it('tells again what fails for another reason', () => {
+  it('reports again what fails for another reason', () => {
     const errno: Record<string, number> = { cubic: EPERM }
     const { settings, told } = setUp({ congestionControl: 'cubic' }, { errno })
     settings.apply(socket(3))
@@ -171,7 +171,7 @@ describe('SocketSettings', () => {
     ])
   })
 
-  it('knows without a connection that native calls are missing, and tells of it with the first', () => {
+  it('knows without a connection that native calls are missing, and reports it with the first', () => {
     const { settings, log, told } = setUp(
       { userTimeoutMs: 5, congestionControl: 'bbr' },
       { unavailable: 'koffi is not installed' },

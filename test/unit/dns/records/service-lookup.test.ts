@@ -98,7 +98,7 @@ describe('a lookup of HTTPS records', () => {
     expect(answer).toMatchObject({ ttlSeconds: 40, aliasTo: 'd.example' })
   })
 
-  it('tells where an alias led that has no records of its own', () => {
+  it('reports where an alias led that has no records of its own', () => {
     const { answer } = follow({
       'a.example': alias('a.example', 'b.example', 50),
       'b.example': { doesExist: true, answers: [], negativeTtlSeconds: 7 },

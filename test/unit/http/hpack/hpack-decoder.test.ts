@@ -28,7 +28,7 @@ describe('the HPACK decoder', () => {
     expect(newDecoder().decode(block, 2, 2)).toMatchObject({ fields: [], bytes: 0 })
   })
 
-  it('tells the size of the list', () => {
+  it('reports the size of the list', () => {
     expect(blockOf(newDecoder(), Buffer.from('8286', 'hex')).bytes).toBe(7 + 3 + 32 + 7 + 4 + 32)
   })
 
@@ -155,7 +155,7 @@ describe('the limits of a list', () => {
     expect(newDecoder({ maxFields: 10 }).decode(tooMany, 0, tooMany.length)).toBe('far-too-large')
   })
 
-  it('tell of each change of the table’s size', () => {
+  it('report each change of the table’s size', () => {
     let updates = 0
     const decoder = newDecoder({ onSizeUpdate: () => void updates++ })
     decodeParts(decoder, sizeUpdate(0), sizeUpdate(4096), indexed(2))

@@ -224,7 +224,7 @@ describe('what the HPACK encoder refuses', () => {
     }
   })
 
-  it('is not told with the value, which may be a secret', () => {
+  it('is not reported with the value, which may be a secret', () => {
     const encoder = new HpackEncoder(4096)
     encoder.begin()
     expect(thrownBy(() => encoder.add('cookie', 'secret\n')).message).toBe(
@@ -250,13 +250,13 @@ describe('the size of the table', () => {
     expect(send(['server', 'nginx'])).toEqual(Buffer.concat([sizeUpdate(65_536), Buffer.from('be', 'hex')]))
   })
 
-  it('is told when we use less', () => {
+  it('is reported when we use less', () => {
     const { send } = pair(1000)
     expect(send([]).equals(sizeUpdate(1000))).toBe(true)
     expect(send([])).toHaveLength(0)
   })
 
-  it('is told with the smallest and the last of several changes (RFC 7541 4.2)', () => {
+  it('is reported with the smallest and the last of several changes (RFC 7541 4.2)', () => {
     const { encoder, send, table } = pair()
     send(['server', 'a', 'vary', 'b'])
     encoder.setPeerTableBytes(50)

@@ -47,7 +47,7 @@ function setUp(onBytes: (input: ConnectionInput) => void = () => {}) {
 }
 
 describe('what a connection reads', () => {
-  it('tells a response once it is complete, then the next one', () => {
+  it('reports a response once it is complete, then the next one', () => {
     const { input, events, receive } = setUp()
     input.expect(GET)
     receive(`${HEAD}abc`)
@@ -65,7 +65,7 @@ describe('what a connection reads', () => {
     ])
   })
 
-  it('tells of bytes behind a response, and hands them on where the protocol was switched', () => {
+  it('reports bytes behind a response, and hands them on where the protocol was switched', () => {
     const { input, events, receive } = setUp()
     input.expect(GET)
     receive(`${HEAD}abcdefg`)
@@ -101,7 +101,7 @@ describe('what a connection reads', () => {
     expect([events, socket.isPaused()]).toEqual([['head 200', 'data abcdef', 'complete'], false])
   })
 
-  it('tells what broke the response, and nothing of one that was forgotten', () => {
+  it('reports what broke the response, and nothing of one that was forgotten', () => {
     const broken = setUp()
     broken.input.expect(GET)
     broken.receive('HTTP/1.1 two hundred\r\n\r\n')

@@ -224,7 +224,7 @@ describe('an HTTP/2 connection whose handshake is under way', () => {
     expect((await held.done).error).toMatchObject({ code: 'MM_REFUSED', processed: 'no' })
   })
 
-  it('tells of its capacity when the handshake is complete', () => {
+  it('reports its capacity when the handshake is complete', () => {
     gate.open()
     expect(log).toEqual(['capacity-changed'])
   })

@@ -291,7 +291,7 @@ describe('how it ends', () => {
     expect(bench.log.filter(line => line.startsWith('closed'))).toEqual(['closed network-error'])
   })
 
-  it('of a fault of the peer’s, which all its exchanges hear of behind the listener', () => {
+  it('of a fault of the peer’s, which all its exchanges are notified of behind the listener', () => {
     const bench = new Bench()
     bench.open({}, 'one')
     bench.open({}, 'other')

@@ -150,7 +150,7 @@ describe('the end', () => {
     expect([bench.ended, bench.quic.writes]).toEqual([[0], ['0 4', '0 8', '0 1 end']])
   })
 
-  it('is told once, also when there is room again', () => {
+  it('is reported once, also when there is room again', () => {
     const bench = new Bench()
     const stream = bench.stream(0, 0)
     bench.side.putSection(stream, SECTION, SECTION.length, true)

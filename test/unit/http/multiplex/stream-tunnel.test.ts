@@ -115,7 +115,7 @@ describe('StreamTunnel', () => {
     expect(early.resets).toContain('enough')
   })
 
-  it('is there until its reader has had everything, though the peer wants to hear no more', async () => {
+  it('is there until its reader has had everything, though the peer wants to receive no more', async () => {
     const { stream, tunnel, resets } = bench()
     tunnel.receiveData(Buffer.alloc(300_000, 'a'))
     tunnel.receiveEnd()

@@ -62,7 +62,7 @@ describe('the QPACK decoder', () => {
     expect(decode(decoder, section(3, 1, ...postBase))).toEqual(['c', '3', 'b', 'x', 'c', 'y', 'a', '1'])
   })
 
-  it('tells the size of the list, and reads names and values as latin1', () => {
+  it('reports the size of the list, and reads names and values as latin1', () => {
     const bytes = plain(literal('x-a', '\u00ff\u0000é'))
     expect(newDecoder().decode(0, bytes, 0, bytes.length)).toEqual({
       fields: ['x-a', '\u00ff\u0000é'],
@@ -319,7 +319,7 @@ describe('the decoder stream', () => {
     expect(decoder.waitingBytes).toBe(0)
   })
 
-  it('tells of insertions in one number, less those that a section has acknowledged', () => {
+  it('reports insertions in one number, less those that a section has acknowledged', () => {
     const decoder = newDecoder()
     feed(decoder, capacity(4096), insert('a', '1'), insert('b', '2'))
     decode(decoder, section(1, 1, line(0)), 0)
@@ -332,7 +332,7 @@ describe('the decoder stream', () => {
     expect(answer(decoder)).toBe('3f25')
   })
 
-  it('tells of streams that nobody reads, unless there can be no references (2.2.2.2)', () => {
+  it('reports streams that nobody reads, unless there can be no references (2.2.2.2)', () => {
     const decoder = newDecoder()
     decoder.cancel(4)
     decoder.cancel(2 ** 40)

@@ -15,7 +15,7 @@ describe('what the QPACK encoder inserts', () => {
     expect(hexOf(put(list))).toBe('0300d98180')
   })
 
-  it('is told with the capacity, once, and not before it is needed', () => {
+  it('is reported with the capacity, once, and not before it is needed', () => {
     const { encoder } = pair({ ours: 1000 })
     expect(encoder.takeEncoderStream()).toBeUndefined()
     encode(encoder, 0, ['server', 'a'])

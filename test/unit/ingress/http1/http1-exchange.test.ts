@@ -239,7 +239,7 @@ describe('Http1Exchange: framing of the response', () => {
 })
 
 describe('Http1Exchange: back-pressure and memory', () => {
-  it('asks the handler to wait while the client is behind, and tells it when it caught up', async () => {
+  it('asks the handler to wait while the client is behind, and notifies it when it caught up', async () => {
     const client = new FakeClient()
     client.send(GET)
     client.socket.isStalled = true

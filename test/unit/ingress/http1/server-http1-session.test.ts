@@ -183,7 +183,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('lets an exchange finish when it drains, and tells the client', () => {
+  it('lets an exchange finish when it drains, and notifies the client', () => {
     const client = new FakeClient()
     client.send(GET)
     client.session.drain()
@@ -193,7 +193,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.socket.writableEnded).toBe(true)
   })
 
-  it('tells the handler when the client goes, once', async () => {
+  it('notifies the handler when the client goes, once', async () => {
     const client = new FakeClient()
     client.send(GET)
     client.session.receiveEnd()
@@ -206,7 +206,7 @@ describe('Http1Session: the life of a connection', () => {
     expect(client.clock.pendingTimers()).toBe(0)
   })
 
-  it('tells the handler when the connection breaks', async () => {
+  it('notifies the handler when the connection breaks', async () => {
     const client = new FakeClient()
     client.send(GET)
     client.socket.destroy(new Error('ECONNRESET'))

@@ -49,7 +49,7 @@ describe('Http2Session: requests', () => {
     expect(order).toEqual([3, 3, 1, 1])
   })
 
-  it('never tells the handler of a request that was taken back within its read', () => {
+  it('never notifies the handler of a request that was taken back within its read', () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1, { ends: false }), resetStream(1, 'CANCEL'), client.ask(3))
     expect(client.exchanges.length).toBe(1)
@@ -205,7 +205,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(await client.of(3)).toEqual(['HEADERS 200', 'DATA ok END'])
   })
 
-  it('tells the handlers when the client goes, once', async () => {
+  it('notifies the handlers when the client goes, once', async () => {
     const client = new FakeHttp2Client()
     client.send(client.ask(1), client.ask(3))
     client.session.receiveEnd()
@@ -219,7 +219,7 @@ describe('Http2Session: the life of a connection', () => {
     expect(client.clock.pendingTimers()).toBe(0)
   })
 
-  it('tells them why when the connection breaks, and when the listener closes', async () => {
+  it('gives them the reason when the connection breaks, and when the listener closes', async () => {
     const broken = new FakeHttp2Client()
     broken.send(broken.ask(1))
     broken.socket.destroy(new Error('ECONNRESET'))

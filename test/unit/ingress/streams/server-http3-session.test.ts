@@ -42,7 +42,7 @@ describe('Http3Session: requests', () => {
     expect(Buffer.from(client.exchange.body as Uint8Array).toString()).toBe('abcd')
   })
 
-  it('never tells the handler of a request that was taken back before it came', async () => {
+  it('never notifies the handler of a request that was taken back before it came', async () => {
     const client = FakeHttp3Client.established({ handler: answer })
     client.ask({ method: 'POST', ends: false }).stream.reset('CANCEL')
     const asked = client.ask()
@@ -196,7 +196,7 @@ describe('Http3Session: the life of a connection', () => {
     }
   })
 
-  it("tells the handlers why when the listener closes, and the client that it is nobody's fault", async () => {
+  it("gives the handlers the reason when the listener closes, and the client that it is nobody's fault", async () => {
     const client = FakeHttp3Client.established()
     client.ask()
     await client.until(() => client.exchanges.length === 1)
@@ -209,7 +209,7 @@ describe('Http3Session: the life of a connection', () => {
     expect(client.pair.server.isOver).toBe(true)
   })
 
-  it('tells the handlers, once, when the client closes, and counts nothing', async () => {
+  it('notifies the handlers, once, when the client closes, and counts nothing', async () => {
     const client = FakeHttp3Client.established()
     client.ask()
     client.ask()

@@ -194,7 +194,7 @@ describe('StreamExchange over HTTP/3: responses', () => {
     },
   )
 
-  it('wait for a slow client, tell the handler when there is room, and lose nothing', async () => {
+  it('wait for a slow client, notify the handler when there is room, and lose nothing', async () => {
     const client = FakeHttp3Client.established({ limits: { http3: { writeAheadBytes: 20_000 } } })
     const asked = client.ask()
     await client.until(() => client.exchanges.length === 1)

@@ -254,7 +254,7 @@ describe('StreamExchange: responses', () => {
     expect(await client.of(1)).toEqual(['HEADERS 103', 'HEADERS 200', 'HEADERS trailers END'])
   })
 
-  it('wait for the window of their stream, and tell the handler when there is room', async () => {
+  it('wait for the window of their stream, and notify the handler when there is room', async () => {
     const client = new FakeHttp2Client({}, undefined, { [SETTING.INITIAL_WINDOW_SIZE]: 10 })
     client.send(client.ask(1))
     const { exchange } = client

@@ -52,14 +52,14 @@ describe('EarlyDataWatch', () => {
     expect(log).toEqual([])
   })
 
-  it('tells of harm once, and before the exchanges hear that their connection broke', () => {
+  it('reports harm once, and before the exchanges are notified that their connection broke', () => {
     watch.onDraining(connection, 'protocol-error')
     watch.onStreamClosed(connection, true)
     watch.onClosed(connection, 'protocol-error', broken)
     expect(log).toEqual(['harm', 'draining protocol-error', 'stream true', 'closed protocol-error'])
   })
 
-  it('tells of harm too when nothing was under way, and when the handshake was complete already', () => {
+  it('reports harm too when nothing was under way, and when the handshake was complete already', () => {
     watch.onHandshake()
     watch.onClosed(connection, 'network-error', broken)
     expect(log).toEqual(['harm', 'closed network-error'])

@@ -41,7 +41,7 @@ class World {
   readonly dials: { ticket: string | undefined; earlyData: boolean }[] = []
   /** The name that the certificate of the last one must cover, and that went as SNI. */
   serverName: string | undefined
-  /** What was told of each dial. */
+  /** What was reported of each dial. */
   readonly attempts: (readonly AttemptRecord[])[] = []
   /** What the next dials come to. */
   readonly outcomes: (Partial<QuicDialResult> | TransportError)[] = []
@@ -128,7 +128,7 @@ describe('Http3Dialer', () => {
     world = new World()
   })
 
-  it('tells of a full handshake, which takes no connect of its own', async () => {
+  it('reports a full handshake, which takes no connect of its own', async () => {
     const { handshake, offeredTicket, rememberedSettings } = await world.dial()
     expect(handshake).toEqual({
       kind: 'full',

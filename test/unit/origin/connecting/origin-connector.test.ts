@@ -175,7 +175,7 @@ describe('OriginConnector', () => {
     expect(order('system')).toEqual(['192.0.2.1', '2001:db8::1', '192.0.2.2'])
   })
 
-  it('tells the record of a connect that failed, but not of one beside the lanes', async () => {
+  it('reports a connect that failed to the record, but not one beside the lanes', async () => {
     for (const purpose of ['tcp', 'upgrades'] as const) {
       const { connect, record } = setUp({ purpose })
       await expect(connect()).rejects.toThrow('nobody is there')
@@ -211,7 +211,7 @@ describe('OriginConnector', () => {
       expect([dialed, record.addresses?.value]).toEqual([['shop.test at 192.0.2.1:443'], ['192.0.2.1']])
     })
 
-    it("tells of a failure, which is HTTP/3's fault once TCP has worked", async () => {
+    it("reports a failure, which is HTTP/3's fault once TCP has worked", async () => {
       const { connect, record, told } = setUp(http3)
       record.onAltSvc(ALT_SVC, 'alt-svc', 0, 0)
       await expect(connect()).rejects.toThrow('nobody is there')

@@ -83,7 +83,7 @@ describe.each(['http/1.1', 'h2'] as const)('a connection over TCP by %s', protoc
     expect(log).toEqual([])
   })
 
-  it('teaches the record when its handshake is complete, and tells of early data before what was held back leaves', async () => {
+  it('teaches the record when its handshake is complete, and reports early data before what was held back leaves', async () => {
     connection = connect()
     expect(record.protocol).toBeUndefined()
     connection.open(requestOf({ method: 'POST' }), new RecordingHandler(log))

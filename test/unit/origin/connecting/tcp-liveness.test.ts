@@ -32,7 +32,7 @@ describe('tcpTimes', () => {
     expect(silenceBoundMs(liveness, found), 'what keepalive takes in all').toBe(boundMs)
   })
 
-  it('follow what keepalive is told', () => {
+  it('follow what keepalive is set to', () => {
     const liveness = { intervalMs: 5_000, timeoutMs: 15_000 }
     const classic = { keepAliveDelayMs: 300_000, keepAliveIntervalMs: 75_000, keepAliveProbes: 9 }
     const patient = tcpTimes(liveness, classic)
@@ -95,7 +95,7 @@ describe('an origin', () => {
   })
 
   it.each([0.5, 1_000.5, 32_767_001, Number.NaN, '1000', null])(
-    'is told of what cannot be, which is not rounded: %s',
+    'reports what cannot be, which is not rounded: %s',
     keepAliveDelayMs => {
       expect(() => settingsOf({}, { socket: { keepAliveDelayMs } })).toThrow(
         `socket.keepAliveDelayMs must be a whole number from 0 to 32767000, not ${keepAliveDelayMs}`,

@@ -250,7 +250,7 @@ describe('the lanes of an origin', () => {
   })
 
   describe('take advertisements', () => {
-    it('from responses, and tell of each once', () => {
+    it('from responses, and report each once', () => {
       const world = new FakeLanes()
       world.advertise()
       world.advertise()

@@ -221,7 +221,7 @@ describe('HandshakeLedger', () => {
     )
   })
 
-  it('tells of each connection what its handshake cost and avoided', () => {
+  it('reports of each connection what its handshake cost and avoided', () => {
     const world = new World()
     const full = world.open({ bytes: 4000, cpuMs: 3 })
     const early = world.open({

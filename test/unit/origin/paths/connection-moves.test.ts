@@ -61,7 +61,7 @@ function setUp({ isTrusted = true } = {}) {
 }
 
 describe('ConnectionMoves', () => {
-  it('tells of each move, counts it by its outcome, and keeps the last eight', () => {
+  it('reports each move, counts it by its outcome, and keeps the last eight', () => {
     const { moves, moving, events, origin } = setUp()
     expect(moves.figures).toEqual(NO_MIGRATIONS)
     const { connection, mover } = moving()

@@ -35,7 +35,7 @@ describe('NetworkWatch', () => {
     return { clock, machine, changes, present, watch }
   }
 
-  it('tells of each change once', () => {
+  it('reports each change once', () => {
     const { clock, machine, changes } = setUp()
     clock.advance(5_000)
     machine.addresses = 'wlan0 198.51.100.1'

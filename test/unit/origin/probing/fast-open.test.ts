@@ -28,7 +28,7 @@ describe('FastOpenNews', () => {
     ])
   })
 
-  it('keeps 32 endpoints, those that were heard of last', () => {
+  it('keeps 32 endpoints, those that were reported last', () => {
     const news = new FastOpenNews()
     for (let port = 1; port <= 100; port++) news.onReport(at(port), USED, port)
     news.onReport(at(69), USED, 200)

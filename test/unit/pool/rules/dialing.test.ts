@@ -366,7 +366,7 @@ describe('a pool that spreads exchanges over 3 connections', () => {
     pool.acquire('a')
     pool.connectedEarly(1, 1)
     pool.streamClosed(1)
-    expect(pool.acquireFresh('b')).toEqual([]) // #1 is used, and may carry any number once it is told
+    expect(pool.acquireFresh('b')).toEqual([]) // #1 is used, and may carry any number once it is reported
     expect(pool.acquire('c')).toEqual(['lease #1 to c (reused)', 'connect #2'])
   })
 

@@ -138,7 +138,7 @@ describe('a connection whose peer has not told its capacity', () => {
     expect(pool.closed(2)).toEqual(['connect #3'])
   })
 
-  it('is not believed to be the whole: the next burst to a known origin dials by what was told', () => {
+  it('is not believed to be the whole: the next burst to a known origin dials by what was reported', () => {
     const pool = new PoolScript()
     pool.acquire('a')
     pool.connectedEarly(1, 4)

@@ -87,7 +87,7 @@ describe('a refusal', () => {
     expect(pool.closed(1)).toEqual(['connect #2'])
   })
 
-  it('tells of an origin that is slow to connect', () => {
+  it('reports an origin that is slow to connect', () => {
     const pool = new PoolScript({ queueTimeoutMs: 10, maxConnections: 1 })
     const message = messageOf(pool, () => {
       pool.acquire('a')
@@ -96,7 +96,7 @@ describe('a refusal', () => {
     expect(message).toContain('the origin is slow to connect')
   })
 
-  it('tells of the limit over all origins', () => {
+  it('reports the limit over all origins', () => {
     const budget = new ConnectionBudget(1)
     budget.tryTake()
     const pool = new PoolScript({ queueTimeoutMs: 10, budget })

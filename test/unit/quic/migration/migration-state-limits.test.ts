@@ -272,7 +272,7 @@ describe('a connection that ends', () => {
   })
 })
 
-describe('what is told of sockets that are gone', () => {
+describe('what is reported of sockets that are gone', () => {
   it('is ignored', () => {
     const run = new MigrationRecorder()
     run.suspect(0)

@@ -48,7 +48,7 @@ describe('a forced move from a path that lives', () => {
     expect(run.forced(0, 1, { address: '127.0.0.2', port: 9 })).toEqual(['open 1 127.0.0.2:9', 'timer 1000'])
   })
 
-  it('takes a packet over the new path for the answer: quiche tells of a validation once per path', () => {
+  it('takes a packet over the new path for the answer: quiche reports a validation once per path', () => {
     const run = new MigrationRecorder()
     run.forced(0)
     run.opened(1, 'B', 0)

@@ -40,7 +40,7 @@ function visitedAt(visits: PathBounces, now: number, from = SECOND): UdpAddress 
 }
 
 describe('a client that has not moved', () => {
-  it('is told of as it is, wherever something comes from', () => {
+  it('is reported as it is, wherever something comes from', () => {
     const visits = new PathBounces(FIRST)
     expect(visits.onDatagram(small('a'), FIRST, 0)).toEqual([{ datagram: small('a'), from: FIRST }])
     expect(visits.onDatagram(small('b'), SECOND, 0)).toEqual([{ datagram: small('b'), from: SECOND }])
@@ -65,7 +65,7 @@ describe('an address that was left', () => {
     expect(visits.name).toBe('settled')
   })
 
-  it('is the one that is told', () => {
+  it('is the one that is received', () => {
     expect(visitedAt(movedAt(0, SECOND), 0)).toEqual(FIRST)
   })
 

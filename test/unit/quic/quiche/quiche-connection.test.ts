@@ -216,8 +216,8 @@ describe('a stream that quiche takes no writes for', () => {
   it.each([
     ['StreamStopped(268)', 268],
     ['InvalidStreamState(1)', 0],
-    ['what nobody has heard of', 0],
-  ])('is told as stopped, and the writer goes on: %s', (error, code) => {
+    ['what nobody knows', 0],
+  ])('is reported as stopped, and the writer goes on: %s', (error, code) => {
     const { native, connection } = connect()
     native.streamError = error
     const stream = connection.openStream('bidirectional') ?? -1

@@ -137,7 +137,7 @@ describe('the next trial after learning', () => {
     })
   })
 
-  it('2. is that of the lane that was not heard of for longest, at the price of its time', () => {
+  it('2. is that of the lane that was not reported for longest, at the price of its time', () => {
     const trials = new LaneTrials(0.02, 10)
     const snapshots = [tcp, heardAt('h3', 50, 30), heardAt('h2-spread', 1, 60)]
     const now = situation({ snapshots, current: tcp, trials, workload: lossy() })

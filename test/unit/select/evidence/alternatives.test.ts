@@ -77,7 +77,7 @@ describe('Alternatives', () => {
     expect(expiry(1000)).toBe(61_000)
   })
 
-  it('keeps what it knows when a value cannot be read, and tells of that one', () => {
+  it('keeps what it knows when a value cannot be read, and reports that one', () => {
     const alternatives = fresh()
     alternatives.onAltSvc('h3=":1"', 'alt-svc', 0, 0)
     expect(alternatives.onAltSvc('h3=":0"', 'alt-svc', 0, 5)).toBe(false)

@@ -14,7 +14,7 @@ const SKIPPED = { skipped: 'nobody looked' }
 const target = { endpoint: '192.0.2.1:443', host: 'a.test', source: 'origin' } as const
 
 describe('findings of a probe', () => {
-  it('tell by a handshake whether a protocol is taken', () => {
+  it('report by a handshake whether a protocol is taken', () => {
     expect(acceptedBy('h2', { found: HANDSHAKE })).toEqual({ found: true })
     expect(acceptedBy('http/1.1', { found: HANDSHAKE })).toEqual({ found: false })
     expect(acceptedBy('h2', { fault: 'none', code: 'MM_ALPN_MISMATCH' })).toEqual({ found: false })

@@ -51,7 +51,7 @@ describe('a race of lanes', () => {
     expect(events()).toEqual(['0 h3 started', '80 tcp started', '140 tcp won', '140 h3 overtaken'])
   })
 
-  it('does not hear of one that comes late', () => {
+  it('is not notified of one that comes late', () => {
     const { clock, race, log } = start(h3, tcp)
     clock.advance(100)
     race.got(1)

@@ -143,7 +143,7 @@ describe('OriginRecord', () => {
     expect(record.protocol).toMatchObject({ value: 'h2', at: 0, source: 'ALPN' })
   })
 
-  it('tells every fact with its evidence and its age', () => {
+  it('reports every fact with its evidence and its age', () => {
     const record = new OriginRecord()
     record.onResolved({ addresses: [{ address: '127.0.0.1', family: 4 }], source: 'cache' }, 0)
     record.onConnected({ ...CONNECTED, offeredTicket: true, handshake: handshake({ kind: 'resumed' }) }, 0)
@@ -217,7 +217,7 @@ describe('OriginRecord', () => {
     expect(record.facts(7 * 86_400_000)).toEqual([])
   })
 
-  it('tells what became of HTTP/3', () => {
+  it('reports what became of HTTP/3', () => {
     const record = new OriginRecord(PLACE, { brokenBaseMs: 5000, brokenMaxMs: 60_000 })
     const fact = (now: number) => record.facts(now).find(({ fact }) => fact.includes(' h3 '))?.fact
     expect(record.http3(0)).toEqual({

@@ -214,7 +214,7 @@ describe('two snapshots of an origin', () => {
     expect([keys.length, keys[0], keys[63]]).toEqual([64, 'k103', 'k40'])
   })
 
-  it('leave out what does not hold any more, when they are told the time', () => {
+  it('leave out what does not hold any more, when they are given the time', () => {
     const wrong = kept({
       facts: { protocol: stamped('h3', { at: WALL + HOUR, expiresAt: WALL + 2 * HOUR }) },
     })

@@ -30,7 +30,7 @@ describe('a request to the admin server', () => {
   it.each<[string, Partial<AskedBy>]>([
     ['that says so', { site: 'cross-site' }],
     ['of a sibling', { site: 'same-site' }],
-    ['that a plain-http address is not told of by Fetch Metadata', { origin: 'http://evil.example' }],
+    ['that a plain-http address is not reported by Fetch Metadata', { origin: 'http://evil.example' }],
     ['that hides its origin', { origin: 'null' }],
     ['on another port of this machine', { origin: 'http://127.0.0.1:3000' }],
     ['that hides its origin, and whom it asks', { origin: 'null', host: undefined }],

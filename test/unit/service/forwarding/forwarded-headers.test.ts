@@ -59,7 +59,7 @@ describe('the fields of a forwarded request', () => {
     ['rfc7239', ['via', 'forwarded']],
     ['x-forwarded', ['via', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']],
     ['off', ['via']],
-  ] as const)('tell of the client as configured: %s', (forwarded, names) => {
+  ] as const)('describe the client as configured: %s', (forwarded, names) => {
     const headers = rewrite([], { forwarded })
     expect(Array.isArray(headers) && headers.filter((_, index) => index % 2 === 0)).toEqual(names)
   })
@@ -128,7 +128,7 @@ describe('the fields of a forwarded request', () => {
   })
 
   it('do not change the list that they came in', () => {
-    const headers = Object.freeze(['via', '1.0 a', 'accept', '*/*']) as string[] // frozen, to be told
+    const headers = Object.freeze(['via', '1.0 a', 'accept', '*/*']) as string[] // frozen, to be noticed
     expect(() => rewrite(headers)).not.toThrow()
   })
 })

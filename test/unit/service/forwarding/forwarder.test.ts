@@ -273,7 +273,7 @@ describe('a response whose client stalls', () => {
 })
 
 describe('an origin that fails', () => {
-  it('tells nothing of the network behind it unless errors is detail', () => {
+  it('reports nothing of the network behind it unless errors is detail', () => {
     const { client, dispatch, handler } = forwarded(undefined, { errors: 'detail' })
     handler.onResponseError(dispatch, reset)
     expect(JSON.parse(client.responseText)).toEqual({
@@ -361,7 +361,7 @@ describe('an origin that fails within its response', () => {
 })
 
 describe('a client that goes away', () => {
-  it('while the origin works: the origin is told, the client nothing', () => {
+  it('while the origin works: the origin is notified, the client is not', () => {
     const { client, dispatch } = forwarded()
     client.events?.onAborted(gone)
     expect(dispatch.abortedWith).toBe(gone)
@@ -378,7 +378,7 @@ describe('a client that goes away', () => {
     expect(client.log).toEqual(['start 200'])
   })
 
-  it('while dispatch() is still running: the origin is told as soon as it can be', () => {
+  it('while dispatch() is still running: the origin is notified as soon as it can be', () => {
     const client = new FakeIngressExchange()
     const { forwarder, dispatches } = setUp({}, () => client.events?.onAborted(gone))
     forwarder.handle(client)

@@ -51,7 +51,7 @@ function exchange(changes: Partial<ExchangeEnded> = {}): ExchangeEnded {
 const opened: TransportEvent = { type: 'connection-opened', origin: SHOP, connection: fakeConnection() }
 
 describe('the connection log', () => {
-  it('tells the life of a connection, one line per event, with timings', () => {
+  it('reports the life of a connection, one line per event, with timings', () => {
     const { observe, text } = setUp()
     observe({ type: 'connect-started', origin: SHOP })
     observe(opened)
@@ -83,7 +83,7 @@ describe('the connection log', () => {
     ])
   })
 
-  it('tells of a handshake over QUIC as one, and of early data when its outcome is known', () => {
+  it('reports a handshake over QUIC as one, and early data when its outcome is known', () => {
     const { observe, text } = setUp()
     const timings = { dnsMs: 0, connectMs: 0, tlsMs: 84 }
     observe({ type: 'connection-opened', origin: SHOP, connection: fakeConnection({ timings }, 'h3') })
@@ -104,7 +104,7 @@ describe('the connection log', () => {
     expect(text()).toEqual(['warn  kept tickets cannot be read: no'])
   })
 
-  it('warns when a socket option does not take effect, and does not tell of figures that the metrics have', () => {
+  it('warns when a socket option does not take effect, and does not report figures that the metrics have', () => {
     const { observe, text } = setUp({ level: 'debug' })
     const because = 'this kernel has none of that name (ENOENT)'
     observe({ type: 'socket-option-refused', origin: SHOP, option: 'congestionControl', because })
@@ -122,7 +122,7 @@ describe('the connection log', () => {
     expect(text()).toEqual([`warn  shop: socket.congestionControl does not take effect: ${because}`])
   })
 
-  it('tells of a move at info, with its gap, and warns of one that did not work', () => {
+  it('reports a move at info, with its gap, and warns of one that did not work', () => {
     const { observe, text, lines } = setUp()
     const connection = fakeConnection({}, 'h3')
     const told = (changes: Partial<MigrationReport>) =>
@@ -168,7 +168,7 @@ describe('the connection log', () => {
     ])
   })
 
-  it('tells of requests at debug only, and never of their query', () => {
+  it('reports requests at debug only, and never their query', () => {
     const { observe, text, lines } = setUp({ level: 'debug' })
     observe(exchange({ reused: true }))
     observe(
@@ -185,7 +185,7 @@ describe('the connection log', () => {
     expect(lines.join()).not.toContain('secret')
   })
 
-  it('tells of choices and of what is thought of HTTP/3 at info, of races and evidence at debug', () => {
+  it('reports choices and what is thought of HTTP/3 at info, races and evidence at debug', () => {
     const decision: Decision = {
       at: 1,
       lane: 'h3',
@@ -278,7 +278,7 @@ describe('the ingress log', () => {
     remotePort: 4000,
   } as const
 
-  it('tells of refused requests at debug only', () => {
+  it('reports refused requests at debug only', () => {
     const quiet = setUp()
     ingressLog(quiet.logger)(refused)
     expect(quiet.lines).toEqual([])

@@ -68,7 +68,7 @@ it('is not there with a bound of 0, or where warnings are not logged', () => {
   expect(setUp(1_000, { level: 'error' }).observe).toBeUndefined()
 })
 
-it('tells each try before the last, and how it ended', () => {
+it('reports each try before the last, and how it ended', () => {
   const { observe, text } = setUp(1_000)
   const noConnection = earlierTry({
     leasedAtMs: undefined,

@@ -135,7 +135,7 @@ describe('streams of the simulated engine', () => {
     expect(pair.client.connection.write(stream, Buffer.from('x'), true)).toBe(0)
   })
 
-  it('tell of a reset once, and throw away what was not read', () => {
+  it('report a reset once, and throw away what was not read', () => {
     const { pair, client, server } = established()
     server.asleep.add(0)
     const stream = pair.client.connection.openStream('bidirectional')!

@@ -26,7 +26,10 @@ const MAX_DRAWN = 240
 const LEAST_BAND = 22
 const MOST_BAND = 64
 
-/** When each object was complete: a row for each subject, the first to end on top. Undefined: nobody told. */
+/**
+ * When each object was complete: a row for each subject, the first to end on top. Undefined: nobody reported
+ * it.
+ */
 export function objectsChart(id: string, series: readonly ObjectSeries[]): Chart | undefined {
   const rows = series
     .map(({ look, objects }) => ({ look, objects: inOrder(objects) }))

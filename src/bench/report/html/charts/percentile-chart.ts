@@ -130,7 +130,9 @@ export function recordedQuantile(record: HistogramRecord, share: number): number
   return undefined
 }
 
-/** So many values have to be slower than a quantile for it to be told: 100 values for the 99th percentile. */
+/**
+ * So many values have to be slower than a quantile for it to be shown: 100 values for the 99th percentile.
+ */
 const LEAST_BEYOND = 1
 
 function soundBuckets({ buckets }: HistogramRecord): {

@@ -79,7 +79,7 @@ describe('percentileChart', () => {
     return histogram.toRecord()
   }
 
-  it('marks the percentiles that can be told, and says them', () => {
+  it('marks the percentiles that can be given, and says them', () => {
     const chart = percentileChart(identity, [
       { look, record: recordOf(Array.from({ length: 100 }, (_, i) => 10 + i)) },
     ])

@@ -20,7 +20,7 @@ describe('recordedQuantile', () => {
     expect(recordedQuantile(record, 0.999)).toBeCloseTo(999, -0.5)
   })
 
-  it('tells nothing where no value lies beyond', () => {
+  it('reports nothing where no value lies beyond', () => {
     const record = recordOf(Array.from({ length: 99 }, (_, i) => i + 1))
     expect(recordedQuantile(record, 0.99)).toBeUndefined()
     expect(recordedQuantile(record, 0.9)).toBeCloseTo(90, 0)

@@ -69,7 +69,7 @@ describe('RequestDecoder', () => {
     expect(headOf(text)).toMatchObject({ scheme, authority, path })
   })
 
-  it('tells of an upgrade when Connection lists it, but never of h2c or in HTTP/1.0', () => {
+  it('reports an upgrade when Connection lists it, but never h2c or in HTTP/1.0', () => {
     const asking = (upgrade: string, version = '1.1') =>
       headOf(`GET / HTTP/${version}\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`)
         ?.upgrade
@@ -80,7 +80,7 @@ describe('RequestDecoder', () => {
     expect(asking('websocket', '1.0')).toBeUndefined()
   })
 
-  it('tells that the client waits for a 100, but not in HTTP/1.0', () => {
+  it('reports that the client waits for a 100, but not in HTTP/1.0', () => {
     const waits = (version: string) =>
       headOf(`POST / HTTP/${version}\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 0\r\n\r\n`)
     expect(waits('1.1')).toMatchObject({

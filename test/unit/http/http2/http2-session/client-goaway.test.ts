@@ -38,7 +38,7 @@ describe('a client says GOAWAY (RFC 9113 6.8)', () => {
   })
 
   it.each(['before', 'after'])(
-    '%s we drain: it is told the last request that is answered, like others',
+    '%s we drain: it receives the last request that is answered, like others',
     when => {
       const rig = when === 'before' ? left() : new SessionRig('server')
       if (when === 'after') rig.receive(headers(1, requestBlock(), END))

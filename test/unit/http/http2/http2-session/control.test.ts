@@ -128,7 +128,7 @@ describe.each(ROLES)('PING for a %s (RFC 9113 6.7)', role => {
     expect(pong?.payload.toString('latin1')).toBe('\x00\xff12345\x80')
   })
 
-  it('of ours is told of when its answer comes, and only then', () => {
+  it('of ours is reported when its answer comes, and only then', () => {
     const rig = new SessionRig(role)
     rig.session.ping()
     const [sent] = rig.wire()
@@ -151,7 +151,7 @@ describe.each(ROLES)('PING for a %s (RFC 9113 6.7)', role => {
 })
 
 describe('GOAWAY for a client (RFC 9113 6.8)', () => {
-  it('tells the streams above its last id that they were not processed, and lets the others finish', () => {
+  it('notifies the streams above its last id that they were not processed, and lets the others finish', () => {
     const rig = new SessionRig('client')
     for (let i = 0; i < 3; i++) rig.open()
     rig.frames()

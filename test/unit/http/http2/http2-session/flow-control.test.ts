@@ -199,7 +199,7 @@ describe.each(ROLES)('credit for a %s (RFC 9113 6.9)', role => {
     expect(verdictOn(rig, windowUpdate(1, 0), windowUpdate(1, MAX_WINDOW))).toBe('none')
   })
 
-  it('makes its producers wait for room, whatever the windows say, and tells them when there is', () => {
+  it('makes its producers wait for room, whatever the windows say, and notifies them when there is', () => {
     const rig = sending(role, {
       options: { writeAheadBytes: 1000 },
       peerSettings: { [SETTING.INITIAL_WINDOW_SIZE]: MAX_WINDOW },

@@ -240,7 +240,7 @@ describe('a request (RFC 9113 8.1)', () => {
     ['8.1.1: less, before trailers', [data(1, 'abc'), headers(1, literals(['x', '1']), END)]],
     ['8.1: trailers that do not end the stream', [headers(1, literals(['x', '1']))]],
     ['8.1: a second request', [headers(1, requestBlock(), END)]],
-  ])('that breaks later is told of: %s', (_, frames) => {
+  ])('that breaks later is reported: %s', (_, frames) => {
     const rig = server()
     rig.receive(headers(1, requestBlock('/', [length(4)], 'POST')))
     rig.log()

@@ -233,7 +233,7 @@ describe('RFC 9113 5.1', () => {
     expect(rig.log().at(-1)).toBe(`end ${last.id}`)
   })
 
-  it('a client that is told of the end of an upload it goes on with is notified of a clean end', () => {
+  it('a client that is notified of the end of an upload it goes on with is notified of a clean end', () => {
     const rig = new SessionRig('client')
     const stream = rig.open(POST, false)
     rig.receive(headers(1, responseBlock(), END_HEADERS | END_STREAM))

@@ -5,7 +5,7 @@ import { fc } from '../../../../support/property.ts'
 
 const TREATMENTS: readonly FrameTreatment[] = ['deliver', 'gather', 'skip']
 
-/** Writes down what it is told; the type of a frame says how it is treated. */
+/** Writes down what it receives; the type of a frame says how it is treated. */
 class Recorder {
   readonly log: string[] = []
   delivered = ''

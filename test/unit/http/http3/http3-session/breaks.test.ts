@@ -236,7 +236,7 @@ describe('what we break off', () => {
     expect(rig.session.openStreams).toBe(0)
   })
 
-  it('a reader, from within its call: nothing more is told', () => {
+  it('a reader, from within its call: nothing more is reported', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.onData = stream => stream.reset('CANCEL')

@@ -131,7 +131,7 @@ describe('early data of a client (RFC 9114 3.2, RFC 8470)', () => {
 })
 
 describe('tickets', () => {
-  it('are told with the SETTINGS that they go with, whichever comes first', () => {
+  it('are reported with the SETTINGS that they go with, whichever comes first', () => {
     const rig = new SessionRig('client', { handshake: false })
     rig.quic.establish()
     rig.quic.tell({ type: 'ticket', ticket: Buffer.from('one') })

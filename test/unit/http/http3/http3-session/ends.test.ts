@@ -165,7 +165,7 @@ describe('we end it', () => {
     expect(bad.verdict()).toBe('connection H3_FRAME_UNEXPECTED')
   })
 
-  it('abandon() tells the streams, and no end', () => {
+  it('abandon() notifies the streams, and no end', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.session.abandon('the link is gone')
@@ -291,7 +291,7 @@ describe('what a session waits for', () => {
 })
 
 describe('back-pressure', () => {
-  it('a write that QUIC does not take waits, up to writeAheadBytes, and room is told at half of it', () => {
+  it('a write that QUIC does not take waits, up to writeAheadBytes, and room is reported at half of it', () => {
     const rig = new SessionRig('client', { options: { writeAheadBytes: 20_000 } })
     const stream = rig.open(POST, false)
     rig.quic.allow(0, 0)

@@ -38,7 +38,7 @@ describe('a client that gets GOAWAY (RFC 9114 5.2)', () => {
     expect(rig.log()).toEqual(['goaway 0', 'ending', 'over H3_NO_ERROR local'])
   })
 
-  it('with the same id again is told again and harms nobody', () => {
+  it('with the same id again is reported again and harms nobody', () => {
     const rig = new SessionRig('client')
     rig.open()
     rig.control(goaway(4), goaway(4))
@@ -176,7 +176,7 @@ describe('a client that drains', () => {
 })
 
 describe('capacity', () => {
-  it('is the most that the peer lets be under way at once, and is told when that grows', () => {
+  it('is the most that the peer lets be under way at once, and is reported when that grows', () => {
     const rig = new SessionRig('client')
     expect(rig.session.capacity).toBe(100)
     rig.open()

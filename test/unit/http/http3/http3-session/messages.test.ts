@@ -79,7 +79,7 @@ describe('frames on a request stream (RFC 9114 4.1, 7.2)', () => {
     if (name === 'DATA' && rig.verdict() === 'none') expect(rig.bodies.get(0)).toBe('abc')
   })
 
-  it.each(ROLES)('a %s reads over unknown frames anywhere, and tells nothing of them (9)', role => {
+  it.each(ROLES)('a %s reads over unknown frames anywhere, and reports nothing of them (9)', role => {
     const rig = new SessionRig(role)
     if (role === 'client') rig.open()
     const grease = FRAMES.grease
@@ -274,7 +274,7 @@ describe('messages that are right', () => {
     expect(rig.log()).toEqual(['response 0 100', 'response 0 103', 'response 0 200', 'closed 0', 'end 0'])
   })
 
-  it('a request that comes whole is told with its end, and its answer leaves in one write with its end', () => {
+  it('a request that comes whole is reported with its end, and its answer leaves in one write with its end', () => {
     const rig = new SessionRig('server')
     rig.onRequest = stream => {
       stream.respond(200, ['x-a', 'b'], false)
@@ -287,7 +287,7 @@ describe('messages that are right', () => {
     expect(rig.frames(0)).toEqual([expect.stringMatching(/^HEADERS \d+$/), 'DATA 5 end'])
   })
 
-  it('the end of a request that comes later is told later', () => {
+  it('the end of a request that comes later is reported later', () => {
     const rig = new SessionRig('server')
     rig.receive(0, requestHeaders())
     expect(rig.log()).toEqual(['request 0 GET /'])

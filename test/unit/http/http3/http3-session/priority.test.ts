@@ -44,7 +44,7 @@ describe('the order in which streams are served (RFC 9218 10)', () => {
     expect(served.slice(0, 4)).toEqual([0, 4, 0, 4])
   })
 
-  it('QUIC is told', () => {
+  it('QUIC is notified', () => {
     expect(blocked('u=5, i', '', 'u=0').quic.priorities).toEqual(['0 u=5 i', '8 u=0'])
   })
 

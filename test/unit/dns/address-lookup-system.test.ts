@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
+import { SystemLookup } from '../../../src/dns/address-lookup.ts'
 import type { FoundAddresses } from '../../../src/dns/addresses.ts'
-import { SystemLookup } from '../../../src/dns/system-lookup.ts'
 
 const FOUND: FoundAddresses = {
   kind: 'found',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { otherSubjects, protocolSubjects } from '../../../src/bench/subjects.ts'
+import { otherSubjects, protocolSubjects } from '../../../src/bench/url-plan.ts'
 
 const short = ({ name, client, protocol, connections }: ReturnType<typeof protocolSubjects>[number]) => [
   name,
