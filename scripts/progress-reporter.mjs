@@ -45,7 +45,10 @@ export default class ProgressReporter {
 
   onTestRunStart(specifications) {
     this.#startedAt = performance.now()
-    if (specifications.length === 0) return this.#screen.print(`no file of tests matches ${this.#selection}`)
+    if (specifications.length === 0) {
+      this.#screen.print(`no file of tests matches ${this.#selection}`)
+      return
+    }
     const inOrder = specifications.toSorted((a, b) => groupOf(a) - groupOf(b))
     for (const { project, moduleId } of inOrder) {
       const known = this.#projects.get(project.name) ?? new Project(project.name)
