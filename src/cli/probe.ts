@@ -9,16 +9,17 @@ import type {
   QuicFinding,
 } from '../entry/events.ts'
 import { type Finding, type ProbeReport, parseOrigin } from '../index.ts'
+import { certificateHint } from './certificate-hint.ts'
 import { type Command, EXIT, type PresentedCertificate } from './command.ts'
 import {
   CONNECTION_HELP,
   CONNECTION_OPTIONS,
   connectionOptions,
   INSECURE_WARNING,
-  UNTRUSTED_HINT,
 } from './connection-options.ts'
 import { countOption, parseOptions, usageError } from './parse-options.ts'
-import { harmless, textTable } from './terminal.ts'
+import { harmless, type Screen } from './terminal.ts'
+import { screenTable, screenText } from './text-table.ts'
 
 const HELP = `Usage: middlemile probe [options] URL
 
@@ -56,11 +57,15 @@ export const probeCommand: Command = {
     if (values.insecure === true) io.writeError(`middlemile probe: warning: ${INSECURE_WARNING}\n`)
     try {
       const report = await transport.probe(url)
-      const untrustedAt = values.json ? undefined : untrustedEndpoint(report)
-      const presented =
-        untrustedAt === undefined ? undefined : await io.presentedCertificate(untrustedAt, origin.host)
-      io.write(values.json ? `${JSON.stringify(report)}\n` : probeText(report, presented))
-      if (untrustedAt !== undefined) io.writeError(`middlemile probe: ${UNTRUSTED_HINT}\n`)
+      if (values.json) {
+        io.write(`${JSON.stringify(report)}\n`)
+        return report.isReachable ? EXIT.ok : EXIT.failed
+      }
+      const refused = refusedCertificate(report)
+      const presented = refused && (await io.presentedCertificate(refused.endpoint, origin.host))
+      io.write(probeText(report, io.screen, presented))
+      const hint = refused && certificateHint(refused.fault)
+      if (hint !== undefined) io.writeError(screenText(`middlemile probe: ${hint}\n`, io.errorScreen))
       return report.isReachable ? EXIT.ok : EXIT.failed
     } finally {
       await transport.close()
@@ -74,9 +79,17 @@ const QUIC_VERSIONS: Readonly<Record<string, string>> = { '0x00000001': 'v1', '0
 type Row = readonly string[]
 
 /** A probe's report for people. */
-export function probeText(report: ProbeReport, presented?: PresentedCertificate): string {
+export function probeText(report: ProbeReport, screen: Screen, presented?: PresentedCertificate): string {
+  const section = (title: string, rows: readonly Row[]): string => {
+    if (rows.length === 0) return ''
+    const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
+    return `${screen.paint('bold', title)}\n${screenTable(cells, screen)}`
+  }
   const sections = [
-    `${report.origin}, probed in ${ms(report.durationMs)}${report.isReachable ? '' : ': nothing answers there'}\n`,
+    screenText(
+      `${report.origin}, probed in ${ms(report.durationMs)}${report.isReachable ? '' : ': nothing answers there'}\n`,
+      screen,
+    ),
     section('Addresses', addressRows(report)),
     section('TCP', tcpRows(report)),
     section('TLS', tlsRows(report, presented)),
@@ -111,9 +124,14 @@ function tcpRows({ tcp, fastOpen }: ProbeReport): Row[] {
 /** The reason stands with the certificate, once. */
 const NOT_ACCEPTED = 'not looked at: the certificate is not accepted'
 
-/** Where the origin's certificate was refused; undefined: it was not, or nobody saw it. */
-export function untrustedEndpoint({ certificate, tcp }: ProbeReport): string | undefined {
-  return isUntrusted(certificate) ? tcp.find(({ connect }) => 'found' in connect)?.endpoint : undefined
+/** Where the origin's certificate was refused, and why; undefined: it was not, or nobody saw it. */
+export function refusedCertificate({
+  certificate,
+  tcp,
+}: ProbeReport): { readonly endpoint: string; readonly fault: ProbeFault } | undefined {
+  const seen = tcp.find(({ connect }) => 'found' in connect)
+  if (seen === undefined || !isUntrusted(certificate)) return undefined
+  return { endpoint: seen.endpoint, fault: certificate }
 }
 
 function isUntrusted(finding: Finding<unknown>): finding is ProbeFault {
@@ -281,10 +299,4 @@ function addressOf({ endpoint, host, source }: ProbedTarget): string {
 
 function ms(value: number): string {
   return `${value.toFixed(1)} ms`
-}
-
-function section(title: string, rows: readonly Row[]): string {
-  if (rows.length === 0) return ''
-  const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
-  return `${title}\n${textTable(cells)}`
 }

@@ -6,8 +6,9 @@ import {
   type ServiceConfig,
   type StartOptions,
 } from '../service/index.ts'
+import { certificateHint } from './certificate-hint.ts'
 import { type CliIo, type Command, EXIT, type SignalSource } from './command.ts'
-import { INSECURE_WARNING, UNTRUSTED_HINT } from './connection-options.ts'
+import { INSECURE_WARNING } from './connection-options.ts'
 import { parseOptions, protocolOption, usageError } from './parse-options.ts'
 
 const HELP = `Usage: middlemile serve -c FILE [--check]
@@ -154,8 +155,9 @@ export function checkCertificate(
 ): void {
   if (isInsecure) return warn(`warning: ${INSECURE_WARNING}`)
   service.transport.preconnect(origin, { connections: 1 }).catch((error: unknown) => {
-    const { code, message } = asTransportError(error)
-    if (code === 'MM_TLS_CERTIFICATE') warn(`${message}; ${UNTRUSTED_HINT}`)
+    const failure = asTransportError(error)
+    const hint = certificateHint(failure)
+    if (hint !== undefined) warn(`${failure.message}; ${hint}`)
   })
 }
 
