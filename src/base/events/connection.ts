@@ -61,6 +61,11 @@ export interface HandshakeInfo {
    * looked at.
    */
   certificateExpiresAt?: number | undefined
+  /**
+   * The host names and addresses that the certificate covers which vouches for the peer: on a resumed
+   * connection that of the full handshake. Left out: none was verified.
+   */
+  certificateNames?: readonly string[] | undefined
   /** Milliseconds that each phase took; 0 when it did not take place. */
   timings: { dnsMs: number; connectMs: number; tlsMs: number }
   /** Every attempt of the dial, the winner among them, in order of their start. */

@@ -7,7 +7,7 @@ import type { OriginSettings } from '../origin-settings.ts'
 import { EarlyDataWatch } from './early-data-watch.ts'
 import type { Http3Dialed } from './http3-dialer.ts'
 import { makeHttp3Connection } from './make-connection.ts'
-import { certificateExpiry } from './peer-tickets.ts'
+import { certificateFacts } from './peer-tickets.ts'
 
 export interface Http3ConnectParts {
   readonly dialed: Http3Dialed
@@ -75,7 +75,7 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     handshake.earlyData = outcome
     if (outcome === 'rejected') handshake.kind = complete.isResumed ? 'resumed' : 'full'
     handshake.timings.tlsMs = clock.now() - startedAt
-    Object.assign(handshake, certificateExpiry(complete), meter.read(link))
+    Object.assign(handshake, certificateFacts(complete, tickets), meter.read(link))
     learn()
     onEarlyData(connection, outcome)
   }
