@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { asTransportError, TransportError } from '../base/errors.ts'
-import type { CloseReason, Connection, Connector } from '../base/events/connection.ts'
+import type { CloseReason, Connection, Connector, StreamShare } from '../base/events/connection.ts'
 import type { Observer, TransportEvent } from '../base/events/observer.ts'
 import { guardedMicrotask, guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
@@ -53,6 +53,9 @@ export interface PoolConfig {
 type Link = SlotListener
 
 const ENDING = 'the end of a pool'
+
+/** Ends of a connection that its guests have no time left for: everything ends, or its peer is gone. */
+const ENDS_ALL: ReadonlySet<CloseReason> = new Set(['shutdown', 'ping-failed', 'unresponsive'])
 
 /**
  * The connections to one origin: does what PoolState decides, and decides nothing itself.
@@ -165,6 +168,19 @@ export class Pool implements BudgetClient, SlotEvents {
     if (link !== undefined) this.#run(this.#state.onRetire(link.slot, reason, this.#clock.now()))
   }
 
+  /**
+   * Lets others take streams of the connection: the share of one of them. Undefined: it is not of this pool, or
+   * takes no more.
+   */
+  lend(connection: Connection): StreamShare | undefined {
+    const link = this.#links.get(connection)
+    if (link === undefined) return undefined
+    const { slot } = link
+    const share = this.#state.lend(slot)
+    if (share !== undefined && slot.share !== undefined) slot.share.onFree ??= () => this.#onStreamsFree(slot)
+    return share
+  }
+
   /** No new leases; those that wait are still served. Resolves when every connection is closed. */
   drain(): Promise<void> {
     const actions = this.#state.onDrain(this.#clock.now())
@@ -198,6 +214,11 @@ export class Pool implements BudgetClient, SlotEvents {
   /** Those that are open now, on the way out or not. */
   connections(): Iterable<Connection> {
     return this.#links.keys()
+  }
+
+  /** It is open, and of this pool. */
+  has(connection: Connection): boolean {
+    return this.#links.has(connection)
   }
 
   /**
@@ -296,7 +317,7 @@ export class Pool implements BudgetClient, SlotEvents {
     const { connection, slot } = link
     if (connection === undefined) return
     const { capacity, isCapacityProvisional = false } = connection
-    if (!isCapacityProvisional) this.#onCapacity?.(connection)
+    if (!isCapacityProvisional && !slot.isGuest) this.#onCapacity?.(connection)
     this.#run(this.#state.onCapacityChanged(slot, capacity, this.#clock.now(), isCapacityProvisional))
   }
 
@@ -314,9 +335,10 @@ export class Pool implements BudgetClient, SlotEvents {
     const wasSilent = slot.state.kind !== 'closing' && isSilence(reason, error)
     const actions = this.#state.onClosed(slot, error, now, wasSilent)
     this.#links.delete(connection)
-    this.#tally.onClosed(reason)
+    const { sharedBy } = connection
+    if (sharedBy === undefined) this.#tally.onClosed(reason)
     this.#run(actions, {
-      type: 'connection-closed',
+      type: sharedBy === undefined ? 'connection-closed' : 'connection-left',
       origin: this.#origin,
       connection,
       reason,
@@ -427,11 +449,13 @@ export class Pool implements BudgetClient, SlotEvents {
     }
     link.connection = connection
     this.#links.set(connection, link)
-    this.#tally.onOpened(connection.handshake.kind)
-    const { capacity, isCapacityProvisional = false } = connection
-    const actions = this.#state.onConnected(slot, capacity, now, isCapacityProvisional)
-    if (!isCapacityProvisional) this.#onCapacity?.(connection)
-    this.#run(actions, { type: 'connection-opened', origin: this.#origin, connection })
+    const { capacity, isCapacityProvisional = false, sharedBy, share } = connection
+    if (share === undefined) this.#tally.onOpened(connection.handshake.kind)
+    else share.onFree = () => this.#onStreamsFree(slot)
+    const actions = this.#state.onConnected(slot, capacity, now, isCapacityProvisional, share)
+    if (!isCapacityProvisional && share === undefined) this.#onCapacity?.(connection)
+    const type = sharedBy === undefined ? 'connection-opened' : 'connection-joined'
+    this.#run(actions, { type, origin: this.#origin, connection })
   }
 
   #onConnectFailed(link: Link, error: TransportError): void {
@@ -455,12 +479,15 @@ export class Pool implements BudgetClient, SlotEvents {
   #close(slot: Slot<Link>, reason: CloseReason): void {
     const { link } = slot
     if (link?.connection === undefined) link?.abort.abort()
+    else if (slot.share?.isUsedByOthers === true && !slot.isGuest && !ENDS_ALL.has(reason))
+      link.connection.drain(reason) // its guests finish
     else link.connection.close(reason)
   }
 
   #announceDraining(slot: Slot<Link>, reason: CloseReason): void {
     const connection = slot.link?.connection
     if (connection === undefined) return
+    if (slot.share !== undefined && !slot.isGuest) connection.dismissGuests?.(reason)
     this.#tell({ type: 'connection-draining', origin: this.#origin, connection, reason })
   }
 
@@ -473,6 +500,10 @@ export class Pool implements BudgetClient, SlotEvents {
       () => answered(false),
     )
     guardedPromise('the answer to a ping', settled)
+  }
+
+  #onStreamsFree(slot: Slot<Link>): void {
+    this.#run(this.#state.onStreamsFree(slot, this.#clock.now()))
   }
 
   #setTimer(at: number): void {
@@ -490,6 +521,7 @@ export class Pool implements BudgetClient, SlotEvents {
       if (!this.#state.hasWaiters) this.#budget.forget(this)
       this.#budget.serve()
     }
+    if (this.#state.shared.size > 0) for (const { share } of this.#state.shared) share?.serve()
     if (this.#preconnects.size > 0) this.#settlePreconnects()
     this.#drainWaiters.onChange()
   }

@@ -55,6 +55,7 @@ export const PUBLIC_SURFACE: Readonly<
   },
   './options': {
     values: [
+      'CERTIFICATE_NAME',
       'CONGESTION_CONTROL_NAME',
       'DEFAULT_GLOBAL_LIMITS',
       'DEFAULT_HEADROOM',

@@ -1,5 +1,3 @@
-import { isIP } from 'node:net'
-
 /**
  * Whether one of the names covers the host, by the rules of RFC 9525 6.3, 6.4 and 6.5:
  * 1. An IP address is covered by the same address only.
@@ -10,7 +8,7 @@ import { isIP } from 'node:net'
  * `host`: of an origin (Origin.host). `names`: from certificateNames().
  */
 export function coversName(names: readonly string[], host: string): boolean {
-  if (isIP(host) !== 0) return names.includes(host) // 1
+  if (isAddress(host)) return names.includes(host) // 1
   const wanted = withoutDot(host.toLowerCase())
   const parent = parentOf(wanted)
   return names.some(given => {
@@ -19,6 +17,11 @@ export function coversName(names: readonly string[], host: string): boolean {
     const covered = name.slice('*.'.length)
     return name.startsWith('*.') && covered.includes('.') && covered === parent // 3
   })
+}
+
+/** As URLs spell them: no host name has a colon, or nothing but digits. */
+function isAddress(host: string): boolean {
+  return host.includes(':') || /^[\d.]+$/.test(host)
 }
 
 function withoutDot(name: string): string {

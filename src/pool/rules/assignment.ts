@@ -47,8 +47,8 @@ export function nextFree<Link, Waiter>(
     if (idle !== undefined) return idle
   }
   for (let slot = core.slots.leastLoaded; slot !== undefined; slot = core.slots.leastLoaded) {
-    if (now < slot.retireAt) return slot
-    retire(core, slot, 'max-age', actions)
+    if (now >= slot.retireAt) retire(core, slot, 'max-age', actions)
+    else if (hasFreeStream(core, slot)) return slot
   }
   return nextIdle(core, now, actions)
 }
@@ -61,10 +61,18 @@ function nextIdle<Link, Waiter>(
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
     const since = idleSince(slot)
     const expired = expiryOf(core, slot, since, now)
-    if (expired === undefined) return now - since >= core.verifyAfterIdleMs ? undefined : slot
-    retire(core, slot, expired, actions)
+    if (expired !== undefined) retire(core, slot, expired, actions)
+    else if (now - since >= core.verifyAfterIdleMs) return undefined
+    else if (hasFreeStream(core, slot)) return slot
   }
   return undefined
+}
+
+/** Others who share the connection may have all that it has; then it waits for a stream. */
+function hasFreeStream<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>): boolean {
+  if (slot.share === undefined || slot.share.free > 0) return true
+  core.slots.block(slot)
+  return false
 }
 
 /**
@@ -75,9 +83,9 @@ function nextIdle<Link, Waiter>(
 export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean {
   if (core.mode !== 'open' || core.waiters.any.size > 0) return false
   const busy = core.slots.leastLoaded
-  if (busy !== undefined && now < busy.retireAt) return true
+  if (busy !== undefined && now < busy.retireAt && busy.share?.free !== 0) return true
   const idle = core.slots.newestIdle
-  if (idle === undefined || isStale(core, idle, now)) return false
+  if (idle === undefined || isStale(core, idle, now) || idle.share?.free === 0) return false
   return expiryOf(core, idle, idleSince(idle), now) === undefined
 }
 
@@ -103,11 +111,13 @@ function nextFresh<Link, Waiter>(core: PoolCore<Link, Waiter>, now: number): Slo
   }
   const idle = core.slots.newestIdle
   if (idle === undefined || now >= idle.retireAt) return undefined
+  if (idle.share?.free === 0) return undefined
   const isFull = core.isFull && core.slots.count('starting') === 0
   return isFresh(idle, now) || (isFull && idleSince(idle) === now) ? idle : undefined
 }
 
 function isFresh(slot: Slot<unknown>, now: number): boolean {
+  if (slot.isGuest || slot.share?.free === 0) return false
   return now - slot.openedAt < FRESH_MS && now < slot.retireAt && (slot.leases === 0 || slot.capacity > 1)
 }
 
@@ -118,7 +128,7 @@ export function lease<Link, Waiter>(
   waiter: Waiter,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const reused = slot.onLeased()
+  const reused = slot.onLeased() || slot.isGuest
   core.tally.onLeased(reused)
   if (!reused) core.backoff.onFirstLease()
   core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
