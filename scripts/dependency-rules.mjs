@@ -137,7 +137,7 @@ const PURE = [
 
 /** In pure folders, the thin files that do the I/O of the others. */
 const DRIVERS = [
-  'src/pool/pool.ts',
+  'src/pool/pool-driver.ts',
   'src/pool/pools.ts',
   'src/select/race/race.ts',
   'src/select/probe/probe.ts',

@@ -14,12 +14,12 @@ import {
   isSafeMethod,
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
-import { fitsExtendedConnect } from '../http/multiplex/messages/outgoing-request.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
 import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
-import type { Waiter } from '../pool/pool.ts'
+import type { Waiter } from '../pool/pool-driver.ts'
+import { type Detour, detourAfter, withoutUpgrade } from './detour.ts'
 import type { DispatchHandle } from './dispatch.ts'
 import { EarlierTries, exchangeEnded } from './exchange-ended.ts'
 import { ExchangeRoute } from './exchange-route.ts'
@@ -33,14 +33,7 @@ import {
   transition,
 } from './exchange-state.ts'
 import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } from './hedged-request.ts'
-import {
-  isMisdirected,
-  isPathDead,
-  isTooEarly,
-  judgeReplay,
-  needsHttp1,
-  speaksAgainstLane,
-} from './replay-rules.ts'
+import { isMisdirected, isPathDead, isTooEarly, judgeReplay, speaksAgainstLane } from './replay-rules.ts'
 
 const DISMISSALS: Readonly<Record<Dismissal, string>> = {
   'too-early': 'the origin answered 425 (Too Early) to early data',
@@ -185,7 +178,7 @@ export class DispatchedExchange
     if (this.#route.goWithoutHttp3() || this.#tryReplay(error, true)) return
     const { upgrade } = this.#request
     const failure = upgrade === undefined ? error : this.#origin.upgrades.failure(error, this.#route.pool)
-    if (!this.#tryWithoutUpgrade(failure)) this.#fail(failure)
+    if (!this.#takeDetour(withoutUpgrade(failure, this.#request, this.#origin))) this.#fail(failure)
   }
 
   // The race's side: Racer
@@ -349,7 +342,14 @@ export class DispatchedExchange
     if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
     this.#route.leaveLane()
     if (state.kind === 'dismissed') this.#sendAgain(state.reason, state.error, false)
-    else if (!this.#tryDetour(error) && !this.#tryReplay(error, false)) this.#fail(error)
+    else if (!this.#takeDetour(this.#detourAfter(error)) && !this.#tryReplay(error, false)) this.#fail(error)
+  }
+
+  #detourAfter(error: TransportError): Detour | undefined {
+    if (isCommitted(this.#state)) return undefined
+    const { connection } = this
+    const { pool } = this.#route
+    return detourAfter({ error, request: this.#request, pool, connection }, this.#origin, this.#clock)
   }
 
   /** Why the answer is not for the caller, if it is not. */
@@ -411,38 +411,11 @@ export class DispatchedExchange
     this.#earlierTries.add(reason, error, this.#route.lane.name, tried, this.#clock.now())
   }
 
-  /**
-   * What the connection cannot carry, or its peer will not take over it, goes over HTTP/1.1. Nothing was
-   * processed: this is no replay.
-   */
-  #tryDetour(error: TransportError): boolean {
-    if (!needsHttp1(error) || isCommitted(this.#state)) return false
-    const { connection } = this
-    const isUpgrade = error.code === 'MM_UPGRADE_UNAVAILABLE'
-    // Before the peer's SETTINGS nobody knows what it offers.
-    const isTold = connection !== undefined && connection.isCapacityProvisional !== true
-    if (isUpgrade && isTold && fitsExtendedConnect(this.#request)) {
-      this.#origin.onExtendedConnectMissing(this.#clock.now())
-    }
-    const pool = this.#origin.upgrades.next(this.#route.pool)
-    if (pool === undefined) return this.#tryWithoutUpgrade(error)
-    if (!isReplayableBody(this.#request.body)) return false
+  #takeDetour(detour: Detour | undefined): boolean {
+    if (detour === undefined) return false
+    this.#request = detour.request
     this.#restart()
-    this.#route.goTo(pool)
-    return true
-  }
-
-  /**
-   * Nobody can be asked for the other protocol, and the request does without. Nothing was sent: this is no
-   * replay.
-   */
-  #tryWithoutUpgrade(error: TransportError): boolean {
-    const request = this.#request
-    if (error.code !== 'MM_UPGRADE_UNAVAILABLE' || request.isUpgradeOptional !== true) return false
-    if (request.upgrade === undefined || !isReplayableBody(request.body)) return false
-    this.#request = { ...request, upgrade: undefined }
-    this.#restart()
-    this.#route.goTo(this.#origin.lanes.primary.pool)
+    this.#route.goTo(detour.pool)
     return true
   }
 

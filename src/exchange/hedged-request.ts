@@ -8,7 +8,7 @@ import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { AwaitedAnswer } from '../origin/lanes/answer-watch.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Http3Path } from '../origin/paths/http3-paths.ts'
-import type { Waiter } from '../pool/pool.ts'
+import type { Waiter } from '../pool/pool-driver.ts'
 import { isOfCaller } from './replay-rules.ts'
 
 /** The exchange whose request is out: what only it can do. */

@@ -1,6 +1,6 @@
 import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
 import type { Protocol } from '../base/http/protocol.ts'
-import type { PoolCounts } from '../pool/pool.ts'
+import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 

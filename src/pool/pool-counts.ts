@@ -151,6 +151,12 @@ export function countByProtocol(
   return counts
 }
 
+/** `#3 leased 2/100, 12 requests: ` and the connection's own line. */
+export function describeSlot(slot: Slot<{ readonly connection: Connection | undefined }>): string {
+  const connection = slot.link?.connection
+  return connection === undefined ? 'connecting' : `${connection.toString()}: ${slot.stateText}`
+}
+
 /** The sum of the counts of two pools. */
 export function addProtocolCounts(a: ProtocolCounts, b: ProtocolCounts): ProtocolCounts {
   const sum: Partial<Record<Protocol, ProtocolCount>> = { ...a }

@@ -2,7 +2,8 @@ import { TransportError } from '../base/errors.ts'
 import { guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { GlobalLimits } from '../base/options/transport-options.ts'
-import { Pool, type PoolConfig } from './pool.ts'
+import { Pool } from './pool.ts'
+import type { PoolConfig } from './pool-driver.ts'
 import { type BudgetClient, ConnectionBudget } from './rules/connection-budget.ts'
 
 /** What a pool needs beside what they all share. */

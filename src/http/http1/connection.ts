@@ -24,6 +24,7 @@ import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.
 import { Http1ClientExchange } from './client-exchange.ts'
 import type { Http1ResponseHead } from './codec/message-events.ts'
 import { ConnectionInput } from './connection-input.ts'
+import { ConnectionReports, socketEnd } from './connection-reports.ts'
 import { sendRequest } from './connection-sending.ts'
 import { makeTunnel } from './connection-tunnel.ts'
 import { ExchangeDeadline } from './exchange-deadline.ts'
@@ -85,7 +86,7 @@ export class Http1Connection implements Connection {
 
   readonly #socket: StreamSocket
   readonly #port: ReadPort
-  readonly #listener: ConnectionListener
+  readonly #reports: ConnectionReports
   readonly #limits: ResponseLimits
   readonly #clock: Clock
   readonly #early: EarlyGate | undefined
@@ -109,9 +110,6 @@ export class Http1Connection implements Connection {
   /** Of the last pause, whichever exchange's it was. */
   #pausedAt = 0
   #keepAlive: KeepAliveHint | undefined
-  /** The connection ends with its exchange. */
-  #drainReason: CloseReason | undefined
-  #isDrainingTold = false
   #socketError: Error | undefined
 
   constructor(options: Http1ConnectionOptions) {
@@ -121,7 +119,10 @@ export class Http1Connection implements Connection {
     this.handshake = options.handshake
     this.#socket = socket
     this.#port = options.port ?? ReadPort.over(socket)
-    this.#listener = options.listener
+    this.#reports = new ConnectionReports(this, options.listener, socket, () => {
+      this.#deadline.dispose()
+      endSocket(socket, this.#port, this.#clock)
+    })
     this.#limits = limits
     this.#clock = options.clock
     this.#early = options.early
@@ -164,7 +165,7 @@ export class Http1Connection implements Connection {
   }
 
   get endedBy(): CloseReason | undefined {
-    return this.#drainReason
+    return this.#reports.endReason
   }
 
   open(request: ExchangeRequest, handler: ExchangeHandler): void {
@@ -199,7 +200,7 @@ export class Http1Connection implements Connection {
 
   drain(reason: CloseReason): void {
     if (this.#state === 'idle') this.close(reason)
-    else this.#drainReason ??= reason
+    else this.#reports.planEnd(reason)
   }
 
   close(reason: CloseReason): void {
@@ -211,12 +212,12 @@ export class Http1Connection implements Connection {
       )
     } else if (this.#state === 'idle') {
       this.#state = 'closed'
-      this.#end(reason, undefined)
+      this.#reports.closed(reason, undefined)
     } else if (this.#state === 'upgraded') this.#endTunnel(reason)
   }
 
   toString(): string {
-    const state = this.#state === 'active' && this.#drainReason !== undefined ? 'draining' : this.#state
+    const state = this.#state === 'active' && this.#reports.endReason !== undefined ? 'draining' : this.#state
     return `http/1.1#${this.id} ${formatEndpoint(this.endpoint)} ${state}, ${this.#requests} requests`
   }
 
@@ -290,7 +291,7 @@ export class Http1Connection implements Connection {
       exchange.isReusable = head.keepAlive
       this.#keepAlive = head.keepAliveHint
       if (!head.keepAlive) {
-        this.#tellDraining('peer-closed')
+        this.#reports.draining('peer-closed')
         // RFC 9112 9.5: who refuses and closes does not want the rest of the body.
         if (status >= 300) exchange.cancelUpload()
       }
@@ -317,16 +318,11 @@ export class Http1Connection implements Connection {
   #onSocketClosed(): void {
     if (this.#state === 'upgraded') this.#endTunnel('upgraded')
     if (!this.#isOpen || this.#input.holdsBackClose()) return
-    const cause = this.#socketError
-    const reason = cause === undefined ? 'peer-closed' : 'network-error'
-    const message =
-      cause === undefined ? 'the connection was closed' : `the connection broke: ${cause.message}`
-    const code = cause === undefined ? 'MM_CONNECTION_CLOSED' : 'MM_CONNECTION_RESET'
-    const error = new TransportError(code, message, { cause, processed: this.#processed() })
+    const { reason, error } = socketEnd(this.#socketError, this.#processed())
     if (this.#state === 'active') this.#fail(reason, error)
     else {
       this.#state = 'closed'
-      this.#end(reason, error)
+      this.#reports.closed(reason, error)
     }
   }
 
@@ -384,7 +380,7 @@ export class Http1Connection implements Connection {
   #complete(trailers: HeaderList, hasLeftOver: boolean): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
-    let reason = this.#drainReason
+    let reason = this.#reports.endReason
     if (!exchange.isSent) reason = 'exchange-aborted' // answered early: the head has promised a body that will not come
     if (!exchange.isReusable || this.#input.hasEnded) reason = 'peer-closed'
     if (hasLeftOver) reason = 'unexpected-data'
@@ -393,7 +389,7 @@ export class Http1Connection implements Connection {
       this.#endFaulty(exchange, fault)
       return
     }
-    this.#tellListener(false, reason, undefined)
+    this.#reports.exchangeEnded(false, reason, undefined)
     try {
       exchange.handler.onResponseEnd(exchange, trailers)
     } catch (error) {
@@ -417,7 +413,7 @@ export class Http1Connection implements Connection {
       this.#endFaulty(exchange, fault)
       return
     }
-    this.#tellDraining('upgraded')
+    this.#reports.draining('upgraded')
     try {
       exchange.handler.onUpgrade(exchange, head.status, head.headers, tunnel)
     } catch (error) {
@@ -429,8 +425,7 @@ export class Http1Connection implements Connection {
   #endTunnel(reason: CloseReason): void {
     this.#state = 'closed'
     this.#socket.destroy()
-    this.#listener.onStreamClosed(this, false)
-    this.#listener.onClosed(this, reason)
+    this.#reports.tunnelEnded(reason)
   }
 
   /**
@@ -442,13 +437,14 @@ export class Http1Connection implements Connection {
     if (exchange === undefined) return
     // What the caller or its body did wrong does not speak against the connection.
     const isFailed = isPeersFault && reason !== 'exchange-aborted'
-    const isUnused = reason === 'exchange-aborted' && !exchange.hasWritten && this.#drainReason === undefined
+    const isUnused =
+      reason === 'exchange-aborted' && !exchange.hasWritten && this.#reports.endReason === undefined
     if (!isUnused) this.#input.stop()
     const fault = this.#settle(exchange, isUnused ? 'idle' : 'closed')
-    if (isUnused && fault === undefined) this.#tellListener(false, undefined, undefined)
+    if (isUnused && fault === undefined) this.#reports.exchangeEnded(false, undefined, undefined)
     else {
       this.#socket.destroy()
-      this.#tellListener(isFailed, fault === undefined ? reason : 'internal-error', error)
+      this.#reports.exchangeEnded(isFailed, fault === undefined ? reason : 'internal-error', error)
     }
     exchange.tellError(error)
   }
@@ -463,19 +459,8 @@ export class Http1Connection implements Connection {
   ): void {
     this.#state = 'closed'
     this.#socket.destroy()
-    this.#tellListener(false, 'internal-error', fault)
+    this.#reports.exchangeEnded(false, 'internal-error', fault)
     exchange.tellError(withProcessed(fault, exchange.processed))
-  }
-
-  /** `reason`: the connection ends as well. Whatever goes wrong here, the exchange is notified of its end. */
-  #tellListener(isFailed: boolean, reason: CloseReason | undefined, error: TransportError | undefined): void {
-    try {
-      if (reason !== undefined) this.#tellDraining(reason)
-      this.#listener.onStreamClosed(this, isFailed)
-      if (reason !== undefined) this.#end(reason, error)
-    } catch (fault) {
-      containFault(ENDING, fault, () => this.#socket.destroy())
-    }
   }
 
   /**
@@ -505,20 +490,6 @@ export class Http1Connection implements Connection {
       containFault(ENDING, error, fault => (thrown = fault))
     }
     return thrown
-  }
-
-  #tellDraining(reason: CloseReason): void {
-    if (this.#isDrainingTold) return
-    this.#isDrainingTold = true
-    this.#drainReason = reason
-    this.#listener.onDraining(this, reason)
-  }
-
-  #end(reason: CloseReason, error: TransportError | undefined): void {
-    this.#drainReason ??= reason
-    this.#deadline.dispose()
-    endSocket(this.#socket, this.#port, this.#clock)
-    this.#listener.onClosed(this, reason, error)
   }
 
   #processed(): Processed {

@@ -1,4 +1,3 @@
-import { afterPoll } from '../../base/after-poll.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ErrorCode } from '../../base/error-codes.ts'
 import { TransportError } from '../../base/errors.ts'
@@ -11,9 +10,10 @@ import type {
 } from '../../base/events/connection.ts'
 import { containFault, guarded, guardedListener, reportFault, throwLater } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
-import { type ExchangeHandler, type ExchangeRequest, isRepeatable } from '../../base/http/exchange.ts'
+import type { ExchangeHandler, ExchangeRequest } from '../../base/http/exchange.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { UnreadProbe } from '../../base/socket/stream-socket.ts'
+import { Admission } from './admission.ts'
 import { MultiplexedClientExchange, type MultiplexedExchangeOwner } from './client-exchange.ts'
 import type {
   Carrier,
@@ -25,7 +25,6 @@ import type {
 import { DeadlineTable } from './deadline-table.ts'
 import { GuestConnection, type GuestHost, type GuestOptions } from './guest-connection.ts'
 import { addOrigins } from './messages/origin-frame.ts'
-import { fitsExtendedConnect } from './messages/outgoing-request.ts'
 import { SharedPing } from './shared-ping.ts'
 import type { ResetCode, Stream } from './stream.ts'
 import { sessionFailure } from './stream-failure.ts'
@@ -96,8 +95,8 @@ export class MultiplexedConnection implements Connection, GuestHost {
   readonly #carrier: Carrier
   readonly #table: DeadlineTable<MultiplexedClientExchange>
   readonly #owner: MultiplexedExchangeOwner
+  readonly #admission: Admission
   readonly #onDefence: ((limit: string) => void) | undefined
-  readonly #hasUnread: UnreadProbe | undefined
   readonly #onOrigins: ((connection: MultiplexedConnection) => void) | undefined
   /** Pools of other origins whose exchanges it carries as well. */
   readonly #guests = new Set<GuestConnection>()
@@ -117,10 +116,6 @@ export class MultiplexedConnection implements Connection, GuestHost {
   #wasIdle = false
   /** The session has ended while a stream was being reset. */
   #heldEnd: SessionEnd | undefined
-  /** Exchanges that wait until it is known whether the peer is still there. */
-  readonly #doubtful = new Set<MultiplexedClientExchange>()
-  /** Exchanges that wait until the session is ready for them. */
-  #waiting: MultiplexedClientExchange[] = []
   readonly #tunnels = new Map<Stream, MultiplexedClientExchange>()
   #originSet: readonly string[] | undefined
   #requestsTaken: number | undefined
@@ -134,7 +129,6 @@ export class MultiplexedConnection implements Connection, GuestHost {
     this.altUsed = options.altUsed
     this.#listener = listener
     this.#onDefence = options.onDefence
-    this.#hasUnread = options.hasUnread
     this.#onOrigins = options.onOrigins
     this.#table = new DeadlineTable<MultiplexedClientExchange>(
       clock,
@@ -144,6 +138,14 @@ export class MultiplexedConnection implements Connection, GuestHost {
     this.#session = session
     this.#carrier = carrier
     this.#owner = this.#exchangeOwner(maxInformational, keep)
+    this.#admission = new Admission({
+      session,
+      table: this.#table,
+      hasUnread: options.hasUnread,
+      ping: () => this.ping(),
+      onOpened: () => this.#cover(),
+      onFault: this.#onFault,
+    })
     this.#cover()
   }
 
@@ -210,9 +212,8 @@ export class MultiplexedConnection implements Connection, GuestHost {
         false,
       )
     } else {
-      const doubt = isRepeatable(request) ? undefined : this.#doubt()
-      if (doubt === undefined) this.#openWhenReady(exchange)
-      else this.#openWhenSure(exchange, doubt)
+      this.#admission.open(exchange)
+      this.#cover() // the session may give a wait a limit
     }
   }
 
@@ -286,53 +287,6 @@ export class MultiplexedConnection implements Connection, GuestHost {
   }
 
   // Exchanges
-
-  /**
-   * What is to be done before a request leaves that could not be sent again. Undefined: nothing speaks
-   * against the connection.
-   */
-  #doubt(): 'unanswered' | 'unread' | undefined {
-    if (this.#session.isInDoubt?.(this.#table.now) === true) return 'unanswered'
-    // A loop that is late has not read the end of an idle connection. Where others are under way, something
-    // unread is what they wait for.
-    if (this.#hasUnread === undefined || this.#table.size > 1) return undefined
-    return this.#hasUnread() === false ? undefined : 'unread'
-  }
-
-  #openWhenSure(exchange: MultiplexedClientExchange, doubt: 'unanswered' | 'unread'): void {
-    const open = (): void => {
-      if (!this.#doubtful.delete(exchange) || !exchange.isPending) return
-      this.#table.touch()
-      this.#openWhenReady(exchange)
-    }
-    this.#doubtful.add(exchange)
-    const guardedOpen = guardedListener('a request that waited', open, this.#onFault)
-    if (doubt === 'unread') afterPoll(guardedOpen)
-    else this.ping().then(guardedOpen, () => {}) // who is not answered falls with the connection
-    this.#cover()
-  }
-
-  #openWhenReady(exchange: MultiplexedClientExchange): void {
-    if (!fitsExtendedConnect(exchange.request)) {
-      const message =
-        'extended CONNECT stands for a GET without a body that asks for a protocol without a version'
-      exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
-      return
-    }
-    const readiness = this.#session.readiness(exchange.request, this.#table.now)
-    if (readiness === 'now') {
-      exchange.send()
-      this.#cover()
-    } else if (readiness === 'later') {
-      this.#waiting.push(exchange)
-      this.#cover() // the session may give the wait a limit
-    } else if (readiness === 'refused') {
-      exchange.fail(new TransportError('MM_REFUSED', 'the peer allows no further stream now'), false)
-    } else {
-      const message = 'the origin offers no extended CONNECT (RFC 8441, RFC 9220) on this connection'
-      exchange.fail(new TransportError('MM_UPGRADE_UNAVAILABLE', message), false)
-    }
-  }
 
   #exchangeOwner(maxInformational: number, keep: (chunk: Buffer) => Buffer): MultiplexedExchangeOwner {
     return {
@@ -437,11 +391,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
   }
 
   #onReady(): void {
-    if (this.#waiting.length > 0) {
-      const waiting = this.#waiting
-      this.#waiting = []
-      for (const exchange of waiting) if (exchange.isPending) this.#openWhenReady(exchange)
-    }
+    this.#admission.onReady()
     if (this.#state !== 'open') return
     this.#listener.onCapacityChanged(this)
     for (const guest of this.#guests) guest.onCapacityChanged()
@@ -535,10 +485,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
 
   /** What was not given to the session yet never will be. */
   #refuseWaiting(code: ErrorCode = 'MM_REFUSED'): void {
-    const waiting = [...this.#waiting, ...this.#doubtful]
-    this.#waiting = []
-    this.#doubtful.clear()
-    for (const exchange of waiting) {
+    for (const exchange of this.#admission.takeWaiting()) {
       exchange.fall(new TransportError(code, 'the connection takes no more requests', { processed: 'no' }))
     }
   }

@@ -13,6 +13,7 @@ import type {
 } from '../engine.ts'
 import type { NativeConnection, QuicheBinding } from './binding.ts'
 import { brokenEnd, connectionEnd, nativeError } from './connection-end.ts'
+import { Datagrams } from './datagrams.ts'
 import { FollowedClient } from './followed-client.ts'
 import { Handshake, type HandshakeFault, type HandshakeOptions } from './handshake.ts'
 import type { KeylogFile } from './keylog-file.ts'
@@ -70,7 +71,6 @@ export class QuicheConnection implements DrivenConnection {
   readonly role: 'client' | 'server'
   readonly packetRoomBytes: number
   readonly #native: NativeConnection
-  readonly #quic: QuicOptions
   readonly #events = new Fifo<QuicEvent>()
   readonly #handshake: Handshake
   readonly #paths: Paths
@@ -80,6 +80,7 @@ export class QuicheConnection implements DrivenConnection {
   readonly #receives: ReceiveStreams
   readonly #budget: SendBudget
   readonly #watchdog: UnreadDataGuard
+  readonly #datagrams: Datagrams
   readonly #keylog: KeylogFile | undefined
   /** Of a client. */
   readonly #versionDoubt: VersionDoubt | undefined
@@ -107,7 +108,6 @@ export class QuicheConnection implements DrivenConnection {
     const events = this.#events
     this.role = role
     this.#native = native
-    this.#quic = quic
     this.#keylog = options.keylog
     this.#versionDoubt = role === 'client' ? new VersionDoubt(native) : undefined
     this.#handshake = new Handshake({ native, events, protocols, client })
@@ -119,6 +119,7 @@ export class QuicheConnection implements DrivenConnection {
       maxSurplusBytes: quic.maxSurplusBytes,
       streamWindowBytes: Math.max(quic.streamWindowBytes, quic.maxStreamWindowBytes),
     })
+    this.#datagrams = new Datagrams(native, events, this.#watchdog, quic.maxQueuedDatagrams)
     this.#sends = new SendStreams(native, shutdown, events, streams)
     this.#receives = new ReceiveStreams({
       native,
@@ -170,7 +171,7 @@ export class QuicheConnection implements DrivenConnection {
     } catch {
       // What is not of this connection, or cannot be decrypted, is thrown away; what broke the protocol has
       // closed the connection.
-      if (this.#native.localError() !== null) this.#onEnd(connectionEnd(this.#native))
+      if (this.#native.localError() !== null) this.#end ??= connectionEnd(this.#native)
     }
     if (!handshake.isOver && this.#end === undefined) this.#refuse(handshake.afterReceive())
   }
@@ -187,7 +188,7 @@ export class QuicheConnection implements DrivenConnection {
     // It is also called when our own budgets have something to give.
     if (this.#native.timeout() === 0) this.#timeoutsInARow += 1
     this.#native.onTimeout()
-    if (this.#native.isClosed()) this.#onEnd(connectionEnd(this.#native))
+    if (this.#native.isClosed()) this.#end ??= connectionEnd(this.#native)
   }
 
   nextDatagram(now: number, into?: Buffer): OutgoingDatagram | undefined {
@@ -288,7 +289,7 @@ export class QuicheConnection implements DrivenConnection {
   get isClosed(): boolean {
     if (this.#isDead) return true
     if (!this.#native.isClosed()) return false
-    this.#onEnd(connectionEnd(this.#native))
+    this.#end ??= connectionEnd(this.#native)
     this.#die()
     return true
   }
@@ -299,7 +300,7 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   get maxDatagramBytes(): number {
-    return this.#canSendStreams ? Math.max(0, this.#native.dgramMaxWritableLen() ?? 0) : 0
+    return this.#canSendStreams ? this.#datagrams.maxBytes : 0
   }
 
   get receivedBytes(): number {
@@ -358,12 +359,7 @@ export class QuicheConnection implements DrivenConnection {
   }
 
   sendDatagram(bytes: Uint8Array): boolean {
-    if (!this.#canSendStreams) return false
-    try {
-      return this.#native.dgramSend(bytes) !== null
-    } catch {
-      return false // BufferTooShort: too long; InvalidState: the peer takes none
-    }
+    return this.#canSendStreams && this.#datagrams.send(bytes)
   }
 
   ping(): void {
@@ -409,12 +405,12 @@ export class QuicheConnection implements DrivenConnection {
     } catch {
       // It is closing already, and says so below.
     }
-    this.#onEnd({ cause: 'local', isApplication, code, reason })
+    this.#end = { cause: 'local', isApplication, code, reason }
   }
 
   fail(reason: string, cause: 'unusable' | 'idle' | 'version' = 'unusable'): void {
     if (this.#isDead) return
-    this.#onEnd(brokenEnd(reason, cause))
+    this.#end ??= brokenEnd(reason, cause)
     this.#die()
   }
 
@@ -452,7 +448,7 @@ export class QuicheConnection implements DrivenConnection {
   #poll(): void {
     this.#isDirty = false
     this.#receives.poll(this.#now)
-    this.#pollDatagrams()
+    this.#datagrams.poll()
     this.#findEnd()
     if (this.#end !== undefined) return
     const pathEvents = this.#paths.poll()
@@ -461,20 +457,7 @@ export class QuicheConnection implements DrivenConnection {
     this.#handshake.pollTicket(false)
   }
 
-  #pollDatagrams(): void {
-    if (this.#quic.maxQueuedDatagrams === 0) return
-    for (let left = this.#native.dgramRecvQueueLen(); left > 0; left -= 1) {
-      const bytes = this.#native.dgramRecvVec()
-      if (bytes === null) return
-      this.#watchdog.onDelivered(bytes.length)
-      this.#events.push({
-        type: 'datagram',
-        bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
-      })
-    }
-  }
-
-  /** The owner has taken what it wants of this turn: what lies unread now sleeps. */
+  /** The owner has taken what it wants of this turn: what is unread now belongs to stalled readers. */
   #check(): void {
     this.#nextCheckAt = this.#receivedPackets + CHECK_EVERY_PACKETS
     if (this.#end !== undefined || this.#isDead) return
@@ -500,10 +483,6 @@ export class QuicheConnection implements DrivenConnection {
   #findEnd(): void {
     if (this.#end !== undefined) return
     if (this.#native.isDraining() || this.#native.isClosed()) this.#end = connectionEnd(this.#native)
-  }
-
-  #onEnd(end: QuicEnd): void {
-    this.#end ??= end
   }
 
   #tellEnd(): QuicEvent | undefined {

@@ -113,7 +113,7 @@ describe('a pure file', () => {
   it.each([
     ['a type of a module with I/O', 'src/pool/slot.ts', "import type { Socket } from 'node:net'"],
     ['a word in a comment', 'src/pool/slot.ts', '// Date.now() is for drivers.'],
-    ['a driver', 'src/pool/pool.ts', 'export const at = Date.now()'],
+    ['a driver', 'src/pool/pool-driver.ts', 'export const at = Date.now()'],
     ['one of several drivers', 'src/http/http2/connection-output.ts', "import { x } from 'node:net'"],
     ['a file that is no part of it', 'src/connect/tcp/dial.ts', "import { x } from 'node:net'"],
   ])('may be %s', (_, path, text) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { poolStats } from '../../../src/origin/stats.ts'
-import type { PoolCounts } from '../../../src/pool/pool.ts'
+import type { PoolCounts } from '../../../src/pool/pool-counts.ts'
 import { handshakeFigures } from '../../support/handshake-figures.ts'
 import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
 
