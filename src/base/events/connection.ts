@@ -185,6 +185,8 @@ export interface SharedConnection {
 export interface StreamShare {
   /** Streams that it may take now: those that are free and that nobody waits for before it. */
   readonly free: number
+  /** Streams that it has taken. */
+  readonly used: number
   /** Exchanges of the others are under way. */
   readonly isUsedByOthers: boolean
   /** It waits for a stream. */

@@ -6,9 +6,9 @@ import { drainOnEpipe } from '../../base/socket/drain-on-epipe.ts'
 import type { StreamSocket } from '../../base/socket/stream-socket.ts'
 import type { ClientContext } from '../openssl/client-contexts.ts'
 import { type AgreedHandshake, ClientMachine } from '../openssl/client-machine.ts'
-import type { VerifiedCertificate } from '../tls/certificate-names.ts'
 import { checkPeer, handshakeError } from '../openssl/peer-check.ts'
 import { EarlyBytes, PendingWrite } from '../openssl/pending-write.ts'
+import type { VerifiedCertificate } from '../tls/certificate-names.ts'
 
 export interface EarlySocketOptions {
   /**

@@ -25,9 +25,10 @@ import type { QuicConnection, QuicLink } from '../../quic/engine.ts'
 import { type Alternative, alternativeKey } from '../../select/evidence/alternative-sets.ts'
 import { offeredProtocols, type PlannedAttempt, plan } from '../../select/plan.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
-import type { OriginSettings } from '../origin-settings.ts'
 import type { Coalescing, CoalescingMissed, Joined } from '../coalescing/coalescing.ts'
 import type { ConnectionPolicy } from '../coalescing/coalescing-decision.ts'
+import { connectionPolicy } from '../coalescing/connection-policy.ts'
+import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
 import type { Http3Dialer } from './http3-dialer.ts'
@@ -208,12 +209,7 @@ export class OriginConnector implements Connector {
     const { purpose, settings, dialer, http3Dialer } = this.#config
     const { tls } = settings
     const trust = purpose === 'h3' ? http3Dialer.trustOf(tls) : dialer.trustOf(tls)
-    return {
-      serverName: tls.serverName?.replace(/\.$/, ''),
-      isVerified: tls.rejectUnauthorized !== false,
-      trust: trust ?? '',
-      settings: connectionSettings(settings),
-    }
+    return connectionPolicy(settings, trust ?? '')
   }
 
   /**
@@ -389,16 +385,6 @@ function protocolToShare(
 
 function endpointsOf(attempts: readonly PlannedAttempt[]): readonly Endpoint[] {
   return attempts.map(({ endpoint }) => endpoint)
-}
-
-/**
- * Everything that is set on connections and not on pools, requests or the choice of a lane. TLS is judged by
- * itself. What is added to the settings stands in it without further ado: who differs does not share.
- */
-function connectionSettings(settings: OriginSettings): string {
-  const { protocols, select, pool, timeouts, retry, tls, endpoints, resolve, ...others } = settings
-  const { earlyData, earlyDataOverTcp, tfo, coalesce, certificateNames, fingerprint, ...rest } = others
-  return JSON.stringify(rest)
 }
 
 function fastOpenWish({ tfo }: OriginSettings, record: OriginRecord, now: number): FastOpenWish {
