@@ -5,6 +5,12 @@ const SLOWEST_FILES = 12
 const LONG_RUN_FILES = 50
 
 export default class RemarksReporter {
+  #screen
+
+  constructor(screen) {
+    this.#screen = screen
+  }
+
   onTestRunEnd(modules) {
     const skipped = new Map()
     const repeated = []
@@ -17,24 +23,26 @@ export default class RemarksReporter {
         if (test.diagnostic()?.flaky) repeated.push({ file: module.relativeModuleId, test })
     }
     for (const [reason, names] of skipped) {
-      console.log(`\n${reason} (${names.length})`)
-      for (const name of names) console.log(`  ${name}`)
+      this.#screen.print(`\n${reason} (${names.length})`)
+      for (const name of names) this.#screen.print(`  ${name}`)
     }
-    if (repeated.length > 0) console.log(`\npassed at the second attempt (${repeated.length})`)
+    if (repeated.length > 0) this.#screen.print(`\npassed at the second attempt (${repeated.length})`)
     for (const { file, test } of repeated) {
-      console.log(`  ${file} > ${test.fullName}`)
-      for (const { message } of test.result().errors ?? []) console.log(`    ${message.split('\n', 1)[0]}`)
+      this.#screen.print(`  ${file} > ${test.fullName}`)
+      for (const { message } of test.result().errors ?? [])
+        this.#screen.print(`    ${message.split('\n', 1)[0]}`)
     }
-    if (modules.length > LONG_RUN_FILES) logSlowest(modules)
+    if (modules.length > LONG_RUN_FILES) this.#printSlowest(modules)
   }
-}
 
-function logSlowest(modules) {
-  const files = modules.map(module => ({
-    file: module.relativeModuleId,
-    seconds: module.diagnostic().duration / 1000,
-  }))
-  const slowest = files.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST_FILES)
-  console.log(`\nslowest files (of ${modules.length})`)
-  for (const { file, seconds } of slowest) console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${file}`)
+  #printSlowest(modules) {
+    const files = modules.map(module => ({
+      file: module.relativeModuleId,
+      seconds: module.diagnostic().duration / 1000,
+    }))
+    const slowest = files.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST_FILES)
+    this.#screen.print(`\nslowest files (of ${modules.length})`)
+    for (const { file, seconds } of slowest)
+      this.#screen.print(`  ${seconds.toFixed(1).padStart(6)} s  ${file}`)
+  }
 }

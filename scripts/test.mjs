@@ -3,7 +3,12 @@
 //
 // An end-to-end test that failed beside others runs once more alone: these have real clocks and real servers,
 // and a machine with other work may starve one of them. What passes then counts as passed, and is named.
+import { join, relative, resolve } from 'node:path'
+import { KeptOutput } from './kept-output.mjs'
+import ProgressReporter, { Screen } from './progress-reporter.mjs'
+import RemarksReporter from './remarks-reporter.mjs'
 import { ensureBuilt, ensureInstalled, root } from './setup.mjs'
+import { readDurations, writeDurations } from './test-durations.mjs'
 
 const END_TO_END = 'test/e2e/'
 /** More files than this do not fail by accident. */
@@ -13,14 +18,17 @@ const args = process.argv.slice(2)
 ensureInstalled()
 ensureBuilt({ types: args.length === 0 || args.some(arg => /e2e|conventions/.test(arg)) }) // some compile against the package
 const { parseCLI, startVitest } = await import('vitest/node')
-const { default: RemarksReporter } = await import('./remarks-reporter.mjs')
 
-/**
- * Runs vitest with these arguments. Per file of tests what its tests came to, and the errors that belong to
- * no test.
- */
-async function runTests(args, settings = {}) {
-  const { filter, options } = parseCLI(['vitest', 'run', ...args])
+const { filter, options } = parseCLI(['vitest', 'run', ...args])
+const testRoot = resolve(options.root ?? root)
+const cache = join(testRoot, 'node_modules/.cache/middlemile')
+const durationsPath = join(cache, 'test-durations.json')
+/** What the tests, their servers and vitest write, which is no result. */
+const strayOutput = new KeptOutput(join(cache, 'test-output.log'))
+const screen = new Screen()
+
+/** Runs vitest. Per file of tests what its tests came to, and the errors that belong to no test. */
+async function runTests(filter, settings = {}) {
   const files = new Map()
   const strays = []
   const collector = {
@@ -30,17 +38,35 @@ async function runTests(args, settings = {}) {
       strays.push(...errors.filter(error => !/^Worker exited|\[vitest-pool\]/.test(error.message ?? '')))
     },
   }
-  const reporters = ['dot', new RemarksReporter(), collector]
-  const vitest = await startVitest('test', filter, {
-    ...options,
-    root,
-    run: true,
-    watch: false,
-    reporters,
-    ...settings,
+  const selection = args.join(' ')
+  const durations = readDurations(durationsPath)
+  const progress = new ProgressReporter({
+    root: testRoot,
+    durations,
+    selection,
+    screen,
+    kept: strayOutput,
   })
+  const vitest = await startVitest(
+    'test',
+    filter,
+    {
+      ...options,
+      root: testRoot,
+      run: true,
+      watch: false,
+      reporters: [progress, new RemarksReporter(screen), collector],
+      ...settings,
+    },
+    {},
+    { stdout: strayOutput, stderr: strayOutput },
+  )
   await vitest.close()
-  return { files, strays: strays.length }
+  return {
+    files,
+    strays: strays.length,
+    save: () => writeDurations(durationsPath, durations, selection, progress.durations),
+  }
 }
 
 /**
@@ -57,18 +83,21 @@ function outcomeOf(module) {
   return outcome
 }
 
-const { files, strays } = await runTests(args)
+const { files, strays, save } = await runTests(filter)
+if (files.size > 0) save()
 const failedFiles = [...files].filter(([, { failed }]) => failed > 0).map(([file]) => file)
 const starved = failedFiles.filter(file => file.startsWith(END_TO_END))
 if (starved.length > 0 && failedFiles.length <= MAX_FILES_ALONE) {
-  console.log(`\nonce more, alone: ${starved.join(', ')}`)
+  screen.print(`\nonce more, alone: ${starved.join(', ')}`)
   const again = await runTests(starved, { fileParallelism: false, retry: 0 })
   for (const [file, outcome] of again.files) {
-    if (outcome.failed === 0) console.log(`passed alone, having failed beside others: ${file}`)
+    if (outcome.failed === 0) screen.print(`passed alone, having failed beside others: ${file}`)
     files.set(file, outcome)
   }
 }
 
+if (strayOutput.bytes > 0)
+  screen.print(`\nother output of the tests: ${relative(testRoot, strayOutput.path)}`)
 const sum = what => [...files.values()].reduce((total, outcome) => total + outcome[what], 0)
 const [passed, failed, skipped] = [sum('passed'), sum('failed') + strays, sum('skipped')]
 console.log(`tests: ${passed} passed, ${failed} failed, ${skipped} skipped`)

@@ -65,3 +65,4 @@ export type {
 } from '../origin/ledger/handshake-figures.ts'
 export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
+export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

@@ -2,6 +2,7 @@ import type { MigrationOutcome, MigrationReport } from '../base/events/migration
 import type { Protocol } from '../base/http/protocol.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
+import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 
 /**
@@ -71,6 +72,8 @@ export interface PoolStats {
   pathByProtocol: PathsByProtocol
   /** What became of connections that moved to another path, or were to. */
   migrations: MigrationFigures
+  /** How long the origin keeps connections that carry nothing, and what came of knowing it. */
+  idleHorizon: IdleHorizonFigures
   /** One line per connection. */
   list: readonly string[]
 }
@@ -200,6 +203,7 @@ const NO_COUNTS: PoolCounts = {
   connectFailures: 0,
   requests: 0,
   reused: 0,
+  idleHorizon: { keptMs: undefined, confidence: 0, closes: 0, retired: 0, racesAvoided: 0, racesLost: 0 },
   list: [],
 }
 
@@ -247,7 +251,21 @@ function addCounts(a: PoolCounts, { label, counts: b }: LabeledCounts): PoolCoun
     connectFailures: a.connectFailures + b.connectFailures,
     requests: a.requests + b.requests,
     reused: a.reused + b.reused,
+    idleHorizon: addHorizons(a.idleHorizon, b.idleHorizon),
     list: [...a.list, ...(label === undefined ? b.list : b.list.map(line => `${line} (${label})`))],
+  }
+}
+
+/** Of two pools: what the one with the shorter horizon learned, and what both counted. */
+function addHorizons(a: IdleHorizonFigures, b: IdleHorizonFigures): IdleHorizonFigures {
+  const { keptMs, confidence, closes } = (b.keptMs ?? Infinity) < (a.keptMs ?? Infinity) ? b : a
+  return {
+    keptMs,
+    confidence,
+    closes,
+    retired: a.retired + b.retired,
+    racesAvoided: a.racesAvoided + b.racesAvoided,
+    racesLost: a.racesLost + b.racesLost,
   }
 }
 

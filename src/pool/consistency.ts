@@ -18,7 +18,10 @@ export function assertConsistent<Link, Waiter>(core: PoolCore<Link, Waiter>): vo
   expect(!isWaitedFor || free === undefined, 'somebody waits while a connection has room')
   expect(core.warm.connections > 0 || core.warm.checkAt === Infinity, 'checks for a warm level of 0')
   for (const slot of core.slots.all()) {
-    expect(latestUpkeep(slot) >= core.schedule.slotsDueAt, `${slot.toString()} is due before the upkeep`)
+    expect(
+      latestUpkeep(core, slot) >= core.schedule.slotsDueAt,
+      `${slot.toString()} is due before the upkeep`,
+    )
   }
   expect(mayStayCrowded(core), 'exchanges crowd on fewer connections than they are to be spread over')
   const dueAt = Math.min(core.schedule.slotsDueAt, core.waiters.dueAt)
@@ -33,9 +36,9 @@ function mayStayCrowded<Link, Waiter>(core: PoolCore<Link, Waiter>): boolean {
 }
 
 /** When the slot must have been looked at, whatever the idle timeout says. */
-function latestUpkeep(slot: Slot<unknown>): number {
+function latestUpkeep(core: PoolCore<unknown, unknown>, slot: Slot<unknown>): number {
   const { state } = slot
-  if (state.kind === 'idle') return Math.min(slot.retireAt, slot.keepAliveUntil)
+  if (state.kind === 'idle') return Math.min(slot.retireAt, core.horizons.standsUntil(slot))
   if (state.kind === 'verifying') return state.deadline
   return state.kind === 'leased' ? slot.retireAt : Infinity
 }

@@ -4,6 +4,7 @@ import type { PoolAction } from './pool-action.ts'
 import { RequestTally } from './pool-counts.ts'
 import { Backoff } from './rules/backoff.ts'
 import type { ConnectionBudget } from './rules/connection-budget.ts'
+import { IdleHorizons } from './rules/idle-horizons.ts'
 import { LearnedLimits } from './rules/learned-limits.ts'
 import { QueueOverload } from './rules/queue-overload.ts'
 import { StalledReaders } from './rules/stalled.ts'
@@ -135,6 +136,7 @@ export class PoolCore<Link, Waiter> {
   readonly schedule = new PoolSchedule()
   readonly life = new PoolLife()
   readonly limits: LearnedLimits
+  readonly horizons: IdleHorizons
   readonly warm: WarmLevel
   readonly stalled: StalledReaders<Link>
   readonly surplus: Surplus<Link>
@@ -167,6 +169,7 @@ export class PoolCore<Link, Waiter> {
     this.overload = new QueueOverload(options.queueTargetMs, options.queueIntervalMs)
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
     this.limits = new LearnedLimits(config.expectedCapacity, maxStreams, this.maxRequests)
+    this.horizons = new IdleHorizons(options.keepAliveMarginMs)
     this.warm = new WarmLevel(options.warm, options.warmCheckMs)
     this.stalled = new StalledReaders({
       slots: this.slots,

@@ -1,5 +1,6 @@
 import type { CloseReason, Connection, HandshakeInfo } from '../base/events/connection.ts'
 import type { Protocol } from '../base/http/protocol.ts'
+import type { IdleHorizonFigures } from './rules/idle-horizon.ts'
 import type { Slot } from './slot.ts'
 
 /** What a pool shows of itself. All of it is counted as it happens. */
@@ -45,6 +46,8 @@ export interface PoolCounts {
   readonly requests: number
   /** Leases of connections that were leased before. */
   readonly reused: number
+  /** How long the origin keeps idle connections, as it was seen. */
+  readonly idleHorizon: IdleHorizonFigures
   /** One line per connection. */
   readonly list: readonly string[]
 }

@@ -167,7 +167,7 @@ export class PoolDriver {
     if (connection === undefined || slot.state.kind === 'closed') return
     const now = this.#clock.now()
     const wasSilent = slot.state.kind !== 'closing' && isSilence(reason, error)
-    const actions = this.#state.onClosed(slot, error, now, wasSilent)
+    const actions = this.#state.onClosed(slot, reason, error, now, wasSilent)
     this.#links.delete(connection)
     const { sharedBy } = connection
     if (sharedBy === undefined) this.tally.onClosed(reason)
@@ -245,8 +245,9 @@ export class PoolDriver {
     const { slot } = link
     const now = this.#clock.now()
     if (slot.state.kind === 'closing') {
-      connection.close(slot.state.reason) // the dial was stopped, and this came late
-      this.run(this.#state.onClosed(slot, undefined, now))
+      const { reason } = slot.state
+      connection.close(reason) // the dial was stopped, and this came late
+      this.run(this.#state.onClosed(slot, reason, undefined, now))
       return
     }
     if (link.earlyClose !== undefined || link.earlyDraining !== undefined) {

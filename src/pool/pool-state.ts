@@ -6,7 +6,7 @@ import { PoolCore, type PoolStateConfig } from './pool-core.ts'
 import { becomeIdle, hasRoom, lease, nextFree, releaseStream } from './rules/assignment.ts'
 import { abandonDials } from './rules/dialing.ts'
 import { queueFullError, queueTimeoutError, shedLate } from './rules/queue-refusals.ts'
-import { closeNow, evictLongestIdle, retire } from './rules/retirement.ts'
+import { closeNow, evictLongestIdle, noteEnd, retire } from './rules/retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, settle } from './rules/settle.ts'
 import { changeWarm, closeSilent, keepUp } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'
@@ -92,7 +92,7 @@ export class PoolState<Link, Waiter> {
   ): Actions<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'closing' || kind === 'closed') return NO_ACTIONS // its streams end with it
-    slot.onExchangeEnded(failed)
+    slot.onExchangeEnded(failed, now)
     if (hint !== undefined || slot.keepAliveUntil !== Infinity) {
       const { options, maxRequests } = this.#core
       slot.applyHint(hint, options.keepAliveMarginMs, maxRequests, now)
@@ -206,6 +206,7 @@ export class PoolState<Link, Waiter> {
     if (kind === 'starting' || kind === 'closing' || kind === 'closed') return NO_ACTIONS
     const core = this.#core
     this.#noteClosedOnOpen(slot, undefined, now)
+    noteEnd(core, slot, reason, undefined, now)
     if (!slot.isGuest) core.limits.onDraining(slot, taken, core.slots.all())
     core.slots.move(slot, {
       kind: 'draining',
@@ -219,6 +220,7 @@ export class PoolState<Link, Waiter> {
   /** The connection is gone. `wasSilent`: since its peer said nothing any more. */
   onClosed(
     slot: Slot<Link>,
+    reason: CloseReason,
     error: TransportError | undefined,
     now: number,
     wasSilent: boolean = false,
@@ -227,6 +229,7 @@ export class PoolState<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
     this.#noteClosedOnOpen(slot, error, now)
+    noteEnd(core, slot, reason, error, now)
     core.slots.remove(slot)
     if (wasSilent) closeSilent(core, now, actions)
     return settle(core, now, actions)
@@ -334,6 +337,7 @@ export class PoolState<Link, Waiter> {
       overloaded: overload.isOverloaded && waiters.size > 0,
       streams: slots.usedStreams,
       stalled: slots.aside,
+      idleHorizon: this.#core.horizons.figures,
       ...tally.counts,
     }
   }

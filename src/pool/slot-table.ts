@@ -35,6 +35,7 @@ export class SlotTable<Link> {
   readonly #shared = new Set<Slot<Link>>()
   readonly #lent = new Map<Slot<Link>, SharedStreams>()
   #verifyingStreams = 0
+  #expiring = 0
   /** Live ones whose capacity is provisional, and what they can carry for now. */
   #provisional = 0
   #provisionalStreams = 0
@@ -95,6 +96,11 @@ export class SlotTable<Link> {
     let draining = 0
     for (const slot of this.#slots) if (slot.state.kind === 'draining') draining += slot.usedStreams
     return this.#usedStreams - draining
+  }
+
+  /** Of the live ones, those that the origin is about to end. */
+  get expiring(): number {
+    return this.#expiring
   }
 
   /** What the connections that are being verified can carry if they prove good. */
@@ -167,6 +173,10 @@ export class SlotTable<Link> {
     const before = slot.state
     const usedBefore = slot.usedStreams
     slot.transition(next)
+    if (slot.isExpiring) {
+      slot.isExpiring = false
+      this.#expiring -= 1
+    }
     const change = slot.usedStreams - usedBefore
     this.#usedStreams += change
     if (slot.share !== undefined && change !== 0) this.#useShare(slot, slot.share, change)
@@ -238,6 +248,13 @@ export class SlotTable<Link> {
     if (slot.isBlocked) this.setCapacity(slot, slot.capacity, slot.isProvisional, now)
   }
 
+  /** The origin is about to end the idle connection. Whatever happens to it next takes that back. */
+  markExpiring(slot: Slot<Link>): void {
+    if (slot.isExpiring) return
+    slot.isExpiring = true
+    this.#expiring += 1
+  }
+
   /** Its place is free for another one, as long as its exchange takes. */
   setAside(slot: Slot<Link>): void {
     if (slot.state.kind !== 'leased' || slot.isAside || slot.isGuest) {
@@ -285,11 +302,14 @@ export class SlotTable<Link> {
     let provisionalStreams = 0
     let zeroCapacity = 0
     let guests = 0
+    let expiring = 0
     this.#slots.forEach((slot, index) => {
       const { state } = slot
       counts[state.kind] += 1
       used += slot.usedStreams
       if (slot.isAside) aside += 1
+      if (slot.isExpiring) expiring += 1
+      check(!slot.isExpiring || state.kind === 'idle', `${slot.toString()} expires`)
       check(!slot.isAside || mayBeAside(state.kind), `${slot.toString()} does not count`)
       if (state.kind === 'verifying') verifying += slot.streamLimit
       if (slot.isStacked) stacked += 1
@@ -323,6 +343,7 @@ export class SlotTable<Link> {
     check(counts.closed === 0, 'a closed slot was kept')
     check(aside === this.#aside, `${aside} aside, counted ${this.#aside}`)
     check(guests === this.#guests, `${guests} guests, counted ${this.#guests}`)
+    check(expiring === this.#expiring, `${expiring} expire, counted ${this.#expiring}`)
     check(used === this.#usedStreams, `${used} streams, counted ${this.#usedStreams}`)
     check(
       verifying === this.#verifyingStreams,

@@ -104,6 +104,8 @@ export class Slot<Link> {
   isGuest = false
   /** No stream of it was free for us, and it waits for one. Written by SlotTable. */
   isBlocked = false
+  /** Idle, and to be replaced, since the origin is about to end it. Written by SlotTable. */
+  isExpiring = false
 
   // Places in the structures of SlotTable, which alone writes them.
   index = -1
@@ -115,6 +117,10 @@ export class Slot<Link> {
   #state: SlotState
   #openedAt = 0
   #retireAt = Infinity
+  #usedAt = 0
+  #idledMs = 0
+  #isRefreshed = false
+  #trialUntil = -Infinity
   #keepAliveUntil = Infinity
   #leases = 0
   #leaseLimit = Infinity
@@ -140,6 +146,26 @@ export class Slot<Link> {
   /** From then on it takes no new exchanges (maximum age, jitter included). */
   get retireAt(): number {
     return this.#retireAt
+  }
+
+  /** When its last exchange ended; before the first one, when it opened. */
+  get usedAt(): number {
+    return this.#usedAt
+  }
+
+  /** For how long it had been idle when it was leased. 0: since then an exchange has ended well. */
+  get idledMs(): number {
+    return this.#idledMs
+  }
+
+  /** It was sent a ping since `usedAt`, after which some origins count anew. */
+  get isRefreshed(): boolean {
+    return this.#isRefreshed
+  }
+
+  /** Until then it stands idle to find out how long the origin keeps it, and is not used. */
+  get trialUntil(): number {
+    return this.#trialUntil
   }
 
   /** From then on the origin may close it for idleness, going by its Keep-Alive hint. */
@@ -170,6 +196,7 @@ export class Slot<Link> {
   /** The dial succeeded. `leaseLimit`: the lease with this number is its last. */
   onOpened(now: number, retireAt: number, leaseLimit: number): void {
     this.#openedAt = now
+    this.#usedAt = now
     this.#retireAt = retireAt
     this.#leaseLimit = leaseLimit
   }
@@ -186,9 +213,30 @@ export class Slot<Link> {
     return this.#leases > 0
   }
 
-  onExchangeEnded(failed: boolean): void {
-    if (failed) this.#errors += 1
-    else if (this.#errors > 0) this.#errors = 0
+  /** It is about to be leased, and was idle. */
+  onIdleEnds(now: number): void {
+    this.#idledMs = now - this.#usedAt
+  }
+
+  onExchangeEnded(failed: boolean, now: number): void {
+    if (failed) {
+      this.#errors += 1
+      return
+    }
+    this.#errors = 0
+    this.#usedAt = now
+    this.#idledMs = 0
+    this.#isRefreshed = false
+  }
+
+  /** It is sent a ping, which on an HTTP/1.1 connection the peer does not see. */
+  onPing(): void {
+    this.#isRefreshed = this.capacity > 1
+  }
+
+  /** It stands until then though it is not to be used any more. */
+  onTrial(until: number): void {
+    this.#trialUntil = until
   }
 
   /** No lease after the one with this number; a limit below stays. */

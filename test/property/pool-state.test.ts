@@ -163,7 +163,7 @@ class World {
     if (connection.phase === 'dialing') {
       const error = new TransportError('MM_CONNECT_REFUSED', 'x')
       this.obey(this.state.onConnectFailed(slot, error, this.now))
-    } else this.obey(this.state.onClosed(slot, undefined, this.now))
+    } else this.obey(this.state.onClosed(slot, 'shutdown', undefined, this.now))
   }
 
   endStream(choice: number, failed: boolean, hintMs: number): void {
@@ -211,7 +211,7 @@ class World {
     const connection = this.pick(choice, ({ phase }) => phase !== 'dialing')
     if (connection === undefined) return
     this.connections.delete(connection.slot.id)
-    this.obey(this.state.onClosed(connection.slot, undefined, this.now))
+    this.obey(this.state.onClosed(connection.slot, 'peer-closed', undefined, this.now))
   }
 
   answerPing(choice: number, isAlive: boolean): void {

@@ -1,18 +1,19 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { volume } from './volume.ts'
 
 /** The files that every origin serves, by path. */
 export const BODY_BYTES = { '1k': 1024, '100k': 102_400, '1m': 1_048_576, '10m': 10_485_760 } as const
 
-/** `/1g`: 1 GiB of zeros that take no space on the disk. */
-export const HUGE_BODY_BYTES = 1_073_741_824
+/** `/huge`: zeros that take no space on the disk, more than may stand in the memory of a process that passes them on. */
+export const HUGE_BODY_BYTES = volume(256, 1_024) * 1_048_576
 
 /** Writes the bodies into `directory`/www. Returns that directory. */
 export function writeBodyFiles(directory: string): string {
   const www = join(directory, 'www')
   mkdirSync(www, { recursive: true })
   for (const [name, bytes] of Object.entries(BODY_BYTES)) writeFileSync(join(www, name), bodyOf(bytes))
-  const huge = openSync(join(www, '1g'), 'w')
+  const huge = openSync(join(www, 'huge'), 'w')
   ftruncateSync(huge, HUGE_BODY_BYTES)
   closeSync(huge)
   return www

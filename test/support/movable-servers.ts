@@ -6,6 +6,7 @@ import { sha256 } from './moving-client.ts'
 import { startNgtcp2Server } from './ngtcp2-server.ts'
 import { requireBinary } from './require-binary.ts'
 import { requireQuic } from './require-quic.ts'
+import { volume } from './volume.ts'
 
 /** A server of HTTP/3 whose clients may move, with bodies large enough to move in their midst. */
 export interface MovableServer extends AsyncDisposable {
@@ -22,7 +23,7 @@ export interface MovableServer extends AsyncDisposable {
   uploadSha256(bytes: number): string | undefined
 }
 
-export const DOWNLOAD_BYTES = 40_000_000
+export const DOWNLOAD_BYTES = volume(16_000_000, 40_000_000)
 
 export interface MovableServerKind {
   readonly name: string
@@ -35,11 +36,11 @@ export const NGTCP2: MovableServerKind = {
   name: 'gtlsserver',
   missing: requireBinary('gtlsserver') ?? requireQuic(),
   async start() {
-    const server = await startNgtcp2Server({ bodies: { '40m': DOWNLOAD_BYTES } })
+    const server = await startNgtcp2Server({ bodies: { download: DOWNLOAD_BYTES } })
     return {
       port: server.port,
       ca: server.certificates.ca,
-      downloadPath: '/40m',
+      downloadPath: '/download',
       downloadSha256: sha256(bodyOf(DOWNLOAD_BYTES)),
       smallPath: '/hello',
       // It counts what came against content-length (nghttp3), and says no more of it.

@@ -35,7 +35,7 @@ export interface NginxOptions {
 /**
  * nginx as an origin, on a TLS port and a cleartext port, and with `http2` on a third one that speaks
  * cleartext HTTP/2 and nothing else (nginx 1.22 tells the two apart by the port): /1k /100k /10m (see bodyOf)
- * /1g; /chunked/1k … without content-length; /trailers/1k … with `x-checksum: middlemile` behind the body;
+ * /huge; /chunked/1k … without content-length; /trailers/1k … with `x-checksum: middlemile` behind the body;
  * /slow/1k … at a crawl; /204 /503 /redirect; PUT and GET /upload/NAME; /sink answers at once and reads the
  * request body away; /reflect says what nginx saw, one `name: value` a line.
  */

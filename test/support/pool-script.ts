@@ -77,7 +77,8 @@ export class PoolScript {
   /** The peer takes no more than these. */
   goaway = (id: number, taken: number): string[] =>
     this.#note(this.state.onDraining(this.slot(id), 'peer-closed', this.now, taken))
-  closed = (id: number): string[] => this.#note(this.state.onClosed(this.slot(id), undefined, this.now))
+  closed = (id: number, reason: CloseReason = 'network-error', error?: TransportError): string[] =>
+    this.#note(this.state.onClosed(this.slot(id), reason, error, this.now))
   pinged = (id: number, isAlive: boolean): string[] =>
     this.#note(this.state.onPinged(this.slot(id), isAlive, this.now))
   preconnect = (count: number): string[] => this.#note(this.state.onPreconnect(count, this.now))

@@ -151,6 +151,7 @@ export const PUBLIC_SURFACE: Readonly<
       'HandshakeFigures',
       'HandshakeInfo',
       'Http3StatusName',
+      'IdleHorizonFigures',
       'KeepAliveHint',
       'LaneName',
       'MigrationCause',

@@ -1,5 +1,6 @@
 import type { PoolStats } from '../../src/index.ts'
 import { handshakeFigures } from './handshake-figures.ts'
+import { NO_HORIZON } from './idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from './migration-figures.ts'
 
 /** The statistics of a pool of https://origin.example. */
@@ -22,6 +23,7 @@ export const SHOP_POOL: PoolStats = {
   connectFailures: 0,
   requests: 10,
   reused: 9,
+  idleHorizon: NO_HORIZON,
   retries: 0,
   reuseRatio: 0.9,
   handshakeRttsSaved: 18,

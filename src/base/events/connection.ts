@@ -7,7 +7,8 @@ import type { Protocol } from '../http/protocol.ts'
  * Why a connection stopped taking requests or ended. The word is a metric label: add to it, do not rename.
  */
 export type CloseReason =
-  | 'idle-timeout' // nobody used it for `idleTimeoutMs`, or the origin's Keep-Alive hint was about to run out
+  | 'idle-timeout' // nobody used it for `idleTimeoutMs`
+  | 'keep-alive-timeout' // idle for about as long as the origin keeps it, by its Keep-Alive hint or by what was seen
   | 'max-age' // older than `maxAgeMs`
   | 'max-requests' // carried `maxRequests`, or as many as the origin's Keep-Alive allows, or over QUIC too much that nobody read
   | 'evicted' // an idle one made room for another origin's

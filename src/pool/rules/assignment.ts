@@ -61,9 +61,15 @@ function nextIdle<Link, Waiter>(
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
     const since = idleSince(slot)
     const expired = expiryOf(core, slot, since, now)
-    if (expired !== undefined) retire(core, slot, expired, actions)
-    else if (now - since >= core.verifyAfterIdleMs) return undefined
-    else if (hasFreeStream(core, slot)) return slot
+    if (expired === undefined) {
+      if (now - since >= core.verifyAfterIdleMs) return undefined
+      if (!hasFreeStream(core, slot)) continue
+      core.horizons.onReused(slot, now)
+      slot.onIdleEnds(now)
+      return slot
+    }
+    if (expired === 'keep-alive-timeout') core.horizons.onRaceAvoided(slot, now)
+    retire(core, slot, expired, actions)
   }
   return undefined
 }
@@ -128,10 +134,11 @@ export function lease<Link, Waiter>(
   waiter: Waiter,
   actions: PoolAction<Link, Waiter>[],
 ): void {
+  // Before it is counted: the last one that it may carry takes a stream as all others do.
+  core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
   const reused = slot.onLeased() || slot.isGuest
   core.tally.onLeased(reused)
   if (!reused) core.backoff.onFirstLease()
-  core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
   core.surplus.onLease(core.slots.usedStreams)
   actions.push({ type: 'lease', slot, waiter, reused })
   if (slot.hasReachedLeaseLimit) retire(core, slot, 'max-requests', actions)
@@ -192,6 +199,7 @@ export function verify<Link, Waiter>(
   actions: PoolAction<Link, Waiter>[],
 ): void {
   const deadline = core.options.pingTimeoutMs === 0 ? Infinity : now + core.options.pingTimeoutMs
+  slot.onPing()
   core.slots.move(slot, { kind: 'verifying', deadline })
   core.schedule.coverSlot(deadline)
   actions.push({ type: 'ping', slot })

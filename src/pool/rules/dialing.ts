@@ -18,7 +18,7 @@ const MAX_ZERO_CAPACITY = 2
  *    takes before. Where connections stand open that take nothing at all (SETTINGS_MAX_CONCURRENT_STREAMS of
  *    0), a second one may find out whether that is the mood of the first one only; more would be a storm on
  *    an origin that wants to be left alone.
- * 2. For the warm level or a preconnect: what is missing.
+ * 2. For the warm level or a preconnect: what is missing, or about to expire.
  * 3. For the spread: what is missing.
  * 4. While dials fail: one at a time.
  */
@@ -31,7 +31,8 @@ export function dialsWanted<Link, Waiter>(core: PoolCore<Link, Waiter>): number 
 
 /** Dials that should be under way for the waiters, the warm level and a preconnect. */
 function dialsDemanded<Link, Waiter>(core: PoolCore<Link, Waiter>): number {
-  return Math.max(dialsForWaiters(core), core.targetConnections - core.slots.live)
+  const lasting = core.slots.live - core.slots.expiring
+  return Math.max(dialsForWaiters(core), core.targetConnections - lasting)
 }
 
 /** Dials that should be under way for the spread: a luxury. */
@@ -72,8 +73,10 @@ export function dial<Link, Waiter>(
   const wanted = dialsWanted(core)
   if (wanted === 0 || now < dialDueAt(core)) return
   const essential = core.spreadOver === 1 ? wanted : dialsDemanded(core) - core.slots.count('starting')
-  const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
-  if (missing > 0) core.stalled.setAside(missing, now)
+  if (core.stalled.mayFind(now)) {
+    const missing = core.slots.counted + dialsMissing(core) - core.maxConnections
+    if (missing > 0) core.stalled.setAside(missing, now)
+  }
   for (let started = 0; started < wanted; started += 1) {
     if (core.isFull) {
       if (started < essential && !closeUnresponsive(core, actions)) makeRoomForFresh(core, actions)

@@ -1,3 +1,4 @@
+import type { TransportError } from '../../base/errors.ts'
 import type { CloseReason } from '../../base/events/connection.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
@@ -41,10 +42,24 @@ export function expiryOf<Link, Waiter>(
   now: number,
 ): CloseReason | undefined {
   if (now >= slot.retireAt) return 'max-age'
-  if (now >= slot.keepAliveUntil) return 'idle-timeout'
+  if (now >= core.horizons.usableUntil(slot)) return 'keep-alive-timeout'
   if (now - since < core.idleTimeoutMs || core.slots.live <= core.warm.connections) return undefined
   // The guests of a connection use it: it is not idle.
   return !slot.isGuest && slot.share?.isUsedByOthers === true ? undefined : 'idle-timeout'
+}
+
+/**
+ * A connection ends by itself, or begins to: that may say how long the origin keeps idle ones. When it is less
+ * than was thought, those that are there are looked at.
+ */
+export function noteEnd<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  slot: Slot<Link>,
+  reason: CloseReason,
+  error: TransportError | undefined,
+  now: number,
+): void {
+  if (core.horizons.onEnded(slot, reason, error, now)) core.schedule.coverSlot(now)
 }
 
 /** When the slot, left alone, needs upkeep. */
@@ -55,7 +70,9 @@ export function dueAt<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Lin
       const idleUntil = state.since + core.idleTimeoutMs
       // Past its idle timeout and still here: it belongs to the warm level. Looked at again after as long.
       const lookAgainAt = idleUntil > now ? idleUntil : now + core.idleTimeoutMs
-      return Math.min(lookAgainAt, slot.keepAliveUntil, slot.retireAt)
+      const { horizons } = core
+      const expiresAt = slot.isExpiring ? horizons.standsUntil(slot) : horizons.replaceAt(slot)
+      return Math.min(lookAgainAt, expiresAt, slot.retireAt)
     }
     case 'verifying':
       return state.deadline

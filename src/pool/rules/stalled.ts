@@ -51,12 +51,17 @@ export class StalledReaders<Link> {
   /** How many more connections may be set aside. */
   get places(): number {
     const { slots, budget, limits, maxStalled } = this.#parts
-    if (limits.streams !== 1 || !budget.hasStalledPlace) return 0
+    if (maxStalled === 0 || limits.streams !== 1 || !budget.hasStalledPlace) return 0
     return Math.max(0, Math.min(maxStalled - slots.aside, budget.stalledPlaces))
   }
 
   isGrowing(now: number): boolean {
     return now - this.#setAsideAt < GROWTH_MS
+  }
+
+  /** False: none may be set aside, or the last look was a moment ago. Asked whenever requests wait. */
+  mayFind(now: number): boolean {
+    return now >= this.#checkAt && this.places > 0
   }
 
   /** When to look for them again, if somebody waits for what they hold. */

@@ -28,6 +28,7 @@ function keepUpSlots<Link, Waiter>(
     const { state } = slot
     if (state.kind === 'verifying' && now >= state.deadline) onPingUnanswered(core, slot, now, actions)
     else if (state.kind === 'leased' && now >= slot.retireAt) retire(core, slot, 'max-age', actions)
+    else if (state.kind === 'idle' && now >= core.horizons.replaceAt(slot)) core.slots.markExpiring(slot)
     core.schedule.coverSlot(dueAt(core, slot, now))
   }
 }
@@ -66,7 +67,20 @@ function closeIfExpired<Link, Waiter>(
 ): void {
   if (slot.state.kind !== 'idle') return
   const expired = expiryOf(core, slot, slot.state.since, now)
-  if (expired !== undefined) closeNow(core, slot, expired, actions)
+  if (expired === undefined || (expired === 'keep-alive-timeout' && mayStand(core, slot, now))) return
+  closeNow(core, slot, expired, actions)
+}
+
+/**
+ * The origin is about to end an idle connection. Some stay all the same, unused, and show whether it still
+ * does: such as nobody needs.
+ */
+function mayStand<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>, now: number): boolean {
+  if (now < slot.trialUntil) return true
+  const until = core.horizons.onRetiring(slot, core.slots.live > core.targetConnections, now)
+  if (until === undefined) return false
+  slot.onTrial(Math.min(until, slot.usedAt + core.idleTimeoutMs))
+  return now < slot.trialUntil
 }
 
 /**

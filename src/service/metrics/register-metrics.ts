@@ -9,6 +9,7 @@ import type { OriginMetrics, ProtocolMetrics } from './origin-metrics.ts'
 /** Closed while they worked, for a limit or an age of ours. */
 const EVICTION_REASONS: readonly CloseReason[] = [
   'idle-timeout',
+  'keep-alive-timeout',
   'max-age',
   'max-requests',
   'evicted',
@@ -89,7 +90,7 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
   )
   counter(
     'middlemile_evictions_total',
-    'Deprecated: middlemile_connections_closed_total with reason=~"idle_timeout|max_age|max_requests|evicted|surplus"',
+    'Deprecated: middlemile_connections_closed_total with reason=~"idle_timeout|keep_alive_timeout|max_age|max_requests|evicted|surplus"',
     (metrics, labels) =>
       EVICTION_REASONS.map(reason => ({
         labels: { ...labels, reason },

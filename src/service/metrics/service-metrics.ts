@@ -17,6 +17,7 @@ import {
   registerProcessMetrics,
   registerResolverMetrics,
 } from './process-metrics.ts'
+import { registerEconomyMetrics } from './register-economy-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
 import { registerSelectionMetrics } from './register-selection-metrics.ts'
@@ -70,6 +71,7 @@ export class ServiceMetrics {
     registerSelectionMetrics(this.registry, { configured: () => [...this.#origins.values()], all: origins })
     const configured = () => [...this.#origins].map(([key, { name }]) => ({ key, name }))
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
+    registerEconomyMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
     registerForwardingMetrics(this.registry, () => sources.stallStats())

@@ -173,7 +173,9 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       }
       let figures = { descriptors: 0, memory: 0 }
       const counted = { early: 0, aborted: 0, whole: 0 }
-      for (let round = 0; round < 300; round++) {
+      // How many of a kind there are is a matter of how busy the machine is: it goes on until there are enough.
+      const isEnough = (): boolean => counted.aborted > 20 && counted.early > 10
+      for (let round = 0; round < 300 || (round < 2_000 && !isEnough()); round++) {
         const gaveUp = new AbortController()
         const isGivenUp = round % 2 === 1
         if (isGivenUp) {
@@ -196,9 +198,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
         await until(() => home.world.transport.stats().totalConnections === 0, 'an empty pool')
         if (round === 100) figures = measure()
       }
-      // How many is a matter of how busy the machine is.
-      expect(counted.aborted).toBeGreaterThan(20)
-      expect(counted.early).toBeGreaterThan(10)
+      expect(isEnough(), JSON.stringify(counted)).toBe(true)
       await until(() => home.way.open === 0, 'the end of all connections')
       await until(() => descriptorsTo(home.way.port).length === 0, 'the last descriptor')
       const after = measure()

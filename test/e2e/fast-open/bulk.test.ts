@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined).each<Protocol>(['http/1.1', 'h2'])(
       await withWorld('on', async ({ transport, url }) => {
         await (await transport.request(`${url}/10m`)).dump()
         const before = process.memoryUsage.rss()
-        const response = await transport.request(`${url}/1g`)
+        const response = await transport.request(`${url}/huge`)
         expect(Number(response.headers['content-length'])).toBe(HUGE_BODY_BYTES)
         await new Promise(resolve => setTimeout(resolve, 400)) // long enough for hundreds of MB
         let bytes = 0

@@ -17,15 +17,16 @@ import { startNginx } from '../../support/nginx.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { freePort } from '../../support/tcp-port.ts'
 import { until } from '../../support/until.ts'
+import { volume } from '../../support/volume.ts'
 
 /**
- * Ten thousand connects with Fast Open, half of them refused. A process of its own: what is counted is what
+ * Thousands of connects with Fast Open, half of them refused. A process of its own: what is counted is what
  * they leave.
  */
 
 const missing = requireFastOpenNamespace() ?? requireBinary('nginx')
-const WARM_UP = 2_000
-const CONNECTS = 10_000
+const WARM_UP = volume(1_000, 2_000)
+const CONNECTS = volume(3_000, 10_000)
 const AT_ONCE = 50
 const MB = 1_048_576
 

@@ -9,12 +9,12 @@ import { type Nginx, startNginx } from '../../support/nginx.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import type { CliProcess } from '../../support/spawn-cli.ts'
 import { readPool } from '../../support/start-connector.ts'
+import { volume } from '../../support/volume.ts'
 
-/**
- * Requests of each test. The full proof is 100,000 in all, some of them at a pace: `CHURN_REQUESTS=30000 npx
- * vitest run test/e2e/http2/churn.test.ts`.
- */
-const REQUESTS = Number(process.env['CHURN_REQUESTS'] ?? 8_000)
+/** Of each test. */
+const REQUESTS = volume(3_000, 30_000)
+/** Of those at a pace, which take their time. */
+const PACED_REQUESTS = volume(800, 5_000)
 const TIMEOUT = { timeout: 30_000 + REQUESTS * 10 }
 const PER_SECOND = 500
 const KEEPALIVE_REQUESTS = 100
@@ -114,8 +114,7 @@ describe('none of many requests fails over HTTP/2 while nginx ends each connecti
     await using transport = createTransport({
       defaults: { protocols: ['h2'], tls: { ca: nginx.certificates.ca } },
     })
-    // A sixth of them: they take their time.
-    const requests = Math.ceil(REQUESTS / 6)
+    const requests = PACED_REQUESTS
     const failures: unknown[] = []
     const reloading = reloadsOf(nginx, 500)
     await paced(requests, PER_SECOND, async () => {
@@ -149,7 +148,7 @@ describe('none of many requests fails over HTTP/2 while nginx ends each connecti
       },
     })
     const session = connect(connector.url)
-    const requests = Math.ceil(REQUESTS / 6)
+    const requests = PACED_REQUESTS
     const failures: string[] = []
     session.on('error', error => failures.push(error.message))
     const reloading = reloadsOf(nginx, 500)

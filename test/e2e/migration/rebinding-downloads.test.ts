@@ -6,6 +6,7 @@ import { type Incident, type MovingClient, sha256, startMovingClient } from '../
 import { requireBinary } from '../../support/require-binary.ts'
 import { openUdpSocket } from '../../support/udp-port.ts'
 import { startUdpRelay } from '../../support/udp-relay.ts'
+import { volume } from '../../support/volume.ts'
 
 const BYTES = 10_000_000
 const PATH = `/bytes/${BYTES}`
@@ -15,7 +16,7 @@ const PATH = `/bytes/${BYTES}`
  */
 const COPIES = 5
 /** One after the other: what is in flight at that instant is another matter each time. */
-const TIMES = 5
+const TIMES = volume(2, 5)
 
 interface Fate {
   readonly name: string

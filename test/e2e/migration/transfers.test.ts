@@ -2,8 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { LinkSockets } from '../../../src/quic/udp/link-sockets.ts'
 import { DOWNLOAD_BYTES, type MovableServer, NGTCP2, OWN_SERVER } from '../../support/movable-servers.ts'
 import { type Incident, type MovingClient, startMovingClient } from '../../support/moving-client.ts'
+import { volume } from '../../support/volume.ts'
 
-const UPLOAD_BYTES = 16_000_000
+const UPLOAD_BYTES = volume(8_000_000, 16_000_000)
 
 /** What befalls a transfer of so many bytes, and what the reports of moves say of it. */
 interface Fate {
@@ -96,7 +97,7 @@ describe.each([NGTCP2, OWN_SERVER])('a transfer over HTTP/3, $name:', ({ missing
     expect(pool).toMatchObject({ opened: { full: 1, resumed: 0 }, retries: 0 })
   }
 
-  it.for(FATES)('a 40 MB download that $name', async (fate, ctx) => {
+  it.for(FATES)(`a download of ${DOWNLOAD_BYTES} bytes that $name`, async (fate, ctx) => {
     ctx.skip(missing !== undefined, missing)
     await survive(fate, async client => {
       const incidents = fate.incidents(client, server, DOWNLOAD_BYTES)
@@ -105,7 +106,7 @@ describe.each([NGTCP2, OWN_SERVER])('a transfer over HTTP/3, $name:', ({ missing
     })
   })
 
-  it.for(FATES)('a 16 MB upload that $name', async (fate, ctx) => {
+  it.for(FATES)(`an upload of ${UPLOAD_BYTES} bytes that $name`, async (fate, ctx) => {
     ctx.skip(missing !== undefined, missing)
     await survive(fate, async client => {
       const incidents = fate.incidents(client, server, UPLOAD_BYTES)

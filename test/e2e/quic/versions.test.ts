@@ -46,24 +46,30 @@ describe.skipIf(missing !== undefined)(
     ])('is told by what it speaks: %j', async (versions, what) => {
       using negotiator = await startNegotiator(versions)
       await using transport = createTransport({ defaults: { protocols: ['h3'] } })
+      const startedAt = performance.now()
       const error = await transport
         .request(`https://127.0.0.1:${negotiator.port}/`)
         .catch((thrown: unknown) => thrown)
       expect(String(error)).toContain(`127.0.0.1:${negotiator.port} ${what}`)
       expect(error).toMatchObject({ code: 'MM_QUIC_VERSION', fault: 'remote', processed: 'no' })
-      // Nobody tells a server that it broke a protocol which it does not speak.
-      expect(negotiator.received()).toBe(1)
+      // Nobody tells a server that it broke a protocol which it does not speak. On a machine that is busy the Initial
+      // itself is sent again by then (RFC 9002 6.2.2: after a second).
+      if (performance.now() - startedAt < 1_000) expect(negotiator.received()).toBe(1)
+      expect(negotiator.received()).toBeLessThanOrEqual(2)
     })
 
     it('is one only if it says so itself: a forged packet before its answer does no harm', async () => {
       const tls = await (await createCertificateAuthority()).issue({ names: ['localhost'] })
       const origin = await startHttp3Origin({ tls })
       let forged = 0
+      let initial: Buffer | undefined
       const relay = await startUdpRelay(origin.port, {
-        filter: (datagram, direction, index, client) => {
-          if (direction === 'to-server' && index === 0) {
+        filter: (datagram, direction, _index, client) => {
+          if (direction === 'to-server') initial ??= Buffer.from(datagram)
+          else if (initial !== undefined && forged === 0) {
+            // At once before the answer: a busy machine would have the grace pass between the two.
             forged++
-            relay.inject('to-client', negotiation(datagram, [0x6b3343cf]), client.port)
+            relay.inject('to-client', negotiation(initial, [0x6b3343cf]), client.port)
           }
           return true
         },

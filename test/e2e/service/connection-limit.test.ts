@@ -5,10 +5,12 @@ import { startConfiguredConnector } from '../../support/connector-process.ts'
 import { requireBinary } from '../../support/require-binary.ts'
 import { runTool } from '../../support/run-tool.ts'
 import { readPool } from '../../support/start-connector.ts'
+import { volume } from '../../support/volume.ts'
 
 const missing = requireBinary('caddy', 'ss')
 /** With one there is no other lane to try. */
 const LIMITS = [1, 2, 8]
+const LOAD_MS = volume(1_500, 10_000)
 
 /** Open TCP connections to a port of 127.0.0.1, as the kernel counts them. */
 async function openTo(port: number): Promise<number> {
@@ -38,7 +40,7 @@ describe.each(LIMITS)('pool.maxConnections: %i', maxConnections => {
       })
       const seen = { pool: 0, kernel: 0, streams: 0 }
       const statuses = new Map<number, number>()
-      const ends = performance.now() + 3_000
+      const ends = performance.now() + LOAD_MS
       const client = async (): Promise<void> => {
         while (performance.now() < ends) {
           const response = await fetch(`${connector.url}/100k`)

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { poolStats } from '../../../src/origin/stats.ts'
 import type { PoolCounts } from '../../../src/pool/pool-counts.ts'
 import { handshakeFigures } from '../../support/handshake-figures.ts'
+import { NO_HORIZON } from '../../support/idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
 
 const SHOWN = {
@@ -31,6 +32,7 @@ const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   closed: { 'idle-timeout': 1 },
   connectFailures: 1,
   requests: 100,
+  idleHorizon: NO_HORIZON,
   reused: 98,
   list: ['#1'],
   ...over,
@@ -91,6 +93,7 @@ describe('the stats of an origin', () => {
       connectFailures: 2,
       requests: 200,
       reused: 196,
+      idleHorizon: NO_HORIZON,
       list: ['#1', '#1 (for upgrades)'],
       ...SHOWN,
       ...SAVED,

@@ -114,7 +114,7 @@ describe('Keep-Alive of the origin', () => {
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 5000 })
     expect(pool.advance(3999)).toEqual([])
-    expect(pool.advance(1)).toEqual(['close #1: idle-timeout'])
+    expect(pool.advance(1)).toEqual(['close #1: keep-alive-timeout'])
   })
 
   it('does not prolong our own timeout', () => {
@@ -129,7 +129,7 @@ describe('Keep-Alive of the origin', () => {
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 1000 })
     expect(pool.advance(499)).toEqual([])
-    expect(pool.advance(1)).toEqual(['close #1: idle-timeout'])
+    expect(pool.advance(1)).toEqual(['close #1: keep-alive-timeout'])
   })
 
   it('keeps a connection from being leased in its last moment though the timer is late', () => {
@@ -137,16 +137,18 @@ describe('Keep-Alive of the origin', () => {
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 5000 })
     pool.now += 4000
-    expect(pool.acquire('b')).toEqual(['close #1: idle-timeout', 'connect #2'])
+    expect(pool.acquire('b')).toEqual(['close #1: keep-alive-timeout', 'connect #2'])
   })
 
-  it('holds for the warm level too: the origin closes that as well', () => {
+  it('holds for the warm level too, whose next connection is there before', () => {
     const pool = new PoolScript({ warm: 1 })
     pool.start()
     pool.connected(1)
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 4000 })
-    expect(pool.advance(3000)).toEqual(['close #1: idle-timeout', 'connect #2'])
+    expect(pool.advance(2250)).toEqual(['connect #2'])
+    pool.connected(2)
+    expect(pool.advance(750)).toEqual(['close #1: keep-alive-timeout'])
   })
 
   it('is forgotten when the next answer says nothing', () => {
@@ -161,7 +163,7 @@ describe('Keep-Alive of the origin', () => {
   it('closes at once when nothing is left of it', () => {
     const pool = new PoolScript().open(1)
     pool.acquire('a')
-    expect(pool.streamClosed(1, { timeoutMs: 0 })).toEqual(['close #1: idle-timeout'])
+    expect(pool.streamClosed(1, { timeoutMs: 0 })).toEqual(['close #1: keep-alive-timeout'])
   })
 
   it('caps the requests that remain', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
 import type { TransportEvent } from '../../../src/base/events/observer.ts'
 import { settled } from '../../support/fake-connector.ts'
+import { NO_HORIZON } from '../../support/idle-horizon-figures.ts'
 import { drivenPool } from '../../support/pool-driver.ts'
 
 const CLOSED = new TransportError('MM_TRANSPORT_CLOSED', 'bye')
@@ -70,7 +71,7 @@ describe.each([1, 100])('the driver, with connections of capacity %i', capacity 
     connection.keepAlive = { timeoutMs: 5000 }
     connection.finish()
     clock.advance(4000)
-    expect(connection.closedFor).toBe('idle-timeout')
+    expect(connection.closedFor).toBe('keep-alive-timeout')
   })
 
   it('takes a lease back that the waiter does not want', async () => {
@@ -414,6 +415,7 @@ describe('what a pool shows', () => {
       connectFailures: 1,
       requests: 5,
       reused: 1,
+      idleHorizon: NO_HORIZON,
       list: [
         `fake#${first.id}: leased 1/1, 2 requests`,
         `fake#${second.id}: draining 1/1, 1 requests`,

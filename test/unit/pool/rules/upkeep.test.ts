@@ -121,7 +121,7 @@ describe('the warm level', () => {
     pool.connected(1)
     pool.acquire('a')
     pool.streamClosed(1, { timeoutMs: 6000 }) // less the margin: 5000
-    expect(pool.advance(5000)).toEqual(['close #1: idle-timeout', 'connect #2'])
+    expect(pool.advance(5000)).toEqual(['connect #2', 'close #1: keep-alive-timeout'])
   })
 
   it('is restored when one is lost', () => {

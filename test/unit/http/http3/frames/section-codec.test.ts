@@ -9,7 +9,7 @@ function sectionOf(name: string): Buffer {
 }
 
 /**
- * Ten of the twelve are errors of QPACK (test/unit/http/qpack/qpack-vectors.test.ts). These two are from
+ * Ten of the twelve are errors of QPACK (test/unit/http/qpack/qpack-decoder-vectors.test.ts). These two are from
  * drafts in which index 0 and index 62 of the static table were none; RFC 9204 has fields there, so that they
  * decode. As the head of a message they are refused all the same.
  */
