@@ -86,7 +86,7 @@ describe('a random walk through pools that share connections', () => {
         await world.close()
         joined += world.joined
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
     // The walk is about something.
     expect(joined).toBeGreaterThan(60)
