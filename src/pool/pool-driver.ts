@@ -180,6 +180,7 @@ export class PoolDriver {
       ageMs: now - slot.openedAt,
       requests: slot.leases,
     })
+    slot.share?.serve() // what it had is free for others
   }
 
   // The actions

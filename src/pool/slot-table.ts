@@ -383,7 +383,8 @@ export class SlotTable<Link> {
 
   #beginLending(slot: Slot<Link>): SharedStreams {
     const streams = new SharedStreams({
-      limit: () => Math.min(slot.capacity, this.#maxStreams),
+      // Its guests hear of its end after its owner: until then nothing is theirs.
+      limit: () => (isLive(slot.state.kind) ? Math.min(slot.capacity, this.#maxStreams) : 0),
       isExhausted: () => slot.hasReachedLeaseLimit,
     })
     slot.share = streams.joinAsOwner(slot.usedStreams)

@@ -86,7 +86,7 @@ describe('a random walk through pools that share connections', () => {
         await world.close()
         joined += world.joined
       }),
-      { numRuns: 100 },
+      { numRuns: 300 },
     )
     // The walk is about something.
     expect(joined).toBeGreaterThan(60)

@@ -31,7 +31,7 @@ const COVERED: Readonly<Record<string, readonly string[]>> = {
   'd.example': ['d.example', 'a.example', 'b.example'],
 }
 
-export interface OpenExchange {
+interface OpenExchange {
   readonly wire: Wire
   readonly guest: GuestConnection | undefined
   readonly host: string
