@@ -8,7 +8,7 @@ import {
   sizingProtocolOption,
   usageError,
 } from './parse-options.ts'
-import { textTable } from './terminal.ts'
+import { textTable } from './text-table.ts'
 
 const HELP = `Usage: middlemile size --rps R --latency-ms L [options]
 
