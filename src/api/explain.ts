@@ -32,6 +32,7 @@ export type ExplainedOrigin = Pick<
   | 'paths'
   | 'socketSettings'
   | 'fastOpenNews'
+  | 'coalescingFacts'
   | 'refreshRecord'
   | 'stats'
 >
@@ -51,6 +52,7 @@ export async function explain(
     ...record.facts(now),
     ...fastOpenFacts(entry, machine, now),
     ...entry.paths.facts(now),
+    ...entry.coalescingFacts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
   ]

@@ -20,11 +20,15 @@ export type {
   HandshakeInfo,
   KeepAliveHint,
   PathStats,
+  SharedConnection,
+  StreamShare,
 } from '../base/events/connection.ts'
 export type { DecisionCandidate, DecisionRule } from '../base/events/decision.ts'
 export type { MigrationCause, MigrationOutcome, PathEnd } from '../base/events/migration-report.ts'
 export { formatPathEnd } from '../base/events/migration-report.ts'
 export type {
+  CoalescingRefusal,
+  CoalescingRefused,
   ConnectionClosed,
   ConnectionMigrated,
   EarlierTry,

@@ -4,6 +4,7 @@ import type { Protocol } from '../base/http/protocol.ts'
 import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import { checkTransportNames } from '../base/options/option-names.ts'
 import {
+  CERTIFICATE_NAME,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -61,6 +62,8 @@ export interface OriginSettings {
   readonly earlyDataOverTcp: boolean
   readonly tfo: 'off' | 'auto' | 'on'
   readonly trusted: boolean
+  readonly coalesce: 'auto' | 'never'
+  readonly certificateNames: readonly string[]
   readonly endpoints: readonly string[]
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
@@ -142,6 +145,8 @@ function mergeSettings(
     earlyDataOverTcp: own.earlyDataOverTcp ?? defaults.earlyDataOverTcp ?? false,
     tfo: own.tfo ?? defaults.tfo ?? 'off',
     trusted: own.trusted ?? defaults.trusted ?? false,
+    coalesce: own.coalesce ?? defaults.coalesce ?? 'auto',
+    certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
     endpoints: own.endpoints ?? defaults.endpoints ?? [],
     resolve,
   }
@@ -157,10 +162,21 @@ function mergeSettings(
 /** What is no number and no list: callers without types may hand over anything. */
 function checkWords(options: OriginOptions): void {
   const { earlyData = 'off', trusted = false, earlyDataOverTcp = false, tfo = 'off' } = options
+  const { coalesce = 'auto', certificateNames = [] } = options
+  checkWord('coalesce', coalesce, ['auto', 'never'])
+  checkCertificateNames(certificateNames)
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
+}
+
+function checkCertificateNames(names: readonly string[]): void {
+  const isList = Array.isArray(names)
+  if (!isList || !names.every(name => typeof name === 'string' && CERTIFICATE_NAME.test(name))) {
+    const message = 'certificateNames must be a list of host names, such as a.example or *.internal.example'
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
 }
 
 function checkProtocols(protocols: readonly Protocol[]): void {

@@ -55,6 +55,7 @@ export const PUBLIC_SURFACE: Readonly<
   },
   './options': {
     values: [
+      'CERTIFICATE_NAME',
       'CONGESTION_CONTROL_NAME',
       'DEFAULT_GLOBAL_LIMITS',
       'DEFAULT_HEADROOM',
@@ -134,6 +135,8 @@ export const PUBLIC_SURFACE: Readonly<
     types: [
       'Clock',
       'CloseReason',
+      'CoalescingRefusal',
+      'CoalescingRefused',
       'Connection',
       'ConnectionClosed',
       'ConnectionHandshake',
@@ -177,8 +180,10 @@ export const PUBLIC_SURFACE: Readonly<
       'RaceEvent',
       'RetryReason',
       'SelectionEvent',
+      'SharedConnection',
       'SocketOptionRefused',
       'StateFault',
+      'StreamShare',
       'Timer',
     ],
   },

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type {
   CloseReason,
+  CoalescingRefusal,
   ConnectionMigrated,
   ExchangeEnded,
   HandshakeInfo,
@@ -27,6 +28,8 @@ export class OriginMetrics {
   /** By the name of the limit that took effect. The names are those of options: the set is bounded. */
   readonly defences = new CounterSet<string>()
   readonly fastOpen = new CounterSet<'used' | 'fallback'>()
+  /** Connections of other origins: those that were joined and left, and those that were not, by the reason. */
+  readonly coalesced = new CounterSet<'joined' | 'left' | CoalescingRefusal>()
   readonly migrations = new MigrationMetrics()
   readonly selection = new SelectionMetrics()
   readonly clients = new ClientMetrics()
@@ -79,7 +82,7 @@ export class ProtocolMetrics {
   readonly opened = new CounterSet<HandshakeInfo['kind']>()
   readonly closed = new CounterSet<CloseReason>()
   reused = 0
-  /** Of bodies. */
+  /** Of bodies and tunnels. */
   requestBytes = 0
   responseBytes = 0
 
@@ -92,6 +95,11 @@ export class ProtocolMetrics {
     if (event.status !== 0) this.ttfb.observe(event.ttfbMs)
     if (event.stallMs !== undefined) this.stall.observe(event.stallMs)
     if (event.earlyData !== 'none') this.earlyData.add(event.earlyData)
+  }
+
+  onCarried(fromClient: number, fromOrigin: number): void {
+    this.requestBytes += fromClient
+    this.responseBytes += fromOrigin
   }
 
   /** What was opened in early data is counted when it is known what became of it. */

@@ -34,12 +34,12 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
 
   counter(
     'middlemile_request_body_bytes_total',
-    'Bytes of request bodies that went to origins, those of retries included',
+    'Bytes of request bodies that went to origins, those of retries and of tunnels included',
     (metrics, labels) => [{ labels, value: metrics.requestBytes }],
   )
   counter(
     'middlemile_response_body_bytes_total',
-    'Bytes of response bodies that came from origins',
+    'Bytes of response bodies that came from origins, those of tunnels included',
     (metrics, labels) => [{ labels, value: metrics.responseBytes }],
   )
   histogram(
@@ -125,6 +125,16 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
     () =>
       origins().flatMap(({ name, fastOpen }) =>
         Array.from(fastOpen.entries(), ([outcome, value]) => ({ labels: { origin: name, outcome }, value })),
+      ),
+  )
+  registerScraped(
+    registry,
+    'counter',
+    'middlemile_coalesced_total',
+    'Connections of other origins that carry requests of this one (joined, left), and that do not, by the reason',
+    () =>
+      origins().flatMap(({ name, coalesced }) =>
+        Array.from(coalesced.entries(), ([outcome, value]) => ({ labels: { origin: name, outcome }, value })),
       ),
   )
   registerScraped(
@@ -241,6 +251,11 @@ export function registerPoolMetrics(
     'middlemile_stalled_connections',
     'Connections beside pool.maxConnections, since their readers stall: a part of those that are leased or draining',
     ({ stalled }, labels) => [{ labels, value: stalled }],
+  )
+  perOrigin(
+    'middlemile_coalesced_connections',
+    'Connections of other origins that carry requests of this one; they are no part of middlemile_connections',
+    ({ coalesced }, labels) => [{ labels, value: coalesced }],
   )
   perOrigin('middlemile_overloaded', 'Pools that shed requests just now', ({ overloaded }, labels) => [
     { labels, value: overloaded ? 1 : 0 },
