@@ -3,6 +3,7 @@ import { formatEndpoint, type Resolution } from '../base/http/endpoint.ts'
 import type { PoolOptions } from '../base/options/options.ts'
 import type { EarlyDialer } from '../connect/early-data/early-dialer.ts'
 import type { FastOpen } from '../connect/fast-open/fast-open.ts'
+import { missedSavings } from '../origin/economy/missed-savings.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { PoolStats } from '../origin/stats.ts'
 import { protocolVerdicts } from '../select/protocol-verdicts.ts'
@@ -80,6 +81,7 @@ export async function explain(
     plan,
     known,
     unavailable: unavailable(entry, machine),
+    savings: missedSavings(settings, pool),
     pool,
   }
 }

@@ -46,7 +46,7 @@ middlemile get --state DIR URL learns; middlemile explain --state DIR URL says w
 `
 
 function explanationText(explanation: Explanation, note: string): string {
-  const { origin, decision, protocols, plan, known, unavailable, pool } = explanation
+  const { origin, decision, protocols, plan, known, unavailable, savings, pool } = explanation
   const sections = [
     `${origin}\n`,
     note,
@@ -76,6 +76,10 @@ function explanationText(explanation: Explanation, note: string): string {
     section(
       'Unavailable',
       unavailable.map(({ feature, because }) => [feature, because]),
+    ),
+    section(
+      'Savings not taken',
+      savings.map(({ saving, because }) => [saving, because]),
     ),
     section(
       'Connections',

@@ -24,6 +24,7 @@ export type {
   EarlierTry,
   ExchangeEnded,
   Http3StatusName,
+  ObjectiveChanged,
   PathSampled,
   RaceEvent,
   RetryReason,
@@ -47,6 +48,12 @@ export type {
   QuicFinding,
 } from '../base/events/probe-report.ts'
 export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
+export {
+  type ObjectiveMissed,
+  type ObjectiveStatus,
+  REUSE_CAUSES,
+  type ReuseCause,
+} from '../base/events/objective.ts'
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 export { LANE_NAMES, type LaneName } from '../base/http/lane.ts'
 export type {
@@ -54,6 +61,8 @@ export type {
   HandshakeAmount,
   HandshakeFigures,
 } from '../origin/ledger/handshake-figures.ts'
+export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
+export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
 export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

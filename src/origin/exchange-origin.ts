@@ -12,6 +12,7 @@ import { AnswerWatch } from './lanes/answer-watch.ts'
 import type { Lanes } from './lanes/lanes.ts'
 import type { HandshakeLedger } from './ledger/handshake-ledger.ts'
 import type { OriginSettings } from './origin-settings.ts'
+import type { OriginEconomy } from './economy/origin-economy.ts'
 import { RetryBudget } from './retry-budget.ts'
 import type { UpgradeRoute } from './upgrade-route.ts'
 
@@ -34,7 +35,7 @@ type ExchangeLanes = Pick<
 /** What an exchange sees of its origin, and what it reports to it. */
 export interface ExchangeOrigin {
   readonly origin: Origin
-  readonly settings: Pick<OriginSettings, 'timeouts' | 'retry'>
+  readonly settings: Pick<OriginSettings, 'timeouts' | 'retry' | 'reuse'>
   readonly lanes: ExchangeLanes
   readonly upgrades: Pick<UpgradeRoute, 'first' | 'next' | 'failure'>
   /** Calls the requests over HTTP/3 that have waited for an answer for too long. */
@@ -68,6 +69,7 @@ export interface OriginExchangesParts {
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
   readonly ledger: HandshakeLedger
+  readonly economy: Pick<OriginEconomy, 'onRequest'>
   readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
   readonly clock: Clock
@@ -118,10 +120,11 @@ export class OriginExchanges implements ExchangeOrigin {
   }
 
   onStarted(now: number): void {
-    const { hold, dialTurns } = this.#parts
+    const { hold, dialTurns, economy } = this.#parts
     hold.take()
     this.retryBudget.deposit()
     dialTurns.onRequest(this.origin.key, now)
+    economy.onRequest(now)
   }
 
   onFinished(): void {

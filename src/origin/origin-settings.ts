@@ -2,6 +2,11 @@ import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
+import {
+  DEFAULT_OBJECTIVE_OPTIONS,
+  OBJECTIVE_RANGES,
+  type ObjectiveOptions,
+} from '../base/options/objective-options.ts'
 import { checkTransportNames } from '../base/options/option-names.ts'
 import {
   DEFAULT_POOL_OPTIONS,
@@ -10,8 +15,10 @@ import {
   DEFAULT_TIMEOUTS,
   type OriginOptions,
   type PoolOptions,
+  REUSE_MODES,
   type ResponseLimits,
   type RetryOptions,
+  type ReuseMode,
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
@@ -47,6 +54,8 @@ export interface OriginSettings {
   readonly protocols: readonly Protocol[]
   readonly select: SelectOptions
   readonly pool: PoolOptions
+  readonly reuse: ReuseMode
+  readonly objective: ObjectiveOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
   readonly limits: ResponseLimits
@@ -120,6 +129,8 @@ function mergeSettings(
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions({ ...DEFAULT_SELECT_OPTIONS, ...defaults.select, ...own.select }),
     pool: checkNumbers('pool', { ...DEFAULT_POOL_OPTIONS, ...defaults.pool, ...own.pool }),
+    reuse: own.reuse ?? defaults.reuse ?? 'always',
+    objective: checkObjective({ ...DEFAULT_OBJECTIVE_OPTIONS, ...defaults.objective, ...own.objective }),
     timeouts: checkNumbers('timeouts', { ...DEFAULT_TIMEOUTS, ...defaults.timeouts, ...own.timeouts }),
     retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),
     limits: checkNumbers('limits', { ...DEFAULT_RESPONSE_LIMITS, ...defaults.limits, ...own.limits }),
@@ -147,11 +158,29 @@ function mergeSettings(
 
 /** What is no number and no list: callers without types may hand over anything. */
 function checkWords(options: OriginOptions): void {
-  const { earlyData = 'off', trusted = false, earlyDataOverTcp = false, tfo = 'off' } = options
+  const {
+    earlyData = 'off',
+    trusted = false,
+    earlyDataOverTcp = false,
+    tfo = 'off',
+    reuse = 'always',
+  } = options
+  checkWord('reuse', reuse, REUSE_MODES)
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
+}
+
+function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
+  checkNumbers('objective', objective)
+  for (const [name, { min, max }] of Object.entries(OBJECTIVE_RANGES)) {
+    const value = objective[name as keyof ObjectiveOptions] // its keys
+    if (value >= min && value <= max) continue
+    const message = `objective.${name} must be from ${min} to ${max}, not ${value}`
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
+  return objective
 }
 
 function checkProtocols(protocols: readonly Protocol[]): void {

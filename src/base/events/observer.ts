@@ -7,6 +7,7 @@ import type { SocketOptions } from '../options/socket-options.ts'
 import type { AttemptRecord, CloseReason, Connection } from './connection.ts'
 import type { Decision } from './decision.ts'
 import type { MigrationReport } from './migration-report.ts'
+import type { ObjectiveStatus } from './objective.ts'
 import type { PathStats } from './path-stats.ts'
 
 /**
@@ -49,6 +50,7 @@ export type TransportEvent =
   | PathSampled
   | SocketOptionRefused
   | ExchangeEnded
+  | ObjectiveChanged
   | SelectionEvent
   | StateFault
 
@@ -92,6 +94,13 @@ export interface RaceEvent {
    */
   readonly event: 'started' | 'won' | 'failed' | 'overtaken'
   readonly because: string
+}
+
+/** The objective of an origin is missed from now on, or is not missed any more. */
+export interface ObjectiveChanged {
+  type: 'objective'
+  origin: Origin
+  status: ObjectiveStatus
 }
 
 /** A connection has ended: the last event of each that was opened. */

@@ -6,6 +6,7 @@ import {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_OBJECTIVE_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -191,6 +192,7 @@ origins: { a: { url: http://a } }
         limits: group(DEFAULT_GLOBAL_LIMITS),
         defaults: {
           pool: group(DEFAULT_POOL_OPTIONS),
+          objective: group(DEFAULT_OBJECTIVE_OPTIONS),
           timeouts: group(DEFAULT_TIMEOUTS),
           retry: group(DEFAULT_RETRY_OPTIONS),
           limits: group(DEFAULT_RESPONSE_LIMITS),
@@ -206,6 +208,7 @@ origins: { a: { url: http://a } }
     expect(read.transport.limits).toEqual(DEFAULT_GLOBAL_LIMITS)
     expect(read.transport.defaults).toEqual({
       pool: DEFAULT_POOL_OPTIONS,
+      objective: DEFAULT_OBJECTIVE_OPTIONS,
       timeouts: DEFAULT_TIMEOUTS,
       retry: DEFAULT_RETRY_OPTIONS,
       limits: DEFAULT_RESPONSE_LIMITS,
@@ -214,6 +217,28 @@ origins: { a: { url: http://a } }
       liveness: DEFAULT_LIVENESS_OPTIONS,
       socket: DEFAULT_SOCKET_OPTIONS,
     })
+  })
+
+  it('takes the mode of reuse and the objective, and refuses what they cannot be', () => {
+    const of = (text: string) =>
+      settings(`listen: [{ address: :80 }]\norigins: { a: { url: http://a, ${text} } }`).transport.origins?.[
+        'http://a'
+      ]
+    expect(of('reuse: safe, pool: { headroom: 1.5 }')).toMatchObject({
+      reuse: 'safe',
+      pool: { headroom: 1.5 },
+    })
+    expect(of('objective: { reuse: 0.99, window: 5m }')?.objective).toEqual({
+      reuse: 0.99,
+      windowMs: 300_000,
+    })
+    for (const bad of [
+      'reuse: often',
+      'objective: { reuse: 1.5 }',
+      'objective: { window: 1s }',
+      'pool: { headroom: -1 }',
+    ])
+      expect(() => of(bad)).toThrow()
   })
 
   it('sends everything to a single origin without hosts and routes', () => {

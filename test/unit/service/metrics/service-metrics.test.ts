@@ -22,6 +22,7 @@ import { handshakeFigures } from '../../../support/handshake-figures.ts'
 import { migrationReport } from '../../../support/migration-figures.ts'
 import { SHOP_POOL } from '../../../support/shop-pool.ts'
 import { fakeConnection } from '../fake-connection.ts'
+import { NO_ECONOMY } from '../../../support/economy-figures.ts'
 
 const SHOP = parseOrigin('https://origin.example')
 const OTHER = parseOrigin('https://other.example')
@@ -99,6 +100,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
       pools: [{ ...SHOP_POOL, ...pool }],
       leaving: [],
       totalConnections: 10,
+      economy: NO_ECONOMY.economy,
       deferredDials: 4,
       resolver,
     }),
