@@ -5,9 +5,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wr
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
-import { dts } from 'rolldown-plugin-dts'
 import { MODULES, PROGRAMS } from './entry-points.mjs'
-import { bin, CODE_STAMP, root, run, TYPES_STAMP } from './setup.mjs'
+import { bin, CODE_STAMP, ensureInstalled, root, run, TYPES_STAMP } from './setup.mjs'
 
 const DIST = join(root, 'dist')
 /** Becomes dist/ when it is whole: a build that is stopped leaves the last one. */
@@ -87,6 +86,8 @@ async function write(input, plugins, external) {
 }
 
 async function rollUpDeclarations() {
+  ensureInstalled()
+  const { dts } = await import('rolldown-plugin-dts') // with the compiler one of the tools, which a start does without
   rmSync(DECLARATIONS, { recursive: true, force: true })
   run(process.execPath, [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.build.json'])
   const input = Object.entries(MODULES).map(([name, source]) => [

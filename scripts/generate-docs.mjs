@@ -153,6 +153,7 @@ function values(type, key) {
     mapping: 'mapping',
   }[type]
   if (known !== undefined) return known
+  if (type.endsWith(' | undefined')) return values(type.slice(0, -' | undefined'.length), key)
   const words = namedWords(type) ?? type
   if (words.endsWith('[]')) return `list of ${values(words.slice(0, -2), key)}`
   const [, all, without] = /^Exclude<(\w+), ('[^']*')>$/.exec(words) ?? []

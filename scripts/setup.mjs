@@ -1,7 +1,7 @@
 // What `npm start` and `npm test` need before they can begin, done only when it is missing or stale. Plain
 // JavaScript without dependencies, since it runs before anything is installed.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,12 +10,31 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 export const CODE_STAMP = '.built'
 export const TYPES_STAMP = '.typed'
 
-/** Installs from the lock file when node_modules is missing or older than it. */
-export function ensureInstalled() {
-  const installed = modifiedAt(join(root, 'node_modules', '.package-lock.json'))
-  if (installed >= modifiedAt(join(root, 'package-lock.json'))) return
-  console.error('setup: installing dependencies (npm ci)')
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+/** npm writes it last: what it lists is there as a whole. */
+const INSTALLED = join(root, 'node_modules', '.package-lock.json')
+/** Fewer questions to the registry: the lock file has the answers. */
+const NPM_OPTIONS = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+
+/**
+ * Installs from the lock file what is missing, and everything when node_modules is older than it. Without `tools` only
+ * what `npm start` needs, which is a sixth of it; tools/package.json has the rest.
+ */
+export function ensureInstalled({ tools = true } = {}) {
+  const hasTools =
+    existsSync(INSTALLED) && readFileSync(INSTALLED, 'utf8').includes('"node_modules/middlemile-tools"')
+  const isCurrent = modifiedAt(INSTALLED) >= modifiedAt(join(root, 'package-lock.json'))
+  if (isCurrent && (hasTools || !tools)) return
+  if (isCurrent) {
+    // `npm ci` would begin by removing what a demo in another terminal runs on.
+    console.error('setup: installing what tests and checks need as well (npm install)')
+    run('npm', ['install', '--no-save', ...NPM_OPTIONS])
+  } else if (tools || hasTools) {
+    console.error('setup: installing dependencies (npm ci)')
+    run('npm', ['ci', ...NPM_OPTIONS])
+  } else {
+    console.error('setup: installing dependencies (npm ci --workspaces=false)')
+    run('npm', ['ci', '--workspaces=false', ...NPM_OPTIONS])
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, root } from './setup.mjs'
 
 const parent = process.ppid
-ensureInstalled()
+ensureInstalled({ tools: false })
 ensureBuilt()
 
 const args = process.argv.slice(2)

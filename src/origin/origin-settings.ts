@@ -13,6 +13,7 @@ import {
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TIMEOUTS,
+  type Given,
   type OriginOptions,
   type PoolOptions,
   REUSE_MODES,
@@ -110,6 +111,18 @@ export class SettingsBook {
   }
 }
 
+/**
+ * The defaults, with what each layer gives over them. What is undefined is not given, as everywhere in JavaScript; a
+ * spread would let it win.
+ */
+function layered<T extends object>(defaults: T, ...layers: (Given<T> | undefined)[]): T {
+  const merged = { ...defaults }
+  for (const layer of layers)
+    for (const [name, value] of Object.entries(layer ?? {}))
+      if (value !== undefined) merged[name as keyof T] = value as T[keyof T] // one of its names, and its value
+  return merged
+}
+
 function mergeSettings(
   defaults: OriginOptions,
   own: OriginOptions,
@@ -118,27 +131,23 @@ function mergeSettings(
   for (const options of [defaults, own]) {
     checkWords(options)
   }
-  const liveness = checkLivenessOptions({
-    ...DEFAULT_LIVENESS_OPTIONS,
-    ...defaults.liveness,
-    ...own.liveness,
-  })
-  const socket = { ...defaults.socket, ...own.socket }
+  const liveness = checkLivenessOptions(layered(DEFAULT_LIVENESS_OPTIONS, defaults.liveness, own.liveness))
+  const socket = layered<Partial<SocketOptions>>({}, defaults.socket, own.socket)
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
   const settings = {
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
-    select: checkSelectOptions({ ...DEFAULT_SELECT_OPTIONS, ...defaults.select, ...own.select }),
-    pool: checkNumbers('pool', { ...DEFAULT_POOL_OPTIONS, ...defaults.pool, ...own.pool }),
+    select: checkSelectOptions(layered(DEFAULT_SELECT_OPTIONS, defaults.select, own.select)),
+    pool: checkNumbers('pool', layered(DEFAULT_POOL_OPTIONS, defaults.pool, own.pool)),
     reuse: own.reuse ?? defaults.reuse ?? 'always',
-    objective: checkObjective({ ...DEFAULT_OBJECTIVE_OPTIONS, ...defaults.objective, ...own.objective }),
-    timeouts: checkNumbers('timeouts', { ...DEFAULT_TIMEOUTS, ...defaults.timeouts, ...own.timeouts }),
-    retry: checkNumbers('retry', { ...DEFAULT_RETRY_OPTIONS, ...defaults.retry, ...own.retry }),
-    limits: checkNumbers('limits', { ...DEFAULT_RESPONSE_LIMITS, ...defaults.limits, ...own.limits }),
-    http2: checkHttp2Options('http2', { ...DEFAULT_HTTP2_OPTIONS, ...defaults.http2, ...own.http2 }),
-    quic: checkQuicOptions('quic', { ...DEFAULT_QUIC_OPTIONS, ...defaults.quic, ...own.quic }),
-    http3: checkHttp3Options('http3', { ...DEFAULT_HTTP3_OPTIONS, ...defaults.http3, ...own.http3 }),
+    objective: checkObjective(layered(DEFAULT_OBJECTIVE_OPTIONS, defaults.objective, own.objective)),
+    timeouts: checkNumbers('timeouts', layered(DEFAULT_TIMEOUTS, defaults.timeouts, own.timeouts)),
+    retry: checkNumbers('retry', layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
+    limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
+    http2: checkHttp2Options('http2', layered(DEFAULT_HTTP2_OPTIONS, defaults.http2, own.http2)),
+    quic: checkQuicOptions('quic', layered(DEFAULT_QUIC_OPTIONS, defaults.quic, own.quic)),
+    http3: checkHttp3Options('http3', layered(DEFAULT_HTTP3_OPTIONS, defaults.http3, own.http3)),
     liveness,
-    tls: { ...defaults.tls, ...own.tls },
+    tls: layered<TlsOptions>({}, defaults.tls, own.tls),
     socket: { ...DEFAULT_SOCKET_OPTIONS, ...tcpTimes(liveness, socket) },
     earlyData: own.earlyData ?? defaults.earlyData ?? 'off',
     earlyDataOverTcp: own.earlyDataOverTcp ?? defaults.earlyDataOverTcp ?? false,

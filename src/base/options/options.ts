@@ -210,33 +210,36 @@ export const REUSE_MODES: readonly ReuseMode[] = ['never', 'safe', 'aggressive',
 /** Trust and identity towards an origin. */
 export interface TlsOptions {
   /** PEM certificates to trust. Default: Node's own list. */
-  ca?: string | readonly string[]
+  ca?: string | readonly string[] | undefined
   /** The client certificate with its chain, PEM. Needs `key`. Default: none. */
-  cert?: string
+  cert?: string | undefined
   /** The key of the client certificate, PEM. Default: none. */
-  key?: string
+  key?: string | undefined
   /** Opens `key` where that is encrypted. Default: none. */
-  passphrase?: string
+  passphrase?: string | undefined
   /** Sent as SNI and checked against the certificate. Default: the origin's host. */
-  serverName?: string
+  serverName?: string | undefined
   /** Default true. False accepts any certificate; tickets of such connections stay apart. */
-  rejectUnauthorized?: boolean
+  rejectUnauthorized?: boolean | undefined
   /** The oldest version of TLS that is spoken over TCP. Default: Node's. */
-  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /** The newest one. Default: Node's. */
-  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /** Ciphers as OpenSSL writes them. Default: Node's. */
-  ciphers?: string
+  ciphers?: string | undefined
   /**
    * Groups for the key exchange, best first, as OpenSSL writes them: `X25519:P-256`. Default: those of the
    * TLS library. With OpenSSL 3.5 (Node 22.20 and later) they begin with a post-quantum one, whose
    * ClientHello does not fit into a SYN, so that TCP Fast Open saves nothing: to gain from it, an origin has
    * to give up post-quantum key exchange, and to say so here (native-notes/tcp-fast-open.md).
    */
-  groups?: string
+  groups?: string | undefined
   /** TLS session resumption. Default true. */
-  resumption?: boolean
+  resumption?: boolean | undefined
 }
+
+/** Any of the options of a group; undefined means that it is not given. */
+export type Given<T> = { [Name in keyof T]?: T[Name] | undefined }
 
 /**
  * What may differ from origin to origin.
@@ -254,11 +257,11 @@ export interface TlsOptions {
  */
 export interface OriginOptions {
   /** Allowed protocols, best first. Default: all: `h3`, `h2`, `http/1.1`. */
-  protocols?: readonly Protocol[]
+  protocols?: readonly Protocol[] | undefined
   /** Which protocol carries requests, and what is done to find out. Default: `DEFAULT_SELECT_OPTIONS`. */
-  select?: Partial<SelectOptions>
+  select?: Given<SelectOptions> | undefined
   /** The connections to the origin: how many, how long, and who waits. Default: `DEFAULT_POOL_OPTIONS`. */
-  pool?: Partial<PoolOptions>
+  pool?: Given<PoolOptions> | undefined
   /**
    * Which requests may go over a connection that has carried others (HAProxy's `http-reuse`). `never`: each has
    * its own, which ends with it. `safe`: one that must not be sent twice (by its method, or a body that cannot
@@ -267,53 +270,53 @@ export interface OriginOptions {
    * may. HAProxy looks at the first request of a client's connection only; here each counts as the first.
    * Default `always`.
    */
-  reuse?: ReuseMode
+  reuse?: ReuseMode | undefined
   /** What is aimed at with the connections. Default: `DEFAULT_OBJECTIVE_OPTIONS`. */
-  objective?: Partial<ObjectiveOptions>
+  objective?: Given<ObjectiveOptions> | undefined
   /** The longest that each phase of a connect and of an exchange may take. Default: `DEFAULT_TIMEOUTS`. */
-  timeouts?: Partial<TimeoutOptions>
+  timeouts?: Given<TimeoutOptions> | undefined
   /** Requests that are sent again, where that is safe. Default: `DEFAULT_RETRY_OPTIONS`. */
-  retry?: Partial<RetryOptions>
+  retry?: Given<RetryOptions> | undefined
   /** What a response may cost us. Default: `DEFAULT_RESPONSE_LIMITS`. */
-  limits?: Partial<ResponseLimits>
+  limits?: Given<ResponseLimits> | undefined
   /** Windows, frames and flood limits of HTTP/2. Default: `DEFAULT_HTTP2_OPTIONS`. */
-  http2?: Partial<Http2Options>
+  http2?: Given<Http2Options> | undefined
   /** Windows and limits of QUIC. Default: `DEFAULT_QUIC_OPTIONS`. */
-  quic?: Partial<QuicOptions>
+  quic?: Given<QuicOptions> | undefined
   /** Tables and flood limits of HTTP/3. Default: `DEFAULT_HTTP3_OPTIONS`. */
-  http3?: Partial<Http3Options>
+  http3?: Given<Http3Options> | undefined
   /** How soon an unresponsive peer is found. Default: `DEFAULT_LIVENESS_OPTIONS`. */
-  liveness?: Partial<LivenessOptions>
+  liveness?: Given<LivenessOptions> | undefined
   /** Trust and identity. Default: the roots of Node, no client certificate. */
-  tls?: TlsOptions
+  tls?: TlsOptions | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
-  socket?: Partial<SocketOptions>
+  socket?: Given<SocketOptions> | undefined
   /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */
-  endpoints?: readonly string[]
+  endpoints?: readonly string[] | undefined
   /**
    * Which requests may travel in early data (0-RTT), where they can be replayed by an onlooker (RFC 8470).
    * `off`: those whose caller asks for it; `safe`: every one with a safe method and without a body. Default
    * `off`. Over HTTP/3; over TCP as well with `earlyDataOverTcp`.
    */
-  earlyData?: 'off' | 'safe'
+  earlyData?: 'off' | 'safe' | undefined
   /**
    * The origin is one of yours: connections to it may use a second path (migration). With an origin that is
    * not, that is refused, since a hostile one could hang the process then (native-notes/quic-engine.md).
    * Default false.
    */
-  trusted?: boolean
+  trusted?: boolean | undefined
   /**
    * TCP Fast Open (RFC 7413): the ClientHello leaves with the SYN, which spares a round trip. `on`: wherever
    * the kernel has a cookie; `auto`: only where a probe saw the origin take such data. https only. Default
    * `off`. Needs native calls on Linux; without them connects are as always.
    */
-  tfo?: 'off' | 'auto' | 'on'
+  tfo?: 'off' | 'auto' | 'on' | undefined
   /**
    * Experimental: requests that may travel in early data do so over TCP as well, by HTTP/1.1 and HTTP/2. The
    * TLS of such a connection is OpenSSL's, called through native calls (native-notes/early-data-over-tcp.md).
    * Default false.
    */
-  earlyDataOverTcp?: boolean
+  earlyDataOverTcp?: boolean | undefined
 }
 
 /** The memory of TLS sessions, over all origins. */

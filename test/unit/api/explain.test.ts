@@ -3,7 +3,7 @@ import { type ExplainedOrigin, explain, type Machine } from '../../../src/api/ex
 import { TransportError } from '../../../src/base/errors.ts'
 import type { Resolution, Resolver } from '../../../src/base/http/endpoint.ts'
 import { type OriginOptions } from '../../../src/base/options/options.ts'
-import { DEFAULT_SOCKET_OPTIONS } from '../../../src/base/options/socket-options.ts'
+import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../../src/base/options/socket-options.ts'
 import { Dialer } from '../../../src/connect/tcp/dial.ts'
 import { SocketSettings } from '../../../src/connect/tcp/socket-settings.ts'
 import { AddressResolver, findBy } from '../../../src/dns/address-resolver.ts'
@@ -44,7 +44,7 @@ function setUp(
   machine: Omit<Machine, 'http3Fault'> = MACHINE,
 ) {
   const socketSettings = new SocketSettings(
-    { ...DEFAULT_SOCKET_OPTIONS, ...SYSTEMS_OWN, ...options.socket },
+    { ...DEFAULT_SOCKET_OPTIONS, ...SYSTEMS_OWN, ...(options.socket as Partial<SocketOptions>) }, // the tests give no undefined
     () => {},
     () => ({ unavailable: 'koffi is not installed' }),
   )

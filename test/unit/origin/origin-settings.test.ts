@@ -22,6 +22,30 @@ describe('SettingsBook', () => {
     expect(book.settingsFor(shop).timeouts.headersMs).toBe(5)
   })
 
+  it('takes undefined for an option that is not given, in groups as well', () => {
+    const book = new SettingsBook({
+      defaults: {
+        tls: { ca: 'PEM' },
+        pool: { maxConnections: 4, warm: undefined },
+        select: { policy: undefined },
+      },
+      origins: {
+        'https://shop.example': {
+          tls: { ca: undefined },
+          pool: { maxConnections: undefined },
+          timeouts: undefined,
+        },
+      },
+    })
+    const settings = book.settingsFor(shop)
+    expect(settings.tls).toEqual({ ca: 'PEM' })
+    expect(settings.pool).toEqual({ ...DEFAULT_POOL_OPTIONS, maxConnections: 4 })
+    expect(settings.fingerprint).toBe(
+      new SettingsBook({ defaults: { tls: { ca: 'PEM' }, pool: { maxConnections: 4 } } }).settingsFor(shop)
+        .fingerprint,
+    )
+  })
+
   it('merges the options of HTTP/2 as well, and takes the ends of every range', () => {
     const book = new SettingsBook({
       defaults: { http2: { streamsBeforeSettings: 0, maxFrameBytes: 16_777_215 } },

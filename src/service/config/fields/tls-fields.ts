@@ -78,7 +78,7 @@ export function originTlsField(directory: string): z.ZodType<TlsOptions> {
       }
       checkUsable(tls, context)
     })
-  return group as unknown as z.ZodType<TlsOptions> // zod makes absent keys `| undefined`, which exactOptionalPropertyTypes sets apart
+  return group
 }
 
 /**

@@ -94,7 +94,7 @@ describe('an origin', () => {
     expect(both.socket.userTimeoutMs).toBe(7)
   })
 
-  it.each([0.5, 1_000.5, 32_767_001, Number.NaN, '1000', undefined])(
+  it.each([0.5, 1_000.5, 32_767_001, Number.NaN, '1000', null])(
     'is told of what cannot be, which is not rounded: %s',
     keepAliveDelayMs => {
       expect(() => settingsOf({}, { socket: { keepAliveDelayMs } })).toThrow(
