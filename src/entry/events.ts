@@ -18,6 +18,12 @@ export type { CloseReason, Connection, HandshakeInfo, KeepAliveHint } from '../b
 export type { DecisionCandidate, DecisionRule } from '../base/events/decision.ts'
 export type { MigrationCause, MigrationOutcome, PathEnd } from '../base/events/migration-report.ts'
 export { formatPathEnd } from '../base/events/migration-report.ts'
+export {
+  type ObjectiveMissed,
+  type ObjectiveStatus,
+  REUSE_CAUSES,
+  type ReuseCause,
+} from '../base/events/objective.ts'
 export type {
   ConnectionClosed,
   ConnectionMigrated,
@@ -48,21 +54,15 @@ export type {
   QuicFinding,
 } from '../base/events/probe-report.ts'
 export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
-export {
-  type ObjectiveMissed,
-  type ObjectiveStatus,
-  REUSE_CAUSES,
-  type ReuseCause,
-} from '../base/events/objective.ts'
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 export { LANE_NAMES, type LaneName } from '../base/http/lane.ts'
+export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
+export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,
   HandshakeFigures,
 } from '../origin/ledger/handshake-figures.ts'
-export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
-export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
 export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

@@ -17,7 +17,7 @@ export class CounterWindow<Counters> {
 
   constructor(stepMs: number, steps: number) {
     this.#stepMs = stepMs
-    this.#samples = new Array<Sampled<Counters> | undefined>(steps + 1).fill(undefined)
+    this.#samples = Array.from({ length: steps + 1 }, () => undefined)
   }
 
   /** The counters as they stand. Times between two steps are not kept. */

@@ -1,5 +1,5 @@
-import type { PoolStats } from '../stats.ts'
 import type { OriginSettings } from '../origin-settings.ts'
+import type { PoolStats } from '../stats.ts'
 
 /** What could be saved with an origin, and is not. */
 export interface MissedSaving {

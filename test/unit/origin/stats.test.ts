@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { poolStats } from '../../../src/origin/stats.ts'
 import type { PoolCounts } from '../../../src/pool/pool-counts.ts'
-import { handshakeFigures } from '../../support/handshake-figures.ts'
 import { NO_ECONOMY } from '../../support/economy-figures.ts'
+import { handshakeFigures } from '../../support/handshake-figures.ts'
 import { NO_HORIZON } from '../../support/idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
 

@@ -6,8 +6,8 @@ import {
   registerResolverMetrics,
 } from '../../../../src/service/metrics/process-metrics.ts'
 import { ServiceMetrics } from '../../../../src/service/metrics/service-metrics.ts'
-import { parsePrometheusText } from '../../../support/prometheus-text.ts'
 import { NO_ECONOMY } from '../../../support/economy-figures.ts'
+import { parsePrometheusText } from '../../../support/prometheus-text.ts'
 
 function serviceMetrics(ingress: IngressStats): ServiceMetrics {
   return new ServiceMetrics({

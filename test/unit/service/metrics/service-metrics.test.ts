@@ -18,11 +18,11 @@ import { newIngressStats } from '../../../../src/ingress/ingress-stats.ts'
 import type { ClientAnswer } from '../../../../src/service/forwarding/forwarded-exchange.ts'
 import { SelectionMetrics } from '../../../../src/service/metrics/selection-metrics.ts'
 import { ServiceMetrics } from '../../../../src/service/metrics/service-metrics.ts'
+import { NO_ECONOMY } from '../../../support/economy-figures.ts'
 import { handshakeFigures } from '../../../support/handshake-figures.ts'
 import { migrationReport } from '../../../support/migration-figures.ts'
 import { SHOP_POOL } from '../../../support/shop-pool.ts'
 import { fakeConnection } from '../fake-connection.ts'
-import { NO_ECONOMY } from '../../../support/economy-figures.ts'
 
 const SHOP = parseOrigin('https://origin.example')
 const OTHER = parseOrigin('https://other.example')
