@@ -11,6 +11,7 @@ export const REUSE_CAUSES = [
   'reuse-mode',
   'demand-grew',
 ] as const
+/** One of REUSE_CAUSES. */
 export type ReuseCause = (typeof REUSE_CAUSES)[number]
 
 /**

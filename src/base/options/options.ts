@@ -205,6 +205,7 @@ export const DEFAULT_RESPONSE_LIMITS: Readonly<ResponseLimits> = {
 /** Which requests may go over a connection that has carried others: see OriginOptions.reuse. */
 export type ReuseMode = 'never' | 'safe' | 'aggressive' | 'always'
 
+/** Every ReuseMode, the most careful first. */
 export const REUSE_MODES: readonly ReuseMode[] = ['never', 'safe', 'aggressive', 'always']
 
 /** Trust and identity towards an origin. */

@@ -219,28 +219,6 @@ origins: { a: { url: http://a } }
     })
   })
 
-  it('takes the mode of reuse and the objective, and refuses what they cannot be', () => {
-    const of = (text: string) =>
-      settings(`listen: [{ address: :80 }]\norigins: { a: { url: http://a, ${text} } }`).transport.origins?.[
-        'http://a'
-      ]
-    expect(of('reuse: safe, pool: { headroom: 1.5 }')).toMatchObject({
-      reuse: 'safe',
-      pool: { headroom: 1.5 },
-    })
-    expect(of('objective: { reuse: 0.99, window: 5m }')?.objective).toEqual({
-      reuse: 0.99,
-      windowMs: 300_000,
-    })
-    for (const bad of [
-      'reuse: often',
-      'objective: { reuse: 1.5 }',
-      'objective: { window: 1s }',
-      'pool: { headroom: -1 }',
-    ])
-      expect(() => of(bad)).toThrow()
-  })
-
   it('sends everything to a single origin without hosts and routes', () => {
     expect(settings('listen: [{ address: :80 }]\norigins: { a: { url: http://a } }').routes).toEqual([
       { host: '*', path: '/', origin: 'a' },
