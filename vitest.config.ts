@@ -1,16 +1,20 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * End-to-end tests that need a process of their own: they put another module in a place of ours (vi.mock), or look at
- * what keeps their process alive.
+ * End-to-end tests that need a process of their own: they put another module in a place of ours (vi.mock), look at what
+ * keeps their process alive, or measure its memory and descriptors, in which what earlier files left would hide a leak.
  */
 const OWN_PROCESS = [
   'test/e2e/connect/socket-options-absent.test.ts',
+  'test/e2e/dispatcher/undici.test.ts',
   'test/e2e/dns/client-sharing.test.ts',
-  'test/e2e/fast-open/{abort,absent,churn,flush}.test.ts',
-  'test/e2e/migration/network-change.test.ts',
+  'test/e2e/early-data/{early-socket-churn,ending}.test.ts',
+  'test/e2e/fast-open/{abort,absent,bulk,churn,flush}.test.ts',
+  'test/e2e/http2/stalled-reader.test.ts',
+  'test/e2e/migration/{network-change,soak}.test.ts',
+  'test/e2e/module/memory.test.ts',
   'test/e2e/probe/tls-faults.test.ts',
-  'test/e2e/quic/with-dgram.test.ts',
+  'test/e2e/quic/{hostile,with-dgram}.test.ts',
 ]
 
 /** Real servers and real clocks on a machine that may be busy: patience, and one more attempt, which the end of the run names. */

@@ -23,10 +23,17 @@ const lanes = [
   ],
 ]
 
+/** `npm pack` would build once more what `ensureBuilt` has built, below the other steps. */
+const env = { ...process.env, npm_config_ignore_scripts: 'true' }
+
 /** Runs one step, and prints what it printed when it has ended. Whether it succeeded. */
 function run([name, script, ...args]) {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const output = []
     child.stdout.on('data', chunk => output.push(chunk))
     child.stderr.on('data', chunk => output.push(chunk))

@@ -79,6 +79,7 @@ const MAY_IMPORT = {
     'src/bench',
     'src/base/nearest-name.ts',
     'src/base/package-require.ts',
+    'src/base/tls-hints.ts', // what an error's hint is about, to say it in options
   ],
   // Its origin stands in for a real one.
   'src/cli/rehearsal.ts': ['src/index.ts', 'src/entry', 'src/testing'],

@@ -19,6 +19,7 @@ export default class ProgressReporter {
   #root
   #durations
   #usual
+  #selection
   #kept
   /** The last lines that each running test, or file, wrote. @type {Map<string, string[]>} */
   #output = new Map()
@@ -31,6 +32,7 @@ export default class ProgressReporter {
     this.#root = root
     this.#durations = durations
     this.#usual = usualDurations(durations, selection)
+    this.#selection = selection
     this.#screen = screen
   }
 
@@ -43,6 +45,10 @@ export default class ProgressReporter {
 
   onTestRunStart(specifications) {
     this.#startedAt = performance.now()
+    if (specifications.length === 0) {
+      this.#screen.print(`no file of tests matches ${this.#selection}`)
+      return
+    }
     const inOrder = specifications.toSorted((a, b) => groupOf(a) - groupOf(b))
     for (const { project, moduleId } of inOrder) {
       const known = this.#projects.get(project.name) ?? new Project(project.name)

@@ -10,6 +10,7 @@ export const TLS_HINTS = {
   clientCertificate: 'give a client certificate that the origin accepts: tls.cert and tls.key',
   access: 'ask the operator of the origin who may connect',
   serverName: 'set tls.serverName to a name that the origin serves',
+  selfSigned: 'trust this very certificate with tls.ca, if it is yours',
   untrusted: 'trust its authority with tls.ca, or have the origin send its whole chain',
   expired: "renew the origin's certificate; check the clock of this machine as well",
   notYetValid: "check the clock of this machine, and the dates of the origin's certificate",
@@ -19,3 +20,12 @@ export const TLS_HINTS = {
 } as const
 
 export type TlsHint = keyof typeof TLS_HINTS
+
+/** Which of them an error has. Undefined: a hint of another kind. */
+export function tlsHintOf(hint: string | undefined): TlsHint | undefined {
+  return TLS_HINT_NAMES.get(hint ?? '')
+}
+
+const TLS_HINT_NAMES = new Map(
+  Object.entries(TLS_HINTS).map(([name, text]) => [text as string, name as TlsHint]),
+)

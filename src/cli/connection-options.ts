@@ -29,10 +29,6 @@ export const CONNECTION_HELP = `  --protocol P          auto, h3, h2 or http/1.1
 export const INSECURE_WARNING =
   'certificates are not checked (--insecure): anyone on the path can read and change everything'
 
-/** The way out for a certificate that is not trusted, in the options of every command that connects. */
-export const UNTRUSTED_HINT =
-  'if it is yours: --ca FILE trusts the PEM certificates in FILE; --insecure (-k) does without the check'
-
 /** What these options mean to a transport. */
 export function connectionOptions(values: {
   protocol?: string | undefined

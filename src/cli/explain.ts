@@ -3,7 +3,8 @@ import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, connectionOptions } from './connection-options.ts'
 import { parseOptions, usageError } from './parse-options.ts'
-import { textTable } from './terminal.ts'
+import { harmless, type Screen } from './terminal.ts'
+import { screenTable, screenText } from './text-table.ts'
 
 const HELP = `Usage: middlemile explain [options] URL
 
@@ -32,7 +33,10 @@ export const explainCommand: Command = {
     try {
       const explanation = await transport.explain(url)
       if (values.json) io.write(`${JSON.stringify(explanation)}\n`)
-      else io.write(explanationText(explanation, values.state === undefined ? NOTHING_KNOWN : ''))
+      else {
+        const note = values.state === undefined ? NOTHING_KNOWN : ''
+        io.write(explanationText(explanation, note, io.screen))
+      }
     } finally {
       await transport.close()
     }
@@ -45,19 +49,22 @@ const NOTHING_KNOWN = `Nothing is known of this origin yet: explain sends no req
 middlemile get --state DIR URL learns; middlemile explain --state DIR URL says what.
 `
 
-function explanationText(explanation: Explanation, note: string): string {
+type Section = (title: string, rows: readonly (readonly string[])[]) => string
+
+function explanationText(explanation: Explanation, note: string, screen: Screen): string {
   const { origin, decision, protocols, plan, known, unavailable, savings, pool } = explanation
+  const section: Section = (title, rows) => {
+    if (rows.length === 0) return ''
+    const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
+    return `${screen.paint('bold', title)}\n${screenTable(cells, screen)}`
+  }
   const sections = [
     `${origin}\n`,
-    note,
-    ...decisionSections(decision),
+    screenText(note, screen),
+    ...decisionSections(decision, section),
     section(
       'Protocols',
-      protocols.map(({ protocol, allowed, because }) => [
-        protocol,
-        allowed ? 'allowed' : 'not allowed',
-        because,
-      ]),
+      protocols.map(({ protocol, allowed, because }) => [protocol, allowed ? 'tried' : 'not tried', because]),
     ),
     section(
       'Plan',
@@ -90,7 +97,8 @@ function explanationText(explanation: Explanation, note: string): string {
 }
 
 /** The choice, what it was made from, and what it hangs on. */
-function decisionSections({ lane, rule, because, candidates, wouldChange }: Decision): string[] {
+function decisionSections(decision: Decision, section: Section): string[] {
+  const { lane, rule, because, candidates, wouldChange } = decision
   const rows = candidates.flatMap(candidate => [
     [
       candidate.lane,
@@ -110,9 +118,4 @@ function decisionSections({ lane, rule, because, candidates, wouldChange }: Deci
       wouldChange.map(line => [line]),
     ),
   ]
-}
-
-function section(title: string, rows: readonly (readonly string[])[]): string {
-  if (rows.length === 0) return ''
-  return `${title}\n${textTable(rows.map(row => [` ${row[0] ?? ''}`, ...row.slice(1)]))}`
 }

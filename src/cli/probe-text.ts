@@ -10,7 +10,8 @@ import type {
 } from '../entry/events.ts'
 import type { Finding, ProbeReport } from '../index.ts'
 import type { PresentedCertificate } from './presented-certificate.ts'
-import { harmless, textTable } from './terminal.ts'
+import { harmless, type Screen } from './terminal.ts'
+import { screenTable, screenText } from './text-table.ts'
 
 /** RFC 9000 and RFC 9369. */
 const QUIC_VERSIONS: Readonly<Record<string, string>> = { '0x00000001': 'v1', '0x6b3343cf': 'v2' }
@@ -18,9 +19,17 @@ const QUIC_VERSIONS: Readonly<Record<string, string>> = { '0x00000001': 'v1', '0
 type Row = readonly string[]
 
 /** A probe's report for people. */
-export function probeText(report: ProbeReport, presented?: PresentedCertificate): string {
+export function probeText(report: ProbeReport, screen: Screen, presented?: PresentedCertificate): string {
+  const section = (title: string, rows: readonly Row[]): string => {
+    if (rows.length === 0) return ''
+    const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
+    return `${screen.paint('bold', title)}\n${screenTable(cells, screen)}`
+  }
   const sections = [
-    `${report.origin}, probed in ${ms(report.durationMs)}${report.isReachable ? '' : ': nothing answers there'}\n`,
+    screenText(
+      `${report.origin}, probed in ${ms(report.durationMs)}${report.isReachable ? '' : ': nothing answers there'}\n`,
+      screen,
+    ),
     section('Addresses', addressRows(report)),
     section('TCP', tcpRows(report)),
     section('TLS', tlsRows(report, presented)),
@@ -55,9 +64,14 @@ function tcpRows({ tcp, fastOpen }: ProbeReport): Row[] {
 /** The reason stands with the certificate, once. */
 const NOT_ACCEPTED = 'not looked at: the certificate is not accepted'
 
-/** Where the origin's certificate was refused; undefined: it was not, or nobody saw it. */
-export function untrustedEndpoint({ certificate, tcp }: ProbeReport): string | undefined {
-  return isUntrusted(certificate) ? tcp.find(({ connect }) => 'found' in connect)?.endpoint : undefined
+/** Where the origin's certificate was refused, and why; undefined: it was not, or nobody saw it. */
+export function refusedCertificate({
+  certificate,
+  tcp,
+}: ProbeReport): { readonly endpoint: string; readonly fault: ProbeFault } | undefined {
+  const seen = tcp.find(({ connect }) => 'found' in connect)
+  if (seen === undefined || !isUntrusted(certificate)) return undefined
+  return { endpoint: seen.endpoint, fault: certificate }
 }
 
 function isUntrusted(finding: Finding<unknown>): finding is ProbeFault {
@@ -225,10 +239,4 @@ function addressOf({ endpoint, host, source }: ProbedTarget): string {
 
 function ms(value: number): string {
   return `${value.toFixed(1)} ms`
-}
-
-function section(title: string, rows: readonly Row[]): string {
-  if (rows.length === 0) return ''
-  const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
-  return `${title}\n${textTable(cells)}`
 }

@@ -1,4 +1,5 @@
 import { parseOrigin } from '../index.ts'
+import { certificateHint } from './certificate-hint.ts'
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
 import {
@@ -6,10 +7,10 @@ import {
   CONNECTION_OPTIONS,
   connectionOptions,
   INSECURE_WARNING,
-  UNTRUSTED_HINT,
 } from './connection-options.ts'
 import { countOption, parseOptions, usageError } from './parse-options.ts'
-import { probeText, untrustedEndpoint } from './probe-text.ts'
+import { probeText, refusedCertificate } from './probe-text.ts'
+import { screenText } from './text-table.ts'
 
 const HELP = `Usage: middlemile probe [options] URL
 
@@ -47,11 +48,15 @@ export const probeCommand: Command = {
     if (values.insecure === true) io.writeError(`middlemile probe: warning: ${INSECURE_WARNING}\n`)
     try {
       const report = await transport.probe(url)
-      const untrustedAt = values.json ? undefined : untrustedEndpoint(report)
-      const presented =
-        untrustedAt === undefined ? undefined : await io.presentedCertificate(untrustedAt, origin.host)
-      io.write(values.json ? `${JSON.stringify(report)}\n` : probeText(report, presented))
-      if (untrustedAt !== undefined) io.writeError(`middlemile probe: ${UNTRUSTED_HINT}\n`)
+      if (values.json) {
+        io.write(`${JSON.stringify(report)}\n`)
+        return report.isReachable ? EXIT.ok : EXIT.failed
+      }
+      const refused = refusedCertificate(report)
+      const presented = refused && (await io.presentedCertificate(refused.endpoint, origin.host))
+      io.write(probeText(report, io.screen, presented))
+      const hint = refused && certificateHint(refused.fault)
+      if (hint !== undefined) io.writeError(screenText(`middlemile probe: ${hint}\n`, io.errorScreen))
       return report.isReachable ? EXIT.ok : EXIT.failed
     } finally {
       await transport.close()

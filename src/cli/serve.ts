@@ -1,9 +1,10 @@
 import { asTransportError } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
 import { formatFault, readConfigFile } from '../service/index.ts'
+import { certificateHint } from './certificate-hint.ts'
 import type { CliIo, Command } from './command.ts'
 import { EXIT } from './command.ts'
-import { INSECURE_WARNING, UNTRUSTED_HINT } from './connection-options.ts'
+import { INSECURE_WARNING } from './connection-options.ts'
 import { parseOptions, protocolOption, usageError } from './parse-options.ts'
 import { runUntilSignal } from './run-until-signal.ts'
 
@@ -151,7 +152,8 @@ export function checkCertificate(
 ): void {
   if (isInsecure) return warn(`warning: ${INSECURE_WARNING}`)
   service.transport.preconnect(origin, { connections: 1 }).catch((error: unknown) => {
-    const { code, message } = asTransportError(error)
-    if (code === 'MM_TLS_CERTIFICATE') warn(`${message}; ${UNTRUSTED_HINT}`)
+    const failure = asTransportError(error)
+    const hint = certificateHint(failure)
+    if (hint !== undefined) warn(`${failure.message}; ${hint}`)
   })
 }

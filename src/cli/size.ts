@@ -8,7 +8,7 @@ import {
   sizingProtocolOption,
   usageError,
 } from './parse-options.ts'
-import { textTable } from './terminal.ts'
+import { textTable } from './text-table.ts'
 
 /** As many as a large delivery network has places. */
 const FLEET_EDGES = 200

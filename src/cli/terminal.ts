@@ -20,7 +20,6 @@ const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as 
 export type Style = keyof typeof STYLES
 
 const DEFAULT_COLUMNS = 80
-const STYLE_CODES = /\p{Cc}\[[\d;]*m/gu
 
 /**
  * The screen behind a stream. `NO_COLOR` with any value turns colors off (no-color.org), and so does a
@@ -67,32 +66,6 @@ export class ProgressLine {
     if (this.#isShown) this.#write('\r\x1b[K')
     this.#isShown = false
   }
-}
-
-/** Rows of cells as aligned text; columns in `right` (by index) are aligned to the right. */
-export function textTable(
-  rows: readonly (readonly string[])[],
-  right: ReadonlySet<number> = new Set(),
-): string {
-  const widths: number[] = []
-  for (const row of rows) {
-    for (const [column, cell] of row.entries())
-      widths[column] = Math.max(widths[column] ?? 0, visibleWidth(cell))
-  }
-  return rows.map(row => `${rowText(row, widths, right)}\n`).join('')
-}
-
-function rowText(row: readonly string[], widths: readonly number[], right: ReadonlySet<number>): string {
-  const cells = row.map((cell, column) => {
-    const padding = ' '.repeat((widths[column] ?? 0) - visibleWidth(cell))
-    return right.has(column) ? `${padding}${cell}` : `${cell}${padding}`
-  })
-  return cells.join('  ').trimEnd()
-}
-
-/** Without the codes of styles. */
-function visibleWidth(text: string): number {
-  return text.replaceAll(STYLE_CODES, '').length
 }
 
 /**

@@ -15,8 +15,8 @@ import { findBinary, requireBinary } from './require-binary.ts'
  * - The thread pool stays outside: dns.lookup() of a name (not of an address) asks in the namespace of old,
  *   and so does what reads /proc/sys/net with a callback or a promise. readFileSync is fine.
  *
- * Vitest gives each test file a process of its own (pool: forks, with isolation, which is its default):
- * nobody else notices.
+ * Files share the processes of vitest's workers, one at a time: each leaves a namespace before it ends, and no
+ * other notices.
  */
 export interface Stay extends Disposable {
   /** For `nsenter --net=PATH`, `enterNamespace`; good as long as this process and this stay last. */

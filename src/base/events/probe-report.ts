@@ -17,6 +17,8 @@ export interface ProbeFault {
   /** For people; begins with the endpoint where there is one. */
   readonly fault: string
   readonly code?: ErrorCode
+  /** What to do about it. */
+  readonly hint?: string
 }
 
 /**

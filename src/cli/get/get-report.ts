@@ -1,3 +1,4 @@
+import { certificateHint } from '../certificate-hint.ts'
 import type { Screen } from '../terminal.ts'
 import {
   type Fetched,
@@ -36,8 +37,8 @@ export class GetReport {
   #requests = 0
   #newConnections = 0
   failed = 0
-  /** Some request failed since its origin's certificate was not accepted. */
-  wasUntrusted = false
+  /** What to do about certificates that were not accepted, where the requests do not say it. */
+  readonly hints = new Set<string>()
   /** The connection that is called 1. */
   firstConnection = 1
 
@@ -50,7 +51,8 @@ export class GetReport {
     const record = getRecord(fetched, this.#options.showsHead, this.firstConnection)
     const { error, protocol, timingsMs } = record
     this.#requests++
-    if (error?.code === 'MM_TLS_CERTIFICATE') this.wasUntrusted = true
+    const hint = error && certificateHint(error)
+    if (hint !== undefined && !this.#isOne) this.hints.add(hint)
     if (error === undefined) this.#totalsMs.push(timingsMs.total)
     else this.failed++
     if (!record.reused && record.connectionId !== null) this.#newConnections++
@@ -73,6 +75,11 @@ export class GetReport {
     if (migrations.length > 0) write(this.#text.migrations(migrations))
   }
 
+  /** The only request gets a block of its own, in which everything stands. */
+  get #isOne(): boolean {
+    return this.#options.total === 1 && this.#options.format === 'text'
+  }
+
   #print(record: GetRecord, response: FetchedResponse | undefined): void {
     const { format, total, write, showsHead, screen } = this.#options
     if (format === 'json') {
@@ -83,7 +90,7 @@ export class GetReport {
       if (showsHead) write(`${headText(response, screen)}\n`)
       if (response.preview !== undefined) write(`${bodyText(response.preview, response.bytes)}\n`)
     }
-    if (total === 1) write(this.#text.block(record))
+    if (this.#isOne) write(this.#text.block(record))
     else {
       const isShown = total <= MAX_TABLE_ROWS
       if (isShown && this.#requests === 1) write(this.#text.tableHead())

@@ -1,4 +1,6 @@
-import { harmless, type Screen, type Style, textTable } from '../terminal.ts'
+import { certificateHint } from '../certificate-hint.ts'
+import { harmless, type Screen, type Style } from '../terminal.ts'
+import { textTable } from '../text-table.ts'
 import type { FetchedResponse, GetRecord, GetSummary } from './get-record.ts'
 import { PHASES, roundedPhases } from './phases.ts'
 import { type MigrationRecord, migrationText } from './tallies.ts'
@@ -60,7 +62,7 @@ export class GetText {
         `fault: ${error.fault}, processed: ${error.processed}, retryable: ${error.retryable ? 'yes' : 'no'}, ` +
           `resendable: ${error.resendable ? 'yes' : 'no'}`,
       ])
-      rows.push(['hint', error.hint])
+      rows.push(['hint', certificateHint(error) ?? error.hint])
     }
     if (status !== 0)
       rows.push(['status', this.#paint(styleOf(status), String(status))], ['size', `${bytes} bytes`])

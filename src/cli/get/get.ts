@@ -10,10 +10,10 @@ import {
   CONNECTION_OPTIONS,
   connectionOptions,
   INSECURE_WARNING,
-  UNTRUSTED_HINT,
 } from '../connection-options.ts'
 import { countOption, headerOption, parseOptions, usageError } from '../parse-options.ts'
 import { PLAIN_SCREEN } from '../terminal.ts'
+import { screenText } from '../text-table.ts'
 import { GetReport } from './get-report.ts'
 import { type GetPlan, type RequestBodySource, runGets } from './run-gets.ts'
 import { ConnectionTally, MigrationTally } from './tallies.ts'
@@ -194,7 +194,7 @@ async function get(job: GetJob, io: CliIo): Promise<number> {
     qlog?.close()
   }
   report.finish(tally, migrations.records)
-  if (report.wasUntrusted) io.writeError(`middlemile get: ${UNTRUSTED_HINT}\n`)
+  for (const hint of report.hints) io.writeError(screenText(`middlemile get: ${hint}\n`, io.errorScreen))
   return report.failed === 0 ? EXIT.ok : EXIT.failed
 }
 

@@ -32,7 +32,7 @@ const CERTIFICATE_ERRORS: Readonly<Record<string, readonly [string, TlsHint]>> =
   ERR_TLS_CERT_ALTNAME_FORMAT: ['has names that cannot be read', 'broken'],
   CERT_HAS_EXPIRED: ['has expired', 'expired'],
   CERT_NOT_YET_VALID: ['is not valid yet', 'notYetValid'],
-  DEPTH_ZERO_SELF_SIGNED_CERT: ['is self-signed and not trusted', 'untrusted'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: ['is self-signed and not trusted', 'selfSigned'],
   SELF_SIGNED_CERT_IN_CHAIN: ['comes from an authority that is not trusted', 'untrusted'],
   UNABLE_TO_GET_ISSUER_CERT: ['comes from an authority that is not trusted', 'untrusted'],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['comes from an authority that is not trusted', 'untrusted'],

@@ -27,6 +27,12 @@ export interface Http3Prospect {
   readonly because: string
 }
 
+const NO_PROSPECT: Http3Prospect = {
+  alternative: undefined,
+  status: undefined,
+  because: 'nothing says that the origin speaks it',
+}
+
 /** An Alt-Svc value that was not taken. */
 export interface RejectedAltSvc {
   readonly value: string
@@ -101,6 +107,11 @@ export class Alternatives {
     return this.#sets[name]
   }
 
+  /** Some source has been asked, or has spoken by itself, whatever it said. */
+  get hasAnySource(): boolean {
+    return SET_NAMES.some(name => this.#sets[name].at !== NOTHING_SAID.at)
+  }
+
   /** By alternativeKey. */
   get statuses(): ReadonlyMap<string, Http3Status> {
     return this.#statuses
@@ -147,9 +158,7 @@ export class Alternatives {
       best = each
       bestRank = rank
     }
-    if (best === undefined) {
-      return { alternative: undefined, status: undefined, because: 'nothing says that the origin speaks it' }
-    }
+    if (best === undefined) return NO_PROSPECT
     const { alternative, status } = best
     return { alternative, status: status.name(now), because: status.because(now) }
   }

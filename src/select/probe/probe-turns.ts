@@ -53,8 +53,8 @@ export class ProbeTurns {
       return (await Promise.race([task(this.#tasks.signal), this.#ended])) ?? this.#tooLate()
     } catch (cause) {
       if (this.#isOver) return this.#tooLate() // it listened to its signal
-      const { message, code } = asTransportError(cause)
-      return { fault: message, code }
+      const { message, code, hint } = asTransportError(cause)
+      return { fault: message, code, hint }
     } finally {
       // Handed on, so that nobody who comes between takes it.
       const next = this.#waiting.shift()

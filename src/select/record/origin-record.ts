@@ -29,6 +29,12 @@ export interface ConnectedEvidence {
 /** An origin set with more members is remembered in part: a peer wrote it. */
 const MAX_ORIGINS = 64
 const NOWHERE = { host: '', port: 443 }
+/** Neither was the origin reached, nor did anything else speak of it. */
+const UNKNOWN_HTTP3: Http3Prospect = {
+  alternative: undefined,
+  status: undefined,
+  because: 'unknown whether the origin speaks it: nobody has looked',
+}
 
 /**
  * What is known of one origin, each fact with its evidence and its expiry (evidence.ts). It is told what
@@ -214,7 +220,9 @@ export class OriginRecord {
   /** Where HTTP/3 would go, and what is thought of it there. */
   http3(now: number): Http3Prospect {
     this.onTime(now)
-    return this.#alternatives.http3(now)
+    const prospect = this.#alternatives.http3(now)
+    const isUnknown = prospect.alternative === undefined && this.protocol === undefined
+    return isUnknown && !this.#alternatives.hasAnySource ? UNKNOWN_HTTP3 : prospect
   }
 
   /** By alternativeKey. */

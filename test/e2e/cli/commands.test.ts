@@ -111,8 +111,10 @@ describe('explain', () => {
     expect(stdout).toMatch(
       /\nPlan\n after 0 ms +tcp +h2 +192\.0\.2\.7:443 +nothing is known of the origin yet; first of 1\n/,
     )
-    expect(stdout).toMatch(/\n h2 +allowed +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
-    expect(stdout).toMatch(/\n h3 +not allowed +(?:nothing says that the origin speaks it|HTTP\/3 is off: )/)
+    expect(stdout).toMatch(/\n h2 +tried +choice 1 of 2 that are offered by ALPN; the origin takes one\n/)
+    expect(stdout).toMatch(
+      /\n h3 +not tried +(?:unknown whether the origin speaks it: nobody has looked|HTTP\/3 is off: )/,
+    )
   })
 
   it('refuses what it cannot explain', async () => {

@@ -23,7 +23,7 @@ async function hashOf(response: TransportResponse): Promise<string> {
   return hash.digest('hex')
 }
 
-/** A file of its own has a process of its own, so that its memory is only what happens here. */
+/** In a process of its own (vitest.config.ts), so that its memory is only what happens here. */
 describe.each([
   ['nginx', startNginx],
   ['caddy', startCaddy],

@@ -15,8 +15,8 @@ const MB = 1024 * 1024
 const ALLOWED_GROWTH = 80 * MB
 
 /**
- * 1 GB both ways in constant memory. A file of its own has a process of its own, so that its memory is only
- * what happens here.
+ * 1 GB both ways in constant memory, in a process of its own (vitest.config.ts), so that its memory is only what
+ * happens here.
  */
 describe('memory', () => {
   let transport: Transport

@@ -56,9 +56,9 @@ describe('npm test', () => {
   afterAll(() => rmSync(suite, { recursive: true, force: true }))
 
   const line = (): string[] => [process.execPath, join(root, 'scripts/test.mjs'), '--root', suite]
-  const runInPipe = (): { text: string; status: number | null; stderr: string } => {
+  const runInPipe = (...filter: string[]): { text: string; status: number | null; stderr: string } => {
     const [command = '', ...args] = line()
-    const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8' })
+    const { stdout, stderr, status } = spawnSync(command, [...args, ...filter], { encoding: 'utf8' })
     return { text: stdout, status, stderr }
   }
 
@@ -115,6 +115,13 @@ describe('npm test', () => {
       const output = readFileSync(join(suite, path), 'utf8')
       expect(output).toContain('a stray line')
       expect(output).toContain('a stray warning')
+    })
+
+    it('says that no file is of the name that it was given', () => {
+      const { text, status } = runInPipe('test/unit/maps')
+      expect(text).toMatch(/^no file of tests matches .*test\/unit\/maps\n/)
+      expect(text).toMatch(/\ntests: 0 passed, 0 failed, 0 skipped\n$/)
+      expect(status).toBe(1)
     })
   })
 

@@ -138,7 +138,7 @@ describe('explain', () => {
     expect(protocols[0]).toEqual({
       protocol: 'h3',
       allowed: false,
-      because: 'nothing says that the origin speaks it',
+      because: 'unknown whether the origin speaks it: nobody has looked',
     })
   })
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { TLS_HINTS } from '../../../src/base/tls-hints.ts'
 import { main } from '../../../src/cli/main.ts'
 import { probeText } from '../../../src/cli/probe-text.ts'
+import { PLAIN_SCREEN } from '../../../src/cli/terminal.ts'
 import type { QuicFinding } from '../../../src/entry/events.ts'
 import type { ProbeReport, Transport, TransportOptions } from '../../../src/index.ts'
 import { fakeIo } from './fake-io.ts'
@@ -116,6 +118,8 @@ const UNTRUSTED: ProbeReport = {
   fastOpen: BAD,
   altSvc: { ...BAD, fault: `cannot connect to https://a.test: ${BAD.fault}` },
 }
+
+const textOf = (report: ProbeReport): string => probeText(report, PLAIN_SCREEN)
 
 /** A command line over a transport that answers every probe with this. */
 function probing(report: ProbeReport | Error) {
@@ -268,7 +272,7 @@ describe('probe', () => {
 describe('the text of a probe', () => {
   const quic = (answer: QuicFinding): string => {
     const [first] = FULL.quic
-    const text = probeText({ ...FULL, quic: [{ ...first!, answer }] })
+    const text = textOf({ ...FULL, quic: [{ ...first!, answer }] })
     return /\n UDP port 443 {2}192\.0\.2\.1 {2}(.*)\n/.exec(text)?.[1] ?? text
   }
 
@@ -290,7 +294,7 @@ describe('the text of a probe', () => {
 
   it('says why a whole section is empty', () => {
     const skipped = 'the origin is http: there is no TLS, and no QUIC'
-    const text = probeText({
+    const text = textOf({
       ...FULL,
       tls: [{ version: 'TLSv1.3', handshake: { skipped } }],
       quic: [{ ...FULL.quic[0]!, answer: { skipped } }],
@@ -301,7 +305,7 @@ describe('the text of a probe', () => {
 
   it('shows no control characters of strangers', () => {
     const issuer = 'CN=\u001b[2Jgone\n\u009b31m'
-    const text = probeText({ ...FULL, certificate: { found: { validUntil: 'then', issuer } } })
+    const text = textOf({ ...FULL, certificate: { found: { validUntil: 'then', issuer } } })
     expect(text).toContain('from CN=?[2Jgone??31m\n')
   })
 
@@ -312,10 +316,10 @@ describe('the text of a probe', () => {
       lifetimeSeconds: undefined,
       maxEarlyDataBytes: 0,
     } as const
-    expect(probeText({ ...FULL, tickets: { found: tickets } })).toMatch(
+    expect(textOf({ ...FULL, tickets: { found: tickets } })).toMatch(
       /\n tickets +1 with TLSv1\.2, no lifetime given, no early data\n/,
     )
-    expect(probeText({ ...FULL, tickets: { found: { ...tickets, issued: 0 } } })).toMatch(
+    expect(textOf({ ...FULL, tickets: { found: { ...tickets, issued: 0 } } })).toMatch(
       /\n tickets +none with TLSv1\.2\n/,
     )
   })
@@ -331,5 +335,10 @@ describe('probe of an origin whose certificate is not trusted', () => {
         'from CN=own authority, valid until 2030-01-02T03:04:05.000Z\n',
     )
     expect(err()).toMatch(/--ca FILE .*--insecure/)
+    const names = { ...BAD, hint: TLS_HINTS.names }
+    const other = probing({ ...UNTRUSTED, certificate: names })
+    await main(['probe', 'https://a.test'], other.io)
+    expect(other.err()).toMatch(/a URL whose host the certificate names/)
+    expect(other.err()).not.toContain('--ca')
   })
 })

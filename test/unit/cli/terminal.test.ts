@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { harmless, PLAIN_SCREEN, ProgressLine, screenOf, textTable } from '../../../src/cli/terminal.ts'
+import { harmless, PLAIN_SCREEN, ProgressLine, screenOf } from '../../../src/cli/terminal.ts'
 
 describe('a screen', () => {
   it('has colors on a terminal, and none in a pipe, with NO_COLOR, or where the terminal is dumb', () => {
@@ -21,19 +21,6 @@ describe('a screen', () => {
     stream.columns = 0
     expect(screen.columns).toBe(80)
     expect(PLAIN_SCREEN.columns).toBe(80)
-  })
-})
-
-describe('a text table', () => {
-  it('aligns by what is seen: styles have no width', () => {
-    const { paint } = screenOf({ isTTY: true }, {})
-    expect(
-      textTable([
-        [paint('red', 'a'), 'x'],
-        ['bbb', 'y'],
-      ]),
-    ).toBe('\x1b[31ma\x1b[0m    x\nbbb  y\n')
-    expect(textTable([['1'], ['100']], new Set([0]))).toBe('  1\n100\n')
   })
 })
 

@@ -122,7 +122,7 @@ describe('the verdicts on protocols', () => {
       expect(ofHttp3({ record })).toEqual({
         protocol: 'h3',
         isTried: false,
-        because: 'nothing says that the origin speaks it',
+        because: 'unknown whether the origin speaks it: nobody has looked',
       })
       record.onAltSvc('h3=":443"; ma=60', 'alt-svc', 0, 0)
       expect(ofHttp3({ record })).toEqual({ protocol: 'h3', isTried: true, because: 'not tried yet' })

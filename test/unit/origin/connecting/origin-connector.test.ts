@@ -190,7 +190,7 @@ describe('OriginConnector', () => {
       const { connect, dialed } = setUp(http3)
       await expect(connect()).rejects.toMatchObject({
         code: 'MM_PROTOCOL_UNAVAILABLE',
-        message: 'no HTTP/3 for https://shop.test: nothing says that the origin speaks it',
+        message: 'no HTTP/3 for https://shop.test: unknown whether the origin speaks it: nobody has looked',
       })
       expect(dialed).toEqual([])
     })

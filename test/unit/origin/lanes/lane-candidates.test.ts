@@ -87,7 +87,8 @@ describe('the lanes that may carry', () => {
   })
 
   it.each<[LaneName, Situation, string]>([
-    ['h3', {}, 'nothing says that the origin speaks it'],
+    ['h3', {}, 'unknown whether the origin speaks it: nobody has looked'],
+    ['h3', { speaks: 'h2' }, 'nothing says that the origin speaks it'],
     ['h3', { http3: worked, options: { protocols: ['h2'] } }, 'not allowed by the configuration'],
     ['h3', { http3: worked, fault: 'HTTP/3 is off: no build' }, 'HTTP/3 is off: no build'],
     ['h3', { http3: failed }, 'broken for another 1 s after 1 failure: nobody answers'],

@@ -60,12 +60,13 @@ describe('the turns of a probe', () => {
     expect(await probe.run(() => Promise.reject(error))).toEqual({
       fault: error.message,
       code: 'MM_DNS_FAILED',
+      hint: error.hint,
     })
     expect(
       await probe.run(() => {
         throw new RangeError('odd')
       }),
-    ).toEqual({ fault: 'odd', code: 'MM_INTERNAL' })
+    ).toMatchObject({ fault: 'odd', code: 'MM_INTERNAL' })
     expect(await probe.run(() => Promise.resolve('next'))).toBe('next')
     probe.end()
   })

@@ -223,8 +223,10 @@ describe('OriginRecord', () => {
     expect(record.http3(0)).toEqual({
       alternative: undefined,
       status: undefined,
-      because: 'nothing says that the origin speaks it',
+      because: 'unknown whether the origin speaks it: nobody has looked',
     })
+    record.onServiceAnswer({ kind: 'none', because: 'no record', ttlSeconds: 60, aliasTo: undefined }, 0)
+    expect(record.http3(0).because).toBe('nothing says that the origin speaks it')
     record.onAltSvc('h3=":8443"; ma=7200', 'alt-svc', 3600, 0)
     expect(record.http3(0)).toMatchObject({
       alternative: { host: 'a.example', port: 8443, source: 'alt-svc', expiresAt: 3_600_000 },
