@@ -30,7 +30,7 @@ const MAY_IMPORT = {
   // Names to addresses, addresses to connections.
   'src/connect': ['src/base', 'src/state'],
   'src/connect/native': ['src/base'],
-  'src/connect/openssl': ['src/base', 'src/connect/native'],
+  'src/connect/openssl': ['src/base', 'src/connect/native', 'src/connect/tls/certificate-names.ts'],
   'src/connect/fast-open': ['src/base', 'src/connect/native'],
   'src/dns': ['src/base'],
 
@@ -115,6 +115,7 @@ const PURE = [
   'src/origin/retry-budget.ts',
   'src/origin/origin-settings.ts',
   'src/origin/ledger',
+  'src/origin/coalescing',
   'src/exchange/replay-rules.ts',
   'src/dns/records',
   'src/connect/tcp/dial-race.ts',

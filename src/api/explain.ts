@@ -31,6 +31,7 @@ export type ExplainedOrigin = Pick<
   | 'paths'
   | 'socketSettings'
   | 'fastOpenNews'
+  | 'coalescingFacts'
   | 'refreshRecord'
   | 'stats'
 >
@@ -50,6 +51,7 @@ export async function explain(
     ...record.facts(now),
     ...fastOpenFacts(entry, machine, now),
     ...entry.paths.facts(now),
+    ...entry.coalescingFacts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
   ]

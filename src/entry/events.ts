@@ -14,7 +14,14 @@
 export { type QlogObserver, type QlogOptions, qlogObserver } from '../api/qlog/qlog-observer.ts'
 export type { Clock, Timer } from '../base/clock.ts'
 export { systemClock } from '../base/clock.ts'
-export type { CloseReason, Connection, HandshakeInfo, KeepAliveHint } from '../base/events/connection.ts'
+export type {
+  CloseReason,
+  Connection,
+  HandshakeInfo,
+  KeepAliveHint,
+  SharedConnection,
+  StreamShare,
+} from '../base/events/connection.ts'
 export type { DecisionCandidate, DecisionRule } from '../base/events/decision.ts'
 export type { MigrationCause, MigrationOutcome, PathEnd } from '../base/events/migration-report.ts'
 export { formatPathEnd } from '../base/events/migration-report.ts'
@@ -25,6 +32,8 @@ export {
   type ReuseCause,
 } from '../base/events/objective.ts'
 export type {
+  CoalescingRefusal,
+  CoalescingRefused,
   ConnectionClosed,
   ConnectionMigrated,
   EarlierTry,

@@ -24,6 +24,7 @@ export type {
   TlsOptions,
 } from '../base/options/options.ts'
 export {
+  CERTIFICATE_NAME,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,

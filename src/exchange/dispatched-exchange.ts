@@ -26,13 +26,19 @@ import { ExchangeRoute } from './exchange-route.ts'
 import {
   controllerOf,
   currentTry,
+  type Dismissal,
   type ExchangeState,
   isCommitted,
   Try,
   transition,
 } from './exchange-state.ts'
 import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } from './hedged-request.ts'
-import { isPathDead, isTooEarly, judgeReplay, speaksAgainstLane } from './replay-rules.ts'
+import { isMisdirected, isPathDead, isTooEarly, judgeReplay, speaksAgainstLane } from './replay-rules.ts'
+
+const DISMISSALS: Readonly<Record<Dismissal, string>> = {
+  'too-early': 'the origin answered 425 (Too Early) to early data',
+  misdirected: 'the origin answered 421 (Misdirected Request) over a connection of another origin',
+}
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
@@ -158,7 +164,7 @@ export class DispatchedExchange
     const tried = new Try(connection, reused, leasedAt)
     this.#enter({ kind: 'sent', tried })
     this.#route.noteEarlyWaiter(false)
-    if (reused) this.#origin.onReuse(connection.protocol)
+    if (reused) this.#origin.onReuse(connection)
     this.#route.onLease(connection, reused)
     if (this.#route.lane.name === 'h3') this.#onHttp3Lease(tried)
     const { altUsed } = connection
@@ -209,11 +215,14 @@ export class DispatchedExchange
   ): void {
     if (controller !== controllerOf(this.#state)) return
     const state = this.#state
-    if (state.kind === 'sent' && isTooEarly(status, controller.wasEarly === true, this.#request.headers)) {
-      const error = new TransportError('MM_REFUSED', 'the origin answered 425 (Too Early) to early data')
-      this.#enter({ kind: 'tooEarly', tried: state.tried, error })
-      controller.abort(error) // onResponseError follows from within
-      return
+    if (state.kind === 'sent' && (status === 425 || status === 421)) {
+      const reason = this.#dismissal(status, state.tried, controller.wasEarly === true)
+      if (reason !== undefined) {
+        const error = new TransportError('MM_REFUSED', DISMISSALS[reason])
+        this.#enter({ kind: 'dismissed', tried: state.tried, reason, error })
+        controller.abort(error) // onResponseError follows from within
+        return
+      }
     }
     this.#commit()
     this.#status = status
@@ -291,7 +300,7 @@ export class DispatchedExchange
   /** Whoever can be sent twice is, over another connection; the others wait for what becomes of this one. */
   onPathUnresponsive(): void {
     const state = this.#state
-    if (state.kind !== 'sent' && state.kind !== 'tooEarly') return
+    if (state.kind !== 'sent' && state.kind !== 'dismissed') return
     const { body, upgrade } = this.#request
     const { tried } = state
     if (tried.path === undefined || upgrade !== undefined) return
@@ -316,7 +325,7 @@ export class DispatchedExchange
   /** The caller sees something of an answer. */
   #commit(): void {
     const state = this.#state
-    if (state.kind !== 'sent' && state.kind !== 'tooEarly') return
+    if (state.kind !== 'sent' && state.kind !== 'dismissed') return
     const { tried } = state
     this.#enter({ kind: 'answering', tried })
     tried.path?.leave(this)
@@ -332,7 +341,7 @@ export class DispatchedExchange
     const now = this.#clock.now()
     if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
     this.#route.leaveLane()
-    if (state.kind === 'tooEarly') this.#sendAgain('too-early', state.error, false)
+    if (state.kind === 'dismissed') this.#sendAgain(state.reason, state.error, false)
     else if (!this.#takeDetour(this.#detourAfter(error)) && !this.#tryReplay(error, false)) this.#fail(error)
   }
 
@@ -341,6 +350,15 @@ export class DispatchedExchange
     const { connection } = this
     const { pool } = this.#route
     return detourAfter({ error, request: this.#request, pool, connection }, this.#origin, this.#clock)
+  }
+
+  /** Why the answer is not for the caller, if it is not. */
+  #dismissal(status: number, { connection }: Try, wasEarly: boolean): Dismissal | undefined {
+    if (isTooEarly(status, wasEarly, this.#request.headers)) return 'too-early'
+    if (!isMisdirected(status, connection)) return undefined
+    // What is learned does not depend on whether this request can be sent again.
+    this.#origin.onMisdirected(connection)
+    return isReplayableBody(this.#request.body) ? 'misdirected' : undefined
   }
 
   #tryReplay(error: TransportError, beforeLease: boolean): boolean {

@@ -1,18 +1,22 @@
 import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
+import type { RetryReason } from '../base/events/observer.ts'
 import type { ExchangeController } from '../base/http/exchange.ts'
 import type { Http3Path } from '../origin/paths/http3-paths.ts'
 import type { HedgedRequest } from './hedged-request.ts'
+
+/** What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection. */
+export type Dismissal = Extract<RetryReason, 'too-early' | 'misdirected'>
 
 /**
  * The life of one exchange:
  *
  *     starting ──► waiting ◄──► sent ──► answering ──► aborted ──► done
  *
- * `tooEarly` lies between `sent` and `waiting`. A lease that comes at once skips `waiting`. `aborted` can be
+ * `dismissed` lies between `sent` and `waiting`. A lease that comes at once skips `waiting`. `aborted` can be
  * reached from every state with a connection, `done` from every other one.
  */
-export type ExchangeState = Starting | Waiting | Sent | TooEarly | Answering | Aborted | Done
+export type ExchangeState = Starting | Waiting | Sent | Dismissed | Answering | Aborted | Done
 
 /**
  * It was dispatched at `since` and asks for its first connection: a lease that comes now was not waited for.
@@ -34,7 +38,7 @@ interface Waiting {
 
 /**
  * Its request is out, and the caller has seen nothing of an answer: it may be sent again. Valid transitions:
- * sent (over the connection of its second copy), tooEarly, waiting, answering, aborted, done.
+ * sent (over the connection of its second copy), dismissed, waiting, answering, aborted, done.
  */
 interface Sent {
   readonly kind: 'sent'
@@ -45,9 +49,10 @@ interface Sent {
  * The answer only asks to send again, and is thrown away. Valid transitions: sent (a second copy was answered),
  * waiting, aborted, done.
  */
-interface TooEarly {
-  readonly kind: 'tooEarly'
+interface Dismissed {
+  readonly kind: 'dismissed'
   readonly tried: Try
+  readonly reason: Dismissal
   readonly error: TransportError
 }
 
@@ -76,8 +81,8 @@ interface Done {
 const VALID_TRANSITIONS: Readonly<Record<ExchangeState['kind'], readonly ExchangeState['kind'][]>> = {
   starting: ['waiting', 'sent', 'done'],
   waiting: ['sent', 'done'],
-  sent: ['answering', 'done', 'waiting', 'sent', 'tooEarly', 'aborted'],
-  tooEarly: ['waiting', 'done', 'sent', 'aborted'],
+  sent: ['answering', 'done', 'waiting', 'sent', 'dismissed', 'aborted'],
+  dismissed: ['waiting', 'done', 'sent', 'aborted'],
   answering: ['done', 'aborted'],
   aborted: ['done'],
   done: [],

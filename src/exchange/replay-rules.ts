@@ -1,6 +1,6 @@
 import { ERROR_CODES } from '../base/error-codes.ts'
 import { type TransportError } from '../base/errors.ts'
-import type { CloseReason } from '../base/events/connection.ts'
+import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
 import { isIdempotentMethod } from '../base/http/exchange.ts'
 import { type HeaderList, hasHeader } from '../base/http/headers.ts'
@@ -86,7 +86,8 @@ const MAX_ENDINGS = 16
  *    times.
  * 8. Everything else stays failed.
  *
- * A 425 (Too Early) is no failure, and has a rule of its own: isTooEarly.
+ * A 425 (Too Early) and a 421 (Misdirected Request) are no failures, and have rules of their own: isTooEarly,
+ * isMisdirected.
  */
 export function judgeReplay(failed: FailedTry): ReplayVerdict {
   const { error, retries, maxRetries } = failed
@@ -136,6 +137,16 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
  */
 export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderList): boolean {
   return status === 425 && wasEarly && !hasHeader(headers, 'early-data')
+}
+
+/**
+ * Whether an answer only asks to send the request again over a connection of the origin's own (RFC 9110 15.5.20,
+ * RFC 9113 9.1.2): a 421 to a request that went over another origin's. Whatever the method: it was not
+ * processed. It is free, since the origin uses no such connection for a while after it. A 421 over a connection
+ * of its own is an answer like any other.
+ */
+export function isMisdirected(status: number, { sharedBy }: Pick<Connection, 'sharedBy'>): boolean {
+  return status === 421 && sharedBy !== undefined
 }
 
 /** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */

@@ -4,7 +4,6 @@ import type { Connection } from '../base/events/connection.ts'
 import type { ExchangeEnded, Observer, RetryReason } from '../base/events/observer.ts'
 import { formatEndpoint } from '../base/http/endpoint.ts'
 import type { Origin } from '../base/http/origin.ts'
-import type { Protocol } from '../base/http/protocol.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
 import type { OriginEconomy } from './economy/origin-economy.ts'
@@ -52,11 +51,13 @@ export interface ExchangeOrigin {
   /** One begins (1) or ends (-1) to wait for a connection whose request may leave in early data. */
   onEarlyWaiter(change: 1 | -1): void
   /** It was leased a connection that had carried an exchange before. */
-  onReuse(protocol: Protocol): void
+  onReuse(connection: Connection): void
   /** It is sent again. */
   onRetry(reason: RetryReason, error: TransportError): void
   /** A new connection ended without an answer: other endpoints of the origin come first for a while. */
   onUnanswered(connection: Connection, error: TransportError): void
+  /** Its request was answered with 421 (Misdirected Request) over another origin's connection. */
+  onMisdirected(connection: Connection): void
   /** The peer of a connection takes no extended CONNECT. */
   onExtendedConnectMissing(now: number): void
   onEnded(event: ExchangeEnded, now: number): void
@@ -76,6 +77,7 @@ export interface OriginExchangesParts {
   readonly observer: Observer
   readonly isObserved: () => boolean
   readonly hasMoved: (connection: Connection) => boolean
+  readonly onMisdirected: (connection: Connection) => void
 }
 
 /** The exchanges of one origin: what they share, and what is counted of them. */
@@ -135,8 +137,8 @@ export class OriginExchanges implements ExchangeOrigin {
     this.#earlyWaiters += change
   }
 
-  onReuse(protocol: Protocol): void {
-    this.#parts.ledger.onReuse(protocol)
+  onReuse(connection: Connection): void {
+    this.#parts.ledger.onReuse(connection)
   }
 
   onRetry(reason: RetryReason, error: TransportError): void {
@@ -154,6 +156,10 @@ export class OriginExchanges implements ExchangeOrigin {
     } as const
     const attempt = { ...failed, because: 'a new connection', error: error.message }
     record.onAttempts([attempt], clock.now())
+  }
+
+  onMisdirected(connection: Connection): void {
+    this.#parts.onMisdirected(connection)
   }
 
   onExtendedConnectMissing(now: number): void {

@@ -17,6 +17,7 @@ import type { Pools } from '../pool/pools.ts'
 import { quicEngine } from '../quic/load-engine.ts'
 import { ProbeBudget } from '../select/probe/probe-schedule.ts'
 import { OriginRecord } from '../select/record/origin-record.ts'
+import { Coalescing } from './coalescing/coalescing.ts'
 import { DialTurns } from './connecting/dial-turns.ts'
 import { Http3Dialer } from './connecting/http3-dialer.ts'
 import { OriginConnector } from './connecting/origin-connector.ts'
@@ -60,6 +61,8 @@ export class OriginMaker {
   readonly http3Dialer: Http3Dialer
   readonly dialTurns: DialTurns
   readonly state: OpenState
+  /** Connections that carry requests of more than one origin. */
+  readonly coalescing = new Coalescing()
   readonly clock: Clock
   readonly #parts: OriginMakerParts
   readonly #budget = new ProbeBudget()
@@ -140,6 +143,7 @@ export class OriginMaker {
           dialTurns: this.dialTurns,
           socketSettings,
           http3Dialer: this.http3Dialer,
+          coalescing: this.coalescing,
           clock,
           ...hooks,
         }),
@@ -148,6 +152,7 @@ export class OriginMaker {
       isObserved,
       hold,
       dialTurns: this.dialTurns,
+      coalescing: this.coalescing,
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,

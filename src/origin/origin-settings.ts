@@ -9,6 +9,7 @@ import {
 } from '../base/options/objective-options.ts'
 import { checkTransportNames } from '../base/options/option-names.ts'
 import {
+  CERTIFICATE_NAME,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -70,6 +71,8 @@ export interface OriginSettings {
   readonly earlyDataOverTcp: boolean
   readonly tfo: 'off' | 'auto' | 'on'
   readonly trusted: boolean
+  readonly coalesce: 'auto' | 'never'
+  readonly certificateNames: readonly string[]
   readonly endpoints: readonly string[]
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
@@ -153,6 +156,8 @@ function mergeSettings(
     earlyDataOverTcp: own.earlyDataOverTcp ?? defaults.earlyDataOverTcp ?? false,
     tfo: own.tfo ?? defaults.tfo ?? 'off',
     trusted: own.trusted ?? defaults.trusted ?? false,
+    coalesce: own.coalesce ?? defaults.coalesce ?? 'auto',
+    certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
     endpoints: own.endpoints ?? defaults.endpoints ?? [],
     resolve,
   }
@@ -174,7 +179,10 @@ function checkWords(options: OriginOptions): void {
     tfo = 'off',
     reuse = 'always',
   } = options
+  const { coalesce = 'auto', certificateNames = [] } = options
   checkWord('reuse', reuse, REUSE_MODES)
+  checkWord('coalesce', coalesce, ['auto', 'never'])
+  checkCertificateNames(certificateNames)
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
@@ -190,6 +198,14 @@ function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
     throw new TransportError('MM_INVALID_ARGUMENT', message)
   }
   return objective
+}
+
+function checkCertificateNames(names: readonly string[]): void {
+  const isList = Array.isArray(names)
+  if (!isList || !names.every(name => typeof name === 'string' && CERTIFICATE_NAME.test(name))) {
+    const message = 'certificateNames must be a list of host names, such as a.example or *.internal.example'
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
 }
 
 function checkProtocols(protocols: readonly Protocol[]): void {

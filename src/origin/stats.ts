@@ -26,6 +26,11 @@ export interface PoolStats {
    * at once on those that take requests. A protocol without a connection is left out.
    */
   byProtocol: ProtocolCounts
+  /**
+   * Connections of other origins that carry requests of this one (`coalesce`); they are in none of the figures
+   * above but `streams`.
+   */
+  coalesced: number
   backingOff: boolean
   waiters: number
   /** More requests come than are served, and the newest go first: see PoolOptions.queueTargetMs. */
@@ -198,6 +203,7 @@ export interface LabeledCounts {
 const NO_COUNTS: PoolCounts = {
   connections: { connecting: 0, idle: 0, leased: 0, draining: 0 },
   byProtocol: {},
+  coalesced: 0,
   backingOff: false,
   waiters: 0,
   overloaded: false,
@@ -253,6 +259,7 @@ function addCounts(a: PoolCounts, { label, counts: b }: LabeledCounts): PoolCoun
   return {
     connections: addNumbers(a.connections, b.connections),
     byProtocol: addProtocolCounts(a.byProtocol, b.byProtocol),
+    coalesced: a.coalesced + b.coalesced,
     backingOff: a.backingOff || b.backingOff,
     waiters: a.waiters + b.waiters,
     overloaded: a.overloaded || b.overloaded,

@@ -17,6 +17,8 @@ export interface PoolCounts {
   }
   /** The open ones of these by what they speak. */
   readonly byProtocol: ProtocolCounts
+  /** Connections of other origins that carry requests of this one; they are in none of the figures above. */
+  readonly coalesced: number
   readonly backingOff: boolean
   readonly waiters: number
   /** More requests come than are served: see PoolOptions.queueTargetMs. */
@@ -133,7 +135,10 @@ export interface ProtocolCount {
 /** Protocols of which there is a connection. */
 export type ProtocolCounts = Readonly<Partial<Record<Protocol, Readonly<ProtocolCount>>>>
 
-/** Counts anew, for stats: a pool has few connections, and nobody asks often. */
+/**
+ * Counts anew, for stats: a pool has few connections, and nobody asks often. Of other origins' connections
+ * only the exchanges count.
+ */
 export function countByProtocol(
   slots: readonly Slot<{ readonly connection: Connection | undefined }>[],
 ): ProtocolCounts {
@@ -144,6 +149,7 @@ export function countByProtocol(
     const count = (counts[protocol] ??= { idle: 0, leased: 0, draining: 0, streams: 0, capacity: 0 })
     const { kind } = slot.state
     count.streams += slot.usedStreams
+    if (slot.isGuest) continue
     if (kind === 'draining' || kind === 'closing') count.draining += 1
     else {
       if (kind === 'leased') count.leased += 1

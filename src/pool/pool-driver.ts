@@ -1,6 +1,12 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { asTransportError, TransportError } from '../base/errors.ts'
-import type { CloseReason, Connection, ConnectionListener, Connector } from '../base/events/connection.ts'
+import type {
+  CloseReason,
+  Connection,
+  ConnectionListener,
+  Connector,
+  StreamShare,
+} from '../base/events/connection.ts'
 import type { Observer, TransportEvent } from '../base/events/observer.ts'
 import { guardedMicrotask, guardedPromise } from '../base/guard.ts'
 import type { Origin } from '../base/http/origin.ts'
@@ -48,6 +54,9 @@ export interface PoolConfig {
 }
 
 const ENDING = 'the end of a pool'
+
+/** Ends of a connection that its guests have no time left for: everything ends, or its peer is gone. */
+const ENDS_ALL: ReadonlySet<CloseReason> = new Set(['shutdown', 'ping-failed', 'unresponsive'])
 
 /**
  * Does what PoolState decides, and decides nothing itself: hands out leases, dials, pings and closes, keeps
@@ -118,6 +127,15 @@ export class PoolDriver {
     return this.#links.get(connection)?.slot
   }
 
+  /** See Pool.lend. */
+  lend(connection: Connection): StreamShare | undefined {
+    const slot = this.slotOf(connection)
+    const share = slot && this.#state.lend(slot)
+    if (share !== undefined && slot?.share !== undefined)
+      slot.share.onFree ??= () => this.#onStreamsFree(slot)
+    return share
+  }
+
   /** Those that are open now, on the way out or not. */
   get connections(): Iterable<Connection> {
     return this.#links.keys()
@@ -133,7 +151,7 @@ export class PoolDriver {
     const { connection, slot } = link
     if (connection === undefined) return
     const { capacity, isCapacityProvisional = false } = connection
-    if (!isCapacityProvisional) this.#onCapacity?.(connection)
+    if (!isCapacityProvisional && !slot.isGuest) this.#onCapacity?.(connection)
     this.run(this.#state.onCapacityChanged(slot, capacity, this.#clock.now(), isCapacityProvisional))
   }
 
@@ -151,9 +169,10 @@ export class PoolDriver {
     const wasSilent = slot.state.kind !== 'closing' && isSilence(reason, error)
     const actions = this.#state.onClosed(slot, reason, error, now, wasSilent)
     this.#links.delete(connection)
-    this.tally.onClosed(reason)
+    const { sharedBy } = connection
+    if (sharedBy === undefined) this.tally.onClosed(reason)
     this.run(actions, {
-      type: 'connection-closed',
+      type: sharedBy === undefined ? 'connection-closed' : 'connection-left',
       origin: this.#origin,
       connection,
       reason,
@@ -161,6 +180,7 @@ export class PoolDriver {
       ageMs: now - slot.openedAt,
       requests: slot.leases,
     })
+    slot.share?.serve() // what it had is free for others
   }
 
   // The actions
@@ -242,11 +262,13 @@ export class PoolDriver {
     }
     link.connection = connection
     this.#links.set(connection, link)
-    this.tally.onOpened(connection.handshake.kind)
-    const { capacity, isCapacityProvisional = false } = connection
-    const actions = this.#state.onConnected(slot, capacity, now, isCapacityProvisional)
-    if (!isCapacityProvisional) this.#onCapacity?.(connection)
-    this.run(actions, { type: 'connection-opened', origin: this.#origin, connection })
+    const { capacity, isCapacityProvisional = false, sharedBy, share } = connection
+    if (share === undefined) this.tally.onOpened(connection.handshake.kind)
+    else share.onFree = () => this.#onStreamsFree(slot)
+    const actions = this.#state.onConnected(slot, capacity, now, isCapacityProvisional, share)
+    if (!isCapacityProvisional && share === undefined) this.#onCapacity?.(connection)
+    const type = sharedBy === undefined ? 'connection-opened' : 'connection-joined'
+    this.run(actions, { type, origin: this.#origin, connection })
   }
 
   #onConnectFailed(link: Link, error: TransportError): void {
@@ -270,12 +292,15 @@ export class PoolDriver {
   #close(slot: Slot<Link>, reason: CloseReason): void {
     const { link } = slot
     if (link?.connection === undefined) link?.abort.abort()
+    else if (slot.share?.isUsedByOthers === true && !slot.isGuest && !ENDS_ALL.has(reason))
+      link.connection.drain(reason) // its guests finish
     else link.connection.close(reason)
   }
 
   #announceDraining(slot: Slot<Link>, reason: CloseReason): void {
     const connection = slot.link?.connection
     if (connection === undefined) return
+    if (slot.share !== undefined && !slot.isGuest) connection.dismissGuests?.(reason)
     this.#notify({ type: 'connection-draining', origin: this.#origin, connection, reason })
   }
 
@@ -288,6 +313,10 @@ export class PoolDriver {
       () => answered(false),
     )
     guardedPromise('the answer to a ping', settled)
+  }
+
+  #onStreamsFree(slot: Slot<Link>): void {
+    this.run(this.#state.onStreamsFree(slot, this.#clock.now()))
   }
 
   #setTimer(at: number): void {
@@ -305,6 +334,7 @@ export class PoolDriver {
       if (!this.#state.hasWaiters) this.#budget.forget(this.#client)
       this.#budget.serve()
     }
+    if (this.#state.shared.size > 0) for (const { share } of this.#state.shared) share?.serve()
     if (this.preconnects.size > 0) this.#settlePreconnects()
     this.drainWaiters.onChange()
   }

@@ -1,5 +1,5 @@
 import { TransportError } from '../base/errors.ts'
-import type { CloseReason, KeepAliveHint } from '../base/events/connection.ts'
+import type { CloseReason, KeepAliveHint, StreamShare } from '../base/events/connection.ts'
 import { assertConsistent } from './consistency.ts'
 import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
@@ -10,6 +10,7 @@ import { closeNow, evictLongestIdle, noteEnd, retire } from './rules/retirement.
 import { isHopeless, isSettledByLease, isSettledByRelease, settle } from './rules/settle.ts'
 import { applyDemand, changeWarm, closeSilent, followDemand, keepUp } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'
+import { isSpare } from './slot-table.ts'
 
 export interface PoolLoad {
   readonly waiters: number
@@ -129,7 +130,7 @@ export class PoolState<Link, Waiter> {
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
     for (const waiter of waiters.toReversed()) {
-      core.tally.onLeaseUndone(slot.onLeaseUndone())
+      core.tally.onLeaseUndone(slot.onLeaseUndone() || slot.isGuest)
       if (slot.state.kind === 'draining') releaseStream(core, slot, now)
       if (core.mode === 'closed')
         actions.push({ type: 'reject', waiter, error: core.life.refusal(core.name) })
@@ -138,21 +139,24 @@ export class PoolState<Link, Waiter> {
     return settle(core, now, actions)
   }
 
-  /** The dial of a slot succeeded. `isProvisional`: see Connection. */
+  /** The dial of a slot succeeded. `isProvisional`, `share`: see Connection. */
   onConnected(
     slot: Slot<Link>,
     capacity: number,
     now: number,
     isProvisional: boolean = false,
+    share?: StreamShare,
   ): Actions<Link, Waiter> {
     const core = this.#core
     const { maxAgeMs, maxAgeJitter } = core.options
     const retireAt = maxAgeMs === 0 ? Infinity : now + maxAgeMs * (1 - maxAgeJitter * this.#random())
     slot.onOpened(now, retireAt, core.limits.leases)
-    core.backoff.onConnected()
+    if (share === undefined) core.backoff.onConnected()
+    else core.slots.becomeGuest(slot, share)
     core.slots.setCapacity(slot, capacity, isProvisional, now)
     becomeIdle(core, slot, now)
-    core.limits.onCapacity(capacity, isProvisional)
+    // What is left of another origin's connection says nothing of those that are dialed.
+    if (share === undefined) core.limits.onCapacity(capacity, isProvisional)
     return settle(core, now, [])
   }
 
@@ -183,8 +187,31 @@ export class PoolState<Link, Waiter> {
     if (kind !== 'idle' && kind !== 'verifying' && kind !== 'leased') return NO_ACTIONS
     const core = this.#core
     core.slots.setCapacity(slot, capacity, isProvisional, now)
-    core.limits.onCapacity(capacity, isProvisional)
+    if (!slot.isGuest) core.limits.onCapacity(capacity, isProvisional)
     return settle(core, now, [])
+  }
+
+  /** Others may take streams of the connection from now on: the share of one. Undefined: it takes no more. */
+  lend(slot: Slot<Link>): StreamShare | undefined {
+    const { kind } = slot.state
+    const isLive = kind === 'idle' || kind === 'verifying' || kind === 'leased'
+    return isLive && !slot.isGuest && !slot.hasReachedLeaseLimit ? this.#core.slots.lend(slot) : undefined
+  }
+
+  /** A stream of a shared connection is free and kept for this pool; or the connection has carried its last. */
+  onStreamsFree(slot: Slot<Link>, now: number): Actions<Link, Waiter> {
+    const { kind } = slot.state
+    if (kind !== 'idle' && kind !== 'leased') return NO_ACTIONS
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    core.slots.unblock(slot, now)
+    if (!slot.isGuest && slot.hasReachedLeaseLimit) retire(core, slot, 'max-requests', actions)
+    return settle(core, now, actions)
+  }
+
+  /** Those whose streams others use as well. */
+  get shared(): ReadonlySet<Slot<Link>> {
+    return this.#core.slots.shared
   }
 
   /** The connection takes no more exchanges; it will end by itself. `taken`: see Connection.requestsTaken. */
@@ -194,7 +221,7 @@ export class PoolState<Link, Waiter> {
     const core = this.#core
     this.#noteClosedOnOpen(slot, undefined, now)
     noteEnd(core, slot, reason, undefined, now)
-    core.limits.onDraining(slot, taken, core.slots.all())
+    if (!slot.isGuest) core.limits.onDraining(slot, taken, core.slots.all())
     core.slots.move(slot, {
       kind: 'draining',
       usedStreams: slot.usedStreams,
@@ -328,12 +355,8 @@ export class PoolState<Link, Waiter> {
   get counts() {
     const { slots, waiters, overload, tally } = this.#core
     return {
-      connections: {
-        connecting: slots.count('starting'),
-        idle: slots.count('idle') + slots.count('verifying'),
-        leased: slots.count('leased'),
-        draining: slots.count('draining') + slots.count('closing'),
-      },
+      connections: slots.ownCounts(),
+      coalesced: slots.guests,
       waiters: waiters.size,
       overloaded: overload.isOverloaded && waiters.size > 0,
       streams: slots.usedStreams,
@@ -434,12 +457,15 @@ export class PoolState<Link, Waiter> {
   /** No waiter, and nothing but idle connections. */
   get isUnused(): boolean {
     const { slots, waiters } = this.#core
-    return waiters.size === 0 && slots.size === slots.count('idle')
+    return (
+      waiters.size === 0 &&
+      slots.all().every(slot => (slot.isGuest ? slot.state.kind === 'idle' : isSpare(slot)))
+    )
   }
 
-  /** Since when its longest idle connection is idle; Infinity when none is. */
+  /** Since when the connection is idle that would make room first; Infinity: none would. */
   get idleSince(): number {
-    const state = this.#core.slots.oldestIdle?.state
+    const state = this.#core.slots.oldestSpare?.state
     return state?.kind === 'idle' ? state.since : Infinity
   }
 
@@ -491,8 +517,8 @@ export class PoolState<Link, Waiter> {
    */
   #noteClosedOnOpen(slot: Slot<Link>, error: TransportError | undefined, now: number): void {
     const { kind } = slot.state
-    if (kind !== 'idle' && kind !== 'verifying') return
-    if (slot.leases > 0 || now - slot.openedAt >= CLOSED_ON_OPEN_MS) return
+    if (slot.isGuest || (kind !== 'idle' && kind !== 'verifying')) return
+    if (slot.carried > 0 || now - slot.openedAt >= CLOSED_ON_OPEN_MS) return
     const { name, backoff } = this.#core
     const message = `${name}: the origin ended a new connection at once`
     backoff.onClosedOnOpen(error ?? new TransportError('MM_CONNECTION_CLOSED', message), slot.openedAt, now)

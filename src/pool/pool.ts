@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportError } from '../base/errors.ts'
-import type { CloseReason, Connection } from '../base/events/connection.ts'
+import type { CloseReason, Connection, StreamShare } from '../base/events/connection.ts'
 import { countByProtocol, describeSlot, type PoolCounters, type PoolCounts } from './pool-counts.ts'
 import { type Link, type PoolConfig, PoolDriver, type Waiter } from './pool-driver.ts'
 import { type PoolDemand, type PoolLoad, PoolState } from './pool-state.ts'
@@ -97,6 +97,14 @@ export class Pool implements BudgetClient {
     if (slot !== undefined) this.#driver.run(this.#state.onRetire(slot, reason, this.#clock.now()))
   }
 
+  /**
+   * Lets others take streams of the connection: the share of one of them. Undefined: it is not of this pool, or
+   * takes no more.
+   */
+  lend(connection: Connection): StreamShare | undefined {
+    return this.#driver.lend(connection)
+  }
+
   /** No new leases; those that wait are still served. Resolves when every connection is closed. */
   drain(): Promise<void> {
     const actions = this.#state.onDrain(this.#clock.now())
@@ -165,6 +173,11 @@ export class Pool implements BudgetClient {
   /** Those that are open now, on the way out or not. */
   connections(): Iterable<Connection> {
     return this.#driver.connections
+  }
+
+  /** It is open, and of this pool. */
+  has(connection: Connection): boolean {
+    return this.#driver.slotOf(connection) !== undefined
   }
 
   /**

@@ -1,5 +1,7 @@
 import { TransportError } from '../base/errors.ts'
+import type { StreamShare } from '../base/events/connection.ts'
 import type { ConnectionBudget } from './rules/connection-budget.ts'
+import { SharedStreams } from './shared-streams.ts'
 import { CLOSED, Slot, type SlotKind, type SlotState } from './slot.ts'
 import { IdleStack, LoadHeap } from './slot-orders.ts'
 
@@ -28,6 +30,10 @@ export class SlotTable<Link> {
   }
   #usedStreams = 0
   #aside = 0
+  #guests = 0
+  /** Those that are shared, by us or by others. */
+  readonly #shared = new Set<Slot<Link>>()
+  readonly #lent = new Map<Slot<Link>, SharedStreams>()
   #verifyingStreams = 0
   #expiring = 0
   /** Live ones whose capacity is provisional, and what they can carry for now. */
@@ -53,9 +59,25 @@ export class SlotTable<Link> {
     return this.#aside
   }
 
+  /** Connections of other origins. */
+  get guests(): number {
+    return this.#guests
+  }
+
   /** All others: what counts against a limit of connections. */
   get counted(): number {
-    return this.#slots.length - this.#aside
+    return this.#slots.length - this.#aside - this.#guests
+  }
+
+  /** Those whose streams others use as well. */
+  get shared(): ReadonlySet<Slot<Link>> {
+    return this.#shared
+  }
+
+  /** Of the idle ones that would make room for others: the one that was idle for longest. */
+  get oldestSpare(): Slot<Link> | undefined {
+    for (let slot = this.#idle.oldest; slot !== undefined; slot = slot.newer) if (isSpare(slot)) return slot
+    return undefined
   }
 
   /** Open and not on the way out. */
@@ -114,6 +136,18 @@ export class SlotTable<Link> {
     return this.#idle.oldest
   }
 
+  /** Its own connections by state: those of other origins are in none. Counted anew, for stats. */
+  ownCounts(): { connecting: number; idle: number; leased: number; draining: number } {
+    const counts = {
+      connecting: this.#counts.starting,
+      idle: this.#counts.idle + this.#counts.verifying,
+      leased: this.#counts.leased,
+      draining: this.#counts.draining + this.#counts.closing,
+    }
+    for (const slot of this.#shared) if (slot.isGuest) counts[SHOWN_AS[slot.state.kind]] -= 1
+    return counts
+  }
+
   count(kind: SlotKind): number {
     return this.#counts[kind]
   }
@@ -143,7 +177,9 @@ export class SlotTable<Link> {
       slot.isExpiring = false
       this.#expiring -= 1
     }
-    this.#usedStreams += slot.usedStreams - usedBefore
+    const change = slot.usedStreams - usedBefore
+    this.#usedStreams += change
+    if (slot.share !== undefined && change !== 0) this.#useShare(slot, slot.share, change)
     if (next.kind !== before.kind) {
       if (isLive(before.kind) !== isLive(next.kind)) {
         const change = isLive(next.kind) ? 1 : -1
@@ -154,9 +190,9 @@ export class SlotTable<Link> {
       this.#counts[next.kind] += 1
       if (before.kind === 'verifying') this.#verifyingStreams -= slot.streamLimit
       // The end of one that does not count frees no place.
-      else if (before.kind === 'closing' && !slot.isAside) this.#budget.addLeaving(-1)
+      else if (before.kind === 'closing' && counts(slot)) this.#budget.addLeaving(-1)
       if (next.kind === 'verifying') this.#verifyingStreams += slot.streamLimit
-      else if (next.kind === 'closing' && !slot.isAside) this.#budget.addLeaving(1)
+      else if (next.kind === 'closing' && counts(slot)) this.#budget.addLeaving(1)
     }
     this.#place(slot)
   }
@@ -174,6 +210,7 @@ export class SlotTable<Link> {
     else if (live && slot.capacity === 0) this.#zeroCapacity -= 1
     slot.capacity = capacity
     slot.streamLimit = limit
+    slot.isBlocked = false
     slot.isProvisional = isProvisional
     if (live && isProvisional) this.#countProvisional(slot, 1)
     else if (live && capacity === 0) this.#zeroCapacity += 1
@@ -181,6 +218,34 @@ export class SlotTable<Link> {
     // proof of liveness, too.
     if (slot.state.kind === 'idle' && before === 0) this.move(slot, { kind: 'idle', since: now })
     else this.#place(slot)
+  }
+
+  /** Others may take streams of it from now on: the share of one of them. */
+  lend(slot: Slot<Link>): StreamShare {
+    const streams = this.#lent.get(slot) ?? this.#beginLending(slot)
+    return streams.join()
+  }
+
+  /** It turned out to be a connection of another origin: its own place is free. */
+  becomeGuest(slot: Slot<Link>, share: StreamShare): void {
+    slot.share = share
+    slot.isGuest = true
+    this.#guests += 1
+    this.#shared.add(slot)
+    this.#budget.release()
+  }
+
+  /** No stream of it is free for us: it is leased again when one was offered. */
+  block(slot: Slot<Link>): void {
+    slot.isBlocked = true
+    this.#setLimit(slot, slot.usedStreams)
+    slot.share?.wait()
+    this.#place(slot)
+  }
+
+  /** It may be leased again, as far as streams are free. */
+  unblock(slot: Slot<Link>, now: number): void {
+    if (slot.isBlocked) this.setCapacity(slot, slot.capacity, slot.isProvisional, now)
   }
 
   /** The origin is about to end the idle connection. Whatever happens to it next takes that back. */
@@ -192,7 +257,7 @@ export class SlotTable<Link> {
 
   /** Its place is free for another one, as long as its exchange takes. */
   setAside(slot: Slot<Link>): void {
-    if (slot.state.kind !== 'leased' || slot.isAside) {
+    if (slot.state.kind !== 'leased' || slot.isAside || slot.isGuest) {
       throw new TransportError('MM_INTERNAL', `pool: ${slot.toString()} cannot be set aside`)
     }
     slot.isAside = true
@@ -219,7 +284,10 @@ export class SlotTable<Link> {
       last.index = slot.index
     }
     slot.index = -1
-    this.#budget.release()
+    if (slot.isGuest) this.#guests -= 1
+    else this.#budget.release()
+    if (this.#shared.delete(slot)) slot.share?.leave()
+    this.#lent.delete(slot)
   }
 
   /** Recounts everything. For tests. */
@@ -233,6 +301,7 @@ export class SlotTable<Link> {
     let provisional = 0
     let provisionalStreams = 0
     let zeroCapacity = 0
+    let guests = 0
     let expiring = 0
     this.#slots.forEach((slot, index) => {
       const { state } = slot
@@ -261,15 +330,19 @@ export class SlotTable<Link> {
       )
       check(state.kind !== 'leased' || state.usedStreams > 0, `${slot.toString()} is leased for nothing`)
       check(
-        slot.streamLimit === Math.min(slot.capacity, this.#maxStreams),
+        slot.isBlocked || slot.streamLimit === Math.min(slot.capacity, this.#maxStreams),
         `${slot.toString()} has a wrong limit`,
       )
+      check(!slot.isBlocked || slot.share !== undefined, `${slot.toString()} waits for no streams`)
+      check(this.#shared.has(slot) === (slot.share !== undefined), `${slot.toString()} is wrongly shared`)
+      if (slot.isGuest) guests += 1
     })
     for (const kind of Object.keys(counts) as SlotKind[]) /* keys of the literal above */ {
       check(counts[kind] === this.#counts[kind], `${counts[kind]} ${kind}, counted ${this.#counts[kind]}`)
     }
     check(counts.closed === 0, 'a closed slot was kept')
     check(aside === this.#aside, `${aside} aside, counted ${this.#aside}`)
+    check(guests === this.#guests, `${guests} guests, counted ${this.#guests}`)
     check(expiring === this.#expiring, `${expiring} expire, counted ${this.#expiring}`)
     check(used === this.#usedStreams, `${used} streams, counted ${this.#usedStreams}`)
     check(
@@ -308,6 +381,34 @@ export class SlotTable<Link> {
     check(walked === expected, `${expected} idle, ${walked} on the walk`)
   }
 
+  #beginLending(slot: Slot<Link>): SharedStreams {
+    const streams = new SharedStreams({
+      // Its guests hear of its end after its owner: until then nothing is theirs.
+      limit: () => (isLive(slot.state.kind) ? Math.min(slot.capacity, this.#maxStreams) : 0),
+      isExhausted: () => slot.hasReachedLeaseLimit,
+    })
+    slot.share = streams.joinAsOwner(slot.usedStreams)
+    this.#lent.set(slot, streams)
+    this.#shared.add(slot)
+    return streams
+  }
+
+  #useShare(slot: Slot<Link>, share: StreamShare, change: number): void {
+    if (change < 0) share.giveBack(-change)
+    else for (let taken = 0; taken < change; taken += 1) share.take()
+    // Who has taken one waits for it no more.
+    if (slot.isBlocked && !share.isWaiting) {
+      slot.isBlocked = false
+      this.#setLimit(slot, Math.min(slot.capacity, this.#maxStreams))
+    }
+  }
+
+  /** Of one that is idle or leased. */
+  #setLimit(slot: Slot<Link>, limit: number): void {
+    if (slot.isProvisional) this.#provisionalStreams += limit - slot.streamLimit
+    slot.streamLimit = limit
+  }
+
   #countProvisional(slot: Slot<Link>, change: 1 | -1): void {
     this.#provisional += change
     this.#provisionalStreams += change * slot.streamLimit
@@ -334,6 +435,26 @@ function isLive(kind: SlotKind): boolean {
 
 function mayBeAside(kind: SlotKind): boolean {
   return kind === 'leased' || kind === 'draining' || kind === 'closing'
+}
+
+const SHOWN_AS = {
+  starting: 'connecting',
+  idle: 'idle',
+  verifying: 'idle',
+  leased: 'leased',
+  draining: 'draining',
+  closing: 'draining',
+  closed: 'draining',
+} as const
+
+/** It counts against limits of connections. */
+function counts({ isAside, isGuest }: Slot<unknown>): boolean {
+  return !isAside && !isGuest
+}
+
+/** Idle, and nobody misses it. The end of another origin's connection for us would make no room. */
+export function isSpare(slot: Slot<unknown>): boolean {
+  return slot.state.kind === 'idle' && !slot.isGuest && slot.share?.isUsedByOthers !== true
 }
 
 function belongsToStack(slot: Slot<unknown>): boolean {

@@ -1,5 +1,5 @@
 import { TransportError } from '../base/errors.ts'
-import type { CloseReason, KeepAliveHint } from '../base/events/connection.ts'
+import type { CloseReason, KeepAliveHint, StreamShare } from '../base/events/connection.ts'
 
 /**
  * One connection's life as the pool sees it.
@@ -98,6 +98,12 @@ export class Slot<Link> {
   /** It does not count against the limits of connections: see stalled.ts. Written by SlotTable. */
   isAside = false
 
+  /** Its part in the streams of a connection that others use, too. Written by SlotTable. */
+  share: StreamShare | undefined
+  /** The connection is another origin's: it does not count against any limit of connections. Written by SlotTable. */
+  isGuest = false
+  /** No stream of it was free for us, and it waits for one. Written by SlotTable. */
+  isBlocked = false
   /** Idle, and to be replaced, since the origin is about to end it. Written by SlotTable. */
   isExpiring = false
 
@@ -123,6 +129,7 @@ export class Slot<Link> {
   constructor(id: number, round: number) {
     this.id = id
     this.link = undefined
+    this.share = undefined
     this.older = undefined
     this.newer = undefined
     this.#state = { kind: 'starting', round }
@@ -171,9 +178,14 @@ export class Slot<Link> {
     return this.#leases
   }
 
+  /** Exchanges that the connection was leased for, by whatever pool. */
+  get carried(): number {
+    return this.share === undefined ? this.#leases : this.#leases + this.share.guestLeases
+  }
+
   /** It has had its last lease. */
   get hasReachedLeaseLimit(): boolean {
-    return this.#leases >= this.#leaseLimit
+    return this.carried >= this.#leaseLimit
   }
 
   /** Failed exchanges in a row. */

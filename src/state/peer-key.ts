@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { TlsOptions } from '../base/options/options.ts'
 
 /**
  * The key of everything that is remembered about a TLS peer. Resumption skips the certificate checks (Node
@@ -39,6 +40,23 @@ export interface Peer {
   readonly port: number
   /** From trustDigest(). */
   readonly trust: string
+}
+
+/**
+ * Everything in the options of an origin that decides about trust, as a hash: for the key of its tickets, and
+ * for whether its requests may go over a connection that was made with the options of another origin.
+ */
+export function trustOf(tls: TlsOptions, tlsLibrary: string): string {
+  return trustDigest({
+    ca: tls.ca,
+    clientCertificate: tls.cert,
+    rejectUnauthorized: tls.rejectUnauthorized ?? true,
+    minVersion: tls.minVersion,
+    maxVersion: tls.maxVersion,
+    ciphers: tls.ciphers,
+    groups: tls.groups,
+    tlsLibrary,
+  })
 }
 
 /**

@@ -18,6 +18,8 @@ export interface TakenTicket {
    * TicketLimits.
    */
   readonly trustedUntil: number
+  /** What the certificate covers that vouches for the peer; inherited likewise. Undefined: it is not known. */
+  readonly certificateNames?: readonly string[] | undefined
 }
 
 export interface TicketLimits {
@@ -29,6 +31,8 @@ export interface TicketLimits {
    * certificate would do for ever (RFC 8446 4.6.1 recommends a limit). Default: `maxLifetimeMs` from now.
    */
   readonly trustedUntil?: number | undefined
+  /** The names of that certificate. */
+  readonly certificateNames?: readonly string[] | undefined
 }
 
 /** Keeps tickets beyond the process. */
@@ -69,6 +73,7 @@ export interface TicketKeeping {
 interface Ticket {
   readonly session: Buffer
   readonly trustedUntil: number
+  readonly certificateNames: readonly string[] | undefined
   readonly expiresAt: number
   /** How often it was handed out and not given back. */
   uses: number
@@ -135,7 +140,8 @@ export class TicketStore {
     const shelf = this.#shelves.get(peer) ?? { tickets: [] }
     // A used ticket was only kept for want of a fresh one.
     shelf.tickets = shelf.tickets.filter(ticket => ticket.uses === 0 && ticket.expiresAt > now)
-    shelf.tickets.push({ session, trustedUntil, expiresAt, uses: 0, isKept: false })
+    const { certificateNames } = limits
+    shelf.tickets.push({ session, trustedUntil, certificateNames, expiresAt, uses: 0, isKept: false })
     if (shelf.tickets.length > maxTicketsPerPeer) shelf.tickets.shift()
     this.#touch(peer, shelf)
     if (this.#shelves.size > maxPeers) this.#evictLongestUnused()
@@ -154,8 +160,9 @@ export class TicketStore {
       return undefined
     }
     this.#touch(peer, shelf)
-    const { session, trustedUntil } = ticket
-    const taken: TakenTicket = { session, isFirstUse: ticket.uses === 0, trustedUntil }
+    const { session, trustedUntil, certificateNames } = ticket
+    const isFirstUse = ticket.uses === 0
+    const taken: TakenTicket = { session, isFirstUse, trustedUntil, certificateNames }
     ticket.uses += 1
     ticket.isKept = false
     this.#keeping?.keeper.onChanged(peer)
@@ -229,13 +236,14 @@ export class TicketStore {
       for (const ticket of shelf?.tickets ?? []) if (ticket.isKept) ticket.uses = Math.max(ticket.uses, 1)
       return
     }
-    const claimed = kept.map(({ session, trustedUntil, expiresAt, isUsed }): Ticket => {
+    const claimed = kept.map(({ session, trustedUntil, certificateNames, expiresAt, isUsed }): Ticket => {
       // A calendar that was set back must not make a ticket live for longer.
       const monotonic = (at: number): number => now + Math.min(at - calendar, maxLifetimeMs)
       const uses = isUsed ? 1 : 0
       return {
         session,
         trustedUntil: monotonic(trustedUntil),
+        certificateNames,
         expiresAt: monotonic(expiresAt),
         uses,
         isKept: false,
@@ -259,9 +267,10 @@ export class TicketStore {
     this.#recall(peer, now)
     const calendar = keeping.calendar()
     const tickets = (this.#shelves.get(peer)?.tickets ?? []).filter(({ expiresAt }) => expiresAt > now)
-    return tickets.map(({ session, trustedUntil, expiresAt, uses }) => ({
+    return tickets.map(({ session, trustedUntil, certificateNames, expiresAt, uses }) => ({
       session,
       trustedUntil: calendar + (trustedUntil - now),
+      certificateNames,
       expiresAt: calendar + (expiresAt - now),
       isUsed: uses > 0,
     }))

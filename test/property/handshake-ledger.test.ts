@@ -84,7 +84,7 @@ describe('any history of handshakes', () => {
           if (step.type === 'wait') now += step.ms
           if (step.type === 'reuse') {
             reuses += step.count
-            for (let i = 0; i < step.count; i++) ledger.onReuse(step.protocol)
+            for (let i = 0; i < step.count; i++) ledger.onReuse(step)
           }
           if (step.type === 'open') {
             handshakes += 1

@@ -12,6 +12,7 @@ export function handshakeFigures(
     paid: { byKind: { full: 0, resumed: 0, earlyData: 0, cleartext: 0 }, ...NO_AMOUNT },
     avoided: {
       reuse: of('reuse'),
+      coalescing: of('coalescing'),
       resumption: of('resumption'),
       fastOpen: of('fastOpen'),
       earlyData: of('earlyData'),

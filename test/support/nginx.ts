@@ -27,7 +27,7 @@ export interface NginxOptions {
   tlsListen?: string
   workers?: number
   cpu?: number | undefined
-  /** Configuration text for `http { }` and for `server { }`. */
+  /** Configuration text for `http { }`, where TLS_PORT stands for the TLS port, and for `server { }`. */
   extraHttp?: string
   extraServer?: string
 }
@@ -137,7 +137,7 @@ function originConfig(options: NginxOptions, places: Places): string {
   ssl_protocols ${(options.tlsProtocols ?? ['TLSv1.2', 'TLSv1.3']).join(' ')};
   ssl_session_cache shared:sessions:4m;
   http2_max_concurrent_streams ${options.http2MaxConcurrentStreams ?? 128};
-  ${options.extraHttp ?? ''}
+  ${(options.extraHttp ?? '').replaceAll('TLS_PORT', String(tlsPort))}
   server {
     listen 127.0.0.1:${tlsPort} ssl${options.http2 === true ? ' http2' : ''} backlog=4096 ${options.tlsListen ?? ''};
     listen 127.0.0.1:${plainPort} backlog=4096;

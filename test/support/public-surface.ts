@@ -55,6 +55,7 @@ export const PUBLIC_SURFACE: Readonly<
   },
   './options': {
     values: [
+      'CERTIFICATE_NAME',
       'CONGESTION_CONTROL_NAME',
       'DEFAULT_GLOBAL_LIMITS',
       'DEFAULT_HEADROOM',
@@ -140,6 +141,8 @@ export const PUBLIC_SURFACE: Readonly<
     types: [
       'Clock',
       'CloseReason',
+      'CoalescingRefusal',
+      'CoalescingRefused',
       'Connection',
       'ConnectionClosed',
       'ConnectionHandshake',
@@ -190,8 +193,10 @@ export const PUBLIC_SURFACE: Readonly<
       'RetryReason',
       'ReuseCause',
       'SelectionEvent',
+      'SharedConnection',
       'SocketOptionRefused',
       'StateFault',
+      'StreamShare',
       'Timer',
     ],
   },

@@ -12,6 +12,7 @@ export const SHOP_POOL: PoolStats = {
     h2: { idle: 0, leased: 2, draining: 1, streams: 7, capacity: 200 },
     'http/1.1': { idle: 2, leased: 1, draining: 3, streams: 4, capacity: 3 },
   },
+  coalesced: 0,
   backingOff: false,
   waiters: 5,
   overloaded: false,

@@ -70,6 +70,21 @@ export function ownEvent(event: TransportEvent): OwnEvent | undefined {
         tls_ms: roundedMs(timings.tlsMs),
       })
     }
+    case 'connection-joined':
+      return own('connection_joined', {
+        connection_id: event.connection.id,
+        protocol: event.connection.protocol,
+        owner: event.connection.sharedBy?.owner,
+        because: event.connection.sharedBy?.because,
+      })
+    case 'connection-left':
+      return own('connection_left', {
+        connection_id: event.connection.id,
+        reason: event.reason,
+        requests: event.requests,
+      })
+    case 'coalescing-refused':
+      return own('coalescing_refused', { owner: event.owner, reason: event.reason, because: event.because })
     case 'connection-closed':
       return own('connection_closed', {
         connection_id: event.connection.id,

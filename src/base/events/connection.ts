@@ -25,6 +25,7 @@ export type CloseReason =
   | 'protocol-error' // the peer broke the protocol
   | 'internal-error' // something of ours threw in one of its events: a defect
   | 'exchange-aborted' // the caller gave up an exchange in a way that ends an HTTP/1.1 connection
+  | 'misdirected' // of a shared one: the origin takes no requests over it (421, or an ORIGIN frame without it)
   | 'upgraded' // handed over to a tunnel
   | 'drained' // we are draining
   | 'shutdown' // the pool or the transport was closed
@@ -62,6 +63,11 @@ export interface HandshakeInfo {
    * looked at.
    */
   certificateExpiresAt?: number | undefined
+  /**
+   * The host names and addresses that the certificate covers which vouches for the peer: on a resumed
+   * connection that of the full handshake. Left out: none was verified.
+   */
+  certificateNames?: readonly string[] | undefined
   /** Milliseconds that each phase took; 0 when it did not take place. */
   timings: { dnsMs: number; connectMs: number; tlsMs: number }
   /** Every attempt of the dial, the winner among them, in order of their start. */
@@ -144,8 +150,61 @@ export interface Connection {
   readonly pausedSince?: number | undefined
   /** Why it takes no more requests, or has ended. Undefined: it takes them, or the protocol cannot tell. */
   readonly endedBy?: CloseReason | undefined
+  /**
+   * It is a connection of another origin, which carries this one's requests as well: `id`, `endpoint` and
+   * `handshake` are those of that connection, while the ends and the streams are this origin's own. Left out:
+   * it is none.
+   */
+  readonly sharedBy?: SharedConnection | undefined
+  /** The streams of such a connection, as the pool sees them that it is a guest of. */
+  readonly share?: StreamShare | undefined
+  /**
+   * Takes no more exchanges of other origins: each of their pools has its onDraining. Those under way go on.
+   * Left out: it never has any.
+   */
+  dismissGuests?(reason: CloseReason): void
   /** One line for people and tests: `http/1.1#7 127.0.0.1:443 idle, 12 requests`. */
   toString(): string
+}
+
+/** Whose connection carries the requests of an origin, where that is not its own. */
+export interface SharedConnection {
+  /** The key of the origin that the connection was made for. */
+  readonly owner: string
+  /** Why it may, for people. */
+  readonly because: string
+  /** Of the connection, as its owner waited for it. */
+  readonly handshake: HandshakeInfo
+  /** An ORIGIN frame named the origin (RFC 8336), so that it need not resolve to the connection's address. */
+  readonly isByOriginSet: boolean
+}
+
+/**
+ * The streams of a connection that several pools share, as one of them sees them. The pool takes a stream when
+ * it decides about a lease, and gives it back with the end of the exchange.
+ */
+export interface StreamShare {
+  /** Streams that it may take now: those that are free and that nobody waits for before it. */
+  readonly free: number
+  /** Streams that it has taken. */
+  readonly used: number
+  /** Exchanges of the others are under way. */
+  readonly isUsedByOthers: boolean
+  /** It waits for a stream. */
+  readonly isWaiting: boolean
+  /** Exchanges that guests had on the connection so far. */
+  readonly guestLeases: number
+  /** Called when it waits and a stream is free, which is kept for it during the call. Set by the pool. */
+  onFree: (() => void) | undefined
+  /** Throws when none is free. */
+  take(): void
+  giveBack(streams: number): void
+  /** Waits for a stream, behind those who wait already. */
+  wait(): void
+  /** Something may have become free: it is offered to those who wait. For drivers, when their state is settled. */
+  serve(): void
+  /** Gives back everything, for good. */
+  leave(): void
 }
 
 /** `Keep-Alive: timeout=…, max=…` (RFC 2068 19.7.1; still sent by nginx, Apache and Node). */

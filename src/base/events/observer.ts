@@ -13,7 +13,7 @@ import type { PathStats } from './path-stats.ts'
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's
  * life is connect-started, then connection-opened or connect-failed; after connection-opened exactly one
- * connection-closed.
+ * connection-closed. A connection of another origin that carries requests of this one is joined and left instead.
  *
  * @example
  * ```ts
@@ -33,6 +33,9 @@ export type TransportEvent =
       retryAfterMs: number
     }
   | { type: 'connection-draining'; origin: Origin; connection: Connection; reason: CloseReason }
+  /** A connection of another origin carries this one's requests: `connection.sharedBy` says whose, and why. */
+  | { type: 'connection-joined'; origin: Origin; connection: Connection }
+  | CoalescingRefused
   | ConnectionClosed
   /**
    * A peer did too much of something on a connection to the origin, and the limit of that name took effect.
@@ -105,7 +108,8 @@ export interface ObjectiveChanged {
 
 /** A connection has ended: the last event of each that was opened. */
 export interface ConnectionClosed {
-  type: 'connection-closed'
+  /** `connection-left`: it was another origin's, which may go on. */
+  type: 'connection-closed' | 'connection-left'
   origin: Origin
   connection: Connection
   reason: CloseReason
@@ -113,6 +117,34 @@ export interface ConnectionClosed {
   ageMs: number
   /** Exchanges that were opened on it. */
   requests: number
+}
+
+/**
+ * Why an open connection of another origin, which was looked at before a connect, does not carry this one's
+ * requests; a metric label. `address`: it is to another address; `never`: one of both says `coalesce: never`;
+ * `trust`: other TLS options, or other settings of connections; `certificate`: its certificate does not cover
+ * the name; `origin-set`: an ORIGIN frame of it does not name the origin; `avoided`: the origin answered 421 to
+ * a shared connection before; `busy`: it takes no more streams. `misdirected` is no refusal of ours: the origin
+ * has answered 421 just now.
+ */
+export type CoalescingRefusal =
+  | 'address'
+  | 'never'
+  | 'trust'
+  | 'certificate'
+  | 'origin-set'
+  | 'avoided'
+  | 'busy'
+  | 'misdirected'
+
+/** A connection of another origin might have carried this one's requests, and does not. */
+export interface CoalescingRefused {
+  type: 'coalescing-refused'
+  origin: Origin
+  reason: CoalescingRefusal
+  /** The key of the origin whose connection it is. */
+  owner: string
+  because: string
 }
 
 /** An HTTP/3 connection has moved to another local address or port, or was to and did not. */
@@ -166,7 +198,8 @@ export interface StateFault {
  * Why a request was sent again; a metric label. `too-early`: the origin answered 425 to early data;
  * `early-data-lost`: the connection broke with requests on it that had left in early data; `http3-failed`:
  * HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended before a byte of an
- * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer.
+ * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`: the
+ * origin answered 421 to a request over another origin's connection.
  */
 export type RetryReason =
   | 'stale-connection'
@@ -177,6 +210,7 @@ export type RetryReason =
   | 'too-early'
   | 'early-data-lost'
   | 'http3-failed'
+  | 'misdirected'
 
 /** A try of an exchange that failed, and was followed by another. Times count from the dispatch. */
 export interface EarlierTry {

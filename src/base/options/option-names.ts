@@ -74,6 +74,8 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   trusted: undefined,
   tfo: undefined,
   earlyDataOverTcp: undefined,
+  coalesce: undefined,
+  certificateNames: undefined,
 }
 
 /** What others call things that we do otherwise. */

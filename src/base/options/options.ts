@@ -290,6 +290,18 @@ export interface OriginOptions {
   liveness?: Given<LivenessOptions> | undefined
   /** Trust and identity. Default: the roots of Node, no client certificate. */
   tls?: TlsOptions | undefined
+  /**
+   * Whether requests may go over an open HTTP/2 or HTTP/3 connection of another origin, and those of others
+   * over this one's (RFC 9113 9.1.1, RFC 9114 3.3). `auto`: where address and certificate cover both, and
+   * nothing else differs; `never`: this origin has connections of its own. Default `auto`.
+   */
+  coalesce?: 'auto' | 'never' | undefined
+  /**
+   * Host names that the certificate of this origin is taken to cover as well, `*` for the left-most label: for
+   * private networks, whose certificates do not name every host. Requests of those origins may then go over this
+   * one's connections; connections of their own are verified as ever. Default: none.
+   */
+  certificateNames?: readonly string[] | undefined
   /** TCP sockets: keepalive, retransmission, congestion control. Default: `DEFAULT_SOCKET_OPTIONS`. */
   socket?: Given<SocketOptions> | undefined
   /** `address` or `address:port`: connect here. Brackets around IPv6. Default: the host is resolved. */
@@ -319,6 +331,9 @@ export interface OriginOptions {
    */
   earlyDataOverTcp?: boolean | undefined
 }
+
+/** What `certificateNames` lists: a host name, or one with `*` and two more labels behind it. */
+export const CERTIFICATE_NAME = /^(?:\*\.[a-z0-9_-]+\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i
 
 /** The memory of TLS sessions, over all origins. */
 export interface TicketStoreOptions {

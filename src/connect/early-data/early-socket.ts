@@ -8,6 +8,7 @@ import type { ClientContext } from '../openssl/client-contexts.ts'
 import { type AgreedHandshake, ClientMachine } from '../openssl/client-machine.ts'
 import { checkPeer, handshakeError } from '../openssl/peer-check.ts'
 import { EarlyBytes, PendingWrite } from '../openssl/pending-write.ts'
+import type { VerifiedCertificate } from '../tls/certificate-names.ts'
 
 export interface EarlySocketOptions {
   /**
@@ -37,11 +38,8 @@ export interface EarlyHandshake {
   readonly isResumed: boolean
   /** `TLSv1.3`. */
   readonly tlsVersion: string
-  /**
-   * How long the certificate is still valid that this handshake has verified; undefined when it was not
-   * looked at.
-   */
-  readonly certificateEndsInMs: number | undefined
+  /** The certificate that this handshake has verified; undefined when none was looked at. */
+  readonly certificate: VerifiedCertificate | undefined
 }
 
 export interface EarlySocket {
@@ -224,7 +222,7 @@ class OpenEarlySocket implements EarlySocket {
   #onHandshakeData(): void {
     const machine = this.#machine
     let agreed: AgreedHandshake | undefined
-    let certificateEndsInMs: number | undefined
+    let certificate: VerifiedCertificate | undefined
     const verifyText = (code: number): string =>
       this.#options.context.openssl.X509_verify_cert_error_string(code)
     try {
@@ -243,7 +241,7 @@ class OpenEarlySocket implements EarlySocket {
     }
     try {
       // Before anything leaves: not even our Finished goes to a peer that is not who it must be.
-      ;({ certificateEndsInMs } = checkPeer(machine, agreed, this.#options, verifyText))
+      ;({ certificate } = checkPeer(machine, agreed, this.#options, verifyText))
       if (agreed.earlyData !== 'accepted' && this.#early.byteCount > 0) machine.write(this.#early.all())
     } catch (error) {
       this.#fail(asError(error))
@@ -254,7 +252,7 @@ class OpenEarlySocket implements EarlySocket {
     if (this.#phase !== 'handshaking') return
     this.#phase = 'open'
     const { earlyData, isResumed, tlsVersion } = agreed
-    this.onHandshake?.({ earlyData, isResumed, tlsVersion, certificateEndsInMs })
+    this.onHandshake?.({ earlyData, isResumed, tlsVersion, certificate })
     this.#send()
     const final = this.#final
     this.#final = undefined

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { checkServerIdentity } from 'node:tls'
+import { type VerifiedCertificate, verifiedCertificate } from '../tls/certificate-names.ts'
 import { type AgreedHandshake, type ClientMachine, VERIFIED, verifyName } from './client-machine.ts'
 import { makeError } from './openssl.ts'
 
@@ -12,8 +13,8 @@ export interface PeerPolicy {
 
 /** A peer that is who it must be. */
 export interface TrustedPeer {
-  /** Of the certificate that was checked; undefined when none was looked at. */
-  readonly certificateEndsInMs: number | undefined
+  /** The certificate that was checked; undefined when none was looked at. */
+  readonly certificate: VerifiedCertificate | undefined
 }
 
 /** The failure of a handshake, as the verdict about the certificate where that is what it was. */
@@ -43,16 +44,16 @@ export function checkPeer(
     const message = `the peer chose ${agreed.alpn ?? 'no protocol'} by ALPN; offered was ${policy.alpn}`
     throw makeError('ERR_SSL_NO_APPLICATION_PROTOCOL', message, 'no application protocol')
   }
-  if (!policy.rejectUnauthorized) return { certificateEndsInMs: undefined }
+  if (!policy.rejectUnauthorized) return { certificate: undefined }
   if (agreed.verifyCode !== VERIFIED) throw verifyError(agreed.verifyCode, verifyText)
-  if (agreed.isResumed) return { certificateEndsInMs: undefined }
+  if (agreed.isResumed) return { certificate: undefined }
   const der = machine.peerCertificate()
   if (der === undefined)
     throw makeError('ERR_SSL_NO_CERTIFICATE_RETURNED', 'the peer has shown no certificate', 'no certificate')
   const certificate = new X509Certificate(der)
   const failure = checkServerIdentity(policy.serverName, certificate.toLegacyObject())
   if (failure !== undefined) throw failure
-  return { certificateEndsInMs: Date.parse(certificate.validTo) - Date.now() }
+  return { certificate: verifiedCertificate(certificate) }
 }
 
 function verifyError(code: number, verifyText: VerifyText): Error {

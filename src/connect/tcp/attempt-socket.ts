@@ -10,6 +10,7 @@ import { descriptorOf } from '../../base/socket/stream-socket.ts'
 import { openFastOpenSocket } from '../fast-open/fast-open.ts'
 import type { SocketCalls } from '../native/socket-calls.ts'
 import type { TcpInfo } from '../native/tcp-info.ts'
+import { type VerifiedCertificate, verifiedCertificate } from '../tls/certificate-names.ts'
 import type { SocketSettings } from './socket-settings.ts'
 
 /** How one attempt connects. */
@@ -123,15 +124,12 @@ export class AttemptSocket {
     return this.socket
   }
 
-  /**
-   * How long the certificate is still valid that this handshake has verified; undefined when it was not
-   * looked at.
-   */
-  certificateEndsInMs(): number | undefined {
+  /** The certificate that this handshake has verified; undefined when none was looked at. */
+  verifiedCertificate(): VerifiedCertificate | undefined {
     const { socket } = this
     if (!(socket instanceof TLSSocket) || socket.isSessionReused() || !socket.authorized) return undefined
     const certificate = socket.getPeerX509Certificate()
-    return certificate === undefined ? undefined : Date.parse(certificate.validTo) - Date.now()
+    return certificate && verifiedCertificate(certificate)
   }
 
   negotiated(): Negotiated {

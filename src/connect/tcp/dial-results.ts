@@ -8,6 +8,7 @@ import type { EarlyDialer } from '../early-data/early-dialer.ts'
 import { EarlyHandshakeWatch } from '../early-data/early-handshake.ts'
 import type { FastOpen } from '../fast-open/fast-open.ts'
 import type { FastOpenReport } from '../fast-open/fast-open-report.ts'
+import type { VerifiedCertificate } from '../tls/certificate-names.ts'
 import type { DialTickets } from '../tls/dial-tickets.ts'
 import { bareSession } from '../tls/session-facts.ts'
 import type { DialRequest, DialResult } from './dial-request.ts'
@@ -60,8 +61,9 @@ export class DialResults {
     const alpnProtocol = spoken ?? 'http/1.1'
     const { socket, raw, readPort, firstFlightBytes } = attemptSocket
     const report = this.#settleFastOpen(live, firstFlightBytes, history)
-    const certificateEndsInMs = attemptSocket.certificateEndsInMs()
-    attemptSocket.handOver(tickets.keeper(isResumed ? ticket : undefined, certificateEndsInMs))
+    const certificate = attemptSocket.verifiedCertificate()
+    const resumedWith = isResumed ? ticket : undefined
+    attemptSocket.handOver(tickets.keeper(resumedWith, certificate))
     return {
       socket,
       tcp: raw,
@@ -75,7 +77,7 @@ export class DialResults {
         kind: !isSecure ? 'none' : isResumed ? 'resumed' : 'full',
         tlsVersion,
         firstFlightBytes,
-        ...expiry(certificateEndsInMs),
+        ...certificateFacts(certificate, resumedWith),
         ...fastOpenFields(report),
         ...live.costs(),
       },
@@ -101,14 +103,16 @@ export class DialResults {
       handshake,
       limitMs: live.isPutOff ? request.timeouts.fastOpenMs : request.timeouts.tlsMs,
       readInfo: live.isPutOff ? () => attemptSocket.fastOpenInfo() : undefined,
-      onComplete: ({ isResumed, certificateEndsInMs }) => {
+      onComplete: ({ isResumed, certificate }) => {
         const { firstFlightBytes } = early
         const now = clock.now()
         handshake.firstFlightBytes = firstFlightBytes
         handshake.timings.tlsMs = now - (live.isPutOff ? history.startedAt : (live.handshakeAt ?? now))
         const report = this.#settleFastOpen(live, firstFlightBytes, history)
-        Object.assign(handshake, expiry(certificateEndsInMs), fastOpenFields(report), live.costs())
-        early.onTicket = tickets.keeper(isResumed ? ticket : undefined, certificateEndsInMs)
+        const resumedWith = isResumed ? ticket : undefined
+        const facts = certificateFacts(certificate, resumedWith)
+        Object.assign(handshake, facts, fastOpenFields(report), live.costs())
+        early.onTicket = tickets.keeper(resumedWith, certificate)
       },
       onFailed: (error, isGivenUp) => {
         if (!live.isPutOff) return
@@ -204,6 +208,14 @@ function fastOpenFields(
   return { tfo: outcome, tfoBecause: because, tfoSparedRoundTrip: isSpared }
 }
 
-function expiry(certificateEndsInMs: number | undefined): Pick<HandshakeInfo, 'certificateExpiresAt'> {
-  return certificateEndsInMs === undefined ? {} : { certificateExpiresAt: Date.now() + certificateEndsInMs }
+/** Of the certificate that vouches for the peer: verified now, or before the ticket came. */
+function certificateFacts(
+  certificate: VerifiedCertificate | undefined,
+  resumedWith: TakenTicket | undefined,
+): Pick<HandshakeInfo, 'certificateExpiresAt' | 'certificateNames'> {
+  if (certificate !== undefined) {
+    return { certificateExpiresAt: Date.now() + certificate.endsInMs, certificateNames: certificate.names }
+  }
+  const names = resumedWith?.certificateNames
+  return names === undefined ? {} : { certificateNames: names }
 }

@@ -5,6 +5,7 @@ import type { AttemptRecord } from '../../base/events/connection.ts'
 import { guarded, guardedImmediate, guardedListener } from '../../base/guard.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
+import type { TlsOptions } from '../../base/options/options.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import { EarlyDialer } from '../early-data/early-dialer.ts'
@@ -77,6 +78,11 @@ export class Dialer {
       new RunningDial(settings, { signal, resolve, reject }).start()
       this.#prepare(request)
     })
+  }
+
+  /** See trustOf(). Throws MM_INVALID_ARGUMENT when OpenSSL cannot use the options. */
+  trustOf(tls: TlsOptions): string {
+    return this.#contexts.get(tls).trust
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
-import type { TakenTicket, TicketStore } from '../../state/ticket-store.ts'
+import type { TakenTicket, TicketLimits, TicketStore } from '../../state/ticket-store.ts'
+import type { VerifiedCertificate } from './certificate-names.ts'
 import { type SessionForms, sessionFacts } from './session-facts.ts'
 
 /**
@@ -55,13 +56,15 @@ export class DialTickets {
    */
   keeper(
     resumedWith: TakenTicket | undefined,
-    certificateEndsInMs: number | undefined,
+    certificate: VerifiedCertificate | undefined,
   ): ((session: Buffer) => void) | undefined {
     const { peer, store, clock, forms } = this.#parts
     if (peer === undefined) return undefined
-    const endsAt = certificateEndsInMs === undefined ? undefined : clock.now() + certificateEndsInMs
-    const trustedUntil = resumedWith === undefined ? endsAt : resumedWith.trustedUntil
-    return keepTickets(peer, store, clock, forms, trustedUntil)
+    const vouching = resumedWith ?? {
+      trustedUntil: certificate && clock.now() + certificate.endsInMs,
+      certificateNames: certificate?.names,
+    }
+    return keepTickets(peer, store, clock, forms, vouching)
   }
 }
 
@@ -71,10 +74,11 @@ function keepTickets(
   tickets: TicketStore,
   clock: Clock,
   forms: SessionForms,
-  trustedUntil: number | undefined,
+  { trustedUntil, certificateNames }: Pick<TicketLimits, 'trustedUntil' | 'certificateNames'>,
 ): (session: Buffer) => void {
   return session => {
     forms.learn(session)
-    tickets.put(peer, session, clock.now(), { lifetimeMs: sessionLifetimeMs(session), trustedUntil })
+    const lifetimeMs = sessionLifetimeMs(session)
+    tickets.put(peer, session, clock.now(), { lifetimeMs, trustedUntil, certificateNames })
   }
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { TransportError } from '../../base/errors.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
-import { trustDigest } from '../../state/peer-key.ts'
+import { trustOf } from '../../state/peer-key.ts'
 
 export interface SharedContext {
   readonly context: SecureContext
@@ -40,16 +40,7 @@ export class SecureContexts {
   get(tls: TlsOptions): SharedContext {
     const known = this.#byOptions.get(tls)
     if (known !== undefined) return known
-    const trust = trustDigest({
-      ca: tls.ca,
-      clientCertificate: tls.cert,
-      rejectUnauthorized: tls.rejectUnauthorized ?? true,
-      minVersion: tls.minVersion,
-      maxVersion: tls.maxVersion,
-      ciphers: tls.ciphers,
-      groups: tls.groups,
-      tlsLibrary: `openssl ${process.versions['openssl']}`,
-    })
+    const trust = trustOf(tls, `openssl ${process.versions['openssl']}`)
     const shared = { context: this.#contextFor(tls), trust }
     this.#byOptions.set(tls, shared)
     return shared

@@ -35,6 +35,8 @@ export interface Http2ConnectionOptions {
   onAltSvc?: ((origin: string, value: string) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
+  /** See MultiplexedOptions. */
+  onOrigins?: ((connection: MultiplexedConnection) => void) | undefined
   /** The id of the first stream; odd, default 1. For tests of what happens at the end of the ids. */
   firstStreamId?: number
   /** See MultiplexedOptions. */
@@ -59,6 +61,7 @@ export function http2Connection(options: Http2ConnectionOptions): MultiplexedCon
     clock,
     keep,
     onDefence: options.onDefence,
+    onOrigins: options.onOrigins,
     hasUnread: options.hasUnread,
     start: (host, now) => {
       const session = new Http2Session({

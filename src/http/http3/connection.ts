@@ -80,6 +80,8 @@ export interface Http3ConnectionOptions {
   onLinger?: ((over: Promise<void>) => void) | undefined
   /** A defence took effect: the name of its limit. */
   onDefence?: ((limit: string) => void) | undefined
+  /** See MultiplexedOptions. */
+  onOrigins?: ((connection: MultiplexedConnection) => void) | undefined
   /** See Connection.altUsed. */
   altUsed?: string | undefined
 }
@@ -105,6 +107,7 @@ export function http3Connection(options: Http3ConnectionOptions): MultiplexedCon
     clock: options.clock,
     keep,
     onDefence: options.onDefence,
+    onOrigins: options.onOrigins,
     altUsed: options.altUsed,
     start: (host, now) => {
       let isFlushing = false

@@ -13,6 +13,7 @@ import { MemorySource } from '../../base/http/memory-source.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { ClientSession } from './client-session.ts'
 import type { DeadlineTable } from './deadline-table.ts'
+import type { GuestConnection } from './guest-connection.ts'
 import type { ResponseHead } from './messages/message-head.ts'
 import { prepareRequest } from './messages/outgoing-request.ts'
 import { acceptWebsocket } from './messages/websocket-accept.ts'
@@ -92,6 +93,8 @@ const DIRECT_BODY_BYTES = 65_536
 export class MultiplexedClientExchange implements ExchangeController, StreamEvents, UploadOwner {
   readonly request: ExchangeRequest
   readonly handler: ExchangeHandler
+  /** Whose it is, where the connection is another origin's. */
+  readonly guest: GuestConnection | undefined
   deadlineAt = NEVER
   tableIndex = -1
   readonly #owner: MultiplexedExchangeOwner
@@ -110,9 +113,15 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
   #informationalCount = 0
   #wasEarly = false
 
-  constructor(request: ExchangeRequest, handler: ExchangeHandler, owner: MultiplexedExchangeOwner) {
+  constructor(
+    request: ExchangeRequest,
+    handler: ExchangeHandler,
+    owner: MultiplexedExchangeOwner,
+    guest: GuestConnection | undefined,
+  ) {
     this.request = request
     this.handler = handler
+    this.guest = guest
     this.#owner = owner
   }
 
@@ -172,6 +181,12 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
     this.#leave('fallen')
     this.#error = withProcessed(error, processed)
     this.#owner.onExchangeFallen(this)
+  }
+
+  /** Ends it with an error, and its tunnel if it has become one, while the connection goes on. */
+  end(error: TransportError): void {
+    if (this.#phase === 'tunnel') this.#tunnel?.duplex.destroy(error)
+    else this.fail(error, false)
   }
 
   /** It has fallen in a way that speaks against the connection; see ConnectionListener. */

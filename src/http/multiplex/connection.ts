@@ -23,6 +23,7 @@ import type {
   SessionHost,
 } from './client-session.ts'
 import { DeadlineTable } from './deadline-table.ts'
+import { GuestConnection, type GuestHost, type GuestOptions } from './guest-connection.ts'
 import { addOrigins } from './messages/origin-frame.ts'
 import { SharedPing } from './shared-ping.ts'
 import type { ResetCode, Stream } from './stream.ts'
@@ -47,6 +48,8 @@ export interface MultiplexedOptions {
   onDefence?: ((limit: string) => void) | undefined
   /** See Connection.altUsed. */
   altUsed?: string | undefined
+  /** `originSet` has changed. */
+  onOrigins?: ((connection: MultiplexedConnection) => void) | undefined
   /**
    * Asked before a request is sent over the idle connection that cannot be sent twice. Left out: nobody is.
    */
@@ -80,7 +83,7 @@ type State = 'open' | 'draining' | 'closed'
  * A tunnel ends its exchange (onUpgrade), but not the lease of its stream: listener.onStreamClosed follows
  * when the stream is done.
  */
-export class MultiplexedConnection implements Connection {
+export class MultiplexedConnection implements Connection, GuestHost {
   readonly id: number
   readonly protocol: Protocol
   readonly endpoint: Endpoint
@@ -94,6 +97,9 @@ export class MultiplexedConnection implements Connection {
   readonly #owner: MultiplexedExchangeOwner
   readonly #admission: Admission
   readonly #onDefence: ((limit: string) => void) | undefined
+  readonly #onOrigins: ((connection: MultiplexedConnection) => void) | undefined
+  /** Pools of other origins whose exchanges it carries as well. */
+  readonly #guests = new Set<GuestConnection>()
   readonly #ping = new SharedPing()
 
   #state: State = 'open'
@@ -123,6 +129,7 @@ export class MultiplexedConnection implements Connection {
     this.altUsed = options.altUsed
     this.#listener = listener
     this.#onDefence = options.onDefence
+    this.#onOrigins = options.onOrigins
     this.#table = new DeadlineTable<MultiplexedClientExchange>(
       clock,
       guardedListener('a deadline of a connection', () => this.#onDue(), this.#onFault),
@@ -178,12 +185,16 @@ export class MultiplexedConnection implements Connection {
   }
 
   open(request: ExchangeRequest, handler: ExchangeHandler): void {
+    this.#open(undefined, request, handler)
+  }
+
+  #open(guest: GuestConnection | undefined, request: ExchangeRequest, handler: ExchangeHandler): void {
     if (this.#state === 'closed') {
       const error = new TransportError('MM_CONNECTION_CLOSED', `${this.toString()} takes no request now`)
       handler.onResponseError(undefined, error)
       return
     }
-    const exchange = new MultiplexedClientExchange(request, handler, this.#owner)
+    const exchange = new MultiplexedClientExchange(request, handler, this.#owner, guest)
     this.#table.touch()
     this.#table.add(exchange)
     this.#requests++
@@ -224,6 +235,7 @@ export class MultiplexedConnection implements Connection {
     }
     this.#state = 'draining'
     this.#reason ??= reason
+    this.dismissGuests(reason)
     this.#refuseWaiting()
     this.#session.drain(this.#table.touch())
   }
@@ -247,6 +259,33 @@ export class MultiplexedConnection implements Connection {
     return `${this.protocol}#${this.id} ${formatEndpoint(this.endpoint)} ${state}, ${size} streams, ${this.#requests} requests`
   }
 
+  // Guests
+
+  /** Another origin's exchanges may come as well, for its own pool. Undefined: it takes none any more. */
+  join(options: GuestOptions): GuestConnection | undefined {
+    if (this.#state !== 'open') return undefined
+    const guest = new GuestConnection(this, options)
+    this.#guests.add(guest)
+    return guest
+  }
+
+  dismissGuests(reason: CloseReason): void {
+    for (const guest of this.#guests) guest.onDraining(reason)
+  }
+
+  openFor(guest: GuestConnection, request: ExchangeRequest, handler: ExchangeHandler): void {
+    this.#open(guest, request, handler)
+  }
+
+  endExchangesOf(guest: GuestConnection, error: TransportError): void {
+    this.#table.touch()
+    for (const exchange of this.#table.all()) if (exchange.guest === guest) exchange.end(error)
+  }
+
+  forget(guest: GuestConnection): void {
+    this.#guests.delete(guest)
+  }
+
   // Exchanges
 
   #exchangeOwner(maxInformational: number, keep: (chunk: Buffer) => Buffer): MultiplexedExchangeOwner {
@@ -262,7 +301,7 @@ export class MultiplexedConnection implements Connection {
       onExchangeEnded: (exchange, failed, stream, code) => {
         this.#table.remove(exchange)
         if (stream !== undefined) this.#reset(stream, code)
-        this.#tellStreamClosed(failed)
+        this.#tellStreamClosed(exchange, failed)
         if (this.#heldEnd !== undefined) this.#onEnd(this.#heldEnd)
       },
       onExchangeFallen: exchange => {
@@ -296,7 +335,7 @@ export class MultiplexedConnection implements Connection {
     this.#tunnels.delete(stream)
     if (this.#tunnels.size === 0) this.#carrier.unref()
     this.#table.remove(exchange)
-    this.#listener.onStreamClosed(this, failed)
+    this.#freeStreamOf(exchange, failed)
   }
 
   // The session
@@ -333,7 +372,10 @@ export class MultiplexedConnection implements Connection {
       },
       onPong: () => this.#ping.onPong(),
       onUnresponsive: () => this.#onUnresponsive(),
-      onOrigins: origins => void (this.#originSet = addOrigins(this.#originSet, origins)),
+      onOrigins: origins => {
+        this.#originSet = addOrigins(this.#originSet, origins)
+        this.#onOrigins?.(this)
+      },
       onDefence: limit => this.#onDefence?.(limit),
       onEnding: end => {
         if (end.defect !== undefined) reportFault(`a session of ${this.protocol}`, end.defect)
@@ -350,7 +392,9 @@ export class MultiplexedConnection implements Connection {
 
   #onReady(): void {
     this.#admission.onReady()
-    if (this.#state === 'open') this.#listener.onCapacityChanged(this)
+    if (this.#state !== 'open') return
+    this.#listener.onCapacityChanged(this)
+    for (const guest of this.#guests) guest.onCapacityChanged()
   }
 
   /** What is under way may still be answered, or not, as liveness finds out. */
@@ -413,12 +457,18 @@ export class MultiplexedConnection implements Connection {
   }
 
   /** The exchange that has ended is notified of it whatever becomes of the pool. */
-  #tellStreamClosed(failed: boolean): void {
+  #tellStreamClosed(exchange: MultiplexedClientExchange, failed: boolean): void {
     try {
-      this.#listener.onStreamClosed(this, failed)
+      this.#freeStreamOf(exchange, failed)
     } catch (error) {
       containFault('the end of an exchange', error, this.#onFault)
     }
+  }
+
+  /** The pool of the exchange is notified that its stream is free. */
+  #freeStreamOf({ guest }: MultiplexedClientExchange, failed: boolean): void {
+    if (guest === undefined) this.#listener.onStreamClosed(this, failed)
+    else guest.onStreamClosed(failed)
   }
 
   // The end
@@ -430,6 +480,7 @@ export class MultiplexedConnection implements Connection {
     if (this.#isDrainingTold) return
     this.#isDrainingTold = true
     this.#listener.onDraining(this, reason)
+    this.dismissGuests(reason)
   }
 
   /** What was not given to the session yet never will be. */
@@ -444,7 +495,7 @@ export class MultiplexedConnection implements Connection {
     const fallen = this.#fallen
     this.#fallen = []
     for (const exchange of fallen) {
-      this.#tellStreamClosed(false)
+      this.#tellStreamClosed(exchange, false)
       exchange.settle()
     }
   }
@@ -462,10 +513,11 @@ export class MultiplexedConnection implements Connection {
     const fallen = this.#fallen
     this.#fallen = []
     guarded(ENDING, () => {
-      for (const exchange of fallen) this.#listener.onStreamClosed(this, exchange.hasFailed)
+      for (const exchange of fallen) this.#freeStreamOf(exchange, exchange.hasFailed)
     })
     guarded(ENDING, () => this.#carrier.finish())
     guarded(ENDING, () => this.#listener.onClosed(this, reason, error))
+    for (const guest of this.#guests) guarded(ENDING, () => guest.onClosed(reason, error))
     this.#ping.fail(new TransportError('MM_PING_FAILED', `${this.toString()} ended before it answered`))
     for (const exchange of fallen) guarded(ENDING, () => exchange.settle())
   }

@@ -1,13 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Connection, ConnectionListener } from '../../base/events/connection.ts'
 import { formatEndpoint } from '../../base/http/endpoint.ts'
+import type { MultiplexedConnection } from '../../http/multiplex/connection.ts'
 import type { QuicConnection, QuicHandshake, QuicLink } from '../../quic/engine.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import { EarlyDataWatch } from './early-data-watch.ts'
 import type { Http3Dialed } from './http3-dialer.ts'
 import { makeHttp3Connection } from './make-connection.ts'
-import { certificateExpiry } from './peer-tickets.ts'
+import { certificateFacts } from './peer-tickets.ts'
 
 export interface Http3ConnectParts {
   readonly dialed: Http3Dialed
@@ -16,6 +17,7 @@ export interface Http3ConnectParts {
   readonly record: OriginRecord
   readonly clock: Clock
   readonly onDefence: (limit: string) => void
+  readonly onOrigins: (connection: MultiplexedConnection) => void
   readonly onEarlyData: (connection: Connection, outcome: 'accepted' | 'rejected') => void
   /** See Connection.altUsed. */
   readonly altUsed: string | undefined
@@ -75,7 +77,7 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     handshake.earlyData = outcome
     if (outcome === 'rejected') handshake.kind = complete.isResumed ? 'resumed' : 'full'
     handshake.timings.tlsMs = clock.now() - startedAt
-    Object.assign(handshake, certificateExpiry(complete), meter.read(link))
+    Object.assign(handshake, certificateFacts(complete, tickets), meter.read(link))
     learn()
     onEarlyData(connection, outcome)
   }
@@ -92,6 +94,7 @@ export function connectHttp3(parts: Http3ConnectParts): Http3Connected {
     onTicket: ticket => tickets?.put(ticket),
     onLinger: tickets === undefined ? undefined : onLinger,
     onDefence,
+    onOrigins: parts.onOrigins,
     altUsed,
   })
   watch?.watch(connection, settings.timeouts.connectMs, clock)

@@ -3,6 +3,7 @@ import { asTransportError, TransportError } from '../../base/errors.ts'
 import type { AttemptRecord, HandshakeInfo } from '../../base/events/connection.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
+import type { TlsOptions } from '../../base/options/options.ts'
 import { processCpuMs } from '../../base/process-cpu.ts'
 import type { Http3Settings } from '../../http/http3/frames/settings.ts'
 import { dialQuic } from '../../quic/dial.ts'
@@ -14,7 +15,7 @@ import type { Alternative } from '../../select/evidence/alternative-sets.ts'
 import { peerKey } from '../../state/peer-key.ts'
 import type { TicketStore } from '../../state/ticket-store.ts'
 import type { OriginSettings } from '../origin-settings.ts'
-import { certificateExpiry, type OfferedTicket, PeerTickets, QuicTrust } from './peer-tickets.ts'
+import { certificateFacts, type OfferedTicket, PeerTickets, QuicTrust } from './peer-tickets.ts'
 
 /**
  * Measures what a QUIC handshake costs, from when it is made until it is asked. Bytes are those of packets,
@@ -167,7 +168,7 @@ export class Http3Dialer {
       endpoint: result.endpoint,
       handshake: {
         ...handshakeInfo(result, dnsMs),
-        ...certificateExpiry(result.handshake),
+        ...certificateFacts(result.handshake, tickets),
         ...(result.handshake !== undefined && meter.read(result.link)),
       },
       meter,
@@ -177,13 +178,19 @@ export class Http3Dialer {
     }
   }
 
-  #ticketsOf(request: Http3DialRequest): PeerTickets | undefined {
-    const { clock, tickets: store, loadEngine } = this.#options
-    const { alternative, settings } = request
-    const loaded = loadEngine()
-    if (settings.tls.resumption === false || 'unavailable' in loaded) return undefined
+  /** See trustOf(). Undefined: HTTP/3 is not spoken. */
+  trustOf(tls: TlsOptions): string | undefined {
+    const loaded = this.#options.loadEngine()
+    if ('unavailable' in loaded) return undefined
     this.#trust ??= new QuicTrust(loaded.engine.name)
-    const trust = this.#trust.of(settings.tls)
+    return this.#trust.of(tls)
+  }
+
+  #ticketsOf(request: Http3DialRequest): PeerTickets | undefined {
+    const { clock, tickets: store } = this.#options
+    const { alternative, settings } = request
+    const trust = this.trustOf(settings.tls)
+    if (settings.tls.resumption === false || trust === undefined) return undefined
     const peer = peerKey({
       host: alternative.host,
       serverName: serverNameOf(request),

@@ -9,6 +9,7 @@ import type { StreamSocket, UnreadProbe } from '../../base/socket/stream-socket.
 import { Http1Connection } from '../../http/http1/connection.ts'
 import { http2Connection } from '../../http/http2/connection.ts'
 import { type Http3ConnectionOptions, http3Connection } from '../../http/http3/connection.ts'
+import type { MultiplexedConnection } from '../../http/multiplex/connection.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 
 export interface ConnectionParts {
@@ -28,6 +29,7 @@ export interface ConnectionParts {
   readonly onAltSvc: (origin: string, value: string) => void
   /** HTTP/2: the limit of that name took effect. */
   readonly onDefence: (limit: string) => void
+  readonly onOrigins: (connection: MultiplexedConnection) => void
 }
 
 /** However many streams an origin allows: so many may have to be sent again. */
@@ -53,10 +55,10 @@ export function makeConnection(protocol: Protocol, parts: ConnectionParts): Conn
     hasUnread: parts.hasUnread,
   }
   if (protocol !== 'h2') return new Http1Connection(common)
-  const { knownStreams, onAltSvc, onDefence } = parts
+  const { knownStreams, onAltSvc, onDefence, onOrigins } = parts
   const http2 = { ...settings.http2, streamsBeforeSettings: earlyStreams(settings.http2, knownStreams) }
   const { liveness } = settings
-  return http2Connection({ ...common, http2, liveness, onAltSvc, onDefence })
+  return http2Connection({ ...common, http2, liveness, onAltSvc, onDefence, onOrigins })
 }
 
 export type Http3Parts = Omit<Http3ConnectionOptions, 'id' | 'limits' | 'http3' | 'quic' | 'liveness'> & {

@@ -20,10 +20,14 @@ import type { FastOpenWish } from '../../connect/tcp/dial-request.ts'
 import { pathOfSocket } from '../../connect/tcp/path-of-socket.ts'
 import type { SocketSettings } from '../../connect/tcp/socket-settings.ts'
 import type { AlternativeResolver } from '../../dns/alternative-resolver.ts'
+import type { MultiplexedConnection } from '../../http/multiplex/connection.ts'
 import type { QuicConnection, QuicLink } from '../../quic/engine.ts'
 import { type Alternative, alternativeKey } from '../../select/evidence/alternative-sets.ts'
 import { offeredProtocols, type PlannedAttempt, plan } from '../../select/plan.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
+import type { Coalescing, CoalescingMissed, Joined } from '../coalescing/coalescing.ts'
+import type { ConnectionPolicy } from '../coalescing/coalescing-decision.ts'
+import { connectionPolicy } from '../coalescing/connection-policy.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import type { DialTurns } from './dial-turns.ts'
 import { connectHttp3 } from './http3-connect.ts'
@@ -51,6 +55,12 @@ export interface ConnectorHooks {
   readonly onAttempts: (attempts: readonly AttemptRecord[], atMs: number) => void
   /** Something was learned that may change the choice: an advertisement, how HTTP/3 fares. */
   readonly onEvidence: (source?: string, fact?: string) => void
+  /** An open connection of another origin was not to be had. */
+  readonly onCoalescingMissed: (missed: CoalescingMissed) => void
+  /** A connection of another origin may carry this one no more. */
+  readonly onGuestDismissed: (guest: Connection) => void
+  /** The ORIGIN frames of a connection have changed what it says that it is good for. */
+  readonly onOrigins: (connection: MultiplexedConnection) => void
 }
 
 /** What a connector works with; all but the first are the same for every lane of an origin. */
@@ -66,6 +76,7 @@ export interface ConnectorConfig extends ConnectorHooks {
   readonly dialTurns: DialTurns
   readonly socketSettings: SocketSettings
   readonly http3Dialer: Http3Dialer
+  readonly coalescing: Coalescing
   readonly clock: Clock
 }
 
@@ -95,11 +106,13 @@ export class OriginConnector implements Connector {
   readonly #paths = new WeakMap<Connection, () => PathStats | undefined>()
   /** Of the last dial that has ended. */
   #lastAttempts: readonly AttemptRecord[] = []
+  #policy: ConnectionPolicy | undefined
   /** Those that are under way, in order of their start. */
   readonly #dials = new Set<Dial>()
 
   constructor(config: ConnectorConfig) {
     this.#config = config
+    this.#policy = undefined
   }
 
   async connect(listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
@@ -182,9 +195,52 @@ export class OriginConnector implements Connector {
     return paths
   }
 
+  /** What the connections made here have in common with others that may carry the same requests. */
+  get policy(): ConnectionPolicy {
+    return (this.#policy ??= this.#readPolicy())
+  }
+
+  /** What one connection has measured of its way. */
+  pathOf(connection: Connection): PathStats | undefined {
+    return this.#paths.get(connection)?.()
+  }
+
+  #readPolicy(): ConnectionPolicy {
+    const { purpose, settings, dialer, http3Dialer } = this.#config
+    const { tls } = settings
+    const trust = purpose === 'h3' ? http3Dialer.trustOf(tls) : dialer.trustOf(tls)
+    return connectionPolicy(settings, trust ?? '')
+  }
+
+  /**
+   * A connection of another origin that may carry this one's requests as well. `endpoints` undefined: where the
+   * origin is is not known yet. Undefined: there is none.
+   */
+  #join(
+    endpoints: readonly Endpoint[] | undefined,
+    listener: ConnectionListener,
+    dnsMs: number,
+    altUsed?: string,
+  ): Joined | undefined {
+    const { purpose, origin, settings, coalescing, clock, onCoalescingMissed, onGuestDismissed } =
+      this.#config
+    const protocol = protocolToShare(purpose, this.offered)
+    if (protocol === undefined || origin.scheme !== 'https') return undefined
+    const { policy } = this
+    const mayCoalesce = settings.coalesce === 'auto'
+    const common = { origin, protocol, endpoints, policy, mayCoalesce, listener, dnsMs, altUsed }
+    const found = coalescing.join({ ...common, retire: onGuestDismissed }, clock.now())
+    if (found?.kind === 'refused' && endpoints !== undefined) onCoalescingMissed(found)
+    if (found?.kind !== 'joined') return undefined
+    this.#paths.set(found.guest, found.offer.readPath)
+    return found
+  }
+
   async #connectTcp(dial: Dial, listener: ConnectionListener, signal: AbortSignal): Promise<Connection> {
     const { origin, settings, record, resolver, dialer, dialTurns, clock, purpose, onEvidence } = this.#config
     const startedAt = clock.now()
+    const named = this.#join(undefined, listener, 0)
+    if (named !== undefined) return named.guest
     const resolution = await resolver.resolve(origin.host, signal)
     const dnsMs = clock.now() - startedAt
     record.onResolved(resolution, clock.now())
@@ -192,6 +248,8 @@ export class OriginConnector implements Connector {
     if (attempts.length === 0) {
       throw new TransportError('MM_PROTOCOL_UNAVAILABLE', `no protocol is left for ${origin.key} over TCP`)
     }
+    const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs)
+    if (joined !== undefined) return joined.guest
     dial.first = attempts[0]
     const { onFastOpen, wantsEarlyData } = this.#config
     const dialed = await dialTurns.run(origin.key, signal, () =>
@@ -252,6 +310,14 @@ export class OriginConnector implements Connector {
       const dnsMs = clock.now() - startedAt
       if (alternative.host === origin.host) record.onResolved(resolution, clock.now())
       const attempts = this.plan(resolution, alternative.port)
+      const altUsed = isElsewhere(alternative, origin) ? key : undefined
+      const joined = signal.aborted ? undefined : this.#join(endpointsOf(attempts), listener, dnsMs, altUsed)
+      if (joined !== undefined) {
+        const { guest, offer } = joined
+        if (offer.quic !== undefined) this.#links.set(guest, { quic: offer.quic, alternative: key })
+        this.#onHttp3Connected(key)
+        return guest
+      }
       dial.first = attempts[0]
       const dialed = await dialTurns.run(origin.key, signal, () =>
         http3Dialer.dial(
@@ -271,7 +337,7 @@ export class OriginConnector implements Connector {
         ...this.#config,
         dialed,
         listener,
-        altUsed: isElsewhere(alternative, origin) ? key : undefined,
+        altUsed,
         onConnected: () => this.#onHttp3Connected(key),
       })
       this.#links.set(connection, { quic, alternative: key })
@@ -306,6 +372,19 @@ function allowedOn(purpose: ConnectorConfig['purpose'], allowed: readonly Protoc
   if (purpose === 'upgrades' || purpose === 'http/1.1') return ['http/1.1']
   if (purpose === 'h2-spread') return ['h2']
   return allowed
+}
+
+/** What a connection of another origin may speak to be of use. Undefined: this lane has its own ones only. */
+function protocolToShare(
+  purpose: ConnectorConfig['purpose'],
+  offered: readonly Protocol[],
+): Protocol | undefined {
+  if (purpose === 'h3') return 'h3'
+  return purpose === 'tcp' && offered[0] === 'h2' ? 'h2' : undefined
+}
+
+function endpointsOf(attempts: readonly PlannedAttempt[]): readonly Endpoint[] {
+  return attempts.map(({ endpoint }) => endpoint)
 }
 
 function fastOpenWish({ tfo }: OriginSettings, record: OriginRecord, now: number): FastOpenWish {

@@ -2,9 +2,10 @@ import { X509Certificate } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { HandshakeInfo } from '../../base/events/connection.ts'
 import type { TlsOptions } from '../../base/options/options.ts'
+import { certificateNames } from '../../connect/tls/certificate-names.ts'
 import { decodeTicket, type Http3Ticket } from '../../http/http3/frames/settings.ts'
 import type { QuicHandshake } from '../../quic/engine.ts'
-import { trustDigest } from '../../state/peer-key.ts'
+import { trustOf } from '../../state/peer-key.ts'
 import type { TakenTicket, TicketStore } from '../../state/ticket-store.ts'
 
 export interface OfferedTicket {
@@ -26,6 +27,7 @@ export class PeerTickets {
   readonly #config: PeerTicketsConfig
   #offered: OfferedTicket | undefined
   #trustedUntil: number | undefined
+  #certificateNames: readonly string[] | undefined
   #isVerified = false
 
   constructor(config: PeerTicketsConfig) {
@@ -62,17 +64,28 @@ export class PeerTickets {
     this.#isVerified = true
     if (isResumed) {
       this.#trustedUntil = this.#offered?.taken.trustedUntil
+      this.#certificateNames = this.#offered?.taken.certificateNames
       return
     }
-    const endsInMs = certificateEndsInMs(certificates, wallNow())
+    const certificate = leafOf(certificates)
+    const endsInMs = endsInMsOf(certificate, wallNow())
     this.#trustedUntil = endsInMs === undefined ? undefined : clock.now() + endsInMs
+    this.#certificateNames = certificate && certificateNames(certificate.subjectAltName)
+  }
+
+  /** Of the certificate that vouches for the peer. Undefined: no handshake is complete, or it has none. */
+  get certificateNames(): readonly string[] | undefined {
+    return this.#certificateNames
   }
 
   /** Keeps a ticket as encodeTicket made it. */
   put(ticket: Buffer): void {
     const { peer, store, clock } = this.#config
     if (!this.#isVerified) return // before the handshake is complete nobody vouches for anything
-    store.put(peer, ticket, clock.now(), { trustedUntil: this.#trustedUntil })
+    store.put(peer, ticket, clock.now(), {
+      trustedUntil: this.#trustedUntil,
+      certificateNames: this.#certificateNames,
+    })
   }
 }
 
@@ -94,42 +107,46 @@ export class QuicTrust {
   of(tls: TlsOptions): string {
     const known = this.#byOptions.get(tls)
     if (known !== undefined) return known
-    const trust = trustDigest({
-      ca: tls.ca,
-      clientCertificate: tls.cert,
-      rejectUnauthorized: tls.rejectUnauthorized ?? true,
-      minVersion: tls.minVersion,
-      maxVersion: tls.maxVersion,
-      ciphers: tls.ciphers,
-      groups: tls.groups,
-      tlsLibrary: `h3 ${this.#engine}`,
-    })
+    const trust = trustOf(tls, `h3 ${this.#engine}`)
     this.#byOptions.set(tls, trust)
     return trust
   }
 }
 
-/**
- * How long the peer's own certificate is still good, in ms; undefined when it cannot be read. Negative: it is
- * not (it was accepted all the same, with rejectUnauthorized false), and nothing that it vouches for may be
- * kept.
- */
-function certificateEndsInMs(certificates: readonly Buffer[], wallNow: number): number | undefined {
-  const [leaf] = certificates
+/** The peer's own certificate; undefined when it cannot be read. */
+function leafOf([leaf]: readonly Buffer[]): X509Certificate | undefined {
   if (leaf === undefined) return undefined
   try {
-    const end = Date.parse(new X509Certificate(leaf).validTo)
-    return Number.isFinite(end) ? end - wallNow : undefined
+    return new X509Certificate(leaf)
   } catch {
     return undefined
   }
 }
 
-/** When it expires, for who watches it; nothing where this handshake did not look at it. */
-export function certificateExpiry(
+/**
+ * How long it is still good, in ms. Negative: it is not (it was accepted all the same, with rejectUnauthorized
+ * false), and nothing that it vouches for may be kept.
+ */
+function endsInMsOf(certificate: X509Certificate | undefined, wallNow: number): number | undefined {
+  const end = certificate === undefined ? Number.NaN : Date.parse(certificate.validTo)
+  return Number.isFinite(end) ? end - wallNow : undefined
+}
+
+/**
+ * What is known of the certificate that vouches for the peer: when it expires, for who watches it, where this
+ * handshake has looked at it; and its names, from before where it has not.
+ */
+export function certificateFacts(
   handshake: QuicHandshake | undefined,
-): Pick<HandshakeInfo, 'certificateExpiresAt'> {
-  if (handshake === undefined || handshake.isResumed) return {}
-  const endsInMs = certificateEndsInMs(handshake.certificates, 0)
-  return endsInMs === undefined ? {} : { certificateExpiresAt: endsInMs }
+  tickets: Pick<PeerTickets, 'certificateNames'> | undefined,
+): Pick<HandshakeInfo, 'certificateExpiresAt' | 'certificateNames'> {
+  if (handshake === undefined) return {}
+  const certificate = handshake.isResumed ? undefined : leafOf(handshake.certificates)
+  const expiresAt = endsInMsOf(certificate, 0)
+  const names =
+    certificate === undefined ? tickets?.certificateNames : certificateNames(certificate.subjectAltName)
+  return {
+    ...(expiresAt !== undefined && { certificateExpiresAt: expiresAt }),
+    ...(names !== undefined && { certificateNames: names }),
+  }
 }

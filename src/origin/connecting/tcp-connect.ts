@@ -5,6 +5,7 @@ import { formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import { unreadProbe } from '../../connect/native/socket-calls.ts'
 import type { DialResult } from '../../connect/tcp/dial-request.ts'
+import type { MultiplexedConnection } from '../../http/multiplex/connection.ts'
 import type { OriginRecord } from '../../select/record/origin-record.ts'
 import type { OriginSettings } from '../origin-settings.ts'
 import { EarlyDataWatch } from './early-data-watch.ts'
@@ -20,6 +21,7 @@ export interface TcpConnectParts {
   readonly chosen: Protocol | undefined
   readonly onAltSvc: (origin: string, value: string) => void
   readonly onDefence: (limit: string) => void
+  readonly onOrigins: (connection: MultiplexedConnection) => void
   readonly onEarlyData: (connection: Connection, outcome: EarlyDataOutcome) => void
 }
 
@@ -28,7 +30,7 @@ export interface TcpConnectParts {
  * handshake is complete.
  */
 export function connectTcp(parts: TcpConnectParts): Connection {
-  const { dialed, settings, record, clock, chosen, onAltSvc, onDefence, onEarlyData } = parts
+  const { dialed, settings, record, clock, chosen, onAltSvc, onDefence, onOrigins, onEarlyData } = parts
   const { alpnProtocol, endpoint, handshake, offeredTicket, early } = dialed
   const at = formatEndpoint(endpoint)
   const learn = (): void =>
@@ -61,6 +63,7 @@ export function connectTcp(parts: TcpConnectParts): Connection {
     knownStreams: record.capacity?.value,
     onAltSvc,
     onDefence,
+    onOrigins,
   })
   watch?.watch(connection, early?.limitMs ?? 0, clock)
   return connection

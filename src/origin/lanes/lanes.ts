@@ -231,12 +231,22 @@ export class Lanes implements Http3PathHost, CpuPayer, TrialHost {
     const { connectMs, tlsMs } = connection.handshake.timings
     if (connectMs + tlsMs > 0) this.#chooser.onHandshake(lane.name, connectMs + tlsMs, now)
     if (lane.name === 'h3') {
-      const link = lane.connector.linkOf(connection)
-      if (link !== undefined) {
-        this.#paths.set(connection, new Http3Path(connection, link.quic, link.alternative, this))
-      }
+      this.#watchPath(lane, connection)
       this.refresh(now)
     } else this.#onTcpWorked(now)
+  }
+
+  /** A connection of another origin carries requests of this lane: nothing of the network is news by that. */
+  onJoined(lane: Lane, connection: Connection): void {
+    this.#isInUse = true
+    if (lane.name === 'h3') this.#watchPath(lane, connection)
+    this.refresh(this.#parts.clock.now())
+  }
+
+  #watchPath(lane: Lane, connection: Connection): void {
+    const link = lane.connector.linkOf(connection)
+    if (link === undefined) return
+    this.#paths.set(connection, new Http3Path(connection, link.quic, link.alternative, this))
   }
 
   onNetworkChanged(now: number): void {

@@ -1,7 +1,7 @@
 import type { Protocol } from '../../base/http/protocol.ts'
 
 /** By what a handshake, or a part of it, is avoided. The words are metric labels, in snake case. */
-export const HANDSHAKE_MEANS = ['reuse', 'resumption', 'fastOpen', 'earlyData'] as const
+export const HANDSHAKE_MEANS = ['reuse', 'coalescing', 'resumption', 'fastOpen', 'earlyData'] as const
 export type HandshakeMeans = (typeof HANDSHAKE_MEANS)[number]
 
 /** What something about handshakes took, or spared. */
@@ -34,7 +34,7 @@ interface HandshakesPaid extends HandshakeAmount {
 }
 
 export interface HandshakesAvoided extends HandshakeAmount {
-  /** How often: exchanges for `reuse`, handshakes for the others. */
+  /** How often: exchanges for `reuse`, handshakes for the others (those that were not made, for `coalescing`). */
   readonly count: number
 }
 

@@ -50,7 +50,7 @@ function sum(total: number | undefined, value: number | undefined, count: number
 }
 
 /** What the ledger looks at of a connection. */
-export type LedgerConnection = Pick<Connection, 'id' | 'protocol' | 'handshake'>
+export type LedgerConnection = Pick<Connection, 'id' | 'protocol' | 'handshake' | 'sharedBy'>
 
 /** TCP or QUIC: their handshakes have prices of their own. */
 class Carriage {
@@ -64,6 +64,8 @@ class Carriage {
 /**
  * What the handshakes with one origin cost, and what was avoided by which means:
  * - reuse: an exchange on a connection that was there already avoids one whole handshake.
+ * - coalescing: the first exchange on a connection of another origin avoids a whole one, at the price that the
+ *   owner of the connection paid.
  * - resumption: bytes and CPU, by what resumed handshakes measured less than full ones; before TLS 1.3 a
  *   round trip, too.
  * - Fast Open and accepted early data: a round trip each; over QUIC that is all there is.
@@ -76,11 +78,14 @@ export class HandshakeLedger {
   readonly #quic = new Carriage()
   readonly #avoided: Readonly<Record<HandshakeMeans, AvoidedTally>> = {
     reuse: new AvoidedTally(),
+    coalescing: new AvoidedTally(),
     resumption: new AvoidedTally(),
     fastOpen: new AvoidedTally(),
     earlyData: new AvoidedTally(),
   }
   readonly #connections = new WeakMap<LedgerConnection, ConnectionHandshake>()
+  /** Of other origins, what a handshake of theirs is worth; until the first exchange on each. */
+  readonly #joined = new WeakMap<object, HandshakeAmount>()
   readonly #window: SavedWindow
   readonly #byKind = { full: 0, resumed: 0, earlyData: 0, cleartext: 0 }
   #paid: HandshakeAmount = { roundTrips: 0, seconds: 0, bytes: undefined, cpuMs: undefined }
@@ -122,11 +127,30 @@ export class HandshakeLedger {
     this.#connections.set(connection, { id, protocol, paid: { roundTrips, seconds, bytes, cpuMs }, avoided })
   }
 
+  /** A connection of another origin carries this one's exchanges as well. */
+  onJoined(connection: LedgerConnection): void {
+    const { sharedBy, protocol } = connection
+    if (sharedBy === undefined) return
+    const { roundTrips, seconds, bytes, cpuMs } = handshakeCost(sharedBy.handshake, protocol)
+    this.#joined.set(connection, { roundTrips, seconds, bytes, cpuMs })
+  }
+
   /**
-   * An exchange found a connection that had carried one before. On the hot path: one addition.
+   * An exchange found a connection that had carried one before, or that is another origin's. On the hot path:
+   * one addition.
    */
-  onReuse(protocol: Protocol): void {
-    this.#carriageOf(protocol).reuses += 1
+  onReuse(connection: Pick<LedgerConnection, 'protocol' | 'sharedBy'>): void {
+    if (connection.sharedBy !== undefined && this.#isFirstOn(connection)) return
+    this.#carriageOf(connection.protocol).reuses += 1
+  }
+
+  #isFirstOn(connection: object): boolean {
+    const price = this.#joined.get(connection)
+    if (price === undefined) return false
+    this.#joined.delete(connection)
+    this.#avoided.coalescing.add(1, price)
+    this.#window.add(price.seconds, this.#settledAt, this.#settledAt)
+    return true
   }
 
   /**
@@ -143,11 +167,12 @@ export class HandshakeLedger {
   /** The sums up to now. `now` is the latest time so far. */
   figures(now: number): HandshakeFigures {
     this.#settle(now)
-    const { reuse, resumption, fastOpen, earlyData } = this.#avoided
+    const { reuse, coalescing, resumption, fastOpen, earlyData } = this.#avoided
     return {
       paid: { byKind: { ...this.#byKind }, ...this.#paid },
       avoided: {
         reuse: reuse.figures,
+        coalescing: coalescing.figures,
         resumption: resumption.figures,
         fastOpen: fastOpen.figures,
         earlyData: earlyData.figures,

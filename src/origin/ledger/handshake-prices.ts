@@ -106,7 +106,7 @@ interface HandshakeCost extends HandshakeAmount {
   /** From its first packet to its last, waited for or not. */
   readonly elapsedSeconds: number
   /** Round trips that it would have taken beyond those that it took, by what spared them: 0 or 1 each. */
-  readonly avoided: Readonly<Record<Exclude<HandshakeMeans, 'reuse'>, number>>
+  readonly avoided: Readonly<Record<Exclude<HandshakeMeans, 'reuse' | 'coalescing'>, number>>
 }
 
 /** RFC 9001 section 4: the handshakes of transport and TLS are one. */

@@ -47,8 +47,8 @@ export function nextFree<Link, Waiter>(
     if (idle !== undefined) return idle
   }
   for (let slot = core.slots.leastLoaded; slot !== undefined; slot = core.slots.leastLoaded) {
-    if (now < slot.retireAt) return slot
-    retire(core, slot, 'max-age', actions)
+    if (now >= slot.retireAt) retire(core, slot, 'max-age', actions)
+    else if (hasFreeStream(core, slot)) return slot
   }
   return nextIdle(core, now, actions)
 }
@@ -67,7 +67,9 @@ function nextIdle<Link, Waiter>(
     const since = idleSince(slot)
     const expired = expiryOf(core, slot, since, now)
     if (expired === undefined) {
-      return now - since >= core.verifyAfterIdleMs ? undefined : leaveIdle(core, slot, now)
+      if (now - since >= core.verifyAfterIdleMs) return undefined
+      if (!hasFreeStream(core, slot)) continue
+      return leaveIdle(core, slot, now)
     }
     if (expired === 'keep-alive-timeout') core.horizons.onRaceAvoided(slot, now)
     retire(core, slot, expired, actions)
@@ -82,9 +84,17 @@ function leaveIdle<Link>(core: PoolCore<Link, unknown>, slot: Slot<Link>, now: n
   return slot
 }
 
-/** Neither too old nor to be verified first. */
+/** Neither too old nor to be verified first, and with a stream that others do not have. */
 function isGood(core: PoolCore<unknown, unknown>, slot: Slot<unknown>, now: number): boolean {
-  return !isStale(core, slot, now) && expiryOf(core, slot, idleSince(slot), now) === undefined
+  if (slot.share?.free === 0 || isStale(core, slot, now)) return false
+  return expiryOf(core, slot, idleSince(slot), now) === undefined
+}
+
+/** Others who share the connection may have all that it has; then it waits for a stream. */
+function hasFreeStream<Link, Waiter>(core: PoolCore<Link, Waiter>, slot: Slot<Link>): boolean {
+  if (slot.share === undefined || slot.share.free > 0) return true
+  core.slots.block(slot)
+  return false
 }
 
 /**
@@ -95,7 +105,7 @@ function isGood(core: PoolCore<unknown, unknown>, slot: Slot<unknown>, now: numb
 export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean {
   if (core.mode !== 'open' || core.waiters.any.size > 0) return false
   const busy = core.slots.leastLoaded
-  if (busy !== undefined && now < busy.retireAt) return true
+  if (busy !== undefined && now < busy.retireAt && busy.share?.free !== 0) return true
   const idle = core.slots.newestIdle
   return idle !== undefined && isGood(core, idle, now)
 }
@@ -122,11 +132,13 @@ function nextFresh<Link, Waiter>(core: PoolCore<Link, Waiter>, now: number): Slo
   }
   const idle = core.slots.newestIdle
   if (idle === undefined || now >= idle.retireAt) return undefined
+  if (idle.share?.free === 0) return undefined
   const isFull = core.isFull && core.slots.count('starting') === 0
   return isFresh(idle, now) || (isFull && idleSince(idle) === now) ? idle : undefined
 }
 
 function isFresh(slot: Slot<unknown>, now: number): boolean {
+  if (slot.isGuest || slot.share?.free === 0) return false
   return now - slot.openedAt < FRESH_MS && now < slot.retireAt && (slot.leases === 0 || slot.capacity > 1)
 }
 
@@ -137,10 +149,11 @@ export function lease<Link, Waiter>(
   waiter: Waiter,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  const reused = slot.onLeased()
+  // Before it is counted: the last one that it may carry takes a stream as all others do.
+  core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
+  const reused = slot.onLeased() || slot.isGuest
   core.tally.onLeased(reused)
   if (!reused) core.backoff.onFirstLease()
-  core.slots.move(slot, { kind: 'leased', usedStreams: slot.usedStreams + 1 })
   core.surplus.onLease(core.slots.usedStreams)
   actions.push({ type: 'lease', slot, waiter, reused })
   if (slot.hasReachedLeaseLimit) retire(core, slot, 'max-requests', actions)

@@ -15,7 +15,8 @@ const ENDS_OF_PEER: ReadonlySet<CloseReason> = new Set(['peer-closed', 'network-
 /**
  * What a pool has learned of the times for which its origin keeps idle connections. A server waits for the
  * first request under another timer than for the next one (nginx: `client_header_timeout`,
- * `keepalive_timeout`), so that there are two horizons.
+ * `keepalive_timeout`), so that there are two horizons. A connection that others use as well teaches nothing, and
+ * is not judged: how long it was idle, no one pool knows.
  */
 export class IdleHorizons {
   readonly #used: IdleHorizon
@@ -54,6 +55,7 @@ export class IdleHorizons {
 
   /** From then on the origin may end the idle connection. Infinity: nobody knows when. */
   usableUntil(slot: Slot<unknown>): number {
+    if (slot.share !== undefined) return Infinity
     return Math.min(slot.keepAliveUntil, slot.usedAt + this.#of(slot).usableMs)
   }
 
@@ -73,7 +75,7 @@ export class IdleHorizons {
 
   /** An idle connection is about to be leased. */
   onReused(slot: Slot<unknown>, now: number): void {
-    if (!slot.isRefreshed) this.#of(slot).onLasted(now - slot.usedAt)
+    if (!slot.isRefreshed && slot.share === undefined) this.#of(slot).onLasted(now - slot.usedAt)
   }
 
   /** A request came, and would have been given this connection. */
@@ -100,7 +102,7 @@ export class IdleHorizons {
 
   /** A connection ends by itself, or begins to. Answers whether others may have to go sooner now. */
   onEnded(slot: Slot<unknown>, reason: CloseReason, error: TransportError | undefined, now: number): boolean {
-    if (!ENDS_OF_PEER.has(reason)) return false
+    if (slot.share !== undefined || !ENDS_OF_PEER.has(reason)) return false
     const horizon = this.#of(slot)
     const before = horizon.keptMs
     const { kind } = slot.state

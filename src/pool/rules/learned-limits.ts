@@ -73,7 +73,7 @@ export class LearnedLimits {
    * so itself, the limit is gone.
    */
   onLimitKept(slot: Slot<unknown>): void {
-    if (slot.leases < this.#requests) return
+    if (slot.carried < this.#requests) return
     this.#requests = Infinity
     this.#lastTaken = 0
   }

@@ -3,6 +3,7 @@ import type { CloseReason } from '../../base/events/connection.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
 import type { Slot } from '../slot.ts'
+import { isSpare } from '../slot-table.ts'
 
 /**
  * Takes a connection out of the assignment and ends it: at once when it carries nothing, else when its
@@ -42,8 +43,9 @@ export function expiryOf<Link, Waiter>(
 ): CloseReason | undefined {
   if (now >= slot.retireAt) return 'max-age'
   if (now >= core.horizons.usableUntil(slot)) return 'keep-alive-timeout'
-  if (now - since >= core.idleTimeoutMs && core.slots.live > core.warm.connections) return 'idle-timeout'
-  return undefined
+  if (now - since < core.idleTimeoutMs || core.slots.live <= core.warm.connections) return undefined
+  // The guests of a connection use it: it is not idle.
+  return !slot.isGuest && slot.share?.isUsedByOthers === true ? undefined : 'idle-timeout'
 }
 
 /**
@@ -102,7 +104,7 @@ export function evictLongestIdle<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
   actions: PoolAction<Link, Waiter>[],
 ): boolean {
-  const slot = core.slots.oldestIdle ?? core.slots.all().find(slot => slot.state.kind === 'idle')
+  const slot = core.slots.oldestSpare ?? core.slots.all().find(isSpare)
   if (slot === undefined) return false
   closeNow(core, slot, 'evicted', actions)
   return true

@@ -90,7 +90,9 @@ function schedule<Link, Waiter>(
   let at = Math.min(core.schedule.slotsDueAt, core.waiters.dueAt, core.surplus.checkAt)
   if (core.mode === 'open') at = Math.min(at, core.warm.checkAt, core.demand.tickAt)
   if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
-    at = Math.min(at, Math.max(now, dialDueAt(core)))
+    const dueAt = dialDueAt(core)
+    // What is due and was not started waits for a place, which is no matter of time.
+    at = Math.min(at, dueAt > now ? dueAt : core.backoff.dueAt)
   }
   core.schedule.arm(Math.min(at, nextStallCheckAt(core, now)), actions)
 }

@@ -98,7 +98,7 @@ export class StalledReaders<Link> {
   }
 
   #isStalled(slot: Slot<Link>, now: number): boolean {
-    if (slot.state.kind !== 'leased' || slot.isAside || slot.capacity !== 1) return false
+    if (slot.state.kind !== 'leased' || slot.isAside || slot.isGuest || slot.capacity !== 1) return false
     const since = this.#parts.links.pausedSince?.(slot)
     return since !== undefined && now - since >= STALL_MS
   }

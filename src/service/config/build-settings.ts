@@ -91,6 +91,8 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.socket !== undefined) options.socket = parsed.socket
   if (parsed.earlyData !== undefined) options.earlyData = parsed.earlyData
   if (parsed.earlyDataOverTcp !== undefined) options.earlyDataOverTcp = parsed.earlyDataOverTcp
+  if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
+  if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
   if (parsed.tfo !== undefined) options.tfo = parsed.tfo
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted
   if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints

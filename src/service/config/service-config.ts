@@ -227,6 +227,16 @@ export interface OriginOptionsConfig {
    * Default false.
    */
   earlyDataOverTcp?: boolean
+  /**
+   * Whether requests may go over an open HTTP/2 or HTTP/3 connection of another origin, where its address and
+   * certificate cover this one, and those of others over this one's: `auto` or `never`. Default `auto`.
+   */
+  coalesce?: 'auto' | 'never'
+  /**
+   * Host names that the certificate of the origin is taken to cover as well, `*` for the left-most label, so
+   * that requests of those origins may go over its connections: for private networks.
+   */
+  certificateNames?: string[]
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean
   /**

@@ -124,6 +124,29 @@ function logEvent(
         `${label(origin, event.connection)}: pool: connection draining (${event.reason})`,
       )
       return
+    case 'connection-joined': {
+      const { connection } = event
+      const { owner = '', because = '' } = connection.sharedBy ?? {}
+      logger.info(
+        { origin, ...connectionFields(connection), owner, because },
+        `${label(origin, connection)}: pool: connection of ${owner} joined: ${because}`,
+      )
+      return
+    }
+    case 'connection-left': {
+      const { connection, reason, requests } = event
+      logger.info(
+        { origin, ...connectionFields(connection), owner: connection.sharedBy?.owner, reason, requests },
+        `${label(origin, connection)}: pool: connection of ${connection.sharedBy?.owner} left (${reason}), ${requests} requests`,
+      )
+      return
+    }
+    case 'coalescing-refused':
+      logger.debug(
+        { origin, owner: event.owner, reason: event.reason, because: event.because },
+        `${origin}: pool: connection of ${event.owner} not used (${event.reason}): ${event.because}`,
+      )
+      return
     case 'connection-closed': {
       const { connection, reason, ageMs, requests, error } = event
       const because = error === undefined ? reason : `${reason}: ${error.code} ${error.message}`

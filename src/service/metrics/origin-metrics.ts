@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type {
   CloseReason,
+  CoalescingRefusal,
   ConnectionMigrated,
   ExchangeEnded,
   HandshakeInfo,
@@ -27,6 +28,8 @@ export class OriginMetrics {
   /** By the name of the limit that took effect. The names are those of options: the set is bounded. */
   readonly defences = new CounterSet<string>()
   readonly fastOpen = new CounterSet<'used' | 'fallback'>()
+  /** Connections of other origins: those that were joined and left, and those that were not, by the reason. */
+  readonly coalesced = new CounterSet<'joined' | 'left' | CoalescingRefusal>()
   readonly migrations = new MigrationMetrics()
   readonly selection = new SelectionMetrics()
   readonly clients = new ClientMetrics()

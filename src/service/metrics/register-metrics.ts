@@ -130,6 +130,16 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
   registerScraped(
     registry,
     'counter',
+    'middlemile_coalesced_total',
+    'Connections of other origins that carry requests of this one (joined, left), and that do not, by the reason',
+    () =>
+      origins().flatMap(({ name, coalesced }) =>
+        Array.from(coalesced.entries(), ([outcome, value]) => ({ labels: { origin: name, outcome }, value })),
+      ),
+  )
+  registerScraped(
+    registry,
+    'counter',
     'middlemile_defences_total',
     'Limits that took effect against the peers of connections to origins, by their names',
     () =>
@@ -241,6 +251,11 @@ export function registerPoolMetrics(
     'middlemile_stalled_connections',
     'Connections beside pool.maxConnections, since their readers stall: a part of those that are leased or draining',
     ({ stalled }, labels) => [{ labels, value: stalled }],
+  )
+  perOrigin(
+    'middlemile_coalesced_connections',
+    'Connections of other origins that carry requests of this one; they are no part of middlemile_connections',
+    ({ coalesced }, labels) => [{ labels, value: coalesced }],
   )
   perOrigin('middlemile_overloaded', 'Pools that shed requests just now', ({ overloaded }, labels) => [
     { labels, value: overloaded ? 1 : 0 },

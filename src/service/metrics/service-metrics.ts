@@ -124,6 +124,15 @@ export class ServiceMetrics {
         metrics.of(event.connection.protocol).onClosed(event.connection.handshake)
         metrics.of(event.connection.protocol).closed.add(event.reason)
         return
+      case 'connection-joined':
+        metrics.coalesced.add('joined')
+        return
+      case 'connection-left':
+        metrics.coalesced.add('left')
+        return
+      case 'coalescing-refused':
+        metrics.coalesced.add(event.reason)
+        return
       case 'connect-failed':
         metrics.connectFailures.add(event.error.code)
         return

@@ -267,6 +267,7 @@ describe('GET /pools', () => {
           origin: shop.url,
           connections: { connecting: 0, idle: 1, leased: 0, draining: 0 },
           byProtocol: { 'http/1.1': { idle: 1, leased: 0, draining: 0, streams: 0, capacity: 1 } },
+          coalesced: 0,
           backingOff: false,
           waiters: 0,
           overloaded: false,

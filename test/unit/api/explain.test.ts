@@ -8,6 +8,7 @@ import { Dialer } from '../../../src/connect/tcp/dial.ts'
 import { SocketSettings } from '../../../src/connect/tcp/socket-settings.ts'
 import { AddressResolver, findBy } from '../../../src/dns/address-resolver.ts'
 import { AlternativeResolver } from '../../../src/dns/alternative-resolver.ts'
+import { Coalescing } from '../../../src/origin/coalescing/coalescing.ts'
 import { DialTurns } from '../../../src/origin/connecting/dial-turns.ts'
 import { Http3Dialer } from '../../../src/origin/connecting/http3-dialer.ts'
 import { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
@@ -70,6 +71,10 @@ function setUp(
         dialer: new Dialer({ clock, tickets }),
         dialTurns: new DialTurns(clock, 0),
         http3Dialer: new Http3Dialer({ clock, tickets, loadEngine: () => ({ unavailable: 'no build' }) }),
+        coalescing: new Coalescing(),
+        onCoalescingMissed: () => {},
+        onGuestDismissed: () => {},
+        onOrigins: () => {},
         clock,
         onDefence: () => {},
         wantsEarlyData: () => false,
@@ -93,6 +98,7 @@ function setUp(
     lanes,
     socketSettings,
     fastOpenNews,
+    coalescingFacts: () => [],
     refreshRecord: () => {},
     paths: { facts: () => PATH_FACTS },
     stats: () => pool,

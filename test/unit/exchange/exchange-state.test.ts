@@ -19,7 +19,7 @@ const STATES: readonly ExchangeState[] = [
   { kind: 'starting', since: 0, tried: undefined },
   { kind: 'waiting', since: 0, tried },
   { kind: 'sent', tried },
-  { kind: 'tooEarly', tried, error },
+  { kind: 'dismissed', tried, reason: 'too-early', error },
   { kind: 'answering', tried },
   { kind: 'aborted', tried, error },
   { kind: 'done', tried, wasOut: true },
@@ -32,8 +32,8 @@ describe('an exchange', () => {
   it.each([
     ['starting', ['waiting', 'sent', 'done']],
     ['waiting', ['sent', 'done']],
-    ['sent', ['waiting', 'sent', 'tooEarly', 'answering', 'aborted', 'done']],
-    ['tooEarly', ['waiting', 'sent', 'aborted', 'done']],
+    ['sent', ['waiting', 'sent', 'dismissed', 'answering', 'aborted', 'done']],
+    ['dismissed', ['waiting', 'sent', 'aborted', 'done']],
     ['answering', ['aborted', 'done']],
     ['aborted', ['done']],
     ['done', []],
@@ -53,7 +53,7 @@ describe('an exchange', () => {
   it('has a connection of its own from the lease to the end', () => {
     expect(kindsWhere(state => currentTry(state) === tried)).toEqual([
       'sent',
-      'tooEarly',
+      'dismissed',
       'answering',
       'aborted',
     ])

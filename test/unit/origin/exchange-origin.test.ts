@@ -32,6 +32,7 @@ function setUp() {
     observer: event => void events.push(event),
     isObserved: () => true,
     hasMoved: () => false,
+    onMisdirected: () => {},
   })
   return { world, exchanges, dials, clock, record }
 }

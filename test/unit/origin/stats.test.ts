@@ -23,6 +23,7 @@ const ENTRY = { ...SHOWN, refusedEarly: { full: 0, resumed: 0 } }
 const counts = (over: Partial<PoolCounts>): PoolCounts => ({
   connections: { connecting: 0, idle: 1, leased: 1, draining: 0 },
   byProtocol: { h2: { idle: 1, leased: 1, draining: 0, streams: 5, capacity: 200 } },
+  coalesced: 1,
   backingOff: false,
   waiters: 1,
   overloaded: false,
@@ -84,6 +85,7 @@ describe('the stats of an origin', () => {
         h2: { idle: 2, leased: 2, draining: 1, streams: 6, capacity: 201 },
         'http/1.1': { idle: 0, leased: 2, draining: 1, streams: 3, capacity: 2 },
       },
+      coalesced: 2,
       backingOff: true,
       waiters: 2,
       streams: 10,

@@ -403,6 +403,7 @@ describe('what a pool shows', () => {
     expect(pool.stats()).toEqual({
       connections: { connecting: 0, idle: 0, leased: 3, draining: 1 },
       byProtocol: { h2: { idle: 0, leased: 3, draining: 1, streams: 4, capacity: 3 } },
+      coalesced: 0,
       backingOff: true,
       waiters: 0,
       overloaded: false,

@@ -170,15 +170,22 @@ describe('kept tickets', () => {
     expect(state.records.size).toBe(0)
   })
 
-  it('expire by the calendar, and what vouched for them does too', () => {
+  it('expire by the calendar, and what vouched for them does too, whose names they bring with them', () => {
     const first = start()
     first.put('peer', 'a', { lifetimeMs: HOUR_MS })
-    first.put('other', 'x', { lifetimeMs: 2 * HOUR_MS, trustedUntil: first.clock.now() + 2 * HOUR_MS })
+    first.put('other', 'x', {
+      lifetimeMs: 2 * HOUR_MS,
+      trustedUntil: first.clock.now() + 2 * HOUR_MS,
+      certificateNames: ['a.example'],
+    })
     first.vault.flush()
     calendar += HOUR_MS
     const second = start(9)
     expect(second.take()).toBeUndefined()
-    expect(second.tickets.take('other', 9)).toMatchObject({ trustedUntil: 9 + HOUR_MS })
+    expect(second.tickets.take('other', 9)).toMatchObject({
+      trustedUntil: 9 + HOUR_MS,
+      certificateNames: ['a.example'],
+    })
   })
 
   it('do not live for longer because somebody has set the calendar back', () => {

@@ -85,6 +85,12 @@ describe('TicketStore', () => {
     expect(store.take('peer', 50)).toBeUndefined()
   })
 
+  it('hands out with a ticket what the certificate covers that vouches for the peer', () => {
+    const store = new TicketStore()
+    store.put('peer', ticket('a'), 0, { certificateNames: ['a.example', '*.b.example'] })
+    expect(store.take('peer', 1)?.certificateNames).toEqual(['a.example', '*.b.example'])
+  })
+
   it('keeps nothing for a peer whose certificate has ended', () => {
     const store = new TicketStore()
     store.put('peer', ticket('a'), 10, { trustedUntil: 10 })

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
+  CERTIFICATE_NAME,
   CONGESTION_CONTROL_NAME,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
@@ -104,6 +105,8 @@ export function originOptionFields(directory: string) {
     earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
     earlyDataOverTcp: z.boolean().optional(),
     trusted: z.boolean().optional(),
+    coalesce: z.enum(['auto', 'never']).optional(),
+    certificateNames: z.array(certificateNameField).optional(),
     tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
   }
 }
@@ -117,6 +120,10 @@ export function originFields(directory: string) {
     ...originOptionFields(directory),
   }
 }
+
+const certificateNameField = z
+  .string()
+  .regex(CERTIFICATE_NAME, 'must be a host name such as a.example or *.internal.example')
 
 const originUrlField = z.string().transform((value, context) => {
   try {

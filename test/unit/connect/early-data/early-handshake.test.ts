@@ -9,7 +9,7 @@ const MADE: EarlyHandshake = {
   earlyData: 'accepted',
   isResumed: true,
   tlsVersion: 'TLSv1.3',
-  certificateEndsInMs: undefined,
+  certificate: undefined,
 }
 
 describe('EarlyHandshakeWatch', () => {

@@ -136,6 +136,7 @@ describe('Http3Dialer', () => {
       tfo: 'off',
       tlsVersion: 'TLSv1.3',
       certificateExpiresAt: expect.any(Number),
+      certificateNames: ['shop.test'],
       timings: { dnsMs: 3, connectMs: 0, tlsMs: 40 },
       bytes: 6100,
       cpuMs: 4,
@@ -247,6 +248,7 @@ describe('Http3Dialer', () => {
     const resumed = await world.dial({}, { wantsEarlyData: false })
     resumed.tickets?.put(stored('b'))
     // What the store made of it: seven days at the most, counted from the one full handshake.
+    expect(resumed.handshake).toMatchObject({ kind: 'resumed', certificateNames: ['shop.test'] })
     expect(trusted[1]).toBe(Math.min(trusted[0]!, 1_000 + 604_800_000))
   })
 

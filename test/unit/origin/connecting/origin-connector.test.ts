@@ -10,6 +10,7 @@ import type { DialRequest } from '../../../../src/connect/tcp/dial-request.ts'
 import { SocketSettings } from '../../../../src/connect/tcp/socket-settings.ts'
 import { AddressResolver, findBy, type Lookup } from '../../../../src/dns/address-resolver.ts'
 import { AlternativeResolver } from '../../../../src/dns/alternative-resolver.ts'
+import { Coalescing } from '../../../../src/origin/coalescing/coalescing.ts'
 import { DialTurns } from '../../../../src/origin/connecting/dial-turns.ts'
 import { Http3Dialer } from '../../../../src/origin/connecting/http3-dialer.ts'
 import { type ConnectorConfig, OriginConnector } from '../../../../src/origin/connecting/origin-connector.ts'
@@ -92,6 +93,7 @@ function setUp({
       onAttempts?.([ATTEMPT])
       return fail(signal)
     },
+    trustOf: () => 'trust',
   } as unknown as Dialer // what a connector asks of one
   let dnsFault: TransportError | undefined
   const resolver: Resolver = {
@@ -108,6 +110,10 @@ function setUp({
     dialer,
     dialTurns: new DialTurns(clock, 0.5),
     http3Dialer,
+    coalescing: new Coalescing(),
+    onCoalescingMissed: () => {},
+    onGuestDismissed: () => {},
+    onOrigins: () => {},
     clock,
     onDefence: () => {},
     wantsEarlyData: () => wantsEarlyData,

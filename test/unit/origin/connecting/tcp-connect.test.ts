@@ -70,6 +70,7 @@ describe.each(['http/1.1', 'h2'] as const)('a connection over TCP by %s', protoc
       clock,
       chosen: protocol,
       onAltSvc: () => {},
+      onOrigins: () => {},
       onDefence: limit => void log.push(`defence ${limit}`),
       onEarlyData: (told, outcome) => void log.push(`${told === connection ? 'it' : 'another'} ${outcome}`),
     })

@@ -17,7 +17,7 @@ class World {
   }
 
   reuse(times: number, protocol: 'h2' | 'h3' = 'h2'): this {
-    for (let i = 0; i < times; i++) this.ledger.onReuse(protocol)
+    for (let i = 0; i < times; i++) this.ledger.onReuse({ protocol })
     return this
   }
 
@@ -52,6 +52,7 @@ describe('HandshakeLedger', () => {
       },
       avoided: {
         reuse: avoided({}),
+        coalescing: avoided({}),
         resumption: avoided({}),
         fastOpen: avoided({}),
         earlyData: avoided({}),

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest'
+import { parseOrigin } from '../../../../src/base/http/origin.ts'
+import {
+  type CoalescingSeeker,
+  isNearer,
+  judgeCoalescing,
+  type OfferedConnection,
+} from '../../../../src/origin/coalescing/coalescing-decision.ts'
+
+const AT = { address: '192.0.2.1', family: 4, port: 443, transport: 'tcp' } as const
+const POLICY = { serverName: undefined, isVerified: true, trust: 'roots', settings: '{}' }
+const SEEKER: CoalescingSeeker = {
+  origin: parseOrigin('https://b.example'),
+  protocol: 'h2',
+  endpoints: [{ ...AT, address: '192.0.2.9' }, AT],
+  policy: POLICY,
+  mayCoalesce: true,
+  isAvoided: false,
+}
+const OFFER: OfferedConnection = {
+  owner: parseOrigin('https://a.example'),
+  protocol: 'h2',
+  endpoint: AT,
+  policy: POLICY,
+  mayCoalesce: true,
+  certificateNames: ['a.example', '*.example', 'b.example'],
+  vouchedNames: [],
+  originSet: undefined,
+}
+const judge = (seeker: Partial<CoalescingSeeker> = {}, offer: Partial<OfferedConnection> = {}) => {
+  const verdict = judgeCoalescing({ ...SEEKER, ...seeker }, { ...OFFER, ...offer })
+  return verdict.kind === 'refused' ? verdict.reason : verdict.kind
+}
+
+describe('whether a connection may carry another origin', () => {
+  it('is yes where its address is among those of the origin and its certificate covers the name', () => {
+    expect(judgeCoalescing(SEEKER, OFFER)).toEqual({
+      kind: 'allowed',
+      because:
+        'b.example resolves to 192.0.2.1:443 as well, and the certificate of https://a.example covers b.example',
+      isByOriginSet: false,
+    })
+  })
+
+  it('is no question where nothing connects them', () => {
+    expect(judge({ origin: OFFER.owner })).toBe('unrelated')
+    expect(judge({ protocol: 'h3' })).toBe('unrelated')
+    expect(judge({ endpoints: [] }, { certificateNames: ['a.example'] })).toBe('unrelated')
+    expect(judge({ endpoints: undefined })).toBe('unrelated')
+  })
+
+  it('is never yes in cleartext', () => {
+    expect(judge({ origin: parseOrigin('http://b.example') })).toBe('unrelated')
+    expect(judge({}, { owner: parseOrigin('http://a.example') })).toBe('unrelated')
+  })
+
+  it.each([
+    [{ ...AT, address: '192.0.2.2' }],
+    [{ ...AT, port: 8443 }],
+    [{ ...AT, transport: 'udp' as const }],
+  ])('is no at another address, port or transport, whatever the certificate covers: %j', endpoint => {
+    expect(judge({}, { endpoint })).toBe('address')
+  })
+
+  it('is no where one of both says never', () => {
+    expect(judge({ mayCoalesce: false })).toBe('never')
+    expect(judge({}, { mayCoalesce: false })).toBe('never')
+  })
+
+  it('is no for a while after a 421', () => {
+    expect(judge({ isAvoided: true })).toBe('avoided')
+  })
+
+  it.each([
+    ['authorities, client certificate or TLS', { trust: 'others' }],
+    ['the name in SNI', { serverName: 'c.example' }],
+    ['verification', { isVerified: false }],
+    ['other settings of connections', { settings: '{"socket":1}' }],
+  ])('is no where %s differ', (_what, change) => {
+    expect(judge({ policy: { ...POLICY, ...change } })).toBe('trust')
+    expect(judge({}, { policy: { ...POLICY, ...change } })).toBe('trust')
+  })
+
+  it('is no where neither verifies anybody', () => {
+    const policy = { ...POLICY, isVerified: false }
+    expect(judge({ policy }, { policy })).toBe('trust')
+  })
+
+  it('is yes where both have chosen the same name for SNI, which the certificate covers', () => {
+    const policy = { ...POLICY, serverName: 'a.example' }
+    expect(judge({ policy }, { certificateNames: ['a.example'] })).toBe('allowed')
+    expect(judge({ policy }, { policy, certificateNames: ['a.example'] })).toBe('allowed')
+  })
+
+  it('is no where the certificate does not cover the name, or none was verified', () => {
+    expect(judge({}, { certificateNames: ['a.example'] })).toBe('certificate')
+    expect(judge({}, { certificateNames: undefined })).toBe('certificate')
+    expect(judge({}, { certificateNames: undefined, vouchedNames: ['b.example'] })).toBe('certificate')
+  })
+
+  it('is yes where the operator vouches for the name', () => {
+    expect(judge({}, { certificateNames: ['a.example'], vouchedNames: ['b.example'] })).toBe('allowed')
+  })
+
+  it('is yes by an ORIGIN frame at another address, if the certificate covers the name', () => {
+    const elsewhere = { endpoint: { ...AT, address: '192.0.2.7' }, originSet: ['https://b.example'] }
+    expect(judge({}, elsewhere)).toBe('allowed')
+    expect(judge({ endpoints: undefined }, elsewhere)).toBe('allowed')
+    expect(judge({}, { ...elsewhere, certificateNames: ['a.example'] })).toBe('certificate')
+    expect(judgeCoalescing(SEEKER, { ...OFFER, ...elsewhere })).toMatchObject({ isByOriginSet: true })
+  })
+
+  it('is no where an ORIGIN frame names others, at the same address as well', () => {
+    expect(judge({}, { originSet: ['https://c.example'] })).toBe('origin-set')
+    expect(judge({}, { originSet: [] })).toBe('origin-set')
+    expect(judge({}, { originSet: ['https://b.example:8443'] })).toBe('origin-set')
+  })
+
+  it('is told of by the connection that came nearest', () => {
+    expect(isNearer('certificate', 'address')).toBe(true)
+    expect(isNearer('never', 'busy')).toBe(false)
+  })
+})
