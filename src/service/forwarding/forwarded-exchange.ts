@@ -31,6 +31,8 @@ export interface ForwardingContext {
   dateHeader(): string
   /** Is notified of what a client got, once. */
   onAnswered(answer: ClientAnswer): void
+  /** Is notified of bytes that a tunnel carries to an origin and from it, as they come. */
+  onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
 }
 
 /** What a client got for its request, when nothing more comes of it. */
@@ -183,7 +185,11 @@ export class ForwardedExchange
     this.#leave()
     this.status = status
     this.originProtocol = controller.protocol
-    joinTunnel(this.#client.acceptUpgrade(status, this.#rewritten(controller, headers)), tunnel)
+    const client = this.#client.acceptUpgrade(status, this.#rewritten(controller, headers))
+    const { protocol } = controller
+    joinTunnel(client, tunnel, (fromClient, fromOrigin) =>
+      this.#context.onCarried(this.origin, protocol, fromClient, fromOrigin),
+    )
     this.#context.onAnswered(this)
   }
 

@@ -1,6 +1,6 @@
 import { NO_HEADERS } from '../../entry/dispatch.ts'
 import { type Clock, systemClock } from '../../entry/events.ts'
-import { ERROR_CODES, type Origin, type Transport, TransportError } from '../../index.ts'
+import { ERROR_CODES, type Origin, type Protocol, type Transport, TransportError } from '../../index.ts'
 import type { IngressExchange, IngressHandler } from '../../ingress/ingress-exchange.ts'
 import type { ServiceSettings } from '../config/service-settings.ts'
 import type { ResponseFields } from '../lifecycle/service-api.ts'
@@ -41,6 +41,8 @@ export interface ForwarderOptions {
   readonly responseFields?: ResponseFields | undefined
   /** Is notified of what each client got. */
   onAnswered(answer: ClientAnswer): void
+  /** Is notified of bytes that a tunnel carries to an origin and from it, as they come. */
+  onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void
   /** Default: the system's. */
   readonly clock?: Clock
 }
@@ -185,5 +187,6 @@ function prepare(
     clock: options.clock ?? systemClock,
     dateHeader: () => options.dateHeader(),
     onAnswered: answer => options.onAnswered(answer),
+    onCarried: (...carried) => options.onCarried(...carried),
   }
 }

@@ -13,8 +13,15 @@ const LINGER_MS = 10_000
  * well, and needs no further report, since both peers see the end of their connection. An end is passed on as
  * an end, and the other direction may still flow; but an origin that is reached by HTTP/1.1 closes with its
  * end. Then its last bytes are the client's, and what the client still says goes nowhere (RFC 9110 9.3.6).
+ *
+ * `onCarried` is notified of bytes as they come, since a tunnel may last for days: those from the client,
+ * and those from the origin.
  */
-export function joinTunnel(client: Duplex, origin: Duplex): void {
+export function joinTunnel(
+  client: Duplex,
+  origin: Duplex,
+  onCarried: (fromClient: number, fromOrigin: number) => void,
+): void {
   // A side may break once more after its pipeline has ended and listens no longer.
   client.on('error', ignoreEnd)
   origin.on('error', ignoreEnd)
@@ -22,11 +29,20 @@ export function joinTunnel(client: Duplex, origin: Duplex): void {
   // No pipeline: it would destroy the client with the close of the origin, whose last bytes are still on
   // their way.
   client.pipe(origin)
-  const guard = (listener: () => void) =>
+  const guard = <A extends unknown[]>(listener: (...args: A) => void) =>
     guardedListener('an event of a tunnel', listener, () => {
       client.destroy()
       origin.destroy()
     })
+  // After the pipes: they hold back a side whose other side does not read, and this only counts what comes.
+  client.on(
+    'data',
+    guard((chunk: Buffer) => onCarried(chunk.length, 0)),
+  )
+  origin.on(
+    'data',
+    guard((chunk: Buffer) => onCarried(0, chunk.length)),
+  )
   const onClientClosed = guard(() => {
     if (!client.readableEnded) origin.destroy()
   })

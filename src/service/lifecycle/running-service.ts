@@ -136,6 +136,7 @@ export class RunningService implements Service {
       responseFields: outside.responseFields,
       onRefused: (exchange, status, error) => this.#onRefused(exchange, status, error),
       onAnswered: answer => this.#metrics.onAnswered(answer),
+      onCarried: (...carried) => this.#metrics.onCarried(...carried),
     })
     if (outside.returnsMemory) this.#memoryReturn = this.#returnMemory()
   }

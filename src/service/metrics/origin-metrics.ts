@@ -82,7 +82,7 @@ export class ProtocolMetrics {
   readonly opened = new CounterSet<HandshakeInfo['kind']>()
   readonly closed = new CounterSet<CloseReason>()
   reused = 0
-  /** Of bodies. */
+  /** Of bodies and tunnels. */
   requestBytes = 0
   responseBytes = 0
 
@@ -95,6 +95,11 @@ export class ProtocolMetrics {
     if (event.status !== 0) this.ttfb.observe(event.ttfbMs)
     if (event.stallMs !== undefined) this.stall.observe(event.stallMs)
     if (event.earlyData !== 'none') this.earlyData.add(event.earlyData)
+  }
+
+  onCarried(fromClient: number, fromOrigin: number): void {
+    this.requestBytes += fromClient
+    this.responseBytes += fromOrigin
   }
 
   /** What was opened in early data is counted when it is known what became of it. */

@@ -34,12 +34,12 @@ export function registerExchangeMetrics(registry: Registry, origins: Origins): v
 
   counter(
     'middlemile_request_body_bytes_total',
-    'Bytes of request bodies that went to origins, those of retries included',
+    'Bytes of request bodies that went to origins, those of retries and of tunnels included',
     (metrics, labels) => [{ labels, value: metrics.requestBytes }],
   )
   counter(
     'middlemile_response_body_bytes_total',
-    'Bytes of response bodies that came from origins',
+    'Bytes of response bodies that came from origins, those of tunnels included',
     (metrics, labels) => [{ labels, value: metrics.responseBytes }],
   )
   histogram(

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import type { Observer, Origin, TransportStats } from '../../index.ts'
+import type { Observer, Origin, Protocol, TransportStats } from '../../index.ts'
 import type { IngressStats } from '../../ingress/ingress-stats.ts'
 import { NO_ORIGIN, REMOVED_ORIGIN } from '../config/fields/listen-address.ts'
 import type { ClientAnswer } from '../forwarding/forwarded-exchange.ts'
@@ -184,6 +184,11 @@ export class ServiceMetrics {
   onAnswered(answer: ClientAnswer): void {
     const metrics = answer.origin === undefined ? this.#unrouted : this.#of(answer.origin)
     metrics.clients.onAnswered(answer)
+  }
+
+  /** For the forwarder: bytes of tunnels, as they come. */
+  onCarried(origin: Origin, protocol: Protocol, fromClient: number, fromOrigin: number): void {
+    this.#of(origin).of(protocol).onCarried(fromClient, fromOrigin)
   }
 
   #of(origin: Origin): OriginMetrics {

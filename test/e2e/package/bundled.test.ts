@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCertificateAuthority, type IssuedCertificate } from '../../../src/testing/certificates.ts'
 import { startHttp3Origin } from '../../../src/testing/http3-origin.ts'
@@ -38,10 +39,45 @@ const PROGRAM = `
   }
   main()`
 
+type Format = 'esm' | 'cjs'
+
+async function withEsbuild(entry: string, file: string, format: Format): Promise<readonly unknown[]> {
+  const { warnings } = await build({
+    entryPoints: [entry],
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    format,
+    // undici's own code is CommonJS, which needs this in any ES module that esbuild makes.
+    ...(format === 'esm' && {
+      banner: {
+        js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
+      },
+    }),
+    logLevel: 'silent',
+  })
+  return warnings
+}
+
+/** It has the semantics of Rollup, and its plugins' interface. */
+async function withRolldown(entry: string, file: string, format: Format): Promise<readonly unknown[]> {
+  const warnings: unknown[] = []
+  const bundle = await rolldown({
+    input: entry,
+    platform: 'node',
+    onLog: (level, log) => void (level === 'warn' && warnings.push(log.message)),
+  })
+  await bundle.write({ file, format, codeSplitting: false })
+  await bundle.close()
+  return warnings
+}
+
 describe.each([
-  ['esm', 'mjs'],
-  ['cjs', 'cjs'],
-] as const)('a program that esbuild has put into one file, as %s', (format, extension) => {
+  ['esbuild', withEsbuild, 'esm', 'mjs'],
+  ['esbuild', withEsbuild, 'cjs', 'cjs'],
+  ['rolldown', withRolldown, 'esm', 'mjs'],
+  ['rolldown', withRolldown, 'cjs', 'cjs'],
+] as const)('a program that %s has put into one file', (_bundler, bundled, format, extension) => {
   let installed: InstalledPackage
   let certificate: IssuedCertificate
   let origin: TestOrigin
@@ -54,20 +90,7 @@ describe.each([
     origin = await startQuickOrigin({ tls: certificate })
     writeFileSync(join(folder.path, 'ca.pem'), authority.cert)
     writeFileSync(join(installed.directory, 'program.mjs'), PROGRAM)
-    const { warnings } = await build({
-      entryPoints: [join(installed.directory, 'program.mjs')],
-      outfile: file,
-      bundle: true,
-      platform: 'node',
-      format,
-      // undici's own code is CommonJS, which needs this in any ES module that esbuild makes.
-      ...(format === 'esm' && {
-        banner: {
-          js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
-        },
-      }),
-      logLevel: 'silent',
-    })
+    const warnings = await bundled(join(installed.directory, 'program.mjs'), file, format)
     expect(warnings).toEqual([])
   })
   afterAll(async () => {

@@ -200,6 +200,20 @@ describe('WebSocket through the connector, to an origin over TLS', () => {
     await expect.poll(async () => openClients(connector)).toBe(0)
   })
 
+  it('has its bytes counted both ways while it is open', async () => {
+    const bytes = async () => {
+      const page = parsePrometheusText(await (await fetch(`${connector.adminUrl}/metrics`)).text())
+      const sum = (way: string) => page.sum(`middlemile_${way}_body_bytes_total`, { origin: 'chat' })
+      return [sum('request'), sum('response')]
+    }
+    const [sent = 0, received = 0] = await bytes()
+    const socket = await open(`${connector.url}/`)
+    await echoed(socket, randomBytes(100_000))
+    // A frame of that size has a header of 10 bytes, and from a client 4 more for its mask (RFC 6455 5.2).
+    expect(await bytes()).toEqual([sent + 100_014, received + 100_010])
+    socket.terminate()
+  })
+
   it('answers 502 when the origin cannot be reached', async () => {
     const server = createServer()
     server.listen(0, '127.0.0.1')

@@ -49,6 +49,7 @@ function setUp(changes: Partial<ServiceConfig> = {}, onDispatch?: (dispatch: Fak
     onRefused: (_exchange, status) => refused.push(status),
     onAnswered: ({ status, originProtocol, clientProtocol, durationMs }) =>
       answers.push({ status, originProtocol, clientProtocol, durationMs }),
+    onCarried: () => undefined,
   })
   return { forwarder, dispatches, refused, answers, clock }
 }

@@ -40,6 +40,8 @@ const settled = async (): Promise<void> => {
   for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
 }
 
+const uncounted = (): void => undefined
+
 describe('joinTunnel', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
   afterEach(() => void vi.useRealTimers())
@@ -47,7 +49,11 @@ describe('joinTunnel', () => {
   it('carries both directions, and each end as an end', async () => {
     const client = new FakeSide()
     const origin = new FakeSide()
-    joinTunnel(client, origin)
+    const carried = [0, 0] as [number, number]
+    joinTunnel(client, origin, (fromClient, fromOrigin) => {
+      carried[0] += fromClient
+      carried[1] += fromOrigin
+    })
     origin.push('hello')
     origin.push(null)
     await settled()
@@ -58,13 +64,14 @@ describe('joinTunnel', () => {
       ['hello', 'end'],
       ['more', 'end'],
     ])
+    expect(carried, 'bytes from the client, and from the origin').toEqual([4, 5])
     expect([client.closed, origin.closed, vi.getTimerCount()]).toEqual([true, true, 0])
   })
 
   it('gives a client that is blocked the last bytes of an origin that closes with its end', async () => {
     const client = new FakeSide({ isBlocked: true })
     const origin = new FakeSide({ allowHalfOpen: false })
-    joinTunnel(client, origin)
+    joinTunnel(client, origin, uncounted)
     for (const words of ['last', ' ', 'words']) origin.push(words)
     origin.push(null)
     await settled()
@@ -85,7 +92,7 @@ describe('joinTunnel', () => {
   it('does not wait for ever for a client to end what is over', async () => {
     const client = new FakeSide()
     const origin = new FakeSide({ allowHalfOpen: false })
-    joinTunnel(client, origin)
+    joinTunnel(client, origin, uncounted)
     origin.push(null)
     await settled()
     expect([origin.closed, client.taken]).toEqual([true, ['end']])
@@ -98,7 +105,7 @@ describe('joinTunnel', () => {
   it.each(['close', 'error'] as const)('ends both with the %s of either', async how => {
     for (const breaks of ['client', 'origin'] as const) {
       const sides = { client: new FakeSide({ isBlocked: true }), origin: new FakeSide({ isBlocked: true }) }
-      joinTunnel(sides.client, sides.origin)
+      joinTunnel(sides.client, sides.origin, uncounted)
       sides.client.push('a')
       sides.origin.push('b')
       await settled()
@@ -111,7 +118,7 @@ describe('joinTunnel', () => {
   it('ends an origin that has ended, and goes on listening, with a client that breaks', async () => {
     const client = new FakeSide()
     const origin = new FakeSide()
-    joinTunnel(client, origin)
+    joinTunnel(client, origin, uncounted)
     origin.push(null)
     await settled()
     client.destroy(new Error('reset'))
@@ -124,7 +131,7 @@ describe('a defect in an event of a tunnel', () => {
   it.each(['client', 'origin'] as const)('ends both sides (the close of the %s)', async breaks => {
     const heard = collectFaults()
     const sides = { client: new FakeSide(), origin: new FakeSide() }
-    joinTunnel(sides.client, sides.origin)
+    joinTunnel(sides.client, sides.origin, uncounted)
     Object.defineProperty(sides[breaks], 'readableEnded', { get: fail })
     sides[breaks].destroy()
     await settled()
