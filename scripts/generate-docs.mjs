@@ -19,6 +19,7 @@ import { ensureBuilt, root } from './setup.mjs'
  */
 const OPTION_GROUPS = [
   ['pool', 'PoolOptions', 'DEFAULT_POOL_OPTIONS'],
+  ['objective', 'ObjectiveOptions', 'DEFAULT_OBJECTIVE_OPTIONS'],
   ['timeouts', 'TimeoutOptions', 'DEFAULT_TIMEOUTS'],
   ['retry', 'RetryOptions', 'DEFAULT_RETRY_OPTIONS'],
   ['select', 'SelectOptions', 'DEFAULT_SELECT_OPTIONS'],

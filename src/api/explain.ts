@@ -4,6 +4,7 @@ import type { Protocol } from '../base/http/protocol.ts'
 import type { PoolOptions } from '../base/options/options.ts'
 import type { EarlyDialer } from '../connect/early-data/early-dialer.ts'
 import type { FastOpen } from '../connect/fast-open/fast-open.ts'
+import { missedSavings } from '../origin/economy/missed-savings.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import type { PoolStats } from '../origin/stats.ts'
 import { offeredProtocols } from '../select/plan.ts'
@@ -84,6 +85,7 @@ export async function explain(
     plan,
     known,
     unavailable: unavailable(entry, machine),
+    savings: missedSavings(settings, pool),
     pool,
   }
 }

@@ -18,6 +18,7 @@ import type { Lookup } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
+import { sumEconomy } from '../origin/economy/economy-figures.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
@@ -257,10 +258,12 @@ class PooledTransport implements Transport {
   }
 
   stats(): TransportStats {
+    const pools = Array.from(this.#entries.values(), entry => entry.stats())
     return {
-      pools: Array.from(this.#entries.values(), entry => entry.stats()),
+      pools,
       leaving: Array.from(this.#leaving, entry => entry.stats()),
       totalConnections: this.#pools.totalConnections,
+      economy: sumEconomy(pools.map(({ economy }) => economy)),
       deferredDials: this.#maker.dialTurns.deferred,
       resolver: this.#maker.resolver.counts,
     }
@@ -304,7 +307,10 @@ class PooledTransport implements Transport {
     await this.#hold.during(pools)
     await this.#hold.during(Promise.all(this.#lingers))
     this.#networkWatch.close()
-    for (const entry of this.#entries.values()) entry.close()
+    for (const entry of this.#entries.values()) {
+      entry.keep()
+      entry.close()
+    }
     this.#maker.state.flush()
   }
 
@@ -331,6 +337,7 @@ class PooledTransport implements Transport {
   }
 
   #forget(key: string): void {
+    this.#entries.get(key)?.keep()
     this.#maker.state.shelf?.flush()
     this.#entries.get(key)?.close()
     this.#entries.delete(key)
@@ -343,6 +350,7 @@ class PooledTransport implements Transport {
   #letGo(key: string): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
+    entry.keep()
     this.#maker.state.shelf?.flush()
     this.#entries.delete(key)
     this.#leaving.add(entry)

@@ -10,6 +10,7 @@ import type { LaneName, Protocol } from '../base/http/protocol.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import type { ResolverCounts } from '../dns/address-resolver.ts'
 import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
+import type { Economy } from '../origin/economy/economy-figures.ts'
 import type { MigrateOptions, MigrationResult, OriginLoad, PoolStats } from '../origin/stats.ts'
 import type { BodyInput } from './request-body.ts'
 import type { HeaderInput } from './request-headers.ts'
@@ -155,6 +156,8 @@ export interface TransportStats {
   /** Those that configure() has put out of use, until their last exchange has ended. */
   leaving: readonly PoolStats[]
   totalConnections: number
+  /** How few connections carried the requests, over all origins in `pools`. */
+  economy: Economy
   /** Dials that waited for their turn, since the transport was made: see GlobalLimits.dialShare. */
   deferredDials: number
   resolver: ResolverCounts
@@ -185,6 +188,8 @@ export interface Explanation {
   }[]
   known: readonly { fact: string; evidence: string }[]
   unavailable: readonly { feature: string; because: string }[]
+  /** Savings of connections that are possible and not taken, and why. */
+  savings: readonly { saving: string; because: string }[]
   pool: PoolStats | undefined
 }
 

@@ -52,7 +52,7 @@ middlemile get --state DIR URL learns; middlemile explain --state DIR URL says w
 type Section = (title: string, rows: readonly (readonly string[])[]) => string
 
 function explanationText(explanation: Explanation, note: string, screen: Screen): string {
-  const { origin, decision, protocols, plan, known, unavailable, pool } = explanation
+  const { origin, decision, protocols, plan, known, unavailable, savings, pool } = explanation
   const section: Section = (title, rows) => {
     if (rows.length === 0) return ''
     const cells = rows.map(([first = '', ...rest]) => [` ${first}`, ...rest].map(harmless))
@@ -83,6 +83,10 @@ function explanationText(explanation: Explanation, note: string, screen: Screen)
     section(
       'Unavailable',
       unavailable.map(({ feature, because }) => [feature, because]),
+    ),
+    section(
+      'Savings not taken',
+      savings.map(({ saving, because }) => [saving, because]),
     ),
     section(
       'Connections',

@@ -10,9 +10,14 @@ import {
 } from './parse-options.ts'
 import { textTable } from './text-table.ts'
 
+/** As many as a large delivery network has places. */
+const FLEET_EDGES = 200
+
 const HELP = `Usage: middlemile size --rps R --latency-ms L [options]
 
-How many connections an origin needs by Little's law: what is under way at once is rate x time.
+How many connections an origin needs by Little's law: what is under way at once is rate x time. Over HTTP/2
+and HTTP/3 one more stands by, so that the end of a connection makes nobody wait. GET /pools shows the same of
+what was measured.
 
   --rps R               requests per second that one edge sends
   --latency-ms L        how long an exchange takes, on average
@@ -61,17 +66,21 @@ function sizingText(
   input: { rps: number; latencyMs: number; protocol: string; headroom?: number; edges?: number },
   sizing: Sizing,
 ): string {
-  const { concurrency, streams, connections, streamsPerConnection, origin } = sizing
+  const { concurrency, streams, connections, spare, streamsPerConnection, origin } = sizing
   const edges = input.edges ?? 1
   return textTable([
     ['protocol', input.protocol],
     ['under way at once', `${concurrency}  (${input.rps} requests/s x ${input.latencyMs} ms)`],
     ['with headroom', `${streams}`],
     ['streams per connection', `${streamsPerConnection}`],
-    ['connections', `${connections}  (pool.maxConnections)`],
+    ['connections', `${connections}  (pool.maxConnections${spare > 0 ? `; ${spare} of them spare` : ''})`],
     [
       `the origin sees`,
       `${origin.connections} connections, ${origin.rps} requests/s from ${edges} ${edges === 1 ? 'edge' : 'edges'}`,
+    ],
+    [
+      `from ${FLEET_EDGES} edges`,
+      `${connections * FLEET_EDGES} connections, ${(origin.rps / edges) * FLEET_EDGES} requests/s`,
     ],
   ])
 }

@@ -26,6 +26,12 @@ export type {
 export type { DecisionCandidate, DecisionRule } from '../base/events/decision.ts'
 export type { MigrationCause, MigrationOutcome, PathEnd } from '../base/events/migration-report.ts'
 export { formatPathEnd } from '../base/events/migration-report.ts'
+export {
+  type ObjectiveMissed,
+  type ObjectiveStatus,
+  REUSE_CAUSES,
+  type ReuseCause,
+} from '../base/events/objective.ts'
 export type {
   CoalescingRefusal,
   CoalescingRefused,
@@ -34,6 +40,7 @@ export type {
   EarlierTry,
   ExchangeEnded,
   Http3StatusName,
+  ObjectiveChanged,
   PathSampled,
   RaceEvent,
   RetryReason,
@@ -58,6 +65,8 @@ export type {
 export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 export { LANE_NAMES, type LaneName } from '../base/http/protocol.ts'
+export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
+export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,

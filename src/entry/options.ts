@@ -9,10 +9,16 @@
  */
 
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
+export {
+  DEFAULT_OBJECTIVE_OPTIONS,
+  OBJECTIVE_RANGES,
+  type ObjectiveOptions,
+} from '../base/options/objective-options.ts'
 export type {
   PoolOptions,
   ResponseLimits,
   RetryOptions,
+  ReuseMode,
   TicketStoreOptions,
   TimeoutOptions,
   TlsOptions,
@@ -24,6 +30,7 @@ export {
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
+  REUSE_MODES,
 } from '../base/options/options.ts'
 export type {
   Http2Options,

@@ -109,7 +109,7 @@ export class DispatchedExchange
     }
     this.#origin.onStarted(this.#startedAt)
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
-    this.#route.go(false, false, this.#startedAt)
+    this.#route.go(this.#wantsFresh(), false, this.#startedAt)
     if (this.#state.kind === 'starting')
       this.#enter({ kind: 'waiting', since: this.#startedAt, tried: undefined })
   }
@@ -425,6 +425,13 @@ export class DispatchedExchange
     this.#restart()
     this.#route.goTo(detour.pool)
     return true
+  }
+
+  /** Whether the mode of reuse gives it a new connection: see OriginOptions.reuse. */
+  #wantsFresh(): boolean {
+    const { reuse } = this.#origin.settings
+    if (reuse === 'always' || reuse === 'never' || isRepeatable(this.#request)) return false
+    return reuse === 'safe' || !this.#route.pool.hasProven
   }
 
   #restart(): void {

@@ -6,6 +6,7 @@ import { formatEndpoint } from '../base/http/endpoint.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
+import type { OriginEconomy } from './economy/origin-economy.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { AnswerWatch } from './lanes/answer-watch.ts'
 import type { Lanes } from './lanes/lanes.ts'
@@ -33,7 +34,7 @@ type ExchangeLanes = Pick<
 /** What an exchange sees of its origin, and what it reports to it. */
 export interface ExchangeOrigin {
   readonly origin: Origin
-  readonly settings: Pick<OriginSettings, 'timeouts' | 'retry'>
+  readonly settings: Pick<OriginSettings, 'timeouts' | 'retry' | 'reuse'>
   readonly lanes: ExchangeLanes
   readonly upgrades: Pick<UpgradeRoute, 'first' | 'next' | 'failure'>
   /** Calls the requests over HTTP/3 that have waited for an answer for too long. */
@@ -69,6 +70,7 @@ export interface OriginExchangesParts {
   readonly lanes: Lanes
   readonly upgrades: UpgradeRoute
   readonly ledger: HandshakeLedger
+  readonly economy: Pick<OriginEconomy, 'onRequest'>
   readonly hold: EventLoopReference
   readonly dialTurns: DialTurns
   readonly clock: Clock
@@ -120,10 +122,11 @@ export class OriginExchanges implements ExchangeOrigin {
   }
 
   onStarted(now: number): void {
-    const { hold, dialTurns } = this.#parts
+    const { hold, dialTurns, economy } = this.#parts
     hold.take()
     this.retryBudget.deposit()
     dialTurns.onRequest(this.origin.key, now)
+    economy.onRequest(now)
   }
 
   onFinished(): void {

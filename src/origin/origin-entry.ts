@@ -12,6 +12,9 @@ import type { Coalescing, CoalescingMissed } from './coalescing/coalescing.ts'
 import { coalescingFacts } from './coalescing/coalescing-facts.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
 import type { ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
+import type { EconomyCounters } from './economy/economy-figures.ts'
+import { OriginEconomy } from './economy/origin-economy.ts'
+import { poolSizing } from './economy/pool-sizing.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
@@ -68,6 +71,7 @@ export class OriginEntry {
   readonly socketSettings: SocketSettings
   readonly fastOpenNews = new FastOpenNews()
   readonly #ledger: HandshakeLedger
+  readonly #economy: OriginEconomy
   readonly #parts: OriginEntryParts
   /** Handshakes whose early data the peer refused. */
   readonly #refusedEarly = { full: 0, resumed: 0 }
@@ -112,6 +116,14 @@ export class OriginEntry {
     })
     const { pools } = this
     this.lanes = pools.lanes
+    this.#economy = new OriginEconomy({
+      origin,
+      objective: settings.objective,
+      isReuseOff: settings.reuse === 'never',
+      clock,
+      observer,
+      counters: now => this.#counters(now),
+    })
     const { dnsRefreshMs, network } = parts
     this.paths = new OriginPaths({
       origin,
@@ -130,6 +142,7 @@ export class OriginEntry {
       lanes: pools.lanes,
       upgrades: pools.upgrades,
       ledger: this.#ledger,
+      economy: this.#economy,
       hold: parts.hold,
       dialTurns: parts.dialTurns,
       clock,
@@ -139,6 +152,7 @@ export class OriginEntry {
       onMisdirected: connection => this.#onMisdirected(connection),
     })
     this.lanes.start()
+    this.#restorePool()
   }
 
   /** `present`: the addresses that this machine has now. */
@@ -152,16 +166,21 @@ export class OriginEntry {
     const paths = Array.from(this.lanes, ({ connector, pool }) =>
       connector.pathsOf(pool.connections()),
     ).flat()
+    const now = this.#parts.clock.now()
+    const economy = this.#economy.figures(now)
     return poolStats(this.origin.key, this.pools.counts(), {
       retries: this.exchanges.retries,
       handshakes: {
-        ...this.#ledger.figures(this.#parts.clock.now()),
+        ...this.#ledger.figures(now),
         connections: this.#openHandshakes(),
       },
       refusedEarly: this.#refusedEarly,
       path: pathHealth(paths),
       pathByProtocol: pathsByProtocol(paths),
       migrations: this.paths.migrations,
+      economy,
+      objective: this.#economy.objective,
+      sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),
     })
   }
 
@@ -188,15 +207,36 @@ export class OriginEntry {
   snapshot(): unknown {
     const now = this.#parts.clock.now()
     const wallNow = Date.now()
+    const { horizon, demand } = this.pools.kept(now)
+    this.record.onPool(horizon, demand, now)
     this.record.onEstimates(this.lanes.snapshotEstimates(now, wallNow), now)
     return this.record.snapshot(now, wallNow)
+  }
+
+  /** What its pools have learned and were sized for is to be kept before they go. */
+  keep(): void {
+    this.#parts.onRecordChanged()
   }
 
   /** Its pools are going away. */
   close(): void {
     this.discovery.close()
+    this.#economy.close()
     this.exchanges.close()
     this.paths.close()
+  }
+
+  #counters(now: number): EconomyCounters {
+    const { seconds, roundTrips } = this.#ledger.saved(now)
+    return { ...this.pools.counters(now), savedSeconds: seconds, savedRoundTrips: roundTrips }
+  }
+
+  /** The lane that is chosen begins with what an earlier process knew. */
+  #restorePool(): void {
+    const { idleHorizon, demand } = this.record
+    if (idleHorizon === undefined && demand === undefined) return
+    const { lane } = this.lanes.decision(this.#parts.clock.now())
+    this.lanes.named(lane).pool.restore(idleHorizon?.value, demand?.value)
   }
 
   /** Of the open connections, those that still shake hands left out. */

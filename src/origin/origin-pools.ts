@@ -2,8 +2,11 @@ import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { LaneName } from '../base/http/protocol.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { PoolDemand } from '../pool/pool-state.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
+import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
+import type { EconomyCounters } from './economy/economy-figures.ts'
 import { Lane } from './lanes/lane.ts'
 import { Lanes, type LanesParts } from './lanes/lanes.ts'
 import type { LabeledCounts, OriginLoad } from './stats.ts'
@@ -17,6 +20,10 @@ type OriginPoolConfig = Pick<
   OwnPoolConfig,
   'connector' | 'observer' | 'options' | 'expectedCapacity' | 'onCapacity' | 'spreadOver'
 >
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+}
 
 export interface OriginPoolsParts {
   readonly lanes: Omit<LanesParts, 'makeLane'>
@@ -74,6 +81,43 @@ export class OriginPools {
     return { waiters, streams, stalled, isFull: hasReached && starting === 0 && stalledPlaces === 0 }
   }
 
+  /** What all of them count together, without lists. */
+  counters(now: number): Omit<EconomyCounters, 'savedSeconds' | 'savedRoundTrips'> {
+    let [requests, opened, idleEnds, streamMs] = [0, 0, 0, 0]
+    const closed: Record<string, number> = {}
+    for (const pool of this.all()) {
+      const { counters } = pool
+      requests += counters.requests
+      opened += sumOf(counters.opened)
+      idleEnds += counters.idleEnds
+      streamMs += pool.demandAt(now).streamMs
+      for (const [reason, count] of Object.entries(counters.closed)) {
+        closed[reason] = (closed[reason] ?? 0) + count
+      }
+    }
+    return { requests, opened, idleEnds, streamMs, closed }
+  }
+
+  /** Of the lane in use: how large its pool is to be, and what its connections carry. */
+  demand(now: number): PoolDemand {
+    return this.#inUse(now).demandAt(now)
+  }
+
+  /** What is worth keeping beyond the process, of the lane in use. */
+  kept(now: number): { readonly horizon: KeptHorizon | undefined; readonly demand: KeptDemand | undefined } {
+    const pool = this.#inUse(now)
+    const { keptMs, confidence } = pool.idleHorizon
+    const { streams, rps } = pool.demandAt(now)
+    return {
+      horizon: keptMs === undefined ? undefined : { keptMs, confidence },
+      demand: streams === 0 ? undefined : { streams, rps },
+    }
+  }
+
+  #inUse(now: number): Pool {
+    return this.lanes.named(this.lanes.decision(now).lane).pool
+  }
+
   counts(): LabeledCounts[] {
     const counts: LabeledCounts[] = Array.from(this.lanes, lane => ({
       label: lane === this.lanes.primary ? undefined : lane.name,
@@ -88,7 +132,9 @@ export class OriginPools {
     const connector = makeConnector(name)
     // One protocol that carries one request at a time: nothing has to be found out before the second dial.
     const isHttp1Only = connector.offered.every(protocol => protocol === 'http/1.1')
-    const { pool: options, select } = lanes.settings
+    const { select, reuse } = lanes.settings
+    const { pool } = lanes.settings
+    const options = reuse === 'never' ? { ...pool, maxRequests: 1 } : pool
     const config: OriginPoolConfig = {
       connector,
       // A lane that is not in use needs no warm connections: Lanes says when it is.
@@ -98,8 +144,8 @@ export class OriginPools {
       observer: event => observe(event, name),
       onCapacity: connection => onCapacity(connection, name),
     }
-    const pool = first === undefined ? makePool(config) : makePoolBeside(first.pool, config)
-    return pool === undefined ? undefined : new Lane(name, pool, connector)
+    const made = first === undefined ? makePool(config) : makePoolBeside(first.pool, config)
+    return made === undefined ? undefined : new Lane(name, made, connector)
   }
 
   #upgradeRoute(): UpgradeRoute {

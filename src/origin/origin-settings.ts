@@ -2,6 +2,11 @@ import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
+import {
+  DEFAULT_OBJECTIVE_OPTIONS,
+  OBJECTIVE_RANGES,
+  type ObjectiveOptions,
+} from '../base/options/objective-options.ts'
 import { checkTransportNames } from '../base/options/option-names.ts'
 import {
   CERTIFICATE_NAME,
@@ -12,8 +17,10 @@ import {
   type Given,
   type OriginOptions,
   type PoolOptions,
+  REUSE_MODES,
   type ResponseLimits,
   type RetryOptions,
+  type ReuseMode,
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
@@ -49,6 +56,8 @@ export interface OriginSettings {
   readonly protocols: readonly Protocol[]
   readonly select: SelectOptions
   readonly pool: PoolOptions
+  readonly reuse: ReuseMode
+  readonly objective: ObjectiveOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
   readonly limits: ResponseLimits
@@ -132,6 +141,8 @@ function mergeSettings(
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions(layered(DEFAULT_SELECT_OPTIONS, defaults.select, own.select)),
     pool: checkNumbers('pool', layered(DEFAULT_POOL_OPTIONS, defaults.pool, own.pool)),
+    reuse: own.reuse ?? defaults.reuse ?? 'always',
+    objective: checkObjective(layered(DEFAULT_OBJECTIVE_OPTIONS, defaults.objective, own.objective)),
     timeouts: checkNumbers('timeouts', layered(DEFAULT_TIMEOUTS, defaults.timeouts, own.timeouts)),
     retry: checkNumbers('retry', layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
     limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
@@ -161,14 +172,32 @@ function mergeSettings(
 
 /** What is no number and no list: callers without types may hand over anything. */
 function checkWords(options: OriginOptions): void {
-  const { earlyData = 'off', trusted = false, earlyDataOverTcp = false, tfo = 'off' } = options
+  const {
+    earlyData = 'off',
+    trusted = false,
+    earlyDataOverTcp = false,
+    tfo = 'off',
+    reuse = 'always',
+  } = options
   const { coalesce = 'auto', certificateNames = [] } = options
+  checkWord('reuse', reuse, REUSE_MODES)
   checkWord('coalesce', coalesce, ['auto', 'never'])
   checkCertificateNames(certificateNames)
   checkWord('earlyData', earlyData, ['off', 'safe'])
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
+}
+
+function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
+  checkNumbers('objective', objective)
+  for (const [name, { min, max }] of Object.entries(OBJECTIVE_RANGES)) {
+    const value = objective[name as keyof ObjectiveOptions] // its keys
+    if (value >= min && value <= max) continue
+    const message = `objective.${name} must be from ${min} to ${max}, not ${value}`
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
+  return objective
 }
 
 function checkCertificateNames(names: readonly string[]): void {

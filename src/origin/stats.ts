@@ -1,8 +1,11 @@
 import type { MigrationOutcome, MigrationReport } from '../base/events/migration-report.ts'
+import type { ObjectiveStatus } from '../base/events/objective.ts'
 import type { Protocol } from '../base/http/protocol.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
 import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
+import type { Economy } from './economy/economy-figures.ts'
+import type { PoolSizing } from './economy/pool-sizing.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
 
 /**
@@ -74,6 +77,12 @@ export interface PoolStats {
   migrations: MigrationFigures
   /** How long the origin keeps connections that carry nothing, and what came of knowing it. */
   idleHorizon: IdleHorizonFigures
+  /** How few connections carried the requests: over the last minute, the last hour, since the start. */
+  economy: Economy
+  /** Whether the objective of the origin is held, and what stands against it. */
+  objective: ObjectiveStatus
+  /** How many connections the demand needs, and how many are kept ready for it. */
+  sizing: PoolSizing
   /** One line per connection. */
   list: readonly string[]
 }
@@ -170,7 +179,10 @@ export interface PathHealth {
 export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>
 
 /** What the transport counts for an origin beside its pools. */
-type EntryCounts = Pick<PoolStats, 'retries' | 'handshakes' | 'path' | 'pathByProtocol' | 'migrations'> & {
+type EntryCounts = Pick<
+  PoolStats,
+  'retries' | 'handshakes' | 'path' | 'pathByProtocol' | 'migrations' | 'economy' | 'objective' | 'sizing'
+> & {
   /**
    * Connections that were opened in early data, which the peer refused: what their handshakes turned out to
    * be.
@@ -203,7 +215,15 @@ const NO_COUNTS: PoolCounts = {
   connectFailures: 0,
   requests: 0,
   reused: 0,
-  idleHorizon: { keptMs: undefined, confidence: 0, closes: 0, retired: 0, racesAvoided: 0, racesLost: 0 },
+  idleHorizon: {
+    keptMs: undefined,
+    confidence: 0,
+    closes: 0,
+    idleEnds: 0,
+    retired: 0,
+    racesAvoided: 0,
+    racesLost: 0,
+  },
   list: [],
 }
 
@@ -263,6 +283,7 @@ function addHorizons(a: IdleHorizonFigures, b: IdleHorizonFigures): IdleHorizonF
     keptMs,
     confidence,
     closes,
+    idleEnds: a.idleEnds + b.idleEnds,
     retired: a.retired + b.retired,
     racesAvoided: a.racesAvoided + b.racesAvoided,
     racesLost: a.racesLost + b.racesLost,

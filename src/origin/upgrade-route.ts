@@ -10,7 +10,12 @@ import type { OriginRecord } from '../select/record/origin-record.ts'
  */
 export function upgradePoolOptions(options: PoolOptions): PoolOptions {
   const { maxConnections } = options
-  return { ...options, warm: 0, maxConnections: maxConnections > 1 ? maxConnections - 1 : maxConnections }
+  return {
+    ...options,
+    warm: 0,
+    headroom: 0,
+    maxConnections: maxConnections > 1 ? maxConnections - 1 : maxConnections,
+  }
 }
 
 export interface UpgradeRouteParts {

@@ -4,6 +4,7 @@ import type { PoolAction } from './pool-action.ts'
 import { RequestTally } from './pool-counts.ts'
 import { Backoff } from './rules/backoff.ts'
 import type { ConnectionBudget } from './rules/connection-budget.ts'
+import { Demand } from './rules/demand.ts'
 import { IdleHorizons } from './rules/idle-horizons.ts'
 import { LearnedLimits } from './rules/learned-limits.ts'
 import { QueueOverload } from './rules/queue-overload.ts'
@@ -138,6 +139,7 @@ export class PoolCore<Link, Waiter> {
   readonly limits: LearnedLimits
   readonly horizons: IdleHorizons
   readonly warm: WarmLevel
+  readonly demand: Demand
   readonly stalled: StalledReaders<Link>
   readonly surplus: Surplus<Link>
   readonly tally = new RequestTally()
@@ -150,6 +152,9 @@ export class PoolCore<Link, Waiter> {
   readonly verifyAfterIdleMs: number
   /** At least 1, and no more than `maxConnections`: a pool that is full is not looked at in vain. */
   readonly spreadOver: number
+
+  /** The next so many requests go over the connections that were idle for longest: see upkeep.ts. */
+  rescues = 0
 
   constructor(config: PoolStateConfig<Link>) {
     const { options, budget } = config
@@ -170,6 +175,7 @@ export class PoolCore<Link, Waiter> {
     this.backoff = new Backoff(options.backoffBaseMs, options.backoffMaxMs, config.random)
     this.limits = new LearnedLimits(config.expectedCapacity, maxStreams, this.maxRequests)
     this.horizons = new IdleHorizons(options.keepAliveMarginMs)
+    this.demand = new Demand({ headroom: options.headroom })
     this.warm = new WarmLevel(options.warm, options.warmCheckMs)
     this.stalled = new StalledReaders({
       slots: this.slots,

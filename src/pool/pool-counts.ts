@@ -52,6 +52,12 @@ export interface PoolCounts {
   readonly list: readonly string[]
 }
 
+/** Of these, what tells how few connections carry the requests. */
+export interface PoolCounters extends Pick<PoolCounts, 'requests' | 'opened' | 'closed'> {
+  /** Connections that the origin ended while they were idle. */
+  readonly idleEnds: number
+}
+
 const OPENED_AS = { none: 'cleartext', full: 'full', resumed: 'resumed', early_data: 'earlyData' } as const
 
 /** Counts openings by handshake and ends by reason. */

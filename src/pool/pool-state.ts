@@ -8,7 +8,7 @@ import { abandonDials } from './rules/dialing.ts'
 import { queueFullError, queueTimeoutError, shedLate } from './rules/queue-refusals.ts'
 import { closeNow, evictLongestIdle, noteEnd, retire } from './rules/retirement.ts'
 import { isHopeless, isSettledByLease, isSettledByRelease, settle } from './rules/settle.ts'
-import { changeWarm, closeSilent, keepUp } from './rules/upkeep.ts'
+import { applyDemand, changeWarm, closeSilent, followDemand, keepUp } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'
 import { isSpare } from './slot-table.ts'
 
@@ -18,6 +18,19 @@ export interface PoolLoad {
   readonly starting: number
   /** How many more connections may be set aside; see stalled.ts. */
   readonly stalledPlaces: number
+}
+
+/** What a pool's size follows. */
+export interface PoolDemand {
+  /** Exchanges under way x ms, since the pool was made. */
+  readonly streamMs: number
+  /** Smoothed; 0 without PoolOptions.headroom. */
+  readonly streams: number
+  readonly rps: number
+  /** Connections that are kept ready now. */
+  readonly level: number
+  /** Exchanges that one connection carries; undefined: not known yet. */
+  readonly streamsPerConnection: number | undefined
 }
 
 /** A connection that dies unused and as young as this counts as a failed connect. */
@@ -62,6 +75,7 @@ export class PoolState<Link, Waiter> {
       actions.push({ type: 'reject', waiter, error: core.life.refusal(core.name) })
       return actions
     }
+    core.demand.onArrival(core.slots.usedStreams, now)
     if (core.waiters.any.size === 0 && !fresh) {
       const slot = nextFree(core, now, actions)
       if (slot !== undefined) {
@@ -250,6 +264,7 @@ export class PoolState<Link, Waiter> {
     const actions: PoolAction<Link, Waiter>[] = []
     const { waiters } = core
     core.schedule.onFired()
+    if (now >= core.demand.tickAt) followDemand(core, now, actions)
     keepUp(core, now, actions)
     const surplus = core.surplus.take(now)
     if (surplus !== undefined) retire(core, surplus, 'surplus', actions)
@@ -281,9 +296,18 @@ export class PoolState<Link, Waiter> {
   /** Another warm level: what is missing is made, what is too much ages out. */
   onWarm(connections: number, now: number): Actions<Link, Waiter> {
     const core = this.#core
-    if (connections === core.warm.connections) return NO_ACTIONS
+    if (connections === core.warm.floor) return NO_ACTIONS
     const actions: PoolAction<Link, Waiter>[] = []
     changeWarm(core, connections, now, actions)
+    return settle(core, now, actions)
+  }
+
+  /** An earlier process left such a demand: exchanges at once, requests per second. */
+  onDemandRestored(streams: number, rps: number, now: number): Actions<Link, Waiter> {
+    const core = this.#core
+    const actions: PoolAction<Link, Waiter>[] = []
+    core.demand.restore(streams, rps, now)
+    applyDemand(core, now, actions)
     return settle(core, now, actions)
   }
 
@@ -340,6 +364,29 @@ export class PoolState<Link, Waiter> {
       idleHorizon: this.#core.horizons.figures,
       ...tally.counts,
     }
+  }
+
+  /** What its size follows. */
+  demandAt(now: number): PoolDemand {
+    const { demand, slots, warm, limits } = this.#core
+    return {
+      streamMs: demand.streamMsAt(slots.usedStreams, now),
+      streams: demand.streams,
+      rps: demand.rps,
+      level: warm.connections,
+      streamsPerConnection: limits.streams,
+    }
+  }
+
+  /** How sure it is of the time for which the origin keeps idle connections, from an earlier process. */
+  restoreHorizon(keptMs: number, confidence: number): void {
+    this.#core.horizons.restore(keptMs, confidence)
+  }
+
+  /** Whether the next connection that a newcomer would be given was reused before. */
+  get hasProven(): boolean {
+    const { slots } = this.#core
+    return ((slots.leastLoaded ?? slots.newestIdle)?.leases ?? 0) > 1
   }
 
   get load(): PoolLoad {
@@ -455,6 +502,7 @@ export class PoolState<Link, Waiter> {
 
   #release(slot: Slot<Link>, now: number): Actions<Link, Waiter> {
     const core = this.#core
+    core.demand.onChange(core.slots.usedStreams, now)
     const reason = releaseStream(core, slot, now)
     if (reason === undefined && isSettledByRelease(core)) return NO_ACTIONS
     const actions: PoolAction<Link, Waiter>[] = []

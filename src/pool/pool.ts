@@ -1,10 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportError } from '../base/errors.ts'
 import type { CloseReason, Connection, StreamShare } from '../base/events/connection.ts'
-import { countByProtocol, describeSlot, type PoolCounts } from './pool-counts.ts'
+import { countByProtocol, describeSlot, type PoolCounters, type PoolCounts } from './pool-counts.ts'
 import { type Link, type PoolConfig, PoolDriver, type Waiter } from './pool-driver.ts'
-import { type PoolLoad, PoolState } from './pool-state.ts'
+import { type PoolDemand, type PoolLoad, PoolState } from './pool-state.ts'
 import type { BudgetClient } from './rules/connection-budget.ts'
+import type { IdleHorizonFigures } from './rules/idle-horizon.ts'
 
 /**
  * The connections to one origin, as those see it who use them: requests that want a stream, and who makes
@@ -127,6 +128,41 @@ export class Pool implements BudgetClient {
       backingOff: this.#state.isBackingOff(this.#clock.now()),
       list: this.#state.slots.map(slot => describeSlot(slot)),
     }
+  }
+
+  /** What it counts, without a list: of stats(), what costs little. */
+  get counters(): PoolCounters {
+    const { requests, idleHorizon } = this.#state.counts
+    const { opened, closed } = this.#driver.tally.counts
+    return { requests, opened, closed, idleEnds: idleHorizon.idleEnds }
+  }
+
+  /** How long the origin keeps idle connections, as it was seen. */
+  get idleHorizon(): IdleHorizonFigures {
+    return this.#state.counts.idleHorizon
+  }
+
+  /** What its size follows. */
+  demandAt(now: number): PoolDemand {
+    return this.#state.demandAt(now)
+  }
+
+  /** Begins with what an earlier process left. Undefined: it left none. */
+  restore(
+    horizon: { keptMs: number; confidence: number } | undefined,
+    demand: { streams: number; rps: number } | undefined,
+  ): void {
+    if (horizon !== undefined) this.#state.restoreHorizon(horizon.keptMs, horizon.confidence)
+    if (demand === undefined) return
+    this.#driver.run(this.#state.onDemandRestored(demand.streams, demand.rps, this.#clock.now()))
+  }
+
+  /**
+   * Whether the next connection that a newcomer would be given was reused before: its origin was seen to keep
+   * it.
+   */
+  get hasProven(): boolean {
+    return this.#state.hasProven
   }
 
   /** How its requests stand: of stats(), what costs nothing. */

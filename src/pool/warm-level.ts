@@ -1,27 +1,33 @@
 /**
- * How many connections are to be there whether or not anybody waits: the warm level, and what a preconnect()
- * under way wants. The warm ones are checked in periods.
+ * How many connections are to be there whether or not anybody waits: the warm level, which is a floor and what
+ * the demand needs above it, and what a preconnect() under way wants. The warm ones are checked in periods.
  */
 export class WarmLevel {
   readonly #checkMs: number
-  #connections: number
+  #floor: number
+  #demand = 0
   #checkAt = Infinity
   #preconnect = 0
 
   /** `checkMs` 0: they are not checked. */
-  constructor(connections: number, checkMs: number) {
-    this.#connections = connections
+  constructor(floor: number, checkMs: number) {
+    this.#floor = floor
     this.#checkMs = checkMs
   }
 
   /** Connections that are kept ready. */
   get connections(): number {
-    return this.#connections
+    return Math.max(this.#floor, this.#demand)
+  }
+
+  /** Of these, those that are kept ready whatever the demand. */
+  get floor(): number {
+    return this.#floor
   }
 
   /** Connections that are to be there now. */
   get target(): number {
-    return Math.max(this.#connections, this.#preconnect)
+    return Math.max(this.#floor, this.#demand, this.#preconnect)
   }
 
   /** Connections that a preconnect() under way wants. */
@@ -38,16 +44,24 @@ export class WarmLevel {
     return this.#checkAt
   }
 
-  /** Another level. Answers whether it sinks. */
-  change(connections: number, now: number): boolean {
-    const sinks = connections < this.#connections
-    this.#connections = connections
+  /** Another floor. Answers whether the level sinks. */
+  changeFloor(connections: number, now: number): boolean {
+    const before = this.connections
+    this.#floor = connections
     this.startChecks(now)
-    return sinks
+    return this.connections < before
+  }
+
+  /** The demand needs so many. Answers whether the level sinks. */
+  changeDemand(connections: number, now: number): boolean {
+    const before = this.connections
+    this.#demand = connections
+    this.startChecks(now)
+    return this.connections < before
   }
 
   startChecks(now: number): void {
-    if (this.#connections === 0 || this.#checkMs === 0) this.#checkAt = Infinity
+    if (this.connections === 0 || this.#checkMs === 0) this.#checkAt = Infinity
     else if (this.#checkAt === Infinity) this.#checkAt = now + this.#checkMs
   }
 

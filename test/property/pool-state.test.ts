@@ -72,6 +72,11 @@ class World {
     if (this.budget.limit > 0)
       expect(this.connections.size).toBeLessThanOrEqual(this.budget.limit + counts.stalled)
     expect(counts.waiters).toBeLessThanOrEqual(this.options.maxWaiters)
+    const { level } = this.state.demandAt(this.now)
+    expect(level).toBeLessThanOrEqual(Math.max(this.warm, this.options.maxConnections))
+    if (this.options.headroom === 0) expect(level).toBe(this.warm)
+    const { confidence, keptMs } = counts.idleHorizon
+    expect(confidence >= 0 && confidence < 1 && confidence > 0 === (keptMs !== undefined)).toBe(true)
   }
 
   #obeyOne(action: PoolAction<undefined, number>): void {
@@ -231,7 +236,8 @@ class World {
     expect(this.state.onAbandonDials('surplus', this.now)).toEqual([])
     const { waiters, streams } = this.state.counts
     const isToBeSpread = this.spreadOver > 1 && streams > 0
-    if (waiters === 0 && this.warm === 0 && !isToBeSpread) expect(this.state.starting).toBe(0)
+    const isSized = this.options.headroom > 0
+    if (waiters === 0 && this.warm === 0 && !isSized && !isToBeSpread) expect(this.state.starting).toBe(0)
   }
 
   retire(choice: number): void {
@@ -357,6 +363,7 @@ const setting = fc.record({
   maxWaiters: fc.constantFrom(0, 3, 50),
   queueTimeoutMs: fc.constantFrom(100, 2000),
   warm: fc.constantFrom(0, 0, 1, 2),
+  headroom: fc.constantFrom(0, 0, 1.5, 4),
   warmCheckMs: fc.constantFrom(0, 500),
   idleTimeoutMs: fc.constantFrom(0, 200, 3000),
   maxAgeMs: fc.constantFrom(0, 4000),

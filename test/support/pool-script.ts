@@ -85,6 +85,8 @@ export class PoolScript {
   retire = (id: number, reason: CloseReason = 'network-error'): string[] =>
     this.#note(this.state.onRetire(this.slot(id), reason, this.now))
   setWarm = (count: number): string[] => this.#note(this.state.onWarm(count, this.now))
+  restoreDemand = (streams: number, rps: number): string[] =>
+    this.#note(this.state.onDemandRestored(streams, rps, this.now))
   abandonDials = (): string[] => this.#note(this.state.onAbandonDials('surplus', this.now))
   evict = (): string[] => this.#note(this.state.onEvict(this.now))
   budgetAvailable = (): string[] => this.#note(this.state.onBudgetAvailable(this.now))

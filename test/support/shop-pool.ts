@@ -1,4 +1,5 @@
 import type { PoolStats } from '../../src/index.ts'
+import { NO_ECONOMY } from './economy-figures.ts'
 import { handshakeFigures } from './handshake-figures.ts'
 import { NO_HORIZON } from './idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from './migration-figures.ts'
@@ -24,6 +25,7 @@ export const SHOP_POOL: PoolStats = {
   requests: 10,
   reused: 9,
   idleHorizon: NO_HORIZON,
+  ...NO_ECONOMY,
   retries: 0,
   reuseRatio: 0.9,
   handshakeRttsSaved: 18,

@@ -6,6 +6,7 @@ import type { SocketOptions } from '../options/socket-options.ts'
 import type { AttemptRecord, CloseReason, Connection, PathStats } from './connection.ts'
 import type { Decision } from './decision.ts'
 import type { MigrationReport } from './migration-report.ts'
+import type { ObjectiveStatus } from './objective.ts'
 
 /**
  * Everything that a metric, a log line or a trace needs. Adapters live elsewhere (service/). A connection's
@@ -50,6 +51,7 @@ export type TransportEvent =
   | PathSampled
   | SocketOptionRefused
   | ExchangeEnded
+  | ObjectiveChanged
   | SelectionEvent
   | StateFault
 
@@ -93,6 +95,13 @@ export interface RaceEvent {
    */
   readonly event: 'started' | 'won' | 'failed' | 'overtaken'
   readonly because: string
+}
+
+/** The objective of an origin is missed from now on, or is not missed any more. */
+export interface ObjectiveChanged {
+  type: 'objective'
+  origin: Origin
+  status: ObjectiveStatus
 }
 
 /** A connection has ended: the last event of each that was opened. */

@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
@@ -57,6 +58,8 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   protocols: undefined,
   select: DEFAULT_SELECT_OPTIONS,
   pool: DEFAULT_POOL_OPTIONS,
+  reuse: undefined,
+  objective: DEFAULT_OBJECTIVE_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
   limits: DEFAULT_RESPONSE_LIMITS,

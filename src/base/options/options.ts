@@ -1,4 +1,5 @@
 import type { Protocol } from '../http/protocol.ts'
+import type { ObjectiveOptions } from './objective-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
 import type { SelectOptions } from './select-options.ts'
 import type { SocketOptions } from './socket-options.ts'
@@ -46,6 +47,14 @@ export interface PoolOptions {
   queueIntervalMs: number
   /** Connections that are kept ready: made at once, checked, and replaced when lost. Default 0. */
   warm: number
+  /**
+   * The level of warm connections follows the demand between `warm` and `maxConnections`: so many times what
+   * is under way at once on average (requests per second x seconds that each takes, Little's law), over the
+   * streams of a connection; over HTTP/2 and HTTP/3 one more. Connections are made before they are needed,
+   * and those that age are used in turns, so that few have to be made again. 1.5 leaves room for bursts. 0:
+   * connections are made when a request needs one. Default 0.
+   */
+  headroom: number
   /** How often warm connections are checked. Default 30,000 ms. */
   warmCheckMs: number
   /** An idle connection above the warm level is closed after this. Default 90,000 ms. */
@@ -97,6 +106,7 @@ export const DEFAULT_POOL_OPTIONS: Readonly<PoolOptions> = {
   queueTargetMs: 0,
   queueIntervalMs: 100,
   warm: 0,
+  headroom: 0,
   warmCheckMs: 30_000,
   idleTimeoutMs: 90_000,
   maxAgeMs: 3_600_000,
@@ -192,6 +202,12 @@ export const DEFAULT_RESPONSE_LIMITS: Readonly<ResponseLimits> = {
   maxInformational: 16,
 }
 
+/** Which requests may go over a connection that has carried others: see OriginOptions.reuse. */
+export type ReuseMode = 'never' | 'safe' | 'aggressive' | 'always'
+
+/** Every ReuseMode, the most careful first. */
+export const REUSE_MODES: readonly ReuseMode[] = ['never', 'safe', 'aggressive', 'always']
+
 /** Trust and identity towards an origin. */
 export interface TlsOptions {
   /** PEM certificates to trust. Default: Node's own list. */
@@ -247,6 +263,17 @@ export interface OriginOptions {
   select?: Given<SelectOptions> | undefined
   /** The connections to the origin: how many, how long, and who waits. Default: `DEFAULT_POOL_OPTIONS`. */
   pool?: Given<PoolOptions> | undefined
+  /**
+   * Which requests may go over a connection that has carried others (HAProxy's `http-reuse`). `never`: each has
+   * its own, which ends with it. `safe`: one that must not be sent twice (by its method, or a body that cannot
+   * be repeated) gets a new connection, since one that the origin ends just then would cost its caller an
+   * error. `aggressive`: such a request may also go over a connection that was reused before. `always`: all
+   * may. HAProxy looks at the first request of a client's connection only; here each counts as the first.
+   * Default `always`.
+   */
+  reuse?: ReuseMode | undefined
+  /** What is aimed at with the connections. Default: `DEFAULT_OBJECTIVE_OPTIONS`. */
+  objective?: Given<ObjectiveOptions> | undefined
   /** The longest that each phase of a connect and of an exchange may take. Default: `DEFAULT_TIMEOUTS`. */
   timeouts?: Given<TimeoutOptions> | undefined
   /** Requests that are sent again, where that is safe. Default: `DEFAULT_RETRY_OPTIONS`. */

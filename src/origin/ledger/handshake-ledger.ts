@@ -181,6 +181,17 @@ export class HandshakeLedger {
     }
   }
 
+  /** What all means avoided so far, in sum. */
+  saved(now: number): { readonly seconds: number; readonly roundTrips: number } {
+    this.#settle(now)
+    let [seconds, roundTrips] = [0, 0]
+    for (const { figures } of Object.values(this.#avoided)) {
+      seconds += figures.seconds
+      roundTrips += figures.roundTrips
+    }
+    return { seconds, roundTrips }
+  }
+
   #carriageOf(protocol: Protocol): Carriage {
     return protocol === 'h3' ? this.#quic : this.#tcp
   }

@@ -58,20 +58,36 @@ function nextIdle<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): Slot<Link> | undefined {
+  if (core.rescues > 0) {
+    core.rescues -= 1
+    const { oldestIdle } = core.slots
+    if (oldestIdle !== undefined && isGood(core, oldestIdle, now)) return leaveIdle(core, oldestIdle, now)
+  }
   for (let slot = core.slots.newestIdle; slot !== undefined; slot = core.slots.newestIdle) {
     const since = idleSince(slot)
     const expired = expiryOf(core, slot, since, now)
     if (expired === undefined) {
       if (now - since >= core.verifyAfterIdleMs) return undefined
       if (!hasFreeStream(core, slot)) continue
-      core.horizons.onReused(slot, now)
-      slot.onIdleEnds(now)
-      return slot
+      return leaveIdle(core, slot, now)
     }
     if (expired === 'keep-alive-timeout') core.horizons.onRaceAvoided(slot, now)
     retire(core, slot, expired, actions)
   }
   return undefined
+}
+
+/** It is about to be leased. */
+function leaveIdle<Link>(core: PoolCore<Link, unknown>, slot: Slot<Link>, now: number): Slot<Link> {
+  core.horizons.onReused(slot, now)
+  slot.onIdleEnds(now)
+  return slot
+}
+
+/** Neither too old nor to be verified first, and with a stream that others do not have. */
+function isGood(core: PoolCore<unknown, unknown>, slot: Slot<unknown>, now: number): boolean {
+  if (slot.share?.free === 0 || isStale(core, slot, now)) return false
+  return expiryOf(core, slot, idleSince(slot), now) === undefined
 }
 
 /** Others who share the connection may have all that it has; then it waits for a stream. */
@@ -91,8 +107,7 @@ export function hasRoom(core: PoolCore<unknown, unknown>, now: number): boolean 
   const busy = core.slots.leastLoaded
   if (busy !== undefined && now < busy.retireAt && busy.share?.free !== 0) return true
   const idle = core.slots.newestIdle
-  if (idle === undefined || isStale(core, idle, now) || idle.share?.free === 0) return false
-  return expiryOf(core, idle, idleSince(idle), now) === undefined
+  return idle !== undefined && isGood(core, idle, now)
 }
 
 /** Silent for so long that it is to show that it lives before it is used. */

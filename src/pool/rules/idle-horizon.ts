@@ -29,6 +29,8 @@ export interface IdleHorizonFigures {
   readonly confidence: number
   /** Ends by the origin that it was learned from. */
   readonly closes: number
+  /** Connections that the origin ended while they were idle, for whatever reason. */
+  readonly idleEnds: number
   /** Connections that we ended just before the origin would have. */
   readonly retired: number
   /** Requests that came while such a connection was the next one, and did not meet its end. */

@@ -21,6 +21,7 @@ const ENDS_OF_PEER: ReadonlySet<CloseReason> = new Set(['peer-closed', 'network-
 export class IdleHorizons {
   readonly #used: IdleHorizon
   readonly #unused: IdleHorizon
+  #idleEnds = 0
   #retired = 0
   #racesAvoided = 0
   #racesLost = 0
@@ -41,6 +42,7 @@ export class IdleHorizons {
       keptMs: keptMs === Infinity ? undefined : keptMs,
       confidence,
       closes,
+      idleEnds: this.#idleEnds,
       retired: this.#retired,
       racesAvoided: this.#racesAvoided,
       racesLost: this.#racesLost,
@@ -105,6 +107,7 @@ export class IdleHorizons {
     const before = horizon.keptMs
     const { kind } = slot.state
     if (kind === 'idle' || kind === 'verifying') {
+      this.#idleEnds += 1
       if (!slot.isRefreshed) horizon.onClosed(now - slot.usedAt, now)
     } else if (slot.idledMs > 0 && error !== undefined && error.processed !== 'yes') {
       if (now - slot.usedAt - slot.idledMs > RACE_MS) return false

@@ -18,6 +18,7 @@ export function settle<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): PoolAction<Link, Waiter>[] {
+  core.demand.onChange(core.slots.usedStreams, now)
   if (core.mode !== 'closed') {
     assignWaiters(core, now, actions)
     refuseHopeless(core, now, actions)
@@ -34,6 +35,7 @@ export function settle<Link, Waiter>(
 /** Whether a lease from an idle or roomy connection leaves nothing else to do. */
 export function isSettledByLease(core: PoolCore<unknown, unknown>): boolean {
   if (core.spreadOver > 1 && isSpreadUnfilled(core)) return false
+  if (core.demand.tickAt < core.schedule.armedAt) return false
   return core.surplus.isSettled
 }
 
@@ -86,7 +88,7 @@ function schedule<Link, Waiter>(
 ): void {
   if (core.slots.size === 0) core.schedule.forgetSlots()
   let at = Math.min(core.schedule.slotsDueAt, core.waiters.dueAt, core.surplus.checkAt)
-  if (core.mode === 'open') at = Math.min(at, core.warm.checkAt)
+  if (core.mode === 'open') at = Math.min(at, core.warm.checkAt, core.demand.tickAt)
   if (core.mode !== 'closed' && core.backoff.isActive(now) && dialsWanted(core) > 0) {
     const dueAt = dialDueAt(core)
     // What is due and was not started waits for a place, which is no matter of time.

@@ -1,5 +1,6 @@
 import { TransportError } from '../../base/errors.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
+import { connectionsFor, spareOf } from './demand.ts'
 
 /**
  * What a pool has to carry.
@@ -38,8 +39,13 @@ export interface Sizing {
   readonly concurrency: number
   /** The same with headroom. */
   readonly streams: number
-  /** Connections that one edge needs: a value for pool.maxConnections. */
+  /** Connections that one edge needs, the spare one included: a value for pool.maxConnections. */
   readonly connections: number
+  /**
+   * Of them, the one that stands by where one carries many exchanges, so that the end of a connection makes
+   * nobody wait: 1 over HTTP/2 and HTTP/3.
+   */
+  readonly spare: number
   readonly streamsPerConnection: number
   /** What the origin sees from all edges. */
   readonly origin: { readonly connections: number; readonly streams: number; readonly rps: number }
@@ -50,7 +56,8 @@ export const DEFAULT_HEADROOM = 1.5
 const DEFAULT_STREAMS: Readonly<Record<Protocol, number>> = { 'http/1.1': 1, h2: 100, h3: 100 }
 
 /**
- * Little's law (J. D. C. Little, 1961): what is under way at once is rate x time, C = R x L x headroom.
+ * Little's law (J. D. C. Little, 1961): what is under way at once is rate x time, C = R x L x headroom. Over
+ * HTTP/2 and HTTP/3 that many streams, over so many connections and a spare one.
  *
  * @example
  * ```ts
@@ -71,11 +78,12 @@ export function sizePool(input: SizingInput): Sizing {
   }
   const concurrency = roundOff((input.rps * input.latencyMs) / 1000)
   const streams = roundOff(concurrency * headroom)
-  const connections = Math.max(1, Math.ceil(streams / streamsPerConnection))
+  const connections = connectionsFor(streams, streamsPerConnection)
   return {
     concurrency,
     streams,
     connections,
+    spare: spareOf(streamsPerConnection),
     streamsPerConnection,
     origin: {
       connections: connections * edges,

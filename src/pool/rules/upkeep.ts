@@ -40,7 +40,54 @@ export function changeWarm<Link, Waiter>(
   now: number,
   actions: PoolAction<Link, Waiter>[],
 ): void {
-  if (!core.warm.change(warm, now)) return
+  if (core.warm.changeFloor(warm, now)) onLevelSunk(core, now, actions)
+}
+
+/** The level follows the demand. */
+export function followDemand<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  core.demand.tick(core.slots.usedStreams, now)
+  applyDemand(core, now, actions)
+}
+
+/** Makes the level what the demand is as of its last tick. */
+export function applyDemand<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
+  const { demand, limits, horizons, idleTimeoutMs, maxConnections } = core
+  const keptMs = Math.min(idleTimeoutMs, horizons.keptMs)
+  const level = demand.level({ streamsPerConnection: limits.streams, keptMs, maxConnections })
+  if (core.warm.changeDemand(level, now)) onLevelSunk(core, now, actions)
+  core.rescues = rescuesWanted(core, now)
+}
+
+/**
+ * Leases take the newest idle connection, so that those of the level that a quiet moment does not need would
+ * age out, and be made again. A request in time keeps one alive, whichever it goes over: so many of the next
+ * ones go over the oldest that they, with those that were used lately, are the level.
+ */
+function rescuesWanted(core: PoolCore<unknown, unknown>, now: number): number {
+  const { slots, horizons } = core
+  const target = core.targetConnections
+  if (target === 0) return 0
+  let old = 0
+  for (let slot = slots.oldestIdle; slot !== undefined; slot = slot.newer) {
+    if (now < (slot.usedAt + horizons.usableUntil(slot)) / 2) break
+    old += 1
+  }
+  return Math.min(old, Math.max(0, target - (slots.live - old)))
+}
+
+function onLevelSunk<Link, Waiter>(
+  core: PoolCore<Link, Waiter>,
+  now: number,
+  actions: PoolAction<Link, Waiter>[],
+): void {
   if (core.warm.takeCheck(now)) checkWarm(core, now, actions)
   keepUpSlots(core, now, actions)
 }

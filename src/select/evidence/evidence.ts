@@ -61,6 +61,9 @@ export const FACT_LIFETIMES_MS = {
   capacity: DAY,
   keepAlive: DAY,
   extendedConnect: DAY,
+  idleHorizon: DAY,
+  // A pool follows its demand within seconds: what it was is good for a restart.
+  demand: 10 * MINUTE,
   // RFC 8336 2.3: an origin set belongs to a connection. Long enough for people to see it.
   originSet: HOUR,
   // The resolver has the time to live; here they are for people.

@@ -5,6 +5,18 @@ import type { Protocol } from '../../base/http/protocol.ts'
 import { FACT_LIFETIMES_MS } from '../evidence/evidence.ts'
 import { readInteger, readNumber, readObject, readOneOf, readText, readTexts } from './json-reader.ts'
 
+/** What a pool has learned of idle connections that is worth keeping. */
+export interface KeptHorizon {
+  readonly keptMs: number
+  readonly confidence: number
+}
+
+/** What a pool was sized for. */
+export interface KeptDemand {
+  readonly streams: number
+  readonly rps: number
+}
+
 /** What can be known of an origin as such. Endpoints and alternatives have records of their own. */
 export interface FactValues {
   /** The protocol that was negotiated last. */
@@ -15,6 +27,10 @@ export interface FactValues {
   /** Concurrent streams that the origin allowed on its last connection. */
   capacity: number
   keepAlive: KeepAliveHint
+  /** For how long it keeps idle connections, as its closes have shown, and how sure that is (0 to 1). */
+  idleHorizon: KeptHorizon
+  /** What its pool was sized for: exchanges under way at once, and requests per second. */
+  demand: KeptDemand
   /**
    * Whether it offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection said.
    */
@@ -60,6 +76,8 @@ export interface FactRule<T> {
 }
 
 const MAX_PROTOCOL_CHARS = 32
+/** No pool was ever sized for more at once; its own limits apply as well. */
+const MAX_STREAMS = 1_000_000
 const DAY_MS = 86_400_000
 const PROTOCOLS: readonly Protocol[] = ['http/1.1', 'h2', 'h3']
 
@@ -76,6 +94,8 @@ export const FACTS: { readonly [Name in FactName]: FactRule<FactValues[Name]> } 
   tlsVersion: { isOfPath: false, read: json => readText(json, MAX_PROTOCOL_CHARS) },
   capacity: { isOfPath: false, read: readCount },
   keepAlive: { isOfPath: false, read: readKeepAlive },
+  idleHorizon: { isOfPath: false, read: readHorizon },
+  demand: { isOfPath: false, read: readDemand },
   extendedConnect: { isOfPath: false, read: readFlag },
   originSet: { isOfPath: false },
   addresses: { isOfPath: true },
@@ -110,6 +130,20 @@ function readKeepAlive(json: unknown): KeepAliveHint | undefined {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(maxRequests === undefined ? {} : { maxRequests }),
   }
+}
+
+function readHorizon(json: unknown): KeptHorizon | undefined {
+  const object = readObject(json)
+  const keptMs = readMs(object?.['keptMs'])
+  const confidence = readRatio(object?.['confidence'])
+  return keptMs === undefined || confidence === undefined ? undefined : { keptMs, confidence }
+}
+
+function readDemand(json: unknown): KeptDemand | undefined {
+  const object = readObject(json)
+  const streams = readNumber(object?.['streams'], 0, MAX_STREAMS)
+  const rps = readNumber(object?.['rps'], 0, Number.MAX_SAFE_INTEGER)
+  return streams === undefined || rps === undefined ? undefined : { streams, rps }
 }
 
 function readTickets(json: unknown): ProbedTickets | undefined {

@@ -11,7 +11,7 @@ import { Alternatives, type Http3Prospect } from '../evidence/alternatives.ts'
 import { age, type Evidence, type KnownFact } from '../evidence/evidence.ts'
 import { EndpointMemories, type EndpointMemory, endpointKey } from './endpoint-memories.ts'
 import type { Http3Status, Http3StatusOptions } from './h3-status.ts'
-import type { FactName, FactValues } from './origin-facts.ts'
+import type { FactName, FactValues, KeptDemand, KeptHorizon } from './origin-facts.ts'
 import { boundedJson, type KeptEstimates, type OriginSnapshot, readSnapshot } from './origin-snapshot.ts'
 import { FactStore, recordFacts } from './record-facts.ts'
 import { freshSnapshot, makeSnapshot, mergeSnapshots, restoreParts } from './snapshot-parts.ts'
@@ -129,6 +129,12 @@ export class OriginRecord {
   }
   get keepAlive(): Evidence<KeepAliveHint> | undefined {
     return this.#get('keepAlive')
+  }
+  get idleHorizon(): Evidence<KeptHorizon> | undefined {
+    return this.#get('idleHorizon')
+  }
+  get demand(): Evidence<KeptDemand> | undefined {
+    return this.#get('demand')
   }
   /**
    * Whether the origin offers extended CONNECT (RFC 8441, RFC 9220), as its last HTTP/2 or HTTP/3 connection
@@ -287,6 +293,12 @@ export class OriginRecord {
 
   onKeepAlive(hint: KeepAliveHint, now: number): void {
     this.#set('keepAlive', hint, 'Keep-Alive of a response', now)
+  }
+
+  /** What its pool has learned and was sized for. */
+  onPool(horizon: KeptHorizon | undefined, demand: KeptDemand | undefined, now: number): void {
+    if (horizon !== undefined) this.#set('idleHorizon', horizon, 'closes of idle connections', now)
+    if (demand !== undefined) this.#set('demand', demand, 'average of the last half minute', now)
   }
 
   /** As a connection measured it: smoothed already. */

@@ -57,6 +57,10 @@ const WORDS: { readonly [Name in FactName]?: (value: FactValues[Name]) => string
     if (maxRequests !== undefined) parts.push(`for ${maxRequests} more requests`)
     return parts.join(' ')
   },
+  idleHorizon: ({ keptMs, confidence }) =>
+    `ends idle connections after ${Math.round(keptMs)} ms (confidence ${confidence.toFixed(2)})`,
+  demand: ({ streams, rps }) =>
+    `had ${streams.toFixed(1)} exchanges under way at once, at ${rps.toFixed(1)} requests/s`,
   lastFailure: code => `the last connect failed with ${code}`,
   originSet: origins =>
     `says its connections are good for ${origins.join(', ')} (not acted on in this version)`,
@@ -92,7 +96,7 @@ export function recordFacts(parts: RecordParts, now: number): KnownFact[] {
   )
   tell('serviceRecords')
   list.push(...alternativeFacts(parts.alternatives, now))
-  tell('originSet', 'keepAlive', 'lastFailure')
+  tell('originSet', 'keepAlive', 'idleHorizon', 'demand', 'lastFailure')
   list.push(...endpointFacts(parts.endpoints, now))
   const { networkChangedAt: changedAt } = parts
   if (changedAt !== undefined) {

@@ -78,6 +78,8 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.protocols !== undefined) options.protocols = parsed.protocols
   if (parsed.select !== undefined) options.select = parsed.select
   if (parsed.pool !== undefined) options.pool = parsed.pool
+  if (parsed.reuse !== undefined) options.reuse = parsed.reuse
+  if (parsed.objective !== undefined) options.objective = parsed.objective
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry
   if (parsed.limits !== undefined) options.limits = parsed.limits

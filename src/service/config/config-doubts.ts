@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import {
   DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_OBJECTIVE_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESOLVER_OPTIONS,
   DEFAULT_RETRY_OPTIONS,
@@ -43,6 +44,7 @@ export function configDoubts(config: unknown, settings: ServiceSettings, wallNow
 
 const DURATION_GROUPS: Readonly<Record<string, object>> = {
   pool: DEFAULT_POOL_OPTIONS,
+  objective: DEFAULT_OBJECTIVE_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
   select: DEFAULT_SELECT_OPTIONS,

@@ -3,11 +3,13 @@ import type {
   Http2Options,
   Http3Options,
   LivenessOptions,
+  ObjectiveOptions,
   PoolOptions,
   QuicOptions,
   ResolverOptions,
   ResponseLimits,
   RetryOptions,
+  ReuseMode,
   SelectOptions,
   SocketOptions,
   TimeoutOptions,
@@ -182,6 +184,13 @@ export interface OriginOptionsConfig {
   select?: OptionGroupInput<SelectOptions>
   /** The connections to the origin. */
   pool?: OptionGroupInput<PoolOptions>
+  /**
+   * Which requests may go over a connection that has carried others, as HAProxy's `http-reuse`: `never`,
+   * `safe`, `aggressive` or `always`. Default `always`.
+   */
+  reuse?: ReuseMode
+  /** What is aimed at with the connections to the origin. */
+  objective?: OptionGroupInput<ObjectiveOptions>
   /** Deadlines of connects and exchanges. */
   timeouts?: OptionGroupInput<TimeoutOptions>
   /** Replays. */

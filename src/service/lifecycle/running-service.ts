@@ -273,12 +273,19 @@ export class RunningService implements Service {
     }
   }
 
-  /** Pools are made on first use; those with a warm level are wanted at once. */
+  /**
+   * Pools are made on first use; those with a warm level are wanted at once, and so are those that are sized by
+   * demand, which begin at the level that an earlier process left.
+   */
   #warmUp(): void {
     const { defaults, origins } = this.#settings.transport
     for (const { name, origin } of this.#settings.origins) {
-      const warm = origins?.[origin.key]?.pool?.warm ?? defaults?.pool?.warm ?? DEFAULT_POOL_OPTIONS.warm
-      if (warm === 0) continue
+      const { warm, headroom } = {
+        ...DEFAULT_POOL_OPTIONS,
+        ...defaults?.pool,
+        ...origins?.[origin.key]?.pool,
+      }
+      if (warm === 0 && headroom === 0) continue
       this.transport.preconnect(origin.key, { connections: warm }).catch((error: TransportError) => {
         this.#logger.debug(`${name}: warming up: ${error.code} ${error.message}`)
       })
@@ -331,9 +338,9 @@ export class RunningService implements Service {
 
   /** The statistics of the transport, each pool with the name of its origin. */
   #poolsPage() {
-    const { pools, leaving, totalConnections } = this.transport.stats()
+    const { pools, leaving, totalConnections, economy } = this.transport.stats()
     const named = (pool: PoolStats) => ({ name: this.#originNames.get(pool.origin) ?? null, ...pool })
-    return { totalConnections, pools: pools.map(named), leaving: leaving.map(named) }
+    return { totalConnections, economy, pools: pools.map(named), leaving: leaving.map(named) }
   }
 }
 

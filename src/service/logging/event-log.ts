@@ -4,6 +4,7 @@ import {
   type ConnectionMigrated,
   formatEndpoint,
   formatPathEnd,
+  type ObjectiveChanged,
   type SelectionEvent,
   type StateFault,
 } from '../../entry/events.ts'
@@ -38,6 +39,30 @@ function logMigration(logger: Logger, event: ConnectionMigrated, origin: string)
     const gap = gapMs === undefined ? '' : `, gap ${duration(gapMs)}`
     logger.info(fields, `${name}: moved from ${from} to ${to ?? '?'} (${cause})${gap}: ${because}`)
   } else logger.warn(fields, `${name}: not moved from ${from} (${cause}), ${outcome}: ${because}`)
+}
+
+/**
+ * Logs that the objective of an origin is missed, with the top cause and what would change it, and that it is
+ * met again:
+ *
+ *   shop: reuse 81.5 % is below the objective of 92.0 %: origin-keep-alive, 88 % of the connections made: …
+ */
+function logObjective(logger: Logger, { status }: ObjectiveChanged, origin: string): void {
+  const { state, reuse } = status
+  const aim = `the objective of ${percent(reuse)}`
+  if (state !== 'missed') {
+    logger.info({ origin, objective: reuse }, `${origin}: reuse is at ${aim} again`)
+    return
+  }
+  const { reuseRate, cause, share, advice } = status
+  logger.warn(
+    { origin, objective: reuse, reuseRate, cause, share },
+    `${origin}: reuse ${percent(reuseRate)} is below ${aim}: ${cause}, ${percent(share)} of the connections made: ${advice}`,
+  )
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
 }
 
 /** Looks up what the configuration calls an origin. */
@@ -179,6 +204,9 @@ function logEvent(
         { origin, option: event.option, because: event.because },
         `${origin}: socket.${event.option} does not take effect: ${event.because}`,
       )
+      return
+    case 'objective':
+      logObjective(logger, event, origin)
       return
     case 'dial-ended': // its connection, or its failure, has a line
     case 'path-sampled': // the metrics have it

@@ -164,6 +164,7 @@ export class ServiceMetrics {
       case 'connect-started':
       case 'connection-draining':
       case 'path-sampled': // scraped from the open connections
+      case 'objective': // likewise
       case 'socket-option-refused':
     }
   }

@@ -123,6 +123,10 @@ const METRICS: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   middlemile_evictions_total: ['counter', ['origin', 'protocol', 'reason']],
   middlemile_idle_horizon_seconds: ['gauge', ['origin']],
   middlemile_reuse_races_total: ['counter', ['origin', 'outcome']],
+  middlemile_objective_missed: ['gauge', ['cause', 'origin']],
+  middlemile_reuse_rate: ['gauge', ['origin', 'window']],
+  middlemile_connections_needed: ['gauge', ['origin']],
+  middlemile_connections_level: ['gauge', ['origin']],
   middlemile_queue_depth: ['gauge', ['origin']],
   middlemile_overloaded: ['gauge', ['origin']],
   middlemile_stalled_connections: ['gauge', ['origin']],
@@ -256,6 +260,7 @@ describe('GET /pools', () => {
     expect(await pools()).toEqual({
       totalConnections: 1,
       leaving: [],
+      economy: expect.objectContaining({ sinceStart: expect.objectContaining({ requests: 3, opened: 1 }) }),
       pools: [
         {
           name: 'shop',
@@ -274,7 +279,12 @@ describe('GET /pools', () => {
           connectFailures: 0,
           requests: 3,
           reused: 2,
-          idleHorizon: { confidence: 0, closes: 0, retired: 0, racesAvoided: 0, racesLost: 0 },
+          idleHorizon: { confidence: 0, closes: 0, idleEnds: 0, retired: 0, racesAvoided: 0, racesLost: 0 },
+          economy: expect.objectContaining({
+            lastMinute: expect.objectContaining({ requests: 3, opened: 1 }),
+          }),
+          objective: { state: 'unknown', reuse: 0.92 },
+          sizing: expect.objectContaining({ needed: 1, level: 0, ceiling: 64 }),
           retries: 0,
           reuseRatio: expect.closeTo(2 / 3),
           handshakeRttsSaved: 4,

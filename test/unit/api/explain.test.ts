@@ -16,6 +16,7 @@ import { SettingsBook } from '../../../src/origin/origin-settings.ts'
 import { FastOpenNews } from '../../../src/origin/probing/fast-open.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
 import { TicketStore } from '../../../src/state/ticket-store.ts'
+import { NO_ECONOMY } from '../../support/economy-figures.ts'
 import { FakeLanes } from '../origin/lanes/fake-lanes.ts'
 
 const HERE: Resolution = {
@@ -49,7 +50,7 @@ function setUp(
     () => {},
     () => ({ unavailable: 'koffi is not installed' }),
   )
-  const pool = { origin: 'https://shop.test' } as PoolStats // only handed through
+  const pool = { origin: 'https://shop.test', ...NO_ECONOMY } as PoolStats // the rest is only handed through
   const tickets = new TicketStore()
   const world = new FakeLanes(options, {
     connectorOf: (purpose, { clock, origin, record }) =>

@@ -26,6 +26,7 @@ const EXPLANATION: Explanation = {
   ],
   known: [{ fact: 'ALPN http/1.1', evidence: 'negotiated' }],
   unavailable: [{ feature: 'h3', because: 'not built' }],
+  savings: [],
   pool: undefined,
 }
 
@@ -237,6 +238,7 @@ describe('size', () => {
       concurrency: 100,
       streams: 150,
       connections: 150,
+      spare: 0,
       streamsPerConnection: 1,
       origin: { connections: 450, streams: 450, rps: 3000 },
     })
@@ -246,8 +248,9 @@ describe('size', () => {
     const { io, out } = fakeIo()
     expect(await main(['size', '--rps', '1000', '--latency-ms', '100', '--headroom', '2'], io)).toBe(0)
     expect(out()).toMatch(/^protocol +h2$/m)
-    expect(out()).toMatch(/^connections +2 /m)
-    expect(out()).toMatch(/^the origin sees +2 connections, 1000 requests\/s from 1 edge$/m)
+    expect(out()).toMatch(/^connections +3 .*1 of them spare/m)
+    expect(out()).toMatch(/^the origin sees +3 connections, 1000 requests\/s from 1 edge$/m)
+    expect(out()).toMatch(/^from 200 edges +600 connections, 200000 requests\/s$/m)
   })
 
   it.each([

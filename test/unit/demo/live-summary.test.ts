@@ -3,6 +3,7 @@ import { LiveSummary, type Summary, summarize, summaryLine } from '../../../src/
 import { carrierField } from '../../../src/demo/start-connector.ts'
 import type { Connection } from '../../../src/entry/events.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
+import { NO_ECONOMY } from '../../support/economy-figures.ts'
 
 const nothing: Summary = { requests: 0, connections: 0, opened: 0, handshakeSecondsSaved: 0, protocols: {} }
 const some: Summary = {
@@ -27,7 +28,16 @@ describe('the summary of the demo', () => {
     }
     const pools = [pool, pool] as unknown as PoolStats[] // only what is added up
     const resolver = { answered: 0, failed: 0, stale: 0 }
-    expect(summarize({ pools, leaving: [], totalConnections: 3, deferredDials: 0, resolver })).toEqual({
+    expect(
+      summarize({
+        pools,
+        leaving: [],
+        economy: NO_ECONOMY.economy,
+        totalConnections: 3,
+        deferredDials: 0,
+        resolver,
+      }),
+    ).toEqual({
       requests: 20,
       connections: 3,
       opened: 6,

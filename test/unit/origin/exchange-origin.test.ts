@@ -25,6 +25,7 @@ function setUp() {
     lanes,
     upgrades: {} as UpgradeRoute, // not asked here
     ledger,
+    economy: { onRequest: () => {} },
     hold: new EventLoopReference(),
     dialTurns: { onRequest: (key: string) => void dials.push(key) } as unknown as DialTurns, // what it receives
     clock,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { poolStats } from '../../../src/origin/stats.ts'
 import type { PoolCounts } from '../../../src/pool/pool-counts.ts'
+import { NO_ECONOMY } from '../../support/economy-figures.ts'
 import { handshakeFigures } from '../../support/handshake-figures.ts'
 import { NO_HORIZON } from '../../support/idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
@@ -14,6 +15,7 @@ const SHOWN = {
   path: undefined,
   pathByProtocol: {},
   migrations: NO_MIGRATIONS,
+  ...NO_ECONOMY,
 }
 /** Of all means together. */
 const SAVED = { handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5 }

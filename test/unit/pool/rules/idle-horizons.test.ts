@@ -30,6 +30,7 @@ describe('a pool that knows how long its origin keeps idle connections', () => {
       keptMs: 5000,
       confidence: 2 / 3,
       closes: 2,
+      idleEnds: 2,
       retired: 1,
       racesAvoided: 0,
       racesLost: 0,

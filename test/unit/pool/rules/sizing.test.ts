@@ -8,24 +8,26 @@ describe('sizing by Little’s law', () => {
       concurrency: 80,
       streams: 120,
       connections: 120,
+      spare: 0,
       streamsPerConnection: 1,
       origin: { connections: 120, streams: 120, rps: 1000 },
     })
   })
 
-  it.each(['h2', 'h3'] as const)('shares connections with %s', protocol => {
+  it.each(['h2', 'h3'] as const)('shares connections with %s, and has a spare one', protocol => {
     const sizing = sizePool({ rps: 1000, latencyMs: 80, protocol, edges: 10 })
-    expect(sizing.connections).toBe(2)
+    expect(sizing.connections).toBe(3)
+    expect(sizing.spare).toBe(1)
     expect(sizing.streamsPerConnection).toBe(100)
-    expect(sizing.origin).toEqual({ connections: 20, streams: 1200, rps: 10_000 })
+    expect(sizing.origin).toEqual({ connections: 30, streams: 1200, rps: 10_000 })
   })
 
-  it('needs one connection at the least, and none more for a rounding error', () => {
-    expect(sizePool({ rps: 0.1, latencyMs: 1, protocol: 'h2' }).connections).toBe(1)
+  it('needs one connection at the least, beside the spare one, and none more for a rounding error', () => {
+    expect(sizePool({ rps: 0.1, latencyMs: 1, protocol: 'h2' }).connections).toBe(2)
     expect(sizePool({ rps: 10, latencyMs: 300, protocol: 'http/1.1', headroom: 1 }).connections).toBe(3)
     expect(
       sizePool({ rps: 1000, latencyMs: 3, headroom: 1.1, protocol: 'h2', streamsPerConnection: 3.0 }),
-    ).toMatchObject({ streams: 3.3, connections: 2 })
+    ).toMatchObject({ streams: 3.3, connections: 3 })
   })
 
   it('always offers as many streams as the demand, and not a connection too many', () => {
@@ -36,9 +38,10 @@ describe('sizing by Little’s law', () => {
     })
     fc.assert(
       fc.property(input, given => {
-        const { connections, streams, streamsPerConnection } = sizePool({ ...given, protocol: 'h2' })
-        expect(connections * streamsPerConnection).toBeGreaterThanOrEqual(streams)
-        expect((connections - 1) * streamsPerConnection).toBeLessThan(Math.max(streams, 1))
+        const { connections, spare, streams, streamsPerConnection } = sizePool({ ...given, protocol: 'h2' })
+        const busy = connections - spare
+        expect(busy * streamsPerConnection).toBeGreaterThanOrEqual(streams)
+        expect((busy - 1) * streamsPerConnection).toBeLessThan(Math.max(streams, 1))
       }),
     )
   })

@@ -28,6 +28,7 @@ const EXPLANATION: Explanation = {
   plan: [],
   known: [],
   unavailable: [],
+  savings: [],
   pool: undefined,
 }
 

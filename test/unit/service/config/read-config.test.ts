@@ -6,6 +6,7 @@ import {
   DEFAULT_GLOBAL_LIMITS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
+  DEFAULT_OBJECTIVE_OPTIONS,
   DEFAULT_POOL_OPTIONS,
   DEFAULT_RESPONSE_LIMITS,
   DEFAULT_RETRY_OPTIONS,
@@ -191,6 +192,7 @@ origins: { a: { url: http://a } }
         limits: group(DEFAULT_GLOBAL_LIMITS),
         defaults: {
           pool: group(DEFAULT_POOL_OPTIONS),
+          objective: group(DEFAULT_OBJECTIVE_OPTIONS),
           timeouts: group(DEFAULT_TIMEOUTS),
           retry: group(DEFAULT_RETRY_OPTIONS),
           limits: group(DEFAULT_RESPONSE_LIMITS),
@@ -206,6 +208,7 @@ origins: { a: { url: http://a } }
     expect(read.transport.limits).toEqual(DEFAULT_GLOBAL_LIMITS)
     expect(read.transport.defaults).toEqual({
       pool: DEFAULT_POOL_OPTIONS,
+      objective: DEFAULT_OBJECTIVE_OPTIONS,
       timeouts: DEFAULT_TIMEOUTS,
       retry: DEFAULT_RETRY_OPTIONS,
       limits: DEFAULT_RESPONSE_LIMITS,

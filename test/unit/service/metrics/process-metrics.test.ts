@@ -6,6 +6,7 @@ import {
   registerResolverMetrics,
 } from '../../../../src/service/metrics/process-metrics.ts'
 import { ServiceMetrics } from '../../../../src/service/metrics/service-metrics.ts'
+import { NO_ECONOMY } from '../../../support/economy-figures.ts'
 import { parsePrometheusText } from '../../../support/prometheus-text.ts'
 
 function serviceMetrics(ingress: IngressStats): ServiceMetrics {
@@ -14,6 +15,7 @@ function serviceMetrics(ingress: IngressStats): ServiceMetrics {
       pools: [],
       leaving: [],
       totalConnections: 0,
+      economy: NO_ECONOMY.economy,
       deferredDials: 0,
       resolver: { answered: 0, failed: 0, stale: 0 },
     }),

@@ -18,6 +18,7 @@ import { newIngressStats } from '../../../../src/ingress/ingress-stats.ts'
 import type { ClientAnswer } from '../../../../src/service/forwarding/forwarded-exchange.ts'
 import { SelectionMetrics } from '../../../../src/service/metrics/selection-metrics.ts'
 import { ServiceMetrics } from '../../../../src/service/metrics/service-metrics.ts'
+import { NO_ECONOMY } from '../../../support/economy-figures.ts'
 import { handshakeFigures } from '../../../support/handshake-figures.ts'
 import { migrationReport } from '../../../support/migration-figures.ts'
 import { SHOP_POOL } from '../../../support/shop-pool.ts'
@@ -99,6 +100,7 @@ function setUp(pool: Partial<PoolStats> = {}) {
       pools: [{ ...SHOP_POOL, ...pool }],
       leaving: [],
       totalConnections: 10,
+      economy: NO_ECONOMY.economy,
       deferredDials: 4,
       resolver,
     }),
