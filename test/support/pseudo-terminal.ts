@@ -78,7 +78,7 @@ export function atTerminal(
   if (python === undefined) throw new Error(requirePseudoTerminal())
   const arguments_ = [python, '-c', PYTHON, String(columns), String(rows), ...line]
   const [command = python, ...rest] = [...deathSignalPrefix(), ...arguments_]
-  const { NO_COLOR: _, ...inherited } = process.env
+  const { NO_COLOR: _, CI: _ci, ...inherited } = process.env // Node takes `CI` for a place without colors
   const child = spawn(command, rest, {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...inherited, TERM: 'xterm-256color', ...options.env },

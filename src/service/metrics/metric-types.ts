@@ -18,7 +18,17 @@ function labelWord(word: string): string {
 }
 
 /** Labels whose values are words of ours. */
-const WORD_LABELS = ['reason', 'outcome', 'handshake', 'status', 'lane', 'rule', 'winner', 'source'] as const
+const WORD_LABELS = [
+  'reason',
+  'outcome',
+  'handshake',
+  'status',
+  'lane',
+  'rule',
+  'winner',
+  'source',
+  'cause',
+] as const
 
 function styled(sample: Sample): Sample {
   const words: Record<string, string> = {}

@@ -81,6 +81,7 @@ describe('explain', () => {
       'plan',
       'known',
       'unavailable',
+      'savings',
       'pool',
     ])
     expect(explanation.decision).toMatchObject({ lane: 'tcp', because: expect.stringMatching(/\w/) })
@@ -155,7 +156,7 @@ describe('size', () => {
         '--edges',
         '4',
       ),
-    ).toMatchObject({ connections: 2, streamsPerConnection: 50, origin: { connections: 8, rps: 4_000 } })
+    ).toMatchObject({ connections: 3, streamsPerConnection: 50, origin: { connections: 12, rps: 4_000 } })
   })
 
   it('shows the same as text, and refuses nonsense', async () => {

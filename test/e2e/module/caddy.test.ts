@@ -72,9 +72,11 @@ describe.skipIf(missing !== undefined)('the module and caddy', () => {
       expect(result.failures).toEqual([])
       await until(() => own.stats().totalConnections === 0, 'caddy has closed them')
     }
-    expect(own.stats().pools[0]).toMatchObject({
-      opened: { full: 4, resumed: 8 },
-      closed: { 'peer-closed': 12 },
-    })
+    const [pool] = own.stats().pools
+    expect(pool?.opened).toMatchObject({ full: 4, resumed: 8 })
+    // Once it is learned for how long caddy keeps them, some end just before.
+    const { 'peer-closed': byCaddy = 0, 'keep-alive-timeout': inTime = 0 } = pool?.closed ?? {}
+    expect(byCaddy).toBeGreaterThanOrEqual(4)
+    expect(byCaddy + inTime).toBe(12)
   })
 })

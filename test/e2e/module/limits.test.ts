@@ -162,7 +162,7 @@ describe('limits of the module', () => {
     const transport = transportWith({ keepAliveMarginMs: 800 }) // half of the timeout at the most
     await get(transport, closing.url)
     await until(() => pool(transport)?.connections.idle === 0, 'the connection is closed')
-    expect(pool(transport)?.closed).toEqual({ 'idle-timeout': 1 })
+    expect(pool(transport)?.closed).toEqual({ 'keep-alive-timeout': 1 })
   })
 
   describe('drain()', () => {

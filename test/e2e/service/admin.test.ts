@@ -301,6 +301,7 @@ describe('GET /pools', () => {
               resumption: { count: 0, roundTrips: 0, seconds: 0 },
               fastOpen: { count: 0, roundTrips: 0, seconds: 0 },
               earlyData: { count: 0, roundTrips: 0, seconds: 0 },
+              coalescing: { count: 0, roundTrips: 0, seconds: 0 },
             },
             lastDay: {
               savedSeconds: expect.any(Number),
