@@ -33,7 +33,7 @@ export type ExplainedOrigin = Pick<
   | 'paths'
   | 'socketSettings'
   | 'fastOpenNews'
-  | 'coalescingFacts'
+  | 'coalescing'
   | 'refreshRecord'
   | 'stats'
 >
@@ -53,7 +53,7 @@ export async function explain(
     ...record.facts(now),
     ...fastOpenFacts(entry, machine, now),
     ...entry.paths.facts(now),
-    ...entry.coalescingFacts(now),
+    ...entry.coalescing.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
   ]

@@ -25,7 +25,6 @@ import { ExchangeRoute } from './exchange-route.ts'
 import {
   controllerOf,
   currentTry,
-  type Dismissal,
   type ExchangeState,
   isCommitted,
   Try,
@@ -35,18 +34,12 @@ import { type AnsweredCopy, type HedgedExchange, HedgedRequest, withAltUsed } fr
 import {
   type Detour,
   detourAfter,
-  isMisdirected,
+  dismissalOf,
   isPathDead,
-  isTooEarly,
   judgeReplay,
   speaksAgainstLane,
   withoutUpgrade,
 } from './replay-rules.ts'
-
-const DISMISSALS: Readonly<Record<Dismissal, string>> = {
-  'too-early': 'the origin answered 425 (Too Early) to early data',
-  misdirected: 'the origin answered 421 (Misdirected Request) over a connection of another origin',
-}
 
 /**
  * One request from its dispatch to its end: it waits in the pool of a lane (or races in several), is opened
@@ -109,7 +102,7 @@ export class DispatchedExchange
     }
     this.#origin.onStarted(this.#startedAt)
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
-    this.#route.go(this.#wantsFresh(), false, this.#startedAt)
+    this.#route.go(this.#route.wantsFresh(this.#request), false, this.#startedAt)
     if (this.#state.kind === 'starting')
       this.#enter({ kind: 'waiting', since: this.#startedAt, tried: undefined })
   }
@@ -224,11 +217,12 @@ export class DispatchedExchange
     if (controller !== controllerOf(this.#state)) return
     const state = this.#state
     if (state.kind === 'sent' && (status === 425 || status === 421)) {
-      const reason = this.#dismissal(status, state.tried, controller.wasEarly === true)
-      if (reason !== undefined) {
-        const error = new TransportError('MM_REFUSED', DISMISSALS[reason])
-        this.#enter({ kind: 'dismissed', tried: state.tried, reason, error })
-        controller.abort(error) // onResponseError follows from within
+      const { tried } = state
+      const wasEarly = controller.wasEarly === true
+      const dismissed = dismissalOf(status, wasEarly, this.#request, tried.connection, this.#origin)
+      if (dismissed !== undefined) {
+        this.#enter({ kind: 'dismissed', tried, ...dismissed })
+        controller.abort(dismissed.error) // onResponseError follows from within
         return
       }
     }
@@ -272,7 +266,13 @@ export class DispatchedExchange
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = currentTry(this.#state)
     this.#noteTry('http3-failed', error)
-    this.#sampleOvertaken()
+    // HTTP/3 would have taken longer than this: without it, only those of its requests would count that were
+    // answered in time.
+    const now = this.#clock.now()
+    if (this.#route.isSample(now)) {
+      this.#headAt = now
+      this.#sample(0, false, now)
+    }
     this.#route.onMoved(lane, connection, reused)
     first?.path?.leave(this)
     const second = new Try(connection, reused, leasedAt)
@@ -350,23 +350,11 @@ export class DispatchedExchange
     if (speaksAgainstLane(error) && this.#route.isSample(now)) this.#sample(0, true, now)
     this.#route.leaveLane()
     if (state.kind === 'dismissed') this.#sendAgain(state.reason, state.error, false)
-    else if (!this.#takeDetour(this.#detourAfter(error)) && !this.#tryReplay(error, false)) this.#fail(error)
-  }
-
-  #detourAfter(error: TransportError): Detour | undefined {
-    if (isCommitted(this.#state)) return undefined
-    const { connection } = this
-    const { pool } = this.#route
-    return detourAfter({ error, request: this.#request, pool, connection }, this.#origin, this.#clock)
-  }
-
-  /** Why the answer is not for the caller, if it is not. */
-  #dismissal(status: number, { connection }: Try, wasEarly: boolean): Dismissal | undefined {
-    if (isTooEarly(status, wasEarly, this.#request.headers)) return 'too-early'
-    if (!isMisdirected(status, connection)) return undefined
-    // What is learned does not depend on whether this request can be sent again.
-    this.#origin.onMisdirected(connection)
-    return isReplayableBody(this.#request.body) ? 'misdirected' : undefined
+    else {
+      const refused = { error, request: this.#request, pool: this.#route.pool, connection: this.connection }
+      const detour = isCommitted(this.#state) ? undefined : detourAfter(refused, this.#origin, this.#clock)
+      if (!this.#takeDetour(detour) && !this.#tryReplay(error, false)) this.#fail(error)
+    }
   }
 
   #tryReplay(error: TransportError, beforeLease: boolean): boolean {
@@ -425,13 +413,6 @@ export class DispatchedExchange
     this.#restart()
     this.#route.goTo(detour.pool)
     return true
-  }
-
-  /** Whether the mode of reuse gives it a new connection: see OriginOptions.reuse. */
-  #wantsFresh(): boolean {
-    const { reuse } = this.#origin.settings
-    if (reuse === 'always' || reuse === 'never' || isRepeatable(this.#request)) return false
-    return reuse === 'safe' || !this.#route.pool.hasProven
   }
 
   #restart(): void {
@@ -498,17 +479,6 @@ export class DispatchedExchange
       error,
     })
     this.#origin.onEnded(event, now)
-  }
-
-  /**
-   * HTTP/3 would have taken longer than this: without it, only those of its requests would count that were
-   * answered in time.
-   */
-  #sampleOvertaken(): void {
-    const now = this.#clock.now()
-    if (!this.#route.isSample(now)) return
-    this.#headAt = now
-    this.#sample(0, false, now)
   }
 
   #sample(bodyMs: number, failed: boolean, now: number): void {

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
+import { type ExchangeRequest, isRepeatable } from '../base/http/exchange.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import { Lane } from '../origin/lanes/lane.ts'
 import type { LaneRace, Racer } from '../origin/lanes/lane-race.ts'
@@ -71,6 +72,13 @@ export class ExchangeRoute {
   /** It went over HTTP/3, and there is TCP. */
   get hasOtherLane(): boolean {
     return this.#lane.name === 'h3' && this.#parts.origin.lanes.fallback !== undefined
+  }
+
+  /** Whether the mode of reuse gives the request a new connection: see OriginOptions.reuse. */
+  wantsFresh(request: ExchangeRequest): boolean {
+    const { reuse } = this.#parts.origin.settings
+    if (reuse === 'always' || reuse === 'never' || isRepeatable(request)) return false
+    return reuse === 'safe' || !this.#pool.hasProven
   }
 
   /** It is under way on its lane, and what becomes of it says something for the choice. */

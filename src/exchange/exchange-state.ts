@@ -1,12 +1,9 @@
 import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
-import type { RetryReason } from '../base/events/observer.ts'
 import type { ExchangeController } from '../base/http/exchange.ts'
 import type { Http3Path } from '../origin/paths/http3-paths.ts'
 import type { HedgedRequest } from './hedged-request.ts'
-
-/** What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection. */
-export type Dismissal = Extract<RetryReason, 'too-early' | 'misdirected'>
+import type { Dismissal } from './replay-rules.ts'
 
 /**
  * The life of one exchange:

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { ERROR_CODES } from '../base/error-codes.ts'
-import type { TransportError } from '../base/errors.ts'
+import { TransportError } from '../base/errors.ts'
 import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
 import { type ExchangeRequest, isIdempotentMethod, isReplayableBody } from '../base/http/exchange.ts'
@@ -149,8 +149,33 @@ export function isTooEarly(status: number, wasEarly: boolean, headers: HeaderLis
  * processed. It is free, since the origin uses no such connection for a while after it. A 421 over a connection
  * of its own is an answer like any other.
  */
-export function isMisdirected(status: number, { sharedBy }: Pick<Connection, 'sharedBy'>): boolean {
+function isMisdirected(status: number, { sharedBy }: Pick<Connection, 'sharedBy'>): boolean {
   return status === 421 && sharedBy !== undefined
+}
+
+/** What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection. */
+export type Dismissal = Extract<RetryReason, 'too-early' | 'misdirected'>
+
+const DISMISSALS: Readonly<Record<Dismissal, string>> = {
+  'too-early': 'the origin answered 425 (Too Early) to early data',
+  misdirected: 'the origin answered 421 (Misdirected Request) over a connection of another origin',
+}
+
+/** Why the answer is not for the caller; undefined: it is. What a 421 says is learned even if it is. */
+export function dismissalOf(
+  status: number,
+  wasEarly: boolean,
+  { headers, body }: ExchangeRequest,
+  connection: Connection,
+  origin: Pick<ExchangeOrigin, 'onMisdirected'>,
+): { readonly reason: Dismissal; readonly error: TransportError } | undefined {
+  let reason: Dismissal | undefined
+  if (isTooEarly(status, wasEarly, headers)) reason = 'too-early'
+  else if (isMisdirected(status, connection)) {
+    origin.onMisdirected(connection)
+    if (isReplayableBody(body)) reason = 'misdirected'
+  }
+  return reason && { reason, error: new TransportError('MM_REFUSED', DISMISSALS[reason]) }
 }
 
 /** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */

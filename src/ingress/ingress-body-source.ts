@@ -13,11 +13,13 @@ export interface BodyFlow {
  * could not take: one read of the socket at the most, since the session stops reading while `wantsData` is
  * false.
  *
- * waiting nobody attached yet. Valid transitions: flowing, cancelled, failed flowing the sink takes chunks.
- * Valid transitions: blocked, done, cancelled blocked the sink has enough for now. Valid transitions:
- * flowing, done (by a failure), cancelled failed the client broke off before anybody attached; whoever
- * attaches is notified of it. Valid transitions: done cancelled nobody wants the rest; the session throws it
- * away. Final done the sink has received the end, or of a failure. Final
+ * - `waiting`: nobody attached yet. Valid transitions: flowing, cancelled, failed
+ * - `flowing`: the sink takes chunks. Valid transitions: blocked, done, cancelled
+ * - `blocked`: the sink has enough for now. Valid transitions: flowing, done (by a failure), cancelled
+ * - `failed`: the client broke off before anybody attached; whoever attaches is notified of it. Valid
+ *   transitions: done
+ * - `cancelled`: nobody wants the rest; the session throws it away. Final
+ * - `done`: the sink has received the end, or of a failure. Final
  */
 export class IngressBodySource implements BodySource {
   readonly length: number | undefined

@@ -6,10 +6,9 @@ import type { Origin } from '../base/http/origin.ts'
 import type { LaneName } from '../base/http/protocol.ts'
 import type { SocketSettings } from '../connect/tcp/socket-settings.ts'
 import { MultiplexedConnection } from '../http/multiplex/connection.ts'
-import type { KnownFact } from '../select/evidence/evidence.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
-import type { Coalescing, CoalescingMissed } from './coalescing/coalescing.ts'
-import { coalescingFacts } from './coalescing/coalescing-facts.ts'
+import type { Coalescing } from './coalescing/coalescing.ts'
+import { OriginCoalescing } from './coalescing/origin-coalescing.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
 import type { ConnectorHooks, OriginConnector } from './connecting/origin-connector.ts'
 import type { EconomyCounters } from './economy/economy-figures.ts'
@@ -68,6 +67,7 @@ export class OriginEntry {
   readonly exchanges: OriginExchanges
   readonly paths: OriginPaths
   readonly discovery: Discovery
+  readonly coalescing: OriginCoalescing
   readonly socketSettings: SocketSettings
   readonly fastOpenNews = new FastOpenNews()
   readonly #ledger: HandshakeLedger
@@ -75,13 +75,10 @@ export class OriginEntry {
   readonly #parts: OriginEntryParts
   /** Handshakes whose early data the peer refused. */
   readonly #refusedEarly = { full: 0, resumed: 0 }
-  /** The last connection of another origin that was not to be had. */
-  #missed: CoalescingMissed | undefined
 
   constructor(parts: OriginEntryParts) {
     const { origin, settings, record, resolver, clock, observer } = parts
     this.#parts = parts
-    this.#missed = undefined
     this.origin = origin
     this.settings = settings
     this.record = record
@@ -116,6 +113,14 @@ export class OriginEntry {
     })
     const { pools } = this
     this.lanes = pools.lanes
+    this.coalescing = new OriginCoalescing({
+      origin,
+      settings,
+      pools,
+      coalescing: parts.coalescing,
+      clock,
+      observer,
+    })
     this.#economy = new OriginEconomy({
       origin,
       objective: settings.objective,
@@ -149,7 +154,7 @@ export class OriginEntry {
       observer,
       isObserved: parts.isObserved,
       hasMoved: connection => this.paths.hasMoved(connection),
-      onMisdirected: connection => this.#onMisdirected(connection),
+      onMisdirected: connection => this.coalescing.onMisdirected(connection),
     })
     this.lanes.start()
     this.#restorePool()
@@ -181,18 +186,6 @@ export class OriginEntry {
       economy,
       objective: this.#economy.objective,
       sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),
-    })
-  }
-
-  /** Whose connections carry its requests, and whom its own ones carry, or why none does; for `explain`. */
-  coalescingFacts(now: number): KnownFact[] {
-    const { coalescing } = this.#parts
-    return coalescingFacts({
-      coalesce: this.settings.coalesce,
-      connections: this.pools.connections(),
-      guestsOf: connection => coalescing.guestsOf(connection),
-      missed: this.#missed,
-      avoidedMs: coalescing.avoidedMs(this.origin, now),
     })
   }
 
@@ -259,7 +252,7 @@ export class OriginEntry {
         const { handshake } = connection
         this.#ledger.onOpened(connection, this.#parts.clock.now())
         if (handshake.kind === 'full' || handshake.kind === 'resumed') this.#refusedEarly[handshake.kind] += 1
-        this.#offer(connection)
+        this.coalescing.offer(connection)
         observer({ type: 'early-data', origin, connection, outcome })
       },
       onFastOpen: (endpoint, report) => {
@@ -273,13 +266,13 @@ export class OriginEntry {
       onEvidence: (source, fact) => this.lanes.onEvidence(source, fact),
       onSocket: (connection, socket, tcp) => this.paths.onSocket(connection, socket, tcp),
       onLink: (connection, link) => this.paths.onLink(connection, link),
-      onCoalescingMissed: missed => this.#onMissed(missed),
-      onGuestDismissed: guest => this.pools.retire(guest, 'misdirected'),
-      onOrigins: connection => this.#parts.coalescing.onOrigins(connection, this.#parts.clock.now()),
+      onCoalescingMissed: missed => this.coalescing.onMissed(missed),
+      onGuestDismissed: guest => this.coalescing.onDismissed(guest),
+      onOrigins: connection => this.coalescing.onOrigins(connection),
     }
   }
 
-  /** The peer has told what it allows: for HTTP/2 its SETTINGS came. */
+  /** The peer has reported what it allows: for HTTP/2 its SETTINGS came. */
   #onCapacity(connection: Connection, lane: LaneName): void {
     const now = this.#parts.clock.now()
     this.record.onCapacity(connection.capacity, connection.protocol, now)
@@ -298,13 +291,13 @@ export class OriginEntry {
         this.#ledger.onOpened(connection, this.#parts.clock.now())
       this.paths.onOpened()
       this.#onOpened(connection, purpose)
-      this.#offer(connection)
+      this.coalescing.offer(connection)
     }
     if (event.type === 'connection-joined') this.#onJoined(event.connection, purpose)
-    if (event.type === 'connection-draining') this.#withdraw(event.connection)
+    if (event.type === 'connection-draining') this.coalescing.withdraw(event.connection)
     if (event.type === 'connection-closed') {
       const { connection } = event
-      this.#withdraw(connection)
+      this.coalescing.withdraw(connection)
       if (connection.keepAlive !== undefined)
         this.record.onKeepAlive(connection.keepAlive, this.#parts.clock.now())
       this.#learnOrigins(connection)
@@ -324,52 +317,12 @@ export class OriginEntry {
 
   /** A connection of another origin carries requests of this one. */
   #onJoined(connection: Connection, purpose: PoolPurpose): void {
-    this.#missed = undefined
+    this.coalescing.onJoined()
     this.#ledger.onJoined(connection)
     this.paths.onOpened()
     const lane = Array.from(this.lanes).find(({ name }) => name === purpose)
     if (lane !== undefined) this.lanes.onJoined(lane, connection)
     if (purpose === 'tcp') this.discovery.onTcpConnected(connection.endpoint)
-  }
-
-  #onMissed(missed: CoalescingMissed): void {
-    this.#missed = missed
-    const { reason, owner, because } = missed
-    this.#parts.observer({ type: 'coalescing-refused', origin: this.origin, reason, owner, because })
-  }
-
-  /** It has answered 421: it leaves all connections of others, and joins none for a while. */
-  #onMisdirected({ sharedBy }: Connection): void {
-    const { coalescing, clock } = this.#parts
-    coalescing.onMisdirected(this.origin, clock.now())
-    const because = `${this.origin.key} has answered 421 to a request over a connection of ${sharedBy?.owner}`
-    this.#onMissed({ kind: 'refused', reason: 'misdirected', owner: sharedBy?.owner ?? '', because })
-    for (const connection of this.pools.connections())
-      if (connection.sharedBy !== undefined) this.pools.retire(connection, 'misdirected')
-  }
-
-  /** Other origins may use it, once its peer has shown who it is. */
-  #offer(connection: Connection): void {
-    const { kind, earlyData } = connection.handshake
-    const isVerified = kind !== 'early_data' || earlyData !== 'none'
-    if (!isVerified || !(connection instanceof MultiplexedConnection)) return
-    const lane = Array.from(this.lanes).find(({ pool }) => pool.has(connection))
-    if (lane === undefined) return
-    const { connector, pool } = lane
-    this.#parts.coalescing.offer({
-      owner: this.origin,
-      connection,
-      policy: connector.policy,
-      mayCoalesce: this.settings.coalesce === 'auto',
-      vouchedNames: this.settings.certificateNames,
-      lend: () => pool.lend(connection),
-      quic: connector.linkOf(connection)?.quic,
-      readPath: () => connector.pathOf(connection),
-    })
-  }
-
-  #withdraw(connection: Connection): void {
-    if (connection instanceof MultiplexedConnection) this.#parts.coalescing.withdraw(connection)
   }
 
   #learnOrigins(connection: Connection): void {

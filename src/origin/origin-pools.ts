@@ -2,7 +2,7 @@ import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { TransportEvent } from '../base/events/observer.ts'
 import type { LaneName } from '../base/http/protocol.ts'
 import type { Pool } from '../pool/pool.ts'
-import type { PoolDemand } from '../pool/pool-state.ts'
+import type { PoolDemand } from '../pool/pool-counts.ts'
 import type { OwnPoolConfig } from '../pool/pools.ts'
 import type { KeptDemand, KeptHorizon } from '../select/record/origin-facts.ts'
 import type { ConnectorConfig, OriginConnector } from './connecting/origin-connector.ts'
@@ -34,7 +34,7 @@ export interface OriginPoolsParts {
   /** No connection can be added to any origin. */
   readonly isBudgetFull: () => boolean
   readonly observe: (event: TransportEvent, purpose: PoolPurpose) => void
-  /** The peer has told what it allows: for HTTP/2 its SETTINGS came. */
+  /** The peer has reported what it allows: for HTTP/2 its SETTINGS came. */
   readonly onCapacity: (connection: Connection, lane: LaneName) => void
 }
 

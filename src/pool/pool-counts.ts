@@ -6,7 +6,7 @@ import type { Slot } from './slot.ts'
 /** What a pool shows of itself. All of it is counted as it happens. */
 export interface PoolCounts {
   /**
-   * How many are in each state. Those under verification count as idle, those that were told to close as
+   * How many are in each state. Those under verification count as idle, those that are being closed as
    * draining.
    */
   readonly connections: {
@@ -56,6 +56,27 @@ export interface PoolCounts {
 export interface PoolCounters extends Pick<PoolCounts, 'requests' | 'opened' | 'closed'> {
   /** Connections that the origin ended while they were idle. */
   readonly idleEnds: number
+}
+
+export interface PoolLoad {
+  readonly waiters: number
+  readonly streams: number
+  readonly starting: number
+  /** How many more connections may be set aside; see stalled.ts. */
+  readonly stalledPlaces: number
+}
+
+/** What a pool's size follows. */
+export interface PoolDemand {
+  /** Exchanges under way x ms, since the pool was made. */
+  readonly streamMs: number
+  /** Smoothed; 0 without PoolOptions.headroom. */
+  readonly streams: number
+  readonly rps: number
+  /** Connections that are kept ready now. */
+  readonly level: number
+  /** Exchanges that one connection carries; undefined: not known yet. */
+  readonly streamsPerConnection: number | undefined
 }
 
 const OPENED_AS = { none: 'cleartext', full: 'full', resumed: 'resumed', early_data: 'earlyData' } as const

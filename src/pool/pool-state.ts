@@ -1,8 +1,9 @@
-import { TransportError } from '../base/errors.ts'
+import type { TransportError } from '../base/errors.ts'
 import type { CloseReason, KeepAliveHint, StreamShare } from '../base/events/connection.ts'
 import { assertConsistent } from './consistency.ts'
 import { NO_ACTIONS, type PoolAction } from './pool-action.ts'
 import { PoolCore, type PoolStateConfig } from './pool-core.ts'
+import type { PoolDemand, PoolLoad } from './pool-counts.ts'
 import { becomeIdle, hasRoom, lease, nextFree, releaseStream } from './rules/assignment.ts'
 import { abandonDials } from './rules/dialing.ts'
 import { queueFullError, queueTimeoutError, shedLate } from './rules/queue-refusals.ts'
@@ -11,30 +12,6 @@ import { isHopeless, isSettledByLease, isSettledByRelease, settle } from './rule
 import { applyDemand, changeWarm, closeSilent, followDemand, keepUp } from './rules/upkeep.ts'
 import type { Slot } from './slot.ts'
 import { isSpare } from './slot-table.ts'
-
-export interface PoolLoad {
-  readonly waiters: number
-  readonly streams: number
-  readonly starting: number
-  /** How many more connections may be set aside; see stalled.ts. */
-  readonly stalledPlaces: number
-}
-
-/** What a pool's size follows. */
-export interface PoolDemand {
-  /** Exchanges under way x ms, since the pool was made. */
-  readonly streamMs: number
-  /** Smoothed; 0 without PoolOptions.headroom. */
-  readonly streams: number
-  readonly rps: number
-  /** Connections that are kept ready now. */
-  readonly level: number
-  /** Exchanges that one connection carries; undefined: not known yet. */
-  readonly streamsPerConnection: number | undefined
-}
-
-/** A connection that dies unused and as young as this counts as a failed connect. */
-const CLOSED_ON_OPEN_MS = 1_000
 
 type Actions<Link, Waiter> = readonly PoolAction<Link, Waiter>[]
 
@@ -176,7 +153,7 @@ export class PoolState<Link, Waiter> {
     return settle(core, now, actions)
   }
 
-  /** The peer told, or changed, how many streams it allows. */
+  /** The peer reported, or changed, how many streams it allows. */
   onCapacityChanged(
     slot: Slot<Link>,
     capacity: number,
@@ -219,7 +196,6 @@ export class PoolState<Link, Waiter> {
     const { kind } = slot.state
     if (kind === 'starting' || kind === 'closing' || kind === 'closed') return NO_ACTIONS
     const core = this.#core
-    this.#noteClosedOnOpen(slot, undefined, now)
     noteEnd(core, slot, reason, undefined, now)
     if (!slot.isGuest) core.limits.onDraining(slot, taken, core.slots.all())
     core.slots.move(slot, {
@@ -242,7 +218,6 @@ export class PoolState<Link, Waiter> {
     if (slot.state.kind === 'closed') return NO_ACTIONS
     const core = this.#core
     const actions: PoolAction<Link, Waiter>[] = []
-    this.#noteClosedOnOpen(slot, error, now)
     noteEnd(core, slot, reason, error, now)
     core.slots.remove(slot)
     if (wasSilent) closeSilent(core, now, actions)
@@ -509,18 +484,5 @@ export class PoolState<Link, Waiter> {
     if (reason === 'max-requests' && slot.state.kind === 'draining') core.limits.onLimitKept(slot)
     if (reason !== undefined) retire(core, slot, reason, actions)
     return settle(core, now, actions)
-  }
-
-  /**
-   * The peer ends a connection: if nobody had used it yet and it had just opened, there is no sense in dialing
-   * the next one at once.
-   */
-  #noteClosedOnOpen(slot: Slot<Link>, error: TransportError | undefined, now: number): void {
-    const { kind } = slot.state
-    if (slot.isGuest || (kind !== 'idle' && kind !== 'verifying')) return
-    if (slot.carried > 0 || now - slot.openedAt >= CLOSED_ON_OPEN_MS) return
-    const { name, backoff } = this.#core
-    const message = `${name}: the origin ended a new connection at once`
-    backoff.onClosedOnOpen(error ?? new TransportError('MM_CONNECTION_CLOSED', message), slot.openedAt, now)
   }
 }

@@ -1,9 +1,16 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportError } from '../base/errors.ts'
 import type { CloseReason, Connection, StreamShare } from '../base/events/connection.ts'
-import { countByProtocol, describeSlot, type PoolCounters, type PoolCounts } from './pool-counts.ts'
+import {
+  countByProtocol,
+  describeSlot,
+  type PoolCounters,
+  type PoolCounts,
+  type PoolDemand,
+  type PoolLoad,
+} from './pool-counts.ts'
 import { type Link, type PoolConfig, PoolDriver, type Waiter } from './pool-driver.ts'
-import { type PoolDemand, type PoolLoad, PoolState } from './pool-state.ts'
+import { PoolState } from './pool-state.ts'
 import type { BudgetClient } from './rules/connection-budget.ts'
 import type { IdleHorizonFigures } from './rules/idle-horizon.ts'
 

@@ -109,7 +109,7 @@ export class SlotTable<Link> {
   }
 
   /**
-   * What the connections whose peer has not told its capacity yet will carry beyond what they carry for now,
+   * What the connections whose peer has not reported its capacity yet will carry beyond what they carry for now,
    * if each one carries `expectedStreams` in the end (undefined: nobody knows, so that one may be enough for
    * all).
    */

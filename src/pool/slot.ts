@@ -64,7 +64,7 @@ interface Draining {
   readonly by: 'pool' | 'connection'
 }
 
-/** Told to end, or its dial told to stop; it still holds its place. Valid transitions: closed. */
+/** It is being ended, or its dial stopped; it still holds its place. Valid transitions: closed. */
 interface Closing {
   readonly kind: 'closing'
   readonly reason: CloseReason
@@ -93,7 +93,7 @@ export class Slot<Link> {
   capacity = 0
   /** What may really be open at once: the peer's capacity under our own cap. Written by SlotTable. */
   streamLimit = 0
-  /** The peer has not told its capacity yet; see Connection. Written by SlotTable. */
+  /** The peer has not reported its capacity yet; see Connection. Written by SlotTable. */
   isProvisional = false
   /** It does not count against the limits of connections: see stalled.ts. Written by SlotTable. */
   isAside = false

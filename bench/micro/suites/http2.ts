@@ -1,7 +1,3 @@
-/**
- * What HTTP/2 costs without sockets. Both roles together: one request here is more than a client's or a
- * proxy's half of it. For regressions, not for proof.
- */
 import { NO_HEADERS } from '../../../src/base/http/headers.ts'
 import { DEFAULT_HTTP2_OPTIONS } from '../../../src/base/options/protocol-options.ts'
 import { Http2Session } from '../../../src/http/http2/http2-session.ts'
@@ -10,22 +6,14 @@ import type { OutgoingRequest } from '../../../src/http/multiplex/client-session
 import type { ResponseHead } from '../../../src/http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents, StreamReset } from '../../../src/http/multiplex/stream.ts'
 import type { MicroSuite } from '../suite.ts'
+import { CHUNK, copy, fail, RESPONSE_HEADERS } from './session-parts.ts'
 
-/** A client session and a server session of HTTP/2 that hand each other their output, in memory. */
+/**
+ * What HTTP/2 costs without sockets. Both roles together: one request here is more than a client's or a
+ * proxy's half of it. For regressions, not for proof.
+ */
 
-const RESPONSE_HEADERS = [
-  ['server', 'nginx/1.26.2'],
-  ['date', 'Tue, 04 Mar 2025 10:12:13 GMT'],
-  ['content-type', 'application/javascript'],
-  ['last-modified', 'Mon, 03 Mar 2025 08:00:00 GMT'],
-  ['etag', '"66f1a2b3-1f40"'],
-  ['cache-control', 'public, max-age=31536000, immutable'],
-  ['vary', 'Accept-Encoding'],
-  ['accept-ranges', 'bytes'],
-].flat()
-/** What one write of a body is. */
-const CHUNK = Buffer.alloc(16_384, 'x')
-const copy = (chunk: Buffer): Buffer => Buffer.from(chunk)
+const ANSWER_HEADERS = [...RESPONSE_HEADERS, 'vary', 'Accept-Encoding', 'accept-ranges', 'bytes']
 
 /** What both sessions ignore or cannot meet here. */
 const QUIET: Omit<Http2SessionEvents, 'onRequest' | 'onEnd'> = {
@@ -41,10 +29,6 @@ const QUIET: Omit<Http2SessionEvents, 'onRequest' | 'onEnd'> = {
   onEnding: () => undefined,
 }
 
-function fail(message: string): never {
-  throw new Error(message)
-}
-
 /** Answers one request with so many bytes. */
 class Answer implements StreamEvents {
   readonly #stream: Stream
@@ -56,7 +40,7 @@ class Answer implements StreamEvents {
   }
 
   begin(): this {
-    this.#stream.respond(200, ['content-length', String(this.#left), ...RESPONSE_HEADERS], false)
+    this.#stream.respond(200, ['content-length', String(this.#left), ...ANSWER_HEADERS], false)
     this.onWritable()
     return this
   }

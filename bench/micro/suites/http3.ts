@@ -13,6 +13,7 @@ import type {
   StreamRead,
 } from '../../../src/quic/engine.ts'
 import type { MicroSuite } from '../suite.ts'
+import { CHUNK, copy, fail, RESPONSE_HEADERS } from './session-parts.ts'
 
 /**
  * What HTTP/3 costs without QUIC, both roles together. What QUIC, N-API and the kernel add is the difference
@@ -58,22 +59,6 @@ const REQUEST: OutgoingRequest = {
     ['if-none-match', '"66f1a2b3-1f40"'],
   ].flat(),
 }
-const RESPONSE_HEADERS = [
-  ['server', 'nginx/1.26.2'],
-  ['date', 'Tue, 04 Mar 2025 10:12:13 GMT'],
-  ['content-type', 'application/javascript'],
-  ['last-modified', 'Mon, 03 Mar 2025 08:00:00 GMT'],
-  ['etag', '"66f1a2b3-1f40"'],
-  ['cache-control', 'public, max-age=31536000, immutable'],
-].flat()
-/** What one write of a body is. */
-const CHUNK = Buffer.alloc(16_384, 'x')
-const copy = (chunk: Buffer): Buffer => Buffer.from(chunk)
-
-function fail(message: string): never {
-  throw new Error(message)
-}
-
 /** What both sessions ignore or cannot meet here. */
 const QUIET: Omit<Http3SessionEvents, 'onRequest'> = {
   onOutput: () => undefined,

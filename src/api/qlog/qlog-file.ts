@@ -70,8 +70,10 @@ export interface QlogFileOptions {
  * it names origins and paths. Never throws. A thread writes, a few large blocks one after the other, so that
  * a slow disk stops nobody; whatever ended the program, all but the last seconds is there.
  *
- * open takes events. Valid transitions: closing, closed closing by close(), or because it is full: everything
- * was handed over, and a block is still being written. Valid transitions: closed closed Final
+ * - `open`: takes events. Valid transitions: closing, closed
+ * - `closing`: by close(), or because it is full: everything was handed over, and a block is still being
+ *   written. Valid transitions: closed
+ * - `closed`: final
  */
 export class QlogFile {
   readonly #options: QlogFileOptions

@@ -57,17 +57,17 @@ say({ kind: 'ready' })
 
 /** Undefined: the answer is that of the job that goes on. */
 async function answer(message: unknown): Promise<FromClient | undefined> {
-  const told = parseToClient(message)
-  if (told.kind === 'measure') {
+  const order = parseToClient(message)
+  if (order.kind === 'measure') {
     measure()
     return undefined
   }
-  if (told.kind === 'start') {
-    runner = await start(told)
+  if (order.kind === 'start') {
+    runner = await start(order)
     return { kind: 'ready' }
   }
   if (runner === undefined) throw new Error('a job came before there was a client')
-  return { kind: 'report', report: await runner.run(told.job) }
+  return { kind: 'report', report: await runner.run(order.job) }
 }
 
 async function start({ module, make, setting }: Extract<ToClient, { kind: 'start' }>): Promise<JobRunner> {

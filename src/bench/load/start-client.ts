@@ -48,9 +48,9 @@ export async function startClient(options: StartClientOptions): Promise<StartedC
   const ask = async (message: ToClient | undefined, timeoutMs: number): Promise<FromClient> => {
     const answer = answerOf(child, timeoutMs)
     if (message !== undefined) child.send(message, error => error && child.kill('SIGKILL'))
-    const told = await answer
-    if (told.kind === 'failed') throw new Error(told.because)
-    return told
+    const reply = await answer
+    if (reply.kind === 'failed') throw new Error(reply.because)
+    return reply
   }
   try {
     await ask(undefined, START_MS)
@@ -63,12 +63,12 @@ export async function startClient(options: StartClientOptions): Promise<StartedC
     pid: child.pid ?? -1,
     async run(job, onWarm) {
       const timeoutMs = job.deadlineSeconds * 1000 + MARGIN_MS
-      let told = await ask({ kind: 'run', job }, timeoutMs)
-      if (told.kind === 'warm') {
+      let reply = await ask({ kind: 'run', job }, timeoutMs)
+      if (reply.kind === 'warm') {
         await onWarm?.()
-        told = await ask({ kind: 'measure' }, timeoutMs)
+        reply = await ask({ kind: 'measure' }, timeoutMs)
       }
-      if (told.kind === 'report') return told.report
+      if (reply.kind === 'report') return reply.report
       throw new Error(`${make}: out of step`)
     },
     [Symbol.asyncDispose]: () => stop(child),

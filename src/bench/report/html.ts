@@ -60,8 +60,8 @@ function drawOutcome(outcome: Http3Outcome): Part {
  */
 function roundsTable({ name, subjects }: CaseResult, metrics: readonly Metric[]): Markup {
   const groups = subjects.map(({ subject, rounds }) => {
-    const told = metrics.filter(({ key }) => rounds.some(round => key in round))
-    const rows = told.map(({ key, title }) => {
+    const shown = metrics.filter(({ key }) => rounds.some(round => key in round))
+    const rows = shown.map(({ key, title }) => {
       const figures = rounds.map(round => markup`<span>${figureText(round[key])}</span> `)
       return markup`<tr><th scope="row">${title}</th><td class="rounds">${figures}</td></tr>\n`
     })

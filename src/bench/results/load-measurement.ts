@@ -80,7 +80,7 @@ export function loadMeasurement({ job, report, originCpuMs, wire, roundTripMs }:
   const isComplete = report.failures === 0 && report.requests >= job.measure.requests
   // Whoever asks only when it was answered is never late.
   const late = job.arrival.kind === 'open' ? report.late : undefined
-  return told({
+  return measured({
     p50Ms: tellable(latency, 0.5),
     p90Ms: tellable(latency, 0.9),
     p95Ms: tellable(latency, 0.95),
@@ -140,7 +140,7 @@ function tellable(histogram: Histogram, share: number): number | undefined {
   return isTold ? histogram.quantile(share) : undefined
 }
 
-function told(figures: Readonly<Record<string, number | undefined>>): Measurement {
+function measured(figures: Readonly<Record<string, number | undefined>>): Measurement {
   const measurement: Record<string, number> = {}
   for (const [key, value] of Object.entries(figures)) {
     if (value !== undefined && Number.isFinite(value)) measurement[key] = value

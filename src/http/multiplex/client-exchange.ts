@@ -8,14 +8,14 @@ import type {
   ExchangeRequest,
   RequestBody,
 } from '../../base/http/exchange.ts'
-import { type HeaderList, headerValue, NO_HEADERS } from '../../base/http/headers.ts'
+import { type HeaderList, NO_HEADERS } from '../../base/http/headers.ts'
 import { MemorySource } from '../../base/http/memory-source.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
 import type { ClientSession } from './client-session.ts'
 import type { DeadlineTable } from './deadlines.ts'
 import type { GuestConnection } from './guest-connection.ts'
 import type { ResponseHead } from './messages/message-head.ts'
-import { acceptWebsocket, prepareRequest } from './messages/outgoing-request.ts'
+import { prepareRequest, upgradeAnswer } from './messages/outgoing-request.ts'
 import {
   keepAsItIs,
   type ResetCode,
@@ -24,7 +24,7 @@ import {
   type StreamReset,
   streamWriter,
 } from './stream.ts'
-import { speaksAgainstPeer, streamFailure } from './stream-failure.ts'
+import { speaksAgainstPeer, streamFailure, timeoutFailure } from './stream-failure.ts'
 import { StreamTunnel } from './stream-tunnel.ts'
 
 /** What an exchange asks of its connection. */
@@ -203,13 +203,9 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
 
   /** Its deadline has passed. */
   onDeadline(): void {
-    const { headersTimeoutMs, bodyTimeoutMs } = this.request
-    const { processed } = this
     const upload = this.#upload
     const isHead = upload === undefined && !this.#hasResponse
-    const error = isHead
-      ? new TransportError('MM_HEADERS_TIMEOUT', `no response within ${headersTimeoutMs} ms`, { processed })
-      : new TransportError('MM_BODY_TIMEOUT', `a body stood still for ${bodyTimeoutMs} ms`, { processed })
+    const error = timeoutFailure(this.request, isHead, this.processed)
     // A source that has nothing to send says nothing about the peer.
     this.fail(error, upload === undefined || upload.isBlocked)
   }
@@ -443,15 +439,9 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
     this.fail(error, true, 'ENHANCE_YOUR_CALM')
   }
 
-  /**
-   * A WebSocket client of HTTP/1.1 has sent a key and waits for 101 and the answer to it, neither of which
-   * HTTP/2 has: it gets them from here, so that callers need not know what the connection speaks. A request
-   * without a key came by extended CONNECT itself and gets the status as it is.
-   */
   #becomeTunnel(status: number, headers: HeaderList): void {
     const stream = this.#stream
     if (stream === undefined) return
-    const { request } = this
     this.#leave('tunnel')
     const owner = this.#owner
     const tunnel = new StreamTunnel(
@@ -462,13 +452,9 @@ export class MultiplexedClientExchange implements ExchangeController, StreamEven
     this.#tunnel = tunnel
     owner.onTunnelOpened(this, stream)
     if (this.#isPaused) stream.resume()
-    const key =
-      request.upgrade?.toLowerCase() === 'websocket'
-        ? headerValue(request.headers, 'sec-websocket-key')
-        : undefined
     try {
-      if (key === undefined) this.handler.onUpgrade(this, status, headers, tunnel.duplex)
-      else this.handler.onUpgrade(this, 101, acceptWebsocket(headers, key), tunnel.duplex)
+      const answer = upgradeAnswer(this.request, status, headers)
+      this.handler.onUpgrade(this, answer.status, answer.headers, tunnel.duplex)
     } catch (error) {
       tunnel.duplex.destroy()
       owner.onHandlerThrew(error)

@@ -23,11 +23,12 @@ import type {
   SessionHost,
 } from './client-session.ts'
 import { DeadlineTable } from './deadlines.ts'
-import { GuestConnection, type GuestHost, type GuestOptions } from './guest-connection.ts'
+import { type GuestConnection, type GuestHost, type GuestOptions, Guests } from './guest-connection.ts'
 import { SharedPing } from './liveness.ts'
 import { addOrigins } from './messages/origin-frame.ts'
-import type { ResetCode, Stream } from './stream.ts'
-import { sessionFailure } from './stream-failure.ts'
+import type { Stream } from './stream.ts'
+import { closeReasonOf, sessionFailure } from './stream-failure.ts'
+import { Tunnels } from './stream-tunnel.ts'
 
 export interface MultiplexedOptions {
   /** Unique in the process. */
@@ -99,14 +100,14 @@ export class MultiplexedConnection implements Connection, GuestHost {
   readonly #onDefence: ((limit: string) => void) | undefined
   readonly #onOrigins: ((connection: MultiplexedConnection) => void) | undefined
   /** Pools of other origins whose exchanges it carries as well. */
-  readonly #guests = new Set<GuestConnection>()
+  readonly #guests = new Guests()
   readonly #ping = new SharedPing()
 
   #state: State = 'open'
   #requests = 0
   /** Why it is draining, or was closed. */
   #reason: CloseReason | undefined
-  #isDrainingTold = false
+  #hasReportedDraining = false
   /** Why the connection is ending with everything on it. */
   #loss: TransportError | undefined
   /** Exchanges that have fallen with the connection, and are notified of it after the listener. */
@@ -116,7 +117,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
   #wasIdle = false
   /** The session has ended while a stream was being reset. */
   #heldEnd: SessionEnd | undefined
-  readonly #tunnels = new Map<Stream, MultiplexedClientExchange>()
+  readonly #tunnels: Tunnels<MultiplexedClientExchange>
   #originSet: readonly string[] | undefined
   #requestsTaken: number | undefined
 
@@ -137,6 +138,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
     const { session, carrier } = options.start(this.#host(), this.#table.now)
     this.#session = session
     this.#carrier = carrier
+    this.#tunnels = new Tunnels(carrier)
     this.#owner = this.#exchangeOwner(maxInformational, keep)
     this.#admission = new Admission({
       session,
@@ -185,10 +187,10 @@ export class MultiplexedConnection implements Connection, GuestHost {
   }
 
   open(request: ExchangeRequest, handler: ExchangeHandler): void {
-    this.#open(undefined, request, handler)
+    this.openFor(undefined, request, handler)
   }
 
-  #open(guest: GuestConnection | undefined, request: ExchangeRequest, handler: ExchangeHandler): void {
+  openFor(guest: GuestConnection | undefined, request: ExchangeRequest, handler: ExchangeHandler): void {
     if (this.#state === 'closed') {
       const error = new TransportError('MM_CONNECTION_CLOSED', `${this.toString()} takes no request now`)
       handler.onResponseError(undefined, error)
@@ -203,8 +205,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
     if (!this.#carrier.isWritable && this.#state === 'open') {
       // It has failed, and its end follows. Until then what the peer said at last may come: see
       // drainOnEpipe.
-      this.#tellDraining('peer-closed')
-      this.#refuseWaiting()
+      this.#stopTaking('peer-closed')
     }
     if (this.#state !== 'open') {
       exchange.fail(
@@ -263,18 +264,11 @@ export class MultiplexedConnection implements Connection, GuestHost {
 
   /** Another origin's exchanges may come as well, for its own pool. Undefined: it takes none any more. */
   join(options: GuestOptions): GuestConnection | undefined {
-    if (this.#state !== 'open') return undefined
-    const guest = new GuestConnection(this, options)
-    this.#guests.add(guest)
-    return guest
+    return this.#state === 'open' ? this.#guests.add(this, options) : undefined
   }
 
   dismissGuests(reason: CloseReason): void {
-    for (const guest of this.#guests) guest.onDraining(reason)
-  }
-
-  openFor(guest: GuestConnection, request: ExchangeRequest, handler: ExchangeHandler): void {
-    this.#open(guest, request, handler)
+    this.#guests.dismiss(reason)
   }
 
   endExchangesOf(guest: GuestConnection, error: TransportError): void {
@@ -283,7 +277,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
   }
 
   forget(guest: GuestConnection): void {
-    this.#guests.delete(guest)
+    this.#guests.remove(guest)
   }
 
   // Exchanges
@@ -298,10 +292,14 @@ export class MultiplexedConnection implements Connection, GuestHost {
       // exchange.
       loss: () => this.#loss,
       keep,
-      onExchangeEnded: (exchange, failed, stream, code) => {
+      onExchangeEnded: (exchange, failed, stream, code = 'CANCEL') => {
         this.#table.remove(exchange)
-        if (stream !== undefined) this.#reset(stream, code)
-        this.#tellStreamClosed(exchange, failed)
+        // The session of a draining connection ends with its last stream: what follows from that must not
+        // overtake the end of the exchange.
+        this.#isResetting = true
+        stream?.reset(code)
+        this.#isResetting = false
+        this.#reportStreamClosed(exchange, failed)
         if (this.#heldEnd !== undefined) this.#onEnd(this.#heldEnd)
       },
       onExchangeFallen: exchange => {
@@ -309,31 +307,15 @@ export class MultiplexedConnection implements Connection, GuestHost {
         this.#fallen.push(exchange)
         if (this.#loss === undefined) this.#settleFallen()
       },
-      onTunnelOpened: (exchange, stream) => {
-        // Pooled sockets do not keep the process alive; a tunnel is somebody's work.
-        if (this.#tunnels.size === 0) this.#carrier.ref()
-        this.#tunnels.set(stream, exchange)
-      },
+      onTunnelOpened: (exchange, stream) => this.#tunnels.add(stream, exchange),
       onTunnelReset: stream => this.#releaseTunnel(stream, false),
       onHandlerThrew: throwLater,
     }
   }
 
-  /**
-   * The session of a draining connection ends with its last stream: what follows from that must not overtake
-   * the end of the exchange.
-   */
-  #reset(stream: Stream, code: ResetCode = 'CANCEL'): void {
-    this.#isResetting = true
-    stream.reset(code)
-    this.#isResetting = false
-  }
-
   #releaseTunnel(stream: Stream, failed: boolean): void {
-    const exchange = this.#tunnels.get(stream)
+    const exchange = this.#tunnels.take(stream)
     if (exchange === undefined) return
-    this.#tunnels.delete(stream)
-    if (this.#tunnels.size === 0) this.#carrier.unref()
     this.#table.remove(exchange)
     this.#freeStreamOf(exchange, failed)
   }
@@ -359,16 +341,14 @@ export class MultiplexedConnection implements Connection, GuestHost {
       onReady: () => this.#onReady(),
       onGoaway: requestsTaken => {
         this.#requestsTaken = requestsTaken ?? this.#requestsTaken
-        this.#tellDraining('peer-closed')
-        this.#refuseWaiting()
+        this.#stopTaking('peer-closed')
       },
       onExhausted: () => {
-        this.#tellDraining('max-requests')
-        this.#refuseWaiting()
+        this.#stopTaking('max-requests')
         this.#session.drain(this.#table.now)
       },
       onStreamClosed: (stream, failed) => {
-        if (this.#tunnels.size > 0) this.#releaseTunnel(stream, failed && this.#loss?.fault !== 'local')
+        if (!this.#tunnels.isEmpty) this.#releaseTunnel(stream, failed && this.#loss?.fault !== 'local')
       },
       onPong: () => this.#ping.onPong(),
       onUnresponsive: () => this.#onUnresponsive(),
@@ -381,7 +361,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
         if (end.defect !== undefined) reportFault(`a session of ${this.protocol}`, end.defect)
         this.#wasIdle = this.#table.size === 0
         this.#loss ??= sessionFailure(end)
-        if (this.#table.size > 0) this.#tellDraining(this.#reasonOf(end))
+        if (this.#table.size > 0) this.#reportDraining(closeReasonOf(end, this.#wasIdle, this.#reason))
       },
       onEnd: end => {
         if (this.#isResetting) this.#heldEnd = end
@@ -394,30 +374,19 @@ export class MultiplexedConnection implements Connection, GuestHost {
     this.#admission.onReady()
     if (this.#state !== 'open') return
     this.#listener.onCapacityChanged(this)
-    for (const guest of this.#guests) guest.onCapacityChanged()
+    this.#guests.onCapacityChanged()
   }
 
   /** What is under way may still be answered, or not, as liveness finds out. */
   #onUnresponsive(): void {
     if (this.#state !== 'open') return
-    this.#tellDraining('unresponsive')
-    this.#refuseWaiting('MM_CONNECTION_CLOSED')
+    this.#stopTaking('unresponsive', 'MM_CONNECTION_CLOSED')
     this.#session.drain(this.#table.now)
   }
 
   #onEnd(end: SessionEnd): void {
     const isNobodysFault = end.cause === 'local' || (end.cause === 'idle' && this.#wasIdle)
-    this.#finish(this.#reasonOf(end), isNobodysFault ? undefined : this.#loss)
-  }
-
-  #reasonOf({ cause, isError, defect }: SessionEnd): CloseReason {
-    if (defect !== undefined) return 'internal-error'
-    if (cause === 'local') return this.#reason ?? 'peer-closed'
-    if (cause === 'timeout') return 'timeout'
-    if (cause === 'silent') return 'ping-failed'
-    if (cause === 'idle' && this.#wasIdle) return 'idle-timeout'
-    if (cause === 'network' || cause === 'idle') return 'network-error'
-    return cause === 'peer' && !isError ? 'peer-closed' : 'protocol-error'
+    this.#finish(closeReasonOf(end, this.#wasIdle, this.#reason), isNobodysFault ? undefined : this.#loss)
   }
 
   #onDue(): void {
@@ -436,7 +405,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
   #onLost(reason: CloseReason, error: TransportError): void {
     if (this.#state === 'closed') return
     this.#loss = error
-    if (this.#table.size > 0) this.#tellDraining(reason)
+    if (this.#table.size > 0) this.#reportDraining(reason)
     this.#session.abandon(error.message)
     this.#finish(reason, error)
   }
@@ -451,13 +420,13 @@ export class MultiplexedConnection implements Connection, GuestHost {
     if (this.#state === 'closed') return
     this.#table.letTimeGo()
     this.#loss = error
-    guarded(ENDING, () => this.#tellDraining('internal-error'))
+    guarded(ENDING, () => this.#reportDraining('internal-error'))
     guarded(ENDING, () => this.#session.abandon(error.message))
     this.#finish('internal-error', error)
   }
 
   /** The exchange that has ended is notified of it whatever becomes of the pool. */
-  #tellStreamClosed(exchange: MultiplexedClientExchange, failed: boolean): void {
+  #reportStreamClosed(exchange: MultiplexedClientExchange, failed: boolean): void {
     try {
       this.#freeStreamOf(exchange, failed)
     } catch (error) {
@@ -474,13 +443,18 @@ export class MultiplexedConnection implements Connection, GuestHost {
   // The end
 
   /** From now on nothing is opened. */
-  #tellDraining(reason: CloseReason): void {
+  #reportDraining(reason: CloseReason): void {
     if (this.#state === 'open') this.#state = 'draining'
     this.#reason ??= reason
-    if (this.#isDrainingTold) return
-    this.#isDrainingTold = true
+    if (this.#hasReportedDraining) return
+    this.#hasReportedDraining = true
     this.#listener.onDraining(this, reason)
     this.dismissGuests(reason)
+  }
+
+  #stopTaking(reason: CloseReason, code?: ErrorCode): void {
+    this.#reportDraining(reason)
+    this.#refuseWaiting(code)
   }
 
   /** What was not given to the session yet never will be. */
@@ -495,7 +469,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
     const fallen = this.#fallen
     this.#fallen = []
     for (const exchange of fallen) {
-      this.#tellStreamClosed(exchange, false)
+      this.#reportStreamClosed(exchange, false)
       exchange.settle()
     }
   }
@@ -517,7 +491,7 @@ export class MultiplexedConnection implements Connection, GuestHost {
     })
     guarded(ENDING, () => this.#carrier.finish())
     guarded(ENDING, () => this.#listener.onClosed(this, reason, error))
-    for (const guest of this.#guests) guarded(ENDING, () => guest.onClosed(reason, error))
+    this.#guests.onClosed(reason, error, ENDING)
     this.#ping.fail(new TransportError('MM_PING_FAILED', `${this.toString()} ended before it answered`))
     for (const exchange of fallen) guarded(ENDING, () => exchange.settle())
   }

@@ -8,6 +8,7 @@ import type {
   SharedConnection,
   StreamShare,
 } from '../../base/events/connection.ts'
+import { guarded } from '../../base/guard.ts'
 import type { Endpoint } from '../../base/http/endpoint.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../../base/http/exchange.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
@@ -27,7 +28,7 @@ export interface GuestOptions {
 export interface GuestHost
   extends Pick<Connection, 'id' | 'protocol' | 'endpoint' | 'capacity' | 'requestsTaken' | 'ping'> {
   readonly isCapacityProvisional: boolean
-  openFor(guest: GuestConnection, request: ExchangeRequest, handler: ExchangeHandler): void
+  openFor(guest: GuestConnection | undefined, request: ExchangeRequest, handler: ExchangeHandler): void
   /** Ends the exchanges of the guest. */
   endExchangesOf(guest: GuestConnection, error: TransportError): void
   /** The guest has left, or ends with the connection. */
@@ -172,5 +173,34 @@ export class GuestConnection implements Connection {
     this.#host.forget(this)
     this.share.leave()
     this.#listener.onClosed(this, reason, error)
+  }
+}
+
+/** The guests of one connection. What ends or changes it reaches each of them. */
+export class Guests {
+  readonly #guests = new Set<GuestConnection>()
+
+  add(host: GuestHost, options: GuestOptions): GuestConnection {
+    const guest = new GuestConnection(host, options)
+    this.#guests.add(guest)
+    return guest
+  }
+
+  remove(guest: GuestConnection): void {
+    this.#guests.delete(guest)
+  }
+
+  onCapacityChanged(): void {
+    for (const guest of this.#guests) guest.onCapacityChanged()
+  }
+
+  /** They take no more exchanges, and leave when the last one has ended. */
+  dismiss(reason: CloseReason): void {
+    for (const guest of this.#guests) guest.onDraining(reason)
+  }
+
+  /** The connection is gone; `during`: what a fault of theirs is reported as. */
+  onClosed(reason: CloseReason, error: TransportError | undefined, during: string): void {
+    for (const guest of this.#guests) guarded(during, () => guest.onClosed(reason, error))
   }
 }

@@ -1,5 +1,7 @@
 import type { ErrorCode, Processed } from '../../base/error-codes.ts'
 import { TransportError } from '../../base/errors.ts'
+import type { CloseReason } from '../../base/events/connection.ts'
+import type { ExchangeRequest } from '../../base/http/exchange.ts'
 import type { SessionEnd } from './client-session.ts'
 import type { StreamReset } from './stream.ts'
 
@@ -37,9 +39,35 @@ export function streamFailure(reset: StreamReset, hasResponse: boolean): Transpo
   return new TransportError('MM_CONNECTION_CLOSED', message, { processed })
 }
 
+/** Nothing came in time: of the head of the response, or of a body either way. */
+export function timeoutFailure(
+  { headersTimeoutMs, bodyTimeoutMs }: Pick<ExchangeRequest, 'headersTimeoutMs' | 'bodyTimeoutMs'>,
+  isHead: boolean,
+  processed: Processed,
+): TransportError {
+  return isHead
+    ? new TransportError('MM_HEADERS_TIMEOUT', `no response within ${headersTimeoutMs} ms`, { processed })
+    : new TransportError('MM_BODY_TIMEOUT', `a body stood still for ${bodyTimeoutMs} ms`, { processed })
+}
+
 /** Why a session has ended, as an error of every exchange that was open. */
 export function sessionFailure(end: SessionEnd): TransportError {
   return new TransportError(codeOf(end), end.message, { processed: 'unknown' })
+}
+
+/** And as the reason of its connection. `wasIdle`: nothing was under way; `own`: why we ended it, if we did. */
+export function closeReasonOf(
+  { cause, isError, defect }: SessionEnd,
+  wasIdle: boolean,
+  own: CloseReason | undefined,
+): CloseReason {
+  if (defect !== undefined) return 'internal-error'
+  if (cause === 'local') return own ?? 'peer-closed'
+  if (cause === 'timeout') return 'timeout'
+  if (cause === 'silent') return 'ping-failed'
+  if (cause === 'idle' && wasIdle) return 'idle-timeout'
+  if (cause === 'network' || cause === 'idle') return 'network-error'
+  return cause === 'peer' && !isError ? 'peer-closed' : 'protocol-error'
 }
 
 function codeOf(end: SessionEnd): ErrorCode {

@@ -1,12 +1,13 @@
 import { Duplex } from 'node:stream'
 import { containFault } from '../../base/guard.ts'
 import { NO_HEADERS } from '../../base/http/headers.ts'
+import type { Carrier } from './client-session.ts'
 import { keepAsItIs, type Stream } from './stream.ts'
 
 /**
  * A stream that became a tunnel (CONNECT, or RFC 8441 and RFC 9220), as a Duplex: DATA frames are its bytes,
  * the end of the stream is the FIN of either side, and a destroy is the reset that RFC 9113 8.5 and RFC 9114
- * 4.4 ask for. A reader that sleeps holds back its own stream only.
+ * 4.4 ask for. A reader that stalls holds back its own stream only.
  */
 export class StreamTunnel {
   readonly duplex: Duplex
@@ -84,5 +85,34 @@ export class StreamTunnel {
     const whenWritable = this.#whenWritable
     this.#whenWritable = undefined
     whenWritable?.()
+  }
+}
+
+/**
+ * The streams of a connection that have become tunnels, with the exchanges that they were. Pooled connections do
+ * not keep the process alive; a tunnel is somebody's work.
+ */
+export class Tunnels<Exchange> {
+  readonly #carrier: Pick<Carrier, 'ref' | 'unref'>
+  readonly #exchanges = new Map<Stream, Exchange>()
+
+  constructor(carrier: Pick<Carrier, 'ref' | 'unref'>) {
+    this.#carrier = carrier
+  }
+
+  get isEmpty(): boolean {
+    return this.#exchanges.size === 0
+  }
+
+  add(stream: Stream, exchange: Exchange): void {
+    if (this.isEmpty) this.#carrier.ref()
+    this.#exchanges.set(stream, exchange)
+  }
+
+  /** The tunnel has ended. Undefined: the stream is none. */
+  take(stream: Stream): Exchange | undefined {
+    const exchange = this.#exchanges.get(stream)
+    if (this.#exchanges.delete(stream) && this.isEmpty) this.#carrier.unref()
+    return exchange
   }
 }

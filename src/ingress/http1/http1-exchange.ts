@@ -66,10 +66,13 @@ export interface ExchangeHost {
 /**
  * One HTTP/1.1 request and the response to it.
  *
- * waiting no final response yet. Valid transitions: held, ended, upgraded held respondStart was called, its
- * head is not encoded yet. Valid transitions: open, waiting (taken back), ended open the head is on its way.
- * Valid transitions: waiting (nothing was written yet, and it was taken back), ended upgraded the connection
- * was handed over. Final ended answered, aborted, or the client is gone: every call does nothing. Final
+ * - `waiting`: no final response yet. Valid transitions: held, ended, upgraded
+ * - `held`: respondStart was called, its head is not encoded yet. Valid transitions: open, waiting (taken
+ *   back), ended
+ * - `open`: the head is on its way. Valid transitions: waiting (nothing was written yet, and it was taken
+ *   back), ended
+ * - `upgraded`: the connection was handed over. Final
+ * - `ended`: answered, aborted, or the client is gone: every call does nothing. Final
  */
 export class Http1Exchange implements IngressExchange {
   readonly body: RequestBody

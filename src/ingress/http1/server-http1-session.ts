@@ -1,23 +1,28 @@
 import type { Duplex } from 'node:stream'
 import { asTransportError, TransportError } from '../../base/errors.ts'
-import { guardedListener } from '../../base/guard.ts'
 import { UnreadInput } from '../../http/http1/unread-input.ts'
 import type { BodyFlow } from '../ingress-body-source.ts'
 import { countBadRequest } from '../ingress-stats.ts'
 import { encodeRefusal } from '../refusal.ts'
 import type { IngressSession, SessionContext, SessionSocket } from '../session-context.ts'
+import { listenToSocket, type SocketOwner } from '../socket-events.ts'
 import { type ExchangeHost, Http1Exchange } from './http1-exchange.ts'
 import { RequestReader } from './request-reader.ts'
 import { type DeadlineEvents, SessionDeadlines } from './session-deadlines.ts'
 import { SocketOutput } from './socket-output.ts'
 
 /**
- * idle between two requests. Valid transitions: head, closing, closed head some bytes of a request came.
- * Valid transitions: idle (they were an empty line), body, answering, closing, closed body the head is
- * complete, the body is not; the response may be under way, or over. Valid transitions: answering, idle,
- * closing, closed answering the request is complete, the response is not. Valid transitions: idle, closing,
- * upgraded, closed closing all that we say is said; what still comes is thrown away until the client closes
- * too. Valid transitions: closed upgraded the socket belongs to somebody else. Final closed Final
+ * - `idle`: between two requests. Valid transitions: head, closing, closed
+ * - `head`: some bytes of a request came. Valid transitions: idle (they were an empty line), body, answering,
+ *   closing, closed
+ * - `body`: the head is complete, the body is not; the response may be under way, or over. Valid transitions:
+ *   answering, idle, closing, closed
+ * - `answering`: the request is complete, the response is not. Valid transitions: idle, closing, upgraded,
+ *   closed
+ * - `closing`: all that we say is said; what still comes is thrown away until the client closes too. Valid
+ *   transitions: closed
+ * - `upgraded`: the socket belongs to somebody else. Final
+ * - `closed`: final
  */
 type Phase = 'idle' | 'head' | 'body' | 'answering' | 'closing' | 'upgraded' | 'closed'
 
@@ -35,7 +40,9 @@ const SLOW_DRAIN_MS = 50
  * A client that closes its side while it has an answer to come is taken as gone, as nginx, Go and Node do: a
  * half-closed connection looks the same as one that was left.
  */
-export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlow, DeadlineEvents {
+export class ServerHttp1Session
+  implements IngressSession, SocketOwner, ExchangeHost, BodyFlow, DeadlineEvents
+{
   readonly output: SocketOutput
   readonly scheme: 'http' | 'https'
   readonly remoteAddress: string
@@ -47,6 +54,7 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
   readonly #reader: RequestReader
   readonly #deadlines: SessionDeadlines
   readonly #unread = new UnreadInput()
+  readonly #stopListening: () => void
   #phase: Phase = 'idle'
   #exchange: Http1Exchange | undefined
   #isWorking = false
@@ -58,7 +66,6 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
   /** Of the body that nobody wants, or of what came while closing. */
   #discardedBytes = 0
   #backlogSince = 0
-  #socketError: Error | undefined
 
   constructor(socket: SessionSocket, context: SessionContext) {
     const { limits, scheme } = context
@@ -75,32 +82,11 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
     this.#deadlines.expectBytes(limits.keepAliveTimeoutMs)
     context.stats.protocols['http/1.1'].connections++
     context.silence.add(socket, socket) // until it closes, as a tunnel too
-    socket.on('data', this.#onData)
-    socket.on('end', this.#onEnd)
-    socket.on('drain', this.#onDrain)
-    socket.on('finish', this.#onFinish)
-    socket.on('error', this.#onError)
-    socket.on('close', this.#onClose)
-  }
-
-  readonly #onFault = (error: TransportError): void => this.onFault(error)
-  readonly #onData = guardedListener(
-    DURING,
-    (chunk: Buffer) => this.receive(chunk, 0, chunk.length),
-    this.#onFault,
-  )
-  readonly #onEnd = guardedListener(DURING, () => this.receiveEnd(), this.#onFault)
-  readonly #onDrain = guardedListener(DURING, () => this.#receiveDrain(), this.#onFault)
-  readonly #onFinish = guardedListener(DURING, () => this.#receiveFinish(), this.#onFault)
-  readonly #onClose = guardedListener(DURING, () => this.#receiveClose(), this.#onFault)
-  /** 'close' follows. */
-  readonly #onError = (error: Error): void => {
-    this.#socketError = error
+    this.#stopListening = listenToSocket(socket, DURING, this)
   }
 
   // What comes from the socket
 
-  /** `buffer[start, end)` came. Its memory is the session's from now on. */
   receive(buffer: Buffer, start: number, end: number): void {
     if (this.#phase === 'closing') this.#discard(end - start)
     if (this.#phase === 'closing' || this.#phase === 'closed' || this.#phase === 'upgraded') return
@@ -108,7 +94,6 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
     this.#work()
   }
 
-  /** The client closed its side. */
   receiveEnd(): void {
     if (this.#phase === 'closing') return
     if (this.#phase === 'idle' && this.#unread.isEmpty) this.#startClosing()
@@ -119,25 +104,21 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
     this.#backlogSince = this.#context.clock.now()
   }
 
-  #receiveDrain(): void {
+  receiveDrain(): void {
     this.output.isSlow = this.#context.clock.now() - this.#backlogSince > SLOW_DRAIN_MS
     this.#exchange?.receiveDrain()
     if (this.#phase === 'idle') this.#work()
   }
 
-  /** Our side is closed, and the client was handed everything. */
-  #receiveFinish(): void {
+  receiveFinish(): void {
     if (this.#phase !== 'closing') return
     const { lingerTimeoutMs } = this.#context.limits
     if (lingerTimeoutMs === 0) this.#destroy()
     else this.#deadlines.expectBytes(lingerTimeoutMs)
   }
 
-  #receiveClose(): void {
-    if (this.#phase === 'closed') return
-    const cause = this.#socketError
-    const message = `the connection to the client ended: ${cause?.message ?? 'closed'}`
-    this.#end(new TransportError('MM_CLIENT_GONE', message, { cause }))
+  receiveClose(error: TransportError): void {
+    if (this.#phase !== 'closed') this.#end(error)
   }
 
   onReadTimeout(): void {
@@ -171,10 +152,6 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
     )
   }
 
-  /**
-   * Something of ours has thrown, and nobody knows what it has left behind: the connection ends, and so does
-   * the exchange on it.
-   */
   onFault(error: TransportError): void {
     this.#isWorking = false
     try {
@@ -362,12 +339,7 @@ export class ServerHttp1Session implements IngressSession, ExchangeHost, BodyFlo
     this.#phase = 'upgraded'
     this.#deadlines.cancel()
     this.#reader.stop()
-    socket.off('data', this.#onData)
-    socket.off('end', this.#onEnd)
-    socket.off('drain', this.#onDrain)
-    socket.off('finish', this.#onFinish)
-    socket.off('close', this.#onClose)
-    // #onError stays: an error that comes before the new owner listens must not end the process.
+    this.#stopListening()
     socket.pause()
     const rest = this.#unread.takeAll()
     if (rest !== undefined) socket.unshift(rest)

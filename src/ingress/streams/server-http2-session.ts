@@ -1,12 +1,12 @@
 import { NEVER } from '../../base/clock.ts'
 import { TransportError } from '../../base/errors.ts'
-import { guardedListener } from '../../base/guard.ts'
 import { Http2Session } from '../../http/http2/http2-session.ts'
 import type { Http2SessionEvents } from '../../http/http2/session.ts'
 import type { SessionEnd } from '../../http/multiplex/client-session.ts'
 import type { RequestHead } from '../../http/multiplex/messages/message-head.ts'
 import type { Stream, StreamEvents } from '../../http/multiplex/stream.ts'
 import type { IngressSession, SessionContext, SessionSocket } from '../session-context.ts'
+import { listenToSocket, type SocketOwner } from '../socket-events.ts'
 import { Http2Output, type OutputEvents } from './http2-output.ts'
 import { type ExchangesCarrier, SessionExchanges } from './session-exchanges.ts'
 import { type ConnectionEnds, TakeWatch } from './stream-exchange-host.ts'
@@ -21,9 +21,10 @@ function keepRead(piece: Buffer): Buffer {
 }
 
 /**
- * open requests come and are answered. Valid transitions: closing, closed closing the session is over; its
- * last bytes are on their way, and what still comes is thrown away until the client closes too. Valid
- * transitions: closed closed Final
+ * - `open`: requests come and are answered. Valid transitions: closing, closed
+ * - `closing`: the session is over; its last bytes are on their way, and what still comes is thrown away
+ *   until the client closes too. Valid transitions: closed
+ * - `closed`: final
  */
 type Phase = 'open' | 'closing' | 'closed'
 
@@ -35,7 +36,7 @@ const DURING = 'an event of an HTTP/2 client'
  * whose path is dead while something is in flight (liveness).
  */
 export class ServerHttp2Session
-  implements IngressSession, Http2SessionEvents, ExchangesCarrier, OutputEvents
+  implements IngressSession, SocketOwner, Http2SessionEvents, ExchangesCarrier, OutputEvents
 {
   readonly protocol = 'h2'
   readonly ends: ConnectionEnds
@@ -50,7 +51,6 @@ export class ServerHttp2Session
   #discardedBytes = 0
   /** A defense ended it: our side is closed when the client closes its own, or the lingering ends. */
   #isFlooder = false
-  #socketError: Error | undefined
 
   constructor(socket: SessionSocket, context: SessionContext) {
     const { limits } = context
@@ -78,30 +78,11 @@ export class ServerHttp2Session
     this.#exchanges.expectRequest()
     this.#exchanges.cover(this.nextDeadlineAt)
     context.silence.add(socket, socket)
-    socket.on('data', this.#onData)
-    socket.on('end', this.#onSocketEnd)
-    socket.on('finish', this.#onFinish)
-    socket.on('error', this.#onError)
-    socket.on('close', this.#onClose)
-  }
-
-  readonly #onFault = (error: TransportError): void => this.onFault(error)
-  readonly #onData = guardedListener(
-    DURING,
-    (chunk: Buffer) => this.receive(chunk, 0, chunk.length),
-    this.#onFault,
-  )
-  readonly #onSocketEnd = guardedListener(DURING, () => this.receiveEnd(), this.#onFault)
-  readonly #onFinish = guardedListener(DURING, () => this.#startLingering(), this.#onFault)
-  readonly #onClose = guardedListener(DURING, () => this.#receiveClose(), this.#onFault)
-  /** 'close' follows. */
-  readonly #onError = (error: Error): void => {
-    this.#socketError = error
+    listenToSocket(socket, DURING, this)
   }
 
   // What comes from the socket
 
-  /** `buffer[start, end)` came. Its memory is the session's from now on. */
   receive(buffer: Buffer, start: number, end: number): void {
     if (this.#phase === 'closing') this.#discard(end - start)
     if (this.#phase !== 'open') return
@@ -117,11 +98,12 @@ export class ServerHttp2Session
     else this.#end(new TransportError('MM_CLIENT_GONE', 'the client closed the connection within a request'))
   }
 
-  #receiveClose(): void {
-    if (this.#phase === 'closed') return
-    const cause = this.#socketError
-    const message = `the connection to the client ended: ${cause?.message ?? 'closed'}`
-    this.#end(new TransportError('MM_CLIENT_GONE', message, { cause }))
+  receiveFinish(): void {
+    this.#startLingering()
+  }
+
+  receiveClose(error: TransportError): void {
+    this.#end(error)
   }
 
   /** GOAWAY in two steps (RFC 9113 6.8): requests that are on their way are still answered. */

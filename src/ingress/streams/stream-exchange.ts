@@ -21,11 +21,14 @@ import { StreamUpload, type StreamUploadOwner } from './stream-upload.ts'
 /**
  * One request of HTTP/2 or HTTP/3 and the response to it.
  *
- * arriving within the read that brought the head: nobody was notified yet. Valid transitions: waiting, ended
- * waiting no final response yet. Valid transitions: held, open, ended, upgraded held respondStart was called,
- * and whether a body follows is not known yet. Valid transitions: open, waiting (taken back), ended open the
- * head is on its way. Valid transitions: ended upgraded the stream is a tunnel. Final ended answered,
- * aborted, or the client is gone: every call does nothing. Final
+ * - `arriving`: within the read that brought the head: nobody was notified yet. Valid transitions: waiting,
+ *   ended
+ * - `waiting`: no final response yet. Valid transitions: held, open, ended, upgraded
+ * - `held`: respondStart was called, and whether a body follows is not known yet. Valid transitions: open,
+ *   waiting (taken back), ended
+ * - `open`: the head is on its way. Valid transitions: ended
+ * - `upgraded`: the stream is a tunnel. Final
+ * - `ended`: answered, aborted, or the client is gone: every call does nothing. Final
  */
 export class StreamExchange implements IngressExchange, StreamEvents, StreamUploadOwner {
   body: RequestBody = null

@@ -2,7 +2,8 @@ import type { CoalescingRefusal } from '../../base/events/observer.ts'
 import { type Endpoint, formatEndpoint } from '../../base/http/endpoint.ts'
 import type { Origin } from '../../base/http/origin.ts'
 import type { Protocol } from '../../base/http/protocol.ts'
-import { coversName } from './covers-name.ts'
+import { coversName } from '../../connect/tls/certificate-names.ts'
+import type { OriginSettings } from '../origin-settings.ts'
 
 /** What the settings of an origin make of its connections: where two differ, none is shared. */
 export interface ConnectionPolicy {
@@ -145,4 +146,39 @@ const NEARNESS: Readonly<Record<CoalescingRefusal, number>> = {
 
 export function isNearer(a: CoalescingRefusal, b: CoalescingRefusal): boolean {
   return NEARNESS[a] > NEARNESS[b]
+}
+
+/**
+ * What is set on pools, requests or the choice of a lane, and so may differ between origins that share a
+ * connection; and `tls`, which is judged by itself.
+ */
+const OWN: ReadonlySet<string> = new Set<keyof OriginSettings>([
+  'protocols',
+  'select',
+  'pool',
+  'timeouts',
+  'retry',
+  'tls',
+  'earlyData',
+  'earlyDataOverTcp',
+  'tfo',
+  'coalesce',
+  'certificateNames',
+  'endpoints',
+  'resolve',
+  'fingerprint',
+])
+
+/**
+ * What the settings of an origin make of its connections. What is added to the settings stands in it without
+ * further ado: who differs in it does not share. `trust`: from trustOf().
+ */
+export function connectionPolicy(settings: OriginSettings, trust: string): ConnectionPolicy {
+  const { tls } = settings
+  return {
+    serverName: tls.serverName?.replace(/\.$/, ''),
+    isVerified: tls.rejectUnauthorized !== false,
+    trust,
+    settings: JSON.stringify(Object.entries(settings).filter(([name]) => !OWN.has(name))),
+  }
 }

@@ -23,7 +23,7 @@ export interface PoolSizing {
   readonly concurrency: number
   /** `pool.headroom`, or 1.5 where that is 0. */
   readonly headroom: number
-  /** Undefined: no connection has told yet. */
+  /** Undefined: no connection has reported yet. */
   readonly streamsPerConnection: number | undefined
   /** Connections that carry that, a spare one included where one carries many. Undefined: not known yet. */
   readonly needed: number | undefined

@@ -13,7 +13,7 @@ const FIRST = 256
 
 /**
  * Which exchanges are samples for the choice of a lane. At a hundred thousand a second looking at each of
- * them took an eighth of the CPU of small requests, and told nothing that one in eight does not tell. Those
+ * them took an eighth of the CPU of small requests, and said nothing that one in eight does not tell. Those
  * that fail are passed over alike, so that shares stay what they are.
  */
 export class SampleThinning {
@@ -48,7 +48,7 @@ interface Http3StatusNewsParts {
 /** Reports what is thought of the alternative that HTTP/3 goes to: once per change. */
 export class Http3StatusNews {
   readonly #parts: Http3StatusNewsParts
-  #told: { readonly key: string; readonly name: Http3StatusName } | undefined
+  #reported: { readonly key: string; readonly name: Http3StatusName } | undefined
 
   constructor(parts: Http3StatusNewsParts) {
     this.#parts = parts
@@ -56,8 +56,9 @@ export class Http3StatusNews {
 
   /** How it is now. Undefined: there is none. */
   onLook(http3: { readonly key: string; readonly name: Http3StatusName } | undefined, now: number): void {
-    if (http3 === undefined || (this.#told?.key === http3.key && this.#told.name === http3.name)) return
-    this.#told = http3
+    if (http3 === undefined || (this.#reported?.key === http3.key && this.#reported.name === http3.name))
+      return
+    this.#reported = http3
     const { observer, origin, record } = this.#parts
     const because = record.http3Status(http3.key).because(now)
     observer({ type: 'http3-status', origin, alternative: http3.key, status: http3.name, because })

@@ -89,7 +89,7 @@ export class LanePreparation {
     const ended = (): void => {
       this.#making.delete(name)
     }
-    guardedPromise('preparing a lane', lane.pool.preconnect(1).then(ended, ended)) // the connector has told how it went
+    guardedPromise('preparing a lane', lane.pool.preconnect(1).then(ended, ended)) // the connector has reported how it went
   }
 
   /** Makes so many ready for a trial, and says how it went. */
@@ -99,7 +99,7 @@ export class LanePreparation {
       this.#host.onTrialUnavailable(name, 'the pools of the origin are going away')
       return
     }
-    const told = lane.pool.preconnect(connections).then(
+    const settled = lane.pool.preconnect(connections).then(
       () => {
         if (lane.pool.live > 0) this.#host.onTrialReady(name)
         else this.#host.onTrialUnavailable(name, 'pool.maxConnections leaves no connection for it')
@@ -109,7 +109,7 @@ export class LanePreparation {
     const during = 'preparing a trial'
     guardedPromise(
       during,
-      told.catch((error: unknown) =>
+      settled.catch((error: unknown) =>
         // A trial that waits for connections would keep its place for ever.
         containFault(during, error, fault => this.#host.onTrialUnavailable(name, fault.message)),
       ),

@@ -61,8 +61,8 @@ interface Watched {
 export class AddressDrain {
   readonly #parts: AddressDrainParts
   readonly #watched = new Map<string, Watched>()
-  /** Of those that were told to drain. */
-  readonly #told = new WeakSet<Connection>()
+  /** Of those that are draining for it. */
+  readonly #drained = new WeakSet<Connection>()
   /** Pools that were asked for a connection in place of leaving ones, since the last answer. */
   #replacements = new Map<DrainedPool, 'asked' | 'made' | 'failed'>()
   readonly #abort = new AbortController()
@@ -90,7 +90,7 @@ export class AddressDrain {
     const gone = new Set<string>()
     for (const pool of this.#parts.pools()) {
       for (const connection of pool.connections())
-        if (this.#told.has(connection)) gone.add(connection.endpoint.address)
+        if (this.#drained.has(connection)) gone.add(connection.endpoint.address)
     }
     return Array.from(gone, address => ({
       fact: `connections to ${address} are drained`,
@@ -172,7 +172,9 @@ export class AddressDrain {
     const leaving = open.filter(
       connection =>
         // What takes no requests any more, such as a tunnel, cannot be hurried.
-        connection.endedBy === undefined && !this.#told.has(connection) && this.#hasLeft(connection, names),
+        connection.endedBy === undefined &&
+        !this.#drained.has(connection) &&
+        this.#hasLeft(connection, names),
     )
     const replacement = this.#replacements.get(pool)
     if (leaving.length === 0) return false
@@ -190,7 +192,7 @@ export class AddressDrain {
     if (step.kind === 'replace') this.#replace(pool)
     else {
       for (const connection of leaving.slice(0, step.connections)) {
-        this.#told.add(connection)
+        this.#drained.add(connection)
         pool.retire(connection, 'address-gone')
       }
     }

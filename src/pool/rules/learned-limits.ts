@@ -28,7 +28,7 @@ export class LearnedLimits {
     this.#maxRequests = maxRequests
   }
 
-  /** What one connection carries, going by the last one that told; undefined before the first. */
+  /** What one connection carries, going by the last one that reported it; undefined before the first. */
   get capacity(): number | undefined {
     return this.#capacity
   }
@@ -46,7 +46,7 @@ export class LearnedLimits {
 
   /**
    * What a connection carries tells what the next one will. None at all is a passing mood of the peer and tells
-   * nothing. What it takes before the peer has told tells only that an expectation below it (of an origin that
+   * nothing. What it takes before the peer has reported it says only that an expectation below it (of an origin that
    * spoke HTTP/1.1 so far) is out of date.
    */
   onCapacity(capacity: number, isProvisional: boolean): void {

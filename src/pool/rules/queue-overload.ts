@@ -4,9 +4,9 @@
  * long (the standing queue of CoDel, RFC 8289 section 3; for requests: B. Maurer, Fail at Scale, ACM Queue
  * 2015).
  *
- * calm waits are short, or nothing is known of them. Valid transitions: late late who waits for longest has
- * waited for longer than the target. Valid transitions: calm, overloaded overloaded so it was for the
- * interval. Valid transitions: calm, as soon as nobody waits
+ * - `calm`: waits are short, or nothing is known of them. Valid transitions: late
+ * - `late`: who waits for longest has waited for longer than the target. Valid transitions: calm, overloaded
+ * - `overloaded`: so it was for the interval. Valid transitions: calm, as soon as nobody waits
  */
 type State =
   | { readonly kind: 'calm' }

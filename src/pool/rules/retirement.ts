@@ -1,4 +1,4 @@
-import type { TransportError } from '../../base/errors.ts'
+import { TransportError } from '../../base/errors.ts'
 import type { CloseReason } from '../../base/events/connection.ts'
 import type { PoolAction } from '../pool-action.ts'
 import type { PoolCore } from '../pool-core.ts'
@@ -48,9 +48,14 @@ export function expiryOf<Link, Waiter>(
   return !slot.isGuest && slot.share?.isUsedByOthers === true ? undefined : 'idle-timeout'
 }
 
+/** A connection that dies unused and as young as this counts as a failed connect. */
+const CLOSED_ON_OPEN_MS = 1_000
+
 /**
- * A connection ends by itself, or begins to: that may say how long the origin keeps idle ones. When it is less
- * than was thought, those that are there are looked at.
+ * A connection ends by itself, or begins to.
+ * 1. If nobody had used it yet and it had just opened, there is no sense in dialing the next one at once.
+ * 2. It may say how long the origin keeps idle ones. When that is less than was thought, those that are there
+ *    are looked at.
  */
 export function noteEnd<Link, Waiter>(
   core: PoolCore<Link, Waiter>,
@@ -59,7 +64,18 @@ export function noteEnd<Link, Waiter>(
   error: TransportError | undefined,
   now: number,
 ): void {
-  if (core.horizons.onEnded(slot, reason, error, now)) core.schedule.coverSlot(now)
+  if (isClosedOnOpen(slot, now)) {
+    const message = `${core.name}: the origin ended a new connection at once`
+    const cause = error ?? new TransportError('MM_CONNECTION_CLOSED', message)
+    core.backoff.onClosedOnOpen(cause, slot.openedAt, now) // 1
+  }
+  if (core.horizons.onEnded(slot, reason, error, now)) core.schedule.coverSlot(now) // 2
+}
+
+function isClosedOnOpen(slot: Slot<unknown>, now: number): boolean {
+  const { kind } = slot.state
+  if (slot.isGuest || (kind !== 'idle' && kind !== 'verifying')) return false
+  return slot.carried === 0 && now - slot.openedAt < CLOSED_ON_OPEN_MS
 }
 
 /** When the slot, left alone, needs upkeep. */

@@ -78,13 +78,13 @@ export class RuleWatch {
     this.#holdMs = holdMs
   }
 
-  /** `told`: the rule of the decision that was reported last; it is `rule` after this, if this is news. */
-  isNews(rule: DecisionRule, told: DecisionRule, now: number): boolean {
-    if (rule === told) {
+  /** `reported`: the rule of the decision that was reported last; it is `rule` after this, if this is news. */
+  isNews(rule: DecisionRule, reported: DecisionRule, now: number): boolean {
+    if (rule === reported) {
       this.#other = undefined
       return false
     }
-    if (COMPARING.includes(rule) && COMPARING.includes(told)) {
+    if (COMPARING.includes(rule) && COMPARING.includes(reported)) {
       if (this.#other?.rule !== rule) this.#other = { rule, since: now }
       if (now - this.#other.since < this.#holdMs) return false
     }

@@ -59,10 +59,12 @@ export interface ForwardedRequest {
  * the other. It is the only object that forwarding makes per exchange; there is no stream, promise or timer
  * in between, and no buffer unless the client stalls.
  *
- * waiting the origin has not answered. Valid transitions: responding, ended responding the head of the final
- * response went to the client. Valid transitions: delivering, ended delivering the origin has sent
- * everything, and some of it is buffered for the client. Valid transitions: ended ended nothing more will be
- * passed on: answered, aborted by either side, or handed over to a tunnel
+ * - `waiting`: the origin has not answered. Valid transitions: responding, ended
+ * - `responding`: the head of the final response went to the client. Valid transitions: delivering, ended
+ * - `delivering`: the origin has sent everything, and some of it is buffered for the client. Valid
+ *   transitions: ended
+ * - `ended`: nothing more will be passed on: answered, aborted by either side, or handed over to a tunnel.
+ *   Final
  */
 export class ForwardedExchange
   implements ExchangeHandler, IngressExchangeEvents, StalledExchange, ClientAnswer

@@ -98,7 +98,7 @@ function setUp(
     lanes,
     socketSettings,
     fastOpenNews,
-    coalescingFacts: () => [],
+    coalescing: { facts: () => [] },
     refreshRecord: () => {},
     paths: { facts: () => PATH_FACTS },
     stats: () => pool,

@@ -45,8 +45,6 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'ingress/streams/server-http3-session.ts: openHeldAtTurnEnd': 'catches within',
   'ingress/http1/socket-output.ts: flushAtEndOfTick': 'catches within: onTickEnd',
   'http/http2/connection-output.ts: this.#onTurn': 'catches within: #guardedFlush',
-  'ingress/http1/server-http1-session.ts: this.#onError': 'keeps the error',
-  'ingress/streams/server-http2-session.ts: this.#onError': 'keeps the error',
   'ingress/listener.ts: reject': 'of a promise',
   'ingress/session-opening.ts: this.#onClose': 'cancels a timer',
   'http/multiplex/liveness.ts: asker.onAbort': 'was made by guardedListener()',

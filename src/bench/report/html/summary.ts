@@ -47,8 +47,8 @@ function drawCase(result: ScenarioResult, entry: CaseResult, looks: Looks): Mark
 function drawOthers(others: readonly Finding[], looks: Looks): Markup | undefined {
   if (others.length === 0) return undefined
   const more = others.length - MAX_OTHERS
-  const told = others.slice(0, MAX_OTHERS).map((other, i) => drawShort(other, looks, i > 0))
-  return markup` <span class="also">Also shown: ${told}${more > 0 ? `; and ${more} more figures below, in bold` : ''}.</span>`
+  const shown = others.slice(0, MAX_OTHERS).map((other, i) => drawShort(other, looks, i > 0))
+  return markup` <span class="also">Also shown: ${shown}${more > 0 ? `; and ${more} more figures below, in bold` : ''}.</span>`
 }
 
 function drawFinding({ metric, first, next, last }: Finding, looks: Looks): Markup {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { TransportError } from '../../../base/errors.ts'
 import type { ExchangeRequest, RequestBody } from '../../../base/http/exchange.ts'
-import type { HeaderList } from '../../../base/http/headers.ts'
+import { type HeaderList, headerValue } from '../../../base/http/headers.ts'
 import type { OutgoingRequest } from '../client-session.ts'
 
 /** A request in the words of HTTP/2. */
@@ -133,15 +133,23 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const ACCEPT = 'sec-websocket-accept'
 
 /**
- * The fields of a 101 that accepts the WebSocket of a client of HTTP/1.1: with the answer to its key (RFC
- * 6455 4.2.2), which HTTP/2 does not have (RFC 8441 5).
+ * The answer to an upgrade, from the status and fields that accepted it over a stream. A WebSocket client of
+ * HTTP/1.1 has sent a key and waits for 101 and the answer to it (RFC 6455 4.2.2), neither of which HTTP/2 has
+ * (RFC 8441 5): it gets them from here, so that callers need not know what the connection speaks. A request
+ * without a key came by extended CONNECT itself and gets the answer as it is.
  */
-export function acceptWebsocket(headers: HeaderList, key: string): HeaderList {
+export function upgradeAnswer(
+  { upgrade, headers: sent }: Pick<ExchangeRequest, 'upgrade' | 'headers'>,
+  status: number,
+  headers: HeaderList,
+): { readonly status: number; readonly headers: HeaderList } {
+  const key = upgrade?.toLowerCase() === 'websocket' ? headerValue(sent, 'sec-websocket-key') : undefined
+  if (key === undefined) return { status, headers }
   const accepted: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string // even indexes are names
     if (name !== ACCEPT) accepted.push(name, headers[i + 1] as string) // odd indexes are values
   }
   accepted.push(ACCEPT, createHash('sha1').update(`${key}${GUID}`, 'latin1').digest('base64'))
-  return accepted
+  return { status: 101, headers: accepted }
 }

@@ -1,5 +1,6 @@
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { certificateNames } from '../../../../src/connect/tls/certificate-names.ts'
+import { certificateNames, coversName } from '../../../../src/connect/tls/certificate-names.ts'
 import { fc } from '../../../support/property.ts'
 
 describe('the names of a certificate', () => {
@@ -38,6 +39,62 @@ describe('the names of a certificate', () => {
       fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 12 }), pieces => {
         for (const name of certificateNames(pieces.join(''))) expect(name).toMatch(/^[a-z0-9.:*_-]+$/)
       }),
+    )
+  })
+})
+
+describe('names of a certificate', () => {
+  it.each([
+    ['a.example', 'a.example', true],
+    ['A.Example', 'a.example', true],
+    ['a.example', 'a.example.', true],
+    ['a.example.', 'a.example', true],
+    ['a.example', 'b.example', false],
+    ['a.example', 'x.a.example', false],
+    ['xn--bcher-kva.example', 'xn--bcher-kva.example', true],
+  ])('%s covers %s as it stands, whatever the case or a dot at the end: %s', (name, host, covers) => {
+    expect(coversName([name], host)).toBe(covers)
+  })
+
+  it.each([
+    ['*.a.example', 'x.a.example', true],
+    ['*.a.example', 'xn--bcher-kva.a.example', true],
+    ['*.a.example', 'a.example', false],
+    ['*.a.example', 'x.y.a.example', false],
+    ['*.a.example', '.a.example', false],
+    ['x*.a.example', 'xy.a.example', false],
+    ['*y.a.example', 'xy.a.example', false],
+    ['x.*.example', 'x.a.example', false],
+    ['*.*.example', 'x.a.example', false],
+    ['*.example', 'a.example', false],
+    ['*', 'example', false],
+  ])('%s covers %s by a whole left-most label only: %s', (name, host, covers) => {
+    expect(coversName([name], host)).toBe(covers)
+  })
+
+  it('cover an address as itself only', () => {
+    expect(coversName(['192.0.2.1'], '192.0.2.1')).toBe(true)
+    expect(coversName(['2001:db8::1'], '2001:db8::1')).toBe(true)
+    expect(coversName(['*.0.2.1', '192.0.2.2'], '192.0.2.1')).toBe(false)
+  })
+
+  it('cover nothing where there are none', () => {
+    expect(coversName([], 'a.example')).toBe(false)
+  })
+
+  const label = fc.constantFrom('a', 'b', 'A', 'xn--a', 'a-b', '1')
+  const host = fc.array(label, { minLength: 1, maxLength: 4 }).map(labels => labels.join('.').toLowerCase())
+  const wildcard = fc.tuple(fc.constantFrom('*.', '', ''), fc.array(label, { minLength: 1, maxLength: 4 }))
+  const name = wildcard.map(([prefix, labels]) => prefix + labels.join('.'))
+
+  it('cover what node:tls finds covered, and nothing else, but for wildcards within a label', () => {
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 1, maxLength: 3 }), host, (names, wanted) => {
+        const subjectaltname = names.map(each => `DNS:${each}`).join(', ')
+        const certificate = { subject: {}, subjectaltname } as unknown as PeerCertificate // all that is read of it
+        expect(coversName(names, wanted)).toBe(checkServerIdentity(wanted, certificate) === undefined)
+      }),
+      { numRuns: 2_000 },
     )
   })
 })

@@ -77,11 +77,11 @@ function drawCurve({ look, points, record }: Curve, x: Scale, y: Scale): Markup 
 }
 
 function describe({ look, record }: Curve): string {
-  const told = [0.5, 0.9, 0.99, 0.999].flatMap(share => {
+  const shown = [0.5, 0.9, 0.99, 0.999].flatMap(share => {
     const ms = recordedQuantile(record, share)
     return ms === undefined ? [] : [`${share * 100} % within ${millisecondsText(ms)}`]
   })
-  return `${look.subject}: ${told.length === 0 ? 'too few requests for a percentile' : told.join(', ')}.`
+  return `${look.subject}: ${shown.length === 0 ? 'too few requests for a percentile' : shown.join(', ')}.`
 }
 
 export interface CurvePoint {

@@ -80,8 +80,8 @@ function drawKey(present: ReadonlySet<Phase['name']>): Markup {
 }
 
 function describe({ look, phases }: PhaseSeries): string {
-  const told = phases.map(
+  const shown = phases.map(
     ({ name, startMs, endMs }) => `${PHASE_NAMES[name]} ${millisecondsText(endMs - startMs)}`,
   )
-  return `${look.subject}: ${told.join(', ')}.`
+  return `${look.subject}: ${shown.join(', ')}.`
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MisdirectedOrigins } from '../../../../src/origin/coalescing/misdirected-origins.ts'
+import { MisdirectedOrigins } from '../../../../src/origin/coalescing/coalescing.ts'
 
 const HOUR_MS = 3_600_000
 
