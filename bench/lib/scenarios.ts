@@ -9,7 +9,7 @@ import { objects } from '../scenarios/client/objects.ts'
 import { rttH2, rttH3 } from '../scenarios/client/round-trips.ts'
 import { selectLoss } from '../scenarios/client/select-loss.ts'
 import { slowReader } from '../scenarios/client/slow-reader.ts'
-import { fanOut, udpSockets, unary, warmSmall } from '../scenarios/client/steady.ts'
+import { fanOut, udpLink, udpSockets, unary, warmSmall } from '../scenarios/client/steady.ts'
 import { floods } from '../scenarios/service/floods.ts'
 import { forward, forwardH2 } from '../scenarios/service/forward.ts'
 import { overload } from '../scenarios/service/overload.ts'
@@ -27,6 +27,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'client-h3': clientH3,
   'warm-small': warmSmall,
   'udp-sockets': udpSockets,
+  'udp-link': udpLink,
   unary,
   'fan-out': fanOut,
   'reuse-h2': reuseH2,

@@ -122,6 +122,30 @@ export const udpSockets: Scenario = loadScenario({
     name === BATCHES ? UDP_SUBJECTS.map(one => one.name).filter(other => other !== name) : [],
 })
 
+/** The same for one large body over a long way, where the way and the windows decide and not the CPU. */
+export const udpLink: Scenario = loadScenario({
+  name: 'udp-link',
+  description:
+    '200 MB from our listener over 40 ms of round trip without loss, with datagrams in batches on both sides and one by one',
+  way: 'cubic',
+  needsPackets: true,
+  origins: { batches: { kind: 'own' }, dgram: { kind: 'own', environment: DGRAM } },
+  cases: [
+    {
+      name: '200m x 1, 40 ms',
+      subjects: UDP_SUBJECTS.filter(({ name }) => name.endsWith('both sides')),
+      conditions: { roundTripMs: 40, lossRate: 0 },
+      requests: [get('200m')],
+      arrival: { kind: 'closed', concurrency: 1 },
+      maxRequests: 1,
+      timeFactor: 20,
+    },
+  ],
+  columns: ['wallMs', 'cpuSeconds', 'originCpuSeconds', 'connections', 'failures'],
+  compared: ['wallMs', 'cpuSeconds', 'originCpuSeconds'],
+  references: name => (name === BATCHES ? ['dgram on both sides'] : []),
+})
+
 const ORIGINS = 20
 
 const FAN_OUT_SUBJECTS: readonly LoadSubject[] = [
