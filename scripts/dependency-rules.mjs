@@ -37,19 +37,22 @@ const MAY_IMPORT = {
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
+  // Which endpoint is well, and how much an origin bears.
+  'src/health': ['src/base'],
 
   // One origin put together; one request on its way; the public calls.
   'src/origin': [
     'src/base',
     'src/connect',
     'src/dns',
+    'src/health',
     'src/http',
     'src/pool',
     'src/quic',
     'src/select',
     'src/state',
   ],
-  'src/exchange': ['src/base', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
+  'src/exchange': ['src/base', 'src/health', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
   'src/api': ['src/base', 'src/connect', 'src/dns', 'src/exchange', 'src/origin', 'src/pool', 'src/select'],
   'src/api/qlog': ['src/base'],
   'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool'],
@@ -96,6 +99,7 @@ const ONLY_IMPORTER = { 'dns-packet': 'src/dns/records/dns-message.ts' }
  */
 const PURE = [
   'src/pool',
+  'src/health',
   'src/select',
   'src/state',
   'src/http',
