@@ -30,6 +30,20 @@ import type { ForwardedMode, LogLevel } from './service-settings.ts'
  * hold the PEM itself.
  */
 export interface ServiceConfig {
+  /**
+   * The processes that do the work, under a supervisor that replaces those that end, hang or grow too large:
+   * `auto`, one for each processor; a number; or `off`, everything in one process without a supervisor. A
+   * mapping has `count`, `hangTimeout` (without a sign from it for so long a worker is replaced; default 3s)
+   * and `maxMemoryBytes` (resident memory with which one is replaced; default: 0.8 of the memory that the
+   * service may use, divided by their number). Holds for `middlemile serve -c FILE`, where the default is
+   * `auto`; a program that starts a service has it in its own process. Needs Linux and koffi; without them the
+   * service runs in one process, and a warning says so.
+   */
+  workers?:
+    | 'auto'
+    | 'off'
+    | number
+    | { count?: 'auto' | 'off' | number; hangTimeout?: number | string; maxMemoryBytes?: number | string }
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
   /** Limits of the listening side, for all listeners. */
@@ -84,6 +98,11 @@ export interface ServiceConfig {
   memory?: OptionGroupInput<MemoryOptions>
   /** How a drain goes, and what ends the process. */
   shutdown?: {
+    /**
+     * How long the listeners go on after `/readyz` has turned 503, so that a load balancer finds out first.
+     * Default 0.
+     */
+    delay?: number | string
     /** How long a drain waits before it closes what is left. Default 30s. */
     drainTimeout?: number | string
     /**
