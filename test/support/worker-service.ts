@@ -1,6 +1,6 @@
-import { request as httpRequest, Agent } from 'node:http'
-import { parsePrometheusText } from './prometheus-text.ts'
+import { Agent, request as httpRequest } from 'node:http'
 import type { ConnectorProcess } from './connector-process.ts'
+import { parsePrometheusText } from './prometheus-text.ts'
 
 /** A worker as `GET /pools` shows it. */
 export interface ShownWorker {

@@ -32,18 +32,11 @@ import type { ForwardedMode, LogLevel } from './service-settings.ts'
 export interface ServiceConfig {
   /**
    * The processes that do the work, under a supervisor that replaces those that end, hang or grow too large:
-   * `auto`, one for each processor; a number; or `off`, everything in one process without a supervisor. A
-   * mapping has `count`, `hangTimeout` (without a sign from it for so long a worker is replaced; default 3s)
-   * and `maxMemoryBytes` (resident memory with which one is replaced; default: 0.8 of the memory that the
-   * service may use, divided by their number). Holds for `middlemile serve -c FILE`, where the default is
-   * `auto`; a program that starts a service has it in its own process. Needs Linux and koffi; without them the
-   * service runs in one process, and a warning says so.
+   * `auto`, one for each processor; a number; or `off`, everything in one process without a supervisor. Holds
+   * for `middlemile serve -c FILE`, where the default is `auto`; a program that starts a service has it in its
+   * own process. Needs Linux and koffi; without them the service runs in one process, and a warning says so.
    */
-  workers?:
-    | 'auto'
-    | 'off'
-    | number
-    | { count?: 'auto' | 'off' | number; hangTimeout?: number | string; maxMemoryBytes?: number | string }
+  workers?: 'auto' | 'off' | number | WorkersConfig
   /** Where clients connect, one entry for each address. */
   listen: ListenConfig[]
   /** Limits of the listening side, for all listeners. */
@@ -174,6 +167,19 @@ interface RouteConfig {
   path?: string
   /** The name of the origin. */
   origin: string
+}
+
+/** The processes of a service, where their number is not all that there is to say. */
+interface WorkersConfig {
+  /** How many. Default `auto`. */
+  count?: 'auto' | 'off' | number
+  /** Without a sign from it for so long a worker is ended and replaced. At least 1s. Default 3s. */
+  hangTimeout?: number | string
+  /**
+   * Resident memory with which a worker is replaced. Default: 0.8 of the memory of the machine or container,
+   * divided by the number of workers.
+   */
+  maxMemoryBytes?: number | string
 }
 
 /** One address that clients connect to. */

@@ -46,7 +46,7 @@ export interface OpenSockets {
 }
 
 /** A listener, and which entry of `listen` it is of: a worker may have several of one. */
-export interface OpenListener {
+interface OpenListener {
   readonly entry: number
   readonly listener: TcpListener
 }

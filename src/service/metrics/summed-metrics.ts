@@ -16,7 +16,7 @@ interface MetricValue {
 type Aggregation = 'sum' | 'mean' | 'max' | 'min'
 
 /** How the gauges of workers make one of the host where a sum would say nothing. */
-export const GAUGE_AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
+const GAUGE_AGGREGATIONS: Readonly<Record<string, Aggregation>> = {
   middlemile_build_info: 'max',
   middlemile_config_last_reload_successful: 'min',
   middlemile_config_last_reload_success_timestamp_seconds: 'min',
@@ -54,10 +54,13 @@ function emptySeries(metric: MetricSnapshot, { metricName = metric.name, labels 
 /** Metrics of single processes, which keep their names and gain a label. */
 const OF_PROCESS = /^(?:process|nodejs)_/
 /** Of the others, these are shown for each worker as well, under a name of their own: a sum counts each once. */
-const SHOWN_BY_WORKER: Readonly<Record<string, string>> = {
-  middlemile_ingress_requests_total: 'middlemile_worker_requests_total',
-  middlemile_ingress_connections: 'middlemile_worker_connections',
-}
+const SHOWN_BY_WORKER: ReadonlyMap<string, readonly [name: string, help: string]> = new Map([
+  [
+    'middlemile_ingress_requests_total',
+    ['middlemile_worker_requests_total', 'Requests of clients, by worker'],
+  ],
+  ['middlemile_ingress_connections', ['middlemile_worker_connections', 'Connections of clients, by worker']],
+])
 
 /**
  * The metrics of all workers as those of one service. What ended workers have counted goes on counting: a
@@ -120,9 +123,9 @@ export class SummedMetrics {
         of.map(one => one.metric),
       ))
         lines.push(sampleLine(name, labels, value))
-      const ownName = SHOWN_BY_WORKER[metric.name]
-      if (ownName === undefined) continue
-      head(lines, { ...metric, help: `${metric.help}: of each worker` }, ownName)
+      const [ownName, help] = SHOWN_BY_WORKER.get(metric.name) ?? []
+      if (ownName === undefined || help === undefined) continue
+      head(lines, { ...metric, help }, ownName)
       for (const one of of) eachOf(lines, one, ownName)
     }
     return `${lines.join('\n')}\n`
@@ -165,17 +168,10 @@ function isCounting({ type }: MetricSnapshot): boolean {
 }
 
 function aggregated(values: readonly number[], aggregation: Aggregation): number {
-  switch (aggregation) {
-    case 'max':
-      return Math.max(...values)
-    case 'min':
-      return Math.min(...values)
-    case 'sum':
-    case 'mean': {
-      const sum = values.reduce((total, value) => total + value, 0)
-      return aggregation === 'sum' ? sum : sum / values.length
-    }
-  }
+  if (aggregation === 'max') return Math.max(...values)
+  if (aggregation === 'min') return Math.min(...values)
+  const sum = values.reduce((total, value) => total + value, 0)
+  return aggregation === 'sum' ? sum : sum / values.length
 }
 
 function seriesKey(metric: MetricSnapshot, { metricName = metric.name, labels }: MetricValue): string {

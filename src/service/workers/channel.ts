@@ -1,4 +1,4 @@
-import { containFault } from '../../base/guard.ts'
+import { guardedListener, guardedPromise } from '../../base/guard.ts'
 import { type Clock, systemClock, type Timer } from '../../entry/events.ts'
 
 /** As much as is used of a process at the other end of an IPC channel, and of `process` itself. */
@@ -39,13 +39,11 @@ export class Channel<Out, In, Asked = object, Answered = object> {
   constructor(port: Port, clock: Clock = systemClock) {
     this.#port = port
     this.#clock = clock
-    port.on('message', message => {
-      try {
-        this.#take(message as Frame) // both ends are this file
-      } catch (error) {
-        containFault(DURING, error, () => {})
-      }
-    })
+    const onMessage = (message: unknown): void => this.#take(message as Frame) // both ends are this file
+    port.on(
+      'message',
+      guardedListener(DURING, onMessage, () => {}),
+    )
   }
 
   /** False: the other end has gone, or takes nothing. */
@@ -54,7 +52,7 @@ export class Channel<Out, In, Asked = object, Answered = object> {
   }
 
   /** One handler for each kind; a kind without one is ignored. */
-  on<Kind extends keyof In & string>(kind: Kind, handler: (body: In[Kind]) => void): void {
+  receive<Kind extends keyof In & string>(kind: Kind, handler: (body: In[Kind]) => void): void {
     this.#handlers.set(kind, handler as (body: unknown) => void) // as: the kind says what the body is
   }
 
@@ -74,7 +72,7 @@ export class Channel<Out, In, Asked = object, Answered = object> {
         this.#questions.delete(id)
         reject(new Error(`${kind}: no answer within ${timeoutMs}ms`))
       })
-      this.#questions.set(id, { resolve: resolve as (body: unknown) => void, reject, timer }) // as above
+      this.#questions.set(id, { resolve, reject, timer })
     })
   }
 
@@ -85,14 +83,14 @@ export class Channel<Out, In, Asked = object, Answered = object> {
       ? (body: Question) => Answer | Promise<Answer>
       : never,
   ): void {
-    this.#answerers.set(kind, answerer as (body: unknown) => unknown) // as: the kind says what the body is
+    this.#answerers.set(kind, answerer)
   }
 
   /** The other end has gone: nobody answers any more. */
   close(): void {
-    for (const { reject, timer } of this.#questions.values()) {
-      timer.cancel()
-      reject(new Error('the other end has gone'))
+    for (const question of this.#questions.values()) {
+      question.timer.cancel()
+      question.reject(new Error('the other end has gone'))
     }
     this.#questions.clear()
   }
@@ -118,7 +116,7 @@ export class Channel<Out, In, Asked = object, Answered = object> {
         this.#handlers.get(frame.kind)?.(frame.body)
         return
       case 'question':
-        void this.#reply(frame.kind, frame.body, frame.id)
+        guardedPromise(DURING, this.#reply(frame.kind, frame.body, frame.id))
         return
       case 'answer':
         this.#settle(frame.id)?.resolve(frame.body)

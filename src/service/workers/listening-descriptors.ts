@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import {
   errnoName,
   type ListeningSocketCalls,
-  listeningSocketCalls,
   type LoadedListeningCalls,
+  listeningSocketCalls,
   type SocketAddress,
 } from '../../connect/native/listening-sockets.ts'
 import { formatListenAddress, type ListenAddress } from '../config/fields/listen-address.ts'

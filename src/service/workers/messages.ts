@@ -11,7 +11,7 @@ export interface ConfigText {
 
 /**
  * What the supervisor sends to a worker, by kind. Another subject adds its kinds here, and takes them with
- * Channel.on().
+ * Channel.receive().
  */
 export interface ToWorker {
   /** The first message: listen on these descriptors, a list for each entry of `listen`. */
@@ -22,7 +22,7 @@ export interface ToWorker {
   drain: Record<string, never>
 }
 
-export interface Quarantine {
+interface Quarantine {
   readonly withoutHttp3: readonly string[]
 }
 

@@ -1,8 +1,8 @@
-import { Registry, collectDefaultMetrics } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Explanation, MigrateOptions, MigrationResult } from '../../index.ts'
 import type { AdminActions } from '../admin/admin-routes.ts'
-import { type MetricSnapshot, metricsText } from '../metrics/summed-metrics.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
+import { type MetricSnapshot, metricsText } from '../metrics/summed-metrics.ts'
 import type { PoolsPage } from './messages.ts'
 import type { ReadyWorker, Supervisor } from './supervisor.ts'
 
@@ -115,23 +115,27 @@ function workerMetrics(supervisor: Supervisor): readonly MetricSnapshot[] {
   const states = ['starting', 'ready', 'draining', 'killed'] as const
   const shown = supervisor.snapshot()
   return [
-    {
-      name: 'middlemile_workers',
-      help: 'Worker processes, by state',
-      type: 'gauge',
-      values: states.map(state => ({
+    metric(
+      'gauge',
+      'middlemile_workers',
+      'Worker processes, by state',
+      states.map(state => ({
         labels: { state },
         value: shown.filter(worker => worker.state === state).length,
       })),
-    },
-    {
-      name: 'middlemile_worker_starts_total',
-      help: 'Worker processes that were started, by cause; start: with the service; the others: in place of one that died, hung, or had too much memory',
-      type: 'counter',
-      values: (['start', 'died', 'hung', 'memory'] as const).map(cause => ({
+    ),
+    metric(
+      'counter',
+      'middlemile_worker_starts_total',
+      'Worker processes that were started, by cause; start: with the service; the others: in place of one that died, hung, or had too much memory',
+      (['start', 'died', 'hung', 'memory'] as const).map(cause => ({
         labels: { cause },
         value: supervisor.starts.get(cause) ?? 0,
       })),
-    },
+    ),
   ]
+}
+
+function metric(type: string, name: string, help: string, values: MetricSnapshot['values']): MetricSnapshot {
+  return { name, help, type, values }
 }

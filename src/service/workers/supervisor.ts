@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { availableParallelism, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { guarded, reportFault } from '../../base/guard.ts'
+import { guarded, guardedListener, reportFault } from '../../base/guard.ts'
 import { systemClock, type Timer } from '../../entry/events.ts'
 import { TransportError } from '../../index.ts'
 import type { ServiceSettings, WorkersSettings } from '../config/service-settings.ts'
@@ -32,7 +32,7 @@ interface WorkerProcess {
   failure: ToSupervisor['failed'] | undefined
 }
 
-export type WorkerChannel = Channel<ToWorker, ToSupervisor, AskWorker>
+type WorkerChannel = Channel<ToWorker, ToSupervisor, AskWorker>
 
 /** One ready worker, to whom questions go. */
 export interface ReadyWorker {
@@ -229,25 +229,36 @@ export class Supervisor {
       failure: undefined,
     }
     this.#processes.set(id, worker)
-    channel.on('ready', () => this.#onReady(worker))
-    channel.on('heartbeat', ({ memoryBytes, http3, isHeapFull }) => {
+    channel.receive('ready', () => this.#onReady(worker))
+    channel.receive('heartbeat', ({ memoryBytes, http3, isHeapFull }) => {
       worker.http3 = http3
       worker.isHeapFull = isHeapFull
       this.#table.onHeartbeat(id, systemClock.now(), memoryBytes)
     })
-    channel.on('failed', failure => {
+    channel.receive('failed', failure => {
       worker.failure = failure
       this.#failure ??= failure
       this.#logger.error(`worker ${slot + 1} cannot start: ${failure.code} ${failure.message}`)
       this.#onChange()
     })
-    channel.on('metrics', ({ metrics }) => this.metrics.onShown(id, metrics))
-    const onGone = once((code: number | null, signal: string | null) => this.#onGone(worker, code, signal))
-    child.on('error', error => {
+    channel.receive('metrics', ({ metrics }) => this.metrics.onShown(id, metrics))
+    let isGone = false
+    const onGone = (code: number | null, signal: string | null): void => {
+      if (!isGone) this.#onGone(worker, code, signal)
+      isGone = true
+    }
+    const onError = (error: Error): void => {
       reportFault('a worker', error)
       if (child.pid === undefined) onGone(null, null)
-    })
-    child.on('exit', onGone)
+    }
+    child.on(
+      'error',
+      guardedListener('a worker', onError, () => {}),
+    )
+    child.on(
+      'exit',
+      guardedListener('the end of a worker', onGone, () => {}),
+    )
     channel.send('start', { ...config, descriptors, withoutHttp3: this.#withheld })
   }
 
@@ -295,15 +306,6 @@ export class Supervisor {
       if (!withheld.includes(origin)) this.#logger.info(`HTTP/3 to ${origin} is spoken again`)
     this.#withheld = withheld
     for (const { channel } of this.ready) channel.send('quarantine', { withoutHttp3: withheld })
-  }
-}
-
-function once<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void {
-  let isDone = false
-  return (...args) => {
-    if (isDone) return
-    isDone = true
-    guarded('the end of a worker', () => run(...args))
   }
 }
 

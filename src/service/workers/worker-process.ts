@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { getHeapStatistics } from 'node:v8'
-import { guardedPromise, reportFault } from '../../base/guard.ts'
+import { guardedListener, guardedPromise } from '../../base/guard.ts'
+import { systemClock } from '../../entry/events.ts'
 import { type Observer, TransportError } from '../../index.ts'
 import { formatFault } from '../config/config-fault.ts'
 import { readConfigText } from '../config/read-config.ts'
@@ -26,7 +27,7 @@ const OF_SUPERVISOR = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const
 /** The other end is the supervisor that has started this process. */
 const channel = new Channel<ToSupervisor, ToWorker, object, AskWorker>(process)
 for (const signal of OF_SUPERVISOR) process.on(signal, () => {})
-channel.on('start', body => {
+channel.receive('start', body => {
   start(body).catch((error: unknown) => {
     const code = error instanceof TransportError ? error.code : 'MM_INTERNAL'
     channel.send('failed', { code, message: error instanceof Error ? error.message : String(error) })
@@ -78,7 +79,7 @@ async function start({
     prepared = undefined
     return service.take(own(), { isQuiet: true })
   })
-  channel.on('quarantine', next => {
+  channel.receive('quarantine', next => {
     withheld = next.withoutHttp3
     service.take(own(), { isQuiet: true })
   })
@@ -86,13 +87,17 @@ async function start({
   channel.answer('pools', () => service.actions.pools())
   channel.answer('explain', ({ origin }) => service.actions.explain(origin))
   channel.answer('migrate', ({ origin, ...to }) => service.actions.migrate(origin, to))
-  channel.on('drain', () => end(0))
-  process.on('disconnect', () => {
+  channel.receive('drain', () => end(0))
+  const onOrphaned = (): void => {
     if (isEnding) return
     log.logger.warn('the supervisor has gone: draining')
-    setTimeout(() => process.exit(0), MAX_ORPHANED_DRAIN_MS).unref()
+    systemClock.setTimer(MAX_ORPHANED_DRAIN_MS, () => process.exit(0))
     end(0)
-  })
+  }
+  process.on(
+    'disconnect',
+    guardedListener('the end of the supervisor', onOrphaned, () => {}),
+  )
 
   channel.send('ready', {})
   const beat = (): void => {
@@ -103,13 +108,11 @@ async function start({
       isHeapFull: used > limit * FULL_HEAP_SHARE,
     })
   }
-  setInterval(() => {
-    try {
-      beat()
-    } catch (error) {
-      reportFault('a heartbeat', error)
-    }
-  }, HEARTBEAT_MS).unref()
+  const beatOn = (): void => {
+    systemClock.setTimer(HEARTBEAT_MS, beatOn)
+    beat()
+  }
+  beatOn()
 }
 
 async function drainAndExit(service: RunningService, exitCode: number): Promise<void> {
@@ -120,7 +123,7 @@ async function drainAndExit(service: RunningService, exitCode: number): Promise<
   process.exitCode = exitCode
   if (process.connected) process.disconnect()
   // What still holds the event loop then is no work of ours.
-  setTimeout(() => process.exit(exitCode), HEARTBEAT_MS).unref()
+  systemClock.setTimer(HEARTBEAT_MS, () => process.exit(exitCode))
 }
 
 function read({ text, directory }: ConfigText): ServiceSettings {

@@ -46,7 +46,6 @@ describe('workers', () => {
 
   it('are one service on /metrics, /pools and explain', async () => {
     await using connector = await start()
-    await (await new SteadyLoad(connector.url, { connections: 16, pauseMs: 5 })).end()
     const load = new SteadyLoad(connector.url, { connections: 16 })
     await new Promise(resolve => setTimeout(resolve, 300))
     const { answered } = await load.end()

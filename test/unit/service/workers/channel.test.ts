@@ -10,7 +10,7 @@ interface Asked {
   double: [{ of: number }, number]
 }
 
-/** Two ports, each of which hears what the other sends. */
+/** Two ports, each of which receives what the other sends. */
 function pair() {
   const clock = new FakeClock()
   const listeners: ((message: unknown) => void)[] = []
@@ -45,11 +45,11 @@ function pair() {
 describe('a channel between processes', () => {
   it('hands a message to the handler of its kind', async () => {
     const { above, below } = pair()
-    const heard: string[] = []
-    below.on('hello', ({ name }) => heard.push(name))
+    const received: string[] = []
+    below.receive('hello', ({ name }) => received.push(name))
     expect(above.send('hello', { name: 'a' })).toBe(true)
     await Promise.resolve()
-    expect(heard).toEqual(['a'])
+    expect(received).toEqual(['a'])
   })
 
   it('answers a question, and hands on what the answerer throws', async () => {
@@ -93,7 +93,7 @@ describe('a channel between processes', () => {
     const { above, below } = pair()
     const faults: ContainedFault[] = []
     onTestFinished(onContainedFault(fault => faults.push(fault)))
-    below.on('hello', () => {
+    below.receive('hello', () => {
       throw new Error('a defect')
     })
     above.send('hello', { name: 'a' })
