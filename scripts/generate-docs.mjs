@@ -94,6 +94,8 @@ function configurationKeys() {
   return [
     '### Top level',
     keysTable(readInterface('ServiceConfig').fields),
+    '### `workers` as a mapping',
+    keysTable(readInterface('WorkersConfig').fields),
     '### Each entry of `listen`',
     keysTable(readInterface('ListenConfig').fields),
     '### Each origin',
@@ -147,6 +149,8 @@ function values(type, key) {
     'string | readonly string[]': 'text or list',
     "'off' | { address: string }": '`off`, or `{ address }`',
     '{ cert: string; key: string }': '`{ cert, key }`',
+    "'auto' | 'off' | number": '`auto`, `off`, number',
+    "'auto' | 'off' | number | WorkersConfig": '`auto`, `off`, number, mapping',
     string: 'text',
     boolean: '`true`, `false`',
     number: 'number',

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { Transport, TransportOptions } from '../index.ts'
 import type { Service, ServiceConfig, StartOptions } from '../service/index.ts'
+import type { WithoutWorkers } from '../service/workers/supervised-service.ts'
 import type { Rehearsal } from './rehearsal.ts'
 import type { Screen } from './terminal.ts'
 
@@ -10,6 +11,9 @@ export interface Command {
   /** Resolves with the exit code. Rejects with MM_INVALID_ARGUMENT on bad usage. */
   run(args: readonly string[], io: CliIo): Promise<number>
 }
+
+/** What a signal is for. */
+export type KeptService = Pick<Service, 'reload' | 'drain' | 'close'>
 
 /** What a command touches of the outside, so that tests can hand it something else. */
 export interface CliIo {
@@ -25,6 +29,8 @@ export interface CliIo {
   createTransport(options: TransportOptions): Transport
   startService(config: ServiceConfig, options?: StartOptions): Promise<Service>
   startServiceFromFile(file: string, options?: StartOptions): Promise<Service>
+  /** The same with workers, or why everything goes in one process. */
+  superviseFile(file: string, options: StartOptions): Promise<KeptService | WithoutWorkers>
   /** Asks whoever sits at the terminal: yes or no. Undefined: nobody does. */
   confirm(question: string): Promise<boolean | undefined>
   /**

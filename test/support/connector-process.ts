@@ -47,7 +47,12 @@ export async function startConfiguredConnector(
 ): Promise<ConnectorProcess> {
   const directory = makeTemporaryDirectory('connector')
   const file = join(directory.path, 'config.json')
-  const whole = { listen: [{ address: '127.0.0.1:0' }], admin: { address: '127.0.0.1:0' }, ...config }
+  const whole = {
+    workers: 'off', // one process, whose memory and descriptors tests look at
+    listen: [{ address: '127.0.0.1:0' }],
+    admin: { address: '127.0.0.1:0' },
+    ...config,
+  }
   writeFileSync(file, JSON.stringify(whole))
   try {
     const connector = await startConnectorProcess(['-c', file])

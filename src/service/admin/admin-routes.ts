@@ -33,7 +33,8 @@ function adminError(status: number, code: string, message: string): AdminRespons
 export interface AdminActions {
   /** Undefined: ready. Else why not. */
   notReadyBecause(): string | undefined
-  metrics(): Promise<{ contentType: string; text: string }>
+  /** With workers, `worker=NAME` asks for one of them. */
+  metrics(query: URLSearchParams): Promise<{ contentType: string; text: string }>
   pools(): unknown
   /** Undefined: no origin has that name. */
   explain(originName: string): Promise<Explanation | undefined>
@@ -77,14 +78,14 @@ const ROUTES: readonly Route[] = [
     pattern: /^\/metrics$/,
     shown: '/metrics',
     does: 'metrics for Prometheus',
-    run: async actions => ({ status: 200, ...(await actions.metrics()) }),
+    run: async (actions, _parameter, { query }) => ({ status: 200, ...(await actions.metrics(query)) }),
   },
   {
     method: 'GET',
     pattern: /^\/pools$/,
     shown: '/pools',
     does: 'the pools and their connections, as JSON',
-    run: actions => json(200, actions.pools()),
+    run: async actions => json(200, await actions.pools()),
   },
   {
     method: 'GET',
@@ -122,7 +123,7 @@ const ROUTES: readonly Route[] = [
     does: 'reads the configuration again; a bad one changes nothing',
     run: async actions => {
       const result = await actions.reload()
-      if (result.ok) return json(200, { reloaded: true, warnings: result.warnings })
+      if (result.ok) return json(200, { reloaded: true, changes: result.changes, warnings: result.warnings })
       const message = 'the configuration was not changed'
       return json(422, {
         reloaded: false,

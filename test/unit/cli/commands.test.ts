@@ -282,7 +282,7 @@ describe('serve', () => {
       close: async () => void calls.push('close'),
       reload: async () => {
         calls.push('reload')
-        return { ok: true, warnings: [] }
+        return { ok: true, warnings: [], changes: [] }
       },
     }
     return { calls, service: fake as Service, drained: () => drained() } // serve uses these

@@ -41,7 +41,7 @@ function setUp(changes: Partial<AdminActions> = {}) {
     explain: async name => (name === 'my shop' ? EXPLANATION : undefined),
     migrate: async () => undefined,
     startDrain: () => calls.push('drain') > 0,
-    reload: async () => ({ ok: true, warnings: ['w'] }),
+    reload: async () => ({ ok: true, warnings: ['w'], changes: ['origin shop: added'] }),
     ...changes,
   }
   return {
@@ -113,7 +113,11 @@ describe('the admin routes', () => {
   it('reload, and give the faults of a configuration that was refused', async () => {
     const good = await setUp().answer('POST', '/reload')
     expect(good.status).toBe(200)
-    expect(JSON.parse(good.text)).toEqual({ reloaded: true, warnings: ['w'] })
+    expect(JSON.parse(good.text)).toEqual({
+      reloaded: true,
+      changes: ['origin shop: added'],
+      warnings: ['w'],
+    })
     const faults = [{ path: 'listen', message: 'bad', line: 1, column: 2 }]
     const bad = await setUp({ reload: async () => ({ ok: false, faults }) }).answer('POST', '/reload')
     expect(bad.status).toBe(422)
