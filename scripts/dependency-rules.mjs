@@ -37,22 +37,19 @@ const MAY_IMPORT = {
   // Which protocol, which connection. Both are handed what they need.
   'src/select': ['src/base', 'src/dns/records', 'src/dns/addresses.ts'],
   'src/pool': ['src/base'],
-  // Which endpoint is well, and how much an origin bears.
-  'src/health': ['src/base'],
 
   // One origin put together; one request on its way; the public calls.
   'src/origin': [
     'src/base',
     'src/connect',
     'src/dns',
-    'src/health',
     'src/http',
     'src/pool',
     'src/quic',
     'src/select',
     'src/state',
   ],
-  'src/exchange': ['src/base', 'src/health', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
+  'src/exchange': ['src/base', 'src/http/multiplex', 'src/origin', 'src/pool', 'src/select'],
   'src/api': ['src/base', 'src/connect', 'src/dns', 'src/exchange', 'src/origin', 'src/pool', 'src/select'],
   'src/api/qlog': ['src/base'],
   'src/index.ts': ['src/api', 'src/base', 'src/origin', 'src/pool'],
@@ -70,8 +67,10 @@ const MAY_IMPORT = {
     'src/base/line-queue.ts',
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
     'src/base/package-require.ts',
+    'src/base/socket/stream-socket.ts',
     'src/connect/native/listening-sockets.ts',
     'src/connect/native/malloc-trim.ts',
+    'src/connect/native/service-notification.ts',
   ],
   'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
   'src/bench/impair': ['src/base'],
@@ -100,7 +99,6 @@ const ONLY_IMPORTER = { 'dns-packet': 'src/dns/records/dns-message.ts' }
  */
 const PURE = [
   'src/pool',
-  'src/health',
   'src/select',
   'src/state',
   'src/http',
@@ -117,6 +115,7 @@ const PURE = [
   'src/api/qlog',
   'src/origin/probing/version-probe-packet.ts',
   'src/origin/retry-budget.ts',
+  'src/origin/admission',
   'src/origin/origin-settings.ts',
   'src/origin/ledger',
   'src/origin/coalescing/coalescing.ts',

@@ -22,6 +22,8 @@ const OPTION_GROUPS = [
   ['objective', 'ObjectiveOptions', 'DEFAULT_OBJECTIVE_OPTIONS'],
   ['timeouts', 'TimeoutOptions', 'DEFAULT_TIMEOUTS'],
   ['retry', 'RetryOptions', 'DEFAULT_RETRY_OPTIONS'],
+  ['breakers', 'BreakerOptions', 'DEFAULT_BREAKER_OPTIONS'],
+  ['concurrency', 'ConcurrencyOptions', 'DEFAULT_CONCURRENCY_OPTIONS'],
   ['select', 'SelectOptions', 'DEFAULT_SELECT_OPTIONS'],
   ['limits', 'ResponseLimits', 'DEFAULT_RESPONSE_LIMITS'],
   ['http2', 'Http2Options', 'DEFAULT_HTTP2_OPTIONS'],

@@ -56,6 +56,7 @@ export async function explain(
     ...entry.coalescing.facts(now),
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
+    ...admissionFacts(pool),
   ]
   const plan: Explanation['plan'][number][] = []
   for (const entrant of lanes.plan(now)) {
@@ -99,6 +100,33 @@ function overloadFacts(
     `requests waited longer than pool.queueTargetMs = ${queueTargetMs} for pool.queueIntervalMs = ${queueIntervalMs}; ` +
     `${waiters} wait, ${shed} made room so far`
   return [{ fact: 'more requests come than the origin serves: the newest go first', evidence }]
+}
+
+function admissionFacts({ breakers, concurrency, retryBudget }: PoolStats): Explanation['known'] {
+  const known: Explanation['known'][number][] = []
+  const { requests, retries } = breakers
+  const bounds = [
+    [requests, 'at most so many requests are under way at a time', 'breakers.maxRequests'],
+    [retries, 'at most so many of them were sent again', 'breakers.maxRetries'],
+  ] as const
+  for (const [{ limit, used, refused }, fact, option] of bounds) {
+    if (limit === 0) continue
+    known.push({ fact, evidence: `${option} = ${limit}; ${used} are now, ${refused} were turned away so far` })
+  }
+  if (concurrency !== undefined) {
+    const { limit, inFlight, refused, recentMs, longMs } = concurrency
+    const latency =
+      recentMs === undefined || longMs === undefined
+        ? 'no latency is known yet'
+        : `answers began after ${recentMs.toFixed(1)} ms of late, ${longMs.toFixed(1)} ms in the long run`
+    const evidence = `${latency}; ${inFlight} are under way, ${refused} were turned away so far`
+    known.push({ fact: `the origin bears ${limit} requests at a time`, evidence })
+  }
+  if (retryBudget.left === 0) {
+    const evidence = `${retryBudget.refused} replays were not made so far (retry.budgetRatio, retry.budgetMin)`
+    known.push({ fact: 'the retry budget is empty', evidence })
+  }
+  return known
 }
 
 function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {

@@ -148,6 +148,24 @@ export const ERROR_CODES = {
       'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
     ),
   ),
+  /**
+   * So many requests to the origin were waiting or under way as `breakers.maxRequests` allows. The request was
+   * refused at once.
+   */
+  MM_BREAKER_OPEN: passing(
+    local(503, 'connection_limit_reached', 'raise breakers.maxRequests, or send less'),
+  ),
+  /**
+   * So many requests were under way as the origin bears by its latency (`concurrency.limit: gradient`). The
+   * request was refused at once.
+   */
+  MM_CONCURRENCY_LIMIT: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'more requests come than the origin answers in its usual time: look at the origin, or raise concurrency.min',
+    ),
+  ),
   /** The process has no file descriptor left for another socket. */
   MM_OUT_OF_DESCRIPTORS: passing(
     local(
@@ -210,6 +228,17 @@ export const ERROR_CODES = {
       504,
       'http_response_timeout',
       'the origin did not answer: raise timeouts.headersMs or look at the origin',
+    ),
+  ),
+  /**
+   * No response began within `retry.perTryTimeoutMs` of the last try that `retry` allowed. The origin may have
+   * acted on the request.
+   */
+  MM_TRY_TIMEOUT: passing(
+    remote(
+      504,
+      'http_response_timeout',
+      'the origin is slow: raise retry.perTryTimeoutMs or look at the origin',
     ),
   ),
   /** A body stood still, in either direction, for `timeouts.bodyMs`. */

@@ -43,6 +43,8 @@ export type {
   ObjectiveChanged,
   PathSampled,
   RaceEvent,
+  RefusedBy,
+  RequestsRefused,
   RetryReason,
   SelectionEvent,
   SocketOptionRefused,
@@ -66,6 +68,8 @@ export { type ContainedFault, isSystemError, onContainedFault } from '../base/gu
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 export { LANE_NAMES, type LaneName } from '../base/http/protocol.ts'
 export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
+export type { BreakerFigures } from '../origin/admission/breaker.ts'
+export type { ConcurrencyFigures } from '../origin/admission/gradient-limiter.ts'
 export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
 export type {
   ConnectionHandshake,
@@ -74,4 +78,5 @@ export type {
 } from '../origin/ledger/handshake-figures.ts'
 export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
+export type { RetryBudgetFigures } from '../origin/retry-budget.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

@@ -8,6 +8,15 @@
  * ```
  */
 
+export {
+  BREAKER_RANGES,
+  type BreakerOptions,
+  CONCURRENCY_LIMITS,
+  CONCURRENCY_RANGES,
+  type ConcurrencyOptions,
+  DEFAULT_BREAKER_OPTIONS,
+  DEFAULT_CONCURRENCY_OPTIONS,
+} from '../base/options/admission-options.ts'
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {
   DEFAULT_OBJECTIVE_OPTIONS,
@@ -30,6 +39,7 @@ export {
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TICKET_STORE_OPTIONS,
   DEFAULT_TIMEOUTS,
+  isRetryableStatus,
   REUSE_MODES,
 } from '../base/options/options.ts'
 export type {

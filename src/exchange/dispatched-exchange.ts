@@ -4,23 +4,23 @@ import { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
 import { guardedListener, reportFault } from '../base/guard.ts'
-import { cancelSource } from '../base/http/body-upload.ts'
+import { cancelUnsent } from '../base/http/body-upload.ts'
 import {
   type ExchangeController,
   type ExchangeHandler,
   type ExchangeRequest,
   isRepeatable,
-  isReplayableBody,
   isSafeMethod,
 } from '../base/http/exchange.ts'
 import type { HeaderList } from '../base/http/headers.ts'
+import type { Admitted } from '../origin/admission/admission.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Lane } from '../origin/lanes/lane.ts'
 import type { Racer } from '../origin/lanes/lane-race.ts'
 import type { Http3Path, PathUser } from '../origin/paths/http3-paths.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
 import type { DispatchHandle } from './dispatch.ts'
-import { EarlierTries, exchangeEnded } from './exchange-ended.ts'
+import { exchangeEnded } from './exchange-ended.ts'
 import { ExchangeRoute } from './exchange-route.ts'
 import {
   controllerOf,
@@ -35,9 +35,13 @@ import {
   type Detour,
   detourAfter,
   dismissalOf,
-  isPathDead,
+  failedTry,
+  isDrained,
+  isRetried,
   judgeReplay,
+  MAX_DRAIN_MS,
   speaksAgainstLane,
+  tryTimeout,
   withoutUpgrade,
 } from './replay-rules.ts'
 
@@ -62,10 +66,12 @@ export class DispatchedExchange
   readonly #startedAt: number
   #state: ExchangeState
   #deadline: Timer | undefined
+  /** Ends the try that is under way, or the reading of an answer that is thrown away. */
+  #tryTimer: Timer | undefined
+  #admitted: Admitted | undefined // of an origin with bounds
 
   // What is counted of it
   #retries = 0
-  #earlierTries: EarlierTries | undefined
   /** What the waits before this one took. */
   #waitedMs = 0
   /** 0: there is no final answer. */
@@ -84,23 +90,19 @@ export class DispatchedExchange
     this.#startedAt = clock.now()
     this.#state = { kind: 'starting', since: this.#startedAt, tried: undefined }
     this.#deadline = undefined
-    this.#earlierTries = undefined
   }
 
   /** Goes to the pool. */
   start(): void {
     const { requestMs } = this.#origin.settings.timeouts
     if (requestMs > 0) {
-      const onDue = guardedListener(
-        'the deadline of a request',
-        () => this.#onDeadline(requestMs),
-        fault => {
-          if (!this.#isDone) this.#fail(fault)
-        },
-      )
+      const onFault = (fault: TransportError): void => void (this.#isDone || this.#fail(fault))
+      const onDue = guardedListener('the deadline of a request', () => this.#onDeadline(requestMs), onFault)
       this.#deadline = this.#clock.setTimer(requestMs, onDue)
     }
-    this.#origin.onStarted(this.#startedAt)
+    const admitted = this.#origin.onStarted(this.#startedAt)
+    if (admitted instanceof TransportError) return this.#fail(admitted)
+    this.#admitted = admitted
     this.#route.noteEarlyWaiter(this.#request.mayBeEarly === true)
     this.#route.go(this.#route.wantsFresh(this.#request), false, this.#startedAt)
     if (this.#state.kind === 'starting')
@@ -118,11 +120,8 @@ export class DispatchedExchange
       this.#fail(error)
       return
     }
-    const isOut = tried.hedge?.hasOnlySecond !== true
     if (kind !== 'aborted') this.#enter({ kind: 'aborted', tried, error })
-    tried.endHedge()
-    if (isOut) tried.controller?.abort(error)
-    else this.#fail(error)
+    this.#abortTry(tried, error)
   }
 
   get connection(): Connection | undefined {
@@ -170,6 +169,10 @@ export class DispatchedExchange
     if (this.#route.lane.name === 'h3') this.#onHttp3Lease(tried)
     const { altUsed } = connection
     connection.open(altUsed === undefined ? this.#request : withAltUsed(this.#request, altUsed), this)
+    const { perTryTimeoutMs } = this.#origin.settings.retry
+    if (perTryTimeoutMs > 0 && this.#state.kind === 'sent' && isRetried(this.#request)) {
+      this.#limitTry(perTryTimeoutMs, tryTimeout(perTryTimeoutMs))
+    }
   }
 
   onLeaseFailed(error: TransportError): void {
@@ -216,13 +219,15 @@ export class DispatchedExchange
   ): void {
     if (controller !== controllerOf(this.#state)) return
     const state = this.#state
-    if (state.kind === 'sent' && (status === 425 || status === 421)) {
+    const { statuses } = this.#origin.settings.retry
+    const isAsking = status === 425 || status === 421 || (statuses.length > 0 && statuses.includes(status))
+    if (state.kind === 'sent' && isAsking) {
       const { tried } = state
-      const wasEarly = controller.wasEarly === true
-      const dismissed = dismissalOf(status, wasEarly, this.#request, tried.connection, this.#origin)
-      if (dismissed !== undefined) {
+      const dismissed = dismissalOf(status, this, this.#request, this.#origin)
+      if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
         this.#enter({ kind: 'dismissed', tried, ...dismissed })
-        controller.abort(dismissed.error) // onResponseError follows from within
+        if (isDrained(controller, this.#request.method, headers)) this.#limitTry(MAX_DRAIN_MS, dismissed.error)
+        else controller.abort(dismissed.error) // onResponseError follows from within
         return
       }
     }
@@ -236,11 +241,13 @@ export class DispatchedExchange
   }
 
   onResponseData(controller: ExchangeController, chunk: Buffer): void {
+    if (this.#state.kind === 'dismissed') return
     this.#responseBytes += chunk.length
     this.#handler.onResponseData(controller, chunk)
   }
 
   onResponseEnd(controller: ExchangeController, trailers: HeaderList): void {
+    if (this.#state.kind === 'dismissed') return this.#onTryFailed(this.#state.error)
     this.#end(undefined)
     this.#handler.onResponseEnd(controller, trailers)
   }
@@ -265,7 +272,7 @@ export class DispatchedExchange
   onHedgeAnswered(answered: AnsweredCopy, error: TransportError, isFirstOut: boolean): boolean {
     const { lane, connection, controller, reused, leasedAt, queueMs } = answered
     const first = currentTry(this.#state)
-    this.#noteTry('http3-failed', error)
+    this.#route.noteTry('http3-failed', error, first, this.#startedAt)
     // HTTP/3 would have taken longer than this: without it, only those of its requests would count that were
     // answered in time.
     const now = this.#clock.now()
@@ -318,16 +325,9 @@ export class DispatchedExchange
   }
 
   #makeHedge({ leasedAt }: Try, path: Http3Path): HedgedRequest {
-    return new HedgedRequest({
-      exchange: this,
-      origin: this.#origin,
-      clock: this.#clock,
-      request: this.#request,
-      path,
-      leasedAt,
-      lane: this.#route.lane,
-      fallback: this.#origin.lanes.fallback,
-    })
+    const { lane } = this.#route
+    const parts = { origin: this.#origin, clock: this.#clock, request: this.#request, path, leasedAt, lane }
+    return new HedgedRequest({ exchange: this, ...parts })
   }
 
   /** The caller sees something of an answer. */
@@ -358,31 +358,38 @@ export class DispatchedExchange
   }
 
   #tryReplay(error: TransportError, beforeLease: boolean): boolean {
-    const { retry } = this.#origin.settings
-    const { connection, reused } = this
-    const verdict = judgeReplay({
-      error,
-      method: this.#request.method,
-      isBodyReplayable: isReplayableBody(this.#request.body),
-      beforeLease,
-      reused,
-      isConnectionEnding: connection?.requestsTaken !== undefined,
-      isPathDead: isPathDead(connection?.endedBy),
-      isLostInMove: connection?.endedBy === 'protocol-error' && this.#origin.hasMoved(connection),
-      isCallerCommitted: isCommitted(this.#state),
-      retries: this.#retries,
-      maxRetries: retry.maxRetries,
-      maxUnanswered: retry.maxUnanswered,
-      wasEarly: this.wasEarly,
-      hasOtherLane: this.#route.hasOtherLane,
-    })
+    const { connection } = this
+    const { hasOtherLane } = this.#route
+    const where = { beforeLease, isCallerCommitted: isCommitted(this.#state), hasOtherLane }
+    const verdict = judgeReplay(failedTry(error, this, this.#request, this.#origin, where))
     if (!verdict.replay) return false
-    if (verdict.cost === 'budgeted' && !this.#origin.retryBudget.withdraw(this.#clock.now())) return false
+    if (verdict.cost === 'budgeted' && !this.#payRetry()) return false
     if (verdict.reason === 'unanswered' && connection !== undefined)
       this.#origin.onUnanswered(connection, error)
     if (!beforeLease) this.#route.onBroken(verdict.reason === 'http3-failed')
     this.#sendAgain(verdict.reason, error, verdict.wantsFresh)
     return true
+  }
+
+  /** False: too many are sent again already, of those under way or of all. */
+  #payRetry(): boolean {
+    const now = this.#clock.now()
+    return this.#admitted?.mayRetry(now) !== false && this.#origin.retryBudget.withdraw(now)
+  }
+
+  /** The try that is under way ends with the error unless the state changes before. */
+  #limitTry(ms: number, error: TransportError): void {
+    this.#tryTimer = this.#clock.setTimer(ms, () => {
+      const tried = currentTry(this.#state)
+      if (tried !== undefined) this.#abortTry(tried, error)
+    })
+  }
+
+  #abortTry(tried: Try, error: TransportError): void {
+    const isOut = tried.hedge?.hasOnlySecond !== true
+    tried.endHedge()
+    if (isOut) tried.controller?.abort(error)
+    else this.#onTryFailed(error)
   }
 
   /**
@@ -391,7 +398,8 @@ export class DispatchedExchange
    */
   #sendAgain(reason: RetryReason, error: TransportError, wantsFresh: boolean): void {
     this.#retries += 1
-    this.#noteTry(reason, error)
+    this.#route.noteTry(reason, error, currentTry(this.#state), this.#startedAt)
+    this.#admitted?.onRetry(reason)
     this.#origin.onRetry(reason, error)
     // An observer of that event may have aborted it.
     if (this.#state.kind === 'aborted') this.#fail(this.#state.error)
@@ -399,12 +407,6 @@ export class DispatchedExchange
     if (this.wasEarly) this.#request = { ...this.#request, mayBeEarly: false }
     this.#restart()
     this.#route.go(wantsFresh, true)
-  }
-
-  #noteTry(reason: RetryReason, error: TransportError): void {
-    const tried = currentTry(this.#state)
-    this.#earlierTries ??= new EarlierTries(this.#startedAt)
-    this.#earlierTries.add(reason, error, this.#route.lane.name, tried, this.#clock.now())
   }
 
   #takeDetour(detour: Detour | undefined): boolean {
@@ -432,12 +434,7 @@ export class DispatchedExchange
 
   #fail(error: TransportError): void {
     const controller = controllerOf(this.#state)
-    const { body } = this.#request
-    if (body !== null && !(body instanceof Uint8Array)) {
-      // Nobody took it: whatever produces it must not be left hanging. (An upload that began was cancelled by
-      // its connection.)
-      if (this.connection === undefined || body.isReplayable()) cancelSource(body)
-    }
+    cancelUnsent(this.#request.body, this.connection !== undefined)
     this.#end(error)
     this.#handler.onResponseError(controller, error)
   }
@@ -459,6 +456,7 @@ export class DispatchedExchange
     this.#route.noteEarlyWaiter(false)
     this.#deadline?.cancel()
     this.#origin.onFinished()
+    this.#admitted?.end(this.#status, this.ttfbMs, error, this.#clock.now())
     const { isObserved } = this.#origin
     // Whether anybody wants to know is asked as of the head, which spares most requests a reading of the
     // clock.
@@ -475,7 +473,7 @@ export class DispatchedExchange
       responseBytes: this.#responseBytes,
       stallMs: controllerOf(this.#state)?.stallMs,
       totalMs: now - this.#startedAt,
-      earlierTries: this.#earlierTries?.list,
+      earlierTries: this.#route.earlierTries,
       error,
     })
     this.#origin.onEnded(event, now)
@@ -491,6 +489,7 @@ export class DispatchedExchange
 
   /** The one writer of the state. */
   #enter(next: ExchangeState): void {
+    this.#tryTimer?.cancel()
     this.#state = transition(this.#state, next)
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { TransportError } from '../base/errors.ts'
 import type { AttemptRecord, Connection } from '../base/events/connection.ts'
+import type { EarlierTry, RetryReason } from '../base/events/observer.ts'
 import { type ExchangeRequest, isRepeatable } from '../base/http/exchange.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import { Lane } from '../origin/lanes/lane.ts'
@@ -9,6 +10,8 @@ import type { Pool } from '../pool/pool.ts'
 import type { Waiter } from '../pool/pool-driver.ts'
 import type { ExchangeSample } from '../select/choice/choice-action.ts'
 import type { DispatchHandle } from './dispatch.ts'
+import { EarlierTries } from './exchange-ended.ts'
+import type { Try } from './exchange-state.ts'
 
 /** What one exchange needs to find its lane and connection. */
 export interface ExchangeRouteParts {
@@ -42,6 +45,7 @@ export class ExchangeRoute {
   #newConnection: Connection | undefined
   /** What the tries before this one have tried. */
   #earlierAttempts = NOTHING
+  #earlierTries: EarlierTries | undefined
   /** Counted by its lane as under way, with so many. */
   #streams = 0
   /** Counted by the origin as a waiter that would leave in early data. */
@@ -52,6 +56,11 @@ export class ExchangeRoute {
     this.#parts = parts
     this.#lane = origin.lanes.primary
     this.#pool = isUpgrade ? origin.upgrades.first() : this.#lane.pool
+  }
+
+  /** The tries that were followed by another; undefined: none was. */
+  get earlierTries(): readonly EarlierTry[] | undefined {
+    return this.#earlierTries?.list
   }
 
   /** Where it goes, or went last. */
@@ -72,6 +81,12 @@ export class ExchangeRoute {
   /** It went over HTTP/3, and there is TCP. */
   get hasOtherLane(): boolean {
     return this.#lane.name === 'h3' && this.#parts.origin.lanes.fallback !== undefined
+  }
+
+  /** The try failed, and is followed by another. `startedAt`: when the exchange was dispatched. */
+  noteTry(reason: RetryReason, error: TransportError, tried: Try | undefined, startedAt: number): void {
+    this.#earlierTries ??= new EarlierTries(startedAt)
+    this.#earlierTries.add(reason, error, this.#lane.name, tried, this.#parts.clock.now())
   }
 
   /** Whether the mode of reuse gives the request a new connection: see OriginOptions.reuse. */

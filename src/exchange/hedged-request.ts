@@ -24,7 +24,7 @@ export interface HedgedExchange extends ExchangeHandler {
 
 interface HedgedRequestParts {
   readonly exchange: HedgedExchange
-  readonly origin: Pick<ExchangeOrigin, 'answers' | 'retryBudget'>
+  readonly origin: Pick<ExchangeOrigin, 'answers' | 'retryBudget' | 'lanes'>
   readonly clock: Clock
   /** What was sent over `path`, at `leasedAt`: it may be sent twice, and its body is in memory. */
   readonly request: ExchangeRequest
@@ -32,8 +32,6 @@ interface HedgedRequestParts {
   readonly leasedAt: number
   /** The lane of the path. */
   readonly lane: Lane
-  /** TCP, where the second copy goes first. Undefined: there is none. */
-  readonly fallback: Lane | undefined
 }
 
 /**
@@ -115,7 +113,8 @@ export class HedgedRequest implements AwaitedAnswer, SecondCopyOwner {
   }
 
   #sendAgain(now: number): boolean {
-    const { origin, path, lane, fallback } = this.#parts
+    const { origin, path, lane } = this.#parts
+    const { fallback } = origin.lanes // TCP, if there is one
     const { retryBudget } = origin
     if (fallback !== undefined && (path.hasFailed || retryBudget.withdraw(now)))
       this.#send(fallback, false) // 1

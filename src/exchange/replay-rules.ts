@@ -3,11 +3,12 @@ import { ERROR_CODES } from '../base/error-codes.ts'
 import { TransportError } from '../base/errors.ts'
 import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
-import { type ExchangeRequest, isIdempotentMethod, isReplayableBody } from '../base/http/exchange.ts'
-import { type HeaderList, hasHeader } from '../base/http/headers.ts'
+import { type ExchangeController, type ExchangeRequest, isIdempotentMethod, isRepeatable, isReplayableBody } from '../base/http/exchange.ts'
+import { type HeaderList, hasHeader, headerValue } from '../base/http/headers.ts'
 import { fitsExtendedConnect } from '../http/multiplex/messages/outgoing-request.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { DispatchHandle } from './dispatch.ts'
 
 /** What the rules look at when an exchange failed. */
 export interface FailedTry {
@@ -56,6 +57,31 @@ const NO: ReplayVerdict = { replay: false }
  */
 const MAX_ENDINGS = 16
 
+/** The failed try of an exchange, as the rules look at it. */
+export function failedTry(
+  error: TransportError,
+  { connection, reused, retries, wasEarly }: DispatchHandle,
+  { method, body }: ExchangeRequest,
+  origin: ExchangeOrigin,
+  where: Pick<FailedTry, 'beforeLease' | 'isCallerCommitted' | 'hasOtherLane'>,
+): FailedTry {
+  const { maxRetries, maxUnanswered } = origin.settings.retry
+  return {
+    error,
+    method,
+    isBodyReplayable: isReplayableBody(body),
+    reused,
+    isConnectionEnding: connection?.requestsTaken !== undefined,
+    isPathDead: isPathDead(connection?.endedBy),
+    isLostInMove: connection?.endedBy === 'protocol-error' && origin.hasMoved(connection),
+    retries,
+    maxRetries,
+    maxUnanswered,
+    wasEarly,
+    ...where,
+  }
+}
+
 /**
  * Whether a failed request is sent again (design invariant 1). In this order:
  *
@@ -88,10 +114,12 @@ const MAX_ENDINGS = 16
  * 7. HTTP/3 broke under it, and there is TCP: idempotent methods go there. Free, since HTTP/3 is left alone
  *    after that (h3-status.ts); one that was replayed before takes from the budget, up to `maxUnanswered`
  *    times.
- * 8. Everything else stays failed.
+ * 8. No answer began within `retry.perTryTimeoutMs`, which is set for idempotent methods only: up to `maxRetries`
+ *    times, each out of the budget.
+ * 9. Everything else stays failed.
  *
- * A 425 (Too Early) and a 421 (Misdirected Request) are no failures, and have rules of their own: isTooEarly,
- * isMisdirected.
+ * A 425 (Too Early), a 421 (Misdirected Request) and the statuses of `retry.statuses` are no failures, and have
+ * rules of their own: dismissalOf.
  */
 export function judgeReplay(failed: FailedTry): ReplayVerdict {
   const { error, retries, maxRetries } = failed
@@ -130,7 +158,10 @@ export function judgeReplay(failed: FailedTry): ReplayVerdict {
     const cost = retries === 0 ? 'free' : 'budgeted'
     return { replay: true, reason: 'http3-failed', cost, wantsFresh: false } // 7
   }
-  return NO // 8
+  if (error.code === 'MM_TRY_TIMEOUT' && retries < maxRetries) {
+    return { replay: true, reason: 'try-timeout', cost: 'budgeted', wantsFresh: false } // 8
+  }
+  return NO // 9
 }
 
 /**
@@ -153,29 +184,59 @@ function isMisdirected(status: number, { sharedBy }: Pick<Connection, 'sharedBy'
   return status === 421 && sharedBy !== undefined
 }
 
-/** What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection. */
-export type Dismissal = Extract<RetryReason, 'too-early' | 'misdirected'>
+/**
+ * What an answer that only asks to send again has said: 425 to early data, 421 to a shared connection, or one
+ * that `retry.statuses` lists.
+ */
+export type Dismissal = Extract<RetryReason, 'too-early' | 'misdirected' | 'status'>
 
 const DISMISSALS: Readonly<Record<Dismissal, string>> = {
+  status: 'the origin answered with one of retry.statuses',
   'too-early': 'the origin answered 425 (Too Early) to early data',
   misdirected: 'the origin answered 421 (Misdirected Request) over a connection of another origin',
 }
 
-/** Why the answer is not for the caller; undefined: it is. What a 421 says is learned even if it is. */
+/**
+ * Why the answer is not for the caller; undefined: it is. What a 421 says is learned even if it is. Of a status
+ * that is retried the budget has the last word.
+ */
 export function dismissalOf(
   status: number,
-  wasEarly: boolean,
-  { headers, body }: ExchangeRequest,
-  connection: Connection,
-  origin: Pick<ExchangeOrigin, 'onMisdirected'>,
+  { connection, retries, wasEarly }: Pick<DispatchHandle, 'connection' | 'retries' | 'wasEarly'>,
+  request: ExchangeRequest,
+  origin: Pick<ExchangeOrigin, 'onMisdirected' | 'settings'>,
 ): { readonly reason: Dismissal; readonly error: TransportError } | undefined {
+  const { headers, body } = request
+  const { statuses, maxRetries } = origin.settings.retry
   let reason: Dismissal | undefined
   if (isTooEarly(status, wasEarly, headers)) reason = 'too-early'
-  else if (isMisdirected(status, connection)) {
+  else if (connection !== undefined && isMisdirected(status, connection)) {
     origin.onMisdirected(connection)
     if (isReplayableBody(body)) reason = 'misdirected'
-  }
-  return reason && { reason, error: new TransportError('MM_REFUSED', DISMISSALS[reason]) }
+  } else if (retries < maxRetries && statuses.includes(status) && isRetried(request)) reason = 'status'
+  if (reason === undefined) return undefined
+  const message = reason === 'status' ? `${DISMISSALS.status}: ${status}` : DISMISSALS[reason]
+  return { reason, error: new TransportError('MM_REFUSED', message) }
+}
+
+/** Whether an answer, or none in time, may be a reason to send it again (RFC 9110 9.2.2). */
+export function isRetried(request: ExchangeRequest): boolean {
+  return request.upgrade === undefined && isRepeatable(request)
+}
+
+/** The body of an answer that is thrown away is read if it is not longer: that spares a connection. */
+const MAX_DRAINED_BYTES = 16_384
+/** And if it has come within this. */
+export const MAX_DRAIN_MS = 100
+
+/**
+ * Whether the rest of an answer that is thrown away is read. Over HTTP/2 and HTTP/3 the end of its stream costs
+ * nothing; over HTTP/1.1 it would cost the connection.
+ */
+export function isDrained(controller: ExchangeController, method: string, headers: HeaderList): boolean {
+  if (controller.protocol !== 'http/1.1') return false
+  const length = headerValue(headers, 'content-length')
+  return method === 'HEAD' || (length !== undefined && Number(length) <= MAX_DRAINED_BYTES)
 }
 
 /** Nothing of the request was processed, and HTTP/1.1 would do: see UpgradeRoute. */
@@ -191,6 +252,12 @@ export function isPathDead(endedBy: CloseReason | undefined): boolean {
 /** The words for a connection that ended under an exchange, whoever did it and however. */
 function isLostConnection(error: TransportError): boolean {
   return isClose(error) || error.code === 'MM_PROTOCOL_ERROR' || error.code.startsWith('MM_TLS_')
+}
+
+/** A try whose answer did not begin in time. */
+export function tryTimeout(perTryTimeoutMs: number): TransportError {
+  const message = `no response began within retry.perTryTimeoutMs = ${perTryTimeoutMs}`
+  return new TransportError('MM_TRY_TIMEOUT', message, { processed: 'unknown' })
 }
 
 function isClose(error: TransportError): boolean {

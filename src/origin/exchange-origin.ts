@@ -1,10 +1,11 @@
 import type { Clock } from '../base/clock.ts'
-import type { TransportError } from '../base/errors.ts'
+import { TransportError } from '../base/errors.ts'
 import type { Connection } from '../base/events/connection.ts'
 import type { ExchangeEnded, Observer, RetryReason } from '../base/events/observer.ts'
 import { formatEndpoint } from '../base/http/endpoint.ts'
 import type { Origin } from '../base/http/origin.ts'
 import type { OriginRecord } from '../select/record/origin-record.ts'
+import { Admission, type AdmissionFigures, type Admitted, NO_ADMISSION } from './admission/admission.ts'
 import type { DialTurns } from './connecting/dial-turns.ts'
 import type { OriginEconomy } from './economy/origin-economy.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
@@ -12,7 +13,7 @@ import { AnswerWatch } from './lanes/answer-watch.ts'
 import type { Lanes } from './lanes/lanes.ts'
 import type { HandshakeLedger } from './ledger/handshake-ledger.ts'
 import type { OriginSettings } from './origin-settings.ts'
-import { RetryBudget } from './retry-budget.ts'
+import { RetryBudget, type RetryBudgetFigures } from './retry-budget.ts'
 import type { UpgradeRoute } from './upgrade-route.ts'
 
 /** The lanes of an origin as its exchanges use them. */
@@ -44,8 +45,11 @@ export interface ExchangeOrigin {
   readonly isObserved: boolean
   /** The connection has left its first path, or tried to. */
   hasMoved(connection: Connection): boolean
-  /** An exchange begins: until onFinished() it keeps the process alive. */
-  onStarted(now: number): void
+  /**
+   * An exchange begins: until onFinished() it keeps the process alive. An error: it is not let in; undefined:
+   * nothing is bounded.
+   */
+  onStarted(now: number): Admitted | TransportError | undefined
   /** It waits for no more. */
   onFinished(): void
   /** One begins (1) or ends (-1) to wait for a connection whose request may leave in early data. */
@@ -89,6 +93,7 @@ export class OriginExchanges implements ExchangeOrigin {
   readonly answers: AnswerWatch
   readonly retryBudget: RetryBudget
   readonly #parts: OriginExchangesParts
+  readonly #admission: Admission | undefined
   #retries = 0
   #earlyWaiters = 0
 
@@ -101,11 +106,19 @@ export class OriginExchanges implements ExchangeOrigin {
     this.upgrades = upgrades
     this.answers = new AnswerWatch(clock)
     this.retryBudget = new RetryBudget(settings.retry, clock.now())
+    this.#admission = Admission.of(settings, clock.now(), (by, limit) =>
+      parts.observer({ type: 'requests-refused', origin, by, limit }),
+    )
   }
 
   /** How often one was sent again. */
   get retries(): number {
     return this.#retries
+  }
+
+  /** What bounds them, and what was turned away. */
+  bounds(now: number): AdmissionFigures & { readonly retryBudget: RetryBudgetFigures } {
+    return { ...(this.#admission?.figures() ?? NO_ADMISSION), retryBudget: this.retryBudget.figures(now) }
   }
 
   /** One waits for a connection whose request may leave in early data. */
@@ -121,12 +134,15 @@ export class OriginExchanges implements ExchangeOrigin {
     return this.#parts.hasMoved(connection)
   }
 
-  onStarted(now: number): void {
+  onStarted(now: number): Admitted | TransportError | undefined {
     const { hold, dialTurns, economy } = this.#parts
     hold.take()
+    const admitted = this.#admission?.admit(now)
+    if (admitted instanceof TransportError) return admitted
     this.retryBudget.deposit()
     dialTurns.onRequest(this.origin.key, now)
     economy.onRequest(now)
+    return admitted
   }
 
   onFinished(): void {

@@ -185,6 +185,7 @@ export class OriginEntry {
       migrations: this.paths.migrations,
       economy,
       objective: this.#economy.objective,
+      ...this.exchanges.bounds(now),
       sizing: poolSizing(economy.lastMinute, this.settings.pool, this.pools.demand(now)),
     })
   }

@@ -1,6 +1,14 @@
 import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
+import {
+  type BreakerOptions,
+  type ConcurrencyOptions,
+  checkBreakerOptions,
+  checkConcurrencyOptions,
+  DEFAULT_BREAKER_OPTIONS,
+  DEFAULT_CONCURRENCY_OPTIONS,
+} from '../base/options/admission-options.ts'
 import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
@@ -15,6 +23,7 @@ import {
   DEFAULT_RETRY_OPTIONS,
   DEFAULT_TIMEOUTS,
   type Given,
+  isRetryableStatus,
   type OriginOptions,
   type PoolOptions,
   REUSE_MODES,
@@ -60,6 +69,8 @@ export interface OriginSettings {
   readonly objective: ObjectiveOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
+  readonly breakers: BreakerOptions
+  readonly concurrency: ConcurrencyOptions
   readonly limits: ResponseLimits
   readonly http2: Http2Options
   readonly quic: QuicOptions
@@ -144,7 +155,11 @@ function mergeSettings(
     reuse: own.reuse ?? defaults.reuse ?? 'always',
     objective: checkObjective(layered(DEFAULT_OBJECTIVE_OPTIONS, defaults.objective, own.objective)),
     timeouts: checkNumbers('timeouts', layered(DEFAULT_TIMEOUTS, defaults.timeouts, own.timeouts)),
-    retry: checkNumbers('retry', layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
+    retry: checkRetry(layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
+    breakers: checkBreakerOptions(layered(DEFAULT_BREAKER_OPTIONS, defaults.breakers, own.breakers)),
+    concurrency: checkConcurrencyOptions(
+      layered(DEFAULT_CONCURRENCY_OPTIONS, defaults.concurrency, own.concurrency),
+    ),
     limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
     http2: checkHttp2Options('http2', layered(DEFAULT_HTTP2_OPTIONS, defaults.http2, own.http2)),
     quic: checkQuicOptions('quic', layered(DEFAULT_QUIC_OPTIONS, defaults.quic, own.quic)),
@@ -187,6 +202,16 @@ function checkWords(options: OriginOptions): void {
   checkWord('tfo', tfo, ['off', 'auto', 'on'])
   checkFlag('trusted', trusted)
   checkFlag('earlyDataOverTcp', earlyDataOverTcp)
+}
+
+function checkRetry(retry: RetryOptions): RetryOptions {
+  const { statuses, ...numbers } = retry
+  checkNumbers('retry', numbers)
+  if (!Array.isArray(statuses) || !statuses.every(isRetryableStatus)) {
+    const message = 'retry.statuses must be a list of 429 and 500 to 599, such as [502, 503]'
+    throw new TransportError('MM_INVALID_ARGUMENT', message)
+  }
+  return retry
 }
 
 function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {

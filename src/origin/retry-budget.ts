@@ -9,6 +9,22 @@ const MAX_SAVED = 1_000
 /** `budgetMin` replays come back over this time. */
 const REFILL_MS = 10_000
 
+/**
+ * What is shown of the retry budget of an origin.
+ *
+ * @example
+ * ```ts
+ * for (const { origin, retryBudget } of transport.stats().pools)
+ *   if (retryBudget.left === 0) console.log(origin, retryBudget.refused, 'replays were not made')
+ * ```
+ */
+export interface RetryBudgetFigures {
+  /** Replays that it would allow now. */
+  readonly left: number
+  /** Replays that it did not allow, since the start. */
+  readonly refused: number
+}
+
 type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetMin'>
 
 /**
@@ -20,6 +36,7 @@ export class RetryBudget {
   readonly #options: BudgetOptions
   #balance: number
   #refilledAt: number
+  #refused = 0
 
   constructor(options: BudgetOptions, now: number) {
     this.#options = options
@@ -36,9 +53,17 @@ export class RetryBudget {
   /** Takes one replay out, if there is one. */
   withdraw(now: number): boolean {
     this.#refill(now)
-    if (this.#balance < 1) return false
+    if (this.#balance < 1) {
+      this.#refused += 1
+      return false
+    }
     this.#balance -= 1
     return true
+  }
+
+  figures(now: number): RetryBudgetFigures {
+    this.#refill(now)
+    return { left: Math.floor(this.#balance), refused: this.#refused }
   }
 
   #refill(now: number): void {

@@ -4,9 +4,11 @@ import type { Protocol } from '../base/http/protocol.ts'
 import type { PoolCounts } from '../pool/pool-counts.ts'
 import { addProtocolCounts, type ProtocolCounts } from '../pool/pool-counts.ts'
 import type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'
+import type { AdmissionFigures } from './admission/admission.ts'
 import type { Economy } from './economy/economy-figures.ts'
 import type { PoolSizing } from './economy/pool-sizing.ts'
 import type { ConnectionHandshake, HandshakeFigures } from './ledger/handshake-figures.ts'
+import type { RetryBudgetFigures } from './retry-budget.ts'
 
 /**
  * One pool as `stats()` and `GET /pools` show it.
@@ -83,6 +85,12 @@ export interface PoolStats {
   objective: ObjectiveStatus
   /** How many connections the demand needs, and how many are kept ready for it. */
   sizing: PoolSizing
+  /** Bounds of the requests under way, and of those among them that were sent again: see BreakerOptions. */
+  breakers: AdmissionFigures['breakers']
+  /** The limit of concurrency that follows the origin; undefined: `concurrency.limit` is off. */
+  concurrency: AdmissionFigures['concurrency']
+  /** How many replays the origin may be sent: see RetryOptions. */
+  retryBudget: RetryBudgetFigures
   /** One line per connection. */
   list: readonly string[]
 }
@@ -181,7 +189,17 @@ export type PathsByProtocol = Partial<Record<Protocol, PathHealth>>
 /** What the transport counts for an origin beside its pools. */
 type EntryCounts = Pick<
   PoolStats,
-  'retries' | 'handshakes' | 'path' | 'pathByProtocol' | 'migrations' | 'economy' | 'objective' | 'sizing'
+  | 'retries'
+  | 'handshakes'
+  | 'path'
+  | 'pathByProtocol'
+  | 'migrations'
+  | 'economy'
+  | 'objective'
+  | 'sizing'
+  | 'breakers'
+  | 'concurrency'
+  | 'retryBudget'
 > & {
   /**
    * Connections that were opened in early data, which the peer refused: what their handshakes turned out to

@@ -3,6 +3,7 @@ import { NO_ECONOMY } from './economy-figures.ts'
 import { handshakeFigures } from './handshake-figures.ts'
 import { NO_HORIZON } from './idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from './migration-figures.ts'
+import { NO_BOUNDS } from './no-bounds.ts'
 
 /** The statistics of a pool of https://origin.example. */
 export const SHOP_POOL: PoolStats = {
@@ -26,6 +27,7 @@ export const SHOP_POOL: PoolStats = {
   reused: 9,
   idleHorizon: NO_HORIZON,
   ...NO_ECONOMY,
+  ...NO_BOUNDS,
   retries: 0,
   reuseRatio: 0.9,
   handshakeRttsSaved: 18,

@@ -52,6 +52,7 @@ export type TransportEvent =
   | SocketOptionRefused
   | ExchangeEnded
   | ObjectiveChanged
+  | RequestsRefused
   | SelectionEvent
   | StateFault
 
@@ -102,6 +103,18 @@ export interface ObjectiveChanged {
   type: 'objective'
   origin: Origin
   status: ObjectiveStatus
+}
+
+/** Which bound of an origin turned something away: `breakers.maxRequests`, `breakers.maxRetries`, `concurrency`. */
+export type RefusedBy = 'requests' | 'retries' | 'concurrency'
+
+/** A bound of an origin turned a request or a replay away, for the first time in 10 s. */
+export interface RequestsRefused {
+  type: 'requests-refused'
+  origin: Origin
+  by: RefusedBy
+  /** As it stood then. */
+  limit: number
 }
 
 /** A connection has ended: the last event of each that was opened. */
@@ -197,7 +210,8 @@ export interface StateFault {
  * `early-data-lost`: the connection broke with requests on it that had left in early data; `http3-failed`:
  * HTTP/3 gave no answer, so that it went over TCP; `unanswered`: a new connection ended before a byte of an
  * answer; `unresponsive`: an HTTP/3 connection was silent, and another one gave the answer; `misdirected`: the
- * origin answered 421 to a request over another origin's connection.
+ * origin answered 421 to a request over another origin's connection; `status`: the answer had one of
+ * `retry.statuses`; `try-timeout`: no answer came within `retry.perTryTimeoutMs`.
  */
 export type RetryReason =
   | 'stale-connection'
@@ -209,6 +223,8 @@ export type RetryReason =
   | 'early-data-lost'
   | 'http3-failed'
   | 'misdirected'
+  | 'status'
+  | 'try-timeout'
 
 /** A try of an exchange that failed, and was followed by another. Times count from the dispatch. */
 export interface EarlierTry {

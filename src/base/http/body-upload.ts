@@ -1,5 +1,5 @@
 import { asTransportError, TransportError } from '../errors.ts'
-import type { BodySink, BodySource } from './exchange.ts'
+import type { BodySink, BodySource, RequestBody } from './exchange.ts'
 import type { HeaderList } from './headers.ts'
 
 /** Who sends the body. */
@@ -132,10 +132,19 @@ export class BodyUpload implements BodySink {
  * Who gives a body up has an end to report, which it must do whatever the source makes of it: what it
  * throws now is lost.
  */
-export function cancelSource(source: BodySource): void {
+function cancelSource(source: BodySource): void {
   try {
     source.cancel()
   } catch {
     // As said above.
   }
+}
+
+/**
+ * Of a request that failed: whatever produces a body that nobody took must not be left hanging. `isLeased`: a
+ * connection has had it, which has cancelled an upload that began; one that can be read again may be unread.
+ */
+export function cancelUnsent(body: RequestBody, isLeased: boolean): void {
+  if (body === null || body instanceof Uint8Array) return
+  if (!isLeased || body.isReplayable()) cancelSource(body)
 }

@@ -1,5 +1,6 @@
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import { DEFAULT_BREAKER_OPTIONS, DEFAULT_CONCURRENCY_OPTIONS } from './admission-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
   DEFAULT_POOL_OPTIONS,
@@ -62,6 +63,8 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   objective: DEFAULT_OBJECTIVE_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
+  breakers: DEFAULT_BREAKER_OPTIONS,
+  concurrency: DEFAULT_CONCURRENCY_OPTIONS,
   limits: DEFAULT_RESPONSE_LIMITS,
   http2: DEFAULT_HTTP2_OPTIONS,
   quic: DEFAULT_QUIC_OPTIONS,

@@ -1,4 +1,5 @@
 import type { Protocol } from '../http/protocol.ts'
+import type { BreakerOptions, ConcurrencyOptions } from './admission-options.ts'
 import type { ObjectiveOptions } from './objective-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
 import type { SelectOptions } from './select-options.ts'
@@ -159,7 +160,10 @@ export const DEFAULT_TIMEOUTS: Readonly<TimeoutOptions> = {
   requestMs: 0,
 }
 
-/** Replays of requests that surely, or harmlessly, can be sent again. */
+/**
+ * Replays of requests that surely, or harmlessly, can be sent again. Those that answers or silence call for
+ * (`statuses`, `perTryTimeoutMs`) are made of idempotent methods with a replayable body only.
+ */
 export interface RetryOptions {
   /**
    * Replays of one request at the most. An exchange known unprocessed is always replayed once, whatever
@@ -175,6 +179,16 @@ export interface RetryOptions {
   budgetRatio: number
   /** Replays that are always in the budget, so that a quiet transport can retry at all. Default 10. */
   budgetMin: number
+  /**
+   * Statuses of answers after which the request is sent again, up to `maxRetries` times and within the budget:
+   * 429 and 500 to 599. The last answer is the caller's. Default: none.
+   */
+  statuses: readonly number[]
+  /**
+   * From the lease of a connection to the head of the final response, in each try of a request that may be
+   * sent again; it is then, or fails with MM_TRY_TIMEOUT. 0: none. Default 0 ms.
+   */
+  perTryTimeoutMs: number
 }
 
 /** The defaults of `retry`. Durations are in ms, sizes in bytes. */
@@ -183,6 +197,13 @@ export const DEFAULT_RETRY_OPTIONS: Readonly<RetryOptions> = {
   maxUnanswered: 6,
   budgetRatio: 0.2,
   budgetMin: 10,
+  statuses: [],
+  perTryTimeoutMs: 0,
+}
+
+/** An answer that says that another try may help: too many requests, or a fault of the server. */
+export function isRetryableStatus(status: unknown): boolean {
+  return status === 429 || (Number.isInteger(status) && Number(status) >= 500 && Number(status) <= 599)
 }
 
 /** What an origin's responses may cost us. */
@@ -278,6 +299,10 @@ export interface OriginOptions {
   timeouts?: Given<TimeoutOptions> | undefined
   /** Requests that are sent again, where that is safe. Default: `DEFAULT_RETRY_OPTIONS`. */
   retry?: Given<RetryOptions> | undefined
+  /** Bounds above which requests fail at once. Default: `DEFAULT_BREAKER_OPTIONS`. */
+  breakers?: Given<BreakerOptions> | undefined
+  /** A limit of concurrency that follows what the origin bears. Default: `DEFAULT_CONCURRENCY_OPTIONS`. */
+  concurrency?: Given<ConcurrencyOptions> | undefined
   /** What a response may cost us. Default: `DEFAULT_RESPONSE_LIMITS`. */
   limits?: Given<ResponseLimits> | undefined
   /** Windows, frames and flood limits of HTTP/2. Default: `DEFAULT_HTTP2_OPTIONS`. */

@@ -85,6 +85,8 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.objective !== undefined) options.objective = parsed.objective
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry
+  if (parsed.breakers !== undefined) options.breakers = parsed.breakers
+  if (parsed.concurrency !== undefined) options.concurrency = parsed.concurrency
   if (parsed.limits !== undefined) options.limits = parsed.limits
   if (parsed.http2 !== undefined) options.http2 = parsed.http2
   if (parsed.quic !== undefined) options.quic = parsed.quic

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import {
+  DEFAULT_CONCURRENCY_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_OBJECTIVE_OPTIONS,
   DEFAULT_POOL_OPTIONS,
@@ -47,6 +48,7 @@ const DURATION_GROUPS: Readonly<Record<string, object>> = {
   objective: DEFAULT_OBJECTIVE_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
+  concurrency: DEFAULT_CONCURRENCY_OPTIONS,
   select: DEFAULT_SELECT_OPTIONS,
   liveness: DEFAULT_LIVENESS_OPTIONS,
 }

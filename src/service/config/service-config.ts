@@ -1,4 +1,6 @@
 import type {
+  BreakerOptions,
+  ConcurrencyOptions,
   GlobalLimits,
   Http2Options,
   Http3Options,
@@ -220,6 +222,10 @@ export interface OriginOptionsConfig {
   timeouts?: OptionGroupInput<TimeoutOptions>
   /** Replays. */
   retry?: OptionGroupInput<RetryOptions>
+  /** Bounds above which requests to the origin fail at once. */
+  breakers?: OptionGroupInput<BreakerOptions>
+  /** A limit of concurrency that follows what the origin bears. */
+  concurrency?: OptionGroupInput<ConcurrencyOptions>
   /** What the responses of the origin may cost. */
   limits?: OptionGroupInput<ResponseLimits>
   /** HTTP/2 towards the origin. */

@@ -208,10 +208,19 @@ function logEvent(
     case 'objective':
       logObjective(logger, event, origin)
       return
+    case 'requests-refused': {
+      const { by, limit } = event
+      const option = by === 'concurrency' ? 'concurrency.limit' : `breakers.${REFUSING_BREAKERS[by]}`
+      const what = by === 'retries' ? 'replays are not made' : 'requests are refused'
+      logger.warn({ origin, by, limit }, `${origin}: ${what}: ${limit} are under way already (${option})`)
+      return
+    }
     case 'dial-ended': // its connection, or its failure, has a line
     case 'path-sampled': // the metrics have it
   }
 }
+
+const REFUSING_BREAKERS = { requests: 'maxRequests', retries: 'maxRetries' } as const
 
 function logExchange(
   logger: Logger,

@@ -17,6 +17,7 @@ import {
   registerProcessMetrics,
   registerResolverMetrics,
 } from './process-metrics.ts'
+import { registerAdmissionMetrics } from './register-admission-metrics.ts'
 import { registerEconomyMetrics } from './register-economy-metrics.ts'
 import { registerHandshakeMetrics } from './register-handshake-metrics.ts'
 import { registerExchangeMetrics, registerPoolMetrics } from './register-metrics.ts'
@@ -71,6 +72,7 @@ export class ServiceMetrics {
     registerSelectionMetrics(this.registry, { configured: () => [...this.#origins.values()], all: origins })
     const configured = () => [...this.#origins].map(([key, { name }]) => ({ key, name }))
     registerPoolMetrics(this.registry, configured, () => sources.transportStats())
+    registerAdmissionMetrics(this.registry, configured, () => sources.transportStats())
     registerEconomyMetrics(this.registry, configured, () => sources.transportStats())
     registerHandshakeMetrics(this.registry, configured, () => sources.transportStats())
     registerIngressMetrics(this.registry, () => sources.ingressStats())
@@ -165,6 +167,7 @@ export class ServiceMetrics {
       case 'connection-draining':
       case 'path-sampled': // scraped from the open connections
       case 'objective': // likewise
+      case 'requests-refused': // likewise, from the pools
       case 'socket-option-refused':
     }
   }

@@ -17,6 +17,7 @@ import { FastOpenNews } from '../../../src/origin/probing/fast-open.ts'
 import type { PoolStats } from '../../../src/origin/stats.ts'
 import { TicketStore } from '../../../src/state/ticket-store.ts'
 import { NO_ECONOMY } from '../../support/economy-figures.ts'
+import { NO_BOUNDS } from '../../support/no-bounds.ts'
 import { FakeLanes } from '../origin/lanes/fake-lanes.ts'
 
 const HERE: Resolution = {
@@ -50,7 +51,7 @@ function setUp(
     () => {},
     () => ({ unavailable: 'koffi is not installed' }),
   )
-  const pool = { origin: 'https://shop.test', ...NO_ECONOMY } as PoolStats // the rest is only handed through
+  const pool = { origin: 'https://shop.test', ...NO_ECONOMY, ...NO_BOUNDS } as PoolStats // the rest is only handed through
   const tickets = new TicketStore()
   const world = new FakeLanes(options, {
     connectorOf: (purpose, { clock, origin, record }) =>
@@ -211,6 +212,39 @@ describe('explain', () => {
       evidence:
         'requests waited longer than pool.queueTargetMs = 250 for pool.queueIntervalMs = 100; 7 wait, 3 made room so far',
     })
+  })
+
+  it('says what bounds the requests, and what was turned away', async () => {
+    const { run, pool } = setUp()
+    const known = async () => (await run()).known
+    const before = (await known()).length
+    Object.assign(pool, {
+      breakers: {
+        requests: { limit: 5, used: 4, refused: 3 },
+        retries: { limit: 2, used: 0, refused: 0 },
+      },
+      concurrency: { limit: 12, inFlight: 4, refused: 1, recentMs: 20.04, longMs: 10 },
+      retryBudget: { left: 0, refused: 9 },
+    })
+    expect((await known()).slice(before)).toEqual([
+      {
+        fact: 'at most so many requests are under way at a time',
+        evidence: 'breakers.maxRequests = 5; 4 are now, 3 were turned away so far',
+      },
+      {
+        fact: 'at most so many of them were sent again',
+        evidence: 'breakers.maxRetries = 2; 0 are now, 0 were turned away so far',
+      },
+      {
+        fact: 'the origin bears 12 requests at a time',
+        evidence:
+          'answers began after 20.0 ms of late, 10.0 ms in the long run; 4 are under way, 1 were turned away so far',
+      },
+      {
+        fact: 'the retry budget is empty',
+        evidence: '9 replays were not made so far (retry.budgetRatio, retry.budgetMin)',
+      },
+    ])
   })
 
   it('names everything that a machine lacks, and what each option of sockets would need', async () => {

@@ -5,7 +5,9 @@ import type { ExchangeEnded } from '../../../src/base/events/observer.ts'
 import type { ExchangeHandler, ExchangeRequest } from '../../../src/base/http/exchange.ts'
 import { parseOrigin } from '../../../src/base/http/origin.ts'
 import type { LaneName } from '../../../src/base/http/protocol.ts'
+import type { Given, RetryOptions } from '../../../src/base/options/options.ts'
 import { DispatchedExchange } from '../../../src/exchange/dispatched-exchange.ts'
+import type { Admission } from '../../../src/origin/admission/admission.ts'
 import type { OriginConnector } from '../../../src/origin/connecting/origin-connector.ts'
 import type { ExchangeOrigin } from '../../../src/origin/exchange-origin.ts'
 import { AnswerWatch } from '../../../src/origin/lanes/answer-watch.ts'
@@ -95,11 +97,11 @@ export class FakeExchangeWorld {
 
   exchange(
     over: Partial<ExchangeRequest> = {},
-    options: { requestMs?: number; maxRetries?: number; budgetMin?: number } = {},
+    options: { requestMs?: number; admission?: Admission } & Given<RetryOptions> = {},
   ): { exchange: DispatchedExchange; handler: RecordingHandler } {
-    const { requestMs = 0, maxRetries = 2, budgetMin = 10 } = options
+    const { requestMs = 0, admission, ...retry } = options
     const settings = new SettingsBook({
-      defaults: { timeouts: { requestMs }, retry: { maxRetries, budgetMin, budgetRatio: 0 } },
+      defaults: { timeouts: { requestMs }, retry: { budgetRatio: 0, ...retry } },
     }).settingsFor(this.#origin)
     const tcp = this.#lane('tcp', '')
     const http3 = this.#lane('h3', ' h3')
@@ -113,7 +115,10 @@ export class FakeExchangeWorld {
       retryBudget: new RetryBudget(settings.retry, this.clock.now()),
       answers: this.answers,
       onReuse: () => void this.reuses++,
-      onStarted: () => void this.holders++,
+      onStarted: (now: number) => {
+        this.holders++
+        return admission?.admit(now)
+      },
       onFinished: () => void this.holders--,
       lanes: {
         primary: tcp,

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { TransportError } from '../../../src/base/errors.ts'
-import { type FailedTry, isPathDead, isTooEarly, judgeReplay } from '../../../src/exchange/replay-rules.ts'
+import {
+  type FailedTry,
+  isPathDead,
+  isTooEarly,
+  judgeReplay,
+  tryTimeout,
+} from '../../../src/exchange/replay-rules.ts'
 
 const failed = (over: Partial<FailedTry>): FailedTry => ({
   error: new TransportError('MM_CONNECTION_CLOSED', 'closed', { processed: 'unknown' }),
@@ -21,6 +27,14 @@ const failed = (over: Partial<FailedTry>): FailedTry => ({
 })
 
 describe('judgeReplay', () => {
+  it('replays a try that took too long out of the budget, up to maxRetries times', () => {
+    const error = tryTimeout(50)
+    const verdict = { replay: true, reason: 'try-timeout', cost: 'budgeted', wantsFresh: false }
+    expect(judgeReplay(failed({ error }))).toEqual(verdict)
+    expect(judgeReplay(failed({ error, hasOtherLane: true, retries: 1 }))).toEqual(verdict)
+    expect(judgeReplay(failed({ error, retries: 2 }))).toEqual({ replay: false })
+  })
+
   it('replays an idempotent request whose reused connection died without an answer, the first time for free', () => {
     expect(judgeReplay(failed({}))).toEqual({
       replay: true,

@@ -5,6 +5,7 @@ import { NO_ECONOMY } from '../../support/economy-figures.ts'
 import { handshakeFigures } from '../../support/handshake-figures.ts'
 import { NO_HORIZON } from '../../support/idle-horizon-figures.ts'
 import { NO_MIGRATIONS } from '../../support/migration-figures.ts'
+import { NO_BOUNDS } from '../../support/no-bounds.ts'
 
 const SHOWN = {
   retries: 2,
@@ -16,6 +17,7 @@ const SHOWN = {
   pathByProtocol: {},
   migrations: NO_MIGRATIONS,
   ...NO_ECONOMY,
+  ...NO_BOUNDS,
 }
 /** Of all means together. */
 const SAVED = { handshakeRttsSaved: 3, handshakeSecondsSaved: 0.5 }

@@ -60,14 +60,20 @@ type ConfigName<Name extends string> = Name extends `${infer Base}Ms` ? Base : N
 export type OptionGroupInput<Options> = {
   [Name in keyof Options & string as ConfigName<Name>]?: Name extends `${string}Ms` | `${string}Bytes`
     ? number | string
-    : Options[Name] extends object
-      ? OptionGroupInput<Options[Name]>
-      : Options[Name]
+    : Options[Name] extends readonly unknown[]
+      ? Options[Name]
+      : Options[Name] extends object
+        ? OptionGroupInput<Options[Name]>
+        : Options[Name]
 }
 
 /** What comes out of it: what was given, and no more. */
 export type GivenOptions<Options> = {
-  [Name in keyof Options]?: Options[Name] extends object ? GivenOptions<Options[Name]> : Options[Name]
+  [Name in keyof Options]?: Options[Name] extends readonly unknown[]
+    ? Options[Name]
+    : Options[Name] extends object
+      ? GivenOptions<Options[Name]>
+      : Options[Name]
 }
 
 interface FieldRange {

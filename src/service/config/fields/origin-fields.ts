@@ -1,8 +1,14 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
+  BREAKER_RANGES,
   CERTIFICATE_NAME,
+  CONCURRENCY_LIMITS,
+  CONCURRENCY_RANGES,
   CONGESTION_CONTROL_NAME,
+  type ConcurrencyOptions,
+  DEFAULT_BREAKER_OPTIONS,
+  DEFAULT_CONCURRENCY_OPTIONS,
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
@@ -16,6 +22,7 @@ import {
   DEFAULT_TIMEOUTS,
   HTTP3_RANGES,
   type Http3Options,
+  isRetryableStatus,
   LIVENESS_RANGES,
   OBJECTIVE_RANGES,
   QUIC_CONGESTION_CONTROLS,
@@ -57,6 +64,15 @@ function selectGroup(): z.ZodType<GivenOptions<SelectOptions>> {
   })
 }
 
+/** The `concurrency` group. */
+function concurrencyGroup(): z.ZodType<GivenOptions<ConcurrencyOptions>> {
+  const { min, max } = CONCURRENCY_RANGES.tolerance
+  return optionGroup(DEFAULT_CONCURRENCY_OPTIONS, CONCURRENCY_RANGES, {
+    limit: z.preprocess(asWord, z.enum(CONCURRENCY_LIMITS)),
+    tolerance: z.number().min(min).max(max),
+  })
+}
+
 /** The `quic` group. `areAll`: see RangedGroupRules. */
 function quicGroup(
   defaults: Readonly<QuicOptions>,
@@ -91,7 +107,9 @@ export function originOptionFields(directory: string) {
     reuse: z.enum(REUSE_MODES).optional(),
     objective: optionGroup(DEFAULT_OBJECTIVE_OPTIONS, OBJECTIVE_RANGES).optional(),
     timeouts: optionGroup(DEFAULT_TIMEOUTS).optional(),
-    retry: optionGroup(DEFAULT_RETRY_OPTIONS).optional(),
+    retry: optionGroup(DEFAULT_RETRY_OPTIONS, {}, { statuses: z.array(statusField) }).optional(),
+    breakers: optionGroup(DEFAULT_BREAKER_OPTIONS, BREAKER_RANGES).optional(),
+    concurrency: concurrencyGroup().optional(),
     limits: optionGroup(DEFAULT_RESPONSE_LIMITS).optional(),
     http2: http2Group(DEFAULT_HTTP2_OPTIONS, { areAll: false }).optional(),
     quic: quicGroup(DEFAULT_QUIC_OPTIONS, { areAll: false }).optional(),
@@ -118,6 +136,8 @@ export function originFields(directory: string) {
     ...originOptionFields(directory),
   }
 }
+
+const statusField = z.number().refine(isRetryableStatus, 'must be 429, or from 500 to 599')
 
 const certificateNameField = z
   .string()

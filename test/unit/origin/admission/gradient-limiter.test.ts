@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_CONCURRENCY_OPTIONS } from '../../../src/base/options/health-options.ts'
-import { GradientLimiter } from '../../../src/health/gradient-limiter.ts'
+import { DEFAULT_CONCURRENCY_OPTIONS } from '../../../../src/base/options/admission-options.ts'
+import { GradientLimiter } from '../../../../src/origin/admission/gradient-limiter.ts'
 
 /** Answers of an origin whose latency depends on how many requests are under way, over so many windows. */
 function run(
@@ -67,6 +67,12 @@ describe('GradientLimiter', () => {
       limiter.give(1, true, window * 1_000)
     }
     expect(limiter.limit).toBe(3)
+  })
+
+  it('begins between its least and its most', () => {
+    const limiter = (initial: number) =>
+      new GradientLimiter({ ...DEFAULT_CONCURRENCY_OPTIONS, initial, min: 5, max: 50 }, 0).limit
+    expect([1, 20, 100].map(limiter)).toEqual([5, 20, 50])
   })
 
   it('finds out who gives back more than it took', () => {

@@ -1,6 +1,14 @@
-import type { ConcurrencyOptions } from '../base/options/health-options.ts'
+import type { ConcurrencyOptions } from '../../base/options/admission-options.ts'
 
-/** What is shown of a limiter. */
+/**
+ * What is shown of a limit of concurrency.
+ *
+ * @example
+ * ```ts
+ * for (const { origin, concurrency } of transport.stats().pools)
+ *   if (concurrency !== undefined) console.log(origin, concurrency.inFlight, 'of', concurrency.limit)
+ * ```
+ */
 export interface ConcurrencyFigures {
   /** Requests that may be under way now. */
   readonly limit: number
@@ -50,7 +58,7 @@ export class GradientLimiter {
 
   constructor(options: Omit<ConcurrencyOptions, 'limit'>, now: number) {
     this.#options = options
-    this.#limit = options.initial
+    this.#limit = this.#bounded(options.initial)
     this.#windowStart = now
     this.#longMs = undefined
     this.#recentMs = undefined
@@ -99,7 +107,7 @@ export class GradientLimiter {
   }
 
   #closeWindow(now: number): void {
-    const { min, max, tolerance } = this.#options
+    const { tolerance } = this.#options
     const isLoaded = this.#peak >= this.#limit / 2
     let next = this.#limit
     if (this.#totalMs > 0) {
@@ -112,12 +120,17 @@ export class GradientLimiter {
       }
     }
     if (this.#drops > 0) next = Math.min(next, this.#limit * DROP_SHARE)
-    this.#limit = Math.min(max, Math.max(min, next))
+    this.#limit = this.#bounded(next)
     this.#windowStart = now
     this.#measured = 0
     this.#drops = 0
     this.#totalMs = 0
     this.#peak = this.#inFlight
+  }
+
+  #bounded(limit: number): number {
+    const { min, max } = this.#options
+    return Math.min(max, Math.max(min, limit))
   }
 
   /** The long-run latency with this window in it. */

@@ -1,0 +1,67 @@
+import type { Registry } from 'prom-client'
+import type { PoolStats, TransportStats } from '../../index.ts'
+import { type Labels, registerScraped, type Sample } from './metric-types.ts'
+
+/** What bounds the requests of each origin, and what was turned away. `configured` names each origin key. */
+export function registerAdmissionMetrics(
+  registry: Registry,
+  configured: () => readonly { key: string; name: string }[],
+  stats: () => TransportStats,
+): void {
+  const perOrigin = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    samples: (pool: PoolStats, labels: Labels) => Sample[],
+  ) =>
+    registerScraped(registry, type, name, help, () => {
+      const pools = new Map(stats().pools.map(pool => [pool.origin, pool]))
+      return configured().flatMap(({ key, name: origin }) => {
+        const pool = pools.get(key)
+        return pool === undefined ? [] : samples(pool, { origin })
+      })
+    })
+
+  perOrigin(
+    'gauge',
+    'middlemile_breaker_used',
+    'By the breaker: what holds a place now; only of breakers with a limit',
+    ({ breakers }, labels) =>
+      Object.entries(breakers).flatMap(([breaker, { limit, used }]) =>
+        limit === 0 ? [] : [{ labels: { ...labels, breaker }, value: used }],
+      ),
+  )
+  perOrigin(
+    'counter',
+    'middlemile_breaker_refused_total',
+    'By the breaker: requests, or replays, that it turned away; only of breakers with a limit',
+    ({ breakers }, labels) =>
+      Object.entries(breakers).flatMap(([breaker, { limit, refused }]) =>
+        limit === 0 ? [] : [{ labels: { ...labels, breaker }, value: refused }],
+      ),
+  )
+  perOrigin(
+    'gauge',
+    'middlemile_concurrency_limit',
+    'Requests that an origin bears at a time by its latency; none while concurrency.limit is off',
+    ({ concurrency }, labels) => (concurrency === undefined ? [] : [{ labels, value: concurrency.limit }]),
+  )
+  perOrigin(
+    'counter',
+    'middlemile_concurrency_refused_total',
+    'Requests above that limit; none while concurrency.limit is off',
+    ({ concurrency }, labels) => (concurrency === undefined ? [] : [{ labels, value: concurrency.refused }]),
+  )
+  perOrigin(
+    'gauge',
+    'middlemile_retry_budget_left',
+    'Replays that the retry budget of an origin allows now',
+    ({ retryBudget }, labels) => [{ labels, value: retryBudget.left }],
+  )
+  perOrigin(
+    'counter',
+    'middlemile_retry_budget_refused_total',
+    'Replays that were not made since the retry budget was empty',
+    ({ retryBudget }, labels) => [{ labels, value: retryBudget.refused }],
+  )
+}
