@@ -3,7 +3,7 @@ import { type Clock, systemClock, type Timer } from '../../entry/events.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Of these, systemd allows one signal of life in `WATCHDOG_USEC`; half of it is what it recommends. */
+/** Of these, systemd wants one proof of liveness in `WATCHDOG_USEC`; half of it is what it recommends. */
 const WATCHDOG_SHARE = 0.5
 
 /**

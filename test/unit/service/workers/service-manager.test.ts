@@ -26,7 +26,7 @@ describe('what systemd is notified of', () => {
     ])
   })
 
-  it('is a sign of life in half of the time that the watchdog allows, until another process is the main one', () => {
+  it('is a proof of liveness in half of the time that the watchdog allows, until another process is the main one', () => {
     const { sent, clock, manager } = setUp({ WATCHDOG_USEC: '2000000', WATCHDOG_PID: String(process.pid) })
     manager.ready()
     clock.advance(3_000)
@@ -42,7 +42,7 @@ describe('what systemd is notified of', () => {
     [{ WATCHDOG_USEC: 'x' }],
     [{ WATCHDOG_USEC: '0' }],
     [{ WATCHDOG_USEC: '2000000', WATCHDOG_PID: '1' }],
-  ] as const)('is no sign of life where the watchdog asks for none: %j', ([environment]) => {
+  ] as const)('is no proof of liveness where the watchdog asks for none: %j', ([environment]) => {
     const { sent, clock, manager } = setUp({ ...environment })
     manager.ready()
     clock.advance(10_000)
