@@ -14,7 +14,7 @@ import { ORIGIN_NAMES, type OriginName, type OriginServers } from './origin-serv
 const CLIENTS = 32
 /** To one origin; nobody comes near it. */
 const MAX_CONNECTIONS = 64
-/** For peers that can be told how long to keep an idle connection: as long as the most patient origin. */
+/** Where it can be set, how long a peer keeps an idle connection: as long as the most patient origin. */
 const KEEP_IDLE_SECONDS = 75
 
 /** Somebody who can reach all the origins. */

@@ -96,7 +96,7 @@ function canFollow(from: ExchangeState['kind'], to: ExchangeState['kind']): bool
       return to === 'done' || to === 'aborted'
     case 'aborted':
       return to === 'done'
-    case 'done':
+    default:
       return false
   }
 }

@@ -87,7 +87,7 @@ function canFollow(from: SlotKind, to: SlotKind): boolean {
       return to === 'draining' || to === 'closing' || to === 'closed'
     case 'closing':
       return to === 'closed'
-    case 'closed':
+    default:
       return false
   }
 }
