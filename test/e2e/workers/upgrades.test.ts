@@ -79,7 +79,6 @@ describe('a service with workers', () => {
       const { answered, failures } = await overHttp1.end()
       ending.abort()
       const { requests, failures: http2Failures } = await overHttp2
-      console.log(`${pids.length} swaps under ${answered} requests of HTTP/1.1 and ${requests} of HTTP/2`)
       expect(failures).toEqual([])
       expect(http2Failures).toEqual([])
       expect(Math.min(answered, requests)).toBeGreaterThan(100)
