@@ -111,7 +111,10 @@ function admissionFacts({ breakers, concurrency, retryBudget }: PoolStats): Expl
   ] as const
   for (const [{ limit, used, refused }, fact, option] of bounds) {
     if (limit === 0) continue
-    known.push({ fact, evidence: `${option} = ${limit}; ${used} are now, ${refused} were turned away so far` })
+    known.push({
+      fact,
+      evidence: `${option} = ${limit}; ${used} are now, ${refused} were turned away so far`,
+    })
   }
   if (concurrency !== undefined) {
     const { limit, inFlight, refused, recentMs, longMs } = concurrency

@@ -67,16 +67,16 @@ export type {
 export { type ContainedFault, isSystemError, onContainedFault } from '../base/guard.ts'
 export { type Endpoint, formatEndpoint } from '../base/http/endpoint.ts'
 export { LANE_NAMES, type LaneName } from '../base/http/protocol.ts'
-export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
 export type { BreakerFigures } from '../origin/admission/breaker.ts'
 export type { ConcurrencyFigures } from '../origin/admission/gradient-limiter.ts'
+export type { Economy, EconomyFigures } from '../origin/economy/economy-figures.ts'
 export type { PoolSizing } from '../origin/economy/pool-sizing.ts'
 export type {
   ConnectionHandshake,
   HandshakeAmount,
   HandshakeFigures,
 } from '../origin/ledger/handshake-figures.ts'
+export type { RetryBudgetFigures } from '../origin/retry-budget.ts'
 export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
-export type { RetryBudgetFigures } from '../origin/retry-budget.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

@@ -226,7 +226,8 @@ export class DispatchedExchange
       const dismissed = dismissalOf(status, this, this.#request, this.#origin)
       if (dismissed !== undefined && (dismissed.reason !== 'status' || this.#payRetry())) {
         this.#enter({ kind: 'dismissed', tried, ...dismissed })
-        if (isDrained(controller, this.#request.method, headers)) this.#limitTry(MAX_DRAIN_MS, dismissed.error)
+        if (isDrained(controller, this.#request.method, headers))
+          this.#limitTry(MAX_DRAIN_MS, dismissed.error)
         else controller.abort(dismissed.error) // onResponseError follows from within
         return
       }

@@ -3,7 +3,13 @@ import { ERROR_CODES } from '../base/error-codes.ts'
 import { TransportError } from '../base/errors.ts'
 import type { CloseReason, Connection } from '../base/events/connection.ts'
 import type { RetryReason } from '../base/events/observer.ts'
-import { type ExchangeController, type ExchangeRequest, isIdempotentMethod, isRepeatable, isReplayableBody } from '../base/http/exchange.ts'
+import {
+  type ExchangeController,
+  type ExchangeRequest,
+  isIdempotentMethod,
+  isRepeatable,
+  isReplayableBody,
+} from '../base/http/exchange.ts'
 import { type HeaderList, hasHeader, headerValue } from '../base/http/headers.ts'
 import { fitsExtendedConnect } from '../http/multiplex/messages/outgoing-request.ts'
 import type { ExchangeOrigin } from '../origin/exchange-origin.ts'
