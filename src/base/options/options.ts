@@ -201,7 +201,14 @@ export const DEFAULT_RETRY_OPTIONS: Readonly<RetryOptions> = {
   perTryTimeoutMs: 0,
 }
 
-/** An answer that says that another try may help: too many requests, or a fault of the server. */
+/**
+ * Whether an answer with it says that another try may help: 429, or a fault of the server.
+ *
+ * @example
+ * ```ts
+ * isRetryableStatus(503) // true
+ * ```
+ */
 export function isRetryableStatus(status: unknown): boolean {
   return status === 429 || (Number.isInteger(status) && Number(status) >= 500 && Number(status) <= 599)
 }

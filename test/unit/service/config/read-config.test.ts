@@ -181,7 +181,7 @@ origins: { a: { url: http://a } }
     const group = (defaults: object): object =>
       Object.fromEntries(
         Object.entries(defaults).map(([name, value]) => {
-          if (typeof value === 'object') return [name, group(value)]
+          if (typeof value === 'object' && !Array.isArray(value)) return [name, group(value)]
           return name.endsWith('Ms') ? [name.slice(0, -2), `${value}ms`] : [name, value]
         }),
       )
