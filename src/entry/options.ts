@@ -14,6 +14,12 @@ export {
   OBJECTIVE_RANGES,
   type ObjectiveOptions,
 } from '../base/options/objective-options.ts'
+export {
+  DEFAULT_PROTECTION_OPTIONS,
+  FAIR_BY,
+  type FairBy,
+  type ProtectionOptions,
+} from '../base/options/protection-options.ts'
 export type {
   PoolOptions,
   ResponseLimits,

@@ -16,6 +16,7 @@ import {
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
 } from './protocol-options.ts'
+import { DEFAULT_PROTECTION_OPTIONS } from './protection-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from './resolver-options.ts'
 import { DEFAULT_SELECT_OPTIONS } from './select-options.ts'
 import { DEFAULT_SOCKET_OPTIONS } from './socket-options.ts'
@@ -60,6 +61,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   pool: DEFAULT_POOL_OPTIONS,
   reuse: undefined,
   objective: DEFAULT_OBJECTIVE_OPTIONS,
+  protection: DEFAULT_PROTECTION_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
   limits: DEFAULT_RESPONSE_LIMITS,
