@@ -42,7 +42,7 @@ const OVERRIDES = [
   ['ingress.http2', 'http2', 'DEFAULT_INGRESS_HTTP2_OPTIONS'],
   ['ingress.liveness', 'liveness', 'DEFAULT_INGRESS_LIVENESS_OPTIONS'],
 ]
-const COMMANDS = ['serve', 'get', 'probe', 'explain', 'bench', 'size']
+const COMMANDS = ['serve', 'upgrade', 'get', 'probe', 'explain', 'bench', 'size']
 
 /** By page: the made parts by their names. */
 const PAGES = {
