@@ -10,13 +10,13 @@ import {
   type OriginOptions,
   type TlsOptions,
 } from './options.ts'
+import { DEFAULT_PROTECTION_OPTIONS } from './protection-options.ts'
 import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
   DEFAULT_LIVENESS_OPTIONS,
   DEFAULT_QUIC_OPTIONS,
 } from './protocol-options.ts'
-import { DEFAULT_PROTECTION_OPTIONS } from './protection-options.ts'
 import { DEFAULT_RESOLVER_OPTIONS } from './resolver-options.ts'
 import { DEFAULT_SELECT_OPTIONS } from './select-options.ts'
 import { DEFAULT_SOCKET_OPTIONS } from './socket-options.ts'

@@ -153,7 +153,7 @@ describe('requests beyond the ceiling', () => {
     expect(refused).toEqual(['a3: MM_ORIGIN_PROTECTED', 'a4: MM_ORIGIN_PROTECTED'])
   })
 
-  it('are told of pool.maxConnections where that is less', async () => {
+  it('are refused for pool.maxConnections where that is less', async () => {
     const { connector, add, acquire, seen } = protectedOrigin(2, { maxConnections: 1, maxWaiters: 1 })
     const pool = add()
     acquire(pool, 'a1')
