@@ -57,6 +57,7 @@ export async function explain(
     ...(machine.udp === undefined ? [] : [{ fact: 'how UDP datagrams move', evidence: machine.udp.uses }]),
     ...overloadFacts(settings.pool, pool),
     ...admissionFacts(pool),
+    ...protectionFacts(pool),
   ]
   const plan: Explanation['plan'][number][] = []
   for (const entrant of lanes.plan(now)) {
@@ -130,6 +131,16 @@ function admissionFacts({ breakers, concurrency, retryBudget }: PoolStats): Expl
     known.push({ fact: 'the retry budget is empty', evidence })
   }
   return known
+}
+
+function protectionFacts({ protection, waiters, protectedRefusals }: PoolStats): Explanation['known'] {
+  if (protection === undefined) return []
+  const { ceiling, holds, fairBy } = protection
+  const order = fairBy === 'none' ? 'in their order' : `in turns by ${fairBy}`
+  const evidence =
+    `protection.maxConnections = ${ceiling}, ${holds} are there; ` +
+    `${waiters} wait ${order}, ${protectedRefusals} were refused so far`
+  return [{ fact: 'the origin is protected', evidence }]
 }
 
 function unavailable({ socketSettings }: ExplainedOrigin, machine: Machine): Explanation['unavailable'] {

@@ -166,6 +166,17 @@ export const ERROR_CODES = {
       'more requests come than the origin answers in its usual time: look at the origin, or raise concurrency.min',
     ),
   ),
+  /**
+   * The origin is protected: all the connections that `protection.maxConnections` allows are in use, and the
+   * request waited too long for its turn, or made room in a full queue.
+   */
+  MM_ORIGIN_PROTECTED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'send the origin less, or raise protection.maxConnections if it can carry more',
+    ),
+  ),
   /** The process has no file descriptor left for another socket. */
   MM_OUT_OF_DESCRIPTORS: passing(
     local(

@@ -77,6 +77,6 @@ export type {
   HandshakeFigures,
 } from '../origin/ledger/handshake-figures.ts'
 export type { RetryBudgetFigures } from '../origin/retry-budget.ts'
-export type { MigrationFigures, PathsByProtocol } from '../origin/stats.ts'
+export type { MigrationFigures, PathsByProtocol, ProtectionStatus } from '../origin/stats.ts'
 export type { ProtocolCount, ProtocolCounts } from '../pool/pool-counts.ts'
 export type { IdleHorizonFigures } from '../pool/rules/idle-horizon.ts'

@@ -9,7 +9,7 @@ import {
   DEFAULT_BREAKER_OPTIONS,
   DEFAULT_CONCURRENCY_OPTIONS,
 } from '../base/options/admission-options.ts'
-import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
+import { checkFlag, checkNumber, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
@@ -33,6 +33,11 @@ import {
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
+import {
+  DEFAULT_PROTECTION_OPTIONS,
+  FAIR_BY,
+  type ProtectionOptions,
+} from '../base/options/protection-options.ts'
 import {
   checkHttp2Options,
   checkHttp3Options,
@@ -67,6 +72,7 @@ export interface OriginSettings {
   readonly pool: PoolOptions
   readonly reuse: ReuseMode
   readonly objective: ObjectiveOptions
+  readonly protection: ProtectionOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
   readonly breakers: BreakerOptions
@@ -154,6 +160,7 @@ function mergeSettings(
     pool: checkNumbers('pool', layered(DEFAULT_POOL_OPTIONS, defaults.pool, own.pool)),
     reuse: own.reuse ?? defaults.reuse ?? 'always',
     objective: checkObjective(layered(DEFAULT_OBJECTIVE_OPTIONS, defaults.objective, own.objective)),
+    protection: checkProtection(layered(DEFAULT_PROTECTION_OPTIONS, defaults.protection, own.protection)),
     timeouts: checkNumbers('timeouts', layered(DEFAULT_TIMEOUTS, defaults.timeouts, own.timeouts)),
     retry: checkRetry(layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
     breakers: checkBreakerOptions(layered(DEFAULT_BREAKER_OPTIONS, defaults.breakers, own.breakers)),
@@ -223,6 +230,18 @@ function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
     throw new TransportError('MM_INVALID_ARGUMENT', message)
   }
   return objective
+}
+
+function checkProtection(protection: ProtectionOptions): ProtectionOptions {
+  const { maxConnections, fairBy } = protection
+  checkWord('protection.fairBy', fairBy, FAIR_BY)
+  checkNumber('protection.maxConnections', maxConnections)
+  if (!Number.isInteger(maxConnections))
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `protection.maxConnections must be a whole number, not ${maxConnections}`,
+    )
+  return protection
 }
 
 function checkCertificateNames(names: readonly string[]): void {
