@@ -67,8 +67,10 @@ const MAY_IMPORT = {
     'src/base/line-queue.ts',
     'src/base/nearest-name.ts', // what an unknown key was meant to be, for whoever reads names
     'src/base/package-require.ts',
+    'src/base/socket/stream-socket.ts',
     'src/connect/native/listening-sockets.ts',
     'src/connect/native/malloc-trim.ts',
+    'src/connect/native/service-notification.ts',
   ],
   'src/bench': ['src/index.ts', 'src/entry', 'src/base/seeded-random.ts'],
   'src/bench/impair': ['src/base'],

@@ -41,7 +41,7 @@ const OVERRIDES = [
   ['ingress.http2', 'http2', 'DEFAULT_INGRESS_HTTP2_OPTIONS'],
   ['ingress.liveness', 'liveness', 'DEFAULT_INGRESS_LIVENESS_OPTIONS'],
 ]
-const COMMANDS = ['serve', 'get', 'probe', 'explain', 'bench', 'size']
+const COMMANDS = ['serve', 'upgrade', 'get', 'probe', 'explain', 'bench', 'size']
 
 /** By page: the made parts by their names. */
 const PAGES = {
@@ -104,6 +104,8 @@ function configurationKeys() {
     keysTable(readInterface('OriginOptionsConfig').fields),
     '### `tls` of an origin',
     keysTable(readInterface('TlsOptions').fields),
+    '### Each entry of `egress`',
+    keysTable(readInterface('EgressConfig').fields),
     '### Each entry of `routes`',
     wrapped(readInterface('RouteConfig').doc),
     keysTable(readInterface('RouteConfig').fields),
@@ -144,6 +146,8 @@ function values(type, key) {
     'RouteConfig[]': 'list',
     'Record<string, string>': 'mapping',
     'Record<string, OriginConfig>': 'mapping',
+    'Record<string, EgressConfig>': 'mapping',
+    'string | string[]': 'text or list',
     OriginOptionsConfig: 'mapping',
     "Omit<TlsOptions, 'ca'> & { ca?: string | string[] }": 'mapping',
     'string | readonly string[]': 'text or list',

@@ -6,6 +6,7 @@ import {
   type ServiceConfig,
   type StartOptions,
 } from '../service/index.ts'
+import type { SuperviseOptions } from '../service/workers/supervised-service.ts'
 import { certificateHint } from './certificate-hint.ts'
 import { type CliIo, type Command, EXIT, type KeptService, type SignalSource } from './command.ts'
 import { INSECURE_WARNING } from './connection-options.ts'
@@ -30,7 +31,8 @@ Runs the connector: takes requests and sends them on to origins through pooled c
 With -c FILE the work is done by worker processes, which are replaced when they end or hang (workers: auto, N or off).
 
 Signals: SIGTERM and SIGINT drain and then exit with 0, a second one exits at once with 1; SIGHUP reads the file again and keeps the
-old configuration when the new one is bad. What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
+old configuration when the new one is bad; SIGUSR2 starts the program anew on the same sockets, and drains this one when
+that one is ready (with -c FILE and workers). What nobody caught is logged and lived through; after too many defects (shutdown.maxFaults) it
 drains and exits with 4.
 `
 
@@ -170,7 +172,7 @@ export function checkCertificate(
   })
 }
 
-type StartService = (options: StartOptions) => Promise<KeptService>
+type StartService = (options: StartOptions & SuperviseOptions) => Promise<KeptService>
 
 /** The exit code after a second signal: something was cut. */
 const CUT_SHORT = 1
@@ -184,7 +186,11 @@ const CUT_SHORT = 1
 export async function runUntilSignal(start: StartService, signals: SignalSource): Promise<number> {
   let isStopping = false
   let stop: (exitCode: number) => void = () => {}
-  const starting = start({ onTooManyFaults: () => stop(EXIT.faults), returnsMemory: true })
+  const starting = start({
+    onTooManyFaults: () => stop(EXIT.faults),
+    onReplaced: () => stop(EXIT.ok),
+    returnsMemory: true,
+  })
   const ended = new Promise<number>((resolve, reject) => {
     stop = exitCode => {
       if (isStopping) return
@@ -202,6 +208,9 @@ export async function runUntilSignal(start: StartService, signals: SignalSource)
     }
     signals.on('SIGTERM', onSignal)
     signals.on('SIGINT', onSignal)
+    signals.on('SIGUSR2', () => {
+      starting.then(service => service.upgrade?.()).catch(reject)
+    })
     signals.on('SIGHUP', () => {
       starting.then(service => service.reload()).catch(reject)
     })

@@ -44,7 +44,7 @@ export async function startConnectorProcess(
  */
 export async function startConfiguredConnector(
   config: Partial<ServiceConfig> & Pick<ServiceConfig, 'origins'>,
-): Promise<ConnectorProcess> {
+): Promise<ConnectorProcess & { readonly file: string }> {
   const directory = makeTemporaryDirectory('connector')
   const file = join(directory.path, 'config.json')
   const whole = {
@@ -58,6 +58,7 @@ export async function startConfiguredConnector(
     const connector = await startConnectorProcess(['-c', file])
     return {
       ...connector,
+      file,
       async [Symbol.asyncDispose]() {
         await connector[Symbol.asyncDispose]()
         directory.remove()

@@ -42,6 +42,10 @@ export interface AdminActions {
   /** False: not yet, it is starting. */
   startDrain(): boolean
   reload(): Promise<ReloadResult>
+  /** Absent: everything is in one process, which cannot hand its sockets over. */
+  upgrade?(): Promise<
+    { readonly ok: true; readonly pid: number } | { readonly ok: false; readonly because: string }
+  >
 }
 
 type Method = 'GET' | 'POST'
@@ -130,6 +134,19 @@ const ROUTES: readonly Route[] = [
         error: { code: 'MM_CONFIG_INVALID', message },
         faults: result.faults,
       })
+    },
+  },
+  {
+    method: 'POST',
+    pattern: /^\/upgrade$/,
+    shown: '/upgrade',
+    does: 'starts the program anew on the same sockets; this one drains and ends when that one is ready',
+    run: async actions => {
+      const result = await actions.upgrade?.()
+      if (result === undefined)
+        return adminError(409, 'MM_INVALID_ARGUMENT', 'an upgrade needs workers: middlemile serve -c FILE')
+      if (result.ok) return json(200, { upgraded: true, pid: result.pid })
+      return adminError(409, 'MM_INTERNAL', `the old program goes on: ${result.because}`)
     },
   },
 ]

@@ -139,10 +139,11 @@ export async function openAdmin(
   settings: Pick<ServiceSettings, 'admin'>,
   actions: AdminActions,
   logger: Logger,
+  inherited?: number,
 ): Promise<AdminServer | undefined> {
   const { address, isExplicit } = settings.admin
   if (address === undefined) return undefined
-  const admin = await startAdminServer(address, actions).catch(async (error: unknown) => {
+  const admin = await startAdminServer(address, actions, inherited).catch(async (error: unknown) => {
     if (isExplicit || !isAddressInUse(error)) throw listenFailure('the admin server', address, error)
     // Two connectors on one machine, neither of which was given where its admin server goes.
     logger.warn(`admin: ${formatListenAddress(address)} is in use, taking a free port`)

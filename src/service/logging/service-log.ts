@@ -51,6 +51,11 @@ export function createLogger(settings: LogSettings, destination: DestinationStre
 /** How long the end of a service waits for who reads its log. */
 const LAST_FLUSH_MS = 500
 const STANDARD_OUTPUT = 1
+/**
+ * PIPE_BUF of Linux (pipe(7)): a pipe takes so many bytes whole or not at all, so that the lines of processes that
+ * share one do not mix.
+ */
+const SHARED_BLOCK_BYTES = 4_096
 
 /** A service's logger, and what is behind it. */
 export interface ServiceLog {
@@ -76,6 +81,7 @@ export function logToStandardOutput(settings: LogSettings, worker?: string): Ser
     // or a file.
     sink: logSink(STANDARD_OUTPUT, () => process.stdout),
     clock: systemClock,
+    ...(worker !== undefined && { blockBytes: SHARED_BLOCK_BYTES }),
     onResumed: dropped =>
       logger.warn(
         { dropped },

@@ -1,3 +1,4 @@
+import { closeSync, writeSync } from 'node:fs'
 import { guardedPromise } from '../../base/guard.ts'
 import { listeningSocketCalls } from '../../connect/native/listening-sockets.ts'
 import { systemClock } from '../../entry/events.ts'
@@ -9,12 +10,22 @@ import { listeningLine, openAdmin } from '../lifecycle/open-sockets.ts'
 import { ProcessFaults } from '../lifecycle/process-faults.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import { settingsChanges } from '../lifecycle/settings-changes.ts'
-import type { StartOptions } from '../lifecycle/start-service.ts'
 import { logToStandardOutput, type ServiceLog } from '../logging/service-log.ts'
+import { takeInherited } from './inherited-sockets.ts'
 import { ListeningDescriptors } from './listening-descriptors.ts'
 import { type ReadText, readText, reloadWorkers } from './reload-workers.ts'
+import { ServiceManager } from './service-manager.ts'
+import { startSuccessor, type UpgradeResult } from './successor.ts'
 import { Supervisor, workerCount } from './supervisor.ts'
 import { supervisorActions } from './supervisor-admin.ts'
+
+/** What a service asks of the process that it is. */
+export interface SuperviseOptions {
+  /** Defects have come too often: drain, close and exit. */
+  readonly onTooManyFaults: () => void
+  /** A successor has taken over: likewise. */
+  readonly onReplaced: () => void
+}
 
 /**
  * A service whose work is done by workers, as `middlemile serve -c FILE` has it: the supervisor, the listening
@@ -37,6 +48,9 @@ export class SupervisedService {
   #admin: AdminServer | undefined
   #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | undefined
+  #isUpgrading = false
+  readonly #manager = new ServiceManager()
+  readonly #onReplaced: () => void
 
   private constructor(
     file: string,
@@ -44,9 +58,10 @@ export class SupervisedService {
     sockets: ListeningDescriptors,
     supervisor: Supervisor,
     settings: ServiceSettings,
-    onTooManyFaults: () => void,
+    { onTooManyFaults, onReplaced }: SuperviseOptions,
   ) {
     this.#file = file
+    this.#onReplaced = onReplaced
     this.#log = log
     this.#sockets = sockets
     this.#supervisor = supervisor
@@ -68,16 +83,26 @@ export class SupervisedService {
   static async start(
     file: string,
     { config, settings }: Extract<ReadText, { ok: true }>,
-    onTooManyFaults: () => void,
+    options: SuperviseOptions,
   ): Promise<SupervisedService> {
+    const inherited = takeInherited(process.env, process.pid)
     const addresses = settings.listen.map(({ address }) => address)
-    const sockets = await ListeningDescriptors.open(addresses, workerCount(settings.workers))
+    const sockets = await ListeningDescriptors.open(
+      addresses,
+      workerCount(settings.workers),
+      inherited.listening,
+    )
     const log = logToStandardOutput(settings.log)
     const { logger } = log
     const supervisor = new Supervisor({ logger, sockets, config, settings })
-    const service = new SupervisedService(file, log, sockets, supervisor, settings, onTooManyFaults)
+    const service = new SupervisedService(file, log, sockets, supervisor, settings, options)
     try {
-      service.#admin = await openAdmin(settings, service.#actions(), logger)
+      service.#admin = await openAdmin(
+        settings,
+        service.#actions(),
+        logger,
+        adminDescriptor(settings, inherited.admin),
+      )
       await supervisor.start()
     } catch (error) {
       supervisor.killAll()
@@ -87,6 +112,8 @@ export class SupervisedService {
     for (const [entry, { address }] of sockets.groups.entries())
       logger.info(listeningLine(settings.listen[entry]?.tls !== undefined, address.host, address.port))
     for (const warning of settings.warnings) logger.warn(warning)
+    service.#manager.ready()
+    if (inherited.ready !== undefined) sayReady(inherited.ready)
     return service
   }
 
@@ -95,6 +122,28 @@ export class SupervisedService {
     const reloaded = this.#reloading.then(() => this.#reload())
     this.#reloading = reloaded.catch(() => {}) // who asked is notified of it
     return reloaded
+  }
+
+  /**
+   * Starts the program anew on the same sockets. When it takes requests this one is replaced, and its owner is
+   * to drain it; else it goes on.
+   */
+  async upgrade(): Promise<UpgradeResult> {
+    if (this.#phase !== 'running') return { ok: false, because: `it is ${this.#phase}` }
+    if (this.#isUpgrading) return { ok: false, because: 'another upgrade is under way' }
+    this.#isUpgrading = true
+    const { logger } = this.#log
+    logger.info('upgrade: starting the new program on the same sockets')
+    const result = await startSuccessor(this.#sockets.all, this.#admin?.descriptor)
+    if (result.ok) {
+      logger.info(`upgrade: process ${result.pid} takes requests now`)
+      this.#manager.replacedBy(result.pid)
+      this.#onReplaced()
+    } else {
+      this.#isUpgrading = false
+      logger.error(`upgrade failed, this program goes on: ${result.because}`)
+    }
+    return result
   }
 
   /** Takes no more requests; resolves when the last worker has ended. */
@@ -113,11 +162,14 @@ export class SupervisedService {
     this.#log.logger.info('closed')
     await this.#log.close()
     this.#faults.close()
+    this.#manager.close()
   }
 
   async #reload(): Promise<ReloadResult> {
     const { logger } = this.#log
+    this.#manager.reloading()
     const result = await reloadWorkers(this.#supervisor, this.#file)
+    this.#manager.ready()
     if (!result.ok) {
       logger.error(`reload refused, the old configuration stays: ${faultLines(result.faults)}`)
       return result
@@ -139,7 +191,9 @@ export class SupervisedService {
     this.#phase = 'draining'
     const { delayMs, keepAdmin } = this.#settings.shutdown
     const { logger } = this.#log
-    if (delayMs > 0) {
+    // A successor answers already: nobody has to find out first, and systemd has another main process.
+    if (!this.#isUpgrading) this.#manager.stopping()
+    if (delayMs > 0 && !this.#isUpgrading) {
       logger.info(`draining in ${delayMs}ms (shutdown.delay): /readyz says 503 already`)
       await new Promise<void>(resolve => {
         systemClock.setTimer(delayMs, resolve)
@@ -161,6 +215,7 @@ export class SupervisedService {
       },
       startDrain: () => guardedPromise('a drain', this.drain()),
       reload: () => this.reload(),
+      upgrade: () => this.upgrade(),
     })
   }
 }
@@ -175,7 +230,7 @@ export interface WithoutWorkers {
  */
 export async function superviseFile(
   file: string,
-  { onTooManyFaults = () => {} }: Pick<StartOptions, 'onTooManyFaults'>,
+  options: SuperviseOptions,
 ): Promise<SupervisedService | WithoutWorkers> {
   const read = await readText(file)
   if (!read.ok) {
@@ -185,7 +240,30 @@ export async function superviseFile(
   const calls = listeningSocketCalls()
   if (read.settings.workers.count === 'off') return { because: undefined }
   if ('unavailable' in calls) return { because: `workers need native calls: ${calls.unavailable}` }
-  return await SupervisedService.start(file, read, onTooManyFaults)
+  return await SupervisedService.start(file, read, options)
+}
+
+/** What a predecessor left, where the admin server is still to be there. */
+function adminDescriptor({ admin }: ServiceSettings, inherited: number | undefined): number | undefined {
+  const loaded = listeningSocketCalls()
+  if (inherited === undefined || 'unavailable' in loaded) return undefined
+  const { calls } = loaded
+  const found = calls.addressOf(inherited)
+  const { address } = admin
+  const isSame = address?.port === 0 || (found?.port === address?.port && found?.host === address?.host)
+  if (found !== undefined && address !== undefined && isSame) return inherited
+  calls.close(inherited)
+  return undefined
+}
+
+/** To who waits at the other end of the pipe; it may have gone. */
+function sayReady(fd: number): void {
+  try {
+    writeSync(fd, 'ready\n')
+    closeSync(fd)
+  } catch {
+    // It has given this process up, and kills it.
+  }
 }
 
 function faultLines(faults: readonly ConfigFault[]): string {

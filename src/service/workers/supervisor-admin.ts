@@ -4,6 +4,7 @@ import type { AdminActions } from '../admin/admin-routes.ts'
 import type { ReloadResult } from '../lifecycle/service-api.ts'
 import { type MetricSnapshot, metricsText } from '../metrics/summed-metrics.ts'
 import type { PoolsPage } from './messages.ts'
+import type { UpgradeResult } from './successor.ts'
 import type { ReadyWorker, Supervisor } from './supervisor.ts'
 
 /** A worker that answers later is left out of a page: it hangs, and is replaced soon. */
@@ -15,6 +16,7 @@ interface AdminOutside {
   readonly notReadyBecause: () => string | undefined
   readonly startDrain: () => void
   readonly reload: () => Promise<ReloadResult>
+  readonly upgrade: () => Promise<UpgradeResult>
 }
 
 /**
@@ -92,6 +94,7 @@ export function supervisorActions(supervisor: Supervisor, outside: AdminOutside)
       return true
     },
     reload: outside.reload,
+    upgrade: outside.upgrade,
   }
 }
 

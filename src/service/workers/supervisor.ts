@@ -19,6 +19,11 @@ const TICK_MS = 100
 const FIRST_DESCRIPTOR = 4
 const PROGRAM = new URL('./worker-process.js', import.meta.url)
 
+/** A service of which so many workers end before the first is ready does not start. */
+const MAX_EARLY_ENDS = 5
+/** What a worker may fail with at its start; anything else is a defect. */
+const KNOWN_FAILURES = ['MM_CONFIG_INVALID', 'MM_LISTEN_FAILED', 'MM_INVALID_ARGUMENT'] as const
+
 /** A worker as the supervisor has it. */
 interface WorkerProcess {
   readonly id: number
@@ -62,7 +67,10 @@ export class Supervisor {
   /** Since the start, by cause: those of the beginning among them. */
   readonly starts = new Map<StartCause, number>()
   #onChange: () => void = () => {}
-  /** A worker has said why it cannot start. */
+  /** Every worker has been ready once. */
+  #hasStarted = false
+  #earlyEnds = 0
+  /** A worker has said why it cannot start, or several have ended without a word. */
   #failure: ToSupervisor['failed'] | undefined
 
   constructor(parts: {
@@ -93,11 +101,11 @@ export class Supervisor {
   async start(): Promise<void> {
     this.#tick()
     await this.#until(() => this.#failure !== undefined || this.#table.ready.length === this.count)
+    this.#hasStarted = this.#failure === undefined
     if (this.#failure === undefined) return
     const { code, message } = this.#failure
     this.killAll()
-    const isUsage = code === 'MM_CONFIG_INVALID'
-    throw new TransportError(isUsage ? 'MM_CONFIG_INVALID' : 'MM_LISTEN_FAILED', message)
+    throw new TransportError(KNOWN_FAILURES.find(known => known === code) ?? 'MM_INTERNAL', message)
   }
 
   get ready(): readonly ReadyWorker[] {
@@ -293,6 +301,8 @@ export class Supervisor {
         `native code may have ended it: no HTTP/3 for now to ${worker.http3.join(', ')}, to which it had connections`,
       )
     }
+    if (!isExpected && !this.#hasStarted && ++this.#earlyEnds >= MAX_EARLY_ENDS)
+      this.#failure ??= { code: 'MM_INTERNAL', message: `workers end before they are ready, by ${how}` }
     this.#table.onExited(id, now)
     this.#announceQuarantine()
     this.#act()

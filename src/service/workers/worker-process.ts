@@ -16,6 +16,8 @@ import { withoutHttp3 } from './without-http3.ts'
 const HEARTBEAT_MS = 200
 /** Of the most that the heap may have: what aborts now has run out of memory. */
 const FULL_HEAP_SHARE = 0.9
+/** Workers drain while others go on, so that nobody waits for the end of an idle connection. */
+const DRAIN_IDLE_MS = 1_000
 /** A worker whose supervisor has gone does not linger, whatever `shutdown.drainTimeout` says. */
 const MAX_ORPHANED_DRAIN_MS = 60_000
 const CANNOT_START = 3
@@ -55,6 +57,7 @@ async function start({
     ...withoutHttp3(settings, withheld),
     admin: { address: undefined, isExplicit: true }, // the supervisor has it, and has waited
     shutdown: { ...settings.shutdown, delayMs: 0 },
+    ingress: { drainIdleTimeoutMs: DRAIN_IDLE_MS, ...settings.ingress },
   })
   const service = await RunningService.start(own(), {
     log,

@@ -89,7 +89,6 @@ describe('workers', () => {
     const before = load.answered
     await new Promise(resolve => setTimeout(resolve, 300))
     const { answered, failures } = await load.end()
-    console.log(`${name}: replaced after ${Math.round(tookMs)} ms; ${failures.length} of ${answered} failed`)
     expect(answered).toBeGreaterThan(before)
     // At most one request was under way, and one connection idle, for each of its clients.
     expect(failures.length).toBeLessThanOrEqual(connections)
