@@ -13,8 +13,8 @@ export {
   DEFAULT_STICKY_MS,
   type EgressOptions,
   MAX_PROXIES,
-  parseProxyUrl,
   type ProxyServer,
+  parseProxyUrl,
 } from '../base/options/egress-options.ts'
 export {
   DEFAULT_OBJECTIVE_OPTIONS,
