@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { TransportError } from '../errors.ts'
 
 /**
@@ -66,6 +65,12 @@ const MAX_SOCKS_BYTES = 255
 /**
  * Reads the URL of a proxy. Throws MM_INVALID_ARGUMENT; its message never holds the URL, which may have a
  * password.
+ *
+ * @example
+ * ```ts
+ * const { kind, host, port } = parseProxyUrl('socks5h://proxy.example:1080')
+ * console.log(kind, host, port) // socks5 proxy.example 1080
+ * ```
  */
 export function parseProxyUrl(text: string): ProxyServer {
   const [, scheme = '', userInfo, v6, name, port] =
@@ -75,7 +80,7 @@ export function parseProxyUrl(text: string): ProxyServer {
   const traits = Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase()] : undefined
   if (traits === undefined)
     throw refused(`has the scheme ${scheme}; there are ${Object.keys(SCHEMES).join(', ')}`)
-  const isName = v6 === undefined ? /^[A-Za-z0-9._-]{1,253}$/.test(host) : isIP(host) === 6
+  const isName = v6 === undefined ? /^[A-Za-z0-9._-]{1,253}$/.test(host) : URL.canParse(`http://[${host}]`)
   if (!isName) throw refused('has a host that is neither a name nor an address')
   const number = port === undefined ? (traits.isSecure ? DEFAULT_TLS_PORT : DEFAULT_PORT) : Number(port)
   if (number < 1 || number > 65_535) throw refused('has a port that is none')
@@ -101,8 +106,7 @@ function parseCredentials(userInfo: string, kind: ProxyServer['kind']): ProxySer
     throw refused('has a user or password with a % that begins no escape')
   }
   // RFC 7617 2: the first colon ends the user; and neither part has control characters.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\0-\x1f\x7f]/.test(user + password) || (kind === 'connect' && user.includes(':')))
+  if (/\p{Cc}/u.test(user + password) || (kind === 'connect' && user.includes(':')))
     throw refused('has a user or password that cannot be sent')
   const lengths = [user, password].map(part => Buffer.byteLength(part))
   if (kind === 'socks5' && (lengths[0] === 0 || lengths.some(length => length > MAX_SOCKS_BYTES)))

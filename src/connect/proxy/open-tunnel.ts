@@ -143,7 +143,7 @@ function connectNegotiation(proxy: ProxyServer, target: TunnelTarget): Negotiati
       const answer = decoder.push(chunk)
       switch (answer.kind) {
         case 'more':
-          return {}
+          break
         case 'tunnel':
           return { rest: answer.rest }
         case 'refused':
@@ -151,6 +151,7 @@ function connectNegotiation(proxy: ProxyServer, target: TunnelTarget): Negotiati
         case 'broken':
           return failed(proxy, `cannot be understood: ${answer.because}`)
       }
+      return {}
     },
   }
 }
@@ -163,7 +164,7 @@ function socksNegotiation(proxy: ProxyServer, target: TunnelTarget): Negotiation
       const answer = negotiation.push(chunk)
       switch (answer.kind) {
         case 'more':
-          return {}
+          break
         case 'send':
           return { send: answer.bytes }
         case 'tunnel':
@@ -175,6 +176,7 @@ function socksNegotiation(proxy: ProxyServer, target: TunnelTarget): Negotiation
         case 'broken':
           return failed(proxy, `cannot be understood: ${answer.because}`)
       }
+      return {}
     },
   }
 }

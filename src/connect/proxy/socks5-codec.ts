@@ -25,7 +25,7 @@ export function socksGreeting(credentials: Credentials | undefined): Buffer {
 }
 
 /** RFC 1929 section 2. Of at most 255 bytes each, which parseProxyUrl() has seen to. */
-export function socksAuthentication({ user, password }: Credentials): Buffer {
+function socksAuthentication({ user, password }: Credentials): Buffer {
   const parts = [user, password].map(part => Buffer.from(part))
   return Buffer.concat([
     Buffer.from([AUTHENTICATION_VERSION]),
@@ -115,8 +115,9 @@ export class SocksNegotiation {
       case 'reply':
         return this.#onReply()
       case 'over':
-        return MORE
+        break
     }
+    return MORE
   }
 
   #onMethod(): SocksAnswer {

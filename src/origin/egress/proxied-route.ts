@@ -80,7 +80,9 @@ export class ProxiedRoute implements Resolver, Tunnels {
     // Several may stand at one address, with other credentials: the first is meant.
     for (const { index, ...place } of places.toReversed())
       this.#remember({ ...place, transport: 'tcp' }, index)
-    const unique = new Map(places.map(({ index, ...place }) => [`${place.address} ${place.port}`, place]))
+    const unique = new Map(
+      places.map(({ address, family, port }) => [`${address} ${port}`, { address, family, port }]),
+    )
     // As the operator's endpoints: their order stays, and no connection is drained since the rotation moves on.
     return { addresses: [...unique.values()], source: 'endpoints' }
   }

@@ -201,7 +201,7 @@ export interface ListenConfig {
 }
 
 /** The proxies of one way out, as they are written in a configuration: see EgressOptions. */
-export interface EgressConfig {
+interface EgressConfig {
   /**
    * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do), with
    * `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.

@@ -64,7 +64,9 @@ describe('a rotation of proxies', () => {
             now += ms
             if (fails) rotation.onFailed(proxy % count, now, half)
             else rotation.onConnected(proxy % count, now, half)
-            expect(rotation.order(now, half).toSorted()).toEqual(Array.from({ length: count }, (_, i) => i))
+            expect(rotation.order(now, half).toSorted((a, b) => a - b)).toEqual(
+              Array.from({ length: count }, (_, i) => i),
+            )
           }
         },
       ),
