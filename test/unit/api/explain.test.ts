@@ -61,6 +61,7 @@ function setUp(
         settings: new SettingsBook({ defaults: options }).settingsFor(origin),
         record,
         resolver,
+        route: undefined,
         alternativeResolver: new AlternativeResolver(
           new AddressResolver({
             clock,
