@@ -20,6 +20,7 @@ import { ensureBuilt, root } from './setup.mjs'
 const OPTION_GROUPS = [
   ['pool', 'PoolOptions', 'DEFAULT_POOL_OPTIONS'],
   ['objective', 'ObjectiveOptions', 'DEFAULT_OBJECTIVE_OPTIONS'],
+  ['protection', 'ProtectionOptions', 'DEFAULT_PROTECTION_OPTIONS'],
   ['timeouts', 'TimeoutOptions', 'DEFAULT_TIMEOUTS'],
   ['retry', 'RetryOptions', 'DEFAULT_RETRY_OPTIONS'],
   ['select', 'SelectOptions', 'DEFAULT_SELECT_OPTIONS'],

@@ -149,6 +149,7 @@ class PooledTransport implements Transport {
           request.body === null &&
           request.upgrade === undefined &&
           isSafeMethod(request.method),
+        fairKey: request.fairKey,
         headersTimeoutMs: request.headersTimeoutMs ?? timeouts.headersMs,
         bodyTimeoutMs: request.bodyTimeoutMs ?? timeouts.bodyMs,
       },
@@ -171,7 +172,9 @@ class PooledTransport implements Transport {
         )
       }
       checkCallNames('request', options)
-      const { method = 'GET', earlyData, headersTimeoutMs, bodyTimeoutMs } = options
+      const { method = 'GET', earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs } = options
+      if (fairKey !== undefined && typeof fairKey !== 'string')
+        throw new TransportError('MM_INVALID_ARGUMENT', 'fairKey must be a string')
       if (headersTimeoutMs !== undefined) checkNumber('headersTimeoutMs', headersTimeoutMs)
       if (bodyTimeoutMs !== undefined) checkNumber('bodyTimeoutMs', bodyTimeoutMs)
       const origin = parseOrigin(target)
@@ -189,7 +192,7 @@ class PooledTransport implements Transport {
       const path = target.pathname + target.search
       exchange.handle = this.dispatch(
         origin,
-        { method, path, headers, body, authority, earlyData, headersTimeoutMs, bodyTimeoutMs },
+        { method, path, headers, body, authority, earlyData, fairKey, headersTimeoutMs, bodyTimeoutMs },
         exchange,
       )
       if (signal?.aborted === true) onAbort() // from within dispatch(), by an observer

@@ -148,6 +148,17 @@ export const ERROR_CODES = {
       'more requests come than the origin serves: raise pool.maxConnections or pool.queueTargetMs, or send less',
     ),
   ),
+  /**
+   * The origin is protected: all the connections that `protection.maxConnections` allows are in use, and the
+   * request waited too long for its turn, or made room in a full queue.
+   */
+  MM_ORIGIN_PROTECTED: passing(
+    local(
+      503,
+      'connection_limit_reached',
+      'send the origin less, or raise protection.maxConnections if it can carry more',
+    ),
+  ),
   /** The process has no file descriptor left for another socket. */
   MM_OUT_OF_DESCRIPTORS: passing(
     local(

@@ -32,6 +32,12 @@ export {
   DEFAULT_TIMEOUTS,
   REUSE_MODES,
 } from '../base/options/options.ts'
+export {
+  DEFAULT_PROTECTION_OPTIONS,
+  FAIR_BY,
+  type FairBy,
+  type ProtectionOptions,
+} from '../base/options/protection-options.ts'
 export type {
   Http2Options,
   Http3Options,

@@ -156,6 +156,7 @@ export class OriginMaker {
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,
+      ceiling: () => pools.ceilingOf(origin.key),
       http3Fault: () => this.http3Dialer.fault,
       cpuMeter: this.#cpuMeter,
       discovery: {

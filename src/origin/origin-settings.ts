@@ -1,7 +1,7 @@
 import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
-import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
+import { checkFlag, checkNumber, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
@@ -24,6 +24,11 @@ import {
   type TimeoutOptions,
   type TlsOptions,
 } from '../base/options/options.ts'
+import {
+  DEFAULT_PROTECTION_OPTIONS,
+  FAIR_BY,
+  type ProtectionOptions,
+} from '../base/options/protection-options.ts'
 import {
   checkHttp2Options,
   checkHttp3Options,
@@ -58,6 +63,7 @@ export interface OriginSettings {
   readonly pool: PoolOptions
   readonly reuse: ReuseMode
   readonly objective: ObjectiveOptions
+  readonly protection: ProtectionOptions
   readonly timeouts: TimeoutOptions
   readonly retry: RetryOptions
   readonly limits: ResponseLimits
@@ -143,6 +149,7 @@ function mergeSettings(
     pool: checkNumbers('pool', layered(DEFAULT_POOL_OPTIONS, defaults.pool, own.pool)),
     reuse: own.reuse ?? defaults.reuse ?? 'always',
     objective: checkObjective(layered(DEFAULT_OBJECTIVE_OPTIONS, defaults.objective, own.objective)),
+    protection: checkProtection(layered(DEFAULT_PROTECTION_OPTIONS, defaults.protection, own.protection)),
     timeouts: checkNumbers('timeouts', layered(DEFAULT_TIMEOUTS, defaults.timeouts, own.timeouts)),
     retry: checkNumbers('retry', layered(DEFAULT_RETRY_OPTIONS, defaults.retry, own.retry)),
     limits: checkNumbers('limits', layered(DEFAULT_RESPONSE_LIMITS, defaults.limits, own.limits)),
@@ -198,6 +205,18 @@ function checkObjective(objective: ObjectiveOptions): ObjectiveOptions {
     throw new TransportError('MM_INVALID_ARGUMENT', message)
   }
   return objective
+}
+
+function checkProtection(protection: ProtectionOptions): ProtectionOptions {
+  const { maxConnections, fairBy } = protection
+  checkWord('protection.fairBy', fairBy, FAIR_BY)
+  checkNumber('protection.maxConnections', maxConnections)
+  if (!Number.isInteger(maxConnections))
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `protection.maxConnections must be a whole number, not ${maxConnections}`,
+    )
+  return protection
 }
 
 function checkCertificateNames(names: readonly string[]): void {

@@ -10,6 +10,7 @@ import {
   type OriginOptions,
   type TlsOptions,
 } from './options.ts'
+import { DEFAULT_PROTECTION_OPTIONS } from './protection-options.ts'
 import {
   DEFAULT_HTTP2_OPTIONS,
   DEFAULT_HTTP3_OPTIONS,
@@ -60,6 +61,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   pool: DEFAULT_POOL_OPTIONS,
   reuse: undefined,
   objective: DEFAULT_OBJECTIVE_OPTIONS,
+  protection: DEFAULT_PROTECTION_OPTIONS,
   timeouts: DEFAULT_TIMEOUTS,
   retry: DEFAULT_RETRY_OPTIONS,
   limits: DEFAULT_RESPONSE_LIMITS,

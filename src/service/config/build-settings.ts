@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { DEFAULT_PROTECTION_OPTIONS, type FairBy, type ProtectionOptions } from '../../entry/options.ts'
 import type { OriginOptions } from '../../index.ts'
 import { INGRESS_PROTOCOLS } from '../../ingress/listener.ts'
 import { DEFAULT_BUFFER_OPTIONS } from '../forwarding/buffer-options.ts'
@@ -67,14 +68,19 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
     qlog: config.qlog,
     dnsServers: config.dnsServers,
     resolver: config.resolver,
-    origins: Object.entries(config.origins).map(([name, { url, hostHeader }]) => ({
+    origins: Object.entries(config.origins).map(([name, { url, hostHeader, protection }]) => ({
       name,
       origin: url,
       hostHeader: hostHeader ?? config.defaults?.hostHeader ?? 'origin',
+      fairBy: fairByOf({ ...DEFAULT_PROTECTION_OPTIONS, ...config.defaults?.protection, ...protection }),
     })),
     routes,
     warnings,
   }
+}
+
+function fairByOf({ maxConnections, fairBy }: ProtectionOptions): FairBy {
+  return maxConnections === 0 ? 'none' : fairBy
 }
 
 function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
@@ -84,6 +90,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.pool !== undefined) options.pool = parsed.pool
   if (parsed.reuse !== undefined) options.reuse = parsed.reuse
   if (parsed.objective !== undefined) options.objective = parsed.objective
+  if (parsed.protection !== undefined) options.protection = parsed.protection
   if (parsed.timeouts !== undefined) options.timeouts = parsed.timeouts
   if (parsed.retry !== undefined) options.retry = parsed.retry
   if (parsed.limits !== undefined) options.limits = parsed.limits

@@ -5,6 +5,7 @@ import type {
   LivenessOptions,
   ObjectiveOptions,
   PoolOptions,
+  ProtectionOptions,
   QuicOptions,
   ResolverOptions,
   ResponseLimits,
@@ -223,6 +224,8 @@ export interface OriginOptionsConfig {
   reuse?: ReuseMode
   /** What is aimed at with the connections to the origin. */
   objective?: OptionGroupInput<ObjectiveOptions>
+  /** What the origin is spared: a ceiling for its connections, and turns for those who wait. */
+  protection?: OptionGroupInput<ProtectionOptions>
   /** Deadlines of connects and exchanges. */
   timeouts?: OptionGroupInput<TimeoutOptions>
   /** Replays. */

@@ -213,6 +213,18 @@ describe('explain', () => {
     })
   })
 
+  it('says how the origin is protected', async () => {
+    const { run, pool } = setUp()
+    expect((await run()).known.map(({ fact }) => fact)).not.toContain('the origin is protected')
+    const protection = { ceiling: 4, holds: 3, fairBy: 'client' }
+    Object.assign(pool, { protection, waiters: 7, protectedRefusals: 2 })
+    expect((await run()).known).toContainEqual({
+      fact: 'the origin is protected',
+      evidence:
+        'protection.maxConnections = 4, 3 are there; 7 wait in turns by client, 2 were refused so far',
+    })
+  })
+
   it('names everything that a machine lacks, and what each option of sockets would need', async () => {
     const options: OriginOptions = { socket: { userTimeoutMs: 20_000, congestionControl: 'reno' } }
     const { run } = setUp(undefined, options, {
