@@ -43,7 +43,7 @@ export class ProxiedClients {
       socket.destroy()
       return
     }
-    let bytes: Buffer<ArrayBufferLike> = Buffer.alloc(0)
+    let bytes: Buffer = Buffer.alloc(0)
     const timer = new DeadlineTimer(
       clock,
       guardedListener(DURING, () => refuse('PROXY protocol: no header came in time'), end),
