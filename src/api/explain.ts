@@ -29,6 +29,7 @@ export type ExplainedOrigin = Pick<
   | 'settings'
   | 'record'
   | 'resolver'
+  | 'route'
   | 'lanes'
   | 'paths'
   | 'socketSettings'
@@ -70,6 +71,8 @@ export async function explain(
       })
     }
   }
+  // Behind the plan, with which the proxy is chosen.
+  known.push(...(entry.route?.facts(now) ?? []))
   const verdicts = protocolVerdicts(
     {
       record,

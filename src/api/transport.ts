@@ -19,6 +19,7 @@ import type { DispatchHandle, DispatchRequest } from '../exchange/dispatch.ts'
 import { DispatchedExchange } from '../exchange/dispatched-exchange.ts'
 import { refusedExchange } from '../exchange/exchange-ended.ts'
 import { sumEconomy } from '../origin/economy/economy-figures.ts'
+import { NO_HTTP3_THROUGH_PROXY } from '../origin/egress/egress-settings.ts'
 import { EventLoopReference } from '../origin/event-loop-reference.ts'
 import type { OriginEntry } from '../origin/origin-entry.ts'
 import { OriginMaker } from '../origin/origin-maker.ts'
@@ -224,7 +225,9 @@ class PooledTransport implements Transport {
     const entry = this.#entryFor(parseOrigin(origin))
     const { dialer, http3Dialer } = this.#maker
     const { fastOpen, early } = dialer
-    const http3Fault = entry.settings.protocols.includes('h3') ? http3Dialer.fault : undefined
+    const isAllowed = entry.settings.protocols.includes('h3')
+    const machineFault = isAllowed ? http3Dialer.fault : undefined
+    const http3Fault = isAllowed && entry.route !== undefined ? NO_HTTP3_THROUGH_PROXY : machineFault
     const isSpoken = entry.settings.protocols.includes('h3') && http3Fault === undefined
     const udp = isSpoken ? http3Dialer.udp : undefined
     return explain(

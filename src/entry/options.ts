@@ -10,6 +10,13 @@
 
 export type { NumberRange, OptionRanges } from '../base/options/check-options.ts'
 export {
+  DEFAULT_STICKY_MS,
+  type EgressOptions,
+  MAX_PROXIES,
+  type ProxyServer,
+  parseProxyUrl,
+} from '../base/options/egress-options.ts'
+export {
   DEFAULT_OBJECTIVE_OPTIONS,
   OBJECTIVE_RANGES,
   type ObjectiveOptions,

@@ -15,6 +15,7 @@ import type { ConnectorHooks, OriginConnector } from './connecting/origin-connec
 import type { EconomyCounters } from './economy/economy-figures.ts'
 import { OriginEconomy } from './economy/origin-economy.ts'
 import { poolSizing } from './economy/pool-sizing.ts'
+import type { ProxiedRoute } from './egress/proxied-route.ts'
 import type { EventLoopReference } from './event-loop-reference.ts'
 import { OriginExchanges } from './exchange-origin.ts'
 import type { CpuMeter } from './lanes/cpu-meter.ts'
@@ -37,6 +38,7 @@ export interface OriginEntryParts
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  readonly route: ProxiedRoute | undefined
   readonly socketSettings: SocketSettings
   readonly makeConnector: (purpose: PoolPurpose, hooks: ConnectorHooks) => OriginConnector
   readonly clock: Clock
@@ -65,6 +67,8 @@ export class OriginEntry {
   readonly settings: OriginSettings
   readonly record: OriginRecord
   readonly resolver: Resolver
+  /** Undefined: connections go directly. */
+  readonly route: ProxiedRoute | undefined
   readonly pools: OriginPools
   readonly lanes: Lanes
   readonly exchanges: OriginExchanges
@@ -86,6 +90,7 @@ export class OriginEntry {
     this.settings = settings
     this.record = record
     this.resolver = resolver
+    this.route = parts.route
     this.socketSettings = parts.socketSettings
     this.#ledger = new HandshakeLedger(clock.now())
     this.discovery = new Discovery({

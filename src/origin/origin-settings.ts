@@ -55,9 +55,12 @@ import {
 } from '../base/options/socket-options.ts'
 import type { TransportOptions } from '../base/options/transport-options.ts'
 import { tcpTimes } from './connecting/tcp-liveness.ts'
+import { type EgressSettings, egressSettings } from './egress/egress-settings.ts'
 
 /** Everything that applies to one origin, with nothing left to default. */
 export interface OriginSettings {
+  /** Undefined: connections go directly. */
+  readonly egress: EgressSettings | undefined
   readonly protocols: readonly Protocol[]
   readonly select: SelectOptions
   readonly pool: PoolOptions
@@ -94,6 +97,7 @@ export class SettingsBook {
   readonly #defaults: OriginOptions
   readonly #byOrigin = new Map<string, OriginOptions>()
   readonly #resolve: Readonly<Record<string, string>>
+  readonly #egress: ReadonlyMap<string, EgressSettings>
 
   /** Throws MM_INVALID_ARGUMENT for an origin that is no URL or a value that makes no sense. */
   constructor(options: TransportOptions) {
@@ -102,8 +106,9 @@ export class SettingsBook {
     for (const [url, origin] of Object.entries(options.origins ?? {}))
       this.#byOrigin.set(parseOrigin(url).key, origin)
     this.#resolve = options.resolve ?? {}
-    mergeSettings(this.#defaults, {}, {})
-    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {})
+    this.#egress = egressSettings(options.egress ?? {})
+    mergeSettings(this.#defaults, {}, {}, this.#egress)
+    for (const origin of this.#byOrigin.values()) mergeSettings(this.#defaults, origin, {}, this.#egress)
   }
 
   /** It has options of its own, however few. */
@@ -116,7 +121,7 @@ export class SettingsBook {
     const name = `${host}:${origin.port}`
     const fixed = Object.entries(this.#resolve).find(([key]) => key.toLowerCase() === name)
     const resolve = fixed === undefined ? {} : { [name]: fixed[1] }
-    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve)
+    return mergeSettings(this.#defaults, this.#byOrigin.get(origin.key) ?? {}, resolve, this.#egress)
   }
 }
 
@@ -136,6 +141,7 @@ function mergeSettings(
   defaults: OriginOptions,
   own: OriginOptions,
   resolve: OriginSettings['resolve'],
+  ways: ReadonlyMap<string, EgressSettings>,
 ): OriginSettings {
   for (const options of [defaults, own]) {
     checkWords(options)
@@ -143,7 +149,9 @@ function mergeSettings(
   const liveness = checkLivenessOptions(layered(DEFAULT_LIVENESS_OPTIONS, defaults.liveness, own.liveness))
   const socket = layered<Partial<SocketOptions>>({}, defaults.socket, own.socket)
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
+  const egress = egressOf(own.egress ?? defaults.egress, ways)
   const settings = {
+    egress,
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions(layered(DEFAULT_SELECT_OPTIONS, defaults.select, own.select)),
     pool: checkNumbers('pool', layered(DEFAULT_POOL_OPTIONS, defaults.pool, own.pool)),
@@ -169,12 +177,27 @@ function mergeSettings(
     resolve,
   }
   checkProtocols(settings.protocols)
+  if (egress !== undefined && settings.protocols.every(protocol => protocol === 'h3'))
+    throw new TransportError(
+      'MM_INVALID_ARGUMENT',
+      `egress ${egress.name} needs h2 or http/1.1 among protocols: HTTP/3 does not go through a proxy`,
+    )
   if (settings.pool.maxConnections < 1)
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxConnections must be at least 1')
   if (settings.pool.maxStreamsPerConnection < 1) {
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
   return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+function egressOf(
+  name: string | undefined,
+  ways: ReadonlyMap<string, EgressSettings>,
+): EgressSettings | undefined {
+  const egress = name === undefined ? undefined : ways.get(name)
+  if (name === undefined || egress !== undefined) return egress
+  const known = ways.size === 0 ? 'there are none' : `there are ${[...ways.keys()].join(', ')}`
+  throw new TransportError('MM_INVALID_ARGUMENT', `no egress is called ${JSON.stringify(name)}: ${known}`)
 }
 
 /** What is no number and no list: callers without types may hand over anything. */

@@ -333,6 +333,12 @@ export interface OriginOptions {
    * Default false.
    */
   earlyDataOverTcp?: boolean | undefined
+  /**
+   * The name of a way out in `egress` of the transport: its proxies carry the connections, and nothing goes
+   * directly. HTTP/3 is not tried then, nothing is shared with other origins, and tickets stay on that way.
+   * Default: none.
+   */
+  egress?: string | undefined
 }
 
 /** What `certificateNames` lists: a host name, or one with `*` and two more labels behind it. */

@@ -63,7 +63,13 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
       maxFaults: config.shutdown?.maxFaults ?? DEFAULT_SHUTDOWN.maxFaults,
       faultWindowMs: config.shutdown?.faultWindow ?? DEFAULT_SHUTDOWN.faultWindowMs,
     },
-    transport: { defaults, origins, limits: config.limits ?? {}, resolve: config.resolve ?? {} },
+    transport: {
+      defaults,
+      origins,
+      egress: config.egress ?? {},
+      limits: config.limits ?? {},
+      resolve: config.resolve ?? {},
+    },
     state: config.state,
     qlog: config.qlog,
     dnsServers: config.dnsServers,
@@ -105,6 +111,7 @@ function originOptions(parsed: ParsedDefaults | ParsedOrigin): OriginOptions {
   if (parsed.coalesce !== undefined) options.coalesce = parsed.coalesce
   if (parsed.certificateNames !== undefined) options.certificateNames = parsed.certificateNames
   if (parsed.tfo !== undefined) options.tfo = parsed.tfo
+  if (parsed.egress !== undefined) options.egress = parsed.egress
   if (parsed.trusted !== undefined) options.trusted = parsed.trusted
   if ('endpoints' in parsed && parsed.endpoints !== undefined) options.endpoints = parsed.endpoints
   return options

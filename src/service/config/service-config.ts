@@ -129,6 +129,8 @@ export interface ServiceConfig {
     /** Where it is written, relative to the file; one file per run. Default: nowhere. */
     directory: string
   }
+  /** Ways out by name: the proxies that carry the connections of the origins whose `egress` names it. */
+  egress?: Record<string, EgressConfig>
   /** Limits over all origins together. */
   limits?: OptionGroupInput<GlobalLimits>
   /** How names are looked up, and how often the addresses of this machine are looked at. */
@@ -206,6 +208,19 @@ export interface ListenConfig {
   proxyProtocol?: boolean | string[]
 }
 
+/** The proxies of one way out, as they are written in a configuration: see EgressOptions. */
+interface EgressConfig {
+  /**
+   * URLs: `http://` and `https://` (CONNECT), `socks5h://` (the proxy resolves names), `socks5://` (we do), with
+   * `user:password@` where the proxy asks for them. Port 1080 where none is given, 443 for `https`.
+   */
+  proxies: string[]
+  /** How long one carries an origin's new connections before the next does; 0: until it fails. Default 2m. */
+  sticky?: number | string
+  /** PEM of the authorities of `https` proxies, or a file of it. Default: Node's own list of authorities. */
+  ca?: string | string[]
+}
+
 /** What may differ from origin to origin, as it is written in a configuration: see OriginOptions. */
 export interface OriginOptionsConfig {
   /**
@@ -274,6 +289,8 @@ export interface OriginOptionsConfig {
   certificateNames?: string[]
   /** The origin is one of ours: its HTTP/3 connections may move to another path. Default false. */
   trusted?: boolean
+  /** The name of the way out in `egress`. Default: none; connections go directly. */
+  egress?: string
   /**
    * TCP Fast Open: `on`: wherever the kernel has a cookie; `auto`: where a probe saw the origin take data in
    * a SYN. Default `off`.

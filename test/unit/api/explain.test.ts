@@ -60,6 +60,7 @@ function setUp(
         settings: new SettingsBook({ defaults: options }).settingsFor(origin),
         record,
         resolver,
+        route: undefined,
         alternativeResolver: new AlternativeResolver(
           new AddressResolver({
             clock,

@@ -106,6 +106,7 @@ export function originOptionFields(directory: string) {
     earlyData: z.preprocess(asWord, z.enum(['off', 'safe'])).optional(),
     earlyDataOverTcp: z.boolean().optional(),
     trusted: z.boolean().optional(),
+    egress: z.string().optional(),
     coalesce: z.enum(['auto', 'never']).optional(),
     certificateNames: z.array(certificateNameField).optional(),
     tfo: z.preprocess(asWord, z.enum(['off', 'auto', 'on'])).optional(),
