@@ -31,11 +31,12 @@ export function buildSettings(config: ParsedConfig): ServiceSettings {
   const routes = collectRoutes(config, warnings)
   return {
     workers: { ...DEFAULT_WORKERS, ...config.workers },
-    listen: config.listen.map(({ address, tls, protocols, fastOpen }) => ({
+    listen: config.listen.map(({ address, tls, protocols, fastOpen, proxyProtocol }) => ({
       address,
       tls,
       protocols: protocols ?? INGRESS_PROTOCOLS,
       fastOpen: fastOpen ?? 0,
+      proxyProtocol: proxyProtocol ?? false,
     })),
     ingress: config.ingress ?? {},
     admin: adminSettings(config.admin?.address),

@@ -71,6 +71,7 @@ export function configSchema(directory: string) {
             tls: listenTlsField(directory).optional(),
             protocols: z.array(listenProtocolField).min(1).optional(),
             fastOpen: z.number().int().min(0).max(MAX_FAST_OPEN_QUEUE).optional(),
+            proxyProtocol: z.union([z.boolean(), z.array(networkField).min(1)], TRUSTED_FORM).optional(),
           })
           .superRefine(({ fastOpen = 0, tls }, context) => {
             if (fastOpen > 0 && tls === undefined)

@@ -201,6 +201,13 @@ export interface ListenConfig {
    * calls are missing, a warning says so, and the listener works without.
    */
   fastOpen?: number
+  /**
+   * Clients come through a proxy that sends the PROXY protocol (version 1 or 2; nginx' `proxy_protocol on`, haproxy's
+   * `send-proxy-v2`): `true`, or the addresses and networks that may, such as `[10.0.0.0/8]`. Every connection must
+   * begin with its header then, and the client that it names is the one in logs, limits and `Forwarded`. Default
+   * `false`.
+   */
+  proxyProtocol?: boolean | string[]
 }
 
 /** The proxies of one way out, as they are written in a configuration: see EgressOptions. */

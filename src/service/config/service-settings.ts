@@ -52,6 +52,8 @@ interface ListenSettings {
   readonly protocols: readonly IngressProtocol[]
   /** How many clients may wait whose data came with their SYN (TCP Fast Open); 0: off. */
   readonly fastOpen: number
+  /** Who sends the PROXY protocol, and has to. */
+  readonly proxyProtocol: TrustedPeers
 }
 
 export interface AdminSettings {

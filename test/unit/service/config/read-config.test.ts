@@ -63,6 +63,7 @@ describe('a good configuration', () => {
         tls: undefined,
         protocols: ['h2', 'http/1.1'],
         fastOpen: 0,
+        proxyProtocol: false,
       },
     ])
     expect(read.admin).toEqual({ address: { host: '127.0.0.1', port: 9901 }, isExplicit: true })
