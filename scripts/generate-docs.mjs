@@ -29,6 +29,7 @@ const OPTION_GROUPS = [
   ['http3', 'Http3Options', 'DEFAULT_HTTP3_OPTIONS'],
   ['liveness', 'LivenessOptions', 'DEFAULT_LIVENESS_OPTIONS'],
   ['socket', 'SocketOptions', 'DEFAULT_SOCKET_OPTIONS'],
+  ['balance', 'BalanceOptions', 'DEFAULT_BALANCE_OPTIONS'],
   ['global', 'GlobalLimits', 'DEFAULT_GLOBAL_LIMITS'],
   ['tickets', 'TicketStoreOptions', 'DEFAULT_TICKET_STORE_OPTIONS'],
   ['resolver', 'ResolverOptions', 'DEFAULT_RESOLVER_OPTIONS'],

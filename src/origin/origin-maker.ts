@@ -156,6 +156,8 @@ export class OriginMaker {
       makePool: config => pools.add(origin, { ...config, ...world }),
       makePoolBeside: (first, config) => pools.addBeside(first, origin, { ...config, ...world }),
       isBudgetFull: () => pools.isFull,
+      random,
+      endpointResolver: address => this.resolver.forOrigin(origin, { endpoints: [address] }),
       http3Fault: () => this.http3Dialer.fault,
       cpuMeter: this.#cpuMeter,
       discovery: {

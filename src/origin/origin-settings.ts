@@ -1,3 +1,5 @@
+import type { BalancedEndpoint, BalancerParts } from '../balance/balancer.ts'
+import { type BalanceOptions, checkBalanceOptions, checkEndpoints, DEFAULT_BALANCE_OPTIONS } from '../base/options/balance-options.ts'
 import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
@@ -74,11 +76,16 @@ export interface OriginSettings {
   readonly coalesce: 'auto' | 'never'
   readonly certificateNames: readonly string[]
   readonly endpoints: readonly string[]
+  /** Undefined: there is one endpoint, or each connect tries them in order. */
+  readonly balance: EndpointBalance | undefined
   /** The fixed address of this origin, if there is one, as `HOST:PORT` to IP. */
   readonly resolve: Readonly<Record<string, string>>
   /** Equal fingerprints mean equal settings: decides which pools survive configure(). */
   readonly fingerprint: string
 }
+
+/** How requests are spread over the endpoints. */
+export type EndpointBalance = Pick<BalancerParts, 'endpoints' | 'options'>
 
 /** Protocols in order of preference when the caller names none. */
 const ALL_PROTOCOLS: readonly Protocol[] = ['h3', 'h2', 'http/1.1']
@@ -137,6 +144,8 @@ function mergeSettings(
   const liveness = checkLivenessOptions(layered(DEFAULT_LIVENESS_OPTIONS, defaults.liveness, own.liveness))
   const socket = layered<Partial<SocketOptions>>({}, defaults.socket, own.socket)
   checkSocketOptions({ ...DEFAULT_SOCKET_OPTIONS, ...socket })
+  const balance = checkBalanceOptions(layered(DEFAULT_BALANCE_OPTIONS, defaults.balance, own.balance))
+  const endpoints = checkEndpoints(own.endpoints ?? defaults.endpoints ?? [], balance.policy)
   const settings = {
     protocols: own.protocols ?? defaults.protocols ?? ALL_PROTOCOLS,
     select: checkSelectOptions(layered(DEFAULT_SELECT_OPTIONS, defaults.select, own.select)),
@@ -158,7 +167,8 @@ function mergeSettings(
     trusted: own.trusted ?? defaults.trusted ?? false,
     coalesce: own.coalesce ?? defaults.coalesce ?? 'auto',
     certificateNames: own.certificateNames ?? defaults.certificateNames ?? [],
-    endpoints: own.endpoints ?? defaults.endpoints ?? [],
+    endpoints: endpoints.map(({ address }) => address),
+    balance: endpointBalance(balance, endpoints),
     resolve,
   }
   checkProtocols(settings.protocols)
@@ -168,6 +178,14 @@ function mergeSettings(
     throw new TransportError('MM_INVALID_ARGUMENT', 'pool.maxStreamsPerConnection must be at least 1')
   }
   return { ...settings, fingerprint: JSON.stringify(settings) }
+}
+
+function endpointBalance(
+  options: BalanceOptions,
+  endpoints: readonly BalancedEndpoint[],
+): EndpointBalance | undefined {
+  const { policy } = options
+  return policy === 'in-order' || endpoints.length < 2 ? undefined : { options: { ...options, policy }, endpoints }
 }
 
 /** What is no number and no list: callers without types may hand over anything. */

@@ -55,8 +55,10 @@ export const PUBLIC_SURFACE: Readonly<
   },
   './options': {
     values: [
+      'BALANCE_POLICIES',
       'CERTIFICATE_NAME',
       'CONGESTION_CONTROL_NAME',
+      'DEFAULT_BALANCE_OPTIONS',
       'DEFAULT_GLOBAL_LIMITS',
       'DEFAULT_HEADROOM',
       'DEFAULT_HTTP2_OPTIONS',
@@ -72,9 +74,12 @@ export const PUBLIC_SURFACE: Readonly<
       'DEFAULT_SOCKET_OPTIONS',
       'DEFAULT_TICKET_STORE_OPTIONS',
       'DEFAULT_TIMEOUTS',
+      'HASH_BY',
       'HTTP2_RANGES',
       'HTTP3_RANGES',
       'LIVENESS_RANGES',
+      'MAX_TIER',
+      'MAX_WEIGHT',
       'OBJECTIVE_RANGES',
       'QUIC_CONGESTION_CONTROLS',
       'QUIC_RANGES',
@@ -84,6 +89,9 @@ export const PUBLIC_SURFACE: Readonly<
       'SOCKET_RANGES',
     ],
     types: [
+      'BalanceOptions',
+      'BalancePolicy',
+      'EndpointOptions',
       'GlobalLimits',
       'Http2Options',
       'Http3Options',

@@ -1,3 +1,4 @@
+import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
@@ -70,6 +71,7 @@ const ORIGIN_GROUPS: Readonly<Record<keyof OriginOptions, object | undefined>> =
   tls: TLS_NAMES,
   socket: DEFAULT_SOCKET_OPTIONS,
   endpoints: undefined,
+  balance: DEFAULT_BALANCE_OPTIONS,
   earlyData: undefined,
   trusted: undefined,
   tfo: undefined,

@@ -8,7 +8,7 @@ import type { RaceEntrant } from '../../select/race/race-state.ts'
 import type { Lane } from './lane.ts'
 
 /** Who needs the connection. */
-export interface Racer {
+export interface Racer extends Pick<Waiter, 'balanceKey'> {
   onRaceWon(lane: Lane, connection: Connection, reused: boolean): void
   onRaceLost(error: TransportError): void
 }
@@ -125,6 +125,10 @@ export class LaneRace implements RaceHost {
     this.#race.failed(index, error)
   }
 
+  balanceKey(hashBy: string): string | undefined {
+    return this.#parts.racer.balanceKey?.(hashBy)
+  }
+
   #laneOf(index: number): Lane | undefined {
     return this.#parts.entrants[index]?.lane
   }
@@ -152,5 +156,9 @@ class RaceTicket implements Waiter {
 
   onLeaseFailed(error: TransportError): void {
     this.#race.onLeaseFailed(this.#index, error)
+  }
+
+  balanceKey(hashBy: string): string | undefined {
+    return this.#race.balanceKey(hashBy)
   }
 }
