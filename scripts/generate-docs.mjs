@@ -137,6 +137,7 @@ function values(type, key) {
   const known = {
     'number | string': key.endsWith('Bytes') ? 'size' : 'duration',
     'string[]': 'list',
+    '(string | EndpointOptions)[]': 'list of text or `{ address, weight, tier, zone }`',
     'readonly string[]': 'list',
     'boolean | string[]': '`true`, `false`, list',
     'ListenConfig[]': 'list',

@@ -157,7 +157,8 @@ async function attemptsOf(
     endpoint: formatEndpoint(attempt.endpoint),
     // Balanced ones do not wait for each other: each request goes to the one that it is given.
     startAfterMs: startAfterMs + (balanced === undefined ? attempt.startAfterMs : 0),
-    because: balanced === undefined ? whyAttempt(because, attempt, index) : `${because}; one of its endpoints`,
+    because:
+      balanced === undefined ? whyAttempt(because, attempt, index) : `${because}; one of its endpoints`,
   }))
 }
 

@@ -1,5 +1,5 @@
 import type { BalanceOptions, BalancePolicy } from '../base/options/balance-options.ts'
-import { MaglevTable } from './maglev-table.ts'
+import { MaglevTable, maglevSize } from './maglev-table.ts'
 import { PeakLatency } from './peak-latency.ts'
 import { EndpointReachability, type Reachability } from './reachability.ts'
 import { SmoothRoundRobin, type TurnTaker } from './smooth-round-robin.ts'
@@ -74,12 +74,14 @@ export class Balancer {
   /** The order of 3. */
   readonly #shuffled: readonly Member[]
   readonly #turns = new SmoothRoundRobin()
+  readonly #tableSize: number
   #eligible: Eligible | undefined
   #down = 0
 
   constructor(parts: BalancerParts) {
     this.#parts = parts
     this.#eligible = undefined
+    this.#tableSize = maglevSize(parts.endpoints.map(({ weight }) => weight))
     const { backoffBaseMs, backoffMaxMs, random } = parts
     this.#members = parts.endpoints.map((endpoint, index) => ({
       ...endpoint,
@@ -96,10 +98,12 @@ export class Balancer {
    */
   choose(key: string | undefined, tried: ReadonlySet<number>, now: number): BalanceChoice | undefined {
     const eligible = this.#eligibleAt(now)
-    const left = tried.size === 0 ? eligible.members : eligible.members.filter(({ index }) => !tried.has(index))
+    const left =
+      tried.size === 0 ? eligible.members : eligible.members.filter(({ index }) => !tried.has(index))
     if (left.length === 0) return this.#lastResort(tried)
     const { policy } = this.#parts.options
-    const index = policy === 'hash' && key !== undefined ? hashed(eligible, key, tried) : this.#pick(left, now)
+    const index =
+      policy === 'hash' && key !== undefined ? this.#hashed(eligible, key, tried) : this.#pick(left, now)
     if (index === undefined) return undefined
     return { index, because: tried.size === 0 ? eligible.because : 'another could not be connected to' }
   }
@@ -144,6 +148,17 @@ export class Balancer {
       isUsed: used.has(index),
       latencyMs: latency.ms,
     }))
+  }
+
+  /** By configured weights: keys that moved with a slow start would move twice. */
+  #hashed(eligible: Eligible, key: string, tried: ReadonlySet<number>): number | undefined {
+    eligible.table ??= new MaglevTable(
+      eligible.members.map(({ index, member: { address, weight } }) => ({ name: address, index, weight })),
+      this.#tableSize,
+    )
+    if (tried.size === 0) return eligible.table.lookup(key)
+    for (const index of eligible.table.candidates(key)) if (!tried.has(index)) return index
+    return undefined
   }
 
   #pick(left: Eligible['members'], now: number): number | undefined {
@@ -223,16 +238,6 @@ export class Balancer {
     if (subsetSize > 0 && chosen.length < near.length) parts.push(`a subset of ${subsetSize}`)
     return parts.join(', ')
   }
-}
-
-/** By configured weights: keys that moved with a slow start would move twice. */
-function hashed(eligible: Eligible, key: string, tried: ReadonlySet<number>): number | undefined {
-  eligible.table ??= new MaglevTable(
-    eligible.members.map(({ index, member: { address, weight } }) => ({ name: address, index, weight })),
-  )
-  if (tried.size === 0) return eligible.table.lookup(key)
-  for (const index of eligible.table.candidates(key)) if (!tried.has(index)) return index
-  return undefined
 }
 
 /** In an order by chance. */

@@ -10,13 +10,24 @@ export interface MaglevMember {
 }
 
 /** Primes: a permutation of the table is offset and step, and every step is then prime to the size. */
-const SIZES: readonly number[] = [251, 1_021, 4_093, 16_381, 65_537]
+const SIZES: readonly number[] = [251, 1_021, 4_093, 16_381]
+const MAX_SIZE = 65_537
 /** Places per member, so that shares differ from weights by a hundredth or so. */
 const PLACES_PER_WEIGHT = 100
 
 const OFFSET_SEED = 1
 const STEP_SEED = 2
 const KEY_SEED = 3
+
+/**
+ * Places of a table for members of these weights. It is to stay the same while members come and go: in a table
+ * of another size every key has another place.
+ */
+export function maglevSize(weights: readonly number[]): number {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const wanted = (total / Math.min(...weights)) * PLACES_PER_WEIGHT
+  return SIZES.find(size => size >= wanted) ?? MAX_SIZE
+}
 
 /**
  * Maglev's consistent hash (Eisenbud et al., NSDI 2016, section 3.4): each member fills the table along a
@@ -26,12 +37,8 @@ const KEY_SEED = 3
 export class MaglevTable {
   readonly #places: Int16Array
 
-  /** At least one member; indexes below 32768. */
-  constructor(members: readonly MaglevMember[]) {
-    const total = members.reduce((sum, { weight }) => sum + weight, 0)
-    const lightest = Math.min(...members.map(({ weight }) => weight))
-    const wanted = (total / lightest) * PLACES_PER_WEIGHT
-    const size = SIZES.find(size => size >= wanted) ?? 65_537
+  /** At least one member; indexes below 32768. `size`: from maglevSize(), of all members that there may be. */
+  constructor(members: readonly MaglevMember[], size: number) {
     this.#places = fill(members, size)
   }
 

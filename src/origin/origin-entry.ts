@@ -178,7 +178,10 @@ export class OriginEntry {
     ).flat()
     const now = this.#parts.clock.now()
     const economy = this.#economy.figures(now)
-    const endpoints = Array.from(this.lanes, ({ name, balanced }) => balanced?.endpointStats(name) ?? []).flat()
+    const endpoints = Array.from(
+      this.lanes,
+      ({ name, balanced }) => balanced?.endpointStats(name) ?? [],
+    ).flat()
     return poolStats(this.origin.key, this.pools.counts(), {
       ...(endpoints.length > 0 && { endpoints }),
       retries: this.exchanges.retries,

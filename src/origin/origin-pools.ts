@@ -154,7 +154,8 @@ export class OriginPools {
       onCapacity: connection => onCapacity(connection, name),
     }
     const { balance } = lanes.settings
-    const made = balance === undefined ? this.#makePool(config) : this.#makeBalanced(connector, balance, config)
+    const made =
+      balance === undefined ? this.#makePool(config) : this.#makeBalanced(connector, balance, config)
     return made === undefined ? undefined : new Lane(name, made, connector)
   }
 

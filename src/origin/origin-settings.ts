@@ -1,8 +1,13 @@
 import type { BalancedEndpoint, BalancerParts } from '../balance/balancer.ts'
-import { type BalanceOptions, checkBalanceOptions, checkEndpoints, DEFAULT_BALANCE_OPTIONS } from '../base/options/balance-options.ts'
 import { TransportError } from '../base/errors.ts'
 import { type Origin, parseOrigin } from '../base/http/origin.ts'
 import type { Protocol } from '../base/http/protocol.ts'
+import {
+  type BalanceOptions,
+  checkBalanceOptions,
+  checkEndpoints,
+  DEFAULT_BALANCE_OPTIONS,
+} from '../base/options/balance-options.ts'
 import { checkFlag, checkNumbers, checkWord } from '../base/options/check-options.ts'
 import {
   DEFAULT_OBJECTIVE_OPTIONS,
@@ -185,7 +190,9 @@ function endpointBalance(
   endpoints: readonly BalancedEndpoint[],
 ): EndpointBalance | undefined {
   const { policy } = options
-  return policy === 'in-order' || endpoints.length < 2 ? undefined : { options: { ...options, policy }, endpoints }
+  return policy === 'in-order' || endpoints.length < 2
+    ? undefined
+    : { options: { ...options, policy }, endpoints }
 }
 
 /** What is no number and no list: callers without types may hand over anything. */

@@ -24,6 +24,7 @@ export interface EndpointOptions {
  */
 export type BalancePolicy = (typeof BALANCE_POLICIES)[number]
 
+/** What `balance.policy` may be: see BalancePolicy. */
 export const BALANCE_POLICIES = [
   'in-order',
   'least-requests',
@@ -35,18 +36,22 @@ export const BALANCE_POLICIES = [
 
 /** How requests are spread over an origin's endpoints. */
 export interface BalanceOptions {
-  /** See BalancePolicy. Default `in-order`. */
+  /**
+   * `in-order` (each connect tries the endpoints as listed), `least-requests`, `peak-ewma`, `round-robin`, `random`
+   * or `hash`: see docs/endpoints.md. Default `in-order`.
+   */
   policy: BalancePolicy
   /** With `hash`, what of a request is its key: `path`, `header:NAME` or `cookie:NAME`. Default `path`. */
   hashBy: string
-  /** Zones, nearest first: of the endpoints in a tier the nearest that can be reached are used. Default: none. */
+  /** Zones, nearest first: of the endpoints in a tier the nearest that can be reached are used. Default none. */
   zones: readonly string[]
-  /** An endpoint that is back after a failure grows to its full weight in this time, in ms. Default 0: at once. */
+  /** An endpoint that is back after a failure grows to its full weight in this time; 0: at once. Default 0 ms. */
   slowStartMs: number
-  /** So many endpoints are used, picked at random per process, for long lists. Default 0: all. */
+  /** So many endpoints are used, picked at random per process, for long lists; 0: all. Default 0. */
   subsetSize: number
 }
 
+/** What holds for an origin that says nothing else. */
 export const DEFAULT_BALANCE_OPTIONS: Readonly<BalanceOptions> = {
   policy: 'in-order',
   hashBy: 'path',
@@ -57,7 +62,9 @@ export const DEFAULT_BALANCE_OPTIONS: Readonly<BalanceOptions> = {
 
 /** More endpoints than this are a mistake, or a case for the DNS. */
 export const MAX_BALANCED_ENDPOINTS = 256
+/** What the weight of an endpoint is at most. */
 export const MAX_WEIGHT = 1_000
+/** What the tier of an endpoint is at most. */
 export const MAX_TIER = 15
 
 /** `path`, `header:NAME`, `cookie:NAME`; names are tokens (RFC 9110 5.6.2). */
@@ -101,10 +108,7 @@ export function checkEndpoints(
   return checked
 }
 
-function checkEndpoint(
-  endpoint: string | EndpointOptions,
-  policy: BalancePolicy,
-): CheckedEndpoint {
+function checkEndpoint(endpoint: string | EndpointOptions, policy: BalancePolicy): CheckedEndpoint {
   if (typeof endpoint === 'string') return { address: endpoint, weight: 1, tier: 0, zone: '' }
   if (typeof endpoint !== 'object' || endpoint === null || typeof endpoint.address !== 'string')
     invalid(`each of endpoints must be an address or { address, weight, tier, zone }`)

@@ -1,6 +1,6 @@
-import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import { TransportError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import { DEFAULT_BALANCE_OPTIONS } from './balance-options.ts'
 import { DEFAULT_OBJECTIVE_OPTIONS } from './objective-options.ts'
 import {
   DEFAULT_POOL_OPTIONS,

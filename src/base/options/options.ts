@@ -1,5 +1,5 @@
-import type { BalanceOptions, EndpointOptions } from './balance-options.ts'
 import type { Protocol } from '../http/protocol.ts'
+import type { BalanceOptions, EndpointOptions } from './balance-options.ts'
 import type { ObjectiveOptions } from './objective-options.ts'
 import type { Http2Options, Http3Options, LivenessOptions, QuicOptions } from './protocol-options.ts'
 import type { SelectOptions } from './select-options.ts'

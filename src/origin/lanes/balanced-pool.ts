@@ -98,11 +98,15 @@ export class BalancedPool implements RequestPool {
   async preconnect(connections: number): Promise<void> {
     const used = this.#balancer.used(this.#clock.now())
     const asked = used
-      .map((index, position) => ({ pool: this.#pools[index], count: shareOf(connections, used.length, position) }))
+      .map((index, position) => ({
+        pool: this.#pools[index],
+        count: shareOf(connections, used.length, position),
+      }))
       .filter(({ count }) => count > 0)
     const results = await Promise.allSettled(asked.map(({ pool, count }) => pool?.preconnect(count)))
     const failed = results.find(({ status }) => status === 'rejected')
-    if (failed?.status === 'rejected' && results.every(({ status }) => status === 'rejected')) throw failed.reason
+    if (failed?.status === 'rejected' && results.every(({ status }) => status === 'rejected'))
+      throw failed.reason
   }
 
   setWarm(connections: number): void {
@@ -263,10 +267,14 @@ export class BalancedPool implements RequestPool {
    */
   #arm(ticket: Ticket): void {
     if (this.#attemptDelayMs === 0) return
-    const onDue = guardedListener(MOVING, () => this.#onOverdue(ticket), fault => {
-      this.#settle(ticket)
-      ticket.waiter.onLeaseFailed(fault)
-    })
+    const onDue = guardedListener(
+      MOVING,
+      () => this.#onOverdue(ticket),
+      fault => {
+        this.#settle(ticket)
+        ticket.waiter.onLeaseFailed(fault)
+      },
+    )
     ticket.timer = this.#clock.setTimer(this.#attemptDelayMs, onDue)
   }
 

@@ -179,7 +179,12 @@ describe('the policies', () => {
             const total = weights.reduce((sum, weight) => sum + weight, 0)
             weights.forEach((weight, index) => {
               const expected = (weight / total) * requests
-              const slack = policy === 'round-robin' ? 1 : policy === 'peak-ewma' ? requests : 5 * Math.sqrt(expected) + 0.03 * expected
+              const slack =
+                policy === 'round-robin'
+                  ? 1
+                  : policy === 'peak-ewma'
+                    ? requests
+                    : 5 * Math.sqrt(expected) + 0.03 * expected
               expect(Math.abs((counts[index] ?? 0) - expected)).toBeLessThanOrEqual(slack)
             })
           },
